@@ -1,0 +1,17 @@
+import type { Bus } from './bus.js';
+import type { Log } from './log.js';
+
+/** One connection to a broker, with its live and its kept side. Whoever made it stops it. */
+export interface Broker {
+  readonly bus: Bus;
+  readonly log: Log;
+  /** Ends the connection. Idempotent, bounded; afterwards publishes are `dropped` and requests `disconnected`. */
+  stop(options?: StopOptions): Promise<void>;
+}
+
+export interface StopOptions {
+  /** First let the broker take what was published, and handlers see what was delivered. Default true. */
+  readonly drain?: boolean;
+  /** For the whole stop; default 5,000. */
+  readonly timeoutMs?: number;
+}
