@@ -1,0 +1,78 @@
+import { ByteReader, ByteWriter } from './number-set.js';
+
+/** One endpoint's whole answer: its number and its rows as a CBOR sequence (empty when it had none). */
+export interface Answer {
+  readonly num: number;
+  readonly rows: Uint8Array;
+}
+
+/** Answers one after the other: varint number, varint length, bytes. Travels from gateway to owner to viewer without being rebuilt. */
+export class AnswerBlockWriter {
+  readonly #writer = new ByteWriter(16 * 1024);
+
+  get byteLength(): number {
+    return this.#writer.length;
+  }
+
+  add(num: number, rows: Uint8Array): void {
+    this.#writer.varint(num);
+    this.#writer.varint(rows.length);
+    this.#writer.raw(rows);
+  }
+
+  bytes(): Uint8Array {
+    return this.#writer.bytes();
+  }
+}
+
+/** Walks an answer block; the rows are views into it. Throws `RangeError` when it is cut off. */
+export function* readAnswerBlock(bytes: Uint8Array): Generator<Answer> {
+  const reader = new ByteReader(bytes);
+  while (!reader.done) {
+    const num = reader.varint();
+    yield { num, rows: reader.raw(reader.varint()) };
+  }
+}
+
+/** One distinct row: `endpoints` gave it at least once, `copies` counts every occurrence, `sample` names some of the endpoints. */
+export interface GroupedRow {
+  readonly row: Uint8Array;
+  readonly endpoints: number;
+  readonly copies: number;
+  readonly sample: readonly number[];
+}
+
+/** Distinct rows one after the other; `index` is the group's number within its query (0 on the way from gateway to owner). */
+export class GroupBlockWriter {
+  readonly #writer = new ByteWriter(4 * 1024);
+
+  get byteLength(): number {
+    return this.#writer.length;
+  }
+
+  add(index: number, group: GroupedRow): void {
+    this.#writer.varint(index);
+    this.#writer.varint(group.endpoints);
+    this.#writer.varint(group.copies);
+    this.#writer.varint(group.sample.length);
+    for (const num of group.sample) this.#writer.varint(num);
+    this.#writer.varint(group.row.length);
+    this.#writer.raw(group.row);
+  }
+
+  bytes(): Uint8Array {
+    return this.#writer.bytes();
+  }
+}
+
+/** Walks a group block; rows are views into it. Throws `RangeError` when it is cut off. */
+export function* readGroupBlock(bytes: Uint8Array): Generator<GroupedRow & { readonly index: number }> {
+  const reader = new ByteReader(bytes);
+  while (!reader.done) {
+    const index = reader.varint();
+    const endpoints = reader.varint();
+    const copies = reader.varint();
+    const sample = Array.from({ length: reader.varint() }, () => reader.varint());
+    yield { index, endpoints, copies, sample, row: reader.raw(reader.varint()) };
+  }
+}

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { decodeCbor, encodeCbor } from './cbor.js';
+import { labelFaults } from './labels.js';
+import { LIMITS } from './limits.js';
+import { AGENT_OUTCOMES } from './outcomes.js';
+
+const text = (max: number) => z.string().max(max);
+const count = z.number().int().nonnegative();
+const bytes = (min: number, max = min) =>
+  z.custom<Uint8Array>(
+    (value) => value instanceof Uint8Array && value.length >= min && value.length <= max,
+    'bytes of another length',
+  );
+const labels = z.record(z.string(), z.string()).superRefine((value, context) => {
+  for (const fault of labelFaults(value)) context.addIssue({ code: 'custom', message: fault });
+});
+
+/** What an agent says of its machine. Free text, except that `os` is one of three so that questions can be aimed. */
+export const factsSchema = z.object({
+  host: text(LIMITS.hostBytes).min(1),
+  os: z.enum(['linux', 'windows', 'darwin']),
+  arch: text(32),
+  osName: text(LIMITS.factBytes),
+  osVersion: text(LIMITS.factBytes),
+  agentVersion: text(64),
+});
+export type Facts = z.infer<typeof factsSchema>;
+
+const schemas = {
+  challenge: z.object({ nonce: bytes(32), serverTimeMs: count }),
+  hello: z.object({
+    facts: factsSchema,
+    labels,
+    capabilities: z.array(text(64)).max(64),
+    instance: bytes(16),
+    proof: bytes(64),
+  }),
+  welcome: z.object({
+    agentId: text(64),
+    epoch: count,
+    heartbeatMs: count.min(1_000),
+    token: text(4096).optional(),
+    labels: z.record(z.string(), z.string()),
+  }),
+  error: z.object({ code: text(64), message: text(LIMITS.errorMessageBytes) }),
+  reconnect: z.object({ afterMs: count, spreadMs: count, reason: text(64) }),
+  query: z.object({
+    id: text(64),
+    sql: text(LIMITS.sqlBytes),
+    columns: z.array(text(1024)).max(2000),
+    remainingMs: count,
+    budget: z.object({ ms: count, rows: count, bytes: count }),
+    credit: count,
+  }),
+  cancel: z.object({ reason: text(64) }),
+  credit: z.object({ bytes: count }),
+  queryEnd: z.object({ outcome: z.enum(AGENT_OUTCOMES), code: text(64), message: text(LIMITS.errorMessageBytes) }),
+} as const;
+
+type Bodies = { readonly [K in keyof typeof schemas]: z.infer<(typeof schemas)[K]> };
+
+export type ChallengeBody = Bodies['challenge'];
+export type HelloBody = Bodies['hello'];
+export type WelcomeBody = Bodies['welcome'];
+export type ErrorBody = Bodies['error'];
+export type ReconnectBody = Bodies['reconnect'];
+export type QueryBody = Bodies['query'];
+export type QueryEndBody = Bodies['queryEnd'];
+
+export type DecodedBody<T> = { readonly ok: true; readonly body: T } | { readonly ok: false; readonly fault: string };
+
+/** The CBOR bytes of a body. ROWS bodies are CBOR sequences of rows and do not pass here. */
+export function encodeBody<K extends keyof Bodies>(_kind: K, body: Bodies[K]): Uint8Array {
+  return encodeCbor(body);
+}
+
+/** Decodes and checks a body. Unknown members are ignored, so that a newer peer can say more. */
+export function decodeBody<K extends keyof Bodies>(kind: K, body: Uint8Array): DecodedBody<Bodies[K]> {
+  let value: unknown;
+  try {
+    value = decodeCbor(body);
+  } catch (error) {
+    return { ok: false, fault: error instanceof Error ? error.message : 'malformed CBOR' };
+  }
+  const parsed = schemas[kind].safeParse(value);
+  if (parsed.success) return { ok: true, body: parsed.data as Bodies[K] };
+  const issue = parsed.error.issues[0];
+  return { ok: false, fault: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'does not fit'}` };
+}
+
+/** Cuts text to what an error message may carry, at a character's boundary. */
+export function clipMessage(message: string): string {
+  return message.length <= LIMITS.errorMessageBytes
+    ? message
+    : `${message.slice(0, LIMITS.errorMessageBytes - 2).toWellFormed()}…`;
+}

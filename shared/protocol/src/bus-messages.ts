@@ -1,0 +1,126 @@
+import type { Budget } from './limits.js';
+import type { AgentId, GatewayId, OrgId, OwnerId, QueryId } from './ids.js';
+import type { Outcome } from './outcomes.js';
+import { decodeCbor, encodeCbor } from './cbor.js';
+
+/**
+ * What services say to each other over the bus. Trusted peers of one deployment and one version apart at most: decoding checks that
+ * bytes are CBOR maps with a known `t`, not every member.
+ */
+
+/** `raw`: rows with their endpoint. `group`: equal rows become one with the number of endpoints. */
+export type QueryMode = 'raw' | 'group';
+
+/** Owner → gateways. `deadlineMs` and `nowMs` are the owner's clock: a gateway uses their difference, so clocks need not agree. */
+export interface QueryStart {
+  readonly t: 'query_start';
+  readonly id: QueryId;
+  readonly org: OrgId;
+  readonly owner: OwnerId;
+  readonly sql: string;
+  readonly columns: readonly string[];
+  readonly selector: string;
+  readonly mode: QueryMode;
+  readonly nowMs: number;
+  readonly deadlineMs: number;
+  readonly budget: Budget;
+}
+
+export type StopReason = 'complete' | 'cancelled' | 'deadline' | 'interrupted' | 'limit';
+
+/** Owner → gateways: forget the query; agents stop working on it. */
+export interface QueryStop {
+  readonly t: 'query_stop';
+  readonly id: QueryId;
+  readonly reason: StopReason;
+}
+
+/** Gateway → owner: these of my sessions are asked. The first one (`joined` false) is sent even when it is empty. */
+export interface TargetedReport {
+  readonly t: 'targeted';
+  readonly query: QueryId;
+  readonly gateway: GatewayId;
+  readonly seq: number;
+  readonly joined: boolean;
+  /** A number set. */
+  readonly targets: Uint8Array;
+}
+
+/** An endpoint that will not answer: number, outcome, code, message. */
+export type Failure = readonly [num: number, outcome: Outcome, code: string, message: string];
+
+/**
+ * Gateway → owner: what came since the last report. `seq` counts all reports of this gateway for this query from 0. When `more` is true the
+ * following report belongs to the same partial; the owner applies them together or not at all.
+ */
+export interface PartialReport {
+  readonly t: 'partial';
+  readonly query: QueryId;
+  readonly gateway: GatewayId;
+  readonly seq: number;
+  readonly more: boolean;
+  /** Nothing follows: every session this gateway asked has an outcome. A later join may still follow. */
+  readonly settled: boolean;
+  /** Number sets of who answered inside `groups` (only in group mode; answers in `answers` settle themselves). */
+  readonly answered: Uint8Array;
+  readonly empty: Uint8Array;
+  readonly failures: readonly Failure[];
+  /** Answer block: in raw mode all answers, in group mode those of sessions that joined late. */
+  readonly answers: Uint8Array;
+  /** Group block (index 0), only in group mode. */
+  readonly groups: Uint8Array;
+}
+
+export type GatewayReport = TargetedReport | PartialReport;
+
+/** Gateway → everyone. `leaseMs` is what is left of its lease. */
+export interface GatewayBeat {
+  readonly t: 'gateway_beat';
+  readonly gateway: GatewayId;
+  readonly sessions: number;
+  readonly draining: boolean;
+  readonly nowMs: number;
+}
+
+/** Owner → everyone: I live and these run. Gateways that missed the start begin then; other owners count for admission and adopt orphans. */
+export interface OwnerBeat {
+  readonly t: 'owner_beat';
+  readonly owner: OwnerId;
+  readonly queries: readonly QueryStart[];
+  readonly operators: readonly { readonly query: QueryId; readonly org: OrgId; readonly operator: string }[];
+  readonly stopping: boolean;
+}
+
+/** Requests to one gateway. */
+export type GatewayRequest =
+  | { readonly t: 'ping' }
+  /** A newer session of this agent lives elsewhere: close yours if its epoch is older. */
+  | { readonly t: 'superseded'; readonly agentId: AgentId; readonly epoch: number }
+  /** Is a session of this agent alive on you right now? */
+  | { readonly t: 'holds'; readonly agentId: AgentId; readonly epoch: number };
+
+export type GatewayReply =
+  | { readonly t: 'ok' }
+  | { readonly t: 'holds'; readonly alive: boolean }
+  | { readonly t: 'fault'; readonly message: string };
+
+export type BusMessage =
+  QueryStart | QueryStop | GatewayReport | GatewayBeat | OwnerBeat | GatewayRequest | GatewayReply;
+
+export function encodeBusMessage(message: BusMessage): Uint8Array {
+  return encodeCbor(message);
+}
+
+/** The message, or `undefined` when the bytes are none; the caller counts and drops those. */
+export function decodeBusMessage<T extends { readonly t: string }>(
+  bytes: Uint8Array,
+  ...kinds: readonly T['t'][]
+): T | undefined {
+  try {
+    const value = decodeCbor(bytes) as T | null;
+    if (typeof value !== 'object' || value === null || !kinds.includes(value.t)) return undefined;
+    return value;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * WebSocket close codes as data. 4000–4499 tell the agent to come back (with backoff), 4500–4999 to stay away until somebody
+ * or something has changed. Standard codes are RFC 6455 §7.4.1.
+ */
+export const CLOSE = {
+  normal: { code: 1000, comeBack: true, meaning: 'orderly end' },
+  goingAway: { code: 1001, comeBack: true, meaning: 'the gateway stops; come back, another one answers' },
+  protocolError: { code: 1002, comeBack: true, meaning: 'bytes that are no valid frame of this protocol' },
+  unsupportedData: { code: 1003, comeBack: true, meaning: 'a text message; only binary ones carry frames' },
+  tooBig: { code: 1009, comeBack: true, meaning: 'a message over the frame limit' },
+  internalError: { code: 1011, comeBack: true, meaning: 'the gateway failed' },
+  draining: { code: 4000, comeBack: true, meaning: 'the gateway is being drained' },
+  sessionAge: {
+    code: 4001,
+    comeBack: true,
+    meaning: 'the session reached its maximum age; spread load by coming back',
+  },
+  helloTimeout: { code: 4002, comeBack: true, meaning: 'no valid hello before the deadline' },
+  overloaded: { code: 4003, comeBack: true, meaning: 'the gateway sheds load' },
+  fenced: { code: 4004, comeBack: true, meaning: 'the gateway lost its lease and gave up its sessions' },
+  slowConsumer: { code: 4005, comeBack: true, meaning: 'the agent did not read what was sent' },
+  silent: { code: 4006, comeBack: true, meaning: 'nothing heard within the heartbeat limit' },
+  unauthenticated: {
+    code: 4500,
+    comeBack: false,
+    meaning: 'the proof in the hello does not match the token or the challenge',
+  },
+  revoked: { code: 4501, comeBack: false, meaning: 'the agent was revoked' },
+  superseded: { code: 4502, comeBack: false, meaning: 'a newer session of the same agent took over' },
+  duplicateIdentity: { code: 4503, comeBack: false, meaning: 'another machine holds a session with this identity' },
+  helloInvalid: { code: 4504, comeBack: false, meaning: 'the hello does not fit its schema' },
+  helloTooBig: { code: 4505, comeBack: false, meaning: 'too many bytes before authentication' },
+} as const;
+
+export type CloseReason = keyof typeof CLOSE;
+
+/** Whether an agent that was closed with this code should reconnect by itself. Unknown codes outside 4500–4999 mean yes. */
+export function comesBack(code: number): boolean {
+  return code < 4500 || code > 4999;
+}
+
+/** The name of a close code of ours, for logs. */
+export function closeReasonOf(code: number): CloseReason | undefined {
+  for (const [reason, entry] of Object.entries(CLOSE)) if (entry.code === code) return reason as CloseReason;
+  return undefined;
+}

@@ -1,0 +1,62 @@
+/** The WebSocket subprotocol; its number changes when an agent written for this one could not be understood. */
+export const SUBPROTOCOL = 'muster.v1';
+
+/** Types below 0x80 travel from gateway to agent, the others from agent to gateway. */
+export const FRAME = {
+  challenge: 0x01,
+  welcome: 0x02,
+  error: 0x03,
+  reconnect: 0x04,
+  query: 0x10,
+  cancel: 0x11,
+  credit: 0x12,
+  hello: 0x81,
+  rows: 0x90,
+  queryEnd: 0x91,
+} as const;
+export type FrameType = (typeof FRAME)[keyof typeof FRAME];
+
+/** Flag of ROWS: this frame completes the answer. */
+export const FLAG_FINAL = 0x01;
+
+export const HEADER_BYTES = 8;
+
+/** The header: type, flags, two zero bytes, and the query's handle on this gateway (big-endian; 0 where no query is meant). */
+export interface Header {
+  readonly type: FrameType;
+  readonly flags: number;
+  readonly ref: number;
+}
+
+/** One frame: 8 bytes of header, then the body. */
+export function encodeFrame(type: FrameType, ref: number, body: Uint8Array, flags = 0): Uint8Array {
+  const frame = new Uint8Array(HEADER_BYTES + body.length);
+  frame[0] = type;
+  frame[1] = flags;
+  frame[4] = ref >>> 24;
+  frame[5] = ref >>> 16;
+  frame[6] = ref >>> 8;
+  frame[7] = ref;
+  frame.set(body, HEADER_BYTES);
+  return frame;
+}
+
+const KNOWN: ReadonlySet<number> = new Set(Object.values(FRAME));
+
+/** The header of a frame, or `undefined` when the bytes are no frame of this protocol (the peer then closes with 1002). */
+export function decodeHeader(frame: Uint8Array): Header | undefined {
+  if (frame.length < HEADER_BYTES) return undefined;
+  const type = frame[0] as number;
+  const flags = frame[1] as number;
+  if (!KNOWN.has(type) || frame[2] !== 0 || frame[3] !== 0) return undefined;
+  if (flags !== 0 && !(type === FRAME.rows && flags === FLAG_FINAL)) return undefined;
+  const ref =
+    (frame[4] as number) * 0x1000000 +
+    (((frame[5] as number) << 16) | ((frame[6] as number) << 8) | (frame[7] as number));
+  return { type: type as FrameType, flags, ref };
+}
+
+/** The body of a frame that {@link decodeHeader} accepted: a view, not a copy. */
+export function frameBody(frame: Uint8Array): Uint8Array {
+  return frame.subarray(HEADER_BYTES);
+}

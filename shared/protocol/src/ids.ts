@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+
+declare const brand: unique symbol;
+type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** An agent's name: 24 characters of lowercase base32 (RFC 4648 without padding) over the head of its public key's SHA-256. */
+export type AgentId = Brand<string, 'AgentId'>;
+/** A tenant's name: `[a-z0-9][a-z0-9-]{0,62}`. */
+export type OrgId = Brand<string, 'OrgId'>;
+/** A query's name: `q` and 26 characters that sort by time of creation. */
+export type QueryId = Brand<string, 'QueryId'>;
+/** One incarnation of a gateway: new at every start, and whenever the gateway was fenced. */
+export type GatewayId = Brand<string, 'GatewayId'>;
+/** One incarnation of a query service. */
+export type OwnerId = Brand<string, 'OwnerId'>;
+
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
+// Crockford's alphabet, lower case: its order is the order of its values, so ids sort as their times do.
+const SORTABLE = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** Lowercase RFC 4648 base32 without padding. */
+export function base32(bytes: Uint8Array): string {
+  let out = '';
+  let bits = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value = ((value << 8) | byte) & 0xffff;
+    bits += 8;
+    while (bits >= 5) {
+      out += BASE32.charAt((value >>> (bits - 5)) & 31);
+      bits -= 5;
+    }
+  }
+  return bits > 0 ? out + BASE32.charAt((value << (5 - bits)) & 31) : out;
+}
+
+/** True for the text form of an agent id; says nothing about whether that agent exists. */
+export function isAgentId(text: string): text is AgentId {
+  return /^[a-z2-7]{24}$/.test(text);
+}
+
+export function isOrgId(text: string): text is OrgId {
+  return /^[a-z0-9][a-z0-9-]{0,62}$/.test(text);
+}
+
+export function isQueryId(text: string): text is QueryId {
+  return /^q[0-9a-hjkmnp-tv-z]{26}$/.test(text);
+}
+
+export function newGatewayId(): GatewayId {
+  return `gw-${base32(randomBytes(7)).slice(0, 10)}` as GatewayId;
+}
+
+export function newOwnerId(): OwnerId {
+  return `q-${base32(randomBytes(7)).slice(0, 10)}` as OwnerId;
+}
+
+/** A new query id: 48 bits of milliseconds, then 80 random bits (the layout of a ULID). */
+export function newQueryId(nowMs: number): QueryId {
+  let time = '';
+  for (let rest = nowMs, i = 0; i < 10; i += 1) {
+    time = SORTABLE.charAt(rest % 32) + time;
+    rest = Math.floor(rest / 32);
+  }
+  let tail = '';
+  for (const byte of randomBytes(16)) tail += SORTABLE.charAt(byte & 31);
+  return `q${time}${tail}` as QueryId;
+}

@@ -1,0 +1,93 @@
+import type { Facts } from './bodies.js';
+import type { AgentId, OrgId } from './ids.js';
+import type { Labels } from './labels.js';
+import { decodeCbor, encodeCbor } from './cbor.js';
+
+/** What streams keep besides queries: identities, operator tokens, audit. */
+
+/** Written once per key pair; the sequence of the first one is the agent's number. */
+export interface EnrolledRecord {
+  readonly agentId: AgentId;
+  readonly org: OrgId;
+  /** base64url of the raw Ed25519 public key. */
+  readonly publicKey: string;
+  readonly enrolledAtMs: number;
+  readonly facts: Facts;
+  readonly labels: Labels;
+}
+
+/** Written when what the agent says of itself has changed. */
+export interface FactsRecord {
+  readonly facts: Facts;
+  readonly labels: Labels;
+  readonly seenAtMs: number;
+}
+
+/** Labels set by operators; they win over the agent's own. */
+export interface LabelsRecord {
+  readonly labels: Labels;
+  readonly by: string;
+  readonly atMs: number;
+}
+
+export interface RevokedRecord {
+  readonly by: string;
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+/** Two machines presented this identity. */
+export interface DuplicateRecord {
+  readonly atMs: number;
+  readonly holderInstance: string;
+  readonly refusedInstance: string;
+  readonly refusedHost: string;
+  readonly refusedAddress: string;
+}
+
+export type Role = 'viewer' | 'analyst' | 'responder' | 'admin';
+
+export interface OperatorTokenRecord {
+  readonly tokenId: string;
+  readonly org: OrgId;
+  readonly name: string;
+  readonly role: Role;
+  /** SHA-256 of the whole token, hex. */
+  readonly hash: string;
+  readonly selector?: string;
+  readonly createdBy: string;
+  readonly createdAtMs: number;
+  readonly expiresAtMs?: number;
+  readonly lastUsedAtMs?: number;
+  readonly revokedAtMs?: number;
+}
+
+/** One thing somebody did or was refused. */
+export interface AuditRecord {
+  readonly atMs: number;
+  readonly org: OrgId;
+  readonly actor: string;
+  readonly actorName: string;
+  readonly action: string;
+  readonly outcome: 'allowed' | 'refused' | 'failed';
+  /** The address the request came from. */
+  readonly from: string;
+  /** What it was about: a query's id, an agent, a token. */
+  readonly subject?: string;
+  readonly scope?: string;
+  readonly code?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export type KeptRecord =
+  EnrolledRecord | FactsRecord | LabelsRecord | RevokedRecord | DuplicateRecord | OperatorTokenRecord | AuditRecord;
+
+export function encodeKept(record: KeptRecord): Uint8Array {
+  return encodeCbor(record);
+}
+
+export function decodeKept<T extends KeptRecord>(bytes: Uint8Array): T {
+  const value = decodeCbor(bytes);
+  if (typeof value !== 'object' || value === null) throw new TypeError('not a kept record');
+  return value as T;
+}

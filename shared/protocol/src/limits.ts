@@ -1,0 +1,50 @@
+/**
+ * Every limit of the wire and of the services that more than one party must know. Bytes and milliseconds.
+ * `docs/protocol.md` repeats those that bind an agent.
+ */
+export const LIMITS = {
+  /** What an unauthenticated connection may send in all before its hello is accepted. */
+  helloBytes: 8 * 1024,
+  /** From the upgrade to an accepted hello; traffic does not extend it. */
+  helloDeadlineMs: 10_000,
+  /** One WebSocket message in either direction. */
+  frameBytes: 1024 * 1024,
+  /** What an agent should put in one ROWS frame unless a single row is larger. */
+  chunkBytes: 32 * 1024,
+  /** One row; larger ones end the answer as over budget. */
+  rowBytes: 512 * 1024,
+  /** An agent pings at least this often, load balancers often cut idle connections at 30 to 60 s. */
+  heartbeatMs: 25_000,
+  /** A gateway closes a session that it heard nothing from for this long. */
+  sessionSilenceMs: 60_000,
+  sqlBytes: 64 * 1024,
+  queryTimeoutMinMs: 1_000,
+  queryTimeoutMaxMs: 600_000,
+  queryTimeoutDefaultMs: 30_000,
+  /** What one endpoint may spend on one query. */
+  budgetMs: 10_000,
+  budgetRows: 10_000,
+  budgetBytes: 4 * 1024 * 1024,
+  /** How many endpoints are named per group. */
+  groupSample: 10,
+  selectorBytes: 4 * 1024,
+  labels: 32,
+  labelKeyBytes: 63,
+  labelValueBytes: 63,
+  hostBytes: 253,
+  factBytes: 256,
+  errorMessageBytes: 512,
+} as const;
+
+/** What one endpoint may spend on one query; whichever is reached first ends it as `over_budget`. */
+export interface Budget {
+  readonly ms: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+export const DEFAULT_BUDGET: Budget = {
+  ms: LIMITS.budgetMs,
+  rows: LIMITS.budgetRows,
+  bytes: LIMITS.budgetBytes,
+};

@@ -1,0 +1,112 @@
+import { decodeCbor } from './cbor.js';
+
+/** One SQL value: the five storage classes of SQLite; integers beyond 2^53 are `bigint`. */
+export type SqlValue = null | number | bigint | string | Uint8Array;
+
+const MAJOR_ARRAY = 4;
+const INFO_ONE_BYTE = 24;
+
+/** Where an item's content starts, and its argument; `undefined` when the head is cut off, indefinite or reserved. */
+interface Head {
+  major: number;
+  argument: number;
+  next: number;
+}
+
+// One object for all calls: the walk below runs once per value of every distinct answer.
+const head: Head = { major: 0, argument: 0, next: 0 };
+
+function readHead(bytes: Uint8Array, at: number): boolean {
+  const first = bytes[at];
+  if (first === undefined) return false;
+  const info = first & 31;
+  head.major = first >> 5;
+  if (info < INFO_ONE_BYTE) {
+    head.argument = info;
+    head.next = at + 1;
+    return true;
+  }
+  if (info > 27) return false;
+  const width = 1 << (info - INFO_ONE_BYTE);
+  if (at + 1 + width > bytes.length) return false;
+  let argument = 0;
+  for (let i = 1; i <= width; i += 1) argument = argument * 256 + (bytes[at + i] ?? 0);
+  head.argument = argument;
+  head.next = at + 1 + width;
+  return true;
+}
+
+/** The offset after one SQL value at `at`, or -1 when there is none: integers, byte and text strings, floats and null only. */
+function skipValue(bytes: Uint8Array, at: number): number {
+  if (!readHead(bytes, at)) return -1;
+  switch (head.major) {
+    case 0:
+    case 1:
+      return head.next;
+    case 2:
+    case 3: {
+      const end = head.next + head.argument;
+      return end <= bytes.length ? end : -1;
+    }
+    case 7: {
+      const info = (bytes[at] ?? 0) & 31;
+      return info === 22 || (info >= 25 && info <= 27) ? head.next : -1;
+    }
+    default:
+      return -1;
+  }
+}
+
+/** The offset after the row (CBOR array of exactly `columns` SQL values) that starts at `at`; -1 when there is no such row. */
+export function skipRow(bytes: Uint8Array, at: number, columns: number): number {
+  if (!readHead(bytes, at) || head.major !== MAJOR_ARRAY || head.argument !== columns) return -1;
+  let position = head.next;
+  for (let i = 0; i < columns && position >= 0; i += 1) position = skipValue(bytes, position);
+  return position;
+}
+
+/** How many rows a CBOR sequence (RFC 8742) of rows holds; -1 when any of it is malformed or has another number of columns. */
+export function countRows(bytes: Uint8Array, columns: number): number {
+  let rows = 0;
+  for (let at = 0; at < bytes.length; rows += 1) {
+    at = skipRow(bytes, at, columns);
+    if (at < 0) return -1;
+  }
+  return rows;
+}
+
+/** Calls `visit` with the bounds of each row of a sequence that `countRows` accepted. */
+export function forEachRow(bytes: Uint8Array, columns: number, visit: (start: number, end: number) => void): void {
+  for (let at = 0; at < bytes.length;) {
+    const end = skipRow(bytes, at, columns);
+    if (end < 0) return;
+    visit(at, end);
+    at = end;
+  }
+}
+
+/** Decodes one row. Throws on malformed bytes. */
+export function decodeRow(bytes: Uint8Array): SqlValue[] {
+  return decodeCbor(bytes) as SqlValue[];
+}
+
+/** Decodes a whole sequence of rows of `columns` values each. */
+export function decodeRows(bytes: Uint8Array, columns: number): SqlValue[][] {
+  const rows: SqlValue[][] = [];
+  forEachRow(bytes, columns, (start, end) => rows.push(decodeRow(bytes.subarray(start, end))));
+  return rows;
+}
+
+/** A SQL value in JSON: unsafe integers as decimal text, blobs as `{"$blob": base64}`, infinities as text. */
+export type JsonSqlValue = null | number | string | { readonly $blob: string };
+
+export function sqlValueToJson(value: SqlValue): JsonSqlValue {
+  if (typeof value === 'bigint') {
+    return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
+      ? Number(value)
+      : value.toString();
+  }
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (value === null || typeof value === 'string') return value;
+  return { $blob: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') };
+}

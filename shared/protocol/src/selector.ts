@@ -1,0 +1,185 @@
+import { LIMITS } from './limits.js';
+
+/** One requirement of a selector. `in` and `notin` cover `=`, `==` and `!=` too. */
+export type Requirement =
+  | { readonly kind: 'in' | 'notin'; readonly key: string; readonly values: readonly string[] }
+  | { readonly kind: 'exists' | 'absent'; readonly key: string }
+  | { readonly kind: 'gt' | 'lt'; readonly key: string; readonly bound: number };
+
+/** All requirements must hold; none at all selects everything. */
+export type Selector = readonly Requirement[];
+
+export type ParsedSelector =
+  | { readonly ok: true; readonly selector: Selector }
+  | { readonly ok: false; readonly message: string; readonly offset: number };
+
+const TOKEN = /\s*(?:(==|!=|=|!|,|\(|\)|>|<)|([A-Za-z0-9][-A-Za-z0-9_./]*)|$)/y;
+
+interface Token {
+  readonly text: string;
+  readonly symbol: boolean;
+  readonly offset: number;
+}
+
+class SelectorFault extends Error {
+  readonly offset: number;
+  constructor(message: string, offset: number) {
+    super(message);
+    this.offset = offset;
+  }
+}
+
+/**
+ * Parses Kubernetes label-selector syntax: `os=linux,env in (prod,staging),!quarantined,cores>4`. As there, `!=` and `notin` also hold
+ * where the label is absent. The fault names the character at which the text stopped making sense.
+ */
+export function parseSelector(text: string): ParsedSelector {
+  if (text.length > LIMITS.selectorBytes)
+    return { ok: false, message: 'the selector is too long', offset: LIMITS.selectorBytes };
+  try {
+    return { ok: true, selector: new SelectorParser(tokenize(text), text.length).parse() };
+  } catch (fault) {
+    if (fault instanceof SelectorFault) return { ok: false, message: fault.message, offset: fault.offset };
+    throw fault;
+  }
+}
+
+function tokenize(text: string): Token[] {
+  const tokens: Token[] = [];
+  for (TOKEN.lastIndex = 0; TOKEN.lastIndex < text.length;) {
+    const at = TOKEN.lastIndex;
+    const match = TOKEN.exec(text);
+    if (match === null) {
+      const offset = at + (/^\s*/.exec(text.slice(at))?.[0].length ?? 0);
+      throw new SelectorFault(`unexpected "${String.fromCodePoint(text.codePointAt(offset) ?? 32)}"`, offset);
+    }
+    const token = match[1] ?? match[2];
+    if (token === undefined) break;
+    tokens.push({ text: token, symbol: match[1] !== undefined, offset: TOKEN.lastIndex - token.length });
+  }
+  return tokens;
+}
+
+class SelectorParser {
+  readonly #tokens: readonly Token[];
+  readonly #end: number;
+  #at = 0;
+
+  constructor(tokens: readonly Token[], end: number) {
+    this.#tokens = tokens;
+    this.#end = end;
+  }
+
+  parse(): Selector {
+    const requirements: Requirement[] = [];
+    while (this.#at < this.#tokens.length) {
+      requirements.push(this.#requirement());
+      if (this.#at === this.#tokens.length) break;
+      this.#symbol(',');
+      if (this.#at === this.#tokens.length) throw new SelectorFault('a requirement must follow ","', this.#end);
+    }
+    return requirements;
+  }
+
+  #requirement(): Requirement {
+    if (this.#accept('!')) return { kind: 'absent', key: this.#word('a label name') };
+    const key = this.#word('a label name');
+    const next = this.#tokens[this.#at];
+    if (next === undefined || next.text === ',') return { kind: 'exists', key };
+    this.#at += 1;
+    switch (next.text) {
+      case '=':
+      case '==':
+        return { kind: 'in', key, values: [this.#value()] };
+      case '!=':
+        return { kind: 'notin', key, values: [this.#value()] };
+      case 'in':
+      case 'notin':
+        return { kind: next.text, key, values: this.#list() };
+      case '>':
+        return { kind: 'gt', key, bound: this.#integer() };
+      case '<':
+        return { kind: 'lt', key, bound: this.#integer() };
+      default:
+        throw new SelectorFault(`expected an operator (=, !=, in, notin, >, <) before "${next.text}"`, next.offset);
+    }
+  }
+
+  #list(): string[] {
+    this.#symbol('(');
+    const values = [this.#value()];
+    while (this.#accept(',')) values.push(this.#value());
+    this.#symbol(')');
+    return values;
+  }
+
+  #value(): string {
+    const token = this.#tokens[this.#at];
+    // `key=` and `key in (a,)` name the empty value, as in Kubernetes.
+    if (token === undefined || token.symbol) return '';
+    this.#at += 1;
+    return token.text;
+  }
+
+  #integer(): number {
+    const offset = this.#tokens[this.#at]?.offset ?? this.#end;
+    const word = this.#word('a whole number');
+    if (!/^\d{1,15}$/.test(word)) throw new SelectorFault(`"${word}" is not a whole number`, offset);
+    return Number(word);
+  }
+
+  #word(what: string): string {
+    const token = this.#tokens[this.#at];
+    if (token === undefined || token.symbol) throw new SelectorFault(`expected ${what}`, token?.offset ?? this.#end);
+    this.#at += 1;
+    return token.text;
+  }
+
+  #symbol(text: string): void {
+    if (!this.#accept(text)) {
+      const token = this.#tokens[this.#at];
+      throw new SelectorFault(
+        `expected "${text}"${token === undefined ? '' : ` before "${token.text}"`}`,
+        token?.offset ?? this.#end,
+      );
+    }
+  }
+
+  #accept(text: string): boolean {
+    const token = this.#tokens[this.#at];
+    if (token === undefined || !token.symbol || token.text !== text) return false;
+    this.#at += 1;
+    return true;
+  }
+}
+
+/** Whether an endpoint whose label values `valueOf` answers is selected. */
+export function selectorMatches(selector: Selector, valueOf: (key: string) => string | undefined): boolean {
+  return selector.every((requirement) => requirementHolds(requirement, valueOf(requirement.key)));
+}
+
+function requirementHolds(requirement: Requirement, value: string | undefined): boolean {
+  switch (requirement.kind) {
+    case 'in':
+      return value !== undefined && requirement.values.includes(value);
+    case 'notin':
+      return value === undefined || !requirement.values.includes(value);
+    case 'exists':
+      return value !== undefined;
+    case 'absent':
+      return value === undefined;
+    case 'gt':
+      return isInteger(value) && Number(value) > requirement.bound;
+    case 'lt':
+      return isInteger(value) && Number(value) < requirement.bound;
+  }
+}
+
+function isInteger(value: string | undefined): boolean {
+  return value !== undefined && /^-?\d+$/.test(value);
+}
+
+/** Both must hold. Texts, because selectors travel as text; empty ones select everything. */
+export function joinSelectors(...texts: readonly (string | undefined)[]): string {
+  return texts.filter((text): text is string => text !== undefined && text.trim() !== '').join(',');
+}

@@ -1,0 +1,60 @@
+import type { AgentId, GatewayId, OrgId, OwnerId, QueryId } from './ids.js';
+
+const ROOT = 'muster.v1';
+
+/**
+ * Every subject on the bus, built here and nowhere else. Parts are ids of ours whose alphabets hold no dot, star or blank; anything else is
+ * refused, so that no name from outside can widen a subject.
+ */
+function part(text: string): string {
+  if (!/^[a-zA-Z0-9_-]+$/.test(text)) throw new RangeError(`not a subject token: "${text.slice(0, 40)}"`);
+  return text;
+}
+
+export const SUBJECTS = {
+  /** Owner → all gateways: {@link QueryStart}, {@link QueryStop}. */
+  gateways: `${ROOT}.gateways`,
+  /** Anyone → one gateway, request and reply. */
+  gateway: (id: GatewayId) => `${ROOT}.gateway.${part(id)}`,
+  /** Gateway → everyone, every few seconds: {@link GatewayBeat}. */
+  gatewayBeats: `${ROOT}.beat.gateway`,
+  /** Gateway → owner of a query: {@link GatewayReport}. */
+  ownerInbox: (id: OwnerId) => `${ROOT}.owner.${part(id)}.in`,
+  /** API → owner of a query, request and reply. */
+  owner: (id: OwnerId) => `${ROOT}.owner.${part(id)}.rpc`,
+  /** Owner → everyone, every second: {@link OwnerBeat}. */
+  ownerBeats: `${ROOT}.beat.owner`,
+  /** API → any query service (queue group `query`), request and reply. */
+  queries: `${ROOT}.queries`,
+} as const;
+
+/** Subjects of kept things (streams). */
+export const KEPT = {
+  enrolled: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.enrolled.${part(id)}`,
+  facts: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.facts.${part(id)}`,
+  labels: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.labels.${part(id)}`,
+  revoked: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.revoked.${part(id)}`,
+  duplicate: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.duplicate.${part(id)}`,
+  query: (org: OrgId, id: QueryId) => `${ROOT}.query.${part(org)}.${part(id)}`,
+  result: (org: OrgId, id: QueryId) => `${ROOT}.result.${part(org)}.${part(id)}`,
+  audit: (org: OrgId) => `${ROOT}.audit.${part(org)}`,
+  operatorToken: (org: OrgId, tokenId: string) => `${ROOT}.token.${part(org)}.${part(tokenId)}`,
+} as const;
+
+const HOUR_MS = 3_600_000;
+
+/** The streams that keep them. Ages and sizes are bounds, not promises; `docs/operations.md` tells how to change them. */
+export const STREAMS = {
+  identities: { name: 'MUSTER_IDENTITIES', subjects: [`${ROOT}.identity.>`], maxMsgsPerSubject: 1 },
+  queries: { name: 'MUSTER_QUERIES', subjects: [`${ROOT}.query.>`], maxMsgsPerSubject: 1, maxAgeMs: 7 * 24 * HOUR_MS },
+  results: { name: 'MUSTER_RESULTS', subjects: [`${ROOT}.result.>`], maxAgeMs: 24 * HOUR_MS, maxBytes: 8 * 1024 ** 3 },
+  audit: { name: 'MUSTER_AUDIT', subjects: [`${ROOT}.audit.>`], maxAgeMs: 400 * 24 * HOUR_MS },
+  operatorTokens: { name: 'MUSTER_TOKENS', subjects: [`${ROOT}.token.>`], maxMsgsPerSubject: 1 },
+} as const;
+
+/** The parts of an identity subject. */
+export function parseIdentitySubject(subject: string): { org: OrgId; kind: string; agentId: AgentId } | undefined {
+  const match = /^muster\.v1\.identity\.([^.]+)\.([^.]+)\.([^.]+)$/.exec(subject);
+  if (match === null) return undefined;
+  return { org: match[1] as OrgId, kind: match[2] as string, agentId: match[3] as AgentId };
+}
