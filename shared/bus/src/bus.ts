@@ -21,6 +21,7 @@ export interface Bus {
   /**
    * Hands a message to the connection; never waits, never throws for a lost connection.
    * `data` belongs to the bus until the current turn of the event loop is over: do not overwrite it before.
+   * Nothing is kept for the time after a reconnect: a live message that comes late is worth nothing.
    */
   publish(subject: string, data: Uint8Array): PublishResult;
 
@@ -55,12 +56,15 @@ export interface Bus {
   stats(): BusStats;
 }
 
-/** `dropped`: disconnected for so long that the bounded buffer is full, or stopped. The message is gone; it was counted. */
+/**
+ * `dropped`: disconnected, stopped, or the broker is so slow that the bounded buffer is full. The message is gone; it was counted.
+ * `sent` is no receipt: the connection may break with the message still on its way.
+ */
 export type PublishResult = 'sent' | 'dropped';
 
 export interface BusMessage {
   readonly subject: string;
-  /** Belongs to the receiver: it may be kept and changed. */
+  /** Never overwritten, but a view of a larger receive buffer: `slice()` what is kept for long. */
   readonly data: Uint8Array;
   /** Present when the sender waits for a reply; at most the first reply is heard. */
   readonly reply?: (data: Uint8Array) => PublishResult;

@@ -50,7 +50,8 @@ export interface StreamDefinition {
   readonly name: string;
   /** What the stream keeps; no subject may belong to two streams. */
   readonly subjects: readonly string[];
-  readonly storage: 'file' | 'memory';
+  /** Default `file`. It cannot be changed later. */
+  readonly storage?: 'file' | 'memory';
   /** Entries older than this are removed. */
   readonly maxAgeMs?: number;
   /** When the stream is larger than this, its oldest entries are removed. */
@@ -80,7 +81,7 @@ export type AppendResult =
 export interface Entry {
   readonly seq: number;
   readonly subject: string;
-  /** Belongs to the receiver. */
+  /** Never overwritten, but a view of a larger receive buffer: `slice()` what is kept for long. */
   readonly data: Uint8Array;
   /** When the broker stored it. */
   readonly timestampMs: number;

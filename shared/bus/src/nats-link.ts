@@ -1,0 +1,108 @@
+import { errors, type NatsConnection } from '@nats-io/transport-node';
+import type { BusLogger } from './logger.js';
+
+/**
+ * One NATS connection as the bus and the log share it: knows whether it is up, and cuts short whoever waits for an
+ * answer when it goes down (the client itself would let them run into their timeouts).
+ */
+export class NatsLink {
+  readonly nc: NatsConnection;
+  readonly logger: BusLogger;
+  connected = true;
+  /** `stop` was called: what is lost now is lost on purpose. */
+  stopping = false;
+  reconnects = 0;
+  private readonly listeners = new Set<(connected: boolean) => void>();
+  private readonly waiting = new Set<() => void>();
+  /** Called when the connection has ended for good. */
+  private readonly settled = new Set<() => void>();
+
+  constructor(nc: NatsConnection, logger: BusLogger) {
+    this.nc = nc;
+    this.logger = logger;
+    void this.watch();
+  }
+
+  onChange(listener: (connected: boolean) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** The answer, or `lost` as soon as the connection is. Rejects as `answer` does. */
+  orLost<T>(answer: Promise<T>): Promise<T | typeof lost> {
+    if (!this.connected) {
+      answer.catch(() => undefined);
+      return Promise.resolve(lost);
+    }
+    return new Promise((resolve, reject) => {
+      const cut = () => resolve(lost);
+      this.waiting.add(cut);
+      answer.then(resolve, reject).finally(() => this.waiting.delete(cut));
+    });
+  }
+
+  /** Resolves true when the connection is up, false when it never will be again or the signal is aborted. */
+  whenConnected(signal?: AbortSignal): Promise<boolean> {
+    if (this.nc.isClosed() || signal?.aborted === true) return Promise.resolve(false);
+    if (this.connected) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const settle = () => {
+        this.settled.delete(settle);
+        this.listeners.delete(settle);
+        signal?.removeEventListener('abort', settle);
+        resolve(this.connected && signal?.aborted !== true);
+      };
+      this.listeners.add(settle);
+      this.settled.add(settle);
+      signal?.addEventListener('abort', settle, { once: true });
+    });
+  }
+
+  private change(connected: boolean): void {
+    if (this.connected === connected) return;
+    this.connected = connected;
+    if (!connected) {
+      for (const cut of this.waiting) cut();
+      this.waiting.clear();
+    }
+    for (const listener of this.listeners) listener(connected);
+  }
+
+  private async watch(): Promise<void> {
+    for await (const status of this.nc.status()) {
+      switch (status.type) {
+        case 'disconnect':
+          this.change(false);
+          if (!this.stopping) this.logger.warn('connection to nats lost', { server: status.server });
+          break;
+        case 'reconnect':
+          this.reconnects += 1;
+          this.change(true);
+          this.logger.info('connection to nats is back', { server: status.server });
+          break;
+        case 'error':
+          this.logger.error('nats reports an error', { error: status.error });
+          break;
+        case 'close':
+          this.change(false);
+          break;
+        default:
+          break;
+      }
+    }
+    this.change(false);
+    for (const settle of this.settled) settle();
+  }
+}
+
+/** The connection went away before the answer came. */
+export const lost = Symbol('connection lost');
+
+export function isNoResponders(error: unknown): boolean {
+  if (error instanceof errors.NoRespondersError) return true;
+  return error instanceof errors.RequestError && error.isNoResponders();
+}
+
+export function isTimeout(error: unknown): boolean {
+  return error instanceof errors.TimeoutError || (error instanceof Error && error.cause instanceof errors.TimeoutError);
+}

@@ -1,0 +1,138 @@
+import {
+  AckPolicy,
+  DeliverPolicy,
+  JetStreamApiError,
+  type ConsumerConfig,
+  type JetStreamManager,
+} from '@nats-io/jetstream';
+import { nanos } from '@nats-io/transport-node';
+import { LogError, type Entry, type ReadOptions } from './log.js';
+import type { NatsLink } from './nats-link.js';
+import { asLogError } from './nats-log-error.js';
+import { NatsPull } from './nats-pull.js';
+
+const DEFAULT_BATCH = 256;
+/** A reader whose consumer pauses longer than this is forgotten by the server, and opened again at the next sequence. */
+const INACTIVE_MS = 60_000;
+const RETRY_MS = 250;
+
+type Opened = { readonly pull: NatsPull; readonly waiting: number };
+
+/**
+ * Reads through one ephemeral, unacknowledged pull consumer. The server numbers its deliveries; a missing number, a
+ * missed heartbeat, a lost connection or a forgotten consumer all have the same answer: a new consumer that begins after
+ * the last sequence that was yielded.
+ *
+ *   open ──▶ pull ⇄ yield ──▶ caught up ──▶ end, or wait for more (follow)
+ *     ▲        │ lost
+ *     └────────┘
+ */
+export async function* readStream(
+  link: NatsLink,
+  jsm: () => Promise<JetStreamManager>,
+  stream: string,
+  options: ReadOptions,
+): AsyncGenerator<Entry, void, undefined> {
+  const cursor = new Cursor(options);
+  for (;;) {
+    const opened = await open(link, await jsm(), stream, cursor, options);
+    if (opened === undefined) return;
+    const { pull } = opened;
+    try {
+      if (opened.waiting === 0 && cursor.catchUp()) return;
+      for (;;) {
+        const entry = await pull.next();
+        if (entry === 'lost') break;
+        if (entry === 'ended') {
+          // A pull without an answer: what was announced has been removed meanwhile, or there is nothing new.
+          if (!cursor.caughtUp && (await pendingNow(await jsm(), stream, pull)) === 0 && cursor.catchUp()) return;
+          continue;
+        }
+        cursor.next = entry.seq + 1;
+        yield entry;
+        if (entry.pending === 0 && cursor.catchUp()) return;
+      }
+    } finally {
+      pull.close();
+    }
+  }
+}
+
+/** Where a reader stands. */
+class Cursor {
+  /** First sequence not yet yielded; undefined while nothing was. */
+  next: number | undefined;
+  caughtUp = false;
+  private readonly options: ReadOptions;
+
+  constructor(options: ReadOptions) {
+    this.options = options;
+  }
+
+  /** Everything kept at the start is with the consumer. Returns whether that ends the reading. */
+  catchUp(): boolean {
+    if (!this.caughtUp) {
+      this.caughtUp = true;
+      this.options.onCaughtUp?.();
+    }
+    return this.options.follow !== true;
+  }
+
+  start(): Partial<ConsumerConfig> {
+    const from = this.next ?? this.options.fromSeq;
+    if (from !== undefined) return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
+    if (this.options.lastPerSubject === true) return { deliver_policy: DeliverPolicy.LastPerSubject };
+    return { deliver_policy: DeliverPolicy.All };
+  }
+}
+
+/** Opens a consumer, as often as it takes; undefined when the signal was aborted. */
+async function open(
+  link: NatsLink,
+  jsm: JetStreamManager,
+  stream: string,
+  cursor: Cursor,
+  options: ReadOptions,
+): Promise<Opened | undefined> {
+  for (;;) {
+    if (!(await link.whenConnected(options.signal))) {
+      if (options.signal?.aborted === true) return undefined;
+      throw new LogError('unavailable', `the connection to nats was ended while reading ${stream}`);
+    }
+    try {
+      if (cursor.next !== undefined) await checkNotReset(jsm, stream, cursor.next);
+      const info = await jsm.consumers.add(stream, {
+        ...cursor.start(),
+        ack_policy: AckPolicy.None,
+        // The server wants a filter with LastPerSubject; `>` means everything.
+        filter_subject: options.subject ?? '>',
+        inactive_threshold: nanos(INACTIVE_MS),
+        mem_storage: true,
+        num_replicas: 1,
+      });
+      const batch = Math.min(1_000, Math.max(1, options.batch ?? DEFAULT_BATCH));
+      const pull = new NatsPull(link, { stream, consumer: info.name, batch, signal: options.signal });
+      return { pull, waiting: info.num_pending };
+    } catch (error) {
+      const failure = asLogError(error, stream);
+      if (failure.code !== 'unavailable') throw failure;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}
+
+async function checkNotReset(jsm: JetStreamManager, stream: string, next: number): Promise<void> {
+  const { state } = await jsm.streams.info(stream);
+  if (state.last_seq >= next - 1) return;
+  throw new LogError('stream_reset', `stream ${stream} ends at ${state.last_seq}, but ${next - 1} was read before`);
+}
+
+async function pendingNow(jsm: JetStreamManager, stream: string, pull: NatsPull): Promise<number | undefined> {
+  try {
+    const info = await jsm.consumers.info(stream, pull.consumer);
+    return info.num_pending;
+  } catch (error) {
+    if (error instanceof JetStreamApiError) pull.lose();
+    return undefined;
+  }
+}
