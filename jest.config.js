@@ -1,3 +1,5 @@
+import { fileURLToPath } from 'node:url';
+
 /** Jest runs the compiled code, the same bytes that production runs; `npm run build` comes first. */
 export default {
   testEnvironment: 'node',
@@ -5,4 +7,7 @@ export default {
   transform: {},
   injectGlobals: false,
   testTimeout: 30_000,
+  // Two packages are tested at a time, so each takes half the machine.
+  maxWorkers: '50%',
+  reporters: ['default', fileURLToPath(new URL('deploy/local/bin/jest-counts.mjs', import.meta.url))],
 };

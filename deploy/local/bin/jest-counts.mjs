@@ -1,0 +1,38 @@
+/**
+ * Jest reporter that writes how many tests passed, failed and were skipped to `.jest/counts.json` of the package, for the last line of
+ * `npm test`; and that fails a run which has left something open, instead of letting it hang.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const LEAK_MS = 10_000;
+
+export default class CountsReporter {
+  #folder;
+
+  constructor(globalConfig) {
+    this.#folder = join(globalConfig.rootDir, '.jest');
+  }
+
+  onRunComplete(_contexts, results) {
+    const counts = {
+      passed: results.numPassedTests,
+      // A file that cannot even be loaded holds no failed test, yet it failed.
+      failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
+      skipped: results.numPendingTests + results.numTodoTests,
+    };
+    this.#write(counts);
+    setTimeout(() => {
+      this.#write({ ...counts, failed: counts.failed + 1 });
+      console.error(
+        `The tests ended ${LEAK_MS / 1000} s ago and something is still open: ${process.getActiveResourcesInfo()}`,
+      );
+      process.exit(1);
+    }, LEAK_MS).unref();
+  }
+
+  #write(counts) {
+    mkdirSync(this.#folder, { recursive: true });
+    writeFileSync(join(this.#folder, 'counts.json'), `${JSON.stringify(counts)}\n`);
+  }
+}

@@ -1,0 +1,28 @@
+/** `npm run lint`: types are checked by the build; this checks promises, boundaries, unused code and format. */
+import { pathToFileURL } from 'node:url';
+import { build, ensureInstalled, requireNode, run, tool } from './workspace.mjs';
+
+const STEPS = [
+  ['rules and boundaries', 'oxlint', ['--deny-warnings', '.']],
+  ['unused code', 'knip', ['--no-progress', '--treat-config-hints-as-errors']],
+  ['format', 'prettier', ['--check', '--log-level=warn', '.']],
+];
+
+/** Runs every step, also after one has failed, and returns how many passed and failed. */
+export async function lint() {
+  const counts = { passed: 0, failed: 0 };
+  for (const [what, command, args] of STEPS) {
+    const code = await run(tool(command), args);
+    counts[code === 0 ? 'passed' : 'failed'] += 1;
+    console.log(`lint: ${what}: ${code === 0 ? 'ok' : `FAILED (${command} ended with ${code})`}`);
+  }
+  return counts;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  requireNode();
+  ensureInstalled();
+  // Type-aware rules read the declarations of other packages.
+  const built = await build({ quiet: true });
+  process.exitCode = built === 0 && (await lint()).failed === 0 ? 0 : 1;
+}

@@ -1,0 +1,93 @@
+/**
+ * What the root scripts share. Plain JavaScript with no dependencies: on a fresh clone this runs before anything is installed or built.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+
+/** No tool that is run from here phones home, asks for an update, or waits for a terminal. */
+export const TOOL_ENV = {
+  ...process.env,
+  TURBO_TELEMETRY_DISABLED: '1',
+  TURBO_NO_UPDATE_NOTIFIER: '1',
+  DO_NOT_TRACK: '1',
+  npm_config_update_notifier: 'false',
+};
+
+const MINIMUM_NODE = [20, 19];
+
+/** Ends the process with one clear line when this Node is too old to run Muster. */
+export function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1])) return;
+  console.error(`Muster needs Node ${MINIMUM_NODE.join('.')} or newer; this is ${process.versions.node}.`);
+  process.exit(1);
+}
+
+/** The path of a tool that `npm ci` has put into node_modules. */
+export function tool(name) {
+  return join(ROOT, 'node_modules', '.bin', name);
+}
+
+/** Runs a command in the foreground and resolves with its exit code. A terminating signal reaches the child too and is answered with 128 + n. */
+export function run(command, args, { env = TOOL_ENV, cwd = ROOT } = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const pass = (signal) => child.kill(signal);
+    process.once('SIGINT', pass).once('SIGTERM', pass);
+    const end = (code) => {
+      process.off('SIGINT', pass).off('SIGTERM', pass);
+      resolve(code);
+    };
+    child.once('error', (error) => {
+      console.error(`cannot run ${command}: ${error.message}`);
+      end(127);
+    });
+    child.once('exit', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 143)));
+  });
+}
+
+/**
+ * Runs `npm ci` when node_modules is missing or not what package-lock.json says. npm's own record of what it installed is compared, so an
+ * installation made by hand counts as well.
+ */
+export function ensureInstalled() {
+  if (isInstalled()) return;
+  console.error('Installing packages (npm ci)…');
+  const npm = process.env['npm_execpath'];
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  const options = { cwd: ROOT, env: TOOL_ENV, stdio: ['ignore', 'inherit', 'inherit'] };
+  const result = npm?.endsWith('.js')
+    ? spawnSync(process.execPath, [npm, ...args], options)
+    : spawnSync('npm', args, options);
+  if (result.status === 0) return;
+  console.error(`npm ci failed${result.error ? `: ${result.error.message}` : ''}; nothing was started.`);
+  process.exit(1);
+}
+
+function isInstalled() {
+  const record = join(ROOT, 'node_modules', '.package-lock.json');
+  if (!existsSync(record)) return false;
+  const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
+  const present = JSON.parse(readFileSync(record, 'utf8')).packages;
+  return Object.entries(wanted).every(([path, entry]) => {
+    if (!path.startsWith('node_modules/')) return true;
+    const installed = present[path];
+    // Optional packages are left out where they do not fit the platform.
+    if (installed === undefined) return entry.optional === true;
+    return installed.version === entry.version && installed.integrity === entry.integrity;
+  });
+}
+
+/** Builds every package; what has not changed comes from turbo's cache. `quiet` shows output only of what fails. */
+export function build({ quiet = false } = {}) {
+  return turbo(['run', 'build', ...(quiet ? ['--output-logs=errors-only'] : ['--output-logs=new-only'])]);
+}
+
+/** Runs turbo without its terminal interface. */
+export function turbo(args, env = TOOL_ENV) {
+  return run(tool('turbo'), [...args, '--ui=stream', '--no-update-notifier'], { env });
+}
