@@ -1,1 +1,15 @@
-export {};
+export * from './secret.js';
+export * from './quantity.js';
+export * from './field.js';
+export * from './config.js';
+export * from './clock.js';
+export * from './fake-clock.js';
+export * from './backoff.js';
+export * from './token-bucket.js';
+export * from './bounded-queue.js';
+export * from './logger.js';
+export * from './metrics.js';
+export * from './health-server.js';
+export * from './part.js';
+export * from './runner.js';
+export * from './run-service.js';

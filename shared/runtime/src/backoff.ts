@@ -1,0 +1,39 @@
+export interface BackoffOptions {
+  /** The upper bound of the first delay. */
+  readonly baseMs: number;
+  /** No delay is longer than this, except where the server asks for more. */
+  readonly capMs: number;
+  /** A number from 0 up to 1; `Math.random` unless a test needs another. */
+  readonly random?: () => number;
+}
+
+export interface Backoff {
+  /** How many delays were taken since the start or the last reset. */
+  readonly attempt: number;
+  /** The next delay. `minMs` is what the server asked for at least (`Retry-After`); the jitter comes on top of it. */
+  next(minMs?: number): number;
+  /** To be called when the attempt succeeded. */
+  reset(): void;
+}
+
+/**
+ * Exponential backoff with full jitter: each delay is drawn evenly from 0 to `min(cap, base × 2^attempt)`, the first one too, so
+ * that a fleet cut off at one moment does not come back at one moment (AWS Architecture Blog, "Exponential Backoff And Jitter").
+ * A server-steered minimum is a floor under the jitter, not a replacement: all who got the same `Retry-After` would return together.
+ */
+export function fullJitter({ baseMs, capMs, random = Math.random }: BackoffOptions): Backoff {
+  let attempt = 0;
+  return {
+    get attempt() {
+      return attempt;
+    },
+    next(minMs = 0) {
+      const ceilingMs = Math.min(capMs, baseMs * 2 ** Math.min(attempt, 52));
+      attempt += 1;
+      return Math.max(minMs, 0) + Math.floor(random() * ceilingMs);
+    },
+    reset() {
+      attempt = 0;
+    },
+  };
+}

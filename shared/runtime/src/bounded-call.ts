@@ -1,0 +1,27 @@
+import { sleep, type Clock } from './clock.js';
+
+/**
+ * Runs something for at most `ms`, or until `outer` is aborted; its signal is aborted then, and it is left behind. Once `outer`
+ * is aborted it still gets one turn of the event loop, enough for what only has to let go.
+ */
+export async function within(
+  clock: Clock,
+  ms: number,
+  outer: AbortSignal,
+  run: (signal: AbortSignal) => void | Promise<void>,
+): Promise<'done' | 'late' | { readonly error: unknown }> {
+  const inner = new AbortController();
+  const settled = new AbortController();
+  const running = (async () => {
+    await run(inner.signal);
+    return 'done' as const;
+  })().catch((error: unknown) => ({ error }));
+  if (outer.aborted) inner.abort();
+  const bound = outer.aborted
+    ? new Promise<void>((resolve) => setImmediate(resolve))
+    : sleep(clock, ms, AbortSignal.any([outer, settled.signal]));
+  const result = await Promise.race([running, bound.then(() => 'late' as const)]);
+  settled.abort();
+  if (result === 'late') inner.abort();
+  return result;
+}

@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs';
+import type { Field } from './field.js';
+import { Secret } from './secret.js';
+
+/** The environment, as `process.env` gives it. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+type Fields = Readonly<Record<string, Field<unknown>>>;
+type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
+
+/** One thing that is wrong with one variable. Values of secrets are never part of it. */
+export interface ConfigFault {
+  readonly name: string;
+  readonly fault: string;
+  readonly example?: string;
+}
+
+/** Everything that is wrong with a configuration, at once. The message is a list that a person can work through. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly faults: readonly ConfigFault[];
+
+  constructor(faults: readonly ConfigFault[]) {
+    super(['The configuration has faults:', ...faults.map(describeFault)].join('\n'));
+    this.faults = faults;
+  }
+}
+
+export interface ConfigDefinition<F extends Fields = Fields> {
+  /** Variables that start with this and that no field names are reported as warnings: they are probably misspelt. */
+  readonly prefix: string;
+  readonly fields: F;
+  /** What the fields must satisfy together; called only when each is right by itself. */
+  readonly check?: (config: Values<F>) => readonly ConfigFault[];
+}
+
+/** The type of the configuration that a definition describes. */
+export type ConfigOf<D> = D extends ConfigDefinition<infer F> ? Values<F> : never;
+
+export type ConfigResult<C> =
+  | { readonly ok: true; readonly config: C; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly error: ConfigError; readonly warnings: readonly string[] };
+
+/** Gives a definition its exact type. */
+export function defineConfig<const F extends Fields>(definition: ConfigDefinition<F>): ConfigDefinition<F> {
+  return definition;
+}
+
+/**
+ * Reads a configuration from an environment. It never throws and has no effect beyond reading the files that `*_FILE`
+ * variables of secrets name; every fault is in the one error it returns. A variable that is set to nothing counts as not set,
+ * as compose files and Helm charts produce those.
+ */
+export function loadConfig<F extends Fields>(
+  definition: ConfigDefinition<F>,
+  env: Env,
+  readFile: (path: string) => string = (path) => readFileSync(path, 'utf8'),
+): ConfigResult<Values<F>> {
+  const warnings = unknownVariables(definition, env);
+  const faults: ConfigFault[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(definition.fields)) {
+    const text = readText(field, env, readFile);
+    if ('fault' in text) faults.push({ name: text.name, fault: text.fault, example: field.example });
+    else if (text.value === undefined) {
+      if (field.fallback) values[key] = field.fallback.value;
+      else faults.push({ name: field.env, fault: 'is not set', example: field.example });
+    } else {
+      const parsed = field.schema.safeParse(text.value);
+      if (parsed.success) values[key] = parsed.data;
+      else faults.push({ name: field.env, fault: faultOf(field, text.value, parsed.error), example: field.example });
+    }
+  }
+  // Sound: every key of F was filled by its own field's schema or fallback, or there is a fault.
+  const config = values as Values<F>;
+  if (faults.length === 0) faults.push(...(definition.check?.(config) ?? []));
+  return faults.length === 0 ? { ok: true, config, warnings } : { ok: false, error: new ConfigError(faults), warnings };
+}
+
+/** A configuration as it may be logged: secrets hidden, user and password cut out of URLs. */
+export function printableConfig(config: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, printable(value)]));
+}
+
+function printable(value: unknown): unknown {
+  if (value instanceof Secret) return String(value);
+  if (Array.isArray(value)) return value.map(printable);
+  return typeof value === 'string' ? value.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/i, '$1[secret]@') : value;
+}
+
+type Text = { readonly value: string | undefined } | { readonly name: string; readonly fault: string };
+
+function readText(field: Field<unknown>, env: Env, readFile: (path: string) => string): Text {
+  const direct = env[field.env]?.trim() || undefined;
+  const fileVariable = `${field.env}_FILE`;
+  const path = field.secret ? env[fileVariable]?.trim() || undefined : undefined;
+  if (path === undefined) return { value: direct };
+  if (direct !== undefined) return { name: fileVariable, fault: `is set, and so is ${field.env}; keep one of them` };
+  try {
+    const value = readFile(path).trim();
+    return value === '' ? { name: fileVariable, fault: `names an empty file, ${path}` } : { value };
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'error';
+    return { name: fileVariable, fault: `names ${path}, which cannot be read (${reason})` };
+  }
+}
+
+function faultOf(field: Field<unknown>, text: string, error: { issues: readonly { message: string }[] }): string {
+  const reasons = error.issues.map((issue) => issue.message).join('; ');
+  return field.secret ? reasons : `is ${JSON.stringify(text)} but ${reasons}`;
+}
+
+function describeFault({ name, fault, example }: ConfigFault): string {
+  return `  ${name} ${fault}${example === undefined ? '' : ` (for example: ${example})`}`;
+}
+
+function unknownVariables(definition: { prefix: string; fields: Fields }, env: Env): string[] {
+  const known = new Set<string>();
+  for (const field of Object.values(definition.fields)) {
+    known.add(field.env);
+    if (field.secret) known.add(`${field.env}_FILE`);
+  }
+  return Object.keys(env)
+    .filter((name) => name.startsWith(definition.prefix) && !known.has(name))
+    .sort()
+    .map((name) => `${name} is set, but no setting has that name`);
+}

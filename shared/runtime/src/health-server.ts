@@ -1,0 +1,147 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+
+/** Whether one thing that a service needs is there. `detail` is shown to whoever asks; no secrets. */
+export type CheckResult = boolean | { readonly ok: boolean; readonly detail?: string };
+export type Check = () => CheckResult | Promise<CheckResult>;
+
+/** Where the service is in its life; the runner is one. */
+export interface Readiness {
+  readonly state: string;
+  readonly ready: boolean;
+}
+
+export interface HealthServerOptions {
+  readonly host: string;
+  /** 0 means any free one. */
+  readonly port: number;
+  readonly registry: Registry;
+  /** What /readyz asks besides the life cycle. */
+  readonly checks?: Readonly<Record<string, Check>>;
+  readonly readiness: Readiness;
+  /** How long one check may take before it counts as failed. */
+  readonly checkTimeoutMs?: number;
+}
+
+export interface HealthServer {
+  start(): Promise<void>;
+  stop(signal?: AbortSignal): Promise<void>;
+  /** `{ health: <bound port> }` after the start. */
+  ports(): Record<string, number>;
+}
+
+/**
+ * The face that orchestrators and Prometheus see, on a port of its own:
+ *
+ * - `/healthz` 200 whenever the event loop turns. It asks nothing else: a broker that is down must not get every pod restarted.
+ * - `/readyz` 200 when the service takes work, else 503; a JSON body names each check.
+ * - `/metrics` the registry in Prometheus' text format.
+ */
+export function createHealthServer(options: HealthServerOptions): HealthServer {
+  const server = createServer(
+    { maxHeaderSize: 8 * 1024, headersTimeout: 5_000, requestTimeout: 5_000 },
+    (request, response) => {
+      answer(request, response, options).catch(() => {
+        if (!response.headersSent) send(response, 500, 'text/plain; charset=utf-8', 'failed\n');
+        response.destroy();
+      });
+    },
+  );
+  server.keepAliveTimeout = 5_000;
+  server.maxConnections = 256;
+  let stopped: Promise<void> | undefined;
+  return {
+    start: () => listen(server, options.port, options.host),
+    stop: (signal) => (stopped ??= close(server, signal)),
+    ports: () => ({ health: (server.address() as AddressInfo | null)?.port ?? 0 }),
+  };
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, options: HealthServerOptions): Promise<void> {
+  const path = (request.url ?? '/').split('?', 1)[0];
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    return send(response, 405, 'text/plain; charset=utf-8', 'method not allowed\n');
+  }
+  switch (path) {
+    case '/healthz':
+      return send(response, 200, 'text/plain; charset=utf-8', 'ok\n');
+    case '/readyz': {
+      const report = await readyReport(options);
+      return send(response, report.ready ? 200 : 503, 'application/json', `${JSON.stringify(report)}\n`);
+    }
+    case '/metrics':
+      return send(response, 200, options.registry.contentType, await options.registry.metrics());
+    default:
+      return send(response, 404, 'text/plain; charset=utf-8', 'not found\n');
+  }
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'cache-control': 'no-store',
+    'content-length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}
+
+interface ReadyReport {
+  readonly ready: boolean;
+  readonly state: string;
+  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail?: string }>>;
+}
+
+async function readyReport({
+  checks = {},
+  readiness,
+  checkTimeoutMs = 2_000,
+}: HealthServerOptions): Promise<ReadyReport> {
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check, checkTimeoutMs)] as const),
+  );
+  // Read after the checks: a drain that began meanwhile must show.
+  const { state, ready } = readiness;
+  return { ready: ready && results.every(([, result]) => result.ok), state, checks: Object.fromEntries(results) };
+}
+
+async function runCheck(check: Check, timeoutMs: number): Promise<{ ok: boolean; detail?: string }> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<CheckResult>((resolve) => {
+    timer = setTimeout(() => resolve({ ok: false, detail: `no answer within ${timeoutMs} ms` }), timeoutMs);
+  });
+  try {
+    const result = await Promise.race([check(), timeout]);
+    return typeof result === 'boolean' ? { ok: result } : result;
+  } catch (error) {
+    return { ok: false, detail: error instanceof Error ? error.message : String(error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Lets answers under way finish; the signal ends the wait. */
+function close(server: Server, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (!server.listening) return resolve();
+    const cut = (): void => server.closeAllConnections();
+    server.close(() => {
+      signal?.removeEventListener('abort', cut);
+      resolve();
+    });
+    server.closeIdleConnections();
+    if (signal?.aborted) cut();
+    else signal?.addEventListener('abort', cut, { once: true });
+  });
+}

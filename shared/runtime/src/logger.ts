@@ -1,0 +1,86 @@
+import { pino } from 'pino';
+import { prettyLines } from './pretty-lines.js';
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Data of one log line. An error goes under `err`. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/**
+ * What libraries log to. The message is constant lower-case text, so that lines can be counted; what varies goes in the
+ * fields. Debug is per message, info per life-cycle step, error only where a person must act.
+ */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** The process cannot go on. */
+  fatal(message: string, fields?: LogFields): void;
+  /** A logger that puts these fields on every line. */
+  child(fields: LogFields): Logger;
+  /** Whether a line of this level would be written; for fields that are costly to make. */
+  isEnabled(level: LogLevel): boolean;
+}
+
+export interface LoggerOptions {
+  /** The `service` field of every line. */
+  readonly service: string;
+  readonly level?: LogLevel;
+  /** Lines for people instead of JSON. */
+  readonly pretty?: boolean;
+  /** Where lines go; standard output unless given. */
+  readonly destination?: { write(line: string): unknown };
+}
+
+// Names of fields whose values never belong in a log, whoever puts them there. One level down covers headers and options.
+const HIDDEN_FIELDS = [
+  'authorization',
+  'Authorization',
+  'token',
+  'secret',
+  'password',
+  'cookie',
+  'privateKey',
+  'proof',
+];
+const HIDDEN_PATHS = HIDDEN_FIELDS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+
+/** A logger that writes one line of JSON per call, with secrets cut out by name. */
+export function createLogger({ service, level = 'info', pretty = false, destination }: LoggerOptions): Logger {
+  const sink = destination ?? pino.destination({ fd: 1, sync: true });
+  const options: pino.LoggerOptions = {
+    level,
+    base: { service },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: pino.stdSerializers.err, error: pino.stdSerializers.err },
+    redact: { paths: HIDDEN_PATHS, censor: '[secret]' },
+  };
+  return wrap(pino(options, pretty ? prettyLines(sink) : sink));
+}
+
+/** Writes nothing. */
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  fatal() {},
+  child: () => silentLogger,
+  isEnabled: () => false,
+};
+
+/** Our argument order (message first), so that a call reads as a sentence and needs no empty object when there is no data. */
+function wrap(target: pino.Logger): Logger {
+  return {
+    debug: (message, fields) => target.debug(fields ?? {}, message),
+    info: (message, fields) => target.info(fields ?? {}, message),
+    warn: (message, fields) => target.warn(fields ?? {}, message),
+    error: (message, fields) => target.error(fields ?? {}, message),
+    fatal: (message, fields) => target.fatal(fields ?? {}, message),
+    child: (fields) => wrap(target.child(fields)),
+    isEnabled: (level) => target.isLevelEnabled(level),
+  };
+}

@@ -1,0 +1,83 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+export interface MetricOptions<L extends string> {
+  /** The whole name, so that it can be found by searching: `muster_<service>_<noun>_<unit>[_total]`. */
+  readonly name: string;
+  readonly help: string;
+  /** Names of labels whose values come from a small closed set; never ids, hosts or query texts. */
+  readonly labels?: readonly L[];
+}
+
+/** A service's metrics. Each capability makes its own with these factories and keeps what they return. */
+export interface Metrics {
+  /** Of this service: `gateway`. */
+  readonly service: string;
+  readonly registry: Registry;
+  counter<const L extends string = never>(options: MetricOptions<L>): Counter<L>;
+  /** `collect` is called at each scrape, to set a value that is cheaper to read than to follow. */
+  gauge<const L extends string = never>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }): Gauge<L>;
+  histogram<const L extends string = never>(options: MetricOptions<L> & { buckets: readonly number[] }): Histogram<L>;
+}
+
+/** Buckets for latencies that a person waits for, in seconds. */
+export const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
+
+// prom-client's own gauges whose names end in _total, which Prometheus keeps for counters. Their sums are no loss: each has a
+// namesake without the suffix, by type.
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
+// One time series per endpoint would sink Prometheus, and query texts are nobody's business there.
+const FORBIDDEN_LABELS =
+  /^(agent|agent_id|id|host|hostname|endpoint|query|query_id|sql|text|address|ip|user|le|quantile)$/;
+const SCALED_UNIT =
+  /_(ms|millis|milliseconds|micros|microseconds|nanoseconds|minutes|hours|kb|mb|kib|mib|kilobytes|megabytes|percent)(_|$)/;
+
+/**
+ * A registry with the process's and Node's own metrics, and factories that refuse a name or label that breaks the rules. They
+ * throw when the service starts, so that a wrong name never reaches a dashboard.
+ */
+export function createMetrics(service: string): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
+  const checked = <L extends string>(options: MetricOptions<L>, kind: MetricKind) => {
+    const fault = metricFault(service, kind, options);
+    if (fault !== undefined) throw new Error(`metric ${options.name}: ${fault}`);
+    return { name: options.name, help: options.help, labelNames: options.labels ?? [], registers: [registry] };
+  };
+  return {
+    service,
+    registry,
+    counter: (options) => new Counter(checked(options, 'counter')),
+    gauge: <L extends string>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }) => {
+      const { collect } = options;
+      const gauge: Gauge<L> = new Gauge({
+        ...checked(options, 'gauge'),
+        ...(collect === undefined ? {} : { collect: () => collect(gauge) }),
+      });
+      return gauge;
+    },
+    histogram: (options) => new Histogram({ ...checked(options, 'histogram'), buckets: [...options.buckets] }),
+  };
+}
+
+type MetricKind = 'counter' | 'gauge' | 'histogram';
+
+/** What is wrong with a metric, by Prometheus' naming practice and our own rules; `undefined` when nothing is. */
+function metricFault(
+  service: string,
+  kind: MetricKind,
+  { name, help, labels }: MetricOptions<string>,
+): string | undefined {
+  const prefix = `muster_${service.replaceAll('-', '_')}_`;
+  if (!name.startsWith(prefix)) return `must start with ${prefix}`;
+  if (!/^[a-z0-9]+(_[a-z0-9]+)*$/.test(name) || name.length === prefix.length)
+    return 'must be lower-case words with _ between';
+  if (name.endsWith('_total') !== (kind === 'counter')) return 'must end in _total if it is a counter, and only then';
+  if (/_(bucket|count|sum|info)$/.test(name)) return 'must not end in _bucket, _count, _sum or _info';
+  if (SCALED_UNIT.test(name)) return 'must use base units: seconds, bytes, ratio';
+  if (kind === 'histogram' && name.slice(prefix.length).split('_').length < 2) return 'must end in a unit';
+  if (!/\S/.test(help)) return 'must have a help text';
+  const forbidden = labels?.find((label) => FORBIDDEN_LABELS.test(label) || !/^[a-z][a-z0-9_]*$/.test(label));
+  return forbidden === undefined ? undefined : `must not have the label ${forbidden}`;
+}

@@ -1,0 +1,16 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+
+/**
+ * Tells whoever started this process that it is ready, and where it listens: `{"pid":1,"ports":{"health":9100}}`. The file
+ * appears whole or not at all.
+ */
+export async function writeReadyFile(path: string, ports: Readonly<Record<string, number>>): Promise<void> {
+  const draft = `${path}.${process.pid}.tmp`;
+  try {
+    await writeFile(draft, `${JSON.stringify({ pid: process.pid, ports })}\n`);
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,250 @@
+import { within } from './bounded-call.js';
+import { sleep, systemClock, type Clock } from './clock.js';
+import type { Readiness } from './health-server.js';
+import type { Logger } from './logger.js';
+import type { Part } from './part.js';
+
+/**
+ *     idle ──start──▶ starting ──all started──▶ ready ──stop──▶ draining ──▶ stopping ──▶ stopped
+ *                        └────────a start failed, or stop───────────────────────▲
+ */
+export type RunnerState = 'idle' | 'starting' | 'ready' | 'draining' | 'stopping' | 'stopped';
+
+/** How a run ended. */
+export interface RunOutcome {
+  /** What made it stop: a signal's name, `aborted`, `requested`, or what `fail` was given. */
+  readonly reason: string;
+  /** Set when a part said that it cannot go on. */
+  readonly failure?: unknown;
+  /** Names of parts that did not stop in time or threw while they stopped. */
+  readonly unclean: readonly string[];
+}
+
+export interface RunnerOptions {
+  readonly log: Logger;
+  /** Bound of the whole stop: drains and stops together. 25 s unless given, inside Kubernetes' 30. */
+  readonly stopTimeoutMs?: number;
+  /** Bound of all drains together; three fifths of `stopTimeoutMs` unless given. */
+  readonly drainTimeoutMs?: number;
+  /** Bound of one part's stop; 5 s unless given. */
+  readonly partTimeoutMs?: number;
+  /** From unready to the first drain, so that load balancers have looked elsewhere before anything is refused. */
+  readonly unreadyWaitMs?: number;
+  readonly clock?: Clock;
+  /** Called once when everything runs. */
+  readonly onReady?: (ports: Readonly<Record<string, number>>) => void | Promise<void>;
+}
+
+export interface Runner extends Readiness {
+  readonly state: RunnerState;
+  /** Aborted as soon as a stop has begun; for whatever may wait long while the service is built or started. */
+  readonly stopSignal: AbortSignal;
+  /** Registers a part. Parts start in this order and stop in the reverse one. */
+  go(name: string, part: Part): void;
+  /** Registers something that is live already and only needs an end. */
+  defer(name: string, stop: (signal: AbortSignal) => void | Promise<void>): void;
+  /**
+   * Starts what is registered and not started yet; for a composition that needs one part live before it can make the next.
+   * When one fails it stops all that was started, then rejects with the failure as cause.
+   */
+  start(): Promise<void>;
+  /** Starts everything, becomes ready, waits for `stop`, `fail` or the signal, stops everything and tells how it went. */
+  wait(signal?: AbortSignal): Promise<RunOutcome>;
+  /** Begins the stop. Any number of calls give the same promise. */
+  stop(reason?: string): Promise<RunOutcome>;
+  /** A part cannot go on: stops everything, and the outcome carries the failure. */
+  fail(name: string, failure: unknown): void;
+  /** Ports bound so far, of all parts. */
+  ports(): Readonly<Record<string, number>>;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly part: Part;
+  /** Live ones are stopped; so is one whose start still hangs when the stop begins. */
+  state: 'waiting' | 'live' | 'ended';
+}
+
+/** Starts parts in order and stops them in reverse order, bounded; readiness goes first. */
+export function createRunner(options: RunnerOptions): Runner {
+  return new OrderedRunner(options);
+}
+
+class OrderedRunner implements Runner {
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #stopTimeoutMs: number;
+  readonly #drainTimeoutMs: number;
+  readonly #partTimeoutMs: number;
+  readonly #unreadyWaitMs: number;
+  readonly #onReady: RunnerOptions['onReady'];
+  readonly #entries: Entry[] = [];
+  #state: RunnerState = 'idle';
+  #starting: Promise<void> = Promise.resolve();
+  #stopping: Promise<RunOutcome> | undefined;
+  /** The start of the part whose turn it is. */
+  #inFlight: Promise<void> = Promise.resolve();
+  #startError: Error | undefined;
+  #failure: { readonly failure: unknown } | undefined;
+  readonly #stopAsked = new AbortController();
+  readonly #stopBegins = new Promise<void>((resolve) => {
+    this.#stopAsked.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+  constructor(options: RunnerOptions) {
+    this.#log = options.log;
+    this.#clock = options.clock ?? systemClock;
+    this.#stopTimeoutMs = options.stopTimeoutMs ?? 25_000;
+    this.#drainTimeoutMs = options.drainTimeoutMs ?? Math.floor(this.#stopTimeoutMs * 0.6);
+    this.#partTimeoutMs = options.partTimeoutMs ?? 5_000;
+    this.#unreadyWaitMs = options.unreadyWaitMs ?? 0;
+    this.#onReady = options.onReady;
+  }
+
+  get state(): RunnerState {
+    return this.#state;
+  }
+
+  get stopSignal(): AbortSignal {
+    return this.#stopAsked.signal;
+  }
+
+  get ready(): boolean {
+    return this.#state === 'ready';
+  }
+
+  go(name: string, part: Part): void {
+    this.#entries.push({ name, part, state: 'waiting' });
+  }
+
+  defer(name: string, stop: (signal: AbortSignal) => void | Promise<void>): void {
+    this.#entries.push({ name, part: { stop }, state: 'live' });
+  }
+
+  start(): Promise<void> {
+    // After a stop nothing starts; what is registered late is stopped by nobody because it never lived.
+    this.#starting = this.#starting.then(() => this.#startWaiting());
+    return this.#starting;
+  }
+
+  async wait(signal?: AbortSignal): Promise<RunOutcome> {
+    const onAbort = (): void => void this.stop('aborted');
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      // A stop does not wait for a start that hangs.
+      await Promise.race([this.start(), this.#stopBegins]);
+      if (this.#stopping === undefined) await this.#becomeReady();
+      await this.#stopBegins;
+      const outcome = await this.stop();
+      if (this.#startError !== undefined) throw this.#startError;
+      return outcome;
+    } catch (error) {
+      await this.stop('failed');
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  stop(reason = 'requested'): Promise<RunOutcome> {
+    return (this.#stopping ??= this.#stopAll(reason));
+  }
+
+  fail(name: string, failure: unknown): void {
+    if (this.#stopping !== undefined) return;
+    this.#log.error('part failed', { part: name, err: failure });
+    this.#failure = { failure };
+    void this.stop(`${name} failed`);
+  }
+
+  ports(): Readonly<Record<string, number>> {
+    const all: Record<string, number> = {};
+    for (const { part, state } of this.#entries) if (state === 'live') Object.assign(all, part.ports?.());
+    return all;
+  }
+
+  async #startWaiting(): Promise<void> {
+    if (this.#state === 'idle') this.#state = 'starting';
+    // By index, because a part's start may register further parts.
+    for (let i = 0; i < this.#entries.length && this.#stopping === undefined; i += 1) {
+      const entry = this.#entries[i];
+      if (entry?.state === 'waiting') await this.#startOne(entry);
+    }
+  }
+
+  async #startOne(entry: Entry): Promise<void> {
+    const startedMs = this.#clock.monotonic();
+    entry.state = 'live';
+    const starting = (async () => entry.part.start?.())();
+    this.#inFlight = starting.catch(() => {});
+    try {
+      await starting;
+    } catch (error) {
+      entry.state = 'ended';
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#startError = new Error(`${entry.name} did not start: ${reason}`, { cause: error });
+      await this.stop(`${entry.name} did not start`);
+      throw this.#startError;
+    }
+    this.#log.debug('part started', { part: entry.name, tookMs: Math.round(this.#clock.monotonic() - startedMs) });
+  }
+
+  async #becomeReady(): Promise<void> {
+    const ports = this.ports();
+    this.#state = 'ready';
+    this.#log.info('listening', { ports });
+    await this.#onReady?.(ports);
+  }
+
+  async #stopAll(reason: string): Promise<RunOutcome> {
+    const wasReady = this.ready;
+    // Readiness goes before anything else, in the same turn as the call.
+    this.#state = 'draining';
+    this.#stopAsked.abort();
+    this.#log.info('stopping', { reason });
+    const overall = new AbortController();
+    const timer = this.#clock.setTimeout(() => overall.abort(), this.#stopTimeoutMs);
+    const unclean = new Set<string>();
+    try {
+      await within(this.#clock, this.#partTimeoutMs, overall.signal, () => this.#inFlight);
+      if (wasReady) {
+        if (this.#unreadyWaitMs > 0) await sleep(this.#clock, this.#unreadyWaitMs, overall.signal);
+        await this.#drainAll(overall.signal, unclean);
+      }
+      this.#state = 'stopping';
+      for (const entry of this.#entries.toReversed()) {
+        if (entry.state !== 'live') continue;
+        entry.state = 'ended';
+        await this.#end(entry, 'stop', { ms: this.#partTimeoutMs, overall: overall.signal, unclean });
+      }
+    } finally {
+      this.#clock.clear(timer);
+      this.#state = 'stopped';
+    }
+    this.#log.info('stopped', { reason, unclean: [...unclean] });
+    return { reason, ...this.#failure, unclean: [...unclean] };
+  }
+
+  async #drainAll(overall: AbortSignal, unclean: Set<string>): Promise<void> {
+    const untilMs = this.#clock.monotonic() + this.#drainTimeoutMs;
+    for (const entry of this.#entries.toReversed()) {
+      if (entry.state !== 'live' || entry.part.drain === undefined) continue;
+      await this.#end(entry, 'drain', { ms: untilMs - this.#clock.monotonic(), overall, unclean });
+    }
+  }
+
+  async #end(
+    { name, part }: Entry,
+    step: 'drain' | 'stop',
+    { ms, overall, unclean }: { ms: number; overall: AbortSignal; unclean: Set<string> },
+  ): Promise<void> {
+    const startedMs = this.#clock.monotonic();
+    const result = await within(this.#clock, Math.max(ms, 0), overall, (signal) => part[step]?.(signal));
+    const fields = { part: name, step, tookMs: Math.round(this.#clock.monotonic() - startedMs) };
+    if (result === 'done') return this.#log.debug('part ended', fields);
+    unclean.add(name);
+    if (result === 'late') this.#log.warn('part did not end in time', fields);
+    else this.#log.warn('part failed to end', { ...fields, err: result.error });
+  }
+}

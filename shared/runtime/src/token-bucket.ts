@@ -1,0 +1,48 @@
+import type { Clock } from './clock.js';
+
+export interface TokenBucketOptions {
+  /** How many may be taken at once after a quiet time. */
+  readonly capacity: number;
+  readonly refillPerSecond: number;
+  readonly clock: Clock;
+}
+
+export type TakeResult =
+  | { readonly ok: true }
+  /** How long until the same take can succeed; `Infinity` when it asks for more than the capacity. */
+  | { readonly ok: false; readonly retryAfterMs: number };
+
+/** A rate limit that allows bursts. It has no timer: what was refilled is computed when something is taken. */
+export class TokenBucket {
+  readonly #capacity: number;
+  readonly #perMs: number;
+  readonly #clock: Clock;
+  #tokens: number;
+  #atMs: number;
+
+  constructor({ capacity, refillPerSecond, clock }: TokenBucketOptions) {
+    if (!(capacity > 0) || !(refillPerSecond > 0)) throw new RangeError('capacity and refillPerSecond must be above 0');
+    this.#capacity = capacity;
+    this.#perMs = refillPerSecond / 1_000;
+    this.#clock = clock;
+    this.#tokens = capacity;
+    this.#atMs = clock.monotonic();
+  }
+
+  /** Takes `count` tokens, or none and tells when to try again. */
+  take(count = 1): TakeResult {
+    this.#refill();
+    if (this.#tokens >= count) {
+      this.#tokens -= count;
+      return { ok: true };
+    }
+    if (count > this.#capacity) return { ok: false, retryAfterMs: Number.POSITIVE_INFINITY };
+    return { ok: false, retryAfterMs: Math.ceil((count - this.#tokens) / this.#perMs) };
+  }
+
+  #refill(): void {
+    const nowMs = this.#clock.monotonic();
+    this.#tokens = Math.min(this.#capacity, this.#tokens + (nowMs - this.#atMs) * this.#perMs);
+    this.#atMs = nowMs;
+  }
+}
