@@ -1,1 +1,11 @@
-export {};
+export * from './ed25519.js';
+export * from './agent-keys.js';
+export * from './proofs.js';
+export * from './signing-jwks.js';
+export * from './agent-token.js';
+export * from './agent-token-verifier.js';
+export * from './principal.js';
+export * from './roles.js';
+export * from './operator-token.js';
+export * from './enroll-secrets.js';
+export * from './oidc.js';

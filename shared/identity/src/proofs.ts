@@ -1,0 +1,65 @@
+import { createHash, sign, type KeyObject } from 'node:crypto';
+import { decodeBase64Url, importPublicKey, verifySignature } from './ed25519.js';
+
+/** What a hello proves: that whoever sends it holds the agent's key, now, on this connection, with this token. */
+export interface HelloClaim {
+  readonly agentId: string;
+  /** The server's challenge, 32 random bytes. */
+  readonly nonce: Uint8Array;
+  /** The agent token as sent in the upgrade. */
+  readonly token: string;
+}
+
+/** What an enrolment proves: that whoever asks for an identity holds the key it is for, and meant this org at this time. */
+export interface EnrollClaim {
+  readonly org: string;
+  /** base64url of the raw public key. */
+  readonly publicKeyX: string;
+  readonly timestampMs: number;
+}
+
+/** How far an enrolment's time stamp may be from the gateway's clock, either way. */
+export const ENROLL_TOLERANCE_MS = 300_000;
+
+/**
+ * The bytes signed in a hello: UTF-8 of `muster.v1 hello`, agent id, base64url(nonce) and base64url(SHA-256(token)), with a line
+ * feed between. The nonce makes recorded bytes worthless, the token's hash binds the proof to the token (as `ath` in RFC 9449).
+ */
+export function helloProofMessage({ agentId, nonce, token }: HelloClaim): Buffer {
+  const tokenHash = createHash('sha256').update(token).digest('base64url');
+  return Buffer.from(`muster.v1 hello\n${agentId}\n${Buffer.from(nonce).toString('base64url')}\n${tokenHash}`);
+}
+
+/** The agent's signature over `helloProofMessage`, 64 bytes. */
+export function signHelloProof(privateKey: KeyObject, claim: HelloClaim): Uint8Array {
+  return sign(null, helloProofMessage(claim), privateKey);
+}
+
+/** True when the proof was made with the private part of `publicKeyX` for exactly this claim. */
+export function verifyHelloProof(publicKeyX: string, claim: HelloClaim, proof: Uint8Array): boolean {
+  const key = importPublicKey(publicKeyX);
+  return key !== undefined && verifySignature(key, helloProofMessage(claim), proof);
+}
+
+/** The bytes signed in an enrolment: UTF-8 of `muster.v1 enroll`, org, base64url(public key) and milliseconds since 1970. */
+export function enrollProofMessage({ org, publicKeyX, timestampMs }: EnrollClaim): Buffer {
+  return Buffer.from(`muster.v1 enroll\n${org}\n${publicKeyX}\n${timestampMs}`);
+}
+
+/** The agent's signature over `enrollProofMessage`, as base64url. */
+export function signEnrollProof(privateKey: KeyObject, claim: EnrollClaim): string {
+  return sign(null, enrollProofMessage(claim), privateKey).toString('base64url');
+}
+
+export type EnrollProofResult = { readonly ok: true } | { readonly ok: false; readonly reason: 'bad_proof' | 'stale' };
+
+/** Checks an enrolment's proof (base64url) and that it was made within `ENROLL_TOLERANCE_MS` of now. */
+export function verifyEnrollProof(claim: EnrollClaim, proof: string, nowMs: number): EnrollProofResult {
+  const key = importPublicKey(claim.publicKeyX);
+  const signature = decodeBase64Url(proof, 64);
+  if (key === undefined || signature === undefined || !verifySignature(key, enrollProofMessage(claim), signature)) {
+    return { ok: false, reason: 'bad_proof' };
+  }
+  const isFresh = Math.abs(nowMs - claim.timestampMs) <= ENROLL_TOLERANCE_MS;
+  return isFresh ? { ok: true } : { ok: false, reason: 'stale' };
+}

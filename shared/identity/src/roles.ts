@@ -1,0 +1,39 @@
+import type { Role } from '@muster/protocol';
+
+/** From the least to the most: each role may do all that the ones before it may. */
+export const ROLES = ['viewer', 'analyst', 'responder', 'admin'] as const satisfies readonly Role[];
+
+/** The least role that each permission needs. */
+const LEAST_ROLE = {
+  'tables:read': 'viewer',
+  'agents:read': 'viewer',
+  'queries:read': 'viewer',
+  'queries:run': 'analyst',
+  'queries:cancel': 'analyst',
+  'agents:label': 'responder',
+  'agents:revoke': 'admin',
+  'tokens:manage': 'admin',
+  'audit:read': 'admin',
+} as const satisfies Readonly<Record<string, Role>>;
+
+export type Permission = keyof typeof LEAST_ROLE;
+
+export const PERMISSIONS = Object.keys(LEAST_ROLE) as readonly Permission[];
+
+export function isRole(text: string): text is Role {
+  return ROLES.some((role) => role === text);
+}
+
+export function roleAllows(role: Role, permission: Permission): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(LEAST_ROLE[permission]);
+}
+
+/** The least role that a permission needs, for the message that refuses. */
+export function leastRole(permission: Permission): Role {
+  return LEAST_ROLE[permission];
+}
+
+/** The one that may do more. */
+export function higherRole(a: Role, b: Role): Role {
+  return ROLES.indexOf(a) >= ROLES.indexOf(b) ? a : b;
+}
