@@ -1,1 +1,3 @@
-export {};
+export * from './directory.js';
+export * from './directory-writer.js';
+export * from './endpoint.js';

@@ -35,6 +35,9 @@ export const KEPT = {
   labels: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.labels.${part(id)}`,
   revoked: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.revoked.${part(id)}`,
   duplicate: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.duplicate.${part(id)}`,
+  /** Operator labels of all agents of all orgs. */
+  allLabels: `${ROOT}.identity.*.labels.*`,
+  allRevoked: `${ROOT}.identity.*.revoked.*`,
   query: (org: OrgId, id: QueryId) => `${ROOT}.query.${part(org)}.${part(id)}`,
   result: (org: OrgId, id: QueryId) => `${ROOT}.result.${part(org)}.${part(id)}`,
   audit: (org: OrgId) => `${ROOT}.audit.${part(org)}`,
@@ -45,11 +48,23 @@ const HOUR_MS = 3_600_000;
 
 /** The streams that keep them. Ages and sizes are bounds, not promises; `docs/operations.md` tells how to change them. */
 export const STREAMS = {
-  identities: { name: 'MUSTER_IDENTITIES', subjects: [`${ROOT}.identity.>`], maxMsgsPerSubject: 1 },
-  queries: { name: 'MUSTER_QUERIES', subjects: [`${ROOT}.query.>`], maxMsgsPerSubject: 1, maxAgeMs: 7 * 24 * HOUR_MS },
-  results: { name: 'MUSTER_RESULTS', subjects: [`${ROOT}.result.>`], maxAgeMs: 24 * HOUR_MS, maxBytes: 8 * 1024 ** 3 },
-  audit: { name: 'MUSTER_AUDIT', subjects: [`${ROOT}.audit.>`], maxAgeMs: 400 * 24 * HOUR_MS },
-  operatorTokens: { name: 'MUSTER_TOKENS', subjects: [`${ROOT}.token.>`], maxMsgsPerSubject: 1 },
+  identities: { name: 'MUSTER_IDENTITIES', storage: 'file', subjects: [`${ROOT}.identity.>`], maxMsgsPerSubject: 1 },
+  queries: {
+    name: 'MUSTER_QUERIES',
+    storage: 'file',
+    subjects: [`${ROOT}.query.>`],
+    maxMsgsPerSubject: 1,
+    maxAgeMs: 7 * 24 * HOUR_MS,
+  },
+  results: {
+    name: 'MUSTER_RESULTS',
+    storage: 'file',
+    subjects: [`${ROOT}.result.>`],
+    maxAgeMs: 24 * HOUR_MS,
+    maxBytes: 8 * 1024 ** 3,
+  },
+  audit: { name: 'MUSTER_AUDIT', storage: 'file', subjects: [`${ROOT}.audit.>`], maxAgeMs: 400 * 24 * HOUR_MS },
+  operatorTokens: { name: 'MUSTER_TOKENS', storage: 'file', subjects: [`${ROOT}.token.>`], maxMsgsPerSubject: 1 },
 } as const;
 
 /** The parts of an identity subject. */
