@@ -42,6 +42,8 @@ export const KEPT = {
   result: (org: OrgId, id: QueryId) => `${ROOT}.result.${part(org)}.${part(id)}`,
   audit: (org: OrgId) => `${ROOT}.audit.${part(org)}`,
   operatorToken: (org: OrgId, tokenId: string) => `${ROOT}.token.${part(org)}.${part(tokenId)}`,
+  /** `key` is a hash of whose request it is and of the caller's key. */
+  idempotency: (org: OrgId, key: string) => `${ROOT}.idempotency.${part(org)}.${part(key)}`,
 } as const;
 
 const HOUR_MS = 3_600_000;
@@ -65,6 +67,15 @@ export const STREAMS = {
   },
   audit: { name: 'MUSTER_AUDIT', storage: 'file', subjects: [`${ROOT}.audit.>`], maxAgeMs: 400 * 24 * HOUR_MS },
   operatorTokens: { name: 'MUSTER_TOKENS', storage: 'file', subjects: [`${ROOT}.token.>`], maxMsgsPerSubject: 1 },
+  /** Answers of mutating calls, so that a repeat under the same idempotency key gets the same one from any API process. */
+  idempotency: {
+    name: 'MUSTER_IDEMPOTENCY',
+    storage: 'file',
+    subjects: [`${ROOT}.idempotency.>`],
+    maxMsgsPerSubject: 1,
+    maxAgeMs: 24 * HOUR_MS,
+    maxBytes: 256 * 1024 ** 2,
+  },
 } as const;
 
 /** The parts of an identity subject. */
