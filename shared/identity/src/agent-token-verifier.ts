@@ -32,9 +32,10 @@ const CLOCK_TOLERANCE_MS = 60_000;
 /**
  * Verifies agent tokens without a look-up, and without waiting: an upgrade is answered in the callback that it came in.
  *
- * Why not jose here: measured on one core with Node 20, `jose.jwtVerify` costs 120–200 µs of CPU per token (a third of it on the
- * main thread, the rest in WebCrypto's thread pool) and this 85 µs, nearly all of it Ed25519 itself. A gateway has one core, so a
- * reconnect storm pays for the sum. jose still makes the tokens, and its own verifier checks them in the tests.
+ * Why not jose here: measured with Node 20, `jose.jwtVerify` costs about 125 µs of CPU per token (50 on the main thread, 75 in
+ * WebCrypto's thread pool) and this about 90, nearly all of it Ed25519 itself. On the few cores that a gateway shares, a reconnect
+ * storm pays for the sum; and an upgrade that need not wait cannot be overtaken by its socket's end. jose makes the tokens, and its
+ * own verifier checks them in the tests.
  */
 export class AgentTokenVerifier {
   readonly #keys = new Map<string, KeyObject>();

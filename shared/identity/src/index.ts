@@ -1,11 +1,50 @@
-export * from './ed25519.js';
-export * from './agent-keys.js';
-export * from './proofs.js';
-export * from './signing-jwks.js';
-export * from './agent-token.js';
-export * from './agent-token-verifier.js';
-export * from './principal.js';
-export * from './roles.js';
-export * from './operator-token.js';
-export * from './enroll-secrets.js';
-export * from './oidc.js';
+export { type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
+export {
+  agentIdFromPublicKey,
+  exportAgentKeys,
+  generateAgentKeys,
+  importAgentKeys,
+  type AgentKeys,
+} from './agent-keys.js';
+export {
+  enrollProofMessage,
+  helloProofMessage,
+  signEnrollProof,
+  signHelloProof,
+  verifyEnrollProof,
+  verifyHelloProof,
+  type EnrollClaim,
+  type EnrollProofResult,
+  type HelloClaim,
+} from './proofs.js';
+export {
+  generateSigningJwks,
+  parseSigningJwks,
+  publicJwks,
+  type ParsedJwks,
+  type PrivateJwks,
+  type PublicJwks,
+} from './signing-jwks.js';
+export {
+  AGENT_TOKEN_TTL_MS,
+  AGENT_TOKEN_TYPE,
+  AgentTokenIssuer,
+  needsRenewal,
+  type AgentTokenClaims,
+  type AgentTokenRequest,
+} from './agent-token.js';
+export { AgentTokenVerifier, type AgentTokenFault, type AgentTokenResult } from './agent-token-verifier.js';
+export { type Principal } from './principal.js';
+export { isRole, leastRole, roleAllows, ROLES, type Permission } from './roles.js';
+export {
+  hashOperatorToken,
+  mintOperatorToken,
+  operatorTokenMatches,
+  parseOperatorToken,
+  verifyOperatorToken,
+  type MintedToken,
+  type OperatorTokenResult,
+  type ParsedToken,
+} from './operator-token.js';
+export { parseEnrollSecrets, type EnrollSecrets, type ParsedEnrollSecrets } from './enroll-secrets.js';
+export { createOidcVerifier, type OidcFault, type OidcOptions, type OidcResult, type OidcVerifier } from './oidc.js';

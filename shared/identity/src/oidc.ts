@@ -1,4 +1,4 @@
-import { isOrgId, type Role } from '@muster/protocol';
+import { isOrgId, parseSelector, type Role } from '@muster/protocol';
 import {
   createLocalJWKSet,
   createRemoteJWKSet,
@@ -24,7 +24,7 @@ export interface OidcOptions {
   readonly roleMap: Readonly<Record<string, Role>>;
   /** Path to the claim that names the org, or the org that all have. */
   readonly org: { readonly claim: string } | { readonly fixed: string };
-  /** Path to the claim that bounds what the principal may touch. */
+  /** Path to the claim that bounds what the principal may touch. Who has no such claim is refused; an empty one is no bound. */
   readonly selectorClaim?: string;
 }
 
@@ -97,9 +97,9 @@ function principalOf(payload: JWTPayload, options: OidcOptions): OidcResult {
   if (role === undefined) return { ok: false, reason: 'unmapped_role' };
   const org = 'fixed' in options.org ? options.org.fixed : valueAt(payload, options.org.claim);
   if (typeof org !== 'string' || !isOrgId(org)) return { ok: false, reason: 'no_org' };
-  const selector = options.selectorClaim === undefined ? undefined : valueAt(payload, options.selectorClaim);
-  // A bound that cannot be read must not turn into no bound.
-  if (selector !== undefined && typeof selector !== 'string') return { ok: false, reason: 'bad_selector' };
+  const selector = options.selectorClaim === undefined ? '' : valueAt(payload, options.selectorClaim);
+  // A bound that is missing or cannot be read must not turn into no bound.
+  if (typeof selector !== 'string' || !parseSelector(selector).ok) return { ok: false, reason: 'bad_selector' };
   const id = payload.sub ?? '';
   const principal: Principal = {
     kind: 'oidc',
@@ -107,7 +107,7 @@ function principalOf(payload: JWTPayload, options: OidcOptions): OidcResult {
     name: nameOf(payload) ?? id,
     org,
     role,
-    ...(selector === undefined ? {} : { selector }),
+    ...(selector.trim() === '' ? {} : { selector }),
     expiresAtMs: (payload.exp ?? 0) * 1_000,
   };
   return { ok: true, principal };
