@@ -1,6 +1,6 @@
 import { connect, errors, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 import type { Broker, StopOptions } from './broker.js';
-import type { BusLogger } from './logger.js';
+import type { Logger } from '@muster/runtime';
 import { NatsBus } from './nats-bus.js';
 import { NatsLink } from './nats-link.js';
 import { NatsLog } from './nats-log.js';
@@ -11,7 +11,7 @@ export interface NatsOptions {
   readonly servers: readonly string[];
   /** Shown in the server's connection list. */
   readonly name: string;
-  readonly logger: BusLogger;
+  readonly logger: Logger;
   readonly user?: string;
   readonly pass?: string;
   readonly token?: string;
@@ -111,7 +111,7 @@ async function end(link: NatsLink, { drain = true, timeoutMs = 5_000 }: StopOpti
   try {
     if (drain && link.connected) await within(timeoutMs, link.nc.drain());
   } catch (error) {
-    link.logger.warn('draining nats failed', { error });
+    link.logger.warn('draining nats failed', { err: error });
   }
   await link.nc.close();
 }

@@ -1,4 +1,4 @@
-import type { BusLogger } from './logger.js';
+import type { Logger } from '@muster/runtime';
 import { LogError, type Entry, type Log } from './log.js';
 
 export interface ViewOptions {
@@ -9,7 +9,7 @@ export interface ViewOptions {
   readonly apply: (entry: Entry) => void;
   /** The stream was emptied and began again: forget everything; all entries are applied anew. */
   readonly reset?: () => void;
-  readonly logger: BusLogger;
+  readonly logger: Logger;
   /** Aborting it gives up: before the view has caught up, `followView` rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -33,7 +33,7 @@ export async function followView(log: Log, options: ViewOptions): Promise<Follow
   await new Promise<void>((resolve, reject) => {
     const ended = (error?: unknown) => {
       reject(error ?? signal.reason);
-      if (error !== undefined) options.logger.error('view of a stream ended', { stream: options.stream, error });
+      if (error !== undefined) options.logger.error('view of a stream ended', { stream: options.stream, err: error });
     };
     finished = follow(log, options, signal, resolve).then(() => ended(), ended);
   });

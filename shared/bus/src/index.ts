@@ -4,4 +4,3 @@ export { connectNats, NatsUnreachableError, type NatsOptions, type NatsTls } fro
 export { followView, type FollowedView, type ViewOptions } from './follow-view.js';
 export type * from './log.js';
 export { LogError, LogErrorCode } from './log.js';
-export type { BusLogger } from './logger.js';

@@ -71,7 +71,7 @@ export class NatsBus implements Bus {
       ...(options.queue === undefined ? {} : { queue: options.queue }),
       callback: (error, message) => {
         if (error !== null) {
-          this.link.logger.error('subscription refused by nats', { subject, error });
+          this.link.logger.error('subscription refused by nats', { subject, err: error });
           return;
         }
         if (open) this.receive(message, handler);
@@ -165,7 +165,7 @@ export class NatsBus implements Bus {
     } catch (error) {
       // An exception in a callback would end the client's read loop.
       this.handlerErrors += 1;
-      this.link.logger.error('message handler failed', { subject, error });
+      this.link.logger.error('message handler failed', { subject, err: error });
     }
   }
 }

@@ -1,5 +1,5 @@
 import { errors, type NatsConnection } from '@nats-io/transport-node';
-import type { BusLogger } from './logger.js';
+import type { Logger } from '@muster/runtime';
 
 /**
  * One NATS connection as the bus and the log share it: knows whether it is up, and cuts short whoever waits for an
@@ -7,7 +7,7 @@ import type { BusLogger } from './logger.js';
  */
 export class NatsLink {
   readonly nc: NatsConnection;
-  readonly logger: BusLogger;
+  readonly logger: Logger;
   connected = true;
   /** `stop` was called: what is lost now is lost on purpose. */
   stopping = false;
@@ -17,7 +17,7 @@ export class NatsLink {
   /** Called when the connection has ended for good. */
   private readonly settled = new Set<() => void>();
 
-  constructor(nc: NatsConnection, logger: BusLogger) {
+  constructor(nc: NatsConnection, logger: Logger) {
     this.nc = nc;
     this.logger = logger;
     void this.watch();
@@ -81,7 +81,7 @@ export class NatsLink {
           this.logger.info('connection to nats is back', { server: status.server });
           break;
         case 'error':
-          this.logger.error('nats reports an error', { error: status.error });
+          this.logger.error('nats reports an error', { err: status.error });
           break;
         case 'close':
           this.change(false);

@@ -14,14 +14,16 @@
  * Atomicity: each item of a batch is decided and written atomically on its own; a batch is not a transaction.
  * All items of one batch may be repeated safely: a claim is recognised by agent, gateway, instance and `connectedAtMs`.
  *
- * Ordering: calls of one process about one agent take effect in the order they were made.
+ * Ordering: none between calls under way at the same time; wait for one call about an agent before the next.
  */
 export interface Registry {
   /**
    * Takes agents for a gateway. The rules, in order:
    * nobody holds it validly → claimed; the holder's `instance` is another → duplicate; more than the limit of
-   * supersedes (5 within 60 s) → duplicate; else → claimed, and the former holder is named so that it can be told.
-   * A holder on the same gateway is treated like any other. Results are in the order of `items`.
+   * supersedes (5 within 60 s) → duplicate; else → claimed.
+   * `previous` is the holder the entry named, valid or not, so that it can be told. A holder on the same gateway is treated
+   * like any other. Whether a holder's lease is valid is never judged on knowledge older than the call where it matters
+   * (another instance). Results are in the order of `items`.
    */
   claim(gatewayId: string, items: readonly ClaimItem[]): Promise<readonly ClaimResult[]>;
 
@@ -116,8 +118,9 @@ export interface ReassertItem extends Omit<ClaimItem, 'epochHint'> {
   readonly epoch: number;
 }
 
+/** `holder` is missing when the newer session has ended already. */
 export type ReassertResult =
-  { readonly kind: 'kept' } | { readonly kind: 'lost'; readonly holder: Holder } | Unavailable;
+  { readonly kind: 'kept' } | { readonly kind: 'lost'; readonly holder?: Holder } | Unavailable;
 
 export interface LeaseRenewal {
   readonly gatewayId: string;

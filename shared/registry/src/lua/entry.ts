@@ -1,0 +1,25 @@
+/**
+ * How an entry is kept: one field per agent in the partition's hash, its value nine parts joined by `|`. None of the parts can
+ * hold that character. Text and not a binary packing, so that `redis-cli` shows what is there.
+ *
+ *   epoch|gatewayId|instance|mode|connectedAtMs|lastSeenMs|org|num|supersededAtMs,...
+ *
+ * An empty gatewayId: released. The last part holds the times of the latest supersedes, for the flap limit.
+ */
+export const ENTRY_LUA = `
+local function read(key, agentId)
+  local packed = redis.call('HGET', key, agentId)
+  if not packed then return nil end
+  local part = {}
+  for text in string.gmatch(packed .. '|', '([^|]*)|') do part[#part + 1] = text end
+  return { epoch = tonumber(part[1]), gateway = part[2], instance = part[3], mode = part[4], connectedAt = part[5],
+    lastSeen = part[6], org = part[7], num = part[8], supersedes = part[9] }
+end
+local function integer(number) return string.format('%.0f', number) end
+local function write(key, agentId, e)
+  redis.call('HSET', key, agentId, table.concat({ integer(e.epoch), e.gateway, e.instance, e.mode, e.connectedAt,
+    e.lastSeen, e.org, e.num, e.supersedes }, '|'))
+end
+local time = redis.call('TIME')
+local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+`;

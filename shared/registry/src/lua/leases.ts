@@ -1,0 +1,48 @@
+/**
+ * Leases: a sorted set of gateway ids by the time their lease ends, and a hash of what was said at the last renewal
+ * (`renewedAtMs|info`). A lease that has ended stays for 30 days, to tell when its agents were last seen and that its
+ * gateway must not go on under this id.
+ */
+const NOW_LUA = `
+local time = redis.call('TIME')
+local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local function integer(number) return string.format('%.0f', number) end
+`;
+
+/**
+ * KEYS[1] the sorted set, KEYS[2] the hash; ARGV[1] gatewayId, ARGV[2] ttl in ms, ARGV[3] info.
+ * Returns 'renewed' or 'lapsed'. Also forgets a few leases that ended more than 30 days ago.
+ */
+export const RENEW_LUA = `${NOW_LUA}
+local endsAt = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if endsAt and tonumber(endsAt) <= nowMs then return 'lapsed' end
+redis.call('ZADD', KEYS[1], integer(nowMs + tonumber(ARGV[2])), ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], integer(nowMs) .. '|' .. ARGV[3])
+for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', integer(nowMs - 2592000000), 'LIMIT', 0, 20)) do
+  redis.call('ZREM', KEYS[1], old)
+  redis.call('HDEL', KEYS[2], old)
+end
+return 'renewed'
+`;
+
+/** KEYS as above; ARGV[1] gatewayId. The lease ends now. */
+export const DROP_LUA = `${NOW_LUA}
+local said = redis.call('HGET', KEYS[2], ARGV[1])
+if not said then return 0 end
+local endsAt = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if tonumber(endsAt) <= nowMs then return 0 end
+redis.call('ZADD', KEYS[1], integer(nowMs), ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], integer(nowMs) .. string.match(said, '|.*$'))
+return 1
+`;
+
+/** KEYS as above. Returns the live leases as {gatewayId, remainingMs, info} each. */
+export const LIVE_LUA = `${NOW_LUA}
+local live = {}
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. integer(nowMs), '+inf', 'WITHSCORES')
+for i = 1, #found, 2 do
+  local said = redis.call('HGET', KEYS[2], found[i])
+  live[#live + 1] = { found[i], integer(tonumber(found[i + 1]) - nowMs), string.match(said, '|(.*)$') }
+end
+return live
+`;

@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from '@muster/runtime';
+
+/** A Lua script and its digest, by which Redis knows it once it has seen it. */
+export class LuaScript {
+  readonly text: string;
+  readonly sha: string;
+
+  constructor(text: string) {
+    this.text = text;
+    this.sha = createHash('sha1').update(text).digest('hex');
+  }
+}
+
+const COMMAND_TIMEOUT_MS = 3_000;
+
+/**
+ * One Redis, or a Redis Cluster: `redis://[user:pass@]host:port[/db]`, `redis-cluster://h1:p1,h2:p2`, and both with `rediss` for TLS.
+ *
+ * Reconnects for ever. While it is not ready every command fails at once instead of being queued: the registry's callers
+ * have a way without it, and must not wait. Nothing is sent twice, as the caller cannot tell what a lost answer was.
+ */
+export class RedisConnection {
+  private readonly client: Redis | Cluster;
+
+  constructor(url: string, logger: Logger) {
+    this.client = createClient(url);
+    let isDown = false;
+    this.client.on('error', (err: Error) => {
+      if (!isDown) logger.warn('redis is not reachable', { err });
+      isDown = true;
+    });
+    this.client.on('close', () => {
+      if (!isDown && !this.stopped) logger.warn('connection to redis lost');
+      isDown = true;
+    });
+    this.client.on('ready', () => {
+      logger.info('connected to redis');
+      isDown = false;
+    });
+  }
+
+  private stopped = false;
+
+  get connected(): boolean {
+    return this.client.status === 'ready';
+  }
+
+  /** Resolves when Redis answers, or after `timeoutMs`. */
+  async whenReady(timeoutMs: number): Promise<boolean> {
+    if (this.connected) return true;
+    return new Promise((resolve) => {
+      const settle = () => {
+        clearTimeout(timer);
+        this.client.off('ready', settle);
+        resolve(this.connected);
+      };
+      const timer = setTimeout(settle, timeoutMs);
+      this.client.on('ready', settle);
+    });
+  }
+
+  /** Runs a script, on the node that has the keys. */
+  async run(script: LuaScript, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await this.client.evalsha(script.sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      // Redis knows a script only after it has seen it, and forgets it when it restarts. It was not run.
+      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      return this.client.eval(script.text, keys.length, ...keys, ...args);
+    }
+  }
+
+  hmget(key: string, fields: readonly string[]): Promise<(string | null)[]> {
+    return this.client.hmget(key, ...fields);
+  }
+
+  /** A page of a hash: where to go on (`0` is the end), and fields and values in turn. */
+  hscan(key: string, cursor: string, count: number): Promise<[string, string[]]> {
+    return this.client.hscan(key, cursor, 'COUNT', count);
+  }
+
+  get(key: string): Promise<string | null> {
+    return this.client.get(key);
+  }
+
+  async setIfAbsent(key: string, value: string): Promise<void> {
+    await this.client.set(key, value, 'NX');
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.client.disconnect();
+  }
+}
+
+function createClient(url: string): Redis | Cluster {
+  const { isCluster, nodes, options } = parseUrl(url);
+  const retryStrategy = (times: number) => Math.min(times * 100, 2_000) * (0.5 + Math.random() / 2);
+  if (!isCluster) {
+    const node = nodes[0] ?? { host: '127.0.0.1', port: 6379 };
+    return new Redis({ ...options, ...node, retryStrategy, enableOfflineQueue: false });
+  }
+  return new Cluster(nodes, {
+    redisOptions: options,
+    clusterRetryStrategy: retryStrategy,
+    enableOfflineQueue: false,
+    maxRedirections: 4,
+    slotsRefreshTimeout: 2_000,
+  });
+}
+
+function parseUrl(url: string) {
+  const match = /^redis(s?)(-cluster)?:\/\/(?:([^@/]*)@)?([^/]+)(?:\/(\d+))?\/?$/.exec(url);
+  if (match === null) throw new RangeError('a redis URL is redis://host:port or redis-cluster://host:port,host:port');
+  const [, tls, cluster, login, hosts = '', db] = match;
+  const [username = '', password] = (login ?? '').split(':').map(decodeURIComponent);
+  const options = {
+    connectTimeout: 3_000,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    ...(username === '' ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(db === undefined ? {} : { db: Number(db) }),
+    ...(tls === '' ? {} : { tls: {} }),
+  } satisfies RedisOptions;
+  const nodes = hosts.split(',').map((host) => {
+    const { hostname, port } = new URL(`redis://${host}`);
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 6379 : Number(port) };
+  });
+  return { isCluster: cluster !== undefined, nodes, options };
+}

@@ -1,0 +1,91 @@
+import { DROP_LUA, LIVE_LUA, RENEW_LUA } from './lua/leases.js';
+import { KEYS } from './partition.js';
+import { LuaScript, type RedisConnection } from './redis-connection.js';
+import type { DropResult, GatewayInfo, GatewayLease, Leases, LeaseRenewal, RenewResult } from './registry.js';
+
+const RENEW = new LuaScript(RENEW_LUA);
+const DROP = new LuaScript(DROP_LUA);
+const LIVE = new LuaScript(LIVE_LUA);
+const LEASE_KEYS = [KEYS.leases, KEYS.gateways];
+
+/** How old the knowledge about live gateways may be where the port does not ask for fresh knowledge. */
+const CACHE_MS = 1_000;
+const MAX_REMEMBERED = 10_000;
+
+/** The live gateways as of one moment. */
+export interface LiveGateways {
+  readonly readAtMs: number;
+  readonly leases: ReadonlyMap<string, GatewayLease>;
+}
+
+/** Leases in Redis, and a short memory of who is live. */
+export class RedisLeases implements Leases {
+  private readonly connection: RedisConnection;
+  private cached: LiveGateways | undefined;
+  private reading: Promise<LiveGateways> | undefined;
+  /** When the leases of gateways that are gone were renewed last; gone stays gone. */
+  private readonly lastRenewed = new Map<string, number>();
+
+  constructor(connection: RedisConnection) {
+    this.connection = connection;
+  }
+
+  async renew({ gatewayId, ttlMs, info }: LeaseRenewal): Promise<RenewResult> {
+    try {
+      const answer = await this.connection.run(RENEW, LEASE_KEYS, [gatewayId, ttlMs, JSON.stringify(info)]);
+      return { kind: answer === 'renewed' ? 'renewed' : 'lapsed' };
+    } catch (error) {
+      return { kind: 'unavailable', cause: asError(error) };
+    }
+  }
+
+  async drop(gatewayId: string): Promise<DropResult> {
+    try {
+      await this.connection.run(DROP, LEASE_KEYS, [gatewayId]);
+      return { kind: 'dropped' };
+    } catch (error) {
+      return { kind: 'unavailable', cause: asError(error) };
+    }
+  }
+
+  /** The live gateways, as known at most a second ago. */
+  async live(): Promise<LiveGateways> {
+    const { cached } = this;
+    if (cached !== undefined && performance.now() - cached.readAtMs < CACHE_MS) return cached;
+    this.reading ??= this.fresh().finally(() => {
+      this.reading = undefined;
+    });
+    return this.reading;
+  }
+
+  /** The live gateways, read after the call. */
+  async fresh(): Promise<LiveGateways> {
+    const readAtMs = performance.now();
+    const rows = (await this.connection.run(LIVE, LEASE_KEYS, [])) as [string, string, string][];
+    const leases = new Map<string, GatewayLease>();
+    for (const [gatewayId, remainingMs, said] of rows) {
+      const info = JSON.parse(said) as GatewayInfo;
+      leases.set(gatewayId, { ...info, gatewayId, remainingMs: Number(remainingMs) });
+    }
+    this.cached = { readAtMs, leases };
+    return this.cached;
+  }
+
+  /** When the leases of these gateways, none of them live, were renewed last; a gateway long gone is missing. */
+  async lastRenewals(gatewayIds: ReadonlySet<string>): Promise<ReadonlyMap<string, number>> {
+    const unknown = [...gatewayIds].filter((id) => !this.lastRenewed.has(id));
+    if (unknown.length > 0) {
+      if (this.lastRenewed.size + unknown.length > MAX_REMEMBERED) this.lastRenewed.clear();
+      const said = await this.connection.hmget(KEYS.gateways, unknown);
+      for (const [index, id] of unknown.entries()) {
+        const renewedAtMs = Number.parseInt(said[index] ?? '', 10);
+        if (!Number.isNaN(renewedAtMs)) this.lastRenewed.set(id, renewedAtMs);
+      }
+    }
+    return this.lastRenewed;
+  }
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
