@@ -1,0 +1,143 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** How one program is started. */
+export interface ChildSpec {
+  /** `gateway-1`; unique within a stack. */
+  readonly name: string;
+  /** The compiled entry, run by this same Node. */
+  readonly main: string;
+  readonly args?: readonly string[];
+  readonly nodeArgs?: readonly string[];
+  /** Its whole environment. `MUSTER_READY_FILE` and `MUSTER_PARENT_PID` are added. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly logPath: string;
+  readonly readyPath: string;
+  /**
+   * The variables that pin the ports of the first start at a restart, by the port's name in the ready file: others know the addresses.
+   */
+  readonly portVariables?: Readonly<Record<string, string>>;
+  readonly readyTimeoutMs?: number;
+}
+
+/** What a program says of itself when it is ready. */
+export interface Ready {
+  readonly pid: number;
+  readonly ports: Readonly<Record<string, number>>;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A program that ended before it was ready, or was not ready in time. The message quotes the end of its log. */
+export class ChildError extends Error {
+  override readonly name = 'ChildError';
+}
+
+const READY_POLL_MS = 20;
+const DEFAULT_READY_TIMEOUT_MS = 30_000;
+const LOG_TAIL_LINES = 12;
+/** The exit code of a service whose configuration has faults: starting it again changes nothing. */
+const CONFIG_FAULT = 2;
+
+/** One run of one program. It leads a process group of its own, so that Ctrl-C at the terminal reaches only the runner. */
+export class Child {
+  readonly spec: ChildSpec;
+  readonly exited: Promise<Exit>;
+  readonly #process: ChildProcess;
+  #exit: Exit | undefined;
+  #stopped: Promise<void> | undefined;
+
+  constructor(spec: ChildSpec) {
+    this.spec = spec;
+    const log = openSync(spec.logPath, 'a', 0o600);
+    try {
+      this.#process = spawn(process.execPath, [...(spec.nodeArgs ?? []), spec.main, ...(spec.args ?? [])], {
+        env: { ...spec.env, MUSTER_READY_FILE: spec.readyPath, MUSTER_PARENT_PID: String(process.pid) },
+        stdio: ['ignore', log, log],
+        detached: true,
+      });
+    } finally {
+      closeSync(log);
+    }
+    this.exited = new Promise((resolve) => {
+      this.#process.once('error', () => resolve({ code: 127, signal: null }));
+      this.#process.once('exit', (code, signal) => resolve({ code, signal }));
+    });
+    void this.exited.then((exit) => (this.#exit = exit));
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? -1;
+  }
+
+  get running(): boolean {
+    return this.#exit === undefined;
+  }
+
+  /** True when a further start would end the same way. */
+  get hopeless(): boolean {
+    return this.#exit?.code === CONFIG_FAULT;
+  }
+
+  /** Resolves when the program has written its ready file. @throws ChildError */
+  async ready(): Promise<Ready> {
+    const { name, readyTimeoutMs = DEFAULT_READY_TIMEOUT_MS } = this.spec;
+    const giveUpAt = performance.now() + readyTimeoutMs;
+    for (;;) {
+      const ready = await readReadyFile(this.spec.readyPath);
+      if (ready?.pid === this.pid) return ready;
+      if (!this.running) throw new ChildError(`${name} ${describeExit(await this.exited)}.${await this.#logTail()}`);
+      if (performance.now() > giveUpAt) {
+        throw new ChildError(`${name} was not ready within ${readyTimeoutMs / 1000} s.${await this.#logTail()}`);
+      }
+      await delay(READY_POLL_MS);
+    }
+  }
+
+  /** Sends a signal; false when the process is gone. */
+  signal(signal: NodeJS.Signals): boolean {
+    return this.running && this.#process.kill(signal);
+  }
+
+  /** SIGTERM, then SIGKILL to its whole group after `graceMs`. Resolves when it is gone. Idempotent. */
+  stop(graceMs: number): Promise<void> {
+    return (this.#stopped ??= this.#stop(graceMs));
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.signal('SIGTERM');
+    const grace = new AbortController();
+    const late = delay(graceMs, 'late', { signal: grace.signal }).catch(() => 'ended');
+    if (this.running && (await Promise.race([this.exited, late])) === 'late') {
+      try {
+        process.kill(-this.pid, 'SIGKILL');
+      } catch {
+        // Gone in the meantime.
+      }
+      await this.exited;
+    }
+    grace.abort();
+    await rm(this.spec.readyPath, { force: true });
+  }
+
+  async #logTail(): Promise<string> {
+    const text = await readFile(this.spec.logPath, 'utf8').catch(() => '');
+    const lines = text.trimEnd().split('\n').slice(-LOG_TAIL_LINES);
+    return ` The end of ${this.spec.logPath}:\n${lines.map((line) => `  ${line.slice(0, 400)}`).join('\n')}`;
+  }
+}
+
+/** `ended with code 1`, `was ended by SIGKILL`. */
+export function describeExit({ code, signal }: Exit): string {
+  return signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
+}
+
+async function readReadyFile(path: string): Promise<Ready | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as Ready);
+}
