@@ -1,0 +1,76 @@
+/** Codes that SQLite gives to an authorizer (sqlite3.h). */
+export const ACTION = { read: 20, select: 21, function: 31, recursive: 33 } as const;
+
+const ACTION_NAMES: ReadonlyMap<number, string> = new Map([
+  [1, 'CREATE INDEX'],
+  [2, 'CREATE TABLE'],
+  [3, 'CREATE INDEX'],
+  [4, 'CREATE TABLE'],
+  [5, 'CREATE TRIGGER'],
+  [6, 'CREATE VIEW'],
+  [7, 'CREATE TRIGGER'],
+  [8, 'CREATE VIEW'],
+  [9, 'DELETE'],
+  [10, 'DROP INDEX'],
+  [11, 'DROP TABLE'],
+  [12, 'DROP INDEX'],
+  [13, 'DROP TABLE'],
+  [14, 'DROP TRIGGER'],
+  [15, 'DROP VIEW'],
+  [16, 'DROP TRIGGER'],
+  [17, 'DROP VIEW'],
+  [18, 'INSERT'],
+  [19, 'PRAGMA'],
+  [22, 'BEGIN, COMMIT or ROLLBACK'],
+  [23, 'UPDATE'],
+  [24, 'ATTACH'],
+  [25, 'DETACH'],
+  [26, 'ALTER TABLE'],
+  [27, 'REINDEX'],
+  [28, 'ANALYZE'],
+  [29, 'CREATE VIRTUAL TABLE'],
+  [30, 'DROP VIRTUAL TABLE'],
+  [32, 'SAVEPOINT'],
+]);
+
+/** Tables of SQLite itself that tell nothing and cost nothing, or are worth having. */
+const HARMLESS_TABLES: ReadonlySet<string> = new Set(['sqlite_master', 'sqlite_schema', 'json_each', 'json_tree']);
+const INTERNAL_TABLE = /^(sqlite_|pragma_|dbstat$|bytecode$|tables_used$|fts\d|rtree)/i;
+const FORBIDDEN_FUNCTION = /^(load_extension|sqlite_log|readfile|writefile|edit|fts\d.*|rtree.*)$/i;
+
+/** Something that a statement asked for and may not have. */
+export interface Denial {
+  /** The statement is not a SELECT at all, or it reaches for something that no SELECT here may use. */
+  readonly code: 'not_select' | 'forbidden';
+  readonly message: string;
+  /** The word in the statement that it is about, when there is one. */
+  readonly word?: string;
+}
+
+/**
+ * Decides one action of a statement that is being compiled: reading the tables of the catalogue and calling functions is all that
+ * is allowed. `known` says whether a table is one of ours; subqueries and common table expressions arrive here by their names too.
+ */
+export function authorize(
+  action: number,
+  first: string,
+  second: string,
+  known: (table: string) => boolean,
+): Denial | undefined {
+  switch (action) {
+    case ACTION.select:
+    case ACTION.recursive:
+      return undefined;
+    case ACTION.read:
+      if (known(first) || HARMLESS_TABLES.has(first.toLowerCase()) || !INTERNAL_TABLE.test(first)) return undefined;
+      return { code: 'forbidden', message: `table ${first} is internal to the engine`, word: first };
+    case ACTION.function:
+      // SQLite gives the function's name as the second argument.
+      if (!FORBIDDEN_FUNCTION.test(second)) return undefined;
+      return { code: 'forbidden', message: `function ${second} is not allowed`, word: second };
+    default: {
+      const name = ACTION_NAMES.get(action) ?? `action ${action}`;
+      return { code: 'not_select', message: `only one read-only SELECT is allowed, this is ${name}` };
+    }
+  }
+}

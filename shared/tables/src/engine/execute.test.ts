@@ -1,0 +1,195 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { decodeRows, type SqlValue } from '@muster/protocol';
+import type { CollectRequest, TableRow } from './collect.js';
+import { FIXTURE_TABLES, FixtureProvider } from './engine-fixture.js';
+import { createSqlEngine, type ExecuteOptions, type ExecuteResult, type SqlEngine } from './sql-engine.js';
+
+const FILES = ['/etc/a', '/etc/b', '/tmp/a'];
+
+function fixtureRows(table: string, request: CollectRequest): TableRow[] {
+  if (table === 'file') {
+    const paths = request.equal('path') ?? FILES;
+    const directories = request.equal('directory');
+    return FILES.filter((path) => paths.includes(path))
+      .map((path) => ({ path, directory: path.slice(0, -2), size: 5 }))
+      .filter((row) => directories === undefined || directories.includes(row.directory));
+  }
+  const pids = request.equal('pid') ?? [1, 2, 3];
+  return [1, 2, 3]
+    .filter((pid) => pids.includes(pid))
+    .map((pid) => ({ pid, name: `p${pid}`, path: FILES[pid - 1], cpu: pid, secret: 's' }));
+}
+
+describe('running a statement', () => {
+  let engine: SqlEngine;
+  let provider: FixtureProvider;
+
+  async function open(
+    rows: (table: string, request: CollectRequest) => Iterable<TableRow> = fixtureRows,
+  ): Promise<void> {
+    provider = new FixtureProvider(rows);
+    engine = await createSqlEngine({ tables: FIXTURE_TABLES, provider, platform: 'linux' });
+  }
+
+  function run(sql: string, options: Partial<ExecuteOptions> = {}): { result: ExecuteResult; rows: SqlValue[][] } {
+    let columns = 0;
+    const chunks: Uint8Array[] = [];
+    const result = engine.execute(sql, {
+      onColumns: (names) => {
+        columns = names.length;
+      },
+      onRows: (chunk) => {
+        chunks.push(chunk);
+      },
+      ...options,
+    });
+    return { result, rows: chunks.flatMap((chunk) => decodeRows(chunk, columns)) };
+  }
+
+  afterEach(() => engine.close());
+
+  it('asks the collector for one process when the statement wants one', async () => {
+    await open();
+    expect(run('SELECT name FROM processes WHERE pid = 2').rows).toEqual([['p2']]);
+    expect(provider.asked).toHaveLength(1);
+    expect(provider.asked[0]?.request.constraints).toEqual([{ column: 'pid', op: '=', value: 2 }]);
+    expect([...(provider.asked[0]?.request.columns ?? [])].sort()).toEqual(['name', 'pid']);
+  });
+
+  it('gives the values of an IN list, of a join and of text that is a number one by one', async () => {
+    await open();
+    const asked = () =>
+      provider.asked.splice(0).map(({ request }) => request.equal('pid') ?? request.equal('path') ?? []);
+    expect(run('SELECT name FROM processes WHERE pid IN (1, 3)').rows).toEqual([['p1'], ['p3']]);
+    expect(asked()).toEqual([[1], [3]]);
+    expect(run("SELECT name FROM processes WHERE pid = '3'").rows).toEqual([['p3']]);
+    expect(asked()).toEqual([[3]]);
+    expect(run('SELECT f.path FROM file f JOIN processes p ON p.path = f.path WHERE p.pid < 3').rows).toEqual([
+      ['/etc/a'],
+      ['/etc/b'],
+    ]);
+    expect(asked()).toEqual([[], ['/etc/a'], ['/etc/b']]);
+  });
+
+  it('passes patterns and bounds on, and reads nothing for NULL', async () => {
+    await open();
+    run("SELECT path FROM file WHERE path LIKE '/etc/%' AND size >= 3 AND size < 9");
+    expect(provider.asked[0]?.request.constraints).toEqual([
+      { column: 'size', op: '>=', value: 3 },
+      { column: 'size', op: '<', value: 9 },
+      { column: 'path', op: 'like', value: '/etc/%' },
+    ]);
+    provider.asked.length = 0;
+    expect(run('SELECT path FROM file WHERE path = NULL').rows).toEqual([]);
+    expect(provider.asked).toEqual([]);
+  });
+
+  it('finds a row once when both sides of an OR match it, and keeps equal rows apart', async () => {
+    await open();
+    expect(run("SELECT path FROM file WHERE path = '/etc/a' OR directory = '/etc'").rows).toEqual([
+      ['/etc/a'],
+      ['/etc/b'],
+    ]);
+    engine.close();
+    await open(() => [
+      { path: '/x', directory: '/', size: 1 },
+      { path: '/x', directory: '/', size: 1 },
+    ]);
+    expect(run("SELECT path FROM file WHERE path = '/x' OR directory = '/'").rows).toEqual([['/x'], ['/x']]);
+  });
+
+  it('keeps every kind of value', async () => {
+    const text = 'nul\0 é 😀';
+    const raw = new Uint8Array([0, 255, 1]);
+    await open(() => [
+      { pid: 9_007_199_254_740_993n, name: text, cpu: 1, raw },
+      { pid: -9_223_372_036_854_775_808n, name: '', cpu: -0.1, raw: null },
+    ]);
+    expect(run('SELECT pid, name, cpu, raw, path FROM processes').rows).toEqual([
+      [9_007_199_254_740_993n, text, 1, raw, null],
+      [-9_223_372_036_854_775_808n, '', -0.1, null, null],
+    ]);
+    expect(
+      run("SELECT CAST(x'61ff62' AS TEXT), 9e999, -9e999, 1.0, 9007199254740991, hex(name) FROM processes LIMIT 1")
+        .rows,
+    ).toEqual([['a\ufffdb', Infinity, -Infinity, 1, 9_007_199_254_740_991, '6E756C0020C3A920F09F9880']]);
+  });
+
+  it('stops reading when the statement has enough', async () => {
+    let made = 0;
+    let finished = false;
+    await open(function* () {
+      try {
+        for (;;) yield { pid: (made += 1) };
+      } finally {
+        finished = true;
+      }
+    });
+    expect(run('SELECT pid FROM processes LIMIT 3').rows).toEqual([[1], [2], [3]]);
+    expect(made).toBeLessThan(6);
+    expect(finished).toBe(true);
+  });
+
+  it.each([
+    ['rows', 'SELECT pid FROM processes', { rows: 2 }],
+    ['bytes', "SELECT printf('%.100c', 'x') FROM processes", { bytes: 250 }],
+    ['row_bytes', "SELECT printf('%.2000c', 'x')", { rowBytes: 1_000 }],
+    ['time', 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n', { ms: 50 }],
+    [
+      'memory',
+      'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT hex(zeroblob(50000)) || i AS x FROM n ORDER BY x',
+      {},
+    ],
+  ])('ends a statement that spends too much: %s', async (limit, sql, limits) => {
+    await open();
+    expect(run(sql, { limits }).result).toMatchObject({ ok: false, code: 'over_budget', limit });
+    expect(run('SELECT 1').rows).toEqual([[1]]);
+  });
+
+  it('ends a collector that takes too long between two rows', async () => {
+    await open((_table, request) => {
+      for (;;) request.checkpoint();
+    });
+    expect(run('SELECT pid FROM processes', { limits: { ms: 30 } }).result).toMatchObject({
+      code: 'over_budget',
+      limit: 'time',
+    });
+  });
+
+  it('reports a collector that fails, and works on', async () => {
+    await open(() => {
+      throw new Error('the disk is gone');
+    });
+    expect(run('SELECT pid FROM processes').result).toEqual({ ok: false, code: 'failed', message: 'the disk is gone' });
+    expect(run('SELECT 2').result).toEqual({ ok: true, rows: 1, bytes: 2 });
+  });
+
+  it('refuses a table that the machine lacks', async () => {
+    await open();
+    expect(run('SELECT * FROM registry').result).toEqual({
+      ok: false,
+      code: 'unsupported_table',
+      tables: ['registry'],
+      message: 'table registry does not exist on linux',
+    });
+  });
+
+  it('hands rows over in chunks and stops when told to', async () => {
+    await open();
+    const counts: number[] = [];
+    const sql = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100) SELECT i FROM n';
+    const result = engine.execute(sql, { chunkBytes: 64, onRows: (_chunk, count) => counts.push(count) < 2 });
+    expect(result).toMatchObject({ ok: false, code: 'stopped' });
+    expect(counts).toHaveLength(2);
+  });
+
+  it('has the scalar functions that osquery adds', async () => {
+    await open();
+    const sql =
+      "SELECT regex_match('abc-12', '([a-z]+)-(\\d+)', 2), split('a/b//c', '/', 2), version_compare('1.10', '1.9'), inet_aton('10.0.0.1'), sha256('a'), split('a', ',', 4)";
+    expect(run(sql).rows).toEqual([
+      ['12', 'c', 1, 167_772_161, 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb', null],
+    ]);
+    expect(run("SELECT regex_match('a', '(', 0)").result).toMatchObject({ code: 'failed' });
+  });
+});

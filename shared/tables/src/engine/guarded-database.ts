@@ -1,0 +1,181 @@
+import type { TableSpec } from '../schema/table-spec.js';
+import type { Denial } from './authorizer.js';
+import type { HookHost } from './hooks.js';
+import { limitDatabase, type LimitName, type StatementLimits } from './limits.js';
+import { TimeOver } from './request.js';
+import type { RowEncoder } from './row-encoder.js';
+import type { SqliteRuntime } from './runtime.js';
+import { RESULT } from './sqlite-module.js';
+import type { CompileFailure } from './sql-text.js';
+import { prepareSelect } from './statement.js';
+
+/** A statement ended before its last row. What was delivered until then is not an answer. */
+export type RunFailure =
+  | { readonly ok: false; readonly code: 'over_budget'; readonly limit: LimitName; readonly message: string }
+  | { readonly ok: false; readonly code: 'failed'; readonly message: string }
+  | { readonly ok: false; readonly code: 'stopped'; readonly message: string };
+
+export type RunResult = { readonly ok: true; readonly rows: number; readonly bytes: number } | RunFailure;
+
+export interface RunOptions {
+  readonly limits: StatementLimits;
+  /** A chunk is given away when it reaches this size, and at the end. */
+  readonly chunkBytes: number;
+  /** Gets encoded rows (a CBOR sequence) and their number; `false` stops the statement. */
+  readonly onRows: (rows: Uint8Array<ArrayBuffer>, count: number) => boolean | void;
+}
+
+export interface DatabaseOptions {
+  /** Names that a statement may read. */
+  readonly knowsTable: (name: string) => boolean;
+  readonly valueBytes: number;
+  readonly heapBytes: number;
+}
+
+/**
+ * An in-memory database that takes one read-only SELECT at a time, within limits. The guard (authorizer and clock) is on while
+ * that statement is compiled and run, and off for statements of our own.
+ */
+export class GuardedDatabase implements HookHost {
+  readonly db: number;
+  readonly #runtime: SqliteRuntime;
+  readonly #options: DatabaseOptions;
+  readonly #read = new Set<string>();
+  #denial: Denial | undefined;
+  #missing: TableSpec | undefined;
+  #failure: unknown;
+  #deadline = Infinity;
+  #timeOver = false;
+
+  constructor(runtime: SqliteRuntime, options: DatabaseOptions) {
+    this.#runtime = runtime;
+    this.#options = options;
+    this.db = runtime.sqlite.openMemory();
+    limitDatabase(runtime.sqlite, this.db, options);
+    runtime.functions.register(this.db);
+  }
+
+  close(): void {
+    this.#runtime.sqlite.c.sqlite3_close_v2(this.db);
+  }
+
+  knowsTable(name: string): boolean {
+    return this.#options.knowsTable(name);
+  }
+
+  noteRead(table: string): void {
+    this.#read.add(table);
+  }
+
+  noteDenial(denial: Denial): void {
+    this.#denial ??= denial;
+  }
+
+  noteMissingConstraint(spec: TableSpec): void {
+    this.#missing = spec;
+  }
+
+  noteFailure(error: unknown): void {
+    this.#failure ??= error;
+  }
+
+  expired(): boolean {
+    if (this.#deadline !== Infinity && performance.now() > this.#deadline) this.#timeOver = true;
+    return this.#timeOver;
+  }
+
+  /** Names of the tables that the last compiled statement reads. */
+  tablesRead(): string[] {
+    return [...this.#read].sort();
+  }
+
+  /**
+   * Compiles `sql`, gives the statement to `use`, and frees it whatever happens. The clock starts before the compilation.
+   */
+  withSelect<T>(sql: string, ms: number, use: (stmt: number) => T): T | CompileFailure {
+    const { sqlite, hooks } = this.#runtime;
+    this.#begin(ms);
+    const guard = hooks.guard(this.db, this);
+    try {
+      const prepared = prepareSelect(sqlite, this.db, sql, {
+        denial: () => this.#denial,
+        missingConstraint: () => this.#missing && missingConstraintMessage(this.#missing),
+      });
+      if (!prepared.ok) return prepared;
+      try {
+        return use(prepared.stmt);
+      } finally {
+        sqlite.c.sqlite3_finalize(prepared.stmt);
+      }
+    } finally {
+      hooks.release(this.db, guard);
+    }
+  }
+
+  #begin(ms: number): void {
+    this.#read.clear();
+    this.#denial = undefined;
+    this.#missing = undefined;
+    this.#failure = undefined;
+    this.#timeOver = false;
+    this.#deadline = performance.now() + ms;
+  }
+
+  /** Steps a statement to its end and gives away its rows. */
+  run(stmt: number, encoder: RowEncoder, options: RunOptions): RunResult {
+    const { c } = this.#runtime.sqlite;
+    const { limits } = options;
+    const columns = c.sqlite3_column_count(stmt);
+    let rows = 0;
+    let bytes = 0;
+    let inChunk = 0;
+    for (;;) {
+      const code = c.sqlite3_step(stmt);
+      if (code === RESULT.done) break;
+      if (code !== RESULT.row) return this.#explain(code, limits);
+      if (rows === limits.rows) return overBudget('rows', `the answer has more than ${limits.rows} rows`);
+      const before = encoder.length;
+      encoder.row(stmt, columns);
+      const size = encoder.length - before;
+      if (size > limits.rowBytes) return overBudget('row_bytes', `a row has more than ${limits.rowBytes} bytes`);
+      rows += 1;
+      inChunk += 1;
+      bytes += size;
+      if (bytes > limits.bytes) return overBudget('bytes', `the answer has more than ${limits.bytes} bytes`);
+      if (encoder.length < options.chunkBytes) continue;
+      if (options.onRows(encoder.take(), inChunk) === false) return STOPPED;
+      inChunk = 0;
+    }
+    if (inChunk > 0 && options.onRows(encoder.take(), inChunk) === false) return STOPPED;
+    return { ok: true, rows, bytes };
+  }
+
+  #explain(code: number, limits: StatementLimits): RunFailure {
+    const { sqlite } = this.#runtime;
+    if (this.#timeOver || this.#failure instanceof TimeOver || code === RESULT.interrupt) {
+      return overBudget('time', `the statement ran longer than ${limits.ms} ms`);
+    }
+    if (code === RESULT.nomem) return overBudget('memory', 'the statement needs more memory than it may have');
+    if (this.#failure !== undefined) return { ok: false, code: 'failed', message: errorMessage(this.#failure) };
+    return { ok: false, code: 'failed', message: sqlite.text(sqlite.c.sqlite3_errmsg(this.db)) };
+  }
+}
+
+const STOPPED: RunFailure = { ok: false, code: 'stopped', message: 'the reader wants no more rows' };
+
+function overBudget(limit: LimitName, message: string): RunFailure {
+  return { ok: false, code: 'over_budget', limit, message };
+}
+
+function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function missingConstraintMessage(spec: TableSpec): string {
+  const columns = spec.requiresOneOf ?? [];
+  const examples = columns.map((column) => {
+    const like = spec.columns.find((one) => one.name === column)?.pushdown?.includes('like') === true;
+    return like ? `${column} = … or LIKE …` : `${column} = …`;
+  });
+  return `table ${spec.name} needs a constraint in WHERE: ${examples.join(', or ')}`;
+}

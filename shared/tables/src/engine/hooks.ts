@@ -1,0 +1,59 @@
+import { ACTION, authorize, type Denial } from './authorizer.js';
+import type { SqliteModule } from './sqlite-module.js';
+
+/** What one database's authorizer and progress callbacks need of it. */
+export interface HookHost {
+  knowsTable(name: string): boolean;
+  noteRead(table: string): void;
+  noteDenial(denial: Denial): void;
+  /** True ends the statement. */
+  expired(): boolean;
+}
+
+const DENY = 1;
+/** About 10 µs of work between two looks at the clock. */
+const OPERATIONS_PER_LOOK = 1_000;
+
+/** One pair of callbacks for all databases of the thread; each database passes its own number. */
+export class Hooks {
+  readonly #sqlite: SqliteModule;
+  readonly #hosts = new Map<number, HookHost>();
+  readonly #authorizer: number;
+  readonly #progress: number;
+  #nextId = 1;
+
+  constructor(sqlite: SqliteModule) {
+    this.#sqlite = sqlite;
+    this.#authorizer = sqlite.install('i(pipppp)', (id = 0, action = 0, first = 0, second = 0) =>
+      this.#decide(id, action, sqlite.text(first), sqlite.text(second)),
+    );
+    this.#progress = sqlite.install('i(p)', (id = 0) => (this.#hosts.get(id)?.expired() === false ? 0 : 1));
+  }
+
+  /** From now on `db` only reads, and stops when its host says so. */
+  guard(db: number, host: HookHost): number {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#hosts.set(id, host);
+    this.#sqlite.c.sqlite3_set_authorizer(db, this.#authorizer, id);
+    this.#sqlite.c.sqlite3_progress_handler(db, OPERATIONS_PER_LOOK, this.#progress, id);
+    return id;
+  }
+
+  /** Lifts the guard, for statements of our own. */
+  release(db: number, id: number): void {
+    this.#hosts.delete(id);
+    this.#sqlite.c.sqlite3_set_authorizer(db, 0, 0);
+    this.#sqlite.c.sqlite3_progress_handler(db, 0, 0, 0);
+  }
+
+  #decide(id: number, action: number, first: string, second: string): number {
+    const host = this.#hosts.get(id);
+    if (host === undefined) return DENY;
+    if (action === ACTION.read && host.knowsTable(first)) host.noteRead(first);
+    const denial = authorize(action, first, second, (table) => host.knowsTable(table));
+    if (denial === undefined) return 0;
+    host.noteDenial(denial);
+    return DENY;
+  }
+}

@@ -1,0 +1,35 @@
+import { DEFAULT_BUDGET, LIMITS } from '@muster/protocol';
+import type { SqliteModule } from './sqlite-module.js';
+
+/** What one statement may spend; whichever is reached first ends it. */
+export interface StatementLimits {
+  readonly ms: number;
+  readonly rows: number;
+  readonly bytes: number;
+  /** One encoded row. */
+  readonly rowBytes: number;
+}
+
+export const DEFAULT_LIMITS: StatementLimits = { ...DEFAULT_BUDGET, rowBytes: LIMITS.rowBytes };
+
+export type LimitName = 'time' | 'rows' | 'bytes' | 'row_bytes' | 'memory';
+
+const LIMIT = { length: 0, sqlLength: 1, exprDepth: 3, compoundSelect: 4, attached: 7, likePattern: 8 } as const;
+
+/** Bounds what a statement can make SQLite itself do; the heap limit is for all databases of the thread. */
+export function limitDatabase(
+  sqlite: SqliteModule,
+  db: number,
+  options: { valueBytes: number; heapBytes: number },
+): void {
+  const { c } = sqlite;
+  c.sqlite3_limit(db, LIMIT.length, options.valueBytes);
+  c.sqlite3_limit(db, LIMIT.sqlLength, LIMITS.sqlBytes + 1);
+  c.sqlite3_limit(db, LIMIT.exprDepth, 500);
+  c.sqlite3_limit(db, LIMIT.compoundSelect, 200);
+  c.sqlite3_limit(db, LIMIT.attached, 0);
+  c.sqlite3_limit(db, LIMIT.likePattern, 1_000);
+  sqlite.exec(db, `PRAGMA hard_heap_limit=${options.heapBytes}`);
+  // The default of 16 MB of page cache is no use to a database without pages.
+  sqlite.exec(db, 'PRAGMA cache_size=-2000');
+}

@@ -1,0 +1,112 @@
+import type { SqlValue } from '@muster/protocol';
+import type { ColumnSpec, ColumnType, ConstraintOp, TableSpec } from '../schema/table-spec.js';
+import type { Constraint } from './collect.js';
+
+/** One constraint that SQLite offers for a scan, decoded from `sqlite3_index_info`. */
+export interface OfferedConstraint {
+  /** Index of the column in the table; -1 for the row id. */
+  readonly column: number;
+  /** SQLITE_INDEX_CONSTRAINT_*. */
+  readonly op: number;
+  /** False when the other side is not known yet in the join order that SQLite is considering. */
+  readonly usable: boolean;
+  readonly collation: () => string;
+}
+
+interface PushedConstraint {
+  readonly column: ColumnSpec;
+  readonly op: ConstraintOp;
+  /** `IS` equals NULL too. */
+  readonly nullMatches: boolean;
+}
+
+/** What one scan will be asked for, all but the values. */
+export interface ScanPlan {
+  readonly pushed: readonly PushedConstraint[];
+  /** For each pushed constraint, its index among the offered ones. */
+  readonly offered: readonly number[];
+  readonly columns: ReadonlySet<string>;
+  readonly cost: number;
+  readonly rows: number;
+}
+
+const IS = 72;
+const OPS: ReadonlyMap<number, ConstraintOp> = new Map([
+  [2, '='],
+  [4, '>'],
+  [8, '<='],
+  [16, '<'],
+  [32, '>='],
+  [65, 'like'],
+  [66, 'glob'],
+  [IS, '='],
+]);
+
+/** Chooses what to push down; `undefined` when the table requires a constraint that is not offered in usable form. */
+export function planScan(spec: TableSpec, offers: readonly OfferedConstraint[], colUsed: bigint): ScanPlan | undefined {
+  const pushed: PushedConstraint[] = [];
+  const offered: number[] = [];
+  for (const [index, offer] of offers.entries()) {
+    const column = spec.columns[offer.column];
+    const op = OPS.get(offer.op);
+    if (!offer.usable || column === undefined || op === undefined || !column.pushdown?.includes(op)) continue;
+    // Under another collation more rows are equal than the collector would find.
+    if (op !== 'like' && op !== 'glob' && offer.collation().toUpperCase() !== 'BINARY') continue;
+    pushed.push({ column, op, nullMatches: offer.op === IS });
+    offered.push(index);
+  }
+  const required = spec.requiresOneOf;
+  if (required !== undefined && !pushed.some((one) => required.includes(one.column.name))) return undefined;
+  return { pushed, offered, columns: usedColumns(spec, colUsed), ...estimate(pushed) };
+}
+
+function estimate(pushed: readonly PushedConstraint[]): { cost: number; rows: number } {
+  if (pushed.some((one) => one.op === '=')) return { cost: 10, rows: 2 };
+  if (pushed.length > 0) return { cost: 5_000, rows: 100 };
+  return { cost: 1_000_000, rows: 1_000 };
+}
+
+/** Bit 63 stands for every column from the 64th on. */
+function usedColumns(spec: TableSpec, colUsed: bigint): ReadonlySet<string> {
+  const used = new Set<string>();
+  for (const [index, column] of spec.columns.entries()) {
+    if ((colUsed >> BigInt(Math.min(index, 63))) & 1n) used.add(column.name);
+  }
+  return used;
+}
+
+/**
+ * Puts values to a plan. `undefined` when no row can match. A value that the column's type cannot equal is left to SQLite, which
+ * knows all its rules of comparison.
+ */
+export function bindPlan(spec: TableSpec, plan: ScanPlan, values: readonly SqlValue[]): Constraint[] | undefined {
+  const constraints: Constraint[] = [];
+  for (const [index, one] of plan.pushed.entries()) {
+    const value = values[index] ?? null;
+    if (value === null) {
+      if (one.nullMatches) continue;
+      return undefined;
+    }
+    const coerced = one.op === 'like' || one.op === 'glob' ? patternText(value) : coerce(value, one.column.type);
+    if (coerced !== undefined) constraints.push({ column: one.column.name, op: one.op, value: coerced });
+  }
+  const required = spec.requiresOneOf;
+  if (required !== undefined && !constraints.some((one) => required.includes(one.column))) return undefined;
+  return constraints;
+}
+
+function patternText(value: SqlValue): string | undefined {
+  return typeof value === 'string'
+    ? value
+    : typeof value === 'number' || typeof value === 'bigint'
+      ? String(value)
+      : undefined;
+}
+
+function coerce(value: SqlValue, type: ColumnType): SqlValue | undefined {
+  if (type === 'BLOB') return value instanceof Uint8Array ? value : undefined;
+  if (value instanceof Uint8Array) return undefined;
+  if (type === 'TEXT') return typeof value === 'string' ? value : undefined;
+  if (typeof value !== 'string') return value;
+  return /^\s*-?\d{1,15}\s*$/.test(value) ? Number(value) : undefined;
+}

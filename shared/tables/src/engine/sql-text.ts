@@ -1,0 +1,66 @@
+import { LIMITS } from '@muster/protocol';
+
+/** Why a statement was refused before it ran. */
+export type CompileFailureCode =
+  'sql_error' | 'not_select' | 'many_statements' | 'missing_constraint' | 'forbidden' | 'too_long';
+
+/** Where in a statement something is. Characters are Unicode code points; `line` and `column` start at 1. */
+export interface SqlPosition {
+  readonly offset: number;
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface CompileFailure {
+  readonly ok: false;
+  readonly code: CompileFailureCode;
+  readonly message: string;
+  /** Absent when there is no single place to point at. */
+  readonly position?: SqlPosition;
+}
+
+export function compileFailure(code: CompileFailureCode, message: string, position?: SqlPosition): CompileFailure {
+  return position === undefined ? { ok: false, code, message } : { ok: false, code, message, position };
+}
+
+/** Refuses what must not reach SQLite: nothing, too much, and NUL, at which SQLite would silently stop reading. */
+export function checkSqlText(sql: string): CompileFailure | undefined {
+  const bytes = Buffer.byteLength(sql);
+  if (bytes > LIMITS.sqlBytes) {
+    return compileFailure('too_long', `the statement has ${bytes} bytes, ${LIMITS.sqlBytes} are allowed`);
+  }
+  const nul = sql.indexOf('\0');
+  if (nul >= 0) return compileFailure('sql_error', 'the statement holds a NUL character', positionAt(sql, nul));
+  return undefined;
+}
+
+/** The position of a UTF-16 index. */
+export function positionAt(sql: string, index: number): SqlPosition {
+  const before = Array.from(sql.slice(0, index));
+  const lastBreak = before.lastIndexOf('\n');
+  return {
+    offset: before.length,
+    line: before.filter((one) => one === '\n').length + 1,
+    column: before.length - lastBreak,
+  };
+}
+
+/** The UTF-16 index of a byte offset in the UTF-8 form. */
+export function indexOfByte(sql: string, byte: number): number {
+  return Buffer.from(sql).subarray(0, byte).toString().length;
+}
+
+/** One token is enough to find words outside of strings and comments; quoted names count as words. */
+const TOKEN =
+  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[\p{L}_][\p{L}\p{N}_$]*|[^\s]/gu;
+
+/** The UTF-16 index of the first token equal to `word`, ignoring case and quotes; -1 when there is none. */
+export function findWord(sql: string, word: string): number {
+  const wanted = word.toLowerCase();
+  for (const match of sql.matchAll(TOKEN)) {
+    const token = match[0].toLowerCase();
+    const quoted = /^["`[]/.test(token) && token.slice(1, -1) === wanted;
+    if (token === wanted || quoted) return match.index;
+  }
+  return -1;
+}

@@ -1,0 +1,133 @@
+import { type CompileFailure, checkSqlText, compileFailure, findWord, indexOfByte, positionAt } from './sql-text.js';
+import type { Denial } from './authorizer.js';
+import { RESULT, type SqliteModule } from './sqlite-module.js';
+
+/** A column of a statement's result. Names may repeat; the type is known when the value comes from a table as it is. */
+export interface ResultColumn {
+  readonly name: string;
+  readonly type?: string;
+}
+
+/** What the database noted while a statement was compiled. */
+export interface CompileNotes {
+  denial(): Denial | undefined;
+  missingConstraint(): string | undefined;
+}
+
+interface Piece {
+  /** 0 for nothing but white space and comments. */
+  readonly stmt: number;
+  readonly code: number;
+  /** Byte offset behind what was compiled. */
+  readonly end: number;
+  readonly errorOffset: number;
+  readonly message: string;
+}
+
+/**
+ * Compiles the one statement that `sql` may hold. On success the caller owns the statement's pointer and finalizes it.
+ */
+export function prepareSelect(
+  sqlite: SqliteModule,
+  db: number,
+  sql: string,
+  notes: CompileNotes,
+): { readonly ok: true; readonly stmt: number } | CompileFailure {
+  const refused = checkSqlText(sql);
+  if (refused !== undefined) return refused;
+  return sqlite.withCString(sql, (text) => {
+    const bytes = Buffer.byteLength(sql);
+    let found = 0;
+    for (let at = 0; at < bytes;) {
+      const piece = preparePiece(sqlite, db, text, at, bytes);
+      if (found !== 0 && (piece.stmt !== 0 || piece.code !== RESULT.ok)) {
+        sqlite.c.sqlite3_finalize(piece.stmt);
+        sqlite.c.sqlite3_finalize(found);
+        return compileFailure('many_statements', 'only one statement is allowed', secondStatement(sql, at));
+      }
+      if (piece.code !== RESULT.ok) return explain(sql, at, piece, notes);
+      if (piece.stmt !== 0) found = piece.stmt;
+      at = piece.end > at ? piece.end : bytes;
+    }
+    if (found === 0) return compileFailure('not_select', 'the statement is empty');
+    const fault = checkStatement(sqlite, found, sql);
+    if (fault === undefined) return { ok: true as const, stmt: found };
+    sqlite.c.sqlite3_finalize(found);
+    return fault;
+  });
+}
+
+function preparePiece(sqlite: SqliteModule, db: number, text: number, at: number, bytes: number): Piece {
+  const { c } = sqlite;
+  const out = sqlite.malloc(8);
+  try {
+    const code = c.sqlite3_prepare_v3(db, text + at, bytes - at + 1, 0, out, out + 4);
+    const view = sqlite.view();
+    const stmt = view.getUint32(out, true);
+    const end = view.getUint32(out + 4, true) - text;
+    if (code === RESULT.ok) return { stmt, code, end, errorOffset: -1, message: '' };
+    const errorOffset = c.sqlite3_error_offset(db);
+    return { stmt: 0, code: code & 0xff, end, errorOffset, message: sqlite.text(c.sqlite3_errmsg(db)) };
+  } finally {
+    c.sqlite3_free(out);
+  }
+}
+
+function explain(sql: string, at: number, piece: Piece, notes: CompileNotes): CompileFailure {
+  const denial = notes.denial();
+  if (denial !== undefined && piece.code === RESULT.auth) {
+    const word = denial.word === undefined ? -1 : findWord(sql, denial.word);
+    return compileFailure(denial.code, denial.message, word < 0 ? undefined : positionAt(sql, word));
+  }
+  if (piece.message === 'no query solution') {
+    return compileFailure('missing_constraint', notes.missingConstraint() ?? piece.message);
+  }
+  // A virtual table that cannot be written is noticed before the authorizer is asked.
+  if (piece.message.endsWith('may not be modified')) {
+    return compileFailure('not_select', 'only one read-only SELECT is allowed');
+  }
+  const index = piece.errorOffset >= 0 ? indexOfByte(sql, at + piece.errorOffset) : guessIndex(sql, piece.message);
+  return compileFailure('sql_error', piece.message, index < 0 ? undefined : positionAt(sql, index));
+}
+
+/** SQLite gives no offset for these messages, but they name what they are about. */
+function guessIndex(sql: string, message: string): number {
+  if (message === 'incomplete input') return sql.trimEnd().length;
+  const name = /^no such table: (?:.*\.)?(.+)$/.exec(message)?.[1];
+  return name === undefined ? -1 : findWord(sql, name);
+}
+
+/** The position of the first word after the end of the first statement. */
+function secondStatement(sql: string, at: number): ReturnType<typeof positionAt> {
+  const index = indexOfByte(sql, at);
+  const rest = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/.exec(sql.slice(index));
+  return positionAt(sql, index + (rest?.[0].length ?? 0));
+}
+
+function checkStatement(sqlite: SqliteModule, stmt: number, sql: string): CompileFailure | undefined {
+  const { c } = sqlite;
+  if (c.sqlite3_stmt_isexplain(stmt) !== 0) {
+    return compileFailure(
+      'not_select',
+      'only one read-only SELECT is allowed, this is EXPLAIN',
+      positionAt(sql, findWord(sql, 'explain')),
+    );
+  }
+  if (c.sqlite3_stmt_readonly(stmt) === 0 || c.sqlite3_column_count(stmt) === 0) {
+    return compileFailure('not_select', 'only one read-only SELECT is allowed');
+  }
+  if (c.sqlite3_bind_parameter_count(stmt) > 0) {
+    return compileFailure('sql_error', 'the statement has parameters, and nothing gives them a value');
+  }
+  return undefined;
+}
+
+/** Names and declared types of the result. */
+export function resultColumns(sqlite: SqliteModule, stmt: number): ResultColumn[] {
+  const { c } = sqlite;
+  return Array.from({ length: c.sqlite3_column_count(stmt) }, (_, index) => {
+    const name = sqlite.text(c.sqlite3_column_name(stmt, index));
+    const type = sqlite.text(c.sqlite3_column_decltype(stmt, index));
+    return type === '' ? { name } : { name, type };
+  });
+}
