@@ -12,3 +12,13 @@ export {
   type SqlEngine,
   type SqlEngineOptions,
 } from './engine/sql-engine.js';
+export {
+  compileReduce,
+  createReducer,
+  type InsertResult,
+  reduceColumns,
+  type Reducer,
+  type ReducerOptions,
+  type ReduceResult,
+  type ReduceShape,
+} from './engine/reducer.js';

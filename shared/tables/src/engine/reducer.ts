@@ -1,0 +1,212 @@
+import { LIMITS } from '@muster/protocol';
+import { GuardedDatabase, type RunFailure } from './guarded-database.js';
+import { DEFAULT_LIMITS, type StatementLimits } from './limits.js';
+import { RowBinder } from './row-binder.js';
+import { RowEncoder } from './row-encoder.js';
+import { loadRuntime, type SqliteRuntime } from './runtime.js';
+import { RESULT, SQLITE_TRANSIENT } from './sqlite-module.js';
+import type { CompiledSelect } from './sql-engine.js';
+import type { CompileFailure } from './sql-text.js';
+import { type ResultColumn, resultColumns } from './statement.js';
+
+/** The fleet's rows as a table: which columns `rows` has. */
+export interface ReduceShape {
+  /** `raw` puts agent_id and host before the query's columns; `group` puts endpoints (a count) before them. */
+  readonly mode: 'raw' | 'group';
+  /** Names of the query's columns, repeated ones included. */
+  readonly columns: readonly string[];
+}
+
+export interface ReduceResult {
+  readonly ok: true;
+  readonly columns: readonly ResultColumn[];
+  /** The rows as a CBOR sequence, in a buffer that may be transferred. */
+  readonly rows: Uint8Array<ArrayBuffer>;
+  readonly count: number;
+}
+
+export interface ReducerOptions extends ReduceShape {
+  /** All memory that the rows and the statement may take, in bytes. Default 512 MiB. */
+  readonly heapBytes?: number;
+}
+
+/** What insertion ends with: `memory` when the rows are more than the reducer may hold. */
+export type InsertResult =
+  { readonly ok: true } | { readonly ok: false; readonly code: 'memory'; readonly message: string };
+
+const TABLE = 'rows';
+const HEAP_BYTES = 512 * 1024 * 1024;
+/** One group_concat over a fleet is larger than a value of one endpoint. */
+const VALUE_BYTES = 16 * 1024 * 1024;
+const COMPILE_MS = 2_000;
+
+const LEADING = { raw: ['agent_id', 'host'], group: ['endpoints'] } as const;
+
+/**
+ * The columns of `rows`, in order. A name that was there before (SQLite ignores case) gets the suffix `_2`, `_3` and so on, so that
+ * every column can be named.
+ */
+export function reduceColumns(shape: ReduceShape): string[] {
+  const taken = new Set<string>();
+  return [...LEADING[shape.mode], ...shape.columns].map((wanted) => {
+    let name = wanted;
+    for (let suffix = 2; taken.has(name.toLowerCase()); suffix += 1) name = `${wanted}_${suffix}`;
+    taken.add(name.toLowerCase());
+    return name;
+  });
+}
+
+/**
+ * Holds the rows of a whole fleet in memory as the table `rows` and runs one read-only SELECT at a time over them. Synchronous: a
+ * service keeps it in a worker thread.
+ */
+export class Reducer {
+  readonly #runtime: SqliteRuntime;
+  readonly #database: GuardedDatabase;
+  readonly #insert: number;
+  readonly #binder: RowBinder;
+  #inTransaction = false;
+  #full: InsertResult | undefined;
+
+  constructor(runtime: SqliteRuntime, options: ReducerOptions) {
+    this.#runtime = runtime;
+    this.#database = new GuardedDatabase(runtime, {
+      knowsTable: (name) => name === TABLE,
+      valueBytes: VALUE_BYTES,
+      heapBytes: options.heapBytes ?? HEAP_BYTES,
+    });
+    const names = reduceColumns(options).map((name) => `"${name.replaceAll('"', '""')}"`);
+    // Without declared types, so that every value keeps the type that it came with.
+    runtime.sqlite.exec(this.#database.db, `CREATE TABLE ${TABLE}(${names.join(', ')})`);
+    this.#insert = this.#prepareInsert(names.length);
+    this.#binder = new RowBinder(runtime.sqlite, this.#insert, {
+      leading: LEADING[options.mode].length,
+      columns: options.columns.length,
+    });
+  }
+
+  /** Adds one endpoint's rows (a CBOR sequence). Throws on malformed bytes. */
+  insertRaw(agentId: string, host: string, rows: Uint8Array): InsertResult {
+    this.#bindText(1, agentId);
+    this.#bindText(2, host);
+    return this.#insertRows(rows);
+  }
+
+  /** Adds one row that `endpoints` endpoints gave alike. Throws on malformed bytes. */
+  insertGroup(endpoints: number, row: Uint8Array): InsertResult {
+    this.#runtime.sqlite.c.sqlite3_bind_int64(this.#insert, 1, BigInt(endpoints));
+    return this.#insertRows(row);
+  }
+
+  /** Checks a statement against `rows` without running it. */
+  compile(sql: string): CompiledSelect | CompileFailure {
+    return this.#database.withSelect(sql, COMPILE_MS, (stmt) => ({
+      ok: true as const,
+      columns: resultColumns(this.#runtime.sqlite, stmt),
+      tables: this.#database.tablesRead(),
+    }));
+  }
+
+  /** Runs `sql` over the rows inserted so far; more may be inserted afterwards. */
+  run(sql: string, limits: Partial<StatementLimits> = {}): ReduceResult | RunFailure | CompileFailure {
+    if (this.#full?.ok === false)
+      return { ok: false, code: 'over_budget', limit: 'memory', message: this.#full.message };
+    this.#commit();
+    const { sqlite } = this.#runtime;
+    const bounds = { ...DEFAULT_LIMITS, ...limits };
+    return this.#database.withSelect(sql, bounds.ms, (stmt): ReduceResult | RunFailure => {
+      const chunks: Uint8Array[] = [];
+      const result = this.#database.run(stmt, new RowEncoder(sqlite), {
+        limits: bounds,
+        chunkBytes: LIMITS.chunkBytes,
+        onRows: (chunk) => void chunks.push(chunk),
+      });
+      if (!result.ok) return result;
+      return { ok: true, columns: resultColumns(sqlite, stmt), rows: join(chunks, result.bytes), count: result.rows };
+    });
+  }
+
+  close(): void {
+    this.#runtime.sqlite.c.sqlite3_finalize(this.#insert);
+    this.#database.close();
+  }
+
+  #prepareInsert(columns: number): number {
+    const { sqlite } = this.#runtime;
+    const parameters = Array.from({ length: columns }, () => '?').join(', ');
+    const out = sqlite.malloc(4);
+    try {
+      const sql = `INSERT INTO ${TABLE} VALUES (${parameters})`;
+      const code = sqlite.withCString(sql, (text) =>
+        sqlite.c.sqlite3_prepare_v3(this.#database.db, text, -1, 0, out, 0),
+      );
+      if (code !== RESULT.ok)
+        throw new Error(`SQLite cannot prepare the insertion of ${columns} columns: code ${code}`);
+      return sqlite.view().getUint32(out, true);
+    } finally {
+      sqlite.c.sqlite3_free(out);
+    }
+  }
+
+  #insertRows(rows: Uint8Array): InsertResult {
+    if (this.#full !== undefined) return this.#full;
+    try {
+      this.#begin();
+      this.#binder.insertAll(rows, (code) => {
+        if (code !== RESULT.done) this.#full = FULL;
+        return code === RESULT.done;
+      });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#full = FULL;
+    }
+    return this.#full ?? { ok: true };
+  }
+
+  #bindText(index: number, text: string): void {
+    const { sqlite } = this.#runtime;
+    const encoded = Buffer.from(text);
+    const pointer = sqlite.scratch(encoded.length);
+    sqlite.bytes().set(encoded, pointer);
+    sqlite.c.sqlite3_bind_text(this.#insert, index, pointer, encoded.length, SQLITE_TRANSIENT);
+  }
+
+  #begin(): void {
+    if (this.#inTransaction) return;
+    this.#runtime.sqlite.exec(this.#database.db, 'BEGIN');
+    this.#inTransaction = true;
+  }
+
+  #commit(): void {
+    if (!this.#inTransaction) return;
+    this.#runtime.sqlite.exec(this.#database.db, 'COMMIT');
+    this.#inTransaction = false;
+  }
+}
+
+const FULL: InsertResult = { ok: false, code: 'memory', message: 'the rows are more than the reduce step may hold' };
+
+/** Loads SQLite when this thread has not yet, and opens a reducer with an empty `rows`. */
+export async function createReducer(options: ReducerOptions): Promise<Reducer> {
+  return new Reducer(await loadRuntime(), options);
+}
+
+/** Checks a reduce statement before anything is asked of anybody. */
+export async function compileReduce(sql: string, shape: ReduceShape): Promise<CompiledSelect | CompileFailure> {
+  const reducer = await createReducer(shape);
+  try {
+    return reducer.compile(sql);
+  } finally {
+    reducer.close();
+  }
+}
+
+function join(chunks: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(bytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, at);
+    at += chunk.length;
+  }
+  return joined;
+}
