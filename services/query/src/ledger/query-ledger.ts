@@ -1,0 +1,349 @@
+import { OUTCOMES, type Failure, type GatewayId, type Ledger, type Outcome, type QueryMode } from '@muster/protocol';
+
+/** What became of an answer that names its endpoint. `held`: it may still turn out that another gateway has counted that endpoint. */
+export type AnswerVerdict = 'accepted' | 'held' | 'refused';
+
+export interface LedgerOptions {
+  readonly mode: QueryMode;
+  /** Rows of an answer that was held and counts now; empty when the endpoint had none. */
+  readonly onReleased: (num: number, rows: Uint8Array) => void;
+}
+
+const WAITING = 0;
+const STATES: readonly ('waiting' | Outcome)[] = ['waiting', ...OUTCOMES];
+const codeOf = (state: 'waiting' | Outcome): number => STATES.indexOf(state);
+const ANSWERED = codeOf('answered');
+const EMPTY = codeOf('empty');
+/** Ends that say nothing of the endpoint itself: it may come back and answer after all. */
+const RECOVERABLE: ReadonlySet<number> = new Set([codeOf('disconnected'), codeOf('unreachable'), codeOf('timed_out')]);
+const NO_ROWS = new Uint8Array(0);
+/** Held answers are rare, those of endpoints that moved while the query ran; beyond this they are refused. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
+const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY : ANSWERED);
+
+// An endpoint's entry is one small integer: gateway index, whether its answer travels by itself, state.
+const STATE_MASK = 15;
+const ATTRIBUTED = 16;
+const GATEWAY_SHIFT = 5;
+const entryOf = (gateway: number, attributed: boolean, state: number): number =>
+  (gateway << GATEWAY_SHIFT) | (attributed ? ATTRIBUTED : 0) | state;
+
+/** A second gateway says that it asks an endpoint which the first has not settled yet. */
+interface Claim {
+  readonly gateway: number;
+  held?: { readonly rows: Uint8Array } | { readonly failure: Failure };
+}
+
+/**
+ * Where every endpoint of one query stands. Endpoints are tracked by number and never counted as messages come, so a repeated,
+ * late or lost report cannot unbalance it:
+ *
+ *     unknown ──targeted──▶ waiting@A ──▶ answered | empty                         (final)
+ *                             │   ▲  └──▶ error | refused | over_budget            (final: the endpoint's own word)
+ *                             │   └─joined─┐
+ *                             └──▶ disconnected | unreachable | timed_out          (until it joins again)
+ *
+ * An endpoint that waits at A and joins at B is claimed by B. In group mode A may have merged its rows already, so B's
+ * answer is held until A has settled the endpoint or is dead; whoever comes second is refused. For the same reason no answer of
+ * an endpoint that joined counts before every gateway has said whom it asked. That keeps every row counted once.
+ */
+export class QueryLedger {
+  readonly #mode: QueryMode;
+  readonly #onReleased: LedgerOptions['onReleased'];
+  readonly #entries = new Map<number, number>();
+  readonly #counts = new Array<number>(STATES.length).fill(0);
+  readonly #gateways = new Map<GatewayId, number>();
+  readonly #waitingAt: number[] = [];
+  readonly #claims = new Map<number, Claim>();
+  /** Answers of endpoints that joined before all first reports were in. */
+  readonly #early = new Map<number, { readonly gateway: GatewayId; readonly rows: Uint8Array }>();
+  #sealed: boolean;
+  #heldBytes = 0;
+  readonly #failures = new Map<number, Failure>();
+  /** Numbers whose failure was taken by {@link takeFailures}. */
+  readonly #told = new Set<number>();
+  #untold = new Set<number>();
+  #recovered = new Set<number>();
+
+  constructor(options: LedgerOptions) {
+    this.#mode = options.mode;
+    this.#onReleased = options.onReleased;
+    this.#sealed = options.mode === 'raw';
+  }
+
+  get targeted(): number {
+    return this.#entries.size;
+  }
+
+  get waiting(): number {
+    return this.#counts[WAITING] ?? 0;
+  }
+
+  /** How many endpoints wait for this gateway to settle them. */
+  waitingAt(gateway: GatewayId): number {
+    const index = this.#gateways.get(gateway);
+    return index === undefined ? 0 : (this.#waitingAt[index] ?? 0);
+  }
+
+  has(num: number): boolean {
+    return this.#entries.has(num);
+  }
+
+  snapshot(): Ledger {
+    const count = (state: 'waiting' | Outcome): number => this.#counts[codeOf(state)] ?? 0;
+    return {
+      targeted: this.targeted,
+      waiting: this.waiting,
+      answered: count('answered'),
+      empty: count('empty'),
+      error: count('error'),
+      refused: count('refused'),
+      over_budget: count('over_budget'),
+      timed_out: count('timed_out'),
+      disconnected: count('disconnected'),
+      unreachable: count('unreachable'),
+    };
+  }
+
+  /** A gateway asks these endpoints. `joined`: they connected while the query ran, so their answers name them. */
+  target(gateway: GatewayId, nums: readonly number[], joined: boolean): void {
+    const index = this.#indexOf(gateway);
+    const waiting = entryOf(index, joined, WAITING);
+    for (const num of nums) {
+      const entry = this.#entries.get(num);
+      if (entry === undefined) this.#set(num, undefined, waiting);
+      else if (RECOVERABLE.has(entry & STATE_MASK)) this.#set(num, entry, waiting);
+      else if ((entry & STATE_MASK) === WAITING && entry >> GATEWAY_SHIFT !== index)
+        this.#claimOrYield(num, entry, waiting);
+    }
+  }
+
+  /** Every gateway that asks endpoints from the start has said so, or is dead: answers that waited for this are decided. */
+  seal(): void {
+    if (this.#sealed) return;
+    this.#sealed = true;
+    for (const [num, { gateway, rows }] of this.#early) {
+      this.#heldBytes -= rows.length;
+      if (this.answer(gateway, num, rows) === 'accepted') this.#onReleased(num, rows);
+    }
+    this.#early.clear();
+  }
+
+  /**
+   * These endpoints' rows are merged into what the gateway sent, so they count whatever was known before. Returns how many had been
+   * counted already: their rows are in twice, which only happens when two gateways asked the same endpoint from the start.
+   */
+  combined(gateway: GatewayId, nums: readonly number[]): number {
+    const answered = entryOf(this.#indexOf(gateway), false, ANSWERED);
+    let twice = 0;
+    for (const num of nums) {
+      const entry = this.#entries.get(num);
+      if (entry !== undefined && (entry & STATE_MASK) === ANSWERED) twice += 1;
+      else this.#set(num, entry, answered);
+    }
+    return twice;
+  }
+
+  /** These endpoints answered that they have no rows. */
+  empty(gateway: GatewayId, nums: readonly number[]): void {
+    for (const num of nums) this.answer(gateway, num, NO_ROWS);
+  }
+
+  /** An answer that names its endpoint. The caller keeps the rows only when it is `accepted`; held rows come back by `onReleased`. */
+  answer(gateway: GatewayId, num: number, rows: Uint8Array): AnswerVerdict {
+    const index = this.#indexOf(gateway);
+    const entry = this.#entries.get(num);
+    const current = entry === undefined ? WAITING : entry & STATE_MASK;
+    if (current !== WAITING && !RECOVERABLE.has(current)) return 'refused';
+    // An empty answer needs no such care: nothing of it can be counted twice.
+    if (rows.length > 0) {
+      if (!this.#sealed) return this.#holdEarly(gateway, num, rows);
+      if (entry !== undefined && current === WAITING && entry >> GATEWAY_SHIFT !== index && this.#mayBeMerged(entry)) {
+        return this.#hold(this.#claim(num, index), rows);
+      }
+    }
+    // An endpoint that no report named before: the one that did was lost, and its answer proves that it was asked.
+    this.#set(num, entry, entryOf(index, true, answeredOrEmpty(rows)));
+    return 'accepted';
+  }
+
+  /** A gateway says that an endpoint will not answer. True when that changed anything. */
+  fail(gateway: GatewayId, failure: Failure): boolean {
+    const [num, outcome] = failure;
+    const index = this.#indexOf(gateway);
+    const entry = this.#entries.get(num);
+    const state = codeOf(outcome);
+    if (state <= EMPTY) return false;
+    if (entry !== undefined) {
+      const current = entry & STATE_MASK;
+      if (current === WAITING && entry >> GATEWAY_SHIFT !== index) return this.#failClaim(num, index, failure);
+      if (current === WAITING && RECOVERABLE.has(state) && this.#handOver(num, entry)) return true;
+      if (current !== WAITING && !(RECOVERABLE.has(current) && !RECOVERABLE.has(state))) return false;
+    }
+    this.#settleFailed(num, entry, index, failure);
+    return true;
+  }
+
+  /** A gateway is dead: what waits there goes to whoever claimed it, the rest is unreachable. The caller ignores it from now on. */
+  gatewayDied(gateway: GatewayId): number {
+    const index = this.#gateways.get(gateway);
+    if (index === undefined) return 0;
+    for (const [num, claim] of this.#claims)
+      if (claim.gateway === index && claim.held === undefined) this.#claims.delete(num);
+    return this.#settleWaiting(index, ['unreachable', 'gateway_lost', 'the gateway that asked it does not answer']);
+  }
+
+  /** Reports of this gateway were lost and no more will come for what it asked: those endpoints will never be heard of. */
+  reportsLost(gateway: GatewayId): number {
+    const index = this.#gateways.get(gateway);
+    if (index === undefined) return 0;
+    return this.#settleWaiting(index, ['timed_out', 'report_lost', 'what its gateway reported was lost on the way']);
+  }
+
+  /** The query ends: held answers count, since nothing else will be believed, and nobody is waited for any more. */
+  end(code: string, message: string): void {
+    this.seal();
+    if (this.waiting === 0) return;
+    for (const [num, entry] of this.#entries) {
+      if ((entry & STATE_MASK) !== WAITING) continue;
+      if (this.#claims.get(num)?.held !== undefined) this.#handOver(num, entry);
+      else this.#settleFailed(num, entry, entry >> GATEWAY_SHIFT, [num, 'timed_out', code, message]);
+    }
+  }
+
+  /** Failures that are new or changed since the last call. */
+  takeFailures(): Failure[] {
+    const failures: Failure[] = [];
+    for (const num of this.#untold) {
+      const failure = this.#failures.get(num);
+      if (failure === undefined) continue;
+      failures.push(failure);
+      this.#told.add(num);
+    }
+    this.#untold = new Set();
+    return failures;
+  }
+
+  /** Endpoints whose failure was taken and which have answered since. */
+  takeRecovered(): number[] {
+    const recovered = [...this.#recovered];
+    this.#recovered = new Set();
+    return recovered;
+  }
+
+  get hasNews(): boolean {
+    return this.#untold.size > 0 || this.#recovered.size > 0;
+  }
+
+  #indexOf(gateway: GatewayId): number {
+    const known = this.#gateways.get(gateway);
+    if (known !== undefined) return known;
+    const index = this.#waitingAt.length;
+    this.#gateways.set(gateway, index);
+    this.#waitingAt.push(0);
+    return index;
+  }
+
+  /** Every change of state goes through here, so that counts cannot drift from entries. */
+  #set(num: number, before: number | undefined, after: number): void {
+    if (before !== undefined) this.#count(before, -1);
+    this.#count(after, 1);
+    this.#entries.set(num, after);
+    const state = after & STATE_MASK;
+    if (state !== WAITING && this.#claims.size > 0) this.#dropClaim(num);
+    if (state > EMPTY || before === undefined) return;
+    if (this.#failures.delete(num)) this.#untold.delete(num);
+    if (state !== WAITING && this.#told.delete(num)) this.#recovered.add(num);
+  }
+
+  #dropClaim(num: number): void {
+    const held = this.#claims.get(num)?.held;
+    if (held !== undefined && 'rows' in held) this.#heldBytes -= held.rows.length;
+    this.#claims.delete(num);
+  }
+
+  #count(entry: number, change: 1 | -1): void {
+    const state = entry & STATE_MASK;
+    this.#counts[state] = (this.#counts[state] ?? 0) + change;
+    if (state !== WAITING) return;
+    const gateway = entry >> GATEWAY_SHIFT;
+    this.#waitingAt[gateway] = (this.#waitingAt[gateway] ?? 0) + change;
+  }
+
+  #mayBeMerged(entry: number): boolean {
+    return this.#mode === 'group' && (entry & ATTRIBUTED) === 0;
+  }
+
+  #hold(claim: Claim, rows: Uint8Array): AnswerVerdict {
+    if (claim.held !== undefined || this.#heldBytes + rows.length > MAX_HELD_BYTES) return 'refused';
+    // A copy: a view would keep the whole message alive.
+    claim.held = { rows: rows.slice() };
+    this.#heldBytes += rows.length;
+    return 'held';
+  }
+
+  #holdEarly(gateway: GatewayId, num: number, rows: Uint8Array): AnswerVerdict {
+    if (this.#early.has(num) || this.#heldBytes + rows.length > MAX_HELD_BYTES) return 'refused';
+    this.#early.set(num, { gateway, rows: rows.slice() });
+    this.#heldBytes += rows.length;
+    return 'held';
+  }
+
+  /** Whoever may have merged the endpoint's rows settles it, in whatever order the two reports came. */
+  #claimOrYield(num: number, entry: number, waiting: number): void {
+    const yields = !this.#mayBeMerged(entry) && this.#mayBeMerged(waiting);
+    if (yields) this.#set(num, entry, waiting);
+    this.#claim(num, (yields ? entry : waiting) >> GATEWAY_SHIFT);
+  }
+
+  /** The newest claim counts, except that one which brought something stays. */
+  #claim(num: number, gateway: number): Claim {
+    const known = this.#claims.get(num);
+    if (known !== undefined && (known.gateway === gateway || known.held !== undefined)) return known;
+    const claim: Claim = { gateway };
+    this.#claims.set(num, claim);
+    return claim;
+  }
+
+  #failClaim(num: number, gateway: number, failure: Failure): boolean {
+    const claim = this.#claims.get(num);
+    if (claim === undefined || claim.gateway !== gateway || claim.held !== undefined) return false;
+    if (RECOVERABLE.has(codeOf(failure[1]))) this.#claims.delete(num);
+    else claim.held = { failure };
+    return true;
+  }
+
+  /** The gateway an endpoint waited at gave it up: whoever claimed it has it now, with what it brought. */
+  #handOver(num: number, entry: number): boolean {
+    const claim = this.#claims.get(num);
+    if (claim === undefined) return false;
+    this.#claims.delete(num);
+    const { held } = claim;
+    if (held === undefined) this.#set(num, entry, entryOf(claim.gateway, true, WAITING));
+    else if ('failure' in held) this.#settleFailed(num, entry, claim.gateway, held.failure);
+    else {
+      this.#heldBytes -= held.rows.length;
+      this.#set(num, entry, entryOf(claim.gateway, true, answeredOrEmpty(held.rows)));
+      this.#onReleased(num, held.rows);
+    }
+    return true;
+  }
+
+  #settleFailed(num: number, before: number | undefined, gateway: number, failure: Failure): void {
+    this.#set(num, before, entryOf(gateway, true, codeOf(failure[1])));
+    this.#failures.set(num, failure);
+    this.#untold.add(num);
+  }
+
+  #settleWaiting(gateway: number, [outcome, code, message]: [Outcome, string, string]): number {
+    if ((this.#waitingAt[gateway] ?? 0) === 0) return 0;
+    let settled = 0;
+    for (const [num, entry] of this.#entries) {
+      if ((entry & STATE_MASK) !== WAITING || entry >> GATEWAY_SHIFT !== gateway) continue;
+      if (this.#handOver(num, entry)) continue;
+      this.#settleFailed(num, entry, gateway, [num, outcome, code, message]);
+      settled += 1;
+    }
+    return settled;
+  }
+}

@@ -1,0 +1,82 @@
+import { describe, expect, test } from '@jest/globals';
+import type { GatewayId, GatewayReport, QueryId } from '@muster/protocol';
+import { ReportOrder } from './report-order.js';
+
+const NOTHING = new Uint8Array(0);
+const base = { query: 'q1' as QueryId, gateway: 'gw-a' as GatewayId };
+const targeted = (seq: number): GatewayReport => ({ ...base, t: 'targeted', seq, joined: seq > 0, targets: NOTHING });
+const part = (seq: number, more = false): GatewayReport => ({
+  ...base,
+  t: 'partial',
+  seq,
+  more,
+  settled: false,
+  answered: NOTHING,
+  empty: NOTHING,
+  failures: [],
+  answers: NOTHING,
+  groups: NOTHING,
+});
+const seqs = (arrival: ReturnType<ReportOrder['take']>): (string | number)[] =>
+  'reports' in arrival ? [arrival.kind, ...arrival.reports.map((report) => report.seq)] : [arrival.kind];
+const feed = (...reports: GatewayReport[]): (string | number)[][] => {
+  const order = new ReportOrder();
+  return reports.map((report) => seqs(order.take(report)));
+};
+
+describe('report order', () => {
+  test('parts of one partial are applied together', () => {
+    expect(feed(targeted(0), part(1, true), part(2, true), part(3), part(4))).toEqual([
+      ['apply', 0],
+      ['wait'],
+      ['wait'],
+      ['apply', 1, 2, 3],
+      ['apply', 4],
+    ]);
+  });
+
+  test('a repeated report is taken once', () => {
+    expect(feed(targeted(0), targeted(0), part(1), part(1), part(2))).toEqual([
+      ['apply', 0],
+      ['repeat'],
+      ['apply', 1],
+      ['repeat'],
+      ['apply', 2],
+    ]);
+  });
+
+  test('what surrounds a gap is salvaged until a partial surely begins', () => {
+    expect(feed(targeted(0), part(1, true), part(3, true), part(4), part(5))).toEqual([
+      ['apply', 0],
+      ['wait'],
+      ['salvage', 1, 3],
+      ['salvage', 4],
+      ['apply', 5],
+    ]);
+  });
+
+  test('a lone partial after a gap may be the tail of a longer one', () => {
+    expect(feed(targeted(0), part(2), part(3))).toEqual([
+      ['apply', 0],
+      ['salvage', 2],
+      ['apply', 3],
+    ]);
+  });
+
+  test('a join ends the doubt', () => {
+    expect(feed(targeted(0), part(2, true), targeted(3), part(4))).toEqual([
+      ['apply', 0],
+      ['salvage', 2],
+      ['apply', 3],
+      ['apply', 4],
+    ]);
+  });
+
+  test('lost reports are counted', () => {
+    const order = new ReportOrder();
+    order.take(part(2));
+    order.take(part(3));
+    order.take(part(7));
+    expect(order.lost).toBe(5);
+  });
+});

@@ -1,0 +1,387 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  AnswerBlockWriter,
+  decodeRows,
+  encodeCbor,
+  encodeNumberSet,
+  GroupBlockWriter,
+  ledgerBalances,
+  readAnswerBlock,
+  readGroupBlock,
+  decodeRow,
+  type Failure,
+  type GatewayId,
+  type GatewayReport,
+  type QueryId,
+  type QueryMode,
+} from '@muster/protocol';
+import { Tally } from './tally.js';
+
+const NOTHING = new Uint8Array(0);
+const newTally = (mode: QueryMode, options: Partial<ConstructorParameters<typeof Tally>[0]> = {}): Tally =>
+  new Tally({
+    mode,
+    columns: 2,
+    maxGroups: 10_000,
+    maxGroupBytes: 10_000_000,
+    maxQueuedBytes: 10_000_000,
+    maxResultBytes: 100_000_000,
+    eventBytes: 256,
+    ...options,
+  });
+
+/** One row that only this endpoint has, one that some share. */
+const rowsOf = (num: number): Uint8Array =>
+  Buffer.concat([encodeCbor([`only-${num}`, num]), encodeCbor(['shared', num % 3])]);
+const failureOf = (num: number): Failure | undefined =>
+  num % 11 === 0 ? [num, 'error', 'sql', 'no such file'] : undefined;
+const isEmpty = (num: number): boolean => num % 7 === 0;
+
+/** A small random generator, so that a failing run can be repeated by its seed. */
+function randomFrom(seed: number): (below: number) => number {
+  let state = seed * 2654435761 + 1;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+/** A gateway as the protocol describes it: merges what it asked from the start, names what joined, numbers its reports. */
+class ModelGateway {
+  readonly sessions = new Map<number, { joined: boolean; answered: boolean }>();
+  outbox: GatewayReport[] = [];
+  alive = true;
+  #seq = 0;
+  #answered: number[] = [];
+  #attributed: number[] = [];
+  #empty: number[] = [];
+  #failures: Failure[] = [];
+
+  readonly id: GatewayId;
+  readonly mode: QueryMode;
+
+  constructor(id: GatewayId, mode: QueryMode) {
+    this.id = id;
+    this.mode = mode;
+  }
+
+  target(nums: number[], joined: boolean): void {
+    if (joined) this.flush(false);
+    for (const num of nums) this.sessions.set(num, { joined, answered: false });
+    this.#report({ t: 'targeted', joined, targets: encodeNumberSet(nums) });
+  }
+
+  answer(num: number): void {
+    const session = this.sessions.get(num);
+    if (session === undefined || session.answered) return;
+    session.answered = true;
+    const failure = failureOf(num);
+    if (failure !== undefined) this.#failures.push(failure);
+    else if (isEmpty(num)) this.#empty.push(num);
+    else if (session.joined || this.mode === 'raw') this.#attributed.push(num);
+    else this.#answered.push(num);
+  }
+
+  leave(num: number): void {
+    const session = this.sessions.get(num);
+    if (session === undefined) return;
+    this.sessions.delete(num);
+    if (!session.answered) this.#failures.push([num, 'disconnected', 'closed', 'the session ended']);
+  }
+
+  flush(inParts: boolean): void {
+    const groups = new GroupBlockWriter();
+    for (const num of this.#answered) {
+      for (const row of decodeRows(rowsOf(num), 2))
+        groups.add(0, { row: encodeCbor(row), endpoints: 1, copies: 1, sample: [num] });
+    }
+    const answers = new AnswerBlockWriter();
+    for (const num of this.#attributed) {
+      const rows = rowsOf(num);
+      // A large answer comes in pieces; here every third one does.
+      if (num % 3 === 0) for (const row of decodeRows(rows, 2)) answers.add(num, encodeCbor(row));
+      else answers.add(num, rows);
+    }
+    const empty = { answered: NOTHING, empty: NOTHING, failures: [], answers: NOTHING, groups: NOTHING };
+    const head = { ...empty, answers: answers.bytes(), groups: groups.bytes() };
+    const tail = {
+      answered: encodeNumberSet(this.#answered),
+      empty: encodeNumberSet(this.#empty),
+      failures: this.#failures,
+    };
+    const settled = [...this.sessions.values()].every((session) => session.answered);
+    if (inParts) this.#report({ t: 'partial', more: true, settled: false, ...head });
+    this.#report({ t: 'partial', more: false, settled, ...(inParts ? empty : head), ...tail });
+    this.#answered = [];
+    this.#attributed = [];
+    this.#empty = [];
+    this.#failures = [];
+  }
+
+  #report(content: Record<string, unknown>): void {
+    this.outbox.push({
+      ...content,
+      query: 'q' as QueryId,
+      gateway: this.id,
+      seq: this.#seq++,
+    } as unknown as GatewayReport);
+  }
+}
+
+/** Counts in how many of the tally's rows an endpoint is, from what would go to the result stream. */
+class RowReader {
+  readonly #groups = new Map<number, { only: number; endpoints: number }>();
+  readonly #raw = new Map<number, number>();
+
+  read(tally: Tally): void {
+    for (let block = tally.groups.takeChanged(200); block !== undefined; block = tally.groups.takeChanged(200)) {
+      for (const { index, row, endpoints } of readGroupBlock(block)) {
+        const [name] = decodeRow(row) as [string];
+        if (name.startsWith('only-')) this.#groups.set(index, { only: Number(name.slice(5)), endpoints });
+      }
+    }
+    for (let block = tally.answers.take(); block !== undefined; block = tally.answers.take()) {
+      for (const { num, rows } of readAnswerBlock(block)) {
+        for (const [name] of decodeRows(rows, 2) as [string, number][]) {
+          if (name === `only-${num}`) this.#raw.set(num, (this.#raw.get(num) ?? 0) + 1);
+        }
+      }
+    }
+  }
+
+  counted(): Map<number, number> {
+    const counts = new Map(this.#raw);
+    for (const { only, endpoints } of this.#groups.values()) counts.set(only, (counts.get(only) ?? 0) + endpoints);
+    return counts;
+  }
+}
+
+interface Run {
+  readonly seed: number;
+  readonly mode: QueryMode;
+  readonly losses: boolean;
+  readonly deaths: boolean;
+}
+
+/** Plays a random history and checks after every step. */
+function play({ seed, mode, losses, deaths }: Run): void {
+  const random = randomFrom(seed);
+  const gateways = ['gw-a', 'gw-b', 'gw-c'].map((id) => new ModelGateway(id as GatewayId, mode));
+  const tally = newTally(mode);
+  const rows = new RowReader();
+  const named = new Map<number, Failure>();
+  const at = new Map<number, ModelGateway>();
+  for (const gateway of gateways) tally.expect(gateway.id);
+  for (let num = 1; num <= 60; num += 1) at.set(num, gateways[random(3)]!);
+  for (const gateway of gateways)
+    gateway.target(
+      [...at].filter(([, home]) => home === gateway).map(([num]) => num),
+      false,
+    );
+
+  const check = (): void => {
+    const ledger = tally.ledger.snapshot();
+    if (!ledgerBalances(ledger)) throw new Error(`seed ${seed}: ${JSON.stringify(ledger)}`);
+    rows.read(tally);
+    const counted = rows.counted();
+    // When the report that said whom a gateway asks is lost, nobody can know that an endpoint is merged already; then it is said.
+    const inDoubt = Number(/(\d+) endpoints answered over two/.exec(tally.truncated ?? '')?.[1] ?? 0);
+    const twice = [...counted.values()].reduce((sum, times) => sum + times - 1, 0);
+    if (twice > (losses ? inDoubt : 0)) throw new Error(`seed ${seed}: ${twice} counted twice, ${inDoubt} said`);
+    if (counted.size !== ledger.answered)
+      throw new Error(`seed ${seed}: ${counted.size} in rows, ${ledger.answered} answered`);
+    for (const failure of tally.ledger.takeFailures()) named.set(failure[0], failure);
+    for (const num of tally.ledger.takeRecovered()) named.delete(num);
+  };
+  const deliver = (gateway: ModelGateway): void => {
+    const report = gateway.outbox.shift();
+    if (report === undefined) return;
+    if (losses && random(12) === 0) return;
+    tally.take(report);
+    if (losses && random(12) === 0) tally.take(report);
+  };
+  const move = (num: number): void => {
+    const from = at.get(num)!;
+    const to = gateways[random(3)]!;
+    if (!to.alive || to === from) return;
+    // Make before break: sometimes the new gateway says so before the old one has noticed.
+    if (random(2) === 0) from.leave(num);
+    to.target([num], true);
+    from.leave(num);
+    at.set(num, to);
+  };
+  for (let step = 0; step < 400; step += 1) {
+    const gateway = gateways[random(3)]!;
+    const num = 1 + random(60);
+    const dice = random(100);
+    if (dice < 40) at.get(num)!.answer(num);
+    else if (dice < 65) deliver(gateway);
+    else if (dice < 80 && gateway.alive) gateway.flush(random(2) === 0);
+    else if (dice < 95) move(num);
+    else if (deaths && dice === 95 && gateways.filter((one) => one.alive).length > 1) {
+      gateway.alive = false;
+      if (random(2) === 0) gateway.outbox = [];
+    } else if (!gateway.alive && dice === 96) tally.gatewayDied(gateway.id);
+    check();
+  }
+  for (const gateway of gateways) {
+    if (gateway.alive) for (const [num] of gateway.sessions) gateway.answer(num);
+    if (gateway.alive) gateway.flush(true);
+    while (gateway.outbox.length > 0) deliver(gateway);
+    if (!gateway.alive) tally.gatewayDied(gateway.id);
+    check();
+  }
+  if (!losses && !deaths) expect(tally.settled).toBe(true);
+  tally.ledger.end('deadline', 'no answer in time');
+  check();
+  const ledger = tally.ledger.snapshot();
+  expect(ledger.waiting).toBe(0);
+  expect(named.size).toBe(ledger.targeted - ledger.answered - ledger.empty);
+  expect(losses || deaths || ledger.targeted === 60).toBe(true);
+}
+
+describe('tally', () => {
+  const modes: QueryMode[] = ['raw', 'group'];
+  for (const mode of modes) {
+    test.each([
+      { losses: false, deaths: false },
+      { losses: false, deaths: true },
+      { losses: true, deaths: true },
+    ])(`balances after every step and counts no row twice: ${mode}, %p`, (kind) => {
+      for (let seed = 1; seed <= 150; seed += 1) play({ seed, mode, ...kind });
+    });
+  }
+
+  const report = (gateway: string, seq: number, content: object): GatewayReport =>
+    ({
+      ...{ query: 'q', gateway, seq, t: 'partial', more: false, settled: false },
+      ...{ answered: NOTHING, empty: NOTHING, failures: [], answers: NOTHING, groups: NOTHING },
+      ...content,
+    }) as unknown as GatewayReport;
+  const targeted = (gateway: string, seq: number, nums: number[], joined = false): GatewayReport =>
+    report(gateway, seq, { t: 'targeted', joined, targets: encodeNumberSet(nums) });
+  const answers = (...nums: number[]): Uint8Array => {
+    const writer = new AnswerBlockWriter();
+    for (const num of nums) writer.add(num, rowsOf(num));
+    return writer.bytes();
+  };
+  const merged = (...nums: number[]) => {
+    const groups = new GroupBlockWriter();
+    for (const num of nums) {
+      for (const row of decodeRows(rowsOf(num), 2))
+        groups.add(0, { row: encodeCbor(row), endpoints: 1, copies: 1, sample: [num] });
+    }
+    return { answered: encodeNumberSet(nums), groups: groups.bytes() };
+  };
+  const endpointsOf = (tally: Tally, name: string): number => {
+    let endpoints = 0;
+    for (let block = tally.groups.takeChanged(1_000); block !== undefined; block = tally.groups.takeChanged(1_000)) {
+      for (const group of readGroupBlock(block)) if (decodeRow(group.row)[0] === name) endpoints = group.endpoints;
+    }
+    return endpoints;
+  };
+
+  test('is settled when every expected gateway has said that it asks nobody', () => {
+    const tally = newTally('group');
+    tally.expect('gw-a' as GatewayId);
+    tally.expect('gw-b' as GatewayId);
+    tally.take(targeted('gw-a', 0, []));
+    expect(tally.settled).toBe(false);
+    tally.take(targeted('gw-b', 0, []));
+    expect(tally.settled).toBe(true);
+    expect(tally.ledger.snapshot().targeted).toBe(0);
+  });
+
+  test('a dead gateway is not waited for, and nothing it says is believed', () => {
+    const tally = newTally('group');
+    tally.expect('gw-a' as GatewayId);
+    tally.take(targeted('gw-a', 0, [1, 2, 3]));
+    tally.take(report('gw-a', 1, merged(1)));
+    expect(tally.gatewayDied('gw-a' as GatewayId)).toBe(2);
+    expect(tally.take(report('gw-a', 2, merged(2, 3)))).toBe('dead_gateway');
+    expect(tally.ledger.snapshot()).toMatchObject({ targeted: 3, answered: 1, unreachable: 2, waiting: 0 });
+  });
+
+  test('an answer from a second gateway is held until the first one has settled that endpoint', () => {
+    const tally = newTally('group');
+    tally.take(targeted('gw-a', 0, [1, 2]));
+    tally.take(targeted('gw-b', 0, [1, 2], true));
+    tally.take(report('gw-b', 1, { answers: answers(1, 2) }));
+    expect(tally.ledger.snapshot()).toMatchObject({ waiting: 2, answered: 0 });
+    tally.take(report('gw-a', 1, { ...merged(1), failures: [[2, 'disconnected', 'closed', '']] }));
+    expect(tally.ledger.snapshot()).toMatchObject({ waiting: 0, answered: 2, targeted: 2 });
+    expect(endpointsOf(tally, 'shared')).toBe(1);
+    expect(tally.truncated).toBeUndefined();
+  });
+
+  test('held answers count at the end, when nothing else will be believed', () => {
+    const tally = newTally('group');
+    tally.take(targeted('gw-a', 0, [1]));
+    tally.take(targeted('gw-b', 0, [1], true));
+    tally.take(report('gw-b', 1, { answers: answers(1) }));
+    tally.ledger.end('deadline', '');
+    expect(tally.ledger.snapshot()).toMatchObject({ answered: 1, timed_out: 0, waiting: 0 });
+    expect(endpointsOf(tally, 'only-1')).toBe(1);
+  });
+
+  test('an endpoint that answers after it was listed as missing is recovered', () => {
+    const tally = newTally('raw');
+    tally.take(targeted('gw-a', 0, [5]));
+    tally.take(report('gw-a', 1, { failures: [[5, 'disconnected', 'closed', '']] }));
+    expect(tally.ledger.takeFailures()).toHaveLength(1);
+    tally.take(targeted('gw-b', 0, [5], true));
+    expect(tally.ledger.snapshot()).toMatchObject({ waiting: 1, disconnected: 0 });
+    expect(tally.ledger.takeRecovered()).toEqual([]);
+    tally.take(report('gw-b', 1, { answers: answers(5) }));
+    expect(tally.ledger.takeRecovered()).toEqual([5]);
+  });
+
+  test('an endpoint’s own word is final', () => {
+    const tally = newTally('raw');
+    tally.take(targeted('gw-a', 0, [5]));
+    tally.take(report('gw-a', 1, { failures: [[5, 'over_budget', 'rows', '']] }));
+    tally.take(targeted('gw-b', 0, [5], true));
+    tally.take(report('gw-b', 1, { answers: answers(5) }));
+    tally.take(report('gw-a', 2, { failures: [[5, 'disconnected', 'closed', '']] }));
+    expect(tally.ledger.snapshot()).toMatchObject({ over_budget: 1, answered: 0, waiting: 0 });
+    expect(tally.answers.take()).toBeUndefined();
+  });
+
+  test('endpoints whose report was lost are named when their gateway has nothing more to say', () => {
+    const tally = newTally('group');
+    tally.take(targeted('gw-a', 0, [1, 2]));
+    tally.take(report('gw-a', 2, { settled: true }));
+    expect(tally.ledger.snapshot()).toMatchObject({ timed_out: 2, waiting: 0 });
+    expect(tally.ledger.takeFailures()[0]?.[2]).toBe('report_lost');
+    expect(tally.truncated).toMatch(/1 reports of gateways were lost/);
+  });
+
+  test('endpoints that two gateways merged from the start are counted once, and the rows are said to be in doubt', () => {
+    const tally = newTally('group');
+    tally.take(targeted('gw-a', 0, [1]));
+    tally.take(targeted('gw-b', 0, [1]));
+    tally.take(report('gw-a', 1, merged(1)));
+    tally.take(report('gw-b', 1, merged(1)));
+    expect(tally.ledger.snapshot()).toMatchObject({ targeted: 1, answered: 1 });
+    expect(tally.truncated).toMatch(/1 endpoints answered over two gateways/);
+  });
+
+  test('bytes that are no rows of the query are an error of that endpoint', () => {
+    const tally = newTally('raw');
+    tally.take(targeted('gw-a', 0, [1, 2]));
+    const writer = new AnswerBlockWriter();
+    writer.add(1, encodeCbor(['too', 'many', 'columns']));
+    writer.add(2, rowsOf(2));
+    tally.take(report('gw-a', 1, { answers: writer.bytes() }));
+    expect(tally.ledger.snapshot()).toMatchObject({ error: 1, answered: 1 });
+    expect([...readAnswerBlock(tally.answers.take()!)].map((answer) => answer.num)).toEqual([2]);
+  });
+
+  test('what the result stream cannot take is not kept, and said', () => {
+    const tally = newTally('raw', { maxQueuedBytes: 50 });
+    tally.take(targeted('gw-a', 0, [1, 2, 4]));
+    for (const [i, num] of [1, 2, 4].entries()) tally.take(report('gw-a', 1 + i, { answers: answers(num) }));
+    expect(tally.ledger.snapshot().answered).toBe(3);
+    expect(tally.truncated).toMatch(/the rows of 1 endpoints were not kept/);
+  });
+});

@@ -1,0 +1,86 @@
+import { AnswerBlockWriter } from '@muster/protocol';
+
+export interface AnswerQueueOptions {
+  /** About how large one block for the result stream may be. */
+  readonly blockBytes: number;
+  /** What may wait for the result stream at once. */
+  readonly maxQueuedBytes: number;
+  /** What one query may write in all. */
+  readonly maxTotalBytes: number;
+}
+
+/**
+ * Answers on their way to the result stream, as runs of the blocks they came in: nothing is decoded or rebuilt, and several runs are
+ * copied together only when one is small. What does not fit is not kept, and said so.
+ */
+export class AnswerQueue {
+  readonly #options: AnswerQueueOptions;
+  #runs: Uint8Array[] = [];
+  #head = 0;
+  #queuedBytes = 0;
+  #totalBytes = 0;
+  #rows = 0;
+  #lost: { answers: number; why: string } | undefined;
+
+  constructor(options: AnswerQueueOptions) {
+    this.#options = options;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Rows taken so far. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  get truncated(): string | undefined {
+    if (this.#lost === undefined) return undefined;
+    return `the rows of ${this.#lost.answers} endpoints were not kept: ${this.#lost.why}`;
+  }
+
+  /** Adds a stretch of an answer block: `answers` whole answers with `rows` rows. */
+  addRun(run: Uint8Array, answers: number, rows: number): void {
+    const { maxQueuedBytes, maxTotalBytes } = this.#options;
+    if (this.#totalBytes + run.length > maxTotalBytes) return this.#lose(answers, 'the answer as a whole is too large');
+    if (this.#queuedBytes + run.length > maxQueuedBytes)
+      return this.#lose(answers, 'they came faster than they could be written');
+    this.#runs.push(run);
+    this.#queuedBytes += run.length;
+    this.#totalBytes += run.length;
+    this.#rows += rows;
+  }
+
+  /** Adds one answer that stands alone. */
+  add(num: number, bytes: Uint8Array, rows: number): void {
+    const writer = new AnswerBlockWriter();
+    writer.add(num, bytes);
+    this.addRun(writer.bytes(), 1, rows);
+  }
+
+  /** The next block to write; `undefined` when nothing waits. */
+  take(): Uint8Array | undefined {
+    const first = this.#runs[this.#head];
+    if (first === undefined) return undefined;
+    let end = this.#head + 1;
+    let length = first.length;
+    for (let next = this.#runs[end]; next !== undefined; next = this.#runs[end]) {
+      if (length + next.length > this.#options.blockBytes) break;
+      length += next.length;
+      end += 1;
+    }
+    const block = end === this.#head + 1 ? first : Buffer.concat(this.#runs.slice(this.#head, end), length);
+    this.#head = end;
+    if (this.#head * 2 >= this.#runs.length) {
+      this.#runs = this.#runs.slice(this.#head);
+      this.#head = 0;
+    }
+    this.#queuedBytes -= length;
+    return block;
+  }
+
+  #lose(answers: number, why: string): void {
+    this.#lost = { answers: (this.#lost?.answers ?? 0) + answers, why: this.#lost?.why ?? why };
+  }
+}
