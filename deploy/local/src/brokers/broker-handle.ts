@@ -1,0 +1,51 @@
+import { BrokerProcess, BrokerStartError, type ProcessOptions } from './broker-process.js';
+import { freePort } from './free-port.js';
+
+/** A broker that runs on this machine because we started it. */
+export interface BrokerHandle {
+  /** What clients connect to. */
+  readonly url: string;
+  readonly port: number;
+  /** Undefined while it does not run; for a container, the docker client's. */
+  readonly pid: number | undefined;
+  /** SIGTERM, then SIGKILL after 5 s. Data stays. Idempotent. */
+  stop(): Promise<void>;
+  /** Ends it as a power cut would. */
+  kill9(): Promise<void>;
+  /** Starts it again, on the same port and data, stopping it first if it runs. */
+  restart(): Promise<void>;
+}
+
+/**
+ * Starts a broker on the port given, or on a free one. A free port may be taken by somebody else before the broker has it;
+ * then another is tried.
+ * @throws BrokerStartError when it does not start.
+ */
+export async function startOnPort(
+  port: number | undefined,
+  scheme: 'nats' | 'redis',
+  optionsFor: (port: number) => ProcessOptions | Promise<ProcessOptions>,
+  pickPort: () => Promise<number> = freePort,
+): Promise<BrokerHandle> {
+  for (let attempt = 1; ; attempt++) {
+    const chosen = port ?? (await pickPort());
+    const broker = new BrokerProcess(await optionsFor(chosen));
+    try {
+      await broker.start();
+      return {
+        url: `${scheme}://127.0.0.1:${chosen}`,
+        port: chosen,
+        get pid() {
+          return broker.pid;
+        },
+        stop: () => broker.stop(),
+        kill9: () => broker.kill9(),
+        restart: () => broker.restart(),
+      };
+    } catch (error) {
+      const isWorthAnother =
+        error instanceof BrokerStartError && error.isPortTaken && port === undefined && attempt < 5;
+      if (!isWorthAnother) throw error;
+    }
+  }
+}

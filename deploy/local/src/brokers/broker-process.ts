@@ -1,0 +1,146 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { until } from './probe.js';
+
+export interface ProcessOptions {
+  /** What it is, for messages: `nats-server`. */
+  readonly name: string;
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Its output; written anew at each start. */
+  readonly logFile: string;
+  readonly isReady: () => Promise<boolean>;
+  /** A command that ends it for certain, where SIGKILL to the process would not: a container. */
+  readonly killCommand?: readonly string[];
+}
+
+/** It did not start; the message holds the end of its log. */
+export class BrokerStartError extends Error {
+  override readonly name = 'BrokerStartError';
+  /** Somebody else has the port. */
+  readonly isPortTaken: boolean;
+
+  constructor(message: string, isPortTaken: boolean) {
+    super(message);
+    this.isPortTaken = isPortTaken;
+  }
+}
+
+const READY_TIMEOUT_MS = 20_000;
+const STOP_TIMEOUT_MS = 5_000;
+
+/**
+ * Waits for its standard input to end, which happens when this process does, however it ends; then takes the broker along.
+ * `$1` is the broker's process id, the rest the command that ends it for certain.
+ */
+const WATCHER = `
+read _; pid=$1; shift
+kill -TERM "$pid" 2>/dev/null
+for i in 1 2 3; do kill -0 "$pid" 2>/dev/null || exit 0; sleep 1; done
+if [ $# -gt 0 ]; then "$@"; fi
+kill -KILL "$pid" 2>/dev/null
+`;
+
+/**
+ * A broker as a child process: started when it answers, stopped within a bound, gone when this process is gone, and startable
+ * again on the same port and data.
+ */
+export class BrokerProcess {
+  private readonly options: ProcessOptions;
+  private child: ChildProcess | undefined;
+  private watcher: ChildProcess | undefined;
+
+  constructor(options: ProcessOptions) {
+    this.options = options;
+  }
+
+  /** Undefined while it does not run. */
+  get pid(): number | undefined {
+    return isRunning(this.child) ? this.child?.pid : undefined;
+  }
+
+  /** @throws BrokerStartError when it ends at once or does not answer in time. */
+  async start(): Promise<void> {
+    if (isRunning(this.child)) return;
+    const { name, program, args, logFile, isReady } = this.options;
+    if (await isReady()) throw new BrokerStartError(`${name} did not start: another one answers on its port`, true);
+    const output = openSync(logFile, 'w');
+    // In a process group of its own: Ctrl-C is for the holder, which stops the broker last.
+    const child = spawn(program, args, { stdio: ['ignore', output, output], detached: true });
+    closeSync(output);
+    let failure: Error | undefined;
+    child.on('error', (error) => {
+      failure = error;
+    });
+    this.child = child;
+    this.watch(child);
+    const isUp = await until(isReady, READY_TIMEOUT_MS, () => failure !== undefined || !isRunning(child));
+    if (isUp && isRunning(child)) return;
+    const reason = failure?.message ?? (isRunning(child) ? 'it does not answer' : 'it ended at once');
+    await this.kill9();
+    const tail = (await readFile(logFile, 'utf8').catch(() => '')).trim().split('\n').slice(-5).join('\n');
+    throw new BrokerStartError(
+      `${name} did not start: ${reason}\n${tail}`,
+      /address already in use|port is already/i.test(tail),
+    );
+  }
+
+  /** SIGTERM, and SIGKILL when that takes too long. Idempotent. */
+  async stop(): Promise<void> {
+    const { child } = this;
+    if (child === undefined || !isRunning(child)) return;
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => void this.kill9(), STOP_TIMEOUT_MS);
+    await ended(child);
+    clearTimeout(timer);
+    this.unwatch();
+  }
+
+  /** Ends it as a power cut would. */
+  async kill9(): Promise<void> {
+    const { child } = this;
+    if (child === undefined || !isRunning(child)) return;
+    const [program, ...args] = this.options.killCommand ?? [];
+    if (program !== undefined) spawn(program, args, { stdio: 'ignore' }).on('error', () => undefined);
+    else child.kill('SIGKILL');
+    await ended(child);
+    this.unwatch();
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  private watch(child: ChildProcess): void {
+    if (child.pid === undefined) return;
+    const args = ['-c', WATCHER, 'sh', String(child.pid), ...(this.options.killCommand ?? [])];
+    const watcher = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    watcher.on('error', () => undefined);
+    // Neither process may keep this one alive: a holder that forgets to stop must still be able to end.
+    watcher.unref();
+    child.unref();
+    const { stdin } = watcher;
+    stdin?.on('error', () => undefined);
+    if (stdin instanceof Socket) stdin.unref();
+    child.on('exit', () => watcher.kill('SIGKILL'));
+    this.watcher = watcher;
+  }
+
+  private unwatch(): void {
+    this.watcher?.kill('SIGKILL');
+    this.watcher = undefined;
+  }
+}
+
+function isRunning(child: ChildProcess | undefined): boolean {
+  return child !== undefined && child.exitCode === null && child.signalCode === null && child.pid !== undefined;
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  child.ref();
+  if (isRunning(child)) await once(child, 'exit');
+}

@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '@muster/runtime';
+import { startOnPort, type BrokerHandle } from './broker-handle.js';
+import { findBroker, type BrokerSource } from './find-broker.js';
+import { freePort } from './free-port.js';
+import { natsAnswers, natsIsHealthy } from './probe.js';
+
+export interface StartNatsOptions {
+  /** Made if missing; holds JetStream's files and the log. */
+  readonly dataDir: string;
+  readonly logger: Logger;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Default true. */
+  readonly jetstream?: boolean;
+  /** Default: whatever `findBroker` finds. */
+  readonly source?: BrokerSource;
+}
+
+export interface NatsHandle extends BrokerHandle {
+  /** The server's own monitoring, over HTTP: `/varz`, `/jsz`, `/healthz`. */
+  readonly monitorUrl: string;
+}
+
+/** Starts nats-server on the loopback interface and waits until it answers and JetStream is up. */
+export async function startNats(options: StartNatsOptions): Promise<NatsHandle> {
+  const { dataDir, logger, jetstream = true } = options;
+  const source = options.source ?? (await findBroker('nats', { logger }));
+  await mkdir(join(dataDir, 'jetstream'), { recursive: true });
+  let monitorPort = 0;
+  const handle = await startOnPort(options.port, 'nats', async (port) => {
+    monitorPort = await freePort();
+    return {
+      name: 'nats-server',
+      ...commandFor(source, dataDir, port, monitorPort, jetstream),
+      logFile: join(dataDir, 'nats.log'),
+      isReady: async () => (await natsAnswers(port)) && (await natsIsHealthy(monitorPort)),
+    };
+  });
+  logger.debug('nats started', { url: handle.url, pid: handle.pid });
+  return Object.defineProperties(handle, {
+    monitorUrl: { value: `http://127.0.0.1:${monitorPort}`, enumerable: true },
+  }) as NatsHandle;
+}
+
+function commandFor(source: BrokerSource, dataDir: string, port: number, monitorPort: number, jetstream: boolean) {
+  if (source.kind === 'binary') {
+    const store = jetstream ? ['-js', '-sd', join(dataDir, 'jetstream')] : [];
+    const args = ['-a', '127.0.0.1', '-p', String(port), '-m', String(monitorPort), ...store];
+    return { program: source.path, args };
+  }
+  const name = `muster-nats-${randomBytes(4).toString('hex')}`;
+  const publish = ['-p', `127.0.0.1:${port}:4222`, '-p', `127.0.0.1:${monitorPort}:8222`];
+  const store = jetstream ? ['-js', '-sd', '/data'] : [];
+  const volume = ['-v', `${join(dataDir, 'jetstream')}:/data`];
+  return {
+    program: source.docker,
+    args: ['run', '--rm', '--name', name, ...publish, ...volume, source.image, '-m', '8222', ...store],
+    killCommand: [source.docker, 'kill', name],
+  };
+}
