@@ -1,1 +1,1 @@
-export {};
+export { buildGateway } from './run.js';

@@ -1,0 +1,37 @@
+import type { Bus, BusSubscription } from '@muster/bus';
+import { decodeBusMessage, SUBJECTS, type OwnerBeat, type QueryStart, type QueryStop } from '@muster/protocol';
+import type { QueryDesk } from './queries/query-desk.js';
+
+/** Hears what owners of queries say to all gateways. */
+export class BusDesk {
+  readonly #bus: Bus;
+  readonly #queries: QueryDesk;
+  readonly #checkLease: () => void;
+  #subscriptions: BusSubscription[] = [];
+
+  constructor(options: { readonly bus: Bus; readonly queries: QueryDesk; readonly checkLease: () => void }) {
+    this.#bus = options.bus;
+    this.#queries = options.queries;
+    this.#checkLease = options.checkLease;
+  }
+
+  start(): void {
+    this.#subscriptions = [
+      this.#bus.subscribe(SUBJECTS.gateways, ({ data }) => {
+        this.#checkLease();
+        const message = decodeBusMessage<QueryStart | QueryStop>(data, 'query_start', 'query_stop');
+        if (message?.t === 'query_start') this.#queries.queryStarted(message, false);
+        else if (message?.t === 'query_stop') this.#queries.queryStopped(message);
+      }),
+      this.#bus.subscribe(SUBJECTS.ownerBeats, ({ data }) => {
+        this.#checkLease();
+        const beat = decodeBusMessage<OwnerBeat>(data, 'owner_beat');
+        if (beat !== undefined) this.#queries.ownerBeat(beat);
+      }),
+    ];
+  }
+
+  stop(): void {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+}

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { parseEnrollSecrets, parseSigningJwks } from '@muster/identity';
+import { LIMITS } from '@muster/protocol';
+import {
+  defineConfig,
+  field,
+  loadConfig,
+  type ConfigFault,
+  type ConfigOf,
+  type ConfigResult,
+  type Env,
+} from '@muster/runtime';
+
+const faultOf = (parsed: { ok: true } | { ok: false; fault: string }): string | undefined =>
+  parsed.ok ? undefined : parsed.fault;
+
+const definition = defineConfig({
+  prefix: 'MUSTER_GATEWAY_',
+  fields: {
+    natsUrls: field.urls('MUSTER_NATS_URL', { protocols: ['nats', 'tls'] }),
+    redisUrl: field.text('MUSTER_REDIS_URL', { example: 'redis://127.0.0.1:6379' }),
+    host: field.text('MUSTER_GATEWAY_HOST', { default: '0.0.0.0' }),
+    port: field.port('MUSTER_GATEWAY_PORT', { default: 8443 }),
+    healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
+    healthPort: field.port('MUSTER_HEALTH_PORT', { default: 9090 }),
+    tlsCertFile: field.text('MUSTER_TLS_CERT_FILE', { optional: true, example: '/etc/muster/tls.crt' }),
+    tlsKeyFile: field.text('MUSTER_TLS_KEY_FILE', { optional: true, example: '/etc/muster/tls.key' }),
+    tokenKeys: field.secret('MUSTER_AGENT_TOKEN_KEYS', { check: (text) => faultOf(parseSigningJwks(text)) }),
+    enrollSecrets: field.secret('MUSTER_ENROLL_SECRETS', { check: (text) => faultOf(parseEnrollSecrets(text)) }),
+    transport: field.oneOf('MUSTER_GATEWAY_TRANSPORT', ['auto', 'uws', 'ws'], { default: 'auto' }),
+    trustedProxies: field.list('MUSTER_TRUSTED_PROXIES', { default: [] }),
+    maxConnections: field.int('MUSTER_GATEWAY_MAX_CONNECTIONS', { optional: true, min: 1 }),
+    upgradeRate: field.int('MUSTER_GATEWAY_UPGRADE_RATE', { default: 2_000, min: 1 }),
+    upgradeBurst: field.int('MUSTER_GATEWAY_UPGRADE_BURST', { default: 4_000, min: 1 }),
+    enrollRate: field.int('MUSTER_GATEWAY_ENROLL_RATE', { default: 1_000, min: 1 }),
+    enrollBurst: field.int('MUSTER_GATEWAY_ENROLL_BURST', { default: 2_000, min: 1 }),
+    sessionMaxAgeMs: field.durationMs('MUSTER_GATEWAY_SESSION_MAX_AGE', { default: 12 * 3_600_000, min: 10_000 }),
+    sessionSilenceMs: field.durationMs('MUSTER_GATEWAY_SESSION_SILENCE', {
+      default: LIMITS.sessionSilenceMs,
+      min: 8_000,
+      max: 960_000,
+    }),
+    drainSpreadMs: field.durationMs('MUSTER_GATEWAY_DRAIN_SPREAD', { default: 8_000 }),
+    drainGraceMs: field.durationMs('MUSTER_GATEWAY_DRAIN_GRACE', { default: 5_000 }),
+    answerMemoryBytes: field.bytes('MUSTER_GATEWAY_ANSWER_MEMORY', {
+      default: 256 * 1024 * 1024,
+      min: 16 * 1024 * 1024,
+    }),
+    leaseMs: field.durationMs('MUSTER_GATEWAY_LEASE', { default: 15_000, min: 1_000 }),
+  },
+  check: ({ tlsCertFile, tlsKeyFile }): readonly ConfigFault[] =>
+    (tlsCertFile === undefined) === (tlsKeyFile === undefined)
+      ? []
+      : [{ name: 'MUSTER_TLS_CERT_FILE', fault: 'needs MUSTER_TLS_KEY_FILE beside it, and the other way round' }],
+});
+
+export type GatewayConfig = ConfigOf<typeof definition>;
+
+/** Every variable is described in `docs/operations.md`. */
+export function loadGatewayConfig(env: Env): ConfigResult<GatewayConfig> {
+  return loadConfig(definition, env);
+}
+
+/** Descriptors that are not agents': brokers, files, listeners. */
+const RESERVED_DESCRIPTORS = 500;
+const FALLBACK_DESCRIPTORS = 20_000;
+
+/** How many connections fit under the process's limit of file descriptors (Linux; a common default elsewhere). */
+export function connectionsThatFit(): number {
+  let limit = FALLBACK_DESCRIPTORS;
+  try {
+    const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+    if (match !== null) limit = Number(match[1]);
+  } catch {
+    // Not Linux.
+  }
+  return Math.max(1, Math.min(limit, 1_000_000) - RESERVED_DESCRIPTORS);
+}

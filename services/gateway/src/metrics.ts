@@ -1,0 +1,18 @@
+import type { Metrics } from '@muster/runtime';
+import { createAdmissionMetrics, type AdmissionMetrics } from './admission/admission-metrics.js';
+import { createQueryMetrics, type QueryMetrics } from './queries/query-metrics.js';
+import { createSessionMetrics, type SessionMetrics } from './session/session-metrics.js';
+
+export type GatewayMetrics = AdmissionMetrics & SessionMetrics & QueryMetrics;
+
+/** All metrics of the gateway; the gauges read what lives when they are scraped. */
+export function createGatewayMetrics(
+  metrics: Metrics,
+  live: { readonly sessions: () => number; readonly connections: () => number; readonly queries: () => number },
+): GatewayMetrics {
+  return {
+    ...createAdmissionMetrics(metrics),
+    ...createSessionMetrics(metrics, live),
+    ...createQueryMetrics(metrics, live.queries),
+  };
+}

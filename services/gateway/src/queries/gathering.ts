@@ -1,0 +1,212 @@
+import {
+  AnswerBlockWriter,
+  countRows,
+  encodeNumberSet,
+  forEachRow,
+  GroupBlockWriter,
+  LIMITS,
+  type Failure,
+  type PartialReport,
+  type QueryMode,
+} from '@muster/protocol';
+
+/** What one report carries, before it is addressed. */
+export type ReportContent = Pick<PartialReport, 'more' | 'answered' | 'empty' | 'failures' | 'answers' | 'groups'>;
+
+interface DistinctAnswer {
+  readonly rows: Uint8Array;
+  readonly nums: number[];
+}
+
+interface Group {
+  readonly row: Uint8Array;
+  endpoints: number;
+  copies: number;
+  readonly sample: number[];
+}
+
+const NOTHING = new Uint8Array(0);
+const FAILURES_PER_REPORT = 2_000;
+
+/**
+ * What came for one query since the last report. Equal whole answers are combined before anybody looks at rows, since machines from one image
+ * answer byte for byte alike; only distinct answers are walked, and their equal rows combined.
+ */
+export class Gathering {
+  readonly #mode: QueryMode;
+  readonly #columns: number;
+  readonly #reportBytes: number;
+  #distinct = new Map<string, DistinctAnswer>();
+  #distinctBytes = 0;
+  #blocks: Uint8Array[] = [];
+  #block = new AnswerBlockWriter();
+  #answered: number[] = [];
+  #empty: number[] = [];
+  #failures: Failure[] = [];
+  #size = 0;
+
+  constructor(options: { readonly mode: QueryMode; readonly columns: number; readonly reportBytes: number }) {
+    this.#mode = options.mode;
+    this.#columns = options.columns;
+    this.#reportBytes = options.reportBytes;
+  }
+
+  /** How many endpoints have settled in here. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** About how many bytes wait for the next report. */
+  get byteLength(): number {
+    return this.#distinctBytes + this.#block.byteLength + this.#blocks.length * this.#reportBytes;
+  }
+
+  /**
+   * Takes one whole answer; `rows` is only read during the call. With `attributed` it stays apart from the others, so that the owner can
+   * still refuse it. Returns false when the bytes are not rows of this query.
+   */
+  answer(num: number, rows: Uint8Array, attributed: boolean): boolean {
+    if (rows.length === 0) {
+      this.#empty.push(num);
+    } else if (attributed || this.#mode === 'raw') {
+      if (countRows(rows, this.#columns) < 0) return false;
+      this.#addAlone(num, rows);
+    } else if (!this.#combine(num, rows)) {
+      return false;
+    }
+    this.#size += 1;
+    return true;
+  }
+
+  fail(failure: Failure): void {
+    this.#failures.push(failure);
+    this.#size += 1;
+  }
+
+  /** Takes out everything, as reports that belong together; at least one, all but the last with `more`. */
+  drain(): ReportContent[] {
+    const answers = this.#blocks;
+    if (this.#block.byteLength > 0) answers.push(this.#block.bytes());
+    const contents = [
+      ...answers.map((block) => ({ ...EMPTY, answers: block })),
+      ...this.#groupBlocks().map((block) => ({ ...EMPTY, groups: block })),
+    ];
+    const failures = this.#failures;
+    for (let at = 0; at + FAILURES_PER_REPORT < failures.length; at += FAILURES_PER_REPORT) {
+      contents.push({ ...EMPTY, failures: failures.slice(at, at + FAILURES_PER_REPORT) });
+    }
+    const rest = failures.length % FAILURES_PER_REPORT || Math.min(failures.length, FAILURES_PER_REPORT);
+    const last = contents.length > 0 && contents.at(-1)?.failures.length === 0 ? contents.pop() : undefined;
+    contents.push({
+      ...(last ?? EMPTY),
+      more: false,
+      answered: encodeNumberSet(this.#answered),
+      empty: encodeNumberSet(this.#empty),
+      failures: failures.slice(failures.length - rest),
+    });
+    this.#clear();
+    return contents;
+  }
+
+  #clear(): void {
+    this.#distinct = new Map();
+    this.#distinctBytes = 0;
+    this.#blocks = [];
+    this.#block = new AnswerBlockWriter();
+    this.#answered = [];
+    this.#empty = [];
+    this.#failures = [];
+    this.#size = 0;
+  }
+
+  #combine(num: number, rows: Uint8Array): boolean {
+    const key = latin1(rows);
+    const known = this.#distinct.get(key);
+    if (known !== undefined) {
+      known.nums.push(num);
+    } else {
+      if (countRows(rows, this.#columns) < 0) return false;
+      this.#distinct.set(key, { rows: rows.slice(), nums: [num] });
+      this.#distinctBytes += rows.length;
+    }
+    this.#answered.push(num);
+    return true;
+  }
+
+  /** A single answer may be larger than a report: it is cut between rows into entries of the same number. */
+  #addAlone(num: number, rows: Uint8Array): void {
+    if (rows.length <= this.#reportBytes) {
+      this.#addEntry(num, rows);
+      return;
+    }
+    let from = 0;
+    let until = 0;
+    forEachRow(rows, this.#columns, (_start, end) => {
+      if (end - from > this.#reportBytes && until > from) {
+        this.#addEntry(num, rows.subarray(from, until));
+        from = until;
+      }
+      until = end;
+    });
+    this.#addEntry(num, rows.subarray(from));
+  }
+
+  #addEntry(num: number, rows: Uint8Array): void {
+    if (this.#block.byteLength > 0 && this.#block.byteLength + rows.length > this.#reportBytes) {
+      this.#blocks.push(this.#block.bytes());
+      this.#block = new AnswerBlockWriter();
+    }
+    this.#block.add(num, rows);
+  }
+
+  #groupBlocks(): Uint8Array[] {
+    const blocks: Uint8Array[] = [];
+    let block = new GroupBlockWriter();
+    for (const group of combineRows(this.#distinct.values(), this.#columns)) {
+      if (block.byteLength > 0 && block.byteLength + group.row.length > this.#reportBytes) {
+        blocks.push(block.bytes());
+        block = new GroupBlockWriter();
+      }
+      block.add(0, group);
+    }
+    if (block.byteLength > 0) blocks.push(block.bytes());
+    return blocks;
+  }
+}
+
+const EMPTY: ReportContent = {
+  more: true,
+  answered: NOTHING,
+  empty: NOTHING,
+  failures: [],
+  answers: NOTHING,
+  groups: NOTHING,
+};
+
+/** Equal rows of different answers become one; within one answer they count as copies, not as endpoints. */
+function combineRows(answers: Iterable<DistinctAnswer>, columns: number): Iterable<Group> {
+  const groups = new Map<string, Group>();
+  for (const { rows, nums } of answers) {
+    const seen = new Set<Group>();
+    forEachRow(rows, columns, (start, end) => {
+      const row = rows.subarray(start, end);
+      const key = latin1(row);
+      let group = groups.get(key);
+      if (group === undefined) {
+        group = { row, endpoints: 0, copies: 0, sample: [] };
+        groups.set(key, group);
+      }
+      group.copies += nums.length;
+      if (seen.has(group)) return;
+      seen.add(group);
+      group.endpoints += nums.length;
+      for (let i = 0; i < nums.length && group.sample.length < LIMITS.groupSample; i += 1)
+        group.sample.push(nums[i] ?? 0);
+    });
+  }
+  return groups.values();
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}

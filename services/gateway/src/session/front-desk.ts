@@ -1,0 +1,308 @@
+import type { Bus } from '@muster/bus';
+import type { DirectoryWriter } from '@muster/directory';
+import { needsRenewal, type AgentTokenIssuer } from '@muster/identity';
+import {
+  CLOSE,
+  decodeHeader,
+  encodeBody,
+  encodeBusMessage,
+  encodeFrame,
+  FLAG_FINAL,
+  FRAME,
+  frameBody,
+  LIMITS,
+  SUBJECTS,
+  type AgentId,
+  type CloseReason,
+  type GatewayId,
+  type Header,
+  type HelloBody,
+  type OrgId,
+} from '@muster/protocol';
+import type { Clock, Logger } from '@muster/runtime';
+import type { AdmissionMetrics } from '../admission/admission-metrics.js';
+import type { AuditTrail } from '../admission/audit-trail.js';
+import { factsDigest } from '../admission/facts-digest.js';
+import { checkHello } from '../admission/hello.js';
+import type { Overlays } from '../admission/overlays.js';
+import type { ClaimListener, ClaimQueue } from '../claims/claim-queue.js';
+import type { QueryDesk } from '../queries/query-desk.js';
+import type { Connection } from '../transport/transport.js';
+import type { Hub } from './hub.js';
+import { makeProfile } from './profile.js';
+import { Session, type Challenge, type Ticket } from './session.js';
+import type { SessionMetrics } from './session-metrics.js';
+
+export interface FrontDeskOptions {
+  readonly hub: Hub;
+  readonly queries: QueryDesk;
+  readonly claims: () => ClaimQueue;
+  readonly overlays: Overlays;
+  readonly issuer: AgentTokenIssuer;
+  readonly directory: DirectoryWriter;
+  readonly audit: AuditTrail;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: AdmissionMetrics & SessionMetrics;
+  readonly gatewayId: () => GatewayId;
+  readonly oweReassert: () => void;
+  /** Called before a frame is believed; a process that stood still finds out here. */
+  readonly checkLease: () => void;
+  /** Monotonic time at which a new session is asked to move. */
+  readonly rotateAt: () => number;
+}
+
+export function orgTopic(org: string): string {
+  return `org/${org}`;
+}
+
+/** The life of sessions on this gateway, from the challenge to the close. */
+export class FrontDesk implements ClaimListener {
+  readonly #options: FrontDeskOptions;
+  readonly #sessions = new Map<Connection, Session>();
+  /** Those without an accepted hello, oldest first. */
+  readonly #unproven = new Set<Session>();
+
+  constructor(options: FrontDeskOptions) {
+    this.#options = options;
+  }
+
+  /** All connections, proven or not. */
+  get connections(): number {
+    return this.#sessions.size;
+  }
+
+  opened(connection: Connection, ticket: Ticket): void {
+    const { clock } = this.#options;
+    const session = new Session(ticket, connection, clock.now());
+    this.#sessions.set(connection, session);
+    this.#unproven.add(session);
+    const body = encodeBody('challenge', { nonce: ticket.challenge.nonce, serverTimeMs: clock.now() });
+    session.send(encodeFrame(FRAME.challenge, 0, body));
+  }
+
+  received(connection: Connection, data: Uint8Array, isBinary: boolean): void {
+    this.#options.checkLease();
+    const session = this.#sessions.get(connection);
+    if (session === undefined) return;
+    if (session.challenge !== undefined && !this.#mayStillSay(session, session.challenge, data.length)) return;
+    if (!isBinary) {
+      this.#end(session, 'unsupportedData');
+      return;
+    }
+    const header = decodeHeader(data);
+    if (header === undefined) this.#end(session, 'protocolError', 'not a frame of this protocol');
+    else this.#frame(session, header, frameBody(data));
+  }
+
+  closed(connection: Connection, code: number): void {
+    const session = this.#sessions.get(connection);
+    if (session === undefined) return;
+    const { hub, queries, claims, metrics } = this.#options;
+    this.#sessions.delete(connection);
+    this.#unproven.delete(session);
+    session.state = 'closed';
+    metrics.closed.inc({ code: String(code) });
+    if (session.epoch === 0) return;
+    hub.remove(session);
+    queries.sessionClosed(session);
+    claims().release(session);
+  }
+
+  /** To be called about twice a second: a hello that does not come ends the connection, whatever else comes. */
+  endOverdueHellos(): void {
+    const nowMs = this.#options.clock.monotonic();
+    for (const session of this.#unproven) {
+      if (session.challenge !== undefined && session.challenge.deadlineMs > nowMs) return;
+      this.#end(session, 'helloTimeout');
+    }
+  }
+
+  claimed(session: Session, claim: { epoch: number; confirmed: boolean; previous?: GatewayId }): void {
+    const { hub, queries, bus, gatewayId, oweReassert, metrics } = this.#options;
+    const former = hub.get(session.agentId);
+    if (former !== undefined && former !== session) this.#end(former, 'superseded');
+    if (claim.previous !== undefined && claim.previous !== gatewayId()) {
+      const notice = { t: 'superseded', agentId: session.agentId, epoch: claim.epoch } as const;
+      bus.publish(SUBJECTS.gateway(claim.previous), encodeBusMessage(notice));
+    }
+    session.epoch = claim.epoch;
+    session.claimed = claim.confirmed;
+    if (!claim.confirmed) oweReassert();
+    session.state = 'ready';
+    hub.add(session);
+    metrics.hellos.inc({ result: 'ready' });
+    session.connection.cork(() => {
+      this.#welcome(session);
+      session.connection.subscribe(orgTopic(session.org));
+      queries.sessionReady(session);
+    });
+  }
+
+  duplicate(session: Session, holder: { instance: string; reason: string }): void {
+    const { audit, directory, clock, logger, metrics } = this.#options;
+    const { org, agentId, host, instance, connection } = session;
+    metrics.hellos.inc({ result: 'duplicate' });
+    logger.warn('identity is used by two machines', { agentId, reason: holder.reason });
+    const reason =
+      holder.reason === 'flapping'
+        ? 'the identity changes hands too often'
+        : 'another machine holds a session with this identity';
+    audit.refused({
+      org,
+      action: 'agent.connect',
+      from: connection.address,
+      subject: agentId,
+      code: 'duplicate_identity',
+      reason,
+    });
+    const record = {
+      atMs: clock.now(),
+      holderInstance: holder.instance,
+      refusedInstance: instance,
+      refusedHost: host,
+      refusedAddress: connection.address,
+    };
+    void directory.recordDuplicate(org, agentId, record);
+    this.#end(session, 'duplicateIdentity', reason);
+  }
+
+  /** A newer session of this agent exists elsewhere. */
+  superseded(agentId: AgentId, epoch: number): void {
+    const session = this.#options.hub.get(agentId);
+    if (session !== undefined && session.epoch < epoch) this.#end(session, 'superseded');
+  }
+
+  /** Operators changed an agent's labels: from now on selectors see the new ones. */
+  labelsChanged(org: OrgId, agentId: AgentId): void {
+    const { hub, overlays } = this.#options;
+    const session = hub.get(agentId);
+    const profile = session?.profile;
+    if (session === undefined || profile === undefined || session.org !== org) return;
+    const facts = { os: profile.os, arch: profile.arch, agentVersion: profile.version };
+    hub.relabel(session, makeProfile(facts, profile.agentLabels, overlays.labelsOf(org, agentId)));
+  }
+
+  revoked(org: OrgId, agentId: AgentId): void {
+    for (const session of this.#sessions.values()) {
+      if (session.agentId === agentId && session.org === org) this.#end(session, 'revoked');
+    }
+  }
+
+  /** Closes every connection. Those of a gateway that stops or is fenced are told to come back. */
+  endAll(reason: CloseReason): void {
+    for (const session of [...this.#sessions.values()]) this.#end(session, reason);
+  }
+
+  /** Asks sessions to open their next one elsewhere, somewhere within `spreadMs`. */
+  askToMove(sessions: Iterable<Session>, move: { readonly spreadMs: number; readonly reason: string }): void {
+    const body = encodeBody('reconnect', { afterMs: 0, spreadMs: move.spreadMs, reason: move.reason });
+    const frame = encodeFrame(FRAME.reconnect, 0, body);
+    for (const session of sessions) session.send(frame);
+  }
+
+  end(session: Session, reason: CloseReason): void {
+    this.#end(session, reason);
+  }
+
+  #mayStillSay(session: Session, challenge: Challenge, bytes: number): boolean {
+    challenge.bytes += bytes;
+    if (challenge.bytes <= LIMITS.helloBytes) return true;
+    this.#end(session, 'helloTooBig');
+    return false;
+  }
+
+  #frame(session: Session, header: Header, body: Uint8Array): void {
+    const { queries } = this.#options;
+    if (session.state === 'challenged' && header.type === FRAME.hello) {
+      this.#hello(session, body);
+    } else if (session.state === 'ready' && header.type === FRAME.rows) {
+      queries.rows(session, header.ref, { body, final: header.flags === FLAG_FINAL });
+    } else if (session.state === 'ready' && header.type === FRAME.queryEnd) {
+      if (!queries.queryEnd(session, header.ref, body)) this.#end(session, 'protocolError', 'malformed query end');
+    } else {
+      this.#end(session, 'protocolError', `frame type ${header.type} is not expected now`);
+    }
+  }
+
+  #hello(session: Session, body: Uint8Array): void {
+    const { metrics, logger } = this.#options;
+    const checked = checkHello(session, body);
+    const challenge = session.challenge;
+    if (!checked.ok || challenge === undefined) {
+      const reason = checked.ok ? 'protocolError' : checked.reason;
+      metrics.hellos.inc({ result: reason });
+      this.#end(session, reason, checked.ok ? CLOSE.protocolError.meaning : checked.detail);
+      return;
+    }
+    this.#unproven.delete(session);
+    session.challenge = undefined;
+    session.state = 'claiming';
+    this.#admit(session, checked.hello, challenge).catch((error: unknown) => {
+      logger.error('admitting an agent failed', { err: error });
+      this.#end(session, 'internalError');
+    });
+  }
+
+  async #admit(session: Session, hello: HelloBody, challenge: Challenge): Promise<void> {
+    const { overlays, claims, rotateAt } = this.#options;
+    const { org, agentId } = session;
+    session.profile = makeProfile(hello.facts, hello.labels, overlays.labelsOf(org, agentId));
+    session.host = hello.facts.host;
+    session.instance = Buffer.from(hello.instance).toString('hex');
+    session.rotateAtMs = rotateAt();
+    const token = await this.#newToken(session, hello, challenge);
+    if (token !== undefined) this.#newTokens.set(session, token);
+    if (session.state !== 'claiming') return;
+    // The revocation may have come between the upgrade and now.
+    if (overlays.isRevoked(org, agentId)) this.#end(session, 'revoked');
+    else claims().claim(session);
+  }
+
+  /** Tokens made for sessions whose WELCOME is not sent yet. */
+  readonly #newTokens = new WeakMap<Session, string>();
+
+  /** A new token when the old one is past half its life, or when what the agent says of itself has changed and is on record now. */
+  async #newToken(session: Session, hello: HelloBody, challenge: Challenge): Promise<string | undefined> {
+    const { issuer, directory, clock, logger } = this.#options;
+    const { org, agentId, num } = session;
+    const nowMs = clock.now();
+    let digest = factsDigest(hello.facts, hello.labels);
+    const hasChanged = digest !== challenge.factsDigest;
+    if (hasChanged) {
+      const record = { facts: hello.facts, labels: hello.labels, seenAtMs: nowMs };
+      const kept = await directory.recordFacts(org, agentId, record);
+      if (kept.kind === 'unavailable') {
+        logger.warn('changed facts could not be kept', { err: kept.cause });
+        digest = challenge.factsDigest;
+      }
+    }
+    const isDue = needsRenewal(
+      { issuedAtMs: challenge.tokenIssuedAtMs, expiresAtMs: challenge.tokenExpiresAtMs },
+      nowMs,
+    );
+    if (!isDue && digest === challenge.factsDigest) return undefined;
+    return issuer.issue({ org, num, publicKeyX: challenge.publicKey, factsDigest: digest }, nowMs);
+  }
+
+  #welcome(session: Session): void {
+    const token = this.#newTokens.get(session);
+    this.#newTokens.delete(session);
+    const body = encodeBody('welcome', {
+      agentId: session.agentId,
+      epoch: session.epoch,
+      heartbeatMs: LIMITS.heartbeatMs,
+      labels: { ...session.profile?.labels },
+      ...(token === undefined ? {} : { token }),
+    });
+    session.send(encodeFrame(FRAME.welcome, 0, body));
+  }
+
+  #end(session: Session, reason: CloseReason, detail?: string): void {
+    if (session.state === 'closed') return;
+    session.close(reason, detail);
+    // Some transports report the close later; nothing that this session says in between may count.
+    this.closed(session.connection, CLOSE[reason].code);
+  }
+}

@@ -1,0 +1,49 @@
+import { effectiveLabels, endpointLabel } from '@muster/directory';
+import { selectorMatches, type AgentId, type Facts, type Labels, type Selector } from '@muster/protocol';
+
+/**
+ * What many sessions have in common: everything that selectors look at except id and host. Fleets have few profiles, so a selector is
+ * evaluated once per profile instead of once per session, and a session costs one reference.
+ */
+export interface Profile {
+  readonly key: string;
+  readonly os: Facts['os'];
+  readonly arch: string;
+  readonly version: string;
+  /** What the agents say of themselves; kept so that operators' labels can change under a session. */
+  readonly agentLabels: Labels;
+  /** What counts. */
+  readonly labels: Labels;
+}
+
+/** A profile with its key: equal ones have equal keys. */
+export function makeProfile(
+  facts: { readonly os: Facts['os']; readonly arch: string; readonly agentVersion: string },
+  agentLabels: Labels,
+  operatorLabels: Labels,
+): Profile {
+  const { os, arch, agentVersion: version } = facts;
+  const labels = effectiveLabels(agentLabels, operatorLabels);
+  const key = JSON.stringify([os, arch, version, sortedEntries(agentLabels), sortedEntries(labels)]);
+  return { key, os, arch, version, agentLabels, labels };
+}
+
+function sortedEntries(labels: Labels): [string, string][] {
+  return Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Whether a selector looks at what differs within a profile. */
+export function isPerEndpoint(selector: Selector): boolean {
+  return selector.some(({ key }) => key === 'id' || key === 'host');
+}
+
+/** Whether a live session with this profile, id and host is selected. */
+export function profileMatches(
+  selector: Selector,
+  profile: Profile,
+  endpoint: { readonly agentId: AgentId; readonly host: string } = { agentId: '' as AgentId, host: '' },
+): boolean {
+  const { os, arch, version, labels } = profile;
+  const facts = { host: endpoint.host, os, arch, agentVersion: version, osName: '', osVersion: '' };
+  return selectorMatches(selector, endpointLabel({ agentId: endpoint.agentId, facts, labels }, 'live'));
+}

@@ -1,0 +1,63 @@
+import type { Clock, Timer } from '@muster/runtime';
+import type { FrontDesk } from './front-desk.js';
+import type { Hub } from './hub.js';
+import type { Session } from './session.js';
+
+export interface RotationOptions {
+  readonly hub: Hub;
+  readonly frontDesk: FrontDesk;
+  readonly clock: Clock;
+  readonly maxAgeMs: number;
+  readonly random?: () => number;
+}
+
+const SWEEP_MS = 5_000;
+/** How long an agent has to open its next session before the old one is closed. */
+const GRACE_MS = 60_000;
+
+/**
+ * Moves sessions gently: each has a jittered maximum age, after which its agent is asked to open the next one, wherever the load balancer
+ * sends it. Without this, all agents stay on whichever gateway was up first.
+ */
+export class Rotation {
+  readonly #options: RotationOptions;
+  readonly #random: () => number;
+  readonly #asked = new Map<Session, number>();
+  #timer: Timer | undefined;
+
+  constructor(options: RotationOptions) {
+    this.#options = options;
+    this.#random = options.random ?? Math.random;
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.setInterval(() => this.sweep(), SWEEP_MS);
+  }
+
+  stop(): void {
+    this.#options.clock.clear(this.#timer);
+  }
+
+  /** When a session that begins now is to move: between three quarters and all of the maximum age. */
+  rotateAt(): number {
+    const { clock, maxAgeMs } = this.#options;
+    return clock.monotonic() + maxAgeMs * (0.75 + this.#random() / 4);
+  }
+
+  sweep(): void {
+    const { hub, frontDesk, clock } = this.#options;
+    const nowMs = clock.monotonic();
+    for (const [session, askedAtMs] of this.#asked) {
+      if (session.state !== 'closed' && nowMs - askedAtMs < GRACE_MS) continue;
+      this.#asked.delete(session);
+      if (session.state !== 'closed') frontDesk.end(session, 'sessionAge');
+    }
+    const due: Session[] = [];
+    for (const session of hub.sessions()) {
+      if (session.rotateAtMs > nowMs || this.#asked.has(session)) continue;
+      this.#asked.set(session, nowMs);
+      due.push(session);
+    }
+    if (due.length > 0) frontDesk.askToMove(due, { spreadMs: SWEEP_MS, reason: 'session_age' });
+  }
+}

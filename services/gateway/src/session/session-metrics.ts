@@ -1,0 +1,27 @@
+import type { Metrics } from '@muster/runtime';
+
+/** What sessions count. */
+export function createSessionMetrics(
+  metrics: Metrics,
+  live: { readonly sessions: () => number; readonly connections: () => number },
+) {
+  metrics.gauge({
+    name: 'muster_gateway_live_sessions',
+    help: 'Sessions that are ready.',
+    collect: (gauge) => gauge.set(live.sessions()),
+  });
+  metrics.gauge({
+    name: 'muster_gateway_open_connections',
+    help: 'WebSocket connections, with those that have not proven who they are.',
+    collect: (gauge) => gauge.set(live.connections()),
+  });
+  return {
+    closed: metrics.counter({
+      name: 'muster_gateway_closed_connections_total',
+      help: 'Closed WebSocket connections by close code.',
+      labels: ['code'],
+    }),
+  };
+}
+
+export type SessionMetrics = ReturnType<typeof createSessionMetrics>;

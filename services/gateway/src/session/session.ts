@@ -1,0 +1,78 @@
+import { CLOSE, encodeBody, encodeFrame, FRAME, type AgentId, type CloseReason, type OrgId } from '@muster/protocol';
+import type { Connection, SendResult } from '../transport/transport.js';
+import type { Profile } from './profile.js';
+
+/**
+ *     challenged ──hello──▶ claiming ──epoch──▶ ready
+ *          │                   │                  │
+ *          └───────────────────┴──────────────────┴──▶ closed
+ */
+export type SessionState = 'challenged' | 'claiming' | 'ready' | 'closed';
+
+/** What the hello is checked against; dropped once it was. */
+export interface Challenge {
+  readonly nonce: Uint8Array;
+  readonly token: string;
+  readonly publicKey: string;
+  readonly factsDigest: string;
+  readonly tokenIssuedAtMs: number;
+  readonly tokenExpiresAtMs: number;
+  /** Monotonic. */
+  readonly deadlineMs: number;
+  bytes: number;
+}
+
+/** What the upgrade established about the peer. */
+export interface Ticket {
+  readonly org: OrgId;
+  readonly agentId: AgentId;
+  readonly num: number;
+  readonly challenge: Challenge;
+}
+
+/**
+ * One agent's presence on this gateway. There are tens of thousands of these: keep it small, share what can be shared, and keep
+ * timers out of it.
+ */
+export class Session {
+  readonly org: OrgId;
+  readonly agentId: AgentId;
+  readonly num: number;
+  readonly connection: Connection;
+  readonly connectedAtMs: number;
+  state: SessionState = 'challenged';
+  challenge: Challenge | undefined;
+  profile: Profile | undefined;
+  host = '';
+  /** The machine, in hex. */
+  instance = '';
+  /** 0 until the registry gave one. */
+  epoch = 0;
+  /** False while the registry has not confirmed the epoch: it was away when the session began. */
+  claimed = false;
+  /** Monotonic; when the session is asked to move. */
+  rotateAtMs = 0;
+
+  constructor(ticket: Ticket, connection: Connection, connectedAtMs: number) {
+    this.org = ticket.org;
+    this.agentId = ticket.agentId;
+    this.num = ticket.num;
+    this.challenge = ticket.challenge;
+    this.connection = connection;
+    this.connectedAtMs = connectedAtMs;
+  }
+
+  send(frame: Uint8Array): SendResult {
+    return this.state === 'closed' ? 'closed' : this.connection.send(frame);
+  }
+
+  /** Tells the agent why, then closes with the reason's code. Leads to the transport's `closed`, once. */
+  close(reason: CloseReason, detail: string = CLOSE[reason].meaning): void {
+    if (this.state === 'closed') return;
+    const body = encodeBody('error', { code: reason, message: detail.slice(0, 500) });
+    this.connection.cork(() => {
+      this.connection.send(encodeFrame(FRAME.error, 0, body));
+      this.connection.close(CLOSE[reason].code, reason);
+    });
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The port to sockets: it moves bytes and knows nothing of frames, tokens or queries.
+ *
+ * Ordering: what one connection sends arrives in order, and so does what is sent to it. `open` comes before any `message`, `closed` comes
+ * exactly once and last. Handlers run synchronously from the event loop and must not block or throw.
+ *
+ * What the caller owes: copy a message before the handler returns, its bytes are reused after it.
+ */
+export interface Transport {
+  /** Starts to listen; resolves to the port that was bound. Rejects when it cannot be bound. */
+  listen(): Promise<number>;
+  /** Closes the listening socket; connections stay. Idempotent. */
+  stopListening(): void;
+  /** Ends what is left, without close frames. Idempotent. */
+  stop(): void;
+  /** Sends the same bytes to every connection that is subscribed to the topic. */
+  publish(topic: string, frame: Uint8Array): void;
+}
+
+/** `dropped`: the peer does not read and its buffer is full; the connection is being closed for it. `closed`: it is gone. */
+export type SendResult = 'sent' | 'dropped' | 'closed';
+
+export interface Connection {
+  /** The peer's address; as a trusted proxy told it, if one did. */
+  readonly address: string;
+  /** Sends one binary message. Never blocks, never throws. */
+  send(frame: Uint8Array): SendResult;
+  /** Sends a close frame and ends the connection. Idempotent. */
+  close(code: number, reason: string): void;
+  /** Receives everything published to the topic from now on, until it closes. */
+  subscribe(topic: string): void;
+  /** Runs `send` calls together, as few writes as possible. */
+  cork(run: () => void): void;
+}
+
+/** What the caller keeps for a connection: whatever `upgrade` made of the request. */
+export interface TransportHandlers<Ticket> {
+  /** Decides over a WebSocket upgrade, on any path. */
+  upgrade(request: UpgradeRequest): Promise<UpgradeDecision<Ticket>>;
+  open(connection: Connection, ticket: Ticket): void;
+  message(connection: Connection, data: Uint8Array, isBinary: boolean): void;
+  closed(connection: Connection, code: number): void;
+  /** Answers any request that is not an upgrade. */
+  http(request: HttpRequest): Promise<HttpReply>;
+}
+
+export interface UpgradeRequest {
+  readonly path: string;
+  readonly address: string;
+  readonly protocols: readonly string[];
+  readonly authorization: string | undefined;
+}
+
+export type UpgradeDecision<Ticket> =
+  | { readonly kind: 'accept'; readonly protocol: string; readonly ticket: Ticket }
+  | { readonly kind: 'refuse'; readonly reply: HttpReply };
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly address: string;
+  readonly authorization: string | undefined;
+  readonly contentType: string | undefined;
+  readonly body: Uint8Array;
+}
+
+export interface HttpReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface TransportOptions {
+  readonly host: string;
+  readonly port: number;
+  /** PEM files; plain TCP without them. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** Addresses of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly frameBytes: number;
+  readonly httpBodyBytes: number;
+  /** A connection that sent nothing for so long is closed. */
+  readonly silenceMs: number;
+  /** What may wait in memory for one peer that does not read. */
+  readonly backpressureBytes: number;
+}
+
+/** The reason phrases that we use; uWebSockets wants the whole status line. */
+export const STATUS_TEXT: Readonly<Record<number, string>> = {
+  200: 'OK',
+  201: 'Created',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  426: 'Upgrade Required',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+/** The client's address: the last hop that no trusted proxy added, or the socket's peer. */
+export function clientAddress(peer: string, forwardedFor: string | undefined, trusted: readonly string[]): string {
+  if (forwardedFor === undefined || !trusted.includes(peer)) return peer;
+  const hops = forwardedFor.split(',').map((hop) => hop.trim());
+  for (let hop = hops.pop(); hop !== undefined; hop = hops.pop())
+    if (!trusted.includes(hop) && hop !== '') return hop.slice(0, 64);
+  return peer;
+}
+
+/** Splits a `Sec-WebSocket-Protocol` header. */
+export function splitProtocols(header: string | undefined): string[] {
+  return (header ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}

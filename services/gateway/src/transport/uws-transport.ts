@@ -1,0 +1,241 @@
+import type * as Uws from 'uWebSockets.js';
+import {
+  clientAddress,
+  splitProtocols,
+  STATUS_TEXT,
+  type Connection,
+  type HttpReply,
+  type SendResult,
+  type Transport,
+  type TransportHandlers,
+  type TransportOptions,
+  type UpgradeDecision,
+} from './transport.js';
+
+/** uWebSockets copies the members of its user data object, so it gets exactly one. */
+interface UserData<Ticket> {
+  readonly held: { readonly address: string; readonly ticket: Ticket; connection?: UwsConnection };
+}
+
+const DROPPED = 2;
+
+/** Per connection this is all that our side keeps, besides what the caller's ticket holds. */
+class UwsConnection implements Connection {
+  readonly address: string;
+  // Cleared on close: uWebSockets throws when a socket is used after that.
+  #socket: Uws.WebSocket<unknown> | undefined;
+
+  constructor(socket: Uws.WebSocket<unknown>, address: string) {
+    this.#socket = socket;
+    this.address = address;
+  }
+
+  send(frame: Uint8Array): SendResult {
+    if (this.#socket === undefined) return 'closed';
+    return this.#socket.send(frame, true, false) === DROPPED ? 'dropped' : 'sent';
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket?.end(code, reason);
+  }
+
+  subscribe(topic: string): void {
+    this.#socket?.subscribe(topic);
+  }
+
+  cork(run: () => void): void {
+    if (this.#socket === undefined) run();
+    else this.#socket.cork(run);
+  }
+
+  detach(): void {
+    this.#socket = undefined;
+  }
+}
+
+/** The fast transport. Made by `chooseTransport`, which loads the native module. */
+export class UwsTransport<Ticket> implements Transport {
+  readonly #uws: typeof Uws;
+  readonly #app: Uws.TemplatedApp;
+  readonly #options: TransportOptions;
+  #listening: Uws.us_listen_socket | undefined;
+  #stopped = false;
+
+  constructor(uws: typeof Uws, options: TransportOptions, handlers: TransportHandlers<Ticket>) {
+    this.#uws = uws;
+    this.#options = options;
+    const { tls } = options;
+    this.#app =
+      tls === undefined
+        ? uws.App()
+        : uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile, ssl_prefer_low_memory_usage: true });
+    this.#app.ws<UserData<Ticket>>('/*', {
+      compression: uws.DISABLED,
+      maxPayloadLength: options.frameBytes,
+      maxBackpressure: options.backpressureBytes,
+      closeOnBackpressureLimit: 1,
+      // Between 8 and 960 s; agents ping more often than this, so the server need not.
+      idleTimeout: Math.min(960, Math.max(8, Math.round(options.silenceMs / 1_000))),
+      sendPingsAutomatically: false,
+      upgrade: (res, req, context) => void this.#upgrade(res, req, { handlers, context }),
+      open: (socket) => {
+        const { held } = socket.getUserData();
+        held.connection = new UwsConnection(socket, held.address);
+        handlers.open(held.connection, held.ticket);
+      },
+      message: (socket, data, isBinary) => {
+        const { connection } = socket.getUserData().held;
+        if (connection !== undefined) handlers.message(connection, new Uint8Array(data), isBinary);
+      },
+      close: (socket, code) => {
+        const { connection } = socket.getUserData().held;
+        if (connection === undefined) return;
+        connection.detach();
+        handlers.closed(connection, code);
+      },
+    });
+    this.#app.any('/*', (res, req) => this.#http(res, req, handlers));
+  }
+
+  listen(): Promise<number> {
+    const { host, port } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#app.listen(host, port, (socket) => {
+        if (socket === false) {
+          reject(new Error(`cannot listen on ${host}:${port}`));
+          return;
+        }
+        this.#listening = socket;
+        resolve(this.#uws.us_socket_local_port(socket as unknown as Uws.us_socket));
+      });
+    });
+  }
+
+  stopListening(): void {
+    if (this.#listening !== undefined) this.#uws.us_listen_socket_close(this.#listening);
+    this.#listening = undefined;
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#listening = undefined;
+    this.#app.close();
+  }
+
+  publish(topic: string, frame: Uint8Array): void {
+    this.#app.publish(topic, frame, true, false);
+  }
+
+  async #upgrade(
+    res: Uws.HttpResponse,
+    req: Uws.HttpRequest,
+    { handlers, context }: { handlers: TransportHandlers<Ticket>; context: Uws.us_socket_context_t },
+  ): Promise<void> {
+    const aborted = watchAbort(res);
+    const address = this.#address(res, req);
+    const key = req.getHeader('sec-websocket-key');
+    const extensions = req.getHeader('sec-websocket-extensions');
+    const version = req.getHeader('sec-websocket-version');
+    const request = {
+      path: req.getUrl(),
+      address,
+      protocols: splitProtocols(req.getHeader('sec-websocket-protocol')),
+      authorization: headerOf(req, 'authorization'),
+    };
+    const decision = await decide(handlers, request, version);
+    if (aborted()) return;
+    res.cork(() => {
+      if (decision.kind === 'refuse') {
+        respond(res, decision.reply);
+        return;
+      }
+      const held = { address, ticket: decision.ticket };
+      res.upgrade<UserData<Ticket>>({ held }, key, decision.protocol, extensions, context);
+    });
+  }
+
+  #http(res: Uws.HttpResponse, req: Uws.HttpRequest, handlers: TransportHandlers<Ticket>): void {
+    const aborted = watchAbort(res);
+    const head = {
+      method: req.getMethod().toUpperCase(),
+      path: req.getUrl(),
+      address: this.#address(res, req),
+      authorization: headerOf(req, 'authorization'),
+      contentType: headerOf(req, 'content-type'),
+    };
+    const chunks: Buffer[] = [];
+    let size = 0;
+    let answered = false;
+    const answer = async (reply: Promise<HttpReply>): Promise<void> => {
+      answered = true;
+      const settled = await reply.catch(() => FAILED);
+      if (!aborted()) res.cork(() => respond(res, settled));
+    };
+    res.onData((chunk, isLast) => {
+      if (answered) return;
+      size += chunk.byteLength;
+      if (size > this.#options.httpBodyBytes) {
+        void answer(Promise.resolve(TOO_LARGE));
+        return;
+      }
+      // The chunk's memory is reused after this callback.
+      if (chunk.byteLength > 0) chunks.push(Buffer.from(new Uint8Array(chunk)));
+      if (isLast) void answer(handlers.http({ ...head, body: Buffer.concat(chunks) }));
+    });
+  }
+
+  #address(res: Uws.HttpResponse, req: Uws.HttpRequest): string {
+    const peer = plainAddress(Buffer.from(res.getRemoteAddressAsText()).toString());
+    return clientAddress(peer, headerOf(req, 'x-forwarded-for'), this.#options.trustedProxies);
+  }
+}
+
+const TOO_LARGE: HttpReply = { status: 413, headers: { connection: 'close' }, body: '' };
+const FAILED: HttpReply = { status: 500, headers: {}, body: '' };
+
+async function decide<Ticket>(
+  handlers: TransportHandlers<Ticket>,
+  request: Parameters<TransportHandlers<Ticket>['upgrade']>[0],
+  version: string,
+): Promise<UpgradeDecision<Ticket>> {
+  // RFC 6455 §4.4: an unsupported version is answered with the one that is.
+  if (version !== '13')
+    return { kind: 'refuse', reply: { status: 426, headers: { 'sec-websocket-version': '13' }, body: '' } };
+  try {
+    return await handlers.upgrade(request);
+  } catch {
+    return { kind: 'refuse', reply: FAILED };
+  }
+}
+
+function watchAbort(res: Uws.HttpResponse): () => boolean {
+  let isAborted = false;
+  res.onAborted(() => {
+    isAborted = true;
+  });
+  return () => isAborted;
+}
+
+function respond(res: Uws.HttpResponse, reply: HttpReply): void {
+  res.writeStatus(`${reply.status} ${STATUS_TEXT[reply.status] ?? 'Unknown'}`);
+  for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
+  res.end(reply.body, reply.headers['connection'] === 'close');
+}
+
+function headerOf(req: Uws.HttpRequest, name: string): string | undefined {
+  const value = req.getHeader(name);
+  return value === '' ? undefined : value;
+}
+
+/** uWebSockets writes IPv4 peers of a dual-stack socket as full IPv6; people and proxies' lists use the short form. */
+function plainAddress(text: string): string {
+  const mapped = /^(?:0{4}:){5}ffff:([0-9a-f]{2})([0-9a-f]{2}):([0-9a-f]{2})([0-9a-f]{2})$/i.exec(text);
+  if (mapped !== null) {
+    return mapped
+      .slice(1)
+      .map((part) => Number.parseInt(part, 16))
+      .join('.');
+  }
+  return text === '0000:0000:0000:0000:0000:0000:0000:0001' ? '::1' : text;
+}

@@ -1,0 +1,211 @@
+import { readFileSync } from 'node:fs';
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import {
+  clientAddress,
+  splitProtocols,
+  type Connection,
+  type HttpReply,
+  type SendResult,
+  type Transport,
+  type TransportHandlers,
+  type TransportOptions,
+} from './transport.js';
+
+class WsConnection implements Connection {
+  readonly address: string;
+  readonly topics = new Set<string>();
+  heardAtMs = Date.now();
+  readonly #socket: WebSocket;
+  readonly #backpressureBytes: number;
+
+  constructor(socket: WebSocket, address: string, backpressureBytes: number) {
+    this.#socket = socket;
+    this.address = address;
+    this.#backpressureBytes = backpressureBytes;
+  }
+
+  send(frame: Uint8Array): SendResult {
+    if (this.#socket.readyState !== this.#socket.OPEN) return 'closed';
+    if (this.#socket.bufferedAmount > this.#backpressureBytes) {
+      this.#socket.terminate();
+      return 'dropped';
+    }
+    this.#socket.send(frame, { binary: true, compress: false });
+    return 'sent';
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.close(code, reason);
+  }
+
+  subscribe(topic: string): void {
+    this.topics.add(topic);
+  }
+
+  cork(run: () => void): void {
+    run();
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+}
+
+/** The portable transport: slower and larger, but it runs where the native module cannot be loaded. */
+export class WsTransport<Ticket> implements Transport {
+  readonly #options: TransportOptions;
+  readonly #handlers: TransportHandlers<Ticket>;
+  readonly #server: Server;
+  readonly #sockets: WebSocketServer;
+  readonly #connections = new Set<WsConnection>();
+  readonly #accepted = new WeakMap<IncomingMessage, string>();
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(options: TransportOptions, handlers: TransportHandlers<Ticket>) {
+    this.#options = options;
+    this.#handlers = handlers;
+    const { tls } = options;
+    this.#server =
+      tls === undefined
+        ? createServer()
+        : createTlsServer({ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) });
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: options.frameBytes,
+      perMessageDeflate: false,
+      handleProtocols: (_protocols, request) => this.#accepted.get(request) ?? false,
+    });
+    this.#server.on('request', (request, response) => void this.#http(request, response));
+    this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
+    this.#server.on('clientError', (_error, socket) => socket.destroy());
+  }
+
+  async listen(): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(this.#options.port, this.#options.host, resolve);
+    });
+    this.#sweep = setInterval(() => this.#endSilent(), Math.min(5_000, this.#options.silenceMs / 4));
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  stopListening(): void {
+    this.#server.close();
+  }
+
+  stop(): void {
+    clearInterval(this.#sweep);
+    this.#server.close();
+    this.#server.closeAllConnections();
+    for (const connection of this.#connections) connection.terminate();
+  }
+
+  publish(topic: string, frame: Uint8Array): void {
+    for (const connection of this.#connections) if (connection.topics.has(topic)) connection.send(frame);
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    const address = this.#address(request);
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    try {
+      const decision = await this.#handlers.upgrade({
+        path,
+        address,
+        protocols: splitProtocols(request.headers['sec-websocket-protocol']),
+        authorization: request.headers.authorization,
+      });
+      if (decision.kind === 'refuse') {
+        refuse(socket, decision.reply);
+        return;
+      }
+      this.#accepted.set(request, decision.protocol);
+      this.#sockets.handleUpgrade(request, socket, head, (webSocket) =>
+        this.#open(webSocket, address, decision.ticket),
+      );
+    } catch {
+      refuse(socket, { status: 500, headers: {}, body: '' });
+    }
+  }
+
+  #open(socket: WebSocket, address: string, ticket: Ticket): void {
+    const connection = new WsConnection(socket, address, this.#options.backpressureBytes);
+    this.#connections.add(connection);
+    socket.on('message', (data: RawData, isBinary: boolean) => {
+      connection.heardAtMs = Date.now();
+      this.#handlers.message(connection, bytesOf(data), isBinary);
+    });
+    socket.on('ping', () => {
+      connection.heardAtMs = Date.now();
+    });
+    // ws closes by itself with the right code on protocol errors; the event is only to be taken.
+    socket.on('error', () => undefined);
+    socket.on('close', (code: number) => {
+      this.#connections.delete(connection);
+      this.#handlers.closed(connection, code);
+    });
+    this.#handlers.open(connection, ticket);
+  }
+
+  async #http(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const body = await readBody(request, this.#options.httpBodyBytes);
+      const reply: HttpReply =
+        body === undefined
+          ? { status: 413, headers: { connection: 'close' }, body: '' }
+          : await this.#handlers.http({
+              method: request.method ?? 'GET',
+              path: (request.url ?? '/').split('?', 1)[0] ?? '/',
+              address: this.#address(request),
+              authorization: request.headers.authorization,
+              contentType: request.headers['content-type'],
+              body,
+            });
+      response.writeHead(reply.status, reply.headers).end(reply.body);
+    } catch {
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    }
+  }
+
+  #endSilent(): void {
+    const oldest = Date.now() - this.#options.silenceMs;
+    for (const connection of this.#connections) if (connection.heardAtMs < oldest) connection.terminate();
+  }
+
+  #address(request: IncomingMessage): string {
+    const peer = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+    const forwarded = request.headers['x-forwarded-for'];
+    return clientAddress(
+      peer,
+      Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
+      this.#options.trustedProxies,
+    );
+  }
+}
+
+function bytesOf(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limit) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function refuse(socket: Duplex, reply: HttpReply): void {
+  const headers = { ...reply.headers, connection: 'close', 'content-length': String(Buffer.byteLength(reply.body)) };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n${lines.join('')}\r\n${reply.body}`);
+}
