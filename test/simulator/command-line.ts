@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { FleetOptions } from './fleet-options.js';
+
+export const USAGE = `npm run simulate -- [options]
+
+  --agents N            how many endpoints (default 1000; up to 19,000 per process)
+  --processes N         spread them over this many processes (default: as many as needed)
+  --gateway URL         wss:// or ws:// URL of a gateway; may be repeated
+  --ca FILE             PEM of the authority to trust
+  --enroll-secret TEXT  the org's enrolment secret
+  --org NAME
+  --rate N              connections begun per second (default 2000)
+  --seed N              same seed, same machines and keys (default 1)
+  --slow P              share (0 to 1) of agents that answer late, --slow-ms N by how much (default 3000)
+  --failing P           share that reports an error
+  --silent P            share that never answers
+  --disappearing P      share that drops its connection when asked
+  --labels K=V,K=V      labels for all of them, besides site, env and role
+  --uniform             all of one image, so that all answer alike
+  --keys FILE           keep identities there: a second start does not enrol again
+
+What is not given is read from .muster/local.json, which a local stack (npm start) writes.`;
+
+/** What was asked for on the command line. */
+export interface CommandLine {
+  readonly fleet: FleetOptions;
+  readonly processes: number;
+  readonly keysFile: string | undefined;
+}
+
+/** Descriptors are commonly limited to 20,000 per process, and a process needs some for itself. */
+const AGENTS_PER_PROCESS = 19_000;
+
+const OPTIONS = {
+  agents: { type: 'string', default: '1000' },
+  processes: { type: 'string' },
+  gateway: { type: 'string', multiple: true },
+  ca: { type: 'string' },
+  'enroll-secret': { type: 'string' },
+  org: { type: 'string' },
+  rate: { type: 'string', default: '2000' },
+  seed: { type: 'string', default: '1' },
+  slow: { type: 'string', default: '0' },
+  'slow-ms': { type: 'string', default: '3000' },
+  failing: { type: 'string', default: '0' },
+  silent: { type: 'string', default: '0' },
+  disappearing: { type: 'string', default: '0' },
+  labels: { type: 'string', default: '' },
+  uniform: { type: 'boolean', default: false },
+  keys: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const;
+
+/** Reads the arguments; `help` when help was asked for. Throws an `Error` whose message is for the person who typed them. */
+export function readCommandLine(args: readonly string[], folder: string): CommandLine | 'help' {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true });
+  if (values.help) return 'help';
+  const local = findLocal(folder);
+  const gateways = values.gateway ?? local?.gatewayUrls ?? [];
+  const [first, ...rest] = gateways;
+  const secret = values['enroll-secret'] ?? local?.enrollSecret;
+  const org = values.org ?? local?.org;
+  if (first === undefined || secret === undefined || org === undefined) {
+    throw new Error('no stack runs here: give --gateway, --enroll-secret and --org, or start one with npm start');
+  }
+  // A gateway named by hand has nothing to do with the CA of the stack that runs here.
+  const caPath = values.ca ?? (values.gateway === undefined ? local?.caPath : undefined);
+  const agents = wholeNumber('agents', values.agents);
+  return {
+    processes: wholeNumber('processes', values.processes ?? String(Math.ceil(agents / AGENTS_PER_PROCESS))),
+    keysFile: values.keys,
+    fleet: {
+      gateways: [first, ...rest],
+      org,
+      enrolSecret: secret,
+      agents,
+      ...(caPath !== undefined && { ca: readFileSync(caPath, 'utf8') }),
+      seed: wholeNumber('seed', values.seed, 0),
+      connectsPerSecond: wholeNumber('rate', values.rate),
+      behaviour: {
+        slow: Number(values.slow),
+        failing: Number(values.failing),
+        silent: Number(values.silent),
+        disappearing: Number(values.disappearing),
+      },
+      slowMs: wholeNumber('slow-ms', values['slow-ms'], 0),
+      labels: readLabels(values.labels),
+      uniform: values.uniform,
+    },
+  };
+}
+
+function wholeNumber(name: string, text: string, min = 1): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < min)
+    throw new Error(`--${name} takes a whole number from ${min}, not "${text}"`);
+  return value;
+}
+
+function readLabels(text: string): Record<string, string> {
+  const pairs = text.split(',').filter((pair) => pair !== '');
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [key, value, ...more] = pair.split('=');
+      if (!key || value === undefined || more.length > 0)
+        throw new Error(`--labels takes key=value pairs, not "${pair}"`);
+      return [key, value];
+    }),
+  );
+}
+
+interface LocalStack {
+  readonly gatewayUrls?: readonly string[];
+  readonly caPath?: string;
+  readonly enrollSecret?: string;
+  readonly org?: string;
+}
+
+/** What a local stack that runs in this folder or above it has written. */
+function findLocal(folder: string): LocalStack | undefined {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    try {
+      return JSON.parse(readFileSync(join(at, '.muster', 'local.json'), 'utf8')) as LocalStack;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    if (dirname(at) === at) return undefined;
+  }
+}

@@ -1,0 +1,208 @@
+import type { QueryBody } from '@muster/protocol';
+import { SimulatedAgent, type AgentStatus } from './agent.js';
+import type { AnswerSource } from './answer.js';
+import { behaviourOf } from './behaviour.js';
+import { Enrolment, type Identity } from './enrolment.js';
+import type { FleetContext } from './fleet-context.js';
+import { completeFleetOptions, type CompleteFleetOptions, type FleetOptions } from './fleet-options.js';
+import { FleetStats } from './fleet-stats.js';
+import { makeMachine, type Machine } from './machine/machine.js';
+import { Pacer } from './pacer.js';
+import { QueryReader } from './query-reader.js';
+import { seededUnit } from './seeded.js';
+import { sourceAddress } from './source-address.js';
+import { SqlAnswers } from './sql-answers.js';
+import { httpUrlOf, targetsOf } from './targets.js';
+import { sumUp, type ExpectedResult } from './truth.js';
+import type { OpenOptions, Target } from './wire/raw-web-socket.js';
+
+const BEAT_MS = 1_000;
+/** A fleet's agents are looked at in this many groups, one group per beat, so that no beat is a burst. */
+const BEAT_GROUPS = 4;
+const ENROLMENTS_IN_PARALLEL = 32;
+const REENROL_DELAY_MS = 5_000;
+
+/** Many simulated endpoints in this process, over the real protocol. */
+export class Fleet {
+  readonly stats = new FleetStats();
+  readonly #options: CompleteFleetOptions;
+  readonly #enrolment: Enrolment;
+  readonly #pacer: Pacer;
+  readonly #targets: readonly [Target, ...Target[]];
+  readonly #reader = new QueryReader();
+  readonly #agents: SimulatedAgent[] = [];
+  readonly #waiters = new Set<() => void>();
+  #answers: SqlAnswers | undefined;
+  #coarseNowMs = Date.now();
+  #beat = 0;
+  #beats: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: FleetOptions) {
+    this.#options = completeFleetOptions(options);
+    const { gateways, ca, org, enrolSecret, seed, connectsPerSecond, connectsInFlight } = this.#options;
+    this.#targets = targetsOf(gateways, ca);
+    this.#pacer = new Pacer(connectsPerSecond, connectsInFlight);
+    this.#enrolment = new Enrolment({
+      gateway: httpUrlOf(gateways[0]),
+      ...(ca !== undefined && { ca }),
+      org,
+      secret: enrolSecret,
+      seed,
+      parallel: ENROLMENTS_IN_PARALLEL,
+    });
+  }
+
+  get agents(): readonly SimulatedAgent[] {
+    return this.#agents;
+  }
+
+  /** Enrols and connects all agents; resolves when each is ready or stays away. Rejects when one cannot enrol. */
+  async start(signal?: AbortSignal): Promise<void> {
+    this.#answers = await SqlAnswers.create();
+    const context = this.#context(this.#answers);
+    this.#beats = setInterval(() => this.#onBeat(), BEAT_MS / BEAT_GROUPS);
+    const { agents, firstIndex } = this.#options;
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (next < agents && !this.#stopped && signal?.aborted !== true) {
+        const index = firstIndex + next;
+        next += 1;
+        await this.#addAgent(index, context);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(agents, ENROLMENTS_IN_PARALLEL) }, worker));
+    await this.waitFor(() => this.count('ready') + this.count('away') >= this.#agents.length, signal);
+  }
+
+  /** Closes all connections in order and lets the process end. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#beats);
+    this.#pacer.stop();
+    for (const agent of this.#agents) agent.stop();
+    this.#enrolment.stop();
+    this.#answers?.close();
+    for (const waiter of this.#waiters) waiter();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** How many agents are in this state now. */
+  count(status: AgentStatus): number {
+    return this.stats.agents[status];
+  }
+
+  /** Resolves when the condition holds; it is looked at whenever an agent settles, and at every beat. */
+  async waitFor(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    while (!condition() && !this.#stopped) {
+      signal?.throwIfAborted();
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          this.#waiters.delete(wake);
+          signal?.removeEventListener('abort', wake);
+          resolve();
+        };
+        this.#waiters.add(wake);
+        signal?.addEventListener('abort', wake, { once: true });
+      });
+    }
+  }
+
+  /** Drops the connections of a share of the ready agents at once and for good; returns those agents. The seed says which. */
+  kill(share: number): SimulatedAgent[] {
+    const { seed } = this.#options;
+    const ready = this.#agents.filter((agent) => agent.status === 'ready');
+    const order = ready.map((agent) => ({ agent, rank: seededUnit(seed, agent.machine.index, 'kill') }));
+    order.sort((a, b) => a.rank - b.rank);
+    const killed = order.slice(0, Math.round(ready.length * share)).map(({ agent }) => agent);
+    for (const agent of killed) agent.kill();
+    return killed;
+  }
+
+  /**
+   * What the selected agents must come to for a question; by default those that are ready and behave normally or slowly.
+   * `columns` is the number of columns that the question has.
+   */
+  expected(sql: string, columns: number, selects: (agent: SimulatedAgent) => boolean = answersAtAll): ExpectedResult {
+    const answers = this.#answers;
+    if (answers === undefined) throw new Error('the fleet was not started');
+    const chosen = this.#agents.filter(selects);
+    return sumUp(
+      chosen.map((agent) => answers.truth(agent.machine, sql)),
+      columns,
+    );
+  }
+
+  /** Identities by index, for a later run with the same seed. */
+  identities(): Map<number, Identity> {
+    return new Map(this.#agents.map((agent) => [agent.machine.index, agent.identity]));
+  }
+
+  async #addAgent(index: number, context: FleetContext): Promise<void> {
+    const { seed, behaviour, identities } = this.#options;
+    const machine = makeMachine(this.#options, index);
+    const identity = identities.get(index) ?? (await this.#enrol(machine));
+    if (this.#stopped) return;
+    const agent = new SimulatedAgent(machine, behaviourOf(behaviour, seed, index), identity, context);
+    this.stats.agents.idle += 1;
+    this.#agents.push(agent);
+    agent.connect();
+  }
+
+  async #enrol(machine: Machine): Promise<Identity> {
+    const identity = await this.#enrolment.enrol(machine);
+    this.stats.enrolled += 1;
+    return identity;
+  }
+
+  #enrolAgain(agent: SimulatedAgent): void {
+    this.#enrol(agent.machine).then(
+      (identity) => {
+        agent.identity = identity;
+        agent.connect();
+      },
+      () => setTimeout(() => agent.connect(), REENROL_DELAY_MS * (1 + Math.random())).unref(),
+    );
+  }
+
+  #onBeat(): void {
+    const now = Date.now();
+    this.#coarseNowMs = now;
+    for (let i = this.#beat; i < this.#agents.length; i += BEAT_GROUPS) this.#agents[i]?.beat(now);
+    this.#beat = (this.#beat + 1) % BEAT_GROUPS;
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const waiter of [...this.#waiters]) waiter();
+  }
+
+  #context(answers: AnswerSource): FleetContext {
+    const targets = this.#targets;
+    const coarseNowMs = (): number => this.#coarseNowMs;
+    const target = (index: number): Target => targets[index % targets.length] ?? targets[0];
+    return {
+      options: this.#options,
+      stats: this.stats,
+      answers,
+      pacer: this.#pacer,
+      get coarseNowMs() {
+        return coarseNowMs();
+      },
+      target,
+      openOptions: (agent, gateway): OpenOptions => {
+        const localAddress = sourceAddress(target(gateway).host, agent.machine.index);
+        return { authorization: agent.identity.token, ...(localAddress !== undefined && { localAddress }) };
+      },
+      readQuery: (body): QueryBody | undefined => this.#reader.read(body),
+      enrolAgain: (agent) => this.#enrolAgain(agent),
+      settled: () => {
+        if (this.#waiters.size > 0) queueMicrotask(() => this.#wake());
+      },
+    };
+  }
+}
+
+function answersAtAll(agent: SimulatedAgent): boolean {
+  return agent.status === 'ready' && (agent.behaviour === 'normal' || agent.behaviour === 'slow');
+}

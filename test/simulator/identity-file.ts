@@ -1,0 +1,35 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { Identity } from './enrolment.js';
+
+interface Kept {
+  readonly org: string;
+  readonly seed: number;
+  readonly agents: readonly (Identity & { readonly index: number })[];
+}
+
+/** Identities kept from an earlier run for the same org and seed; none when there is no file or its tokens are about to expire. */
+export function readIdentities(path: string, org: string, seed: number): Map<number, Identity> {
+  let kept: Kept;
+  try {
+    kept = JSON.parse(readFileSync(path, 'utf8')) as Kept;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
+    throw error;
+  }
+  if (kept.org !== org || kept.seed !== seed) return new Map();
+  const usable = kept.agents.filter((agent) => agent.expiresAtMs > Date.now() + 3_600_000);
+  return new Map(usable.map(({ index, ...identity }) => [index, identity]));
+}
+
+/** Keeps identities, those of other indices in the file too. Readable for the owner only: they are credentials. */
+export function writeIdentities(
+  path: string,
+  org: string,
+  seed: number,
+  identities: ReadonlyMap<number, Identity>,
+): void {
+  const all = new Map([...readIdentities(path, org, seed), ...identities]);
+  const kept: Kept = { org, seed, agents: [...all].map(([index, identity]) => ({ index, ...identity })) };
+  writeFileSync(`${path}.new`, JSON.stringify(kept), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}

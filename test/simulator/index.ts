@@ -1,0 +1,5 @@
+export { Fleet } from './fleet.js';
+export type { FleetOptions } from './fleet-options.js';
+export type { SimulatedAgent, AgentStatus } from './agent.js';
+export type { Behaviour, BehaviourMix } from './behaviour.js';
+export type { ExpectedGroup, ExpectedResult } from './truth.js';

@@ -1,0 +1,73 @@
+import type { Facts, Labels } from '@muster/protocol';
+import { seeded, seededPick, seededUnit, seededWeighted } from '../seeded.js';
+import { PROFILES, UNIFORM_PROFILE, type Profile } from './profile.js';
+
+/** One simulated endpoint; everything about it follows from the fleet's seed and its index. */
+export interface Machine {
+  readonly index: number;
+  readonly seed: number;
+  readonly profile: Profile;
+  /** How far its updates are behind, 0 to 2: machines of one profile and patch level are alike, byte for byte. */
+  readonly patchLevel: number;
+  /** A process that should not be there, and its port. */
+  readonly suspicious: boolean;
+  readonly address: string;
+  readonly facts: Facts;
+  readonly labels: Labels;
+}
+
+export interface MachineOptions {
+  readonly seed: number;
+  /** All of one profile and patch level, so that all answer alike. */
+  readonly uniform: boolean;
+  readonly labels: Labels;
+}
+
+export const SIMULATOR_VERSION = '0.1.0';
+
+const SITES = ['fra', 'ams', 'lon', 'nyc', 'sin'] as const;
+const ROLE_LETTERS = {
+  web: 'web',
+  db: 'db',
+  app: 'app',
+  build: 'ci',
+  office: 'pc',
+  developer: 'dev',
+  directory: 'dc',
+  design: 'art',
+};
+const ENVIRONMENTS = [
+  [70, 'prod'],
+  [20, 'staging'],
+  [10, 'test'],
+] as const;
+
+/** Machine `index` of a fleet. */
+export function makeMachine({ seed, uniform, labels }: MachineOptions, index: number): Machine {
+  const profile = uniform ? UNIFORM_PROFILE : pickProfile(seed, index);
+  const site = seededPick(seed, index, 'site', SITES);
+  const env = seededWeighted(seed, index, 'env', ENVIRONMENTS);
+  const host = `${ROLE_LETTERS[profile.role]}-${site}-${String(index).padStart(5, '0')}`;
+  return {
+    index,
+    seed,
+    profile,
+    patchLevel: uniform ? 0 : seeded(seed, index, 'patch') % 3,
+    suspicious: !uniform && seededUnit(seed, index, 'suspicious') < 0.002,
+    address: `10.${(index >> 14) & 255}.${(index >> 6) & 255}.${(index & 63) + 10}`,
+    facts: {
+      host,
+      os: profile.os,
+      arch: profile.arch,
+      osName: profile.osName,
+      osVersion: profile.osVersion,
+      agentVersion: `${SIMULATOR_VERSION}-sim`,
+    },
+    labels: { site, env, role: profile.role, ...labels },
+  };
+}
+
+function pickProfile(seed: number, index: number): Profile {
+  const [first, ...rest] = PROFILES.map((profile) => [profile.weight, profile] as const);
+  return first === undefined ? UNIFORM_PROFILE : seededWeighted(seed, index, 'profile', [first, ...rest]);
+}

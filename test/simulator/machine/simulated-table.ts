@@ -1,0 +1,37 @@
+import type { SqlValue } from '@muster/protocol';
+import type { Machine } from './machine.js';
+
+export type Row = Readonly<Record<string, SqlValue>>;
+
+/**
+ * A table of a simulated machine. `spread` says which machines have the same rows: those of one image at one patch level, or none
+ * but itself. Answers are kept per image where they can be, because a fleet has few images and many machines.
+ */
+export interface SimulatedTable {
+  readonly spread: 'image' | 'host';
+  readonly rows: (machine: Machine) => readonly Row[];
+}
+
+export type SimulatedTables = ReadonlyMap<string, SimulatedTable>;
+
+export function perImage(rows: (machine: Machine) => readonly Row[]): SimulatedTable {
+  const known = new Map<string, readonly Row[]>();
+  return {
+    spread: 'image',
+    rows: (machine) => {
+      const key = imageOf(machine);
+      let made = known.get(key);
+      if (made === undefined) known.set(key, (made = rows(machine)));
+      return made;
+    },
+  };
+}
+
+export function perHost(rows: (machine: Machine) => readonly Row[]): SimulatedTable {
+  return { spread: 'host', rows };
+}
+
+/** Machines with the same image are alike in everything that is not about the single host. */
+export function imageOf(machine: Machine): string {
+  return `${machine.profile.id}/${machine.patchLevel}`;
+}

@@ -1,0 +1,20 @@
+import { decodeBody, type QueryBody } from '@muster/protocol';
+
+const KEPT = 16;
+
+/**
+ * Decodes QUERY bodies. A gateway sends the same bytes to all its agents, so the last few are remembered: checking a body against a
+ * schema costs as much as everything else an agent does for a query.
+ */
+export class QueryReader {
+  readonly #known: { readonly bytes: Buffer; readonly query: QueryBody | undefined }[] = [];
+
+  read(body: Uint8Array): QueryBody | undefined {
+    for (const entry of this.#known) if (entry.bytes.equals(body)) return entry.query;
+    const decoded = decodeBody('query', body);
+    const query = decoded.ok ? decoded.body : undefined;
+    this.#known.unshift({ bytes: Buffer.from(body), query });
+    if (this.#known.length > KEPT) this.#known.pop();
+    return query;
+  }
+}

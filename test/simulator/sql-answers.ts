@@ -1,0 +1,110 @@
+import { createSqlEngine, TABLES, type ExecuteResult, type SqlEngine, type TableProvider } from '@muster/tables';
+import { DEFAULT_BUDGET, type Budget, type QueryBody } from '@muster/protocol';
+import { RowsAnswer, type Answer, type AnswerSource, type EndedAnswer } from './answer.js';
+import type { Machine } from './machine/machine.js';
+import { MACHINE_TABLES } from './machine/machine-tables.js';
+import { imageOf, type Row } from './machine/simulated-table.js';
+
+/** Statements whose answers are remembered. */
+const STATEMENTS = 64;
+
+interface Statement {
+  /** Whether machines of one image give the same answer. */
+  readonly perImage: boolean;
+  readonly answers: Map<string, Answer>;
+}
+
+/** Gives the rows of the machine whose turn it is. */
+class TurnProvider implements TableProvider {
+  machine: Machine | undefined;
+
+  has(table: string): boolean {
+    return this.machine !== undefined && MACHINE_TABLES[this.machine.profile.os].has(table);
+  }
+
+  // Constraints are left to SQLite, which checks every row anyway: these tables are small and in memory.
+  collect(table: string): Iterable<Row> {
+    return this.machine === undefined
+      ? []
+      : (MACHINE_TABLES[this.machine.profile.os].get(table)?.rows(this.machine) ?? []);
+  }
+}
+
+/**
+ * Answers questions as SQLite does, over the rows of simulated machines: one engine for all of them, which looks at the machine whose
+ * turn it is. What machines of one image share is computed once per image; functions of time or chance then give one value for all.
+ */
+export class SqlAnswers implements AnswerSource {
+  readonly #statements = new Map<string, Statement>();
+  readonly #provider: TurnProvider;
+  readonly #engine: SqlEngine;
+
+  private constructor(engine: SqlEngine, provider: TurnProvider) {
+    this.#engine = engine;
+    this.#provider = provider;
+  }
+
+  static async create(): Promise<SqlAnswers> {
+    const provider = new TurnProvider();
+    const engine = await createSqlEngine({ tables: TABLES, provider, platform: 'this machine' });
+    return new SqlAnswers(engine, provider);
+  }
+
+  answer(machine: Machine, query: Pick<QueryBody, 'sql' | 'budget'>): Answer {
+    const { sql, budget } = query;
+    const statement = this.#statement(sql, budget);
+    const key = `${machine.profile.os} ${imageOf(machine)}`;
+    const known = statement.perImage ? statement.answers.get(key) : undefined;
+    if (known !== undefined) return known;
+    const answer = this.#execute(machine, sql, budget);
+    if (statement.perImage) statement.answers.set(key, answer);
+    return answer;
+  }
+
+  /** What `machine` says to `sql` within the usual budget; for tests that compare. */
+  truth(machine: Machine, sql: string): Answer {
+    return this.answer(machine, { sql, budget: DEFAULT_BUDGET });
+  }
+
+  close(): void {
+    this.#engine.close();
+  }
+
+  #statement(sql: string, budget: Budget): Statement {
+    const key = `${budget.rows} ${budget.bytes} ${sql}`;
+    const known = this.#statements.get(key);
+    if (known !== undefined) return known;
+    const compiled = this.#engine.compile(sql);
+    const perImage = !compiled.ok || compiled.tables.every(isPerImage);
+    const statement: Statement = { perImage, answers: new Map() };
+    this.#statements.set(key, statement);
+    if (this.#statements.size > STATEMENTS) {
+      const [oldest] = this.#statements.keys();
+      if (oldest !== undefined) this.#statements.delete(oldest);
+    }
+    return statement;
+  }
+
+  #execute(machine: Machine, sql: string, budget: Budget): Answer {
+    this.#provider.machine = machine;
+    const chunks: Uint8Array[] = [];
+    const result = this.#engine.execute(sql, {
+      limits: budget,
+      onRows: (rows) => {
+        chunks.push(rows);
+      },
+    });
+    return result.ok ? new RowsAnswer(chunks, result.rows) : ended(result);
+  }
+}
+
+function isPerImage(table: string): boolean {
+  return Object.values(MACHINE_TABLES).every((tables) => tables.get(table)?.spread !== 'host');
+}
+
+function ended(result: Exclude<ExecuteResult, { ok: true }>): EndedAnswer {
+  const { code, message } = result;
+  if (code === 'unsupported_table') return { kind: 'ended', outcome: 'refused', code, message };
+  if (code === 'over_budget') return { kind: 'ended', outcome: 'over_budget', code: result.limit, message };
+  return { kind: 'ended', outcome: 'error', code, message };
+}
