@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import type { Logger } from '@muster/runtime';
+import { startNats, startRedis, type BrokerHandle, type NatsHandle } from '../brokers/index.js';
+import type { RunOptions } from './run-options.js';
+
+/** The brokers a local stack talks to; those it did not start have no handle. */
+export interface LocalBrokers {
+  readonly natsUrl: string;
+  readonly redisUrl: string;
+  readonly nats: NatsHandle | undefined;
+  readonly redis: BrokerHandle | undefined;
+  stop(): Promise<void>;
+}
+
+/** Starts what the options do not point to elsewhere. When one does not start, the other is stopped again. */
+export async function startLocalBrokers(options: RunOptions, logger: Logger): Promise<LocalBrokers> {
+  const dataDir = (name: string): string => join(options.folder, 'data', name);
+  // One after the other: both may have to be installed, and the system's package manager takes one at a time.
+  const nats = options.natsUrl === undefined ? await startNats({ dataDir: dataDir('nats'), logger }) : undefined;
+  try {
+    const redis = options.redisUrl === undefined ? await startRedis({ dataDir: dataDir('redis'), logger }) : undefined;
+    return {
+      natsUrl: options.natsUrl ?? nats?.url ?? '',
+      redisUrl: options.redisUrl ?? redis?.url ?? '',
+      nats,
+      redis,
+      stop: async () => {
+        await Promise.all([nats?.stop(), redis?.stop()]);
+      },
+    };
+  } catch (error) {
+    await nats?.stop();
+    throw error;
+  }
+}

@@ -1,0 +1,139 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createLogger } from '@muster/runtime';
+import { startStack, type Stack } from '../stack/start-stack.js';
+import { startLocalBrokers, type LocalBrokers } from './local-brokers.js';
+import { removeLocalFile, writeLocalFile, type LocalFile } from './local-file.js';
+import { takeRunLock } from './run-lock.js';
+import type { RunOptions } from './run-options.js';
+import { renderScreen } from './screen.js';
+
+/** What `--fresh` forgets: all but the certificates, which somebody may have come to trust. */
+const DATA_FOLDERS = ['data', 'keys', 'logs', 'run'];
+
+/**
+ * The local runner: brokers, then the stack, then one screen; then nothing until a signal. Returns the exit code: 0 after a stop by signal, 1 when
+ * something did not start.
+ */
+export async function runLocal(options: RunOptions): Promise<number> {
+  const { folder } = options;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lock = await takeRunLock(join(folder, 'run.lock'));
+  if (lock.kind === 'held') {
+    console.error(
+      `Muster runs already in ${folder} (process ${lock.pid}). Stop that one first, or use it: npx muster agents`,
+    );
+    return 1;
+  }
+  try {
+    if (options.fresh) {
+      for (const part of DATA_FOLDERS) await rm(join(folder, part), { recursive: true, force: true });
+    }
+    return await new LocalRun(options).run();
+  } finally {
+    await lock.release();
+  }
+}
+
+class LocalRun {
+  readonly #options: RunOptions;
+  readonly #stopAsked: Promise<NodeJS.Signals>;
+  #brokers: LocalBrokers | undefined;
+  #stack: Stack | undefined;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.#stopAsked = new Promise((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+        let count = 0;
+        process.on(signal, () => {
+          count += 1;
+          resolve(signal);
+          // Impatience: the children notice that this process is gone and end by themselves.
+          if (count > 1) process.exit(signal === 'SIGINT' ? 130 : 143);
+        });
+      }
+    });
+  }
+
+  async run(): Promise<number> {
+    const startedAt = performance.now();
+    try {
+      const up = await Promise.race([this.#start().then(() => 'up' as const), this.#stopAsked]);
+      if (up === 'up') {
+        console.log(
+          renderScreen(this.#requireStack(), this.#requireBrokers(), (performance.now() - startedAt) / 1_000),
+        );
+        await this.#stopAsked;
+      }
+      console.log('\nStopping…');
+      return 0;
+    } catch (error) {
+      console.error(`\nMuster did not start.\n${(error as Error).message}`);
+      return 1;
+    } finally {
+      await this.#stop();
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { folder, gateways, agent, logLevel } = this.#options;
+    const logger = createLogger({ service: 'local', pretty: true, destination: process.stderr });
+    this.#brokers = await startLocalBrokers(this.#options, logger);
+    const { natsUrl, redisUrl } = this.#brokers;
+    const onEvent = (text: string): void => {
+      console.error(`${new Date().toLocaleTimeString()}  ${text}`);
+      // Process ids have changed.
+      if (text.endsWith('is back')) void this.#tell();
+    };
+    const start = startStack({ folder, natsUrl, redisUrl, gateways, agent, logLevel, restart: true, onEvent });
+    this.#starting = start.catch(() => undefined);
+    this.#stack = await start;
+    await this.#tell();
+  }
+
+  #starting: Promise<Stack | undefined> | undefined;
+
+  async #tell(): Promise<void> {
+    await writeLocalFile(this.#options.folder, localFile(this.#requireStack(), this.#requireBrokers()));
+  }
+
+  /** In reverse order of starting. A start that is under way is awaited, so that nothing of it is missed. */
+  async #stop(): Promise<void> {
+    await removeLocalFile(this.#options.folder);
+    await (await this.#starting)?.stop();
+    await this.#brokers?.stop();
+  }
+
+  #requireStack(): Stack {
+    if (this.#stack === undefined) throw new Error('the stack is not up');
+    return this.#stack;
+  }
+
+  #requireBrokers(): LocalBrokers {
+    if (this.#brokers === undefined) throw new Error('the brokers are not up');
+    return this.#brokers;
+  }
+}
+
+function localFile(stack: Stack, brokers: LocalBrokers): LocalFile {
+  const programs = [...stack.gateways, ...stack.queries, ...stack.apis, ...stack.agents];
+  const healthUrls = programs.flatMap(({ name, healthUrl }) => (healthUrl === undefined ? [] : [[name, healthUrl]]));
+  const pids: Record<string, number> = { runner: process.pid };
+  for (const { name, pid } of programs) pids[name] = pid;
+  if (brokers.nats?.pid !== undefined) pids['nats'] = brokers.nats.pid;
+  if (brokers.redis?.pid !== undefined) pids['redis'] = brokers.redis.pid;
+  return {
+    apiUrl: stack.apiUrl,
+    gatewayUrls: stack.gateways.map(({ url }) => url),
+    healthUrls: Object.fromEntries(healthUrls) as Record<string, string>,
+    caPath: stack.caPath,
+    org: stack.org,
+    token: stack.token,
+    enrollSecret: stack.enrollSecret,
+    natsUrl: brokers.natsUrl,
+    redisUrl: brokers.redisUrl,
+    natsMonitorUrl: brokers.nats?.monitorUrl,
+    pids,
+  };
+}

@@ -1,0 +1,33 @@
+import { relative } from 'node:path';
+import type { Stack } from '../stack/start-stack.js';
+import type { LocalBrokers } from './local-brokers.js';
+
+/** What runs where, and what to try first: one screen. */
+export function renderScreen(stack: Stack, brokers: LocalBrokers, seconds: number): string {
+  const programs = [...stack.apis, ...stack.gateways, ...stack.queries, ...stack.agents];
+  const lines = programs.map(({ name, pid, url }) => line(name, url ?? (name === 'agent' ? 'live' : ''), pid));
+  lines.push(line('nats', brokers.natsUrl, brokers.nats?.pid), line('redis', brokers.redisUrl, brokers.redis?.pid));
+  const folder = relative(process.cwd(), stack.folder) || '.';
+  return `
+Muster runs on this machine (${seconds.toFixed(1)} s).
+
+${lines.join('\n')}
+
+  logs       ${folder}/logs/*.log
+  for tools  ${folder}/local.json  (addresses, token, CA; readable by you only)
+
+Try first, in another terminal:
+
+  npx muster query "SELECT name, version FROM os_version"
+  npx muster query "SELECT p.name, l.address, l.port FROM listening_ports l JOIN processes p USING (pid) WHERE l.port > 0"
+  npx muster agents
+
+Ctrl-C stops everything.
+`;
+}
+
+function line(name: string, where: string, pid: number | undefined): string {
+  // A broker's password is nobody's business on a screen.
+  const shown = where.replace(/\/\/[^@/]*@/, '//…@');
+  return `  ${name.padEnd(10)} ${shown.padEnd(32)}${pid === undefined ? '  (not ours)' : `  pid ${pid}`}`;
+}

@@ -1,0 +1,106 @@
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import type { ChildSpec } from './child.js';
+import type { CertificateFiles } from './certificates.js';
+import { LOCAL_ORG, type StackSecrets } from './secrets.js';
+
+export type ProgramKind = 'gateway' | 'query' | 'api' | 'agent';
+
+const SERVICES = fileURLToPath(new URL('../../../../services/', import.meta.url));
+
+/** What all programs of one stack have in common. */
+export interface StackSetting {
+  readonly folder: string;
+  readonly natsUrl: string;
+  readonly redisUrl: string;
+  readonly secrets: StackSecrets;
+  /** Without it everything speaks plain HTTP and WebSocket on loopback. */
+  readonly tls?: CertificateFiles;
+  readonly logLevel: string;
+  readonly env: Partial<Record<ProgramKind, Readonly<Record<string, string>>>>;
+  /** Arguments for Node itself, for profiles of a bench. */
+  readonly nodeArgs?: Partial<Record<ProgramKind, readonly string[]>>;
+}
+
+/** A service's configuration by environment, and where its files go. `extra` wins over everything. */
+export function programSpec(
+  kind: ProgramKind,
+  name: string,
+  setting: StackSetting,
+  extra: Readonly<Record<string, string>> = {},
+): ChildSpec {
+  const nodeArgs = setting.nodeArgs?.[kind];
+  return {
+    name,
+    main: join(SERVICES, kind, 'dist/main.js'),
+    ...(nodeArgs ? { nodeArgs } : {}),
+    env: {
+      ...inherited(),
+      MUSTER_LOG_LEVEL: setting.logLevel,
+      MUSTER_STOP_TIMEOUT: '6s',
+      ...ENVIRONMENTS[kind](setting),
+      ...setting.env[kind],
+      ...extra,
+    },
+    logPath: join(setting.folder, 'logs', `${name}.log`),
+    readyPath: join(setting.folder, 'run', `${name}.json`),
+    portVariables: PORT_VARIABLES[kind],
+  };
+}
+
+/** Only what a program needs of the environment it is started from: its settings come from here and nowhere else. */
+function inherited(): Record<string, string> {
+  const names = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS', 'USER'];
+  return Object.fromEntries(
+    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
+}
+
+const brokers = ({ natsUrl, redisUrl }: StackSetting): Record<string, string> => ({
+  MUSTER_NATS_URL: natsUrl,
+  MUSTER_REDIS_URL: redisUrl,
+});
+
+const serverTls = ({ tls }: StackSetting): Record<string, string> =>
+  tls === undefined ? {} : { MUSTER_TLS_CERT_FILE: tls.certPath, MUSTER_TLS_KEY_FILE: tls.keyPath };
+
+const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Record<string, string>>> = {
+  gateway: (setting) => ({
+    ...brokers(setting),
+    ...serverTls(setting),
+    MUSTER_GATEWAY_HOST: '127.0.0.1',
+    MUSTER_GATEWAY_PORT: '0',
+    MUSTER_HEALTH_HOST: '127.0.0.1',
+    MUSTER_HEALTH_PORT: '0',
+    MUSTER_AGENT_TOKEN_KEYS_FILE: setting.secrets.agentTokenKeysPath,
+    MUSTER_ENROLL_SECRETS: `${LOCAL_ORG}=${setting.secrets.enrollSecret}`,
+  }),
+  query: (setting) => ({
+    ...brokers(setting),
+    MUSTER_HEALTH_HOST: '127.0.0.1',
+    MUSTER_HEALTH_PORT: '0',
+  }),
+  api: (setting) => ({
+    ...brokers(setting),
+    ...serverTls(setting),
+    MUSTER_API_HOST: '127.0.0.1',
+    MUSTER_API_PORT: '0',
+    MUSTER_HEALTH_HOST: '127.0.0.1',
+    MUSTER_HEALTH_PORT: '0',
+    MUSTER_BOOTSTRAP_TOKEN: setting.secrets.token,
+    MUSTER_BOOTSTRAP_ORG: LOCAL_ORG,
+  }),
+  agent: (setting) => ({
+    MUSTER_ORG: LOCAL_ORG,
+    MUSTER_ENROLL_SECRET: setting.secrets.enrollSecret,
+    ...(setting.tls === undefined ? {} : { MUSTER_GATEWAY_CA: setting.tls.caPath }),
+    MUSTER_DATA_DIR: join(setting.folder, 'data', 'agent'),
+  }),
+};
+
+const PORT_VARIABLES: Readonly<Record<ProgramKind, Readonly<Record<string, string>>>> = {
+  gateway: { gateway: 'MUSTER_GATEWAY_PORT', health: 'MUSTER_HEALTH_PORT' },
+  query: { health: 'MUSTER_HEALTH_PORT' },
+  api: { api: 'MUSTER_API_PORT', health: 'MUSTER_HEALTH_PORT' },
+  agent: {},
+};

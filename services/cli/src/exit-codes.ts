@@ -1,0 +1,30 @@
+/** What `muster` ends with; scripts rely on it, so `docs/cli.md` says the same. */
+export const EXIT = {
+  complete: 0,
+  error: 1,
+  usage: 2,
+  /** It finished, but some endpoints did not answer, or not everything they said was kept. */
+  partial: 3,
+  /** Ctrl-C: 128 + SIGINT, as a shell reports it. */
+  interrupted: 130,
+  /** Whoever read the output has closed it: 128 + SIGPIPE. */
+  closedPipe: 141,
+} as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** An end with a message for the person at the terminal; `hint` says what to do about it. */
+export class CliError extends Error {
+  override readonly name = 'CliError';
+  readonly exitCode: ExitCode;
+  readonly hint: string | undefined;
+
+  constructor(message: string, options: { exitCode?: ExitCode; hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.exitCode = options.exitCode ?? EXIT.error;
+    this.hint = options.hint;
+  }
+}
+
+export function usageError(message: string, hint?: string): CliError {
+  return new CliError(message, { exitCode: EXIT.usage, ...(hint === undefined ? {} : { hint }) });
+}
