@@ -40,16 +40,16 @@ const schemaOf = <T>(parse: Parse<T>): z.ZodType<T, string> =>
 
 function makeField<T, O extends FieldOptions<T>>(
   env: string,
-  options: O,
+  options: O | undefined,
   kind: { schema: z.ZodType<T, string>; example: string; secret?: boolean },
 ): Field<Held<T, O>> {
-  const hasFallback = options.default !== undefined || options.optional === true;
+  const hasFallback = options?.default !== undefined || options?.optional === true;
   return {
     env,
     schema: kind.schema,
-    example: options.example ?? kind.example,
+    example: options?.example ?? kind.example,
     secret: kind.secret ?? false,
-    ...(hasFallback ? { fallback: { value: options.default } } : {}),
+    ...(hasFallback ? { fallback: { value: options?.default } } : {}),
   };
 }
 
@@ -71,6 +71,17 @@ function parseUrl(protocols: readonly string[] | undefined): Parse<string> {
   };
 }
 
+const DEFAULT_PORTS: Readonly<Record<string, number>> = {
+  nats: 4222,
+  tls: 4222,
+  redis: 6379,
+  rediss: 6379,
+  http: 8080,
+};
+
+const exampleOrigin = ([protocol = 'https']: readonly string[] = []): string =>
+  `${protocol}://127.0.0.1:${DEFAULT_PORTS[protocol] ?? 8443}`;
+
 const splitList = (text: string): string[] =>
   text
     .split(',')
@@ -86,31 +97,31 @@ const splitList = (text: string): string[] =>
  */
 export const field = {
   /** Any text that is not empty. */
-  text<const O extends FieldOptions<string> & { pattern?: RegExp; expect?: string }>(env: string, options: O) {
+  text<const O extends FieldOptions<string> & { pattern?: RegExp; expect?: string }>(env: string, options?: O) {
     const parse: Parse<string> = (text) =>
-      options.pattern === undefined || options.pattern.test(text)
+      options?.pattern === undefined || options.pattern.test(text)
         ? { value: text }
-        : { fault: options.expect ?? `must match ${options.pattern.source}` };
+        : { fault: options?.expect ?? `must match ${options.pattern.source}` };
     return makeField<string, O>(env, options, { schema: schemaOf(parse), example: 'some-text' });
   },
 
   /** A TCP port; 0 means any free one. */
-  port<const O extends FieldOptions<number>>(env: string, options: O) {
+  port<const O extends FieldOptions<number>>(env: string, options?: O) {
     return makeField<number, O>(env, options, { schema: schemaOf(wholeNumber(0, 65_535)), example: '8443' });
   },
 
   /** A whole number; from 0 unless `min` says otherwise. */
-  int<const O extends FieldOptions<number> & { min?: number; max?: number }>(env: string, options: O) {
-    const { min = 0, max = Number.MAX_SAFE_INTEGER } = options;
+  int<const O extends FieldOptions<number> & { min?: number; max?: number }>(env: string, options?: O) {
+    const { min = 0, max = Number.MAX_SAFE_INTEGER } = options ?? {};
     return makeField<number, O>(env, options, {
       schema: schemaOf(wholeNumber(min, max)),
-      example: String(options.default ?? Math.max(min, 1)),
+      example: String(options?.default ?? Math.max(min, 1)),
     });
   },
 
   /** A length of time in milliseconds, written `250ms`, `30s`, `5m`, `1h`, `2d` or as plain milliseconds. */
-  durationMs<const O extends FieldOptions<number> & { min?: number; max?: number }>(env: string, options: O) {
-    const { min = 0, max = 2 ** 31 - 1 } = options;
+  durationMs<const O extends FieldOptions<number> & { min?: number; max?: number }>(env: string, options?: O) {
+    const { min = 0, max = 2 ** 31 - 1 } = options ?? {};
     return makeField<number, O>(env, options, {
       schema: schemaOf((text) =>
         inRange(parseDurationMs(text), { min, max, unit: ' ms', form: 'duration such as 30s or 5m' }),
@@ -120,8 +131,8 @@ export const field = {
   },
 
   /** An amount of bytes, written `512`, `64KiB`, `4MiB`, `1GiB` (or `kB`, `MB`, `GB`, powers of ten). */
-  bytes<const O extends FieldOptions<number> & { min?: number; max?: number }>(env: string, options: O) {
-    const { min = 0, max = Number.MAX_SAFE_INTEGER } = options;
+  bytes<const O extends FieldOptions<number> & { min?: number; max?: number }>(env: string, options?: O) {
+    const { min = 0, max = Number.MAX_SAFE_INTEGER } = options ?? {};
     return makeField<number, O>(env, options, {
       schema: schemaOf((text) =>
         inRange(parseBytes(text), { min, max, unit: ' bytes', form: 'size such as 64KiB or 4MiB' }),
@@ -131,7 +142,7 @@ export const field = {
   },
 
   /** `true`, `yes`, `on`, `1` or their opposites. */
-  bool<const O extends FieldOptions<boolean>>(env: string, options: O) {
+  bool<const O extends FieldOptions<boolean>>(env: string, options?: O) {
     const parse: Parse<boolean> = (text) => {
       const value = parseBool(text);
       return value === undefined ? { fault: 'must be true or false' } : { value };
@@ -140,18 +151,17 @@ export const field = {
   },
 
   /** A URL, kept as text. `protocols` without the colon: `['nats', 'tls']`. */
-  url<const O extends FieldOptions<string> & { protocols?: readonly string[] }>(env: string, options: O) {
-    const { protocols } = options;
+  url<const O extends FieldOptions<string> & { protocols?: readonly string[] }>(env: string, options?: O) {
+    const { protocols } = options ?? {};
     return makeField<string, O>(env, options, {
       schema: schemaOf(parseUrl(protocols)),
-      example: `${protocols?.[0] ?? 'https'}://127.0.0.1:${protocols?.[0] === 'redis' ? 6379 : 4222}`,
+      example: exampleOrigin(protocols),
     });
   },
 
   /** URLs between commas, at least one. */
-  urls<const O extends FieldOptions<readonly string[]> & { protocols?: readonly string[] }>(env: string, options: O) {
-    const one = parseUrl(options.protocols);
-    const protocol = options.protocols?.[0] ?? 'https';
+  urls<const O extends FieldOptions<readonly string[]> & { protocols?: readonly string[] }>(env: string, options?: O) {
+    const one = parseUrl(options?.protocols);
     const parse: Parse<readonly string[]> = (text) => {
       const value = splitList(text);
       if (value.length === 0) return { fault: 'must have at least one URL' };
@@ -163,18 +173,18 @@ export const field = {
     };
     return makeField<readonly string[], O>(env, options, {
       schema: schemaOf(parse),
-      example: `${protocol}://one:4222,${protocol}://two:4222`,
+      example: exampleOrigin(options?.protocols),
     });
   },
 
   /** Texts between commas; blanks around them and empty ones are dropped. */
-  list<const O extends FieldOptions<readonly string[]>>(env: string, options: O) {
+  list<const O extends FieldOptions<readonly string[]>>(env: string, options?: O) {
     const parse: Parse<readonly string[]> = (text) => ({ value: splitList(text) });
     return makeField<readonly string[], O>(env, options, { schema: schemaOf(parse), example: 'one,two' });
   },
 
   /** One of a closed set of words. */
-  oneOf<const V extends string, const O extends FieldOptions<V>>(env: string, values: readonly V[], options: O) {
+  oneOf<const V extends string, const O extends FieldOptions<V>>(env: string, values: readonly V[], options?: O) {
     const parse: Parse<V> = (text) => {
       const value = values.find((candidate) => candidate === text);
       return value === undefined ? { fault: `must be one of ${values.join(', ')}` } : { value };
@@ -188,10 +198,10 @@ export const field = {
    */
   secret<const O extends FieldOptions<Secret> & { check?: (text: string) => string | undefined }>(
     env: string,
-    options: O,
+    options?: O,
   ) {
     const parse: Parse<Secret> = (text) => {
-      const fault = options.check?.(text);
+      const fault = options?.check?.(text);
       return fault === undefined ? { value: new Secret(text) } : { fault };
     };
     return makeField<Secret, O>(env, options, {

@@ -26,7 +26,16 @@ export {
   type LoggerOptions,
   type LogLevel,
 } from './logger.js';
-export { createMetrics, LATENCY_BUCKETS, type MetricOptions, type Metrics } from './metrics.js';
+export {
+  createMetrics,
+  LATENCY_BUCKETS,
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type MetricOptions,
+  type Metrics,
+  type Registry,
+} from './metrics.js';
 export {
   createHealthServer,
   type Check,

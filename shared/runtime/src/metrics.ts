@@ -1,5 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
+export type { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
 export interface MetricOptions<L extends string> {
   /** The whole name, so that it can be found by searching: `muster_<service>_<noun>_<unit>[_total]`. */
   readonly name: string;

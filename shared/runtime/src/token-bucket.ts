@@ -12,6 +12,9 @@ export type TakeResult =
   /** How long until the same take can succeed; `Infinity` when it asks for more than the capacity. */
   | { readonly ok: false; readonly retryAfterMs: number };
 
+// Refills add up fractions; whoever waited exactly as long as they were told must not be short by one in a billion.
+const ROUNDING = 1e-6;
+
 /** A rate limit that allows bursts. It has no timer: what was refilled is computed when something is taken. */
 export class TokenBucket {
   readonly #capacity: number;
@@ -32,12 +35,12 @@ export class TokenBucket {
   /** Takes `count` tokens, or none and tells when to try again. */
   take(count = 1): TakeResult {
     this.#refill();
-    if (this.#tokens >= count) {
-      this.#tokens -= count;
+    if (this.#tokens + ROUNDING >= count) {
+      this.#tokens = Math.max(this.#tokens - count, 0);
       return { ok: true };
     }
     if (count > this.#capacity) return { ok: false, retryAfterMs: Number.POSITIVE_INFINITY };
-    return { ok: false, retryAfterMs: Math.ceil((count - this.#tokens) / this.#perMs) };
+    return { ok: false, retryAfterMs: Math.ceil((count - this.#tokens) / this.#perMs - ROUNDING) };
   }
 
   #refill(): void {
