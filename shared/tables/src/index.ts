@@ -1,4 +1,5 @@
 export * from './schema/table-spec.js';
+export { findTable, platformOf, TABLES, unsupportedTables } from './schema/catalogue.js';
 export type { Cell, CollectRequest, Constraint, TableProvider, TableRow } from './engine/collect.js';
 export type { CompileFailure, CompileFailureCode, SqlPosition } from './engine/sql-text.js';
 export type { ResultColumn } from './engine/statement.js';

@@ -51,7 +51,7 @@ export function planScan(spec: TableSpec, offers: readonly OfferedConstraint[], 
     const op = OPS.get(offer.op);
     if (!offer.usable || column === undefined || op === undefined || !column.pushdown?.includes(op)) continue;
     // Under another collation more rows are equal than the collector would find.
-    if (op !== 'like' && op !== 'glob' && offer.collation().toUpperCase() !== 'BINARY') continue;
+    if (op !== 'like' && op !== 'glob' && offer.collation().toUpperCase() !== (column.collate ?? 'BINARY')) continue;
     pushed.push({ column, op, nullMatches: offer.op === IS });
     offered.push(index);
   }

@@ -266,6 +266,9 @@ function abandon(cursor: Cursor): void {
 }
 
 function declaration(spec: TableSpec): string {
-  const columns = spec.columns.map((one) => `"${one.name}" ${one.type}${one.hidden === true ? ' HIDDEN' : ''}`);
+  const columns = spec.columns.map((one) => {
+    const collate = one.collate === undefined ? '' : ` COLLATE ${one.collate}`;
+    return `"${one.name}" ${one.type}${one.hidden === true ? ' HIDDEN' : ''}${collate}`;
+  });
   return `CREATE TABLE x(${columns.join(', ')})`;
 }

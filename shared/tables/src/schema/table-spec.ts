@@ -14,12 +14,17 @@ export interface ColumnSpec {
   readonly description: string;
   /** Not part of `SELECT *`. */
   readonly hidden?: true;
+  /** Set when only some of the table's platforms have the column; it is NULL on the others. */
+  readonly platforms?: readonly Platform[];
+  /** How texts compare, when not byte by byte; a collector that is given an equality compares alike. */
+  readonly collate?: 'NOCASE';
   /** Comparisons that are pushed down to the collector; SQLite still checks every row. */
   readonly pushdown?: readonly ConstraintOp[];
 }
 
 /** One table: names and columns are osquery's published ones. */
 export interface TableSpec {
+  /** Lower case with underscores. */
   readonly name: string;
   readonly description: string;
   readonly platforms: readonly Platform[];

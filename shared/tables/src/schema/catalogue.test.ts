@@ -1,0 +1,46 @@
+import { describe, expect, it } from '@jest/globals';
+import { createSqlEngine } from '../engine/sql-engine.js';
+import { findTable, TABLES, unsupportedTables } from './catalogue.js';
+
+describe('the catalogue', () => {
+  it('names every table once, and every column once in it', () => {
+    expect(new Set(TABLES.map((table) => table.name)).size).toBe(TABLES.length);
+    for (const table of TABLES) {
+      expect(new Set(table.columns.map((column) => column.name)).size).toBe(table.columns.length);
+      expect(table.platforms.length).toBeGreaterThan(0);
+      for (const name of table.requiresOneOf ?? []) {
+        expect(table.columns.find((column) => column.name === name)?.pushdown).toBeDefined();
+      }
+    }
+  });
+
+  it('has names that need no quotes, and every description', () => {
+    for (const table of TABLES) {
+      for (const { name, description } of [table, ...table.columns]) {
+        expect(name).toMatch(/^[a-z][a-z0-9_]*$/);
+        expect(description).not.toBe('');
+      }
+    }
+  });
+
+  it('compiles a statement over every table', async () => {
+    const engine = await createSqlEngine({ tables: TABLES });
+    for (const table of TABLES) {
+      const where = table.requiresOneOf === undefined ? '' : ` WHERE ${table.requiresOneOf[0]} = 'x'`;
+      expect(engine.compile(`SELECT * FROM ${table.name}${where}`)).toMatchObject({
+        ok: true,
+        tables: [table.name],
+        columns: table.columns.filter((column) => column.hidden !== true).map(({ name, type }) => ({ name, type })),
+      });
+    }
+    expect(engine.compile('SELECT * FROM file')).toMatchObject({ ok: false, code: 'missing_constraint' });
+    expect(engine.compile('SELECT * FROM registry')).toMatchObject({ ok: false, code: 'missing_constraint' });
+    engine.close();
+  });
+
+  it('knows which tables a platform lacks', () => {
+    expect(unsupportedTables(['processes', 'registry', 'apps'], 'linux')).toEqual(['registry', 'apps']);
+    expect(unsupportedTables(['processes', 'registry'], 'windows')).toEqual([]);
+    expect(findTable('Processes')?.name).toBe('processes');
+  });
+});

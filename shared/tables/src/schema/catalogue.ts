@@ -1,0 +1,43 @@
+import { DARWIN_TABLES } from './darwin.js';
+import { FILE_TABLES } from './files.js';
+import { NETWORK_TABLES } from './network.js';
+import { PACKAGE_TABLES } from './packages.js';
+import { PROCESS_TABLES } from './processes.js';
+import { SERVICE_TABLES } from './services.js';
+import { SYSTEM_TABLES } from './system.js';
+import type { Platform, TableSpec } from './table-spec.js';
+import { USER_TABLES } from './users.js';
+import { WINDOWS_TABLES } from './windows.js';
+
+/**
+ * Every table of every platform, sorted by name. All parties compile against all of them, so that a statement means the same on
+ * each machine; whether a machine has a table is asked when the statement runs.
+ */
+export const TABLES: readonly TableSpec[] = [
+  ...PROCESS_TABLES,
+  ...NETWORK_TABLES,
+  ...PACKAGE_TABLES,
+  ...FILE_TABLES,
+  ...SERVICE_TABLES,
+  ...USER_TABLES,
+  ...SYSTEM_TABLES,
+  ...WINDOWS_TABLES,
+  ...DARWIN_TABLES,
+].sort((left, right) => (left.name < right.name ? -1 : 1));
+
+const BY_NAME: ReadonlyMap<string, TableSpec> = new Map(TABLES.map((table) => [table.name, table]));
+
+export function findTable(name: string): TableSpec | undefined {
+  return BY_NAME.get(name.toLowerCase());
+}
+
+/** Those of `tables` that the catalogue does not have on `platform`. */
+export function unsupportedTables(tables: readonly string[], platform: Platform): string[] {
+  return tables.filter((name) => findTable(name)?.platforms.includes(platform) !== true);
+}
+
+/** The word of the catalogue for `process.platform`; `undefined` for systems that it does not know. */
+export function platformOf(nodePlatform: string): Platform | undefined {
+  if (nodePlatform === 'win32') return 'windows';
+  return nodePlatform === 'linux' || nodePlatform === 'darwin' ? nodePlatform : undefined;
+}

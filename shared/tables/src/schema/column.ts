@@ -1,0 +1,27 @@
+import type { ColumnSpec, ColumnType, ConstraintOp, Platform } from './table-spec.js';
+
+type Extra = Partial<Omit<ColumnSpec, 'name' | 'type' | 'description'>>;
+
+/** The collector can look one value up. */
+export const EQUAL: { readonly pushdown: readonly ConstraintOp[] } = { pushdown: ['='] };
+/** The collector can look a value up, or walk what a pattern matches. */
+export const EQUAL_OR_LIKE: { readonly pushdown: readonly ConstraintOp[] } = { pushdown: ['=', 'like'] };
+/** Upper and lower case are the same when compared, as in hashes and hardware addresses. */
+export const NO_CASE: { readonly collate: 'NOCASE' } = { collate: 'NOCASE' };
+
+/**
+ * A column that only some of the table's platforms have. It is not part of `SELECT *`, so that a statement has the same columns on
+ * every platform.
+ */
+export function only(...platforms: Platform[]): Extra {
+  return { platforms, hidden: true };
+}
+
+function column(type: ColumnType): (name: string, description: string, extra?: Extra) => ColumnSpec {
+  return (name, description, extra = {}) => ({ name, type, description, ...extra });
+}
+
+export const text = column('TEXT');
+export const integer = column('INTEGER');
+export const bigint = column('BIGINT');
+export const double = column('DOUBLE');
