@@ -1,0 +1,130 @@
+import { followView, type Entry, type FollowedView, type Log } from '@muster/bus';
+import { AppError, decodeKept, encodeKept, KEPT, STREAMS, type OperatorTokenRecord, type OrgId } from '@muster/protocol';
+import type { Logger } from '@muster/runtime';
+
+interface Kept {
+  readonly seq: number;
+  readonly record: OperatorTokenRecord;
+}
+
+const USE_INTERVAL_MS = 60_000;
+
+/**
+ * Operator tokens, in memory: a view that follows their stream, so that a request costs no look-up and a revocation is known in
+ * every API process within moments.
+ */
+export class TokenStore {
+  readonly #log: Log;
+  readonly #logger: Logger;
+  readonly #tokens = new Map<string, Kept>();
+  /** When this process last wrote a use, by token: the view lags behind what was written. */
+  readonly #useWritten = new Map<string, number>();
+  #view: FollowedView | undefined;
+  #caughtUp = false;
+
+  constructor({ log, logger }: { readonly log: Log; readonly logger: Logger }) {
+    this.#log = log;
+    this.#logger = logger;
+  }
+
+  /** Until then a token that is not known may just not have been read yet. */
+  get caughtUp(): boolean {
+    return this.#caughtUp;
+  }
+
+  async start(signal?: AbortSignal): Promise<void> {
+    this.#view = await followView(this.#log, {
+      stream: STREAMS.operatorTokens.name,
+      logger: this.#logger,
+      apply: (entry) => this.#apply(entry),
+      reset: () => this.#tokens.clear(),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    this.#caughtUp = true;
+  }
+
+  async stop(): Promise<void> {
+    await this.#view?.stop();
+  }
+
+  find(tokenId: string): OperatorTokenRecord | undefined {
+    return this.#tokens.get(tokenId)?.record;
+  }
+
+  /** Tokens of an org in the order of their ids, revoked and expired ones too. */
+  list(org: OrgId): OperatorTokenRecord[] {
+    return [...this.#tokens.values()]
+      .map(({ record }) => record)
+      .filter((record) => record.org === org)
+      .sort((a, b) => (a.tokenId < b.tokenId ? -1 : 1));
+  }
+
+  /** Keeps a new token. Throws `broker_unavailable`. */
+  async create(record: OperatorTokenRecord): Promise<void> {
+    const seq = await this.#write(record, 0);
+    if (seq === undefined) throw new AppError('conflict', 'a token with this id exists already; try again');
+  }
+
+  /** Ends a token now; ending it twice changes nothing. Throws `not_found`, `broker_unavailable`. */
+  async revoke(org: OrgId, tokenId: string, nowMs: number): Promise<OperatorTokenRecord> {
+    // A use that is noted at the same moment makes the write conflict; it is repeated on top of that one.
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      const kept = await this.#newest(org, tokenId);
+      if (kept === undefined) throw new AppError('not_found', `there is no token ${tokenId}`);
+      if (kept.record.revokedAtMs !== undefined) return kept.record;
+      const revoked = { ...kept.record, revokedAtMs: nowMs };
+      if ((await this.#write(revoked, kept.seq)) !== undefined) return revoked;
+    }
+    throw new AppError('broker_unavailable', `token ${tokenId} changes too often to be revoked; try again`);
+  }
+
+  /** Notes that a token was used, at most once a minute. Never throws and nobody waits for it; a lost note costs nothing. */
+  noteUse(tokenId: string, nowMs: number): void {
+    const kept = this.#tokens.get(tokenId);
+    if (kept === undefined) return;
+    const noted = Math.max(kept.record.lastUsedAtMs ?? 0, this.#useWritten.get(tokenId) ?? 0);
+    if (nowMs - noted < USE_INTERVAL_MS) return;
+    this.#useWritten.set(tokenId, nowMs);
+    // The expected sequence keeps a note from bringing back a token that was revoked meanwhile.
+    this.#write({ ...kept.record, lastUsedAtMs: nowMs }, kept.seq).catch((err: unknown) =>
+      this.#logger.debug('noting a token use failed', { err }),
+    );
+  }
+
+  async #newest(org: OrgId, tokenId: string): Promise<Kept | undefined> {
+    try {
+      const entry = await this.#log.last(STREAMS.operatorTokens.name, KEPT.operatorToken(org, tokenId));
+      return entry === undefined ? undefined : { seq: entry.seq, record: decodeKept(entry.data) };
+    } catch (cause) {
+      throw new AppError('broker_unavailable', 'tokens cannot be read now', { cause });
+    }
+  }
+
+  /** The sequence, or `undefined` when somebody else wrote meanwhile. What was written is known here at once. */
+  async #write(record: OperatorTokenRecord, expectLastSubjectSeq: number): Promise<number | undefined> {
+    const subject = KEPT.operatorToken(record.org, record.tokenId);
+    const result = await this.#log.append(subject, encodeKept(record), { expectLastSubjectSeq });
+    switch (result.kind) {
+      case 'appended':
+        this.#keep({ seq: result.seq, record });
+        return result.seq;
+      case 'conflict':
+        return undefined;
+      case 'unavailable':
+        throw new AppError('broker_unavailable', 'the token could not be kept', { cause: result.cause });
+    }
+  }
+
+  #apply(entry: Entry): void {
+    try {
+      this.#keep({ seq: entry.seq, record: decodeKept(entry.data) });
+    } catch (err) {
+      this.#logger.error('unreadable operator token passed over', { seq: entry.seq, err });
+    }
+  }
+
+  #keep(kept: Kept): void {
+    const known = this.#tokens.get(kept.record.tokenId);
+    if (known === undefined || known.seq < kept.seq) this.#tokens.set(kept.record.tokenId, kept);
+  }
+}

@@ -1,0 +1,117 @@
+import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import helmet from 'helmet';
+import { randomUUID } from 'node:crypto';
+import { AppError } from '@muster/protocol';
+import type { Logger } from '@muster/runtime';
+import type { ApiMetrics } from '../metrics.js';
+import { clientAddress, type TrustedProxies } from './client-address.js';
+import { localsOf } from './locals.js';
+import type { Operation } from './operation.js';
+import { asAppError, sendProblem } from './problems.js';
+import type { RequestPipeline } from './request-pipeline.js';
+
+export interface AppParts {
+  readonly operations: readonly Operation[];
+  readonly pipeline: RequestPipeline;
+  readonly proxies: TrustedProxies;
+  readonly metrics: ApiMetrics;
+  readonly logger: Logger;
+}
+
+/** The Express application: everything from the socket to the operations, and every error on its way back. */
+export function createApp({ operations, pipeline, proxies, metrics, logger }: AppParts): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
+  app.use(securityHeaders());
+  app.use((request, response, next) => begin(request, response, { proxies, metrics, logger }, next));
+  for (const path of new Set(operations.map((operation) => operation.path))) {
+    const ofPath = operations.filter((operation) => operation.path === path);
+    const route = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));
+    for (const operation of ofPath) {
+      route[operation.method]((request, response) => {
+        localsOf(response).route = path;
+        return pipeline.run(operation, request, response);
+      });
+    }
+    route.all((_request, response) => {
+      localsOf(response).route = path;
+      response.setHeader('allow', allowedMethods(ofPath).join(', '));
+      throw new AppError('method_not_allowed', `this path allows ${allowedMethods(ofPath).join(', ')}`);
+    });
+  }
+  app.use((request) => {
+    throw new AppError('not_found', `there is nothing at ${request.path.slice(0, 200)}`);
+  });
+  app.use((thrown: unknown, request: Request, response: Response, _next: NextFunction) =>
+    fail(thrown, request, response, logger),
+  );
+  return app;
+}
+
+function allowedMethods(operations: readonly Operation[]): string[] {
+  const methods = operations.map((operation) => operation.method.toUpperCase());
+  return methods.includes('GET') ? ['HEAD', ...methods] : methods;
+}
+
+/** The API serves data only: nothing may be framed, sniffed, run or kept. */
+function securityHeaders() {
+  const lock = helmet({
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    xFrameOptions: { action: 'deny' },
+    referrerPolicy: { policy: 'no-referrer' },
+  });
+  return (request: Request, response: Response, next: NextFunction): void => {
+    response.setHeader('cache-control', 'no-store');
+    lock(request, response, next);
+  };
+}
+
+type Begin = Pick<AppParts, 'proxies' | 'metrics' | 'logger'>;
+
+function begin(request: Request, response: Response, { proxies, metrics, logger }: Begin, next: NextFunction): void {
+  const startedMs = performance.now();
+  const given = request.header('x-request-id');
+  const locals = localsOf(response);
+  locals.requestId = given !== undefined && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+  locals.from = clientAddress(request.socket.remoteAddress, request.header('x-forwarded-for'), proxies);
+  locals.route = 'unmatched';
+  response.setHeader('x-request-id', locals.requestId);
+  response.on('close', () => {
+    const { route, isStream, requestId, from } = locals;
+    const { method } = request;
+    const seconds = (performance.now() - startedMs) / 1_000;
+    const { statusCode } = response;
+    if (isStream !== true) {
+      const labels = { route, method: known(method), status_class: `${Math.floor(statusCode / 100)}xx` };
+      metrics.requestSeconds.observe(labels, seconds);
+    }
+    logger.debug('request', { requestId, method, route, status: statusCode, ms: Math.round(seconds * 1_000), from });
+  });
+  next();
+}
+
+/** A method's name comes from the caller; a label's value must not. */
+function known(method: string): string {
+  return ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'PUT', 'OPTIONS'].includes(method) ? method : 'other';
+}
+
+function fail(thrown: unknown, request: Request, response: Response, logger: Logger): void {
+  const error = asAppError(thrown);
+  const { requestId, route } = localsOf(response);
+  if (error.status >= 500) {
+    const fields = { requestId, route, code: error.code, err: error.cause ?? error };
+    if (error.code === 'internal') logger.error('request failed', fields);
+    else logger.warn('request failed', fields);
+  }
+  if (response.headersSent) {
+    // Half an answer must not look like a whole one.
+    response.destroy();
+    return;
+  }
+  // A body that was not read would be taken for the next request, or have to be read to its end.
+  if (error.code === 'too_large' || !request.complete) response.setHeader('connection', 'close');
+  sendProblem(response, error, requestId);
+}

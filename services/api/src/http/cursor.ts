@@ -1,0 +1,42 @@
+import { AppError } from '@muster/protocol';
+import { z } from 'zod';
+
+/** Where a page ended, as text that only this server reads. `kind` keeps the cursor of one list from being used on another. */
+export function encodeCursor(kind: string, position: readonly (number | string)[]): string {
+  return Buffer.from(JSON.stringify([kind, ...position])).toString('base64url');
+}
+
+/** The position in a cursor of this kind, each part checked by its schema. Throws `bad_cursor`. */
+export function decodeCursor<const S extends readonly [z.ZodType, ...z.ZodType[]]>(
+  kind: string,
+  cursor: string,
+  parts: S,
+): { -readonly [K in keyof S]: z.output<S[K]> } {
+  try {
+    const [found, ...position] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
+    if (found === kind) return z.tuple(parts as never).parse(position) as never;
+  } catch {
+    // Falls through: whatever is wrong with it, it is not one of ours.
+  }
+  throw new AppError('bad_cursor', 'the cursor is not one that this list gave; start again without one');
+}
+
+/** A position in a list: a whole number that is exact. */
+export const position = z.int().nonnegative();
+
+/** `limit` of a list: 1 to `max`. */
+export function limitParameter(fallback: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,6}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(1).max(max))
+    .default(fallback)
+    .meta({ description: `How many to return at most: 1 to ${max}, default ${fallback}.` });
+}
+
+export const cursorParameter = z
+  .string()
+  .max(512)
+  .optional()
+  .meta({ description: '`nextCursor` of the page before.' });

@@ -1,0 +1,76 @@
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '@muster/runtime';
+
+export interface DrainWriterOptions {
+  readonly clock: Clock;
+  /** A reader that takes nothing for this long is cut off. */
+  readonly stallMs: number;
+}
+
+/** What became of a write. `stalled`: the reader took nothing for too long, and the connection was cut. */
+export type WriteOutcome = 'written' | 'closed' | 'stalled';
+
+// Large enough to be cheap, small enough that a slow reader which does read is seen to drain within the stall limit.
+const SLICE_BYTES = 32 * 1024;
+
+/**
+ * Writes to a response no faster than the reader takes it: at most one slice is on our side of the socket's buffer while the next write
+ * waits. Text is gathered until it fills a slice or is flushed.
+ */
+export class DrainWriter {
+  readonly #response: ServerResponse;
+  readonly #clock: Clock;
+  readonly #stallMs: number;
+  #gathered: string[] = [];
+  #length = 0;
+  #stalled = false;
+
+  constructor(response: ServerResponse, { clock, stallMs }: DrainWriterOptions) {
+    this.#response = response;
+    this.#clock = clock;
+    this.#stallMs = stallMs;
+  }
+
+  /** Resolves at once, or when the reader has taken enough for more to be useful. */
+  async write(text: string): Promise<WriteOutcome> {
+    this.#gathered.push(text);
+    this.#length += text.length;
+    return this.#length < SLICE_BYTES ? this.#state() : await this.flush();
+  }
+
+  async flush(): Promise<WriteOutcome> {
+    const bytes = Buffer.from(this.#gathered.join(''));
+    this.#gathered = [];
+    this.#length = 0;
+    for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+      if (this.#state() !== 'written') break;
+      if (!this.#response.write(bytes.subarray(at, at + SLICE_BYTES))) await this.#drained();
+    }
+    return this.#state();
+  }
+
+  #state(): WriteOutcome {
+    if (this.#stalled) return 'stalled';
+    return this.#response.destroyed || this.#response.closed ? 'closed' : 'written';
+  }
+
+  #drained(): Promise<void> {
+    const response = this.#response;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#clock.clear(timer);
+        response.off('drain', done);
+        response.off('close', done);
+        resolve();
+      };
+      const timer = this.#clock.setTimeout(() => {
+        this.#stalled = true;
+        response.destroy();
+        done();
+      }, this.#stallMs);
+      response.on('drain', done);
+      response.on('close', done);
+      if (response.destroyed || response.closed) done();
+    });
+  }
+}

@@ -1,0 +1,138 @@
+import { createHash } from 'node:crypto';
+import type { Log } from '@muster/bus';
+import { AppError, decodeCbor, encodeCbor, KEPT, STREAMS, type OrgId } from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
+import type { JsonAnswer } from './operation.js';
+
+/**
+ *     (nothing) ──▶ running ──▶ done       a repeat gets the kept answer
+ *                     │  ▲
+ *                     ▼  │ repeat
+ *                    free                   the call failed: a repeat runs it
+ */
+interface KeptAnswer {
+  readonly state: 'running' | 'done' | 'free';
+  /** Of method, path and body. */
+  readonly fingerprint: string;
+  readonly atMs: number;
+  readonly status?: number;
+  /** JSON. */
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface IdempotentCall {
+  readonly org: OrgId;
+  readonly principalId: string;
+  readonly key: string;
+  /** Everything of the request that must be equal in a repeat. */
+  readonly request: readonly string[];
+}
+
+// A call that runs for longer was lost with its process.
+const ABANDONED_MS = 120_000;
+
+/**
+ * Runs a call once per key and principal, over all API processes, for as long as the stream keeps the answer (24 hours). Answers that
+ * tell of a failure are not kept: a repeat then tries again.
+ */
+export class Idempotency {
+  readonly #log: Log;
+  readonly #clock: Clock;
+
+  constructor({ log, clock }: { readonly log: Log; readonly clock: Clock }) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  async run(call: IdempotentCall, perform: () => Promise<JsonAnswer>): Promise<JsonAnswer> {
+    const subject = KEPT.idempotency(call.org, digest([call.principalId, call.key]));
+    const fingerprint = digest(call.request);
+    const reserved = await this.#reserve(subject, fingerprint, call.key);
+    if (typeof reserved !== 'number') return reserved;
+    let answer: JsonAnswer;
+    try {
+      answer = await perform();
+    } catch (error) {
+      await this.#keep(subject, { state: 'free', fingerprint, atMs: this.#clock.now() }, reserved);
+      throw error;
+    }
+    await this.#keep(subject, this.#done(fingerprint, answer), reserved);
+    return answer;
+  }
+
+  /** The sequence of the reservation, or the answer that was given before. */
+  async #reserve(subject: string, fingerprint: string, key: string): Promise<number | JsonAnswer> {
+    const running: KeptAnswer = { state: 'running', fingerprint, atMs: this.#clock.now() };
+    const first = await this.#append(subject, running, 0);
+    if (first !== undefined) return first;
+    const entry = await this.#last(subject);
+    if (entry !== undefined) {
+      const { seq, kept } = entry;
+      if (kept.fingerprint !== fingerprint) {
+        throw new AppError('idempotency_mismatch', `the idempotency key "${key}" was used for another request`);
+      }
+      if (kept.state === 'done') return replay(kept);
+      if (kept.state === 'free' || this.#clock.now() - kept.atMs > ABANDONED_MS) {
+        const taken = await this.#append(subject, running, seq);
+        if (taken !== undefined) return taken;
+      }
+    }
+    throw new AppError('conflict', 'a request with this idempotency key is under way; repeat it in a moment', {
+      details: { retryAfterMs: 1_000 },
+    });
+  }
+
+  #done(fingerprint: string, { status, body, headers, unrepeatable = [] }: JsonAnswer): KeptAnswer {
+    const kept = unrepeatable.length === 0 ? body : without(body, unrepeatable);
+    return {
+      state: 'done',
+      fingerprint,
+      atMs: this.#clock.now(),
+      status,
+      ...(kept === undefined ? {} : { body: JSON.stringify(kept) }),
+      ...(headers === undefined ? {} : { headers }),
+    };
+  }
+
+  /** The call has been made: that its answer cannot be kept must not make it look as if it failed. */
+  async #keep(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<void> {
+    await this.#log.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
+  }
+
+  async #append(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<number | undefined> {
+    const result = await this.#log.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
+    if (result.kind === 'unavailable') throw unavailable(result.cause);
+    return result.kind === 'appended' ? result.seq : undefined;
+  }
+
+  async #last(subject: string): Promise<{ readonly seq: number; readonly kept: KeptAnswer } | undefined> {
+    try {
+      const entry = await this.#log.last(STREAMS.idempotency.name, subject);
+      return entry && { seq: entry.seq, kept: decodeCbor(entry.data) as KeptAnswer };
+    } catch (cause) {
+      throw unavailable(cause);
+    }
+  }
+}
+
+function replay({ status = 200, body, headers }: KeptAnswer): JsonAnswer {
+  return {
+    kind: 'json',
+    status,
+    ...(body === undefined ? {} : { body: JSON.parse(body) as unknown }),
+    headers: { ...headers, 'idempotency-replayed': 'true' },
+  };
+}
+
+function without(body: unknown, names: readonly string[]): unknown {
+  return Object.fromEntries(Object.entries(body as object).filter(([name]) => !names.includes(name)));
+}
+
+function digest(parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40);
+}
+
+function unavailable(cause: unknown): AppError {
+  return new AppError('broker_unavailable', 'idempotency keys cannot be kept now; repeat without one, or later', { cause });
+}

@@ -1,0 +1,71 @@
+import type { ServerResponse } from 'node:http';
+import { AppError, problemOf, type ErrorCode } from '@muster/protocol';
+import type { z } from 'zod';
+
+/** What express and its body parser throw: `type` is body-parser's word for the cause. */
+interface HttpFault {
+  readonly status?: number;
+  readonly type?: string;
+}
+
+const BODY_FAULTS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  'entity.parse.failed': ['bad_request', 'the body is not valid JSON'],
+  'entity.too.large': ['too_large', 'the body is over 1 MiB'],
+  'encoding.unsupported': ['unsupported_media_type', 'the body must not be compressed'],
+  'charset.unsupported': ['unsupported_media_type', 'the body must be UTF-8'],
+  'entity.verify.failed': ['bad_request', 'the body was refused'],
+  'request.aborted': ['bad_request', 'the body ended before its length'],
+  'request.size.invalid': ['bad_request', 'the body is not as long as its header says'],
+};
+
+/**
+ * The error that the caller is told, whatever was thrown. What is not one of ours and not a fault of the request becomes `internal` with
+ * nothing of its text; the original stays in `cause` for the log.
+ */
+export function asAppError(thrown: unknown): AppError {
+  if (AppError.is(thrown)) return thrown;
+  const fault = (typeof thrown === 'object' && thrown !== null ? thrown : {}) as HttpFault;
+  const known = fault.type === undefined ? undefined : BODY_FAULTS[fault.type];
+  if (known !== undefined) return new AppError(known[0], known[1], { cause: thrown });
+  if (thrown instanceof URIError || fault.status === 400) {
+    return new AppError('bad_request', 'the path or its encoding is malformed', { cause: thrown });
+  }
+  return new AppError('internal', 'the request failed; the log has more under the request id', { cause: thrown });
+}
+
+/** What a schema found, in terms of the request: `body.timeoutMs: must be …`. */
+export function schemaFault(where: 'path' | 'query' | 'body', error: z.ZodError): AppError {
+  const faults = error.issues.slice(0, 20).map((issue) => {
+    const name = [where, ...issue.path.map(String)].join('.');
+    return { name: name.slice(0, 200), fault: issue.message.slice(0, 300) };
+  });
+  const first = faults[0];
+  const code = customCode(error) ?? 'bad_request';
+  return new AppError(code, first === undefined ? 'the request is malformed' : `${first.name}: ${first.fault}`, {
+    details: { faults },
+  });
+}
+
+/** A schema may say by which code its fault is to be known: `params: { code: 'bad_timeout' }`. */
+function customCode(error: z.ZodError): ErrorCode | undefined {
+  for (const issue of error.issues) {
+    if (issue.code === 'custom' && typeof issue.params?.['code'] === 'string') return issue.params['code'] as ErrorCode;
+  }
+  return undefined;
+}
+
+/** Answers with an RFC 9457 problem document. */
+export function sendProblem(response: ServerResponse, error: AppError, requestId: string): void {
+  const { retryAfterMs, ...details } = error.details;
+  const problem = problemOf({ code: error.code, message: error.message, details });
+  const body = JSON.stringify({ ...problem, retryable: error.retryable, requestId });
+  response.statusCode = error.status;
+  if (error.status === 401) response.setHeader('www-authenticate', 'Bearer realm="muster"');
+  if (typeof retryAfterMs === 'number') {
+    response.setHeader('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
+  }
+  response.setHeader('content-type', 'application/problem+json; charset=utf-8');
+  response.setHeader('content-length', Buffer.byteLength(body));
+  response.setHeader('cache-control', 'no-store');
+  response.end(body);
+}

@@ -1,0 +1,181 @@
+import express, { type Request, type Response } from 'express';
+import { leastRole, roleAllows } from '@muster/identity';
+import { AppError, type AuditRecord, type OrgId } from '@muster/protocol';
+import type { AuditLog } from '../audit/audit-log.js';
+import type { Authenticator } from '../auth/authenticator.js';
+import type { Principal } from '../auth/principal.js';
+import type { RateLimits } from '../auth/rate-limits.js';
+import type { ApiMetrics } from '../metrics.js';
+import type { Idempotency } from './idempotency.js';
+import { localsOf } from './locals.js';
+import type { Answer, AuditNote, Call, JsonAnswer, Operation } from './operation.js';
+import { asAppError, schemaFault } from './problems.js';
+
+export interface PipelineParts {
+  readonly authenticator: Authenticator;
+  readonly principalLimits: RateLimits;
+  readonly failureLimits: RateLimits;
+  readonly audit: AuditLog;
+  readonly idempotency: Idempotency;
+  readonly metrics: ApiMetrics;
+  /** Whose audit record keeps the refusals of strangers. */
+  readonly defaultOrg: OrgId;
+}
+
+type Outcome = Pick<AuditRecord, 'outcome' | 'code'>;
+
+const BODY_LIMIT_BYTES = 1024 * 1024;
+const readJson = express.json({ limit: BODY_LIMIT_BYTES, inflate: false, strict: false, type: () => true });
+
+/** Refusals that are kept whatever was asked; others only where the operation itself is audited. */
+const KEPT_REFUSALS: ReadonlySet<number> = new Set([401, 403, 422, 429]);
+
+/** What every request goes through, in this order: who, may they, what exactly, once only, do it, note it, answer. */
+export class RequestPipeline {
+  readonly #parts: PipelineParts;
+
+  constructor(parts: PipelineParts) {
+    this.#parts = parts;
+  }
+
+  async run(operation: Operation, request: Request, response: Response): Promise<void> {
+    const noted: Noted = { principal: undefined, note: undefined };
+    try {
+      const answer = await this.#answer(operation, request, response, noted);
+      if (operation.audited === true) this.#note(operation, response, noted, { outcome: 'allowed' });
+      await send(answer, request, response);
+    } catch (thrown) {
+      const error = asAppError(thrown);
+      const refused = error.status < 500;
+      if (KEPT_REFUSALS.has(error.status) || (operation.audited === true && !response.headersSent)) {
+        this.#note(operation, response, noted, { outcome: refused ? 'refused' : 'failed', code: error.code });
+      }
+      throw error;
+    }
+  }
+
+  async #answer(operation: Operation, request: Request, response: Response, noted: Noted): Promise<Answer> {
+    const principal = operation.access === 'public' ? NOBODY : await this.#admit(operation, request, response, noted);
+    const body = operation.body === undefined ? undefined : await readBody(request, response);
+    const call: Call<unknown, unknown, unknown> = {
+      principal,
+      params: check('path', operation.params, request.params),
+      query: check('query', operation.query, request.query),
+      body: check('body', operation.body, body),
+      requestId: localsOf(response).requestId,
+      from: localsOf(response).from,
+      negotiate: (...offered) => negotiate(request, offered),
+      header: (name) => request.header(name),
+      note: (note) => (noted.note = { ...noted.note, ...note }),
+      signal: closeSignal(response),
+    };
+    const perform = () => operation.handle(call as never);
+    const key = operation.idempotent === true ? request.header('idempotency-key') : undefined;
+    if (key === undefined) return await perform();
+    if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
+      throw new AppError('bad_request', 'the idempotency key must be 1 to 255 visible ASCII characters');
+    }
+    const of = [operation.id, request.originalUrl, JSON.stringify(body ?? null)];
+    const identity = { org: principal.org, principalId: `${principal.kind}:${principal.id}`, key, request: of };
+    // Sound: an operation that takes idempotency keys answers with data, never with a stream.
+    return await this.#parts.idempotency.run(identity, async () => (await perform()) as JsonAnswer);
+  }
+
+  /** Who asks, within their limit, and allowed to ask this. */
+  async #admit(operation: Operation, request: Request, response: Response, noted: Noted): Promise<Principal> {
+    const { authenticator, principalLimits, failureLimits, metrics } = this.#parts;
+    const result = await authenticator.authenticate(request.header('authorization'));
+    if (!result.ok) {
+      metrics.authFailures.inc({ reason: result.reason });
+      noted.note = { details: { reason: result.reason } };
+      // Only failures count: a valid token is not locked out by whoever fails from the same address.
+      if (result.error.status === 401) this.#limit(failureLimits, localsOf(response).from, 'failed_authentications');
+      throw result.error;
+    }
+    noted.principal = result.principal;
+    this.#limit(principalLimits, `${result.principal.org}/${result.principal.kind}/${result.principal.id}`, 'principal');
+    const { access } = operation;
+    if (access !== 'any' && access !== 'public' && !roleAllows(result.principal.role, access)) {
+      throw new AppError('forbidden', `this needs the role ${leastRole(access)}; yours is ${result.principal.role}`, {
+        details: { permission: access },
+      });
+    }
+    return result.principal;
+  }
+
+  #limit(limits: RateLimits, key: string, limit: string): void {
+    const taken = limits.take(key);
+    if (taken.ok) return;
+    this.#parts.metrics.rateLimited.inc({ limit });
+    throw new AppError('rate_limited', 'too many requests; slow down', { details: { retryAfterMs: taken.retryAfterMs } });
+  }
+
+  #note(operation: Operation, response: Response, { principal, note }: Noted, outcome: Outcome): void {
+    const { audit, defaultOrg } = this.#parts;
+    const record = {
+      org: principal?.org ?? defaultOrg,
+      actor: principal?.id ?? 'unknown',
+      actorName: principal?.name ?? 'unknown',
+      action: operation.action,
+      from: localsOf(response).from,
+      ...(principal?.selector === undefined ? {} : { scope: principal.selector }),
+      ...note,
+      ...outcome,
+    };
+    if (principal === undefined || outcome.code === 'rate_limited') audit.recordBounded(record);
+    else audit.record(record);
+  }
+}
+
+/** What is known for the audit record by the time it is written. */
+interface Noted {
+  principal: Principal | undefined;
+  note: AuditNote | undefined;
+}
+
+const NOBODY: Principal = { kind: 'token', id: 'nobody', name: 'nobody', org: 'none' as OrgId, role: 'viewer', bound: [] };
+
+function check(where: 'path' | 'query' | 'body', schema: Operation['body'], value: unknown): unknown {
+  if (schema === undefined) return where === 'body' ? undefined : {};
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw schemaFault(where, parsed.error);
+  return parsed.data;
+}
+
+/** The body as JSON; `undefined` when there is none at all. */
+async function readBody(request: Request, response: Response): Promise<unknown> {
+  const length = request.header('content-length');
+  if (request.header('transfer-encoding') === undefined && (length === undefined || length === '0')) return undefined;
+  if (request.is('application/json') === false) {
+    throw new AppError('unsupported_media_type', 'send the body as application/json');
+  }
+  await new Promise<void>((resolve, reject) => {
+    readJson(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(error as Error)));
+  });
+  return request.body as unknown;
+}
+
+function negotiate(request: Request, offered: readonly string[]): string {
+  const type = request.accepts([...offered]);
+  if (type === false) throw new AppError('not_acceptable', `this can be had as ${offered.join(', ')}`);
+  return type;
+}
+
+function closeSignal(response: Response): AbortSignal {
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  return gone.signal;
+}
+
+async function send(answer: Answer, request: Request, response: Response): Promise<void> {
+  response.status(answer.status);
+  response.set(answer.headers ?? {});
+  if (answer.kind === 'json') {
+    if (answer.body === undefined) response.end();
+    else response.json(answer.body);
+    return;
+  }
+  localsOf(response).isStream = true;
+  if (request.method === 'HEAD') response.end();
+  else await answer.write(response);
+}

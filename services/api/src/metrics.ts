@@ -1,0 +1,47 @@
+import { LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
+
+/** What the API counts. Labels come from small closed sets: route templates, methods, status classes, reasons. */
+export function createApiMetrics(metrics: Metrics) {
+  return {
+    requestSeconds: metrics.histogram({
+      name: 'muster_api_request_duration_seconds',
+      help: 'Time from a request to the end of its answer; streams of events are not in it.',
+      labels: ['route', 'method', 'status_class'],
+      buckets: LATENCY_BUCKETS,
+    }),
+    viewers: metrics.gauge({ name: 'muster_api_viewers', help: 'Open streams of query events.', labels: ['format'] }),
+    viewersEnded: metrics.counter({
+      name: 'muster_api_viewers_ended_total',
+      help: 'Streams of query events that ended, by how: ended, closed (by the viewer), stalled, failed, interrupted.',
+      labels: ['how'],
+    }),
+    viewersRefused: metrics.counter({
+      name: 'muster_api_viewers_refused_total',
+      help: 'Streams of query events refused because too many are open.',
+    }),
+    authFailures: metrics.counter({
+      name: 'muster_api_auth_failures_total',
+      help: 'Requests whose credentials were refused, by reason.',
+      labels: ['reason'],
+    }),
+    rateLimited: metrics.counter({
+      name: 'muster_api_rate_limited_total',
+      help: 'Requests refused by a rate limit: of the principal, or of failed authentications of one address.',
+      labels: ['limit'],
+    }),
+    auditSuppressed: metrics.counter({
+      name: 'muster_api_audit_suppressed_total',
+      help: 'Refusals of strangers that were counted instead of kept.',
+    }),
+    auditLost: metrics.counter({
+      name: 'muster_api_audit_lost_total',
+      help: 'Audit records that could not be kept; each is in the log.',
+    }),
+    presenceUnavailable: metrics.counter({
+      name: 'muster_api_presence_unavailable_total',
+      help: 'Times that the registry did not say which agents are connected.',
+    }),
+  };
+}
+
+export type ApiMetrics = ReturnType<typeof createApiMetrics>;

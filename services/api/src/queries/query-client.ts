@@ -1,0 +1,128 @@
+import type { Bus, RequestResult } from '@muster/bus';
+import {
+  AppError,
+  decodeQueryWire,
+  encodeQueryWire,
+  ERROR_CODES,
+  SUBJECTS,
+  type QueryRecord,
+  type QueryReply,
+  type QueryRequest,
+  type StartQuery,
+} from '@muster/protocol';
+
+type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
+
+/** Whether somebody looks after a running query. `unknown`: the broker is away, so nothing can be said. */
+export type Guardian = 'owner' | 'adopted' | 'nobody' | 'unknown';
+
+const START_TIMEOUT_MS = 10_000;
+const CANCEL_TIMEOUT_MS = 5_000;
+const REDUCE_TIMEOUT_MS = 60_000;
+const PING_TIMEOUT_MS = 2_000;
+const ADOPT_TIMEOUT_MS = 5_000;
+
+/** The API's side of the talk with query services. Every method throws an `AppError` when there is no answer or a refusal. */
+export class QueryClient {
+  readonly #bus: Bus;
+
+  constructor(bus: Bus) {
+    this.#bus = bus;
+  }
+
+  /** Any query service becomes the owner. */
+  async start(request: StartQuery): Promise<QueryRecord> {
+    const reply = await this.#ask(SUBJECTS.queries, request, START_TIMEOUT_MS);
+    return expectReply(reply, 'started').record;
+  }
+
+  /** `ended`: the owner is gone, and another service has seen to it that the query ends. */
+  async cancel(record: QueryRecord, by: string): Promise<'cancelled' | 'ended'> {
+    const request: QueryRequest = { t: 'cancel', org: record.org, id: record.id, by };
+    const result = await this.#request(SUBJECTS.owner(record.owner), request, CANCEL_TIMEOUT_MS);
+    if (result.kind === 'no_responders') {
+      const adopt: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
+      expectReply(await this.#ask(SUBJECTS.queries, adopt, ADOPT_TIMEOUT_MS), 'adopted');
+      return 'ended';
+    }
+    expectReply(replyOf(result), 'cancelled');
+    return 'cancelled';
+  }
+
+  /** The owner runs it while the query does; afterwards any service can, from the result stream. */
+  async reduce(record: QueryRecord, sql: string): Promise<Reply<'reduced'>> {
+    const request: QueryRequest = { t: 'reduce', org: record.org, id: record.id, sql };
+    if (record.state === 'running') {
+      const result = await this.#request(SUBJECTS.owner(record.owner), request, REDUCE_TIMEOUT_MS);
+      if (result.kind !== 'no_responders') return expectReply(replyOf(result), 'reduced');
+    }
+    return expectReply(await this.#ask(SUBJECTS.queries, request, REDUCE_TIMEOUT_MS), 'reduced');
+  }
+
+  /**
+   * Finds out whether a query that says nothing is still looked after, and if not, asks the other query services to end it.
+   * Never throws.
+   */
+  async guardian(record: QueryRecord): Promise<Guardian> {
+    const ping: QueryRequest = { t: 'ping', org: record.org, id: record.id };
+    const owner = await this.#request(SUBJECTS.owner(record.owner), ping, PING_TIMEOUT_MS);
+    if (owner.kind === 'reply' && decodeReply(owner.data)?.t === 'pong') return 'owner';
+    if (owner.kind === 'disconnected') return 'unknown';
+    const adopt: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
+    const other = await this.#request(SUBJECTS.queries, adopt, ADOPT_TIMEOUT_MS);
+    switch (other.kind) {
+      case 'reply':
+        // A refusal too is a sign of somebody who knows better; the next silence asks again.
+        return 'adopted';
+      case 'no_responders':
+        return 'nobody';
+      case 'timeout':
+      case 'disconnected':
+        return 'unknown';
+    }
+  }
+
+  #request(subject: string, request: QueryRequest, timeoutMs: number): Promise<RequestResult> {
+    return this.#bus.request(subject, encodeQueryWire(request), { timeoutMs });
+  }
+
+  async #ask(subject: string, request: QueryRequest, timeoutMs: number): Promise<QueryReply> {
+    return replyOf(await this.#request(subject, request, timeoutMs));
+  }
+}
+
+function decodeReply(data: Uint8Array): QueryReply | undefined {
+  try {
+    return decodeQueryWire<QueryReply>(data);
+  } catch {
+    return undefined;
+  }
+}
+
+function replyOf(result: RequestResult): QueryReply {
+  switch (result.kind) {
+    case 'reply': {
+      const reply = decodeReply(result.data);
+      if (reply === undefined) throw new AppError('internal', 'the query service answered something unreadable');
+      return reply;
+    }
+    case 'no_responders':
+      throw new AppError('no_query_service', 'no query service answers; try again in a moment', {
+        details: { retryAfterMs: 1_000 },
+      });
+    case 'timeout':
+      throw new AppError('timeout', 'the query service did not answer in time');
+    case 'disconnected':
+      throw new AppError('broker_unavailable', 'the message broker is out of reach', { details: { retryAfterMs: 1_000 } });
+  }
+}
+
+function expectReply<const T extends QueryReply['t']>(reply: QueryReply, kind: T): Reply<T> {
+  // Sound: the discriminant was compared.
+  if (reply.t === kind) return reply as Reply<T>;
+  if (reply.t === 'problem') {
+    const known = Object.hasOwn(ERROR_CODES, reply.code);
+    throw new AppError(known ? reply.code : 'internal', reply.message, { details: { ...reply.details } });
+  }
+  throw new AppError('internal', 'the query service gave an answer to another question');
+}

@@ -1,0 +1,166 @@
+import { followView, LogError, type Entry, type FollowedView, type Log } from '@muster/bus';
+import {
+  AppError,
+  decodeQueryWire,
+  isQueryId,
+  joinSelectors,
+  KEPT,
+  newQueryId,
+  STREAMS,
+  type Ledger,
+  type OrgId,
+  type QueryId,
+  type QueryRecord,
+  type QueryState,
+  type ResultEvent,
+} from '@muster/protocol';
+import type { Clock, Logger } from '@muster/runtime';
+import type { Principal } from '../auth/principal.js';
+
+// How far back the newest progress of a running query is looked for, in entries of all queries together.
+const PROGRESS_WINDOW = 512;
+
+interface Indexed {
+  readonly id: QueryId;
+  state: QueryState;
+}
+
+/**
+ * Queries as they are kept. In memory is only what lists need to find their page, about a hundred bytes per query: ids sort by
+ * time, and the records themselves are read when they are asked for.
+ */
+export class QueryStore {
+  readonly #log: Log;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  /** By org, in rising order of id, which is the order of time. */
+  readonly #index = new Map<string, Indexed[]>();
+  #view: FollowedView | undefined;
+
+  constructor({ log, logger, clock }: { readonly log: Log; readonly logger: Logger; readonly clock: Clock }) {
+    this.#log = log;
+    this.#logger = logger;
+    this.#clock = clock;
+  }
+
+  async start(signal?: AbortSignal): Promise<void> {
+    this.#view = await followView(this.#log, {
+      stream: STREAMS.queries.name,
+      logger: this.#logger,
+      apply: (entry) => this.#apply(entry),
+      reset: () => this.#index.clear(),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#view?.stop();
+  }
+
+  /** The query, if this principal may know of it. Throws `not_found`, `broker_unavailable`. */
+  async find(principal: Principal, id: string): Promise<QueryRecord> {
+    const record = await this.read(principal.org, id as QueryId);
+    if (record === undefined || !mayKnow(principal, record)) {
+      throw new AppError('not_found', `there is no query ${id}; queries are kept for a week`);
+    }
+    return record;
+  }
+
+  async read(org: OrgId, id: QueryId): Promise<QueryRecord | undefined> {
+    const entry = await this.#reading(() => this.#log.last(STREAMS.queries.name, KEPT.query(org, id)));
+    return entry && decodeQueryWire<QueryRecord>(entry.data);
+  }
+
+  /** Newest first, those before `before`; one more than `limit` tells that there is a next page. */
+  async list(principal: Principal, options: ListOptions): Promise<QueryRecord[]> {
+    const { before, state, limit } = options;
+    const found: QueryRecord[] = [];
+    const oldest = this.#clock.now() - STREAMS.queries.maxAgeMs;
+    const index = (this.#index.get(principal.org) ?? []).filter(
+      (entry) => (before === undefined || entry.id < before) && (state === undefined || entry.state === state),
+    );
+    while (index.length > 0 && found.length <= limit) {
+      const ids = index.splice(-Math.max(limit + 1 - found.length, 16)).toReversed();
+      const records = await Promise.all(ids.map(({ id }) => this.read(principal.org, id)));
+      for (const record of records) {
+        if (record === undefined || record.createdAtMs < oldest) continue;
+        if (mayKnow(principal, record) && (state === undefined || record.state === state)) found.push(record);
+      }
+    }
+    return found.slice(0, limit + 1);
+  }
+
+  /** The newest ledger of a running query: its record is written seldom, its progress often. */
+  async liveLedger(record: QueryRecord): Promise<Ledger> {
+    if (record.state !== 'running') return record.ledger;
+    const subject = KEPT.result(record.org, record.id);
+    return await this.#reading(async () => {
+      const newest = await this.#log.last(STREAMS.results.name, subject);
+      let { ledger } = record;
+      if (newest === undefined) return ledger;
+      const fromSeq = Math.max(1, newest.seq - PROGRESS_WINDOW);
+      for await (const { data } of this.#log.read(STREAMS.results.name, { subject, fromSeq, batch: 32 })) {
+        const event = decodeQueryWire<ResultEvent>(data);
+        if (event.t === 'progress') ledger = event.ledger;
+        if (event.t === 'ended') ledger = event.record.ledger;
+      }
+      return ledger;
+    });
+  }
+
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (cause) {
+      if (!(cause instanceof Error) || cause.name !== LogError.name) throw cause;
+      throw new AppError('broker_unavailable', 'queries cannot be read now; try again in a moment', { cause });
+    }
+  }
+
+  #apply(entry: Entry): void {
+    const [, org, id] = /^muster\.v1\.query\.([^.]+)\.([^.]+)$/.exec(entry.subject) ?? [];
+    if (org === undefined || id === undefined || !isQueryId(id)) return;
+    let state: QueryState;
+    try {
+      ({ state } = decodeQueryWire<QueryRecord>(entry.data));
+    } catch (err) {
+      this.#logger.error('unreadable query record passed over', { seq: entry.seq, err });
+      return;
+    }
+    const index = this.#index.get(org) ?? [];
+    this.#index.set(org, index);
+    // What the stream has let go of by age need not be known either.
+    const expired = lowerBound(index, newQueryId(this.#clock.now() - STREAMS.queries.maxAgeMs).slice(0, 11));
+    if (expired > 0) index.splice(0, expired);
+    const at = lowerBound(index, id);
+    const known = index[at];
+    if (known?.id === id) known.state = state;
+    else index.splice(at, 0, { id, state });
+  }
+}
+
+export interface ListOptions {
+  readonly before?: string | undefined;
+  readonly state?: QueryState | undefined;
+  readonly limit: number;
+}
+
+/**
+ * Whoever is bounded by a selector knows of their own queries, and only of those that ran within the bound they have now: the rows of
+ * others may come from endpoints that they must not see.
+ */
+export function mayKnow(principal: Principal, record: QueryRecord): boolean {
+  if (principal.bound.length === 0) return true;
+  return record.operator === principal.id && record.scope === joinSelectors(record.selector, principal.selector);
+}
+
+function lowerBound(index: readonly Indexed[], id: string): number {
+  let low = 0;
+  let high = index.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((index[middle]?.id ?? '') < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

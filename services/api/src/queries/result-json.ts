@@ -1,0 +1,112 @@
+import type { Endpoint } from '@muster/directory';
+import {
+  decodeRow,
+  forEachRow,
+  readAnswerBlock,
+  readGroupBlock,
+  sqlValueToJson,
+  type Failure,
+  type GroupedRow,
+  type ResultEvent,
+  type SqlValue,
+} from '@muster/protocol';
+import { queryJson } from './query-json.js';
+
+/** Finds an endpoint by its number; what is not known (yet) is shown by number alone. */
+export type EndpointByNum = (num: number) => Pick<Endpoint, 'agentId' | 'facts'> | undefined;
+
+export interface EndpointName {
+  readonly num: number;
+  readonly agentId: string | null;
+  readonly host: string | null;
+}
+
+export function endpointName(num: number, byNum: EndpointByNum): EndpointName {
+  const endpoint = byNum(num);
+  return { num, agentId: endpoint?.agentId ?? null, host: endpoint?.facts.host ?? null };
+}
+
+/** The values of one row. A row of a kept stream that is malformed is a bug, and throws. */
+export function rowJson(row: Uint8Array): unknown[] {
+  return decodeRow(row).map(sqlValueToJson);
+}
+
+export function valuesJson(values: readonly SqlValue[]): unknown[] {
+  return values.map(sqlValueToJson);
+}
+
+export function failureJson([num, outcome, code, message]: Failure, byNum: EndpointByNum) {
+  return { ...endpointName(num, byNum), outcome, code, message };
+}
+
+export function groupJson(group: GroupedRow & { readonly index: number }, byNum: EndpointByNum) {
+  const { index, endpoints, copies } = group;
+  const sample = group.sample.map((num) => endpointName(num, byNum));
+  return { index, endpoints, copies, sample, values: rowJson(group.row) };
+}
+
+/** Who and what an event's text is made with. */
+export interface EventView {
+  readonly seq: number | null;
+  readonly columns: number;
+  readonly byNum: EndpointByNum;
+}
+
+/**
+ * The JSON text of one event in pieces, none larger than one row needs: an event may hold a megabyte of rows, and a viewer must
+ * never cost more than what is on its way to it. The pieces together are one line.
+ */
+export function* eventPieces(event: ResultEvent, view: EventView): Generator<string> {
+  switch (event.t) {
+    case 'rows':
+      yield `{"event":"rows","seq":${view.seq},"answers":[`;
+      yield* answerPieces(event.answers, view);
+      yield ']}';
+      return;
+    case 'groups': {
+      yield `{"event":"groups","seq":${view.seq},"groups":[`;
+      let first = true;
+      for (const group of readGroupBlock(event.groups)) {
+        yield (first ? '' : ',') + JSON.stringify(groupJson(group, view.byNum));
+        first = false;
+      }
+      yield ']}';
+      return;
+    }
+    default:
+      yield JSON.stringify({ event: event.t, seq: view.seq, ...smallEvent(event, view.byNum) });
+  }
+}
+
+function* answerPieces(block: Uint8Array, { columns, byNum }: EventView): Generator<string> {
+  let first = true;
+  for (const { num, rows } of readAnswerBlock(block)) {
+    const name = JSON.stringify(endpointName(num, byNum));
+    yield `${first ? '' : ','}${name.slice(0, -1)},"rows":[`;
+    first = false;
+    const bounds: number[] = [];
+    forEachRow(rows, columns, (start, end) => bounds.push(start, end));
+    for (let i = 0; i < bounds.length; i += 2) {
+      yield (i === 0 ? '' : ',') + JSON.stringify(rowJson(rows.subarray(bounds[i], bounds[i + 1])));
+    }
+    yield ']}';
+  }
+}
+
+function smallEvent(event: Exclude<ResultEvent, { t: 'rows' | 'groups' }>, byNum: EndpointByNum): object {
+  switch (event.t) {
+    case 'started':
+    case 'ended':
+      return { query: queryJson(event.record) };
+    case 'progress':
+      return { ledger: event.ledger, elapsedMs: event.elapsedMs, gateways: event.gateways };
+    case 'failures':
+      return { failures: event.failures.map((failure) => failureJson(failure, byNum)) };
+    case 'recovered':
+      return { endpoints: event.numbers.map((num) => endpointName(num, byNum)) };
+    case 'reduced': {
+      const { columns, rows, truncated, error } = event;
+      return { columns, rows: rows.map(valuesJson), truncated, ...(error === undefined ? {} : { error }) };
+    }
+  }
+}
