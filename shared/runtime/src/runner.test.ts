@@ -19,9 +19,11 @@ function setUp(options: Partial<RunnerOptions> = {}) {
 
 /** Waits for readiness without sleeping: it is reached within a few turns of promises. */
 async function untilReady(runner: Runner): Promise<void> {
-  for (let turn = 0; turn < 50 && !runner.ready; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  for (let turns = 0; turns < 50 && !runner.ready; turns += 1) await turn();
   expect(runner.state).toBe('ready');
 }
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const never = (): Promise<void> => new Promise(() => {});
 
@@ -137,6 +139,7 @@ describe('runner', () => {
     runner.go('slow', part('slow', { start: () => gate.then(() => void events.push('start slow')) }));
     runner.go('next', part('next'));
     const run = runner.wait();
+    await turn();
     void runner.stop();
     open();
     expect((await run).unclean).toEqual([]);
@@ -147,6 +150,7 @@ describe('runner', () => {
     const { events, clock, runner, part } = setUp({ partTimeoutMs: 1_000 });
     runner.go('hung', part('hung', { start: never }));
     const run = runner.wait();
+    await turn();
     void runner.stop('SIGTERM');
     await clock.advanceAsync(1_000);
     expect((await run).reason).toBe('SIGTERM');
