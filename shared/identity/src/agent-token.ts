@@ -63,6 +63,6 @@ export class AgentTokenIssuer {
 }
 
 /** True when so much of the token's life is over that the next WELCOME should carry a new one. */
-export function needsRenewal(claims: AgentTokenClaims, nowMs: number): boolean {
+export function needsRenewal(claims: Pick<AgentTokenClaims, 'issuedAtMs' | 'expiresAtMs'>, nowMs: number): boolean {
   return nowMs > (claims.issuedAtMs + claims.expiresAtMs) / 2;
 }

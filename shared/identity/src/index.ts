@@ -35,7 +35,7 @@ export {
 } from './agent-token.js';
 export { AgentTokenVerifier, type AgentTokenFault, type AgentTokenResult } from './agent-token-verifier.js';
 export { type Principal } from './principal.js';
-export { isRole, leastRole, roleAllows, ROLES, type Permission } from './roles.js';
+export { isRole, leastRole, PERMISSIONS, roleAllows, ROLES, type Permission } from './roles.js';
 export {
   hashOperatorToken,
   mintOperatorToken,
