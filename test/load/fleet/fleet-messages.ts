@@ -1,0 +1,16 @@
+import type { FleetOptions } from '../../simulator/index.js';
+
+/** What a bench says to the process that holds its fleet, and what comes back. */
+export type FleetOrder =
+  | { readonly t: 'fleet'; readonly options: FleetOptions; readonly keysFile: string }
+  | {
+      readonly t: 'bare';
+      readonly gateway: string;
+      readonly ca?: string;
+      readonly agents: number;
+      readonly connectsPerSecond: number;
+      readonly answerHex: string;
+    };
+
+export type FleetReport =
+  { readonly t: 'ready'; readonly ready: number } | { readonly t: 'failed'; readonly message: string };

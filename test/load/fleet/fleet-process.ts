@@ -1,0 +1,40 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { FleetOrder, FleetReport } from './fleet-messages.js';
+
+const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
+
+/** A fleet that runs elsewhere. */
+export class FleetProcess {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  /** Resolves when all its agents are live; rejects with the reason when that fails. */
+  static async start(order: FleetOrder): Promise<FleetProcess> {
+    const child = fork(MAIN, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    child.send(order);
+    const report = await new Promise<FleetReport>((resolve, reject) => {
+      child.once('message', (message) => resolve(message as FleetReport));
+      child.once('exit', (code) => reject(new Error(`the fleet ended with ${code}`)));
+    });
+    if (report.t === 'failed') {
+      child.disconnect();
+      throw new Error(report.message);
+    }
+    return new FleetProcess(child);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.disconnect();
+    await ended;
+  }
+}

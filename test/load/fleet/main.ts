@@ -1,0 +1,33 @@
+import { BareFleet } from '../floor/bare-fleet.js';
+import { Fleet } from '../../simulator/index.js';
+import { readIdentities, writeIdentities } from '../../simulator/identity-file.js';
+import type { FleetOrder, FleetReport } from './fleet-messages.js';
+
+/** The fleet of a bench in a process of its own, so that agents do not share a thread with who asks and measures. */
+
+async function run(order: FleetOrder): Promise<number> {
+  if (order.t === 'bare') {
+    const { answerHex, ...options } = order;
+    const fleet = new BareFleet({ ...options, answer: Buffer.from(answerHex, 'hex') });
+    await fleet.start();
+    return order.agents;
+  }
+  const { options, keysFile } = order;
+  const { org, seed = 1 } = options;
+  const fleet = new Fleet({ ...options, identities: readIdentities(keysFile, org, seed) });
+  await fleet.start();
+  writeIdentities(keysFile, org, seed, fleet.identities());
+  return fleet.count('ready');
+}
+
+function report(message: FleetReport): void {
+  process.send?.(message);
+}
+
+process.once('message', (order: FleetOrder) => {
+  run(order).then(
+    (ready) => report({ t: 'ready', ready }),
+    (error: unknown) => report({ t: 'failed', message: error instanceof Error ? error.message : String(error) }),
+  );
+});
+process.once('disconnect', () => process.exit(0));

@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { decodeBody, decodeRows, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
+import { FakeGateway } from './fake-gateway.js';
+import { Fleet } from './fleet.js';
+import type { FleetOptions } from './fleet-options.js';
+
+describe('a simulated fleet', () => {
+  let gateway: FakeGateway;
+  let url: string;
+  let fleet: Fleet;
+
+  beforeEach(async () => {
+    gateway = new FakeGateway();
+    url = await gateway.listen();
+  });
+
+  afterEach(async () => {
+    await fleet.stop();
+    await gateway.stop();
+  });
+
+  const start = async (options: Partial<FleetOptions> = {}): Promise<void> => {
+    fleet = new Fleet({ gateways: [url], org: 'acme', enrolSecret: 's', agents: 40, ...options });
+    await fleet.start();
+  };
+
+  const frames = async (count: number): Promise<void> => {
+    await new Promise<void>((resolve) => {
+      gateway.onFrame = () => {
+        if (gateway.received.length >= count) resolve();
+      };
+      gateway.onFrame();
+    });
+  };
+
+  it('enrols, proves possession of each key and becomes live', async () => {
+    await start();
+    expect(gateway.sessions.size).toBe(40);
+    expect(fleet.count('ready')).toBe(40);
+    expect(new Set([...gateway.sessions.values()].map(({ hello }) => hello.facts.host)).size).toBe(40);
+  });
+
+  it('is the same at every start with the same seed', async () => {
+    await start();
+    const before = [...gateway.sessions.keys()].sort();
+    await fleet.stop();
+    await start({ identities: fleet.identities() });
+    expect(fleet.agents.map((agent) => agent.agentId).sort()).toEqual(before);
+    expect(fleet.stats.enrolled).toBe(0);
+  });
+
+  it('answers in SQL, and its own sums agree with what went over the wire', async () => {
+    await start();
+    const sql = 'SELECT name, version FROM deb_packages ORDER BY name';
+    gateway.ask(5, { sql, columns: ['name', 'version'] });
+    const expected = fleet.expected(sql, 2);
+    await frames(40);
+    const answers = gateway.received.filter(({ type }) => type === FRAME.rows);
+    expect(answers.filter(({ body }) => body.length > 0)).toHaveLength(expected.answered);
+    expect(answers.filter(({ body }) => body.length === 0)).toHaveLength(expected.empty);
+    expect(gateway.received.filter(({ type }) => type === FRAME.queryEnd)).toHaveLength(expected.ended.refused ?? 0);
+    const rows = answers.flatMap(({ body }) => decodeRows(body, 2));
+    expect(rows).toHaveLength(expected.groups.reduce((sum, group) => sum + group.copies, 0));
+    expect(expected.answered).toBeGreaterThan(10);
+    expect(expected.groups.length).toBeGreaterThan(100);
+  });
+
+  it('refuses a table that its operating system lacks', async () => {
+    await start();
+    gateway.ask(5, { sql: 'SELECT name, version FROM programs' });
+    await frames(40);
+    const refused = gateway.received.filter(({ type }) => type === FRAME.queryEnd);
+    const end = decodeBody('queryEnd', refused[0]!.body);
+    expect(end).toMatchObject({ ok: true, body: { outcome: 'refused', code: 'unsupported_table' } });
+    expect(refused.length).toBe(fleet.agents.filter(({ machine }) => machine.profile.os !== 'windows').length);
+  });
+
+  it('sends no more than its credit, and goes on when more comes', async () => {
+    await start({ agents: 1, uniform: true });
+    gateway.ask(5, { sql: 'SELECT * FROM deb_packages a, (SELECT 1 UNION SELECT 2 UNION SELECT 3)', credit: 40_000 });
+    await frames(1);
+    const [session] = gateway.sessions.values();
+    expect(gateway.received).toHaveLength(1);
+    expect(gateway.received[0]).toMatchObject({ type: FRAME.rows, final: false });
+    session!.socket.send(encodeFrame(FRAME.credit, 5, encodeBody('credit', { bytes: 1_000_000 })));
+    await frames(2);
+    expect(gateway.received.at(-1)).toMatchObject({ type: FRAME.rows, final: true });
+  });
+
+  it('has failing, silent, slow and disappearing agents in the shares asked for', async () => {
+    await start({
+      agents: 200,
+      uniform: true,
+      slowMs: 20,
+      behaviour: { slow: 0.25, failing: 0.25, silent: 0.25, disappearing: 0.25 },
+    });
+    const of = (kind: string): number => fleet.agents.filter(({ behaviour }) => behaviour === kind).length;
+    for (const kind of ['slow', 'failing', 'silent', 'disappearing']) {
+      expect(of(kind)).toBeGreaterThan(30);
+      expect(of(kind)).toBeLessThan(70);
+    }
+    gateway.ask(5, { sql: 'SELECT name, version FROM deb_packages' });
+    await frames(of('slow') + of('failing'));
+    expect(gateway.received.filter(({ type }) => type === FRAME.rows)).toHaveLength(of('slow'));
+    await fleet.waitFor(() => fleet.count('waiting') === of('disappearing'));
+    expect(fleet.count('ready')).toBe(200 - of('disappearing'));
+  });
+
+  it('comes back after a lost connection and stays away after a stay-away code', async () => {
+    await start({ agents: 4 });
+    const [first, second] = [...gateway.sessions.values()];
+    first!.socket.close(4502);
+    second!.socket.terminate();
+    await fleet.waitFor(() => fleet.count('away') === 1 && fleet.count('waiting') === 0 && fleet.count('ready') === 3);
+    expect(gateway.sessions.has(first!.agentId)).toBe(false);
+    expect(gateway.sessions.has(second!.agentId)).toBe(true);
+  });
+
+  it('opens its next session before it leaves the old one when told to reconnect', async () => {
+    await start({ agents: 1 });
+    const [session] = gateway.sessions.values();
+    const closed = new Promise<number>((resolve) => session!.socket.once('close', resolve));
+    const body = encodeBody('reconnect', { afterMs: 0, spreadMs: 0, reason: 'draining' });
+    session!.socket.send(encodeFrame(FRAME.reconnect, 0, body));
+    expect(await closed).toBe(1000);
+    expect(gateway.upgrades).toBe(2);
+    expect(fleet.count('ready')).toBe(1);
+  });
+
+  it('stays away when it is refused for good', async () => {
+    gateway.refuseWith = 403;
+    await start({ agents: 3 });
+    expect(fleet.count('away')).toBe(3);
+  });
+
+  it('drops the share that is killed, and names those agents', async () => {
+    await start({ agents: 30 });
+    const killed = fleet.kill(1 / 3);
+    expect(killed).toHaveLength(10);
+    expect(fleet.count('ready')).toBe(20);
+    expect(fleet.count('stopped')).toBe(10);
+  });
+});
