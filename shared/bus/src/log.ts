@@ -34,7 +34,7 @@ export interface Log {
    *
    * Without `follow` it ends when it has caught up; at once when nothing matches. With `follow` it ends only by `signal`.
    * An aborted signal ends the iteration without an exception. While the broker is away the iteration waits.
-   * @throws LogError `no_stream`; `stream_reset` when the stream was emptied and began again below what was already read.
+   * @throws LogError `no_stream`; `stream_reset` when the stream was lost and made anew, so that sequences mean other entries.
    */
   read(stream: string, options?: ReadOptions): AsyncIterable<Entry>;
 

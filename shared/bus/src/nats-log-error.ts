@@ -9,7 +9,7 @@ export function asLogError(error: unknown, stream: string): LogError {
     if (error.code === JetStreamApiCodes.StreamNotFound) {
       return new LogError('no_stream', `stream ${stream} does not exist`, error);
     }
-    if (error.status < 500) return new LogError('invalid', `nats refuses stream ${stream}: ${reason}`, error);
+    if (error.status !== 503) return new LogError('invalid', `nats refuses stream ${stream}: ${reason}`, error);
   }
   return new LogError('unavailable', `nats cannot serve stream ${stream}: ${reason}`, error);
 }

@@ -62,6 +62,8 @@ export async function* readStream(
 class Cursor {
   /** First sequence not yet yielded; undefined while nothing was. */
   next: number | undefined;
+  /** When the stream was made: another time means other entries under the same sequences. */
+  created: string | undefined;
   caughtUp = false;
   private readonly options: ReadOptions;
 
@@ -100,7 +102,9 @@ async function open(
       throw new LogError('unavailable', `the connection to nats was ended while reading ${stream}`);
     }
     try {
-      if (cursor.next !== undefined) await checkNotReset(jsm, stream, cursor.next);
+      const { created } = await jsm.streams.info(stream);
+      cursor.created ??= created;
+      if (cursor.created !== created) throw new LogError('stream_reset', `stream ${stream} was made anew`);
       const info = await jsm.consumers.add(stream, {
         ...cursor.start(),
         ack_policy: AckPolicy.None,
@@ -119,12 +123,6 @@ async function open(
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
-}
-
-async function checkNotReset(jsm: JetStreamManager, stream: string, next: number): Promise<void> {
-  const { state } = await jsm.streams.info(stream);
-  if (state.last_seq >= next - 1) return;
-  throw new LogError('stream_reset', `stream ${stream} ends at ${state.last_seq}, but ${next - 1} was read before`);
 }
 
 async function pendingNow(jsm: JetStreamManager, stream: string, pull: NatsPull): Promise<number | undefined> {

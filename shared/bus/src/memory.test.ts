@@ -1,0 +1,15 @@
+import { busContract, logContract, type BrokerFixture } from './contract.js';
+import { MemoryBroker } from './memory.js';
+
+function makeFixture(): Promise<BrokerFixture> {
+  const broker = new MemoryBroker();
+  return Promise.resolve({
+    connect: () => Promise.resolve(broker.connect()),
+    interrupt: () => Promise.resolve(broker.interrupt()),
+    restore: () => Promise.resolve(broker.restore()),
+    stop: () => Promise.resolve(),
+  });
+}
+
+busContract('the broker in memory', makeFixture);
+logContract('the broker in memory', makeFixture);
