@@ -1,1 +1,1 @@
-export {};
+export { platformTables, type PlatformTables } from './tables/index.js';

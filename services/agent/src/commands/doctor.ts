@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Env } from '@muster/runtime';
+import { liveUrl, loadAgentConfig } from '../config.js';
+import { examine, type HopReport } from '../doctor/examine.js';
+import { readFileIfThere } from '../store/atomic-file.js';
+
+/** `muster-agent doctor`: one line for each hop to each gateway; 1 when one fails. Leaves the session of a running agent alone. */
+export async function doctor(env: Env): Promise<number> {
+  const loaded = loadAgentConfig(env);
+  if (!loaded.ok) {
+    process.stderr.write(`muster-agent: ${loaded.error.message}\n`);
+    return 2;
+  }
+  const { dataDir, gatewayCaFile, gatewayUrls } = loaded.config;
+  const ca = gatewayCaFile === undefined ? undefined : readFileSync(gatewayCaFile, 'utf8');
+  const token = storedToken(join(dataDir, 'agent-token'));
+  let healthy = true;
+  for (const gateway of gatewayUrls) {
+    const url = liveUrl(gateway);
+    process.stdout.write(`${url}\n`);
+    for await (const hop of examine({ url, ca, token })) {
+      process.stdout.write(line(hop));
+      healthy &&= hop.ok;
+    }
+  }
+  return healthy ? 0 : 1;
+}
+
+function line({ hop, ok, detail, advice, tookMs }: HopReport): string {
+  const head = `  ${ok ? 'ok  ' : 'FAIL'}  ${hop.padEnd(8)}${detail} (${Math.round(tookMs)} ms)\n`;
+  return advice === undefined ? head : `${head}        ${''.padEnd(8)}${advice}\n`;
+}
+
+/** Another user's token cannot be read; the hops before it can be examined all the same. */
+function storedToken(path: string): string | undefined {
+  try {
+    return readFileIfThere(path)?.trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,13 @@
+import { type Env, runService } from '@muster/runtime';
+import { loadAgentConfig } from '../config.js';
+import { buildAgent } from '../run.js';
+
+/** `muster-agent run`: until a signal ends it. */
+export function run(env: Env): Promise<void> {
+  return runService({
+    name: 'agent',
+    env,
+    load: loadAgentConfig,
+    build: (config, context) => buildAgent(config, context, env),
+  });
+}

@@ -1,0 +1,187 @@
+import { lookup } from 'node:dns/promises';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { SUBPROTOCOL } from '@muster/protocol';
+import { WebSocket } from 'ws';
+import { readRefusal, type Refusal } from '../session/upgrade-refusal.js';
+
+export type Hop = 'dns' | 'tcp' | 'tls' | 'upgrade' | 'ping';
+
+export interface HopReport {
+  readonly hop: Hop;
+  readonly ok: boolean;
+  readonly detail: string;
+  /** What to look at, when it failed. */
+  readonly advice?: string;
+  readonly tookMs: number;
+}
+
+export interface Examination {
+  /** `wss://host:port/v1/live` */
+  readonly url: string;
+  readonly ca?: string | undefined;
+  /** Without one, the upgrade can only show that a gateway answers. */
+  readonly token?: string | undefined;
+  readonly timeoutMs?: number;
+}
+
+/** What a hop found out, or why it failed. Anything thrown is a failure too. */
+interface Finding {
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly advice?: string;
+}
+
+/**
+ * Walks the way to a gateway hop by hop and stops at the first that fails: name, TCP, TLS, WebSocket upgrade, ping. It sends no hello, so
+ * that the session of an agent that runs with the same identity is not superseded.
+ */
+export async function* examine(examination: Examination): AsyncGenerator<HopReport> {
+  const { hostname, port, protocol } = new URL(examination.url);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const target = { host, port: Number(port) || (protocol === 'wss:' ? 443 : 80) };
+  const timeoutMs = examination.timeoutMs ?? 10_000;
+  const visit = new Visit(examination, target, timeoutMs);
+  const hops: readonly (readonly [Hop, () => Promise<Finding>, string])[] = [
+    ['dns', () => visit.resolve(), `does "${host}" exist, and does this machine reach its name server?`],
+    ['tcp', () => visit.connect(), `a firewall may block port ${target.port}, or nothing listens there`],
+    ...(protocol === 'wss:' ? [['tls', () => visit.handshake(), TLS_ADVICE] as const] : []),
+    ['upgrade', () => visit.upgrade(), UPGRADE_ADVICE],
+    ['ping', () => visit.ping(), 'something on the way lets the upgrade through but holds WebSocket frames back'],
+  ];
+  try {
+    for (const [hop, run, advice] of hops) {
+      const startedMs = performance.now();
+      const finding = await run().catch((error: unknown) => ({ ok: false, detail: messageOf(error), advice }));
+      yield { hop, ...finding, tookMs: performance.now() - startedMs };
+      if (!finding.ok || visit.ended) return;
+    }
+  } finally {
+    visit.close();
+  }
+}
+
+const TLS_ADVICE = 'is MUSTER_GATEWAY_CA the authority of this gateway, or does a proxy on the way inspect TLS?';
+const UPGRADE_ADVICE = 'a proxy or load balancer on the way may not pass WebSocket upgrades';
+
+class Visit {
+  readonly #examination: Examination;
+  readonly #target: { readonly host: string; readonly port: number };
+  readonly #timeoutMs: number;
+  #socket: WebSocket | undefined;
+  /** No further hop can be tried, although this one is well. */
+  ended = false;
+
+  constructor(examination: Examination, target: { host: string; port: number }, timeoutMs: number) {
+    this.#examination = examination;
+    this.#target = target;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  async resolve(): Promise<Finding> {
+    const { host } = this.#target;
+    if (isIP(host) !== 0) return { ok: true, detail: `${host} is an address` };
+    const addresses = await within(this.#timeoutMs, lookup(host, { all: true }));
+    return { ok: true, detail: `${host} is ${addresses.map((one) => one.address).join(', ')}` };
+  }
+
+  async connect(): Promise<Finding> {
+    const socket = await opened(connectTcp(this.#target), 'connect', this.#timeoutMs);
+    const remote = `${socket.remoteAddress ?? ''} port ${socket.remotePort ?? ''}`;
+    socket.destroy();
+    return { ok: true, detail: `connected to ${remote}` };
+  }
+
+  async handshake(): Promise<Finding> {
+    const { host, port } = this.#target;
+    const { ca } = this.#examination;
+    const servername = isIP(host) === 0 ? { servername: host } : {};
+    const socket = await opened(
+      connectTls({ host, port, ...servername, ...(ca === undefined ? {} : { ca }) }),
+      'secureConnect',
+      this.#timeoutMs,
+    );
+    const { issuer, valid_to: validTo } = socket.getPeerCertificate();
+    const detail = `${socket.getProtocol() ?? 'TLS'}, certificate by ${issuer.CN ?? issuer.O ?? 'an unnamed issuer'} until ${validTo}`;
+    socket.destroy();
+    return { ok: true, detail };
+  }
+
+  async upgrade(): Promise<Finding> {
+    const { url, ca, token } = this.#examination;
+    const socket = new WebSocket(url, [SUBPROTOCOL], {
+      perMessageDeflate: false,
+      handshakeTimeout: this.#timeoutMs,
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      ...(ca === undefined ? {} : { ca }),
+    });
+    this.#socket = socket;
+    const refusal = await new Promise<Refusal | undefined>((resolve, reject) => {
+      socket.on('open', () => resolve(undefined));
+      socket.on('error', reject);
+      socket.on('unexpected-response', (_request, response) => void readRefusal(response, Date.now()).then(resolve));
+    });
+    return refusal === undefined ? { ok: true, detail: `a gateway speaks ${socket.protocol}` } : this.#judge(refusal);
+  }
+
+  async ping(): Promise<Finding> {
+    const socket = this.#socket;
+    if (socket === undefined) throw new Error('there is no connection');
+    const startedMs = performance.now();
+    const ponged = new Promise<void>((resolve, reject) => {
+      socket.on('pong', () => resolve());
+      socket.on('close', (code) => reject(new Error(`the connection was closed with ${code}`)));
+    });
+    socket.ping(Buffer.alloc(8, 1));
+    await within(this.#timeoutMs, ponged);
+    return { ok: true, detail: `answered after ${(performance.now() - startedMs).toFixed(1)} ms` };
+  }
+
+  close(): void {
+    this.#socket?.on('error', () => {});
+    this.#socket?.terminate();
+  }
+
+  /** An HTTP answer of a gateway of ours is a way that works; one of anybody else is not. */
+  #judge({ status, code, detail }: Refusal): Finding {
+    const said = [status, code, detail].filter(Boolean).join(' ');
+    if (code === undefined) return { ok: false, detail: `the answer is no gateway's: ${said}`, advice: UPGRADE_ADVICE };
+    this.ended = true;
+    if (status === 401 && this.#examination.token === undefined) {
+      return { ok: true, detail: 'a gateway answers; this agent has no token yet ("muster-agent enroll")' };
+    }
+    return { ok: false, detail: `the gateway refused: ${said}` };
+  }
+}
+
+function opened<S extends Socket | TLSSocket>(
+  socket: S,
+  event: 'connect' | 'secureConnect',
+  timeoutMs: number,
+): Promise<S> {
+  const opening = new Promise<S>((resolve, reject) => {
+    socket.once(event, () => resolve(socket));
+    socket.once('error', reject);
+  });
+  return within(timeoutMs, opening).catch((error: unknown) => {
+    socket.destroy();
+    throw error;
+  });
+}
+
+async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import type { ChallengeBody, Facts, HelloBody, Labels } from '@muster/protocol';
+import { type AgentKeys, exportAgentKeys, generateAgentKeys, importAgentKeys, signHelloProof } from '@muster/identity';
+import type { Logger } from '@muster/runtime';
+import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from '../store/atomic-file.js';
+
+/** What the agent says of itself; collected once per start. */
+export interface SelfDescription {
+  readonly facts: Facts;
+  readonly labels: Labels;
+  readonly capabilities: readonly string[];
+  readonly instance: Uint8Array;
+}
+
+/** Who this agent is: its key pair and its token, both in the data directory, readable by the agent's user only. */
+export class AgentIdentity {
+  readonly keys: AgentKeys;
+  readonly #tokenFile: string;
+  readonly #log: Logger;
+  #token: string | undefined;
+
+  private constructor(keys: AgentKeys, tokenFile: string, log: Logger) {
+    this.keys = keys;
+    this.#tokenFile = tokenFile;
+    this.#log = log;
+    this.#token = readFileIfThere(tokenFile)?.trim() || undefined;
+  }
+
+  /**
+   * Opens the identity in `folder`, or makes one. Throws when the folder cannot be written or holds a key file that is none: a broken key
+   * is for a person to judge, since a new one is a new endpoint to everybody else.
+   */
+  static open(folder: string, log: Logger): AgentIdentity {
+    ensurePrivateFolder(folder);
+    const keyFile = join(folder, 'agent-key.json');
+    const text = readFileIfThere(keyFile);
+    const keys = text === undefined ? generateAgentKeys() : importAgentKeys(parseJson(text));
+    if (keys === undefined)
+      throw new Error(`${keyFile} holds no agent key; restore it, or remove it to become a new agent`);
+    if (text === undefined) {
+      writeFileAtomic(keyFile, `${JSON.stringify(exportAgentKeys(keys))}\n`);
+      log.info('agent key created', { agentId: keys.agentId });
+    }
+    return new AgentIdentity(keys, join(folder, 'agent-token'), log);
+  }
+
+  get agentId(): string {
+    return this.keys.agentId;
+  }
+
+  token(): string | undefined {
+    return this.#token;
+  }
+
+  /** Keeps the token for the next start too; `undefined` forgets it. A disk that refuses costs an enrolment after a restart, no more. */
+  setToken(token: string | undefined): void {
+    this.#token = token;
+    try {
+      writeFileAtomic(this.#tokenFile, token === undefined ? '' : `${token}\n`);
+    } catch (error) {
+      this.#log.error('token cannot be stored', { path: this.#tokenFile, err: error });
+    }
+  }
+
+  hello(self: SelfDescription, challenge: ChallengeBody, token: string): HelloBody {
+    const { facts, labels, capabilities, instance } = self;
+    const proof = signHelloProof(this.keys.privateKey, { agentId: this.agentId, nonce: challenge.nonce, token });
+    return { facts, labels: { ...labels }, capabilities: [...capabilities], instance, proof };
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

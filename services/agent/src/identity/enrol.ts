@@ -1,0 +1,110 @@
+import type { IncomingMessage } from 'node:http';
+import type { Facts, Labels } from '@muster/protocol';
+import { type AgentKeys, signEnrollProof } from '@muster/identity';
+import type { Clock, Secret } from '@muster/runtime';
+import { readBody, readRefusal, type Refusal } from '../session/upgrade-refusal.js';
+
+export type EnrolOutcome =
+  | { readonly kind: 'enrolled'; readonly agentId: string; readonly num: number; readonly token: string }
+  /** An HTTP response that is no success, or there is nothing to enrol with. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** No HTTP response, or one that makes no sense. */
+  | { readonly kind: 'failed'; readonly error: Error };
+
+export interface EnrolRequest {
+  /** `https://host:port/v1/enroll` */
+  readonly url: string;
+  readonly ca?: string | undefined;
+  readonly org: string;
+  readonly secret: Secret;
+  readonly keys: AgentKeys;
+  readonly facts: Facts;
+  readonly labels: Labels;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+const TIMEOUT_MS = 20_000;
+/** A proof may be five minutes old, so a difference below this is not why it was refused. */
+const HARMLESS_SKEW_MS = 120_000;
+
+/**
+ * Asks a gateway for a token for our key. When it is refused and the gateway's clock (its `Date`) is further from ours than a
+ * proof may be old, asks once more with the gateway's time: endpoints with wrong clocks exist, and the signature is what counts.
+ */
+export async function enrol(request: EnrolRequest): Promise<EnrolOutcome> {
+  const first = await post(request, request.clock.now());
+  if (first.outcome.kind !== 'refused' || first.skewMs === undefined || Math.abs(first.skewMs) < HARMLESS_SKEW_MS) {
+    return first.outcome;
+  }
+  return (await post(request, request.clock.now() + first.skewMs)).outcome;
+}
+
+interface Attempt {
+  readonly outcome: EnrolOutcome;
+  /** The gateway's clock less ours. */
+  readonly skewMs?: number;
+}
+
+async function post(request: EnrolRequest, timestampMs: number): Promise<Attempt> {
+  try {
+    const response = await send(request, bodyOf(request, timestampMs));
+    const status = response.statusCode ?? 0;
+    if (status !== 200 && status !== 201) {
+      const refusal = await readRefusal(response, request.clock.now());
+      const dateMs = Date.parse(response.headers.date ?? '');
+      const skew = Number.isNaN(dateMs) ? {} : { skewMs: dateMs - request.clock.now() };
+      return { outcome: { kind: 'refused', refusal }, ...skew };
+    }
+    return { outcome: parseEnrolment(await readBody(response), request.keys) };
+  } catch (error) {
+    return { outcome: { kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) } };
+  }
+}
+
+function bodyOf({ org, keys, facts, labels }: EnrolRequest, timestampMs: number): string {
+  const proof = signEnrollProof(keys.privateKey, { org, publicKeyX: keys.publicKeyX, timestampMs });
+  return JSON.stringify({ org, publicKey: keys.publicKeyX, timestampMs, proof, facts, labels });
+}
+
+/** `node:https` and not `fetch`, which takes no certificate authority and ten megabytes. */
+async function send({ url, ca, secret, signal }: EnrolRequest, body: string): Promise<IncomingMessage> {
+  const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http');
+  return new Promise((resolve, reject) => {
+    const call = request(url, {
+      method: 'POST',
+      agent: false,
+      headers: {
+        authorization: `Bearer ${secret.reveal()}`,
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+        accept: 'application/json, application/problem+json',
+      },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      ...(ca === undefined ? {} : { ca }),
+    });
+    call.on('response', resolve);
+    call.on('error', reject);
+    call.end(body);
+  });
+}
+
+function parseEnrolment(text: string, keys: AgentKeys): EnrolOutcome {
+  let reply: unknown;
+  try {
+    reply = JSON.parse(text);
+  } catch {
+    reply = undefined;
+  }
+  const { agentId, num, token } = (typeof reply === 'object' && reply !== null ? reply : {}) as Record<string, unknown>;
+  if (typeof agentId !== 'string' || typeof num !== 'number' || typeof token !== 'string') {
+    return { kind: 'failed', error: new Error('the answer to the enrolment is not one of a gateway') };
+  }
+  if (agentId !== keys.agentId) {
+    return {
+      kind: 'failed',
+      error: new Error(`the gateway enrolled ${agentId}, but this agent's key is ${keys.agentId}`),
+    };
+  }
+  return { kind: 'enrolled', agentId, num, token };
+}

@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+
+const USAGE = `Usage: muster-agent [command]
+
+Commands:
+  run       keep a session with a gateway and answer queries (default)
+  enroll    enrol this machine now, then end
+  doctor    try each hop on the way to the gateway and name the one that fails
+  sql SQL   run a statement on this machine and print its rows
+  version   print the version
+
+Options:
+  --output table|json|ndjson   how "sql" prints rows (default table)
+  --help                       print this
+
+Configuration is in the environment: MUSTER_GATEWAY_URL, MUSTER_GATEWAY_CA, MUSTER_ORG, MUSTER_ENROLL_SECRET or
+MUSTER_ENROLL_SECRET_FILE, MUSTER_DATA_DIR, MUSTER_LABELS.
+`;
+
+/** Commands are loaded when they are asked for: what `run` does not need must not cost it memory. */
+async function main(argv: readonly string[]): Promise<number | undefined> {
+  let parsed;
+  try {
+    const options = { output: { type: 'string', default: 'table' }, help: { type: 'boolean', short: 'h' } } as const;
+    parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error));
+  }
+  const [command = 'run', ...rest] = parsed.positionals;
+  if (parsed.values.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (rest.length > (command === 'sql' ? 1 : 0)) return usage(`too many arguments for "${command}"`);
+  switch (command) {
+    case 'run':
+      await (await import('./commands/run.js')).run(process.env);
+      return undefined;
+    case 'enroll':
+      return (await import('./commands/enroll.js')).enroll(process.env);
+    case 'doctor':
+      return (await import('./commands/doctor.js')).doctor(process.env);
+    case 'sql':
+      if (rest[0] === undefined) return usage('"sql" needs a statement');
+      if (!isOutput(parsed.values.output)) return usage(`there is no output "${parsed.values.output}"`);
+      return (await import('./commands/sql.js')).sql(rest[0], parsed.values.output);
+    case 'version':
+      process.stdout.write(`${(await import('./agent-version.js')).agentVersion()}\n`);
+      return 0;
+    default:
+      return usage(`there is no command "${command}"`);
+  }
+}
+
+function isOutput(text: string): text is 'table' | 'json' | 'ndjson' {
+  return text === 'table' || text === 'json' || text === 'ndjson';
+}
+
+function usage(fault: string): number {
+  process.stderr.write(`muster-agent: ${fault}\n\n${USAGE}`);
+  return 2;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,72 @@
+import { type Env, type Logger, type ServiceContext, systemClock } from '@muster/runtime';
+import { openAgent } from './agent.js';
+import { type AgentConfig, liveUrl } from './config.js';
+import { CrashNotes } from './queries/crash-notes.js';
+import { QueryRunner } from './queries/query-runner.js';
+import { SessionQueries } from './queries/session-queries.js';
+import { LiveChannel } from './session/live-channel.js';
+import { workerEnvironment } from './worker/worker-environment.js';
+import { WorkerPool } from './worker/worker-pool.js';
+
+/** The agent's composition root. */
+export function buildAgent(
+  config: AgentConfig,
+  { log, runner }: Pick<ServiceContext, 'log' | 'runner'>,
+  env: Env,
+): void {
+  const clock = systemClock;
+  const agent = openAgent(config, { clock, log });
+  log.info('agent identity', { agentId: agent.identity.agentId, host: agent.self.facts.host });
+  warnOfPlainText(config, log);
+
+  const notes = new CrashNotes({ folder: config.dataDir, clock, log });
+  for (const query of notes.load()) log.warn('the agent died while this query ran; it is refused for a day', { query });
+
+  const queries = new QueryRunner({
+    notes,
+    maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
+    createPool: (onRoom) =>
+      new WorkerPool({
+        entry: new URL('./worker/query-worker.js', import.meta.url),
+        env: workerEnvironment(env),
+        workers: config.workers,
+        idleMs: config.workerIdleMs,
+        clock,
+        log,
+        onRoom,
+      }),
+  });
+  runner.go('queries', { stop: (signal) => queries.stop(signal) });
+
+  let firstReady: () => void = () => {};
+  const ready = new Promise<void>((resolve) => (firstReady = resolve));
+  const channel = new LiveChannel({
+    urls: config.gatewayUrls.map(liveUrl),
+    ca: agent.ca,
+    clock,
+    log,
+    credentials: {
+      token: () => agent.identity.token(),
+      setToken: (token) => agent.identity.setToken(token),
+      enrol: (signal) => agent.enrol(signal),
+      hello: (challenge, token) => agent.identity.hello(agent.self, challenge, token),
+    },
+    createWork: (connection) => new SessionQueries({ connection, runner: queries, clock, log }),
+    onReady: firstReady,
+  });
+  runner.stopSignal.addEventListener('abort', firstReady, { once: true });
+  runner.go('live channel', {
+    // Ready means that a gateway holds a session of ours; until then this waits, however long it takes.
+    start: () => {
+      channel.start();
+      return ready;
+    },
+    stop: () => channel.stop(),
+  });
+}
+
+function warnOfPlainText({ gatewayUrls }: AgentConfig, log: Logger): void {
+  const plain = gatewayUrls.filter((url) => /^(ws|http):/.test(url));
+  if (plain.length > 0)
+    log.warn('the way to the gateway is not encrypted: whoever is on it can read answers', { plain });
+}

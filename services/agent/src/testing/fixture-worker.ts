@@ -1,0 +1,49 @@
+import { parentPort } from 'node:worker_threads';
+import {
+  createSqlEngine,
+  type CollectRequest,
+  type TableProvider,
+  type TableRow,
+  type TableSpec,
+} from '@muster/tables';
+import { serveRequests } from '../worker/serve-requests.js';
+
+/** A worker for tests: the real engine over tables that misbehave on demand. */
+const names = ['numbers', 'exits', 'throws', 'eats_memory', 'blocks', 'spins', 'absent'];
+
+const tables: TableSpec[] = names.map((name) => ({
+  name,
+  description: `fixture ${name}`,
+  platforms: ['linux'],
+  columns: [
+    { name: 'n', type: 'INTEGER', description: 'a number' },
+    { name: 'text', type: 'TEXT', description: 'a text' },
+  ],
+}));
+
+const provider: TableProvider = {
+  has: (table) => table !== 'absent',
+  *collect(table: string, request: CollectRequest): Iterable<TableRow> {
+    switch (table) {
+      case 'exits':
+        return process.exit(7);
+      case 'throws':
+        throw new Error('the collector failed');
+      case 'eats_memory': {
+        const eaten: string[][] = [];
+        for (;;) eaten.push(new Array<string>(1000).fill('x').map((x, i) => x + i));
+      }
+      // A system call that does not return, as a read from a dead network file system: the engine's own clock cannot end it.
+      case 'blocks':
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
+        return;
+      case 'spins':
+        for (;;) request.checkpoint();
+      default:
+        for (let n = 0; n < 100_000; n += 1) yield { n, text: `row ${n} ${'x'.repeat(40)}` };
+    }
+  },
+};
+
+if (parentPort === null) throw new Error('this is a worker');
+serveRequests(parentPort, await createSqlEngine({ tables, provider, platform: 'the test machine' }));

@@ -1,0 +1,22 @@
+import { createSqlEngine, type Platform, type SqlEngine, TABLES } from '@muster/tables';
+import { platformTables } from '../tables/index.js';
+
+/**
+ * The SQL engine over the tables of this machine. It knows the other platforms' tables too, so that a question for them is refused as
+ * such here and not taken for a misspelt one.
+ */
+export function createLocalEngine(): Promise<SqlEngine> {
+  const platform = thisPlatform();
+  return createSqlEngine({ tables: TABLES, provider: platformTables(platform).provider, platform });
+}
+
+function thisPlatform(): Platform {
+  switch (process.platform) {
+    case 'win32':
+      return 'windows';
+    case 'darwin':
+      return 'darwin';
+    default:
+      return 'linux';
+  }
+}

@@ -1,0 +1,24 @@
+import type { AgentOutcome, Budget } from '@muster/protocol';
+
+/** What the main thread asks of a worker, one at a time. */
+export interface WorkerRequest {
+  readonly sql: string;
+  /** Names that the result must have; not checked when absent (a query typed on this machine). */
+  readonly columns?: readonly string[];
+  readonly budget: Budget;
+  readonly chunkBytes: number;
+}
+
+/** How a statement that did not give its whole answer ended. */
+export interface QueryFailure {
+  readonly outcome: AgentOutcome;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What a worker says of the request it has. Rows travel as a CBOR sequence in a buffer that changes hands. */
+export type WorkerReply =
+  /** The engine is loaded: the statement's time begins. */
+  | { readonly t: 'started' }
+  | { readonly t: 'rows'; readonly rows: Uint8Array }
+  | { readonly t: 'done'; readonly columns: readonly string[]; readonly failure?: QueryFailure };

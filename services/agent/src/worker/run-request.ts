@@ -1,0 +1,48 @@
+import type { CompileFailure, ExecuteResult, SqlEngine } from '@muster/tables';
+import { clipMessage } from '@muster/protocol';
+import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
+
+type Done = Extract<WorkerReply, { t: 'done' }>;
+
+/** Runs one statement on the engine. `onRows` takes over the buffer. */
+export function runRequest(
+  engine: SqlEngine,
+  request: WorkerRequest,
+  onRows: (rows: Uint8Array<ArrayBuffer>) => void,
+): Done {
+  const compiled = engine.compile(request.sql);
+  if (!compiled.ok) return { t: 'done', columns: [], failure: failureOf(compiled) };
+  const columns = compiled.columns.map((column) => column.name);
+  if (request.columns !== undefined && !sameNames(columns, request.columns)) {
+    return { t: 'done', columns, failure: mismatch(columns, request.columns) };
+  }
+  const result = engine.execute(request.sql, { limits: request.budget, chunkBytes: request.chunkBytes, onRows });
+  return result.ok ? { t: 'done', columns } : { t: 'done', columns, failure: failureOf(result) };
+}
+
+function failureOf(result: CompileFailure | Extract<ExecuteResult, { ok: false }>): QueryFailure {
+  const message = clipMessage(result.message);
+  switch (result.code) {
+    case 'over_budget':
+      return { outcome: 'over_budget', code: `over_${result.limit}`, message };
+    case 'unsupported_table':
+      return { outcome: 'refused', code: 'unsupported_table', message };
+    case 'failed':
+    case 'stopped':
+      return { outcome: 'error', code: 'query_failed', message };
+    case 'sql_error':
+      return { outcome: 'error', code: 'sql_error', message };
+    default:
+      return { outcome: 'error', code: `sql_${result.code}`, message };
+  }
+}
+
+/** The gateway's schema and ours differ (versions apart): rows would be read under the wrong names. */
+function mismatch(ours: readonly string[], asked: readonly string[]): QueryFailure {
+  const message = `this agent's result has other columns (${ours.join(', ')}) than were asked for (${asked.join(', ')})`;
+  return { outcome: 'error', code: 'schema_mismatch', message: clipMessage(message) };
+}
+
+function sameNames(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((name, index) => name === right[index]);
+}

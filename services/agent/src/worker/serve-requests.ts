@@ -1,0 +1,13 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { SqlEngine } from '@muster/tables';
+import type { WorkerReply, WorkerRequest } from './messages.js';
+import { runRequest } from './run-request.js';
+
+/** The worker's side: takes one request at a time from `port`, for as long as the thread lives. */
+export function serveRequests(port: MessagePort, engine: SqlEngine): void {
+  const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+  port.on('message', (request: WorkerRequest) => {
+    reply({ t: 'started' });
+    reply(runRequest(engine, request, (rows) => reply({ t: 'rows', rows }, [rows.buffer])));
+  });
+}

@@ -1,0 +1,222 @@
+import { Worker } from 'node:worker_threads';
+import type { Clock, Logger, Timer } from '@muster/runtime';
+import { isErrno } from '../store/atomic-file.js';
+import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
+
+/** How a statement ended, with its whole answer or without any. */
+export type WorkerOutcome =
+  | {
+      readonly kind: 'answer';
+      readonly chunks: readonly Uint8Array[];
+      readonly bytes: number;
+      readonly columns: readonly string[];
+    }
+  | { readonly kind: 'failed'; readonly failure: QueryFailure }
+  /** The worker died of it. */
+  | { readonly kind: 'crashed'; readonly message: string };
+
+export interface WorkerPoolOptions {
+  readonly entry: URL;
+  /** The threads' environment: what collectors need to start the system's own programs, and no secret. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly workers: number;
+  /** A worker that had nothing to do for this long is ended; it costs tens of megabytes. */
+  readonly idleMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** A worker is free again. */
+  readonly onRoom: () => void;
+}
+
+/** A statement that runs. */
+export interface WorkerTask {
+  /** Stops it; `onOutcome` is not called any more. */
+  kill(): void;
+}
+
+// A thread's heap; SQLite's own memory is bounded by the engine. Enough for a table of a hundred thousand rows.
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 };
+/** The engine ends a statement by itself when its time is over; it cannot while a collector is stuck in one system call. */
+const GRACE_MS = 1_000;
+const START_TIMEOUT_MS = 20_000;
+
+/**
+ * Threads that run statements, so that no statement can hold up the session: they are started for the first statement, and ended when one
+ * misbehaves or when there is nothing to do.
+ */
+export class WorkerPool {
+  readonly #options: WorkerPoolOptions;
+  readonly #hosts = new Set<WorkerHost>();
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = options;
+  }
+
+  /** Threads that exist, the stuck ones included. */
+  get size(): number {
+    return this.#hosts.size;
+  }
+
+  get hasRoom(): boolean {
+    return this.#hosts.size < this.#options.workers || this.#idleHost() !== undefined;
+  }
+
+  /** Runs one statement. Call only when there is room. */
+  run(request: WorkerRequest, onOutcome: (outcome: WorkerOutcome) => void): WorkerTask {
+    const host = this.#idleHost() ?? this.#startHost();
+    return host.run(request, onOutcome);
+  }
+
+  /** Ends all threads; resolves when they have gone or `signal` is aborted. */
+  async stop(signal?: AbortSignal): Promise<void> {
+    const gone = Promise.all([...this.#hosts].map((host) => host.end()));
+    await Promise.race([gone, aborted(signal)]);
+  }
+
+  #idleHost(): WorkerHost | undefined {
+    for (const host of this.#hosts) if (host.idle) return host;
+    return undefined;
+  }
+
+  #startHost(): WorkerHost {
+    const host: WorkerHost = new WorkerHost(this.#options, {
+      onIdle: () => this.#options.onRoom(),
+      onExit: () => {
+        this.#hosts.delete(host);
+        this.#options.onRoom();
+      },
+    });
+    this.#hosts.add(host);
+    return host;
+  }
+}
+
+interface Running {
+  readonly budgetMs: number;
+  readonly chunks: Uint8Array[];
+  bytes: number;
+  readonly onOutcome: (outcome: WorkerOutcome) => void;
+}
+
+/**
+ *  idle ──run──▶ running ──done──▶ idle          any ──kill, crash, end──▶ ending ──exit──▶ gone
+ *
+ * A thread stuck in a system call stays in `ending`; it keeps its place in the pool, so that stuck threads cannot pile up.
+ */
+class WorkerHost {
+  readonly #options: WorkerPoolOptions;
+  readonly #events: { onIdle(): void; onExit(): void };
+  readonly #worker: Worker;
+  #running: Running | undefined;
+  #ending = false;
+  #timer: Timer | undefined;
+
+  constructor(options: WorkerPoolOptions, events: { onIdle(): void; onExit(): void }) {
+    this.#options = options;
+    this.#events = events;
+    this.#worker = new Worker(options.entry, {
+      env: { ...options.env },
+      resourceLimits: RESOURCE_LIMITS,
+      name: 'query',
+    });
+    this.#worker.on('message', (reply: WorkerReply) => this.#onReply(reply));
+    this.#worker.on('error', (error) => this.#onError(error));
+    this.#worker.on('exit', (code) => this.#onExit(code));
+    this.#worker.unref();
+  }
+
+  get idle(): boolean {
+    return this.#running === undefined && !this.#ending;
+  }
+
+  run(request: WorkerRequest, onOutcome: (outcome: WorkerOutcome) => void): WorkerTask {
+    const running: Running = { budgetMs: request.budget.ms, chunks: [], bytes: 0, onOutcome };
+    this.#running = running;
+    this.#arm(START_TIMEOUT_MS, () =>
+      this.#settleAndEnd({ kind: 'crashed', message: 'the query worker did not start' }),
+    );
+    this.#worker.postMessage(request);
+    return {
+      kill: () => {
+        if (this.#running !== running) return;
+        this.#running = undefined;
+        void this.end();
+      },
+    };
+  }
+
+  async end(): Promise<void> {
+    this.#ending = true;
+    this.#options.clock.clear(this.#timer);
+    await this.#worker.terminate();
+  }
+
+  #onReply(reply: WorkerReply): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    switch (reply.t) {
+      case 'started':
+        return this.#arm(running.budgetMs + GRACE_MS, () => this.#settleAndEnd(overTime(running.budgetMs)));
+      case 'rows':
+        running.chunks.push(reply.rows);
+        running.bytes += reply.rows.length;
+        return;
+      case 'done':
+        this.#settle(outcomeOf(reply, running));
+        this.#arm(this.#options.idleMs, () => void this.end());
+        this.#events.onIdle();
+    }
+  }
+
+  #onError(error: unknown): void {
+    if (isErrno(error, 'ERR_WORKER_OUT_OF_MEMORY')) {
+      const message = 'the query needs more memory than it may have';
+      this.#settle({ kind: 'failed', failure: { outcome: 'over_budget', code: 'over_memory', message } });
+      return;
+    }
+    this.#options.log.error('query worker crashed', { err: error });
+    this.#settle({ kind: 'crashed', message: error instanceof Error ? error.message : String(error) });
+  }
+
+  #onExit(code: number): void {
+    this.#options.clock.clear(this.#timer);
+    this.#settle({ kind: 'crashed', message: `the query worker ended with code ${code}` });
+    this.#ending = true;
+    this.#events.onExit();
+  }
+
+  #settleAndEnd(outcome: WorkerOutcome): void {
+    this.#settle(outcome);
+    void this.end();
+  }
+
+  #settle(outcome: WorkerOutcome): void {
+    const running = this.#running;
+    this.#running = undefined;
+    running?.onOutcome(outcome);
+  }
+
+  #arm(delayMs: number, run: () => void): void {
+    const { clock } = this.#options;
+    clock.clear(this.#timer);
+    this.#timer = clock.setTimeout(run, delayMs);
+    this.#timer.unref();
+  }
+}
+
+function outcomeOf(reply: Extract<WorkerReply, { t: 'done' }>, running: Running): WorkerOutcome {
+  if (reply.failure !== undefined) return { kind: 'failed', failure: reply.failure };
+  return { kind: 'answer', chunks: running.chunks, bytes: running.bytes, columns: reply.columns };
+}
+
+function overTime(budgetMs: number): WorkerOutcome {
+  const message = `the statement ran longer than ${budgetMs} ms and had to be ended from outside`;
+  return { kind: 'failed', failure: { outcome: 'over_budget', code: 'over_time', message } };
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) resolve();
+    signal?.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
