@@ -26,13 +26,13 @@ export class ClosedPipe extends Error {
 }
 
 /** The real terminal of this process. */
-export function processTerminal(): Terminal {
+export function processTerminal(env: Terminal['env']): Terminal {
   return {
     stdout: streamOutput(process.stdout),
     stderr: streamOutput(process.stderr),
-    env: process.env,
+    env,
     cwd: process.cwd(),
-    home: process.env['HOME'] ?? '/',
+    home: env['HOME'] ?? '/',
     async readInput() {
       let text = '';
       process.stdin.setEncoding('utf8');

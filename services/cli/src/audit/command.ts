@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import type { CommandEnv } from '../command-env.js';
+import { pagedItems } from '../http/pages.js';
+import { LIST_OUTPUTS, parseLimit, parseOutput, printList } from '../output/listing.js';
+
+interface AuditJson {
+  readonly at: string;
+  readonly actorName: string;
+  readonly action: string;
+  readonly outcome: string;
+  readonly from: string;
+  readonly subject?: string;
+  readonly scope?: string;
+  readonly code?: string;
+}
+
+interface AuditOptions {
+  readonly limit: string;
+  readonly actor?: string;
+  readonly action?: string;
+  readonly outcome?: string;
+  readonly output: string;
+}
+
+/** `muster audit`: who did what, and who was refused. */
+export function addAuditCommand(program: Command, env: CommandEnv): void {
+  program
+    .command('audit')
+    .description('Lists what people did and were refused, newest first.')
+    .option('--limit <n>', 'at most so many', '50')
+    .option('--actor <name>', 'only of this one')
+    .option('--action <name>', 'only this: query.start, or query for all of its kind')
+    .option('--outcome <outcome>', 'allowed, refused or failed')
+    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .action(async ({ limit, actor, action, outcome, output }: AuditOptions) => {
+      const items = pagedItems<AuditJson>(env.client(), '/v1/audit', { actor, action, outcome }, parseLimit(limit));
+      await printList(env, parseOutput(output, LIST_OUTPUTS), items, {
+        headers: ['at', 'who', 'action', 'outcome', 'about', 'scope', 'from'],
+        row: (entry) => [
+          entry.at.slice(0, 19).replace('T', ' '),
+          entry.actorName,
+          entry.action,
+          entry.code === undefined ? entry.outcome : `${entry.outcome} (${entry.code})`,
+          entry.subject ?? '',
+          entry.scope ?? '',
+          entry.from,
+        ],
+        nothing: 'There is nothing.',
+      });
+    });
+}

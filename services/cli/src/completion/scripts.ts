@@ -1,0 +1,27 @@
+const bash = `_muster_complete() {
+  local IFS=$'\\n'
+  COMPREPLY=($(muster __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+  [[ \${#COMPREPLY[@]} -eq 0 ]] && compopt -o default
+}
+complete -F _muster_complete muster
+`;
+
+const zsh = `#compdef muster
+_muster_complete() {
+  local -a found
+  found=("\${(@f)$(muster __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if (( \${#found} )) && [[ -n "\${found[1]}" ]]; then compadd -a found; else _files; fi
+}
+compdef _muster_complete muster
+`;
+
+const fish = `function __muster_complete
+  set -l words (commandline -opc) (commandline -ct)
+  muster __complete -- $words[2..] 2>/dev/null
+end
+complete -c muster -f -a '(__muster_complete)'
+complete -c muster -n '__fish_seen_argument -s f -l file; or __fish_seen_argument -l ca' -F
+`;
+
+/** What a shell has to read once so that Tab works. */
+export const SCRIPTS: Readonly<Record<string, string>> = { bash, zsh, fish };

@@ -1,0 +1,67 @@
+import { isAnswer, ledgerComplete, OUTCOMES } from '@muster/protocol';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import type { FailureJson, QueryJson } from '../http/query-json.js';
+import { escapeControls } from '../output/escape.js';
+import { renderTable, type Style } from '../output/table.js';
+
+const NAMED = 10;
+
+/** The ledger in words and, below it, who did not answer: a bounded list, as there may be thousands. */
+export function renderSummary(
+  query: QueryJson,
+  failures: readonly FailureJson[],
+  style: Style,
+  width: number | undefined,
+): string {
+  const lines = [headline(query, style)];
+  if (query.truncated !== undefined)
+    lines.push(style.yellow(`Not everything was kept: ${escapeControls(query.truncated)}`));
+  if (query.ledger.targeted === 0) lines.push(style.yellow(nobody(query)));
+  else if (query.offline > 0)
+    lines.push(
+      style.dim(
+        `${number(query.offline)} more in scope ${query.offline === 1 ? 'is' : 'are'} enrolled but not connected.`,
+      ),
+    );
+  let text = `${lines.join('\n')}\n`;
+  if (failures.length > 0) {
+    const rows = failures
+      .slice(0, NAMED)
+      .map(({ host, agentId, num, outcome, message }) => [host ?? `#${num}`, agentId ?? '', outcome, message]);
+    text += `Did not answer:\n${renderTable({ headers: ['host', 'agent', 'outcome', 'why'], width, style }, rows)}`;
+    if (failures.length > NAMED)
+      text += style.dim(`… and ${number(failures.length - NAMED)} more; --output json names all of them\n`);
+  }
+  return text;
+}
+
+function headline({ state, ledger, rows, mode, createdAt, endedAt }: QueryJson, style: Style): string {
+  const seconds =
+    endedAt === undefined ? '' : ` in ${((Date.parse(endedAt) - Date.parse(createdAt)) / 1_000).toFixed(1)} s`;
+  const counts = OUTCOMES.filter((outcome) => ledger[outcome] > 0).map((outcome) => {
+    const text = `${number(ledger[outcome])} ${outcome.replace('_', ' ')}`;
+    return isAnswer(outcome) ? style.green(text) : style.red(text);
+  });
+  if (ledger.waiting > 0) counts.push(style.yellow(`${number(ledger.waiting)} not waited for`));
+  const how =
+    state === 'complete'
+      ? ''
+      : `${style.yellow(state === 'cancelled' ? 'Cancelled.' : 'Interrupted: its query service went away.')} `;
+  const unit = mode === 'group' ? 'distinct row' : 'row';
+  const outcomes = counts.length === 0 ? '' : ` = ${counts.join(' + ')}`;
+  return `${how}${number(ledger.targeted)} targeted${outcomes}; ${number(rows)} ${unit}${rows === 1 ? '' : 's'}${seconds}`;
+}
+
+function nobody({ offline, scope }: QueryJson): string {
+  const where = scope === '' ? 'No endpoint is connected' : `No connected endpoint matches ${escapeControls(scope)}`;
+  return offline === 0
+    ? `${where}.`
+    : `${where}; ${number(offline)} enrolled ${offline === 1 ? 'one is' : 'ones are'} offline.`;
+}
+
+/** 0 when every endpoint answered and everything was kept, else 3. */
+export function exitCodeOf({ state, ledger, truncated }: QueryJson): ExitCode {
+  return state === 'complete' && ledgerComplete(ledger) && truncated === undefined ? EXIT.complete : EXIT.partial;
+}
+
+const number = (value: number): string => value.toLocaleString('en-US');

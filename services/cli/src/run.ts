@@ -1,0 +1,78 @@
+import { Command, CommanderError } from 'commander';
+import { addAgentsCommand } from './agents/command.js';
+import { addAuditCommand } from './audit/command.js';
+import { ProcessEnv } from './command-env.js';
+import { addCompletionCommand } from './completion/command.js';
+import { addContextCommand } from './context/command.js';
+import { addDoctorCommand } from './doctor/command.js';
+import { CliError, EXIT, type ExitCode } from './exit-codes.js';
+import { escapeControls } from './output/escape.js';
+import { styleFor } from './output/table.js';
+import { addQueryCommand } from './query/command.js';
+import { addTablesCommand } from './tables/command.js';
+import { ClosedPipe, type Terminal } from './terminal.js';
+import { addTokensCommand } from './tokens/command.js';
+import { addVersionCommand } from './version.js';
+
+/** The whole command line: runs one command and returns the exit code. Every message for people has been written when it resolves. */
+export async function runCli(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const env = new ProcessEnv(terminal);
+  // Commander writes at once and does not wait; these are waited for at the end.
+  const writes: Promise<void>[] = [];
+  const program = createProgram(env, (out, text) => void writes.push(terminal[out].write(text)));
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    await Promise.all(writes);
+    return env.exitCode;
+  } catch (error) {
+    await Promise.allSettled(writes);
+    return await report(error, terminal);
+  } finally {
+    env.close();
+  }
+}
+
+/** The tree of commands; completion reads it too. */
+export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr', text: string) => void): Command {
+  const { stdout, stderr } = env.terminal;
+  const program = new Command('muster')
+    .description('Ask every endpoint of a fleet, and know who answered.')
+    .option('--context <name>', 'a named server of `muster context` instead of the current one')
+    .hook('preAction', (_, action) => {
+      env.contextName = action.optsWithGlobals<{ context?: string }>().context;
+    });
+  const output = {
+    writeOut: (text: string) => write('stdout', text),
+    writeErr: (text: string) => write('stderr', text),
+    getOutHelpWidth: () => stdout.columns ?? 100,
+    getErrHelpWidth: () => stderr.columns ?? 100,
+    getOutHasColors: () => false,
+    getErrHasColors: () => false,
+  };
+  // Set before commands are added: they inherit it.
+  program.exitOverride().configureOutput(output).showHelpAfterError('(--help shows how it is used)');
+  addQueryCommand(program, env);
+  addAgentsCommand(program, env);
+  addTablesCommand(program, env);
+  addTokensCommand(program, env);
+  addAuditCommand(program, env);
+  addContextCommand(program, env);
+  addDoctorCommand(program, env);
+  addCompletionCommand(program, env);
+  addVersionCommand(program, env);
+  return program;
+}
+
+async function report(error: unknown, terminal: Terminal): Promise<ExitCode> {
+  if (error instanceof ClosedPipe) return EXIT.closedPipe;
+  // Help and version end this way too; commander has written what there is to say.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.complete : EXIT.usage;
+  const style = styleFor(terminal.stderr.isTTY, terminal.env);
+  const known = error instanceof CliError;
+  const message = error instanceof Error ? error.message : String(error);
+  const lines = [`${style.red('error:')} ${escapeControls(message)}`];
+  if (known && error.hint !== undefined) lines.push(`${style.dim('hint:')} ${escapeControls(error.hint)}`);
+  if (!known && error instanceof Error) lines.push(error.stack ?? '');
+  await terminal.stderr.write(`${lines.join('\n')}\n`).catch(() => undefined);
+  return known ? error.exitCode : EXIT.error;
+}
