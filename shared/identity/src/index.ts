@@ -1,22 +1,4 @@
-export { type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
-export {
-  agentIdFromPublicKey,
-  exportAgentKeys,
-  generateAgentKeys,
-  importAgentKeys,
-  type AgentKeys,
-} from './agent-keys.js';
-export {
-  enrollProofMessage,
-  helloProofMessage,
-  signEnrollProof,
-  signHelloProof,
-  verifyEnrollProof,
-  verifyHelloProof,
-  type EnrollClaim,
-  type EnrollProofResult,
-  type HelloClaim,
-} from './proofs.js';
+export * from './agent.js';
 export {
   generateSigningJwks,
   parseSigningJwks,

@@ -1,127 +1,18 @@
-import { defineConfig, loadConfig, printableConfig, ConfigError, type ConfigResult, type Env } from './config.js';
-import { field } from './field.js';
-import { createLogger, LOG_LEVELS, type Logger } from './logger.js';
 import { createMetrics, type Metrics } from './metrics.js';
-import { watchParent } from './parent-guard.js';
-import { writeReadyFile } from './ready-file.js';
-import { createRunner, type RunOutcome, type Runner } from './runner.js';
+import { runProgram, type Program, type ProgramContext } from './run-program.js';
 
 /** What every service is given to build itself with. */
-export interface ServiceContext {
-  readonly name: string;
-  readonly log: Logger;
+export interface ServiceContext extends ProgramContext {
   readonly metrics: Metrics;
-  readonly runner: Runner;
 }
 
-export interface Service<C extends object> {
-  /** `gateway`; the `service` of every log line and the middle of every metric's name. */
-  readonly name: string;
-  readonly env: Env;
-  readonly load: (env: Env) => ConfigResult<C>;
-  /** The composition root: makes the parts and registers them with the runner. */
-  readonly build: (config: C, context: ServiceContext) => void | Promise<void>;
-  /** The process, replaced in tests. */
-  readonly host?: ServiceHost;
-}
+/** A program that is operated by us: `name` is also the middle of every metric's name. */
+export type Service<C extends object> = Program<C, ServiceContext>;
 
-/** What `runService` needs of the process it runs in. */
-export interface ServiceHost {
-  on(event: 'SIGTERM' | 'SIGINT', listener: () => void): void;
-  on(event: 'uncaughtException' | 'unhandledRejection', listener: (error: unknown) => void): void;
-  exit(code: number): void;
-  writeError(text: string): void;
-}
-
-/** Settings that every service has, read beside its own. */
-const commonConfig = defineConfig({
-  prefix: 'MUSTER_LOG_',
-  fields: {
-    logLevel: field.oneOf('MUSTER_LOG_LEVEL', LOG_LEVELS, { default: 'info' }),
-    logPretty: field.bool('MUSTER_LOG_PRETTY', { default: false }),
-    stopTimeoutMs: field.durationMs('MUSTER_STOP_TIMEOUT', { default: 25_000, min: 100 }),
-    unreadyWaitMs: field.durationMs('MUSTER_UNREADY_WAIT', { default: 0, max: 120_000 }),
-    readyFile: field.text('MUSTER_READY_FILE', { optional: true, example: '/run/muster/gateway.json' }),
-    parentPid: field.int('MUSTER_PARENT_PID', { optional: true, min: 1 }),
-  },
-});
-
-/**
- * A service's whole life: reads its configuration, builds, runs, stops. Ends the process with 0 after a clean stop, 1 after a
- * failure or an unclean stop, 2 when the configuration has faults, which it lists on standard error. A second SIGTERM or SIGINT
- * ends the process at once.
- */
-export async function runService<C extends object>(service: Service<C>): Promise<void> {
-  const host = service.host ?? processHost;
-  const common = loadConfig(commonConfig, service.env);
-  const own = service.load(service.env);
-  if (!common.ok || !own.ok) {
-    const faults = [common, own].flatMap((result) => (result.ok ? [] : result.error.faults));
-    host.writeError(`${service.name}: ${new ConfigError(faults).message}\n`);
-    return host.exit(2);
-  }
-  const { config } = own;
-  const { logLevel, logPretty, stopTimeoutMs, unreadyWaitMs, readyFile, parentPid } = common.config;
-  const log = createLogger({ service: service.name, level: logLevel, pretty: logPretty });
-  for (const warning of [...common.warnings, ...own.warnings]) log.warn('unknown setting', { warning });
-  log.info('starting', { pid: process.pid, config: printableConfig(config) });
-  const runner = createRunner({
-    log,
-    stopTimeoutMs,
-    unreadyWaitMs,
-    onReady: (ports) => (readyFile === undefined ? undefined : writeReadyFile(readyFile, ports)),
+/** `runProgram` for a service: the same life, with metrics. */
+export function runService<C extends object>(service: Service<C>): Promise<void> {
+  return runProgram({
+    ...service,
+    build: (config, context) => service.build(config, { ...context, metrics: createMetrics(service.name) }),
   });
-  stopOnSignals(runner, host, log);
-  if (parentPid !== undefined) watchParent({ pid: parentPid, onGone: () => void runner.stop('parent gone') });
-  host.exit(
-    await life(runner, log, () =>
-      service.build(config, { name: service.name, log, metrics: createMetrics(service.name), runner }),
-    ),
-  );
 }
-
-/** Builds, runs and stops; gives the exit code. */
-async function life(runner: Runner, log: Logger, build: () => void | Promise<void>): Promise<0 | 1> {
-  let outcome: RunOutcome;
-  try {
-    // A build that waits for a broker must not hold up a stop.
-    await Promise.race([build(), stopBegins(runner.stopSignal)]);
-    outcome = await runner.wait();
-  } catch (error) {
-    log.fatal('service failed', { err: error });
-    await runner.stop('failed');
-    return 1;
-  }
-  return 'failure' in outcome || outcome.unclean.length > 0 ? 1 : 0;
-}
-
-const stopBegins = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-
-function stopOnSignals(runner: Runner, host: ServiceHost, log: Logger): void {
-  let asked = false;
-  const onSignal = (name: 'SIGTERM' | 'SIGINT', code: number) => (): void => {
-    if (asked) return host.exit(code);
-    asked = true;
-    void runner.stop(name);
-  };
-  // 128 + the signal's number, as a shell reports it.
-  host.on('SIGTERM', onSignal('SIGTERM', 143));
-  host.on('SIGINT', onSignal('SIGINT', 130));
-  // After either of these nothing in memory can be trusted, so there is no orderly stop.
-  const onCrash = (error: unknown): void => {
-    log.fatal('service crashed', { err: error });
-    host.exit(1);
-  };
-  host.on('uncaughtException', onCrash);
-  host.on('unhandledRejection', onCrash);
-}
-
-const processHost: ServiceHost = {
-  on: (event: string, listener: (error: unknown) => void) => void process.on(event, listener),
-  exit: (code) => process.exit(code),
-  writeError: (text) => void process.stderr.write(text),
-};

@@ -1,0 +1,20 @@
+// What an agent needs: its own key and what it proves with it. It leaves out jose, which costs memory on every endpoint.
+export { type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
+export {
+  agentIdFromPublicKey,
+  exportAgentKeys,
+  generateAgentKeys,
+  importAgentKeys,
+  type AgentKeys,
+} from './agent-keys.js';
+export {
+  enrollProofMessage,
+  helloProofMessage,
+  signEnrollProof,
+  signHelloProof,
+  verifyEnrollProof,
+  verifyHelloProof,
+  type EnrollClaim,
+  type EnrollProofResult,
+  type HelloClaim,
+} from './proofs.js';

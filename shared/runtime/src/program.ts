@@ -1,0 +1,35 @@
+// What a program on somebody else's machine needs: all of this package but what only services have. It leaves out the metrics
+// library, which costs an agent seven megabytes that it has no use for.
+export { Secret } from './secret.js';
+export { parseBytes, parseDurationMs } from './quantity.js';
+export { field, type Field, type FieldOptions } from './field.js';
+export {
+  ConfigError,
+  defineConfig,
+  loadConfig,
+  printableConfig,
+  type ConfigDefinition,
+  type ConfigFault,
+  type ConfigOf,
+  type ConfigResult,
+  type Env,
+} from './config.js';
+export { sleep, systemClock, type Clock, type Timer } from './clock.js';
+export { FakeClock } from './fake-clock.js';
+export { fullJitter, type Backoff, type BackoffOptions } from './backoff.js';
+export { TokenBucket, type TakeResult, type TokenBucketOptions } from './token-bucket.js';
+export { BoundedQueue, type BoundedQueueOptions, type PushResult } from './bounded-queue.js';
+export {
+  createLogger,
+  LOG_LEVELS,
+  silentLogger,
+  type LogFields,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+} from './logger.js';
+export { type Part } from './part.js';
+export { createRunner, type Runner, type RunnerOptions, type RunnerState, type RunOutcome } from './runner.js';
+export { watchParent } from './parent-guard.js';
+export { writeReadyFile } from './ready-file.js';
+export { runProgram, type Program, type ProgramContext } from './run-program.js';
