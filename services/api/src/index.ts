@@ -1,1 +1,2 @@
-export {};
+export { loadApiConfig, type ApiConfig } from './config.js';
+export { buildApi } from './run.js';

@@ -32,13 +32,12 @@ export class TokenStore {
     return this.#caughtUp;
   }
 
-  async start(signal?: AbortSignal): Promise<void> {
+  async start(): Promise<void> {
     this.#view = await followView(this.#log, {
       stream: STREAMS.operatorTokens.name,
       logger: this.#logger,
       apply: (entry) => this.#apply(entry),
       reset: () => this.#tokens.clear(),
-      ...(signal === undefined ? {} : { signal }),
     });
     this.#caughtUp = true;
   }

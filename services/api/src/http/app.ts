@@ -27,7 +27,7 @@ export function createApp({ operations, pipeline, proxies, metrics, logger }: Ap
   app.enable('strict routing');
   app.use(securityHeaders());
   app.use((request, response, next) => begin(request, response, { proxies, metrics, logger }, next));
-  for (const path of new Set(operations.map((operation) => operation.path))) {
+  for (const path of routingOrder(operations)) {
     const ofPath = operations.filter((operation) => operation.path === path);
     const route = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));
     for (const operation of ofPath) {
@@ -49,6 +49,12 @@ export function createApp({ operations, pipeline, proxies, metrics, logger }: Ap
     fail(thrown, request, response, logger),
   );
   return app;
+}
+
+/** Fixed names before parameters: `/v1/agents/labels` must not be taken for the agent `labels`. */
+function routingOrder(operations: readonly Operation[]): string[] {
+  const rank = (path: string): string => path.replaceAll('{', '\uffff');
+  return [...new Set(operations.map(({ path }) => path))].sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
 }
 
 function allowedMethods(operations: readonly Operation[]): string[] {

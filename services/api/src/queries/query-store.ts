@@ -43,13 +43,12 @@ export class QueryStore {
     this.#clock = clock;
   }
 
-  async start(signal?: AbortSignal): Promise<void> {
+  async start(): Promise<void> {
     this.#view = await followView(this.#log, {
       stream: STREAMS.queries.name,
       logger: this.#logger,
       apply: (entry) => this.#apply(entry),
       reset: () => this.#index.clear(),
-      ...(signal === undefined ? {} : { signal }),
     });
   }
 

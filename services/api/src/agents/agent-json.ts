@@ -1,0 +1,76 @@
+import type { Endpoint } from '@muster/directory';
+import type { Presence } from '@muster/registry';
+import { z } from 'zod';
+import { count, timestamp } from '../http/schemas.js';
+import { isoTime } from '../queries/query-json.js';
+
+const labelsSchema = z.record(z.string(), z.string());
+
+export const presenceSchema = z
+  .object({
+    state: z.enum(['live', 'poll', 'offline', 'unknown']).meta({
+      description: '`unknown`: what knows who is connected is out of reach. Queries reach agents all the same.',
+    }),
+    gatewayId: z.string().optional(),
+    connectedAt: timestamp.optional(),
+    lastSeenAt: timestamp.optional(),
+  })
+  .meta({ id: 'Presence' });
+
+export const agentSchema = z
+  .object({
+    agentId: z.string(),
+    num: count.meta({ description: "The agent's number, unique in the deployment." }),
+    host: z.string(),
+    os: z.enum(['linux', 'windows', 'darwin']),
+    arch: z.string(),
+    osName: z.string(),
+    osVersion: z.string(),
+    agentVersion: z.string(),
+    labels: labelsSchema.meta({ description: 'What selectors see: those of operators over those of the agent.' }),
+    agentLabels: labelsSchema,
+    operatorLabels: labelsSchema,
+    enrolledAt: timestamp,
+    factsAt: timestamp.meta({ description: 'When it last told of itself.' }),
+    presence: presenceSchema,
+    revoked: z.object({ by: z.string(), reason: z.string(), at: timestamp }).optional(),
+    duplicate: z
+      .object({ at: timestamp, refusedHost: z.string(), refusedAddress: z.string() })
+      .optional()
+      .meta({ description: 'The last time that another machine presented this identity.' }),
+  })
+  .meta({ id: 'Agent' });
+
+/** An agent as people see it. `known` is what the registry says of any agents; `undefined` when it cannot be asked. */
+export function agentJson(endpoint: Endpoint, known: ReadonlyMap<string, Presence> | undefined) {
+  const { agentId, num, facts, labels, agentLabels, operatorLabels, revoked, duplicate } = endpoint;
+  return {
+    agentId,
+    num,
+    ...facts,
+    labels,
+    agentLabels,
+    operatorLabels,
+    enrolledAt: isoTime(endpoint.enrolledAtMs),
+    factsAt: isoTime(endpoint.seenAtMs),
+    presence: known === undefined ? { state: 'unknown' as const } : presenceJson(known.get(agentId)),
+    ...(revoked === undefined ? {} : { revoked: { by: revoked.by, reason: revoked.reason, at: isoTime(revoked.atMs) } }),
+    ...(duplicate === undefined
+      ? {}
+      : {
+          duplicate: {
+            at: isoTime(duplicate.atMs),
+            refusedHost: duplicate.refusedHost,
+            refusedAddress: duplicate.refusedAddress,
+          },
+        }),
+  };
+}
+
+function presenceJson(presence: Presence | undefined) {
+  if (presence === undefined) return { state: 'offline' as const };
+  const { session, lastSeenMs } = presence;
+  if (session === undefined) return { state: 'offline' as const, lastSeenAt: isoTime(lastSeenMs) };
+  const { mode, gatewayId, connectedAtMs } = session;
+  return { state: mode, gatewayId, connectedAt: isoTime(connectedAtMs), lastSeenAt: isoTime(lastSeenMs) };
+}

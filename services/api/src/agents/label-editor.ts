@@ -1,0 +1,98 @@
+import type { Log } from '@muster/bus';
+import { effectiveLabels, type Endpoint } from '@muster/directory';
+import {
+  AppError,
+  decodeKept,
+  encodeKept,
+  KEPT,
+  labelFaults,
+  LIMITS,
+  STREAMS,
+  type Labels,
+  type LabelsRecord,
+} from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
+
+export interface LabelChange {
+  readonly set: Labels;
+  readonly remove: readonly string[];
+  readonly by: string;
+}
+
+export type EditResult =
+  | { readonly kind: 'changed' | 'unchanged'; readonly endpoint: Endpoint }
+  | { readonly kind: 'failed'; readonly error: AppError };
+
+const ATTEMPTS = 5;
+const AT_ONCE = 64;
+
+/**
+ * Changes labels that operators set. Each change is made on top of the newest kept ones, by compare-and-set, so that two operators who
+ * set different labels at the same moment both see theirs kept.
+ */
+export class LabelEditor {
+  readonly #log: Log;
+  readonly #clock: Clock;
+
+  constructor({ log, clock }: { readonly log: Log; readonly clock: Clock }) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  async edit(endpoint: Endpoint, change: LabelChange): Promise<EditResult> {
+    try {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+        const result = await this.#attempt(endpoint, change);
+        if (result !== undefined) return result;
+      }
+      throw new AppError('broker_unavailable', `the labels of ${endpoint.agentId} change too often; try again`);
+    } catch (thrown) {
+      const error = AppError.is(thrown)
+        ? thrown
+        : new AppError('broker_unavailable', 'labels cannot be kept now; try again', { cause: thrown });
+      return { kind: 'failed', error };
+    }
+  }
+
+  /** Many endpoints, a bounded number at a time. */
+  async *editAll(endpoints: Iterable<Endpoint>, change: LabelChange): AsyncGenerator<EditResult> {
+    let batch: Promise<EditResult>[] = [];
+    for (const endpoint of endpoints) {
+      batch.push(this.edit(endpoint, change));
+      if (batch.length < AT_ONCE) continue;
+      yield* await Promise.all(batch);
+      batch = [];
+    }
+    yield* await Promise.all(batch);
+  }
+
+  /** `undefined` when somebody else wrote meanwhile. */
+  async #attempt(endpoint: Endpoint, change: LabelChange): Promise<EditResult | undefined> {
+    const subject = KEPT.labels(endpoint.org, endpoint.agentId);
+    const entry = await this.#log.last(STREAMS.identities.name, subject);
+    const before = entry === undefined ? {} : decodeKept<LabelsRecord>(entry.data).labels;
+    const labels = changed(before, change);
+    const result = { ...endpoint, operatorLabels: labels, labels: effectiveLabels(endpoint.agentLabels, labels) };
+    if (equal(before, labels)) return { kind: 'unchanged', endpoint: result };
+    const record: LabelsRecord = { labels, by: change.by, atMs: this.#clock.now() };
+    const written = await this.#log.append(subject, encodeKept(record), { expectLastSubjectSeq: entry?.seq ?? 0 });
+    if (written.kind === 'unavailable') throw written.cause;
+    return written.kind === 'appended' ? { kind: 'changed', endpoint: result } : undefined;
+  }
+}
+
+function changed(before: Labels, { set, remove }: LabelChange): Labels {
+  const kept = Object.entries(before).filter(([key]) => !remove.includes(key));
+  const labels = { ...Object.fromEntries(kept), ...set };
+  if (Object.keys(labels).length > LIMITS.labels) {
+    throw new AppError('bad_request', `an agent can have ${LIMITS.labels} labels; remove some first`, {
+      details: { faults: labelFaults(labels) },
+    });
+  }
+  return labels;
+}
+
+function equal(a: Labels, b: Labels): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}

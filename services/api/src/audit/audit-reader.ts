@@ -1,0 +1,66 @@
+import type { Log } from '@muster/bus';
+import { AppError, decodeKept, KEPT, STREAMS, type AuditRecord, type OrgId } from '@muster/protocol';
+
+export interface AuditFilter {
+  readonly actor?: string | undefined;
+  readonly action?: string | undefined;
+  readonly outcome?: AuditRecord['outcome'] | undefined;
+}
+
+export interface AuditEntry {
+  readonly seq: number;
+  readonly record: AuditRecord;
+}
+
+export interface AuditPage {
+  readonly entries: readonly AuditEntry[];
+  /** Go on with entries before this one; absent when there are none. */
+  readonly before?: number;
+}
+
+const FIRST_WINDOW = 512;
+// What one request may look through; a filter that matches seldom gives short pages instead of long waits.
+const MAX_SCANNED = 20_000;
+
+/**
+ * Audit records, newest first. The stream reads forwards only, so this reads windows of it backwards, each twice as wide as the one after
+ * it in time.
+ */
+export async function readAudit(
+  log: Log,
+  org: OrgId,
+  options: { readonly before?: number | undefined; readonly limit: number; readonly filter: AuditFilter; readonly signal: AbortSignal },
+): Promise<AuditPage> {
+  const { limit, filter, signal } = options;
+  const subject = KEPT.audit(org);
+  const found: AuditEntry[] = [];
+  try {
+    const newest = await log.last(STREAMS.audit.name, subject);
+    let end = Math.min(options.before ?? Number.MAX_SAFE_INTEGER, (newest?.seq ?? 0) + 1);
+    for (let width = FIRST_WINDOW, scanned = 0; end > 1 && !signal.aborted; width *= 2) {
+      const start = Math.max(1, end - width);
+      const window: AuditEntry[] = [];
+      for await (const { seq, data } of log.read(STREAMS.audit.name, { subject, fromSeq: start, signal })) {
+        if (seq >= end) break;
+        scanned += 1;
+        const record = decodeKept<AuditRecord>(data);
+        if (matches(record, filter)) window.push({ seq, record });
+      }
+      found.push(...window.toReversed());
+      end = start;
+      if (found.length > limit || scanned >= MAX_SCANNED) break;
+    }
+    const entries = found.slice(0, limit);
+    const last = entries.at(-1);
+    if (found.length > limit && last !== undefined) return { entries, before: last.seq };
+    return end > 1 ? { entries, before: end } : { entries };
+  } catch (cause) {
+    throw new AppError('broker_unavailable', 'the audit record cannot be read now; try again', { cause });
+  }
+}
+
+function matches(record: AuditRecord, { actor, action, outcome }: AuditFilter): boolean {
+  if (actor !== undefined && record.actor !== actor && record.actorName !== actor) return false;
+  if (action !== undefined && record.action !== action && !record.action.startsWith(`${action}.`)) return false;
+  return outcome === undefined || record.outcome === outcome;
+}

@@ -1,0 +1,111 @@
+import type { Broker } from '@muster/bus';
+import { Directory, DirectoryWriter } from '@muster/directory';
+import type { OidcVerifier } from '@muster/identity';
+import type { OrgId } from '@muster/protocol';
+import type { Registry } from '@muster/registry';
+import type { Clock, Logger, Metrics, Part, Secret } from '@muster/runtime';
+import { TABLES } from '@muster/tables';
+import type { Express } from 'express';
+import { agentOperations } from './agents/agent-operations.js';
+import { LabelEditor } from './agents/label-editor.js';
+import { labelOperations } from './agents/label-operations.js';
+import { PresenceReader } from './agents/presence.js';
+import { AuditLog } from './audit/audit-log.js';
+import { auditOperations } from './audit/audit-operations.js';
+import { Authenticator } from './auth/authenticator.js';
+import { meOperation } from './auth/me-operation.js';
+import { RateLimits } from './auth/rate-limits.js';
+import { TokenStore } from './auth/token-store.js';
+import { createApp } from './http/app.js';
+import type { TrustedProxies } from './http/client-address.js';
+import { Idempotency } from './http/idempotency.js';
+import type { Operation } from './http/operation.js';
+import { RequestPipeline } from './http/request-pipeline.js';
+import { createApiMetrics } from './metrics.js';
+import { withOpenApi } from './openapi/openapi-operation.js';
+import { QueryClient } from './queries/query-client.js';
+import { queryOperations } from './queries/query-operations.js';
+import { QueryStore } from './queries/query-store.js';
+import { resultOperations } from './queries/result-operations.js';
+import { Viewers, type ViewersOptions } from './queries/viewers.js';
+import { tableOperations } from './tables/table-operations.js';
+import { tokenOperations } from './tokens/token-operations.js';
+
+/** Of the REST interface, not of the program. */
+const API_VERSION = '1.0.0';
+
+export interface AppOptions {
+  readonly broker: Pick<Broker, 'bus' | 'log'>;
+  readonly registry: Pick<Registry, 'lookup' | 'scan'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly proxies: TrustedProxies;
+  readonly oidc?: OidcVerifier;
+  readonly bootstrap?: { readonly token: Secret; readonly org: OrgId };
+  readonly defaultOrg: OrgId;
+  readonly requestRate: number;
+  readonly requestBurst: number;
+  readonly maxViewers: number;
+  /** How patient viewers' streams are; changed in tests. */
+  readonly patience?: Pick<ViewersOptions, 'heartbeatMs' | 'silenceMs' | 'stallMs'>;
+}
+
+export interface Api {
+  readonly app: Express;
+  readonly operations: readonly Operation[];
+  readonly viewers: Viewers;
+  /** What must be started, in this order, before a request is served. */
+  readonly parts: Readonly<Record<string, Part>>;
+}
+
+/** Everything between the broker and the socket. */
+export function buildApp(options: AppOptions): Api {
+  const { clock, logger, defaultOrg } = options;
+  const { bus, log } = options.broker;
+  const metrics = createApiMetrics(options.metrics);
+  const directory = new Directory({ log, logger });
+  const tokens = new TokenStore({ log, logger });
+  const store = new QueryStore({ log, logger, clock });
+  const audit = new AuditLog({ log, clock, logger, metrics });
+  const client = new QueryClient(bus);
+  const presence = new PresenceReader({ registry: options.registry, clock, metrics });
+  const byNum = (num: number) => directory.byNum(num);
+  const { maxViewers, patience = {} } = options;
+  const viewers = new Viewers({ log, clock, logger, client, metrics, byNum, maxViewers, ...patience });
+  const selection = { directory, presence };
+
+  const operations = withOpenApi(
+    [
+      ...queryOperations({ client, store }),
+      ...resultOperations({ store, log, clock, byNum, viewers }),
+      ...agentOperations({ ...selection, writer: new DirectoryWriter({ log }), clock }),
+      ...labelOperations({ ...selection, editor: new LabelEditor({ log, clock }) }),
+      ...tableOperations(TABLES),
+      ...tokenOperations({ tokens, clock }),
+      ...auditOperations({ log }),
+      meOperation(),
+    ],
+    API_VERSION,
+  );
+  const pipeline = new RequestPipeline({
+    authenticator: new Authenticator({ tokens, clock, ...given('oidc', options.oidc), ...given('bootstrap', options.bootstrap) }),
+    principalLimits: new RateLimits({ clock, perSecond: options.requestRate, burst: options.requestBurst }),
+    failureLimits: new RateLimits({ clock, perSecond: 0.5, burst: 20 }),
+    audit,
+    idempotency: new Idempotency({ log, clock }),
+    metrics,
+    defaultOrg,
+  });
+  return {
+    app: createApp({ operations, pipeline, proxies: options.proxies, metrics, logger }),
+    operations,
+    viewers,
+    parts: { audit, directory, tokens, queries: store },
+  };
+}
+
+/** A member only when there is a value for it. */
+function given<const K extends string, V>(name: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [name]: value } as { [P in K]: V });
+}

@@ -1,0 +1,98 @@
+import { isRole, parseOperatorToken } from '@muster/identity';
+import { isOrgId, type OrgId, type Role } from '@muster/protocol';
+import {
+  defineConfig,
+  field,
+  loadConfig,
+  type ConfigFault,
+  type ConfigOf,
+  type ConfigResult,
+  type Env,
+} from '@muster/runtime';
+import { z } from 'zod';
+import { trustedProxies, type TrustedProxies } from './http/client-address.js';
+
+const orgSchema = z.string().refine(isOrgId, 'must be lower-case letters, digits and "-"') as unknown as z.ZodType<OrgId, string>;
+
+const proxiesSchema = z.string().transform((text, context): TrustedProxies => {
+  try {
+    return trustedProxies(text.split(',').map((item) => item.trim()).filter((item) => item !== ''));
+  } catch (error) {
+    context.issues.push({ code: 'custom', message: error instanceof Error ? error.message : String(error), input: text });
+    return z.NEVER;
+  }
+});
+
+/** `group=role` pairs between commas. */
+const roleMapSchema = z.string().transform((text, context): Readonly<Record<string, Role>> => {
+  const pairs = text.split(',').map((pair) => {
+    const at = pair.lastIndexOf('=');
+    return [pair.slice(0, at).trim(), pair.slice(at + 1).trim()] as const;
+  });
+  const wrong = pairs.find(([name, role]) => name === '' || !isRole(role));
+  if (wrong === undefined) return Object.fromEntries(pairs) as Record<string, Role>;
+  context.issues.push({ code: 'custom', message: 'must be pairs value=role; roles are viewer, analyst, responder, admin', input: text });
+  return z.NEVER;
+});
+
+const definition = defineConfig({
+  prefix: 'MUSTER_API_',
+  fields: {
+    natsUrls: field.urls('MUSTER_NATS_URL', { protocols: ['nats', 'tls'] }),
+    redisUrl: field.text('MUSTER_REDIS_URL', { example: 'redis://127.0.0.1:6379' }),
+    host: field.text('MUSTER_API_HOST', { default: '0.0.0.0' }),
+    port: field.port('MUSTER_API_PORT', { default: 8080 }),
+    healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
+    healthPort: field.port('MUSTER_HEALTH_PORT', { default: 9090 }),
+    tlsCertFile: field.text('MUSTER_TLS_CERT_FILE', { optional: true, example: '/etc/muster/tls.crt' }),
+    tlsKeyFile: field.text('MUSTER_TLS_KEY_FILE', { optional: true, example: '/etc/muster/tls.key' }),
+    bootstrapToken: field.secret('MUSTER_BOOTSTRAP_TOKEN', {
+      optional: true,
+      check: (text) => (parseOperatorToken(text).ok ? undefined : 'is not a whole operator token (mst_…)'),
+    }),
+    bootstrapOrg: field.custom('MUSTER_BOOTSTRAP_ORG', orgSchema, { default: 'default' as OrgId, example: 'default' }),
+    trustedProxies: field.custom('MUSTER_TRUSTED_PROXIES', proxiesSchema, {
+      default: trustedProxies([]),
+      example: '10.0.0.0/8,127.0.0.1',
+    }),
+    oidcIssuer: field.url('MUSTER_OIDC_ISSUER', { optional: true, protocols: ['https', 'http'] }),
+    oidcAudience: field.text('MUSTER_OIDC_AUDIENCE', { optional: true, example: 'muster' }),
+    oidcJwksUrl: field.url('MUSTER_OIDC_JWKS_URL', { optional: true, protocols: ['https', 'http'] }),
+    oidcRoleClaim: field.text('MUSTER_OIDC_ROLE_CLAIM', { default: 'roles', example: 'realm_access.roles' }),
+    oidcRoleMap: field.custom('MUSTER_OIDC_ROLE_MAP', roleMapSchema, {
+      default: { viewer: 'viewer', analyst: 'analyst', responder: 'responder', admin: 'admin' } as Readonly<Record<string, Role>>,
+      example: 'it-admins=admin,soc=responder',
+    }),
+    oidcOrg: field.custom('MUSTER_OIDC_ORG', orgSchema, { optional: true, example: 'default' }),
+    oidcOrgClaim: field.text('MUSTER_OIDC_ORG_CLAIM', { optional: true, example: 'tenant' }),
+    oidcSelectorClaim: field.text('MUSTER_OIDC_SELECTOR_CLAIM', { optional: true, example: 'muster_selector' }),
+    requestRate: field.int('MUSTER_API_REQUEST_RATE', { default: 100, min: 1 }),
+    requestBurst: field.int('MUSTER_API_REQUEST_BURST', { default: 400, min: 1 }),
+    maxViewers: field.int('MUSTER_API_MAX_VIEWERS', { default: 2_000, min: 1 }),
+    maxConnections: field.int('MUSTER_API_MAX_CONNECTIONS', { default: 10_000, min: 1 }),
+  },
+  check: (config): readonly ConfigFault[] => {
+    const faults: ConfigFault[] = [];
+    if ((config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
+      faults.push({ name: 'MUSTER_TLS_CERT_FILE', fault: 'needs MUSTER_TLS_KEY_FILE beside it, and the other way round' });
+    }
+    if (config.oidcIssuer === undefined) return faults;
+    for (const [name, value] of [
+      ['MUSTER_OIDC_AUDIENCE', config.oidcAudience],
+      ['MUSTER_OIDC_JWKS_URL', config.oidcJwksUrl],
+    ] as const) {
+      if (value === undefined) faults.push({ name, fault: 'is not set, but MUSTER_OIDC_ISSUER is' });
+    }
+    if ((config.oidcOrg === undefined) === (config.oidcOrgClaim === undefined)) {
+      faults.push({ name: 'MUSTER_OIDC_ORG', fault: 'or MUSTER_OIDC_ORG_CLAIM must be set with MUSTER_OIDC_ISSUER, not both' });
+    }
+    return faults;
+  },
+});
+
+export type ApiConfig = ConfigOf<typeof definition>;
+
+/** Every variable is described in `docs/operations.md`. */
+export function loadApiConfig(env: Env): ConfigResult<ApiConfig> {
+  return loadConfig(definition, env);
+}
