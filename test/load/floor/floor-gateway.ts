@@ -1,5 +1,9 @@
+import { createRequire } from 'node:module';
 import type { Broker } from '@muster/bus';
-import * as uws from 'uWebSockets.js';
+import type * as Uws from 'uWebSockets.js';
+
+// A CommonJS module whose exports Node cannot see from outside.
+const uws = createRequire(import.meta.url)('uWebSockets.js') as typeof Uws;
 
 /** Subjects of the floor; nothing of the product listens there. */
 export const FLOOR = { ask: 'floor.ask', answers: 'floor.answers' } as const;
@@ -23,7 +27,7 @@ export interface FloorGatewayOptions {
  */
 export class FloorGateway {
   readonly #broker: Broker;
-  readonly #app: uws.TemplatedApp;
+  readonly #app: Uws.TemplatedApp;
   #batch = Buffer.allocUnsafe(FLUSH_BYTES * 2);
   #length = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -52,7 +56,7 @@ export class FloorGateway {
     return new Promise((resolve, reject) => {
       this.#app.listen('127.0.0.1', 0, (socket) => {
         if (socket === false) reject(new Error('the floor cannot listen'));
-        else resolve(uws.us_socket_local_port(socket as unknown as uws.us_socket));
+        else resolve(uws.us_socket_local_port(socket as unknown as Uws.us_socket));
       });
     });
   }

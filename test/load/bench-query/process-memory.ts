@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** Arguments for a Node process whose memory is to be measured. */
+export const MEASURED_NODE_ARGS: readonly string[] = [
+  '--expose-gc',
+  `--import=${fileURLToPath(new URL('gc-on-signal.js', import.meta.url))}`,
+];
+
+/** Resident bytes of a process, from /proc. */
+export function residentBytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+}
+
+/**
+ * Resident bytes once garbage is collected and the figure stands still. The pages that are free again return to the system with
+ * some delay, so this takes seconds.
+ */
+export async function settledBytes(pid: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let still = 0; still < 3;) {
+    process.kill(pid, 'SIGUSR2');
+    await delay(700);
+    const now = residentBytes(pid);
+    still = now > least * 0.995 ? still + 1 : 0;
+    least = Math.min(least, now);
+  }
+  return least;
+}
