@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child, describeExit, type ChildSpec, type Ready } from './child.js';
 
@@ -52,6 +53,8 @@ export class Supervisor {
 
   /** Resolves when the program is ready for the first time. @throws ChildError; the program is then gone. */
   async start(): Promise<void> {
+    // The log holds one start and its restarts, not those of last week.
+    await rm(this.#spec.logPath, { force: true });
     await this.#run();
     void this.#watch();
   }
