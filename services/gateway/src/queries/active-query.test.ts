@@ -1,0 +1,138 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  DEFAULT_BUDGET,
+  decodeHeader,
+  encodeBody,
+  encodeCbor,
+  FRAME,
+  newOwnerId,
+  newQueryId,
+  type AgentId,
+  type OrgId,
+  type QueryStart,
+} from '@muster/protocol';
+import { Session } from '../session/session.js';
+import type { Connection } from '../transport/transport.js';
+import { ActiveQuery } from './active-query.js';
+import { CreditPool } from './credit-pool.js';
+
+function start(change: Partial<QueryStart> = {}): QueryStart {
+  return {
+    t: 'query_start',
+    id: newQueryId(0),
+    org: 'acme' as OrgId,
+    owner: newOwnerId(),
+    sql: 'SELECT a FROM t',
+    columns: ['a'],
+    selector: '',
+    mode: 'raw',
+    nowMs: 0,
+    deadlineMs: 10_000,
+    budget: DEFAULT_BUDGET,
+    ...change,
+  };
+}
+
+function sessionOf(num: number): { session: Session; sent: number[] } {
+  const sent: number[] = [];
+  const connection: Connection = {
+    address: '127.0.0.1',
+    send: (frame) => {
+      sent.push(decodeHeader(frame)?.type ?? 0);
+      return 'sent';
+    },
+    close: () => undefined,
+    subscribe: () => undefined,
+    cork: (run) => run(),
+  };
+  const challenge = {
+    nonce: new Uint8Array(32),
+    token: '',
+    publicKey: '',
+    factsDigest: '',
+    tokenIssuedAtMs: 0,
+    tokenExpiresAtMs: 0,
+    deadlineMs: 0,
+    bytes: 0,
+  };
+  return {
+    session: new Session({ org: 'acme' as OrgId, agentId: `a${num}` as AgentId, num, challenge }, connection, 0),
+    sent,
+  };
+}
+
+function activeQuery(options: { limitBytes?: number; change?: Partial<QueryStart> } = {}) {
+  const credits = new CreditPool({ limitBytes: options.limitBytes ?? 64 * 1024 * 1024, stepBytes: 4 * 1024 * 1024 });
+  const query = new ActiveQuery({
+    start: start(options.change),
+    selector: [],
+    ref: 7,
+    deadlineMs: 10_000,
+    credits,
+    reportBytes: 100_000,
+  });
+  return { query, credits };
+}
+
+const row = encodeCbor(['x'.repeat(1_000)]);
+const failuresOf = (query: ActiveQuery) =>
+  query.gathering.drain().flatMap(({ failures }) => failures.map(([num, ...rest]) => [num, rest[0], rest[1]]));
+
+describe('ActiveQuery', () => {
+  it('asks with what is left of the time and a first credit', () => {
+    const { query } = activeQuery();
+    const frame = query.ask([sessionOf(1).session], { joined: false, nowMs: 4_000 });
+    expect(decodeHeader(frame)).toEqual({ type: FRAME.query, flags: 0, ref: 7 });
+    expect(query.waiting).toBe(1);
+  });
+
+  it('ends an answer that takes more than its credit while the pool has nothing to give', () => {
+    const { query, credits } = activeQuery({ limitBytes: 1 });
+    const { session, sent } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    for (let i = 0; i < 9; i += 1) query.rows(session, row, false);
+    expect(failuresOf(query)).toEqual([[1, 'error', 'credit_exceeded']]);
+    expect([query.waiting, credits.usedBytes, sent]).toEqual([0, 0, []]);
+  });
+
+  it('gives the memory of a large answer back when it is complete', () => {
+    const { query, credits } = activeQuery();
+    const { session, sent } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    for (let i = 0; i < 300; i += 1) query.rows(session, row, false);
+    expect(sent).toEqual([FRAME.credit]);
+    expect(credits.usedBytes).toBeGreaterThan(0);
+    query.rows(session, row, true);
+    expect([query.waiting, credits.usedBytes, query.gathering.size]).toEqual([0, 0, 1]);
+  });
+
+  it('takes one outcome per session and passes over whatever follows it', () => {
+    const { query } = activeQuery();
+    const { session } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    query.rows(session, row, true);
+    query.rows(session, row, true);
+    query.queryEnd(session, encodeBody('queryEnd', { outcome: 'error', code: 'x', message: 'x' }));
+    expect(query.sessionClosed(session)).toBe(false);
+    expect(query.gathering.size).toBe(1);
+  });
+
+  it('does not take the answer of a former session for the one that was asked', () => {
+    const { query } = activeQuery();
+    const former = sessionOf(1).session;
+    const current = sessionOf(1).session;
+    query.ask([current], { joined: false, nowMs: 0 });
+    query.rows(former, row, true);
+    expect([query.waiting, query.gathering.size]).toEqual([1, 0]);
+  });
+
+  it('lets everybody who is waited for time out at the deadline', () => {
+    const { query } = activeQuery();
+    const [one, two] = [sessionOf(1).session, sessionOf(2).session];
+    query.ask([one, two], { joined: false, nowMs: 0 });
+    query.rows(one, row, true);
+    expect(query.expire()).toEqual([two]);
+    expect(failuresOf(query)).toEqual([[2, 'timed_out', 'deadline']]);
+    expect(query.over).toBe(true);
+  });
+});

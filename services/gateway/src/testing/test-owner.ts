@@ -1,0 +1,101 @@
+import type { Broker } from '@muster/bus';
+import {
+  decodeBusMessage,
+  decodeNumberSet,
+  DEFAULT_BUDGET,
+  encodeBusMessage,
+  newOwnerId,
+  newQueryId,
+  readAnswerBlock,
+  SUBJECTS,
+  type GatewayReport,
+  type OrgId,
+  type OwnerBeat,
+  type PartialReport,
+  type QueryStart,
+  type TargetedReport,
+} from '@muster/protocol';
+import { ORG } from './running-gateway.js';
+
+/** An owner of queries as a test drives it: it starts queries and keeps every report. */
+export class TestOwner {
+  readonly id = newOwnerId();
+  readonly reports: GatewayReport[] = [];
+  readonly #broker: Broker;
+  #wake: () => void = () => undefined;
+
+  constructor(broker: Broker) {
+    this.#broker = broker;
+  }
+
+  async start(): Promise<this> {
+    this.#broker.bus.subscribe(SUBJECTS.ownerInbox(this.id), ({ data }) => {
+      const report = decodeBusMessage<GatewayReport>(data, 'targeted', 'partial');
+      if (report !== undefined) this.reports.push(report);
+      this.#wake();
+    });
+    await this.#broker.bus.flush();
+    return this;
+  }
+
+  query(change: Partial<QueryStart> = {}): QueryStart {
+    const nowMs = Date.now();
+    return {
+      t: 'query_start',
+      id: newQueryId(nowMs),
+      org: ORG as OrgId,
+      owner: this.id,
+      sql: 'SELECT name FROM t',
+      columns: ['name'],
+      selector: '',
+      mode: 'group',
+      nowMs,
+      deadlineMs: nowMs + 20_000,
+      budget: DEFAULT_BUDGET,
+      ...change,
+    };
+  }
+
+  ask(start: QueryStart): QueryStart {
+    this.#broker.bus.publish(SUBJECTS.gateways, encodeBusMessage(start));
+    return start;
+  }
+
+  beat(...queries: QueryStart[]): void {
+    const beat: OwnerBeat = { t: 'owner_beat', owner: this.id, queries, operators: [], stopping: false };
+    this.#broker.bus.publish(SUBJECTS.ownerBeats, encodeBusMessage(beat));
+  }
+
+  partials(query: QueryStart): PartialReport[] {
+    return this.reports.filter(
+      (report): report is PartialReport => report.t === 'partial' && report.query === query.id,
+    );
+  }
+
+  targeted(query: QueryStart): { gateway: string; joined: boolean; nums: number[] }[] {
+    return this.reports
+      .filter((report): report is TargetedReport => report.t === 'targeted' && report.query === query.id)
+      .map(({ gateway, joined, targets }) => ({ gateway, joined, nums: decodeNumberSet(targets) }));
+  }
+
+  /** Outcomes reported so far, by agent number. */
+  outcomes(query: QueryStart): Record<number, string> {
+    const outcomes: Record<number, string> = {};
+    for (const { answered, empty, failures, answers } of this.partials(query)) {
+      for (const num of decodeNumberSet(answered)) outcomes[num] = 'answered';
+      for (const num of decodeNumberSet(empty)) outcomes[num] = 'empty';
+      for (const { num } of readAnswerBlock(answers)) outcomes[num] = 'answered';
+      for (const [num, outcome] of failures) outcomes[num] = outcome;
+    }
+    return outcomes;
+  }
+
+  /** Resolves when the condition holds; it is looked at after every report. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}
