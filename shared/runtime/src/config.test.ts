@@ -152,11 +152,18 @@ describe('secrets', () => {
   });
 
   test('a configuration made printable has neither secrets nor the passwords of URLs', () => {
-    const config = { key: new Secret('x'), nats: 'nats://u:p@h:1', nodes: ['redis://:pw@a:1', 'redis://b:2'], port: 1 };
+    const config = {
+      key: new Secret('x'),
+      nats: 'nats://u:p@h:1',
+      nodes: ['redis://:pw@a:1', 'redis://b:2'],
+      list: 'redis://u:p@w@c:1,redis://:pw@d:2,redis://e:3',
+      port: 1,
+    };
     expect(printableConfig(config)).toEqual({
       key: '[secret]',
       nats: 'nats://[secret]@h:1',
       nodes: ['redis://[secret]@a:1', 'redis://b:2'],
+      list: 'redis://[secret]@c:1,redis://[secret]@d:2,redis://e:3',
       port: 1,
     });
   });

@@ -85,7 +85,7 @@ export function printableConfig(config: object): Record<string, unknown> {
 function printable(value: unknown): unknown {
   if (value instanceof Secret) return String(value);
   if (Array.isArray(value)) return value.map(printable);
-  return typeof value === 'string' ? value.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/i, '$1[secret]@') : value;
+  return typeof value === 'string' ? value.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/\s]*@/gi, '$1[secret]@') : value;
 }
 
 type Text = { readonly value: string | undefined } | { readonly name: string; readonly fault: string };
