@@ -77,14 +77,27 @@ describe('a simulated fleet', () => {
 
   it('sends no more than its credit, and goes on when more comes', async () => {
     await start({ agents: 1, uniform: true });
-    gateway.ask(5, { sql: 'SELECT * FROM deb_packages a, (SELECT 1 UNION SELECT 2 UNION SELECT 3)', credit: 40_000 });
+    const sql = 'SELECT name, version FROM deb_packages a, (SELECT 1 UNION SELECT 2 UNION SELECT 3)';
+    gateway.ask(5, { sql, credit: 10 });
     await frames(1);
+    const sent = (): number => gateway.received.reduce((sum, { body }) => sum + body.length, 0);
+    // Not even one row fits: an empty frame that is not the last one asks for more.
+    expect(gateway.received).toMatchObject([{ type: FRAME.rows, final: false, body: { length: 0 } }]);
     const [session] = gateway.sessions.values();
-    expect(gateway.received).toHaveLength(1);
-    expect(gateway.received[0]).toMatchObject({ type: FRAME.rows, final: false });
-    session!.socket.send(encodeFrame(FRAME.credit, 5, encodeBody('credit', { bytes: 1_000_000 })));
-    await frames(2);
-    expect(gateway.received.at(-1)).toMatchObject({ type: FRAME.rows, final: true });
+    const grant = (bytes: number): void =>
+      session!.socket.send(encodeFrame(FRAME.credit, 5, encodeBody('credit', { bytes })));
+    grant(5_000);
+    await frames(3);
+    expect(sent()).toBeLessThanOrEqual(5_010);
+    expect(sent()).toBeGreaterThan(4_900);
+    expect(gateway.received.some(({ final }) => final)).toBe(false);
+    grant(1_000_000);
+    await new Promise<void>((resolve) => {
+      gateway.onFrame = () => gateway.received.at(-1)?.final && resolve();
+      gateway.onFrame();
+    });
+    const all = Buffer.concat(gateway.received.map(({ body }) => body));
+    expect(decodeRows(all, 2)).toHaveLength(fleet.expected(sql, 2).groups.reduce((sum, { copies }) => sum + copies, 0));
   });
 
   it('has failing, silent, slow and disappearing agents in the shares asked for', async () => {

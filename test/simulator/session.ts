@@ -12,19 +12,12 @@ import {
   type ReconnectBody,
   type WelcomeBody,
 } from '@muster/protocol';
-import type { Answer, RowsAnswer } from './answer.js';
+import type { Answer } from './answer.js';
 import type { SimulatedAgent } from './agent.js';
+import { Delivery } from './delivery.js';
 import type { FleetContext } from './fleet-context.js';
 import { simulatedInstance, simulatedKey } from './keys.js';
 import { RawWebSocket, type SocketEnd, type SocketOwner } from './wire/raw-web-socket.js';
-
-/** A query under way: what is still to be sent, or the timer of a slow agent. */
-interface OpenQuery {
-  credit: number;
-  frames: readonly Uint8Array[];
-  next: number;
-  timer: NodeJS.Timeout | undefined;
-}
 
 /**
  * One connection of one agent, from the dial to the end.
@@ -37,7 +30,7 @@ export class Session implements SocketOwner {
   readonly #socket: RawWebSocket;
   #state: 'dialling' | 'greeting' | 'proving' | 'ready' | 'ended' = 'dialling';
   // Made at the first query that cannot be answered in one go: most sessions never need it.
-  #open: Map<number, OpenQuery> | undefined;
+  #open: Map<number, Delivery> | undefined;
   #leaving = false;
   #heardAtMs: number;
   #saidAtMs: number;
@@ -97,7 +90,7 @@ export class Session implements SocketOwner {
   ended(end: SocketEnd): void {
     const before = this.#state;
     this.#state = 'ended';
-    for (const query of this.#open?.values() ?? []) clearTimeout(query.timer);
+    for (const delivery of this.#open?.values() ?? []) clearTimeout(delivery.timer);
     this.#open = undefined;
     this.#agent.sessionEnded(this, end, before === 'ready');
   }
@@ -178,22 +171,23 @@ export class Session implements SocketOwner {
       return;
     }
     stats.queries += 1;
+    const delivery = new Delivery(ref, query, (frame) => this.#send(frame));
     switch (this.#agent.behaviour) {
       case 'normal':
-        this.#answer(ref, query.credit, answers.answer(this.#agent.machine, query));
+        this.#answer(delivery, answers.answer(this.#agent.machine, query));
         return;
-      case 'slow': {
-        const delayMs = options.slowMs * (0.5 + Math.random());
-        const timer = setTimeout(() => {
-          const credit = this.#open?.get(ref)?.credit ?? 0;
-          this.#open?.delete(ref);
-          this.#answer(ref, credit, answers.answer(this.#agent.machine, query));
-        }, delayMs);
-        this.#hold(ref, { credit: query.credit, frames: [], next: 0, timer });
+      case 'slow':
+        delivery.timer = setTimeout(
+          () => {
+            this.#open?.delete(ref);
+            this.#answer(delivery, answers.answer(this.#agent.machine, query));
+          },
+          options.slowMs * (0.5 + Math.random()),
+        );
+        this.#hold(delivery);
         return;
-      }
       case 'failing':
-        this.#answer(ref, 0, { kind: 'ended', outcome: 'error', code: 'simulated_failure', message: 'told to fail' });
+        this.#answer(delivery, FAILURE);
         return;
       case 'silent':
         return;
@@ -203,47 +197,28 @@ export class Session implements SocketOwner {
     }
   }
 
-  #answer(ref: number, credit: number, answer: Answer): void {
+  #answer(delivery: Delivery, answer: Answer): void {
     const { stats } = this.#context;
     stats.answers += 1;
     if (answer.kind === 'ended') {
       const { outcome, code, message } = answer;
-      this.#send(encodeFrame(FRAME.queryEnd, ref, encodeBody('queryEnd', { outcome, code, message })));
-    } else this.#sendRows(ref, credit, answer);
+      this.#send(encodeFrame(FRAME.queryEnd, delivery.ref, encodeBody('queryEnd', { outcome, code, message })));
+    } else {
+      stats.rows += answer.rows;
+      if (!delivery.give(answer)) this.#hold(delivery);
+    }
     this.#closeIfDone();
   }
 
-  #sendRows(ref: number, credit: number, answer: RowsAnswer): void {
-    this.#context.stats.rows += answer.rows;
-    const query: OpenQuery = { credit, frames: answer.frames(ref), next: 0, timer: undefined };
-    if (!this.#pump(query)) this.#hold(ref, query);
-  }
-
-  /** Sends what the credit allows; true when all is sent. */
-  #pump(query: OpenQuery): boolean {
-    for (; query.next < query.frames.length; query.next += 1) {
-      const frame = query.frames[query.next] as Uint8Array;
-      const cost = frame.length - HEADER_BYTES;
-      if (cost > query.credit) return false;
-      query.credit -= cost;
-      this.#send(frame);
-    }
-    return true;
-  }
-
   #addCredit(ref: number, bytes: number): void {
-    const query = this.#open?.get(ref);
-    if (query === undefined) return;
-    query.credit += bytes;
-    if (query.timer === undefined && this.#pump(query)) {
-      this.#open?.delete(ref);
-      this.#closeIfDone();
-    }
+    if (this.#open?.get(ref)?.addCredit(bytes) !== true) return;
+    this.#open.delete(ref);
+    this.#closeIfDone();
   }
 
-  #hold(ref: number, query: OpenQuery): void {
+  #hold(delivery: Delivery): void {
     this.#open ??= new Map();
-    this.#open.set(ref, query);
+    this.#open.set(delivery.ref, delivery);
   }
 
   #closeIfDone(): void {
@@ -256,3 +231,5 @@ export class Session implements SocketOwner {
     this.#socket.send(frame);
   }
 }
+
+const FAILURE: Answer = { kind: 'ended', outcome: 'error', code: 'simulated_failure', message: 'told to fail' };

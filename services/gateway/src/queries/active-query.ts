@@ -111,9 +111,10 @@ export class ActiveQuery {
     } else if (final) {
       this.#complete(asked, body);
     } else {
-      // The transport reuses the bytes after this call.
-      (asked.chunks ??= []).push(body.slice());
-      if (asked.credit - asked.received < asked.credit / 2 && asked.granted === 0) this.#credits.request(asked);
+      // The transport reuses the bytes after this call. An empty frame asks for credit: the next row is larger than what is left.
+      if (body.length > 0) (asked.chunks ??= []).push(body.slice());
+      const isShort = body.length === 0 || asked.credit - asked.received < asked.credit / 2;
+      if (isShort && asked.granted === 0) this.#credits.request(asked);
     }
   }
 
