@@ -61,13 +61,40 @@ function findContext(terminal: Terminal, named: string | undefined): Context {
 function findLocal(cwd: string): Context | undefined {
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const path = join(folder, '.muster', 'local.json');
-    try {
-      const local = JSON.parse(readFileSync(path, 'utf8')) as { apiUrl: string; token: string; caPath?: string };
+    const local = readLocalFile(path);
+    if (local !== undefined) {
+      if (!isRunning(local.pids?.['runner'])) {
+        throw new CliError(`the local stack of ${path} no longer runs`, { hint: 'start it again: npm start' });
+      }
       return { apiUrl: local.apiUrl, token: local.token, caPath: local.caPath, source: path };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        throw new CliError(`${path} cannot be read`, { cause: error });
     }
     if (dirname(folder) === folder) return undefined;
+  }
+}
+
+interface LocalFile {
+  readonly apiUrl: string;
+  readonly token: string;
+  readonly caPath?: string;
+  readonly pids?: Readonly<Record<string, number>>;
+}
+
+function readLocalFile(path: string): LocalFile | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as LocalFile;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new CliError(`${path} cannot be read`, { cause: error });
+  }
+}
+
+/** A runner that was killed leaves its file behind. */
+function isRunning(pid: number | undefined): boolean {
+  if (pid === undefined) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -1,0 +1,50 @@
+import { expect, test } from '@jest/globals';
+import stringWidth from 'string-width';
+import { cutToWidth, fitWidths, renderTable, styleFor, TableWriter } from './table.js';
+
+const style = styleFor(false, {});
+
+test('wide characters take two cells, and columns stay in line', () => {
+  const rows = [
+    ['東京', 'a'],
+    ['x', 'b'],
+    ['👩‍💻', 'c'],
+  ];
+  expect(renderTable({ headers: ['host', 'v'], width: undefined, style }, rows)).toBe(
+    'HOST  V\n東京  a\nx     b\n👩‍💻    c\n',
+  );
+});
+
+test('no line is wider than the terminal, and what is cut says so', () => {
+  const rows = [['short', 'x'.repeat(100), '漢'.repeat(50)]];
+  const lines = renderTable({ headers: ['a', 'b', 'c'], width: 40, style }, rows).split('\n');
+  for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(40);
+  expect(lines[1]).toMatch(/^short {2}x+… {2}漢+…$/);
+});
+
+test('the widest columns give way first', () => {
+  expect(fitWidths([4, 10, 100], 60)).toEqual([4, 10, 42]);
+  expect(fitWidths([50, 50], 42)).toEqual([20, 20]);
+  expect(fitWidths([4, 5], 80)).toEqual([4, 5]);
+});
+
+test('a character of two cells is not cut in half', () => {
+  expect(cutToWidth('漢字漢字', 6)).toBe('漢字…');
+  expect(cutToWidth('e\u0301e\u0301e\u0301', 2)).toBe('e\u0301…');
+});
+
+test('rows begin to come before all are known', () => {
+  const table = new TableWriter({ headers: ['n'], width: undefined, style });
+  const printed = Array.from({ length: 501 }, (_, i) => table.add([String(i)]));
+  expect(printed.slice(0, 499).join('')).toBe('');
+  expect(printed[499]).toMatch(/^N\n0\n/);
+  expect(printed[500]).toBe('500\n');
+  expect(table.end()).toBe('');
+});
+
+test('colours are for terminals that want them', () => {
+  expect(styleFor(true, {}).red('x')).toBe('\u001b[31mx\u001b[0m');
+  expect(styleFor(true, { NO_COLOR: '1' }).red('x')).toBe('x');
+  expect(styleFor(true, { TERM: 'dumb' }).red('x')).toBe('x');
+  expect(styleFor(false, {}).red('x')).toBe('x');
+});

@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { QueryEvent } from '../http/query-json.js';
+import { runCli } from '../run.js';
+import { endedQuery, FakeApi, QUERY_ID, queryJson } from '../testing/fake-api.js';
+import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
+
+let api: FakeApi;
+let url: string;
+beforeEach(async () => {
+  api = new FakeApi();
+  url = await api.start();
+});
+afterEach(() => api.stop());
+
+const SQL = 'SELECT name, version FROM os_version';
+const host = (num: number, name = `h${num}`) => ({ num, agentId: `agent${num}`, host: name });
+const rowsEvent = (seq: number, num: number, ...rows: (string | number | null)[][]): QueryEvent => ({
+  event: 'rows',
+  seq,
+  answers: [{ ...host(num), rows }],
+});
+
+async function muster(args: string[], options: FakeTerminalOptions = {}) {
+  const terminal = fakeTerminal({ ...options, env: { MUSTER_API_URL: url, MUSTER_TOKEN: 't', ...options.env } });
+  const code = await runCli(args, terminal);
+  return { code, out: terminal.out(), err: terminal.err() };
+}
+
+describe('muster query', () => {
+  test('prints rows on stdout and the ledger on stderr, and ends with 0 when everybody answered', async () => {
+    api.query(queryJson(), [
+      { event: 'started', seq: 1, query: queryJson() },
+      rowsEvent(2, 1, ['Debian', '12']),
+      rowsEvent(3, 2, ['Ubuntu', null]),
+      { event: 'ended', seq: 4, query: endedQuery({ rows: 2 }, { targeted: 3, answered: 2, empty: 1 }) },
+    ]);
+    const { code, out, err } = await muster(['query', SQL, '--target', 'os=linux', '--timeout', '5s']);
+    expect(out).toBe('HOST  NAME    VERSION\nh1    Debian  12\nh2    Ubuntu\n');
+    expect(err).toBe('3 targeted = 2 answered + 1 empty; 2 rows in 1.5 s\n');
+    expect(code).toBe(0);
+    expect(api.requests[0]).toMatchObject({ body: { sql: SQL, selector: 'os=linux', mode: 'raw', timeout: '5s' } });
+    expect(api.requests[0]!.headers.authorization).toBe('Bearer t');
+  });
+
+  test('ends with 3 and names who did not answer; one that answered after all is not named', async () => {
+    const failure = (num: number) => ({
+      ...host(num),
+      outcome: 'timed_out' as const,
+      code: 'timeout',
+      message: 'no answer',
+    });
+    api.query(queryJson(), [
+      { event: 'failures', seq: 1, failures: Array.from({ length: 14 }, (_, i) => failure(i + 1)) },
+      { event: 'recovered', seq: 2, endpoints: [host(1)] },
+      { event: 'ended', seq: 3, query: endedQuery({}, { targeted: 14, answered: 1, timed_out: 13 }) },
+    ]);
+    const { code, err } = await muster(['query', SQL]);
+    expect(code).toBe(3);
+    expect(err).toMatch(/^14 targeted = 1 answered \+ 13 timed out; 0 rows/);
+    expect(err).not.toMatch(/^h1 /m);
+    expect(err).toMatch(/^h2 {2,}agent2 {2,}timed_out {2,}no answer$/m);
+    expect(err).toMatch(/… and 3 more/);
+  });
+
+  test('goes on after the last event it saw when the connection breaks', async () => {
+    api.query(queryJson(), []);
+    let opened = 0;
+    api.on(`GET /v1/queries/${QUERY_ID}/events`, ({ headers }, response) => {
+      opened += 1;
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      if (opened === 1) {
+        // A whole event, then half of one.
+        response.write(`${JSON.stringify(rowsEvent(7, 1, ['a', '1']))}\n{"event":"rows","se`, () => response.destroy());
+        return;
+      }
+      expect(headers['last-event-id']).toBe('7');
+      response.write(`${JSON.stringify(rowsEvent(8, 2, ['b', '2']))}\n`);
+      response.end(
+        `${JSON.stringify({ event: 'ended', seq: 9, query: endedQuery({ rows: 2 }, { targeted: 2, answered: 2 }) })}\n`,
+      );
+    });
+    const { code, out } = await muster(['query', SQL, '--output', 'ndjson']);
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([
+      { agentId: 'agent1', host: 'h1', row: { name: 'a', version: '1' } },
+      { agentId: 'agent2', host: 'h2', row: { name: 'b', version: '2' } },
+    ]);
+    expect(code).toBe(0);
+    expect(opened).toBe(2);
+  });
+
+  test('Ctrl-C cancels the query, keeps what came, and ends with 130', async () => {
+    api.query(queryJson(), []);
+    const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
+    let end: () => void = () => undefined;
+    api.on(`GET /v1/queries/${QUERY_ID}/events`, (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.write(`${JSON.stringify(rowsEvent(1, 1, ['a', '1']))}\n`, () => terminal.interrupt());
+      end = () =>
+        response.end(
+          `${JSON.stringify({ event: 'ended', seq: 2, query: endedQuery({ state: 'cancelled' }, { targeted: 2, answered: 1, timed_out: 1 }) })}\n`,
+        );
+    });
+    api.on(`DELETE /v1/queries/${QUERY_ID}`, (_, response) => {
+      response.writeHead(202).end('{}');
+      end();
+    });
+    expect(await runCli(['query', SQL], terminal)).toBe(130);
+    expect(terminal.out()).toMatch(/^h1 {2,}a {2,}1$/m);
+    expect(terminal.err()).toMatch(/^Cancelled\. 2 targeted/);
+  });
+
+  test('when the reader of the output goes away the query is cancelled', async () => {
+    const many = Array.from({ length: 50 }, (_, i) => rowsEvent(i + 1, i, ['a', '1']));
+    api.query(queryJson(), [...many, { event: 'ended', seq: 99, query: endedQuery() }]);
+    const { code, err } = await muster(['query', SQL, '-o', 'ndjson'], { closeAfter: 3 });
+    expect(code).toBe(141);
+    expect(err).toBe('');
+    expect(api.requests.at(-1)?.method).toBe('DELETE');
+  });
+
+  test('groups come once, at the end, with the most frequent first', async () => {
+    const group = (index: number, endpoints: number, name: string) => ({
+      index,
+      endpoints,
+      copies: endpoints,
+      sample: [host(1), host(2)],
+      values: [name, null],
+    });
+    api.query(queryJson({ mode: 'group' }), [
+      { event: 'groups', seq: 1, groups: [group(0, 1, 'rare'), group(1, 2, 'common')] },
+      { event: 'groups', seq: 2, groups: [group(1, 4_000, 'common')] },
+      { event: 'ended', seq: 3, query: endedQuery({ mode: 'group', rows: 2 }, { targeted: 4_001, answered: 4_001 }) },
+    ]);
+    const { out, err } = await muster(['query', SQL, '--group']);
+    expect(out.split('\n')).toEqual([
+      'ENDPOINTS  NAME    VERSION  SEEN ON',
+      '     4000  common           h1, h2 +3998',
+      '        1  rare             h1, h2',
+      '',
+    ]);
+    expect(err).toMatch(/4,001 targeted = 4,001 answered; 2 distinct rows/);
+  });
+
+  test('with a reduce only its rows are printed; one that fails ends with 1', async () => {
+    const started = queryJson({ reduce: 'SELECT count(*) AS n FROM rows' });
+    const end: QueryEvent = {
+      event: 'ended',
+      seq: 3,
+      query: endedQuery({ reduce: started.reduce! }, { targeted: 1, answered: 1 }),
+    };
+    api.query(started, [
+      rowsEvent(1, 1, ['a', '1']),
+      { event: 'reduced', seq: 2, columns: ['n'], rows: [[1]], truncated: false },
+      end,
+    ]);
+    expect(await muster(['query', SQL, '--reduce', 'x', '-o', 'csv'])).toMatchObject({ code: 0, out: 'n\r\n1\r\n' });
+    api.query(started, [
+      { event: 'reduced', seq: 2, columns: [], rows: [], truncated: false, error: 'no such column: x' },
+      end,
+    ]);
+    const failed = await muster(['query', SQL, '--reduce', 'x']);
+    expect(failed.code).toBe(1);
+    expect(failed.err).toMatch(/reduce failed: no such column: x/);
+  });
+
+  test('what endpoints say cannot steer the terminal, in any form of output', async () => {
+    const evil = '\u001b]0;owned\u0007\u009b31m\u202egnp.exe\n';
+    const events: QueryEvent[] = [
+      { event: 'rows', seq: 1, answers: [{ num: 1, agentId: 'a', host: evil, rows: [[evil, evil]] }] },
+      { event: 'failures', seq: 2, failures: [{ ...host(2, evil), outcome: 'error', code: 'x', message: evil }] },
+      { event: 'ended', seq: 3, query: endedQuery({}, { targeted: 2, answered: 1, error: 1 }) },
+    ];
+    for (const output of ['table', 'json', 'ndjson', 'csv']) {
+      api.query(queryJson(), events);
+      const { out, err } = await muster(['query', SQL, '-o', output], {
+        isTTY: true,
+        columns: 400,
+        env: { NO_COLOR: '1' },
+      });
+      const shown = out + err.replaceAll('\r\u001b[K', '');
+      // eslint-disable-next-line no-control-regex
+      expect(shown).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+      if (output.includes('json')) expect(out).toContain(JSON.stringify(evil).slice(-9, -4));
+    }
+  });
+
+  test('the JSON document holds rows, failures and the ledger, also with no row at all', async () => {
+    api.query(queryJson(), [{ event: 'ended', seq: 1, query: endedQuery({}, { targeted: 1, empty: 1 }) }]);
+    const { out } = await muster(['query', SQL, '-o', 'json', '--quiet']);
+    expect(JSON.parse(out)).toMatchObject({ rows: [], failures: [], query: { ledger: { targeted: 1, empty: 1 } } });
+  });
+
+  test('blobs, big numbers, NULL and the empty text keep their difference', async () => {
+    const values = [{ $blob: 'AP8=' }, '9007199254740993', null, ''];
+    api.query(queryJson({ columns: ['a', 'b', 'c', 'c'] }), [
+      { event: 'rows', seq: 1, answers: [{ ...host(1), rows: [values] }] },
+      { event: 'ended', seq: 2, query: endedQuery({}, { targeted: 1, answered: 1 }) },
+    ]);
+    const csv = await muster(['query', SQL, '-o', 'csv']);
+    expect(csv.out).toBe(`agent_id,host,a,b,c,c\r\nagent1,h1,X'00FF',9007199254740993,,""\r\n`);
+    const ndjson = await muster(['query', SQL, '-o', 'ndjson']);
+    expect(JSON.parse(ndjson.out)).toMatchObject({
+      row: { a: { $blob: 'AP8=' }, b: '9007199254740993', c: null, c_2: '' },
+    });
+  });
+
+  test('a refused question ends with 1, a wrong option or selector with 2, both with the reason', async () => {
+    const problem = (code: string, status: number, detail: string) => ({ code, status, detail, title: 'x', type: 'x' });
+    api.json('POST /v1/queries', problem('sql_error', 422, 'no such table: proceses (line 1, column 15)'), 422);
+    expect(await muster(['query', 'SELECT 1 FROM proceses'])).toMatchObject({
+      code: 1,
+      out: '',
+      err: 'error: no such table: proceses (line 1, column 15) (sql_error)\n',
+    });
+    api.json('POST /v1/queries', problem('bad_selector', 400, 'unexpected "?"'), 400);
+    expect(await muster(['query', SQL, '-t', '?'])).toMatchObject({ code: 2 });
+    for (const args of [
+      ['query'],
+      ['query', SQL, '-o', 'xml'],
+      ['query', SQL, '--nonsense'],
+      ['query', SQL, '-f', 'x.sql'],
+      ['query', '-f', '/nowhere.sql'],
+    ]) {
+      expect(await muster(args)).toMatchObject({ code: 2, out: '' });
+    }
+  });
+
+  test('a server that is not there is said so, with what to do', async () => {
+    const { code, err } = await muster(['query', SQL], { env: { MUSTER_API_URL: 'http://127.0.0.1:1' } });
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^error: cannot reach http:\/\/127.0.0.1:1 \(MUSTER_API_URL\): nobody listens there\nhint: `muster doctor`/,
+    );
+  });
+});

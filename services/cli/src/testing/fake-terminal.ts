@@ -1,0 +1,52 @@
+import { ClosedPipe, type Terminal, type TextOutput } from '../terminal.js';
+
+/** A terminal that remembers what was written. */
+export interface FakeTerminal extends Terminal {
+  out(): string;
+  err(): string;
+  interrupt(): void;
+}
+
+export interface FakeTerminalOptions {
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+  readonly home?: string;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly input?: string;
+  /** The reader of stdout goes away after so many writes. */
+  readonly closeAfter?: number;
+}
+
+export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
+  const { env = {}, cwd = '/nowhere', home = '/nowhere', isTTY = false, input = '', closeAfter = Infinity } = options;
+  const written = { out: '', err: '' };
+  const listeners = new Set<() => void>();
+  let writes = 0;
+  const output = (name: 'out' | 'err'): TextOutput => ({
+    isTTY,
+    columns: isTTY ? (options.columns ?? 80) : undefined,
+    write: (text) => {
+      if (name === 'out' && (writes += 1) > closeAfter) return Promise.reject(new ClosedPipe('closed'));
+      written[name] += text;
+      return Promise.resolve();
+    },
+  });
+  return {
+    stdout: output('out'),
+    stderr: output('err'),
+    env,
+    cwd,
+    home,
+    readInput: () => Promise.resolve(input),
+    onInterrupt(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    out: () => written.out,
+    err: () => written.err,
+    interrupt: () => {
+      for (const listener of listeners) listener();
+    },
+  };
+}
