@@ -363,7 +363,7 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
       for await (const page of registry.scan('acme')) expect(page.kind).toBe('unavailable');
       expect(performance.now() - startedAt).toBeLessThan(5_000);
       await fixture.restore();
-      await expectEventually(async () => registry.connected && (await registry.generation()).kind === 'generation');
+      await expectEventually(async () => (await registry.generation()).kind === 'generation' && registry.connected);
       await live('gw-new');
       expect((await claim('gw-new')).kind).toBe('claimed');
     }, 60_000);

@@ -14,6 +14,7 @@ export class LuaScript {
 }
 
 const COMMAND_TIMEOUT_MS = 3_000;
+const DISCONNECT = { disconnectTimeout: 250 };
 
 /**
  * One Redis, or a Redis Cluster: `redis://[user:pass@]host:port[/db]`, `redis-cluster://h1:p1,h2:p2`, and both with `rediss` for TLS.
@@ -44,7 +45,9 @@ export class RedisConnection {
   private stopped = false;
 
   get connected(): boolean {
-    return this.client.status === 'ready';
+    if (this.client.status !== 'ready') return false;
+    // A cluster's client still calls itself ready when all the nodes that it had connected to are gone.
+    return this.client instanceof Redis || this.client.nodes().some((node) => node.status === 'ready');
   }
 
   /** Resolves when Redis answers, or after `timeoutMs`. */
@@ -121,6 +124,8 @@ function parseUrl(url: string) {
     commandTimeout: COMMAND_TIMEOUT_MS,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // Not in the client's types: how long a stopped client holds on to a socket that does not close.
+    ...DISCONNECT,
     ...(username === '' ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(db === undefined ? {} : { db: Number(db) }),
