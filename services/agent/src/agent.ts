@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Clock, Logger } from '@muster/runtime';
+import type { Clock, Logger } from '@muster/runtime/program';
 import { agentVersion } from './agent-version.js';
 import { type AgentConfig, enrolUrl, labelsOf } from './config.js';
 import { collectFacts } from './facts/facts.js';

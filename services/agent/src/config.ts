@@ -8,7 +8,7 @@ import {
   type Env,
   field,
   loadConfig,
-} from '@muster/runtime';
+} from '@muster/runtime/program';
 
 const definition = defineConfig({
   prefix: 'MUSTER_AGENT_',
@@ -52,7 +52,7 @@ export function labelsOf(list: readonly string[]): { labels: Labels; faults: rea
   const labels: Record<string, string> = {};
   const faults: string[] = [];
   for (const item of list) {
-    const [key = '', value] = splitOnce(item, '=');
+    const [key, value] = splitOnce(item, '=');
     if (value === undefined) faults.push(`has "${item}", which is not of the form key=value`);
     else if (Object.hasOwn(labels, key)) faults.push(`has the label "${key}" twice`);
     else labels[key] = value;

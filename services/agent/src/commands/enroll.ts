@@ -1,4 +1,4 @@
-import { createLogger, type Env, systemClock } from '@muster/runtime';
+import { createLogger, type Env, systemClock } from '@muster/runtime/program';
 import { openAgent } from '../agent.js';
 import { loadAgentConfig } from '../config.js';
 

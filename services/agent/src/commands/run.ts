@@ -1,10 +1,10 @@
-import { type Env, runService } from '@muster/runtime';
+import { type Env, runProgram } from '@muster/runtime/program';
 import { loadAgentConfig } from '../config.js';
 import { buildAgent } from '../run.js';
 
 /** `muster-agent run`: until a signal ends it. */
 export function run(env: Env): Promise<void> {
-  return runService({
+  return runProgram({
     name: 'agent',
     env,
     load: loadAgentConfig,

@@ -102,7 +102,7 @@ class Visit {
       this.#timeoutMs,
     );
     const { issuer, valid_to: validTo } = socket.getPeerCertificate();
-    const detail = `${socket.getProtocol() ?? 'TLS'}, certificate by ${issuer.CN ?? issuer.O ?? 'an unnamed issuer'} until ${validTo}`;
+    const detail = `${socket.getProtocol() ?? 'TLS'}, certificate by ${String(issuer.CN ?? issuer.O ?? 'an unnamed issuer')} until ${validTo}`;
     socket.destroy();
     return { ok: true, detail };
   }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Facts, Labels } from '@muster/protocol';
-import { type AgentKeys, signEnrollProof } from '@muster/identity';
-import type { Clock, Secret } from '@muster/runtime';
+import { type AgentKeys, signEnrollProof } from '@muster/identity/agent';
+import type { Clock, Secret } from '@muster/runtime/program';
 import { readBody, readRefusal, type Refusal } from '../session/upgrade-refusal.js';
 
 export type EnrolOutcome =

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock, Logger } from '@muster/runtime';
+import type { Clock, Logger } from '@muster/runtime/program';
 import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from '../store/atomic-file.js';
 
 export interface CrashNotesOptions {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { decodeRows, FRAME, decodeBody, type QueryBody, type QueryEndBody } from '@muster/protocol';
-import { silentLogger, systemClock } from '@muster/runtime';
+import { silentLogger, systemClock } from '@muster/runtime/program';
 import type { SendResult } from '../session/connection.js';
 import { WorkerPool } from '../worker/worker-pool.js';
 import { CrashNotes } from './crash-notes.js';

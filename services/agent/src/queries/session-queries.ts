@@ -1,5 +1,5 @@
 import { encodeBody, FRAME, LIMITS, type QueryBody } from '@muster/protocol';
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import type { Connection } from '../session/connection.js';
 import type { SessionWork } from '../session/live-channel.js';
 import type { QueryFailure } from '../worker/messages.js';

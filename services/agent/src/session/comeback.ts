@@ -1,5 +1,5 @@
 import { CLOSE, closeReasonOf, comesBack } from '@muster/protocol';
-import { type Backoff, fullJitter } from '@muster/runtime';
+import { type Backoff, fullJitter } from '@muster/runtime/program';
 import type { ConnectionEnd } from './connection.js';
 import type { Refusal } from './upgrade-refusal.js';
 

@@ -1,23 +1,22 @@
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import {
   type ChallengeBody,
   CLOSE,
   type CloseReason,
-  decodeBody,
-  decodeHeader,
   encodeBody,
   encodeFrame,
   FRAME,
-  frameBody,
   type FrameType,
   type HelloBody,
   LIMITS,
   type QueryBody,
+  type ReconnectBody,
   SUBPROTOCOL,
   type WelcomeBody,
 } from '@muster/protocol';
 import { WebSocket } from 'ws';
 import { Heartbeat } from './heartbeat.js';
+import { readServerFrame, type ServerFrame } from './server-frame.js';
 import { readRefusal, type Refusal } from './upgrade-refusal.js';
 
 /**
@@ -45,7 +44,7 @@ export interface ConnectionEvents {
   onQuery(ref: number, body: QueryBody): void;
   onCancel(ref: number): void;
   onCredit(ref: number, bytes: number): void;
-  onReconnect(afterMs: number, spreadMs: number, reason: string): void;
+  onReconnect(body: ReconnectBody): void;
   /** There is room again after a `send` said `full`. */
   onWritable(): void;
   /** The last event, exactly once. */
@@ -175,82 +174,59 @@ export class Connection {
     });
   }
 
-  #receive(frame: Buffer): void {
-    const header = decodeHeader(frame);
-    if (header === undefined) return this.#protocolError('no_frame');
-    const body = frameBody(frame);
-    switch (header.type) {
-      case FRAME.challenge:
-        return this.#onChallenge(body);
-      case FRAME.welcome:
-        return this.#onWelcome(body);
-      case FRAME.error:
-        return this.#onError(body);
-      case FRAME.reconnect:
-      case FRAME.query:
-      case FRAME.cancel:
-      case FRAME.credit:
-        return this.#state === 'ready'
-          ? this.#onReadyFrame(header.type, header.ref, body)
-          : this.#protocolError('frame_before_welcome');
-      case FRAME.hello:
-      case FRAME.rows:
-      case FRAME.queryEnd:
-        return this.#protocolError('frame_of_an_agent');
+  #receive(bytes: Buffer): void {
+    const read = readServerFrame(bytes);
+    if (!read.ok) return this.#protocolError(read.fault, 'protocolError', read.detail);
+    const { frame } = read;
+    switch (frame.kind) {
+      case 'challenge':
+        return this.#state === 'open' ? this.#onChallenge(frame.body) : this.#outOfTurn(frame.kind);
+      case 'welcome':
+        return this.#state === 'helloSent' ? this.#onWelcome(frame.body) : this.#outOfTurn(frame.kind);
+      case 'error':
+        return this.#options.log.warn('gateway reported an error', {
+          code: frame.body.code,
+          detail: frame.body.message,
+        });
+      default:
+        return this.#state === 'ready' ? this.#onReadyFrame(frame) : this.#outOfTurn(frame.kind);
     }
   }
 
-  #onChallenge(bytes: Uint8Array): void {
-    if (this.#state !== 'open') return this.#protocolError('second_challenge');
-    const challenge = decodeBody('challenge', bytes);
-    if (!challenge.ok) return this.#protocolError('bad_challenge', 'protocolError', challenge.fault);
+  #onChallenge(challenge: ChallengeBody): void {
     this.#state = 'helloSent';
-    this.#write(encodeFrame(FRAME.hello, 0, encodeBody('hello', this.#options.hello(challenge.body))));
+    this.#write(encodeFrame(FRAME.hello, 0, encodeBody('hello', this.#options.hello(challenge))));
   }
 
-  #onWelcome(bytes: Uint8Array): void {
-    if (this.#state !== 'helloSent') return this.#protocolError('welcome_out_of_turn');
-    const welcome = decodeBody('welcome', bytes);
-    if (!welcome.ok) return this.#protocolError('bad_welcome', 'protocolError', welcome.fault);
+  #onWelcome(welcome: WelcomeBody): void {
     const { clock, random } = this.#options;
     clock.clear(this.#deadline);
     this.#state = 'ready';
     this.#heartbeat = new Heartbeat({
       clock,
       random,
-      everyMs: Math.min(welcome.body.heartbeatMs, MAX_HEARTBEAT_MS),
+      everyMs: Math.min(welcome.heartbeatMs, MAX_HEARTBEAT_MS),
       sendPing: (data) => this.#socket.ping(data),
       onSilent: () => this.#abandon('gateway_silent'),
     });
-    this.#events.onReady(welcome.body);
+    this.#events.onReady(welcome);
   }
 
-  #onError(bytes: Uint8Array): void {
-    const error = decodeBody('error', bytes);
-    if (!error.ok) return this.#protocolError('bad_error', 'protocolError', error.fault);
-    this.#options.log.warn('gateway reported an error', { code: error.body.code, detail: error.body.message });
+  #onReadyFrame(frame: Exclude<ServerFrame, { kind: 'challenge' | 'welcome' | 'error' }>): void {
+    switch (frame.kind) {
+      case 'reconnect':
+        return this.#events.onReconnect(frame.body);
+      case 'query':
+        return this.#events.onQuery(frame.ref, frame.body);
+      case 'cancel':
+        return this.#events.onCancel(frame.ref);
+      case 'credit':
+        return this.#events.onCredit(frame.ref, frame.body.bytes);
+    }
   }
 
-  #onReadyFrame(type: 0x04 | 0x10 | 0x11 | 0x12, ref: number, bytes: Uint8Array): void {
-    if (type === FRAME.reconnect) {
-      const reconnect = decodeBody('reconnect', bytes);
-      if (!reconnect.ok) return this.#protocolError('bad_reconnect', 'protocolError', reconnect.fault);
-      const { afterMs, spreadMs, reason } = reconnect.body;
-      return this.#events.onReconnect(afterMs, spreadMs, reason);
-    }
-    if (type === FRAME.query) {
-      const query = decodeBody('query', bytes);
-      if (!query.ok) return this.#protocolError('bad_query', 'protocolError', query.fault);
-      return this.#events.onQuery(ref, query.body);
-    }
-    if (type === FRAME.cancel) {
-      const cancel = decodeBody('cancel', bytes);
-      if (!cancel.ok) return this.#protocolError('bad_cancel', 'protocolError', cancel.fault);
-      return this.#events.onCancel(ref);
-    }
-    const credit = decodeBody('credit', bytes);
-    if (!credit.ok) return this.#protocolError('bad_credit', 'protocolError', credit.fault);
-    this.#events.onCredit(ref, credit.body.bytes);
+  #outOfTurn(kind: ServerFrame['kind']): void {
+    this.#protocolError(`${kind}_out_of_turn`);
   }
 
   #write(frame: Uint8Array): void {

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '@muster/runtime';
+import type { Clock, Timer } from '@muster/runtime/program';
 
 export interface HeartbeatOptions {
   readonly clock: Clock;

@@ -2,7 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { CLOSE, encodeBody, encodeFrame, FRAME, type HelloBody } from '@muster/protocol';
-import { FakeClock, silentLogger } from '@muster/runtime';
+import { FakeClock, silentLogger } from '@muster/runtime/program';
 import { FakeGateway, type FakeGatewayOptions } from '../testing/fake-gateway.js';
 import type { EnrolOutcome } from '../identity/enrol.js';
 import { LiveChannel, type SessionWork } from './live-channel.js';

@@ -1,5 +1,5 @@
-import type { ChallengeBody, HelloBody, QueryBody, WelcomeBody } from '@muster/protocol';
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { ChallengeBody, HelloBody, QueryBody, ReconnectBody, WelcomeBody } from '@muster/protocol';
+import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import type { EnrolOutcome } from '../identity/enrol.js';
 import { type Comeback, ComebackPolicy } from './comeback.js';
 import { Connection, type ConnectionEnd } from './connection.js';
@@ -148,7 +148,7 @@ export class LiveChannel {
         onCancel: (ref) => this.#workOf(connection)?.onCancel(ref),
         onCredit: (ref, bytes) => this.#workOf(connection)?.onCredit(ref, bytes),
         onWritable: () => this.#workOf(connection)?.onWritable(),
-        onReconnect: (afterMs, spreadMs, reason) => this.#onReconnect(connection, afterMs, spreadMs, reason),
+        onReconnect: (body) => this.#onReconnect(connection, body),
         onEnd: (end) => this.#onEnd(connection, end),
       },
     );
@@ -173,7 +173,7 @@ export class LiveChannel {
     onReady?.(welcome);
   }
 
-  #onReconnect(connection: Connection, afterMs: number, spreadMs: number, reason: string): void {
+  #onReconnect(connection: Connection, { afterMs, reason, spreadMs }: ReconnectBody): void {
     if (this.#session?.connection !== connection || this.#attempt !== undefined || this.#timer !== undefined) return;
     const delayMs = Math.min(afterMs + Math.floor(this.#random() * spreadMs), MAX_RECONNECT_DELAY_MS);
     this.#options.log.info('asked to reconnect', { reason, delayMs });

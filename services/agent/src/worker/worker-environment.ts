@@ -1,4 +1,4 @@
-import type { Env } from '@muster/runtime';
+import type { Env } from '@muster/runtime/program';
 
 // What the system's own programs need to be found and to start; by name, so that nobody's secret slips through.
 const PASSED_ON = [

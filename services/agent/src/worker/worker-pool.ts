@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { isErrno } from '../store/atomic-file.js';
 import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
 

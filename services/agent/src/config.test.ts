@@ -1,0 +1,48 @@
+import { describe, expect, test } from '@jest/globals';
+import { enrolUrl, labelsOf, liveUrl, loadAgentConfig } from './config.js';
+
+describe('configuration of the agent', () => {
+  test('a gateway is enough', () => {
+    const loaded = loadAgentConfig({ MUSTER_GATEWAY_URL: 'wss://gateway.example.com' });
+    expect(loaded).toMatchObject({
+      ok: true,
+      config: {
+        gatewayUrls: ['wss://gateway.example.com'],
+        org: 'default',
+        dataDir: '/var/lib/muster-agent',
+        maxQueryMs: 10_000,
+      },
+    });
+  });
+
+  test('every fault is told at once, and none quotes the secret', () => {
+    const loaded = loadAgentConfig({
+      MUSTER_ORG: 'Not An Org',
+      MUSTER_LABELS: 'env',
+      MUSTER_AGENT_WORKERS: '0',
+      MUSTER_ENROLL_SECRET: 'sesame',
+    });
+    expect(loaded.ok).toBe(false);
+    const message = loaded.ok ? '' : loaded.error.message;
+    for (const name of ['MUSTER_GATEWAY_URL', 'MUSTER_ORG', 'MUSTER_AGENT_WORKERS']) expect(message).toContain(name);
+    expect(message).not.toContain('sesame');
+  });
+
+  test('labels are key=value, once each, and none is built in', () => {
+    expect(labelsOf(['env=prod', 'site = zrh', 'empty='])).toEqual({
+      labels: { env: 'prod', site: 'zrh', empty: '' },
+      faults: [],
+    });
+    expect(labelsOf(['env', 'a=1', 'a=2', 'os=linux', 'b=white space']).faults).toHaveLength(4);
+    const loaded = loadAgentConfig({ MUSTER_GATEWAY_URL: 'wss://g', MUSTER_LABELS: 'os=linux' });
+    expect(loaded.ok ? '' : loaded.error.message).toContain('MUSTER_LABELS has a fault: label "os" is built in');
+  });
+
+  test.each([
+    ['wss://host:8443', 'wss://host:8443/v1/live', 'https://host:8443/v1/enroll'],
+    ['https://host', 'wss://host/v1/live', 'https://host/v1/enroll'],
+    ['http://[::1]:80/base/', 'ws://[::1]/base/v1/live', 'http://[::1]/base/v1/enroll'],
+  ])('%s leads to both endpoints', (gateway, live, enrol) => {
+    expect({ live: liveUrl(gateway), enrol: enrolUrl(gateway) }).toEqual({ live, enrol });
+  });
+});

@@ -1,0 +1,67 @@
+import { createServer, type Server } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { FakeGateway, type FakeGatewayOptions } from '../testing/fake-gateway.js';
+import { examine, type Examination } from './examine.js';
+
+const cleanups: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function gateway(options?: FakeGatewayOptions): Promise<string> {
+  const started = await FakeGateway.start(options);
+  cleanups.push(() => started.stop());
+  return started.url;
+}
+
+async function hops(examination: Examination): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const { hop, ok } of examine(examination)) lines.push(`${hop} ${ok ? 'ok' : 'fails'}`);
+  return lines;
+}
+
+/** A port that takes connections and says `greeting`, or nothing. */
+async function mute(greeting?: string): Promise<number> {
+  const server: Server = createServer((socket) => {
+    socket.on('error', () => {});
+    cleanups.push(() => void socket.destroy());
+    if (greeting !== undefined) socket.write(greeting);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  cleanups.push(() => void server.close());
+  return (server.address() as { port: number }).port;
+}
+
+describe('the doctor', () => {
+  test('finds nothing wrong with a way that works', async () => {
+    expect(await hops({ url: await gateway(), token: 't' })).toEqual(['dns ok', 'tcp ok', 'upgrade ok', 'ping ok']);
+  });
+
+  test('names the hop that fails', async () => {
+    expect(await hops({ url: 'ws://does-not-exist.invalid/v1/live' })).toEqual(['dns fails']);
+    expect(await hops({ url: 'ws://127.0.0.1:1/v1/live' })).toEqual(['dns ok', 'tcp fails']);
+    expect(await hops({ url: `wss://127.0.0.1:${await mute('no TLS here')}/v1/live` })).toEqual([
+      'dns ok',
+      'tcp ok',
+      'tls fails',
+    ]);
+    expect(await hops({ url: `wss://127.0.0.1:${await mute()}/v1/live`, timeoutMs: 50 })).toEqual([
+      'dns ok',
+      'tcp ok',
+      'tls fails',
+    ]);
+    expect(await hops({ url: `ws://127.0.0.1:${await mute()}/v1/live`, timeoutMs: 50 })).toEqual([
+      'dns ok',
+      'tcp ok',
+      'upgrade fails',
+    ]);
+  });
+
+  test('tells a refusal of a gateway from the answer of something before it', async () => {
+    const proxy = await gateway({ refuse: () => ({ status: 502, body: 'bad gateway' }) });
+    expect(await hops({ url: proxy })).toEqual(['dns ok', 'tcp ok', 'upgrade fails']);
+    const refusing = await gateway({ refuse: () => ({ status: 401, body: { code: 'unauthenticated' } }) });
+    expect(await hops({ url: refusing })).toEqual(['dns ok', 'tcp ok', 'upgrade ok']);
+    expect(await hops({ url: refusing, token: 'expired' })).toEqual(['dns ok', 'tcp ok', 'upgrade fails']);
+  });
+});

@@ -1,0 +1,49 @@
+import { describe, expect, test } from '@jest/globals';
+import { factsSchema } from '@muster/protocol';
+import { collectFacts, parseOsRelease } from './facts.js';
+import { machineInstance, type MachineSources } from './instance.js';
+
+describe('facts', () => {
+  test('this machine has some, and they fit the wire', () => {
+    const facts = collectFacts('1.2.3');
+    expect(factsSchema.parse(facts)).toEqual(facts);
+    expect(facts.agentVersion).toBe('1.2.3');
+  });
+
+  test('os-release with quotes, escapes and comments', () => {
+    const text = '# a comment\nNAME="Debian \\"GNU\\"/Linux"\nID=debian\nVERSION_ID=\'12\'\n';
+    expect(parseOsRelease(text)).toEqual({ name: 'Debian "GNU"/Linux', version: '12' });
+    expect(parseOsRelease('NAME=Arch\nVERSION="1 (x)"')).toEqual({ name: 'Arch', version: '1 (x)' });
+    expect(parseOsRelease('')).toBeUndefined();
+  });
+});
+
+describe('the instance', () => {
+  const machine = (files: Record<string, string>, name = 'host', macs = ['02:00:00:00:00:01']): MachineSources => ({
+    readFile: (path) => files[path],
+    hostname: () => name,
+    macs: () => macs,
+  });
+  const hex = (sources: MachineSources): string => Buffer.from(machineInstance(sources)).toString('hex');
+
+  test('is 16 bytes and the same at every start', () => {
+    expect(machineInstance()).toHaveLength(16);
+    expect(machineInstance()).toEqual(machineInstance());
+  });
+
+  test('follows the machine id and the hardware, not the name', () => {
+    const a = machine({ '/etc/machine-id': 'one' });
+    expect(hex(a)).toBe(hex(machine({ '/etc/machine-id': 'one' }, 'renamed', [])));
+    expect(hex(a)).not.toBe(hex(machine({ '/etc/machine-id': 'two' })));
+  });
+
+  test('two clones of one template differ where the hardware tells', () => {
+    const clone = (uuid: string) => machine({ '/etc/machine-id': 'same', '/sys/class/dmi/id/product_uuid': uuid });
+    expect(hex(clone('A'))).not.toBe(hex(clone('B')));
+  });
+
+  test('without either it is the name and the network cards', () => {
+    expect(hex(machine({}, 'a'))).not.toBe(hex(machine({}, 'b')));
+    expect(hex(machine({}, 'a', ['02:00:00:00:00:02']))).not.toBe(hex(machine({}, 'a')));
+  });
+});

@@ -1,0 +1,49 @@
+import {
+  type ChallengeBody,
+  decodeBody,
+  decodeHeader,
+  type ErrorBody,
+  FRAME,
+  frameBody,
+  type QueryBody,
+  type ReconnectBody,
+  type WelcomeBody,
+} from '@muster/protocol';
+
+/** A frame that a gateway may send, read and checked. */
+export type ServerFrame =
+  | { readonly kind: 'challenge'; readonly body: ChallengeBody }
+  | { readonly kind: 'welcome'; readonly body: WelcomeBody }
+  | { readonly kind: 'error'; readonly body: ErrorBody }
+  | { readonly kind: 'reconnect'; readonly body: ReconnectBody }
+  | { readonly kind: 'query'; readonly ref: number; readonly body: QueryBody }
+  | { readonly kind: 'cancel'; readonly ref: number; readonly body: { readonly reason: string } }
+  | { readonly kind: 'credit'; readonly ref: number; readonly body: { readonly bytes: number } };
+
+export type ReadServerFrame =
+  | { readonly ok: true; readonly frame: ServerFrame }
+  | { readonly ok: false; readonly fault: string; readonly detail?: string };
+
+const KINDS = {
+  [FRAME.challenge]: 'challenge',
+  [FRAME.welcome]: 'welcome',
+  [FRAME.error]: 'error',
+  [FRAME.reconnect]: 'reconnect',
+  [FRAME.query]: 'query',
+  [FRAME.cancel]: 'cancel',
+  [FRAME.credit]: 'credit',
+} as const;
+
+/** Reads one message of a gateway; `fault` is one of a few constant words when it is none. */
+export function readServerFrame(bytes: Uint8Array): ReadServerFrame {
+  const header = decodeHeader(bytes);
+  if (header === undefined) return { ok: false, fault: 'no_frame' };
+  const { ref, type } = header;
+  if (type === FRAME.hello || type === FRAME.rows || type === FRAME.queryEnd)
+    return { ok: false, fault: 'frame_of_an_agent' };
+  const kind = KINDS[type];
+  const decoded = decodeBody(kind, frameBody(bytes));
+  if (!decoded.ok) return { ok: false, fault: `bad_${kind}`, detail: decoded.fault };
+  // Sound: the body was decoded as what `kind` names.
+  return { ok: true, frame: { kind, ref, body: decoded.body } as ServerFrame };
+}
