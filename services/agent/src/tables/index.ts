@@ -1,0 +1,30 @@
+import { type Platform, type TableProvider, TABLES, type TableSpec } from '@muster/tables';
+import type { Collector } from './collector.js';
+import { LINUX_COLLECTORS } from './linux/collectors.js';
+import { System } from './system.js';
+
+/** What a machine can be asked: the tables it has, and where their rows come from. */
+export interface PlatformTables {
+  readonly specs: readonly TableSpec[];
+  readonly provider: TableProvider;
+}
+
+/**
+ * The tables of `platform`. Collectors are synchronous and may take long: they belong in a worker thread. `root` is for looking at a
+ * copy of a machine's files.
+ */
+export function platformTables(platform: Platform, options: { readonly root?: string } = {}): PlatformTables {
+  const system = new System(options.root);
+  const collectors = new Map(collectorsOf(platform).map((one) => [one.table, one]));
+  return {
+    specs: TABLES.filter((table) => collectors.has(table.name)),
+    provider: {
+      has: (table) => collectors.has(table),
+      collect: (table, request) => collectors.get(table)?.collect(system, request) ?? [],
+    },
+  };
+}
+
+function collectorsOf(platform: Platform): readonly Collector[] {
+  return platform === 'linux' ? LINUX_COLLECTORS : [];
+}

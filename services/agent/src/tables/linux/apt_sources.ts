@@ -1,0 +1,48 @@
+import type { TableRow } from '@muster/tables';
+import type { Collector } from '../collector.js';
+import type { System } from '../system.js';
+import { aptListName, type AptSource, parseDeb822Sources, parseSourcesList } from './parse/apt.js';
+import { type Paragraph, parseParagraphs } from './parse/dpkg.js';
+
+const FOLDER = '/etc/apt/sources.list.d';
+const LISTS = '/var/lib/apt/lists';
+
+export const aptSources: Collector = {
+  table: 'apt_sources',
+  *collect(system) {
+    const drops = system.list(FOLDER).map((name) => `${FOLDER}/${name}`);
+    for (const file of ['/etc/apt/sources.list', ...drops]) {
+      for (const source of parseSources(file, system)) yield sourceRow(system, file, source);
+    }
+  },
+};
+
+function parseSources(file: string, system: System): AptSource[] {
+  if (file.endsWith('.list')) return parseSourcesList(system.text(file) ?? '');
+  return file.endsWith('.sources') ? parseDeb822Sources(system.text(file) ?? '') : [];
+}
+
+function sourceRow(system: System, source: string, { uri, release, components, architectures }: AptSource): TableRow {
+  const index = downloadedRelease(system, { uri, release, components, architectures });
+  return {
+    name: `${uri.replace(/^[a-z+]+:\/+/i, '').replace(/\/+$/, '')} ${release}`,
+    source,
+    base_uri: uri,
+    release,
+    version: index?.get('version') ?? '',
+    maintainer: index?.get('origin') ?? '',
+    components,
+    architectures: architectures === '' ? (index?.get('architectures') ?? '') : architectures,
+  };
+}
+
+/** The head of the index that apt downloaded last; the lists of hashes behind it are not needed. */
+function downloadedRelease(system: System, source: AptSource): Paragraph | undefined {
+  const headBytes = 4_096;
+  const base = `${LISTS}/${aptListName(source)}`;
+  const text = system.text(`${base}_InRelease`, headBytes) ?? system.text(`${base}_Release`, headBytes);
+  if (text === undefined) return undefined;
+  for (const paragraph of parseParagraphs(text))
+    if (paragraph.has('suite') || paragraph.has('origin')) return paragraph;
+  return undefined;
+}

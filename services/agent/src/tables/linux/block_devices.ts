@@ -1,0 +1,49 @@
+import type { TableRow } from '@muster/tables';
+import type { Collector } from '../collector.js';
+import type { System } from '../system.js';
+
+/** Sizes in /sys are in these units, whatever the device uses. */
+const SECTOR = 512;
+
+export const blockDevices: Collector = {
+  table: 'block_devices',
+  *collect(system) {
+    for (const disk of system.list('/sys/block')) {
+      const base = `/sys/block/${disk}`;
+      yield readDevice(system, base, base, disk, '');
+      for (const part of system.list(base)) {
+        if (system.exists(`${base}/${part}/partition`)) yield readDevice(system, `${base}/${part}`, base, part, disk);
+      }
+    }
+  },
+};
+
+function readDevice(system: System, base: string, diskBase: string, name: string, parent: string): TableRow {
+  const blockSize = Number(system.word(`${diskBase}/queue/logical_block_size`) ?? SECTOR);
+  const sectors = Number(system.word(`${base}/size`) ?? 0);
+  const udev = udevProperties(system, system.word(`${base}/dev`));
+  return {
+    name: devicePath(name),
+    parent: parent === '' ? '' : devicePath(parent),
+    vendor: system.word(`${diskBase}/device/vendor`) ?? '',
+    model: system.word(`${diskBase}/device/model`) ?? '',
+    serial: system.word(`${diskBase}/device/serial`) ?? udev.get('ID_SERIAL_SHORT') ?? '',
+    size: Math.floor((sectors * SECTOR) / blockSize),
+    block_size: blockSize,
+    uuid: udev.get('ID_FS_UUID') ?? '',
+    type: udev.get('ID_FS_TYPE') ?? '',
+    label: udev.get('ID_FS_LABEL') ?? '',
+  };
+}
+
+/** In names of the kernel `!` stands for a slash. */
+function devicePath(name: string): string {
+  return `/dev/${name.replaceAll('!', '/')}`;
+}
+
+/** What udev found on the device when it came. */
+function udevProperties(system: System, number: string | undefined): Map<string, string> {
+  const text = number === undefined ? '' : (system.text(`/run/udev/data/b${number}`) ?? '');
+  const lines = text.split('\n').map((line) => /^E:(\w+)=(.*)$/.exec(line));
+  return new Map(lines.flatMap((match) => (match === null ? [] : [[match[1] ?? '', match[2] ?? ''] as const])));
+}

@@ -1,0 +1,22 @@
+import type { Collector } from '../collector.js';
+import { parseCertificates } from './parse/certificate.js';
+
+/** Where distributions keep all certificates that they trust in one file. */
+const BUNDLES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+] as const;
+
+export const certificates: Collector = {
+  table: 'certificates',
+  *collect(system, request) {
+    const bundle = BUNDLES.find((path) => system.exists(path));
+    const paths = request.equal('path') ?? (bundle === undefined ? [] : [bundle]);
+    for (const path of paths.map(String).filter((one) => one.startsWith('/'))) {
+      for (const row of parseCertificates(system.text(path) ?? '')) yield { ...row, path };
+    }
+  },
+};

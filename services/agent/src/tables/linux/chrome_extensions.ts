@@ -1,0 +1,105 @@
+import type { TableRow } from '@muster/tables';
+import type { Collector } from '../collector.js';
+import type { System } from '../system.js';
+import { homes } from './accounts.js';
+import {
+  type ExtensionSettings,
+  manifestLocale,
+  parseManifest,
+  parsePreferences,
+  webkitSeconds,
+} from './parse/chrome.js';
+
+/** Where the browsers keep their profiles below a home, packaged as snap or flatpak too. */
+const BROWSERS: readonly (readonly [type: string, folder: string])[] = [
+  ['chrome', '.config/google-chrome'],
+  ['chrome_beta', '.config/google-chrome-beta'],
+  ['chrome_dev', '.config/google-chrome-unstable'],
+  ['chrome', '.var/app/com.google.Chrome/config/google-chrome'],
+  ['chromium', '.config/chromium'],
+  ['chromium', 'snap/chromium/common/chromium'],
+  ['chromium', '.var/app/org.chromium.Chromium/config/chromium'],
+  ['brave', '.config/BraveSoftware/Brave-Browser'],
+  ['edge', '.config/microsoft-edge'],
+  ['edge_beta', '.config/microsoft-edge-beta'],
+  ['vivaldi', '.config/vivaldi'],
+  ['opera', '.config/opera'],
+  ['yandex', '.config/yandex-browser'],
+];
+
+interface Profile {
+  readonly browser: string;
+  readonly uid: number;
+  readonly path: string;
+}
+
+export const chromeExtensions: Collector = {
+  table: 'chrome_extensions',
+  *collect(system, request) {
+    for (const { uid, directory } of homes(system, request)) {
+      for (const [browser, folder] of BROWSERS) {
+        for (const path of profiles(system, `${directory}/${folder}`)) {
+          request.checkpoint();
+          yield* readProfile(system, { browser, uid, path });
+        }
+      }
+    }
+  },
+};
+
+/** Opera has its profile in the folder itself, the others have one folder for each. */
+function profiles(system: System, base: string): string[] {
+  const inside = system.list(base).map((name) => `${base}/${name}`);
+  return [base, ...inside].filter((path) => system.exists(`${path}/Preferences`));
+}
+
+function* readProfile(system: System, profile: Profile): Iterable<TableRow> {
+  const preferences = parsePreferences(system.text(`${profile.path}/Preferences`) ?? '');
+  const secure = parsePreferences(system.text(`${profile.path}/Secure Preferences`) ?? '');
+  const settings = new Map([...preferences.extensions, ...secure.extensions].map((one) => [one.id, one]));
+  const name = preferences.name;
+  const base = `${profile.path}/Extensions`;
+  const found = new Set<string>();
+  for (const id of system.list(base)) {
+    for (const version of system.list(`${base}/${id}`)) {
+      const setting = settings.get(id);
+      // Older versions stay on disk until the browser cleans up.
+      if (setting !== undefined && !setting.path.startsWith('/') && setting.path !== `${id}/${version}`) continue;
+      found.add(id);
+      yield* readExtension(system, { ...profile, name }, `${base}/${id}/${version}`, setting);
+    }
+  }
+  for (const setting of settings.values()) {
+    const loaded = setting.path.startsWith('/') && !found.has(setting.id);
+    if (loaded) yield* readExtension(system, { ...profile, name }, setting.path, setting);
+  }
+}
+
+function* readExtension(
+  system: System,
+  profile: Profile & { readonly name: string },
+  path: string,
+  setting: ExtensionSettings | undefined,
+): Iterable<TableRow> {
+  const text = system.text(`${path}/manifest.json`);
+  if (text === undefined) return;
+  const locale = manifestLocale(text);
+  const messages = locale === undefined ? '' : (system.text(`${path}/_locales/${locale}/messages.json`) ?? '');
+  const manifest = parseManifest(text, messages);
+  if (manifest === undefined) return;
+  yield {
+    ...manifest,
+    browser_type: profile.browser,
+    uid: profile.uid,
+    profile: profile.name,
+    profile_path: profile.path,
+    path,
+    referenced_identifier: setting?.id ?? '',
+    referenced: setting === undefined ? 0 : 1,
+    from_webstore: setting?.fromWebstore === undefined ? '' : String(setting.fromWebstore),
+    state: setting?.state === undefined ? '' : String(setting.state),
+    install_time: setting?.installTime ?? '',
+    install_timestamp: webkitSeconds(setting?.installTime ?? ''),
+    current_locale: '',
+  };
+}

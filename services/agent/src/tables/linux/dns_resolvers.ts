@@ -1,0 +1,7 @@
+import type { Collector } from '../collector.js';
+import { parseResolvConf } from './parse/etc.js';
+
+export const dnsResolvers: Collector = {
+  table: 'dns_resolvers',
+  collect: (system) => parseResolvConf(system.text('/etc/resolv.conf') ?? ''),
+};

@@ -1,0 +1,45 @@
+import { parseParagraphs } from './dpkg.js';
+
+export interface AptSource {
+  readonly uri: string;
+  readonly release: string;
+  readonly components: string;
+  readonly architectures: string;
+}
+
+/** One line of a `.list` file (sources.list(5)): type, options in brackets, address, release, components. */
+export function parseSourcesList(text: string): AptSource[] {
+  return text.split('\n').flatMap((raw) => {
+    const match = /^deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)$/.exec(raw.replace(/#.*/, '').trim());
+    if (match === null) return [];
+    const [, options = '', uri = '', release = '', components = ''] = match;
+    const architectures = /(?:^|\s)arch=(\S+)/.exec(options)?.[1]?.replaceAll(',', ' ') ?? '';
+    return [{ uri, release, components: words(components).join(' '), architectures }];
+  });
+}
+
+/** A `.sources` file: a paragraph may name several addresses and releases. */
+export function parseDeb822Sources(text: string): AptSource[] {
+  return [...parseParagraphs(text)].flatMap((paragraph) => {
+    const value = (key: string): string[] => words(paragraph.get(key) ?? '');
+    if (!value('types').includes('deb') || paragraph.get('enabled')?.toLowerCase() === 'no') return [];
+    const components = value('components').join(' ');
+    const architectures = value('architectures').join(' ');
+    return value('uris').flatMap((uri) =>
+      value('suites').map((release) => ({ uri, release, components, architectures })),
+    );
+  });
+}
+
+/** How apt names the downloaded index of a source: scheme left out, slashes as underscores. */
+export function aptListName(source: AptSource): string {
+  const place = source.uri.replace(/^[a-z+]+:\/+/i, '').replace(/\/+$/, '');
+  const path = source.release.endsWith('/')
+    ? `${place}/${source.release.replace(/\/+$/, '')}`
+    : `${place}/dists/${source.release}`;
+  return path.replaceAll('_', '%5f').replaceAll('/', '_');
+}
+
+function words(text: string): string[] {
+  return text.split(/\s+/).filter((word) => word !== '');
+}

@@ -1,0 +1,133 @@
+import { X509Certificate } from 'node:crypto';
+import { readDer, readOid, TAG } from './der.js';
+
+/** What Node's certificate object does not tell (RFC 5280). */
+interface Details {
+  readonly signatureAlgorithm: string;
+  readonly keyUsage: readonly string[];
+  readonly subjectKeyId: string;
+  readonly authorityKeyId: string;
+}
+
+const SIGNATURES: Readonly<Record<string, string>> = {
+  '1.2.840.113549.1.1.4': 'md5WithRSAEncryption',
+  '1.2.840.113549.1.1.5': 'sha1WithRSAEncryption',
+  '1.2.840.113549.1.1.10': 'rsassaPss',
+  '1.2.840.113549.1.1.11': 'sha256WithRSAEncryption',
+  '1.2.840.113549.1.1.12': 'sha384WithRSAEncryption',
+  '1.2.840.113549.1.1.13': 'sha512WithRSAEncryption',
+  '1.2.840.10045.4.1': 'ecdsa-with-SHA1',
+  '1.2.840.10045.4.3.2': 'ecdsa-with-SHA256',
+  '1.2.840.10045.4.3.3': 'ecdsa-with-SHA384',
+  '1.2.840.10045.4.3.4': 'ecdsa-with-SHA512',
+  '1.3.101.112': 'ED25519',
+  '1.3.101.113': 'ED448',
+};
+
+const EXTENSION = { subjectKeyId: '2.5.29.14', keyUsage: '2.5.29.15', authorityKeyId: '2.5.29.35' } as const;
+
+/** Bits of the key usage extension, the first bit first. */
+const KEY_USAGES = [
+  'Digital Signature',
+  'Non Repudiation',
+  'Key Encipherment',
+  'Data Encipherment',
+  'Key Agreement',
+  'Certificate Sign',
+  'CRL Sign',
+  'Encipher Only',
+  'Decipher Only',
+] as const;
+
+const EXTENDED_USAGES: Readonly<Record<string, string>> = {
+  '1.3.6.1.5.5.7.3.1': 'TLS Web Server Authentication',
+  '1.3.6.1.5.5.7.3.2': 'TLS Web Client Authentication',
+  '1.3.6.1.5.5.7.3.3': 'Code Signing',
+  '1.3.6.1.5.5.7.3.4': 'E-mail Protection',
+  '1.3.6.1.5.5.7.3.8': 'Time Stamping',
+  '1.3.6.1.5.5.7.3.9': 'OCSP Signing',
+};
+
+const PEM = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]+?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+
+/** The certificates of a PEM text as rows of the table, but for their path; what is damaged is left out. */
+export function parseCertificates(pem: string): Record<string, string | number | undefined>[] {
+  return Array.from(pem.matchAll(PEM)).flatMap(([block]) => {
+    try {
+      return [certificateRow(new X509Certificate(block))];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function certificateRow(certificate: X509Certificate): Record<string, string | number | undefined> {
+  const subject = certificate.subject.split('\n');
+  const issuer = certificate.issuer.split('\n');
+  const details = readDetails(certificate.raw);
+  const extended = (certificate.keyUsage ?? []).map((oid) => EXTENDED_USAGES[oid] ?? oid);
+  return {
+    common_name: subject.find((part) => part.startsWith('CN='))?.slice(3) ?? '',
+    subject: subject.map((part) => `/${part}`).join(''),
+    subject2: subject.join(', '),
+    issuer: issuer.map((part) => `/${part}`).join(''),
+    issuer2: issuer.join(', '),
+    ca: certificate.ca ? 1 : 0,
+    self_signed: certificate.subject === certificate.issuer ? 1 : 0,
+    not_valid_before: Date.parse(certificate.validFrom) / 1000,
+    not_valid_after: Date.parse(certificate.validTo) / 1000,
+    signing_algorithm: details.signatureAlgorithm,
+    key_usage: [...details.keyUsage, ...extended].join(', '),
+    subject_key_id: details.subjectKeyId,
+    authority_key_id: details.authorityKeyId,
+    sha1: certificate.fingerprint.replaceAll(':', '').toLowerCase(),
+    serial: certificate.serialNumber.toLowerCase(),
+    ...keyColumns(certificate),
+  };
+}
+
+/** A key of a kind that this Node does not know must not hide the certificate. */
+function keyColumns(certificate: X509Certificate): { key_algorithm?: string; key_strength?: string } {
+  try {
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = certificate.publicKey;
+    const strength = details?.namedCurve ?? details?.modulusLength;
+    return { key_algorithm: type ?? '', key_strength: strength === undefined ? '' : String(strength) };
+  } catch {
+    return {};
+  }
+}
+
+function readDetails(raw: Buffer): Details {
+  const [body, algorithm] = readDer(readDer(raw)[0]?.content ?? Buffer.alloc(0));
+  const oid = readOid(readDer(algorithm?.content ?? Buffer.alloc(0))[0]?.content ?? Buffer.alloc(0));
+  const extensions = readExtensions(body?.content ?? Buffer.alloc(0));
+  const subjectKey = extensions.get(EXTENSION.subjectKeyId);
+  const authorityKey = extensions.get(EXTENSION.authorityKeyId);
+  const parts = authorityKey === undefined ? [] : readDer(readDer(authorityKey)[0]?.content ?? Buffer.alloc(0));
+  return {
+    signatureAlgorithm: SIGNATURES[oid] ?? oid,
+    keyUsage: readKeyUsage(extensions.get(EXTENSION.keyUsage)),
+    subjectKeyId: subjectKey === undefined ? '' : (readDer(subjectKey)[0]?.content.toString('hex') ?? ''),
+    authorityKeyId: parts.find((part) => part.tag === TAG.context0)?.content.toString('hex') ?? '',
+  };
+}
+
+function readExtensions(body: Buffer): Map<string, Buffer> {
+  const wrapper = readDer(body).find((element) => element.tag === TAG.context3);
+  const list = wrapper === undefined ? [] : readDer(readDer(wrapper.content)[0]?.content ?? Buffer.alloc(0));
+  const extensions = new Map<string, Buffer>();
+  for (const { content } of list) {
+    const parts = readDer(content);
+    const oid = parts.find((part) => part.tag === TAG.oid);
+    const value = parts.find((part) => part.tag === TAG.octetString);
+    if (oid !== undefined && value !== undefined) extensions.set(readOid(oid.content), value.content);
+  }
+  return extensions;
+}
+
+function readKeyUsage(extension: Buffer | undefined): string[] {
+  const bits = extension === undefined ? undefined : readDer(extension)[0]?.content;
+  if (bits === undefined) return [];
+  // The first byte says how many bits of the last one are unused.
+  return KEY_USAGES.filter((_, index) => ((bits[1 + (index >> 3)] ?? 0) & (0x80 >> (index & 7))) !== 0);
+}

@@ -1,0 +1,26 @@
+export interface CronJob {
+  readonly event: string;
+  readonly minute: string;
+  readonly hour: string;
+  readonly day_of_month: string;
+  readonly month: string;
+  readonly day_of_week: string;
+  readonly command: string;
+}
+
+const NO_TIME = { minute: '', hour: '', day_of_month: '', month: '', day_of_week: '' };
+
+/** crontab(5). In system tables the user stands before the command and stays part of it. */
+export function parseCrontab(text: string): CronJob[] {
+  return text.split('\n').flatMap((raw) => {
+    const line = raw.trim();
+    if (line === '' || line.startsWith('#')) return [];
+    const event = /^@(\w+)\s+(.+)$/.exec(line);
+    if (event !== null) return [{ event: event[1] ?? '', ...NO_TIME, command: event[2] ?? '' }];
+    const job = /^(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(.+)$/.exec(line);
+    // Assignments such as `MAILTO = root` are not jobs: no field of a time holds an equals sign.
+    if (job === null || /^\w+\s*=/.test(line)) return [];
+    const [, minute = '', hour = '', day_of_month = '', month = '', day_of_week = '', command = ''] = job;
+    return [{ event: '', minute, hour, day_of_month, month, day_of_week, command }];
+  });
+}

@@ -1,0 +1,39 @@
+const FIELDS = {
+  name: 'NAME',
+  version: 'VERSION',
+  release: 'RELEASE',
+  source: 'SOURCERPM',
+  size: 'SIZE',
+  sha1: 'SHA1HEADER',
+  arch: 'ARCH',
+  epoch: 'EPOCH',
+  install_time: 'INSTALLTIME',
+  vendor: 'VENDOR',
+  package_group: 'GROUP',
+} as const;
+
+const SEPARATOR = '\u001f';
+
+/** For `rpm --queryformat`: one line for each package, fields separated by a character that none of them holds. */
+export const RPM_QUERY_FORMAT = `${Object.values(FIELDS)
+  .map((tag) => `%{${tag}}`)
+  .join(SEPARATOR)}\\n`;
+
+const NUMBERS: ReadonlySet<string> = new Set(['size', 'epoch', 'install_time']);
+
+export type RpmPackage = { readonly [K in keyof typeof FIELDS]?: string | number };
+
+/** Output of a query with that format; rpm writes `(none)` for what a package does not say. */
+export function parseRpmQuery(text: string): RpmPackage[] {
+  const names = Object.keys(FIELDS);
+  return text
+    .split('\n')
+    .map((line) => line.split(SEPARATOR))
+    .filter((values) => values.length === names.length)
+    .map((values) => {
+      const known = names
+        .map((name, index) => [name, values[index] ?? ''] as const)
+        .filter(([, value]) => value !== '(none)');
+      return Object.fromEntries(known.map(([name, value]) => [name, NUMBERS.has(name) ? Number(value) : value]));
+    });
+}

@@ -1,0 +1,29 @@
+/** A rule, or a word about another file to read. */
+export type SudoersLine =
+  | { readonly kind: 'rule'; readonly header: string; readonly details: string }
+  | { readonly kind: 'include' | 'includedir'; readonly path: string };
+
+/** sudoers(5). A backslash at the end of a line continues it; `#include` is not a comment, nor is `#` with a user id. */
+export function parseSudoers(text: string): SudoersLine[] {
+  return text
+    .replace(/\\\n\s*/g, ' ')
+    .split('\n')
+    .flatMap((raw): SudoersLine[] => {
+      const line = raw.trim();
+      const include = /^[@#](include|includedir)\s+(.+)$/.exec(line);
+      if (include !== null) {
+        const kind = include[1] === 'include' ? 'include' : 'includedir';
+        return [{ kind, path: unquote(include[2] ?? '') }];
+      }
+      if (line === '' || /^#(?!\d)/.test(line)) return [];
+      const rule = /^(\S+)\s*(.*)$/.exec(line);
+      return [{ kind: 'rule', header: rule?.[1] ?? '', details: rule?.[2] ?? '' }];
+    });
+}
+
+function unquote(path: string): string {
+  return path
+    .trim()
+    .replace(/^"(.*)"$/, '$1')
+    .replace(/\\(.)/g, '$1');
+}

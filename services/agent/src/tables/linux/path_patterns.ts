@@ -1,0 +1,142 @@
+import type { CollectRequest } from '@muster/tables';
+import type { System } from '../system.js';
+
+/** A walk below `%%` goes no deeper; deeper trees are made to catch walkers. */
+const MAX_DEPTH = 64;
+
+/**
+ * Paths of the machine that may match a LIKE pattern. `%` and `_` stand for characters within one name; `%%` alone between slashes
+ * stands for names at any depth. Links to folders are followed where the pattern names a level, never below `%%`.
+ */
+export function* matchPaths(system: System, request: CollectRequest, pattern: string): Iterable<string> {
+  if (!pattern.startsWith('/')) return;
+  yield* matchSegments(system, request, '', pattern.slice(1).split('/'));
+}
+
+function* matchSegments(
+  system: System,
+  request: CollectRequest,
+  base: string,
+  segments: readonly string[],
+): Iterable<string> {
+  request.checkpoint();
+  const [segment = '', ...rest] = segments;
+  if (segment === '%%') {
+    yield* descend(system, request, base, rest, 0);
+    return;
+  }
+  for (const name of namesOf(system, base, segment)) {
+    const path = `${base}/${name}`;
+    if (rest.length > 0) yield* matchSegments(system, request, path, rest);
+    else if (name === '' || system.lstat(path) !== undefined) yield path === '' ? '/' : path;
+  }
+}
+
+/** Names without a wildcard are taken as they are, whether or not the folder may be listed. */
+function namesOf(system: System, base: string, segment: string): string[] {
+  if (!/[%_]/.test(segment)) return [segment];
+  const matches = likeMatcher(segment);
+  return system.list(base === '' ? '/' : base).filter(matches);
+}
+
+function* descend(
+  system: System,
+  request: CollectRequest,
+  base: string,
+  rest: readonly string[],
+  depth: number,
+): Iterable<string> {
+  request.checkpoint();
+  if (rest.length > 0) yield* matchSegments(system, request, base, rest);
+  if (depth >= MAX_DEPTH) return;
+  for (const name of system.list(base === '' ? '/' : base)) {
+    const path = `${base}/${name}`;
+    const stat = system.lstat(path);
+    if (stat === undefined) continue;
+    if (rest.length === 0) yield path;
+    if (stat.isDirectory()) yield* descend(system, request, path, rest, depth + 1);
+  }
+}
+
+/**
+ * LIKE for one name, in any case as SQLite compares. On a mismatch only the last `%` is tried again, one character further, so that
+ * no pattern costs more than its length times that of the name.
+ */
+export function likeMatcher(pattern: string): (name: string) => boolean {
+  const wanted = Array.from(pattern.toLowerCase());
+  return (name) => {
+    const given = Array.from(name.toLowerCase());
+    let at = 0;
+    let star = -1;
+    let retry = 0;
+    for (let i = 0; i < given.length;) {
+      if (wanted[at] === '%') {
+        star = at;
+        retry = i;
+        at += 1;
+      } else if (wanted[at] === '_' || wanted[at] === given[i]) {
+        at += 1;
+        i += 1;
+      } else if (star >= 0) {
+        at = star + 1;
+        retry += 1;
+        i = retry;
+      } else {
+        return false;
+      }
+    }
+    return wanted.slice(at).every((character) => character === '%');
+  };
+}
+
+/** A file that a statement asks about, with the words it used for its path and folder. */
+export interface CandidatePath {
+  readonly path: string;
+  readonly directory: string;
+}
+
+/**
+ * The files that the constraints of `file` and `hash` are about: a path, what is in a folder, or what matches a pattern of either.
+ * A path is given back as it was written, or SQLite would not find it equal.
+ */
+export function* candidatePaths(system: System, request: CollectRequest): Iterable<CandidatePath> {
+  const seen = new Set<string>();
+  for (const candidate of eachCandidate(system, request)) {
+    if (seen.has(candidate.path)) continue;
+    seen.add(candidate.path);
+    yield candidate;
+  }
+}
+
+function* eachCandidate(system: System, request: CollectRequest): Iterable<CandidatePath> {
+  const [first] = [...request.constraints].sort(
+    (left, right) => rank(left.column, left.op) - rank(right.column, right.op),
+  );
+  const value = typeof first?.value === 'string' ? first.value : '';
+  if (first === undefined || !value.startsWith('/')) return;
+  const isPath = first.column === 'path';
+  if (first.op === '=') {
+    if (isPath) yield { path: value, directory: directoryOf(value) };
+    else yield* children(system, value);
+    return;
+  }
+  for (const path of matchPaths(system, request, value)) {
+    if (isPath) yield { path, directory: directoryOf(path) };
+    else if (system.isDirectory(path)) yield* children(system, path);
+  }
+}
+
+/** One constraint is enough to find the candidates, and the narrowest costs least; SQLite applies the others. */
+function rank(column: string, op: string): number {
+  return (column === 'path' ? 0 : 1) + (op === '=' ? 0 : 2);
+}
+
+function* children(system: System, directory: string): Iterable<CandidatePath> {
+  const base = directory.endsWith('/') ? directory : `${directory}/`;
+  for (const name of system.list(directory)) yield { path: base + name, directory };
+}
+
+export function directoryOf(path: string): string {
+  const end = path.replace(/\/+$/, '').lastIndexOf('/');
+  return end <= 0 ? '/' : path.slice(0, end);
+}

@@ -1,0 +1,110 @@
+import { lstatSync, readlinkSync } from 'node:fs';
+import type { CollectRequest, TableRow } from '@muster/tables';
+import type { Collector } from '../collector.js';
+import type { System } from '../system.js';
+import { parseBootTime, parseCgroup, parseCmdline, parseColonLines, parseIds, parseProcStat } from './parse/proc.js';
+import { pidsOf } from './pids.js';
+
+/** USER_HZ: what the kernel shows to programs, on every architecture of today, whatever its own clock. */
+const TICKS_PER_SECOND = 100;
+const DELETED = ' (deleted)';
+
+export const processes: Collector = {
+  table: 'processes',
+  *collect(system, request) {
+    const bootTime = request.memo('boot_time', () => parseBootTime(system.text('/proc/stat') ?? ''));
+    for (const pid of pidsOf(system, request)) {
+      const row = readProcess(system, request, pid, bootTime);
+      if (row !== undefined) yield row;
+    }
+  },
+};
+
+/** `undefined` when the process ended while we looked. */
+function readProcess(
+  system: System,
+  request: CollectRequest,
+  pid: number,
+  bootTime: number | undefined,
+): TableRow | undefined {
+  const base = `/proc/${pid}`;
+  const stat = parseProcStat(system.text(`${base}/stat`) ?? '');
+  if (stat === undefined) return undefined;
+  const milliseconds = (ticks: number): number => Math.round((ticks * 1000) / TICKS_PER_SECOND);
+  return {
+    pid,
+    name: stat.name,
+    state: stat.state,
+    parent: stat.parent,
+    pgroup: stat.group,
+    threads: stat.threads,
+    nice: stat.nice,
+    total_size: stat.virtualBytes,
+    user_time: milliseconds(stat.userTicks),
+    system_time: milliseconds(stat.systemTicks),
+    start_time: bootTime === undefined ? -1 : bootTime + Math.floor(stat.startTicks / TICKS_PER_SECOND),
+    wired_size: 0,
+    ...(request.uses('cmdline') && { cmdline: cmdlineOf(system, base) }),
+    ...(request.uses('path', 'on_disk') && executable(system, base)),
+    ...(request.uses('cwd') && { cwd: linkOf(system, `${base}/cwd`) }),
+    ...(request.uses('root') && { root: linkOf(system, `${base}/root`) }),
+    ...(request.uses('uid', 'euid', 'suid', 'gid', 'egid', 'sgid', 'resident_size') && statusOf(system, base)),
+    ...(request.uses('disk_bytes_read', 'disk_bytes_written') && ioOf(system, base)),
+    ...(request.uses('cgroup_path') && { cgroup_path: parseCgroup(system.text(`${base}/cgroup`) ?? '') }),
+  };
+}
+
+function cmdlineOf(system: System, base: string): string | undefined {
+  const text = system.text(`${base}/cmdline`);
+  return text === undefined ? undefined : parseCmdline(text);
+}
+
+function statusOf(system: System, base: string): TableRow {
+  const status = parseColonLines(system.text(`${base}/status`) ?? '');
+  const uids = parseIds(status.get('Uid'));
+  const gids = parseIds(status.get('Gid'));
+  // Kernel threads have no memory of their own.
+  const resident = status.size === 0 ? undefined : parseInt(status.get('VmRSS') ?? '0', 10) * 1024;
+  return {
+    uid: uids?.[0],
+    euid: uids?.[1],
+    suid: uids?.[2],
+    gid: gids?.[0],
+    egid: gids?.[1],
+    sgid: gids?.[2],
+    resident_size: resident,
+  };
+}
+
+function ioOf(system: System, base: string): TableRow {
+  const io = parseColonLines(system.text(`${base}/io`) ?? '');
+  const bytes = (key: string): number | undefined => (io.has(key) ? Number(io.get(key)) : undefined);
+  return { disk_bytes_read: bytes('read_bytes'), disk_bytes_written: bytes('write_bytes') };
+}
+
+/** Kernel threads have no executable (empty path); for processes of others the kernel may not tell (NULL). */
+function executable(system: System, base: string): TableRow {
+  const link = linkOf(system, `${base}/exe`);
+  if (link === undefined) return { path: undefined, on_disk: -1 };
+  if (link === '') return { path: '', on_disk: -1 };
+  if (link.endsWith(DELETED)) return { path: link.slice(0, -DELETED.length), on_disk: 0 };
+  return { path: link, on_disk: onDisk(system, base, link) };
+}
+
+/** Looked up below the root of the process, which may be that of a container. */
+function onDisk(system: System, base: string, path: string): number {
+  try {
+    return lstatSync(system.real(`${base}/root${path}`), { throwIfNoEntry: false }) === undefined ? 0 : 1;
+  } catch {
+    return -1;
+  }
+}
+
+/** Empty when there is no such link, `undefined` when it may not be read. */
+function linkOf(system: System, path: string): string | undefined {
+  try {
+    return readlinkSync(system.real(path));
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? '' : undefined;
+  }
+}

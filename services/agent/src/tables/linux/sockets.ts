@@ -1,0 +1,115 @@
+import type { CollectRequest } from '@muster/tables';
+import type { System } from '../system.js';
+import { FAMILY, parseInetSockets, parseUnixSockets, type Socket } from './parse/net.js';
+import { allPids, pidsOf } from './pids.js';
+
+/** A socket with the process that holds it: pid -1 when none does, or none that we may look at. */
+export interface OwnedSocket {
+  readonly pid: number;
+  readonly fd: number;
+  readonly socket: Socket;
+  readonly namespace: string | undefined;
+}
+
+const FILES: readonly (readonly [file: string, family: number, protocol: number])[] = [
+  ['tcp', FAMILY.inet, 6],
+  ['tcp6', FAMILY.inet6, 6],
+  ['udp', FAMILY.inet, 17],
+  ['udp6', FAMILY.inet6, 17],
+  ['udplite', FAMILY.inet, 136],
+  ['udplite6', FAMILY.inet6, 136],
+  ['raw', FAMILY.inet, 255],
+  ['raw6', FAMILY.inet6, 255],
+];
+
+/** Sockets of one network namespace, by inode; a socket in TIME_WAIT has none (0) and no owner. */
+interface Namespace {
+  readonly id: string | undefined;
+  readonly byInode: ReadonlyMap<number, Socket>;
+  readonly ownerless: readonly Socket[];
+  readonly claimed: Set<number>;
+}
+
+/**
+ * Sockets of the processes that the statement is about, in every network namespace that one of them lives in; without a process in
+ * the statement also those that nobody holds.
+ */
+export function* ownedSockets(system: System, request: CollectRequest): Iterable<OwnedSocket> {
+  const everyone = request.equal('pid') === undefined;
+  if (request.equal('pid')?.every((pid) => Number(pid) === -1) === true) {
+    yield* unclaimed(system, request);
+    return;
+  }
+  const namespaces = new Map<string, Namespace>();
+  for (const pid of pidsOf(system, request)) {
+    request.checkpoint();
+    yield* socketsOf(system, request, pid, namespaces);
+  }
+  if (everyone) for (const namespace of namespaces.values()) yield* leftovers(namespace);
+}
+
+/** To know what nobody holds, everybody must be looked at. */
+function* unclaimed(system: System, request: CollectRequest): Iterable<OwnedSocket> {
+  const namespaces = new Map<string, Namespace>();
+  for (const pid of allPids(system)) {
+    for (const _ of socketsOf(system, request, pid, namespaces)) request.checkpoint();
+  }
+  for (const namespace of namespaces.values()) yield* leftovers(namespace);
+}
+
+function* socketsOf(
+  system: System,
+  request: CollectRequest,
+  pid: number,
+  namespaces: Map<string, Namespace>,
+): Iterable<OwnedSocket> {
+  const link = system.link(`/proc/${pid}/ns/net`);
+  const namespace = namespaceOf(system, request, pid, link, namespaces);
+  for (const fd of system.list(`/proc/${pid}/fd`)) {
+    const inode = /^socket:\[(\d+)\]$/.exec(system.link(`/proc/${pid}/fd/${fd}`) ?? '')?.[1];
+    const socket = inode === undefined ? undefined : namespace.byInode.get(Number(inode));
+    if (socket === undefined) continue;
+    namespace.claimed.add(socket.inode);
+    yield { pid, fd: Number(fd), socket, namespace: namespace.id };
+  }
+}
+
+function* leftovers(namespace: Namespace): Iterable<OwnedSocket> {
+  const { id } = namespace;
+  for (const socket of namespace.ownerless) yield { pid: -1, fd: -1, socket, namespace: id };
+  for (const socket of namespace.byInode.values()) {
+    if (!namespace.claimed.has(socket.inode)) yield { pid: -1, fd: -1, socket, namespace: id };
+  }
+}
+
+/** One who may not see the namespace of a process is told of our own only. */
+function namespaceOf(
+  system: System,
+  request: CollectRequest,
+  pid: number,
+  link: string | undefined,
+  namespaces: Map<string, Namespace>,
+): Namespace {
+  const id = /^net:\[(\d+)\]$/.exec(link ?? system.link('/proc/self/ns/net') ?? '')?.[1];
+  const key = id ?? 'own';
+  let namespace = namespaces.get(key);
+  if (namespace === undefined) {
+    const base = link === undefined && id !== undefined ? '/proc/self/net' : `/proc/${pid}/net`;
+    const sockets = request.memo(`sockets ${key}`, () => readSockets(system, base));
+    namespace = {
+      id,
+      byInode: new Map(sockets.filter((one) => one.inode !== 0).map((one) => [one.inode, one])),
+      ownerless: sockets.filter((one) => one.inode === 0),
+      claimed: new Set(),
+    };
+    namespaces.set(key, namespace);
+  }
+  return namespace;
+}
+
+function readSockets(system: System, base: string): Socket[] {
+  const inet = FILES.flatMap(([file, family, protocol]) =>
+    parseInetSockets(system.text(`${base}/${file}`) ?? '', family, protocol),
+  );
+  return [...inet, ...parseUnixSockets(system.text(`${base}/unix`) ?? '')];
+}

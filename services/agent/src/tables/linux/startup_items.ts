@@ -1,0 +1,57 @@
+import type { CollectRequest, TableRow } from '@muster/tables';
+import type { Collector } from '../collector.js';
+import type { System } from '../system.js';
+import { homes } from './accounts.js';
+import { parseDesktopEntry } from './parse/systemd.js';
+
+const SYSTEM_AUTOSTART = '/etc/xdg/autostart';
+const INIT = '/etc/init.d';
+const RUNLEVELS = ['S', '2', '3', '4', '5'] as const;
+
+export const startupItems: Collector = {
+  table: 'startup_items',
+  *collect(system, request) {
+    yield* autostart(system, SYSTEM_AUTOSTART, 'root');
+    yield* userAutostart(system, request);
+    yield* initScripts(system);
+  },
+};
+
+function* userAutostart(system: System, request: CollectRequest): Iterable<TableRow> {
+  for (const { directory, username } of homes(system, request)) {
+    yield* autostart(system, `${directory}/.config/autostart`, username);
+  }
+}
+
+/** Programs that a desktop session starts (freedesktop.org autostart). */
+function* autostart(system: System, folder: string, username: string): Iterable<TableRow> {
+  for (const name of system.list(folder)) {
+    if (!name.endsWith('.desktop')) continue;
+    const entry = parseDesktopEntry(system.text(`${folder}/${name}`) ?? '');
+    const command = entry.get('Exec');
+    if (command === undefined) continue;
+    const [, path = command, args = ''] = /^("[^"]*"|\S+)\s*(.*)$/.exec(command) ?? [];
+    const off = entry.get('Hidden') === 'true' || entry.get('X-GNOME-Autostart-enabled') === 'false';
+    yield {
+      name: entry.get('Name') ?? name,
+      path: path.replaceAll('"', ''),
+      args,
+      type: 'Startup Item',
+      source: folder,
+      status: off ? 'disabled' : 'enabled',
+      username,
+    };
+  }
+}
+
+/** System V scripts; one is enabled when a runlevel has a start link to it. */
+function* initScripts(system: System): Iterable<TableRow> {
+  const links = RUNLEVELS.flatMap((level) => system.list(`/etc/rc${level}.d`));
+  const started = new Set(links.flatMap((link) => /^S\d\d(.+)$/.exec(link)?.[1] ?? []));
+  for (const name of system.list(INIT)) {
+    const path = `${INIT}/${name}`;
+    if (name.startsWith('.') || name === 'README' || system.stat(path)?.isFile() !== true) continue;
+    const status = started.has(name) ? 'enabled' : 'disabled';
+    yield { name, path, args: '', type: 'Startup Item', source: INIT, status, username: 'root' };
+  }
+}

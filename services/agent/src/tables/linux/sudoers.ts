@@ -1,0 +1,37 @@
+import { dirname, resolve } from 'node:path';
+import type { TableRow } from '@muster/tables';
+import type { Collector } from '../collector.js';
+import type { System } from '../system.js';
+import { parseSudoers } from './parse/sudoers.js';
+
+/** sudo's own bound on files that include files. */
+const MAX_DEPTH = 128;
+
+export const sudoers: Collector = {
+  table: 'sudoers',
+  *collect(system) {
+    yield* readSudoers(system, '/etc/sudoers', new Set(), 0);
+  },
+};
+
+function* readSudoers(system: System, source: string, seen: Set<string>, depth: number): Iterable<TableRow> {
+  if (seen.has(source) || depth > MAX_DEPTH) return;
+  seen.add(source);
+  for (const line of parseSudoers(system.text(source) ?? '')) {
+    if (line.kind === 'rule') {
+      yield { source, header: line.header, rule_details: line.details };
+      continue;
+    }
+    const path = resolve(dirname(source), line.path);
+    const files = line.kind === 'include' ? [path] : dropIns(system, path);
+    for (const file of files) yield* readSudoers(system, file, seen, depth + 1);
+  }
+}
+
+/** sudo skips backups and names of package managers' leftovers. */
+function dropIns(system: System, folder: string): string[] {
+  return system
+    .list(folder)
+    .filter((name) => !name.endsWith('~') && !name.includes('.'))
+    .map((name) => `${folder}/${name}`);
+}
