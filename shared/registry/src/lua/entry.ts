@@ -10,10 +10,10 @@ export const ENTRY_LUA = `
 local function read(key, agentId)
   local packed = redis.call('HGET', key, agentId)
   if not packed then return nil end
-  local part = {}
-  for text in string.gmatch(packed .. '|', '([^|]*)|') do part[#part + 1] = text end
-  return { epoch = tonumber(part[1]), gateway = part[2], instance = part[3], mode = part[4], connectedAt = part[5],
-    lastSeen = part[6], org = part[7], num = part[8], supersedes = part[9] }
+  local epoch, gateway, instance, mode, connectedAt, lastSeen, org, num, supersedes = string.match(packed,
+    '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
+  return { epoch = tonumber(epoch), gateway = gateway, instance = instance, mode = mode, connectedAt = connectedAt,
+    lastSeen = lastSeen, org = org, num = num, supersedes = supersedes }
 end
 local function integer(number) return string.format('%.0f', number) end
 local function write(key, agentId, e)
