@@ -1,1 +1,1 @@
-export {};
+export { createQueryService, type QueryService, type QueryServiceDeps } from './query-service.js';

@@ -51,13 +51,14 @@ export class QueryLedger {
   readonly #mode: QueryMode;
   readonly #onReleased: LedgerOptions['onReleased'];
   readonly #entries = new Map<number, number>();
-  readonly #counts = new Array<number>(STATES.length).fill(0);
+  readonly #counts = Array.from(STATES, () => 0);
   readonly #gateways = new Map<GatewayId, number>();
   readonly #waitingAt: number[] = [];
   readonly #claims = new Map<number, Claim>();
   /** Answers of endpoints that joined before all first reports were in. */
   readonly #early = new Map<number, { readonly gateway: GatewayId; readonly rows: Uint8Array }>();
   #sealed: boolean;
+  #version = 0;
   #heldBytes = 0;
   readonly #failures = new Map<number, Failure>();
   /** Numbers whose failure was taken by {@link takeFailures}. */
@@ -69,6 +70,11 @@ export class QueryLedger {
     this.#mode = options.mode;
     this.#onReleased = options.onReleased;
     this.#sealed = options.mode === 'raw';
+  }
+
+  /** Rises with every change of any endpoint's state. */
+  get version(): number {
+    return this.#version;
   }
 
   get targeted(): number {
@@ -224,15 +230,16 @@ export class QueryLedger {
     return failures;
   }
 
+  /** Whether this is still how that endpoint ended. */
+  isCurrent(failure: Failure): boolean {
+    return this.#failures.get(failure[0]) === failure;
+  }
+
   /** Endpoints whose failure was taken and which have answered since. */
   takeRecovered(): number[] {
     const recovered = [...this.#recovered];
     this.#recovered = new Set();
     return recovered;
-  }
-
-  get hasNews(): boolean {
-    return this.#untold.size > 0 || this.#recovered.size > 0;
   }
 
   #indexOf(gateway: GatewayId): number {
@@ -246,6 +253,7 @@ export class QueryLedger {
 
   /** Every change of state goes through here, so that counts cannot drift from entries. */
   #set(num: number, before: number | undefined, after: number): void {
+    this.#version += 1;
     if (before !== undefined) this.#count(before, -1);
     this.#count(after, 1);
     this.#entries.set(num, after);

@@ -1,0 +1,78 @@
+import {
+  AppError,
+  EMPTY_LEDGER,
+  newQueryId,
+  type OwnerId,
+  type QueryRecord,
+  type QueryReply,
+  type QueryRequest,
+  type StartQuery,
+} from '@muster/protocol';
+import type { Clock, Logger } from '@muster/runtime';
+import type { OwnedQueries } from '../owner/owned-queries.js';
+import type { SqlCompiler } from '../sql/sql-compiler.js';
+import type { Admission } from './admission.js';
+import { planQuery } from './plan-query.js';
+
+export interface StartQueriesOptions {
+  readonly ownerId: OwnerId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly compiler: Pick<SqlCompiler, 'compile' | 'compileReduce'>;
+  readonly admission: Admission;
+  readonly owned: Pick<OwnedQueries, 'launch'>;
+}
+
+/** Makes a running query out of a question: check, admit, keep, ask. */
+export class StartQueries {
+  readonly #options: StartQueriesOptions;
+  #draining = false;
+
+  constructor(options: StartQueriesOptions) {
+    this.#options = options;
+  }
+
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** @throws AppError what {@link planQuery} and {@link Admission.enter} throw; `draining`; `broker_unavailable`. */
+  async start(request: StartQuery): Promise<QueryReply> {
+    if (this.#draining) throw new AppError('draining', 'the query service is stopping; ask again');
+    const { compiler, admission, owned, logger } = this.#options;
+    const { scope, columns } = await planQuery(compiler, request);
+    const record = this.#recordOf(request, scope, columns);
+    const leave = admission.enter(record);
+    try {
+      const launched = await owned.launch(record);
+      if (launched.kind === 'unavailable') {
+        throw new AppError('broker_unavailable', 'the query could not be recorded; nobody was asked', {
+          cause: launched.cause,
+        });
+      }
+    } finally {
+      leave();
+    }
+    const { id, org, mode, timeoutMs } = record;
+    logger.info('query started', { query: id, org, mode, timeoutMs });
+    return { t: 'started', record };
+  }
+
+  /** Checks a question without asking it. */
+  async compile(request: QueryRequest & { readonly t: 'compile' }): Promise<QueryReply> {
+    const { columns, tables } = await planQuery(this.#options.compiler, request);
+    return { t: 'compiled', columns, tables };
+  }
+
+  #recordOf(request: StartQuery, scope: string, columns: readonly string[]): QueryRecord {
+    const { ownerId, clock } = this.#options;
+    const { org, operator, operatorName, sql, selector, mode, reduce, timeoutMs } = request;
+    const createdAtMs = clock.now();
+    return {
+      ...{ id: newQueryId(createdAtMs), org, operator, operatorName, sql, selector, scope, mode, columns, timeoutMs },
+      ...(reduce === undefined ? {} : { reduce }),
+      ...{ owner: ownerId, state: 'running', createdAtMs, deadlineMs: createdAtMs + timeoutMs },
+      ...{ ledger: EMPTY_LEDGER, offline: 0, rows: 0 },
+    };
+  }
+}

@@ -1,0 +1,288 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  decodeRow,
+  encodeBusMessage,
+  ledgerBalances,
+  readAnswerBlock,
+  readGroupBlock,
+  type ResultEvent,
+} from '@muster/protocol';
+import { OwnerLab } from '../testing/owner-lab.js';
+
+let lab: OwnerLab;
+beforeEach(async () => {
+  lab = await new OwnerLab().open();
+});
+afterEach(async () => {
+  await lab.close();
+  if (lab.clock.pendingTimers > 0) throw new Error(`${lab.clock.pendingTimers} timers were left`);
+});
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+const of = <T extends ResultEvent['t']>(events: ResultEvent[], kind: T) =>
+  events.filter((event): event is ResultEvent & { t: T } => event.t === kind);
+
+describe('a query on its owner', () => {
+  test('is complete as soon as everybody has answered', async () => {
+    const [a, b] = [lab.gateway('gw-a', range(1, 10)), lab.gateway('gw-b', range(11, 15))];
+    lab.offline = 3;
+    const record = await lab.launch();
+    a.answer(...range(1, 9));
+    a.empty(10);
+    b.answer(...range(11, 15));
+    await lab.settle();
+    expect(await lab.ended(record)).toMatchObject({
+      ...{ state: 'complete', rows: 5, offline: 3 },
+      ledger: { targeted: 15, answered: 14, empty: 1, waiting: 0 },
+    });
+    const groups = new Map(
+      of(await lab.events(record), 'groups').flatMap(({ groups: block }) =>
+        [...readGroupBlock(block)].map((group) => [decodeRow(group.row)[0], group.endpoints] as const),
+      ),
+    );
+    expect([...groups.values()].reduce((sum, endpoints) => sum + endpoints, 0)).toBe(14);
+    expect(a.stops.map((stop) => stop.reason)).toEqual(['complete']);
+    expect((await lab.records.get(record.org, record.id))?.record).toMatchObject({ state: 'complete' });
+    expect(lab.owned.size).toBe(0);
+  });
+
+  test('passes raw answers on with their endpoint', async () => {
+    const gateway = lab.gateway('gw-a', range(1, 4));
+    const record = await lab.launch({ mode: 'raw' });
+    gateway.answer(1, 2);
+    gateway.answer(3, 4);
+    await lab.settle();
+    const rows = of(await lab.events(record), 'rows').flatMap(({ answers }) => [...readAnswerBlock(answers)]);
+    expect(rows.map(({ num, rows: bytes }) => [num, ...decodeRow(bytes)])).toEqual([
+      [1, 'package-1'],
+      [2, 'package-2'],
+      [3, 'package-3'],
+      [4, 'package-4'],
+    ]);
+    expect(await lab.ended(record)).toMatchObject({ rows: 4 });
+  });
+
+  test('with nobody in scope is complete at once', async () => {
+    lab.gateway('gw-a', []);
+    const record = await lab.launch();
+    expect(await lab.ended(record)).toMatchObject({ state: 'complete', ledger: { targeted: 0 } });
+  });
+
+  test('with no gateway at all is complete at once', async () => {
+    expect(await lab.ended(await lab.launch())).toMatchObject({ state: 'complete' });
+  });
+
+  test('ends at its deadline and names who did not answer', async () => {
+    const gateway = lab.gateway('gw-a', [1, 2, 3]);
+    const record = await lab.launch();
+    gateway.answer(1);
+    for (let i = 0; i < 10; i += 1) {
+      await lab.pass(1_000);
+      gateway.keepAlive();
+    }
+    await lab.pass(499);
+    await expect(lab.ended(record)).rejects.toThrow('has not ended');
+    await lab.pass(2);
+    expect(await lab.ended(record)).toMatchObject({ state: 'complete', ledger: { answered: 1, timed_out: 2 } });
+    expect(of(await lab.events(record), 'failures').flatMap((event) => event.failures)).toEqual([
+      [2, 'timed_out', 'deadline', expect.any(String)],
+      [3, 'timed_out', 'deadline', expect.any(String)],
+    ]);
+    expect(gateway.stops.map((stop) => stop.reason)).toEqual(['deadline']);
+  });
+
+  test('when cancelled keeps what came', async () => {
+    const gateway = lab.gateway('gw-a', [1, 2]);
+    const record = await lab.launch();
+    gateway.answer(1);
+    await lab.settle();
+    lab.owned.get(record.id)?.end('cancelled');
+    await lab.settle();
+    expect(await lab.ended(record)).toMatchObject({
+      state: 'cancelled',
+      ledger: { answered: 1, timed_out: 1 },
+      rows: 1,
+    });
+    const [failures] = of(await lab.events(record), 'failures');
+    expect(failures?.failures).toEqual([[2, 'timed_out', 'cancelled', expect.any(String)]]);
+    expect(gateway.stops.map((stop) => stop.reason)).toEqual(['cancelled']);
+  });
+
+  test('is interrupted when its owner stops', async () => {
+    const gateway = lab.gateway('gw-a', [1, 2]);
+    const record = await lab.launch();
+    gateway.answer(1);
+    await lab.settle();
+    await lab.owned.stop();
+    expect(await lab.ended(record)).toMatchObject({ state: 'interrupted', ledger: { answered: 1, timed_out: 1 } });
+  });
+
+  test('waits for a gateway that has not said whom it asks', async () => {
+    const [a, b] = [lab.gateway('gw-a', [1]), lab.gateway('gw-b', [2])];
+    b.deaf = true;
+    const record = await lab.launch();
+    a.answer(1);
+    await lab.settle();
+    await expect(lab.ended(record)).rejects.toThrow('has not ended');
+    // It learns of the query a moment later.
+    lab.connection.bus.publish('muster.v1.beat.owner', beatOf(lab, record));
+    await lab.settle();
+    b.fail([2, 'error', 'sql', 'no such file']);
+    await lab.settle();
+    expect(await lab.ended(record)).toMatchObject({ ledger: { targeted: 2, answered: 1, error: 1 } });
+  });
+
+  test('finds a dead gateway when it has been silent for a moment, and ends without it', async () => {
+    const [a, b] = [lab.gateway('gw-a', [1, 2]), lab.gateway('gw-b', [3])];
+    const record = await lab.launch();
+    a.answer(1);
+    b.answer(3);
+    await lab.settle();
+    a.die();
+    await lab.pass(1_000);
+    await expect(lab.ended(record)).rejects.toThrow('has not ended');
+    await lab.pass(1_000);
+    expect(await lab.ended(record)).toMatchObject({ state: 'complete', ledger: { answered: 2, unreachable: 1 } });
+    // It still has a lease, and later queries know better than to wait for it.
+    const next = await lab.launch();
+    b.answer(3);
+    await lab.settle();
+    expect(await lab.ended(next)).toMatchObject({ ledger: { targeted: 1, answered: 1 } });
+  });
+
+  test('a gateway that answers questions is not dead, however little it reports', async () => {
+    const gateway = lab.gateway('gw-a', [1]);
+    const record = await lab.launch();
+    await lab.pass(9_000);
+    gateway.answer(1);
+    await lab.settle();
+    expect(await lab.ended(record)).toMatchObject({ ledger: { answered: 1 } });
+  });
+
+  test('a frozen gateway is dead when its lease has ended', async () => {
+    const gateway = lab.gateway('gw-a', [1]);
+    const record = await lab.launch({ timeoutMs: 60_000 });
+    lab.frozen.add(gateway.id);
+    await lab.pass(5_000);
+    await expect(lab.ended(record)).rejects.toThrow('has not ended');
+    lab.leases.delete(gateway.id);
+    await lab.pass(500);
+    expect(await lab.ended(record)).toMatchObject({ ledger: { unreachable: 1 } });
+  });
+
+  test('without the registry a frozen gateway is dead after as long as a lease lasts', async () => {
+    const gateway = lab.gateway('gw-a', [1]);
+    gateway.beat();
+    lab.registryUp = false;
+    const record = await lab.launch({ timeoutMs: 60_000 });
+    lab.frozen.add(gateway.id);
+    await lab.pass(14_000);
+    await expect(lab.ended(record)).rejects.toThrow('has not ended');
+    await lab.pass(1_500);
+    expect(await lab.ended(record)).toMatchObject({ ledger: { unreachable: 1 } });
+  });
+
+  test('without the registry it gives gateways that were never heard of time to speak', async () => {
+    lab.registryUp = false;
+    const record = await lab.launch();
+    await lab.pass(1_900);
+    await expect(lab.ended(record)).rejects.toThrow('has not ended');
+    await lab.pass(500);
+    expect(await lab.ended(record)).toMatchObject({ state: 'complete' });
+  });
+
+  test('an endpoint that moves is counted once and no longer listed as missing', async () => {
+    const [a, b] = [lab.gateway('gw-a', [1, 2]), lab.gateway('gw-b', [])];
+    const record = await lab.launch({ mode: 'raw' });
+    a.fail([1, 'disconnected', 'closed', '']);
+    await lab.pass(300);
+    b.join(1);
+    b.answer(1);
+    a.answer(2);
+    await lab.settle();
+    const events = await lab.events(record);
+    expect(of(events, 'failures').flatMap((event) => event.failures.map(([num]) => num))).toEqual([1]);
+    expect(of(events, 'recovered').flatMap((event) => event.numbers)).toEqual([1]);
+    expect(await lab.ended(record)).toMatchObject({ ledger: { targeted: 2, answered: 2, disconnected: 0 } });
+  });
+
+  test('tells of progress at once, then a few times a second, and that it lives when nothing happens', async () => {
+    const gateway = lab.gateway('gw-a', range(1, 100));
+    const record = await lab.launch();
+    expect(of(await lab.events(record), 'progress')).toHaveLength(1);
+    for (let num = 1; num <= 50; num += 1) {
+      gateway.answer(num);
+      await lab.pass(20);
+    }
+    const busy = of(await lab.events(record), 'progress');
+    expect(busy.length).toBeGreaterThanOrEqual(4);
+    expect(busy.length).toBeLessThanOrEqual(7);
+    for (const { ledger } of busy) expect(ledgerBalances(ledger)).toBe(true);
+    await lab.pass(300);
+    const before = of(await lab.events(record), 'progress').length;
+    for (let i = 0; i < 4; i += 1) {
+      await lab.pass(1_000);
+      gateway.keepAlive();
+    }
+    const quiet = of(await lab.events(record), 'progress').length - before;
+    expect(quiet).toBeGreaterThanOrEqual(4);
+    expect(quiet).toBeLessThanOrEqual(9);
+  });
+
+  test('the first rows are not held up by the progress before them', async () => {
+    const gateway = lab.gateway('gw-a', range(1, 3));
+    const record = await lab.launch();
+    await lab.pass(20);
+    gateway.answer(1);
+    await lab.settle();
+    expect(of(await lab.events(record), 'groups')).toHaveLength(1);
+  });
+
+  test('reduces before it says that it has ended', async () => {
+    const gateway = lab.gateway('gw-a', [1]);
+    const record = await lab.launch({ reduce: 'SELECT count(*) AS n FROM rows' });
+    gateway.answer(1);
+    await lab.settle();
+    expect((await lab.events(record)).map((event) => event.t).slice(-2)).toEqual(['reduced', 'ended']);
+  });
+
+  test('an owner whose query was ended by another writes nothing more and tells the gateways', async () => {
+    const gateway = lab.gateway('gw-a', [1, 2]);
+    const record = await lab.launch();
+    await lab.pass(300);
+    await lab.takeOver(record);
+    gateway.answer(1);
+    await lab.pass(300);
+    expect(lab.owned.size).toBe(0);
+    expect((await lab.events(record)).at(-1)).toMatchObject({ t: 'ended', record: { state: 'interrupted' } });
+    expect(gateway.stops.map((stop) => stop.reason)).toEqual(['interrupted']);
+    expect((await lab.records.get(record.org, record.id))?.record.state).toBe('running');
+  });
+
+  test('rides out a broker that is away for a moment', async () => {
+    const gateway = lab.gateway('gw-a', [1, 2]);
+    const record = await lab.launch();
+    lab.broker.interrupt();
+    await lab.pass(1_000);
+    lab.broker.restore();
+    await lab.pass(500);
+    gateway.answer(1, 2);
+    await lab.pass(500);
+    expect(await lab.ended(record)).toMatchObject({ state: 'complete', ledger: { answered: 2 } });
+  });
+
+  test('is given up when the broker stays away', async () => {
+    lab.gateway('gw-a', [1, 2]);
+    await lab.launch();
+    lab.broker.interrupt();
+    await lab.pass(8_000);
+    expect(lab.owned.size).toBe(0);
+    lab.broker.restore();
+  });
+});
+
+function beatOf(from: OwnerLab, record: { id: string }): Uint8Array {
+  const query = [...from.owned.all()].find((one) => one.record.id === record.id);
+  const queries = query === undefined ? [] : [query.startMessage()];
+  return encodeBusMessage({ t: 'owner_beat', owner: from.ownerId, queries, operators: [], stopping: false });
+}

@@ -1,0 +1,87 @@
+import { followView, type Entry, type FollowedView, type Log } from '@muster/bus';
+import {
+  decodeQueryWire,
+  encodeQueryWire,
+  KEPT,
+  STREAMS,
+  type OrgId,
+  type QueryId,
+  type QueryRecord,
+} from '@muster/protocol';
+import type { Logger } from '@muster/runtime';
+
+/** A record and the sequence under which it is kept, which the next version must name. */
+export interface KeptQuery {
+  readonly record: QueryRecord;
+  readonly seq: number;
+}
+
+/** `conflict`: somebody else has written a newer version. */
+export type KeepResult =
+  | { readonly kind: 'kept'; readonly seq: number }
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'unavailable'; readonly cause: Error };
+
+/**
+ * The durable records of queries, and a view of those that run anywhere in the deployment. The view is behind by the time a message needs.
+ */
+export class QueryRecords {
+  readonly #log: Log;
+  readonly #logger: Logger;
+  readonly #running = new Map<QueryId, KeptQuery>();
+  #view: FollowedView | undefined;
+
+  constructor(options: { readonly log: Log; readonly logger: Logger }) {
+    this.#log = options.log;
+    this.#logger = options.logger;
+  }
+
+  /** Resolves when every record that is kept now has been seen. */
+  async start(signal?: AbortSignal): Promise<void> {
+    this.#view = await followView(this.#log, {
+      stream: STREAMS.queries.name,
+      apply: (entry) => this.#apply(entry),
+      reset: () => this.#running.clear(),
+      logger: this.#logger,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#view?.stop();
+  }
+
+  /** Queries that run, whoever owns them. */
+  running(): Iterable<KeptQuery> {
+    return this.#running.values();
+  }
+
+  /**
+   * The newest record; `undefined` when the query is unknown or its record has aged out.
+   * @throws LogError when the stream cannot be asked.
+   */
+  async get(org: OrgId, id: QueryId): Promise<KeptQuery | undefined> {
+    const entry = await this.#log.last(STREAMS.queries.name, KEPT.query(org, id));
+    return entry === undefined ? undefined : { record: decodeQueryWire<QueryRecord>(entry.data), seq: entry.seq };
+  }
+
+  /** Keeps a version of a record; `seq` is that of the version before, 0 for the first. */
+  async keep(record: QueryRecord, seq: number): Promise<KeepResult> {
+    const result = await this.#log.append(KEPT.query(record.org, record.id), encodeQueryWire(record), {
+      expectLastSubjectSeq: seq,
+      msgId: `${record.id}-${record.state}`,
+    });
+    return result.kind === 'appended' ? { kind: 'kept', seq: result.seq } : result;
+  }
+
+  #apply(entry: Entry): void {
+    try {
+      const record = decodeQueryWire<QueryRecord>(entry.data);
+      if (record.state === 'running') this.#running.set(record.id, { record, seq: entry.seq });
+      else this.#running.delete(record.id);
+    } catch (error) {
+      // One unreadable record must not hide all that follow it.
+      this.#logger.error('query record is unreadable', { seq: entry.seq, err: error });
+    }
+  }
+}

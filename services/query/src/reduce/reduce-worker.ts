@@ -1,0 +1,65 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { readAnswerBlock, readGroupBlock } from '@muster/protocol';
+import { createReducer, type Reducer } from '@muster/tables';
+import type { ReduceReply, ReduceRequest, ReduceSetup } from './reduce-thread.js';
+
+/**
+ * One reduction in a thread of its own: takes a query's blocks in the order of its result stream, then runs one statement over them.
+ * Grouped rows are folded first, since a later version of a group replaces the earlier.
+ */
+class Reduction {
+  readonly #reducer: Reducer;
+  readonly #groups = new Map<number, { endpoints: number; row: Uint8Array }>();
+
+  constructor(reducer: Reducer) {
+    this.#reducer = reducer;
+  }
+
+  answer(request: ReduceRequest): ReduceReply {
+    switch (request.t) {
+      case 'answers': {
+        const names = new Map(request.names.map(([num, agentId, host]) => [num, { agentId, host }]));
+        for (const { num, rows } of readAnswerBlock(request.block)) {
+          const { agentId, host } = names.get(num) ?? { agentId: `#${num}`, host: '' };
+          const inserted = this.#reducer.insertRaw(agentId, host, rows);
+          if (!inserted.ok) return { t: 'failed', message: inserted.message };
+        }
+        return { t: 'taken' };
+      }
+      case 'groups':
+        for (const { index, endpoints, row } of readGroupBlock(request.block))
+          this.#groups.set(index, { endpoints, row });
+        return { t: 'taken' };
+      case 'run':
+        return this.#run(request);
+    }
+  }
+
+  #run({ sql, limits }: ReduceRequest & { t: 'run' }): ReduceReply {
+    for (const { endpoints, row } of this.#groups.values()) {
+      const inserted = this.#reducer.insertGroup(endpoints, row);
+      if (!inserted.ok) return { t: 'failed', message: inserted.message };
+    }
+    const result = this.#reducer.run(sql, limits);
+    if (result.ok) return { t: 'reduced', columns: result.columns.map((column) => column.name), rows: result.rows };
+    if (result.code === 'over_budget' || result.code === 'failed' || result.code === 'stopped') {
+      return { t: 'failed', message: result.message };
+    }
+    return { t: 'refused', failure: result };
+  }
+}
+
+if (parentPort !== null) {
+  const port = parentPort;
+  const { shape, heapBytes } = workerData as ReduceSetup;
+  const reduction = new Reduction(await createReducer({ ...shape, heapBytes }));
+  port.on('message', (request: ReduceRequest) => {
+    let reply: ReduceReply;
+    try {
+      reply = reduction.answer(request);
+    } catch (error) {
+      reply = { t: 'failed', message: error instanceof Error ? error.message : String(error) };
+    }
+    port.postMessage(reply, reply.t === 'reduced' ? [reply.rows.buffer] : []);
+  });
+}

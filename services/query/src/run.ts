@@ -1,0 +1,30 @@
+import { connectNats } from '@muster/bus';
+import { STREAMS } from '@muster/protocol';
+import { openRedisRegistry } from '@muster/registry';
+import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
+import type { QueryConfig } from './config.js';
+import { createQueryService } from './query-service.js';
+
+/** The query service with its brokers and its health port, part by part, in the order in which they start. */
+export async function buildQueryService(config: QueryConfig, { log, metrics, runner }: ServiceContext): Promise<void> {
+  const broker = await connectNats({ servers: config.natsUrls, name: 'muster query', logger: log });
+  runner.defer('broker', () => broker.stop());
+  const registry = await openRedisRegistry({ url: config.redisUrl, logger: log });
+  runner.defer('registry', () => registry.stop());
+  await broker.log.ensure(Object.values(STREAMS));
+
+  runner.go(
+    'health',
+    createHealthServer({
+      host: config.healthHost,
+      port: config.healthPort,
+      registry: metrics.registry,
+      readiness: runner,
+      // Redis is not asked for: without it queries still run, by broadcast.
+      checks: { broker: () => broker.bus.connected },
+    }),
+  );
+  const { ownerId, parts } = createQueryService({ broker, registry, clock: systemClock, logger: log, metrics, config });
+  log.info('query service', { owner: ownerId });
+  for (const [name, part] of parts) runner.go(name, part);
+}

@@ -1,0 +1,125 @@
+import { Worker } from 'node:worker_threads';
+import { AppError, type ErrorCode } from '@muster/protocol';
+import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { CompiledSelect, CompileFailure, CompileFailureCode, ReduceShape } from '@muster/tables';
+
+export interface CompileRequest {
+  readonly id: number;
+  readonly sql: string;
+  /** Present for a reduce statement: what it may read. */
+  readonly reduceOver?: ReduceShape;
+}
+
+export interface CompileReply {
+  readonly id: number;
+  readonly result?: CompiledSelect | CompileFailure;
+  readonly fault?: string;
+}
+
+export interface CompiledSql {
+  readonly columns: readonly string[];
+  readonly tables: readonly string[];
+}
+
+const TIMEOUT_MS = 5_000;
+
+const CODES: Readonly<Record<CompileFailureCode, ErrorCode>> = {
+  sql_error: 'sql_error',
+  not_select: 'sql_not_select',
+  many_statements: 'sql_many_statements',
+  missing_constraint: 'sql_missing_constraint',
+  forbidden: 'sql_forbidden',
+  too_long: 'sql_too_long',
+};
+
+interface Waiting {
+  readonly resolve: (reply: CompileReply) => void;
+  readonly timer: Timer;
+}
+
+/**
+ * Checks statements against the schema before anything is sent, in a worker thread. A thread that hangs or dies is replaced, and
+ * what it was asked ends as `timeout` or `internal`.
+ */
+export class SqlCompiler {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #nextId = 0;
+  #stopped = false;
+
+  constructor(options: { readonly clock: Clock; readonly logger: Logger }) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+  }
+
+  /** Resolves when the thread has loaded its engine and compiled something. */
+  async start(): Promise<void> {
+    await this.compile('SELECT 1');
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#replace('stopped');
+  }
+
+  /** @throws AppError `sql_*` with `offset`, `line` and `column` in its details where there is one place to point at. */
+  compile(sql: string): Promise<CompiledSql> {
+    return this.#ask({ sql }, 'sql');
+  }
+
+  /** As `compile`, for a statement over the table `rows` that a query of this shape gives. */
+  compileReduce(sql: string, reduceOver: ReduceShape): Promise<CompiledSql> {
+    return this.#ask({ sql, reduceOver }, 'reduce');
+  }
+
+  async #ask(request: Omit<CompileRequest, 'id'>, field: 'sql' | 'reduce'): Promise<CompiledSql> {
+    const { result, fault } = await this.#send(request);
+    if (result === undefined) throw new AppError('internal', 'the statement could not be checked', { cause: fault });
+    if (result.ok) return { columns: result.columns.map((column) => column.name), tables: result.tables };
+    throw compileProblem(result, field);
+  }
+
+  #send(request: Omit<CompileRequest, 'id'>): Promise<CompileReply> {
+    if (this.#stopped) throw new AppError('draining', 'the query service is stopping');
+    const id = (this.#nextId += 1);
+    this.#worker ??= this.#spawn();
+    const worker = this.#worker;
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimeout(() => void this.#replace(`no reply within ${TIMEOUT_MS} ms`), TIMEOUT_MS);
+      this.#waiting.set(id, { resolve, timer });
+      worker.postMessage({ ...request, id } satisfies CompileRequest);
+    });
+  }
+
+  #spawn(): Worker {
+    const worker = new Worker(new URL('./compile-worker.js', import.meta.url), { name: 'sql-compiler' });
+    worker.on('message', (reply: CompileReply) => this.#settle(reply));
+    worker.on('error', (error) => {
+      this.#logger.error('sql compiler died', { err: error });
+      void this.#replace('the compiler died');
+    });
+    return worker;
+  }
+
+  #settle(reply: CompileReply): void {
+    const waiting = this.#waiting.get(reply.id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(reply.id);
+    this.#clock.clear(waiting.timer);
+    waiting.resolve(reply);
+  }
+
+  async #replace(fault: string): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    for (const id of [...this.#waiting.keys()]) this.#settle({ id, fault });
+    await worker?.terminate();
+  }
+}
+
+/** What the caller is told of a statement that does not compile; `field` says which of the two it was. */
+export function compileProblem(failure: CompileFailure, field: 'sql' | 'reduce'): AppError {
+  return new AppError(CODES[failure.code], failure.message, { details: { field, ...failure.position } });
+}

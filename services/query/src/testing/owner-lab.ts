@@ -1,0 +1,169 @@
+import type { Broker, Bus } from '@muster/bus';
+import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
+import {
+  encodeQueryWire,
+  KEPT,
+  newOwnerId,
+  newQueryId,
+  STREAMS,
+  SUBJECTS,
+  EMPTY_LEDGER,
+  type GatewayId,
+  type OrgId,
+  type QueryRecord,
+  type ResultEvent,
+} from '@muster/protocol';
+import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
+import { createQueryMetrics } from '../metrics.js';
+import { GatewayWatch } from '../owner/gateway-watch.js';
+import { OwnedQueries } from '../owner/owned-queries.js';
+import { QueryRecords } from '../records/query-records.js';
+import { readResults } from '../results/read-results.js';
+import { ResultWriter } from '../results/result-writer.js';
+import { ModelGateway } from './model-gateway.js';
+
+export const ORG = 'acme' as OrgId;
+
+/** One owner of queries over a broker in memory, with a clock that a test moves. */
+export class OwnerLab {
+  readonly broker = new MemoryBroker();
+  readonly connection: MemoryConnection = this.broker.connect();
+  readonly clock = new FakeClock();
+  readonly ownerId = newOwnerId();
+  /** Gateways whose process stands still: they hear, and do not answer. */
+  readonly frozen = new Set<string>();
+  readonly leases = new Set<string>();
+  registryUp = true;
+  offline = 0;
+  readonly records = new QueryRecords({ log: this.connection.log, logger: silentLogger });
+  readonly watch: GatewayWatch;
+  readonly owned: OwnedQueries;
+
+  constructor() {
+    const { clock, connection } = this;
+    const { log, bus } = connection;
+    const common = { clock, logger: silentLogger };
+    const metrics = createQueryMetrics(createMetrics('query'), { running: () => 0 });
+    this.watch = new GatewayWatch({
+      ...common,
+      bus: this.#busWithFrozen(bus),
+      registry: {
+        gateways: () => {
+          const infos = [...this.leases].map((gatewayId) => ({
+            gatewayId,
+            remainingMs: 1,
+            sessions: 0,
+            draining: false,
+            startedAtMs: 0,
+          }));
+          return Promise.resolve(
+            this.registryUp ? { kind: 'gateways', gateways: infos } : { kind: 'unavailable', cause: new Error('down') },
+          );
+        },
+      },
+      onDead: (gateway, sign) => this.owned.gatewayDied(gateway, sign),
+    });
+    this.owned = new OwnedQueries({
+      ...{ bus, ownerId: this.ownerId, metrics: metrics.owner, records: this.records, watch: this.watch },
+      depsOf: () => ({
+        ...common,
+        ...{ bus, metrics: metrics.owner, records: this.records, watch: this.watch },
+        openResults: (query) =>
+          new ResultWriter({ ...query, ...common, log, metrics: metrics.results, giveUpMs: 5_000 }),
+        countOffline: () => Promise.resolve(this.offline),
+        reduce: () => Promise.resolve({ t: 'reduced', columns: ['n'], rows: [[1]], truncated: false }),
+        limits: {
+          ...{ maxGroups: 1_000, maxGroupBytes: 1_000_000, maxQueuedBytes: 1_000_000, maxResultBytes: 10_000_000 },
+          eventBytes: 64 * 1024,
+        },
+      }),
+    });
+  }
+
+  async open(): Promise<this> {
+    await this.connection.log.ensure(Object.values(STREAMS));
+    this.watch.start();
+    this.owned.start();
+    return this;
+  }
+
+  async close(): Promise<void> {
+    await this.owned.stop();
+    this.watch.stop();
+    await this.connection.stop();
+  }
+
+  /** A gateway with a lease and these endpoints. */
+  gateway(id: string, nums: readonly number[], on: Broker = this.connection): ModelGateway {
+    this.leases.add(id);
+    return new ModelGateway(on.bus, id, nums);
+  }
+
+  record(change: Partial<QueryRecord> = {}): QueryRecord {
+    const nowMs = this.clock.now();
+    return {
+      ...{ id: newQueryId(nowMs), org: ORG, operator: 'op', operatorName: 'Op', sql: 'SELECT name FROM deb_packages' },
+      ...{ selector: '', scope: '', mode: 'group', columns: ['name'], timeoutMs: 10_000, owner: this.ownerId },
+      ...{
+        state: 'running',
+        createdAtMs: nowMs,
+        deadlineMs: nowMs + 10_000,
+        ledger: EMPTY_LEDGER,
+        offline: 0,
+        rows: 0,
+      },
+      ...change,
+    };
+  }
+
+  /** Starts a query and lets everybody hear of it. */
+  async launch(change: Partial<QueryRecord> = {}): Promise<QueryRecord> {
+    const record = this.record(change);
+    const launched = await this.owned.launch(record);
+    if (launched.kind !== 'started') throw new Error('the query did not start');
+    await this.settle();
+    return record;
+  }
+
+  /** Lets everything that is under way happen, without time passing. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 20; i += 1) await this.clock.advanceAsync(0);
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.advanceAsync(ms);
+    await this.settle();
+  }
+
+  async events(record: QueryRecord): Promise<ResultEvent[]> {
+    const events: ResultEvent[] = [];
+    for await (const { event } of readResults(this.connection.log, record)) events.push(event);
+    return events;
+  }
+
+  /** What the last event says of the query's end; throws while it runs. */
+  async ended(record: QueryRecord): Promise<QueryRecord> {
+    const last = (await this.events(record)).at(-1);
+    if (last?.t !== 'ended') throw new Error(`the query has not ended; its last event is ${last?.t}`);
+    return last.record;
+  }
+
+  /** Another owner takes the query over and writes its end. */
+  async takeOver(record: QueryRecord): Promise<void> {
+    const ended = encodeQueryWire({ t: 'ended', record: { ...record, state: 'interrupted' } });
+    await this.connection.log.append(KEPT.result(record.org, record.id), ended);
+  }
+
+  #busWithFrozen(bus: Bus): Bus {
+    return new Proxy(bus, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (name !== 'request') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        return (...args: Parameters<Bus['request']>) =>
+          [...this.frozen].some((id) => SUBJECTS.gateway(id as GatewayId) === args[0])
+            ? Promise.resolve({ kind: 'timeout' })
+            : target.request(...args);
+      },
+    });
+  }
+}
