@@ -17,6 +17,8 @@ export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: ExitCode;
   readonly hint: string | undefined;
+  /** Lines shown below the message: where in the question the fault is. */
+  excerpt: readonly string[] = [];
 
   constructor(message: string, options: { exitCode?: ExitCode; hint?: string; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

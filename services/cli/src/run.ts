@@ -71,6 +71,7 @@ async function report(error: unknown, terminal: Terminal): Promise<ExitCode> {
   const known = error instanceof CliError;
   const message = error instanceof Error ? error.message : String(error);
   const lines = [`${style.red('error:')} ${escapeControls(message)}`];
+  if (known) lines.push(...error.excerpt);
   if (known && error.hint !== undefined) lines.push(`${style.dim('hint:')} ${escapeControls(error.hint)}`);
   if (!known && error instanceof Error) lines.push(error.stack ?? '');
   await terminal.stderr.write(`${lines.join('\n')}\n`).catch(() => undefined);

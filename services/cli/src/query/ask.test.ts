@@ -211,11 +211,12 @@ describe('muster query', () => {
 
   test('a refused question ends with 1, a wrong option or selector with 2, both with the reason', async () => {
     const problem = (code: string, status: number, detail: string) => ({ code, status, detail, title: 'x', type: 'x' });
-    api.json('POST /v1/queries', problem('sql_error', 422, 'no such table: proceses (line 1, column 15)'), 422);
+    const place = { field: 'sql', line: 1, column: 15, offset: 14 };
+    api.json('POST /v1/queries', { ...problem('sql_error', 422, 'no such table: proceses'), ...place }, 422);
     expect(await muster(['query', 'SELECT 1 FROM proceses'])).toMatchObject({
       code: 1,
       out: '',
-      err: 'error: no such table: proceses (line 1, column 15) (sql_error)\n',
+      err: 'error: no such table: proceses (sql_error)\n  1 | SELECT 1 FROM proceses\n                    ^\n',
     });
     api.json('POST /v1/queries', problem('bad_selector', 400, 'unexpected "?"'), 400);
     expect(await muster(['query', SQL, '-t', '?'])).toMatchObject({ code: 2 });

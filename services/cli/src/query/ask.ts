@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { ApiClient } from '../http/api-client.js';
+import { ApiProblem, type ApiClient } from '../http/api-client.js';
 import { followQuery } from '../http/query-events.js';
 import type { FailureJson, GroupJson, QueryEvent, QueryJson, ReducedJson } from '../http/query-json.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { escapeControls } from '../output/escape.js';
 import { styleFor } from '../output/table.js';
 import { ClosedPipe, type Terminal } from '../terminal.js';
+import { faultExcerpt } from './fault-excerpt.js';
 import { ProgressLine } from './progress-line.js';
 import { createWriter, type Output, type ResultWriter } from './results.js';
 import { exitCodeOf, renderSummary } from './summary.js';
@@ -34,9 +35,17 @@ export async function ask(
   question: Ask,
   options: AskOptions,
 ): Promise<ExitCode> {
+  return new Viewing(client, terminal, await start(client, question), options).run();
+}
+
+async function start(client: ApiClient, question: Ask): Promise<QueryJson> {
   const headers = { 'idempotency-key': randomUUID() };
-  const query = await client.json<QueryJson>('/v1/queries', { method: 'POST', body: question, headers });
-  return new Viewing(client, terminal, query, options).run();
+  try {
+    return await client.json<QueryJson>('/v1/queries', { method: 'POST', body: question, headers });
+  } catch (error) {
+    if (error instanceof ApiProblem) error.excerpt = faultExcerpt(error, question);
+    throw error;
+  }
 }
 
 /** One query as one terminal sees it. */
