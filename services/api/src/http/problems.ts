@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { AppError, problemOf, type ErrorCode } from '@muster/protocol';
+import { AppError, ERROR_CODES, problemOf, type ErrorCode } from '@muster/protocol';
 import type { z } from 'zod';
 
 /** What express and its body parser throw: `type` is body-parser's word for the cause. */
@@ -40,18 +40,20 @@ export function schemaFault(where: 'path' | 'query' | 'body', error: z.ZodError)
     return { name: name.slice(0, 200), fault: issue.message.slice(0, 300) };
   });
   const first = faults[0];
-  const code = customCode(error) ?? 'bad_request';
+  const { code = 'bad_request', ...details } = customParams(error);
   return new AppError(code, first === undefined ? 'the request is malformed' : `${first.name}: ${first.fault}`, {
-    details: { faults },
+    details: { ...details, faults },
   });
 }
 
-/** A schema may say by which code its fault is to be known: `params: { code: 'bad_timeout' }`. */
-function customCode(error: z.ZodError): ErrorCode | undefined {
+/** A schema may say by which code its fault is to be known, and more: `params: { code: 'bad_selector', offset: 3 }`. */
+function customParams(error: z.ZodError): { readonly code?: ErrorCode } {
   for (const issue of error.issues) {
-    if (issue.code === 'custom' && typeof issue.params?.['code'] === 'string') return issue.params['code'] as ErrorCode;
+    if (issue.code !== 'custom') continue;
+    const code: unknown = issue.params?.['code'];
+    if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code)) return { ...issue.params, code: code as ErrorCode };
   }
-  return undefined;
+  return {};
 }
 
 /** Answers with an RFC 9457 problem document. */
@@ -61,8 +63,9 @@ export function sendProblem(response: ServerResponse, error: AppError, requestId
   const body = JSON.stringify({ ...problem, retryable: error.retryable, requestId });
   response.statusCode = error.status;
   if (error.status === 401) response.setHeader('www-authenticate', 'Bearer realm="muster"');
-  if (typeof retryAfterMs === 'number') {
-    response.setHeader('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1_000))));
+  if (typeof retryAfterMs === 'number' || error.status === 429 || error.status === 503) {
+    const ms = typeof retryAfterMs === 'number' && Number.isFinite(retryAfterMs) ? retryAfterMs : 1_000;
+    response.setHeader('retry-after', String(Math.max(1, Math.ceil(ms / 1_000))));
   }
   response.setHeader('content-type', 'application/problem+json; charset=utf-8');
   response.setHeader('content-length', Buffer.byteLength(body));

@@ -1,0 +1,195 @@
+import { connect } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { ApiFixture, until } from '../fixture/api-fixture.js';
+import { clientAddress, trustedProxies } from './client-address.js';
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await ApiFixture.start();
+});
+afterEach(() => api.stop());
+
+/** What comes back for these bytes, until the server closes or `enough` has come. */
+function raw(bytes: string, enough = /\r\n\r\n[^]*\}$/): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = connect(api.port, '127.0.0.1', () => socket.write(bytes));
+    socket.setEncoding('utf8');
+    socket.on('data', (part: string) => {
+      text += part;
+      if (enough.test(text)) socket.destroy();
+    });
+    socket.on('close', () => resolve(text));
+    socket.on('error', reject);
+  });
+}
+
+const post = (body: string | Uint8Array, headers: Record<string, string> = {}) =>
+  api.ask('POST', '/v1/queries', { body, headers });
+
+describe('bodies', () => {
+  test.each(['{', '{"sql":}', 'nope', '{"sql":"SELECT 1"}}', '\u0000', '"\u0001"', '[1,2'])('%j is bad_request', async (body) => {
+    const answer = await post(body);
+    expect([answer.status, answer.body.code]).toEqual([400, 'bad_request']);
+  });
+
+  test.each([[[]], [null], [42], [{ sql: 1 }], [{ sql: 'SELECT 1', extra: true }], [{ sql: 'SELECT 1', mode: 'x' }]])(
+    '%j does not fit and says where',
+    async (body) => {
+      const answer = await api.ask('POST', '/v1/queries', { body });
+      expect([answer.status, answer.body.code]).toEqual([400, 'bad_request']);
+      expect(answer.body.detail).toMatch(/^body/);
+    },
+  );
+
+  test('no body at all is bad_request', async () => {
+    expect((await api.ask('POST', '/v1/queries')).body.code).toBe('bad_request');
+  });
+
+  test('over 1 MiB is 413, whether announced or not', async () => {
+    const large = JSON.stringify({ sql: 'x'.repeat(1024 * 1024 + 1) });
+    expect((await post(large)).body.code).toBe('too_large');
+    const chunked = await raw(
+      `POST /v1/queries HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${api.adminToken}\r\ncontent-type: application/json\r\n` +
+        `transfer-encoding: chunked\r\n\r\n${'10000\r\n'.concat('x'.repeat(0x10000), '\r\n').repeat(17)}0\r\n\r\n`,
+    );
+    expect(chunked).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  test.each(['text/plain', 'application/xml', 'multipart/form-data; boundary=x', 'application/x-www-form-urlencoded'])(
+    '%s is 415',
+    async (type) => {
+      const answer = await post('{"sql":"SELECT 1"}', { 'content-type': type });
+      expect([answer.status, answer.body.code]).toEqual([415, 'unsupported_media_type']);
+    },
+  );
+
+  test('compressed or in another charset is 415', async () => {
+    expect((await post('{}', { 'content-encoding': 'gzip' })).status).toBe(415);
+    expect((await post('{"sql":"SELECT 1"}', { 'content-type': 'application/json; charset=latin1' })).status).toBe(415);
+  });
+
+  test('nested deeply is refused without harm', async () => {
+    expect((await post('['.repeat(100_000) + ']'.repeat(100_000))).status).toBe(400);
+    expect((await post(`{"sql":"SELECT 1","selector":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}}`)).status).toBe(400);
+  });
+
+  test('__proto__ pollutes nothing', async () => {
+    const answer = await post('{"sql":"SELECT 1","__proto__":{"mode":"group"}}');
+    expect(answer.status).toBe(400);
+    expect(({} as Record<string, unknown>)['mode']).toBeUndefined();
+  });
+});
+
+describe('paths and methods', () => {
+  test('an unknown path is a 404 problem', async () => {
+    const answer = await api.get('/v1/nope');
+    expect([answer.status, answer.body.code, answer.headers.get('content-type')]).toEqual([
+      404,
+      'not_found',
+      'application/problem+json; charset=utf-8',
+    ]);
+  });
+
+  test('a wrong method is 405 and names those that are right', async () => {
+    const answer = await api.ask('PUT', '/v1/queries', { body: {} });
+    expect([answer.status, answer.body.code, answer.headers.get('allow')]).toEqual([
+      405,
+      'method_not_allowed',
+      'HEAD, POST, GET',
+    ]);
+    expect((await api.get('/v1/agents/labels')).headers.get('allow')).toBe('POST');
+  });
+
+  test.each(['/v1/queries/%zz', '/v1/queries/%', '/%c0%80', '/v1/agents/%00', '/v1/queries/..%2f..%2fetc'])(
+    '%s is refused',
+    async (path) => {
+      const answer = await api.get(path);
+      expect([400, 404]).toContain(answer.status);
+    },
+  );
+
+  test('a parameter given twice, unknown, or out of range is bad_request', async () => {
+    for (const query of ['limit=1&limit=2', 'nope=1', 'limit=0', 'limit=1e9', 'limit=-1', 'limit=', 'state[]=x']) {
+      expect((await api.get(`/v1/queries?${query}`)).body.code).toBe('bad_request');
+    }
+  });
+
+  test('garbage instead of HTTP closes the connection', async () => {
+    expect(await raw('\u0016\u0003\u0001\u0002\u0000\r\n\r\n', /\r\n\r\n/)).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  test('HEAD of a stream ends at once', async () => {
+    const { id } = (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).body;
+    const response = await fetch(`${api.url}/v1/queries/${id}/events`, {
+      method: 'HEAD',
+      headers: { authorization: `Bearer ${api.adminToken}` },
+    });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
+  });
+});
+
+describe('every answer', () => {
+  test('has a request id and headers that lock it down', async () => {
+    const answer = await api.get('/v1/me');
+    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('content-security-policy')).toBe("default-src 'none';frame-ancestors 'none'");
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('x-powered-by')).toBeNull();
+  });
+
+  test('repeats a request id that is sane, and no other', async () => {
+    expect((await api.get('/v1/me', { headers: { 'x-request-id': 'abc.1-2' } })).headers.get('x-request-id')).toBe('abc.1-2');
+    expect((await api.get('/v1/me', { headers: { 'x-request-id': 'a b' } })).headers.get('x-request-id')).not.toBe('a b');
+  });
+
+  test('an error of ours tells nothing of our insides', async () => {
+    api.service.answer = () => ({ t: 'pong' });
+    const answer = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } });
+    expect([answer.status, answer.body.code]).toEqual([500, 'internal']);
+    expect(answer.text).not.toMatch(/\bat \S+ \(|node_modules|dist\//);
+  });
+
+  test('while the broker is away is broker_unavailable, and afterwards all is well', async () => {
+    api.broker.interrupt();
+    const answer = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } });
+    expect([answer.status, answer.body.code]).toEqual([503, 'broker_unavailable']);
+    expect((await api.get(`/v1/queries/q${'0'.repeat(26)}`)).body.code).toBe('broker_unavailable');
+    api.broker.restore();
+    await until(async () => (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).status === 201);
+  });
+
+  test('is counted by route template and status class, never by id', async () => {
+    await api.get(`/v1/queries/q${'0'.repeat(26)}`);
+    await api.get('/v1/some/where/else');
+    await until(async () => (await api.metrics.registry.metrics()).includes('route="unmatched"'));
+    const text = await api.metrics.registry.metrics();
+    expect(text).toContain('muster_api_request_duration_seconds_count{route="/v1/queries/{id}",method="GET",status_class="4xx"} 1');
+    expect(text).not.toContain('q000');
+  });
+});
+
+describe('the caller’s address', () => {
+  const proxies = trustedProxies(['10.0.0.0/8', '::1']);
+  test.each([
+    ['203.0.113.9', '1.2.3.4', '203.0.113.9'],
+    ['10.0.0.1', '1.2.3.4', '1.2.3.4'],
+    ['10.0.0.1', '6.6.6.6, 1.2.3.4', '1.2.3.4'],
+    ['10.0.0.1', '6.6.6.6, 1.2.3.4, 10.9.9.9', '1.2.3.4'],
+    ['10.0.0.1', 'nonsense', '10.0.0.1'],
+    ['10.0.0.1', undefined, '10.0.0.1'],
+    ['::ffff:10.0.0.1', '::ffff:1.2.3.4', '1.2.3.4'],
+    ['::1', '2001:db8::1', '2001:db8::1'],
+  ])('of a peer at %s that forwards for %s is %s', (peer, forwarded, address) => {
+    expect(clientAddress(peer, forwarded, proxies)).toBe(address);
+  });
+
+  test('is the peer’s where no proxy is trusted', () => {
+    expect(clientAddress('10.0.0.1', '1.2.3.4', trustedProxies([]))).toBe('10.0.0.1');
+  });
+
+  test('a network that is none is refused when it is configured', () => {
+    for (const network of ['10.0.0.0/33', 'x', '::/129', '10.0.0.0/']) expect(() => trustedProxies([network])).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,272 @@
+import { connect, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { AnswerBlockWriter, encodeCbor, GroupBlockWriter, type QueryRecord } from '@muster/protocol';
+import { ApiFixture, until } from '../fixture/api-fixture.js';
+import { ledger } from '../fixture/fake-query-service.js';
+import type { QueryStore } from './query-store.js';
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await ApiFixture.start({ patience: { heartbeatMs: 100, silenceMs: 150, stallMs: 400 } });
+});
+afterEach(() => api.stop());
+
+interface SeenEvent {
+  readonly id: string | undefined;
+  readonly event: string;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly data: any;
+}
+
+function parseSse(text: string): SeenEvent[] {
+  return text
+    .split('\n\n')
+    .filter((block) => block !== '' && !block.startsWith(':'))
+    .map((block) => {
+      const fields = Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+      return { id: fields['id'], event: fields['event'] ?? '', data: JSON.parse(fields['data'] ?? 'null') };
+    });
+}
+
+async function start(body: object = { sql: 'SELECT name, pid FROM processes' }): Promise<QueryRecord> {
+  const { id } = (await api.ask('POST', '/v1/queries', { body })).body;
+  return (await (api.api.parts['queries'] as unknown as QueryStore).read('default' as never, id)) as QueryRecord;
+}
+
+function answers(...list: readonly (readonly [num: number, rows: readonly unknown[][]])[]): Uint8Array {
+  const block = new AnswerBlockWriter();
+  for (const [num, rows] of list) block.add(num, Buffer.concat(rows.map((row) => encodeCbor(row))));
+  return block.bytes();
+}
+
+const events = (record: QueryRecord, headers = {}, query = '') => api.get(`/v1/queries/${record.id}/events${query}`, { headers });
+const NDJSON = { accept: 'application/x-ndjson' };
+
+describe('a stream of events', () => {
+  test('tells everything by name, and ends after the end', async () => {
+    const { agentId, num } = await api.agent({ facts: { host: 'web-1' } });
+    const record = await start();
+    const live = ledger({ answered: 1, timed_out: 1 });
+    await api.service.tell(record, { t: 'progress', ledger: live, elapsedMs: 12, gateways: 2 });
+    await api.service.tell(record, { t: 'rows', answers: answers([num, [['bash', 1], ['sh', 2]]], [999, []]) });
+    await api.service.tell(record, { t: 'failures', failures: [[num, 'timed_out', 'timed_out', 'too slow']] });
+    await api.service.tell(record, { t: 'recovered', numbers: [num] });
+    await api.service.tell(record, { t: 'reduced', columns: ['n'], rows: [[3n]], truncated: false });
+    await api.service.end(record);
+    const answer = await events(record);
+    expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    const seen = parseSse(answer.text);
+    expect(seen.map(({ event }) => event)).toEqual(['started', 'progress', 'rows', 'failures', 'recovered', 'reduced', 'ended']);
+    expect(seen.every(({ id, event, data }) => Number(id) === data.seq && event === data.event)).toBe(true);
+    const name = { num, agentId, host: 'web-1' };
+    expect(seen[1]?.data).toMatchObject({ ledger: live, elapsedMs: 12, gateways: 2 });
+    expect(seen[2]?.data.answers).toEqual([
+      { ...name, rows: [['bash', 1], ['sh', 2]] },
+      { num: 999, agentId: null, host: null, rows: [] },
+    ]);
+    expect(seen[3]?.data.failures).toEqual([{ ...name, outcome: 'timed_out', code: 'timed_out', message: 'too slow' }]);
+    expect(seen[4]?.data.endpoints).toEqual([name]);
+    expect(seen[6]?.data.query.state).toBe('complete');
+    const lines = (await events(record, NDJSON)).text.trim().split('\n').map((line) => JSON.parse(line) as object);
+    expect(lines).toEqual(seen.map(({ data }) => data));
+  });
+
+  test('carries values that JSON has no word for, and any text, exactly', async () => {
+    const record = await start();
+    const row = [2n ** 63n - 1n, -(2n ** 63n), 2 ** 53 - 1, Infinity, null, new Uint8Array([0, 255]), 'a\0b', '💥\u2028"\\\n', 0.1];
+    await api.service.tell({ ...record, columns: row.map(String) }, { t: 'rows', answers: answers([1, [row]]) });
+    // The number of columns comes from the record.
+    await api.service.keep({ ...record, columns: row.map(String) });
+    await api.service.end({ ...record, columns: row.map(String) });
+    const seen = parseSse((await events(record)).text);
+    expect(seen.find(({ event }) => event === 'rows')?.data.answers[0].rows).toEqual([
+      ['9223372036854775807', '-9223372036854775808', 2 ** 53 - 1, 'Infinity', null, { $blob: 'AP8=' }, 'a\0b', '💥\u2028"\\\n', 0.1],
+    ]);
+  });
+
+  test('of groups has their counts and sample', async () => {
+    const { num, agentId } = await api.agent({ facts: { host: 'db-1' } });
+    const record = await start({ sql: 'SELECT name, pid FROM processes', mode: 'group' });
+    const block = new GroupBlockWriter();
+    block.add(4, { row: encodeCbor(['bash', 1]), endpoints: 7, copies: 9, sample: [num] });
+    await api.service.tell(record, { t: 'groups', groups: block.bytes() });
+    await api.service.end(record);
+    const seen = parseSse((await events(record)).text);
+    expect(seen.find(({ event }) => event === 'groups')?.data.groups).toEqual([
+      { index: 4, endpoints: 7, copies: 9, sample: [{ num, agentId, host: 'db-1' }], values: ['bash', 1] },
+    ]);
+  });
+
+  test('comes as it happens, and a comment when nothing does', async () => {
+    const record = await start();
+    const viewer = new RawViewer(api, record);
+    await until(() => viewer.text.includes('event: started'));
+    await api.service.tell(record, { t: 'progress', ledger: ledger({ waiting: 1 }), elapsedMs: 1, gateways: 1 });
+    await until(() => viewer.text.includes('event: progress'));
+    await until(() => viewer.text.includes(': heartbeat'));
+    await api.service.end(record);
+    await viewer.closed;
+    expect(viewer.text).toContain('event: ended');
+    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers_ended_total{how="ended"} 1'));
+  });
+
+  test('goes on after Last-Event-ID or `after`, without a gap or a repeat', async () => {
+    const record = await start();
+    for (let i = 0; i < 5; i += 1) await api.service.tell(record, { t: 'progress', ledger: ledger({ waiting: i }), elapsedMs: i, gateways: 1 });
+    await api.service.end(record);
+    const all = parseSse((await events(record)).text);
+    expect(all).toHaveLength(7);
+    for (const [i, { id }] of all.slice(0, -1).entries()) {
+      expect(parseSse((await events(record, { 'last-event-id': id ?? '' })).text)).toEqual(all.slice(i + 1));
+      expect(parseSse((await events(record, {}, `?after=${id}`)).text)).toEqual(all.slice(i + 1));
+    }
+    expect((await events(record, { 'last-event-id': all.at(-1)?.id ?? '' })).status).toBe(204);
+    expect((await events(record, { 'last-event-id': 'x' })).body.code).toBe('bad_request');
+  });
+
+  test('cannot be had as something else', async () => {
+    const record = await start();
+    expect((await events(record, { accept: 'image/png' })).body.code).toBe('not_acceptable');
+  });
+
+  test('is refused when too many look already', async () => {
+    const record = await start();
+    const viewers = Array.from({ length: 10 }, () => new RawViewer(api, record));
+    for (const viewer of viewers) await until(() => viewer.text.includes('event: started'));
+    const refused = await events(record);
+    expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([429, 'rate_limited', '5']);
+    viewers[0]?.socket.destroy();
+    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 9'));
+    for (const viewer of viewers) viewer.socket.destroy();
+  });
+});
+
+describe('when the owner falls silent', () => {
+  test('and lives, the viewer waits on', async () => {
+    const record = await start();
+    const viewer = new RawViewer(api, record);
+    await until(() => api.service.asked.filter(({ t }) => t === 'ping').length >= 2);
+    expect(viewer.text).not.toContain('ended');
+    await api.service.end(record);
+    await viewer.closed;
+  });
+
+  test('and is gone, another service is asked to end the query, and its end is told', async () => {
+    const record = await start();
+    api.service.loseOwner();
+    const viewer = new RawViewer(api, record);
+    await until(() => api.service.asked.some(({ t }) => t === 'adopt'));
+    await api.service.end(record, { state: 'interrupted' });
+    await viewer.closed;
+    const end = parseSse(viewer.body).at(-1);
+    expect([end?.data.query.state, end?.data.synthesized]).toEqual(['interrupted', undefined]);
+  });
+
+  test('and nobody at all is left, the viewer is told with the last ledger that was known', async () => {
+    const record = await start();
+    const last = ledger({ answered: 2, waiting: 3 });
+    await api.service.tell(record, { t: 'progress', ledger: last, elapsedMs: 5, gateways: 1 });
+    api.service.stop();
+    const viewer = new RawViewer(api, record);
+    await viewer.closed;
+    const end = parseSse(viewer.body).at(-1);
+    expect(end).toMatchObject({ event: 'ended', id: undefined, data: { synthesized: true, seq: null } });
+    expect(end?.data.query).toMatchObject({ state: 'interrupted', ledger: last });
+  });
+
+  test('while the broker is away, nothing is made up', async () => {
+    const record = await start();
+    const viewer = new RawViewer(api, record);
+    await until(() => viewer.text.includes('event: started'));
+    api.broker.interrupt();
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(viewer.text).not.toContain('ended');
+    api.broker.restore();
+    await api.service.end(record);
+    await viewer.closed;
+    expect(parseSse(viewer.body).at(-1)?.data.synthesized).toBeUndefined();
+  });
+
+  test('a query whose results have expired ends with what its record says', async () => {
+    const record = await start();
+    await api.service.end(record, { endedAtMs: Date.now() - 3_600_000, ledger: ledger({ answered: 4 }) });
+    await api.connection.log.purge('MUSTER_RESULTS', `muster.v1.result.default.${record.id}`);
+    const [end, ...rest] = parseSse((await events(record)).text);
+    expect(rest).toEqual([]);
+    expect(end?.data).toMatchObject({ event: 'ended', synthesized: true, query: { state: 'complete', ledger: { answered: 4 } } });
+  });
+});
+
+describe('a viewer that stops reading', () => {
+  const ROWS = 2_000;
+  const BLOCKS = 60;
+  const block = answers([1, Array.from({ length: ROWS }, (_, i) => ['x'.repeat(100), i])]);
+
+  test('costs a bounded amount of memory, delays nobody, and is cut off and counted', async () => {
+    await api.stop();
+    api = await ApiFixture.start({ patience: { heartbeatMs: 100, silenceMs: 150, stallMs: 6_000 } });
+    const record = await start();
+    const stalled = new RawViewer(api, record, { read: false });
+    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
+    const reader = new RawViewer(api, record, { keep: false });
+    globalThis.gc?.();
+    const before = process.memoryUsage();
+    for (let i = 0; i < BLOCKS; i += 1) await api.service.tell(record, { t: 'rows', answers: block });
+    await api.service.end(record);
+    await reader.closed;
+    // Everything there is: about 14 MB as JSON went past one of them, while the other held still.
+    expect(reader.bytes).toBeGreaterThan(BLOCKS * ROWS * 100);
+    expect(stalled.bytes).toBe(0);
+    const buffered = api.bufferedBytes();
+    expect(buffered.length).toBe(1);
+    expect(buffered[0]).toBeLessThan(256 * 1024);
+    const grown = process.memoryUsage().external + process.memoryUsage().arrayBuffers - before.external - before.arrayBuffers;
+    // The log in memory keeps the blocks themselves; beyond those almost nothing may stay.
+    expect(grown).toBeLessThan(2 * BLOCKS * block.length + 16 * 1024 * 1024);
+    await stalled.closed;
+    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers_ended_total{how="stalled"} 1'));
+    expect(await api.metrics.registry.metrics()).toContain('muster_api_viewers{format="sse"} 0');
+  });
+
+  test('but one that reads slowly is not', async () => {
+    const record = await start();
+    const slow = new RawViewer(api, record, { read: false });
+    for (let i = 0; i < 10; i += 1) await api.service.tell(record, { t: 'rows', answers: block });
+    await api.service.end(record);
+    const pace = setInterval(() => {
+      slow.socket.resume();
+      setTimeout(() => slow.socket.pause(), 5);
+    }, 50);
+    await slow.closed;
+    clearInterval(pace);
+    expect(slow.text).toContain('event: ended');
+  });
+});
+
+/** A viewer on a bare socket, which can hold still as no HTTP client lets one. */
+class RawViewer {
+  readonly socket: Socket;
+  readonly closed: Promise<void>;
+  text = '';
+  bytes = 0;
+
+  constructor(fixture: ApiFixture, record: QueryRecord, options: { read?: boolean; keep?: boolean } = {}) {
+    this.socket = connect(fixture.port, '127.0.0.1', () => {
+      this.socket.write(
+        `GET /v1/queries/${record.id}/events HTTP/1.0\r\nhost: x\r\nauthorization: Bearer ${fixture.adminToken}\r\n\r\n`,
+      );
+    });
+    this.socket.on('data', (part: Buffer) => {
+      this.bytes += part.length;
+      if (options.keep !== false) this.text += part.toString();
+    });
+    this.socket.on('error', () => undefined);
+    this.closed = new Promise((resolve) => this.socket.on('close', () => resolve()));
+    if (options.read === false) this.socket.pause();
+  }
+
+  /** Without the head of the response. */
+  get body(): string {
+    return this.text.slice(this.text.indexOf('\r\n\r\n') + 4);
+  }
+}
