@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import {
   type ChallengeBody,
@@ -26,6 +27,7 @@ export interface FakeRefusal {
 export interface FakeGatewayOptions {
   /** Asked for each upgrade; nothing means that it is accepted. */
   readonly refuse?: (request: IncomingMessage) => FakeRefusal | undefined;
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** Answers POST /v1/enroll. */
   readonly enrol?: (request: IncomingMessage, body: unknown) => FakeRefusal;
 }
@@ -39,13 +41,13 @@ export class FakeGateway {
   readonly #waiting: ((session: FakeSession) => void)[] = [];
   #given = 0;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, scheme: 'ws' | 'wss') {
     this.#server = server;
-    this.url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/v1/live`;
+    this.url = `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}/v1/live`;
   }
 
   static async start(options: FakeGatewayOptions = {}): Promise<FakeGateway> {
-    const server = createServer((request, response) => {
+    const listener: RequestListener = (request, response) => {
       const parts: Buffer[] = [];
       request.on('data', (part: Buffer) => parts.push(part));
       request.on('end', () => {
@@ -54,9 +56,10 @@ export class FakeGateway {
         response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
         response.end(JSON.stringify(reply.body ?? {}));
       });
-    });
+    };
+    const server = options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const gateway = new FakeGateway(server);
+    const gateway = new FakeGateway(server, options.tls === undefined ? 'ws' : 'wss');
     const sockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'muster.v1' });
     server.on('upgrade', (request, socket, head) => {
       gateway.upgrades += 1;

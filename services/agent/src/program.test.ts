@@ -1,0 +1,183 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { agentIdFromPublicKey } from '@muster/identity/agent';
+import { decodeRows } from '@muster/protocol';
+import { FakeGateway, type FakeRefusal } from './testing/fake-gateway.js';
+import { OTHER_CA, TEST_CA, TEST_CERTIFICATE, TEST_KEY } from './testing/tls-fixture.js';
+
+const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
+
+let folder: string;
+const cleanups: (() => Promise<unknown> | void)[] = [];
+beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'muster-agent-'))));
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+interface Program {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+  readonly exit: Promise<number | null>;
+  printed(text: string): Promise<void>;
+}
+
+function start(args: readonly string[], env: Record<string, string> = {}): Program {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { PATH: process.env['PATH'], ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const waiting: (() => void)[] = [];
+  const take = (part: Buffer): void => {
+    output += part.toString();
+    for (const wake of waiting.splice(0)) wake();
+  };
+  child.stdout.on('data', take);
+  child.stderr.on('data', take);
+  const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
+  cleanups.push(() => {
+    child.kill('SIGKILL');
+    return exit;
+  });
+  return {
+    child,
+    exit,
+    output: () => output,
+    async printed(text) {
+      while (!output.includes(text)) await new Promise<void>((resolve) => waiting.push(resolve));
+    },
+  };
+}
+
+function enrolEverybody(_request: unknown, body: unknown): FakeRefusal {
+  const { publicKey } = body as { publicKey: string };
+  return { status: 201, body: { agentId: agentIdFromPublicKey(publicKey), num: 1, token: 'a-token', expiresAtMs: 1 } };
+}
+
+async function startGateway(): Promise<FakeGateway> {
+  const tls = { cert: TEST_CERTIFICATE, key: TEST_KEY };
+  const gateway = await FakeGateway.start({ tls, enrol: enrolEverybody });
+  cleanups.push(() => gateway.stop());
+  return gateway;
+}
+
+function settings(gateway: FakeGateway, ca = TEST_CA): Record<string, string> {
+  writeFileSync(join(folder, 'ca.pem'), ca);
+  return {
+    MUSTER_GATEWAY_URL: gateway.url.replace('/v1/live', ''),
+    MUSTER_GATEWAY_CA: join(folder, 'ca.pem'),
+    MUSTER_ENROLL_SECRET: 'sesame',
+    MUSTER_DATA_DIR: join(folder, 'data'),
+    MUSTER_READY_FILE: join(folder, 'ready.json'),
+    MUSTER_LABELS: 'env=test',
+  };
+}
+
+describe('the agent program', () => {
+  test('enrols, is ready when it has a session, answers about this machine, and ends cleanly', async () => {
+    const gateway = await startGateway();
+    const agent = start([], settings(gateway));
+    const session = await gateway.next();
+    expect(session.request.headers.authorization).toBe('Bearer a-token');
+    expect(existsSync(join(folder, 'ready.json'))).toBe(false);
+    const hello = await session.welcome();
+    expect(hello).toMatchObject({
+      facts: { host: hostname(), os: 'linux' },
+      labels: { env: 'test' },
+      capabilities: ['query'],
+    });
+    await agent.printed('"msg":"listening"');
+    session.query(1, { sql: 'SELECT hostname FROM system_info', columns: ['hostname'] });
+    const [rows] = await session.answer();
+    expect(decodeRows(rows!, 1)).toEqual([[hostname()]]);
+    // A query that the thread is busy with does not hold up the end.
+    session.query(2, {
+      sql: 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS x FROM c',
+      columns: ['x'],
+    });
+    const startedMs = performance.now();
+    agent.child.kill('SIGTERM');
+    expect(await agent.exit).toBe(0);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    expect(await session.closed).toBe(1000);
+    expect(JSON.parse(readFileSync(join(folder, 'ready.json'), 'utf8'))).toMatchObject({ pid: agent.child.pid });
+    expect(agent.output()).not.toMatch(/sesame|a-token/);
+  });
+
+  test('comes back as the same agent, and does not enrol again', async () => {
+    const gateway = await startGateway();
+    const enroll = start(['enroll'], settings(gateway));
+    expect(await enroll.exit).toBe(0);
+    const id = /enrolled as ([a-z2-7]{24})/.exec(enroll.output())![1]!;
+    const { MUSTER_ENROLL_SECRET: _secret, ...withoutSecret } = settings(gateway);
+    const agent = start(['run'], withoutSecret);
+    await (await gateway.next()).welcome();
+    await agent.printed('"msg":"session ready"');
+    expect(agent.output()).toContain(id);
+  });
+
+  test('a gateway with a certificate of another authority gets neither the secret nor a session', async () => {
+    const gateway = await startGateway();
+    const agent = start([], settings(gateway, OTHER_CA));
+    await agent.printed('"msg":"no session"');
+    expect(agent.output()).toMatch(/unable to (verify|get)/);
+    expect(gateway.upgrades).toBe(0);
+    const doctor = start(['doctor'], settings(gateway, OTHER_CA));
+    expect(await doctor.exit).toBe(1);
+    expect(doctor.output()).toMatch(/ok {4}tcp[\s\S]*FAIL {2}tls/);
+  });
+
+  test('an agent that was killed in mid-query refuses that query afterwards, and no other', async () => {
+    const sql = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS x FROM c';
+    const gateway = await startGateway();
+    const env = settings(gateway);
+    const first = start([], env);
+    const session = await gateway.next();
+    await session.welcome();
+    session.query(1, { sql: 'SELECT 1 AS one', columns: ['one'] });
+    await session.answer();
+    session.query(2, { sql, columns: ['x'] });
+    // Frames are handled in order: the answer to the third means that the second was begun.
+    session.query(3, { sql: 'SELECT 3 AS three', columns: ['three'] });
+    await session.answer();
+    first.child.kill('SIGKILL');
+    await first.exit;
+    const second = start([], env);
+    const again = await gateway.next();
+    await again.welcome();
+    await second.printed('it is refused for a day');
+    again.query(1, { sql, columns: ['x'] });
+    expect(await again.queryEnd()).toMatchObject({ ref: 1, outcome: 'refused', code: 'crashed_before' });
+    again.query(2, { sql: 'SELECT 1 AS one', columns: ['one'] });
+    expect(decodeRows((await again.answer())[0]!, 1)).toEqual([[1]]);
+  });
+
+  test('people can ask this machine without a gateway', async () => {
+    const sql = start(['sql', 'SELECT hostname FROM system_info', '--output', 'ndjson']);
+    expect(await sql.exit).toBe(0);
+    expect(JSON.parse(sql.output())).toEqual({ hostname: hostname() });
+    const table = start(['sql', "SELECT 1 AS a, X'00ff' AS b, NULL AS c"]);
+    await table.exit;
+    expect(table.output()).toBe("A  B        C\n1  X'00FF'\n");
+    const wrong = start(['sql', 'SELECT nope FROM system_info']);
+    expect(await wrong.exit).toBe(1);
+    expect(wrong.output()).toContain('sql_error: no such column: nope');
+  });
+
+  test.each([
+    [['frobnicate'], 'there is no command "frobnicate"'],
+    [['sql'], '"sql" needs a statement'],
+    [['sql', 'SELECT 1', '--output', 'xml'], 'there is no output "xml"'],
+    [['--nope'], "Unknown option '--nope'"],
+    [['run'], 'MUSTER_GATEWAY_URL is not set'],
+  ])('%j is a usage error', async (args, message) => {
+    const program = start(args);
+    expect(await program.exit).toBe(2);
+    expect(program.output()).toContain(message);
+  });
+});
