@@ -8,16 +8,16 @@ export interface DrainOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Over how long agents are asked to spread their moves. */
-  readonly spreadMs: number;
+  readonly drainSpreadMs: number;
   /** How long to wait for them after that. */
-  readonly graceMs: number;
+  readonly drainGraceMs: number;
 }
 
 const LOOK_MS = 100;
 
 /** Asks every agent to open its next session elsewhere, waits until they have left or the time is over. What stays is closed later. */
 export async function drainSessions(options: DrainOptions, signal: AbortSignal): Promise<void> {
-  const { hub, frontDesk, clock, logger, spreadMs, graceMs } = options;
+  const { hub, frontDesk, clock, logger, drainSpreadMs: spreadMs, drainGraceMs: graceMs } = options;
   if (hub.size === 0) return;
   const startedAtMs = clock.monotonic();
   logger.info('draining sessions', { sessions: hub.size, spreadMs });

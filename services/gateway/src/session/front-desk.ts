@@ -1,6 +1,6 @@
 import type { Bus } from '@muster/bus';
 import type { DirectoryWriter } from '@muster/directory';
-import { needsRenewal, type AgentTokenIssuer } from '@muster/identity';
+import type { AgentTokenIssuer } from '@muster/identity';
 import {
   CLOSE,
   decodeHeader,
@@ -19,12 +19,12 @@ import {
   type HelloBody,
   type OrgId,
 } from '@muster/protocol';
-import type { Clock, Logger } from '@muster/runtime';
+import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { AdmissionMetrics } from '../admission/admission-metrics.js';
 import type { AuditTrail } from '../admission/audit-trail.js';
-import { factsDigest } from '../admission/facts-digest.js';
 import { checkHello } from '../admission/hello.js';
-import type { Overlays } from '../admission/overlays.js';
+import type { OverlayListener, Overlays } from '../admission/overlays.js';
+import { renewToken } from '../admission/token-renewal.js';
 import type { ClaimListener, ClaimQueue } from '../claims/claim-queue.js';
 import type { QueryDesk } from '../queries/query-desk.js';
 import type { Connection } from '../transport/transport.js';
@@ -53,16 +53,21 @@ export interface FrontDeskOptions {
   readonly rotateAt: () => number;
 }
 
+const HELLO_SWEEP_MS = 500;
+
 export function orgTopic(org: string): string {
   return `org/${org}`;
 }
 
 /** The life of sessions on this gateway, from the challenge to the close. */
-export class FrontDesk implements ClaimListener {
+export class FrontDesk implements ClaimListener, OverlayListener {
   readonly #options: FrontDeskOptions;
   readonly #sessions = new Map<Connection, Session>();
   /** Those without an accepted hello, oldest first. */
   readonly #unproven = new Set<Session>();
+  /** Tokens made for sessions whose WELCOME is not sent yet. */
+  readonly #newTokens = new WeakMap<Session, string>();
+  #helloTimer: Timer | undefined;
 
   constructor(options: FrontDeskOptions) {
     this.#options = options;
@@ -71,6 +76,14 @@ export class FrontDesk implements ClaimListener {
   /** All connections, proven or not. */
   get connections(): number {
     return this.#sessions.size;
+  }
+
+  start(): void {
+    this.#helloTimer = this.#options.clock.setInterval(() => this.#endOverdueHellos(), HELLO_SWEEP_MS);
+  }
+
+  stop(): void {
+    this.#options.clock.clear(this.#helloTimer);
   }
 
   opened(connection: Connection, ticket: Ticket): void {
@@ -110,8 +123,8 @@ export class FrontDesk implements ClaimListener {
     claims().release(session);
   }
 
-  /** To be called about twice a second: a hello that does not come ends the connection, whatever else comes. */
-  endOverdueHellos(): void {
+  /** A hello that does not come ends the connection, whatever else comes. */
+  #endOverdueHellos(): void {
     const nowMs = this.#options.clock.monotonic();
     for (const session of this.#unproven) {
       if (session.challenge !== undefined && session.challenge.deadlineMs > nowMs) return;
@@ -252,38 +265,12 @@ export class FrontDesk implements ClaimListener {
     session.host = hello.facts.host;
     session.instance = Buffer.from(hello.instance).toString('hex');
     session.rotateAtMs = rotateAt();
-    const token = await this.#newToken(session, hello, challenge);
+    const token = await renewToken(this.#options, session, { ...hello, former: challenge });
     if (token !== undefined) this.#newTokens.set(session, token);
     if (session.state !== 'claiming') return;
     // The revocation may have come between the upgrade and now.
     if (overlays.isRevoked(org, agentId)) this.#end(session, 'revoked');
     else claims().claim(session);
-  }
-
-  /** Tokens made for sessions whose WELCOME is not sent yet. */
-  readonly #newTokens = new WeakMap<Session, string>();
-
-  /** A new token when the old one is past half its life, or when what the agent says of itself has changed and is on record now. */
-  async #newToken(session: Session, hello: HelloBody, challenge: Challenge): Promise<string | undefined> {
-    const { issuer, directory, clock, logger } = this.#options;
-    const { org, agentId, num } = session;
-    const nowMs = clock.now();
-    let digest = factsDigest(hello.facts, hello.labels);
-    const hasChanged = digest !== challenge.factsDigest;
-    if (hasChanged) {
-      const record = { facts: hello.facts, labels: hello.labels, seenAtMs: nowMs };
-      const kept = await directory.recordFacts(org, agentId, record);
-      if (kept.kind === 'unavailable') {
-        logger.warn('changed facts could not be kept', { err: kept.cause });
-        digest = challenge.factsDigest;
-      }
-    }
-    const isDue = needsRenewal(
-      { issuedAtMs: challenge.tokenIssuedAtMs, expiresAtMs: challenge.tokenExpiresAtMs },
-      nowMs,
-    );
-    if (!isDue && digest === challenge.factsDigest) return undefined;
-    return issuer.issue({ org, num, publicKeyX: challenge.publicKey, factsDigest: digest }, nowMs);
   }
 
   #welcome(session: Session): void {

@@ -1,0 +1,59 @@
+import type { Log } from '@muster/bus';
+import { DirectoryWriter } from '@muster/directory';
+import {
+  AgentTokenIssuer,
+  AgentTokenVerifier,
+  parseEnrollSecrets,
+  parseSigningJwks,
+  publicJwks,
+} from '@muster/identity';
+import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
+import { connectionsThatFit, type GatewayConfig } from '../config.js';
+import type { GatewayMetrics } from '../metrics.js';
+import { AuditTrail } from './audit-trail.js';
+import { Doorkeeper } from './doorkeeper.js';
+import { Enrolment } from './enrolment.js';
+import { Overlays } from './overlays.js';
+
+export interface AdmissionParts {
+  readonly log: Log;
+  readonly metrics: GatewayMetrics;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly connections: () => number;
+  readonly draining: () => boolean;
+}
+
+/** What decides who gets in. */
+export function makeAdmission(config: GatewayConfig, parts: AdmissionParts) {
+  const { log, clock, logger } = parts;
+  const jwks = parseSigningJwks(config.tokenKeys.reveal());
+  const secrets = parseEnrollSecrets(config.enrollSecrets.reveal());
+  if (!jwks.ok || !secrets.ok) throw new TypeError('keys and secrets are checked when the configuration is read');
+  const issuer = new AgentTokenIssuer(jwks.jwks);
+  const directory = new DirectoryWriter({ log });
+  const overlays = new Overlays({ log, logger });
+  const audit = new AuditTrail({
+    log,
+    clock,
+    logger,
+    refusals: new TokenBucket({ capacity: 100, refillPerSecond: 10, clock }),
+  });
+  const doorkeeper = new Doorkeeper({
+    ...parts,
+    verifier: new AgentTokenVerifier(publicJwks(jwks.jwks)),
+    overlays,
+    rate: new TokenBucket({ capacity: config.upgradeBurst, refillPerSecond: config.upgradeRate, clock }),
+    maxConnections: config.maxConnections ?? connectionsThatFit(),
+  });
+  const enrolment = new Enrolment({
+    ...parts,
+    secrets: secrets.secrets,
+    issuer,
+    directory,
+    overlays,
+    audit,
+    rate: new TokenBucket({ capacity: config.enrollBurst, refillPerSecond: config.enrollRate, clock }),
+  });
+  return { issuer, directory, overlays, audit, doorkeeper, enrolment };
+}

@@ -1,0 +1,92 @@
+import type { Bus } from '@muster/bus';
+import type { DirectoryWriter } from '@muster/directory';
+import type { AgentTokenIssuer } from '@muster/identity';
+import type { GatewayReply, GatewayRequest } from '@muster/protocol';
+import type { Registry } from '@muster/registry';
+import type { Clock, Logger } from '@muster/runtime';
+import type { AuditTrail } from '../admission/audit-trail.js';
+import type { Overlays } from '../admission/overlays.js';
+import { ClaimQueue } from '../claims/claim-queue.js';
+import { LeaseKeeper } from '../claims/lease-keeper.js';
+import type { GatewayConfig } from '../config.js';
+import type { GatewayMetrics } from '../metrics.js';
+import { QueryDesk } from '../queries/query-desk.js';
+import { FrontDesk, orgTopic } from './front-desk.js';
+import { Hub } from './hub.js';
+import { reassertSessions } from './reassertion.js';
+import { Rotation } from './rotation.js';
+
+export interface SessionParts {
+  readonly bus: Bus;
+  readonly registry: Registry;
+  readonly directory: DirectoryWriter;
+  readonly issuer: AgentTokenIssuer;
+  readonly overlays: Overlays;
+  readonly audit: AuditTrail;
+  readonly metrics: GatewayMetrics;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly draining: () => boolean;
+  readonly publish: (topic: string, frame: Uint8Array) => void;
+}
+
+/** What holds sessions: parts that know each other in circles (a lease that is lost closes sessions, a session is claimed under the lease). */
+export interface Sessions {
+  readonly hub: Hub;
+  readonly lease: LeaseKeeper;
+  readonly queries: QueryDesk;
+  readonly frontDesk: FrontDesk;
+  readonly claims: ClaimQueue;
+  readonly rotation: Rotation;
+}
+
+export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionParts): Sessions {
+  const { registry, clock, logger } = parts;
+  const gatewayId = () => lease.id;
+  const lease: LeaseKeeper = new LeaseKeeper({
+    ...parts,
+    leaseMs: config.leaseMs,
+    sessions: () => hub.size,
+    listener: {
+      fenced: () => {
+        queries.fence();
+        frontDesk.endAll('fenced');
+      },
+      renamed: () => queries.fence(),
+      reassert: () => reassertSessions({ registry, hub, frontDesk, gatewayId: lease.id }),
+      request: (request) => answerRequest(request, hub, frontDesk),
+    },
+  });
+  const queries = new QueryDesk({
+    ...parts,
+    hub,
+    gatewayId,
+    publishToOrg: (org, frame) => parts.publish(orgTopic(org), frame),
+    creditBytes: config.answerMemoryBytes,
+  });
+  const frontDesk: FrontDesk = new FrontDesk({
+    ...parts,
+    hub,
+    queries,
+    gatewayId,
+    claims: () => claims,
+    oweReassert: () => lease.oweReassert(),
+    checkLease: () => lease.check(),
+    rotateAt: () => rotation.rotateAt(),
+  });
+  const claims = new ClaimQueue({ registry, gatewayId, listener: frontDesk, clock, logger });
+  const rotation = new Rotation({ hub, frontDesk, clock, maxAgeMs: config.sessionMaxAgeMs });
+  return { hub, lease, queries, frontDesk, claims, rotation };
+}
+
+function answerRequest(request: GatewayRequest, hub: Hub, frontDesk: FrontDesk): GatewayReply {
+  switch (request.t) {
+    case 'ping':
+      return { t: 'ok' };
+    case 'superseded':
+      frontDesk.superseded(request.agentId, request.epoch);
+      return { t: 'ok' };
+    case 'holds':
+      return { t: 'holds', alive: hub.get(request.agentId)?.epoch === request.epoch };
+  }
+}
