@@ -1,0 +1,1 @@
+export { chooseWay, startTestBrokers, type BrokersWay, type TestBroker, type TestBrokers } from './brokers.js';
