@@ -15,6 +15,14 @@ test('timers fire in the order of their due times, each at its own moment', () =
   expect(clock.monotonic()).toBe(60);
 });
 
+test('timers that are due at the same moment fire in the order they were set', () => {
+  const clock = new FakeClock();
+  const fired: number[] = [];
+  for (const n of [1, 2, 3]) clock.setTimeout(() => fired.push(n), 10);
+  clock.advance(10);
+  expect(fired).toEqual([1, 2, 3]);
+});
+
 test('a cleared timer does not fire, also one that clears itself', () => {
   const clock = new FakeClock();
   let count = 0;

@@ -83,6 +83,14 @@ describe('runner', () => {
     expect(events).toEqual(['start bus', 'stop bus']);
   });
 
+  test('an early start that fails stops what has started before it rejects', async () => {
+    const { events, runner, part } = setUp();
+    runner.go('bus', part('bus'));
+    runner.go('bad', part('bad', { start: () => Promise.reject(new Error('refused')) }));
+    await expect(runner.start()).rejects.toThrow('bad did not start: refused');
+    expect([events, runner.state]).toEqual([['start bus', 'stop bus'], 'stopped']);
+  });
+
   test('a part that hangs in its stop is left behind after its bound, and named', async () => {
     const { events, clock, runner, part } = setUp({ partTimeoutMs: 1_000 });
     let told = false;
