@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { connect as connectTcp } from 'node:net';
 import { DirectoryWriter } from '@muster/directory';
 import {
@@ -29,7 +30,7 @@ async function upgradeStatus(url: string, options: { protocol?: string; token?: 
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const socket = new WebSocket(`ws://${url}${path}`, protocol === undefined ? [] : [protocol], { headers });
   socket.on('error', () => undefined);
-  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, import('node:http').IncomingMessage];
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
   const body = Buffer.concat((await response.toArray()) as Buffer[]).toString();
   const { code } = JSON.parse(body) as { code: string };
   return { status: response.statusCode, code, headers: response.headers };
@@ -208,7 +209,7 @@ for (const transport of ['uws', 'ws'] as const) {
       it('refuses another machine with the same identity while the first is connected', async () => {
         const agent = await enrolled();
         const first = await agent.connect(gateway.url);
-        const clone = Object.assign(new TestAgent(), { ...agent, instance: randomBytes(16) });
+        const clone = Object.assign(Object.create(agent) as TestAgent, { instance: randomBytes(16) });
         await expect(clone.connect(gateway.url)).rejects.toThrow(`closed with ${CLOSE.duplicateIdentity.code}`);
         expect(first.socket.readyState).toBe(WebSocket.OPEN);
         first.socket.close();

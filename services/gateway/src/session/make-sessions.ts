@@ -12,7 +12,7 @@ import type { GatewayConfig } from '../config.js';
 import type { GatewayMetrics } from '../metrics.js';
 import { QueryDesk } from '../queries/query-desk.js';
 import { FrontDesk, orgTopic } from './front-desk.js';
-import { Hub } from './hub.js';
+import type { Hub } from './hub.js';
 import { reassertSessions } from './reassertion.js';
 import { Rotation } from './rotation.js';
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import type {
   Connection,
@@ -108,10 +109,7 @@ export function transportContract(
       const { port } = await listen();
       const socket = new WebSocket(`ws://127.0.0.1:${port}/refuse`, 'muster.v1');
       socket.on('error', () => undefined);
-      const [, response] = (await once(socket, 'unexpected-response')) as [
-        unknown,
-        import('node:http').IncomingMessage,
-      ];
+      const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
       expect(response.statusCode).toBe(401);
       expect(response.headers['www-authenticate']).toBe('Bearer');
       const body = Buffer.concat((await response.toArray()) as Buffer[]).toString();
@@ -122,10 +120,7 @@ export function transportContract(
       const { port } = await listen();
       const socket = new WebSocket(`ws://127.0.0.1:${port}/broken`, 'muster.v1');
       socket.on('error', () => undefined);
-      const [, response] = (await once(socket, 'unexpected-response')) as [
-        unknown,
-        import('node:http').IncomingMessage,
-      ];
+      const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
       expect(response.statusCode).toBe(500);
       response.resume();
     });
