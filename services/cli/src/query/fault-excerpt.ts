@@ -1,4 +1,4 @@
-import { ApiProblem } from '../http/api-client.js';
+import type { ApiProblem } from '../http/api-client.js';
 import type { Ask } from './ask.js';
 import { escapeControls } from '../output/escape.js';
 
