@@ -8,8 +8,6 @@ export {
   type AgentKeys,
 } from './agent-keys.js';
 export {
-  enrollProofMessage,
-  helloProofMessage,
   signEnrollProof,
   signHelloProof,
   verifyEnrollProof,

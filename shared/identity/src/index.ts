@@ -9,7 +9,6 @@ export {
 } from './signing-jwks.js';
 export {
   AGENT_TOKEN_TTL_MS,
-  AGENT_TOKEN_TYPE,
   AgentTokenIssuer,
   needsRenewal,
   type AgentTokenClaims,

@@ -1,13 +1,11 @@
 // What a program on somebody else's machine needs: all of this package but what only services have. It leaves out the metrics
 // library, which costs an agent seven megabytes that it has no use for.
 export { Secret } from './secret.js';
-export { parseBytes, parseDurationMs } from './quantity.js';
+export { parseDurationMs } from './quantity.js';
 export { field, type Field, type FieldOptions } from './field.js';
 export {
-  ConfigError,
   defineConfig,
   loadConfig,
-  printableConfig,
   type ConfigDefinition,
   type ConfigFault,
   type ConfigOf,
@@ -21,7 +19,6 @@ export { TokenBucket, type TakeResult, type TokenBucketOptions } from './token-b
 export { BoundedQueue, type BoundedQueueOptions, type PushResult } from './bounded-queue.js';
 export {
   createLogger,
-  LOG_LEVELS,
   silentLogger,
   type LogFields,
   type Logger,
