@@ -10,6 +10,11 @@ const columnSchema = z
     type: z.enum(['TEXT', 'INTEGER', 'BIGINT', 'DOUBLE', 'BLOB']),
     description: z.string(),
     hidden: z.boolean().optional().meta({ description: 'Not part of `SELECT *`.' }),
+    platforms: z
+      .array(z.enum(PLATFORMS))
+      .optional()
+      .meta({ description: 'Set when only some of the table’s platforms have the column; it is NULL on the others.' }),
+    collate: z.string().optional().meta({ description: 'How texts compare, when not byte by byte.' }),
     pushdown: z
       .array(z.string())
       .optional()

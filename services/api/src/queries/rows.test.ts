@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { AnswerBlockWriter, encodeCbor, GroupBlockWriter, type QueryRecord, type SqlValue } from '@muster/protocol';
+import { ApiFixture } from '../fixture/api-fixture.js';
+import { csvLine } from './csv.js';
+import type { QueryStore } from './query-store.js';
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await ApiFixture.start();
+});
+afterEach(() => api.stop());
+
+async function start(mode: 'raw' | 'group', columns = ['name', 'pid']): Promise<QueryRecord> {
+  api.service.columns = columns;
+  const { id } = (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1', mode } })).body;
+  return (await (api.api.parts['queries'] as unknown as QueryStore).read('default' as never, id)) as QueryRecord;
+}
+
+async function tellRows(record: QueryRecord, ...list: readonly (readonly [num: number, rows: readonly SqlValue[][]])[]) {
+  const block = new AnswerBlockWriter();
+  for (const [num, rows] of list) block.add(num, Buffer.concat(rows.map((row) => encodeCbor(row))));
+  await api.service.tell(record, { t: 'rows', answers: block.bytes() });
+}
+
+async function tellGroups(record: QueryRecord, ...list: readonly (readonly [index: number, endpoints: number, row: SqlValue[]])[]) {
+  const block = new GroupBlockWriter();
+  for (const [index, endpoints, row] of list) block.add(index, { row: encodeCbor(row), endpoints, copies: endpoints, sample: [7] });
+  await api.service.tell(record, { t: 'groups', groups: block.bytes() });
+}
+
+async function allPages(path: string): Promise<{ items: unknown[]; pages: number }> {
+  const items: unknown[] = [];
+  for (let cursor = '', pages = 1; ; pages += 1) {
+    const { body } = await api.get(path + cursor);
+    items.push(...body.items);
+    if (body.nextCursor === undefined) return { items, pages };
+    cursor = `&cursor=${body.nextCursor}`;
+  }
+}
+
+describe('rows of a raw query', () => {
+  test('come in pages that fit together, across answers and events', async () => {
+    const record = await start('raw');
+    const rows = Array.from({ length: 25 }, (_, i): SqlValue[] => [`p${i}`, i]);
+    await tellRows(record, [1, rows.slice(0, 4)], [2, []], [3, rows.slice(4, 11)]);
+    await tellRows(record, [4, rows.slice(11, 12)]);
+    await tellRows(record, [5, rows.slice(12)]);
+    await api.service.end(record);
+    for (const limit of [1, 3, 7, 25, 100]) {
+      const { items, pages } = await allPages(`/v1/queries/${record.id}/rows?limit=${limit}`);
+      expect(items.map((item) => (item as { values: unknown[] }).values)).toEqual(rows);
+      expect(pages).toBe(Math.ceil(25 / limit));
+    }
+  });
+
+  test('carry the columns and the endpoint, and say whether more may come', async () => {
+    const { num, agentId } = await api.agent({ facts: { host: 'web-1' } });
+    const record = await start('raw', ['name', 'name']);
+    await tellRows(record, [num, [['a', 'b']]]);
+    const { body } = await api.get(`/v1/queries/${record.id}/rows`);
+    expect(body).toEqual({
+      state: 'running',
+      mode: 'raw',
+      columns: ['name', 'name'],
+      items: [{ num, agentId, host: 'web-1', values: ['a', 'b'] }],
+    });
+  });
+
+  test('as NDJSON begin with the columns', async () => {
+    const record = await start('raw');
+    await tellRows(record, [1, [['a', 2n ** 60n], ['\0💥', null]]]);
+    const answer = await api.get(`/v1/queries/${record.id}/rows`, { headers: { accept: 'application/x-ndjson' } });
+    expect(answer.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
+    expect(answer.text.trim().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual([
+      { columns: ['name', 'pid'], mode: 'raw', state: 'running' },
+      { num: 1, agentId: null, host: null, values: ['a', '1152921504606846976'] },
+      { num: 1, agentId: null, host: null, values: ['\0💥', null] },
+    ]);
+  });
+
+  test('as CSV are exact, and quoted where they must be', async () => {
+    const { num, agentId } = await api.agent({ facts: { host: 'web-1' } });
+    const record = await start('raw', ['a', 'b "c"']);
+    const hostile = ['=1+1', '+1', '-1', '@SUM(A1)', '\tx', 'a,b', 'a"b', 'line\r\nbreak', '', ' pad ', 'a\0b', '💥'];
+    await tellRows(record, [num, hostile.map((text): SqlValue[] => [text, null])]);
+    await tellRows(record, [num, [[new Uint8Array([0xde, 0xad]), 2n ** 62n], [1.5, -7]]]);
+    const answer = await api.get(`/v1/queries/${record.id}/rows?format=csv`);
+    expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+    expect(answer.headers.get('content-disposition')).toBe(`attachment; filename="${record.id}.csv"`);
+    const [head, ...rows] = parseCsv(answer.text);
+    expect(head).toEqual(['agent_id', 'host', 'a', 'b "c"']);
+    expect(rows.map((row) => row[2])).toEqual([...hostile, "X'DEAD'", '1.5']);
+    expect(rows.map((row) => row[3]).slice(-2)).toEqual(['4611686018427387904', '-7']);
+    expect(rows.every((row) => row[0] === agentId && row[1] === 'web-1')).toBe(true);
+    const escaped = parseCsv((await api.get(`/v1/queries/${record.id}/rows?format=csv&formulas=escape`)).text);
+    expect(escaped.slice(1, 6).map((row) => row[2])).toEqual(["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx"]);
+    expect(escaped.at(-1)?.[3]).toBe('-7');
+  });
+});
+
+describe('rows of a group query', () => {
+  test('are folded: each group once, as it was last told', async () => {
+    const record = await start('group');
+    await tellGroups(record, [0, 1, ['a', 0]], [1, 1, ['b', 1]]);
+    await tellGroups(record, [2, 1, ['c', 2]], [0, 5, ['a', 0]]);
+    await tellGroups(record, [1, 9, ['b', 1]]);
+    await api.service.end(record);
+    for (const limit of [1, 2, 3, 10]) {
+      const { items } = await allPages(`/v1/queries/${record.id}/rows?limit=${limit}`);
+      expect(items).toMatchObject([
+        { index: 0, endpoints: 5, values: ['a', 0] },
+        { index: 1, endpoints: 9, values: ['b', 1] },
+        { index: 2, endpoints: 1, values: ['c', 2] },
+      ]);
+    }
+    const lines = (await api.get(`/v1/queries/${record.id}/rows?format=ndjson`)).text.trim().split('\n').slice(1);
+    expect(lines.map((line) => (JSON.parse(line) as { index: number }).index)).toEqual([2, 0, 1]);
+    const csv = parseCsv((await api.get(`/v1/queries/${record.id}/rows?format=csv`)).text);
+    expect(csv).toEqual([
+      ['endpoints', 'copies', 'sample', 'name', 'pid'],
+      ['1', '1', '#7', 'c', '2'],
+      ['5', '5', '#7', 'a', '0'],
+      ['9', '9', '#7', 'b', '1'],
+    ]);
+  });
+});
+
+test('endpoints that did not answer are listed with the reason, those that recovered are not', async () => {
+  const { num, agentId } = await api.agent({ facts: { host: 'web-1' } });
+  const record = await start('raw');
+  await api.service.tell(record, {
+    t: 'failures',
+    failures: [
+      [num, 'timed_out', 'timed_out', 'no answer'],
+      [900, 'error', 'sql_error', 'old'],
+      [901, 'unreachable', 'gateway_lost', 'gone'],
+    ],
+  });
+  await api.service.tell(record, { t: 'failures', failures: [[900, 'over_budget', 'rows', 'too many']] });
+  await api.service.tell(record, { t: 'recovered', numbers: [901] });
+  const path = `/v1/queries/${record.id}/endpoints`;
+  const { body } = await api.get(path);
+  expect(body.items).toEqual([
+    { num, agentId, host: 'web-1', outcome: 'timed_out', code: 'timed_out', message: 'no answer' },
+    { num: 900, agentId: null, host: null, outcome: 'over_budget', code: 'rows', message: 'too many' },
+  ]);
+  expect((await api.get(`${path}?outcome=over_budget`)).body.items).toHaveLength(1);
+  expect((await allPages(`${path}?limit=1`)).items).toEqual(body.items);
+});
+
+test('a field is quoted only where it must be', () => {
+  expect(csvLine(['a', '', null, ' b', 'c\n', 1, 2n])).toBe('a,"",," b","c\n",1,2\r\n');
+});
+
+/** RFC 4180, as strict as a reader can be. */
+function parseCsv(text: string): string[][] {
+  const rows: string[][] = [];
+  let row: string[] = [];
+  for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n)/g)) {
+    row.push(quoted === undefined ? (plain ?? '') : quoted.replaceAll('""', '"'));
+    if (end !== '\r\n') continue;
+    rows.push(row);
+    row = [];
+  }
+  return rows;
+}
