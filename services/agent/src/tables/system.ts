@@ -4,6 +4,8 @@ import {
   type BigIntStats,
   closeSync,
   constants,
+  type Dir,
+  type Dirent,
   fstatSync,
   lstatSync,
   openSync,
@@ -14,19 +16,21 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-/** Larger files of configuration or of the kernel do not exist; larger databases are read by their own means. */
+/** What we read whole is far smaller everywhere; more would not fit in the memory that an agent may have. */
 const READ_LIMIT = 64 * 1024 * 1024;
 const CHUNK = 64 * 1024;
-/** More entries than this in one folder are not listed, so that a folder of millions does not fill the memory. */
-const LIST_LIMIT = 100_000;
+/** Entries of one folder, for the same reason. */
+const LIST_LIMIT = 200_000;
 const COMMAND_MS = 5_000;
 
 /**
- * The machine that collectors look at, or a copy of its tree under another root. Nothing here throws: a file that is gone, or may
- * not be read, is `undefined`, because both happen all the time while one looks at a running system.
+ * The machine that collectors look at, or a copy of its tree under another root. A file that is gone, or may not be read, is
+ * `undefined` and no error, because both happen all the time while one looks at a running system. Only what is too large throws: to
+ * answer with a part of it would not be the truth.
  */
 export class System {
   readonly #root: string;
+  readonly #scratch = Buffer.allocUnsafeSlow(CHUNK);
 
   constructor(root = '/') {
     this.#root = root;
@@ -43,22 +47,34 @@ export class System {
   }
 
   /** A regular file as UTF-8. */
-  text(path: string, limit = READ_LIMIT): string | undefined {
-    return this.bytes(path, limit)?.toString('utf8');
+  text(path: string): string | undefined {
+    return this.bytes(path)?.toString('utf8');
   }
 
   /** The text with white space around it removed; `undefined` when nothing is left. */
   word(path: string): string | undefined {
-    const text = this.text(path, CHUNK)?.trim();
+    const text = this.head(path, CHUNK)?.trim();
     return text === undefined || text === '' ? undefined : text;
   }
 
+  /** The first `limit` bytes as text, for files whose beginning says all. */
+  head(path: string, limit: number): string | undefined {
+    return this.#read(path, limit)?.toString('utf8');
+  }
+
+  /** All of a regular file. */
+  bytes(path: string): Buffer | undefined {
+    const bytes = this.#read(path, READ_LIMIT);
+    if (bytes?.length === READ_LIMIT) throw new RangeError(`${path} has ${READ_LIMIT} bytes or more`);
+    return bytes;
+  }
+
   /** Opens without waiting and reads regular files only: pipes and devices could keep us for ever. */
-  bytes(path: string, limit = READ_LIMIT): Buffer | undefined {
+  #read(path: string, limit: number): Buffer | undefined {
     const fd = this.open(path);
     if (fd === undefined) return undefined;
     try {
-      return readAll(fd, limit);
+      return readAll(fd, limit, this.#scratch);
     } catch {
       return undefined;
     } finally {
@@ -81,20 +97,17 @@ export class System {
 
   /** Names in a folder, sorted. */
   list(path: string): string[] {
-    const names: string[] = [];
+    let directory: Dir;
     try {
-      const directory = opendirSync(this.real(path));
-      try {
-        for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
-          if (names.push(entry.name) >= LIST_LIMIT) break;
-        }
-      } finally {
-        directory.closeSync();
-      }
+      directory = opendirSync(this.real(path), { bufferSize: 512 });
     } catch {
-      // What was listed until then is still true.
+      return [];
     }
-    return names.sort();
+    try {
+      return readNames(directory, path).sort();
+    } finally {
+      directory.closeSync();
+    }
   }
 
   /** What a symbolic link says, as it says it. */
@@ -156,16 +169,45 @@ export class System {
   }
 }
 
-/** Files of the kernel say that they have no size, so reading goes on until there is no more. */
-function readAll(fd: number, limit: number): Buffer {
+function readNames(directory: Dir, path: string): string[] {
+  const names: string[] = [];
+  for (;;) {
+    let entry: Dirent | null;
+    try {
+      entry = directory.readSync();
+    } catch {
+      // The process or the folder went away while we looked; what was listed until then was true.
+      return names;
+    }
+    if (entry === null) return names;
+    if (names.push(entry.name) > LIST_LIMIT) throw new RangeError(`${path} has more than ${LIST_LIMIT} entries`);
+  }
+}
+
+/**
+ * Files of the kernel say that they have no size, so reading goes on until there is no more. Nearly all fit in `scratch`, which
+ * saves an allocation for each.
+ */
+function readAll(fd: number, limit: number, scratch: Buffer): Buffer {
   const chunks: Buffer[] = [];
   let length = 0;
   while (length < limit) {
-    const chunk = Buffer.allocUnsafe(Math.min(CHUNK, limit - length));
-    const read = readSync(fd, chunk, 0, chunk.length, null);
-    if (read === 0) break;
-    chunks.push(read === chunk.length ? chunk : chunk.subarray(0, read));
-    length += read;
+    const filled = fill(fd, scratch, Math.min(scratch.length, limit - length));
+    if (filled === 0) break;
+    chunks.push(Buffer.from(scratch.subarray(0, filled)));
+    length += filled;
+    if (filled < scratch.length) break;
   }
   return chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks, length);
+}
+
+/** Less than `size` means that the file has ended. */
+function fill(fd: number, buffer: Buffer, size: number): number {
+  let length = 0;
+  while (length < size) {
+    const read = readSync(fd, buffer, length, size - length, null);
+    if (read === 0) break;
+    length += read;
+  }
+  return length;
 }

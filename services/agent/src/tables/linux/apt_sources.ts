@@ -40,7 +40,7 @@ function sourceRow(system: System, source: string, { uri, release, components, a
 function downloadedRelease(system: System, source: AptSource): Paragraph | undefined {
   const headBytes = 4_096;
   const base = `${LISTS}/${aptListName(source)}`;
-  const text = system.text(`${base}_InRelease`, headBytes) ?? system.text(`${base}_Release`, headBytes);
+  const text = system.head(`${base}_InRelease`, headBytes) ?? system.head(`${base}_Release`, headBytes);
   if (text === undefined) return undefined;
   for (const paragraph of parseParagraphs(text))
     if (paragraph.has('suite') || paragraph.has('origin')) return paragraph;

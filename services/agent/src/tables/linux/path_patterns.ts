@@ -1,4 +1,4 @@
-import type { CollectRequest } from '@muster/tables';
+import type { CollectRequest, Constraint } from '@muster/tables';
 import type { System } from '../system.js';
 
 /** A walk below `%%` goes no deeper; deeper trees are made to catch walkers. */
@@ -9,7 +9,6 @@ const MAX_DEPTH = 64;
  * stands for names at any depth. Links to folders are followed where the pattern names a level, never below `%%`.
  */
 export function* matchPaths(system: System, request: CollectRequest, pattern: string): Iterable<string> {
-  if (!pattern.startsWith('/')) return;
   yield* matchSegments(system, request, '', pattern.slice(1).split('/'));
 }
 
@@ -109,13 +108,14 @@ export function* candidatePaths(system: System, request: CollectRequest): Iterab
 }
 
 function* eachCandidate(system: System, request: CollectRequest): Iterable<CandidatePath> {
-  const [first] = [...request.constraints].sort(
-    (left, right) => rank(left.column, left.op) - rank(right.column, right.op),
-  );
-  const value = typeof first?.value === 'string' ? first.value : '';
-  if (first === undefined || !value.startsWith('/')) return;
-  const isPath = first.column === 'path';
-  if (first.op === '=') {
+  const sorted = [...request.constraints].sort((left, right) => rank(left) - rank(right));
+  // A path that is not absolute equals none of ours.
+  if (sorted.some((one) => one.op === '=' && !isAbsolute(one))) return;
+  const narrowest = sorted.find(isAbsolute);
+  if (narrowest === undefined) throw new Error('a LIKE pattern of path or directory has to begin with /');
+  const value = String(narrowest.value);
+  const isPath = narrowest.column === 'path';
+  if (narrowest.op === '=') {
     if (isPath) yield { path: value, directory: directoryOf(value) };
     else yield* children(system, value);
     return;
@@ -126,8 +126,12 @@ function* eachCandidate(system: System, request: CollectRequest): Iterable<Candi
   }
 }
 
+function isAbsolute({ value }: Constraint): boolean {
+  return typeof value === 'string' && value.startsWith('/');
+}
+
 /** One constraint is enough to find the candidates, and the narrowest costs least; SQLite applies the others. */
-function rank(column: string, op: string): number {
+function rank({ column, op }: Constraint): number {
   return (column === 'path' ? 0 : 1) + (op === '=' ? 0 : 2);
 }
 

@@ -40,7 +40,7 @@ function readPackage(system: System, directory: string, entry: string): TableRow
   // Old distributions have a file where newer ones have a folder.
   const files = [`${path}/METADATA`, `${path}/PKG-INFO`, path];
   for (const file of files) {
-    const text = system.text(file, METADATA_BYTES);
+    const text = system.head(file, METADATA_BYTES);
     const metadata = text === undefined ? undefined : parsePythonMetadata(text);
     if (metadata !== undefined) return { ...metadata, uid: system.stat(path)?.uid, path, directory };
   }

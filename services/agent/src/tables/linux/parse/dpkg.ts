@@ -36,36 +36,77 @@ export interface DebPackage {
   readonly priority: string;
 }
 
-const WANTED = /^(Package|Version|Source|Installed-Size|Architecture|Status|Maintainer|Section|Priority): ?(.*)$/gm;
+const FIELDS = {
+  name: 'Package',
+  version: 'Version',
+  source: 'Source',
+  size: 'Installed-Size',
+  arch: 'Architecture',
+  status: 'Status',
+  maintainer: 'Maintainer',
+  section: 'Section',
+  priority: 'Priority',
+} as const;
 
 /**
- * The status file is megabytes of descriptions and file hashes, so only the wanted lines are looked at. Packages that are known but
- * have no version were never installed.
+ * The status file is megabytes of descriptions and file hashes, so it is not split in lines: the wanted fields are looked up from
+ * one package to the next. Packages that are known but have no version were never installed.
  */
 export function* parseDpkgStatus(text: string): Iterable<DebPackage> {
+  const scans = Object.values(FIELDS).map((field) => new FieldScan(text, field));
   for (let start = 0; start < text.length;) {
     const gap = text.indexOf('\n\n', start);
     const end = gap < 0 ? text.length : gap;
-    const fields: Record<string, string> = {};
-    for (const [, name = '', value = ''] of text.slice(start, end).matchAll(WANTED)) fields[name] = value.trim();
+    const values = new Map(scans.map((scan) => [scan.field, scan.within(start, end)]));
     start = end + 2;
-    if (fields['Package'] === undefined || fields['Version'] === undefined) continue;
-    yield toPackage(fields['Package'], fields['Version'], fields);
+    const name = values.get(FIELDS.name);
+    const version = values.get(FIELDS.version);
+    if (name !== undefined && version !== undefined) yield toPackage(name, version, values);
   }
 }
 
-function toPackage(name: string, version: string, fields: Readonly<Record<string, string>>): DebPackage {
-  const size = fields['Installed-Size'];
+/** Finds one field in one paragraph after the other; where it is next is remembered, so that the text is searched once. */
+class FieldScan {
+  readonly field: string;
+  readonly #text: string;
+  readonly #marker: string;
+  #next: number;
+
+  constructor(text: string, field: string) {
+    this.field = field;
+    this.#text = text;
+    this.#marker = `\n${field}:`;
+    // The first line of the text has no line break before it; -1 is where that would be.
+    this.#next = -1;
+    if (!text.startsWith(`${field}:`)) this.#advance();
+  }
+
+  within(start: number, end: number): string | undefined {
+    while (this.#next < start - 1) this.#advance();
+    if (this.#next >= end) return undefined;
+    const from = this.#next + this.#marker.length;
+    const lineEnd = this.#text.indexOf('\n', from);
+    return this.#text.slice(from, lineEnd < 0 || lineEnd > end ? end : lineEnd).trim();
+  }
+
+  #advance(): void {
+    const found = this.#text.indexOf(this.#marker, Math.max(0, this.#next + 1));
+    this.#next = found < 0 ? Infinity : found;
+  }
+}
+
+function toPackage(name: string, version: string, fields: ReadonlyMap<string, string | undefined>): DebPackage {
+  const size = fields.get(FIELDS.size);
   return {
     name,
     version,
-    source: fields['Source'] ?? '',
+    source: fields.get(FIELDS.source) ?? '',
     size: size === undefined ? undefined : Number(size),
-    arch: fields['Architecture'] ?? '',
+    arch: fields.get(FIELDS.arch) ?? '',
     revision: version.includes('-') ? version.slice(version.lastIndexOf('-') + 1) : '',
-    status: fields['Status'] ?? '',
-    maintainer: fields['Maintainer'] ?? '',
-    section: fields['Section'] ?? '',
-    priority: fields['Priority'] ?? '',
+    status: fields.get(FIELDS.status) ?? '',
+    maintainer: fields.get(FIELDS.maintainer) ?? '',
+    section: fields.get(FIELDS.section) ?? '',
+    priority: fields.get(FIELDS.priority) ?? '',
   };
 }

@@ -1,0 +1,30 @@
+import { describe, expect, it } from '@jest/globals';
+import { directoryOf, likeMatcher } from './path_patterns.js';
+
+describe('patterns of paths', () => {
+  it.each([
+    ['%', 'anything', true],
+    ['%', '', true],
+    ['a%c', 'abbc', true],
+    ['a%c', 'abbd', false],
+    ['A_c', 'abC', true],
+    ['a_c', 'ac', false],
+    ['%.conf', 'x.conf.conf', true],
+    ['%.conf', 'x.conf~', false],
+    ['a%b%c', 'a-b-b-c', true],
+    ['_', '😀', true],
+    ['', 'x', false],
+  ])('%s against %s', (pattern, name, expected) => {
+    expect(likeMatcher(pattern)(name)).toBe(expected);
+  });
+
+  it('does not take for ever on patterns made for it', () => {
+    const started = performance.now();
+    expect(likeMatcher('%a'.repeat(100) + 'b')('a'.repeat(255))).toBe(false);
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+
+  it('finds the folder of a path', () => {
+    expect(['/a/b', '/a', '/', '/a/b/'].map(directoryOf)).toEqual(['/a', '/', '/', '/a']);
+  });
+});

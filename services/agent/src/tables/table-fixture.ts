@@ -1,0 +1,44 @@
+import { decodeRows, type SqlValue } from '@muster/protocol';
+import { createSqlEngine, type ExecuteResult, type SqlEngine, TABLES } from '@muster/tables';
+import { platformTables } from './index.js';
+
+/** Rows of a statement by column name, for tests. */
+export interface Answer {
+  readonly result: ExecuteResult;
+  readonly rows: Record<string, SqlValue>[];
+}
+
+/** Asks the tables of Linux as the agent does, on this machine or in a copied tree. */
+export class LinuxTables {
+  readonly #engine: SqlEngine;
+
+  constructor(engine: SqlEngine) {
+    this.#engine = engine;
+  }
+
+  static async open(root = '/'): Promise<LinuxTables> {
+    const { provider } = platformTables('linux', { root });
+    return new LinuxTables(await createSqlEngine({ tables: TABLES, provider, platform: 'linux' }));
+  }
+
+  ask(sql: string, limits: { ms?: number } = {}): Answer {
+    let names: string[] = [];
+    const rows: Record<string, SqlValue>[] = [];
+    const result = this.#engine.execute(sql, {
+      onColumns: (columns) => {
+        names = columns.map((column) => column.name);
+      },
+      onRows: (chunk) => {
+        for (const row of decodeRows(chunk, names.length)) {
+          rows.push(Object.fromEntries(names.map((name, index) => [name, row[index] ?? null])));
+        }
+      },
+      limits: { ms: 60_000, rows: 1_000_000, bytes: 256 * 1024 * 1024, ...limits },
+    });
+    return { result, rows };
+  }
+
+  close(): void {
+    this.#engine.close();
+  }
+}
