@@ -1,0 +1,93 @@
+/** One event of a query's stream, as the API sends it. */
+export interface QueryEvent {
+  readonly event: string;
+  readonly seq: number;
+  readonly [member: string]: unknown;
+}
+
+export interface QueryView {
+  readonly id: string;
+  readonly state: string;
+  readonly ledger: Readonly<Record<string, number>>;
+  readonly columns: readonly string[];
+  readonly truncated?: string;
+}
+
+export interface GroupView {
+  readonly endpoints: number;
+  readonly copies: number;
+  readonly values: readonly unknown[];
+}
+
+export interface MissingEndpoint {
+  readonly agentId: string;
+  readonly outcome: string;
+  readonly code: string;
+}
+
+/** The REST API as an integrator sees it: fetch and a token. */
+export class ApiClient {
+  readonly url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.url = url;
+    this.#token = token;
+  }
+
+  fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json', ...init.headers };
+    return fetch(`${this.url}${path}`, { ...init, headers });
+  }
+
+  async get<T>(path: string): Promise<T> {
+    const response = await this.fetch(path);
+    if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+
+  async start(body: Readonly<Record<string, unknown>>): Promise<QueryView> {
+    const response = await this.fetch('/v1/queries', { method: 'POST', body: JSON.stringify(body) });
+    if (response.status !== 201) throw new Error(`POST /v1/queries: ${response.status} ${await response.text()}`);
+    return (await response.json()) as QueryView;
+  }
+
+  /** The events of a query from the beginning to its end. */
+  async *events(id: string): AsyncGenerator<QueryEvent> {
+    const response = await this.fetch(`/v1/queries/${id}/events`, { headers: { accept: 'application/x-ndjson' } });
+    if (response.body === null) throw new Error('no body');
+    let rest = '';
+    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+      const lines = (rest + Buffer.from(chunk).toString('utf8')).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) if (line !== '') yield JSON.parse(line) as QueryEvent;
+    }
+  }
+
+  /** Starts a query and follows it to its end; every ledger on the way is handed to `onLedger`. */
+  async run(body: Readonly<Record<string, unknown>>, onLedger: (ledger: QueryView['ledger']) => void = () => undefined): Promise<QueryView> {
+    const { id } = await this.start(body);
+    return this.follow(id, onLedger);
+  }
+
+  async follow(id: string, onLedger: (ledger: QueryView['ledger']) => void = () => undefined): Promise<QueryView> {
+    for await (const event of this.events(id)) {
+      if (event.event === 'progress') onLedger(event['ledger'] as QueryView['ledger']);
+      if (event.event === 'ended') return event['query'] as QueryView;
+    }
+    throw new Error(`the stream of ${id} closed before the query ended`);
+  }
+
+  /** All items of a paged list. */
+  async all<T>(path: string): Promise<T[]> {
+    const items: T[] = [];
+    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+      const separator: string = path.includes('?') ? '&' : '?';
+      const suffix: string = cursor === '' ? '' : `${separator}cursor=${encodeURIComponent(cursor)}`;
+      const page: { items: T[]; nextCursor?: string } = await this.get(path + suffix);
+      items.push(...page.items);
+      cursor = page.nextCursor ?? undefined;
+    }
+    return items;
+  }
+}
