@@ -1,1 +1,1 @@
-export { platformTables, type PlatformTables } from './tables/index.js';
+export {};
