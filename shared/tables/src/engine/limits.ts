@@ -1,4 +1,4 @@
-import { DEFAULT_BUDGET, LIMITS } from '@muster/protocol';
+import { DEFAULT_BUDGET, LIMITS } from '@muster/protocol/limits';
 import type { SqliteModule } from './sqlite-module.js';
 
 /** What one statement may spend; whichever is reached first ends it. */

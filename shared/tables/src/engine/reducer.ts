@@ -1,4 +1,4 @@
-import { LIMITS } from '@muster/protocol';
+import { LIMITS } from '@muster/protocol/limits';
 import { GuardedDatabase, type RunFailure } from './guarded-database.js';
 import { DEFAULT_LIMITS, type StatementLimits } from './limits.js';
 import { RowBinder } from './row-binder.js';

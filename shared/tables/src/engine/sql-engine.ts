@@ -1,4 +1,4 @@
-import { LIMITS } from '@muster/protocol';
+import { LIMITS } from '@muster/protocol/limits';
 import type { TableSpec } from '../schema/table-spec.js';
 import type { TableProvider } from './collect.js';
 import { GuardedDatabase, type RunOptions, type RunResult } from './guarded-database.js';

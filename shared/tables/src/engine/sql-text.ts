@@ -1,4 +1,4 @@
-import { LIMITS } from '@muster/protocol';
+import { LIMITS } from '@muster/protocol/limits';
 
 /** Why a statement was refused before it ran. */
 export type CompileFailureCode =
