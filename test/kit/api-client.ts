@@ -65,7 +65,10 @@ export class ApiClient {
   }
 
   /** Starts a query and follows it to its end; every ledger on the way is handed to `onLedger`. */
-  async run(body: Readonly<Record<string, unknown>>, onLedger: (ledger: QueryView['ledger']) => void = () => undefined): Promise<QueryView> {
+  async run(
+    body: Readonly<Record<string, unknown>>,
+    onLedger: (ledger: QueryView['ledger']) => void = () => undefined,
+  ): Promise<QueryView> {
     const { id } = await this.start(body);
     return this.follow(id, onLedger);
   }
@@ -81,7 +84,7 @@ export class ApiClient {
   /** All items of a paged list. */
   async all<T>(path: string): Promise<T[]> {
     const items: T[] = [];
-    for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+    for (let cursor: string | undefined = ''; cursor !== undefined;) {
       const separator: string = path.includes('?') ? '&' : '?';
       const suffix: string = cursor === '' ? '' : `${separator}cursor=${encodeURIComponent(cursor)}`;
       const page: { items: T[]; nextCursor?: string } = await this.get(path + suffix);

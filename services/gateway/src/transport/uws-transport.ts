@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from 'node:net';
 import type * as Uws from 'uWebSockets.js';
 import {
   clientAddress,
@@ -18,6 +19,7 @@ interface UserData<Ticket> {
 }
 
 const DROPPED = 2;
+const PORT_ATTEMPTS = 5;
 
 /** Per connection this is all that our side keeps, besides what the caller's ticket holds. */
 class UwsConnection implements Connection {
@@ -97,18 +99,18 @@ export class UwsTransport<Ticket> implements Transport {
     this.#app.any('/*', (res, req) => this.#http(res, req, handlers));
   }
 
-  listen(): Promise<number> {
+  async listen(): Promise<number> {
     const { host, port } = this.#options;
-    return new Promise((resolve, reject) => {
-      this.#app.listen(host, port, (socket) => {
-        if (socket === false) {
-          reject(new Error(`cannot listen on ${host}:${port}`));
-          return;
-        }
-        this.#listening = socket;
-        resolve(this.#uws.us_socket_local_port(socket as unknown as Uws.us_socket));
-      });
-    });
+    if (port !== 0) return this.#listenOn(port);
+    // Not 0 itself: only for a port that is named does uWebSockets set SO_REUSEADDR, without which a gateway that was killed cannot have its
+    // port again for a minute. The port may be taken between being found and being bound, so it is tried more than once.
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#listenOn(await freePort(host));
+      } catch (error) {
+        if (attempt === PORT_ATTEMPTS) throw error;
+      }
+    }
   }
 
   stopListening(): void {
@@ -125,6 +127,20 @@ export class UwsTransport<Ticket> implements Transport {
 
   publish(topic: string, frame: Uint8Array): void {
     this.#app.publish(topic, frame, true, false);
+  }
+
+  #listenOn(port: number): Promise<number> {
+    const { host } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#app.listen(host, port, (socket) => {
+        if (socket === false) {
+          reject(new Error(`cannot listen on ${host}:${port}`));
+          return;
+        }
+        this.#listening = socket;
+        resolve(port);
+      });
+    });
   }
 
   async #upgrade(
@@ -207,6 +223,17 @@ async function decide<Ticket>(
   } catch {
     return { kind: 'refuse', reply: FAILED };
   }
+}
+
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, host, () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 function watchAbort(res: Uws.HttpResponse): () => boolean {

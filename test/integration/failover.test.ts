@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ledgerBalances, type Ledger } from '@muster/protocol';
+import type { MissingEndpoint, QueryView } from '../kit/api-client.js';
+import { startHaproxy, type LoadBalancer } from '../kit/haproxy.js';
+import { openLab, type Lab } from '../kit/lab.js';
+import { Fleet } from '../simulator/index.js';
+
+const AGENTS = 400;
+const SQL = 'SELECT hostname FROM system_info';
+
+/** Sessions that a gateway says it holds. */
+async function liveSessions(healthUrl: string | undefined): Promise<number> {
+  const text = await (await fetch(`${healthUrl}/metrics`)).text();
+  return Number(/^muster_gateway_live_sessions (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
+}
+
+async function eventually(what: string, holds: () => Promise<boolean>, withinMs: number): Promise<void> {
+  const untilMs = performance.now() + withinMs;
+  while (!(await holds())) {
+    if (performance.now() > untilMs) throw new Error(`${what}: not within ${withinMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const sum = (ledger: QueryView['ledger'], ...outcomes: string[]): number =>
+  outcomes.reduce((total, outcome) => total + (ledger[outcome] ?? 0), 0);
+
+describe('two gateways behind HAProxy', () => {
+  let lab: Lab;
+  let balancer: LoadBalancer;
+  let fleet: Fleet;
+
+  const gateway = (i: number) => {
+    const one = lab.stack.gateways[i];
+    if (one === undefined) throw new Error(`no gateway ${i}`);
+    return one;
+  };
+  const host = (i: number): string => gateway(i).url.replace('ws://', '');
+
+  beforeAll(async () => {
+    lab = await openLab({
+      gateways: 2,
+      restart: true,
+      env: { gateway: { MUSTER_GATEWAY_LEASE: '5s', MUSTER_TRUSTED_PROXIES: '127.0.0.1' } },
+    });
+    balancer = await startHaproxy([host(0), host(1)]);
+    fleet = new Fleet({
+      gateways: [`ws://${balancer.address}`],
+      org: lab.stack.org,
+      enrolSecret: lab.stack.enrollSecret,
+      agents: AGENTS,
+      behaviour: { slow: 0.5 },
+      slowMs: 3_000,
+    });
+    await fleet.start();
+    await fleet.waitFor(() => fleet.count('ready') === AGENTS);
+  }, 120_000);
+  afterAll(async () => {
+    await fleet.stop();
+    await balancer.stop();
+    await lab.close();
+  });
+
+  it('share the fleet, and one query reaches all of it', async () => {
+    const held = await Promise.all([0, 1].map((i) => liveSessions(gateway(i).healthUrl)));
+    expect(sum({ a: held[0] ?? 0, b: held[1] ?? 0 }, 'a', 'b')).toBe(AGENTS);
+    expect(Math.min(...held)).toBeGreaterThan(AGENTS / 4);
+    const ended = await lab.api.run({ sql: SQL, timeout: '30s' });
+    expect(ended.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS, waiting: 0 });
+  }, 60_000);
+
+  it('one of them killed in mid-query: nobody is lost from the ledger, and the next query counts all of them once', async () => {
+    const { id } = await lab.api.start({ sql: SQL, mode: 'group', timeout: '30s' });
+    let killedAtMs = 0;
+    const ended = await lab.api.follow(id, (ledger) => {
+      expect(ledgerBalances(ledger as Ledger)).toBe(true);
+      if (killedAtMs > 0 || ledger['targeted'] !== AGENTS) return;
+      killedAtMs = performance.now();
+      gateway(0).signal('SIGKILL');
+    });
+    expect(killedAtMs).toBeGreaterThan(0);
+    // Those that came back in time were asked again by the other gateway; the rest is unreachable, and named.
+    expect(ended.ledger).toMatchObject({ targeted: AGENTS, waiting: 0 });
+    expect(sum(ended.ledger, 'answered', 'unreachable', 'disconnected')).toBe(AGENTS);
+    const missing = await lab.api.all<MissingEndpoint>(`/v1/queries/${id}/endpoints?limit=1000`);
+    expect(missing).toHaveLength(sum(ended.ledger, 'unreachable', 'disconnected'));
+    const groups = await lab.api.all<{ endpoints: number }>(`/v1/queries/${id}/rows?limit=1000`);
+    expect(groups.reduce((total, { endpoints }) => total + endpoints, 0)).toBe(ended.ledger['answered']);
+
+    await fleet.waitFor(() => fleet.count('ready') === AGENTS);
+    expect(performance.now() - killedAtMs).toBeLessThan(30_000);
+    const next = await lab.api.run({ sql: SQL, timeout: '30s' });
+    expect(next.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
+  }, 90_000);
+
+  it('one of them frozen past its lease: it is fenced when it resumes, counts nobody and closes its old sockets', async () => {
+    await eventually(
+      'the killed gateway is back',
+      async () => (await fetch(`http://${host(0)}/readyz`).catch(() => undefined))?.status === 200,
+      20_000,
+    );
+    await eventually('a balanced fleet', async () => (await liveSessions(gateway(1).healthUrl)) > 0, 10_000);
+    const frozen = gateway(1);
+    const before = await liveSessions(frozen.healthUrl);
+    expect(before).toBeGreaterThan(0);
+    frozen.signal('SIGSTOP');
+    // HAProxy notices after three seconds and cuts its sessions; the agents come back through the other gateway.
+    await eventually(
+      'all agents on the other gateway',
+      async () => (await liveSessions(gateway(0).healthUrl)) === AGENTS,
+      30_000,
+    );
+    const during = await lab.api.run({ sql: SQL, mode: 'group', timeout: '20s' });
+    expect(during.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    frozen.signal('SIGCONT');
+    await eventually(
+      'no session on the fenced gateway',
+      async () => (await liveSessions(frozen.healthUrl)) === 0,
+      10_000,
+    );
+    const after = await lab.api.run({ sql: SQL, mode: 'group', timeout: '20s' });
+    expect(after.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
+    const groups = await lab.api.all<{ endpoints: number }>(`/v1/queries/${after.id}/rows?limit=1000`);
+    expect(groups.reduce((total, { endpoints }) => total + endpoints, 0)).toBe(AGENTS);
+  }, 120_000);
+
+  it('Redis emptied: live queries go on, and the registry is filled again', async () => {
+    await lab.brokers.redis.kill9();
+    const without = await lab.api.run({ sql: SQL, timeout: '20s' });
+    expect(without.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
+    await lab.brokers.redis.restart();
+    await eventually(
+      'all agents are listed as live again',
+      async () => (await lab.api.all(`/v1/agents?selector=mode%3Dlive&limit=500`)).length === AGENTS,
+      30_000,
+    );
+  }, 90_000);
+
+  it('a query whose owner is killed ends as interrupted, with what was gathered, and its viewers are told', async () => {
+    const { id } = await lab.api.start({ sql: SQL, mode: 'group', timeout: '60s' });
+    const owner = lab.stack.queries[0];
+    let killed = false;
+    const ended = await lab.api.follow(id, (ledger) => {
+      if (killed || (ledger['answered'] ?? 0) === 0) return;
+      killed = true;
+      owner?.signal('SIGKILL');
+    });
+    expect(ended.state).toBe('interrupted');
+    expect(ledgerBalances(ended.ledger as unknown as Ledger)).toBe(true);
+    expect(ended.ledger['answered']).toBeGreaterThan(0);
+    await eventually(
+      'a query service is back',
+      async () =>
+        (await lab.api.fetch('/v1/queries', { method: 'POST', body: JSON.stringify({ sql: SQL }) })).status === 201,
+      20_000,
+    );
+  }, 90_000);
+});
