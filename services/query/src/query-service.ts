@@ -109,7 +109,7 @@ export function createQueryService({
       ['sql compiler', compiler],
       ['directory', directory],
       ['query records', records],
-      ['reductions', { stop: () => reductions.stop() }],
+      ['reductions', reductions],
       ['gateway watch', watch],
       ['owner beats', beats],
       [

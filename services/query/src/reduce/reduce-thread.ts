@@ -1,12 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import type { CompileFailure, ReduceShape, StatementLimits } from '@muster/tables';
 
-export interface ReduceSetup {
-  readonly shape: ReduceShape;
-  readonly heapBytes: number;
-}
-
 export type ReduceRequest =
+  /** Always the first one. */
+  | { readonly t: 'open'; readonly shape: ReduceShape; readonly heapBytes: number }
   | {
       readonly t: 'answers';
       readonly block: Uint8Array;
@@ -21,18 +18,14 @@ export type ReduceReply =
   | { readonly t: 'refused'; readonly failure: CompileFailure }
   | { readonly t: 'failed'; readonly message: string };
 
-/** The thread of one reduction: one request at a time, each with one reply. */
+/** The thread of one reduction: one request at a time, each with one reply. It loads its engine as soon as it is made. */
 export class ReduceThread {
   readonly #worker: Worker;
   #settle: ((reply: ReduceReply) => void) | undefined;
   #end: ReduceReply | undefined;
 
-  constructor(setup: ReduceSetup) {
-    this.#worker = new Worker(new URL('./reduce-worker.js', import.meta.url), {
-      name: 'reduce',
-      workerData: setup,
-      resourceLimits: { maxOldGenerationSizeMb: Math.ceil((setup.heapBytes * 2) / 2 ** 20) },
-    });
+  constructor() {
+    this.#worker = new Worker(new URL('./reduce-worker.js', import.meta.url), { name: 'reduce' });
     this.#worker.on('message', (reply: ReduceReply) => this.#reply(reply));
     this.#worker.on('error', (error) => this.#finish(error.message));
     this.#worker.on('exit', () => this.#finish('the reduce step was ended'));
@@ -43,11 +36,16 @@ export class ReduceThread {
     if (this.#end !== undefined) return Promise.resolve(this.#end);
     return new Promise((resolve) => {
       this.#settle = resolve;
-      if (request.t === 'run') return this.#worker.postMessage(request);
+      if (!('block' in request)) return this.#worker.postMessage(request);
       // A copy that is given away: posting a view would clone the whole buffer behind it.
       const block = request.block.slice();
       this.#worker.postMessage({ ...request, block }, [block.buffer as ArrayBuffer]);
     });
+  }
+
+  /** Whether it can still be asked. */
+  get alive(): boolean {
+    return this.#end === undefined;
   }
 
   /** Ends the thread, whatever it is doing. */

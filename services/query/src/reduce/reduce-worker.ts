@@ -1,7 +1,7 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { readAnswerBlock, readGroupBlock } from '@muster/protocol';
 import { createReducer, type Reducer } from '@muster/tables';
-import type { ReduceReply, ReduceRequest, ReduceSetup } from './reduce-thread.js';
+import type { ReduceReply, ReduceRequest } from './reduce-thread.js';
 
 /**
  * One reduction in a thread of its own: takes a query's blocks in the order of its result stream, then runs one statement over them.
@@ -15,7 +15,7 @@ class Reduction {
     this.#reducer = reducer;
   }
 
-  answer(request: ReduceRequest): ReduceReply {
+  answer(request: Exclude<ReduceRequest, { t: 'open' }>): ReduceReply {
     switch (request.t) {
       case 'answers': {
         const names = new Map(request.names.map(([num, agentId, host]) => [num, { agentId, host }]));
@@ -51,15 +51,20 @@ class Reduction {
 
 if (parentPort !== null) {
   const port = parentPort;
-  const { shape, heapBytes } = workerData as ReduceSetup;
-  const reduction = new Reduction(await createReducer({ ...shape, heapBytes }));
-  port.on('message', (request: ReduceRequest) => {
-    let reply: ReduceReply;
-    try {
-      reply = reduction.answer(request);
-    } catch (error) {
-      reply = { t: 'failed', message: error instanceof Error ? error.message : String(error) };
+  // Loads the engine before it is needed; a spare thread waits ready. SQLite's heap limit can only be lowered later, so it starts high.
+  (await createReducer({ mode: 'group', columns: [], heapBytes: 2 ** 31 - 1 })).close();
+  let reduction: Reduction | undefined;
+  const answer = async (request: ReduceRequest): Promise<ReduceReply> => {
+    if (request.t === 'open') {
+      reduction = new Reduction(await createReducer({ ...request.shape, heapBytes: request.heapBytes }));
+      return { t: 'taken' };
     }
-    port.postMessage(reply, reply.t === 'reduced' ? [reply.rows.buffer] : []);
+    return reduction === undefined ? { t: 'failed', message: 'the reduction is not open' } : reduction.answer(request);
+  };
+  port.on('message', (request: ReduceRequest) => {
+    answer(request).then(
+      (reply) => port.postMessage(reply, reply.t === 'reduced' ? [reply.rows.buffer] : []),
+      (error: unknown) => port.postMessage({ t: 'failed', message: String(error) } satisfies ReduceReply),
+    );
   });
 }

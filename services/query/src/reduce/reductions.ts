@@ -55,6 +55,8 @@ export class Reductions {
   readonly #threads = new Set<ReduceThread>();
   readonly #queue: (() => void)[] = [];
   #active = 0;
+  #spare: ReduceThread | undefined;
+  #stopped = false;
 
   constructor(options: ReductionsOptions) {
     this.#options = options;
@@ -68,11 +70,7 @@ export class Reductions {
     await this.#enter();
     const { clock, metrics, limits } = this.#options;
     const startedMs = clock.monotonic();
-    const thread = new ReduceThread({
-      shape: { mode: query.mode, columns: query.columns },
-      heapBytes: limits.heapBytes,
-    });
-    this.#threads.add(thread);
+    const thread = this.#takeThread();
     const over = new AbortController();
     const timer = clock.setTimeout(() => {
       over.abort();
@@ -88,8 +86,8 @@ export class Reductions {
     } finally {
       clock.clear(timer);
       metrics.duration.observe((clock.monotonic() - startedMs) / 1_000);
-      this.#threads.delete(thread);
       this.#leave();
+      this.#threads.delete(thread);
       await thread.stop('done');
     }
   }
@@ -105,11 +103,33 @@ export class Reductions {
     }
   }
 
+  /** Makes a thread ready for the first reduction. */
+  start(): void {
+    this.#spare = this.#spawn();
+  }
+
   async stop(): Promise<void> {
+    this.#stopped = true;
     await Promise.all([...this.#threads].map((thread) => thread.stop('the query service is stopping')));
   }
 
+  /** Loading the engine takes longer than most statements, so one thread always waits for the next. */
+  #takeThread(): ReduceThread {
+    const spare = this.#spare?.alive ? this.#spare : this.#spawn();
+    this.#spare = this.#stopped ? undefined : this.#spawn();
+    return spare;
+  }
+
+  #spawn(): ReduceThread {
+    const thread = new ReduceThread();
+    this.#threads.add(thread);
+    return thread;
+  }
+
   async #run(thread: ReduceThread, query: QueryRecord, sql: string, signal: AbortSignal): Promise<ReduceReply> {
+    const { heapBytes } = this.#options.limits;
+    const opened = await thread.ask({ t: 'open', shape: { mode: query.mode, columns: query.columns }, heapBytes });
+    if (opened.t !== 'taken') return opened;
     for await (const { event } of readResults(this.#options.log, query, signal)) {
       const request = this.#requestFor(event);
       if (request === undefined) continue;

@@ -1,0 +1,252 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { QueryRecord, QueryRequest, ResultEvent, StartQuery } from '@muster/protocol';
+import { ServiceLab, type RunningService } from './testing/service-lab.js';
+
+let lab: ServiceLab;
+beforeAll(async () => {
+  lab = await ServiceLab.open();
+});
+afterEach(async () => {
+  await lab.stopServices();
+  await lab.dropGateways();
+});
+afterAll(() => lab.close());
+
+const ofKind = <T extends ResultEvent['t']>(events: ResultEvent[], kind: T) =>
+  events.filter((event): event is ResultEvent & { t: T } => event.t === kind);
+const askOf = (
+  query: QueryRecord,
+  request: { t: 'cancel' } | { t: 'adopt' } | { t: 'reduce'; sql: string },
+): QueryRequest =>
+  ({ ...request, org: query.org, id: query.id, ...(request.t === 'cancel' ? { by: 'op' } : {}) }) as QueryRequest;
+/** The gateway hears a start before the API hears the reply, or a moment later; then it can answer. */
+async function heard(gateway: { starts: readonly unknown[] }): Promise<void> {
+  while (gateway.starts.length === 0) await lab.broker.bus.flush();
+}
+
+describe('what is refused before anybody is asked', () => {
+  const cases: [what: string, change: Partial<StartQuery>, code: string, details: object][] = [
+    [
+      'wrong sql',
+      { sql: 'SELECT name FROM\n  deb_packages WHERE nope = 1' },
+      'sql_error',
+      { line: 2, column: 22, offset: 38 },
+    ],
+    ['no select', { sql: 'DELETE FROM deb_packages' }, 'sql_not_select', {}],
+    ['two statements', { sql: 'SELECT 1; SELECT 2' }, 'sql_many_statements', { offset: 10 }],
+    ['an unknown table', { sql: 'SELECT * FROM secrets' }, 'sql_error', { offset: 14 }],
+    ['file without a path', { sql: 'SELECT * FROM file' }, 'sql_missing_constraint', {}],
+    ['too much sql', { sql: `SELECT '${'x'.repeat(70_000)}'` }, 'sql_too_long', {}],
+    ['a wrong reduce', { reduce: 'SELECT nope FROM rows' }, 'sql_error', { field: 'reduce' }],
+    ['a bad selector', { selector: 'os=linux,,' }, 'bad_selector', { field: 'selector', offset: 9 }],
+    ['a bad bound', { bound: 'env in (' }, 'bad_selector', { field: 'bound' }],
+    ['a timeout of 0', { timeoutMs: 0 }, 'bad_timeout', { minMs: 1_000, maxMs: 600_000 }],
+    ['a timeout of a year', { timeoutMs: 31_536_000_000 }, 'bad_timeout', {}],
+    ['an unknown mode', { mode: 'other' as 'raw' }, 'bad_request', {}],
+  ];
+
+  test('each fault has its code and place, from start and from compile', async () => {
+    await lab.startService();
+    for (const [what, change, code, details] of cases) {
+      const question = lab.question(change);
+      for (const request of [question, { ...question, t: 'compile' as const }]) {
+        const reply = await lab.ask(request);
+        expect([what, reply]).toEqual([what, expect.objectContaining({ t: 'problem', code })]);
+        expect(reply).toMatchObject({ details });
+      }
+    }
+    const { t: _, ...question } = lab.question({ sql: 'SELECT name, version AS v FROM deb_packages, os_version' });
+    expect(await lab.ask({ ...question, t: 'compile' })).toMatchObject({
+      ...{ t: 'problem', code: 'sql_error' },
+    });
+    const fine = lab.question({ sql: 'SELECT p.name, p.version AS v FROM deb_packages p, os_version' });
+    expect(await lab.ask({ ...fine, t: 'compile' })).toEqual({
+      ...{ t: 'compiled', columns: ['name', 'v'], tables: ['deb_packages', 'os_version'] },
+    });
+  });
+
+  test('more queries than an operator or an org may run', async () => {
+    await lab.startService({ MUSTER_QUERY_PER_OPERATOR: '2', MUSTER_QUERY_PER_ORG: '3' });
+    await lab.startService({ MUSTER_QUERY_PER_OPERATOR: '2', MUSTER_QUERY_PER_ORG: '3' });
+    await lab.gateway([1]);
+    const refused = (scope: string) => ({ t: 'problem', code: 'too_many_queries', details: { scope } });
+    const first = await lab.start();
+    await lab.start();
+    // Whichever service is asked, once it has seen what the other started.
+    let reply = await lab.ask(lab.question());
+    if (reply.t === 'started') reply = await lab.ask(lab.question());
+    expect(reply).toMatchObject(refused('operator'));
+    await lab.start({ operator: 'other' });
+    expect(await lab.ask(lab.question({ operator: 'third' }))).toMatchObject(refused('org'));
+    await lab.ask(askOf(first, { t: 'cancel' }));
+    await lab.ended(first);
+  });
+});
+
+describe('one query', () => {
+  test('is asked, answered, merged, reduced and kept', async () => {
+    await lab.startService();
+    const gateway = await lab.gateway([1, 2, 3, 4, 5, 6]);
+    const query = await lab.start({
+      reduce: 'SELECT sum(endpoints) AS n FROM rows',
+      selector: 'os=linux',
+      bound: 'env=prod',
+    });
+    await heard(gateway);
+    expect(gateway.starts[0]).toMatchObject({ selector: 'os=linux,env=prod', columns: ['name'], mode: 'group' });
+    gateway.answer(1, 2, 3, 4, 5, 6);
+    const events = await lab.eventsUntilEnd(query);
+    expect(events[0]).toMatchObject({ t: 'started', record: { id: query.id } });
+    expect(ofKind(events, 'reduced')).toEqual([{ t: 'reduced', columns: ['n'], rows: [[6]], truncated: false }]);
+    expect(events.at(-1)).toMatchObject({
+      record: { state: 'complete', rows: 5, ledger: { targeted: 6, answered: 6 } },
+    });
+    expect(
+      await lab.ask(askOf(query, { t: 'reduce', sql: 'SELECT name, endpoints FROM rows ORDER BY 1 DESC LIMIT 1' })),
+    ).toEqual({
+      ...{ t: 'reduced', columns: ['name', 'endpoints'], rows: [['package-4', 1]], truncated: false },
+    });
+    expect(await lab.ask(askOf(query, { t: 'reduce', sql: 'SELECT nope FROM rows' }))).toMatchObject({
+      code: 'sql_error',
+    });
+    const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n';
+    expect(await lab.ask(askOf(query, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'conflict' });
+    expect(endless).toMatch(/RECURSIVE/);
+  });
+
+  test('can be reduced while it runs, over raw rows with their endpoint', async () => {
+    await lab.startService();
+    const gateway = await lab.gateway([1, 2, 3]);
+    const query = await lab.start({ mode: 'raw' });
+    await heard(gateway);
+    gateway.answer(1, 2);
+    const sql = 'SELECT agent_id, name FROM rows ORDER BY name';
+    let reply = await lab.ask(askOf(query, { t: 'reduce', sql }));
+    while (reply.t === 'reduced' && reply.rows.length === 0) reply = await lab.ask(askOf(query, { t: 'reduce', sql }));
+    // These endpoints never enrolled, so all that is known of them is their number.
+    expect(reply).toMatchObject({
+      rows: [
+        ['#1', 'package-1'],
+        ['#2', 'package-2'],
+      ],
+    });
+    gateway.empty(3);
+    expect(await lab.ended(query)).toMatchObject({ ledger: { answered: 2, empty: 1 } });
+  });
+
+  test('a reduce statement that never ends is ended, and the service lives on', async () => {
+    await lab.startService({ MUSTER_QUERY_REDUCE_TIMEOUT: '500ms' });
+    const query = await lab.start();
+    await lab.ended(query);
+    const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n';
+    expect(await lab.ask(askOf(query, { t: 'reduce', sql: endless }))).toMatchObject({ code: 'reduce_failed' });
+    expect(await lab.ask(askOf(query, { t: 'reduce', sql: 'SELECT 1' }))).toMatchObject({ rows: [[1]] });
+  });
+
+  test('is cancelled by whichever service is asked', async () => {
+    await Promise.all([lab.startService(), lab.startService()]);
+    const gateway = await lab.gateway([1, 2]);
+    for (let i = 0; i < 6; i += 1) {
+      const query = await lab.start();
+      expect(await lab.ask(askOf(query, { t: 'cancel' }))).toEqual({ t: 'cancelled' });
+      expect(await lab.ended(query)).toMatchObject({ state: 'cancelled', ledger: { waiting: 0 } });
+    }
+    while (gateway.stops.length < 6) await lab.broker.bus.flush();
+    const unknown = { ...(await lab.start()), id: 'q00000000000000000000000000' as QueryRecord['id'] };
+    expect(await lab.ask(askOf(unknown, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'not_found' });
+  });
+});
+
+describe('an owner that is gone', () => {
+  /** The service that owns the query, and those that do not. */
+  const ownerOf = (query: QueryRecord, services: RunningService[]): [RunningService, RunningService[]] => {
+    const owner = services.find((service) => service.ownerId === query.owner);
+    if (owner === undefined) throw new Error('nobody owns the query');
+    return [owner, services.filter((service) => service !== owner)];
+  };
+
+  test('has its queries ended by exactly one survivor, with what was gathered', async () => {
+    const services = await Promise.all([lab.startService(), lab.startService(), lab.startService()]);
+    const gateway = await lab.gateway([1, 2, 3]);
+    const query = await lab.start({ timeoutMs: 60_000 });
+    await heard(gateway);
+    gateway.answer(1, 2);
+    const [owner] = ownerOf(query, services);
+    while (ofKind(await lab.eventsKept(query), 'progress').at(-1)?.ledger.answered !== 2) await lab.broker.bus.flush();
+    owner.kill('SIGKILL');
+    expect(await lab.ended(query)).toMatchObject({
+      ...{ state: 'interrupted', rows: 2, ledger: { targeted: 3, answered: 2, timed_out: 1, waiting: 0 } },
+    });
+    while ((await lab.kept(query)).state === 'running') await lab.broker.bus.flush();
+    expect(ofKind(await lab.eventsKept(query), 'ended')).toHaveLength(1);
+    expect(gateway.stops.at(-1)).toMatchObject({ id: query.id, reason: 'interrupted' });
+  });
+
+  test('that was only frozen is fenced when it resumes', async () => {
+    const services = await Promise.all([lab.startService(), lab.startService()]);
+    const gateway = await lab.gateway([1, 2]);
+    const query = await lab.start({ timeoutMs: 60_000 });
+    await heard(gateway);
+    const [owner] = ownerOf(query, services);
+    owner.kill('SIGSTOP');
+    expect(await lab.ended(query)).toMatchObject({ state: 'interrupted' });
+    owner.kill('SIGCONT');
+    gateway.answer(1, 2);
+    while (gateway.stops.length < 2) await lab.broker.bus.flush();
+    const events = await lab.eventsKept(query);
+    expect(events.at(-1)?.t).toBe('ended');
+    expect(ofKind(events, 'ended')).toHaveLength(1);
+    expect(await lab.kept(query)).toMatchObject({ state: 'interrupted' });
+    // It is of use again.
+    const next = await lab.start();
+    await lab.ask(askOf(next, { t: 'cancel' }));
+    expect(await lab.ended(next)).toMatchObject({ state: 'cancelled' });
+  });
+
+  test('and was the only one: the next service that starts ends its queries', async () => {
+    const only = await lab.startService();
+    const gateway = await lab.gateway([1]);
+    const query = await lab.start({ timeoutMs: 60_000 });
+    await heard(gateway);
+    only.kill('SIGKILL');
+    await lab.startService();
+    expect(await lab.ended(query)).toMatchObject({ state: 'interrupted', ledger: { timed_out: 1 } });
+  });
+
+  test('is noticed at once by who asks to adopt its query', async () => {
+    const services = await Promise.all([lab.startService(), lab.startService()]);
+    await lab.gateway([1]);
+    const query = await lab.start({ timeoutMs: 60_000 });
+    expect(await lab.ask(askOf(query, { t: 'adopt' }))).toMatchObject({ t: 'problem', code: 'conflict' });
+    const [owner, [survivor]] = ownerOf(query, services);
+    owner.kill('SIGKILL');
+    await new Promise((resolve) => owner.child.once('exit', resolve));
+    const startedMs = Date.now();
+    while ((await lab.ask(askOf(query, { t: 'adopt' })).catch(() => undefined))?.t !== 'adopted') {
+      await lab.broker.bus.flush();
+    }
+    expect(await lab.ended(query)).toMatchObject({ state: 'interrupted' });
+    expect(Date.now() - startedMs).toBeLessThan(4_000);
+    expect(survivor?.child.exitCode).toBeNull();
+  });
+
+  test('in an orderly way ends its queries itself', async () => {
+    const service = await lab.startService({ MUSTER_QUERY_DRAIN: '100ms' });
+    const gateway = await lab.gateway([1, 2]);
+    const query = await lab.start({ timeoutMs: 60_000 });
+    await heard(gateway);
+    gateway.answer(1);
+    expect(await service.stop()).toBe(0);
+    expect(await lab.kept(query)).toMatchObject({ state: 'interrupted', ledger: { answered: 1, timed_out: 1 } });
+  });
+});
+
+test('health and metrics tell what runs, and no id, host or statement is in a label', async () => {
+  const service = await lab.startService();
+  await lab.ended(await lab.start());
+  const ready = await fetch(`${service.healthUrl}/readyz`);
+  expect([ready.status, await ready.json()]).toEqual([200, expect.objectContaining({ ready: true })]);
+  const metrics = await (await fetch(`${service.healthUrl}/metrics`)).text();
+  expect(metrics).toContain('muster_query_ended_total{state="complete",mode="group"} 1');
+  expect(metrics).not.toMatch(/deb_packages|gw-|q-[a-z2-7]{10}/);
+});
