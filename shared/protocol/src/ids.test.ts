@@ -1,0 +1,70 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { base32, isAgentId, isOrgId, isQueryId, newGatewayId, newOwnerId, newQueryId } from './ids.js';
+
+describe('base32', () => {
+  // RFC 4648 §10, lower case and without padding.
+  it.each([
+    ['', ''],
+    ['f', 'my'],
+    ['fo', 'mzxq'],
+    ['foo', 'mzxw6'],
+    ['foob', 'mzxw6yq'],
+    ['fooba', 'mzxw6ytb'],
+    ['foobar', 'mzxw6ytboi'],
+  ])('of "%s" is "%s"', (text, expected) => {
+    expect(base32(Buffer.from(text))).toBe(expected);
+  });
+
+  it('of 15 bytes is an agent id, and different for different bytes', () => {
+    const id = fc.uint8Array({ minLength: 15, maxLength: 15 });
+    fc.assert(
+      fc.property(id, id, (a, b) => {
+        expect(isAgentId(base32(a))).toBe(true);
+        expect(base32(a) === base32(b)).toBe(Buffer.from(a).equals(Buffer.from(b)));
+      }),
+    );
+  });
+});
+
+describe('ids', () => {
+  it.each(['', 'a'.repeat(23), 'a'.repeat(25), 'A'.repeat(24), `${'a'.repeat(23)}1`, `${'a'.repeat(24)}\n`])(
+    '"%s" is no agent id',
+    (text) => {
+      expect(isAgentId(text)).toBe(false);
+    },
+  );
+
+  it.each([
+    ['acme', true],
+    ['a', true],
+    ['9-to-5', true],
+    ['a'.repeat(63), true],
+    ['a'.repeat(64), false],
+    ['', false],
+    ['-a', false],
+    ['Acme', false],
+    ['a.b', false],
+    ['a_b', false],
+    ['acme\n', false],
+  ])('"%s" is the name of an org: %s', (text, expected) => {
+    expect(isOrgId(text)).toBe(expected);
+  });
+
+  it('of queries sort by the time of their making', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 2 ** 47 }), fc.integer({ min: 1, max: 2 ** 40 }), (time, later) => {
+        const [first, second] = [newQueryId(time), newQueryId(time + later)];
+        expect(isQueryId(first)).toBe(true);
+        expect(first < second).toBe(true);
+      }),
+    );
+  });
+
+  it('are new each time', () => {
+    const many = <T>(make: () => T): number => new Set(Array.from({ length: 500 }, make)).size;
+    expect([many(newGatewayId), many(newOwnerId), many(() => newQueryId(1))]).toEqual([500, 500, 500]);
+    expect(newGatewayId()).toMatch(/^gw-[a-z2-7]{10}$/);
+    expect(newOwnerId()).toMatch(/^q-[a-z2-7]{10}$/);
+  });
+});

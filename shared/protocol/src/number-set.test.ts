@@ -1,0 +1,73 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { ByteReader, ByteWriter, decodeNumberSet, encodeNumberSet } from './number-set.js';
+
+describe('a number set', () => {
+  it('gives back its members in rising order, once each', () => {
+    const numbers = fc.oneof(
+      fc.nat({ max: 60 }),
+      fc.nat({ max: 1_000_000 }),
+      fc.maxSafeNat().map((n) => n % 2 ** 50),
+    );
+    fc.assert(
+      fc.property(fc.array(numbers, { maxLength: 200 }), (members) => {
+        const expected = [...new Set(members)].toSorted((a, b) => a - b);
+        expect(decodeNumberSet(encodeNumberSet(members))).toEqual(expected);
+      }),
+    );
+  });
+
+  it('of neighbours is tiny', () => {
+    const fleet = Array.from({ length: 15_000 }, (_, i) => i + 1_000_000);
+    expect(encodeNumberSet(fleet).length).toBeLessThan(10);
+    expect(decodeNumberSet(encodeNumberSet(fleet))).toEqual(fleet);
+  });
+
+  it('may be empty', () => {
+    expect(encodeNumberSet([])).toHaveLength(0);
+    expect(decodeNumberSet(new Uint8Array())).toEqual([]);
+  });
+
+  it('is the same bytes in whatever order its members were given', () => {
+    expect(encodeNumberSet([5, 3, 4, 3])).toEqual(encodeNumberSet([3, 4, 5]));
+  });
+
+  it('that claims more members than allowed is refused before it takes memory', () => {
+    const writer = new ByteWriter();
+    writer.varint(0);
+    writer.varint(2 ** 40);
+    expect(() => decodeNumberSet(writer.bytes())).toThrow(RangeError);
+    expect(() => decodeNumberSet(encodeNumberSet([1, 2, 3]), 2)).toThrow(RangeError);
+  });
+
+  it('that is cut off is refused, or is another set, and never hangs', () => {
+    const bytes = encodeNumberSet([1, 2, 300, 70_000]);
+    for (let length = 1; length < bytes.length; length += 1) {
+      try {
+        expect(decodeNumberSet(bytes.subarray(0, length)).length).toBeLessThan(4);
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError);
+      }
+    }
+  });
+});
+
+describe('varints', () => {
+  it('hold every non-negative safe integer', () => {
+    fc.assert(
+      fc.property(fc.array(fc.maxSafeNat()), (values) => {
+        const writer = new ByteWriter(1);
+        for (const value of values) writer.varint(value);
+        const reader = new ByteReader(writer.bytes());
+        expect(values.map(() => reader.varint())).toEqual(values);
+        expect(reader.done).toBe(true);
+      }),
+    );
+  });
+
+  it('that never end, and bytes that are not there, are range errors', () => {
+    expect(() => new ByteReader(new Uint8Array(20).fill(0xff)).varint()).toThrow(RangeError);
+    expect(() => new ByteReader(Uint8Array.of(0x80)).varint()).toThrow(RangeError);
+    expect(() => new ByteReader(Uint8Array.of(1, 2)).raw(3)).toThrow(RangeError);
+  });
+});

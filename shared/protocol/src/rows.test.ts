@@ -1,0 +1,111 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { encodeCbor } from './cbor.js';
+import { countRows, decodeRow, decodeRows, forEachRow, skipRow, sqlValueToJson, type SqlValue } from './rows.js';
+
+const value: fc.Arbitrary<SqlValue> = fc.oneof(
+  fc.constant(null),
+  fc.maxSafeInteger(),
+  fc.bigInt({ min: 2n ** 53n, max: 2n ** 63n - 1n }),
+  fc.double({ noNaN: true }).filter((number) => !Object.is(number, -0)),
+  fc.string({ unit: 'binary', maxLength: 40 }),
+  fc.uint8Array({ maxLength: 300 }),
+);
+const table = fc
+  .integer({ min: 1, max: 30 })
+  .chain((columns) =>
+    fc.tuple(
+      fc.constant(columns),
+      fc.array(fc.array(value, { minLength: columns, maxLength: columns }), { maxLength: 8 }),
+    ),
+  );
+const sequence = (rows: readonly (readonly SqlValue[])[]): Uint8Array =>
+  Uint8Array.from(Buffer.concat(rows.map((row) => encodeCbor(row))));
+
+describe('rows', () => {
+  it('are counted, walked and decoded as they were encoded', () => {
+    fc.assert(
+      fc.property(table, ([columns, rows]) => {
+        const bytes = sequence(rows);
+        expect(countRows(bytes, columns)).toBe(rows.length);
+        expect(decodeRows(bytes, columns)).toEqual(rows);
+        const seen: SqlValue[][] = [];
+        let last = 0;
+        forEachRow(bytes, columns, (start, end) => {
+          expect(start).toBe(last);
+          last = end;
+          seen.push(decodeRow(bytes.subarray(start, end)));
+        });
+        expect([seen, last]).toEqual([rows, bytes.length]);
+      }),
+    );
+  });
+
+  it('that are cut off anywhere are malformed, except between rows', () => {
+    const rows = [
+      ['a', 1, null],
+      ['bb', 70_000, new Uint8Array(30)],
+      ['', 0.1, 'x'.repeat(300)],
+    ];
+    const bytes = sequence(rows);
+    const ends = new Set([0]);
+    forEachRow(bytes, 3, (_start, end) => ends.add(end));
+    for (let length = 0; length <= bytes.length; length += 1) {
+      expect(countRows(bytes.subarray(0, length), 3) >= 0).toBe(ends.has(length));
+    }
+  });
+
+  it('of another number of columns are malformed', () => {
+    fc.assert(
+      fc.property(table, fc.integer({ min: 0, max: 40 }), ([columns, rows], other) => {
+        fc.pre(other !== columns && rows.length > 0);
+        expect(countRows(sequence(rows), other)).toBe(-1);
+      }),
+    );
+  });
+
+  it('are never read beyond their bytes, whatever those are', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), fc.integer({ min: 0, max: 4 }), (bytes, columns) => {
+        const end = skipRow(bytes, 0, columns);
+        expect(end).toBeLessThanOrEqual(bytes.length);
+        const count = countRows(bytes, columns);
+        if (count > 0) expect(decodeRows(bytes, columns)).toHaveLength(count);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('do not take lengths of eight bytes for small ones', () => {
+    const huge = Uint8Array.of(0x81, 0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00);
+    expect(countRows(huge, 1)).toBe(-1);
+  });
+
+  it('are none in an empty answer', () => {
+    expect(countRows(new Uint8Array(), 5)).toBe(0);
+    expect(decodeRows(new Uint8Array(), 5)).toEqual([]);
+  });
+});
+
+describe('a value in JSON', () => {
+  it.each<[string, SqlValue, unknown]>([
+    ['null', null, null],
+    ['a safe integer', 9_007_199_254_740_991, 9_007_199_254_740_991],
+    ['an integer beyond 2^53', 9_007_199_254_740_993n, '9007199254740993'],
+    ['the smallest integer', -(2n ** 63n), '-9223372036854775808'],
+    ['a bigint that is safe', 5n, 5],
+    ['infinity', Infinity, 'Infinity'],
+    ['minus infinity', -Infinity, '-Infinity'],
+    ['text with NUL and four-byte characters', 'a\u0000\u{1f600}', 'a\u0000\u{1f600}'],
+    ['a blob', Uint8Array.of(0, 255), { $blob: 'AP8=' }],
+    ['an empty blob', new Uint8Array(), { $blob: '' }],
+  ])('is exact for %s', (_what, given, expected) => {
+    expect(sqlValueToJson(given)).toEqual(expected);
+    expect(JSON.parse(JSON.stringify(sqlValueToJson(given)))).toEqual(expected);
+  });
+
+  it('of a blob does not show what lies around it', () => {
+    const around = Uint8Array.of(1, 2, 3, 4, 5);
+    expect(sqlValueToJson(around.subarray(1, 3))).toEqual({ $blob: 'AgM=' });
+  });
+});
