@@ -12,6 +12,8 @@ export interface EnrolledRecord {
   /** base64url of the raw Ed25519 public key. */
   readonly publicKey: string;
   readonly enrolledAtMs: number;
+  /** The address it came from. */
+  readonly from: string;
   readonly facts: Facts;
   readonly labels: Labels;
 }

@@ -60,9 +60,7 @@ export type QueryRequest =
   | { readonly t: 'cancel'; readonly org: OrgId; readonly id: QueryId; readonly by: string }
   | { readonly t: 'reduce'; readonly org: OrgId; readonly id: QueryId; readonly sql: string }
   /** The owner of this query does not answer: see to it that the query ends as interrupted. */
-  | { readonly t: 'adopt'; readonly org: OrgId; readonly id: QueryId }
-  /** To the owner: does this query still run with you? `pong` if so, else a `problem`. */
-  | { readonly t: 'ping'; readonly org: OrgId; readonly id: QueryId };
+  | { readonly t: 'adopt'; readonly org: OrgId; readonly id: QueryId };
 
 export type QueryReply =
   | { readonly t: 'started'; readonly record: QueryRecord }
@@ -75,7 +73,6 @@ export type QueryReply =
       readonly truncated: boolean;
     }
   | { readonly t: 'adopted' }
-  | { readonly t: 'pong' }
   | {
       readonly t: 'problem';
       readonly code: ErrorCode;

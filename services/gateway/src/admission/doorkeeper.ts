@@ -6,6 +6,7 @@ import type { Ticket } from '../session/session.js';
 import type { HttpReply, UpgradeDecision, UpgradeRequest } from '../transport/transport.js';
 import type { AdmissionMetrics } from './admission-metrics.js';
 import type { Overlays } from './overlays.js';
+import type { RefusalTrail } from './refusal-trail.js';
 import { bearerOf, problemReply, retryAfter } from './replies.js';
 
 export const LIVE_PATH = '/v1/live';
@@ -13,6 +14,7 @@ export const LIVE_PATH = '/v1/live';
 export interface DoorkeeperOptions {
   readonly verifier: AgentTokenVerifier;
   readonly overlays: Overlays;
+  readonly audit: RefusalTrail;
   readonly rate: TokenBucket;
   readonly clock: Clock;
   readonly metrics: AdmissionMetrics;
@@ -36,7 +38,7 @@ export class Doorkeeper {
       metrics.upgrades.inc({ result: refused.result });
       return { kind: 'refuse', reply: refused.reply };
     }
-    const decision = this.#identify(bearerOf(request.authorization));
+    const decision = this.#identify(bearerOf(request.authorization), request.address);
     metrics.upgrades.inc({ result: decision.result });
     return decision.kind === 'refuse'
       ? { kind: 'refuse', reply: decision.reply }
@@ -80,10 +82,11 @@ export class Doorkeeper {
 
   #identify(
     token: string | undefined,
+    from: string,
   ):
     | { readonly kind: 'refuse'; readonly result: string; readonly reply: HttpReply }
     | { readonly kind: 'accept'; readonly result: 'accepted'; readonly ticket: Ticket } {
-    const { verifier, overlays, clock } = this.#options;
+    const { verifier, overlays, audit, clock } = this.#options;
     const nowMs = clock.now();
     const verified = token === undefined ? undefined : verifier.verify(token, nowMs);
     if (token === undefined || verified === undefined) {
@@ -104,6 +107,7 @@ export class Doorkeeper {
     }
     const { agentId, org, num, publicKeyX, factsDigest, issuedAtMs, expiresAtMs } = verified.claims;
     if (overlays.isRevoked(org, agentId)) {
+      audit.refused({ org, action: 'agent.connect', from, agentId, code: 'revoked', reason: 'the agent was revoked' });
       const reply = problemReply('revoked', `agent ${agentId} was revoked`);
       return { kind: 'refuse', result: 'revoked', reply };
     }

@@ -10,7 +10,7 @@ import { factsSchema, isOrgId, labelFaults, type AgentId, type Facts, type Label
 import type { Clock, Logger, TokenBucket } from '@muster/runtime';
 import type { HttpReply, HttpRequest } from '../transport/transport.js';
 import type { AdmissionMetrics } from './admission-metrics.js';
-import type { AuditTrail } from './audit-trail.js';
+import type { RefusalTrail } from './refusal-trail.js';
 import { factsDigest } from './facts-digest.js';
 import type { Overlays } from './overlays.js';
 import { bearerOf, jsonReply, problemReply, retryAfter } from './replies.js';
@@ -22,7 +22,7 @@ export interface EnrolmentOptions {
   readonly issuer: AgentTokenIssuer;
   readonly directory: DirectoryWriter;
   readonly overlays: Overlays;
-  readonly audit: AuditTrail;
+  readonly audit: RefusalTrail;
   readonly rate: TokenBucket;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -95,15 +95,14 @@ export class Enrolment {
   }
 
   async #keep(agentId: AgentId, request: EnrolRequest, from: string): Promise<HttpReply> {
-    const { directory, issuer, clock, logger, audit } = this.#options;
+    const { directory, issuer, clock, logger } = this.#options;
     const { org, publicKey, facts, labels } = request;
     const nowMs = clock.now();
-    const kept = await directory.enroll({ agentId, org, publicKey, enrolledAtMs: nowMs, facts, labels });
+    const kept = await directory.enroll({ agentId, org, publicKey, enrolledAtMs: nowMs, from, facts, labels });
     if (kept.kind === 'unavailable') {
       logger.warn('enrolment could not be kept', { err: kept.cause });
       return problemReply('broker_unavailable', 'the identity cannot be kept right now', retryAfter(2_000));
     }
-    if (kept.kind === 'enrolled') audit.allowed({ org, action: 'agent.enroll', from, subject: agentId });
     // A known key may tell other facts than on record; the digest of what was first kept is not known here, so none is claimed.
     const digest = kept.kind === 'enrolled' ? factsDigest(facts, labels) : '';
     const token = await issuer.issue({ org, num: kept.num, publicKeyX: publicKey, factsDigest: digest }, nowMs);

@@ -10,7 +10,7 @@ import {
 import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
 import { connectionsThatFit, type GatewayConfig } from '../config.js';
 import type { GatewayMetrics } from '../metrics.js';
-import { AuditTrail } from './audit-trail.js';
+import { RefusalTrail } from './refusal-trail.js';
 import { Doorkeeper } from './doorkeeper.js';
 import { Enrolment } from './enrolment.js';
 import { Overlays } from './overlays.js';
@@ -33,16 +33,17 @@ export function makeAdmission(config: GatewayConfig, parts: AdmissionParts) {
   const issuer = new AgentTokenIssuer(jwks.jwks);
   const directory = new DirectoryWriter({ log });
   const overlays = new Overlays({ log, logger });
-  const audit = new AuditTrail({
+  const audit = new RefusalTrail({
     log,
     clock,
     logger,
-    refusals: new TokenBucket({ capacity: 100, refillPerSecond: 10, clock }),
+    rate: new TokenBucket({ capacity: 100, refillPerSecond: 10, clock }),
   });
   const doorkeeper = new Doorkeeper({
     ...parts,
     verifier: new AgentTokenVerifier(publicJwks(jwks.jwks)),
     overlays,
+    audit,
     rate: new TokenBucket({ capacity: config.upgradeBurst, refillPerSecond: config.upgradeRate, clock }),
     maxConnections: config.maxConnections ?? connectionsThatFit(),
   });

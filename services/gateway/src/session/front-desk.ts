@@ -21,7 +21,7 @@ import {
 } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { AdmissionMetrics } from '../admission/admission-metrics.js';
-import type { AuditTrail } from '../admission/audit-trail.js';
+import type { RefusalTrail } from '../admission/refusal-trail.js';
 import { checkHello } from '../admission/hello.js';
 import type { OverlayListener, Overlays } from '../admission/overlays.js';
 import { renewToken } from '../admission/token-renewal.js';
@@ -40,7 +40,7 @@ export interface FrontDeskOptions {
   readonly overlays: Overlays;
   readonly issuer: AgentTokenIssuer;
   readonly directory: DirectoryWriter;
-  readonly audit: AuditTrail;
+  readonly audit: RefusalTrail;
   readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -166,7 +166,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
       org,
       action: 'agent.connect',
       from: connection.address,
-      subject: agentId,
+      agentId,
       code: 'duplicate_identity',
       reason,
     });

@@ -4,7 +4,7 @@ import type { AgentTokenIssuer } from '@muster/identity';
 import type { GatewayReply, GatewayRequest } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger } from '@muster/runtime';
-import type { AuditTrail } from '../admission/audit-trail.js';
+import type { RefusalTrail } from '../admission/refusal-trail.js';
 import type { Overlays } from '../admission/overlays.js';
 import { ClaimQueue } from '../claims/claim-queue.js';
 import { LeaseKeeper } from '../claims/lease-keeper.js';
@@ -22,7 +22,7 @@ export interface SessionParts {
   readonly directory: DirectoryWriter;
   readonly issuer: AgentTokenIssuer;
   readonly overlays: Overlays;
-  readonly audit: AuditTrail;
+  readonly audit: RefusalTrail;
   readonly metrics: GatewayMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
