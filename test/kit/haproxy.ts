@@ -19,12 +19,19 @@ export interface LoadBalancer {
 export async function startHaproxy(
   gateways: readonly [string, string],
   config: 'haproxy.cfg' | 'haproxy-passthrough.cfg' = 'haproxy.cfg',
+  /** What follows the address in its bind line: `ssl crt <file>`. */
+  bindOptions = '',
 ): Promise<LoadBalancer> {
   const program = await ensureBinary('haproxy', 'haproxy', { logger: silentLogger });
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
   const child = spawn(program, ['-db', '-f', join(CONFIGS, config)], {
-    env: { ...process.env, MUSTER_BIND: address, MUSTER_GATEWAY_1: gateways[0], MUSTER_GATEWAY_2: gateways[1] },
+    env: {
+      ...process.env,
+      MUSTER_BIND: `${address} ${bindOptions}`.trim(),
+      MUSTER_GATEWAY_1: gateways[0],
+      MUSTER_GATEWAY_2: gateways[1],
+    },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const exited = once(child, 'exit');

@@ -1,7 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLogger } from '@muster/runtime';
-import { startStack, type Stack } from '../stack/start-stack.js';
+import { startStack } from '../stack/start-stack.js';
+import type { Stack } from '../stack/stack.js';
 import { startLocalBrokers, type LocalBrokers } from './local-brokers.js';
 import { removeLocalFile, writeLocalFile, type LocalFile } from './local-file.js';
 import { takeRunLock } from './run-lock.js';

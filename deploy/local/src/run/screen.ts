@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import type { Stack } from '../stack/start-stack.js';
+import type { Stack } from '../stack/stack.js';
 import type { LocalBrokers } from './local-brokers.js';
 
 /** What runs where, and what to try first: one screen. */

@@ -94,7 +94,6 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_ORG: LOCAL_ORG,
     MUSTER_ENROLL_SECRET: setting.secrets.enrollSecret,
     ...(setting.tls === undefined ? {} : { MUSTER_GATEWAY_CA: setting.tls.caPath }),
-    MUSTER_DATA_DIR: join(setting.folder, 'data', 'agent'),
   }),
 };
 

@@ -1,67 +1,11 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { ensureCertificates } from './certificates.js';
-import { getJson } from './get-json.js';
+import { ensureCertificates, type CertificateFiles } from './certificates.js';
 import { programSpec, type ProgramKind, type StackSetting } from './programs.js';
 import { ensureSecrets, LOCAL_ORG } from './secrets.js';
+import { waitForLiveAgents } from './live-agents.js';
+import type { AgentOptions, Program, ServerProgram, Stack, StackOptions } from './stack.js';
 import { Supervisor } from './supervisor.js';
-
-export interface StackOptions {
-  /** Keys, certificates, logs and the agent's state; made when it is missing. Two stacks never share one. */
-  readonly folder: string;
-  readonly natsUrl: string;
-  readonly redisUrl: string;
-  /** How many of each; default 1, and no agent. */
-  readonly gateways?: number;
-  readonly queries?: number;
-  readonly apis?: number;
-  readonly agent?: boolean;
-  /** Default true. */
-  readonly tls?: boolean;
-  /** Start what ends by itself again; default false, as tests and benches want to see it end. */
-  readonly restart?: boolean;
-  /** Where the agent connects, when not to the gateways themselves (a load balancer in a test). */
-  readonly agentGatewayUrl?: string;
-  readonly logLevel?: string;
-  /** Variables that win over those of the stack. */
-  readonly env?: Partial<Record<ProgramKind, Readonly<Record<string, string>>>>;
-  readonly nodeArgs?: Partial<Record<ProgramKind, readonly string[]>>;
-  /** Told in words of unexpected ends and restarts. */
-  readonly onEvent?: (text: string) => void;
-}
-
-/** One program of a running stack. */
-export interface Program {
-  readonly name: string;
-  /** Changes at a restart; -1 while there is none. */
-  readonly pid: number;
-  /** Absent where a program has no such face. */
-  readonly url?: string;
-  readonly healthUrl?: string;
-  signal(signal: NodeJS.Signals): boolean;
-  /** Resolves when its present run has ended. */
-  exited(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-export interface Stack {
-  readonly folder: string;
-  readonly org: string;
-  readonly apiUrl: string;
-  readonly gateways: readonly (Program & { readonly url: string })[];
-  readonly queries: readonly Program[];
-  readonly apis: readonly (Program & { readonly url: string })[];
-  readonly agents: readonly Program[];
-  /** Undefined without TLS. */
-  readonly caPath: string | undefined;
-  readonly token: string;
-  readonly enrollSecret: string;
-  /** One more gateway, ready when the promise resolves. */
-  addGateway(): Promise<Program & { readonly url: string }>;
-  /** Stops everything in the reverse order of starting, within about 8 s. Idempotent. */
-  stop(): Promise<void>;
-}
 
 const STOP_GRACE_MS = 7_000;
 
@@ -100,9 +44,9 @@ async function prepare(options: StackOptions): Promise<StackSetting> {
 
 class RunningStack implements Stack {
   readonly org = LOCAL_ORG;
-  readonly gateways: (Program & { readonly url: string })[] = [];
+  readonly gateways: ServerProgram[] = [];
   readonly queries: Program[] = [];
-  readonly apis: (Program & { readonly url: string })[] = [];
+  readonly apis: ServerProgram[] = [];
   readonly agents: Program[] = [];
   readonly #setting: StackSetting;
   readonly #options: StackOptions;
@@ -128,57 +72,52 @@ class RunningStack implements Stack {
   get enrollSecret(): string {
     return this.#setting.secrets.enrollSecret;
   }
+  get serverTls(): CertificateFiles | undefined {
+    return this.#setting.tls;
+  }
   get caPath(): string | undefined {
     return this.#setting.tls?.caPath;
   }
 
-  /** The services need each other only at run time, so they start side by side; the agent needs a gateway's address. */
+  /** The services need each other only at run time, so they start side by side; an agent needs a gateway's address. */
   async start(): Promise<void> {
     const { gateways = 1, queries = 1, apis = 1, agent = false } = this.#options;
     const times = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
+    const edge = Promise.all(times(gateways).map(() => this.addGateway()));
     const all = await Promise.allSettled([
-      ...times(gateways).map(() => this.addGateway()),
+      edge,
       ...times(queries).map(async (i) => this.queries.push(await this.#program('query', `query-${i}`))),
       ...times(apis).map(async (i) => this.apis.push(withUrl(await this.#program('api', `api-${i}`)))),
+      ...(agent ? [edge.then(() => this.#startAgent({}))] : []),
     ]);
     const failed = all.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    if (agent) await this.#startAgent();
+    if (agent) await waitForLiveAgents(1, this);
   }
 
   #gatewayCount = 0;
-  async addGateway(): Promise<Program & { readonly url: string }> {
+  async addGateway(): Promise<ServerProgram> {
     this.#gatewayCount += 1;
     const gateway = withUrl(await this.#program('gateway', `gateway-${this.#gatewayCount}`));
     this.gateways.push(gateway);
     return gateway;
   }
 
-  async #startAgent(): Promise<void> {
-    const url = this.#options.agentGatewayUrl ?? this.gateways.map((gateway) => gateway.url).join(',');
-    this.agents.push(await this.#program('agent', 'agent', { MUSTER_GATEWAY_URL: url }));
-    await this.#agentIsLive();
+  async addAgent(options: AgentOptions = {}): Promise<Program> {
+    const agent = await this.#startAgent(options);
+    await waitForLiveAgents(this.agents.length, this);
+    return agent;
   }
 
-  /** The proof that all the ways work: the API, asked as an operator asks it, lists the agent as live. */
-  async #agentIsLive(): Promise<void> {
-    const ca = this.#setting.tls === undefined ? undefined : await readFile(this.#setting.tls.caPath, 'utf8');
-    const url = `${this.apiUrl}/v1/agents?selector=${encodeURIComponent('mode=live')}`;
-    const giveUpAt = performance.now() + 20_000;
-    for (;;) {
-      const answer = await getJson(url, { token: this.token, ...(ca === undefined ? {} : { ca }) }).catch(
-        (error: unknown) => ({ status: 0, body: error }),
-      );
-      if (answer.status === 200 && ((answer.body as { items?: unknown[] }).items?.length ?? 0) > 0) return;
-      if (performance.now() > giveUpAt) {
-        const last =
-          answer.status === 0 ? String(answer.body) : `${answer.status} ${JSON.stringify(answer.body).slice(0, 300)}`;
-        throw new Error(
-          `The agent runs, but the API does not list it as live. Its last answer: ${last}. Logs: ${join(this.folder, 'logs')}`,
-        );
-      }
-      await delay(50);
-    }
+  #agentCount = 0;
+  async #startAgent({ gatewayUrl, env }: AgentOptions): Promise<Program> {
+    this.#agentCount += 1;
+    const name = this.#agentCount === 1 ? 'agent' : `agent-${this.#agentCount}`;
+    const url = gatewayUrl ?? this.gateways.map((gateway) => gateway.url).join(',');
+    const dataDir = join(this.folder, 'data', name);
+    const agent = await this.#program('agent', name, { MUSTER_GATEWAY_URL: url, MUSTER_DATA_DIR: dataDir, ...env });
+    this.agents.push(agent);
+    return agent;
   }
 
   async #program(kind: ProgramKind, name: string, extra: Record<string, string> = {}): Promise<Program> {
@@ -222,7 +161,7 @@ function programOf(supervisor: Supervisor, kind: ProgramKind, tls: boolean): Pro
   };
 }
 
-function withUrl(program: Program): Program & { readonly url: string } {
+function withUrl(program: Program): ServerProgram {
   const { url } = program;
   if (url === undefined) throw new Error(`${program.name} has no address`);
   return Object.assign(program, { url });
