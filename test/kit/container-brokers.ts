@@ -1,5 +1,5 @@
 import { BROKER_IMAGES, freePort, natsAnswers, redisAnswers, until } from '@muster/local/brokers';
-import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
+import { GenericContainer, getContainerRuntimeClient, Wait, type StartedTestContainer } from 'testcontainers';
 import type { TestBroker, TestBrokers } from './brokers.js';
 
 const READY_TIMEOUT_MS = 30_000;
@@ -9,6 +9,8 @@ interface Recipe {
   readonly image: string;
   readonly port: number;
   readonly command: readonly string[];
+  /** What it logs when it serves. */
+  readonly greeting: RegExp;
   readonly answers: (port: number) => Promise<boolean>;
 }
 
@@ -17,6 +19,7 @@ const NATS: Recipe = {
   image: BROKER_IMAGES.nats,
   port: 4222,
   command: ['nats-server', '-js', '-sd', '/tmp/jetstream'],
+  greeting: /Server is ready/,
   answers: natsAnswers,
 };
 const REDIS: Recipe = {
@@ -24,6 +27,7 @@ const REDIS: Recipe = {
   image: BROKER_IMAGES.redis,
   port: 6379,
   command: ['redis-server', '--save', '', '--appendonly', 'no', '--protected-mode', 'no'],
+  greeting: /Ready to accept connections/,
   answers: redisAnswers,
 };
 
@@ -45,28 +49,36 @@ export async function startContainerBrokers(): Promise<TestBrokers> {
   }
 }
 
-async function start({ scheme, image, port, command, answers }: Recipe) {
+async function start({ scheme, image, port, command, greeting, answers }: Recipe) {
   // A port of our choice, because a port that Docker chooses is another one after a restart.
   const host = await freePort();
   const container = await new GenericContainer(image)
     .withCommand([...command])
     .withExposedPorts({ container: port, host })
+    // The default strategy runs awk and nc in the container; an image need not have them.
+    .withWaitStrategy(Wait.forLogMessage(greeting).withStartupTimeout(READY_TIMEOUT_MS))
     .start();
   await answered();
   const broker: TestBroker = {
     url: `${scheme}://127.0.0.1:${host}`,
     kill9: async () => {
-      const client = await getContainerRuntimeClient();
-      const killed = client.container.getById(container.getId());
-      await killed.kill();
-      await killed.wait({ condition: 'not-running' });
+      const running = await raw();
+      await running.kill();
+      await running.wait({ condition: 'not-running' });
     },
+    // Not through testcontainers, which would wait for the greeting and sometimes miss it.
     restart: async () => {
-      await container.restart({ timeout: 2_000 });
+      const ended = await raw();
+      await ended.restart({ t: 2 });
       await answered();
     },
   };
   return { broker, container };
+
+  async function raw() {
+    const client = await getContainerRuntimeClient();
+    return client.container.getById(container.getId());
+  }
 
   async function answered(): Promise<void> {
     if (await until(() => answers(host), READY_TIMEOUT_MS)) return;

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@muster/runtime';
 import { startOnPort, type BrokerHandle } from './broker-handle.js';
+import { containerCommand } from './docker.js';
 import { findBroker, type BrokerSource } from './find-broker.js';
 import { freePort } from './free-port.js';
 import { natsAnswers, natsIsHealthy } from './probe.js';
@@ -51,13 +51,15 @@ function commandFor(source: BrokerSource, dataDir: string, port: number, monitor
     const args = ['-a', '127.0.0.1', '-p', String(port), '-m', String(monitorPort), ...store];
     return { program: source.path, args };
   }
-  const name = `muster-nats-${randomBytes(4).toString('hex')}`;
-  const publish = ['-p', `127.0.0.1:${port}:4222`, '-p', `127.0.0.1:${monitorPort}:8222`];
-  const store = jetstream ? ['-js', '-sd', '/data'] : [];
-  const volume = ['-v', `${join(dataDir, 'jetstream')}:/data`];
-  return {
-    program: source.docker,
-    args: ['run', '--rm', '--name', name, ...publish, ...volume, source.image, '-m', '8222', ...store],
-    killCommand: [source.docker, 'kill', name],
-  };
+  return containerCommand({
+    docker: source.docker,
+    image: source.image,
+    what: 'nats',
+    ports: new Map([
+      [port, 4222],
+      [monitorPort, 8222],
+    ]),
+    dataDir: join(dataDir, 'jetstream'),
+    command: ['nats-server', '-m', '8222', ...(jetstream ? ['-js', '-sd', '/data'] : [])],
+  });
 }

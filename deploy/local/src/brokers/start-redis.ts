@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@muster/runtime';
 import { startOnPort, type BrokerHandle } from './broker-handle.js';
+import { containerCommand } from './docker.js';
 import { findBroker, type BrokerSource } from './find-broker.js';
 import { redisAnswers } from './probe.js';
 
@@ -43,11 +43,17 @@ export function redisArgs(port: number, dataDir: string, persist: boolean): stri
 
 function commandFor(source: BrokerSource, dataDir: string, port: number, persist: boolean) {
   if (source.kind === 'binary') return { program: source.path, args: redisArgs(port, dataDir, persist) };
-  const name = `muster-redis-${randomBytes(4).toString('hex')}`;
-  const args = ['run', '--rm', '--name', name, '-p', `127.0.0.1:${port}:6379`, '-v', `${dataDir}:/data`, source.image];
-  return {
-    program: source.docker,
-    args: [...args, 'redis-server', '--dir', '/data', '--save', '', '--appendonly', persist ? 'yes' : 'no'],
-    killCommand: [source.docker, 'kill', name],
-  };
+  const keep = persist ? { dataDir } : {};
+  return containerCommand({
+    docker: source.docker,
+    image: source.image,
+    what: 'redis',
+    ports: new Map([[port, 6379]]),
+    ...keep,
+    // Published on loopback only; without this Redis refuses whoever is not on the container's own loopback.
+    command: [
+      ...['redis-server', '--save', '', '--appendonly', persist ? 'yes' : 'no', '--protected-mode', 'no'],
+      ...(persist ? ['--dir', '/data'] : []),
+    ],
+  });
 }
