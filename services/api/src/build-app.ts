@@ -89,7 +89,12 @@ export function buildApp(options: AppOptions): Api {
     API_VERSION,
   );
   const pipeline = new RequestPipeline({
-    authenticator: new Authenticator({ tokens, clock, ...given('oidc', options.oidc), ...given('bootstrap', options.bootstrap) }),
+    authenticator: new Authenticator({
+      tokens,
+      clock,
+      ...given('oidc', options.oidc),
+      ...given('bootstrap', options.bootstrap),
+    }),
     principalLimits: new RateLimits({ clock, perSecond: options.requestRate, burst: options.requestBurst }),
     failureLimits: new RateLimits({ clock, perSecond: 0.5, burst: 20 }),
     audit,

@@ -12,13 +12,25 @@ import {
 import { z } from 'zod';
 import { trustedProxies, type TrustedProxies } from './http/client-address.js';
 
-const orgSchema = z.string().refine(isOrgId, 'must be lower-case letters, digits and "-"') as unknown as z.ZodType<OrgId, string>;
+const orgSchema = z.string().refine(isOrgId, 'must be lower-case letters, digits and "-"') as unknown as z.ZodType<
+  OrgId,
+  string
+>;
 
 const proxiesSchema = z.string().transform((text, context): TrustedProxies => {
   try {
-    return trustedProxies(text.split(',').map((item) => item.trim()).filter((item) => item !== ''));
+    return trustedProxies(
+      text
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    );
   } catch (error) {
-    context.issues.push({ code: 'custom', message: error instanceof Error ? error.message : String(error), input: text });
+    context.issues.push({
+      code: 'custom',
+      message: error instanceof Error ? error.message : String(error),
+      input: text,
+    });
     return z.NEVER;
   }
 });
@@ -31,7 +43,11 @@ const roleMapSchema = z.string().transform((text, context): Readonly<Record<stri
   });
   const wrong = pairs.find(([name, role]) => name === '' || !isRole(role));
   if (wrong === undefined) return Object.fromEntries(pairs) as Record<string, Role>;
-  context.issues.push({ code: 'custom', message: 'must be pairs value=role; roles are viewer, analyst, responder, admin', input: text });
+  context.issues.push({
+    code: 'custom',
+    message: 'must be pairs value=role; roles are viewer, analyst, responder, admin',
+    input: text,
+  });
   return z.NEVER;
 });
 
@@ -60,7 +76,9 @@ const definition = defineConfig({
     oidcJwksUrl: field.url('MUSTER_OIDC_JWKS_URL', { optional: true, protocols: ['https', 'http'] }),
     oidcRoleClaim: field.text('MUSTER_OIDC_ROLE_CLAIM', { default: 'roles', example: 'realm_access.roles' }),
     oidcRoleMap: field.custom('MUSTER_OIDC_ROLE_MAP', roleMapSchema, {
-      default: { viewer: 'viewer', analyst: 'analyst', responder: 'responder', admin: 'admin' } as Readonly<Record<string, Role>>,
+      default: { viewer: 'viewer', analyst: 'analyst', responder: 'responder', admin: 'admin' } as Readonly<
+        Record<string, Role>
+      >,
       example: 'it-admins=admin,soc=responder',
     }),
     oidcOrg: field.custom('MUSTER_OIDC_ORG', orgSchema, { optional: true, example: 'default' }),
@@ -74,7 +92,10 @@ const definition = defineConfig({
   check: (config): readonly ConfigFault[] => {
     const faults: ConfigFault[] = [];
     if ((config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
-      faults.push({ name: 'MUSTER_TLS_CERT_FILE', fault: 'needs MUSTER_TLS_KEY_FILE beside it, and the other way round' });
+      faults.push({
+        name: 'MUSTER_TLS_CERT_FILE',
+        fault: 'needs MUSTER_TLS_KEY_FILE beside it, and the other way round',
+      });
     }
     if (config.oidcIssuer === undefined) return faults;
     for (const [name, value] of [
@@ -84,7 +105,10 @@ const definition = defineConfig({
       if (value === undefined) faults.push({ name, fault: 'is not set, but MUSTER_OIDC_ISSUER is' });
     }
     if ((config.oidcOrg === undefined) === (config.oidcOrgClaim === undefined)) {
-      faults.push({ name: 'MUSTER_OIDC_ORG', fault: 'or MUSTER_OIDC_ORG_CLAIM must be set with MUSTER_OIDC_ISSUER, not both' });
+      faults.push({
+        name: 'MUSTER_OIDC_ORG',
+        fault: 'or MUSTER_OIDC_ORG_CLAIM must be set with MUSTER_OIDC_ISSUER, not both',
+      });
     }
     return faults;
   },

@@ -1,2 +1,1 @@
-export { loadApiConfig, type ApiConfig } from './config.js';
-export { buildApi } from './run.js';
+export {};

@@ -11,7 +11,10 @@ export const countsParameter = z
   .max(1_000)
   .transform((text) => text.split(',').filter((key) => key !== ''))
   .pipe(z.array(z.string()).max(8))
-  .meta({ description: 'Labels between commas, at most 8, to count the selected agents by: `os,env`. Empty for the totals alone.' });
+  .meta({
+    description:
+      'Labels between commas, at most 8, to count the selected agents by: `os,env`. Empty for the totals alone.',
+  });
 
 export const countsSchema = z
   .object({

@@ -54,7 +54,9 @@ export function agentJson(endpoint: Endpoint, known: ReadonlyMap<string, Presenc
     enrolledAt: isoTime(endpoint.enrolledAtMs),
     factsAt: isoTime(endpoint.seenAtMs),
     presence: known === undefined ? { state: 'unknown' as const } : presenceJson(known.get(agentId)),
-    ...(revoked === undefined ? {} : { revoked: { by: revoked.by, reason: revoked.reason, at: isoTime(revoked.atMs) } }),
+    ...(revoked === undefined
+      ? {}
+      : { revoked: { by: revoked.by, reason: revoked.reason, at: isoTime(revoked.atMs) } }),
     ...(duplicate === undefined
       ? {}
       : {

@@ -51,7 +51,8 @@ function listOperation(parts: AgentParts): Operation {
       const after = query.cursor === undefined ? 0 : decodeCursor('agents', query.cursor, [position])[0];
       const { matches, held } = await selectionOf(parts, principal, { selector, needsHeld: counts !== undefined });
       const all = [...parts.directory.endpoints(principal.org)].filter(
-        (endpoint) => (revoked === 'include' || (endpoint.revoked !== undefined) === (revoked === 'only')) && matches(endpoint),
+        (endpoint) =>
+          (revoked === 'include' || (endpoint.revoked !== undefined) === (revoked === 'only')) && matches(endpoint),
       );
       const rest = after === 0 ? all : all.filter(({ num }) => num > after);
       const page = rest.slice(0, limit);
@@ -101,7 +102,10 @@ function revokeOperation(parts: AgentParts): Operation {
     body: z.strictObject({ reason: label(500) }),
     idempotent: true,
     responses: {
-      200: { description: 'The agent, revoked. It was already, if the time is older.', content: { 'application/json': agentSchema } },
+      200: {
+        description: 'The agent, revoked. It was already, if the time is older.',
+        content: { 'application/json': agentSchema },
+      },
       ...problems('not_found', 'too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'),
     },
     handle: async ({ principal, params, body, note }) => {
@@ -112,7 +116,9 @@ function revokeOperation(parts: AgentParts): Operation {
       const revoked = { by: principal.name, reason: body.reason, atMs: parts.clock.now() };
       const result = await parts.writer.revoke(endpoint.org, endpoint.agentId, revoked);
       if (result.kind === 'unavailable') {
-        throw new AppError('broker_unavailable', 'the revocation could not be kept; try again', { cause: result.cause });
+        throw new AppError('broker_unavailable', 'the revocation could not be kept; try again', {
+          cause: result.cause,
+        });
       }
       return json(200, agentJson({ ...endpoint, revoked }, known));
     },

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Labels } from '@muster/protocol';
-import { ApiFixture, until } from '../fixture/api-fixture.js';
+import { ApiFixture, until } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -126,14 +126,19 @@ describe('labels', () => {
       operatorLabels: { env: 'dev', team: 'soc' },
     });
     // At once, although the view may not have seen the first change yet.
-    expect((await patch({ remove: ['env'] })).body).toMatchObject({ labels: { env: 'prod', team: 'soc' }, operatorLabels: { team: 'soc' } });
+    expect((await patch({ remove: ['env'] })).body).toMatchObject({
+      labels: { env: 'prod', team: 'soc' },
+      operatorLabels: { team: 'soc' },
+    });
     await until(async () => (await api.get('/v1/agents?selector=team%3Dsoc')).body.items.length === 1);
   });
 
   test('set by many at the same moment are all kept', async () => {
     const { agentId } = await api.agent();
     const answers = await Promise.all(
-      Array.from({ length: 4 }, (_, i) => api.ask('PATCH', `/v1/agents/${agentId}/labels`, { body: { set: { [`k${i}`]: 'v' } } })),
+      Array.from({ length: 4 }, (_, i) =>
+        api.ask('PATCH', `/v1/agents/${agentId}/labels`, { body: { set: { [`k${i}`]: 'v' } } }),
+      ),
     );
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     await until(async () => Object.keys((await api.get(`/v1/agents/${agentId}`)).body.operatorLabels).length === 4);
@@ -157,9 +162,22 @@ describe('labels', () => {
   test('of a selection are set for all of it, and only where that changes something', async () => {
     await fleet();
     const body = { selector: 'env=prod', set: { tier: '1' } };
-    expect((await api.ask('POST', '/v1/agents/labels', { body })).body).toEqual({ matched: 2, changed: 2, unchanged: 0, failed: 0 });
-    expect((await api.ask('POST', '/v1/agents/labels', { body })).body).toEqual({ matched: 2, changed: 0, unchanged: 2, failed: 0 });
+    expect((await api.ask('POST', '/v1/agents/labels', { body })).body).toEqual({
+      matched: 2,
+      changed: 2,
+      unchanged: 0,
+      failed: 0,
+    });
+    expect((await api.ask('POST', '/v1/agents/labels', { body })).body).toEqual({
+      matched: 2,
+      changed: 0,
+      unchanged: 2,
+      failed: 0,
+    });
     expect((await api.ask('POST', '/v1/agents/labels', { body: { set: { a: 'b' } } })).body.code).toBe('bad_request');
-    expect((await api.audit()).find(({ action }) => action === 'agent.label_many')?.details).toMatchObject({ selector: 'env=prod', changed: 2 });
+    expect((await api.audit()).find(({ action }) => action === 'agent.label_many')?.details).toMatchObject({
+      selector: 'env=prod',
+      changed: 2,
+    });
   });
 });

@@ -1,4 +1,4 @@
-import { AppError, labelFaults, labelKeyFault, LIMITS, type Labels } from '@muster/protocol';
+import { type AppError, labelFaults, labelKeyFault, LIMITS, type Labels } from '@muster/protocol';
 import { z } from 'zod';
 import { defineOperation, json, type Operation } from '../http/operation.js';
 import { agentIdParameter, count, problems, selectorText } from '../http/schemas.js';
@@ -64,9 +64,10 @@ function editOneOperation(parts: LabelParts): Operation {
   });
 }
 
-const editedSchema = z
-  .object({ matched: count, changed: count, unchanged: count, failed: count })
-  .meta({ id: 'LabelsEdited', description: '`failed` ones could not be kept: repeat the call, which changes nothing twice.' });
+const editedSchema = z.object({ matched: count, changed: count, unchanged: count, failed: count }).meta({
+  id: 'LabelsEdited',
+  description: '`failed` ones could not be kept: repeat the call, which changes nothing twice.',
+});
 
 function editManyOperation(parts: LabelParts): Operation {
   return defineOperation({

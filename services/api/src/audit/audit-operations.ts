@@ -46,7 +46,9 @@ export function auditOperations({ log }: { readonly log: Log }): Operation[] {
       responses: {
         200: {
           description: 'A page.',
-          content: { 'application/json': z.object({ items: z.array(auditSchema), nextCursor }).meta({ id: 'AuditPage' }) },
+          content: {
+            'application/json': z.object({ items: z.array(auditSchema), nextCursor }).meta({ id: 'AuditPage' }),
+          },
         },
         ...problems('bad_cursor'),
       },
@@ -56,7 +58,11 @@ export function auditOperations({ log }: { readonly log: Log }): Operation[] {
         if (principal.bound.length > 0) filter.actor = principal.id;
         const page = await readAudit(log, principal.org, { before, limit, filter, signal });
         return json(200, {
-          items: page.entries.map(({ seq, record: { atMs, org: _org, ...record } }) => ({ seq, at: isoTime(atMs), ...record })),
+          items: page.entries.map(({ seq, record: { atMs, org: _org, ...record } }) => ({
+            seq,
+            at: isoTime(atMs),
+            ...record,
+          })),
           ...(page.before === undefined ? {} : { nextCursor: encodeCursor('audit', [page.before]) }),
         });
       },

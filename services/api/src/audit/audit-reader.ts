@@ -29,7 +29,12 @@ const MAX_SCANNED = 20_000;
 export async function readAudit(
   log: Log,
   org: OrgId,
-  options: { readonly before?: number | undefined; readonly limit: number; readonly filter: AuditFilter; readonly signal: AbortSignal },
+  options: {
+    readonly before?: number | undefined;
+    readonly limit: number;
+    readonly filter: AuditFilter;
+    readonly signal: AbortSignal;
+  },
 ): Promise<AuditPage> {
   const { limit, filter, signal } = options;
   const subject = KEPT.audit(org);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { encodeKept, KEPT, type AuditRecord, type OrgId } from '@muster/protocol';
-import { ApiFixture, ORG } from '../fixture/api-fixture.js';
+import { ApiFixture, ORG } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -9,7 +9,15 @@ beforeEach(async () => {
 afterEach(() => api.stop());
 
 async function keep(count: number, change: (i: number) => Partial<AuditRecord> = () => ({})): Promise<void> {
-  const base = { atMs: 1_700_000_000_000, org: ORG, actor: 'a', actorName: 'A', action: 'query.start', outcome: 'allowed', from: 'x' } as const;
+  const base = {
+    atMs: 1_700_000_000_000,
+    org: ORG,
+    actor: 'a',
+    actorName: 'A',
+    action: 'query.start',
+    outcome: 'allowed',
+    from: 'x',
+  } as const;
   for (let i = 0; i < count; i += 1) {
     const record: AuditRecord = { ...base, subject: `s${i}`, ...change(i) };
     await api.connection.log.append(KEPT.audit(record.org), encodeKept(record));
@@ -18,7 +26,7 @@ async function keep(count: number, change: (i: number) => Partial<AuditRecord> =
 
 async function all(query = ''): Promise<string[]> {
   const subjects: string[] = [];
-  for (let cursor = ''; ; ) {
+  for (let cursor = ''; ;) {
     const { body } = await api.get(`/v1/audit?limit=100${query}${cursor}`);
     subjects.push(...body.items.map(({ subject }: { subject?: string }) => subject ?? ''));
     if (body.nextCursor === undefined) return subjects;
@@ -29,7 +37,10 @@ async function all(query = ''): Promise<string[]> {
 describe('the audit record', () => {
   test('comes newest first, in pages that fit together, over any number of records', async () => {
     await keep(1_700, (i) => (i % 3 === 0 ? { org: 'other' as OrgId } : {}));
-    const expected = Array.from({ length: 1_700 }, (_, i) => i).filter((i) => i % 3 !== 0).map((i) => `s${i}`).toReversed();
+    const expected = Array.from({ length: 1_700 }, (_, i) => i)
+      .filter((i) => i % 3 !== 0)
+      .map((i) => `s${i}`)
+      .toReversed();
     expect(await all()).toEqual(expected);
   });
 
@@ -40,7 +51,10 @@ describe('the audit record', () => {
       outcome: i % 5 === 0 ? 'refused' : 'allowed',
     }));
     const where = (holds: (i: number) => boolean) =>
-      Array.from({ length: 30 }, (_, i) => i).filter(holds).map((i) => `s${i}`).toReversed();
+      Array.from({ length: 30 }, (_, i) => i)
+        .filter(holds)
+        .map((i) => `s${i}`)
+        .toReversed();
     expect(await all('&actor=a1')).toEqual(where((i) => i % 2 === 1));
     expect(await all('&action=token.create')).toEqual(where((i) => i % 3 === 0));
     expect(await all('&action=query')).toEqual(where((i) => i % 3 !== 0));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { hashOperatorToken, mintOperatorToken } from '@muster/identity';
 import type { OrgId } from '@muster/protocol';
-import { ApiFixture, until } from '../fixture/api-fixture.js';
+import { ApiFixture, until } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -25,9 +25,22 @@ describe('credentials', () => {
     ['a huge one', `Bearer ${'x'.repeat(9_000)}`, 'unauthenticated'],
     ['an unsigned JWT', 'Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.', 'unauthenticated'],
   ])('%s are refused', async (_what, authorization, code) => {
-    const answer = await api.get('/v1/me', { token: null, headers: authorization === undefined ? {} : { authorization } });
-    expect([answer.status, answer.body.code, answer.headers.get('www-authenticate')]).toEqual([401, code, 'Bearer realm="muster"']);
-    expect((await api.audit()).at(-1)).toMatchObject({ actor: 'unknown', outcome: 'refused', code, from: '127.0.0.1', action: 'me.show' });
+    const answer = await api.get('/v1/me', {
+      token: null,
+      headers: authorization === undefined ? {} : { authorization },
+    });
+    expect([answer.status, answer.body.code, answer.headers.get('www-authenticate')]).toEqual([
+      401,
+      code,
+      'Bearer realm="muster"',
+    ]);
+    expect((await api.audit()).at(-1)).toMatchObject({
+      actor: 'unknown',
+      outcome: 'refused',
+      code,
+      from: '127.0.0.1',
+      action: 'me.show',
+    });
   });
 
   test('that have expired or were revoked are refused', async () => {
@@ -80,7 +93,9 @@ describe('roles', () => {
       expect([method, path, status === 403]).toEqual([method, path, !allowed]);
     }
     if (role === 'viewer') {
-      expect((await api.audit()).filter(({ code }) => code === 'forbidden').map(({ action }) => action)).toContain('query.start');
+      expect((await api.audit()).filter(({ code }) => code === 'forbidden').map(({ action }) => action)).toContain(
+        'query.start',
+      );
     }
   });
 });
@@ -90,8 +105,13 @@ describe('bounds', () => {
     const inside = await api.agent({ labels: { env: 'prod' }, facts: { host: 'in' } });
     const outside = await api.agent({ labels: { env: 'dev' }, facts: { host: 'out' } });
     const { token } = await api.token({ role: 'admin', selector: 'env=prod' });
-    expect((await api.get('/v1/agents', { token })).body.items.map(({ host }: { host: string }) => host)).toEqual(['in']);
-    expect((await api.get('/v1/agents?counts=env', { token })).body.counts).toMatchObject({ total: 1, labels: { env: { prod: 1 } } });
+    expect((await api.get('/v1/agents', { token })).body.items.map(({ host }: { host: string }) => host)).toEqual([
+      'in',
+    ]);
+    expect((await api.get('/v1/agents?counts=env', { token })).body.counts).toMatchObject({
+      total: 1,
+      labels: { env: { prod: 1 } },
+    });
     expect((await api.get(`/v1/agents/${inside.agentId}`, { token })).status).toBe(200);
     expect((await api.get(`/v1/agents/${outside.agentId}`, { token })).body.code).toBe('not_found');
     const started = await api.ask('POST', '/v1/queries', { token, body: { sql: 'SELECT 1', selector: 'os=linux' } });
@@ -99,8 +119,12 @@ describe('bounds', () => {
     expect(api.service.asked.at(-1)).toMatchObject({ t: 'start', selector: 'os=linux', bound: 'env=prod' });
     const labelled = await api.ask('POST', '/v1/agents/labels', { token, body: { selector: '', set: { x: 'y' } } });
     expect(labelled.body).toMatchObject({ matched: 1, changed: 1 });
-    expect((await api.ask('PATCH', `/v1/agents/${outside.agentId}/labels`, { token, body: { set: { x: 'y' } } })).status).toBe(404);
-    expect((await api.ask('POST', `/v1/agents/${outside.agentId}/revoke`, { token, body: { reason: 'x' } })).status).toBe(404);
+    expect(
+      (await api.ask('PATCH', `/v1/agents/${outside.agentId}/labels`, { token, body: { set: { x: 'y' } } })).status,
+    ).toBe(404);
+    expect(
+      (await api.ask('POST', `/v1/agents/${outside.agentId}/revoke`, { token, body: { reason: 'x' } })).status,
+    ).toBe(404);
   });
 
   test('hide the queries of others, in lists and by id', async () => {
@@ -112,16 +136,25 @@ describe('bounds', () => {
       expect((await api.get(`/v1/queries/${foreign}${path}`, { token })).body.code).toBe('not_found');
     }
     expect((await api.ask('DELETE', `/v1/queries/${foreign}`, { token })).status).toBe(404);
-    expect((await api.ask('POST', `/v1/queries/${foreign}/reduce`, { token, body: { sql: 'SELECT 1' } })).status).toBe(404);
+    expect((await api.ask('POST', `/v1/queries/${foreign}/reduce`, { token, body: { sql: 'SELECT 1' } })).status).toBe(
+      404,
+    );
   });
 
   test('pass on to tokens made within them, which alone they manage', async () => {
     const { token, tokenId } = await api.token({ role: 'admin', selector: 'env=prod' });
-    const made = await api.ask('POST', '/v1/tokens', { token, body: { name: 'child', role: 'viewer', selector: 'os=linux' } });
+    const made = await api.ask('POST', '/v1/tokens', {
+      token,
+      body: { name: 'child', role: 'viewer', selector: 'os=linux' },
+    });
     expect(made.body.selector).toBe('os=linux,env=prod');
-    expect((await api.get('/v1/tokens', { token })).body.items.map(({ name }: { name: string }) => name)).toEqual(['child']);
+    expect((await api.get('/v1/tokens', { token })).body.items.map(({ name }: { name: string }) => name)).toEqual([
+      'child',
+    ]);
     expect((await api.ask('DELETE', `/v1/tokens/${tokenId}`, { token })).status).toBe(404);
-    expect((await api.get('/v1/audit', { token })).body.items.every(({ actor }: { actor: string }) => actor === tokenId)).toBe(true);
+    expect(
+      (await api.get('/v1/audit', { token })).body.items.every(({ actor }: { actor: string }) => actor === tokenId),
+    ).toBe(true);
   });
 
   test('of an org keep everything of another out of sight', async () => {
@@ -163,7 +196,9 @@ describe('rate limits', () => {
 test('the use of a token is noted, at most once a minute', async () => {
   const { token, tokenId } = await api.token({ role: 'viewer' });
   for (let i = 0; i < 5; i += 1) await api.get('/v1/me', { token });
-  await until(async () => ((await api.get('/v1/tokens')).body.items[0] as { lastUsedAt?: string }).lastUsedAt !== undefined);
+  await until(
+    async () => ((await api.get('/v1/tokens')).body.items[0] as { lastUsedAt?: string }).lastUsedAt !== undefined,
+  );
   const entry = await api.connection.log.last('MUSTER_TOKENS', `muster.v1.token.default.${tokenId}`);
   // The record itself, and one note.
   expect(entry?.seq).toBe(2);

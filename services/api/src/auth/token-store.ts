@@ -1,5 +1,13 @@
 import { followView, type Entry, type FollowedView, type Log } from '@muster/bus';
-import { AppError, decodeKept, encodeKept, KEPT, STREAMS, type OperatorTokenRecord, type OrgId } from '@muster/protocol';
+import {
+  AppError,
+  decodeKept,
+  encodeKept,
+  KEPT,
+  STREAMS,
+  type OperatorTokenRecord,
+  type OrgId,
+} from '@muster/protocol';
 import type { Logger } from '@muster/runtime';
 
 interface Kept {

@@ -32,7 +32,11 @@ function plain(address: string): string {
  * The caller's address: from the right end of `X-Forwarded-For`, each entry is believed only while the hop that wrote it is
  * trusted. What an untrusted peer claims is ignored, and so is everything to the left of an entry that is no address.
  */
-export function clientAddress(peer: string | undefined, forwardedFor: string | undefined, proxies: TrustedProxies): string {
+export function clientAddress(
+  peer: string | undefined,
+  forwardedFor: string | undefined,
+  proxies: TrustedProxies,
+): string {
   let address = plain(peer ?? '');
   for (const hop of (forwardedFor ?? '').split(',').toReversed()) {
     const claimed = plain(hop);

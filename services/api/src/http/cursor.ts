@@ -35,8 +35,4 @@ export function limitParameter(fallback: number, max: number) {
     .meta({ description: `How many to return at most: 1 to ${max}, default ${fallback}.` });
 }
 
-export const cursorParameter = z
-  .string()
-  .max(512)
-  .optional()
-  .meta({ description: '`nextCursor` of the page before.' });
+export const cursorParameter = z.string().max(512).optional().meta({ description: '`nextCursor` of the page before.' });

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { ApiFixture, until } from '../fixture/api-fixture.js';
+import { ApiFixture, until } from '../testing/api-fixture.js';
 import { clientAddress, trustedProxies } from './client-address.js';
 
 let api: ApiFixture;
@@ -28,10 +28,13 @@ const post = (body: string | Uint8Array, headers: Record<string, string> = {}) =
   api.ask('POST', '/v1/queries', { body, headers });
 
 describe('bodies', () => {
-  test.each(['{', '{"sql":}', 'nope', '{"sql":"SELECT 1"}}', '\u0000', '"\u0001"', '[1,2'])('%j is bad_request', async (body) => {
-    const answer = await post(body);
-    expect([answer.status, answer.body.code]).toEqual([400, 'bad_request']);
-  });
+  test.each(['{', '{"sql":}', 'nope', '{"sql":"SELECT 1"}}', '\u0000', '"\u0001"', '[1,2'])(
+    '%j is bad_request',
+    async (body) => {
+      const answer = await post(body);
+      expect([answer.status, answer.body.code]).toEqual([400, 'bad_request']);
+    },
+  );
 
   test.each([[[]], [null], [42], [{ sql: 1 }], [{ sql: 'SELECT 1', extra: true }], [{ sql: 'SELECT 1', mode: 'x' }]])(
     '%j does not fit and says where',
@@ -71,7 +74,9 @@ describe('bodies', () => {
 
   test('nested deeply is refused without harm', async () => {
     expect((await post('['.repeat(100_000) + ']'.repeat(100_000))).status).toBe(400);
-    expect((await post(`{"sql":"SELECT 1","selector":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}}`)).status).toBe(400);
+    expect((await post(`{"sql":"SELECT 1","selector":${'{"a":'.repeat(5_000)}1${'}'.repeat(5_000)}}`)).status).toBe(
+      400,
+    );
   });
 
   test('__proto__ pollutes nothing', async () => {
@@ -140,12 +145,16 @@ describe('every answer', () => {
   });
 
   test('repeats a request id that is sane, and no other', async () => {
-    expect((await api.get('/v1/me', { headers: { 'x-request-id': 'abc.1-2' } })).headers.get('x-request-id')).toBe('abc.1-2');
-    expect((await api.get('/v1/me', { headers: { 'x-request-id': 'a b' } })).headers.get('x-request-id')).not.toBe('a b');
+    expect((await api.get('/v1/me', { headers: { 'x-request-id': 'abc.1-2' } })).headers.get('x-request-id')).toBe(
+      'abc.1-2',
+    );
+    expect((await api.get('/v1/me', { headers: { 'x-request-id': 'a b' } })).headers.get('x-request-id')).not.toBe(
+      'a b',
+    );
   });
 
   test('an error of ours tells nothing of our insides', async () => {
-    api.service.answer = () => ({ t: 'pong' });
+    api.service.answer = () => ({ t: 'adopted' });
     const answer = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } });
     expect([answer.status, answer.body.code]).toEqual([500, 'internal']);
     expect(answer.text).not.toMatch(/\bat \S+ \(|node_modules|dist\//);
@@ -165,7 +174,9 @@ describe('every answer', () => {
     await api.get('/v1/some/where/else');
     await until(async () => (await api.metrics.registry.metrics()).includes('route="unmatched"'));
     const text = await api.metrics.registry.metrics();
-    expect(text).toContain('muster_api_request_duration_seconds_count{route="/v1/queries/{id}",method="GET",status_class="4xx"} 1');
+    expect(text).toContain(
+      'muster_api_request_duration_seconds_count{route="/v1/queries/{id}",method="GET",status_class="4xx"} 1',
+    );
     expect(text).not.toContain('q000');
   });
 });
@@ -190,6 +201,7 @@ describe('the caller’s address', () => {
   });
 
   test('a network that is none is refused when it is configured', () => {
-    for (const network of ['10.0.0.0/33', 'x', '::/129', '10.0.0.0/']) expect(() => trustedProxies([network])).toThrow(RangeError);
+    for (const network of ['10.0.0.0/33', 'x', '::/129', '10.0.0.0/'])
+      expect(() => trustedProxies([network])).toThrow(RangeError);
   });
 });

@@ -134,5 +134,7 @@ function digest(parts: readonly string[]): string {
 }
 
 function unavailable(cause: unknown): AppError {
-  return new AppError('broker_unavailable', 'idempotency keys cannot be kept now; repeat without one, or later', { cause });
+  return new AppError('broker_unavailable', 'idempotency keys cannot be kept now; repeat without one, or later', {
+    cause,
+  });
 }

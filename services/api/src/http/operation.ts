@@ -100,6 +100,10 @@ export function defineOperation<
   return operation as unknown as Operation;
 }
 
-export function json(status: number, body?: unknown, extra: Omit<JsonAnswer, 'kind' | 'status' | 'body'> = {}): JsonAnswer {
+export function json(
+  status: number,
+  body?: unknown,
+  extra: Omit<JsonAnswer, 'kind' | 'status' | 'body'> = {},
+): JsonAnswer {
   return { kind: 'json', status, ...(body === undefined ? {} : { body }), ...extra };
 }

@@ -51,7 +51,8 @@ function customParams(error: z.ZodError): { readonly code?: ErrorCode } {
   for (const issue of error.issues) {
     if (issue.code !== 'custom') continue;
     const code: unknown = issue.params?.['code'];
-    if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code)) return { ...issue.params, code: code as ErrorCode };
+    if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code))
+      return { ...issue.params, code: code as ErrorCode };
   }
   return {};
 }

@@ -93,7 +93,11 @@ export class RequestPipeline {
       throw result.error;
     }
     noted.principal = result.principal;
-    this.#limit(principalLimits, `${result.principal.org}/${result.principal.kind}/${result.principal.id}`, 'principal');
+    this.#limit(
+      principalLimits,
+      `${result.principal.org}/${result.principal.kind}/${result.principal.id}`,
+      'principal',
+    );
     const { access } = operation;
     if (access !== 'any' && access !== 'public' && !roleAllows(result.principal.role, access)) {
       throw new AppError('forbidden', `this needs the role ${leastRole(access)}; yours is ${result.principal.role}`, {
@@ -107,7 +111,9 @@ export class RequestPipeline {
     const taken = limits.take(key);
     if (taken.ok) return;
     this.#parts.metrics.rateLimited.inc({ limit });
-    throw new AppError('rate_limited', 'too many requests; slow down', { details: { retryAfterMs: taken.retryAfterMs } });
+    throw new AppError('rate_limited', 'too many requests; slow down', {
+      details: { retryAfterMs: taken.retryAfterMs },
+    });
   }
 
   #note(operation: Operation, response: Response, { principal, note }: Noted, outcome: Outcome): void {
@@ -133,7 +139,14 @@ interface Noted {
   note: AuditNote | undefined;
 }
 
-const NOBODY: Principal = { kind: 'token', id: 'nobody', name: 'nobody', org: 'none' as OrgId, role: 'viewer', bound: [] };
+const NOBODY: Principal = {
+  kind: 'token',
+  id: 'nobody',
+  name: 'nobody',
+  org: 'none' as OrgId,
+  role: 'viewer',
+  bound: [],
+};
 
 function check(where: 'path' | 'query' | 'body', schema: Operation['body'], value: unknown): unknown {
   if (schema === undefined) return where === 'body' ? undefined : {};

@@ -70,13 +70,11 @@ export const nextCursor = z
   .meta({ description: 'Give it as `cursor` to get the next page; absent on the last one.' });
 
 /** One SQL value in JSON. */
-export const sqlValue = z
-  .union([z.null(), z.number(), z.string(), z.object({ $blob: z.string() })])
-  .meta({
-    id: 'SqlValue',
-    description:
-      'Integers beyond ±(2^53−1) are decimal text, infinities `"Infinity"` and `"-Infinity"`, blobs `{"$blob": base64}`.',
-  });
+export const sqlValue = z.union([z.null(), z.number(), z.string(), z.object({ $blob: z.string() })]).meta({
+  id: 'SqlValue',
+  description:
+    'Integers beyond ±(2^53−1) are decimal text, infinities `"Infinity"` and `"-Infinity"`, blobs `{"$blob": base64}`.',
+});
 
 export const rowValues = z.array(sqlValue).meta({ description: 'One value per column, in the order of `columns`.' });
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { ApiFixture } from '../fixture/api-fixture.js';
+import { ApiFixture } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
 beforeEach(async () => {

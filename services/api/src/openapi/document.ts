@@ -34,7 +34,11 @@ export function openApiDocument(operations: readonly Operation[], version: strin
     components: {
       schemas: Object.fromEntries(Object.entries(schemas).sort(([a], [b]) => (a < b ? -1 : 1))),
       securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'An operator token (`mst_…`), or a JWT of the identity provider.' },
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An operator token (`mst_…`), or a JWT of the identity provider.',
+        },
       },
     },
   };
@@ -57,7 +61,12 @@ function operationObject(operation: Operation, schemas: Components): Json {
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: schemaObject(body, 'input', schemas) } } } }),
+      : {
+          requestBody: {
+            required: true,
+            content: { 'application/json': { schema: schemaObject(body, 'input', schemas) } },
+          },
+        }),
     responses: Object.fromEntries(
       Object.entries(responses).map(([status, response]) => [status, responseObject(response, schemas)]),
     ),
@@ -76,7 +85,9 @@ function objectParameters(where: 'path' | 'query', schema: z.ZodObject | undefin
 function headerParameters({ headers = {}, idempotent }: Operation): Json[] {
   const all = {
     ...headers,
-    ...(idempotent === true ? { 'Idempotency-Key': 'Any text of up to 255 visible ASCII characters, new for each intent.' } : {}),
+    ...(idempotent === true
+      ? { 'Idempotency-Key': 'Any text of up to 255 visible ASCII characters, new for each intent.' }
+      : {}),
   };
   return Object.entries(all).map(([name, description]) => ({
     name,
@@ -131,7 +142,9 @@ function withComponentRefs(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [
       key,
-      key === '$ref' && typeof member === 'string' ? member.replace('#/$defs/', '#/components/schemas/') : withComponentRefs(member),
+      key === '$ref' && typeof member === 'string'
+        ? member.replace('#/$defs/', '#/components/schemas/')
+        : withComponentRefs(member),
     ]),
   );
 }

@@ -13,13 +13,16 @@ import {
 
 type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
 
-/** Whether somebody looks after a running query. `unknown`: the broker is away, so nothing can be said. */
-export type Guardian = 'owner' | 'adopted' | 'nobody' | 'unknown';
+/**
+ * Whether somebody looks after a running query. `mute`: somebody listens, but does not answer, as a frozen process does.
+ * `unknown`: the broker is away, so nothing can be said.
+ */
+export type Guardian = 'owner' | 'adopted' | 'nobody' | 'mute' | 'unknown';
 
 const START_TIMEOUT_MS = 10_000;
 const CANCEL_TIMEOUT_MS = 5_000;
 const REDUCE_TIMEOUT_MS = 60_000;
-const PING_TIMEOUT_MS = 2_000;
+const OWNER_TIMEOUT_MS = 2_000;
 const ADOPT_TIMEOUT_MS = 5_000;
 
 /** The API's side of the talk with query services. Every method throws an `AppError` when there is no answer or a refusal. */
@@ -36,26 +39,18 @@ export class QueryClient {
     return expectReply(reply, 'started').record;
   }
 
-  /** `ended`: the owner is gone, and another service has seen to it that the query ends. */
-  async cancel(record: QueryRecord, by: string): Promise<'cancelled' | 'ended'> {
+  /** Asks the owner, and when it is gone or does not have the query, any service: that one then ends it as interrupted. */
+  async cancel(record: QueryRecord, by: string): Promise<void> {
     const request: QueryRequest = { t: 'cancel', org: record.org, id: record.id, by };
     const result = await this.#request(SUBJECTS.owner(record.owner), request, CANCEL_TIMEOUT_MS);
-    if (result.kind === 'no_responders') {
-      const adopt: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
-      expectReply(await this.#ask(SUBJECTS.queries, adopt, ADOPT_TIMEOUT_MS), 'adopted');
-      return 'ended';
-    }
-    expectReply(replyOf(result), 'cancelled');
-    return 'cancelled';
+    const reply = result.kind === 'no_responders' ? undefined : replyOf(result);
+    const isGone = reply === undefined || (reply.t === 'problem' && reply.code === 'not_found');
+    expectReply(isGone ? await this.#ask(SUBJECTS.queries, request, CANCEL_TIMEOUT_MS) : reply, 'cancelled');
   }
 
-  /** The owner runs it while the query does; afterwards any service can, from the result stream. */
+  /** Any service runs it, over what the result stream holds by now. */
   async reduce(record: QueryRecord, sql: string): Promise<Reply<'reduced'>> {
     const request: QueryRequest = { t: 'reduce', org: record.org, id: record.id, sql };
-    if (record.state === 'running') {
-      const result = await this.#request(SUBJECTS.owner(record.owner), request, REDUCE_TIMEOUT_MS);
-      if (result.kind !== 'no_responders') return expectReply(replyOf(result), 'reduced');
-    }
     return expectReply(await this.#ask(SUBJECTS.queries, request, REDUCE_TIMEOUT_MS), 'reduced');
   }
 
@@ -64,12 +59,15 @@ export class QueryClient {
    * Never throws.
    */
   async guardian(record: QueryRecord): Promise<Guardian> {
-    const ping: QueryRequest = { t: 'ping', org: record.org, id: record.id };
-    const owner = await this.#request(SUBJECTS.owner(record.owner), ping, PING_TIMEOUT_MS);
-    if (owner.kind === 'reply' && decodeReply(owner.data)?.t === 'pong') return 'owner';
+    const request: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
+    const owner = await this.#request(SUBJECTS.owner(record.owner), request, OWNER_TIMEOUT_MS);
     if (owner.kind === 'disconnected') return 'unknown';
-    const adopt: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
-    const other = await this.#request(SUBJECTS.queries, adopt, ADOPT_TIMEOUT_MS);
+    if (owner.kind === 'reply') {
+      // An owner refuses to give up a query that it has.
+      const reply = decodeReply(owner.data);
+      if (reply?.t !== 'problem' || reply.code !== 'not_found') return 'owner';
+    }
+    const other = await this.#request(SUBJECTS.queries, request, ADOPT_TIMEOUT_MS);
     switch (other.kind) {
       case 'reply':
         // A refusal too is a sign of somebody who knows better; the next silence asks again.
@@ -77,6 +75,7 @@ export class QueryClient {
       case 'no_responders':
         return 'nobody';
       case 'timeout':
+        return 'mute';
       case 'disconnected':
         return 'unknown';
     }
@@ -113,7 +112,9 @@ function replyOf(result: RequestResult): QueryReply {
     case 'timeout':
       throw new AppError('timeout', 'the query service did not answer in time');
     case 'disconnected':
-      throw new AppError('broker_unavailable', 'the message broker is out of reach', { details: { retryAfterMs: 1_000 } });
+      throw new AppError('broker_unavailable', 'the message broker is out of reach', {
+        details: { retryAfterMs: 1_000 },
+      });
   }
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { ApiFixture } from '../fixture/api-fixture.js';
-import { ledger } from '../fixture/fake-query-service.js';
+import { ApiFixture } from '../testing/api-fixture.js';
+import { ledger } from '../testing/fake-query-service.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -43,11 +43,14 @@ describe('asking', () => {
     expect(api.service.asked).toEqual([]);
   });
 
-  test.each(['os=', 'os=linux,', '(', 'os in (a', 'a b', '=x', 'os=lin\u0000ux', '💥'])('refuses or accepts selector %j before anything is asked', async (selector) => {
-    const answer = await ask({ sql: 'SELECT 1', selector });
-    if (selector === 'os=') expect(answer.status).toBe(201);
-    else expect([answer.status, answer.body.code]).toEqual([400, 'bad_selector']);
-  });
+  test.each(['os=', 'os=linux,', '(', 'os in (a', 'a b', '=x', 'os=lin\u0000ux', '💥'])(
+    'refuses or accepts selector %j before anything is asked',
+    async (selector) => {
+      const answer = await ask({ sql: 'SELECT 1', selector });
+      if (selector === 'os=') expect(answer.status).toBe(201);
+      else expect([answer.status, answer.body.code]).toEqual([400, 'bad_selector']);
+    },
+  );
 
   test('refuses SQL over the limit, with NUL, or with half a character', async () => {
     expect((await ask({ sql: `SELECT '${'x'.repeat(65_536)}'` })).body.code).toBe('sql_too_long');
@@ -57,26 +60,52 @@ describe('asking', () => {
   });
 
   test('passes on what the query service refuses, with its position, and notes it', async () => {
-    api.service.answer = () => ({ t: 'problem', code: 'sql_error', message: 'no such table: nope', details: { offset: 14 } });
+    api.service.answer = () => ({
+      t: 'problem',
+      code: 'sql_error',
+      message: 'no such table: nope',
+      details: { offset: 14 },
+    });
     const answer = await ask({ sql: 'SELECT * FROM nope' });
     expect(answer.status).toBe(422);
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
-    expect(answer.body).toMatchObject({ code: 'sql_error', offset: 14, detail: 'no such table: nope', retryable: false });
+    expect(answer.body).toMatchObject({
+      code: 'sql_error',
+      offset: 14,
+      detail: 'no such table: nope',
+      retryable: false,
+    });
     const [record] = await api.audit();
-    expect(record).toMatchObject({ action: 'query.start', outcome: 'refused', code: 'sql_error', actor: 'bootstrap', from: '127.0.0.1' });
+    expect(record).toMatchObject({
+      action: 'query.start',
+      outcome: 'refused',
+      code: 'sql_error',
+      actor: 'bootstrap',
+      from: '127.0.0.1',
+    });
     expect(record?.details).toMatchObject({ sql: 'SELECT * FROM nope' });
   });
 
   test('says so at once when there is no query service', async () => {
     api.service.stop();
     const answer = await ask({ sql: 'SELECT 1' });
-    expect([answer.status, answer.body.code, answer.headers.get('retry-after')]).toEqual([503, 'no_query_service', '1']);
+    expect([answer.status, answer.body.code, answer.headers.get('retry-after')]).toEqual([
+      503,
+      'no_query_service',
+      '1',
+    ]);
   });
 
   test('notes who asked what of whom', async () => {
     const started = await ask({ sql: 'SELECT 1', selector: 'os=linux' });
     expect(await api.audit()).toMatchObject([
-      { action: 'query.start', outcome: 'allowed', subject: started.body.id, scope: 'os=linux', details: { sql: 'SELECT 1' } },
+      {
+        action: 'query.start',
+        outcome: 'allowed',
+        subject: started.body.id,
+        scope: 'os=linux',
+        details: { sql: 'SELECT 1' },
+      },
     ]);
   });
 });
@@ -186,7 +215,8 @@ describe('cancelling', () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     api.service.loseOwner();
     expect((await api.ask('DELETE', `/v1/queries/${id}`)).status).toBe(202);
-    expect(api.service.asked.at(-1)).toMatchObject({ t: 'adopt', id });
+    expect(api.service.asked.at(-1)).toMatchObject({ t: 'cancel', id });
+    expect(api.service.askedOf.at(-1)).toBe('cancel anybody');
   });
 
   test('of somebody else takes more than an analyst', async () => {

@@ -7,7 +7,14 @@ import { defineOperation, json, type Operation } from '../http/operation.js';
 import { problems, queryIdParameter } from '../http/schemas.js';
 import type { QueryClient } from './query-client.js';
 import { queryJson } from './query-json.js';
-import { queryPageSchema, querySchema, queryStateSchema, reducedSchema, reduceSchema, startQuerySchema } from './query-schemas.js';
+import {
+  queryPageSchema,
+  querySchema,
+  queryStateSchema,
+  reducedSchema,
+  reduceSchema,
+  startQuerySchema,
+} from './query-schemas.js';
 import type { QueryStore } from './query-store.js';
 import { valuesJson } from './result-json.js';
 
@@ -29,7 +36,13 @@ const SQL_CODES = [
 
 /** Asking, looking at and ending queries. */
 export function queryOperations(parts: QueryParts): Operation[] {
-  return [startOperation(parts), listOperation(parts), showOperation(parts), cancelOperation(parts), reduceOperation(parts)];
+  return [
+    startOperation(parts),
+    listOperation(parts),
+    showOperation(parts),
+    cancelOperation(parts),
+    reduceOperation(parts),
+  ];
 }
 
 function startOperation({ client }: QueryParts): Operation {
@@ -51,7 +64,17 @@ function startOperation({ client }: QueryParts): Operation {
         content: { 'application/json': querySchema },
         headers: { location: 'Where the query is.' },
       },
-      ...problems('bad_selector', 'bad_timeout', 'conflict', 'too_large', 'unsupported_media_type', 'too_many_queries', 'no_query_service', 'timeout', ...SQL_CODES),
+      ...problems(
+        'bad_selector',
+        'bad_timeout',
+        'conflict',
+        'too_large',
+        'unsupported_media_type',
+        'too_many_queries',
+        'no_query_service',
+        'timeout',
+        ...SQL_CODES,
+      ),
     },
     handle: async ({ principal, body, note }) => {
       note({ scope: joinSelectors(body.selector, principal.selector), details: { sql: body.sql, mode: body.mode } });
@@ -144,7 +167,10 @@ function cancelOperation({ client, store }: QueryParts): Operation {
     access: 'queries:cancel',
     params: queryIdParameter,
     responses: {
-      202: { description: 'The query is being ended; its events tell when.', content: { 'application/json': querySchema } },
+      202: {
+        description: 'The query is being ended; its events tell when.',
+        content: { 'application/json': querySchema },
+      },
       204: { description: 'It had ended already.' },
       ...problems('not_found', 'no_query_service', 'timeout'),
     },
@@ -189,7 +215,16 @@ function reduceOperation({ client, store }: QueryParts): Operation {
     body: reduceSchema,
     responses: {
       200: { description: 'The rows of the second SELECT.', content: { 'application/json': reducedSchema } },
-      ...problems('not_found', 'too_large', 'unsupported_media_type', 'reduce_failed', 'sql_error', 'sql_too_long', 'no_query_service', 'timeout'),
+      ...problems(
+        'not_found',
+        'too_large',
+        'unsupported_media_type',
+        'reduce_failed',
+        'sql_error',
+        'sql_too_long',
+        'no_query_service',
+        'timeout',
+      ),
     },
     handle: async ({ principal, params, body, note }) => {
       note({ subject: params.id, details: { sql: body.sql } });

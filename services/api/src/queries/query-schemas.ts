@@ -36,9 +36,12 @@ export const startQuerySchema = z
     reduce: sqlText.optional().meta({
       description: 'A second SELECT over all rows, run when the query ends: `rows` has the columns of the first.',
     }),
-    timeoutMs: z.number().optional().meta({
-      description: `Milliseconds, ${queryTimeoutMinMs} to ${queryTimeoutMaxMs}; default ${queryTimeoutDefaultMs}.`,
-    }),
+    timeoutMs: z
+      .number()
+      .optional()
+      .meta({
+        description: `Milliseconds, ${queryTimeoutMinMs} to ${queryTimeoutMaxMs}; default ${queryTimeoutDefaultMs}.`,
+      }),
     timeout: z.string().optional().meta({ description: 'Instead of `timeoutMs`: `30s`, `2m`.' }),
   })
   .transform(({ timeout, timeoutMs, ...rest }, context) => {
@@ -141,9 +144,13 @@ export const reducedSchema = z
   .object({ columns: z.array(z.string()), rows: z.array(rowValues), truncated: z.boolean() })
   .meta({ id: 'Reduced' });
 
-const seq = z.int().nullable().meta({ description: 'Give the last one seen as `after` or `Last-Event-ID` to go on from there.' });
+const seq = z
+  .int()
+  .nullable()
+  .meta({ description: 'Give the last one seen as `after` or `Last-Event-ID` to go on from there.' });
 const synthesized = z.literal(true).optional().meta({
-  description: 'Made by the API because the stream itself does not hold it: results have expired, or nobody is left to end the query.',
+  description:
+    'Made by the API because the stream itself does not hold it: results have expired, or nobody is left to end the query.',
 });
 
 /** One event of `/v1/queries/{id}/events`. Readers pass over events whose name they do not know. */

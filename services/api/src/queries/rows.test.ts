@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AnswerBlockWriter, encodeCbor, GroupBlockWriter, type QueryRecord, type SqlValue } from '@muster/protocol';
-import { ApiFixture } from '../fixture/api-fixture.js';
+import { ApiFixture } from '../testing/api-fixture.js';
 import { csvLine } from './csv.js';
 import type { QueryStore } from './query-store.js';
 
@@ -16,15 +16,22 @@ async function start(mode: 'raw' | 'group', columns = ['name', 'pid']): Promise<
   return (await (api.api.parts['queries'] as unknown as QueryStore).read('default' as never, id)) as QueryRecord;
 }
 
-async function tellRows(record: QueryRecord, ...list: readonly (readonly [num: number, rows: readonly SqlValue[][]])[]) {
+async function tellRows(
+  record: QueryRecord,
+  ...list: readonly (readonly [num: number, rows: readonly SqlValue[][]])[]
+) {
   const block = new AnswerBlockWriter();
   for (const [num, rows] of list) block.add(num, Buffer.concat(rows.map((row) => encodeCbor(row))));
   await api.service.tell(record, { t: 'rows', answers: block.bytes() });
 }
 
-async function tellGroups(record: QueryRecord, ...list: readonly (readonly [index: number, endpoints: number, row: SqlValue[]])[]) {
+async function tellGroups(
+  record: QueryRecord,
+  ...list: readonly (readonly [index: number, endpoints: number, row: SqlValue[]])[]
+) {
   const block = new GroupBlockWriter();
-  for (const [index, endpoints, row] of list) block.add(index, { row: encodeCbor(row), endpoints, copies: endpoints, sample: [7] });
+  for (const [index, endpoints, row] of list)
+    block.add(index, { row: encodeCbor(row), endpoints, copies: endpoints, sample: [7] });
   await api.service.tell(record, { t: 'groups', groups: block.bytes() });
 }
 
@@ -68,10 +75,21 @@ describe('rows of a raw query', () => {
 
   test('as NDJSON begin with the columns', async () => {
     const record = await start('raw');
-    await tellRows(record, [1, [['a', 2n ** 60n], ['\0💥', null]]]);
+    await tellRows(record, [
+      1,
+      [
+        ['a', 2n ** 60n],
+        ['\0💥', null],
+      ],
+    ]);
     const answer = await api.get(`/v1/queries/${record.id}/rows`, { headers: { accept: 'application/x-ndjson' } });
     expect(answer.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
-    expect(answer.text.trim().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect(
+      answer.text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([
       { columns: ['name', 'pid'], mode: 'raw', state: 'running' },
       { num: 1, agentId: null, host: null, values: ['a', '1152921504606846976'] },
       { num: 1, agentId: null, host: null, values: ['\0💥', null] },
@@ -83,7 +101,13 @@ describe('rows of a raw query', () => {
     const record = await start('raw', ['a', 'b "c"']);
     const hostile = ['=1+1', '+1', '-1', '@SUM(A1)', '\tx', 'a,b', 'a"b', 'line\r\nbreak', '', ' pad ', 'a\0b', '💥'];
     await tellRows(record, [num, hostile.map((text): SqlValue[] => [text, null])]);
-    await tellRows(record, [num, [[new Uint8Array([0xde, 0xad]), 2n ** 62n], [1.5, -7]]]);
+    await tellRows(record, [
+      num,
+      [
+        [new Uint8Array([0xde, 0xad]), 2n ** 62n],
+        [1.5, -7],
+      ],
+    ]);
     const answer = await api.get(`/v1/queries/${record.id}/rows?format=csv`);
     expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
     expect(answer.headers.get('content-disposition')).toBe(`attachment; filename="${record.id}.csv"`);

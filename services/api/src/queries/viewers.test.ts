@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AnswerBlockWriter, encodeCbor, GroupBlockWriter, type QueryRecord } from '@muster/protocol';
-import { ApiFixture, until } from '../fixture/api-fixture.js';
-import { ledger } from '../fixture/fake-query-service.js';
+import { ApiFixture, until } from '../testing/api-fixture.js';
+import { ledger } from '../testing/fake-query-service.js';
 import type { QueryStore } from './query-store.js';
 
 let api: ApiFixture;
@@ -23,7 +23,9 @@ function parseSse(text: string): SeenEvent[] {
     .split('\n\n')
     .filter((block) => block !== '' && !block.startsWith(':'))
     .map((block) => {
-      const fields = Object.fromEntries(block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]));
+      const fields = Object.fromEntries(
+        block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+      );
       return { id: fields['id'], event: fields['event'] ?? '', data: JSON.parse(fields['data'] ?? 'null') };
     });
 }
@@ -39,7 +41,8 @@ function answers(...list: readonly (readonly [num: number, rows: readonly unknow
   return block.bytes();
 }
 
-const events = (record: QueryRecord, headers = {}, query = '') => api.get(`/v1/queries/${record.id}/events${query}`, { headers });
+const events = (record: QueryRecord, headers = {}, query = '') =>
+  api.get(`/v1/queries/${record.id}/events${query}`, { headers });
 const NDJSON = { accept: 'application/x-ndjson' };
 
 describe('a stream of events', () => {
@@ -48,7 +51,19 @@ describe('a stream of events', () => {
     const record = await start();
     const live = ledger({ answered: 1, timed_out: 1 });
     await api.service.tell(record, { t: 'progress', ledger: live, elapsedMs: 12, gateways: 2 });
-    await api.service.tell(record, { t: 'rows', answers: answers([num, [['bash', 1], ['sh', 2]]], [999, []]) });
+    await api.service.tell(record, {
+      t: 'rows',
+      answers: answers(
+        [
+          num,
+          [
+            ['bash', 1],
+            ['sh', 2],
+          ],
+        ],
+        [999, []],
+      ),
+    });
     await api.service.tell(record, { t: 'failures', failures: [[num, 'timed_out', 'timed_out', 'too slow']] });
     await api.service.tell(record, { t: 'recovered', numbers: [num] });
     await api.service.tell(record, { t: 'reduced', columns: ['n'], rows: [[3n]], truncated: false });
@@ -56,31 +71,68 @@ describe('a stream of events', () => {
     const answer = await events(record);
     expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     const seen = parseSse(answer.text);
-    expect(seen.map(({ event }) => event)).toEqual(['started', 'progress', 'rows', 'failures', 'recovered', 'reduced', 'ended']);
+    expect(seen.map(({ event }) => event)).toEqual([
+      'started',
+      'progress',
+      'rows',
+      'failures',
+      'recovered',
+      'reduced',
+      'ended',
+    ]);
     expect(seen.every(({ id, event, data }) => Number(id) === data.seq && event === data.event)).toBe(true);
     const name = { num, agentId, host: 'web-1' };
     expect(seen[1]?.data).toMatchObject({ ledger: live, elapsedMs: 12, gateways: 2 });
     expect(seen[2]?.data.answers).toEqual([
-      { ...name, rows: [['bash', 1], ['sh', 2]] },
+      {
+        ...name,
+        rows: [
+          ['bash', 1],
+          ['sh', 2],
+        ],
+      },
       { num: 999, agentId: null, host: null, rows: [] },
     ]);
     expect(seen[3]?.data.failures).toEqual([{ ...name, outcome: 'timed_out', code: 'timed_out', message: 'too slow' }]);
     expect(seen[4]?.data.endpoints).toEqual([name]);
     expect(seen[6]?.data.query.state).toBe('complete');
-    const lines = (await events(record, NDJSON)).text.trim().split('\n').map((line) => JSON.parse(line) as object);
+    const lines = (await events(record, NDJSON)).text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
     expect(lines).toEqual(seen.map(({ data }) => data));
   });
 
   test('carries values that JSON has no word for, and any text, exactly', async () => {
     const record = await start();
-    const row = [2n ** 63n - 1n, -(2n ** 63n), 2 ** 53 - 1, Infinity, null, new Uint8Array([0, 255]), 'a\0b', '💥\u2028"\\\n', 0.1];
+    const row = [
+      2n ** 63n - 1n,
+      -(2n ** 63n),
+      2 ** 53 - 1,
+      Infinity,
+      null,
+      new Uint8Array([0, 255]),
+      'a\0b',
+      '💥\u2028"\\\n',
+      0.1,
+    ];
     await api.service.tell({ ...record, columns: row.map(String) }, { t: 'rows', answers: answers([1, [row]]) });
     // The number of columns comes from the record.
     await api.service.keep({ ...record, columns: row.map(String) });
     await api.service.end({ ...record, columns: row.map(String) });
     const seen = parseSse((await events(record)).text);
     expect(seen.find(({ event }) => event === 'rows')?.data.answers[0].rows).toEqual([
-      ['9223372036854775807', '-9223372036854775808', 2 ** 53 - 1, 'Infinity', null, { $blob: 'AP8=' }, 'a\0b', '💥\u2028"\\\n', 0.1],
+      [
+        '9223372036854775807',
+        '-9223372036854775808',
+        2 ** 53 - 1,
+        'Infinity',
+        null,
+        { $blob: 'AP8=' },
+        'a\0b',
+        '💥\u2028"\\\n',
+        0.1,
+      ],
     ]);
   });
 
@@ -107,12 +159,15 @@ describe('a stream of events', () => {
     await api.service.end(record);
     await viewer.closed;
     expect(viewer.text).toContain('event: ended');
-    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers_ended_total{how="ended"} 1'));
+    await until(async () =>
+      (await api.metrics.registry.metrics()).includes('muster_api_viewers_ended_total{how="ended"} 1'),
+    );
   });
 
   test('goes on after Last-Event-ID or `after`, without a gap or a repeat', async () => {
     const record = await start();
-    for (let i = 0; i < 5; i += 1) await api.service.tell(record, { t: 'progress', ledger: ledger({ waiting: i }), elapsedMs: i, gateways: 1 });
+    for (let i = 0; i < 5; i += 1)
+      await api.service.tell(record, { t: 'progress', ledger: ledger({ waiting: i }), elapsedMs: i, gateways: 1 });
     await api.service.end(record);
     const all = parseSse((await events(record)).text);
     expect(all).toHaveLength(7);
@@ -145,8 +200,9 @@ describe('when the owner falls silent', () => {
   test('and lives, the viewer waits on', async () => {
     const record = await start();
     const viewer = new RawViewer(api, record);
-    await until(() => api.service.asked.filter(({ t }) => t === 'ping').length >= 2);
+    await until(() => api.service.askedOf.filter((what) => what === 'adopt owner').length >= 2);
     expect(viewer.text).not.toContain('ended');
+    expect(api.service.askedOf).not.toContain('adopt anybody');
     await api.service.end(record);
     await viewer.closed;
   });
@@ -155,7 +211,7 @@ describe('when the owner falls silent', () => {
     const record = await start();
     api.service.loseOwner();
     const viewer = new RawViewer(api, record);
-    await until(() => api.service.asked.some(({ t }) => t === 'adopt'));
+    await until(() => api.service.askedOf.includes('adopt anybody'));
     await api.service.end(record, { state: 'interrupted' });
     await viewer.closed;
     const end = parseSse(viewer.body).at(-1);
@@ -193,7 +249,11 @@ describe('when the owner falls silent', () => {
     await api.connection.log.purge('MUSTER_RESULTS', `muster.v1.result.default.${record.id}`);
     const [end, ...rest] = parseSse((await events(record)).text);
     expect(rest).toEqual([]);
-    expect(end?.data).toMatchObject({ event: 'ended', synthesized: true, query: { state: 'complete', ledger: { answered: 4 } } });
+    expect(end?.data).toMatchObject({
+      event: 'ended',
+      synthesized: true,
+      query: { state: 'complete', ledger: { answered: 4 } },
+    });
   });
 });
 
@@ -219,7 +279,8 @@ describe('a viewer that stops reading', () => {
     expect(reader.bytes).toBeGreaterThan(BLOCKS * ROWS * 100);
     expect(stalled.bytes).toBe(0);
     const after = process.memoryUsage();
-    const counted = async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers_ended_total{how="stalled"} 1');
+    const counted = async () =>
+      (await api.metrics.registry.metrics()).includes('muster_api_viewers_ended_total{how="stalled"} 1');
     await until(counted, 'the cut', 15_000);
     clearInterval(sampling);
     expect(mostBuffered).toBeGreaterThan(0);

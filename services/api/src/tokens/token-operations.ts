@@ -33,7 +33,8 @@ const createdSchema = z
   .object({
     ...tokenSchema.shape,
     token: z.string().optional().meta({
-      description: 'The token itself. It is told this once and kept nowhere: a repeat under the same idempotency key does not have it.',
+      description:
+        'The token itself. It is told this once and kept nowhere: a repeat under the same idempotency key does not have it.',
     }),
   })
   .meta({ id: 'CreatedToken' });
@@ -45,7 +46,10 @@ const createSchema = z
     name: label(100),
     role: z.enum(ROLES),
     selector: selectorText.optional().meta({ description: 'Joined with the bound of who makes the token.' }),
-    expiresIn: z.string().optional().meta({ description: '`12h`, `90d`; without it or `expiresAt` the token does not expire.' }),
+    expiresIn: z
+      .string()
+      .optional()
+      .meta({ description: '`12h`, `90d`; without it or `expiresAt` the token does not expire.' }),
     expiresAt: timestamp.optional(),
   })
   .superRefine(({ expiresIn, expiresAt }, context) => {
@@ -76,13 +80,17 @@ function listOperation({ tokens, clock }: TokenParts): Operation {
     responses: {
       200: {
         description: 'A page, in the order of ids.',
-        content: { 'application/json': z.object({ items: z.array(tokenSchema), nextCursor }).meta({ id: 'TokenPage' }) },
+        content: {
+          'application/json': z.object({ items: z.array(tokenSchema), nextCursor }).meta({ id: 'TokenPage' }),
+        },
       },
       ...problems('bad_cursor'),
     },
     handle: ({ principal, query: { limit, cursor } }) => {
       const after = cursor === undefined ? '' : decodeCursor('tokens', cursor, [z.string()])[0];
-      const rest = tokens.list(principal.org).filter((record) => record.tokenId > after && mayManage(principal, record));
+      const rest = tokens
+        .list(principal.org)
+        .filter((record) => record.tokenId > after && mayManage(principal, record));
       const page = rest.slice(0, limit);
       const last = page.at(-1);
       return json(200, {
@@ -134,10 +142,14 @@ function createOperation({ tokens, clock }: TokenParts): Operation {
       };
       note({ subject: tokenId, scope: selector, details: { name: body.name, role: body.role } });
       await tokens.create(record);
-      return json(201, { ...tokenJson(record, nowMs), token }, {
-        headers: { location: `/v1/tokens/${tokenId}` },
-        unrepeatable: ['token'],
-      });
+      return json(
+        201,
+        { ...tokenJson(record, nowMs), token },
+        {
+          headers: { location: `/v1/tokens/${tokenId}` },
+          unrepeatable: ['token'],
+        },
+      );
     },
   });
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { ApiFixture } from '../fixture/api-fixture.js';
+import { ApiFixture } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -13,14 +13,21 @@ test('a token is shown once, works at once, and its secret is kept nowhere', asy
   const made = await create({ name: 'siem', role: 'analyst', selector: 'env=prod', expiresIn: '90d' });
   expect(made.status).toBe(201);
   expect(made.body.token).toMatch(/^mst_/);
-  expect((await api.get('/v1/me', { token: made.body.token })).body).toMatchObject({ name: 'siem', role: 'analyst', selector: 'env=prod' });
+  expect((await api.get('/v1/me', { token: made.body.token })).body).toMatchObject({
+    name: 'siem',
+    role: 'analyst',
+    selector: 'env=prod',
+  });
   const list = await api.get('/v1/tokens');
-  expect(list.body.items).toMatchObject([{ tokenId: made.body.tokenId, name: 'siem', state: 'active', createdBy: 'bootstrap' }]);
+  expect(list.body.items).toMatchObject([
+    { tokenId: made.body.tokenId, name: 'siem', state: 'active', createdBy: 'bootstrap' },
+  ]);
   expect(list.text).not.toContain(made.body.token.slice(21));
   expect(list.text).not.toContain('hash');
   const secret = made.body.token.slice(21, 60);
   for (const stream of ['MUSTER_TOKENS', 'MUSTER_AUDIT', 'MUSTER_IDEMPOTENCY']) {
-    for await (const { data } of api.connection.log.read(stream)) expect(Buffer.from(data).includes(secret)).toBe(false);
+    for await (const { data } of api.connection.log.read(stream))
+      expect(Buffer.from(data).includes(secret)).toBe(false);
   }
 });
 
@@ -56,9 +63,17 @@ test('lists in pages, and revokes what exists only', async () => {
   for (const name of ['a', 'b', 'c']) await create({ name, role: 'viewer' });
   const first = (await api.get('/v1/tokens?limit=2')).body;
   const second = (await api.get(`/v1/tokens?limit=2&cursor=${first.nextCursor}`)).body;
-  expect([...first.items, ...second.items].map(({ name }: { name: string }) => name).toSorted()).toEqual(['a', 'b', 'c']);
+  expect([...first.items, ...second.items].map(({ name }: { name: string }) => name).toSorted()).toEqual([
+    'a',
+    'b',
+    'c',
+  ]);
   expect((await api.ask('DELETE', `/v1/tokens/${'a'.repeat(16)}`)).body.code).toBe('not_found');
   expect((await api.ask('DELETE', '/v1/tokens/x')).body.code).toBe('bad_request');
   expect((await api.ask('DELETE', `/v1/tokens/${first.items[0].tokenId}`)).status).toBe(204);
-  expect((await api.audit()).at(-1)).toMatchObject({ action: 'token.revoke', outcome: 'allowed', subject: first.items[0].tokenId });
+  expect((await api.audit()).at(-1)).toMatchObject({
+    action: 'token.revoke',
+    outcome: 'allowed',
+    subject: first.items[0].tokenId,
+  });
 });

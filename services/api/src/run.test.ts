@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ensureCertificates } from '@muster/local';
+import { AnswerBlockWriter, decodeQueryWire, encodeCbor, KEPT, STREAMS, type QueryRecord } from '@muster/protocol';
+import { ApiLab, type ApiProcess } from './testing/api-process.js';
+import { until } from './testing/api-fixture.js';
+
+let lab: ApiLab;
+let api: ApiProcess;
+beforeAll(async () => {
+  lab = await ApiLab.open();
+  api = await lab.startApi();
+});
+afterAll(() => lab.close());
+
+async function start(): Promise<QueryRecord> {
+  const { text, status } = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT name, pid FROM processes' } });
+  expect(status).toBe(201);
+  const { id } = JSON.parse(text) as { id: string };
+  const entry = await lab.broker.log.last(STREAMS.queries.name, KEPT.query('default' as never, id as never));
+  return decodeQueryWire(entry?.data ?? new Uint8Array()) as QueryRecord;
+}
+
+describe('the API on a real broker', () => {
+  test('asks, streams and pages a query, and keeps who asked', async () => {
+    const record = await start();
+    const stream = await api.open('GET', `/v1/queries/${record.id}/events`);
+    let seen = '';
+    stream.on('data', (part: Buffer) => (seen += part.toString()));
+    await until(() => seen.includes('event: started'));
+    const block = new AnswerBlockWriter();
+    block.add(1, encodeCbor(['bash', 1]));
+    await lab.service.tell(record, { t: 'rows', answers: block.bytes() });
+    await until(() => seen.includes('event: rows'));
+    await lab.service.end(record);
+    await new Promise((resolve) => stream.on('end', resolve));
+    expect(seen).toContain('event: ended');
+    const rows = JSON.parse((await api.ask('GET', `/v1/queries/${record.id}/rows`)).text) as { items: unknown[] };
+    expect(rows.items).toEqual([{ num: 1, agentId: null, host: null, values: ['bash', 1] }]);
+    await until(async () => (await api.ask('GET', '/v1/audit?action=query.start')).text.includes(record.id));
+  });
+
+  test('two API processes are one: an idempotency key, a token and its end are known to both', async () => {
+    const second = await lab.startApi();
+    const once = { body: { sql: 'SELECT 1' }, key: 'once' };
+    const [here, there] = [await api.ask('POST', '/v1/queries', once), await second.ask('POST', '/v1/queries', once)];
+    expect([here.status, there]).toEqual([201, here]);
+    const { status, text } = await second.ask('POST', '/v1/tokens', { body: { name: 'both', role: 'viewer' } });
+    expect(status).toBe(201);
+    const { tokenId } = JSON.parse(text) as { tokenId: string };
+    // What one made, the other learns from the stream.
+    await until(async () => (await api.ask('GET', '/v1/tokens')).text.includes(tokenId));
+    expect((await api.ask('DELETE', `/v1/tokens/${tokenId}`)).status).toBe(204);
+    await until(async () => (await second.ask('GET', '/v1/tokens')).text.includes('"revoked"'));
+    expect(await second.stop()).toBe(0);
+  });
+
+  test('is ready, and its metrics are there', async () => {
+    expect((await api.health('/readyz')).status).toBe(200);
+    const { text } = await api.health('/metrics');
+    expect(text).toContain('muster_api_request_duration_seconds_bucket');
+    expect(text).not.toMatch(/\bq[0-9a-z]{26}\b/);
+  });
+
+  test('does not wait for Redis, and says unknown without it', async () => {
+    const without = await lab.startApi({ MUSTER_REDIS_URL: 'redis://127.0.0.1:1' });
+    expect((await without.health('/readyz')).status).toBe(200);
+    const counts = JSON.parse((await without.ask('GET', '/v1/agents?counts=os')).text) as { counts: object };
+    expect(counts.counts).toMatchObject({ total: 0, live: null, offline: null });
+    expect(await without.stop()).toBe(0);
+  });
+
+  test('keeps secrets out of its log', () => {
+    expect(api.log).toContain('"starting"');
+    expect(api.log).not.toContain(lab.token);
+  });
+
+  test('serves TLS where it is given a certificate', async () => {
+    const files = await ensureCertificates(join(lab.folder, 'tls'));
+    const secure = await lab.startApi({ MUSTER_TLS_CERT_FILE: files.certPath, MUSTER_TLS_KEY_FILE: files.keyPath });
+    const ca = await readFile(files.caPath, 'utf8');
+    expect((await secure.ask('GET', '/v1/me', { ca })).status).toBe(200);
+    await expect(secure.ask('GET', '/v1/me')).rejects.toMatchObject({ code: 'ECONNRESET' });
+    expect(await secure.stop()).toBe(0);
+  });
+
+  test('ends viewers’ streams when it stops, so that they go on elsewhere', async () => {
+    const second = await lab.startApi();
+    const record = await start();
+    const stream = await second.open('GET', `/v1/queries/${record.id}/events`);
+    let seen = '';
+    stream.on('data', (part: Buffer) => (seen += part.toString()));
+    stream.on('error', () => undefined);
+    await until(() => seen.includes('event: started'));
+    const closed = new Promise((resolve) => stream.on('close', resolve));
+    expect(await second.stop()).toBe(0);
+    await closed;
+    await lab.service.end(record);
+    const id = /^id: (\d+)$/m.exec(seen)?.[1];
+    expect((await api.ask('GET', `/v1/queries/${record.id}/events?after=${id}`)).text).toContain('event: ended');
+  });
+
+  test('outlives a restart of the broker, and so do its viewers', async () => {
+    const record = await start();
+    const stream = await api.open('GET', `/v1/queries/${record.id}/events`);
+    let seen = '';
+    stream.on('data', (part: Buffer) => (seen += part.toString()));
+    await until(() => seen.includes('event: started'));
+    await lab.nats.kill9();
+    await until(async () => (await api.health('/readyz')).status === 503);
+    expect((await api.health('/healthz')).status).toBe(200);
+    expect((await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).status).toBe(503);
+    await lab.nats.restart();
+    await until(async () => (await api.health('/readyz')).status === 200, 'the return of the broker', 20_000);
+    await until(
+      async () =>
+        (await lab.service
+          .tell(record, { t: 'progress', ledger: record.ledger, elapsedMs: 1, gateways: 1 })
+          .catch(() => 0)) > 0,
+    );
+    await lab.service.end(record);
+    await new Promise((resolve) => stream.on('end', resolve));
+    expect(seen).toContain('event: progress');
+    expect(seen).toContain('event: ended');
+  }, 60_000);
+});
