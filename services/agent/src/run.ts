@@ -9,11 +9,7 @@ import { workerEnvironment } from './worker/worker-environment.js';
 import { WorkerPool } from './worker/worker-pool.js';
 
 /** The agent's composition root. */
-export function buildAgent(
-  config: AgentConfig,
-  { log, runner }: ProgramContext,
-  env: Env,
-): void {
+export function buildAgent(config: AgentConfig, { log, runner }: ProgramContext, env: Env): void {
   const clock = systemClock;
   const agent = openAgent(config, { clock, log });
   log.info('agent identity', { agentId: agent.identity.agentId, host: agent.self.facts.host });
@@ -36,7 +32,12 @@ export function buildAgent(
         onRoom,
       }),
   });
-  runner.go('queries', { stop: (signal) => queries.stop(signal) });
+  runner.go('queries', {
+    stop: async (signal) => {
+      const { stuck } = await queries.stop(signal);
+      if (stuck > 0) endByForce(stuck, log);
+    },
+  });
 
   let firstReady: () => void = () => {};
   const ready = new Promise<void>((resolve) => (firstReady = resolve));
@@ -69,4 +70,10 @@ function warnOfPlainText({ gatewayUrls }: AgentConfig, log: Logger): void {
   const plain = gatewayUrls.filter((url) => /^(ws|http):/.test(url));
   if (plain.length > 0)
     log.warn('the way to the gateway is not encrypted: whoever is on it can read answers', { plain });
+}
+
+/** The last part of a stop. `process.exit` waits for every thread, so one that hangs in the kernel would keep us here for ever. */
+function endByForce(stuck: number, log: Logger): void {
+  log.error('query workers hang in a system call; ending by force', { stuck });
+  process.kill(process.pid, 'SIGKILL');
 }

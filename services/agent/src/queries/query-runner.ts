@@ -83,12 +83,12 @@ export class QueryRunner {
     return { cancel: () => this.#cancel(entry) };
   }
 
-  /** Cancels everything. An orderly end leaves no note behind. */
-  async stop(signal?: AbortSignal): Promise<void> {
+  /** Cancels everything; tells how many threads could not be ended. An orderly end leaves no note behind. */
+  stop(signal?: AbortSignal): Promise<{ readonly stuck: number }> {
     this.#stopped = true;
     this.#queue.length = 0;
     for (const entry of [...this.#running]) this.#cancel(entry);
-    await this.#pool.stop(signal);
+    return this.#pool.stop(signal);
   }
 
   #pump(): void {

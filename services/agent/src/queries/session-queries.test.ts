@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { decodeRows, FRAME, decodeBody, type QueryBody, type QueryEndBody } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
@@ -33,6 +34,7 @@ function createAgent(
     maxBudget?: typeof BUDGET;
     maxQueued?: number;
     maxHeldBytes?: number;
+    env?: Record<string, string>;
   } = {},
 ) {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'muster-agent-'));
@@ -58,7 +60,7 @@ function createAgent(
     createPool: (onRoom) =>
       (pool = new WorkerPool({
         entry: new URL('../testing/fixture-worker.js', import.meta.url),
-        env: {},
+        env: options.env ?? {},
         workers: options.workers ?? 1,
         idleMs: 60_000,
         clock: systemClock,
@@ -199,6 +201,22 @@ describe('queries of a session', () => {
     agent.ask(2, 'SELECT 2 AS two', ['two']);
     expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_time' });
     expect((await agent.outcome(2)).frames).toHaveLength(1);
+  });
+
+  test('a thread that hangs in the kernel keeps its place, and the others work on', async () => {
+    const fifo = join(mkdtempSync(join(tmpdir(), 'muster-agent-')), 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const agent = createAgent({ workers: 2, env: { FIXTURE_FIFO: fifo } });
+    agent.ask(1, 'SELECT n FROM hangs', ['n'], { budget: { ...BUDGET, ms: 100 } });
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_time' });
+    agent.ask(2, 'SELECT 2 AS two', ['two']);
+    expect((await agent.outcome(2)).frames).toHaveLength(1);
+    expect(agent.poolSize()).toBe(2);
+    expect(await agent.runner.stop()).toEqual({ stuck: 1 });
+    // Somebody writes: the read returns and the thread can end.
+    writeFileSync(fifo, 'x');
+    await agent.until(() => agent.poolSize() === 0);
+    rmSync(dirname(fifo), { recursive: true });
   });
 
   test('memory has a limit too, and over it is not a crash', async () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
 import {
   createSqlEngine,
@@ -9,7 +10,7 @@ import {
 import { serveRequests } from '../worker/serve-requests.js';
 
 /** A worker for tests: the real engine over tables that misbehave on demand. */
-const names = ['numbers', 'exits', 'throws', 'eats_memory', 'blocks', 'spins', 'absent'];
+const names = ['numbers', 'exits', 'throws', 'eats_memory', 'blocks', 'spins', 'hangs', 'absent'];
 
 const tables: TableSpec[] = names.map((name) => ({
   name,
@@ -36,6 +37,10 @@ const provider: TableProvider = {
       // A system call that does not return, as a read from a dead network file system: the engine's own clock cannot end it.
       case 'blocks':
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
+        return;
+      // A read that even ending the thread cannot interrupt.
+      case 'hangs':
+        readFileSync(process.env['FIXTURE_FIFO'] ?? '');
         return;
       case 'spins':
         for (;;) request.checkpoint();

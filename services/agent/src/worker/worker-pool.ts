@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Clock, Logger, Timer } from '@muster/runtime/program';
+import { type Clock, type Logger, sleep, type Timer } from '@muster/runtime/program';
 import { isErrno } from '../store/atomic-file.js';
 import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
 
@@ -39,6 +39,7 @@ const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb:
 /** The engine ends a statement by itself when its time is over; it cannot while a collector is stuck in one system call. */
 const GRACE_MS = 1_000;
 const START_TIMEOUT_MS = 20_000;
+const STOP_MS = 2_000;
 
 /**
  * Threads that run statements, so that no statement can hold up the session: they are started for the first statement, and ended when one
@@ -67,10 +68,16 @@ export class WorkerPool {
     return host.run(request, onOutcome);
   }
 
-  /** Ends all threads; resolves when they have gone or `signal` is aborted. */
-  async stop(signal?: AbortSignal): Promise<void> {
-    const gone = Promise.all([...this.#hosts].map((host) => host.end()));
-    await Promise.race([gone, aborted(signal)]);
+  /**
+   * Ends all threads, and waits for them a little while. Those that are still there then hang in a system call (a dead network file system);
+   * `process.exit` would wait for them for ever, so the caller must end the process by force.
+   */
+  async stop(signal?: AbortSignal): Promise<{ readonly stuck: number }> {
+    const patience = new AbortController();
+    const gone = Promise.all([...this.#hosts].map((host) => host.end())).finally(() => patience.abort());
+    const signals = signal === undefined ? [patience.signal] : [patience.signal, signal];
+    await Promise.race([gone, sleep(this.#options.clock, STOP_MS, AbortSignal.any(signals))]);
+    return { stuck: this.#hosts.size };
   }
 
   #idleHost(): WorkerHost | undefined {
@@ -212,11 +219,4 @@ function outcomeOf(reply: Extract<WorkerReply, { t: 'done' }>, running: Running)
 function overTime(budgetMs: number): WorkerOutcome {
   const message = `the statement ran longer than ${budgetMs} ms and had to be ended from outside`;
   return { kind: 'failed', failure: { outcome: 'over_budget', code: 'over_time', message } };
-}
-
-function aborted(signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) resolve();
-    signal?.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
