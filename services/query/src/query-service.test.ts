@@ -1,6 +1,9 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { QueryRecord, QueryRequest, ResultEvent, StartQuery } from '@muster/protocol';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import type { Ledger, QueryRecord, QueryRequest, ResultEvent, StartQuery } from '@muster/protocol';
 import { ServiceLab, type RunningService } from './testing/service-lab.js';
+
+// Each test starts processes of its own, and the machine may be busy.
+jest.setTimeout(90_000);
 
 let lab: ServiceLab;
 beforeAll(async () => {
@@ -22,6 +25,12 @@ const askOf = (
 /** The gateway hears a start before the API hears the reply, or a moment later; then it can answer. */
 async function heard(gateway: { starts: readonly unknown[] }): Promise<void> {
   while (gateway.starts.length === 0) await lab.broker.bus.flush();
+}
+
+/** Waits until the owner has written that it stands so. */
+async function progress(query: QueryRecord, holds: (ledger: Ledger) => boolean): Promise<void> {
+  while (!ofKind(await lab.eventsKept(query), 'progress').some((event) => holds(event.ledger)))
+    await lab.broker.bus.flush();
 }
 
 describe('what is refused before anybody is asked', () => {
@@ -109,9 +118,7 @@ describe('one query', () => {
     expect(await lab.ask(askOf(query, { t: 'reduce', sql: 'SELECT nope FROM rows' }))).toMatchObject({
       code: 'sql_error',
     });
-    const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n';
     expect(await lab.ask(askOf(query, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'conflict' });
-    expect(endless).toMatch(/RECURSIVE/);
   });
 
   test('can be reduced while it runs, over raw rows with their endpoint', async () => {
@@ -135,7 +142,7 @@ describe('one query', () => {
   });
 
   test('a reduce statement that never ends is ended, and the service lives on', async () => {
-    await lab.startService({ MUSTER_QUERY_REDUCE_TIMEOUT: '500ms' });
+    await lab.startService({ MUSTER_QUERY_REDUCE_TIMEOUT: '3s' });
     const query = await lab.start();
     await lab.ended(query);
     const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n';
@@ -172,7 +179,7 @@ describe('an owner that is gone', () => {
     await heard(gateway);
     gateway.answer(1, 2);
     const [owner] = ownerOf(query, services);
-    while (ofKind(await lab.eventsKept(query), 'progress').at(-1)?.ledger.answered !== 2) await lab.broker.bus.flush();
+    await progress(query, (ledger) => ledger.answered === 2);
     owner.kill('SIGKILL');
     expect(await lab.ended(query)).toMatchObject({
       ...{ state: 'interrupted', rows: 2, ledger: { targeted: 3, answered: 2, timed_out: 1, waiting: 0 } },
@@ -205,9 +212,9 @@ describe('an owner that is gone', () => {
 
   test('and was the only one: the next service that starts ends its queries', async () => {
     const only = await lab.startService();
-    const gateway = await lab.gateway([1]);
+    await lab.gateway([1]);
     const query = await lab.start({ timeoutMs: 60_000 });
-    await heard(gateway);
+    await progress(query, (ledger) => ledger.targeted === 1);
     only.kill('SIGKILL');
     await lab.startService();
     expect(await lab.ended(query)).toMatchObject({ state: 'interrupted', ledger: { timed_out: 1 } });
@@ -231,7 +238,7 @@ describe('an owner that is gone', () => {
   });
 
   test('in an orderly way ends its queries itself', async () => {
-    const service = await lab.startService({ MUSTER_QUERY_DRAIN: '100ms' });
+    const service = await lab.startService();
     const gateway = await lab.gateway([1, 2]);
     const query = await lab.start({ timeoutMs: 60_000 });
     await heard(gateway);

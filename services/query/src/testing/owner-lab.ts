@@ -17,6 +17,7 @@ import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
 import { createQueryMetrics } from '../metrics.js';
 import { GatewayWatch } from '../owner/gateway-watch.js';
 import { OwnedQueries } from '../owner/owned-queries.js';
+import type { RunningQueryDeps } from '../owner/running-query.js';
 import { QueryRecords } from '../records/query-records.js';
 import { readResults } from '../results/read-results.js';
 import { ResultWriter } from '../results/result-writer.js';
@@ -39,7 +40,7 @@ export class OwnerLab {
   readonly watch: GatewayWatch;
   readonly owned: OwnedQueries;
 
-  constructor() {
+  constructor(limits: Partial<RunningQueryDeps['limits']> = {}) {
     const { clock, connection } = this;
     const { log, bus } = connection;
     const common = { clock, logger: silentLogger };
@@ -75,6 +76,7 @@ export class OwnerLab {
         limits: {
           ...{ maxGroups: 1_000, maxGroupBytes: 1_000_000, maxQueuedBytes: 1_000_000, maxResultBytes: 10_000_000 },
           eventBytes: 64 * 1024,
+          ...limits,
         },
       }),
     });

@@ -35,6 +35,7 @@ export class ServiceLab {
   readonly #folder: string;
   readonly #services: RunningService[] = [];
   readonly #gateways: ModelGateway[] = [];
+  #started = 0;
 
   private constructor(parts: {
     nats: BrokerHandle;
@@ -63,7 +64,7 @@ export class ServiceLab {
   }
 
   async startService(env: Readonly<Record<string, string>> = {}): Promise<RunningService> {
-    const readyFile = join(this.#folder, `ready-${this.#services.length}.json`);
+    const readyFile = join(this.#folder, `ready-${(this.#started += 1)}.json`);
     const child = spawn(process.execPath, [fileURLToPath(new URL('../main.js', import.meta.url))], {
       env: {
         PATH: process.env['PATH'],
@@ -71,6 +72,7 @@ export class ServiceLab {
         MUSTER_REDIS_URL: this.#redis.url,
         MUSTER_HEALTH_HOST: '127.0.0.1',
         MUSTER_HEALTH_PORT: '0',
+        MUSTER_QUERY_DRAIN: '100ms',
         MUSTER_READY_FILE: readyFile,
         MUSTER_PARENT_PID: String(process.pid),
         ...env,

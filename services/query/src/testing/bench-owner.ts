@@ -1,0 +1,100 @@
+/**
+ * What one query costs its owner in CPU: `node dist/testing/bench-owner.js [endpoints]`. Two gateways, everything encoded as on the bus, over a
+ * broker in memory, so that only the owner's own work is measured. Not a test: its numbers depend on the machine.
+ */
+import {
+  AnswerBlockWriter,
+  encodeBusMessage,
+  encodeCbor,
+  encodeNumberSet,
+  GroupBlockWriter,
+  SUBJECTS,
+  type GatewayReport,
+  type QueryMode,
+} from '@muster/protocol';
+import { OwnerLab } from './owner-lab.js';
+
+const ENDPOINTS = Number(process.argv[2] ?? 15_000);
+const REPORT_BYTES = 256 * 1024;
+const NOTHING = new Uint8Array(0);
+const nothing = { answered: NOTHING, empty: NOTHING, failures: [], answers: NOTHING, groups: NOTHING };
+
+/** About 200 bytes: four packages of one endpoint. */
+const rowsOf = (num: number): Uint8Array =>
+  Buffer.concat(
+    Array.from({ length: 4 }, (_, i) =>
+      encodeCbor([`package-${(num + i) % 40}`, `1.2.${num % 7}-ubuntu`, 'amd64 deb']),
+    ),
+  );
+
+function reports(mode: QueryMode, gateway: string, nums: number[]): GatewayReport[] {
+  const base = { query: '' as never, gateway: gateway as never };
+  const all: GatewayReport[] = [{ ...base, t: 'targeted', seq: 0, joined: false, targets: encodeNumberSet(nums) }];
+  const partial = (content: object, settled: boolean): void => {
+    all.push({ ...base, t: 'partial', seq: all.length, more: false, settled, ...nothing, ...content });
+  };
+  if (mode === 'raw') {
+    let block = new AnswerBlockWriter();
+    for (const num of nums) {
+      block.add(num, rowsOf(num));
+      if (block.byteLength < REPORT_BYTES && num !== nums.at(-1)) continue;
+      partial({ answers: block.bytes() }, num === nums.at(-1));
+      block = new AnswerBlockWriter();
+    }
+    return all;
+  }
+  // As a gateway does: partials every 100 ms or so, each with all its distinct rows.
+  const third = Math.ceil(nums.length / 3);
+  for (let at = 0; at < nums.length; at += third) {
+    const part = nums.slice(at, at + third);
+    const groups = new GroupBlockWriter();
+    for (let i = 0; i < 280; i += 1) {
+      const row = encodeCbor([`package-${i % 40}`, `1.2.${i % 7}-ubuntu`, 'amd64 deb']);
+      groups.add(0, { row, endpoints: part.length / 70, copies: part.length / 70, sample: part.slice(0, 10) });
+    }
+    partial({ answered: encodeNumberSet(part), groups: groups.bytes() }, at + third >= nums.length);
+  }
+  return all;
+}
+
+async function measure(mode: QueryMode): Promise<number> {
+  const lab = await new OwnerLab({
+    maxQueuedBytes: 2 ** 26,
+    maxResultBytes: 2 ** 30,
+    maxGroups: 200_000,
+    maxGroupBytes: 2 ** 27,
+  }).open();
+  const nums = Array.from({ length: ENDPOINTS }, (_, i) => i + 1);
+  lab.leases.add('gw-a').add('gw-b');
+  const query = lab.record({ mode, columns: ['name', 'version', 'arch'] });
+  const messages = [
+    ...reports(
+      mode,
+      'gw-a',
+      nums.filter((num) => num % 2 === 0),
+    ),
+    ...reports(
+      mode,
+      'gw-b',
+      nums.filter((num) => num % 2 === 1),
+    ),
+  ].map((report) => encodeBusMessage({ ...report, query: query.id }));
+  const cpu = process.cpuUsage();
+  await lab.owned.launch(query);
+  const running = lab.owned.get(query.id);
+  for (const message of messages) lab.connection.bus.publish(SUBJECTS.ownerInbox(lab.ownerId), message);
+  const ended = await running?.ended;
+  const { user, system } = process.cpuUsage(cpu);
+  if (ended?.ledger.answered !== ENDPOINTS) throw new Error(`${ended?.ledger.answered} of ${ENDPOINTS} answered`);
+  await lab.close();
+  return (user + system) / 1_000;
+}
+
+for (const mode of ['group', 'raw'] as const) {
+  const times: number[] = [];
+  for (let i = 0; i < 15; i += 1) times.push(await measure(mode));
+  const sorted = times.toSorted((left, right) => left - right);
+  process.stdout.write(
+    `${mode}: first ${times[0]?.toFixed(1)} ms, median ${sorted[7]?.toFixed(1)} ms of CPU for ${ENDPOINTS} answers\n`,
+  );
+}
