@@ -1,5 +1,5 @@
 /** Codes that SQLite gives to an authorizer (sqlite3.h). */
-export const ACTION = { read: 20, select: 21, function: 31, recursive: 33 } as const;
+const ACTION = { read: 20, select: 21, function: 31, recursive: 33 } as const;
 
 const ACTION_NAMES: ReadonlyMap<number, string> = new Map([
   [1, 'CREATE INDEX'],

@@ -77,6 +77,11 @@ describe('compiling a statement', () => {
     expect(engine.compile(sql)).toMatchObject({ ok: false, code });
   });
 
+  it('does not take a subquery for the table of the same name', () => {
+    expect(engine.compile('WITH registry AS (SELECT 1) SELECT count(*) FROM registry')).toMatchObject({ tables: [] });
+    expect(engine.compile('SELECT count(*) FROM registry')).toMatchObject({ tables: ['registry'] });
+  });
+
   it('says which constraint is missing', () => {
     expect(engine.compile('SELECT * FROM file WHERE size > 3')).toMatchObject({
       message: 'table file needs a constraint in WHERE: path = … or LIKE …, or directory = …',

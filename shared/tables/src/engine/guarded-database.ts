@@ -40,7 +40,6 @@ export class GuardedDatabase implements HookHost {
   readonly db: number;
   readonly #runtime: SqliteRuntime;
   readonly #options: DatabaseOptions;
-  readonly #read = new Set<string>();
   #denial: Denial | undefined;
   #missing: TableSpec | undefined;
   #failure: unknown;
@@ -63,10 +62,6 @@ export class GuardedDatabase implements HookHost {
     return this.#options.knowsTable(name);
   }
 
-  noteRead(table: string): void {
-    this.#read.add(table);
-  }
-
   noteDenial(denial: Denial): void {
     this.#denial ??= denial;
   }
@@ -82,11 +77,6 @@ export class GuardedDatabase implements HookHost {
   expired(): boolean {
     if (this.#deadline !== Infinity && performance.now() > this.#deadline) this.#timeOver = true;
     return this.#timeOver;
-  }
-
-  /** Names of the tables that the last compiled statement reads. */
-  tablesRead(): string[] {
-    return [...this.#read].sort();
   }
 
   /**
@@ -113,7 +103,6 @@ export class GuardedDatabase implements HookHost {
   }
 
   #begin(ms: number): void {
-    this.#read.clear();
     this.#denial = undefined;
     this.#missing = undefined;
     this.#failure = undefined;

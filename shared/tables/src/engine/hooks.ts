@@ -1,10 +1,9 @@
-import { ACTION, authorize, type Denial } from './authorizer.js';
+import { authorize, type Denial } from './authorizer.js';
 import type { SqliteModule } from './sqlite-module.js';
 
 /** What one database's authorizer and progress callbacks need of it. */
 export interface HookHost {
   knowsTable(name: string): boolean;
-  noteRead(table: string): void;
   noteDenial(denial: Denial): void;
   /** True ends the statement. */
   expired(): boolean;
@@ -50,7 +49,6 @@ export class Hooks {
   #decide(id: number, action: number, first: string, second: string): number {
     const host = this.#hosts.get(id);
     if (host === undefined) return DENY;
-    if (action === ACTION.read && host.knowsTable(first)) host.noteRead(first);
     const denial = authorize(action, first, second, (table) => host.knowsTable(table));
     if (denial === undefined) return 0;
     host.noteDenial(denial);

@@ -16,7 +16,10 @@ export type LimitName = 'time' | 'rows' | 'bytes' | 'row_bytes' | 'memory';
 
 const LIMIT = { length: 0, sqlLength: 1, exprDepth: 3, compoundSelect: 4, attached: 7, likePattern: 8 } as const;
 
-/** Bounds what a statement can make SQLite itself do; the heap limit is for all databases of the thread. */
+/**
+ * Bounds what a statement can make SQLite itself do. The heap limit is for all databases of the thread, and SQLite only lets it be
+ * lowered.
+ */
 export function limitDatabase(
   sqlite: SqliteModule,
   db: number,

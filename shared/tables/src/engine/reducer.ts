@@ -26,7 +26,10 @@ export interface ReduceResult {
 }
 
 export interface ReducerOptions extends ReduceShape {
-  /** All memory that the rows and the statement may take, in bytes. Default 512 MiB. */
+  /**
+   * All memory that the rows and the statement may take, in bytes; default 512 MiB. The limit is that of SQLite in this thread: another
+   * database of the thread can lower it, and none can raise it again.
+   */
   readonly heapBytes?: number;
 }
 
@@ -103,7 +106,7 @@ export class Reducer {
     return this.#database.withSelect(sql, COMPILE_MS, (stmt) => ({
       ok: true as const,
       columns: resultColumns(this.#runtime.sqlite, stmt),
-      tables: this.#database.tablesRead(),
+      tables: [],
     }));
   }
 

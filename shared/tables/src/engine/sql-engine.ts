@@ -44,7 +44,7 @@ export interface SqlEngineOptions {
   readonly provider?: TableProvider;
   /** For the message about tables that the provider lacks. */
   readonly platform?: string;
-  /** All memory that SQLite may hold, in bytes. Default 48 MiB. */
+  /** All memory that SQLite may hold in this thread, in bytes; it can be lowered later, never raised. Default 48 MiB. */
   readonly heapBytes?: number;
 }
 
@@ -66,6 +66,7 @@ export class SqlEngine implements TableHost {
   readonly #database: GuardedDatabase;
   readonly #moduleIds: readonly number[];
   readonly #platform: string;
+  readonly #tables = new Set<string>();
 
   constructor(runtime: SqliteRuntime, options: SqlEngineOptions) {
     this.#runtime = runtime;
@@ -79,6 +80,10 @@ export class SqlEngine implements TableHost {
     });
     this.scope = this.#newScope();
     this.#moduleIds = options.tables.map((table) => runtime.tables.register(this.#database.db, table, this));
+  }
+
+  noteTable(spec: TableSpec): void {
+    this.#tables.add(spec.name);
   }
 
   noteMissingConstraint(spec: TableSpec): void {
@@ -95,7 +100,7 @@ export class SqlEngine implements TableHost {
     return this.#database.withSelect(sql, COMPILE_MS, (stmt) => ({
       ok: true as const,
       columns: resultColumns(this.#runtime.sqlite, stmt),
-      tables: this.#database.tablesRead(),
+      tables: [...this.#tables].sort(),
     }));
   }
 
@@ -104,7 +109,7 @@ export class SqlEngine implements TableHost {
     this.#begin();
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     return this.#database.withSelect(sql, limits.ms, (stmt): ExecuteResult => {
-      const missing = this.#database.tablesRead().filter((table) => this.provider?.has(table) !== true);
+      const missing = [...this.#tables].sort().filter((table) => this.provider?.has(table) !== true);
       if (missing.length > 0) return unsupported(missing, this.#platform);
       options.onColumns?.(resultColumns(this.#runtime.sqlite, stmt));
       return this.#database.run(stmt, new RowEncoder(this.#runtime.sqlite), {
@@ -122,6 +127,7 @@ export class SqlEngine implements TableHost {
 
   #begin(): void {
     this.plans.length = 0;
+    this.#tables.clear();
     this.scope = this.#newScope();
   }
 

@@ -13,6 +13,8 @@ export interface TableHost {
   readonly scope: StatementScope;
   /** Plans of the statement that is being prepared or run; SQLite hands back their index. */
   readonly plans: ScanPlan[];
+  /** The statement that is being prepared reads `spec`. */
+  noteTable(spec: TableSpec): void;
   /** A scan of `spec` was refused because of its required constraint; another join order may still work. */
   noteMissingConstraint(spec: TableSpec): void;
   /** A callback threw; SQLite is told only that it failed. */
@@ -143,6 +145,7 @@ export class VirtualTables {
     const { spec, host } = table;
     const sqlite = this.#sqlite;
     const view = sqlite.view();
+    host.noteTable(spec);
     const colUsed = view.getBigUint64(info + 64, true);
     const plan = planScan(spec, this.#offers(info), colUsed);
     if (plan === undefined) {
