@@ -1,6 +1,15 @@
-import { LogError, type Log } from '@muster/bus';
-import { decodeQueryWire, KEPT, STREAMS, type Ledger, type QueryRecord, type ResultEvent } from '@muster/protocol';
-import type { Clock, Timer } from '@muster/runtime';
+import type { Log } from '@muster/bus';
+import {
+  AppError,
+  decodeQueryWire,
+  KEPT,
+  STREAMS,
+  type Ledger,
+  type QueryRecord,
+  type ResultEvent,
+} from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
+import { Pull } from './pull.js';
 import type { QueryClient } from './query-client.js';
 
 /** What a viewer is to be told next. `idle`: nothing, but that the connection lives. */
@@ -52,16 +61,14 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
     signal: AbortSignal.any([signal, reading.signal]),
   });
   const pull = new Pull(entries, clock);
+  const silence = new SilenceWatch(options, () => pull.nudge());
   let current = record;
-  let heardMs = clock.monotonic();
   try {
     for (;;) {
-      const waitMs = follow ? Math.min(heartbeatMs, silenceMs) : heartbeatMs;
-      const next = await pull.next(waitMs);
+      const next = await pull.next(Math.min(heartbeatMs, silenceMs));
       if (signal.aborted) return;
       if (next === 'over') {
-        // A query that has ended but whose results do not say so any more: they are kept for less time than its record.
-        yield { kind: 'synthesized_end', record: current };
+        yield { kind: 'synthesized_end', record: await endOfExpired(current, options) };
         return;
       }
       if (next !== 'nothing') {
@@ -69,17 +76,15 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
         yield { kind: 'event', seq: next.seq, event };
         if (event.t === 'ended') return;
         current = withLedger(current, event);
-        heardMs = clock.monotonic();
+        silence.heard();
         continue;
       }
-      yield { kind: 'idle' };
-      if (!follow || clock.monotonic() - heardMs < silenceMs) continue;
-      const end = await endOfSilent(current, options);
+      const end = silence.look(current);
       if (end !== undefined && !pull.arrived) {
         yield { kind: 'synthesized_end', record: end };
         return;
       }
-      heardMs = clock.monotonic();
+      yield { kind: 'idle' };
     }
   } finally {
     reading.abort();
@@ -87,7 +92,52 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
   }
 }
 
-/** How a silent query has ended, or `undefined` while somebody looks after it or nobody can say. */
+/** Asks after a query that says nothing, beside the stream: an answer may take longer than a viewer should wait for a sign of life. */
+class SilenceWatch {
+  readonly #options: EventSourceOptions;
+  readonly #onEnd: () => void;
+  #heardMs: number;
+  #asking = false;
+  #end: QueryRecord | undefined;
+
+  constructor(options: EventSourceOptions, onEnd: () => void) {
+    this.#options = options;
+    this.#onEnd = onEnd;
+    this.#heardMs = options.clock.monotonic();
+  }
+
+  heard(): void {
+    this.#heardMs = this.#options.clock.monotonic();
+    this.#end = undefined;
+  }
+
+  /** The end that was found out; asks when it is time to. */
+  look(record: QueryRecord): QueryRecord | undefined {
+    const { clock, silenceMs } = this.#options;
+    if (this.#asking || this.#end !== undefined || clock.monotonic() - this.#heardMs < silenceMs) return this.#end;
+    this.#asking = true;
+    const heardMs = this.#heardMs;
+    void endOfSilent(record, this.#options).then((end) => {
+      this.#asking = false;
+      // Whatever was found out is worth nothing when the query has spoken meanwhile.
+      if (this.#heardMs !== heardMs) return;
+      this.#heardMs = clock.monotonic();
+      this.#end = end;
+      if (end !== undefined) this.#onEnd();
+    });
+    return undefined;
+  }
+}
+
+/** A query has ended but its results do not say so any more: they are kept for less time than its record. */
+async function endOfExpired(known: QueryRecord, { readRecord }: EventSourceOptions): Promise<QueryRecord> {
+  const newest = known.state === 'running' ? await readRecord() : known;
+  if (newest !== undefined && newest.state !== 'running') return newest;
+  // The stream itself broke off: the viewer comes back and goes on.
+  throw new AppError('broker_unavailable', 'the result stream broke off; connect again');
+}
+
+/** How a silent query has ended, or `undefined` while somebody looks after it or nobody can say. Never rejects. */
 async function endOfSilent(known: QueryRecord, options: EventSourceOptions): Promise<QueryRecord | undefined> {
   const { client, clock, readRecord } = options;
   const newest = await readRecord().catch(() => undefined);
@@ -102,65 +152,4 @@ function withLedger(record: QueryRecord, event: ResultEvent): QueryRecord {
   const ledger: Ledger | undefined =
     event.t === 'progress' ? event.ledger : event.t === 'started' ? event.record.ledger : undefined;
   return ledger === undefined ? record : { ...record, ledger };
-}
-
-/** An iterator whose next value can be waited for with a limit, without losing the value that comes later. */
-class Pull<T> {
-  readonly #iterator: AsyncIterator<T>;
-  readonly #clock: Clock;
-  #pending: Promise<void> | undefined;
-  #result: IteratorResult<T> | undefined;
-  #failure: { readonly error: unknown } | undefined;
-  #wake: (() => void) | undefined;
-
-  constructor(source: AsyncIterable<T>, clock: Clock) {
-    this.#iterator = source[Symbol.asyncIterator]();
-    this.#clock = clock;
-  }
-
-  /** Whether a value is there to be taken at once. */
-  get arrived(): boolean {
-    return this.#result !== undefined && this.#result.done !== true;
-  }
-
-  async next(waitMs: number): Promise<T | 'over' | 'nothing'> {
-    this.#pending ??= this.#iterator.next().then(
-      (result) => this.#settle(() => (this.#result = result)),
-      (error: unknown) => this.#settle(() => (this.#failure = { error })),
-    );
-    if (this.#result === undefined && this.#failure === undefined) await this.#wait(waitMs);
-    if (this.#failure !== undefined) {
-      // A stream that was emptied holds nothing more of this query.
-      if (this.#failure.error instanceof Error && this.#failure.error.name === LogError.name) return 'over';
-      throw this.#failure.error;
-    }
-    const result = this.#result;
-    if (result === undefined) return 'nothing';
-    if (result.done === true) return 'over';
-    this.#result = undefined;
-    this.#pending = undefined;
-    return result.value;
-  }
-
-  async stop(): Promise<void> {
-    await this.#pending;
-    await this.#iterator.return?.();
-  }
-
-  #settle(note: () => void): void {
-    note();
-    this.#wake?.();
-  }
-
-  #wait(waitMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer: Timer = this.#clock.setTimeout(done, waitMs);
-      const clock = this.#clock;
-      function done(): void {
-        clock.clear(timer);
-        resolve();
-      }
-      this.#wake = done;
-    });
-  }
 }

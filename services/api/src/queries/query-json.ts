@@ -1,8 +1,14 @@
-import type { Ledger, QueryRecord } from '@muster/protocol';
+import { EMPTY_LEDGER, OUTCOMES, type Ledger, type QueryRecord } from '@muster/protocol';
 
 /** RFC 3339 in UTC. */
 export function isoTime(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+/** In the order in which people read it, whatever order the wire gave its members. */
+export function ledgerJson(ledger: Ledger): Ledger {
+  const { targeted, waiting } = ledger;
+  return { ...EMPTY_LEDGER, targeted, waiting, ...Object.fromEntries(OUTCOMES.map((name) => [name, ledger[name]])) };
 }
 
 /** A query as people see it. `ledger` may be fresher than the record's. */
@@ -21,7 +27,7 @@ export function queryJson(record: QueryRecord, ledger: Ledger = record.ledger) {
     createdAt: isoTime(record.createdAtMs),
     deadlineAt: isoTime(record.deadlineMs),
     ...(record.endedAtMs === undefined ? {} : { endedAt: isoTime(record.endedAtMs) }),
-    ledger,
+    ledger: ledgerJson(ledger),
     offline: record.offline,
     rows: record.rows,
     ...(record.truncated === undefined ? {} : { truncated: record.truncated }),

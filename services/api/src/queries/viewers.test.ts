@@ -218,6 +218,22 @@ describe('when the owner falls silent', () => {
     expect([end?.data.query.state, end?.data.synthesized]).toEqual(['interrupted', undefined]);
   });
 
+  test('and whoever should know is mute, the viewer still hears that the connection lives, and is told when it is long overdue', async () => {
+    const record = await start();
+    api.service.mute = true;
+    const viewer = new RawViewer(api, record);
+    await until(() => api.service.askedOf.includes('adopt owner'));
+    const before = viewer.text.length;
+    await until(() => viewer.text.slice(before).split(': heartbeat').length > 5);
+    expect(viewer.text).not.toContain('ended');
+    viewer.socket.destroy();
+    const overdue = { ...record, deadlineMs: Date.now() - 60_000 };
+    await api.service.keep(overdue);
+    const later = new RawViewer(api, record);
+    await later.closed;
+    expect(parseSse(later.body).at(-1)?.data).toMatchObject({ synthesized: true, query: { state: 'interrupted' } });
+  });
+
   test('and nobody at all is left, the viewer is told with the last ledger that was known', async () => {
     const record = await start();
     const last = ledger({ answered: 2, waiting: 3 });
