@@ -236,10 +236,10 @@ export class QueryLedger {
   }
 
   /** Endpoints whose failure was taken and which have answered since. */
-  takeRecovered(): number[] {
+  takeRecovered(limit = 50_000): number[] {
     const recovered = [...this.#recovered];
-    this.#recovered = new Set();
-    return recovered;
+    this.#recovered = new Set(recovered.slice(limit));
+    return recovered.slice(0, limit);
   }
 
   #indexOf(gateway: GatewayId): number {

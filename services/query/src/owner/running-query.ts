@@ -190,7 +190,11 @@ export class RunningQuery {
       this.#deps.metrics.firstRows.observe((this.#deps.clock.monotonic() - this.#startedMs) / 1_000);
       this.#pace.hurry();
     }
-    if (tally.initialReportsIn && this.#offline === undefined) void this.#startOfflineCount();
+    if (tally.initialReportsIn && this.#offline === undefined) {
+      void this.#startOfflineCount();
+      // How many are asked is what viewers wait for first.
+      this.#pace.hurry();
+    }
     if (this.#endWhenSettled()) return;
     if (tally.ledger.version > this.#toldVersion) this.#pace.changed();
     this.#toldVersion = tally.ledger.version;

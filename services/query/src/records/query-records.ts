@@ -69,7 +69,6 @@ export class QueryRecords {
   async keep(record: QueryRecord, seq: number): Promise<KeepResult> {
     const result = await this.#log.append(KEPT.query(record.org, record.id), encodeQueryWire(record), {
       expectLastSubjectSeq: seq,
-      msgId: `${record.id}-${record.state}`,
     });
     return result.kind === 'appended' ? { kind: 'kept', seq: result.seq } : result;
   }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Log } from '@muster/bus';
 import { encodeQueryWire, KEPT, STREAMS, type OrgId, type QueryId, type ResultEvent } from '@muster/protocol';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
@@ -33,6 +34,8 @@ const RETRY_MS = 250;
 export class ResultWriter {
   readonly #options: ResultWriterOptions;
   readonly #subject: string;
+  /** Of this writer alone: the broker would take another's message under the same id for a repeat of ours, and not compare sequences. */
+  readonly #name = randomUUID();
   #seq = 0;
   #count = 0;
   #broken: Exclude<WriteResult, 'written'> | undefined;
@@ -82,7 +85,7 @@ export class ResultWriter {
     const { log, id, clock, metrics, logger, giveUpMs } = this.#options;
     const data = encodeQueryWire(event);
     // The same id on every repeat: an append whose acknowledgement was lost is stored once.
-    const options = { expectLastSubjectSeq: this.#seq, msgId: `${id}-${this.#count}` };
+    const options = { expectLastSubjectSeq: this.#seq, msgId: `${this.#name}-${this.#count}` };
     this.#count += 1;
     const startedMs = clock.monotonic();
     for (;;) {

@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { encodeQueryWire, KEPT, ledgerBalances, type QueryRecord, type ResultEvent } from '@muster/protocol';
+import type { KeptQuery } from '../records/query-records.js';
+import { OwnerLab } from '../testing/owner-lab.js';
+import { interruptOrphan, type InterruptDeps, type InterruptResult } from './interrupt-orphan.js';
+
+let lab: OwnerLab;
+beforeEach(async () => {
+  lab = await new OwnerLab().open();
+});
+afterEach(() => lab.close());
+
+/** A survivor with a connection of its own. */
+const survivor = (): ((orphan: KeptQuery) => Promise<InterruptResult>) => {
+  const { bus, log } = lab.broker.connect();
+  const deps: InterruptDeps = { bus, log, records: lab.records, nowMs: () => 1_000 };
+  return (orphan) => interruptOrphan(deps, orphan);
+};
+
+/** What a query that was asked of three endpoints leaves when its owner dies. */
+async function orphan(): Promise<KeptQuery> {
+  const record = lab.record();
+  const kept = await lab.records.keep(record, 0);
+  if (kept.kind !== 'kept') throw new Error('not kept');
+  const ledger = { ...record.ledger, targeted: 3, answered: 1, waiting: 2 };
+  await write(record, { t: 'started', record });
+  await write(record, { t: 'progress', ledger, elapsedMs: 10, gateways: 1 });
+  return { record, seq: kept.seq };
+}
+
+const write = (record: QueryRecord, event: ResultEvent) =>
+  lab.connection.log.append(KEPT.result(record.org, record.id), encodeQueryWire(event));
+
+describe('a query whose owner is gone', () => {
+  test('is ended with the last ledger, and the ledger balances without anybody waiting', async () => {
+    const gone = await orphan();
+    expect(await survivor()(gone)).toBe('interrupted');
+    const ended = await lab.ended(gone.record);
+    expect(ended).toMatchObject({
+      state: 'interrupted',
+      endedAtMs: 1_000,
+      ledger: { answered: 1, timed_out: 2, waiting: 0 },
+    });
+    expect(ledgerBalances(ended.ledger)).toBe(true);
+    expect((await lab.records.get(ended.org, ended.id))?.record).toEqual(ended);
+  });
+
+  test('is ended by exactly one of many survivors', async () => {
+    const gone = await orphan();
+    const results = await Promise.all([survivor(), survivor(), survivor(), survivor()].map((end) => end(gone)));
+    expect(results.filter((result) => result === 'interrupted')).toHaveLength(1);
+    expect((await lab.events(gone.record)).filter((event) => event.t === 'ended')).toHaveLength(1);
+  });
+
+  test('that died between its last event and its record gets the record that was meant', async () => {
+    const gone = await orphan();
+    await write(gone.record, { t: 'ended', record: { ...gone.record, state: 'complete' } });
+    expect(await survivor()(gone)).toBe('repaired');
+    expect((await lab.records.get(gone.record.org, gone.record.id))?.record.state).toBe('complete');
+    expect(await survivor()(gone)).toBe('settled');
+  });
+
+  test('is left alone when its owner writes meanwhile', async () => {
+    const gone = await orphan();
+    const { bus, log } = lab.broker.connect();
+    const racing: InterruptDeps = {
+      ...{ bus, records: lab.records, nowMs: () => 0 },
+      log: Object.assign(Object.create(log) as typeof log, {
+        append: async (...args: Parameters<typeof log.append>) => {
+          await write(gone.record, { t: 'progress', ledger: gone.record.ledger, elapsedMs: 1, gateways: 1 });
+          return log.append(...args);
+        },
+      }),
+    };
+    expect(await interruptOrphan(racing, gone)).toBe('alive');
+  });
+
+  test('that never wrote anything is ended too', async () => {
+    const record = lab.record();
+    const kept = await lab.records.keep(record, 0);
+    expect(await survivor()({ record, seq: kept.kind === 'kept' ? kept.seq : 0 })).toBe('interrupted');
+  });
+});

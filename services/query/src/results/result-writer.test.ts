@@ -1,0 +1,87 @@
+import { describe, expect, test } from '@jest/globals';
+import { MemoryBroker } from '@muster/bus/memory';
+import { EMPTY_LEDGER, newQueryId, STREAMS, type OrgId, type ResultEvent } from '@muster/protocol';
+import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
+import { readResults } from './read-results.js';
+import { resultMetrics } from './result-metrics.js';
+import { ResultWriter } from './result-writer.js';
+
+const progress = (elapsedMs: number): ResultEvent => ({ t: 'progress', ledger: EMPTY_LEDGER, elapsedMs, gateways: 0 });
+
+async function open() {
+  const broker = new MemoryBroker();
+  const { log } = broker.connect();
+  await log.ensure(Object.values(STREAMS));
+  const clock = new FakeClock();
+  const query = { org: 'acme' as OrgId, id: newQueryId(0) };
+  const due: ResultEvent[] = [];
+  const broken: string[] = [];
+  const writer = (through: typeof log = log): ResultWriter =>
+    new ResultWriter({
+      ...query,
+      ...{ log: through, clock, logger: silentLogger, metrics: resultMetrics(createMetrics('query')), giveUpMs: 5_000 },
+      next: () => due.shift(),
+      onBroken: (result) => broken.push(result),
+    });
+  const written = async (): Promise<number[]> => {
+    const seen: number[] = [];
+    for await (const { event } of readResults(log, query)) if (event.t === 'progress') seen.push(event.elapsedMs);
+    return seen;
+  };
+  return { broker, log, clock, query, due, broken, writer, written };
+}
+
+describe('result writer', () => {
+  test('writes in order whatever is due, also what comes while it writes', async () => {
+    const { due, writer, written } = await open();
+    const results = writer();
+    due.push(progress(1), progress(2));
+    results.kick();
+    due.push(progress(3));
+    await results.idle();
+    due.push(progress(4));
+    await results.idle();
+    expect(await written()).toEqual([1, 2, 3, 4]);
+  });
+
+  test('finds itself fenced when another has written, and says so once', async () => {
+    const { due, broken, writer, written } = await open();
+    const [first, second] = [writer(), writer()];
+    expect(await first.write(progress(1))).toBe('written');
+    expect(await second.write(progress(2))).toBe('fenced');
+    expect(await second.write(progress(3))).toBe('fenced');
+    due.push(progress(4));
+    await second.idle();
+    expect([broken, await written()]).toEqual([['fenced'], [1]]);
+  });
+
+  test('does not take an append whose acknowledgement was lost for the word of another', async () => {
+    const { log, clock, writer, written } = await open();
+    let lose = true;
+    const lossy = Object.assign(Object.create(log) as typeof log, {
+      append: async (subject: string, data: Uint8Array, options: { expectLastSubjectSeq: number }) => {
+        // Without the message's id, as if the broker's memory of ids were over too.
+        const result = await log.append(subject, data, { expectLastSubjectSeq: options.expectLastSubjectSeq });
+        if (!lose) return result;
+        lose = false;
+        return { kind: 'unavailable', maybeStored: true, cause: new Error('lost') };
+      },
+    });
+    const results = writer(lossy);
+    const writing = results.write(progress(1));
+    await clock.advanceAsync(300);
+    expect(await writing).toBe('written');
+    expect(await results.write(progress(2))).toBe('written');
+    expect(await written()).toEqual([1, 2]);
+  });
+
+  test('waits for a broker that is away, but not for ever', async () => {
+    const { broker, broken, clock, writer } = await open();
+    const results = writer();
+    broker.interrupt();
+    const writing = results.write(progress(1));
+    await clock.advanceAsync(6_000);
+    expect(await writing).toBe('lost');
+    expect(broken).toEqual(['lost']);
+  });
+});
