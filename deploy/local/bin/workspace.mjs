@@ -3,6 +3,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -36,7 +37,12 @@ export function tool(name) {
 export function run(command, args, { env = TOOL_ENV, cwd = ROOT } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] });
-    const pass = (signal) => child.kill(signal);
+    // Some tools end with 0 when they are asked to stop; whoever waits must still not go on.
+    let asked;
+    const pass = (signal) => {
+      asked = signal;
+      child.kill(signal);
+    };
     process.once('SIGINT', pass).once('SIGTERM', pass);
     const end = (code) => {
       process.off('SIGINT', pass).off('SIGTERM', pass);
@@ -46,7 +52,10 @@ export function run(command, args, { env = TOOL_ENV, cwd = ROOT } = {}) {
       console.error(`cannot run ${command}: ${error.message}`);
       end(127);
     });
-    child.once('exit', (code, signal) => end(code ?? (signal === 'SIGINT' ? 130 : 143)));
+    child.once('exit', (code, signal) => {
+      const stopped = asked ?? signal;
+      end(stopped ? 128 + constants.signals[stopped] : code);
+    });
   });
 }
 
