@@ -54,6 +54,10 @@ function start(args: readonly string[], env: Record<string, string> = {}): Progr
   };
 }
 
+function residentMegabytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
+}
+
 function enrolEverybody(_request: unknown, body: unknown): FakeRefusal {
   const { publicKey } = body as { publicKey: string };
   return { status: 201, body: { agentId: agentIdFromPublicKey(publicKey), num: 1, token: 'a-token', expiresAtMs: 1 } };
@@ -92,6 +96,7 @@ describe('the agent program', () => {
       capabilities: ['query'],
     });
     await agent.printed('"msg":"listening"');
+    expect(residentMegabytes(agent.child.pid!)).toBeLessThan(80);
     session.query(1, { sql: 'SELECT hostname FROM system_info', columns: ['hostname'] });
     const [rows] = await session.answer();
     expect(decodeRows(rows!, 1)).toEqual([[hostname()]]);

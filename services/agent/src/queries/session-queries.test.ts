@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { decodeRows, FRAME, decodeBody, type QueryBody, type QueryEndBody } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
 import type { SendResult } from '../session/connection.js';
@@ -25,6 +25,25 @@ interface Sent {
   readonly body: Uint8Array;
   readonly flags: number;
 }
+
+const roomListeners = new WeakMap<WorkerPool, () => void>();
+
+function createPool({ workers = 1, env = {} }: { workers?: number; env?: Record<string, string> }): WorkerPool {
+  const pool: WorkerPool = new WorkerPool({
+    entry: new URL('../testing/fixture-worker.js', import.meta.url),
+    env,
+    workers,
+    idleMs: 60_000,
+    clock: systemClock,
+    log: silentLogger,
+    onRoom: () => roomListeners.get(pool)?.(),
+  });
+  return pool;
+}
+
+// Loading SQLite takes most of a test's time, so that tests share a thread; those that kill it leave the next one a new one.
+const sharedPool = createPool({});
+afterAll(() => sharedPool.stop());
 
 /** An agent's query side with a worker that runs the fixture tables, and a connection that takes everything unless told otherwise. */
 function createAgent(
@@ -51,27 +70,21 @@ function createAgent(
       return connection.result;
     },
   };
-  let pool: WorkerPool;
+  const pool = options.workers === undefined && options.env === undefined ? sharedPool : createPool(options);
   const runner = new QueryRunner({
     notes,
     maxBudget: options.maxBudget ?? BUDGET,
     ...(options.maxQueued === undefined ? {} : { maxQueued: options.maxQueued }),
     ...(options.maxHeldBytes === undefined ? {} : { maxHeldBytes: options.maxHeldBytes }),
-    createPool: (onRoom) =>
-      (pool = new WorkerPool({
-        entry: new URL('../testing/fixture-worker.js', import.meta.url),
-        env: options.env ?? {},
-        workers: options.workers ?? 1,
-        idleMs: 60_000,
-        clock: systemClock,
-        log: silentLogger,
-        onRoom: () => {
-          onRoom();
-          wake();
-        },
-      })),
+    createPool: (onRoom) => {
+      roomListeners.set(pool, () => {
+        onRoom();
+        wake();
+      });
+      return pool;
+    },
   });
-  cleanups.push(() => runner.stop(AbortSignal.timeout(5_000)));
+  if (pool !== sharedPool) cleanups.push(() => pool.stop());
   const session = new SessionQueries({ connection, runner, clock: systemClock, log: silentLogger });
   cleanups.push(() => session.end());
   const until = async <T>(look: () => T | undefined | false): Promise<T> => {
@@ -220,8 +233,8 @@ describe('queries of a session', () => {
   });
 
   test('memory has a limit too, and over it is not a crash', async () => {
-    const agent = createAgent();
-    agent.ask(1, 'SELECT n FROM eats_memory', ['n']);
+    const agent = createAgent({ maxBudget: { ...BUDGET, ms: 25_000 } });
+    agent.ask(1, 'SELECT n FROM eats_memory', ['n'], { budget: { ...BUDGET, ms: 25_000 } });
     expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_memory' });
     agent.ask(2, 'SELECT n FROM eats_memory', ['n'], { budget: { ...BUDGET, ms: 1 } });
     expect((await agent.outcome(2)).code).not.toBe('crashed_before');

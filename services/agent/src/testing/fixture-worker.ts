@@ -31,8 +31,8 @@ const provider: TableProvider = {
       case 'throws':
         throw new Error('the collector failed');
       case 'eats_memory': {
-        const eaten: string[][] = [];
-        for (;;) eaten.push(Array.from({ length: 1_000 }, (_, i) => `x${i}`));
+        const eaten: number[][] = [];
+        for (;;) eaten.push(Array.from({ length: 100_000 }, (_, i) => i + 0.5));
       }
       // A system call that does not return, as a read from a dead network file system: the engine's own clock cannot end it.
       case 'blocks':
