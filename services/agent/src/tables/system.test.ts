@@ -16,7 +16,7 @@ describe('reading a system', () => {
     writeFileSync(join(root, 'large'), 'x'.repeat(200_000));
     mkdirSync(join(root, 'folder'));
     symlinkSync('a', join(root, 'link'));
-    execFileSync('mkfifo', [join(root, 'pipe')]);
+    execFileSync('/usr/bin/mkfifo', [join(root, 'pipe')]);
   });
   afterAll(() => rmSync(root, { recursive: true }));
 

@@ -5,7 +5,7 @@ import { PACKAGE_TABLES } from './packages.js';
 import { PROCESS_TABLES } from './processes.js';
 import { SERVICE_TABLES } from './services.js';
 import { SYSTEM_TABLES } from './system.js';
-import type { Platform, TableSpec } from './table-spec.js';
+import type { TableSpec } from './table-spec.js';
 import { USER_TABLES } from './users.js';
 import { WINDOWS_TABLES } from './windows.js';
 
@@ -29,15 +29,4 @@ const BY_NAME: ReadonlyMap<string, TableSpec> = new Map(TABLES.map((table) => [t
 
 export function findTable(name: string): TableSpec | undefined {
   return BY_NAME.get(name.toLowerCase());
-}
-
-/** Those of `tables` that the catalogue does not have on `platform`. */
-export function unsupportedTables(tables: readonly string[], platform: Platform): string[] {
-  return tables.filter((name) => findTable(name)?.platforms.includes(platform) !== true);
-}
-
-/** The word of the catalogue for `process.platform`; `undefined` for systems that it does not know. */
-export function platformOf(nodePlatform: string): Platform | undefined {
-  if (nodePlatform === 'win32') return 'windows';
-  return nodePlatform === 'linux' || nodePlatform === 'darwin' ? nodePlatform : undefined;
 }

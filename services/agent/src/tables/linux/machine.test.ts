@@ -107,7 +107,7 @@ describe('the tables on this machine', () => {
     writeFileSync(join(directory, 'a.txt'), 'content');
     symlinkSync(join(directory, 'a.txt'), join(directory, 'link'));
     symlinkSync(join(directory, 'loop'), join(directory, 'loop'));
-    execFileSync('mkfifo', [join(directory, 'pipe')]);
+    execFileSync('/usr/bin/mkfifo', [join(directory, 'pipe')]);
     const sha256 = createHash('sha256').update('content').digest('hex');
     expect(tables.ask(`SELECT path, sha256 FROM hash WHERE directory = '${directory}'`).rows).toEqual([
       { path: join(directory, 'a.txt'), sha256 },

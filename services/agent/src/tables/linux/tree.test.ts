@@ -73,7 +73,7 @@ describe('the tables over a copied tree', () => {
     }
     mkdirSync(join(root, 'root/.ssh'), { recursive: true });
     // Somebody may put anything where a file is expected.
-    execFileSync('mkfifo', [join(root, 'root/.ssh/authorized_keys')]);
+    execFileSync('/usr/bin/mkfifo', [join(root, 'root/.ssh/authorized_keys')]);
     mkdirSync(join(root, 'etc/systemd/system/x.wants'), { recursive: true });
     symlinkSync('/lib/systemd/system/b.timer', join(root, 'etc/systemd/system/x.wants/b.timer'));
     symlinkSync('/dev/null', join(root, 'etc/systemd/system/m.service'));
