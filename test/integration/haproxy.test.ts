@@ -1,5 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, request as httpRequest, type Server } from 'node:http';
 import { request } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
@@ -55,4 +57,98 @@ describe('the HAProxy configurations that are shipped', () => {
       await rm(folder, { recursive: true, force: true });
     }
   }, 60_000);
+
+  test('a gateway that leaves gets no new sessions and keeps its old ones; one that is frozen loses them', async () => {
+    const [one, two] = [new StandInGateway(), new StandInGateway()];
+    try {
+      balancer = await startHaproxy([await one.start(), await two.start()]);
+      const { address } = balancer;
+      // With least connections the second session goes to the other gateway.
+      const sessions = [await openSession(address), await openSession(address)];
+      expect([one.sessions, two.sessions]).toEqual([1, 1]);
+
+      one.readiness = 'leaving';
+      await one.checked();
+      for (let i = 0; i < 4; i += 1) sessions.push(await openSession(address));
+      expect([one.sessions, two.sessions]).toEqual([1, 5]);
+
+      one.readiness = 'frozen';
+      await one.lostAll;
+      expect(sessions.filter(({ destroyed }) => destroyed)).toHaveLength(1);
+    } finally {
+      await Promise.all([one.stop(), two.stop()]);
+    }
+  }, 60_000);
 });
+
+// The example of RFC 6455, 1.3: HAProxy looks at both.
+const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
+const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
+
+/** Speaks HTTP as a gateway does: readiness, and upgrades that stay open. */
+class StandInGateway {
+  readiness: 'ready' | 'leaving' | 'frozen' = 'ready';
+  sessions = 0;
+  readonly lostAll: Promise<void>;
+  readonly #server: Server;
+  readonly #sockets: Socket[] = [];
+  #onChecked: () => void = () => undefined;
+
+  constructor() {
+    this.#server = createServer((_, response) => {
+      if (this.readiness === 'frozen') return;
+      response.writeHead(this.readiness === 'ready' ? 200 : 503).end();
+      this.#onChecked();
+    });
+    this.lostAll = new Promise((resolve) => {
+      this.#server.on('upgrade', (_, socket: Socket) => {
+        this.sessions += 1;
+        this.#sockets.push(socket);
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${ACCEPT}\r\n\r\n`,
+        );
+        // An HTTP server's sockets stay half open by themselves.
+        socket
+          .on('error', () => undefined)
+          .on('end', () => socket.destroy())
+          .resume();
+        socket.on('close', () => {
+          this.sessions -= 1;
+          if (this.sessions === 0) resolve();
+        });
+      });
+    });
+  }
+
+  async start(): Promise<string> {
+    await new Promise<void>((resolve) => void this.#server.listen(0, '127.0.0.1', resolve));
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Resolves when the answer to a second health check from now was sent: the first one is then understood. */
+  async checked(): Promise<void> {
+    for (let i = 0; i < 2; i += 1) await new Promise<void>((resolve) => (this.#onChecked = resolve));
+  }
+
+  stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.closeAllConnections();
+    return new Promise((resolve) => void this.#server.close(() => resolve()));
+  }
+}
+
+function openSession(address: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      connection: 'upgrade',
+      upgrade: 'websocket',
+      'sec-websocket-key': KEY,
+      'sec-websocket-version': '13',
+    };
+    httpRequest(`http://${address}/v1/live`, { headers, agent: false })
+      .on('upgrade', (_, socket) => resolve(socket.on('error', () => undefined).resume()))
+      .on('response', ({ statusCode }) => reject(new Error(`status ${statusCode}`)))
+      .on('error', reject)
+      .end();
+  });
+}
