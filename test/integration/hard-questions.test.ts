@@ -1,0 +1,182 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { MissingEndpoint } from '../kit/api-client.js';
+import { openLab, type Lab } from '../kit/lab.js';
+
+const MUSTER = fileURLToPath(new URL('../../../services/cli/bin/muster.js', import.meta.url));
+const YEAR_MS = 365 * 86_400_000;
+
+interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Questions at the edge of what can be asked, over a real agent: each has one defined answer from the API, and from the CLI. */
+describe('hard questions', () => {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await openLab({ agent: true });
+  }, 120_000);
+  afterAll(() => lab.close());
+
+  function muster(...args: readonly string[]): Promise<Ran> {
+    const child = spawn(process.execPath, [MUSTER, ...args], {
+      env: {
+        PATH: process.env['PATH'],
+        HOME: lab.stack.folder,
+        MUSTER_API_URL: lab.stack.apiUrl,
+        MUSTER_TOKEN: lab.stack.token,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const parts = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk: Buffer) => (parts.stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (parts.stderr += chunk.toString()));
+    return new Promise((resolve) => child.once('close', (code) => resolve({ code, ...parts })));
+  }
+
+  async function refusal(body: Readonly<Record<string, unknown>>) {
+    const response = await lab.api.fetch('/v1/queries', { method: 'POST', body: JSON.stringify(body) });
+    expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    return { status: response.status, ...((await response.json()) as Record<string, unknown>) };
+  }
+
+  it.each([
+    ['a syntax error', 'SELECT\n  FROM processes', { status: 422, code: 'sql_error', line: 2 }],
+    ['an unknown table', 'SELECT * FROM nonsense', { status: 422, code: 'sql_error' }],
+    ['an unknown column', 'SELECT nope FROM processes', { status: 422, code: 'sql_error', line: 1, column: 8 }],
+    ['no SELECT', 'DELETE FROM processes', { status: 422, code: 'sql_not_select' }],
+    ['PRAGMA', 'PRAGMA table_info(processes)', { status: 422 }],
+    ['ATTACH', "ATTACH 'x' AS y", { status: 422 }],
+    ['two statements', 'SELECT 1; SELECT 2', { status: 422, code: 'sql_many_statements' }],
+    ['nothing', '   ', { status: 422 }],
+    ['a comment only', '-- nothing', { status: 422 }],
+    ['file without a path', 'SELECT * FROM file', { status: 422, code: 'sql_missing_constraint' }],
+    ['hash without a path', "SELECT * FROM hash WHERE md5 = 'x'", { status: 422, code: 'sql_missing_constraint' }],
+    ['SQL that is too long', `SELECT '${'x'.repeat(70_000)}'`, { status: 422, code: 'sql_too_long' }],
+    ['a NUL byte in the SQL', "SELECT 'a\u0000b'", { status: 422 }],
+  ])('%s is refused before anything is sent', async (_what, sql, expected) => {
+    expect(await refusal({ sql })).toMatchObject(expected);
+    // A NUL byte cannot be an argument of a program.
+    if (sql.includes('\0')) return;
+    const isUsage = sql.trim() === '' || sql.startsWith('--');
+    const ran = await muster('query', sql);
+    expect([ran.code, ran.stdout]).toEqual([isUsage ? 2 : 1, '']);
+    expect(ran.stderr).not.toBe('');
+  });
+
+  it.each([
+    ['a bad selector', { sql: 'SELECT 1', selector: 'os=linux,,' }, { status: 400, code: 'bad_selector', offset: 9 }],
+    ['a timeout of 0', { sql: 'SELECT 1', timeoutMs: 0 }, { status: 400, code: 'bad_timeout' }],
+    ['a timeout of a year', { sql: 'SELECT 1', timeoutMs: YEAR_MS }, { status: 400, code: 'bad_timeout' }],
+    ['a timeout of a year, in words', { sql: 'SELECT 1', timeout: '365d' }, { status: 400, code: 'bad_timeout' }],
+    [
+      'a reduce that does not compile',
+      { sql: 'SELECT 1 AS a', reduce: 'SELECT b FROM rows' },
+      { status: 422, code: 'sql_error' },
+    ],
+    ['a mode that is none', { sql: 'SELECT 1', mode: 'both' }, { status: 400, code: 'bad_request' }],
+    ['no SQL', {}, { status: 400, code: 'bad_request' }],
+    ['SQL that is no text', { sql: 7 }, { status: 400, code: 'bad_request' }],
+  ])('%s is refused', async (_what, body, expected) => {
+    expect(await refusal(body)).toMatchObject(expected);
+  });
+
+  it.each([
+    [['query', 'SELECT 1', '--timeout', '0'], 2],
+    [['query', 'SELECT 1', '--target', 'os=('], 2],
+    [['query'], 2],
+    [['query', 'SELECT 1', '--output', 'xml'], 2],
+    [['nonsense'], 2],
+  ])('muster %j exits with %i and says why', async (args, code) => {
+    const ran = await muster(...args);
+    expect([ran.code, ran.stdout]).toEqual([code, '']);
+    expect(ran.stderr).not.toBe('');
+  });
+
+  it('values of every kind arrive exactly, in JSON, NDJSON and CSV', async () => {
+    const sql =
+      "SELECT 'a' || char(0) || '😀' AS text, 9007199254740993 AS big, -9223372036854775808 AS least, 9007199254740991 AS safe, " +
+      "NULL AS missing, x'00ff' AS blob, 1.5 AS real, 9e999 AS infinite, '' AS empty, '\"quoted\", comma' AS csv";
+    const ended = await lab.api.run({ sql });
+    expect(ended.columns).toEqual([
+      'text',
+      'big',
+      'least',
+      'safe',
+      'missing',
+      'blob',
+      'real',
+      'infinite',
+      'empty',
+      'csv',
+    ]);
+    const values = [
+      'a\0😀',
+      '9007199254740993',
+      '-9223372036854775808',
+      9007199254740991,
+      null,
+      { $blob: 'AP8=' },
+      1.5,
+      'Infinity',
+      '',
+      '"quoted", comma',
+    ];
+    const [row] = await lab.api.all<{ values: unknown[] }>(`/v1/queries/${ended.id}/rows`);
+    expect(row?.values).toEqual(values);
+    const csv = await (await lab.api.fetch(`/v1/queries/${ended.id}/rows`, { headers: { accept: 'text/csv' } })).text();
+    expect(csv).toContain(`9007199254740993,-9223372036854775808,9007199254740991,,X'00ff',1.5,Infinity,`);
+    expect(csv).toContain('"""quoted"", comma"');
+    const ran = await muster('query', sql, '--output', 'json');
+    expect(ran.code).toBe(0);
+    expect(ran.stdout).toContain('9007199254740993');
+    const table = await muster('query', sql);
+    expect([table.code, table.stdout.includes('\0'), table.stdout.includes("X'00ff'")]).toEqual([0, false, true]);
+  });
+
+  it.each([
+    [
+      'more rows than the limit',
+      'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000) SELECT i FROM n',
+      'over_rows',
+    ],
+    [
+      'more bytes than the limit',
+      'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9000) SELECT hex(zeroblob(400)) FROM n',
+      'over_bytes',
+    ],
+    ['a row larger than the limit', 'SELECT zeroblob(600000) AS b', 'over_row_bytes'],
+    [
+      'a statement that never ends',
+      'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n',
+      'over_time',
+    ],
+  ])(
+    '%s ends as over budget, visibly, and the endpoint answers the next question',
+    async (_what, sql, code) => {
+      const ended = await lab.api.run({ sql, timeout: '30s' });
+      expect(ended).toMatchObject({ state: 'complete', ledger: { targeted: 1, over_budget: 1, waiting: 0 } });
+      const [missing] = await lab.api.all<MissingEndpoint>(`/v1/queries/${ended.id}/endpoints`);
+      expect(missing).toMatchObject({ outcome: 'over_budget', code });
+      const ran = await muster('query', 'SELECT 1 AS one');
+      expect(ran).toMatchObject({ code: 0 });
+    },
+    60_000,
+  );
+
+  it('an endpoint that does not have the table refuses, and the CLI exits with 3', async () => {
+    const ran = await muster('query', 'SELECT name FROM programs');
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toMatch(/refused/);
+    const ended = await lab.api.run({ sql: 'SELECT name FROM programs' });
+    const [missing] = await lab.api.all<MissingEndpoint>(`/v1/queries/${ended.id}/endpoints`);
+    expect(missing).toMatchObject({ outcome: 'refused', code: 'unsupported_table' });
+  });
+
+  it('a selection without endpoints is complete at once, and no failure', async () => {
+    expect(await muster('query', 'SELECT 1 AS one', '--target', 'os=windows')).toMatchObject({ code: 0 });
+  });
+});
