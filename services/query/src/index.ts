@@ -1,1 +1,2 @@
-export { createQueryService, type QueryService, type QueryServiceDeps } from './query-service.js';
+// The service is a program: `main.ts` runs it. Nothing of it is for import.
+export {};

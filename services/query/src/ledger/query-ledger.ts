@@ -1,4 +1,18 @@
-import { OUTCOMES, type Failure, type GatewayId, type Ledger, type Outcome, type QueryMode } from '@muster/protocol';
+import type { Failure, GatewayId, Ledger, Outcome, QueryMode } from '@muster/protocol';
+import {
+  ANSWERED,
+  codeOf,
+  EMPTY,
+  entryOf,
+  gatewayOf,
+  isAttributed,
+  isRecoverable,
+  STATES,
+  stateOf,
+  WAITING,
+  type Entry,
+} from './endpoint-state.js';
+import { FailureBook } from './failure-book.js';
 
 /** What became of an answer that names its endpoint. `held`: it may still turn out that another gateway has counted that endpoint. */
 export type AnswerVerdict = 'accepted' | 'held' | 'refused';
@@ -9,24 +23,10 @@ export interface LedgerOptions {
   readonly onReleased: (num: number, rows: Uint8Array) => void;
 }
 
-const WAITING = 0;
-const STATES: readonly ('waiting' | Outcome)[] = ['waiting', ...OUTCOMES];
-const codeOf = (state: 'waiting' | Outcome): number => STATES.indexOf(state);
-const ANSWERED = codeOf('answered');
-const EMPTY = codeOf('empty');
-/** Ends that say nothing of the endpoint itself: it may come back and answer after all. */
-const RECOVERABLE: ReadonlySet<number> = new Set([codeOf('disconnected'), codeOf('unreachable'), codeOf('timed_out')]);
 const NO_ROWS = new Uint8Array(0);
 /** Held answers are rare, those of endpoints that moved while the query ran; beyond this they are refused. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY : ANSWERED);
-
-// An endpoint's entry is one small integer: gateway index, whether its answer travels by itself, state.
-const STATE_MASK = 15;
-const ATTRIBUTED = 16;
-const GATEWAY_SHIFT = 5;
-const entryOf = (gateway: number, attributed: boolean, state: number): number =>
-  (gateway << GATEWAY_SHIFT) | (attributed ? ATTRIBUTED : 0) | state;
 
 /** A second gateway says that it asks an endpoint which the first has not settled yet. */
 interface Claim {
@@ -48,9 +48,11 @@ interface Claim {
  * an endpoint that joined counts before every gateway has said whom it asked. That keeps every row counted once.
  */
 export class QueryLedger {
+  /** Who did not answer, for viewers. */
+  readonly failures = new FailureBook();
   readonly #mode: QueryMode;
   readonly #onReleased: LedgerOptions['onReleased'];
-  readonly #entries = new Map<number, number>();
+  readonly #entries = new Map<number, Entry>();
   readonly #counts = Array.from(STATES, () => 0);
   readonly #gateways = new Map<GatewayId, number>();
   readonly #waitingAt: number[] = [];
@@ -60,11 +62,6 @@ export class QueryLedger {
   #sealed: boolean;
   #version = 0;
   #heldBytes = 0;
-  readonly #failures = new Map<number, Failure>();
-  /** Numbers whose failure was taken by {@link takeFailures}. */
-  readonly #told = new Set<number>();
-  #untold = new Set<number>();
-  #recovered = new Set<number>();
 
   constructor(options: LedgerOptions) {
     this.#mode = options.mode;
@@ -118,9 +115,8 @@ export class QueryLedger {
     for (const num of nums) {
       const entry = this.#entries.get(num);
       if (entry === undefined) this.#set(num, undefined, waiting);
-      else if (RECOVERABLE.has(entry & STATE_MASK)) this.#set(num, entry, waiting);
-      else if ((entry & STATE_MASK) === WAITING && entry >> GATEWAY_SHIFT !== index)
-        this.#claimOrYield(num, entry, waiting);
+      else if (isRecoverable(stateOf(entry))) this.#set(num, entry, waiting);
+      else if (stateOf(entry) === WAITING && gatewayOf(entry) !== index) this.#claimOrYield(num, entry, waiting);
     }
   }
 
@@ -144,7 +140,7 @@ export class QueryLedger {
     let twice = 0;
     for (const num of nums) {
       const entry = this.#entries.get(num);
-      if (entry !== undefined && (entry & STATE_MASK) === ANSWERED) twice += 1;
+      if (entry !== undefined && stateOf(entry) === ANSWERED) twice += 1;
       else this.#set(num, entry, answered);
     }
     return twice;
@@ -159,12 +155,12 @@ export class QueryLedger {
   answer(gateway: GatewayId, num: number, rows: Uint8Array): AnswerVerdict {
     const index = this.#indexOf(gateway);
     const entry = this.#entries.get(num);
-    const current = entry === undefined ? WAITING : entry & STATE_MASK;
-    if (current !== WAITING && !RECOVERABLE.has(current)) return 'refused';
+    const current = entry === undefined ? WAITING : stateOf(entry);
+    if (current !== WAITING && !isRecoverable(current)) return 'refused';
     // An empty answer needs no such care: nothing of it can be counted twice.
     if (rows.length > 0) {
       if (!this.#sealed) return this.#holdEarly(gateway, num, rows);
-      if (entry !== undefined && current === WAITING && entry >> GATEWAY_SHIFT !== index && this.#mayBeMerged(entry)) {
+      if (entry !== undefined && current === WAITING && gatewayOf(entry) !== index && this.#mayBeMerged(entry)) {
         return this.#hold(this.#claim(num, index), rows);
       }
     }
@@ -181,10 +177,10 @@ export class QueryLedger {
     const state = codeOf(outcome);
     if (state <= EMPTY) return false;
     if (entry !== undefined) {
-      const current = entry & STATE_MASK;
-      if (current === WAITING && entry >> GATEWAY_SHIFT !== index) return this.#failClaim(num, index, failure);
-      if (current === WAITING && RECOVERABLE.has(state) && this.#handOver(num, entry)) return true;
-      if (current !== WAITING && !(RECOVERABLE.has(current) && !RECOVERABLE.has(state))) return false;
+      const current = stateOf(entry);
+      if (current === WAITING && gatewayOf(entry) !== index) return this.#failClaim(num, index, failure);
+      if (current === WAITING && isRecoverable(state) && this.#handOver(num, entry)) return true;
+      if (current !== WAITING && !(isRecoverable(current) && !isRecoverable(state))) return false;
     }
     this.#settleFailed(num, entry, index, failure);
     return true;
@@ -211,35 +207,10 @@ export class QueryLedger {
     this.seal();
     if (this.waiting === 0) return;
     for (const [num, entry] of this.#entries) {
-      if ((entry & STATE_MASK) !== WAITING) continue;
+      if (stateOf(entry) !== WAITING) continue;
       if (this.#claims.get(num)?.held !== undefined) this.#handOver(num, entry);
-      else this.#settleFailed(num, entry, entry >> GATEWAY_SHIFT, [num, 'timed_out', code, message]);
+      else this.#settleFailed(num, entry, gatewayOf(entry), [num, 'timed_out', code, message]);
     }
-  }
-
-  /** Failures that are new or changed since the last call. */
-  takeFailures(): Failure[] {
-    const failures: Failure[] = [];
-    for (const num of this.#untold) {
-      const failure = this.#failures.get(num);
-      if (failure === undefined) continue;
-      failures.push(failure);
-      this.#told.add(num);
-    }
-    this.#untold = new Set();
-    return failures;
-  }
-
-  /** Whether this is still how that endpoint ended. */
-  isCurrent(failure: Failure): boolean {
-    return this.#failures.get(failure[0]) === failure;
-  }
-
-  /** Endpoints whose failure was taken and which have answered since. */
-  takeRecovered(limit = 50_000): number[] {
-    const recovered = [...this.#recovered];
-    this.#recovered = new Set(recovered.slice(limit));
-    return recovered.slice(0, limit);
   }
 
   #indexOf(gateway: GatewayId): number {
@@ -252,16 +223,16 @@ export class QueryLedger {
   }
 
   /** Every change of state goes through here, so that counts cannot drift from entries. */
-  #set(num: number, before: number | undefined, after: number): void {
+  #set(num: number, before: Entry | undefined, after: Entry): void {
     this.#version += 1;
     if (before !== undefined) this.#count(before, -1);
     this.#count(after, 1);
     this.#entries.set(num, after);
-    const state = after & STATE_MASK;
+    const state = stateOf(after);
     if (state !== WAITING && this.#claims.size > 0) this.#dropClaim(num);
-    if (state > EMPTY || before === undefined) return;
-    if (this.#failures.delete(num)) this.#untold.delete(num);
-    if (state !== WAITING && this.#told.delete(num)) this.#recovered.add(num);
+    if (before === undefined) return;
+    if (state === WAITING) this.failures.reopened(num);
+    else if (state <= EMPTY) this.failures.answered(num);
   }
 
   #dropClaim(num: number): void {
@@ -270,16 +241,16 @@ export class QueryLedger {
     this.#claims.delete(num);
   }
 
-  #count(entry: number, change: 1 | -1): void {
-    const state = entry & STATE_MASK;
+  #count(entry: Entry, change: 1 | -1): void {
+    const state = stateOf(entry);
     this.#counts[state] = (this.#counts[state] ?? 0) + change;
     if (state !== WAITING) return;
-    const gateway = entry >> GATEWAY_SHIFT;
+    const gateway = gatewayOf(entry);
     this.#waitingAt[gateway] = (this.#waitingAt[gateway] ?? 0) + change;
   }
 
-  #mayBeMerged(entry: number): boolean {
-    return this.#mode === 'group' && (entry & ATTRIBUTED) === 0;
+  #mayBeMerged(entry: Entry): boolean {
+    return this.#mode === 'group' && !isAttributed(entry);
   }
 
   #hold(claim: Claim, rows: Uint8Array): AnswerVerdict {
@@ -298,10 +269,10 @@ export class QueryLedger {
   }
 
   /** Whoever may have merged the endpoint's rows settles it, in whatever order the two reports came. */
-  #claimOrYield(num: number, entry: number, waiting: number): void {
+  #claimOrYield(num: number, entry: Entry, waiting: Entry): void {
     const yields = !this.#mayBeMerged(entry) && this.#mayBeMerged(waiting);
     if (yields) this.#set(num, entry, waiting);
-    this.#claim(num, (yields ? entry : waiting) >> GATEWAY_SHIFT);
+    this.#claim(num, gatewayOf(yields ? entry : waiting));
   }
 
   /** The newest claim counts, except that one which brought something stays. */
@@ -316,13 +287,13 @@ export class QueryLedger {
   #failClaim(num: number, gateway: number, failure: Failure): boolean {
     const claim = this.#claims.get(num);
     if (claim === undefined || claim.gateway !== gateway || claim.held !== undefined) return false;
-    if (RECOVERABLE.has(codeOf(failure[1]))) this.#claims.delete(num);
+    if (isRecoverable(codeOf(failure[1]))) this.#claims.delete(num);
     else claim.held = { failure };
     return true;
   }
 
   /** The gateway an endpoint waited at gave it up: whoever claimed it has it now, with what it brought. */
-  #handOver(num: number, entry: number): boolean {
+  #handOver(num: number, entry: Entry): boolean {
     const claim = this.#claims.get(num);
     if (claim === undefined) return false;
     this.#claims.delete(num);
@@ -337,17 +308,16 @@ export class QueryLedger {
     return true;
   }
 
-  #settleFailed(num: number, before: number | undefined, gateway: number, failure: Failure): void {
+  #settleFailed(num: number, before: Entry | undefined, gateway: number, failure: Failure): void {
     this.#set(num, before, entryOf(gateway, true, codeOf(failure[1])));
-    this.#failures.set(num, failure);
-    this.#untold.add(num);
+    this.failures.failed(failure);
   }
 
   #settleWaiting(gateway: number, [outcome, code, message]: [Outcome, string, string]): number {
     if ((this.#waitingAt[gateway] ?? 0) === 0) return 0;
     let settled = 0;
     for (const [num, entry] of this.#entries) {
-      if ((entry & STATE_MASK) !== WAITING || entry >> GATEWAY_SHIFT !== gateway) continue;
+      if (stateOf(entry) !== WAITING || gatewayOf(entry) !== gateway) continue;
       if (this.#handOver(num, entry)) continue;
       this.#settleFailed(num, entry, gateway, [num, outcome, code, message]);
       settled += 1;

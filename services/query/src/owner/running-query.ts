@@ -8,17 +8,16 @@ import {
   type GatewayReport,
   type QueryRecord,
   type QueryStart,
-  type QueryState,
   type ResultEvent,
-  type StopReason,
 } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { KeptQuery, QueryRecords } from '../records/query-records.js';
-import { FailureQueue } from '../results/failure-queue.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
 import type { DeathSign, Expected, GatewayWatch } from './gateway-watch.js';
+import { ENDINGS, type Ending, type EndingKind } from './endings.js';
 import type { OwnerMetrics } from './owner-metrics.js';
 import { Pace } from './pace.js';
+import { SummaryEvents } from './summary-events.js';
 import { Tally, type TallyOptions } from './tally.js';
 
 /** What a running query needs of the process around it. */
@@ -35,32 +34,6 @@ export interface RunningQueryDeps {
   readonly reduce: (record: QueryRecord) => Promise<ResultEvent & { readonly t: 'reduced' }>;
   readonly limits: Omit<TallyOptions, 'mode' | 'columns'>;
 }
-
-/** Why a query ends, and what is said of endpoints that were still waited for. */
-interface Ending {
-  readonly state: Exclude<QueryState, 'running'>;
-  readonly stop: StopReason;
-  readonly code: string;
-  readonly message: string;
-}
-
-const ENDINGS = {
-  settled: { state: 'complete', stop: 'complete', code: 'deadline', message: 'no answer before the deadline' },
-  deadline: { state: 'complete', stop: 'deadline', code: 'deadline', message: 'no answer before the deadline' },
-  cancelled: {
-    state: 'cancelled',
-    stop: 'cancelled',
-    code: 'cancelled',
-    message: 'the query was cancelled before it answered',
-  },
-  interrupted: {
-    state: 'interrupted',
-    stop: 'interrupted',
-    code: 'interrupted',
-    message: 'the query service stopped before it answered',
-  },
-} as const satisfies Record<string, Ending>;
-export type EndingKind = keyof typeof ENDINGS;
 
 /** What gateways may still have on the way when the deadline is reached. */
 const GRACE_MS = 500;
@@ -79,8 +52,8 @@ export class RunningQuery {
   readonly ended: Promise<QueryRecord>;
   readonly #deps: RunningQueryDeps;
   readonly #tally: Tally;
-  readonly #failures = new FailureQueue();
   readonly #pace: Pace;
+  readonly #events: SummaryEvents;
   readonly #writer: ResultWriter;
   #kept: KeptQuery;
   #state: 'starting' | 'running' | 'finishing' | 'ended' = 'starting';
@@ -101,10 +74,16 @@ export class RunningQuery {
     this.#kept = kept;
     this.#tally = new Tally({ ...deps.limits, mode: record.mode, columns: record.columns.length });
     this.#pace = new Pace({ clock: deps.clock, onDue: () => this.#writer.kick() });
+    this.#events = new SummaryEvents({
+      tally: this.#tally,
+      pace: this.#pace,
+      eventBytes: deps.limits.eventBytes,
+      elapsedMs: () => this.#elapsedMs,
+    });
     this.#writer = deps.openResults({
       org: record.org,
       id: record.id,
-      next: () => this.#nextEvent(),
+      next: () => this.#events.next(),
       onBroken: (result) => this.#abandon(result),
     });
     this.ended = new Promise((resolve) => {
@@ -229,24 +208,6 @@ export class RunningQuery {
     return this.#offline;
   }
 
-  /** What the result stream should hear next: first what is kept nowhere else, then summaries as often as they are due. */
-  #nextEvent(): ResultEvent | undefined {
-    const { ledger, groups, answers } = this.#tally;
-    const block = answers.take();
-    if (block !== undefined) return { t: 'rows', answers: block };
-    if (!this.#pace.due) return undefined;
-    const recovered = ledger.takeRecovered();
-    if (recovered.length > 0) return { t: 'recovered', numbers: recovered };
-    const failures = this.#failures.take(ledger, this.#deps.limits.eventBytes);
-    if (failures.length > 0) return { t: 'failures', failures };
-    if (this.#pace.groupsDue(groups.changedBytes)) {
-      const changed = groups.takeChanged(this.#deps.limits.eventBytes);
-      if (changed !== undefined) return { t: 'groups', groups: changed };
-    }
-    if (!this.#pace.takeProgress()) return undefined;
-    return { t: 'progress', ledger: ledger.snapshot(), elapsedMs: this.#elapsedMs, gateways: this.#tally.gateways };
-  }
-
   async #finish(ending: Ending): Promise<void> {
     const { reduce, metrics, logger } = this.#deps;
     const offline = this.#startOfflineCount();
@@ -269,7 +230,7 @@ export class RunningQuery {
     return this.#state === 'finishing';
   }
 
-  #lastRecord(state: QueryState, offline: number): QueryRecord {
+  #lastRecord(state: Ending['state'], offline: number): QueryRecord {
     const { truncated, rows, ledger } = this.#tally;
     const record = {
       ...this.record,

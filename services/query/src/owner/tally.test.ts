@@ -190,8 +190,8 @@ function play({ seed, mode, losses, deaths }: Run): void {
     if (twice > (losses ? inDoubt : 0)) throw new Error(`seed ${seed}: ${twice} counted twice, ${inDoubt} said`);
     if (counted.size !== ledger.answered)
       throw new Error(`seed ${seed}: ${counted.size} in rows, ${ledger.answered} answered`);
-    for (const failure of tally.ledger.takeFailures()) named.set(failure[0], failure);
-    for (const num of tally.ledger.takeRecovered()) named.delete(num);
+    for (const failure of tally.ledger.failures.takeFailures(1_000_000)) named.set(failure[0], failure);
+    for (const num of tally.ledger.failures.takeRecovered(1_000)) named.delete(num);
   };
   const deliver = (gateway: ModelGateway): void => {
     const report = gateway.outbox.shift();
@@ -328,12 +328,12 @@ describe('tally', () => {
     const tally = newTally('raw');
     tally.take(targeted('gw-a', 0, [5]));
     tally.take(report('gw-a', 1, { failures: [[5, 'disconnected', 'closed', '']] }));
-    expect(tally.ledger.takeFailures()).toHaveLength(1);
+    expect(tally.ledger.failures.takeFailures(1_000_000)).toHaveLength(1);
     tally.take(targeted('gw-b', 0, [5], true));
     expect(tally.ledger.snapshot()).toMatchObject({ waiting: 1, disconnected: 0 });
-    expect(tally.ledger.takeRecovered()).toEqual([]);
+    expect(tally.ledger.failures.takeRecovered(1_000)).toEqual([]);
     tally.take(report('gw-b', 1, { answers: answers(5) }));
-    expect(tally.ledger.takeRecovered()).toEqual([5]);
+    expect(tally.ledger.failures.takeRecovered(1_000)).toEqual([5]);
   });
 
   test('an endpoint’s own word is final', () => {
@@ -352,7 +352,7 @@ describe('tally', () => {
     tally.take(targeted('gw-a', 0, [1, 2]));
     tally.take(report('gw-a', 2, { settled: true }));
     expect(tally.ledger.snapshot()).toMatchObject({ timed_out: 2, waiting: 0 });
-    expect(tally.ledger.takeFailures()[0]?.[2]).toBe('report_lost');
+    expect(tally.ledger.failures.takeFailures(1_000_000)[0]?.[2]).toBe('report_lost');
     expect(tally.truncated).toMatch(/1 reports of gateways were lost/);
   });
 

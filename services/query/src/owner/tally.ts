@@ -210,7 +210,7 @@ export class Tally {
 
   #accept(gateway: GatewayId, num: number, rows: Uint8Array, count: number): boolean {
     if (count >= 0) return this.ledger.answer(gateway, num, rows) === 'accepted';
-    this.ledger.fail(gateway, [num, 'error', 'bad_rows', 'the answer is not made of rows of this query']);
+    this.ledger.fail(gateway, [num, 'error', 'malformed_rows', 'the answer is not made of rows of this query']);
     return false;
   }
 

@@ -1,0 +1,31 @@
+import { OUTCOMES, type Outcome } from '@muster/protocol';
+
+/**
+ * An endpoint's entry in a ledger is one small integer: the index of the gateway it waits at or was settled by, whether its answer travels
+ * by itself, and its state. Fifteen thousand of them are one flat map of numbers, and a change of state is one write to it.
+ */
+export type Entry = number;
+
+export const STATES: readonly ('waiting' | Outcome)[] = ['waiting', ...OUTCOMES];
+
+export const codeOf = (state: 'waiting' | Outcome): number => STATES.indexOf(state);
+
+export const WAITING = 0;
+export const ANSWERED = codeOf('answered');
+export const EMPTY = codeOf('empty');
+
+/** Ends that say nothing of the endpoint itself: it may come back and answer after all. */
+const RECOVERABLE: ReadonlySet<number> = new Set([codeOf('disconnected'), codeOf('unreachable'), codeOf('timed_out')]);
+
+export const isRecoverable = (state: number): boolean => RECOVERABLE.has(state);
+
+const STATE_MASK = 15;
+const ATTRIBUTED = 16;
+const GATEWAY_SHIFT = 5;
+
+export const entryOf = (gateway: number, attributed: boolean, state: number): Entry =>
+  (gateway << GATEWAY_SHIFT) | (attributed ? ATTRIBUTED : 0) | state;
+
+export const stateOf = (entry: Entry): number => entry & STATE_MASK;
+export const gatewayOf = (entry: Entry): number => entry >> GATEWAY_SHIFT;
+export const isAttributed = (entry: Entry): boolean => (entry & ATTRIBUTED) !== 0;
