@@ -4,8 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 /** Arguments for a Node process whose memory is to be measured. */
 export const MEASURED_NODE_ARGS: readonly string[] = [
-  '--expose-gc',
-  `--import=${fileURLToPath(new URL('gc-on-signal.js', import.meta.url))}`,
+  `--import=${fileURLToPath(new URL('../gc-on-signal/main.js', import.meta.url))}`,
 ];
 
 /** Resident bytes of a process, from /proc. */
@@ -20,11 +19,11 @@ export function residentBytes(pid: number): number {
  */
 export async function settledBytes(pid: number): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let still = 0; still < 3;) {
+  for (let still = 0; still < 4;) {
     process.kill(pid, 'SIGUSR2');
-    await delay(700);
+    await delay(1_000);
     const now = residentBytes(pid);
-    still = now > least * 0.995 ? still + 1 : 0;
+    still = now > least * 0.998 ? still + 1 : 0;
     least = Math.min(least, now);
   }
   return least;
