@@ -1,3 +1,2 @@
-export type { FlapLimit } from './redis-claims.js';
-export { openRedisRegistry, type RedisRegistryOptions } from './redis-registry.js';
+export { openRedisRegistry } from './redis-registry.js';
 export type * from './registry.js';

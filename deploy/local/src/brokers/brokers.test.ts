@@ -1,0 +1,105 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { silentLogger as logger } from '@muster/runtime';
+import { findBinary } from './find-binary.js';
+import { ensureBinary, findBroker } from './find-broker.js';
+import { freePort } from './free-port.js';
+import { natsAnswers, redisAnswers, until } from './probe.js';
+import { startNats } from './start-nats.js';
+import { startRedis } from './start-redis.js';
+
+describe('brokers on this machine', () => {
+  let dataDir: string;
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'muster-brokers-'));
+  });
+  afterAll(() => rm(dataDir, { recursive: true }));
+
+  it('a program is found on the search path, and in the system folders when that lacks them', async () => {
+    expect(await findBinary('sh', '/nowhere')).toMatch(/^\/(usr\/)?bin\/sh$/);
+    expect(await findBinary('no-such-program')).toBeUndefined();
+  });
+
+  it('a program that cannot be had is named in one error that says what to do', async () => {
+    const finding = findBroker('nats', { logger, allow: [] });
+    await expect(finding).rejects.toMatchObject({ name: 'MissingProgramError', program: 'nats-server' });
+    await expect(finding).rejects.toThrow(/apt-get install nats-server.*Docker.*MUSTER_NATS_URL/);
+    const ensuring = ensureBinary('no-such-program', 'no-such-package', { logger, allow: ['path'] });
+    await expect(ensuring).rejects.toThrow(
+      /no-such-program is needed.*neither on PATH.*apt-get install no-such-package/,
+    );
+  });
+
+  it('nats answers once it is started, keeps its address over a kill, and is gone once it is stopped', async () => {
+    const nats = await startNats({ dataDir: join(dataDir, 'nats'), logger });
+    expect(nats.url).toBe(`nats://127.0.0.1:${nats.port}`);
+    expect((await fetch(`${nats.monitorUrl}/varz`)).ok).toBe(true);
+    const { pid } = nats;
+    await nats.kill9();
+    expect(nats.pid).toBeUndefined();
+    expect(await natsAnswers(nats.port)).toBe(false);
+    await nats.restart();
+    expect(await natsAnswers(nats.port)).toBe(true);
+    expect(nats.pid).not.toBe(pid);
+    await Promise.all([nats.stop(), nats.stop()]);
+    await nats.stop();
+    expect(await natsAnswers(nats.port)).toBe(false);
+  });
+
+  it('a port that somebody has is refused, with the reason', async () => {
+    const redis = await startRedis({ dataDir: join(dataDir, 'redis-1'), logger });
+    const second = startRedis({ dataDir: join(dataDir, 'redis-2'), logger, port: redis.port });
+    await expect(second).rejects.toMatchObject({ name: 'BrokerStartError', isPortTaken: true });
+    await redis.stop();
+  });
+
+  it('a broker that ends at once says why', async () => {
+    const source = { kind: 'binary', path: '/bin/false' } as const;
+    const starting = startRedis({ dataDir: join(dataDir, 'redis-3'), logger, source });
+    await expect(starting).rejects.toThrow(/redis-server did not start: it ended at once/);
+  });
+
+  it('a broker that does not react to SIGTERM is killed', async () => {
+    const redis = await startRedis({ dataDir: join(dataDir, 'redis-4'), logger });
+    process.kill(redis.pid ?? 0, 'SIGSTOP');
+    await redis.stop();
+    expect(redis.pid).toBeUndefined();
+  });
+
+  it('what is kept survives a stop, if so asked', async () => {
+    const redis = await startRedis({ dataDir: join(dataDir, 'redis-5'), logger, persist: true });
+    await redisSays(redis.port, 'SET color green');
+    await redis.restart();
+    expect(await redisSays(redis.port, 'GET color')).toContain('green');
+    await redis.stop();
+  });
+
+  it('brokers end with the process that started them, even if that is killed', async () => {
+    const port = await freePort();
+    const script = `
+      const { startRedis } = await import(${JSON.stringify(new URL('index.js', import.meta.url).href)});
+      const { silentLogger: logger } = await import('@muster/runtime');
+      await startRedis({ dataDir: ${JSON.stringify(join(dataDir, 'redis-6'))}, logger, port: ${port} });
+      process.kill(process.pid, 'SIGKILL');
+    `;
+    const starter = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
+    const [, signal] = (await once(starter, 'exit')) as [number | null, string | null];
+    expect(signal).toBe('SIGKILL');
+    expect(await until(async () => !(await redisAnswers(port)), 10_000)).toBe(true);
+  });
+});
+
+/** Redis takes commands as plain lines too. */
+async function redisSays(port: number, line: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`${line}\r\n`);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  return answer.toString();
+}

@@ -1,1 +1,0 @@
-export { chooseWay, startTestBrokers, type BrokersWay, type TestBroker, type TestBrokers } from './brokers.js';
