@@ -36,7 +36,9 @@ export class ApiClient {
   }
 
   fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json', ...init.headers };
+    const headers = new Headers(init.headers);
+    headers.set('authorization', `Bearer ${this.#token}`);
+    if (!headers.has('content-type')) headers.set('content-type', 'application/json');
     return fetch(`${this.url}${path}`, { ...init, headers });
   }
 

@@ -1,0 +1,157 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
+import { parseSelector, selectorMatches, STREAMS, type AgentId, type Facts, type OrgId } from '@muster/protocol';
+import { silentLogger } from '@muster/runtime';
+import { DirectoryWriter } from './directory-writer.js';
+import { Directory, type EndpointChange } from './directory.js';
+import { endpointLabel, type Endpoint } from './endpoint.js';
+
+const ORG = 'acme' as OrgId;
+const ID = 'a'.repeat(24) as AgentId;
+const OTHER = 'b'.repeat(24) as AgentId;
+const FACTS: Facts = {
+  host: 'web-1',
+  os: 'linux',
+  arch: 'x64',
+  osName: 'Debian',
+  osVersion: '12',
+  agentVersion: '1.0.0',
+};
+
+const enrolment = (agentId: AgentId, org = ORG) => ({
+  agentId,
+  org,
+  publicKey: 'key',
+  enrolledAtMs: 1_000,
+  from: '192.0.2.1',
+  facts: FACTS,
+  labels: { env: 'prod', team: 'web' },
+});
+
+describe('Directory', () => {
+  let connection: MemoryConnection;
+  let writer: DirectoryWriter;
+  let directory: Directory;
+
+  beforeEach(async () => {
+    connection = new MemoryBroker().connect();
+    await connection.log.ensure(Object.values(STREAMS));
+    writer = new DirectoryWriter({ log: connection.log });
+    directory = new Directory({ log: connection.log, logger: silentLogger });
+  });
+  afterEach(async () => {
+    await directory.stop();
+    await connection.stop();
+  });
+
+  /** Resolves with the endpoint after the next change of this kind. */
+  const next = (kind: EndpointChange): Promise<Endpoint> =>
+    new Promise((resolve) => {
+      const stop = directory.onChange((endpoint, change) => {
+        if (change !== kind) return;
+        stop();
+        resolve(endpoint);
+      });
+    });
+
+  it('numbers a key pair once: enrolling again gives the number it has', async () => {
+    const first = await writer.enroll(enrolment(ID));
+    const other = await writer.enroll(enrolment(OTHER));
+    const again = await writer.enroll({ ...enrolment(ID), facts: { ...FACTS, host: 'renamed' } });
+    expect([first.kind, other.kind, again.kind]).toEqual(['enrolled', 'enrolled', 'known']);
+    expect(again).toEqual({ kind: 'known', num: first.kind === 'enrolled' ? first.num : undefined });
+    await directory.start();
+    expect(directory.byId(ORG, ID)?.facts.host).toBe('web-1');
+  });
+
+  it('two that enrol the same key at once get one number', async () => {
+    const results = await Promise.all([writer.enroll(enrolment(ID)), writer.enroll(enrolment(ID))]);
+    expect(results.map(({ kind }) => kind).toSorted()).toEqual(['enrolled', 'known']);
+    expect(new Set(results.map((result) => (result.kind === 'unavailable' ? 0 : result.num))).size).toBe(1);
+  });
+
+  it('knows at the start all that was kept, by number and by id, one org apart from the other', async () => {
+    const enrolled = await writer.enroll(enrolment(ID));
+    await writer.enroll(enrolment(OTHER, 'globex' as OrgId));
+    await directory.start();
+    const num = enrolled.kind === 'unavailable' ? 0 : enrolled.num;
+    expect(directory.byNum(num)).toMatchObject({ agentId: ID, org: ORG, num, labels: { env: 'prod', team: 'web' } });
+    expect(directory.byId(ORG, OTHER)).toBeUndefined();
+    expect(Array.from(directory.endpoints(ORG), ({ agentId }) => agentId)).toEqual([ID]);
+    expect(directory.size).toBe(2);
+  });
+
+  it('follows changes as they are written: facts, labels, revocation, duplicates', async () => {
+    await directory.start();
+    const seen: EndpointChange[] = [];
+    directory.onChange((_endpoint, change) => seen.push(change));
+    await writer.enroll(enrolment(ID));
+    await writer.recordFacts(ORG, ID, {
+      facts: { ...FACTS, osVersion: '13' },
+      labels: { env: 'test' },
+      seenAtMs: 2_000,
+    });
+    await writer.setLabels(ORG, ID, { labels: { wave: 'one', env: 'lab' }, by: 'op', atMs: 3_000 });
+    await writer.recordDuplicate(ORG, ID, {
+      atMs: 4_000,
+      holderInstance: '01',
+      refusedInstance: '02',
+      refusedHost: 'clone',
+      refusedAddress: '192.0.2.9',
+    });
+    const revoked = next('revoked');
+    await writer.revoke(ORG, ID, { by: 'op', reason: 'stolen', atMs: 5_000 });
+    const endpoint = await revoked;
+    expect(seen).toEqual(['enrolled', 'facts', 'labels', 'duplicate', 'revoked']);
+    expect(endpoint).toMatchObject({
+      seenAtMs: 2_000,
+      facts: { osVersion: '13' },
+      agentLabels: { env: 'test' },
+      operatorLabels: { wave: 'one', env: 'lab' },
+      labels: { env: 'lab', wave: 'one' },
+      duplicate: { refusedHost: 'clone' },
+      revoked: { reason: 'stolen' },
+    });
+  });
+
+  it('keeps what was written about an agent before its enrolment is read', async () => {
+    await writer.setLabels(ORG, ID, { labels: { wave: 'two' }, by: 'op', atMs: 1 });
+    await writer.revoke(ORG, ID, { by: 'op', reason: 'early', atMs: 2 });
+    await writer.enroll(enrolment(ID));
+    await directory.start();
+    expect(directory.byId(ORG, ID)).toMatchObject({ operatorLabels: { wave: 'two' }, revoked: { reason: 'early' } });
+  });
+
+  it('passes over a record that cannot be read, and goes on', async () => {
+    await directory.start();
+    await writer.enroll(enrolment(ID));
+    await connection.log.append(`muster.v1.identity.${ORG}.facts.${ID}`, Uint8Array.of(0xff));
+    const changed = next('labels');
+    await writer.setLabels(ORG, ID, { labels: { a: 'b' }, by: 'op', atMs: 1 });
+    expect((await changed).operatorLabels).toEqual({ a: 'b' });
+  });
+
+  it('says unavailable while the broker is away, and nothing is kept', async () => {
+    connection.bus.setConnected(false);
+    expect(await writer.enroll(enrolment(ID))).toMatchObject({ kind: 'unavailable' });
+    expect(await writer.setLabels(ORG, ID, { labels: {}, by: 'op', atMs: 1 })).toMatchObject({ kind: 'unavailable' });
+  });
+});
+
+describe('endpointLabel', () => {
+  const endpoint = { agentId: ID, facts: FACTS, labels: { env: 'prod', toString: 'x' } };
+  const matches = (text: string, mode?: 'live' | 'poll'): boolean => {
+    const parsed = parseSelector(text);
+    if (!parsed.ok) throw new Error(parsed.message);
+    return selectorMatches(parsed.selector, endpointLabel(endpoint, mode));
+  };
+
+  it('answers built-in labels from the facts, and others from the labels', () => {
+    expect(matches(`id=${ID},host=web-1,os=linux,arch=x64,version=1.0.0,env=prod`)).toBe(true);
+    expect([matches('mode=live', 'live'), matches('mode=live'), matches('!mode')]).toEqual([true, false, true]);
+  });
+
+  it('takes nothing from the prototype of an object', () => {
+    expect([matches('constructor'), matches('hasOwnProperty'), matches('toString=x')]).toEqual([false, false, true]);
+  });
+});
