@@ -1,6 +1,5 @@
 export * from './brokers/index.js';
 export { ensureCertificates, type CertificateFiles } from './stack/certificates.js';
-export { ChildError } from './stack/child.js';
 export { startStack } from './stack/start-stack.js';
 export type { AgentOptions, Program, ServerProgram, Stack, StackOptions } from './stack/stack.js';
 export { type ProgramKind } from './stack/programs.js';
