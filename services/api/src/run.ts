@@ -1,4 +1,4 @@
-import { connectNats } from '@muster/bus';
+import { connectNats, createBusMetrics } from '@muster/bus';
 import { STREAMS } from '@muster/protocol';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
@@ -11,6 +11,7 @@ import { ApiServer } from './http/server.js';
 export async function buildApi(config: ApiConfig, { log, metrics, runner }: ServiceContext): Promise<void> {
   const broker = await connectNats({ servers: config.natsUrls, name: 'muster api', logger: log });
   runner.defer('broker', () => broker.stop());
+  createBusMetrics(metrics, broker.bus);
   // Not waited for: without it presence is unknown, and everything else works.
   const registry = await openRedisRegistry({ url: config.redisUrl, logger: log, startTimeoutMs: 500 });
   runner.defer('registry', () => registry.stop());

@@ -1,4 +1,4 @@
-import { connectNats } from '@muster/bus';
+import { connectNats, createBusMetrics } from '@muster/bus';
 import { LIMITS, STREAMS } from '@muster/protocol';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
@@ -20,6 +20,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const clock = systemClock;
   const broker = await connectNats({ servers: config.natsUrls, name: 'muster gateway', logger });
   runner.defer('broker', () => broker.stop());
+  createBusMetrics(metrics, broker.bus);
   const registry = await openRedisRegistry({ url: config.redisUrl, logger });
   runner.defer('registry', () => registry.stop());
   const { bus, log } = broker;

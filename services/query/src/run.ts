@@ -1,4 +1,4 @@
-import { connectNats } from '@muster/bus';
+import { connectNats, createBusMetrics } from '@muster/bus';
 import { STREAMS } from '@muster/protocol';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
@@ -9,6 +9,7 @@ import { createQueryService } from './query-service.js';
 export async function buildQueryService(config: QueryConfig, { log, metrics, runner }: ServiceContext): Promise<void> {
   const broker = await connectNats({ servers: config.natsUrls, name: 'muster query', logger: log });
   runner.defer('broker', () => broker.stop());
+  createBusMetrics(metrics, broker.bus);
   const registry = await openRedisRegistry({ url: config.redisUrl, logger: log });
   runner.defer('registry', () => registry.stop());
   await broker.log.ensure(Object.values(STREAMS));

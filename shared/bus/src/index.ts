@@ -1,5 +1,6 @@
 export type * from './broker.js';
 export type * from './bus.js';
+export { createBusMetrics } from './bus-metrics.js';
 export { connectNats } from './connect-nats.js';
 export { followView, type FollowedView } from './follow-view.js';
 export type * from './log.js';

@@ -15,7 +15,8 @@ export interface Metrics {
   /** Of this service: `gateway`. */
   readonly service: string;
   readonly registry: Registry;
-  counter<const L extends string = never>(options: MetricOptions<L>): Counter<L>;
+  /** `total` is read at each scrape, for what is counted elsewhere already; only without labels. */
+  counter<const L extends string = never>(options: MetricOptions<L> & { total?: () => number }): Counter<L>;
   /** `collect` is called at each scrape, to set a value that is cheaper to read than to follow. */
   gauge<const L extends string = never>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }): Gauge<L>;
   histogram<const L extends string = never>(options: MetricOptions<L> & { buckets: readonly number[] }): Histogram<L>;
@@ -50,7 +51,21 @@ export function createMetrics(service: string): Metrics {
   return {
     service,
     registry,
-    counter: (options) => new Counter(checked(options, 'counter')),
+    counter: <L extends string>(options: MetricOptions<L> & { total?: () => number }) => {
+      const { total } = options;
+      const counter: Counter<L> = new Counter({
+        ...checked(options, 'counter'),
+        ...(total === undefined
+          ? {}
+          : {
+              collect: () => {
+                counter.reset();
+                counter.inc(total());
+              },
+            }),
+      });
+      return counter;
+    },
     gauge: <L extends string>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }) => {
       const { collect } = options;
       const gauge: Gauge<L> = new Gauge({

@@ -1,0 +1,24 @@
+import type { Metrics } from '@muster/runtime';
+import type { Bus, BusStats } from './bus.js';
+
+/** What a service says and hears on the bus, and what was lost because the broker was away. */
+export function createBusMetrics(metrics: Metrics, bus: Bus): void {
+  const count = (what: string, help: string, read: (stats: BusStats) => number): void => {
+    metrics.counter({
+      name: `muster_${metrics.service}_bus_${what}_total`,
+      help,
+      total: () => read(bus.stats()),
+    });
+  };
+  count('sent_messages', 'Messages published on the bus.', ({ messagesOut }) => messagesOut);
+  count('sent_bytes', 'Bytes published on the bus.', ({ bytesOut }) => bytesOut);
+  count('received_messages', 'Messages heard on the bus.', ({ messagesIn }) => messagesIn);
+  count('received_bytes', 'Bytes heard on the bus.', ({ bytesIn }) => bytesIn);
+  count('dropped_messages', 'Messages that were lost because the broker was away.', ({ dropped }) => dropped);
+  count('handler_errors', 'Messages whose handler failed: a bug.', ({ handlerErrors }) => handlerErrors);
+  count(
+    'reconnects',
+    'Times that the connection to the broker was lost and came back.',
+    ({ reconnects }) => reconnects,
+  );
+}
