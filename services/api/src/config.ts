@@ -10,30 +10,11 @@ import {
   type Env,
 } from '@muster/runtime';
 import { z } from 'zod';
-import { trustedProxies, type TrustedProxies } from './http/client-address.js';
 
 const orgSchema = z.string().refine(isOrgId, 'must be lower-case letters, digits and "-"') as unknown as z.ZodType<
   OrgId,
   string
 >;
-
-const proxiesSchema = z.string().transform((text, context): TrustedProxies => {
-  try {
-    return trustedProxies(
-      text
-        .split(',')
-        .map((item) => item.trim())
-        .filter((item) => item !== ''),
-    );
-  } catch (error) {
-    context.issues.push({
-      code: 'custom',
-      message: error instanceof Error ? error.message : String(error),
-      input: text,
-    });
-    return z.NEVER;
-  }
-});
 
 /** `group=role` pairs between commas. */
 const roleMapSchema = z.string().transform((text, context): Readonly<Record<string, Role>> => {
@@ -67,10 +48,7 @@ const definition = defineConfig({
       check: (text) => (parseOperatorToken(text).ok ? undefined : 'is not a whole operator token (mst_…)'),
     }),
     bootstrapOrg: field.custom('MUSTER_BOOTSTRAP_ORG', orgSchema, { default: 'default' as OrgId, example: 'default' }),
-    trustedProxies: field.custom('MUSTER_TRUSTED_PROXIES', proxiesSchema, {
-      default: trustedProxies([]),
-      example: '10.0.0.0/8,127.0.0.1',
-    }),
+    trustedProxies: field.proxies('MUSTER_TRUSTED_PROXIES'),
     oidcIssuer: field.url('MUSTER_OIDC_ISSUER', { optional: true, protocols: ['https', 'http'] }),
     oidcAudience: field.text('MUSTER_OIDC_AUDIENCE', { optional: true, example: 'muster' }),
     oidcJwksUrl: field.url('MUSTER_OIDC_JWKS_URL', { optional: true, protocols: ['https', 'http'] }),
@@ -86,7 +64,7 @@ const definition = defineConfig({
     oidcSelectorClaim: field.text('MUSTER_OIDC_SELECTOR_CLAIM', { optional: true, example: 'muster_selector' }),
     requestRate: field.int('MUSTER_API_REQUEST_RATE', { default: 100, min: 1 }),
     requestBurst: field.int('MUSTER_API_REQUEST_BURST', { default: 400, min: 1 }),
-    maxViewers: field.int('MUSTER_API_MAX_VIEWERS', { default: 2_000, min: 1 }),
+    maxViewers: field.int('MUSTER_API_MAX_VIEWERS', { default: 1_000, min: 1 }),
     maxConnections: field.int('MUSTER_API_MAX_CONNECTIONS', { default: 10_000, min: 1 }),
   },
   check: (config): readonly ConfigFault[] => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { ensureCertificates } from '@muster/local';
 import { AnswerBlockWriter, decodeQueryWire, encodeCbor, KEPT, STREAMS, type QueryRecord } from '@muster/protocol';
@@ -22,20 +23,27 @@ async function start(): Promise<QueryRecord> {
   return decodeQueryWire(entry?.data ?? new Uint8Array()) as QueryRecord;
 }
 
+/** What a stream has told so far, and when it is over. */
+function watch(stream: IncomingMessage) {
+  const viewer = { text: '', closed: new Promise((resolve) => stream.on('close', resolve)) };
+  stream.on('data', (part: Buffer) => (viewer.text += part.toString()));
+  stream.on('error', () => undefined);
+  return viewer;
+}
+
 describe('the API on a real broker', () => {
   test('asks, streams and pages a query, and keeps who asked', async () => {
     const record = await start();
     const stream = await api.open('GET', `/v1/queries/${record.id}/events`);
-    let seen = '';
-    stream.on('data', (part: Buffer) => (seen += part.toString()));
-    await until(() => seen.includes('event: started'));
+    const viewer = watch(stream);
+    await until(() => viewer.text.includes('event: started'));
     const block = new AnswerBlockWriter();
     block.add(1, encodeCbor(['bash', 1]));
     await lab.service.tell(record, { t: 'rows', answers: block.bytes() });
-    await until(() => seen.includes('event: rows'));
+    await until(() => viewer.text.includes('event: rows'));
     await lab.service.end(record);
-    await new Promise((resolve) => stream.on('end', resolve));
-    expect(seen).toContain('event: ended');
+    await viewer.closed;
+    expect(viewer.text).toContain('event: ended');
     const rows = JSON.parse((await api.ask('GET', `/v1/queries/${record.id}/rows`)).text) as { items: unknown[] };
     expect(rows.items).toEqual([{ num: 1, agentId: null, host: null, values: ['bash', 1] }]);
     await until(async () => (await api.ask('GET', '/v1/audit?action=query.start')).text.includes(record.id));
@@ -89,24 +97,20 @@ describe('the API on a real broker', () => {
     const second = await lab.startApi();
     const record = await start();
     const stream = await second.open('GET', `/v1/queries/${record.id}/events`);
-    let seen = '';
-    stream.on('data', (part: Buffer) => (seen += part.toString()));
-    stream.on('error', () => undefined);
-    await until(() => seen.includes('event: started'));
-    const closed = new Promise((resolve) => stream.on('close', resolve));
+    const viewer = watch(stream);
+    await until(() => viewer.text.includes('event: started'));
     expect(await second.stop()).toBe(0);
-    await closed;
+    await viewer.closed;
     await lab.service.end(record);
-    const id = /^id: (\d+)$/m.exec(seen)?.[1];
+    const id = /^id: (\d+)$/m.exec(viewer.text)?.[1];
     expect((await api.ask('GET', `/v1/queries/${record.id}/events?after=${id}`)).text).toContain('event: ended');
   });
 
   test('outlives a restart of the broker, and so do its viewers', async () => {
     const record = await start();
     const stream = await api.open('GET', `/v1/queries/${record.id}/events`);
-    let seen = '';
-    stream.on('data', (part: Buffer) => (seen += part.toString()));
-    await until(() => seen.includes('event: started'));
+    const viewer = watch(stream);
+    await until(() => viewer.text.includes('event: started'));
     await lab.nats.kill9();
     await until(async () => (await api.health('/readyz')).status === 503);
     expect((await api.health('/healthz')).status).toBe(200);
@@ -120,8 +124,8 @@ describe('the API on a real broker', () => {
           .catch(() => 0)) > 0,
     );
     await lab.service.end(record);
-    await new Promise((resolve) => stream.on('end', resolve));
-    expect(seen).toContain('event: progress');
-    expect(seen).toContain('event: ended');
+    await viewer.closed;
+    expect(viewer.text).toContain('event: progress');
+    expect(viewer.text).toContain('event: ended');
   }, 60_000);
 });

@@ -2,9 +2,8 @@ import express, { type Express, type NextFunction, type Request, type Response }
 import helmet from 'helmet';
 import { randomUUID } from 'node:crypto';
 import { AppError } from '@muster/protocol';
-import type { Logger } from '@muster/runtime';
+import { clientAddress, type Logger, type TrustedProxies } from '@muster/runtime';
 import type { ApiMetrics } from '../metrics.js';
-import { clientAddress, type TrustedProxies } from './client-address.js';
 import { localsOf } from './locals.js';
 import type { Operation } from './operation.js';
 import { asAppError, sendProblem } from './problems.js';
@@ -104,6 +103,10 @@ function known(method: string): string {
   return ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'PUT', 'OPTIONS'].includes(method) ? method : 'other';
 }
 
+function hasBody(request: Request): boolean {
+  return request.header('transfer-encoding') !== undefined || Number(request.header('content-length') ?? 0) > 0;
+}
+
 function fail(thrown: unknown, request: Request, response: Response, logger: Logger): void {
   const error = asAppError(thrown);
   const { requestId, route } = localsOf(response);
@@ -118,6 +121,6 @@ function fail(thrown: unknown, request: Request, response: Response, logger: Log
     return;
   }
   // A body that was not read would be taken for the next request, or have to be read to its end.
-  if (error.code === 'too_large' || !request.complete) response.setHeader('connection', 'close');
+  if (error.code === 'too_large' || (hasBody(request) && !request.complete)) response.setHeader('connection', 'close');
   sendProblem(response, error, requestId);
 }

@@ -33,7 +33,7 @@ export interface EventSourceOptions {
 }
 
 // Small, because each viewer has its own: what is fetched ahead of a viewer that reads slowly is all that they cost.
-const BATCH = 8;
+const BATCH = 2;
 const SETTLING_MS = 60_000;
 // When every query service is frozen: how long after a query's deadline its viewers are told that it will not end by itself.
 const OVERDUE_MS = 10_000;
@@ -76,7 +76,7 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
         yield { kind: 'event', seq: next.seq, event };
         if (event.t === 'ended') return;
         current = withLedger(current, event);
-        silence.heard();
+        silence.heard(next.seq);
         continue;
       }
       const end = silence.look(current);
@@ -97,6 +97,7 @@ class SilenceWatch {
   readonly #options: EventSourceOptions;
   readonly #onEnd: () => void;
   #heardMs: number;
+  #seenSeq: number;
   #asking = false;
   #end: QueryRecord | undefined;
 
@@ -104,9 +105,11 @@ class SilenceWatch {
     this.#options = options;
     this.#onEnd = onEnd;
     this.#heardMs = options.clock.monotonic();
+    this.#seenSeq = options.afterSeq;
   }
 
-  heard(): void {
+  heard(seq: number): void {
+    this.#seenSeq = seq;
     this.#heardMs = this.#options.clock.monotonic();
     this.#end = undefined;
   }
@@ -117,7 +120,7 @@ class SilenceWatch {
     if (this.#asking || this.#end !== undefined || clock.monotonic() - this.#heardMs < silenceMs) return this.#end;
     this.#asking = true;
     const heardMs = this.#heardMs;
-    void endOfSilent(record, this.#options).then((end) => {
+    void endOfSilent(record, this.#seenSeq, this.#options).then((end) => {
       this.#asking = false;
       // Whatever was found out is worth nothing when the query has spoken meanwhile.
       if (this.#heardMs !== heardMs) return;
@@ -138,9 +141,16 @@ async function endOfExpired(known: QueryRecord, { readRecord }: EventSourceOptio
 }
 
 /** How a silent query has ended, or `undefined` while somebody looks after it or nobody can say. Never rejects. */
-async function endOfSilent(known: QueryRecord, options: EventSourceOptions): Promise<QueryRecord | undefined> {
-  const { client, clock, readRecord } = options;
+async function endOfSilent(
+  known: QueryRecord,
+  seenSeq: number,
+  options: EventSourceOptions,
+): Promise<QueryRecord | undefined> {
+  const { client, clock, log, readRecord } = options;
   const newest = await readRecord().catch(() => undefined);
+  // Silence of our reading is not silence of the query: what is kept and not seen yet comes first.
+  const last = await log.last(STREAMS.results.name, KEPT.result(known.org, known.id)).catch(() => undefined);
+  if (last !== undefined && last.seq > seenSeq) return undefined;
   if (newest !== undefined && newest.state !== 'running') return newest;
   const guardian = await client.guardian(newest ?? known);
   const overdue = clock.now() > known.deadlineMs + OVERDUE_MS;
