@@ -7,6 +7,7 @@ import { build, ensureInstalled, requireNode, ROOT } from './workspace.mjs';
 requireNode();
 if (!process.argv.includes('--help') && !process.argv.includes('-h')) {
   ensureInstalled();
+  console.error('Building what has changed…');
   const built = await build({ quiet: true });
   if (built !== 0) {
     console.error('The build failed; nothing was started.');

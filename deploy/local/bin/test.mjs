@@ -35,7 +35,7 @@ function runTests(filter) {
     '--output-logs=new-only',
     '--log-order=grouped',
   ];
-  return turbo(args, { ...TOOL_ENV, FORCE_COLOR: '0' });
+  return turbo(args, { env: { ...TOOL_ENV, FORCE_COLOR: '0' } });
 }
 
 function report() {

@@ -33,10 +33,16 @@ export function tool(name) {
   return join(ROOT, 'node_modules', '.bin', name);
 }
 
-/** Runs a command in the foreground and resolves with its exit code. A terminating signal reaches the child too and is answered with 128 + n. */
-export function run(command, args, { env = TOOL_ENV, cwd = ROOT } = {}) {
+/**
+ * Runs a command in the foreground and resolves with its exit code.
+ * A terminating signal reaches the child too and is answered with 128 + n. What a `quiet` command says is shown only when it fails.
+ */
+export function run(command, args, { env = TOOL_ENV, cwd = ROOT, quiet = false } = {}) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] });
+    const out = quiet ? 'pipe' : 'inherit';
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', out, out] });
+    const kept = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => kept.push(part));
     // Some tools end with 0 when they are asked to stop; whoever waits must still not go on.
     let asked;
     const pass = (signal) => {
@@ -46,13 +52,14 @@ export function run(command, args, { env = TOOL_ENV, cwd = ROOT } = {}) {
     process.once('SIGINT', pass).once('SIGTERM', pass);
     const end = (code) => {
       process.off('SIGINT', pass).off('SIGTERM', pass);
+      if (code !== 0) process.stderr.write(Buffer.concat(kept));
       resolve(code);
     };
     child.once('error', (error) => {
       console.error(`cannot run ${command}: ${error.message}`);
       end(127);
     });
-    child.once('exit', (code, signal) => {
+    child.once('close', (code, signal) => {
       const stopped = asked ?? signal;
       end(stopped ? 128 + constants.signals[stopped] : code);
     });
@@ -91,12 +98,13 @@ function isInstalled() {
   });
 }
 
-/** Builds every package; what has not changed comes from turbo's cache. `quiet` shows output only of what fails. */
+/** Builds every package; what has not changed comes from turbo's cache. A `quiet` build says something only when it fails. */
 export function build({ quiet = false } = {}) {
-  return turbo(['run', 'build', ...(quiet ? ['--output-logs=errors-only'] : ['--output-logs=new-only'])]);
+  if (!quiet) return turbo(['run', 'build', '--output-logs=new-only']);
+  return turbo(['run', 'build', '--output-logs=errors-only'], { quiet });
 }
 
 /** Runs turbo without its terminal interface. */
-export function turbo(args, env = TOOL_ENV) {
-  return run(tool('turbo'), [...args, '--ui=stream', '--no-update-notifier'], { env });
+export function turbo(args, options = {}) {
+  return run(tool('turbo'), [...args, '--ui=stream', '--no-update-notifier'], options);
 }
