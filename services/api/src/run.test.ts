@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
@@ -6,6 +6,9 @@ import { ensureCertificates } from '@muster/local';
 import { AnswerBlockWriter, decodeQueryWire, encodeCbor, KEPT, STREAMS, type QueryRecord } from '@muster/protocol';
 import { ApiLab, type ApiProcess } from './testing/api-process.js';
 import { until } from './testing/api-fixture.js';
+
+// Each test starts whole processes, on machines that may be busy.
+jest.setTimeout(90_000);
 
 let lab: ApiLab;
 let api: ApiProcess;
@@ -127,5 +130,5 @@ describe('the API on a real broker', () => {
     await viewer.closed;
     expect(viewer.text).toContain('event: progress');
     expect(viewer.text).toContain('event: ended');
-  }, 60_000);
+  });
 });

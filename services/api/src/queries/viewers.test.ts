@@ -1,9 +1,12 @@
 import { connect, type Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { AnswerBlockWriter, encodeCbor, GroupBlockWriter, type QueryRecord } from '@muster/protocol';
 import { ApiFixture, until } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
 import type { QueryStore } from './query-store.js';
+
+// Megabytes go past viewers that are slow on purpose.
+jest.setTimeout(90_000);
 
 let api: ApiFixture;
 beforeEach(async () => {
