@@ -83,7 +83,7 @@ export class ActiveQuery {
 
   /** Notes that these are asked, and makes the frame that asks them. */
   ask(sessions: readonly Session[], options: { readonly joined: boolean; readonly nowMs: number }): Uint8Array {
-    const credit = this.#credits.initialFor(sessions.length);
+    const credit = this.#credits.initialFor(this.#waiting.size + sessions.length);
     for (const session of sessions) {
       this.#waiting.set(session.num, new Asked(session, { joined: options.joined, ref: this.ref, credit }));
     }

@@ -53,6 +53,8 @@ const FLUSH_MS = 100;
 const KEEP_ALIVE_MS = 900;
 /** Gathered bytes that are sent on at once. */
 const FLUSH_BYTES = 192 * 1024;
+/** What one query may hold back while the broker is away. */
+const HELD_BYTES = 32 * 1024 * 1024;
 /** Below the broker's usual 1 MB, with room for the rest of the report. */
 const REPORT_BYTES = 512 * 1024;
 /** Sessions that are asked before the loop turns to answers again. */
@@ -248,9 +250,11 @@ export class QueryDesk {
   }
 
   #flush(running: Running): void {
-    const { clock } = this.#options;
+    const { bus, clock } = this.#options;
     clock.clear(running.flushTimer);
     running.flushTimer = undefined;
+    // While the broker is away a report would be lost: what was gathered waits for the next sign of life, within bounds.
+    if (!bus.connected && running.query.gathering.byteLength < HELD_BYTES) return;
     const contents = running.query.gathering.drain();
     const settled = running.query.waiting === 0;
     for (const content of contents) {

@@ -1,0 +1,186 @@
+import { describe, expect, it } from '@jest/globals';
+import { MemoryBroker } from '@muster/bus/memory';
+import {
+  decodeBusMessage,
+  decodeHeader,
+  decodeNumberSet,
+  DEFAULT_BUDGET,
+  encodeCbor,
+  FRAME,
+  newOwnerId,
+  newQueryId,
+  SUBJECTS,
+  type AgentId,
+  type GatewayId,
+  type GatewayReport,
+  type OrgId,
+  type QueryStart,
+} from '@muster/protocol';
+import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
+import { Hub } from '../session/hub.js';
+import { makeProfile } from '../session/profile.js';
+import { Session } from '../session/session.js';
+import type { Connection } from '../transport/transport.js';
+import { QueryDesk } from './query-desk.js';
+import { createQueryMetrics } from './query-metrics.js';
+
+const ORG = 'acme' as OrgId;
+const ROW = encodeCbor(['x']);
+
+function setUp() {
+  const broker = new MemoryBroker();
+  const { bus } = broker.connect();
+  const owner = newOwnerId();
+  const reports: GatewayReport[] = [];
+  bus.subscribe(SUBJECTS.ownerInbox(owner), ({ data }) => {
+    const report = decodeBusMessage<GatewayReport>(data, 'targeted', 'partial');
+    if (report !== undefined) reports.push(report);
+  });
+  const hub = new Hub();
+  const clock = new FakeClock();
+  const desk = new QueryDesk({
+    bus,
+    hub,
+    clock,
+    logger: silentLogger,
+    metrics: createQueryMetrics(createMetrics('gateway'), () => 0),
+    gatewayId: () => 'gw-test' as GatewayId,
+    publishToOrg: () => undefined,
+    creditBytes: 64 * 1024 * 1024,
+  });
+  desk.start();
+  const start = (change: Partial<QueryStart> = {}): QueryStart => ({
+    t: 'query_start',
+    id: newQueryId(clock.now()),
+    org: ORG,
+    owner,
+    sql: 'SELECT a FROM t',
+    columns: ['a'],
+    selector: '',
+    mode: 'group',
+    nowMs: 0,
+    deadlineMs: 10_000,
+    budget: DEFAULT_BUDGET,
+    ...change,
+  });
+  /** Lets everything run that is due at the end of this turn of the event loop. */
+  const turn = async (): Promise<void> => {
+    for (let i = 0; i < 3; i += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { broker, desk, hub, clock, reports, start, turn };
+}
+
+function join(hub: Hub, num: number): { session: Session; refs: number[]; types: number[] } {
+  const refs: number[] = [];
+  const types: number[] = [];
+  const connection: Connection = {
+    address: '127.0.0.1',
+    send: (frame) => {
+      const header = decodeHeader(frame);
+      types.push(header?.type ?? 0);
+      if (header?.type === FRAME.query) refs.push(header.ref);
+      return 'sent';
+    },
+    close: () => undefined,
+    subscribe: () => undefined,
+    cork: (run) => run(),
+  };
+  const challenge = {
+    nonce: new Uint8Array(32),
+    token: '',
+    publicKey: '',
+    factsDigest: '',
+    tokenIssuedAtMs: 0,
+    tokenExpiresAtMs: 0,
+    deadlineMs: 0,
+    bytes: 0,
+  };
+  const session = new Session({ org: ORG, agentId: `a${num}` as AgentId, num, challenge }, connection, 0);
+  session.profile = makeProfile({ os: 'linux', arch: 'x64', agentVersion: '1' }, {}, {});
+  session.state = 'ready';
+  hub.add(session);
+  return { session, refs, types };
+}
+
+const answeredIn = (reports: readonly GatewayReport[]): number[] =>
+  reports.flatMap((report) => (report.t === 'partial' ? decodeNumberSet(report.answered) : []));
+
+describe('QueryDesk', () => {
+  it('says whom it asks before it says what they answered, and numbers its reports', async () => {
+    const { desk, hub, reports, start, turn } = setUp();
+    const one = join(hub, 1);
+    desk.queryStarted(start(), false);
+    desk.rows(one.session, one.refs[0] ?? 0, { body: ROW, final: true });
+    await turn();
+    expect(reports.map(({ t, seq }) => [t, seq])).toEqual([
+      ['targeted', 0],
+      ['partial', 1],
+    ]);
+    expect(reports.at(-1)).toMatchObject({ settled: true });
+    desk.stop();
+  });
+
+  it('reports even when it has nobody to ask: the owner waits for it', async () => {
+    const { desk, reports, start, turn } = setUp();
+    desk.queryStarted(start(), false);
+    await turn();
+    expect(reports[0]).toMatchObject({ t: 'targeted', seq: 0, joined: false });
+    desk.stop();
+  });
+
+  it('holds what was gathered while the broker is away, and reports it when it is back', async () => {
+    const { broker, desk, hub, clock, reports, start, turn } = setUp();
+    const agents = [join(hub, 1), join(hub, 2)];
+    desk.queryStarted(start(), false);
+    await turn();
+    broker.interrupt();
+    for (const { session, refs } of agents) desk.rows(session, refs[0] ?? 0, { body: ROW, final: true });
+    await turn();
+    clock.advance(2_000);
+    await turn();
+    expect(answeredIn(reports)).toEqual([]);
+    broker.restore();
+    clock.advance(1_000);
+    await turn();
+    expect(answeredIn(reports)).toEqual([1, 2]);
+    desk.stop();
+  });
+
+  it('does not start an ended query again when a beat that was on its way still names it', async () => {
+    const { desk, hub, reports, start, turn } = setUp();
+    const { types } = join(hub, 1);
+    const query = start();
+    desk.queryStarted(query, false);
+    desk.queryStopped({ t: 'query_stop', id: query.id, reason: 'complete' });
+    desk.ownerBeat({ t: 'owner_beat', owner: query.owner, queries: [query], operators: [], stopping: false });
+    await turn();
+    expect(types).toEqual([FRAME.query, FRAME.cancel]);
+    expect(reports).toHaveLength(1);
+    expect(desk.active).toBe(0);
+    desk.stop();
+  });
+
+  it('forgets a query whose owner is not heard any more, and tells those who still work on it', () => {
+    const { desk, hub, clock, start } = setUp();
+    const { types } = join(hub, 1);
+    desk.queryStarted(start({ deadlineMs: 60_000 }), false);
+    clock.advance(16_000);
+    expect([desk.active, types]).toEqual([0, [FRAME.query, FRAME.cancel]]);
+    desk.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('reports nothing after it was fenced', async () => {
+    const { desk, hub, clock, reports, start, turn } = setUp();
+    const one = join(hub, 1);
+    desk.queryStarted(start(), false);
+    await turn();
+    desk.rows(one.session, one.refs[0] ?? 0, { body: ROW, final: true });
+    desk.fence();
+    await turn();
+    clock.advance(20_000);
+    await turn();
+    expect(reports).toHaveLength(1);
+    desk.stop();
+  });
+});
