@@ -28,7 +28,7 @@ const definition = defineConfig({
     tokenKeys: field.secret('MUSTER_AGENT_TOKEN_KEYS', { check: (text) => faultOf(parseSigningJwks(text)) }),
     enrollSecrets: field.secret('MUSTER_ENROLL_SECRETS', { check: (text) => faultOf(parseEnrollSecrets(text)) }),
     transport: field.oneOf('MUSTER_GATEWAY_TRANSPORT', ['auto', 'uws', 'ws'], { default: 'auto' }),
-    trustedProxies: field.list('MUSTER_TRUSTED_PROXIES', { default: [] }),
+    trustedProxies: field.proxies('MUSTER_TRUSTED_PROXIES'),
     maxConnections: field.int('MUSTER_GATEWAY_MAX_CONNECTIONS', { optional: true, min: 1 }),
     upgradeRate: field.int('MUSTER_GATEWAY_UPGRADE_RATE', { default: 2_000, min: 1 }),
     upgradeBurst: field.int('MUSTER_GATEWAY_UPGRADE_BURST', { default: 4_000, min: 1 }),

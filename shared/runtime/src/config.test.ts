@@ -15,6 +15,7 @@ const definition = defineConfig({
     buffer: field.bytes('MUSTER_DEMO_BUFFER', { default: 1024, max: 2 ** 22 }),
     tls: field.bool('MUSTER_DEMO_TLS', { default: true }),
     orgs: field.list('MUSTER_DEMO_ORGS', { default: [] }),
+    proxies: field.proxies('MUSTER_DEMO_PROXIES'),
     transport: field.oneOf('MUSTER_DEMO_TRANSPORT', ['auto', 'uws', 'ws'], { default: 'auto' }),
     sessions: field.int('MUSTER_DEMO_SESSIONS', { optional: true, min: 1 }),
     key: field.secret('MUSTER_DEMO_KEY', {
@@ -51,6 +52,7 @@ describe('configuration', () => {
       MUSTER_DEMO_BUFFER: '5MiB',
       MUSTER_DEMO_TLS: 'perhaps',
       MUSTER_DEMO_NODES: 'redis://a:1,http://b:2',
+      MUSTER_DEMO_PROXIES: '::1,10.0.0.0/33',
       MUSTER_DEMO_TRANSPORT: 'tcp',
       MUSTER_DEMO_SESSIONS: '0',
     });
@@ -63,6 +65,7 @@ describe('configuration', () => {
         '  MUSTER_DEMO_AGE is "soon" but must be a duration such as 30s or 5m (for example: 30s)',
         '  MUSTER_DEMO_BUFFER is "5MiB" but must be at most 4194304 bytes (for example: 4MiB)',
         '  MUSTER_DEMO_TLS is "perhaps" but must be true or false (for example: true)',
+        '  MUSTER_DEMO_PROXIES is "::1,10.0.0.0/33" but "10.0.0.0/33" is not an address or network (for example: 10.0.0.0/8,127.0.0.1)',
         '  MUSTER_DEMO_TRANSPORT is "tcp" but must be one of auto, uws, ws (for example: auto)',
         '  MUSTER_DEMO_SESSIONS is "0" but must be a whole number from 1 to 9007199254740991 (for example: 1)',
       ].join('\n'),
@@ -78,6 +81,7 @@ describe('configuration', () => {
       buffer: 1024,
       tls: true,
       orgs: [],
+      proxies: { networks: [], trusts: expect.any(Function) },
       transport: 'auto',
       sessions: undefined,
       key: undefined,
@@ -90,10 +94,16 @@ describe('configuration', () => {
       MUSTER_DEMO_BUFFER: '2MiB',
       MUSTER_DEMO_TLS: 'off',
       MUSTER_DEMO_ORGS: ' acme, globex ,',
+      MUSTER_DEMO_PROXIES: '10.0.0.0/8, ::1',
       MUSTER_DEMO_NODES: 'redis://a:1, redis://b:2',
     });
     expect(config).toMatchObject({ age: 5_000, buffer: 2_097_152, tls: false, orgs: ['acme', 'globex'] });
     expect(config.nodes).toEqual(['redis://a:1', 'redis://b:2']);
+    expect(['10.1.2.3', '::1', '11.0.0.1'].map((address) => config.proxies.trusts(address))).toEqual([
+      true,
+      true,
+      false,
+    ]);
   });
 
   test('what fields must satisfy together is checked once each is right by itself', () => {

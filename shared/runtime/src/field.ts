@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { trustedProxies, type TrustedProxies } from './client-address.js';
 import { BYTES_EXAMPLE, DURATION_EXAMPLE, parseBool, parseBytes, parseDurationMs } from './quantity.js';
 import { Secret } from './secret.js';
 
@@ -181,6 +182,22 @@ export const field = {
   list<const O extends FieldOptions<readonly string[]>>(env: string, options?: O) {
     const parse: Parse<readonly string[]> = (text) => ({ value: splitList(text) });
     return makeField<readonly string[], O>(env, options, { schema: schemaOf(parse), example: 'one,two' });
+  },
+
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed; none unless they are named. */
+  proxies(env: string) {
+    const parse: Parse<TrustedProxies> = (text) => {
+      try {
+        return { value: trustedProxies(splitList(text)) };
+      } catch (error) {
+        return { fault: error instanceof Error ? error.message : String(error) };
+      }
+    };
+    return makeField<TrustedProxies, { default: TrustedProxies }>(
+      env,
+      { default: trustedProxies([]) },
+      { schema: schemaOf(parse), example: '10.0.0.0/8,127.0.0.1' },
+    );
   },
 
   /** One of a closed set of words. */

@@ -1,4 +1,5 @@
 export * from './program.js';
+export { clientAddress, trustedProxies, type TrustedProxies } from './client-address.js';
 export {
   createMetrics,
   LATENCY_BUCKETS,

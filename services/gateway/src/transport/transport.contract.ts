@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { trustedProxies } from '@muster/runtime';
 import { WebSocket } from 'ws';
 import type {
   Connection,
@@ -75,7 +76,7 @@ class Recorder implements TransportHandlers<string> {
 export const CONTRACT_OPTIONS: TransportOptions = {
   host: '127.0.0.1',
   port: 0,
-  trustedProxies: [],
+  trustedProxies: trustedProxies([]),
   frameBytes: 64 * 1024,
   httpBodyBytes: 16 * 1024,
   silenceMs: 8_000,
@@ -264,7 +265,7 @@ export function transportContract(
 
     it('believes X-Forwarded-For from trusted proxies only', async () => {
       const headers = { 'x-forwarded-for': '10.1.1.1, 192.0.2.7, 127.0.0.1' };
-      const trusting = await listen({ trustedProxies: ['127.0.0.1'] });
+      const trusting = await listen({ trustedProxies: trustedProxies(['127.0.0.0/8']) });
       await connect(trusting.port, '/live', { headers });
       expect(trusting.recorder.upgrades[0]?.address).toBe('192.0.2.7');
       stop();

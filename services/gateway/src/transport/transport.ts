@@ -1,3 +1,5 @@
+import type { TrustedProxies } from '@muster/runtime';
+
 /**
  * The port to sockets: it moves bytes and knows nothing of frames, tokens or queries.
  *
@@ -75,8 +77,8 @@ export interface TransportOptions {
   readonly port: number;
   /** PEM files; plain TCP without them. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
-  /** Addresses of proxies whose `X-Forwarded-For` is believed. */
-  readonly trustedProxies: readonly string[];
+  /** Whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: TrustedProxies;
   readonly frameBytes: number;
   readonly httpBodyBytes: number;
   /** A connection that sent nothing for so long is closed. */
@@ -102,15 +104,6 @@ export const STATUS_TEXT: Readonly<Record<number, string>> = {
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };
-
-/** The client's address: the last hop that no trusted proxy added, or the socket's peer. */
-export function clientAddress(peer: string, forwardedFor: string | undefined, trusted: readonly string[]): string {
-  if (forwardedFor === undefined || !trusted.includes(peer)) return peer;
-  const hops = forwardedFor.split(',').map((hop) => hop.trim());
-  for (let hop = hops.pop(); hop !== undefined; hop = hops.pop())
-    if (!trusted.includes(hop) && hop !== '') return hop.slice(0, 64);
-  return peer;
-}
 
 /** Splits a `Sec-WebSocket-Protocol` header. */
 export function splitProtocols(header: string | undefined): string[] {

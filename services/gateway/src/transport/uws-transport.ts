@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net';
+import { clientAddress } from '@muster/runtime';
 import type * as Uws from 'uWebSockets.js';
 import {
-  clientAddress,
   splitProtocols,
   STATUS_TEXT,
   type Connection,

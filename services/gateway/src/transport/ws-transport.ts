@@ -3,9 +3,9 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { clientAddress } from '@muster/runtime';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import {
-  clientAddress,
   splitProtocols,
   type Connection,
   type HttpReply,
@@ -178,10 +178,9 @@ export class WsTransport<Ticket> implements Transport {
   }
 
   #address(request: IncomingMessage): string {
-    const peer = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '');
     const forwarded = request.headers['x-forwarded-for'];
     return clientAddress(
-      peer,
+      request.socket.remoteAddress,
       Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
       this.#options.trustedProxies,
     );
