@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import { request, type IncomingMessage, type RequestOptions } from 'node:http';
 import { trustedProxies } from '@muster/runtime';
 import { WebSocket } from 'ws';
 import type {
@@ -83,6 +83,23 @@ export const CONTRACT_OPTIONS: TransportOptions = {
   backpressureBytes: 64 * 1024,
 };
 
+const UPGRADE = {
+  connection: 'upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  'sec-websocket-version': '13',
+  'sec-websocket-protocol': 'muster.v1',
+};
+
+/** The head of the answer to a request, an upgrade that is refused among them. */
+async function answerTo(port: number, { body, ...options }: RequestOptions & { body?: string }) {
+  const sent = request({ host: '127.0.0.1', port, agent: false, ...options });
+  sent.end(body);
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  response.resume();
+  return response;
+}
+
 /** What every transport promises; run against each of them. */
 export function transportContract(
   name: string,
@@ -124,6 +141,28 @@ export function transportContract(
       const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage];
       expect(response.statusCode).toBe(500);
       response.resume();
+    });
+
+    it('tells the time in every reply, once, whatever became of the request', async () => {
+      const { port } = await listen();
+      const statuses: number[] = [];
+      const requests = [
+        { path: '/v1/enroll' },
+        { path: '/v1/enroll', method: 'POST', body: 'x'.repeat(CONTRACT_OPTIONS.httpBodyBytes + 1) },
+        { path: '/refuse', headers: UPGRADE },
+        { path: '/broken', headers: UPGRADE },
+        { path: '/live', headers: { ...UPGRADE, 'sec-websocket-version': '12' } },
+      ];
+      for (const asked of requests) {
+        const { statusCode, headersDistinct } = await answerTo(port, asked);
+        statuses.push(statusCode ?? 0);
+        expect(headersDistinct['date']).toHaveLength(1);
+        const told = headersDistinct['date']?.[0] ?? '';
+        expect(new Date(told).toUTCString()).toBe(told);
+        expect(Math.abs(Date.parse(told) - Date.now())).toBeLessThan(5_000);
+      }
+      expect(statuses.slice(0, 4)).toEqual([201, 413, 401, 500]);
+      expect(statuses[4]).toBeGreaterThanOrEqual(400);
     });
 
     it('hands over what the upgrade asked for, and the ticket to the connection', async () => {

@@ -42,7 +42,10 @@ export interface TransportHandlers<Ticket> {
   open(connection: Connection, ticket: Ticket): void;
   message(connection: Connection, data: Uint8Array, isBinary: boolean): void;
   closed(connection: Connection, code: number): void;
-  /** Answers any request that is not an upgrade. */
+  /**
+   * Answers any request that is not an upgrade. The transport adds `Date` to every reply, a refused upgrade's too (RFC 9110 §6.6.1):
+   * agents whose clock is wrong set themselves right by it before they enrol.
+   */
   http(request: HttpRequest): Promise<HttpReply>;
 }
 

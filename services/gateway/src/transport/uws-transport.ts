@@ -247,6 +247,7 @@ function watchAbort(res: Uws.HttpResponse): () => boolean {
 function respond(res: Uws.HttpResponse, reply: HttpReply): void {
   res.writeStatus(`${reply.status} ${STATUS_TEXT[reply.status] ?? 'Unknown'}`);
   for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
+  // `Date` is written by uWebSockets itself.
   res.end(reply.body, reply.headers['connection'] === 'close');
 }
 

@@ -79,6 +79,8 @@ export class WsTransport<Ticket> implements Transport {
       perMessageDeflate: false,
       handleProtocols: (_protocols, request) => this.#accepted.get(request) ?? false,
     });
+    // What ws itself would refuse: a handshake without a proper key.
+    this.#sockets.on('wsClientError', (_error, socket) => refuse(socket, { status: 400, headers: {}, body: '' }));
     this.#server.on('request', (request, response) => void this.#http(request, response));
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
     this.#server.on('clientError', (_error, socket) => socket.destroy());
@@ -204,7 +206,12 @@ async function readBody(request: IncomingMessage, limit: number): Promise<Uint8A
 }
 
 function refuse(socket: Duplex, reply: HttpReply): void {
-  const headers = { ...reply.headers, connection: 'close', 'content-length': String(Buffer.byteLength(reply.body)) };
+  const headers = {
+    ...reply.headers,
+    date: new Date().toUTCString(),
+    connection: 'close',
+    'content-length': String(Buffer.byteLength(reply.body)),
+  };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n${lines.join('')}\r\n${reply.body}`);
 }
