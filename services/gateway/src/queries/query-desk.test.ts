@@ -120,6 +120,24 @@ describe('QueryDesk', () => {
     desk.stop();
   });
 
+  it('asks an agent that came from another gateway a moment ago as one that joined, so that it cannot count twice', async () => {
+    const { desk, hub, clock, reports, start, turn } = setUp();
+    const settled = join(hub, 1);
+    const moved = join(hub, 2);
+    moved.session.movedAtMs = clock.monotonic();
+    desk.queryStarted(start(), false);
+    await turn();
+    const targeted = reports.map((report) =>
+      report.t === 'targeted' ? [report.joined, decodeNumberSet(report.targets)] : report.t,
+    );
+    expect(targeted).toEqual([
+      [false, [1]],
+      [true, [2]],
+    ]);
+    expect([settled.types, moved.types]).toEqual([[FRAME.query], [FRAME.query]]);
+    desk.stop();
+  });
+
   it('reports even when it has nobody to ask: the owner waits for it', async () => {
     const { desk, reports, start, turn } = setUp();
     desk.queryStarted(start(), false);

@@ -61,6 +61,8 @@ const REPORT_BYTES = 512 * 1024;
 const ASK_SLICE = 1_000;
 /** An owner that nobody hears for so long is gone, and so are its queries. */
 const OWNER_SILENCE_MS = 15_000;
+/** Longer than a broadcast and a move can overtake each other. */
+const RECENT_MOVE_MS = 10_000;
 /** A query stays known so long after its deadline, so that a late beat does not start it again. */
 const LINGER_MS = 5_000;
 
@@ -121,8 +123,18 @@ export class QueryDesk {
     });
     const running = this.#remember(query, nowMs);
     const targets = this.#options.hub.select(start.org, query.selector);
-    this.#reportTargets(running, targets, late);
-    this.#ask(running, targets, late);
+    // The broadcast may have reached an agent's former gateway while it was still there: who moved a moment ago answers apart.
+    const hasJoined = ({ movedAtMs }: Session): boolean => late || nowMs - movedAtMs < RECENT_MOVE_MS;
+    const joined = targets.filter(hasJoined);
+    const settled = joined.length === 0 ? targets : targets.filter((session) => !hasJoined(session));
+    if (!late) {
+      this.#reportTargets(running, settled, false);
+      this.#ask(running, settled, false);
+    }
+    if (late || joined.length > 0) {
+      this.#reportTargets(running, joined, true);
+      this.#ask(running, joined, true);
+    }
   }
 
   queryStopped({ id }: QueryStop): void {

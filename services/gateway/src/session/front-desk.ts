@@ -136,10 +136,13 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     const { hub, queries, bus, gatewayId, oweReassert, metrics } = this.#options;
     const former = hub.get(session.agentId);
     if (former !== undefined && former !== session) this.#end(former, 'superseded');
-    if (claim.previous !== undefined && claim.previous !== gatewayId()) {
+    const isElsewhere = claim.previous !== undefined && claim.previous !== gatewayId();
+    if (claim.previous !== undefined && isElsewhere) {
       const notice = { t: 'superseded', agentId: session.agentId, epoch: claim.epoch } as const;
       bus.publish(SUBJECTS.gateway(claim.previous), encodeBusMessage(notice));
     }
+    // Without the registry nobody knows where it was before.
+    if (isElsewhere || !claim.confirmed) session.movedAtMs = this.#options.clock.monotonic();
     session.epoch = claim.epoch;
     session.claimed = claim.confirmed;
     if (!claim.confirmed) oweReassert();

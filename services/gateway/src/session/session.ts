@@ -50,6 +50,8 @@ export class Session {
   epoch = 0;
   /** False while the registry has not confirmed the epoch: it was away when the session began. */
   claimed = false;
+  /** Monotonic; when the agent came here from another gateway, as far as is known. Its answer to a running query may be there already. */
+  movedAtMs = Number.NEGATIVE_INFINITY;
   /** Monotonic; when the session is asked to move. */
   rotateAtMs = 0;
 
