@@ -174,6 +174,26 @@ describe('the agent program', () => {
     expect(wrong.output()).toContain('sql_error: no such column: nope');
   });
 
+  test('nobody learns the secrets that the agent was given, by whichever id of it they ask', async () => {
+    const ask = async (where: string): Promise<Record<string, string | null>> => {
+      const sql = start(['sql', `SELECT key, value FROM process_envs WHERE ${where}`, '--output', 'ndjson'], {
+        MUSTER_ENROLL_SECRET: 'open-sesame',
+        MUSTER_PROBE: folder,
+        proxy_password: 'hunter2',
+      });
+      expect(await sql.exit).toBe(0);
+      expect(sql.output()).not.toMatch(/open-sesame|hunter2/);
+      const lines = sql.output().split('\n').filter(Boolean);
+      const rows = lines.map((line) => JSON.parse(line) as { key: string; value: string | null });
+      return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+    };
+    const own = `pid = (SELECT pid FROM process_envs WHERE key = 'MUSTER_PROBE' AND value = '${folder}')`;
+    expect(await ask(own)).toMatchObject({ MUSTER_ENROLL_SECRET: null, proxy_password: null, MUSTER_PROBE: folder });
+    // Ids that follow the process's own belong to its threads, if to anybody.
+    const threads = `pid IN (SELECT p.pid + n.value FROM (SELECT pid FROM process_envs WHERE key = 'MUSTER_PROBE' AND value = '${folder}') p, json_each('[1,2,3,4,5,6,7,8]') n)`;
+    expect((await ask(threads))['MUSTER_ENROLL_SECRET'] ?? null).toBeNull();
+  });
+
   test.each([
     [['frobnicate'], 'there is no command "frobnicate"'],
     [['sql'], '"sql" needs a statement'],

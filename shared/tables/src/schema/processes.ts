@@ -56,9 +56,13 @@ export const PROCESS_TABLES: readonly TableSpec[] = [
   },
   {
     name: 'process_envs',
-    description: 'Environment variables that each process was started with',
+    description: 'Environment variables that each process was started with; of the agent itself, secrets have no value',
     platforms: ['linux', 'darwin'],
-    columns: [integer('pid', PID, EQUAL), text('key', 'Name of the variable'), text('value', 'Its value')],
+    columns: [
+      integer('pid', PID, EQUAL),
+      text('key', 'Name of the variable'),
+      text('value', 'Its value; NULL for a variable of the agent whose name holds SECRET, TOKEN, PASSWORD or KEY'),
+    ],
   },
   {
     name: 'process_open_files',
