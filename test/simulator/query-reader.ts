@@ -10,7 +10,7 @@ export class QueryReader {
   readonly #known: { readonly bytes: Buffer; readonly query: QueryBody | undefined }[] = [];
 
   read(body: Uint8Array): QueryBody | undefined {
-    for (const entry of this.#known) if (entry.bytes.equals(body)) return entry.query;
+    for (const { bytes, query } of this.#known) if (bytes.length === body.length && bytes.equals(body)) return query;
     const decoded = decodeBody('query', body);
     const query = decoded.ok ? decoded.body : undefined;
     this.#known.unshift({ bytes: Buffer.from(body), query });

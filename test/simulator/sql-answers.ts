@@ -3,10 +3,12 @@ import { DEFAULT_BUDGET, type Budget, type QueryBody } from '@muster/protocol';
 import { RowsAnswer, type Answer, type AnswerSource, type EndedAnswer } from './answer.js';
 import type { Machine } from './machine/machine.js';
 import { MACHINE_TABLES } from './machine/machine-tables.js';
-import { imageOf, type Row } from './machine/simulated-table.js';
+import type { Row } from './machine/simulated-table.js';
 
 /** Statements whose answers are remembered. */
 const STATEMENTS = 64;
+
+type Question = Pick<QueryBody, 'sql' | 'budget'>;
 
 interface Statement {
   /** Whether machines of one image give the same answer. */
@@ -38,6 +40,8 @@ export class SqlAnswers implements AnswerSource {
   readonly #statements = new Map<string, Statement>();
   readonly #provider: TurnProvider;
   readonly #engine: SqlEngine;
+  #lastQuestion: Question | undefined;
+  #lastStatement: Statement | undefined;
 
   private constructor(engine: SqlEngine, provider: TurnProvider) {
     this.#engine = engine;
@@ -50,14 +54,12 @@ export class SqlAnswers implements AnswerSource {
     return new SqlAnswers(engine, provider);
   }
 
-  answer(machine: Machine, query: Pick<QueryBody, 'sql' | 'budget'>): Answer {
-    const { sql, budget } = query;
-    const statement = this.#statement(sql, budget);
-    const key = `${machine.profile.os} ${imageOf(machine)}`;
-    const known = statement.perImage ? statement.answers.get(key) : undefined;
+  answer(machine: Machine, query: Question): Answer {
+    const statement = this.#statementOf(query);
+    const known = statement.perImage ? statement.answers.get(machine.image) : undefined;
     if (known !== undefined) return known;
-    const answer = this.#execute(machine, sql, budget);
-    if (statement.perImage) statement.answers.set(key, answer);
+    const answer = this.#execute(machine, query.sql, query.budget);
+    if (statement.perImage) statement.answers.set(machine.image, answer);
     return answer;
   }
 
@@ -68,6 +70,15 @@ export class SqlAnswers implements AnswerSource {
 
   close(): void {
     this.#engine.close();
+  }
+
+  /** A gateway asks everybody the same, and the question reaches agents as one object. */
+  #statementOf(query: Question): Statement {
+    if (query !== this.#lastQuestion) {
+      this.#lastQuestion = query;
+      this.#lastStatement = this.#statement(query.sql, query.budget);
+    }
+    return (this.#lastStatement ??= this.#statement(query.sql, query.budget));
   }
 
   #statement(sql: string, budget: Budget): Statement {

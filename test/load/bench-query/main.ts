@@ -48,7 +48,14 @@ async function measure(options: Options): Promise<BenchFigures> {
   try {
     const redis = await startRedis({ dataDir: join(folder, 'redis'), logger: silentLogger });
     try {
-      return await measureOn({ folder, options, natsUrl: nats.url, monitor: nats.monitorUrl, redisUrl: redis.url });
+      return await measureOn({
+        folder,
+        options,
+        natsUrl: nats.url,
+        natsPid: nats.pid,
+        monitor: nats.monitorUrl,
+        redisUrl: redis.url,
+      });
     } finally {
       await redis.stop();
     }
@@ -62,6 +69,7 @@ interface Ground {
   readonly folder: string;
   readonly options: Options;
   readonly natsUrl: string;
+  readonly natsPid: number | undefined;
   readonly monitor: string;
   readonly redisUrl: string;
 }
@@ -98,13 +106,14 @@ async function measureOn(ground: Ground): Promise<BenchFigures> {
 }
 
 async function floorRun(
-  { folder, options, natsUrl }: Ground,
+  { folder, options, natsUrl, natsPid }: Ground,
   { questionFrame, answerFrame }: Awaited<ReturnType<typeof benchQuestion>>,
   repetitions: number,
 ): Promise<FloorFigures> {
   const certificates = options.tls ? await ensureCertificates(join(folder, 'stack', 'tls')) : undefined;
   return runFloor({
     natsUrl,
+    natsPid,
     folder,
     agents: Number(options.agents),
     connectsPerSecond: Number(options.rate),
@@ -123,12 +132,13 @@ async function floorRun(
 }
 
 function productRun(
-  { folder, options, natsUrl, monitor, redisUrl }: Ground,
+  { folder, options, natsUrl, natsPid, monitor, redisUrl }: Ground,
   sql: string,
   { tls, repetitions }: { readonly tls: boolean; readonly repetitions: number },
 ): Promise<ProductFigures> {
   return runProduct({
     natsUrl,
+    natsPid,
     natsMonitorUrl: monitor,
     redisUrl,
     folder: join(folder, 'stack'),

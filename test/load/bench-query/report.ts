@@ -1,4 +1,5 @@
 import type { FloorFigures } from '../floor/run-floor.js';
+import type { CpuUse } from './process-cpu.js';
 import type { ModeFigures, ProductFigures } from './run-product.js';
 import { quantile, spreadOf, type Spread } from './statistics.js';
 
@@ -89,7 +90,7 @@ function trafficOf({ traffic }: ModeFigures): { messages: number; bytes: number 
 
 /** The table for a terminal. */
 export function formatSummary(figures: BenchFigures, summary: Summary): string {
-  const { agents, gateways, timedOverTls, questionBytes, answerBytes } = figures;
+  const { agents, gateways, timed, timedOverTls, questionBytes, answerBytes } = figures;
   const { floorMs, rawMs, groupMs, firstPartialMs, nats } = summary;
   const timeRow = (name: string, spread: Spread, first: Spread | undefined): string[] => [
     name,
@@ -113,6 +114,20 @@ export function formatSummary(figures: BenchFigures, summary: Summary): string {
     ['gateway, per plain session', '', kilobytes(summary.plainBytesPerSession)],
     ['gateway, per TLS session', '', kilobytes(summary.tlsBytesPerSession)],
   ];
+  const programs = Object.keys(timed.modes.raw.cpuMs);
+  const cpuRow = (name: string, use: CpuUse): string[] => [
+    name,
+    ...programs.map((program) => (use[program] ?? 0).toFixed(0)),
+    Object.values(use)
+      .reduce((sum, ms) => sum + ms, 0)
+      .toFixed(0),
+  ];
+  const cpu = [
+    ['processor ms per query', ...programs, 'all'],
+    cpuRow('floor', figures.floor.at(-1)?.cpuMs ?? {}),
+    cpuRow('group mode', timed.modes.group.cpuMs),
+    cpuRow('raw mode', timed.modes.raw.cpuMs),
+  ];
   const verdicts = summary.targets.map(({ name, value, limit, unit, met }) => [
     met ? 'met' : 'MISSED',
     name,
@@ -122,7 +137,7 @@ export function formatSummary(figures: BenchFigures, summary: Summary): string {
   const head =
     `${agents} agents on ${gateways} gateway${gateways === 1 ? '' : 's'}, ${timedOverTls ? 'TLS' : 'plain'}; ` +
     `${questionBytes} B question, ${answerBytes} B answer; from the question to the complete ledger at the viewer`;
-  return [head, table(times), table(others), table(verdicts)].join('\n\n');
+  return [head, table(times), table(cpu), table(others), table(verdicts)].join('\n\n');
 }
 
 function table(rows: readonly (readonly string[])[]): string {

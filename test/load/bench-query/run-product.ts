@@ -1,14 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type Stack } from '@muster/local';
+import type { FleetOrder } from '../fleet/fleet-messages.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { timeQuery, type ApiAccess, type QueryTimes } from './event-stream.js';
+import { CpuMeter, type CpuUse } from './process-cpu.js';
 import { natsTraffic, trafficBetween, type Traffic } from './nats-traffic.js';
 import { MEASURED_NODE_ARGS, settledBytes } from './process-memory.js';
 
 export interface ProductOptions {
   readonly natsUrl: string;
   readonly natsMonitorUrl: string;
+  readonly natsPid: number | undefined;
   readonly redisUrl: string;
   readonly folder: string;
   readonly agents: number;
@@ -29,6 +32,8 @@ export type Mode = 'raw' | 'group';
 export interface ModeFigures {
   readonly times: readonly QueryTimes[];
   readonly traffic: readonly Traffic[];
+  /** Processor time per question, by program. */
+  readonly cpuMs: CpuUse;
 }
 
 export interface ProductFigures {
@@ -58,14 +63,14 @@ export async function runProduct(options: ProductOptions): Promise<ProductFigure
   let fleet: FleetProcess | undefined;
   try {
     const warm = await startFleet(stack, options, { seed: 2, agents: Math.min(WARM_UP_AGENTS, agents) });
-    await ask(stack, options, { repetitions: 0, warmUp: 3 });
+    await ask(stack, warm, options, { repetitions: 0, warmUp: 3 });
     await warm.stop();
     const emptyBytes = await gatewayBytes(stack);
     const begin = performance.now();
     fleet = await startFleet(stack, options, { seed: 1, agents });
     say(`${agents} agents live after ${((performance.now() - begin) / 1000).toFixed(1)} s`);
     const fullBytes = await gatewayBytes(stack);
-    const modes = await ask(stack, options, options);
+    const modes = await ask(stack, fleet, options, options);
     return { emptyBytes, bytesPerSession: (fullBytes - emptyBytes) / agents, modes };
   } finally {
     await fleet?.stop();
@@ -73,8 +78,12 @@ export async function runProduct(options: ProductOptions): Promise<ProductFigure
   }
 }
 
-function nodeArgs({ profileFolder }: ProductOptions) {
-  const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+function profileArgs({ profileFolder }: ProductOptions): string[] {
+  return profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+}
+
+function nodeArgs(options: ProductOptions) {
+  const profile = profileArgs(options);
   return { gateway: [...MEASURED_NODE_ARGS, ...profile], query: profile, api: profile };
 }
 
@@ -85,7 +94,7 @@ function startFleet(
 ): Promise<FleetProcess> {
   const [first, ...rest] = stack.gateways.map(({ url }) => url);
   if (first === undefined) throw new Error('the stack has no gateway');
-  return FleetProcess.start({
+  const order: FleetOrder = {
     t: 'fleet',
     keysFile: `${options.folder}/fleet-${seed}.json`,
     options: {
@@ -98,7 +107,8 @@ function startFleet(
       connectsPerSecond: options.connectsPerSecond,
       ...(stack.caPath !== undefined && { ca: readFileSync(stack.caPath, 'utf8') }),
     },
-  });
+  };
+  return FleetProcess.start(order, profileArgs(options));
 }
 
 async function gatewayBytes(stack: Stack): Promise<number> {
@@ -109,7 +119,8 @@ async function gatewayBytes(stack: Stack): Promise<number> {
 
 async function ask(
   stack: Stack,
-  { sql, natsMonitorUrl }: ProductOptions,
+  fleet: FleetProcess,
+  { sql, natsMonitorUrl, natsPid }: ProductOptions,
   { repetitions, warmUp }: { readonly repetitions: number; readonly warmUp: number },
 ): Promise<Record<Mode, ModeFigures>> {
   const api: ApiAccess = {
@@ -117,21 +128,44 @@ async function ask(
     token: stack.token,
     ...(stack.caPath !== undefined && { ca: readFileSync(stack.caPath, 'utf8') }),
   };
-  const times: Record<Mode, QueryTimes[]> = { raw: [], group: [] };
-  const traffic: Record<Mode, Traffic[]> = { raw: [], group: [] };
+  const pids = {
+    fleet: [fleet.pid],
+    gateway: stack.gateways.map(({ pid }) => pid),
+    nats: [natsPid],
+    query: stack.queries.map(({ pid }) => pid),
+    api: stack.apis.map(({ pid }) => pid),
+    viewer: [process.pid],
+  };
+  const modes = { raw: new ModeMeter(pids), group: new ModeMeter(pids) };
   const rounds = repetitions === 0 ? Math.min(warmUp, 3) : warmUp + repetitions;
   for (let round = 0; round < rounds; round += 1) {
     for (const mode of ['raw', 'group'] as const) {
+      const meter = round < warmUp ? new ModeMeter(pids) : modes[mode];
       const before = await natsTraffic(natsMonitorUrl);
+      meter.cpu.begin();
       const result = await timeQuery(api, { sql, mode, timeout: '60s' });
       if (result.state !== 'complete' || result.ledger['answered'] !== result.ledger['targeted']) {
         throw new Error(`a question of the bench was not answered by all: ${JSON.stringify(result)}`);
       }
       await delay(PAUSE_MS);
-      if (round < warmUp) continue;
-      times[mode].push(result);
-      traffic[mode].push(trafficBetween(before, await natsTraffic(natsMonitorUrl)));
+      meter.cpu.end();
+      meter.times.push(result);
+      meter.traffic.push(trafficBetween(before, await natsTraffic(natsMonitorUrl)));
     }
   }
-  return { raw: { times: times.raw, traffic: traffic.raw }, group: { times: times.group, traffic: traffic.group } };
+  return { raw: modes.raw.figures(), group: modes.group.figures() };
+}
+
+class ModeMeter {
+  readonly times: QueryTimes[] = [];
+  readonly traffic: Traffic[] = [];
+  readonly cpu: CpuMeter;
+
+  constructor(pids: Readonly<Record<string, readonly (number | undefined)[]>>) {
+    this.cpu = new CpuMeter(pids);
+  }
+
+  figures(): ModeFigures {
+    return { times: this.times, traffic: this.traffic, cpuMs: this.cpu.perRound() };
+  }
 }

@@ -13,8 +13,8 @@ export class FleetProcess {
   }
 
   /** Resolves when all its agents are live; rejects with the reason when that fails. */
-  static async start(order: FleetOrder): Promise<FleetProcess> {
-    const child = fork(MAIN, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  static async start(order: FleetOrder, nodeArgs: readonly string[] = []): Promise<FleetProcess> {
+    const child = fork(MAIN, { execArgv: [...nodeArgs], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     child.send(order);
     const report = await new Promise<FleetReport>((resolve, reject) => {
       child.once('message', (message) => resolve(message as FleetReport));

@@ -6,12 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
 import { connectNats, type Broker } from '@muster/bus';
 import { silentLogger } from '@muster/runtime';
+import { CpuMeter, type CpuUse } from '../bench-query/process-cpu.js';
 import { MEASURED_NODE_ARGS, settledBytes } from '../bench-query/process-memory.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { countAnswers, FLOOR } from './floor-gateway.js';
 
 export interface FloorOptions {
   readonly natsUrl: string;
+  readonly natsPid: number | undefined;
   readonly folder: string;
   readonly agents: number;
   readonly connectsPerSecond: number;
@@ -26,11 +28,14 @@ export interface FloorFigures {
   /** Milliseconds from the question to the last answer, one for each repetition. */
   readonly completeMs: readonly number[];
   readonly bytesPerConnection: number;
+  /** Processor time per question, by program. */
+  readonly cpuMs: CpuUse;
 }
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 const READY_TIMEOUT_MS = 10_000;
 const ANSWERS_TIMEOUT_MS = 30_000;
+const PAUSE_MS = 150;
 
 /** Starts the floor and a bare fleet, asks, counts, and stops both. */
 export async function runFloor(options: FloorOptions): Promise<FloorFigures> {
@@ -49,8 +54,14 @@ export async function runFloor(options: FloorOptions): Promise<FloorFigures> {
       answerHex: Buffer.from(answer).toString('hex'),
     });
     const fullBytes = await settledBytes(gateway.pid);
-    const completeMs = await ask(broker, options);
-    return { completeMs, bytesPerConnection: (fullBytes - emptyBytes) / agents };
+    const cpu = new CpuMeter({
+      fleet: [fleet.pid],
+      gateway: [gateway.pid],
+      nats: [options.natsPid],
+      viewer: [process.pid],
+    });
+    const completeMs = await ask(broker, options, cpu);
+    return { completeMs, cpuMs: cpu.perRound(), bytesPerConnection: (fullBytes - emptyBytes) / agents };
   } finally {
     await fleet?.stop();
     await broker.stop({ drain: false });
@@ -58,7 +69,7 @@ export async function runFloor(options: FloorOptions): Promise<FloorFigures> {
   }
 }
 
-async function ask({ bus }: Broker, options: FloorOptions): Promise<number[]> {
+async function ask({ bus }: Broker, options: FloorOptions, cpu: CpuMeter): Promise<number[]> {
   const { agents, question, repetitions, warmUp } = options;
   let answers = 0;
   let done: () => void = () => undefined;
@@ -70,6 +81,7 @@ async function ask({ bus }: Broker, options: FloorOptions): Promise<number[]> {
   const times: number[] = [];
   for (let i = 0; i < warmUp + repetitions; i += 1) {
     answers = 0;
+    if (i >= warmUp) cpu.begin();
     const begin = performance.now();
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
@@ -83,7 +95,8 @@ async function ask({ bus }: Broker, options: FloorOptions): Promise<number[]> {
       bus.publish(FLOOR.ask, question);
     });
     if (i >= warmUp) times.push(performance.now() - begin);
-    await delay(100);
+    await delay(PAUSE_MS);
+    if (i >= warmUp) cpu.end();
   }
   subscription.unsubscribe();
   return times;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Facts } from '@muster/protocol';
-import { imageOf, perImage, type Row, type SimulatedTables } from './simulated-table.js';
+import { perImage, type Row, type SimulatedTables } from './simulated-table.js';
 import type { Machine } from './machine.js';
 import { seeded } from '../seeded.js';
 
@@ -25,7 +25,7 @@ function split(path: string): { directory: string; filename: string } {
 
 function file(machine: Machine): Row[] {
   return FILES[machine.profile.os].map((path) => {
-    const changed = 1_700_000_000 + (seeded(11, path.length, path + imageOf(machine)) % 30_000_000);
+    const changed = 1_700_000_000 + (seeded(11, path.length, path + machine.image) % 30_000_000);
     return {
       path,
       ...split(path),
@@ -33,7 +33,7 @@ function file(machine: Machine): Row[] {
       uid: 0,
       gid: 0,
       mode: path.includes('bin/') ? '0755' : '0644',
-      size: 100 + (seeded(13, path.length, path + imageOf(machine)) % 900_000),
+      size: 100 + (seeded(13, path.length, path + machine.image) % 900_000),
       mtime: changed,
       ctime: changed,
       atime: changed,
@@ -46,7 +46,7 @@ function file(machine: Machine): Row[] {
 
 function hash(machine: Machine): Row[] {
   return FILES[machine.profile.os].map((path) => {
-    const content = `${imageOf(machine)} ${path}`;
+    const content = `${machine.image} ${path}`;
     const digest = (algorithm: string): string => createHash(algorithm).update(content).digest('hex');
     return {
       path,

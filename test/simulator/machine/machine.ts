@@ -9,6 +9,8 @@ export interface Machine {
   readonly profile: Profile;
   /** How far its updates are behind, 0 to 2: machines of one profile and patch level are alike, byte for byte. */
   readonly patchLevel: number;
+  /** Names profile and patch level: machines of one image answer alike in everything that is not about the single host. */
+  readonly image: string;
   /** A process that should not be there, and its port. */
   readonly suspicious: boolean;
   readonly address: string;
@@ -48,11 +50,13 @@ export function makeMachine({ seed, uniform, labels }: MachineOptions, index: nu
   const site = seededPick(seed, index, 'site', SITES);
   const env = seededWeighted(seed, index, 'env', ENVIRONMENTS);
   const host = `${ROLE_LETTERS[profile.role]}-${site}-${String(index).padStart(5, '0')}`;
+  const patchLevel = uniform ? 0 : seeded(seed, index, 'patch') % 3;
   return {
     index,
     seed,
     profile,
-    patchLevel: uniform ? 0 : seeded(seed, index, 'patch') % 3,
+    patchLevel,
+    image: `${profile.id}/${patchLevel}`,
     suspicious: !uniform && seededUnit(seed, index, 'suspicious') < 0.002,
     address: `10.${(index >> 14) & 255}.${(index >> 6) & 255}.${(index & 63) + 10}`,
     facts: {

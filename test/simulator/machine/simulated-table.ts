@@ -19,9 +19,8 @@ export function perImage(rows: (machine: Machine) => readonly Row[]): SimulatedT
   return {
     spread: 'image',
     rows: (machine) => {
-      const key = imageOf(machine);
-      let made = known.get(key);
-      if (made === undefined) known.set(key, (made = rows(machine)));
+      let made = known.get(machine.image);
+      if (made === undefined) known.set(machine.image, (made = rows(machine)));
       return made;
     },
   };
@@ -29,9 +28,4 @@ export function perImage(rows: (machine: Machine) => readonly Row[]): SimulatedT
 
 export function perHost(rows: (machine: Machine) => readonly Row[]): SimulatedTable {
   return { spread: 'host', rows };
-}
-
-/** Machines with the same image are alike in everything that is not about the single host. */
-export function imageOf(machine: Machine): string {
-  return `${machine.profile.id}/${machine.patchLevel}`;
 }
