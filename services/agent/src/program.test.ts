@@ -162,6 +162,24 @@ describe('the agent program', () => {
     expect(decodeRows((await again.answer())[0]!, 1)).toEqual([[1]]);
   });
 
+  test('a second agent with the same data directory does not start, and the first notices nothing', async () => {
+    const gateway = await startGateway();
+    const first = start(['run'], settings(gateway));
+    await (await gateway.next()).welcome();
+    await first.printed('"msg":"session ready"');
+    const second = start(['run'], settings(gateway));
+    expect(await second.exit).toBe(1);
+    expect(second.output()).toContain(
+      `another agent (process ${first.child.pid}) runs with the data directory ${join(folder, 'data')}`,
+    );
+    expect(gateway.upgrades).toBe(1);
+    first.child.kill('SIGTERM');
+    expect(await first.exit).toBe(0);
+    const third = start(['run'], settings(gateway));
+    await (await gateway.next()).welcome();
+    await third.printed('"msg":"session ready"');
+  });
+
   test('people can ask this machine without a gateway', async () => {
     const sql = start(['sql', 'SELECT hostname FROM system_info', '--output', 'ndjson']);
     expect(await sql.exit).toBe(0);

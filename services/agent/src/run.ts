@@ -1,16 +1,19 @@
-import { type Env, type Logger, type ProgramContext, systemClock } from '@muster/runtime/program';
+import { join } from 'node:path';
+import { type Env, type Logger, type ProgramContext, systemClock, takeProcessLock } from '@muster/runtime/program';
 import { openAgent } from './agent.js';
 import { type AgentConfig, liveUrl } from './config.js';
 import { CrashNotes } from './queries/crash-notes.js';
 import { QueryRunner } from './queries/query-runner.js';
 import { SessionQueries } from './queries/session-queries.js';
 import { LiveChannel } from './session/live-channel.js';
+import { ensurePrivateFolder } from './store/atomic-file.js';
 import { workerEnvironment } from './worker/worker-environment.js';
 import { WorkerPool } from './worker/worker-pool.js';
 
 /** The agent's composition root. */
-export function buildAgent(config: AgentConfig, { log, runner }: ProgramContext, env: Env): void {
+export async function buildAgent(config: AgentConfig, { log, runner }: ProgramContext, env: Env): Promise<void> {
   const clock = systemClock;
+  runner.defer('data directory', await claimDataDirectory(config.dataDir));
   const agent = openAgent(config, { clock, log });
   log.info('agent identity', { agentId: agent.identity.agentId, host: agent.self.facts.host });
   warnOfPlainText(config, log);
@@ -64,6 +67,16 @@ export function buildAgent(config: AgentConfig, { log, runner }: ProgramContext,
     },
     stop: () => channel.stop(),
   });
+}
+
+/** Two agents with one key would each be told that the other is newer; and they would write each other's notes. Resolves to the way to let go. */
+async function claimDataDirectory(folder: string): Promise<() => Promise<void>> {
+  ensurePrivateFolder(folder);
+  const lock = await takeProcessLock(join(folder, 'agent.lock'));
+  if (lock.kind === 'locked') return () => lock.release();
+  throw new Error(
+    `another agent (process ${lock.pid}) runs with the data directory ${folder}: stop it first, or set MUSTER_DATA_DIR to another one`,
+  );
 }
 
 function warnOfPlainText({ gatewayUrls }: AgentConfig, log: Logger): void {

@@ -28,5 +28,6 @@ export {
 export { type Part } from './part.js';
 export { createRunner, type Runner, type RunnerOptions, type RunnerState, type RunOutcome } from './runner.js';
 export { watchParent } from './parent-guard.js';
+export { takeProcessLock, type LockHeld, type ProcessLock } from './process-lock.js';
 export { writeReadyFile } from './ready-file.js';
 export { runProgram, type Program, type ProgramContext } from './run-program.js';

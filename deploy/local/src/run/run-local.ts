@@ -1,11 +1,10 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLogger } from '@muster/runtime';
+import { createLogger, takeProcessLock, watchParent } from '@muster/runtime';
 import { startStack } from '../stack/start-stack.js';
 import type { Stack } from '../stack/stack.js';
 import { startLocalBrokers, type LocalBrokers } from './local-brokers.js';
 import { removeLocalFile, writeLocalFile, type LocalFile } from './local-file.js';
-import { takeRunLock } from './run-lock.js';
 import type { RunOptions } from './run-options.js';
 import { renderScreen } from './screen.js';
 
@@ -19,7 +18,7 @@ const DATA_FOLDERS = ['data', 'keys', 'logs', 'run'];
 export async function runLocal(options: RunOptions): Promise<number> {
   const { folder } = options;
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const lock = await takeRunLock(join(folder, 'run.lock'));
+  const lock = await takeProcessLock(join(folder, 'run.lock'));
   if (lock.kind === 'held') {
     console.error(
       `Muster runs already in ${folder} (process ${lock.pid}). Stop that one first, or use it: npx muster agents`,
@@ -38,18 +37,19 @@ export async function runLocal(options: RunOptions): Promise<number> {
 
 class LocalRun {
   readonly #options: RunOptions;
-  readonly #stopAsked: Promise<NodeJS.Signals>;
+  readonly #stopAsked: Promise<void>;
   #brokers: LocalBrokers | undefined;
   #stack: Stack | undefined;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.#stopAsked = new Promise((resolve) => {
+      if (options.parentPid !== undefined) watchParent({ pid: options.parentPid, onGone: resolve });
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
         let count = 0;
         process.on(signal, () => {
           count += 1;
-          resolve(signal);
+          resolve();
           // Impatience: the children notice that this process is gone and end by themselves.
           if (count > 1) process.exit(signal === 'SIGINT' ? 130 : 143);
         });

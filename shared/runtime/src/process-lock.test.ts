@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { takeProcessLock } from './process-lock.js';
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'muster-lock-'));
+  path = join(folder, 'run.lock');
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+test('the second process is refused and told who holds the lock, until it is released', async () => {
+  const first = await takeProcessLock(path);
+  expect(await takeProcessLock(path)).toEqual({ kind: 'held', pid: process.pid });
+  if (first.kind === 'locked') await first.release();
+  expect((await takeProcessLock(path)).kind).toBe('locked');
+  expect(await readdir(folder)).toEqual(['run.lock']);
+});
+
+test('the lock of a process that is gone, or whose id was given away, is stale', async () => {
+  const child = spawn(process.execPath, ['-e', '']);
+  await once(child, 'exit');
+  for (const content of [`${child.pid} 12345`, `${child.pid} unknown`, `${process.pid} 1`, '', '-1 unknown', 'x']) {
+    await writeFile(path, content);
+    expect((await takeProcessLock(path)).kind).toBe('locked');
+  }
+});
+
+test('where nobody says when a process began, its id alone counts', async () => {
+  await writeFile(path, `${process.pid} unknown`);
+  expect(await takeProcessLock(path)).toEqual({ kind: 'held', pid: process.pid });
+});
+
+test('of many that come at once, over a stale lock or none, exactly one gets it', async () => {
+  for (const stale of [true, false]) {
+    await rm(path, { force: true });
+    if (stale) await writeFile(path, `${process.pid} 1`);
+    const taken = await Promise.all(Array.from({ length: 20 }, () => takeProcessLock(path)));
+    expect(taken.filter(({ kind }) => kind === 'locked')).toHaveLength(1);
+  }
+  expect(await readdir(folder)).toEqual(['run.lock']);
+});
+
+test('a folder that is not there is an error, not a held lock', async () => {
+  await expect(takeProcessLock(join(folder, 'no', 'run.lock'))).rejects.toThrow(/ENOENT/);
+});
