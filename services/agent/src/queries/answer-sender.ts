@@ -15,6 +15,8 @@ export class AnswerSender {
   #credit: number;
   #chunk = 0;
   #offset = 0;
+  /** More credit was asked for and has not come. */
+  #starved = false;
 
   constructor(options: AnswerSenderOptions) {
     this.#options = options;
@@ -23,6 +25,7 @@ export class AnswerSender {
 
   addCredit(bytes: number): void {
     this.#credit += bytes;
+    this.#starved = false;
   }
 
   /** Sends what may be sent now. `true` when the whole answer is out. */
@@ -33,7 +36,10 @@ export class AnswerSender {
       const chunk = chunks[this.#chunk];
       if (chunk === undefined) return true;
       const end = this.#endWithinCredit(chunk);
-      if (end === this.#offset) return false;
+      if (end === this.#offset) {
+        this.#askForCredit();
+        return false;
+      }
       const last = end === chunk.length && this.#chunk === chunks.length - 1;
       const sent = this.#options.send(chunk.subarray(this.#offset, end), last ? FLAG_FINAL : 0);
       if (sent === 'full') return false;
@@ -42,6 +48,11 @@ export class AnswerSender {
       this.#offset = end === chunk.length ? 0 : end;
       if (this.#offset === 0) this.#chunk += 1;
     }
+  }
+
+  /** Not even one row fits: an empty frame that is not the last one says so, once. A gateway cannot know how large the next row is. */
+  #askForCredit(): void {
+    if (!this.#starved) this.#starved = this.#options.send(new Uint8Array(), 0) !== 'full';
   }
 
   /** Where the next frame ends: the whole rest of the chunk, or as many whole rows as the credit covers. */

@@ -168,6 +168,18 @@ describe('queries of a session', () => {
     expect(agent.sent.filter((frame) => frame.flags === 1)).toEqual([agent.sent.at(-1)]);
   });
 
+  test('when not even one row fits, one empty frame that is not the last asks for credit', async () => {
+    const agent = createAgent();
+    agent.ask(1, "SELECT 'long enough' AS text", ['text'], { credit: 5 });
+    await agent.until(() => agent.sent.length > 0);
+    expect(agent.sent).toMatchObject([{ flags: 0, body: new Uint8Array() }]);
+    agent.session.onCredit(1, 2);
+    expect(agent.sent).toHaveLength(2);
+    agent.session.onCredit(1, 100);
+    expect((await agent.outcome(1)).frames?.at(-1)).toMatchObject({ flags: 1 });
+    expect(agent.sent).toHaveLength(3);
+  });
+
   test('credit that comes before the answer counts', async () => {
     const agent = createAgent();
     agent.ask(1, 'SELECT n, text FROM numbers LIMIT 5000', ['n', 'text'], { credit: 0 });
