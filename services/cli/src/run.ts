@@ -6,6 +6,7 @@ import { addCompletionCommand } from './completion/command.js';
 import { addContextCommand } from './context/command.js';
 import { addDoctorCommand } from './doctor/command.js';
 import { CliError, EXIT, type ExitCode } from './exit-codes.js';
+import { addKeysCommand } from './keys/command.js';
 import { escapeControls } from './output/escape.js';
 import { styleFor } from './output/table.js';
 import { addQueryCommand } from './query/command.js';
@@ -57,6 +58,7 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   addTokensCommand(program, env);
   addAuditCommand(program, env);
   addContextCommand(program, env);
+  addKeysCommand(program, env);
   addDoctorCommand(program, env);
   addCompletionCommand(program, env);
   addVersionCommand(program, env);
