@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly natsUrl?: string;
   readonly redisUrl?: string;
   readonly logLevel: string;
+  /** Stop when this process is gone: npm does not pass on every signal that ends it. */
+  readonly parentPid?: number;
 }
 
 export const USAGE = `npm start [-- options]
@@ -64,6 +66,7 @@ export function parseRunOptions(args: readonly string[], env: NodeJS.ProcessEnv,
       ...(natsUrl === undefined ? {} : { natsUrl }),
       ...(redisUrl === undefined ? {} : { redisUrl }),
       logLevel: env['MUSTER_LOG_LEVEL'] || 'info',
+      ...(env['npm_lifecycle_event'] === 'start' ? { parentPid: process.ppid } : {}),
     },
   };
 }
