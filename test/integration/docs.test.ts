@@ -1,0 +1,136 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { generateSigningJwks, mintOperatorToken } from '@muster/identity';
+import type { ConfigResult, Env } from '@muster/runtime';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+const operations = read('docs/operations.md');
+
+/** `services/NAME`, and the heading under which its settings are described. */
+const PROGRAMS = { gateway: 'Gateway', query: 'Query service', api: 'API', agent: 'Agent' } as const;
+
+interface Setting {
+  readonly name: string;
+  /** What the table says in backticks; undefined where it is told in words. */
+  readonly literal: string | undefined;
+}
+
+/** The settings in the table under a heading. */
+function described(heading: string): Setting[] {
+  const [, section = ''] = operations.split(`\n### ${heading}\n`);
+  const rows = section.split(/\n##/, 1)[0]!.matchAll(/^\| `(MUSTER_\w+)` +\| ([^|]*)\|/gm);
+  return [...rows].map(([, name = '', value = '']) => ({ name, literal: /^`(.*)`$/.exec(value.trim())?.[1] }));
+}
+
+/** The variables that fields of a configuration read. */
+function defined(path: string): string[] {
+  return [...read(path).matchAll(/^\s+\w+: field\.\w+\(\s*'(MUSTER_\w+)'/gm)].map(([, name = '']) => name);
+}
+
+const common = described('All services').map(({ name }) => name);
+const program = defined('shared/runtime/src/run-program.ts');
+
+describe('docs/operations.md', () => {
+  test.each(Object.entries(PROGRAMS))('describes the settings of %s, all and no others', (name, heading) => {
+    const all = [...program, ...defined(`services/${name}/src/config.ts`)];
+    expect(all.length).toBeGreaterThan(program.length);
+    const own = described(heading).map((setting) => setting.name);
+    // Of the common ones, the agent has those of every program; services have the brokers and the health port besides.
+    const shared = name === 'agent' ? common.slice(0, program.length) : common;
+    expect([...shared, ...own].sort()).toEqual(all.sort());
+  });
+
+  test.each(Object.entries(PROGRAMS))('says what %s does where a setting is not set', async (name, heading) => {
+    const load = await loaderOf(name);
+    const base = await required(name);
+    const unset = load(base);
+    const settings = [...described('All services'), ...described(heading)].filter(
+      (setting) => setting.literal !== undefined && !(setting.name in base) && !program.includes(setting.name),
+    );
+    expect(settings.length).toBeGreaterThan(3);
+    for (const { name: variable, literal } of settings)
+      expect([variable, load({ ...base, [variable]: literal })]).toEqual([variable, unset]);
+  });
+
+  test('the settings of every program have the defaults that it says', () => {
+    const source = read('shared/runtime/src/run-program.ts');
+    for (const { name, literal } of described('All services').filter((setting) => program.includes(setting.name))) {
+      const found = new RegExp(`'${name}',.*default: ('?)([\\w]+)\\1`).exec(source)?.[2]?.replaceAll('_', '');
+      expect([name, found]).toEqual([name, literal?.replace(/^(\d+)s$/, '$1000')]);
+    }
+  });
+
+  test('no other document names a setting that does not exist', () => {
+    const known = new Set([
+      ...Object.keys(PROGRAMS).flatMap((name) => defined(`services/${name}/src/config.ts`)),
+      ...program,
+      ...['services/cli/src', 'deploy/local/src', 'test/kit', 'shared/protocol/src'].flatMap(
+        (folder) => sources(folder).match(/MUSTER_\w+/g) ?? [],
+      ),
+    ]);
+    const unknown = documents().flatMap(([path, text]) =>
+      (text.match(/MUSTER_[A-Z_]*[A-Z]/g) ?? [])
+        .filter((name) => !known.has(name) && !known.has(name.replace(/_FILE$/, '')) && name !== 'MUSTER_')
+        .map((name) => `${path}: ${name}`),
+    );
+    expect(unknown).toEqual([]);
+  });
+
+  test('every metric that a document names exists, with the labels that it names', () => {
+    const source = sources('services') + sources('shared');
+    const named = documents().flatMap(([, text]) => [...text.matchAll(/`(muster_\w+)(?:\{(\w+)[^}]*\})?`/g)]);
+    expect(named.length).toBeGreaterThan(5);
+    for (const [, name = '', label] of named) {
+      const [, definition] = source.split(`name: '${name}'`);
+      expect([name, definition === undefined ? 'missing' : 'exists']).toEqual([name, 'exists']);
+      const labels = /^[^}]*?labels: \[([^\]]*)\]/.exec(definition ?? '')?.[1] ?? '';
+      if (label !== undefined) expect([name, labels]).toEqual([name, expect.stringContaining(`'${label}'`)]);
+    }
+  });
+});
+
+function documents(): [path: string, text: string][] {
+  return ['README.md', ...filesBelow('docs', /\.md$/)].map((path) => [path, read(path)]);
+}
+
+/** All sources below a folder but tests, as one text. */
+function sources(folder: string): string {
+  return filesBelow(folder, /(?<!\.test|\.d)\.ts$/)
+    .map(read)
+    .join('\n');
+}
+
+function filesBelow(folder: string, form: RegExp): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((path) => form.test(path) && !/(^|\/)(node_modules|dist)\//.test(path))
+    .map((path) => join(folder, path));
+}
+
+type Load = (env: Env) => { readonly config: object; readonly warnings: readonly string[] };
+
+/** A program's own reading of its environment, from its build. */
+async function loaderOf(name: string): Promise<Load> {
+  const path = join(root, `services/${name}/dist/config.js`);
+  const module = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+  const load = Object.entries(module).find(([key]) => key.startsWith('load'))?.[1] as (
+    env: Env,
+  ) => ConfigResult<object>;
+  return (env) => {
+    const result = load(env);
+    if (!result.ok) throw result.error;
+    return { config: JSON.parse(JSON.stringify(result.config)) as object, warnings: result.warnings };
+  };
+}
+
+/** What must be set. */
+async function required(name: string): Promise<Record<string, string>> {
+  const brokers = { MUSTER_NATS_URL: 'nats://127.0.0.1:4222', MUSTER_REDIS_URL: 'redis://127.0.0.1:6379' };
+  if (name === 'agent') return { MUSTER_GATEWAY_URL: 'https://127.0.0.1:8443' };
+  if (name === 'api') return { ...brokers, MUSTER_BOOTSTRAP_TOKEN: mintOperatorToken().token };
+  if (name !== 'gateway') return brokers;
+  const keys = JSON.stringify(await generateSigningJwks());
+  return { ...brokers, MUSTER_AGENT_TOKEN_KEYS: keys, MUSTER_ENROLL_SECRETS: 'default=0123456789abcdef' };
+}
