@@ -13,9 +13,12 @@ import {
   type UpgradeDecision,
 } from './transport.js';
 
-/** uWebSockets copies the members of its user data object, so it gets exactly one. */
+/**
+ * uWebSockets copies the members of its user data object, so it gets exactly one. What the upgrade made is only needed until the connection
+ * opens; it must not stay, tens of thousands of times.
+ */
 interface UserData<Ticket> {
-  readonly held: { readonly address: string; readonly ticket: Ticket; connection?: UwsConnection };
+  readonly held: { state: UwsConnection | { readonly address: string; readonly ticket: Ticket } };
 }
 
 const DROPPED = 2;
@@ -82,18 +85,20 @@ export class UwsTransport<Ticket> implements Transport {
       upgrade: (res, req, context) => void this.#upgrade(res, req, { handlers, context }),
       open: (socket) => {
         const { held } = socket.getUserData();
-        held.connection = new UwsConnection(socket, held.address);
-        handlers.open(held.connection, held.ticket);
+        if (held.state instanceof UwsConnection) return;
+        const { address, ticket } = held.state;
+        held.state = new UwsConnection(socket, address);
+        handlers.open(held.state, ticket);
       },
       message: (socket, data, isBinary) => {
-        const { connection } = socket.getUserData().held;
-        if (connection !== undefined) handlers.message(connection, new Uint8Array(data), isBinary);
+        const { state } = socket.getUserData().held;
+        if (state instanceof UwsConnection) handlers.message(state, new Uint8Array(data), isBinary);
       },
       close: (socket, code) => {
-        const { connection } = socket.getUserData().held;
-        if (connection === undefined) return;
-        connection.detach();
-        handlers.closed(connection, code);
+        const { state } = socket.getUserData().held;
+        if (!(state instanceof UwsConnection)) return;
+        state.detach();
+        handlers.closed(state, code);
       },
     });
     this.#app.any('/*', (res, req) => this.#http(res, req, handlers));
@@ -166,7 +171,7 @@ export class UwsTransport<Ticket> implements Transport {
         respond(res, decision.reply);
         return;
       }
-      const held = { address, ticket: decision.ticket };
+      const held = { state: { address, ticket: decision.ticket } };
       res.upgrade<UserData<Ticket>>({ held }, key, decision.protocol, extensions, context);
     });
   }
