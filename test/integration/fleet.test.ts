@@ -52,7 +52,9 @@ describe('a fleet of 5,000', () => {
 
   it('gives the same rows in raw mode, endpoint by endpoint', async () => {
     const ended = await lab.api.run({ sql: 'SELECT hostname FROM system_info', mode: 'raw', timeout: '60s' });
-    const rows = await lab.api.all<{ agentId: string; host: string; values: [string] }>(`/v1/queries/${ended.id}/rows?limit=1000`);
+    const rows = await lab.api.all<{ agentId: string; host: string; values: [string] }>(
+      `/v1/queries/${ended.id}/rows?limit=1000`,
+    );
     const answering = fleet.agents.filter(({ behaviour }) => behaviour === 'normal');
     expect(new Set(rows.map(({ agentId }) => agentId))).toEqual(new Set(answering.map(({ agentId }) => agentId)));
     expect(rows).toHaveLength(answering.length);
@@ -63,7 +65,8 @@ describe('a fleet of 5,000', () => {
     const reduce = 'SELECT count(*) AS packages, sum(endpoints) AS installs FROM rows';
     const { id } = await lab.api.start({ sql: SQL, mode: 'group', reduce, timeout: '60s' });
     let reduced: unknown;
-    for await (const event of lab.api.events(id)) if (event.event === 'reduced') reduced = [event['columns'], event['rows']];
+    for await (const event of lab.api.events(id))
+      if (event.event === 'reduced') reduced = [event['columns'], event['rows']];
     const { groups } = fleet.expected(SQL, 2);
     const installs = groups.reduce((sum, { endpoints }) => sum + endpoints, 0);
     expect(reduced).toEqual([['packages', 'installs'], [[groups.length, installs]]]);
@@ -99,7 +102,8 @@ describe('agents that vanish in mid-query', () => {
     let killed: string[] = [];
     const ended = await lab.api.follow(id, (ledger) => {
       expectBalanced(ledger);
-      if (killed.length === 0 && ledger['targeted'] === agents) killed = fleet.kill(1 / 3).map(({ agentId }) => agentId);
+      if (killed.length === 0 && ledger['targeted'] === agents)
+        killed = fleet.kill(1 / 3).map(({ agentId }) => agentId);
     });
     expect(killed).toHaveLength(agents / 3);
     expectBalanced(ended.ledger);
@@ -117,5 +121,9 @@ function fleetOptions(lab: Lab) {
   const urls = lab.stack.gateways.map(({ url }) => url);
   const [first] = urls;
   if (first === undefined) throw new Error('a lab without gateways');
-  return { gateways: [first, ...urls.slice(1)] as [string, ...string[]], org: lab.stack.org, enrolSecret: lab.stack.enrollSecret };
+  return {
+    gateways: [first, ...urls.slice(1)] as [string, ...string[]],
+    org: lab.stack.org,
+    enrolSecret: lab.stack.enrollSecret,
+  };
 }

@@ -16,7 +16,6 @@ export { sleep, systemClock, type Clock, type Timer } from './clock.js';
 export { FakeClock } from './fake-clock.js';
 export { fullJitter, type Backoff, type BackoffOptions } from './backoff.js';
 export { TokenBucket, type TakeResult, type TokenBucketOptions } from './token-bucket.js';
-export { BoundedQueue, type BoundedQueueOptions, type PushResult } from './bounded-queue.js';
 export {
   createLogger,
   silentLogger,
@@ -26,7 +25,7 @@ export {
   type LogLevel,
 } from './logger.js';
 export { type Part } from './part.js';
-export { createRunner, type Runner, type RunnerOptions, type RunnerState, type RunOutcome } from './runner.js';
+export { type Runner, type RunnerState, type RunOutcome } from './runner.js';
 export { watchParent } from './parent-guard.js';
 export { takeProcessLock, type LockHeld, type ProcessLock } from './process-lock.js';
 export { writeReadyFile } from './ready-file.js';

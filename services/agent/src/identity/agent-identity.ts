@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import type { ChallengeBody, Facts, HelloBody, Labels } from '@muster/protocol';
-import { type AgentKeys, exportAgentKeys, generateAgentKeys, importAgentKeys, signHelloProof } from '@muster/identity/agent';
+import {
+  type AgentKeys,
+  exportAgentKeys,
+  generateAgentKeys,
+  importAgentKeys,
+  signHelloProof,
+} from '@muster/identity/agent';
 import type { Logger } from '@muster/runtime/program';
 import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from '../store/atomic-file.js';
 

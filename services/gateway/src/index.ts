@@ -1,1 +1,0 @@
-export { buildGateway } from './run.js';
