@@ -1,7 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { encodeCbor } from './cbor.js';
-import { countRows, decodeRow, decodeRows, forEachRow, skipRow, sqlValueToJson, type SqlValue } from './rows.js';
+import {
+  countRows,
+  decodeRow,
+  decodeRows,
+  forEachRow,
+  measureRows,
+  skipRow,
+  sqlValueToJson,
+  type SqlValue,
+} from './rows.js';
 
 const value: fc.Arbitrary<SqlValue> = fc.oneof(
   fc.constant(null),
@@ -53,6 +62,30 @@ describe('rows', () => {
     for (let length = 0; length <= bytes.length; length += 1) {
       expect(countRows(bytes.subarray(0, length), 3) >= 0).toBe(ends.has(length));
     }
+  });
+
+  it('are measured', () => {
+    const rows = [['a'], ['x'.repeat(100)], ['bb']];
+    expect(measureRows(sequence(rows), 1)).toEqual({ count: 3, longest: 103 });
+    expect(measureRows(new Uint8Array(), 1)).toEqual({ count: 0, longest: 0 });
+    expect(measureRows(sequence(rows), 2)).toBeUndefined();
+  });
+
+  it.each([
+    ['2^63 - 1', '1b7fffffffffffffff', 1],
+    ['2^63', '1b8000000000000000', -1],
+    ['2^64 - 1', '1bffffffffffffffff', -1],
+    ['-2^63', '3b7fffffffffffffff', 1],
+    ['-2^63 - 1', '3b8000000000000000', -1],
+    ['an infinity as half', 'f97c00', 1],
+    ['an infinity as single', 'faff800000', 1],
+    ['an infinity as double', 'fb7ff0000000000000', 1],
+    ['a NaN as half', 'f97e00', -1],
+    ['a negative NaN as half', 'f9fc01', -1],
+    ['a NaN as single', 'fa7fc00000', -1],
+    ['a NaN as double', 'fb7ff0000000000001', -1],
+  ])('have values of SQLite alone: %s', (_what, hex, count) => {
+    expect(countRows(Buffer.from(`81${hex}`, 'hex'), 1)).toBe(count);
   });
 
   it('of another number of columns are malformed', () => {

@@ -36,13 +36,22 @@ function readHead(bytes: Uint8Array, at: number): boolean {
   return true;
 }
 
-/** The offset after one SQL value at `at`, or -1 when there is none: integers, byte and text strings, floats and null only. */
+/** Whether the float whose head is at `at` is a NaN, in any of its encodings: SQLite has none. */
+function isNaNAt(bytes: Uint8Array, at: number, next: number): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at + 1, next - at - 1);
+  if (view.byteLength === 8) return Number.isNaN(view.getFloat64(0));
+  if (view.byteLength === 4) return Number.isNaN(view.getFloat32(0));
+  return (view.getUint16(0) & 0x7fff) > 0x7c00;
+}
+
+/** The offset after one SQL value at `at`, or -1 when there is none: integers of 64 bits, byte and text strings, floats and null only. */
 function skipValue(bytes: Uint8Array, at: number): number {
   if (!readHead(bytes, at)) return -1;
   switch (head.major) {
     case 0:
     case 1:
-      return head.next;
+      // An argument of eight bytes with the highest bit set is beyond SQLite's INTEGER, on either side of zero.
+      return head.next - at === 9 && (bytes[at + 1] ?? 0) > 0x7f ? -1 : head.next;
     case 2:
     case 3: {
       const end = head.next + head.argument;
@@ -50,7 +59,8 @@ function skipValue(bytes: Uint8Array, at: number): number {
     }
     case 7: {
       const info = (bytes[at] ?? 0) & 31;
-      return info === 22 || (info >= 25 && info <= 27) ? head.next : -1;
+      if (info === 22) return head.next;
+      return info >= 25 && info <= 27 && !isNaNAt(bytes, at, head.next) ? head.next : -1;
     }
     default:
       return -1;
@@ -67,12 +77,20 @@ export function skipRow(bytes: Uint8Array, at: number, columns: number): number 
 
 /** How many rows a CBOR sequence (RFC 8742) of rows holds; -1 when any of it is malformed or has another number of columns. */
 export function countRows(bytes: Uint8Array, columns: number): number {
-  let rows = 0;
-  for (let at = 0; at < bytes.length; rows += 1) {
-    at = skipRow(bytes, at, columns);
-    if (at < 0) return -1;
+  return measureRows(bytes, columns)?.count ?? -1;
+}
+
+/** How many rows a sequence holds and how many bytes the longest has; `undefined` when any of it is malformed. */
+export function measureRows(bytes: Uint8Array, columns: number): { count: number; longest: number } | undefined {
+  let count = 0;
+  let longest = 0;
+  for (let at = 0; at < bytes.length; count += 1) {
+    const end = skipRow(bytes, at, columns);
+    if (end < 0) return undefined;
+    if (end - at > longest) longest = end - at;
+    at = end;
   }
-  return rows;
+  return { count, longest };
 }
 
 /** Calls `visit` with the bounds of each row of a sequence that `countRows` accepted. */

@@ -5,6 +5,7 @@ import {
   encodeBody,
   encodeCbor,
   FRAME,
+  LIMITS,
   newOwnerId,
   newQueryId,
   type AgentId,
@@ -104,6 +105,24 @@ describe('ActiveQuery', () => {
     expect(credits.usedBytes).toBeGreaterThan(0);
     query.rows(session, row, true);
     expect([query.waiting, credits.usedBytes, query.gathering.size]).toEqual([0, 0, 1]);
+  });
+
+  it('ends an answer with a row over the limit, which no report could carry', () => {
+    const { query, credits } = activeQuery();
+    const { session } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    query.rows(session, new Uint8Array(), false);
+    query.rows(session, encodeCbor(['x'.repeat(LIMITS.rowBytes)]), true);
+    expect(failuresOf(query)).toEqual([[1, 'over_budget', 'over_row_bytes']]);
+    expect([query.waiting, credits.usedBytes]).toEqual([0, 0]);
+  });
+
+  it('puts together an answer that came in single bytes', () => {
+    const { query } = activeQuery();
+    const { session } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    for (let i = 0; i < row.length; i += 1) query.rows(session, row.subarray(i, i + 1), i === row.length - 1);
+    expect([query.waiting, query.gathering.size]).toEqual([0, 1]);
   });
 
   it('takes one outcome per session and passes over whatever follows it', () => {

@@ -3,12 +3,14 @@ import {
   encodeBody,
   encodeFrame,
   FRAME,
+  LIMITS,
   type AgentOutcome,
   type Outcome,
   type QueryStart,
   type Selector,
 } from '@muster/protocol';
 import type { Session } from '../session/session.js';
+import { ByteStore } from './byte-store.js';
 import type { CreditPool, CreditTaker } from './credit-pool.js';
 import { Gathering } from './gathering.js';
 
@@ -21,7 +23,7 @@ class Asked implements CreditTaker {
   credit: number;
   granted = 0;
   received = 0;
-  chunks: Uint8Array[] | undefined;
+  store: ByteStore | undefined;
 
   constructor(session: Session, options: { joined: boolean; ref: number; credit: number }) {
     this.session = session;
@@ -112,7 +114,7 @@ export class ActiveQuery {
       this.#complete(asked, body);
     } else {
       // The transport reuses the bytes after this call. An empty frame asks for credit: the next row is larger than what is left.
-      if (body.length > 0) (asked.chunks ??= []).push(body.slice());
+      if (body.length > 0) (asked.store ??= new ByteStore()).add(body);
       const isShort = body.length === 0 || asked.credit - asked.received < asked.credit / 2;
       if (isShort && asked.granted === 0) this.#credits.request(asked);
     }
@@ -163,15 +165,24 @@ export class ActiveQuery {
   }
 
   #complete(asked: Asked, body: Uint8Array): void {
-    const rows = asked.chunks === undefined ? body : Buffer.concat([...asked.chunks, body]);
-    if (this.gathering.answer(asked.session.num, rows, asked.joined)) {
-      this.#settle(asked);
-      return;
+    asked.store?.add(body);
+    const rows = asked.store?.bytes() ?? body;
+    switch (this.gathering.answer(asked.session.num, rows, asked.joined)) {
+      case 'taken':
+        this.#settle(asked);
+        return;
+      case 'over_row_bytes':
+        this.#fail(asked, 'over_budget', {
+          code: 'over_row_bytes',
+          message: `the answer has a row over ${LIMITS.rowBytes} bytes`,
+        });
+        return;
+      case 'malformed':
+        this.#fail(asked, 'error', {
+          code: 'malformed_rows',
+          message: 'the answer is not a sequence of rows of this query',
+        });
     }
-    this.#fail(asked, 'error', {
-      code: 'malformed_rows',
-      message: 'the answer is not a sequence of rows of this query',
-    });
   }
 
   #fail(asked: Asked, outcome: Outcome, why: { readonly code: string; readonly message: string }): void {
@@ -182,6 +193,6 @@ export class ActiveQuery {
   #settle(asked: Asked): void {
     this.#waiting.delete(asked.session.num);
     if (asked.granted > 0) this.#credits.release(asked);
-    asked.chunks = undefined;
+    asked.store = undefined;
   }
 }

@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { decodeNumberSet, decodeRow, decodeRows, encodeCbor, readAnswerBlock, readGroupBlock } from '@muster/protocol';
+import {
+  decodeNumberSet,
+  decodeRow,
+  decodeRows,
+  encodeCbor,
+  LIMITS,
+  readAnswerBlock,
+  readGroupBlock,
+} from '@muster/protocol';
 import { Gathering, type ReportContent } from './gathering.js';
 
 const row = (...values: (string | number | null)[]): Uint8Array => encodeCbor(values);
@@ -19,9 +27,9 @@ function groupsOf(contents: readonly ReportContent[]) {
 describe('Gathering', () => {
   it('makes equal rows of different endpoints one, counting endpoints and copies apart', () => {
     const gathering = new Gathering({ mode: 'group', columns: 2, reportBytes: 1_000 });
-    expect(gathering.answer(1, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe(true);
-    expect(gathering.answer(2, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe(true);
-    expect(gathering.answer(9, answer(row('curl', '8'), row('bash', '5.2'), row('bash', '5.2')), false)).toBe(true);
+    expect(gathering.answer(1, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe('taken');
+    expect(gathering.answer(2, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe('taken');
+    expect(gathering.answer(9, answer(row('curl', '8'), row('bash', '5.2'), row('bash', '5.2')), false)).toBe('taken');
     const contents = gathering.drain();
     expect(contents).toHaveLength(1);
     expect(groupsOf(contents)).toEqual([
@@ -69,7 +77,7 @@ describe('Gathering', () => {
   ])('refuses %s in either mode', (_what, bytes) => {
     for (const mode of ['raw', 'group'] as const) {
       const gathering = new Gathering({ mode, columns: 1, reportBytes: 1_000 });
-      expect(gathering.answer(1, bytes, false)).toBe(false);
+      expect(gathering.answer(1, bytes, false)).toBe('malformed');
       expect(gathering.size).toBe(0);
     }
   });
@@ -97,6 +105,25 @@ describe('Gathering', () => {
       );
       expect(Math.max(...contents.map(({ failures }) => failures.length))).toBeLessThanOrEqual(2_000);
     }
+  });
+
+  it('refuses a row that would fit into no report, and keeps the largest that does', () => {
+    for (const mode of ['raw', 'group'] as const) {
+      const gathering = new Gathering({ mode, columns: 1, reportBytes: LIMITS.rowBytes });
+      expect(gathering.answer(1, row('x'.repeat(LIMITS.rowBytes - 5)), false)).toBe('over_row_bytes');
+      expect(gathering.size).toBe(0);
+      expect(gathering.answer(2, row('x'.repeat(LIMITS.rowBytes - 6)), false)).toBe('taken');
+    }
+  });
+
+  it('never makes a report that the broker would not take, however long the messages', () => {
+    const gathering = new Gathering({ mode: 'raw', columns: 1, reportBytes: LIMITS.rowBytes });
+    const message = '\u{20ac}'.repeat(LIMITS.errorMessageBytes);
+    for (let num = 1; num <= 2_000; num += 1) gathering.fail([num, 'error', 'c'.repeat(64), message]);
+    gathering.answer(3_000, row('x'.repeat(LIMITS.rowBytes - 6)), false);
+    const contents = gathering.drain();
+    expect(contents.flatMap(({ failures }) => failures)).toHaveLength(2_000);
+    for (const content of contents) expect(encodeCbor(content).length).toBeLessThan(900_000);
   });
 
   it('begins empty again after a drain', () => {

@@ -1,10 +1,10 @@
 import {
   AnswerBlockWriter,
-  countRows,
   encodeNumberSet,
   forEachRow,
   GroupBlockWriter,
   LIMITS,
+  measureRows,
   type Failure,
   type PartialReport,
   type QueryMode,
@@ -26,7 +26,13 @@ interface Group {
 }
 
 const NOTHING = new Uint8Array(0);
-const FAILURES_PER_REPORT = 2_000;
+/** Failures of one report: what is left beside a block of rows below the broker's limit. */
+const FAILURE_BYTES_PER_REPORT = 192 * 1024;
+/** A failure's number, outcome and lengths. */
+const FAILURE_OVERHEAD_BYTES = 40;
+
+/** What became of one answer. */
+export type AnswerResult = 'taken' | 'malformed' | 'over_row_bytes';
 
 /**
  * What came for one query since the last report. Equal whole answers are combined before anybody looks at rows, since machines from one image
@@ -63,19 +69,21 @@ export class Gathering {
 
   /**
    * Takes one whole answer; `rows` is only read during the call. With `attributed` it stays apart from the others, so that the owner can
-   * still refuse it. Returns false when the bytes are not rows of this query.
+   * still refuse it. Nothing is kept of bytes that are not rows of this query, or that hold a row over the limit.
    */
-  answer(num: number, rows: Uint8Array, attributed: boolean): boolean {
+  answer(num: number, rows: Uint8Array, attributed: boolean): AnswerResult {
     if (rows.length === 0) {
       this.#empty.push(num);
     } else if (attributed || this.#mode === 'raw') {
-      if (countRows(rows, this.#columns) < 0) return false;
+      const fault = this.#faultOf(rows);
+      if (fault !== undefined) return fault;
       this.#addAlone(num, rows);
-    } else if (!this.#combine(num, rows)) {
-      return false;
+    } else {
+      const fault = this.#combine(num, rows);
+      if (fault !== undefined) return fault;
     }
     this.#size += 1;
-    return true;
+    return 'taken';
   }
 
   fail(failure: Failure): void {
@@ -91,18 +99,16 @@ export class Gathering {
       ...answers.map((block) => ({ ...EMPTY, answers: block })),
       ...this.#groupBlocks().map((block) => ({ ...EMPTY, groups: block })),
     ];
-    const failures = this.#failures;
-    for (let at = 0; at + FAILURES_PER_REPORT < failures.length; at += FAILURES_PER_REPORT) {
-      contents.push({ ...EMPTY, failures: failures.slice(at, at + FAILURES_PER_REPORT) });
-    }
-    const rest = failures.length % FAILURES_PER_REPORT || Math.min(failures.length, FAILURES_PER_REPORT);
-    const last = contents.length > 0 && contents.at(-1)?.failures.length === 0 ? contents.pop() : undefined;
+    const last = contents.pop() ?? EMPTY;
+    const failures = cutBySize(this.#failures);
+    const lastFailures = failures.pop() ?? [];
+    contents.push(...failures.map((part) => ({ ...EMPTY, failures: part })));
     contents.push({
-      ...(last ?? EMPTY),
+      ...last,
       more: false,
       answered: encodeNumberSet(this.#answered),
       empty: encodeNumberSet(this.#empty),
-      failures: failures.slice(failures.length - rest),
+      failures: lastFailures,
     });
     this.#clear();
     return contents;
@@ -119,18 +125,26 @@ export class Gathering {
     this.#size = 0;
   }
 
-  #combine(num: number, rows: Uint8Array): boolean {
+  /** A row over the limit would fit into no report. */
+  #faultOf(rows: Uint8Array): Exclude<AnswerResult, 'taken'> | undefined {
+    const measure = measureRows(rows, this.#columns);
+    if (measure === undefined) return 'malformed';
+    return measure.longest > LIMITS.rowBytes ? 'over_row_bytes' : undefined;
+  }
+
+  #combine(num: number, rows: Uint8Array): Exclude<AnswerResult, 'taken'> | undefined {
     const key = latin1(rows);
     const known = this.#distinct.get(key);
     if (known !== undefined) {
       known.nums.push(num);
     } else {
-      if (countRows(rows, this.#columns) < 0) return false;
+      const fault = this.#faultOf(rows);
+      if (fault !== undefined) return fault;
       this.#distinct.set(key, { rows: rows.slice(), nums: [num] });
       this.#distinctBytes += rows.length;
     }
     this.#answered.push(num);
-    return true;
+    return undefined;
   }
 
   /** A single answer may be larger than a report: it is cut between rows into entries of the same number. */
@@ -182,6 +196,24 @@ const EMPTY: ReportContent = {
   answers: NOTHING,
   groups: NOTHING,
 };
+
+/** Cuts by the most that the texts can take as UTF-8. */
+function cutBySize(failures: readonly Failure[]): Failure[][] {
+  const parts: Failure[][] = [];
+  let bytes = 0;
+  for (const failure of failures) {
+    const size = FAILURE_OVERHEAD_BYTES + 3 * (failure[2].length + failure[3].length);
+    const part = parts.at(-1);
+    if (part === undefined || bytes + size > FAILURE_BYTES_PER_REPORT) {
+      parts.push([failure]);
+      bytes = size;
+    } else {
+      part.push(failure);
+      bytes += size;
+    }
+  }
+  return parts;
+}
 
 /** Equal rows of different answers become one; within one answer they count as copies, not as endpoints. */
 function combineRows(answers: Iterable<DistinctAnswer>, columns: number): Iterable<Group> {
