@@ -10,6 +10,8 @@ export class FleetStats {
   enrolled = 0;
   queries = 0;
   answers = 0;
+  /** Queries that a gateway took back. */
+  cancels = 0;
   rows = 0;
   /** Bytes of frames sent, without WebSocket headers. */
   bytesOut = 0;

@@ -147,6 +147,7 @@ export class Session implements SocketOwner {
         return;
       }
       case FRAME.cancel:
+        this.#context.stats.cancels += 1;
         clearTimeout(this.#open?.get(header.ref)?.timer);
         this.#open?.delete(header.ref);
         this.#closeIfDone();
