@@ -70,6 +70,9 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     ...serverTls(setting),
     MUSTER_GATEWAY_HOST: '127.0.0.1',
     MUSTER_GATEWAY_PORT: '0',
+    // Within the drains' part of the stop timeout above: agents must not be told more time than they have.
+    MUSTER_GATEWAY_DRAIN_SPREAD: '2s',
+    MUSTER_GATEWAY_DRAIN_GRACE: '1s',
     MUSTER_HEALTH_HOST: '127.0.0.1',
     MUSTER_HEALTH_PORT: '0',
     MUSTER_AGENT_TOKEN_KEYS_FILE: setting.secrets.agentTokenKeysPath,
