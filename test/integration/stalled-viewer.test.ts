@@ -1,0 +1,92 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { request, type IncomingMessage } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { fleetOptions } from '../kit/fleet-options.js';
+import { openLab, type Lab } from '../kit/lab.js';
+import { Fleet } from '../simulator/index.js';
+
+const MIB = 2 ** 20;
+const AGENTS = 40;
+const ROWS = 1_200;
+/** A thousand characters each: what one viewer is sent comes to 48 MB. */
+const SQL = `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < ${ROWS}) SELECT x, hex(zeroblob(500)) AS filler FROM c`;
+const TOTAL_BYTES = AGENTS * ROWS * 1_000;
+const STALLED = 8;
+/** What one that does not read may cost: what was fetched ahead for it, and a slice of text. With what is garbage, as RSS counts that too. */
+const BYTES_PER_STALLED = 10 * MIB;
+
+describe('viewers of a large raw query that stop reading', () => {
+  let lab: Lab;
+  let fleet: Fleet;
+  const stalled: IncomingMessage[] = [];
+
+  beforeAll(async () => {
+    lab = await openLab();
+    fleet = new Fleet({ ...fleetOptions(lab), agents: AGENTS, behaviour: { slow: 1 }, slowMs: 2_000 });
+    await fleet.start();
+  }, 120_000);
+  afterAll(async () => {
+    for (const response of stalled) response.destroy();
+    await fleet.stop();
+    await lab.close();
+  });
+
+  /** A viewer whose socket is open and read no further than what came with the head. */
+  async function stall(id: string): Promise<IncomingMessage> {
+    const sent = request(`${lab.stack.apiUrl}/v1/queries/${id}/events`, {
+      agent: false,
+      headers: { authorization: `Bearer ${lab.stack.token}`, accept: 'text/event-stream' },
+    });
+    sent.end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    expect(response.statusCode).toBe(200);
+    return response.pause();
+  }
+
+  /** Asks, and reads everything; tells what was read and how much memory the API had at most meanwhile. */
+  async function ask(stalledViewers: number) {
+    const { id } = await lab.api.start({ sql: SQL, mode: 'raw', timeout: '60s' });
+    for (let i = 0; i < stalledViewers; i += 1) stalled.push(await stall(id));
+    const rows = new Map<number, number>();
+    let peak = 0;
+    for await (const event of lab.api.events(id)) {
+      peak = Math.max(peak, residentBytes(lab.stack.apis[0]!.pid));
+      const answers = (event['answers'] ?? []) as { num: number; rows: unknown[] }[];
+      for (const answer of answers) rows.set(answer.num, (rows.get(answer.num) ?? 0) + answer.rows.length);
+      if (event.event === 'ended') return { id, peak, rows, query: event['query'] as { state: string } };
+    }
+    throw new Error('the stream closed before the query ended');
+  }
+
+  it('cost the API a bounded amount of memory, and a viewer beside them gets everything', async () => {
+    // What one viewer that reads costs: heap that has grown once stays.
+    const alone = await ask(0);
+    const crowded = await ask(STALLED);
+    for (const { rows, query } of [alone, crowded]) {
+      expect(query.state).toBe('complete');
+      expect([...rows.values()]).toEqual(Array.from({ length: AGENTS }, () => ROWS));
+    }
+    // They have stalled: neither did we take it all, nor can the kernel hold it.
+    for (const { socket } of stalled) expect(socket.bytesRead).toBeLessThan(TOTAL_BYTES / 10);
+    expect(STALLED * BYTES_PER_STALLED).toBeLessThan((STALLED * TOTAL_BYTES) / 4);
+    expect(crowded.peak - alone.peak).toBeLessThan(STALLED * BYTES_PER_STALLED);
+    expect(residentBytes(lab.stack.apis[0]!.pid) - alone.peak).toBeLessThan(STALLED * BYTES_PER_STALLED);
+  }, 120_000);
+
+  it('get what they missed when they read on', async () => {
+    let text = '';
+    let bytes = 0;
+    for await (const chunk of stalled[0] as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      text = (text + chunk.toString('latin1')).slice(-4_096);
+    }
+    expect(bytes).toBeGreaterThan(TOTAL_BYTES);
+    expect(text).toContain('event: ended');
+  }, 60_000);
+});
+
+function residentBytes(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes) * 1024;
+}
