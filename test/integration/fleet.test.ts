@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ledgerBalances, type Ledger } from '@muster/protocol';
 import type { GroupView, MissingEndpoint, QueryView } from '../kit/api-client.js';
+import { fleetOptions } from '../kit/fleet-options.js';
 import { openLab, type Lab } from '../kit/lab.js';
 import { Fleet, type ExpectedGroup } from '../simulator/index.js';
 
@@ -116,14 +117,3 @@ describe('agents that vanish in mid-query', () => {
     expect(missing.length).toBeGreaterThan(agents / 6);
   }, 60_000);
 });
-
-function fleetOptions(lab: Lab) {
-  const urls = lab.stack.gateways.map(({ url }) => url);
-  const [first] = urls;
-  if (first === undefined) throw new Error('a lab without gateways');
-  return {
-    gateways: [first, ...urls.slice(1)] as [string, ...string[]],
-    org: lab.stack.org,
-    enrolSecret: lab.stack.enrollSecret,
-  };
-}
