@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
@@ -238,8 +238,8 @@ describe('queries of a session', () => {
     expect((await agent.outcome(2)).frames).toHaveLength(1);
     expect(agent.poolSize()).toBe(2);
     expect(await agent.runner.stop()).toEqual({ stuck: 1 });
-    // Somebody writes: the read returns and the thread can end.
-    writeFileSync(fifo, 'x');
+    // Somebody opens the other end: the system call returns and the thread can end. It may be gone before anything could be written.
+    closeSync(openSync(fifo, 'w'));
     await agent.until(() => agent.poolSize() === 0);
     rmSync(dirname(fifo), { recursive: true });
   });
