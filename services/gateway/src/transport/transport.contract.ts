@@ -83,6 +83,9 @@ export const CONTRACT_OPTIONS: TransportOptions = {
   backpressureBytes: 64 * 1024,
 };
 
+/** What a transport refuses by itself. */
+const OWN_REFUSALS = new Set([413, 426, 500]);
+
 const UPGRADE = {
   connection: 'upgrade',
   upgrade: 'websocket',
@@ -156,13 +159,14 @@ export function transportContract(
       for (const asked of requests) {
         const { statusCode, headersDistinct } = await answerTo(port, asked);
         statuses.push(statusCode ?? 0);
+        if (OWN_REFUSALS.has(statusCode ?? 0))
+          expect(headersDistinct['content-type']).toEqual(['application/problem+json']);
         expect(headersDistinct['date']).toHaveLength(1);
         const told = headersDistinct['date']?.[0] ?? '';
         expect(new Date(told).toUTCString()).toBe(told);
         expect(Math.abs(Date.parse(told) - Date.now())).toBeLessThan(5_000);
       }
-      expect(statuses.slice(0, 4)).toEqual([201, 413, 401, 500]);
-      expect(statuses[4]).toBeGreaterThanOrEqual(400);
+      expect(statuses).toEqual([201, 413, 401, 500, 426]);
     });
 
     it('hands over what the upgrade asked for, and the ticket to the connection', async () => {
@@ -232,20 +236,6 @@ export function transportContract(
       cut.terminate();
       await recorder.until(() => recorder.closedCodes.length === 2);
       expect(recorder.closedCodes).toEqual([1000, 1006]);
-    });
-
-    it('publishes to those who subscribed and to nobody else', async () => {
-      const { port, recorder, transport } = await listen();
-      const sockets = [await connect(port), await connect(port), await connect(port)];
-      await recorder.until(() => recorder.connections.length === 3);
-      const got: string[] = [];
-      sockets.forEach((socket, i) => socket.on('message', (data: Buffer) => got.push(`${i} ${data.toString()}`)));
-      recorder.connections[0]?.subscribe('a');
-      recorder.connections[2]?.subscribe('a');
-      transport.publish('a', Buffer.from('news'));
-      for (const socket of sockets) socket.send(Buffer.from('own'));
-      while (got.length < 5) await new Promise((resolve) => setImmediate(resolve));
-      expect(got.toSorted()).toEqual(['0 news', '0 own', '1 own', '2 news', '2 own']);
     });
 
     it('answers requests that are no upgrade, and refuses large bodies with 413', async () => {

@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { clientAddress } from '@muster/runtime';
 import type * as Uws from 'uWebSockets.js';
+import { FAILED, OTHER_VERSION, TOO_LARGE } from './own-replies.js';
 import {
   splitProtocols,
   STATUS_TEXT,
@@ -42,10 +43,6 @@ class UwsConnection implements Connection {
 
   close(code: number, reason: string): void {
     this.#socket?.end(code, reason);
-  }
-
-  subscribe(topic: string): void {
-    this.#socket?.subscribe(topic);
   }
 
   cork(run: () => void): void {
@@ -130,10 +127,6 @@ export class UwsTransport<Ticket> implements Transport {
     this.#app.close();
   }
 
-  publish(topic: string, frame: Uint8Array): void {
-    this.#app.publish(topic, frame, true, false);
-  }
-
   #listenOn(port: number): Promise<number> {
     const { host } = this.#options;
     return new Promise((resolve, reject) => {
@@ -212,17 +205,12 @@ export class UwsTransport<Ticket> implements Transport {
   }
 }
 
-const TOO_LARGE: HttpReply = { status: 413, headers: { connection: 'close' }, body: '' };
-const FAILED: HttpReply = { status: 500, headers: {}, body: '' };
-
 async function decide<Ticket>(
   handlers: TransportHandlers<Ticket>,
   request: Parameters<TransportHandlers<Ticket>['upgrade']>[0],
   version: string,
 ): Promise<UpgradeDecision<Ticket>> {
-  // RFC 6455 §4.4: an unsupported version is answered with the one that is.
-  if (version !== '13')
-    return { kind: 'refuse', reply: { status: 426, headers: { 'sec-websocket-version': '13' }, body: '' } };
+  if (version !== '13') return { kind: 'refuse', reply: OTHER_VERSION };
   try {
     return await handlers.upgrade(request);
   } catch {

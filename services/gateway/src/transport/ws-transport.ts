@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { clientAddress } from '@muster/runtime';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import { FAILED, OTHER_VERSION, TOO_LARGE } from './own-replies.js';
 import {
   splitProtocols,
   type Connection,
@@ -17,7 +18,6 @@ import {
 
 class WsConnection implements Connection {
   readonly address: string;
-  readonly topics = new Set<string>();
   heardAtMs = Date.now();
   readonly #socket: WebSocket;
   readonly #backpressureBytes: number;
@@ -40,10 +40,6 @@ class WsConnection implements Connection {
 
   close(code: number, reason: string): void {
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.close(code, reason);
-  }
-
-  subscribe(topic: string): void {
-    this.topics.add(topic);
   }
 
   cork(run: () => void): void {
@@ -106,12 +102,12 @@ export class WsTransport<Ticket> implements Transport {
     for (const connection of this.#connections) connection.terminate();
   }
 
-  publish(topic: string, frame: Uint8Array): void {
-    for (const connection of this.#connections) if (connection.topics.has(topic)) connection.send(frame);
-  }
-
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
+    if (request.headers['sec-websocket-version'] !== '13') {
+      refuse(socket, OTHER_VERSION);
+      return;
+    }
     const address = this.#address(request);
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     try {
@@ -130,7 +126,7 @@ export class WsTransport<Ticket> implements Transport {
         this.#open(webSocket, address, decision.ticket),
       );
     } catch {
-      refuse(socket, { status: 500, headers: {}, body: '' });
+      refuse(socket, FAILED);
     }
   }
 
@@ -158,7 +154,7 @@ export class WsTransport<Ticket> implements Transport {
       const body = await readBody(request, this.#options.httpBodyBytes);
       const reply: HttpReply =
         body === undefined
-          ? { status: 413, headers: { connection: 'close' }, body: '' }
+          ? TOO_LARGE
           : await this.#handlers.http({
               method: request.method ?? 'GET',
               path: (request.url ?? '/').split('?', 1)[0] ?? '/',
@@ -169,8 +165,8 @@ export class WsTransport<Ticket> implements Transport {
             });
       response.writeHead(reply.status, reply.headers).end(reply.body);
     } catch {
-      if (!response.headersSent) response.writeHead(500);
-      response.end();
+      if (response.headersSent) response.end();
+      else response.writeHead(FAILED.status, FAILED.headers).end(FAILED.body);
     }
   }
 
