@@ -22,6 +22,8 @@ export interface CompiledSql {
 }
 
 const TIMEOUT_MS = 5_000;
+/** Until a thread has answered for the first time: it loads its engine, which takes long where the processor is busy. */
+const LOADING_TIMEOUT_MS = 60_000;
 
 const CODES: Readonly<Record<CompileFailureCode, ErrorCode>> = {
   sql_error: 'sql_error',
@@ -46,6 +48,7 @@ export class SqlCompiler {
   readonly #logger: Logger;
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
+  #hasLoaded = false;
   #nextId = 0;
   #stopped = false;
 
@@ -87,7 +90,8 @@ export class SqlCompiler {
     this.#worker ??= this.#spawn();
     const worker = this.#worker;
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimeout(() => void this.#replace(`no reply within ${TIMEOUT_MS} ms`), TIMEOUT_MS);
+      const timeoutMs = this.#hasLoaded ? TIMEOUT_MS : LOADING_TIMEOUT_MS;
+      const timer = this.#clock.setTimeout(() => void this.#replace(`no reply within ${timeoutMs} ms`), timeoutMs);
       this.#waiting.set(id, { resolve, timer });
       worker.postMessage({ ...request, id } satisfies CompileRequest);
     });
@@ -95,7 +99,11 @@ export class SqlCompiler {
 
   #spawn(): Worker {
     const worker = new Worker(new URL('./compile-worker.js', import.meta.url), { name: 'sql-compiler' });
-    worker.on('message', (reply: CompileReply) => this.#settle(reply));
+    this.#hasLoaded = false;
+    worker.on('message', (reply: CompileReply) => {
+      this.#hasLoaded ||= worker === this.#worker;
+      this.#settle(reply);
+    });
     worker.on('error', (error) => {
       this.#logger.error('sql compiler died', { err: error });
       void this.#replace('the compiler died');
