@@ -41,7 +41,6 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     ...admission,
     bus,
     registry,
-    publish: (topic, frame) => transport.publish(topic, frame),
   });
   const { frontDesk, lease, queries, claims, rotation } = sessions;
   const handlers: TransportHandlers<Ticket> = {

@@ -43,7 +43,6 @@ function sessionOf(num: number): { session: Session; sent: number[] } {
       return 'sent';
     },
     close: () => undefined,
-    subscribe: () => undefined,
     cork: (run) => run(),
   };
   const challenge = {

@@ -45,7 +45,6 @@ function setUp() {
     logger: silentLogger,
     metrics: createQueryMetrics(createMetrics('gateway'), () => 0),
     gatewayId: () => 'gw-test' as GatewayId,
-    publishToOrg: () => undefined,
     creditBytes: 64 * 1024 * 1024,
   });
   desk.start();
@@ -82,7 +81,6 @@ function join(hub: Hub, num: number): { session: Session; refs: number[]; types:
       return 'sent';
     },
     close: () => undefined,
-    subscribe: () => undefined,
     cork: (run) => run(),
   };
   const challenge = {

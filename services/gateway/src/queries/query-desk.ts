@@ -30,8 +30,6 @@ export interface QueryDeskOptions {
   readonly metrics: QueryMetrics;
   /** This incarnation's id; another one after a fencing. */
   readonly gatewayId: () => GatewayId;
-  /** Sends one frame to every ready session of an org. */
-  readonly publishToOrg: (org: string, frame: Uint8Array) => void;
   /** Memory for answers that are not complete. */
   readonly creditBytes: number;
 }
@@ -57,8 +55,8 @@ const FLUSH_BYTES = 192 * 1024;
 const HELD_BYTES = 32 * 1024 * 1024;
 /** Below the broker's usual 1 MB, with room for the rest of the report. */
 const REPORT_BYTES = 512 * 1024;
-/** Sessions that are asked before the loop turns to answers again. */
-const ASK_SLICE = 1_000;
+/** Sessions that are asked before the loop turns to answers again: the first answers need not wait for the last question. */
+const ASK_SLICE = 500;
 /** An owner that nobody hears for so long is gone, and so are its queries. */
 const OWNER_SILENCE_MS = 15_000;
 /** Longer than a broadcast and a move can overtake each other. */
@@ -224,14 +222,10 @@ export class QueryDesk {
   }
 
   #ask(running: Running, targets: readonly Session[], joined: boolean): void {
-    const { hub, clock, publishToOrg, metrics } = this.#options;
+    const { clock, metrics } = this.#options;
     const { query } = running;
     const frame = query.ask(targets, { joined, nowMs: clock.monotonic() });
     metrics.asked.inc(targets.length);
-    if (targets.length > ASK_SLICE && targets.length === hub.countOf(query.start.org)) {
-      publishToOrg(query.start.org, frame);
-      return;
-    }
     const askFrom = (from: number): void => {
       if (query.over) return;
       for (const session of targets.slice(from, from + ASK_SLICE)) session.send(frame);

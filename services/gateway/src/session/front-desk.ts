@@ -55,10 +55,6 @@ export interface FrontDeskOptions {
 
 const HELLO_SWEEP_MS = 500;
 
-export function orgTopic(org: string): string {
-  return `org/${org}`;
-}
-
 /** The life of sessions on this gateway, from the challenge to the close. */
 export class FrontDesk implements ClaimListener, OverlayListener {
   readonly #options: FrontDeskOptions;
@@ -151,7 +147,6 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     metrics.hellos.inc({ result: 'ready' });
     session.connection.cork(() => {
       this.#welcome(session);
-      session.connection.subscribe(orgTopic(session.org));
       queries.sessionReady(session);
     });
   }

@@ -9,7 +9,6 @@ const connection: Connection = {
   address: '127.0.0.1',
   send: () => 'sent',
   close: () => undefined,
-  subscribe: () => undefined,
   cork: (run) => run(),
 };
 let count = 0;

@@ -11,7 +11,7 @@ import { LeaseKeeper } from '../claims/lease-keeper.js';
 import type { GatewayConfig } from '../config.js';
 import type { GatewayMetrics } from '../metrics.js';
 import { QueryDesk } from '../queries/query-desk.js';
-import { FrontDesk, orgTopic } from './front-desk.js';
+import { FrontDesk } from './front-desk.js';
 import type { Hub } from './hub.js';
 import { reassertSessions } from './reassertion.js';
 import { Rotation } from './rotation.js';
@@ -27,7 +27,6 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly draining: () => boolean;
-  readonly publish: (topic: string, frame: Uint8Array) => void;
 }
 
 /** What holds sessions: parts that know each other in circles (a lease that is lost closes sessions, a session is claimed under the lease). */
@@ -61,7 +60,6 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
     ...parts,
     hub,
     gatewayId,
-    publishToOrg: (org, frame) => parts.publish(orgTopic(org), frame),
     creditBytes: config.answerMemoryBytes,
   });
   const frontDesk: FrontDesk = new FrontDesk({

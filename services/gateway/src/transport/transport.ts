@@ -15,8 +15,6 @@ export interface Transport {
   stopListening(): void;
   /** Ends what is left, without close frames. Idempotent. */
   stop(): void;
-  /** Sends the same bytes to every connection that is subscribed to the topic. */
-  publish(topic: string, frame: Uint8Array): void;
 }
 
 /** `dropped`: the peer does not read and its buffer is full; the connection is being closed for it. `closed`: it is gone. */
@@ -29,8 +27,6 @@ export interface Connection {
   send(frame: Uint8Array): SendResult;
   /** Sends a close frame and ends the connection. Idempotent. */
   close(code: number, reason: string): void;
-  /** Receives everything published to the topic from now on, until it closes. */
-  subscribe(topic: string): void;
   /** Runs `send` calls together, as few writes as possible. */
   cork(run: () => void): void;
 }
