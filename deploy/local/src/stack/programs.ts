@@ -76,7 +76,7 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_HEALTH_HOST: '127.0.0.1',
     MUSTER_HEALTH_PORT: '0',
     MUSTER_AGENT_TOKEN_KEYS_FILE: setting.secrets.agentTokenKeysPath,
-    MUSTER_ENROLL_SECRETS: `${LOCAL_ORG}=${setting.secrets.enrollSecret}`,
+    MUSTER_ENROLL_SECRETS_FILE: setting.secrets.enrollSecretsPath,
   }),
   query: (setting) => ({
     ...brokers(setting),
@@ -90,12 +90,12 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_API_PORT: '0',
     MUSTER_HEALTH_HOST: '127.0.0.1',
     MUSTER_HEALTH_PORT: '0',
-    MUSTER_BOOTSTRAP_TOKEN: setting.secrets.token,
+    MUSTER_BOOTSTRAP_TOKEN_FILE: setting.secrets.tokenPath,
     MUSTER_BOOTSTRAP_ORG: LOCAL_ORG,
   }),
   agent: (setting) => ({
     MUSTER_ORG: LOCAL_ORG,
-    MUSTER_ENROLL_SECRET: setting.secrets.enrollSecret,
+    MUSTER_ENROLL_SECRET_FILE: setting.secrets.enrollSecretPath,
     ...(setting.tls === undefined ? {} : { MUSTER_GATEWAY_CA: setting.tls.caPath }),
   }),
 };

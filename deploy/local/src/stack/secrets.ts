@@ -12,6 +12,14 @@ export interface StackSecrets {
   readonly token: string;
   /** With this, an endpoint may enrol in {@link LOCAL_ORG}. */
   readonly enrollSecret: string;
+  /**
+   * Programs get the files, not the values: a process's environment can be read by whoever may read `process_envs`, on this machine that is
+   * every analyst.
+   */
+  readonly tokenPath: string;
+  readonly enrollSecretPath: string;
+  /** `org=secret`, as gateways take it. */
+  readonly enrollSecretsPath: string;
   /** The private JWKS that signs agent tokens. */
   readonly agentTokenKeysPath: string;
 }
@@ -22,11 +30,14 @@ export async function ensureSecrets(folder: string): Promise<StackSecrets> {
   const agentTokenKeysPath = join(folder, 'agent-token-keys.json');
   const jwks = await readOrMake(agentTokenKeysPath, async () => JSON.stringify(await generateSigningJwks()));
   if (jwks === '') throw new Error(`${agentTokenKeysPath} is empty; start with --fresh`);
-  const token = await readOrMake(join(folder, 'operator-token'), () => mintOperatorToken().token);
-  if (!parseOperatorToken(token).ok)
-    throw new Error(`${join(folder, 'operator-token')} holds no token; start with --fresh`);
-  const enrollSecret = await readOrMake(join(folder, 'enroll-secret'), () => base32(randomBytes(20)));
-  return { token, enrollSecret, agentTokenKeysPath };
+  const tokenPath = join(folder, 'operator-token');
+  const token = await readOrMake(tokenPath, () => mintOperatorToken().token);
+  if (!parseOperatorToken(token).ok) throw new Error(`${tokenPath} holds no token; start with --fresh`);
+  const enrollSecretPath = join(folder, 'enroll-secret');
+  const enrollSecret = await readOrMake(enrollSecretPath, () => base32(randomBytes(20)));
+  const enrollSecretsPath = join(folder, 'enroll-secrets');
+  await readOrMake(enrollSecretsPath, () => `${LOCAL_ORG}=${enrollSecret}`);
+  return { token, enrollSecret, tokenPath, enrollSecretPath, enrollSecretsPath, agentTokenKeysPath };
 }
 
 async function readOrMake(path: string, make: () => string | Promise<string>): Promise<string> {
