@@ -140,12 +140,14 @@ for (const transport of ['uws', 'ws'] as const) {
         first.socket.terminate();
       });
 
-      it('closes 4500 when the token is used without its key', async () => {
+      it('closes 4500 when the token is used without its key, and keeps a record of it', async () => {
         const owner1 = await enrolled();
         const thief = Object.assign(await enrolled(), { token: owner1.token });
         const session = await thief.open(gateway.url);
         session.answerChallenge(await session.next(FRAME.challenge));
         expect(await session.closed).toBe(CLOSE.unauthenticated.code);
+        const seen = await lab.auditOf(owner1.agentId, 'unauthenticated');
+        expect(seen).toMatchObject({ action: 'agent.connect', outcome: 'refused', from: '127.0.0.1' });
       });
 
       it.each([

@@ -152,7 +152,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   }
 
   duplicate(session: Session, holder: { instance: string; reason: string }): void {
-    const { audit, directory, clock, logger, metrics } = this.#options;
+    const { directory, clock, logger, metrics } = this.#options;
     const { org, agentId, host, instance, connection } = session;
     metrics.hellos.inc({ result: 'duplicate' });
     logger.warn('identity is used by two machines', { agentId, reason: holder.reason });
@@ -160,14 +160,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
       holder.reason === 'flapping'
         ? 'the identity changes hands too often'
         : 'another machine holds a session with this identity';
-    audit.refused({
-      org,
-      action: 'agent.connect',
-      from: connection.address,
-      agentId,
-      code: 'duplicate_identity',
-      reason,
-    });
+    this.#auditRefusal(session, 'duplicate_identity', reason);
     const record = {
       atMs: clock.now(),
       holderInstance: holder.instance,
@@ -244,6 +237,8 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     if (!checked.ok || challenge === undefined) {
       const reason = checked.ok ? 'protocolError' : checked.reason;
       metrics.hellos.inc({ result: reason });
+      // A token without its key: somebody may have stolen it.
+      if (reason === 'unauthenticated') this.#auditRefusal(session, reason, 'the proof does not match the token');
       this.#end(session, reason, checked.ok ? CLOSE.protocolError.meaning : checked.detail);
       return;
     }
@@ -282,6 +277,10 @@ export class FrontDesk implements ClaimListener, OverlayListener {
       ...(token === undefined ? {} : { token }),
     });
     session.send(encodeFrame(FRAME.welcome, 0, body));
+  }
+
+  #auditRefusal({ org, agentId, connection }: Session, code: string, reason: string): void {
+    this.#options.audit.refused({ org, action: 'agent.connect', from: connection.address, agentId, code, reason });
   }
 
   #end(session: Session, reason: CloseReason, detail?: string): void {
