@@ -128,13 +128,13 @@ describe('hard questions', () => {
     const [row] = await lab.api.all<{ values: unknown[] }>(`/v1/queries/${ended.id}/rows`);
     expect(row?.values).toEqual(values);
     const csv = await (await lab.api.fetch(`/v1/queries/${ended.id}/rows`, { headers: { accept: 'text/csv' } })).text();
-    expect(csv).toContain(`9007199254740993,-9223372036854775808,9007199254740991,,X'00ff',1.5,Infinity,`);
+    expect(csv).toContain(`9007199254740993,-9223372036854775808,9007199254740991,,X'00FF',1.5,Infinity,`);
     expect(csv).toContain('"""quoted"", comma"');
     const ran = await muster('query', sql, '--output', 'json');
     expect(ran.code).toBe(0);
     expect(ran.stdout).toContain('9007199254740993');
     const table = await muster('query', sql);
-    expect([table.code, table.stdout.includes('\0'), table.stdout.includes("X'00ff'")]).toEqual([0, false, true]);
+    expect([table.code, table.stdout.includes('\0'), table.stdout.includes("X'00FF'")]).toEqual([0, false, true]);
   });
 
   it.each([
