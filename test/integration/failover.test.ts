@@ -41,7 +41,7 @@ describe('two gateways behind HAProxy', () => {
     lab = await openLab({
       gateways: 2,
       restart: true,
-      env: { gateway: { MUSTER_GATEWAY_LEASE: '5s', MUSTER_TRUSTED_PROXIES: '127.0.0.1' } },
+      env: { gateway: { MUSTER_GATEWAY_LEASE: '8s', MUSTER_TRUSTED_PROXIES: '127.0.0.1' } },
     });
     balancer = await startHaproxy([host(0), host(1)]);
     fleet = new Fleet({
@@ -104,6 +104,7 @@ describe('two gateways behind HAProxy', () => {
     const before = await liveSessions(frozen.healthUrl);
     expect(before).toBeGreaterThan(0);
     frozen.signal('SIGSTOP');
+    const leaseIsOver = new Promise((resolve) => setTimeout(resolve, 9_000));
     // HAProxy notices after three seconds and cuts its sessions; the agents come back through the other gateway.
     await eventually(
       'all agents on the other gateway',
@@ -112,7 +113,7 @@ describe('two gateways behind HAProxy', () => {
     );
     const during = await lab.api.run({ sql: SQL, mode: 'group', timeout: '20s' });
     expect(during.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await leaseIsOver;
     frozen.signal('SIGCONT');
     await eventually(
       'no session on the fenced gateway',

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { request } from 'node:https';
@@ -74,6 +75,8 @@ describe('the HAProxy configurations that are shipped', () => {
 
       one.readiness = 'frozen';
       await one.lostAll;
+      // The far ends hear of it a moment later.
+      await Promise.race(sessions.map((session) => session.destroyed || once(session, 'close')));
       expect(sessions.filter(({ destroyed }) => destroyed)).toHaveLength(1);
     } finally {
       await Promise.all([one.stop(), two.stop()]);

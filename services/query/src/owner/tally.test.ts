@@ -302,6 +302,16 @@ describe('tally', () => {
     expect(tally.ledger.snapshot()).toMatchObject({ targeted: 3, answered: 1, unreachable: 2, waiting: 0 });
   });
 
+  test('a gateway that dies before it said whom it asks is named as what is missing', () => {
+    const tally = newTally('group');
+    tally.expect('gw-a' as GatewayId);
+    tally.expect('gw-b' as GatewayId);
+    tally.take(targeted('gw-a', 0, []));
+    tally.gatewayDied('gw-b' as GatewayId);
+    expect(tally.settled).toBe(true);
+    expect(tally.truncated).toBe('1 gateways died before they said whom they ask');
+  });
+
   test('an answer from a second gateway is held until the first one has settled that endpoint', () => {
     const tally = newTally('group');
     tally.take(targeted('gw-a', 0, [1, 2]));

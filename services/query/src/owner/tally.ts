@@ -41,6 +41,7 @@ export class Tally {
   readonly #gateways = new Map<GatewayId, GatewayPart>();
   #missing = 0;
   #countedTwice = 0;
+  #silentDeaths = 0;
 
   constructor(options: TallyOptions) {
     this.#options = options;
@@ -103,6 +104,7 @@ export class Tally {
   /** What makes the rows less than the whole truth; `undefined` when nothing does. */
   get truncated(): string | undefined {
     const faults = [this.groups.truncated, this.answers.truncated];
+    if (this.#silentDeaths > 0) faults.push(`${this.#silentDeaths} gateways died before they said whom they ask`);
     if (this.lostReports > 0) faults.push(`${this.lostReports} reports of gateways were lost`);
     if (this.#countedTwice > 0) {
       faults.push(`${this.#countedTwice} endpoints answered over two gateways and may be counted twice in the rows`);
@@ -133,7 +135,11 @@ export class Tally {
   gatewayDied(gateway: GatewayId): number {
     const part = this.#gateways.get(gateway);
     if (part === undefined || part.dead) return 0;
-    if (!part.reported) this.#missing -= 1;
+    if (!part.reported) {
+      this.#missing -= 1;
+      // Whoever it held is not even known to be missing: the result must say so itself.
+      this.#silentDeaths += 1;
+    }
     part.dead = true;
     part.reported = true;
     const waited = this.ledger.gatewayDied(gateway);
