@@ -6,6 +6,7 @@ import type { Authenticator } from '../auth/authenticator.js';
 import type { Principal } from '../auth/principal.js';
 import type { RateLimits } from '../auth/rate-limits.js';
 import type { ApiMetrics } from '../metrics.js';
+import { canonicalJson } from './canonical-json.js';
 import type { Idempotency } from './idempotency.js';
 import { localsOf } from './locals.js';
 import type { Answer, AuditNote, Call, JsonAnswer, Operation } from './operation.js';
@@ -75,7 +76,7 @@ export class RequestPipeline {
     if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
       throw new AppError('bad_request', 'the idempotency key must be 1 to 255 visible ASCII characters');
     }
-    const of = [operation.id, request.originalUrl, JSON.stringify(body ?? null)];
+    const of = [operation.id, request.originalUrl, canonicalJson(body ?? null)];
     const identity = { org: principal.org, principalId: `${principal.kind}:${principal.id}`, key, request: of };
     // Sound: an operation that takes idempotency keys answers with data, never with a stream.
     return await this.#parts.idempotency.run(identity, async () => (await perform()) as JsonAnswer);
