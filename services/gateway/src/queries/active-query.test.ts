@@ -116,6 +116,15 @@ describe('ActiveQuery', () => {
     expect([query.waiting, credits.usedBytes]).toEqual([0, 0]);
   });
 
+  it('ends an answer over the budget of rows, which an agent should have seen itself', () => {
+    const { query, credits } = activeQuery({ change: { budget: { ...DEFAULT_BUDGET, rows: 9 } } });
+    const { session } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    for (let i = 1; i <= 10; i += 1) query.rows(session, row, i === 10);
+    expect(failuresOf(query)).toEqual([[1, 'over_budget', 'over_rows']]);
+    expect([query.waiting, credits.usedBytes]).toEqual([0, 0]);
+  });
+
   it('puts together an answer that came in single bytes', () => {
     const { query } = activeQuery();
     const { session } = sessionOf(1);

@@ -71,6 +71,7 @@ export class ActiveQuery {
     this.gathering = new Gathering({
       mode: start.mode,
       columns: start.columns.length,
+      maxRows: start.budget.rows,
       reportBytes: options.reportBytes,
     });
   }
@@ -170,6 +171,12 @@ export class ActiveQuery {
     switch (this.gathering.answer(asked.session.num, rows, asked.joined)) {
       case 'taken':
         this.#settle(asked);
+        return;
+      case 'over_rows':
+        this.#fail(asked, 'over_budget', {
+          code: 'over_rows',
+          message: `the answer has more than ${this.start.budget.rows} rows`,
+        });
         return;
       case 'over_row_bytes':
         this.#fail(asked, 'over_budget', {

@@ -26,7 +26,7 @@ function groupsOf(contents: readonly ReportContent[]) {
 
 describe('Gathering', () => {
   it('makes equal rows of different endpoints one, counting endpoints and copies apart', () => {
-    const gathering = new Gathering({ mode: 'group', columns: 2, reportBytes: 1_000 });
+    const gathering = new Gathering({ mode: 'group', columns: 2, maxRows: 10_000, reportBytes: 1_000 });
     expect(gathering.answer(1, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe('taken');
     expect(gathering.answer(2, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe('taken');
     expect(gathering.answer(9, answer(row('curl', '8'), row('bash', '5.2'), row('bash', '5.2')), false)).toBe('taken');
@@ -41,14 +41,14 @@ describe('Gathering', () => {
   });
 
   it('names at most ten endpoints per group', () => {
-    const gathering = new Gathering({ mode: 'group', columns: 1, reportBytes: 1_000 });
+    const gathering = new Gathering({ mode: 'group', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
     for (let num = 1; num <= 50; num += 1) gathering.answer(num, row('same'), false);
     const [group] = groupsOf(gathering.drain());
     expect(group).toMatchObject({ endpoints: 50, sample: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] });
   });
 
   it('keeps answers of endpoints that joined late apart from the groups', () => {
-    const gathering = new Gathering({ mode: 'group', columns: 1, reportBytes: 1_000 });
+    const gathering = new Gathering({ mode: 'group', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
     gathering.answer(1, row('x'), false);
     gathering.answer(2, row('x'), true);
     const contents = gathering.drain();
@@ -59,7 +59,7 @@ describe('Gathering', () => {
   });
 
   it('tells answers without rows from those with', () => {
-    const gathering = new Gathering({ mode: 'raw', columns: 1, reportBytes: 1_000 });
+    const gathering = new Gathering({ mode: 'raw', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
     gathering.answer(4, new Uint8Array(), false);
     gathering.answer(5, row(null), false);
     const [content] = gathering.drain();
@@ -76,14 +76,14 @@ describe('Gathering', () => {
     ['an indefinite array', Uint8Array.of(0x9f, 0x01, 0xff)],
   ])('refuses %s in either mode', (_what, bytes) => {
     for (const mode of ['raw', 'group'] as const) {
-      const gathering = new Gathering({ mode, columns: 1, reportBytes: 1_000 });
+      const gathering = new Gathering({ mode, columns: 1, maxRows: 10_000, reportBytes: 1_000 });
       expect(gathering.answer(1, bytes, false)).toBe('malformed');
       expect(gathering.size).toBe(0);
     }
   });
 
   it('cuts what is larger than a report into parts that belong together, single answers between rows', () => {
-    const gathering = new Gathering({ mode: 'raw', columns: 1, reportBytes: 200 });
+    const gathering = new Gathering({ mode: 'raw', columns: 1, maxRows: 10_000, reportBytes: 200 });
     const rows = Array.from({ length: 40 }, (_, i) => row(`value ${i} ${'x'.repeat(20)}`));
     gathering.answer(1, row('small'), false);
     gathering.answer(2, answer(...rows), false);
@@ -97,7 +97,7 @@ describe('Gathering', () => {
 
   it('spreads many failures over parts and loses none', () => {
     for (const count of [1, 1_999, 2_000, 2_001, 4_000, 4_001]) {
-      const gathering = new Gathering({ mode: 'group', columns: 1, reportBytes: 1_000 });
+      const gathering = new Gathering({ mode: 'group', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
       for (let num = 1; num <= count; num += 1) gathering.fail([num, 'error', 'sql_error', 'no such table']);
       const contents = gathering.drain();
       expect(contents.flatMap(({ failures }) => failures.map(([num]) => num))).toEqual(
@@ -109,15 +109,29 @@ describe('Gathering', () => {
 
   it('refuses a row that would fit into no report, and keeps the largest that does', () => {
     for (const mode of ['raw', 'group'] as const) {
-      const gathering = new Gathering({ mode, columns: 1, reportBytes: LIMITS.rowBytes });
+      const gathering = new Gathering({ mode, columns: 1, maxRows: 10_000, reportBytes: LIMITS.rowBytes });
       expect(gathering.answer(1, row('x'.repeat(LIMITS.rowBytes - 5)), false)).toBe('over_row_bytes');
       expect(gathering.size).toBe(0);
       expect(gathering.answer(2, row('x'.repeat(LIMITS.rowBytes - 6)), false)).toBe('taken');
     }
   });
 
+  it('refuses an answer with more rows than the budget allows, equal ones included, and takes one with as many', () => {
+    for (const [mode, attributed] of [
+      ['raw', false],
+      ['group', false],
+      ['group', true],
+    ] as const) {
+      const gathering = new Gathering({ mode, columns: 1, maxRows: 3, reportBytes: 1_000 });
+      const rows = (count: number): Uint8Array => answer(...Array.from({ length: count }, () => row('same')));
+      expect(gathering.answer(1, rows(4), attributed)).toBe('over_rows');
+      expect([gathering.size, gathering.byteLength]).toEqual([0, 0]);
+      expect(gathering.answer(2, rows(3), attributed)).toBe('taken');
+    }
+  });
+
   it('never makes a report that the broker would not take, however long the messages', () => {
-    const gathering = new Gathering({ mode: 'raw', columns: 1, reportBytes: LIMITS.rowBytes });
+    const gathering = new Gathering({ mode: 'raw', columns: 1, maxRows: 10_000, reportBytes: LIMITS.rowBytes });
     const message = '\u{20ac}'.repeat(LIMITS.errorMessageBytes);
     for (let num = 1; num <= 2_000; num += 1) gathering.fail([num, 'error', 'c'.repeat(64), message]);
     gathering.answer(3_000, row('x'.repeat(LIMITS.rowBytes - 6)), false);
@@ -127,7 +141,7 @@ describe('Gathering', () => {
   });
 
   it('begins empty again after a drain', () => {
-    const gathering = new Gathering({ mode: 'group', columns: 1, reportBytes: 1_000 });
+    const gathering = new Gathering({ mode: 'group', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
     gathering.answer(1, row('x'), false);
     gathering.fail([2, 'error', 'e', 'm']);
     gathering.drain();

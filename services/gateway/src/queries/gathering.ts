@@ -32,7 +32,7 @@ const FAILURE_BYTES_PER_REPORT = 192 * 1024;
 const FAILURE_OVERHEAD_BYTES = 40;
 
 /** What became of one answer. */
-export type AnswerResult = 'taken' | 'malformed' | 'over_row_bytes';
+export type AnswerResult = 'taken' | 'malformed' | 'over_rows' | 'over_row_bytes';
 
 /**
  * What came for one query since the last report. Equal whole answers are combined before anybody looks at rows, since machines from one image
@@ -41,6 +41,7 @@ export type AnswerResult = 'taken' | 'malformed' | 'over_row_bytes';
 export class Gathering {
   readonly #mode: QueryMode;
   readonly #columns: number;
+  readonly #maxRows: number;
   readonly #reportBytes: number;
   #distinct = new Map<string, DistinctAnswer>();
   #distinctBytes = 0;
@@ -51,9 +52,16 @@ export class Gathering {
   #failures: Failure[] = [];
   #size = 0;
 
-  constructor(options: { readonly mode: QueryMode; readonly columns: number; readonly reportBytes: number }) {
+  constructor(options: {
+    readonly mode: QueryMode;
+    readonly columns: number;
+    /** What one endpoint may answer with. */
+    readonly maxRows: number;
+    readonly reportBytes: number;
+  }) {
     this.#mode = options.mode;
     this.#columns = options.columns;
+    this.#maxRows = options.maxRows;
     this.#reportBytes = options.reportBytes;
   }
 
@@ -69,7 +77,7 @@ export class Gathering {
 
   /**
    * Takes one whole answer; `rows` is only read during the call. With `attributed` it stays apart from the others, so that the owner can
-   * still refuse it. Nothing is kept of bytes that are not rows of this query, or that hold a row over the limit.
+   * still refuse it. Nothing is kept of bytes that are not rows of this query, or that hold too many or too long ones.
    */
   answer(num: number, rows: Uint8Array, attributed: boolean): AnswerResult {
     if (rows.length === 0) {
@@ -125,10 +133,11 @@ export class Gathering {
     this.#size = 0;
   }
 
-  /** A row over the limit would fit into no report. */
+  /** Agents keep to the budget by themselves; one that does not must not count as answered. A row over the limit would fit into no report. */
   #faultOf(rows: Uint8Array): Exclude<AnswerResult, 'taken'> | undefined {
     const measure = measureRows(rows, this.#columns);
     if (measure === undefined) return 'malformed';
+    if (measure.count > this.#maxRows) return 'over_rows';
     return measure.longest > LIMITS.rowBytes ? 'over_row_bytes' : undefined;
   }
 
