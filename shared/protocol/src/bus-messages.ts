@@ -44,6 +44,11 @@ export interface TargetedReport {
   readonly joined: boolean;
   /** A number set. */
   readonly targets: Uint8Array;
+  /**
+   * A number set, in the first report only: asked from the start too, but they came from another gateway a moment ago, which the broadcast may
+   * have reached while they were still there. They count as joined. In the same message, because a gateway that has reported is not waited for.
+   */
+  readonly moved?: Uint8Array;
 }
 
 /** An endpoint that will not answer: number, outcome, code, message. */

@@ -121,18 +121,18 @@ export class QueryDesk {
     });
     const running = this.#remember(query, nowMs);
     const targets = this.#options.hub.select(start.org, query.selector);
+    if (late) {
+      this.#reportTargets(running, { joined: true, targets });
+      this.#ask(running, targets, true);
+      return;
+    }
     // The broadcast may have reached an agent's former gateway while it was still there: who moved a moment ago answers apart.
-    const hasJoined = ({ movedAtMs }: Session): boolean => late || nowMs - movedAtMs < RECENT_MOVE_MS;
-    const joined = targets.filter(hasJoined);
-    const settled = joined.length === 0 ? targets : targets.filter((session) => !hasJoined(session));
-    if (!late) {
-      this.#reportTargets(running, settled, false);
-      this.#ask(running, settled, false);
-    }
-    if (late || joined.length > 0) {
-      this.#reportTargets(running, joined, true);
-      this.#ask(running, joined, true);
-    }
+    const hasMoved = ({ movedAtMs }: Session): boolean => nowMs - movedAtMs < RECENT_MOVE_MS;
+    const moved = targets.filter(hasMoved);
+    const settled = moved.length === 0 ? targets : targets.filter((session) => !hasMoved(session));
+    this.#reportTargets(running, { joined: false, targets: settled, moved });
+    this.#ask(running, settled, false);
+    if (moved.length > 0) this.#ask(running, moved, true);
   }
 
   queryStopped({ id }: QueryStop): void {
@@ -159,7 +159,7 @@ export class QueryDesk {
       const { query } = running;
       if (query.over || query.start.org !== session.org || !this.#options.hub.matches(session, query.selector))
         continue;
-      this.#reportTargets(running, [session], true);
+      this.#reportTargets(running, { joined: true, targets: [session] });
       const frame = query.ask([session], { joined: true, nowMs: this.#options.clock.monotonic() });
       session.send(frame);
     }
@@ -234,9 +234,14 @@ export class QueryDesk {
     askFrom(0);
   }
 
-  #reportTargets(running: Running, targets: readonly Session[], joined: boolean): void {
-    const targetSet = encodeNumberSet(targets.map(({ num }) => num));
-    this.#report(running, (address) => ({ t: 'targeted', ...address, joined, targets: targetSet }));
+  #reportTargets(
+    running: Running,
+    asked: { readonly joined: boolean; readonly targets: readonly Session[]; readonly moved?: readonly Session[] },
+  ): void {
+    const { joined, targets, moved = [] } = asked;
+    const setOf = (sessions: readonly Session[]): Uint8Array => encodeNumberSet(sessions.map(({ num }) => num));
+    const sets = { targets: setOf(targets), ...(moved.length === 0 ? {} : { moved: setOf(moved) }) };
+    this.#report(running, (address) => ({ t: 'targeted', ...address, joined, ...sets }));
   }
 
   /** Decides when what was just gathered is sent on: the first at once, the last at once, the rest in time or when it is much. */

@@ -75,7 +75,10 @@ export class TestOwner {
   targeted(query: QueryStart): { gateway: string; joined: boolean; nums: number[] }[] {
     return this.reports
       .filter((report): report is TargetedReport => report.t === 'targeted' && report.query === query.id)
-      .map(({ gateway, joined, targets }) => ({ gateway, joined, nums: decodeNumberSet(targets) }));
+      .flatMap(({ gateway, joined, targets, moved }) => [
+        { gateway, joined, nums: decodeNumberSet(targets) },
+        ...(moved === undefined ? [] : [{ gateway, joined: true, nums: decodeNumberSet(moved) }]),
+      ]);
   }
 
   /** Outcomes reported so far, by agent number. */

@@ -302,6 +302,16 @@ describe('tally', () => {
     expect(tally.ledger.snapshot()).toMatchObject({ targeted: 3, answered: 1, unreachable: 2, waiting: 0 });
   });
 
+  test('a gateway all of whose endpoints have just moved to it is waited for', () => {
+    const tally = newTally('group');
+    tally.expect('gw-a' as GatewayId);
+    tally.take(Object.assign(targeted('gw-a', 0, []), { moved: encodeNumberSet([1, 2]) }));
+    expect(tally.settled).toBe(false);
+    tally.take(report('gw-a', 1, { answers: answers(1, 2) }));
+    expect(tally.settled).toBe(true);
+    expect(tally.ledger.snapshot()).toMatchObject({ targeted: 2, answered: 2 });
+  });
+
   test('a gateway that dies before it said whom it asks is named as what is missing', () => {
     const tally = newTally('group');
     tally.expect('gw-a' as GatewayId);

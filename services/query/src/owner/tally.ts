@@ -160,8 +160,11 @@ export class Tally {
   #apply(gateway: GatewayId, reports: readonly GatewayReport[], whole: boolean): void {
     const partials: PartialReport[] = [];
     for (const report of reports) {
-      if (report.t === 'targeted') this.ledger.target(gateway, decodeNumberSet(report.targets), report.joined);
-      else partials.push(report);
+      if (report.t === 'partial') partials.push(report);
+      else {
+        this.ledger.target(gateway, decodeNumberSet(report.targets), report.joined);
+        if (report.moved !== undefined) this.ledger.target(gateway, decodeNumberSet(report.moved), true);
+      }
     }
     // Merged rows and the set of who gave them belong together, and so do the pieces of a large answer: all of it, or none.
     if (whole) this.#applyRows(gateway, partials);
