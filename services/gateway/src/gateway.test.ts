@@ -75,6 +75,7 @@ for (const transport of ['uws', 'ws'] as const) {
         ['facts that do not fit', { body: { facts: { host: 'x' } } }, 400],
         ['a built-in label', { body: { labels: { os: 'linux' } } }, 400],
         ['labels that are no texts', { body: { labels: { a: 1 } } }, 400],
+        ['a label that is no key', { body: { labels: JSON.parse('{"__proto__":"x"}') } }, 400],
       ])('refuses %s', async (_what, change, status) => {
         const response = await new TestAgent().enroll(gateway.url, change);
         expect(response.status).toBe(status);

@@ -54,6 +54,8 @@ describe('bodies', () => {
     expect(faultOf('hello', { ...hello, facts: { ...hello.facts, os: 'plan9' } })).toMatch(/^facts\.os: /);
     expect(faultOf('hello', { ...hello, proof: new Uint8Array(63) })).toMatch(/^proof: /);
     expect(faultOf('hello', { ...hello, labels: { mode: 'live' } })).toMatch(/^labels: .*built in/);
+    const proto = Object.fromEntries([['__proto__', 'x']]);
+    expect(faultOf('hello', { ...hello, labels: proto })).toMatch(/^labels: label key "__proto__"/);
     expect(faultOf('credit', { bytes: -1 })).toMatch(/^bytes: /);
     expect(faultOf('credit', { bytes: 1.5 })).toMatch(/^bytes: /);
     expect(faultOf('credit', { bytes: 2n ** 63n })).toMatch(/^bytes: /);

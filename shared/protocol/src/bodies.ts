@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { decodeCbor, encodeCbor } from './cbor.js';
-import { labelFaults } from './labels.js';
+import { labelFaults, labelKeyFault } from './labels.js';
 import { LIMITS } from './limits.js';
 import { AGENT_OUTCOMES } from './outcomes.js';
 
@@ -11,9 +11,18 @@ const bytes = (min: number, max = min) =>
     (value) => value instanceof Uint8Array && value.length >= min && value.length <= max,
     'bytes of another length',
   );
-const labels = z.record(z.string(), z.string()).superRefine((value, context) => {
-  for (const fault of labelFaults(value)) context.addIssue({ code: 'custom', message: fault });
-});
+/** Labels as somebody sets them, with every fault as an issue of its own. */
+export const labelsSchema = z.preprocess(
+  (value, context) => {
+    // A record drops this key without a word; whoever sets it must hear that it is none.
+    const fault = typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__');
+    if (fault) context.addIssue({ code: 'custom', message: labelKeyFault('__proto__') ?? '' });
+    return value;
+  },
+  z.record(z.string(), z.string()).superRefine((value, context) => {
+    for (const fault of labelFaults(value)) context.addIssue({ code: 'custom', message: fault });
+  }),
+);
 
 /** What an agent says of its machine. Free text, except that `os` is one of three so that questions can be aimed. */
 export const factsSchema = z.object({
@@ -30,7 +39,7 @@ const schemas = {
   challenge: z.object({ nonce: bytes(32), serverTimeMs: count }),
   hello: z.object({
     facts: factsSchema,
-    labels,
+    labels: labelsSchema,
     capabilities: z.array(text(64)).max(64),
     instance: bytes(16),
     proof: bytes(64),

@@ -150,13 +150,17 @@ describe('labels', () => {
     [{ set: { a: 'bad value!' } }],
     [{ set: { a: 1 } }],
     [{ set: { __proto__x: 'y', '': 'z' } }],
+    [{ set: JSON.parse('{"__proto__":"x"}') }],
     [{ remove: ['bad key'] }],
+    [{ remove: ['__proto__'] }],
     [{ set: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v'])) }],
     [{ nope: 1 }],
   ])('%j are refused', async (body) => {
     const { agentId } = await api.agent();
     const answer = await api.ask('PATCH', `/v1/agents/${agentId}/labels`, { body });
     expect([answer.status, answer.body.code]).toEqual([400, 'bad_request']);
+    const many = await api.ask('POST', '/v1/agents/labels', { body: { selector: '', ...body } });
+    expect([many.status, many.body.code]).toEqual([400, 'bad_request']);
   });
 
   test('of a selection are set for all of it, and only where that changes something', async () => {

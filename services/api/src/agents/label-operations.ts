@@ -1,4 +1,4 @@
-import { type AppError, labelFaults, labelKeyFault, LIMITS, type Labels } from '@muster/protocol';
+import { type AppError, labelKeyFault, labelsSchema, LIMITS } from '@muster/protocol';
 import { z } from 'zod';
 import { defineOperation, json, type Operation } from '../http/operation.js';
 import { agentIdParameter, count, problems, selectorText } from '../http/schemas.js';
@@ -11,12 +11,7 @@ export interface LabelParts extends SelectionParts {
 }
 
 const changeShape = {
-  set: z
-    .record(z.string(), z.string())
-    .default({})
-    .superRefine((labels: Labels, context) => {
-      for (const fault of labelFaults(labels)) context.addIssue({ code: 'custom', message: fault });
-    }),
+  set: labelsSchema.default({}),
   remove: z
     .array(z.string())
     .max(LIMITS.labels)
