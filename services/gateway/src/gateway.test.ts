@@ -178,6 +178,22 @@ for (const transport of ['uws', 'ws'] as const) {
         clearInterval(ping);
       }, 20_000);
 
+      it('lets few connections of one agent wait for their hello, and again when they are gone', async () => {
+        const agent = await enrolled();
+        const waiting = [await agent.open(gateway.url), await agent.open(gateway.url), await agent.open(gateway.url)];
+        const { token } = agent;
+        const refused = await upgradeStatus(gateway.url, { protocol: 'muster.v1', token });
+        expect(refused).toMatchObject({ status: 429, code: 'rate_limited' });
+        expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+        for (const session of waiting) session.socket.terminate();
+        for (let isIn = false; !isIn;) {
+          isIn = await agent.connect(gateway.url).then(
+            (session) => session.socket.close() === undefined,
+            () => false,
+          );
+        }
+      });
+
       it('survives bytes that are no WebSocket at all, half requests and cut connections', async () => {
         const port = Number(gateway.url.split(':')[1]);
         const payloads = [

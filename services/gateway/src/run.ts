@@ -35,7 +35,12 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     queries: () => sessions.queries.active,
   });
   const shared = { metrics: counted, clock, logger, draining };
-  const admission = makeAdmission(config, { ...shared, log, connections });
+  const admission = makeAdmission(config, {
+    ...shared,
+    log,
+    connections,
+    mayChallenge: (agentId) => sessions.frontDesk.mayChallenge(agentId),
+  });
   const sessions = makeSessions(config, hub, {
     ...shared,
     ...admission,

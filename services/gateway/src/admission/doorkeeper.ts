@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AgentTokenVerifier } from '@muster/identity';
-import { LIMITS, SUBPROTOCOL } from '@muster/protocol';
+import { LIMITS, SUBPROTOCOL, type AgentId } from '@muster/protocol';
 import type { Clock, TokenBucket } from '@muster/runtime';
 import type { Ticket } from '../session/session.js';
 import type { HttpReply, UpgradeDecision, UpgradeRequest } from '../transport/transport.js';
@@ -21,6 +21,8 @@ export interface DoorkeeperOptions {
   readonly maxConnections: number;
   readonly connections: () => number;
   readonly draining: () => boolean;
+  /** Whether one more connection of this agent may wait for its hello. */
+  readonly mayChallenge: (agentId: AgentId) => boolean;
 }
 
 /** Decides over upgrades from the request alone: no look-up, no wait, and refusals cheaper than admissions. */
@@ -110,6 +112,14 @@ export class Doorkeeper {
       audit.refused({ org, action: 'agent.connect', from, agentId, code: 'revoked', reason: 'the agent was revoked' });
       const reply = problemReply('revoked', `agent ${agentId} was revoked`);
       return { kind: 'refuse', result: 'revoked', reply };
+    }
+    if (!this.#options.mayChallenge(agentId)) {
+      const reply = problemReply(
+        'rate_limited',
+        'this agent has connections that wait for their hello',
+        retryAfter(5_000),
+      );
+      return { kind: 'refuse', result: 'unproven', reply };
     }
     const challenge = {
       nonce: randomBytes(32),

@@ -7,6 +7,7 @@ import {
   parseSigningJwks,
   publicJwks,
 } from '@muster/identity';
+import type { AgentId } from '@muster/protocol';
 import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
 import { connectionsThatFit, type GatewayConfig } from '../config.js';
 import type { GatewayMetrics } from '../metrics.js';
@@ -22,6 +23,7 @@ export interface AdmissionParts {
   readonly logger: Logger;
   readonly connections: () => number;
   readonly draining: () => boolean;
+  readonly mayChallenge: (agentId: AgentId) => boolean;
 }
 
 /** What decides who gets in. */

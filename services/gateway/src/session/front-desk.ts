@@ -26,12 +26,14 @@ import { checkHello } from '../admission/hello.js';
 import type { OverlayListener, Overlays } from '../admission/overlays.js';
 import { renewToken } from '../admission/token-renewal.js';
 import type { ClaimListener, ClaimQueue } from '../claims/claim-queue.js';
+import { DuplicateNotices } from '../claims/duplicate-notices.js';
 import type { QueryDesk } from '../queries/query-desk.js';
 import type { Connection } from '../transport/transport.js';
 import type { Hub } from './hub.js';
 import { makeProfile } from './profile.js';
 import { Session, type Challenge, type Ticket } from './session.js';
 import type { SessionMetrics } from './session-metrics.js';
+import { Unproven } from './unproven.js';
 
 export interface FrontDeskOptions {
   readonly hub: Hub;
@@ -59,14 +61,20 @@ const HELLO_SWEEP_MS = 500;
 export class FrontDesk implements ClaimListener, OverlayListener {
   readonly #options: FrontDeskOptions;
   readonly #sessions = new Map<Connection, Session>();
-  /** Those without an accepted hello, oldest first. */
-  readonly #unproven = new Set<Session>();
+  readonly #unproven = new Unproven();
   /** Tokens made for sessions whose WELCOME is not sent yet. */
   readonly #newTokens = new WeakMap<Session, string>();
+  readonly #duplicates: DuplicateNotices;
   #helloTimer: Timer | undefined;
 
   constructor(options: FrontDeskOptions) {
     this.#options = options;
+    this.#duplicates = new DuplicateNotices(options);
+  }
+
+  /** Whether one more connection of this agent may wait for its hello. */
+  mayChallenge(agentId: AgentId): boolean {
+    return this.#unproven.hasRoomFor(agentId);
   }
 
   /** All connections, proven or not. */
@@ -122,10 +130,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   /** A hello that does not come ends the connection, whatever else comes. */
   #endOverdueHellos(): void {
     const nowMs = this.#options.clock.monotonic();
-    for (const session of this.#unproven) {
-      if (session.challenge !== undefined && session.challenge.deadlineMs > nowMs) return;
-      this.#end(session, 'helloTimeout');
-    }
+    for (const session of this.#unproven.overdue(nowMs)) this.#end(session, 'helloTimeout');
   }
 
   claimed(session: Session, claim: { epoch: number; confirmed: boolean; previous?: GatewayId }): void {
@@ -152,14 +157,20 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   }
 
   duplicate(session: Session, holder: { instance: string; reason: string }): void {
-    const { directory, clock, logger, metrics } = this.#options;
-    const { org, agentId, host, instance, connection } = session;
-    metrics.hellos.inc({ result: 'duplicate' });
-    logger.warn('identity is used by two machines', { agentId, reason: holder.reason });
+    const { org, agentId } = session;
+    this.#options.metrics.hellos.inc({ result: 'duplicate' });
     const reason =
       holder.reason === 'flapping'
         ? 'the identity changes hands too often'
         : 'another machine holds a session with this identity';
+    if (this.#duplicates.isDue(org, agentId)) this.#tellDuplicate(session, holder, reason);
+    this.#end(session, 'duplicateIdentity', reason);
+  }
+
+  #tellDuplicate(session: Session, holder: { instance: string; reason: string }, reason: string): void {
+    const { directory, clock, logger } = this.#options;
+    const { org, agentId, host, instance, connection } = session;
+    logger.warn('identity is used by two machines', { agentId, reason: holder.reason });
     this.#auditRefusal(session, 'duplicate_identity', reason);
     const record = {
       atMs: clock.now(),
@@ -169,7 +180,6 @@ export class FrontDesk implements ClaimListener, OverlayListener {
       refusedAddress: connection.address,
     };
     void directory.recordDuplicate(org, agentId, record);
-    this.#end(session, 'duplicateIdentity', reason);
   }
 
   /** A newer session of this agent exists elsewhere. */
