@@ -78,7 +78,7 @@ class LocalRun {
   }
 
   async #start(): Promise<void> {
-    const { folder, gateways, agent, logLevel } = this.#options;
+    const { folder, gateways, agent, logLevel, settings } = this.#options;
     const logger = createLogger({ service: 'local', pretty: true, destination: process.stderr });
     this.#brokers = await startLocalBrokers(this.#options, logger);
     const { natsUrl, redisUrl } = this.#brokers;
@@ -87,7 +87,8 @@ class LocalRun {
       // Process ids have changed.
       if (text.endsWith('is back')) void this.#tell();
     };
-    const start = startStack({ folder, natsUrl, redisUrl, gateways, agent, logLevel, restart: true, onEvent });
+    const shape = { gateways, agent, logLevel, settings, restart: true };
+    const start = startStack({ folder, natsUrl, redisUrl, ...shape, onEvent });
     this.#starting = start.catch(() => undefined);
     this.#stack = await start;
     await this.#tell();

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { ProgramSettings } from '../stack/programs.js';
+import { settingsOf } from './settings-of.js';
 
 export interface RunOptions {
   /** Where everything is kept: `.muster`. */
@@ -12,6 +14,8 @@ export interface RunOptions {
   readonly natsUrl?: string;
   readonly redisUrl?: string;
   readonly logLevel: string;
+  /** What the environment says of single programs. */
+  readonly settings: ProgramSettings;
   /** Stop when this process is gone: npm does not pass on every signal that ends it. */
   readonly parentPid?: number;
 }
@@ -25,7 +29,8 @@ Runs all of Muster on this machine until Ctrl-C: brokers, gateways, query servic
   --fresh        forget the data of earlier runs first
   --help         show this
 
-MUSTER_NATS_URL and MUSTER_REDIS_URL use brokers that exist. MUSTER_LOG_LEVEL sets how much .muster/logs tells.`;
+MUSTER_NATS_URL and MUSTER_REDIS_URL use brokers that exist. MUSTER_LOG_LEVEL sets how much .muster/logs tells.
+MUSTER_GATEWAY_*, MUSTER_QUERY_*, MUSTER_API_* and MUSTER_AGENT_* go to these programs, except what the runner sets.`;
 
 export type ParsedOptions =
   | { readonly kind: 'run'; readonly options: RunOptions }
@@ -66,6 +71,7 @@ export function parseRunOptions(args: readonly string[], env: NodeJS.ProcessEnv,
       ...(natsUrl === undefined ? {} : { natsUrl }),
       ...(redisUrl === undefined ? {} : { redisUrl }),
       logLevel: env['MUSTER_LOG_LEVEL'] || 'info',
+      settings: settingsOf(env),
       ...(env['npm_lifecycle_event'] === 'start' ? { parentPid: process.ppid } : {}),
     },
   };

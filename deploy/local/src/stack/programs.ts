@@ -6,6 +6,9 @@ import { LOCAL_ORG, type StackSecrets } from './secrets.js';
 
 export type ProgramKind = 'gateway' | 'query' | 'api' | 'agent';
 
+/** Variables for each kind of program. */
+export type ProgramSettings = Partial<Record<ProgramKind, Readonly<Record<string, string>>>>;
+
 const SERVICES = fileURLToPath(new URL('../../../../services/', import.meta.url));
 
 /** What all programs of one stack have in common. */
@@ -17,7 +20,9 @@ export interface StackSetting {
   /** Without it everything speaks plain HTTP and WebSocket on loopback. */
   readonly tls?: CertificateFiles;
   readonly logLevel: string;
-  readonly env: Partial<Record<ProgramKind, Readonly<Record<string, string>>>>;
+  /** Settings that give way to those of the stack itself. */
+  readonly settings: ProgramSettings;
+  readonly env: ProgramSettings;
   /** Arguments for Node itself, for profiles of a bench. */
   readonly nodeArgs?: Partial<Record<ProgramKind, readonly string[]>>;
 }
@@ -38,6 +43,7 @@ export function programSpec(
       ...inherited(),
       MUSTER_LOG_LEVEL: setting.logLevel,
       MUSTER_STOP_TIMEOUT: '6s',
+      ...setting.settings[kind],
       ...ENVIRONMENTS[kind](setting),
       ...setting.env[kind],
       ...extra,
@@ -48,7 +54,7 @@ export function programSpec(
   };
 }
 
-/** Only what a program needs of the environment it is started from: its settings come from here and nowhere else. */
+/** Only what a program needs of the environment it is started from: settings are handed over on purpose, or not at all. */
 function inherited(): Record<string, string> {
   const names = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS', 'USER'];
   return Object.fromEntries(

@@ -1,4 +1,4 @@
-import type { ProgramKind } from './programs.js';
+import type { ProgramKind, ProgramSettings } from './programs.js';
 
 export interface StackOptions {
   /** Keys, certificates, logs and the agents' state; made when it is missing. Two stacks never share one. */
@@ -15,8 +15,10 @@ export interface StackOptions {
   /** Start what ends by itself again; default false, as tests and benches want to see it end. */
   readonly restart?: boolean;
   readonly logLevel?: string;
+  /** Variables that give way to those of the stack. */
+  readonly settings?: ProgramSettings;
   /** Variables that win over those of the stack. */
-  readonly env?: Partial<Record<ProgramKind, Readonly<Record<string, string>>>>;
+  readonly env?: ProgramSettings;
   readonly nodeArgs?: Partial<Record<ProgramKind, readonly string[]>>;
   /** Told in words of unexpected ends and restarts. */
   readonly onEvent?: (text: string) => void;

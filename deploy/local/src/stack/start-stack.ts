@@ -27,7 +27,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 }
 
 async function prepare(options: StackOptions): Promise<StackSetting> {
-  const { folder, natsUrl, redisUrl, tls = true, logLevel = 'info', env = {}, nodeArgs } = options;
+  const { folder, natsUrl, redisUrl, tls = true, logLevel = 'info', settings = {}, env = {}, nodeArgs } = options;
   for (const part of ['logs', 'run', 'data/agent']) await mkdir(join(folder, part), { recursive: true, mode: 0o700 });
   const secrets = await ensureSecrets(join(folder, 'keys'));
   return {
@@ -36,6 +36,7 @@ async function prepare(options: StackOptions): Promise<StackSetting> {
     redisUrl,
     secrets,
     logLevel,
+    settings,
     env,
     ...(tls ? { tls: await ensureCertificates(join(folder, 'tls')) } : {}),
     ...(nodeArgs ? { nodeArgs } : {}),

@@ -1,0 +1,55 @@
+import { expect, test } from '@jest/globals';
+import { programSpec, type StackSetting } from '../stack/programs.js';
+import { settingsOf } from './settings-of.js';
+
+const ENVIRONMENT = {
+  PATH: '/bin',
+  MUSTER_GATEWAY_UPGRADE_RATE: '7',
+  MUSTER_GATEWAY_PORT: '4711',
+  MUSTER_GATEWAY_URL: 'https://elsewhere',
+  MUSTER_QUERY_PER_ORG: '3',
+  MUSTER_API_MAX_VIEWERS: '5',
+  MUSTER_AGENT_QUERY_ROWS: '9',
+  MUSTER_AGENT_TOKEN_KEYS: 'secret',
+  MUSTER_BOOTSTRAP_TOKEN: 'secret',
+};
+
+const SETTING: StackSetting = {
+  folder: '/stack',
+  natsUrl: 'nats://broker',
+  redisUrl: 'redis://broker',
+  secrets: {
+    token: 't',
+    tokenPath: '/t',
+    enrollSecret: 's',
+    enrollSecretPath: '/s',
+    enrollSecretsPath: '/ss',
+    agentTokenKeysPath: '/k',
+  },
+  logLevel: 'info',
+  settings: {},
+  env: {},
+};
+
+test('a program gets the settings that are named for it, and no secret of another', () => {
+  expect(settingsOf(ENVIRONMENT)).toEqual({
+    gateway: { MUSTER_GATEWAY_UPGRADE_RATE: '7', MUSTER_GATEWAY_PORT: '4711' },
+    query: { MUSTER_QUERY_PER_ORG: '3' },
+    api: { MUSTER_API_MAX_VIEWERS: '5' },
+    agent: { MUSTER_AGENT_QUERY_ROWS: '9' },
+  });
+});
+
+test('what the stack sets itself wins over them', () => {
+  const { env } = programSpec('gateway', 'gateway-1', { ...SETTING, settings: settingsOf(ENVIRONMENT) });
+  expect(env).toMatchObject({ MUSTER_GATEWAY_UPGRADE_RATE: '7', MUSTER_GATEWAY_PORT: '0' });
+});
+
+test('without them nothing of the environment gets through but what every program needs', () => {
+  process.env['MUSTER_GATEWAY_LEASE'] = '1h';
+  try {
+    expect(programSpec('gateway', 'gateway-1', SETTING).env).not.toHaveProperty('MUSTER_GATEWAY_LEASE');
+  } finally {
+    delete process.env['MUSTER_GATEWAY_LEASE'];
+  }
+});
