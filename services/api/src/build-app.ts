@@ -71,7 +71,8 @@ export function buildApp(options: AppOptions): Api {
   const presence = new PresenceReader({ registry: options.registry, clock, metrics });
   const byNum = (num: number) => directory.byNum(num);
   const { maxViewers, patience = {} } = options;
-  const viewers = new Viewers({ log, clock, logger, client, metrics, byNum, maxViewers, ...patience });
+  const viewers = new Viewers({ log, clock, logger, client, tokens, metrics, byNum, maxViewers, ...patience });
+  tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const selection = { directory, presence };
 
   const operations = withOpenApi(

@@ -12,7 +12,7 @@ export function createApiMetrics(metrics: Metrics) {
     viewers: metrics.gauge({ name: 'muster_api_viewers', help: 'Open streams of query events.', labels: ['format'] }),
     viewersEnded: metrics.counter({
       name: 'muster_api_viewers_ended_total',
-      help: 'Streams of query events that ended, by how: ended, closed (by the viewer), stalled, failed, interrupted.',
+      help: 'Streams of query events that ended, by how: ended, closed (by the viewer), stalled, failed, interrupted, revoked or expired (the token).',
       labels: ['how'],
     }),
     viewersRefused: metrics.counter({

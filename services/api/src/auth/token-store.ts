@@ -27,6 +27,7 @@ export class TokenStore {
   readonly #tokens = new Map<string, Kept>();
   /** When this process last wrote a use, by token: the view lags behind what was written. */
   readonly #useWritten = new Map<string, number>();
+  readonly #revokedListeners: ((tokenId: string) => void)[] = [];
   #view: FollowedView | undefined;
   #caughtUp = false;
 
@@ -56,6 +57,11 @@ export class TokenStore {
 
   find(tokenId: string): OperatorTokenRecord | undefined {
     return this.#tokens.get(tokenId)?.record;
+  }
+
+  /** Called for each token that is revoked from now on, by whichever API process. */
+  onRevoked(listener: (tokenId: string) => void): void {
+    this.#revokedListeners.push(listener);
   }
 
   /** Tokens of an org in the order of their ids, revoked and expired ones too. */
@@ -132,6 +138,9 @@ export class TokenStore {
 
   #keep(kept: Kept): void {
     const known = this.#tokens.get(kept.record.tokenId);
-    if (known === undefined || known.seq < kept.seq) this.#tokens.set(kept.record.tokenId, kept);
+    if (known !== undefined && known.seq >= kept.seq) return;
+    this.#tokens.set(kept.record.tokenId, kept);
+    if (kept.record.revokedAtMs === undefined || known?.record.revokedAtMs !== undefined) return;
+    for (const listener of this.#revokedListeners) listener(kept.record.tokenId);
   }
 }

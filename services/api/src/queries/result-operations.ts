@@ -36,7 +36,8 @@ function eventsOperation({ store, log, viewers }: ResultParts): Operation {
     description:
       'Server-sent events, or one JSON object per line with `Accept: application/x-ndjson`. The stream ends after `ended`. A reader ' +
       'who was cut off goes on with `Last-Event-ID` or `after`; when there is nothing more, the answer is 204, which tells an ' +
-      'EventSource to stay away. A reader who takes nothing for a minute is cut off.',
+      'EventSource to stay away. A reader who takes nothing for a minute is cut off, and the stream of a token that is revoked or ' +
+      'expires ends.',
     access: 'queries:read',
     params: queryIdParameter,
     query: z.strictObject({
@@ -72,7 +73,7 @@ function eventsOperation({ store, log, viewers }: ResultParts): Operation {
         status: 200,
         // The last one keeps nginx from gathering what should arrive now.
         headers: { 'content-type': `${type}; charset=utf-8`, 'x-accel-buffering': 'no' },
-        write: (response) => viewers.show({ record, readRecord, afterSeq, format }, response),
+        write: (response) => viewers.show({ principal, record, readRecord, afterSeq, format }, response),
       };
     },
   });

@@ -1,6 +1,15 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { AnswerBlockWriter, encodeCbor, GroupBlockWriter, type QueryRecord } from '@muster/protocol';
+import {
+  AnswerBlockWriter,
+  encodeCbor,
+  encodeKept,
+  GroupBlockWriter,
+  KEPT,
+  type OrgId,
+  type QueryRecord,
+} from '@muster/protocol';
+import type { TokenStore } from '../auth/token-store.js';
 import { ApiFixture, until } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
 import type { QueryStore } from './query-store.js';
@@ -196,6 +205,46 @@ describe('a stream of events', () => {
     viewers[0]?.socket.destroy();
     await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 9'));
     for (const viewer of viewers) viewer.socket.destroy();
+  });
+});
+
+describe('a stream whose token is over', () => {
+  test('ends in an orderly way when the token is revoked anywhere, and no other stream does', async () => {
+    const record = await start();
+    const { token, tokenId } = await api.token({ role: 'analyst' });
+    const revoked = api.get(`/v1/queries/${record.id}/events`, { token });
+    const other = new RawViewer(api, record);
+    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 2'));
+    const kept = (api.api.parts['tokens'] as unknown as TokenStore).find(tokenId)!;
+    // As another API process does it.
+    const end = encodeKept({ ...kept, revokedAtMs: Date.now() });
+    await api.connection.log.append(KEPT.operatorToken('default' as OrgId, tokenId), end);
+    // Resolves for a whole answer only.
+    expect(parseSse((await revoked).text).map(({ event }) => event)).toEqual(['started']);
+    expect((await api.get(`/v1/queries/${record.id}/events`, { token })).body.code).toBe('unauthenticated');
+    expect(await api.metrics.registry.metrics()).toContain('muster_api_viewers_ended_total{how="revoked"} 1');
+    await api.service.end(record);
+    await other.closed;
+    expect(other.text).toContain('event: ended');
+  });
+
+  test('ends at once, without waiting for the next sign of life', async () => {
+    await api.stop();
+    api = await ApiFixture.start({ patience: { heartbeatMs: 60_000, silenceMs: 60_000 } });
+    const record = await start();
+    const { token, tokenId } = await api.token({ role: 'analyst' });
+    const revoked = api.get(`/v1/queries/${record.id}/events`, { token });
+    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
+    await api.ask('DELETE', `/v1/tokens/${tokenId}`);
+    expect((await revoked).text).not.toContain('event: ended');
+  });
+
+  test('ends when the time of the token is over', async () => {
+    const record = await start();
+    const { token } = await api.token({ role: 'analyst', expiresAtMs: Date.now() + 1_000 });
+    const expiring = await api.get(`/v1/queries/${record.id}/events`, { token });
+    expect(parseSse(expiring.text).map(({ event }) => event)).toEqual(['started']);
+    expect(await api.metrics.registry.metrics()).toContain('muster_api_viewers_ended_total{how="expired"} 1');
   });
 });
 

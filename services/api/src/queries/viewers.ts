@@ -2,6 +2,8 @@ import type { ServerResponse } from 'node:http';
 import type { Log } from '@muster/bus';
 import { AppError, type QueryRecord } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime';
+import type { Principal } from '../auth/principal.js';
+import type { TokenStore } from '../auth/token-store.js';
 import { DrainWriter, type WriteOutcome } from '../http/drain-writer.js';
 import type { ApiMetrics } from '../metrics.js';
 import { queryEvents, type Told } from './event-source.js';
@@ -16,6 +18,7 @@ export interface ViewersOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly client: Pick<QueryClient, 'guardian'>;
+  readonly tokens: Pick<TokenStore, 'find'>;
   readonly metrics: ApiMetrics;
   readonly byNum: EndpointByNum;
   readonly maxViewers: number;
@@ -25,10 +28,17 @@ export interface ViewersOptions {
 }
 
 export interface View {
+  /** Who looks, for as long as they may. */
+  readonly principal: Pick<Principal, 'kind' | 'id'>;
   readonly record: QueryRecord;
   readonly readRecord: () => Promise<QueryRecord | undefined>;
   readonly afterSeq: number;
   readonly format: EventFormat;
+}
+
+interface OpenView {
+  readonly principal: View['principal'];
+  readonly gone: AbortController;
 }
 
 /**
@@ -37,7 +47,7 @@ export interface View {
  */
 export class Viewers {
   readonly #options: ViewersOptions;
-  readonly #open = new Set<ServerResponse>();
+  readonly #open = new Map<ServerResponse, OpenView>();
   #stopping = false;
 
   constructor(options: ViewersOptions) {
@@ -57,12 +67,12 @@ export class Viewers {
   /** Writes the events until the last one. Resolves however it ends; rejects only for what is a bug. */
   async show(view: View, response: ServerResponse): Promise<void> {
     const { clock, log, client, metrics, heartbeatMs = 10_000, silenceMs = 5_000, stallMs = 60_000 } = this.#options;
-    const { format, record } = view;
+    const { format, record, principal } = view;
     const gone = new AbortController();
     const writer = new DrainWriter(response, { clock, stallMs });
-    this.#open.add(response);
+    this.#open.set(response, { principal, gone });
     metrics.viewers.inc({ format });
-    response.on('close', () => gone.abort());
+    response.on('close', () => gone.abort('closed'));
     let how = 'ended';
     try {
       response.flushHeaders();
@@ -78,6 +88,9 @@ export class Viewers {
       });
       let wroteMs = clock.monotonic();
       for await (const told of events) {
+        const over = this.#whyOver(principal);
+        if (over !== undefined) gone.abort(over);
+        if (gone.signal.aborted) break;
         if (told.kind === 'idle' && clock.monotonic() - wroteMs < heartbeatMs) continue;
         const written = await this.#tell(told, view, writer);
         wroteMs = clock.monotonic();
@@ -85,7 +98,7 @@ export class Viewers {
         if (written !== 'written') break;
         if (told.kind === 'synthesized_end' && told.record.state === 'interrupted') how = 'interrupted';
       }
-      if (gone.signal.aborted && how === 'ended') how = 'closed';
+      if (gone.signal.aborted && how === 'ended') how = String(gone.signal.reason);
       response.end();
     } catch (error) {
       how = 'failed';
@@ -98,10 +111,24 @@ export class Viewers {
     }
   }
 
+  /** Ends the streams that were opened with this token: what it allowed is over. */
+  endOfToken(tokenId: string): void {
+    for (const { principal, gone } of this.#open.values()) {
+      if (principal.kind === 'token' && principal.id === tokenId) gone.abort('revoked');
+    }
+  }
+
   /** Ends all streams; viewers connect again elsewhere and go on from the last event they saw. */
   stop(): void {
     this.#stopping = true;
-    for (const response of this.#open) response.destroy();
+    for (const response of this.#open.keys()) response.destroy();
+  }
+
+  /** A token's end, looked at again before each event: it may have come between the request and the stream. */
+  #whyOver({ kind, id }: View['principal']): 'revoked' | 'expired' | undefined {
+    const record = kind === 'token' ? this.#options.tokens.find(id) : undefined;
+    if (record?.revokedAtMs !== undefined) return 'revoked';
+    return (record?.expiresAtMs ?? Infinity) <= this.#options.clock.now() ? 'expired' : undefined;
   }
 
   async #tell(told: Told, view: View, writer: DrainWriter): Promise<WriteOutcome> {
