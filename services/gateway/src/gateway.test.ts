@@ -328,6 +328,18 @@ for (const transport of ['uws', 'ws'] as const) {
         session.socket.close();
       });
 
+      it('counts an agent that did not say that it answers queries as refused, at once', async () => {
+        const labels = { test: 'mute' };
+        const mute = await enrolled({ labels, capabilities: ['later'] });
+        const able = await enrolled({ labels });
+        const sessions = [await mute.connect(gateway.url), await able.connect(gateway.url)];
+        const query = owner.ask(owner.query({ selector: 'test=mute' }));
+        sessions[1]?.answer((await sessions[1].next(FRAME.query)).ref, row('x'));
+        await owner.until(() => owner.partials(query).some(({ settled }) => settled));
+        expect(owner.outcomes(query)).toEqual({ [mute.num]: 'refused', [able.num]: 'answered' });
+        for (const session of sessions) session.socket.close();
+      });
+
       it('begins a query that it learns of only by its owner’s beat, all of it as joined', async () => {
         const agent = await enrolled({ labels: { test: 'beat' } });
         const session = await agent.connect(gateway.url);

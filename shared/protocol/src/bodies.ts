@@ -35,6 +35,9 @@ export const factsSchema = z.object({
 });
 export type Facts = z.infer<typeof factsSchema>;
 
+/** The words in a hello for what an agent can do beyond connecting. */
+export const CAPABILITY = { query: 'query' } as const;
+
 const schemas = {
   challenge: z.object({ nonce: bytes(32), serverTimeMs: count }),
   hello: z.object({

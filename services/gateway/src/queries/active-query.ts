@@ -99,6 +99,13 @@ export class ActiveQuery {
     );
   }
 
+  /** Notes that these are not asked: they did not say that they can answer. */
+  refuse(sessions: readonly Session[]): void {
+    for (const { num } of sessions) {
+      this.gathering.fail([num, 'refused', 'no_capability', 'the agent does not say that it answers queries']);
+    }
+  }
+
   /** Takes rows; `body` is only read during the call. Frames of sessions that were not asked, or have settled, are passed over. */
   rows(session: Session, body: Uint8Array, final: boolean): void {
     const asked = this.#askedOf(session);

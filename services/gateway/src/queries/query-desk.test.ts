@@ -69,7 +69,7 @@ function setUp() {
   return { broker, desk, hub, clock, reports, start, turn };
 }
 
-function join(hub: Hub, num: number): { session: Session; refs: number[]; types: number[] } {
+function join(hub: Hub, num: number, canQuery = true): { session: Session; refs: number[]; types: number[] } {
   const refs: number[] = [];
   const types: number[] = [];
   const connection: Connection = {
@@ -94,7 +94,7 @@ function join(hub: Hub, num: number): { session: Session; refs: number[]; types:
     bytes: 0,
   };
   const session = new Session({ org: ORG, agentId: `a${num}` as AgentId, num, challenge }, connection, 0);
-  session.profile = makeProfile({ os: 'linux', arch: 'x64', agentVersion: '1' }, {}, {});
+  session.profile = makeProfile({ os: 'linux', arch: 'x64', agentVersion: '1', canQuery }, {}, {});
   session.state = 'ready';
   hub.add(session);
   return { session, refs, types };
@@ -138,6 +138,30 @@ describe('QueryDesk', () => {
     desk.queryStarted(start(), false);
     await turn();
     expect(reports[0]).toMatchObject({ t: 'targeted', seq: 0, joined: false });
+    desk.stop();
+  });
+
+  it('does not ask an agent that did not say that it answers queries, and says so at once', async () => {
+    const { desk, hub, reports, start, turn } = setUp();
+    const mute = join(hub, 1, false);
+    desk.queryStarted(start(), false);
+    await turn();
+    const late = join(hub, 2, false);
+    desk.sessionReady(late.session);
+    await turn();
+    expect([mute.types, late.types]).toEqual([[], []]);
+    expect(reports.map(({ t, seq }) => [t, seq])).toEqual([
+      ['targeted', 0],
+      ['partial', 1],
+      ['targeted', 2],
+      ['partial', 3],
+    ]);
+    const failures = reports.flatMap((report) => (report.t === 'partial' ? report.failures : []));
+    expect(failures.map((failure) => failure.slice(0, 3))).toEqual([
+      [1, 'refused', 'no_capability'],
+      [2, 'refused', 'no_capability'],
+    ]);
+    expect(reports.at(-1)).toMatchObject({ settled: true });
     desk.stop();
   });
 

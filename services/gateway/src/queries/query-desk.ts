@@ -160,8 +160,7 @@ export class QueryDesk {
       if (query.over || query.start.org !== session.org || !this.#options.hub.matches(session, query.selector))
         continue;
       this.#reportTargets(running, { joined: true, targets: [session] });
-      const frame = query.ask([session], { joined: true, nowMs: this.#options.clock.monotonic() });
-      session.send(frame);
+      this.#ask(running, [session], true);
     }
   }
 
@@ -221,15 +220,21 @@ export class QueryDesk {
     this.#ended.set(query.start.id, clock.monotonic());
   }
 
+  /** Asks those who can answer; the others have their outcome at once. */
   #ask(running: Running, targets: readonly Session[], joined: boolean): void {
     const { clock, metrics } = this.#options;
     const { query } = running;
-    const frame = query.ask(targets, { joined, nowMs: clock.monotonic() });
-    metrics.asked.inc(targets.length);
+    const able = targets.filter(({ profile }) => profile?.canQuery === true);
+    if (able.length < targets.length) {
+      query.refuse(targets.filter(({ profile }) => profile?.canQuery !== true));
+      this.#gathered(running);
+    }
+    const frame = query.ask(able, { joined, nowMs: clock.monotonic() });
+    metrics.asked.inc(able.length);
     const askFrom = (from: number): void => {
       if (query.over) return;
-      for (const session of targets.slice(from, from + ASK_SLICE)) session.send(frame);
-      if (from + ASK_SLICE < targets.length) setImmediate(askFrom, from + ASK_SLICE);
+      for (const session of able.slice(from, from + ASK_SLICE)) session.send(frame);
+      if (from + ASK_SLICE < able.length) setImmediate(askFrom, from + ASK_SLICE);
     };
     askFrom(0);
   }

@@ -2,6 +2,7 @@ import type { Bus } from '@muster/bus';
 import type { DirectoryWriter } from '@muster/directory';
 import type { AgentTokenIssuer } from '@muster/identity';
 import {
+  CAPABILITY,
   CLOSE,
   decodeHeader,
   encodeBody,
@@ -194,7 +195,8 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     const session = hub.get(agentId);
     const profile = session?.profile;
     if (session === undefined || profile === undefined || session.org !== org) return;
-    const facts = { os: profile.os, arch: profile.arch, agentVersion: profile.version };
+    const { os, arch, version: agentVersion, canQuery } = profile;
+    const facts = { os, arch, agentVersion, canQuery };
     hub.relabel(session, makeProfile(facts, profile.agentLabels, overlays.labelsOf(org, agentId)));
   }
 
@@ -264,7 +266,8 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   async #admit(session: Session, hello: HelloBody, challenge: Challenge): Promise<void> {
     const { overlays, claims, rotateAt } = this.#options;
     const { org, agentId } = session;
-    session.profile = makeProfile(hello.facts, hello.labels, overlays.labelsOf(org, agentId));
+    const facts = { ...hello.facts, canQuery: hello.capabilities.includes(CAPABILITY.query) };
+    session.profile = makeProfile(facts, hello.labels, overlays.labelsOf(org, agentId));
     session.host = hello.facts.host;
     session.instance = Buffer.from(hello.instance).toString('hex');
     session.rotateAtMs = rotateAt();

@@ -33,7 +33,7 @@ function session(options: {
   };
   const made = new Session({ org: org as OrgId, agentId: id as AgentId, num: (count += 1), challenge }, connection, 0);
   made.host = host;
-  made.profile = makeProfile({ os, arch: 'x64', agentVersion: '1.0.0' }, labels, {});
+  made.profile = makeProfile({ os, arch: 'x64', agentVersion: '1.0.0', canQuery: true }, labels, {});
   return made;
 }
 
@@ -94,7 +94,8 @@ describe('Hub', () => {
     const hub = fill();
     const one = hub.get('a' as AgentId);
     if (one === undefined) throw new Error('missing');
-    hub.relabel(one, makeProfile({ os: 'linux', arch: 'x64', agentVersion: '1.0.0' }, { env: 'prod' }, { env: 'lab' }));
+    const facts = { os: 'linux', arch: 'x64', agentVersion: '1.0.0', canQuery: true } as const;
+    hub.relabel(one, makeProfile(facts, { env: 'prod' }, { env: 'lab' }));
     expect(select(hub, 'env=prod')).toEqual(['b']);
     expect(select(hub, 'env=lab')).toEqual(['a']);
     expect(hub.size).toBe(4);

@@ -2,7 +2,7 @@ import { effectiveLabels, endpointLabel } from '@muster/directory';
 import { selectorMatches, type AgentId, type Facts, type Labels, type Selector } from '@muster/protocol';
 
 /**
- * What many sessions have in common: everything that selectors look at except id and host. Fleets have few profiles, so a selector is
+ * What many sessions have in common: everything that selectors look at except id and host, and what they can do. Fleets have few profiles, so a selector is
  * evaluated once per profile instead of once per session, and a session costs one reference.
  */
 export interface Profile {
@@ -10,6 +10,8 @@ export interface Profile {
   readonly os: Facts['os'];
   readonly arch: string;
   readonly version: string;
+  /** Whether they said that they answer queries: a capability that not every agent has. */
+  readonly canQuery: boolean;
   /** What the agents say of themselves; kept so that operators' labels can change under a session. */
   readonly agentLabels: Labels;
   /** What counts. */
@@ -18,14 +20,14 @@ export interface Profile {
 
 /** A profile with its key: equal ones have equal keys. */
 export function makeProfile(
-  facts: { readonly os: Facts['os']; readonly arch: string; readonly agentVersion: string },
+  facts: { readonly os: Facts['os']; readonly arch: string; readonly agentVersion: string; readonly canQuery: boolean },
   agentLabels: Labels,
   operatorLabels: Labels,
 ): Profile {
-  const { os, arch, agentVersion: version } = facts;
+  const { os, arch, agentVersion: version, canQuery } = facts;
   const labels = effectiveLabels(agentLabels, operatorLabels);
-  const key = JSON.stringify([os, arch, version, sortedEntries(agentLabels), sortedEntries(labels)]);
-  return { key, os, arch, version, agentLabels, labels };
+  const key = JSON.stringify([os, arch, version, canQuery, sortedEntries(agentLabels), sortedEntries(labels)]);
+  return { key, os, arch, version, canQuery, agentLabels, labels };
 }
 
 function sortedEntries(labels: Labels): [string, string][] {

@@ -48,6 +48,7 @@ export class TestAgent {
   instance: Uint8Array = randomBytes(16);
   facts: Facts = FACTS;
   labels: Labels = {};
+  capabilities: string[] = ['query'];
   token = '';
   num = 0;
 
@@ -153,9 +154,9 @@ export class TestSession {
   helloFor(frame: ReceivedFrame, token = this.agent.token): Uint8Array {
     const challenge = decodeBody('challenge', frame.body);
     if (!challenge.ok) throw new Error(challenge.fault);
-    const { agentId, keys, facts, labels, instance } = this.agent;
+    const { agentId, keys, facts, labels, capabilities, instance } = this.agent;
     const proof = new Uint8Array(signHelloProof(keys.privateKey, { agentId, nonce: challenge.body.nonce, token }));
-    return encodeBody('hello', { facts, labels: { ...labels }, capabilities: ['query'], instance, proof });
+    return encodeBody('hello', { facts, labels: { ...labels }, capabilities, instance, proof });
   }
 
   send(type: (typeof FRAME)[keyof typeof FRAME], ref: number, body: Uint8Array, flags = 0): void {
