@@ -7,6 +7,7 @@ import {
   decodeRows,
   forEachRow,
   measureRows,
+  rowJsonText,
   skipRow,
   sqlValueToJson,
   type SqlValue,
@@ -30,6 +31,35 @@ const table = fc
   );
 const sequence = (rows: readonly (readonly SqlValue[])[]): Uint8Array =>
   Uint8Array.from(Buffer.concat(rows.map((row) => encodeCbor(row))));
+
+describe('rows as JSON text', () => {
+  it('are what JSON.stringify makes of their values', () => {
+    fc.assert(
+      fc.property(fc.array(value, { maxLength: 8 }), (values) => {
+        const row = encodeCbor(values);
+        expect(rowJsonText(row)).toBe(JSON.stringify(decodeRow(row).map(sqlValueToJson)));
+      }),
+    );
+  });
+
+  it('tell apart integers around 2^53, and escape what JSON must escape', () => {
+    const row = encodeCbor([
+      9007199254740991,
+      9007199254740992n,
+      -9007199254740992n,
+      '"\\\u0000\u2028\ud83d\ude00',
+      null,
+    ]);
+    expect(rowJsonText(row)).toBe(JSON.stringify(decodeRow(row).map(sqlValueToJson)));
+    expect(rowJsonText(row)).toContain('9007199254740991,"9007199254740992","-9007199254740992"');
+  });
+
+  it('are refused where they are no rows', () => {
+    for (const hex of ['', '01', '8181', '8163', '81f5', '9f01ff']) {
+      expect(() => rowJsonText(Buffer.from(hex, 'hex'))).toThrow(RangeError);
+    }
+  });
+});
 
 describe('rows', () => {
   it('are counted, walked and decoded as they were encoded', () => {

@@ -4,6 +4,7 @@ import {
   forEachRow,
   readAnswerBlock,
   readGroupBlock,
+  rowJsonText,
   sqlValueToJson,
   type Failure,
   type GroupedRow,
@@ -78,16 +79,26 @@ export function* eventPieces(event: ResultEvent, view: EventView): Generator<str
   }
 }
 
+/** Answers up to this many bytes are one piece. */
+const SMALL_ANSWER_BYTES = 16 * 1024;
+
 function* answerPieces(block: Uint8Array, { columns, byNum }: EventView): Generator<string> {
   let first = true;
   for (const { num, rows } of readAnswerBlock(block)) {
     const name = JSON.stringify(endpointName(num, byNum));
-    yield `${first ? '' : ','}${name.slice(0, -1)},"rows":[`;
+    const open = `${first ? '' : ','}${name.slice(0, -1)},"rows":[`;
     first = false;
+    if (rows.length <= SMALL_ANSWER_BYTES) {
+      const texts: string[] = [];
+      forEachRow(rows, columns, (start, end) => texts.push(rowJsonText(rows.subarray(start, end))));
+      yield `${open}${texts.join(',')}]}`;
+      continue;
+    }
+    yield open;
     const bounds: number[] = [];
     forEachRow(rows, columns, (start, end) => bounds.push(start, end));
     for (let i = 0; i < bounds.length; i += 2) {
-      yield (i === 0 ? '' : ',') + JSON.stringify(rowJson(rows.subarray(bounds[i], bounds[i + 1])));
+      yield (i === 0 ? '' : ',') + rowJsonText(rows.subarray(bounds[i], bounds[i + 1]));
     }
     yield ']}';
   }
