@@ -76,7 +76,9 @@ describe('the HAProxy configurations that are shipped', () => {
       one.readiness = 'frozen';
       await one.lostAll;
       // The far ends hear of it a moment later.
-      await Promise.race(sessions.map((session) => session.destroyed || once(session, 'close')));
+      if (!sessions.some(({ destroyed }) => destroyed)) {
+        await Promise.race(sessions.map((session) => once(session, 'close')));
+      }
       expect(sessions.filter(({ destroyed }) => destroyed)).toHaveLength(1);
     } finally {
       await Promise.all([one.stop(), two.stop()]);
