@@ -19,10 +19,31 @@ if ((await build({ quiet: true })) !== 0) failures.push('build');
 const linted = failures.length === 0 ? await lint() : { passed: 0, failed: 0 };
 if (linted.failed > 0) failures.push('lint');
 if (!failures.includes('build')) {
+  await ensurePrograms();
   if ((await runTests(`--filter=!${INTEGRATION}`)) !== 0) failures.push('package tests');
   if ((await runTests(`--filter=${INTEGRATION}`)) !== 0) failures.push('integration tests');
 }
 report();
+
+/**
+ * What tests start, installed before any of them does: a package manager takes one at a time, and tests run side by side and have little time.
+ * A program that cannot be had is no failure here; the tests that need it say so.
+ */
+async function ensurePrograms() {
+  const { ensureBinary } = await import('../dist/brokers/find-broker.js');
+  const { createLogger } = await import('@muster/runtime');
+  const logger = createLogger({ service: 'test', pretty: true });
+  const programs = [
+    ['nats-server', 'nats-server'],
+    ['redis-server', 'redis-server'],
+    ['redis-cli', 'redis-tools'],
+    ['haproxy', 'haproxy'],
+    ['promtool', 'prometheus'],
+  ];
+  for (const [program, aptPackage] of programs) {
+    await ensureBinary(program, aptPackage, { logger }).catch((error) => console.error(error.message));
+  }
+}
 
 /** Packages run two at a time and each keeps to half the cores; see jest.config.js. */
 function runTests(filter) {
