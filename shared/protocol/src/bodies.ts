@@ -3,6 +3,7 @@ import { decodeCbor, encodeCbor } from './cbor.js';
 import { labelFaults, labelKeyFault } from './labels.js';
 import { LIMITS } from './limits.js';
 import { AGENT_OUTCOMES } from './outcomes.js';
+import { REPORTED_STATES } from './commands/states.js';
 
 const text = (max: number) => z.string().max(max);
 const count = z.number().int().nonnegative();
@@ -36,7 +37,10 @@ export const factsSchema = z.object({
 export type Facts = z.infer<typeof factsSchema>;
 
 /** The words in a hello for what an agent can do beyond connecting. */
-export const CAPABILITY = { query: 'query' } as const;
+export const CAPABILITY = { query: 'query', command: 'command' } as const;
+
+/** The columns of the row that a command is bound to on this endpoint. */
+const bindingSchema = z.record(text(LIMITS.bindingKeyBytes), z.union([z.string(), z.number(), z.null()]));
 
 const schemas = {
   challenge: z.object({ nonce: bytes(32), serverTimeMs: count }),
@@ -52,6 +56,8 @@ const schemas = {
     epoch: count,
     heartbeatMs: count.min(1_000),
     token: text(4096).optional(),
+    /** The signed list of keys that may sign commands, as it is now. */
+    commandKeys: text(LIMITS.jwsBytes).optional(),
     labels: z.record(z.string(), z.string()),
   }),
   error: z.object({ code: text(64), message: text(LIMITS.errorMessageBytes) }),
@@ -66,6 +72,28 @@ const schemas = {
   }),
   cancel: z.object({ reason: text(64) }),
   credit: z.object({ bytes: count }),
+  command: z.object({
+    id: text(64),
+    number: count.min(1),
+    jws: text(LIMITS.jwsBytes),
+    keys: text(LIMITS.jwsBytes),
+    proof: z.custom<Uint8Array>(
+      (value) => value instanceof Uint8Array && value.length % 32 === 0 && value.length <= 32 * 32,
+      'not a proof',
+    ),
+    binding: bindingSchema.nullable(),
+  }),
+  commandCancel: z.object({ id: text(64), number: count.min(1) }),
+  reportKept: z.object({ id: text(64), number: count.min(1) }),
+  report: z.object({
+    id: text(64),
+    number: count.min(1),
+    state: z.enum(REPORTED_STATES),
+    code: text(64),
+    message: text(LIMITS.errorMessageBytes),
+    effects: z.array(text(LIMITS.effectBytes)).max(LIMITS.effects).optional(),
+    authentic: z.boolean(),
+  }),
   queryEnd: z.object({ outcome: z.enum(AGENT_OUTCOMES), code: text(64), message: text(LIMITS.errorMessageBytes) }),
 } as const;
 
@@ -78,6 +106,10 @@ export type ErrorBody = Bodies['error'];
 export type ReconnectBody = Bodies['reconnect'];
 export type QueryBody = Bodies['query'];
 export type QueryEndBody = Bodies['queryEnd'];
+export type CommandBody = Bodies['command'];
+export type CommandCancelBody = Bodies['commandCancel'];
+export type ReportKeptBody = Bodies['reportKept'];
+export type ReportBody = Bodies['report'];
 
 export type DecodedBody<T> = { readonly ok: true; readonly body: T } | { readonly ok: false; readonly fault: string };
 

@@ -10,9 +10,13 @@ export const FRAME = {
   query: 0x10,
   cancel: 0x11,
   credit: 0x12,
+  command: 0x20,
+  commandCancel: 0x21,
+  reportKept: 0x22,
   hello: 0x81,
   rows: 0x90,
   queryEnd: 0x91,
+  report: 0xa0,
 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 

@@ -9,10 +9,14 @@ export type AgentId = Brand<string, 'AgentId'>;
 export type OrgId = Brand<string, 'OrgId'>;
 /** A query's name: `q` and 26 characters that sort by time of creation. */
 export type QueryId = Brand<string, 'QueryId'>;
+/** A command's name: `c` and 26 characters that sort by time of creation. */
+export type CommandId = Brand<string, 'CommandId'>;
 /** One incarnation of a gateway: new at every start, and whenever the gateway was fenced. */
 export type GatewayId = Brand<string, 'GatewayId'>;
 /** One incarnation of a query service. */
 export type OwnerId = Brand<string, 'OwnerId'>;
+/** One incarnation of a command service. */
+export type CommandServiceId = Brand<string, 'CommandServiceId'>;
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 // Crockford's alphabet, lower case: its order is the order of its values, so ids sort as their times do.
@@ -47,6 +51,10 @@ export function isQueryId(text: string): text is QueryId {
   return /^q[0-9a-hjkmnp-tv-z]{26}$/.test(text);
 }
 
+export function isCommandId(text: string): text is CommandId {
+  return /^c[0-9a-hjkmnp-tv-z]{26}$/.test(text);
+}
+
 export function newGatewayId(): GatewayId {
   return `gw-${base32(randomBytes(7)).slice(0, 10)}` as GatewayId;
 }
@@ -55,8 +63,21 @@ export function newOwnerId(): OwnerId {
   return `q-${base32(randomBytes(7)).slice(0, 10)}` as OwnerId;
 }
 
-/** A new query id: 48 bits of milliseconds, then 80 random bits (the layout of a ULID). */
+export function newCommandServiceId(): CommandServiceId {
+  return `cs-${base32(randomBytes(7)).slice(0, 10)}` as CommandServiceId;
+}
+
+/** A new query id. */
 export function newQueryId(nowMs: number): QueryId {
+  return `q${sortableId(nowMs)}` as QueryId;
+}
+
+export function newCommandId(nowMs: number): CommandId {
+  return `c${sortableId(nowMs)}` as CommandId;
+}
+
+/** 48 bits of milliseconds, then 80 random bits (the layout of a ULID). */
+function sortableId(nowMs: number): string {
   let time = '';
   for (let rest = nowMs, i = 0; i < 10; i += 1) {
     time = SORTABLE.charAt(rest % 32) + time;
@@ -64,5 +85,5 @@ export function newQueryId(nowMs: number): QueryId {
   }
   let tail = '';
   for (const byte of randomBytes(16)) tail += SORTABLE.charAt(byte & 31);
-  return `q${time}${tail}` as QueryId;
+  return time + tail;
 }

@@ -15,3 +15,4 @@ export * from './subjects.js';
 export * from './bus-messages.js';
 export * from './query-messages.js';
 export * from './kept-records.js';
+export * from './commands/index.js';

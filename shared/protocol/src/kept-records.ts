@@ -79,6 +79,11 @@ export interface AuditRecord {
   readonly scope?: string;
   readonly code?: string;
   readonly details?: Readonly<Record<string, unknown>>;
+  /**
+   * SHA-256, hex, of the bytes of the org's record before this one; empty for the first. Set by whoever appends. A record from before the chain
+   * has none.
+   */
+  readonly prev?: string;
 }
 
 export type KeptRecord =

@@ -34,6 +34,26 @@ export const LIMITS = {
   hostBytes: 253,
   factBytes: 256,
   errorMessageBytes: 512,
+  /** A compact JWS: a signed command, or the list of keys. */
+  jwsBytes: 32 * 1024,
+  /** The parameters of a command, as JSON. */
+  paramsBytes: 16 * 1024,
+  bindingKeyBytes: 64,
+  /** The row that a command is bound to, as CBOR. */
+  bindingBytes: 4 * 1024,
+  /** What a report may list as done, and the length of one line. */
+  effects: 50,
+  effectBytes: 256,
+  commandTargets: 100_000,
+  /** Rows that one command may be bound to. */
+  commandRows: 5_000,
+  commandExpiryMinMs: 1_000,
+  commandExpiryMaxMs: 7 * 24 * 3_600_000,
+  commandExpiryDefaultMs: 24 * 3_600_000,
+  /** How long an action may run on one endpoint unless the action says otherwise. */
+  commandTimeoutDefaultMs: 60_000,
+  commandTimeoutMaxMs: 3_600_000,
+  reasonBytes: 500,
 } as const;
 
 /** What one endpoint may spend on one query; whichever is reached first ends it as `over_budget`. */

@@ -1,4 +1,4 @@
-import type { AgentId, GatewayId, OrgId, OwnerId, QueryId } from './ids.js';
+import type { AgentId, CommandId, GatewayId, OrgId, OwnerId, QueryId } from './ids.js';
 
 const ROOT = 'muster.v1';
 
@@ -26,6 +26,18 @@ export const SUBJECTS = {
   ownerBeats: `${ROOT}.beat.owner`,
   /** API → any query service (queue group `query`), request and reply. */
   queries: `${ROOT}.queries`,
+  /** API → any command service (queue group `command`), request and reply. */
+  commands: `${ROOT}.commands`,
+  /** Gateway → any one command service (queue group `command`): {@link CommandReports}. */
+  commandReports: `${ROOT}.command.reports`,
+  /** Gateway → all command services: {@link AgentsArrived}, {@link AgentsMissing}. */
+  commandPresence: `${ROOT}.command.presence`,
+  /** Command service → one gateway: {@link DeliverCommand}, {@link CancelDelivery}, {@link ReportsKept}. */
+  gatewayCommands: (id: GatewayId) => `${ROOT}.gateway.${part(id)}.commands`,
+  /** The same, to all of them. */
+  allGatewayCommands: `${ROOT}.gateways.commands`,
+  /** Command service → everyone, every second: {@link CommandServiceBeat}. */
+  commandBeats: `${ROOT}.beat.command`,
 } as const;
 
 /** Subjects of kept things (streams). */
@@ -40,6 +52,9 @@ export const KEPT = {
   allRevoked: `${ROOT}.identity.*.revoked.*`,
   query: (org: OrgId, id: QueryId) => `${ROOT}.query.${part(org)}.${part(id)}`,
   result: (org: OrgId, id: QueryId) => `${ROOT}.result.${part(org)}.${part(id)}`,
+  command: (org: OrgId, id: CommandId) => `${ROOT}.journal.${part(org)}.${part(id)}`,
+  /** The journals of all commands of all orgs. */
+  allCommands: `${ROOT}.journal.*.*`,
   audit: (org: OrgId) => `${ROOT}.audit.${part(org)}`,
   operatorToken: (org: OrgId, tokenId: string) => `${ROOT}.token.${part(org)}.${part(tokenId)}`,
   /** `key` is a hash of whose request it is and of the caller's key. */
@@ -65,6 +80,13 @@ export const STREAMS = {
     maxAgeMs: 24 * HOUR_MS,
     maxBytes: 8 * 1024 ** 3,
   },
+  /** Longer than the longest expiry: a command that is not settled must never fall out. */
+  commands: {
+    name: 'MUSTER_COMMANDS',
+    storage: 'file',
+    subjects: [`${ROOT}.journal.>`],
+    maxAgeMs: 30 * 24 * HOUR_MS,
+  },
   audit: { name: 'MUSTER_AUDIT', storage: 'file', subjects: [`${ROOT}.audit.>`], maxAgeMs: 400 * 24 * HOUR_MS },
   operatorTokens: { name: 'MUSTER_TOKENS', storage: 'file', subjects: [`${ROOT}.token.>`], maxMsgsPerSubject: 1 },
   /** Answers of mutating calls, so that a repeat under the same idempotency key gets the same one from any API process. */
@@ -83,4 +105,10 @@ export function parseIdentitySubject(subject: string): { org: OrgId; kind: strin
   const match = /^muster\.v1\.identity\.([^.]+)\.([^.]+)\.([^.]+)$/.exec(subject);
   if (match === null) return undefined;
   return { org: match[1] as OrgId, kind: match[2] as string, agentId: match[3] as AgentId };
+}
+
+/** The parts of a command's journal subject. */
+export function parseCommandSubject(subject: string): { org: OrgId; id: CommandId } | undefined {
+  const match = /^muster\.v1\.journal\.([^.]+)\.([^.]+)$/.exec(subject);
+  return match === null ? undefined : { org: match[1] as OrgId, id: match[2] as CommandId };
 }

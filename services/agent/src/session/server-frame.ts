@@ -1,5 +1,7 @@
 import {
   type ChallengeBody,
+  type CommandBody,
+  type CommandCancelBody,
   decodeBody,
   decodeHeader,
   type ErrorBody,
@@ -7,6 +9,7 @@ import {
   frameBody,
   type QueryBody,
   type ReconnectBody,
+  type ReportKeptBody,
   type WelcomeBody,
 } from '@muster/protocol';
 
@@ -18,7 +21,10 @@ export type ServerFrame =
   | { readonly kind: 'reconnect'; readonly body: ReconnectBody }
   | { readonly kind: 'query'; readonly ref: number; readonly body: QueryBody }
   | { readonly kind: 'cancel'; readonly ref: number; readonly body: { readonly reason: string } }
-  | { readonly kind: 'credit'; readonly ref: number; readonly body: { readonly bytes: number } };
+  | { readonly kind: 'credit'; readonly ref: number; readonly body: { readonly bytes: number } }
+  | { readonly kind: 'command'; readonly ref: number; readonly body: CommandBody }
+  | { readonly kind: 'commandCancel'; readonly ref: number; readonly body: CommandCancelBody }
+  | { readonly kind: 'reportKept'; readonly ref: number; readonly body: ReportKeptBody };
 
 export type ReadServerFrame =
   | { readonly ok: true; readonly frame: ServerFrame }
@@ -32,6 +38,9 @@ const KINDS = {
   [FRAME.query]: 'query',
   [FRAME.cancel]: 'cancel',
   [FRAME.credit]: 'credit',
+  [FRAME.command]: 'command',
+  [FRAME.commandCancel]: 'commandCancel',
+  [FRAME.reportKept]: 'reportKept',
 } as const;
 
 /** Reads one message of a gateway; `fault` is one of a few constant words when it is none. */
@@ -39,7 +48,7 @@ export function readServerFrame(bytes: Uint8Array): ReadServerFrame {
   const header = decodeHeader(bytes);
   if (header === undefined) return { ok: false, fault: 'no_frame' };
   const { ref, type } = header;
-  if (type === FRAME.hello || type === FRAME.rows || type === FRAME.queryEnd)
+  if (type === FRAME.hello || type === FRAME.rows || type === FRAME.queryEnd || type === FRAME.report)
     return { ok: false, fault: 'frame_of_an_agent' };
   const kind = KINDS[type];
   const decoded = decodeBody(kind, frameBody(bytes));

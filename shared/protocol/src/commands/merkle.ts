@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { encodeCbor } from '../cbor.js';
+import type { AgentId } from '../ids.js';
+
+/** What a command is bound to on one endpoint: the columns of the row that justified it. Integers beyond 2^53 as decimal text. */
+export type Binding = Readonly<Record<string, string | number | null>>;
+
+/** One leaf: which agent, and the row if there is one. Its number is its place, from 1. */
+export interface TargetLeaf {
+  readonly number: number;
+  readonly agentId: AgentId;
+  readonly binding?: Binding;
+}
+
+/**
+ * The Merkle tree over a command's targets, hashed as RFC 9162 §2.1.1 does: SHA-256 of 0x00 and the entry for a leaf, of 0x01 and both halves
+ * for a node, a list split at the largest power of two below its length. The entry is the deterministic CBOR of `[number, agentId, binding]`,
+ * `binding` being null where there is none.
+ */
+export class TargetTree {
+  /** Level 0 are the leaves; the last level is the root alone. */
+  readonly #levels: readonly (readonly Buffer[])[];
+
+  private constructor(levels: readonly (readonly Buffer[])[]) {
+    this.#levels = levels;
+  }
+
+  /** From the targets in the order of their numbers. Throws `RangeError` when there are none. */
+  static over(leaves: Iterable<TargetLeaf>): TargetTree {
+    let level = Array.from(leaves, leafHash);
+    if (level.length === 0) throw new RangeError('a tree needs a target');
+    const levels = [level];
+    while (level.length > 1) {
+      const next: Buffer[] = [];
+      for (let i = 0; i < level.length; i += 2) {
+        const [left, right] = [level[i] as Buffer, level[i + 1]];
+        // A node without a neighbour rises as it is: the same tree as splitting from the top.
+        next.push(right === undefined ? left : nodeHash(left, right));
+      }
+      levels.push(next);
+      level = next;
+    }
+    return new TargetTree(levels);
+  }
+
+  get root(): Uint8Array {
+    return this.#levels.at(-1)?.[0] as Buffer;
+  }
+
+  get size(): number {
+    return this.#levels[0]?.length ?? 0;
+  }
+
+  /** The neighbours on the way to the root, from the leaf's up, 32 bytes each (RFC 9162 §2.1.3.1). */
+  proof(number: number): Uint8Array {
+    let at = number - 1;
+    const path: Buffer[] = [];
+    for (const level of this.#levels.slice(0, -1)) {
+      const neighbour = level[at ^ 1];
+      if (neighbour !== undefined) path.push(neighbour);
+      at >>= 1;
+    }
+    return Buffer.concat(path);
+  }
+}
+
+/** Whether the leaf is in the tree of `size` leaves with this root (RFC 9162 §2.1.3.2). */
+export function verifyTarget(
+  leaf: TargetLeaf,
+  tree: { readonly root: Uint8Array; readonly size: number },
+  proof: Uint8Array,
+): boolean {
+  if (!Number.isSafeInteger(leaf.number) || leaf.number < 1 || leaf.number > tree.size || proof.length % 32 !== 0) {
+    return false;
+  }
+  let hash = leafHash(leaf);
+  let at = 0;
+  for (let index = leaf.number - 1, last = tree.size - 1; last > 0; index >>= 1, last >>= 1) {
+    if (index === last && index % 2 === 0) continue;
+    const neighbour = proof.subarray(at, at + 32);
+    if (neighbour.length !== 32) return false;
+    at += 32;
+    hash = index % 2 === 1 ? nodeHash(neighbour, hash) : nodeHash(hash, neighbour);
+  }
+  return at === proof.length && hash.equals(tree.root);
+}
+
+function leafHash({ number, agentId, binding }: TargetLeaf): Buffer {
+  return createHash('sha256')
+    .update(LEAF)
+    .update(encodeCbor([number, agentId, binding ?? null]))
+    .digest();
+}
+
+function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+  return createHash('sha256').update(NODE).update(left).update(right).digest();
+}
+
+const LEAF = Buffer.of(0);
+const NODE = Buffer.of(1);
