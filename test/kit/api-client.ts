@@ -25,6 +25,22 @@ export interface MissingEndpoint {
   readonly code: string;
 }
 
+export interface CommandView {
+  readonly id: string;
+  readonly status: string;
+  readonly ledger: Readonly<Record<string, number>>;
+}
+
+export interface TargetView {
+  readonly number: number;
+  readonly agentId: string;
+  readonly host: string;
+  readonly state: string;
+  readonly code: string;
+  readonly message: string;
+  readonly effects?: readonly string[];
+}
+
 /** The REST API as an integrator sees it: fetch and a token. */
 export class ApiClient {
   readonly url: string;
@@ -55,9 +71,14 @@ export class ApiClient {
   }
 
   /** The events of a query from the beginning to its end. */
-  async *events(id: string): AsyncGenerator<QueryEvent> {
-    const response = await this.fetch(`/v1/queries/${id}/events`, { headers: { accept: 'application/x-ndjson' } });
-    if (response.body === null) throw new Error('no body');
+  events(id: string): AsyncGenerator<QueryEvent> {
+    return this.#lines(`/v1/queries/${id}/events`);
+  }
+
+  async *#lines(path: string): AsyncGenerator<QueryEvent> {
+    const response = await this.fetch(path, { headers: { accept: 'application/x-ndjson' } });
+    if (!response.ok || response.body === null)
+      throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
     let rest = '';
     for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
       const lines = (rest + Buffer.from(chunk).toString('utf8')).split('\n');
@@ -81,6 +102,31 @@ export class ApiClient {
       if (event.event === 'ended') return event['query'] as QueryView;
     }
     throw new Error(`the stream of ${id} closed before the query ended`);
+  }
+
+  /** Submits a command; throws unless it was accepted. */
+  async submit(body: Readonly<Record<string, unknown>>, idempotencyKey?: string): Promise<CommandView> {
+    const headers = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
+    const response = await this.fetch('/v1/commands', { method: 'POST', body: JSON.stringify(body), headers });
+    if (response.status !== 202) throw new Error(`POST /v1/commands: ${response.status} ${await response.text()}`);
+    return (await response.json()) as CommandView;
+  }
+
+  /** The events of a command from the beginning to its end. */
+  commandEvents(id: string): AsyncGenerator<QueryEvent> {
+    return this.#lines(`/v1/commands/${id}/events`);
+  }
+
+  /** Follows a command to its end. */
+  async followCommand(
+    id: string,
+    onLedger: (ledger: CommandView['ledger']) => void = () => undefined,
+  ): Promise<CommandView> {
+    for await (const event of this.commandEvents(id)) {
+      if (event.event === 'ledger') onLedger(event['ledger'] as CommandView['ledger']);
+      if (event.event === 'ended') return event['command'] as CommandView;
+    }
+    throw new Error(`the stream of ${id} closed before the command ended`);
   }
 
   /** All items of a paged list. */

@@ -1,7 +1,8 @@
 import type { FloorFigures } from '../floor/run-floor.js';
-import type { CpuUse } from './process-cpu.js';
+import type { CpuUse } from '../measure/process-cpu.js';
+import { table, target, verdicts, type Target } from '../measure/report.js';
 import type { ModeFigures, ProductFigures } from './run-product.js';
-import { quantile, spreadOf, type Spread } from './statistics.js';
+import { quantile, spreadOf, type Spread } from '../measure/statistics.js';
 
 /** Everything that one run of the bench measured. */
 export interface BenchFigures {
@@ -15,14 +16,6 @@ export interface BenchFigures {
   readonly timed: ProductFigures;
   /** The one over the other kind of connection, for its memory. */
   readonly other: ProductFigures | undefined;
-}
-
-export interface Target {
-  readonly name: string;
-  readonly value: number;
-  readonly limit: number;
-  readonly unit: string;
-  readonly met: boolean;
 }
 
 /** The figures that people compare, and how they stand to what was promised. */
@@ -49,8 +42,6 @@ export function summarize(figures: BenchFigures): Summary {
   const plain = timedOverTls ? other : timed;
   const tls = timedOverTls ? timed : other;
   const slowestFirst = Math.max(firstPartialMs.raw.median, firstPartialMs.group.median);
-  const target = (name: string, value: number | undefined, limit: number, unit: string): Target[] =>
-    value === undefined ? [] : [{ name, value, limit, unit, met: value <= limit }];
   return {
     floorMs,
     rawMs,
@@ -128,22 +119,8 @@ export function formatSummary(figures: BenchFigures, summary: Summary): string {
     cpuRow('group mode', timed.modes.group.cpuMs),
     cpuRow('raw mode', timed.modes.raw.cpuMs),
   ];
-  const verdicts = summary.targets.map(({ name, value, limit, unit, met }) => [
-    met ? 'met' : 'MISSED',
-    name,
-    `${value.toFixed(2)}${unit}`,
-    `≤ ${limit}${unit}`,
-  ]);
   const head =
     `${agents} agents on ${gateways} gateway${gateways === 1 ? '' : 's'}, ${timedOverTls ? 'TLS' : 'plain'}; ` +
     `${questionBytes} B question, ${answerBytes} B answer; from the question to the complete ledger at the viewer`;
-  return [head, table(times), table(cpu), table(others), table(verdicts)].join('\n\n');
-}
-
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  // Words to the left, figures to the right.
-  const pad = (cell: string, width: number): string =>
-    /\d/.test(cell) && !/[a-z]{4}/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
-  return rows.map((row) => row.map((cell, column) => pad(cell, widths[column] ?? 0)).join('   ')).join('\n');
+  return [head, table(times), table(cpu), table(others), table(verdicts(summary.targets))].join('\n\n');
 }

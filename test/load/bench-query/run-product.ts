@@ -3,10 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type Stack } from '@muster/local';
 import type { FleetOrder } from '../fleet/fleet-messages.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
-import { timeQuery, type ApiAccess, type QueryTimes } from './event-stream.js';
-import { CpuMeter, type CpuUse } from './process-cpu.js';
-import { natsTraffic, trafficBetween, type Traffic } from './nats-traffic.js';
-import { MEASURED_NODE_ARGS, settledBytes } from './process-memory.js';
+import type { ApiAccess } from '../measure/rest.js';
+import { timeQuery, type QueryTimes } from './event-stream.js';
+import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
+import { natsTraffic, trafficBetween, type Traffic } from '../measure/nats-traffic.js';
+import { MEASURED_NODE_ARGS, settledBytes } from '../measure/process-memory.js';
 
 export interface ProductOptions {
   readonly natsUrl: string;

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { readFile } from 'node:fs/promises';
 import { connectNats, type Broker } from '@muster/bus';
 import { silentLogger } from '@muster/runtime';
-import { CpuMeter, type CpuUse } from '../bench-query/process-cpu.js';
-import { MEASURED_NODE_ARGS, settledBytes } from '../bench-query/process-memory.js';
+import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
+import { MEASURED_NODE_ARGS, settledBytes } from '../measure/process-memory.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { countAnswers, FLOOR } from './floor-gateway.js';
 
