@@ -1,0 +1,39 @@
+import { labelFaults, labelKeyFault, LIMITS } from '@muster/protocol';
+import { z } from 'zod';
+import { EVERY_PLATFORM, type ActionDefinition } from '../action.js';
+
+/** The rule of labels, in the rule's own words. */
+const labels = z.record(z.string(), z.string('a label value must be text'), 'set is labels by key').check((context) => {
+  for (const message of labelFaults(context.value)) {
+    context.issues.push({ code: 'custom', message, input: context.value });
+  }
+});
+const labelKey = z.string('a label key must be text').check((context) => {
+  const message = labelKeyFault(context.value);
+  if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
+});
+
+export const agentActions: readonly ActionDefinition[] = [
+  {
+    name: 'agent.set_labels',
+    summary: "Sets and removes labels of the agent's own",
+    params: z.strictObject({
+      set: labels.optional().describe('Labels to set'),
+      remove: z
+        .array(labelKey, 'remove is a list of label keys')
+        .min(1, 'remove must name a label')
+        .max(LIMITS.labels, `at most ${LIMITS.labels} labels can be removed`)
+        .optional()
+        .describe('Keys of labels to remove'),
+    }),
+    object: [
+      { required: ['set'], optional: ['remove'] },
+      { required: ['remove'], optional: [] },
+    ],
+    platforms: EVERY_PLATFORM,
+    reversible: true,
+    destructive: false,
+    timeoutMs: 30_000,
+    lane: 'labels',
+  },
+];

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import type { ActionDefinition } from '../action.js';
+import { name, sha256 } from '../fields.js';
+
+const HIVE = /^(HKEY_(LOCAL_MACHINE|USERS|CURRENT_USER|CURRENT_CONFIG|CLASSES_ROOT)|HKLM|HKU|HKCU|HKCC|HKCR)\\[^\\]/i;
+const registryPath = name('a registry path', 16_383).regex(HIVE, {
+  error: 'a registry path begins with its hive, such as HKEY_LOCAL_MACHINE\\SOFTWARE\\Vendor',
+});
+const type = z
+  .string('a type must be text')
+  .regex(/^[A-Z0-9_]{1,40}$/, 'a type is one of REG_SZ, REG_DWORD and so on')
+  .optional();
+
+const common = {
+  platforms: ['windows'],
+  reversible: true,
+  destructive: true,
+  timeoutMs: 30_000,
+  lane: 'registry',
+} satisfies Partial<ActionDefinition>;
+
+export const registryActions: readonly ActionDefinition[] = [
+  {
+    ...common,
+    name: 'registry.delete_value',
+    summary: 'Deletes one value of the registry',
+    params: z.strictObject({
+      path: registryPath.optional().describe('Key and name of the value, as registry.path has it'),
+      type: type.describe('Type that it must have'),
+      data_sha256: sha256.optional().describe('SHA-256 that its data, as registry.data shows it, must have'),
+    }),
+    object: [{ required: ['path'], optional: ['type', 'data_sha256'] }],
+    binds: {
+      table: 'registry',
+      required: ['path', 'type', 'data'],
+      // A value's name may have a backslash in it; then only key and name tell where the key ends.
+      optional: ['key', 'name'],
+      hashed: ['data'],
+    },
+  },
+  {
+    ...common,
+    name: 'registry.delete_key',
+    summary: 'Deletes one key of the registry with its values',
+    params: z.strictObject({
+      path: registryPath.optional().describe('Key, as registry.path has it for a subkey'),
+      recursive: z.boolean('recursive is true or false').default(false).describe('With the keys below it'),
+    }),
+    object: [{ required: ['path'], optional: [] }],
+    binds: { table: 'registry', required: ['path', 'type'], optional: ['mtime'], integers: ['mtime'] },
+  },
+];

@@ -1,0 +1,7 @@
+export type { ActionDefinition, ActionPlatform, Fault, ObjectParams, RowShape } from './action.js';
+export { ACTIONS, findAction } from './catalogue.js';
+export { UNDO_ACTION } from './catalogue/undo.js';
+export { parseParams, type ParsedParams } from './params.js';
+export { parseBinding, shapesOf, type ParsedBinding } from './binding.js';
+export { paramsFromText } from './text-params.js';
+export { durationMs } from './fields.js';

@@ -1,0 +1,70 @@
+import { LIMITS, type Params } from '@muster/protocol';
+import type { z } from 'zod';
+import type { ActionDefinition, Fault, ObjectParams } from './action.js';
+
+export type ParsedParams =
+  { readonly ok: true; readonly params: Params } | { readonly ok: false; readonly faults: readonly Fault[] };
+
+/**
+ * Checks the parameters of a command and fills in defaults; says every fault at once. With `bound`, rows name what is acted on, so
+ * parameters must not. Without it they must, in exactly one of the ways that the action knows.
+ */
+export function parseParams(action: ActionDefinition, params: unknown, { bound = false } = {}): ParsedParams {
+  const parsed = action.params.safeParse(params);
+  if (!parsed.success) return { ok: false, faults: parsed.error.issues.flatMap((issue) => issueFaults(action, issue)) };
+  const faults = [...sizeFaults(params), ...objectFaults(action, Object.keys(params as object), bound)];
+  return faults.length > 0 ? { ok: false, faults } : { ok: true, params: parsed.data as Params };
+}
+
+function issueFaults(action: ActionDefinition, issue: z.core.$ZodIssue): Fault[] {
+  const path = issue.path.join('.');
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => ({ path: clip(key), message: `${action.name} has no parameter of this name` }));
+    case 'invalid_union':
+      // A duration is text or a number: the branch of the right type says what is wrong with the value.
+      return [
+        {
+          path,
+          message: issue.errors.find((errors) => errors[0]?.code !== 'invalid_type')?.[0]?.message ?? issue.message,
+        },
+      ];
+    default:
+      return [{ path, message: path === '' ? 'the parameters must be an object' : issue.message }];
+  }
+}
+
+function sizeFaults(params: unknown): Fault[] {
+  if (Buffer.byteLength(JSON.stringify(params)) <= LIMITS.paramsBytes) return [];
+  return [{ path: '', message: `the parameters have more than ${LIMITS.paramsBytes} bytes` }];
+}
+
+function objectFaults(action: ActionDefinition, keys: readonly string[], bound: boolean): Fault[] {
+  const ways = action.object;
+  if (ways === undefined) return [];
+  const naming = keys.filter((key) => ways.some((way) => takes(way, key)));
+  if (bound) return naming.map((path) => ({ path, message: 'the row says this already; leave it out' }));
+  const way = ways.find(({ required }) => required.every((key) => keys.includes(key)));
+  if (way === undefined) return missingFaults(ways, naming);
+  return naming
+    .filter((key) => !takes(way, key))
+    .map((path) => ({ path, message: `this does not go together with ${way.required.join(', ')}` }));
+}
+
+function missingFaults(ways: readonly ObjectParams[], naming: readonly string[]): Fault[] {
+  const [only, ...others] = ways;
+  if (only !== undefined && others.length === 0) {
+    return only.required
+      .filter((key) => !naming.includes(key))
+      .map((path) => ({ path, message: 'this parameter is needed' }));
+  }
+  return [{ path: '', message: `one of these is needed: ${ways.map((way) => way.required.join(' and ')).join('; ')}` }];
+}
+
+function takes(way: ObjectParams, key: string): boolean {
+  return way.required.includes(key) || way.optional.includes(key);
+}
+
+function clip(text: string): string {
+  return text.slice(0, 80);
+}
