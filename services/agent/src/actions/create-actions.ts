@@ -1,0 +1,80 @@
+import { findAction, parseBinding, parseParams, type Fault } from '@muster/actions';
+import type { ActionCall, ActionHost, ActionImplementations, ActionResult, JsonValue } from './action.js';
+import { LINUX_ACTIONS } from './linux/index.js';
+import { failed, refused, stopped, unsupported } from './results.js';
+
+/** What this endpoint can do. */
+export interface Actions {
+  /** Runs an action; what goes wrong is a result, never an exception. */
+  run(call: ActionCall): Promise<ActionResult>;
+  /** Undoes what `originalAction` kept when it ran. */
+  undo(call: ActionCall, originalAction: string, kept: JsonValue): Promise<ActionResult>;
+}
+
+/** The actions of the host's platform. */
+export function createActions(host: ActionHost): Actions {
+  const implementations = implementationsOf(host.platform);
+  const guarded = async (call: ActionCall, work: () => Promise<ActionResult>): Promise<ActionResult> => {
+    if (call.signal.aborted) return stopped(call.signal);
+    try {
+      return await work();
+    } catch (error) {
+      host.log.error('an action ended in an exception', { command: call.id, action: call.action.name, error });
+      return failed(
+        'internal',
+        `the agent could not finish it: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  };
+  return {
+    run: (call) =>
+      guarded(call, async () => {
+        const implementation = own(implementations, call.action.name);
+        if (implementation === undefined) return missing(call.action.name, host);
+        const checked = checkCall(call);
+        return 'state' in checked ? checked : await implementation.run(checked);
+      }),
+    undo: (call, originalAction, kept) =>
+      guarded(call, async () => {
+        const undo = own(implementations, originalAction)?.undo;
+        if (undo === undefined) return unsupported('not_undoable', `${originalAction} cannot be undone here`);
+        return await undo(call, kept);
+      }),
+  };
+}
+
+function implementationsOf(platform: ActionHost['platform']): ActionImplementations {
+  switch (platform) {
+    case 'linux':
+      return LINUX_ACTIONS;
+    case 'windows':
+    case 'darwin':
+      return {};
+  }
+}
+
+/** Once more, by the catalogue that this agent has: the one who signed may have had another. */
+function checkCall(call: ActionCall): ActionCall | ActionResult {
+  const params = parseParams(call.action, call.params, { bound: call.binding !== undefined });
+  if (!params.ok) return refused('bad_params', sentence(params.faults));
+  if (call.binding === undefined) return { ...call, params: params.params };
+  const binding = parseBinding(call.action, call.binding);
+  if (!binding.ok) return refused('bad_params', sentence(binding.faults));
+  return { ...call, params: params.params, binding: binding.binding };
+}
+
+function sentence(faults: readonly Fault[]): string {
+  return faults.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+}
+
+function missing(name: string, { platform }: ActionHost): ActionResult {
+  const known = findAction(name);
+  if (known !== undefined && !known.platforms.includes(platform)) {
+    return unsupported('platform', `${name} is for ${known.platforms.join(' and ')}; this endpoint runs ${platform}`);
+  }
+  return unsupported('unknown_action', `this agent has no ${name} for ${platform}`);
+}
+
+function own(implementations: ActionImplementations, name: string): ActionImplementations[string] | undefined {
+  return Object.hasOwn(implementations, name) ? implementations[name] : undefined;
+}

@@ -1,0 +1,60 @@
+import { LIMITS } from '@muster/protocol';
+import type { ActionResult } from './action.js';
+
+/** It is done. `effects` has a line for each thing; what does not fit a report is counted in its last line. */
+export function succeeded(message: string, effects: readonly string[], code = 'ok'): ActionResult {
+  return { state: 'succeeded', code, message, effects: fit(effects) };
+}
+
+/** There was nothing to do: what is wanted is so already. */
+export function unchanged(message: string): ActionResult {
+  return { state: 'succeeded', code: 'unchanged', message };
+}
+
+/** What would be done: the same effects, each said to be none yet. */
+export function wouldDo(message: string, effects: readonly string[]): ActionResult {
+  return succeeded(
+    message,
+    effects.map((effect) => `would ${effect}`),
+    'dry_run',
+  );
+}
+
+export function failed(code: string, message: string, effects: readonly string[] = []): ActionResult {
+  return { state: 'failed', code, message, ...(effects.length > 0 && { effects: fit(effects) }) };
+}
+
+export function refused(code: 'changed' | 'protected' | 'bad_params' | (string & {}), message: string): ActionResult {
+  return { state: 'refused', code, message };
+}
+
+export function unsupported(code: string, message: string): ActionResult {
+  return { state: 'unsupported', code, message };
+}
+
+/** Stopped half-way or before: `done` is what has happened all the same. */
+export function stopped(signal: AbortSignal, done: readonly string[] = []): ActionResult {
+  const late = (signal.reason as { name?: unknown } | undefined)?.name === 'TimeoutError';
+  const before = done.length === 0 ? 'nothing was changed' : 'it had begun';
+  return {
+    state: late ? 'timed_out' : 'cancelled',
+    code: late ? 'timed_out' : 'cancelled',
+    message: `${late ? 'its time ran out' : 'it was cancelled'}; ${before}`,
+    ...(done.length > 0 && { effects: fit(done) }),
+  };
+}
+
+function fit(effects: readonly string[]): readonly string[] {
+  const kept = effects.length <= LIMITS.effects ? effects : effects.slice(0, LIMITS.effects - 1);
+  const lines = kept.map(clip);
+  return effects.length === kept.length ? lines : [...lines, `and ${effects.length - kept.length} more`];
+}
+
+function clip(line: string): string {
+  const bytes = Buffer.from(line.toWellFormed());
+  if (bytes.length <= LIMITS.effectBytes) return line.toWellFormed();
+  return `${bytes
+    .subarray(0, LIMITS.effectBytes - 3)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '')}…`;
+}
