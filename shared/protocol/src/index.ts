@@ -15,4 +15,5 @@ export * from './subjects.js';
 export * from './bus-messages.js';
 export * from './query-messages.js';
 export * from './kept-records.js';
+export * from './audit-chain.js';
 export * from './commands/index.js';
