@@ -1,4 +1,4 @@
-// What an agent needs: its own key and what it proves with it. It leaves out jose, which costs memory on every endpoint.
+// What an agent needs: its own key and what it proves with it, and whose commands it believes. It leaves out jose, which costs memory on every endpoint.
 export { type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
 export {
   agentIdFromPublicKey,
@@ -16,3 +16,12 @@ export {
   type EnrollProofResult,
   type HelloClaim,
 } from './proofs.js';
+export { readCommandKeys, type CommandKeysResult, type NamedKey } from './command-keys.js';
+export {
+  CommandVerifier,
+  type AcceptedKeys,
+  type CommandFault,
+  type CommandKeysFault,
+  type CommandVerifierOptions,
+  type VerifiedCommand,
+} from './command-verifier.js';

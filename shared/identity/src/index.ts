@@ -1,6 +1,7 @@
 export * from './agent.js';
 export {
   generateSigningJwks,
+  parsePublicJwks,
   parseSigningJwks,
   publicJwks,
   type ParsedJwks,
@@ -29,3 +30,4 @@ export {
 } from './operator-token.js';
 export { parseEnrollSecrets, type EnrollSecrets, type ParsedEnrollSecrets } from './enroll-secrets.js';
 export { createOidcVerifier, type OidcFault, type OidcOptions, type OidcResult, type OidcVerifier } from './oidc.js';
+export { CommandSigner, generateCommandRoot, signCommandKeys } from './command-signer.js';

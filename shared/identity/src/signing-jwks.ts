@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { calculateJwkThumbprint } from 'jose';
 import { importAgentKeys, isPrivateJwk } from './agent-keys.js';
-import { publicJwk, type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
+import { isObject } from './compact-jws.js';
+import { isPublicKeyX, publicJwk, type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
 
 interface Named {
   readonly kid: string;
@@ -35,33 +36,54 @@ export function publicJwks(jwks: PrivateJwks): PublicJwks {
   return { keys: jwks.keys.map(({ x, kid }) => ({ ...publicJwk(x), kid, alg: 'EdDSA', use: 'sig' })) };
 }
 
-export type ParsedJwks =
-  | { readonly ok: true; readonly jwks: PrivateJwks }
+export type ParsedJwks<T = PrivateJwks> =
+  | { readonly ok: true; readonly jwks: T }
   /** `fault` fits behind a variable's name and does not quote the document. */
   | { readonly ok: false; readonly fault: string };
 
 /** Reads a document as `generateSigningJwks` makes it, from JSON. */
 export function parseSigningJwks(text: string): ParsedJwks {
+  return parseJwks(text, (entry) =>
+    isPrivateJwk(entry) && importAgentKeys(entry) !== undefined
+      ? { ...publicJwk(entry.x), d: entry.d }
+      : 'must have private Ed25519 keys only (kty OKP, with x and d)',
+  );
+}
+
+/** Reads a document as `publicJwks` makes it, from JSON. One with private parts is refused: it must not be where it was found. */
+export function parsePublicJwks(text: string): ParsedJwks<PublicJwks> {
+  return parseJwks(text, (entry) => {
+    if ('d' in entry) return 'must not have private keys, only their public parts';
+    const { kty, crv, x } = entry;
+    return kty === 'OKP' && crv === 'Ed25519' && typeof x === 'string' && isPublicKeyX(x)
+      ? publicJwk(x)
+      : 'must have public Ed25519 keys only (kty OKP, with x)';
+  });
+}
+
+function parseJwks<K extends Ed25519PublicJwk>(
+  text: string,
+  read: (entry: Readonly<Record<string, unknown>>) => K | string,
+): ParsedJwks<{ readonly keys: readonly (K & Named)[] }> {
   let document: unknown;
   try {
     document = JSON.parse(text);
   } catch {
     return { ok: false, fault: 'must be JSON: {"keys":[…]}' };
   }
-  const entries: unknown =
-    typeof document === 'object' && document !== null && 'keys' in document ? document.keys : undefined;
-  if (!Array.isArray(entries) || entries.length === 0)
+  const entries: unknown = isObject(document) ? document['keys'] : undefined;
+  if (!Array.isArray(entries) || entries.length === 0) {
     return { ok: false, fault: 'must have at least one key in "keys"' };
-  const keys: (Ed25519PrivateJwk & Named)[] = [];
+  }
+  const keys: (K & Named)[] = [];
   for (const entry of entries as unknown[]) {
-    if (!isPrivateJwk(entry) || importAgentKeys(entry) === undefined) {
-      return { ok: false, fault: 'must have private Ed25519 keys only (kty OKP, with x and d)' };
-    }
-    const kid = 'kid' in entry ? entry.kid : undefined;
-    if (typeof kid !== 'string' || kid === '' || keys.some((key) => key.kid === kid)) {
+    const key = read(isObject(entry) ? entry : {});
+    if (typeof key === 'string') return { ok: false, fault: key };
+    const kid = isObject(entry) ? entry['kid'] : undefined;
+    if (typeof kid !== 'string' || kid === '' || keys.some((other) => other.kid === kid)) {
       return { ok: false, fault: 'must have a "kid" of its own on every key' };
     }
-    keys.push({ kty: 'OKP', crv: 'Ed25519', x: entry.x, d: entry.d, kid, alg: 'EdDSA', use: 'sig' });
+    keys.push({ ...key, kid, alg: 'EdDSA', use: 'sig' });
   }
   return { ok: true, jwks: { keys } };
 }

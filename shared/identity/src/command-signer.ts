@@ -1,0 +1,51 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { COMMAND_KEYS_TYPE, COMMAND_TYPE, LIMITS, type CommandClaims, type CommandKeysClaims } from '@muster/protocol';
+import { keyListFault } from './command-keys.js';
+import { signJws } from './compact-jws.js';
+import { generateSigningJwks, type PrivateJwks } from './signing-jwks.js';
+
+/** A new root of trust for commands. It signs key lists, never commands, so it need not be on any server. */
+export function generateCommandRoot(): Promise<PrivateJwks> {
+  return generateSigningJwks();
+}
+
+/**
+ * A root's word on which keys may sign commands, as a compact JWS. The first key of the document signs. Throws a `TypeError` for a list that
+ * no agent would take.
+ */
+export function signCommandKeys(root: PrivateJwks, claims: Omit<CommandKeysClaims, 'iss'>): string {
+  const { version, keys, retired, iat } = claims;
+  const fault = keys.length === 0 ? 'a list needs a key' : keyListFault(claims);
+  if (fault !== undefined) throw new TypeError(fault);
+  if (!Number.isSafeInteger(version) || version < 1) throw new TypeError('a version is 1 or a higher integer');
+  const { kid, key } = firstKey(root);
+  return bounded(signJws({ iss: 'muster', version, iat, keys, retired }, { key, kid, typ: COMMAND_KEYS_TYPE }));
+}
+
+/** Signs commands, without waiting. */
+export class CommandSigner {
+  /** The id of the key that signs; the key list must have it. */
+  readonly kid: string;
+  readonly #key: KeyObject;
+
+  /** The first key of the document signs. Throws a `TypeError` when there is none. */
+  constructor(keys: PrivateJwks) {
+    ({ kid: this.kid, key: this.#key } = firstKey(keys));
+  }
+
+  /** The compact JWS of the claims. Throws a `TypeError` when it would be longer than an agent reads (`LIMITS.jwsBytes`). */
+  sign(claims: CommandClaims): string {
+    return bounded(signJws(claims, { key: this.#key, kid: this.kid, typ: COMMAND_TYPE }));
+  }
+}
+
+function firstKey(jwks: PrivateJwks): { kid: string; key: KeyObject } {
+  const jwk = jwks.keys[0];
+  if (jwk === undefined) throw new TypeError('no signing key');
+  return { kid: jwk.kid, key: createPrivateKey({ key: { ...jwk }, format: 'jwk' }) };
+}
+
+function bounded(jws: string): string {
+  if (jws.length <= LIMITS.jwsBytes) return jws;
+  throw new TypeError(`the signed text has ${jws.length} characters; agents read ${LIMITS.jwsBytes}`);
+}
