@@ -1,3 +1,4 @@
+import { AuditTrail } from '@muster/audit';
 import type { Broker } from '@muster/bus';
 import { Directory, DirectoryWriter } from '@muster/directory';
 import type { OidcVerifier } from '@muster/identity';
@@ -10,7 +11,6 @@ import { agentOperations } from './agents/agent-operations.js';
 import { LabelEditor } from './agents/label-editor.js';
 import { labelOperations } from './agents/label-operations.js';
 import { PresenceReader } from './agents/presence.js';
-import { AuditLog } from './audit/audit-log.js';
 import { auditOperations } from './audit/audit-operations.js';
 import { Authenticator } from './auth/authenticator.js';
 import { meOperation } from './auth/me-operation.js';
@@ -66,7 +66,7 @@ export function buildApp(options: AppOptions): Api {
   const directory = new Directory({ log, logger });
   const tokens = new TokenStore({ log, logger });
   const store = new QueryStore({ log, logger, clock });
-  const audit = new AuditLog({ log, clock, logger, metrics });
+  const audit = new AuditTrail({ log, clock, logger, metrics });
   const client = new QueryClient(bus);
   const presence = new PresenceReader({ registry: options.registry, clock, metrics });
   const byNum = (num: number) => directory.byNum(num);

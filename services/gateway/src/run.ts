@@ -58,6 +58,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const transport = await chooseTransport(config.transport, transportOptions(config), { handlers, logger });
 
   runner.go('health', healthServer(config, context, { broker: () => bus.connected }));
+  runner.go('audit', admission.audit);
   runner.go('overlays', { start: () => admission.overlays.start(frontDesk), stop: () => admission.overlays.stop() });
   runner.go('lease', lease);
   runner.go('claims', { stop: () => claims.settle() });

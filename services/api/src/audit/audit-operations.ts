@@ -21,6 +21,10 @@ const auditSchema = z
     scope: z.string().optional(),
     code: z.string().optional(),
     details: z.record(z.string(), z.unknown()).optional(),
+    prev: z
+      .string()
+      .optional()
+      .meta({ description: 'SHA-256, hex, of the record before; absent in records from before the chain.' }),
   })
   .meta({ id: 'AuditRecord' });
 

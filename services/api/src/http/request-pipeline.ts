@@ -1,7 +1,7 @@
 import express, { type Request, type Response } from 'express';
+import type { AuditTrail } from '@muster/audit';
 import { leastRole, roleAllows } from '@muster/identity';
 import { AppError, type AuditRecord, type OrgId } from '@muster/protocol';
-import type { AuditLog } from '../audit/audit-log.js';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Principal } from '../auth/principal.js';
 import type { RateLimits } from '../auth/rate-limits.js';
@@ -16,7 +16,7 @@ export interface PipelineParts {
   readonly authenticator: Authenticator;
   readonly principalLimits: RateLimits;
   readonly failureLimits: RateLimits;
-  readonly audit: AuditLog;
+  readonly audit: Pick<AuditTrail, 'record' | 'recordBounded'>;
   readonly idempotency: Idempotency;
   readonly metrics: ApiMetrics;
   /** Whose audit record keeps the refusals of strangers. */

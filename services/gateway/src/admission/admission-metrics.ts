@@ -18,6 +18,14 @@ export function createAdmissionMetrics(metrics: Metrics) {
       help: 'Hellos by result.',
       labels: ['result'],
     }),
+    auditSuppressed: metrics.counter({
+      name: 'muster_gateway_audit_suppressed_total',
+      help: 'Refusals that were counted instead of kept in the audit record.',
+    }),
+    auditLost: metrics.counter({
+      name: 'muster_gateway_audit_lost_total',
+      help: 'Audit records that could not be kept; each is in the log.',
+    }),
   };
 }
 

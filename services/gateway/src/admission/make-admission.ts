@@ -35,12 +35,7 @@ export function makeAdmission(config: GatewayConfig, parts: AdmissionParts) {
   const issuer = new AgentTokenIssuer(jwks.jwks);
   const directory = new DirectoryWriter({ log });
   const overlays = new Overlays({ log, logger });
-  const audit = new RefusalTrail({
-    log,
-    clock,
-    logger,
-    rate: new TokenBucket({ capacity: 100, refillPerSecond: 10, clock }),
-  });
+  const audit = new RefusalTrail({ log, clock, logger, metrics: parts.metrics });
   const doorkeeper = new Doorkeeper({
     ...parts,
     verifier: new AgentTokenVerifier(publicJwks(jwks.jwks)),

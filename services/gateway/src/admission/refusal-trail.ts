@@ -1,6 +1,5 @@
-import type { Log } from '@muster/bus';
-import { encodeKept, KEPT, type AuditRecord, type OrgId } from '@muster/protocol';
-import type { Clock, Logger, TokenBucket } from '@muster/runtime';
+import { AuditTrail, type AuditTrailOptions } from '@muster/audit';
+import type { OrgId } from '@muster/protocol';
 
 export interface Refusal {
   readonly org: OrgId;
@@ -14,31 +13,23 @@ export interface Refusal {
 }
 
 /**
- * What was refused at the edge, for the audit stream; what was granted keeps a record of its own. Refusals come from whoever reaches the port,
- * so they are rate-bounded: a flood of them is counted by metrics and does not fill the stream.
+ * What was refused at the edge, for the audit chain; what was granted keeps a record of its own. Refusals come from whoever reaches the port,
+ * so they are rate-bounded: a flood of them is counted by metrics and does not fill the chain.
  */
 export class RefusalTrail {
-  readonly #log: Log;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #rate: TokenBucket;
+  readonly #trail: AuditTrail;
 
-  constructor(options: {
-    readonly log: Log;
-    readonly clock: Clock;
-    readonly logger: Logger;
-    readonly rate: TokenBucket;
-  }) {
-    this.#log = options.log;
-    this.#clock = options.clock;
-    this.#logger = options.logger;
-    this.#rate = options.rate;
+  constructor(options: Pick<AuditTrailOptions, 'log' | 'clock' | 'logger' | 'metrics'>) {
+    this.#trail = new AuditTrail({ ...options, strangers: { capacity: 100, refillPerSecond: 10 } });
+  }
+
+  /** Waits for what is on its way. */
+  async stop(signal: AbortSignal): Promise<void> {
+    await this.#trail.stop(signal);
   }
 
   refused({ org, action, from, agentId, code, reason }: Refusal): void {
-    if (!this.#rate.take().ok) return;
-    const record: AuditRecord = {
-      atMs: this.#clock.now(),
+    this.#trail.recordBounded({
       org,
       actor: agentId ?? 'unknown',
       actorName: 'agent',
@@ -48,9 +39,6 @@ export class RefusalTrail {
       ...(agentId === undefined ? {} : { subject: agentId }),
       code,
       details: { reason },
-    };
-    void this.#log.append(KEPT.audit(org), encodeKept(record)).then(({ kind }) => {
-      if (kind !== 'appended') this.#logger.warn('audit record could not be kept', { action, kind });
     });
   }
 }

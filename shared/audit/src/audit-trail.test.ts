@@ -1,0 +1,205 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { AppendOptions, AppendResult, Log } from '@muster/bus';
+import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
+import {
+  decodeKept,
+  encodeKept,
+  KEPT,
+  STREAMS,
+  verifyChain,
+  type AuditRecord,
+  type ChainLink,
+  type OrgId,
+} from '@muster/protocol';
+import { FakeClock, silentLogger, systemClock, type LogFields } from '@muster/runtime';
+import { AuditTrail, type AuditTrailOptions, type NewAuditRecord } from './audit-trail.js';
+
+const ORG = 'acme' as OrgId;
+const OTHER = 'globex' as OrgId;
+
+const did = (subject: string, org = ORG): NewAuditRecord => ({
+  org,
+  actor: 'a',
+  actorName: 'Ann',
+  action: 'command.submit',
+  outcome: 'allowed',
+  from: '192.0.2.1',
+  subject,
+});
+
+function counter() {
+  const count = { value: 0, inc: () => void (count.value += 1) };
+  return count;
+}
+
+async function links(log: Log, org = ORG): Promise<ChainLink[]> {
+  const found: ChainLink[] = [];
+  for await (const { seq, data } of log.read(STREAMS.audit.name, { subject: KEPT.audit(org) })) {
+    found.push({ seq, record: decodeKept<AuditRecord>(data) });
+  }
+  return found;
+}
+const subjects = async (log: Log, org = ORG) => (await links(log, org)).map(({ record }) => record.subject);
+
+describe('an audit trail', () => {
+  let connection: MemoryConnection;
+  let lost: ReturnType<typeof counter>;
+  let suppressed: ReturnType<typeof counter>;
+  let logged: LogFields[];
+  beforeEach(async () => {
+    connection = new MemoryBroker().connect();
+    await connection.log.ensure(Object.values(STREAMS));
+    [lost, suppressed, logged] = [counter(), counter(), []];
+  });
+  afterEach(() => connection.stop());
+
+  const open = (more: Partial<AuditTrailOptions> = {}): AuditTrail =>
+    new AuditTrail({
+      log: connection.log,
+      clock: systemClock,
+      logger: { ...silentLogger, error: (_message: string, fields?: LogFields) => void logged.push(fields ?? {}) },
+      metrics: { auditLost: lost, auditSuppressed: suppressed },
+      ...more,
+    });
+  /** The broker, with every answer to an append first given to `change`. */
+  const withAnswers = (change: (result: AppendResult, count: number) => AppendResult): Log => {
+    let count = 0;
+    return {
+      ensure: (streams) => connection.log.ensure(streams),
+      last: (stream, subject) => connection.log.last(stream, subject),
+      read: (stream, options) => connection.log.read(stream, options),
+      purge: (stream, subject) => connection.log.purge(stream, subject),
+      append: async (subject: string, data: Uint8Array, options?: AppendOptions) => {
+        count += 1;
+        return change(await connection.log.append(subject, data, options), count);
+      },
+    };
+  };
+  const answerLost: AppendResult = { kind: 'unavailable', maybeStored: true, cause: new Error('no answer') };
+
+  it('keeps records in order, each org in a chain of its own', async () => {
+    const trail = open();
+    for (let i = 0; i < 500; i += 1) trail.record(did(`s${i}`, i % 3 === 0 ? OTHER : ORG));
+    await trail.stop();
+    const expected = Array.from({ length: 500 }, (_, i) => i);
+    expect(await subjects(connection.log)).toEqual(expected.filter((i) => i % 3 !== 0).map((i) => `s${i}`));
+    expect(await subjects(connection.log, OTHER)).toEqual(expected.filter((i) => i % 3 === 0).map((i) => `s${i}`));
+    for (const org of [ORG, OTHER]) {
+      expect(verifyChain(await links(connection.log, org))).toMatchObject({ faults: [], unchained: 0, cut: false });
+    }
+    expect(lost.value).toBe(0);
+  });
+
+  it('goes on behind what others wrote, records from before the chain too', async () => {
+    const old = { ...did('old'), atMs: 1 };
+    await connection.log.append(KEPT.audit(ORG), encodeKept(old));
+    const [one, two] = [open(), open()];
+    for (let i = 0; i < 50; i += 1) {
+      one.record(did(`one${i}`));
+      two.record(did(`two${i}`));
+      if (i % 7 === 0) await one.flush();
+    }
+    await Promise.all([one.stop(), two.stop()]);
+    const all = await links(connection.log);
+    expect(verifyChain(all)).toMatchObject({ records: 101, unchained: 1, cut: false, faults: [] });
+    expect(new Set(all.map(({ record }) => record.subject)).size).toBe(101);
+  });
+
+  it('keeps a record once whose acknowledgement was lost, whether or not somebody wrote behind it', async () => {
+    for (const somebody of [false, true]) {
+      await connection.log.purge(STREAMS.audit.name, KEPT.audit(ORG));
+      const other = open();
+      const trail = open({
+        log: withAnswers((result, count) => {
+          if (count !== 2) return result;
+          if (somebody) other.record(did('other'));
+          return answerLost;
+        }),
+      });
+      for (const subject of ['a', 'b', 'c']) trail.record(did(subject));
+      await trail.stop();
+      await other.stop();
+      const all = await links(connection.log);
+      expect(all.map(({ record }) => record.subject ?? '').toSorted((a, b) => (a < b ? -1 : 1))).toEqual(
+        somebody ? ['a', 'b', 'c', 'other'] : ['a', 'b', 'c'],
+      );
+      expect(verifyChain(all).faults).toEqual([]);
+    }
+    expect(lost.value).toBe(0);
+  });
+
+  it('tries again a record that may have been stored and was not', async () => {
+    let isFirst = true;
+    const log = withAnswers((result) => result);
+    const append = log.append.bind(log);
+    const trail = open({
+      log: {
+        ...log,
+        append: async (subject, data, options) => {
+          if (!isFirst) return append(subject, data, options);
+          isFirst = false;
+          await connection.log.append(subject, encodeKept({ ...did('faster'), atMs: 1, prev: '' }));
+          return answerLost;
+        },
+      },
+    });
+    trail.record(did('mine'));
+    await trail.stop();
+    expect(await subjects(connection.log)).toEqual(['faster', 'mine']);
+    expect(verifyChain(await links(connection.log)).faults).toEqual([]);
+  });
+
+  it('waits out an outage', async () => {
+    const trail = open();
+    trail.record(did('before'));
+    await trail.flush();
+    connection.bus.setConnected(false);
+    trail.record(did('during'));
+    await new Promise((resolve) => setImmediate(resolve));
+    connection.bus.setConnected(true);
+    await trail.stop();
+    expect(await subjects(connection.log)).toEqual(['before', 'during']);
+    expect(lost.value).toBe(0);
+  });
+
+  it('logs whole and counts what it gives up: after its patience, over the bound, and at the stop', async () => {
+    connection.bus.setConnected(false);
+    const clock = new FakeClock();
+    const trail = open({ clock, patienceMs: 1_000, maxPending: 2 });
+    for (const subject of ['a', 'b', 'c']) trail.record({ ...did(subject), details: { why: subject } });
+    expect(logged).toMatchObject([{ record: { subject: 'c', details: { why: 'c' }, org: ORG } }]);
+    const aborted = new AbortController();
+    const stopping = trail.stop(aborted.signal);
+    aborted.abort();
+    await stopping;
+    expect(logged.map(({ record }) => (record as AuditRecord).subject)).toEqual(['c', 'a', 'b']);
+    expect(lost.value).toBe(3);
+    trail.record(did('late'));
+    expect(lost.value).toBe(4);
+    const short = open({ patienceMs: 0 });
+    short.record(did('impatient'));
+    await short.flush();
+    expect(lost.value).toBe(5);
+  });
+
+  it('gives no place to what cannot be kept: a record that is too large holds up nobody', async () => {
+    const trail = open();
+    trail.record({ ...did('large'), details: { text: 'x'.repeat(300_000) } });
+    trail.record(did('small'));
+    await trail.stop();
+    expect(await subjects(connection.log)).toEqual(['small']);
+    expect(lost.value).toBe(1);
+  });
+
+  it('bounds what strangers can cause, and the next record tells how many were left out', async () => {
+    const clock = new FakeClock();
+    const trail = open({ clock, strangers: { capacity: 2, refillPerSecond: 1 } });
+    for (let i = 0; i < 7; i += 1) trail.recordBounded(did(`s${i}`));
+    clock.advance(1_000);
+    trail.recordBounded(did('next'));
+    await trail.flush();
+    expect(suppressed.value).toBe(5);
+    expect(await subjects(connection.log)).toEqual(['s0', 's1', 'next']);
+    expect((await links(connection.log)).at(-1)!.record.details).toEqual({ suppressed: 5 });
+  });
+});
