@@ -5,6 +5,9 @@ import type { ActionDefinition, Fault, RowShape } from './action.js';
 export type ParsedBinding =
   { readonly ok: true; readonly binding: Binding } | { readonly ok: false; readonly faults: readonly Fault[] };
 
+/** What of an action says to which rows it can be bound. */
+export type Bindable = Pick<ActionDefinition, 'name' | 'binds' | 'bindsToo'>;
+
 type Column = string | number | null;
 type Row = Readonly<Record<string, unknown>>;
 
@@ -12,7 +15,7 @@ type Row = Readonly<Record<string, unknown>>;
  * What of a row an action is bound to: the columns that it compares, and no others. Of several tables the one counts whose columns the
  * row has, the most telling first. Reading what it returned once more returns the same.
  */
-export function parseBinding(action: ActionDefinition, row: unknown): ParsedBinding {
+export function parseBinding(action: Bindable, row: unknown): ParsedBinding {
   const shapes = shapesOf(action);
   const [first] = shapes;
   if (first === undefined) return fault('', `${action.name} cannot be bound to rows`);
@@ -33,7 +36,7 @@ export function parseBinding(action: ActionDefinition, row: unknown): ParsedBind
 }
 
 /** The row shapes that an action can be bound to, those with most columns first; among equals the main one. */
-export function shapesOf({ binds, bindsToo = [] }: ActionDefinition): readonly RowShape[] {
+export function shapesOf({ binds, bindsToo = [] }: Omit<Bindable, 'name'>): readonly RowShape[] {
   const shapes = binds === undefined ? [] : [binds, ...bindsToo];
   return shapes.toSorted((one, other) => other.required.length - one.required.length);
 }

@@ -12,7 +12,12 @@ export function paramsFromText(
   pairs: Iterable<readonly [key: string, text: string]>,
 ): Record<string, ParamValue> {
   const properties = z.toJSONSchema(action.params, { io: 'input' }).properties ?? {};
-  return Object.fromEntries([...pairs].map(([key, text]) => [key, readText(typeNames(properties[key]), text)]));
+  return Object.fromEntries([...pairs].map(([key, text]) => [key, paramFromText(properties[key], text)]));
+}
+
+/** The same for one parameter of which the JSON Schema is known. */
+export function paramFromText(schema: unknown, text: string): ParamValue {
+  return readText(typeNames(schema), text);
 }
 
 function typeNames(schema: unknown): readonly string[] {
