@@ -39,6 +39,8 @@ async function ensurePrograms() {
     ['redis-cli', 'redis-tools'],
     ['haproxy', 'haproxy'],
     ['promtool', 'prometheus'],
+    ['nft', 'nftables'],
+    ['ip', 'iproute2'],
   ];
   for (const [program, aptPackage] of programs) {
     await ensureBinary(program, aptPackage, { logger }).catch((error) => console.error(error.message));

@@ -51,11 +51,11 @@ const GOOD: readonly (readonly [string, object, object])[] = [
   ['arp.flush', { interface: 'eth0', address: '10.0.0.1' }, { interface: 'eth0', address: '10.0.0.1' }],
   ['dns.flush', {}, {}],
   ['file.quarantine', { path: '/tmp/x', sha256: DIGEST }, { path: '/tmp/x', sha256: DIGEST }],
-  ['file.restore', { item: 'q1' }, { item: 'q1', overwrite: false }],
+  ['file.restore', { item: 'q1' }, { item: 'q1' }],
   [
     'file.restore',
-    { path: '/tmp/x', sha256: DIGEST, overwrite: true },
-    { path: '/tmp/x', sha256: DIGEST, overwrite: true },
+    { path: '/tmp/x', sha256: DIGEST },
+    { path: '/tmp/x', sha256: DIGEST },
   ],
   ['host.isolate', {}, { allow: [], releaseAfter: '1h' }],
   [

@@ -1,6 +1,10 @@
 import { findAction, parseBinding, parseParams, type Fault } from '@muster/actions';
 import type { ActionCall, ActionHost, ActionImplementations, ActionResult, JsonValue } from './action.js';
+import { isolationActions } from './isolation/isolate-host.js';
+import { NftBarrier } from './isolation/nft-barrier.js';
 import { LINUX_ACTIONS } from './linux/index.js';
+import { LINUX_PACKAGE_ACTIONS } from './packages/index.js';
+import { FILE_ACTIONS } from './quarantine/index.js';
 import { failed, refused, stopped, unsupported } from './results.js';
 
 /** What this endpoint can do. */
@@ -46,7 +50,12 @@ export function createActions(host: ActionHost): Actions {
 function implementationsOf(platform: ActionHost['platform']): ActionImplementations {
   switch (platform) {
     case 'linux':
-      return LINUX_ACTIONS;
+      return {
+        ...LINUX_ACTIONS,
+        ...FILE_ACTIONS,
+        ...LINUX_PACKAGE_ACTIONS,
+        ...isolationActions((host) => new NftBarrier(host)),
+      };
     case 'windows':
     case 'darwin':
       return {};

@@ -33,7 +33,6 @@ export const fileActions: readonly ActionDefinition[] = [
       item: name('an item', 128).optional().describe('Item of the quarantine, as file.quarantine reported it'),
       path: path.optional().describe('Where the file was; the latest one from there'),
       sha256: sha256.optional().describe('SHA-256 of the content that is wanted'),
-      overwrite: z.boolean('overwrite is true or false').default(false).describe('Replace what is at that path now'),
     }),
     object: [
       { required: ['item'], optional: [] },

@@ -1,0 +1,104 @@
+import { durationMs } from '@muster/actions';
+import type { ActionCall, ActionImplementations, ActionResult, JsonValue } from '../action.js';
+import { refused, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
+import { settle } from '../settle.js';
+import type { BarrierFactory } from './barrier.js';
+import { Isolation } from './isolation.js';
+import { readState, type IsolationState } from './isolation-state.js';
+import { inTurn } from './in-turn.js';
+import { formatNetworkAddress } from './network-address.js';
+import type { Reachable } from './reachable.js';
+
+/** `host.isolate` and `host.release` with the barrier of a platform. */
+export function isolationActions(createBarrier: BarrierFactory): ActionImplementations {
+  const within =
+    (work: (call: ActionCall, isolation: Isolation, kept: JsonValue) => Promise<ActionResult>) =>
+    (call: ActionCall, kept: JsonValue = null): Promise<ActionResult> =>
+      settle(call, () =>
+        inTurn(call.host.dataDir, () => work(call, new Isolation(call.host, createBarrier(call.host)), kept)),
+      );
+  return {
+    'host.isolate': { run: within(isolate), undo: within(undo) },
+    'host.release': { run: within(release) },
+  };
+}
+
+async function isolate(call: ActionCall, isolation: Isolation): Promise<ActionResult> {
+  const missing = await isolation.barrier.missing();
+  if (missing !== undefined) return unsupported('no_firewall', missing);
+  const previous = inForce(call, isolation);
+  const state = wantedState(call, previous);
+  const reachable = await isolation.reachable(state.allow);
+  const until = new Date(state.releaseAtMs).toISOString();
+  const effects = [
+    `cut the network but for ${inWords(reachable)}`,
+    `release it at ${until} (UTC) if nobody does before${previous === undefined ? '' : ', extending the isolation in force'}`,
+  ];
+  if (call.dryRun) return wouldDo(`would isolate this host until ${until}`, effects);
+  call.keepUndo({ previous: previous === undefined ? null : { ...previous } });
+  call.signal.throwIfAborted();
+  await isolation.enforce(state, reachable);
+  return succeeded(`isolated until ${until}`, effects);
+}
+
+async function release(call: ActionCall, isolation: Isolation): Promise<ActionResult> {
+  if (call.dryRun) {
+    return isolation.current() === undefined
+      ? unchanged('this host is not isolated')
+      : wouldDo('would release this host', ['open the network again']);
+  }
+  if (!(await isolation.end())) return unchanged('this host is not isolated');
+  return succeeded('released', ['opened the network again']);
+}
+
+/** Back to how it was: released, or the isolation before as long as its time is not over. Never touches one that somebody ordered since. */
+async function undo(call: ActionCall, isolation: Isolation, kept: JsonValue): Promise<ActionResult> {
+  const now = isolation.current();
+  if (now === undefined) return unchanged('this host is not isolated any more');
+  const original = originalOf(call);
+  if (now.command !== original.command || now.number !== original.number) {
+    return refused('superseded', `this host was isolated again since, by command ${now.command}`);
+  }
+  const previous =
+    typeof kept === 'object' && kept !== null && 'previous' in kept ? readState(kept.previous) : undefined;
+  if (previous === undefined || previous.releaseAtMs <= call.host.clock.now()) return release(call, isolation);
+  const until = new Date(previous.releaseAtMs).toISOString();
+  const effect = `go back to the isolation of command ${previous.command}, until ${until} (UTC)`;
+  if (call.dryRun) return wouldDo('would undo the extension', [effect]);
+  await isolation.enforce(previous, await isolation.reachable(previous.allow));
+  return succeeded('undid the extension', [effect]);
+}
+
+/** An undo is a command of its own; what it undoes is in its parameters, and its binding has the number of the target there. */
+function originalOf({ params, binding, number }: ActionCall): { command: unknown; number: number } {
+  return { command: params['command'], number: Number(binding?.['target'] ?? number) };
+}
+
+const HOUR_MS = 3_600_000;
+
+/** The latest end counts: a second isolation never shortens the first. */
+function wantedState(call: ActionCall, previous: IsolationState | undefined): IsolationState {
+  const { params, host, id, number } = call;
+  const after = params['releaseAfter'];
+  const lastsMs = (typeof after === 'number' || typeof after === 'string' ? durationMs(after) : undefined) ?? HOUR_MS;
+  const now = host.clock.now();
+  const releaseAtMs = Math.max(now + lastsMs, previous?.releaseAtMs ?? 0);
+  const allow = params['allow'];
+  return { command: id, number, releaseAtMs, lastsMs: releaseAtMs - now, allow: Array.isArray(allow) ? allow : [] };
+}
+
+function inForce({ host }: ActionCall, isolation: Isolation): IsolationState | undefined {
+  const state = isolation.current();
+  return state !== undefined && state.releaseAtMs > host.clock.now() ? state : undefined;
+}
+
+function inWords({ gateways, resolvers, allowed }: Reachable): string {
+  const list = [
+    ...gateways.map(
+      ({ address, port }) => `${address.family === 6 ? `[${address.address}]` : address.address}:${port}`,
+    ),
+    ...resolvers.map(({ address }) => `domain server ${address}`),
+    ...allowed.map(formatNetworkAddress),
+  ];
+  return list.length === 0 ? 'this machine itself, where its gateway is' : list.join(', ');
+}

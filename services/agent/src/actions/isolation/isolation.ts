@@ -1,0 +1,99 @@
+import { getServers } from 'node:dns';
+import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { ActionHost } from '../action.js';
+import { failed } from '../results.js';
+import { ActionStop } from '../settle.js';
+import type { Barrier } from './barrier.js';
+import { IsolationStore, type IsolationState } from './isolation-state.js';
+import { parseNetworkAddress } from './network-address.js';
+import { parseNameServers, resolveGateways, type Lookup, type Reachable } from './reachable.js';
+
+/** Where systemd-resolved keeps the servers that it asks; resolv.conf then names only itself. */
+const UPSTREAM_SERVERS = '/run/systemd/resolve/resolv.conf';
+
+/** The isolation of one machine: its barrier and what is remembered of it. What is called here must not run at the same time. */
+export class Isolation {
+  readonly barrier: Barrier;
+  readonly #host: ActionHost;
+  readonly #store: IsolationStore;
+  readonly #lookup: Lookup;
+
+  constructor(host: ActionHost, barrier: Barrier, find: Lookup = lookupAll) {
+    this.#host = host;
+    this.barrier = barrier;
+    this.#store = new IsolationStore(host.dataDir);
+    this.#lookup = find;
+  }
+
+  /** What is remembered, whether or not its time is over. */
+  current(): IsolationState | undefined {
+    return this.#store.load();
+  }
+
+  /** Raises the barrier for the rest of the time and remembers it. Raised first: a barrier falls by itself, what is only written down would not. */
+  async enforce(state: IsolationState, reachable: Reachable): Promise<void> {
+    const leftMs = Math.min(state.releaseAtMs - this.#host.clock.now(), state.lastsMs);
+    await this.barrier.raise(reachable, Math.max(1, Math.ceil(leftMs / 1000)));
+    try {
+      this.#store.save(state);
+    } catch (error) {
+      await this.barrier.lower();
+      throw error;
+    }
+  }
+
+  /** Answers whether there was anything to end. */
+  async end(): Promise<boolean> {
+    const wasKnown = this.current() !== undefined;
+    const wasUp = await this.barrier.lower();
+    this.#store.clear();
+    return wasUp || wasKnown;
+  }
+
+  /**
+   * What stays reachable now. Domain servers are among it only when a gateway is known by name, because it could not be found again otherwise.
+   * Ends the action when no gateway has an address: isolated, the machine would be out of everybody's reach.
+   */
+  async reachable(allow: readonly string[]): Promise<Reachable> {
+    const peers = this.#host.gatewayPeers();
+    const gateways = await resolveGateways(peers, this.#lookup);
+    if (gateways.length === 0) {
+      throw new ActionStop(
+        failed('no_gateway', 'no gateway has an address; isolated, nothing could reach this machine'),
+      );
+    }
+    const isNamed = peers.some(({ host }) => isIP(host.replace(/^\[(.*)\]$/, '$1')) === 0);
+    const own = ownAddresses();
+    return {
+      gateways: gateways.filter(({ address }) => !own.has(address.address)),
+      resolvers: isNamed ? domainServers() : [],
+      allowed: allow.map((text) => parseNetworkAddress(text)).filter((address) => address !== undefined),
+    };
+  }
+}
+
+async function lookupAll(host: string): Promise<string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}
+
+/** What is on this machine is reached over the loopback, which is never cut. */
+function ownAddresses(): ReadonlySet<string> {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return new Set(addresses.map(({ address }) => parseNetworkAddress(address)?.address ?? address));
+}
+
+function domainServers(): Reachable['resolvers'] {
+  let upstream = '';
+  try {
+    upstream = readFileSync(UPSTREAM_SERVERS, 'utf8');
+  } catch {
+    // Only systemd-resolved has it.
+  }
+  // With a port of its own a server is written `[address]:port`, which this does not read: it is not on port 53.
+  const servers = getServers().map((server) => `nameserver ${server}`);
+  const byAddress = new Map(parseNameServers([...servers, upstream].join('\n')).map((one) => [one.address, one]));
+  return [...byAddress.values()];
+}

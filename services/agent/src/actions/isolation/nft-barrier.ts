@@ -1,0 +1,34 @@
+import type { ActionHost } from '../action.js';
+import { runOrStop } from '../settle.js';
+import type { Barrier } from './barrier.js';
+import { isolationRuleset, TABLE } from './nft-ruleset.js';
+import type { Reachable } from './reachable.js';
+
+const OPTIONS = { timeoutMs: 20_000 };
+
+/** Linux: one table of nftables, which is replaced in one transaction and disarms itself. */
+export class NftBarrier implements Barrier {
+  readonly #host: ActionHost;
+
+  constructor(host: ActionHost) {
+    this.#host = host;
+  }
+
+  async missing(): Promise<string | undefined> {
+    const { code, stderr } = await this.#host.run('nft', ['list', 'tables'], OPTIONS);
+    if (code === 0) return undefined;
+    return code === 127 ? 'this machine has no nft (package nftables)' : `nft cannot be used: ${stderr.trim()}`;
+  }
+
+  async raise(reachable: Reachable, seconds: number): Promise<void> {
+    await runOrStop(this.#host, 'nft', ['-f', '-'], { ...OPTIONS, input: isolationRuleset(reachable, seconds) });
+  }
+
+  async lower(): Promise<boolean> {
+    const { code } = await this.#host.run('nft', ['list', 'table', 'inet', TABLE], OPTIONS);
+    // Without the program there are no rules; with it, no table is no rules.
+    if (code !== 0) return false;
+    await runOrStop(this.#host, 'nft', ['delete', 'table', 'inet', TABLE], OPTIONS);
+    return true;
+  }
+}

@@ -1,0 +1,55 @@
+import { type NetworkAddress, parseNetworkAddress } from './network-address.js';
+
+/** An address and a TCP port of a gateway. */
+export interface GatewayEndpoint {
+  readonly address: NetworkAddress;
+  readonly port: number;
+}
+
+/** What an isolated host may still talk to. */
+export interface Reachable {
+  /** Over TCP connections that the host opens, or has open. */
+  readonly gateways: readonly GatewayEndpoint[];
+  /** Domain servers, on port 53. */
+  readonly resolvers: readonly NetworkAddress[];
+  /** Any traffic, both ways. */
+  readonly allowed: readonly NetworkAddress[];
+}
+
+export type Lookup = (host: string) => Promise<readonly string[]>;
+
+/** Gateways as addresses, names looked up; those that cannot be found are left out. */
+export async function resolveGateways(
+  peers: readonly { readonly host: string; readonly port: number }[],
+  lookup: Lookup,
+): Promise<GatewayEndpoint[]> {
+  const found = await Promise.all(
+    peers.map(async ({ host, port }) => {
+      const plain = host.replace(/^\[(.*)\]$/, '$1');
+      const texts = parseNetworkAddress(plain) === undefined ? await lookup(plain).catch(() => []) : [plain];
+      return texts.map((text) => ({ address: singleAddress(text), port }));
+    }),
+  );
+  const byKey = new Map<string, GatewayEndpoint>();
+  for (const { address, port } of found.flat()) {
+    if (address === undefined || !Number.isInteger(port) || port < 1 || port > 65_535) continue;
+    byKey.set(`${address.address} ${port}`, { address, port });
+  }
+  return [...byKey.values()];
+}
+
+/** Name servers of a resolv.conf(5). */
+export function parseNameServers(text: string): NetworkAddress[] {
+  const servers = text.split('\n').map((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1]);
+  // A zone names an interface; the address is the same without it.
+  const addresses = servers.map((server) => singleAddress(server?.replace(/%.*$/, '') ?? ''));
+  return addresses.filter((address) => address !== undefined);
+}
+
+/** One address, an IPv4 one written as IPv6 (`::ffff:1.2.3.4`) as what it is. */
+function singleAddress(text: string): NetworkAddress | undefined {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
+  const address = parseNetworkAddress(mapped ?? text);
+  if (address === undefined) return undefined;
+  return address.prefix === (address.family === 4 ? 32 : 128) ? address : undefined;
+}

@@ -1,0 +1,120 @@
+import type { ActionCall, ActionHost, ActionResult } from '../action.js';
+import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../results.js';
+import { ActionStop, runOrStop } from '../settle.js';
+import type { WantedPackage } from './package-wanted.js';
+
+/** Debian Policy §5.6.1, and so no pattern to dpkg-query and no option to anything. */
+const NAME = /^[a-z0-9][a-z0-9+.-]+$/;
+const FORMAT =
+  '${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${Essential}\\t${Protected}\\t${Priority}\\n';
+/** dpkg must never be killed half-way: it may take as long as it needs within this, also when the command is cancelled. */
+const REMOVE_MS = 540_000;
+const ENV = { DEBIAN_FRONTEND: 'noninteractive', DEBIAN_PRIORITY: 'critical' };
+/** Wait for another package manager to end. */
+const APT = ['-q', '-o', 'DPkg::Lock::Timeout=60'];
+
+export interface InstalledDeb {
+  readonly name: string;
+  readonly version: string;
+  readonly arch: string;
+  readonly status: string;
+  readonly isEssential: boolean;
+}
+
+/** `undefined` when the machine has no dpkg. */
+export async function removeDeb(call: ActionCall, wanted: WantedPackage): Promise<ActionResult | undefined> {
+  const { host } = call;
+  if (!NAME.test(wanted.name)) return refused('bad_params', `"${wanted.name}" is not the name of a Debian package`);
+  const known = await query(host, wanted.name);
+  if (known === undefined) return undefined;
+  const found = choose(known.filter(isThere), wanted);
+  if (found === undefined) return unchanged(`${wanted.name} is not installed`);
+  await refuseProtected(host, found);
+  const target = `${found.name}:${found.arch}`;
+  const verb = wanted.purge ? 'purge' : 'remove';
+  await refuseMore(host, verb, target, found);
+  const effect = `${verb} package ${found.name} ${found.version} (${found.arch})`;
+  if (call.dryRun) return wouldDo(`would ${verb} ${found.name} ${found.version}`, [effect]);
+  if (call.signal.aborted) return stopped(call.signal);
+  await runOrStop(host, 'apt-get', [...APT, '-y', verb, target], { env: ENV, timeoutMs: REMOVE_MS });
+  const left = (await query(host, found.name))?.find((one) => one.arch === found.arch && isThere(one));
+  if (left !== undefined) return failed('still_installed', `apt-get ended well, but ${target} is ${left.status}`);
+  return succeeded(`removed ${found.name} ${found.version}`, [`${verb}d package ${target} ${found.version}`]);
+}
+
+/** Lines of `dpkg-query -W` in our format. */
+export function parseDpkgQuery(text: string): InstalledDeb[] {
+  const rows = text.split('\n').map((line) => line.split('\t'));
+  return rows
+    .filter((row) => row.length === 7)
+    .map(([name = '', version = '', arch = '', status = '', essential, isProtected, priority]) => ({
+      name,
+      version,
+      arch,
+      status,
+      isEssential: essential === 'yes' || isProtected === 'yes' || priority === 'required',
+    }));
+}
+
+/** What a simulation of apt-get says it would do: `Remv`, `Purg`, `Inst` and `Conf` lines, names without their architecture. */
+export function parseSimulation(text: string): { readonly what: string; readonly name: string }[] {
+  const matches = text.split('\n').map((line) => /^(Remv|Purg|Inst|Conf) ([^\s:]+)/.exec(line));
+  return matches.flatMap((match) => (match === null ? [] : [{ what: match[1] ?? '', name: match[2] ?? '' }]));
+}
+
+async function query(host: ActionHost, name: string): Promise<InstalledDeb[] | undefined> {
+  const { code, stdout, stderr } = await host.run('dpkg-query', ['-W', `-f=${FORMAT}`, '--', name], {});
+  if (code === 127) return undefined;
+  // 1: there is no such package.
+  if (code > 1) throw new ActionStop(failed('program_failed', `dpkg-query ended with ${code}: ${stderr.trim()}`));
+  return parseDpkgQuery(stdout);
+}
+
+function isThere({ status }: InstalledDeb): boolean {
+  return status !== 'not-installed' && status !== 'config-files';
+}
+
+function choose(installed: readonly InstalledDeb[], wanted: WantedPackage): InstalledDeb | undefined {
+  const [found, other] = installed.filter(({ arch }) => wanted.arch === undefined || arch === wanted.arch);
+  if (found === undefined) {
+    if (wanted.isBound) throw new ActionStop(refused('changed', `${wanted.name} is not installed any more`));
+    return undefined;
+  }
+  if (other !== undefined) {
+    const arches = `${found.arch} and ${other.arch}`;
+    throw new ActionStop(refused('ambiguous', `${wanted.name} is installed for ${arches}; say which by arch`));
+  }
+  if (wanted.version !== undefined && wanted.version !== found.version) {
+    throw new ActionStop(refused('changed', `${wanted.name} has version ${found.version}, not ${wanted.version}`));
+  }
+  return found;
+}
+
+async function refuseProtected(host: ActionHost, { name, isEssential }: InstalledDeb): Promise<void> {
+  if (isEssential) throw new ActionStop(refused('protected', `${name} is an essential package`));
+  const why = host.protect.name(name);
+  if (why !== undefined) throw new ActionStop(refused('protected', why));
+  if ((await ownersOfWhatRuns(host)).has(name)) {
+    throw new ActionStop(refused('protected', `the agent or the system runs from ${name}`));
+  }
+}
+
+/** Packages of the agent's runtime, its C library, the first process and the running kernel. */
+async function ownersOfWhatRuns(host: ActionHost): Promise<ReadonlySet<string>> {
+  const { stdout: release } = await host.run('uname', ['-r'], {});
+  const paths = [process.execPath, '/sbin/init', '/lib64/ld-linux-x86-64.so.2', `/boot/vmlinuz-${release.trim()}`];
+  const { stdout } = await host.run('dpkg-query', ['-S', '--', ...paths], {});
+  // `name:arch, name: path`; 1 is its code when one of the paths has no owner.
+  const owners = stdout.split('\n').flatMap((line) => /^(.*): \//.exec(line)?.[1]?.split(', ') ?? []);
+  return new Set(owners.map((owner) => owner.replace(/:.*$/, '')));
+}
+
+/** Nothing but the one package goes, and nothing comes: whoever wants more gone names it. */
+async function refuseMore(host: ActionHost, verb: string, target: string, found: InstalledDeb): Promise<void> {
+  const said = await runOrStop(host, 'apt-get', [...APT, '-s', verb, target], { env: ENV, timeoutMs: 60_000 });
+  const others = parseSimulation(said).filter(({ what, name }) => what === 'Inst' || name !== found.name);
+  if (others.length === 0) return;
+  const names = [...new Set(others.map(({ name }) => name))];
+  const list = `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
+  throw new ActionStop(refused('needed', `removing ${found.name} would change other packages: ${list}`));
+}

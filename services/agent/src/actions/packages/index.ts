@@ -1,0 +1,21 @@
+import type { ActionImplementations, ActionRunner } from '../action.js';
+import { refused, unsupported } from '../results.js';
+import { settle } from '../settle.js';
+import { removeDeb } from './dpkg.js';
+import { wantedPackage } from './package-wanted.js';
+import { removeRpm } from './rpm.js';
+
+const removePackage: ActionRunner = (call) =>
+  settle(call, async () => {
+    const { binding } = call;
+    if (binding !== undefined && !('name' in binding && 'arch' in binding)) {
+      return refused('bad_params', 'a row of deb_packages or of rpm_packages is needed here');
+    }
+    const wanted = wantedPackage(call);
+    const isRpmRow = wanted.release !== undefined;
+    const removed = (isRpmRow ? undefined : await removeDeb(call, wanted)) ?? (await removeRpm(call, wanted));
+    return removed ?? unsupported('no_package_manager', 'this machine has neither dpkg nor rpm');
+  });
+
+/** `package.remove` on Linux. */
+export const LINUX_PACKAGE_ACTIONS: ActionImplementations = { 'package.remove': { run: removePackage } };

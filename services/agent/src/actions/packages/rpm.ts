@@ -1,0 +1,86 @@
+import type { ActionCall, ActionHost, ActionResult } from '../action.js';
+import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../results.js';
+import { ActionStop, runOrStop } from '../settle.js';
+import type { WantedPackage } from './package-wanted.js';
+
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9._+-]*$/;
+const FORMAT = '%{NAME}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{EPOCH}\\n';
+/** Without these there is no system, or no way to repair it; dnf protects much the same (dnf.conf(5), protected_packages). */
+const ESSENTIAL = new Set(
+  'basesystem bash coreutils dnf dnf5 filesystem glibc kernel kernel-core rpm setup shadow-utils sudo systemd util-linux yum'.split(
+    ' ',
+  ),
+);
+/** Not killed half-way; see dpkg. */
+const REMOVE_MS = 540_000;
+
+export interface InstalledRpm {
+  readonly name: string;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+  readonly epoch: string;
+}
+
+/** `undefined` when the machine has no rpm. Through rpm itself, which never removes more than what is named. */
+export async function removeRpm(call: ActionCall, wanted: WantedPackage): Promise<ActionResult | undefined> {
+  const { host } = call;
+  if (!NAME.test(wanted.name)) return refused('bad_params', `"${wanted.name}" is not the name of a package`);
+  const { code, stdout } = await host.run('rpm', ['-q', '--queryformat', FORMAT, wanted.name], {});
+  if (code === 127) return undefined;
+  const found = choose(parseRpmNames(stdout), wanted);
+  if (found === undefined) return unchanged(`${wanted.name} is not installed`);
+  await refuseProtected(host, found);
+  const target = `${found.name}-${found.version}-${found.release}.${found.arch}`;
+  const tested = await host.run('rpm', ['-e', '--test', target], { timeoutMs: 60_000 });
+  if (tested.code !== 0)
+    return refused('needed', `rpm would not remove ${target}: ${tested.stderr.trim().slice(0, 300)}`);
+  if (call.dryRun) return wouldDo(`would remove ${target}`, [`remove package ${target}`]);
+  if (call.signal.aborted) return stopped(call.signal);
+  await runOrStop(host, 'rpm', ['-e', target], { timeoutMs: REMOVE_MS });
+  if ((await host.run('rpm', ['-q', target], {})).code === 0) {
+    return failed('still_installed', `rpm ended well, but ${target} is still installed`);
+  }
+  return succeeded(`removed ${target}`, [`removed package ${target}`]);
+}
+
+/** Lines of `rpm -q` in our format; for a package that is not there it prints a sentence instead. */
+export function parseRpmNames(text: string): InstalledRpm[] {
+  const rows = text.split('\n').map((line) => line.split('\t'));
+  return rows
+    .filter((row) => row.length === 5)
+    .map(([name = '', version = '', release = '', arch = '', epoch = '']) => ({
+      name,
+      version,
+      release,
+      arch,
+      epoch: epoch === '(none)' ? '0' : epoch,
+    }));
+}
+
+function choose(installed: readonly InstalledRpm[], wanted: WantedPackage): InstalledRpm | undefined {
+  const keys = ['version', 'release', 'arch', 'epoch'] as const;
+  const matching = installed.filter((one) =>
+    keys.every((key) => wanted[key] === undefined || wanted[key] === one[key]),
+  );
+  const [found, other] = matching;
+  if (other !== undefined) {
+    const list = matching.map((one) => `${one.version}-${one.release}.${one.arch}`).join(', ');
+    throw new ActionStop(refused('ambiguous', `${wanted.name} is installed more than once: ${list}`));
+  }
+  if (found === undefined && (wanted.isBound || installed.length > 0)) {
+    throw new ActionStop(refused('changed', `${wanted.name} is not installed in the version that was seen`));
+  }
+  return found;
+}
+
+async function refuseProtected(host: ActionHost, { name }: InstalledRpm): Promise<void> {
+  if (ESSENTIAL.has(name)) throw new ActionStop(refused('protected', `${name} is an essential package`));
+  const why = host.protect.name(name);
+  if (why !== undefined) throw new ActionStop(refused('protected', why));
+  const paths = [process.execPath, '/sbin/init'];
+  const { stdout } = await host.run('rpm', ['-q', '-f', '--queryformat', FORMAT, ...paths], {});
+  if (parseRpmNames(stdout).some((owner) => owner.name === name)) {
+    throw new ActionStop(refused('protected', `the agent or the system runs from ${name}`));
+  }
+}

@@ -1,0 +1,9 @@
+import type { ActionImplementations } from '../action.js';
+import { quarantineFile, undoQuarantine } from './quarantine-file.js';
+import { restoreFile } from './restore-file.js';
+
+/** The same on every platform. */
+export const FILE_ACTIONS: ActionImplementations = {
+  'file.quarantine': { run: quarantineFile, undo: undoQuarantine },
+  'file.restore': { run: restoreFile },
+};

@@ -1,0 +1,121 @@
+import type { ActionHost } from '../action.js';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Folders that nothing is ever taken out of: what the kernel makes up, what the machine starts from, and what logins need. */
+const FOLDERS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
+  linux: [
+    '/proc',
+    '/sys',
+    '/dev',
+    '/boot',
+    '/lib/modules',
+    '/lib/systemd',
+    '/etc/pam.d',
+    '/var/lib/dpkg',
+    '/var/lib/rpm',
+  ],
+  darwin: [
+    '/System',
+    '/usr/lib',
+    '/bin',
+    '/sbin',
+    '/usr/bin',
+    '/usr/sbin',
+    '/dev',
+    '/private/var/db',
+    '/Library/Apple',
+  ],
+  win32: [
+    'C:\\Windows\\System32\\config',
+    'C:\\Windows\\System32\\drivers',
+    'C:\\Windows\\Boot',
+    'C:\\Windows\\WinSxS',
+  ],
+};
+
+const SYSTEM32 = ['ntoskrnl', 'smss', 'csrss', 'wininit', 'winlogon', 'services', 'lsass', 'svchost'];
+const FILES: Partial<Record<NodeJS.Platform, readonly string[]>> = {
+  linux: [
+    ...['passwd', 'shadow', 'group', 'gshadow', 'fstab', 'nsswitch.conf', 'ld.so.cache', 'ld.so.conf'].map(
+      (n) => `/etc/${n}`,
+    ),
+    ...['sh', 'bash', 'dash', 'mount', 'login', 'su', 'dpkg', 'rpm', 'nft', 'systemctl'].map((n) => `/usr/bin/${n}`),
+    ...['init', 'nft', 'sshd', 'agetty'].map((n) => `/usr/sbin/${n}`),
+  ],
+  win32: [
+    ...SYSTEM32.map((name) => `C:\\Windows\\System32\\${name}.exe`),
+    ...['ntdll', 'kernel32', 'kernelbase', 'user32', 'hal', 'ci'].map((name) => `C:\\Windows\\System32\\${name}.dll`),
+    'C:\\Windows\\explorer.exe',
+  ],
+};
+
+/** Which file something is, whatever it is called: hard links and bind mounts share it. */
+export interface FileIdentity {
+  readonly dev: bigint;
+  readonly ino: bigint;
+}
+
+/**
+ * Why this file is never touched, or `undefined`. `path` has its links resolved. Beside the lists above and the agent's configuration: the agent's program, its data, and every
+ * file that the agent or the first process has mapped, which is the C library, the loader and init itself wherever a distribution keeps them.
+ */
+export function whyProtected(path: string, identity: FileIdentity, host: ActionHost): string | undefined {
+  const said = host.protect.path(path);
+  if (said !== undefined) return said;
+  for (const folder of [host.dataDir, PROGRAM, ...(FOLDERS[process.platform] ?? [])]) {
+    if (isWithin(path, real(folder))) return `it is within ${folder}`;
+  }
+  for (const file of FILES[process.platform] ?? []) {
+    if (samePath(path, file) || isSame(file, identity)) return `${file} is part of the system`;
+  }
+  if (isSame(process.execPath, identity)) return 'the agent runs from it';
+  if (process.platform !== 'linux') return undefined;
+  if (mappedFiles('self').some((file) => isSame(file, identity))) return 'the agent runs from it';
+  if (isSame('/proc/1/exe', identity) || mappedFiles('1').some((file) => isSame(file, identity))) {
+    return 'the first process runs from it';
+  }
+  return undefined;
+}
+
+/** The folder of the agent's package: this file is in `dist/actions/quarantine` of it. */
+const PROGRAM = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+
+/** Paths in proc(5)'s maps; none when it may not be read. */
+export function mappedFiles(pid: string): readonly string[] {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/maps`, 'utf8');
+  } catch {
+    return [];
+  }
+  const paths = text.split('\n').map((line) => /^(?:\S+\s+){5}(\/.*)$/.exec(line)?.[1]);
+  return [...new Set(paths.filter((path) => path !== undefined))];
+}
+
+function isWithin(path: string, folder: string): boolean {
+  if (process.platform === 'win32') return `${path.toLowerCase()}${sep}`.startsWith(join(folder.toLowerCase(), sep));
+  return path === folder || path.startsWith(join(folder, sep));
+}
+
+function samePath(a: string, b: string): boolean {
+  return process.platform === 'linux' ? a === b : a.toLowerCase() === b.toLowerCase();
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+function isSame(path: string, identity: FileIdentity): boolean {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return dev === identity.dev && ino === identity.ino;
+  } catch {
+    return false;
+  }
+}

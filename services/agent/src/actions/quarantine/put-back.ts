@@ -1,0 +1,149 @@
+import { constants } from 'node:fs';
+import { copyFile, link, lstat, open, rm, type FileHandle } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { basename, dirname } from 'node:path';
+import { isErrno } from '../../store/atomic-file.js';
+import { copyContent } from './copy-content.js';
+import { HeldFolder } from './held-folder.js';
+import type { Vault, VaultItem } from './vault.js';
+
+/** Why a file is not put back. What is in the vault stays there. */
+export interface NotPutBack {
+  readonly code: 'exists' | 'no_folder' | 'folder_moved' | 'corrupt' | 'changed';
+  readonly message: string;
+}
+
+/**
+ * Puts a file of the vault back where it was, with its owner, mode and times, and never over anything: it is written beside its name and then
+ * linked to it, which fails when the name is taken. Its folder must still be where it was; were it now a link, a file could be put anywhere.
+ */
+export async function putBack(vault: Vault, item: VaultItem, signal: AbortSignal): Promise<NotPutBack | undefined> {
+  const blocked = await withFolder(item, (folder) => writeInto(folder, vault, item, signal));
+  if (blocked === undefined) await vault.remove(item.id);
+  return blocked;
+}
+
+/** What would keep it from being put back, as far as can be seen now. */
+export async function checkPutBack(
+  vault: Vault,
+  item: VaultItem,
+  signal: AbortSignal,
+): Promise<NotPutBack | undefined> {
+  return withFolder(item, async (folder) => {
+    if (await isTaken(folder, item)) return taken(item);
+    const content = await vault.open(item.id);
+    try {
+      return isContentOf(item, await copyContent(content, undefined, signal)) ? undefined : corrupt(item);
+    } finally {
+      await content.close();
+    }
+  });
+}
+
+async function withFolder(
+  item: VaultItem,
+  work: (folder: HeldFolder) => Promise<NotPutBack | undefined>,
+): Promise<NotPutBack | undefined> {
+  const path = dirname(item.path);
+  let folder: HeldFolder;
+  try {
+    folder = await HeldFolder.open(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ENOTDIR')) throw error;
+    return { code: 'no_folder', message: `there is no folder ${path} any more` };
+  }
+  try {
+    if (folder.path !== path) return { code: 'folder_moved', message: `${path} now leads to ${folder.path}` };
+    return await work(folder);
+  } finally {
+    await folder.close();
+  }
+}
+
+async function writeInto(
+  folder: HeldFolder,
+  vault: Vault,
+  item: VaultItem,
+  signal: AbortSignal,
+): Promise<NotPutBack | undefined> {
+  if (await isTaken(folder, item)) return taken(item);
+  const draft = folder.at(`.muster-${randomBytes(8).toString('hex')}`);
+  const content = await vault.open(item.id);
+  try {
+    const file = await open(draft, 'wx', 0o600);
+    try {
+      if (!isContentOf(item, await copyContent(content, file, signal))) return corrupt(item);
+      await giveBackLooks(file, item);
+      await file.sync();
+      const how = await linkInto(draft, folder.at(basename(item.path)));
+      if (how === 'taken') return taken(item);
+      if (how === 'linked' && !(await isNamed(folder, item, file))) {
+        return { code: 'changed', message: `something else was put in place of ${item.path} while it was put back` };
+      }
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await content.close();
+    await rm(draft, { force: true });
+  }
+  await folder.flush();
+  return undefined;
+}
+
+/** Ownership before mode, since a change of owner clears the set-user-id bits. */
+async function giveBackLooks(file: FileHandle, item: VaultItem): Promise<void> {
+  if (process.platform !== 'win32') {
+    await file.chown(item.uid, item.gid);
+    await file.chmod(item.mode & 0o7777);
+  }
+  await file.utimes(item.accessedMs / 1000, item.modifiedMs / 1000);
+}
+
+/** File systems without links get an exclusive copy. */
+async function linkInto(draft: string, path: string): Promise<'linked' | 'copied' | 'taken'> {
+  try {
+    await link(draft, path);
+    return 'linked';
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return 'taken';
+    if (!isErrno(error, 'EPERM') && !isErrno(error, 'ENOTSUP') && !isErrno(error, 'EOPNOTSUPP')) throw error;
+  }
+  try {
+    await copyFile(draft, path, constants.COPYFILE_EXCL);
+    return 'copied';
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return 'taken';
+    throw error;
+  }
+}
+
+async function isNamed(folder: HeldFolder, item: VaultItem, file: FileHandle): Promise<boolean> {
+  const [ours, named] = await Promise.all([
+    file.stat({ bigint: true }),
+    lstat(folder.at(basename(item.path)), { bigint: true }),
+  ]);
+  return ours.dev === named.dev && ours.ino === named.ino;
+}
+
+function isTaken(folder: HeldFolder, item: VaultItem): Promise<boolean> {
+  return lstat(folder.at(basename(item.path))).then(
+    () => true,
+    (error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    },
+  );
+}
+
+function isContentOf(item: VaultItem, { sha256, size }: { sha256: string; size: number }): boolean {
+  return sha256 === item.sha256 && size === item.size;
+}
+
+function taken(item: VaultItem): NotPutBack {
+  return { code: 'exists', message: `there is a file ${item.path} again; it is not overwritten` };
+}
+
+function corrupt(item: VaultItem): NotPutBack {
+  return { code: 'corrupt', message: `what is kept of ${item.path} is not what was taken` };
+}

@@ -1,0 +1,317 @@
+import { createHash } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+  closeSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createActions } from '../create-actions.js';
+import { Protection } from '../protection.js';
+import { fixtureCall, fixtureHost, runAction } from '../testing/call-fixture.js';
+import { Vault } from './vault.js';
+
+const isRoot = process.getuid?.() === 0;
+const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+let root: string;
+let data: string;
+let file: string;
+beforeEach(() => {
+  root = realpathSync(mkdtempSync(join(tmpdir(), 'quarantine-')));
+  data = join(root, 'data');
+  mkdirSync(join(root, 'home'));
+  file = join(root, 'home', 'abc.exe');
+  writeFileSync(file, 'evil', { mode: 0o755 });
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const host = (): ReturnType<typeof fixtureHost> => fixtureHost(data);
+const vaultFiles = (): string[] => (existsSync(join(data, 'quarantine')) ? readdirSync(join(data, 'quarantine')) : []);
+
+describe('a quarantined file', () => {
+  test('is gone, kept where nobody else can read or run it, and comes back as it was', async () => {
+    chmodSync(file, 0o4751);
+    utimesSync(file, 1_000_000.5, 2_000_000.25);
+    if (isRoot) execFileSync('chown', ['1234:2345', file]);
+    if (isRoot) chmodSync(file, 0o4751);
+    const before = statSync(file);
+    const taken = await runAction(host(), 'file.quarantine', { params: { path: file } });
+    expect(taken).toMatchObject({ state: 'succeeded', effects: [expect.stringContaining(sha('evil'))] });
+    expect(existsSync(file)).toBe(false);
+    const names = vaultFiles();
+    expect(names).toHaveLength(2);
+    expect(statSync(join(data, 'quarantine')).mode & 0o777).toBe(0o700);
+    for (const name of names) expect(statSync(join(data, 'quarantine', name)).mode & 0o177).toBe(0);
+
+    const restored = await runAction(host(), 'file.restore', { params: { path: file } });
+    expect(restored.state).toBe('succeeded');
+    const after = statSync(file);
+    expect(readFileSync(file, 'utf8')).toBe('evil');
+    expect([after.mode, after.uid, after.gid]).toEqual([before.mode, before.uid, before.gid]);
+    expect([after.mtimeMs, after.atimeMs > 0]).toEqual([before.mtimeMs, true]);
+    expect(vaultFiles()).toEqual([]);
+    expect(readdirSync(join(root, 'home'))).toEqual(['abc.exe']);
+    expect(await runAction(host(), 'file.restore', { params: { path: file } })).toMatchObject({ code: 'not_found' });
+  });
+
+  test('is kept once for each command, and the latest or the wanted one comes back', async () => {
+    await runAction(host(), 'file.quarantine', { params: { path: file }, id: 'one' });
+    writeFileSync(file, 'worse');
+    const second = await runAction(host(), 'file.quarantine', { params: { path: file }, id: 'two' });
+    const item = /item (\w+)/.exec(second.effects?.[0] ?? '')?.[1] ?? '';
+    await runAction(host(), 'file.restore', { params: { path: file, sha256: sha('evil').toUpperCase() } });
+    expect(readFileSync(file, 'utf8')).toBe('evil');
+    rmSync(file);
+    await runAction(host(), 'file.restore', { params: { item } });
+    expect(readFileSync(file, 'utf8')).toBe('worse');
+  });
+
+  test('is undone through what was kept before anything changed', async () => {
+    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file } });
+    let seenAtKeep = false;
+    const actions = createActions(host());
+    await actions.run({
+      ...call,
+      keepUndo: (info) => {
+        seenAtKeep = existsSync(file) && vaultFiles().length === 0;
+        call.keepUndo(info);
+      },
+    });
+    expect(seenAtKeep).toBe(true);
+    const undo = fixtureCall(host(), 'undo', { params: { command: 'command1' }, id: 'command2' });
+    const dry = await actions.undo({ ...undo, dryRun: true }, 'file.quarantine', call.kept[0] ?? null);
+    expect(dry).toMatchObject({ state: 'succeeded', code: 'dry_run' });
+    expect(existsSync(file)).toBe(false);
+    expect(await actions.undo(undo, 'file.quarantine', call.kept[0] ?? null)).toMatchObject({ state: 'succeeded' });
+    expect(readFileSync(file, 'utf8')).toBe('evil');
+    const again = await actions.undo(undo, 'file.quarantine', call.kept[0] ?? null);
+    expect(again).toMatchObject({ state: 'failed', code: 'not_kept' });
+  });
+});
+
+describe('nothing is changed', () => {
+  test('by a dry run, which says what would be done', async () => {
+    const dry = await runAction(host(), 'file.quarantine', { params: { path: file }, dryRun: true });
+    expect(dry).toMatchObject({ state: 'succeeded', effects: [expect.stringMatching(/^would move .*abc\.exe/)] });
+    expect(readFileSync(file, 'utf8')).toBe('evil');
+    expect(vaultFiles()).toEqual([]);
+  });
+
+  test('when the content, or the file that a row saw, is another', async () => {
+    const { ino, size, mtimeMs } = statSync(file);
+    const row = { path: file, inode: ino, size, mtime: Math.floor(mtimeMs / 1000) };
+    for (const call of [
+      { params: { path: file, sha256: sha('good') } },
+      { binding: { path: file, sha256: sha('good') } },
+      { binding: { ...row, inode: ino + 1 } },
+      { binding: { ...row, size: 5 } },
+      { binding: { ...row, mtime: 1 } },
+    ]) {
+      expect(await runAction(host(), 'file.quarantine', call)).toMatchObject({ state: 'refused', code: 'changed' });
+    }
+    expect(vaultFiles()).toEqual([]);
+    expect(await runAction(host(), 'file.quarantine', { binding: row })).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('when it is a link, a folder, a pipe, a device or not there', async () => {
+    const link = join(root, 'home', 'link');
+    symlinkSync(file, link);
+    const pipe = join(root, 'home', 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const quarantine = (path: string): Promise<unknown> => runAction(host(), 'file.quarantine', { params: { path } });
+    expect(await quarantine(link)).toMatchObject({ state: 'refused', code: 'symlink' });
+    expect(await quarantine(join(root, 'home'))).toMatchObject({ state: 'refused', code: 'not_a_file' });
+    expect(await quarantine(pipe)).toMatchObject({ state: 'refused', code: 'not_a_file' });
+    expect(await quarantine('/dev/null')).toMatchObject({ state: 'refused' });
+    expect(await quarantine(`${file}x`)).toMatchObject({ state: 'failed', code: 'not_found' });
+    expect(await quarantine(`${file}/x`)).toMatchObject({ state: 'failed', code: 'not_found' });
+    expect(await quarantine(`${root}//home/abc.exe`)).toMatchObject({ state: 'refused', code: 'bad_path' });
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(readFileSync(file, 'utf8')).toBe('evil');
+  });
+
+  test('of the agent, the kernel, the C library, the first process and what is configured, by any name', async () => {
+    mkdirSync(data);
+    writeFileSync(join(data, 'identity.json'), '{}');
+    const alias = join(root, 'home', 'data');
+    symlinkSync(data, alias);
+    const libc = readFileSync('/proc/self/maps', 'utf8').match(/\/\S*libc\.so\S*/)?.[0] ?? process.execPath;
+    const paths = [join(data, 'identity.json'), join(alias, 'identity.json'), process.execPath, libc];
+    const program = new URL('./quarantine.test.js', import.meta.url).pathname;
+    for (const path of [...paths, '/proc/self/status', '/sys/kernel/notes', '/etc/passwd', '/bin/sh', program]) {
+      const result = await runAction(host(), 'file.quarantine', { params: { path: realpathSync(path) } });
+      expect([path, result.state, result.code]).toEqual([path, 'refused', 'protected']);
+    }
+    const own = fixtureHost(data, { protect: new Protection([join(root, 'home')], 'linux') });
+    expect(await runAction(own, 'file.quarantine', { params: { path: file } })).toMatchObject({ code: 'protected' });
+  });
+
+  test('when the quarantine has no room for it', async () => {
+    truncateSync(file, 2 ** 42);
+    const result = await runAction(host(), 'file.quarantine', { params: { path: file } });
+    expect(result).toMatchObject({ state: 'failed', code: 'no_space' });
+    expect(existsSync(file)).toBe(true);
+    expect(vaultFiles()).toEqual([]);
+  });
+
+  test('when it is cancelled', async () => {
+    const cancel = new AbortController();
+    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file }, signal: cancel.signal });
+    const keepUndo = (): void => cancel.abort();
+    expect(await createActions(host()).run({ ...call, keepUndo })).toMatchObject({ state: 'cancelled' });
+    expect(existsSync(file)).toBe(true);
+    expect(vaultFiles()).toEqual([]);
+  });
+});
+
+describe('somebody who works against it', () => {
+  test('swaps the file for a link while it is taken: neither the link nor what it leads to is touched', async () => {
+    const victim = join(root, 'victim');
+    writeFileSync(victim, 'precious');
+    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file } });
+    const keepUndo = (): void => {
+      renameSync(file, `${file}.moved`);
+      symlinkSync(victim, file);
+    };
+    expect(await createActions(host()).run({ ...call, keepUndo })).toMatchObject({ state: 'failed', code: 'changed' });
+    expect(readFileSync(victim, 'utf8')).toBe('precious');
+    expect(lstatSync(file).isSymbolicLink()).toBe(true);
+    expect(vaultFiles()).toEqual([]);
+  });
+
+  test('swaps the folder for a link while it is taken: the file that was looked at is the one that goes', async () => {
+    const victim = join(root, 'victim');
+    mkdirSync(victim);
+    writeFileSync(join(victim, 'abc.exe'), 'precious');
+    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file } });
+    const keepUndo = (): void => {
+      renameSync(join(root, 'home'), join(root, 'away'));
+      symlinkSync(victim, join(root, 'home'));
+    };
+    expect(await createActions(host()).run({ ...call, keepUndo })).toMatchObject({ state: 'succeeded' });
+    expect(readFileSync(join(victim, 'abc.exe'), 'utf8')).toBe('precious');
+    expect(existsSync(join(root, 'away', 'abc.exe'))).toBe(false);
+    // And it does not come back through the link.
+    const restored = await runAction(host(), 'file.restore', { params: { path: file } });
+    expect(restored).toMatchObject({ state: 'refused', code: 'folder_moved' });
+    expect(readdirSync(victim)).toEqual(['abc.exe']);
+    expect(vaultFiles()).toHaveLength(2);
+  });
+
+  test('writes to the file while it is taken: it stays', async () => {
+    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file } });
+    const keepUndo = (): void => writeFileSync(file, 'changed content');
+    expect(await createActions(host()).run({ ...call, keepUndo })).toMatchObject({ state: 'failed', code: 'changed' });
+    expect(readFileSync(file, 'utf8')).toBe('changed content');
+    expect(vaultFiles()).toEqual([]);
+  });
+
+  test('has another name for the file: this name goes, and the result says that others stay', async () => {
+    linkSync(file, join(root, 'home', 'other'));
+    const result = await runAction(host(), 'file.quarantine', { params: { path: file } });
+    expect(result).toMatchObject({
+      state: 'succeeded',
+      effects: [expect.anything(), expect.stringMatching(/1 other name/)],
+    });
+    expect(readFileSync(join(root, 'home', 'other'), 'utf8')).toBe('evil');
+  });
+
+  test('puts a file, a dangling link or a folder where it was: nothing is overwritten, and it stays kept', async () => {
+    await runAction(host(), 'file.quarantine', { params: { path: file } });
+    const restore = (): Promise<unknown> => runAction(host(), 'file.restore', { params: { path: file } });
+    for (const put of [
+      () => writeFileSync(file, 'new'),
+      () => symlinkSync('/nowhere/at/all', file),
+      () => mkdirSync(file),
+    ]) {
+      put();
+      expect(await restore()).toMatchObject({ state: 'refused', code: 'exists' });
+      rmSync(file, { recursive: true });
+    }
+    expect(existsSync('/nowhere')).toBe(false);
+    rmSync(join(root, 'home'), { recursive: true });
+    expect(await restore()).toMatchObject({ state: 'failed', code: 'no_folder' });
+    mkdirSync(join(root, 'home'));
+    expect(await restore()).toMatchObject({ state: 'succeeded' });
+    expect(readdirSync(join(root, 'home'))).toEqual(['abc.exe']);
+  });
+
+  test('changes what is kept: it is not put back', async () => {
+    await runAction(host(), 'file.quarantine', { params: { path: file } });
+    const kept = vaultFiles().find((name) => name.endsWith('.data')) ?? '';
+    chmodSync(join(data, 'quarantine', kept), 0o600);
+    writeFileSync(join(data, 'quarantine', kept), 'other');
+    const result = await runAction(host(), 'file.restore', { params: { path: file } });
+    expect(result).toMatchObject({ state: 'failed', code: 'corrupt' });
+    expect(readdirSync(join(root, 'home'))).toEqual([]);
+  });
+});
+
+describe('on other file systems', () => {
+  let mounted: string | undefined;
+  beforeEach(() => {
+    mounted = join(root, 'small');
+    mkdirSync(mounted);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', mounted], { stdio: 'pipe' });
+    } catch {
+      process.stderr.write('skipped: a file system cannot be mounted here\n');
+      mounted = undefined;
+    }
+  });
+  afterEach(() => {
+    if (mounted !== undefined) execFileSync('umount', ['-l', mounted]);
+  });
+
+  test('a file is taken from one to the other, and put back', async () => {
+    if (mounted === undefined) return;
+    const path = join(mounted, 'x');
+    writeFileSync(path, 'far away', { mode: 0o640 });
+    expect(await runAction(host(), 'file.quarantine', { params: { path } })).toMatchObject({ state: 'succeeded' });
+    expect(existsSync(path)).toBe(false);
+    expect(await runAction(host(), 'file.restore', { params: { path } })).toMatchObject({ state: 'succeeded' });
+    expect([readFileSync(path, 'utf8'), statSync(path).mode & 0o7777]).toEqual(['far away', 0o640]);
+  });
+
+  test('a disk that is full in the middle of the copy leaves nothing behind, there and on the way back', async () => {
+    if (mounted === undefined) return;
+    writeFileSync(file, Buffer.alloc(2 * 1024 * 1024, 7));
+    const vault = new Vault(mounted, 0);
+    const from = await open(file, 'r');
+    await expect(vault.copyIn('0'.repeat(32), from, new AbortController().signal)).rejects.toMatchObject({
+      code: 'ENOSPC',
+    });
+    await from.close();
+    expect(readdirSync(join(mounted, 'quarantine'))).toEqual([]);
+    const path = join(mounted, 'x');
+    writeFileSync(path, Buffer.alloc(600 * 1024, 7));
+    expect(await runAction(host(), 'file.quarantine', { params: { path } })).toMatchObject({ state: 'succeeded' });
+    const filler = openSync(join(mounted, 'filler'), 'w');
+    writeFileSync(filler, Buffer.alloc(700 * 1024, 1));
+    closeSync(filler);
+    const result = await runAction(host(), 'file.restore', { params: { path } });
+    expect(result).toMatchObject({ state: 'failed', code: 'no_space' });
+    expect(readdirSync(mounted).toSorted()).toEqual(['filler', 'quarantine']);
+    rmSync(join(mounted, 'filler'));
+    expect(await runAction(host(), 'file.restore', { params: { path } })).toMatchObject({ state: 'succeeded' });
+  });
+});

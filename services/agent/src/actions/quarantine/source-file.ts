@@ -1,0 +1,108 @@
+import { constants, type BigIntStats } from 'node:fs';
+import { lstat, open, unlink, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
+import { isErrno } from '../../store/atomic-file.js';
+import { HeldFolder } from './held-folder.js';
+
+/** Why a path is not a file that can be taken. */
+export interface NoFile {
+  readonly code: 'bad_path' | 'not_found' | 'symlink' | 'not_a_file' | 'changed';
+  readonly message: string;
+}
+
+/**
+ * A regular file, held open together with its folder: what is looked at, copied and removed is one and the same file, whatever is done to its path
+ * meanwhile. Links in the folder's path are resolved, a link in place of the file is not followed, and nothing but a regular file is opened,
+ * because opening a pipe waits and opening a device can do things.
+ */
+export class SourceFile {
+  /** Where it really is. */
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly stats: BigIntStats;
+  readonly #folder: HeldFolder;
+  readonly #name: string;
+
+  private constructor(folder: HeldFolder, name: string, handle: FileHandle, stats: BigIntStats) {
+    this.path = join(folder.path, name);
+    this.#folder = folder;
+    this.#name = name;
+    this.handle = handle;
+    this.stats = stats;
+  }
+
+  /** Throws what the file system throws, apart from what {@link NoFile} says. */
+  static async open(path: string): Promise<SourceFile | NoFile> {
+    if (!isAbsolute(path) || path.includes('\0') || normalize(path) !== path || path.endsWith('/')) {
+      return { code: 'bad_path', message: `"${path}" is not an absolute path without ".." or "//"` };
+    }
+    const name = basename(path);
+    let folder: HeldFolder | undefined;
+    try {
+      folder = await HeldFolder.open(dirname(path));
+      const found = await openRegular(folder, name, path);
+      if ('code' in found) {
+        await folder.close();
+        return found;
+      }
+      return new SourceFile(folder, name, found.handle, found.stats);
+    } catch (error) {
+      await folder?.close();
+      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) {
+        return { code: 'not_found', message: `there is no file ${path}` };
+      }
+      throw error;
+    }
+  }
+
+  /** Whether it is still as it was when it was opened, and its name still leads to it. */
+  async isUnchanged(): Promise<boolean> {
+    const now = await this.handle.stat({ bigint: true });
+    const named = await lstat(this.#folder.at(this.#name), { bigint: true }).catch(() => undefined);
+    const isSameContent =
+      now.size === this.stats.size && now.mtimeNs === this.stats.mtimeNs && now.ctimeNs === this.stats.ctimeNs;
+    return isSameContent && named !== undefined && isSameFile(named, this.stats);
+  }
+
+  /** Takes its name away and makes that last. Answers whether it was this file whose name went. Throws only when nothing went. */
+  async remove(): Promise<boolean> {
+    await unlink(this.#folder.at(this.#name));
+    await this.#folder.flush();
+    const after = await this.handle.stat({ bigint: true }).catch(() => undefined);
+    return after === undefined || after.nlink < this.stats.nlink;
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+    await this.#folder.close();
+  }
+}
+
+async function openRegular(
+  folder: HeldFolder,
+  name: string,
+  path: string,
+): Promise<{ handle: FileHandle; stats: BigIntStats } | NoFile> {
+  const before = await lstat(folder.at(name), { bigint: true });
+  if (before.isSymbolicLink()) return { code: 'symlink', message: `${path} is a symbolic link` };
+  if (!before.isFile()) return { code: 'not_a_file', message: `${path} is not a regular file` };
+  let handle: FileHandle;
+  try {
+    handle = await open(folder.at(name), OPEN_FLAGS);
+  } catch (error) {
+    if (isErrno(error, 'ELOOP')) return { code: 'changed', message: `${path} has just become a symbolic link` };
+    throw error;
+  }
+  const stats = await handle.stat({ bigint: true });
+  if (stats.isFile() && isSameFile(stats, before)) return { handle, stats };
+  await handle.close();
+  return { code: 'changed', message: `${path} is being replaced` };
+}
+
+function isSameFile(a: BigIntStats, b: BigIntStats): boolean {
+  return a.dev === b.dev && a.ino === b.ino;
+}
+
+/** Without waiting, should it have become a pipe since it was looked at. Windows has neither flag. */
+const OPEN_FLAGS =
+  process.platform === 'win32' ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

@@ -1,0 +1,126 @@
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, readdir, readFile, rm, statfs, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno, writeFileAtomic } from '../../store/atomic-file.js';
+import { copyContent } from './copy-content.js';
+
+/** What is kept of a file beside its content. Extended attributes and access lists are not. */
+export interface VaultItem {
+  readonly id: string;
+  readonly path: string;
+  readonly sha256: string;
+  readonly size: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly accessedMs: number;
+  readonly modifiedMs: number;
+  /** The command that put it here. */
+  readonly command: string;
+  readonly takenAtMs: number;
+}
+
+/** Free space that a quarantine leaves to everybody else. */
+const RESERVE_BYTES = 64 * 1024 * 1024;
+
+/**
+ * The agent's private folder for quarantined files: `<id>.data`, readable by the agent alone and not executable, and `<id>.json`, written after the
+ * content is on the disk: an item is there exactly when its note is, so that what a crash left half copied is no item.
+ */
+export class Vault {
+  readonly #folder: string;
+  readonly #reserveBytes: number;
+
+  constructor(dataDir: string, reserveBytes = RESERVE_BYTES) {
+    this.#folder = join(dataDir, 'quarantine');
+    this.#reserveBytes = reserveBytes;
+  }
+
+  /** Whether this many bytes can come in and leave the reserve free. */
+  async hasRoom(bytes: number): Promise<boolean> {
+    await this.#ensure();
+    const { bavail, bsize } = await statfs(this.#folder);
+    return bavail * bsize - bytes >= this.#reserveBytes;
+  }
+
+  /** Copies the content in and flushes it. Nothing stays behind when it throws what the file system throws. */
+  async copyIn(id: string, from: FileHandle, signal: AbortSignal): Promise<{ sha256: string; size: number }> {
+    await this.#ensure();
+    const path = this.#data(id);
+    const to = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NOFOLLOW, 0o400);
+    try {
+      const copied = await copyContent(from, to, signal);
+      await to.sync();
+      return copied;
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    } finally {
+      await to.close();
+    }
+  }
+
+  /** From here on the item exists, also after a power cut. */
+  keep(item: VaultItem): void {
+    writeFileAtomic(this.#note(item.id), JSON.stringify(item));
+  }
+
+  /** `undefined` when there is no such item, or its note cannot be believed. */
+  async find(id: string): Promise<VaultItem | undefined> {
+    if (!NOTE.test(`${id}.json`)) return undefined;
+    try {
+      const note: unknown = JSON.parse(await readFile(this.#note(id), 'utf8'));
+      return isItem(note) && note.id === id ? note : undefined;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT') || (error as Error).name === 'SyntaxError') return undefined;
+      throw error;
+    }
+  }
+
+  /** Oldest first. */
+  async list(): Promise<VaultItem[]> {
+    const names = await readdir(this.#folder).catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT')) return [];
+      throw error;
+    });
+    const ids = names.filter((name) => NOTE.test(name)).map((name) => name.slice(0, -'.json'.length));
+    const items = await Promise.all(ids.map((id) => this.find(id)));
+    return items.filter((item) => item !== undefined).toSorted((a, b) => a.takenAtMs - b.takenAtMs);
+  }
+
+  /** The content, to be closed by the caller. */
+  open(id: string): Promise<FileHandle> {
+    return open(this.#data(id), constants.O_RDONLY | NOFOLLOW);
+  }
+
+  /** The note goes first: without it the rest is nothing. */
+  async remove(id: string): Promise<void> {
+    await rm(this.#note(id), { force: true });
+    await rm(this.#data(id), { force: true });
+  }
+
+  #data(id: string): string {
+    return join(this.#folder, `${id}.data`);
+  }
+
+  #note(id: string): string {
+    return join(this.#folder, `${id}.json`);
+  }
+
+  async #ensure(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    if (!(await lstat(this.#folder)).isDirectory()) throw new Error(`${this.#folder} is not a folder`);
+  }
+}
+
+function isItem(value: unknown): value is VaultItem {
+  if (typeof value !== 'object' || value === null) return false;
+  const texts = ['id', 'path', 'sha256', 'command'];
+  const numbers = ['size', 'mode', 'uid', 'gid', 'accessedMs', 'modifiedMs', 'takenAtMs'];
+  const fields = value as Readonly<Record<string, unknown>>;
+  return texts.every((key) => typeof fields[key] === 'string') && numbers.every((key) => Number.isFinite(fields[key]));
+}
+
+const NOTE = /^[0-9a-f]{32}\.json$/;
+/** Windows has no such flag, and no links that an ordinary user can make. */
+const NOFOLLOW = process.platform === 'win32' ? 0 : constants.O_NOFOLLOW;

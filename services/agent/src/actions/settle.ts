@@ -1,0 +1,53 @@
+import type { ActionCall, ActionHost, ActionResult, RunOptions } from './action.js';
+import { failed, stopped } from './results.js';
+
+/**
+ * Ends an action from within with an outcome that was to be expected: what is found on the machine decides it, deep down, and every level
+ * between would only hand it up. {@link settle} turns it into the action's result.
+ */
+export class ActionStop extends Error {
+  override readonly name = 'ActionStop';
+  readonly result: ActionResult;
+
+  constructor(result: ActionResult) {
+    super(result.message);
+    this.result = result;
+  }
+}
+
+/** The outcome of `work`, whichever way it ends: as it returns, stopped, told to end, or with an error of the system. */
+export async function settle({ signal }: ActionCall, work: () => Promise<ActionResult>): Promise<ActionResult> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ActionStop) return error.result;
+    if (signal.aborted) return stopped(signal);
+    const { code, message } = error as { code?: unknown; message?: unknown };
+    if (typeof code !== 'string') throw error;
+    return failed(ERRNO[code] ?? 'system_error', String(message));
+  }
+}
+
+/** Runs a program whose failure is the action's failure; returns what it printed. */
+export async function runOrStop(
+  host: ActionHost,
+  file: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await host.run(file, args, options);
+  if (code === 0) return stdout;
+  if (options.signal?.aborted === true) throw new ActionStop(stopped(options.signal, [`${file} was ended`]));
+  const said = (stderr.trim() === '' ? stdout : stderr).trim().split('\n').slice(-3).join(' / ');
+  throw new ActionStop(
+    failed('program_failed', `${[file, ...args].join(' ').slice(0, 200)} ended with ${code}: ${said}`),
+  );
+}
+
+const ERRNO: Readonly<Record<string, string>> = {
+  ENOSPC: 'no_space',
+  EDQUOT: 'no_space',
+  EACCES: 'not_permitted',
+  EPERM: 'not_permitted',
+  EROFS: 'read_only',
+};
