@@ -22,7 +22,7 @@ export interface RunOptions {
 
 export const USAGE = `npm start [-- options]
 
-Runs all of Muster on this machine until Ctrl-C: brokers, gateways, query service, API and one agent.
+Runs all of Muster on this machine until Ctrl-C: brokers, gateways, query and command service, API and one agent.
 
   --gateways N   how many gateways, 1 to 16 (default 1)
   --no-agent     start no agent for this machine
@@ -30,7 +30,7 @@ Runs all of Muster on this machine until Ctrl-C: brokers, gateways, query servic
   --help         show this
 
 MUSTER_NATS_URL and MUSTER_REDIS_URL use brokers that exist. MUSTER_LOG_LEVEL sets how much .muster/logs tells.
-MUSTER_GATEWAY_*, MUSTER_QUERY_*, MUSTER_API_* and MUSTER_AGENT_* go to these programs, except what the runner sets.`;
+MUSTER_GATEWAY_*, MUSTER_QUERY_*, MUSTER_COMMAND_*, MUSTER_API_* and MUSTER_AGENT_* go to these programs, except what the runner sets.`;
 
 export type ParsedOptions =
   | { readonly kind: 'run'; readonly options: RunOptions }

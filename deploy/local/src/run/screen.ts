@@ -4,7 +4,7 @@ import type { LocalBrokers } from './local-brokers.js';
 
 /** What runs where, and what to try first: one screen. */
 export function renderScreen(stack: Stack, brokers: LocalBrokers, seconds: number): string {
-  const programs = [...stack.apis, ...stack.gateways, ...stack.queries, ...stack.agents];
+  const programs = [...stack.apis, ...stack.gateways, ...stack.queries, ...stack.commands, ...stack.agents];
   const lines = programs.map(({ name, pid, url }) => line(name, url ?? (name === 'agent' ? 'live' : ''), pid));
   lines.push(line('nats', brokers.natsUrl, brokers.nats?.pid), line('redis', brokers.redisUrl, brokers.redis?.pid));
   const folder = relative(process.cwd(), stack.folder) || '.';

@@ -8,6 +8,8 @@ const ENVIRONMENT = {
   MUSTER_GATEWAY_PORT: '4711',
   MUSTER_GATEWAY_URL: 'https://elsewhere',
   MUSTER_QUERY_PER_ORG: '3',
+  MUSTER_COMMAND_POLICY_FILE: '/policy.json',
+  MUSTER_COMMAND_ROOTS: 'those of gateways',
   MUSTER_API_MAX_VIEWERS: '5',
   MUSTER_AGENT_QUERY_ROWS: '9',
   MUSTER_AGENT_TOKEN_KEYS: 'secret',
@@ -25,6 +27,7 @@ const SETTING: StackSetting = {
     enrollSecretPath: '/s',
     enrollSecretsPath: '/ss',
     agentTokenKeysPath: '/k',
+    commandKeys: { rootPath: '/r', rootsPath: '/rs', keysPath: '/ck', keyListPath: '/cl' },
   },
   logLevel: 'info',
   settings: {},
@@ -35,6 +38,7 @@ test('a program gets the settings that are named for it, and no secret of anothe
   expect(settingsOf(ENVIRONMENT)).toEqual({
     gateway: { MUSTER_GATEWAY_UPGRADE_RATE: '7', MUSTER_GATEWAY_PORT: '4711' },
     query: { MUSTER_QUERY_PER_ORG: '3' },
+    command: { MUSTER_COMMAND_POLICY_FILE: '/policy.json' },
     api: { MUSTER_API_MAX_VIEWERS: '5' },
     agent: { MUSTER_AGENT_QUERY_ROWS: '9' },
   });

@@ -1,6 +1,6 @@
 import type { ProgramKind, ProgramSettings } from '../stack/programs.js';
 
-const KINDS: readonly ProgramKind[] = ['gateway', 'query', 'api', 'agent'];
+const KINDS: readonly ProgramKind[] = ['gateway', 'query', 'command', 'api', 'agent'];
 
 /** Named like a setting of another program than the one it belongs to; the stack sets them where they belong. */
 const ELSEWHERE = [
@@ -8,6 +8,8 @@ const ELSEWHERE = [
   'MUSTER_GATEWAY_CA',
   'MUSTER_AGENT_TOKEN_KEYS',
   'MUSTER_AGENT_TOKEN_KEYS_FILE',
+  'MUSTER_COMMAND_ROOTS',
+  'MUSTER_COMMAND_ROOTS_FILE',
 ];
 
 /** The variables of `env` that are named for one kind of program (`MUSTER_GATEWAY_…`), for each kind. */

@@ -4,7 +4,7 @@ import type { ChildSpec } from './child.js';
 import type { CertificateFiles } from './certificates.js';
 import { LOCAL_ORG, type StackSecrets } from './secrets.js';
 
-export type ProgramKind = 'gateway' | 'query' | 'api' | 'agent';
+export type ProgramKind = 'gateway' | 'query' | 'command' | 'api' | 'agent';
 
 /** Variables for each kind of program. */
 export type ProgramSettings = Partial<Record<ProgramKind, Readonly<Record<string, string>>>>;
@@ -83,11 +83,19 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_HEALTH_PORT: '0',
     MUSTER_AGENT_TOKEN_KEYS_FILE: setting.secrets.agentTokenKeysPath,
     MUSTER_ENROLL_SECRETS_FILE: setting.secrets.enrollSecretsPath,
+    MUSTER_COMMAND_ROOTS_FILE: setting.secrets.commandKeys.rootsPath,
   }),
   query: (setting) => ({
     ...brokers(setting),
     MUSTER_HEALTH_HOST: '127.0.0.1',
     MUSTER_HEALTH_PORT: '0',
+  }),
+  command: (setting) => ({
+    ...brokers(setting),
+    MUSTER_HEALTH_HOST: '127.0.0.1',
+    MUSTER_HEALTH_PORT: '0',
+    MUSTER_COMMAND_KEYS_FILE: setting.secrets.commandKeys.keysPath,
+    MUSTER_COMMAND_KEY_LIST_FILE: setting.secrets.commandKeys.keyListPath,
   }),
   api: (setting) => ({
     ...brokers(setting),
@@ -109,6 +117,7 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
 const PORT_VARIABLES: Readonly<Record<ProgramKind, Readonly<Record<string, string>>>> = {
   gateway: { gateway: 'MUSTER_GATEWAY_PORT', health: 'MUSTER_HEALTH_PORT' },
   query: { health: 'MUSTER_HEALTH_PORT' },
+  command: { health: 'MUSTER_HEALTH_PORT' },
   api: { api: 'MUSTER_API_PORT', health: 'MUSTER_HEALTH_PORT' },
   agent: {},
 };

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { base32 } from '@muster/protocol';
 import { generateSigningJwks, mintOperatorToken, parseOperatorToken } from '@muster/identity';
+import { base32 } from '@muster/protocol';
+import { ensureCommandKeys, type CommandKeyFiles } from './command-keys.js';
+import { readOrMake } from './read-or-make.js';
 
 /** The org of everything that runs on one machine. */
 export const LOCAL_ORG = 'local';
@@ -22,6 +24,7 @@ export interface StackSecrets {
   readonly enrollSecretsPath: string;
   /** The private JWKS that signs agent tokens. */
   readonly agentTokenKeysPath: string;
+  readonly commandKeys: CommandKeyFiles;
 }
 
 /** Makes the secrets of a stack once, and reads them afterwards: agents that enrolled must find the same keys again. */
@@ -37,16 +40,6 @@ export async function ensureSecrets(folder: string): Promise<StackSecrets> {
   const enrollSecret = await readOrMake(enrollSecretPath, () => base32(randomBytes(20)));
   const enrollSecretsPath = join(folder, 'enroll-secrets');
   await readOrMake(enrollSecretsPath, () => `${LOCAL_ORG}=${enrollSecret}`);
-  return { token, enrollSecret, tokenPath, enrollSecretPath, enrollSecretsPath, agentTokenKeysPath };
-}
-
-async function readOrMake(path: string, make: () => string | Promise<string>): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-  const value = await make();
-  await writeFile(path, `${value}\n`, { mode: 0o600, flag: 'wx' });
-  return value;
+  const commandKeys = await ensureCommandKeys(folder);
+  return { token, enrollSecret, tokenPath, enrollSecretPath, enrollSecretsPath, agentTokenKeysPath, commandKeys };
 }

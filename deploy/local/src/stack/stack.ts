@@ -8,6 +8,7 @@ export interface StackOptions {
   /** How many of each; default 1, and no agent. */
   readonly gateways?: number;
   readonly queries?: number;
+  readonly commands?: number;
   readonly apis?: number;
   readonly agent?: boolean;
   /** Default true. */
@@ -53,6 +54,7 @@ export interface Stack {
   readonly apiUrl: string;
   readonly gateways: readonly ServerProgram[];
   readonly queries: readonly Program[];
+  readonly commands: readonly Program[];
   readonly apis: readonly ServerProgram[];
   readonly agents: readonly Program[];
   /** Undefined without TLS. */

@@ -9,8 +9,11 @@ import { Supervisor } from './supervisor.js';
 
 const STOP_GRACE_MS = 7_000;
 
+/** The agent and the faces of people first, then the edge, then the core: nobody is asked who is already gone. */
+const STOP_RANKS: readonly (readonly ProgramKind[])[] = [['agent'], ['api'], ['gateway'], ['query', 'command']];
+
 /**
- * Starts gateways, query services, APIs and agents as real processes against brokers that run already, and resolves when all are ready.
+ * Starts gateways, query and command services, APIs and agents as real processes against brokers that run already, and resolves when all are ready.
  * The brokers stay the caller's. When one program does not come up, those that did are stopped again.
  * @throws ChildError names the program and quotes the end of its log.
  */
@@ -47,6 +50,7 @@ class RunningStack implements Stack {
   readonly org = LOCAL_ORG;
   readonly gateways: ServerProgram[] = [];
   readonly queries: Program[] = [];
+  readonly commands: Program[] = [];
   readonly apis: ServerProgram[] = [];
   readonly agents: Program[] = [];
   readonly #setting: StackSetting;
@@ -82,12 +86,13 @@ class RunningStack implements Stack {
 
   /** The services need each other only at run time, so they start side by side; an agent needs a gateway's address. */
   async start(): Promise<void> {
-    const { gateways = 1, queries = 1, apis = 1, agent = false } = this.#options;
+    const { gateways = 1, queries = 1, commands = 0, apis = 1, agent = false } = this.#options;
     const times = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
     const edge = Promise.all(times(gateways).map(() => this.addGateway()));
     const all = await Promise.allSettled([
       edge,
       ...times(queries).map(async (i) => this.queries.push(await this.#program('query', `query-${i}`))),
+      ...times(commands).map(async (i) => this.commands.push(await this.#program('command', `command-${i}`))),
       ...times(apis).map(async (i) => this.apis.push(withUrl(await this.#program('api', `api-${i}`)))),
       ...(agent ? [edge.then(() => this.#startAgent({}))] : []),
     ]);
@@ -135,12 +140,11 @@ class RunningStack implements Stack {
     return (this.#stopped ??= this.#stop());
   }
 
-  /** The agent and the faces of people first, then the edge, then the core: nobody is asked who is already gone. */
   async #stop(): Promise<void> {
     const deadline = performance.now() + STOP_GRACE_MS;
     const rank = (supervisor: Supervisor): number =>
-      ['agent', 'api', 'gateway', 'query'].findIndex((kind) => supervisor.name.startsWith(kind));
-    for (const step of [0, 1, 2, 3]) {
+      STOP_RANKS.findIndex((kinds) => kinds.some((kind) => supervisor.name.startsWith(kind)));
+    for (const step of STOP_RANKS.keys()) {
       const left = Math.max(500, deadline - performance.now());
       await Promise.all(this.#started.filter((one) => rank(one) === step).map((one) => one.stop(left)));
     }
@@ -148,7 +152,8 @@ class RunningStack implements Stack {
 }
 
 function programOf(supervisor: Supervisor, kind: ProgramKind, tls: boolean): Program {
-  const scheme = { gateway: tls ? 'wss' : 'ws', api: tls ? 'https' : 'http', query: undefined, agent: undefined }[kind];
+  const schemes: Partial<Record<ProgramKind, string>> = { gateway: tls ? 'wss' : 'ws', api: tls ? 'https' : 'http' };
+  const scheme = schemes[kind];
   return {
     name: supervisor.name,
     get pid() {

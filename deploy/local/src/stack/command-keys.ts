@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import {
+  generateCommandRoot,
+  generateSigningJwks,
+  parseSigningJwks,
+  publicJwks,
+  readCommandKeys,
+  signCommandKeys,
+  type PrivateJwks,
+} from '@muster/identity';
+import { readOrMake } from './read-or-make.js';
+
+/** Where the keys of a stack's commands are. */
+export interface CommandKeyFiles {
+  /** The private root. No program gets it: it signs key lists, and belongs on no server outside of one machine's stack. */
+  readonly rootPath: string;
+  /** The public roots, which gateways tell agents at enrolment. */
+  readonly rootsPath: string;
+  /** The private JWKS that signs commands. */
+  readonly keysPath: string;
+  /** The root's word that these are the keys. */
+  readonly keyListPath: string;
+}
+
+/** Makes root, signing key and key list once, and reads them afterwards: agents have pinned the root. */
+export async function ensureCommandKeys(folder: string): Promise<CommandKeyFiles> {
+  const paths = {
+    rootPath: join(folder, 'command-root.json'),
+    rootsPath: join(folder, 'command-roots.json'),
+    keysPath: join(folder, 'command-keys.json'),
+    keyListPath: join(folder, 'command-key-list.jws'),
+  };
+  const root = await privateKeys(paths.rootPath, generateCommandRoot);
+  const keys = await privateKeys(paths.keysPath, generateSigningJwks);
+  await readOrMake(paths.rootsPath, () => JSON.stringify(publicJwks(root)));
+  const current = publicJwks(keys).keys.map(({ kid, x }) => ({ kid, x }));
+  const list = await readOrMake(paths.keyListPath, () =>
+    signCommandKeys(root, { version: 1, iat: Math.floor(Date.now() / 1_000), keys: current, retired: [] }),
+  );
+  const read = readCommandKeys(list, publicJwks(root).keys);
+  if (!read.ok || !read.claims.keys.some(({ kid, x }) => kid === current[0]?.kid && x === current[0].x)) {
+    throw new Error(`${paths.keyListPath} does not have the key in ${paths.keysPath}; start with --fresh`);
+  }
+  return paths;
+}
+
+async function privateKeys(path: string, generate: () => Promise<PrivateJwks>): Promise<PrivateJwks> {
+  const parsed = parseSigningJwks(await readOrMake(path, async () => JSON.stringify(await generate())));
+  if (!parsed.ok) throw new Error(`${path} ${parsed.fault}; start with --fresh`);
+  return parsed.jwks;
+}
