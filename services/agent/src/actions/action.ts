@@ -44,6 +44,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   /** Ten seconds unless said. */
   readonly timeoutMs?: number;
+  /** `ignore` for what starts a daemon: a pipe that the daemon inherits would break under it when the agent ends. */
+  readonly output?: 'ignore';
   /** Besides the few that every program gets. */
   readonly env?: Readonly<Record<string, string>>;
 }

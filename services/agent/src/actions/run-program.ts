@@ -5,6 +5,7 @@ import type { ProgramResult, RunOptions } from './action.js';
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** What is read of each stream; programs that we run say little, and the rest is thrown away rather than kept. */
 const OUTPUT_BYTES = 4 * 1024 * 1024;
+const UNIX_LIKE = process.platform !== 'win32';
 /** The usual folders of the system, and nothing that whoever started the agent has put before them. */
 const UNIX = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
@@ -19,22 +20,24 @@ export function runProgram(
   options: RunOptions,
   base: Readonly<Record<string, string>> = UNIX,
 ): Promise<ProgramResult> {
-  const { input, signal, timeoutMs = DEFAULT_TIMEOUT_MS, env = {} } = options;
+  const { input, signal, timeoutMs = DEFAULT_TIMEOUT_MS, output = 'pipe', env = {} } = options;
   if (signal?.aborted === true) return Promise.resolve({ code: 124, stdout: '', stderr: 'stopped before it began' });
   return new Promise((resolve) => {
     let late = false;
     const child = spawn(file, args, {
       env: { ...base, ...env },
       // Where nothing is kept busy: the agent's own folder may be on what is to be unmounted.
-      cwd: process.platform === 'win32' ? undefined : '/',
-      stdio: ['pipe', 'pipe', 'pipe'],
+      cwd: UNIX_LIKE ? '/' : undefined,
+      stdio: ['pipe', output, output],
+      // A session of its own: it has no terminal, and can be ended with what it has started.
+      detached: UNIX_LIKE,
       windowsHide: true,
       shell: false,
     });
     const [stdout, stderr] = [gather(child.stdout), gather(child.stderr)];
     const kill = (): void => {
       late = true;
-      child.kill('SIGKILL');
+      killGroup(child);
     };
     const timer = setTimeout(kill, timeoutMs);
     signal?.addEventListener('abort', kill, { once: true });
@@ -58,12 +61,13 @@ export function runProgram(
       });
     });
     // A program that does not read its input ends with EPIPE here, which says nothing.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input ?? '');
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input ?? '');
   });
 }
 
-function gather(stream: NodeJS.ReadableStream): () => string {
+function gather(stream: NodeJS.ReadableStream | null): () => string {
+  if (stream === null) return () => '';
   const chunks: Buffer[] = [];
   let length = 0;
   stream.on('data', (chunk: Buffer) => {
@@ -72,6 +76,16 @@ function gather(stream: NodeJS.ReadableStream): () => string {
   });
   stream.on('error', () => undefined);
   return () => Buffer.concat(chunks).toString('utf8');
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    if (UNIX_LIKE) process.kill(-child.pid, 'SIGKILL');
+    else child.kill('SIGKILL');
+  } catch {
+    // It ended by itself meanwhile.
+  }
 }
 
 function drop(child: ChildProcess): void {

@@ -1,0 +1,68 @@
+import { labelFaults, type Labels } from '@muster/protocol';
+import type { ActionCall, ActionImplementation, ActionResult, JsonValue } from './action.js';
+import { refused, succeeded, unchanged, wouldDo } from './results.js';
+
+/** Sets and removes labels of the agent's own, on every platform alike. */
+export const setLabels: ActionImplementation = {
+  run: (call) => {
+    const { set = {}, remove = [] } = call.params as { set?: Labels; remove?: readonly string[] };
+    return Promise.resolve(change(call, new Map(Object.entries(set)), remove));
+  },
+  /** Only what it has changed, and only where nobody has changed it again. */
+  undo: (call, kept) => {
+    const entries = Object.entries(call.host.labels.read());
+    const own = readKept(kept).filter(({ key, to }) => to === new Map(entries).get(key));
+    const set = own.flatMap(({ key, from }) => (from === undefined ? [] : [[key, from] as const]));
+    const remove = own.flatMap(({ key, from }) => (from === undefined ? [key] : []));
+    return Promise.resolve(change(call, new Map(set), remove));
+  },
+};
+
+/** One label, before and after; without a value it is not there. */
+interface Change {
+  readonly key: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
+function change(call: ActionCall, set: ReadonlyMap<string, string>, remove: readonly string[]): ActionResult {
+  const { labels } = call.host;
+  const before = new Map(Object.entries(labels.read()));
+  const after = new Map(before);
+  for (const key of remove) after.delete(key);
+  for (const [key, value] of set) after.set(key, value);
+  const next = Object.fromEntries(after);
+  const [fault] = labelFaults(next);
+  if (fault !== undefined) return refused('bad_params', fault);
+  const changes = changesOf(before, after);
+  if (changes.length === 0) return unchanged('the labels are so already');
+  const count = changes.length === 1 ? '1 label' : `${changes.length} labels`;
+  if (call.dryRun)
+    return wouldDo(
+      `${count} would change`,
+      changes.map((one) => line(one, ['set', 'remove'])),
+    );
+  call.keepUndo(changes.map((one) => ({ ...one })));
+  labels.write(next);
+  return succeeded(
+    `${count} changed`,
+    changes.map((one) => line(one, ['set', 'removed'])),
+  );
+}
+
+function changesOf(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): Change[] {
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .filter((key) => before.get(key) !== after.get(key))
+    .map((key) => {
+      const [from, to] = [before.get(key), after.get(key)];
+      return { key, ...(from !== undefined && { from }), ...(to !== undefined && { to }) };
+    });
+}
+
+function line({ key, to }: Change, [set, remove]: readonly [string, string]): string {
+  return to === undefined ? `${remove} ${key}` : `${set} ${key}=${to}`;
+}
+
+function readKept(kept: JsonValue): readonly Change[] {
+  return Array.isArray(kept) ? (kept as readonly Change[]) : [];
+}

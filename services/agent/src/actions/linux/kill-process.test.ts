@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { sleep, systemClock } from '@muster/runtime/program';
+import { createActions } from '../create-actions.js';
+import { callOf, realHost } from '../testing/action-call.js';
+import { hasName, isAlive, type ProcessView, viewProcess } from './process-view.js';
+
+const onLinux = process.platform === 'linux' ? describe : describe.skip;
+
+onLinux('process.kill, on this machine', () => {
+  let folder: string;
+  let program: string;
+  const children: ChildProcess[] = [];
+  const host = realHost();
+  const actions = createActions(host);
+  const kill = (options: Parameters<typeof callOf>[2]) => actions.run(callOf(host, 'process.kill', options));
+
+  beforeAll(() => {
+    folder = realpathSync(mkdtempSync(join(tmpdir(), 'muster-kill-')));
+    program = join(folder, 'abc.exe');
+    copyFileSync('/bin/sleep', program);
+  });
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  /** Resolves when it runs what it is meant to. */
+  async function start(file = program, args: readonly string[] = ['1000'], becomes = file): Promise<ProcessView> {
+    const child = spawn(file, args, { stdio: 'ignore' });
+    children.push(child);
+    await once(child, 'spawn');
+    for (;;) {
+      const view = viewProcess(child.pid!);
+      if (view?.path === realpathSync(becomes)) return view;
+      await sleep(systemClock, 5);
+    }
+  }
+
+  test('a process bound to its row is ended, and gone when that is said', async () => {
+    const { pid, startTime, path, ...rest } = await start();
+    expect(path).toBe(program);
+    const result = await kill({ binding: { pid, start_time: startTime, path } });
+    expect(result).toMatchObject({ state: 'succeeded', effects: [`ended abc.exe (${pid}), ${path}, by KILL`] });
+    expect(isAlive({ pid, startTime, path, ...rest })).toBe(false);
+  });
+
+  test.each([
+    ['another start time', { start_time: -1 }, /another process by now/],
+    ['another path', { path: '/bin/other' }, /not \/bin\/other/],
+    ['a path that is the beginning of its own', { path: '/tmp/muster' }, /not \/tmp\/muster/],
+  ])('a row that says %s is refused, and the process lives', async (_what, changed, message) => {
+    const view = await start();
+    const row = { pid: view.pid, start_time: view.startTime, path: view.path };
+    const start_time = 'start_time' in changed ? view.startTime + changed.start_time! : row.start_time;
+    const result = await kill({ binding: { ...row, ...changed, start_time } });
+    expect(result).toMatchObject({ state: 'refused', code: 'changed', message: expect.stringMatching(message) });
+    expect(isAlive(view)).toBe(true);
+  });
+
+  test('a pid in parameters is compared alike', async () => {
+    const view = await start();
+    const params = { pid: view.pid, start_time: view.startTime + 1 };
+    expect(await kill({ params })).toMatchObject({ state: 'refused', code: 'changed' });
+    expect(await kill({ params: { pid: view.pid } })).toMatchObject({ state: 'succeeded', code: 'ok' });
+    expect(await kill({ params: { pid: view.pid } })).toMatchObject({ state: 'succeeded', code: 'unchanged' });
+  });
+
+  test('a name ends all that have exactly it, and no other', async () => {
+    const same = [await start(), await start()];
+    copyFileSync('/bin/sleep', join(folder, 'abc.exe2'));
+    const other = await start(join(folder, 'abc.exe2'));
+    const result = await kill({ params: { name: 'abc.exe', path: program } });
+    expect(result).toMatchObject({ state: 'succeeded', message: '2 processes ended' });
+    expect(result.effects?.length).toBe(2);
+    expect([...same.map(isAlive), isAlive(other)]).toEqual([false, false, true]);
+  });
+
+  test('a name longer than the kernel keeps is told from one that begins alike', async () => {
+    const [long, longer] = [join(folder, 'averylongprogram'), join(folder, 'averylongprogramme')];
+    for (const file of [long, longer]) copyFileSync('/bin/sleep', file);
+    const [one, other] = [await start(long), await start(longer)];
+    expect(one.name).toBe(other.name);
+    expect(await kill({ params: { name: 'averylongprogra' } })).toMatchObject({ code: 'unchanged' });
+    expect(await kill({ params: { name: 'averylongprogram' } })).toMatchObject({ message: '1 process ended' });
+    expect([isAlive(one), isAlive(other)]).toEqual([false, true]);
+  });
+
+  test('a dry run says what it would do, and does not', async () => {
+    const view = await start();
+    const result = await kill({ params: { pid: view.pid }, dryRun: true });
+    expect(result).toMatchObject({
+      state: 'succeeded',
+      code: 'dry_run',
+      effects: [`would send KILL to abc.exe (${view.pid}), ${program}`],
+    });
+    const byName = await kill({ params: { name: 'abc.exe', path: program, signal: 'TERM' }, dryRun: true });
+    expect(byName.effects).toEqual([`would send TERM to abc.exe (${view.pid}), ${program}`]);
+    expect(isAlive(view)).toBe(true);
+  });
+
+  test('TERM lets a process end by itself; one that will not still runs, and that is said', async () => {
+    const view = await start();
+    expect(await kill({ params: { pid: view.pid, signal: 'TERM' } })).toMatchObject({ state: 'succeeded' });
+    // What is ignored stays ignored in the program that the shell becomes.
+    const stubborn = await start('/bin/sh', ['-c', 'trap "" TERM; exec sleep 1000'], '/bin/sleep');
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 200);
+    const result = await kill({ params: { pid: stubborn.pid, signal: 'TERM' }, signal: abort.signal });
+    expect(result.state).toBe('cancelled');
+    expect(result.effects?.[0]).toMatch(/still runs/);
+    expect(isAlive(stubborn)).toBe(true);
+  });
+
+  test('the first process, the agent, what runs it, and kernel threads are refused', async () => {
+    expect(await kill({ params: { pid: 1 } })).toMatchObject({ state: 'refused', code: 'protected' });
+    expect(await kill({ params: { pid: process.pid } })).toMatchObject({ state: 'refused', code: 'protected' });
+    expect(await kill({ params: { pid: process.ppid } })).toMatchObject({ state: 'refused', code: 'protected' });
+    const thread = viewProcess(2);
+    if (thread?.isKernelThread === true) {
+      expect(await kill({ params: { pid: 2 } })).toMatchObject({
+        state: 'refused',
+        message: expect.stringMatching(/kernel/),
+      });
+    }
+  });
+
+  test('what the endpoint is set to protect is left alone, also among others of its name', async () => {
+    const view = await start();
+    const guarded = realHost({ protects: [program] });
+    const call = (params: object) => callOf(guarded, 'process.kill', { params: { ...params } });
+    expect(await createActions(guarded).run(call({ pid: view.pid }))).toMatchObject({
+      state: 'refused',
+      code: 'protected',
+    });
+    expect(await createActions(guarded).run(call({ name: 'abc.exe', path: program }))).toMatchObject({
+      state: 'refused',
+      code: 'protected',
+    });
+    expect(isAlive(view)).toBe(true);
+  });
+
+  test('the id of a thread is no process', () => {
+    const threads = readdirSync('/proc/self/task')
+      .map(Number)
+      .filter((id) => id !== process.pid);
+    expect(threads.length).toBeGreaterThan(0);
+    expect(threads.map(viewProcess).filter((view) => view !== undefined)).toEqual([]);
+    expect(viewProcess(process.pid)?.pid).toBe(process.pid);
+  });
+});
+
+describe('names of processes', () => {
+  const view = (name: string, path: string, args: readonly string[]): ProcessView =>
+    ({ name, path, args }) as unknown as ProcessView;
+
+  test.each([
+    ['abc', view('abc', '/x/abc', ['abc']), true],
+    ['abc', view('abcd', '/x/abcd', ['abcd']), false],
+    ['averylongprogram', view('averylongprogra', '/usr/bin/python3', ['python3', '/x/averylongprogram']), true],
+    ['averylongprogra', view('averylongprogra', '/usr/bin/python3', ['python3', '/x/averylongprogram']), false],
+    // It named itself: nothing else is known.
+    ['averylongprogra', view('averylongprogra', '/x/y', ['y']), true],
+    ['averylongprogram', view('averylongprogra', '/x/y', ['y']), false],
+    // 15 bytes end within a character.
+    ['ääääääää', view('äääääää\uFFFD', '/x/ääääääää', ['x']), false],
+  ])('%s: case %#', (name, process_, expected) => {
+    expect(hasName(process_, name)).toBe(expected);
+  });
+});

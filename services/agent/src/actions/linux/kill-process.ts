@@ -1,0 +1,209 @@
+import { sleep } from '@muster/runtime/program';
+import { basename } from 'node:path';
+import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../action.js';
+import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../results.js';
+import {
+  agentAndParents,
+  describeProcess,
+  hasEnded,
+  hasName,
+  isAlive,
+  type ProcessView,
+  viewProcess,
+  viewProcesses,
+} from './process-view.js';
+
+/** How long one that was signalled may take to end. */
+const GONE_WITHIN_MS = { KILL: 5_000, TERM: 10_000 } as const;
+const LOOK_EVERY_MS = 25;
+/** Those that a dying one starts are found by looking again; one that is restarted for ever is not chased for ever. */
+const ROUNDS = 3;
+
+type Signal = keyof typeof GONE_WITHIN_MS;
+
+/**
+ * Ends a process, or all of a name.
+ *
+ * Node cannot open a pidfd, so the signal goes to a number. What the process is, is read through one handle of its /proc folder, which never
+ * shows another process, directly before the signal, in one go without waiting for anything. For the wrong one to be hit, the right one would have
+ * to end and all other numbers to be handed out again within those microseconds.
+ */
+export const killProcess: ActionImplementation = {
+  run: (call) => (typeof call.params.name === 'string' ? killByName(call, call.params.name) : killByPid(call)),
+};
+
+/** What a process must be to be the one that is meant. */
+interface Wanted {
+  readonly pid: number;
+  readonly startTime: number | undefined;
+  readonly path: string | undefined;
+}
+
+async function killByPid(call: ActionCall): Promise<ActionResult> {
+  const wanted = wantedOf(call);
+  const view = viewProcess(wanted.pid);
+  if (view === undefined || hasEnded(view)) return unchanged(`no process ${wanted.pid} runs any more`);
+  const fault = whyOther(view, wanted);
+  if (fault !== undefined) return refused('changed', fault);
+  const guard = whyProtected(view, call.host, agentAndParents());
+  if (guard !== undefined) return refused('protected', guard);
+  const signal = signalOf(call);
+  if (call.dryRun) return wouldDo(`1 process would get ${signal}`, [killLine(view, signal)]);
+  return end(call, [view], signal, []);
+}
+
+async function killByName(call: ActionCall, name: string): Promise<ActionResult> {
+  const path = typeof call.params.path === 'string' ? call.params.path : undefined;
+  const own = agentAndParents();
+  const find = (): ProcessView[] =>
+    viewProcesses().filter(
+      (view) => !hasEnded(view) && hasName(view, name) && (path === undefined || view.path === path),
+    );
+  const signal = signalOf(call);
+  const effects: string[] = [];
+  const spared = new Map<number, string>();
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const open: ProcessView[] = [];
+    for (const view of find()) {
+      const guard = whyProtected(view, call.host, own);
+      if (guard === undefined) open.push(view);
+      else spared.set(view.pid, guard);
+    }
+    if (call.dryRun && open.length > 0) {
+      const kept = [...spared.values()].map((why) => `leave alone what is protected: ${why}`);
+      const lines = [...open.map((view) => killLine(view, signal)), ...kept];
+      return wouldDo(`${count(open.length)} would get ${signal}`, lines);
+    }
+    if (open.length === 0) return summary(name, effects, [...spared.values()]);
+    const result = await end(call, open, signal, effects);
+    if (result.state !== 'succeeded') return result;
+    effects.push(...open.map((view) => endedLine(view, signal)));
+  }
+  const left = find().filter((view) => !spared.has(view.pid)).length;
+  return left === 0
+    ? summary(name, effects, [...spared.values()])
+    : failed(
+        'came_back',
+        `${count(effects.length)} ended, and ${left} of the same name runs again: something restarts it`,
+        effects,
+      );
+}
+
+function summary(name: string, effects: readonly string[], spared: readonly string[]): ActionResult {
+  const [why] = spared;
+  if (why !== undefined) {
+    if (effects.length === 0) return refused('protected', why);
+    return failed('protected', `${count(effects.length)} ended; ${spared.length} left alone: ${why}`, effects);
+  }
+  if (effects.length === 0) return unchanged(`no process is called ${name}`);
+  return succeeded(`${count(effects.length)} ended`, effects);
+}
+
+function wantedOf({ binding, params }: ActionCall): Wanted {
+  const from = binding ?? params;
+  return {
+    pid: Number(from.pid),
+    startTime: from.start_time === undefined ? undefined : Number(from.start_time),
+    // The table has an empty path where it could not see one: that says nothing.
+    path: typeof from.path === 'string' && from.path !== '' ? from.path : undefined,
+  };
+}
+
+/** Why the process is not the one that is meant, or `undefined`. */
+function whyOther(view: ProcessView, { startTime, path }: Wanted): string | undefined {
+  if (startTime !== undefined && view.startTime !== startTime) {
+    return `${view.pid} is another process by now: it started at ${view.startTime}, not at ${startTime}`;
+  }
+  if (path !== undefined && view.path !== path) {
+    return `${view.pid} runs ${view.path === '' ? 'no file that can be seen' : view.path}, not ${path}`;
+  }
+  return undefined;
+}
+
+function whyProtected(view: ProcessView, host: ActionHost, own: ReadonlySet<number>): string | undefined {
+  const who = describeProcess(view);
+  if (view.pid === 1) return `${who} is the first process: the machine would stop`;
+  if (view.isKernelThread) return `${who} is part of the kernel`;
+  if (view.pid === process.pid) return `${who} is the agent`;
+  if (own.has(view.pid)) return `${who} runs the agent`;
+  const why = host.protect.name(view.name, basename(view.path)) ?? host.protect.path(view.path);
+  return why === undefined ? undefined : `${who} is protected: ${why}`;
+}
+
+/** Signals each, looking once more directly before, and waits until all are gone. */
+async function end(
+  call: ActionCall,
+  views: readonly ProcessView[],
+  signal: Signal,
+  before: readonly string[],
+): Promise<ActionResult> {
+  if (call.signal.aborted) return stopped(call.signal, before);
+  const signalled: ProcessView[] = [];
+  const refusedLines: string[] = [];
+  for (const view of views) {
+    const fault = send(view, signal);
+    if (fault === undefined) signalled.push(view);
+    else refusedLines.push(`${describeProcess(view)}: ${fault}`);
+  }
+  const left = await waitUntilGone(call, signalled, GONE_WITHIN_MS[signal]);
+  const gone = signalled.filter((view) => !left.includes(view)).map((view) => endedLine(view, signal));
+  const effects = [...before, ...gone];
+  if (left.length > 0) {
+    const lines = [...effects, ...left.map((view) => `sent ${signal} to ${describeProcess(view)}, which still runs`)];
+    if (call.signal.aborted) return stopped(call.signal, lines);
+    return failed('still_running', stillRunning(left, signal), lines);
+  }
+  if (refusedLines.length > 0) return failed('not_signalled', refusedLines.join('; '), effects);
+  return succeeded(`${count(effects.length)} ended`, effects);
+}
+
+/** Why it could not be signalled. One that is gone meanwhile is what was wanted. */
+function send(view: ProcessView, signal: Signal): string | undefined {
+  const now = viewProcess(view.pid);
+  if (now === undefined || now.startTicks !== view.startTicks || hasEnded(now)) return undefined;
+  if (now.path !== view.path) return `it runs ${now.path} by now, not ${view.path}`;
+  try {
+    process.kill(view.pid, `SIG${signal}`);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ESRCH' ? undefined : `the system does not permit it (${code ?? 'no code'})`;
+  }
+}
+
+async function waitUntilGone(
+  { host: { clock }, signal }: ActionCall,
+  views: readonly ProcessView[],
+  withinMs: number,
+): Promise<readonly ProcessView[]> {
+  const deadline = clock.monotonic() + withinMs;
+  for (;;) {
+    const left = views.filter(isAlive);
+    if (left.length === 0 || clock.monotonic() >= deadline) return left;
+    if ((await sleep(clock, LOOK_EVERY_MS, signal)) === 'aborted') return views.filter(isAlive);
+  }
+}
+
+function stillRunning(left: readonly ProcessView[], signal: Signal): string {
+  const [first] = left;
+  const seconds = GONE_WITHIN_MS[signal] / 1_000;
+  const who = first === undefined ? '' : describeProcess(first);
+  if (signal === 'TERM') return `${who} still runs ${seconds} s after TERM; KILL would not leave it the choice`;
+  return `${who} still runs ${seconds} s after KILL: it waits for the kernel`;
+}
+
+function signalOf({ params }: ActionCall): Signal {
+  return params.signal === 'TERM' ? 'TERM' : 'KILL';
+}
+
+function killLine(view: ProcessView, signal: Signal): string {
+  return `send ${signal} to ${describeProcess(view)}, ${view.path}`;
+}
+
+function endedLine(view: ProcessView, signal: Signal): string {
+  return `ended ${describeProcess(view)}, ${view.path}, by ${signal}`;
+}
+
+function count(processes: number): string {
+  return processes === 1 ? '1 process' : `${processes} processes`;
+}

@@ -1,0 +1,160 @@
+import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
+import { parseBootTime } from '../../tables/linux/parse/proc.js';
+
+/** One process as it is now, from one look at it. */
+export interface ProcessView {
+  readonly pid: number;
+  /** Short name, at most 15 bytes: what `processes.name` has. */
+  readonly name: string;
+  /** Scheduler's letter: Z is a process that has ended and waits for its parent to notice. */
+  readonly state: string;
+  readonly parent: number;
+  /** Session, and device number of the controlling terminal (0: none). */
+  readonly session: number;
+  readonly tty: number;
+  /** Clock ticks after the boot: with the pid this names a process exactly. */
+  readonly startTicks: number;
+  /** Unix seconds, as `processes.start_time` has it; -1 when the boot time is not known. */
+  readonly startTime: number;
+  /** Executable, without the mark of a deleted file; empty when there is none to be seen. */
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly isKernelThread: boolean;
+  /** Real user id. */
+  readonly uid: number;
+}
+
+const USER_HZ = 100;
+/** PF_KTHREAD of include/linux/sched.h. */
+const KERNEL_THREAD = 0x0020_0000;
+const DELETED = ' (deleted)';
+
+/** The kernel's own directory of one process: once open, it never shows another process, even when the pid is used again. */
+class ProcessFolder {
+  readonly #fd: number;
+
+  constructor(pid: number) {
+    this.#fd = openSync(`/proc/${pid}`, constants.O_RDONLY | constants.O_DIRECTORY);
+  }
+
+  text(file: string): string {
+    return readFileSync(`/proc/self/fd/${this.#fd}/${file}`, 'utf8');
+  }
+
+  link(file: string): string {
+    return readlinkSync(`/proc/self/fd/${this.#fd}/${file}`);
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** `undefined` when no process has this id, or when it is the id of a thread: a signal to that would reach the whole process. */
+export function viewProcess(pid: number): ProcessView | undefined {
+  let folder: ProcessFolder;
+  try {
+    folder = new ProcessFolder(pid);
+  } catch {
+    return undefined;
+  }
+  try {
+    return readView(pid, folder);
+  } catch {
+    // It ended while we looked.
+    return undefined;
+  } finally {
+    folder.close();
+  }
+}
+
+/** Every process there is. */
+export function viewProcesses(): ProcessView[] {
+  return readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map((entry) => viewProcess(Number(entry)))
+    .filter((view) => view !== undefined);
+}
+
+/** Whether this very process still runs. One that has ended and was not waited for does not. */
+export function isAlive({ pid, startTicks }: ProcessView): boolean {
+  const now = viewProcess(pid);
+  return now !== undefined && now.startTicks === startTicks && !hasEnded(now);
+}
+
+export function hasEnded({ state }: ProcessView): boolean {
+  return state === 'Z' || state === 'X';
+}
+
+/** The agent and those that it was started by, up to the first process: whoever ends one of them ends the agent. */
+export function agentAndParents(): Set<number> {
+  const line = new Set<number>();
+  for (let pid = process.pid; pid > 0 && !line.has(pid);) {
+    line.add(pid);
+    pid = viewProcess(pid)?.parent ?? 0;
+  }
+  return line;
+}
+
+/** For people: `abc.exe (17)`. */
+export function describeProcess({ name, pid }: Pick<ProcessView, 'name' | 'pid'>): string {
+  return `${name} (${pid})`;
+}
+
+function readView(pid: number, folder: ProcessFolder): ProcessView | undefined {
+  const status = folder.text('status');
+  if (numberOf(status, 'Tgid') !== pid) return undefined;
+  const stat = folder.text('stat');
+  const close = stat.lastIndexOf(')');
+  const fields = stat.slice(close + 2).split(' ');
+  // proc_pid_stat(5) counts from 1, and the third field comes first here.
+  const field = (number: number): number => Number(fields[number - 3] ?? 0);
+  const startTicks = field(22);
+  const bootTime = parseBootTime(readFileSync('/proc/stat', 'utf8'));
+  return {
+    pid,
+    name: stat.slice(stat.indexOf('(') + 1, close),
+    state: fields[0] ?? '',
+    parent: field(4),
+    session: field(6),
+    tty: field(7),
+    startTicks,
+    startTime: bootTime === undefined ? -1 : bootTime + Math.floor(startTicks / USER_HZ),
+    path: executableOf(folder),
+    args: folder.text('cmdline').split('\0').filter(Boolean),
+    isKernelThread: (field(9) & KERNEL_THREAD) !== 0,
+    uid: numberOf(status, 'Uid'),
+  };
+}
+
+/** Kernel threads and processes that have ended have none; those of others cannot be seen without privileges. */
+function executableOf(folder: ProcessFolder): string {
+  try {
+    const link = folder.link('exe');
+    return link.endsWith(DELETED) ? link.slice(0, -DELETED.length) : link;
+  } catch {
+    return '';
+  }
+}
+
+function numberOf(status: string, key: string): number {
+  return Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? -1);
+}
+
+/** The kernel keeps this many bytes of a name. */
+const NAME_BYTES = 15;
+
+/**
+ * Whether a process has exactly this name. The kernel's is cut at 15 bytes: then the file and the first arguments tell `averylongprogram` from
+ * `averylongprogramme`.
+ */
+export function hasName(view: ProcessView, name: string): boolean {
+  const short = Buffer.from(view.name);
+  if (short.length < NAME_BYTES) return view.name === name;
+  if (!Buffer.from(name).subarray(0, NAME_BYTES).equals(short)) return false;
+  const candidates = [view.path, ...view.args.slice(0, 2)].map((path) => basename(path));
+  const whole = candidates.filter((one) => Buffer.from(one).subarray(0, NAME_BYTES).equals(short));
+  // One that chose its name itself has only that.
+  return whole.length === 0 ? view.name === name : whole.includes(name);
+}

@@ -1,0 +1,55 @@
+import { describe, expect, test } from '@jest/globals';
+import { hasEnded, viewProcess } from './linux/process-view.js';
+import { runProgram } from './run-program.js';
+
+const onLinux = process.platform === 'linux' ? describe : describe.skip;
+
+onLinux('running a program', () => {
+  test('no shell reads the arguments, and nothing of our environment is passed on', async () => {
+    process.env['MUSTER_TEST_SECRET'] = 'x';
+    const args = ['%s\n', '$(id)', '; id', '`id`', '*', '', "it's"];
+    expect(await runProgram('printf', args, {})).toEqual({
+      code: 0,
+      stdout: `${args.slice(1).join('\n')}\n`,
+      stderr: '',
+    });
+    const env = await runProgram('env', [], { env: { OWN: '1' } });
+    expect(env.stdout.trim().split('\n').sort()).toEqual(['LC_ALL=C', 'OWN=1', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin']);
+    delete process.env['MUSTER_TEST_SECRET'];
+  });
+
+  test('says how it ended', async () => {
+    expect(await runProgram('muster-no-such-program', [], {})).toMatchObject({ code: 127 });
+    expect(await runProgram('/etc/passwd', [], {})).toMatchObject({ code: 126 });
+    expect(await runProgram('sh', ['-c', 'echo out; echo err >&2; exit 3'], {})).toEqual({
+      code: 3,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    });
+    expect(await runProgram('sh', ['-c', 'kill -9 $$'], {})).toMatchObject({ code: 137 });
+    expect(await runProgram('cat', [], { input: 'in' })).toMatchObject({ code: 0, stdout: 'in' });
+  });
+
+  test('ends it with what it started when its time runs out or it is told to stop', async () => {
+    const args = ['-c', 'sleep 1000 & echo $!; wait'];
+    const late = await runProgram('sh', args, { timeoutMs: 200 });
+    expect(late.code).toBe(124);
+    // Not there any more, or only its name until its new parent has taken notice.
+    const left = viewProcess(Number(late.stdout));
+    expect(left === undefined || hasEnded(left)).toBe(true);
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(), 100);
+    expect(await runProgram('sh', args, { signal: abort.signal })).toMatchObject({ code: 124 });
+    expect(await runProgram('true', [], { signal: abort.signal })).toMatchObject({ code: 124 });
+  });
+
+  test('does not wait for a daemon that it leaves behind, which keeps its output', async () => {
+    const started = performance.now();
+    const left = await runProgram('sh', ['-c', 'sleep 5 & echo $!'], {});
+    expect(left.code).toBe(0);
+    expect(performance.now() - started).toBeLessThan(3_000);
+    process.kill(Number(left.stdout), 'SIGKILL');
+    const quiet = await runProgram('sh', ['-c', 'echo lost'], { output: 'ignore' });
+    expect(quiet).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+});
