@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseEnrollSecrets, parseSigningJwks } from '@muster/identity';
+import { parseEnrollSecrets, parsePublicJwks, parseSigningJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
 import {
   defineConfig,
@@ -27,6 +27,11 @@ const definition = defineConfig({
     tlsKeyFile: field.text('MUSTER_TLS_KEY_FILE', { optional: true, example: '/etc/muster/tls.key' }),
     tokenKeys: field.secret('MUSTER_AGENT_TOKEN_KEYS', { check: (text) => faultOf(parseSigningJwks(text)) }),
     enrollSecrets: field.secret('MUSTER_ENROLL_SECRETS', { check: (text) => faultOf(parseEnrollSecrets(text)) }),
+    // Public, but a document like the others, so it may be a file like them.
+    commandRoots: field.secret('MUSTER_COMMAND_ROOTS', {
+      optional: true,
+      check: (text) => faultOf(parsePublicJwks(text)),
+    }),
     transport: field.oneOf('MUSTER_GATEWAY_TRANSPORT', ['auto', 'uws', 'ws'], { default: 'auto' }),
     trustedProxies: field.proxies('MUSTER_TRUSTED_PROXIES'),
     maxConnections: field.int('MUSTER_GATEWAY_MAX_CONNECTIONS', { optional: true, min: 1 }),

@@ -5,6 +5,7 @@ import {
   verifyEnrollProof,
   type AgentTokenIssuer,
   type EnrollSecrets,
+  type NamedKey,
 } from '@muster/identity';
 import { factsSchema, isOrgId, labelFaults, type AgentId, type Facts, type Labels, type OrgId } from '@muster/protocol';
 import type { Clock, Logger, TokenBucket } from '@muster/runtime';
@@ -19,6 +20,8 @@ export const ENROLL_PATH = '/v1/enroll';
 
 export interface EnrolmentOptions {
   readonly secrets: EnrollSecrets;
+  /** Whose word on the keys of commands agents take from now on; none when there are no commands here. */
+  readonly commandRoots: readonly NamedKey[];
   readonly issuer: AgentTokenIssuer;
   readonly directory: DirectoryWriter;
   readonly overlays: Overlays;
@@ -95,7 +98,7 @@ export class Enrolment {
   }
 
   async #keep(agentId: AgentId, request: EnrolRequest, from: string): Promise<HttpReply> {
-    const { directory, issuer, clock, logger } = this.#options;
+    const { directory, issuer, clock, logger, commandRoots } = this.#options;
     const { org, publicKey, facts, labels } = request;
     const nowMs = clock.now();
     const kept = await directory.enroll({ agentId, org, publicKey, enrolledAtMs: nowMs, from, facts, labels });
@@ -111,6 +114,7 @@ export class Enrolment {
       num: kept.num,
       token,
       expiresAtMs: nowMs + AGENT_TOKEN_TTL_MS,
+      ...(commandRoots.length > 0 ? { trust: { keys: commandRoots.map(({ kid, x }) => ({ kid, x })) } } : {}),
     });
   }
 }

@@ -4,6 +4,7 @@ import {
   AgentTokenIssuer,
   AgentTokenVerifier,
   parseEnrollSecrets,
+  parsePublicJwks,
   parseSigningJwks,
   publicJwks,
 } from '@muster/identity';
@@ -32,6 +33,8 @@ export function makeAdmission(config: GatewayConfig, parts: AdmissionParts) {
   const jwks = parseSigningJwks(config.tokenKeys.reveal());
   const secrets = parseEnrollSecrets(config.enrollSecrets.reveal());
   if (!jwks.ok || !secrets.ok) throw new TypeError('keys and secrets are checked when the configuration is read');
+  const roots = config.commandRoots === undefined ? undefined : parsePublicJwks(config.commandRoots.reveal());
+  if (roots?.ok === false) throw new TypeError('the roots are checked when the configuration is read');
   const issuer = new AgentTokenIssuer(jwks.jwks);
   const directory = new DirectoryWriter({ log });
   const overlays = new Overlays({ log, logger });
@@ -47,6 +50,7 @@ export function makeAdmission(config: GatewayConfig, parts: AdmissionParts) {
   const enrolment = new Enrolment({
     ...parts,
     secrets: secrets.secrets,
+    commandRoots: roots?.jwks.keys ?? [],
     issuer,
     directory,
     overlays,
