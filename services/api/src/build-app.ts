@@ -19,6 +19,7 @@ import { TokenStore } from './auth/token-store.js';
 import { createApp } from './http/app.js';
 import { Idempotency } from './http/idempotency.js';
 import type { Operation } from './http/operation.js';
+import { Viewers, type ViewersOptions } from './http/viewers.js';
 import { RequestPipeline } from './http/request-pipeline.js';
 import { createApiMetrics } from './metrics.js';
 import { withOpenApi } from './openapi/openapi-operation.js';
@@ -26,7 +27,7 @@ import { QueryClient } from './queries/query-client.js';
 import { queryOperations } from './queries/query-operations.js';
 import { QueryStore } from './queries/query-store.js';
 import { resultOperations } from './queries/result-operations.js';
-import { Viewers, type ViewersOptions } from './queries/viewers.js';
+
 import { tableOperations } from './tables/table-operations.js';
 import { tokenOperations } from './tokens/token-operations.js';
 
@@ -47,7 +48,7 @@ export interface AppOptions {
   readonly requestBurst: number;
   readonly maxViewers: number;
   /** How patient viewers' streams are; changed in tests. */
-  readonly patience?: Pick<ViewersOptions, 'heartbeatMs' | 'silenceMs' | 'stallMs'>;
+  readonly patience?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'> & { readonly silenceMs?: number };
 }
 
 export interface Api {
@@ -70,15 +71,15 @@ export function buildApp(options: AppOptions): Api {
   const client = new QueryClient(bus);
   const presence = new PresenceReader({ registry: options.registry, clock, metrics });
   const byNum = (num: number) => directory.byNum(num);
-  const { maxViewers, patience = {} } = options;
-  const viewers = new Viewers({ log, clock, logger, client, tokens, metrics, byNum, maxViewers, ...patience });
+  const { maxViewers, patience: { silenceMs = 5_000, ...patience } = {} } = options;
+  const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...patience });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const selection = { directory, presence };
 
   const operations = withOpenApi(
     [
       ...queryOperations({ client, store }),
-      ...resultOperations({ store, log, clock, byNum, viewers }),
+      ...resultOperations({ store, log, clock, client, byNum, viewers, silenceMs }),
       ...agentOperations({ ...selection, writer: new DirectoryWriter({ log }), clock }),
       ...labelOperations({ ...selection, editor: new LabelEditor({ log, clock }) }),
       ...tableOperations(TABLES),

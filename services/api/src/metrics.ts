@@ -9,15 +9,15 @@ export function createApiMetrics(metrics: Metrics) {
       labels: ['route', 'method', 'status_class'],
       buckets: LATENCY_BUCKETS,
     }),
-    viewers: metrics.gauge({ name: 'muster_api_viewers', help: 'Open streams of query events.', labels: ['format'] }),
+    viewers: metrics.gauge({ name: 'muster_api_viewers', help: 'Open streams of events.', labels: ['format'] }),
     viewersEnded: metrics.counter({
       name: 'muster_api_viewers_ended_total',
-      help: 'Streams of query events that ended, by how: ended, closed (by the viewer), stalled, failed, interrupted, revoked or expired (the token).',
+      help: 'Streams of events that ended, by how: ended, closed (by the viewer), stalled, failed, interrupted, revoked or expired (the token).',
       labels: ['how'],
     }),
     viewersRefused: metrics.counter({
       name: 'muster_api_viewers_refused_total',
-      help: 'Streams of query events refused because too many are open.',
+      help: 'Streams of events refused because too many are open.',
     }),
     authFailures: metrics.counter({
       name: 'muster_api_auth_failures_total',

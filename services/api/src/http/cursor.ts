@@ -36,3 +36,11 @@ export function limitParameter(fallback: number, max: number) {
 }
 
 export const cursorParameter = z.string().max(512).optional().meta({ description: '`nextCursor` of the page before.' });
+
+/** Where a stream goes on. */
+export const afterParameter = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be the id of an event')
+  .transform(Number)
+  .optional()
+  .meta({ description: 'Only events after the one with this id; `Last-Event-ID` wins.' });

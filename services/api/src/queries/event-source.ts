@@ -9,11 +9,11 @@ import {
   type ResultEvent,
 } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
-import { Pull } from './pull.js';
+import { Pull } from '../http/pull.js';
 import type { QueryClient } from './query-client.js';
 
 /** What a viewer is to be told next. `idle`: nothing, but that the connection lives. */
-export type Told =
+export type QueryTold =
   | { readonly kind: 'event'; readonly seq: number; readonly event: ResultEvent }
   /** The end, made here because the stream does not hold it. */
   | { readonly kind: 'synthesized_end'; readonly record: QueryRecord }
@@ -47,7 +47,7 @@ const OVERDUE_MS = 10_000;
  *        │ └── owner lives, or another service has taken over
  *     silence ── record says ended, or nobody is left ──▶ synthesized end ──▶ over
  */
-export async function* queryEvents(record: QueryRecord, options: EventSourceOptions): AsyncGenerator<Told> {
+export async function* queryEvents(record: QueryRecord, options: EventSourceOptions): AsyncGenerator<QueryTold> {
   const { log, clock, signal, heartbeatMs, silenceMs } = options;
   const subject = KEPT.result(record.org, record.id);
   // The end is written to two streams; a record that has just ended may be ahead of the last events.

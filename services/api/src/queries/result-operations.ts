@@ -1,8 +1,16 @@
 import type { Log } from '@muster/bus';
-import { AppError, KEPT, OUTCOMES, STREAMS, type QueryId } from '@muster/protocol';
+import { KEPT, OUTCOMES, STREAMS, type QueryId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import { z } from 'zod';
-import { cursorParameter, decodeCursor, encodeCursor, limitParameter, position } from '../http/cursor.js';
+import {
+  afterParameter,
+  cursorParameter,
+  decodeCursor,
+  encodeCursor,
+  limitParameter,
+  position,
+} from '../http/cursor.js';
+import { EVENT_TYPES, lastSeen, type Viewers } from '../http/viewers.js';
 import { defineOperation, json, type Answer, type Operation } from '../http/operation.js';
 import { problems, queryIdParameter } from '../http/schemas.js';
 import type { QueryStore } from './query-store.js';
@@ -10,7 +18,8 @@ import { failureJson, type EndpointByNum } from './result-json.js';
 import { failurePageSchema, queryEventSchema, rowLineSchema, rowPageSchema } from './query-schemas.js';
 import { failures } from './result-rows.js';
 import { ROW_FORMATS, rowPage, rowStream, type RowFormat } from './row-answers.js';
-import type { Viewers } from './viewers.js';
+import type { QueryClient } from './query-client.js';
+import { queryView } from './query-view.js';
 
 export interface ResultParts {
   readonly store: QueryStore;
@@ -18,6 +27,9 @@ export interface ResultParts {
   readonly clock: Clock;
   readonly byNum: EndpointByNum;
   readonly viewers: Viewers;
+  readonly client: Pick<QueryClient, 'guardian'>;
+  /** A running query that says nothing for this long is asked after. */
+  readonly silenceMs: number;
 }
 
 /** What came of a query: as it comes, as rows, and who is missing. */
@@ -25,7 +37,8 @@ export function resultOperations(parts: ResultParts): Operation[] {
   return [eventsOperation(parts), rowsOperation(parts), endpointsOperation(parts)];
 }
 
-function eventsOperation({ store, log, viewers }: ResultParts): Operation {
+function eventsOperation(parts: ResultParts): Operation {
+  const { store, log, clock, client, byNum, viewers, silenceMs } = parts;
   return defineOperation({
     id: 'streamQueryEvents',
     method: 'get',
@@ -41,12 +54,7 @@ function eventsOperation({ store, log, viewers }: ResultParts): Operation {
     access: 'queries:read',
     params: queryIdParameter,
     query: z.strictObject({
-      after: z
-        .string()
-        .regex(/^\d{1,15}$/, 'must be the id of an event')
-        .transform(Number)
-        .optional()
-        .meta({ description: 'Only events after the one with this id; `Last-Event-ID` wins.' }),
+      after: afterParameter,
     }),
     headers: { 'Last-Event-ID': 'The id of the last event that was seen.' },
     responses: {
@@ -58,31 +66,23 @@ function eventsOperation({ store, log, viewers }: ResultParts): Operation {
       ...problems('not_found', 'not_acceptable', 'draining'),
     },
     handle: async ({ principal, params, query, header, negotiate }): Promise<Answer> => {
-      const type = negotiate('text/event-stream', 'application/x-ndjson');
-      const afterSeq = lastSeen(header('last-event-id')) ?? query.after ?? 0;
+      const type = negotiate(...Object.values(EVENT_TYPES));
+      const afterSeq = lastSeen(header('last-event-id'), query.after);
       const record = await store.find(principal, params.id);
       if (record.state !== 'running' && afterSeq > 0) {
         const last = await log.last(STREAMS.results.name, KEPT.result(record.org, record.id));
         if (last !== undefined && last.seq <= afterSeq) return json(204);
       }
-      viewers.admit();
       const readRecord = () => store.read(record.org, record.id as QueryId);
-      const format = type === 'text/event-stream' ? 'sse' : 'ndjson';
-      return {
-        kind: 'stream',
-        status: 200,
-        // The last one keeps nginx from gathering what should arrive now.
-        headers: { 'content-type': `${type}; charset=utf-8`, 'x-accel-buffering': 'no' },
-        write: (response) => viewers.show({ principal, record, readRecord, afterSeq, format }, response),
-      };
+      return viewers.answer({
+        principal,
+        format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',
+        subject: record.id,
+        events: (signal, heartbeatMs) =>
+          queryView(record, { log, clock, client, byNum, readRecord, afterSeq, signal, heartbeatMs, silenceMs }),
+      });
     },
   });
-}
-
-function lastSeen(id: string | undefined): number | undefined {
-  if (id === undefined || id === '') return undefined;
-  if (!/^\d{1,15}$/.test(id)) throw new AppError('bad_request', 'Last-Event-ID is not the id of an event');
-  return Number(id);
 }
 
 function rowsOperation(parts: ResultParts): Operation {

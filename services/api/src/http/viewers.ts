@@ -1,39 +1,48 @@
 import type { ServerResponse } from 'node:http';
-import type { Log } from '@muster/bus';
-import { AppError, type QueryRecord } from '@muster/protocol';
+import { AppError } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime';
 import type { Principal } from '../auth/principal.js';
 import type { TokenStore } from '../auth/token-store.js';
-import { DrainWriter, type WriteOutcome } from '../http/drain-writer.js';
 import type { ApiMetrics } from '../metrics.js';
-import { queryEvents, type Told } from './event-source.js';
-import type { QueryClient } from './query-client.js';
-import { queryJson } from './query-json.js';
-import { eventPieces, type EndpointByNum } from './result-json.js';
+import { DrainWriter, type WriteOutcome } from './drain-writer.js';
+import type { StreamAnswer } from './operation.js';
 
-export type EventFormat = 'sse' | 'ndjson';
+export const EVENT_TYPES = { sse: 'text/event-stream', ndjson: 'application/x-ndjson' } as const;
+export type EventFormat = keyof typeof EVENT_TYPES;
 
 export interface ViewersOptions {
-  readonly log: Log;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly client: Pick<QueryClient, 'guardian'>;
   readonly tokens: Pick<TokenStore, 'find'>;
   readonly metrics: ApiMetrics;
-  readonly byNum: EndpointByNum;
   readonly maxViewers: number;
   readonly heartbeatMs?: number;
-  readonly silenceMs?: number;
   readonly stallMs?: number;
 }
+
+/** What a viewer is to be told next. */
+export type Told =
+  | {
+      readonly kind: 'event';
+      readonly name: string;
+      /** What a viewer that comes back gives to go on after it; an event without one is told again. */
+      readonly id?: number;
+      /** The event's JSON on one line, in pieces: an event may be large, and a viewer must never cost more than what is on its way to it. */
+      readonly pieces: Iterable<string>;
+      /** How the stream ends with this event, where that is not `ended`. */
+      readonly how?: 'interrupted';
+    }
+  /** Nothing, but that the connection lives. */
+  | { readonly kind: 'idle' };
 
 export interface View {
   /** Who looks, for as long as they may. */
   readonly principal: Pick<Principal, 'kind' | 'id'>;
-  readonly record: QueryRecord;
-  readonly readRecord: () => Promise<QueryRecord | undefined>;
-  readonly afterSeq: number;
   readonly format: EventFormat;
+  /** For the log: the id of what is looked at. */
+  readonly subject: string;
+  /** Pulled; ends after the last event. Says `idle` at least every `heartbeatMs` when it has nothing else to say. */
+  readonly events: (signal: AbortSignal, heartbeatMs: number) => AsyncIterable<Told>;
 }
 
 interface OpenView {
@@ -42,8 +51,8 @@ interface OpenView {
 }
 
 /**
- * Streams of query events to people. Each viewer pulls for themselves, no faster than their socket drains, so one that stops
- * reading holds a few entries and one slice of text, delays nobody, and is cut off after a minute.
+ * Streams of events to people. Each viewer pulls for themselves, no faster than their socket drains, so one that stops reading holds a few
+ * entries and one slice of text, delays nobody, and is cut off after a minute.
  */
 export class Viewers {
   readonly #options: ViewersOptions;
@@ -64,10 +73,22 @@ export class Viewers {
     });
   }
 
+  /** The stream as the answer to a request. Throws as {@link admit} does. */
+  answer(view: View): StreamAnswer {
+    this.admit();
+    return {
+      kind: 'stream',
+      status: 200,
+      // The last one keeps nginx from gathering what should arrive now.
+      headers: { 'content-type': `${EVENT_TYPES[view.format]}; charset=utf-8`, 'x-accel-buffering': 'no' },
+      write: (response) => this.show(view, response),
+    };
+  }
+
   /** Writes the events until the last one. Resolves however it ends; rejects only for what is a bug. */
   async show(view: View, response: ServerResponse): Promise<void> {
-    const { clock, log, client, metrics, heartbeatMs = 10_000, silenceMs = 5_000, stallMs = 60_000 } = this.#options;
-    const { format, record, principal } = view;
+    const { clock, metrics, heartbeatMs = 10_000, stallMs = 60_000 } = this.#options;
+    const { format, principal } = view;
     const gone = new AbortController();
     const writer = new DrainWriter(response, { clock, stallMs });
     this.#open.set(response, { principal, gone });
@@ -76,27 +97,17 @@ export class Viewers {
     let how = 'ended';
     try {
       response.flushHeaders();
-      const events = queryEvents(record, {
-        log,
-        clock,
-        client,
-        readRecord: view.readRecord,
-        afterSeq: view.afterSeq,
-        signal: gone.signal,
-        heartbeatMs,
-        silenceMs,
-      });
       let wroteMs = clock.monotonic();
-      for await (const told of events) {
+      for await (const told of view.events(gone.signal, heartbeatMs)) {
         const over = this.#whyOver(principal);
         if (over !== undefined) gone.abort(over);
         if (gone.signal.aborted) break;
         if (told.kind === 'idle' && clock.monotonic() - wroteMs < heartbeatMs) continue;
-        const written = await this.#tell(told, view, writer);
+        const written = await tell(told, format, writer);
         wroteMs = clock.monotonic();
         if (written !== 'written') how = written;
         if (written !== 'written') break;
-        if (told.kind === 'synthesized_end' && told.record.state === 'interrupted') how = 'interrupted';
+        if (told.kind === 'event' && told.how !== undefined) how = told.how;
       }
       if (gone.signal.aborted && how === 'ended') how = String(gone.signal.reason);
       response.end();
@@ -107,7 +118,8 @@ export class Viewers {
       this.#open.delete(response);
       metrics.viewers.dec({ format });
       metrics.viewersEnded.inc({ how });
-      if (how === 'stalled') this.#options.logger.warn('viewer that stopped reading cut off', { query: record.id });
+      if (how === 'stalled')
+        this.#options.logger.warn('viewer that stopped reading cut off', { subject: view.subject });
     }
   }
 
@@ -130,30 +142,26 @@ export class Viewers {
     if (record?.revokedAtMs !== undefined) return 'revoked';
     return (record?.expiresAtMs ?? Infinity) <= this.#options.clock.now() ? 'expired' : undefined;
   }
+}
 
-  async #tell(told: Told, view: View, writer: DrainWriter): Promise<WriteOutcome> {
-    const sse = view.format === 'sse';
-    switch (told.kind) {
-      case 'idle':
-        await writer.write(sse ? ': heartbeat\n\n' : '{"event":"heartbeat"}\n');
-        break;
-      case 'synthesized_end': {
-        const event = { event: 'ended', seq: null, query: queryJson(told.record), synthesized: true };
-        // Without an id, so that a viewer who comes back goes on from the last event that is kept.
-        await writer.write(`${sse ? 'event: ended\ndata: ' : ''}${JSON.stringify(event)}\n${sse ? '\n' : ''}`);
-        break;
-      }
-      case 'event': {
-        const { event, seq } = told;
-        if (sse) await writer.write(`id: ${seq}\nevent: ${event.t}\ndata: `);
-        const eventView = { seq, columns: view.record.columns.length, byNum: this.#options.byNum };
-        for (const piece of eventPieces(event, eventView)) {
-          const written = await writer.write(piece);
-          if (written !== 'written') return written;
-        }
-        await writer.write(sse ? '\n\n' : '\n');
-      }
-    }
+async function tell(told: Told, format: EventFormat, writer: DrainWriter): Promise<WriteOutcome> {
+  const sse = format === 'sse';
+  if (told.kind === 'idle') {
+    await writer.write(sse ? ': heartbeat\n\n' : '{"event":"heartbeat"}\n');
     return await writer.flush();
   }
+  if (sse) await writer.write(`${told.id === undefined ? '' : `id: ${told.id}\n`}event: ${told.name}\ndata: `);
+  for (const piece of told.pieces) {
+    const written = await writer.write(piece);
+    if (written !== 'written') return written;
+  }
+  await writer.write(sse ? '\n\n' : '\n');
+  return await writer.flush();
+}
+
+/** The event after which a reader goes on: `Last-Event-ID` wins over `after`. Throws `bad_request`. */
+export function lastSeen(header: string | undefined, after: number | undefined): number {
+  if (header === undefined || header === '') return after ?? 0;
+  if (!/^\d{1,15}$/.test(header)) throw new AppError('bad_request', 'Last-Event-ID is not the id of an event');
+  return Number(header);
 }

@@ -1,0 +1,35 @@
+import { queryEvents, type EventSourceOptions } from './event-source.js';
+import { queryJson } from './query-json.js';
+import { eventPieces, type EndpointByNum } from './result-json.js';
+import type { QueryRecord } from '@muster/protocol';
+import type { Told } from '../http/viewers.js';
+
+/** The events of a query as viewers are told them. */
+export async function* queryView(
+  record: QueryRecord,
+  { byNum, ...options }: EventSourceOptions & { readonly byNum: EndpointByNum },
+): AsyncGenerator<Told> {
+  for await (const told of queryEvents(record, options)) {
+    switch (told.kind) {
+      case 'idle':
+        yield told;
+        break;
+      case 'synthesized_end': {
+        const event = { event: 'ended', seq: null, query: queryJson(told.record), synthesized: true };
+        // Without an id, so that a viewer who comes back goes on from the last event that is kept.
+        yield {
+          kind: 'event',
+          name: 'ended',
+          pieces: [JSON.stringify(event)],
+          ...(told.record.state === 'interrupted' ? { how: 'interrupted' } : {}),
+        };
+        break;
+      }
+      case 'event': {
+        const { event, seq } = told;
+        const pieces = eventPieces(event, { seq, columns: record.columns.length, byNum });
+        yield { kind: 'event', name: event.t, id: seq, pieces };
+      }
+    }
+  }
+}
