@@ -7,7 +7,7 @@ test('each role may do all that the roles before it may', () => {
   expect(allowed.at(-1)).toEqual(PERMISSIONS);
 });
 
-test('a viewer sees and changes nothing, an analyst asks, a responder labels, an admin revokes', () => {
+test('a viewer sees and changes nothing, an analyst asks, a responder labels and acts, an admin revokes', () => {
   const firstWho = (permission: (typeof PERMISSIONS)[number]) => ROLES.find((role) => roleAllows(role, permission));
   expect(Object.fromEntries(PERMISSIONS.map((permission) => [permission, firstWho(permission)]))).toEqual({
     'tables:read': 'viewer',
@@ -15,6 +15,10 @@ test('a viewer sees and changes nothing, an analyst asks, a responder labels, an
     'queries:read': 'viewer',
     'queries:run': 'analyst',
     'queries:cancel': 'analyst',
+    'commands:read': 'viewer',
+    'commands:run': 'responder',
+    'commands:cancel': 'responder',
+    'commands:approve': 'responder',
     'agents:label': 'responder',
     'agents:revoke': 'admin',
     'tokens:manage': 'admin',
