@@ -1,0 +1,106 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import type { PeerAnswer, PeerOrder } from './namespace-peer.js';
+
+/** A process in one of the lab's namespaces. */
+export class Peer {
+  readonly #child: ChildProcess;
+
+  constructor(namespace: string) {
+    const script = new URL('./namespace-peer.js', import.meta.url).pathname;
+    this.#child = spawn('ip', ['netns', 'exec', namespace, process.execPath, script], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+  }
+
+  async ask(order: PeerOrder): Promise<PeerAnswer> {
+    const answered = once(this.#child, 'message');
+    this.#child.send(order);
+    const [answer] = (await answered) as [PeerAnswer];
+    return answer;
+  }
+
+  /** As a crash ends it: without a chance to clean up. */
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+/**
+ * Two network namespaces of the test's own with a cable between them: `host` is the machine that is isolated, at .2; `world` is everybody else, at .1,
+ * .3 and .4, over IPv4 and IPv6.
+ */
+export class NetworkLab {
+  readonly #prefix = `mst${randomBytes(3).toString('hex')}`;
+  readonly #peers: Peer[] = [];
+
+  /** `undefined` where namespaces cannot be made, with the reason on stderr. */
+  static open(): NetworkLab | undefined {
+    const lab = new NetworkLab();
+    try {
+      lab.#build();
+      return lab;
+    } catch (error) {
+      lab.#remove();
+      process.stderr.write(`skipped: a network of its own cannot be made here: ${String(error).split('\n')[0]}\n`);
+      return undefined;
+    }
+  }
+
+  get hostNamespace(): string {
+    return `${this.#prefix}h`;
+  }
+
+  peer(side: 'host' | 'world'): Peer {
+    const peer = new Peer(side === 'host' ? this.hostNamespace : `${this.#prefix}w`);
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  /** Runs a program in the host's namespace. */
+  run(file: string, args: readonly string[]): string {
+    return execFileSync('ip', ['netns', 'exec', this.hostNamespace, file, ...args], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#peers.map((peer) => peer.kill()));
+    this.#remove();
+  }
+
+  #build(): void {
+    const [h, w] = [this.hostNamespace, `${this.#prefix}w`];
+    const ip = (...args: string[]): void => void execFileSync('ip', args, { stdio: 'pipe' });
+    ip('netns', 'add', h);
+    ip('netns', 'add', w);
+    ip('link', 'add', h, 'netns', h, 'type', 'veth', 'peer', 'name', w, 'netns', w);
+    for (const [side, numbers] of [
+      [h, [2]],
+      [w, [1, 3, 4]],
+    ] as const) {
+      ip('-n', side, 'link', 'set', 'lo', 'up');
+      ip('-n', side, 'link', 'set', side, 'up');
+      for (const number of numbers) {
+        ip('-n', side, 'addr', 'add', `10.99.0.${number}/24`, 'dev', side);
+        ip('-n', side, 'addr', 'add', `fd00:99::${number}/64`, 'dev', side, 'nodad');
+      }
+    }
+    execFileSync('ip', ['netns', 'exec', h, 'nft', 'list', 'tables'], { stdio: 'pipe' });
+  }
+
+  #remove(): void {
+    for (const side of ['h', 'w']) {
+      try {
+        execFileSync('ip', ['netns', 'del', `${this.#prefix}${side}`], { stdio: 'pipe' });
+      } catch {
+        // It was never made.
+      }
+    }
+  }
+}
