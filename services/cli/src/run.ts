@@ -1,7 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { addActionsCommand } from './actions/command.js';
 import { addAgentsCommand } from './agents/command.js';
 import { addAuditCommand } from './audit/command.js';
 import { ProcessEnv } from './command-env.js';
+import { addCommandsCommand } from './commands/commands-command.js';
+import { addRunCommand } from './commands/run-command.js';
+import { addUndoCommand } from './commands/undo-command.js';
 import { addCompletionCommand } from './completion/command.js';
 import { addContextCommand } from './context/command.js';
 import { addDoctorCommand } from './doctor/command.js';
@@ -37,7 +41,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
 export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr', text: string) => void): Command {
   const { stdout, stderr } = env.terminal;
   const program = new Command('muster')
-    .description('Ask every endpoint of a fleet, and know who answered.')
+    .description('Ask every endpoint of a fleet, and know who answered; act on them, and know what became of it.')
     .option('--context <name>', 'a named server of `muster context` instead of the current one')
     .hook('preAction', (_, action) => {
       env.contextName = action.optsWithGlobals<{ context?: string }>().context;
@@ -53,6 +57,10 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   // Set before commands are added: they inherit it.
   program.exitOverride().configureOutput(output).showHelpAfterError('(--help shows how it is used)');
   addQueryCommand(program, env);
+  addRunCommand(program, env);
+  addCommandsCommand(program, env);
+  addUndoCommand(program, env);
+  addActionsCommand(program, env);
   addAgentsCommand(program, env);
   addTablesCommand(program, env);
   addTokensCommand(program, env);

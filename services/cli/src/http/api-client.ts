@@ -31,7 +31,14 @@ export class ApiProblem extends CliError {
 }
 
 /** Faults of what was typed, though only the server can see them. */
-const USAGE_CODES = new Set(['bad_selector', 'bad_timeout', 'bad_request']);
+const USAGE_CODES = new Set([
+  'bad_selector',
+  'bad_timeout',
+  'bad_request',
+  'unknown_action',
+  'bad_params',
+  'bad_rollout',
+]);
 
 /** The server could not be asked, or the connection broke. The same call may succeed later. */
 export class ConnectionFault extends CliError {}

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { base32 } from '@muster/protocol';
 import type { CommandEnv } from '../command-env.js';
+import { addCommandKeys } from './command-keys.js';
 
 // 160 bits: 32 characters of base32.
 const ENROLL_SECRET_BYTES = 20;
@@ -28,6 +29,8 @@ export function addKeysCommand(program: Command, { terminal }: CommandEnv): void
         'The same document on all of them. Whoever has it can pass for any agent.',
       ]);
     });
+
+  addCommandKeys(keys, give);
 
   keys
     .command('operator-token')

@@ -4,12 +4,12 @@ import { followQuery } from '../http/query-events.js';
 import type { FailureJson, GroupJson, QueryEvent, QueryJson, ReducedJson } from '../http/query-json.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { escapeControls } from '../output/escape.js';
+import { ProgressLine } from '../output/progress-line.js';
 import { styleFor } from '../output/table.js';
 import { ClosedPipe, type Terminal } from '../terminal.js';
 import { faultExcerpt } from './fault-excerpt.js';
-import { ProgressLine } from './progress-line.js';
 import { createWriter, type Output, type ResultWriter } from './results.js';
-import { exitCodeOf, renderSummary } from './summary.js';
+import { exitCodeOf, progressText, renderSummary } from './summary.js';
 
 /** A question as the API takes it. */
 export interface Ask {
@@ -70,7 +70,7 @@ class Viewing {
     this.#quiet = quiet;
     const { mode, columns } = query;
     this.#writer = createWriter({ output, out, style: styleFor(out.isTTY, env), mode, columns });
-    this.#line = new ProgressLine(quiet ? { ...stderr, isTTY: false } : stderr, styleFor(stderr.isTTY, env));
+    this.#line = new ProgressLine(quiet ? { ...stderr, isTTY: false } : stderr, styleFor(stderr.isTTY, env), 'asking');
   }
 
   async run(): Promise<ExitCode> {
@@ -113,9 +113,9 @@ class Viewing {
   async #take(event: QueryEvent): Promise<void> {
     switch (event.event) {
       case 'started':
-        return this.#line.update(event.query.ledger);
+        return this.#line.update(progressText(event.query.ledger));
       case 'progress':
-        return this.#line.update(event.ledger);
+        return this.#line.update(progressText(event.ledger));
       case 'rows':
         for (const { num } of event.answers) this.#failures.delete(num);
         // With a reduce, its rows are the result.

@@ -5,6 +5,8 @@ export interface FakeTerminal extends Terminal {
   out(): string;
   err(): string;
   interrupt(): void;
+  /** What was asked, and where. */
+  readonly asked: readonly { readonly at: 'input' | 'controlling'; readonly question: string }[];
 }
 
 export interface FakeTerminalOptions {
@@ -14,6 +16,8 @@ export interface FakeTerminalOptions {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly input?: string;
+  /** What the person at the terminal types, line by line; without it there is nobody. */
+  readonly answers?: readonly string[];
   /** The reader of stdout goes away after so many writes. */
   readonly closeAfter?: number;
 }
@@ -22,6 +26,7 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
   const { env = {}, cwd = '/nowhere', home = '/nowhere', isTTY = false, input = '', closeAfter = Infinity } = options;
   const written = { out: '', err: '' };
   const listeners = new Set<() => void>();
+  const asked: { at: 'input' | 'controlling'; question: string }[] = [];
   let writes = 0;
   const output = (name: 'out' | 'err'): TextOutput => ({
     isTTY,
@@ -39,6 +44,18 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
     cwd,
     home,
     readInput: () => Promise.resolve(input),
+    asked,
+    openPrompt(at) {
+      if (options.answers === undefined) return undefined;
+      const lines = [...options.answers];
+      return {
+        ask(question) {
+          asked.push({ at, question });
+          return Promise.resolve(lines.shift());
+        },
+        close: () => undefined,
+      };
+    },
     onInterrupt(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -1,6 +1,4 @@
-import type { Ledger } from '@muster/protocol';
-import type { Style } from '../output/table.js';
-import { cutToWidth } from '../output/table.js';
+import { cutToWidth, type Style } from './table.js';
 import type { TextOutput } from '../terminal.js';
 
 const REDRAW_MS = 100;
@@ -12,20 +10,23 @@ export class ProgressLine {
   readonly #style: Style;
   readonly #startedAt = performance.now();
   #timer: NodeJS.Timeout | undefined;
-  #ledger: Ledger | undefined;
-  #note = 'asking';
+  #text = '';
+  #note: string;
   #shown = false;
 
-  constructor(out: TextOutput, style: Style) {
+  /** `note`: said until there is something to tell. */
+  constructor(out: TextOutput, style: Style, note: string) {
     this.#out = out;
+    this.#note = note;
     this.#style = style;
     if (!out.isTTY) return;
     this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
     this.#timer.unref();
   }
 
-  update(ledger: Ledger): void {
-    this.#ledger = ledger;
+  /** How far it has come. */
+  update(text: string): void {
+    this.#text = text;
     this.#note = '';
   }
 
@@ -49,19 +50,9 @@ export class ProgressLine {
 
   #draw(): void {
     const seconds = ((performance.now() - this.#startedAt) / 1_000).toFixed(1);
-    const parts = [this.#ledger === undefined ? '' : progressText(this.#ledger), this.#note, `${seconds} s`];
+    const parts = [this.#text, this.#note, `${seconds} s`];
     const text = cutToWidth(parts.filter((part) => part !== '').join(' · '), (this.#out.columns ?? 80) - 1);
     this.#shown = true;
     void this.#out.write(CLEAR + this.#style.dim(text)).catch(() => undefined);
   }
-}
-
-/** `5,000 targeted · 4,800 answered · 190 waiting · 10 failed` */
-export function progressText(ledger: Ledger): string {
-  const answered = ledger.answered + ledger.empty;
-  const failed = ledger.targeted - answered - ledger.waiting;
-  const counts = { targeted: ledger.targeted, answered, waiting: ledger.waiting, failed };
-  return Object.entries(counts)
-    .map(([name, count]) => `${count.toLocaleString('en-US')} ${name}`)
-    .join(' · ');
 }

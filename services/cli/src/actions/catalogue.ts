@@ -1,0 +1,25 @@
+import { CliError, EXIT } from '../exit-codes.js';
+import type { ApiClient } from '../http/api-client.js';
+import type { ActionJson } from '../http/command-json.js';
+import { nearest } from '../output/nearest.js';
+
+/** The actions that the server knows, which may be newer than this program. */
+export async function listActions(client: ApiClient, signal?: AbortSignal): Promise<readonly ActionJson[]> {
+  const { items } = await client.json<{ items: ActionJson[] }>('/v1/actions', signal === undefined ? {} : { signal });
+  return items;
+}
+
+/** The action of this name. @throws CliError that says which one was probably meant */
+export async function getAction(client: ApiClient, name: string): Promise<ActionJson> {
+  const actions = await listActions(client);
+  const found = actions.find((action) => action.name === name);
+  if (found !== undefined) return found;
+  const near = nearest(
+    name,
+    actions.map((action) => action.name),
+  );
+  throw new CliError(`there is no action "${name}"`, {
+    exitCode: EXIT.usage,
+    hint: near === undefined ? '`muster actions` lists those there are' : `did you mean ${near}?`,
+  });
+}

@@ -1,0 +1,181 @@
+import type { Command } from 'commander';
+import { COMMAND_STATES, isCommandId } from '@muster/protocol';
+import { paramsText } from '../actions/params.js';
+import type { CommandEnv } from '../command-env.js';
+import { usageError } from '../exit-codes.js';
+import type { CommandJson, TargetJson } from '../http/command-json.js';
+import { pagedItems } from '../http/pages.js';
+import { escapeControls, safeJson } from '../output/escape.js';
+import { LIST_OUTPUTS, parseLimit, parseOutput, printList, renderFacts, shortTime } from '../output/listing.js';
+import { agree, openPrompt } from './confirm.js';
+import { hostOf, ledgerText, words } from './summary.js';
+import { counted } from './target.js';
+import { watchCommand } from './watch.js';
+
+/** `muster commands`: what was ordered, and what became of it. */
+export function addCommandsCommand(program: Command, env: CommandEnv): void {
+  const commands = program
+    .command('commands')
+    .description('What was ordered and what became of it: list, show, watch, targets, cancel, approve.');
+  addList(commands, env);
+  addShow(commands, env);
+  addWatch(commands, env);
+  addTargets(commands, env);
+  addCancel(commands, env);
+  addApprove(commands, env);
+}
+
+/** `/v1/commands/ID`. @throws CliError unless it is an id */
+export function commandPath(id: string): string {
+  if (!isCommandId(id)) throw usageError(`"${id}" is not the id of a command`, '`muster commands` lists them');
+  return `/v1/commands/${id}`;
+}
+
+function addList(commands: Command, env: CommandEnv): void {
+  commands
+    .command('list', { isDefault: true })
+    .description('Lists commands, newest first.')
+    .option('--status <status>', 'awaiting_approval, running or ended')
+    .option('--limit <n>', 'at most so many', '50')
+    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .action(async ({ status, limit, output }: { status?: string; limit: string; output: string }) => {
+      const items = pagedItems<CommandJson>(env.client(), '/v1/commands', { status }, parseLimit(limit));
+      await printList(env, parseOutput(output, LIST_OUTPUTS), items, {
+        headers: ['id', 'submitted', 'who', 'action', 'on', 'status', 'targets'],
+        row: (command) => [
+          command.id,
+          shortTime(command.submittedAt),
+          command.operator.name,
+          `${orderText(command)}${command.dryRun ? ' (dry run)' : ''}`,
+          command.target,
+          words(command.status),
+          ledgerText(command.ledger),
+        ],
+        nothing: 'There are none.',
+      });
+    });
+}
+
+function addShow(commands: Command, env: CommandEnv): void {
+  commands
+    .command('show <command>')
+    .description('Shows one command.')
+    .option('-o, --output <form>', 'table|json', 'table')
+    .action(async (id: string, { output }: { output: string }) => {
+      const form = parseOutput(output, ['table', 'json']);
+      const command = await env.client().json<CommandJson>(commandPath(id));
+      await env.terminal.stdout.write(form === 'json' ? `${safeJson(command)}\n` : renderCommand(command));
+    });
+}
+
+function renderCommand(command: CommandJson): string {
+  const { rollout, cancel, approval, approver, operator } = command;
+  const facts: readonly (readonly [string, string | undefined])[] = [
+    ['id', command.id],
+    ['action', `${orderText(command)}${command.dryRun ? ' (dry run)' : ''}`],
+    ['on', command.target],
+    ['status', words(command.status)],
+    ['targets', `${counted(command.ledger.targeted, 'target')}: ${ledgerText(command.ledger)}`],
+    ['submitted', `${shortTime(command.submittedAt)} by ${operator.name} (${operator.role})`],
+    ['reason', command.reason],
+    [
+      'approval',
+      approval && (approver === undefined ? `needed: ${approval.why}` : `by ${approver.name}: ${approval.why}`),
+    ],
+    ['rollout', rollout && rolloutText(rollout, command)],
+    ['undoes', command.undoes],
+    ['expires', shortTime(command.expiresAt)],
+    ['timeout', `${command.timeoutMs / 1_000} s on one endpoint`],
+    ['stopped', cancel && `${shortTime(cancel.at)} by ${cancel.by.name}: ${cancel.message} (${cancel.code})`],
+    ['ended', shortTime(command.endedAt)],
+  ];
+  return renderFacts(facts.map(([name, value]) => [name, value === undefined ? undefined : escapeControls(value)]));
+}
+
+function rolloutText(rollout: NonNullable<CommandJson['rollout']>, { released, ledger }: CommandJson): string {
+  const { canary, step, pauseMs, abortOver } = rollout;
+  const plan = `canary=${canary},step=${step},pause=${pauseMs / 1_000}s,abort_over=${abortOver * 100}%`;
+  return `${plan}; ${released} of ${ledger.targeted} released`;
+}
+
+function addWatch(commands: Command, env: CommandEnv): void {
+  commands
+    .command('watch <command>')
+    .description('Prints each outcome as it comes, then the ledger. Ctrl-C leaves the command alone.')
+    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .action(async (id: string, { output }: { output: string }) => {
+      const form = parseOutput(output, LIST_OUTPUTS);
+      const command = await env.client().json<CommandJson>(commandPath(id));
+      env.exit(await watchCommand(env.client(), env.terminal, command, form));
+    });
+}
+
+function addTargets(commands: Command, env: CommandEnv): void {
+  commands
+    .command('targets <command>')
+    .description('Lists the targets of a command and where each stands.')
+    .option('--state <state>', `only those: ${COMMAND_STATES.join(', ')}`)
+    .option('--limit <n>', 'at most so many')
+    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .action(async (id: string, { state, limit, output }: { state?: string; limit?: string; output: string }) => {
+      const form = parseOutput(output, LIST_OUTPUTS);
+      const most = limit === undefined ? undefined : parseLimit(limit);
+      const items = pagedItems<TargetJson>(env.client(), `${commandPath(id)}/targets`, { state }, most);
+      await printList(env, form, items, {
+        headers: ['host', 'agent', 'state', 'at', 'why'],
+        row: (target) => [
+          hostOf(target),
+          target.agentId ?? '',
+          words(target.state),
+          target.at === undefined ? '' : target.at.slice(0, 19).replace('T', ' '),
+          target.message,
+        ],
+        nothing: 'There are none.',
+      });
+    });
+}
+
+function addCancel(commands: Command, env: CommandEnv): void {
+  commands
+    .command('cancel <command>')
+    .description('Stops what has not started; what runs is told to stop, and says what really happened.')
+    .option('--reason <text>', 'why; kept in the audit record')
+    .action(async (id: string, { reason }: { reason?: string }) => {
+      const body = reason === undefined ? {} : { body: { reason } };
+      const command = await env.client().json<CommandJson>(commandPath(id), { method: 'DELETE', ...body });
+      const open = command.status === 'ended' ? '' : `; \`muster commands watch ${id}\` shows what becomes of the rest`;
+      await env.terminal.stderr.write(`${id} is cancelled: ${ledgerText(command.ledger)}${open}\n`);
+    });
+}
+
+function addApprove(commands: Command, env: CommandEnv): void {
+  commands
+    .command('approve <command>')
+    .description("Lets another person's command go, which a policy has held back.")
+    .option('-y, --yes', 'do not ask')
+    .action(async (id: string, { yes = false }: { yes?: boolean }) => {
+      const path = commandPath(id);
+      const prompt = openPrompt(env.terminal, { yes });
+      try {
+        if (prompt !== undefined) await agree(prompt, approvalLines(await env.client().json<CommandJson>(path)));
+        const command = await env.client().json<CommandJson>(`${path}/approve`, { method: 'POST', body: {} });
+        await env.terminal.stderr.write(`${id} is approved: ${ledgerText(command.ledger)}\n`);
+      } finally {
+        prompt?.close();
+      }
+    });
+}
+
+function approvalLines(command: CommandJson): string[] {
+  const { operator, ledger, target, reason, approval } = command;
+  return [
+    `${operator.name} (${operator.role}) asks for ${orderText(command)}`,
+    `on ${counted(ledger.targeted, 'target')} (${target})`,
+    ...(reason === undefined ? [] : [`because: ${reason}`]),
+    ...(approval === undefined ? [] : [`It needs approval: ${approval.why}.`]),
+  ];
+}
+
+function orderText({ action, params }: CommandJson): string {
+  return `${action} ${paramsText(params)}`.trimEnd();
+}

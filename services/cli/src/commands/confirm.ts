@@ -1,0 +1,96 @@
+import { CliError, usageError } from '../exit-codes.js';
+import type { PlanJson } from '../http/command-json.js';
+import { escapeControls } from '../output/escape.js';
+import type { Prompt, Terminal } from '../terminal.js';
+import type { BoundRow } from './rows.js';
+import { counted } from './target.js';
+
+/** A destructive action on more than this many is confirmed by typing how many. */
+const MANY = 100;
+const ROWS_SHOWN = 5;
+
+export interface Intent {
+  /** The action with its parameters, as it would be typed. */
+  readonly order: string;
+  readonly summary: string;
+  readonly destructive: boolean;
+  readonly reversible: boolean;
+  readonly target: string;
+  readonly rows?: readonly BoundRow[] | undefined;
+}
+
+/**
+ * Whoever can be asked whether to go on; undefined when that is not needed. With rows on standard input the question goes to the terminal that
+ * the process belongs to. @throws CliError when nobody is there to be asked
+ */
+export function openPrompt(
+  terminal: Terminal,
+  { yes, from }: { yes: boolean; from?: string | undefined },
+): Prompt | undefined {
+  if (yes) return undefined;
+  const prompt = terminal.openPrompt(from === '-' ? 'controlling' : 'input');
+  if (prompt === undefined)
+    throw usageError(
+      'nobody is at a terminal to confirm this',
+      'say --yes to do it, or --dry-run to see what it would do',
+    );
+  return prompt;
+}
+
+/** Shows what is about to happen and asks. @throws CliError unless the answer is yes */
+export async function confirm(prompt: Prompt, intent: Intent, plan: PlanJson): Promise<void> {
+  const isTyped = intent.destructive && plan.targets > MANY;
+  if (!isTyped) return agree(prompt, describe(intent, plan));
+  const question = `Type the number of targets (${plan.targets}) to go on: `;
+  const answer = await prompt.ask(lineText(describe(intent, plan)) + question);
+  if (answer?.replaceAll(/[,\s]/g, '') !== String(plan.targets)) throw notConfirmed();
+}
+
+/** Shows the lines and asks for a yes. @throws CliError without one */
+export async function agree(prompt: Prompt, lines: readonly string[]): Promise<void> {
+  const answer = (await prompt.ask(`${lineText(lines)}Go on? [y/N] `))?.trim().toLowerCase();
+  if (answer !== 'y' && answer !== 'yes') throw notConfirmed();
+}
+
+function notConfirmed(): CliError {
+  return new CliError('not confirmed; nothing was submitted');
+}
+
+function lineText(lines: readonly string[]): string {
+  return lines.map((line) => `${escapeControls(line)}\n`).join('');
+}
+
+function describe({ order, summary, destructive, reversible, target, rows }: Intent, plan: PlanJson): string[] {
+  const { targets, connected, unsupported, approval } = plan;
+  const away = targets - connected;
+  const counts = [
+    `${connected.toLocaleString('en-US')} connected`,
+    ...(away > 0 ? [`${away.toLocaleString('en-US')} when they return`] : []),
+    ...(unsupported > 0 ? [`${unsupported.toLocaleString('en-US')} cannot do it`] : []),
+  ];
+  const nature = [
+    ...(destructive ? ['destructive'] : []),
+    reversible ? '`muster undo` can take it back' : 'cannot be taken back',
+  ];
+  return [
+    `${order}: ${summary}`,
+    ...rowLines(rows ?? []),
+    `on ${counted(targets, 'target')} (${target}): ${counts.join(', ')}`,
+    `It is ${nature.join(', and ')}.`,
+    ...(approval === undefined ? [] : [`Another person must approve it: ${approval.why}.`]),
+  ];
+}
+
+function rowLines(rows: readonly BoundRow[]): string[] {
+  const more = rows.length - ROWS_SHOWN;
+  return [
+    ...rows.slice(0, ROWS_SHOWN).map(({ host, row }) => `  ${host}: ${bindingText(row)}`),
+    ...(more > 0 ? [`  … and ${more.toLocaleString('en-US')} more`] : []),
+  ];
+}
+
+function bindingText(row: BoundRow['row']): string {
+  return Object.entries(row)
+    .map(([column, value]) => `${column}=${String(value)}`)
+    .join(' ');
+}

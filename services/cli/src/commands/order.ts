@@ -1,0 +1,50 @@
+import type { CommandEnv } from '../command-env.js';
+import type { CommandJson } from '../http/command-json.js';
+import { paramsText } from '../actions/params.js';
+import { escapeControls, safeJson } from '../output/escape.js';
+import { shortTime, type ListOutput } from '../output/listing.js';
+import { submit } from './submit.js';
+import { ledgerText } from './summary.js';
+import { counted } from './target.js';
+import { watchCommand } from './watch.js';
+
+export interface OrderOptions {
+  readonly output: ListOutput;
+  /** Until every target has an outcome. */
+  readonly watch: boolean;
+  readonly key?: string | undefined;
+}
+
+/** Makes a command and says so, or watches it. */
+export async function order(env: CommandEnv, path: string, body: unknown, options: OrderOptions): Promise<void> {
+  const { output, watch, key } = options;
+  const { terminal } = env;
+  const { stdout, stderr } = terminal;
+  const interrupted = new AbortController();
+  const offInterrupt = terminal.onInterrupt(() => interrupted.abort());
+  let command: CommandJson;
+  try {
+    const onRetry = (): void => void stderr.write('the answer was lost, asking again\n').catch(() => undefined);
+    command = await submit(env.client(), path, body, { key, signal: interrupted.signal, onRetry });
+  } finally {
+    offInterrupt();
+  }
+  await stderr.write(acceptedText(command, watch));
+  if (watch) return env.exit(await watchCommand(env.client(), terminal, command, output));
+  await stdout.write(output === 'table' ? `${command.id}\n` : `${safeJson(command)}\n`);
+}
+
+function acceptedText(command: CommandJson, watch: boolean): string {
+  const { id, action, params, dryRun, ledger, status, approval, expiresAt } = command;
+  const what = `${dryRun ? 'dry run of ' : ''}${[action, paramsText(params)].filter((part) => part !== '').join(' ')}`;
+  const lines = [`${id}: ${what} on ${counted(ledger.targeted, 'target')}`];
+  if (status === 'awaiting_approval') {
+    const why = approval === undefined ? '' : `: ${approval.why}`;
+    lines.push(`It waits for the approval of another person${why}. \`muster commands approve ${id}\` gives it.`);
+  }
+  if (!watch) {
+    lines.push(`${ledgerText(ledger)}; valid until ${shortTime(expiresAt)} UTC.`);
+    lines.push(`\`muster commands watch ${id}\` shows what becomes of it.`);
+  }
+  return lines.map((line) => `${escapeControls(line)}\n`).join('');
+}

@@ -1,0 +1,55 @@
+import type { Command } from 'commander';
+import { paramsText } from '../actions/params.js';
+import type { CommandEnv } from '../command-env.js';
+import type { CommandJson } from '../http/command-json.js';
+import { LIST_OUTPUTS, parseOutput } from '../output/listing.js';
+import { commandPath } from './commands-command.js';
+import { agree, openPrompt } from './confirm.js';
+import { order } from './order.js';
+import { counted } from './target.js';
+
+interface UndoOptions {
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+  readonly wait?: boolean;
+  readonly expires?: string;
+  readonly reason?: string;
+  readonly output: string;
+}
+
+/** `muster undo`: takes back what a command did where it succeeded. */
+export function addUndoCommand(program: Command, env: CommandEnv): void {
+  program
+    .command('undo <command>')
+    .description('Takes back what a command did, on the endpoints where it succeeded.')
+    .option('-y, --yes', 'do not ask')
+    .option('-n, --dry-run', 'say what would be done, change nothing; waits for the answers')
+    .option('-w, --wait', 'print each outcome as it comes, then the ledger')
+    .option('--expires <duration>', 'how long it waits for endpoints that are away: 1h, 7d (default 24h; dry run 2m)')
+    .option('--reason <text>', 'why; kept in the audit record')
+    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .action(async (id: string, options: UndoOptions) => {
+      const { yes = false, dryRun = false, wait = false, reason } = options;
+      const output = parseOutput(options.output, LIST_OUTPUTS);
+      const path = commandPath(id);
+      const prompt = openPrompt(env.terminal, { yes: yes || dryRun });
+      try {
+        if (prompt !== undefined) {
+          const command = await env.client().json<CommandJson>(path);
+          await agree(prompt, [
+            `undo ${command.action} ${paramsText(command.params)}`.trimEnd(),
+            `on ${counted(command.ledger.succeeded, 'target')} where it succeeded`,
+          ]);
+        }
+        const expires = options.expires ?? (dryRun ? '2m' : undefined);
+        const body = {
+          dryRun,
+          ...(expires === undefined ? {} : { expiresIn: expires }),
+          ...(reason === undefined ? {} : { reason }),
+        };
+        await order(env, `${path}/undo`, body, { output, watch: wait || dryRun });
+      } finally {
+        prompt?.close();
+      }
+    });
+}

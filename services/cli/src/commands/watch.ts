@@ -1,0 +1,146 @@
+import { isTerminal, type CommandLedger } from '@muster/protocol';
+import { EXIT, type ExitCode } from '../exit-codes.js';
+import type { ApiClient } from '../http/api-client.js';
+import type { CommandEvent, CommandJson, TargetJson } from '../http/command-json.js';
+import { followEvents } from '../http/event-stream.js';
+import { escapeControls } from '../output/escape.js';
+import type { ListOutput } from '../output/listing.js';
+import { ProgressLine } from '../output/progress-line.js';
+import { styleFor } from '../output/table.js';
+import { ClosedPipe, type Terminal } from '../terminal.js';
+import { createOutcomeWriter, type OutcomeWriter } from './outcomes.js';
+import { exitCodeOfCommand, ledgerProgress, renderCommandSummary } from './summary.js';
+
+const NAMED = 10;
+
+/**
+ * Prints each outcome as it comes, then the ledger, and returns the exit code. Ctrl-C ends the watching at once and leaves the command alone: an
+ * order is taken back by saying so.
+ */
+export async function watchCommand(
+  client: ApiClient,
+  terminal: Terminal,
+  command: CommandJson,
+  output: ListOutput,
+): Promise<ExitCode> {
+  return new CommandWatch(client, terminal, command, output).run();
+}
+
+/** One command as one terminal sees it. */
+class CommandWatch {
+  readonly #client: ApiClient;
+  readonly #terminal: Terminal;
+  readonly #writer: OutcomeWriter;
+  readonly #line: ProgressLine;
+  readonly #stop = new AbortController();
+  /** Targets whose outcome was printed: an event may tell it again. */
+  readonly #settled = new Set<number>();
+  readonly #unsuccessful: { named: TargetJson[]; count: number } = { named: [], count: 0 };
+  #command: CommandJson;
+
+  constructor(client: ApiClient, terminal: Terminal, command: CommandJson, output: ListOutput) {
+    const { stdout: out, stderr, env } = terminal;
+    this.#client = client;
+    this.#terminal = terminal;
+    this.#command = command;
+    this.#writer = createOutcomeWriter({ output, out, style: styleFor(out.isTTY, env), effects: command.dryRun });
+    this.#line = new ProgressLine(stderr, styleFor(stderr.isTTY, env), 'waiting');
+  }
+
+  async run(): Promise<ExitCode> {
+    const offInterrupt = this.#terminal.onInterrupt(() => {
+      // A second Ctrl-C finds no listener, and ends the process whatever it is at.
+      offInterrupt();
+      this.#stop.abort();
+    });
+    try {
+      await this.#follow();
+      this.#line.end();
+      await this.#writer.end(this.#command);
+      if (this.#stop.signal.aborted) return await this.#leave();
+      await this.#summarise();
+      return exitCodeOfCommand(this.#command);
+    } catch (error) {
+      if (!(error instanceof ClosedPipe)) throw error;
+      await this.#terminal.stderr.write(goesOn(this.#command)).catch(() => undefined);
+      return EXIT.closedPipe;
+    } finally {
+      this.#line.end();
+      offInterrupt();
+    }
+  }
+
+  async #follow(): Promise<void> {
+    const path = `/v1/commands/${this.#command.id}/events`;
+    const options = {
+      signal: this.#stop.signal,
+      onReconnect: () => this.#line.note('connection lost, trying again'),
+    };
+    try {
+      for await (const event of followEvents<CommandEvent>(this.#client, path, options)) {
+        await this.#take(event);
+        if (this.#stop.signal.aborted) return;
+      }
+    } catch (error) {
+      if (!this.#stop.signal.aborted) throw error;
+    }
+  }
+
+  async #take(event: Exclude<CommandEvent, { event: 'heartbeat' }>): Promise<void> {
+    switch (event.event) {
+      case 'command':
+      case 'ended':
+        this.#command = event.command;
+        return this.#progress(event.command.ledger);
+      case 'ledger':
+        this.#command = { ...this.#command, ledger: event.ledger };
+        return this.#progress(event.ledger);
+      case 'targets':
+        return this.#print(event.targets.filter((target) => this.#isNews(target)));
+      default:
+        // Events of a newer server are passed over.
+        return;
+    }
+  }
+
+  #progress(ledger: CommandLedger): void {
+    this.#line.update(ledgerProgress(ledger));
+    if (this.#command.status === 'awaiting_approval') this.#line.note('waiting for approval');
+  }
+
+  #isNews({ number, state }: TargetJson): boolean {
+    if (!isTerminal(state) || this.#settled.has(number)) return false;
+    this.#settled.add(number);
+    return true;
+  }
+
+  async #print(outcomes: readonly TargetJson[]): Promise<void> {
+    if (outcomes.length === 0) return;
+    for (const target of outcomes.filter(({ state }) => state !== 'succeeded')) {
+      this.#unsuccessful.count += 1;
+      if (this.#unsuccessful.named.length < NAMED) this.#unsuccessful.named.push(target);
+    }
+    this.#line.hide();
+    await this.#writer.outcomes(outcomes);
+  }
+
+  async #summarise(): Promise<void> {
+    const { stderr, env } = this.#terminal;
+    const style = styleFor(stderr.isTTY, env);
+    await stderr.write(renderCommandSummary(this.#command, this.#unsuccessful, style, stderr.columns));
+  }
+
+  async #leave(): Promise<ExitCode> {
+    const { ledger } = this.#command;
+    await this.#terminal.stderr.write(`${ledgerProgress(ledger)}\n${goesOn(this.#command)}`);
+    return EXIT.interrupted;
+  }
+}
+
+/** Said when the watching ends before the command does. */
+function goesOn({ id, action }: CommandJson): string {
+  return (
+    `${escapeControls(action)} goes on: nobody watches it any more, that is all.\n` +
+    `\`muster commands watch ${id}\` watches it again, \`muster commands cancel ${id}\` stops what can still be stopped.\n`
+  );
+}
