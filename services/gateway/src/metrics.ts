@@ -1,9 +1,10 @@
 import type { Metrics } from '@muster/runtime';
 import { createAdmissionMetrics, type AdmissionMetrics } from './admission/admission-metrics.js';
+import { createCommandMetrics, type CommandMetrics } from './commands/command-metrics.js';
 import { createQueryMetrics, type QueryMetrics } from './queries/query-metrics.js';
 import { createSessionMetrics, type SessionMetrics } from './session/session-metrics.js';
 
-export type GatewayMetrics = AdmissionMetrics & SessionMetrics & QueryMetrics;
+export type GatewayMetrics = AdmissionMetrics & SessionMetrics & QueryMetrics & CommandMetrics;
 
 /** All metrics of the gateway; the gauges read what lives when they are scraped. */
 export function createGatewayMetrics(
@@ -14,5 +15,6 @@ export function createGatewayMetrics(
     ...createAdmissionMetrics(metrics),
     ...createSessionMetrics(metrics, live),
     ...createQueryMetrics(metrics, live.queries),
+    ...createCommandMetrics(metrics),
   };
 }

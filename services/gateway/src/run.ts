@@ -47,7 +47,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     bus,
     registry,
   });
-  const { frontDesk, lease, queries, claims, rotation } = sessions;
+  const { frontDesk, lease, queries, commands, claims, rotation } = sessions;
   const handlers: TransportHandlers<Ticket> = {
     upgrade: async (request) => admission.doorkeeper.decide(request),
     open: (connection, ticket) => frontDesk.opened(connection, ticket),
@@ -63,6 +63,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   runner.go('lease', lease);
   runner.go('claims', { stop: () => claims.settle() });
   runner.go('queries', queries);
+  runner.go('commands', commands);
   runner.go('bus desk', new BusDesk({ bus, queries, checkLease: () => lease.check() }));
   runner.go('rotation', rotation);
   runner.go('front desk', frontDesk);

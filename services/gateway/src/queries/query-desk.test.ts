@@ -94,7 +94,7 @@ function join(hub: Hub, num: number, canQuery = true): { session: Session; refs:
     bytes: 0,
   };
   const session = new Session({ org: ORG, agentId: `a${num}` as AgentId, num, challenge }, connection, 0);
-  session.profile = makeProfile({ os: 'linux', arch: 'x64', agentVersion: '1', canQuery }, {}, {});
+  session.profile = makeProfile({ os: 'linux', arch: 'x64', agentVersion: '1', canQuery, canCommand: false }, {}, {});
   session.state = 'ready';
   hub.add(session);
   return { session, refs, types };

@@ -8,7 +8,6 @@ import {
   encodeBody,
   encodeBusMessage,
   encodeFrame,
-  FLAG_FINAL,
   FRAME,
   frameBody,
   LIMITS,
@@ -27,18 +26,22 @@ import { checkHello } from '../admission/hello.js';
 import type { OverlayListener, Overlays } from '../admission/overlays.js';
 import { renewToken } from '../admission/token-renewal.js';
 import type { ClaimListener, ClaimQueue } from '../claims/claim-queue.js';
-import { DuplicateNotices } from '../claims/duplicate-notices.js';
+import type { CommandDesk } from '../commands/command-desk.js';
 import type { QueryDesk } from '../queries/query-desk.js';
 import type { Connection } from '../transport/transport.js';
+import { DuplicateReports } from './duplicate-reports.js';
+import { FrameRouter, unexpectedFrame } from './frame-router.js';
 import type { Hub } from './hub.js';
 import { makeProfile } from './profile.js';
 import { Session, type Challenge, type Ticket } from './session.js';
 import type { SessionMetrics } from './session-metrics.js';
 import { Unproven } from './unproven.js';
+import { welcomeFrame } from './welcome.js';
 
 export interface FrontDeskOptions {
   readonly hub: Hub;
   readonly queries: QueryDesk;
+  readonly commands: CommandDesk;
   readonly claims: () => ClaimQueue;
   readonly overlays: Overlays;
   readonly issuer: AgentTokenIssuer;
@@ -65,12 +68,14 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   readonly #unproven = new Unproven();
   /** Tokens made for sessions whose WELCOME is not sent yet. */
   readonly #newTokens = new WeakMap<Session, string>();
-  readonly #duplicates: DuplicateNotices;
+  readonly #duplicates: DuplicateReports;
+  readonly #router: FrameRouter;
   #helloTimer: Timer | undefined;
 
   constructor(options: FrontDeskOptions) {
     this.#options = options;
-    this.#duplicates = new DuplicateNotices(options);
+    this.#duplicates = new DuplicateReports(options);
+    this.#router = new FrameRouter(options);
   }
 
   /** Whether one more connection of this agent may wait for its hello. */
@@ -135,7 +140,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   }
 
   claimed(session: Session, claim: { epoch: number; confirmed: boolean; previous?: GatewayId }): void {
-    const { hub, queries, bus, gatewayId, oweReassert, metrics } = this.#options;
+    const { hub, queries, commands, bus, gatewayId, oweReassert, metrics } = this.#options;
     const former = hub.get(session.agentId);
     if (former !== undefined && former !== session) this.#end(former, 'superseded');
     const isElsewhere = claim.previous !== undefined && claim.previous !== gatewayId();
@@ -155,32 +160,12 @@ export class FrontDesk implements ClaimListener, OverlayListener {
       this.#welcome(session);
       queries.sessionReady(session);
     });
+    commands.sessionReady(session);
   }
 
   duplicate(session: Session, holder: { instance: string; reason: string }): void {
-    const { org, agentId } = session;
     this.#options.metrics.hellos.inc({ result: 'duplicate' });
-    const reason =
-      holder.reason === 'flapping'
-        ? 'the identity changes hands too often'
-        : 'another machine holds a session with this identity';
-    if (this.#duplicates.isDue(org, agentId)) this.#tellDuplicate(session, holder, reason);
-    this.#end(session, 'duplicateIdentity', reason);
-  }
-
-  #tellDuplicate(session: Session, holder: { instance: string; reason: string }, reason: string): void {
-    const { directory, clock, logger } = this.#options;
-    const { org, agentId, host, instance, connection } = session;
-    logger.warn('identity is used by two machines', { agentId, reason: holder.reason });
-    this.#auditRefusal(session, 'duplicate_identity', reason);
-    const record = {
-      atMs: clock.now(),
-      holderInstance: holder.instance,
-      refusedInstance: instance,
-      refusedHost: host,
-      refusedAddress: connection.address,
-    };
-    void directory.recordDuplicate(org, agentId, record);
+    this.#end(session, 'duplicateIdentity', this.#duplicates.tell(session, holder));
   }
 
   /** A newer session of this agent exists elsewhere. */
@@ -195,8 +180,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     const session = hub.get(agentId);
     const profile = session?.profile;
     if (session === undefined || profile === undefined || session.org !== org) return;
-    const { os, arch, version: agentVersion, canQuery } = profile;
-    const facts = { os, arch, agentVersion, canQuery };
+    const facts = { ...profile, agentVersion: profile.version };
     hub.relabel(session, makeProfile(facts, profile.agentLabels, overlays.labelsOf(org, agentId)));
   }
 
@@ -230,16 +214,12 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   }
 
   #frame(session: Session, header: Header, body: Uint8Array): void {
-    const { queries } = this.#options;
     if (session.state === 'challenged' && header.type === FRAME.hello) {
       this.#hello(session, body);
-    } else if (session.state === 'ready' && header.type === FRAME.rows) {
-      queries.rows(session, header.ref, { body, final: header.flags === FLAG_FINAL });
-    } else if (session.state === 'ready' && header.type === FRAME.queryEnd) {
-      if (!queries.queryEnd(session, header.ref, body)) this.#end(session, 'protocolError', 'malformed query end');
-    } else {
-      this.#end(session, 'protocolError', `frame type ${header.type} is not expected now`);
+      return;
     }
+    const fault = session.state === 'ready' ? this.#router.route(session, header, body) : unexpectedFrame(header.type);
+    if (fault !== undefined) this.#end(session, fault.reason, fault.detail);
   }
 
   #hello(session: Session, body: Uint8Array): void {
@@ -266,7 +246,8 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   async #admit(session: Session, hello: HelloBody, challenge: Challenge): Promise<void> {
     const { overlays, claims, rotateAt } = this.#options;
     const { org, agentId } = session;
-    const facts = { ...hello.facts, canQuery: hello.capabilities.includes(CAPABILITY.query) };
+    const can = (capability: string): boolean => hello.capabilities.includes(capability);
+    const facts = { ...hello.facts, canQuery: can(CAPABILITY.query), canCommand: can(CAPABILITY.command) };
     session.profile = makeProfile(facts, hello.labels, overlays.labelsOf(org, agentId));
     session.host = hello.facts.host;
     session.instance = Buffer.from(hello.instance).toString('hex');
@@ -282,14 +263,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   #welcome(session: Session): void {
     const token = this.#newTokens.get(session);
     this.#newTokens.delete(session);
-    const body = encodeBody('welcome', {
-      agentId: session.agentId,
-      epoch: session.epoch,
-      heartbeatMs: LIMITS.heartbeatMs,
-      labels: { ...session.profile?.labels },
-      ...(token === undefined ? {} : { token }),
-    });
-    session.send(encodeFrame(FRAME.welcome, 0, body));
+    session.send(welcomeFrame(session, { token, commandKeys: this.#options.commands.keys }));
   }
 
   #auditRefusal({ org, agentId, connection }: Session, code: string, reason: string): void {

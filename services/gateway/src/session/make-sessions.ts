@@ -8,6 +8,7 @@ import type { RefusalTrail } from '../admission/refusal-trail.js';
 import type { Overlays } from '../admission/overlays.js';
 import { ClaimQueue } from '../claims/claim-queue.js';
 import { LeaseKeeper } from '../claims/lease-keeper.js';
+import { CommandDesk } from '../commands/command-desk.js';
 import type { GatewayConfig } from '../config.js';
 import type { GatewayMetrics } from '../metrics.js';
 import { QueryDesk } from '../queries/query-desk.js';
@@ -34,6 +35,7 @@ export interface Sessions {
   readonly hub: Hub;
   readonly lease: LeaseKeeper;
   readonly queries: QueryDesk;
+  readonly commands: CommandDesk;
   readonly frontDesk: FrontDesk;
   readonly claims: ClaimQueue;
   readonly rotation: Rotation;
@@ -49,9 +51,13 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
     listener: {
       fenced: () => {
         queries.fence();
+        commands.fence();
         frontDesk.endAll('fenced');
       },
-      renamed: () => queries.fence(),
+      renamed: () => {
+        queries.fence();
+        commands.renamed();
+      },
       reassert: () => reassertSessions({ registry, hub, frontDesk, gatewayId: lease.id }),
       request: (request) => answerRequest(request, hub, frontDesk),
     },
@@ -62,10 +68,12 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
     gatewayId,
     creditBytes: config.answerMemoryBytes,
   });
+  const commands = new CommandDesk({ ...parts, hub, gatewayId, checkLease: () => lease.check() });
   const frontDesk: FrontDesk = new FrontDesk({
     ...parts,
     hub,
     queries,
+    commands,
     gatewayId,
     claims: () => claims,
     oweReassert: () => lease.oweReassert(),
@@ -74,7 +82,7 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
   });
   const claims = new ClaimQueue({ registry, gatewayId, listener: frontDesk, clock, logger });
   const rotation = new Rotation({ hub, frontDesk, clock, maxAgeMs: config.sessionMaxAgeMs });
-  return { hub, lease, queries, frontDesk, claims, rotation };
+  return { hub, lease, queries, commands, frontDesk, claims, rotation };
 }
 
 function answerRequest(request: GatewayRequest, hub: Hub, frontDesk: FrontDesk): GatewayReply {

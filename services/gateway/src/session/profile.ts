@@ -12,6 +12,8 @@ export interface Profile {
   readonly version: string;
   /** Whether they said that they answer queries: a capability that not every agent has. */
   readonly canQuery: boolean;
+  /** Likewise for taking commands. */
+  readonly canCommand: boolean;
   /** What the agents say of themselves; kept so that operators' labels can change under a session. */
   readonly agentLabels: Labels;
   /** What counts. */
@@ -20,14 +22,22 @@ export interface Profile {
 
 /** A profile with its key: equal ones have equal keys. */
 export function makeProfile(
-  facts: { readonly os: Facts['os']; readonly arch: string; readonly agentVersion: string; readonly canQuery: boolean },
+  facts: Pick<Profile, 'os' | 'arch' | 'canQuery' | 'canCommand'> & { readonly agentVersion: string },
   agentLabels: Labels,
   operatorLabels: Labels,
 ): Profile {
-  const { os, arch, agentVersion: version, canQuery } = facts;
+  const { os, arch, agentVersion: version, canQuery, canCommand } = facts;
   const labels = effectiveLabels(agentLabels, operatorLabels);
-  const key = JSON.stringify([os, arch, version, canQuery, sortedEntries(agentLabels), sortedEntries(labels)]);
-  return { key, os, arch, version, canQuery, agentLabels, labels };
+  const key = JSON.stringify([
+    os,
+    arch,
+    version,
+    canQuery,
+    canCommand,
+    sortedEntries(agentLabels),
+    sortedEntries(labels),
+  ]);
+  return { key, os, arch, version, canQuery, canCommand, agentLabels, labels };
 }
 
 function sortedEntries(labels: Labels): [string, string][] {

@@ -1,0 +1,37 @@
+import type { Clock } from '@muster/runtime';
+import type { Session } from '../session/session.js';
+
+const WINDOW_MS = 1_000;
+
+/**
+ * How many reports of each session in this second nobody has kept yet. An agent with much to say is heard as fast as its reports are kept; one
+ * that floods is not. Costs memory only for sessions that report.
+ */
+export class ReportRate {
+  readonly #clock: Clock;
+  readonly #perSecond: number;
+  readonly #unkept = new Map<Session, number>();
+  #fromMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: { readonly clock: Clock; readonly perSecond: number }) {
+    this.#clock = options.clock;
+    this.#perSecond = options.perSecond;
+  }
+
+  /** Counts one report; false when it is one too many. */
+  take(session: Session): boolean {
+    const nowMs = this.#clock.monotonic();
+    if (nowMs - this.#fromMs >= WINDOW_MS) {
+      this.#unkept.clear();
+      this.#fromMs = nowMs;
+    }
+    const unkept = (this.#unkept.get(session) ?? 0) + 1;
+    this.#unkept.set(session, unkept);
+    return unkept <= this.#perSecond;
+  }
+
+  kept(session: Session): void {
+    const unkept = this.#unkept.get(session);
+    if (unkept !== undefined && unkept > 0) this.#unkept.set(session, unkept - 1);
+  }
+}

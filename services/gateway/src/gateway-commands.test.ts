@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CLOSE, decodeBody, encodeBody, FRAME, type GatewayId, type ReportBody } from '@muster/protocol';
+import { GatewayLab, type RunningGateway } from './testing/running-gateway.js';
+import { TestAgent, type TestSession } from './testing/test-agent.js';
+import { TestCommandService } from './testing/test-command-service.js';
+
+const keys = (version: number): string =>
+  `h.${Buffer.from(JSON.stringify({ version })).toString('base64url')}.s${version}`;
+
+const report = (id: string, change: Partial<ReportBody> = {}): Uint8Array =>
+  encodeBody('report', { id, number: 1, state: 'succeeded', code: '', message: '', authentic: true, ...change });
+
+async function enrolled(gateway: RunningGateway, change: Partial<TestAgent> = {}): Promise<TestAgent> {
+  const agent = Object.assign(new TestAgent(), { capabilities: ['query', 'command'] }, change);
+  expect((await agent.enroll(gateway.url)).status).toBe(201);
+  return agent;
+}
+
+for (const transport of ['uws', 'ws'] as const) {
+  describe(`commands through a gateway over ${transport}`, () => {
+    let lab: GatewayLab;
+    let gateway: RunningGateway;
+    let service: TestCommandService;
+
+    beforeAll(async () => {
+      lab = await GatewayLab.open();
+      gateway = await lab.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
+      service = await new TestCommandService(lab.broker).start();
+    });
+    afterAll(() => lab.close());
+
+    async function joined(change: Partial<TestAgent> = {}): Promise<{ session: TestSession; id: GatewayId }> {
+      const session = await (await enrolled(gateway, change)).connect(gateway.url);
+      return { session, id: await service.gatewayOf(session.agent.num) };
+    }
+
+    it('an order goes to the agent, its report to a service, and the word that it is kept back to the agent', async () => {
+      const { session, id } = await joined();
+      const { agentId, num } = session.agent;
+      const command = service.deliver([agentId], id);
+      const { body } = await session.next(FRAME.command);
+      expect(decodeBody('command', body)).toMatchObject({ ok: true, body: { id: command, number: 1, jws: 'j' } });
+      session.send(FRAME.report, 0, report(command, { effects: ['would do it'] }));
+      await service.until(() => service.reportsOf(agentId).length === 1);
+      const [said] = service.reportsOf(agentId);
+      expect(said).toMatchObject({ num, id: command, number: 1, state: 'succeeded', effects: ['would do it'] });
+      service.keep(service.reportsOf(agentId), id);
+      const kept = decodeBody('reportKept', (await session.next(FRAME.reportKept)).body);
+      expect(kept).toEqual({ ok: true, body: { id: command, number: 1 } });
+      service.cancel(command, [agentId], id);
+      const cancel = decodeBody('commandCancel', (await session.next(FRAME.commandCancel)).body);
+      expect(cancel).toEqual({ ok: true, body: { id: command, number: 1 } });
+    });
+
+    it('a broadcast finds the agent without anybody knowing where it is', async () => {
+      const { session } = await joined();
+      const command = service.deliver([session.agent.agentId]);
+      expect(decodeBody('command', (await session.next(FRAME.command)).body)).toMatchObject({ body: { id: command } });
+    });
+
+    it('an agent that has left is reported as missing', async () => {
+      const { session, id } = await joined();
+      session.socket.close();
+      await session.closed;
+      const command = service.deliver([session.agent.agentId], id);
+      await service.until(() => service.missing.length > 0);
+      expect(service.missing).toMatchObject([{ gateway: id, id: command, targets: [1] }]);
+    });
+
+    it('an agent without the capability is not announced, gets no keys, and is answered for', async () => {
+      service.beat(keys(1));
+      const able = await joined();
+      const { agent } = await (await enrolled(gateway, { capabilities: ['query'] })).connect(gateway.url);
+      service.deliver([agent.agentId], able.id);
+      await service.until(() => service.reportsOf(agent.agentId).length > 0);
+      expect(service.reportsOf(agent.agentId)).toMatchObject([{ state: 'unsupported', code: 'no_commands' }]);
+      expect(service.arrivals.flatMap(({ nums }) => nums)).not.toContain(agent.num);
+    });
+
+    it('WELCOME carries the newest list of keys that a service has told of', async () => {
+      const welcomed = async (capabilities: string[]) => {
+        const session = await (await enrolled(gateway, { capabilities })).open(gateway.url);
+        session.answerChallenge(await session.next(FRAME.challenge));
+        const welcome = decodeBody('welcome', (await session.next(FRAME.welcome)).body);
+        return welcome.ok ? welcome.body.commandKeys : welcome.fault;
+      };
+      for (const version of [7, 6]) service.beat(keys(version));
+      await lab.broker.bus.flush();
+      // The gateway has heard both once it has acted on what was said after them.
+      const { session, id } = await joined();
+      service.deliver([session.agent.agentId], id);
+      await session.next(FRAME.command);
+      expect(await welcomed(['query', 'command'])).toBe(keys(7));
+      expect(await welcomed(['query'])).toBeUndefined();
+    });
+
+    it('closes 1002 on a malformed report, and 4003 on a flood of them', async () => {
+      const { session: malformed } = await joined();
+      malformed.send(FRAME.report, 0, encodeBody('reportKept', { id: 'c1', number: 1 }));
+      expect(await malformed.closed).toBe(CLOSE.protocolError.code);
+      const { session: flooding } = await joined();
+      for (let i = 0; i < 2_500; i += 1) flooding.send(FRAME.report, 0, report('c1', { number: i + 1 }));
+      expect(await flooding.closed).toBe(CLOSE.overloaded.code);
+    });
+
+    it('says everything again when the broker was away', async () => {
+      const { session } = await joined();
+      service.arrivals.length = 0;
+      await lab.nats.kill9();
+      await lab.nats.restart();
+      // The gateway may be back before the service is; then it is the first beat that it answers.
+      const beats = setInterval(() => service.beat(), 100);
+      const id = await service.gatewayOf(session.agent.num);
+      clearInterval(beats);
+      const command = service.deliver([session.agent.agentId], id);
+      expect(decodeBody('command', (await session.next(FRAME.command)).body)).toMatchObject({ body: { id: command } });
+    });
+  });
+}
+
+describe('a gateway that was frozen past its lease', () => {
+  it('takes commands under its new name only, for agents that came back to it', async () => {
+    const lab = await GatewayLab.open();
+    try {
+      const gateway = await lab.startGateway({ MUSTER_GATEWAY_LEASE: '2s' });
+      const service = await new TestCommandService(lab.broker).start();
+      const agent = await enrolled(gateway);
+      const old = await agent.connect(gateway.url);
+      const before = await service.gatewayOf(agent.num);
+      gateway.kill('SIGSTOP');
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      service.arrivals.length = 0;
+      old.send(FRAME.report, 0, report('c1'));
+      gateway.kill('SIGCONT');
+      expect(await old.closed).toBe(CLOSE.fenced.code);
+      const session = await agent.connect(gateway.url);
+      const after = await service.gatewayOf(agent.num);
+      expect(after).not.toBe(before);
+      service.deliver([agent.agentId], before);
+      const command = service.deliver([agent.agentId], after);
+      expect(decodeBody('command', (await session.next(FRAME.command)).body)).toMatchObject({ body: { id: command } });
+      expect(service.reports).toEqual([]);
+      session.socket.close();
+    } finally {
+      await lab.close();
+    }
+  });
+});
