@@ -39,16 +39,16 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
   if (rest.length > (command === 'sql' ? 1 : 0)) return usage(`too many arguments for "${command}"`);
   switch (command) {
     case 'run':
-      await (await import('./commands/run.js')).run(process.env);
+      await (await import('./program/run.js')).run(process.env);
       return undefined;
     case 'enroll':
-      return (await import('./commands/enroll.js')).enroll(process.env);
+      return (await import('./program/enroll.js')).enroll(process.env);
     case 'doctor':
-      return (await import('./commands/doctor.js')).doctor(process.env);
+      return (await import('./program/doctor.js')).doctor(process.env);
     case 'sql':
       if (rest[0] === undefined) return usage('"sql" needs a statement');
       if (!isOutput(parsed.values.output)) return usage(`there is no output "${parsed.values.output}"`);
-      return (await import('./commands/sql.js')).sql(rest[0], parsed.values.output);
+      return (await import('./program/sql.js')).sql(rest[0], parsed.values.output);
     case 'version':
       process.stdout.write(`${(await import('./agent-version.js')).agentVersion()}\n`);
       return 0;
