@@ -128,11 +128,16 @@ function addTargets(commands: Command, env: CommandEnv): void {
           target.agentId ?? '',
           words(target.state),
           target.at === undefined ? '' : target.at.slice(0, 19).replace('T', ' '),
-          target.message,
+          whyText(target),
         ],
         nothing: 'There are none.',
       });
     });
+}
+
+function whyText({ message, late }: TargetJson): string {
+  const after = late === undefined ? '' : `reported later: ${words(late.state)} ${late.message}`.trimEnd();
+  return [message, after].filter((part) => part !== '').join('; ');
 }
 
 function addCancel(commands: Command, env: CommandEnv): void {

@@ -37,7 +37,8 @@ export async function order(env: CommandEnv, path: string, body: unknown, option
 function acceptedText(command: CommandJson, watch: boolean): string {
   const { id, action, params, dryRun, ledger, status, approval, expiresAt } = command;
   const what = `${dryRun ? 'dry run of ' : ''}${[action, paramsText(params)].filter((part) => part !== '').join(' ')}`;
-  const lines = [`${id}: ${what} on ${counted(ledger.targeted, 'target')}`];
+  const repeated = command.repeated === true ? '; it was ordered before with the same key' : '';
+  const lines = [`${id}: ${what} on ${counted(ledger.targeted, 'target')}${repeated}`];
   if (status === 'awaiting_approval') {
     const why = approval === undefined ? '' : `: ${approval.why}`;
     lines.push(`It waits for the approval of another person${why}. \`muster commands approve ${id}\` gives it.`);

@@ -45,8 +45,10 @@ function count(name: string, value: string): number {
 }
 
 function percentage(name: string, value: string): string {
-  const number = Number(value.slice(0, -1));
-  if (!/^\d{1,3}(\.\d+)?%$/.test(value) || number > 100 || (name === 'step' && number === 0))
+  // A step is in whole percent: the server takes no other.
+  const form = name === 'step' ? /^\d{1,3}%$/ : /^\d{1,3}(\.\d{1,3})?%$/;
+  const share = Number(value.slice(0, -1));
+  if (!form.test(value) || share > 100 || (name === 'step' && share === 0))
     throw usageError(`--rollout: ${name} is a percentage such as 5%, not "${value}"`);
   return value;
 }

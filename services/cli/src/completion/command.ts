@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
-import type { CommandEnv } from '../command-env.js';
+import type { ProcessEnv } from '../command-env.js';
 import { usageError } from '../exit-codes.js';
 import { completeWords } from './complete.js';
+import { serverWords } from './dynamic.js';
 import { SCRIPTS } from './scripts.js';
 
 /** `muster completion bash|zsh|fish`, and what those scripts call at every Tab. */
-export function addCompletionCommand(program: Command, { terminal }: CommandEnv): void {
+export function addCompletionCommand(program: Command, env: ProcessEnv): void {
+  const { terminal } = env;
   program
     .command('completion <shell>')
     .description('Prints a completion script: bash, zsh or fish. For bash: source <(muster completion bash)')
@@ -21,7 +23,9 @@ export function addCompletionCommand(program: Command, { terminal }: CommandEnv)
     .allowUnknownOption()
     .helpOption(false)
     .action(async (words: string[]) => {
-      const found = completeWords(program, words);
+      const at = words.indexOf('--context');
+      if (at >= 0) env.contextName = words[at + 1];
+      const found = await completeWords(program, words, serverWords(env));
       await terminal.stdout.write(found.map((word) => `${word}\n`).join(''));
     });
 }

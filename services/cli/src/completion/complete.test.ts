@@ -1,9 +1,18 @@
-import { expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { runCli } from '../run.js';
+import { ACTIONS, COMMAND_ID, commandJson, FakeApi } from '../testing/fake-api.js';
 import { fakeTerminal } from '../testing/fake-terminal.js';
 
+let api: FakeApi;
+let url: string;
+beforeEach(async () => {
+  api = new FakeApi();
+  url = await api.start();
+});
+afterEach(() => api.stop());
+
 async function complete(...words: string[]): Promise<string[]> {
-  const terminal = fakeTerminal();
+  const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
   expect(await runCli(['__complete', '--', ...words], terminal)).toBe(0);
   return terminal
     .out()
@@ -19,6 +28,34 @@ test('commands, their commands, options and values of options complete', async (
   expect(await complete('tokens', 'create', 'x', '--role', '')).toEqual(['viewer', 'analyst', 'responder', 'admin']);
   expect(await complete('query', '--target', '')).toEqual([]);
   expect(await complete('completion', 'f')).toEqual(['fish']);
+});
+
+test('actions, their parameters and few values, and ids of commands come from the server', async () => {
+  api.json('GET /v1/actions', { items: ACTIONS });
+  api.json('GET /v1/commands', { items: [commandJson()] });
+  expect(await complete('run', 'pro')).toEqual(['process.kill']);
+  expect(await complete('actions', '')).toEqual(ACTIONS.map(({ name }) => name));
+  expect(await complete('run', 'process.kill', 'pid=1', '')).toEqual(['start_time=', 'path=', 'name=', 'signal=']);
+  expect(await complete('run', '--yes', '-t', 'os=linux', 'process.kill', 's')).toEqual(['start_time=', 'signal=']);
+  expect(await complete('run', 'process.kill', '--from', '')).toEqual([]);
+  for (const args of [['commands', 'show'], ['commands', 'watch'], ['commands', 'targets'], ['undo']])
+    expect(await complete(...args, 'c0')).toEqual([COMMAND_ID]);
+  expect(await complete('commands', 'approve', '')).toEqual([COMMAND_ID]);
+  expect(api.requests.at(-1)?.path).toContain('status=awaiting_approval');
+  expect(await complete('commands', 'show', COMMAND_ID, '')).toEqual([]);
+});
+
+test('a value completes whether the shell takes "=" for a word of its own, as bash does, or not', async () => {
+  api.json('GET /v1/actions', { items: ACTIONS });
+  expect(await complete('run', 'process.kill', 'signal=K')).toEqual(['signal=KILL']);
+  expect(await complete('run', 'process.kill', 'signal', '=')).toEqual(['TERM', 'KILL']);
+  expect(await complete('run', 'process.kill', 'signal', '=', 'K')).toEqual(['KILL']);
+  expect(await complete('run', 'process.kill', 'pid', '=', '1', 'si')).toEqual(['signal=']);
+});
+
+test('without a server there is nothing to offer, and no error', async () => {
+  expect(await complete('run', '')).toEqual([]);
+  expect(await complete('--context', 'none', 'run', '')).toEqual([]);
 });
 
 test('hidden commands are not offered, and each shell has a script', async () => {

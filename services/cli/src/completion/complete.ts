@@ -1,24 +1,35 @@
 import type { Command, Option } from 'commander';
+import type { DynamicWords } from './dynamic.js';
 
 /** Values of options that have few. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   '--output': ['table', 'json', 'ndjson', 'csv'],
   '--role': ['viewer', 'analyst', 'responder', 'admin'],
+  '--status': ['awaiting_approval', 'running', 'ended'],
+  '--rollout': ['canary=1,step=10%,pause=30s,abort_over=5%'],
 };
 
 /**
  * What may stand in the place of the last word, given those before it (without the program's own name). It walks the same tree of commands that
  * runs them, so it cannot fall behind.
  */
-export function completeWords(program: Command, words: readonly string[]): string[] {
-  const before = words.slice(0, -1);
-  const start = words.at(-1) ?? '';
+export async function completeWords(
+  program: Command,
+  words: readonly string[],
+  dynamic: DynamicWords,
+): Promise<string[]> {
+  const { before, start, typed } = splitWords(words);
   let command = program;
   let expects: Option | undefined;
+  const args: string[] = [];
   for (const word of before) {
     if (expects !== undefined) expects = undefined;
     else if (word.startsWith('-')) expects = takesValue(command, program, word);
-    else command = subcommands(command).find((one) => one.name() === word) ?? command;
+    else {
+      const next = subcommands(command).find((one) => one.name() === word);
+      if (next === undefined) args.push(word);
+      command = next ?? command;
+    }
   }
   if (expects !== undefined) return matching(VALUES[expects.long ?? ''] ?? [], start);
   if (start.startsWith('-')) {
@@ -26,10 +37,57 @@ export function completeWords(program: Command, words: readonly string[]): strin
     return matching([...options.map((option) => option.long ?? option.short ?? ''), '--help'], start);
   }
   if (command.name() === 'completion') return matching(['bash', 'zsh', 'fish'], start);
-  return matching(
-    subcommands(command).map((one) => one.name()),
+  const found = matching(
+    [...subcommands(command).map((one) => one.name()), ...(await argumentWords(command, args, start, dynamic))],
     start,
   );
+  // What the shell counts as typed already is not given again.
+  return found.map((word) => word.slice(typed));
+}
+
+/**
+ * Bash takes `=` for a word of its own. Put together again, so that one reading serves every shell; `typed` is how much of the last word
+ * bash does not count to it.
+ */
+function splitWords(words: readonly string[]): { before: readonly string[]; start: string; typed: number } {
+  const joined: string[] = [];
+  let typed = 0;
+  for (const [i, word] of words.entries()) {
+    const last = joined.at(-1);
+    const isEnd = i === words.length - 1;
+    if (last !== undefined && (word === '=' || words[i - 1] === '=')) {
+      joined[joined.length - 1] = last + word;
+      if (isEnd) typed = word === '=' ? last.length + 1 : last.length;
+    } else joined.push(word);
+  }
+  return { before: joined.slice(0, -1), start: joined.at(-1) ?? '', typed };
+}
+
+async function argumentWords(
+  command: Command,
+  args: readonly string[],
+  start: string,
+  dynamic: DynamicWords,
+): Promise<readonly string[]> {
+  const path = command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
+  const [first, ...others] = args;
+  if (path === 'run') return first === undefined ? dynamic.actions() : dynamic.params(first, others, start);
+  if (first !== undefined) return [];
+  switch (path) {
+    case 'actions':
+      return dynamic.actions();
+    case 'commands approve':
+      return dynamic.commands('awaiting_approval');
+    case 'commands cancel':
+      return dynamic.commands('running');
+    case 'commands show':
+    case 'commands watch':
+    case 'commands targets':
+    case 'undo':
+      return dynamic.commands();
+    default:
+      return [];
+  }
 }
 
 function subcommands(command: Command): Command[] {

@@ -2,6 +2,7 @@ const bash = `_muster_complete() {
   local IFS=$'\\n'
   COMPREPLY=($(muster __complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
   [[ \${#COMPREPLY[@]} -eq 0 ]] && compopt -o default
+  [[ \${COMPREPLY[0]} == *= ]] && compopt -o nospace
 }
 complete -F _muster_complete muster
 `;
@@ -10,7 +11,9 @@ const zsh = `#compdef muster
 _muster_complete() {
   local -a found
   found=("\${(@f)$(muster __complete -- "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  if (( \${#found} )) && [[ -n "\${found[1]}" ]]; then compadd -a found; else _files; fi
+  if (( ! \${#found} )) || [[ -z "\${found[1]}" ]]; then _files
+  elif [[ "\${found[1]}" == *= ]]; then compadd -S '' -a found
+  else compadd -a found; fi
 }
 compdef _muster_complete muster
 `;
@@ -20,7 +23,7 @@ const fish = `function __muster_complete
   muster __complete -- $words[2..] 2>/dev/null
 end
 complete -c muster -f -a '(__muster_complete)'
-complete -c muster -n '__fish_seen_argument -s f -l file; or __fish_seen_argument -l ca' -F
+complete -c muster -n '__fish_seen_argument -s f -l file; or __fish_seen_argument -l from; or __fish_seen_argument -l ca' -F
 `;
 
 /** What a shell has to read once so that Tab works. */

@@ -71,6 +71,8 @@ export interface CommandJson {
     readonly message: string;
     readonly at: string;
   };
+  /** Of a submit: an earlier one with the same idempotency key made it. */
+  readonly repeated?: boolean;
 }
 
 export interface TargetJson {
@@ -82,6 +84,8 @@ export interface TargetJson {
   readonly message: string;
   readonly effects?: readonly string[];
   readonly at?: string;
+  /** What it reported after it had settled otherwise: what really happened, too late to count. */
+  readonly late?: { readonly state: CommandState; readonly message: string };
 }
 
 /** What a command would do if it were submitted now. */

@@ -6,6 +6,7 @@ import {
   CommandSigner,
   CommandVerifier,
   parsePublicJwks,
+  parseRequestKeys,
   parseSigningJwks,
   publicJwks,
   type PrivateJwks,
@@ -110,6 +111,12 @@ test('a key may end by itself', async () => {
   expect(list.purpose).toContain(`${kidOf(keys.text)} until 2999-06-30T00:00:00.000Z`);
   expect(await fail(...base, '2001-01-01')).toContain('--expires is in the past');
   expect(await fail(...base, 'tomorrow')).toContain('a date such as');
+});
+
+test('the key that API and command services share is one that they take', async () => {
+  const { text, purpose } = await keep('request-key', 'command-request');
+  expect(parseRequestKeys(text)).toEqual({ ok: true, keys: [text] });
+  expect(purpose).not.toContain(text);
 });
 
 test('what would not do what was meant is refused before anything is signed', async () => {

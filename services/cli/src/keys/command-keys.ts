@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError, type Command } from 'commander';
-import type { CommandKeysClaims } from '@muster/protocol';
+import { base32, type CommandKeysClaims } from '@muster/protocol';
 import { usageError } from '../exit-codes.js';
+
+const REQUEST_KEY_BYTES = 32;
 
 /** Writes a secret to standard output and what it is for to standard error. */
 export type Give = (secret: string, purpose: readonly string[]) => Promise<void>;
@@ -60,6 +63,16 @@ export function addCommandKeys(keys: Command, give: Give): void {
       const { jws, claims } = makeCommandList(request, Date.now());
       await give(jws, describe(claims));
     });
+
+  keys
+    .command('command-request')
+    .description('What API and command services share, so that nobody else can ask for commands.')
+    .action(() =>
+      give(base32(randomBytes(REQUEST_KEY_BYTES)), [
+        'MUSTER_COMMAND_REQUEST_KEY (or MUSTER_COMMAND_REQUEST_KEY_FILE) of every API and every command service, and of nothing else.',
+        'Whoever has it, and a way onto the broker, can order commands in anybody’s name.',
+      ]),
+    );
 
   keys
     .command('public <file...>')

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { EMPTY_LEDGER, type Ledger } from '@muster/protocol';
+import { EMPTY_COMMAND_LEDGER, EMPTY_LEDGER, type CommandLedger, type Ledger } from '@muster/protocol';
+import type { ActionJson, CommandEvent, CommandJson, PlanJson, TargetJson } from '../http/command-json.js';
 import type { QueryEvent, QueryJson } from '../http/query-json.js';
 
 export interface Request {
@@ -50,6 +51,18 @@ export class FakeApi {
     this.json(`DELETE /v1/queries/${query.id}`, {}, 202);
   }
 
+  /** Commands are accepted as `command`, and its stream is these events. */
+  command(command: CommandJson, events: readonly CommandEvent[], plan: Partial<PlanJson> = {}): void {
+    this.json('GET /v1/actions', { items: ACTIONS });
+    this.json('POST /v1/commands/plan', { targets: 1, connected: 1, unsupported: 0, ...plan });
+    this.json('POST /v1/commands', command, 202);
+    this.json(`GET /v1/commands/${command.id}`, command);
+    this.on(`GET /v1/commands/${command.id}/events`, (_, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+      response.end(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
+    });
+  }
+
   async #handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     let text = '';
     for await (const part of incoming) text += String(part);
@@ -69,7 +82,7 @@ export class FakeApi {
   }
 }
 
-export const QUERY_ID = 'q01kav0000000000000000000000';
+export const QUERY_ID = 'q01kav000000000000000000000';
 
 /** A query of two columns; everything else may be said. */
 export function queryJson(more: Partial<QueryJson> = {}, ledger: Partial<Ledger> = {}): QueryJson {
@@ -92,3 +105,94 @@ export function queryJson(more: Partial<QueryJson> = {}, ledger: Partial<Ledger>
 export function endedQuery(more: Partial<QueryJson> = {}, ledger: Partial<Ledger> = {}): QueryJson {
   return queryJson({ state: 'complete', endedAt: '2026-01-01T00:00:01.500Z', ...more }, ledger);
 }
+
+export const COMMAND_ID = 'c01kav000000000000000000000';
+export const AGENT_ID = 'abcdefghijklmnopqrstuvwx';
+
+/** A command that runs; everything else may be said. */
+export function commandJson(more: Partial<CommandJson> = {}, ledger: Partial<CommandLedger> = {}): CommandJson {
+  return {
+    id: COMMAND_ID,
+    status: 'running',
+    action: 'process.kill',
+    params: { name: 'abc.exe' },
+    dryRun: false,
+    target: 'os=linux',
+    released: 1,
+    operator: { id: 'op1', name: 'ann', role: 'responder' },
+    submittedAt: '2026-01-01T00:00:00.000Z',
+    expiresAt: '2026-01-02T00:00:00.000Z',
+    timeoutMs: 30_000,
+    ...more,
+    ledger: { ...EMPTY_COMMAND_LEDGER, ...ledger },
+  };
+}
+
+/** The same, ended one and a half seconds later. */
+export function endedCommand(more: Partial<CommandJson> = {}, ledger: Partial<CommandLedger> = {}): CommandJson {
+  return commandJson({ status: 'ended', endedAt: '2026-01-01T00:00:01.500Z', ...more }, ledger);
+}
+
+/** A target that succeeded; everything else may be said. */
+export function targetJson(number: number, more: Partial<TargetJson> = {}): TargetJson {
+  const at = '2026-01-01T00:00:01.000Z';
+  return { number, agentId: AGENT_ID, host: `h${number}`, state: 'succeeded', code: '', message: 'done', at, ...more };
+}
+
+const nature = { platforms: ['linux', 'windows', 'darwin'], reversible: false, destructive: false, timeoutMs: 30_000 };
+
+/** Actions as the API describes them. */
+export const ACTIONS: readonly ActionJson[] = [
+  {
+    ...nature,
+    name: 'process.kill',
+    summary: 'Ends a process',
+    destructive: true,
+    params: {
+      properties: {
+        pid: { type: 'integer', description: 'Process id' },
+        start_time: { type: 'integer' },
+        path: { type: 'string' },
+        name: { type: 'string' },
+        signal: { type: 'string', enum: ['TERM', 'KILL'], default: 'KILL' },
+      },
+    },
+    object: [
+      { required: ['pid'], optional: ['start_time', 'path'] },
+      { required: ['name'], optional: ['path'] },
+    ],
+    binds: {
+      table: 'processes',
+      required: ['pid', 'start_time'],
+      optional: ['path'],
+      integers: ['pid', 'start_time'],
+    },
+  },
+  {
+    ...nature,
+    name: 'host.isolate',
+    summary: 'Cuts the endpoint off',
+    destructive: true,
+    reversible: true,
+    params: {
+      properties: {
+        allow: { type: 'array', default: [] },
+        releaseAfter: { anyOf: [{ type: 'string' }, { type: 'integer' }], default: '1h' },
+      },
+    },
+  },
+  {
+    ...nature,
+    name: 'agent.set_labels',
+    summary: 'Sets labels',
+    reversible: true,
+    params: { properties: { set: { type: 'object' }, remove: { type: 'array' } } },
+  },
+  {
+    ...nature,
+    name: 'package.remove',
+    summary: 'Removes an application',
+    destructive: true,
+    params: { properties: { name: { type: 'string' }, purge: { type: 'boolean', default: false } } },
+  },
+];

@@ -5,6 +5,8 @@ export interface FakeTerminal extends Terminal {
   out(): string;
   err(): string;
   interrupt(): void;
+  /** How many wait for Ctrl-C; with none it would end the process. */
+  listeners(): number;
   /** What was asked, and where. */
   readonly asked: readonly { readonly at: 'input' | 'controlling'; readonly question: string }[];
 }
@@ -60,6 +62,7 @@ export function fakeTerminal(options: FakeTerminalOptions = {}): FakeTerminal {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
+    listeners: () => listeners.size,
     out: () => written.out,
     err: () => written.err,
     interrupt: () => {

@@ -1,0 +1,38 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { runCli } from '../run.js';
+import { ACTIONS, FakeApi } from '../testing/fake-api.js';
+import { fakeTerminal } from '../testing/fake-terminal.js';
+
+let api: FakeApi;
+let url: string;
+beforeEach(async () => {
+  api = new FakeApi();
+  url = await api.start();
+  api.json('GET /v1/actions', { items: ACTIONS });
+});
+afterEach(() => api.stop());
+
+async function muster(...args: string[]) {
+  const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
+  const code = await runCli(args, terminal);
+  return { code, out: terminal.out(), err: terminal.err() };
+}
+
+test('the list says what can be ordered, and what can be taken back', async () => {
+  const { code, out } = await muster('actions');
+  expect(code).toBe(0);
+  expect(out).toMatch(/^process\.kill {6}linux,windows,darwin {2}destructive {7}Ends a process$/m);
+  expect(out).toMatch(/^host\.isolate .* destructive,undo {2}Cuts the endpoint off$/m);
+});
+
+test('one action: its parameters, what it needs, and how rows are piped into it', async () => {
+  const { out } = await muster('actions', 'process.kill');
+  expect(out).toMatch(/^signal {6}TERM\|KILL {2}"KILL"$/m);
+  expect(out).toMatch(/^pid {9}number {14}Process id$/m);
+  expect(out).toContain('Needs pid, or name.\n');
+  expect(out).toContain('  processes: pid, start_time (and path)\n');
+  expect(out).toContain(
+    '  muster query "SELECT pid, start_time, path FROM processes WHERE …" -o ndjson | muster run process.kill --from -\n',
+  );
+  expect(await muster('actions', 'process.kil')).toMatchObject({ code: 2, out: '' });
+});

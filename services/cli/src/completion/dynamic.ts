@@ -1,0 +1,56 @@
+import { listActions } from '../actions/catalogue.js';
+import { choicesOf } from '../actions/params.js';
+import type { CommandEnv } from '../command-env.js';
+import type { ActionJson, CommandJson } from '../http/command-json.js';
+
+/** What only the server knows: the words that may stand at a place. */
+export interface DynamicWords {
+  actions(): Promise<readonly string[]>;
+  /** `name=` of parameters that are not among the words yet, or the values of the one that is being typed. */
+  params(action: string, given: readonly string[], start: string): Promise<readonly string[]>;
+  /** Ids of the newest commands; only of one status where that is asked for. */
+  commands(status?: 'awaiting_approval' | 'running'): Promise<readonly string[]>;
+}
+
+/** A shell waits for this at every Tab. */
+const PATIENCE_MS = 1_500;
+const NEWEST = 20;
+
+/** Asks the server of the context in force. Without one, or without an answer in time, there is nothing to offer. */
+export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
+  const signal = (): AbortSignal => AbortSignal.timeout(PATIENCE_MS);
+  const orNothing = async <T>(ask: () => Promise<readonly T[]>): Promise<readonly T[]> => {
+    try {
+      return await ask();
+    } catch {
+      return [];
+    }
+  };
+  const actions = (): Promise<readonly ActionJson[]> => orNothing(async () => listActions(env.client(), signal()));
+  return {
+    actions: async () => (await actions()).map(({ name }) => name),
+    params: async (name, given, start) => {
+      const action = (await actions()).find((one) => one.name === name);
+      return action === undefined ? [] : paramWords(action, given, start);
+    },
+    commands: (status) =>
+      orNothing(async () => {
+        const query = { limit: NEWEST, status };
+        const page = await env.client().json<{ items: CommandJson[] }>('/v1/commands', { query, signal: signal() });
+        return page.items.map(({ id }) => id);
+      }),
+  };
+}
+
+function paramWords({ params: { properties = {} } }: ActionJson, given: readonly string[], start: string): string[] {
+  const at = start.indexOf('=');
+  if (at >= 0) {
+    const key = start.slice(0, at);
+    const schema = Object.hasOwn(properties, key) ? properties[key] : undefined;
+    return schema === undefined ? [] : choicesOf(schema).map((choice) => `${key}=${choice}`);
+  }
+  const taken = new Set(given.map((word) => word.split('=', 1)[0]));
+  return Object.keys(properties)
+    .filter((key) => !taken.has(key))
+    .map((key) => `${key}=`);
+}
