@@ -1,0 +1,154 @@
+import { sleep } from '@muster/runtime/program';
+import { existsSync } from 'node:fs';
+import type { ActionCall, ActionImplementation, ActionImplementations, ActionResult, JsonValue } from '../action.js';
+import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
+import { initScripts } from './init-scripts.js';
+import { openrc } from './openrc.js';
+import type { ServiceManager, ServiceVerb, ServiceView } from './service-manager.js';
+import { systemd } from './systemd.js';
+
+/** A script may say that a service has stopped a little before it has. */
+const SETTLES_WITHIN_MS = 5_000;
+const LOOK_EVERY_MS = 100;
+
+const WORDS = {
+  start: { done: 'started', order: 'start', wanted: true, back: 'stop' },
+  stop: { done: 'stopped', order: 'stop', wanted: false, back: 'start' },
+  restart: { done: 'restarted', order: 'restart', wanted: true, back: undefined },
+} as const;
+
+/** What runs services here: systemd where it booted the machine (sd_booted(3)), else OpenRC, else scripts where there are any. */
+export function findManager(): ServiceManager | undefined {
+  if (existsSync('/run/systemd/system')) return systemd;
+  if (existsSync('/run/openrc')) return openrc;
+  const folder = ['/etc/init.d', '/etc/rc.d/init.d', '/etc/rc.d'].find((path) => existsSync(path));
+  return folder === undefined ? undefined : initScripts(folder);
+}
+
+/** `service.stop`, `service.start`, `service.restart`. */
+export function serviceActions(manager: () => ServiceManager | undefined = findManager): ActionImplementations {
+  const implement = (verb: ServiceVerb): ActionImplementation => ({
+    run: (call) => withManager(manager, (found) => control(call, found, verb, wantedOf(call))),
+    ...(WORDS[verb].back !== undefined && { undo: (call, kept) => undo(call, manager, kept) }),
+  });
+  return {
+    'service.stop': implement('stop'),
+    'service.start': implement('start'),
+    'service.restart': implement('restart'),
+  };
+}
+
+interface Wanted {
+  readonly name: string;
+  /** File that must define it. */
+  readonly definition?: string;
+}
+
+function wantedOf({ binding, params }: ActionCall): Wanted {
+  const name = binding?.id ?? binding?.name ?? params.name;
+  const definition = binding?.fragment_path;
+  return {
+    name: typeof name === 'string' ? name : '',
+    ...(typeof definition === 'string' && definition !== '' && { definition }),
+  };
+}
+
+/** The opposite, if it did something: what was running runs again. */
+function undo(call: ActionCall, manager: () => ServiceManager | undefined, kept: JsonValue): Promise<ActionResult> {
+  const { name, verb } = kept as { name: string; verb: 'start' | 'stop' };
+  return withManager(manager, (found) => control(call, found, WORDS[verb].back, { name }));
+}
+
+async function withManager(
+  manager: () => ServiceManager | undefined,
+  work: (manager: ServiceManager) => Promise<ActionResult>,
+): Promise<ActionResult> {
+  const found = manager();
+  if (found === undefined)
+    return unsupported('no_service_manager', 'neither systemd nor OpenRC nor init scripts are here');
+  return work(found);
+}
+
+async function control(
+  call: ActionCall,
+  manager: ServiceManager,
+  verb: ServiceVerb,
+  { name, definition }: Wanted,
+): Promise<ActionResult> {
+  const words = WORDS[verb];
+  // A row may have any text, and the managers' own words begin with a dash.
+  if (name === '' || name.startsWith('-') || name.includes('/'))
+    return refused('bad_params', `"${name}" is no name of a service`);
+  const before = await manager.find(call, name, verb);
+  if (call.signal.aborted) return stopped(call.signal);
+  if (before === undefined) return failed('not_found', `${manager.kind} knows no service ${name}`);
+  const refusal = whyRefused(call, before, name, definition);
+  if (refusal !== undefined) return refusal;
+  if (verb !== 'restart' && before.running === words.wanted)
+    return unchanged(`${before.id} is ${before.status} already`);
+  if (call.dryRun) {
+    return wouldDo(`${before.id} would be ${words.done}`, [`${words.order} ${before.id}, which is ${before.status}`]);
+  }
+  if (verb !== 'restart') call.keepUndo({ name: before.id, verb });
+  const { code, stdout, stderr } = await manager.change(call, before, verb);
+  // One that failed is looked at as it is; there is nothing to wait for.
+  const after = await settled(call, manager, before, verb, code === 0 ? SETTLES_WITHIN_MS : 0);
+  const effect = `${before.id}: ${before.status} before, ${after?.status ?? 'gone'} after`;
+  if (call.signal.aborted) return stopped(call.signal, [`told ${manager.kind} to ${words.order} ${before.id}`, effect]);
+  if (code !== 0)
+    return failed(
+      'manager_failed',
+      `${manager.kind} did not ${words.order} ${before.id}: ${lastLine(stderr, stdout, code)}`,
+      [effect],
+    );
+  if (after !== undefined && after.running === !words.wanted && verb !== 'start') {
+    return failed(
+      'no_effect',
+      `${manager.kind} said that it had ${words.done} ${before.id}, which is ${after.status}`,
+      [effect],
+    );
+  }
+  const woken = verb === 'stop' && before.wokenBy !== undefined ? [`${before.wokenBy} may start it again`] : [];
+  return succeeded(`${before.id} was ${words.done}`, [effect, ...woken]);
+}
+
+function whyRefused(
+  call: ActionCall,
+  view: ServiceView,
+  name: string,
+  definition: string | undefined,
+): ActionResult | undefined {
+  if (definition !== undefined && definition !== view.definition) {
+    return refused('changed', `${view.id} is defined by ${view.definition} by now, not by ${definition}`);
+  }
+  const { protect } = call.host;
+  const why = view.guard ?? protect.name(name, view.id) ?? protect.path(view.definition);
+  return why === undefined ? undefined : refused('protected', why);
+}
+
+/** The service once it is as it should be, or as it is when that does not come about in time. */
+async function settled(
+  call: ActionCall,
+  manager: ServiceManager,
+  { id }: ServiceView,
+  verb: ServiceVerb,
+  withinMs: number,
+): Promise<ServiceView | undefined> {
+  const { clock } = call.host;
+  // What has happened is looked at even when the action is over.
+  const look = { ...call, signal: new AbortController().signal };
+  const deadline = clock.monotonic() + withinMs;
+  for (;;) {
+    const view = await manager.find(look, id, verb);
+    const isThere = view?.running === undefined || view.running === WORDS[verb].wanted;
+    if (isThere || clock.monotonic() >= deadline) return view;
+    // A unit that runs once has done so.
+    if (verb === 'start' && manager.kind === 'systemd') return view;
+    if ((await sleep(clock, LOOK_EVERY_MS, call.signal)) === 'aborted') return view;
+  }
+}
+
+function lastLine(stderr: string, stdout: string, code: number): string {
+  const lines = (stderr.trim() || stdout.trim()).split('\n');
+  return lines.at(-1)?.trim() || `it ended with ${code}`;
+}

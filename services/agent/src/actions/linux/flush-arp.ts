@@ -1,0 +1,114 @@
+import type { ActionCall, ActionImplementation, ActionResult } from '../action.js';
+import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
+
+/** A neighbour that the kernel knows. */
+export interface Neighbour {
+  readonly address: string;
+  readonly interface: string;
+  readonly mac: string;
+  /** Set by hand, or not a matter of learning: never forgotten here. */
+  readonly fixed: boolean;
+}
+
+/** Makes the kernel forget what it has learned of its neighbours, with ip(8), which spares what was set by hand. */
+export const flushArp: ActionImplementation = { run: flush };
+
+interface Wanted {
+  readonly address: string | undefined;
+  readonly interface: string | undefined;
+  readonly mac: string | undefined;
+}
+
+async function flush(call: ActionCall): Promise<ActionResult> {
+  const wanted = wantedOf(call);
+  const listed = await list(call, wanted);
+  if ('state' in listed) return listed;
+  const target = wanted.interface === undefined ? 'every interface' : wanted.interface;
+  if (wanted.address !== undefined) {
+    const other = listed.find((one) => wanted.mac !== undefined && one.mac.toLowerCase() !== wanted.mac);
+    if (other !== undefined) {
+      return refused('changed', `${other.address} is at ${other.mac} by now, not at ${wanted.mac ?? ''}`);
+    }
+    const fixed = listed.find((one) => one.fixed);
+    if (fixed !== undefined) return refused('protected', `${fixed.address} was set by hand on ${fixed.interface}`);
+  }
+  const learned = listed.filter((one) => !one.fixed);
+  if (learned.length === 0) {
+    return unchanged(`nothing is known of ${wanted.address ?? 'any neighbour'} on ${target}`);
+  }
+  if (call.dryRun)
+    return wouldDo(
+      `${count(learned)} would be forgotten`,
+      learned.map((one) => `forget ${line(one)}`),
+    );
+  return forget(call, wanted, learned);
+}
+
+function wantedOf({ binding, params }: ActionCall): Wanted {
+  const from = binding ?? params;
+  const text = (key: string): string | undefined => (typeof from[key] === 'string' ? from[key] : undefined);
+  return { address: text('address'), interface: text('interface'), mac: text('mac')?.toLowerCase() };
+}
+
+async function forget(call: ActionCall, wanted: Wanted, learned: readonly Neighbour[]): Promise<ActionResult> {
+  const where = wanted.interface === undefined ? ['all'] : ['dev', wanted.interface];
+  const orders =
+    wanted.address === undefined
+      ? [['neigh', 'flush', ...where]]
+      : learned.map((one) => ['neigh', 'del', one.address, 'dev', one.interface]);
+  const faults: string[] = [];
+  for (const order of orders) {
+    const { code, stderr } = await call.host.run('ip', order, { signal: call.signal });
+    // One that the kernel has forgotten by itself meanwhile is as wanted.
+    if (code !== 0 && !/No such file/i.test(stderr)) faults.push(stderr.trim());
+  }
+  if (call.signal.aborted)
+    return stopped(
+      call.signal,
+      learned.map((one) => `told to forget ${line(one)}`),
+    );
+  const effects = learned.map((one) => `forgot ${line(one)}`);
+  const [fault] = faults;
+  if (fault !== undefined) return failed(/not permitted/i.test(fault) ? 'not_permitted' : 'ip_failed', fault);
+  const after = await list(call, wanted);
+  const again = 'state' in after ? 0 : after.filter((one) => !one.fixed).length;
+  return succeeded(`${count(learned)} forgotten`, again === 0 ? effects : [`${again} learned anew since`, ...effects]);
+}
+
+/** What is known, narrowed to what is wanted. */
+async function list({ host, signal }: ActionCall, wanted: Wanted): Promise<readonly Neighbour[] | ActionResult> {
+  const where = wanted.interface === undefined ? [] : ['dev', wanted.interface];
+  const { code, stdout, stderr } = await host.run('ip', ['neigh', 'show', ...where], { signal });
+  if (signal.aborted) return stopped(signal);
+  if (code === 127) return unsupported('no_ip', 'this endpoint has no ip(8)');
+  if (code !== 0 && /Cannot find device/i.test(stderr)) {
+    return failed('not_found', `there is no interface ${wanted.interface ?? ''}`);
+  }
+  if (code !== 0) return failed('ip_failed', stderr.trim());
+  const all = parseNeighbours(stdout, wanted.interface);
+  return wanted.address === undefined ? all : all.filter((one) => one.address === wanted.address);
+}
+
+/**
+ * `ip neigh show`: `10.0.0.2 dev eth0 lladdr 02:00:00:00:00:02 REACHABLE`. What was asked for and never answered has no hardware address. With
+ * `dev` given, some versions leave it out.
+ */
+export function parseNeighbours(text: string, device?: string): Neighbour[] {
+  return text.split('\n').flatMap((raw) => {
+    const words = raw.trim().split(/\s+/);
+    const after = (key: string): string | undefined =>
+      words.includes(key) ? words[words.indexOf(key) + 1] : undefined;
+    const [address] = words;
+    const [mac, on] = [after('lladdr'), after('dev') ?? device];
+    if (address === undefined || mac === undefined || on === undefined) return [];
+    return [{ address, interface: on, mac, fixed: words.includes('PERMANENT') || words.includes('NOARP') }];
+  });
+}
+
+function line(one: Neighbour): string {
+  return `${one.address} at ${one.mac} on ${one.interface}`;
+}
+
+function count({ length }: readonly unknown[]): string {
+  return length === 1 ? '1 neighbour' : `${length} neighbours`;
+}

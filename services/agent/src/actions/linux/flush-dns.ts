@@ -1,0 +1,102 @@
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../action.js';
+import { failed, stopped, succeeded, unsupported, wouldDo } from '../results.js';
+import { describeProcess, hasEnded, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
+
+/** One cache that was found on the machine. */
+interface Cache {
+  /** For people. */
+  readonly what: string;
+  /** Empties it; resolves to what went wrong. */
+  readonly empty: (call: ActionCall) => Promise<string | undefined>;
+}
+
+/** What is looked at to find caches; tests show another machine. */
+export interface DnsSurroundings {
+  readonly exists: (path: string) => boolean;
+  readonly processes: () => readonly ProcessView[];
+}
+
+const MACHINE: DnsSurroundings = { exists: existsSync, processes: viewProcesses };
+
+/** Empties every cache of names that runs here. Each is found by what it leaves behind when it runs, not by its program being installed. */
+export function flushDns(surroundings: DnsSurroundings = MACHINE): ActionImplementation {
+  return { run: (call) => flush(call, findCaches(surroundings)) };
+}
+
+async function flush(call: ActionCall, caches: readonly Cache[]): Promise<ActionResult> {
+  if (caches.length === 0) {
+    return unsupported(
+      'no_cache',
+      'no cache of names runs here: neither systemd-resolved, nscd, dnsmasq, unbound nor named',
+    );
+  }
+  const names = caches.map(({ what }) => what).join(', ');
+  if (call.dryRun)
+    return wouldDo(
+      `caches would be emptied: ${names}`,
+      caches.map(({ what }) => `empty ${what}`),
+    );
+  const effects: string[] = [];
+  const faults: string[] = [];
+  for (const { what, empty } of caches) {
+    if (call.signal.aborted) return stopped(call.signal, effects);
+    const fault = await empty(call);
+    if (fault === undefined) effects.push(`emptied ${what}`);
+    else faults.push(`${what}: ${fault}`);
+  }
+  return faults.length === 0
+    ? succeeded(`caches emptied: ${names}`, effects)
+    : failed('not_emptied', faults.join('; '), effects);
+}
+
+function findCaches({ exists, processes }: DnsSurroundings): Cache[] {
+  const running = processes().filter((view) => !hasEnded(view));
+  const isRunning = (name: string): boolean => running.some((view) => basename(view.path) === name);
+  const caches: Cache[] = [];
+  if (exists('/run/systemd/resolve/io.systemd.Resolve') || isRunning('systemd-resolved')) {
+    caches.push({ what: 'systemd-resolved', empty: emptyResolved });
+  }
+  if (exists('/run/nscd/socket') || isRunning('nscd')) caches.push(byProgram('nscd', 'nscd', ['--invalidate=hosts']));
+  if (isRunning('unbound')) caches.push(byProgram('unbound', 'unbound-control', ['flush_zone', '.']));
+  if (isRunning('named')) caches.push(byProgram('named', 'rndc', ['flush']));
+  const masks = running.filter((view) => basename(view.path) === 'dnsmasq');
+  return [
+    ...caches,
+    ...masks.map((view) => ({ what: describeProcess(view), empty: ({ host }: ActionCall) => hangUp(host, view) })),
+  ];
+}
+
+/** resolvectl is called systemd-resolve in older versions. */
+const emptyResolved = byPrograms(['resolvectl', ['flush-caches']], ['systemd-resolve', ['--flush-caches']]);
+
+function byProgram(what: string, file: string, args: readonly string[]): Cache {
+  return { what, empty: byPrograms([file, args]) };
+}
+
+/** By the first of these programs that there is. */
+function byPrograms(...lines: readonly (readonly [file: string, args: readonly string[]])[]): Cache['empty'] {
+  return async ({ host, signal }) => {
+    for (const [file, args] of lines) {
+      const { code, stdout, stderr } = await host.run(file, args, { signal });
+      if (code === 0) return undefined;
+      if (code !== 127) return stderr.trim() || stdout.trim() || `${file} ended with ${code}`;
+    }
+    return `there is no ${lines[0]?.[0] ?? 'program'} to tell it`;
+  };
+}
+
+/** dnsmasq(8): on SIGHUP it clears its cache and reads its files again. */
+function hangUp({ protect }: ActionHost, view: ProcessView): Promise<string | undefined> {
+  const why = protect.name(view.name) ?? protect.path(view.path);
+  if (why !== undefined) return Promise.resolve(why);
+  // The signal would end another program that has this number by now.
+  if (viewProcess(view.pid)?.startTicks !== view.startTicks) return Promise.resolve('it has ended meanwhile');
+  try {
+    process.kill(view.pid, 'SIGHUP');
+    return Promise.resolve(undefined);
+  } catch (error) {
+    return Promise.resolve(error instanceof Error ? error.message : String(error));
+  }
+}

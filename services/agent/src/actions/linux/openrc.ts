@@ -1,0 +1,30 @@
+import type { ServiceManager } from './service-manager.js';
+
+/** OpenRC's answers of `status`. */
+const RUNNING = 0;
+const STOPPED = 3;
+
+/** OpenRC, the init of Alpine and Gentoo, through rc-service. */
+export const openrc: ServiceManager = {
+  kind: 'OpenRC',
+
+  async find({ host, signal }, name) {
+    const exists = await host.run('rc-service', ['--exists', '--', name], { signal });
+    if (exists.code !== 0) return undefined;
+    const { code, stdout } = await host.run('rc-service', ['--', name, 'status'], { signal });
+    return {
+      id: name,
+      running: code === RUNNING ? true : code === STOPPED ? false : undefined,
+      status: /status: (\w+)/.exec(stdout)?.[1] ?? `status ${code}`,
+      definition: `/etc/init.d/${name}`,
+    };
+  },
+
+  change({ host, action, signal }, { id }, verb) {
+    return host.run('rc-service', ['--', id, verb], {
+      signal,
+      timeoutMs: action.timeoutMs,
+      ...(verb !== 'stop' && { output: 'ignore' }),
+    });
+  },
+};
