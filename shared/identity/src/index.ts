@@ -31,3 +31,4 @@ export {
 export { parseEnrollSecrets, type EnrollSecrets, type ParsedEnrollSecrets } from './enroll-secrets.js';
 export { createOidcVerifier, type OidcFault, type OidcOptions, type OidcResult, type OidcVerifier } from './oidc.js';
 export { CommandSigner, generateCommandRoot, signCommandKeys } from './command-signer.js';
+export { parseRequestKeys, RequestSeal, type OpenedRequest, type ParsedRequestKeys } from './request-seal.js';

@@ -28,6 +28,7 @@ const SETTING: StackSetting = {
     enrollSecretsPath: '/ss',
     agentTokenKeysPath: '/k',
     commandKeys: { rootPath: '/r', rootsPath: '/rs', keysPath: '/ck', keyListPath: '/cl' },
+    commandRequestKeyPath: '/rk',
   },
   logLevel: 'info',
   settings: {},

@@ -10,6 +10,8 @@ const ELSEWHERE = [
   'MUSTER_AGENT_TOKEN_KEYS_FILE',
   'MUSTER_COMMAND_ROOTS',
   'MUSTER_COMMAND_ROOTS_FILE',
+  'MUSTER_COMMAND_REQUEST_KEY',
+  'MUSTER_COMMAND_REQUEST_KEY_FILE',
 ];
 
 /** The variables of `env` that are named for one kind of program (`MUSTER_GATEWAY_…`), for each kind. */

@@ -96,6 +96,7 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_HEALTH_PORT: '0',
     MUSTER_COMMAND_KEYS_FILE: setting.secrets.commandKeys.keysPath,
     MUSTER_COMMAND_KEY_LIST_FILE: setting.secrets.commandKeys.keyListPath,
+    MUSTER_COMMAND_REQUEST_KEY_FILE: setting.secrets.commandRequestKeyPath,
   }),
   api: (setting) => ({
     ...brokers(setting),
@@ -106,6 +107,7 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     MUSTER_HEALTH_PORT: '0',
     MUSTER_BOOTSTRAP_TOKEN_FILE: setting.secrets.tokenPath,
     MUSTER_BOOTSTRAP_ORG: LOCAL_ORG,
+    MUSTER_COMMAND_REQUEST_KEY_FILE: setting.secrets.commandRequestKeyPath,
   }),
   agent: (setting) => ({
     MUSTER_ORG: LOCAL_ORG,

@@ -25,6 +25,8 @@ export interface StackSecrets {
   /** The private JWKS that signs agent tokens. */
   readonly agentTokenKeysPath: string;
   readonly commandKeys: CommandKeyFiles;
+  /** What API and command service share, and gateways do not have. */
+  readonly commandRequestKeyPath: string;
 }
 
 /** Makes the secrets of a stack once, and reads them afterwards: agents that enrolled must find the same keys again. */
@@ -41,5 +43,16 @@ export async function ensureSecrets(folder: string): Promise<StackSecrets> {
   const enrollSecretsPath = join(folder, 'enroll-secrets');
   await readOrMake(enrollSecretsPath, () => `${LOCAL_ORG}=${enrollSecret}`);
   const commandKeys = await ensureCommandKeys(folder);
-  return { token, enrollSecret, tokenPath, enrollSecretPath, enrollSecretsPath, agentTokenKeysPath, commandKeys };
+  const commandRequestKeyPath = join(folder, 'command-request-key');
+  await readOrMake(commandRequestKeyPath, () => base32(randomBytes(32)));
+  return {
+    commandRequestKeyPath,
+    token,
+    enrollSecret,
+    tokenPath,
+    enrollSecretPath,
+    enrollSecretsPath,
+    agentTokenKeysPath,
+    commandKeys,
+  };
 }

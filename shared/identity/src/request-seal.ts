@@ -1,0 +1,70 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+
+/** How long a sealed request can be opened, and how far the clocks of those who share the key may differ. */
+export const SEAL_WINDOW_MS = 60_000;
+
+const MAC_BYTES = 32;
+const NONCE_BYTES = 16;
+const TIME_BYTES = 8;
+const HEAD_BYTES = MAC_BYTES + TIME_BYTES + NONCE_BYTES;
+const MIN_KEY_CHARS = 32;
+const PURPOSE = 'muster.v1 command request\n';
+
+export type ParsedRequestKeys =
+  { readonly ok: true; readonly keys: readonly string[] } | { readonly ok: false; readonly fault: string };
+
+/** Reads one or more keys between commas: the first one seals, all of them open. */
+export function parseRequestKeys(text: string): ParsedRequestKeys {
+  const keys = text.split(',').map((key) => key.trim());
+  return keys.every((key) => key.length >= MIN_KEY_CHARS)
+    ? { ok: true, keys }
+    : { ok: false, fault: `must be a secret of at least ${MIN_KEY_CHARS} characters, or several between commas` };
+}
+
+export type OpenedRequest =
+  | {
+      readonly ok: true;
+      readonly body: Uint8Array;
+      /** Differs for every sealing, also of the same body: a copy of a request is known by it. */
+      readonly id: string;
+    }
+  | { readonly ok: false; readonly reason: 'malformed' | 'bad_seal' | 'stale' };
+
+/**
+ * Tells a command service that a request comes from an API, which has checked whose it is: HMAC-SHA-256 (RFC 2104) under a key that both have and
+ * gateways do not. Without it, whoever gets onto the broker could have commands signed. What is sealed can be copied within
+ * `SEAL_WINDOW_MS`, so whoever opens it must know `id` again.
+ *
+ *     MAC (32) │ milliseconds since 1970 (8, big endian) │ nonce (16) │ body
+ */
+export class RequestSeal {
+  readonly #keys: readonly string[];
+
+  /** Throws a `TypeError` when there is no key. */
+  constructor(keys: readonly string[]) {
+    if (keys.length === 0) throw new TypeError('no key to seal requests with');
+    this.#keys = keys;
+  }
+
+  seal(body: Uint8Array, nowMs: number): Uint8Array {
+    const time = Buffer.alloc(TIME_BYTES);
+    time.writeBigUInt64BE(BigInt(Math.floor(nowMs)));
+    const sealed = Buffer.concat([time, randomBytes(NONCE_BYTES), body]);
+    return Buffer.concat([macOf(this.#keys[0] ?? '', sealed), sealed]);
+  }
+
+  /** Never throws. */
+  open(bytes: Uint8Array, nowMs: number): OpenedRequest {
+    if (bytes.length < HEAD_BYTES) return { ok: false, reason: 'malformed' };
+    const mac = Buffer.from(bytes.buffer, bytes.byteOffset, MAC_BYTES);
+    const sealed = Buffer.from(bytes.buffer, bytes.byteOffset + MAC_BYTES, bytes.length - MAC_BYTES);
+    if (!this.#keys.some((key) => timingSafeEqual(macOf(key, sealed), mac))) return { ok: false, reason: 'bad_seal' };
+    const sealedAtMs = Number(sealed.readBigUInt64BE());
+    if (Math.abs(nowMs - sealedAtMs) > SEAL_WINDOW_MS) return { ok: false, reason: 'stale' };
+    return { ok: true, body: sealed.subarray(TIME_BYTES + NONCE_BYTES), id: mac.toString('base64url') };
+  }
+}
+
+function macOf(key: string, sealed: Uint8Array): Buffer {
+  return createHmac('sha256', key).update(PURPOSE).update(sealed).digest();
+}
