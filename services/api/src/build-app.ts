@@ -1,3 +1,4 @@
+import { ACTIONS } from '@muster/actions';
 import { AuditTrail } from '@muster/audit';
 import type { Broker } from '@muster/bus';
 import { Directory, DirectoryWriter } from '@muster/directory';
@@ -12,10 +13,17 @@ import { LabelEditor } from './agents/label-editor.js';
 import { labelOperations } from './agents/label-operations.js';
 import { PresenceReader } from './agents/presence.js';
 import { auditOperations } from './audit/audit-operations.js';
+import { chainOperation } from './audit/chain-operation.js';
 import { Authenticator } from './auth/authenticator.js';
 import { meOperation } from './auth/me-operation.js';
 import { RateLimits } from './auth/rate-limits.js';
 import { TokenStore } from './auth/token-store.js';
+import { actionOperations } from './commands/action-operations.js';
+import { CommandClient } from './commands/command-client.js';
+import { commandOperations } from './commands/command-operations.js';
+import { CommandStore } from './commands/command-store.js';
+import { commandEventOperation } from './commands/event-operation.js';
+import { submitOperations } from './commands/submit-operations.js';
 import { createApp } from './http/app.js';
 import { Idempotency } from './http/idempotency.js';
 import type { Operation } from './http/operation.js';
@@ -75,16 +83,22 @@ export function buildApp(options: AppOptions): Api {
   const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...patience });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const selection = { directory, presence };
+  const commands = { store: new CommandStore({ log, directory }), client: new CommandClient(bus), directory };
 
   const operations = withOpenApi(
     [
       ...queryOperations({ client, store }),
       ...resultOperations({ store, log, clock, client, byNum, viewers, silenceMs }),
+      ...actionOperations(ACTIONS),
+      ...submitOperations({ ...commands, queries: store, log, byNum }),
+      ...commandOperations(commands),
+      commandEventOperation({ ...commands, clock, viewers }),
       ...agentOperations({ ...selection, writer: new DirectoryWriter({ log }), clock }),
       ...labelOperations({ ...selection, editor: new LabelEditor({ log, clock }) }),
       ...tableOperations(TABLES),
       ...tokenOperations({ tokens, clock }),
       ...auditOperations({ log }),
+      chainOperation({ log, clock }),
       meOperation(),
     ],
     API_VERSION,

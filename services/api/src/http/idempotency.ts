@@ -27,6 +27,8 @@ export interface IdempotentCall {
   readonly key: string;
   /** Everything of the request that must be equal in a repeat. */
   readonly request: readonly string[];
+  /** Whether the call may run again while an earlier one does: whoever it asks sees to it that it is done once. */
+  readonly isPassedOn: boolean;
 }
 
 // A call that runs for longer was lost with its process.
@@ -48,7 +50,7 @@ export class Idempotency {
   async run(call: IdempotentCall, perform: () => Promise<JsonAnswer>): Promise<JsonAnswer> {
     const subject = KEPT.idempotency(call.org, digest([call.principalId, call.key]));
     const fingerprint = digest(call.request);
-    const reserved = await this.#reserve(subject, fingerprint, call.key);
+    const reserved = await this.#reserve(subject, fingerprint, call);
     if (typeof reserved !== 'number') return reserved;
     let answer: JsonAnswer;
     try {
@@ -62,7 +64,11 @@ export class Idempotency {
   }
 
   /** The sequence of the reservation, or the answer that was given before. */
-  async #reserve(subject: string, fingerprint: string, key: string): Promise<number | JsonAnswer> {
+  async #reserve(
+    subject: string,
+    fingerprint: string,
+    { key, isPassedOn }: IdempotentCall,
+  ): Promise<number | JsonAnswer> {
     const running: KeptAnswer = { state: 'running', fingerprint, atMs: this.#clock.now() };
     const first = await this.#append(subject, running, 0);
     if (first !== undefined) return first;
@@ -73,7 +79,7 @@ export class Idempotency {
         throw new AppError('idempotency_mismatch', `the idempotency key "${key}" was used for another request`);
       }
       if (kept.state === 'done') return replay(kept);
-      if (kept.state === 'free' || this.#clock.now() - kept.atMs > ABANDONED_MS) {
+      if (isPassedOn || kept.state === 'free' || this.#clock.now() - kept.atMs > ABANDONED_MS) {
         const taken = await this.#append(subject, running, seq);
         if (taken !== undefined) return taken;
       }
@@ -127,6 +133,11 @@ function replay({ status = 200, body, headers }: KeptAnswer): JsonAnswer {
 
 function without(body: unknown, names: readonly string[]): unknown {
   return Object.fromEntries(Object.entries(body as object).filter(([name]) => !names.includes(name)));
+}
+
+/** A hash of whose request it is and of their key, in its own name space. */
+export function requestKeyOf({ org, principalId, key }: Pick<IdempotentCall, 'org' | 'principalId' | 'key'>): string {
+  return digest(['request', org, principalId, key]);
 }
 
 function digest(parts: readonly string[]): string {

@@ -32,6 +32,13 @@ export interface Call<P = Record<string, never>, Q = Record<string, never>, B = 
   readonly header: (name: string) => string | undefined;
   /** Adds to what the audit record of this call will say. */
   readonly note: (note: AuditNote) => void;
+  /** A service that was asked keeps the audit record of this call: nothing is to be kept here. */
+  readonly auditedElsewhere: () => void;
+  /**
+   * A hash of who asks and of their idempotency key, for a service that itself does a thing once per key; absent without a key. The same from
+   * any API process, so that a repeat after the death of the one that was asked first is known for what it is.
+   */
+  readonly requestKey: string | undefined;
   /** Aborted when the caller has gone. */
   readonly signal: AbortSignal;
 }
@@ -77,8 +84,11 @@ export interface Operation {
   readonly query?: z.ZodObject;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: z.ZodType;
-  /** Whether `Idempotency-Key` is honoured. */
-  readonly idempotent?: boolean;
+  /**
+   * Whether `Idempotency-Key` is honoured. `passed_on`: by the service that is asked, too, so that a repeat need not wait for the end of a call
+   * that may have died with its process.
+   */
+  readonly idempotent?: boolean | 'passed_on';
   readonly responses: Readonly<Record<number, ResponseDescription>>;
   readonly handle: (call: Call<never, never, never>) => Promise<Answer> | Answer;
 }

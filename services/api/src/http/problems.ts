@@ -37,13 +37,19 @@ export function asAppError(thrown: unknown): AppError {
 export function schemaFault(where: 'path' | 'query' | 'body', error: z.ZodError): AppError {
   const faults = error.issues.slice(0, 20).map((issue) => {
     const name = [where, ...issue.path.map(String)].join('.');
-    return { name: name.slice(0, 200), fault: issue.message.slice(0, 300) };
+    const pointer = where === 'body' ? { pointer: pointerOf(issue.path.map(String)).slice(0, 200) } : {};
+    return { name: name.slice(0, 200), fault: issue.message.slice(0, 300), ...pointer };
   });
   const first = faults[0];
   const { code = 'bad_request', ...details } = customParams(error);
   return new AppError(code, first === undefined ? 'the request is malformed' : `${first.name}: ${first.fault}`, {
     details: { ...details, faults },
   });
+}
+
+/** A member of the body, as a JSON pointer in a URI fragment (RFC 6901 §6). */
+export function pointerOf(path: readonly string[]): string {
+  return ['#', ...path.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')))].join('/');
 }
 
 /** A schema may say by which code its fault is to be known, and more: `params: { code: 'bad_selector', offset: 3 }`. */

@@ -7,7 +7,7 @@ import type { Principal } from '../auth/principal.js';
 import type { RateLimits } from '../auth/rate-limits.js';
 import type { ApiMetrics } from '../metrics.js';
 import { canonicalJson } from './canonical-json.js';
-import type { Idempotency } from './idempotency.js';
+import { requestKeyOf, type Idempotency } from './idempotency.js';
 import { localsOf } from './locals.js';
 import type { Answer, AuditNote, Call, JsonAnswer, Operation } from './operation.js';
 import { asAppError, schemaFault } from './problems.js';
@@ -40,7 +40,7 @@ export class RequestPipeline {
   }
 
   async run(operation: Operation, request: Request, response: Response): Promise<void> {
-    const noted: Noted = { principal: undefined, note: undefined };
+    const noted: Noted = { principal: undefined, note: undefined, elsewhere: false };
     try {
       const answer = await this.#answer(operation, request, response, noted);
       if (operation.audited === true) this.#note(operation, response, noted, { outcome: 'allowed' });
@@ -58,6 +58,8 @@ export class RequestPipeline {
   async #answer(operation: Operation, request: Request, response: Response, noted: Noted): Promise<Answer> {
     const principal = operation.access === 'public' ? NOBODY : await this.#admit(operation, request, response, noted);
     const body = operation.body === undefined ? undefined : await readBody(request, response);
+    const key = operation.idempotent === undefined ? undefined : idempotencyKey(request);
+    const caller = { org: principal.org, principalId: `${principal.kind}:${principal.id}` };
     const call: Call<unknown, unknown, unknown> = {
       principal,
       params: check('path', operation.params, request.params),
@@ -68,18 +70,18 @@ export class RequestPipeline {
       negotiate: (...offered) => negotiate(request, offered),
       header: (name) => request.header(name),
       note: (note) => (noted.note = { ...noted.note, ...note }),
+      auditedElsewhere: () => (noted.elsewhere = true),
+      requestKey: key === undefined ? undefined : requestKeyOf({ ...caller, key }),
       signal: closeSignal(response),
     };
     const perform = () => operation.handle(call as never);
-    const key = operation.idempotent === true ? request.header('idempotency-key') : undefined;
     if (key === undefined) return await perform();
-    if (!/^[\x21-\x7e]{1,255}$/.test(key)) {
-      throw new AppError('bad_request', 'the idempotency key must be 1 to 255 visible ASCII characters');
-    }
     const of = [operation.id, request.originalUrl, canonicalJson(body ?? null)];
-    const identity = { org: principal.org, principalId: `${principal.kind}:${principal.id}`, key, request: of };
+    const identity = { ...caller, key, request: of, isPassedOn: operation.idempotent === 'passed_on' };
     // Sound: an operation that takes idempotency keys answers with data, never with a stream.
-    return await this.#parts.idempotency.run(identity, async () => (await perform()) as JsonAnswer);
+    const answer = await this.#parts.idempotency.run(identity, async () => (await perform()) as JsonAnswer);
+    if (answer.headers?.['idempotency-replayed'] !== undefined) noted.note = { details: { replayed: true } };
+    return answer;
   }
 
   /** Who asks, within their limit, and allowed to ask this. */
@@ -117,7 +119,8 @@ export class RequestPipeline {
     });
   }
 
-  #note(operation: Operation, response: Response, { principal, note }: Noted, outcome: Outcome): void {
+  #note(operation: Operation, response: Response, { principal, note, elsewhere }: Noted, outcome: Outcome): void {
+    if (elsewhere) return;
     const { audit, defaultOrg } = this.#parts;
     const record = {
       org: principal?.org ?? defaultOrg,
@@ -138,6 +141,7 @@ export class RequestPipeline {
 interface Noted {
   principal: Principal | undefined;
   note: AuditNote | undefined;
+  elsewhere: boolean;
 }
 
 const NOBODY: Principal = {
@@ -154,6 +158,12 @@ function check(where: 'path' | 'query' | 'body', schema: Operation['body'], valu
   const parsed = schema.safeParse(value);
   if (!parsed.success) throw schemaFault(where, parsed.error);
   return parsed.data;
+}
+
+function idempotencyKey(request: Request): string | undefined {
+  const key = request.header('idempotency-key');
+  if (key === undefined || /^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw new AppError('bad_request', 'the idempotency key must be 1 to 255 visible ASCII characters');
 }
 
 /** The body as JSON; `undefined` when there is none at all. */

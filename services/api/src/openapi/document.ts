@@ -63,7 +63,7 @@ function operationObject(operation: Operation, schemas: Components): Json {
       ? {}
       : {
           requestBody: {
-            required: true,
+            required: !body.safeParse(undefined).success,
             content: { 'application/json': { schema: schemaObject(body, 'input', schemas) } },
           },
         }),
@@ -85,7 +85,7 @@ function objectParameters(where: 'path' | 'query', schema: z.ZodObject | undefin
 function headerParameters({ headers = {}, idempotent }: Operation): Json[] {
   const all = {
     ...headers,
-    ...(idempotent === true
+    ...(idempotent !== undefined && idempotent !== false
       ? { 'Idempotency-Key': 'Any text of up to 255 visible ASCII characters, new for each intent.' }
       : {}),
   };

@@ -1,15 +1,14 @@
 import type { Bus, RequestResult } from '@muster/bus';
 import {
-  AppError,
   decodeQueryWire,
   encodeQueryWire,
-  ERROR_CODES,
   SUBJECTS,
   type QueryRecord,
   type QueryReply,
   type QueryRequest,
   type StartQuery,
 } from '@muster/protocol';
+import { expectReply, readable, replyOf, type ServiceName } from '../bus/service-reply.js';
 
 type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
 
@@ -36,22 +35,22 @@ export class QueryClient {
   /** Any query service becomes the owner. */
   async start(request: StartQuery): Promise<QueryRecord> {
     const reply = await this.#ask(SUBJECTS.queries, request, START_TIMEOUT_MS);
-    return expectReply(reply, 'started').record;
+    return expectOf(reply, 'started').record;
   }
 
   /** Asks the owner, and when it is gone or does not have the query, any service: that one then ends it as interrupted. */
   async cancel(record: QueryRecord, by: string): Promise<void> {
     const request: QueryRequest = { t: 'cancel', org: record.org, id: record.id, by };
     const result = await this.#request(SUBJECTS.owner(record.owner), request, CANCEL_TIMEOUT_MS);
-    const reply = result.kind === 'no_responders' ? undefined : replyOf(result);
+    const reply = result.kind === 'no_responders' ? undefined : replyOf(result, decode, SERVICE);
     const isGone = reply === undefined || (reply.t === 'problem' && reply.code === 'not_found');
-    expectReply(isGone ? await this.#ask(SUBJECTS.queries, request, CANCEL_TIMEOUT_MS) : reply, 'cancelled');
+    expectOf(isGone ? await this.#ask(SUBJECTS.queries, request, CANCEL_TIMEOUT_MS) : reply, 'cancelled');
   }
 
   /** Any service runs it, over what the result stream holds by now. */
   async reduce(record: QueryRecord, sql: string): Promise<Reply<'reduced'>> {
     const request: QueryRequest = { t: 'reduce', org: record.org, id: record.id, sql };
-    return expectReply(await this.#ask(SUBJECTS.queries, request, REDUCE_TIMEOUT_MS), 'reduced');
+    return expectOf(await this.#ask(SUBJECTS.queries, request, REDUCE_TIMEOUT_MS), 'reduced');
   }
 
   /**
@@ -64,7 +63,7 @@ export class QueryClient {
     if (owner.kind === 'disconnected') return 'unknown';
     if (owner.kind === 'reply') {
       // An owner refuses to give up a query that it has.
-      const reply = decodeReply(owner.data);
+      const reply = readable(owner.data, decode);
       if (reply?.t !== 'problem' || reply.code !== 'not_found') return 'owner';
     }
     const other = await this.#request(SUBJECTS.queries, request, ADOPT_TIMEOUT_MS);
@@ -86,44 +85,13 @@ export class QueryClient {
   }
 
   async #ask(subject: string, request: QueryRequest, timeoutMs: number): Promise<QueryReply> {
-    return replyOf(await this.#request(subject, request, timeoutMs));
+    return replyOf(await this.#request(subject, request, timeoutMs), decode, SERVICE);
   }
 }
 
-function decodeReply(data: Uint8Array): QueryReply | undefined {
-  try {
-    return decodeQueryWire<QueryReply>(data);
-  } catch {
-    return undefined;
-  }
-}
+const SERVICE: ServiceName = { name: 'query service', absent: 'no_query_service' };
+const decode = (data: Uint8Array): QueryReply => decodeQueryWire<QueryReply>(data);
 
-function replyOf(result: RequestResult): QueryReply {
-  switch (result.kind) {
-    case 'reply': {
-      const reply = decodeReply(result.data);
-      if (reply === undefined) throw new AppError('internal', 'the query service answered something unreadable');
-      return reply;
-    }
-    case 'no_responders':
-      throw new AppError('no_query_service', 'no query service answers; try again in a moment', {
-        details: { retryAfterMs: 1_000 },
-      });
-    case 'timeout':
-      throw new AppError('timeout', 'the query service did not answer in time');
-    case 'disconnected':
-      throw new AppError('broker_unavailable', 'the message broker is out of reach', {
-        details: { retryAfterMs: 1_000 },
-      });
-  }
-}
-
-function expectReply<const T extends QueryReply['t']>(reply: QueryReply, kind: T): Reply<T> {
-  // Sound: the discriminant was compared.
-  if (reply.t === kind) return reply as Reply<T>;
-  if (reply.t === 'problem') {
-    const known = Object.hasOwn(ERROR_CODES, reply.code);
-    throw new AppError(known ? reply.code : 'internal', reply.message, { details: { ...reply.details } });
-  }
-  throw new AppError('internal', 'the query service gave an answer to another question');
+function expectOf<const T extends QueryReply['t']>(reply: QueryReply, kind: T): Reply<T> {
+  return expectReply<QueryReply, T>(reply, kind, SERVICE);
 }

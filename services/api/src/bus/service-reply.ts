@@ -1,0 +1,61 @@
+import type { RequestResult } from '@muster/bus';
+import { AppError, ERROR_CODES, type ErrorCode } from '@muster/protocol';
+
+export interface ServiceName {
+  /** For people: `query service`. */
+  readonly name: string;
+  /** When nobody listens. */
+  readonly absent: ErrorCode;
+}
+
+interface Problem {
+  readonly t: 'problem';
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** What a service replied, read by `decode`. Throws an `AppError` for every way in which no reply came. */
+export function replyOf<T>(result: RequestResult, decode: (data: Uint8Array) => T, service: ServiceName): T {
+  switch (result.kind) {
+    case 'reply': {
+      const reply = readable(result.data, decode);
+      if (reply === undefined) throw new AppError('internal', `the ${service.name} answered something unreadable`);
+      return reply;
+    }
+    case 'no_responders':
+      throw new AppError(service.absent, `no ${service.name} answers; try again in a moment`, {
+        details: { retryAfterMs: 1_000 },
+      });
+    case 'timeout':
+      throw new AppError('timeout', `the ${service.name} did not answer in time`);
+    case 'disconnected':
+      throw new AppError('broker_unavailable', 'the message broker is out of reach', {
+        details: { retryAfterMs: 1_000 },
+      });
+  }
+}
+
+/** `undefined` when the bytes are not what they should be. */
+export function readable<T>(data: Uint8Array, decode: (data: Uint8Array) => T): T | undefined {
+  try {
+    return decode(data);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The reply of the kind that was asked for. Throws the problem that came instead. */
+export function expectReply<R extends { readonly t: string }, const T extends R['t']>(
+  reply: R | Problem,
+  kind: T,
+  { name }: ServiceName,
+): Extract<R, { t: T }> {
+  // Sound: the discriminant was compared.
+  if (reply.t === kind) return reply as Extract<R, { t: T }>;
+  if (reply.t === 'problem') {
+    const { code, message, details } = reply as Problem;
+    throw new AppError(Object.hasOwn(ERROR_CODES, code) ? code : 'internal', message, { details: { ...details } });
+  }
+  throw new AppError('internal', `the ${name} gave an answer to another question`);
+}

@@ -1,0 +1,111 @@
+import { AppError, isTerminal, type CommandFold, type CommandRecord, type FoldStep } from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
+import { Pull } from '../http/pull.js';
+import type { Told } from '../http/viewers.js';
+import { commandJson, commandLedgerJson, summaryOf, targetJson, type EndpointSight } from './command-json.js';
+import { applyEntry, type Applied, type CommandStore } from './command-store.js';
+
+/** Which targets are told of: those that settle, every one that changes, none. */
+export const TARGET_DETAIL = ['settled', 'all', 'none'] as const;
+export type TargetDetail = (typeof TARGET_DETAIL)[number];
+
+export interface CommandEventsOptions {
+  readonly store: Pick<CommandStore, 'follow'>;
+  readonly clock: Clock;
+  readonly sight: EndpointSight;
+  readonly detail: TargetDetail;
+  /** Tell only what came after this entry; what was before is folded without a word. */
+  readonly afterSeq: number;
+  readonly signal: AbortSignal;
+  readonly heartbeatMs: number;
+}
+
+/** Targets in one event: large enough to be cheap, small enough to be read as they come. */
+const TARGETS_PER_EVENT = 500;
+
+/**
+ * The events of one command, to its end. One journal entry makes several: what changed on which targets, then the ledger; only the last of
+ * them has the entry's sequence as its id, so that a viewer who was cut off between them is told all of them again, and never misses one.
+ */
+export async function* commandEvents(record: CommandRecord, options: CommandEventsOptions): AsyncGenerator<Told> {
+  const { signal, clock, heartbeatMs } = options;
+  const reading = new AbortController();
+  const entries = options.store.follow(record, AbortSignal.any([signal, reading.signal]));
+  const pull = new Pull(entries, clock);
+  let fold: CommandFold | undefined;
+  try {
+    for (;;) {
+      const next = await pull.next(heartbeatMs);
+      if (signal.aborted) return;
+      if (next === 'over') throw new AppError('broker_unavailable', 'the journal broke off; connect again');
+      if (next === 'nothing') {
+        yield { kind: 'idle' };
+        continue;
+      }
+      const applied = applyEntry(fold, next.data);
+      if (applied === undefined) continue;
+      if (next.seq > options.afterSeq)
+        yield* toldOf(applied, { ...options, isFirst: fold === undefined, seq: next.seq });
+      fold = applied.fold;
+      if (fold.status === 'ended') return;
+    }
+  } finally {
+    reading.abort();
+    await pull.stop();
+  }
+}
+
+interface EntryPlace extends Pick<CommandEventsOptions, 'detail' | 'sight'> {
+  readonly isFirst: boolean;
+  readonly seq: number;
+}
+
+interface NamedEvent {
+  readonly name: string;
+  /** What follows `{"event":…,"seq":…` on the line. */
+  readonly rest: () => Iterable<string>;
+}
+
+function* toldOf(applied: Applied, place: EntryPlace): Generator<Told> {
+  const events = [...namedEvents(applied, place)];
+  for (const [i, { name, rest }] of events.entries()) {
+    const id = i === events.length - 1 ? place.seq : undefined;
+    const head = `{"event":${JSON.stringify(name)},"seq":${id ?? 'null'},`;
+    yield { kind: 'event', name, pieces: concat(head, rest()), ...(id === undefined ? {} : { id }) };
+  }
+}
+
+function* namedEvents({ fold, entry, step }: Applied, place: EntryPlace): Generator<NamedEvent> {
+  const { isFirst, detail, sight } = place;
+  const command = (): string[] => [`"command":${JSON.stringify(commandJson(summaryOf(fold)))}}`];
+  if (isFirst || step.signed || step.cancelled || entry.t === 'released') yield { name: 'command', rest: command };
+  for (const { outcome, targets } of step.changes) {
+    if (detail === 'none' || (detail === 'settled' && !isTerminal(outcome.state))) continue;
+    for (let at = 0; at < targets.length; at += TARGETS_PER_EVENT) {
+      const some = targets.slice(at, at + TARGETS_PER_EVENT);
+      yield { name: 'targets', rest: () => targetPieces(fold, { outcome, targets: some }, sight) };
+    }
+  }
+  if (step.changes.length > 0) {
+    yield { name: 'ledger', rest: () => [`"ledger":${JSON.stringify(commandLedgerJson(fold.ledger))}}`] };
+  }
+  if (step.ended) yield { name: 'ended', rest: command };
+}
+
+function* targetPieces(
+  fold: CommandFold,
+  { outcome, targets }: FoldStep['changes'][number],
+  sight: EndpointSight,
+): Generator<string> {
+  yield '"targets":[';
+  for (const [i, number] of targets.entries()) {
+    const target = { number, num: fold.nums[number - 1] ?? 0, state: outcome.state };
+    yield `${i === 0 ? '' : ','}${JSON.stringify(targetJson(target, outcome, sight))}`;
+  }
+  yield ']}';
+}
+
+function* concat(head: string, rest: Iterable<string>): Generator<string> {
+  yield head;
+  yield* rest;
+}

@@ -1,0 +1,116 @@
+import { endpointLabel, type Directory } from '@muster/directory';
+import {
+  COMMAND_STATES,
+  selectorMatches,
+  type CommandFold,
+  type CommandLedger,
+  type CommandState,
+  type CommandSummary,
+  type TargetOutcome,
+} from '@muster/protocol';
+import type { Principal } from '../auth/principal.js';
+import { isoTime } from '../queries/query-json.js';
+
+/** A command as its journal tells it, in the form in which a command service tells it. */
+export function summaryOf(fold: CommandFold): CommandSummary {
+  const { targets: _targets, requestKey: _requestKey, ...record } = fold.record;
+  const { signature, cancel, endedAtMs } = fold;
+  return {
+    record,
+    status: fold.status,
+    ledger: fold.ledger,
+    released: fold.released,
+    ...(signature?.approver === undefined ? {} : { approver: signature.approver }),
+    ...(cancel === undefined
+      ? {}
+      : { cancel: { by: cancel.by, code: cancel.code, message: cancel.message, atMs: cancel.atMs } }),
+    ...(endedAtMs === undefined ? {} : { endedAtMs }),
+  };
+}
+
+/** A command as people see it. */
+export function commandJson({ record, status, ledger, released, approver, cancel, endedAtMs }: CommandSummary) {
+  const { operator, rollout, reason, approval, undoes } = record;
+  return {
+    id: record.id,
+    status,
+    action: record.action,
+    params: record.params,
+    dryRun: record.dryRun,
+    target: record.target,
+    ...(undoes === undefined ? {} : { undoes }),
+    operator: { id: operator.id, name: operator.name, role: operator.role },
+    ...(reason === undefined ? {} : { reason }),
+    ...(approval === undefined ? {} : { approval }),
+    ...(approver === undefined ? {} : { approver }),
+    ...(rollout === undefined ? {} : { rollout }),
+    submittedAt: isoTime(record.submittedAtMs),
+    expiresAt: isoTime(record.expiresAtMs),
+    timeoutMs: record.timeoutMs,
+    ...(endedAtMs === undefined ? {} : { endedAt: isoTime(endedAtMs) }),
+    ...(cancel === undefined
+      ? {}
+      : { cancel: { by: cancel.by, code: cancel.code, message: cancel.message, at: isoTime(cancel.atMs) } }),
+    released,
+    ledger: commandLedgerJson(ledger),
+  };
+}
+
+/** In the order in which people read it, whatever order the wire gave its members. */
+export function commandLedgerJson(ledger: CommandLedger): CommandLedger {
+  const counts = Object.fromEntries(COMMAND_STATES.map((state) => [state, ledger[state]]));
+  return { targeted: ledger.targeted, ...counts } as CommandLedger;
+}
+
+/** What a principal may be told of the endpoint with this number; `undefined`: nothing but how its target fares. */
+export type EndpointSight = (
+  num: number,
+) => { readonly agentId: string | null; readonly host: string | null } | undefined;
+
+const UNNAMED = { agentId: null, host: null };
+
+/**
+ * Sees endpoints within the bound of this principal as it is now. One that has left it since the command was submitted is not named any
+ * more, and what happened on it is not told.
+ */
+export function sightOf(principal: Principal, directory: Pick<Directory, 'byNum'>): EndpointSight {
+  const { bound } = principal;
+  return (num) => {
+    const endpoint = directory.byNum(num);
+    if (endpoint === undefined) return bound.length === 0 ? UNNAMED : undefined;
+    if (bound.length > 0 && !selectorMatches(bound, endpointLabel(endpoint))) return undefined;
+    return { agentId: endpoint.agentId, host: endpoint.facts.host };
+  };
+}
+
+/** One target and how it fares. `outcome` is absent while nothing was said of it. */
+export function targetJson(
+  target: { readonly number: number; readonly num: number; readonly state: CommandState },
+  outcome: TargetOutcome | undefined,
+  sight: EndpointSight,
+) {
+  const seen = sight(target.num);
+  return {
+    number: target.number,
+    ...(seen ?? UNNAMED),
+    state: target.state,
+    ...outcomeJson(outcome, seen !== undefined),
+  };
+}
+
+/** The target of a fold, and what it reported after it had settled. */
+export function foldedTargetJson(fold: CommandFold, number: number, sight: EndpointSight) {
+  const num = fold.nums[number - 1] ?? 0;
+  const late = fold.late(number);
+  return {
+    ...targetJson({ number, num, state: fold.state(number) }, fold.outcome(number), sight),
+    ...(late === undefined ? {} : { late: { state: late.state, ...outcomeJson(late, sight(num) !== undefined) } }),
+  };
+}
+
+function outcomeJson(outcome: TargetOutcome | undefined, isSeen: boolean) {
+  if (outcome === undefined) return { code: '', message: '' };
+  const { code, message, effects, atMs } = outcome;
+  const said = isSeen ? { message, ...(effects === undefined ? {} : { effects }) } : { message: '' };
+  return { code, ...said, at: isoTime(atMs) };
+}

@@ -1,0 +1,136 @@
+import { ROLES } from '@muster/identity';
+import { COMMAND_STATES } from '@muster/protocol';
+import { z } from 'zod';
+import { count, nextCursor, timestamp } from '../http/schemas.js';
+
+/** What the API answers of commands. */
+
+export const commandIdParameter = z.object({
+  id: z.string().max(200).meta({ description: "The command's id." }),
+});
+
+export const commandStatusSchema = z.enum(['awaiting_approval', 'running', 'ended']);
+export const commandStateSchema = z.enum(COMMAND_STATES);
+
+const person = z.object({ id: z.string(), name: z.string() });
+const role = z.enum(ROLES);
+
+const stateCounts = Object.fromEntries(COMMAND_STATES.map((state) => [state, count])) as Record<
+  (typeof COMMAND_STATES)[number],
+  typeof count
+>;
+
+export const commandLedgerSchema = z.object({ targeted: count, ...stateCounts }).meta({
+  id: 'CommandLedger',
+  description: 'The count of targets in each state. `targeted` is always the sum of all the others.',
+});
+
+const approvalSchema = z
+  .object({ why: z.string(), role })
+  .meta({ description: 'Why a second person must approve, and the least role that may.' });
+
+export const commandSchema = z
+  .object({
+    id: z.string(),
+    status: commandStatusSchema,
+    action: z.string(),
+    params: z.record(z.string(), z.unknown()),
+    dryRun: z.boolean().meta({ description: 'Says what would be done, and changes nothing.' }),
+    target: z.string().meta({ description: 'What was asked for, for people.' }),
+    undoes: z.string().optional().meta({ description: 'The command that this one undoes.' }),
+    operator: person.extend({ role }),
+    reason: z.string().optional(),
+    approval: approvalSchema.optional(),
+    approver: person.optional(),
+    rollout: z
+      .object({
+        canary: count,
+        step: z.union([count, z.string()]),
+        pauseMs: count,
+        abortOver: z.number().meta({ description: 'Share of settled targets, 0 to 1, that may fail.' }),
+      })
+      .optional(),
+    submittedAt: timestamp,
+    expiresAt: timestamp,
+    timeoutMs: count.meta({ description: 'How long it may run on one endpoint.' }),
+    endedAt: timestamp.optional(),
+    cancel: z
+      .object({
+        by: person,
+        code: z.string().meta({ description: '`cancelled`, `rejected`, `rollout_aborted`, `not_approved`.' }),
+        message: z.string(),
+        at: timestamp,
+      })
+      .optional(),
+    released: count.meta({ description: 'How many targets a rollout has come to by now.' }),
+    ledger: commandLedgerSchema,
+  })
+  .meta({ id: 'Command' });
+
+export const submittedSchema = commandSchema
+  .extend({
+    repeated: z
+      .boolean()
+      .meta({ description: 'An earlier request with the same idempotency key made it; nothing was ordered again.' }),
+  })
+  .meta({ id: 'SubmittedCommand' });
+
+export const commandPageSchema = z.object({ items: z.array(commandSchema), nextCursor }).meta({ id: 'CommandPage' });
+
+export const planSchema = z
+  .object({
+    targets: count,
+    connected: count.meta({ description: 'Of these, connected now.' }),
+    unsupported: count.meta({ description: 'Of these, on a platform that the action does not know.' }),
+    approval: approvalSchema.optional(),
+  })
+  .meta({ id: 'CommandPlan', description: 'What a submit of the same order would begin now.' });
+
+const outcome = {
+  code: z.string().meta({ description: 'One word for programs; empty where the state says all.' }),
+  message: z.string(),
+  effects: z.array(z.string()).optional().meta({ description: 'What was done, or would be, one line each.' }),
+  at: timestamp.optional().meta({ description: 'When it was kept; absent while nothing was said of the target.' }),
+};
+
+const targetMembers = {
+  number: count.meta({ description: 'From 1; one endpoint has several when rows bind the command.' }),
+  agentId: z.string().nullable(),
+  host: z.string().nullable().meta({
+    description: "Null, as the id, for an endpoint that is not known (yet) or not within the token's selector.",
+  }),
+  state: commandStateSchema,
+  ...outcome,
+};
+
+const changedTargetSchema = z.object(targetMembers).meta({ id: 'CommandTargetChange' });
+
+const targetSchema = z
+  .object({
+    ...targetMembers,
+    late: z
+      .object({ state: commandStateSchema, ...outcome })
+      .optional()
+      .meta({ description: 'What the endpoint reported after its target had settled otherwise; too late to count.' }),
+  })
+  .meta({ id: 'CommandTarget' });
+
+export const targetPageSchema = z
+  .object({ status: commandStatusSchema, items: z.array(targetSchema), nextCursor })
+  .meta({ id: 'CommandTargetPage' });
+
+const seq = z
+  .int()
+  .nullable()
+  .meta({ description: 'Give the last one seen as `after` or `Last-Event-ID` to go on from there.' });
+
+/** One event of `/v1/commands/{id}/events`. Readers pass over events whose name they do not know. */
+export const commandEventSchema = z
+  .discriminatedUnion('event', [
+    z.object({ event: z.literal('command'), seq, command: commandSchema }),
+    z.object({ event: z.literal('targets'), seq, targets: z.array(changedTargetSchema) }),
+    z.object({ event: z.literal('ledger'), seq, ledger: commandLedgerSchema }),
+    z.object({ event: z.literal('ended'), seq, command: commandSchema }),
+    z.object({ event: z.literal('heartbeat') }),
+  ])
+  .meta({ id: 'CommandEvent' });

@@ -1,0 +1,116 @@
+import { LogError, type Entry, type Log } from '@muster/bus';
+import { endpointLabel, type Directory } from '@muster/directory';
+import {
+  AppError,
+  CommandFold,
+  decodeJournal,
+  isCommandId,
+  KEPT,
+  selectorMatches,
+  STREAMS,
+  type CommandId,
+  type CommandRecord,
+  type FoldStep,
+  type JournalEntry,
+  type OrgId,
+} from '@muster/protocol';
+import type { Principal } from '../auth/principal.js';
+
+/** A command as its journal tells it by now. */
+export interface ReadCommand {
+  readonly fold: CommandFold;
+  /** Of the newest entry. */
+  readonly seq: number;
+  /** Of the entry with which the last target settled. */
+  readonly endedSeq: number | undefined;
+}
+
+const BATCH = 32;
+
+/** Commands as they are kept. The journal is all there is to know: no service is asked, and any API process says the same. */
+export class CommandStore {
+  readonly #log: Log;
+  readonly #directory: Pick<Directory, 'byNum'>;
+
+  constructor({ log, directory }: { readonly log: Log; readonly directory: Pick<Directory, 'byNum'> }) {
+    this.#log = log;
+    this.#directory = directory;
+  }
+
+  /** The command, if this principal may know of it. Throws `not_found`, `broker_unavailable`. */
+  async find(principal: Principal, id: string, signal?: AbortSignal): Promise<ReadCommand> {
+    const command = isCommandId(id) ? await this.read(principal.org, id, signal) : undefined;
+    if (command === undefined || !mayKnow(principal, command.fold, this.#directory)) throw unknown(id);
+    return command;
+  }
+
+  async read(org: OrgId, id: CommandId, signal?: AbortSignal): Promise<ReadCommand | undefined> {
+    let fold: CommandFold | undefined;
+    let seq = 0;
+    let endedSeq: number | undefined;
+    await this.#reading(async () => {
+      for await (const entry of this.#entries(org, id, { ...(signal === undefined ? {} : { signal }) })) {
+        fold = applyEntry(fold, entry.data)?.fold ?? fold;
+        seq = entry.seq;
+        if (fold?.status === 'ended') endedSeq ??= seq;
+      }
+    });
+    return fold === undefined ? undefined : { fold, seq, endedSeq };
+  }
+
+  /** Its entries from the first one on, and those to come until the signal is aborted. */
+  follow(record: Pick<CommandRecord, 'org' | 'id'>, signal: AbortSignal): AsyncIterable<Entry> {
+    return this.#entries(record.org, record.id, { follow: true, signal });
+  }
+
+  #entries(org: OrgId, id: CommandId, options: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<Entry> {
+    return this.#log.read(STREAMS.commands.name, { subject: KEPT.command(org, id), batch: BATCH, ...options });
+  }
+
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (cause) {
+      if (!(cause instanceof Error) || cause.name !== LogError.name) throw cause;
+      throw new AppError('broker_unavailable', 'commands cannot be read now; try again in a moment', { cause });
+    }
+  }
+}
+
+export interface Applied {
+  readonly fold: CommandFold;
+  readonly entry: JournalEntry;
+  readonly step: FoldStep;
+}
+
+/** The fold with one more entry, and what that changed; `undefined` before the entry that makes the command. */
+export function applyEntry(fold: CommandFold | undefined, data: Uint8Array): Applied | undefined {
+  const entry = decodeJournal(data);
+  const made = fold ?? (entry.t === 'submitted' ? new CommandFold(withoutRows(entry.record)) : undefined);
+  return made === undefined ? undefined : { fold: made, entry, step: made.apply(entry) };
+}
+
+/**
+ * Whoever is bounded by a selector knows of the commands that they submitted themselves, and of those whose every target is within the bound
+ * as it is now; whatever else was ordered tells of endpoints that they must not see.
+ */
+function mayKnow(principal: Principal, fold: CommandFold, directory: Pick<Directory, 'byNum'>): boolean {
+  const { bound, id } = principal;
+  if (bound.length === 0 || fold.record.operator.id === id) return true;
+  return fold.nums.every((num) => {
+    const endpoint = directory.byNum(num);
+    return endpoint !== undefined && selectorMatches(bound, endpointLabel(endpoint));
+  });
+}
+
+function unknown(id: string): AppError {
+  return new AppError('not_found', `there is no command ${id.slice(0, 64)}; commands are kept for 30 days`);
+}
+
+const NO_COLUMNS = {};
+
+/** Without what the rows hold: nobody is shown it, and a fold lives as long as somebody looks at its command. */
+function withoutRows(record: CommandRecord): CommandRecord {
+  if (!('rows' in record.targets)) return record;
+  return { ...record, targets: { rows: record.targets.rows.map(([num]) => [num, NO_COLUMNS]) } };
+}

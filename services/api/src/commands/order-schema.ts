@@ -1,0 +1,177 @@
+import { isAgentId, isQueryId, LIMITS, type ErrorCode, type Rollout } from '@muster/protocol';
+import { parseDurationMs } from '@muster/runtime';
+import { z } from 'zod';
+import { label, selectorText } from '../http/schemas.js';
+
+/** What people send: an order, or an undo of one. What the action makes of parameters and rows is checked afterwards. */
+
+const { commandExpiryMinMs, commandExpiryMaxMs, commandExpiryDefaultMs, commandTimeoutMaxMs } = LIMITS;
+
+interface Reading<T> {
+  /** `undefined` when it is none. */
+  readonly read: (given: unknown) => T | undefined;
+  readonly message: string;
+  /** What the fault is known by. */
+  readonly code: ErrorCode;
+  /** Its JSON Schema. */
+  readonly json: { readonly type?: string | readonly string[]; readonly description?: string };
+}
+
+/** A member that can be written in several ways, whose fault has a message and a code of its own. */
+function reading<T>({ read, message, code, json }: Reading<T>) {
+  return z
+    .unknown()
+    .transform((given, context): T => {
+      const value = read(given);
+      if (value !== undefined) return value;
+      context.issues.push({ code: 'custom', message, input: given, params: { code } });
+      return z.NEVER;
+    })
+    .meta(json as Record<string, unknown>);
+}
+
+/** `24h`, or milliseconds. */
+function duration(minMs: number, maxMs: number, code: ErrorCode, description: string) {
+  return reading({
+    read: (given) => {
+      const ms = typeof given === 'string' ? parseDurationMs(given) : given;
+      return typeof ms === 'number' && Number.isInteger(ms) && ms >= minMs && ms <= maxMs ? ms : undefined;
+    },
+    message: `must be a duration from ${inWords(minMs)} to ${inWords(maxMs)}, such as 90s, 15m or 24h`,
+    code,
+    json: { type: ['string', 'integer'], description },
+  });
+}
+
+function inWords(ms: number): string {
+  if (ms % 86_400_000 === 0 && ms > 86_400_000) return `${ms / 86_400_000} days`;
+  if (ms % 3_600_000 === 0 && ms > 0) return `${ms / 3_600_000} h`;
+  return `${ms / 1_000} s`;
+}
+
+const reason = label(LIMITS.reasonBytes)
+  .refine((text) => Buffer.byteLength(text) <= LIMITS.reasonBytes, `must have at most ${LIMITS.reasonBytes} bytes`)
+  .optional()
+  .meta({ description: 'Why, for whoever approves and for the audit record.' });
+
+const expiresIn = duration(
+  commandExpiryMinMs,
+  commandExpiryMaxMs,
+  'bad_timeout',
+  'How long it may wait for an absent endpoint: `24h`, or milliseconds. Default 24 hours.',
+).default(commandExpiryDefaultMs);
+
+const dryRun = z.boolean().default(false).meta({ description: 'Say what would be done, and change nothing.' });
+
+const agentId = z.string().refine((text): boolean => isAgentId(text), 'is not the id of an agent');
+/** As many as one message to the command service surely holds. */
+const MAX_AGENTS = 30_000;
+
+export type OrderTarget =
+  | { readonly selector: string }
+  | { readonly agentIds: readonly string[] }
+  | { readonly rows: readonly OrderRow[] }
+  | { readonly query: string };
+
+export interface OrderRow {
+  readonly agentId: string;
+  readonly row: Readonly<Record<string, unknown>>;
+}
+
+const targetSchema = z
+  .strictObject({
+    selector: selectorText.optional(),
+    agentIds: z.array(agentId).min(1).max(MAX_AGENTS).optional(),
+    rows: z
+      .array(z.strictObject({ agentId, row: z.record(z.string(), z.unknown()) }))
+      .min(1)
+      .max(LIMITS.commandRows)
+      .optional()
+      .meta({
+        description: 'The action is bound to each row: an endpoint where the row is no longer true refuses it.',
+      }),
+    query: z
+      .string()
+      .refine((text): boolean => isQueryId(text), 'is not the id of a query')
+      .optional()
+      .meta({ description: 'The rows of a query that was asked in mode `raw` and has ended.' }),
+  })
+  .transform((given, context): OrderTarget => {
+    const { selector, agentIds, rows, query } = given;
+    if ([selector, agentIds, rows, query].filter((member) => member !== undefined).length !== 1) {
+      context.issues.push({
+        code: 'custom',
+        message: 'give exactly one of selector, agentIds, rows, query; the empty selector means all',
+        input: given,
+      });
+    }
+    if (agentIds !== undefined) return { agentIds };
+    if (rows !== undefined) return { rows };
+    return query === undefined ? { selector: selector ?? '' } : { query };
+  })
+  .meta({ description: 'Which endpoints; exactly one of its members.' });
+
+const isCount = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) >= 1 && Number(value) <= LIMITS.commandTargets;
+
+function readStep(given: unknown): Rollout['step'] | undefined {
+  if (isCount(given)) return given;
+  return typeof given === 'string' && /^([1-9]\d?|100)%$/.test(given) ? (given as `${number}%`) : undefined;
+}
+
+function readShare(given: unknown): number | undefined {
+  const share =
+    typeof given === 'string' && /^\d{1,3}(\.\d{1,3})?%$/.test(given) ? Number(given.slice(0, -1)) / 100 : given;
+  return typeof share === 'number' && share >= 0 && share <= 1 ? share : undefined;
+}
+
+const DAY_MS = 24 * 3_600_000;
+const code = 'bad_rollout';
+const rolloutSchema = z
+  .strictObject({
+    canary: reading({
+      read: (given) => (isCount(given) ? given : undefined),
+      message: `must be a whole number from 1 to ${LIMITS.commandTargets}`,
+      code,
+      json: { type: 'integer', description: 'Targets to begin with; default 1.' },
+    }).default(1),
+    step: reading({
+      read: readStep,
+      message: 'must be a number of targets, or a share from 1% to 100%',
+      code,
+      json: { type: ['integer', 'string'], description: 'Targets per step: a number, or a share; default `10%`.' },
+    }).default('10%'),
+    pause: duration(0, DAY_MS, code, 'Between steps; default `30s`.').default(30_000),
+    abortOver: reading({
+      read: readShare,
+      message: 'must be a share from 0% to 100%, or 0 to 1',
+      code,
+      json: {
+        type: ['number', 'string'],
+        description: 'Nothing more starts when more of the settled targets than this have failed; default `5%`.',
+      },
+    }).default(0.05),
+  })
+  .transform(({ pause, ...rest }): Rollout => ({ ...rest, pauseMs: pause }));
+
+export const orderSchema = z.strictObject({
+  action: z.string().min(1).max(64).meta({ description: 'A name of `/v1/actions`.' }),
+  params: z.record(z.string(), z.unknown()).default({}).meta({ description: 'As the action describes them.' }),
+  target: targetSchema,
+  dryRun,
+  expiresIn,
+  timeout: duration(
+    1_000,
+    commandTimeoutMaxMs,
+    'bad_timeout',
+    'How long it may run on one endpoint; each action has its own default.',
+  ).optional(),
+  rollout: rolloutSchema.optional(),
+  reason,
+});
+export type Order = z.output<typeof orderSchema>;
+
+export const undoSchema = z.strictObject({ dryRun, expiresIn, reason }).default({
+  dryRun: false,
+  expiresIn: commandExpiryDefaultMs,
+});
