@@ -55,7 +55,10 @@ function wantedOf({ binding, params }: ActionCall): Wanted {
 
 /** The opposite, if it did something: what was running runs again. */
 function undo(call: ActionCall, manager: () => ServiceManager | undefined, kept: JsonValue): Promise<ActionResult> {
-  const { name, verb } = kept as { name: string; verb: 'start' | 'stop' };
+  const { name, verb } = kept as { name?: string; verb?: string };
+  if (name === undefined || (verb !== 'start' && verb !== 'stop')) {
+    return Promise.resolve(failed('nothing_kept', 'what is needed to undo it was not kept'));
+  }
   return withManager(manager, (found) => control(call, found, WORDS[verb].back, { name }));
 }
 

@@ -5,6 +5,7 @@ import { flushArp } from './flush-arp.js';
 import { flushDns } from './flush-dns.js';
 import { killConnection } from './kill-connection.js';
 import { killProcess } from './kill-process.js';
+import { logout } from './logout.js';
 
 /** How Linux runs each action. */
 export const LINUX_ACTIONS: ActionImplementations = {
@@ -13,5 +14,6 @@ export const LINUX_ACTIONS: ActionImplementations = {
   'connection.kill': killConnection(),
   'arp.flush': flushArp,
   'dns.flush': flushDns(),
+  'session.logout': logout(),
   'agent.set_labels': setLabels,
 };

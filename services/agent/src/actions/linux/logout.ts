@@ -1,0 +1,92 @@
+import type { ActionCall, ActionImplementation, ActionResult } from '../action.js';
+import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
+import { type LoginSession, sessionSource, type SessionSource } from './login-sessions.js';
+import { viewProcess } from './process-view.js';
+
+/** A login is on record a moment after its first process has started, never long before. */
+const RECORDED_WITHIN_S = 60;
+
+/** Ends sessions of people. Programs that left their session on purpose (setsid) go on; with logind they are in it and end too. */
+export function logout(source: () => SessionSource = sessionSource): ActionImplementation {
+  return { run: (call) => run(call, source()) };
+}
+
+async function run(call: ActionCall, source: SessionSource): Promise<ActionResult> {
+  const { user, tty, id } = wantedOf(call);
+  const found = await source.find(call, { ...(user !== undefined && { user }), ...(id !== undefined && { id }) });
+  if (call.signal.aborted) return stopped(call.signal);
+  if (typeof found === 'string') return unsupported('no_sessions', found);
+  const sessions = found.filter((session) => tty === undefined || session.tty === tty);
+  if (sessions.length === 0)
+    return unchanged(`${id === undefined ? `${user ?? ''} has no such session` : `there is no session ${id}`}`);
+  const other = sessions.map((session) => whyOther(call, session)).find((why) => why !== undefined);
+  if (other !== undefined) return refused('changed', other);
+  const guard = sessions.map((session) => whyProtected(call, session)).find((why) => why !== undefined);
+  if (guard !== undefined) return refused('protected', guard);
+  if (call.dryRun) {
+    return wouldDo(
+      `${count(sessions)} would be ended`,
+      sessions.map((session) => `end ${describe(session)}`),
+    );
+  }
+  return endAll(call, source, sessions);
+}
+
+async function endAll(
+  call: ActionCall,
+  source: SessionSource,
+  sessions: readonly LoginSession[],
+): Promise<ActionResult> {
+  const effects: string[] = [];
+  const faults: string[] = [];
+  for (const session of sessions) {
+    if (call.signal.aborted) return stopped(call.signal, effects);
+    const fault = await source.end(call, session);
+    if (fault === undefined) effects.push(`ended ${describe(session)}`);
+    else faults.push(`${describe(session)}: ${fault}`);
+  }
+  if (call.signal.aborted && faults.length > 0) return stopped(call.signal, [...effects, ...faults]);
+  return faults.length === 0
+    ? succeeded(`${count(sessions)} ended`, effects)
+    : failed('not_ended', faults.join('; '), effects);
+}
+
+function wantedOf({ binding, params }: ActionCall): { user?: string; tty?: string; id?: string } {
+  const from = binding ?? params;
+  const text = (key: string): string | undefined => (typeof from[key] === 'string' ? from[key] : undefined);
+  const [user, tty, id] = [text('user'), text('tty'), text('session')];
+  return { ...(user !== undefined && { user }), ...(tty !== undefined && { tty }), ...(id !== undefined && { id }) };
+}
+
+/** Whether another session of the same user is on that terminal by now. */
+function whyOther({ binding }: ActionCall, session: LoginSession): string | undefined {
+  const [pid, time] = [Number(binding?.pid ?? 0), Number(binding?.time ?? 0)];
+  if (pid > 0 && !lineOf(session.leader).has(pid)) {
+    return `${describe(session)} is another session by now: it is not that of process ${pid}`;
+  }
+  if (time > 0 && session.since > time + RECORDED_WITHIN_S) {
+    return `${describe(session)} is another session by now: it began at ${session.since}, not at ${time}`;
+  }
+  return undefined;
+}
+
+/** The process and those above it: login records have the pid of the daemon that opened the session. */
+function lineOf(leader: number): Set<number> {
+  const line = new Set<number>();
+  for (let pid = leader; pid > 1 && !line.has(pid); pid = viewProcess(pid)?.parent ?? 0) line.add(pid);
+  return line;
+}
+
+function whyProtected({ host }: ActionCall, session: LoginSession): string | undefined {
+  if (session.isAgents) return `${describe(session)} is the one that the agent runs in`;
+  const why = host.protect.name(session.user);
+  return why === undefined ? undefined : `${describe(session)} is protected: ${why}`;
+}
+
+function describe({ id, user, tty }: LoginSession): string {
+  return `session${id === undefined ? '' : ` ${id}`} of ${user}${tty === '' ? '' : ` on ${tty}`}`;
+}
+
+function count({ length }: readonly unknown[]): string {
+  return length === 1 ? '1 session' : `${length} sessions`;
+}
