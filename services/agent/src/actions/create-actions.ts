@@ -1,11 +1,12 @@
 import { findAction, parseBinding, parseParams, type Fault } from '@muster/actions';
 import type { ActionCall, ActionHost, ActionImplementations, ActionResult, JsonValue } from './action.js';
-import { isolationActions } from './isolation/isolate-host.js';
-import { NftBarrier } from './isolation/nft-barrier.js';
+import { ISOLATION_ACTIONS } from './isolation/isolate-host.js';
 import { LINUX_ACTIONS } from './linux/index.js';
+import { MACOS_ACTIONS } from './macos/index.js';
 import { LINUX_PACKAGE_ACTIONS } from './packages/index.js';
 import { FILE_ACTIONS } from './quarantine/index.js';
 import { failed, refused, stopped, unsupported } from './results.js';
+import { WINDOWS_ACTIONS } from './windows/index.js';
 
 /** What this endpoint can do. */
 export interface Actions {
@@ -50,15 +51,11 @@ export function createActions(host: ActionHost): Actions {
 function implementationsOf(platform: ActionHost['platform']): ActionImplementations {
   switch (platform) {
     case 'linux':
-      return {
-        ...LINUX_ACTIONS,
-        ...FILE_ACTIONS,
-        ...LINUX_PACKAGE_ACTIONS,
-        ...isolationActions((host) => new NftBarrier(host)),
-      };
+      return { ...LINUX_ACTIONS, ...LINUX_PACKAGE_ACTIONS, ...FILE_ACTIONS, ...ISOLATION_ACTIONS };
     case 'windows':
+      return { ...WINDOWS_ACTIONS, ...FILE_ACTIONS, ...ISOLATION_ACTIONS };
     case 'darwin':
-      return {};
+      return { ...MACOS_ACTIONS, ...FILE_ACTIONS, ...ISOLATION_ACTIONS };
   }
 }
 

@@ -1,4 +1,3 @@
-import type { ActionHost } from '../action.js';
 import type { Reachable } from './reachable.js';
 
 /** What cuts a machine off, by the means of its system. Every barrier falls by itself when its time is over, with or without the agent. */
@@ -10,5 +9,3 @@ export interface Barrier {
   /** Takes it down; answers whether it was up. Throws when it is up still. */
   lower(): Promise<boolean>;
 }
-
-export type BarrierFactory = (host: ActionHost) => Barrier;

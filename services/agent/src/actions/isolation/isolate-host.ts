@@ -2,26 +2,25 @@ import { durationMs } from '@muster/actions';
 import type { ActionCall, ActionImplementations, ActionResult, JsonValue } from '../action.js';
 import { refused, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
 import { settle } from '../settle.js';
-import type { BarrierFactory } from './barrier.js';
 import { Isolation } from './isolation.js';
 import { readState, type IsolationState } from './isolation-state.js';
 import { inTurn } from './in-turn.js';
 import { formatNetworkAddress } from './network-address.js';
 import type { Reachable } from './reachable.js';
 
-/** `host.isolate` and `host.release` with the barrier of a platform. */
-export function isolationActions(createBarrier: BarrierFactory): ActionImplementations {
-  const within =
-    (work: (call: ActionCall, isolation: Isolation, kept: JsonValue) => Promise<ActionResult>) =>
-    (call: ActionCall, kept: JsonValue = null): Promise<ActionResult> =>
-      settle(call, () =>
-        inTurn(call.host.dataDir, () => work(call, new Isolation(call.host, createBarrier(call.host)), kept)),
-      );
-  return {
-    'host.isolate': { run: within(isolate), undo: within(undo) },
-    'host.release': { run: within(release) },
-  };
-}
+type Work = (call: ActionCall, isolation: Isolation, kept: JsonValue) => Promise<ActionResult>;
+
+/** One after the other, each with what the isolation is at that moment. */
+const within =
+  (work: Work) =>
+  (call: ActionCall, kept: JsonValue = null): Promise<ActionResult> =>
+    settle(call, () => inTurn(call.host.dataDir, () => work(call, new Isolation(call.host), kept)));
+
+/** On every platform, with the barrier that it has. */
+export const ISOLATION_ACTIONS: ActionImplementations = {
+  'host.isolate': { run: within(isolate), undo: within(undo) },
+  'host.release': { run: within(release) },
+};
 
 async function isolate(call: ActionCall, isolation: Isolation): Promise<ActionResult> {
   const missing = await isolation.barrier.missing();

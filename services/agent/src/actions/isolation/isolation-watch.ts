@@ -1,6 +1,5 @@
 import type { Timer } from '@muster/runtime/program';
 import type { ActionHost } from '../action.js';
-import type { BarrierFactory } from './barrier.js';
 import { inTurn } from './in-turn.js';
 import { Isolation } from './isolation.js';
 
@@ -18,9 +17,9 @@ export class IsolationWatch {
   /** False while one that should be up could not be raised, as when names cannot be looked up so early after a boot. */
   #isSettled = false;
 
-  constructor(host: ActionHost, createBarrier: BarrierFactory) {
+  constructor(host: ActionHost) {
     this.#host = host;
-    this.#isolation = new Isolation(host, createBarrier(host));
+    this.#isolation = new Isolation(host);
   }
 
   async start(): Promise<void> {

@@ -7,9 +7,10 @@ import type { ActionHost } from '../action.js';
 import { failed } from '../results.js';
 import { ActionStop } from '../settle.js';
 import type { Barrier } from './barrier.js';
+import { createBarrier } from './create-barrier.js';
 import { IsolationStore, type IsolationState } from './isolation-state.js';
 import { parseNetworkAddress } from './network-address.js';
-import { parseNameServers, resolveGateways, type Lookup, type Reachable } from './reachable.js';
+import { parseNameServers, resolveGateways, type Reachable } from './reachable.js';
 
 /** Where systemd-resolved keeps the servers that it asks; resolv.conf then names only itself. */
 const UPSTREAM_SERVERS = '/run/systemd/resolve/resolv.conf';
@@ -19,13 +20,11 @@ export class Isolation {
   readonly barrier: Barrier;
   readonly #host: ActionHost;
   readonly #store: IsolationStore;
-  readonly #lookup: Lookup;
 
-  constructor(host: ActionHost, barrier: Barrier, find: Lookup = lookupAll) {
+  constructor(host: ActionHost) {
     this.#host = host;
-    this.barrier = barrier;
+    this.barrier = createBarrier(host);
     this.#store = new IsolationStore(host.dataDir);
-    this.#lookup = find;
   }
 
   /** What is remembered, whether or not its time is over. */
@@ -59,7 +58,7 @@ export class Isolation {
    */
   async reachable(allow: readonly string[]): Promise<Reachable> {
     const peers = this.#host.gatewayPeers();
-    const gateways = await resolveGateways(peers, this.#lookup);
+    const gateways = await resolveGateways(peers, lookupAll);
     if (gateways.length === 0) {
       throw new ActionStop(
         failed('no_gateway', 'no gateway has an address; isolated, nothing could reach this machine'),

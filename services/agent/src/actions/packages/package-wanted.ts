@@ -1,4 +1,5 @@
 import type { ActionCall } from '../action.js';
+import { said } from '../said.js';
 
 /** Which installed package is meant; what is not given is not compared. */
 export interface WantedPackage {
@@ -12,19 +13,14 @@ export interface WantedPackage {
   readonly isBound: boolean;
 }
 
-export function wantedPackage({ params, binding }: ActionCall): WantedPackage {
-  const said = binding ?? params;
-  const text = (key: string): string | undefined => {
-    const value = said[key];
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
-  };
+export function wantedPackage(call: ActionCall): WantedPackage {
   return {
-    name: text('name') ?? '',
-    version: text('version'),
-    release: text('release'),
-    arch: text('arch'),
-    epoch: text('epoch'),
-    purge: params['purge'] === true,
-    isBound: binding !== undefined,
+    name: said(call, 'name') ?? '',
+    version: said(call, 'version'),
+    release: said(call, 'release'),
+    arch: said(call, 'arch'),
+    epoch: said(call, 'epoch'),
+    purge: call.params['purge'] === true,
+    isBound: call.binding !== undefined,
   };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ActionCall, ActionResult, ActionRunner, Undoer } from '../action.js';
 import { failed, refused, succeeded, wouldDo } from '../results.js';
+import { keptText, said } from '../said.js';
 import { ActionStop, settle } from '../settle.js';
 import { copyContent } from './copy-content.js';
 import { whyProtected } from './protected-files.js';
@@ -28,8 +29,7 @@ export const quarantineFile: ActionRunner = (call) =>
 /** The undo of `file.quarantine`. */
 export const undoQuarantine: Undoer = (call, kept) =>
   settle(call, async () => {
-    const id = typeof kept === 'object' && kept !== null && 'item' in kept ? kept.item : undefined;
-    const item = typeof id === 'string' ? await new Vault(call.host.dataDir).find(id) : undefined;
+    const item = await new Vault(call.host.dataDir).find(keptText(kept, 'item') ?? '');
     if (item === undefined) return failed('not_kept', 'nothing is kept of it: it was put back, or never taken');
     return restoreItem(call, item);
   });
@@ -41,17 +41,12 @@ interface WantedFile {
   readonly columns: Readonly<Partial<Record<'inode' | 'size' | 'mtime', string>>>;
 }
 
-/** What the parameters or the row say of it. Hashes are compared in lower case. */
-function wantedFile({ params, binding }: ActionCall): WantedFile {
-  const said = binding ?? params;
-  const text = (key: string): string | undefined => {
-    const value = said[key];
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
-  };
-  const columns = ['inode', 'size', 'mtime'].map((key) => [key, text(key)] as const);
+/** Hashes are compared in lower case. */
+function wantedFile(call: ActionCall): WantedFile {
+  const columns = ['inode', 'size', 'mtime'].map((key) => [key, said(call, key)] as const);
   return {
-    path: text('path') ?? '',
-    sha256: text('sha256')?.toLowerCase(),
+    path: said(call, 'path') ?? '',
+    sha256: said(call, 'sha256')?.toLowerCase(),
     columns: Object.fromEntries(columns.filter(([, value]) => value !== undefined)),
   };
 }

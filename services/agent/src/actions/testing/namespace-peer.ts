@@ -7,7 +7,6 @@ import { systemClock } from '@muster/runtime/program';
 import type { ActionResult, JsonValue } from '../action.js';
 import { createActions } from '../create-actions.js';
 import { IsolationWatch } from '../isolation/isolation-watch.js';
-import { NftBarrier } from '../isolation/nft-barrier.js';
 import { fixtureCall, fixtureHost, type CallFixture } from './call-fixture.js';
 
 export type PeerOrder =
@@ -74,7 +73,7 @@ async function obey(order: PeerOrder): Promise<PeerAnswer> {
     case 'watch': {
       const clock = { ...systemClock, now: () => Date.now() + order.laterMs };
       const host = fixtureHost(order.dataDir, { gatewayPeers: () => order.gateways, clock });
-      const watch = new IsolationWatch(host, (each) => new NftBarrier(each));
+      const watch = new IsolationWatch(host);
       await watch.start();
       watch.stop();
       return {};

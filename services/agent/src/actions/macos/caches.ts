@@ -1,0 +1,83 @@
+import type { ActionImplementation } from '../action.js';
+import { refused, succeeded, unchanged, wouldDo } from '../results.js';
+import { runOrStop, settle } from '../settle.js';
+
+const ARP = '/usr/sbin/arp';
+
+export interface MacNeighbour {
+  readonly address: string;
+  readonly mac: string;
+  readonly interface: string;
+  readonly isPermanent: boolean;
+}
+
+/** `arp.flush`, one entry at a time, so that those set by hand stay. */
+export const flushArp: ActionImplementation = {
+  run: (call) =>
+    settle(call, async () => {
+      const { address, interface: behind, mac } = call.binding ?? call.params;
+      const all = parseNeighbours(await runOrStop(call.host, ARP, ['-a', '-n']));
+      const found = all.filter(
+        (one) =>
+          !one.isPermanent &&
+          (address === undefined || one.address === address) &&
+          (behind === undefined || one.interface === behind),
+      );
+      const [first] = found;
+      if (first === undefined) return unchanged('no neighbour is known there');
+      if (typeof mac === 'string' && normalMac(mac) !== first.mac) {
+        return refused('changed', `${first.address} has hardware address ${first.mac} now, not ${mac}`);
+      }
+      const lines = found.map((one) => `${one.address} (${one.mac}) on ${one.interface}`);
+      if (call.dryRun)
+        return wouldDo(
+          `${found.length} neighbour(s) would be forgotten`,
+          lines.map((line) => `forget ${line}`),
+        );
+      for (const one of found) {
+        call.signal.throwIfAborted();
+        await runOrStop(call.host, ARP, ['-d', one.address]);
+      }
+      return succeeded(
+        `${found.length} neighbour(s) forgotten`,
+        lines.map((line) => `forgot ${line}`),
+      );
+    }),
+};
+
+/** `dns.flush`. */
+export const flushDns: ActionImplementation = {
+  run: (call) =>
+    settle(call, async () => {
+      if (call.dryRun) return wouldDo('the resolver cache would be emptied', ['empty the cache of mDNSResponder']);
+      await runOrStop(call.host, '/usr/bin/dscacheutil', ['-flushcache']);
+      await runOrStop(call.host, '/usr/bin/killall', ['-HUP', 'mDNSResponder']);
+      return succeeded('the resolver cache was emptied', ['emptied the cache of mDNSResponder']);
+    }),
+};
+
+/** Lines of `arp -an`: `? (10.0.0.1) at 0:1b:21:a:b:c on en0 ifscope [ethernet]`. */
+export function parseNeighbours(text: string): MacNeighbour[] {
+  const rows = text.split('\n').map((line) => /^\S+ \(([\d.]+)\) at ([0-9a-f:]+) on (\S+)(.*)$/.exec(line));
+  return rows.flatMap((row) =>
+    row === null
+      ? []
+      : [
+          {
+            address: row[1] ?? '',
+            mac: normalMac(row[2] ?? ''),
+            interface: row[3] ?? '',
+            isPermanent: row[4]?.includes('permanent') === true,
+          },
+        ],
+  );
+}
+
+/** macOS leaves out leading zeros. */
+function normalMac(mac: string): string {
+  return mac
+    .toLowerCase()
+    .split(/[:-]/)
+    .map((part) => part.padStart(2, '0'))
+    .join(':');
+}

@@ -1,0 +1,109 @@
+import { basename } from 'node:path';
+import { sleep } from '@muster/runtime/program';
+import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../action.js';
+import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../results.js';
+import { runOrStop, settle } from '../settle.js';
+
+const GONE_WITHIN_MS = 5_000;
+const LOOK_EVERY_MS = 50;
+const COLUMNS = 'pid=,ppid=,lstart=,comm=';
+/** Without these macOS stops, or everybody is logged out. */
+const CRITICAL = new Set(['launchd', 'kernel_task', 'WindowServer', 'loginwindow', 'opendirectoryd', 'securityd']);
+
+export interface MacProcess {
+  readonly pid: number;
+  readonly parent: number;
+  /** Unix seconds. */
+  readonly startTime: number;
+  /** On macOS this is the whole path of the executable. */
+  readonly path: string;
+}
+
+/** `process.kill`: ps tells what a process is, directly before kill(1) signals it. */
+export const killProcess: ActionImplementation = {
+  run: (call) =>
+    settle(call, async () => {
+      const wanted = call.binding ?? call.params;
+      const all = await listProcesses(call.host);
+      const isByName = typeof wanted['name'] === 'string';
+      const found = all.filter((one) =>
+        isByName
+          ? basename(one.path) === wanted['name'] && (wanted['path'] === undefined || one.path === wanted['path'])
+          : one.pid === Number(wanted['pid']),
+      );
+      const [first] = found;
+      if (first === undefined) return unchanged('no such process runs');
+      const { start_time: start, path } = wanted;
+      if (!isByName && start !== undefined && Number(start) !== first.startTime) {
+        return refused('changed', `${first.pid} is another process by now: it started at ${first.startTime}`);
+      }
+      if (!isByName && typeof path === 'string' && path !== '' && path !== first.path) {
+        return refused('changed', `${first.pid} runs ${first.path}, not ${path}`);
+      }
+      for (const one of found) {
+        const why = whyProtected(one, all, call.host);
+        if (why !== undefined) return refused('protected', `${describe(one)} is protected: ${why}`);
+      }
+      if (call.dryRun)
+        return wouldDo(
+          `${found.length} process(es) would end`,
+          found.map((one) => `end ${describe(one)}`),
+        );
+      return end(call, found);
+    }),
+};
+
+async function end(call: ActionCall, found: readonly MacProcess[]): Promise<ActionResult> {
+  const { host, signal } = call;
+  const name = call.params['signal'] === 'TERM' ? 'TERM' : 'KILL';
+  for (const { pid } of found) {
+    signal.throwIfAborted();
+    await runOrStop(host, '/bin/kill', ['-s', name, String(pid)]);
+  }
+  const deadline = host.clock.monotonic() + GONE_WITHIN_MS;
+  for (;;) {
+    const now = await listProcesses(host);
+    const left = found.filter((one) => now.some((other) => other.pid === one.pid && other.startTime === one.startTime));
+    const effects = found.filter((one) => !left.includes(one)).map((one) => `ended ${describe(one)}`);
+    if (left.length === 0) return succeeded(`${found.length} process(es) ended`, effects);
+    if (host.clock.monotonic() >= deadline)
+      return failed('still_running', `${left.map(describe).join('; ')} still runs`, effects);
+    if ((await sleep(host.clock, LOOK_EVERY_MS, signal)) === 'aborted') return stopped(signal, effects);
+  }
+}
+
+async function listProcesses(host: ActionHost): Promise<MacProcess[]> {
+  const env = { TZ: 'UTC', LC_ALL: 'C' };
+  return parseProcesses(await runOrStop(host, '/bin/ps', ['-axww', '-o', COLUMNS], { env }));
+}
+
+/** Lines of ps with those columns, in UTC: `  501     1 Tue Nov 25 00:40:12 2025     /Applications/X.app/Contents/MacOS/X`. */
+export function parseProcesses(text: string): MacProcess[] {
+  const rows = text
+    .split('\n')
+    .map((line) => /^\s*(\d+)\s+(\d+)\s+(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\s+(.*)$/.exec(line));
+  return rows.flatMap((row) =>
+    row === null
+      ? []
+      : [
+          {
+            pid: Number(row[1]),
+            parent: Number(row[2]),
+            startTime: Date.parse(`${row[3]} UTC`) / 1000,
+            path: row[4] ?? '',
+          },
+        ],
+  );
+}
+
+function whyProtected(one: MacProcess, all: readonly MacProcess[], { protect }: ActionHost): string | undefined {
+  if (one.pid <= 1 || CRITICAL.has(basename(one.path))) return 'macOS does not run without it';
+  for (let pid = process.pid; pid > 1; pid = all.find((each) => each.pid === pid)?.parent ?? 0) {
+    if (pid === one.pid) return 'it is the agent, or runs it';
+  }
+  return protect.name(basename(one.path)) ?? protect.path(one.path);
+}
+
+function describe({ pid, path }: MacProcess): string {
+  return `${basename(path)} (${pid}), ${path}`;
+}

@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import type { ServiceManager } from '../linux/service-manager.js';
+
+const LAUNCHCTL = '/bin/launchctl';
+const FOLDER = '/Library/LaunchDaemons';
+/** launchctl's code for a service that it does not know. */
+const NOT_FOUND = 113;
+
+/** launchd's system domain. A job that is stopped is unloaded until the next boot, because launchd would start it again otherwise. */
+export function launchd(exists: (path: string) => boolean = existsSync): ServiceManager {
+  return {
+    kind: 'launchd',
+
+    async find({ host, signal }, name) {
+      const { code, stdout } = await host.run(LAUNCHCTL, ['print', `system/${name}`], { signal });
+      const file = `${FOLDER}/${name}.plist`;
+      if (code === NOT_FOUND && exists(file))
+        return { id: name, running: false, status: 'not loaded', definition: file };
+      if (code !== 0) return undefined;
+      const state = /^\s*state = (.+)$/m.exec(stdout)?.[1] ?? 'unknown';
+      return {
+        id: name,
+        // Loaded means that launchd starts it when it is needed; that counts as running.
+        running: true,
+        status: `loaded, ${state}`,
+        definition: /^\s*path = (.+)$/m.exec(stdout)?.[1] ?? '',
+        ...(name.startsWith('com.apple.') && { guard: `${name} is part of macOS` }),
+        ...(name.startsWith('io.muster.') && { guard: `${name} is the agent` }),
+      };
+    },
+
+    change({ host, signal, action }, { id, definition }, verb) {
+      const args = {
+        stop: ['bootout', `system/${id}`],
+        start: ['bootstrap', 'system', definition],
+        restart: ['kickstart', '-k', `system/${id}`],
+      }[verb];
+      return host.run(LAUNCHCTL, args, { signal, timeoutMs: action.timeoutMs });
+    },
+  };
+}

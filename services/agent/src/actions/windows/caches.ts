@@ -1,0 +1,58 @@
+import type { ActionImplementation } from '../action.js';
+import { refused, succeeded, unchanged, wouldDo } from '../results.js';
+import { said } from '../said.js';
+import { runOrStop, settle } from '../settle.js';
+import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
+
+/** Learned neighbours; those set by hand are permanent. An interface is known by its number or its name. */
+export const FIND_NEIGHBOURS = `ConvertTo-Json -Compress @(Get-NetNeighbor -ErrorAction SilentlyContinue | Where-Object { $_.State -ne 'Permanent' -and (-not $in.address -or $_.IPAddress -eq $in.address) -and (-not $in.interface -or [string]$_.InterfaceIndex -eq $in.interface -or $_.InterfaceAlias -eq $in.interface) } | ForEach-Object { @{ address = $_.IPAddress; index = $_.InterfaceIndex; mac = $_.LinkLayerAddress } })`;
+
+export const REMOVE_NEIGHBOURS = `foreach ($n in $in.neighbours) { Remove-NetNeighbor -InterfaceIndex $n.index -IPAddress $n.address -Confirm:$false -ErrorAction SilentlyContinue }`;
+
+/** `arp.flush`. */
+export const flushArp: ActionImplementation = {
+  run: (call) =>
+    settle(call, async () => {
+      const [address, behind, mac] = ['address', 'interface', 'mac'].map((key) => said(call, key));
+      const isAll = address === undefined && behind === undefined;
+      const found = rowsOf(
+        await runScript(call.host, FIND_NEIGHBOURS, { address: address ?? null, interface: behind ?? null }),
+      );
+      if (found.length === 0) return unchanged('no neighbour is known there');
+      const [first] = found;
+      if (mac !== undefined && bare(first?.['mac']) !== bare(mac)) {
+        return refused('changed', `${address} has hardware address ${String(first?.['mac'])} now, not ${mac}`);
+      }
+      const lines = found.map((one) => `${String(one['address'])} (${String(one['mac'])})`);
+      if (call.dryRun)
+        return wouldDo(
+          `${found.length} neighbour(s) would be forgotten`,
+          lines.map((line) => `forget ${line}`),
+        );
+      call.signal.throwIfAborted();
+      if (isAll) await runOrStop(call.host, `${SYSTEM32}netsh.exe`, ['interface', 'ip', 'delete', 'arpcache']);
+      else
+        await runScript(call.host, REMOVE_NEIGHBOURS, {
+          neighbours: found.map(({ address: a, index }) => ({ address: a, index })),
+        });
+      return succeeded(
+        `${found.length} neighbour(s) forgotten`,
+        lines.map((line) => `forgot ${line}`),
+      );
+    }),
+};
+
+/** `dns.flush`. */
+export const flushDns: ActionImplementation = {
+  run: (call) =>
+    settle(call, async () => {
+      if (call.dryRun)
+        return wouldDo('the resolver cache would be emptied', ['empty the cache of the DNS client service']);
+      await runOrStop(call.host, `${SYSTEM32}ipconfig.exe`, ['/flushdns']);
+      return succeeded('the resolver cache was emptied', ['emptied the cache of the DNS client service']);
+    }),
+};
+
+function bare(mac: unknown): string {
+  return typeof mac === 'string' ? mac.toLowerCase().replace(/[^0-9a-f]/g, '') : '';
+}

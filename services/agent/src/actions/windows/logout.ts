@@ -1,0 +1,62 @@
+import type { ActionImplementation } from '../action.js';
+import { refused, succeeded, unchanged, wouldDo } from '../results.js';
+import { runOrStop, settle } from '../settle.js';
+import { SYSTEM32 } from './powershell.js';
+
+export interface WindowsSession {
+  readonly user: string;
+  /** Empty for a session that is disconnected. */
+  readonly station: string;
+  readonly id: number;
+}
+
+/** `session.logout`. */
+export const logoutSession: ActionImplementation = {
+  run: (call) =>
+    settle(call, async () => {
+      const wanted = call.binding ?? call.params;
+      // Its code is 1 when nobody is logged in.
+      const { stdout } = await call.host.run(`${SYSTEM32}quser.exe`, [], {});
+      const found = parseSessions(stdout).filter(
+        ({ user, station, id }) =>
+          (wanted['user'] === undefined || same(user, wanted['user'])) &&
+          (wanted['tty'] === undefined || same(station, wanted['tty'])) &&
+          (wanted['session'] === undefined || String(id) === wanted['session']),
+      );
+      if (found.length === 0) {
+        return call.binding === undefined
+          ? unchanged('there is no such session')
+          : refused('changed', 'there is no such session any more');
+      }
+      const why = call.host.protect.name(...found.map(({ user }) => user));
+      if (why !== undefined) return refused('protected', why);
+      const lines = found.map(
+        ({ user, station, id }) => `session ${id} of ${user}${station === '' ? '' : ` on ${station}`}`,
+      );
+      if (call.dryRun)
+        return wouldDo(
+          `${found.length} session(s) would end`,
+          lines.map((line) => `end ${line}`),
+        );
+      for (const { id } of found) {
+        call.signal.throwIfAborted();
+        await runOrStop(call.host, `${SYSTEM32}logoff.exe`, [String(id)], { timeoutMs: 25_000 });
+      }
+      return succeeded(
+        `${found.length} session(s) ended`,
+        lines.map((line) => `ended ${line}`),
+      );
+    }),
+};
+
+/** Rows of quser: name (with `>` before one's own), station, which may be missing, id, and more in the language of the machine. */
+export function parseSessions(text: string): WindowsSession[] {
+  const rows = text.split(/\r?\n/).map((line) => /^[> ](\S+)\s+(?:(\S+)\s+)?(\d+)\s+\S/.exec(line));
+  return rows.flatMap((row) =>
+    row === null ? [] : [{ user: row[1] ?? '', station: row[2] ?? '', id: Number(row[3]) }],
+  );
+}
+
+function same(a: string, b: unknown): boolean {
+  return typeof b === 'string' && a.toLowerCase() === b.toLowerCase();
+}

@@ -1,0 +1,65 @@
+import type { ActionImplementation } from '../action.js';
+import { failed, refused, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
+import { said } from '../said.js';
+import { settle } from '../settle.js';
+import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
+
+/** What is listed among the installed programs, 64-bit and 32-bit. */
+export const FIND_PROGRAMS = `$roots = 'HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\*', 'HKLM:\\SOFTWARE\\WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\*'; ConvertTo-Json -Compress @(Get-ItemProperty $roots -ErrorAction SilentlyContinue | Where-Object { $_.DisplayName -eq $in.name } | ForEach-Object { @{ name = $_.DisplayName; version = $_.DisplayVersion; publisher = $_.Publisher; code = $_.PSChildName; msi = [int]$_.WindowsInstaller } })`;
+
+const PRODUCT_CODE = /^\{[0-9A-F]{8}-([0-9A-F]{4}-){3}[0-9A-F]{12}\}$/i;
+/** An installation is not broken off half-way. */
+const REMOVE_MS = 540_000;
+/** Of msiexec: done, done but for a restart, and not installed. */
+const DONE = 0;
+const DONE_AFTER_RESTART = 3010;
+const NOT_INSTALLED = 1605;
+
+/**
+ * `package.remove`, for what Windows Installer put there. Other programs bring an uninstaller with a command line of their own, which would have to be
+ * handed to a shell.
+ */
+export const removePackage: ActionImplementation = {
+  run: (call) =>
+    settle(call, async () => {
+      const { host, binding } = call;
+      if (binding !== undefined && !('identifying_number' in binding)) {
+        return refused('bad_params', 'a row of programs is needed here');
+      }
+      const name = said(call, 'name') ?? '';
+      const rows = rowsOf(await runScript(host, FIND_PROGRAMS, { name }));
+      const code = said(call, 'identifying_number');
+      const found = rows.filter((row) => code === undefined || same(row['code'], code));
+      const [first, second] = found;
+      if (first === undefined) {
+        return binding === undefined
+          ? unchanged(`${name} is not installed`)
+          : refused('changed', `${name} is not installed any more`);
+      }
+      if (second !== undefined) return refused('ambiguous', `${found.length} programs are called ${name}`);
+      for (const key of ['version', 'publisher'] as const) {
+        const wanted = said(call, key);
+        if (wanted === undefined || wanted === first[key]) continue;
+        return refused('changed', `the ${key} of ${name} is ${String(first[key])}, not ${wanted}`);
+      }
+      const why = host.protect.name(name) ?? (/^muster/i.test(name) ? 'it is the agent' : undefined);
+      if (why !== undefined) return refused('protected', `${name} is protected: ${why}`);
+      const product = String(first['code']);
+      if (Number(first['msi']) !== 1 || !PRODUCT_CODE.test(product)) {
+        return unsupported('no_installer', `${name} was not installed by Windows Installer`);
+      }
+      const what = `${name} ${String(first['version'])} (${product})`;
+      if (call.dryRun) return wouldDo('1 program would be removed', [`remove ${what}`]);
+      call.signal.throwIfAborted();
+      const args = ['/x', product, '/qn', '/norestart'];
+      const { code: exit } = await host.run(`${SYSTEM32}msiexec.exe`, args, { timeoutMs: REMOVE_MS });
+      if (exit === NOT_INSTALLED) return unchanged(`${name} is not installed any more`);
+      if (exit !== DONE && exit !== DONE_AFTER_RESTART) return failed('program_failed', `msiexec ended with ${exit}`);
+      const later = exit === DONE_AFTER_RESTART ? ['the rest of it goes at the next restart'] : [];
+      return succeeded('1 program removed', [`removed ${what}`, ...later]);
+    }),
+};
+
+function same(a: unknown, b: unknown): boolean {
+  return typeof a === 'string' && typeof b === 'string' && a.toLowerCase() === b.toLowerCase();
+}

@@ -1,0 +1,80 @@
+import { sleep } from '@muster/runtime/program';
+import type { ServiceManager, ServiceView } from '../linux/service-manager.js';
+import type { ActionCall, ProgramResult } from '../action.js';
+import { SYSTEM32 } from './powershell.js';
+
+const SC = `${SYSTEM32}sc.exe`;
+/** Numbers of `sc query`'s STATE, which are the same in every language of Windows. */
+const STOPPED = 1;
+const RUNNING = 4;
+
+/** Without these nothing starts, nobody logs in, or the agent cannot reach its gateway. */
+const CRITICAL = new Set(
+  [
+    'rpcss',
+    'dcomlaunch',
+    'rpceptmapper',
+    'lsm',
+    'samss',
+    'eventlog',
+    'plugplay',
+    'power',
+    'profsvc',
+    'bfe',
+    'mpssvc',
+  ].concat(['nsi', 'dhcp', 'dnscache', 'netman', 'winmgmt', 'schedule', 'gpsvc', 'cryptsvc', 'musteragent']),
+);
+
+/** The service control manager, through sc.exe. */
+export const serviceControl: ServiceManager = {
+  kind: 'the service control manager',
+
+  async find({ host, signal }, name) {
+    const { code, stdout } = await host.run(SC, ['queryex', name], { signal });
+    if (code !== 0) return undefined;
+    const state = Number(/^\s*STATE\s*:\s*(\d+)/m.exec(stdout)?.[1] ?? /:\s*(\d+)\s+[A-Z_]+\s*$/m.exec(stdout)?.[1]);
+    const config = await host.run(SC, ['qc', name, '8192'], { signal });
+    const view: ServiceView = {
+      id: name,
+      running: state === RUNNING ? true : state === STOPPED ? false : undefined,
+      status: STATES[state] ?? `in state ${state}`,
+      definition: /^\s*BINARY_PATH_NAME\s*:\s*(.*?)\s*$/m.exec(config.stdout)?.[1] ?? '',
+    };
+    return CRITICAL.has(name.toLowerCase()) ? { ...view, guard: `Windows or the agent needs ${name}` } : view;
+  },
+
+  async change(call, service, verb) {
+    if (verb !== 'restart') return order(call, service, verb);
+    const stopped = await order(call, service, 'stop');
+    // 1062: it was not running.
+    if (stopped.code !== 0 && stopped.code !== 1062) return stopped;
+    return order(call, service, 'start');
+  },
+};
+
+const STATES: Readonly<Record<number, string>> = {
+  1: 'stopped',
+  2: 'starting',
+  3: 'stopping',
+  4: 'running',
+  5: 'continuing',
+  6: 'pausing',
+  7: 'paused',
+};
+
+/** sc.exe only hands the order over; the wait is for what it leads to. */
+async function order(call: ActionCall, { id }: ServiceView, verb: 'start' | 'stop'): Promise<ProgramResult> {
+  const { host, signal } = call;
+  const ordered = await host.run(SC, [verb, id], { signal });
+  if (ordered.code !== 0) return ordered;
+  const wanted = verb === 'start';
+  const deadline = host.clock.monotonic() + SETTLES_WITHIN_MS;
+  for (;;) {
+    const view = await serviceControl.find(call, id, verb);
+    if (view?.running === wanted || host.clock.monotonic() >= deadline) return ordered;
+    if ((await sleep(host.clock, LOOK_EVERY_MS, signal)) === 'aborted') return ordered;
+  }
+}
+
+const SETTLES_WITHIN_MS = 30_000;
+const LOOK_EVERY_MS = 250;
