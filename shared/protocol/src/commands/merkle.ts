@@ -27,20 +27,21 @@ export class TargetTree {
 
   /** From the targets in the order of their numbers. Throws `RangeError` when there are none. */
   static over(leaves: Iterable<TargetLeaf>): TargetTree {
-    let level = Array.from(leaves, leafHash);
-    if (level.length === 0) throw new RangeError('a tree needs a target');
-    const levels = [level];
-    while (level.length > 1) {
-      const next: Buffer[] = [];
-      for (let i = 0; i < level.length; i += 2) {
-        const [left, right] = [level[i] as Buffer, level[i + 1]];
-        // A node without a neighbour rises as it is: the same tree as splitting from the top.
-        next.push(right === undefined ? left : nodeHash(left, right));
-      }
-      levels.push(next);
-      level = next;
+    const building = build(leaves);
+    for (;;) {
+      const step = building.next();
+      if (step.done === true) return new TargetTree(step.value);
     }
-    return new TargetTree(levels);
+  }
+
+  /** The same, with a turn of the event loop every few milliseconds: a large tree takes longer than others should wait. */
+  static async overInTurns(leaves: Iterable<TargetLeaf>): Promise<TargetTree> {
+    const building = build(leaves);
+    for (;;) {
+      const step = building.next();
+      if (step.done === true) return new TargetTree(step.value);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   get root(): Uint8Array {
@@ -83,6 +84,33 @@ export function verifyTarget(
     hash = index % 2 === 1 ? nodeHash(neighbour, hash) : nodeHash(hash, neighbour);
   }
   return at === proof.length && hash.equals(tree.root);
+}
+
+/** Hashes between two pauses. */
+const SLICE = 1_000;
+
+/** The levels, from the leaves up; pauses now and then. */
+function* build(leaves: Iterable<TargetLeaf>): Generator<undefined, Buffer[][]> {
+  let level: Buffer[] = [];
+  let hashed = 0;
+  for (const leaf of leaves) {
+    level.push(leafHash(leaf));
+    if (++hashed % SLICE === 0) yield undefined;
+  }
+  if (level.length === 0) throw new RangeError('a tree needs a target');
+  const levels = [level];
+  while (level.length > 1) {
+    const next: Buffer[] = [];
+    for (let i = 0; i < level.length; i += 2) {
+      const [left, right] = [level[i] as Buffer, level[i + 1]];
+      // A node without a neighbour rises as it is: the same tree as splitting from the top.
+      next.push(right === undefined ? left : nodeHash(left, right));
+      if (++hashed % SLICE === 0) yield undefined;
+    }
+    levels.push(next);
+    level = next;
+  }
+  return levels;
 }
 
 function leafHash({ number, agentId, binding }: TargetLeaf): Buffer {

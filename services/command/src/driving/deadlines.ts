@@ -1,0 +1,35 @@
+import { encodeNumberSet, type CommandFold, type CommandState, type StateChange } from '@muster/protocol';
+
+/** An endpoint whose clock is behind, or whose word is on its way, gets this long after the expiry before it is given up. */
+const UNCONFIRMED_MS = 10_000;
+/** And this long after the time that the action may take. */
+const NO_REPORT_MS = 30_000;
+
+/** What the clock alone decides about a command's targets: true only if nothing else has come meanwhile. */
+export function overdue(fold: CommandFold, nowMs: number): StateChange[] {
+  const { expiresAtMs, timeoutMs } = fold.record;
+  const { queued, sent, accepted, running } = fold.ledger;
+  const changes: StateChange[] = [];
+  const settle = (state: 'expired' | 'timed_out', code: string, message: string, targets: readonly number[]): void => {
+    if (targets.length > 0) changes.push({ state, code, message, targets: encodeNumberSet(targets) });
+  };
+  if (queued > 0 && nowMs >= expiresAtMs) {
+    settle('expired', 'expired', 'not connected before it expired', [...fold.inState('queued')]);
+  }
+  if (sent > 0 && nowMs >= expiresAtMs + UNCONFIRMED_MS) {
+    settle('expired', 'unconfirmed', 'sent, but the endpoint has not said that it has it', [...fold.inState('sent')]);
+  }
+  if (accepted + running > 0) {
+    const latestMs = expiresAtMs + timeoutMs + NO_REPORT_MS;
+    settle('timed_out', 'no_report', 'the endpoint took it and has not told the outcome in time', [
+      ...silent(fold, 'running', (sinceMs) => Math.min(latestMs, sinceMs + timeoutMs + NO_REPORT_MS) <= nowMs),
+      // It may wait in its lane for as long as the command lives.
+      ...silent(fold, 'accepted', () => latestMs <= nowMs),
+    ]);
+  }
+  return changes;
+}
+
+function* silent(fold: CommandFold, state: CommandState, isOver: (sinceMs: number) => boolean): Generator<number> {
+  for (const target of fold.inState(state)) if (isOver(fold.outcome(target)?.atMs ?? 0)) yield target;
+}

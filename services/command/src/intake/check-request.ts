@@ -1,0 +1,65 @@
+import { AppError, isOrgId, LIMITS, type CommandCaller, type OrgId, type Rollout } from '@muster/protocol';
+import { isRole } from '@muster/identity';
+
+/** The API has checked the operator's input; this catches what another caller on the bus may get wrong. */
+export function checkCaller(org: OrgId, caller: CommandCaller): void {
+  if (!isOrgId(org)) throw new AppError('bad_request', 'the org is not a valid name', { details: { field: 'org' } });
+  const { id, name, bound, from, role } = caller;
+  if ([id, name, bound, from].some((text) => typeof text !== 'string') || !isRole(role)) {
+    throw new AppError('bad_request', 'the caller needs id, name, role, bound and from', {
+      details: { field: 'caller' },
+    });
+  }
+}
+
+export function checkExpiry(expiresInMs: number): void {
+  checkRange('expiresIn', 'the command must expire', expiresInMs, LIMITS.commandExpiryMinMs, LIMITS.commandExpiryMaxMs);
+}
+
+export function checkTimeout(timeoutMs: number): void {
+  checkRange('timeout', 'the timeout must be', timeoutMs, 1_000, LIMITS.commandTimeoutMaxMs);
+}
+
+function checkRange(field: string, what: string, ms: number, minMs: number, maxMs: number): void {
+  if (Number.isInteger(ms) && ms >= minMs && ms <= maxMs) return;
+  throw new AppError('bad_timeout', `${what} from ${minMs / 1_000} s to ${maxMs / 1_000} s`, {
+    details: { field, minMs, maxMs },
+  });
+}
+
+export function checkReason(reason: string | undefined): void {
+  if (reason === undefined || Buffer.byteLength(reason) <= LIMITS.reasonBytes) return;
+  throw new AppError('bad_request', `the reason has more than ${LIMITS.reasonBytes} bytes`, {
+    details: { field: 'reason' },
+  });
+}
+
+/** A rollout that can be followed; a canary larger than the target set is the whole set. */
+export function checkRollout(rollout: Rollout | undefined, targets: number): Rollout | undefined {
+  if (rollout === undefined) return undefined;
+  const { canary, step, pauseMs, abortOver } = rollout;
+  const faults = [
+    whole(canary) ? undefined : 'canary is a number of targets from 1',
+    stepOf(step, targets) === undefined
+      ? 'step is a number of targets from 1, or a percentage from 1% to 100%'
+      : undefined,
+    Number.isInteger(pauseMs) && pauseMs >= 0 && pauseMs <= MAX_PAUSE_MS ? undefined : 'pause is from 0 to 24 hours',
+    abortOver >= 0 && abortOver <= 1 ? undefined : 'abort_over is from 0% to 100%',
+  ].filter((fault) => fault !== undefined);
+  if (faults.length > 0) throw new AppError('bad_rollout', faults.join('; '), { details: { faults } });
+  return { canary: Math.min(canary, targets), step, pauseMs, abortOver };
+}
+
+const MAX_PAUSE_MS = 24 * 3_600_000;
+
+/** How many targets a step is; `undefined` for one that makes no sense. */
+export function stepOf(step: Rollout['step'], targets: number): number | undefined {
+  if (typeof step === 'number') return whole(step) ? step : undefined;
+  const percent = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(step)?.[1];
+  const share = Number(percent) / 100;
+  return share > 0 && share <= 1 ? Math.max(1, Math.ceil(share * targets)) : undefined;
+}
+
+function whole(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
+}

@@ -1,0 +1,114 @@
+import { LogError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
+import {
+  AppError,
+  decodeCommandWire,
+  encodeCommandWire,
+  SUBJECTS,
+  type CommandReply,
+  type CommandRequest,
+} from '@muster/protocol';
+import type { Clock, Logger } from '@muster/runtime';
+import type { CommandAudit } from '../audit/command-audit.js';
+import type { IntakeMetrics } from './intake-metrics.js';
+import type { OneCommand } from './one-command.js';
+import type { SubmitCommands } from './submit-commands.js';
+
+export interface IntakeOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: IntakeMetrics;
+  readonly audit: Pick<CommandAudit, 'request'>;
+  readonly submits: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
+  readonly oneCommand: Pick<OneCommand, 'approve' | 'cancel' | 'list'>;
+}
+
+const KINDS: ReadonlySet<string> = new Set<CommandRequest['t']>([
+  'submit',
+  'plan',
+  'undo',
+  'approve',
+  'cancel',
+  'list',
+]);
+
+/** What the API asks, of any command service, and the replies. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #underWay = new Set<Promise<void>>();
+  #subscription: BusSubscription | undefined;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const take = (message: BusMessage): void => {
+      const answering: Promise<void> = this.#answer(message).finally(() => this.#underWay.delete(answering));
+      this.#underWay.add(answering);
+    };
+    this.#subscription = this.#options.bus.subscribe(SUBJECTS.commands, take, { queue: 'command' });
+  }
+
+  /** Takes no more requests; those under way are answered. */
+  async drain(): Promise<void> {
+    this.#subscription?.unsubscribe();
+    await Promise.all(this.#underWay);
+  }
+
+  stop(): void {
+    this.#subscription?.unsubscribe();
+  }
+
+  async #handle(request: CommandRequest): Promise<CommandReply> {
+    const { submits, oneCommand } = this.#options;
+    switch (request.t) {
+      case 'submit':
+        return submits.submit(request);
+      case 'plan':
+        return submits.plan(request);
+      case 'undo':
+        return submits.undo(request);
+      case 'approve':
+        return oneCommand.approve(request);
+      case 'cancel':
+        return oneCommand.cancel(request);
+      case 'list':
+        return oneCommand.list(request);
+      default:
+        throw new AppError('bad_request', 'the command service does not know this request');
+    }
+  }
+
+  async #answer(message: BusMessage): Promise<void> {
+    const { metrics, clock, audit } = this.#options;
+    const startedMs = clock.monotonic();
+    let request: CommandRequest | undefined;
+    let reply: CommandReply;
+    try {
+      request = decodeCommandWire<CommandRequest>(message.data);
+      reply = await this.#handle(request);
+    } catch (error) {
+      reply = this.#problem(request?.t ?? 'unknown', error);
+    }
+    const kind = request !== undefined && KINDS.has(request.t) ? request.t : 'unknown';
+    if (request !== undefined && kind !== 'unknown') audit.request(request, reply);
+    metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
+    metrics.seconds.observe({ kind }, (clock.monotonic() - startedMs) / 1_000);
+    message.reply?.(encodeCommandWire(reply));
+  }
+
+  #problem(kind: string, error: unknown): CommandReply {
+    const problem = problemFor(error);
+    if (problem.code === 'internal') this.#options.logger.error('request failed', { kind, err: error });
+    return { t: 'problem', code: problem.code, message: problem.message, details: problem.details };
+  }
+}
+
+function problemFor(error: unknown): AppError {
+  if (AppError.is(error)) return error;
+  if (error instanceof LogError) {
+    return new AppError('broker_unavailable', 'the message broker cannot be asked now', { cause: error });
+  }
+  return new AppError('internal', 'the command service failed', { cause: error });
+}

@@ -1,0 +1,72 @@
+import { randomUUID } from 'node:crypto';
+import type { Log } from '@muster/bus';
+import { encodeJournal, KEPT, type CommandId, type JournalEntry, type OrgId } from '@muster/protocol';
+import { fullJitter, sleep, type Clock } from '@muster/runtime';
+import type { JournalMetrics } from './journal-metrics.js';
+
+export interface JournalWriterOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly metrics: JournalMetrics;
+  readonly maxEntryBytes: number;
+  /** How long an append is tried while the broker is away. */
+  readonly patienceMs: number;
+}
+
+export type JournalResult =
+  | { readonly kind: 'appended'; readonly seq: number; readonly bytes: Uint8Array }
+  /** Something came before it that the caller had not seen; nothing was written. */
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'too_large'; readonly bytes: number }
+  /** Not acknowledged within the patience; with `maybeStored` it may be in the journal all the same. */
+  | { readonly kind: 'unavailable'; readonly maybeStored: boolean; readonly cause: Error };
+
+export interface WriteOptions {
+  /** Write only if the newest entry of this command has this sequence: for what is true only if nothing has happened since. */
+  readonly after?: number;
+  readonly patienceMs?: number;
+}
+
+/** The id of an entry makes its repetition harmless for two minutes; nobody is that patient. */
+const MAX_PATIENCE_MS = 60_000;
+
+/** Writes entries of commands. A lost acknowledgement is asked for again under the entry's own id, so an entry is in the journal once. */
+export class JournalWriter {
+  readonly #options: JournalWriterOptions;
+
+  constructor(options: JournalWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Never throws for a broken broker. */
+  async append(
+    { org, id }: { readonly org: OrgId; readonly id: CommandId },
+    entry: JournalEntry,
+    { after, patienceMs = this.#options.patienceMs }: WriteOptions = {},
+  ): Promise<JournalResult> {
+    const { clock, metrics, log, maxEntryBytes } = this.#options;
+    const bytes = encodeJournal(entry);
+    if (bytes.length > maxEntryBytes) return { kind: 'too_large', bytes: bytes.length };
+    const conditions = { msgId: randomUUID(), ...(after === undefined ? {} : { expectLastSubjectSeq: after }) };
+    const untilMs = clock.monotonic() + Math.min(patienceMs, MAX_PATIENCE_MS);
+    const waits = fullJitter({ baseMs: 100, capMs: 1_000 });
+    let maybeStored = false;
+    for (;;) {
+      const startedMs = clock.monotonic();
+      const result = await log.append(KEPT.command(org, id), bytes, conditions);
+      if (result.kind === 'appended') {
+        metrics.appendSeconds.observe((clock.monotonic() - startedMs) / 1_000);
+        metrics.entries.inc({ kind: entry.t });
+        metrics.bytes.inc(bytes.length);
+        return { kind: 'appended', seq: result.seq, bytes };
+      }
+      if (result.kind === 'conflict') return { kind: 'conflict' };
+      maybeStored ||= result.maybeStored;
+      if (clock.monotonic() >= untilMs) {
+        metrics.failed.inc();
+        return { kind: 'unavailable', maybeStored, cause: result.cause };
+      }
+      await sleep(clock, 20 + waits.next());
+    }
+  }
+}

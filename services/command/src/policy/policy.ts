@@ -1,0 +1,104 @@
+import { parseSelector, selectorMatches, type Role, type Selector } from '@muster/protocol';
+import { ROLES } from '@muster/identity';
+import { endpointLabel, type Endpoint } from '@muster/directory';
+import type { ActionDefinition } from '@muster/actions';
+import { z } from 'zod';
+
+const selector = z.string().transform((text, context): { text: string; selector: Selector } => {
+  const parsed = parseSelector(text);
+  if (parsed.ok) return { text, selector: parsed.selector };
+  context.addIssue({ code: 'custom', message: `${parsed.message} (at character ${parsed.offset + 1})` });
+  return z.NEVER;
+});
+
+const count = z.number().int().min(1);
+const rule = z.strictObject({
+  actions: z.array(z.string().min(1)).min(1).optional(),
+  minTargets: count.optional(),
+  selector: selector.optional(),
+  role: z.enum(ROLES).default('responder'),
+});
+
+const policySchema = z.strictObject({
+  limits: z.partialRecord(z.enum(ROLES), z.strictObject({ maxTargets: count })).default({}),
+  approval: z.array(rule).default([]),
+});
+
+/** Who may touch how much, and when a second person must approve. */
+export type Policy = z.output<typeof policySchema>;
+type ApprovalRule = Policy['approval'][number];
+
+/** Without a file: nobody needs approval, and only the protocol's own limits hold. */
+export const OPEN_POLICY: Policy = { limits: {}, approval: [] };
+
+export type ParsedPolicy =
+  { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly faults: readonly string[] };
+
+/** Reads a policy file and says every fault at once. */
+export function parsePolicy(text: string): ParsedPolicy {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (error) {
+    return { ok: false, faults: [`not JSON: ${error instanceof Error ? error.message : String(error)}`] };
+  }
+  const parsed = policySchema.safeParse(document);
+  if (parsed.success) return { ok: true, policy: parsed.data };
+  return {
+    ok: false,
+    faults: parsed.error.issues.map(({ path, message }) =>
+      path.length === 0 ? message : `${path.join('.')}: ${message}`,
+    ),
+  };
+}
+
+export interface Asked {
+  readonly action: ActionDefinition;
+  readonly dryRun: boolean;
+  readonly targets: number;
+  readonly endpoints: Iterable<Endpoint>;
+}
+
+export interface Approval {
+  readonly why: string;
+  readonly role: Role;
+}
+
+/** Whether a second person must approve, why, and of which role at least. A dry run changes nothing, so nobody has to. */
+export function approvalFor(policy: Policy, asked: Asked): Approval | undefined {
+  if (asked.dryRun) return undefined;
+  const rules = policy.approval.filter((each) => applies(each, asked));
+  const [first] = rules;
+  if (first === undefined) return undefined;
+  return {
+    why: rules.map(describe).join('; '),
+    role: rules.reduce((role, each) => (ROLES.indexOf(each.role) > ROLES.indexOf(role) ? each.role : role), first.role),
+  };
+}
+
+/** How many targets a role may touch with one command; `undefined` where the policy sets no limit. */
+export function targetLimit(policy: Policy, role: Role): number | undefined {
+  return policy.limits[role]?.maxTargets;
+}
+
+/** All that a rule names must hold. The selector holds when it matches any of the targets. */
+function applies({ actions, minTargets, selector: of }: ApprovalRule, asked: Asked): boolean {
+  if (actions !== undefined && !actions.some((pattern) => namesAction(pattern, asked.action))) return false;
+  if (minTargets !== undefined && asked.targets < minTargets) return false;
+  if (of === undefined) return true;
+  for (const endpoint of asked.endpoints) if (selectorMatches(of.selector, endpointLabel(endpoint))) return true;
+  return false;
+}
+
+function namesAction(pattern: string, { name, destructive }: ActionDefinition): boolean {
+  if (pattern === 'destructive') return destructive;
+  if (pattern === '*') return true;
+  return pattern.endsWith('.*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+}
+
+function describe({ actions, minTargets, selector: of }: ApprovalRule): string {
+  const what = actions === undefined ? 'every action' : actions.join(', ');
+  const many = minTargets === undefined ? '' : ` on ${minTargets} or more targets`;
+  const where = of === undefined ? '' : ` where ${of.text}`;
+  return `${what}${many}${where}`;
+}

@@ -1,0 +1,54 @@
+import type { Endpoint } from '@muster/directory';
+import type { GatewayId, OrgId } from '@muster/protocol';
+import type { Registry } from '@muster/registry';
+
+/** Where an agent's session is. */
+export interface Route {
+  readonly gateway: GatewayId;
+  readonly mode: 'live' | 'poll';
+}
+
+/** Routes of those that are connected, by agent number. */
+export type RouteMap = ReadonlyMap<number, Route>;
+
+type Named = Pick<Endpoint, 'num' | 'agentId'>;
+
+/** Asked at once; more are asked in turns, so that other work comes between. */
+const SLICE = 2_000;
+/** From here on a pass over all sessions of the org costs less than asking for each. */
+const SCAN_FROM = 20_000;
+
+/** Who is connected, and where: what the registry knows. It is a map and may be wrong or away; nothing durable depends on it. */
+export class Routes {
+  readonly #registry: Pick<Registry, 'lookup' | 'scan'>;
+
+  constructor(registry: Pick<Registry, 'lookup' | 'scan'>) {
+    this.#registry = registry;
+  }
+
+  /** Those of these endpoints that are connected; `undefined` when the registry cannot be asked. */
+  async of(org: OrgId, endpoints: readonly Named[]): Promise<RouteMap | undefined> {
+    if (endpoints.length >= SCAN_FROM) return this.all(org);
+    const routes = new Map<number, Route>();
+    for (let from = 0; from < endpoints.length; from += SLICE) {
+      const slice = endpoints.slice(from, from + SLICE);
+      const found = await this.#registry.lookup(slice.map(({ agentId }) => agentId));
+      if (found.kind === 'unavailable') return undefined;
+      for (const { agentId, num } of slice) {
+        const session = found.agents.get(agentId)?.session;
+        if (session !== undefined) routes.set(num, { gateway: session.gatewayId as GatewayId, mode: session.mode });
+      }
+    }
+    return routes;
+  }
+
+  /** All connected endpoints of an org; `undefined` when the registry cannot be asked. */
+  async all(org: OrgId): Promise<RouteMap | undefined> {
+    const routes = new Map<number, Route>();
+    for await (const page of this.#registry.scan(org)) {
+      if (page.kind === 'unavailable') return undefined;
+      for (const { num, gatewayId, mode } of page.entries) routes.set(num, { gateway: gatewayId as GatewayId, mode });
+    }
+    return routes;
+  }
+}

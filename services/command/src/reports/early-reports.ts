@@ -1,0 +1,40 @@
+import type { CommandId, CommandReport, GatewayId } from '@muster/protocol';
+
+export interface ReceivedReport {
+  readonly report: CommandReport;
+  readonly gateway: GatewayId;
+}
+
+const KEEP_MS = 2_000;
+const MAX_REPORTS = 20_000;
+
+/** Reports about commands that are not in this service's copy of the journal yet: they wait a moment for it. */
+export class EarlyReports {
+  readonly #waiting = new Map<CommandId, { readonly sinceMs: number; readonly reports: ReceivedReport[] }>();
+  #count = 0;
+
+  /** False when too many wait. */
+  add(received: ReceivedReport, nowMs: number): boolean {
+    if (this.#count >= MAX_REPORTS) return false;
+    const { id } = received.report;
+    const waiting = this.#waiting.get(id) ?? { sinceMs: nowMs, reports: [] };
+    this.#waiting.set(id, waiting);
+    waiting.reports.push(received);
+    this.#count += 1;
+    return true;
+  }
+
+  take(id: CommandId): readonly ReceivedReport[] {
+    const reports = this.#waiting.get(id)?.reports ?? [];
+    this.#count -= reports.length;
+    this.#waiting.delete(id);
+    return reports;
+  }
+
+  forget(nowMs: number): void {
+    for (const [id, { sinceMs }] of this.#waiting) {
+      if (nowMs - sinceMs < KEEP_MS) return;
+      this.take(id);
+    }
+  }
+}

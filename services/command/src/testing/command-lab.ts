@@ -1,0 +1,229 @@
+import type { Broker, Bus, Log } from '@muster/bus';
+import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
+import { DirectoryWriter } from '@muster/directory';
+import {
+  generateCommandRoot,
+  generateSigningJwks,
+  publicJwks,
+  signCommandKeys,
+  type PrivateJwks,
+} from '@muster/identity';
+import {
+  CommandFold,
+  decodeCommandWire,
+  decodeJournal,
+  encodeCommandWire,
+  KEPT,
+  STREAMS,
+  SUBJECTS,
+  type AgentId,
+  type AuditRecord,
+  type CommandCaller,
+  type CommandId,
+  type CommandReply,
+  type CommandRequest,
+  type CommandSummary,
+  type JournalEntry,
+  type OrgId,
+  type SubmitCommand,
+  decodeKept,
+} from '@muster/protocol';
+import { createMetrics, FakeClock, silentLogger, type Logger } from '@muster/runtime';
+import { createCommandService } from '../command-service.js';
+import { CommandKeys } from '../signing/command-keys.js';
+import { ModelAgent, type AgentHabits } from './model-agent.js';
+import { ModelGateway } from './model-gateway.js';
+import { ModelRegistry } from './model-registry.js';
+
+export const ORG = 'acme' as OrgId;
+export const ANN: CommandCaller = { id: 'op-ann', name: 'Ann', role: 'responder', bound: '', from: '192.0.2.1' };
+export const BOB: CommandCaller = { id: 'op-bob', name: 'Bob', role: 'responder', bound: '', from: '192.0.2.2' };
+
+/** Keys of a deployment: a root, a signing key, and the list. */
+export interface LabKeys {
+  readonly root: PrivateJwks;
+  readonly signing: PrivateJwks;
+  readonly list: string;
+  readonly roots: readonly { kid: string; x: string }[];
+}
+
+export async function makeLabKeys(): Promise<LabKeys> {
+  const [root, signing] = await Promise.all([generateCommandRoot(), generateSigningJwks()]);
+  const keys = signing.keys.map(({ kid, x }) => ({ kid, x }));
+  const list = signCommandKeys(root, { version: 1, iat: 0, keys, retired: [] });
+  return { root, signing, list, roots: publicJwks(root).keys.map(({ kid, x }) => ({ kid, x })) };
+}
+
+export interface LabService {
+  readonly instance: string;
+  readonly connection: MemoryConnection;
+  /** The process is killed. */
+  kill(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface LabOptions {
+  readonly keys: LabKeys;
+  readonly policyFile?: string;
+  /** How the broker looks to a service: for tests that make it worse. */
+  readonly wrap?: (broker: Broker) => { readonly bus: Bus; readonly log: Log };
+  readonly logger?: Logger;
+}
+
+/** Command services over a broker in memory, with agents and gateways that a test plays and a clock that it moves. */
+export class CommandLab {
+  readonly broker = new MemoryBroker();
+  readonly connection: MemoryConnection = this.broker.connect();
+  readonly clock = new FakeClock();
+  readonly registry = new ModelRegistry();
+  readonly services: LabService[] = [];
+  readonly #options: LabOptions;
+  #agents = 0;
+
+  constructor(options: LabOptions) {
+    this.#options = options;
+  }
+
+  async open(): Promise<this> {
+    await this.connection.log.ensure(Object.values(STREAMS));
+    return this;
+  }
+
+  async close(): Promise<void> {
+    for (const service of this.services.splice(0)) await service.kill();
+    await this.connection.stop();
+  }
+
+  async service(): Promise<LabService> {
+    const { keys, policyFile, wrap = (broker) => broker, logger = silentLogger } = this.#options;
+    const connection = this.broker.connect();
+    const { instance, parts } = createCommandService({
+      ...{ registry: this.registry, clock: this.clock, logger, metrics: createMetrics('command') },
+      broker: { ...wrap(connection), stop: () => connection.stop() },
+      keys: new CommandKeys(keys.signing, keys.list),
+      config: { policyFile, keepEnded: 1_000, journalPatienceMs: 2_000 },
+    });
+    const signal = AbortSignal.abort();
+    const stopAll = async (): Promise<void> => {
+      for (const [, part] of parts.toReversed()) await part.stop?.(signal);
+      await connection.stop();
+      const at = this.services.indexOf(service);
+      if (at >= 0) this.services.splice(at, 1);
+    };
+    const service: LabService = {
+      ...{ instance, connection },
+      kill: () => {
+        connection.bus.setConnected(false);
+        return stopAll();
+      },
+      stop: async () => {
+        for (const [, part] of parts.toReversed()) await part.drain?.(AbortSignal.timeout(1_000));
+        await stopAll();
+      },
+    };
+    this.services.push(service);
+    for (const [, part] of parts) await part.start?.();
+    return service;
+  }
+
+  /** An enrolled agent, not connected. */
+  async agent(habits: Partial<AgentHabits> = {}, labels: Record<string, string> = {}): Promise<ModelAgent> {
+    const agentId = String.fromCharCode(97 + (this.#agents % 26)).repeat(20) + base(this.#agents);
+    const host = `host-${(this.#agents += 1)}`;
+    const writer = new DirectoryWriter({ log: this.connection.log });
+    const facts = { host, os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
+    const enrolled = await writer.enroll({
+      ...{ agentId: agentId as AgentId, org: ORG, publicKey: 'k', enrolledAtMs: 1, from: '', facts, labels },
+    });
+    if (enrolled.kind === 'unavailable') throw enrolled.cause;
+    const { clock } = this;
+    return new ModelAgent({
+      agentId: agentId as AgentId,
+      org: ORG,
+      num: enrolled.num,
+      clock,
+      roots: this.#options.keys.roots,
+      habits,
+    });
+  }
+
+  agents(count: number, habits: Partial<AgentHabits> = {}, labels: Record<string, string> = {}): Promise<ModelAgent[]> {
+    return Promise.all(Array.from({ length: count }, () => this.agent(habits, labels)));
+  }
+
+  gateway(id: string, link?: (deliver: () => void) => void, bus: Bus = this.connection.bus): ModelGateway {
+    return new ModelGateway({ bus, id, registry: this.registry, ...(link === undefined ? {} : { link }) });
+  }
+
+  order(change: Partial<SubmitCommand> = {}): SubmitCommand {
+    return {
+      ...{ t: 'submit', org: ORG, caller: ANN, action: 'process.kill', params: { name: 'abc.exe' } },
+      ...{ target: { selector: '' }, dryRun: false, expiresInMs: 3_600_000 },
+      ...change,
+    };
+  }
+
+  async ask(request: CommandRequest): Promise<CommandReply> {
+    const asking = this.connection.bus.request(SUBJECTS.commands, encodeCommandWire(request), { timeoutMs: 5_000 });
+    await this.settle();
+    const result = await asking;
+    if (result.kind !== 'reply') throw new Error(`no reply: ${result.kind}`);
+    return decodeCommandWire<CommandReply>(result.data);
+  }
+
+  async submit(change: Partial<SubmitCommand> = {}): Promise<CommandSummary> {
+    return commandOf(await this.ask(this.order(change)));
+  }
+
+  async problem(request: CommandRequest): Promise<CommandReply & { t: 'problem' }> {
+    const reply = await this.ask(request);
+    if (reply.t !== 'problem') throw new Error(`no problem: ${JSON.stringify(reply)}`);
+    return reply;
+  }
+
+  /** Lets everything that is under way happen, without time passing. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 30; i += 1) await this.clock.advanceAsync(0);
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.advanceAsync(ms);
+    await this.settle();
+  }
+
+  async entries(id: CommandId): Promise<JournalEntry[]> {
+    const entries: JournalEntry[] = [];
+    for await (const { data } of this.connection.log.read(STREAMS.commands.name, { subject: KEPT.command(ORG, id) })) {
+      entries.push(decodeJournal(data));
+    }
+    return entries;
+  }
+
+  /** What the journal makes of a command. */
+  async fold(id: CommandId): Promise<CommandFold> {
+    const entries = await this.entries(id);
+    const [first] = entries;
+    if (first?.t !== 'submitted') throw new Error(`command ${id} is not in the journal`);
+    const fold = new CommandFold(first.record);
+    for (const entry of entries) fold.apply(entry);
+    return fold;
+  }
+
+  async audit(): Promise<AuditRecord[]> {
+    const records: AuditRecord[] = [];
+    for await (const { data } of this.connection.log.read(STREAMS.audit.name, { subject: KEPT.audit(ORG) })) {
+      records.push(decodeKept<AuditRecord>(data));
+    }
+    return records;
+  }
+}
+
+export function commandOf(reply: CommandReply): CommandSummary {
+  if (reply.t !== 'command') throw new Error(`no command: ${JSON.stringify(reply)}`);
+  return reply.command;
+}
+
+/** Four letters of the alphabet of agent ids. */
+function base(n: number): string {
+  return Array.from({ length: 4 }, (_, i) => String.fromCharCode(97 + (Math.floor(n / 26 ** i) % 26))).join('');
+}

@@ -1,0 +1,38 @@
+import type { LookupResult, Registry, ScanPage } from '@muster/registry';
+
+interface Held {
+  readonly org: string;
+  readonly num: number;
+  readonly gatewayId: string;
+}
+
+/** Who holds whom, as a test says. */
+export class ModelRegistry implements Pick<Registry, 'lookup' | 'scan'> {
+  readonly held = new Map<string, Held>();
+  up = true;
+
+  lookup(agentIds: readonly string[]): Promise<LookupResult> {
+    if (!this.up) return Promise.resolve({ kind: 'unavailable', cause: new Error('down') });
+    const agents = new Map(
+      agentIds.flatMap((agentId) => {
+        const held = this.held.get(agentId);
+        if (held === undefined) return [];
+        const session = { gatewayId: held.gatewayId, epoch: 1, mode: 'live', connectedAtMs: 0 } as const;
+        return [[agentId, { session, lastSeenMs: 0 }] as const];
+      }),
+    );
+    return Promise.resolve({ kind: 'found', agents });
+  }
+
+  async *scan(org: string): AsyncGenerator<ScanPage, void, undefined> {
+    await Promise.resolve();
+    if (!this.up) {
+      yield { kind: 'unavailable', cause: new Error('down') };
+      return;
+    }
+    const entries = [...this.held].flatMap(([agentId, { org: of, num, gatewayId }]) =>
+      of === org ? [{ agentId, num, gatewayId, epoch: 1, mode: 'live' as const, connectedAtMs: 0 }] : [],
+    );
+    yield { kind: 'page', entries };
+  }
+}
