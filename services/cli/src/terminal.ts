@@ -71,7 +71,8 @@ function streamOutput(stream: NodeJS.WriteStream): TextOutput {
   return {
     isTTY: stream.isTTY === true,
     get columns() {
-      return stream.isTTY === true ? stream.columns : undefined;
+      // Some terminals do not know their width and say 0.
+      return stream.isTTY === true && stream.columns > 0 ? stream.columns : undefined;
     },
     write: (text) =>
       new Promise((resolve, reject) => {

@@ -6,10 +6,17 @@ import { usageError } from '../exit-codes.js';
 import type { CommandJson, TargetJson } from '../http/command-json.js';
 import { pagedItems } from '../http/pages.js';
 import { escapeControls, safeJson } from '../output/escape.js';
-import { LIST_OUTPUTS, parseLimit, parseOutput, printList, renderFacts, shortTime } from '../output/listing.js';
+import {
+  counted,
+  LIST_OUTPUTS,
+  parseLimit,
+  parseOutput,
+  printList,
+  renderFacts,
+  shortTime,
+} from '../output/listing.js';
 import { agree, openPrompt } from './confirm.js';
 import { hostOf, ledgerText, words } from './summary.js';
-import { counted } from './target.js';
 import { watchCommand } from './watch.js';
 
 /** `muster commands`: what was ordered, and what became of it. */

@@ -1,9 +1,9 @@
 import { CliError, usageError } from '../exit-codes.js';
 import type { PlanJson } from '../http/command-json.js';
 import { escapeControls } from '../output/escape.js';
+import { counted } from '../output/listing.js';
 import type { Prompt, Terminal } from '../terminal.js';
 import type { BoundRow } from './rows.js';
-import { counted } from './target.js';
 
 /** A destructive action on more than this many is confirmed by typing how many. */
 const MANY = 100;

@@ -2,10 +2,9 @@ import type { CommandEnv } from '../command-env.js';
 import type { CommandJson } from '../http/command-json.js';
 import { paramsText } from '../actions/params.js';
 import { escapeControls, safeJson } from '../output/escape.js';
-import { shortTime, type ListOutput } from '../output/listing.js';
+import { counted, shortTime, type ListOutput } from '../output/listing.js';
 import { submit } from './submit.js';
 import { ledgerText } from './summary.js';
-import { counted } from './target.js';
 import { watchCommand } from './watch.js';
 
 export interface OrderOptions {

@@ -4,12 +4,12 @@ import { parseParamWords, paramsText } from '../actions/params.js';
 import type { CommandEnv } from '../command-env.js';
 import { usageError } from '../exit-codes.js';
 import type { ActionJson, CommandBody, PlanJson } from '../http/command-json.js';
-import { LIST_OUTPUTS, parseOutput } from '../output/listing.js';
+import { counted, LIST_OUTPUTS, parseOutput } from '../output/listing.js';
 import type { Prompt } from '../terminal.js';
 import { confirm, openPrompt } from './confirm.js';
 import { order } from './order.js';
 import { parseRollout } from './rollout.js';
-import { checkTarget, counted, readTarget, type Target, type TargetOptions } from './target.js';
+import { checkTarget, readTarget, type Target, type TargetOptions } from './target.js';
 
 interface RunOptions extends TargetOptions {
   readonly yes?: boolean;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isAgentId, isQueryId } from '@muster/protocol';
 import { CliError, EXIT, usageError } from '../exit-codes.js';
 import type { ActionJson, TargetSpec } from '../http/command-json.js';
+import { counted } from '../output/listing.js';
 import type { Terminal } from '../terminal.js';
 import { readRows, type BoundRow } from './rows.js';
 
@@ -73,9 +74,4 @@ async function readSource(from: string, terminal: Terminal): Promise<string> {
       cause,
     });
   }
-}
-
-/** `1 row`, `1,200 rows` */
-export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -2,11 +2,10 @@ import type { Command } from 'commander';
 import { paramsText } from '../actions/params.js';
 import type { CommandEnv } from '../command-env.js';
 import type { CommandJson } from '../http/command-json.js';
-import { LIST_OUTPUTS, parseOutput } from '../output/listing.js';
+import { counted, LIST_OUTPUTS, parseOutput } from '../output/listing.js';
 import { commandPath } from './commands-command.js';
 import { agree, openPrompt } from './confirm.js';
 import { order } from './order.js';
-import { counted } from './target.js';
 
 interface UndoOptions {
   readonly yes?: boolean;

@@ -71,3 +71,8 @@ export function parseLimit(text: string): number {
   if (!Number.isInteger(limit) || limit < 1) throw usageError(`--limit must be a whole number above 0, not "${text}"`);
   return limit;
 }
+
+/** `1 row`, `1,200 rows` */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+}

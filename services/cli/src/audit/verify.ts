@@ -1,0 +1,86 @@
+import { auditHash, ChainVerifier, type ChainReport } from '@muster/protocol';
+import type { CommandEnv } from '../command-env.js';
+import { CliError, usageError } from '../exit-codes.js';
+import { escapeControls, safeJson } from '../output/escape.js';
+import { counted, renderFacts } from '../output/listing.js';
+import { ProgressLine } from '../output/progress-line.js';
+import { styleFor } from '../output/table.js';
+import { readChain } from './chain.js';
+
+export interface VerifyOptions {
+  /** The hash of a record that was the newest once. */
+  readonly expectHead?: string | undefined;
+  readonly asJson: boolean;
+}
+
+interface Verified extends ChainReport {
+  readonly firstSeq: number;
+  /** How many records follow the expected head; undefined when it is not in the chain, or none was expected. */
+  readonly sinceHead: number | undefined;
+}
+
+const FAULTS_SHOWN = 10;
+
+/**
+ * `muster audit verify`: recomputes the chain from the records. What it trusts is this program: the server gives the records, not the verdict.
+ * @throws CliError when the chain is broken, or does not hold the expected head
+ */
+export async function verifyAudit(env: CommandEnv, { expectHead, asJson }: VerifyOptions): Promise<void> {
+  const expected = expectHead?.toLowerCase();
+  if (expected !== undefined && !/^[0-9a-f]{64}$/.test(expected))
+    throw usageError('--expect-head takes the 64 hexadecimal digits that an earlier `muster audit verify` printed');
+  const verified = await verify(env, expected);
+  const { stdout } = env.terminal;
+  await stdout.write(asJson ? `${safeJson({ ...verified, expected })}\n` : render(verified));
+  throwFaults(verified);
+  if (expected !== undefined && verified.sinceHead === undefined) {
+    throw new CliError(`no record of the chain has the hash ${expected}`, {
+      hint: 'records were cut off its end since then, or the whole chain was written anew',
+    });
+  }
+}
+
+async function verify(env: CommandEnv, expected: string | undefined): Promise<Verified> {
+  const { stderr, env: variables } = env.terminal;
+  const line = new ProgressLine(stderr, styleFor(stderr.isTTY, variables), 'reading');
+  const verifier = new ChainVerifier();
+  let firstSeq = 0;
+  let count = 0;
+  let sinceHead: number | undefined;
+  try {
+    for await (const link of readChain(env.client())) {
+      verifier.next(link);
+      count += 1;
+      firstSeq ||= link.seq;
+      if (sinceHead !== undefined) sinceHead += 1;
+      else if (expected !== undefined && auditHash(link.record) === expected) sinceHead = 0;
+      line.update(`${count.toLocaleString('en-US')} records`);
+    }
+  } finally {
+    line.end();
+  }
+  return { ...verifier.report(), firstSeq, sinceHead };
+}
+
+function render({ records, firstSeq, headSeq, head, unchained, cut, sinceHead }: Verified): string {
+  if (records === 0) return 'records  0\n';
+  return renderFacts([
+    ['records', records.toLocaleString('en-US')],
+    ['first', `${firstSeq}${cut ? ' (the record before it is no longer kept)' : ''}`],
+    ['last', String(headSeq)],
+    ['head', head],
+    ['unchained', unchained > 0 ? `${unchained} at the start, from before there was a chain` : undefined],
+    ['expected head', sinceHead === undefined ? undefined : `found; ${counted(sinceHead, 'record')} since`],
+  ]);
+}
+
+function throwFaults({ faults }: ChainReport): void {
+  const [first, ...others] = faults;
+  if (first === undefined) return;
+  const error = new CliError(`the chain is broken: ${first.message}`);
+  error.excerpt = [
+    ...others.slice(0, FAULTS_SHOWN).map(({ message }) => `  ${escapeControls(message)}`),
+    ...(others.length > FAULTS_SHOWN ? [`  … and ${others.length - FAULTS_SHOWN} more`] : []),
+  ];
+  throw error;
+}
