@@ -127,6 +127,22 @@ onLinux('connection.kill, on this machine', () => {
     }
   });
 
+  test('a UDP socket with another side is ended, one without is no connection', async () => {
+    const code = `const s = require('node:dgram').createSocket('udp4'); s.on('error', (e) => console.log(e.code)); s.connect(9, '127.0.0.1', () => console.log(s.address().port));`;
+    const holder = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      const [text] = (await once(holder.stdout, 'data')) as [Buffer];
+      const udp = { ...params, protocol: 'udp', local_port: Number(text), remote_port: 9 };
+      const found: Ends = { ...ends, protocol: 'udp', localPort: Number(text), remotePort: 9 };
+      expect(findSockets(SELF, found).length).toBe(1);
+      const result = await run({ params: { ...udp, pid: holder.pid! } });
+      expect(result.state).toBe(canDestroy === false ? 'unsupported' : 'succeeded');
+      expect(findSockets(SELF, found).length).toBe(canDestroy === false ? 1 : 0);
+    } finally {
+      holder.kill('SIGKILL');
+    }
+  });
+
   test('another number, another process, another network: refused, and it stays open', async () => {
     const { binding, found, stop } = await between();
     try {

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import { type ActionDefinition, ACTIONS, shapesOf } from '@muster/actions';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+const text = readFileSync(join(root, 'docs/actions.md'), 'utf8');
+const [, catalogue = ''] = text.split('\n## The catalogue\n');
+const rows = catalogue.split('\n').filter((line) => line.startsWith('| `'));
+const cellsOf = (name: string): string[] => {
+  const row = rows.find((line) => line.startsWith(`| \`${name}\` `)) ?? '';
+  return row.split('|').map((cell) => cell.trim());
+};
+
+const OFFERED = ACTIONS.filter((action) => action.hidden !== true);
+const names = OFFERED.map((action) => action.name);
+
+describe('docs/actions.md', () => {
+  test('has every action of the catalogue, and none twice or beyond it', () => {
+    const [first = ''] = catalogue.split('\n\n`undo`');
+    const told = [...first.matchAll(/^\| `([\w.]+)` /gm)].map(([, name]) => name);
+    expect(told.sort()).toEqual([...names].sort());
+  });
+
+  test.each(OFFERED)('says what $name takes and whether it can be undone', (action: ActionDefinition) => {
+    const [, , , params = '', , undo, destructive] = cellsOf(action.name);
+    const told = [...params.matchAll(/`(\w+)`/g)].map(([, word = '']) => word);
+    expect(told).toEqual(expect.arrayContaining(Object.keys(action.params.shape)));
+    expect([undo, destructive]).toEqual([action.reversible ? 'yes' : 'no', action.destructive ? 'yes' : 'no']);
+  });
+
+  test.each(OFFERED.filter((action) => action.binds !== undefined && action.name.split('.')[0] !== 'service'))(
+    'names the tables and columns that $name is bound to',
+    (action: ActionDefinition) => {
+      const bound = cellsOf(action.name)[4] ?? '';
+      for (const { table } of shapesOf(action)) expect(bound).toContain(`\`${table}\``);
+    },
+  );
+});
