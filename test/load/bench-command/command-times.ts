@@ -1,0 +1,51 @@
+import { call, EventScanner, textOf, type ApiAccess } from '../measure/rest.js';
+
+/** What one command looked like from outside, in milliseconds since it was sent. */
+export interface CommandTimes {
+  readonly id: string;
+  /** The `202`: it is in the journal. */
+  readonly acceptedMs: number;
+  /** No live target is queued or merely sent any more: every one of them has confirmed it. */
+  readonly reachedMs: number;
+  readonly endedMs: number;
+  readonly ledger: Readonly<Record<string, number>>;
+}
+
+type Ledger = Readonly<Record<string, number>>;
+
+/** Submits a command over REST and follows it over server-sent events to its end. */
+export async function timeCommand(api: ApiAccess, body: Readonly<Record<string, unknown>>): Promise<CommandTimes> {
+  const begin = performance.now();
+  const id = await submitCommand(api, body);
+  const acceptedMs = performance.now() - begin;
+  const events = await call(api, { method: 'GET', path: `/v1/commands/${id}/events`, accept: 'text/event-stream' });
+  let reachedMs = Number.NaN;
+  const scanner = new EventScanner();
+  for await (const chunk of events as AsyncIterable<Buffer>) {
+    for (const { name, data } of scanner.push(chunk)) {
+      const ledger = ledgerOf(name, data);
+      if (ledger === undefined) continue;
+      const unreached = (ledger['queued'] ?? 0) + (ledger['sent'] ?? 0);
+      if (unreached === 0 && Number.isNaN(reachedMs)) reachedMs = performance.now() - begin;
+      if (name !== 'ended') continue;
+      const endedMs = performance.now() - begin;
+      events.destroy();
+      return { id, acceptedMs, reachedMs, endedMs, ledger };
+    }
+  }
+  throw new Error('the event stream closed before the command ended');
+}
+
+/** Submits a command and returns its id; throws unless it was accepted. */
+export async function submitCommand(api: ApiAccess, body: Readonly<Record<string, unknown>>): Promise<string> {
+  const response = await call(api, { method: 'POST', path: '/v1/commands', body: JSON.stringify(body) });
+  const text = await textOf(response);
+  if (response.statusCode !== 202) throw new Error(`the command was refused: ${response.statusCode} ${text}`);
+  return (JSON.parse(text) as { id: string }).id;
+}
+
+function ledgerOf(name: string, data: string): Ledger | undefined {
+  if (name === 'ledger') return (JSON.parse(data) as { ledger: Ledger }).ledger;
+  if (name === 'ended') return (JSON.parse(data) as { command: { ledger: Ledger } }).command.ledger;
+  return undefined;
+}

@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startStack, type Stack } from '@muster/local';
+import { FleetProcess } from '../fleet/fleet-process.js';
+import { call, textOf, type ApiAccess } from '../measure/rest.js';
+import { MEASURED_NODE_ARGS, settledBytes } from '../measure/process-memory.js';
+import { submitCommand, timeCommand, type CommandTimes } from './command-times.js';
+import { journalSize } from './journal-size.js';
+
+export interface CommandBenchOptions {
+  readonly natsUrl: string;
+  readonly natsMonitorUrl: string;
+  readonly redisUrl: string;
+  readonly folder: string;
+  readonly agents: number;
+  readonly gateways: number;
+  readonly connectsPerSecond: number;
+  readonly tls: boolean;
+  /** Commands to one endpoint each, and to all of them. */
+  readonly singles: number;
+  readonly wide: number;
+  readonly profileFolder?: string;
+  readonly say: (text: string) => void;
+}
+
+export interface CommandFigures {
+  readonly singles: readonly CommandTimes[];
+  readonly wide: readonly CommandTimes[];
+  /** Of a command to all, run to its end. */
+  readonly journalBytesPerTarget: number;
+  readonly journalEntriesPerWide: number;
+  /** Of the command service, for each target of a command that waits for absent endpoints. */
+  readonly memoryBytesPerTarget: number;
+}
+
+const WARM_UP = 20;
+const ACTION = { action: 'dns.flush', params: {} };
+
+/** Starts the whole product and a fleet, and times commands: to one endpoint, to all, and to all of them while they are away. */
+export async function runCommands(options: CommandBenchOptions): Promise<CommandFigures> {
+  const { folder, natsUrl, redisUrl, gateways, tls, say, agents } = options;
+  const stack = await startStack({
+    folder,
+    natsUrl,
+    redisUrl,
+    gateways,
+    tls,
+    logLevel: 'warn',
+    nodeArgs: nodeArgs(options),
+    env: { gateway: { MUSTER_GATEWAY_ENROLL_RATE: '5000', MUSTER_GATEWAY_UPGRADE_RATE: '5000' } },
+  });
+  let fleet: FleetProcess | undefined;
+  try {
+    fleet = await startFleet(stack, options);
+    const api = apiOf(stack);
+    const ids = await liveAgents(api, options.singles + WARM_UP);
+    say(`${agents} agents live; ${options.singles} commands to one endpoint each`);
+    const singles: CommandTimes[] = [];
+    for (const id of ids) singles.push(succeeded(await timeCommand(api, { ...ACTION, target: { agentIds: [id] } })));
+    say(`${options.wide} commands to all`);
+    const wide: CommandTimes[] = [];
+    const before = await journalSize(options.natsMonitorUrl);
+    for (let i = 0; i <= options.wide; i += 1) {
+      wide.push(succeeded(await timeCommand(api, { ...ACTION, target: { selector: '' } })));
+      await delay(500);
+    }
+    const after = await journalSize(options.natsMonitorUrl);
+    const targets = agents * wide.length;
+    say('a command to all of them while they are away');
+    await fleet.stop();
+    fleet = undefined;
+    const memoryBytesPerTarget = await waitingBytes(stack, api, agents);
+    return {
+      singles: singles.slice(WARM_UP),
+      // The first one finds cold code.
+      wide: wide.slice(1),
+      journalBytesPerTarget: (after.bytes - before.bytes) / targets,
+      journalEntriesPerWide: (after.messages - before.messages) / wide.length,
+      memoryBytesPerTarget,
+    };
+  } finally {
+    await fleet?.stop();
+    await stack.stop();
+  }
+}
+
+function succeeded(times: CommandTimes): CommandTimes {
+  const { ledger } = times;
+  if (ledger['succeeded'] !== ledger['targeted']) {
+    throw new Error(`a command of the bench did not succeed everywhere: ${JSON.stringify(ledger)}`);
+  }
+  return times;
+}
+
+async function waitingBytes(stack: Stack, api: ApiAccess, agents: number): Promise<number> {
+  const pid = stack.commands[0]?.pid;
+  if (pid === undefined) throw new Error('the stack has no command service');
+  const COMMANDS = 4;
+  const before = await settledBytes(pid);
+  for (let i = 0; i < COMMANDS; i += 1) await submitCommand(api, { ...ACTION, target: { selector: '' } });
+  return ((await settledBytes(pid)) - before) / (COMMANDS * agents);
+}
+
+function nodeArgs({ profileFolder }: CommandBenchOptions) {
+  const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+  return { gateway: profile, command: [...MEASURED_NODE_ARGS, ...profile], api: profile };
+}
+
+function apiOf(stack: Stack): ApiAccess {
+  const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
+  return { url: stack.apiUrl, token: stack.token, ...ca };
+}
+
+function startFleet(stack: Stack, options: CommandBenchOptions): Promise<FleetProcess> {
+  const [first, ...rest] = stack.gateways.map(({ url }) => url);
+  if (first === undefined) throw new Error('the stack has no gateway');
+  const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
+  return FleetProcess.start({
+    t: 'fleet',
+    keysFile: `${options.folder}/fleet.json`,
+    options: {
+      gateways: [first, ...rest],
+      org: stack.org,
+      enrolSecret: stack.enrollSecret,
+      agents: options.agents,
+      seed: 1,
+      uniform: true,
+      connectsPerSecond: options.connectsPerSecond,
+      ...ca,
+    },
+  });
+}
+
+async function liveAgents(api: ApiAccess, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let cursor = ''; ids.length < count;) {
+    const path = `/v1/agents?selector=mode%3Dlive&limit=200${cursor}`;
+    const text = await textOf(await call(api, { method: 'GET', path }));
+    const page = JSON.parse(text) as { items: { agentId: string }[]; nextCursor?: string };
+    ids.push(...page.items.map(({ agentId }) => agentId));
+    if (page.nextCursor === undefined) break;
+    cursor = `&cursor=${encodeURIComponent(page.nextCursor)}`;
+  }
+  return ids.slice(0, count);
+}
