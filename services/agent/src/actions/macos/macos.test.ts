@@ -1,0 +1,293 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ActionHost, ActionImplementation, ActionResult, JsonValue } from '../action.js';
+import { createActions } from '../create-actions.js';
+import { isolationPf, PfBarrier, releaseJob } from '../isolation/pf-barrier.js';
+import { parseNetworkAddress } from '../isolation/network-address.js';
+import { Protection } from '../protection.js';
+import { serviceImplementations } from '../service-implementations.js';
+import { fixtureCall, fixtureHost, playback, type CallFixture, type RecordedRun } from '../testing/call-fixture.js';
+import { parseNeighbours } from './caches.js';
+import { parseProcesses } from './kill-process.js';
+import { removeApplication } from './remove-application.js';
+import { launchd } from './services.js';
+
+let dataDir: string;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'macos-'));
+});
+afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
+function macHost(run: ActionHost['run']): ActionHost {
+  return fixtureHost(dataDir, { platform: 'darwin', run, protect: new Protection(['Backup'], 'darwin') });
+}
+
+async function play(
+  recorded: readonly RecordedRun[],
+  name: string,
+  call: CallFixture,
+  implementation?: ActionImplementation,
+): Promise<ActionResult & { kept: readonly JsonValue[] }> {
+  const run = playback(recorded);
+  const host = macHost(run);
+  const made = fixtureCall(host, name, call);
+  const result = await (implementation === undefined ? createActions(host).run(made) : implementation.run(made));
+  expect(run.rest).toEqual([]);
+  return { ...result, kept: made.kept };
+}
+const ran = (argv: readonly string[], rest: Partial<RecordedRun> = {}): RecordedRun => ({ argv, ...rest });
+
+describe('process.kill', () => {
+  const PS = ['/bin/ps', '-axww', '-o', 'pid=,ppid=,lstart=,comm='];
+  const line = (pid: number, parent: number, path: string): string =>
+    `${String(pid).padStart(5)} ${String(parent).padStart(5)} Tue Nov  4 00:40:12 2025     ${path}`;
+  const own = line(process.pid, 300, '/usr/local/bin/node');
+  const parent = line(300, 1, '/usr/local/bin/muster-agent');
+  const abc = line(4711, 1, '/Applications/My App.app/Contents/MacOS/abc');
+  const ps = (...lines: string[]): RecordedRun =>
+    ran(PS, { stdout: `${[line(1, 0, '/sbin/launchd'), parent, own, ...lines].join('\n')}\n` });
+  const started = Date.UTC(2025, 10, 4, 0, 40, 12) / 1000;
+
+  test('ends the process that the row saw', async () => {
+    expect(parseProcesses(abc)).toEqual([
+      { pid: 4711, parent: 1, startTime: started, path: '/Applications/My App.app/Contents/MacOS/abc' },
+    ]);
+    const row = { pid: 4711, start_time: started, path: '/Applications/My App.app/Contents/MacOS/abc' };
+    const kill = ran(['/bin/kill', '-s', 'KILL', '4711']);
+    expect(await play([ps(abc), kill, ps()], 'process.kill', { binding: row })).toMatchObject({ state: 'succeeded' });
+    expect(await play([ps(abc)], 'process.kill', { binding: row, dryRun: true })).toMatchObject({ code: 'dry_run' });
+    const term = ran(['/bin/kill', '-s', 'TERM', '4711']);
+    const byName = { params: { name: 'abc', signal: 'TERM' } };
+    expect(await play([ps(abc), term, ps()], 'process.kill', byName)).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('refuses another process, launchd, the agent and what runs it', async () => {
+    const row = { pid: 4711, start_time: started, path: '/other' };
+    expect(await play([ps(abc)], 'process.kill', { binding: row })).toMatchObject({ code: 'changed' });
+    expect(await play([ps(abc)], 'process.kill', { params: { pid: 4711, start_time: 5 } })).toMatchObject({
+      code: 'changed',
+    });
+    for (const pid of [1, 300, process.pid]) {
+      expect(await play([ps()], 'process.kill', { params: { pid } })).toMatchObject({ code: 'protected' });
+    }
+    const server = line(200, 1, '/System/Library/PrivateFrameworks/SkyLight.framework/Resources/WindowServer');
+    expect(await play([ps(server)], 'process.kill', { params: { name: 'WindowServer' } })).toMatchObject({
+      code: 'protected',
+    });
+    expect(await play([ps()], 'process.kill', { params: { pid: 4711 } })).toMatchObject({ code: 'unchanged' });
+  });
+});
+
+describe('services of launchd', () => {
+  const LABEL = 'com.evil.adware';
+  const FILE = `/Library/LaunchDaemons/${LABEL}.plist`;
+  const loaded = ran(['/bin/launchctl', 'print', `system/${LABEL}`], {
+    stdout: `system/${LABEL} = {\n\tactive count = 1\n\tpath = ${FILE}\n\tstate = running\n\n\tprogram = /usr/local/bin/adware\n}\n`,
+  });
+  const unloaded = ran(['/bin/launchctl', 'print', `system/${LABEL}`], { code: 113, stderr: 'Could not find service' });
+  const services = serviceImplementations(launchd((path) => path === FILE));
+
+  test('are unloaded to stop, loaded to start, kicked to restart', async () => {
+    const stop = [loaded, ran(['/bin/launchctl', 'bootout', `system/${LABEL}`]), unloaded];
+    const row = { label: LABEL, path: FILE };
+    const stopped = await play(stop, 'service.stop', { binding: row }, services['service.stop']);
+    expect(stopped).toMatchObject({ state: 'succeeded', kept: [expect.objectContaining({ name: LABEL })] });
+    const start = [unloaded, ran(['/bin/launchctl', 'bootstrap', 'system', FILE]), loaded];
+    expect(await play(start, 'service.start', { params: { name: LABEL } }, services['service.start'])).toMatchObject({
+      state: 'succeeded',
+    });
+    const restart = [loaded, ran(['/bin/launchctl', 'kickstart', '-k', `system/${LABEL}`]), loaded];
+    expect(
+      await play(restart, 'service.restart', { params: { name: LABEL } }, services['service.restart']),
+    ).toMatchObject({
+      state: 'succeeded',
+    });
+  });
+
+  test('are refused when they are others, or belong to macOS', async () => {
+    const row = { label: LABEL, path: '/Library/LaunchDaemons/other.plist' };
+    expect(await play([loaded], 'service.stop', { binding: row }, services['service.stop'])).toMatchObject({
+      code: 'changed',
+    });
+    const apple = ran(['/bin/launchctl', 'print', 'system/com.apple.logd'], {
+      stdout: '\tpath = /x.plist\n\tstate = running\n',
+    });
+    expect(
+      await play([apple], 'service.stop', { params: { name: 'com.apple.logd' } }, services['service.stop']),
+    ).toMatchObject({
+      code: 'protected',
+    });
+  });
+});
+
+describe('caches, sessions, connections', () => {
+  const ARP = ['/usr/sbin/arp', '-a', '-n'];
+  const table = [
+    '? (10.0.0.1) at 0:1b:21:a:b:c on en0 ifscope [ethernet]',
+    '? (10.0.0.9) at 2:0:0:0:0:9 on en1 ifscope [ethernet]',
+    '? (224.0.0.251) at 1:0:5e:0:0:fb on en0 ifscope permanent [ethernet]',
+    '? (10.0.0.7) at (incomplete) on en0 ifscope [ethernet]',
+    '',
+  ].join('\n');
+  const list = ran(ARP, { stdout: table });
+
+  test('arp.flush forgets learned neighbours one by one, while they are those of the row', async () => {
+    expect(parseNeighbours(table)[0]).toEqual({
+      address: '10.0.0.1',
+      mac: '00:1b:21:0a:0b:0c',
+      interface: 'en0',
+      isPermanent: false,
+    });
+    const drop = (address: string): RecordedRun => ran(['/usr/sbin/arp', '-d', address]);
+    expect(await play([list, drop('10.0.0.1'), drop('10.0.0.9')], 'arp.flush', {})).toMatchObject({
+      state: 'succeeded',
+    });
+    expect(await play([list, drop('10.0.0.9')], 'arp.flush', { params: { interface: 'en1' } })).toMatchObject({
+      state: 'succeeded',
+    });
+    const row = { address: '10.0.0.1', interface: 'en0', mac: '00:1b:21:0a:0b:0d' };
+    expect(await play([list], 'arp.flush', { binding: row })).toMatchObject({ code: 'changed' });
+  });
+
+  test('dns.flush empties the cache and tells mDNSResponder', async () => {
+    const runs = [ran(['/usr/bin/dscacheutil', '-flushcache']), ran(['/usr/bin/killall', '-HUP', 'mDNSResponder'])];
+    expect(await play(runs, 'dns.flush', {})).toMatchObject({ state: 'succeeded' });
+  });
+
+  test('session.logout ends the graphical session through launchd, one on a terminal by its processes', async () => {
+    const who = ran(['/usr/bin/who'], {
+      stdout:
+        'ann      console      Nov 25 00:12 \nann      ttys001      Nov 25 00:13 \nbob      ttys002      Nov 25 00:14 \n',
+    });
+    const console = [
+      ran(['/usr/bin/id', '-u', 'ann'], { stdout: '501\n' }),
+      ran(['/bin/launchctl', 'bootout', 'gui/501']),
+    ];
+    const terminal = ran(['/usr/bin/pkill', '-HUP', '-t', 'ttys001', '-u', 'ann']);
+    expect(await play([who, ...console, terminal], 'session.logout', { params: { user: 'ann' } })).toMatchObject({
+      state: 'succeeded',
+    });
+    expect(await play([who, terminal], 'session.logout', { binding: { user: 'ann', tty: 'ttys001' } })).toMatchObject({
+      state: 'succeeded',
+    });
+    expect(await play([who], 'session.logout', { binding: { user: 'eve', tty: 'ttys001' } })).toMatchObject({
+      code: 'changed',
+    });
+  });
+
+  test('connection.kill and the registry are not to be had', async () => {
+    const ends = { local_address: '10.0.0.2', local_port: 1, remote_address: '10.0.0.9', remote_port: 2 };
+    expect(await play([], 'connection.kill', { params: ends })).toMatchObject({ state: 'unsupported' });
+    expect(await play([], 'registry.delete_key', { params: { path: 'HKLM\\a\\b' } })).toMatchObject({
+      state: 'unsupported',
+    });
+  });
+});
+
+describe('package.remove', () => {
+  const path = '/Applications/Adware.app';
+  const info = (key: string, value: string): RecordedRun =>
+    ran(['/usr/bin/plutil', '-extract', key, 'raw', '-o', '-', `${path}/Contents/Info.plist`], {
+      stdout: `${value}\n`,
+    });
+  const infos = [info('CFBundleIdentifier', 'com.evil.adware'), info('CFBundleShortVersionString', '1.2')];
+  const row = { path, bundle_identifier: 'com.evil.adware', bundle_short_version: '1.2' };
+
+  test('removes the one folder that the row saw', async () => {
+    let isThere = true;
+    const look = removeApplication({ isFolder: () => (isThere ? true : undefined) });
+    const rm = ran(['/bin/rm', '-rf', '--', path]);
+    const run = playback([...infos, rm]);
+    const host = macHost((file, args, options) => {
+      if (file === '/bin/rm') isThere = false;
+      return run(file, args, options);
+    });
+    expect(await look.run(fixtureCall(host, 'package.remove', { binding: row }))).toMatchObject({ state: 'succeeded' });
+    expect(run.rest).toEqual([]);
+  });
+
+  test('refuses another application, links, and whatever is not in an Applications folder', async () => {
+    const there = removeApplication({ isFolder: () => true });
+    const link = removeApplication({ isFolder: () => false });
+    const other = { ...row, bundle_identifier: 'com.good' };
+    expect(await play(infos, 'package.remove', { binding: other }, there)).toMatchObject({ code: 'changed' });
+    expect(await play(infos, 'package.remove', { binding: row, dryRun: true }, there)).toMatchObject({
+      code: 'dry_run',
+    });
+    expect(await play([], 'package.remove', { binding: row }, link)).toMatchObject({ state: 'refused' });
+    for (const odd of [
+      '/System/Applications/Mail.app',
+      '/Applications',
+      '/Applications/x',
+      '/Applications/../etc/x.app',
+      '/x.app',
+    ]) {
+      expect(await play([], 'package.remove', { binding: { ...row, path: odd } }, there)).toMatchObject({
+        state: 'refused',
+      });
+    }
+  });
+});
+
+describe('host.isolate', () => {
+  const PF = '/sbin/pfctl';
+  const ANCHOR = ['-a', 'com.apple/muster_isolation'];
+  const reachable = {
+    gateways: [{ address: parseNetworkAddress('192.0.2.1')!, port: 8443 }],
+    resolvers: [],
+    allowed: [parseNetworkAddress('2001:db8::/32')!],
+  };
+
+  test('loads rules into an anchor of its own, and a job that empties it', async () => {
+    const rules = isolationPf(reachable);
+    expect(rules).toContain('pass out quick inet proto tcp from any to 192.0.2.1 port 8443 no state\n');
+    expect(rules).toContain('pass in quick inet proto tcp from 192.0.2.1 port 8443 to any flags A/A no state\n');
+    expect(rules).toContain('pass in quick inet6 from 2001:db8::/32 to any no state\n');
+    expect(rules.trimEnd().endsWith('block drop quick all')).toBe(true);
+    const job = join(dataDir, 'io.muster.release-isolation.plist');
+    const bootout = ran(['/bin/launchctl', 'bootout', 'system/io.muster.release-isolation'], { code: 3 });
+    const run = playback([
+      bootout,
+      ran(['/bin/launchctl', 'bootstrap', 'system', job]),
+      ran([PF, ...ANCHOR, '-f', '-'], { input: rules }),
+      ran([PF, '-E'], { stderr: 'pf enabled\nToken : 1234567890\n' }),
+      ran([PF, '-F', 'states']),
+      // Released.
+      ran([PF, ...ANCHOR, '-s', 'rules'], { stdout: 'block drop quick all\n' }),
+      ran([PF, ...ANCHOR, '-F', 'all']),
+      ran([PF, '-X', '1234567890']),
+      bootout,
+      // And once more.
+      ran([PF, ...ANCHOR, '-s', 'rules']),
+      ran([PF, ...ANCHOR, '-F', 'all']),
+      bootout,
+    ]);
+    const barrier = new PfBarrier(macHost(run), dataDir);
+    await barrier.raise(reachable, 600);
+    expect(readFileSync(job, 'utf8')).toBe(releaseJob(600));
+    expect(releaseJob(600)).toContain('<key>StartInterval</key><integer>600</integer>');
+    expect(await barrier.lower()).toBe(true);
+    expect(existsSync(job)).toBe(false);
+    expect(await barrier.lower()).toBe(false);
+    expect(run.rest).toEqual([]);
+  });
+
+  test('is taken back when the rules cannot be loaded', async () => {
+    const job = join(dataDir, 'io.muster.release-isolation.plist');
+    const bootout = ran(['/bin/launchctl', 'bootout', 'system/io.muster.release-isolation']);
+    const run = playback([
+      bootout,
+      ran(['/bin/launchctl', 'bootstrap', 'system', job]),
+      ran([PF, ...ANCHOR, '-f', '-'], { code: 1, stderr: 'stdin:1: syntax error\n' }),
+      ran([PF, ...ANCHOR, '-s', 'rules']),
+      ran([PF, ...ANCHOR, '-F', 'all']),
+      bootout,
+    ]);
+    writeFileSync(job, '');
+    await expect(new PfBarrier(macHost(run), dataDir).raise(reachable, 600)).rejects.toThrow(/syntax error/);
+    expect(existsSync(job)).toBe(false);
+    expect(run.rest).toEqual([]);
+  });
+});
