@@ -3,5 +3,5 @@ export { ACTIONS, findAction } from './catalogue.js';
 export { UNDO_ACTION } from './catalogue/undo.js';
 export { parseParams, type ParsedParams } from './params.js';
 export { parseBinding, shapesOf, type Bindable, type ParsedBinding } from './binding.js';
-export { paramFromText, paramsFromText } from './text-params.js';
+export { paramFromText } from './text-params.js';
 export { durationMs } from './fields.js';

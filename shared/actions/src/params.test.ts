@@ -52,11 +52,7 @@ const GOOD: readonly (readonly [string, object, object])[] = [
   ['dns.flush', {}, {}],
   ['file.quarantine', { path: '/tmp/x', sha256: DIGEST }, { path: '/tmp/x', sha256: DIGEST }],
   ['file.restore', { item: 'q1' }, { item: 'q1' }],
-  [
-    'file.restore',
-    { path: '/tmp/x', sha256: DIGEST },
-    { path: '/tmp/x', sha256: DIGEST },
-  ],
+  ['file.restore', { path: '/tmp/x', sha256: DIGEST }, { path: '/tmp/x', sha256: DIGEST }],
   ['host.isolate', {}, { allow: [], releaseAfter: '1h' }],
   [
     'host.isolate',
