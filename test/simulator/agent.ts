@@ -1,6 +1,7 @@
 import { comesBack, type WelcomeBody } from '@muster/protocol';
 import { fullJitter, type Backoff } from '@muster/runtime';
 import type { Behaviour } from './behaviour.js';
+import { AgentCommands, type CommandHost } from './commands/agent-commands.js';
 import type { Identity } from './enrolment.js';
 import type { FleetContext } from './fleet-context.js';
 import type { Machine } from './machine/machine.js';
@@ -17,7 +18,7 @@ export type AgentStatus = 'idle' | 'connecting' | 'ready' | 'waiting' | 'away' |
 const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
 
 /** One simulated endpoint: its machine, its identity, its behaviour, and its presence on a gateway. */
-export class SimulatedAgent {
+export class SimulatedAgent implements CommandHost {
   readonly machine: Machine;
   readonly behaviour: Behaviour;
   /** Set by enrolment, and again when a WELCOME brings a new token. */
@@ -30,6 +31,8 @@ export class SimulatedAgent {
   #session: Session | undefined;
   #next: Session | undefined;
   #timer: NodeJS.Timeout | undefined;
+  // Made at the first command: most agents never get one.
+  #commands: AgentCommands | undefined;
   #gateway: number;
 
   constructor(machine: Machine, behaviour: Behaviour, identity: Identity, context: FleetContext) {
@@ -42,6 +45,21 @@ export class SimulatedAgent {
 
   get agentId(): string {
     return this.identity.agentId;
+  }
+
+  get commands(): AgentCommands {
+    return (this.#commands ??= new AgentCommands(this, this.#context.commands));
+  }
+
+  /** A new token; what was pinned stays. */
+  enrolledAgain(identity: Identity): void {
+    const { trust } = this.identity;
+    this.identity = trust.length === 0 ? identity : { ...identity, trust };
+  }
+
+  send(frame: Uint8Array): boolean {
+    const session = this.#session?.ready === true ? this.#session : this.#next;
+    return session?.ready === true && session.say(frame);
   }
 
   connect(): void {
@@ -72,6 +90,14 @@ export class SimulatedAgent {
     this.connect();
   }
 
+  /** Ends without warning, as if killed between two instructions, and comes back after a while with what it had noted. */
+  crash(): void {
+    const { restartMs } = this.#context.commands.behaviour;
+    this.#commands?.lose();
+    this.#dropSessions((session) => session.destroy());
+    this.#waitThenConnect(restartMs * (0.5 + Math.random()));
+  }
+
   /** Drops the connection and comes back after the fleet's `disappearMs`. */
   disappear(): void {
     this.#dropSessions((session) => session.destroy());
@@ -80,6 +106,7 @@ export class SimulatedAgent {
 
   beat(nowMs: number): void {
     this.#session?.beat(nowMs);
+    this.#commands?.beat(nowMs);
   }
 
   /** The gateway asks it to go elsewhere: the next session is opened before this one ends. */
@@ -98,6 +125,9 @@ export class SimulatedAgent {
   sessionReady(session: Session, welcome: WelcomeBody): void {
     this.#context.pacer.done();
     if (welcome.token !== undefined) this.identity = { ...this.identity, token: welcome.token };
+    if (welcome.commandKeys !== undefined) {
+      this.#context.commands.verifier.acceptKeys(this.identity.trust, welcome.commandKeys);
+    }
     if (session === this.#next) {
       this.#session?.leave();
       this.#session = session;
@@ -105,6 +135,7 @@ export class SimulatedAgent {
     }
     this.#backoff?.reset();
     this.#setStatus('ready');
+    this.#commands?.connected();
   }
 
   sessionEnded(session: Session, end: SocketEnd, wasReady: boolean): void {
@@ -146,6 +177,7 @@ export class SimulatedAgent {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#setStatus('stopped');
+    this.#commands?.lose();
     this.#dropSessions(finish);
   }
 

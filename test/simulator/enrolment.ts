@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { signEnrollProof } from '@muster/identity';
 import { fullJitter } from '@muster/runtime';
+import type { Trust } from './commands/order-verifier.js';
 import type { Machine } from './machine/machine.js';
 import { simulatedKey } from './keys.js';
 
@@ -12,6 +13,8 @@ export interface Identity {
   readonly token: string;
   readonly expiresAtMs: number;
   readonly publicKeyX: string;
+  /** The roots that it was given at enrolment, and pinned. */
+  readonly trust: Trust;
 }
 
 export interface EnrolmentOptions {
@@ -35,6 +38,8 @@ export class Enrolment {
   readonly #options: EnrolmentOptions;
   readonly #url: URL;
   readonly #pool: HttpAgent | HttpsAgent;
+  /** All agents are given the same roots: one object for all of them. */
+  readonly #trusts = new Map<string, Trust>();
 
   constructor(options: EnrolmentOptions) {
     this.#options = options;
@@ -56,7 +61,7 @@ export class Enrolment {
       const proof = signEnrollProof(privateKey, { org, publicKeyX, timestampMs });
       const body = { org, publicKey: publicKeyX, timestampMs, proof, facts: machine.facts, labels: machine.labels };
       const reply = await this.#post(JSON.stringify(body));
-      if (reply.status === 200 || reply.status === 201) return readIdentity(reply.text, publicKeyX);
+      if (reply.status === 200 || reply.status === 201) return this.#readIdentity(reply.text, publicKeyX);
       const later = reply.status === 429 || reply.status >= 500 || reply.status === 0;
       if (!later || backoff.attempt >= ATTEMPTS) {
         throw new Error(`agent ${machine.index} cannot enrol: ${reply.status} ${reply.text.slice(0, 300)}`);
@@ -67,6 +72,23 @@ export class Enrolment {
 
   stop(): void {
     this.#pool.destroy();
+  }
+
+  #readIdentity(text: string, publicKeyX: string): Identity {
+    const reply = JSON.parse(text) as Omit<Partial<Identity>, 'trust'> & { readonly trust?: { readonly keys?: Trust } };
+    const { agentId, num, token, expiresAtMs } = reply;
+    if (typeof agentId !== 'string' || typeof num !== 'number' || typeof token !== 'string') {
+      throw new TypeError(`the gateway's answer to an enrolment is not understood: ${text.slice(0, 300)}`);
+    }
+    const trust = this.#shared(reply.trust?.keys ?? []);
+    return { agentId, num, token, expiresAtMs: expiresAtMs ?? 0, publicKeyX, trust };
+  }
+
+  #shared(trust: Trust): Trust {
+    const text = JSON.stringify(trust);
+    const known = this.#trusts.get(text) ?? trust;
+    this.#trusts.set(text, known);
+    return known;
   }
 
   #post(body: string): Promise<{ status: number; retryAfterMs: number; text: string }> {
@@ -94,13 +116,4 @@ export class Enrolment {
       request.end(body);
     });
   }
-}
-
-function readIdentity(text: string, publicKeyX: string): Identity {
-  const reply = JSON.parse(text) as Partial<Identity>;
-  const { agentId, num, token, expiresAtMs } = reply;
-  if (typeof agentId !== 'string' || typeof num !== 'number' || typeof token !== 'string') {
-    throw new TypeError(`the gateway's answer to an enrolment is not understood: ${text.slice(0, 300)}`);
-  }
-  return { agentId, num, token, expiresAtMs: expiresAtMs ?? 0, publicKeyX };
 }

@@ -1,6 +1,7 @@
 import type { QueryBody } from '@muster/protocol';
 import type { SimulatedAgent } from './agent.js';
 import type { AnswerSource } from './answer.js';
+import type { CommandContext } from './commands/command-context.js';
 import type { FleetStats } from './fleet-stats.js';
 import type { Pacer } from './pacer.js';
 import type { OpenOptions, Target } from './wire/raw-web-socket.js';
@@ -11,6 +12,7 @@ export interface FleetContext {
   readonly stats: FleetStats;
   readonly answers: AnswerSource;
   readonly pacer: Pacer;
+  readonly commands: CommandContext;
   /** The time to about a second, without asking for it at each message. */
   readonly coarseNowMs: number;
   /** The gateway number `index`, modulo how many there are. */

@@ -1,5 +1,6 @@
 import type { Labels } from '@muster/protocol';
 import { ALL_NORMAL, type BehaviourMix } from './behaviour.js';
+import { completeCommandBehaviour, type CommandBehaviour } from './commands/command-behaviour.js';
 import type { Identity } from './enrolment.js';
 
 /** What a fleet needs to know; everything else has a default. */
@@ -20,6 +21,8 @@ export interface FleetOptions {
   /** Connections in the making at once. Default 256. */
   readonly connectsInFlight?: number;
   readonly behaviour?: Partial<BehaviourMix>;
+  /** What agents do with commands, whatever they do with queries. */
+  readonly commands?: Partial<CommandBehaviour>;
   /** How long slow agents take, on average. Default 3 s. */
   readonly slowMs?: number;
   /** How long a disappearing agent stays away. Default 60 s. */
@@ -32,9 +35,10 @@ export interface FleetOptions {
   readonly identities?: ReadonlyMap<number, Identity>;
 }
 
-export type CompleteFleetOptions = Required<Omit<FleetOptions, 'ca' | 'behaviour'>> & {
+export type CompleteFleetOptions = Required<Omit<FleetOptions, 'ca' | 'behaviour' | 'commands'>> & {
   readonly ca: string | undefined;
   readonly behaviour: BehaviourMix;
+  readonly commands: CommandBehaviour;
 };
 
 /** Fills in the defaults; throws a `RangeError` that names the option for what makes no sense. */
@@ -59,6 +63,7 @@ export function completeFleetOptions(options: FleetOptions): CompleteFleetOption
     connectsPerSecond: options.connectsPerSecond ?? 2_000,
     connectsInFlight: options.connectsInFlight ?? 256,
     behaviour,
+    commands: completeCommandBehaviour(options.commands),
     slowMs: options.slowMs ?? 3_000,
     disappearMs: options.disappearMs ?? 60_000,
     labels: options.labels ?? {},

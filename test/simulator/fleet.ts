@@ -4,6 +4,9 @@ import type { AnswerSource } from './answer.js';
 import { behaviourOf } from './behaviour.js';
 import { Enrolment, type Identity } from './enrolment.js';
 import type { FleetContext } from './fleet-context.js';
+import { Agenda } from './commands/agenda.js';
+import { Oracle } from './commands/oracle.js';
+import { OrderVerifier } from './commands/order-verifier.js';
 import { completeFleetOptions, type CompleteFleetOptions, type FleetOptions } from './fleet-options.js';
 import { FleetStats } from './fleet-stats.js';
 import { makeMachine, type Machine } from './machine/machine.js';
@@ -25,11 +28,14 @@ const REENROL_DELAY_MS = 5_000;
 /** Many simulated endpoints in this process, over the real protocol. */
 export class Fleet {
   readonly stats = new FleetStats();
+  /** What commands did on these endpoints, written down there. */
+  readonly oracle = new Oracle();
   readonly #options: CompleteFleetOptions;
   readonly #enrolment: Enrolment;
   readonly #pacer: Pacer;
   readonly #targets: readonly [Target, ...Target[]];
   readonly #reader = new QueryReader();
+  readonly #agenda = new Agenda();
   readonly #agents: SimulatedAgent[] = [];
   readonly #waiters = new Set<() => void>();
   #answers: SqlAnswers | undefined;
@@ -80,6 +86,7 @@ export class Fleet {
     this.#stopped = true;
     clearInterval(this.#beats);
     this.#pacer.stop();
+    this.#agenda.stop();
     for (const agent of this.#agents) agent.stop();
     this.#enrolment.stop();
     this.#answers?.close();
@@ -158,7 +165,7 @@ export class Fleet {
   #enrolAgain(agent: SimulatedAgent): void {
     this.#enrol(agent.machine).then(
       (identity) => {
-        agent.identity = identity;
+        agent.enrolledAgain(identity);
         agent.connect();
       },
       () => setTimeout(() => agent.connect(), REENROL_DELAY_MS * (1 + Math.random())).unref(),
@@ -186,6 +193,14 @@ export class Fleet {
       stats: this.stats,
       answers,
       pacer: this.#pacer,
+      commands: {
+        org: this.#options.org,
+        behaviour: this.#options.commands,
+        verifier: new OrderVerifier(),
+        oracle: this.oracle,
+        agenda: this.#agenda,
+        stats: this.stats,
+      },
       get coarseNowMs() {
         return coarseNowMs();
       },

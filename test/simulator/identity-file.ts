@@ -4,7 +4,9 @@ import type { Identity } from './enrolment.js';
 interface Kept {
   readonly org: string;
   readonly seed: number;
-  readonly agents: readonly (Identity & { readonly index: number })[];
+  readonly agents: readonly (Omit<Identity, 'trust'> & { readonly index: number })[];
+  /** What all of them pinned. */
+  readonly trust: Identity['trust'];
 }
 
 /** Identities kept from an earlier run for the same org and seed; none when there is no file or its tokens are about to expire. */
@@ -16,9 +18,10 @@ export function readIdentities(path: string, org: string, seed: number): Map<num
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
     throw error;
   }
-  if (kept.org !== org || kept.seed !== seed) return new Map();
+  if (kept.org !== org || kept.seed !== seed || !Array.isArray(kept.trust)) return new Map();
+  const { trust } = kept;
   const usable = kept.agents.filter((agent) => agent.expiresAtMs > Date.now() + 3_600_000);
-  return new Map(usable.map(({ index, ...identity }) => [index, identity]));
+  return new Map(usable.map(({ index, ...identity }) => [index, { ...identity, trust }]));
 }
 
 /** Keeps identities, those of other indices in the file too. Readable for the owner only: they are credentials. */
@@ -29,7 +32,11 @@ export function writeIdentities(
   identities: ReadonlyMap<number, Identity>,
 ): void {
   const all = new Map([...readIdentities(path, org, seed), ...identities]);
-  const kept: Kept = { org, seed, agents: [...all].map(([index, identity]) => ({ index, ...identity })) };
+  const [first] = identities.values();
+  const agents = [...all].map(([index, { agentId, num, token, expiresAtMs, publicKeyX }]) => {
+    return { index, agentId, num, token, expiresAtMs, publicKeyX };
+  });
+  const kept: Kept = { org, seed, trust: first?.trust ?? [], agents };
   writeFileSync(`${path}.new`, JSON.stringify(kept), { mode: 0o600 });
   renameSync(`${path}.new`, path);
 }

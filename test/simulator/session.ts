@@ -1,5 +1,6 @@
 import { signHelloProof } from '@muster/identity';
 import {
+  CAPABILITY,
   decodeBody,
   decodeHeader,
   encodeBody,
@@ -15,6 +16,7 @@ import {
 import type { Answer } from './answer.js';
 import type { SimulatedAgent } from './agent.js';
 import { Delivery } from './delivery.js';
+import { takeOrder } from './commands/take-order.js';
 import type { FleetContext } from './fleet-context.js';
 import { simulatedInstance, simulatedKey } from './keys.js';
 import { RawWebSocket, type SocketEnd, type SocketOwner } from './wire/raw-web-socket.js';
@@ -46,6 +48,13 @@ export class Session implements SocketOwner {
 
   get ready(): boolean {
     return this.#state === 'ready';
+  }
+
+  /** Sends a frame that is no answer to a query. */
+  say(frame: Uint8Array): boolean {
+    if (this.#state !== 'ready') return false;
+    this.#send(frame);
+    return true;
   }
 
   close(code: number): void {
@@ -120,7 +129,9 @@ export class Session implements SocketOwner {
         encodeBody('hello', {
           facts: machine.facts,
           labels: machine.labels,
-          capabilities: ['query'],
+          capabilities: this.#context.commands.behaviour.capable
+            ? [CAPABILITY.query, CAPABILITY.command]
+            : [CAPABILITY.query],
           instance: simulatedInstance(seed, machine.index),
           proof: signHelloProof(privateKey, { agentId, nonce, token }),
         }),
@@ -151,6 +162,11 @@ export class Session implements SocketOwner {
         clearTimeout(this.#open?.get(header.ref)?.timer);
         this.#open?.delete(header.ref);
         this.#closeIfDone();
+        return;
+      case FRAME.command:
+      case FRAME.commandCancel:
+      case FRAME.reportKept:
+        if (!takeOrder(this.#agent.commands, header.type, frameBody(frame))) this.#socket.close(1002);
         return;
       case FRAME.reconnect: {
         const reconnect = decodeBody('reconnect', frameBody(frame));

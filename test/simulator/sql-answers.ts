@@ -26,9 +26,9 @@ class TurnProvider implements TableProvider {
 
   // Constraints are left to SQLite, which checks every row anyway: these tables are small and in memory.
   collect(table: string): Iterable<Row> {
-    return this.machine === undefined
-      ? []
-      : (MACHINE_TABLES[this.machine.profile.os].get(table)?.rows(this.machine) ?? []);
+    if (this.machine === undefined) return [];
+    const rows = MACHINE_TABLES[this.machine.profile.os].get(table)?.rows(this.machine) ?? [];
+    return this.machine.changes?.apply(table, rows) ?? rows;
   }
 }
 
@@ -56,10 +56,12 @@ export class SqlAnswers implements AnswerSource {
 
   answer(machine: Machine, query: Question): Answer {
     const statement = this.#statementOf(query);
-    const known = statement.perImage ? statement.answers.get(machine.image) : undefined;
+    // A machine that a command has changed is not like its image any more.
+    const perImage = statement.perImage && machine.changes === undefined;
+    const known = perImage ? statement.answers.get(machine.image) : undefined;
     if (known !== undefined) return known;
     const answer = this.#execute(machine, query.sql, query.budget);
-    if (statement.perImage) statement.answers.set(machine.image, answer);
+    if (perImage) statement.answers.set(machine.image, answer);
     return answer;
   }
 

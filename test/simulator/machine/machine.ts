@@ -1,8 +1,9 @@
 import type { Facts, Labels } from '@muster/protocol';
 import { seeded, seededPick, seededUnit, seededWeighted } from '../seeded.js';
+import type { MachineChanges } from './machine-changes.js';
 import { PROFILES, UNIFORM_PROFILE, type Profile } from './profile.js';
 
-/** One simulated endpoint; everything about it follows from the fleet's seed and its index. */
+/** One simulated endpoint; everything about it follows from the fleet's seed and its index, and from what commands have changed. */
 export interface Machine {
   readonly index: number;
   readonly seed: number;
@@ -15,7 +16,8 @@ export interface Machine {
   readonly suspicious: boolean;
   readonly address: string;
   readonly facts: Facts;
-  readonly labels: Labels;
+  labels: Labels;
+  changes: MachineChanges | undefined;
 }
 
 export interface MachineOptions {
@@ -68,6 +70,7 @@ export function makeMachine({ seed, uniform, labels }: MachineOptions, index: nu
       agentVersion: `${SIMULATOR_VERSION}-sim`,
     },
     labels: { site, env, role: profile.role, ...labels },
+    changes: undefined,
   };
 }
 

@@ -1,0 +1,71 @@
+import type { ActionDefinition } from '@muster/actions';
+import type { Binding, Params } from '@muster/protocol';
+import type { Machine } from '../machine/machine.js';
+import { MachineChanges } from '../machine/machine-changes.js';
+import { MACHINE_TABLES } from '../machine/machine-tables.js';
+import type { Row } from '../machine/simulated-table.js';
+
+/** What an action comes to on an endpoint. */
+export interface Outcome {
+  readonly state: 'succeeded' | 'failed' | 'refused' | 'unsupported' | 'cancelled' | 'timed_out' | 'expired';
+  readonly code: string;
+  readonly message: string;
+  readonly effects?: readonly string[];
+}
+
+/** What an action would do: nothing, for the reason given, or these effects. */
+export type Plan =
+  | { readonly kind: 'end'; readonly outcome: Outcome }
+  /** `apply` returns what undoes it, where that can be undone. */
+  | { readonly kind: 'do'; readonly effects: readonly string[]; readonly apply: () => Undo | undefined };
+
+export type Undo = () => void;
+
+export interface Wanted {
+  readonly action: ActionDefinition;
+  readonly params: Params;
+  readonly binding: Binding | null;
+}
+
+/** The rows of a table as they are now. */
+export function rowsOf(machine: Machine, table: string): readonly Row[] {
+  const rows = MACHINE_TABLES[machine.profile.os].get(table)?.rows(machine) ?? [];
+  return machine.changes?.apply(table, rows) ?? rows;
+}
+
+export function changesOf(machine: Machine): MachineChanges {
+  return (machine.changes ??= new MachineChanges());
+}
+
+/** Takes the rows that match out of a table. */
+export function hide(machine: Machine, table: string, name: string, matches: (row: Row) => boolean): Undo {
+  return changesOf(machine).set(table, name, (row) => (matches(row) ? undefined : row));
+}
+
+export function doing(effects: readonly string[], apply: () => Undo | undefined): Plan {
+  return { kind: 'do', effects, apply };
+}
+
+export function ending(state: Outcome['state'], code: string, message: string): Plan {
+  return { kind: 'end', outcome: { state, code, message } };
+}
+
+export function unchanged(message: string): Plan {
+  return ending('succeeded', 'unchanged', message);
+}
+
+/** A parameter, or the column of the row that says the same. */
+export function named({ params, binding }: Wanted, ...keys: readonly string[]): string | number | undefined {
+  for (const key of keys) {
+    const value = binding?.[key] ?? params[key];
+    if (typeof value === 'string' || typeof value === 'number') return value;
+  }
+  return undefined;
+}
+
+/** Whether the row is still the one that was seen: equal in every column of the binding that it has. */
+export function isStill(row: Row, binding: Binding | null): boolean {
+  return Object.entries(binding ?? {}).every(
+    ([column, value]) => !(column in row) || String(row[column]) === String(value),
+  );
+}
