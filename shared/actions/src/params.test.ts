@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { LIMITS } from '@muster/protocol';
+import { z } from 'zod';
 import { findAction } from './catalogue.js';
 import { parseParams } from './params.js';
-import { paramsFromText } from './text-params.js';
+import { paramFromText } from './text-params.js';
 
 const DIGEST = 'a'.repeat(64);
 const WINDOWS_KEY = 'HKEY_LOCAL_MACHINE\\SOFTWARE\\Adware';
@@ -206,6 +207,8 @@ describe('parameters as people type them', () => {
     ['agent.set_labels', [['set', 'env']], { set: 'env' }],
     ['arp.flush', [['nonsense', '5']], { nonsense: '5' }],
   ] as const)('%s %j', (name, pairs, expected) => {
-    expect(paramsFromText(findAction(name)!, pairs)).toEqual(expected);
+    const properties = z.toJSONSchema(findAction(name)!.params, { io: 'input' }).properties ?? {};
+    const params = pairs.map(([key, text]) => [key, paramFromText(properties[key], text)]);
+    expect(Object.fromEntries(params)).toEqual(expected);
   });
 });

@@ -1,21 +1,10 @@
 import type { ParamValue } from '@muster/protocol';
-import { z } from 'zod';
-import type { ActionDefinition } from './action.js';
 
 /**
- * Parameters as people type them (`key=value`) in the types that the action's schema wants: `pid=17` is a number, `name=17` is text,
- * `allow=10.0.0.1,10.0.0.2` a list, `set=env=prod,tier=web` a map, `purge=true` a boolean. What cannot be read stays text, for
- * `parseParams` to say what is wrong with it; so does a key that the action does not have.
+ * A parameter as people type it in the type that its JSON Schema wants: `17` is a number where numbers are wanted and text where text is,
+ * `10.0.0.1,10.0.0.2` a list, `env=prod,tier=web` a map, `true` a boolean. What cannot be read stays text, for `parseParams` to say what
+ * is wrong with it; so does everything without a schema.
  */
-export function paramsFromText(
-  action: ActionDefinition,
-  pairs: Iterable<readonly [key: string, text: string]>,
-): Record<string, ParamValue> {
-  const properties = z.toJSONSchema(action.params, { io: 'input' }).properties ?? {};
-  return Object.fromEntries([...pairs].map(([key, text]) => [key, paramFromText(properties[key], text)]));
-}
-
-/** The same for one parameter of which the JSON Schema is known. */
 export function paramFromText(schema: unknown, text: string): ParamValue {
   return readText(typeNames(schema), text);
 }

@@ -19,6 +19,8 @@ import { agree, openPrompt } from './confirm.js';
 import { hostOf, ledgerText, words } from './summary.js';
 import { watchCommand } from './watch.js';
 
+const TARGETS_PAGE = 5_000;
+
 /** `muster commands`: what was ordered, and what became of it. */
 export function addCommandsCommand(program: Command, env: CommandEnv): void {
   const commands = program
@@ -127,7 +129,7 @@ function addTargets(commands: Command, env: CommandEnv): void {
     .action(async (id: string, { state, limit, output }: { state?: string; limit?: string; output: string }) => {
       const form = parseOutput(output, LIST_OUTPUTS);
       const most = limit === undefined ? undefined : parseLimit(limit);
-      const items = pagedItems<TargetJson>(env.client(), `${commandPath(id)}/targets`, { state }, most);
+      const items = pagedItems<TargetJson>(env.client(), `${commandPath(id)}/targets`, { state }, most, TARGETS_PAGE);
       await printList(env, form, items, {
         headers: ['host', 'agent', 'state', 'at', 'why'],
         row: (target) => [
@@ -150,13 +152,17 @@ function whyText({ message, late }: TargetJson): string {
 function addCancel(commands: Command, env: CommandEnv): void {
   commands
     .command('cancel <command>')
-    .description('Stops what has not started; what runs is told to stop, and says what really happened.')
+    .description(
+      'Stops what has not started; what runs is told to stop, and says what really happened. It also rejects what waits for approval.',
+    )
     .option('--reason <text>', 'why; kept in the audit record')
     .action(async (id: string, { reason }: { reason?: string }) => {
-      const body = reason === undefined ? {} : { body: { reason } };
-      const command = await env.client().json<CommandJson>(commandPath(id), { method: 'DELETE', ...body });
+      const call = { method: 'DELETE' as const, query: { reason } };
+      const { stderr } = env.terminal;
+      const command = await env.client().json<CommandJson | undefined>(commandPath(id), call);
+      if (command === undefined) return stderr.write(`${id} has ended already, so there is nothing to cancel\n`);
       const open = command.status === 'ended' ? '' : `; \`muster commands watch ${id}\` shows what becomes of the rest`;
-      await env.terminal.stderr.write(`${id} is cancelled: ${ledgerText(command.ledger)}${open}\n`);
+      await stderr.write(`${id} is cancelled: ${ledgerText(command.ledger)}${open}\n`);
     });
 }
 

@@ -84,7 +84,14 @@ test('cancel says what is cancelled and what may still happen', async () => {
   expect(err).toBe(
     `${COMMAND_ID} is cancelled: 1 running, 2 cancelled; \`muster commands watch ${COMMAND_ID}\` shows what becomes of the rest\n`,
   );
-  expect(api.requests[0]?.body).toEqual({ reason: 'enough' });
+  expect(api.requests[0]?.path).toBe(`${PATH}?reason=enough`);
+  api.on(`DELETE ${PATH}`, (_, response) => void response.writeHead(204).end());
+  expect(await muster(['commands', 'cancel', COMMAND_ID])).toEqual({
+    code: 0,
+    out: '',
+    err: `${COMMAND_ID} has ended already, so there is nothing to cancel\n`,
+    asked: [],
+  });
 });
 
 test('approving shows what is approved and asks', async () => {

@@ -107,6 +107,18 @@ describe('muster run', () => {
   });
 });
 
+test('several faults of an order are named each', async () => {
+  api.command(commandJson(), []);
+  const faults = [
+    { pointer: '#/params/pid', fault: 'a number' },
+    { pointer: '#/target/rows/3/row', fault: 'bad\u001b' },
+  ];
+  api.json('POST /v1/commands', { code: 'bad_params', detail: 'process.kill: 2 faults', faults }, 422);
+  expect((await muster([...KILL, '-y'])).err).toBe(
+    'error: process.kill: 2 faults (bad_params)\n  params.pid: a number\n  target.rows.3.row: bad\\e\n',
+  );
+});
+
 describe('the question before it', () => {
   const plan = { targets: 43, connected: 40, unsupported: 2, approval: { why: 'more than 40', role: 'responder' } };
 

@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { ProblemDocument } from '@muster/protocol';
 import type { Context } from '../context/context.js';
 import { CliError, EXIT } from '../exit-codes.js';
+import { escapeControls } from '../output/escape.js';
 
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
@@ -27,7 +28,17 @@ export class ApiProblem extends CliError {
     });
     this.status = status;
     this.problem = problem;
+    this.excerpt = faultLines(problem);
   }
+}
+
+/** Every fault of the body, where there are several: the message has room for the first. */
+function faultLines({ faults }: Partial<ProblemDocument>): readonly string[] {
+  if (!Array.isArray(faults) || faults.length < 2) return [];
+  return (faults as unknown[]).map((each) => {
+    const { pointer = '', fault = '' } = each as { pointer?: string; fault?: string };
+    return `  ${escapeControls(`${pointer.replace(/^#?\//, '').replaceAll('/', '.')}: ${fault}`)}`;
+  });
 }
 
 /** Faults of what was typed, though only the server can see them. */

@@ -5,17 +5,18 @@ interface Page<T> {
   readonly nextCursor?: string;
 }
 
-/** All items of a cursor-paged list, page after page, up to `limit` of them. */
+/** All items of a cursor-paged list, page after page, up to `limit` of them. A server that reads all for every page is asked for large ones. */
 export async function* pagedItems<T>(
   client: ApiClient,
   path: string,
   query: Call['query'],
   limit = Infinity,
+  pageSize = PAGE,
 ): AsyncGenerator<T> {
   let cursor: string | undefined;
   let left = limit;
   do {
-    const page = await client.json<Page<T>>(path, { query: { ...query, limit: Math.min(left, PAGE), cursor } });
+    const page = await client.json<Page<T>>(path, { query: { ...query, limit: Math.min(left, pageSize), cursor } });
     for (const item of page.items) {
       if (left <= 0) return;
       left -= 1;
