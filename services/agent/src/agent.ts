@@ -1,6 +1,12 @@
 import { readFileSync } from 'node:fs';
+import type { NamedKey } from '@muster/identity/agent';
+import { CAPABILITY, type Facts } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
 import { agentVersion } from './agent-version.js';
+import { takesCommands } from './commands/command-policy.js';
+import { parseRootsText } from './commands/command-roots.js';
+import { CommandTrust } from './commands/command-trust.js';
+import { OwnLabels } from './commands/own-labels.js';
 import { type AgentConfig, enrolUrl, labelsOf } from './config.js';
 import { collectFacts } from './facts/facts.js';
 import { machineInstance } from './facts/instance.js';
@@ -10,28 +16,53 @@ import { enrol, type EnrolOutcome } from './identity/enrol.js';
 /** What `run`, `enroll` and `doctor` share: who this agent is, what it says of itself, and how it reaches a gateway. */
 export interface Agent {
   readonly identity: AgentIdentity;
-  readonly self: SelfDescription;
+  readonly facts: Facts;
+  readonly labels: OwnLabels;
+  readonly trust: CommandTrust;
+  /** What it says of itself now: labels can be ordered, and commands taken once there is somebody to trust. */
+  describe(): SelfDescription;
   /** PEM of the pinned authorities. */
   readonly ca: string | undefined;
-  /** Asks for a token, and keeps the one it gets. */
+  readonly canEnrol: boolean;
+  /** Asks for a token, and keeps the one it gets, and the roots that come with it if there are none yet. */
   enrol(signal: AbortSignal): Promise<EnrolOutcome>;
 }
 
-/** Opens the data directory. Throws when it cannot be used, or when the pinned authority cannot be read. */
-export function openAgent(config: AgentConfig, { clock, log }: { clock: Clock; log: Logger }): Agent {
+export interface OpenAgentOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onLabelsChanged?: () => void;
+}
+
+/** Opens the data directory. Throws when it cannot be used, or when the pinned authority or the command roots cannot be read. */
+export function openAgent(config: AgentConfig, { clock, log, onLabelsChanged }: OpenAgentOptions): Agent {
   const ca = config.gatewayCaFile === undefined ? undefined : readFileSync(config.gatewayCaFile, 'utf8');
-  const identity = AgentIdentity.open(config.dataDir, log);
-  const self: SelfDescription = {
-    facts: collectFacts(agentVersion()),
-    labels: labelsOf(config.labelList).labels,
-    capabilities: ['query'],
-    instance: machineInstance(),
-  };
+  const folder = config.dataDir;
+  const identity = AgentIdentity.open(folder, log);
+  const trust = CommandTrust.open({ folder, roots: configuredRoots(config), clock, log });
+  const labels = new OwnLabels({
+    folder,
+    configured: labelsOf(config.labelList).labels,
+    log,
+    onChange: () => onLabelsChanged?.(),
+  });
+  const facts = collectFacts(agentVersion());
+  const instance = machineInstance();
   let attempts = 0;
   return {
     identity,
-    self,
+    facts,
+    labels,
+    trust,
     ca,
+    canEnrol: config.enrolSecret !== undefined,
+    describe: () => ({
+      facts,
+      labels: labels.read(),
+      capabilities:
+        trust.hasRoots && takesCommands(config) ? [CAPABILITY.query, CAPABILITY.command] : [CAPABILITY.query],
+      instance,
+    }),
     async enrol(signal) {
       if (config.enrolSecret === undefined) return NOTHING_TO_ENROL_WITH;
       const gateway = config.gatewayUrls[attempts++ % config.gatewayUrls.length] ?? '';
@@ -41,15 +72,24 @@ export function openAgent(config: AgentConfig, { clock, log }: { clock: Clock; l
         org: config.org,
         secret: config.enrolSecret,
         keys: identity.keys,
-        facts: self.facts,
-        labels: self.labels,
+        facts,
+        labels: labels.read(),
         clock,
         signal,
       });
-      if (outcome.kind === 'enrolled') identity.setToken(outcome.token);
+      if (outcome.kind !== 'enrolled') return outcome;
+      if (outcome.roots !== undefined) trust.pin(outcome.roots);
+      identity.setToken(outcome.token);
       return outcome;
     },
   };
+}
+
+function configuredRoots({ commandRootsFile }: AgentConfig): readonly NamedKey[] | undefined {
+  if (commandRootsFile === undefined) return undefined;
+  const roots = parseRootsText(readFileSync(commandRootsFile, 'utf8'));
+  if (roots === undefined) throw new Error(`${commandRootsFile} is not a JWKS with the public keys of command roots`);
+  return roots;
 }
 
 const NOTHING_TO_ENROL_WITH: EnrolOutcome = {

@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { ACTIONS } from '@muster/actions';
 import { DEFAULT_BUDGET, labelFaults, type Labels } from '@muster/protocol';
 import {
   type ConfigFault,
@@ -9,6 +10,7 @@ import {
   field,
   loadConfig,
 } from '@muster/runtime/program';
+import { entryFault } from './commands/command-policy.js';
 
 const definition = defineConfig({
   prefix: 'MUSTER_AGENT_',
@@ -35,10 +37,30 @@ const definition = defineConfig({
     maxQueryBytes: field.bytes('MUSTER_AGENT_QUERY_BYTES', { default: DEFAULT_BUDGET.bytes, min: 1024 }),
     workers: field.int('MUSTER_AGENT_WORKERS', { default: 2, min: 1, max: 8 }),
     workerIdleMs: field.durationMs('MUSTER_AGENT_WORKER_IDLE', { default: 60_000, min: 100 }),
+    /** Public JWKS of the roots whose word on command keys counts; without it those that the enrolment names are pinned. */
+    commandRootsFile: field.text('MUSTER_COMMAND_ROOTS_FILE', {
+      optional: true,
+      example: '/etc/muster-agent/command-roots.json',
+    }),
+    /** Actions that may run here: names, `process.*`, `destructive`, `all` or `none`. */
+    actions: field.list('MUSTER_AGENT_ACTIONS', { default: ['all'], example: 'process.kill,file.*' }),
+    /** Actions that run here only when a second person has approved the command. */
+    requireApproval: field.list('MUSTER_AGENT_REQUIRE_APPROVAL', { default: [], example: 'destructive' }),
+    /** Names of processes, services and packages, and paths, that no command touches. */
+    protect: field.list('MUSTER_AGENT_PROTECT', { default: [], example: 'postgres,/srv/data' }),
   },
-  check: ({ labelList }): readonly ConfigFault[] =>
-    labelsOf(labelList).faults.map((fault) => ({ name: 'MUSTER_LABELS', fault, example: 'env=prod,site=zrh' })),
+  check: ({ labelList, actions, requireApproval }): readonly ConfigFault[] => [
+    ...labelsOf(labelList).faults.map((fault) => ({ name: 'MUSTER_LABELS', fault, example: 'env=prod,site=zrh' })),
+    ...policyFaults('MUSTER_AGENT_ACTIONS', actions),
+    ...policyFaults('MUSTER_AGENT_REQUIRE_APPROVAL', requireApproval),
+  ],
 });
+
+function policyFaults(name: string, entries: readonly string[]): ConfigFault[] {
+  const names = ACTIONS.map((action) => action.name);
+  const faults = entries.map((entry) => entryFault(entry, names)).filter((fault) => fault !== undefined);
+  return faults.map((fault) => ({ name, fault, example: 'process.kill,file.*' }));
+}
 
 export type AgentConfig = ConfigOf<typeof definition>;
 

@@ -8,7 +8,7 @@ setFlagsFromString('--semi-space-growth-factor=1');
 const USAGE = `Usage: muster-agent [command]
 
 Commands:
-  run       keep a session with a gateway and answer queries (default)
+  run       keep a session with a gateway, answer queries, run commands (default)
   enroll    enrol this machine now, then end
   doctor    try each hop on the way to the gateway and name the one that fails
   sql SQL   run a statement on this machine and print its rows
@@ -19,7 +19,8 @@ Options:
   --help                       print this
 
 Configuration is in the environment: MUSTER_GATEWAY_URL, MUSTER_GATEWAY_CA, MUSTER_ORG, MUSTER_ENROLL_SECRET or
-MUSTER_ENROLL_SECRET_FILE, MUSTER_DATA_DIR, MUSTER_LABELS.
+MUSTER_ENROLL_SECRET_FILE, MUSTER_DATA_DIR, MUSTER_LABELS; for commands MUSTER_COMMAND_ROOTS_FILE, MUSTER_AGENT_ACTIONS,
+MUSTER_AGENT_REQUIRE_APPROVAL, MUSTER_AGENT_PROTECT.
 `;
 
 /** Commands are loaded when they are asked for: what `run` does not need must not cost it memory. */

@@ -1,6 +1,10 @@
 import { join } from 'node:path';
 import { type Env, type Logger, type ProgramContext, systemClock, takeProcessLock } from '@muster/runtime/program';
+import { IsolationWatch } from './actions/isolation/isolation-watch.js';
 import { openAgent } from './agent.js';
+import { createAgentCommands } from './commands/agent-commands.js';
+import { createAgentHost } from './commands/agent-host.js';
+import { SessionRenewal } from './commands/session-renewal.js';
 import { type AgentConfig, liveUrl } from './config.js';
 import { CrashNotes } from './queries/crash-notes.js';
 import { QueryRunner } from './queries/query-runner.js';
@@ -14,8 +18,9 @@ import { WorkerPool } from './worker/worker-pool.js';
 export async function buildAgent(config: AgentConfig, { log, runner }: ProgramContext, env: Env): Promise<void> {
   const clock = systemClock;
   runner.defer('data directory', await claimDataDirectory(config.dataDir));
-  const agent = openAgent(config, { clock, log });
-  log.info('agent identity', { agentId: agent.identity.agentId, host: agent.self.facts.host });
+  const renewal = new SessionRenewal({ clock, renew: () => channel.renew() });
+  const agent = openAgent(config, { clock, log, onLabelsChanged: () => renewal.request() });
+  log.info('agent identity', { agentId: agent.identity.agentId, host: agent.facts.host });
   warnOfPlainText(config, log);
 
   const notes = new CrashNotes({ folder: config.dataDir, clock, log });
@@ -42,9 +47,25 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
     },
   });
 
+  const host = createAgentHost({
+    platform: agent.facts.os,
+    dataDir: config.dataDir,
+    labels: agent.labels,
+    protect: config.protect,
+    gatewayUrls: config.gatewayUrls,
+    openEnds: () => channel.ends,
+    env,
+    clock,
+    log,
+  });
+  const commands = createAgentCommands({ config, agent, host, renewal, clock, log });
+  const isolation = new IsolationWatch(host);
+  runner.go('isolation', { start: () => isolation.start(), stop: () => isolation.stop() });
+  runner.go('commands', { stop: (signal) => commands.stop(signal) });
+
   let firstReady: () => void = () => {};
   const ready = new Promise<void>((resolve) => (firstReady = resolve));
-  const channel = new LiveChannel({
+  const channel: LiveChannel = new LiveChannel({
     urls: config.gatewayUrls.map(liveUrl),
     ca: agent.ca,
     clock,
@@ -53,10 +74,16 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
       token: () => agent.identity.token(),
       setToken: (token) => agent.identity.setToken(token),
       enrol: (signal) => agent.enrol(signal),
-      hello: (challenge, token) => agent.identity.hello(agent.self, challenge, token),
+      hello: (challenge, token) => agent.identity.hello(agent.describe(), challenge, token),
     },
-    createWork: (connection) => new SessionQueries({ connection, runner: queries, clock, log }),
-    onReady: firstReady,
+    createWork: (connection) => [
+      new SessionQueries({ connection, runner: queries, clock, log }),
+      commands.createWork(connection),
+    ],
+    onReady: ({ commandKeys }) => {
+      commands.onWelcome(commandKeys);
+      firstReady();
+    },
   });
   runner.stopSignal.addEventListener('abort', firstReady, { once: true });
   runner.go('live channel', {

@@ -33,7 +33,7 @@ export interface ActionHost {
   readonly protect: Protection;
   /** Both ends of what the agent has open to gateways now, and those that it would go to next. Hosts are addresses or names. */
   gatewayPeers(): readonly { readonly host: string; readonly port: number }[];
-  /** The labels that agents' operators set, apart from those of the configuration. */
+  /** The labels that the agent says of itself: those of its configuration, and what was ordered since, which wins. */
   readonly labels: { read(): Labels; write(labels: Labels): void };
   readonly log: Logger;
   readonly clock: Clock;

@@ -1,11 +1,19 @@
 import type { IncomingMessage } from 'node:http';
 import type { Facts, Labels } from '@muster/protocol';
-import { type AgentKeys, signEnrollProof } from '@muster/identity/agent';
+import { type AgentKeys, type NamedKey, signEnrollProof } from '@muster/identity/agent';
 import type { Clock, Secret } from '@muster/runtime/program';
+import { parseRoots } from '../commands/command-roots.js';
 import { readBody, readRefusal, type Refusal } from '../session/upgrade-refusal.js';
 
 export type EnrolOutcome =
-  | { readonly kind: 'enrolled'; readonly agentId: string; readonly num: number; readonly token: string }
+  | {
+      readonly kind: 'enrolled';
+      readonly agentId: string;
+      readonly num: number;
+      readonly token: string;
+      /** The roots whose word on command keys to take; absent where the deployment has none. */
+      readonly roots?: readonly NamedKey[];
+    }
   /** An HTTP response that is no success, or there is nothing to enrol with. */
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** No HTTP response, or one that makes no sense. */
@@ -96,7 +104,10 @@ function parseEnrolment(text: string, keys: AgentKeys): EnrolOutcome {
   } catch {
     reply = undefined;
   }
-  const { agentId, num, token } = (typeof reply === 'object' && reply !== null ? reply : {}) as Record<string, unknown>;
+  const { agentId, num, token, trust } = (typeof reply === 'object' && reply !== null ? reply : {}) as Record<
+    string,
+    unknown
+  >;
   if (typeof agentId !== 'string' || typeof num !== 'number' || typeof token !== 'string') {
     return { kind: 'failed', error: new Error('the answer to the enrolment is not one of a gateway') };
   }
@@ -106,5 +117,6 @@ function parseEnrolment(text: string, keys: AgentKeys): EnrolOutcome {
       error: new Error(`the gateway enrolled ${agentId}, but this agent's key is ${keys.agentId}`),
     };
   }
-  return { kind: 'enrolled', agentId, num, token };
+  const roots = parseRoots(trust);
+  return { kind: 'enrolled', agentId, num, token, ...(roots !== undefined && { roots }) };
 }

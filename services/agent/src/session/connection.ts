@@ -3,6 +3,8 @@ import {
   type ChallengeBody,
   CLOSE,
   type CloseReason,
+  type CommandBody,
+  type CommandCancelBody,
   encodeBody,
   encodeFrame,
   FRAME,
@@ -11,6 +13,7 @@ import {
   LIMITS,
   type QueryBody,
   type ReconnectBody,
+  type ReportKeptBody,
   SUBPROTOCOL,
   type WelcomeBody,
 } from '@muster/protocol';
@@ -45,10 +48,19 @@ export interface ConnectionEvents {
   onCancel(ref: number): void;
   onCredit(ref: number, bytes: number): void;
   onReconnect(body: ReconnectBody): void;
+  onCommand(body: CommandBody): void;
+  onCommandCancel(body: CommandCancelBody): void;
+  onReportKept(body: ReportKeptBody): void;
   /** There is room again after a `send` said `full`. */
   onWritable(): void;
   /** The last event, exactly once. */
   onEnd(end: ConnectionEnd, wasReady: boolean): void;
+}
+
+/** An address and a TCP port. */
+export interface NetworkEnd {
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface ConnectionOptions {
@@ -88,6 +100,7 @@ export class Connection {
   #refusing = false;
   #failure: Error | undefined;
   #starved = false;
+  #ends: readonly NetworkEnd[] = [];
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
@@ -109,6 +122,11 @@ export class Connection {
 
   get rttMs(): number | undefined {
     return this.#heartbeat?.rttMs;
+  }
+
+  /** Both ends of the TCP connection; none before the upgrade. */
+  get ends(): readonly NetworkEnd[] {
+    return this.#ends;
   }
 
   /** Sends a frame; `urgent` ones are taken above the high-water mark too. */
@@ -138,6 +156,9 @@ export class Connection {
 
   #listen(): void {
     const socket = this.#socket;
+    socket.on('upgrade', ({ socket: { localAddress, localPort, remoteAddress, remotePort } }) => {
+      this.#ends = [networkEnd(remoteAddress, remotePort), networkEnd(localAddress, localPort)].flat();
+    });
     socket.on('open', () => {
       this.#state = 'open';
     });
@@ -222,6 +243,12 @@ export class Connection {
         return this.#events.onCancel(frame.ref);
       case 'credit':
         return this.#events.onCredit(frame.ref, frame.body.bytes);
+      case 'command':
+        return this.#events.onCommand(frame.body);
+      case 'commandCancel':
+        return this.#events.onCommandCancel(frame.body);
+      case 'reportKept':
+        return this.#events.onReportKept(frame.body);
     }
   }
 
@@ -260,4 +287,8 @@ export class Connection {
     this.#heartbeat?.stop();
     this.#events.onEnd(end, wasReady);
   }
+}
+
+function networkEnd(host: string | undefined, port: number | undefined): NetworkEnd[] {
+  return host === undefined || port === undefined ? [] : [{ host, port }];
 }

@@ -58,17 +58,10 @@ function startChannel(
       },
       hello: () => HELLO,
     },
-    createWork: (): SessionWork => {
+    createWork: (): readonly SessionWork[] => {
       const work = { ended: false };
       works.push(work);
-      const nothing = (): void => {};
-      return {
-        onQuery: nothing,
-        onCancel: nothing,
-        onCredit: nothing,
-        onWritable: nothing,
-        end: () => (work.ended = true),
-      };
+      return [{ onWritable: () => {}, end: () => (work.ended = true) }];
     },
     onReady: (welcome) => void readies.push(welcome.epoch),
   });

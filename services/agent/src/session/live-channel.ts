@@ -1,8 +1,17 @@
-import type { ChallengeBody, HelloBody, QueryBody, ReconnectBody, WelcomeBody } from '@muster/protocol';
+import type {
+  ChallengeBody,
+  CommandBody,
+  CommandCancelBody,
+  HelloBody,
+  QueryBody,
+  ReconnectBody,
+  ReportKeptBody,
+  WelcomeBody,
+} from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import type { EnrolOutcome } from '../identity/enrol.js';
 import { type Comeback, ComebackPolicy } from './comeback.js';
-import { Connection, type ConnectionEnd } from './connection.js';
+import { Connection, type ConnectionEnd, type NetworkEnd } from './connection.js';
 
 /**
  *                    ┌────────────────── delay over ──────────────────────┐
@@ -27,11 +36,14 @@ export interface Credentials {
   hello(challenge: ChallengeBody, token: string): HelloBody;
 }
 
-/** What lives with one session: made when it is ready, ended with it. */
+/** What lives with one session: made when it is ready, ended with it. Each kind of work hears of the frames that it has a method for. */
 export interface SessionWork {
-  onQuery(ref: number, body: QueryBody): void;
-  onCancel(ref: number): void;
-  onCredit(ref: number, bytes: number): void;
+  onQuery?(ref: number, body: QueryBody): void;
+  onCancel?(ref: number): void;
+  onCredit?(ref: number, bytes: number): void;
+  onCommand?(body: CommandBody): void;
+  onCommandCancel?(body: CommandCancelBody): void;
+  onReportKept?(body: ReportKeptBody): void;
   onWritable(): void;
   end(): void;
 }
@@ -44,7 +56,7 @@ export interface LiveChannelOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random?: () => number;
-  readonly createWork: (connection: Connection) => SessionWork;
+  readonly createWork: (connection: Connection) => readonly SessionWork[];
   /** Called at every WELCOME. */
   readonly onReady?: (welcome: WelcomeBody) => void;
 }
@@ -53,7 +65,7 @@ interface Session {
   readonly connection: Connection;
   readonly url: string;
   readonly readyAtMs: number;
-  readonly work: SessionWork;
+  readonly work: readonly SessionWork[];
 }
 
 /** No gateway plans a move further ahead; timers hold no more than 24 days. */
@@ -72,6 +84,8 @@ export class LiveChannel {
   #timer: Timer | undefined;
   #started = false;
   #connectedAtMs = Number.NEGATIVE_INFINITY;
+  /** What the attempt under way says in HELLO may be old. */
+  #isStale = false;
   #idle: (() => void) | undefined;
 
   constructor(options: LiveChannelOptions) {
@@ -92,10 +106,23 @@ export class LiveChannel {
     return this.#session?.connection.rttMs;
   }
 
+  /** Both ends of the connections that are open. */
+  get ends(): readonly NetworkEnd[] {
+    const open = [this.#session?.connection, this.#attempt, ...this.#closing];
+    return open.flatMap((one) => (one instanceof Connection ? one.ends : []));
+  }
+
   start(): void {
     if (this.#started) return;
     this.#started = true;
     void this.#open();
+  }
+
+  /** What HELLO says has changed: opens another session, and then leaves the one that there is. */
+  renew(): void {
+    // Without a session the next HELLO says it anyway; one that is being sent may be too early to.
+    if (this.#attempt !== undefined) this.#isStale = true;
+    else if (this.#session !== undefined) this.#openAfter(0);
   }
 
   /** Ends everything with an orderly close; resolves when no socket is left. */
@@ -139,15 +166,19 @@ export class LiveChannel {
     const { ca, clock, credentials, log, urls } = this.#options;
     const url = urls[this.#urlIndex] ?? '';
     log.debug('connecting', { url });
+    this.#isStale = false;
     this.#connectedAtMs = clock.monotonic();
     const connection: Connection = new Connection(
       { url, token, ca, clock, log, random: this.#random, hello: (challenge) => credentials.hello(challenge, token) },
       {
         onReady: (welcome) => this.#onReady(connection, url, welcome),
-        onQuery: (ref, body) => this.#workOf(connection)?.onQuery(ref, body),
-        onCancel: (ref) => this.#workOf(connection)?.onCancel(ref),
-        onCredit: (ref, bytes) => this.#workOf(connection)?.onCredit(ref, bytes),
-        onWritable: () => this.#workOf(connection)?.onWritable(),
+        onQuery: (ref, body) => this.#tell(connection, (work) => work.onQuery?.(ref, body)),
+        onCancel: (ref) => this.#tell(connection, (work) => work.onCancel?.(ref)),
+        onCredit: (ref, bytes) => this.#tell(connection, (work) => work.onCredit?.(ref, bytes)),
+        onCommand: (body) => this.#tell(connection, (work) => work.onCommand?.(body)),
+        onCommandCancel: (body) => this.#tell(connection, (work) => work.onCommandCancel?.(body)),
+        onReportKept: (body) => this.#tell(connection, (work) => work.onReportKept?.(body)),
+        onWritable: () => this.#tell(connection, (work) => work.onWritable()),
         onReconnect: (body) => this.#onReconnect(connection, body),
         onEnd: (end) => this.#onEnd(connection, end),
       },
@@ -155,8 +186,8 @@ export class LiveChannel {
     this.#attempt = connection;
   }
 
-  #workOf(connection: Connection): SessionWork | undefined {
-    return this.#session?.connection === connection ? this.#session.work : undefined;
+  #tell(connection: Connection, tell: (work: SessionWork) => void): void {
+    if (this.#session?.connection === connection) for (const work of this.#session.work) tell(work);
   }
 
   #onReady(connection: Connection, url: string, welcome: WelcomeBody): void {
@@ -171,6 +202,7 @@ export class LiveChannel {
     this.#session = { connection, url, readyAtMs: clock.monotonic(), work: createWork(connection) };
     log.info('session ready', { url, moved, epoch: welcome.epoch, tokenRenewed: welcome.token !== undefined });
     onReady?.(welcome);
+    if (this.#isStale) this.#openAfter(0);
   }
 
   #onReconnect(connection: Connection, { afterMs, reason, spreadMs }: ReconnectBody): void {
@@ -196,7 +228,7 @@ export class LiveChannel {
   #onSessionEnd(session: Session, end: ConnectionEnd): void {
     const { clock, log } = this.#options;
     this.#session = undefined;
-    session.work.end();
+    for (const work of session.work) work.end();
     const heldMs = clock.monotonic() - session.readyAtMs;
     this.#policy.sessionHeld(heldMs);
     log.info('session ended', { url: session.url, heldMs: Math.round(heldMs), ...describeEnd(end) });
@@ -234,7 +266,7 @@ export class LiveChannel {
     if (session === undefined) return;
     this.#session = undefined;
     this.#policy.sessionHeld(this.#options.clock.monotonic() - session.readyAtMs);
-    session.work.end();
+    for (const work of session.work) work.end();
     this.#retire(session.connection, why);
   }
 

@@ -1,0 +1,68 @@
+import type { AgentId, OrgId } from '@muster/protocol';
+import type { Clock, Logger } from '@muster/runtime/program';
+import type { ActionHost } from '../actions/action.js';
+import type { Agent } from '../agent.js';
+import type { AgentConfig } from '../config.js';
+import type { Connection } from '../session/connection.js';
+import type { SessionWork } from '../session/live-channel.js';
+import { CommandLedger } from './command-ledger.js';
+import { takesCommands } from './command-policy.js';
+import { CommandRunner } from './command-runner.js';
+import { KeptUndo } from './kept-undo.js';
+import { RootsRequest } from './roots-request.js';
+import { SessionCommands } from './session-commands.js';
+import type { SessionRenewal } from './session-renewal.js';
+
+export interface AgentCommandsOptions {
+  readonly config: AgentConfig;
+  readonly agent: Agent;
+  readonly host: ActionHost;
+  readonly renewal: SessionRenewal;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Everything of an agent that has to do with commands. */
+export interface AgentCommands {
+  /** A session was welcomed; `keys` is the key list that came with it. */
+  onWelcome(keys: string | undefined): void;
+  createWork(connection: Connection): SessionWork;
+  stop(signal?: AbortSignal): Promise<void>;
+}
+
+/** Throws when the ledger cannot be read: an agent that does not know what it ran must not start. */
+export function createAgentCommands({ config, agent, host, renewal, clock, log }: AgentCommandsOptions): AgentCommands {
+  const { identity, trust } = agent;
+  const folder = config.dataDir;
+  const runner = new CommandRunner({
+    endpoint: { agentId: identity.agentId as AgentId, org: config.org as OrgId },
+    trust,
+    policy: config,
+    ledger: CommandLedger.open({ folder, clock, log }),
+    undo: new KeptUndo({ folder, clock, log }),
+    host,
+    loadActions: async () => (await import('../actions/create-actions.js')).createActions(host),
+    clock,
+    log,
+    onAllKept: () => renewal.allKept(),
+  });
+  const request = new RootsRequest({
+    trust,
+    enrol: (signal) => agent.enrol(signal),
+    onPinned: () => renewal.request(),
+    clock,
+    log,
+  });
+  return {
+    onWelcome: (keys) => {
+      if (keys !== undefined) trust.acceptKeys(keys);
+      if (agent.canEnrol && takesCommands(config)) request.onReady();
+    },
+    createWork: (connection) => new SessionCommands({ connection, runner }),
+    stop: async (signal) => {
+      request.stop();
+      renewal.stop();
+      await runner.stop(signal);
+    },
+  };
+}

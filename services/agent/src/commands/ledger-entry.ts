@@ -1,0 +1,117 @@
+import { TERMINAL_STATES, type CommandId, type TerminalState } from '@muster/protocol';
+import { z } from 'zod';
+
+/** Which command, and which of its targets: one endpoint can be several. */
+export interface CommandKey {
+  readonly id: CommandId;
+  readonly number: number;
+}
+
+/** How a command ended here. */
+export interface Outcome {
+  readonly state: TerminalState;
+  readonly code: string;
+  readonly message: string;
+  readonly effects?: readonly string[];
+}
+
+/** What the agent remembers of one command. */
+export interface CommandRecord extends CommandKey {
+  /** Milliseconds; nobody delivers it after that. */
+  readonly expiresAtMs: number;
+  /** Its name; absent where only a cancel was ever seen. */
+  readonly action?: string;
+  /** Absent: it has begun and not ended. */
+  readonly outcome?: Outcome;
+  /** The outcome is in the journal. */
+  readonly kept: boolean;
+}
+
+const key = { id: z.string().min(1).max(64), number: z.number().int().positive() };
+
+const entrySchema = z.discriminatedUnion('t', [
+  z.object({ t: z.literal('started'), ...key, exp: z.number(), action: z.string() }),
+  z.object({
+    t: z.literal('outcome'),
+    ...key,
+    exp: z.number(),
+    action: z.string().optional(),
+    state: z.enum(TERMINAL_STATES),
+    code: z.string(),
+    message: z.string(),
+    effects: z.array(z.string()).optional(),
+  }),
+  z.object({ t: z.literal('kept'), ...key }),
+]);
+
+/**
+ * One line of the ledger. A command that was cancelled before it came has an `outcome` without an action.
+ *
+ *     started ──▶ outcome ──▶ kept ──▶ (forgotten, a day after its expiry)
+ *                 outcome: also alone, for what was refused or never began
+ */
+export type LedgerEntry = z.output<typeof entrySchema>;
+
+/** The entry of a line, or `undefined` when the line is none. */
+export function readEntry(line: string): LedgerEntry | undefined {
+  try {
+    return entrySchema.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+export function startedEntry({ id, number, expiresAtMs, action = '' }: CommandRecord): LedgerEntry {
+  return { t: 'started', id, number, exp: expiresAtMs, action };
+}
+
+export function outcomeEntry({ id, number, expiresAtMs, action }: CommandRecord, outcome: Outcome): LedgerEntry {
+  const { state, code, message, effects } = outcome;
+  return {
+    t: 'outcome',
+    id,
+    number,
+    exp: expiresAtMs,
+    ...(action !== undefined && { action }),
+    state,
+    code,
+    message,
+    ...(effects !== undefined && { effects: [...effects] }),
+  };
+}
+
+/** The lines that say what a record says, and nothing more. */
+export function entriesOf(record: CommandRecord): LedgerEntry[] {
+  const { id, number, outcome, kept } = record;
+  if (outcome === undefined) return [startedEntry(record)];
+  return [outcomeEntry(record, outcome), ...(kept ? [{ t: 'kept', id, number } as const] : [])];
+}
+
+/** What a record becomes by the next entry about it. An entry that cannot follow changes nothing. */
+export function applyEntry(record: CommandRecord | undefined, entry: LedgerEntry): CommandRecord | undefined {
+  switch (entry.t) {
+    case 'started': {
+      const { id, number, exp, action } = entry;
+      return record ?? { id: id as CommandId, number, expiresAtMs: exp, action, kept: false };
+    }
+    case 'outcome': {
+      if (record?.outcome !== undefined) return record;
+      const { id, number, exp, action, state, code, message, effects } = entry;
+      return {
+        id: id as CommandId,
+        number,
+        expiresAtMs: exp,
+        ...(action !== undefined && { action }),
+        outcome: { state, code, message, ...(effects !== undefined && { effects }) },
+        kept: false,
+      };
+    }
+    case 'kept':
+      return record?.outcome === undefined ? record : { ...record, kept: true };
+  }
+}
+
+/** One text for a key. */
+export function keyText({ id, number }: CommandKey): string {
+  return `${id} ${number}`;
+}

@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import { labelFaults, type Labels } from '@muster/protocol';
+import type { Logger } from '@muster/runtime/program';
+import { z } from 'zod';
+import { readFileIfThere, writeFileAtomic } from '../store/atomic-file.js';
+
+export interface OwnLabelsOptions {
+  readonly folder: string;
+  /** `MUSTER_LABELS` */
+  readonly configured: Labels;
+  readonly log: Logger;
+  /** They are other ones now, and on disk. */
+  readonly onChange: () => void;
+}
+
+const storedSchema = z.record(z.string(), z.string().nullable());
+
+/**
+ * The labels that this agent says of itself: those of its configuration, and what was ordered since. Only the difference is on disk, in
+ * `labels.json`, with null for a label that was taken away; it wins over the configuration.
+ */
+export class OwnLabels {
+  readonly #options: OwnLabelsOptions;
+  readonly #path: string;
+  #changes: ReadonlyMap<string, string | null>;
+
+  constructor(options: OwnLabelsOptions) {
+    this.#options = options;
+    this.#path = join(options.folder, 'labels.json');
+    this.#changes = this.#load();
+  }
+
+  read(): Labels {
+    const labels = new Map(Object.entries(this.#options.configured));
+    for (const [key, value] of this.#changes) {
+      if (value === null) labels.delete(key);
+      else labels.set(key, value);
+    }
+    return Object.fromEntries(labels);
+  }
+
+  /** On disk when it returns. Throws what the file system throws, and then nothing has changed. */
+  write(labels: Labels): void {
+    const [configured, next] = [new Map(Object.entries(this.#options.configured)), new Map(Object.entries(labels))];
+    const changes = new Map<string, string | null>();
+    for (const [key, value] of next) if (configured.get(key) !== value) changes.set(key, value);
+    for (const key of configured.keys()) if (!next.has(key)) changes.set(key, null);
+    writeFileAtomic(this.#path, `${JSON.stringify(Object.fromEntries(changes))}\n`);
+    this.#changes = changes;
+    this.#options.onChange();
+  }
+
+  /** Labels are not worth an agent that does not start: what cannot be read is ignored, loudly. */
+  #load(): ReadonlyMap<string, string | null> {
+    const { log } = this.#options;
+    const parsed = storedSchema.safeParse(parseJson(this.#readFile() ?? '{}'));
+    const set = Object.entries(parsed.data ?? {}).flatMap(([key, value]) => (value === null ? [] : [[key, value]]));
+    if (parsed.success && labelFaults(Object.fromEntries(set) as Labels).length === 0) {
+      return new Map(Object.entries(parsed.data));
+    }
+    log.error('labels that were ordered cannot be read; those of the configuration count', { path: this.#path });
+    return new Map();
+  }
+
+  #readFile(): string | undefined {
+    try {
+      return readFileIfThere(this.#path);
+    } catch {
+      return '';
+    }
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
