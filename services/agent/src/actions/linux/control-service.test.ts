@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -86,12 +86,13 @@ onLinux('services with init scripts, on this machine', () => {
 
   test('stages of booting, what the endpoint protects, and what runs the agent are refused', async () => {
     for (const name of ['halt', 'agent']) {
-      writeFileSync(join(folder, name), '#!/bin/sh\nexit 3\n');
+      writeFileSync(join(folder, name), `#!/bin/sh\ntouch ${folder}/ran\nexit 3\n`);
       chmodSync(join(folder, name), 0o755);
     }
     writeFileSync(join(folder, 'agent.pid'), `${process.pid}\n`);
     expect(await run('halt', 'start')).toMatchObject({ state: 'refused', code: 'protected' });
     expect(await run('agent', 'stop')).toMatchObject({ state: 'refused', message: 'agent runs the agent' });
+    expect(existsSync(join(folder, 'ran'))).toBe(false);
     const guarded = callOf(realHost({ protects: ['watcher.service'] }), 'service.stop', {
       params: { name: 'watcher' },
     });

@@ -11,7 +11,9 @@ import { type ProcessView, viewProcess } from './process-view.js';
 const machine = (paths: readonly string[], programs: readonly string[] = []): DnsSurroundings => ({
   exists: (path) => paths.includes(path),
   processes: () =>
-    programs.map((path, i) => ({ pid: 2 ** 30 + i, path, name: path, state: 'S', startTicks: 1 }) as ProcessView),
+    programs.map(
+      (path, i) => ({ pid: 2 ** 30 + i, path, name: path, state: 'S', threads: 1, startTicks: 1 }) as ProcessView,
+    ),
 });
 const flush = (surroundings: DnsSurroundings, host: ReturnType<typeof recordedHost>, dryRun = false) =>
   flushDns(surroundings).run(callOf(host, 'dns.flush', { dryRun }));
@@ -61,6 +63,12 @@ describe('dns.flush', () => {
       message: 'nscd: no permission; unbound: there is no unbound-control to tell it',
       effects: ['emptied systemd-resolved'],
     });
+  });
+
+  test('this machine has some or none, and a dry run tells which', async () => {
+    if (process.platform !== 'linux') return;
+    const result = await flushDns().run(callOf(realHost(), 'dns.flush', { dryRun: true }));
+    expect(['dry_run', 'no_cache']).toContain(result.code);
   });
 
   test('a machine without a cache is unsupported', async () => {

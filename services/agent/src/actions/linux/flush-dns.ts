@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../action.js';
 import { failed, stopped, succeeded, unsupported, wouldDo } from '../results.js';
@@ -18,7 +18,21 @@ export interface DnsSurroundings {
   readonly processes: () => readonly ProcessView[];
 }
 
-const MACHINE: DnsSurroundings = { exists: existsSync, processes: viewProcesses };
+const MACHINE: DnsSurroundings = { exists: existsSync, processes: machineProcesses };
+
+/** Without those of containers: their caches are not the endpoint's, and our programs do not reach them. */
+function machineProcesses(): readonly ProcessView[] {
+  const namespace = pidNamespace(1);
+  return viewProcesses().filter((view) => pidNamespace(view.pid) === namespace);
+}
+
+function pidNamespace(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Empties every cache of names that runs here. Each is found by what it leaves behind when it runs, not by its program being installed. */
 export function flushDns(surroundings: DnsSurroundings = MACHINE): ActionImplementation {

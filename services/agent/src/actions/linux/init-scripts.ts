@@ -19,9 +19,11 @@ export function initScripts(folder: string, runFolder = '/run'): ServiceManager 
     async find(call, name) {
       const script = join(folder, name);
       if (name.startsWith('.') || !isScript(script)) return undefined;
-      const { running, status } = await statusOf(call, script);
+      const service = { id: name, definition: script };
       const guard = whyGuarded(name, runFolder);
-      return { id: name, running, status, definition: script, ...(guard !== undefined && { guard }) };
+      // What must not be touched is not even asked: a stage of shutting down may take any word for its cue.
+      if (guard !== undefined) return { ...service, running: undefined, status: 'not asked', guard };
+      return { ...service, ...(await statusOf(call, script)) };
     },
     change: (call, service, verb) => runScript(call, service, verb),
   };

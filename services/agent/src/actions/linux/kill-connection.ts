@@ -150,7 +150,7 @@ function turned({ protocol, localAddress, localPort, remoteAddress, remotePort }
 }
 
 function describeHolders({ holders }: Found): string {
-  const views = holders.map(viewProcess).filter((view) => view !== undefined);
+  const views = holders.map((pid) => viewProcess(pid)).filter((view) => view !== undefined);
   return views.length === 0 ? 'nobody that can be seen' : views.map(describeProcess).join(', ');
 }
 

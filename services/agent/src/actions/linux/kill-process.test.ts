@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -42,11 +42,12 @@ onLinux('process.kill, on this machine', () => {
   }
 
   test('a process bound to its row is ended, and gone when that is said', async () => {
-    const { pid, startTime, path, ...rest } = await start();
+    const view = await start();
+    const { pid, startTime, path } = view;
     expect(path).toBe(program);
     const result = await kill({ binding: { pid, start_time: startTime, path } });
     expect(result).toMatchObject({ state: 'succeeded', effects: [`ended abc.exe (${pid}), ${path}, by KILL`] });
-    expect(isAlive({ pid, startTime, path, ...rest })).toBe(false);
+    expect(isAlive(view)).toBe(false);
   });
 
   test.each([
@@ -144,12 +145,31 @@ onLinux('process.kill, on this machine', () => {
     expect(isAlive(view)).toBe(true);
   });
 
+  test('a process whose first thread has ended still runs, and is ended', async () => {
+    const code =
+      'import ctypes, threading, time; threading.Thread(target=lambda: time.sleep(1000)).start(); ctypes.CDLL(None).pthread_exit(None)';
+    if (!existsSync('/usr/bin/python3')) {
+      process.stderr.write('skipped: no python3 to end the first thread of a process with\n');
+      return;
+    }
+    const { pid } = await start('/usr/bin/python3', ['-c', code]);
+    let view = viewProcess(pid)!;
+    while (view.state !== 'Z') {
+      await sleep(systemClock, 10);
+      view = viewProcess(pid)!;
+    }
+    expect([view.threads, isAlive(view)]).toEqual([2, true]);
+    const row = { pid, start_time: view.startTime, path: realpathSync('/usr/bin/python3') };
+    expect(await kill({ binding: row })).toMatchObject({ state: 'succeeded', code: 'ok' });
+    expect(isAlive(view)).toBe(false);
+  });
+
   test('the id of a thread is no process', () => {
     const threads = readdirSync('/proc/self/task')
       .map(Number)
       .filter((id) => id !== process.pid);
     expect(threads.length).toBeGreaterThan(0);
-    expect(threads.map(viewProcess).filter((view) => view !== undefined)).toEqual([]);
+    expect(threads.map((id) => viewProcess(id)).filter((view) => view !== undefined)).toEqual([]);
     expect(viewProcess(process.pid)?.pid).toBe(process.pid);
   });
 });

@@ -7,8 +7,10 @@ export interface ProcessView {
   readonly pid: number;
   /** Short name, at most 15 bytes: what `processes.name` has. */
   readonly name: string;
-  /** Scheduler's letter: Z is a process that has ended and waits for its parent to notice. */
+  /** Scheduler's letter for its first thread: Z is one that has ended and waits for its parent to notice. */
   readonly state: string;
+  /** How many threads it has. */
+  readonly threads: number;
   readonly parent: number;
   /** Session, and device number of the controlling terminal (0: none). */
   readonly session: number;
@@ -46,13 +48,17 @@ class ProcessFolder {
     return readlinkSync(`/proc/self/fd/${this.#fd}/${file}`);
   }
 
+  list(folder: string): string[] {
+    return readdirSync(`/proc/self/fd/${this.#fd}/${folder}`);
+  }
+
   close(): void {
     closeSync(this.#fd);
   }
 }
 
 /** `undefined` when no process has this id, or when it is the id of a thread: a signal to that would reach the whole process. */
-export function viewProcess(pid: number): ProcessView | undefined {
+export function viewProcess(pid: number, bootTime = readBootTime()): ProcessView | undefined {
   let folder: ProcessFolder;
   try {
     folder = new ProcessFolder(pid);
@@ -60,7 +66,7 @@ export function viewProcess(pid: number): ProcessView | undefined {
     return undefined;
   }
   try {
-    return readView(pid, folder);
+    return readView(pid, folder, bootTime);
   } catch {
     // It ended while we looked.
     return undefined;
@@ -71,20 +77,26 @@ export function viewProcess(pid: number): ProcessView | undefined {
 
 /** Every process there is. */
 export function viewProcesses(): ProcessView[] {
+  const bootTime = readBootTime();
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
-    .map((entry) => viewProcess(Number(entry)))
+    .map((entry) => viewProcess(Number(entry), bootTime))
     .filter((view) => view !== undefined);
 }
 
 /** Whether this very process still runs. One that has ended and was not waited for does not. */
-export function isAlive({ pid, startTicks }: ProcessView): boolean {
-  const now = viewProcess(pid);
-  return now !== undefined && now.startTicks === startTicks && !hasEnded(now);
+export function isAlive({ pid, startTicks }: Pick<ProcessView, 'pid' | 'startTicks'>): boolean {
+  try {
+    const stat = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return stat.startTicks === startTicks && !hasEnded(stat);
+  } catch {
+    return false;
+  }
 }
 
-export function hasEnded({ state }: ProcessView): boolean {
-  return state === 'Z' || state === 'X';
+/** Whether all of it has ended: its first thread may have, and others go on. */
+export function hasEnded({ state, threads }: Pick<ProcessView, 'state' | 'threads'>): boolean {
+  return (state === 'Z' || state === 'X') && threads <= 1;
 }
 
 /** The agent and those that it was started by, up to the first process: whoever ends one of them ends the agent. */
@@ -102,40 +114,59 @@ export function describeProcess({ name, pid }: Pick<ProcessView, 'name' | 'pid'>
   return `${name} (${pid})`;
 }
 
-function readView(pid: number, folder: ProcessFolder): ProcessView | undefined {
+function readView(pid: number, folder: ProcessFolder, bootTime: number | undefined): ProcessView | undefined {
   const status = folder.text('status');
   if (numberOf(status, 'Tgid') !== pid) return undefined;
-  const stat = folder.text('stat');
-  const close = stat.lastIndexOf(')');
-  const fields = stat.slice(close + 2).split(' ');
-  // proc_pid_stat(5) counts from 1, and the third field comes first here.
-  const field = (number: number): number => Number(fields[number - 3] ?? 0);
-  const startTicks = field(22);
-  const bootTime = parseBootTime(readFileSync('/proc/stat', 'utf8'));
+  const stat = parseStat(folder.text('stat'));
   return {
     pid,
-    name: stat.slice(stat.indexOf('(') + 1, close),
-    state: fields[0] ?? '',
-    parent: field(4),
-    session: field(6),
-    tty: field(7),
-    startTicks,
-    startTime: bootTime === undefined ? -1 : bootTime + Math.floor(startTicks / USER_HZ),
+    ...stat,
+    startTime: bootTime === undefined ? -1 : bootTime + Math.floor(stat.startTicks / USER_HZ),
     path: executableOf(folder),
     args: folder.text('cmdline').split('\0').filter(Boolean),
-    isKernelThread: (field(9) & KERNEL_THREAD) !== 0,
     uid: numberOf(status, 'Uid'),
   };
 }
 
+type Stat = Omit<ProcessView, 'pid' | 'startTime' | 'path' | 'args' | 'uid'>;
+
+/** proc_pid_stat(5). The name may have spaces and brackets; what follows its last bracket is counted from the third field. */
+function parseStat(text: string): Stat {
+  const close = text.lastIndexOf(')');
+  const fields = text.slice(close + 2).split(' ');
+  const field = (number: number): number => Number(fields[number - 3] ?? 0);
+  return {
+    name: text.slice(text.indexOf('(') + 1, close),
+    state: fields[0] ?? '',
+    parent: field(4),
+    session: field(6),
+    tty: field(7),
+    isKernelThread: (field(9) & KERNEL_THREAD) !== 0,
+    threads: field(20),
+    startTicks: field(22),
+  };
+}
+
+function readBootTime(): number | undefined {
+  return parseBootTime(readFileSync('/proc/stat', 'utf8'));
+}
+
 /** Kernel threads and processes that have ended have none; those of others cannot be seen without privileges. */
 function executableOf(folder: ProcessFolder): string {
-  try {
-    const link = folder.link('exe');
-    return link.endsWith(DELETED) ? link.slice(0, -DELETED.length) : link;
-  } catch {
-    return '';
+  for (const link of exeLinks(folder)) {
+    try {
+      const path = folder.link(link);
+      return path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
+    } catch {
+      // The first thread has ended: another still has it.
+    }
   }
+  return '';
+}
+
+function* exeLinks(folder: ProcessFolder): Iterable<string> {
+  yield 'exe';
+  for (const thread of folder.list('task').slice(0, 8)) yield `task/${thread}/exe`;
 }
 
 function numberOf(status: string, key: string): number {
