@@ -3,7 +3,7 @@ export const EXIT = {
   complete: 0,
   error: 1,
   usage: 2,
-  /** It finished, but some endpoints did not answer, or not everything they said was kept. */
+  /** It finished, but some endpoints did not answer, not everything they said was kept, or some targets of a command did not succeed. */
   partial: 3,
   /** Ctrl-C: 128 + SIGINT, as a shell reports it. */
   interrupted: 130,

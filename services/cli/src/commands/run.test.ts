@@ -237,6 +237,17 @@ describe('rows', () => {
     expect(submits()).toEqual([]);
   });
 
+  test('more than one command can hold are refused before they are sent', async () => {
+    api.command(commandJson(), []);
+    const input = Array.from({ length: 5_001 }, (_, i) => row(i + 1)).join('');
+    const result = await muster([...FROM, '-y'], { input });
+    expect([result.code, result.err]).toEqual([
+      2,
+      'error: one command acts on at most 5,000 rows, and these are 5,001 rows\nhint: ask for less, or divide them\n',
+    ]);
+    expect(submits()).toEqual([]);
+  });
+
   test('a file is read too', async () => {
     api.command(commandJson(), []);
     const folder = mkdtempSync(join(tmpdir(), 'muster-cli-'));

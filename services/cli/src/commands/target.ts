@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { isAgentId, isQueryId } from '@muster/protocol';
+import { isAgentId, isQueryId, LIMITS } from '@muster/protocol';
 import { CliError, EXIT, usageError } from '../exit-codes.js';
 import type { ActionJson, TargetSpec } from '../http/command-json.js';
 import { counted } from '../output/listing.js';
@@ -31,6 +31,11 @@ export async function readTarget(action: ActionJson, options: TargetOptions, ter
   if (agents !== undefined) return readAgents(agents);
   if (query !== undefined) return { spec: { query }, text: `the rows of query ${query}` };
   const { rows, duplicates } = readRows(action, await readSource(from ?? '-', terminal));
+  if (rows.length > LIMITS.commandRows)
+    throw usageError(
+      `one command acts on at most ${counted(LIMITS.commandRows, 'row')}, and these are ${counted(rows.length, 'row')}`,
+      'ask for less, or divide them',
+    );
   const endpoints = new Set(rows.map(({ agentId }) => agentId)).size;
   return {
     spec: { rows: rows.map(({ agentId, row }) => ({ agentId, row })) },
