@@ -37,6 +37,9 @@ export class FakeGateway {
   /** The status that the next upgrades are refused with. */
   refuseWith: number | undefined;
   onFrame: () => void = () => undefined;
+  /** What enrolment tells agents to trust, and WELCOME of the keys. */
+  trust: { readonly keys: readonly { readonly kid: string; readonly x: string }[] } | undefined;
+  commandKeys: string | undefined;
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, handleProtocols: () => SUBPROTOCOL });
   readonly #keys = new Map<string, string>();
@@ -84,13 +87,24 @@ export class FakeGateway {
     for (const { socket } of this.sessions.values()) socket.send(encodeFrame(FRAME.query, ref, body));
   }
 
+  /** Sends a frame to one agent. */
+  send(agentId: string, frame: Uint8Array): void {
+    this.sessions.get(agentId)?.socket.send(frame);
+  }
+
   #enrol(text: string): object | undefined {
     const { org, publicKey, timestampMs, proof } = JSON.parse(text) as Record<string, string> & { timestampMs: number };
     const claim = { org: org ?? '', publicKeyX: publicKey ?? '', timestampMs };
     if (!verifyEnrollProof(claim, proof ?? '', Date.now()).ok) return undefined;
     const agentId = agentIdFromPublicKey(publicKey ?? '');
     this.#keys.set(agentId, publicKey ?? '');
-    return { agentId, num: this.#keys.size, token: `token-${agentId}`, expiresAtMs: Date.now() + 1e9 };
+    return {
+      agentId,
+      num: this.#keys.size,
+      token: `token-${agentId}`,
+      expiresAtMs: Date.now() + 1e9,
+      trust: this.trust,
+    };
   }
 
   #welcome(socket: WebSocket, token: string): void {
@@ -105,9 +119,10 @@ export class FakeGateway {
       this.sessions.set(agentId, { agentId, hello: hello.body, socket });
       socket.on('message', (frame) => this.#note(agentId, frame as Buffer));
       socket.on('close', () => this.sessions.delete(agentId));
-      return socket.send(
-        encodeFrame(FRAME.welcome, 0, encodeBody('welcome', { agentId, epoch: 1, heartbeatMs: 25_000, labels: {} })),
-      );
+      const { commandKeys } = this;
+      const known = commandKeys === undefined ? {} : { commandKeys };
+      const welcome = { agentId, epoch: 1, heartbeatMs: 25_000, labels: {}, ...known };
+      return socket.send(encodeFrame(FRAME.welcome, 0, encodeBody('welcome', welcome)));
     });
   }
 
