@@ -2,7 +2,7 @@ import { ACTIONS } from '@muster/actions';
 import { AuditTrail } from '@muster/audit';
 import type { Broker } from '@muster/bus';
 import { Directory, DirectoryWriter } from '@muster/directory';
-import type { OidcVerifier } from '@muster/identity';
+import type { OidcVerifier, RequestSeal } from '@muster/identity';
 import type { OrgId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Metrics, Part, Secret, TrustedProxies } from '@muster/runtime';
@@ -50,6 +50,8 @@ export interface AppOptions {
   readonly metrics: Metrics;
   readonly proxies: TrustedProxies;
   readonly oidc?: OidcVerifier;
+  /** What requests to command services are sealed with. */
+  readonly seal?: RequestSeal;
   readonly bootstrap?: { readonly token: Secret; readonly org: OrgId };
   readonly defaultOrg: OrgId;
   readonly requestRate: number;
@@ -83,7 +85,11 @@ export function buildApp(options: AppOptions): Api {
   const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...patience });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const selection = { directory, presence };
-  const commands = { store: new CommandStore({ log, directory }), client: new CommandClient(bus), directory };
+  const commands = {
+    store: new CommandStore({ log, directory }),
+    client: new CommandClient({ bus, clock, ...(options.seal === undefined ? {} : { seal: options.seal }) }),
+    directory,
+  };
 
   const operations = withOpenApi(
     [

@@ -1,4 +1,4 @@
-import { isRole, parseOperatorToken } from '@muster/identity';
+import { isRole, parseOperatorToken, parseRequestKeys } from '@muster/identity';
 import { isOrgId, type OrgId, type Role } from '@muster/protocol';
 import {
   defineConfig,
@@ -48,6 +48,13 @@ const definition = defineConfig({
       check: (text) => (parseOperatorToken(text).ok ? undefined : 'is not a whole operator token (mst_…)'),
     }),
     bootstrapOrg: field.custom('MUSTER_BOOTSTRAP_ORG', orgSchema, { default: 'default' as OrgId, example: 'default' }),
+    commandRequestKey: field.secret('MUSTER_COMMAND_REQUEST_KEY', {
+      optional: true,
+      check: (text) => {
+        const parsed = parseRequestKeys(text);
+        return parsed.ok ? undefined : parsed.fault;
+      },
+    }),
     trustedProxies: field.proxies('MUSTER_TRUSTED_PROXIES'),
     oidcIssuer: field.url('MUSTER_OIDC_ISSUER', { optional: true, protocols: ['https', 'http'] }),
     oidcAudience: field.text('MUSTER_OIDC_AUDIENCE', { optional: true, example: 'muster' }),

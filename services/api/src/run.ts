@@ -2,7 +2,7 @@ import { connectNats, createBusMetrics } from '@muster/bus';
 import { STREAMS } from '@muster/protocol';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
-import { createOidcVerifier, type OidcVerifier } from '@muster/identity';
+import { createOidcVerifier, parseRequestKeys, RequestSeal, type OidcVerifier } from '@muster/identity';
 import { buildApp } from './build-app.js';
 import type { ApiConfig } from './config.js';
 import { ApiServer } from './http/server.js';
@@ -18,6 +18,7 @@ export async function buildApi(config: ApiConfig, { log, metrics, runner }: Serv
   await broker.log.ensure(Object.values(STREAMS));
 
   const oidc = oidcVerifier(config);
+  const seal = requestSeal(config);
   const api = buildApp({
     broker,
     registry,
@@ -30,6 +31,7 @@ export async function buildApi(config: ApiConfig, { log, metrics, runner }: Serv
     requestBurst: config.requestBurst,
     maxViewers: config.maxViewers,
     ...(oidc === undefined ? {} : { oidc }),
+    ...(seal === undefined ? {} : { seal }),
     ...(config.bootstrapToken === undefined
       ? {}
       : { bootstrap: { token: config.bootstrapToken, org: config.bootstrapOrg } }),
@@ -72,4 +74,11 @@ function oidcVerifier(config: ApiConfig): OidcVerifier | undefined {
     org: oidcOrgClaim === undefined ? { fixed: oidcOrg ?? config.bootstrapOrg } : { claim: oidcOrgClaim },
     ...(config.oidcSelectorClaim === undefined ? {} : { selectorClaim: config.oidcSelectorClaim }),
   });
+}
+
+function requestSeal({ commandRequestKey }: ApiConfig): RequestSeal | undefined {
+  if (commandRequestKey === undefined) return undefined;
+  const parsed = parseRequestKeys(commandRequestKey.reveal());
+  if (!parsed.ok) throw new Error(`MUSTER_COMMAND_REQUEST_KEY ${parsed.fault}`);
+  return new RequestSeal(parsed.keys);
 }

@@ -1,6 +1,7 @@
 import { AuditTrail } from '@muster/audit';
 import type { Broker } from '@muster/bus';
 import { Directory } from '@muster/directory';
+import type { RequestSeal } from '@muster/identity';
 import { newCommandServiceId, type CommandServiceId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Metrics, Part } from '@muster/runtime';
@@ -35,6 +36,7 @@ export interface CommandServiceDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly keys: CommandKeys;
+  readonly seal?: RequestSeal;
   readonly config: Pick<CommandConfig, 'policyFile' | 'keepEnded' | 'journalPatienceMs'>;
 }
 
@@ -46,7 +48,7 @@ export interface CommandService {
 
 /** One incarnation of the command service over brokers that are connected already. Its streams must exist. */
 export function createCommandService(deps: CommandServiceDeps): CommandService {
-  const { broker, registry, clock, logger, metrics, keys, config } = deps;
+  const { broker, registry, clock, logger, metrics, keys, seal, config } = deps;
   const { bus, log } = broker;
   const instance = newCommandServiceId();
   const counted = createCommandMetrics(metrics, {
@@ -104,7 +106,10 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     policy: () => policyFile.policy,
   });
   const oneCommand = new OneCommand({ clock, view, writer, directory, routes, trees, keys });
-  const intake = new Intake({ bus, clock, logger, metrics: counted.intake, audit, submits, oneCommand });
+  const intake = new Intake({
+    ...{ bus, clock, logger, metrics: counted.intake, audit, submits, oneCommand },
+    ...(seal === undefined ? {} : { seal }),
+  });
 
   return {
     instance,

@@ -1,4 +1,4 @@
-import { parseSigningJwks } from '@muster/identity';
+import { parseRequestKeys, parseSigningJwks } from '@muster/identity';
 import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
 
 const definition = defineConfig({
@@ -17,6 +17,14 @@ const definition = defineConfig({
     }),
     /** The list of those keys, signed by the root. Public, but handed over as the keys are. */
     keyList: field.secret('MUSTER_COMMAND_KEY_LIST'),
+    /** What APIs seal their requests with. */
+    requestKey: field.secret('MUSTER_COMMAND_REQUEST_KEY', {
+      optional: true,
+      check: (text) => {
+        const parsed = parseRequestKeys(text);
+        return parsed.ok ? undefined : parsed.fault;
+      },
+    }),
     policyFile: field.text('MUSTER_COMMAND_POLICY_FILE', {
       optional: true,
       example: '/etc/muster/command-policy.json',

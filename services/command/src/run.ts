@@ -1,5 +1,5 @@
 import { connectNats, createBusMetrics } from '@muster/bus';
-import { parseSigningJwks } from '@muster/identity';
+import { parseRequestKeys, parseSigningJwks, RequestSeal } from '@muster/identity';
 import { STREAMS } from '@muster/protocol';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
@@ -11,6 +11,10 @@ import { CommandKeys } from './signing/command-keys.js';
 export async function buildCommandService(config: CommandConfig, context: ServiceContext): Promise<void> {
   const { log, metrics, runner } = context;
   const keys = signingKeys(config);
+  const seal = requestSeal(config);
+  if (seal === undefined) {
+    log.warn('orders are taken from whoever reaches the broker; set MUSTER_COMMAND_REQUEST_KEY here and on every api');
+  }
   const broker = await connectNats({ servers: config.natsUrls, name: 'muster command', logger: log });
   runner.defer('broker', () => broker.stop());
   createBusMetrics(metrics, broker.bus);
@@ -31,6 +35,7 @@ export async function buildCommandService(config: CommandConfig, context: Servic
   );
   const { instance, parts } = createCommandService({
     ...{ broker, registry, clock: systemClock, logger: log, metrics, config, keys },
+    ...(seal === undefined ? {} : { seal }),
   });
   log.info('command service', { instance });
   for (const [name, part] of parts) runner.go(name, part);
@@ -40,4 +45,11 @@ function signingKeys({ keys, keyList }: CommandConfig): CommandKeys {
   const parsed = parseSigningJwks(keys.reveal());
   if (!parsed.ok) throw new Error(`MUSTER_COMMAND_KEYS ${parsed.fault}`);
   return new CommandKeys(parsed.jwks, keyList.reveal().trim());
+}
+
+function requestSeal({ requestKey }: CommandConfig): RequestSeal | undefined {
+  if (requestKey === undefined) return undefined;
+  const parsed = parseRequestKeys(requestKey.reveal());
+  if (!parsed.ok) throw new Error(`MUSTER_COMMAND_REQUEST_KEY ${parsed.fault}`);
+  return new RequestSeal(parsed.keys);
 }

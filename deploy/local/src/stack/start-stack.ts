@@ -86,7 +86,7 @@ class RunningStack implements Stack {
 
   /** The services need each other only at run time, so they start side by side; an agent needs a gateway's address. */
   async start(): Promise<void> {
-    const { gateways = 1, queries = 1, commands = 0, apis = 1, agent = false } = this.#options;
+    const { gateways = 1, queries = 1, commands = 1, apis = 1, agent = false } = this.#options;
     const times = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
     const edge = Promise.all(times(gateways).map(() => this.addGateway()));
     const all = await Promise.allSettled([

@@ -7,6 +7,8 @@ import {
   type CommandReply,
   type CommandRequest,
 } from '@muster/protocol';
+import type { RequestSeal } from '@muster/identity';
+import type { Clock } from '@muster/runtime';
 import { expectReply, replyOf, type ServiceName } from '../bus/service-reply.js';
 
 type Reply<T extends CommandReply['t']> = Extract<CommandReply, { t: T }>;
@@ -17,19 +19,26 @@ const SERVICE: ServiceName = { name: 'command service', absent: 'no_command_serv
 const CHANGE_TIMEOUT_MS = 10_000;
 const LOOK_TIMEOUT_MS = 5_000;
 
+export interface CommandClientOptions {
+  readonly bus: Pick<Bus, 'request' | 'maxPayloadBytes'>;
+  readonly clock: Clock;
+  /** Without it, command services must not ask for one. */
+  readonly seal?: RequestSeal;
+}
+
 /**
  * The API's side of the talk with command services. `answered` is called when a service has decided, either way: it keeps the audit record of
  * that. Every method throws an `AppError` when there is no answer or a refusal. A `timeout` may
  * have been acted on; a repeat with the same request key then finds the command that was made.
  */
 export class CommandClient {
-  readonly #bus: Pick<Bus, 'request' | 'maxPayloadBytes'>;
+  readonly #options: CommandClientOptions;
 
-  constructor(bus: Pick<Bus, 'request' | 'maxPayloadBytes'>) {
-    this.#bus = bus;
+  constructor(options: CommandClientOptions) {
+    this.#options = options;
   }
 
-  submit(request: Request<'submit' | 'undo'>, answered: () => void): Promise<Reply<'command'>> {
+  submit(request: Request<'submit' | 'undo'>, answered?: () => void): Promise<Reply<'command'>> {
     return this.#ask(request, 'command', CHANGE_TIMEOUT_MS, answered);
   }
 
@@ -37,7 +46,7 @@ export class CommandClient {
     return this.#ask(request, 'plan', LOOK_TIMEOUT_MS);
   }
 
-  decide(request: Request<'approve' | 'cancel'>, answered: () => void): Promise<Reply<'command'>> {
+  decide(request: Request<'approve' | 'cancel'>, answered?: () => void): Promise<Reply<'command'>> {
     return this.#ask(request, 'command', CHANGE_TIMEOUT_MS, answered);
   }
 
@@ -51,11 +60,13 @@ export class CommandClient {
     timeoutMs: number,
     answered: () => void = () => undefined,
   ): Promise<Reply<T>> {
-    const data = encodeCommandWire(request);
-    if (data.length > this.#bus.maxPayloadBytes) {
+    const { bus, clock, seal } = this.#options;
+    const body = encodeCommandWire(request);
+    const data = seal === undefined ? body : seal.seal(body, clock.now());
+    if (data.length > bus.maxPayloadBytes) {
       throw new AppError('too_large', 'the order names more endpoints or rows than one message holds; divide it');
     }
-    const result = await this.#bus.request(SUBJECTS.commands, data, { timeoutMs });
+    const result = await bus.request(SUBJECTS.commands, data, { timeoutMs });
     const reply = replyOf<CommandReply>(result, (bytes) => decodeCommandWire<CommandReply>(bytes), SERVICE);
     answered();
     return expectReply<CommandReply, T>(reply, kind, SERVICE);

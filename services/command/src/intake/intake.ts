@@ -1,16 +1,11 @@
 import { LogError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
-import {
-  AppError,
-  decodeCommandWire,
-  encodeCommandWire,
-  SUBJECTS,
-  type CommandReply,
-  type CommandRequest,
-} from '@muster/protocol';
+import { AppError, encodeCommandWire, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/protocol';
+import type { RequestSeal } from '@muster/identity';
 import type { Clock, Logger } from '@muster/runtime';
 import type { CommandAudit } from '../audit/command-audit.js';
 import type { IntakeMetrics } from './intake-metrics.js';
 import type { OneCommand } from './one-command.js';
+import { openRequest } from './open-request.js';
 import type { SubmitCommands } from './submit-commands.js';
 
 export interface IntakeOptions {
@@ -18,6 +13,8 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: IntakeMetrics;
+  /** Only what an API has sealed is read. */
+  readonly seal?: RequestSeal;
   readonly audit: Pick<CommandAudit, 'request'>;
   readonly submits: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
   readonly oneCommand: Pick<OneCommand, 'approve' | 'cancel' | 'list'>;
@@ -81,12 +78,12 @@ export class Intake {
   }
 
   async #answer(message: BusMessage): Promise<void> {
-    const { metrics, clock, audit } = this.#options;
+    const { metrics, clock, audit, seal } = this.#options;
     const startedMs = clock.monotonic();
     let request: CommandRequest | undefined;
     let reply: CommandReply;
     try {
-      request = decodeCommandWire<CommandRequest>(message.data);
+      request = openRequest(message.data, seal, clock.now());
       reply = await this.#handle(request);
     } catch (error) {
       reply = this.#problem(request?.t ?? 'unknown', error);

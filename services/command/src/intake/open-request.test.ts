@@ -1,0 +1,39 @@
+import { expect, test } from '@jest/globals';
+import { RequestSeal } from '@muster/identity';
+import { encodeCommandWire, type CommandRequest, type OrgId } from '@muster/protocol';
+import { openRequest } from './open-request.js';
+
+const NOW = 1_700_000_000_000;
+const seal = new RequestSeal(['k'.repeat(32)]);
+const caller = { id: 'o', name: 'Ann', role: 'responder', bound: '', from: '' } as const;
+const common = { org: 'acme' as OrgId, caller, dryRun: false, expiresInMs: 1_000 };
+const submit: CommandRequest = { t: 'submit', ...common, action: 'dns.flush', params: {}, target: { selector: '' } };
+const sealed = (request: CommandRequest) => seal.seal(encodeCommandWire(request), NOW);
+
+test('what an API has sealed is read; what somebody else put on the broker is not', () => {
+  expect(openRequest(sealed(submit), seal, NOW)).toMatchObject(submit);
+  const forged = [
+    encodeCommandWire(submit),
+    new RequestSeal(['x'.repeat(32)]).seal(encodeCommandWire(submit), NOW),
+    new Uint8Array(),
+  ];
+  for (const data of forged) expect(() => openRequest(data, seal, NOW)).toThrow(/MUSTER_COMMAND_REQUEST_KEY/);
+  expect(() => openRequest(sealed(submit), seal, NOW + 61_000)).toThrow(/clocks/);
+});
+
+test('a copy is the same request as its original, another one of the same words is not', () => {
+  const keyOf = (data: Uint8Array) => (openRequest(data, seal, NOW) as { requestKey?: string }).requestKey;
+  const data = sealed(submit);
+  expect(keyOf(data)).toBeDefined();
+  expect(keyOf(Buffer.from(data))).toBe(keyOf(data));
+  expect(keyOf(sealed(submit))).not.toBe(keyOf(data));
+});
+
+test('a key that the operator gave stays', () => {
+  const keyed = { ...submit, requestKey: 'of the operator' };
+  expect(openRequest(sealed(keyed), seal, NOW)).toMatchObject({ requestKey: 'of the operator' });
+});
+
+test('without a seal requests are read as they come', () => {
+  expect(openRequest(encodeCommandWire(submit), undefined, NOW)).toEqual(submit);
+});
