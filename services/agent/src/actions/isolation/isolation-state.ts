@@ -12,6 +12,8 @@ export interface IsolationState {
   readonly lastsMs: number;
   /** Blocks that stay reachable, beside the gateway. */
   readonly allow: readonly string[];
+  /** Addresses and ports of gateways that the rules have. */
+  readonly gateways?: readonly string[];
 }
 
 /** Holds at most one, in a file of the data directory. */
@@ -44,8 +46,19 @@ export class IsolationStore {
 /** `undefined` for anything that is no state. */
 export function readState(value: unknown): IsolationState | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { command, number, releaseAtMs, lastsMs, allow } = value as Readonly<Record<string, unknown>>;
+  const { command, number, releaseAtMs, lastsMs, allow, gateways } = value as Readonly<Record<string, unknown>>;
   const isWhole = typeof command === 'string' && [number, releaseAtMs, lastsMs].every(Number.isSafeInteger);
-  if (!isWhole || !Array.isArray(allow) || !allow.every((one) => typeof one === 'string')) return undefined;
-  return { command, number: Number(number), releaseAtMs: Number(releaseAtMs), lastsMs: Number(lastsMs), allow };
+  if (!isWhole || !isTexts(allow)) return undefined;
+  return {
+    command,
+    number: Number(number),
+    releaseAtMs: Number(releaseAtMs),
+    lastsMs: Number(lastsMs),
+    allow,
+    ...(isTexts(gateways) && { gateways }),
+  };
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string');
 }

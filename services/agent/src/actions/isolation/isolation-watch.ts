@@ -8,7 +8,8 @@ const LOOK_EVERY_MS = 15_000;
 
 /**
  * What the agent does about an isolation without being asked. At its start: one whose time is not over is raised again for what is left of it, since
- * the rules do not outlive a reboot; one whose time is over is ended. Then it looks now and again whether the time is over.
+ * the rules do not outlive a reboot; one whose time is over is ended. Then it looks now and again whether the time is over, and whether gateways
+ * have moved.
  */
 export class IsolationWatch {
   readonly #host: ActionHost;
@@ -24,7 +25,7 @@ export class IsolationWatch {
 
   async start(): Promise<void> {
     await this.#guarded(() => this.#resume());
-    const look = (): Promise<unknown> => (this.#isSettled ? this.#endIfOver() : this.#resume());
+    const look = (): Promise<unknown> => (this.#isSettled ? this.#keepUp() : this.#resume());
     this.#timer = this.#host.clock.setInterval(() => void this.#guarded(look), LOOK_EVERY_MS);
     this.#timer.unref();
   }
@@ -43,6 +44,11 @@ export class IsolationWatch {
       command: state.command,
       until: new Date(state.releaseAtMs).toISOString(),
     });
+  }
+
+  async #keepUp(): Promise<void> {
+    await this.#endIfOver();
+    await this.#isolation.follow();
   }
 
   async #endIfOver(): Promise<void> {

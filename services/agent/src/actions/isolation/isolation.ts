@@ -37,11 +37,20 @@ export class Isolation {
     const leftMs = Math.min(state.releaseAtMs - this.#host.clock.now(), state.lastsMs);
     await this.barrier.raise(reachable, Math.max(1, Math.ceil(leftMs / 1000)));
     try {
-      this.#store.save(state);
+      this.#store.save({ ...state, gateways: endpointsOf(reachable) });
     } catch (error) {
       await this.barrier.lower();
       throw error;
     }
+  }
+
+  /** Raises it anew when gateways have other addresses than the rules know, as those of load balancers change. */
+  async follow(): Promise<void> {
+    const state = this.current();
+    if (state === undefined) return;
+    const reachable = await this.reachable(state.allow);
+    const known = new Set(state.gateways);
+    if (endpointsOf(reachable).some((one) => !known.has(one))) await this.enforce(state, reachable);
   }
 
   /** Answers whether there was anything to end. */
@@ -72,6 +81,10 @@ export class Isolation {
       allowed: allow.map((text) => parseNetworkAddress(text)).filter((address) => address !== undefined),
     };
   }
+}
+
+function endpointsOf({ gateways }: Reachable): string[] {
+  return gateways.map(({ address, port }) => `${address.address} ${port}`);
 }
 
 async function lookupAll(host: string): Promise<string[]> {

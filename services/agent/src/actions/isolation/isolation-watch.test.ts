@@ -1,0 +1,77 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { FakeClock, silentLogger } from '@muster/runtime/program';
+import { fixtureHost, playback, runAction, type RecordedRun } from '../testing/call-fixture.js';
+import { IsolationWatch } from './isolation-watch.js';
+
+const LOOK_MS = 15_000;
+const list: RecordedRun = { argv: ['nft', 'list', 'tables'] };
+const listTable: RecordedRun = { argv: ['nft', 'list', 'table', 'inet', 'muster_isolation'] };
+const drop: RecordedRun = { argv: ['nft', 'delete', 'table', 'inet', 'muster_isolation'] };
+/** Rules that are loaded, and what must be in them. */
+const load = (...parts: string[]): RecordedRun => ({
+  argv: ['nft', '-f', '-'],
+  input: (text) => parts.every((part) => text.includes(part)),
+});
+
+let dataDir: string;
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'watch-'));
+});
+afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+
+/** Promises of file operations and of name lookups settle at their own time. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 5_000 && !condition(); i += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(condition()).toBe(true);
+}
+
+describe('the watch over an isolation', () => {
+  test('follows gateways to new addresses for the time that is left, and ends it in time', async () => {
+    const clock = new FakeClock();
+    let address = '203.0.113.1';
+    const run = playback([
+      list,
+      load('203.0.113.1 . 443', 'timeout 60s'),
+      load('203.0.113.2 . 443', 'timeout 30s'),
+      listTable,
+      drop,
+    ]);
+    const host = fixtureHost(dataDir, { run, clock, gatewayPeers: () => [{ host: address, port: 443 }] });
+    const watch = new IsolationWatch(host);
+    await watch.start();
+    expect(await runAction(host, 'host.isolate', { params: { releaseAfter: '60s' } })).toMatchObject({
+      state: 'succeeded',
+    });
+    await clock.advanceAsync(LOOK_MS);
+    expect(run.rest).toHaveLength(3);
+    address = '203.0.113.2';
+    clock.advance(LOOK_MS);
+    await until(() => run.rest.length === 2);
+    clock.advance(LOOK_MS * 2);
+    await until(() => !existsSync(join(dataDir, 'isolation.json')));
+    expect(run.rest).toEqual([]);
+    watch.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('tries again when it cannot be raised at the start, and never keeps the agent from starting', async () => {
+    const clock = new FakeClock();
+    let peers = [{ host: '203.0.113.1', port: 443 }];
+    const run = playback([list, load('timeout 60s'), load('timeout 45s')]);
+    const errors: unknown[] = [];
+    const log = { ...silentLogger, error: (message: string) => void errors.push(message) };
+    const host = fixtureHost(dataDir, { run, clock, log, gatewayPeers: () => peers });
+    await runAction(host, 'host.isolate', { params: { releaseAfter: '60s' } });
+    peers = [];
+    const watch = new IsolationWatch(host);
+    await watch.start();
+    expect(errors).toHaveLength(1);
+    peers = [{ host: '203.0.113.1', port: 443 }];
+    clock.advance(LOOK_MS);
+    await until(() => run.rest.length === 0);
+    watch.stop();
+  });
+});
