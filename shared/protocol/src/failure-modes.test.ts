@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CLOSE } from './close-codes.js';
+import { COMMAND_STATES } from './commands/states.js';
 import { ERROR_CODES } from './errors.js';
 import { OUTCOMES } from './outcomes.js';
 
@@ -17,6 +18,10 @@ describe('docs/failure-modes.md', () => {
 
   it('explains every outcome', () => {
     for (const outcome of OUTCOMES) expect(page).toMatch(new RegExp(`^\\| \`${outcome}\` `, 'm'));
+  });
+
+  it('explains every state of a target', () => {
+    for (const state of COMMAND_STATES) expect(page).toMatch(new RegExp(`^\\| \`${state}\` `, 'm'));
   });
 
   it('explains every close code that keeps an agent away', () => {

@@ -49,7 +49,7 @@ function inWords(ms: number): string {
   return `${ms / 1_000} s`;
 }
 
-const reason = label(LIMITS.reasonBytes)
+const reason = label(10 * LIMITS.reasonBytes)
   .refine((text) => Buffer.byteLength(text) <= LIMITS.reasonBytes, `must have at most ${LIMITS.reasonBytes} bytes`)
   .optional()
   .meta({ description: 'Why, for whoever approves and for the audit record.' });

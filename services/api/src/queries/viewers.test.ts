@@ -1,4 +1,3 @@
-import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import {
   AnswerBlockWriter,
@@ -12,6 +11,7 @@ import {
 import type { TokenStore } from '../auth/token-store.js';
 import { ApiFixture, until } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
+import { parseSse, RawViewer } from '../testing/raw-viewer.js';
 import type { QueryStore } from './query-store.js';
 
 // Megabytes go past viewers that are slow on purpose.
@@ -22,25 +22,6 @@ beforeEach(async () => {
   api = await ApiFixture.start({ patience: { heartbeatMs: 100, silenceMs: 150, stallMs: 400 } });
 });
 afterEach(() => api.stop());
-
-interface SeenEvent {
-  readonly id: string | undefined;
-  readonly event: string;
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly data: any;
-}
-
-function parseSse(text: string): SeenEvent[] {
-  return text
-    .split('\n\n')
-    .filter((block) => block !== '' && !block.startsWith(':'))
-    .map((block) => {
-      const fields = Object.fromEntries(
-        block.split('\n').map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
-      );
-      return { id: fields['id'], event: fields['event'] ?? '', data: JSON.parse(fields['data'] ?? 'null') };
-    });
-}
 
 async function start(body: object = { sql: 'SELECT name, pid FROM processes' }): Promise<QueryRecord> {
   const { id } = (await api.ask('POST', '/v1/queries', { body })).body;
@@ -53,6 +34,7 @@ function answers(...list: readonly (readonly [num: number, rows: readonly unknow
   return block.bytes();
 }
 
+const eventsOf = (record: QueryRecord): string => `/v1/queries/${record.id}/events`;
 const events = (record: QueryRecord, headers = {}, query = '') =>
   api.get(`/v1/queries/${record.id}/events${query}`, { headers });
 const NDJSON = { accept: 'application/x-ndjson' };
@@ -163,7 +145,7 @@ describe('a stream of events', () => {
 
   test('comes as it happens, and a comment when nothing does', async () => {
     const record = await start();
-    const viewer = new RawViewer(api, record);
+    const viewer = new RawViewer(api, eventsOf(record));
     await until(() => viewer.text.includes('event: started'));
     await api.service.tell(record, { t: 'progress', ledger: ledger({ waiting: 1 }), elapsedMs: 1, gateways: 1 });
     await until(() => viewer.text.includes('event: progress'));
@@ -198,7 +180,7 @@ describe('a stream of events', () => {
 
   test('is refused when too many look already', async () => {
     const record = await start();
-    const viewers = Array.from({ length: 10 }, () => new RawViewer(api, record));
+    const viewers = Array.from({ length: 10 }, () => new RawViewer(api, eventsOf(record)));
     for (const viewer of viewers) await until(() => viewer.text.includes('event: started'));
     const refused = await events(record);
     expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([429, 'rate_limited', '5']);
@@ -213,7 +195,7 @@ describe('a stream whose token is over', () => {
     const record = await start();
     const { token, tokenId } = await api.token({ role: 'analyst' });
     const revoked = api.get(`/v1/queries/${record.id}/events`, { token });
-    const other = new RawViewer(api, record);
+    const other = new RawViewer(api, eventsOf(record));
     await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 2'));
     const kept = (api.api.parts['tokens'] as unknown as TokenStore).find(tokenId)!;
     // As another API process does it.
@@ -251,7 +233,7 @@ describe('a stream whose token is over', () => {
 describe('when the owner falls silent', () => {
   test('and lives, the viewer waits on', async () => {
     const record = await start();
-    const viewer = new RawViewer(api, record);
+    const viewer = new RawViewer(api, eventsOf(record));
     await until(() => api.service.askedOf.filter((what) => what === 'adopt owner').length >= 2);
     expect(viewer.text).not.toContain('ended');
     expect(api.service.askedOf).not.toContain('adopt anybody');
@@ -262,7 +244,7 @@ describe('when the owner falls silent', () => {
   test('and is gone, another service is asked to end the query, and its end is told', async () => {
     const record = await start();
     api.service.loseOwner();
-    const viewer = new RawViewer(api, record);
+    const viewer = new RawViewer(api, eventsOf(record));
     await until(() => api.service.askedOf.includes('adopt anybody'));
     await api.service.end(record, { state: 'interrupted' });
     await viewer.closed;
@@ -273,7 +255,7 @@ describe('when the owner falls silent', () => {
   test('and whoever should know is mute, the viewer still hears that the connection lives, and is told when it is long overdue', async () => {
     const record = await start();
     api.service.mute = true;
-    const viewer = new RawViewer(api, record);
+    const viewer = new RawViewer(api, eventsOf(record));
     await until(() => api.service.askedOf.includes('adopt owner'));
     const before = viewer.text.length;
     await until(() => viewer.text.slice(before).split(': heartbeat').length > 5);
@@ -281,7 +263,7 @@ describe('when the owner falls silent', () => {
     viewer.socket.destroy();
     const overdue = { ...record, deadlineMs: Date.now() - 60_000 };
     await api.service.keep(overdue);
-    const later = new RawViewer(api, record);
+    const later = new RawViewer(api, eventsOf(record));
     await later.closed;
     expect(parseSse(later.body).at(-1)?.data).toMatchObject({ synthesized: true, query: { state: 'interrupted' } });
   });
@@ -291,7 +273,7 @@ describe('when the owner falls silent', () => {
     const last = ledger({ answered: 2, waiting: 3 });
     await api.service.tell(record, { t: 'progress', ledger: last, elapsedMs: 5, gateways: 1 });
     api.service.stop();
-    const viewer = new RawViewer(api, record);
+    const viewer = new RawViewer(api, eventsOf(record));
     await viewer.closed;
     const end = parseSse(viewer.body).at(-1);
     expect(end).toMatchObject({ event: 'ended', id: undefined, data: { synthesized: true, seq: null } });
@@ -300,7 +282,7 @@ describe('when the owner falls silent', () => {
 
   test('while the broker is away, nothing is made up', async () => {
     const record = await start();
-    const viewer = new RawViewer(api, record);
+    const viewer = new RawViewer(api, eventsOf(record));
     await until(() => viewer.text.includes('event: started'));
     api.broker.interrupt();
     await new Promise((resolve) => setTimeout(resolve, 600));
@@ -334,9 +316,9 @@ describe('a viewer that stops reading', () => {
     await api.stop();
     api = await ApiFixture.start({ patience: { heartbeatMs: 100, silenceMs: 150, stallMs: 2_000 } });
     const record = await start();
-    const stalled = new RawViewer(api, record, { read: false });
+    const stalled = new RawViewer(api, eventsOf(record), { read: false });
     await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
-    const reader = new RawViewer(api, record, { keep: false });
+    const reader = new RawViewer(api, eventsOf(record), { keep: false });
     let mostBuffered = 0;
     const sampling = setInterval(() => (mostBuffered = Math.max(mostBuffered, ...api.bufferedBytes())), 5);
     const before = process.memoryUsage();
@@ -362,7 +344,7 @@ describe('a viewer that stops reading', () => {
 
   test('but one that reads slowly is not', async () => {
     const record = await start();
-    const slow = new RawViewer(api, record, { read: false });
+    const slow = new RawViewer(api, eventsOf(record), { read: false });
     for (let i = 0; i < 10; i += 1) await api.service.tell(record, { t: 'rows', answers: block });
     await api.service.end(record);
     const pace = setInterval(() => {
@@ -374,31 +356,3 @@ describe('a viewer that stops reading', () => {
     expect(slow.text).toContain('event: ended');
   });
 });
-
-/** A viewer on a bare socket, which can hold still as no HTTP client lets one. */
-class RawViewer {
-  readonly socket: Socket;
-  readonly closed: Promise<void>;
-  text = '';
-  bytes = 0;
-
-  constructor(fixture: ApiFixture, record: QueryRecord, options: { read?: boolean; keep?: boolean } = {}) {
-    this.socket = connect(fixture.port, '127.0.0.1', () => {
-      this.socket.write(
-        `GET /v1/queries/${record.id}/events HTTP/1.0\r\nhost: x\r\nauthorization: Bearer ${fixture.adminToken}\r\n\r\n`,
-      );
-    });
-    this.socket.on('data', (part: Buffer) => {
-      this.bytes += part.length;
-      if (options.keep !== false) this.text += part.toString();
-    });
-    this.socket.on('error', () => undefined);
-    this.closed = new Promise((resolve) => this.socket.on('close', () => resolve()));
-    if (options.read === false) this.socket.pause();
-  }
-
-  /** Without the head of the response. */
-  get body(): string {
-    return this.text.slice(this.text.indexOf('\r\n\r\n') + 4);
-  }
-}

@@ -10,6 +10,7 @@ import { mintOperatorToken } from '@muster/identity';
 import { startNats, startRedis, type BrokerHandle } from '@muster/local/brokers';
 import { STREAMS } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime';
+import { FakeCommandService } from './fake-command-service.js';
 import { FakeQueryService } from './fake-query-service.js';
 
 interface Ports {
@@ -36,6 +37,7 @@ export class ApiLab {
   readonly redis: BrokerHandle;
   readonly broker: Broker;
   readonly service: FakeQueryService;
+  readonly commands: FakeCommandService;
   readonly token = mintOperatorToken().token;
   readonly folder: string;
   readonly #processes: ApiProcess[] = [];
@@ -46,6 +48,7 @@ export class ApiLab {
     this.broker = parts.broker;
     this.folder = parts.folder;
     this.service = new FakeQueryService(parts.broker);
+    this.commands = new FakeCommandService(parts.broker);
   }
 
   static async open(): Promise<ApiLab> {
@@ -58,6 +61,7 @@ export class ApiLab {
     await broker.log.ensure(Object.values(STREAMS));
     const lab = new ApiLab({ nats, redis, broker, folder });
     lab.service.start();
+    lab.commands.start();
     return lab;
   }
 
@@ -87,6 +91,7 @@ export class ApiLab {
   async close(): Promise<void> {
     await Promise.all(this.#processes.map((one) => one.stop()));
     this.service.stop();
+    this.commands.stop();
     await this.broker.stop();
     await Promise.all([this.nats.stop(), this.redis.stop()]);
     await rm(this.folder, { recursive: true, force: true });

@@ -1,0 +1,56 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { encodeKept, KEPT, verifyChain, type AuditRecord, type ChainLink, type OrgId } from '@muster/protocol';
+import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await ApiFixture.start();
+});
+afterEach(() => api.stop());
+
+const read = async (query = ''): Promise<ChainLink[]> =>
+  (await api.get(`/v1/audit/chain${query}`)).text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as ChainLink);
+
+/** Does `count` things that are kept in the audit record. */
+async function act(count: number): Promise<void> {
+  for (let i = 0; i < count; i += 1) {
+    await api.ask('POST', '/v1/tokens', { body: { name: `t${i}`, role: 'viewer', selector: 'os in (linux,darwin)' } });
+  }
+}
+
+describe('the audit chain', () => {
+  test('as the API gives it can be verified by whoever has it, from any record on', async () => {
+    await api.connection.log.append(KEPT.audit('other' as OrgId), encodeKept({ org: 'other' } as AuditRecord));
+    await act(12);
+    await until(async () => (await read()).length === 12);
+    const links = await read();
+    expect(verifyChain(links)).toMatchObject({ records: 12, unchained: 0, cut: false, faults: [] });
+    expect(links[3]!.record).toMatchObject({ action: 'token.create', org: ORG, details: { name: 't3' } });
+    const rest = await read(`?after=${links[4]!.seq}`);
+    expect(rest).toEqual(links.slice(5));
+    expect(verifyChain(rest)).toMatchObject({ cut: true, faults: [] });
+    expect(verifyChain(links.toSpliced(6, 1)).faults).toHaveLength(1);
+  });
+
+  test('shows a record that somebody wrote past it', async () => {
+    await act(2);
+    await until(async () => (await read()).length === 2);
+    const { record } = (await read())[1]!;
+    await api.connection.log.append(KEPT.audit(ORG), encodeKept({ ...record, actorName: 'Eve' }));
+    await act(1);
+    await until(async () => (await read()).length === 4);
+    const links = await read();
+    expect(verifyChain(links).faults).toMatchObject([{ kind: 'inserted', seq: links[2]!.seq }]);
+  });
+
+  test('is for admins whom no selector bounds', async () => {
+    const bounded = await api.token({ role: 'admin', selector: 'os=linux' });
+    const responder = await api.token({ role: 'responder' });
+    for (const { token } of [bounded, responder]) {
+      expect((await api.get('/v1/audit/chain', { token })).body.code).toBe('forbidden');
+    }
+  });
+});
