@@ -17,6 +17,12 @@ export const USAGE = `npm run simulate -- [options]
   --failing P           share that reports an error
   --silent P            share that never answers
   --disappearing P      share that drops its connection when asked
+  --no-commands         none of them takes commands
+  --run-ms A-B          how long a command runs, evenly between the two (default 0: it is over at once)
+  --failing-runs P      share of runs that fail
+  --crashing P          share of runs after which the agent crashes and comes back, --restart-ms N after how long (default 1000)
+  --oracle FILE         keep there what really ran, as JSON, every few seconds and at the end; with several
+                        processes each has a file of its own, FILE.1 and so on
   --labels K=V,K=V      labels for all of them, besides site, env and role
   --uniform             all of one image, so that all answer alike
   --keys FILE           keep identities there: a second start does not enrol again
@@ -28,6 +34,7 @@ export interface CommandLine {
   readonly fleet: FleetOptions;
   readonly processes: number;
   readonly keysFile: string | undefined;
+  readonly oracleFile: string | undefined;
 }
 
 /** Descriptors are commonly limited to 20,000 per process, and a process needs some for itself. */
@@ -47,6 +54,12 @@ const OPTIONS = {
   failing: { type: 'string', default: '0' },
   silent: { type: 'string', default: '0' },
   disappearing: { type: 'string', default: '0' },
+  'no-commands': { type: 'boolean', default: false },
+  'run-ms': { type: 'string', default: '0' },
+  'failing-runs': { type: 'string', default: '0' },
+  crashing: { type: 'string', default: '0' },
+  'restart-ms': { type: 'string', default: '1000' },
+  oracle: { type: 'string' },
   labels: { type: 'string', default: '' },
   uniform: { type: 'boolean', default: false },
   keys: { type: 'string' },
@@ -71,6 +84,7 @@ export function readCommandLine(args: readonly string[], folder: string): Comman
   return {
     processes: wholeNumber('processes', values.processes ?? String(Math.ceil(agents / AGENTS_PER_PROCESS))),
     keysFile: values.keys,
+    oracleFile: values.oracle,
     fleet: {
       gateways: [first, ...rest],
       org,
@@ -85,6 +99,13 @@ export function readCommandLine(args: readonly string[], folder: string): Comman
         silent: Number(values.silent),
         disappearing: Number(values.disappearing),
       },
+      commands: {
+        capable: !values['no-commands'],
+        runMs: readRange(values['run-ms']),
+        failing: Number(values['failing-runs']),
+        crashing: Number(values.crashing),
+        restartMs: wholeNumber('restart-ms', values['restart-ms'], 0),
+      },
       slowMs: wholeNumber('slow-ms', values['slow-ms'], 0),
       labels: readLabels(values.labels),
       uniform: values.uniform,
@@ -97,6 +118,12 @@ function wholeNumber(name: string, text: string, min = 1): number {
   if (!Number.isSafeInteger(value) || value < min)
     throw new Error(`--${name} takes a whole number from ${min}, not "${text}"`);
   return value;
+}
+
+function readRange(text: string): [least: number, most: number] {
+  const match = /^(\d+)(?:-(\d+))?$/.exec(text);
+  if (match === null) throw new Error(`--run-ms takes milliseconds, as 20 or 5-50, not "${text}"`);
+  return [Number(match[1]), Number(match[2] ?? match[1])];
 }
 
 function readLabels(text: string): Record<string, string> {

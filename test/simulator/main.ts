@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { readCommandLine, USAGE, type CommandLine } from './command-line.js';
+import { OracleFile } from './commands/oracle-file.js';
 import { Fleet } from './fleet.js';
 import { readIdentities, writeIdentities } from './identity-file.js';
 
@@ -24,7 +25,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function simulate(
-  { fleet: options, keysFile }: CommandLine,
+  { fleet: options, keysFile, oracleFile }: CommandLine,
   firstIndex: number,
   agents: number,
 ): Promise<number> {
@@ -33,7 +34,11 @@ async function simulate(
   const fleet = new Fleet({ ...options, firstIndex, agents, ...(identities !== undefined && { identities }) });
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => abort.abort());
-  const reports = setInterval(() => console.log(statusLine(fleet)), REPORT_MS);
+  const oracle = oracleFile === undefined ? undefined : new OracleFile(fleet.oracle, oracleFile);
+  const reports = setInterval(() => {
+    console.log(statusLine(fleet));
+    oracle?.write();
+  }, REPORT_MS);
   const begin = performance.now();
   try {
     await fleet.start(abort.signal);
@@ -46,27 +51,30 @@ async function simulate(
   } finally {
     clearInterval(reports);
     await fleet.stop();
+    oracle?.write();
   }
   return 0;
 }
 
 function statusLine({ stats }: Fleet): string {
-  const { agents, queries, answers, rows, ends } = stats;
+  const { agents, queries, answers, rows, runs, reports, crashes, ends } = stats;
   const states = Object.entries(agents).filter(([, count]) => count > 0);
   const ended = [...ends].map(([name, count]) => `${count} × ${name}`).join(', ');
   return [
     states.map(([state, count]) => `${count} ${state}`).join(', '),
     `${queries} questions, ${answers} answers, ${rows} rows`,
+    ...(reports === 0 ? [] : [`${runs} runs, ${reports} reports, ${crashes} crashes`]),
     ...(ended === '' ? [] : [`ended: ${ended}`]),
   ].join(' | ');
 }
 
 /** One child per range of agents; they end when this process does. */
-async function spread(args: readonly string[], { processes, fleet }: CommandLine): Promise<number> {
+async function spread(args: readonly string[], { processes, fleet, oracleFile }: CommandLine): Promise<number> {
   const share = Math.ceil(fleet.agents / processes);
   const children = Array.from({ length: Math.ceil(fleet.agents / share) }, (_, i) => {
     const count = Math.min(share, fleet.agents - i * share);
-    return fork(fileURLToPath(import.meta.url), [...args, `--range=${i * share}+${count}`]);
+    const own = oracleFile === undefined ? [] : [`--oracle=${oracleFile}.${i + 1}`];
+    return fork(fileURLToPath(import.meta.url), [...args, ...own, `--range=${i * share}+${count}`]);
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => children.forEach((child) => child.kill('SIGTERM')));

@@ -1,4 +1,4 @@
-import type { FleetOptions } from '../../simulator/index.js';
+import type { FleetOptions, Run } from '../../simulator/index.js';
 
 /** What a bench says to the process that holds its fleet, and what comes back. */
 export type FleetOrder =
@@ -10,7 +10,11 @@ export type FleetOrder =
       readonly agents: number;
       readonly connectsPerSecond: number;
       readonly answerHex: string;
-    };
+    }
+  /** What ran so far on its agents? */
+  | { readonly t: 'oracle' };
 
 export type FleetReport =
-  { readonly t: 'ready'; readonly ready: number } | { readonly t: 'failed'; readonly message: string };
+  | { readonly t: 'ready'; readonly ready: number }
+  | { readonly t: 'failed'; readonly message: string }
+  | { readonly t: 'oracle'; readonly runs: readonly Run[] };

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { Run } from '../../simulator/index.js';
 import type { FleetOrder, FleetReport } from './fleet-messages.js';
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
@@ -29,6 +30,17 @@ export class FleetProcess {
 
   get pid(): number {
     return this.#child.pid ?? -1;
+  }
+
+  /** What ran so far on its agents, as they wrote it down themselves. */
+  async runs(): Promise<readonly Run[]> {
+    const report = new Promise<FleetReport>((resolve) =>
+      this.#child.once('message', (said) => resolve(said as FleetReport)),
+    );
+    this.#child.send({ t: 'oracle' } satisfies FleetOrder);
+    const said = await report;
+    if (said.t !== 'oracle') throw new Error(`the fleet answered with ${said.t}`);
+    return said.runs;
   }
 
   async stop(): Promise<void> {

@@ -5,16 +5,20 @@ import type { FleetOrder, FleetReport } from './fleet-messages.js';
 
 /** The fleet of a bench in a process of its own, so that agents do not share a thread with who asks and measures. */
 
-async function run(order: FleetOrder): Promise<number> {
+type Start = Exclude<FleetOrder, { t: 'oracle' }>;
+
+let fleet: Fleet | undefined;
+
+async function start(order: Start): Promise<number> {
   if (order.t === 'bare') {
     const { answerHex, ...options } = order;
-    const fleet = new BareFleet({ ...options, answer: Buffer.from(answerHex, 'hex') });
-    await fleet.start();
+    const bare = new BareFleet({ ...options, answer: Buffer.from(answerHex, 'hex') });
+    await bare.start();
     return order.agents;
   }
   const { options, keysFile } = order;
   const { org, seed = 1 } = options;
-  const fleet = new Fleet({ ...options, identities: readIdentities(keysFile, org, seed) });
+  fleet = new Fleet({ ...options, identities: readIdentities(keysFile, org, seed) });
   await fleet.start();
   writeIdentities(keysFile, org, seed, fleet.identities());
   return fleet.count('ready');
@@ -24,8 +28,12 @@ function report(message: FleetReport): void {
   process.send?.(message);
 }
 
-process.once('message', (order: FleetOrder) => {
-  run(order).then(
+process.on('message', (order: FleetOrder) => {
+  if (order.t === 'oracle') {
+    report({ t: 'oracle', runs: fleet?.oracle.all ?? [] });
+    return;
+  }
+  start(order).then(
     (ready) => report({ t: 'ready', ready }),
     (error: unknown) => report({ t: 'failed', message: error instanceof Error ? error.message : String(error) }),
   );

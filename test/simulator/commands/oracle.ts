@@ -38,6 +38,7 @@ export class Oracle {
   /** Counts of the first `#counted` runs. */
   readonly #counts = new Map<string, number>();
   #counted = 0;
+  #notes = 0;
 
   /** All runs, in the order in which they began. */
   get all(): readonly Run[] {
@@ -46,6 +47,11 @@ export class Oracle {
 
   get total(): number {
     return this.#runs.length;
+  }
+
+  /** Beginnings and ends so far: rises with everything that is written down. */
+  get notes(): number {
+    return this.#notes;
   }
 
   /** How often an agent began to run this target. */
@@ -62,10 +68,12 @@ export class Oracle {
   began(run: Omit<Run, 'result' | 'atMs'>): Run {
     const begun: Run = { ...run, atMs: Date.now(), result: 'running' };
     this.#runs.push(begun);
+    this.#notes += 1;
     return begun;
   }
 
   ended(run: Run, result: Exclude<RunResult, 'running'>): void {
+    this.#notes += 1;
     run.result = result;
     run.endedAtMs = Date.now();
   }
