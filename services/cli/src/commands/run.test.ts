@@ -294,6 +294,15 @@ describe('an answer that is lost', () => {
     expect(submits().at(-1)?.headers['idempotency-key']).toBe('ticket-7');
   });
 
+  test('an answer that is given once more is of then; what is shown is of now', async () => {
+    api.command(endedCommand({}, { targeted: 2, succeeded: 2 }), []);
+    api.on('POST /v1/commands', (_, response) => {
+      response.writeHead(202, { 'idempotency-replayed': 'true' }).end(JSON.stringify(commandJson({}, ledger)));
+    });
+    const { err } = await muster([...KILL, '--yes', '--idempotency-key', 'ticket-7']);
+    expect(err).toContain('on 2 targets; it was ordered before with the same key\n2 succeeded');
+  });
+
   test('a conflict that is no such thing is told at once', async () => {
     api.command(commandJson(), []);
     api.json('POST /v1/commands', { code: 'conflict', status: 409, detail: 'no' }, 409);
@@ -331,16 +340,26 @@ describe('--wait', () => {
     expect(code).toBe(0);
   });
 
-  test('3 when some did not succeed, which are named again below the ledger', async () => {
-    api.command(commandJson({}, ledger), [
-      { event: 'targets', seq: 2, targets: [targetJson(1), failed] },
-      ended({ targeted: 2, succeeded: 1, failed: 1 }),
-    ]);
-    const { code, out, err } = await muster(WAIT);
-    expect(code).toBe(3);
-    expect(out).toContain('h2                failed       no such process\n');
-    expect(err).toContain('2 targeted = 1 succeeded + 1 failed in 1.5 s\nDid not succeed:\n');
-    expect(err).toMatch(/^h2 {4}abcdefghijklmnopqrstuvwx {2}failed {2}no such process$/m);
+  test('3 when some did not succeed; of many, the first of those are named again below the ledger', async () => {
+    const run = async (count: number, output: string) => {
+      const targets = Array.from({ length: count }, (_, i) =>
+        targetJson(i + 2, { ...failed, number: i + 2, host: `h${i + 2}` }),
+      );
+      api.command(commandJson({}, ledger), [
+        { event: 'targets', seq: 2, targets: [targetJson(1), ...targets] },
+        ended({ targeted: count + 1, succeeded: 1, failed: count }),
+      ]);
+      return muster([...WAIT, '-o', output]);
+    };
+    const few = await run(1, 'table');
+    expect(few.code).toBe(3);
+    expect(few.out).toContain('h2                failed       no such process\n');
+    expect(few.err).toMatch(/2 targeted = 1 succeeded \+ 1 failed in 1\.5 s\n$/);
+    const many = await run(12, 'table');
+    expect(many.err).toContain('13 targeted = 1 succeeded + 12 failed in 1.5 s\nDid not succeed:\n');
+    expect(many.err).toMatch(/^h2 {4}abcdefghijklmnopqrstuvwx {2}failed {2}no such process$/m);
+    expect(many.err).toMatch(/… and 2 more; `muster commands targets \w+` names all\n$/);
+    expect((await run(1, 'ndjson')).err).toContain('Did not succeed:\n');
   });
 
   test('a stopped rollout says who stopped it and why', async () => {

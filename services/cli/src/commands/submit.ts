@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { CliError, EXIT, type ExitCode } from '../exit-codes.js';
-import { ApiProblem, ConnectionFault, type ApiClient } from '../http/api-client.js';
+import { ApiProblem, ConnectionFault, type ApiClient, type Call } from '../http/api-client.js';
 import type { CommandJson } from '../http/command-json.js';
 
 export interface SubmitOptions {
@@ -29,13 +29,20 @@ export async function submit(
 ): Promise<CommandJson> {
   const { key = randomUUID(), signal, onRetry } = options;
   const pause = options.pause ?? ((ms: number) => delay(ms, undefined, signal === undefined ? {} : { signal }));
-  const headers = { 'idempotency-key': key };
-  const call = { method: 'POST' as const, body, headers, ...(signal === undefined ? {} : { signal }) };
+  let isReplayed = false;
+  const call: Call = {
+    method: 'POST',
+    body,
+    headers: { 'idempotency-key': key },
+    onHeaders: (headers) => (isReplayed = headers['idempotency-replayed'] === 'true'),
+    ...(signal === undefined ? {} : { signal }),
+  };
   let isDoubtful = false;
   for (let attempt = 1; ; attempt += 1) {
     let cause: unknown;
     try {
-      return await client.json<CommandJson>(path, call);
+      const command = await client.json<CommandJson>(path, call);
+      return isReplayed ? await newest(client, command) : command;
     } catch (error) {
       cause = error;
     }
@@ -48,6 +55,12 @@ export async function submit(
     }
     if (isAborted(signal)) throw interrupted(key, cause);
   }
+}
+
+/** A repeat is answered as the first time was: the command has come further since. */
+async function newest(client: ApiClient, command: CommandJson): Promise<CommandJson> {
+  const now = await client.json<CommandJson>(`/v1/commands/${command.id}`).catch(() => command);
+  return { ...now, repeated: true };
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {

@@ -31,6 +31,7 @@ class CommandWatch {
   readonly #client: ApiClient;
   readonly #terminal: Terminal;
   readonly #writer: OutcomeWriter;
+  readonly #isTable: boolean;
   readonly #line: ProgressLine;
   readonly #stop = new AbortController();
   /** Targets whose outcome was printed: an event may tell it again. */
@@ -44,6 +45,7 @@ class CommandWatch {
     this.#terminal = terminal;
     this.#command = command;
     this.#writer = createOutcomeWriter({ output, out, style: styleFor(out.isTTY, env), effects: command.dryRun });
+    this.#isTable = output === 'table';
     this.#line = new ProgressLine(stderr, styleFor(stderr.isTTY, env), 'waiting');
   }
 
@@ -127,7 +129,10 @@ class CommandWatch {
   async #summarise(): Promise<void> {
     const { stderr, env } = this.#terminal;
     const style = styleFor(stderr.isTTY, env);
-    await stderr.write(renderCommandSummary(this.#command, this.#unsuccessful, style, stderr.columns));
+    // A few lines are still in sight: who did not succeed need not be said again.
+    const isInSight = this.#isTable && this.#settled.size <= NAMED;
+    const unsuccessful = isInSight ? { named: [], count: 0 } : this.#unsuccessful;
+    await stderr.write(renderCommandSummary(this.#command, unsuccessful, style, stderr.columns));
   }
 
   async #leave(): Promise<ExitCode> {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { ProblemDocument } from '@muster/protocol';
 import type { Context } from '../context/context.js';
@@ -13,6 +13,8 @@ export interface Call {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Told the headers of a successful answer. */
+  readonly onHeaders?: (headers: IncomingHttpHeaders) => void;
 }
 
 /** The API refused: the problem document (RFC 9457) it answered with. */
@@ -78,6 +80,7 @@ export class ApiClient {
   async json<T>(path: string, call: Call = {}): Promise<T> {
     const signal = AbortSignal.any([AbortSignal.timeout(CALL_TIMEOUT_MS), ...(call.signal ? [call.signal] : [])]);
     const response = await this.open(path, { ...call, signal });
+    call.onHeaders?.(response.headers);
     const text = await readText(response, this.#context.apiUrl);
     if (text === '') return undefined as T;
     try {
