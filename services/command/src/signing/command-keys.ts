@@ -32,7 +32,7 @@ function keyListFault(list: string, kid: string): string | undefined {
     payload = undefined;
   }
   const claims = commandKeysClaimsSchema.safeParse(payload);
-  if (parts.length !== 3 || !claims.success) return 'the key list is not one that `muster-keys` signs';
+  if (parts.length !== 3 || !claims.success) return 'the key list is not one that `muster keys command-list` signs';
   if (claims.data.retired.includes(kid)) return `the key list says that the signing key ${kid} is retired`;
   if (!claims.data.keys.some((key) => key.kid === kid)) return `the key list does not have the signing key ${kid}`;
   return undefined;
