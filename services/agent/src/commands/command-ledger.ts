@@ -23,7 +23,7 @@ export interface CommandLedgerOptions {
 
 /** A delivery can still be on its way this long after a command's expiry. */
 const REMEMBERED_MS = 24 * 3_600_000;
-/** Lines that say nothing any more, before the file is written anew. */
+/** New lines before the file is written anew, without what was forgotten since; more in a ledger that is longer. */
 const SPARE_LINES = 512;
 /** A cancel is not signed, so anybody who can put frames into a session can make the agent note one. */
 const MAX_BARE_CANCELS = 1_000;
@@ -39,7 +39,8 @@ export class CommandLedger {
   readonly #file: AppendFile;
   /** By {@link keyText}, in the order in which they were first noted. */
   readonly #records = new Map<string, CommandRecord>();
-  #lines = 0;
+  /** Of the file as it was written or read as a whole, and since. */
+  #lines = { whole: 0, added: 0 };
   #isClosed = false;
 
   private constructor({ folder, clock, log }: CommandLedgerOptions) {
@@ -116,9 +117,9 @@ export class CommandLedger {
     const next = applyEntry(this.#records.get(text), entry);
     if (next === undefined) return;
     if (this.#isClosed) throw new Error('the command ledger is closed');
-    if (this.#lines > 2 * this.#records.size + SPARE_LINES) this.#compact();
+    if (this.#lines.added >= Math.max(SPARE_LINES, this.#lines.whole)) this.#compact();
     this.#file.append(JSON.stringify(entry), () => this.#wholeLines(), { durable });
-    this.#lines += 1;
+    this.#lines.added += 1;
     this.#records.set(text, next);
   }
 
@@ -130,7 +131,7 @@ export class CommandLedger {
       if (entry === undefined) unreadable += 1;
       else this.#apply(entry);
     }
-    this.#lines = lines.length;
+    this.#lines = { whole: lines.length, added: 0 };
     if (unreadable > 0) this.#log.error('command ledger has lines that cannot be read', { lines: unreadable });
     const before = this.#records.size;
     this.#prune();
@@ -161,7 +162,7 @@ export class CommandLedger {
   #rewrite(): void {
     const lines = [...this.#wholeLines()];
     this.#file.rewrite(lines);
-    this.#lines = lines.length;
+    this.#lines = { whole: lines.length, added: 0 };
   }
 
   *#wholeLines(): Iterable<string> {

@@ -1,0 +1,93 @@
+import type { AgentId, CommandBody, OrgId, ReportBody } from '@muster/protocol';
+import { type FakeClock, silentLogger } from '@muster/runtime/program';
+import type { ActionCall, ActionResult, JsonValue } from '../actions/action.js';
+import { realHost } from '../actions/testing/action-call.js';
+import { CommandLedger } from '../commands/command-ledger.js';
+import type { CommandPolicy } from '../commands/command-policy.js';
+import { CommandRunner } from '../commands/command-runner.js';
+import { CommandTrust } from '../commands/command-trust.js';
+import { KeptUndo } from '../commands/kept-undo.js';
+import type { SendReport } from '../commands/report-sender.js';
+
+export const AGENT = 'a'.repeat(24) as AgentId;
+export const OTHER_AGENT = 'b'.repeat(24) as AgentId;
+
+/** A call of an action that runs until the test says how it ends. */
+export interface OpenCall {
+  readonly call: ActionCall;
+  end(result?: Partial<ActionResult>): void;
+}
+
+export interface EndpointOptions {
+  readonly folder: string;
+  readonly clock: FakeClock;
+  readonly roots?: readonly { kid: string; x: string }[] | undefined;
+  readonly policy?: Partial<CommandPolicy>;
+  /** What an action does; the default waits for {@link OpenCall.end}. */
+  readonly act?: (call: ActionCall) => Promise<ActionResult>;
+  readonly onAllKept?: () => void;
+}
+
+/** The commands of one agent, with a session and actions of the test's. Another one over the same folder is the agent after a restart. */
+export class CommandEndpoint {
+  readonly runner: CommandRunner;
+  readonly ledger: CommandLedger;
+  readonly trust: CommandTrust;
+  readonly reports: ReportBody[] = [];
+  readonly calls: OpenCall[] = [];
+  readonly undone: { readonly action: string; readonly kept: JsonValue }[] = [];
+  readonly send: SendReport;
+
+  constructor({ folder, clock, roots, policy = {}, act, onAllKept }: EndpointOptions) {
+    const parts = { folder, clock, log: silentLogger };
+    this.trust = CommandTrust.open({ ...parts, roots });
+    this.ledger = CommandLedger.open(parts);
+    const open = (call: ActionCall): Promise<ActionResult> =>
+      new Promise((resolve) => {
+        const end = (result: Partial<ActionResult> = {}): void =>
+          resolve({ state: 'succeeded', code: 'ok', message: 'done', ...result });
+        this.calls.push({ call, end });
+      });
+    this.runner = new CommandRunner({
+      endpoint: { agentId: AGENT, org: 'acme' as OrgId },
+      trust: this.trust,
+      policy: { actions: ['all'], requireApproval: [], ...policy },
+      ledger: this.ledger,
+      undo: new KeptUndo(parts),
+      host: realHost({ dataDir: folder, clock }),
+      loadActions: () =>
+        Promise.resolve({
+          run: act ?? open,
+          undo: (call, action, kept) => {
+            this.undone.push({ action, kept });
+            return (act ?? open)(call);
+          },
+        }),
+      clock,
+      log: silentLogger,
+      random: () => 0.5,
+      ...(onAllKept !== undefined && { onAllKept }),
+    });
+    this.send = (report) => {
+      this.reports.push(report);
+      return 'sent';
+    };
+    this.runner.attach(this.send);
+  }
+
+  /** Delivers, and lets everything happen that can without time passing. */
+  async deliver(...bodies: CommandBody[]): Promise<void> {
+    for (const body of bodies) this.runner.onCommand(body);
+    await settled();
+  }
+
+  /** `state` or `state/code` of each report, and forgets them. */
+  heard(): string[] {
+    return this.reports
+      .splice(0)
+      .map(({ state, code, authentic }) => `${authentic ? '' : 'unbelieved '}${state}${code === '' ? '' : `/${code}`}`);
+  }
+}
+
+/** All promise callbacks that are ready, and those that they make ready, have run. */
+export const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
