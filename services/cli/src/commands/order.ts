@@ -28,15 +28,16 @@ export async function order(env: CommandEnv, path: string, body: unknown, option
   } finally {
     offInterrupt();
   }
-  await stderr.write(acceptedText(command, watch));
+  await stderr.write(acceptedText(command, options));
   if (watch) return env.exit(await watchCommand(env.client(), terminal, command, output));
   await stdout.write(output === 'table' ? `${command.id}\n` : `${safeJson(command)}\n`);
 }
 
-function acceptedText(command: CommandJson, watch: boolean): string {
+function acceptedText(command: CommandJson, { watch, key }: OrderOptions): string {
   const { id, action, params, dryRun, ledger, status, approval, expiresAt } = command;
   const what = `${dryRun ? 'dry run of ' : ''}${[action, paramsText(params)].filter((part) => part !== '').join(' ')}`;
-  const repeated = command.repeated === true ? '; it was ordered before with the same key' : '';
+  // With a key that was made up here it was this very order, whose answer was lost.
+  const repeated = command.repeated === true && key !== undefined ? '; it was ordered before with the same key' : '';
   const lines = [`${id}: ${what} on ${counted(ledger.targeted, 'target')}${repeated}`];
   if (status === 'awaiting_approval') {
     const why = approval === undefined ? '' : `: ${approval.why}`;
