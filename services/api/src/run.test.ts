@@ -3,9 +3,19 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { ensureCertificates } from '@muster/local';
-import { AnswerBlockWriter, decodeQueryWire, encodeCbor, KEPT, STREAMS, type QueryRecord } from '@muster/protocol';
+import {
+  AnswerBlockWriter,
+  decodeQueryWire,
+  encodeCbor,
+  KEPT,
+  STREAMS,
+  verifyChain,
+  type ChainLink,
+  type CommandId,
+  type QueryRecord,
+} from '@muster/protocol';
 import { ApiLab, type ApiProcess } from './testing/api-process.js';
-import { until } from './testing/api-fixture.js';
+import { ORG, until } from './testing/api-fixture.js';
 
 // Each test starts whole processes, on machines that may be busy.
 jest.setTimeout(90_000);
@@ -65,6 +75,57 @@ describe('the API on a real broker', () => {
     expect((await api.ask('DELETE', `/v1/tokens/${tokenId}`)).status).toBe(204);
     await until(async () => (await second.ask('GET', '/v1/tokens')).text.includes('"revoked"'));
     expect(await second.stop()).toBe(0);
+  });
+
+  test('orders once from two processes, one of which dies before it answers, and follows the journal in both', async () => {
+    const second = await lab.startApi();
+    const once = {
+      body: { action: 'process.kill', params: { name: 'abc.exe' }, target: { selector: '' } },
+      key: 'kill',
+    };
+    // The command is made, and the process that was asked never hears of it.
+    lab.commands.held = new Promise(() => undefined);
+    const lost = second.ask('POST', '/v1/commands', once).catch((error: unknown) => error);
+    await until(() => lab.commands.asked.some(({ t }) => t === 'submit'));
+    process.kill(second.pid, 'SIGKILL');
+    await lost;
+    lab.commands.held = undefined;
+    const { status, text } = await api.ask('POST', '/v1/commands', once);
+    const command = JSON.parse(text) as { id: CommandId; repeated: boolean };
+    expect([status, command.repeated]).toEqual([202, true]);
+    expect(JSON.parse((await api.ask('GET', '/v1/commands')).text)).toMatchObject({ items: [{ id: command.id }] });
+
+    const third = await lab.startApi();
+    const viewers = await Promise.all(
+      [api, third].map(async (process) => watch(await process.open('GET', `/v1/commands/${command.id}/events`))),
+    );
+    for (const viewer of viewers) await until(() => viewer.text.includes('event: ledger'));
+    await lab.commands.settle({ ...command, org: ORG }, 'succeeded', [1], { message: 'killed' });
+    await lab.commands.settle({ ...command, org: ORG }, 'expired', [2, 3]);
+    for (const viewer of viewers) await viewer.closed;
+    expect(viewers[0]?.text).toContain('event: ended');
+    expect(viewers[1]?.text).toBe(viewers[0]?.text);
+    expect(await third.stop()).toBe(0);
+  });
+
+  test('is one of many that write the audit chain, and gives it as it is kept', async () => {
+    const second = await lab.startApi();
+    const token = (i: number) => ({ body: { name: `chain ${i}`, role: 'viewer' } });
+    const made = await Promise.all(
+      Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? api : second).ask('POST', '/v1/tokens', token(i))),
+    );
+    expect(made.every(({ status }) => status === 201)).toBe(true);
+    // What it has on its way is kept before it ends.
+    expect(await second.stop()).toBe(0);
+    const links = async () =>
+      (await api.ask('GET', '/v1/audit/chain')).text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as ChainLink);
+    const ofTokens = (all: readonly ChainLink[]) =>
+      all.filter(({ record }) => String(record.details?.['name']).startsWith('chain '));
+    await until(async () => ofTokens(await links()).length === 60);
+    expect(verifyChain(await links())).toMatchObject({ unchained: 0, cut: false, faults: [] });
   });
 
   test('is ready, and its metrics are there', async () => {

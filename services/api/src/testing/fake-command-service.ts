@@ -29,6 +29,8 @@ export class FakeCommandService {
   answer: (request: CommandRequest) => CommandReply | undefined = () => undefined;
   /** How many targets a selector has; numbers from 1. */
   targets = 3;
+  /** Answers are held back until it resolves; what was asked for is done. */
+  held: Promise<void> | undefined;
   /** New commands wait for approval. */
   needsApproval = false;
   readonly #bus: Bus;
@@ -49,7 +51,10 @@ export class FakeCommandService {
       ({ data, reply }) => {
         const request = decodeCommandWire<CommandRequest>(data);
         this.asked.push(request);
-        void this.#reply(request).then((answer) => reply?.(encodeCommandWire(answer)));
+        void this.#reply(request).then(async (answer) => {
+          await this.held;
+          reply?.(encodeCommandWire(answer));
+        });
       },
       { queue: 'command' },
     );
