@@ -29,15 +29,13 @@ async function isolate(call: ActionCall, isolation: Isolation): Promise<ActionRe
   const state = wantedState(call, previous);
   const reachable = await isolation.reachable(state.allow);
   const until = new Date(state.releaseAtMs).toISOString();
-  const effects = [
-    `cut the network but for ${inWords(reachable)}`,
-    `release it at ${until} (UTC) if nobody does before${previous === undefined ? '' : ', extending the isolation in force'}`,
-  ];
-  if (call.dryRun) return wouldDo(`would isolate this host until ${until}`, effects);
+  const cut = `cut the network but for ${inWords(reachable)}`;
+  const end = `itself at ${until} (UTC)${previous === undefined ? '' : ', which prolongs the isolation in force'}`;
+  if (call.dryRun) return wouldDo(`would isolate this host until ${until}`, [cut, `release ${end}`]);
   call.keepUndo({ previous: previous === undefined ? null : { ...previous } });
   call.signal.throwIfAborted();
   await isolation.enforce(state, reachable);
-  return succeeded(`isolated until ${until}`, effects);
+  return succeeded(`isolated until ${until}`, [cut, `releases ${end}`]);
 }
 
 async function release(call: ActionCall, isolation: Isolation): Promise<ActionResult> {

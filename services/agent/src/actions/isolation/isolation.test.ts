@@ -31,7 +31,7 @@ beforeAll(async () => {
     }
   }
   for (const address of ['10.99.0.2', 'fd00:99::2']) await host.ask({ t: 'listen', host: address, port: 7000 });
-}, 30_000);
+}, 90_000);
 afterAll(() => lab?.close());
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'isolation-'));
@@ -94,7 +94,7 @@ describe('an isolated host', () => {
     expect(lab.run('nft', ['list', 'tables'])).toBe('');
     expect(existsSync(stateFile())).toBe(false);
     expect(await act('host.release')).toMatchObject({ state: 'succeeded', code: 'unchanged' });
-  }, 30_000);
+  }, 90_000);
 
   test('keeps the connection to the gateway that it had, and loses all others', async () => {
     if (lab === undefined) return;
@@ -104,7 +104,7 @@ describe('an isolated host', () => {
     await act('host.isolate');
     expect(await host.ask({ t: 'say' })).toEqual({ open: true });
     expect(await other.ask({ t: 'say' })).toEqual({ open: false });
-  }, 30_000);
+  }, 90_000);
 
   test('reaches and is reached by what is allowed, and rules of others stay', async () => {
     if (lab === undefined) return;
@@ -118,7 +118,7 @@ describe('an isolated host', () => {
     await act('host.release');
     expect(lab.run('nft', ['list', 'tables']).trim()).toBe('table inet theirs');
     lab.run('nft', ['delete', 'table', 'inet', 'theirs']);
-  }, 30_000);
+  }, 90_000);
 
   test('is isolated longer by a second command, never shorter, and undoing that goes back to the first', async () => {
     if (lab === undefined) return;
@@ -143,7 +143,7 @@ describe('an isolated host', () => {
     expect(await undo('one', first.kept)).toMatchObject({ state: 'succeeded' });
     expect(await reach()).toEqual(EVERYBODY);
     expect(await undo('one', first.kept)).toMatchObject({ state: 'succeeded', code: 'unchanged' });
-  }, 30_000);
+  }, 90_000);
 });
 
 describe('the dead-man timer', () => {
@@ -155,7 +155,7 @@ describe('the dead-man timer', () => {
     await agent.kill();
     expect(await isOpen(host, toOther)).toBe(false);
     let open = false;
-    while (!open && performance.now() - isolatedAt < 15_000) open = (await isOpen(host, toOther)) === true;
+    while (!open && performance.now() - isolatedAt < 30_000) open = (await isOpen(host, toOther)) === true;
     expect(open).toBe(true);
     expect(performance.now() - isolatedAt).toBeGreaterThan(3_500);
     expect(await reach()).toEqual(EVERYBODY);
@@ -163,7 +163,7 @@ describe('the dead-man timer', () => {
     await host.ask({ t: 'watch', laterMs: 0, dataDir, gateways });
     expect(lab.run('nft', ['list', 'tables'])).toBe('');
     expect(existsSync(stateFile())).toBe(false);
-  }, 40_000);
+  }, 90_000);
 
   test('runs on over a reboot: the agent isolates the host again for what is left, and not a moment longer', async () => {
     if (lab === undefined) return;
@@ -181,12 +181,12 @@ describe('the dead-man timer', () => {
     await host.ask({ t: 'watch', laterMs: 60_000, dataDir, gateways });
     expect(await reach()).toEqual(EVERYBODY);
     expect(existsSync(stateFile())).toBe(false);
-  }, 30_000);
+  }, 90_000);
 
   test('is not made longer by a clock that was set back', async () => {
     if (lab === undefined) return;
     await act('host.isolate', { params: { releaseAfter: '60s' } });
     await host.ask({ t: 'watch', laterMs: -3_600_000, dataDir, gateways });
     expect(lab.run('nft', ['list', 'ruleset'])).toMatch(/ipv4 timeout (1m|60s) /);
-  }, 30_000);
+  }, 90_000);
 });

@@ -25,9 +25,9 @@ export class NftBarrier implements Barrier {
   }
 
   async lower(): Promise<boolean> {
-    const { code } = await this.#host.run('nft', ['list', 'table', 'inet', TABLE], OPTIONS);
-    // Without the program there are no rules; with it, no table is no rules.
-    if (code !== 0) return false;
+    const { code, stderr } = await this.#host.run('nft', ['list', 'table', 'inet', TABLE], OPTIONS);
+    // Without the program, or without the table, there are no rules of ours. Anything else says nothing about them.
+    if (code === 127 || (code !== 0 && stderr.includes('No such file or directory'))) return false;
     await runOrStop(this.#host, 'nft', ['delete', 'table', 'inet', TABLE], OPTIONS);
     return true;
   }

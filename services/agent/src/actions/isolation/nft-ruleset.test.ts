@@ -58,6 +58,21 @@ describe('addresses for the firewall', () => {
 });
 
 describe('the rules', () => {
+  test('are not taken for gone when nft cannot tell', async () => {
+    const look = ['nft', 'list', 'table', 'inet', 'muster_isolation'];
+    const denied = { code: 1, stderr: 'Operation not permitted (you must be root)\n' };
+    const run = playback([
+      { argv: look, ...denied },
+      { argv: ['nft', 'delete', 'table', 'inet', 'muster_isolation'], ...denied },
+    ]);
+    expect(await runAction(fixtureHost('/nowhere', { run }), 'host.release')).toMatchObject({ state: 'failed' });
+    const absent = playback([{ argv: look, code: 1, stderr: 'Error: No such file or directory\n' }]);
+    expect(await runAction(fixtureHost('/nowhere', { run: absent }), 'host.release')).toMatchObject({
+      code: 'unchanged',
+    });
+    expect(absent.rest).toEqual([]);
+  });
+
   test('replace the table in one transaction and are armed for a time', () => {
     const allowed = [parseNetworkAddress('192.0.2.0/24'), parseNetworkAddress('2001:db8::7')].filter(
       (one) => one !== undefined,

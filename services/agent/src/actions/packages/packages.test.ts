@@ -74,7 +74,7 @@ describe('a package of this machine', () => {
     const purged = await remove({ params: { name: NAME, version: '1.2-3', arch: 'all', purge: true } });
     expect(purged).toMatchObject({ state: 'succeeded', effects: [`purged package ${NAME}:all 1.2-3`] });
     expect(status(NAME)).toBe('not-installed');
-  }, 60_000);
+  }, 180_000);
 
   test('stays when the system, the agent or its owner needs it', async () => {
     if (!canInstall) return;
@@ -83,7 +83,7 @@ describe('a package of this machine', () => {
     }
     const owned = fixtureHost(folder, { protect: new Protection(['tzdata', 'gzip'], 'linux') });
     expect(await runAction(owned, 'package.remove', { params: { name: 'gzip' } })).toMatchObject({ code: 'protected' });
-  }, 60_000);
+  }, 180_000);
 
   test('is never a pattern or an option', async () => {
     for (const name of ['a*', 'x y', 'a=1', 'pkg:amd64', '../x', 'A']) {

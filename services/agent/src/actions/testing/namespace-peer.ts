@@ -39,7 +39,7 @@ export interface PeerAnswer {
   readonly reached?: readonly boolean[];
 }
 
-const PATIENCE_MS = 700;
+const PATIENCE_MS = 1_500;
 let held: Socket | undefined;
 
 async function obey(order: PeerOrder): Promise<PeerAnswer> {
