@@ -67,6 +67,8 @@ function trim(stream: MemoryStream): void {
   const { maxAgeMs, maxBytes, maxMsgsPerSubject } = stream.definition;
   if (maxAgeMs === undefined && maxBytes === undefined && maxMsgsPerSubject === undefined) return;
   const oldest = maxAgeMs === undefined ? 0 : Date.now() - maxAgeMs;
+  const isBoundByAge = maxBytes === undefined && maxMsgsPerSubject === undefined;
+  if (isBoundByAge && (stream.entries[0]?.timestampMs ?? oldest) >= oldest) return;
   const perSubject = new Map<string, number>();
   let bytes = 0;
   const kept: Stored[] = [];
@@ -116,7 +118,7 @@ export class MemoryLog implements Log {
     const begunAt = this.store.stream(name).lastSeq;
     for (;;) {
       const found = this.store.stream(name);
-      const rest = found.entries.filter((entry) => entry.seq >= next && matchesSubject(subject, entry.subject));
+      const rest = entriesFrom(found.entries, next).filter((entry) => matchesSubject(subject, entry.subject));
       const wanted = lastPerSubject ? newestPerSubject(rest, begunAt) : rest;
       const lookedUpTo = found.lastSeq;
       let taken = 0;
@@ -158,6 +160,18 @@ export class MemoryLog implements Log {
       signal?.addEventListener('abort', settle, { once: true });
     });
   }
+}
+
+/** The entries of this sequence and later. */
+function entriesFrom(entries: readonly Stored[], seq: number): readonly Stored[] {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((entries[middle]?.seq ?? 0) < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? entries : entries.slice(low);
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {

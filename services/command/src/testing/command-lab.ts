@@ -105,7 +105,7 @@ export class CommandLab {
     });
     const signal = AbortSignal.abort();
     const stopAll = async (): Promise<void> => {
-      for (const [, part] of parts.toReversed()) await part.stop?.(signal);
+      for (const [, part] of parts.toReversed()) await this.meanwhile(part.stop?.(signal));
       await connection.stop();
       const at = this.services.indexOf(service);
       if (at >= 0) this.services.splice(at, 1);
@@ -117,13 +117,24 @@ export class CommandLab {
         return stopAll();
       },
       stop: async () => {
-        for (const [, part] of parts.toReversed()) await part.drain?.(AbortSignal.timeout(1_000));
+        for (const [, part] of parts.toReversed()) await this.meanwhile(part.drain?.(signal));
         await stopAll();
       },
     };
     this.services.push(service);
-    for (const [, part] of parts) await part.start?.();
+    for (const [, part] of parts) await this.meanwhile(part.start?.());
     return service;
+  }
+
+  /** Lets time pass, for as long as it takes. */
+  async meanwhile(work: void | Promise<void>): Promise<void> {
+    let isDone = false;
+    const working = Promise.resolve(work).finally(() => (isDone = true));
+    for (let passedMs = 0; !isDone; passedMs += 10) {
+      if (passedMs > 120_000) throw new Error('it takes for ever');
+      await this.clock.advanceAsync(10);
+    }
+    await working;
   }
 
   /** An enrolled agent, not connected. */

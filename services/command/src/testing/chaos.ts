@@ -1,0 +1,72 @@
+import type { AppendOptions, AppendResult, Broker, Bus, Log } from '@muster/bus';
+import { sleep, type Clock } from '@muster/runtime';
+import type { Random } from './random.js';
+
+/** How bad it gets; all are probabilities, and the delay in milliseconds. */
+export interface Weather {
+  drop: number;
+  double: number;
+  delay: number;
+  maxDelayMs: number;
+  /** The acknowledgement of an append is lost, after it was stored or before. */
+  lostAck: number;
+}
+
+export const CALM: Weather = { drop: 0, double: 0, delay: 0, maxDelayMs: 0, lostAck: 0 };
+
+/** A network that shuffles, drops, doubles and delays, as the weather says at the moment. */
+export class Chaos {
+  weather: Weather = CALM;
+  readonly #random: Random;
+  readonly #clock: Clock;
+
+  constructor(random: Random, clock: Clock) {
+    this.#random = random;
+    this.#clock = clock;
+  }
+
+  /** Something that is on its way: it happens once, twice, later, or not at all. */
+  readonly carry = (happen: () => void): void => {
+    const { drop, double, delay, maxDelayMs } = this.weather;
+    if (this.#random.chance(drop)) return;
+    const once = (): void => {
+      if (!this.#random.chance(delay)) happen();
+      else this.#clock.setTimeout(happen, this.#random.below(maxDelayMs));
+    };
+    once();
+    if (this.#random.chance(double)) once();
+  };
+
+  bus(bus: Bus): Bus {
+    return through(bus, {
+      publish: (subject, data) => {
+        this.carry(() => void bus.publish(subject, data));
+        return 'sent';
+      },
+    });
+  }
+
+  wrap = ({ bus, log }: Broker): { readonly bus: Bus; readonly log: Log } => ({
+    bus: this.bus(bus),
+    log: through(log, { append: (subject, data, options) => this.#append(log, subject, data, options) }),
+  });
+
+  async #append(log: Log, subject: string, data: Uint8Array, options: AppendOptions = {}): Promise<AppendResult> {
+    const lost = { kind: 'unavailable', maybeStored: true, cause: new Error('lost') } as const;
+    if (this.#random.chance(this.weather.delay)) await sleep(this.#clock, this.#random.below(this.weather.maxDelayMs));
+    if (!this.#random.chance(this.weather.lostAck)) return log.append(subject, data, options);
+    if (this.#random.chance(0.5)) await log.append(subject, data, options);
+    return lost;
+  }
+}
+
+/** The same object with some methods of its own. */
+function through<T extends object>(inner: T, own: Partial<T>): T {
+  return new Proxy(inner, {
+    get: (target, name) => {
+      if (Object.hasOwn(own, name)) return own[name as keyof T];
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}

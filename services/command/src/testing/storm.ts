@@ -1,0 +1,254 @@
+import {
+  CommandFold,
+  commandLedgerBalances,
+  decodeJournal,
+  encodeCommandWire,
+  isTerminal,
+  parseCommandSubject,
+  STREAMS,
+  SUBJECTS,
+  type CommandId,
+  type CommandRequest,
+  type JournalEntry,
+} from '@muster/protocol';
+import { RequestKeys } from '../journal/request-keys.js';
+import { Chaos } from './chaos.js';
+import { ANN, BOB, CommandLab, ORG, type LabKeys } from './command-lab.js';
+import type { ModelAgent } from './model-agent.js';
+import type { ModelGateway } from './model-gateway.js';
+import { Random } from './random.js';
+
+const STEP_MS = 250;
+const STORM_STEPS = 100;
+const ALL = ['succeeded', 'succeeded', 'succeeded', 'failed', 'unsupported'] as const;
+
+/** One run of the whole protocol in bad weather, followed by calm; everything that happens follows from the seed. */
+export class Storm {
+  readonly lab: CommandLab;
+  readonly #random: Random;
+  readonly #chaos: Chaos;
+  readonly #agents: ModelAgent[] = [];
+  readonly #gateways: ModelGateway[] = [];
+  readonly #asked: Promise<unknown>[] = [];
+  readonly #ids: CommandId[] = [];
+  readonly #histories = new Map<CommandId, JournalEntry[]>();
+  readonly #keys = new RequestKeys();
+  readonly #folds = new Map<CommandId, CommandFold>();
+  #readUpTo = 0;
+  #gatewayCount = 0;
+
+  constructor(seed: number, keys: LabKeys, policyFile: string) {
+    this.#random = new Random(seed);
+    let chaos: Chaos | undefined;
+    this.lab = new CommandLab({ keys, policyFile, wrap: (broker) => (chaos ?? this.#chaos).wrap(broker) });
+    chaos = this.#chaos = new Chaos(this.#random, this.lab.clock);
+  }
+
+  async run(): Promise<void> {
+    await this.lab.open();
+    const random = this.#random;
+    for (let i = 0; i < 4 + random.below(5); i += 1) {
+      const slow = random.chance(0.3) ? 4_000 : 400;
+      const habits = {
+        laneMs: () => random.below(slow),
+        runMs: () => random.below(slow),
+        outcome: () => random.pick(ALL),
+      };
+      this.#agents.push(await this.lab.agent(habits, { env: random.chance(0.5) ? 'prod' : 'dev' }));
+    }
+    for (let i = 0; i < 1 + random.below(3); i += 1) await this.lab.service();
+    for (let i = 0; i < 2; i += 1) this.#addGateway();
+    this.#chaos.weather = {
+      drop: random.next() * 0.25,
+      double: random.next() * 0.25,
+      delay: random.next() * 0.5,
+      maxDelayMs: 1 + random.below(3_000),
+      lostAck: random.next() * 0.2,
+    };
+    for (let step = 0; step < STORM_STEPS; step += 1) {
+      await this.#happen();
+      await this.#time(STEP_MS);
+    }
+    await this.#calm();
+    await Promise.allSettled(this.#asked);
+  }
+
+  /** What is wrong afterwards, in words; nothing when all is well. */
+  faults(): string[] {
+    return [...this.#histories].flatMap(([id, entries]) => {
+      const [first] = entries;
+      if (first?.t !== 'submitted') return [`${id}: begins with ${first?.t}`];
+      return this.#folds.has(id) ? this.#faultsOf(id, first.record, entries) : this.#startsOfVoid(id);
+    });
+  }
+
+  get commands(): number {
+    return this.#ids.length;
+  }
+
+  async #happen(): Promise<void> {
+    const random = this.#random;
+    const what = random.below(100);
+    if (what < 30) this.#submit();
+    else if (what < 38) this.#onSome((id) => ({ t: 'cancel', org: ORG, caller: ANN, id }));
+    else if (what < 48) this.#onSome((id) => ({ t: 'approve', org: ORG, caller: random.chance(0.8) ? BOB : ANN, id }));
+    else if (what < 56) this.#drop(random.pick(this.#agents), random.chance(0.5));
+    else if (what < 76) this.#join(random.pick(this.#agents));
+    else if (what < 79) await this.#killService();
+    else if (what < 82 && this.lab.services.length < 3) await this.lab.service();
+    else if (what < 85) this.#killGateway();
+    else if (what < 87) this.lab.registry.up = !this.lab.registry.up;
+    else if (what < 88) this.lab.registry.held.clear();
+    else if (what < 90) await this.#outage();
+  }
+
+  #submit(): void {
+    const random = this.#random;
+    const rollout = {
+      canary: 1,
+      step: random.chance(0.5) ? 1 : '50%',
+      pauseMs: random.below(2_000),
+      abortOver: random.next(),
+    } as const;
+    const request = this.lab.order({
+      target: random.chance(0.5) ? { selector: '' } : { agentIds: [random.pick(this.#agents).agentId] },
+      // The policy asks for a second person for this one.
+      action: random.chance(0.2) ? 'dns.flush' : 'process.kill',
+      params: {},
+      expiresInMs: 2_000 + random.below(30_000),
+      timeoutMs: 5_000,
+      ...(random.chance(0.3) ? { rollout } : {}),
+      ...(random.chance(0.4) ? { requestKey: `key-${random.below(6)}` } : {}),
+    });
+    this.#ask(request.action === 'dns.flush' ? request : { ...request, params: { name: 'abc.exe' } });
+  }
+
+  #onSome(make: (id: CommandId) => CommandRequest): void {
+    if (this.#ids.length > 0) this.#ask(make(this.#random.pick(this.#ids.slice(-6))));
+  }
+
+  #ask(request: CommandRequest): void {
+    const { bus } = this.lab.connection;
+    const times = this.#random.chance(0.2) ? 2 : 1;
+    for (let i = 0; i < times; i += 1) {
+      this.#asked.push(bus.request(SUBJECTS.commands, encodeCommandWire(request), { timeoutMs: 1 }));
+    }
+  }
+
+  #join(agent: ModelAgent): void {
+    if (this.#gateways.length === 0) this.#addGateway();
+    for (const gateway of this.#gateways) gateway.disconnect(agent);
+    this.#random.pick(this.#gateways).connect(agent);
+  }
+
+  #drop(agent: ModelAgent, crash: boolean): void {
+    for (const gateway of this.#gateways) gateway.disconnect(agent);
+    if (crash) agent.crash();
+  }
+
+  #addGateway(): void {
+    const bus = this.#chaos.bus(this.lab.connection.bus);
+    this.#gateways.push(this.lab.gateway(`gw-${(this.#gatewayCount += 1)}`, this.#chaos.carry, bus));
+  }
+
+  #killGateway(): void {
+    const gateway = this.#random.pick(this.#gateways);
+    this.#gateways.splice(this.#gateways.indexOf(gateway), 1);
+    gateway.die();
+    this.#addGateway();
+  }
+
+  async #killService(): Promise<void> {
+    const { services } = this.lab;
+    if (services.length > 0) await this.#random.pick(services).kill();
+    if (this.#random.chance(0.6)) await this.lab.service();
+  }
+
+  async #outage(): Promise<void> {
+    this.lab.broker.interrupt();
+    await this.#time(this.#random.below(3_000));
+    this.lab.broker.restore();
+    // As a real one does when its connection is back.
+    for (const gateway of this.#gateways) gateway.announce();
+  }
+
+  /** Everything works again, everybody is there: whatever is open must come to its end. */
+  async #calm(): Promise<void> {
+    this.#chaos.weather = { drop: 0, double: 0, delay: 0, maxDelayMs: 0, lostAck: 0 };
+    this.lab.registry.up = true;
+    if (this.lab.services.length === 0) await this.lab.service();
+    for (const agent of this.#agents) this.#join(agent);
+    for (let second = 0; second < 120 && (second < 8 || this.#openCount > 0); second += 1) await this.#time(1_000);
+  }
+
+  get #openCount(): number {
+    return [...this.#folds.values()].filter((fold) => fold.status !== 'ended').length;
+  }
+
+  async #time(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += STEP_MS) {
+      await this.lab.clock.advanceAsync(STEP_MS);
+      for (const agent of this.#agents) agent.tick();
+    }
+    await this.#readJournal();
+  }
+
+  async #readJournal(): Promise<void> {
+    // A broker that is away keeps readers waiting.
+    if (!this.lab.connection.bus.connected) return;
+    const options = { fromSeq: this.#readUpTo + 1 };
+    for await (const { subject, data, seq } of this.lab.connection.log.read(STREAMS.commands.name, options)) {
+      this.#readUpTo = seq;
+      const id = parseCommandSubject(subject)?.id as CommandId;
+      const entry = decodeJournal(data);
+      const history = this.#histories.get(id) ?? [];
+      this.#histories.set(id, history);
+      history.push(entry);
+      if (history.length === 1) {
+        this.#ids.push(id);
+        if (entry.t === 'submitted' && this.#keys.take(entry.record))
+          this.#folds.set(id, new CommandFold(entry.record));
+      }
+      this.#folds.get(id)?.apply(entry);
+    }
+  }
+
+  #startsOfVoid(id: CommandId): string[] {
+    return this.#agents.flatMap((agent) =>
+      [...agent.starts.keys()].some((key) => key.startsWith(`${id}/`)) ? [`${id}: void, and yet it ran`] : [],
+    );
+  }
+
+  #faultsOf(id: CommandId, record: CommandFold['record'], entries: readonly JournalEntry[]): string[] {
+    const faults: string[] = [];
+    const fold = new CommandFold(record);
+    const everSent = new Set<number>();
+    for (const entry of entries) {
+      for (const { outcome, targets } of fold.apply(entry).changes) {
+        if (outcome.state === 'sent') for (const target of targets) everSent.add(target);
+      }
+      if (!commandLedgerBalances(fold.ledger)) faults.push(`${id}: the ledger does not balance`);
+    }
+    if (fold.status !== 'ended') faults.push(`${id}: ${fold.status} after all: ${JSON.stringify(fold.ledger)}`);
+    for (let number = 1; number <= fold.nums.length; number += 1) {
+      const agent = this.#agents.find(({ num }) => num === fold.nums[number - 1]);
+      if (agent === undefined) throw new Error('an unknown agent');
+      const where = `${id}/${number}`;
+      const state = fold.state(number);
+      const starts = agent.startsOf(id, number);
+      const said = agent.outcomeOf(id, number);
+      if (!isTerminal(state)) faults.push(`${where}: ${state} after all`);
+      if (starts > 1) faults.push(`${where}: ran ${starts} times`);
+      if (!everSent.has(number) && (starts > 0 || said !== undefined))
+        faults.push(`${where}: ${said}, and was never sent`);
+      if (state === 'succeeded' && (said !== 'succeeded' || starts !== 1))
+        faults.push(`${where}: succeeded, but the agent says ${said}`);
+      if (said !== undefined && said !== state && fold.late(number)?.state !== said) {
+        faults.push(`${where}: ${state}, late ${fold.late(number)?.state}, but the agent says ${said}`);
+      }
+      if (record.approval !== undefined && fold.signature === undefined && starts > 0)
+        faults.push(`${where}: ran without approval`);
+    }
+    return faults;
+  }
+}
