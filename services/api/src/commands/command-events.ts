@@ -27,10 +27,13 @@ const TARGETS_PER_EVENT = 500;
  * The events of one command, to its end. One journal entry makes several: what changed on which targets, then the ledger; only the last of
  * them has the entry's sequence as its id, so that a viewer who was cut off between them is told all of them again, and never misses one.
  */
-export async function* commandEvents(record: CommandRecord, options: CommandEventsOptions): AsyncGenerator<Told> {
+export async function* commandEvents(
+  journal: Pick<CommandRecord, 'org' | 'id'>,
+  options: CommandEventsOptions,
+): AsyncGenerator<Told> {
   const { signal, clock, heartbeatMs } = options;
   const reading = new AbortController();
-  const entries = options.store.follow(record, AbortSignal.any([signal, reading.signal]));
+  const entries = options.store.follow(journal, AbortSignal.any([signal, reading.signal]));
   const pull = new Pull(entries, clock);
   let fold: CommandFold | undefined;
   try {

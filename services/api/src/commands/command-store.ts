@@ -44,6 +44,24 @@ export class CommandStore {
     return command;
   }
 
+  /**
+   * Finds out no more than that there is something for this principal to follow; where that takes no fold, it costs one look instead of a pass
+   * over the journal. Throws as {@link find} does.
+   */
+  async findJournal(
+    principal: Principal,
+    id: string,
+    signal?: AbortSignal,
+  ): Promise<Pick<CommandRecord, 'org' | 'id'>> {
+    const { org, bound } = principal;
+    if (bound.length > 0) return (await this.find(principal, id, signal)).fold.record;
+    const newest = isCommandId(id)
+      ? await this.#reading(() => this.#log.last(STREAMS.commands.name, KEPT.command(org, id)))
+      : undefined;
+    if (newest === undefined) throw unknown(id);
+    return { org, id: id as CommandId };
+  }
+
   async read(org: OrgId, id: CommandId, signal?: AbortSignal): Promise<ReadCommand | undefined> {
     let fold: CommandFold | undefined;
     let seq = 0;
@@ -59,8 +77,8 @@ export class CommandStore {
   }
 
   /** Its entries from the first one on, and those to come until the signal is aborted. */
-  follow(record: Pick<CommandRecord, 'org' | 'id'>, signal: AbortSignal): AsyncIterable<Entry> {
-    return this.#entries(record.org, record.id, { follow: true, signal });
+  follow({ org, id }: Pick<CommandRecord, 'org' | 'id'>, signal: AbortSignal): AsyncIterable<Entry> {
+    return this.#entries(org, id, { follow: true, signal });
   }
 
   #entries(org: OrgId, id: CommandId, options: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<Entry> {

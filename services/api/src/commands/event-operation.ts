@@ -51,15 +51,17 @@ export function commandEventOperation({ store, directory, clock, viewers }: Comm
     handle: async ({ principal, params, query, header, negotiate, signal }): Promise<Answer> => {
       const type = negotiate(...Object.values(EVENT_TYPES));
       const afterSeq = lastSeen(header('last-event-id'), query.after);
-      const { fold, endedSeq } = await store.find(principal, params.id, signal);
-      if (endedSeq !== undefined && afterSeq >= endedSeq) return json(204);
-      const { record } = fold;
+      const journal = await store.findJournal(principal, params.id, signal);
+      if (afterSeq > 0) {
+        const { endedSeq } = await store.find(principal, params.id, signal);
+        if (endedSeq !== undefined && afterSeq >= endedSeq) return json(204);
+      }
       const shown = { store, clock, sight: sightOf(principal, directory), detail: query.targets, afterSeq };
       return viewers.answer({
         principal,
         format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',
-        subject: record.id,
-        events: (gone, heartbeatMs) => commandEvents(record, { ...shown, signal: gone, heartbeatMs }),
+        subject: journal.id,
+        events: (gone, heartbeatMs) => commandEvents(journal, { ...shown, signal: gone, heartbeatMs }),
       });
     },
   });
