@@ -95,7 +95,7 @@ function renderCommand(command: CommandJson): string {
     ['undoes', command.undoes],
     ['expires', shortTime(command.expiresAt)],
     ['timeout', `${command.timeoutMs / 1_000} s on one endpoint`],
-    ['stopped', cancel && `${shortTime(cancel.at)} by ${cancel.by.name}: ${cancel.message} (${cancel.code})`],
+    ['stopped', cancel && `${shortTime(cancel.at)} by ${cancel.by.name} (${cancel.code}) ${cancel.message}`.trimEnd()],
     ['ended', shortTime(command.endedAt)],
   ];
   return renderFacts(facts.map(([name, value]) => [name, value === undefined ? undefined : escapeControls(value)]));

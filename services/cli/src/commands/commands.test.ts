@@ -50,7 +50,7 @@ test('one command with all that was decided about it', async () => {
     'submitted  2026-01-01 00:00 by ann (responder)',
     'approval   by cy: destructive',
     'rollout    canary=1,step=10%,pause=30s,abort_over=5%; 1 of 2 released',
-    'stopped    2026-01-01 00:01 by ben: enough (cancelled)',
+    'stopped    2026-01-01 00:01 by ben (cancelled) enough',
   ])
     expect(out).toContain(`${line}\n`);
   expect(JSON.parse((await muster(['commands', 'show', COMMAND_ID, '-o', 'json'])).out)).toMatchObject(more);

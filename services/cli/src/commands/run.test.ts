@@ -369,6 +369,9 @@ describe('--wait', () => {
     const { code, err } = await muster(WAIT);
     expect(code).toBe(3);
     expect(err).toContain('Stopped by the rollout: 1 of 1 failed. 2 targeted = 1 failed + 1 cancelled');
+    const silent = { ...cancel, message: '' };
+    api.command(commandJson({}, ledger), [ended({ targeted: 2, cancelled: 2 }, { cancel: silent })]);
+    expect((await muster(WAIT)).err).toContain('Stopped by the rollout. 2 targeted = 2 cancelled');
   });
 
   test('a dry run asks nothing, waits, and tells every effect; absent endpoints do not hold it up for a day', async () => {

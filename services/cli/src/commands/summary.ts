@@ -44,14 +44,15 @@ function headline({ ledger, dryRun, cancel, submittedAt, endedAt }: CommandJson,
     const text = `${number(ledger[state])} ${words(state)}`;
     return !isTerminal(state) ? style.yellow(text) : state === 'succeeded' ? style.green(text) : style.red(text);
   });
-  const stopped =
-    cancel === undefined
-      ? ''
-      : `${style.yellow(`Stopped by ${escapeControls(cancel.by.name)}: ${escapeControls(cancel.message)}.`)} `;
+  const stopped = cancel === undefined ? '' : `${style.yellow(stoppedText(cancel))} `;
   const seconds =
     endedAt === undefined ? '' : ` in ${((Date.parse(endedAt) - Date.parse(submittedAt)) / 1_000).toFixed(1)} s`;
   const kind = dryRun ? '; a dry run, nothing was changed' : '';
   return `${stopped}${number(ledger.targeted)} targeted${counts.length === 0 ? '' : ` = ${counts.join(' + ')}`}${seconds}${kind}`;
+}
+
+function stoppedText({ by, message }: NonNullable<CommandJson['cancel']>): string {
+  return `Stopped by ${escapeControls(by.name)}${message === '' ? '' : `: ${escapeControls(message)}`}.`;
 }
 
 /** 0 when every target succeeded, else 3. */
