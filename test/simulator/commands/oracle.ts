@@ -17,7 +17,7 @@ export interface Run {
   readonly dryRun: boolean;
   readonly atMs: number;
   result: RunResult;
-  endedAtMs?: number;
+  endedAtMs: number | undefined;
 }
 
 /** What the journal says of a target, as the API gives it. */
@@ -65,8 +65,18 @@ export class Oracle {
     return this.#counts.get(keyOf({ agentId, command, number })) ?? 0;
   }
 
-  began(run: Omit<Run, 'result' | 'atMs'>): Run {
-    const begun: Run = { ...run, atMs: Date.now(), result: 'running' };
+  began(run: Omit<Run, 'result' | 'atMs' | 'endedAtMs'>): Run {
+    const { agentId, command, number, action, dryRun } = run;
+    const begun: Run = {
+      agentId,
+      command,
+      number,
+      action,
+      dryRun,
+      atMs: Date.now(),
+      result: 'running',
+      endedAtMs: undefined,
+    };
     this.#runs.push(begun);
     this.#notes += 1;
     return begun;

@@ -24,9 +24,13 @@ const AHEAD_MS = 5 * 60_000;
  */
 export class OrderVerifier {
   readonly #verifiers = new Map<Trust, CommandVerifier>();
+  /** The list that each was given last. */
+  readonly #lists = new Map<Trust, string>();
 
   /** A list of keys, from WELCOME or beside an order. Lists that are not believed change nothing. */
   acceptKeys(trust: Trust, jws: string): void {
+    if (this.#lists.get(trust) === jws) return;
+    this.#lists.set(trust, jws);
     this.#verifierOf(trust).acceptKeys(jws);
   }
 
