@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { LIMITS } from '@muster/protocol';
 import { z } from 'zod';
-import { findAction } from './catalogue.js';
+import { ACTIONS, findAction } from './catalogue.js';
 import { parseParams } from './params.js';
 import { paramFromText } from './text-params.js';
 
@@ -150,6 +150,29 @@ describe('parameters', () => {
     const kill = findAction('process.kill')!;
     expect(parseParams(kill, { signal: 'TERM' }, { bound: true })).toEqual({ ok: true, params: { signal: 'TERM' } });
     expect(parseParams(kill, { pid: 17 }, { bound: true })).toMatchObject({ ok: false, faults: [{ path: 'pid' }] });
+  });
+
+  test('what a row says gets no default beside it, so that what was read reads the same again', () => {
+    for (const action of ACTIONS.filter(({ binds }) => binds !== undefined)) {
+      const once = parseParams(action, {}, { bound: true });
+      expect(once).toMatchObject({ ok: true });
+      expect(parseParams(action, once.ok ? once.params : {}, { bound: true })).toEqual(once);
+    }
+  });
+
+  test('what was checked can be checked again, bound to a row or not: no default is taken for a second word', () => {
+    for (const action of ACTIONS) {
+      for (const bound of [true, false]) {
+        const first = parseParams(action, {}, { bound });
+        if (first.ok)
+          expect([action.name, bound, parseParams(action, first.params, { bound })]).toEqual([
+            action.name,
+            bound,
+            first,
+          ]);
+      }
+    }
+    expect(parseParams(findAction('connection.kill')!, {}, { bound: true })).toEqual({ ok: true, params: {} });
   });
 
   test('more than a frame could carry is refused', () => {

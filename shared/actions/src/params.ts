@@ -7,13 +7,21 @@ export type ParsedParams =
 
 /**
  * Checks the parameters of a command and fills in defaults; says every fault at once. With `bound`, rows name what is acted on, so
- * parameters must not. Without it they must, in exactly one of the ways that the action knows.
+ * parameters must not. Without it they must, in exactly one of the ways that the action knows. Reading what it returned once more returns the
+ * same.
  */
 export function parseParams(action: ActionDefinition, params: unknown, { bound = false } = {}): ParsedParams {
   const parsed = action.params.safeParse(params);
   if (!parsed.success) return { ok: false, faults: parsed.error.issues.flatMap((issue) => issueFaults(action, issue)) };
   const faults = [...sizeFaults(params), ...objectFaults(action, Object.keys(params as object), bound)];
-  return faults.length > 0 ? { ok: false, faults } : { ok: true, params: parsed.data as Params };
+  if (faults.length > 0) return { ok: false, faults };
+  const data = parsed.data as Params;
+  return { ok: true, params: bound ? withoutObject(action, data) : data };
+}
+
+/** A default of what the row says already would look like something that was asked for. */
+function withoutObject({ object = [] }: ActionDefinition, params: Params): Params {
+  return Object.fromEntries(Object.entries(params).filter(([key]) => !object.some((way) => takes(way, key))));
 }
 
 function issueFaults(action: ActionDefinition, issue: z.core.$ZodIssue): Fault[] {
