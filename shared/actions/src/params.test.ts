@@ -234,4 +234,12 @@ describe('parameters as people type them', () => {
     const params = pairs.map(([key, text]) => [key, paramFromText(properties[key], text)]);
     expect(Object.fromEntries(params)).toEqual(expected);
   });
+
+  test('what rows name is never filled in: what was read for bound rows can be read again', () => {
+    for (const action of ACTIONS.filter(({ binds }) => binds !== undefined)) {
+      const once = parseParams(action, {}, { bound: true });
+      if (!once.ok) continue;
+      expect([action.name, parseParams(action, once.params, { bound: true })]).toEqual([action.name, once]);
+    }
+  });
 });
