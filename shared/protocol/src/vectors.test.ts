@@ -1,8 +1,10 @@
-import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { decodeBody, encodeBody } from './bodies.js';
+import { type CommandBody, decodeBody, encodeBody } from './bodies.js';
 import { encodeCbor } from './cbor.js';
+import { COMMAND_KEYS_TYPE, COMMAND_TYPE, type CommandClaims, commandClaimsSchema } from './commands/claims.js';
+import { type TargetLeaf, TargetTree, verifyTarget } from './commands/merkle.js';
 import { decodeHeader, encodeFrame, frameBody, HEADER_BYTES, SUBPROTOCOL, type FrameType } from './frames.js';
 import { base32 } from './ids.js';
 import { countRows, decodeRow, decodeRows, type SqlValue } from './rows.js';
@@ -21,12 +23,31 @@ interface FrameVector {
   readonly hex: string;
 }
 
+interface KeyVector {
+  readonly kid: string;
+  readonly x: string;
+  readonly privateKeySeedHex: string;
+}
+
 interface Vectors {
   readonly subprotocol: string;
   readonly identity: { readonly privateKeySeedHex: string; readonly publicKeyX: string; readonly agentId: string };
   readonly enrolmentProof: { org: string; timestampMs: number; message: string; proof: string };
   readonly helloProof: { nonceHex: string; token: string; tokenSha256: string; message: string; proofHex: string };
   readonly frames: readonly FrameVector[];
+  readonly commands: {
+    readonly root: KeyVector;
+    readonly signer: KeyVector;
+    readonly retired: KeyVector;
+    readonly keyList: { readonly jws: string; readonly claims: unknown };
+    readonly targetTree: {
+      readonly leaves: readonly (TargetLeaf & { entryHex: string; hashHex: string; proofHex: string })[];
+      readonly rootHex: string;
+    };
+    readonly claims: CommandClaims;
+    readonly accepted: readonly { readonly name: string; readonly delivery: unknown }[];
+    readonly refused: readonly { readonly name: string; readonly delivery: unknown; readonly report: unknown }[];
+  };
   readonly values: readonly { readonly name: string; readonly value: unknown; readonly hex: string }[];
   readonly malformed: {
     readonly frames: readonly { readonly name: string; readonly hex: string }[];
@@ -117,9 +138,77 @@ describe('the test vectors', () => {
   });
 
   it('cover every type of frame', () => {
-    expect(new Set(vectors.frames.map(({ hex }) => hex.slice(0, 2))).size).toBe(10);
+    expect(new Set(vectors.frames.map(({ hex }) => hex.slice(0, 2))).size).toBe(14);
     expect(vectors.frames.every(({ hex }) => hex.length >= HEADER_BYTES * 2)).toBe(true);
   });
+});
+
+describe('the test vectors of commands', () => {
+  const { commands, identity } = vectors;
+  const { targetTree } = commands;
+  const rootBytes = bytesOf(targetTree.rootHex);
+
+  /** Header and payload, when the key of `by` made the signature. */
+  function open(jws: string, by: KeyVector): { header: unknown; payload: unknown } | undefined {
+    const [header = '', payload = '', signature = ''] = jws.split('.');
+    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: by.x }, format: 'jwk' });
+    const isGood = verify(null, Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url'));
+    const read = (part: string): unknown => JSON.parse(Buffer.from(part, 'base64url').toString());
+    return isGood ? { header: read(header), payload: read(payload) } : undefined;
+  }
+
+  it('have keys that fit their private parts', () => {
+    for (const { x, privateKeySeedHex } of [commands.root, commands.signer, commands.retired]) {
+      const der = Buffer.from(`302e020100300506032b657004220420${privateKeySeedHex}`, 'hex');
+      const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+      expect(createPublicKey(key).export({ format: 'jwk' }).x).toBe(x);
+    }
+  });
+
+  it('have a key list by the root and a command by the listed key', () => {
+    const { root, signer, keyList } = commands;
+    expect(open(keyList.jws, root)).toEqual({
+      header: { alg: 'EdDSA', kid: root.kid, typ: COMMAND_KEYS_TYPE },
+      payload: keyList.claims,
+    });
+    for (const { delivery } of commands.accepted) {
+      expect(open((delivery as CommandBody).jws, signer)).toEqual({
+        header: { alg: 'EdDSA', kid: signer.kid, typ: COMMAND_TYPE },
+        payload: commandClaimsSchema.parse(commands.claims),
+      });
+    }
+  });
+
+  it('have the tree that the leaves make', () => {
+    const tree = TargetTree.over(targetTree.leaves);
+    expect(hexOf(tree.root)).toBe(targetTree.rootHex);
+    expect(Buffer.from(tree.root).toString('base64url')).toBe(commands.claims.root);
+    for (const { number, agentId, binding, entryHex, hashHex, proofHex } of targetTree.leaves) {
+      const entry = encodeCbor([number, agentId, binding ?? null]);
+      expect([hexOf(entry), hexOf(tree.proof(number))]).toEqual([entryHex, proofHex]);
+      expect(createHash('sha256').update(Buffer.of(0)).update(entry).digest('hex')).toBe(hashHex);
+    }
+  });
+
+  it.each([...commands.accepted, ...commands.refused].map((vector) => [vector.name, vector] as const))(
+    'delivery: %s',
+    (_name, vector) => {
+      const { body } = decodeBody('command', encodeBody('command', revive(vector.delivery) as CommandBody)) as {
+        body: CommandBody;
+      };
+      const leaf = {
+        number: body.number,
+        agentId: identity.agentId as TargetLeaf['agentId'],
+        ...(body.binding !== null && { binding: body.binding }),
+      };
+      const isTarget = verifyTarget(leaf, { root: rootBytes, size: commands.claims.targets }, body.proof);
+      const { code } = ('report' in vector ? vector.report : {}) as { code?: string };
+      expect(isTarget).toBe(code !== 'not_a_target');
+      const doubtful = ['bad_signature', 'malformed', 'unknown_key', 'retired_key'];
+      if (code === undefined || !doubtful.includes(code)) expect(open(body.jws, commands.signer)).toBeDefined();
+      if (code === 'bad_signature') expect(open(body.jws, commands.signer)).toBeUndefined();
+    },
+  );
 });
 
 describe('docs/protocol.md', () => {
@@ -136,6 +225,9 @@ describe('docs/protocol.md', () => {
     const { identity, enrolmentProof, helloProof } = vectors;
     const texts = [identity.privateKeySeedHex, identity.publicKeyX, identity.agentId, enrolmentProof.proof];
     texts.push(helloProof.token, helloProof.message.replaceAll('\n', '\\n'));
+    const { root, signer, targetTree } = vectors.commands;
+    texts.push(root.x, signer.x, signer.kid, targetTree.rootHex);
+    for (const { entryHex, hashHex } of targetTree.leaves) texts.push(entryHex, hashHex);
     for (const text of texts) expect(documentation).toContain(text);
   });
 });

@@ -3,6 +3,7 @@
  * protocol's version changes. Run it after a build, from anywhere: node shared/protocol/vectors/make-vectors.mjs > new.json
  */
 import { createHash, createPrivateKey, createPublicKey, sign } from 'node:crypto';
+import { commandVectors } from './command-vectors.mjs';
 import { base32, encodeCbor, encodeFrame, FRAME, SUBPROTOCOL } from '../dist/index.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
@@ -36,6 +37,7 @@ const facts = {
   agentVersion: '0.1.0',
 };
 const instance = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
+const commandId = 'c01jd8xk3t0h5m2p7r9v4w6y8zb';
 const sql = "SELECT pid, name FROM processes WHERE name = 'sshd'";
 
 /** Bytes in JSON. */
@@ -131,6 +133,32 @@ const frames = [
     { outcome: 'refused', code: 'unsupported_table', message: 'table registry does not exist on linux' },
     { ref: 7 },
   ),
+  frame('welcome with command keys', 'welcome', 'gateway', {
+    agentId,
+    epoch: 1_790_000_000_125,
+    heartbeatMs: 25_000,
+    labels: {},
+    commandKeys: 'eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl',
+  }),
+  frame('command', 'command', 'gateway', {
+    id: commandId,
+    number: 2,
+    jws: 'eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl',
+    keys: 'eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl',
+    proof: nonce,
+    binding: { pid: 4711, path: '/tmp/abc.exe' },
+  }),
+  frame('command cancel', 'commandCancel', 'gateway', { id: commandId, number: 2 }),
+  frame('report kept', 'reportKept', 'gateway', { id: commandId, number: 2 }),
+  frame('report', 'report', 'agent', {
+    id: commandId,
+    number: 2,
+    state: 'succeeded',
+    code: 'ok',
+    message: 'killed 1 process',
+    effects: ['killed 4711 /tmp/abc.exe'],
+    authentic: true,
+  }),
 ];
 
 const value = (name, json, bytesHex) => ({ name, value: json, hex: bytesHex });
@@ -171,6 +199,8 @@ const malformedFrames = [
 ].map(([name, bytes]) => ({ name, hex: bytes }));
 
 const good = { facts, labels: {}, capabilities: [], instance, proof };
+const goodReport = { id: commandId, number: 2, state: 'failed', code: 'x', message: '', authentic: true };
+const badReport = (name, change) => ({ name, kind: 'report', hex: hex(encodeCbor({ ...goodReport, ...change })) });
 const badHello = (name, change) => ({ name, kind: 'hello', hex: hex(encodeCbor({ ...good, ...change })) });
 const manyLabels = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`k${i}`, 'v']));
 
@@ -205,6 +235,10 @@ const malformedBodies = [
     kind: 'queryEnd',
     hex: hex(encodeCbor({ outcome: 'error', code: 'x', message: 'm'.repeat(513) })),
   },
+  badReport('a state that is not an agent’s to report', { state: 'sent' }),
+  badReport('target number 0', { number: 0 }),
+  badReport('51 effects', { effects: Array.from({ length: 51 }, () => 'x') }),
+  badReport('a report that does not say whether it is authentic', { authentic: null }),
 ];
 
 /** ROWS bodies that are no answer to a query with `columns` columns: the endpoint's outcome is `error`, code `malformed_rows`. */
@@ -233,5 +267,6 @@ const vectors = {
   frames,
   values,
   malformed: { frames: malformedFrames, bodies: malformedBodies, rows: malformedRows },
+  commands: commandVectors({ agentId, org }),
 };
 process.stdout.write(`${JSON.stringify(vectors, null, 2)}\n`);
