@@ -1,0 +1,168 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { commandLedgerBalances, commandLedgerSettled, type CommandLedger } from '@muster/protocol';
+import type { Program } from '@muster/local';
+import type { CommandView, TargetView } from '../kit/api-client.js';
+import { fleetOptions } from '../kit/fleet-options.js';
+import { openLab, type Lab } from '../kit/lab.js';
+import { disagreements, Fleet, type JournaledTarget } from '../simulator/index.js';
+
+const AGENTS = 2_000;
+const PER_SECOND = 200;
+/** Load goes on for so long around each fault. */
+const BEFORE_MS = 1_000;
+const AFTER_MS = 5_000;
+
+/** Sends commands at a steady rate, each to one or a few endpoints, and repeats what was not answered until it is. */
+class Load {
+  readonly #lab: Lab;
+  readonly #agentIds: readonly string[];
+  /** Idempotency keys with the id that each was accepted under. */
+  readonly accepted = new Map<string, string>();
+  readonly #pending = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #count = 0;
+  #repeats = 0;
+
+  constructor(lab: Lab, agentIds: readonly string[]) {
+    this.#lab = lab;
+    this.#agentIds = agentIds;
+  }
+
+  get repeats(): number {
+    return this.#repeats;
+  }
+
+  start(): void {
+    const perTick = PER_SECOND / 20;
+    this.#timer = setInterval(() => {
+      for (let i = 0; i < perTick; i += 1) {
+        const sent = this.#send().finally(() => this.#pending.delete(sent));
+        this.#pending.add(sent);
+      }
+    }, 50);
+  }
+
+  /** Resolves when everything that was sent has been accepted. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#pending);
+  }
+
+  async #send(): Promise<void> {
+    const at = this.#count++;
+    const ids = [0, 1, 2].slice(0, 1 + (at % 3)).map((i) => this.#agentIds[(at * 7 + i) % this.#agentIds.length]);
+    const body = { action: 'dns.flush', params: {}, target: { agentIds: ids }, expiresIn: '10m' };
+    const key = randomUUID();
+    for (;;) {
+      try {
+        const { id } = await this.#lab.api.submit(body, key);
+        this.accepted.set(key, id);
+        return;
+      } catch {
+        this.#repeats += 1;
+        await new Promise((resolve) => setTimeout(resolve, 250 + Math.random() * 250));
+      }
+    }
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function eventually(what: string, holds: () => Promise<boolean>, withinMs: number): Promise<void> {
+  const untilMs = performance.now() + withinMs;
+  while (!(await holds().catch(() => false))) {
+    if (performance.now() > untilMs) throw new Error(`${what}: not within ${withinMs} ms`);
+    await pause(200);
+  }
+}
+
+/** Runs `each` over all items, some at a time. */
+async function forAll<T>(items: Iterable<T>, each: (item: T) => Promise<void>): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  const worker = async (): Promise<void> => {
+    for (let next = iterator.next(); next.done !== true; next = iterator.next()) await each(next.value);
+  };
+  await Promise.all(Array.from({ length: 16 }, worker));
+}
+
+describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while everything dies once`, () => {
+  let lab: Lab;
+  let fleet: Fleet;
+  let load: Load;
+
+  beforeAll(async () => {
+    lab = await openLab({ gateways: 2, commands: 2, restart: true });
+    fleet = new Fleet({
+      ...fleetOptions(lab),
+      agents: AGENTS,
+      // Some die between running and reporting, and come back with what they had on disk.
+      commands: { crashing: 0.02, failing: 0.05 },
+    });
+    await fleet.start();
+    await fleet.waitFor(() => fleet.count('ready') === AGENTS);
+    load = new Load(
+      lab,
+      fleet.agents.map(({ agentId }) => agentId),
+    );
+  }, 180_000);
+  afterAll(async () => {
+    await fleet.stop();
+    await lab.close();
+  });
+
+  const kill = (program: Program | undefined): void => {
+    expect(program?.signal('SIGKILL')).toBe(true);
+  };
+
+  it('every accepted command ends in exactly one state for every target, and nobody ran anything twice', async () => {
+    load.start();
+    const faults: readonly (() => void | Promise<void>)[] = [
+      () => kill(lab.stack.commands[0]),
+      () => kill(lab.stack.gateways[0]),
+      async () => {
+        await lab.brokers.redis.kill9();
+        await lab.brokers.redis.restart();
+      },
+      async () => {
+        await lab.brokers.nats.kill9();
+        await lab.brokers.nats.restart();
+      },
+      () => lab.stack.commands.forEach(kill),
+    ];
+    for (const fault of faults) {
+      await pause(BEFORE_MS);
+      await fault();
+      await pause(AFTER_MS);
+    }
+    await load.stop();
+    const ids = [...load.accepted.values()];
+    expect(ids.length).toBeGreaterThan(PER_SECOND * 10);
+    // Repeats under one key never made a second command.
+    expect(new Set(ids).size).toBe(ids.length);
+    const listed = new Map(
+      (await lab.api.all<CommandView>('/v1/commands?limit=200')).map((command) => [command.id, command]),
+    );
+    expect(ids.filter((id) => !listed.has(id))).toEqual([]);
+    expect([...listed.keys()].filter((id) => !ids.includes(id))).toEqual([]);
+
+    const open = async (): Promise<number> =>
+      (await lab.api.all<CommandView>('/v1/commands?status=running&limit=200')).length;
+    await eventually('all commands ended', async () => (await open()) === 0, 90_000);
+
+    const unsettled: CommandView[] = [];
+    const targets: JournaledTarget[] = [];
+    await forAll(ids, async (id) => {
+      const command = await lab.api.get<CommandView>(`/v1/commands/${id}`);
+      const ledger = command.ledger as unknown as CommandLedger;
+      const isSettled = commandLedgerBalances(ledger) && commandLedgerSettled(ledger) && command.status === 'ended';
+      if (!isSettled) unsettled.push(command);
+      const items = await lab.api.all<TargetView & JournaledTarget>(`/v1/commands/${id}/targets?limit=100`);
+      targets.push(...items.map((target) => ({ ...target, command: id })));
+    });
+    expect(unsettled).toEqual([]);
+    expect(fleet.oracle.total).toBeGreaterThan(ids.length / 2);
+    expect(fleet.oracle.doubled()).toEqual([]);
+    expect(disagreements(fleet.oracle.all, targets).slice(0, 20)).toEqual([]);
+  }, 300_000);
+});

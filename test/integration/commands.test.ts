@@ -1,0 +1,186 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { muster } from '../kit/cli.js';
+import { openLab, type Lab } from '../kit/lab.js';
+import type { CommandView, TargetView } from '../kit/api-client.js';
+
+/** Everything real: services, brokers, an agent on this machine, and the CLI as a program of its own. */
+describe('commands on this machine, through the CLI', () => {
+  let lab: Lab;
+  let folder: string;
+  const children: ChildProcess[] = [];
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'muster-commands-'));
+    lab = await openLab({ agent: true });
+  }, 120_000);
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill('SIGKILL');
+  });
+  afterAll(async () => {
+    await lab.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** A process whose program has this name, running from a folder of the test's own. */
+  async function start(name: string): Promise<ChildProcess & { readonly pid: number }> {
+    const path = join(folder, name);
+    if (!existsSync(path)) copyFileSync('/bin/sleep', path);
+    const child = spawn(path, ['300'], { stdio: 'ignore' });
+    await once(child, 'spawn');
+    children.push(child);
+    return child as ChildProcess & { readonly pid: number };
+  }
+
+  const cli = (args: readonly string[], input?: string) => muster(lab, args, input);
+  const isAlive = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
+
+  it('abc.exe is found, and killed by the very rows that were found: nothing else of that name that came since', async () => {
+    const [first, second] = [await start('abc.exe'), await start('abc.exe')];
+    const found = await cli([
+      'query',
+      "SELECT pid, start_time, path FROM processes WHERE name = 'abc.exe'",
+      '-o',
+      'ndjson',
+    ]);
+    expect(found.code).toBe(0);
+    expect(found.stdout.trim().split('\n')).toHaveLength(2);
+    const later = await start('abc.exe');
+
+    const dry = await cli(['run', 'process.kill', '--from', '-', '--dry-run', '--wait'], found.stdout);
+    expect(dry).toMatchObject({ code: 0 });
+    expect(dry.stdout).toContain(String(first.pid));
+    expect([first, second, later].map(isAlive)).toEqual([true, true, true]);
+
+    const run = await cli(['run', 'process.kill', '--from', '-', '--yes', '--wait'], found.stdout);
+    expect([run.stderr, run.code]).toEqual([run.stderr, 0]);
+    expect([first, second, later].map(isAlive)).toEqual([false, false, true]);
+
+    // Nothing is left to do for the same rows.
+    const again = await cli(['run', 'process.kill', '--from', '-', '--yes', '--wait', '-o', 'ndjson'], found.stdout);
+    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('unchanged')]);
+
+    // The world has moved on: this pid is somebody else now.
+    const line = JSON.parse(found.stdout.split('\n')[0] ?? '') as { row: Record<string, unknown> };
+    const moved = JSON.stringify({ ...line, row: { ...line.row, pid: later.pid } });
+    const refused = await cli(['run', 'process.kill', '--from', '-', '--yes', '--wait', '-o', 'ndjson'], moved);
+    expect([refused.code, refused.stdout]).toEqual([3, expect.stringContaining('refused')]);
+    expect(isAlive(later)).toBe(true);
+  }, 60_000);
+
+  it('all of a name are killed by selector', async () => {
+    const child = await start('muster-test-adware');
+    const run = await cli([
+      'run',
+      'process.kill',
+      'name=muster-test-adware',
+      '--target',
+      'os=linux',
+      '--yes',
+      '--wait',
+      '-o',
+      'ndjson',
+    ]);
+    expect([run.stderr, run.code]).toEqual([run.stderr, 0]);
+    expect(isAlive(child)).toBe(false);
+  }, 60_000);
+
+  it('a file is quarantined, and comes back by undo as it was', async () => {
+    const path = join(folder, 'dropper.sh');
+    writeFileSync(path, '#!/bin/sh\necho bad\n', { mode: 0o750 });
+    const run = await cli([
+      'run',
+      'file.quarantine',
+      `path=${path}`,
+      '--target',
+      'os=linux',
+      '--yes',
+      '--wait',
+      '-o',
+      'json',
+    ]);
+    expect([run.stderr, run.code]).toEqual([run.stderr, 0]);
+    expect(existsSync(path)).toBe(false);
+    const listed = await lab.api.all<CommandView>('/v1/commands?limit=1');
+    const undone = await cli(['undo', listed[0]?.id ?? '', '--yes', '--wait']);
+    expect([undone.stderr, undone.code]).toEqual([undone.stderr, 0]);
+    expect(readFileSync(path, 'utf8')).toContain('echo bad');
+  }, 60_000);
+
+  it('a TCP connection that a query found is cut, or the machine says why it cannot', async () => {
+    const server = createServer();
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as { port: number };
+    const accepted = once(server, 'connection');
+    // Not of this process: it runs the agent, and the agent protects what runs it.
+    const script = `require('net').connect(${port}, '127.0.0.1').on('error', () => {})`;
+    const child = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
+    children.push(child);
+    const closed = once(child, 'exit');
+    const [socket] = (await accepted) as [Socket];
+    socket.on('error', () => undefined);
+    const sql = `SELECT pid, protocol, local_address, local_port, remote_address, remote_port FROM process_open_sockets WHERE pid = ${child.pid} AND remote_port = ${port}`;
+    const found = await cli(['query', sql, '-o', 'ndjson']);
+    expect(found.stdout.trim().split('\n')).toHaveLength(1);
+    const run = await cli(['run', 'connection.kill', '--from', '-', '--yes', '--wait', '-o', 'ndjson'], found.stdout);
+    if (run.code === 2) throw new Error(run.stderr);
+    const listed = await lab.api.all<CommandView>('/v1/commands?limit=1');
+    const [target] = await lab.api.all<TargetView>(`/v1/commands/${listed[0]?.id}/targets`);
+    if (run.code === 0) await closed;
+    else
+      expect([run.code, target?.state, target?.message]).toEqual([
+        3,
+        'unsupported',
+        expect.stringMatching(/kernel|ss/),
+      ]);
+    socket.destroy();
+    server.close();
+  }, 60_000);
+
+  it('what is not allowed is said, and nothing is half done', async () => {
+    const before = (await lab.api.all<CommandView>('/v1/commands?limit=100')).length;
+    const post = async (body: Readonly<Record<string, unknown>>) => {
+      const response = await lab.api.fetch('/v1/commands', { method: 'POST', body: JSON.stringify(body) });
+      const problem = (await response.json()) as { code?: string };
+      return [response.status, response.headers.get('content-type')?.split(';')[0], problem.code];
+    };
+    const problem = 'application/problem+json';
+    const target = { selector: 'os=linux' };
+    const kill = { action: 'process.kill', params: { name: 'nobody-has-this' }, target };
+    expect(await post({ ...kill, action: 'process.maim' })).toEqual([422, problem, 'unknown_action']);
+    expect(await post({ ...kill, params: { pid: 'one' } })).toEqual([422, problem, 'bad_params']);
+    expect(await post({ ...kill, target: { selector: 'os=windows' } })).toEqual([422, problem, 'no_targets']);
+    expect(await post({ ...kill, target: { selector: 'os==,' } })).toEqual([400, problem, 'bad_selector']);
+    const approve = await lab.api.fetch('/v1/commands/c01h0000000000000000000000/approve', {
+      method: 'POST',
+      body: '{}',
+    });
+    expect(approve.status).toBe(404);
+    expect((await lab.api.all<CommandView>('/v1/commands?limit=100')).length).toBe(before);
+
+    const once1 = await lab.api.submit(kill, 'same-key');
+    const once2 = await lab.api.submit(kill, 'same-key');
+    expect(once2.id).toBe(once1.id);
+    expect((await lab.api.all<CommandView>('/v1/commands?limit=100')).length).toBe(before + 1);
+  }, 60_000);
+
+  it('all of it is in an audit chain without a break', async () => {
+    const verified = await cli(['audit', 'verify']);
+    expect([verified.stderr, verified.code]).toEqual([verified.stderr, 0]);
+    const records = await lab.api.all<{ action: string; outcome: string }>('/v1/audit?action=command&limit=1000');
+    const kinds = new Set(records.map(({ action, outcome }) => `${action} ${outcome}`));
+    expect([...kinds].toSorted()).toEqual(
+      expect.arrayContaining([
+        'command.deliver allowed',
+        'command.outcome allowed',
+        'command.submit allowed',
+        'command.submit refused',
+      ]),
+    );
+  }, 60_000);
+});

@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Lab } from './lab.js';
+
+const MAIN = fileURLToPath(new URL('../../../services/cli/dist/main.js', import.meta.url));
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `muster` as a program of its own against a lab, as a person's shell would, with `input` on its standard input. */
+export function muster(lab: Lab, args: readonly string[], input?: string): Promise<CliResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], MUSTER_API_URL: lab.stack.apiUrl, MUSTER_TOKEN: lab.stack.token },
+    });
+    const texts = { stdout: '', stderr: '' };
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (texts.stdout += text));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (texts.stderr += text));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, ...texts }));
+    child.stdin?.end(input);
+  });
+}
