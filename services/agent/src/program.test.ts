@@ -1,15 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { agentIdFromPublicKey } from '@muster/identity/agent';
 import { decodeRows } from '@muster/protocol';
+import { type AgentProgram, startAgentProgram } from './testing/agent-program.js';
 import { FakeGateway, type FakeRefusal } from './testing/fake-gateway.js';
 import { OTHER_CA, TEST_CA, TEST_CERTIFICATE, TEST_KEY } from './testing/tls-fixture.js';
-
-const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 
 let folder: string;
 const cleanups: (() => Promise<unknown> | void)[] = [];
@@ -19,39 +16,10 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-interface Program {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-  readonly exit: Promise<number | null>;
-  printed(text: string): Promise<void>;
-}
-
-function start(args: readonly string[], env: Record<string, string> = {}): Program {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  const waiting: (() => void)[] = [];
-  const take = (part: Buffer): void => {
-    output += part.toString();
-    for (const wake of waiting.splice(0)) wake();
-  };
-  child.stdout.on('data', take);
-  child.stderr.on('data', take);
-  const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
-  cleanups.push(() => {
-    child.kill('SIGKILL');
-    return exit;
-  });
-  return {
-    child,
-    exit,
-    output: () => output,
-    async printed(text) {
-      while (!output.includes(text)) await new Promise<void>((resolve) => waiting.push(resolve));
-    },
-  };
+function start(args: readonly string[], env: Record<string, string> = {}): AgentProgram {
+  const program = startAgentProgram(args, env);
+  cleanups.push(() => program.kill());
+  return program;
 }
 
 function residentMegabytes(pid: number): number {

@@ -3,6 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import {
   type ChallengeBody,
+  type CommandBody,
   decodeBody,
   decodeHeader,
   encodeBody,
@@ -13,6 +14,7 @@ import {
   type Header,
   type HelloBody,
   type QueryBody,
+  type ReportBody,
   type WelcomeBody,
 } from '@muster/protocol';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -167,6 +169,26 @@ export class FakeSession {
       ...body,
     };
     this.send(FRAME.query, ref, encodeBody('query', whole));
+  }
+
+  command(body: CommandBody): void {
+    this.send(FRAME.command, 0, encodeBody('command', body));
+  }
+
+  cancelCommand({ id, number }: Pick<CommandBody, 'id' | 'number'>): void {
+    this.send(FRAME.commandCancel, 0, encodeBody('commandCancel', { id, number }));
+  }
+
+  keepReport({ id, number }: Pick<CommandBody, 'id' | 'number'>): void {
+    this.send(FRAME.reportKept, 0, encodeBody('reportKept', { id, number }));
+  }
+
+  /** The next frame, which must be a REPORT. */
+  async report(): Promise<ReportBody> {
+    const { header, body } = await this.frame();
+    const report = decodeBody('report', body);
+    if (header.type !== FRAME.report || !report.ok) throw new Error(`not a REPORT but type ${header.type}`);
+    return report.body;
   }
 
   /** The next frame that the agent sent. */
