@@ -10,13 +10,13 @@ import {
   type CancelDelivery,
   type CommandId,
   type DeliverCommand,
-  type DeliveryTarget,
   type GatewayId,
   type OrgId,
   type ReportsKept,
 } from '@muster/protocol';
 import type { Hub } from '../session/hub.js';
 import type { Session } from '../session/session.js';
+import { commandFrames } from './command-frames.js';
 import type { CommandMetrics } from './command-metrics.js';
 import type { ReportQueue } from './report-queue.js';
 import type { ReportRate } from './report-rate.js';
@@ -44,7 +44,16 @@ export class Deliveries {
   }
 
   deliver(message: DeliverCommand): void {
-    this.#toSessions(message, message.targets, (session, target) => this.#hand(session, message, target));
+    const { metrics } = this.#options;
+    const frameFor = commandFrames(message);
+    this.#toSessions(message, message.targets, (session, target) => {
+      if (session.profile?.canCommand === true) {
+        metrics.deliveries.inc({ result: session.send(frameFor(target)) });
+        return;
+      }
+      metrics.deliveries.inc({ result: 'no_commands' });
+      this.#refuse(session, message.id, target[0]);
+    });
   }
 
   cancel(message: CancelDelivery): void {
@@ -73,17 +82,6 @@ export class Deliveries {
 
   abandon(): void {
     this.#generation += 1;
-  }
-
-  #hand(session: Session, { id, jws, keys }: DeliverCommand, [number, , proof, binding]: DeliveryTarget): void {
-    const { metrics } = this.#options;
-    if (session.profile?.canCommand !== true) {
-      metrics.deliveries.inc({ result: 'no_commands' });
-      this.#refuse(session, id, number);
-      return;
-    }
-    const body = encodeBody('command', { id, number, jws, keys, proof, binding });
-    metrics.deliveries.inc({ result: session.send(encodeFrame(FRAME.command, 0, body)) });
   }
 
   /** Speaks for an agent that does not know what commands are. */
