@@ -22,6 +22,7 @@ import { actionOperations } from './commands/action-operations.js';
 import { CommandClient } from './commands/command-client.js';
 import { commandOperations } from './commands/command-operations.js';
 import { CommandStore } from './commands/command-store.js';
+import { decideOperations } from './commands/decide-operations.js';
 import { commandEventOperation } from './commands/event-operation.js';
 import { submitOperations } from './commands/submit-operations.js';
 import { createApp } from './http/app.js';
@@ -98,6 +99,7 @@ export function buildApp(options: AppOptions): Api {
       ...actionOperations(ACTIONS),
       ...submitOperations({ ...commands, queries: store, log, byNum }),
       ...commandOperations(commands),
+      ...decideOperations(commands),
       commandEventOperation({ ...commands, clock, viewers }),
       ...agentOperations({ ...selection, writer: new DirectoryWriter({ log }), clock }),
       ...labelOperations({ ...selection, editor: new LabelEditor({ log, clock }) }),
