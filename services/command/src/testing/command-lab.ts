@@ -158,6 +158,12 @@ export class CommandLab {
     });
   }
 
+  async revoke(agent: ModelAgent): Promise<void> {
+    const writer = new DirectoryWriter({ log: this.connection.log });
+    await writer.revoke(ORG, agent.agentId, { by: 'op', reason: '', atMs: 1 });
+    await this.settle();
+  }
+
   agents(count: number, habits: Partial<AgentHabits> = {}, labels: Record<string, string> = {}): Promise<ModelAgent[]> {
     return Promise.all(Array.from({ length: count }, () => this.agent(habits, labels)));
   }

@@ -67,6 +67,12 @@ export class ModelGateway {
     this.#arrived(agents);
   }
 
+  /** A session of which nobody tells the command services. */
+  connectSilently(agent: ModelAgent): void {
+    this.#sessions.set(agent.agentId, agent);
+    agent.connected((report) => this.#link(() => this.#report(agent, report)));
+  }
+
   disconnect(agent: ModelAgent): void {
     this.#sessions.delete(agent.agentId);
     agent.report = undefined;

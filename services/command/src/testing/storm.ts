@@ -39,9 +39,8 @@ export class Storm {
 
   constructor(seed: number, keys: LabKeys, policyFile: string) {
     this.#random = new Random(seed);
-    let chaos: Chaos | undefined;
-    this.lab = new CommandLab({ keys, policyFile, wrap: (broker) => (chaos ?? this.#chaos).wrap(broker) });
-    chaos = this.#chaos = new Chaos(this.#random, this.lab.clock);
+    this.lab = new CommandLab({ keys, policyFile, wrap: (broker) => this.#chaos.wrap(broker) });
+    this.#chaos = new Chaos(this.#random, this.lab.clock);
   }
 
   async run(): Promise<void> {
