@@ -6,7 +6,7 @@ import {
   LIMITS,
   type ReportedState,
 } from '@muster/protocol';
-import type { Clock, Logger, Timer } from '@muster/runtime/program';
+import type { Clock, Logger } from '@muster/runtime/program';
 import type { ActionCall, ActionHost, JsonValue } from '../actions/action.js';
 import type { Actions } from '../actions/create-actions.js';
 import type { CommandLedger } from './command-ledger.js';
@@ -14,8 +14,9 @@ import type { CommandPolicy } from './command-policy.js';
 import type { CommandTrust } from './command-trust.js';
 import type { KeptUndo } from './kept-undo.js';
 import { Lanes, type LanePlace } from './lanes.js';
-import { type CommandKey, type CommandRecord, keyText, type Outcome } from './ledger-entry.js';
-import { ReportSender, reportOf, type SendReport } from './report-sender.js';
+import { type CommandKey, keyText, type Outcome } from './ledger-entry.js';
+import { Outcomes } from './outcomes.js';
+import { reportOf, type SendReport } from './report-sender.js';
 import { RunningCommand } from './running-command.js';
 import { authenticate, type Disbelief, type Endpoint, judge, type Order } from './verify-command.js';
 
@@ -42,10 +43,6 @@ interface Entry {
   running: RunningCommand | undefined;
 }
 
-const MAX_UNWRITTEN = 1_000;
-/** How soon to try again to write down how a command ended. */
-const NOTE_AGAIN_MS = 5_000;
-
 /**
  * Commands on this endpoint. Outlives sessions: what runs goes on when the connection is lost, and its outcome is said over the next one.
  *
@@ -64,24 +61,12 @@ export class CommandRunner {
   readonly #options: CommandRunnerOptions;
   readonly #lanes = new Lanes();
   readonly #entries = new Map<string, Entry>();
-  readonly #reports: ReportSender;
-  /** Of what ran and ended: outcomes that could not be written down yet. */
-  readonly #unnoted = new Map<string, Timer>();
-  /** Of what did not run: outcomes that could not be written down. Known until the agent ends, so that nothing runs after it was refused. */
-  readonly #unwritten = new Map<string, Outcome>();
+  readonly #outcomes: Outcomes;
   #isStopped = false;
 
   constructor(options: CommandRunnerOptions) {
     this.#options = options;
-    this.#reports = new ReportSender({
-      clock: options.clock,
-      ...(options.random !== undefined && { random: options.random }),
-      onKept: (key) => {
-        options.ledger.kept(key);
-        if (this.#reports.pending === 0) options.onAllKept?.();
-      },
-    });
-    this.#recover();
+    this.#outcomes = new Outcomes(options);
   }
 
   /** Waiting or running. */
@@ -90,22 +75,21 @@ export class CommandRunner {
   }
 
   attach(send: SendReport): void {
-    this.#reports.attach(send);
+    this.#outcomes.attach(send);
   }
 
   detach(send: SendReport): void {
-    this.#reports.detach(send);
+    this.#outcomes.detach(send);
   }
 
   onWritable(): void {
-    this.#reports.resume();
+    this.#outcomes.onWritable();
   }
 
   onCommand(body: CommandBody): void {
     const { trust, endpoint } = this.#options;
     const key = { id: body.id as CommandId, number: body.number };
     const believed = authenticate(body, trust, endpoint);
-    if (believed.kind === 'not_stored') return this.#keepInMind(key, UNAVAILABLE);
     if (believed.kind === 'disbelieved') {
       // What was authentic when it came is known by its id; that the key is retired since changes nothing.
       const isOld = believed.code === 'retired_key' || believed.code === 'unknown_key';
@@ -122,7 +106,7 @@ export class CommandRunner {
     if (!judged.ok) {
       const { state, code, message } = judged;
       this.#options.log.warn('command refused', { command: key.id, number: key.number, action: claims.action, code });
-      return this.#settle({ ...key, ...about, kept: false }, { state, code, message });
+      return this.#outcomes.settle({ ...key, ...about, kept: false }, { state, code, message });
     }
     this.#accept(judged.order);
   }
@@ -133,7 +117,7 @@ export class CommandRunner {
     const entry = this.#entries.get(keyText(key));
     if (entry === undefined) {
       if (this.#repeat(key)) return;
-      return this.#cancelUnseen(key);
+      return this.#outcomes.cancelUnseen(key, CANCELLED);
     }
     log.info('command cancelled', { command: key.id, number: key.number });
     if (entry.running !== undefined) entry.running.cancel();
@@ -141,32 +125,19 @@ export class CommandRunner {
   }
 
   onReportKept(key: CommandKey): void {
-    this.#reports.kept(key);
+    this.#outcomes.onKept(key);
   }
 
   /** What waits is forgotten, and comes again to the next start; what runs is told to end, and given a few seconds. */
   async stop(signal?: AbortSignal): Promise<void> {
     this.#isStopped = true;
-    for (const timer of this.#unnoted.values()) this.#options.clock.clear(timer);
     const running = [...this.#entries.values()].flatMap((entry) =>
       entry.running === undefined ? [] : [entry.running],
     );
     for (const one of running) one.stop();
     const ended = Promise.all(running.map((one) => one.outcome)).then(() => undefined);
     await Promise.race([ended, aborted(signal)]);
-    this.#reports.stop();
-    this.#options.ledger.close();
-  }
-
-  /** What the agent was doing when it died has failed; what it did not get rid of is said again. */
-  #recover(): void {
-    const { ledger, log } = this.#options;
-    for (const record of ledger.unfinished()) {
-      log.warn('the agent died while this command ran', { command: record.id, number: record.number });
-      this.#settle(record, INTERRUPTED);
-    }
-    for (const record of ledger.unkept())
-      if (record.outcome !== undefined) this.#reports.settle(record, record.outcome);
+    this.#outcomes.stop();
   }
 
   /** Says again what is known of a command. `false` when nothing is. */
@@ -176,10 +147,7 @@ export class CommandRunner {
       this.#mention(key, entry.running === undefined ? 'accepted' : 'running');
       return true;
     }
-    const record = this.#options.ledger.get(key);
-    const outcome = record?.outcome ?? this.#unwritten.get(keyText(key));
-    if (outcome !== undefined) this.#reports.settle(key, outcome);
-    return record !== undefined || outcome !== undefined;
+    return this.#outcomes.repeat(key);
   }
 
   #accept(order: Order): void {
@@ -197,17 +165,18 @@ export class CommandRunner {
   }
 
   async #run(entry: Entry): Promise<void> {
-    const { clock, ledger, log } = this.#options;
+    const { clock, ledger, log, trust } = this.#options;
     const { order } = entry;
     // A stopping agent begins nothing; it is delivered again to the next start.
     if (this.#isStopped) return;
     if (order.expiresAtMs <= clock.now()) return this.#end(entry, EXPIRED_WAITING);
     try {
+      if (!trust.ensureStored()) throw new Error('command trust cannot be stored');
       ledger.started(order, { action: order.action.name, expiresAtMs: order.expiresAtMs });
     } catch (error) {
       log.error('command ledger cannot be written; the command does not run', { command: order.id, err: error });
       this.#entries.delete(keyText(order));
-      return this.#keepInMind(order, UNAVAILABLE);
+      return this.#outcomes.keepInMind(order, UNAVAILABLE);
     }
     log.info('command runs', { command: order.id, number: order.number, action: order.action.name });
     entry.running = new RunningCommand((signal) => this.#act(order, signal), {
@@ -247,42 +216,7 @@ export class CommandRunner {
     const { action, expiresAtMs, id, number } = order;
     const { state, code } = outcome;
     this.#options.log.info('command ended', { command: id, number, action: action.name, state, code });
-    this.#settle({ id, number, action: action.name, expiresAtMs, kept: false }, outcome);
-  }
-
-  /** Writes down how it ended, and only then says so. As long as that cannot be written, it is not said: a crash would make it another outcome. */
-  #settle(record: CommandRecord, outcome: Outcome): void {
-    const { clock, ledger, log } = this.#options;
-    this.#unnoted.delete(keyText(record));
-    try {
-      ledger.ended(record, outcome, record);
-      this.#reports.settle(record, ledger.get(record)?.outcome ?? outcome);
-    } catch (error) {
-      log.error('how a command ended cannot be written down', { command: record.id, err: error });
-      if (ledger.get(record) === undefined) return this.#keepInMind(record, outcome);
-      if (this.#isStopped) return;
-      this.#unnoted.set(
-        keyText(record),
-        clock.setTimeout(() => this.#settle(record, outcome), NOTE_AGAIN_MS),
-      );
-    }
-  }
-
-  #cancelUnseen(key: CommandKey): void {
-    try {
-      this.#options.ledger.cancelledUnseen(key, CANCELLED);
-      this.#reports.settle(key, CANCELLED);
-    } catch (error) {
-      this.#options.log.error('a cancel cannot be written down', { command: key.id, err: error });
-      this.#keepInMind(key, CANCELLED);
-    }
-  }
-
-  /** It did not run and will not; that cannot be written down. */
-  #keepInMind(key: CommandKey, outcome: Outcome): void {
-    if (this.#unwritten.size >= MAX_UNWRITTEN) this.#unwritten.delete(this.#unwritten.keys().next().value ?? '');
-    this.#unwritten.set(keyText(key), outcome);
-    this.#reports.settle(key, outcome);
+    this.#outcomes.settle({ id, number, action: action.name, expiresAtMs, kept: false }, outcome);
   }
 
   #dropUndo(key: CommandKey): void {
@@ -295,11 +229,11 @@ export class CommandRunner {
 
   #disbelieve(key: CommandKey, { code, message }: { readonly code: Disbelief; readonly message: string }): void {
     this.#options.log.warn('command not believed', { command: key.id, number: key.number, code });
-    this.#reports.mention(reportOf(key, refusal(code, clipMessage(message)), false));
+    this.#outcomes.mention(reportOf(key, refusal(code, clipMessage(message)), false));
   }
 
   #mention(key: CommandKey, state: Exclude<ReportedState, Outcome['state']>): void {
-    this.#reports.mention({ id: key.id, number: key.number, state, code: '', message: '', authentic: true });
+    this.#outcomes.mention({ id: key.id, number: key.number, state, code: '', message: '', authentic: true });
   }
 }
 
@@ -313,11 +247,6 @@ const EXPIRED_WAITING: Outcome = {
   state: 'expired',
   code: 'expired',
   message: 'it expired while it waited for its turn',
-};
-const INTERRUPTED: Outcome = {
-  state: 'failed',
-  code: 'interrupted',
-  message: 'the agent ended while it ran; what it did before is not known, and it is not run again',
 };
 
 function refusal(code: string, message: string): Outcome {

@@ -22,11 +22,7 @@ export interface CommandTrustOptions {
   readonly log: Logger;
 }
 
-export type CheckedCommand =
-  | VerifiedCommand
-  | { readonly ok: false; readonly reason: 'no_trust' }
-  /** The newest list cannot be put on disk, so after a restart an older one could count again. */
-  | { readonly ok: false; readonly reason: 'not_stored' };
+export type CheckedCommand = VerifiedCommand | { readonly ok: false; readonly reason: 'no_trust' };
 
 /**
  * Whose commands this agent believes: the roots that it pinned at its enrolment, in `command-trust.json`, and the highest version of the key
@@ -105,9 +101,12 @@ export class CommandTrust {
   /** Checks a command's signature. */
   verify(jws: string): CheckedCommand {
     if (this.#verifier === undefined) return { ok: false, reason: 'no_trust' };
-    const verified = this.#verifier.verify(jws);
-    if (verified.ok && !this.#isStored && !this.#write()) return { ok: false, reason: 'not_stored' };
-    return verified;
+    return this.#verifier.verify(jws);
+  }
+
+  /** `false` while what it knows cannot be put on disk: after a restart an older list could count again, so nothing may begin. */
+  ensureStored(): boolean {
+    return this.#isStored || this.#write();
   }
 
   #start(): void {

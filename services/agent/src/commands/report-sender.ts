@@ -22,6 +22,9 @@ interface Pending {
 
 const FIRST_REPEAT_MS = 1_000;
 const LONGEST_REPEAT_MS = 30_000;
+/** Of many that wait, so many are said in a row and the others a second later: gateways pass over what is a flood. */
+const BURST = 200;
+const BURST_EVERY_MS = 1_000;
 
 /**
  * Says how commands ended, again and again over as many sessions as it takes, until the gateway says that it was kept: after 1 s, 2 s, 4 s …
@@ -31,6 +34,8 @@ export class ReportSender {
   readonly #options: ReportSenderOptions;
   readonly #pending = new Map<string, Pending>();
   #send: SendReport | undefined;
+  /** Some of those that wait have not been said over this session. */
+  #rest: Timer | undefined;
 
   constructor(options: ReportSenderOptions) {
     this.#options = options;
@@ -71,8 +76,9 @@ export class ReportSender {
   /** There is a session: everything is said over it. It replaces the one before. */
   attach(send: SendReport): void {
     this.#send = send;
+    this.#clearTimers();
     for (const pending of this.#pending.values()) pending.attempts = 0;
-    this.#sayAll();
+    this.resume();
   }
 
   /** The session of this way to send is over; nothing happens when another one has taken its place. */
@@ -84,20 +90,25 @@ export class ReportSender {
 
   /** There is room again after a send said `full`. */
   resume(): void {
-    for (const pending of this.#pending.values()) if (pending.timer === undefined && !this.#say(pending)) return;
+    if (this.#rest !== undefined) return;
+    let room = BURST;
+    for (const pending of this.#pending.values()) {
+      if (pending.timer !== undefined) continue;
+      if (room === 0) {
+        this.#rest = this.#options.clock.setTimeout(() => {
+          this.#rest = undefined;
+          this.resume();
+        }, BURST_EVERY_MS);
+        return;
+      }
+      room -= 1;
+      if (!this.#say(pending)) return;
+    }
   }
 
   stop(): void {
     this.#send = undefined;
     this.#clearTimers();
-  }
-
-  #sayAll(): void {
-    for (const pending of this.#pending.values()) {
-      this.#options.clock.clear(pending.timer);
-      pending.timer = undefined;
-    }
-    this.resume();
   }
 
   /** Says it and plans the next time. `false` when the session takes nothing now. */
@@ -114,6 +125,8 @@ export class ReportSender {
   }
 
   #clearTimers(): void {
+    this.#options.clock.clear(this.#rest);
+    this.#rest = undefined;
     for (const pending of this.#pending.values()) {
       this.#options.clock.clear(pending.timer);
       pending.timer = undefined;

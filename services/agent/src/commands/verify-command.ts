@@ -27,9 +27,7 @@ export type Disbelief =
 export type Authenticated =
   | { readonly kind: 'authentic'; readonly claims: CommandClaims }
   /** Anybody may have made it up. */
-  | { readonly kind: 'disbelieved'; readonly code: Disbelief; readonly message: string }
-  /** Genuine, but what makes it so could not be put on disk. */
-  | { readonly kind: 'not_stored' };
+  | { readonly kind: 'disbelieved'; readonly code: Disbelief; readonly message: string };
 
 /** A command that may run here. */
 export interface Order extends CommandKey {
@@ -62,10 +60,7 @@ const MAX_AHEAD_MS = 5 * 60_000;
 export function authenticate(body: CommandBody, trust: CommandTrust, endpoint: Endpoint): Authenticated {
   trust.acceptKeys(body.keys);
   const checked = trust.verify(body.jws);
-  if (!checked.ok) {
-    const { reason } = checked;
-    return reason === 'not_stored' ? { kind: reason } : { kind: 'disbelieved', ...DISBELIEFS[reason] };
-  }
+  if (!checked.ok) return { kind: 'disbelieved', ...DISBELIEFS[checked.reason] };
   const { claims, root } = checked;
   if (claims.org !== endpoint.org) {
     return disbelieved(
@@ -168,7 +163,7 @@ function isApproved({ approver, operator }: CommandClaims): boolean {
   return approver !== undefined && approver.id !== operator.id;
 }
 
-type Reason = Exclude<Extract<CheckedCommand, { ok: false }>['reason'], 'not_stored'>;
+type Reason = Extract<CheckedCommand, { ok: false }>['reason'];
 
 const DISBELIEFS: Readonly<Record<Reason, { readonly code: Disbelief; readonly message: string }>> = {
   no_trust: { code: 'no_trust', message: 'this agent has pinned no root of trust for commands' },

@@ -15,7 +15,7 @@ export const OTHER_AGENT = 'b'.repeat(24) as AgentId;
 /** A call of an action that runs until the test says how it ends. */
 export interface OpenCall {
   readonly call: ActionCall;
-  end(result?: Partial<ActionResult>): void;
+  readonly end: (result?: Partial<ActionResult>) => void;
 }
 
 export interface EndpointOptions {
