@@ -38,6 +38,15 @@ describe('configuration of the agent', () => {
     expect(loaded.ok ? '' : loaded.error.message).toContain('MUSTER_LABELS has a fault: label "os" is built in');
   });
 
+  test('everything may run unless it is said what may; a word that is no action is a fault', () => {
+    const url = { MUSTER_GATEWAY_URL: 'wss://g' };
+    expect(loadAgentConfig(url)).toMatchObject({ config: { actions: ['all'], requireApproval: [], protect: [] } });
+    const some = { MUSTER_AGENT_ACTIONS: 'process.*, file.restore', MUSTER_AGENT_REQUIRE_APPROVAL: 'destructive' };
+    expect(loadAgentConfig({ ...url, ...some }).ok).toBe(true);
+    const wrong = loadAgentConfig({ ...url, MUSTER_AGENT_ACTIONS: 'proces.*', MUSTER_AGENT_REQUIRE_APPROVAL: 'kill' });
+    expect(wrong.ok ? '' : wrong.error.message).toMatch(/MUSTER_AGENT_ACTIONS names "proces\.\*"[\s\S]*names "kill"/);
+  });
+
   test.each([
     ['wss://host:8443', 'wss://host:8443/v1/live', 'https://host:8443/v1/enroll'],
     ['https://host', 'wss://host/v1/live', 'https://host/v1/enroll'],

@@ -130,6 +130,29 @@ describe('a command', () => {
     expect(second.calls[0]!.call.id).toBe(waiting.id);
   });
 
+  test('is not reported before its outcome could be written down, and then it is', async () => {
+    let isFull = false;
+    const agent = endpoint();
+    const ended = agent.ledger.ended.bind(agent.ledger);
+    agent.ledger.ended = (...args): void => {
+      if (isFull) throw new Error('ENOSPC');
+      ended(...args);
+    };
+    const body = one();
+    await agent.deliver(body);
+    isFull = true;
+    agent.calls[0]!.end();
+    await settled();
+    await agent.deliver(body);
+    await clock.advanceAsync(20_000);
+    expect(agent.heard()).toEqual(['running']);
+    isFull = false;
+    await clock.advanceAsync(5_000);
+    expect(agent.heard()[0]).toBe('succeeded/ok');
+    expect(notes()).toEqual(['started', 'outcome succeeded']);
+    expect(agent.calls).toHaveLength(1);
+  });
+
   test('is reported over the next session when this one ends', async () => {
     const agent = endpoint();
     const body = one();

@@ -115,6 +115,40 @@ describe('a live channel', () => {
     await agent.logged(/session ready/, 2);
   });
 
+  test('a renewal opens the next session before the old one is closed; one that was asked for too late is made up for', async () => {
+    const gateway = await startGateway();
+    const agent = startChannel([gateway.url]);
+    const first = await gateway.next();
+    await first.hello();
+    // This HELLO is out already.
+    agent.channel.renew();
+    first.send(FRAME.welcome, 0, encodeBody('welcome', { agentId: 'a', epoch: 1, heartbeatMs: 25_000, labels: {} }));
+    await agent.logged(/session ready/);
+    await agent.clock.advanceAsync(0);
+    const second = await gateway.next();
+    await second.welcome({ epoch: 2 });
+    expect(await first.closed).toBe(1000);
+    await agent.logged(/session ready/, 2);
+    await agent.clock.advanceAsync(0);
+    expect(gateway.upgrades).toBe(2);
+    agent.channel.renew();
+    await agent.clock.advanceAsync(0);
+    await (await gateway.next()).welcome({ epoch: 3 });
+    expect(await second.closed).toBe(1000);
+    expect(agent.works.map(({ ended }) => ended)).toEqual([true, true, false]);
+  });
+
+  test('both ends of what is open are known, for whoever must not cut it', async () => {
+    const gateway = await startGateway();
+    const agent = startChannel([gateway.url]);
+    expect(agent.channel.ends).toEqual([]);
+    await (await gateway.next()).welcome();
+    await agent.logged(/session ready/);
+    const [far, near] = agent.channel.ends;
+    expect(far).toEqual({ host: '127.0.0.1', port: Number(new URL(gateway.url).port) });
+    expect(near?.host).toBe('127.0.0.1');
+  });
+
   test('a move opens the next session before the old one is closed, and being superseded by it is no loss', async () => {
     const [first, second] = [await startGateway(), await startGateway()];
     const agent = startChannel([first.url, second.url], { random: () => 0.25 });

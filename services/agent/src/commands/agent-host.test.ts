@@ -1,0 +1,49 @@
+import { describe, expect, test } from '@jest/globals';
+import { silentLogger, systemClock } from '@muster/runtime/program';
+import { createAgentHost, gatewayEnd } from './agent-host.js';
+
+describe('the machine, for actions', () => {
+  test.each([
+    ['wss://gateway.example.com', 'gateway.example.com', 443],
+    ['http://10.0.0.1/base', '10.0.0.1', 80],
+    ['ws://[::1]:8080', '::1', 8080],
+  ])('%s leads to %s port %i', (url, host, port) => {
+    expect(gatewayEnd(url)).toEqual({ host, port });
+  });
+
+  test('gateways are those that are open now, and those that could be next', () => {
+    const host = createAgentHost({
+      platform: 'linux',
+      dataDir: '/nonexistent',
+      labels: { read: () => ({}), write: () => undefined },
+      log: silentLogger,
+      clock: systemClock,
+      protect: ['postgres', '/srv/data'],
+      gatewayUrls: ['wss://g:8443'],
+      openEnds: () => [{ host: '10.0.0.9', port: 8443 }],
+      env: {},
+    });
+    expect(host.gatewayPeers()).toEqual([
+      { host: '10.0.0.9', port: 8443 },
+      { host: 'g', port: 8443 },
+    ]);
+    expect(host.protect.name('postgres')).toBeDefined();
+    expect(host.protect.path('/srv/data/x')).toBeDefined();
+  });
+
+  test('a program gets nothing of the agent’s environment', async () => {
+    const host = createAgentHost({
+      platform: 'linux',
+      dataDir: '/nonexistent',
+      labels: { read: () => ({}), write: () => undefined },
+      log: silentLogger,
+      clock: systemClock,
+      protect: [],
+      gatewayUrls: [],
+      openEnds: () => [],
+      env: { MUSTER_ENROLL_SECRET: 'sesame', PATH: '/tmp/evil' },
+    });
+    const { stdout } = await host.run('env', [], {});
+    expect(stdout).not.toMatch(/sesame|evil/);
+  });
+});
