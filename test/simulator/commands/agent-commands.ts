@@ -115,7 +115,10 @@ export class AgentCommands {
 
   /** A new session: everything that nobody has kept is said again. */
   connected(): void {
-    for (const entry of this.#unkept) this.#say(entry);
+    for (const entry of this.#unkept) {
+      entry.sent = 0;
+      this.#say(entry);
+    }
   }
 
   beat(nowMs: number): void {
@@ -153,9 +156,8 @@ export class AgentCommands {
     this.#jobs.set(job.key, job);
     if (waiting !== undefined) waiting.push(job);
     else this.#lanes.set(lane, [job]);
-    // What is over at once needs no word of having begun.
-    if (waiting !== undefined || job.fate.runMs > 0) this.#report(job.order, { state: 'accepted', ...SILENT });
     if (waiting === undefined) this.#start(job);
+    else this.#report(job.order, { state: 'accepted', ...SILENT });
   }
 
   #start(job: Job): void {
@@ -177,6 +179,7 @@ export class AgentCommands {
       this.#finish(job, outcome);
       return;
     }
+    // What is over at once needs no word of having begun.
     this.#report(order, { state: 'running', ...SILENT });
     const isLate = fate.runMs > claims.timeoutMs;
     agenda.after(Math.min(fate.runMs, claims.timeoutMs), () => this.#finish(job, isLate ? TIMED_OUT : outcome));
@@ -193,7 +196,7 @@ export class AgentCommands {
     const original = typeof command === 'string' ? this.#ledger.get(`${command}/${binding?.['target']}`) : undefined;
     const undo = original?.undo;
     if (original === undefined || undo === undefined) {
-      return ending('unsupported', 'not_undoable', 'nothing of it is kept here');
+      return ending('refused', 'nothing_kept', 'nothing of it is kept here');
     }
     return doing([`undo ${original.id}`], () => {
       undo();

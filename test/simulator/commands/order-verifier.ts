@@ -35,18 +35,18 @@ export class OrderVerifier {
   }
 
   verify(order: CommandBody, { agentId, org, trust }: Addressee): Verdict {
+    if (trust.length === 0) return unbelieved('no_trust', 'no root was pinned at enrolment');
     this.acceptKeys(trust, order.keys);
     const verified = this.#verifierOf(trust).verify(order.jws);
     if (!verified.ok) return unbelieved(verified.reason, 'the signature is not believed');
     const { claims, root } = verified;
     if (claims.org !== org) return unbelieved('wrong_org', `it is for ${claims.org}`);
-    if (claims.jti !== order.id) return unbelieved('wrong_id', `what is signed is ${claims.jti}`);
+    if (claims.jti !== order.id) return unbelieved('malformed', `what is signed is ${claims.jti}`);
     const binding = order.binding === null ? {} : { binding: order.binding };
     const leaf = { number: order.number, agentId: agentId as AgentId, ...binding };
     if (!verifyTarget(leaf, { root, size: claims.targets }, order.proof)) {
       return unbelieved('not_a_target', 'this agent is not a target of it, or not with this row');
     }
-    if (claims.approver?.id === claims.operator.id) return refused('self_approved', 'nobody else approved it');
     if (claims.iat * 1_000 > Date.now() + AHEAD_MS) return refused('not_yet_valid', 'it is from the future');
     return { ok: true, claims };
   }

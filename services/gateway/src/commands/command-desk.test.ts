@@ -277,11 +277,15 @@ describe('reports', () => {
   });
 
   it('are not heard from a session that floods, while one whose reports are kept may say any number', async () => {
-    const { service, desk, hub, clock, turn } = await setUp();
+    const { service, desk, hub, clock, turn, counted } = await setUp();
     const [flooding, busy] = [join(hub, 1).session, join(hub, 2).session];
-    const results = Array.from({ length: 21 }, () => desk.report(flooding, report()));
-    expect(results.filter((result) => result === 'taken')).toHaveLength(20);
+    // Above its rate it is not heard and may go on; far above it must go.
+    const results = Array.from({ length: 201 }, () => desk.report(flooding, report()));
+    expect(results.filter((result) => result === 'taken')).toHaveLength(200);
     expect(results.at(-1)).toBe('flood');
+    await turn();
+    expect(service.reports).toHaveLength(20);
+    expect(await counted()).toMatch(/command_reports_total\{[^}]*result="rate"[^}]*\} 180\b/);
     for (let round = 0; round < 5; round += 1) {
       for (let i = 0; i < 15; i += 1) expect(desk.report(busy, report())).toBe('taken');
       clock.advance(10);

@@ -30,11 +30,10 @@ export interface CommandDeskOptions {
   readonly gatewayId: () => GatewayId;
   /** Called before anything from the bus is believed; a process that stood still finds out here. */
   readonly checkLease: () => void;
-  /** Reports of one session that nobody has kept yet, in one second. */
+  /** Reports of one session that nobody has kept yet, in one second. More are passed over, ten times as many end the session. */
   readonly reportsPerSecond?: number;
 }
 
-/** Far above what an agent does by itself, which repeats each report less and less often. */
 const REPORTS_PER_SECOND = 1_000;
 
 export type ReportResult = 'taken' | 'malformed' | 'flood';
@@ -119,7 +118,12 @@ export class CommandDesk {
   /** What an agent says of a command. Whose word it is, is the session's to say and not the report's. */
   report(session: Session, body: Uint8Array): ReportResult {
     const { metrics, logger } = this.#options;
-    if (!this.#rate.take(session)) {
+    const rate = this.#rate.take(session);
+    if (rate === 'over') {
+      metrics.reports.inc({ result: 'rate' });
+      return 'taken';
+    }
+    if (rate === 'flood') {
       metrics.floods.inc();
       logger.warn('session floods the gateway with reports', { agentId: session.agentId });
       return 'flood';
