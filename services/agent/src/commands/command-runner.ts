@@ -34,7 +34,11 @@ export interface CommandRunnerOptions {
   readonly random?: () => number;
   /** Called when the last outcome that was to be confirmed is. */
   readonly onAllKept?: () => void;
+  /** How long an action runs before that is said: most are over sooner, and their outcome says enough. */
+  readonly runningAfterMs?: number;
 }
+
+const RUNNING_AFTER_MS = 100;
 
 /** Under way here: in its lane, and then running. */
 interface Entry {
@@ -185,8 +189,13 @@ export class CommandRunner {
       onLate: ({ state, code }) =>
         log.warn('a command ended after it was given up', { command: order.id, number: order.number, state, code }),
     });
-    this.#mention(order, 'running');
-    this.#end(entry, await entry.running.outcome);
+    const late = clock.setTimeout(
+      () => this.#mention(order, 'running'),
+      this.#options.runningAfterMs ?? RUNNING_AFTER_MS,
+    );
+    const outcome = await entry.running.outcome;
+    clock.clear(late);
+    this.#end(entry, outcome);
   }
 
   async #act(order: Order, signal: AbortSignal): Promise<Awaited<ReturnType<Actions['run']>>> {

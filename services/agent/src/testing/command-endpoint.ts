@@ -37,8 +37,10 @@ export class CommandEndpoint {
   readonly calls: OpenCall[] = [];
   readonly undone: { readonly action: string; readonly kept: JsonValue }[] = [];
   readonly send: SendReport;
+  readonly #clock: FakeClock;
 
   constructor({ folder, clock, roots, policy = {}, act, onAllKept }: EndpointOptions) {
+    this.#clock = clock;
     const parts = { folder, clock, log: silentLogger };
     this.trust = CommandTrust.open({ ...parts, roots });
     this.ledger = CommandLedger.open(parts);
@@ -66,6 +68,7 @@ export class CommandEndpoint {
       clock,
       log: silentLogger,
       random: () => 0.5,
+      runningAfterMs: 0,
       ...(onAllKept !== undefined && { onAllKept }),
     });
     this.send = (report) => {
@@ -79,6 +82,7 @@ export class CommandEndpoint {
   async deliver(...bodies: CommandBody[]): Promise<void> {
     for (const body of bodies) this.runner.onCommand(body);
     await settled();
+    this.#clock.advance(0);
   }
 
   /** `state` or `state/code` of each report, and forgets them. */
