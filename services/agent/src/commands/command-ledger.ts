@@ -9,6 +9,7 @@ import {
   entriesOf,
   keyText,
   type LedgerEntry,
+  type CommandEntry,
   type Outcome,
   outcomeEntry,
   readEntry,
@@ -42,6 +43,7 @@ export class CommandLedger {
   /** Of the file as it was written or read as a whole, and since. */
   #lines = { whole: 0, added: 0 };
   #isClosed = false;
+  #forgottenUpToMs = 0;
 
   private constructor({ folder, clock, log }: CommandLedgerOptions) {
     this.#clock = clock;
@@ -58,6 +60,14 @@ export class CommandLedger {
 
   get size(): number {
     return this.#records.size;
+  }
+
+  /**
+   * What expires up to then may have been forgotten, so a command that is not known may have run. Always long past, unless the clock was
+   * ahead once and was set back.
+   */
+  get forgottenUpToMs(): number {
+    return this.#forgottenUpToMs;
   }
 
   get(key: CommandKey): CommandRecord | undefined {
@@ -112,8 +122,8 @@ export class CommandLedger {
     this.#file.close();
   }
 
-  #note(entry: LedgerEntry, { durable = true } = {}): void {
-    const text = keyText(entry as CommandKey & LedgerEntry);
+  #note(entry: CommandEntry, { durable = true } = {}): void {
+    const text = keyText(entry);
     const next = applyEntry(this.#records.get(text), entry);
     if (next === undefined) return;
     if (this.#isClosed) throw new Error('the command ledger is closed');
@@ -140,7 +150,11 @@ export class CommandLedger {
   }
 
   #apply(entry: LedgerEntry): void {
-    const text = keyText(entry as CommandKey & LedgerEntry);
+    if (entry.t === 'forgotten') {
+      this.#forgottenUpToMs = Math.max(this.#forgottenUpToMs, entry.exp);
+      return;
+    }
+    const text = keyText(entry);
     const next = applyEntry(this.#records.get(text), entry);
     if (next !== undefined) this.#records.set(text, next);
   }
@@ -166,6 +180,7 @@ export class CommandLedger {
   }
 
   *#wholeLines(): Iterable<string> {
+    if (this.#forgottenUpToMs > 0) yield JSON.stringify({ t: 'forgotten', exp: this.#forgottenUpToMs });
     for (const record of this.#records.values()) yield* entriesOf(record).map((entry) => JSON.stringify(entry));
   }
 
@@ -173,7 +188,9 @@ export class CommandLedger {
   #prune(): void {
     const nowMs = this.#clock.now();
     for (const [text, { action, kept, expiresAtMs }] of this.#records) {
-      if ((kept || action === undefined) && expiresAtMs + REMEMBERED_MS < nowMs) this.#records.delete(text);
+      if ((!kept && action !== undefined) || expiresAtMs + REMEMBERED_MS >= nowMs) continue;
+      this.#records.delete(text);
+      if (action !== undefined) this.#forgottenUpToMs = Math.max(this.#forgottenUpToMs, expiresAtMs);
     }
   }
 

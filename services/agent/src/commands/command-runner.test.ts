@@ -153,6 +153,20 @@ describe('a command', () => {
     expect(agent.calls).toHaveLength(1);
   });
 
+  test('does not run again when the clock was ahead, so that it was forgotten, and is set back', async () => {
+    const first = endpoint({ act: () => Promise.resolve({ state: 'succeeded', code: 'ok', message: '' }) });
+    const body = one();
+    await first.deliver(body);
+    first.runner.onReportKept(keyOf(body));
+    await first.runner.stop();
+    const ahead = new FakeClock(clock.now() + 30 * 24 * 3_600_000);
+    expect(endpoint({ clock: ahead }).ledger.size).toBe(0);
+    const back = endpoint();
+    await back.deliver(body);
+    expect(back.calls).toEqual([]);
+    expect(back.heard()).toEqual(['expired/expired']);
+  });
+
   test('is reported over the next session when this one ends', async () => {
     const agent = endpoint();
     const body = one();

@@ -105,6 +105,7 @@ export class CommandRunner {
     const judged = judge(body, claims, {
       policy: this.#options.policy,
       nowMs: this.#options.clock.now(),
+      overMs: this.#options.ledger.forgottenUpToMs,
       keptOf: (asked) => this.#options.undo.get(asked),
     });
     if (!judged.ok) {

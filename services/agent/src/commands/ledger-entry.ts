@@ -42,6 +42,7 @@ const entrySchema = z.discriminatedUnion('t', [
     effects: z.array(z.string()).optional(),
   }),
   z.object({ t: z.literal('kept'), ...key }),
+  z.object({ t: z.literal('forgotten'), exp: z.number() }),
 ]);
 
 /**
@@ -51,6 +52,8 @@ const entrySchema = z.discriminatedUnion('t', [
  *                 outcome: also alone, for what was refused or never began
  */
 export type LedgerEntry = z.output<typeof entrySchema>;
+/** One about a command; the other kind says up to which expiry commands were forgotten. */
+export type CommandEntry = Exclude<LedgerEntry, { t: 'forgotten' }>;
 
 /** The entry of a line, or `undefined` when the line is none. */
 export function readEntry(line: string): LedgerEntry | undefined {
@@ -61,11 +64,11 @@ export function readEntry(line: string): LedgerEntry | undefined {
   }
 }
 
-export function startedEntry({ id, number, expiresAtMs, action = '' }: CommandRecord): LedgerEntry {
+export function startedEntry({ id, number, expiresAtMs, action = '' }: CommandRecord): CommandEntry {
   return { t: 'started', id, number, exp: expiresAtMs, action };
 }
 
-export function outcomeEntry({ id, number, expiresAtMs, action }: CommandRecord, outcome: Outcome): LedgerEntry {
+export function outcomeEntry({ id, number, expiresAtMs, action }: CommandRecord, outcome: Outcome): CommandEntry {
   const { state, code, message, effects } = outcome;
   return {
     t: 'outcome',
@@ -81,14 +84,14 @@ export function outcomeEntry({ id, number, expiresAtMs, action }: CommandRecord,
 }
 
 /** The lines that say what a record says, and nothing more. */
-export function entriesOf(record: CommandRecord): LedgerEntry[] {
+export function entriesOf(record: CommandRecord): CommandEntry[] {
   const { id, number, outcome, kept } = record;
   if (outcome === undefined) return [startedEntry(record)];
   return [outcomeEntry(record, outcome), ...(kept ? [{ t: 'kept', id, number } as const] : [])];
 }
 
 /** What a record becomes by the next entry about it. An entry that cannot follow changes nothing. */
-export function applyEntry(record: CommandRecord | undefined, entry: LedgerEntry): CommandRecord | undefined {
+export function applyEntry(record: CommandRecord | undefined, entry: CommandEntry): CommandRecord | undefined {
   switch (entry.t) {
     case 'started': {
       const { id, number, exp, action } = entry;
@@ -112,6 +115,6 @@ export function applyEntry(record: CommandRecord | undefined, entry: LedgerEntry
 }
 
 /** One text for a key. */
-export function keyText({ id, number }: CommandKey): string {
+export function keyText({ id, number }: { readonly id: string; readonly number: number }): string {
   return `${id} ${number}`;
 }

@@ -86,17 +86,19 @@ export function judge(
   asked: {
     readonly policy: CommandPolicy;
     readonly nowMs: number;
+    /** What expires up to then is over, whatever the clock says. */
+    readonly overMs: number;
     readonly keptOf: (key: CommandKey) => Kept | undefined;
   },
 ): Judged {
-  const { policy, nowMs } = asked;
+  const { policy, nowMs, overMs } = asked;
   if (claims.iat * 1_000 > nowMs + MAX_AHEAD_MS) {
     return refused(
       'not_yet_valid',
       `it was signed at ${iso(claims.iat)}, and here it is ${new Date(nowMs).toISOString()}`,
     );
   }
-  if (claims.exp * 1_000 <= nowMs) {
+  if (claims.exp * 1_000 <= Math.max(nowMs, overMs)) {
     return { ok: false, state: 'expired', code: 'expired', message: `it expired at ${iso(claims.exp)}` };
   }
   const action = findAction(claims.action);
