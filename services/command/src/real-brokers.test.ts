@@ -19,6 +19,17 @@ const startsOf = (agents: readonly ModelAgent[], id: CommandId) =>
   agents.flatMap((agent) => [...agent.starts].filter(([key]) => key.startsWith(id)).map(([, count]) => count));
 const once = (agents: readonly unknown[]) => agents.map(() => 1);
 
+/** Tries until it does not throw. */
+async function eventually(work: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await work();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 describe('a command service that is killed', () => {
   test('between its signature and the last report: another one goes on, and nothing runs twice', async () => {
     const agents = await lab.agents(40, { runMs: () => 1_500 });
@@ -61,13 +72,7 @@ describe('brokers that are killed', () => {
     expect((await lab.ended(away.record.id)).ledger.succeeded).toBe(5);
     await lab.redis.restart();
     const emptied = await lab.submit({ target: targetsOf(agents.slice(5)) });
-    for (;;) {
-      const isBack = await lab.assert(gateway, agents).then(
-        () => true,
-        () => false,
-      );
-      if (isBack) break;
-    }
+    await eventually(() => lab.assert(gateway, agents));
     expect((await lab.ended(emptied.record.id)).ledger.succeeded).toBe(5);
     expect(startsOf(agents, away.record.id)).toEqual(once(agents.slice(0, 5)));
   }, 60_000);
@@ -79,7 +84,9 @@ describe('brokers that are killed', () => {
     const { record } = await lab.submit({ target: targetsOf(agents) });
     await lab.nats.kill9();
     await lab.nats.restart();
-    for (;;) if (await lab.broker.bus.flush(500)) break;
+    await eventually(async () => {
+      if (!(await lab.broker.bus.flush(500))) throw new Error('not back');
+    });
     gateway.announce();
     await lab.gateway(agents.slice(5));
     expect((await lab.ended(record.id)).ledger.succeeded).toBe(10);

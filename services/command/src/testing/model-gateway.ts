@@ -145,8 +145,11 @@ export class ModelGateway {
   }
 
   #flush(): void {
-    const reports = this.#reports;
+    const all = this.#reports;
     this.#reports = [];
-    this.#bus.publish(SUBJECTS.commandReports, encodeCommandBus({ t: 'command_reports', gateway: this.id, reports }));
+    for (let from = 0; from < all.length; from += 200) {
+      const reports = all.slice(from, from + 200);
+      this.#bus.publish(SUBJECTS.commandReports, encodeCommandBus({ t: 'command_reports', gateway: this.id, reports }));
+    }
   }
 }

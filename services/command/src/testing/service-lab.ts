@@ -93,18 +93,23 @@ export class ServiceLab {
 
   /** Enrolled agents, not connected. */
   async agents(count: number, habits: Partial<AgentHabits> = {}): Promise<ModelAgent[]> {
-    const writer = new DirectoryWriter({ log: this.broker.log });
-    const facts = { os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
-    return Promise.all(
-      Array.from({ length: count }, async (_, i) => {
-        const agentId = base32(crypto.getRandomValues(new Uint8Array(15))) as AgentId;
-        const record = { agentId, org: ORG, publicKey: 'k', enrolledAtMs: 1, from: '', labels: {} };
-        const enrolled = await writer.enroll({ ...record, facts: { ...facts, host: `host-${i}` } });
-        if (enrolled.kind === 'unavailable') throw enrolled.cause;
-        const common = { agentId, org: ORG, num: enrolled.num, clock: systemClock, habits };
-        return new ModelAgent({ ...common, roots: this.keys.roots });
-      }),
-    );
+    const agents: ModelAgent[] = [];
+    while (agents.length < count) {
+      const more = Array.from({ length: Math.min(500, count - agents.length) }, () => this.#agent(habits));
+      agents.push(...(await Promise.all(more)));
+    }
+    return agents;
+  }
+
+  async #agent(habits: Partial<AgentHabits>): Promise<ModelAgent> {
+    const agentId = base32(crypto.getRandomValues(new Uint8Array(15))) as AgentId;
+    const host = `host-${agentId}`;
+    const facts = { host, os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
+    const record = { agentId, org: ORG, publicKey: 'k', enrolledAtMs: 1, from: '', labels: {}, facts };
+    const enrolled = await new DirectoryWriter({ log: this.broker.log }).enroll(record);
+    if (enrolled.kind === 'unavailable') throw enrolled.cause;
+    const { num } = enrolled;
+    return new ModelAgent({ agentId, org: ORG, num, clock: systemClock, habits, roots: this.keys.roots });
   }
 
   /** A gateway that holds a lease for as long as the test may take, and these agents' sessions. */
