@@ -50,6 +50,7 @@ async function measure(options: Options): Promise<CommandBenchFigures> {
       const figures = await runCommands({
         natsUrl: nats.url,
         natsMonitorUrl: nats.monitorUrl,
+        natsPid: nats.pid,
         redisUrl: redis.url,
         folder: join(folder, 'stack'),
         agents,

@@ -74,6 +74,11 @@ export function formatSummary(figures: CommandBenchFigures, summary: CommandSumm
     ['memory of the command service while it waits', memoryBytesPerTarget.toFixed(0)],
     ['journal entries of a command to all', journalEntriesPerWide.toFixed(0)],
   ];
+  const programs = Object.keys(figures.cpuMs);
+  const cpu = [
+    ['processor ms of a command to all', ...programs],
+    ['', ...programs.map((program) => (figures.cpuMs[program] ?? 0).toFixed(0))],
+  ];
   const head = `${agents} agents on ${gateways} gateway${gateways === 1 ? '' : 's'}, ${tls ? 'TLS' : 'plain'}; a journaled command, outcome seen by the viewer`;
-  return [head, table(times), table(wide), table(sizes), table(verdicts(summary.targets))].join('\n\n');
+  return [head, table(times), table(wide), table(cpu), table(sizes), table(verdicts(summary.targets))].join('\n\n');
 }

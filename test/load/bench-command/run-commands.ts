@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type Stack } from '@muster/local';
 import { FleetProcess } from '../fleet/fleet-process.js';
+import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { call, textOf, type ApiAccess } from '../measure/rest.js';
 import { MEASURED_NODE_ARGS, settledBytes } from '../measure/process-memory.js';
 import { submitCommand, timeCommand, type CommandTimes } from './command-times.js';
@@ -10,6 +11,7 @@ import { journalSize } from './journal-size.js';
 export interface CommandBenchOptions {
   readonly natsUrl: string;
   readonly natsMonitorUrl: string;
+  readonly natsPid: number | undefined;
   readonly redisUrl: string;
   readonly folder: string;
   readonly agents: number;
@@ -31,6 +33,8 @@ export interface CommandFigures {
   readonly journalEntriesPerWide: number;
   /** Of the command service, for each target of a command that waits for absent endpoints. */
   readonly memoryBytesPerTarget: number;
+  /** Processor time of a command to all, by program. */
+  readonly cpuMs: CpuUse;
 }
 
 const WARM_UP = 20;
@@ -60,9 +64,12 @@ export async function runCommands(options: CommandBenchOptions): Promise<Command
     say(`${options.wide} commands to all`);
     const wide: CommandTimes[] = [];
     const before = await journalSize(options.natsMonitorUrl);
+    const cpu = new CpuMeter(pidsOf(stack, fleet, options));
     for (let i = 0; i <= options.wide; i += 1) {
+      if (i > 0) cpu.begin();
       wide.push(succeeded(await timeCommand(api, { ...ACTION, target: { selector: '' } })));
       await delay(500);
+      if (i > 0) cpu.end();
     }
     const after = await journalSize(options.natsMonitorUrl);
     const targets = agents * wide.length;
@@ -77,6 +84,7 @@ export async function runCommands(options: CommandBenchOptions): Promise<Command
       journalBytesPerTarget: (after.bytes - before.bytes) / targets,
       journalEntriesPerWide: (after.messages - before.messages) / wide.length,
       memoryBytesPerTarget,
+      cpuMs: cpu.perRound(),
     };
   } finally {
     await fleet?.stop();
@@ -99,6 +107,17 @@ async function waitingBytes(stack: Stack, api: ApiAccess, agents: number): Promi
   const before = await settledBytes(pid);
   for (let i = 0; i < COMMANDS; i += 1) await submitCommand(api, { ...ACTION, target: { selector: '' } });
   return ((await settledBytes(pid)) - before) / (COMMANDS * agents);
+}
+
+function pidsOf(stack: Stack, fleet: FleetProcess, { natsPid }: CommandBenchOptions) {
+  return {
+    fleet: [fleet.pid],
+    gateway: stack.gateways.map(({ pid }) => pid),
+    nats: [natsPid],
+    command: stack.commands.map(({ pid }) => pid),
+    api: stack.apis.map(({ pid }) => pid),
+    viewer: [process.pid],
+  };
 }
 
 function nodeArgs({ profileFolder }: CommandBenchOptions) {
