@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { NamedKey } from '@muster/identity/agent';
 import { CAPABILITY, type Facts } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
-import { agentVersion } from './agent-version.js';
+import { agentVersion } from './program-files.js';
 import { takesCommands } from './commands/command-policy.js';
 import { parseRootsText } from './commands/command-roots.js';
 import { CommandTrust } from './commands/command-trust.js';

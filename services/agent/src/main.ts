@@ -51,7 +51,7 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
       if (!isOutput(parsed.values.output)) return usage(`there is no output "${parsed.values.output}"`);
       return (await import('./program/sql.js')).sql(rest[0], parsed.values.output);
     case 'version':
-      process.stdout.write(`${(await import('./agent-version.js')).agentVersion()}\n`);
+      process.stdout.write(`${(await import('./program-files.js')).agentVersion()}\n`);
       return 0;
     default:
       return usage(`there is no command "${command}"`);
@@ -67,4 +67,5 @@ function usage(fault: string): number {
   return 2;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// Not awaited: the bundle is CommonJS, as a single executable must be, and that has no await at the top.
+void main(process.argv.slice(2)).then((code) => (process.exitCode = code));

@@ -6,6 +6,7 @@ import { createAgentCommands } from './commands/agent-commands.js';
 import { createAgentHost } from './commands/agent-host.js';
 import { SessionRenewal } from './commands/session-renewal.js';
 import { type AgentConfig, liveUrl } from './config.js';
+import { queryWorker } from './program-files.js';
 import { CrashNotes } from './queries/crash-notes.js';
 import { QueryRunner } from './queries/query-runner.js';
 import { SessionQueries } from './queries/session-queries.js';
@@ -31,7 +32,7 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
     maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
     createPool: (onRoom) =>
       new WorkerPool({
-        entry: new URL('./worker/query-worker.js', import.meta.url),
+        entry: queryWorker(),
         env: workerEnvironment(env),
         workers: config.workers,
         idleMs: config.workerIdleMs,

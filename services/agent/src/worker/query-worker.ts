@@ -4,4 +4,6 @@ import { serveRequests } from './serve-requests.js';
 
 /** The thread in which statements run. It knows nothing of sessions, keys and tokens. */
 if (parentPort === null) throw new Error('this module is the main module of a worker thread');
-serveRequests(parentPort, await createLocalEngine());
+const port = parentPort;
+// Not awaited at the top: the bundle is CommonJS.
+void createLocalEngine().then((engine) => serveRequests(port, engine));

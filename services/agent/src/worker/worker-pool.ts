@@ -15,8 +15,11 @@ export type WorkerOutcome =
   /** The worker died of it. */
   | { readonly kind: 'crashed'; readonly message: string };
 
+/** A thread's main module: a file, or its text. */
+export type WorkerEntry = URL | { readonly code: string };
+
 export interface WorkerPoolOptions {
-  readonly entry: URL;
+  readonly entry: WorkerEntry;
   /** The threads' environment: what collectors need to start the system's own programs, and no secret. */
   readonly env: Readonly<Record<string, string>>;
   readonly workers: number;
@@ -121,7 +124,9 @@ class WorkerHost {
   constructor(options: WorkerPoolOptions, events: { onIdle(): void; onExit(): void }) {
     this.#options = options;
     this.#events = events;
-    this.#worker = new Worker(options.entry, {
+    const { entry } = options;
+    this.#worker = new Worker(entry instanceof URL ? entry : entry.code, {
+      eval: !(entry instanceof URL),
       env: { ...options.env },
       resourceLimits: RESOURCE_LIMITS,
       name: 'query',

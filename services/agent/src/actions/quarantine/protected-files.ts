@@ -1,7 +1,7 @@
 import type { ActionHost } from '../action.js';
+import { PROGRAM_PATH } from '../../program-files.js';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
-import { dirname, join, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, sep } from 'node:path';
 
 /** Folders that nothing is ever taken out of: what the kernel makes up, what the machine starts from, and what logins need. */
 const FOLDERS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
@@ -64,7 +64,7 @@ export interface FileIdentity {
 export function whyProtected(path: string, identity: FileIdentity, host: ActionHost): string | undefined {
   const said = host.protect.path(path);
   if (said !== undefined) return said;
-  for (const folder of [host.dataDir, PROGRAM, ...(FOLDERS[process.platform] ?? [])]) {
+  for (const folder of [host.dataDir, PROGRAM_PATH, ...(FOLDERS[process.platform] ?? [])]) {
     if (isWithin(path, real(folder))) return `it is within ${folder}`;
   }
   for (const file of FILES[process.platform] ?? []) {
@@ -78,9 +78,6 @@ export function whyProtected(path: string, identity: FileIdentity, host: ActionH
   }
   return undefined;
 }
-
-/** The folder of the agent's package: this file is in `dist/actions/quarantine` of it. */
-const PROGRAM = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 
 /** Paths in proc(5)'s maps; none when it may not be read. */
 export function mappedFiles(pid: string): readonly string[] {
