@@ -52,6 +52,8 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     upgrade: async (request) => admission.doorkeeper.decide(request),
     open: (connection, ticket) => frontDesk.opened(connection, ticket),
     message: (connection, data, isBinary) => frontDesk.received(connection, data, isBinary),
+    pinged: (connection) => frontDesk.pinged(connection),
+    ponged: (connection, data) => frontDesk.ponged(connection, data),
     closed: (connection, code) => frontDesk.closed(connection, code),
     http: (request) => routeHttp(request, { enrolment: admission.enrolment, ready: () => runner.ready }),
   };

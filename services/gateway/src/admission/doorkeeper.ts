@@ -52,6 +52,12 @@ export class Doorkeeper {
     if (request.path !== LIVE_PATH) {
       return { result: 'not_found', reply: problemReply('not_found', `agents connect to ${LIVE_PATH}`) };
     }
+    if (request.origin !== undefined) {
+      return {
+        result: 'origin',
+        reply: problemReply('forbidden', 'agents send no Origin; browsers have no business here'),
+      };
+    }
     if (!request.protocols.includes(SUBPROTOCOL)) {
       const headers = { upgrade: 'websocket', 'sec-websocket-protocol': SUBPROTOCOL };
       return {

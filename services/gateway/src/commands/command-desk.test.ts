@@ -59,6 +59,7 @@ function join(hub: Hub, num: number, change: { canCommand?: boolean; org?: OrgId
       return 'sent' as const;
     },
     close: () => undefined,
+    ping: () => undefined,
     cork: (run: () => void) => run(),
   };
   const challenge = {

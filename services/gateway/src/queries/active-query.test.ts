@@ -43,6 +43,7 @@ function sessionOf(num: number): { session: Session; sent: number[] } {
       return 'sent';
     },
     close: () => undefined,
+    ping: () => undefined,
     cork: (run) => run(),
   };
   const challenge = {

@@ -81,6 +81,7 @@ function join(hub: Hub, num: number, canQuery = true): { session: Session; refs:
       return 'sent';
     },
     close: () => undefined,
+    ping: () => undefined,
     cork: (run) => run(),
   };
   const challenge = {

@@ -19,7 +19,7 @@ import {
   type HelloBody,
   type OrgId,
 } from '@muster/protocol';
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { Clock, Logger } from '@muster/runtime';
 import type { AdmissionMetrics } from '../admission/admission-metrics.js';
 import type { RefusalTrail } from '../admission/refusal-trail.js';
 import { checkHello } from '../admission/hello.js';
@@ -36,6 +36,7 @@ import { makeProfile } from './profile.js';
 import { Session, type Challenge, type Ticket } from './session.js';
 import type { SessionMetrics } from './session-metrics.js';
 import { Unproven } from './unproven.js';
+import { Vigil } from './vigil.js';
 import { welcomeFrame } from './welcome.js';
 
 export interface FrontDeskOptions {
@@ -51,6 +52,7 @@ export interface FrontDeskOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: AdmissionMetrics & SessionMetrics;
+  readonly heartbeatMs: number;
   readonly gatewayId: () => GatewayId;
   readonly oweReassert: () => void;
   /** Called before a frame is believed; a process that stood still finds out here. */
@@ -58,8 +60,6 @@ export interface FrontDeskOptions {
   /** Monotonic time at which a new session is asked to move. */
   readonly rotateAt: () => number;
 }
-
-const HELLO_SWEEP_MS = 500;
 
 /** The life of sessions on this gateway, from the challenge to the close. */
 export class FrontDesk implements ClaimListener, OverlayListener {
@@ -70,12 +70,18 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   readonly #newTokens = new WeakMap<Session, string>();
   readonly #duplicates: DuplicateReports;
   readonly #router: FrameRouter;
-  #helloTimer: Timer | undefined;
+  readonly #vigil: Vigil;
 
   constructor(options: FrontDeskOptions) {
     this.#options = options;
     this.#duplicates = new DuplicateReports(options);
     this.#router = new FrameRouter(options);
+    this.#vigil = new Vigil({
+      ...options,
+      sessions: () => this.#sessions.values(),
+      unproven: this.#unproven,
+      end: (session, reason, { detail, countAs }) => this.#end(session, reason, detail, countAs),
+    });
   }
 
   /** Whether one more connection of this agent may wait for its hello. */
@@ -89,11 +95,11 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   }
 
   start(): void {
-    this.#helloTimer = this.#options.clock.setInterval(() => this.#endOverdueHellos(), HELLO_SWEEP_MS);
+    this.#vigil.start();
   }
 
   stop(): void {
-    this.#options.clock.clear(this.#helloTimer);
+    this.#vigil.stop();
   }
 
   opened(connection: Connection, ticket: Ticket): void {
@@ -109,6 +115,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     this.#options.checkLease();
     const session = this.#sessions.get(connection);
     if (session === undefined) return;
+    session.quietSweeps = 0;
     if (session.challenge !== undefined && !this.#mayStillSay(session, session.challenge, data.length)) return;
     if (!isBinary) {
       this.#end(session, 'unsupportedData');
@@ -117,6 +124,16 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     const header = decodeHeader(data);
     if (header === undefined) this.#end(session, 'protocolError', 'not a frame of this protocol');
     else this.#frame(session, header, frameBody(data));
+  }
+
+  pinged(connection: Connection): void {
+    const session = this.#sessions.get(connection);
+    if (session !== undefined) this.#vigil.pinged(session);
+  }
+
+  ponged(connection: Connection, data: Uint8Array): void {
+    const session = this.#sessions.get(connection);
+    if (session !== undefined) this.#vigil.ponged(session, data);
   }
 
   closed(connection: Connection, code: number): void {
@@ -131,12 +148,6 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     hub.remove(session);
     queries.sessionClosed(session);
     claims().release(session);
-  }
-
-  /** A hello that does not come ends the connection, whatever else comes. */
-  #endOverdueHellos(): void {
-    const nowMs = this.#options.clock.monotonic();
-    for (const session of this.#unproven.overdue(nowMs)) this.#end(session, 'helloTimeout');
   }
 
   claimed(session: Session, claim: { epoch: number; confirmed: boolean; previous?: GatewayId }): void {
@@ -154,6 +165,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     session.claimed = claim.confirmed;
     if (!claim.confirmed) oweReassert();
     session.state = 'ready';
+    session.quietSweeps = 0;
     hub.add(session);
     metrics.hellos.inc({ result: 'ready' });
     session.connection.cork(() => {
@@ -214,6 +226,10 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   }
 
   #frame(session: Session, header: Header, body: Uint8Array): void {
+    if (header.ref !== 0 && !isAboutQuery(header.type)) {
+      this.#end(session, 'protocolError', 'a handle where none is meant');
+      return;
+    }
     if (session.state === 'challenged' && header.type === FRAME.hello) {
       this.#hello(session, body);
       return;
@@ -263,17 +279,23 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   #welcome(session: Session): void {
     const token = this.#newTokens.get(session);
     this.#newTokens.delete(session);
-    session.send(welcomeFrame(session, { token, commandKeys: this.#options.commands.keys }));
+    const { commands, heartbeatMs } = this.#options;
+    session.send(welcomeFrame(session, { token, commandKeys: commands.keys, heartbeatMs }));
   }
 
   #auditRefusal({ org, agentId, connection }: Session, code: string, reason: string): void {
     this.#options.audit.refused({ org, action: 'agent.connect', from: connection.address, agentId, code, reason });
   }
 
-  #end(session: Session, reason: CloseReason, detail?: string): void {
+  /** `countAs`: the reason in the metrics. */
+  #end(session: Session, reason: CloseReason, detail?: string, countAs = reason): void {
     if (session.state === 'closed') return;
     session.close(reason, detail);
     // Some transports report the close later; nothing that this session says in between may count.
-    this.closed(session.connection, CLOSE[reason].code);
+    this.closed(session.connection, CLOSE[countAs].code);
   }
+}
+
+function isAboutQuery(type: number): boolean {
+  return type === FRAME.rows || type === FRAME.queryEnd;
 }

@@ -9,6 +9,7 @@ const connection: Connection = {
   address: '127.0.0.1',
   send: () => 'sent',
   close: () => undefined,
+  ping: () => undefined,
   cork: (run) => run(),
 };
 let count = 0;

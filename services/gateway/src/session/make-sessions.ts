@@ -1,7 +1,7 @@
 import type { Bus } from '@muster/bus';
 import type { DirectoryWriter } from '@muster/directory';
 import type { AgentTokenIssuer } from '@muster/identity';
-import type { GatewayReply, GatewayRequest } from '@muster/protocol';
+import { LIMITS, type GatewayReply, type GatewayRequest } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger } from '@muster/runtime';
 import type { RefusalTrail } from '../admission/refusal-trail.js';
@@ -75,6 +75,7 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
     queries,
     commands,
     gatewayId,
+    heartbeatMs: heartbeatOf(config),
     claims: () => claims,
     oweReassert: () => lease.oweReassert(),
     checkLease: () => lease.check(),
@@ -83,6 +84,11 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
   const claims = new ClaimQueue({ registry, gatewayId, listener: frontDesk, clock, logger });
   const rotation = new Rotation({ hub, frontDesk, clock, maxAgeMs: config.sessionMaxAgeMs });
   return { hub, lease, queries, commands, frontDesk, claims, rotation };
+}
+
+/** As usual, and sooner where silence is suffered for a shorter time. */
+function heartbeatOf({ sessionSilenceMs }: GatewayConfig): number {
+  return Math.min(LIMITS.heartbeatMs, Math.round((sessionSilenceMs * LIMITS.heartbeatMs) / LIMITS.sessionSilenceMs));
 }
 
 function answerRequest(request: GatewayRequest, hub: Hub, frontDesk: FrontDesk): GatewayReply {

@@ -20,6 +20,10 @@ export interface Challenge {
   /** Monotonic. */
   readonly deadlineMs: number;
   bytes: number;
+  /** Whether it sent pings before it was asked for a pong. */
+  pings?: true;
+  /** Shortly before the deadline it is asked for a pong. */
+  life?: 'asked' | 'alive';
 }
 
 /** What the upgrade established about the peer. */
@@ -46,6 +50,8 @@ export class Session {
   host = '';
   /** The machine, in hex. */
   instance = '';
+  /** Sweeps of the vigil since something whole was heard. */
+  quietSweeps = 0;
   /** 0 until the registry gave one. */
   epoch = 0;
   /** False while the registry has not confirmed the epoch: it was away when the session began. */

@@ -1,16 +1,20 @@
-import { encodeBody, encodeFrame, FRAME, LIMITS } from '@muster/protocol';
+import { encodeBody, encodeFrame, FRAME } from '@muster/protocol';
 import type { Session } from './session.js';
 
 /** The frame that says that a session is ready. The list of command keys is for those only that take commands. */
 export function welcomeFrame(
   { agentId, epoch, profile }: Session,
-  given: { readonly token: string | undefined; readonly commandKeys: string | undefined },
+  given: {
+    readonly token: string | undefined;
+    readonly commandKeys: string | undefined;
+    readonly heartbeatMs: number;
+  },
 ): Uint8Array {
-  const { token, commandKeys } = given;
+  const { token, commandKeys, heartbeatMs } = given;
   const body = encodeBody('welcome', {
     agentId,
     epoch,
-    heartbeatMs: LIMITS.heartbeatMs,
+    heartbeatMs,
     labels: { ...profile?.labels },
     ...(token === undefined ? {} : { token }),
     ...(commandKeys === undefined || profile?.canCommand !== true ? {} : { commandKeys }),

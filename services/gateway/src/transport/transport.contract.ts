@@ -48,6 +48,14 @@ class Recorder implements TransportHandlers<string> {
     this.onMessage(connection, data);
   }
 
+  pinged(): void {
+    this.#note('ping');
+  }
+
+  ponged(_connection: Connection, data: Uint8Array): void {
+    this.#note(`pong ${Buffer.from(data).toString()}`);
+  }
+
   closed(_connection: Connection, code: number): void {
     this.closedCodes.push(code);
     this.#note('closed');
@@ -200,6 +208,42 @@ export function transportContract(
       const [data] = (await once(socket, 'message')) as [Buffer];
       expect(data).toEqual(Buffer.from(Array.from({ length: 500 }, (_, i) => i)));
       expect(recorder.events.filter((event) => event.startsWith('message'))).toEqual(['message 500 binary']);
+    });
+
+    it('tells of pings and pongs, and answers pings by itself', async () => {
+      const { port, recorder } = await listen();
+      const socket = await connect(port);
+      await recorder.until(() => recorder.connections.length === 1);
+      const asked = once(socket, 'ping');
+      recorder.connections[0]?.ping(Buffer.from('still there?'));
+      expect(String((await asked)[0])).toBe('still there?');
+      const answered = once(socket, 'pong');
+      socket.ping('and you?');
+      expect(String((await answered)[0])).toBe('and you?');
+      await recorder.until(() => recorder.events.length === 3);
+      expect(recorder.events).toEqual(['open ticket /live', 'pong still there?', 'ping']);
+    });
+
+    it.each([
+      ['no key', { 'sec-websocket-key': undefined }, 400],
+      ['a key of fifteen bytes', { 'sec-websocket-key': Buffer.alloc(15).toString('base64') }, 400],
+      ['a key that is no base64', { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZ===' }, 400],
+      ['another version', { 'sec-websocket-version': '8' }, 426],
+      ['no version', { 'sec-websocket-version': undefined }, 426],
+    ])('refuses a handshake with %s', async (_what, change, status) => {
+      const { port, recorder } = await listen();
+      const headers = Object.fromEntries(Object.entries({ ...UPGRADE, ...change }).filter(([, value]) => value));
+      const { statusCode, headers: reply } = await answerTo(port, { path: '/live', headers });
+      expect([statusCode, reply['sec-websocket-version']]).toEqual([status, status === 426 ? '13' : undefined]);
+      expect(recorder.upgrades).toEqual([]);
+    });
+
+    it('takes what has a key and asks for no upgrade for a request like any other', async () => {
+      const { port, recorder } = await listen();
+      const { 'sec-websocket-key': key, 'sec-websocket-version': version } = UPGRADE;
+      const headers = { 'sec-websocket-key': key, 'sec-websocket-version': version };
+      expect((await answerTo(port, { path: '/live', headers })).statusCode).toBe(201);
+      expect([recorder.upgrades.length, recorder.requests.length]).toEqual([0, 1]);
     });
 
     it('ends a connection whose message is over the limit', async () => {

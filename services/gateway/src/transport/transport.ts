@@ -25,6 +25,8 @@ export interface Connection {
   readonly address: string;
   /** Sends one binary message. Never blocks, never throws. */
   send(frame: Uint8Array): SendResult;
+  /** Sends a ping with this data, at most 125 bytes. */
+  ping(data: Uint8Array): void;
   /** Sends a close frame and ends the connection. Idempotent. */
   close(code: number, reason: string): void;
   /** Runs `send` calls together, as few writes as possible. */
@@ -37,6 +39,9 @@ export interface TransportHandlers<Ticket> {
   upgrade(request: UpgradeRequest): Promise<UpgradeDecision<Ticket>>;
   open(connection: Connection, ticket: Ticket): void;
   message(connection: Connection, data: Uint8Array, isBinary: boolean): void;
+  /** A ping came, and was answered. */
+  pinged(connection: Connection): void;
+  ponged(connection: Connection, data: Uint8Array): void;
   closed(connection: Connection, code: number): void;
   /**
    * Answers any request that is not an upgrade. The transport adds `Date` to every reply, a refused upgrade's too (RFC 9110 §6.6.1):
@@ -50,6 +55,8 @@ export interface UpgradeRequest {
   readonly address: string;
   readonly protocols: readonly string[];
   readonly authorization: string | undefined;
+  /** Browsers say where a page is from; agents say nothing. */
+  readonly origin: string | undefined;
 }
 
 export type UpgradeDecision<Ticket> =
@@ -80,7 +87,7 @@ export interface TransportOptions {
   readonly trustedProxies: TrustedProxies;
   readonly frameBytes: number;
   readonly httpBodyBytes: number;
-  /** A connection that sent nothing for so long is closed. */
+  /** A connection that sent nothing for so long is closed. Any byte may count: that frames become whole is for the caller to watch. */
   readonly silenceMs: number;
   /** What may wait in memory for one peer that does not read. */
   readonly backpressureBytes: number;

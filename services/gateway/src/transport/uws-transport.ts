@@ -1,7 +1,8 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { clientAddress } from '@muster/runtime';
 import type * as Uws from 'uWebSockets.js';
-import { FAILED, OTHER_VERSION, TOO_LARGE } from './own-replies.js';
+import { asksForWebSocket, refuseHandshake, type HandshakeHead } from './handshake.js';
+import { FAILED, TOO_LARGE } from './own-replies.js';
 import {
   splitProtocols,
   STATUS_TEXT,
@@ -39,6 +40,10 @@ class UwsConnection implements Connection {
   send(frame: Uint8Array): SendResult {
     if (this.#socket === undefined) return 'closed';
     return this.#socket.send(frame, true, false) === DROPPED ? 'dropped' : 'sent';
+  }
+
+  ping(data: Uint8Array): void {
+    this.#socket?.ping(data);
   }
 
   close(code: number, reason: string): void {
@@ -90,6 +95,14 @@ export class UwsTransport<Ticket> implements Transport {
       message: (socket, data, isBinary) => {
         const { state } = socket.getUserData().held;
         if (state instanceof UwsConnection) handlers.message(state, new Uint8Array(data), isBinary);
+      },
+      ping: (socket) => {
+        const { state } = socket.getUserData().held;
+        if (state instanceof UwsConnection) handlers.pinged(state);
+      },
+      pong: (socket, data) => {
+        const { state } = socket.getUserData().held;
+        if (state instanceof UwsConnection) handlers.ponged(state, new Uint8Array(data));
       },
       close: (socket, code) => {
         const { state } = socket.getUserData().held;
@@ -146,18 +159,24 @@ export class UwsTransport<Ticket> implements Transport {
     req: Uws.HttpRequest,
     { handlers, context }: { handlers: TransportHandlers<Ticket>; context: Uws.us_socket_context_t },
   ): Promise<void> {
+    const handshake = handshakeOf(req);
+    if (!asksForWebSocket(handshake)) {
+      // uWebSockets takes whatever has a key for an upgrade; this is a request like any other.
+      req.setYield(true);
+      return;
+    }
     const aborted = watchAbort(res);
     const address = this.#address(res, req);
-    const key = req.getHeader('sec-websocket-key');
+    const { key } = handshake;
     const extensions = req.getHeader('sec-websocket-extensions');
-    const version = req.getHeader('sec-websocket-version');
     const request = {
       path: req.getUrl(),
       address,
       protocols: splitProtocols(req.getHeader('sec-websocket-protocol')),
       authorization: headerOf(req, 'authorization'),
+      origin: headerOf(req, 'origin'),
     };
-    const decision = await decide(handlers, request, version);
+    const decision = await decide(handlers, request, refuseHandshake(handshake));
     if (aborted()) return;
     res.cork(() => {
       if (decision.kind === 'refuse') {
@@ -170,7 +189,14 @@ export class UwsTransport<Ticket> implements Transport {
   }
 
   #http(res: Uws.HttpResponse, req: Uws.HttpRequest, handlers: TransportHandlers<Ticket>): void {
+    const handshake = handshakeOf(req);
+    // An upgrade comes here only when uWebSockets saw no key in it, or no GET.
+    const refused = asksForWebSocket(handshake) ? refuseHandshake(handshake) : undefined;
     const aborted = watchAbort(res);
+    if (refused !== undefined) {
+      respond(res, refused);
+      return;
+    }
     const head = {
       method: req.getMethod().toUpperCase(),
       path: req.getUrl(),
@@ -208,9 +234,9 @@ export class UwsTransport<Ticket> implements Transport {
 async function decide<Ticket>(
   handlers: TransportHandlers<Ticket>,
   request: Parameters<TransportHandlers<Ticket>['upgrade']>[0],
-  version: string,
+  refused: HttpReply | undefined,
 ): Promise<UpgradeDecision<Ticket>> {
-  if (version !== '13') return { kind: 'refuse', reply: OTHER_VERSION };
+  if (refused !== undefined) return { kind: 'refuse', reply: refused };
   try {
     return await handlers.upgrade(request);
   } catch {
@@ -242,6 +268,16 @@ function respond(res: Uws.HttpResponse, reply: HttpReply): void {
   for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
   // `Date` is written by uWebSockets itself.
   res.end(reply.body, reply.headers['connection'] === 'close');
+}
+
+function handshakeOf(req: Uws.HttpRequest): HandshakeHead {
+  return {
+    method: req.getMethod().toUpperCase(),
+    upgrade: req.getHeader('upgrade'),
+    connection: req.getHeader('connection'),
+    version: req.getHeader('sec-websocket-version'),
+    key: req.getHeader('sec-websocket-key'),
+  };
 }
 
 function headerOf(req: Uws.HttpRequest, name: string): string | undefined {

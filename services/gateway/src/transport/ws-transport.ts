@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { clientAddress } from '@muster/runtime';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
-import { FAILED, OTHER_VERSION, TOO_LARGE } from './own-replies.js';
+import { asksForWebSocket, refuseHandshake } from './handshake.js';
+import { FAILED, OTHER_UPGRADE, TOO_LARGE } from './own-replies.js';
 import {
   splitProtocols,
   type Connection,
@@ -36,6 +37,10 @@ class WsConnection implements Connection {
     }
     this.#socket.send(frame, { binary: true, compress: false });
     return 'sent';
+  }
+
+  ping(data: Uint8Array): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping(data);
   }
 
   close(code: number, reason: string): void {
@@ -104,8 +109,17 @@ export class WsTransport<Ticket> implements Transport {
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
-    if (request.headers['sec-websocket-version'] !== '13') {
-      refuse(socket, OTHER_VERSION);
+    const { headers } = request;
+    const handshake = {
+      method: request.method ?? 'GET',
+      upgrade: headers.upgrade ?? '',
+      connection: headers.connection ?? '',
+      version: headers['sec-websocket-version'] ?? '',
+      key: headers['sec-websocket-key'] ?? '',
+    };
+    const refused = asksForWebSocket(handshake) ? refuseHandshake(handshake) : OTHER_UPGRADE;
+    if (refused !== undefined) {
+      refuse(socket, refused);
       return;
     }
     const address = this.#address(request);
@@ -116,6 +130,7 @@ export class WsTransport<Ticket> implements Transport {
         address,
         protocols: splitProtocols(request.headers['sec-websocket-protocol']),
         authorization: request.headers.authorization,
+        origin: headers.origin,
       });
       if (decision.kind === 'refuse') {
         refuse(socket, decision.reply);
@@ -139,6 +154,11 @@ export class WsTransport<Ticket> implements Transport {
     });
     socket.on('ping', () => {
       connection.heardAtMs = Date.now();
+      this.#handlers.pinged(connection);
+    });
+    socket.on('pong', (data: Buffer) => {
+      connection.heardAtMs = Date.now();
+      this.#handlers.ponged(connection, data);
     });
     // ws closes by itself with the right code on protocol errors; the event is only to be taken.
     socket.on('error', () => undefined);
