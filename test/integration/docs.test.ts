@@ -10,7 +10,13 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const operations = read('docs/operations.md');
 
 /** `services/NAME`, and the heading under which its settings are described. */
-const PROGRAMS = { gateway: 'Gateway', query: 'Query service', api: 'API', agent: 'Agent' } as const;
+const PROGRAMS = {
+  gateway: 'Gateway',
+  query: 'Query service',
+  command: 'Command service',
+  api: 'API',
+  agent: 'Agent',
+} as const;
 
 interface Setting {
   readonly name: string;
@@ -131,7 +137,8 @@ async function required(name: string): Promise<Record<string, string>> {
   const brokers = { MUSTER_NATS_URL: 'nats://127.0.0.1:4222', MUSTER_REDIS_URL: 'redis://127.0.0.1:6379' };
   if (name === 'agent') return { MUSTER_GATEWAY_URL: 'https://127.0.0.1:8443' };
   if (name === 'api') return { ...brokers, MUSTER_BOOTSTRAP_TOKEN: mintOperatorToken().token };
-  if (name !== 'gateway') return brokers;
   const keys = JSON.stringify(await generateSigningJwks());
+  if (name === 'command') return { ...brokers, MUSTER_COMMAND_KEYS: keys, MUSTER_COMMAND_KEY_LIST: 'a.b.c' };
+  if (name !== 'gateway') return brokers;
   return { ...brokers, MUSTER_AGENT_TOKEN_KEYS: keys, MUSTER_ENROLL_SECRETS: 'default=0123456789abcdef' };
 }

@@ -1,0 +1,125 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
+import {
+  encodeJournal,
+  encodeNumberSet,
+  KEPT,
+  newCommandId,
+  STREAMS,
+  type CommandId,
+  type JournalEntry,
+  type OrgId,
+} from '@muster/protocol';
+import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
+import { journalMetrics } from './journal-metrics.js';
+import { JournalView } from './journal-view.js';
+import { JournalWriter } from './journal-writer.js';
+
+const ORG = 'acme' as OrgId;
+let broker: MemoryBroker;
+let connection: MemoryConnection;
+let clock: FakeClock;
+let view: JournalView;
+let writer: JournalWriter;
+
+beforeEach(async () => {
+  broker = new MemoryBroker();
+  connection = broker.connect();
+  clock = new FakeClock();
+  const { log } = connection;
+  const metrics = journalMetrics(createMetrics('command'));
+  await log.ensure(Object.values(STREAMS));
+  view = new JournalView({ log, clock, logger: silentLogger, metrics, keepEnded: 2 });
+  writer = new JournalWriter({ log, clock, metrics, maxEntryBytes: 10_000, patienceMs: 1_000 });
+});
+afterEach(async () => {
+  await view.stop();
+  await connection.stop();
+});
+
+const submitted = (id: CommandId, change: object = {}): JournalEntry => ({
+  ...{ t: 'submitted', atMs: 1, signature: { jws: 'j', keys: 'k' }, released: 1, sent: encodeNumberSet([1]) },
+  record: {
+    ...{ id, org: ORG, action: 'dns.flush', params: {}, dryRun: false, target: '' },
+    ...{ targets: { sets: [encodeNumberSet([7])] }, operator: { id: 'o', name: 'o', role: 'admin' } },
+    ...{ submittedAtMs: clock.now(), expiresAtMs: clock.now() + 1_000, timeoutMs: 1, ...change },
+  },
+});
+const succeeded: JournalEntry = {
+  ...{ t: 'states', atMs: 2 },
+  changes: [{ state: 'succeeded', targets: encodeNumberSet([1]), code: '', message: '' }],
+};
+async function append(id: CommandId, entry: JournalEntry): Promise<void> {
+  const result = await writer.append({ org: ORG, id }, entry);
+  if (result.kind !== 'appended') throw new Error(result.kind);
+  await view.folded(result.seq);
+}
+
+test('what has ended shrinks to a summary, the newest are kept, and all of it can be read again', async () => {
+  await view.start();
+  const ids = [1, 2, 3].map((n) => newCommandId(n));
+  for (const id of ids) {
+    await append(id, submitted(id));
+    expect(view.get(id)?.fold.state(1)).toBe('sent');
+    await append(id, succeeded);
+    expect(view.get(id)).toBeUndefined();
+  }
+  expect(view.list(ORG, { limit: 10 }).map(({ record }) => record.id)).toEqual([ids[2], ids[1]]);
+  expect(view.summary(ORG, ids[0]!)).toBeUndefined();
+  expect((await view.load(ORG, ids[0]!))?.fold.ledger.succeeded).toBe(1);
+  expect(await view.load('other' as OrgId, ids[0]!)).toBeUndefined();
+});
+
+test('an entry that cannot be read, or is filed under another command’s name, hides nothing that follows', async () => {
+  await view.start();
+  const [one, two] = [newCommandId(1), newCommandId(2)];
+  await connection.log.append(KEPT.command(ORG, one), Buffer.from('nonsense'));
+  await connection.log.append(KEPT.command(ORG, one), encodeJournal(submitted(two)));
+  await append(one, submitted(one));
+  expect([view.openCount, view.get(one)?.id, view.get(two)]).toEqual([1, one, undefined]);
+});
+
+test('of two with one request key the later in the journal is void, for a day', async () => {
+  await view.start();
+  const [first, second, third] = [1, 2, 3].map((n) => newCommandId(n)) as [CommandId, CommandId, CommandId];
+  await append(first, submitted(first, { requestKey: 'key' }));
+  await append(second, submitted(second, { requestKey: 'key' }));
+  await append(second, succeeded);
+  expect([view.byRequestKey('key'), view.firstOf(second), view.knows(second)]).toEqual([first, first, false]);
+  expect(await view.load(ORG, second)).toBeUndefined();
+  await clock.advanceAsync(25 * 3_600_000);
+  expect(view.byRequestKey('key')).toBeUndefined();
+  await append(third, submitted(third, { requestKey: 'key' }));
+  expect([view.byRequestKey('key'), view.firstOf(third)]).toEqual([third, undefined]);
+});
+
+test('an entry whose acknowledgement was lost is in the journal once; one that nobody takes is given up in time', async () => {
+  await view.start();
+  const id = newCommandId(1);
+  const { log } = connection;
+  let lost = 2;
+  const lossy = new JournalWriter({
+    ...{ clock, metrics: journalMetrics(createMetrics('command')), maxEntryBytes: 10_000, patienceMs: 5_000 },
+    log: {
+      append: async (...args: Parameters<typeof log.append>) => {
+        const result = await log.append(...args);
+        return (lost -= 1) >= 0 ? { kind: 'unavailable', maybeStored: true, cause: new Error('lost') } : result;
+      },
+    } as typeof log,
+  });
+  const writing = lossy.append({ org: ORG, id }, submitted(id), { after: 0 });
+  await clock.advanceAsync(3_000);
+  expect(await writing).toMatchObject({ kind: 'appended' });
+  expect(await lossy.append({ org: ORG, id }, succeeded, { after: 99 })).toEqual({ kind: 'conflict' });
+  let entries = 0;
+  for await (const { seq } of log.read(STREAMS.commands.name)) entries += seq > 0 ? 1 : 0;
+  expect(entries).toBe(1);
+  broker.interrupt();
+  const hopeless = writer.append({ org: ORG, id }, succeeded);
+  await clock.advanceAsync(3_000);
+  expect(await hopeless).toMatchObject({ kind: 'unavailable', maybeStored: false });
+  expect(await writer.append({ org: ORG, id }, submitted(id, { reason: 'x'.repeat(20_000) }))).toMatchObject({
+    kind: 'too_large',
+  });
+  broker.restore();
+});
