@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type Stack } from '@muster/local';
+import type { FleetOrder } from '../fleet/fleet-messages.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { call, textOf, type ApiAccess } from '../measure/rest.js';
@@ -120,8 +121,12 @@ function pidsOf(stack: Stack, fleet: FleetProcess, { natsPid }: CommandBenchOpti
   };
 }
 
+function profileArgs(folder: string | undefined): string[] {
+  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+}
+
 function nodeArgs({ profileFolder }: CommandBenchOptions) {
-  const profile = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
+  const profile = profileArgs(profileFolder);
   return { gateway: profile, command: [...MEASURED_NODE_ARGS, ...profile], api: profile };
 }
 
@@ -134,7 +139,7 @@ function startFleet(stack: Stack, options: CommandBenchOptions): Promise<FleetPr
   const [first, ...rest] = stack.gateways.map(({ url }) => url);
   if (first === undefined) throw new Error('the stack has no gateway');
   const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
-  return FleetProcess.start({
+  const order: FleetOrder = {
     t: 'fleet',
     keysFile: `${options.folder}/fleet.json`,
     options: {
@@ -147,7 +152,8 @@ function startFleet(stack: Stack, options: CommandBenchOptions): Promise<FleetPr
       connectsPerSecond: options.connectsPerSecond,
       ...ca,
     },
-  });
+  };
+  return FleetProcess.start(order, profileArgs(options.profileFolder));
 }
 
 async function liveAgents(api: ApiAccess, count: number): Promise<string[]> {
