@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { CommandId } from '@muster/protocol';
+import { decodeJournal, encodeJournal, encodeNumberSet, type CommandId } from '@muster/protocol';
 import { ANN, CommandLab, makeLabKeys, ORG, type LabKeys } from '../testing/command-lab.js';
 import type { ModelAgent } from '../testing/model-agent.js';
 import type { ModelGateway } from '../testing/model-gateway.js';
@@ -53,6 +53,33 @@ describe('an endpoint that is away', () => {
     lab.gateway('gw-1').connect(agent!);
     await lab.pass(2_000);
     expect(startsOf([agent!])).toEqual([[]]);
+  });
+
+  test('and comes in the last moment, heard by another service: it is not called expired for never having been tried', async () => {
+    let meanwhile = true;
+    const late = await new CommandLab({
+      keys,
+      wrap: ({ bus, log }) => {
+        const append: typeof log.append = async (subject, data, options) => {
+          const entry = subject.includes('.journal.') ? decodeJournal(data) : undefined;
+          if (meanwhile && entry?.t === 'states' && entry.changes.some(({ state }) => state === 'expired')) {
+            meanwhile = false;
+            const sent = { state: 'sent', targets: encodeNumberSet([1]), code: '', message: '' } as const;
+            await log.append(subject, encodeJournal({ t: 'states', atMs: entry.atMs - 1, changes: [sent] }));
+          }
+          return log.append(subject, data, options);
+        };
+        return { bus, log: { append, read: log.read.bind(log), last: log.last.bind(log) } as unknown as typeof log };
+      },
+    }).open();
+    await late.agents(1);
+    await late.service();
+    const { record } = await late.submit({ expiresInMs: 2_000 });
+    await late.pass(4_000);
+    expect([meanwhile, (await late.fold(record.id)).state(1)]).toEqual([false, 'sent']);
+    await late.pass(12_000);
+    expect((await late.fold(record.id)).outcome(1)).toMatchObject({ state: 'expired', code: 'unconfirmed' });
+    await late.close();
   });
 
   test('whose arrival nobody heard is found all the same', async () => {

@@ -20,6 +20,8 @@ import { Random } from './random.js';
 
 const STEP_MS = 250;
 const STORM_STEPS = 100;
+/** What the journal says of one that nobody tried to deliver to. */
+const NEVER_TRIED = 'not connected before it expired';
 const ALL = ['succeeded', 'succeeded', 'succeeded', 'failed', 'unsupported'] as const;
 
 /** One run of the whole protocol in bad weather, followed by calm; everything that happens follows from the seed. */
@@ -236,6 +238,9 @@ export class Storm {
       const state = fold.state(number);
       const starts = agent.startsOf(id, number);
       const said = agent.outcomeOf(id, number);
+      if (everSent.has(number) && fold.outcome(number)?.message === NEVER_TRIED) {
+        faults.push(`${where}: called expired for never having been tried, and was sent`);
+      }
       if (!isTerminal(state)) faults.push(`${where}: ${state} after all`);
       if (starts > 1) faults.push(`${where}: ran ${starts} times`);
       if (!everSent.has(number) && (starts > 0 || said !== undefined))

@@ -1,0 +1,54 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { CommandVerifier, generateSigningJwks, signCommandKeys } from '@muster/identity';
+import { TargetTree, type AgentId, type CommandId, type CommandRecord, type OrgId } from '@muster/protocol';
+import { makeLabKeys, type LabKeys } from '../testing/command-lab.js';
+import { commandClaims } from './command-claims.js';
+import { CommandKeys } from './command-keys.js';
+
+let keys: LabKeys;
+beforeAll(async () => {
+  keys = await makeLabKeys();
+});
+
+const record: CommandRecord = {
+  ...{ id: 'c1' as CommandId, org: 'acme' as OrgId, action: 'dns.flush', params: {}, dryRun: true, target: '' },
+  ...{ targets: { sets: [] }, operator: { id: 'o', name: 'Ann', role: 'admin' }, reason: 'slow' },
+  ...{ submittedAtMs: 1_000_500, expiresAtMs: 2_000_500, timeoutMs: 5_000 },
+};
+
+test('what it signs, agents believe: whole seconds that lose nothing of the life of a command', () => {
+  const tree = TargetTree.over([{ number: 1, agentId: 'a' as AgentId }]);
+  const approver = { id: 'b', name: 'Bob' };
+  const signed = new CommandKeys(keys.signing, keys.list).sign(
+    commandClaims(record, tree, { nowMs: 1_000_900, approver }),
+  );
+  const verifier = new CommandVerifier({ roots: keys.roots });
+  expect(verifier.acceptKeys(signed.keys)).toMatchObject({ ok: true, version: 1 });
+  expect(verifier.verify(signed.jws)).toMatchObject({
+    ok: true,
+    claims: {
+      jti: 'c1',
+      iat: 1_000,
+      exp: 2_001,
+      targets: 1,
+      operator: { name: 'Ann' },
+      approver,
+      dryRun: true,
+      reason: 'slow',
+    },
+  });
+  expect(signed.approver).toEqual(approver);
+});
+
+describe('a key list that agents would not take this key by is refused at the start', () => {
+  test.each([
+    ['none at all', () => 'nonsense', /muster keys/],
+    ['one without the key', (other: string) => other, /does not have the signing key/],
+    ['one that retired it', (_: string, retired: string) => retired, /is retired/],
+  ])('%s', async (_name, pick, message) => {
+    const other = (await generateSigningJwks()).keys.map(({ kid, x }) => ({ kid, x }));
+    const list = (gone: string[]) => signCommandKeys(keys.root, { version: 2, iat: 0, keys: other, retired: gone });
+    const text = pick(list([]), list([keys.signing.keys[0]!.kid]));
+    expect(() => new CommandKeys(keys.signing, text)).toThrow(message);
+  });
+});
