@@ -1,7 +1,7 @@
 import type { Budget } from './limits.js';
 import type { AgentId, GatewayId, OrgId, OwnerId, QueryId } from './ids.js';
 import type { Outcome } from './outcomes.js';
-import { decodeCbor, encodeCbor } from './cbor.js';
+import { decodeCbor, encodeCborUnsorted } from './cbor.js';
 
 /**
  * What services say to each other over the bus. Trusted peers of one deployment and one version apart at most: decoding checks that
@@ -113,7 +113,7 @@ export type BusMessage =
   QueryStart | QueryStop | GatewayReport | GatewayBeat | OwnerBeat | GatewayRequest | GatewayReply;
 
 export function encodeBusMessage(message: BusMessage): Uint8Array {
-  return encodeCbor(message);
+  return encodeCborUnsorted(message);
 }
 
 /** The message, or `undefined` when the bytes are none; the caller counts and drops those. */

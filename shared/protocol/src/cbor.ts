@@ -5,6 +5,17 @@ export function encodeCbor(value: unknown): Uint8Array {
   return encode(value, rfc8949EncodeOptions);
 }
 
+// The library sorts unless the sorter is undefined; its types do not know that.
+const IN_ORDER_GIVEN = { ...rfc8949EncodeOptions, mapSorter: undefined } as unknown as typeof rfc8949EncodeOptions;
+
+/**
+ * CBOR with map keys in the order in which they were set: for what nobody compares or hashes by its bytes. Sorting keys is two thirds of the
+ * cost of encoding a message of many small maps (7.5 against 2.7 µs for one agent's report).
+ */
+export function encodeCborUnsorted(value: unknown): Uint8Array {
+  return encode(value, IN_ORDER_GIVEN);
+}
+
 /**
  * Decodes one CBOR item that must fill `bytes` exactly. Throws on malformed input, indefinite lengths, duplicate keys, tags and
  * `undefined`. Integers beyond 2^53 come back as `bigint`.

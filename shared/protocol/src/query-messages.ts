@@ -3,7 +3,7 @@ import type { Failure, QueryMode } from './bus-messages.js';
 import type { ErrorCode } from './errors.js';
 import type { Ledger } from './outcomes.js';
 import type { SqlValue } from './rows.js';
-import { decodeCbor, encodeCbor } from './cbor.js';
+import { decodeCbor, encodeCborUnsorted } from './cbor.js';
 
 /** What the API asks of a query service, and what is kept of queries. */
 
@@ -105,7 +105,7 @@ export type ResultEvent =
 export type QueryWire = QueryRequest | QueryReply | QueryRecord | ResultEvent;
 
 export function encodeQueryWire(value: QueryWire): Uint8Array {
-  return encodeCbor(value);
+  return encodeCborUnsorted(value);
 }
 
 /** Reads what {@link encodeQueryWire} wrote. Throws on bytes that are no CBOR map: inside one deployment that is a bug. */

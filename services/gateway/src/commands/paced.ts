@@ -2,19 +2,21 @@ import type { Clock, Timer } from '@muster/runtime';
 
 /**
  * Runs something soon after it became due: at the end of this turn of the event loop when it has not run for `everyMs`, else when that time is
- * over. Becoming due again meanwhile changes nothing, so a lone message is not delayed and a burst is few batches.
+ * over. A run that had much to do may ask for a longer time until the next: under load few large batches cost everybody less. Becoming due again meanwhile changes nothing, so a lone message is not delayed and a burst is few batches.
  */
 export class Paced {
   readonly #clock: Clock;
-  readonly #everyMs: number;
-  readonly #run: () => void;
+  #everyMs: number;
+  readonly #leastMs: number;
+  readonly #run: () => number | void;
   #ranAtMs = Number.NEGATIVE_INFINITY;
   #immediate: NodeJS.Immediate | undefined;
   #timer: Timer | undefined;
 
-  constructor(options: { readonly clock: Clock; readonly everyMs: number; readonly run: () => void }) {
+  constructor(options: { readonly clock: Clock; readonly everyMs: number; readonly run: () => number | void }) {
     this.#clock = options.clock;
     this.#everyMs = options.everyMs;
+    this.#leastMs = options.everyMs;
     this.#run = options.run;
   }
 
@@ -29,7 +31,7 @@ export class Paced {
   now(): void {
     this.cancel();
     this.#ranAtMs = this.#clock.monotonic();
-    this.#run();
+    this.#everyMs = this.#run() ?? this.#leastMs;
   }
 
   cancel(): void {

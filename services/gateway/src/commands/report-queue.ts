@@ -12,8 +12,11 @@ export interface ReportQueueOptions {
 }
 
 const EVERY_MS = 5;
-const BATCH_BYTES = 32 * 1024;
-const BATCH_REPORTS = 500;
+/** After a large batch: each one costs an entry in the journal, and everybody who reads it. */
+const BUSY_EVERY_MS = 30;
+const LARGE_BATCH = 50;
+const BATCH_BYTES = 128 * 1024;
+const BATCH_REPORTS = 1_000;
 /** What waits while the broker is away. Agents repeat what nobody kept, so more than this is not worth its memory. */
 const HELD_BYTES = 4 * 1024 * 1024;
 const HELD_REPORTS = 10_000;
@@ -49,9 +52,9 @@ export class ReportQueue {
     else this.#paced.due();
   }
 
-  /** Sends all that waits; while the broker is away it goes on waiting. */
-  flush(): void {
-    if (this.#reports.length === 0 || !this.#options.bus.connected) return;
+  /** Sends all that waits; while the broker is away it goes on waiting. Returns how long the next batch should gather. */
+  flush(): number {
+    if (this.#reports.length === 0 || !this.#options.bus.connected) return EVERY_MS;
     const [reports, sizes] = [this.#reports, this.#sizes];
     this.#forget();
     for (let from = 0; from < reports.length;) {
@@ -62,6 +65,7 @@ export class ReportQueue {
       this.#publish(reports.slice(from, to));
       from = to;
     }
+    return reports.length >= LARGE_BATCH ? BUSY_EVERY_MS : EVERY_MS;
   }
 
   /** Forgets what waits: it was said to a gateway that is no longer believed. */

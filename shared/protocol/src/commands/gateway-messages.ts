@@ -1,4 +1,4 @@
-import { encodeCbor } from '../cbor.js';
+import { encodeCborUnsorted } from '../cbor.js';
 import type { AgentId, CommandId, CommandServiceId, GatewayId, OrgId } from '../ids.js';
 import type { Binding } from './merkle.js';
 import type { ReportedState } from './states.js';
@@ -91,5 +91,5 @@ export type CommandBusMessage =
 
 /** Read with `decodeBusMessage`. */
 export function encodeCommandBus(message: CommandBusMessage): Uint8Array {
-  return encodeCbor(message);
+  return encodeCborUnsorted(message);
 }

@@ -1,4 +1,4 @@
-import { decodeCbor, encodeCbor } from '../cbor.js';
+import { decodeCbor, encodeCborUnsorted } from '../cbor.js';
 import type { CommandId, OrgId } from '../ids.js';
 import type { Role } from '../kept-records.js';
 import { decodeNumberSet } from '../number-set.js';
@@ -121,7 +121,7 @@ export interface CancelEntry {
 }
 
 export function encodeJournal(entry: JournalEntry): Uint8Array {
-  return encodeCbor(entry);
+  return encodeCborUnsorted(entry);
 }
 
 /** Reads what {@link encodeJournal} wrote. Throws on anything else. */

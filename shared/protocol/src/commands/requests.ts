@@ -1,7 +1,7 @@
 import type { AgentId, CommandId, OrgId } from '../ids.js';
 import type { ErrorCode } from '../errors.js';
 import type { Role } from '../kept-records.js';
-import { decodeCbor, encodeCbor } from '../cbor.js';
+import { decodeCbor, encodeCborUnsorted } from '../cbor.js';
 import type { Params } from './claims.js';
 import type { CommandStatus } from './fold.js';
 import type { CommandRecord, Person, Rollout } from './journal.js';
@@ -104,7 +104,7 @@ export type CommandReply =
     };
 
 export function encodeCommandWire(value: CommandRequest | CommandReply): Uint8Array {
-  return encodeCbor(value);
+  return encodeCborUnsorted(value);
 }
 
 /** Reads what {@link encodeCommandWire} wrote. Throws on bytes that are no CBOR map: inside one deployment that is a bug. */
