@@ -321,3 +321,14 @@ test('a report from another agent’s session changes nothing', async () => {
   await lab.pass(500);
   expect((await ledger(record.id)).accepted).toBe(1);
 });
+
+test('an outcome of a command that the journal does not have is not repeated for ever', async () => {
+  const [agent] = await lab.agents(1);
+  await lab.service();
+  const gateway = lab.gateway('gw-1');
+  gateway.connect(agent!);
+  const id = 'c0000000000000000000000000' as CommandId;
+  agent!.report!({ id, number: 1, state: 'succeeded', code: 'done', message: '', authentic: true });
+  await lab.pass(5_000);
+  expect(gateway.told).toContainEqual({ t: 'command_kept', items: [[agent!.agentId, id, 1]] });
+});

@@ -24,7 +24,7 @@ export interface DriverOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: DrivingMetrics;
-  readonly view: Pick<JournalView, 'open' | 'onStep' | 'get'>;
+  readonly view: Pick<JournalView, 'open' | 'onStep' | 'onRestart' | 'get'>;
   readonly services: Pick<LiveServices, 'drives'>;
   readonly work: Pick<CommandWork, 'turn' | 'check' | 'look' | 'retry'>;
   readonly forgetTree: (id: CommandId) => void;
@@ -65,7 +65,8 @@ export class Driver {
   /** The view has caught up. */
   start(): void {
     const { bus, clock, view } = this.#options;
-    this.#unlisten = view.onStep((step) => this.#stepped(step));
+    const unlisten = [view.onStep((step) => this.#stepped(step)), view.onRestart(() => this.redistribute())];
+    this.#unlisten = () => unlisten.forEach((end) => end());
     this.#presence = bus.subscribe(SUBJECTS.commandPresence, ({ data }) => this.#heard(data));
     this.#timer = clock.setInterval(() => this.#tick(), TICK_MS);
     // One that is not alone hears so within a beat, and need not take up everything first.
@@ -93,9 +94,9 @@ export class Driver {
       // After the journal began again the open commands are other objects.
       if (!services.drives(id) || view.get(id) !== command) this.#let(command);
     }
+    if (!this.#begun) return;
     for (const command of view.open()) {
       if (this.#driven.has(command.id) || !services.drives(command.id)) continue;
-      if (!this.#begun) return;
       this.#resume(this.#take(command));
       metrics.takeovers.inc();
     }

@@ -84,12 +84,14 @@ export class Intake {
     let reply: CommandReply;
     try {
       request = openRequest(message.data, seal, clock.now());
+      if (!isWhole(request)) throw new AppError('bad_request', 'the request is not whole');
       reply = await this.#handle(request);
     } catch (error) {
       reply = this.#problem(request?.t ?? 'unknown', error);
     }
     const kind = request !== undefined && KINDS.has(request.t) ? request.t : 'unknown';
-    if (request !== undefined && kind !== 'unknown') audit.request(request, reply);
+    // One that names nobody, or nothing to act on, has been refused already; there is nobody to name in a record.
+    if (request !== undefined && kind !== 'unknown' && isWhole(request)) audit.request(request, reply);
     metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
     metrics.seconds.observe({ kind }, (clock.monotonic() - startedMs) / 1_000);
     message.reply?.(encodeCommandWire(reply));
@@ -100,6 +102,21 @@ export class Intake {
     if (problem.code === 'internal') this.#options.logger.error('request failed', { kind, err: error });
     return { t: 'problem', code: problem.code, message: problem.message, details: problem.details };
   }
+}
+
+/** The API has checked what operators say; this is about whoever else reaches the broker. */
+function isWhole(request: CommandRequest): boolean {
+  if (typeof request.org !== 'string') return false;
+  if (request.t === 'list') return true;
+  const has = (value: unknown): boolean => typeof value === 'object' && value !== null;
+  if (!has(request.caller)) return false;
+  return (request.t !== 'submit' && request.t !== 'plan') || isTarget(request.target);
+}
+
+function isTarget(target: unknown): boolean {
+  if (typeof target !== 'object' || target === null) return false;
+  if ('selector' in target) return typeof target.selector === 'string';
+  return Array.isArray('agentIds' in target ? target.agentIds : 'rows' in target ? target.rows : undefined);
 }
 
 function problemFor(error: unknown): AppError {

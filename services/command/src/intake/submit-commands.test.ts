@@ -112,6 +112,24 @@ describe('an order that makes no sense or is not allowed is refused, and nothing
   });
 });
 
+test('what is no whole request is refused, and the service lives on', async () => {
+  await lab.agents(1);
+  await lab.service();
+  const order = lab.order({ target: { selector: '' } });
+  const strange = [
+    { ...order, caller: undefined },
+    { ...order, target: {} },
+    { ...order, target: { rows: 1 } },
+    { t: 'approve' },
+    { t: 'x' },
+  ];
+  for (const each of strange) {
+    const request = JSON.parse(JSON.stringify(each)) as SubmitCommand;
+    expect((await lab.problem(request)).code).toBe('bad_request');
+  }
+  expect((await lab.ask(order)).t).toBe('command');
+});
+
 describe('a plan', () => {
   test('counts, tells what approval it would take, and writes nothing', async () => {
     const agents = await lab.agents(2, {}, { env: 'prod' });

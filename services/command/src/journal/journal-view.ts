@@ -45,9 +45,12 @@ export class JournalView {
   readonly #keys = new RequestKeys();
   readonly #waiters = new SeqWaiters();
   readonly #listeners = new Set<(step: JournalStep) => void>();
+  readonly #restarted = new Set<() => void>();
   readonly #stopping = new AbortController();
   #following: Promise<void> = Promise.resolve();
+  /** True from the first time on, and false while the journal is read anew. */
   #caughtUp = false;
+  #wasCaughtUp = false;
 
   constructor(options: JournalViewOptions) {
     this.#options = options;
@@ -120,6 +123,12 @@ export class JournalView {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Tells when the journal had to be read anew and is: open commands are other objects than before. */
+  onRestart(listener: () => void): () => void {
+    this.#restarted.add(listener);
+    return () => this.#restarted.delete(listener);
+  }
+
   /**
    * A command with all its targets: the open one itself; of one that has ended a copy read from the journal.
    * @throws LogError
@@ -145,6 +154,8 @@ export class JournalView {
     const signal = this.#stopping.signal;
     const onCaughtUp = (): void => {
       this.#caughtUp = true;
+      if (this.#wasCaughtUp) for (const listener of this.#restarted) listener();
+      this.#wasCaughtUp = true;
       caughtUp();
     };
     while (!signal.aborted) {
@@ -153,7 +164,7 @@ export class JournalView {
         for await (const entry of log.read(STREAMS.commands.name, options)) this.#take(entry);
       } catch (error) {
         if (!(error instanceof LogError)) throw error;
-        if (error.code !== 'stream_reset' && !this.#caughtUp) throw error;
+        if (error.code !== 'stream_reset' && !this.#wasCaughtUp) throw error;
         logger.error('the journal begins again', { code: error.code, err: error });
         if (error.code !== 'stream_reset') await sleep(clock, RETRY_MS, signal);
         this.#clear();
@@ -163,6 +174,7 @@ export class JournalView {
   }
 
   #clear(): void {
+    this.#caughtUp = false;
     this.#known.clear();
     this.#keys.clear();
     this.#waiters.reset();

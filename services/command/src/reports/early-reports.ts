@@ -31,10 +31,11 @@ export class EarlyReports {
     return reports;
   }
 
-  forget(nowMs: number): void {
+  /** Those that have waited for too long. */
+  *expired(nowMs: number): Generator<ReceivedReport> {
     for (const [id, { sinceMs }] of this.#waiting) {
       if (nowMs - sinceMs < KEEP_MS) return;
-      this.take(id);
+      yield* this.take(id);
     }
   }
 }

@@ -52,12 +52,22 @@ export class LateReports {
       const org = reports[0]?.report.org;
       try {
         const command = org === undefined ? undefined : await this.#options.view.load(org, id);
-        if (command !== undefined) for (const { report, gateway } of reports) this.#settle(command, report, gateway);
+        if (command === undefined) this.#strange(id, reports);
+        else for (const { report, gateway } of reports) this.#settle(command, report, gateway);
       } catch (error) {
         this.#options.logger.warn('a command that has ended cannot be read again', { command: id, err: error });
       }
     }
     this.#reading -= 1;
+  }
+
+  /** The journal has no such command (any more): there is nothing to keep it for, and no reason to repeat it for ever. */
+  #strange(id: CommandId, reports: readonly ReceivedReport[]): void {
+    this.#options.logger.warn('an outcome of a command that is not in the journal', {
+      command: id,
+      count: reports.length,
+    });
+    for (const { report, gateway } of reports) this.#options.kept.add(gateway, report);
   }
 
   #settle(command: OpenCommand, report: CommandReport, gateway: GatewayId): void {

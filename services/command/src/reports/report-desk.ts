@@ -68,7 +68,7 @@ export class ReportDesk {
       },
       { queue: 'command' },
     );
-    this.#timer = clock.setInterval(() => this.#early.forget(clock.monotonic()), TICK_MS);
+    this.#timer = clock.setInterval(() => this.#giveUpWaiting(), TICK_MS);
   }
 
   /** Takes no more; what came is written down. */
@@ -81,6 +81,14 @@ export class ReportDesk {
     this.#subscription?.unsubscribe();
     this.#unlisten?.();
     this.#options.clock.clear(this.#timer);
+  }
+
+  /** Not of a command that is about to come, so of one that ended long ago. */
+  #giveUpWaiting(): void {
+    const { clock, late } = this.#options;
+    for (const { report, gateway } of this.#early.expired(clock.monotonic())) {
+      if (isTerminal(report.state)) late.add(report, gateway);
+    }
   }
 
   #take(report: CommandReport, gateway: GatewayId): void {
