@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { LogError, type ReadOptions } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import {
   encodeJournal,
@@ -122,4 +123,32 @@ test('an entry whose acknowledgement was lost is in the journal once; one that n
     kind: 'too_large',
   });
   broker.restore();
+});
+
+test('a journal that has to be read anew is told of when it is whole again, not entry by entry', async () => {
+  const { log } = connection;
+  let breakNow: () => void = () => undefined;
+  const breaking = {
+    read: async function* (stream: string, options: ReadOptions = {}) {
+      const broken = new AbortController();
+      breakNow = () => broken.abort();
+      const signal = AbortSignal.any([broken.signal, options.signal!]);
+      yield* log.read(stream, { ...options, signal });
+      if (broken.signal.aborted) throw new LogError('stream_reset', 'made anew');
+    },
+  } as unknown as typeof log;
+  const metrics = journalMetrics(createMetrics('command'));
+  const anew = new JournalView({ log: breaking, clock, logger: silentLogger, metrics, keepEnded: 2 });
+  await anew.start();
+  const id = newCommandId(1);
+  const written = await writer.append({ org: ORG, id }, submitted(id));
+  await anew.folded(written.kind === 'appended' ? written.seq : 0);
+  const before = anew.get(id);
+  let steps = 0;
+  anew.onStep(() => (steps += 1));
+  const restarted = new Promise<void>((resolve) => anew.onRestart(resolve));
+  breakNow();
+  await restarted;
+  expect([anew.get(id)?.id, anew.get(id) === before, steps]).toEqual([id, false, 0]);
+  await anew.stop();
 });
