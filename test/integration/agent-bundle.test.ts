@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { once } from 'node:events';
 import {
   copyFileSync,
@@ -8,10 +8,11 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  watch,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { muster } from '../kit/cli.js';
@@ -34,15 +35,16 @@ const FORMS: Record<string, Form> = {
 describe('the agent as one file, in a folder where nothing else is', () => {
   let lab: Lab;
   let folder: string;
+  /** What the bundler said. */
+  let built: string;
   let child: ChildProcess | undefined;
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'muster-bundle-'));
-    const built = execFileSync(process.execPath, [BUNDLE, '--executable', '--out', join(folder, 'built')], {
+    built = execFileSync(process.execPath, [BUNDLE, '--executable', '--out', join(folder, 'built')], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    expect(built).toMatch(/muster-agent\.cjs: [\d.]+ MiB[\s\S]*muster-agent: [\d.]+ MiB/);
     lab = await openLab();
   }, 120_000);
   afterEach(async () => {
@@ -88,6 +90,7 @@ describe('the agent as one file, in a folder where nothing else is', () => {
   it.each(Object.entries(FORMS))(
     '%s enrols, answers, and does what it is ordered to',
     async (_name, form) => {
+      expect(built).toMatch(new RegExp(`^${form.file.replace('.', '\\.')}: [\\d.]+ MiB`, 'm'));
       expect(statSync(join(folder, 'built', form.file)).size).toBeLessThan(form.bytes);
       const { home } = await start(form);
       const selector = `form=${form.file.replace('.', '-')}`;
@@ -112,4 +115,86 @@ describe('the agent as one file, in a folder where nothing else is', () => {
     },
     60_000,
   );
+
+  // A machine in a folder: its own /etc, /opt, /run and /var, with this one's programs; needs to be root. `cat` keeps it until the test ends.
+  const machine = `set -e
+for d in usr proc dev; do mkdir -p "$1/$d"; mount --rbind "/$d" "$1/$d"; done
+for l in bin sbin lib lib64; do ln -s "usr/$l" "$1/$l"; done
+mkdir -p "$1/run" "$1/tmp" "$1/var/log"
+echo ready
+exec cat`;
+  async function startMachine(root: string): Promise<(line: string) => SpawnSyncReturns<string>> {
+    const keeper = spawn('unshare', ['--mount', 'sh', '-c', machine, 'machine', root], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    child = keeper;
+    await once(keeper.stdout, 'data');
+    const enter = [`--mount=/proc/${keeper.pid}/ns/mnt`, 'chroot', root, '/bin/sh', '-c'];
+    return (line) => spawnSync('nsenter', [...enter, line], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+  const canEnter =
+    process.execPath.startsWith('/usr/') &&
+    spawnSync('unshare', ['--mount', 'sh', '-c', 'command -v start-stop-daemon && command -v nsenter']).status === 0;
+
+  const ifRoot = canEnter ? describe : describe.skip;
+  ifRoot('as a service', () => {
+    it('the bundle makes itself a service of sysvinit, which starts, says that it runs, starts anew, and stops', async () => {
+      const root = mkdtempSync(join(folder, 'root-'));
+      const settings = Object.entries({
+        MUSTER_GATEWAY_URL: lab.stack.gateways[0]!.url,
+        MUSTER_ORG: lab.stack.org,
+        MUSTER_ENROLL_SECRET: lab.stack.enrollSecret,
+        MUSTER_LABELS: 'form=sysvinit',
+        MUSTER_READY_FILE: '/run/ready.json',
+      }).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+      const bundle = join(folder, 'built', 'muster-agent.cjs');
+      execFileSync(process.execPath, [bundle, 'install', '--manager', 'sysvinit', '--root', root, ...settings]);
+      const enter = await startMachine(root);
+      const service = (verb: string) => enter(`/etc/init.d/muster-agent ${verb}`);
+
+      expect(service('status')).toMatchObject({ status: 3, stdout: 'muster-agent does not run\n' });
+      try {
+        expect(service('start')).toMatchObject({ status: 0, stderr: '' });
+        await untilExists(join(root, 'run/ready.json'));
+        expect(service('status').stdout).toMatch(/^muster-agent runs, process \d+$/m);
+        const asked = await muster(lab, [
+          'query',
+          "SELECT path FROM file WHERE path = '/opt/muster-agent/muster-agent.cjs'",
+          '--target',
+          'form=sysvinit',
+          '-o',
+          'ndjson',
+        ]);
+        expect([asked.code, asked.stdout]).toEqual([0, expect.stringContaining('/opt/muster-agent/muster-agent.cjs')]);
+        const pid = readFileSync(join(root, 'run/muster-agent.pid'), 'utf8');
+        expect(service('start').status).toBe(0);
+        expect(readFileSync(join(root, 'run/muster-agent.pid'), 'utf8')).toBe(pid);
+        rmSync(join(root, 'run/ready.json'));
+        expect(service('restart')).toMatchObject({ status: 0, stderr: '' });
+        await untilExists(join(root, 'run/ready.json'));
+        expect(readFileSync(join(root, 'run/muster-agent.pid'), 'utf8')).not.toBe(pid);
+      } finally {
+        expect(service('stop')).toMatchObject({ status: 0, stderr: '' });
+      }
+      expect(service('status').status).toBe(3);
+      expect(readFileSync(join(root, 'var/log/muster-agent.log'), 'utf8')).toContain('"msg":"session ready"');
+      execFileSync(process.execPath, [bundle, 'uninstall', '--manager', 'sysvinit', '--root', root, '--purge']);
+      const left = [
+        'etc/init.d/muster-agent',
+        'opt/muster-agent',
+        'etc/muster-agent/agent.env',
+        'var/lib/muster-agent',
+      ];
+      expect(left.filter((path) => existsSync(join(root, path)))).toEqual([]);
+    }, 60_000);
+  });
 });
+
+async function untilExists(path: string): Promise<void> {
+  const watcher = watch(dirname(path));
+  try {
+    while (!existsSync(path)) await once(watcher, 'change');
+  } finally {
+    watcher.close();
+  }
+}

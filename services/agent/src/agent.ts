@@ -11,6 +11,7 @@ import { type AgentConfig, enrolUrl, labelsOf } from './config.js';
 import { collectFacts } from './facts/facts.js';
 import { machineInstance } from './facts/instance.js';
 import { AgentIdentity, type SelfDescription } from './identity/agent-identity.js';
+import type { Way } from './proxy/way.js';
 import { enrol, type EnrolOutcome } from './identity/enrol.js';
 
 /** What `run`, `enroll` and `doctor` share: who this agent is, what it says of itself, and how it reaches a gateway. */
@@ -21,22 +22,20 @@ export interface Agent {
   readonly trust: CommandTrust;
   /** What it says of itself now: labels can be ordered, and commands taken once there is somebody to trust. */
   describe(): SelfDescription;
-  /** PEM of the pinned authorities. */
-  readonly ca: string | undefined;
   readonly canEnrol: boolean;
   /** Asks for a token, and keeps the one it gets, and the roots that come with it if there are none yet. */
   enrol(signal: AbortSignal): Promise<EnrolOutcome>;
 }
 
 export interface OpenAgentOptions {
+  readonly way: Way;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onLabelsChanged?: () => void;
 }
 
-/** Opens the data directory. Throws when it cannot be used, or when the pinned authority or the command roots cannot be read. */
-export function openAgent(config: AgentConfig, { clock, log, onLabelsChanged }: OpenAgentOptions): Agent {
-  const ca = config.gatewayCaFile === undefined ? undefined : readFileSync(config.gatewayCaFile, 'utf8');
+/** Opens the data directory. Throws when it cannot be used, or when the command roots cannot be read. */
+export function openAgent(config: AgentConfig, { way, clock, log, onLabelsChanged }: OpenAgentOptions): Agent {
   const folder = config.dataDir;
   const identity = AgentIdentity.open(folder, log);
   const trust = CommandTrust.open({ folder, roots: configuredRoots(config), clock, log });
@@ -54,7 +53,6 @@ export function openAgent(config: AgentConfig, { clock, log, onLabelsChanged }: 
     facts,
     labels,
     trust,
-    ca,
     canEnrol: config.enrolSecret !== undefined,
     describe: () => ({
       facts,
@@ -68,7 +66,8 @@ export function openAgent(config: AgentConfig, { clock, log, onLabelsChanged }: 
       const gateway = config.gatewayUrls[attempts++ % config.gatewayUrls.length] ?? '';
       const outcome = await enrol({
         url: enrolUrl(gateway),
-        ca,
+        ca: way.ca,
+        agent: way.agentFor(enrolUrl(gateway)),
         org: config.org,
         secret: config.enrolSecret,
         keys: identity.keys,

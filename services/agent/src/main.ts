@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
+import { completeProxies, configurationFile, readConfiguration } from './program/environment.js';
 
 // An agent allocates little and lives for months: a nursery that does not grow saves five megabytes of garbage.
 setFlagsFromString('--semi-space-growth-factor=1');
@@ -13,22 +14,44 @@ Commands:
   doctor    try each hop on the way to the gateway and name the one that fails
   sql SQL   run a statement on this machine and print its rows
   version   print the version
+  install   make it a service of this machine, from the bundle or the executable
+  uninstall take the service away; --purge its key, its token and its settings too
+  status    say whether the service is there and runs
 
 Options:
   --output table|json|ndjson   how "sql" prints rows (default table)
+  --config FILE                settings, one NAME=value a line; the environment goes before them. Without it, and
+                               without MUSTER_GATEWAY_URL, the one that "install" made is read
+  --set NAME=value             with "install": a setting for a configuration file that is made; may be repeated
+  --manager NAME               with "install" and the like: systemd, sysvinit, launchd, windows-task (default: what is there)
+  --observe                    with "install": a service that answers queries, and has the rights for nothing else
+  --root DIR                   with "install" and "uninstall": the files go below DIR, and no program is started
+  --print                      with "install" and "uninstall": only say what would be done
+  --purge                      with "uninstall"
   --help                       print this
 
-Configuration is in the environment: MUSTER_GATEWAY_URL, MUSTER_GATEWAY_CA, MUSTER_ORG, MUSTER_ENROLL_SECRET or
+Configuration is in the environment or that file: MUSTER_GATEWAY_URL, MUSTER_GATEWAY_CA, MUSTER_ORG, MUSTER_ENROLL_SECRET or
 MUSTER_ENROLL_SECRET_FILE, MUSTER_DATA_DIR, MUSTER_LABELS; for commands MUSTER_COMMAND_ROOTS_FILE, MUSTER_AGENT_ACTIONS,
-MUSTER_AGENT_REQUIRE_APPROVAL, MUSTER_AGENT_PROTECT.
+MUSTER_AGENT_REQUIRE_APPROVAL, MUSTER_AGENT_PROTECT. HTTPS_PROXY and NO_PROXY are honoured.
 `;
+
+const OPTIONS = {
+  output: { type: 'string', default: 'table' },
+  config: { type: 'string' },
+  set: { type: 'string', multiple: true },
+  manager: { type: 'string' },
+  observe: { type: 'boolean', default: false },
+  root: { type: 'string' },
+  print: { type: 'boolean', default: false },
+  purge: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h' },
+} as const;
 
 /** Commands are loaded when they are asked for: what `run` does not need must not cost it memory. */
 async function main(argv: readonly string[]): Promise<number | undefined> {
   let parsed;
   try {
-    const options = { output: { type: 'string', default: 'table' }, help: { type: 'boolean', short: 'h' } } as const;
-    parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
+    parsed = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
   } catch (error) {
     return usage(error instanceof Error ? error.message : String(error));
   }
@@ -38,6 +61,15 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
     return 0;
   }
   if (rest.length > (command === 'sql' ? 1 : 0)) return usage(`too many arguments for "${command}"`);
+  const isService = command === 'install' || command === 'uninstall' || command === 'status';
+  if (isService) return (await import('./program/service.js')).service(command, parsed.values, process.env);
+  try {
+    const file = configurationFile(parsed.values.config, process.env);
+    if (file !== undefined) Object.assign(process.env, readConfiguration(file, process.env));
+  } catch (error) {
+    return usage(`the configuration cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  completeProxies(process.env);
   switch (command) {
     case 'run':
       await (await import('./program/run.js')).run(process.env);

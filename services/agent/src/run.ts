@@ -6,6 +6,7 @@ import { createAgentCommands } from './commands/agent-commands.js';
 import { createAgentHost } from './commands/agent-host.js';
 import { SessionRenewal } from './commands/session-renewal.js';
 import { type AgentConfig, liveUrl } from './config.js';
+import { openWay } from './proxy/way.js';
 import { queryWorker } from './program-files.js';
 import { CrashNotes } from './queries/crash-notes.js';
 import { QueryRunner } from './queries/query-runner.js';
@@ -19,8 +20,9 @@ import { WorkerPool } from './worker/worker-pool.js';
 export async function buildAgent(config: AgentConfig, { log, runner }: ProgramContext, env: Env): Promise<void> {
   const clock = systemClock;
   runner.defer('data directory', await claimDataDirectory(config.dataDir));
+  const way = await openWay(config, env);
   const renewal = new SessionRenewal({ clock, renew: () => channel.renew() });
-  const agent = openAgent(config, { clock, log, onLabelsChanged: () => renewal.request() });
+  const agent = openAgent(config, { way, clock, log, onLabelsChanged: () => renewal.request() });
   log.info('agent identity', { agentId: agent.identity.agentId, host: agent.facts.host });
   warnOfPlainText(config, log);
 
@@ -53,7 +55,8 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
     dataDir: config.dataDir,
     labels: agent.labels,
     protect: config.protect,
-    gatewayUrls: config.gatewayUrls,
+    // An isolated machine must still reach its gateways, and the proxies on the way.
+    gatewayUrls: config.gatewayUrls.flatMap((url) => [url, way.proxyFor(url)?.href ?? []].flat()),
     openEnds: () => channel.ends,
     env,
     clock,
@@ -68,7 +71,8 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
   const ready = new Promise<void>((resolve) => (firstReady = resolve));
   const channel: LiveChannel = new LiveChannel({
     urls: config.gatewayUrls.map(liveUrl),
-    ca: agent.ca,
+    ca: way.ca,
+    agentFor: (url) => way.agentFor(url),
     clock,
     log,
     credentials: {

@@ -1,11 +1,13 @@
+import type { Agent } from 'node:http';
 import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { SUBPROTOCOL } from '@muster/protocol';
 import { WebSocket } from 'ws';
+import { type Destination, openTunnel, proxyEnd } from '../proxy/open-tunnel.js';
 import { readRefusal, type Refusal } from '../session/upgrade-refusal.js';
 
-export type Hop = 'dns' | 'tcp' | 'tls' | 'upgrade' | 'ping';
+export type Hop = 'dns' | 'tcp' | 'proxy' | 'tls' | 'upgrade' | 'ping';
 
 export interface HopReport {
   readonly hop: Hop;
@@ -20,6 +22,10 @@ export interface Examination {
   /** `wss://host:port/v1/live` */
   readonly url: string;
   readonly ca?: string | undefined;
+  /** Where there is a proxy on the way: the first hops lead to it, and the rest through it. */
+  readonly proxy?: URL | undefined;
+  /** What opens connections through that proxy. */
+  readonly agent?: Agent | undefined;
   /** Without one, the upgrade can only show that a gateway answers. */
   readonly token?: string | undefined;
   readonly timeoutMs?: number;
@@ -33,7 +39,7 @@ interface Finding {
 }
 
 /**
- * Walks the way to a gateway hop by hop and stops at the first that fails: name, TCP, TLS, WebSocket upgrade, ping. It sends no hello, so
+ * Walks the way to a gateway hop by hop and stops at the first that fails: name, TCP, the proxy's tunnel if there is one, TLS, WebSocket upgrade, ping. It sends no hello, so
  * that the session of an agent that runs with the same identity is not superseded.
  */
 export async function* examine(examination: Examination): AsyncGenerator<HopReport> {
@@ -41,10 +47,13 @@ export async function* examine(examination: Examination): AsyncGenerator<HopRepo
   const host = hostname.replace(/^\[|\]$/g, '');
   const target = { host, port: Number(port) || (protocol === 'wss:' ? 443 : 80) };
   const timeoutMs = examination.timeoutMs ?? 10_000;
+  const { proxy } = examination;
+  const first = proxy === undefined ? target : proxyEnd(proxy);
   const visit = new Visit(examination, target, timeoutMs);
   const hops: readonly (readonly [Hop, () => Promise<Finding>, string])[] = [
-    ['dns', () => visit.resolve(), `does "${host}" exist, and does this machine reach its name server?`],
-    ['tcp', () => visit.connect(), `a firewall may block port ${target.port}, or nothing listens there`],
+    ['dns', () => visit.resolve(), `does "${first.host}" exist, and does this machine reach its name server?`],
+    ['tcp', () => visit.connect(), `a firewall may block port ${first.port}, or nothing listens there`],
+    ...(proxy === undefined ? [] : [['proxy', () => visit.tunnel(proxy), PROXY_ADVICE] as const]),
     ...(protocol === 'wss:' ? [['tls', () => visit.handshake(), TLS_ADVICE] as const] : []),
     ['upgrade', () => visit.upgrade(), UPGRADE_ADVICE],
     ['ping', () => visit.ping(), 'something on the way lets the upgrade through but holds WebSocket frames back'],
@@ -61,6 +70,8 @@ export async function* examine(examination: Examination): AsyncGenerator<HopRepo
   }
 }
 
+const PROXY_ADVICE =
+  'is it a proxy, and the one that HTTPS_PROXY should name? If the gateway needs none, name it in NO_PROXY';
 const TLS_ADVICE = 'is MUSTER_GATEWAY_CA the authority of this gateway, or does a proxy on the way inspect TLS?';
 const UPGRADE_ADVICE = 'a proxy or load balancer on the way may not pass WebSocket upgrades';
 
@@ -68,6 +79,9 @@ class Visit {
   readonly #examination: Examination;
   readonly #target: { readonly host: string; readonly port: number };
   readonly #timeoutMs: number;
+  /** Where the first connection leads: to the gateway, or to the proxy before it. */
+  readonly #first: Destination;
+  #tunnel: Socket | undefined;
   #socket: WebSocket | undefined;
   /** No further hop can be tried, although this one is well. */
   ended = false;
@@ -75,21 +89,41 @@ class Visit {
   constructor(examination: Examination, target: { host: string; port: number }, timeoutMs: number) {
     this.#examination = examination;
     this.#target = target;
+    this.#first = examination.proxy === undefined ? target : proxyEnd(examination.proxy);
     this.#timeoutMs = timeoutMs;
   }
 
   async resolve(): Promise<Finding> {
-    const { host } = this.#target;
+    const { host } = this.#first;
     if (isIP(host) !== 0) return { ok: true, detail: `${host} is an address` };
     const addresses = await within(this.#timeoutMs, lookup(host, { all: true }));
     return { ok: true, detail: `${host} is ${addresses.map((one) => one.address).join(', ')}` };
   }
 
   async connect(): Promise<Finding> {
-    const socket = await opened(connectTcp(this.#target), 'connect', this.#timeoutMs);
+    const socket = await opened(connectTcp(this.#first), 'connect', this.#timeoutMs);
     const remote = `${socket.remoteAddress ?? ''} port ${socket.remotePort ?? ''}`;
     socket.destroy();
-    return { ok: true, detail: `connected to ${remote}` };
+    return { ok: true, detail: `connected to ${this.#examination.proxy === undefined ? '' : 'the proxy, '}${remote}` };
+  }
+
+  async tunnel(proxy: URL): Promise<Finding> {
+    const { host, port } = this.#target;
+    const tunnel = await within(
+      this.#timeoutMs,
+      openTunnel(proxy, this.#target, this.#examination.ca, (socket) => (this.#tunnel = socket.on('error', () => {}))),
+    );
+    if (tunnel.ok) return { ok: true, detail: `the proxy leads to ${host} port ${port}` };
+    const { status, line, scheme } = tunnel;
+    const detail = `the proxy answered "${line}"`;
+    if (status !== 407)
+      return { ok: false, detail, advice: `the proxy may not allow ${host} port ${port}, or not reach it` };
+    const asked = scheme === undefined ? '' : ` (it asks for ${scheme}; the agent knows Basic)`;
+    return {
+      ok: false,
+      detail,
+      advice: `the proxy wants a user and a password that are right, in HTTPS_PROXY${asked}`,
+    };
   }
 
   async handshake(): Promise<Finding> {
@@ -97,7 +131,11 @@ class Visit {
     const { ca } = this.#examination;
     const servername = isIP(host) === 0 ? { servername: host } : {};
     const socket = await opened(
-      connectTls({ host, port, ...servername, ...(ca === undefined ? {} : { ca }) }),
+      connectTls({
+        ...(this.#tunnel === undefined ? { host, port } : { socket: this.#tunnel }),
+        ...servername,
+        ...(ca === undefined ? {} : { ca }),
+      }),
       'secureConnect',
       this.#timeoutMs,
     );
@@ -108,12 +146,13 @@ class Visit {
   }
 
   async upgrade(): Promise<Finding> {
-    const { url, ca, token } = this.#examination;
+    const { url, ca, agent, token } = this.#examination;
     const socket = new WebSocket(url, [SUBPROTOCOL], {
       perMessageDeflate: false,
       handshakeTimeout: this.#timeoutMs,
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       ...(ca === undefined ? {} : { ca }),
+      ...(agent === undefined ? {} : { agent }),
     });
     this.#socket = socket;
     const refusal = await new Promise<Refusal | undefined>((resolve, reject) => {
@@ -138,6 +177,7 @@ class Visit {
   }
 
   close(): void {
+    this.#tunnel?.destroy();
     this.#socket?.on('error', () => {});
     this.#socket?.terminate();
   }

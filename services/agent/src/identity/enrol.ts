@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { Agent, IncomingMessage } from 'node:http';
 import type { Facts, Labels } from '@muster/protocol';
 import { type AgentKeys, type NamedKey, signEnrollProof } from '@muster/identity/agent';
 import type { Clock, Secret } from '@muster/runtime/program';
@@ -23,6 +23,8 @@ export interface EnrolRequest {
   /** `https://host:port/v1/enroll` */
   readonly url: string;
   readonly ca?: string | undefined;
+  /** What opens the connection, where a proxy is on the way. */
+  readonly agent?: Agent | undefined;
   readonly org: string;
   readonly secret: Secret;
   readonly keys: AgentKeys;
@@ -76,12 +78,12 @@ function bodyOf({ org, keys, facts, labels }: EnrolRequest, timestampMs: number)
 }
 
 /** `node:https` and not `fetch`, which takes no certificate authority and ten megabytes. */
-async function send({ url, ca, secret, signal }: EnrolRequest, body: string): Promise<IncomingMessage> {
+async function send({ url, ca, agent, secret, signal }: EnrolRequest, body: string): Promise<IncomingMessage> {
   const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http');
   return new Promise((resolve, reject) => {
     const call = request(url, {
       method: 'POST',
-      agent: false,
+      agent: agent ?? false,
       headers: {
         authorization: `Bearer ${secret.reveal()}`,
         'content-type': 'application/json',

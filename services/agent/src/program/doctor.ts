@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Env } from '@muster/runtime/program';
 import { liveUrl, loadAgentConfig } from '../config.js';
 import { examine, type HopReport } from '../doctor/examine.js';
+import { openWay } from '../proxy/way.js';
 import { readFileIfThere } from '../store/atomic-file.js';
 
 /** `muster-agent doctor`: one line for each hop to each gateway; 1 when one fails. Leaves the session of a running agent alone. */
@@ -12,14 +12,14 @@ export async function doctor(env: Env): Promise<number> {
     process.stderr.write(`muster-agent: ${loaded.error.message}\n`);
     return 2;
   }
-  const { dataDir, gatewayCaFile, gatewayUrls } = loaded.config;
-  const ca = gatewayCaFile === undefined ? undefined : readFileSync(gatewayCaFile, 'utf8');
+  const { dataDir, gatewayUrls } = loaded.config;
+  const way = await openWay(loaded.config, env);
   const token = storedToken(join(dataDir, 'agent-token'));
   let healthy = true;
   for (const gateway of gatewayUrls) {
     const url = liveUrl(gateway);
     process.stdout.write(`${url}\n`);
-    for await (const hop of examine({ url, ca, token })) {
+    for await (const hop of examine({ url, ca: way.ca, proxy: way.proxyFor(url), agent: way.agentFor(url), token })) {
       process.stdout.write(line(hop));
       healthy &&= hop.ok;
     }

@@ -1,4 +1,5 @@
 import { createLogger, type Env, systemClock } from '@muster/runtime/program';
+import { openWay } from '../proxy/way.js';
 import { openAgent } from '../agent.js';
 import { loadAgentConfig } from '../config.js';
 
@@ -10,7 +11,7 @@ export async function enroll(env: Env): Promise<number> {
     return 2;
   }
   const log = createLogger({ service: 'agent', level: 'warn', destination: process.stderr });
-  const agent = openAgent(loaded.config, { clock: systemClock, log });
+  const agent = openAgent(loaded.config, { way: await openWay(loaded.config, env), clock: systemClock, log });
   const outcome = await agent.enrol(new AbortController().signal);
   switch (outcome.kind) {
     case 'enrolled':

@@ -1,3 +1,4 @@
+import type { Agent } from 'node:http';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import {
   type ChallengeBody,
@@ -69,6 +70,8 @@ export interface ConnectionOptions {
   readonly token: string;
   /** PEM of the only certificate authority to trust; the system's when absent. */
   readonly ca?: string | undefined;
+  /** What opens the connection, where a proxy is on the way. */
+  readonly agent?: Agent | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
@@ -111,6 +114,7 @@ export class Connection {
       followRedirects: false,
       headers: { authorization: `Bearer ${options.token}` },
       ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...(options.agent === undefined ? {} : { agent: options.agent }),
     });
     this.#deadline = options.clock.setTimeout(() => this.#abandon('no_session_in_time'), CONNECT_TIMEOUT_MS);
     this.#listen();

@@ -1,3 +1,4 @@
+import type { Agent } from 'node:http';
 import type {
   ChallengeBody,
   CommandBody,
@@ -52,6 +53,8 @@ export interface LiveChannelOptions {
   /** Gateways' live URLs; another one is tried after each failure. */
   readonly urls: readonly string[];
   readonly ca?: string | undefined;
+  /** What opens the connection to a URL; none where it is opened directly. */
+  readonly agentFor?: (url: string) => Agent | undefined;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly log: Logger;
@@ -169,7 +172,16 @@ export class LiveChannel {
     this.#isStale = false;
     this.#connectedAtMs = clock.monotonic();
     const connection: Connection = new Connection(
-      { url, token, ca, clock, log, random: this.#random, hello: (challenge) => credentials.hello(challenge, token) },
+      {
+        url,
+        token,
+        ca,
+        agent: this.#options.agentFor?.(url),
+        clock,
+        log,
+        random: this.#random,
+        hello: (challenge) => credentials.hello(challenge, token),
+      },
       {
         onReady: (welcome) => this.#onReady(connection, url, welcome),
         onQuery: (ref, body) => this.#tell(connection, (work) => work.onQuery?.(ref, body)),

@@ -4,7 +4,7 @@ import { parseEnviron } from './parse/proc.js';
 import { pidsOf } from './pids.js';
 
 /** What the agent was given to prove itself with; who may ask questions may not become an endpoint by it. */
-const SECRET_NAME = /SECRET|TOKEN|PASSWORD|KEY/i;
+const SECRET_NAME = /SECRET|TOKEN|PASSWORD|KEY|(HTTPS?|ALL)_PROXY/i;
 
 export const processEnvs: Collector = {
   table: 'process_envs',

@@ -1,0 +1,100 @@
+import { type Installation, runLine, type ServicePlan } from './service-plan.js';
+
+const UNIT = 'muster-agent.service';
+
+/**
+ * Which right is for what. A command runs what it starts with these rights too: a package's scripts are why the file system is not read-only, and why the
+ * ids may be changed.
+ */
+const CAPABILITIES = [
+  // Tables: other users' files, and what processes of others have open.
+  'CAP_DAC_READ_SEARCH',
+  'CAP_SYS_PTRACE',
+  // process.kill, and daemons that are told to forget what they cache
+  'CAP_KILL',
+  // connection.kill, the ARP cache, host.isolate
+  'CAP_NET_ADMIN',
+  // file.quarantine and its undo: taking a file from its owner, and giving it back as it was
+  'CAP_DAC_OVERRIDE',
+  'CAP_CHOWN',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  // application.remove: apt works under a user of its own, and packages' scripts change to others
+  'CAP_SETUID',
+  'CAP_SETGID',
+];
+
+/** A JIT compiler needs memory that is written and executed; files are quarantined from homes and /tmp: these stay open. */
+const FOR_ACTIONS = `CapabilityBoundingSet=${CAPABILITIES.join(' ')}
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelTunables=yes`;
+
+const FOR_QUERIES = `Environment=MUSTER_AGENT_ACTIONS=none
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_SYS_PTRACE
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictSUIDSGID=yes`;
+
+/** A unit of systemd (systemd.exec(5)). */
+export function systemd(installation: Installation): ServicePlan {
+  const { dataDir, observe } = installation;
+  const unit = `# Made by "muster-agent install". Changes of your own belong in "systemctl edit muster-agent".
+[Unit]
+Description=Muster agent
+Wants=network-online.target
+After=network-online.target nss-lookup.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+ExecStart=${runLine(installation).map(quoted).join(' ')}
+Restart=always
+RestartSec=5s
+# A configuration with faults: nothing gets better by trying again.
+RestartPreventExitStatus=2
+TimeoutStopSec=35s
+# The agent ends what its commands have started; a shell that it left is not its concern.
+KillMode=mixed
+UMask=0077
+StateDirectory=muster-agent
+StateDirectoryMode=0700
+ReadWritePaths=-${quoted(dataDir)}
+${observe ? FOR_QUERIES : FOR_ACTIONS}
+LockPersonality=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+`;
+  return {
+    files: [{ path: `/etc/systemd/system/${UNIT}`, content: unit, mode: 0o644 }],
+    install: [
+      ['systemctl', 'daemon-reload'],
+      ['systemctl', 'enable', UNIT],
+      // Not "enable --now": an update must start the new program.
+      ['systemctl', 'restart', UNIT],
+    ],
+    uninstall: [['systemctl', 'disable', '--now', UNIT]],
+    afterwards: [['systemctl', 'daemon-reload']],
+    status: ['systemctl', 'is-active', UNIT],
+  };
+}
+
+/** As systemd.service(5) reads words: `%` and `$` are its own. */
+function quoted(word: string): string {
+  const escaped = word.replaceAll('%', '%%').replaceAll('$', '$$$$');
+  return /^[\w@%+=:,./$-]+$/.test(escaped) ? escaped : `"${escaped.replaceAll(/["\\]/g, '\\$&')}"`;
+}

@@ -1,0 +1,69 @@
+import { win32 } from 'node:path';
+import { type Installation, runLine, type ServicePlan } from './service-plan.js';
+
+const TASK = 'MusterAgent';
+
+/**
+ * A task that starts with the machine and is started again when it ends, as LocalSystem. Not a service: one must answer the service control manager through an API
+ * that Node does not have, so `sc.exe create` with it ends in error 1053; and a wrapper would be a second program to trust.
+ */
+export function windowsTask(installation: Installation): ServicePlan {
+  const { configFile, observe } = installation;
+  const [program = '', ...args] = runLine(installation);
+  const folder = win32.dirname(configFile);
+  const definition = win32.join(folder, 'task.xml');
+  // The environment goes before the file, and a task has no variables of its own: cmd.exe sets this one.
+  const [command, line] = observe
+    ? [
+        '%SystemRoot%\\System32\\cmd.exe',
+        `/d /s /c "set MUSTER_AGENT_ACTIONS=none&& ${[program, ...args].map(quoted).join(' ')}"`,
+      ]
+    : [program, args.map(quoted).join(' ')];
+  const xml = `<?xml version="1.0" encoding="UTF-16"?>
+<Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
+  <RegistrationInfo><Description>Muster agent</Description></RegistrationInfo>
+  <Triggers><BootTrigger><Enabled>true</Enabled></BootTrigger></Triggers>
+  <Principals>
+    <Principal id="Author"><UserId>S-1-5-18</UserId><RunLevel>HighestAvailable</RunLevel></Principal>
+  </Principals>
+  <Settings>
+    <MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>
+    <DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>
+    <StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>
+    <StartWhenAvailable>true</StartWhenAvailable>
+    <ExecutionTimeLimit>PT0S</ExecutionTimeLimit>
+    <Priority>7</Priority>
+    <RestartOnFailure><Interval>PT1M</Interval><Count>999</Count></RestartOnFailure>
+  </Settings>
+  <Actions Context="Author">
+    <Exec><Command>${escaped(command)}</Command><Arguments>${escaped(line)}</Arguments></Exec>
+  </Actions>
+</Task>
+`;
+  return {
+    files: [
+      { path: definition, content: Buffer.from(`\uFEFF${xml.replaceAll('\n', '\r\n')}`, 'utf16le'), mode: 0o600 },
+    ],
+    install: [
+      // Secrets are in there: LocalSystem and administrators, by number, as their names are translated.
+      ['icacls', folder, '/inheritance:r', '/grant:r', '*S-1-5-18:(OI)(CI)F', '*S-1-5-32-544:(OI)(CI)F'],
+      ['schtasks', '/Create', '/F', '/TN', TASK, '/XML', definition],
+      ['schtasks', '/Run', '/TN', TASK],
+    ],
+    uninstall: [
+      ['schtasks', '/End', '/TN', TASK],
+      ['schtasks', '/Delete', '/F', '/TN', TASK],
+    ],
+    afterwards: [],
+    status: ['schtasks', '/Query', '/TN', TASK],
+  };
+}
+
+/** As CommandLineToArgvW reads words; none of ours ends in a backslash or has quotes. */
+function quoted(word: string): string {
+  return /[\s&()^]/.test(word) ? `"${word}"` : word;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}
