@@ -19,7 +19,7 @@ const CAPABILITIES = [
   'CAP_CHOWN',
   'CAP_FOWNER',
   'CAP_FSETID',
-  // application.remove: apt works under a user of its own, and packages' scripts change to others
+  // package.remove: apt works under a user of its own, and packages' scripts change to others
   'CAP_SETUID',
   'CAP_SETGID',
 ];
