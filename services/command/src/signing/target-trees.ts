@@ -8,7 +8,7 @@ import {
   type TargetLeaf,
 } from '@muster/protocol';
 
-/** Leaves of all trees that are kept; each costs some 400 bytes. */
+/** Leaves of all trees that are kept; each costs about 64 bytes. */
 const KEEP_TARGETS = 200_000;
 
 /**

@@ -18,10 +18,10 @@ export interface TargetLeaf {
  * `binding` being null where there is none.
  */
 export class TargetTree {
-  /** Level 0 are the leaves; the last level is the root alone. */
-  readonly #levels: readonly (readonly Buffer[])[];
+  /** Hashes one after another. Level 0 are the leaves; the last level is the root alone. */
+  readonly #levels: readonly Buffer[];
 
-  private constructor(levels: readonly (readonly Buffer[])[]) {
+  private constructor(levels: readonly Buffer[]) {
     this.#levels = levels;
   }
 
@@ -45,11 +45,11 @@ export class TargetTree {
   }
 
   get root(): Uint8Array {
-    return this.#levels.at(-1)?.[0] as Buffer;
+    return this.#levels.at(-1) as Buffer;
   }
 
   get size(): number {
-    return this.#levels[0]?.length ?? 0;
+    return (this.#levels[0]?.length ?? 0) / HASH_BYTES;
   }
 
   /** The neighbours on the way to the root, from the leaf's up, 32 bytes each (RFC 9162 §2.1.3.1). */
@@ -57,8 +57,8 @@ export class TargetTree {
     let at = number - 1;
     const path: Buffer[] = [];
     for (const level of this.#levels.slice(0, -1)) {
-      const neighbour = level[at ^ 1];
-      if (neighbour !== undefined) path.push(neighbour);
+      const from = (at ^ 1) * HASH_BYTES;
+      if (from < level.length) path.push(level.subarray(from, from + HASH_BYTES));
       at >>= 1;
     }
     return Buffer.concat(path);
@@ -90,21 +90,24 @@ export function verifyTarget(
 const SLICE = 1_000;
 
 /** The levels, from the leaves up; pauses now and then. */
-function* build(leaves: Iterable<TargetLeaf>): Generator<undefined, Buffer[][]> {
-  let level: Buffer[] = [];
+function* build(leaves: Iterable<TargetLeaf>): Generator<undefined, Buffer[]> {
+  const hashes: Buffer[] = [];
   let hashed = 0;
   for (const leaf of leaves) {
-    level.push(leafHash(leaf));
+    hashes.push(leafHash(leaf));
     if (++hashed % SLICE === 0) yield undefined;
   }
-  if (level.length === 0) throw new RangeError('a tree needs a target');
+  if (hashes.length === 0) throw new RangeError('a tree needs a target');
+  // One buffer for each level: a tree of thousands of small objects would take six times the memory.
+  let level = Buffer.concat(hashes);
   const levels = [level];
-  while (level.length > 1) {
-    const next: Buffer[] = [];
-    for (let i = 0; i < level.length; i += 2) {
-      const [left, right] = [level[i] as Buffer, level[i + 1]];
+  while (level.length > HASH_BYTES) {
+    const next = Buffer.allocUnsafeSlow(Math.ceil(level.length / HASH_BYTES / 2) * HASH_BYTES);
+    for (let from = 0; from < level.length; from += 2 * HASH_BYTES) {
+      const left = level.subarray(from, from + HASH_BYTES);
+      const right = level.subarray(from + HASH_BYTES, from + 2 * HASH_BYTES);
       // A node without a neighbour rises as it is: the same tree as splitting from the top.
-      next.push(right === undefined ? left : nodeHash(left, right));
+      next.set(right.length === 0 ? left : nodeHash(left, right), from / 2);
       if (++hashed % SLICE === 0) yield undefined;
     }
     levels.push(next);
