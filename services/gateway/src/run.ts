@@ -108,7 +108,8 @@ function transportOptions(config: GatewayConfig): TransportOptions {
     host,
     port,
     trustedProxies,
-    silenceMs: sessionSilenceMs,
+    // The vigil comes first: it ends in order what the transport would only drop.
+    silenceMs: Math.max(sessionSilenceMs, 2 * LIMITS.helloDeadlineMs),
     frameBytes: LIMITS.frameBytes,
     httpBodyBytes: 64 * 1024,
     backpressureBytes: 1024 * 1024,

@@ -17,6 +17,9 @@ import {
   type TransportOptions,
 } from './transport.js';
 
+/** How long a peer may take to answer a close frame. Missing from the package's types. */
+const CLOSE_TIMEOUT: object = { closeTimeout: 5_000 };
+
 class WsConnection implements Connection {
   readonly address: string;
   heardAtMs = Date.now();
@@ -78,6 +81,7 @@ export class WsTransport<Ticket> implements Transport {
       noServer: true,
       maxPayload: options.frameBytes,
       perMessageDeflate: false,
+      ...CLOSE_TIMEOUT,
       handleProtocols: (_protocols, request) => this.#accepted.get(request) ?? false,
     });
     // What ws itself would refuse: a handshake without a proper key.

@@ -1,0 +1,191 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  agentIdFromPublicKey,
+  AgentTokenIssuer,
+  exportAgentKeys,
+  generateAgentKeys,
+  generateSigningJwks,
+  signHelloProof,
+} from '@muster/identity';
+import { ensureCertificates } from '@muster/local';
+import { decodeBody, encodeBody, encodeFrame, FRAME, frameBody, type OrgId } from '@muster/protocol';
+import { silentLogger } from '@muster/runtime';
+import { startTestBrokers, type TestBrokers } from '../kit/brokers.js';
+import { frame, OP } from './frames.js';
+import { RawClient, type Wire } from './raw-client.js';
+
+const MAIN = fileURLToPath(new URL('../../../services/gateway/dist/main.js', import.meta.url));
+const ORG = 'acme' as OrgId;
+
+export type TransportName = 'uws' | 'ws';
+
+/** The shortest silence that the gateway may be told; its heartbeat is shorter in proportion. */
+const SILENCE_MS = 8_000;
+/** The heartbeat is then 3.3 s, and with a fifth more and a sweep 4.5 s; the rest is for a machine that does other things too. */
+export const HEARTBEAT_LIMIT_MS = 9_000;
+
+/** Real gateways, one for each transport and wire, on real brokers. */
+export class Gateways {
+  readonly #brokers: TestBrokers;
+  readonly #folder: string;
+  readonly #issuer: AgentTokenIssuer;
+  readonly #wires: ReadonlyMap<string, Wire>;
+  readonly #children: readonly ChildProcess[];
+  readonly #clients: RawClient[] = [];
+
+  private constructor(parts: {
+    brokers: TestBrokers;
+    folder: string;
+    issuer: AgentTokenIssuer;
+    wires: ReadonlyMap<string, Wire>;
+    children: readonly ChildProcess[];
+  }) {
+    this.#brokers = parts.brokers;
+    this.#folder = parts.folder;
+    this.#issuer = parts.issuer;
+    this.#wires = parts.wires;
+    this.#children = parts.children;
+  }
+
+  static async start(): Promise<Gateways> {
+    const folder = await mkdtemp(join(tmpdir(), 'muster-conformance-'));
+    const [brokers, jwks, certificates] = await Promise.all([
+      startTestBrokers({ logger: silentLogger }),
+      generateSigningJwks(),
+      ensureCertificates(join(folder, 'tls')),
+    ]);
+    const ca = await readFile(certificates.caPath, 'utf8');
+    const tls = { MUSTER_TLS_CERT_FILE: certificates.certPath, MUSTER_TLS_KEY_FILE: certificates.keyPath };
+    const common = {
+      MUSTER_NATS_URL: brokers.nats.url,
+      MUSTER_REDIS_URL: brokers.redis.url,
+      MUSTER_AGENT_TOKEN_KEYS: JSON.stringify(jwks),
+    };
+    const children: ChildProcess[] = [];
+    const wires = new Map<string, Wire>();
+    for (const transport of ['uws', 'ws'] as const) {
+      for (const secure of [false, true]) {
+        const name = `${transport}-${secure}`;
+        const readyFile = join(folder, `${name}.json`);
+        const env = {
+          ...common,
+          ...(secure ? tls : {}),
+          MUSTER_GATEWAY_TRANSPORT: transport,
+          MUSTER_READY_FILE: readyFile,
+        };
+        const child = spawnGateway(env);
+        children.push(child);
+        const port = await portOf(child, readyFile);
+        wires.set(name, { port, ...(secure ? { ca } : {}) });
+      }
+    }
+    return new Gateways({ brokers, folder, issuer: new AgentTokenIssuer(jwks), wires, children });
+  }
+
+  /** A connection to one of them, before any request. */
+  connect(transport: TransportName, secure: boolean): RawClient {
+    const wire = this.#wires.get(`${transport}-${secure}`);
+    if (wire === undefined) throw new Error('no such gateway');
+    const client = new RawClient(wire);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** An agent of its own, upgraded; it has its CHALLENGE and the bytes of the HELLO that answers it. */
+  async challenged(transport: TransportName, secure: boolean) {
+    const keys = generateAgentKeys();
+    const publicKeyX = exportAgentKeys(keys).x;
+    const agentId = agentIdFromPublicKey(publicKeyX);
+    const num = randomBytes(4).readUInt32BE() >>> 4;
+    const token = await this.#issuer.issue({ org: ORG, num, publicKeyX, factsDigest: '' }, Date.now());
+    const client = this.connect(transport, secure);
+    await client.upgrade(token);
+    const challenge = decodeBody('challenge', frameBody((await client.frame(0x82)).payload));
+    if (!challenge.ok) throw new Error(challenge.fault);
+    const { nonce } = challenge.body;
+    const proof = new Uint8Array(signHelloProof(keys.privateKey, { agentId, nonce, token }));
+    const facts = { host: 'h', os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
+    const body = { facts, labels: {}, capabilities: ['query'], instance: randomBytes(16), proof };
+    return { client, token, hello: encodeFrame(FRAME.hello, 0, encodeBody('hello', body)) };
+  }
+
+  /** An agent of its own whose session is ready. */
+  async ready(transport: TransportName, secure: boolean): Promise<RawClient> {
+    const { client, hello } = await this.challenged(transport, secure);
+    client.send(frame({ opcode: OP.binary, payload: hello }));
+    await welcomed(client);
+    return client;
+  }
+
+  /** Drops the connections that tests left. */
+  dropAll(): void {
+    for (const client of this.#clients.splice(0)) client.destroy();
+  }
+
+  async token(): Promise<string> {
+    const publicKeyX = exportAgentKeys(generateAgentKeys()).x;
+    return this.#issuer.issue({ org: ORG, num: 1, publicKeyX, factsDigest: '' }, Date.now());
+  }
+
+  async stop(): Promise<void> {
+    this.dropAll();
+    await Promise.all(
+      this.#children.map(async (child) => {
+        if (child.exitCode !== null || !child.kill('SIGTERM')) return;
+        await once(child, 'exit');
+      }),
+    );
+    await this.#brokers.stop();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** Waits for WELCOME. */
+export async function welcomed(client: RawClient): Promise<void> {
+  const welcome = await client.frame(0x82, 1);
+  if (welcome.payload[0] !== FRAME.welcome) throw new Error(`not a WELCOME: ${welcome.payload.toString('hex')}`);
+}
+
+function spawnGateway(env: Readonly<Record<string, string>>): ChildProcess {
+  return spawn(process.execPath, [MAIN], {
+    env: {
+      PATH: process.env['PATH'],
+      MUSTER_GATEWAY_HOST: '127.0.0.1',
+      MUSTER_GATEWAY_PORT: '0',
+      MUSTER_HEALTH_HOST: '127.0.0.1',
+      MUSTER_HEALTH_PORT: '0',
+      MUSTER_ENROLL_SECRETS: `${ORG}=a-secret-for-enrolment`,
+      MUSTER_GATEWAY_SESSION_SILENCE: `${SILENCE_MS}ms`,
+      MUSTER_GATEWAY_DRAIN_SPREAD: '0',
+      MUSTER_GATEWAY_DRAIN_GRACE: '0',
+      MUSTER_PARENT_PID: String(process.pid),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+}
+
+/** Waits for the line that says so in the log, then reads the port. */
+async function portOf({ stdout }: ChildProcess, readyFile: string): Promise<number> {
+  if (stdout === null) throw new Error('no output to read');
+  let seen = '';
+  await new Promise<void>((resolve, reject) => {
+    stdout.on('data', (chunk: Buffer) => {
+      seen = (seen + chunk.toString()).slice(-10_000);
+      if (seen.includes('"listening"')) resolve();
+    });
+    stdout.on('end', () => reject(new Error(`the gateway ended before it was ready:\n${seen}`)));
+  });
+  for (;;) {
+    // It appears whole, right after that line.
+    const text = await readFile(readyFile, 'utf8').catch(() => undefined);
+    if (text !== undefined) return (JSON.parse(text) as { ports: { gateway: number } }).ports.gateway;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
