@@ -155,8 +155,8 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
       for (let length = 0; length <= 125; length += 1) {
         client.send(frame({ opcode: OP.pong, payload: Buffer.alloc(125 - length, 7) }));
         client.send(frame({ opcode: OP.ping, payload: Buffer.alloc(length, length) }));
+        await client.frame(0x8a, length);
       }
-      await client.frame(0x8a, 125);
       const pongs = client.frames.filter(({ first }) => first === 0x8a);
       expect(pongs.map(({ second }) => second)).toEqual(Array.from({ length: 126 }, (_, i) => i));
       expect(pongs.every(({ payload }, i) => payload.equals(Buffer.alloc(i, i)))).toBe(true);
