@@ -412,11 +412,25 @@ describe('raw bytes from a server', () => {
     ['reserved bits', Buffer.from([0xc2, 0x01, 0])],
     ['a reserved opcode', Buffer.from([0x83, 0x00])],
     ['a fragmented control frame', Buffer.from([0x09, 0x00])],
+    ['a masked close', Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8])],
+    ['a masked empty frame', Buffer.from([0x82, 0x80, 0, 0, 0, 0])],
+    ['a ping of 126 bytes', Buffer.concat([Buffer.from([0x89, 0x7e, 0, 126]), Buffer.alloc(126)])],
+    ['a continuation of nothing', Buffer.from([0x80, 0x00])],
+    ['a close with one byte', Buffer.from([0x88, 0x01, 0x03])],
+    ['a close with a status that must not be sent', Buffer.from([0x88, 0x02, 0x03, 0xed])],
   ])('%s ends the connection with 1002', async (_name, bytes) => {
     const server = await rawServer(bytes);
     const agent = startChannel([server.url]);
     await agent.logged(/no session/);
     expect(closeStatus(await server.reply)).toBe(1002);
+  });
+
+  test.each(Object.entries(CLOSE))('a close with %s is answered with the same status', async (_name, { code }) => {
+    const server = await rawServer(Buffer.from([0x88, 0x02, code >> 8, code & 0xff]));
+    const agent = startChannel([server.url]);
+    await agent.logged(/no session/);
+    expect(closeStatus(await server.reply)).toBe(code);
+    expect(agent.channel.state).toBe('waiting');
   });
 
   test('a port where nothing listens is retried with backoff', async () => {
