@@ -11,6 +11,7 @@ import { CommandWork } from './driving/command-work.js';
 import { Deliveries } from './driving/deliveries.js';
 import { Driver } from './driving/driver.js';
 import { LiveServices } from './driving/live-services.js';
+import { EndWaits } from './intake/end-waits.js';
 import { Intake } from './intake/intake.js';
 import { OneCommand } from './intake/one-command.js';
 import { SubmitCommands } from './intake/submit-commands.js';
@@ -108,6 +109,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const oneCommand = new OneCommand({ clock, view, writer, directory, routes, trees, keys });
   const intake = new Intake({
     ...{ bus, clock, logger, metrics: counted.intake, audit, submits, oneCommand },
+    waits: new EndWaits({ view, clock }),
     ...(seal === undefined ? {} : { seal }),
   });
 

@@ -53,6 +53,8 @@ export const LIMITS = {
   /** How long an action may run on one endpoint unless the action says otherwise. */
   commandTimeoutDefaultMs: 60_000,
   commandTimeoutMaxMs: 3_600_000,
+  /** How long the answer to an order may wait for the outcome. */
+  commandWaitMaxMs: 30_000,
   reasonBytes: 500,
 } as const;
 

@@ -36,6 +36,20 @@ export async function timeCommand(api: ApiAccess, body: Readonly<Record<string, 
   throw new Error('the event stream closed before the command ended');
 }
 
+/** Submits a command and waits for the answer that tells how it ended: one request, from the API to the agent and back. */
+export async function timeAnsweredCommand(api: ApiAccess, body: Readonly<Record<string, unknown>>): Promise<number> {
+  const begin = performance.now();
+  const path = '/v1/commands?wait=10s';
+  const response = await call(api, { method: 'POST', path, body: JSON.stringify(body) });
+  const text = await textOf(response);
+  const tookMs = performance.now() - begin;
+  const { status, ledger } = JSON.parse(text) as { status?: string; ledger?: Ledger };
+  if (status !== 'ended' || ledger?.['succeeded'] !== ledger?.['targeted']) {
+    throw new Error(`a command of the bench did not succeed in time: ${response.statusCode} ${text}`);
+  }
+  return tookMs;
+}
+
 /** Submits a command and returns its id; throws unless it was accepted. */
 export async function submitCommand(api: ApiAccess, body: Readonly<Record<string, unknown>>): Promise<string> {
   const response = await call(api, { method: 'POST', path: '/v1/commands', body: JSON.stringify(body) });

@@ -14,6 +14,7 @@ export interface CommandBenchFigures extends CommandFigures {
 export interface CommandSummary {
   readonly request: Quantiles;
   readonly singleAccepted: Quantiles;
+  readonly answered: Quantiles;
   readonly single: Quantiles;
   readonly wideAcceptedMs: number;
   readonly wideReachedMs: number;
@@ -31,7 +32,8 @@ const quantiles = (values: readonly number[]): Quantiles => ({
   p99: quantile(values, 0.99),
 });
 
-export function summarize({ requestMs, singles, wide }: CommandBenchFigures): CommandSummary {
+export function summarize({ requestMs, answeredMs, singles, wide }: CommandBenchFigures): CommandSummary {
+  const answered = quantiles(answeredMs);
   const single = quantiles(singles.map(({ endedMs }) => endedMs));
   // The slowest and not the median: what was promised is a bound.
   const worst = (pick: (times: CommandFigures['wide'][number]) => number): number => Math.max(...wide.map(pick));
@@ -40,12 +42,13 @@ export function summarize({ requestMs, singles, wide }: CommandBenchFigures): Co
   return {
     request: quantiles(requestMs),
     singleAccepted: quantiles(singles.map(({ acceptedMs }) => acceptedMs)),
+    answered,
     single,
     wideAcceptedMs,
     wideReachedMs,
     wideEndedMs: worst(({ endedMs }) => endedMs),
     targets: [
-      ...target('one endpoint, API → agent → API, p99', single.p99, 25, ' ms'),
+      ...target('one endpoint, API → agent → API, p99', answered.p99, 25, ' ms'),
       ...target('all endpoints, accepted, slowest', wideAcceptedMs, 1_000, ' ms'),
       ...target('all endpoints, reached, slowest', wideReachedMs, 3_000, ' ms'),
     ],
@@ -60,7 +63,8 @@ export function formatSummary(figures: CommandBenchFigures, summary: CommandSumm
     ['', 'p50 ms', 'p99 ms'],
     row('bare request over the broker', summary.request),
     row('command to one endpoint, accepted', summary.singleAccepted),
-    row('command to one endpoint, outcome', summary.single),
+    row('command to one endpoint, outcome in the answer', summary.answered),
+    row('command to one endpoint, outcome by its events', summary.single),
   ];
   const wide = [
     [`command to ${agents}, slowest of ${figures.wide.length}`, 'ms'],

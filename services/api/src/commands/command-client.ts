@@ -39,7 +39,8 @@ export class CommandClient {
   }
 
   submit(request: Request<'submit' | 'undo'>, answered?: () => void): Promise<Reply<'command'>> {
-    return this.#ask(request, 'command', CHANGE_TIMEOUT_MS, answered);
+    const waitMs = request.t === 'submit' ? (request.waitMs ?? 0) : 0;
+    return this.#ask(request, 'command', CHANGE_TIMEOUT_MS + waitMs, answered);
   }
 
   plan(request: Request<'plan'>): Promise<Reply<'plan'>> {

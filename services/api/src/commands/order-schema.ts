@@ -49,6 +49,16 @@ function inWords(ms: number): string {
   return `${ms / 1_000} s`;
 }
 
+/** How long the answer may wait for the outcome. */
+export const waitQuerySchema = z.strictObject({
+  wait: duration(
+    0,
+    LIMITS.commandWaitMaxMs,
+    'bad_timeout',
+    'Answer when the command has ended, or after so long, whichever comes first; without it at once.',
+  ).optional(),
+});
+
 const reason = label(10 * LIMITS.reasonBytes)
   .refine((text) => Buffer.byteLength(text) <= LIMITS.reasonBytes, `must have at most ${LIMITS.reasonBytes} bytes`)
   .optional()

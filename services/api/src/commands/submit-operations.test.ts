@@ -29,6 +29,18 @@ const audited = async (action: string): Promise<AuditRecord[]> => {
 };
 
 describe('an order', () => {
+  test('can be answered with how it ended: the service is asked to wait, within a bound', async () => {
+    const ask = (wait: string) => api.ask('POST', `/v1/commands?wait=${wait}`, { body: KILL });
+    expect((await ask('5s')).status).toBe(202);
+    expect(lastAsked().waitMs).toBe(5_000);
+    expect((await submit(KILL)).status).toBe(202);
+    expect(lastAsked().waitMs).toBeUndefined();
+    const before = api.commands.asked.length;
+    for (const wait of ['31s', '-1s', 'soon'])
+      expect(await ask(wait)).toMatchObject({ status: 400, body: { code: 'bad_timeout' } });
+    expect(api.commands.asked).toHaveLength(before);
+  });
+
   test('is accepted when a command service has kept it, with everything that was asked', async () => {
     const { token, tokenId } = await api.token({ role: 'responder', selector: 'env=prod' });
     const answer = await submit(

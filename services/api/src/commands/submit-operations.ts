@@ -5,7 +5,7 @@ import type { CommandClient } from './command-client.js';
 import { commandJson } from './command-json.js';
 import { commandIdParameter, planSchema, submittedSchema } from './command-schemas.js';
 import type { CommandStore } from './command-store.js';
-import { orderSchema, undoSchema, type Order } from './order-schema.js';
+import { orderSchema, undoSchema, waitQuerySchema, type Order } from './order-schema.js';
 import { readOrder, type OrderParts } from './read-order.js';
 
 export interface SubmitParts extends OrderParts {
@@ -52,16 +52,24 @@ function submitOperation(parts: SubmitParts): Operation {
     summary: 'Order an action on one or many endpoints',
     description:
       'Answers when the command is kept. Endpoints that are connected get it at once, the others when they return, until it expires. Where the ' +
-      'policy asks for it, it first waits for the approval of a second person. Follow `/v1/commands/{id}/events` for what comes.',
+      'policy asks for it, it first waits for the approval of a second person. Follow `/v1/commands/{id}/events` for what comes; with `wait` the answer ' +
+      'itself tells how it ended, if it has by then.',
     access: 'commands:run',
+    query: waitQuerySchema,
     body: orderSchema,
     idempotent: 'passed_on',
     responses: { 202: ACCEPTED, ...problems(...ORDER_CODES, 'idempotency_mismatch') },
     handle: async (call) => {
-      const { principal, body, signal, note, requestKey } = call;
+      const { principal, body, query, signal, note, requestKey } = call;
       note({ details: { action: body.action, dryRun: body.dryRun, ...given('reason', body.reason) } });
       const read = await readOrder(parts, principal, body, signal);
-      const request = { t: 'submit', ...orderOf(call, body), ...read, ...given('requestKey', requestKey) } as const;
+      const request = {
+        t: 'submit',
+        ...orderOf(call, body),
+        ...read,
+        ...given('requestKey', requestKey),
+        ...given('waitMs', query.wait),
+      } as const;
       return accepted(await parts.client.submit(request, call.auditedElsewhere));
     },
   });

@@ -1,8 +1,16 @@
 import { LogError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
-import { AppError, encodeCommandWire, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/protocol';
+import {
+  AppError,
+  encodeCommandWire,
+  LIMITS,
+  SUBJECTS,
+  type CommandReply,
+  type CommandRequest,
+} from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock, Logger } from '@muster/runtime';
 import type { CommandAudit } from '../audit/command-audit.js';
+import type { EndWaits } from './end-waits.js';
 import type { IntakeMetrics } from './intake-metrics.js';
 import type { OneCommand } from './one-command.js';
 import { openRequest } from './open-request.js';
@@ -18,6 +26,7 @@ export interface IntakeOptions {
   readonly audit: Pick<CommandAudit, 'request'>;
   readonly submits: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
   readonly oneCommand: Pick<OneCommand, 'approve' | 'cancel' | 'list'>;
+  readonly waits: Pick<EndWaits, 'start' | 'stop' | 'ended'>;
 }
 
 const KINDS: ReadonlySet<string> = new Set<CommandRequest['t']>([
@@ -44,17 +53,20 @@ export class Intake {
       const answering: Promise<void> = this.#answer(message).finally(() => this.#underWay.delete(answering));
       this.#underWay.add(answering);
     };
+    this.#options.waits.start();
     this.#subscription = this.#options.bus.subscribe(SUBJECTS.commands, take, { queue: 'command' });
   }
 
   /** Takes no more requests; those under way are answered. */
   async drain(): Promise<void> {
     this.#subscription?.unsubscribe();
+    this.#options.waits.stop();
     await Promise.all(this.#underWay);
   }
 
   stop(): void {
     this.#subscription?.unsubscribe();
+    this.#options.waits.stop();
   }
 
   async #handle(request: CommandRequest): Promise<CommandReply> {
@@ -94,7 +106,12 @@ export class Intake {
     if (request !== undefined && kind !== 'unknown' && isWhole(request)) audit.request(request, reply);
     metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
     metrics.seconds.observe({ kind }, (clock.monotonic() - startedMs) / 1_000);
-    message.reply?.(encodeCommandWire(reply));
+    message.reply?.(encodeCommandWire(await this.#whenEnded(request, reply)));
+  }
+
+  async #whenEnded(request: CommandRequest | undefined, reply: CommandReply): Promise<CommandReply> {
+    if (reply.t !== 'command' || request?.t !== 'submit' || request.waitMs === undefined) return reply;
+    return this.#options.waits.ended(reply, Math.min(request.waitMs, LIMITS.commandWaitMaxMs));
   }
 
   #problem(kind: string, error: unknown): CommandReply {

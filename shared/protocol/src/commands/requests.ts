@@ -37,6 +37,8 @@ export interface SubmitCommand {
   readonly rollout?: Rollout;
   readonly reason?: string;
   readonly requestKey?: string;
+  /** Reply when it has ended, or after so long. */
+  readonly waitMs?: number;
 }
 
 export type CommandRequest =
