@@ -64,7 +64,7 @@ export class ReportDesk {
       SUBJECTS.commandReports,
       ({ data }) => {
         const message = decodeBusMessage<CommandReports>(data, 'command_reports');
-        for (const report of message?.reports ?? []) this.#take(report, (message as CommandReports).gateway);
+        for (const report of message?.reports ?? []) this.#receive(report, (message as CommandReports).gateway);
       },
       { queue: 'command' },
     );
@@ -89,6 +89,12 @@ export class ReportDesk {
     for (const { report, gateway } of this.#early.expired(clock.monotonic())) {
       if (isTerminal(report.state)) late.add(report, gateway);
     }
+  }
+
+  /** What an agent does not believe is on record whatever becomes of it: most of all when there is no such command. */
+  #receive(report: CommandReport, gateway: GatewayId): void {
+    if (!report.authentic) this.#options.audit.refusedByAgent(report);
+    this.#take(report, gateway);
   }
 
   #take(report: CommandReport, gateway: GatewayId): void {
@@ -131,8 +137,7 @@ export class ReportDesk {
    * tried again, and only the third time believed.
    */
   #takeRefusal(command: OpenCommand, report: CommandReport, gateway: GatewayId): string {
-    const { audit, kept, writer, deliveries, logger } = this.#options;
-    audit.refusedByAgent(report);
+    const { kept, writer, deliveries, logger } = this.#options;
     kept.add(gateway, report);
     const { fold } = command;
     const state = fold.state(report.number);

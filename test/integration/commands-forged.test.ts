@@ -1,0 +1,178 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connectNats, type Broker } from '@muster/bus';
+import { CommandSigner, generateSigningJwks, publicJwks, signCommandKeys, generateCommandRoot } from '@muster/identity';
+import {
+  decodeJournal,
+  encodeCommandBus,
+  KEPT,
+  newCommandId,
+  STREAMS,
+  SUBJECTS,
+  TargetTree,
+  type AgentId,
+  type CommandClaims,
+  type CommandId,
+  type OrgId,
+  type Signature,
+} from '@muster/protocol';
+import { silentLogger } from '@muster/runtime';
+import { openLab, type Lab } from '../kit/lab.js';
+
+interface AuditView {
+  readonly action: string;
+  readonly subject?: string;
+  readonly code?: string;
+}
+
+/** Somebody has the broker, all of it, and speaks to the gateways as a command service does. The agent and everything else are real. */
+describe('orders that the command service did not sign', () => {
+  let lab: Lab;
+  let broker: Broker;
+  let folder: string;
+  let agentId: AgentId;
+  /** What the service signed for this very agent. */
+  let signed: Signature;
+  let signedId: CommandId;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'muster-forged-'));
+    lab = await openLab({ agent: true });
+    broker = await connectNats({ servers: [lab.brokers.nats.url], name: 'thief', logger: silentLogger });
+    const [agent] = await lab.api.all<{ agentId: AgentId }>('/v1/agents');
+    agentId = agent?.agentId as AgentId;
+    const command = await lab.api.submit({
+      action: 'file.quarantine',
+      params: { path: join(folder, 'not-there') },
+      target: { agentIds: [agentId] },
+    });
+    await lab.api.followCommand(command.id);
+    signedId = command.id as CommandId;
+    const subject = KEPT.command(lab.stack.org as OrgId, signedId);
+    for await (const { data } of broker.log.read(STREAMS.commands.name, { subject })) {
+      const entry = decodeJournal(data);
+      if (entry.t === 'submitted' && entry.signature !== undefined) signed = entry.signature;
+    }
+  }, 120_000);
+  afterAll(async () => {
+    await broker.stop();
+    await lab.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const claimsOf = (jws: string): CommandClaims =>
+    JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8')) as CommandClaims;
+
+  /** Gives an order to whichever gateway holds the agent. */
+  function deliver(order: { id: CommandId; jws: string; keys: string; tree?: TargetTree }): void {
+    const tree = order.tree ?? TargetTree.over([{ number: 1, agentId }]);
+    const { id, jws, keys } = order;
+    const targets = [[1, agentId, tree.proof(1), null]] as const;
+    const org = lab.stack.org as OrgId;
+    broker.bus.publish(
+      SUBJECTS.allGatewayCommands,
+      encodeCommandBus({ t: 'command_deliver', id, org, jws, keys, targets, broadcast: true }),
+    );
+  }
+
+  async function audited(subject: string): Promise<AuditView> {
+    for (const untilMs = performance.now() + 15_000; performance.now() < untilMs;) {
+      const records = await lab.api.all<AuditView>('/v1/audit?action=command.refused_by_agent&limit=100');
+      const found = records.find((record) => record.subject === subject);
+      if (found !== undefined) return found;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error(`no audit record of a refusal of ${subject}`);
+  }
+
+  /** A file that the order is about, still there or not. */
+  function victim(name: string): { readonly path: string; readonly isThere: () => boolean } {
+    const path = join(folder, name);
+    writeFileSync(path, name);
+    return { path, isThere: () => existsSync(path) };
+  }
+
+  const claimsFor = (path: string, id: CommandId, changes: Partial<CommandClaims> = {}): CommandClaims => ({
+    ...claimsOf(signed.jws),
+    jti: id,
+    params: { path },
+    root: Buffer.from(TargetTree.over([{ number: 1, agentId }]).root).toString('base64url'),
+    ...changes,
+  });
+
+  it('a changed parameter under the true signature', async () => {
+    const { path, isThere } = victim('changed');
+    const id = newCommandId(Date.now());
+    const [head, , signature] = signed.jws.split('.');
+    const body = Buffer.from(JSON.stringify(claimsFor(path, id))).toString('base64url');
+    deliver({ id, jws: [head, body, signature].join('.'), keys: signed.keys });
+    expect(await audited(id)).toMatchObject({ code: 'bad_signature' });
+    expect(isThere()).toBe(true);
+  }, 60_000);
+
+  it("a key that the thief made, in a list that the thief's own root signed", async () => {
+    const { path, isThere } = victim('own-root');
+    const id = newCommandId(Date.now());
+    const keys = await generateSigningJwks();
+    const listed = publicJwks(keys).keys.map(({ kid, x }) => ({ kid, x }));
+    const list = signCommandKeys(await generateCommandRoot(), {
+      version: 1_000_000,
+      iat: Math.floor(Date.now() / 1_000),
+      keys: listed,
+      retired: [],
+    });
+    deliver({ id, jws: new CommandSigner(keys).sign(claimsFor(path, id)), keys: list });
+    expect(await audited(id)).toMatchObject({ code: 'unknown_key' });
+    expect(isThere()).toBe(true);
+    // The list with the high version is not believed either: true orders still run.
+    const dry = await lab.api.submit({
+      action: 'file.quarantine',
+      params: { path },
+      target: { agentIds: [agentId] },
+      dryRun: true,
+    });
+    expect((await lab.api.followCommand(dry.id)).ledger).toMatchObject({ succeeded: 1 });
+  }, 60_000);
+
+  it('a true order for somebody else: this agent is not among its targets', async () => {
+    const other = 'aaaaaaaaaaaaaaaaaaaaaaaa' as AgentId;
+    const id = newCommandId(Date.now());
+    const tree = TargetTree.over([
+      { number: 1, agentId },
+      { number: 2, agentId: other },
+    ]);
+    // Its id is that of the signature, its proof leads to another root.
+    deliver({ id: signedId, jws: signed.jws, keys: signed.keys, tree });
+    expect(await audited(signedId)).toMatchObject({ code: 'not_a_target' });
+    // And under another id.
+    deliver({ id, jws: signed.jws, keys: signed.keys });
+    expect(await audited(id)).toMatchObject({ code: 'malformed' });
+  }, 60_000);
+
+  it('a true order once more: nothing runs again, and its outcome stays', async () => {
+    const { path, isThere } = victim('replayed');
+    const first = await lab.api.submit({
+      action: 'file.quarantine',
+      params: { path },
+      target: { agentIds: [agentId] },
+    });
+    expect((await lab.api.followCommand(first.id)).ledger).toMatchObject({ succeeded: 1 });
+    writeFileSync(path, 'again');
+    const subject = KEPT.command(lab.stack.org as OrgId, first.id as CommandId);
+    for await (const { data } of broker.log.read(STREAMS.commands.name, { subject })) {
+      const entry = decodeJournal(data);
+      if (entry.t !== 'submitted' || entry.signature === undefined) continue;
+      deliver({ id: first.id as CommandId, ...entry.signature });
+    }
+    // Orders of one lane run one after the other: when the next one has ended, the replay would have too.
+    const next = await lab.api.submit({
+      action: 'file.quarantine',
+      params: { path: join(folder, 'not-there') },
+      target: { agentIds: [agentId] },
+    });
+    await lab.api.followCommand(next.id);
+    expect(isThere()).toBe(true);
+  }, 60_000);
+});
