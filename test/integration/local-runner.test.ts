@@ -100,6 +100,7 @@ describe('the local runner', () => {
     expect(Object.keys(local.pids).sort()).toEqual([
       'agent',
       'api-1',
+      'command-1',
       'gateway-1',
       'gateway-2',
       'nats',
