@@ -1,8 +1,8 @@
-import { AppError, isTerminal, type CommandFold, type CommandRecord, type FoldStep } from '@muster/protocol';
+import { AppError, isTerminal, type CommandFold, type CommandRecord, type FoldStep, summaryOf } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import { Pull } from '../http/pull.js';
 import type { Told } from '../http/viewers.js';
-import { commandJson, commandLedgerJson, summaryOf, targetJson, type EndpointSight } from './command-json.js';
+import { commandJson, commandLedgerJson, targetJson, type EndpointSight } from './command-json.js';
 import { applyEntry, type Applied, type CommandStore } from './command-store.js';
 
 /** Which targets are told of: those that settle, every one that changes, none. */

@@ -11,23 +11,6 @@ import {
 import type { Principal } from '../auth/principal.js';
 import { isoTime } from '../queries/query-json.js';
 
-/** A command as its journal tells it, in the form in which a command service tells it. */
-export function summaryOf(fold: CommandFold): CommandSummary {
-  const { targets: _targets, requestKey: _requestKey, ...record } = fold.record;
-  const { signature, cancel, endedAtMs } = fold;
-  return {
-    record,
-    status: fold.status,
-    ledger: fold.ledger,
-    released: fold.released,
-    ...(signature?.approver === undefined ? {} : { approver: signature.approver }),
-    ...(cancel === undefined
-      ? {}
-      : { cancel: { by: cancel.by, code: cancel.code, message: cancel.message, atMs: cancel.atMs } }),
-    ...(endedAtMs === undefined ? {} : { endedAtMs }),
-  };
-}
-
 /** A command as people see it. */
 export function commandJson({ record, status, ledger, released, approver, cancel, endedAtMs }: CommandSummary) {
   const { operator, rollout, reason, approval, undoes } = record;

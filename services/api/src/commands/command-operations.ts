@@ -1,12 +1,12 @@
 import type { Directory } from '@muster/directory';
-import { COMMAND_STATES, type CommandId, type CommandStatus, type CommandSummary } from '@muster/protocol';
+import { COMMAND_STATES, type CommandId, type CommandStatus, type CommandSummary, summaryOf } from '@muster/protocol';
 import { z } from 'zod';
 import type { Principal } from '../auth/principal.js';
 import { cursorParameter, decodeCursor, encodeCursor, limitParameter, position } from '../http/cursor.js';
 import { defineOperation, json, type Operation } from '../http/operation.js';
 import { problems } from '../http/schemas.js';
 import type { CommandClient } from './command-client.js';
-import { commandJson, foldedTargetJson, sightOf, summaryOf } from './command-json.js';
+import { commandJson, foldedTargetJson, sightOf } from './command-json.js';
 import {
   commandIdParameter,
   commandPageSchema,

@@ -1,9 +1,9 @@
-import { AppError, type CommandId, type CommandSummary } from '@muster/protocol';
+import { AppError, type CommandId, type CommandSummary, summaryOf } from '@muster/protocol';
 import { z } from 'zod';
 import { defineOperation, json, type Operation } from '../http/operation.js';
 import { label, problems } from '../http/schemas.js';
 import type { CommandClient } from './command-client.js';
-import { commandJson, summaryOf } from './command-json.js';
+import { commandJson } from './command-json.js';
 import { commandIdParameter, commandSchema } from './command-schemas.js';
 import type { CommandStore } from './command-store.js';
 import { callerOf } from './submit-operations.js';

@@ -19,8 +19,8 @@ import {
   type JournalEntry,
   type OrgId,
   type SubmitCommand,
+  summaryOf,
 } from '@muster/protocol';
-import { summaryOf } from '../commands/command-json.js';
 
 /** As much of a command service as the API can tell from a real one: it keeps a journal, and says what the test wants. */
 export class FakeCommandService {

@@ -1,6 +1,5 @@
-import type { CommandId, CommandStatus, CommandSummary, OrgId } from '@muster/protocol';
+import { summaryOf, type CommandId, type CommandStatus, type CommandSummary, type OrgId } from '@muster/protocol';
 import type { OpenCommand } from './open-command.js';
-import { summarise } from './summarise.js';
 
 export interface ListOptions {
   readonly before?: CommandId;
@@ -42,7 +41,7 @@ export class KnownCommands {
 
   summary(org: OrgId, id: CommandId): CommandSummary | undefined {
     const open = this.#open.get(id);
-    const summary = open === undefined ? this.#ended.get(id) : summarise(open.fold);
+    const summary = open === undefined ? this.#ended.get(id) : summaryOf(open.fold);
     return summary?.record.org === org ? summary : undefined;
   }
 
@@ -57,7 +56,7 @@ export class KnownCommands {
 
   end(command: OpenCommand): void {
     this.#open.delete(command.id);
-    this.#ended.set(command.id, summarise(command.fold));
+    this.#ended.set(command.id, summaryOf(command.fold));
     if (this.#ended.size > this.#keepEnded) for (const oldest of this.#ended.keys()) return this.#drop(oldest);
   }
 

@@ -1,7 +1,8 @@
-import type { CommandFold, CommandSummary } from '@muster/protocol';
+import type { CommandFold } from './fold.js';
+import type { CommandSummary } from './requests.js';
 
 /** A command without its targets: what lists show, and what is left in memory of one that has ended. */
-export function summarise(fold: CommandFold): CommandSummary {
+export function summaryOf(fold: CommandFold): CommandSummary {
   const { targets: _targets, requestKey: _requestKey, ...record } = fold.record;
   const { signature, cancel, endedAtMs } = fold;
   return {
