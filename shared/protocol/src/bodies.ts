@@ -37,10 +37,30 @@ export const factsSchema = z.object({
 export type Facts = z.infer<typeof factsSchema>;
 
 /** The words in a hello for what an agent can do beyond connecting. */
-export const CAPABILITY = { query: 'query', command: 'command' } as const;
+export const CAPABILITY = { query: 'query', command: 'command', mode: 'mode' } as const;
+
+/** How a session talks: over a WebSocket, or by polling over HTTPS. */
+export const SESSION_MODES = ['live', 'poll'] as const;
+export type SessionMode = (typeof SESSION_MODES)[number];
 
 /** The columns of the row that a command is bound to on this endpoint. */
 const bindingSchema = z.record(text(LIMITS.bindingKeyBytes), z.union([z.string(), z.number(), z.null()]));
+
+const modeSetting = {
+  mode: z.enum(SESSION_MODES),
+  /** Between two polls, at most. */
+  intervalMs: count.min(LIMITS.pollIntervalMinMs).max(LIMITS.pollIntervalMaxMs),
+};
+
+/** Which channel an agent is to use, and until when. */
+const modeSchema = z.object({
+  ...modeSetting,
+  reason: text(LIMITS.reasonBytes),
+  /** Drawn at random up to this long, the agent waits before it changes; so that many do not change at one moment. */
+  spreadMs: count,
+  /** A lease: after so long the agent goes on with `then`, by itself. */
+  lease: z.object({ forMs: count, then: z.object(modeSetting) }).optional(),
+});
 
 const schemas = {
   challenge: z.object({ nonce: bytes(32), serverTimeMs: count }),
@@ -50,6 +70,10 @@ const schemas = {
     capabilities: z.array(text(64)).max(64),
     instance: bytes(16),
     proof: bytes(64),
+    /** The epoch of the session that this agent holds or held last: who can name it is no other process with the same key. */
+    replaces: count.optional(),
+    /** Why the agent is, or until now was, not on the channel that it was told to use. */
+    away: z.object({ forMs: count, failures: count, why: text(LIMITS.errorMessageBytes) }).optional(),
   }),
   welcome: z.object({
     agentId: text(64),
@@ -59,7 +83,10 @@ const schemas = {
     /** The signed list of keys that may sign commands, as it is now. */
     commandKeys: text(LIMITS.jwsBytes).optional(),
     labels: z.record(z.string(), z.string()),
+    /** For agents that said that they can change it. */
+    mode: modeSchema.optional(),
   }),
+  mode: modeSchema,
   error: z.object({ code: text(64), message: text(LIMITS.errorMessageBytes) }),
   reconnect: z.object({ afterMs: count, spreadMs: count, reason: text(64) }),
   query: z.object({
@@ -104,6 +131,7 @@ export type HelloBody = Bodies['hello'];
 export type WelcomeBody = Bodies['welcome'];
 export type ErrorBody = Bodies['error'];
 export type ReconnectBody = Bodies['reconnect'];
+export type ModeBody = Bodies['mode'];
 export type QueryBody = Bodies['query'];
 export type QueryEndBody = Bodies['queryEnd'];
 export type CommandBody = Bodies['command'];

@@ -49,6 +49,13 @@ export interface TargetedReport {
    * have reached while they were still there. They count as joined. In the same message, because a gateway that has reported is not waited for.
    */
   readonly moved?: Uint8Array;
+  /** Those of both who poll: they hear of the query when they next come. */
+  readonly polls?: {
+    /** A number set. */
+    readonly nums: Uint8Array;
+    /** When the last of them is due, from now. */
+    readonly withinMs: number;
+  };
 }
 
 /** An endpoint that will not answer: number, outcome, code, message. */
@@ -96,17 +103,41 @@ export interface OwnerBeat {
   readonly stopping: boolean;
 }
 
+/** A poll within a session, as it came over HTTPS. Without `seq` and `batch` it only asks what waits. */
+export interface PollRequest {
+  readonly session: string;
+  /** The address that it came from. */
+  readonly from: string;
+  /** The number of the last frame that the agent has, `0` for none. */
+  readonly have: number;
+  /** Numbers the requests that carry frames, from 1. */
+  readonly seq?: number;
+  readonly batch?: Uint8Array;
+  /** The agent ends the session. */
+  readonly end?: true;
+}
+
+export type PollReply =
+  /** `upTo` is the number of the last frame in the batch; the one that the agent has when nothing waits. */
+  | { readonly kind: 'frames'; readonly upTo: number; readonly batch: Uint8Array; readonly comeBackMs: number }
+  /** It is over, with the code that a WebSocket would have been closed with. */
+  | { readonly kind: 'ended'; readonly code: number; readonly reason: string }
+  | { readonly kind: 'unknown' };
+
 /** Requests to one gateway. */
 export type GatewayRequest =
   | { readonly t: 'ping' }
   /** A newer session of this agent lives elsewhere: close yours if its epoch is older. */
   | { readonly t: 'superseded'; readonly agentId: AgentId; readonly epoch: number }
   /** Is a session of this agent alive on you right now? */
-  | { readonly t: 'holds'; readonly agentId: AgentId; readonly epoch: number };
+  | { readonly t: 'holds'; readonly agentId: AgentId; readonly epoch: number }
+  /** A poll that came to another gateway than the one that holds its session. */
+  | ({ readonly t: 'poll' } & PollRequest);
 
 export type GatewayReply =
   | { readonly t: 'ok' }
   | { readonly t: 'holds'; readonly alive: boolean }
+  | ({ readonly t: 'polled' } & PollReply)
   | { readonly t: 'fault'; readonly message: string };
 
 export type BusMessage =

@@ -7,6 +7,7 @@ export const FRAME = {
   welcome: 0x02,
   error: 0x03,
   reconnect: 0x04,
+  mode: 0x05,
   query: 0x10,
   cancel: 0x11,
   credit: 0x12,

@@ -11,6 +11,7 @@ export * from './labels.js';
 export * from './selector.js';
 export * from './frames.js';
 export * from './bodies.js';
+export * from './poll-batch.js';
 export * from './subjects.js';
 export * from './bus-messages.js';
 export * from './query-messages.js';

@@ -1,4 +1,4 @@
-import type { Facts } from './bodies.js';
+import type { Facts, SessionMode } from './bodies.js';
 import type { AgentId, OrgId } from './ids.js';
 import type { Labels } from './labels.js';
 import { decodeCbor, encodeCbor } from './cbor.js';
@@ -47,6 +47,29 @@ export interface DuplicateRecord {
   readonly refusedAddress: string;
 }
 
+/** Which channel an operator ordered an agent to use; wins over the gateways' policy. */
+export interface ModeRecord {
+  /** `default`: what the policy says; an earlier order is withdrawn. */
+  readonly mode: SessionMode | 'default';
+  /** Absent: as the policy says. */
+  readonly intervalMs?: number;
+  /** A lease: from then on it is as if it had not been ordered. */
+  readonly untilMs?: number;
+  readonly reason: string;
+  readonly by: string;
+  readonly atMs: number;
+}
+
+/** An agent was, or still is, on another channel than it was told: what it said of that when it opened a session. */
+export interface AwayRecord {
+  readonly atMs: number;
+  /** The channel of the session in which it said so: `live` when it is back. */
+  readonly mode: SessionMode;
+  readonly forMs: number;
+  readonly failures: number;
+  readonly why: string;
+}
+
 export type Role = 'viewer' | 'analyst' | 'responder' | 'admin';
 
 export interface OperatorTokenRecord {
@@ -87,7 +110,15 @@ export interface AuditRecord {
 }
 
 export type KeptRecord =
-  EnrolledRecord | FactsRecord | LabelsRecord | RevokedRecord | DuplicateRecord | OperatorTokenRecord | AuditRecord;
+  | EnrolledRecord
+  | FactsRecord
+  | LabelsRecord
+  | RevokedRecord
+  | DuplicateRecord
+  | ModeRecord
+  | AwayRecord
+  | OperatorTokenRecord
+  | AuditRecord;
 
 export function encodeKept(record: KeptRecord): Uint8Array {
   return encodeCbor(record);

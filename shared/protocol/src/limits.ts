@@ -17,6 +17,13 @@ export const LIMITS = {
   heartbeatMs: 25_000,
   /** A gateway closes a session that it heard nothing from for this long. */
   sessionSilenceMs: 60_000,
+  /** One batch of frames in a poll's request or reply, before compression. */
+  pollBodyBytes: 960 * 1024,
+  pollIntervalMs: 60_000,
+  pollIntervalMinMs: 1_000,
+  pollIntervalMaxMs: 24 * 3_600_000,
+  /** A gateway gives a poll session up that did not poll for twice its interval and this. */
+  pollSilenceMs: 30_000,
   sqlBytes: 64 * 1024,
   queryTimeoutMinMs: 1_000,
   queryTimeoutMaxMs: 600_000,

@@ -83,7 +83,14 @@ export type QueryReply =
 /** One event of a query's result stream; the stream's sequence number is its id. */
 export type ResultEvent =
   | { readonly t: 'started'; readonly record: QueryRecord }
-  | { readonly t: 'progress'; readonly ledger: Ledger; readonly elapsedMs: number; readonly gateways: number }
+  | {
+      readonly t: 'progress';
+      readonly ledger: Ledger;
+      readonly elapsedMs: number;
+      readonly gateways: number;
+      /** Of those waited for: who polls, and by when the last of them has heard of the query. Absent when nobody does. */
+      readonly polling?: { readonly waiting: number; readonly answerByMs: number };
+    }
   /** Raw mode: an answer block. */
   | { readonly t: 'rows'; readonly answers: Uint8Array }
   /** Group mode: groups that are new or changed; a later one with the same index replaces the earlier. */

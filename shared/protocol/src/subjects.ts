@@ -47,6 +47,10 @@ export const KEPT = {
   labels: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.labels.${part(id)}`,
   revoked: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.revoked.${part(id)}`,
   duplicate: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.duplicate.${part(id)}`,
+  mode: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.mode.${part(id)}`,
+  away: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.away.${part(id)}`,
+  /** What operators ordered about channels, of all agents of all orgs. */
+  allModes: `${ROOT}.identity.*.mode.*`,
   /** Operator labels of all agents of all orgs. */
   allLabels: `${ROOT}.identity.*.labels.*`,
   allRevoked: `${ROOT}.identity.*.revoked.*`,

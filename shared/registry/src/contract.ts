@@ -171,6 +171,21 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
         expect(kinds).toEqual([...Array<string>(6).fill('claimed'), 'duplicate']);
       });
 
+      it('that names the epoch it replaces may do so as often as it likes, and is still fenced', async () => {
+        let replaces = await claimed('gw-a', { connectedAtMs: 0 });
+        for (let n = 1; n < 12; n++) {
+          const epoch = await claimed(n % 2 === 0 ? 'gw-a' : 'gw-b', { connectedAtMs: n, replaces });
+          expect(epoch).toBeGreaterThan(replaces);
+          replaces = epoch;
+        }
+      });
+
+      it('that names another epoch than the current one is counted', async () => {
+        const kinds: string[] = [];
+        for (let n = 0; n < 7; n++) kinds.push((await claim('gw-a', { connectedAtMs: n, replaces: 7 })).kind);
+        expect(kinds).toEqual([...Array<string>(6).fill('claimed'), 'duplicate']);
+      });
+
       it('in an orderly way may do so as often as it likes', async () => {
         for (let n = 0; n < 12; n++) {
           const epoch = await claimed(n % 2 === 0 ? 'gw-a' : 'gw-b', { connectedAtMs: n });

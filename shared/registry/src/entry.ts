@@ -1,4 +1,4 @@
-import type { SessionMode } from './registry.js';
+import type { SessionMode } from '@muster/protocol';
 
 /** An entry as it is kept (see lua/entry.ts). */
 export interface StoredEntry {

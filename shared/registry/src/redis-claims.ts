@@ -61,6 +61,7 @@ export class RedisClaims {
       ...sessionArgs(item),
       item.epochHint,
       item.connectedAtMs,
+      item.replaces ?? '',
     ]);
   }
 

@@ -1,3 +1,5 @@
+import type { SessionMode } from '@muster/protocol';
+
 /**
  * The port to "who holds whom": which gateway has which agent's session, fenced by an epoch.
  *
@@ -19,8 +21,8 @@
 export interface Registry {
   /**
    * Takes agents for a gateway. The rules, in order:
-   * nobody holds it validly → claimed; the holder's `instance` is another → duplicate; more than the limit of
-   * supersedes (5 within 60 s) → duplicate; else → claimed.
+   * nobody holds it validly → claimed; the holder's `instance` is another → duplicate; it names the holder's epoch in `replaces` → claimed;
+   * more than the limit of supersedes (5 within 60 s) → duplicate; else → claimed.
    * `previous` is the holder the entry named, valid or not, so that it can be told. A holder on the same gateway is treated
    * like any other. Whether a holder's lease is valid is never judged on knowledge older than the call where it matters
    * (another instance). Results are in the order of `items`.
@@ -74,9 +76,6 @@ export interface Leases {
   drop(gatewayId: string): Promise<DropResult>;
 }
 
-/** How a session talks: over a WebSocket, or by polling. */
-export type SessionMode = 'live' | 'poll';
-
 export interface ClaimItem {
   readonly org: string;
   readonly agentId: string;
@@ -87,6 +86,8 @@ export interface ClaimItem {
   /** The least epoch to give: the clock in milliseconds. */
   readonly epochHint: number;
   readonly connectedAtMs: number;
+  /** The epoch of the session that the agent says it leaves for this one. Only the agent itself can know it, so such a change is no sign of a fight. */
+  readonly replaces?: number;
 }
 
 export type ClaimResult =
@@ -114,7 +115,7 @@ export interface ReleaseItem {
 export type ReleaseResult = { readonly kind: 'released'; readonly count: number } | Unavailable;
 
 /** A claim that was granted before, with the epoch it got. */
-export interface ReassertItem extends Omit<ClaimItem, 'epochHint'> {
+export interface ReassertItem extends Omit<ClaimItem, 'epochHint' | 'replaces'> {
   readonly epoch: number;
 }
 

@@ -8,6 +8,7 @@ import {
   FRAME,
   frameBody,
   type QueryBody,
+  type ModeBody,
   type ReconnectBody,
   type ReportKeptBody,
   type WelcomeBody,
@@ -19,6 +20,7 @@ export type ServerFrame =
   | { readonly kind: 'welcome'; readonly body: WelcomeBody }
   | { readonly kind: 'error'; readonly body: ErrorBody }
   | { readonly kind: 'reconnect'; readonly body: ReconnectBody }
+  | { readonly kind: 'mode'; readonly body: ModeBody }
   | { readonly kind: 'query'; readonly ref: number; readonly body: QueryBody }
   | { readonly kind: 'cancel'; readonly ref: number; readonly body: { readonly reason: string } }
   | { readonly kind: 'credit'; readonly ref: number; readonly body: { readonly bytes: number } }
@@ -35,6 +37,7 @@ const KINDS = {
   [FRAME.welcome]: 'welcome',
   [FRAME.error]: 'error',
   [FRAME.reconnect]: 'reconnect',
+  [FRAME.mode]: 'mode',
   [FRAME.query]: 'query',
   [FRAME.cancel]: 'cancel',
   [FRAME.credit]: 'credit',

@@ -98,6 +98,8 @@ function answerRequest(request: GatewayRequest, hub: Hub, frontDesk: FrontDesk):
     case 'superseded':
       frontDesk.superseded(request.agentId, request.epoch);
       return { t: 'ok' };
+    case 'poll':
+      return { t: 'polled', kind: 'unknown' };
     case 'holds':
       return { t: 'holds', alive: hub.get(request.agentId)?.epoch === request.epoch };
   }

@@ -9,7 +9,7 @@ import { ENTRY_LUA } from './entry.js';
  * ARGV[3]   supersedes allowed within the window
  * ARGV[4]   the window, ms
  * ARGV[5]   how many live gateways follow; then their ids
- * then, per agent: agentId, org, num, instance, mode, epochHint, connectedAtMs
+ * then, per agent: agentId, org, num, instance, mode, epochHint, connectedAtMs, the epoch that it replaces or ''
  *
  * Leases live in another slot, so the script is told which gateways are live. A decision that hangs on it (another instance
  * is there) is taken only on a list that is fresh; else the answer is `check`, and the caller reads the leases and asks again.
@@ -32,7 +32,7 @@ local function recent(times)
   return kept
 end
 
-local function claim(agentId, org, num, instance, mode, hint, connectedAt)
+local function claim(agentId, org, num, instance, mode, hint, connectedAt, replaces)
   local old = read(key, agentId)
   local supersedes = {}
   local held = old and old.gateway ~= ''
@@ -46,10 +46,13 @@ local function claim(agentId, org, num, instance, mode, hint, connectedAt)
     if live[old.gateway] then
       if not same then return { 'duplicate', 'instance', old.gateway, integer(old.epoch), old.instance } end
       supersedes = recent(old.supersedes)
-      if #supersedes >= limit then
-        return { 'duplicate', 'flapping', old.gateway, integer(old.epoch), old.instance }
+      -- Two processes with one key do not know each other's epochs.
+      if integer(old.epoch) ~= replaces then
+        if #supersedes >= limit then
+          return { 'duplicate', 'flapping', old.gateway, integer(old.epoch), old.instance }
+        end
+        supersedes[#supersedes + 1] = integer(nowMs)
       end
-      supersedes[#supersedes + 1] = integer(nowMs)
     end
   end
   local epoch = tonumber(hint)
@@ -61,8 +64,9 @@ local function claim(agentId, org, num, instance, mode, hint, connectedAt)
 end
 
 local results = {}
-for i = 6 + count, #ARGV, 7 do
-  results[#results + 1] = claim(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6])
+for i = 6 + count, #ARGV, 8 do
+  results[#results + 1] =
+    claim(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6], ARGV[i + 7])
 end
 return results
 `;
