@@ -58,8 +58,8 @@ const modeSchema = z.object({
   reason: text(LIMITS.reasonBytes),
   /** Drawn at random up to this long, the agent waits before it changes; so that many do not change at one moment. */
   spreadMs: count,
-  /** A lease: after so long the agent goes on with `then`, by itself. */
-  lease: z.object({ forMs: count, then: z.object(modeSetting) }).optional(),
+  /** A lease: after so long the agent goes on with `next`, by itself. */
+  lease: z.object({ forMs: count, next: z.object(modeSetting) }).optional(),
 });
 
 const schemas = {
