@@ -4,11 +4,13 @@ import {
   KEPT,
   STREAMS,
   type AgentId,
+  type AwayRecord,
   type DuplicateRecord,
   type EnrolledRecord,
   type FactsRecord,
   type KeptRecord,
   type LabelsRecord,
+  type ModeRecord,
   type OrgId,
   type RevokedRecord,
 } from '@muster/protocol';
@@ -56,6 +58,15 @@ export class DirectoryWriter {
 
   recordDuplicate(org: OrgId, agentId: AgentId, record: DuplicateRecord): Promise<WriteResult> {
     return this.#write(KEPT.duplicate(org, agentId), record);
+  }
+
+  /** Orders which channel an agent is to use, or withdraws the order. */
+  orderMode(org: OrgId, agentId: AgentId, record: ModeRecord): Promise<WriteResult> {
+    return this.#write(KEPT.mode(org, agentId), record);
+  }
+
+  recordAway(org: OrgId, agentId: AgentId, record: AwayRecord): Promise<WriteResult> {
+    return this.#write(KEPT.away(org, agentId), record);
   }
 
   async #write(subject: string, record: KeptRecord): Promise<WriteResult> {

@@ -1,10 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
-import { parseSelector, selectorMatches, STREAMS, type AgentId, type Facts, type OrgId } from '@muster/protocol';
+import {
+  parseSelector,
+  selectorMatches,
+  STREAMS,
+  type AgentId,
+  type Facts,
+  type ModeRecord,
+  type OrgId,
+} from '@muster/protocol';
 import { silentLogger } from '@muster/runtime';
 import { DirectoryWriter } from './directory-writer.js';
 import { Directory, type EndpointChange } from './directory.js';
-import { endpointLabel, type Endpoint } from './endpoint.js';
+import { endpointLabel, standingOrder, type Endpoint } from './endpoint.js';
 
 const ORG = 'acme' as OrgId;
 const ID = 'a'.repeat(24) as AgentId;
@@ -81,7 +89,7 @@ describe('Directory', () => {
     expect(directory.size).toBe(2);
   });
 
-  it('follows changes as they are written: facts, labels, revocation, duplicates', async () => {
+  it('follows changes as they are written: facts, labels, revocation, duplicates, channels', async () => {
     await directory.start();
     const seen: EndpointChange[] = [];
     directory.onChange((_endpoint, change) => seen.push(change));
@@ -99,10 +107,13 @@ describe('Directory', () => {
       refusedHost: 'clone',
       refusedAddress: '192.0.2.9',
     });
+    const order: ModeRecord = { mode: 'poll', intervalMs: 9_000, reason: 'night', by: 'op', atMs: 4_500 };
+    await writer.orderMode(ORG, ID, order);
+    await writer.recordAway(ORG, ID, { mode: 'poll', forMs: 40_000, failures: 3, why: 'no upgrade', atMs: 4_600 });
     const revoked = next('revoked');
     await writer.revoke(ORG, ID, { by: 'op', reason: 'stolen', atMs: 5_000 });
     const endpoint = await revoked;
-    expect(seen).toEqual(['enrolled', 'facts', 'labels', 'duplicate', 'revoked']);
+    expect(seen).toEqual(['enrolled', 'facts', 'labels', 'duplicate', 'mode', 'away', 'revoked']);
     expect(endpoint).toMatchObject({
       seenAtMs: 2_000,
       facts: { osVersion: '13' },
@@ -110,6 +121,8 @@ describe('Directory', () => {
       operatorLabels: { wave: 'one', env: 'lab' },
       labels: { env: 'lab', wave: 'one' },
       duplicate: { refusedHost: 'clone' },
+      wanted: order,
+      away: { mode: 'poll', failures: 3, why: 'no upgrade' },
       revoked: { reason: 'stolen' },
     });
   });
@@ -153,5 +166,21 @@ describe('endpointLabel', () => {
 
   it('takes nothing from the prototype of an object', () => {
     expect([matches('constructor'), matches('hasOwnProperty'), matches('toString=x')]).toEqual([false, false, true]);
+  });
+});
+
+describe('standingOrder', () => {
+  const order: ModeRecord = { mode: 'live', untilMs: 2_000, reason: '', by: 'op', atMs: 1_000 };
+
+  it('is the order until its lease is over', () => {
+    expect(standingOrder(order, 1_999)).toEqual(order);
+    expect(standingOrder(order, 2_000)).toBeUndefined();
+    const { untilMs: _, ...forever } = order;
+    expect(standingOrder(forever, 1e15)).toEqual(forever);
+  });
+
+  it('is none after it was withdrawn', () => {
+    expect(standingOrder({ ...order, mode: 'default' }, 1_000)).toBeUndefined();
+    expect(standingOrder(undefined, 1_000)).toBeUndefined();
   });
 });

@@ -4,10 +4,12 @@ import {
   parseIdentitySubject,
   STREAMS,
   type AgentId,
+  type AwayRecord,
   type DuplicateRecord,
   type EnrolledRecord,
   type FactsRecord,
   type LabelsRecord,
+  type ModeRecord,
   type OrgId,
   type RevokedRecord,
 } from '@muster/protocol';
@@ -15,7 +17,7 @@ import type { Logger } from '@muster/runtime';
 import { effectiveLabels, type Endpoint } from './endpoint.js';
 
 /** What about an endpoint has changed. */
-export type EndpointChange = 'enrolled' | 'facts' | 'labels' | 'revoked' | 'duplicate';
+export type EndpointChange = 'enrolled' | 'facts' | 'labels' | 'revoked' | 'duplicate' | 'mode' | 'away';
 
 type Listener = (endpoint: Endpoint, change: EndpointChange) => void;
 
@@ -151,6 +153,12 @@ export class Directory {
         return;
       case 'duplicate':
         this.#put({ ...known, duplicate: decodeKept<DuplicateRecord>(data) }, kind);
+        return;
+      case 'mode':
+        this.#put({ ...known, wanted: decodeKept<ModeRecord>(data) }, kind);
+        return;
+      case 'away':
+        this.#put({ ...known, away: decodeKept<AwayRecord>(data) }, kind);
         return;
       default:
         // A newer version's record: not ours to understand.

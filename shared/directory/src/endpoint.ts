@@ -1,4 +1,14 @@
-import type { AgentId, DuplicateRecord, Facts, Labels, OrgId, RevokedRecord } from '@muster/protocol';
+import type {
+  AgentId,
+  AwayRecord,
+  DuplicateRecord,
+  Facts,
+  Labels,
+  ModeRecord,
+  OrgId,
+  RevokedRecord,
+  SessionMode,
+} from '@muster/protocol';
 
 /** One enrolled agent and what is known of its machine. Immutable: a change makes a new one. */
 export interface Endpoint {
@@ -19,6 +29,20 @@ export interface Endpoint {
   readonly revoked?: RevokedRecord;
   /** The last time another machine presented this identity. */
   readonly duplicate?: DuplicateRecord;
+  /** What was last ordered about its channel, be it withdrawn or over by now: see {@link standingOrder}. */
+  readonly wanted?: ModeRecord;
+  /** The last time it told that it could not use the channel that it was to use. */
+  readonly away?: AwayRecord;
+}
+
+/** An order about the channel that holds. */
+export type StandingOrder = ModeRecord & { readonly mode: SessionMode };
+
+/** The order if it holds at `nowMs`: one that was withdrawn, or whose lease is over, is as if it had never been given. */
+export function standingOrder(record: ModeRecord | undefined, nowMs: number): StandingOrder | undefined {
+  if (record === undefined || (record.untilMs !== undefined && record.untilMs <= nowMs)) return undefined;
+  const { mode } = record;
+  return mode === 'default' ? undefined : { ...record, mode };
 }
 
 /** The labels that count: the agent's own under those that operators set. */
