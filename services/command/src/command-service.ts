@@ -19,6 +19,7 @@ import { JournalView } from './journal/journal-view.js';
 import { JournalWriter } from './journal/journal-writer.js';
 import { createCommandMetrics } from './metrics.js';
 import { PolicyFile } from './policy/policy-file.js';
+import { FreshRoutes } from './presence/fresh-routes.js';
 import { Routes } from './presence/routes.js';
 import { KeptSender } from './reports/kept-sender.js';
 import { LateReports } from './reports/late-reports.js';
@@ -64,6 +65,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const audit = new CommandAudit(trail);
   const policyFile = new PolicyFile({ path: config.policyFile, clock, logger });
   const routes = new Routes(registry);
+  const freshRoutes = new FreshRoutes();
   const trees = new TargetTrees(directory);
 
   const view = new JournalView({ log, clock, logger, metrics: counted.journal, keepEnded: config.keepEnded });
@@ -79,7 +81,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     onChange: () => driver.redistribute(),
   });
   const driver: Driver = new Driver({
-    ...{ bus, clock, logger, metrics: counted.driving, view, services, work },
+    ...{ bus, clock, logger, metrics: counted.driving, view, services, work, freshRoutes },
     forgetTree: (id) => trees.drop(id),
   });
 
@@ -103,7 +105,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   });
 
   const submits = new SubmitCommands({
-    ...{ clock, view, writer, trees, keys, directory, routes },
+    ...{ clock, view, writer, trees, keys, directory, routes, freshRoutes },
     policy: () => policyFile.policy,
   });
   const oneCommand = new OneCommand({ clock, view, writer, directory, routes, trees, keys });

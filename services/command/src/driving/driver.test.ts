@@ -27,6 +27,20 @@ async function live(ms: number, agents: readonly ModelAgent[]): Promise<void> {
   await lab.settle();
 }
 
+describe('an endpoint that is there', () => {
+  test('gets the command after one look into the registry', async () => {
+    const [agent] = await lab.agents(1);
+    await lab.service();
+    lab.gateway('gw-1').connect(agent!);
+    await lab.pass(200);
+    const before = lab.registry.lookups;
+    const { record } = await lab.submit();
+    await lab.pass(200);
+    expect((await lab.fold(record.id)).status).toBe('ended');
+    expect(lab.registry.lookups - before).toBe(1);
+  });
+});
+
 describe('an endpoint that is away', () => {
   test('gets the command when it comes, and not before the journal says that it is sent', async () => {
     const [agent] = await lab.agents(1);

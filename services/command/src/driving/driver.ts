@@ -13,6 +13,7 @@ import {
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { JournalStep, JournalView } from '../journal/journal-view.js';
 import type { OpenCommand } from '../journal/open-command.js';
+import type { FreshRoutes } from '../presence/fresh-routes.js';
 import type { CommandWork } from './command-work.js';
 import { DrivenCommand } from './driven-command.js';
 import type { DrivingMetrics } from './driving-metrics.js';
@@ -27,6 +28,7 @@ export interface DriverOptions {
   readonly view: Pick<JournalView, 'open' | 'onStep' | 'onRestart' | 'get'>;
   readonly services: Pick<LiveServices, 'drives'>;
   readonly work: Pick<CommandWork, 'turn' | 'check' | 'look' | 'retry'>;
+  readonly freshRoutes: Pick<FreshRoutes, 'take'>;
   readonly forgetTree: (id: CommandId) => void;
 }
 
@@ -122,7 +124,8 @@ export class Driver {
   }
 
   #stepped({ command, entry, step }: JournalStep): void {
-    const { services, clock, metrics, forgetTree } = this.#options;
+    const { services, clock, metrics, freshRoutes, forgetTree } = this.#options;
+    const routes = entry.t === 'submitted' ? freshRoutes.take(command.id) : undefined;
     let driven = this.#driven.get(command.id);
     if (step.ended) {
       if (driven !== undefined) this.#let(command);
@@ -135,7 +138,10 @@ export class Driver {
       if (isTerminal(outcome.state)) metrics.settled.inc({ state: outcome.state }, targets.length);
       for (const target of targets) driven.absent.delete(target);
       if (outcome.state !== 'sent') continue;
-      for (const target of targets) driven.toDeliver.set(target, driven.hints.get(target));
+      for (const target of targets) {
+        const route = routes?.get(command.fold.nums[target - 1] ?? 0);
+        driven.toDeliver.set(target, driven.hints.get(target) ?? route?.gateway);
+      }
       driven.fresh += targets.length;
       driven.expectAnswers(clock.now());
     }

@@ -26,6 +26,8 @@ export interface FrozenTargets {
   readonly connected: number;
   /** Each endpoint once. */
   readonly endpoints: readonly Endpoint[];
+  /** Where the connected ones are; unknown when the registry could not be asked. */
+  readonly routes: RouteMap | undefined;
   /** For people: the selector, `3 endpoints`, `12 rows`. */
   readonly text: string;
 }
@@ -149,6 +151,7 @@ export function ofRows(
     count: rows.length,
     connected: first.length,
     endpoints,
+    routes,
     text,
   };
 }
@@ -158,7 +161,7 @@ function ofEndpoints(endpoints: readonly Endpoint[], routes: RouteMap | undefine
   const rest: number[] = [];
   for (const { num } of endpoints) (routes?.has(num) === true ? first : rest).push(num);
   const sets = [first, rest].filter((nums) => nums.length > 0).map((nums) => encodeNumberSet(nums));
-  return { list: { sets }, count: endpoints.length, connected: first.length, endpoints, text };
+  return { list: { sets }, count: endpoints.length, connected: first.length, endpoints, routes, text };
 }
 
 /** The asked selector and the operator's bound together. */

@@ -18,6 +18,7 @@ import type { JournalView } from '../journal/journal-view.js';
 import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import { commandClaims } from '../signing/command-claims.js';
+import type { FreshRoutes } from '../presence/fresh-routes.js';
 import type { CommandKeys } from '../signing/command-keys.js';
 import type { TargetTrees } from '../signing/target-trees.js';
 import { checkCaller, checkExpiry, checkReason } from './check-request.js';
@@ -31,6 +32,7 @@ export interface SubmitCommandsOptions extends PlanDeps {
   readonly writer: Pick<JournalWriter, 'append'>;
   readonly trees: Pick<TargetTrees, 'of' | 'drop'>;
   readonly keys: Pick<CommandKeys, 'sign'>;
+  readonly freshRoutes: Pick<FreshRoutes, 'keep' | 'take'>;
 }
 
 type Draft = Omit<CommandRecord, 'id' | 'submittedAtMs' | 'expiresAtMs' | 'targets' | 'target' | 'operator'> & {
@@ -109,10 +111,12 @@ export class SubmitCommands {
   }
 
   async #write(targets: FrozenTargets, draft: Draft): Promise<CommandReply> {
-    const { clock, writer, trees, view } = this.#options;
+    const { clock, writer, trees, view, freshRoutes } = this.#options;
     const record = recordOf(draft, targets, clock.now());
     const entry = record.approval === undefined ? await this.#signed(record, targets) : unsigned(record);
+    freshRoutes.keep(record.id, targets.routes);
     const result = await writer.append(record, entry);
+    if (result.kind !== 'appended') freshRoutes.take(record.id);
     if (result.kind === 'too_large') {
       trees.drop(record.id);
       throw new AppError('too_large', 'the command is larger than the journal takes; use fewer targets or rows', {

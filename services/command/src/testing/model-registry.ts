@@ -10,8 +10,11 @@ interface Held {
 export class ModelRegistry implements Pick<Registry, 'lookup' | 'scan'> {
   readonly held = new Map<string, Held>();
   up = true;
+  /** How often it was asked. */
+  lookups = 0;
 
   lookup(agentIds: readonly string[]): Promise<LookupResult> {
+    this.lookups += 1;
     if (!this.up) return Promise.resolve({ kind: 'unavailable', cause: new Error('down') });
     const agents = new Map(
       agentIds.flatMap((agentId) => {
