@@ -328,6 +328,39 @@ for (const transport of ['uws', 'ws'] as const) {
         session.socket.close();
       });
 
+      it('asks the newer session of an agent that has not answered, and does not report the older one as disconnected', async () => {
+        const agent = await enrolled({ labels: { test: 'reopened' } });
+        const older = await agent.connect(gateway.url);
+        const query = owner.ask(owner.query({ selector: 'test=reopened' }));
+        await older.next(FRAME.query);
+        const newer = await agent.connect(gateway.url);
+        const { ref } = await newer.next(FRAME.query);
+        expect(await older.closed).toBe(CLOSE.superseded.code);
+        const soFar = owner.partials(query).length;
+        await owner.until(() => owner.partials(query).length > soFar);
+        expect(owner.partials(query).some(({ settled }) => settled)).toBe(false);
+        newer.answer(ref, row('x'));
+        await owner.until(() => owner.outcomes(query)[agent.num] === 'answered');
+        expect(owner.partials(query).flatMap(({ failures }) => failures)).toEqual([]);
+        newer.socket.close();
+      });
+
+      it('does not ask an agent again that has answered over an older session', async () => {
+        const agent = await enrolled({ labels: { test: 'answered' } });
+        const older = await agent.connect(gateway.url);
+        const query = owner.ask(owner.query({ selector: 'test=answered', mode: 'raw' }));
+        older.answer((await older.next(FRAME.query)).ref, row('x'));
+        await owner.until(() => owner.outcomes(query)[agent.num] === 'answered');
+        const newer = await agent.connect(gateway.url);
+        const next = owner.ask(owner.query({ selector: 'test=answered' }));
+        const { ref, body } = await newer.next(FRAME.query);
+        expect(decodeCbor(body)).toMatchObject({ id: next.id });
+        newer.answer(ref, row('x'));
+        await owner.until(() => owner.outcomes(next)[agent.num] === 'answered');
+        expect(owner.targeted(query)).toHaveLength(1);
+        newer.socket.close();
+      });
+
       it('counts an agent that did not say that it answers queries as refused, at once', async () => {
         const labels = { test: 'mute' };
         const mute = await enrolled({ labels, capabilities: ['later'] });

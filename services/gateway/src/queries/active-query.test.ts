@@ -154,6 +154,28 @@ describe('ActiveQuery', () => {
     expect([query.waiting, query.gathering.size]).toEqual([1, 0]);
   });
 
+  it('asks a newer session in place of the former one, with the memory of what that had begun to send', () => {
+    const { query, credits } = activeQuery();
+    const former = sessionOf(1).session;
+    const current = sessionOf(1).session;
+    query.ask([former], { joined: false, nowMs: 0 });
+    for (let i = 0; i < 300; i += 1) query.rows(former, row, false);
+    query.ask([current], { joined: true, nowMs: 0 });
+    expect([query.waiting, credits.usedBytes, query.sessionClosed(former)]).toEqual([1, 0, false]);
+    expect(query.hasHeard(1)).toBe(false);
+    query.rows(current, row, true);
+    expect([query.waiting, query.gathering.size, query.hasHeard(1)]).toEqual([0, 1, true]);
+  });
+
+  it('has not heard an endpoint whose session ended, and has when it refused', () => {
+    const { query } = activeQuery();
+    const [one, two] = [sessionOf(1).session, sessionOf(2).session];
+    query.ask([one, two], { joined: false, nowMs: 0 });
+    query.sessionClosed(one);
+    query.queryEnd(two, encodeBody('queryEnd', { outcome: 'refused', code: 'busy', message: '' }));
+    expect([query.hasHeard(1), query.hasHeard(2)]).toEqual([false, true]);
+  });
+
   it('lets everybody who is waited for time out at the deadline', () => {
     const { query } = activeQuery();
     const [one, two] = [sessionOf(1).session, sessionOf(2).session];

@@ -60,6 +60,8 @@ export class ActiveQuery {
   over = false;
   readonly #credits: CreditPool;
   readonly #waiting = new Map<number, Asked>();
+  /** Endpoints whose own word was heard: it is final. */
+  readonly #heard = new Set<number>();
 
   constructor(options: ActiveQueryOptions) {
     const { start } = options;
@@ -84,10 +86,17 @@ export class ActiveQuery {
     return Array.from(this.#waiting.values(), ({ session }) => session);
   }
 
-  /** Notes that these are asked, and makes the frame that asks them. */
+  /** Whether an endpoint has answered here, or said why it does not. */
+  hasHeard(num: number): boolean {
+    return this.#heard.has(num);
+  }
+
+  /** Notes that these are asked, in place of older sessions of the same endpoints, and makes the frame that asks them. */
   ask(sessions: readonly Session[], options: { readonly joined: boolean; readonly nowMs: number }): Uint8Array {
     const credit = this.#credits.initialFor(this.#waiting.size + sessions.length);
     for (const session of sessions) {
+      const former = this.#waiting.get(session.num);
+      if (former !== undefined) this.#credits.release(former);
       this.#waiting.set(session.num, new Asked(session, { joined: options.joined, ref: this.ref, credit }));
     }
     const { id, sql, columns, budget } = this.start;
@@ -102,6 +111,7 @@ export class ActiveQuery {
   /** Notes that these are not asked: they did not say that they can answer. */
   refuse(sessions: readonly Session[]): void {
     for (const { num } of sessions) {
+      this.#heard.add(num);
       this.gathering.fail([num, 'refused', 'no_capability', 'the agent does not say that it answers queries']);
     }
   }
@@ -177,6 +187,7 @@ export class ActiveQuery {
     const rows = asked.store?.bytes() ?? body;
     switch (this.gathering.answer(asked.session.num, rows, asked.joined)) {
       case 'taken':
+        this.#heard.add(asked.session.num);
         this.#settle(asked);
         return;
       case 'over_rows':
@@ -200,6 +211,7 @@ export class ActiveQuery {
   }
 
   #fail(asked: Asked, outcome: Outcome, why: { readonly code: string; readonly message: string }): void {
+    if (outcome !== 'disconnected' && outcome !== 'timed_out') this.#heard.add(asked.session.num);
     this.gathering.fail([asked.session.num, outcome, why.code, why.message]);
     this.#settle(asked);
   }

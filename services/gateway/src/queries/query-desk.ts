@@ -157,8 +157,8 @@ export class QueryDesk {
   sessionReady(session: Session): void {
     for (const running of this.#byId.values()) {
       const { query } = running;
-      if (query.over || query.start.org !== session.org || !this.#options.hub.matches(session, query.selector))
-        continue;
+      if (query.over || query.start.org !== session.org || query.hasHeard(session.num)) continue;
+      if (!this.#options.hub.matches(session, query.selector)) continue;
       this.#reportTargets(running, { joined: true, targets: [session] });
       this.#ask(running, [session], true);
     }

@@ -153,12 +153,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   claimed(session: Session, claim: { epoch: number; confirmed: boolean; previous?: GatewayId }): void {
     const { hub, queries, commands, bus, gatewayId, oweReassert, metrics } = this.#options;
     const former = hub.get(session.agentId);
-    if (former !== undefined && former !== session) this.#end(former, 'superseded');
     const isElsewhere = claim.previous !== undefined && claim.previous !== gatewayId();
-    if (claim.previous !== undefined && isElsewhere) {
-      const notice = { t: 'superseded', agentId: session.agentId, epoch: claim.epoch } as const;
-      bus.publish(SUBJECTS.gateway(claim.previous), encodeBusMessage(notice));
-    }
     // Without the registry nobody knows where it was before.
     if (isElsewhere || !claim.confirmed) session.movedAtMs = this.#options.clock.monotonic();
     session.epoch = claim.epoch;
@@ -173,6 +168,12 @@ export class FrontDesk implements ClaimListener, OverlayListener {
       queries.sessionReady(session);
     });
     commands.sessionReady(session);
+    // The older one ends last: whatever it still owed is asked of this one by then, and nobody counts as disconnected in between.
+    if (former !== undefined && former !== session) this.#end(former, 'superseded');
+    if (claim.previous !== undefined && isElsewhere) {
+      const notice = { t: 'superseded', agentId: session.agentId, epoch: claim.epoch } as const;
+      bus.publish(SUBJECTS.gateway(claim.previous), encodeBusMessage(notice));
+    }
   }
 
   duplicate(session: Session, holder: { instance: string; reason: string }): void {

@@ -91,6 +91,15 @@ describe('Hub', () => {
     expect(hub.countOf('acme' as OrgId)).toBe(3);
   });
 
+  it('has the newer session of an agent only, also when nobody has removed the older one', () => {
+    const hub = fill();
+    const former = hub.get('a' as AgentId);
+    if (former === undefined) throw new Error('missing');
+    hub.add(session({ id: 'a', labels: { env: 'lab' } }));
+    expect([select(hub, 'env=prod'), select(hub, 'env=lab'), hub.size]).toEqual([['b'], ['a'], 4]);
+    expect(hub.remove(former)).toBe(false);
+  });
+
   it('finds a session under its new labels only, after they changed', () => {
     const hub = fill();
     const one = hub.get('a' as AgentId);

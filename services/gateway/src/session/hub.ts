@@ -30,10 +30,12 @@ export class Hub {
     return count;
   }
 
-  /** Adds a session that has its profile; equal profiles are shared from here on. */
+  /** Adds a session that has its profile, in place of an older one of the same agent; equal profiles are shared from here on. */
   add(session: Session): void {
     const { profile } = session;
     if (profile === undefined) throw new TypeError('a session needs its profile before it joins the hub');
+    const former = this.#byAgent.get(session.agentId);
+    if (former !== undefined) this.remove(former);
     this.#byAgent.set(session.agentId, session);
     const groups = this.#byOrg.get(session.org) ?? new Map<string, Group>();
     this.#byOrg.set(session.org, groups);
