@@ -4,7 +4,7 @@ import { Directory } from '@muster/directory';
 import type { RequestSeal } from '@muster/identity';
 import { newCommandServiceId, type CommandServiceId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
-import type { Clock, Logger, Metrics, Part } from '@muster/runtime';
+import { FollowedFile, type Clock, type Logger, type Metrics, type Part } from '@muster/runtime';
 import { CommandAudit } from './audit/command-audit.js';
 import type { CommandConfig } from './config.js';
 import { CommandWork } from './driving/command-work.js';
@@ -18,7 +18,7 @@ import { SubmitCommands } from './intake/submit-commands.js';
 import { JournalView } from './journal/journal-view.js';
 import { JournalWriter } from './journal/journal-writer.js';
 import { createCommandMetrics } from './metrics.js';
-import { PolicyFile } from './policy/policy-file.js';
+import { OPEN_POLICY, parsePolicy } from './policy/policy.js';
 import { FreshRoutes } from './presence/fresh-routes.js';
 import { Routes } from './presence/routes.js';
 import { KeptSender } from './reports/kept-sender.js';
@@ -63,7 +63,10 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const directory = new Directory({ log, logger });
   const trail = new AuditTrail({ log, clock, logger, metrics: counted.audit });
   const audit = new CommandAudit(trail);
-  const policyFile = new PolicyFile({ path: config.policyFile, clock, logger });
+  const policyFile = new FollowedFile({
+    ...{ what: 'command policy', path: config.policyFile, clock, logger },
+    ...{ fallback: OPEN_POLICY, parse: parsePolicy },
+  });
   const routes = new Routes(registry);
   const freshRoutes = new FreshRoutes();
   const trees = new TargetTrees(directory);
@@ -106,7 +109,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
 
   const submits = new SubmitCommands({
     ...{ clock, view, writer, trees, keys, directory, routes, freshRoutes },
-    policy: () => policyFile.policy,
+    policy: () => policyFile.value,
   });
   const oneCommand = new OneCommand({ clock, view, writer, directory, routes, trees, keys });
   const intake = new Intake({

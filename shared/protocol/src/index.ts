@@ -9,6 +9,7 @@ export * from './number-set.js';
 export * from './blocks.js';
 export * from './labels.js';
 export * from './selector.js';
+export * from './selector-schema.js';
 export * from './frames.js';
 export * from './bodies.js';
 export * from './poll-batch.js';

@@ -18,4 +18,5 @@ export {
   type HealthServerOptions,
   type Readiness,
 } from './health-server.js';
+export { FollowedFile, parseDocument, type FollowedFileOptions, type ParsedDocument } from './followed-file.js';
 export { runService, type Service, type ServiceContext } from './run-service.js';

@@ -1,11 +1,6 @@
-import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { findAction } from '@muster/actions';
 import type { Endpoint } from '@muster/directory';
-import { FakeClock, silentLogger } from '@muster/runtime';
-import { PolicyFile } from './policy-file.js';
 import { approvalFor, parsePolicy, type Policy } from './policy.js';
 
 const endpoint = (env: string): Endpoint =>
@@ -13,7 +8,7 @@ const endpoint = (env: string): Endpoint =>
 const policy = (approval: object[]): Policy => {
   const parsed = parsePolicy(JSON.stringify({ approval }));
   if (!parsed.ok) throw new Error(parsed.faults.join());
-  return parsed.policy;
+  return parsed.value;
 };
 const asked = (name: string, targets: number, ...envs: string[]) => ({
   ...{ action: findAction(name)!, dryRun: false, targets },
@@ -64,44 +59,4 @@ test('a policy says everything that is wrong with it', () => {
   const faults = parsed.ok ? '' : parsed.faults.join('\n');
   for (const part of ['king', 'approval.0.selector', 'approval.1.minTargets', '"x"']) expect(faults).toContain(part);
   expect(parsePolicy('{')).toMatchObject({ ok: false, faults: [expect.stringMatching(/^not JSON/)] });
-});
-
-describe('a policy file', () => {
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'muster-policy-'));
-  });
-  afterAll(() => rm(folder, { recursive: true, force: true }));
-
-  test('that is wrong keeps the service from starting; one that becomes wrong changes nothing', async () => {
-    const path = join(folder, 'policy.json');
-    const clock = new FakeClock();
-    let modifiedS = 1;
-    const write = async (text: string): Promise<void> => {
-      await writeFile(path, text);
-      await utimes(path, modifiedS, (modifiedS += 1));
-    };
-    const look = async (file: PolicyFile, until: () => boolean): Promise<void> => {
-      while (!until()) {
-        await clock.advanceAsync(5_000);
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      expect(file).toBeDefined();
-    };
-    let complaints = 0;
-    const logger = { ...silentLogger, error: () => (complaints += 1), info: () => undefined };
-    await write('{"limits":{"king":1}}');
-    const file = new PolicyFile({ path, clock, logger });
-    await expect(file.start()).rejects.toThrow(/king/);
-    await write('{"limits":{"admin":{"maxTargets":5}}}');
-    await file.start();
-    expect(file.policy.limits.admin?.maxTargets).toBe(5);
-    await write('{"limits":{"admin":{"maxTargets":6}}}');
-    await look(file, () => file.policy.limits.admin?.maxTargets === 6);
-    await write('nonsense');
-    await look(file, () => complaints > 0);
-    expect(file.policy.limits.admin?.maxTargets).toBe(6);
-    file.stop();
-    expect(clock.pendingTimers).toBe(0);
-  });
 });

@@ -1,21 +1,15 @@
-import { parseSelector, selectorMatches, type Role, type Selector } from '@muster/protocol';
+import { selectorMatches, selectorSchema, type Role } from '@muster/protocol';
 import { ROLES } from '@muster/identity';
 import { endpointLabel, type Endpoint } from '@muster/directory';
 import type { ActionDefinition } from '@muster/actions';
+import { parseDocument, type ParsedDocument } from '@muster/runtime';
 import { z } from 'zod';
-
-const selector = z.string().transform((text, context): { text: string; selector: Selector } => {
-  const parsed = parseSelector(text);
-  if (parsed.ok) return { text, selector: parsed.selector };
-  context.addIssue({ code: 'custom', message: `${parsed.message} (at character ${parsed.offset + 1})` });
-  return z.NEVER;
-});
 
 const count = z.number().int().min(1);
 const rule = z.strictObject({
   actions: z.array(z.string().min(1)).min(1).optional(),
   minTargets: count.optional(),
-  selector: selector.optional(),
+  selector: selectorSchema.optional(),
   role: z.enum(ROLES).default('responder'),
 });
 
@@ -31,25 +25,9 @@ type ApprovalRule = Policy['approval'][number];
 /** Without a file: nobody needs approval, and only the protocol's own limits hold. */
 export const OPEN_POLICY: Policy = { limits: {}, approval: [] };
 
-export type ParsedPolicy =
-  { readonly ok: true; readonly policy: Policy } | { readonly ok: false; readonly faults: readonly string[] };
-
 /** Reads a policy file and says every fault at once. */
-export function parsePolicy(text: string): ParsedPolicy {
-  let document: unknown;
-  try {
-    document = JSON.parse(text);
-  } catch (error) {
-    return { ok: false, faults: [`not JSON: ${error instanceof Error ? error.message : String(error)}`] };
-  }
-  const parsed = policySchema.safeParse(document);
-  if (parsed.success) return { ok: true, policy: parsed.data };
-  return {
-    ok: false,
-    faults: parsed.error.issues.map(({ path, message }) =>
-      path.length === 0 ? message : `${path.join('.')}: ${message}`,
-    ),
-  };
+export function parsePolicy(text: string): ParsedDocument<Policy> {
+  return parseDocument(text, policySchema);
 }
 
 export interface Asked {

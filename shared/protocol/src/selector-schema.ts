@@ -1,0 +1,10 @@
+import { z } from 'zod';
+import { parseSelector, type Selector } from './selector.js';
+
+/** A selector in a document that people write: the text and what it means. */
+export const selectorSchema = z.string().transform((text, context): { text: string; selector: Selector } => {
+  const parsed = parseSelector(text);
+  if (parsed.ok) return { text, selector: parsed.selector };
+  context.addIssue({ code: 'custom', message: `${parsed.message} (at character ${parsed.offset + 1})` });
+  return z.NEVER;
+});
