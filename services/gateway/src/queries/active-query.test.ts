@@ -167,6 +167,19 @@ describe('ActiveQuery', () => {
     expect([query.waiting, query.gathering.size, query.hasHeard(1)]).toEqual([0, 1, true]);
   });
 
+  it('does not report an endpoint as disconnected that was asked again before anybody was told', () => {
+    const { query } = activeQuery();
+    const [former, current, gone] = [sessionOf(1).session, sessionOf(1).session, sessionOf(2).session];
+    query.ask([former, gone], { joined: false, nowMs: 0 });
+    query.sessionClosed(former);
+    query.sessionClosed(gone);
+    query.ask([current], { joined: true, nowMs: 0 });
+    expect([query.waiting, query.gathering.size]).toEqual([1, 1]);
+    expect(failuresOf(query)).toEqual([[2, 'disconnected', 'disconnected']]);
+    query.sessionClosed(current);
+    expect(failuresOf(query)).toEqual([[1, 'disconnected', 'disconnected']]);
+  });
+
   it('has not heard an endpoint whose session ended, and has when it refused', () => {
     const { query } = activeQuery();
     const [one, two] = [sessionOf(1).session, sessionOf(2).session];

@@ -97,6 +97,7 @@ export class ActiveQuery {
     for (const session of sessions) {
       const former = this.#waiting.get(session.num);
       if (former !== undefined) this.#credits.release(former);
+      this.gathering.returned(session.num);
       this.#waiting.set(session.num, new Asked(session, { joined: options.joined, ref: this.ref, credit }));
     }
     const { id, sql, columns, budget } = this.start;

@@ -50,6 +50,8 @@ export class Gathering {
   #answered: number[] = [];
   #empty: number[] = [];
   #failures: Failure[] = [];
+  /** Apart from the other failures: these are withdrawn when the endpoint is back before anybody was told. */
+  readonly #disconnected = new Map<number, Failure>();
   #size = 0;
 
   constructor(options: {
@@ -95,8 +97,14 @@ export class Gathering {
   }
 
   fail(failure: Failure): void {
-    this.#failures.push(failure);
+    if (failure[1] === 'disconnected') this.#disconnected.set(failure[0], failure);
+    else this.#failures.push(failure);
     this.#size += 1;
+  }
+
+  /** The endpoint is asked again: that it was disconnected is not worth telling any more. */
+  returned(num: number): void {
+    if (this.#disconnected.delete(num)) this.#size -= 1;
   }
 
   /** Takes out everything, as reports that belong together; at least one, all but the last with `more`. */
@@ -108,7 +116,7 @@ export class Gathering {
       ...this.#groupBlocks().map((block) => ({ ...EMPTY, groups: block })),
     ];
     const last = contents.pop() ?? EMPTY;
-    const failures = cutBySize(this.#failures);
+    const failures = cutBySize([...this.#failures, ...this.#disconnected.values()]);
     const lastFailures = failures.pop() ?? [];
     contents.push(...failures.map((part) => ({ ...EMPTY, failures: part })));
     contents.push({
@@ -130,6 +138,7 @@ export class Gathering {
     this.#answered = [];
     this.#empty = [];
     this.#failures = [];
+    this.#disconnected.clear();
     this.#size = 0;
   }
 
