@@ -1,8 +1,8 @@
 import { OUTCOMES, type Outcome } from '@muster/protocol';
 
 /**
- * An endpoint's entry in a ledger is one small integer: the index of the gateway it waits at or was settled by, whether its answer travels
- * by itself, and its state. Fifteen thousand of them are one flat map of numbers, and a change of state is one write to it.
+ * An endpoint's entry in a ledger is one small integer: the index of the gateway it waits at or was settled by, whether it polls (while it is
+ * waited for), whether its answer travels by itself, and its state. Fifteen thousand of them are one flat map of numbers, and a change of state is one write to it.
  */
 export type Entry = number;
 
@@ -21,7 +21,8 @@ export const isRecoverable = (state: number): boolean => RECOVERABLE.has(state);
 
 const STATE_MASK = 15;
 const ATTRIBUTED = 16;
-const GATEWAY_SHIFT = 5;
+const POLLS = 32;
+const GATEWAY_SHIFT = 6;
 
 export const entryOf = (gateway: number, attributed: boolean, state: number): Entry =>
   (gateway << GATEWAY_SHIFT) | (attributed ? ATTRIBUTED : 0) | state;
@@ -29,3 +30,5 @@ export const entryOf = (gateway: number, attributed: boolean, state: number): En
 export const stateOf = (entry: Entry): number => entry & STATE_MASK;
 export const gatewayOf = (entry: Entry): number => entry >> GATEWAY_SHIFT;
 export const isAttributed = (entry: Entry): boolean => (entry & ATTRIBUTED) !== 0;
+export const isPolled = (entry: Entry): boolean => (entry & POLLS) !== 0;
+export const withPolls = (entry: Entry, polls: boolean): Entry => (polls ? entry | POLLS : entry & ~POLLS);

@@ -6,13 +6,16 @@ import {
   entryOf,
   gatewayOf,
   isAttributed,
+  isPolled,
   isRecoverable,
   STATES,
   stateOf,
   WAITING,
+  withPolls,
   type Entry,
 } from './endpoint-state.js';
 import { FailureBook } from './failure-book.js';
+import { PollBook, type Polling } from './poll-book.js';
 
 /** What became of an answer that names its endpoint. `held`: it may still turn out that another gateway has counted that endpoint. */
 export type AnswerVerdict = 'accepted' | 'held' | 'refused';
@@ -21,6 +24,12 @@ export interface LedgerOptions {
   readonly mode: QueryMode;
   /** Rows of an answer that was held and counts now; empty when the endpoint had none. */
   readonly onReleased: (num: number, rows: Uint8Array) => void;
+}
+
+/** What a gateway says of those that it asks: who polls, and when the last of these comes next, by the wall clock. */
+export interface Polled {
+  readonly nums: ReadonlySet<number>;
+  readonly dueMs: number;
 }
 
 const NO_ROWS = new Uint8Array(0);
@@ -56,6 +65,7 @@ export class QueryLedger {
   readonly #counts = Array.from(STATES, () => 0);
   readonly #gateways = new Map<GatewayId, number>();
   readonly #waitingAt: number[] = [];
+  readonly #polls = new PollBook();
   readonly #claims = new Map<number, Claim>();
   /** Answers of endpoints that joined before all first reports were in. */
   readonly #early = new Map<number, { readonly gateway: GatewayId; readonly rows: Uint8Array }>();
@@ -80,6 +90,11 @@ export class QueryLedger {
 
   get waiting(): number {
     return this.#counts[WAITING] ?? 0;
+  }
+
+  /** Who of those waited for polls; `undefined` when nobody does. */
+  get polling(): Polling | undefined {
+    return this.#polls.summary();
   }
 
   /** How many endpoints wait for this gateway to settle them. */
@@ -109,14 +124,17 @@ export class QueryLedger {
   }
 
   /** A gateway asks these endpoints. `joined`: they connected while the query ran, so their answers name them. */
-  target(gateway: GatewayId, nums: readonly number[], joined: boolean): void {
-    const index = this.#indexOf(gateway);
-    const waiting = entryOf(index, joined, WAITING);
+  target(gateway: GatewayId, nums: readonly number[], joined: boolean, polled?: Polled): void {
+    const waiting = entryOf(this.#indexOf(gateway), joined, WAITING);
     for (const num of nums) {
       const entry = this.#entries.get(num);
-      if (entry === undefined) this.#set(num, undefined, waiting);
-      else if (isRecoverable(stateOf(entry))) this.#set(num, entry, waiting);
-      else if (stateOf(entry) === WAITING && gatewayOf(entry) !== index) this.#claimOrYield(num, entry, waiting);
+      const isAskedAgain = entry !== undefined && stateOf(entry) === WAITING;
+      if (entry !== undefined && !isAskedAgain && !isRecoverable(stateOf(entry))) continue;
+      // Of two who say that they ask it, the one that it joined while the query ran has its newer session.
+      const polls = isAskedAgain && !joined ? isPolled(entry) : polled?.nums.has(num) === true;
+      const asked = withPolls(waiting, polls);
+      const at = isAskedAgain ? this.#askAgain(num, entry, asked) : this.#set(num, entry, asked);
+      if (polls && polled !== undefined) this.#polls.due(at, polled.dueMs);
     }
   }
 
@@ -222,17 +240,21 @@ export class QueryLedger {
     return index;
   }
 
-  /** Every change of state goes through here, so that counts cannot drift from entries. */
-  #set(num: number, before: Entry | undefined, after: Entry): void {
+  /** Every change of state goes through here, so that counts cannot drift from entries. Gives the gateway that has the endpoint now. */
+  #set(num: number, before: Entry | undefined, after: Entry): number {
     this.#version += 1;
+    const dueMs = before !== undefined && isPolled(before) ? this.#polls.dueAt(gatewayOf(before)) : 0;
     if (before !== undefined) this.#count(before, -1);
     this.#count(after, 1);
+    if (isPolled(after)) this.#polls.due(gatewayOf(after), dueMs);
     this.#entries.set(num, after);
     const state = stateOf(after);
     if (state !== WAITING && this.#claims.size > 0) this.#dropClaim(num);
-    if (before === undefined) return;
-    if (state === WAITING) this.failures.reopened(num);
-    else if (state <= EMPTY) this.failures.answered(num);
+    if (before !== undefined) {
+      if (state === WAITING) this.failures.reopened(num);
+      else if (state <= EMPTY) this.failures.answered(num);
+    }
+    return gatewayOf(after);
   }
 
   #dropClaim(num: number): void {
@@ -247,6 +269,7 @@ export class QueryLedger {
     if (state !== WAITING) return;
     const gateway = gatewayOf(entry);
     this.#waitingAt[gateway] = (this.#waitingAt[gateway] ?? 0) + change;
+    if (isPolled(entry)) this.#polls.count(gateway, change);
   }
 
   #mayBeMerged(entry: Entry): boolean {
@@ -268,11 +291,17 @@ export class QueryLedger {
     return 'held';
   }
 
-  /** Whoever may have merged the endpoint's rows settles it, in whatever order the two reports came. */
-  #claimOrYield(num: number, entry: Entry, waiting: Entry): void {
-    const yields = !this.#mayBeMerged(entry) && this.#mayBeMerged(waiting);
-    if (yields) this.#set(num, entry, waiting);
-    this.#claim(num, gatewayOf(yields ? entry : waiting));
+  /**
+   * A second session of an endpoint that is waited for is asked. Whoever may have merged the endpoint's rows settles it, in whatever order the
+   * two reports came; the other one claims it. Gives the gateway that settles it.
+   */
+  #askAgain(num: number, entry: Entry, asked: Entry): number {
+    const isMoved = gatewayOf(entry) !== gatewayOf(asked);
+    const yields = isMoved && !this.#mayBeMerged(entry) && this.#mayBeMerged(asked);
+    const settles = yields ? asked : withPolls(entry, isPolled(asked));
+    if (settles !== entry) this.#set(num, entry, settles);
+    if (isMoved) this.#claim(num, gatewayOf(yields ? entry : asked));
+    return gatewayOf(settles);
   }
 
   /** The newest claim counts, except that one which brought something stays. */
@@ -298,7 +327,7 @@ export class QueryLedger {
     if (claim === undefined) return false;
     this.#claims.delete(num);
     const { held } = claim;
-    if (held === undefined) this.#set(num, entry, entryOf(claim.gateway, true, WAITING));
+    if (held === undefined) this.#set(num, entry, withPolls(entryOf(claim.gateway, true, WAITING), isPolled(entry)));
     else if ('failure' in held) this.#settleFailed(num, entry, claim.gateway, held.failure);
     else {
       this.#heldBytes -= held.rows.length;

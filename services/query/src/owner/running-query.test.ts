@@ -91,6 +91,44 @@ describe('a query on its owner', () => {
     expect(gateway.stops.map((stop) => stop.reason)).toEqual(['deadline']);
   });
 
+  test('tells who polls and by when they have heard of it, for as long as somebody who polls is waited for', async () => {
+    const [a, b] = [lab.gateway('gw-a', [1, 2]), lab.gateway('gw-b', [3])];
+    a.polls = { nums: [2], withinMs: 6_000 };
+    b.polls = { nums: [3], withinMs: 60_000 };
+    const startedMs = lab.clock.now();
+    const record = await lab.launch();
+    const newest = async () => of(await lab.events(record), 'progress').at(-1);
+    expect(await newest()).toMatchObject({
+      polling: { waiting: 2, answerByMs: startedMs + 60_000 },
+      ledger: { targeted: 3, waiting: 3 },
+    });
+    b.answer(3);
+    a.answer(1);
+    await lab.pass(300);
+    expect(await newest()).toMatchObject({
+      polling: { waiting: 1, answerByMs: startedMs + 6_000 },
+      ledger: { targeted: 3, waiting: 1, answered: 2 },
+    });
+    await expect(lab.ended(record)).rejects.toThrow('has not ended');
+    a.answer(2);
+    await lab.settle();
+    // Settled, so it ends: nobody waits for what a poll was due at.
+    expect(await lab.ended(record)).toMatchObject({ state: 'complete', ledger: { answered: 3 } });
+    expect((await newest())?.polling).toBeUndefined();
+  });
+
+  test('ends at its deadline also when polls are due after it', async () => {
+    const gateway = lab.gateway('gw-a', [1]);
+    gateway.polls = { nums: [1], withinMs: 3_600_000 };
+    const record = await lab.launch();
+    for (let i = 0; i < 10; i += 1) {
+      await lab.pass(1_000);
+      gateway.keepAlive();
+    }
+    await lab.pass(501);
+    expect(await lab.ended(record)).toMatchObject({ state: 'complete', ledger: { timed_out: 1 } });
+  });
+
   test('when cancelled keeps what came', async () => {
     const gateway = lab.gateway('gw-a', [1, 2]);
     const record = await lab.launch();

@@ -126,10 +126,10 @@ export class RunningQuery {
 
   /** A gateway's report about this query. */
   take(report: GatewayReport): void {
-    const { metrics, logger } = this.#deps;
+    const { metrics, logger, clock } = this.#deps;
     if (this.#state !== 'running') return metrics.reports.inc({ result: 'too_late' });
     try {
-      metrics.reports.inc({ result: this.#tally.take(report) });
+      metrics.reports.inc({ result: this.#tally.take(report, clock.now()) });
     } catch (error) {
       metrics.reports.inc({ result: 'malformed' });
       logger.error('report is malformed', { query: this.record.id, gateway: report.gateway, err: error });

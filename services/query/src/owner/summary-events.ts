@@ -34,6 +34,8 @@ export class SummaryEvents {
     const changed = pace.groupsDue(groups.changedBytes) ? groups.takeChanged(eventBytes) : undefined;
     if (changed !== undefined) return { t: 'groups', groups: changed };
     if (!pace.takeProgress()) return undefined;
-    return { t: 'progress', ledger: ledger.snapshot(), elapsedMs: elapsedMs(), gateways: tally.gateways };
+    const progress = { ledger: ledger.snapshot(), elapsedMs: elapsedMs(), gateways: tally.gateways };
+    const { polling } = ledger;
+    return { t: 'progress', ...progress, ...(polling === undefined ? {} : { polling }) };
   }
 }

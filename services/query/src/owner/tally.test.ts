@@ -49,6 +49,8 @@ function randomFrom(seed: number): (below: number) => number {
 /** A gateway as the protocol describes it: merges what it asked from the start, names what joined, numbers its reports. */
 class ModelGateway {
   readonly sessions = new Map<number, { joined: boolean; answered: boolean }>();
+  /** Whose own word was heard: they are not asked again. */
+  readonly #heard = new Set<number>();
   outbox: GatewayReport[] = [];
   alive = true;
   #seq = 0;
@@ -65,16 +67,22 @@ class ModelGateway {
     this.mode = mode;
   }
 
+  /** Every third of them polls, or with `joined` one who joins at an odd moment. */
   target(nums: number[], joined: boolean): void {
-    if (joined) this.flush(false);
-    for (const num of nums) this.sessions.set(num, { joined, answered: false });
-    this.#report({ t: 'targeted', joined, targets: encodeNumberSet(nums) });
+    const asked = nums.filter((num) => !this.#heard.has(num));
+    if (joined && asked.length === 0) return;
+    for (const num of asked) this.sessions.set(num, { joined, answered: false });
+    this.#failures = this.#failures.filter(([num, outcome]) => outcome !== 'disconnected' || !asked.includes(num));
+    const polls = asked.filter((num) => (num + (joined ? this.#seq : 0)) % 3 === 0);
+    const told = polls.length === 0 ? {} : { polls: { nums: encodeNumberSet(polls), withinMs: 1_000 } };
+    this.#report({ t: 'targeted', joined, targets: encodeNumberSet(asked), ...told });
   }
 
   answer(num: number): void {
     const session = this.sessions.get(num);
     if (session === undefined || session.answered) return;
     session.answered = true;
+    this.#heard.add(num);
     const failure = failureOf(num);
     if (failure !== undefined) this.#failures.push(failure);
     else if (isEmpty(num)) this.#empty.push(num);
@@ -181,6 +189,9 @@ function play({ seed, mode, losses, deaths }: Run): void {
 
   const check = (): void => {
     const ledger = tally.ledger.snapshot();
+    const { polling } = tally.ledger;
+    if ((polling?.waiting ?? 0) > ledger.waiting) throw new Error(`seed ${seed}: ${polling?.waiting} poll`);
+    if (polling !== undefined && polling.answerByMs !== 1_000) throw new Error(`seed ${seed}: ${polling.answerByMs}`);
     if (!ledgerBalances(ledger)) throw new Error(`seed ${seed}: ${JSON.stringify(ledger)}`);
     rows.read(tally);
     const counted = rows.counted();
@@ -197,13 +208,14 @@ function play({ seed, mode, losses, deaths }: Run): void {
     const report = gateway.outbox.shift();
     if (report === undefined) return;
     if (losses && random(12) === 0) return;
-    tally.take(report);
-    if (losses && random(12) === 0) tally.take(report);
+    tally.take(report, 0);
+    if (losses && random(12) === 0) tally.take(report, 0);
   };
   const move = (num: number): void => {
     const from = at.get(num)!;
     const to = gateways[random(3)]!;
-    if (!to.alive || to === from) return;
+    if (!to.alive) return;
+    if (to === from) return to.target([num], true);
     // Make before break: sometimes the new gateway says so before the old one has noticed.
     if (random(2) === 0) from.leave(num);
     to.target([num], true);
@@ -236,6 +248,7 @@ function play({ seed, mode, losses, deaths }: Run): void {
   check();
   const ledger = tally.ledger.snapshot();
   expect(ledger.waiting).toBe(0);
+  expect(tally.ledger.polling).toBeUndefined();
   expect(named.size).toBe(ledger.targeted - ledger.answered - ledger.empty);
   expect(losses || deaths || ledger.targeted === 60).toBe(true);
 }
@@ -285,9 +298,9 @@ describe('tally', () => {
     const tally = newTally('group');
     tally.expect('gw-a' as GatewayId);
     tally.expect('gw-b' as GatewayId);
-    tally.take(targeted('gw-a', 0, []));
+    tally.take(targeted('gw-a', 0, []), 0);
     expect(tally.settled).toBe(false);
-    tally.take(targeted('gw-b', 0, []));
+    tally.take(targeted('gw-b', 0, []), 0);
     expect(tally.settled).toBe(true);
     expect(tally.ledger.snapshot().targeted).toBe(0);
   });
@@ -295,19 +308,19 @@ describe('tally', () => {
   test('a dead gateway is not waited for, and nothing it says is believed', () => {
     const tally = newTally('group');
     tally.expect('gw-a' as GatewayId);
-    tally.take(targeted('gw-a', 0, [1, 2, 3]));
-    tally.take(report('gw-a', 1, merged(1)));
+    tally.take(targeted('gw-a', 0, [1, 2, 3]), 0);
+    tally.take(report('gw-a', 1, merged(1)), 0);
     expect(tally.gatewayDied('gw-a' as GatewayId)).toBe(2);
-    expect(tally.take(report('gw-a', 2, merged(2, 3)))).toBe('dead_gateway');
+    expect(tally.take(report('gw-a', 2, merged(2, 3)), 0)).toBe('dead_gateway');
     expect(tally.ledger.snapshot()).toMatchObject({ targeted: 3, answered: 1, unreachable: 2, waiting: 0 });
   });
 
   test('a gateway all of whose endpoints have just moved to it is waited for', () => {
     const tally = newTally('group');
     tally.expect('gw-a' as GatewayId);
-    tally.take(Object.assign(targeted('gw-a', 0, []), { moved: encodeNumberSet([1, 2]) }));
+    tally.take(Object.assign(targeted('gw-a', 0, []), { moved: encodeNumberSet([1, 2]) }), 0);
     expect(tally.settled).toBe(false);
-    tally.take(report('gw-a', 1, { answers: answers(1, 2) }));
+    tally.take(report('gw-a', 1, { answers: answers(1, 2) }), 0);
     expect(tally.settled).toBe(true);
     expect(tally.ledger.snapshot()).toMatchObject({ targeted: 2, answered: 2 });
   });
@@ -316,7 +329,7 @@ describe('tally', () => {
     const tally = newTally('group');
     tally.expect('gw-a' as GatewayId);
     tally.expect('gw-b' as GatewayId);
-    tally.take(targeted('gw-a', 0, []));
+    tally.take(targeted('gw-a', 0, []), 0);
     tally.gatewayDied('gw-b' as GatewayId);
     expect(tally.settled).toBe(true);
     expect(tally.truncated).toBe('1 gateways died before they said whom they ask');
@@ -324,11 +337,11 @@ describe('tally', () => {
 
   test('an answer from a second gateway is held until the first one has settled that endpoint', () => {
     const tally = newTally('group');
-    tally.take(targeted('gw-a', 0, [1, 2]));
-    tally.take(targeted('gw-b', 0, [1, 2], true));
-    tally.take(report('gw-b', 1, { answers: answers(1, 2) }));
+    tally.take(targeted('gw-a', 0, [1, 2]), 0);
+    tally.take(targeted('gw-b', 0, [1, 2], true), 0);
+    tally.take(report('gw-b', 1, { answers: answers(1, 2) }), 0);
     expect(tally.ledger.snapshot()).toMatchObject({ waiting: 2, answered: 0 });
-    tally.take(report('gw-a', 1, { ...merged(1), failures: [[2, 'disconnected', 'closed', '']] }));
+    tally.take(report('gw-a', 1, { ...merged(1), failures: [[2, 'disconnected', 'closed', '']] }), 0);
     expect(tally.ledger.snapshot()).toMatchObject({ waiting: 0, answered: 2, targeted: 2 });
     expect(endpointsOf(tally, 'shared')).toBe(1);
     expect(tally.truncated).toBeUndefined();
@@ -336,9 +349,9 @@ describe('tally', () => {
 
   test('held answers count at the end, when nothing else will be believed', () => {
     const tally = newTally('group');
-    tally.take(targeted('gw-a', 0, [1]));
-    tally.take(targeted('gw-b', 0, [1], true));
-    tally.take(report('gw-b', 1, { answers: answers(1) }));
+    tally.take(targeted('gw-a', 0, [1]), 0);
+    tally.take(targeted('gw-b', 0, [1], true), 0);
+    tally.take(report('gw-b', 1, { answers: answers(1) }), 0);
     tally.ledger.end('deadline', '');
     expect(tally.ledger.snapshot()).toMatchObject({ answered: 1, timed_out: 0, waiting: 0 });
     expect(endpointsOf(tally, 'only-1')).toBe(1);
@@ -346,31 +359,88 @@ describe('tally', () => {
 
   test('an endpoint that answers after it was listed as missing is recovered', () => {
     const tally = newTally('raw');
-    tally.take(targeted('gw-a', 0, [5]));
-    tally.take(report('gw-a', 1, { failures: [[5, 'disconnected', 'closed', '']] }));
+    tally.take(targeted('gw-a', 0, [5]), 0);
+    tally.take(report('gw-a', 1, { failures: [[5, 'disconnected', 'closed', '']] }), 0);
     expect(tally.ledger.failures.takeFailures(1_000_000)).toHaveLength(1);
-    tally.take(targeted('gw-b', 0, [5], true));
+    tally.take(targeted('gw-b', 0, [5], true), 0);
     expect(tally.ledger.snapshot()).toMatchObject({ waiting: 1, disconnected: 0 });
     expect(tally.ledger.failures.takeRecovered(1_000)).toEqual([]);
-    tally.take(report('gw-b', 1, { answers: answers(5) }));
+    tally.take(report('gw-b', 1, { answers: answers(5) }), 0);
     expect(tally.ledger.failures.takeRecovered(1_000)).toEqual([5]);
+  });
+
+  describe('of those who poll', () => {
+    const polled = (gateway: string, seq: number, asked: { live?: number[]; poll: number[]; withinMs: number }) => {
+      const { live = [], poll, withinMs } = asked;
+      const polls = { nums: encodeNumberSet(poll), withinMs };
+      return Object.assign(targeted(gateway, seq, [...live, ...poll], seq > 0), { polls });
+    };
+
+    test('it knows how many are waited for, and when the last of them is due', () => {
+      const tally = newTally('group');
+      tally.take(polled('gw-a', 0, { live: [1], poll: [2, 3], withinMs: 60_000 }), 1_000);
+      expect(tally.ledger.polling).toEqual({ waiting: 2, answerByMs: 61_000 });
+      tally.take(polled('gw-b', 0, { poll: [4], withinMs: 90_000 }), 2_000);
+      expect(tally.ledger.polling).toEqual({ waiting: 3, answerByMs: 92_000 });
+      tally.take(report('gw-b', 1, merged(4)), 3_000);
+      expect(tally.ledger.polling).toEqual({ waiting: 2, answerByMs: 61_000 });
+      tally.take(report('gw-a', 1, { empty: encodeNumberSet([2, 3]) }), 4_000);
+      expect(tally.ledger.polling).toBeUndefined();
+      expect(tally.ledger.snapshot()).toMatchObject({ targeted: 4, waiting: 1, answered: 1, empty: 2 });
+      tally.take(polled('gw-a', 2, { poll: [5], withinMs: 10_000 }), 5_000);
+      expect(tally.ledger.polling).toEqual({ waiting: 1, answerByMs: 15_000 });
+    });
+
+    test('those who die with their gateway are not waited for', () => {
+      const tally = newTally('group');
+      tally.take(polled('gw-a', 0, { poll: [1], withinMs: 60_000 }), 0);
+      tally.gatewayDied('gw-a' as GatewayId);
+      expect(tally.ledger.polling).toBeUndefined();
+    });
+
+    test.each(modes)('one that goes over to Live, or the other way, is what its newer session is: %s', (mode) => {
+      const tally = newTally(mode);
+      tally.take(polled('gw-a', 0, { live: [1], poll: [2], withinMs: 60_000 }), 0);
+      // Over one gateway, then over another that the first one has not heard of.
+      tally.take(targeted('gw-a', 1, [2], true), 0);
+      expect(tally.ledger.polling).toBeUndefined();
+      tally.take(polled('gw-a', 2, { poll: [1], withinMs: 30_000 }), 0);
+      expect(tally.ledger.polling).toEqual({ waiting: 1, answerByMs: 30_000 });
+      tally.take(targeted('gw-b', 0, [1], true), 0);
+      expect(tally.ledger.polling).toBeUndefined();
+      tally.take(polled('gw-b', 1, { poll: [2], withinMs: 45_000 }), 0);
+      expect(tally.ledger.polling).toEqual({ waiting: 1, answerByMs: 45_000 });
+      tally.take(report('gw-a', 3, { failures: [[2, 'disconnected', 'closed', '']] }), 0);
+      expect(tally.ledger.polling).toEqual({ waiting: 1, answerByMs: 45_000 });
+      expect(tally.ledger.snapshot()).toMatchObject({ targeted: 2, waiting: 2 });
+      tally.take(report('gw-b', 2, { answers: answers(2) }), 0);
+      expect(tally.ledger.polling).toBeUndefined();
+      expect(tally.ledger.snapshot()).toMatchObject({ waiting: 1, answered: 1 });
+    });
+
+    test.each(modes)('a first report that comes late says less of a channel than the join before it: %s', (mode) => {
+      const tally = newTally(mode);
+      tally.take(Object.assign(polled('gw-b', 0, { poll: [1], withinMs: 45_000 }), { joined: true }), 0);
+      tally.take(targeted('gw-a', 0, [1]), 0);
+      expect(tally.ledger.polling).toEqual({ waiting: 1, answerByMs: 45_000 });
+    });
   });
 
   test('an endpoint’s own word is final', () => {
     const tally = newTally('raw');
-    tally.take(targeted('gw-a', 0, [5]));
-    tally.take(report('gw-a', 1, { failures: [[5, 'over_budget', 'rows', '']] }));
-    tally.take(targeted('gw-b', 0, [5], true));
-    tally.take(report('gw-b', 1, { answers: answers(5) }));
-    tally.take(report('gw-a', 2, { failures: [[5, 'disconnected', 'closed', '']] }));
+    tally.take(targeted('gw-a', 0, [5]), 0);
+    tally.take(report('gw-a', 1, { failures: [[5, 'over_budget', 'rows', '']] }), 0);
+    tally.take(targeted('gw-b', 0, [5], true), 0);
+    tally.take(report('gw-b', 1, { answers: answers(5) }), 0);
+    tally.take(report('gw-a', 2, { failures: [[5, 'disconnected', 'closed', '']] }), 0);
     expect(tally.ledger.snapshot()).toMatchObject({ over_budget: 1, answered: 0, waiting: 0 });
     expect(tally.answers.take()).toBeUndefined();
   });
 
   test('endpoints whose report was lost are named when their gateway has nothing more to say', () => {
     const tally = newTally('group');
-    tally.take(targeted('gw-a', 0, [1, 2]));
-    tally.take(report('gw-a', 2, { settled: true }));
+    tally.take(targeted('gw-a', 0, [1, 2]), 0);
+    tally.take(report('gw-a', 2, { settled: true }), 0);
     expect(tally.ledger.snapshot()).toMatchObject({ timed_out: 2, waiting: 0 });
     expect(tally.ledger.failures.takeFailures(1_000_000)[0]?.[2]).toBe('report_lost');
     expect(tally.truncated).toMatch(/1 reports of gateways were lost/);
@@ -378,29 +448,29 @@ describe('tally', () => {
 
   test('endpoints that two gateways merged from the start are counted once, and the rows are said to be in doubt', () => {
     const tally = newTally('group');
-    tally.take(targeted('gw-a', 0, [1]));
-    tally.take(targeted('gw-b', 0, [1]));
-    tally.take(report('gw-a', 1, merged(1)));
-    tally.take(report('gw-b', 1, merged(1)));
+    tally.take(targeted('gw-a', 0, [1]), 0);
+    tally.take(targeted('gw-b', 0, [1]), 0);
+    tally.take(report('gw-a', 1, merged(1)), 0);
+    tally.take(report('gw-b', 1, merged(1)), 0);
     expect(tally.ledger.snapshot()).toMatchObject({ targeted: 1, answered: 1 });
     expect(tally.truncated).toMatch(/1 endpoints answered over two gateways/);
   });
 
   test('bytes that are no rows of the query are an error of that endpoint', () => {
     const tally = newTally('raw');
-    tally.take(targeted('gw-a', 0, [1, 2]));
+    tally.take(targeted('gw-a', 0, [1, 2]), 0);
     const writer = new AnswerBlockWriter();
     writer.add(1, encodeCbor(['too', 'many', 'columns']));
     writer.add(2, rowsOf(2));
-    tally.take(report('gw-a', 1, { answers: writer.bytes() }));
+    tally.take(report('gw-a', 1, { answers: writer.bytes() }), 0);
     expect(tally.ledger.snapshot()).toMatchObject({ error: 1, answered: 1 });
     expect([...readAnswerBlock(tally.answers.take()!)].map((answer) => answer.num)).toEqual([2]);
   });
 
   test('what the result stream cannot take is not kept, and said', () => {
     const tally = newTally('raw', { maxQueuedBytes: 50 });
-    tally.take(targeted('gw-a', 0, [1, 2, 4]));
-    for (const [i, num] of [1, 2, 4].entries()) tally.take(report('gw-a', 1 + i, { answers: answers(num) }));
+    tally.take(targeted('gw-a', 0, [1, 2, 4]), 0);
+    for (const [i, num] of [1, 2, 4].entries()) tally.take(report('gw-a', 1 + i, { answers: answers(num) }), 0);
     expect(tally.ledger.snapshot().answered).toBe(3);
     expect(tally.truncated).toMatch(/the rows of 1 endpoints were not kept/);
   });

@@ -6,6 +6,7 @@ import {
   type GatewayReport,
   type PartialReport,
   type QueryMode,
+  type TargetedReport,
 } from '@muster/protocol';
 import { QueryLedger } from '../ledger/query-ledger.js';
 import { ReportOrder } from '../ledger/report-order.js';
@@ -113,8 +114,8 @@ export class Tally {
     return said.length === 0 ? undefined : said.join('; ');
   }
 
-  /** Takes one report. Throws `RangeError` or `TypeError` when its sets or blocks are malformed. */
-  take(report: GatewayReport): TakeResult {
+  /** Takes one report that came at this time, by the wall clock. Throws `RangeError` or `TypeError` when its sets or blocks are malformed. */
+  take(report: GatewayReport, nowMs: number): TakeResult {
     const part = this.#gateway(report.gateway, false);
     if (part.dead) return 'dead_gateway';
     const arrival = part.order.take(report);
@@ -124,7 +125,7 @@ export class Tally {
       this.#missing -= 1;
     }
     if (arrival.kind === 'wait') return 'waiting';
-    this.#apply(report.gateway, arrival.reports, arrival.kind === 'apply');
+    this.#apply(arrival.reports, { gateway: report.gateway, whole: arrival.kind === 'apply', nowMs });
     const last = arrival.reports.at(-1);
     if (this.initialReportsIn) this.ledger.seal();
     if (last?.t === 'partial' && last.settled && part.order.lost > 0) this.ledger.reportsLost(report.gateway);
@@ -157,14 +158,14 @@ export class Tally {
     return part;
   }
 
-  #apply(gateway: GatewayId, reports: readonly GatewayReport[], whole: boolean): void {
+  #apply(
+    reports: readonly GatewayReport[],
+    { gateway, whole, nowMs }: { readonly gateway: GatewayId; readonly whole: boolean; readonly nowMs: number },
+  ): void {
     const partials: PartialReport[] = [];
     for (const report of reports) {
       if (report.t === 'partial') partials.push(report);
-      else {
-        this.ledger.target(gateway, decodeNumberSet(report.targets), report.joined);
-        if (report.moved !== undefined) this.ledger.target(gateway, decodeNumberSet(report.moved), true);
-      }
+      else this.#target(report, nowMs);
     }
     // Merged rows and the set of who gave them belong together, and so do the pieces of a large answer: all of it, or none.
     if (whole) this.#applyRows(gateway, partials);
@@ -172,6 +173,12 @@ export class Tally {
       if (empty.length > 0) this.ledger.empty(gateway, decodeNumberSet(empty));
       for (const failure of failures) this.ledger.fail(gateway, failure);
     }
+  }
+
+  #target({ gateway, targets, joined, moved, polls }: TargetedReport, nowMs: number): void {
+    const polled = polls && { nums: new Set(decodeNumberSet(polls.nums)), dueMs: nowMs + polls.withinMs };
+    this.ledger.target(gateway, decodeNumberSet(targets), joined, polled);
+    if (moved !== undefined) this.ledger.target(gateway, decodeNumberSet(moved), true, polled);
   }
 
   #applyRows(gateway: GatewayId, partials: readonly PartialReport[]): void {

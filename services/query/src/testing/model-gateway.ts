@@ -29,6 +29,8 @@ export class ModelGateway {
   readonly stops: QueryStop[] = [];
   /** Told only by the beats of owners, because this gateway missed the start. */
   deaf = false;
+  /** Which of its endpoints poll, and how often. */
+  polls: { readonly nums: readonly number[]; readonly withinMs: number } | undefined;
   readonly #bus: Bus;
   readonly #nums: readonly number[];
   readonly #subscriptions: BusSubscription[] = [];
@@ -68,7 +70,7 @@ export class ModelGateway {
 
   join(...nums: number[]): void {
     const start = this.#last();
-    this.#report(start, { t: 'targeted', joined: true, targets: encodeNumberSet(nums) });
+    this.#report(start, { t: 'targeted', joined: true, ...this.#targets(nums) });
   }
 
   /** These endpoints answer with one row each. */
@@ -109,7 +111,13 @@ export class ModelGateway {
     if (this.#seqs.has(start.id)) return;
     this.#seqs.set(start.id, 0);
     this.starts.push(start);
-    this.#report(start, { t: 'targeted', joined: late, targets: encodeNumberSet(this.#nums) });
+    this.#report(start, { t: 'targeted', joined: late, ...this.#targets(this.#nums) });
+  }
+
+  #targets(nums: readonly number[]): object {
+    const polled = nums.filter((num) => this.polls?.nums.includes(num) === true);
+    const polls = { nums: encodeNumberSet(polled), withinMs: this.polls?.withinMs };
+    return { targets: encodeNumberSet(nums), ...(polled.length === 0 ? {} : { polls }) };
   }
 
   #partial(start: QueryStart, content: object): void {
