@@ -45,6 +45,10 @@ const definition = defineConfig({
       min: 8_000,
       max: 960_000,
     }),
+    modePolicyFile: field.text('MUSTER_GATEWAY_MODE_POLICY_FILE', {
+      optional: true,
+      example: '/etc/muster/mode-policy.json',
+    }),
     drainSpreadMs: field.durationMs('MUSTER_GATEWAY_DRAIN_SPREAD', { default: 8_000 }),
     drainGraceMs: field.durationMs('MUSTER_GATEWAY_DRAIN_GRACE', { default: 5_000 }),
     answerMemoryBytes: field.bytes('MUSTER_GATEWAY_ANSWER_MEMORY', {

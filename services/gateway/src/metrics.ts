@@ -1,10 +1,11 @@
 import type { Metrics } from '@muster/runtime';
 import { createAdmissionMetrics, type AdmissionMetrics } from './admission/admission-metrics.js';
 import { createCommandMetrics, type CommandMetrics } from './commands/command-metrics.js';
+import { createModeMetrics, type ModeMetrics } from './modes/mode-metrics.js';
 import { createQueryMetrics, type QueryMetrics } from './queries/query-metrics.js';
 import { createSessionMetrics, type SessionMetrics } from './session/session-metrics.js';
 
-export type GatewayMetrics = AdmissionMetrics & SessionMetrics & QueryMetrics & CommandMetrics;
+export type GatewayMetrics = AdmissionMetrics & SessionMetrics & QueryMetrics & CommandMetrics & ModeMetrics;
 
 /** All metrics of the gateway; the gauges read what lives when they are scraped. */
 export function createGatewayMetrics(
@@ -16,5 +17,6 @@ export function createGatewayMetrics(
     ...createSessionMetrics(metrics, live),
     ...createQueryMetrics(metrics, live.queries),
     ...createCommandMetrics(metrics),
+    ...createModeMetrics(metrics),
   };
 }

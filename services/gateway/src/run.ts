@@ -47,7 +47,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     bus,
     registry,
   });
-  const { frontDesk, lease, queries, commands, claims, rotation } = sessions;
+  const { frontDesk, lease, queries, commands, modes, claims, rotation } = sessions;
   const handlers: TransportHandlers<Ticket> = {
     upgrade: async (request) => admission.doorkeeper.decide(request),
     open: (connection, ticket) => frontDesk.opened(connection, ticket),
@@ -61,7 +61,13 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
 
   runner.go('health', healthServer(config, context, { broker: () => bus.connected }));
   runner.go('audit', admission.audit);
-  runner.go('overlays', { start: () => admission.overlays.start(frontDesk), stop: () => admission.overlays.stop() });
+  runner.go('modes', modes.desk);
+  runner.go('mode policy', modes.policyFile);
+  runner.go('away', modes.away);
+  runner.go('overlays', {
+    start: () => admission.overlays.start(frontDesk, modes.desk),
+    stop: () => admission.overlays.stop(),
+  });
   runner.go('lease', lease);
   runner.go('claims', { stop: () => claims.settle() });
   runner.go('queries', queries);

@@ -41,8 +41,7 @@ export type StandingOrder = ModeRecord & { readonly mode: SessionMode };
 /** The order if it holds at `nowMs`: one that was withdrawn, or whose lease is over, is as if it had never been given. */
 export function standingOrder(record: ModeRecord | undefined, nowMs: number): StandingOrder | undefined {
   if (record === undefined || (record.untilMs !== undefined && record.untilMs <= nowMs)) return undefined;
-  const { mode } = record;
-  return mode === 'default' ? undefined : { ...record, mode };
+  return record.mode === 'default' ? undefined : (record as StandingOrder);
 }
 
 /** The labels that count: the agent's own under those that operators set. */

@@ -1,4 +1,5 @@
 import { followView, type Entry, type FollowedView, type Log } from '@muster/bus';
+import { standingOrder, type StandingOrder } from '@muster/directory';
 import {
   decodeKept,
   KEPT,
@@ -7,6 +8,7 @@ import {
   type AgentId,
   type Labels,
   type LabelsRecord,
+  type ModeRecord,
   type OrgId,
 } from '@muster/protocol';
 import type { Logger } from '@muster/runtime';
@@ -16,10 +18,15 @@ export interface OverlayListener {
   revoked(org: OrgId, agentId: AgentId): void;
 }
 
+export interface OrderListener {
+  /** An operator ordered which channel an agent is to use, or withdrew the order. */
+  ordered(org: OrgId, agentId: AgentId): void;
+}
+
 const NO_LABELS: Labels = {};
 
 /**
- * What operators decided about single agents: labels and revocations. Kept whole in every gateway, so that a connect needs no look-up and a
+ * What operators decided about single agents: labels, revocations, orders about the channel. Kept whole in every gateway, so that a connect needs no look-up and a
  * decision reaches sessions as soon as the stream does.
  */
 export class Overlays {
@@ -27,6 +34,8 @@ export class Overlays {
   readonly #logger: Logger;
   readonly #labels = new Map<string, Labels>();
   readonly #revoked = new Set<string>();
+  readonly #orders = new Map<string, ModeRecord>();
+  #latestOrder: { readonly data: Uint8Array; readonly record: ModeRecord } | undefined;
   #views: FollowedView[] = [];
 
   constructor(options: { readonly log: Log; readonly logger: Logger }) {
@@ -35,7 +44,7 @@ export class Overlays {
   }
 
   /** Resolves when everything decided so far is known. */
-  async start(listener: OverlayListener): Promise<void> {
+  async start(listener: OverlayListener, orders: OrderListener): Promise<void> {
     this.#views = await Promise.all([
       this.#follow(KEPT.allLabels, (entry, org, agentId) => {
         this.#labels.set(keyOf(org, agentId), decodeKept<LabelsRecord>(entry.data).labels);
@@ -44,6 +53,10 @@ export class Overlays {
       this.#follow(KEPT.allRevoked, (_entry, org, agentId) => {
         this.#revoked.add(keyOf(org, agentId));
         listener.revoked(org, agentId);
+      }),
+      this.#follow(KEPT.allModes, (entry, org, agentId) => {
+        this.#orders.set(keyOf(org, agentId), this.#sharedOrder(entry.data));
+        orders.ordered(org, agentId);
       }),
     ]);
   }
@@ -56,8 +69,21 @@ export class Overlays {
     return this.#labels.get(keyOf(org, agentId)) ?? NO_LABELS;
   }
 
+  /** What an operator ordered about an agent's channel, if it still holds. */
+  orderOf(org: OrgId, agentId: AgentId, nowMs: number): StandingOrder | undefined {
+    return standingOrder(this.#orders.get(keyOf(org, agentId)), nowMs);
+  }
+
   isRevoked(org: OrgId, agentId: AgentId): boolean {
     return this.#revoked.has(keyOf(org, agentId));
+  }
+
+  /** An order for thousands is thousands of equal records in a row: one object is enough for them. */
+  #sharedOrder(data: Uint8Array): ModeRecord {
+    if (this.#latestOrder === undefined || Buffer.compare(this.#latestOrder.data, data) !== 0) {
+      this.#latestOrder = { data, record: decodeKept<ModeRecord>(data) };
+    }
+    return this.#latestOrder.record;
   }
 
   #follow(subject: string, take: (entry: Entry, org: OrgId, agentId: AgentId) => void): Promise<FollowedView> {

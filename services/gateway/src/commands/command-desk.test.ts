@@ -73,7 +73,14 @@ function join(hub: Hub, num: number, change: { canCommand?: boolean; org?: OrgId
     bytes: 0,
   };
   const session = new Session({ org, agentId: `a${num}` as AgentId, num, challenge }, connection, 0);
-  const facts = { os: 'linux', arch: 'x64', agentVersion: '1', canQuery: true, canCommand } as const;
+  const facts = {
+    os: 'linux',
+    arch: 'x64',
+    agentVersion: '1',
+    canQuery: true,
+    canCommand,
+    canChangeMode: false,
+  } as const;
   session.profile = makeProfile(facts, {}, {});
   session.state = 'ready';
   hub.add(session);

@@ -95,7 +95,11 @@ function join(hub: Hub, num: number, canQuery = true): { session: Session; refs:
     bytes: 0,
   };
   const session = new Session({ org: ORG, agentId: `a${num}` as AgentId, num, challenge }, connection, 0);
-  session.profile = makeProfile({ os: 'linux', arch: 'x64', agentVersion: '1', canQuery, canCommand: false }, {}, {});
+  session.profile = makeProfile(
+    { os: 'linux', arch: 'x64', agentVersion: '1', canQuery, canCommand: false, canChangeMode: false },
+    {},
+    {},
+  );
   session.state = 'ready';
   hub.add(session);
   return { session, refs, types };

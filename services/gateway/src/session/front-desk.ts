@@ -27,6 +27,8 @@ import type { OverlayListener, Overlays } from '../admission/overlays.js';
 import { renewToken } from '../admission/token-renewal.js';
 import type { ClaimListener, ClaimQueue } from '../claims/claim-queue.js';
 import type { CommandDesk } from '../commands/command-desk.js';
+import type { AwayReports } from '../modes/away-reports.js';
+import type { ModeDesk } from '../modes/mode-desk.js';
 import type { QueryDesk } from '../queries/query-desk.js';
 import type { Connection } from '../transport/transport.js';
 import { DuplicateReports } from './duplicate-reports.js';
@@ -43,6 +45,8 @@ export interface FrontDeskOptions {
   readonly hub: Hub;
   readonly queries: QueryDesk;
   readonly commands: CommandDesk;
+  readonly modes: Pick<ModeDesk, 'welcome' | 'review'>;
+  readonly away: Pick<AwayReports, 'said'>;
   readonly claims: () => ClaimQueue;
   readonly overlays: Overlays;
   readonly issuer: AgentTokenIssuer;
@@ -189,12 +193,13 @@ export class FrontDesk implements ClaimListener, OverlayListener {
 
   /** Operators changed an agent's labels: from now on selectors see the new ones. */
   labelsChanged(org: OrgId, agentId: AgentId): void {
-    const { hub, overlays } = this.#options;
+    const { hub, overlays, modes } = this.#options;
     const session = hub.get(agentId);
     const profile = session?.profile;
     if (session === undefined || profile === undefined || session.org !== org) return;
     const facts = { ...profile, agentVersion: profile.version };
     hub.relabel(session, makeProfile(facts, profile.agentLabels, overlays.labelsOf(org, agentId)));
+    modes.review(session);
   }
 
   revoked(org: OrgId, agentId: AgentId): void {
@@ -261,10 +266,15 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   }
 
   async #admit(session: Session, hello: HelloBody, challenge: Challenge): Promise<void> {
-    const { overlays, claims, rotateAt } = this.#options;
+    const { overlays, claims, rotateAt, away } = this.#options;
     const { org, agentId } = session;
     const can = (capability: string): boolean => hello.capabilities.includes(capability);
-    const facts = { ...hello.facts, canQuery: can(CAPABILITY.query), canCommand: can(CAPABILITY.command) };
+    const facts = {
+      ...hello.facts,
+      canQuery: can(CAPABILITY.query),
+      canCommand: can(CAPABILITY.command),
+      canChangeMode: can(CAPABILITY.mode),
+    };
     session.profile = makeProfile(facts, hello.labels, overlays.labelsOf(org, agentId));
     session.host = hello.facts.host;
     session.instance = Buffer.from(hello.instance).toString('hex');
@@ -272,6 +282,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     const token = await renewToken(this.#options, session, { ...hello, former: challenge });
     if (token !== undefined) this.#newTokens.set(session, token);
     if (session.state !== 'claiming') return;
+    if (hello.away !== undefined) away.said(session, hello.away);
     // The revocation may have come between the upgrade and now.
     if (overlays.isRevoked(org, agentId)) this.#end(session, 'revoked');
     else claims().claim(session);
@@ -280,8 +291,9 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   #welcome(session: Session): void {
     const token = this.#newTokens.get(session);
     this.#newTokens.delete(session);
-    const { commands, heartbeatMs } = this.#options;
-    session.send(welcomeFrame(session, { token, commandKeys: commands.keys, heartbeatMs }));
+    const { commands, modes, heartbeatMs } = this.#options;
+    const mode = modes.welcome(session);
+    session.send(welcomeFrame(session, { token, commandKeys: commands.keys, heartbeatMs, mode }));
   }
 
   #auditRefusal({ org, agentId, connection }: Session, code: string, reason: string): void {

@@ -34,7 +34,11 @@ function session(options: {
   };
   const made = new Session({ org: org as OrgId, agentId: id as AgentId, num: (count += 1), challenge }, connection, 0);
   made.host = host;
-  made.profile = makeProfile({ os, arch: 'x64', agentVersion: '1.0.0', canQuery: true, canCommand: false }, labels, {});
+  made.profile = makeProfile(
+    { os, arch: 'x64', agentVersion: '1.0.0', canQuery: true, canCommand: false, canChangeMode: false },
+    labels,
+    {},
+  );
   return made;
 }
 
@@ -104,7 +108,14 @@ describe('Hub', () => {
     const hub = fill();
     const one = hub.get('a' as AgentId);
     if (one === undefined) throw new Error('missing');
-    const facts = { os: 'linux', arch: 'x64', agentVersion: '1.0.0', canQuery: true, canCommand: false } as const;
+    const facts = {
+      os: 'linux',
+      arch: 'x64',
+      agentVersion: '1.0.0',
+      canQuery: true,
+      canCommand: false,
+      canChangeMode: false,
+    } as const;
     hub.relabel(one, makeProfile(facts, { env: 'prod' }, { env: 'lab' }));
     expect(select(hub, 'env=prod')).toEqual(['b']);
     expect(select(hub, 'env=lab')).toEqual(['a']);

@@ -11,6 +11,7 @@ import { LeaseKeeper } from '../claims/lease-keeper.js';
 import { CommandDesk } from '../commands/command-desk.js';
 import type { GatewayConfig } from '../config.js';
 import type { GatewayMetrics } from '../metrics.js';
+import { makeModes, type Modes } from '../modes/make-modes.js';
 import { QueryDesk } from '../queries/query-desk.js';
 import { FrontDesk } from './front-desk.js';
 import type { Hub } from './hub.js';
@@ -36,6 +37,7 @@ export interface Sessions {
   readonly lease: LeaseKeeper;
   readonly queries: QueryDesk;
   readonly commands: CommandDesk;
+  readonly modes: Modes;
   readonly frontDesk: FrontDesk;
   readonly claims: ClaimQueue;
   readonly rotation: Rotation;
@@ -69,11 +71,14 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
     creditBytes: config.answerMemoryBytes,
   });
   const commands = new CommandDesk({ ...parts, hub, gatewayId, checkLease: () => lease.check() });
+  const modes = makeModes(config, { ...parts, hub });
   const frontDesk: FrontDesk = new FrontDesk({
     ...parts,
     hub,
     queries,
     commands,
+    modes: modes.desk,
+    away: modes.away,
     gatewayId,
     heartbeatMs: heartbeatOf(config),
     claims: () => claims,
@@ -83,7 +88,7 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
   });
   const claims = new ClaimQueue({ registry, gatewayId, listener: frontDesk, clock, logger });
   const rotation = new Rotation({ hub, frontDesk, clock, maxAgeMs: config.sessionMaxAgeMs });
-  return { hub, lease, queries, commands, frontDesk, claims, rotation };
+  return { hub, lease, queries, commands, modes, frontDesk, claims, rotation };
 }
 
 /** As usual, and sooner where silence is suffered for a shorter time. */

@@ -14,6 +14,8 @@ export interface Profile {
   readonly canQuery: boolean;
   /** Likewise for taking commands. */
   readonly canCommand: boolean;
+  /** Likewise for using the channel that they are told to. */
+  readonly canChangeMode: boolean;
   /** What the agents say of themselves; kept so that operators' labels can change under a session. */
   readonly agentLabels: Labels;
   /** What counts. */
@@ -22,11 +24,11 @@ export interface Profile {
 
 /** A profile with its key: equal ones have equal keys. */
 export function makeProfile(
-  facts: Pick<Profile, 'os' | 'arch' | 'canQuery' | 'canCommand'> & { readonly agentVersion: string },
+  facts: Pick<Profile, 'os' | 'arch' | 'canQuery' | 'canCommand' | 'canChangeMode'> & { readonly agentVersion: string },
   agentLabels: Labels,
   operatorLabels: Labels,
 ): Profile {
-  const { os, arch, agentVersion: version, canQuery, canCommand } = facts;
+  const { os, arch, agentVersion: version, canQuery, canCommand, canChangeMode } = facts;
   const labels = effectiveLabels(agentLabels, operatorLabels);
   const key = JSON.stringify([
     os,
@@ -34,10 +36,11 @@ export function makeProfile(
     version,
     canQuery,
     canCommand,
+    canChangeMode,
     sortedEntries(agentLabels),
     sortedEntries(labels),
   ]);
-  return { key, os, arch, version, canQuery, canCommand, agentLabels, labels };
+  return { key, os, arch, version, canQuery, canCommand, canChangeMode, agentLabels, labels };
 }
 
 function sortedEntries(labels: Labels): [string, string][] {

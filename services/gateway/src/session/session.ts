@@ -1,5 +1,15 @@
-import { CLOSE, encodeBody, encodeFrame, FRAME, type AgentId, type CloseReason, type OrgId } from '@muster/protocol';
+import {
+  CLOSE,
+  encodeBody,
+  encodeFrame,
+  FRAME,
+  type AgentId,
+  type CloseReason,
+  type OrgId,
+  type SessionMode,
+} from '@muster/protocol';
 import type { Connection, SendResult } from '../transport/transport.js';
+import type { WantedMode } from '../modes/wanted-mode.js';
 import type { Profile } from './profile.js';
 
 /**
@@ -43,6 +53,8 @@ export class Session {
   readonly agentId: AgentId;
   readonly num: number;
   readonly connection: Connection;
+  /** How it talks. */
+  readonly mode: SessionMode = 'live';
   readonly connectedAtMs: number;
   state: SessionState = 'challenged';
   challenge: Challenge | undefined;
@@ -60,6 +72,8 @@ export class Session {
   movedAtMs = Number.NEGATIVE_INFINITY;
   /** Monotonic; when the session is asked to move. */
   rotateAtMs = 0;
+  /** Which channel the agent was told to use; shared between sessions. Absent for agents that did not say that they can change it. */
+  told: WantedMode | undefined;
 
   constructor(ticket: Ticket, connection: Connection, connectedAtMs: number) {
     this.org = ticket.org;

@@ -1,4 +1,4 @@
-import { encodeBody, encodeFrame, FRAME } from '@muster/protocol';
+import { encodeBody, encodeFrame, FRAME, type ModeBody } from '@muster/protocol';
 import type { Session } from './session.js';
 
 /** The frame that says that a session is ready. The list of command keys is for those only that take commands. */
@@ -8,9 +8,10 @@ export function welcomeFrame(
     readonly token: string | undefined;
     readonly commandKeys: string | undefined;
     readonly heartbeatMs: number;
+    readonly mode: ModeBody | undefined;
   },
 ): Uint8Array {
-  const { token, commandKeys, heartbeatMs } = given;
+  const { token, commandKeys, heartbeatMs, mode } = given;
   const body = encodeBody('welcome', {
     agentId,
     epoch,
@@ -18,6 +19,7 @@ export function welcomeFrame(
     labels: { ...profile?.labels },
     ...(token === undefined ? {} : { token }),
     ...(commandKeys === undefined || profile?.canCommand !== true ? {} : { commandKeys }),
+    ...(mode === undefined ? {} : { mode }),
   });
   return encodeFrame(FRAME.welcome, 0, body);
 }
