@@ -20,7 +20,9 @@ import {
   type AgentId,
   type AgentOutcome,
   type Facts,
+  type HelloBody,
   type Labels,
+  type WelcomeBody,
 } from '@muster/protocol';
 import { WebSocket } from 'ws';
 import { ENROLL_SECRET, ORG } from './running-gateway.js';
@@ -49,6 +51,7 @@ export class TestAgent {
   facts: Facts = FACTS;
   labels: Labels = {};
   capabilities: string[] = ['query'];
+  away: HelloBody['away'];
   token = '';
   num = 0;
 
@@ -91,6 +94,7 @@ export class TestAgent {
     const welcome = decodeBody('welcome', (await session.next(FRAME.welcome)).body);
     if (!welcome.ok) throw new Error(welcome.fault);
     session.epoch = welcome.body.epoch;
+    session.welcome = welcome.body;
     if (welcome.body.token !== undefined) this.token = welcome.body.token;
     return session;
   }
@@ -111,6 +115,9 @@ export class TestSession {
   readonly socket: WebSocket;
   readonly closed: Promise<number>;
   epoch = 0;
+  welcome: WelcomeBody | undefined;
+  /** The types of all frames that came, in order. */
+  readonly types: number[] = [];
   readonly #frames: ReceivedFrame[] = [];
   #wake: () => void = () => undefined;
   #closeCode: number | undefined;
@@ -122,6 +129,7 @@ export class TestSession {
     socket.on('message', (data: Buffer) => {
       const header = decodeHeader(data);
       if (header === undefined) throw new Error('the gateway sent no frame');
+      this.types.push(header.type);
       this.#frames.push({ type: header.type, ref: header.ref, body: frameBody(data) });
       this.#wake();
     });
@@ -154,9 +162,10 @@ export class TestSession {
   helloFor(frame: ReceivedFrame, token = this.agent.token): Uint8Array {
     const challenge = decodeBody('challenge', frame.body);
     if (!challenge.ok) throw new Error(challenge.fault);
-    const { agentId, keys, facts, labels, capabilities, instance } = this.agent;
+    const { agentId, keys, facts, labels, capabilities, instance, away } = this.agent;
     const proof = new Uint8Array(signHelloProof(keys.privateKey, { agentId, nonce: challenge.body.nonce, token }));
-    return encodeBody('hello', { facts, labels: { ...labels }, capabilities, instance, proof });
+    const said = away === undefined ? {} : { away };
+    return encodeBody('hello', { facts, labels: { ...labels }, capabilities, instance, proof, ...said });
   }
 
   send(type: (typeof FRAME)[keyof typeof FRAME], ref: number, body: Uint8Array, flags = 0): void {

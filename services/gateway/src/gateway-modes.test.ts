@@ -1,0 +1,152 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Directory, DirectoryWriter, type Endpoint } from '@muster/directory';
+import { decodeBody, FRAME, type Labels, type ModeBody, type ModeRecord, type OrgId } from '@muster/protocol';
+import { silentLogger } from '@muster/runtime';
+import { GatewayLab, ORG, type RunningGateway } from './testing/running-gateway.js';
+import { TestAgent, type TestSession } from './testing/test-agent.js';
+
+const org = ORG as OrgId;
+
+async function nextMode(session: TestSession): Promise<ModeBody> {
+  const decoded = decodeBody('mode', (await session.next(FRAME.mode)).body);
+  if (!decoded.ok) throw new Error(decoded.fault);
+  return decoded.body;
+}
+
+for (const transport of ['uws', 'ws'] as const) {
+  describe(`which channel, told by a gateway over ${transport}`, () => {
+    let lab: GatewayLab;
+    let gateway: RunningGateway;
+    let writer: DirectoryWriter;
+    let directory: Directory;
+    let folder: string;
+    let policyPath: string;
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'muster-modes-'));
+      policyPath = join(folder, 'policy.json');
+      await policy({ selector: 'site=slow', interval: '2m' });
+      lab = await GatewayLab.open();
+      gateway = await lab.startGateway({
+        MUSTER_GATEWAY_TRANSPORT: transport,
+        MUSTER_GATEWAY_MODE_POLICY_FILE: policyPath,
+      });
+      writer = new DirectoryWriter({ log: lab.broker.log });
+      directory = new Directory({ log: lab.broker.log, logger: silentLogger });
+      await directory.start();
+    });
+    afterAll(async () => {
+      await directory.stop();
+      await lab.close();
+      await rm(folder, { recursive: true, force: true });
+    });
+
+    const policy = (...rules: object[]): Promise<void> => writeFile(policyPath, JSON.stringify({ rules }));
+
+    async function enrolled(labels: Labels = {}, capabilities = ['query', 'mode']): Promise<TestAgent> {
+      const agent = Object.assign(new TestAgent(), { labels, capabilities });
+      expect((await agent.enroll(gateway.url)).status).toBe(201);
+      return agent;
+    }
+
+    async function order(agent: TestAgent, change: Partial<ModeRecord>): Promise<void> {
+      const record = { mode: 'live', reason: 'incident 4711', by: 'op', atMs: Date.now(), ...change } as const;
+      expect(await writer.orderMode(org, agent.agentId, record)).toEqual({ kind: 'ok' });
+    }
+
+    it('WELCOME says what the policy says, and an order is told at once, as is its end', async () => {
+      const session = await (await enrolled({ site: 'slow' })).connect(gateway.url);
+      const byPolicy = { mode: 'live', intervalMs: 120_000, reason: 'policy: site=slow', spreadMs: 0 };
+      expect(session.welcome?.mode).toEqual(byPolicy);
+      await order(session.agent, { mode: 'poll', intervalMs: 5_000 });
+      const ordered = { mode: 'poll', intervalMs: 5_000, reason: 'incident 4711', spreadMs: 0 };
+      expect(await nextMode(session)).toEqual(ordered);
+      await order(session.agent, { mode: 'default' });
+      expect(await nextMode(session)).toEqual(byPolicy);
+      session.socket.close();
+    });
+
+    it('an order waits for an agent that is away, with what is left of its lease and what follows it', async () => {
+      const agent = await enrolled({ site: 'slow' });
+      await order(agent, { mode: 'poll', intervalMs: 5_000, untilMs: Date.now() + 60_000 });
+      const over = await enrolled();
+      await order(over, { mode: 'poll', untilMs: Date.now() - 1 });
+      // The gateway has heard of both when it has acted on what was said after them.
+      const witness = await (await enrolled()).connect(gateway.url);
+      await order(witness.agent, { mode: 'poll' });
+      await nextMode(witness);
+      const session = await agent.connect(gateway.url);
+      expect(session.welcome?.mode).toMatchObject({
+        ...{ mode: 'poll', intervalMs: 5_000 },
+        lease: { next: { mode: 'live', intervalMs: 120_000 } },
+      });
+      const { forMs } = session.welcome?.mode?.lease ?? { forMs: 0 };
+      expect(forMs).toBeGreaterThan(30_000);
+      expect(forMs).toBeLessThanOrEqual(60_000);
+      const unleased = await over.connect(gateway.url);
+      expect(unleased.welcome?.mode).toMatchObject({ mode: 'live', reason: 'default' });
+      for (const { socket } of [witness, session, unleased]) socket.close();
+    });
+
+    it('a policy that changes is told at once, and so are labels that operators set', async () => {
+      const [branch, head] = await Promise.all(
+        ['branch', 'head'].map(async (site) => (await enrolled({ site })).connect(gateway.url)),
+      );
+      if (branch === undefined || head === undefined) throw new Error('no sessions');
+      await policy(
+        { selector: 'site=slow', interval: '2m' },
+        { selector: 'site=branch', mode: 'poll', interval: '90s' },
+      );
+      expect(await nextMode(branch)).toMatchObject({ mode: 'poll', intervalMs: 90_000, reason: 'policy: site=branch' });
+      await writer.setLabels(org, head.agent.agentId, { labels: { site: 'branch' }, by: 'op', atMs: Date.now() });
+      expect(await nextMode(head)).toMatchObject({ mode: 'poll', intervalMs: 90_000 });
+      expect(branch.types.filter((type) => type === FRAME.mode)).toHaveLength(1);
+      for (const { socket } of [branch, head]) socket.close();
+    });
+
+    it('an agent that did not say that it can change hears nothing of it', async () => {
+      const mute = await (await enrolled({}, ['query'])).connect(gateway.url);
+      const able = await (await enrolled()).connect(gateway.url);
+      for (const { agent } of [mute, able]) await order(agent, { mode: 'poll' });
+      expect(await nextMode(able)).toMatchObject({ mode: 'poll' });
+      // Whatever was sent before it has arrived with the pong.
+      mute.socket.ping();
+      await new Promise((resolve) => mute.socket.once('pong', resolve));
+      expect(mute.welcome).toBeDefined();
+      expect(mute.welcome).not.toHaveProperty('mode');
+      expect(mute.types).not.toContain(FRAME.mode);
+      for (const { socket } of [mute, able]) socket.close();
+    });
+
+    it('what an agent says of having been away is kept, and counted', async () => {
+      const agent = await enrolled();
+      agent.away = { forMs: 40_000, failures: 3, why: 'the proxy does not upgrade' };
+      const kept = new Promise<Endpoint>((resolve) => {
+        directory.onChange((endpoint, change) => {
+          if (change === 'away' && endpoint.agentId === agent.agentId) resolve(endpoint);
+        });
+      });
+      const session = await agent.connect(gateway.url);
+      expect((await kept).away).toMatchObject({ mode: 'live', ...agent.away });
+      const metrics = await (await fetch(`${gateway.healthUrl}/metrics`)).text();
+      expect(metrics).toMatch(/^muster_gateway_away_total\{mode="live"\} 1$/m);
+      session.socket.close();
+    });
+  });
+}
+
+it('a gateway does not start with a policy that has a fault, and says what is wrong', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'muster-modes-'));
+  const path = join(folder, 'policy.json');
+  await writeFile(path, '{"rules":[{"selector":"site=("}]}');
+  const lab = await GatewayLab.open();
+  try {
+    await expect(lab.startGateway({ MUSTER_GATEWAY_MODE_POLICY_FILE: path })).rejects.toThrow(/rules\.0\.selector/);
+  } finally {
+    await lab.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
