@@ -11,6 +11,8 @@ import type { Express } from 'express';
 import { agentOperations } from './agents/agent-operations.js';
 import { LabelEditor } from './agents/label-editor.js';
 import { labelOperations } from './agents/label-operations.js';
+import { modeOperation } from './agents/mode-operation.js';
+import { ModeOrders } from './agents/mode-orders.js';
 import { PresenceReader } from './agents/presence.js';
 import { auditOperations } from './audit/audit-operations.js';
 import { chainOperation } from './audit/chain-operation.js';
@@ -26,6 +28,7 @@ import { decideOperations } from './commands/decide-operations.js';
 import { commandEventOperation } from './commands/event-operation.js';
 import { submitOperations } from './commands/submit-operations.js';
 import { createApp } from './http/app.js';
+import { given } from './http/given.js';
 import { Idempotency } from './http/idempotency.js';
 import type { Operation } from './http/operation.js';
 import { Viewers, type ViewersOptions } from './http/viewers.js';
@@ -86,6 +89,7 @@ export function buildApp(options: AppOptions): Api {
   const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...patience });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const selection = { directory, presence };
+  const writer = new DirectoryWriter({ log });
   const commands = {
     store: new CommandStore({ log, directory }),
     client: new CommandClient({ bus, clock, ...(options.seal === undefined ? {} : { seal: options.seal }) }),
@@ -101,8 +105,9 @@ export function buildApp(options: AppOptions): Api {
       ...commandOperations(commands),
       ...decideOperations(commands),
       commandEventOperation({ ...commands, clock, viewers }),
-      ...agentOperations({ ...selection, writer: new DirectoryWriter({ log }), clock }),
-      ...labelOperations({ ...selection, editor: new LabelEditor({ log, clock }) }),
+      ...agentOperations({ ...selection, writer, clock }),
+      ...labelOperations({ ...selection, editor: new LabelEditor({ log, clock }), clock }),
+      modeOperation({ ...selection, orders: new ModeOrders({ log, writer }), clock }),
       ...tableOperations(TABLES),
       ...tokenOperations({ tokens, clock }),
       ...auditOperations({ log }),
@@ -131,9 +136,4 @@ export function buildApp(options: AppOptions): Api {
     viewers,
     parts: { audit, directory, tokens, queries: store },
   };
-}
-
-/** A member only when there is a value for it. */
-function given<const K extends string, V>(name: K, value: V | undefined): { [P in K]?: V } {
-  return value === undefined ? {} : ({ [name]: value } as { [P in K]: V });
 }

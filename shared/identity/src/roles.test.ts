@@ -20,6 +20,7 @@ test('a viewer sees and changes nothing, an analyst asks, a responder labels and
     'commands:cancel': 'responder',
     'commands:approve': 'responder',
     'agents:label': 'responder',
+    'agents:mode': 'responder',
     'agents:revoke': 'admin',
     'tokens:manage': 'admin',
     'audit:read': 'admin',

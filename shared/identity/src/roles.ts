@@ -15,6 +15,7 @@ const LEAST_ROLE = {
   'commands:cancel': 'responder',
   'commands:approve': 'responder',
   'agents:label': 'responder',
+  'agents:mode': 'responder',
   'agents:revoke': 'admin',
   'tokens:manage': 'admin',
   'audit:read': 'admin',

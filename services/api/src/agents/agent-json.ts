@@ -1,6 +1,8 @@
-import type { Endpoint } from '@muster/directory';
+import { standingOrder, type Endpoint } from '@muster/directory';
+import { SESSION_MODES } from '@muster/protocol';
 import type { Presence } from '@muster/registry';
 import { z } from 'zod';
+import { given } from '../http/given.js';
 import { count, timestamp } from '../http/schemas.js';
 import { isoTime } from '../queries/query-json.js';
 
@@ -16,6 +18,34 @@ export const presenceSchema = z
     lastSeenAt: timestamp.optional(),
   })
   .meta({ id: 'Presence' });
+
+const modeSchema = z.enum(SESSION_MODES);
+
+const wantedSchema = z
+  .object({
+    mode: modeSchema,
+    intervalMs: count
+      .optional()
+      .meta({ description: 'Between two polls; absent: as the policy of the gateways says.' }),
+    until: timestamp.optional().meta({ description: 'When the lease is over.' }),
+    reason: z.string(),
+    by: z.string(),
+    at: timestamp,
+  })
+  .meta({
+    id: 'WantedMode',
+    description: 'What operators have ordered; absent while the policy of the gateways counts.',
+  });
+
+const awaySchema = z
+  .object({
+    mode: modeSchema.meta({ description: 'The channel over which it said so: `live` when it was back.' }),
+    forMs: count.meta({ description: 'For how long it had been away by then.' }),
+    failures: count,
+    why: z.string(),
+    at: timestamp,
+  })
+  .meta({ id: 'Away', description: 'The last time that it told that it could not use Live although it was to.' });
 
 export const agentSchema = z
   .object({
@@ -33,6 +63,9 @@ export const agentSchema = z
     enrolledAt: timestamp,
     factsAt: timestamp.meta({ description: 'When it last told of itself.' }),
     presence: presenceSchema,
+    mode: modeSchema.optional().meta({ description: 'The channel of its session; absent while it has none.' }),
+    wanted: wantedSchema.optional(),
+    away: awaySchema.optional(),
     revoked: z.object({ by: z.string(), reason: z.string(), at: timestamp }).optional(),
     duplicate: z
       .object({ at: timestamp, refusedHost: z.string(), refusedAddress: z.string() })
@@ -41,8 +74,8 @@ export const agentSchema = z
   })
   .meta({ id: 'Agent' });
 
-/** An agent as people see it. `known` is what the registry says of any agents; `undefined` when it cannot be asked. */
-export function agentJson(endpoint: Endpoint, known: ReadonlyMap<string, Presence> | undefined) {
+/** An agent as people see it at `nowMs`. `known` is what the registry says of any agents; `undefined` when it cannot be asked. */
+export function agentJson(endpoint: Endpoint, known: ReadonlyMap<string, Presence> | undefined, nowMs: number) {
   const { agentId, num, facts, labels, agentLabels, operatorLabels, revoked, duplicate } = endpoint;
   return {
     agentId,
@@ -54,6 +87,8 @@ export function agentJson(endpoint: Endpoint, known: ReadonlyMap<string, Presenc
     enrolledAt: isoTime(endpoint.enrolledAtMs),
     factsAt: isoTime(endpoint.seenAtMs),
     presence: known === undefined ? { state: 'unknown' as const } : presenceJson(known.get(agentId)),
+    ...given('mode', known?.get(agentId)?.session?.mode),
+    ...modesJson(endpoint, nowMs),
     ...(revoked === undefined
       ? {}
       : { revoked: { by: revoked.by, reason: revoked.reason, at: isoTime(revoked.atMs) } }),
@@ -66,6 +101,27 @@ export function agentJson(endpoint: Endpoint, known: ReadonlyMap<string, Presenc
             refusedAddress: duplicate.refusedAddress,
           },
         }),
+  };
+}
+
+function modesJson({ wanted, away }: Endpoint, nowMs: number) {
+  const order = standingOrder(wanted, nowMs);
+  return {
+    ...given(
+      'wanted',
+      order && {
+        mode: order.mode,
+        ...given('intervalMs', order.intervalMs),
+        ...given('until', order.untilMs === undefined ? undefined : isoTime(order.untilMs)),
+        ...{ reason: order.reason, by: order.by, at: isoTime(order.atMs) },
+      },
+    ),
+    ...given(
+      'away',
+      away && {
+        ...{ mode: away.mode, forMs: away.forMs, failures: away.failures, why: away.why, at: isoTime(away.atMs) },
+      },
+    ),
   };
 }
 

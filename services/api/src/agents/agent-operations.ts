@@ -59,7 +59,7 @@ function listOperation(parts: AgentParts): Operation {
       const known = await parts.presence.of(page.map(({ agentId }) => agentId));
       const last = page.at(-1);
       return json(200, {
-        items: page.map((endpoint) => agentJson(endpoint, known)),
+        items: page.map((endpoint) => agentJson(endpoint, known, parts.clock.now())),
         ...(rest.length > limit && last !== undefined ? { nextCursor: encodeCursor('agents', [last.num]) } : {}),
         ...(counts === undefined ? {} : { counts: countAgents(all, held, counts) }),
       });
@@ -83,7 +83,7 @@ function showOperation(parts: AgentParts): Operation {
     },
     handle: async ({ principal, params }) => {
       const endpoint = await findAgent(parts, principal, params.id);
-      return json(200, agentJson(endpoint, await parts.presence.of([endpoint.agentId])));
+      return json(200, agentJson(endpoint, await parts.presence.of([endpoint.agentId]), parts.clock.now()));
     },
   });
 }
@@ -112,7 +112,7 @@ function revokeOperation(parts: AgentParts): Operation {
       note({ subject: params.id, details: { reason: body.reason } });
       const endpoint = await findAgent(parts, principal, params.id);
       const known = await parts.presence.of([endpoint.agentId]);
-      if (endpoint.revoked !== undefined) return json(200, agentJson(endpoint, known));
+      if (endpoint.revoked !== undefined) return json(200, agentJson(endpoint, known, parts.clock.now()));
       const revoked = { by: principal.name, reason: body.reason, atMs: parts.clock.now() };
       const result = await parts.writer.revoke(endpoint.org, endpoint.agentId, revoked);
       if (result.kind === 'unavailable') {
@@ -120,7 +120,7 @@ function revokeOperation(parts: AgentParts): Operation {
           cause: result.cause,
         });
       }
-      return json(200, agentJson({ ...endpoint, revoked }, known));
+      return json(200, agentJson({ ...endpoint, revoked }, known, parts.clock.now()));
     },
   });
 }

@@ -17,17 +17,23 @@ export interface Selection {
 
 const usesMode = (selector: Selector): boolean => selector.some(({ key }) => key === 'mode');
 
-/** A principal's bound and a selector that has been checked already, both of which must hold. */
+/**
+ * A principal's bound and a selector that has been checked already, both of which must hold. Throws `broker_unavailable` with `toChange` when
+ * they look at `mode` and nobody knows who is connected: what cannot be judged must not be changed.
+ */
 export async function selectionOf(
   { presence }: SelectionParts,
   principal: Principal,
-  options: { readonly selector: string; readonly needsHeld?: boolean },
+  options: { readonly selector: string; readonly needsHeld?: boolean; readonly toChange?: boolean },
 ): Promise<Selection> {
   const parsed = parseSelector(options.selector);
   if (!parsed.ok) throw new AppError('bad_selector', parsed.message, { details: { offset: parsed.offset } });
   const selector = [...parsed.selector, ...principal.bound];
   const needsHeld = options.needsHeld === true || usesMode(selector);
   const held = needsHeld ? await presence.held(principal.org) : undefined;
+  if (held === undefined && options.toChange === true && usesMode(selector)) {
+    throw new AppError('broker_unavailable', 'nobody knows who is connected now, so `mode` selects nobody; try again');
+  }
   const matches = (endpoint: Endpoint) =>
     selectorMatches(selector, endpointLabel(endpoint, held?.get(endpoint.agentId)?.mode));
   return { matches, held };

@@ -12,6 +12,7 @@ import {
   type LabelsRecord,
 } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
+import { inBatches } from './in-batches.js';
 
 export interface LabelChange {
   readonly set: Labels;
@@ -24,7 +25,6 @@ export type EditResult =
   | { readonly kind: 'failed'; readonly error: AppError };
 
 const ATTEMPTS = 5;
-const AT_ONCE = 64;
 
 /**
  * Changes labels that operators set. Each change is made on top of the newest kept ones, by compare-and-set, so that two operators who
@@ -54,16 +54,8 @@ export class LabelEditor {
     }
   }
 
-  /** Many endpoints, a bounded number at a time. */
-  async *editAll(endpoints: Iterable<Endpoint>, change: LabelChange): AsyncGenerator<EditResult> {
-    let batch: Promise<EditResult>[] = [];
-    for (const endpoint of endpoints) {
-      batch.push(this.edit(endpoint, change));
-      if (batch.length < AT_ONCE) continue;
-      yield* await Promise.all(batch);
-      batch = [];
-    }
-    yield* await Promise.all(batch);
+  editAll(endpoints: Iterable<Endpoint>, change: LabelChange): AsyncGenerator<EditResult> {
+    return inBatches(endpoints, (endpoint) => this.edit(endpoint, change));
   }
 
   /** `undefined` when somebody else wrote meanwhile. */

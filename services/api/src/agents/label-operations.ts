@@ -1,4 +1,5 @@
 import { type AppError, labelKeyFault, labelsSchema, LIMITS } from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
 import { z } from 'zod';
 import { defineOperation, json, type Operation } from '../http/operation.js';
 import { agentIdParameter, count, problems, selectorText } from '../http/schemas.js';
@@ -8,6 +9,7 @@ import type { LabelEditor } from './label-editor.js';
 
 export interface LabelParts extends SelectionParts {
   readonly editor: LabelEditor;
+  readonly clock: Clock;
 }
 
 const changeShape = {
@@ -54,7 +56,7 @@ function editOneOperation(parts: LabelParts): Operation {
       const endpoint = await findAgent(parts, principal, params.id);
       const result = await parts.editor.edit(endpoint, { ...body, by: principal.name });
       if (result.kind === 'failed') throw result.error;
-      return json(200, agentJson(result.endpoint, await parts.presence.of([endpoint.agentId])));
+      return json(200, agentJson(result.endpoint, await parts.presence.of([endpoint.agentId]), parts.clock.now()));
     },
   });
 }
@@ -86,7 +88,7 @@ function editManyOperation(parts: LabelParts): Operation {
     handle: async ({ principal, body: { selector, set, remove }, note }) => {
       const details = { selector, set, remove };
       note({ details });
-      const selection = await selectionOf(parts, principal, { selector });
+      const selection = await selectionOf(parts, principal, { selector, toChange: true });
       const chosen = [...parts.directory.endpoints(principal.org)].filter(
         (endpoint) => endpoint.revoked === undefined && selection.matches(endpoint),
       );

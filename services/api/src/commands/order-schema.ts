@@ -1,53 +1,11 @@
-import { isAgentId, isQueryId, LIMITS, type ErrorCode, type Rollout } from '@muster/protocol';
-import { parseDurationMs } from '@muster/runtime';
+import { isQueryId, LIMITS, type Rollout } from '@muster/protocol';
 import { z } from 'zod';
-import { label, selectorText } from '../http/schemas.js';
+import { duration, reading } from '../http/reading.js';
+import { agentIdText, reasonText, selectorText } from '../http/schemas.js';
 
 /** What people send: an order, or an undo of one. What the action makes of parameters and rows is checked afterwards. */
 
 const { commandExpiryMinMs, commandExpiryMaxMs, commandExpiryDefaultMs, commandTimeoutMaxMs } = LIMITS;
-
-interface Reading<T> {
-  /** `undefined` when it is none. */
-  readonly read: (given: unknown) => T | undefined;
-  readonly message: string;
-  /** What the fault is known by. */
-  readonly code: ErrorCode;
-  /** Its JSON Schema. */
-  readonly json: { readonly type?: string | readonly string[]; readonly description?: string };
-}
-
-/** A member that can be written in several ways, whose fault has a message and a code of its own. */
-function reading<T>({ read, message, code, json }: Reading<T>) {
-  return z
-    .unknown()
-    .transform((given, context): T => {
-      const value = read(given);
-      if (value !== undefined) return value;
-      context.issues.push({ code: 'custom', message, input: given, params: { code } });
-      return z.NEVER;
-    })
-    .meta(json as Record<string, unknown>);
-}
-
-/** `24h`, or milliseconds. */
-function duration(minMs: number, maxMs: number, code: ErrorCode, description: string) {
-  return reading({
-    read: (given) => {
-      const ms = typeof given === 'string' ? parseDurationMs(given) : given;
-      return typeof ms === 'number' && Number.isInteger(ms) && ms >= minMs && ms <= maxMs ? ms : undefined;
-    },
-    message: `must be a duration from ${inWords(minMs)} to ${inWords(maxMs)}, such as 90s, 15m or 24h`,
-    code,
-    json: { type: ['string', 'integer'], description },
-  });
-}
-
-function inWords(ms: number): string {
-  if (ms % 86_400_000 === 0 && ms > 86_400_000) return `${ms / 86_400_000} days`;
-  if (ms % 3_600_000 === 0 && ms > 0) return `${ms / 3_600_000} h`;
-  return `${ms / 1_000} s`;
-}
 
 /** How long the answer may wait for the outcome. */
 export const waitQuerySchema = z.strictObject({
@@ -59,10 +17,7 @@ export const waitQuerySchema = z.strictObject({
   ).optional(),
 });
 
-const reason = label(10 * LIMITS.reasonBytes)
-  .refine((text) => Buffer.byteLength(text) <= LIMITS.reasonBytes, `must have at most ${LIMITS.reasonBytes} bytes`)
-  .optional()
-  .meta({ description: 'Why, for whoever approves and for the audit record.' });
+const reason = reasonText.optional().meta({ description: 'Why, for whoever approves and for the audit record.' });
 
 const expiresIn = duration(
   commandExpiryMinMs,
@@ -73,7 +28,6 @@ const expiresIn = duration(
 
 const dryRun = z.boolean().default(false).meta({ description: 'Say what would be done, and change nothing.' });
 
-const agentId = z.string().refine((text): boolean => isAgentId(text), 'is not the id of an agent');
 /** As many as one message to the command service surely holds. */
 const MAX_AGENTS = 30_000;
 
@@ -91,9 +45,9 @@ export interface OrderRow {
 const targetSchema = z
   .strictObject({
     selector: selectorText.optional(),
-    agentIds: z.array(agentId).min(1).max(MAX_AGENTS).optional(),
+    agentIds: z.array(agentIdText).min(1).max(MAX_AGENTS).optional(),
     rows: z
-      .array(z.strictObject({ agentId, row: z.record(z.string(), z.unknown()) }))
+      .array(z.strictObject({ agentId: agentIdText, row: z.record(z.string(), z.unknown()) }))
       .min(1)
       .max(LIMITS.commandRows)
       .optional()

@@ -1,4 +1,5 @@
 import type { CommandId, CommandReply } from '@muster/protocol';
+import { given } from '../http/given.js';
 import { defineOperation, json, type Call, type JsonAnswer, type Operation } from '../http/operation.js';
 import { problems } from '../http/schemas.js';
 import type { CommandClient } from './command-client.js';
@@ -170,9 +171,4 @@ function orderOf(
 function accepted({ command, repeated }: Extract<CommandReply, { t: 'command' }>): JsonAnswer {
   const id: CommandId = command.record.id;
   return json(202, { ...commandJson(command), repeated }, { headers: { location: `/v1/commands/${id}` } });
-}
-
-/** A member only when there is a value for it. */
-function given<const K extends string, V>(name: K, value: V | undefined): { [P in K]?: V } {
-  return value === undefined ? {} : ({ [name]: value } as { [P in K]: V });
 }

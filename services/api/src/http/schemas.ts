@@ -1,4 +1,4 @@
-import { ERROR_CODES, isAgentId, isQueryId, parseSelector, type ErrorCode } from '@muster/protocol';
+import { ERROR_CODES, isAgentId, isQueryId, LIMITS, parseSelector, type ErrorCode } from '@muster/protocol';
 import { z } from 'zod';
 import type { ResponseDescription } from './operation.js';
 
@@ -57,9 +57,9 @@ export const queryIdParameter = z.object({
   id: z.string().refine(isQueryId, 'is not the id of a query').meta({ description: "The query's id." }),
 });
 
-export const agentIdParameter = z.object({
-  id: z.string().refine(isAgentId, 'is not the id of an agent').meta({ description: "The agent's id." }),
-});
+export const agentIdText = z.string().refine((text): boolean => isAgentId(text), 'is not the id of an agent');
+
+export const agentIdParameter = z.object({ id: agentIdText.meta({ description: "The agent's id." }) });
 
 export const timestamp = z.iso.datetime().meta({ description: 'RFC 3339, UTC.' });
 export const count = z.int().nonnegative();
@@ -90,3 +90,9 @@ export function label(max: number) {
     .max(max)
     .refine((text) => text.isWellFormed() && !CONTROL.test(text), 'must not hold control characters');
 }
+
+/** Why somebody does something, as it is kept. */
+export const reasonText = label(10 * LIMITS.reasonBytes).refine(
+  (text) => Buffer.byteLength(text) <= LIMITS.reasonBytes,
+  `must have at most ${LIMITS.reasonBytes} bytes`,
+);

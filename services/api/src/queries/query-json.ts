@@ -1,4 +1,7 @@
-import { EMPTY_LEDGER, OUTCOMES, type Ledger, type QueryRecord } from '@muster/protocol';
+import { EMPTY_LEDGER, OUTCOMES, type Ledger, type QueryRecord, type ResultEvent } from '@muster/protocol';
+
+/** Where a query stands: its ledger, and who of those waited for polls. */
+export type Standing = Pick<ResultEvent & { readonly t: 'progress' }, 'ledger' | 'polling'>;
 
 /** RFC 3339 in UTC. */
 export function isoTime(ms: number): string {
@@ -11,8 +14,17 @@ export function ledgerJson(ledger: Ledger): Ledger {
   return { ...EMPTY_LEDGER, targeted, waiting, ...Object.fromEntries(OUTCOMES.map((name) => [name, ledger[name]])) };
 }
 
-/** A query as people see it. `ledger` may be fresher than the record's. */
-export function queryJson(record: QueryRecord, ledger: Ledger = record.ledger) {
+/** Where a query stands, as people see it; `polling` only while somebody who polls is waited for. */
+export function standingJson({ ledger, polling }: Standing) {
+  const { waiting, answerByMs } = polling ?? { waiting: 0, answerByMs: 0 };
+  return {
+    ledger: ledgerJson(ledger),
+    ...(waiting === 0 ? {} : { polling: { waiting, answerBy: isoTime(answerByMs) } }),
+  };
+}
+
+/** A query as people see it. `standing` may be fresher than the record. */
+export function queryJson(record: QueryRecord, standing: Standing = record) {
   return {
     id: record.id,
     state: record.state,
@@ -27,7 +39,7 @@ export function queryJson(record: QueryRecord, ledger: Ledger = record.ledger) {
     createdAt: isoTime(record.createdAtMs),
     deadlineAt: isoTime(record.deadlineMs),
     ...(record.endedAtMs === undefined ? {} : { endedAt: isoTime(record.endedAtMs) }),
-    ledger: ledgerJson(ledger),
+    ...standingJson(standing),
     offline: record.offline,
     rows: record.rows,
     ...(record.truncated === undefined ? {} : { truncated: record.truncated }),

@@ -182,6 +182,26 @@ describe('looking', () => {
     expect((await api.get(`/v1/queries/${id}`)).body.ledger).toEqual(live);
   });
 
+  test('shows who of those waited for polls, while somebody does', async () => {
+    const { id } = (await ask({ sql: 'SELECT 1' })).body;
+    const record = await recordOf(id);
+    const progress = { t: 'progress', ledger: ledger({ waiting: 2 }), elapsedMs: 10, gateways: 1 } as const;
+    await api.service.tell(record, { ...progress, polling: { waiting: 1, answerByMs: Date.UTC(2026, 0, 2) } });
+    const polling = { waiting: 1, answerBy: '2026-01-02T00:00:00.000Z' };
+    expect((await api.get(`/v1/queries/${id}`)).body.polling).toEqual(polling);
+    await api.service.tell(record, progress);
+    expect((await api.get(`/v1/queries/${id}`)).body).not.toHaveProperty('polling');
+    await api.service.end(record);
+    const lines = (await api.get(`/v1/queries/${id}/events`, { headers: { accept: 'application/x-ndjson' } })).text;
+    const events = lines.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
+    expect(events.map(({ event, polling: told }) => [event, told])).toEqual([
+      ['started', undefined],
+      ['progress', polling],
+      ['progress', undefined],
+      ['ended', undefined],
+    ]);
+  });
+
   test('a cursor of another list, or of nobody, is bad_cursor', async () => {
     for (const cursor of ['x', 'bm90anNvbg', Buffer.from('["agents",1]').toString('base64url')]) {
       const answer = await api.get(`/v1/queries?cursor=${cursor}`);

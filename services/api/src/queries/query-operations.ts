@@ -149,7 +149,7 @@ function showOperation({ store }: QueryParts): Operation {
     },
     handle: async ({ principal, params }) => {
       const record = await store.find(principal, params.id);
-      return json(200, queryJson(record, await store.liveLedger(record)));
+      return json(200, queryJson(record, await store.standing(record)));
     },
   });
 }
@@ -188,7 +188,7 @@ function cancelOperation({ client, store }: QueryParts): Operation {
         if (newest === undefined || newest.state === 'running') throw error;
         return json(204);
       }
-      return json(202, queryJson(record, await store.liveLedger(record)));
+      return json(202, queryJson(record, await store.standing(record)));
     },
   });
 }

@@ -65,6 +65,18 @@ export const ledgerSchema = z.object({ targeted: count, waiting: count, ...ledge
   description: 'The count of endpoints in each outcome. `targeted` is always the sum of all the others.',
 });
 
+export const pollingSchema = z
+  .object({
+    waiting: count.meta({ description: 'How many of the endpoints waited for poll.' }),
+    answerBy: timestamp.meta({
+      description: 'When the last of them has heard of the query; past the deadline, too, and then it does not answer.',
+    }),
+  })
+  .meta({
+    id: 'Polling',
+    description: 'Endpoints that poll hear of a query when they next come. Absent when none does.',
+  });
+
 export const queryStateSchema = z.enum(['running', 'complete', 'cancelled', 'interrupted']);
 
 export const querySchema = z
@@ -83,6 +95,7 @@ export const querySchema = z
     deadlineAt: timestamp,
     endedAt: timestamp.optional(),
     ledger: ledgerSchema,
+    polling: pollingSchema.optional(),
     offline: count.meta({ description: 'Enrolled endpoints in scope that were not connected at the start.' }),
     rows: count.meta({ description: 'Rows (raw) or groups (group) kept so far.' }),
     truncated: z.string().optional().meta({ description: 'Why not everything was kept.' }),
@@ -157,7 +170,14 @@ const synthesized = z.literal(true).optional().meta({
 export const queryEventSchema = z
   .discriminatedUnion('event', [
     z.object({ event: z.literal('started'), seq, query: querySchema }),
-    z.object({ event: z.literal('progress'), seq, ledger: ledgerSchema, elapsedMs: z.number(), gateways: count }),
+    z.object({
+      event: z.literal('progress'),
+      seq,
+      ledger: ledgerSchema,
+      polling: pollingSchema.optional(),
+      elapsedMs: z.number(),
+      gateways: count,
+    }),
     z.object({ event: z.literal('rows'), seq, answers: z.array(z.object({ ...named, rows: z.array(rowValues) })) }),
     z.object({ event: z.literal('groups'), seq, groups: z.array(groupSchema) }).meta({
       description: 'Groups that are new or changed; one with a known index replaces the earlier one.',

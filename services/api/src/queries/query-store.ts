@@ -7,7 +7,6 @@ import {
   KEPT,
   newQueryId,
   STREAMS,
-  type Ledger,
   type OrgId,
   type QueryId,
   type QueryRecord,
@@ -16,6 +15,7 @@ import {
 } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime';
 import type { Principal } from '../auth/principal.js';
+import type { Standing } from './query-json.js';
 
 // How far back the newest progress of a running query is looked for, in entries of all queries together.
 const PROGRESS_WINDOW = 512;
@@ -89,21 +89,21 @@ export class QueryStore {
     return found.slice(0, limit + 1);
   }
 
-  /** The newest ledger of a running query: its record is written seldom, its progress often. */
-  async liveLedger(record: QueryRecord): Promise<Ledger> {
-    if (record.state !== 'running') return record.ledger;
+  /** Where a query stands now: while it runs its record is written seldom, its progress often. */
+  async standing(record: QueryRecord): Promise<Standing> {
+    if (record.state !== 'running') return record;
     const subject = KEPT.result(record.org, record.id);
     return await this.#reading(async () => {
       const newest = await this.#log.last(STREAMS.results.name, subject);
-      let { ledger } = record;
-      if (newest === undefined) return ledger;
+      let standing: Standing = record;
+      if (newest === undefined) return standing;
       const fromSeq = Math.max(1, newest.seq - PROGRESS_WINDOW);
       for await (const { data } of this.#log.read(STREAMS.results.name, { subject, fromSeq, batch: 32 })) {
         const event = decodeQueryWire<ResultEvent>(data);
-        if (event.t === 'progress') ledger = event.ledger;
-        if (event.t === 'ended') ledger = event.record.ledger;
+        if (event.t === 'progress') standing = event;
+        if (event.t === 'ended') standing = event.record;
       }
-      return ledger;
+      return standing;
     });
   }
 

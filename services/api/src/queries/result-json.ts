@@ -11,7 +11,7 @@ import {
   type ResultEvent,
   type SqlValue,
 } from '@muster/protocol';
-import { ledgerJson, queryJson } from './query-json.js';
+import { queryJson, standingJson } from './query-json.js';
 
 /** Finds an endpoint by its number; what is not known (yet) is shown by number alone. */
 export type EndpointByNum = (num: number) => Pick<Endpoint, 'agentId' | 'facts'> | undefined;
@@ -110,7 +110,7 @@ function smallEvent(event: Exclude<ResultEvent, { t: 'rows' | 'groups' }>, byNum
     case 'ended':
       return { query: queryJson(event.record) };
     case 'progress':
-      return { ledger: ledgerJson(event.ledger), elapsedMs: event.elapsedMs, gateways: event.gateways };
+      return { ...standingJson(event), elapsedMs: event.elapsedMs, gateways: event.gateways };
     case 'failures':
       return { failures: event.failures.map((failure) => failureJson(failure, byNum)) };
     case 'recovered':

@@ -1,0 +1,56 @@
+import type { Log } from '@muster/bus';
+import { standingOrder, type DirectoryWriter, type Endpoint } from '@muster/directory';
+import { AppError, decodeKept, KEPT, STREAMS, type ModeRecord } from '@muster/protocol';
+import { inBatches } from './in-batches.js';
+
+export type OrderResult =
+  { readonly kind: 'changed' | 'unchanged' } | { readonly kind: 'failed'; readonly error: AppError };
+
+/** Keeps what operators order about agents' channels, where that says anything new. The last word wins. */
+export class ModeOrders {
+  readonly #log: Pick<Log, 'last'>;
+  readonly #writer: Pick<DirectoryWriter, 'orderMode'>;
+
+  constructor({
+    log,
+    writer,
+  }: {
+    readonly log: Pick<Log, 'last'>;
+    readonly writer: Pick<DirectoryWriter, 'orderMode'>;
+  }) {
+    this.#log = log;
+    this.#writer = writer;
+  }
+
+  giveAll(endpoints: Iterable<Endpoint>, order: ModeRecord): AsyncGenerator<OrderResult> {
+    return inBatches(endpoints, (endpoint) => this.#give(endpoint, order));
+  }
+
+  async #give(endpoint: Endpoint, order: ModeRecord): Promise<OrderResult> {
+    try {
+      // What the view shows may be a moment old: an order that came after it must not be left standing.
+      if (saysTheSame(endpoint.wanted, order) && saysTheSame(await this.#newest(endpoint), order)) {
+        return { kind: 'unchanged' };
+      }
+      const result = await this.#writer.orderMode(endpoint.org, endpoint.agentId, order);
+      if (result.kind === 'unavailable') throw result.cause;
+      return { kind: 'changed' };
+    } catch (cause) {
+      const error = new AppError('broker_unavailable', 'modes cannot be kept now; try again', { cause });
+      return { kind: 'failed', error };
+    }
+  }
+
+  async #newest({ org, agentId }: Endpoint): Promise<ModeRecord | undefined> {
+    const entry = await this.#log.last(STREAMS.identities.name, KEPT.mode(org, agentId));
+    return entry === undefined ? undefined : decodeKept<ModeRecord>(entry.data);
+  }
+}
+
+/** A lease is new each time: it ends later than the one before. */
+function saysTheSame(before: ModeRecord | undefined, order: ModeRecord): boolean {
+  if (order.untilMs !== undefined) return false;
+  const standing = standingOrder(before, order.atMs);
+  if (standing === undefined) return order.mode === 'default';
+  return standing.mode === order.mode && standing.intervalMs === order.intervalMs && standing.untilMs === undefined;
+}

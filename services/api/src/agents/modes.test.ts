@@ -1,0 +1,215 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { MemoryBroker } from '@muster/bus/memory';
+import { DirectoryWriter, type Endpoint } from '@muster/directory';
+import { decodeKept, KEPT, STREAMS, type AgentId, type ModeRecord } from '@muster/protocol';
+import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
+import { ModeOrders } from './mode-orders.js';
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await ApiFixture.start();
+});
+afterEach(() => api.stop());
+
+const order = (body: object, options = {}) => api.ask('POST', '/v1/agents/mode', { body, ...options });
+const show = async (agentId: string) => (await api.get(`/v1/agents/${agentId}`)).body;
+
+async function kept(agentId: AgentId): Promise<ModeRecord | undefined> {
+  const entry = await api.connection.log.last(STREAMS.identities.name, KEPT.mode(ORG, agentId));
+  return entry === undefined ? undefined : decodeKept<ModeRecord>(entry.data);
+}
+
+async function fleet() {
+  const live = await api.agent({ labels: { env: 'prod' }, mode: 'live' });
+  const poll = await api.agent({ labels: { env: 'prod' }, mode: 'poll' });
+  const offline = await api.agent({ labels: { env: 'dev' } });
+  return { live, poll, offline };
+}
+
+describe('ordering a mode', () => {
+  test('is kept for each agent of the selection, told with who hears of it when, and audited', async () => {
+    const { live, poll, offline } = await fleet();
+    const answer = await order({ selector: '', mode: 'poll', interval: '90s', reason: 'incident 4711' });
+    expect(answer.body).toEqual({
+      ...{ matched: 3, changed: 3, unchanged: 0, failed: 0 },
+      connected: { live: 1, poll: 1, offline: 1 },
+    });
+    for (const { agentId } of [live, poll, offline]) {
+      expect(await kept(agentId)).toEqual({
+        ...{ mode: 'poll', intervalMs: 90_000, reason: 'incident 4711', by: 'bootstrap', atMs: expect.any(Number) },
+      });
+    }
+    await until(async () => (await show(offline.agentId)).wanted !== undefined);
+    expect((await show(offline.agentId)).wanted).toEqual({
+      ...{ mode: 'poll', intervalMs: 90_000, reason: 'incident 4711', by: 'bootstrap', at: expect.any(String) },
+    });
+    expect((await api.audit()).at(-1)).toMatchObject({
+      action: 'agent.mode',
+      outcome: 'allowed',
+      details: { selector: '', mode: 'poll', intervalMs: 90_000, reason: 'incident 4711', matched: 3, changed: 3 },
+    });
+  });
+
+  test('is for those whom a selector with `mode` selects as they are connected now', async () => {
+    const { poll } = await fleet();
+    const answer = await order({ selector: 'mode=poll', mode: 'live' });
+    expect(answer.body).toMatchObject({ matched: 1, changed: 1, connected: { live: 0, poll: 1, offline: 0 } });
+    expect(await kept(poll.agentId)).toMatchObject({ mode: 'live', reason: '' });
+  });
+
+  test('that says nothing new is not written again', async () => {
+    const { live } = await fleet();
+    await order({ selector: 'mode=live', mode: 'live' });
+    const before = await kept(live.agentId);
+    await until(async () => (await show(live.agentId)).wanted !== undefined);
+    expect((await order({ selector: 'env=prod', mode: 'live' })).body).toMatchObject({ changed: 1, unchanged: 1 });
+    expect(await kept(live.agentId)).toEqual(before);
+    expect((await order({ selector: 'mode=live', mode: 'live', interval: 5_000 })).body).toMatchObject({ changed: 1 });
+    expect((await order({ selector: 'env=dev', mode: 'default' })).body).toMatchObject({ changed: 0, unchanged: 1 });
+  });
+
+  test('with a lease ends by itself, and each lease is a new one', async () => {
+    const { live } = await fleet();
+    const body = { agentIds: [live.agentId], mode: 'live', for: '2h' };
+    expect((await order(body)).body).toMatchObject({ matched: 1, changed: 1 });
+    const record = await kept(live.agentId);
+    expect((record?.untilMs ?? 0) - (record?.atMs ?? 0)).toBe(7_200_000);
+    await until(async () => (await show(live.agentId)).wanted !== undefined);
+    expect((await show(live.agentId)).wanted.until).toBe(new Date(record?.untilMs ?? 0).toISOString());
+    expect((await order(body)).body).toMatchObject({ changed: 1, unchanged: 0 });
+  });
+
+  test('whose lease is over is as if it had never been', async () => {
+    const { live } = await fleet();
+    const over = { mode: 'poll', untilMs: Date.now() - 1_000, reason: 'x', by: 'y', atMs: 1 } as const;
+    await new DirectoryWriter({ log: api.connection.log }).orderMode(ORG, live.agentId, over);
+    expect((await order({ selector: 'mode=live', mode: 'default' })).body).toMatchObject({ unchanged: 1, changed: 0 });
+    expect(await show(live.agentId)).not.toHaveProperty('wanted');
+  });
+
+  test('is withdrawn by `default`', async () => {
+    const { live } = await fleet();
+    await order({ selector: 'mode=live', mode: 'poll' });
+    await until(async () => (await show(live.agentId)).wanted?.mode === 'poll');
+    expect((await order({ selector: 'mode=live', mode: 'default' })).body).toMatchObject({ changed: 1 });
+    await until(async () => (await show(live.agentId)).wanted === undefined);
+  });
+
+  test('tells by when the last one that polls hears of it, where every interval is known', async () => {
+    const { poll } = await fleet();
+    await order({ selector: 'mode=poll', mode: 'poll', interval: '10m' });
+    await until(async () => (await show(poll.agentId)).wanted !== undefined);
+    const { connected } = (await order({ selector: '', mode: 'live' })).body;
+    const inMs = Date.parse(connected.pollBy) - Date.now();
+    expect(inMs).toBeGreaterThan(590_000);
+    expect(inMs).toBeLessThanOrEqual(600_000);
+    await api.agent({ mode: 'poll' });
+    expect((await order({ selector: '', mode: 'live' })).body.connected).not.toHaveProperty('pollBy');
+  });
+
+  test('of named agents is all or nothing when one of them does not exist', async () => {
+    const { live, poll } = await fleet();
+    const nobody = 'a'.repeat(24);
+    const answer = await order({ agentIds: [live.agentId, nobody, live.agentId], mode: 'poll' });
+    expect([answer.status, answer.body.code, answer.body.agentIds]).toEqual([404, 'not_found', [nobody]]);
+    expect(await kept(live.agentId)).toBeUndefined();
+    const both = { agentIds: [live.agentId, poll.agentId, live.agentId], mode: 'poll' };
+    expect((await order(both)).body).toMatchObject({ matched: 2, changed: 2 });
+  });
+
+  test.each([
+    [{ mode: 'live' }],
+    [{ selector: '', agentIds: ['a'.repeat(24)], mode: 'live' }],
+    [{ selector: '', mode: 'both' }],
+    [{ selector: '', mode: 'poll', interval: '999ms' }],
+    [{ selector: '', mode: 'poll', interval: '25h' }],
+    [{ selector: '', mode: 'poll', interval: 1500.5 }],
+    [{ selector: '', mode: 'poll', for: '31d' }],
+    [{ selector: '', mode: 'poll', for: 'soon' }],
+    [{ selector: '', mode: 'default', for: '1h' }],
+    [{ selector: '', mode: 'default', interval: '1m' }],
+    [{ selector: '', mode: 'live', reason: 'two\nlines' }],
+    [{ selector: '', mode: 'live', nope: 1 }],
+    [{ agentIds: ['../x'], mode: 'live' }],
+  ])('%j is refused', async (body) => {
+    const { live } = await fleet();
+    const answer = await order(body);
+    expect([answer.status, answer.body.code]).toEqual([400, 'bad_request']);
+    expect(await kept(live.agentId)).toBeUndefined();
+  });
+
+  test('under one idempotency key is given once', async () => {
+    const { live } = await fleet();
+    const headers = { 'idempotency-key': 'mode-1' };
+    const body = { selector: 'mode=live', mode: 'live', for: '1h' };
+    const first = await order(body, { headers });
+    const before = await kept(live.agentId);
+    const second = await order(body, { headers });
+    expect([second.body, second.headers.get('idempotency-replayed')]).toEqual([first.body, 'true']);
+    expect(await kept(live.agentId)).toEqual(before);
+  });
+
+  test('needs the role responder, and stays within the operator’s own selector', async () => {
+    const { live, offline } = await fleet();
+    const { token: analyst } = await api.token({ role: 'analyst' });
+    expect((await order({ selector: '', mode: 'poll' }, { token: analyst })).body.code).toBe('forbidden');
+    const { token } = await api.token({ role: 'responder', selector: 'env=prod' });
+    expect((await order({ selector: '', mode: 'poll' }, { token })).body).toMatchObject({ matched: 2, changed: 2 });
+    expect(await kept(offline.agentId)).toBeUndefined();
+    const foreign = await order({ agentIds: [live.agentId, offline.agentId], mode: 'live' }, { token });
+    expect([foreign.status, foreign.body.agentIds]).toEqual([404, [offline.agentId]]);
+  });
+
+  test('without the registry goes by labels alone: who is connected is unknown, and `mode` selects nobody', async () => {
+    await fleet();
+    api.registry.away = true;
+    const answer = await order({ selector: 'env=prod', mode: 'poll' });
+    expect(answer.body).toMatchObject({ matched: 2, changed: 2, connected: { live: null, poll: null, offline: null } });
+    for (const selector of ['mode=live', 'mode!=live']) {
+      expect((await order({ selector, mode: 'default' })).body.code).toBe('broker_unavailable');
+    }
+    const labels = await api.ask('POST', '/v1/agents/labels', { body: { selector: 'mode!=live', set: { a: 'b' } } });
+    expect(labels.body.code).toBe('broker_unavailable');
+  });
+});
+
+test('an order is written over a newer one that the view has not seen', async () => {
+  const { log } = new MemoryBroker().connect();
+  await log.ensure(Object.values(STREAMS));
+  const writer = new DirectoryWriter({ log });
+  const live: ModeRecord = { mode: 'live', reason: '', by: 'op', atMs: 1 };
+  const agentId = 'a'.repeat(24) as AgentId;
+  await writer.orderMode(ORG, agentId, { ...live, mode: 'poll' });
+  const results = [];
+  const stale = { org: ORG, agentId, wanted: live } as Endpoint;
+  for (let i = 0; i < 2; i += 1) {
+    for await (const { kind } of new ModeOrders({ log, writer }).giveAll([stale], live)) results.push(kind);
+  }
+  expect(results).toEqual(['changed', 'unchanged']);
+});
+
+test('an order that cannot be kept is told as failed', async () => {
+  const broker = new MemoryBroker();
+  const { log } = broker.connect();
+  broker.interrupt();
+  const orders = new ModeOrders({ log, writer: new DirectoryWriter({ log }) });
+  const endpoint = { org: ORG, agentId: 'a'.repeat(24) } as Endpoint;
+  const results = [];
+  for (const mode of ['live', 'default'] as const) {
+    for await (const result of orders.giveAll([endpoint], { mode, reason: '', by: 'op', atMs: 1 }))
+      results.push(result);
+  }
+  expect(results.map(({ kind }) => kind)).toEqual(['failed', 'failed']);
+});
+
+test('an agent shows the channel of its session and the last time that it was away', async () => {
+  const { agentId } = await api.agent({ mode: 'poll' });
+  expect(await show(agentId)).toMatchObject({ mode: 'poll' });
+  const away = { atMs: Date.now(), mode: 'poll', forMs: 720_000, failures: 3, why: 'upgrade refused: 403' } as const;
+  await new DirectoryWriter({ log: api.connection.log }).recordAway(ORG, agentId, away);
+  await until(async () => (await show(agentId)).away !== undefined);
+  const { atMs, ...said } = away;
+  expect((await show(agentId)).away).toEqual({ ...said, at: new Date(atMs).toISOString() });
+  api.registry.held.delete(agentId);
+  expect(await show(agentId)).not.toHaveProperty('mode');
+});

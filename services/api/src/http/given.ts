@@ -1,0 +1,4 @@
+/** A member only when there is a value for it. */
+export function given<const K extends string, V>(name: K, value: V | undefined): { [P in K]?: V } {
+  return value === undefined ? {} : ({ [name]: value } as { [P in K]: V });
+}
