@@ -57,8 +57,11 @@ export function openAgent(config: AgentConfig, { way, clock, log, onLabelsChange
     describe: () => ({
       facts,
       labels: labels.read(),
-      capabilities:
-        trust.hasRoots && takesCommands(config) ? [CAPABILITY.query, CAPABILITY.command] : [CAPABILITY.query],
+      capabilities: [
+        CAPABILITY.query,
+        ...(trust.hasRoots && takesCommands(config) ? [CAPABILITY.command] : []),
+        ...(config.mode === 'auto' ? [CAPABILITY.mode] : []),
+      ],
       instance,
     }),
     async enrol(signal) {
@@ -67,7 +70,7 @@ export function openAgent(config: AgentConfig, { way, clock, log, onLabelsChange
       const outcome = await enrol({
         url: enrolUrl(gateway),
         ca: way.ca,
-        agent: way.agentFor(enrolUrl(gateway)),
+        agent: way.agentFor(enrolUrl(gateway), 'enrol'),
         org: config.org,
         secret: config.enrolSecret,
         keys: identity.keys,

@@ -7,7 +7,8 @@ import { agentIdFromPublicKey } from '@muster/identity/agent';
 import { type AgentId, type CommandBody, decodeRows, type HelloBody, type ReportBody } from '@muster/protocol';
 import { type AgentProgram, startAgentProgram } from './testing/agent-program.js';
 import { CommandIssuer } from './testing/command-issuer.js';
-import { FakeGateway, type FakeRefusal, type FakeSession } from './testing/fake-gateway.js';
+import { FakeGateway, type FakeRefusal } from './testing/fake-gateway.js';
+import type { FakeSession } from './testing/fake-session.js';
 
 let folder: string;
 let issuer: CommandIssuer;

@@ -31,6 +31,8 @@ const definition = defineConfig({
     /** Needed until the agent has a token, and again should that one expire. */
     enrolSecret: field.secret('MUSTER_ENROLL_SECRET', { optional: true }),
     dataDir: field.text('MUSTER_DATA_DIR', { default: '/var/lib/muster-agent', example: '/var/lib/muster-agent' }),
+    /** `live` or `poll`: this channel, whatever gateways say. */
+    mode: field.oneOf('MUSTER_AGENT_MODE', ['auto', 'live', 'poll'], { default: 'auto' }),
     labelList: field.list('MUSTER_LABELS', { default: [], example: 'env=prod,site=zrh' }),
     maxQueryMs: field.durationMs('MUSTER_AGENT_QUERY_TIME', { default: DEFAULT_BUDGET.ms, min: 100 }),
     maxQueryRows: field.int('MUSTER_AGENT_QUERY_ROWS', { default: DEFAULT_BUDGET.rows, min: 1 }),
@@ -85,6 +87,11 @@ export function labelsOf(list: readonly string[]): { labels: Labels; faults: rea
 /** `/v1/live` of a gateway, as a WebSocket URL. */
 export function liveUrl(gatewayUrl: string): string {
   return endpointUrl(gatewayUrl, 'v1/live').replace(/^http/, 'ws');
+}
+
+/** `/v1/poll` of a gateway, as an HTTP URL. */
+export function pollUrl(gatewayUrl: string): string {
+  return endpointUrl(gatewayUrl, 'v1/poll').replace(/^ws/, 'http');
 }
 
 /** `/v1/enroll` of a gateway, as an HTTP URL. */

@@ -5,14 +5,17 @@ import { openAgent } from './agent.js';
 import { createAgentCommands } from './commands/agent-commands.js';
 import { createAgentHost } from './commands/agent-host.js';
 import { SessionRenewal } from './commands/session-renewal.js';
-import { type AgentConfig, liveUrl } from './config.js';
+import type { AgentConfig } from './config.js';
 import { openWay } from './proxy/way.js';
 import { queryWorker } from './program-files.js';
 import { CrashNotes } from './queries/crash-notes.js';
 import { QueryRunner } from './queries/query-runner.js';
 import { SessionQueries } from './queries/session-queries.js';
-import { LiveChannel } from './session/live-channel.js';
+import { createConnect } from './session/create-connect.js';
+import { SessionKeeper } from './session/session-keeper.js';
+import { pinnedMode, ToldMode } from './session/told-mode.js';
 import { ensurePrivateFolder } from './store/atomic-file.js';
+import { TrafficMeter } from './traffic/traffic-meter.js';
 import { workerEnvironment } from './worker/worker-environment.js';
 import { WorkerPool } from './worker/worker-pool.js';
 
@@ -20,8 +23,10 @@ import { WorkerPool } from './worker/worker-pool.js';
 export async function buildAgent(config: AgentConfig, { log, runner }: ProgramContext, env: Env): Promise<void> {
   const clock = systemClock;
   runner.defer('data directory', await claimDataDirectory(config.dataDir));
-  const way = await openWay(config, env);
-  const renewal = new SessionRenewal({ clock, renew: () => channel.renew() });
+  const meter = new TrafficMeter(clock);
+  runner.go('traffic meter', { start: () => meter.start(), stop: () => meter.stop() });
+  const way = await openWay({ ...config, meter }, env);
+  const renewal = new SessionRenewal({ clock, renew: () => sessions.renew() });
   const agent = openAgent(config, { way, clock, log, onLabelsChanged: () => renewal.request() });
   log.info('agent identity', { agentId: agent.identity.agentId, host: agent.facts.host });
   warnOfPlainText(config, log);
@@ -57,7 +62,7 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
     protect: config.protect,
     // An isolated machine must still reach its gateways, and the proxies on the way.
     gatewayUrls: config.gatewayUrls.flatMap((url) => [url, way.proxyFor(url)?.href ?? []].flat()),
-    openEnds: () => channel.ends,
+    openEnds: () => sessions.ends,
     env,
     clock,
     log,
@@ -69,10 +74,10 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
 
   let firstReady: () => void = () => {};
   const ready = new Promise<void>((resolve) => (firstReady = resolve));
-  const channel: LiveChannel = new LiveChannel({
-    urls: config.gatewayUrls.map(liveUrl),
-    ca: way.ca,
-    agentFor: (url) => way.agentFor(url),
+  const sessions: SessionKeeper = new SessionKeeper({
+    gateways: config.gatewayUrls,
+    connect: createConnect({ way, meter, clock, log, random: Math.random }),
+    wanted: config.mode === 'auto' ? new ToldMode({ folder: config.dataDir, clock, log }) : pinnedMode(config.mode),
     clock,
     log,
     credentials: {
@@ -91,13 +96,13 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
     },
   });
   runner.stopSignal.addEventListener('abort', firstReady, { once: true });
-  runner.go('live channel', {
+  runner.go('session', {
     // Ready means that a gateway holds a session of ours; until then this waits, however long it takes.
     start: () => {
-      channel.start();
+      sessions.start();
       return ready;
     },
-    stop: () => channel.stop(),
+    stop: () => sessions.stop(),
   });
 }
 

@@ -3,8 +3,8 @@ import type { Clock, Logger } from '@muster/runtime/program';
 import type { ActionHost } from '../actions/action.js';
 import type { Agent } from '../agent.js';
 import type { AgentConfig } from '../config.js';
-import type { Connection } from '../session/connection.js';
-import type { SessionWork } from '../session/live-channel.js';
+import type { SessionConnection } from '../session/session-connection.js';
+import type { SessionWork } from '../session/session-work.js';
 import { CommandLedger } from './command-ledger.js';
 import { takesCommands } from './command-policy.js';
 import { CommandRunner } from './command-runner.js';
@@ -26,7 +26,7 @@ export interface AgentCommandsOptions {
 export interface AgentCommands {
   /** A session was welcomed; `keys` is the key list that came with it. */
   onWelcome(keys: string | undefined): void;
-  createWork(connection: Connection): SessionWork;
+  createWork(connection: SessionConnection): SessionWork;
   stop(signal?: AbortSignal): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CommandId, ReportBody } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/program';
-import type { SendResult } from '../session/connection.js';
+import type { SendResult } from '../session/session-connection.js';
 import type { CommandKey, Outcome } from './ledger-entry.js';
 import { reportOf, ReportSender } from './report-sender.js';
 

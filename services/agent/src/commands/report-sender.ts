@@ -1,6 +1,6 @@
 import { clipMessage, LIMITS, type ReportBody } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime/program';
-import type { SendResult } from '../session/connection.js';
+import type { SendResult } from '../session/session-connection.js';
 import { type CommandKey, keyText, type Outcome } from './ledger-entry.js';
 
 /** Puts a report on the wire of the session that is open. */

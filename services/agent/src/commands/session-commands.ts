@@ -6,13 +6,13 @@ import {
   FRAME,
   type ReportKeptBody,
 } from '@muster/protocol';
-import type { Connection } from '../session/connection.js';
-import type { SessionWork } from '../session/live-channel.js';
+import type { SessionConnection } from '../session/session-connection.js';
+import type { SessionWork } from '../session/session-work.js';
 import type { CommandRunner } from './command-runner.js';
 import type { SendReport } from './report-sender.js';
 
 export interface SessionCommandsOptions {
-  readonly connection: Pick<Connection, 'send'>;
+  readonly connection: Pick<SessionConnection, 'send'>;
   readonly runner: CommandRunner;
 }
 

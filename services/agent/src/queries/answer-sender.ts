@@ -1,5 +1,5 @@
 import { FLAG_FINAL, skipRow } from '@muster/protocol';
-import type { SendResult } from '../session/connection.js';
+import type { SendResult } from '../session/session-connection.js';
 import type { Answer } from './query-runner.js';
 
 export interface AnswerSenderOptions {

@@ -1,13 +1,13 @@
 import { encodeBody, FRAME, LIMITS, type QueryBody } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
-import type { Connection } from '../session/connection.js';
-import type { SessionWork } from '../session/live-channel.js';
+import type { SessionConnection } from '../session/session-connection.js';
+import type { SessionWork } from '../session/session-work.js';
 import type { QueryFailure } from '../worker/messages.js';
 import { AnswerSender } from './answer-sender.js';
 import type { Answer, JobHandle, JobResult, QueryRunner } from './query-runner.js';
 
 export interface SessionQueriesOptions {
-  readonly connection: Pick<Connection, 'send'>;
+  readonly connection: Pick<SessionConnection, 'send'>;
   readonly runner: QueryRunner;
   readonly clock: Clock;
   readonly log: Logger;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE } from '@muster/protocol';
 import { ComebackPolicy } from './comeback.js';
-import type { ConnectionEnd } from './connection.js';
+import type { ConnectionEnd } from './session-connection.js';
 
 const MINUTE = 60_000;
 const closed = (code: number): ConnectionEnd => ({ kind: 'closed', code, reason: '' });

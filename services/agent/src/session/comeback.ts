@@ -1,6 +1,6 @@
 import { CLOSE, closeReasonOf, comesBack } from '@muster/protocol';
 import { type Backoff, fullJitter } from '@muster/runtime/program';
-import type { ConnectionEnd } from './connection.js';
+import type { ConnectionEnd } from './session-connection.js';
 import type { Refusal } from './upgrade-refusal.js';
 
 /** What to do after a connection, an upgrade or an enrolment ended without a session. */
@@ -12,6 +12,8 @@ export interface Comeback {
   readonly why: string;
   readonly level: 'info' | 'warn' | 'error';
 }
+
+type Purpose = 'connect' | 'enrol';
 
 const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_CAP_MS = 60_000;
@@ -43,15 +45,20 @@ export class ComebackPolicy {
     this.#enrolledSinceReady = false;
   }
 
-  /** `ownDoing`: that the session was superseded may be the work of a connection of our own. */
-  afterConnection(end: ConnectionEnd, { ownDoing = false } = {}): Comeback {
+  /**
+   * `ownDoing`: that the session was superseded may be the work of a connection of our own. `onTheWay`: something between us and the gateway is what
+   * ended it, so that what it answered says nothing of us.
+   */
+  afterConnection(end: ConnectionEnd, { ownDoing = false, onTheWay = false } = {}): Comeback {
     switch (end.kind) {
       case 'failed':
         return this.#soon(`failed: ${end.error.message}`);
       case 'abandoned':
         return this.#soon(end.why);
       case 'refused':
-        return this.afterRefusal(end.refusal, 'connect');
+        return onTheWay
+          ? this.#soon(refusedWith(end.refusal, 'connect'), end.refusal.retryAfterMs)
+          : this.afterRefusal(end.refusal, 'connect');
       case 'closed':
         return ownDoing && end.code === CLOSE.superseded.code
           ? this.#soon('superseded by our own move')
@@ -60,8 +67,9 @@ export class ComebackPolicy {
   }
 
   /** After an HTTP response that is no success, to the upgrade or to an enrolment. */
-  afterRefusal({ status, code, retryAfterMs = 0 }: Refusal, to: 'connect' | 'enrol'): Comeback {
-    const why = `${to} refused: ${status}${code === undefined ? '' : ` ${code}`}`;
+  afterRefusal(refusal: Refusal, to: Purpose): Comeback {
+    const { status, code, retryAfterMs = 0 } = refusal;
+    const why = refusedWith(refusal, to);
     if (status === 401 && to === 'connect') return this.#freshToken(why);
     if (status === 403 && (code === 'revoked' || to === 'connect')) return this.#later(REVOKED_MS, why);
     // Our own request is what is wrong (or what answers is no gateway of this version): nothing to gain from asking often.
@@ -99,4 +107,8 @@ export class ComebackPolicy {
   #later(atLeastMs: number, why: string): Comeback {
     return { delayMs: atLeastMs + Math.floor(this.#random() * atLeastMs * 0.5), enrol: false, why, level: 'error' };
   }
+}
+
+function refusedWith({ status, code }: Refusal, to: Purpose): string {
+  return `${to} refused: ${status}${code === undefined ? '' : ` ${code}`}`;
 }

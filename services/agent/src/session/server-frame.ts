@@ -28,6 +28,9 @@ export type ServerFrame =
   | { readonly kind: 'commandCancel'; readonly ref: number; readonly body: CommandCancelBody }
   | { readonly kind: 'reportKept'; readonly ref: number; readonly body: ReportKeptBody };
 
+/** What comes once the session is ready. */
+export type SessionFrame = Exclude<ServerFrame, { kind: 'challenge' | 'welcome' | 'error' }>;
+
 export type ReadServerFrame =
   | { readonly ok: true; readonly frame: ServerFrame }
   | { readonly ok: false; readonly fault: string; readonly detail?: string };

@@ -1,0 +1,28 @@
+import type { Clock, Logger } from '@muster/runtime/program';
+import { liveUrl, pollUrl } from '../config.js';
+import type { Way } from '../proxy/way.js';
+import type { TrafficMeter } from '../traffic/traffic-meter.js';
+import { LiveConnection } from './live-connection.js';
+import { PollConnection } from './poll-connection.js';
+import type { Connect } from './session-connection.js';
+
+export interface ConnectOptions {
+  readonly way: Way;
+  readonly meter: TrafficMeter;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: () => number;
+}
+
+/** Opens sessions over both channels. */
+export function createConnect({ way, meter, ...options }: ConnectOptions): Connect {
+  return ({ gateway, mode, ...request }, events) => {
+    const common = { ...options, ...request, ca: way.ca, traffic: meter.session(mode) };
+    if (mode === 'live') {
+      const url = liveUrl(gateway);
+      return new LiveConnection({ ...common, url, agent: way.agentFor(url, mode) }, events);
+    }
+    const url = pollUrl(gateway);
+    return new PollConnection({ ...common, url, agent: way.keepingAgentFor(url, mode) }, events);
+  };
+}

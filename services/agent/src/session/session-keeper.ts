@@ -1,0 +1,352 @@
+import type { ChallengeBody, HelloBody, ModeBody, ReconnectBody, SessionMode, WelcomeBody } from '@muster/protocol';
+import type { Clock, Logger, Timer } from '@muster/runtime/program';
+import type { EnrolOutcome } from '../identity/enrol.js';
+import { AttemptPlan, type Purpose } from './attempt-plan.js';
+import { ChannelChoice } from './channel-choice.js';
+import { type Comeback, ComebackPolicy } from './comeback.js';
+import { describeEnd } from './describe-end.js';
+import type { SessionFrame } from './server-frame.js';
+import type { Connect, ConnectionEnd, NetworkEnd, SessionConnection } from './session-connection.js';
+import { type SessionWork, tellWork } from './session-work.js';
+import type { WantedChannel } from './told-mode.js';
+
+/**
+ *                    ┌────────────────── delay over ──────────────────────┐
+ *                    ▼                                                    │
+ *  idle ─start─▶ connecting ───WELCOME───▶ held ───closed───▶ waiting ────┘
+ *                    │                     │  ▲                  ▲
+ *                    └──refused, failed────┼──┼──────────────────┘
+ *      RECONNECT, another channel, renewal │  │ WELCOME of the next session, then the old one is closed
+ *                                          ▼  │
+ *                                         moving (held, and the next session is being opened)
+ *
+ *  any ──stop──▶ stopped
+ */
+export type KeeperState = 'idle' | 'connecting' | 'held' | 'moving' | 'waiting' | 'stopped';
+
+/** The agent's identity, as far as a session needs it. */
+export interface Credentials {
+  token(): string | undefined;
+  /** The gateway's next token, or `undefined` when the one we have is refused. */
+  setToken(token: string | undefined): void;
+  enrol(signal: AbortSignal): Promise<EnrolOutcome>;
+  hello(challenge: ChallengeBody, token: string): HelloBody;
+}
+
+export interface SessionKeeperOptions {
+  /** Where gateways are; another one is tried after each failure. */
+  readonly gateways: readonly string[];
+  readonly connect: Connect;
+  readonly wanted: WantedChannel;
+  readonly credentials: Credentials;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random?: () => number;
+  readonly createWork: (connection: SessionConnection) => readonly SessionWork[];
+  /** Called at every WELCOME. */
+  readonly onReady?: (welcome: WelcomeBody) => void;
+}
+
+interface Session {
+  readonly connection: SessionConnection;
+  readonly gateway: string;
+  readonly readyAtMs: number;
+  readonly work: readonly SessionWork[];
+}
+
+interface Attempt {
+  readonly connection: SessionConnection | undefined;
+  readonly purpose: Purpose;
+}
+
+/** No gateway plans a move further ahead; timers hold no more than 24 days. */
+const MAX_DELAY_MS = 24 * 3_600_000;
+
+/** Keeps one session with a gateway, for as long as it runs: opens it, opens it again, moves it when asked to, over the channel that is to be used. */
+export class SessionKeeper {
+  readonly #options: SessionKeeperOptions;
+  readonly #random: () => number;
+  readonly #policy: ComebackPolicy;
+  readonly #choice: ChannelChoice;
+  readonly #plan: AttemptPlan;
+  readonly #stopping = new AbortController();
+  readonly #closing = new Set<SessionConnection>();
+  #gatewayIndex: number;
+  #session: Session | undefined;
+  #attempt: Attempt | undefined;
+  /** The next attempt to have Live back, while the session polls. */
+  #retry: Timer | undefined;
+  #started = false;
+  #connectedAtMs = Number.NEGATIVE_INFINITY;
+  #epoch: number | undefined;
+  /** What the attempt under way says in HELLO may be old. */
+  #isStale = false;
+  #idle: (() => void) | undefined;
+
+  constructor(options: SessionKeeperOptions) {
+    this.#options = options;
+    const { clock, gateways, wanted } = options;
+    this.#random = options.random ?? Math.random;
+    this.#policy = new ComebackPolicy(this.#random);
+    this.#choice = new ChannelChoice({ wanted, clock, random: this.#random });
+    this.#plan = new AttemptPlan(clock, (purpose) => void this.#open(purpose));
+    this.#gatewayIndex = Math.floor(this.#random() * gateways.length);
+  }
+
+  get state(): KeeperState {
+    if (this.#stopping.signal.aborted) return 'stopped';
+    if (!this.#started) return 'idle';
+    if (this.#session !== undefined) return this.#attempt === undefined ? 'held' : 'moving';
+    return this.#attempt === undefined ? 'waiting' : 'connecting';
+  }
+
+  /** The channel of the session that there is. */
+  get mode(): SessionMode | undefined {
+    return this.#session?.connection.mode;
+  }
+
+  get rttMs(): number | undefined {
+    return this.#session?.connection.rttMs;
+  }
+
+  /** Both ends of the connections that are open. */
+  get ends(): readonly NetworkEnd[] {
+    const open = [this.#session?.connection, this.#attempt?.connection, ...this.#closing];
+    return open.flatMap((one) => one?.ends ?? []);
+  }
+
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    this.#options.wanted.start(() => this.#onToldAnew(0));
+    void this.#open('comeback');
+  }
+
+  /** What HELLO says has changed: opens another session, and then leaves the one that there is. */
+  renew(): void {
+    // Without a session the next HELLO says it anyway; one that is being sent may be too early to.
+    if (this.#attempt !== undefined) this.#isStale = true;
+    else if (this.#session !== undefined) this.#plan.set('renewal', 0);
+  }
+
+  /** Ends everything with an orderly close; resolves when no socket is left. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#options.wanted.stop();
+    this.#plan.drop();
+    this.#options.clock.clear(this.#retry);
+    const attempt = this.#attempt?.connection;
+    this.#leaveSession('agent_stops');
+    if (attempt !== undefined) this.#retire(attempt, 'agent_stops');
+    if (this.#closing.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  }
+
+  async #open(purpose: Purpose): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    if (this.#attempt !== undefined) {
+      // Only an attempt to have Live back can be under way, which may fail.
+      this.#isStale ||= purpose === 'reconnect';
+      return;
+    }
+    const token = this.#options.credentials.token() ?? (await this.#enrol(purpose));
+    if (token === undefined || this.#stopping.signal.aborted) return;
+    this.#connect(token, purpose);
+  }
+
+  async #enrol(purpose: Purpose): Promise<string | undefined> {
+    const { credentials, log } = this.#options;
+    this.#attempt = { connection: undefined, purpose };
+    const outcome = await credentials.enrol(this.#stopping.signal);
+    this.#attempt = undefined;
+    if (this.#stopping.signal.aborted) return undefined;
+    switch (outcome.kind) {
+      case 'enrolled':
+        log.info('enrolled', { agentId: outcome.agentId, num: outcome.num });
+        return outcome.token;
+      case 'refused':
+        this.#comeBack(purpose, this.#policy.afterRefusal(outcome.refusal, 'enrol'), outcome.refusal.detail);
+        return undefined;
+      case 'failed':
+        this.#nextGateway();
+        this.#comeBack(purpose, this.#policy.afterFailedEnrolment(outcome.error));
+        return undefined;
+    }
+  }
+
+  #connect(token: string, purpose: Purpose): void {
+    const { clock, connect, credentials, gateways, log, wanted } = this.#options;
+    const gateway = gateways[this.#gatewayIndex] ?? '';
+    const mode = this.#modeFor(purpose);
+    log.debug('connecting', { gateway, mode });
+    this.#isStale = false;
+    this.#connectedAtMs = clock.monotonic();
+    const connection = connect(
+      {
+        mode,
+        gateway,
+        token,
+        intervalMs: wanted.setting.intervalMs,
+        hello: (challenge) => ({ ...credentials.hello(challenge, token), ...this.#aboutSessions() }),
+      },
+      {
+        onReady: (welcome) => this.#onReady(connection, gateway, welcome),
+        onFrame: (frame) => this.#onFrame(connection, frame),
+        onWritable: () => {
+          if (this.#session?.connection === connection) for (const work of this.#session.work) work.onWritable();
+        },
+        onEnd: (end) => this.#onEnd(connection, end),
+      },
+    );
+    this.#attempt = { connection, purpose };
+  }
+
+  #modeFor(purpose: Purpose): SessionMode {
+    if (purpose === 'retry') return 'live';
+    return this.#session === undefined ? this.#choice.next : this.#choice.usual;
+  }
+
+  #aboutSessions(): Pick<HelloBody, 'replaces' | 'away'> {
+    const { away } = this.#choice;
+    return {
+      ...(this.#epoch === undefined ? {} : { replaces: this.#epoch }),
+      ...(away === undefined ? {} : { away }),
+    };
+  }
+
+  #onReady(connection: SessionConnection, gateway: string, welcome: WelcomeBody): void {
+    const { clock, createWork, credentials, log, onReady } = this.#options;
+    const { epoch, mode, token } = welcome;
+    this.#attempt = undefined;
+    this.#plan.drop();
+    this.#epoch = epoch;
+    if (token !== undefined) credentials.setToken(token);
+    const moved = this.#session !== undefined;
+    // The new session is there: only now the old one goes.
+    this.#leaveSession('moved');
+    this.#choice.ready(connection.mode);
+    this.#session = { connection, gateway, readyAtMs: clock.monotonic(), work: createWork(connection) };
+    const fields = { gateway, mode: connection.mode, moved, epoch, tokenRenewed: token !== undefined };
+    log.info('session ready', fields);
+    onReady?.(welcome);
+    if (mode !== undefined) this.#options.wanted.tell(mode);
+    connection.pollEvery(this.#options.wanted.setting.intervalMs);
+    this.#planChannel(mode?.spreadMs ?? 0);
+  }
+
+  #onFrame(connection: SessionConnection, frame: SessionFrame): void {
+    if (this.#session?.connection !== connection) return;
+    if (frame.kind === 'reconnect') this.#onReconnect(frame.body);
+    else if (frame.kind === 'mode') this.#onMode(frame.body);
+    else for (const work of this.#session.work) tellWork(work, frame);
+  }
+
+  #onReconnect({ afterMs, reason, spreadMs }: ReconnectBody): void {
+    // Whoever is moving does what this asks for.
+    if (this.#attempt !== undefined && this.#attempt.purpose !== 'retry') return;
+    const delayMs = this.#spread(afterMs, spreadMs);
+    this.#options.log.info('asked to reconnect', { reason, delayMs });
+    if (this.#plan.purpose === undefined) this.#nextGateway();
+    this.#plan.within('reconnect', delayMs);
+  }
+
+  #onMode(body: ModeBody): void {
+    const { mode, intervalMs, reason, spreadMs } = body;
+    this.#options.log.info('told which channel to use', { mode, intervalMs, reason });
+    this.#options.wanted.tell(body);
+    this.#onToldAnew(spreadMs);
+  }
+
+  #onToldAnew(spreadMs: number): void {
+    this.#choice.toldAnew(spreadMs);
+    this.#session?.connection.pollEvery(this.#options.wanted.setting.intervalMs);
+    if (this.#plan.purpose === 'mode') this.#plan.drop();
+    this.#planChannel(spreadMs);
+  }
+
+  /** Plans what brings the session to the channel that it is to be on, and drops what would take it elsewhere. */
+  #planChannel(spreadMs: number): void {
+    const { clock } = this.#options;
+    const mode = this.#session?.connection.mode;
+    clock.clear(this.#retry);
+    if (mode === undefined) return;
+    const delayMs = mode === 'poll' ? this.#choice.retryInMs : undefined;
+    if (delayMs !== undefined) this.#retry = clock.setTimeout(() => void this.#open('retry'), delayMs);
+    if (this.#choice.usual !== mode) this.#plan.within('mode', this.#spread(0, spreadMs));
+    else if (this.#plan.purpose === 'mode') this.#plan.drop();
+    if (this.#isStale && this.#attempt === undefined && this.#plan.purpose === undefined) this.#plan.set('renewal', 0);
+  }
+
+  #onEnd(connection: SessionConnection, end: ConnectionEnd): void {
+    this.#closing.delete(connection);
+    if (this.#closing.size === 0) this.#idle?.();
+    if (this.#attempt?.connection === connection) this.#onAttemptFailed(this.#attempt.purpose, connection, end);
+    else if (this.#session?.connection === connection) this.#onSessionEnd(this.#session, end);
+  }
+
+  #onAttemptFailed(purpose: Purpose, { mode }: SessionConnection, end: ConnectionEnd): void {
+    this.#attempt = undefined;
+    this.#nextGateway();
+    if (this.#stopping.signal.aborted) return;
+    const onTheWay = this.#choice.attemptFailed(mode, end);
+    if (purpose !== 'retry' || this.#session === undefined) return this.#afterEnd(purpose, end, { onTheWay });
+    this.#options.log.info('live cannot be had yet', { retryInMs: this.#choice.retryInMs, ...describeEnd(end) });
+    if (!onTheWay && this.#policy.afterConnection(end).enrol) this.#options.credentials.setToken(undefined);
+    this.#planChannel(0);
+  }
+
+  #onSessionEnd(session: Session, end: ConnectionEnd): void {
+    const { clock, log } = this.#options;
+    const { connection, gateway, readyAtMs, work } = session;
+    this.#session = undefined;
+    clock.clear(this.#retry);
+    for (const one of work) one.end();
+    const heldMs = clock.monotonic() - readyAtMs;
+    this.#policy.sessionHeld(heldMs);
+    log.info('session ended', { gateway, mode: connection.mode, heldMs: Math.round(heldMs), ...describeEnd(end) });
+    const onTheWay = this.#choice.sessionEnded(connection.mode, end);
+    if (this.#stopping.signal.aborted) return;
+    // The next session is on its way: being superseded by it, or cut off before it, changes nothing.
+    if (this.#attempt !== undefined) return;
+    this.#nextGateway();
+    this.#afterEnd('comeback', end, { onTheWay, ownDoing: this.#connectedAtMs > readyAtMs });
+  }
+
+  /** `ownDoing`: a later connection of ours, which then failed, may be what superseded the session that ended. */
+  #afterEnd(purpose: Purpose, end: ConnectionEnd, reasons: { onTheWay: boolean; ownDoing?: boolean }): void {
+    const comeback = this.#policy.afterConnection(end, reasons);
+    if (comeback.enrol) this.#options.credentials.setToken(undefined);
+    this.#comeBack(purpose, comeback, end.kind === 'refused' ? end.refusal.detail : undefined);
+  }
+
+  #comeBack(purpose: Purpose, { delayMs, level, why }: Comeback, detail?: string): void {
+    const fields = { why, retryInMs: delayMs, ...(detail === undefined ? {} : { detail }) };
+    this.#options.log[level]('no session', fields);
+    this.#plan.set(this.#session === undefined ? 'comeback' : purpose, delayMs);
+    // Told otherwise meanwhile, or Live has failed once too often: there may be nowhere to move.
+    this.#planChannel(0);
+  }
+
+  #leaveSession(why: string): void {
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#session = undefined;
+    this.#options.clock.clear(this.#retry);
+    this.#policy.sessionHeld(this.#options.clock.monotonic() - session.readyAtMs);
+    this.#choice.left(session.connection.mode);
+    for (const work of session.work) work.end();
+    this.#retire(session.connection, why);
+  }
+
+  #retire(connection: SessionConnection, why: string): void {
+    this.#closing.add(connection);
+    connection.close('normal', why);
+  }
+
+  #spread(afterMs: number, spreadMs: number): number {
+    return Math.min(afterMs + Math.floor(this.#random() * spreadMs), MAX_DELAY_MS);
+  }
+
+  #nextGateway(): void {
+    this.#gatewayIndex = (this.#gatewayIndex + 1) % this.#options.gateways.length;
+  }
+}

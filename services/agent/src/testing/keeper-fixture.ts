@@ -1,0 +1,118 @@
+import { afterEach } from '@jest/globals';
+import { CAPABILITY, type HelloBody, type SessionMode } from '@muster/protocol';
+import { FakeClock, silentLogger } from '@muster/runtime/program';
+import type { EnrolOutcome } from '../identity/enrol.js';
+import { openWay } from '../proxy/way.js';
+import { createConnect } from '../session/create-connect.js';
+import type { Connect, SessionConnection } from '../session/session-connection.js';
+import { SessionKeeper } from '../session/session-keeper.js';
+import type { SessionWork } from '../session/session-work.js';
+import { pinnedMode, type WantedChannel } from '../session/told-mode.js';
+import { TrafficMeter } from '../traffic/traffic-meter.js';
+import { FakeGateway, type FakeGatewayOptions } from './fake-gateway.js';
+
+export const HELLO: HelloBody = {
+  facts: { host: 'h', os: 'linux', arch: 'x', osName: 'n', osVersion: 'v', agentVersion: '1' },
+  labels: {},
+  capabilities: [CAPABILITY.mode],
+  instance: new Uint8Array(16),
+  proof: new Uint8Array(64),
+};
+
+const cleanups: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** Is called when the test is over. */
+export function atEnd(cleanup: () => Promise<unknown> | void): void {
+  cleanups.push(cleanup);
+}
+
+export async function startGateway(options?: FakeGatewayOptions): Promise<FakeGateway> {
+  const gateway = await FakeGateway.start(options);
+  atEnd(() => gateway.stop());
+  return gateway;
+}
+
+export interface KeeperSetup {
+  readonly token?: string | undefined;
+  readonly enrol?: () => EnrolOutcome;
+  readonly random?: () => number;
+  /** A channel that it is pinned to, or what says which one to use. */
+  readonly wanted?: SessionMode | ((clock: FakeClock) => WantedChannel);
+}
+
+/** A keeper with a clock that stands still, and what happened to it. */
+export async function startKeeper(gateways: readonly string[], setup: KeeperSetup = {}) {
+  const clock = new FakeClock();
+  const log: string[] = [];
+  const works: { mode: SessionMode; ended: boolean; connection: SessionConnection; heard: string[] }[] = [];
+  let token: string | undefined = 'token' in setup ? setup.token : 'first';
+  let enrolments = 0;
+  const waiters: (() => void)[] = [];
+  const note = (message: string, fields?: { why?: unknown }): void => {
+    log.push(`${message}${typeof fields?.why === 'string' ? `: ${fields.why}` : ''}`);
+    for (const wake of waiters.splice(0)) wake();
+  };
+  const logger = { ...silentLogger, info: note, warn: note, error: note };
+  const random = setup.random ?? ((): number => 0.5);
+  const wanted = setup.wanted ?? 'live';
+  const connect: Connect = createConnect({
+    way: await openWay({ gatewayUrls: [] }, {}),
+    meter: new TrafficMeter(clock),
+    clock,
+    log: logger,
+    random,
+  });
+  const keeper = new SessionKeeper({
+    gateways,
+    connect,
+    wanted: typeof wanted === 'string' ? pinnedMode(wanted) : wanted(clock),
+    clock,
+    random,
+    log: logger,
+    credentials: {
+      token: () => token,
+      setToken: (next) => void (token = next),
+      enrol: () => {
+        enrolments += 1;
+        const outcome = setup.enrol?.() ?? { kind: 'enrolled', agentId: 'a', num: 1, token: `enrolled${enrolments}` };
+        if (outcome.kind === 'enrolled') token = outcome.token;
+        return Promise.resolve(outcome);
+      },
+      hello: () => HELLO,
+    },
+    createWork: (connection): readonly SessionWork[] => {
+      const work = { mode: connection.mode, ended: false, connection, heard: [] as string[] };
+      works.push(work);
+      return [
+        {
+          onQuery: (ref, { remainingMs }) => void work.heard.push(`query ${ref} for ${remainingMs} ms`),
+          onCredit: (ref, bytes) => void work.heard.push(`credit ${ref} ${bytes}`),
+          onWritable: () => void work.heard.push('writable'),
+          end: () => void (work.ended = true),
+        },
+      ];
+    },
+  });
+  atEnd(() => keeper.stop());
+  keeper.start();
+  return {
+    keeper,
+    clock,
+    log,
+    works,
+    enrolments: () => enrolments,
+    token: () => token,
+    /** Waits until something was logged that matches; no time passes on the fake clock. */
+    async logged(pattern: RegExp, count = 1): Promise<void> {
+      while (log.filter((line) => pattern.test(line)).length < count)
+        await new Promise<void>((resolve) => waiters.push(resolve));
+    },
+    /** Lets the session come for what the gateway said, where it has to: exactly when its interval of 60 s is over. */
+    async fetch(): Promise<void> {
+      if (keeper.mode === 'poll') await clock.advanceAsync(60_000 - Math.floor((random() * 60_000) / 10));
+    },
+  };
+}
