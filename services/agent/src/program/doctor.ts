@@ -19,7 +19,8 @@ export async function doctor(env: Env): Promise<number> {
   for (const gateway of gatewayUrls) {
     const url = liveUrl(gateway);
     process.stdout.write(`${url}\n`);
-    for await (const hop of examine({ url, ca: way.ca, proxy: way.proxyFor(url), agent: way.agentFor(url), token })) {
+    const agent = way.agentFor(url, 'live');
+    for await (const hop of examine({ url, ca: way.ca, proxy: way.proxyFor(url), agent, token })) {
       process.stdout.write(line(hop));
       healthy &&= hop.ok;
     }

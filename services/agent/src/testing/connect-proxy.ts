@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 
 /** A proxy for tests: it knows CONNECT, and notes where it was asked to lead. */
@@ -11,9 +12,12 @@ export class ConnectProxy {
     this.#server = server;
   }
 
-  /** `credentials` as `user:password`, when it lets only those through; `forbids` answers 403 for everything. */
-  static async start(options: { credentials?: string; forbids?: boolean } = {}): Promise<ConnectProxy> {
-    const server = createServer((_request, response) => response.writeHead(400).end());
+  /** `credentials` as `user:password`, when it lets only those through; `forbids` answers 403 for everything; `tls` when it is spoken to with TLS. */
+  static async start(
+    options: { credentials?: string; forbids?: boolean; tls?: { cert: string; key: string } } = {},
+  ): Promise<ConnectProxy> {
+    const refuse: RequestListener = (_request, response) => response.writeHead(400).end();
+    const server = options.tls === undefined ? createServer(refuse) : createTlsServer(options.tls, refuse);
     const proxy = new ConnectProxy(server);
     const wanted = options.credentials && `Basic ${Buffer.from(options.credentials).toString('base64')}`;
     server.on('connect', (request, client: Socket) => {
