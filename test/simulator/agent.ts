@@ -1,12 +1,14 @@
-import { comesBack, type WelcomeBody } from '@muster/protocol';
+import { CLOSE, comesBack, type HelloBody, type ModeBody, type SessionMode, type WelcomeBody } from '@muster/protocol';
 import { fullJitter, type Backoff } from '@muster/runtime';
 import type { Behaviour } from './behaviour.js';
+import { Channel } from './channel.js';
 import { AgentCommands, type CommandHost } from './commands/agent-commands.js';
 import type { Identity } from './enrolment.js';
 import type { FleetContext } from './fleet-context.js';
 import type { Machine } from './machine/machine.js';
-import { Session } from './session.js';
-import type { SocketEnd } from './wire/raw-web-socket.js';
+import { PlannedMove, type MoveReason } from './planned-move.js';
+import { Session, type SessionState } from './session.js';
+import type { WireEnd } from './wire/wire.js';
 
 /**
  *     idle ──connect──▶ connecting ──WELCOME──▶ ready ──lost, come-back code──▶ waiting ──▶ connecting
@@ -27,10 +29,17 @@ export class SimulatedAgent implements CommandHost {
   /** The close code or status that it stays away for. */
   awayBecause: number | undefined;
   readonly #context: FleetContext;
+  readonly #channel: Channel;
   #backoff: Backoff | undefined;
   #session: Session | undefined;
+  /** On its way to take the place of the session. */
   #next: Session | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #move = new PlannedMove((why) => this.#begin(why));
+  /** The epoch of the session that it has or had last, since it started. */
+  #epoch: number | undefined;
+  /** A session of its own may have superseded another one, and was lost before it was ready. */
+  #contested = false;
   // Made at the first command: most agents never get one.
   #commands: AgentCommands | undefined;
   #gateway: number;
@@ -40,11 +49,21 @@ export class SimulatedAgent implements CommandHost {
     this.behaviour = behaviour;
     this.identity = identity;
     this.#context = context;
+    this.#channel = new Channel(context.options.channel, machine.index);
     this.#gateway = machine.index;
   }
 
   get agentId(): string {
     return this.identity.agentId;
+  }
+
+  /** The channel of its session; `undefined` while it has none that is ready. */
+  get mode(): SessionMode | undefined {
+    return this.#session?.ready === true ? this.#session.mode : undefined;
+  }
+
+  get pollIntervalMs(): number {
+    return this.#channel.intervalMs;
   }
 
   get commands(): AgentCommands {
@@ -67,7 +86,7 @@ export class SimulatedAgent implements CommandHost {
     this.#timer = undefined;
     this.#setStatus('connecting');
     this.#context.pacer.enter(() => {
-      if (this.status === 'connecting') this.#session = new Session(this, this.#context, this.#gateway);
+      if (this.status === 'connecting') this.#session = this.#open(this.#channel.next);
       else this.#context.pacer.done();
     });
   }
@@ -85,6 +104,7 @@ export class SimulatedAgent implements CommandHost {
   revive(): void {
     if (this.status !== 'stopped' && this.status !== 'away') return;
     this.awayBecause = undefined;
+    this.#epoch = undefined;
     this.#backoff?.reset();
     this.#setStatus('idle');
     this.connect();
@@ -95,6 +115,7 @@ export class SimulatedAgent implements CommandHost {
     const { restartMs } = this.#context.commands.behaviour;
     this.#commands?.lose();
     this.#dropSessions((session) => session.destroy());
+    this.#epoch = undefined;
     this.#waitThenConnect(restartMs * (0.5 + Math.random()));
   }
 
@@ -107,74 +128,132 @@ export class SimulatedAgent implements CommandHost {
   beat(nowMs: number): void {
     this.#session?.beat(nowMs);
     this.#commands?.beat(nowMs);
+    if (this.#channel.lapse(nowMs)) this.#goWhereWanted(0);
+  }
+
+  /** What HELLO says besides who and what this agent is. */
+  helloExtras(): Pick<HelloBody, 'replaces' | 'away'> {
+    const replaces = this.#epoch === undefined ? {} : { replaces: this.#epoch };
+    return { ...replaces, ...this.#channel.awayFor(this.#context.coarseNowMs) };
+  }
+
+  /** A gateway says which channel to use. */
+  told(mode: ModeBody, ageMs: number): void {
+    this.#channel.tell(mode, ageMs, this.#context.coarseNowMs);
+    this.#goWhereWanted(Math.random() * mode.spreadMs);
   }
 
   /** The gateway asks it to go elsewhere: the next session is opened before this one ends. */
   moveAfter(delayMs: number): void {
-    if (this.status !== 'ready' || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (this.status !== 'ready' || this.#next !== undefined) return;
-      this.#context.pacer.enter(() => {
-        if (this.status === 'ready') this.#next = new Session(this, this.#context, (this.#gateway += 1));
-        else this.#context.pacer.done();
-      });
-    }, delayMs);
+    this.#moveIn(delayMs, 'elsewhere');
   }
 
-  sessionReady(session: Session, welcome: WelcomeBody): void {
-    this.#context.pacer.done();
+  sessionReady(session: Session, welcome: WelcomeBody, ageMs: number): void {
+    const { pacer, commands, stats } = this.#context;
+    pacer.done();
+    this.#epoch = welcome.epoch;
+    this.#contested = false;
     if (welcome.token !== undefined) this.identity = { ...this.identity, token: welcome.token };
-    if (welcome.commandKeys !== undefined) {
-      this.#context.commands.verifier.acceptKeys(this.identity.trust, welcome.commandKeys);
-    }
+    if (welcome.commandKeys !== undefined) commands.verifier.acceptKeys(this.identity.trust, welcome.commandKeys);
     if (session === this.#next) {
+      if (this.#session !== undefined && this.#session.mode !== session.mode) stats.changes += 1;
       this.#session?.leave();
       this.#session = session;
       this.#next = undefined;
     }
     this.#backoff?.reset();
+    this.#channel.ready(session.mode);
     this.#setStatus('ready');
     this.#commands?.connected();
+    if (welcome.mode === undefined) this.#goWhereWanted(0);
+    else this.told(welcome.mode, ageMs);
   }
 
-  sessionEnded(session: Session, end: SocketEnd, wasReady: boolean): void {
-    const { stats, pacer } = this.#context;
-    if (!wasReady) pacer.done();
+  sessionEnded(session: Session, end: WireEnd, { reached, heldMs }: { reached: SessionState; heldMs: number }): void {
+    const { stats, pacer, coarseNowMs } = this.#context;
+    if (reached !== 'ready') pacer.done();
     stats.ended(end);
-    if (session === this.#next) this.#next = undefined;
-    else if (session === this.#session) this.#session = undefined;
-    else return;
-    if (this.status === 'stopped' || this.#session !== undefined || this.#next !== undefined) return;
-    this.#comeBack(end);
+    if (session !== this.#next && session !== this.#session) return;
+    if (end.kind !== 'closed') this.#channel.failed(session.mode, { heldMs, why: whyOf(end) }, coarseNowMs);
+    if (reached === 'proving') this.#contested = true;
+    const wasNext = session === this.#next;
+    if (wasNext) this.#next = undefined;
+    else this.#session = undefined;
+    if (this.status === 'stopped' || this.#next !== undefined) return;
+    if (this.#session === undefined) this.#comeBack(end);
+    else if (wasNext) this.#goWhereWanted(this.#delay(end));
   }
 
-  #comeBack(end: SocketEnd): void {
+  #open(mode: SessionMode): Session {
+    return new Session(this, this.#context, { mode, gateway: this.#gateway });
+  }
+
+  /** Sees to it that the session will be on the channel that is wanted. */
+  #goWhereWanted(delayMs: number): void {
+    const mode = this.mode;
+    if (mode === undefined) return;
+    if (mode !== this.#channel.wanted) this.#moveIn(delayMs, 'wanted');
+    else {
+      const retryMs = this.#channel.nextTryMs();
+      if (retryMs !== undefined) this.#moveIn(retryMs, 'try live');
+    }
+  }
+
+  #moveIn(delayMs: number, why: MoveReason): void {
+    // The one that is under way looks again when it has arrived.
+    if (this.status === 'ready' && this.#next === undefined) this.#move.in(delayMs, why);
+  }
+
+  #begin(why: MoveReason): void {
+    const mode = why === 'try live' ? 'live' : this.#channel.wanted;
+    if (this.status !== 'ready' || this.#next !== undefined || (why === 'wanted' && mode === this.mode)) return;
+    this.#context.pacer.enter(() => {
+      if (this.status !== 'ready' || this.#next !== undefined) {
+        this.#context.pacer.done();
+        return;
+      }
+      if (why === 'elsewhere') this.#gateway += 1;
+      this.#next = this.#open(mode);
+    });
+  }
+
+  #comeBack(end: WireEnd): void {
     const refusal = end.kind === 'refused' ? end.status : end.kind === 'closed' ? end.code : 0;
     if (end.kind === 'refused' && end.status === 401) {
       this.#setStatus('waiting');
       this.#context.enrolAgain(this);
       return;
     }
-    if (refusal === 403 || refusal === 426 || (end.kind === 'closed' && !comesBack(end.code))) {
+    if (refusal === 403 || refusal === 426 || (end.kind === 'closed' && !this.#comesBack(end.code))) {
       this.awayBecause = refusal;
       this.#setStatus('away');
       return;
     }
-    // A place on another gateway, when there is one, is worth more than the same place later.
+    this.#waitThenConnect(this.#delay(end));
+  }
+
+  /** How long to wait before the next attempt, which goes to the next gateway: a place there is worth more than the same place later. */
+  #delay(end: WireEnd): number {
     this.#gateway += 1;
     this.#backoff ??= fullJitter(BACKOFF);
-    this.#waitThenConnect(this.#backoff.next(end.kind === 'refused' ? end.retryAfterMs : 0));
+    return this.#backoff.next(end.kind === 'refused' ? end.retryAfterMs : 0);
+  }
+
+  /** One's own newer session, lost before its WELCOME came, is no other process. */
+  #comesBack(code: number): boolean {
+    return comesBack(code) || (code === CLOSE.superseded.code && this.#contested);
   }
 
   #waitThenConnect(delayMs: number): void {
     clearTimeout(this.#timer);
+    this.#move.cancel();
     this.#setStatus('waiting');
     this.#timer = setTimeout(() => this.connect(), delayMs);
   }
 
   #end(finish: (session: Session) => void): void {
     clearTimeout(this.#timer);
+    this.#move.cancel();
     this.#timer = undefined;
     this.#setStatus('stopped');
     this.#commands?.lose();
@@ -194,4 +273,8 @@ export class SimulatedAgent implements CommandHost {
     this.status = status;
     if (status === 'ready' || status === 'away') this.#context.settled();
   }
+}
+
+function whyOf(end: WireEnd): string {
+  return end.kind === 'refused' ? `refused with ${end.status}` : end.kind === 'lost' ? end.message : `${end.code}`;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { ChannelBehaviour } from './channel.js';
 import type { FleetOptions } from './fleet-options.js';
 
 export const USAGE = `npm run simulate -- [options]
@@ -23,6 +24,12 @@ export const USAGE = `npm run simulate -- [options]
   --crashing P          share of runs after which the agent crashes and comes back, --restart-ms N after how long (default 1000)
   --oracle FILE         keep there what really ran, as JSON, every few seconds and at the end; with several
                         processes each has a file of its own, FILE.1 and so on
+  --mode live|poll|mixed
+                        the channel that they begin with (default live); mixed: every second one polls
+  --no-mode             they stay with it: none of them can be told to change
+  --poll-interval S     seconds between two polls, where no gateway says (default 60)
+  --scattered           each poll goes to the next gateway, as behind a load balancer
+  --fallback            poll when Live fails three times in a row, and go on trying it
   --labels K=V,K=V      labels for all of them, besides site, env and role
   --uniform             all of one image, so that all answer alike
   --keys FILE           keep identities there: a second start does not enrol again
@@ -60,6 +67,11 @@ const OPTIONS = {
   crashing: { type: 'string', default: '0' },
   'restart-ms': { type: 'string', default: '1000' },
   oracle: { type: 'string' },
+  mode: { type: 'string', default: 'live' },
+  'no-mode': { type: 'boolean', default: false },
+  'poll-interval': { type: 'string', default: '60' },
+  scattered: { type: 'boolean', default: false },
+  fallback: { type: 'boolean', default: false },
   labels: { type: 'string', default: '' },
   uniform: { type: 'boolean', default: false },
   keys: { type: 'string' },
@@ -106,6 +118,13 @@ export function readCommandLine(args: readonly string[], folder: string): Comman
         crashing: Number(values.crashing),
         restartMs: wholeNumber('restart-ms', values['restart-ms'], 0),
       },
+      channel: {
+        mode: readMode(values.mode),
+        capable: !values['no-mode'],
+        pollIntervalMs: wholeNumber('poll-interval', values['poll-interval']) * 1_000,
+        scattered: values.scattered,
+        fallback: values.fallback,
+      },
       slowMs: wholeNumber('slow-ms', values['slow-ms'], 0),
       labels: readLabels(values.labels),
       uniform: values.uniform,
@@ -118,6 +137,11 @@ function wholeNumber(name: string, text: string, min = 1): number {
   if (!Number.isSafeInteger(value) || value < min)
     throw new Error(`--${name} takes a whole number from ${min}, not "${text}"`);
   return value;
+}
+
+function readMode(text: string): ChannelBehaviour['mode'] {
+  if (text === 'live' || text === 'poll' || text === 'mixed') return text;
+  throw new Error(`--mode takes live, poll or mixed, not "${text}"`);
 }
 
 function readRange(text: string): [least: number, most: number] {

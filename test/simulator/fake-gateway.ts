@@ -10,15 +10,31 @@ import {
   frameBody,
   SUBPROTOCOL,
   type HelloBody,
+  type ModeBody,
   type QueryBody,
+  type SessionMode,
 } from '@muster/protocol';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { FakePoll, FakePollSocket } from './fake-poll.js';
 
 /** One agent's session as the fake gateway sees it. */
 export interface FakeSession {
   readonly agentId: string;
+  readonly mode: SessionMode;
   readonly hello: HelloBody;
-  readonly socket: WebSocket;
+  send(frame: Uint8Array): void;
+  close(code: number): void;
+  /** Without a word. */
+  drop(): void;
+  readonly closed: Promise<number>;
+}
+
+/** What carries a session here. */
+interface FakeWire {
+  readonly mode: SessionMode;
+  send(frame: Uint8Array): void;
+  close(code: number): void;
+  drop(): void;
 }
 
 /** A frame that an agent sent after its hello. */
@@ -31,21 +47,30 @@ export interface Received {
 
 /** A gateway for tests of the simulator: enrols, checks both proofs, asks, and notes what comes; nothing more. */
 export class FakeGateway {
+  /** The newest of each agent. */
   readonly sessions = new Map<string, FakeSession>();
+  /** All that were ever ready, in order. */
+  readonly history: FakeSession[] = [];
   readonly received: Received[] = [];
-  upgrades = 0;
-  /** The status that the next upgrades are refused with. */
-  refuseWith: number | undefined;
+  /** The status that upgrades are refused with. */
+  refuseUpgradesWith: number | undefined;
   onFrame: () => void = () => undefined;
   /** What enrolment tells agents to trust, and WELCOME of the keys. */
   trust: { readonly keys: readonly { readonly kid: string; readonly x: string }[] } | undefined;
   commandKeys: string | undefined;
+  /** What WELCOME says to agents that can change their channel. */
+  mode: ModeBody | undefined;
+  readonly poll = new FakePoll((token) => this.#pollOpened(token));
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true, handleProtocols: () => SUBPROTOCOL });
   readonly #keys = new Map<string, string>();
 
   constructor() {
     this.#server = createServer((request, response) => {
+      if (request.url === '/v1/poll') {
+        this.poll.answer(request, response).catch((error: unknown) => response.writeHead(500).end(String(error)));
+        return;
+      }
       void readText(request).then((text) => {
         const reply = this.#enrol(text);
         response.writeHead(reply === undefined ? 401 : 201, { 'content-type': 'application/json' });
@@ -53,13 +78,12 @@ export class FakeGateway {
       });
     });
     this.#server.on('upgrade', (request, socket, head) => {
-      this.upgrades += 1;
-      if (this.refuseWith !== undefined) {
-        socket.end(`HTTP/1.1 ${this.refuseWith} No\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n`);
+      if (this.refuseUpgradesWith !== undefined) {
+        socket.end(`HTTP/1.1 ${this.refuseUpgradesWith} No\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n`);
         return;
       }
       const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
-      this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#welcome(ws, token));
+      this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#upgraded(ws, token));
     });
   }
 
@@ -69,7 +93,7 @@ export class FakeGateway {
   }
 
   async stop(): Promise<void> {
-    for (const { socket } of this.sessions.values()) socket.terminate();
+    for (const session of this.sessions.values()) session.drop();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
@@ -84,12 +108,12 @@ export class FakeGateway {
       credit: 1_000_000,
       ...query,
     });
-    for (const { socket } of this.sessions.values()) socket.send(encodeFrame(FRAME.query, ref, body));
+    for (const session of this.sessions.values()) session.send(encodeFrame(FRAME.query, ref, body));
   }
 
   /** Sends a frame to one agent. */
   send(agentId: string, frame: Uint8Array): void {
-    this.sessions.get(agentId)?.socket.send(frame);
+    this.sessions.get(agentId)?.send(frame);
   }
 
   #enrol(text: string): object | undefined {
@@ -107,26 +131,72 @@ export class FakeGateway {
     };
   }
 
-  #welcome(socket: WebSocket, token: string): void {
-    const agentId = token.replace('token-', '');
-    const nonce = new Uint8Array(32).fill(7);
-    socket.send(encodeFrame(FRAME.challenge, 0, encodeBody('challenge', { nonce, serverTimeMs: Date.now() })));
-    socket.once('message', (data) => {
-      const hello = decodeBody('hello', frameBody(data as Buffer));
-      if (!hello.ok) return socket.close(4504);
-      const claim = { agentId, nonce, token };
-      if (!verifyHelloProof(this.#keys.get(agentId) ?? '', claim, hello.body.proof)) return socket.close(4500);
-      this.sessions.set(agentId, { agentId, hello: hello.body, socket });
-      socket.on('message', (frame) => this.#note(agentId, frame as Buffer));
-      socket.on('close', () => this.sessions.delete(agentId));
-      const { commandKeys } = this;
-      const known = commandKeys === undefined ? {} : { commandKeys };
-      const welcome = { agentId, epoch: 1, heartbeatMs: 25_000, labels: {}, ...known };
-      return socket.send(encodeFrame(FRAME.welcome, 0, encodeBody('welcome', welcome)));
-    });
+  #upgraded(socket: WebSocket, token: string): void {
+    const wire: FakeWire = {
+      mode: 'live',
+      send: (frame) => socket.send(frame),
+      close: (code) => socket.close(code),
+      drop: () => socket.terminate(),
+    };
+    const handlers = this.#opened(wire, token);
+    socket.on('message', (frame) => handlers.received(frame as Buffer));
+    socket.on('close', (code) => handlers.closed(code));
   }
 
-  #note(agentId: string, frame: Buffer): void {
+  #pollOpened(token: string): FakePollSocket {
+    const socket = new FakePollSocket({
+      received: (frame) => handlers.received(frame),
+      closed: (code) => handlers.closed(code),
+    });
+    const wire: FakeWire = {
+      mode: 'poll',
+      send: (frame) => socket.send(frame),
+      close: (code) => socket.close(code),
+      drop: () => socket.close(1001),
+    };
+    const handlers = this.#opened(wire, token);
+    return socket;
+  }
+
+  /** A connection of either kind: challenged, then welcomed, then listened to. */
+  #opened(wire: FakeWire, token: string): { received(frame: Uint8Array): void; closed(code: number): void } {
+    const agentId = token.replace('token-', '');
+    const nonce = new Uint8Array(32).fill(7);
+    let session: FakeSession | undefined;
+    let ended: (code: number) => void = () => undefined;
+    const closed = new Promise<number>((resolve) => (ended = resolve));
+    wire.send(encodeFrame(FRAME.challenge, 0, encodeBody('challenge', { nonce, serverTimeMs: Date.now() })));
+    return {
+      received: (frame) => {
+        if (session !== undefined) {
+          this.#note(agentId, frame);
+          return;
+        }
+        const hello = decodeBody('hello', frameBody(frame));
+        if (!hello.ok) return wire.close(4504);
+        const claim = { agentId, nonce, token };
+        if (!verifyHelloProof(this.#keys.get(agentId) ?? '', claim, hello.body.proof)) return wire.close(4500);
+        session = { ...wire, agentId, hello: hello.body, closed };
+        this.sessions.set(agentId, session);
+        this.history.push(session);
+        return wire.send(this.#welcome(session));
+      },
+      closed: (code) => {
+        if (this.sessions.get(agentId) === session) this.sessions.delete(agentId);
+        ended(code);
+      },
+    };
+  }
+
+  #welcome({ agentId, hello }: FakeSession): Uint8Array {
+    const { commandKeys, mode } = this;
+    const keys = commandKeys === undefined ? {} : { commandKeys };
+    const told = mode === undefined || !hello.capabilities.includes('mode') ? {} : { mode };
+    const welcome = { agentId, epoch: this.history.length, heartbeatMs: 25_000, labels: {}, ...keys, ...told };
+    return encodeFrame(FRAME.welcome, 0, encodeBody('welcome', welcome));
+  }
+
+  #note(agentId: string, frame: Uint8Array): void {
     const header = decodeHeader(frame);
     if (header === undefined) throw new Error('a frame that is none');
     const body = Uint8Array.from(frameBody(frame));

@@ -1,5 +1,6 @@
 import type { Labels } from '@muster/protocol';
 import { ALL_NORMAL, type BehaviourMix } from './behaviour.js';
+import { completeChannelBehaviour, type ChannelBehaviour } from './channel.js';
 import { completeCommandBehaviour, type CommandBehaviour } from './commands/command-behaviour.js';
 import type { Identity } from './enrolment.js';
 
@@ -23,6 +24,8 @@ export interface FleetOptions {
   readonly behaviour?: Partial<BehaviourMix>;
   /** What agents do with commands, whatever they do with queries. */
   readonly commands?: Partial<CommandBehaviour>;
+  /** Live or Poll, and who may say so. Default: Live, until a gateway says otherwise. */
+  readonly channel?: Partial<ChannelBehaviour>;
   /** How long slow agents take, on average. Default 3 s. */
   readonly slowMs?: number;
   /** How long a disappearing agent stays away. Default 60 s. */
@@ -35,10 +38,11 @@ export interface FleetOptions {
   readonly identities?: ReadonlyMap<number, Identity>;
 }
 
-export type CompleteFleetOptions = Required<Omit<FleetOptions, 'ca' | 'behaviour' | 'commands'>> & {
+export type CompleteFleetOptions = Required<Omit<FleetOptions, 'ca' | 'behaviour' | 'commands' | 'channel'>> & {
   readonly ca: string | undefined;
   readonly behaviour: BehaviourMix;
   readonly commands: CommandBehaviour;
+  readonly channel: ChannelBehaviour;
 };
 
 /** Fills in the defaults; throws a `RangeError` that names the option for what makes no sense. */
@@ -64,6 +68,7 @@ export function completeFleetOptions(options: FleetOptions): CompleteFleetOption
     connectsInFlight: options.connectsInFlight ?? 256,
     behaviour,
     commands: completeCommandBehaviour(options.commands),
+    channel: completeChannelBehaviour(options.channel),
     slowMs: options.slowMs ?? 3_000,
     disappearMs: options.disappearMs ?? 60_000,
     labels: options.labels ?? {},

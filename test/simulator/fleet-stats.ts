@@ -1,12 +1,15 @@
-import { closeReasonOf } from '@muster/protocol';
+import { closeReasonOf, type SessionMode } from '@muster/protocol';
 import type { AgentStatus } from './agent.js';
 import type { CommandStats } from './commands/command-context.js';
-import type { SocketEnd } from './wire/raw-web-socket.js';
+import type { PollStats } from './wire/poll-wire.js';
+import type { WireEnd } from './wire/wire.js';
 
 /** Counters of one fleet; plain fields, because they are written once per message. */
-export class FleetStats implements CommandStats {
+export class FleetStats implements CommandStats, PollStats {
   readonly agents: Record<AgentStatus, number> = { idle: 0, connecting: 0, ready: 0, waiting: 0, away: 0, stopped: 0 };
-  /** How connections ended: `refused 503`, `closed 4001 sessionAge`, `lost`. */
+  /** Sessions that are ready, by channel; an agent that is changing has one of each for a moment. */
+  readonly sessions: Record<SessionMode, number> = { live: 0, poll: 0 };
+  /** How sessions ended: `refused 503`, `closed 4001 sessionAge`, `lost`. */
   readonly ends = new Map<string, number>();
   enrolled = 0;
   queries = 0;
@@ -14,9 +17,14 @@ export class FleetStats implements CommandStats {
   /** Queries that a gateway took back. */
   cancels = 0;
   rows = 0;
-  /** Bytes of frames sent, without WebSocket headers. */
+  /** Bytes of frames sent, without the heads of WebSocket and HTTP. */
   bytesOut = 0;
   disappeared = 0;
+  /** Changes of channel that are done. */
+  changes = 0;
+  /** Requests of poll sessions, and those of them that were repeated for want of an answer. */
+  polls = 0;
+  repeatedPolls = 0;
   runs = 0;
   reports = 0;
   refusedOrders = 0;
@@ -27,13 +35,13 @@ export class FleetStats implements CommandStats {
     this.agents[to] += 1;
   }
 
-  ended(end: SocketEnd): void {
+  ended(end: WireEnd): void {
     const name = endName(end);
     this.ends.set(name, (this.ends.get(name) ?? 0) + 1);
   }
 }
 
-function endName(end: SocketEnd): string {
+function endName(end: WireEnd): string {
   switch (end.kind) {
     case 'refused':
       return `refused ${end.status}`;

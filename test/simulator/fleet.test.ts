@@ -4,7 +4,7 @@ import { FakeGateway } from './fake-gateway.js';
 import { Fleet } from './fleet.js';
 import type { FleetOptions } from './fleet-options.js';
 
-describe('a simulated fleet', () => {
+describe.each(['live', 'poll'] as const)('a simulated fleet (%s)', (mode) => {
   let gateway: FakeGateway;
   let url: string;
   let fleet: Fleet;
@@ -20,7 +20,8 @@ describe('a simulated fleet', () => {
   });
 
   const start = async (options: Partial<FleetOptions> = {}): Promise<void> => {
-    fleet = new Fleet({ gateways: [url], org: 'acme', enrolSecret: 's', agents: 40, ...options });
+    const channel = { mode, pollIntervalMs: 20 };
+    fleet = new Fleet({ gateways: [url], org: 'acme', enrolSecret: 's', agents: 40, channel, ...options });
     await fleet.start();
   };
 
@@ -84,8 +85,7 @@ describe('a simulated fleet', () => {
     // Not even one row fits: an empty frame that is not the last one asks for more.
     expect(gateway.received).toMatchObject([{ type: FRAME.rows, final: false, body: { length: 0 } }]);
     const [session] = gateway.sessions.values();
-    const grant = (bytes: number): void =>
-      session!.socket.send(encodeFrame(FRAME.credit, 5, encodeBody('credit', { bytes })));
+    const grant = (bytes: number): void => session!.send(encodeFrame(FRAME.credit, 5, encodeBody('credit', { bytes })));
     grant(5_000);
     await frames(3);
     expect(sent()).toBeLessThanOrEqual(5_010);
@@ -122,8 +122,8 @@ describe('a simulated fleet', () => {
   it('comes back after a lost connection and stays away after a stay-away code', async () => {
     await start({ agents: 4 });
     const [first, second] = [...gateway.sessions.values()];
-    first!.socket.close(4502);
-    second!.socket.terminate();
+    first!.close(4502);
+    second!.drop();
     await fleet.waitFor(() => fleet.count('away') === 1 && fleet.count('waiting') === 0 && fleet.count('ready') === 3);
     expect(gateway.sessions.has(first!.agentId)).toBe(false);
     expect(gateway.sessions.has(second!.agentId)).toBe(true);
@@ -132,16 +132,16 @@ describe('a simulated fleet', () => {
   it('opens its next session before it leaves the old one when told to reconnect', async () => {
     await start({ agents: 1 });
     const [session] = gateway.sessions.values();
-    const closed = new Promise<number>((resolve) => session!.socket.once('close', resolve));
     const body = encodeBody('reconnect', { afterMs: 0, spreadMs: 0, reason: 'draining' });
-    session!.socket.send(encodeFrame(FRAME.reconnect, 0, body));
-    expect(await closed).toBe(1000);
-    expect(gateway.upgrades).toBe(2);
+    session!.send(encodeFrame(FRAME.reconnect, 0, body));
+    expect(await session!.closed).toBe(1000);
+    expect(gateway.history).toHaveLength(2);
     expect(fleet.count('ready')).toBe(1);
   });
 
   it('stays away when it is refused for good', async () => {
-    gateway.refuseWith = 403;
+    gateway.refuseUpgradesWith = 403;
+    gateway.poll.refuseWith = 403;
     await start({ agents: 3 });
     expect(fleet.count('away')).toBe(3);
   });

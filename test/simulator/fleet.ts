@@ -13,17 +13,18 @@ import { makeMachine, type Machine } from './machine/machine.js';
 import { Pacer } from './pacer.js';
 import { QueryReader } from './query-reader.js';
 import { seededUnit } from './seeded.js';
-import { sourceAddress } from './source-address.js';
 import { SqlAnswers } from './sql-answers.js';
 import { httpUrlOf, targetsOf } from './targets.js';
 import { sumUp, type ExpectedResult } from './truth.js';
-import type { OpenOptions, Target } from './wire/raw-web-socket.js';
+import { Wires } from './wires.js';
 
 const BEAT_MS = 1_000;
 /** A fleet's agents are looked at in this many groups, one group per beat, so that no beat is a burst. */
 const BEAT_GROUPS = 4;
 const ENROLMENTS_IN_PARALLEL = 32;
 const REENROL_DELAY_MS = 5_000;
+/** How long the gateways may take to hear that poll sessions end. */
+const GOODBYE_MS = 5_000;
 
 /** Many simulated endpoints in this process, over the real protocol. */
 export class Fleet {
@@ -33,7 +34,7 @@ export class Fleet {
   readonly #options: CompleteFleetOptions;
   readonly #enrolment: Enrolment;
   readonly #pacer: Pacer;
-  readonly #targets: readonly [Target, ...Target[]];
+  readonly #wires: Wires;
   readonly #reader = new QueryReader();
   readonly #agenda = new Agenda();
   readonly #agents: SimulatedAgent[] = [];
@@ -47,7 +48,7 @@ export class Fleet {
   constructor(options: FleetOptions) {
     this.#options = completeFleetOptions(options);
     const { gateways, ca, org, enrolSecret, seed, connectsPerSecond, connectsInFlight } = this.#options;
-    this.#targets = targetsOf(gateways, ca);
+    this.#wires = new Wires(targetsOf(gateways, ca), this.#options.channel, this.stats);
     this.#pacer = new Pacer(connectsPerSecond, connectsInFlight);
     this.#enrolment = new Enrolment({
       gateway: httpUrlOf(gateways[0]),
@@ -89,8 +90,10 @@ export class Fleet {
     this.#agenda.stop();
     for (const agent of this.#agents) agent.stop();
     this.#enrolment.stop();
+    this.#wake();
+    await this.#until(() => this.stats.sessions.poll === 0, AbortSignal.timeout(GOODBYE_MS)).catch(() => undefined);
+    this.#wires.stop();
     this.#answers?.close();
-    for (const waiter of this.#waiters) waiter();
     await new Promise((resolve) => setImmediate(resolve));
   }
 
@@ -100,8 +103,12 @@ export class Fleet {
   }
 
   /** Resolves when the condition holds; it is looked at whenever an agent settles, and at every beat. */
-  async waitFor(condition: () => boolean, signal?: AbortSignal): Promise<void> {
-    while (!condition() && !this.#stopped) {
+  waitFor(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    return this.#until(() => condition() || this.#stopped, signal);
+  }
+
+  async #until(condition: () => boolean, signal?: AbortSignal): Promise<void> {
+    while (!condition()) {
       signal?.throwIfAborted();
       await new Promise<void>((resolve) => {
         const wake = (): void => {
@@ -185,9 +192,7 @@ export class Fleet {
   }
 
   #context(answers: AnswerSource): FleetContext {
-    const targets = this.#targets;
     const coarseNowMs = (): number => this.#coarseNowMs;
-    const target = (index: number): Target => targets[index % targets.length] ?? targets[0];
     return {
       options: this.#options,
       stats: this.stats,
@@ -204,11 +209,7 @@ export class Fleet {
       get coarseNowMs() {
         return coarseNowMs();
       },
-      target,
-      openOptions: (agent, gateway): OpenOptions => {
-        const localAddress = sourceAddress(target(gateway).host, agent.machine.index);
-        return { authorization: agent.identity.token, ...(localAddress !== undefined && { localAddress }) };
-      },
+      openWire: (owner, agent, way) => this.#wires.open(owner, agent, way),
       readQuery: (body): QueryBody | undefined => this.#reader.read(body),
       enrolAgain: (agent) => this.#enrolAgain(agent),
       settled: () => {

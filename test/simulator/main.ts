@@ -43,7 +43,7 @@ async function simulate(
   try {
     await fleet.start(abort.signal);
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-    console.log(`${fleet.count('ready')} of ${agents} agents are live after ${seconds} s`);
+    console.log(`${fleet.count('ready')} of ${agents} agents are ready after ${seconds} s`);
     if (keysFile !== undefined) writeIdentities(keysFile, org, seed, fleet.identities());
     await aborted(abort.signal);
   } catch (error) {
@@ -57,11 +57,12 @@ async function simulate(
 }
 
 function statusLine({ stats }: Fleet): string {
-  const { agents, queries, answers, rows, runs, reports, crashes, ends } = stats;
+  const { agents, sessions, changes, polls, queries, answers, rows, runs, reports, crashes, ends } = stats;
   const states = Object.entries(agents).filter(([, count]) => count > 0);
   const ended = [...ends].map(([name, count]) => `${count} × ${name}`).join(', ');
   return [
     states.map(([state, count]) => `${count} ${state}`).join(', '),
+    ...(polls === 0 ? [] : [`${sessions.live} live, ${sessions.poll} poll, ${changes} changes, ${polls} polls`]),
     `${queries} questions, ${answers} answers, ${rows} rows`,
     ...(reports === 0 ? [] : [`${runs} runs, ${reports} reports, ${crashes} crashes`]),
     ...(ended === '' ? [] : [`ended: ${ended}`]),

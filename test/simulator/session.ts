@@ -9,8 +9,10 @@ import {
   frameBody,
   HEADER_BYTES,
   type Header,
+  type HelloBody,
   type QueryBody,
   type ReconnectBody,
+  type SessionMode,
   type WelcomeBody,
 } from '@muster/protocol';
 import type { Answer } from './answer.js';
@@ -19,18 +21,22 @@ import { Delivery } from './delivery.js';
 import { takeOrder } from './commands/take-order.js';
 import type { FleetContext } from './fleet-context.js';
 import { simulatedInstance, simulatedKey } from './keys.js';
-import { RawWebSocket, type SocketEnd, type SocketOwner } from './wire/raw-web-socket.js';
+import type { Wire, WireEnd, WireOwner } from './wire/wire.js';
+
+export type SessionState = 'dialling' | 'greeting' | 'proving' | 'ready' | 'ended';
 
 /**
- * One connection of one agent, from the dial to the end.
+ * One session of one agent, from the dial to the end, over either channel.
  *
  *     dialling ──101──▶ greeting ──CHALLENGE/HELLO──▶ proving ──WELCOME──▶ ready ──▶ ended
  */
-export class Session implements SocketOwner {
+export class Session implements WireOwner {
+  readonly mode: SessionMode;
   readonly #agent: SimulatedAgent;
   readonly #context: FleetContext;
-  readonly #socket: RawWebSocket;
-  #state: 'dialling' | 'greeting' | 'proving' | 'ready' | 'ended' = 'dialling';
+  readonly #wire: Wire;
+  #state: SessionState = 'dialling';
+  #readyAtMs = 0;
   // Made at the first query that cannot be answered in one go: most sessions never need it.
   #open: Map<number, Delivery> | undefined;
   #leaving = false;
@@ -38,12 +44,17 @@ export class Session implements SocketOwner {
   #saidAtMs: number;
   #heartbeatMs = 0;
 
-  constructor(agent: SimulatedAgent, context: FleetContext, gateway: number) {
+  constructor(
+    agent: SimulatedAgent,
+    context: FleetContext,
+    way: { readonly mode: SessionMode; readonly gateway: number },
+  ) {
+    this.mode = way.mode;
     this.#agent = agent;
     this.#context = context;
     this.#heardAtMs = context.coarseNowMs;
     this.#saidAtMs = context.coarseNowMs;
-    this.#socket = new RawWebSocket(context.target(gateway), this, context.openOptions(agent, gateway));
+    this.#wire = context.openWire(this, agent, way);
   }
 
   get ready(): boolean {
@@ -58,7 +69,7 @@ export class Session implements SocketOwner {
   }
 
   close(code: number): void {
-    this.#socket.close(code);
+    this.#wire.close(code);
   }
 
   /** Closes when everything asked has been answered. */
@@ -68,16 +79,16 @@ export class Session implements SocketOwner {
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    this.#wire.destroy();
   }
 
   /** Called every second or so: pings when it is time, gives a silent gateway up. */
   beat(nowMs: number): void {
-    if (this.#state !== 'ready') return;
-    if (nowMs - this.#heardAtMs > 3 * this.#heartbeatMs) this.#socket.destroy();
+    if (this.#state !== 'ready' || this.#wire.sendPing === undefined) return;
+    if (nowMs - this.#heardAtMs > 3 * this.#heartbeatMs) this.#wire.destroy();
     else if (nowMs - this.#saidAtMs > 0.8 * this.#heartbeatMs) {
       this.#saidAtMs = nowMs;
-      this.#socket.sendPing(new Uint8Array(0));
+      this.#wire.sendPing(new Uint8Array(0));
     }
   }
 
@@ -89,31 +100,35 @@ export class Session implements SocketOwner {
     this.#heardAtMs = this.#context.coarseNowMs;
   }
 
-  message(frame: Uint8Array): void {
+  message(frame: Uint8Array, ageMs: number): void {
     const header = decodeHeader(frame);
-    if (header === undefined || header.type >= FRAME.hello) this.#socket.close(1002);
-    else if (this.#state === 'ready') this.#take(header, frame);
-    else this.#greet(header, frameBody(frame));
+    if (header === undefined || header.type >= FRAME.hello) this.#wire.close(1002);
+    else if (this.#state === 'ready') this.#take(header, frame, ageMs);
+    else this.#greet(header, frameBody(frame), ageMs);
   }
 
-  ended(end: SocketEnd): void {
-    const before = this.#state;
+  ended(end: WireEnd): void {
+    const reached = this.#state;
     this.#state = 'ended';
+    const { stats, coarseNowMs } = this.#context;
+    if (reached === 'ready') stats.sessions[this.mode] -= 1;
     for (const delivery of this.#open?.values() ?? []) clearTimeout(delivery.timer);
     this.#open = undefined;
-    this.#agent.sessionEnded(this, end, before === 'ready');
+    const heldMs = reached === 'ready' ? coarseNowMs - this.#readyAtMs : 0;
+    this.#agent.sessionEnded(this, end, { reached, heldMs });
+    this.#context.settled();
   }
 
-  #greet(header: Header, body: Uint8Array): void {
+  #greet(header: Header, body: Uint8Array, ageMs: number): void {
     if (this.#state === 'greeting' && header.type === FRAME.challenge) {
       const challenge = decodeBody('challenge', body);
       if (challenge.ok) this.#sayHello(challenge.body.nonce);
-      else this.#socket.close(1002);
+      else this.#wire.close(1002);
     } else if (this.#state === 'proving' && header.type === FRAME.welcome) {
       const welcome = decodeBody('welcome', body);
-      if (welcome.ok) this.#becomeReady(welcome.body);
-      else this.#socket.close(1002);
-    } else if (header.type !== FRAME.error) this.#socket.close(1002);
+      if (welcome.ok) this.#becomeReady(welcome.body, ageMs);
+      else this.#wire.close(1002);
+    } else if (header.type !== FRAME.error) this.#wire.close(1002);
   }
 
   #sayHello(nonce: Uint8Array): void {
@@ -129,25 +144,35 @@ export class Session implements SocketOwner {
         encodeBody('hello', {
           facts: machine.facts,
           labels: machine.labels,
-          capabilities: this.#context.commands.behaviour.capable
-            ? [CAPABILITY.query, CAPABILITY.command]
-            : [CAPABILITY.query],
+          capabilities: this.#capabilities(),
           instance: simulatedInstance(seed, machine.index),
           proof: signHelloProof(privateKey, { agentId, nonce, token }),
+          ...this.#agent.helloExtras(),
         }),
       ),
     );
   }
 
-  #becomeReady(welcome: WelcomeBody): void {
+  #capabilities(): HelloBody['capabilities'] {
+    const { commands, options } = this.#context;
+    return [
+      CAPABILITY.query,
+      ...(commands.behaviour.capable ? [CAPABILITY.command] : []),
+      ...(options.channel.capable ? [CAPABILITY.mode] : []),
+    ];
+  }
+
+  #becomeReady(welcome: WelcomeBody, ageMs: number): void {
     this.#state = 'ready';
+    this.#readyAtMs = this.#context.coarseNowMs;
+    this.#context.stats.sessions[this.mode] += 1;
     this.#heartbeatMs = welcome.heartbeatMs;
     // Spreads the first pings of agents that came at one moment.
     this.#saidAtMs = this.#context.coarseNowMs - Math.random() * 0.7 * welcome.heartbeatMs;
-    this.#agent.sessionReady(this, welcome);
+    this.#agent.sessionReady(this, welcome, ageMs);
   }
 
-  #take(header: Header, frame: Uint8Array): void {
+  #take(header: Header, frame: Uint8Array, ageMs: number): void {
     switch (header.type) {
       case FRAME.query:
         this.#ask(header.ref, this.#context.readQuery(frame.subarray(HEADER_BYTES)));
@@ -166,25 +191,32 @@ export class Session implements SocketOwner {
       case FRAME.command:
       case FRAME.commandCancel:
       case FRAME.reportKept:
-        if (!takeOrder(this.#agent.commands, header.type, frameBody(frame))) this.#socket.close(1002);
+        if (!takeOrder(this.#agent.commands, header.type, frameBody(frame))) this.#wire.close(1002);
         return;
       case FRAME.reconnect: {
         const reconnect = decodeBody('reconnect', frameBody(frame));
-        if (reconnect.ok) this.#moveAway(reconnect.body);
+        if (reconnect.ok) this.#moveAway(reconnect.body, ageMs);
+        return;
+      }
+      case FRAME.mode: {
+        const mode = decodeBody('mode', frameBody(frame));
+        // Nobody may say it to an agent that cannot.
+        if (mode.ok && this.#context.options.channel.capable) this.#agent.told(mode.body, ageMs);
+        else this.#wire.close(1002);
         return;
       }
       default:
     }
   }
 
-  #moveAway({ afterMs, spreadMs }: ReconnectBody): void {
-    this.#agent.moveAfter(afterMs + Math.random() * spreadMs);
+  #moveAway({ afterMs, spreadMs }: ReconnectBody, ageMs: number): void {
+    this.#agent.moveAfter(Math.max(0, afterMs + Math.random() * spreadMs - ageMs));
   }
 
   #ask(ref: number, query: QueryBody | undefined): void {
     const { stats, options, answers } = this.#context;
     if (query === undefined) {
-      this.#socket.close(1002);
+      this.#wire.close(1002);
       return;
     }
     stats.queries += 1;
@@ -239,13 +271,13 @@ export class Session implements SocketOwner {
   }
 
   #closeIfDone(): void {
-    if (this.#leaving && (this.#open === undefined || this.#open.size === 0)) this.#socket.close(1000);
+    if (this.#leaving && (this.#open === undefined || this.#open.size === 0)) this.#wire.close(1000);
   }
 
   #send(frame: Uint8Array): void {
     this.#saidAtMs = this.#context.coarseNowMs;
     this.#context.stats.bytesOut += frame.length;
-    this.#socket.send(frame);
+    this.#wire.send(frame);
   }
 }
 

@@ -1,6 +1,6 @@
 import { createSecureContext } from 'node:tls';
 import { LIMITS, SUBPROTOCOL } from '@muster/protocol';
-import type { Target } from './wire/raw-web-socket.js';
+import type { Target } from './wire/target.js';
 
 const CONNECT_TIMEOUT_MS = 20_000;
 
@@ -19,6 +19,7 @@ export function targetsOf(
       serverName: url.hostname,
       port: Number(url.port) || (secure ? 443 : 80),
       path: url.pathname === '/' ? '/v1/live' : url.pathname,
+      pollPath: url.pathname === '/' ? '/v1/poll' : url.pathname.replace(/live$/, 'poll'),
       subprotocol: SUBPROTOCOL,
       maxMessageBytes: LIMITS.frameBytes,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,

@@ -1,7 +1,9 @@
 import { Pacer } from '../../simulator/pacer.js';
 import { sourceAddress } from '../../simulator/source-address.js';
 import { targetsOf } from '../../simulator/targets.js';
-import { RawWebSocket, type SocketEnd, type SocketOwner, type Target } from '../../simulator/wire/raw-web-socket.js';
+import { RawWebSocket } from '../../simulator/wire/raw-web-socket.js';
+import type { Target } from '../../simulator/wire/target.js';
+import type { WireEnd, WireOwner } from '../../simulator/wire/wire.js';
 import { FLOOR_SUBPROTOCOL } from './floor-gateway.js';
 
 export interface BareFleetOptions {
@@ -46,7 +48,7 @@ export class BareFleet {
   #connect(target: Target, index: number): void {
     const localAddress = sourceAddress(target.host, index);
     const { answer, agents } = this.#options;
-    const owner: SocketOwner = {
+    const owner: WireOwner = {
       opened: () => {
         this.#pacer.done();
         this.#open += 1;
@@ -54,7 +56,7 @@ export class BareFleet {
       },
       message: () => socket.send(answer),
       heard: () => undefined,
-      ended: (end: SocketEnd) => this.#failed?.(new Error(`a socket of the floor ended: ${JSON.stringify(end)}`)),
+      ended: (end: WireEnd) => this.#failed?.(new Error(`a socket of the floor ended: ${JSON.stringify(end)}`)),
     };
     const socket = new RawWebSocket(target, owner, localAddress === undefined ? {} : { localAddress });
     this.#sockets.push(socket);

@@ -1,44 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, type SecureContext } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import { closePayload, encodeClientFrame, OPCODE, ServerFrameReader, type FrameSink } from './client-frames.js';
-
-/** Where and how to connect; shared by all sockets of a fleet. */
-export interface Target {
-  readonly host: string;
-  /** The name that the certificate must carry. */
-  readonly serverName: string;
-  readonly port: number;
-  readonly path: string;
-  /** Set for `wss`. */
-  readonly secureContext?: SecureContext;
-  readonly subprotocol: string;
-  readonly maxMessageBytes: number;
-  readonly connectTimeoutMs: number;
-}
+import type { Target } from './target.js';
+import type { Wire, WireEnd, WireOwner } from './wire.js';
 
 export interface OpenOptions {
   /** A source address of the loopback network, when one address has too few ports. */
   readonly localAddress?: string;
   readonly authorization?: string;
-}
-
-/** How a socket ended. */
-export type SocketEnd =
-  /** The server answered the upgrade with another status than 101. */
-  | { readonly kind: 'refused'; readonly status: number; readonly retryAfterMs: number }
-  /** A close frame came, or we sent one. */
-  | { readonly kind: 'closed'; readonly code: number; readonly reason: string }
-  /** The connection broke or was never made. */
-  | { readonly kind: 'lost'; readonly message: string };
-
-/** The owner of a socket. One object, no closures, because there are very many. */
-export interface SocketOwner {
-  opened(): void;
-  /** `payload` is valid only during the call. */
-  message(payload: Uint8Array): void;
-  heard(): void;
-  ended(end: SocketEnd): void;
 }
 
 /** How long the peer may take over the end of a connection. */
@@ -56,16 +26,16 @@ const readBuffer = Buffer.allocUnsafeSlow(64 * 1024);
  *     connecting ──tcp/tls──▶ upgrading ──101──▶ open ──close frame──▶ closing ──▶ ended
  *         └──────────────────────┴──── refused or lost ────────────────────────────▲
  */
-export class RawWebSocket implements FrameSink {
-  readonly #owner: SocketOwner;
+export class RawWebSocket implements FrameSink, Wire {
+  readonly #owner: WireOwner;
   readonly #target: Target;
   readonly #socket: Socket;
   #reader: ServerFrameReader | undefined;
   #head: { key: string; text: string } | undefined;
-  #end: SocketEnd | undefined;
+  #end: WireEnd | undefined;
   #ended = false;
 
-  constructor(target: Target, owner: SocketOwner, options: OpenOptions = {}) {
+  constructor(target: Target, owner: WireOwner, options: OpenOptions = {}) {
     this.#owner = owner;
     this.#target = target;
     const onread = {
@@ -131,7 +101,7 @@ export class RawWebSocket implements FrameSink {
 
   onMessage(payload: Uint8Array, binary: boolean): void {
     if (this.#end !== undefined) return;
-    if (binary) this.#owner.message(payload);
+    if (binary) this.#owner.message(payload, 0);
     else this.close(1003);
   }
 
