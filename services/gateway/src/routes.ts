@@ -1,17 +1,17 @@
 import { SUBPROTOCOL } from '@muster/protocol';
 import { LIVE_PATH } from './admission/doorkeeper.js';
-import { ENROLL_PATH, type Enrolment } from './admission/enrolment.js';
+import { ENROLL_PATH } from './admission/enrolment.js';
 import { jsonReply, problemReply } from './admission/replies.js';
 import type { HttpReply, HttpRequest } from './transport/transport.js';
 
 /** Every request that is no upgrade. The health paths are for load balancers, which look at the port that they send traffic to. */
 export async function routeHttp(
   request: HttpRequest,
-  { enrolment, ready }: { readonly enrolment: Enrolment; readonly ready: () => boolean },
+  { enrol, ready }: { readonly enrol: (request: HttpRequest) => Promise<HttpReply>; readonly ready: () => boolean },
 ): Promise<HttpReply> {
   switch (request.path) {
     case ENROLL_PATH:
-      return enrolment.handle(request);
+      return enrol(request);
     case '/healthz':
       return jsonReply(200, { alive: true });
     case '/readyz':

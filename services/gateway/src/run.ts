@@ -11,6 +11,8 @@ import { drainSessions } from './session/drain.js';
 import { Hub } from './session/hub.js';
 import { makeSessions } from './session/make-sessions.js';
 import type { Ticket } from './session/session.js';
+import { GatewayTraffic } from './traffic/gateway-traffic.js';
+import { createTrafficMetrics } from './traffic/traffic-metrics.js';
 import { chooseTransport } from './transport/choose-transport.js';
 import type { Transport, TransportHandlers, TransportOptions } from './transport/transport.js';
 
@@ -26,7 +28,9 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const { bus, log } = broker;
   await log.ensure(Object.values(STREAMS));
 
-  const hub = new Hub();
+  const traffic = new GatewayTraffic({ clock, logger });
+  createTrafficMetrics(metrics, traffic);
+  const hub = new Hub(traffic.frames);
   const draining = (): boolean => runner.state === 'draining' || runner.state === 'stopping';
   const connections = (): number => sessions.frontDesk.connections;
   const counted = createGatewayMetrics(metrics, {
@@ -46,8 +50,10 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     ...admission,
     bus,
     registry,
+    traffic,
   });
   const { frontDesk, lease, queries, commands, modes, claims, rotation } = sessions;
+  const enrol = traffic.counting((request) => admission.enrolment.handle(request));
   const handlers: TransportHandlers<Ticket> = {
     upgrade: async (request) => admission.doorkeeper.decide(request),
     open: (connection, ticket) => frontDesk.opened(connection, ticket),
@@ -55,9 +61,9 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     pinged: (connection) => frontDesk.pinged(connection),
     ponged: (connection, data) => frontDesk.ponged(connection, data),
     closed: (connection, code) => frontDesk.closed(connection, code),
-    http: (request) => routeHttp(request, { enrolment: admission.enrolment, ready: () => runner.ready }),
+    http: (request) => routeHttp(request, { enrol, ready: () => runner.ready }),
   };
-  const transport = await chooseTransport(config.transport, transportOptions(config), { handlers, logger });
+  const transport = await chooseTransport(config.transport, transportOptions(config, traffic), { handlers, logger });
 
   runner.go('health', healthServer(config, context, { broker: () => bus.connected }));
   runner.go('audit', admission.audit);
@@ -76,7 +82,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   runner.go('rotation', rotation);
   runner.go('front desk', frontDesk);
   runner.go('transport', {
-    ...listener(transport),
+    ...listener(transport, traffic),
     drain: (signal) => {
       transport.stopListening();
       return drainSessions({ ...config, hub, frontDesk, clock, logger }, signal);
@@ -85,15 +91,17 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
       transport.stopListening();
       frontDesk.endAll('goingAway');
       transport.stop();
+      return traffic.stop();
     },
   });
 }
 
-function listener(transport: Transport) {
+function listener(transport: Transport, traffic: GatewayTraffic) {
   let port = 0;
   return {
     start: async () => {
       port = await transport.listen();
+      await traffic.watch(transport, port);
     },
     ports: () => ({ gateway: port }),
   };
@@ -108,7 +116,7 @@ function healthServer(
   return createHealthServer({ host, port, registry: metrics.registry, readiness: runner, checks });
 }
 
-function transportOptions(config: GatewayConfig): TransportOptions {
+function transportOptions(config: GatewayConfig, traffic: GatewayTraffic): TransportOptions {
   const { host, port, tlsCertFile: certFile, tlsKeyFile: keyFile, trustedProxies, sessionSilenceMs } = config;
   return {
     host,
@@ -119,6 +127,7 @@ function transportOptions(config: GatewayConfig): TransportOptions {
     frameBytes: LIMITS.frameBytes,
     httpBodyBytes: 64 * 1024,
     backpressureBytes: 1024 * 1024,
+    traffic: traffic.frames.live,
     ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
   };
 }

@@ -1,6 +1,7 @@
 import type { Budget } from './limits.js';
 import type { AgentId, GatewayId, OrgId, OwnerId, QueryId } from './ids.js';
 import type { Outcome } from './outcomes.js';
+import type { TrafficReport } from './traffic.js';
 import { decodeCbor, encodeCborUnsorted } from './cbor.js';
 
 /**
@@ -132,12 +133,15 @@ export type GatewayRequest =
   /** Is a session of this agent alive on you right now? */
   | { readonly t: 'holds'; readonly agentId: AgentId; readonly epoch: number }
   /** A poll that came to another gateway than the one that holds its session. */
-  | ({ readonly t: 'poll' } & PollRequest);
+  | ({ readonly t: 'poll' } & PollRequest)
+  /** What was counted on the wire? */
+  | { readonly t: 'traffic' };
 
 export type GatewayReply =
   | { readonly t: 'ok' }
   | { readonly t: 'holds'; readonly alive: boolean }
   | ({ readonly t: 'polled' } & PollReply)
+  | TrafficReport
   | { readonly t: 'fault'; readonly message: string };
 
 export type BusMessage =

@@ -13,6 +13,7 @@ export * from './selector-schema.js';
 export * from './frames.js';
 export * from './bodies.js';
 export * from './poll-batch.js';
+export * from './traffic.js';
 export * from './subjects.js';
 export * from './bus-messages.js';
 export * from './query-messages.js';

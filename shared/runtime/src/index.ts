@@ -7,6 +7,7 @@ export {
   type Gauge,
   type Histogram,
   type MetricOptions,
+  type LabelledTotal,
   type Metrics,
   type Registry,
 } from './metrics.js';

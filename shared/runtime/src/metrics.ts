@@ -10,13 +10,20 @@ export interface MetricOptions<L extends string> {
   readonly labels?: readonly L[];
 }
 
+export interface LabelledTotal<L extends string> {
+  readonly labels: Readonly<Record<L, string>>;
+  readonly value: number;
+}
+
 /** A service's metrics. Each capability makes its own with these factories and keeps what they return. */
 export interface Metrics {
   /** Of this service: `gateway`. */
   readonly service: string;
   readonly registry: Registry;
-  /** `total` is read at each scrape, for what is counted elsewhere already; only without labels. */
-  counter<const L extends string = never>(options: MetricOptions<L> & { total?: () => number }): Counter<L>;
+  /** `total` is read at each scrape, for what is counted elsewhere already; `totals` are the same where there are labels. */
+  counter<const L extends string = never>(
+    options: MetricOptions<L> & { total?: () => number; totals?: () => Iterable<LabelledTotal<L>> },
+  ): Counter<L>;
   /** `collect` is called at each scrape, to set a value that is cheaper to read than to follow. */
   gauge<const L extends string = never>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }): Gauge<L>;
   histogram<const L extends string = never>(options: MetricOptions<L> & { buckets: readonly number[] }): Histogram<L>;
@@ -51,16 +58,19 @@ export function createMetrics(service: string): Metrics {
   return {
     service,
     registry,
-    counter: <L extends string>(options: MetricOptions<L> & { total?: () => number }) => {
-      const { total } = options;
+    counter: <L extends string>(
+      options: MetricOptions<L> & { total?: () => number; totals?: () => Iterable<LabelledTotal<L>> },
+    ) => {
+      const { total, totals } = options;
       const counter: Counter<L> = new Counter({
         ...checked(options, 'counter'),
-        ...(total === undefined
+        ...(total === undefined && totals === undefined
           ? {}
           : {
               collect: () => {
                 counter.reset();
-                counter.inc(total());
+                if (total !== undefined) counter.inc(total());
+                for (const { labels, value } of totals?.() ?? []) counter.inc(labels, value);
               },
             }),
       });

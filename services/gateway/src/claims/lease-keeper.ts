@@ -22,7 +22,7 @@ export interface LeaseListener {
   /** Says again what is held. Resolves to false when the registry could not be asked. */
   reassert(): Promise<boolean>;
   /** Answers a request to this gateway. */
-  request(request: GatewayRequest): GatewayReply;
+  request(request: GatewayRequest): GatewayReply | Promise<GatewayReply>;
 }
 
 export interface LeaseKeeperOptions {
@@ -119,11 +119,19 @@ export class LeaseKeeper {
   #listen(): void {
     this.#requests?.unsubscribe();
     this.#requests = this.#options.bus.subscribe(SUBJECTS.gateway(this.#id), ({ data, reply }) => {
-      const request = decodeBusMessage<GatewayRequest>(data, 'ping', 'superseded', 'holds');
-      const answer: GatewayReply =
-        request === undefined ? { t: 'fault', message: 'unknown request' } : this.#options.listener.request(request);
-      reply?.(encodeBusMessage(answer));
+      const request = decodeBusMessage<GatewayRequest>(data, 'ping', 'superseded', 'holds', 'traffic');
+      void this.#answer(request).then((answer) => reply?.(encodeBusMessage(answer)));
     });
+  }
+
+  async #answer(request: GatewayRequest | undefined): Promise<GatewayReply> {
+    if (request === undefined) return { t: 'fault', message: 'unknown request' };
+    try {
+      return await this.#options.listener.request(request);
+    } catch (error) {
+      this.#options.logger.error('answering a request failed', { request: request.t, err: error });
+      return { t: 'fault', message: 'the gateway failed' };
+    }
   }
 
   #beat(): void {

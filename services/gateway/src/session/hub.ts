@@ -1,4 +1,5 @@
 import type { AgentId, OrgId, Selector } from '@muster/protocol';
+import type { FrameTraffic } from '../traffic/frame-traffic.js';
 import { isPerEndpoint, profileMatches, type Profile } from './profile.js';
 import type { Session } from './session.js';
 
@@ -11,6 +12,12 @@ interface Group {
 export class Hub {
   readonly #byAgent = new Map<AgentId, Session>();
   readonly #byOrg = new Map<OrgId, Map<string, Group>>();
+  readonly #traffic: Pick<FrameTraffic, 'live' | 'poll'> | undefined;
+
+  /** `traffic` hears for how long there were sessions of each channel. */
+  constructor(traffic?: Pick<FrameTraffic, 'live' | 'poll'>) {
+    this.#traffic = traffic;
+  }
 
   get size(): number {
     return this.#byAgent.size;
@@ -37,6 +44,7 @@ export class Hub {
     const former = this.#byAgent.get(session.agentId);
     if (former !== undefined) this.remove(former);
     this.#byAgent.set(session.agentId, session);
+    this.#traffic?.[session.mode].sessionBegan();
     const groups = this.#byOrg.get(session.org) ?? new Map<string, Group>();
     this.#byOrg.set(session.org, groups);
     const group = groups.get(profile.key) ?? { profile, sessions: new Set<Session>() };
@@ -49,6 +57,7 @@ export class Hub {
   remove(session: Session): boolean {
     if (this.#byAgent.get(session.agentId) !== session) return false;
     this.#byAgent.delete(session.agentId);
+    this.#traffic?.[session.mode].sessionEnded();
     const groups = this.#byOrg.get(session.org);
     const group = groups?.get(session.profile?.key ?? '');
     group?.sessions.delete(session);

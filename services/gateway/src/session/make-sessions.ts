@@ -13,6 +13,7 @@ import type { GatewayConfig } from '../config.js';
 import type { GatewayMetrics } from '../metrics.js';
 import { makeModes, type Modes } from '../modes/make-modes.js';
 import { QueryDesk } from '../queries/query-desk.js';
+import type { GatewayTraffic } from '../traffic/gateway-traffic.js';
 import { FrontDesk } from './front-desk.js';
 import type { Hub } from './hub.js';
 import { reassertSessions } from './reassertion.js';
@@ -29,6 +30,7 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly draining: () => boolean;
+  readonly traffic: Pick<GatewayTraffic, 'report'>;
 }
 
 /** What holds sessions: parts that know each other in circles (a lease that is lost closes sessions, a session is claimed under the lease). */
@@ -61,7 +63,7 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
         commands.renamed();
       },
       reassert: () => reassertSessions({ registry, hub, frontDesk, gatewayId: lease.id }),
-      request: (request) => answerRequest(request, hub, frontDesk),
+      request: (request) => answerRequest(request, { hub, frontDesk, traffic: parts.traffic }),
     },
   });
   const queries = new QueryDesk({
@@ -96,7 +98,10 @@ function heartbeatOf({ sessionSilenceMs }: GatewayConfig): number {
   return Math.min(LIMITS.heartbeatMs, Math.round((sessionSilenceMs * LIMITS.heartbeatMs) / LIMITS.sessionSilenceMs));
 }
 
-function answerRequest(request: GatewayRequest, hub: Hub, frontDesk: FrontDesk): GatewayReply {
+function answerRequest(
+  request: GatewayRequest,
+  { hub, frontDesk, traffic }: Pick<Sessions, 'hub' | 'frontDesk'> & Pick<SessionParts, 'traffic'>,
+): GatewayReply | Promise<GatewayReply> {
   switch (request.t) {
     case 'ping':
       return { t: 'ok' };
@@ -105,6 +110,8 @@ function answerRequest(request: GatewayRequest, hub: Hub, frontDesk: FrontDesk):
       return { t: 'ok' };
     case 'poll':
       return { t: 'polled', kind: 'unknown' };
+    case 'traffic':
+      return traffic.report();
     case 'holds':
       return { t: 'holds', alive: hub.get(request.agentId)?.epoch === request.epoch };
   }

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { request, type IncomingMessage, type RequestOptions } from 'node:http';
-import { trustedProxies } from '@muster/runtime';
+import { systemClock, trustedProxies } from '@muster/runtime';
 import { WebSocket } from 'ws';
+import { ChannelTraffic } from '../traffic/frame-traffic.js';
 import type {
   Connection,
   HttpRequest,
@@ -89,6 +90,7 @@ export const CONTRACT_OPTIONS: TransportOptions = {
   httpBodyBytes: 16 * 1024,
   silenceMs: 8_000,
   backpressureBytes: 64 * 1024,
+  traffic: new ChannelTraffic(systemClock),
 };
 
 /** What a transport refuses by itself. */

@@ -1,4 +1,6 @@
+import type { BytesBothWays } from '@muster/protocol';
 import type { TrustedProxies } from '@muster/runtime';
+import type { ChannelTraffic } from '../traffic/frame-traffic.js';
 
 /**
  * The port to sockets: it moves bytes and knows nothing of frames, tokens or queries.
@@ -15,6 +17,8 @@ export interface Transport {
   stopListening(): void;
   /** Ends what is left, without close frames. Idempotent. */
   stop(): void;
+  /** What all sockets have carried, those that ended too; absent where the transport does not show its sockets. */
+  socketBytes?(): BytesBothWays;
 }
 
 /** `dropped`: the peer does not read and its buffer is full; the connection is being closed for it. `closed`: it is gone. */
@@ -91,6 +95,8 @@ export interface TransportOptions {
   readonly silenceMs: number;
   /** What may wait in memory for one peer that does not read. */
   readonly backpressureBytes: number;
+  /** Where the messages, pings and pongs of WebSockets are counted. */
+  readonly traffic: ChannelTraffic;
 }
 
 /** The reason phrases that we use; uWebSockets wants the whole status line. */

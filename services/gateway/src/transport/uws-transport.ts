@@ -1,6 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { clientAddress } from '@muster/runtime';
 import type * as Uws from 'uWebSockets.js';
+import { webSocketHead, type ChannelTraffic } from '../traffic/frame-traffic.js';
 import { asksForWebSocket, refuseHandshake, type HandshakeHead } from './handshake.js';
 import { FAILED, TOO_LARGE } from './own-replies.js';
 import {
@@ -31,19 +32,25 @@ class UwsConnection implements Connection {
   readonly address: string;
   // Cleared on close: uWebSockets throws when a socket is used after that.
   #socket: Uws.WebSocket<unknown> | undefined;
+  readonly #traffic: ChannelTraffic;
 
-  constructor(socket: Uws.WebSocket<unknown>, address: string) {
+  constructor(socket: Uws.WebSocket<unknown>, address: string, traffic: ChannelTraffic) {
     this.#socket = socket;
     this.address = address;
+    this.#traffic = traffic;
   }
 
   send(frame: Uint8Array): SendResult {
     if (this.#socket === undefined) return 'closed';
-    return this.#socket.send(frame, true, false) === DROPPED ? 'dropped' : 'sent';
+    if (this.#socket.send(frame, true, false) === DROPPED) return 'dropped';
+    this.#traffic.sent(frame, webSocketHead(frame.length, 'out'));
+    return 'sent';
   }
 
   ping(data: Uint8Array): void {
-    this.#socket?.ping(data);
+    if (this.#socket === undefined) return;
+    this.#socket.ping(data);
+    this.#traffic.beat('out', data.length);
   }
 
   close(code: number, reason: string): void {
@@ -71,7 +78,7 @@ export class UwsTransport<Ticket> implements Transport {
   constructor(uws: typeof Uws, options: TransportOptions, handlers: TransportHandlers<Ticket>) {
     this.#uws = uws;
     this.#options = options;
-    const { tls } = options;
+    const { tls, traffic } = options;
     this.#app =
       tls === undefined
         ? uws.App()
@@ -89,18 +96,24 @@ export class UwsTransport<Ticket> implements Transport {
         const { held } = socket.getUserData();
         if (held.state instanceof UwsConnection) return;
         const { address, ticket } = held.state;
-        held.state = new UwsConnection(socket, address);
+        held.state = new UwsConnection(socket, address, traffic);
         handlers.open(held.state, ticket);
       },
       message: (socket, data, isBinary) => {
         const { state } = socket.getUserData().held;
-        if (state instanceof UwsConnection) handlers.message(state, new Uint8Array(data), isBinary);
+        const bytes = new Uint8Array(data);
+        traffic.received(bytes, webSocketHead(bytes.length, 'in'));
+        if (state instanceof UwsConnection) handlers.message(state, bytes, isBinary);
       },
-      ping: (socket) => {
+      ping: (socket, data) => {
+        // It is answered by now, with the same data.
+        traffic.beat('in', data.byteLength);
+        traffic.beat('out', data.byteLength);
         const { state } = socket.getUserData().held;
         if (state instanceof UwsConnection) handlers.pinged(state);
       },
       pong: (socket, data) => {
+        traffic.beat('in', data.byteLength);
         const { state } = socket.getUserData().held;
         if (state instanceof UwsConnection) handlers.ponged(state, new Uint8Array(data));
       },

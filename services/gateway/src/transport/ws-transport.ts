@@ -3,8 +3,11 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { BytesBothWays } from '@muster/protocol';
 import { clientAddress } from '@muster/runtime';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import { webSocketHead, type ChannelTraffic } from '../traffic/frame-traffic.js';
+import { SocketTally } from '../traffic/socket-tally.js';
 import { asksForWebSocket, refuseHandshake } from './handshake.js';
 import { FAILED, OTHER_UPGRADE, TOO_LARGE } from './own-replies.js';
 import {
@@ -25,11 +28,13 @@ class WsConnection implements Connection {
   heardAtMs = Date.now();
   readonly #socket: WebSocket;
   readonly #backpressureBytes: number;
+  readonly #traffic: ChannelTraffic;
 
-  constructor(socket: WebSocket, address: string, backpressureBytes: number) {
+  constructor(socket: WebSocket, address: string, options: TransportOptions) {
     this.#socket = socket;
     this.address = address;
-    this.#backpressureBytes = backpressureBytes;
+    this.#backpressureBytes = options.backpressureBytes;
+    this.#traffic = options.traffic;
   }
 
   send(frame: Uint8Array): SendResult {
@@ -39,11 +44,14 @@ class WsConnection implements Connection {
       return 'dropped';
     }
     this.#socket.send(frame, { binary: true, compress: false });
+    this.#traffic.sent(frame, webSocketHead(frame.length, 'out'));
     return 'sent';
   }
 
   ping(data: Uint8Array): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping(data);
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#socket.ping(data);
+    this.#traffic.beat('out', data.length);
   }
 
   close(code: number, reason: string): void {
@@ -66,6 +74,7 @@ export class WsTransport<Ticket> implements Transport {
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
   readonly #connections = new Set<WsConnection>();
+  readonly #tally = new SocketTally();
   readonly #accepted = new WeakMap<IncomingMessage, string>();
   #sweep: NodeJS.Timeout | undefined;
 
@@ -86,6 +95,8 @@ export class WsTransport<Ticket> implements Transport {
     });
     // What ws itself would refuse: a handshake without a proper key.
     this.#sockets.on('wsClientError', (_error, socket) => refuse(socket, { status: 400, headers: {}, body: '' }));
+    // The TCP socket, also with TLS: what is read and written there is what is on the wire.
+    this.#server.on('connection', (socket) => this.#tally.watch(socket));
     this.#server.on('request', (request, response) => void this.#http(request, response));
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
     this.#server.on('clientError', (_error, socket) => socket.destroy());
@@ -109,6 +120,10 @@ export class WsTransport<Ticket> implements Transport {
     this.#server.close();
     this.#server.closeAllConnections();
     for (const connection of this.#connections) connection.terminate();
+  }
+
+  socketBytes(): BytesBothWays {
+    return this.#tally.bytes();
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -150,18 +165,25 @@ export class WsTransport<Ticket> implements Transport {
   }
 
   #open(socket: WebSocket, address: string, ticket: Ticket): void {
-    const connection = new WsConnection(socket, address, this.#options.backpressureBytes);
+    const connection = new WsConnection(socket, address, this.#options);
+    const { traffic } = this.#options;
     this.#connections.add(connection);
     socket.on('message', (data: RawData, isBinary: boolean) => {
       connection.heardAtMs = Date.now();
-      this.#handlers.message(connection, bytesOf(data), isBinary);
+      const bytes = bytesOf(data);
+      traffic.received(bytes, webSocketHead(bytes.length, 'in'));
+      this.#handlers.message(connection, bytes, isBinary);
     });
-    socket.on('ping', () => {
+    socket.on('ping', (data: Buffer) => {
       connection.heardAtMs = Date.now();
+      // It is answered by now, with the same data.
+      traffic.beat('in', data.length);
+      traffic.beat('out', data.length);
       this.#handlers.pinged(connection);
     });
     socket.on('pong', (data: Buffer) => {
       connection.heardAtMs = Date.now();
+      traffic.beat('in', data.length);
       this.#handlers.ponged(connection, data);
     });
     // ws closes by itself with the right code on protocol errors; the event is only to be taken.

@@ -1,0 +1,97 @@
+import { purposeOfFrame, TRAFFIC_PURPOSES, type BytesBothWays, type ChannelReport } from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
+
+/** By the first byte of a frame: the place of its purpose. A table, because this is asked for each of the thousands of frames of a fan-out. */
+const PLACE_OF_TYPE = Uint8Array.from({ length: 256 }, (_, type) => TRAFFIC_PURPOSES.indexOf(purposeOfFrame(type)));
+const HEARTBEAT = TRAFFIC_PURPOSES.indexOf('heartbeat');
+
+/** The bytes of WebSocket before a message or control frame of this size (RFC 6455 §5.2), as one fragment. */
+export function webSocketHead(bytes: number, direction: 'in' | 'out'): number {
+  const head = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10;
+  return direction === 'in' ? head + 4 : head;
+}
+
+/** Counts what one channel carries: frames by purpose, and for how long there were sessions. */
+export class ChannelTraffic {
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #in = new Float64Array(TRAFFIC_PURPOSES.length);
+  readonly #out = new Float64Array(TRAFFIC_PURPOSES.length);
+  #sessions = 0;
+  #sessionMs = 0;
+  #sinceMs = 0;
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock;
+  }
+
+  /** A frame went out, with so many bytes of the channel's own before it. */
+  sent(frame: Uint8Array, headBytes: number): void {
+    const place = PLACE_OF_TYPE[frame[0] ?? 0] ?? 0;
+    this.#out[place] = (this.#out[place] ?? 0) + frame.length + headBytes;
+  }
+
+  received(frame: Uint8Array, headBytes: number): void {
+    const place = PLACE_OF_TYPE[frame[0] ?? 0] ?? 0;
+    this.#in[place] = (this.#in[place] ?? 0) + frame.length + headBytes;
+  }
+
+  /** A ping or pong with so many bytes of data. */
+  beat(direction: 'in' | 'out', dataBytes: number): void {
+    const counts = direction === 'in' ? this.#in : this.#out;
+    counts[HEARTBEAT] = (counts[HEARTBEAT] ?? 0) + dataBytes + webSocketHead(dataBytes, direction);
+  }
+
+  sessionBegan(): void {
+    this.#advance();
+    this.#sessions += 1;
+  }
+
+  sessionEnded(): void {
+    this.#advance();
+    this.#sessions -= 1;
+  }
+
+  report(): ChannelReport {
+    this.#advance();
+    const bytesOf = (place: number): BytesBothWays => ({
+      bytesIn: this.#in[place] ?? 0,
+      bytesOut: this.#out[place] ?? 0,
+    });
+    const [session, heartbeat, query, command] = [bytesOf(0), bytesOf(1), bytesOf(2), bytesOf(3)];
+    return {
+      sessions: this.#sessions,
+      seconds: this.#sessionMs / 1_000,
+      purposes: { session, heartbeat, query, command },
+    };
+  }
+
+  /** The sum over all sessions needs no mark in any of them: only how many there were since the number last changed. */
+  #advance(): void {
+    const nowMs = this.#clock.monotonic();
+    this.#sessionMs += this.#sessions * (nowMs - this.#sinceMs);
+    this.#sinceMs = nowMs;
+  }
+}
+
+/** All that the gateway says to agents and hears from them. */
+export class FrameTraffic {
+  readonly live: ChannelTraffic;
+  readonly poll: ChannelTraffic;
+  #enrolIn = 0;
+  #enrolOut = 0;
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.live = new ChannelTraffic(clock);
+    this.poll = new ChannelTraffic(clock);
+  }
+
+  /** The bodies of an enrolment and of its answer. */
+  enrolled(bytesIn: number, bytesOut: number): void {
+    this.#enrolIn += bytesIn;
+    this.#enrolOut += bytesOut;
+  }
+
+  get enrol(): BytesBothWays {
+    return { bytesIn: this.#enrolIn, bytesOut: this.#enrolOut };
+  }
+}

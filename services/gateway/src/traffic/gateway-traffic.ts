@@ -1,0 +1,72 @@
+import type { TrafficReport } from '@muster/protocol';
+import type { Clock, Logger } from '@muster/runtime';
+import type { HttpReply, HttpRequest, Transport } from '../transport/transport.js';
+import { FrameTraffic } from './frame-traffic.js';
+import { KernelSockets } from './kernel-sockets.js';
+import { OwnSockets } from './own-sockets.js';
+import { UNSEEN_SOCKETS, type SocketTraffic } from './socket-traffic.js';
+import { findSsPrograms } from './ss-programs.js';
+
+/** What this gateway has carried since it started: what it said and heard, and what its sockets did for that. */
+export class GatewayTraffic {
+  readonly frames: FrameTraffic;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #startedAtMs: number;
+  #sockets: SocketTraffic | undefined;
+
+  constructor(options: { readonly clock: Clock; readonly logger: Logger }) {
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.frames = new FrameTraffic(options.clock);
+    this.#startedAtMs = options.clock.now();
+  }
+
+  /** Follows the sockets of a transport that listens on this port: by its own counters, else by the kernel's. */
+  async watch(transport: Transport, port: number): Promise<void> {
+    if (transport.socketBytes !== undefined) {
+      this.#sockets = new OwnSockets(() => transport.socketBytes?.() ?? UNSEEN_SOCKETS);
+      return;
+    }
+    const programs = findSsPrograms();
+    if (programs === undefined) {
+      this.#logger.info('without ss and stdbuf the bytes of sockets are not counted, only those of frames');
+      return;
+    }
+    const kernel = new KernelSockets({ programs, port, clock: this.#clock, logger: this.#logger });
+    this.#sockets = kernel;
+    await kernel.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.#sockets?.stop();
+  }
+
+  /** What is known of the sockets without looking anew. */
+  get sockets(): TrafficReport['sockets'] {
+    return this.#sockets?.known ?? UNSEEN_SOCKETS;
+  }
+
+  async report(): Promise<TrafficReport> {
+    const sockets = (await this.#sockets?.read()) ?? UNSEEN_SOCKETS;
+    const { live, poll, enrol } = this.frames;
+    return {
+      t: 'traffic',
+      startedAtMs: this.#startedAtMs,
+      nowMs: this.#clock.now(),
+      live: live.report(),
+      poll: poll.report(),
+      enrol,
+      sockets,
+    };
+  }
+
+  /** Enrolment as it is, with its bodies counted. */
+  counting(handle: (request: HttpRequest) => Promise<HttpReply>): (request: HttpRequest) => Promise<HttpReply> {
+    return async (request) => {
+      const reply = await handle(request);
+      this.frames.enrolled(request.body.length, Buffer.byteLength(reply.body));
+      return reply;
+    };
+  }
+}

@@ -1,0 +1,124 @@
+import type { SocketMeasure, TrafficReport } from '@muster/protocol';
+import type { Clock, Logger, Timer } from '@muster/runtime';
+import { EndFollower } from './end-follower.js';
+import { readLines } from './read-lines.js';
+import { SocketLedger } from './socket-ledger.js';
+import { UNSEEN_SOCKETS, type SocketTraffic } from './socket-traffic.js';
+import { parseSocketLine, type SocketLine } from './ss-line.js';
+import { spawnLook, type SsPrograms } from './ss-programs.js';
+
+export interface KernelSocketsOptions {
+  readonly programs: SsPrograms;
+  readonly port: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly lookEveryMs?: number;
+  /** Who asks gets a look that is at most so old. */
+  readonly freshMs?: number;
+}
+
+const LOOK_EVERY_MS = 30_000;
+const FRESH_MS = 5_000;
+const LOOK_WITHIN_MS = 5_000;
+
+/**
+ * The kernel's own counters of the port's TCP sockets, for a transport that shows none of its own: what `ss` says of those that are open, looked at
+ * now and then, and what it says of each as it is destroyed.
+ */
+export class KernelSockets implements SocketTraffic {
+  readonly #options: KernelSocketsOptions;
+  readonly #ledger = new SocketLedger();
+  #follower: EndFollower | undefined;
+  #timer: Timer | undefined;
+  #look: Promise<void> | undefined;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  #measured: SocketMeasure = 'frames';
+
+  constructor(options: KernelSocketsOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { clock, lookEveryMs = LOOK_EVERY_MS } = this.#options;
+    this.#follower = new EndFollower({
+      ...this.#options,
+      ended: (socket) => this.#ledger.ended(socket),
+      following: () => {
+        this.#measured = 'sockets';
+        void this.#lookNow();
+      },
+      missed: () => this.#ledger.miss(),
+    });
+    await this.#follower.start();
+    this.#timer = clock.setInterval(() => void this.#lookNow(), lookEveryMs);
+  }
+
+  async stop(): Promise<void> {
+    this.#options.clock.clear(this.#timer);
+    await this.#follower?.stop();
+    await this.#look;
+  }
+
+  async read(): Promise<TrafficReport['sockets']> {
+    const { clock, freshMs = FRESH_MS } = this.#options;
+    if (this.#measured === 'frames') return UNSEEN_SOCKETS;
+    if (clock.monotonic() - this.#lookedAtMs >= freshMs) await this.#lookNow();
+    return this.known;
+  }
+
+  get known(): TrafficReport['sockets'] {
+    if (this.#measured === 'frames') return UNSEEN_SOCKETS;
+    return { measured: this.#measured, ...this.#ledger.bytes(), missed: this.#ledger.missed };
+  }
+
+  /** One at a time; never rejects. */
+  #lookNow(): Promise<void> {
+    this.#look ??= this.#lookOnce().finally(() => {
+      this.#look = undefined;
+    });
+    return this.#look;
+  }
+
+  async #lookOnce(): Promise<void> {
+    const { programs, port, clock, logger } = this.#options;
+    const sockets: SocketLine[] = [];
+    let listeners = 0;
+    this.#ledger.lookBegins();
+    const child = spawnLook(programs, port);
+    const timer = clock.setTimeout(() => child.kill('SIGKILL'), LOOK_WITHIN_MS);
+    try {
+      child.stderr.resume();
+      const exited = new Promise<number | null>((resolve, reject) => {
+        child.once('error', reject);
+        child.once('close', resolve);
+      });
+      const read = readLines(child.stdout, (line) => {
+        const socket = parseSocketLine(line);
+        if (socket?.state === 'LISTEN') listeners += 1;
+        else if (socket !== undefined) sockets.push(socket);
+      });
+      const [code] = await Promise.all([exited, read]);
+      if (code !== 0) throw new Error(`ss ended with ${code ?? 'a signal'}`);
+      this.#ledger.looked(sockets, clock.monotonic());
+      this.#lookedAtMs = clock.monotonic();
+      if (listeners > 1) this.#giveUp(listeners);
+    } catch (error) {
+      this.#ledger.lookFailed();
+      child.kill('SIGKILL');
+      logger.warn('looking at the sockets of the port failed', { err: error });
+    } finally {
+      clock.clear(timer);
+    }
+  }
+
+  /** Nobody can tell whose a socket was, once it is destroyed. */
+  #giveUp(listeners: number): void {
+    this.#measured = 'frames';
+    this.#options.clock.clear(this.#timer);
+    void this.#follower?.stop();
+    this.#options.logger.warn('several processes share the port, so the sockets of this one cannot be counted', {
+      port: this.#options.port,
+      listeners,
+    });
+  }
+}

@@ -1,0 +1,40 @@
+import type { BytesBothWays } from '@muster/protocol';
+
+/** One TCP socket, as `ss -tinO` writes it. */
+export interface SocketLine extends BytesBothWays {
+  readonly state: string;
+  /** The addresses and ports of both ends: no two connections have the same at one time. */
+  readonly key: string;
+}
+
+const HEAD = /^(\S+)\s+\d+\s+\d+\s+(\S+)\s+(\S+)/;
+
+/** States in which the peer's FIN has come. */
+const PEER_ENDED: ReadonlySet<string> = new Set(['CLOSE-WAIT', 'LAST-ACK', 'CLOSING']);
+
+/**
+ * Reads a line of `ss`; `undefined` for one that is none. Bytes are payload: what was sent again counts once (`bytes_sent` holds it each time,
+ * `bytes_retrans` says how much of that it is). A FIN takes a number of TCP's sequence, so Linux counts the peer's as a byte received: it is taken
+ * off. Of a socket that is being destroyed (`UNCONN`) nobody says whether the FIN came; when ours was acknowledged (one byte more than was sent)
+ * the connection ended in order, and it did. One that was reset after the peer's FIN counts a byte too much.
+ */
+export function parseSocketLine(line: string): SocketLine | undefined {
+  const head = HEAD.exec(line);
+  if (head === null) return undefined;
+  const [, state = '', local = '', peer = ''] = head;
+  const sent = numberAfter(line, ' bytes_sent:') - numberAfter(line, ' bytes_retrans:');
+  const received = numberAfter(line, ' bytes_received:');
+  const ended = state === 'UNCONN' ? numberAfter(line, ' bytes_acked:') > sent : PEER_ENDED.has(state);
+  return {
+    state,
+    key: `${local} ${peer}`,
+    bytesIn: ended && received > 0 ? received - 1 : received,
+    bytesOut: sent,
+  };
+}
+
+/** `ss` leaves out what is 0. */
+function numberAfter(line: string, name: string): number {
+  const at = line.indexOf(name);
+  return at === -1 ? 0 : Number.parseInt(line.slice(at + name.length, at + name.length + 20), 10);
+}

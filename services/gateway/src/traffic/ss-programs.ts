@@ -1,0 +1,69 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+
+/** Where the programs are that show the kernel's sockets. Whole paths: whoever owns PATH must not choose what a gateway runs. */
+export interface SsPrograms {
+  readonly ss: string;
+  readonly stdbuf: string;
+  /** Ends the child when the gateway is killed; without it, the child ends with the next line that it cannot write. */
+  readonly setpriv: string | undefined;
+}
+
+export type SsChild = ChildProcessByStdio<null, Readable, Readable>;
+
+const FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
+
+/** `ss` is of iproute2, `stdbuf` of coreutils, `setpriv` of util-linux. Undefined where the first two are not. */
+export function findSsPrograms(folders: readonly string[] = FOLDERS): SsPrograms | undefined {
+  const [ss, stdbuf, setpriv] = ['ss', 'stdbuf', 'setpriv'].map((name) => find(folders, name));
+  return ss === undefined || stdbuf === undefined ? undefined : { ss, stdbuf, setpriv };
+}
+
+/** All sockets of a port, one a line, the listening one too; those that only wait for late packets carry nothing any more. */
+export function spawnLook({ ss }: SsPrograms, port: number): SsChild {
+  const states = ['state', 'listening', 'state', 'connected', 'exclude', 'time-wait', 'exclude', 'syn-recv'];
+  return start([ss, '-tinOH', ...states, ofPort(port)]);
+}
+
+/** Goes on until it is ended, and writes a line for each socket of the port that the kernel destroys. */
+export function spawnFollower({ ss, stdbuf, setpriv }: SsPrograms, port: number): SsChild {
+  const bound = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL'];
+  // Without stdbuf a line would wait until four kilobytes are full.
+  return start([...bound, stdbuf, '-oL', ss, '-E', '-tinOH', ofPort(port)]);
+}
+
+/** Whether the kernel has begun to tell this process of sockets: NETLINK_SOCK_DIAG is 4, and it has joined a group. */
+export function followsSockets(pid: number): boolean {
+  try {
+    return readFileSync('/proc/net/netlink', 'latin1')
+      .split('\n')
+      .some((line) => {
+        const [, protocol, owner, groups = '0'] = line.trim().split(/\s+/);
+        return protocol === '4' && owner === String(pid) && /[1-9a-f]/.test(groups);
+      });
+  } catch {
+    return false;
+  }
+}
+
+function ofPort(port: number): string {
+  return `sport = :${port}`;
+}
+
+function start([program = '', ...args]: readonly string[]): SsChild {
+  return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { LC_ALL: 'C' } });
+}
+
+function find(folders: readonly string[], name: string): string | undefined {
+  return folders
+    .map((folder) => `${folder}/${name}`)
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
