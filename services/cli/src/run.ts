@@ -11,6 +11,7 @@ import { addContextCommand } from './context/command.js';
 import { addDoctorCommand } from './doctor/command.js';
 import { CliError, EXIT, type ExitCode } from './exit-codes.js';
 import { addKeysCommand } from './keys/command.js';
+import { addModeCommand } from './modes/command.js';
 import { escapeControls } from './output/escape.js';
 import { styleFor } from './output/table.js';
 import { addQueryCommand } from './query/command.js';
@@ -62,6 +63,7 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   addUndoCommand(program, env);
   addActionsCommand(program, env);
   addAgentsCommand(program, env);
+  addModeCommand(program, env);
   addTablesCommand(program, env);
   addTokensCommand(program, env);
   addAuditCommand(program, env);

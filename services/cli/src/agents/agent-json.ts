@@ -21,6 +21,23 @@ export interface AgentJson {
     readonly connectedAt?: string;
     readonly lastSeenAt?: string;
   };
+  /** What operators have ordered about its channel; absent while the policy of the gateways counts. */
+  readonly wanted?: {
+    readonly mode: 'live' | 'poll';
+    readonly intervalMs?: number;
+    readonly until?: string;
+    readonly reason: string;
+    readonly by: string;
+    readonly at: string;
+  };
+  /** The last time that it said that it could not use Live; `mode` is the channel over which it said so. */
+  readonly away?: {
+    readonly mode: 'live' | 'poll';
+    readonly forMs: number;
+    readonly failures: number;
+    readonly why: string;
+    readonly at: string;
+  };
   readonly revoked?: { readonly by: string; readonly reason: string; readonly at: string };
   readonly duplicate?: { readonly at: string; readonly refusedHost: string; readonly refusedAddress: string };
 }

@@ -17,6 +17,10 @@ import { renderTable, styleFor } from '../output/table.js';
 import type { AgentJson, AgentPageJson } from './agent-json.js';
 import { findAgent } from './find-agent.js';
 import { parseLabelChanges } from './label-changes.js';
+import { awayFor, awayText, wantedText } from './mode-text.js';
+
+const WIDE_OUTPUTS = [...LIST_OUTPUTS, 'wide'] as const;
+const WIDE = ['wanted', 'away'];
 
 interface ListOptions {
   readonly target?: string;
@@ -43,14 +47,17 @@ function addList(agents: Command, env: CommandEnv): void {
     .option('--counts <labels>', 'count by these labels instead of listing: os,env')
     .option('--revoked', 'only those whose trust was ended')
     .option('--limit <n>', 'at most so many')
-    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .option('-o, --output <form>', WIDE_OUTPUTS.join('|'), 'table')
     .action(async ({ target, counts, revoked, limit, output }: ListOptions) => {
-      const form = parseOutput(output, LIST_OUTPUTS);
+      const chosen = parseOutput(output, WIDE_OUTPUTS);
+      const isWide = chosen === 'wide';
+      const form = isWide ? 'table' : chosen;
+      const nowMs = Date.now();
       const query = { selector: target, revoked: revoked === true ? 'only' : undefined };
       if (counts !== undefined) return printCounts(env, { ...query, counts, limit: 1 }, form !== 'table');
       const most = limit === undefined ? undefined : parseLimit(limit);
       await printList(env, form, pagedItems<AgentJson>(env.client(), '/v1/agents', query, most), {
-        headers: ['id', 'host', 'state', 'os', 'version', 'agent', 'labels', 'notes'],
+        headers: [...['id', 'host', 'mode', 'os', 'version', 'agent', 'labels', 'notes'], ...(isWide ? WIDE : [])],
         row: (agent) => [
           agent.agentId,
           agent.host,
@@ -59,7 +66,10 @@ function addList(agents: Command, env: CommandEnv): void {
           `${agent.osName} ${agent.osVersion}`,
           agent.agentVersion,
           labelText(agent.labels),
-          [agent.revoked && 'revoked', agent.duplicate && 'duplicate identity'].filter(Boolean).join(', '),
+          [agent.revoked && 'revoked', agent.duplicate && 'duplicate identity', awayFor(agent, nowMs)]
+            .filter(Boolean)
+            .join(', '),
+          ...(isWide ? [wantedText(agent), awayText(agent, nowMs)] : []),
         ],
         nothing: target === undefined ? 'No endpoint is enrolled.' : 'No endpoint matches.',
       });
@@ -89,6 +99,7 @@ async function printCounts(
 function addShow(agents: Command, env: CommandEnv): void {
   agents
     .command('show <agent>')
+    .alias('get')
     .description('Shows one endpoint, by its id or its host name.')
     .option('-o, --output <form>', 'table|json', 'table')
     .action(async (name: string, { output }: { output: string }) => {
@@ -99,13 +110,18 @@ function addShow(agents: Command, env: CommandEnv): void {
 }
 
 function renderAgent(agent: AgentJson): string {
-  const { presence, revoked, duplicate } = agent;
+  const { presence, wanted, revoked, duplicate } = agent;
   return renderFacts(
     (
       [
         ['id', agent.agentId],
         ['host', agent.host],
-        ['state', presence.state + (presence.gatewayId === undefined ? '' : ` on ${presence.gatewayId}`)],
+        ['mode', presence.state + (presence.gatewayId === undefined ? '' : ` on ${presence.gatewayId}`)],
+        [
+          'wanted',
+          wanted && `${wantedText(agent)}, by ${wanted.by}${wanted.reason === '' ? '' : `: ${wanted.reason}`}`,
+        ],
+        ['away', awayText(agent, Date.now())],
         ['connected', shortTime(presence.connectedAt)],
         ['last seen', shortTime(presence.lastSeenAt)],
         ['system', `${agent.osName} ${agent.osVersion} (${agent.os} ${agent.arch})`],

@@ -28,7 +28,10 @@ export async function readTarget(action: ActionJson, options: TargetOptions, ter
   checkTarget(options);
   const { target, agents, from, query } = options;
   if (target !== undefined) return { spec: { selector: target }, text: target === '' ? 'every endpoint' : target };
-  if (agents !== undefined) return readAgents(agents);
+  if (agents !== undefined) {
+    const agentIds = readAgentIds(agents);
+    return { spec: { agentIds }, text: counted(agentIds.length, 'endpoint') };
+  }
   if (query !== undefined) return { spec: { query }, text: `the rows of query ${query}` };
   const { rows, duplicates } = readRows(action, await readSource(from ?? '-', terminal));
   if (rows.length > LIMITS.commandRows)
@@ -58,7 +61,8 @@ export function checkTarget({ target, agents, from, query }: TargetOptions): voi
   if (query !== undefined && !isQueryId(query)) throw usageError(`"${query}" is not the id of a query`);
 }
 
-function readAgents(text: string): Target {
+/** `--agents`: ids with commas, each once. @throws CliError that names what is none */
+export function readAgentIds(text: string): string[] {
   const agentIds = [...new Set(text.split(',').map((id) => id.trim()))];
   const wrong = agentIds.filter((id) => !isAgentId(id));
   if (wrong.length > 0)
@@ -66,7 +70,7 @@ function readAgents(text: string): Target {
       `--agents takes ids; ${wrong.map((id) => `"${id}"`).join(', ')} ${wrong.length === 1 ? 'is none' : 'are none'}`,
       '--target host=NAME selects by name',
     );
-  return { spec: { agentIds }, text: counted(agentIds.length, 'endpoint') };
+  return agentIds;
 }
 
 async function readSource(from: string, terminal: Terminal): Promise<string> {

@@ -28,6 +28,10 @@ test('commands, their commands, options and values of options complete', async (
   expect(await complete('tokens', 'create', 'x', '--role', '')).toEqual(['viewer', 'analyst', 'responder', 'admin']);
   expect(await complete('query', '--target', '')).toEqual([]);
   expect(await complete('completion', 'f')).toEqual(['fish']);
+  expect(await complete('mode', '')).toEqual(['live', 'poll', 'default']);
+  expect(await complete('mode', 'live', '--i')).toEqual(['--interval']);
+  expect(await complete('mode', '--id', 'x', 'p')).toEqual(['poll']);
+  expect(await complete('agents', 'list', '--output', 'w')).toEqual(['wide']);
 });
 
 test('actions, their parameters and few values, and ids of commands come from the server', async () => {

@@ -3,7 +3,7 @@ import type { DynamicWords } from './dynamic.js';
 
 /** Values of options that have few. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
-  '--output': ['table', 'json', 'ndjson', 'csv'],
+  '--output': ['table', 'json', 'ndjson', 'csv', 'wide'],
   '--role': ['viewer', 'analyst', 'responder', 'admin'],
   '--status': ['awaiting_approval', 'running', 'ended'],
   '--rollout': ['canary=1,step=10%,pause=30s,abort_over=5%'],
@@ -71,6 +71,7 @@ async function argumentWords(
 ): Promise<readonly string[]> {
   const path = command.parent?.parent ? `${command.parent.name()} ${command.name()}` : command.name();
   const [first, ...others] = args;
+  if (path === 'mode') return first === undefined ? ['live', 'poll', 'default'] : [];
   if (path === 'run') return first === undefined ? dynamic.actions() : dynamic.params(first, others, start);
   if (first !== undefined) return [];
   switch (path) {

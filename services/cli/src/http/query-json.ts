@@ -9,6 +9,12 @@ export interface EndpointName {
   readonly host: string | null;
 }
 
+/** Who of those waited for polls, and when the last of them has heard of the query. */
+export interface PollingJson {
+  readonly waiting: number;
+  readonly answerBy: string;
+}
+
 export interface QueryJson {
   readonly id: string;
   readonly state: QueryState;
@@ -18,8 +24,10 @@ export interface QueryJson {
   readonly columns: readonly string[];
   readonly reduce?: string;
   readonly createdAt: string;
+  readonly deadlineAt: string;
   readonly endedAt?: string;
   readonly ledger: Ledger;
+  readonly polling?: PollingJson;
   readonly offline: number;
   readonly rows: number;
   readonly truncated?: string;
@@ -54,7 +62,13 @@ export interface ReducedJson {
 
 export type QueryEvent =
   | { readonly event: 'started'; readonly seq: number | null; readonly query: QueryJson }
-  | { readonly event: 'progress'; readonly seq: number | null; readonly ledger: Ledger; readonly elapsedMs: number }
+  | {
+      readonly event: 'progress';
+      readonly seq: number | null;
+      readonly ledger: Ledger;
+      readonly polling?: PollingJson;
+      readonly elapsedMs: number;
+    }
   | { readonly event: 'rows'; readonly seq: number | null; readonly answers: readonly AnswerJson[] }
   | { readonly event: 'groups'; readonly seq: number | null; readonly groups: readonly GroupJson[] }
   | { readonly event: 'failures'; readonly seq: number | null; readonly failures: readonly FailureJson[] }

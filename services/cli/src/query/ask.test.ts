@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { QueryEvent } from '../http/query-json.js';
+import type { QueryEvent, QueryJson } from '../http/query-json.js';
+import { wallTime } from '../output/time-text.js';
 import { runCli } from '../run.js';
 import { endedQuery, FakeApi, QUERY_ID, queryJson } from '../testing/fake-api.js';
 import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
+import { progressText } from './progress.js';
 
 let api: FakeApi;
 let url: string;
@@ -60,6 +62,71 @@ describe('muster query', () => {
     expect(err).not.toMatch(/^h1 /m);
     expect(err).toMatch(/^h2 {2,}agent2 {2,}timed_out {2,}no answer$/m);
     expect(err).toMatch(/… and 3 more/);
+  });
+
+  describe('while endpoints that poll are waited for', () => {
+    const by = '2026-01-01T00:00:20.000Z';
+    const late = '2026-01-01T00:02:10.000Z';
+    const at = (time: string) => wallTime(time, Date.now());
+    const ledger = (change: Partial<QueryJson['ledger']>) => ({ ...queryJson().ledger, ...change });
+
+    test('the line counts them apart and says by when they have heard of it', () => {
+      const running = {
+        ...queryJson(),
+        ledger: ledger({ targeted: 210, answered: 5, empty: 1, waiting: 202, error: 2 }),
+      };
+      expect(progressText(running)).toBe('210 targeted · 6 answered · 202 waiting · 2 failed');
+      expect(progressText({ ...running, polling: { waiting: 12, answerBy: by } })).toBe(
+        `210 targeted · 6 answered · 190 waiting · 12 waiting (poll, by ${at(by)}) · 2 failed`,
+      );
+      expect(progressText({ ...running, polling: { waiting: 12, answerBy: late } })).toContain(
+        `12 waiting (poll, by ${at(late)}, after the deadline at ${at(running.deadlineAt)})`,
+      );
+    });
+
+    async function endOf(answerBy: string, scope = 'os=linux') {
+      const polling = { waiting: 12, answerBy };
+      api.query(queryJson(), [
+        { event: 'progress', seq: 1, ledger: ledger({ targeted: 12, waiting: 12 }), polling, elapsedMs: 1 },
+        { event: 'ended', seq: 2, query: endedQuery({ scope }, { targeted: 12, timed_out: 12 }) },
+      ]);
+      const { code, err } = await muster(['query', SQL]);
+      expect(code).toBe(3);
+      return err.split('\n').slice(1).join('\n');
+    }
+
+    test('the end names what helps when they were due only after the deadline', async () => {
+      expect(await endOf(late)).toBe(
+        `12 of those polled, and the deadline came first: the last was due at ${at(late)}.\n` +
+          "Ask with --timeout 3m, or make them Live first: muster mode live --target 'os=linux,mode=poll'\n",
+      );
+      // No query may last that long.
+      expect(await endOf('2026-01-01T01:00:00.000Z', '')).toMatch(
+        /\nMake them Live first: muster mode live --target 'mode=poll'\n$/,
+      );
+      expect(await endOf(by)).toBe('');
+    });
+
+    test('a terminal sees the line', async () => {
+      api.query(queryJson(), []);
+      let end: () => void = () => undefined;
+      const running: QueryEvent = {
+        ...{ event: 'progress', seq: 1, ledger: ledger({ targeted: 1, waiting: 1 }), elapsedMs: 1 },
+        polling: { waiting: 1, answerBy: by },
+      };
+      api.on(`GET /v1/queries/${QUERY_ID}/events`, (_, response) => {
+        response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+        response.write(`${JSON.stringify(running)}\n`);
+        const ended = { event: 'ended', seq: 2, query: endedQuery({}, { targeted: 1, empty: 1 }) };
+        end = () => response.end(`${JSON.stringify(ended)}\n`);
+      });
+      const terminal = fakeTerminal({ env: { MUSTER_API_URL: url, NO_COLOR: '1' }, isTTY: true, columns: 200 });
+      const code = runCli(['query', SQL], terminal);
+      while (!terminal.err().includes(`1 waiting (poll, by ${at(by)})`))
+        await new Promise((turn) => setImmediate(turn));
+      end();
+      expect(await code).toBe(0);
+    });
   });
 
   test('goes on after the last event it saw when the connection breaks', async () => {

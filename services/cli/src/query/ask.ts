@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ApiProblem, type ApiClient } from '../http/api-client.js';
 import { followQuery } from '../http/query-events.js';
-import type { FailureJson, GroupJson, QueryEvent, QueryJson, ReducedJson } from '../http/query-json.js';
+import type { FailureJson, GroupJson, PollingJson, QueryEvent, QueryJson, ReducedJson } from '../http/query-json.js';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import { escapeControls } from '../output/escape.js';
 import { ProgressLine } from '../output/progress-line.js';
@@ -9,7 +9,8 @@ import { styleFor } from '../output/table.js';
 import { ClosedPipe, type Terminal } from '../terminal.js';
 import { faultExcerpt } from './fault-excerpt.js';
 import { createWriter, type Output, type ResultWriter } from './results.js';
-import { exitCodeOf, progressText, renderSummary } from './summary.js';
+import { lateText, progressText } from './progress.js';
+import { exitCodeOf, renderSummary } from './summary.js';
 
 /** A question as the API takes it. */
 export interface Ask {
@@ -59,6 +60,8 @@ class Viewing {
   readonly #groups = new Map<number, GroupJson>();
   readonly #failures = new Map<number, FailureJson>();
   readonly #giveUp = new AbortController();
+  /** As it was told last: of the end nothing is said any more. */
+  #polling: PollingJson | undefined;
   #reduced: ReducedJson | undefined;
   #interrupted = false;
 
@@ -113,9 +116,10 @@ class Viewing {
   async #take(event: QueryEvent): Promise<void> {
     switch (event.event) {
       case 'started':
-        return this.#line.update(progressText(event.query.ledger));
+        return this.#line.update(progressText(event.query));
       case 'progress':
-        return this.#line.update(progressText(event.ledger));
+        this.#polling = event.polling;
+        return this.#line.update(progressText({ ...this.#query, ledger: event.ledger, polling: event.polling }));
       case 'rows':
         for (const { num } of event.answers) this.#failures.delete(num);
         // With a reduce, its rows are the result.
@@ -151,7 +155,10 @@ class Viewing {
       await stderr.write(style.red(`reduce failed: ${escapeControls(this.#reduced.error)}\n`));
     if (this.#reduced?.truncated === true)
       await stderr.write(style.yellow('The reduced rows were cut at the limit.\n'));
-    if (!this.#quiet) await stderr.write(renderSummary(query, failures, style, stderr.columns));
+    if (this.#quiet) return;
+    await stderr.write(renderSummary(query, failures, style, stderr.columns));
+    const late = lateText(query, this.#polling);
+    if (late !== undefined) await stderr.write(style.yellow(`${late}\n`));
   }
 
   /** What most endpoints have first. */

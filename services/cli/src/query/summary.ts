@@ -1,4 +1,4 @@
-import { isAnswer, ledgerComplete, OUTCOMES, type Ledger } from '@muster/protocol';
+import { isAnswer, ledgerComplete, OUTCOMES } from '@muster/protocol';
 import { EXIT, type ExitCode } from '../exit-codes.js';
 import type { FailureJson, QueryJson } from '../http/query-json.js';
 import { escapeControls } from '../output/escape.js';
@@ -57,16 +57,6 @@ function nobody({ offline, scope }: QueryJson): string {
   return offline === 0
     ? `${where}.`
     : `${where}; ${number(offline)} enrolled ${offline === 1 ? 'one is' : 'ones are'} offline.`;
-}
-
-/** `5,000 targeted · 4,800 answered · 190 waiting · 10 failed` */
-export function progressText(ledger: Ledger): string {
-  const answered = ledger.answered + ledger.empty;
-  const failed = ledger.targeted - answered - ledger.waiting;
-  const counts = { targeted: ledger.targeted, answered, waiting: ledger.waiting, failed };
-  return Object.entries(counts)
-    .map(([name, count]) => `${number(count)} ${name}`)
-    .join(' · ');
 }
 
 /** 0 when every endpoint answered and everything was kept, else 3. */

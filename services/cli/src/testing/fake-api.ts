@@ -94,6 +94,7 @@ export function queryJson(more: Partial<QueryJson> = {}, ledger: Partial<Ledger>
     scope: '',
     columns: ['name', 'version'],
     createdAt: '2026-01-01T00:00:00.000Z',
+    deadlineAt: '2026-01-01T00:00:30.000Z',
     offline: 0,
     rows: 0,
     ...more,

@@ -1,0 +1,57 @@
+import { LIMITS, type Ledger } from '@muster/protocol';
+import type { PollingJson, QueryJson } from '../http/query-json.js';
+import { escapeControls } from '../output/escape.js';
+import { wallTime } from '../output/time-text.js';
+
+type Running = Pick<QueryJson, 'ledger' | 'deadlineAt'> & { readonly polling?: PollingJson | undefined };
+
+/** `5,000 targeted · 4,800 answered · 178 waiting · 12 waiting (poll, by 12:00:41) · 10 failed` */
+export function progressText(query: Running, nowMs = Date.now()): string {
+  const { targeted, waiting } = query.ledger;
+  const answered = query.ledger.answered + query.ledger.empty;
+  const polls = pollText(query, nowMs);
+  const counts = [
+    `${number(targeted)} targeted`,
+    `${number(answered)} answered`,
+    `${number(waiting - (query.polling?.waiting ?? 0))} waiting`,
+    ...(polls === undefined ? [] : [polls]),
+    `${number(failedOf(query.ledger))} failed`,
+  ];
+  return counts.join(' · ');
+}
+
+function pollText({ polling, deadlineAt }: Running, nowMs: number): string | undefined {
+  if (polling === undefined) return undefined;
+  const { waiting, answerBy } = polling;
+  const late = isLate(answerBy, deadlineAt) ? `, after the deadline at ${wallTime(deadlineAt, nowMs)}` : '';
+  return `${number(waiting)} waiting (poll, by ${wallTime(answerBy, nowMs)}${late})`;
+}
+
+function failedOf({ targeted, waiting, answered, empty }: Ledger): number {
+  return targeted - answered - empty - waiting;
+}
+
+/** What to do where the deadline came before the polls of some endpoints. `polling` is what was last known of them. */
+export function lateText(query: QueryJson, polling: PollingJson | undefined, nowMs = Date.now()): string | undefined {
+  const { state, ledger, deadlineAt, createdAt, scope } = query;
+  if (polling === undefined || state !== 'complete' || ledger.timed_out === 0) return undefined;
+  const { waiting, answerBy } = polling;
+  if (!isLate(answerBy, deadlineAt)) return undefined;
+  const minutes = Math.ceil((Date.parse(answerBy) - Date.parse(createdAt) + ANSWER_MS) / MINUTE_MS);
+  const longer = minutes * MINUTE_MS > LIMITS.queryTimeoutMaxMs ? '' : `Ask with --timeout ${minutes}m, or make`;
+  const target = escapeControls([scope, 'mode=poll'].filter((part) => part !== '').join(','));
+  return (
+    `${number(waiting)} of those polled, and the deadline came first: the last was due at ${wallTime(answerBy, nowMs)}.\n` +
+    `${longer === '' ? 'Make' : longer} them Live first: muster mode live --target '${target}'`
+  );
+}
+
+/** Endpoints do not answer in the moment in which they hear of a question. */
+const ANSWER_MS = 5_000;
+const MINUTE_MS = 60_000;
+
+function isLate(answerBy: string, deadlineAt: string): boolean {
+  return Date.parse(answerBy) > Date.parse(deadlineAt);
+}
+
+const number = (value: number): string => value.toLocaleString('en-US');
