@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ledgerBalances, type Ledger } from '@muster/protocol';
 import type { MissingEndpoint, QueryView } from '../kit/api-client.js';
+import { eventually } from '../kit/eventually.js';
 import { startHaproxy, type LoadBalancer } from '../kit/haproxy.js';
 import { openLab, type Lab } from '../kit/lab.js';
 import { Fleet } from '../simulator/index.js';
@@ -12,14 +13,6 @@ const SQL = 'SELECT hostname FROM system_info';
 async function liveSessions(healthUrl: string | undefined): Promise<number> {
   const text = await (await fetch(`${healthUrl}/metrics`)).text();
   return Number(/^muster_gateway_live_sessions (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
-}
-
-async function eventually(what: string, holds: () => Promise<boolean>, withinMs: number): Promise<void> {
-  const untilMs = performance.now() + withinMs;
-  while (!(await holds())) {
-    if (performance.now() > untilMs) throw new Error(`${what}: not within ${withinMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 const sum = (ledger: QueryView['ledger'], ...outcomes: string[]): number =>

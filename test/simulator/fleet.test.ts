@@ -124,7 +124,7 @@ describe.each(['live', 'poll'] as const)('a simulated fleet (%s)', (mode) => {
     const [first, second] = [...gateway.sessions.values()];
     first!.close(4502);
     second!.drop();
-    await fleet.waitFor(() => fleet.count('away') === 1 && fleet.count('waiting') === 0 && fleet.count('ready') === 3);
+    await fleet.waitFor(() => fleet.count('away') === 1 && fleet.count('ready') === 3 && gateway.history.length === 5);
     expect(gateway.sessions.has(first!.agentId)).toBe(false);
     expect(gateway.sessions.has(second!.agentId)).toBe(true);
   });

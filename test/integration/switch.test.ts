@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ledgerBalances, type Ledger, type SessionMode } from '@muster/protocol';
+import type { GroupView, MissingEndpoint, QueryView } from '../kit/api-client.js';
+import { CommandLoad, expectCommandsSettled } from '../kit/command-load.js';
+import { eventually } from '../kit/eventually.js';
+import { fleetOptions } from '../kit/fleet-options.js';
+import { openLab, type Lab } from '../kit/lab.js';
+import { Fleet } from '../simulator/index.js';
+
+const AGENTS = 300;
+const EVERY_MS = 200;
+const COMMANDS_PER_SECOND = 20;
+const SQL = 'SELECT hostname FROM system_info';
+
+/** Orders a changing half of the fleet to the one channel and the rest to the other. */
+class Operator {
+  readonly #lab: Lab;
+  readonly #agentIds: readonly string[];
+  /** What each was ordered last. */
+  readonly ordered = new Map<string, SessionMode>();
+  orders = 0;
+  #running: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(lab: Lab, agentIds: readonly string[]) {
+    this.#lab = lab;
+    this.#agentIds = agentIds;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (let nextMs = performance.now(); !this.#stopped;) {
+      const half = this.#agentIds.filter(() => Math.random() < 0.5);
+      await this.#order(half, this.orders % 2 === 0 ? 'poll' : 'live');
+      nextMs = Math.max(nextMs + EVERY_MS, performance.now());
+      await new Promise((resolve) => setTimeout(resolve, nextMs - performance.now()));
+    }
+  }
+
+  /** Repeated until it is done: what counts in the end is the last order. */
+  async #order(agentIds: readonly string[], mode: SessionMode): Promise<void> {
+    const body = JSON.stringify({ agentIds, mode, interval: '1s', reason: 'test' });
+    for (;;) {
+      const response = await this.#lab.api.fetch('/v1/agents/mode', { method: 'POST', body });
+      const reply = (await response.json()) as { failed?: number };
+      if (response.status === 200 && reply.failed === 0) break;
+      if (response.status < 500 && response.status !== 200) throw new Error(JSON.stringify(reply));
+    }
+    for (const agentId of agentIds) this.ordered.set(agentId, mode);
+    this.orders += 1;
+  }
+}
+
+function expectBalanced(ledger: QueryView['ledger']): void {
+  expect([ledger, ledgerBalances(ledger as Ledger)]).toEqual([ledger, true]);
+}
+
+describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while they are asked and ordered about`, () => {
+  let lab: Lab;
+  let fleet: Fleet;
+  const accepted: string[] = [];
+
+  beforeAll(async () => {
+    lab = await openLab({ gateways: 2, restart: true });
+    fleet = new Fleet({
+      ...fleetOptions(lab),
+      agents: AGENTS,
+      // No stickiness: every poll may reach the gateway that does not hold its session.
+      channel: { mode: 'mixed', pollIntervalMs: 1_000, scattered: true },
+      commands: { runMs: [0, 400] },
+      behaviour: { slow: 0.2 },
+      slowMs: 300,
+    });
+    await fleet.start();
+    await fleet.waitFor(() => fleet.count('ready') === AGENTS);
+  }, 120_000);
+  afterAll(async () => {
+    await fleet.stop();
+    await lab.close();
+  });
+
+  /** One query; `whole` when nothing may be missing. */
+  async function ask(mode: 'raw' | 'group', whole: boolean): Promise<void> {
+    const ended = await lab.api.run({ sql: SQL, mode, timeout: '10s' }, expectBalanced);
+    expectBalanced(ended.ledger);
+    expect(ended.ledger['waiting']).toBe(0);
+    const missing = await lab.api.all<MissingEndpoint>(`/v1/queries/${ended.id}/endpoints?limit=1000`);
+    if (whole) expect([ended.ledger, missing]).toMatchObject([{ targeted: AGENTS, answered: AGENTS }, []]);
+    const hosts = new Map(fleet.agents.map(({ agentId, machine }) => [agentId, machine.facts.host]));
+    const counted = new Map<unknown, number>();
+    const count = (host: unknown, endpoints: number): void =>
+      void counted.set(host, (counted.get(host) ?? 0) + endpoints);
+    if (mode === 'raw') {
+      const rows = await lab.api.all<{ agentId: string; values: [string] }>(`/v1/queries/${ended.id}/rows?limit=1000`);
+      expect(rows.filter(({ agentId, values }) => hosts.get(agentId) !== values[0])).toEqual([]);
+      for (const { values } of rows) count(values[0], 1);
+    } else {
+      const groups = await lab.api.all<GroupView>(`/v1/queries/${ended.id}/rows?limit=1000`);
+      for (const { values, endpoints, copies } of groups) count(values[0], Math.max(endpoints, copies));
+    }
+    // Whoever is not missing has answered, once; every machine has a name of its own.
+    const answering = [...hosts].filter(([agentId]) => !missing.some((one) => one.agentId === agentId));
+    expect(counted).toEqual(new Map(answering.map(([, host]) => [host, 1])));
+    expect(ended.ledger['answered']).toBe(answering.length);
+  }
+
+  /** The storm, with `fault` in the middle of it, and what must be true when it is over. */
+  async function storm(forMs: number, fault?: () => void | Promise<void>): Promise<void> {
+    const ids = fleet.agents.map(({ agentId }) => agentId);
+    const operator = new Operator(lab, ids);
+    const load = new CommandLoad(lab, ids, COMMANDS_PER_SECOND);
+    const changesBefore = fleet.stats.changes;
+    const beganMs = performance.now();
+    operator.start();
+    load.start();
+    let faulted: Promise<void> | undefined;
+    let queries = 0;
+    for (; performance.now() - beganMs < forMs; queries += 1) {
+      if (fault !== undefined && performance.now() - beganMs > forMs / 3) faulted ??= Promise.resolve(fault());
+      await ask(queries % 2 === 0 ? 'raw' : 'group', fault === undefined);
+    }
+    await faulted;
+    await operator.stop();
+    await load.stop();
+    const changes = fleet.stats.changes - changesBefore;
+    process.stderr.write(
+      `${queries} queries, ${operator.orders} orders, ${changes} changes, ${load.accepted.size} commands, ${JSON.stringify([...fleet.stats.ends])}\n`,
+    );
+    expect(changes).toBeGreaterThan(AGENTS);
+
+    const misled = (): string[] =>
+      fleet.agents.filter(({ agentId, mode }) => mode !== operator.ordered.get(agentId)).map(({ agentId }) => agentId);
+    await eventually('everybody is on the channel that was ordered last', () => misled().length === 0, 20_000);
+    const listed = await lab.api.all<{ agentId: string; mode?: string; duplicate?: object }>('/v1/agents?limit=500');
+    expect(listed.filter(({ duplicate }) => duplicate !== undefined)).toEqual([]);
+    expect([fleet.count('away'), fleet.stats.ends.get('closed 4503 duplicateIdentity')]).toEqual([0, undefined]);
+    await eventually(
+      'the registry says so too',
+      async () => {
+        const agents = await lab.api.all<{ agentId: string; mode?: string }>('/v1/agents?limit=500');
+        const wrong = agents.filter(({ agentId, mode }) => mode !== operator.ordered.get(agentId));
+        if (wrong.length > 0) throw new Error(`${wrong.length} are not, one of them ${JSON.stringify(wrong[0])}`);
+        return true;
+      },
+      20_000,
+    );
+    await ask('group', true);
+    accepted.push(...load.accepted.values());
+    await expectCommandsSettled(lab, accepted, () => fleet.oracle.all, 60_000);
+  }
+
+  it('loses nothing and doubles nothing', () => storm(20_000), 120_000);
+
+  it('nor when a gateway is killed meanwhile', async () => {
+    await storm(12_000, () => expect(lab.stack.gateways[0]?.signal('SIGKILL')).toBe(true));
+  }, 120_000);
+
+  it('nor when Redis is emptied meanwhile', async () => {
+    await storm(12_000, async () => {
+      await lab.brokers.redis.kill9();
+      await lab.brokers.redis.restart();
+    });
+  }, 120_000);
+});

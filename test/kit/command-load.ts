@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { expect } from '@jest/globals';
+import { commandLedgerBalances, commandLedgerSettled, type CommandLedger } from '@muster/protocol';
+import { call, textOf } from '../load/measure/rest.js';
+import { disagreements, type JournaledTarget, type Run } from '../simulator/index.js';
+import type { CommandView, TargetView } from './api-client.js';
+import { eventually } from './eventually.js';
+import type { Lab } from './lab.js';
+
+const TICK_MS = 50;
+
+/** Sends commands at a steady rate, each to one or a few endpoints, and repeats what was not answered until it is. */
+export class CommandLoad {
+  /** Idempotency keys with the id that each was accepted under. */
+  readonly accepted = new Map<string, string>();
+  readonly #lab: Lab;
+  readonly #agentIds: readonly string[];
+  readonly #perSecond: number;
+  readonly #pending = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #due = 0;
+  #count = 0;
+  #repeats = 0;
+
+  constructor(lab: Lab, agentIds: readonly string[], perSecond: number) {
+    this.#lab = lab;
+    this.#agentIds = agentIds;
+    this.#perSecond = perSecond;
+  }
+
+  get repeats(): number {
+    return this.#repeats;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      for (this.#due += (this.#perSecond * TICK_MS) / 1_000; this.#due >= 1; this.#due -= 1) {
+        const sent = this.#send().finally(() => this.#pending.delete(sent));
+        this.#pending.add(sent);
+      }
+    }, TICK_MS);
+  }
+
+  /** Resolves when everything that was sent has been accepted. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#pending);
+  }
+
+  async #send(): Promise<void> {
+    const at = this.#count++;
+    const ids = [0, 1, 2].slice(0, 1 + (at % 3)).map((i) => this.#agentIds[(at * 7 + i) % this.#agentIds.length]);
+    const body = { action: 'dns.flush', params: {}, target: { agentIds: ids }, expiresIn: '10m' };
+    const key = randomUUID();
+    for (;;) {
+      try {
+        this.accepted.set(key, await this.#submit(JSON.stringify(body), key));
+        return;
+      } catch {
+        this.#repeats += 1;
+        await new Promise((resolve) => setTimeout(resolve, 250 + Math.random() * 250));
+      }
+    }
+  }
+
+  /** Not by `fetch`, which costs this thread several times as much. */
+  async #submit(body: string, key: string): Promise<string> {
+    const { apiUrl: url, token } = this.#lab.stack;
+    const headers = { 'idempotency-key': key };
+    const response = await call({ url, token }, { method: 'POST', path: '/v1/commands', body, headers });
+    const text = await textOf(response);
+    if (response.statusCode !== 202) throw new Error(text);
+    return (JSON.parse(text) as { id: string }).id;
+  }
+}
+
+/**
+ * What all commands that the lab ever had must have come to: accepted once, ended, one terminal state for each target, and what the endpoints themselves wrote down
+ * agrees. `runs` is asked for after all have ended.
+ */
+export async function expectCommandsSettled(
+  lab: Lab,
+  ids: readonly string[],
+  runs: () => Promise<readonly Run[]> | readonly Run[],
+  withinMs: number,
+): Promise<void> {
+  // Repeats under one key never made a second command.
+  expect(new Set(ids).size).toBe(ids.length);
+  const open = async (): Promise<number> =>
+    (await lab.api.all<CommandView>('/v1/commands?status=running&limit=200')).length;
+  await eventually('all commands ended', async () => (await open()) === 0, withinMs);
+  const listed = new Set((await lab.api.all<CommandView>('/v1/commands?limit=200')).map(({ id }) => id));
+  expect(ids.filter((id) => !listed.has(id))).toEqual([]);
+
+  const unsettled: CommandView[] = [];
+  const targets: JournaledTarget[] = [];
+  await forAll(ids, async (id) => {
+    const command = await lab.api.get<CommandView>(`/v1/commands/${id}`);
+    const ledger = command.ledger as unknown as CommandLedger;
+    const isSettled = commandLedgerBalances(ledger) && commandLedgerSettled(ledger) && command.status === 'ended';
+    if (!isSettled) unsettled.push(command);
+    const items = await lab.api.all<TargetView & JournaledTarget>(`/v1/commands/${id}/targets?limit=100`);
+    targets.push(...items.map((target) => ({ ...target, command: id })));
+  });
+  expect(unsettled).toEqual([]);
+  const ran = await runs();
+  expect(ran.length).toBeGreaterThan(ids.length / 2);
+  // Among these is everything that ran twice.
+  expect(disagreements(ran, targets).slice(0, 20)).toEqual([]);
+}
+
+/** Runs `each` over all items, some at a time. */
+async function forAll<T>(items: Iterable<T>, each: (item: T) => Promise<void>): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  const worker = async (): Promise<void> => {
+    for (let next = iterator.next(); next.done !== true; next = iterator.next()) await each(next.value);
+  };
+  await Promise.all(Array.from({ length: 16 }, worker));
+}
