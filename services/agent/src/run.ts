@@ -37,6 +37,7 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
   const queries = new QueryRunner({
     notes,
     maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
+    traffic: () => meter.read(),
     createPool: (onRoom) =>
       new WorkerPool({
         entry: queryWorker(),

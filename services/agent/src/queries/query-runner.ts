@@ -1,5 +1,6 @@
 import { type Budget, clipMessage, LIMITS } from '@muster/protocol';
 import type { QueryFailure } from '../worker/messages.js';
+import type { TrafficRow } from '../traffic/traffic-meter.js';
 import type { WorkerOutcome, WorkerPool, WorkerTask } from '../worker/worker-pool.js';
 import type { CrashNotes } from './crash-notes.js';
 
@@ -29,6 +30,8 @@ export interface QueryRunnerOptions {
   readonly createPool: (onRoom: () => void) => WorkerPool;
   /** The most that a query may spend here, whatever it was given. */
   readonly maxBudget: Budget;
+  /** What the agent has sent and received, for statements that ask. */
+  readonly traffic?: () => readonly TrafficRow[];
   readonly maxQueued?: number;
   /** No statement starts while answers of this size wait to be sent. */
   readonly maxHeldBytes?: number;
@@ -101,7 +104,7 @@ export class QueryRunner {
 
   #start(entry: Entry): void {
     const { id, sql, columns, budget } = entry.job;
-    const { maxBudget, notes } = this.#options;
+    const { maxBudget, notes, traffic } = this.#options;
     this.#running.add(entry);
     entry.note = notes.begin(id, sql);
     const clamped = {
@@ -109,7 +112,7 @@ export class QueryRunner {
       rows: Math.min(budget.rows, maxBudget.rows),
       bytes: Math.min(budget.bytes, maxBudget.bytes),
     };
-    const request = { sql, columns, budget: clamped, chunkBytes: LIMITS.chunkBytes };
+    const request = { sql, columns, budget: clamped, chunkBytes: LIMITS.chunkBytes, traffic: traffic?.() ?? [] };
     entry.task = this.#pool.run(request, (outcome) => this.#settle(entry, outcome));
   }
 

@@ -1,4 +1,6 @@
 import { type Platform, type TableProvider, TABLES, type TableSpec } from '@muster/tables';
+import type { TrafficRow } from '../traffic/traffic-meter.js';
+import { agentTraffic } from './agent-traffic.js';
 import type { Collector } from './collector.js';
 import { LINUX_COLLECTORS } from './linux/collectors.js';
 import { System } from './system.js';
@@ -9,13 +11,18 @@ export interface PlatformTables {
   readonly provider: TableProvider;
 }
 
-/**
- * The tables of `platform`. Collectors are synchronous and may take long: they belong in a worker thread. `root` is for looking at a
- * copy of a machine's files.
- */
-export function platformTables(platform: Platform, options: { readonly root?: string } = {}): PlatformTables {
+export interface PlatformTablesOptions {
+  /** For looking at a copy of a machine's files. */
+  readonly root?: string;
+  /** What the running agent has sent and received. */
+  readonly traffic?: () => readonly TrafficRow[];
+}
+
+/** The tables of `platform`. Collectors are synchronous and may take long: they belong in a worker thread. */
+export function platformTables(platform: Platform, options: PlatformTablesOptions = {}): PlatformTables {
   const system = new System(options.root);
-  const collectors = new Map(collectorsOf(platform).map((one) => [one.table, one]));
+  const own = agentTraffic(options.traffic ?? (() => []));
+  const collectors = new Map([...collectorsOf(platform), own].map((one) => [one.table, one]));
   return {
     specs: TABLES.filter((table) => collectors.has(table.name)),
     provider: {

@@ -1,13 +1,13 @@
 import { createSqlEngine, type Platform, type SqlEngine, TABLES } from '@muster/tables';
-import { platformTables } from '../tables/index.js';
+import { platformTables, type PlatformTablesOptions } from '../tables/index.js';
 
 /**
  * The SQL engine over the tables of this machine. It knows the other platforms' tables too, so that a question for them is refused as
  * such here and not taken for a misspelt one.
  */
-export function createLocalEngine(): Promise<SqlEngine> {
+export function createLocalEngine(options: Pick<PlatformTablesOptions, 'traffic'> = {}): Promise<SqlEngine> {
   const platform = thisPlatform();
-  return createSqlEngine({ tables: TABLES, provider: platformTables(platform).provider, platform });
+  return createSqlEngine({ tables: TABLES, provider: platformTables(platform, options).provider, platform });
 }
 
 function thisPlatform(): Platform {

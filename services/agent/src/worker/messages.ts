@@ -1,4 +1,5 @@
 import type { AgentOutcome, Budget } from '@muster/protocol';
+import type { TrafficRow } from '../traffic/traffic-meter.js';
 
 /** What the main thread asks of a worker, one at a time. */
 export interface WorkerRequest {
@@ -7,6 +8,8 @@ export interface WorkerRequest {
   readonly columns?: readonly string[];
   readonly budget: Budget;
   readonly chunkBytes: number;
+  /** What the agent has sent and received until now: a thread of its own cannot look. */
+  readonly traffic?: readonly TrafficRow[];
 }
 
 /** How a statement that did not give its whole answer ended. */

@@ -3,11 +3,16 @@ import type { SqlEngine } from '@muster/tables';
 import type { WorkerReply, WorkerRequest } from './messages.js';
 import { runRequest } from './run-request.js';
 
-/** The worker's side: takes one request at a time from `port`, for as long as the thread lives. */
-export function serveRequests(port: MessagePort, engine: SqlEngine): void {
+/** The worker's side: takes one request at a time from `port`, for as long as the thread lives. `prepare` is called before each one. */
+export function serveRequests(
+  port: MessagePort,
+  engine: SqlEngine,
+  prepare: (request: WorkerRequest) => void = () => {},
+): void {
   const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
   port.on('message', (request: WorkerRequest) => {
     reply({ t: 'started' });
+    prepare(request);
     reply(runRequest(engine, request, (rows) => reply({ t: 'rows', rows }, [rows.buffer])));
   });
 }

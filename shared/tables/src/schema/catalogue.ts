@@ -1,3 +1,4 @@
+import { AGENT_TABLES } from './agent.js';
 import { DARWIN_TABLES } from './darwin.js';
 import { FILE_TABLES } from './files.js';
 import { NETWORK_TABLES } from './network.js';
@@ -23,6 +24,7 @@ export const TABLES: readonly TableSpec[] = [
   ...SYSTEM_TABLES,
   ...WINDOWS_TABLES,
   ...DARWIN_TABLES,
+  ...AGENT_TABLES,
 ].sort((left, right) => (left.name < right.name ? -1 : 1));
 
 const BY_NAME: ReadonlyMap<string, TableSpec> = new Map(TABLES.map((table) => [table.name, table]));
