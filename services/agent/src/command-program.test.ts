@@ -104,7 +104,7 @@ describe('the agent program and commands', () => {
     const gateway = await startGateway();
     const first = start(gateway);
     const { session, hello } = await connect(gateway);
-    expect(hello.capabilities).toEqual(['query', 'command']);
+    expect(hello.capabilities).toEqual(['query', 'command', 'mode']);
     const stubborn = await startStubborn();
     const order = ask(stubborn.pid);
     session.command(order);
@@ -229,7 +229,7 @@ describe('the agent program and commands', () => {
     trust = {};
     const first = start(gateway);
     const { session, hello } = await connect(gateway);
-    expect(hello.capabilities).toEqual(['query']);
+    expect(hello.capabilities).toEqual(['query', 'mode']);
     session.command(ask(1));
     expect(said(await session.report())).toBe('unbelieved refused/no_trust');
     await first.printed('"msg":"no command roots; this agent takes no commands"');
@@ -238,8 +238,8 @@ describe('the agent program and commands', () => {
 
     trust = roots;
     start(gateway);
-    expect((await connect(gateway)).hello.capabilities).toEqual(['query']);
-    expect((await connect(gateway)).hello.capabilities).toEqual(['query', 'command']);
+    expect((await connect(gateway)).hello.capabilities).toEqual(['query', 'mode']);
+    expect((await connect(gateway)).hello.capabilities).toEqual(['query', 'command', 'mode']);
     expect(enrolments).toBe(3);
     const pinned = JSON.parse(readFileSync(join(folder, 'data', 'command-trust.json'), 'utf8')) as object;
     expect(pinned).toMatchObject({ roots: issuer.roots });
@@ -249,7 +249,7 @@ describe('the agent program and commands', () => {
     const gateway = await startGateway();
     start(gateway, { MUSTER_AGENT_ACTIONS: 'none' });
     const { session, hello } = await connect(gateway);
-    expect(hello.capabilities).toEqual(['query']);
+    expect(hello.capabilities).toEqual(['query', 'mode']);
     session.command(ask(1));
     expect(said(await session.report())).toBe('refused/action_not_allowed');
   });

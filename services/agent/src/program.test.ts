@@ -61,7 +61,7 @@ describe('the agent program', () => {
     expect(hello).toMatchObject({
       facts: { host: hostname(), os: 'linux' },
       labels: { env: 'test' },
-      capabilities: ['query'],
+      capabilities: ['query', 'mode'],
     });
     await agent.printed('"msg":"listening"');
     expect(residentMegabytes(agent.child.pid!)).toBeLessThan(80);

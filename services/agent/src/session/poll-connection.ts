@@ -70,6 +70,8 @@ export class PollConnection implements SessionConnection {
   readonly #leaving = new AbortController();
   /** It has taken too long. */
   readonly #cut = new AbortController();
+  /** For the request that is answered when the session is ready: an end does not wait for that. */
+  readonly #unready = new AbortController();
   #intervalMs: number;
   /** Names the session, and is its only secret. */
   #name: string | undefined;
@@ -150,7 +152,7 @@ export class PollConnection implements SessionConnection {
     this.#closing = this.#options.clock.setTimeout(() => this.#endNow(), CLOSE_TIMEOUT_MS);
     this.#leaving.abort();
     this.#wake?.();
-    if (this.#name === undefined) this.#endNow();
+    if (this.#exchange.state !== 'ready') this.#unready.abort();
   }
 
   #endNow(): void {
@@ -171,7 +173,7 @@ export class PollConnection implements SessionConnection {
       const batch = await this.#outbox.next();
       if (batch === undefined && this.#leaving.signal.aborted) return this.#delete();
       const reply = await this.#ask(batch);
-      if ('kind' in reply) return reply;
+      if ('kind' in reply) return this.#leaving.signal.aborted && reply.kind === 'failed' ? this.#delete() : reply;
       if (batch !== undefined) this.#outbox.taken();
       this.#take(reply);
       this.#exchange.drained();
@@ -182,7 +184,7 @@ export class PollConnection implements SessionConnection {
   async #open(): Promise<ConnectionEnd | undefined> {
     const { token } = this.#options;
     const headers = { authorization: `Bearer ${token}`, accept: POLL_MEDIA_TYPE };
-    const response = await this.#requests.send({ method: 'POST', headers }, this.#cut.signal);
+    const response = await this.#send({ method: 'POST', headers });
     if (response.status !== 200) return { kind: 'refused', refusal: this.#refusal(response) };
     const name = response.headers[POLL_SESSION_HEADER];
     if (typeof name !== 'string' || response.batch === undefined) {
@@ -213,7 +215,7 @@ export class PollConnection implements SessionConnection {
   async #askOnce(batch: PollBatch | undefined): Promise<PollResponse | ConnectionEnd | { failure: ConnectionEnd }> {
     let response: PollResponse;
     try {
-      response = await this.#requests.send(this.#call(batch), this.#cut.signal);
+      response = await this.#send(this.#call(batch));
     } catch (error) {
       if (!(error instanceof BadBatch)) return { failure: failed(error) };
       this.#exchange.protocolError('bad_batch', 'protocolError', error.message);
@@ -231,6 +233,14 @@ export class PollConnection implements SessionConnection {
     // A gateway's word about this agent or this request stands; that of a gateway in trouble, or of something before it, may pass.
     const isFinal = refusal.code !== undefined && status < 500 && status !== 429;
     return isFinal ? { kind: 'refused', refusal } : { failure: { kind: 'refused', refusal } };
+  }
+
+  #send(call: PollCall): Promise<PollResponse> {
+    const isReady = this.#exchange.state === 'ready';
+    return this.#requests.send(
+      call,
+      isReady ? this.#cut.signal : AbortSignal.any([this.#cut.signal, this.#unready.signal]),
+    );
   }
 
   #call(batch: PollBatch | undefined): PollCall {
