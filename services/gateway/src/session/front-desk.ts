@@ -2,7 +2,6 @@ import type { Bus } from '@muster/bus';
 import type { DirectoryWriter } from '@muster/directory';
 import type { AgentTokenIssuer } from '@muster/identity';
 import {
-  CAPABILITY,
   CLOSE,
   decodeHeader,
   encodeBody,
@@ -34,7 +33,7 @@ import type { Connection } from '../transport/transport.js';
 import { DuplicateReports } from './duplicate-reports.js';
 import { FrameRouter, unexpectedFrame } from './frame-router.js';
 import type { Hub } from './hub.js';
-import { makeProfile } from './profile.js';
+import { abilities, makeProfile } from './profile.js';
 import { Session, type Challenge, type Ticket } from './session.js';
 import type { SessionMetrics } from './session-metrics.js';
 import { Unproven } from './unproven.js';
@@ -70,8 +69,8 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   readonly #options: FrontDeskOptions;
   readonly #sessions = new Map<Connection, Session>();
   readonly #unproven = new Unproven();
-  /** Tokens made for sessions whose WELCOME is not sent yet. */
-  readonly #newTokens = new WeakMap<Session, string>();
+  /** What waits for WELCOME: a token that was made for it, and what the hello said of being away. */
+  readonly #opening = new WeakMap<Session, { readonly token: string | undefined; readonly away: HelloBody['away'] }>();
   readonly #duplicates: DuplicateReports;
   readonly #router: FrameRouter;
   readonly #vigil: Vigil;
@@ -266,34 +265,28 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   }
 
   async #admit(session: Session, hello: HelloBody, challenge: Challenge): Promise<void> {
-    const { overlays, claims, rotateAt, away } = this.#options;
+    const { overlays, claims, rotateAt } = this.#options;
     const { org, agentId } = session;
-    const can = (capability: string): boolean => hello.capabilities.includes(capability);
-    const facts = {
-      ...hello.facts,
-      canQuery: can(CAPABILITY.query),
-      canCommand: can(CAPABILITY.command),
-      canChangeMode: can(CAPABILITY.mode),
-    };
+    const facts = { ...hello.facts, ...abilities(hello.capabilities) };
     session.profile = makeProfile(facts, hello.labels, overlays.labelsOf(org, agentId));
     session.host = hello.facts.host;
     session.instance = Buffer.from(hello.instance).toString('hex');
     session.rotateAtMs = rotateAt();
     const token = await renewToken(this.#options, session, { ...hello, former: challenge });
-    if (token !== undefined) this.#newTokens.set(session, token);
+    this.#opening.set(session, { token, away: hello.away });
     if (session.state !== 'claiming') return;
-    if (hello.away !== undefined) away.said(session, hello.away);
     // The revocation may have come between the upgrade and now.
     if (overlays.isRevoked(org, agentId)) this.#end(session, 'revoked');
     else claims().claim(session);
   }
 
   #welcome(session: Session): void {
-    const token = this.#newTokens.get(session);
-    this.#newTokens.delete(session);
-    const { commands, modes, heartbeatMs } = this.#options;
+    const opening = this.#opening.get(session);
+    this.#opening.delete(session);
+    const { commands, modes, away, heartbeatMs } = this.#options;
     const mode = modes.welcome(session);
-    session.send(welcomeFrame(session, { token, commandKeys: commands.keys, heartbeatMs, mode }));
+    session.send(welcomeFrame(session, { token: opening?.token, commandKeys: commands.keys, heartbeatMs, mode }));
+    if (opening?.away !== undefined) away.said(session, opening.away);
   }
 
   #auditRefusal({ org, agentId, connection }: Session, code: string, reason: string): void {

@@ -1,5 +1,5 @@
 import { effectiveLabels, endpointLabel } from '@muster/directory';
-import { selectorMatches, type AgentId, type Facts, type Labels, type Selector } from '@muster/protocol';
+import { CAPABILITY, selectorMatches, type AgentId, type Facts, type Labels, type Selector } from '@muster/protocol';
 
 /**
  * What many sessions have in common: everything that selectors look at except id and host, and what they can do. Fleets have few profiles, so a selector is
@@ -20,6 +20,16 @@ export interface Profile {
   readonly agentLabels: Labels;
   /** What counts. */
   readonly labels: Labels;
+}
+
+/** What agents can do that say these words in their hello. */
+export function abilities(capabilities: readonly string[]): Pick<Profile, 'canQuery' | 'canCommand' | 'canChangeMode'> {
+  const can = (capability: string): boolean => capabilities.includes(capability);
+  return {
+    canQuery: can(CAPABILITY.query),
+    canCommand: can(CAPABILITY.command),
+    canChangeMode: can(CAPABILITY.mode),
+  };
 }
 
 /** A profile with its key: equal ones have equal keys. */
