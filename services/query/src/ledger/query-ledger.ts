@@ -14,6 +14,7 @@ import {
   withPolls,
   type Entry,
 } from './endpoint-state.js';
+import { Claims } from './claims.js';
 import { FailureBook } from './failure-book.js';
 import { PollBook, type Polling } from './poll-book.js';
 
@@ -33,15 +34,7 @@ export interface Polled {
 }
 
 const NO_ROWS = new Uint8Array(0);
-/** Held answers are rare, those of endpoints that moved while the query ran; beyond this they are refused. */
-const MAX_HELD_BYTES = 64 * 1024 * 1024;
 const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY : ANSWERED);
-
-/** A second gateway says that it asks an endpoint which the first has not settled yet. */
-interface Claim {
-  readonly gateway: number;
-  held?: { readonly rows: Uint8Array } | { readonly failure: Failure };
-}
 
 /**
  * Where every endpoint of one query stands. Endpoints are tracked by number and never counted as messages come, so a repeated,
@@ -66,12 +59,9 @@ export class QueryLedger {
   readonly #gateways = new Map<GatewayId, number>();
   readonly #waitingAt: number[] = [];
   readonly #polls = new PollBook();
-  readonly #claims = new Map<number, Claim>();
-  /** Answers of endpoints that joined before all first reports were in. */
-  readonly #early = new Map<number, { readonly gateway: GatewayId; readonly rows: Uint8Array }>();
+  readonly #claims = new Claims();
   #sealed: boolean;
   #version = 0;
-  #heldBytes = 0;
 
   constructor(options: LedgerOptions) {
     this.#mode = options.mode;
@@ -142,11 +132,9 @@ export class QueryLedger {
   seal(): void {
     if (this.#sealed) return;
     this.#sealed = true;
-    for (const [num, { gateway, rows }] of this.#early) {
-      this.#heldBytes -= rows.length;
+    for (const [num, { gateway, rows }] of this.#claims.takeEarly()) {
       if (this.answer(gateway, num, rows) === 'accepted') this.#onReleased(num, rows);
     }
-    this.#early.clear();
   }
 
   /**
@@ -177,9 +165,9 @@ export class QueryLedger {
     if (current !== WAITING && !isRecoverable(current)) return 'refused';
     // An empty answer needs no such care: nothing of it can be counted twice.
     if (rows.length > 0) {
-      if (!this.#sealed) return this.#holdEarly(gateway, num, rows);
+      if (!this.#sealed) return this.#claims.holdEarly(gateway, num, rows) ? 'held' : 'refused';
       if (entry !== undefined && current === WAITING && gatewayOf(entry) !== index && this.#mayBeMerged(entry)) {
-        return this.#hold(this.#claim(num, index), rows);
+        return this.#claims.hold(this.#claims.make(num, index), rows) ? 'held' : 'refused';
       }
     }
     // An endpoint that no report named before: the one that did was lost, and its answer proves that it was asked.
@@ -208,8 +196,7 @@ export class QueryLedger {
   gatewayDied(gateway: GatewayId): number {
     const index = this.#gateways.get(gateway);
     if (index === undefined) return 0;
-    for (const [num, claim] of this.#claims)
-      if (claim.gateway === index && claim.held === undefined) this.#claims.delete(num);
+    this.#claims.dropEmptyOf(index);
     return this.#settleWaiting(index, ['unreachable', 'gateway_lost', 'the gateway that asked it does not answer']);
   }
 
@@ -226,7 +213,7 @@ export class QueryLedger {
     if (this.waiting === 0) return;
     for (const [num, entry] of this.#entries) {
       if (stateOf(entry) !== WAITING) continue;
-      if (this.#claims.get(num)?.held !== undefined) this.#handOver(num, entry);
+      if (this.#claims.of(num)?.held !== undefined) this.#handOver(num, entry);
       else this.#settleFailed(num, entry, gatewayOf(entry), [num, 'timed_out', code, message]);
     }
   }
@@ -249,18 +236,12 @@ export class QueryLedger {
     if (isPolled(after)) this.#polls.due(gatewayOf(after), dueMs);
     this.#entries.set(num, after);
     const state = stateOf(after);
-    if (state !== WAITING && this.#claims.size > 0) this.#dropClaim(num);
+    if (state !== WAITING) this.#claims.take(num);
     if (before !== undefined) {
       if (state === WAITING) this.failures.reopened(num);
       else if (state <= EMPTY) this.failures.answered(num);
     }
     return gatewayOf(after);
-  }
-
-  #dropClaim(num: number): void {
-    const held = this.#claims.get(num)?.held;
-    if (held !== undefined && 'rows' in held) this.#heldBytes -= held.rows.length;
-    this.#claims.delete(num);
   }
 
   #count(entry: Entry, change: 1 | -1): void {
@@ -276,21 +257,6 @@ export class QueryLedger {
     return this.#mode === 'group' && !isAttributed(entry);
   }
 
-  #hold(claim: Claim, rows: Uint8Array): AnswerVerdict {
-    if (claim.held !== undefined || this.#heldBytes + rows.length > MAX_HELD_BYTES) return 'refused';
-    // A copy: a view would keep the whole message alive.
-    claim.held = { rows: rows.slice() };
-    this.#heldBytes += rows.length;
-    return 'held';
-  }
-
-  #holdEarly(gateway: GatewayId, num: number, rows: Uint8Array): AnswerVerdict {
-    if (this.#early.has(num) || this.#heldBytes + rows.length > MAX_HELD_BYTES) return 'refused';
-    this.#early.set(num, { gateway, rows: rows.slice() });
-    this.#heldBytes += rows.length;
-    return 'held';
-  }
-
   /**
    * A second session of an endpoint that is waited for is asked. Whoever may have merged the endpoint's rows settles it, in whatever order the
    * two reports came; the other one claims it. Gives the gateway that settles it.
@@ -300,37 +266,26 @@ export class QueryLedger {
     const yields = isMoved && !this.#mayBeMerged(entry) && this.#mayBeMerged(asked);
     const settles = yields ? asked : withPolls(entry, isPolled(asked));
     if (settles !== entry) this.#set(num, entry, settles);
-    if (isMoved) this.#claim(num, gatewayOf(yields ? entry : asked));
+    if (isMoved) this.#claims.make(num, gatewayOf(yields ? entry : asked));
     return gatewayOf(settles);
   }
 
-  /** The newest claim counts, except that one which brought something stays. */
-  #claim(num: number, gateway: number): Claim {
-    const known = this.#claims.get(num);
-    if (known !== undefined && (known.gateway === gateway || known.held !== undefined)) return known;
-    const claim: Claim = { gateway };
-    this.#claims.set(num, claim);
-    return claim;
-  }
-
   #failClaim(num: number, gateway: number, failure: Failure): boolean {
-    const claim = this.#claims.get(num);
+    const claim = this.#claims.of(num);
     if (claim === undefined || claim.gateway !== gateway || claim.held !== undefined) return false;
-    if (isRecoverable(codeOf(failure[1]))) this.#claims.delete(num);
+    if (isRecoverable(codeOf(failure[1]))) this.#claims.take(num);
     else claim.held = { failure };
     return true;
   }
 
   /** The gateway an endpoint waited at gave it up: whoever claimed it has it now, with what it brought. */
   #handOver(num: number, entry: Entry): boolean {
-    const claim = this.#claims.get(num);
+    const claim = this.#claims.take(num);
     if (claim === undefined) return false;
-    this.#claims.delete(num);
     const { held } = claim;
     if (held === undefined) this.#set(num, entry, withPolls(entryOf(claim.gateway, true, WAITING), isPolled(entry)));
     else if ('failure' in held) this.#settleFailed(num, entry, claim.gateway, held.failure);
     else {
-      this.#heldBytes -= held.rows.length;
       this.#set(num, entry, entryOf(claim.gateway, true, answeredOrEmpty(held.rows)));
       this.#onReleased(num, held.rows);
     }
