@@ -7,15 +7,20 @@ import { OwnSockets } from './own-sockets.js';
 import { UNSEEN_SOCKETS, type SocketTraffic } from './socket-traffic.js';
 import { findSsPrograms } from './ss-programs.js';
 
+const FRESH_MS = 5_000;
+
 /** What this gateway has carried since it started: what it said and heard, and what its sockets did for that. */
 export class GatewayTraffic {
   readonly frames: FrameTraffic;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #freshMs: number;
   readonly #startedAtMs: number;
   #sockets: SocketTraffic | undefined;
 
-  constructor(options: { readonly clock: Clock; readonly logger: Logger }) {
+  /** `freshMs`: how old the figures of sockets may be that somebody asks for. */
+  constructor(options: { readonly clock: Clock; readonly logger: Logger; readonly freshMs?: number }) {
+    this.#freshMs = options.freshMs ?? FRESH_MS;
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.frames = new FrameTraffic(options.clock);
@@ -33,7 +38,13 @@ export class GatewayTraffic {
       this.#logger.info('without ss and stdbuf the bytes of sockets are not counted, only those of frames');
       return;
     }
-    const kernel = new KernelSockets({ programs, port, clock: this.#clock, logger: this.#logger });
+    const kernel = new KernelSockets({
+      programs,
+      port,
+      freshMs: this.#freshMs,
+      clock: this.#clock,
+      logger: this.#logger,
+    });
     this.#sockets = kernel;
     await kernel.start();
   }

@@ -14,11 +14,10 @@ export interface KernelSocketsOptions {
   readonly logger: Logger;
   readonly lookEveryMs?: number;
   /** Who asks gets a look that is at most so old. */
-  readonly freshMs?: number;
+  readonly freshMs: number;
 }
 
 const LOOK_EVERY_MS = 30_000;
-const FRESH_MS = 5_000;
 const LOOK_WITHIN_MS = 5_000;
 
 /**
@@ -60,7 +59,7 @@ export class KernelSockets implements SocketTraffic {
   }
 
   async read(): Promise<TrafficReport['sockets']> {
-    const { clock, freshMs = FRESH_MS } = this.#options;
+    const { clock, freshMs } = this.#options;
     if (this.#measured === 'frames') return UNSEEN_SOCKETS;
     if (clock.monotonic() - this.#lookedAtMs >= freshMs) await this.#lookNow();
     return this.known;
