@@ -1,61 +1,70 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ledgerBalances, type Ledger } from '@muster/protocol';
 import type { MissingEndpoint, QueryView } from '../kit/api-client.js';
-import { fleetOptions } from '../kit/fleet-options.js';
+import { fleetOptions, onChannel } from '../kit/fleet-options.js';
 import { openLab, type Lab } from '../kit/lab.js';
 import { Fleet } from '../simulator/index.js';
 
 const AGENTS = 200;
 
-describe('a query that is cancelled while half of the fleet still works on it', () => {
-  let lab: Lab;
-  let fleet: Fleet;
+describe.each(['live', 'poll'] as const)(
+  'a query that is cancelled while half of the fleet still works on it (%s)',
+  (channel) => {
+    let lab: Lab;
+    let fleet: Fleet;
 
-  beforeAll(async () => {
-    lab = await openLab({ gateways: 2 });
-    // None of the slow half answers before somebody has had the time to cancel.
-    fleet = new Fleet({ ...fleetOptions(lab), agents: AGENTS, behaviour: { slow: 0.5 }, slowMs: 120_000 });
-    await fleet.start();
-  }, 120_000);
-  afterAll(async () => {
-    await fleet.stop();
-    await lab.close();
-  });
-
-  it.each(['raw', 'group'])(
-    'ends at once with what had come, in %s mode; every agent that worked on it is told',
-    async (mode) => {
-      const slow = fleet.agents.filter(({ behaviour }) => behaviour === 'slow').map(({ agentId }) => agentId);
-      const quick = AGENTS - slow.length;
-      const cancelsBefore = fleet.stats.cancels;
-      const { id } = await lab.api.start({ sql: 'SELECT hostname FROM system_info', mode, timeout: '5m' });
-      let cancelled: Promise<Response> | undefined;
-      const ended = await lab.api.follow(id, (ledger) => {
-        expectBalanced(ledger);
-        if (ledger['answered'] === quick) cancelled ??= lab.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' });
+    beforeAll(async () => {
+      lab = await openLab({ gateways: 2 });
+      // None of the slow half answers before somebody has had the time to cancel.
+      fleet = new Fleet({
+        ...fleetOptions(lab),
+        agents: AGENTS,
+        ...onChannel(channel),
+        behaviour: { slow: 0.5 },
+        slowMs: 120_000,
       });
-      expect((await cancelled)?.status).toBe(202);
+      await fleet.start();
+    }, 120_000);
+    afterAll(async () => {
+      await fleet.stop();
+      await lab.close();
+    });
 
-      expectBalanced(ended.ledger);
-      expect(ended.state).toBe('cancelled');
-      expect(ended.ledger).toMatchObject({ targeted: AGENTS, waiting: 0, answered: quick, timed_out: slow.length });
-      const missing = await lab.api.all<MissingEndpoint>(`/v1/queries/${id}/endpoints?limit=1000`);
-      expect(missing.map(({ agentId }) => agentId).sort()).toEqual(slow.sort());
-      expect(new Set(missing.map(({ code }) => code))).toEqual(new Set(['cancelled']));
+    it.each(['raw', 'group'])(
+      'ends at once with what had come, in %s mode; every agent that worked on it is told',
+      async (mode) => {
+        const slow = fleet.agents.filter(({ behaviour }) => behaviour === 'slow').map(({ agentId }) => agentId);
+        const quick = AGENTS - slow.length;
+        const cancelsBefore = fleet.stats.cancels;
+        const { id } = await lab.api.start({ sql: 'SELECT hostname FROM system_info', mode, timeout: '5m' });
+        let cancelled: Promise<Response> | undefined;
+        const ended = await lab.api.follow(id, (ledger) => {
+          expectBalanced(ledger);
+          if (ledger['answered'] === quick) cancelled ??= lab.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' });
+        });
+        expect((await cancelled)?.status).toBe(202);
 
-      await fleet.waitFor(() => fleet.stats.cancels - cancelsBefore === slow.length);
-      expect(fleet.count('ready')).toBe(AGENTS);
-      // It is over: to cancel it again changes nothing, and whoever comes late is told the same.
-      expect((await lab.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' })).status).toBe(204);
-      expect(await lab.api.get<QueryView>(`/v1/queries/${id}`)).toMatchObject({
-        state: 'cancelled',
-        ledger: ended.ledger,
-      });
-      expect(await lab.api.follow(id)).toMatchObject({ state: 'cancelled', ledger: ended.ledger });
-    },
-    60_000,
-  );
-});
+        expectBalanced(ended.ledger);
+        expect(ended.state).toBe('cancelled');
+        expect(ended.ledger).toMatchObject({ targeted: AGENTS, waiting: 0, answered: quick, timed_out: slow.length });
+        const missing = await lab.api.all<MissingEndpoint>(`/v1/queries/${id}/endpoints?limit=1000`);
+        expect(missing.map(({ agentId }) => agentId).sort()).toEqual(slow.sort());
+        expect(new Set(missing.map(({ code }) => code))).toEqual(new Set(['cancelled']));
+
+        await fleet.waitFor(() => fleet.stats.cancels - cancelsBefore === slow.length);
+        expect(fleet.count('ready')).toBe(AGENTS);
+        // It is over: to cancel it again changes nothing, and whoever comes late is told the same.
+        expect((await lab.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' })).status).toBe(204);
+        expect(await lab.api.get<QueryView>(`/v1/queries/${id}`)).toMatchObject({
+          state: 'cancelled',
+          ledger: ended.ledger,
+        });
+        expect(await lab.api.follow(id)).toMatchObject({ state: 'cancelled', ledger: ended.ledger });
+      },
+      60_000,
+    );
+  },
+);
 
 function expectBalanced(ledger: QueryView['ledger']): void {
   expect([ledger, ledgerBalances(ledger as Ledger)]).toEqual([ledger, true]);

@@ -6,18 +6,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { muster } from '../kit/cli.js';
+import { eventually } from '../kit/eventually.js';
 import { openLab, type Lab } from '../kit/lab.js';
 import type { CommandView, TargetView } from '../kit/api-client.js';
 
 /** Everything real: services, brokers, an agent on this machine, and the CLI as a program of its own. */
-describe('commands on this machine, through the CLI', () => {
+describe.each(['live', 'poll'] as const)('commands on this machine, through the CLI (%s)', (channel) => {
   let lab: Lab;
   let folder: string;
   const children: ChildProcess[] = [];
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'muster-commands-'));
-    lab = await openLab({ agent: true });
+    const policy = join(folder, 'modes.json');
+    writeFileSync(policy, JSON.stringify({ rules: [{ selector: 'os=linux', mode: channel, interval: '1s' }] }));
+    lab = await openLab({ agent: true, env: { gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy } } });
+    await eventually(
+      'the agent is on its channel',
+      async () => (await lab.api.all<{ mode?: string }>('/v1/agents'))[0]?.mode === channel,
+      20_000,
+    );
   }, 120_000);
   afterEach(() => {
     for (const child of children.splice(0)) child.kill('SIGKILL');

@@ -65,7 +65,7 @@ export interface Stack {
   readonly enrollSecret: string;
   /** One more gateway, ready when the promise resolves. */
   addGateway(): Promise<ServerProgram>;
-  /** One more real agent with an identity of its own; resolves when a gateway holds its session and the API lists it as live. */
+  /** One more real agent with an identity of its own; resolves when a gateway holds its session and the API lists it as connected. */
   addAgent(options?: AgentOptions): Promise<Program>;
   /** Stops everything in the reverse order of starting, within about 8 s. Idempotent. */
   stop(): Promise<void>;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ensureCertificates, type CertificateFiles } from './certificates.js';
 import { programSpec, type ProgramKind, type StackSetting } from './programs.js';
 import { ensureSecrets, LOCAL_ORG } from './secrets.js';
-import { waitForLiveAgents } from './live-agents.js';
+import { waitForConnectedAgents } from './connected-agents.js';
 import type { AgentOptions, Program, ServerProgram, Stack, StackOptions } from './stack.js';
 import { Supervisor } from './supervisor.js';
 
@@ -98,7 +98,7 @@ class RunningStack implements Stack {
     ]);
     const failed = all.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    if (agent) await waitForLiveAgents(1, this);
+    if (agent) await waitForConnectedAgents(1, this);
   }
 
   #gatewayCount = 0;
@@ -111,7 +111,7 @@ class RunningStack implements Stack {
 
   async addAgent(options: AgentOptions = {}): Promise<Program> {
     const agent = await this.#startAgent(options);
-    await waitForLiveAgents(this.agents.length, this);
+    await waitForConnectedAgents(this.agents.length, this);
     return agent;
   }
 

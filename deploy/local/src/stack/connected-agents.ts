@@ -6,15 +6,15 @@ const TIMEOUT_MS = 20_000;
 const POLL_MS = 50;
 
 /**
- * Resolves when the API, asked as an operator asks it, lists at least so many agents as live: the proof that all the ways work.
+ * Resolves when the API, asked as an operator asks it, lists at least so many agents as connected, over either channel: the proof that all the ways work.
  * @throws Error with the API's last answer
  */
-export async function waitForLiveAgents(
+export async function waitForConnectedAgents(
   atLeast: number,
   { apiUrl, token, caPath }: { readonly apiUrl: string; readonly token: string; readonly caPath: string | undefined },
 ): Promise<void> {
   const ca = caPath === undefined ? {} : { ca: await readFile(caPath, 'utf8') };
-  const url = `${apiUrl}/v1/agents?selector=${encodeURIComponent('mode=live')}`;
+  const url = `${apiUrl}/v1/agents?selector=${encodeURIComponent('mode in (live,poll)')}`;
   const giveUpAt = performance.now() + TIMEOUT_MS;
   for (;;) {
     const answer = await getJson(url, { token, ...ca }).catch((error: unknown) => ({ status: 0, body: error }));
@@ -22,7 +22,7 @@ export async function waitForLiveAgents(
     if (status === 200 && ((body as { items?: unknown[] }).items?.length ?? 0) >= atLeast) return;
     if (performance.now() > giveUpAt) {
       const last = status === 0 ? String(body) : `${status} ${JSON.stringify(body).slice(0, 300)}`;
-      throw new Error(`The agent runs, but the API does not list it as live. Its last answer: ${last}`);
+      throw new Error(`The agent runs, but the API does not list it as connected. Its last answer: ${last}`);
     }
     await delay(POLL_MS);
   }
