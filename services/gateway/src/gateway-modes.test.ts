@@ -1,9 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Directory, DirectoryWriter, type Endpoint } from '@muster/directory';
-import { decodeBody, FRAME, type Labels, type ModeBody, type ModeRecord, type OrgId } from '@muster/protocol';
+import { CLOSE, decodeBody, FRAME, type Labels, type ModeBody, type ModeRecord, type OrgId } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime';
 import { GatewayLab, ORG, type RunningGateway } from './testing/running-gateway.js';
 import { TestAgent, type TestSession } from './testing/test-agent.js';
@@ -121,8 +122,12 @@ for (const transport of ['uws', 'ws'] as const) {
       for (const { socket } of [mute, able]) socket.close();
     });
 
-    it('what an agent says of having been away is kept, and counted', async () => {
+    it('what an agent says of having been away is kept, and counted; what a clone of it says is not', async () => {
       const agent = await enrolled();
+      const first = await agent.connect(gateway.url);
+      const clone = Object.assign(Object.create(agent) as TestAgent, { instance: randomBytes(16) });
+      clone.away = { forMs: 1, failures: 1, why: 'said by a clone' };
+      await expect(clone.connect(gateway.url)).rejects.toThrow(`closed with ${CLOSE.duplicateIdentity.code}`);
       agent.away = { forMs: 40_000, failures: 3, why: 'the proxy does not upgrade' };
       const kept = new Promise<Endpoint>((resolve) => {
         directory.onChange((endpoint, change) => {
@@ -133,7 +138,7 @@ for (const transport of ['uws', 'ws'] as const) {
       expect((await kept).away).toMatchObject({ mode: 'live', ...agent.away });
       const metrics = await (await fetch(`${gateway.healthUrl}/metrics`)).text();
       expect(metrics).toMatch(/^muster_gateway_away_total\{mode="live"\} 1$/m);
-      session.socket.close();
+      for (const { socket } of [first, session]) socket.close();
     });
   });
 }
