@@ -8,17 +8,14 @@ import {
   type HelloBody,
   LIMITS,
   POLL_AFTER_HEADER,
-  POLL_MEDIA_TYPE,
-  POLL_SEQUENCE_HEADER,
-  POLL_SESSION_HEADER,
 } from '@muster/protocol';
-import { type Clock, fullJitter, type Logger, sleep, type Timer } from '@muster/runtime/program';
-import { describeEnd } from './describe-end.js';
+import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { bytesByPurpose } from '../traffic/batch-bytes.js';
 import type { SessionTraffic } from '../traffic/traffic-meter.js';
 import { FrameExchange } from './frame-exchange.js';
-import { type PollBatch, PollOutbox } from './poll-outbox.js';
-import { BadBatch, type PollCall, PollRequester, type PollResponse } from './poll-request.js';
+import { PollConversation, type PollOutcome } from './poll-conversation.js';
+import { PollOutbox } from './poll-outbox.js';
+import type { PollResponse } from './poll-request.js';
 import {
   CLOSE_TIMEOUT_MS,
   type ConnectionEnd,
@@ -29,7 +26,6 @@ import {
   type SendResult,
   type SessionConnection,
 } from './session-connection.js';
-import { parseRetryAfter, problemMembers, type Refusal } from './upgrade-refusal.js';
 
 export interface PollConnectionOptions {
   /** `https://host:port/v1/poll`. */
@@ -47,8 +43,6 @@ export interface PollConnectionOptions {
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
 
-/** A request that got no answer of a gateway is repeated so often; another session may have more luck then. */
-const REPEATS = 5;
 /** Between two polls of a gateway that has not said WELCOME yet. */
 const UNREADY_MS = 1_000;
 /** No gateway needs to be asked more often for nothing. */
@@ -65,22 +59,19 @@ export class PollConnection implements SessionConnection {
   readonly #options: PollConnectionOptions;
   readonly #exchange: FrameExchange;
   readonly #outbox: PollOutbox;
-  readonly #requests: PollRequester;
+  readonly #conversation: PollConversation;
   /** The orderly end has begun: nothing is waited for. */
   readonly #leaving = new AbortController();
   /** It has taken too long. */
   readonly #cut = new AbortController();
-  /** For the request that is answered when the session is ready: an end does not wait for that. */
+  /** The same for requests before the session is ready: an end does not wait for the one that is answered when it is. */
   readonly #unready = new AbortController();
   #intervalMs: number;
-  /** Names the session, and is its only secret. */
-  #name: string | undefined;
   /** The number of the last frame that came. */
   #have = 0;
   #closing: Timer | undefined;
   #due: Timer | undefined;
   #wake: (() => void) | undefined;
-  #rttMs: number | undefined;
 
   constructor(options: PollConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
@@ -88,7 +79,7 @@ export class PollConnection implements SessionConnection {
     this.#intervalMs = intervalMs;
     const outbox = new PollOutbox(clock);
     this.#outbox = outbox;
-    this.#requests = new PollRequester(options);
+    this.#conversation = new PollConversation(options);
     const wire = {
       write: (frame: Uint8Array) => {
         outbox.add(frame);
@@ -125,11 +116,11 @@ export class PollConnection implements SessionConnection {
   }
 
   get rttMs(): number | undefined {
-    return this.#rttMs;
+    return this.#conversation.rttMs;
   }
 
   get ends(): readonly NetworkEnd[] {
-    return this.#requests.ends;
+    return this.#conversation.ends;
   }
 
   send(type: FrameType, ref: number, body: Uint8Array, options?: SendOptions): SendResult {
@@ -157,109 +148,49 @@ export class PollConnection implements SessionConnection {
 
   #endNow(): void {
     this.#leaving.abort();
+    this.#unready.abort();
     this.#cut.abort();
     this.#wake?.();
   }
 
   async #run(): Promise<void> {
-    this.#exchange.end(await this.#live().catch(failed));
+    this.#exchange.end(await this.#live());
   }
 
   /** The whole session; how it ended. */
   async #live(): Promise<ConnectionEnd> {
-    const refused = await this.#open();
-    if (refused !== undefined) return refused;
+    const opened = await this.#conversation.open(this.#unready.signal);
+    if (opened.kind !== 'answered') return this.#endOf(opened);
+    this.#exchange.opened();
+    this.#take(opened.response);
     for (;;) {
       const batch = await this.#outbox.next();
-      if (batch === undefined && this.#leaving.signal.aborted) return this.#delete();
-      const reply = await this.#ask(batch);
-      if ('kind' in reply) return this.#leaving.signal.aborted && reply.kind === 'failed' ? this.#delete() : reply;
-      if (batch !== undefined) this.#outbox.taken();
-      this.#take(reply);
+      if (batch === undefined && this.#leaving.signal.aborted) return this.#leave();
+      const signal = this.#exchange.state === 'ready' ? this.#cut.signal : this.#unready.signal;
+      const outcome = await this.#conversation.ask({ batch, have: this.#have }, signal, this.#leaving.signal);
+      if (outcome.kind !== 'answered') return this.#endOf(outcome);
+      if (batch !== undefined) {
+        this.#outbox.taken();
+        for (const [purpose, bytes] of batch.traffic) this.#options.traffic.sent(purpose, bytes);
+      }
+      this.#take(outcome.response);
       this.#exchange.drained();
-      await this.#rest(this.#restMs(reply));
+      await this.#rest(this.#restMs(outcome.response));
     }
   }
 
-  async #open(): Promise<ConnectionEnd | undefined> {
-    const { token } = this.#options;
-    const headers = { authorization: `Bearer ${token}`, accept: POLL_MEDIA_TYPE };
-    const response = await this.#send({ method: 'POST', headers });
-    if (response.status !== 200) return { kind: 'refused', refusal: this.#refusal(response) };
-    const name = response.headers[POLL_SESSION_HEADER];
-    if (typeof name !== 'string' || response.batch === undefined) {
-      return { kind: 'failed', error: new Error("the answer to the poll is no gateway's") };
+  async #endOf(outcome: Exclude<PollOutcome, { kind: 'answered' }>): Promise<ConnectionEnd> {
+    if (outcome.kind === 'unreadable') {
+      this.#exchange.protocolError('bad_batch', 'protocolError', outcome.detail);
+      return this.#leave();
     }
-    this.#name = name;
-    this.#exchange.opened();
-    this.#take(response);
-    return undefined;
+    // A request that we gave up to leave may have been well.
+    return outcome.kind === 'failed' && this.#leaving.signal.aborted ? this.#leave() : outcome;
   }
 
-  /** One request, repeated until it is answered, or for as long as that has a point. */
-  async #ask(batch: PollBatch | undefined): Promise<PollResponse | ConnectionEnd> {
-    const { clock, log, random } = this.#options;
-    const backoff = fullJitter({ baseMs: 1_000, capMs: 60_000, random });
-    for (let repeats = 0; ; repeats += 1) {
-      const outcome = await this.#askOnce(batch);
-      if (!('failure' in outcome)) return outcome;
-      const { failure } = outcome;
-      if (repeats === REPEATS || this.#leaving.signal.aborted) return failure;
-      const delayMs = backoff.next(failure.kind === 'refused' ? failure.refusal.retryAfterMs : undefined);
-      log.info('poll failed', { repeats, retryInMs: delayMs, ...describeEnd(failure) });
-      if ((await sleep(clock, delayMs, this.#leaving.signal)) === 'aborted') return failure;
-    }
-  }
-
-  /** `failure` is one that may pass: the same request can be made again. */
-  async #askOnce(batch: PollBatch | undefined): Promise<PollResponse | ConnectionEnd | { failure: ConnectionEnd }> {
-    let response: PollResponse;
-    try {
-      response = await this.#send(this.#call(batch));
-    } catch (error) {
-      if (!(error instanceof BadBatch)) return { failure: failed(error) };
-      this.#exchange.protocolError('bad_batch', 'protocolError', error.message);
-      return this.#delete();
-    }
-    // Frames of a request that nobody answered have only kept the wire busy.
-    for (const [purpose, bytes] of batch?.traffic ?? []) this.#options.traffic.sent(purpose, bytes);
-    const { batch: frames, status, text, tookMs } = response;
-    if (status === 204 || (status === 304 && batch === undefined) || frames !== undefined) {
-      this.#rttMs = tookMs;
-      return response;
-    }
-    const refusal = this.#refusal(response);
-    if (refusal.code === 'session_ended') return { kind: 'closed', ...closeOf(text) };
-    // A gateway's word about this agent or this request stands; that of a gateway in trouble, or of something before it, may pass.
-    const isFinal = refusal.code !== undefined && status < 500 && status !== 429;
-    return isFinal ? { kind: 'refused', refusal } : { failure: { kind: 'refused', refusal } };
-  }
-
-  #send(call: PollCall): Promise<PollResponse> {
-    const isReady = this.#exchange.state === 'ready';
-    return this.#requests.send(
-      call,
-      isReady ? this.#cut.signal : AbortSignal.any([this.#cut.signal, this.#unready.signal]),
-    );
-  }
-
-  #call(batch: PollBatch | undefined): PollCall {
-    const headers = {
-      [POLL_SESSION_HEADER]: this.#name ?? '',
-      ...(this.#have === 0 ? {} : { 'if-none-match': `"${this.#have}"` }),
-      'accept-encoding': 'gzip',
-    };
-    if (batch === undefined) return { method: 'GET', headers };
-    return {
-      method: 'POST',
-      headers: {
-        ...headers,
-        [POLL_SEQUENCE_HEADER]: String(batch.sequence),
-        'content-type': POLL_MEDIA_TYPE,
-        ...(batch.isCompressed ? { 'content-encoding': 'gzip' } : {}),
-      },
-      body: batch.body,
-    };
+  async #leave(): Promise<ConnectionEnd> {
+    await this.#conversation.end(this.#cut.signal);
+    return { kind: 'closed', code: CLOSE.normal.code, reason: '' };
   }
 
   /** What an answer brings. What comes while we are leaving is not acknowledged, as nobody has looked at it. */
@@ -313,34 +244,10 @@ export class PollConnection implements SessionConnection {
   #drawIntervalMs(): number {
     return this.#intervalMs - Math.floor((this.#options.random() * this.#intervalMs) / 10);
   }
-
-  /** Tells the gateway that it is over; it finds out by itself when this fails. */
-  async #delete(): Promise<ConnectionEnd> {
-    const headers = { [POLL_SESSION_HEADER]: this.#name ?? '' };
-    await this.#requests.send({ method: 'DELETE', headers }, this.#cut.signal).catch(() => {});
-    return { kind: 'closed', code: CLOSE.normal.code, reason: '' };
-  }
-
-  #refusal({ headers, status, text }: PollResponse): Refusal {
-    const retryAfterMs = parseRetryAfter(headers['retry-after'], this.#options.clock.now());
-    return { status, ...problemMembers(text), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-  }
-}
-
-function failed(error: unknown): ConnectionEnd {
-  return { kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
 }
 
 /** The number in an `ETag`, which something on the way may have made weak. */
 function numberOf(etag: string | undefined): number | undefined {
   const digits = /^(?:W\/)?"(\d{1,15})"$/.exec(etag ?? '')?.[1];
   return digits === undefined ? undefined : Number(digits);
-}
-
-function closeOf(problem: string): { code: number; reason: string } {
-  const { closeCode, closeReason } = JSON.parse(problem) as { closeCode?: unknown; closeReason?: unknown };
-  return {
-    code: Number.isInteger(closeCode) ? Number(closeCode) : CLOSE.goingAway.code,
-    reason: typeof closeReason === 'string' ? closeReason.slice(0, 123) : '',
-  };
 }

@@ -1,9 +1,9 @@
-import type { ChallengeBody, HelloBody, ModeBody, ReconnectBody, SessionMode, WelcomeBody } from '@muster/protocol';
-import type { Clock, Logger, Timer } from '@muster/runtime/program';
-import type { EnrolOutcome } from '../identity/enrol.js';
+import type { HelloBody, ModeBody, ReconnectBody, SessionMode, WelcomeBody } from '@muster/protocol';
+import type { Clock, Logger } from '@muster/runtime/program';
 import { AttemptPlan, type Purpose } from './attempt-plan.js';
 import { ChannelChoice } from './channel-choice.js';
 import { type Comeback, ComebackPolicy } from './comeback.js';
+import type { Credentials } from './credentials.js';
 import { describeEnd } from './describe-end.js';
 import type { SessionFrame } from './server-frame.js';
 import type { Connect, ConnectionEnd, NetworkEnd, SessionConnection } from './session-connection.js';
@@ -23,15 +23,6 @@ import type { WantedChannel } from './told-mode.js';
  *  any ──stop──▶ stopped
  */
 export type KeeperState = 'idle' | 'connecting' | 'held' | 'moving' | 'waiting' | 'stopped';
-
-/** The agent's identity, as far as a session needs it. */
-export interface Credentials {
-  token(): string | undefined;
-  /** The gateway's next token, or `undefined` when the one we have is refused. */
-  setToken(token: string | undefined): void;
-  enrol(signal: AbortSignal): Promise<EnrolOutcome>;
-  hello(challenge: ChallengeBody, token: string): HelloBody;
-}
 
 export interface SessionKeeperOptions {
   /** Where gateways are; another one is tried after each failure. */
@@ -59,9 +50,6 @@ interface Attempt {
   readonly purpose: Purpose;
 }
 
-/** No gateway plans a move further ahead; timers hold no more than 24 days. */
-const MAX_DELAY_MS = 24 * 3_600_000;
-
 /** Keeps one session with a gateway, for as long as it runs: opens it, opens it again, moves it when asked to, over the channel that is to be used. */
 export class SessionKeeper {
   readonly #options: SessionKeeperOptions;
@@ -74,8 +62,6 @@ export class SessionKeeper {
   #gatewayIndex: number;
   #session: Session | undefined;
   #attempt: Attempt | undefined;
-  /** The next attempt to have Live back, while the session polls. */
-  #retry: Timer | undefined;
   #started = false;
   #connectedAtMs = Number.NEGATIVE_INFINITY;
   #epoch: number | undefined;
@@ -89,7 +75,12 @@ export class SessionKeeper {
     this.#random = options.random ?? Math.random;
     this.#policy = new ComebackPolicy(this.#random);
     this.#choice = new ChannelChoice({ wanted, clock, random: this.#random });
-    this.#plan = new AttemptPlan(clock, (purpose) => void this.#open(purpose));
+    this.#plan = new AttemptPlan({
+      clock,
+      random: this.#random,
+      choice: this.#choice,
+      run: (purpose) => void this.#open(purpose),
+    });
     this.#gatewayIndex = Math.floor(this.#random() * gateways.length);
   }
 
@@ -134,7 +125,7 @@ export class SessionKeeper {
     this.#stopping.abort();
     this.#options.wanted.stop();
     this.#plan.drop();
-    this.#options.clock.clear(this.#retry);
+    this.#plan.dropRetry();
     const attempt = this.#attempt?.connection;
     this.#leaveSession('agent_stops');
     if (attempt !== undefined) this.#retire(attempt, 'agent_stops');
@@ -243,7 +234,7 @@ export class SessionKeeper {
   #onReconnect({ afterMs, reason, spreadMs }: ReconnectBody): void {
     // Whoever is moving does what this asks for.
     if (this.#attempt !== undefined && this.#attempt.purpose !== 'retry') return;
-    const delayMs = this.#spread(afterMs, spreadMs);
+    const delayMs = this.#plan.spread(afterMs, spreadMs);
     this.#options.log.info('asked to reconnect', { reason, delayMs });
     if (this.#plan.purpose === undefined) this.#nextGateway();
     this.#plan.within('reconnect', delayMs);
@@ -259,20 +250,13 @@ export class SessionKeeper {
   #onToldAnew(spreadMs: number): void {
     this.#choice.toldAnew(spreadMs);
     this.#session?.connection.pollEvery(this.#options.wanted.setting.intervalMs);
-    if (this.#plan.purpose === 'mode') this.#plan.drop();
+    this.#plan.dropChange();
     this.#planChannel(spreadMs);
   }
 
-  /** Plans what brings the session to the channel that it is to be on, and drops what would take it elsewhere. */
   #planChannel(spreadMs: number): void {
-    const { clock } = this.#options;
-    const mode = this.#session?.connection.mode;
-    clock.clear(this.#retry);
-    if (mode === undefined) return;
-    const delayMs = mode === 'poll' ? this.#choice.retryInMs : undefined;
-    if (delayMs !== undefined) this.#retry = clock.setTimeout(() => void this.#open('retry'), delayMs);
-    if (this.#choice.usual !== mode) this.#plan.within('mode', this.#spread(0, spreadMs));
-    else if (this.#plan.purpose === 'mode') this.#plan.drop();
+    if (this.#session === undefined) return;
+    this.#plan.bringFrom(this.#session.connection.mode, spreadMs);
     if (this.#isStale && this.#attempt === undefined && this.#plan.purpose === undefined) this.#plan.set('renewal', 0);
   }
 
@@ -298,7 +282,7 @@ export class SessionKeeper {
     const { clock, log } = this.#options;
     const { connection, gateway, readyAtMs, work } = session;
     this.#session = undefined;
-    clock.clear(this.#retry);
+    this.#plan.dropRetry();
     for (const one of work) one.end();
     const heldMs = clock.monotonic() - readyAtMs;
     this.#policy.sessionHeld(heldMs);
@@ -330,7 +314,7 @@ export class SessionKeeper {
     const session = this.#session;
     if (session === undefined) return;
     this.#session = undefined;
-    this.#options.clock.clear(this.#retry);
+    this.#plan.dropRetry();
     this.#policy.sessionHeld(this.#options.clock.monotonic() - session.readyAtMs);
     this.#choice.left(session.connection.mode);
     for (const work of session.work) work.end();
@@ -340,10 +324,6 @@ export class SessionKeeper {
   #retire(connection: SessionConnection, why: string): void {
     this.#closing.add(connection);
     connection.close('normal', why);
-  }
-
-  #spread(afterMs: number, spreadMs: number): number {
-    return Math.min(afterMs + Math.floor(this.#random() * spreadMs), MAX_DELAY_MS);
   }
 
   #nextGateway(): void {
