@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { FakeGateway, type FakeGatewayOptions } from '../testing/fake-gateway.js';
@@ -63,5 +64,56 @@ describe('the doctor', () => {
     const refusing = await gateway({ refuse: () => ({ status: 401, body: { code: 'unauthenticated' } }) });
     expect(await hops({ url: refusing })).toEqual(['dns ok', 'tcp ok', 'upgrade ok']);
     expect(await hops({ url: refusing, token: 'expired' })).toEqual(['dns ok', 'tcp ok', 'upgrade fails']);
+  });
+
+  /** What is found when Poll is looked at too; the last line's words as well. */
+  async function withPoll(options: FakeGatewayOptions, more: Partial<Examination> = {}): Promise<[string[], string]> {
+    const url = await gateway(options);
+    const agent = new Agent({ keepAlive: true });
+    cleanups.push(() => agent.destroy());
+    const poll = { url: url.replace('ws:', 'http:').replace('/live', '/poll'), agent };
+    const lines: string[] = [];
+    let last = '';
+    for await (const { hop, ok, detail } of examine({ url, token: 't', poll, ...more })) {
+      lines.push(`${hop} ${ok ? 'ok' : 'fails'}`);
+      last = detail;
+    }
+    return [lines.slice(2), last];
+  }
+
+  test('opens a poll session and ends it', async () => {
+    expect(await withPoll({})).toEqual([['upgrade ok', 'ping ok', 'poll ok'], 'a session was opened, and ended']);
+  });
+
+  test('where nothing upgrades but Poll works, it says that the agent will poll', async () => {
+    const [lines, detail] = await withPoll({ refuse: () => ({ status: 502 }) });
+    expect(lines).toEqual(['upgrade fails', 'poll ok']);
+    expect(detail).toContain('the agent will poll');
+  });
+
+  test('says when Poll does not work either, and tells a refusal of a gateway from the answer of something before it', async () => {
+    const refuse = () => ({ status: 502 });
+    const [lines, detail] = await withPoll({ refuse, refusePoll: refuse });
+    expect(lines).toEqual(['upgrade fails', 'poll fails']);
+    expect(detail).toContain("no gateway's");
+    const [, own] = await withPoll({ refusePoll: () => ({ status: 503, body: { code: 'gateway_full' } }) });
+    expect(own).toBe('the gateway refused: 503 gateway_full');
+    const unenrolled = () => ({ status: 401, body: { code: 'unauthenticated' } });
+    const [open] = await withPoll({ refuse: unenrolled, refusePoll: unenrolled }, { token: undefined });
+    expect(open).toEqual(['upgrade ok', 'poll ok']);
+  });
+
+  test('looks only at the channel that the agent is pinned to', async () => {
+    expect((await withPoll({}, { pin: 'live' }))[0]).toEqual(['upgrade ok', 'ping ok']);
+    expect((await withPoll({ refuse: () => ({ status: 502 }) }, { pin: 'poll' }))[0]).toEqual(['poll ok']);
+  });
+
+  test('a gateway that never answers a poll is given up', async () => {
+    const agent = new Agent();
+    const poll = { url: `http://127.0.0.1:${await mute()}/v1/poll`, agent };
+    const found: string[] = [];
+    for await (const { hop, ok } of examine({ url: await gateway(), token: 't', poll, timeoutMs: 100 }))
+      found.push(`${hop} ${ok ? 'ok' : 'fails'}`);
+    expect(found.at(-1)).toBe('poll fails');
   });
 });

@@ -2,19 +2,17 @@ import type { Agent } from 'node:http';
 import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { SUBPROTOCOL } from '@muster/protocol';
+import { type SessionMode, SUBPROTOCOL } from '@muster/protocol';
 import { WebSocket } from 'ws';
 import { type Destination, openTunnel, proxyEnd } from '../proxy/open-tunnel.js';
 import { readRefusal, type Refusal } from '../session/upgrade-refusal.js';
+import { examinePoll, POLL_ADVICE } from './examine-poll.js';
+import type { Finding } from './finding.js';
 
-export type Hop = 'dns' | 'tcp' | 'proxy' | 'tls' | 'upgrade' | 'ping';
+export type Hop = 'dns' | 'tcp' | 'proxy' | 'tls' | 'upgrade' | 'ping' | 'poll';
 
-export interface HopReport {
+export interface HopReport extends Finding {
   readonly hop: Hop;
-  readonly ok: boolean;
-  readonly detail: string;
-  /** What to look at, when it failed. */
-  readonly advice?: string;
   readonly tookMs: number;
 }
 
@@ -28,19 +26,16 @@ export interface Examination {
   readonly agent?: Agent | undefined;
   /** Without one, the upgrade can only show that a gateway answers. */
   readonly token?: string | undefined;
+  /** Which channels the agent may use; both when absent. */
+  readonly pin?: SessionMode | undefined;
+  /** For the other channel; it is not looked at when absent. */
+  readonly poll?: { readonly url: string; readonly agent: Agent } | undefined;
   readonly timeoutMs?: number;
 }
 
-/** What a hop found out, or why it failed. Anything thrown is a failure too. */
-interface Finding {
-  readonly ok: boolean;
-  readonly detail: string;
-  readonly advice?: string;
-}
-
 /**
- * Walks the way to a gateway hop by hop and stops at the first that fails: name, TCP, the proxy's tunnel if there is one, TLS, WebSocket upgrade, ping. It sends no hello, so
- * that the session of an agent that runs with the same identity is not superseded.
+ * Walks the way to a gateway hop by hop and stops at the first that fails: name, TCP, the proxy's tunnel if there is one, TLS, WebSocket upgrade, ping. Where the way to the gateway
+ * is well, Poll is looked at too, whether or not it carries WebSockets. It sends no hello, so that the session of an agent that runs with the same identity is not superseded.
  */
 export async function* examine(examination: Examination): AsyncGenerator<HopReport> {
   const { hostname, port, protocol } = new URL(examination.url);
@@ -50,24 +45,47 @@ export async function* examine(examination: Examination): AsyncGenerator<HopRepo
   const { proxy } = examination;
   const first = proxy === undefined ? target : proxyEnd(proxy);
   const visit = new Visit(examination, target, timeoutMs);
-  const hops: readonly (readonly [Hop, () => Promise<Finding>, string])[] = [
+  const way: readonly Step[] = [
     ['dns', () => visit.resolve(), `does "${first.host}" exist, and does this machine reach its name server?`],
     ['tcp', () => visit.connect(), `a firewall may block port ${first.port}, or nothing listens there`],
     ...(proxy === undefined ? [] : [['proxy', () => visit.tunnel(proxy), PROXY_ADVICE] as const]),
     ...(protocol === 'wss:' ? [['tls', () => visit.handshake(), TLS_ADVICE] as const] : []),
+  ];
+  const live: readonly Step[] = [
     ['upgrade', () => visit.upgrade(), UPGRADE_ADVICE],
     ['ping', () => visit.ping(), 'something on the way lets the upgrade through but holds WebSocket frames back'],
   ];
+  const { poll, pin } = examination;
   try {
-    for (const [hop, run, advice] of hops) {
-      const startedMs = performance.now();
-      const finding = await run().catch((error: unknown) => ({ ok: false, detail: messageOf(error), advice }));
-      yield { hop, ...finding, tookMs: performance.now() - startedMs };
-      if (!finding.ok || visit.ended) return;
-    }
+    if (!(yield* walk(way, visit))) return;
+    const isLive = pin !== 'poll' && (yield* walk(live, visit));
+    if (poll === undefined || pin === 'live') return;
+    const look = async (): Promise<Finding> => {
+      const finding = await examinePoll({ ...examination, ...poll }, timeoutMs);
+      const isWayOut = finding.ok && !isLive && pin === undefined;
+      return isWayOut
+        ? { ...finding, detail: `${finding.detail}: the agent will poll until Live can be had` }
+        : finding;
+    };
+    yield* walk([['poll', look, POLL_ADVICE]], visit);
   } finally {
     visit.close();
   }
+}
+
+type Step = readonly [Hop, () => Promise<Finding>, advice: string];
+
+/** One step after the other, until one fails; returns whether all were well. */
+async function* walk(steps: readonly Step[], visit: Visit): AsyncGenerator<HopReport, boolean> {
+  visit.ended = false;
+  for (const [hop, run, advice] of steps) {
+    const startedMs = performance.now();
+    const finding = await run().catch((error: unknown) => ({ ok: false, detail: messageOf(error), advice }));
+    yield { hop, ...finding, tookMs: performance.now() - startedMs };
+    if (!finding.ok) return false;
+    if (visit.ended) return true;
+  }
+  return true;
 }
 
 const PROXY_ADVICE =

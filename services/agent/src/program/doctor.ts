@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Env } from '@muster/runtime/program';
-import { liveUrl, loadAgentConfig } from '../config.js';
+import { liveUrl, loadAgentConfig, pollUrl } from '../config.js';
 import { examine, type HopReport } from '../doctor/examine.js';
 import { openWay } from '../proxy/way.js';
 import { readFileIfThere } from '../store/atomic-file.js';
@@ -12,7 +12,8 @@ export async function doctor(env: Env): Promise<number> {
     process.stderr.write(`muster-agent: ${loaded.error.message}\n`);
     return 2;
   }
-  const { dataDir, gatewayUrls } = loaded.config;
+  const { dataDir, gatewayUrls, mode } = loaded.config;
+  const pin = mode === 'auto' ? undefined : mode;
   const way = await openWay(loaded.config, env);
   const token = storedToken(join(dataDir, 'agent-token'));
   let healthy = true;
@@ -20,10 +21,12 @@ export async function doctor(env: Env): Promise<number> {
     const url = liveUrl(gateway);
     process.stdout.write(`${url}\n`);
     const agent = way.agentFor(url, 'live');
-    for await (const hop of examine({ url, ca: way.ca, proxy: way.proxyFor(url), agent, token })) {
+    const poll = { url: pollUrl(gateway), agent: way.keepingAgentFor(pollUrl(gateway), 'poll') };
+    for await (const hop of examine({ url, ca: way.ca, proxy: way.proxyFor(url), agent, token, pin, poll })) {
       process.stdout.write(line(hop));
       healthy &&= hop.ok;
     }
+    poll.agent.destroy();
   }
   return healthy ? 0 : 1;
 }
