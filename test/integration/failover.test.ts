@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ledgerBalances, type Ledger } from '@muster/protocol';
 import type { MissingEndpoint, QueryView } from '../kit/api-client.js';
 import { eventually } from '../kit/eventually.js';
+import { onChannel } from '../kit/fleet-options.js';
 import { startHaproxy, type LoadBalancer } from '../kit/haproxy.js';
 import { openLab, type Lab } from '../kit/lab.js';
 import { Fleet } from '../simulator/index.js';
@@ -18,7 +19,7 @@ async function liveSessions(healthUrl: string | undefined): Promise<number> {
 const sum = (ledger: QueryView['ledger'], ...outcomes: string[]): number =>
   outcomes.reduce((total, outcome) => total + (ledger[outcome] ?? 0), 0);
 
-describe('two gateways behind HAProxy', () => {
+describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (channel) => {
   let lab: Lab;
   let balancer: LoadBalancer;
   let fleet: Fleet;
@@ -42,6 +43,7 @@ describe('two gateways behind HAProxy', () => {
       org: lab.stack.org,
       enrolSecret: lab.stack.enrollSecret,
       agents: AGENTS,
+      ...onChannel(channel),
       behaviour: { slow: 0.5 },
       slowMs: 3_000,
     });
@@ -125,8 +127,8 @@ describe('two gateways behind HAProxy', () => {
     expect(without.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
     await lab.brokers.redis.restart();
     await eventually(
-      'all agents are listed as live again',
-      async () => (await lab.api.all(`/v1/agents?selector=mode%3Dlive&limit=500`)).length === AGENTS,
+      'all agents are listed as connected again',
+      async () => (await lab.api.all(`/v1/agents?selector=mode%3D${channel}&limit=500`)).length === AGENTS,
       30_000,
     );
   }, 90_000);
