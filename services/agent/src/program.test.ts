@@ -82,6 +82,33 @@ describe('the agent program', () => {
     expect(agent.output()).not.toMatch(/sesame|a-token/);
   });
 
+  test('pinned to Poll it does the same over HTTPS, on one connection, and does not say that it can change', async () => {
+    const gateway = await startGateway();
+    const agent = start([], { ...settings(gateway), MUSTER_AGENT_MODE: 'poll' });
+    const session = await gateway.nextPoll();
+    const hello = await session.welcome();
+    expect(hello.capabilities).toEqual(['query']);
+    await agent.printed('"msg":"listening"');
+    expect(residentMegabytes(agent.child.pid!)).toBeLessThan(80);
+    agent.child.kill('SIGTERM');
+    expect(await agent.exit).toBe(0);
+    expect(await session.closed).toBe(1000);
+    expect([gateway.upgrades, gateway.opens]).toEqual([0, 1]);
+  });
+
+  test('answers over Poll what came with WELCOME', async () => {
+    const gateway = await startGateway();
+    start([], { ...settings(gateway), MUSTER_AGENT_MODE: 'poll' });
+    const session = await gateway.nextPoll();
+    await session.hello();
+    session.sayWelcome();
+    session.query(1, { sql: 'SELECT hostname FROM system_info', columns: ['hostname'] });
+    const [rows] = await session.answer();
+    expect(decodeRows(rows!, 1)).toEqual([[hostname()]]);
+    // The enrolment, and the session: HELLO and the answer went over one connection.
+    expect(gateway.connections).toBe(2);
+  });
+
   test('comes back as the same agent, and does not enrol again', async () => {
     const gateway = await startGateway();
     const enroll = start(['enroll'], settings(gateway));

@@ -70,6 +70,19 @@ describe('a proxy on the way', () => {
     expect(agent.output()).not.toMatch(/s3cret/);
   });
 
+  test('a poll session goes through one tunnel, and keeps it', async () => {
+    const proxy = await startProxy();
+    const gateway = await startGateway();
+    const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, MUSTER_AGENT_MODE: 'poll' };
+    start([], { ...settings(gateway), ...env });
+    const session = await gateway.nextPoll();
+    session.pollAfterMs = 10;
+    await session.welcome();
+    await session.polled(4);
+    // The enrolment, and the session.
+    expect(proxy.asked).toEqual([endOf(gateway), endOf(gateway)]);
+  });
+
   test('a plain gateway is reached through HTTP_PROXY, by a name that only the proxy knows', async () => {
     const proxy = await startProxy();
     const gateway = await startGateway(false);

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach } from '@jest/globals';
-import { CAPABILITY, type HelloBody, type SessionMode } from '@muster/protocol';
+import { CAPABILITY, type HelloBody, LIMITS, type ModeBody, type SessionMode } from '@muster/protocol';
 import { FakeClock, silentLogger } from '@muster/runtime/program';
 import type { EnrolOutcome } from '../identity/enrol.js';
 import { openWay } from '../proxy/way.js';
@@ -7,7 +10,7 @@ import { createConnect } from '../session/create-connect.js';
 import type { Connect, SessionConnection } from '../session/session-connection.js';
 import { SessionKeeper } from '../session/session-keeper.js';
 import type { SessionWork } from '../session/session-work.js';
-import { pinnedMode, type WantedChannel } from '../session/told-mode.js';
+import { pinnedMode, ToldMode, type WantedChannel } from '../session/told-mode.js';
 import { TrafficMeter } from '../traffic/traffic-meter.js';
 import { FakeGateway, type FakeGatewayOptions } from './fake-gateway.js';
 
@@ -33,6 +36,13 @@ export async function startGateway(options?: FakeGatewayOptions): Promise<FakeGa
   const gateway = await FakeGateway.start(options);
   atEnd(() => gateway.stop());
   return gateway;
+}
+
+/** What gateways tell, kept in a folder of this test. */
+export function told(): (clock: FakeClock) => ToldMode {
+  const folder = mkdtempSync(join(tmpdir(), 'muster-told-'));
+  atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  return (clock) => new ToldMode({ folder, clock, log: silentLogger });
 }
 
 export interface KeeperSetup {
@@ -115,4 +125,16 @@ export async function startKeeper(gateways: readonly string[], setup: KeeperSetu
       if (keeper.mode === 'poll') await clock.advanceAsync(60_000 - Math.floor((random() * 60_000) / 10));
     },
   };
+}
+
+/** A gateway, and an agent that it may tell which channel to use; the agent's random numbers are 0. */
+export async function startTold(options: FakeGatewayOptions = {}, setup: KeeperSetup = {}) {
+  const gateway = await startGateway(options);
+  const agent = await startKeeper([gateway.origin], { wanted: told(), random: () => 0, ...setup });
+  return { gateway, agent };
+}
+
+/** A `mode` of WELCOME. */
+export function said(mode: SessionMode, more: Partial<ModeBody> = {}): ModeBody {
+  return { mode, intervalMs: LIMITS.pollIntervalMs, reason: 'test', spreadMs: 0, ...more };
 }
