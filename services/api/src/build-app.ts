@@ -20,6 +20,7 @@ import { Authenticator } from './auth/authenticator.js';
 import { meOperation } from './auth/me-operation.js';
 import { RateLimits } from './auth/rate-limits.js';
 import { TokenStore } from './auth/token-store.js';
+import { bandwidthOperations } from './bandwidth/bandwidth-operations.js';
 import { actionOperations } from './commands/action-operations.js';
 import { CommandClient } from './commands/command-client.js';
 import { commandOperations } from './commands/command-operations.js';
@@ -48,7 +49,7 @@ const API_VERSION = '1.0.0';
 
 export interface AppOptions {
   readonly broker: Pick<Broker, 'bus' | 'log'>;
-  readonly registry: Pick<Registry, 'lookup' | 'scan'>;
+  readonly registry: Pick<Registry, 'lookup' | 'scan' | 'gateways'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -108,6 +109,17 @@ export function buildApp(options: AppOptions): Api {
       ...agentOperations({ ...selection, writer, clock }),
       ...labelOperations({ ...selection, editor: new LabelEditor({ log, clock }), clock }),
       modeOperation({ ...selection, orders: new ModeOrders({ log, writer }), clock }),
+      ...bandwidthOperations({
+        ...selection,
+        registry: options.registry,
+        bus,
+        log,
+        clock,
+        client,
+        store,
+        byNum,
+        silenceMs,
+      }),
       ...tableOperations(TABLES),
       ...tokenOperations({ tokens, clock }),
       ...auditOperations({ log }),

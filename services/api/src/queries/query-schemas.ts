@@ -115,7 +115,7 @@ const named = {
 
 export const endpointNameSchema = z.object(named).meta({ id: 'EndpointName' });
 
-const failureSchema = z
+export const failureSchema = z
   .object({ ...named, outcome: outcomeSchema, code: z.string(), message: z.string() })
   .meta({ id: 'Failure', description: 'An endpoint that did not answer, and why.' });
 

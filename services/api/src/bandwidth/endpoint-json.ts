@@ -1,0 +1,36 @@
+import { isoTime, queryJson } from '../queries/query-json.js';
+import { endpointName, failureJson, type EndpointByNum } from '../queries/result-json.js';
+import { pollToLive } from './channel-sum.js';
+import type { Survey } from './endpoint-survey.js';
+import type { EndpointTraffic } from './endpoint-tally.js';
+
+/** How many of those who did not answer are named here; the query has all of them. */
+const NAMED = 1_000;
+
+/** What endpoints have counted, as people see it. */
+export function endpointsJson({ record, tally, failures }: Survey, top: number, byNum: EndpointByNum) {
+  return {
+    query: queryJson(record),
+    total: tally.total(),
+    endpoints: tally.top(top).map((endpoint) => endpointJson(endpoint, byNum)),
+    missing: failures.slice(0, NAMED).map((failure) => failureJson(failure, byNum)),
+  };
+}
+
+function endpointJson(endpoint: EndpointTraffic, byNum: EndpointByNum) {
+  const { num, bytes, sinceMs, channels } = endpoint;
+  const [live, poll, enrol] = (['live', 'poll', 'enrol'] as const).map((channel) => {
+    const sum = channels.get(channel);
+    return sum === undefined ? undefined : { connections: endpoint.connections.get(channel) ?? 0, ...sum.json() };
+  });
+  const [liveSum, pollSum] = [channels.get('live'), channels.get('poll')];
+  return {
+    ...endpointName(num, byNum),
+    since: isoTime(sinceMs),
+    bytes,
+    live,
+    poll,
+    enrol,
+    pollToLive: liveSum === undefined || pollSum === undefined ? null : pollToLive(liveSum, pollSum),
+  };
+}

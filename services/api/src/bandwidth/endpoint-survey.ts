@@ -1,0 +1,83 @@
+import type { Log } from '@muster/bus';
+import { AppError, type Failure, type QueryRecord } from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
+import type { Principal } from '../auth/principal.js';
+import { queryEvents } from '../queries/event-source.js';
+import type { QueryClient } from '../queries/query-client.js';
+import type { QueryStore } from '../queries/query-store.js';
+import { EndpointTally, TRAFFIC_SQL } from './endpoint-tally.js';
+
+export interface SurveyParts {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly client: Pick<QueryClient, 'start' | 'cancel' | 'guardian'>;
+  readonly store: Pick<QueryStore, 'read'>;
+  /** A running query that says nothing for this long is asked after. */
+  readonly silenceMs: number;
+}
+
+export interface Survey {
+  /** As it ended. */
+  readonly record: QueryRecord;
+  readonly tally: EndpointTally;
+  /** Who did not answer, in the order of their numbers. */
+  readonly failures: readonly Failure[];
+}
+
+/** For how long a viewer of ours would wait for a sign of life: nobody reads along. */
+const LOOK_MS = 1_000;
+
+/**
+ * Asks endpoints for the bytes that they have counted, as a query like any other, and waits for its end. When the caller goes away the query is
+ * cancelled. Throws what starting a query throws.
+ */
+export async function surveyEndpoints(
+  parts: SurveyParts,
+  principal: Principal,
+  options: {
+    readonly selector: string;
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+    readonly started: (record: QueryRecord) => void;
+  },
+): Promise<Survey> {
+  const { client, store } = parts;
+  const { selector, timeoutMs, signal } = options;
+  const record = await client.start({
+    t: 'start',
+    org: principal.org,
+    operator: principal.id,
+    operatorName: principal.name,
+    sql: TRAFFIC_SQL,
+    selector,
+    bound: principal.selector ?? '',
+    mode: 'raw',
+    timeoutMs,
+  });
+  options.started(record);
+  const tally = new EndpointTally();
+  const failures = new Map<number, Failure>();
+  const events = queryEvents(record, {
+    ...parts,
+    readRecord: () => store.read(record.org, record.id),
+    afterSeq: 0,
+    signal,
+    heartbeatMs: LOOK_MS,
+  });
+  for await (const told of events) {
+    if (told.kind === 'synthesized_end') return surveyOf(told.record, tally, failures);
+    if (told.kind === 'idle') continue;
+    const { event } = told;
+    if (event.t === 'rows') tally.take(event.answers);
+    if (event.t === 'failures') for (const failure of event.failures) failures.set(failure[0], failure);
+    if (event.t === 'recovered') for (const num of event.numbers) failures.delete(num);
+    if (event.t === 'ended') return surveyOf(event.record, tally, failures);
+  }
+  // Only the caller's leaving ends the events early; who has left hears nothing of this.
+  await client.cancel(record, principal.name).catch(() => undefined);
+  throw new AppError('timeout', 'the caller went away before the endpoints had answered');
+}
+
+function surveyOf(record: QueryRecord, tally: EndpointTally, failures: ReadonlyMap<number, Failure>): Survey {
+  return { record, tally, failures: [...failures.values()].toSorted((a, b) => a[0] - b[0]) };
+}

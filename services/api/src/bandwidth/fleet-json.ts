@@ -1,0 +1,65 @@
+import { TRAFFIC_PURPOSES, type BytesBothWays, type ChannelReport, type TrafficReport } from '@muster/protocol';
+import { isoTime } from '../queries/query-json.js';
+import { ChannelSum, pollToLive, type UpAndDown } from './channel-sum.js';
+import type { GatewayAnswer } from './gateway-survey.js';
+
+/** The gateways' counters as people see them: of all together, and of each. */
+export function fleetJson(answers: readonly GatewayAnswer[], nowMs: number) {
+  const reports = answers.flatMap((answer) => (answer.state === 'answered' ? [answer.report] : []));
+  return {
+    measuredAt: isoTime(nowMs),
+    fleet: {
+      gateways: { asked: answers.length, answered: reports.length },
+      ...countersJson(reports),
+    },
+    gateways: answers.map((answer) =>
+      answer.state === 'answered'
+        ? {
+            id: answer.id,
+            state: answer.state,
+            startedAt: isoTime(answer.report.startedAtMs),
+            ...countersJson([answer.report]),
+          }
+        : answer,
+    ),
+  };
+}
+
+function countersJson(reports: readonly TrafficReport[]) {
+  const live = channelOf(reports.map((report) => report.live));
+  const poll = channelOf(reports.map((report) => report.poll));
+  const sockets = reports.map((report) => report.sockets);
+  const seen = sockets.filter(({ measured }) => measured === 'sockets');
+  return {
+    live: live.json,
+    poll: poll.json,
+    pollToLive: pollToLive(live.sum, poll.sum),
+    enrol: upAndDown(reports.map(({ enrol }) => enrol)),
+    sockets: {
+      measured: seen.length === 0 ? 'frames' : seen.length === sockets.length ? 'sockets' : 'partly',
+      ...upAndDown(seen),
+      missed: seen.reduce((sum, { missed }) => sum + missed, 0),
+    },
+  };
+}
+
+function channelOf(reports: readonly ChannelReport[]) {
+  const sum = new ChannelSum();
+  let endpoints = 0;
+  for (const { sessions, seconds, purposes } of reports) {
+    endpoints += sessions;
+    sum.seconds += seconds;
+    for (const purpose of TRAFFIC_PURPOSES) sum.add(purpose, upAndDown([purposes[purpose]]));
+  }
+  return { sum, json: { endpoints, ...sum.json() } };
+}
+
+/** What comes in at a gateway goes up from an endpoint. */
+function upAndDown(counts: readonly BytesBothWays[]): UpAndDown {
+  const sum = { bytesUp: 0, bytesDown: 0 };
+  for (const { bytesIn, bytesOut } of counts) {
+    sum.bytesUp += bytesIn;
+    sum.bytesDown += bytesOut;
+  }
+  return sum;
+}

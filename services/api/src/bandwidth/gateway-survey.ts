@@ -1,0 +1,42 @@
+import type { Bus } from '@muster/bus';
+import {
+  AppError,
+  decodeBusMessage,
+  encodeBusMessage,
+  SUBJECTS,
+  type GatewayId,
+  type TrafficReport,
+} from '@muster/protocol';
+import type { Registry } from '@muster/registry';
+
+/** What one gateway said. `no_answer`: it lives by its lease, and said nothing in time. `gone`: nobody listens any more. */
+export type GatewayAnswer =
+  | { readonly id: string; readonly state: 'answered'; readonly report: TrafficReport }
+  | { readonly id: string; readonly state: 'no_answer' | 'gone' };
+
+const WITHIN_MS = 3_000;
+
+/** Asks every gateway that has a lease what it has carried, all at once. Throws `broker_unavailable` when nobody knows which there are, or they cannot be reached. */
+export async function surveyGateways(
+  bus: Pick<Bus, 'request'>,
+  registry: Pick<Registry, 'gateways'>,
+  withinMs = WITHIN_MS,
+): Promise<GatewayAnswer[]> {
+  const leased = await registry.gateways();
+  if (leased.kind === 'unavailable') {
+    throw away('nobody knows now which gateways there are; try again in a moment', leased.cause);
+  }
+  const question = encodeBusMessage({ t: 'traffic' });
+  const answers = leased.gateways.map(async ({ gatewayId: id }): Promise<GatewayAnswer> => {
+    const result = await bus.request(SUBJECTS.gateway(id as GatewayId), question, { timeoutMs: withinMs });
+    if (result.kind === 'disconnected') throw away('the message broker is out of reach');
+    if (result.kind !== 'reply') return { id, state: result.kind === 'no_responders' ? 'gone' : 'no_answer' };
+    const report = decodeBusMessage<TrafficReport>(result.data, 'traffic');
+    return report === undefined ? { id, state: 'no_answer' } : { id, state: 'answered', report };
+  });
+  return (await Promise.all(answers)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function away(message: string, cause?: Error): AppError {
+  return new AppError('broker_unavailable', message, { details: { retryAfterMs: 1_000 }, cause });
+}
