@@ -18,9 +18,10 @@ export interface PollExamination {
 export const POLL_ADVICE = 'a proxy or load balancer on the way may not pass /v1/poll, or change what it carries';
 
 /** Opens a poll session and ends it, before it has said which agent it is. Rejects when there was no response. */
-export async function examinePoll({ token, ...options }: PollExamination, timeoutMs: number): Promise<Finding> {
+export async function examinePoll({ token, url, agent, ca }: PollExamination, timeoutMs: number): Promise<Finding> {
   const conversation = new PollConversation({
-    ...options,
+    places: [{ url, agent }],
+    ca,
     token: token ?? '',
     clock: systemClock,
     log: silentLogger,

@@ -69,6 +69,22 @@ describe('the choice of the channel', () => {
     expect(choice.next).toBe('poll');
   });
 
+  test('told to poll and unable to, it takes turns too; but not pinned', () => {
+    for (const fallsBack of [true, false]) {
+      const { choice, tell } = fixture({ fallsBack });
+      tell('poll');
+      for (let i = 0; i < 3; i += 1) choice.attemptFailed('poll', refused(404, 'not_found'));
+      expect([choice.usual, choice.next]).toEqual(['poll', fallsBack ? 'live' : 'poll']);
+      choice.ready('live');
+      choice.sessionEnded('live', closed(CLOSE.draining.code));
+      expect(choice.next).toBe('poll');
+      choice.attemptFailed('poll', FAILED);
+      choice.ready('poll');
+      choice.attemptFailed('poll', FAILED);
+      expect(choice.next).toBe('poll');
+    }
+  });
+
   test('Live is tried after a random time of up to 30 s, which doubles up to 10 minutes', () => {
     const { choice, clock, fail } = fixture({ random: 0.999_999 });
     fail(3);

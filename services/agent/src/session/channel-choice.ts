@@ -45,6 +45,8 @@ export class ChannelChoice {
   #why = '';
   #retryAtMs = 0;
   #liveReadyAtMs: number | undefined;
+  /** Attempts to poll that failed in a row. */
+  #pollFailures = 0;
   /** While both fail, attempts take turns. */
   #turn: SessionMode = 'poll';
 
@@ -60,7 +62,9 @@ export class ChannelChoice {
 
   /** The channel for the next attempt while there is no session. */
   get next(): SessionMode {
-    return this.#isAway ? this.#turn : this.#wanted;
+    // Told to poll and unable to, an agent that can still be reached over Live is better than one that cannot be reached.
+    const isLost = this.#wanted === 'poll' && this.#options.wanted.fallsBack && this.#pollFailures >= FAILURES;
+    return this.#isAway || isLost ? this.#turn : this.#wanted;
   }
 
   /** In how long to try Live beside a session that polls only because Live cannot be had; `undefined` when it does not. */
@@ -84,6 +88,7 @@ export class ChannelChoice {
 
   ready(mode: SessionMode): void {
     this.#turn = 'poll';
+    if (mode === 'poll') this.#pollFailures = 0;
     if (mode === 'live') this.#liveReadyAtMs = this.#options.clock.monotonic();
   }
 
@@ -98,7 +103,9 @@ export class ChannelChoice {
    */
   attemptFailed(mode: SessionMode, end: ConnectionEnd): boolean {
     this.#turn = mode === 'poll' ? 'live' : 'poll';
-    return mode === 'live' && this.#judge(end, undefined);
+    if (mode === 'live') return this.#judge(end, undefined);
+    if (isFaultOfTheWay(end, undefined)) this.#pollFailures += 1;
+    return false;
   }
 
   /** A ready session ended. `true` as above. */

@@ -4,6 +4,7 @@ import type { Way } from '../proxy/way.js';
 import type { TrafficMeter } from '../traffic/traffic-meter.js';
 import { LiveConnection } from './live-connection.js';
 import { PollConnection } from './poll-connection.js';
+import type { PollPlace } from './poll-conversation.js';
 import type { Connect } from './session-connection.js';
 
 export interface ConnectOptions {
@@ -16,13 +17,13 @@ export interface ConnectOptions {
 
 /** Opens sessions over both channels. */
 export function createConnect({ way, meter, ...options }: ConnectOptions): Connect {
-  return ({ gateway, mode, ...request }, events) => {
+  return ({ gateway, otherGateways, mode, ...request }, events) => {
     const common = { ...options, ...request, ca: way.ca, traffic: meter.session(mode) };
     if (mode === 'live') {
       const url = liveUrl(gateway);
       return new LiveConnection({ ...common, url, agent: way.agentFor(url, mode) }, events);
     }
-    const url = pollUrl(gateway);
-    return new PollConnection({ ...common, url, agent: way.keepingAgentFor(url, mode) }, events);
+    const place = (at: string): PollPlace => ({ url: pollUrl(at), agent: way.keepingAgentFor(pollUrl(at), mode) });
+    return new PollConnection({ ...common, places: [place(gateway), ...otherGateways.map(place)] }, events);
   };
 }

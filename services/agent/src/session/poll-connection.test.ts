@@ -143,6 +143,20 @@ describe('a poll session', () => {
     expect(await heard(work, 1)).toEqual(['credit 1 1']);
   });
 
+  test('when its gateway is gone another one is asked, which knows what became of the session', async () => {
+    const [first, second] = [await startGateway(), await startGateway()];
+    const agent = await startKeeper([first.origin, second.origin], { wanted: 'poll', random: () => 0 });
+    await (await first.nextPoll()).welcome({ epoch: 1 });
+    await agent.logged(/session ready/);
+    await first.stop();
+    await agent.fetch();
+    await agent.logged(/poll failed/);
+    await agent.clock.advanceAsync(0);
+    await agent.logged(/no session: closed: goingAway/);
+    await agent.clock.advanceAsync(0);
+    expect(await (await second.nextPoll()).welcome({ epoch: 2 })).toMatchObject({ replaces: 1 });
+  });
+
   test('after five repeats it has failed, and another session is opened', async () => {
     const { gateway, agent, session } = await opened(() => 0);
     session.fault = () => ({ status: 504 });

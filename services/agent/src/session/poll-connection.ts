@@ -1,4 +1,3 @@
-import type { Agent } from 'node:http';
 import {
   type ChallengeBody,
   CLOSE,
@@ -13,7 +12,7 @@ import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { bytesByPurpose } from '../traffic/batch-bytes.js';
 import type { SessionTraffic } from '../traffic/traffic-meter.js';
 import { FrameExchange } from './frame-exchange.js';
-import { PollConversation, type PollOutcome } from './poll-conversation.js';
+import { PollConversation, type PollOutcome, type PollPlace } from './poll-conversation.js';
 import { PollOutbox } from './poll-outbox.js';
 import type { PollResponse } from './poll-request.js';
 import {
@@ -28,13 +27,11 @@ import {
 } from './session-connection.js';
 
 export interface PollConnectionOptions {
-  /** `https://host:port/v1/poll`. */
-  readonly url: string;
+  /** The gateway to open it at, and others of the deployment; their agents are ours alone, and end with the session. */
+  readonly places: readonly [PollPlace, ...PollPlace[]];
   readonly token: string;
   /** PEM of the only certificate authority to trust; the system's when absent. */
   readonly ca?: string | undefined;
-  /** Holds the TCP connection and keeps it between two polls; ours alone, and ended with the session. */
-  readonly agent: Agent;
   readonly intervalMs: number;
   readonly traffic: SessionTraffic;
   readonly clock: Clock;
@@ -75,7 +72,7 @@ export class PollConnection implements SessionConnection {
 
   constructor(options: PollConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
-    const { agent, clock, hello, intervalMs, log, traffic } = options;
+    const { clock, hello, intervalMs, log, places, traffic } = options;
     this.#intervalMs = intervalMs;
     const outbox = new PollOutbox(clock);
     this.#outbox = outbox;
@@ -102,7 +99,7 @@ export class PollConnection implements SessionConnection {
         },
         onEnd: (end) => {
           clock.clear(this.#closing);
-          agent.destroy();
+          for (const { agent } of places) agent.destroy();
           traffic.end();
           events.onEnd(end);
         },

@@ -7,13 +7,18 @@ import { BadBatch, type PollCall, PollRequester, type PollResponse } from './pol
 import type { ConnectionEnd, NetworkEnd } from './session-connection.js';
 import { parseRetryAfter, problemMembers, type Refusal } from './upgrade-refusal.js';
 
-export interface PollConversationOptions {
+/** Where polls go, and what holds the TCP connection and keeps it between two of them. */
+export interface PollPlace {
   /** `https://host:port/v1/poll`. */
   readonly url: string;
+  readonly agent: Agent;
+}
+
+export interface PollConversationOptions {
+  /** The session is opened at the first; any of them takes its requests. */
+  readonly places: readonly [PollPlace, ...PollPlace[]];
   readonly token: string;
   readonly ca?: string | undefined;
-  /** Holds the TCP connection and keeps it between two requests. */
-  readonly agent: Agent;
   readonly clock: Clock;
   readonly log: Logger;
   readonly random: () => number;
@@ -38,14 +43,15 @@ const REPEATS = 5;
 /** The requests of one session, one after the other: what each needs to say, and what an answer means. */
 export class PollConversation {
   readonly #options: PollConversationOptions;
-  readonly #requests: PollRequester;
+  #requests: PollRequester;
+  #place = 0;
   /** Names the session, and is its only secret. */
   #name: string | undefined;
   #rttMs: number | undefined;
 
   constructor(options: PollConversationOptions) {
     this.#options = options;
-    this.#requests = new PollRequester(options);
+    this.#requests = new PollRequester({ ...options, ...options.places[0] });
   }
 
   get rttMs(): number | undefined {
@@ -83,6 +89,7 @@ export class PollConversation {
       const delayMs = backoff.next(outcome.kind === 'refused' ? outcome.refusal.retryAfterMs : undefined);
       log.info('poll failed', { repeats, retryInMs: delayMs, ...describeEnd(outcome) });
       if ((await sleep(clock, delayMs, leaving)) === 'aborted') return outcome;
+      this.#nextPlace();
     }
   }
 
@@ -113,6 +120,12 @@ export class PollConversation {
       outcome: { kind: 'refused', refusal },
       mayPass: refusal.code === undefined || status >= 500 || status === 429,
     };
+  }
+
+  #nextPlace(): void {
+    const { places } = this.#options;
+    this.#place = (this.#place + 1) % places.length;
+    this.#requests = new PollRequester({ ...this.#options, ...(places[this.#place] ?? places[0]) });
   }
 
   #call({ batch, have }: PollQuestion): PollCall {

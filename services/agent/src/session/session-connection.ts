@@ -65,7 +65,10 @@ export interface SessionConnection {
 /** What a connection needs to be opened. */
 export interface ConnectRequest {
   readonly mode: SessionMode;
+  /** The gateway to open it at. */
   readonly gateway: string;
+  /** Others of the deployment, for what can go over any of them. */
+  readonly otherGateways: readonly string[];
   readonly token: string;
   readonly intervalMs: number;
   readonly hello: (challenge: ChallengeBody) => HelloBody;

@@ -109,7 +109,7 @@ export class SessionKeeper {
   start(): void {
     if (this.#started) return;
     this.#started = true;
-    this.#options.wanted.start(() => this.#onToldAnew(0));
+    this.#options.wanted.start((spreadMs) => this.#onToldAnew(spreadMs));
     void this.#open('comeback');
   }
 
@@ -166,7 +166,8 @@ export class SessionKeeper {
 
   #connect(token: string, purpose: Purpose): void {
     const { clock, connect, credentials, gateways, log, wanted } = this.#options;
-    const gateway = gateways[this.#gatewayIndex] ?? '';
+    const at = this.#gatewayIndex;
+    const [gateway = '', ...otherGateways] = [...gateways.slice(at), ...gateways.slice(0, at)];
     const mode = this.#modeFor(purpose);
     log.debug('connecting', { gateway, mode });
     this.#isStale = false;
@@ -175,6 +176,7 @@ export class SessionKeeper {
       {
         mode,
         gateway,
+        otherGateways,
         token,
         intervalMs: wanted.setting.intervalMs,
         hello: (challenge) => ({ ...credentials.hello(challenge, token), ...this.#aboutSessions() }),

@@ -25,14 +25,15 @@ function open(clock = new FakeClock()): {
   clock: FakeClock;
   told: ToldMode;
   warnings: string[];
+  spreads: number[];
   changes: () => number;
 } {
   const warnings: string[] = [];
   const log = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
   const told = new ToldMode({ folder, clock, log });
-  let changes = 0;
-  told.start(() => (changes += 1));
-  return { clock, told, warnings, changes: () => changes };
+  const spreads: number[] = [];
+  told.start((spreadMs) => void spreads.push(spreadMs));
+  return { clock, told, warnings, spreads, changes: () => spreads.length };
 }
 
 describe('the channel that was told', () => {
@@ -53,6 +54,13 @@ describe('the channel that was told', () => {
     expect(told.setting).toEqual({ mode: 'poll', intervalMs: 5 * MINUTE });
     expect(changes()).toBe(1);
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('a lease that many got ends spread as it began', () => {
+    const { clock, spreads, told } = open();
+    told.tell({ ...LEASE, spreadMs: 20_000 });
+    clock.advance(2 * HOUR);
+    expect(spreads).toEqual([20_000]);
   });
 
   test('a lease of months ends when it is over, and not before', () => {

@@ -18,8 +18,8 @@ export interface WantedChannel {
   readonly fallsBack: boolean;
   /** A gateway says what counts from now on. */
   tell(body: ModeBody): void;
-  /** From now on `onChange` is called when the setting changes by itself. */
-  start(onChange: () => void): void;
+  /** From now on `onChange` is called when the setting changes by itself, with the spread that the change is to have. */
+  start(onChange: (spreadMs: number) => void): void;
   stop(): void;
 }
 
@@ -57,7 +57,9 @@ export class ToldMode implements WantedChannel {
   /** When the lease ends, by the monotonic clock. */
   #endsAtMs = 0;
   #timer: Timer | undefined;
-  #onLeaseEnd: () => void = () => {};
+  /** All who got a lease at one moment would otherwise change at one moment when it ends. */
+  #spreadMs = 0;
+  #onLeaseEnd: (spreadMs: number) => void = () => {};
 
   constructor({ folder, clock, log }: ToldModeOptions) {
     this.#path = join(folder, 'mode.json');
@@ -74,7 +76,7 @@ export class ToldMode implements WantedChannel {
     return lease !== undefined && this.#clock.monotonic() >= this.#endsAtMs ? lease.next : this.#told;
   }
 
-  start(onChange: () => void): void {
+  start(onChange: (spreadMs: number) => void): void {
     this.#onLeaseEnd = onChange;
     this.#arm();
   }
@@ -84,7 +86,8 @@ export class ToldMode implements WantedChannel {
   }
 
   /** Takes the place of everything that was told before. A disk that refuses costs this after a restart, no more. */
-  tell({ mode, intervalMs, lease }: ModeBody): void {
+  tell({ mode, intervalMs, lease, spreadMs }: ModeBody): void {
+    this.#spreadMs = spreadMs;
     const { next, forMs = 0 } = lease ?? {};
     this.#endsAtMs = this.#clock.monotonic() + forMs;
     const told: Told = {
@@ -106,7 +109,7 @@ export class ToldMode implements WantedChannel {
     this.#timer = this.#clock.setTimeout(
       () => {
         this.#arm();
-        if (this.#timer === undefined) this.#onLeaseEnd();
+        if (this.#timer === undefined) this.#onLeaseEnd(this.#spreadMs);
       },
       Math.min(leftMs, LONGEST_TIMER_MS),
     );

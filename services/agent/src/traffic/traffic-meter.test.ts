@@ -111,7 +111,7 @@ function open(
     log: silentLogger,
     random: () => 0.5,
   })(
-    { gateway: origin, mode, token: 'token', intervalMs: 1_000, hello: () => HELLO },
+    { gateway: origin, otherGateways: [], mode, token: 'token', intervalMs: 1_000, hello: () => HELLO },
     { onReady, onFrame: ({ kind }) => onFrame(kind), onWritable: () => {}, onEnd },
   );
   return { connection, ready, ended, frame };
