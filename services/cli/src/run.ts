@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addActionsCommand } from './actions/command.js';
 import { addAgentsCommand } from './agents/command.js';
 import { addAuditCommand } from './audit/command.js';
+import { addBandwidthCommand } from './bandwidth/command.js';
 import { ProcessEnv } from './command-env.js';
 import { addCommandsCommand } from './commands/commands-command.js';
 import { addRunCommand } from './commands/run-command.js';
@@ -64,6 +65,7 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
   addActionsCommand(program, env);
   addAgentsCommand(program, env);
   addModeCommand(program, env);
+  addBandwidthCommand(program, env);
   addTablesCommand(program, env);
   addTokensCommand(program, env);
   addAuditCommand(program, env);

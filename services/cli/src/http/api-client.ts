@@ -13,6 +13,8 @@ export interface Call {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** How long the whole answer may take; a minute unless something else is said. */
+  readonly patienceMs?: number;
   /** Told the headers of a successful answer. */
   readonly onHeaders?: (headers: IncomingHttpHeaders) => void;
 }
@@ -78,7 +80,8 @@ export class ApiClient {
 
   /** The JSON body of a successful answer; undefined when it has none. @throws ApiProblem, ConnectionFault */
   async json<T>(path: string, call: Call = {}): Promise<T> {
-    const signal = AbortSignal.any([AbortSignal.timeout(CALL_TIMEOUT_MS), ...(call.signal ? [call.signal] : [])]);
+    const patience = AbortSignal.timeout(call.patienceMs ?? CALL_TIMEOUT_MS);
+    const signal = AbortSignal.any([patience, ...(call.signal ? [call.signal] : [])]);
     const response = await this.open(path, { ...call, signal });
     call.onHeaders?.(response.headers);
     const text = await readText(response, this.#context.apiUrl);

@@ -1,0 +1,207 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { runCli } from '../run.js';
+import { endedQuery, FakeApi } from '../testing/fake-api.js';
+import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
+import type { ChannelJson, EndpointsJson, FleetJson } from './bandwidth-json.js';
+import { FOR_PEOPLE, FOR_PROGRAMS } from './units.js';
+
+let api: FakeApi;
+let url: string;
+beforeEach(async () => {
+  api = new FakeApi();
+  url = await api.start();
+});
+afterEach(() => api.stop());
+
+async function muster(args: readonly string[], options: FakeTerminalOptions = {}) {
+  const terminal = fakeTerminal({ ...options, env: { MUSTER_API_URL: url, NO_COLOR: '1' } });
+  const code = await runCli(args, terminal);
+  return { code, out: terminal.out(), err: terminal.err() };
+}
+
+const live = {
+  endpoints: 12,
+  seconds: 43_200,
+  bytesUp: 60_000,
+  bytesDown: 10_848,
+  bytesPerHour: 5_904,
+  purposes: { session: { bytesUp: 6_000, bytesDown: 6_000 }, heartbeat: { bytesUp: 54_000, bytesDown: 4_848 } },
+};
+const poll = {
+  endpoints: 3,
+  seconds: 3_600,
+  bytesUp: 200_000,
+  bytesDown: 112_322,
+  bytesPerHour: 312_322,
+  purposes: { session: { bytesUp: 200_000, bytesDown: 112_322 } },
+};
+const enrol = { bytesUp: 900, bytesDown: 1_200 };
+const channels = { live, poll, enrol, pollToLive: 52.9 };
+const sockets = { measured: 'sockets', bytesUp: 3_000_000, bytesDown: 1_500_000_000, missed: 0 } as const;
+
+function fleet(change: Partial<FleetJson['fleet']> = {}, gateways: FleetJson['gateways'] = []): FleetJson {
+  const answered = {
+    id: 'g1',
+    state: 'answered',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    ...channels,
+    sockets,
+  } as const;
+  return {
+    measuredAt: '2026-01-01T12:00:00.000Z',
+    fleet: { gateways: { asked: 1 + gateways.length, answered: 1 }, ...channels, sockets, ...change },
+    gateways: [answered, ...gateways],
+  };
+}
+
+describe('of the fleet', () => {
+  test('stands side by side, in units on a terminal', async () => {
+    api.json('GET /v1/bandwidth', fleet());
+    const { code, out, err } = await muster(['bandwidth'], { isTTY: true, columns: 100 });
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toBe(
+      [
+        '                          LIVE    POLL  POLL/LIVE',
+        'endpoints                   12       3',
+        'hours of sessions           12       1',
+        'up                     60.0 kB  200 kB',
+        'down                   10.8 kB  112 kB',
+        'per hour and endpoint  5.90 kB  312 kB      52.9×',
+        '  session              1.00 kB  312 kB',
+        '  heartbeat            4.90 kB     0 B',
+        '',
+        'Sockets: 3.00 MB up, 1.50 GB down, with TLS, HTTP and everything else on the port of agents.',
+        'Enrolments: 900 B up, 1.20 kB down.',
+        '1 gateway, since each of them started.',
+        '',
+      ].join('\n'),
+    );
+  });
+
+  test('is in digits where no terminal is, and the API’s own JSON where that is asked for', async () => {
+    api.json('GET /v1/bandwidth', fleet());
+    expect((await muster(['bandwidth'])).out).toMatch(/^per hour and endpoint +5904 +312322 +52\.9×$/m);
+    expect(JSON.parse((await muster(['bandwidth', '-o', 'json'])).out)).toEqual(fleet());
+    const { out } = await muster(['bandwidth', '-o', 'ndjson']);
+    expect(out.split('\n').map((line) => (line === '' ? line : (JSON.parse(line) as unknown)))).toEqual([
+      ...fleet().gateways,
+      '',
+    ]);
+  });
+
+  test('names the gateways that did not answer and ends with 3', async () => {
+    api.json('GET /v1/bandwidth', fleet({}, [{ id: 'g2', state: 'no_answer' }]));
+    const { code, out } = await muster(['bandwidth']);
+    expect(code).toBe(3);
+    expect(out).toContain('1 of 2 gateways answered; not g2.');
+  });
+
+  test('says when sockets were not seen, or not to their end', async () => {
+    api.json('GET /v1/bandwidth', fleet({ sockets: { measured: 'frames', bytesUp: 0, bytesDown: 0, missed: 0 } }));
+    const { out } = await muster(['bandwidth']);
+    expect(out).toContain('Frames only');
+    expect(out).not.toContain('Sockets:');
+    api.json('GET /v1/bandwidth', fleet({ sockets: { ...sockets, measured: 'partly', missed: 2 } }));
+    expect((await muster(['bandwidth'])).out).toMatch(/Sockets of some of the gateways: .*\n.*missed 2 times/);
+  });
+});
+
+function endpoints(change: Partial<EndpointsJson> = {}): EndpointsJson {
+  const one: ChannelJson = live;
+  const since = '2026-01-01T00:00:00.000Z';
+  return {
+    query: endedQuery({ rows: 30 }, { targeted: 15, answered: 15 }),
+    total: { endpoints: 15, ...channels },
+    endpoints: [
+      { num: 7, agentId: 'a', host: 'web\u001b[2J', since, bytes: 400_000, live: one, poll, pollToLive: 52.9 },
+      { num: 8, agentId: null, host: null, since, bytes: 70_848, live: one, pollToLive: null },
+    ],
+    missing: [],
+    ...change,
+  };
+}
+
+describe('of endpoints', () => {
+  test('is asked of those that are meant, and shows who has the most bytes', async () => {
+    api.json('GET /v1/bandwidth/endpoints', endpoints());
+    const args = ['bandwidth', '--target', 'site=branch', '--top', '2', '--timeout', '90s'];
+    const { code, out, err } = await muster(args, { isTTY: true, columns: 100 });
+    expect(code).toBe(0);
+    expect(api.requests.at(-1)?.path).toBe('/v1/bandwidth/endpoints?selector=site%3Dbranch&top=2&timeout=90s');
+    expect(out).toContain('per hour and endpoint  5.90 kB  312 kB      52.9×\n');
+    expect(out).toContain(
+      [
+        'The most bytes (2 of 15):',
+        'HOST       LIVE/H  POLL/H  POLL/LIVE    BYTES  SINCE',
+        'web\\e[2J  5.90 kB  312 kB      52.9×   400 kB  2026-01-01 00:00',
+        '#8        5.90 kB       -          -  70.8 kB  2026-01-01 00:00',
+        '',
+      ].join('\n'),
+    );
+    expect(err).toMatch(/15 targeted = 15 answered/);
+  });
+
+  test('ends with 3 and names who did not answer', async () => {
+    const failure = { num: 9, agentId: 'b', host: 'late', outcome: 'timed_out', code: 'deadline', message: 'too late' };
+    const query = endedQuery({}, { targeted: 16, answered: 15, timed_out: 1 });
+    api.json('GET /v1/bandwidth/endpoints', { ...endpoints(), query, missing: [failure] });
+    const { code, err } = await muster(['bandwidth', '--target', '']);
+    expect(code).toBe(3);
+    expect(err).toMatch(/late +b +timed_out +too late/);
+  });
+
+  test('of nobody is said to be so', async () => {
+    const none = { endpoints: 0, seconds: 0, bytesUp: 0, bytesDown: 0, bytesPerHour: null, purposes: {} };
+    const total = { endpoints: 0, live: none, poll: none, enrol, pollToLive: null };
+    const query = endedQuery({ offline: 4 });
+    api.json('GET /v1/bandwidth/endpoints', endpoints({ query, total, endpoints: [] }));
+    const { code, out, err } = await muster(['bandwidth', '--target', 'os=linux']);
+    expect([code, out]).toEqual([0, '']);
+    expect(err).toContain('No endpoint is connected; 4 enrolled ones are offline.');
+  });
+
+  test('lines are the API’s endpoints', async () => {
+    api.json('GET /v1/bandwidth/endpoints', endpoints());
+    const { out } = await muster(['bandwidth', '--target', '', '-o', 'ndjson']);
+    expect(out).not.toContain('\u001b');
+    expect(
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual(endpoints().endpoints);
+  });
+
+  test.each([
+    [['--top', '5'], /--top and --timeout are for endpoints/],
+    [['--timeout', '5s'], /--top and --timeout are for endpoints/],
+    [['--target', '', '--top', '0'], /--top must be 1 to 1000/],
+    [['--output', 'csv'], /--output must be one of/],
+  ])('%j is a wrong use', async (args, message) => {
+    const { code, err } = await muster(['bandwidth', ...args]);
+    expect([code, api.requests]).toEqual([2, []]);
+    expect(err).toMatch(message);
+  });
+});
+
+test('units keep three digits and never show a thousand of one', () => {
+  const amounts = [0, 999, 1_000, 9_994, 9_996, 99_940, 99_960, 999_400, 999_600, 1_234_567, 5e15];
+  expect(amounts.map((amount) => FOR_PEOPLE.bytes(amount))).toEqual([
+    '0 B',
+    '999 B',
+    '1.00 kB',
+    '9.99 kB',
+    '10.0 kB',
+    '99.9 kB',
+    '100 kB',
+    '999 kB',
+    '1.00 MB',
+    '1.23 MB',
+    '5.00 PB',
+  ]);
+  expect([FOR_PROGRAMS.bytes(1_234.6), FOR_PROGRAMS.hours(5_400), FOR_PEOPLE.hours(5_400)]).toEqual([
+    '1235',
+    '1.500',
+    '1.5',
+  ]);
+});

@@ -1,0 +1,107 @@
+import { counted, shortTime } from '../output/listing.js';
+import { renderTable, type Style } from '../output/table.js';
+import {
+  PURPOSES,
+  type ChannelJson,
+  type ChannelsJson,
+  type EndpointsJson,
+  type FleetJson,
+  type UpDownJson,
+} from './bandwidth-json.js';
+import type { Units } from './units.js';
+
+export interface Paper {
+  readonly style: Style;
+  readonly width: number | undefined;
+  readonly units: Units;
+}
+
+/** The gateways' counters. */
+export function renderFleet({ fleet, gateways }: FleetJson, paper: Paper): string {
+  const { sockets, enrol } = fleet;
+  const { style, units } = paper;
+  const lines: string[] = [];
+  const { asked, answered } = fleet.gateways;
+  if (sockets.measured === 'frames') {
+    lines.push(
+      style.dim('Frames only: the gateways cannot see the bytes of their sockets (docs/operations.md says why).'),
+    );
+  } else {
+    const whose = sockets.measured === 'partly' ? 'Sockets of some of the gateways' : 'Sockets';
+    lines.push(`${whose}: ${upDown(sockets, units)}, with TLS, HTTP and everything else on the port of agents.`);
+    if (sockets.missed > 0)
+      lines.push(
+        style.yellow(
+          `The end of a connection was missed ${counted(sockets.missed, 'time')}: these are a little too low.`,
+        ),
+      );
+  }
+  lines.push(`Enrolments: ${upDown(enrol, units)}.`);
+  const silent = gateways.filter(({ state }) => state !== 'answered');
+  lines.push(
+    silent.length === 0
+      ? style.dim(`${counted(asked, 'gateway')}, since each of them started.`)
+      : style.red(
+          `${answered} of ${counted(asked, 'gateway')} answered; not ${silent.map(({ id }) => id).join(', ')}.`,
+        ),
+  );
+  return `${renderChannels(fleet, paper)}\n${lines.join('\n')}\n`;
+}
+
+/** What endpoints counted: all together, then those with the most bytes. */
+export function renderEndpoints({ total, endpoints }: EndpointsJson, paper: Paper): string {
+  if (total.endpoints === 0) return '';
+  const { units } = paper;
+  const rate = (channel: ChannelJson | undefined): string => perHour(channel?.bytesPerHour ?? null, units);
+  const rows = endpoints.map(({ num, host, bytes, since, live, poll, pollToLive }) => [
+    host ?? `#${num}`,
+    rate(live),
+    rate(poll),
+    ratioText(pollToLive),
+    units.bytes(bytes),
+    shortTime(since),
+  ]);
+  const headers = ['host', 'live/h', 'poll/h', 'poll/live', 'bytes', 'since'];
+  const most = renderTable({ ...paper, headers, numeric: new Set([1, 2, 3, 4]) }, rows);
+  const of =
+    total.endpoints > endpoints.length ? ` (${endpoints.length} of ${total.endpoints.toLocaleString('en-US')})` : '';
+  return `${renderChannels(total, paper)}\nThe most bytes${of}:\n${most}`;
+}
+
+/** Live against Poll: one endpoint, one hour, by purpose. */
+function renderChannels({ live, poll, pollToLive }: ChannelsJson, { style, width, units }: Paper): string {
+  const row = (name: string, read: (channel: ChannelsJson['live']) => string, third = ''): string[] => [
+    name,
+    read(live),
+    read(poll),
+    third,
+  ];
+  const used = PURPOSES.filter((purpose) => live.purposes[purpose] ?? poll.purposes[purpose]);
+  const rows = [
+    row('endpoints', ({ endpoints }) => endpoints.toLocaleString('en-US')),
+    row('hours of sessions', ({ seconds }) => units.hours(seconds)),
+    row('up', ({ bytesUp }) => units.bytes(bytesUp)),
+    row('down', ({ bytesDown }) => units.bytes(bytesDown)),
+    row('per hour and endpoint', ({ bytesPerHour }) => perHour(bytesPerHour, units), ratioText(pollToLive)),
+    ...used.map((purpose) =>
+      row(`  ${purpose}`, ({ seconds, purposes }) => {
+        const { bytesUp = 0, bytesDown = 0 } = purposes[purpose] ?? {};
+        return perHour(seconds === 0 ? null : ((bytesUp + bytesDown) / seconds) * 3_600, units);
+      }),
+    ),
+  ];
+  return renderTable({ headers: ['', 'live', 'poll', 'poll/live'], numeric: new Set([1, 2, 3]), width, style }, rows);
+}
+
+function perHour(bytes: number | null, units: Units): string {
+  return bytes === null ? '-' : units.bytes(bytes);
+}
+
+/** `52.9×`; `-` while one of the two is not known. */
+function ratioText(ratio: number | null): string {
+  return ratio === null ? '-' : `${ratio.toLocaleString('en-US')}×`;
+}
+
+function upDown({ bytesUp, bytesDown }: UpDownJson, units: Units): string {
+  return `${units.bytes(bytesUp)} up, ${units.bytes(bytesDown)} down`;
+}
