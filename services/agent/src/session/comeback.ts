@@ -1,5 +1,6 @@
 import { CLOSE, closeReasonOf, comesBack } from '@muster/protocol';
 import { type Backoff, fullJitter } from '@muster/runtime/program';
+import type { EnrolOutcome } from '../identity/enrol.js';
 import type { ConnectionEnd } from './session-connection.js';
 import type { Refusal } from './upgrade-refusal.js';
 
@@ -78,9 +79,11 @@ export class ComebackPolicy {
     return this.#soon(why, retryAfterMs);
   }
 
-  /** After an enrolment that got no HTTP response. */
-  afterFailedEnrolment(error: Error): Comeback {
-    return this.#soon(`enrolment failed: ${error.message}`);
+  /** After an enrolment that gave no token. */
+  afterEnrolment(outcome: Exclude<EnrolOutcome, { kind: 'enrolled' }>): Comeback {
+    return outcome.kind === 'refused'
+      ? this.afterRefusal(outcome.refusal, 'enrol')
+      : this.#soon(`enrolment failed: ${outcome.error.message}`);
   }
 
   #afterClose(code: number): Comeback {

@@ -272,7 +272,7 @@ describe('a move that went wrong', () => {
     await agent.logged(/asked to reconnect/);
     await agent.clock.advanceAsync(1);
     (await second.nextLive()).socket.terminate();
-    await agent.logged(/no session: closed: 1006/);
+    await agent.logged(/session not moved yet: closed: 1006/);
     old.end(CLOSE.superseded.code);
     await agent.logged(/no session: superseded by our own move/);
     await agent.clock.advanceAsync(1_000);

@@ -5,9 +5,10 @@ import { ChannelChoice } from './channel-choice.js';
 import { type Comeback, ComebackPolicy } from './comeback.js';
 import type { Credentials } from './credentials.js';
 import { describeEnd } from './describe-end.js';
+import { HeldSession } from './held-session.js';
 import type { SessionFrame } from './server-frame.js';
 import type { Connect, ConnectionEnd, NetworkEnd, SessionConnection } from './session-connection.js';
-import { type SessionWork, tellWork } from './session-work.js';
+import type { SessionWork } from './session-work.js';
 import type { WantedChannel } from './told-mode.js';
 
 /**
@@ -38,13 +39,6 @@ export interface SessionKeeperOptions {
   readonly onReady?: (welcome: WelcomeBody) => void;
 }
 
-interface Session {
-  readonly connection: SessionConnection;
-  readonly gateway: string;
-  readonly readyAtMs: number;
-  readonly work: readonly SessionWork[];
-}
-
 interface Attempt {
   readonly connection: SessionConnection | undefined;
   readonly purpose: Purpose;
@@ -53,14 +47,13 @@ interface Attempt {
 /** Keeps one session with a gateway, for as long as it runs: opens it, opens it again, moves it when asked to, over the channel that is to be used. */
 export class SessionKeeper {
   readonly #options: SessionKeeperOptions;
-  readonly #random: () => number;
   readonly #policy: ComebackPolicy;
   readonly #choice: ChannelChoice;
   readonly #plan: AttemptPlan;
   readonly #stopping = new AbortController();
   readonly #closing = new Set<SessionConnection>();
   #gatewayIndex: number;
-  #session: Session | undefined;
+  #session: HeldSession | undefined;
   #attempt: Attempt | undefined;
   #started = false;
   #connectedAtMs = Number.NEGATIVE_INFINITY;
@@ -71,17 +64,16 @@ export class SessionKeeper {
 
   constructor(options: SessionKeeperOptions) {
     this.#options = options;
-    const { clock, gateways, wanted } = options;
-    this.#random = options.random ?? Math.random;
-    this.#policy = new ComebackPolicy(this.#random);
-    this.#choice = new ChannelChoice({ wanted, clock, random: this.#random });
+    const { clock, gateways, random = Math.random, wanted } = options;
+    this.#policy = new ComebackPolicy(random);
+    this.#choice = new ChannelChoice({ wanted, clock, random });
     this.#plan = new AttemptPlan({
       clock,
-      random: this.#random,
+      random,
       choice: this.#choice,
       run: (purpose) => void this.#open(purpose),
     });
-    this.#gatewayIndex = Math.floor(this.#random() * gateways.length);
+    this.#gatewayIndex = Math.floor(random() * gateways.length);
   }
 
   get state(): KeeperState {
@@ -150,18 +142,14 @@ export class SessionKeeper {
     const outcome = await credentials.enrol(this.#stopping.signal);
     this.#attempt = undefined;
     if (this.#stopping.signal.aborted) return undefined;
-    switch (outcome.kind) {
-      case 'enrolled':
-        log.info('enrolled', { agentId: outcome.agentId, num: outcome.num });
-        return outcome.token;
-      case 'refused':
-        this.#comeBack(purpose, this.#policy.afterRefusal(outcome.refusal, 'enrol'), outcome.refusal.detail);
-        return undefined;
-      case 'failed':
-        this.#nextGateway();
-        this.#comeBack(purpose, this.#policy.afterFailedEnrolment(outcome.error));
-        return undefined;
+    if (outcome.kind === 'enrolled') {
+      log.info('enrolled', { agentId: outcome.agentId, num: outcome.num });
+      return outcome.token;
     }
+    if (outcome.kind === 'failed') this.#nextGateway();
+    const detail = outcome.kind === 'refused' ? outcome.refusal.detail : undefined;
+    this.#comeBack(purpose, this.#policy.afterEnrolment(outcome), detail);
+    return undefined;
   }
 
   #connect(token: string, purpose: Purpose): void {
@@ -185,7 +173,7 @@ export class SessionKeeper {
         onReady: (welcome) => this.#onReady(connection, gateway, welcome),
         onFrame: (frame) => this.#onFrame(connection, frame),
         onWritable: () => {
-          if (this.#session?.connection === connection) for (const work of this.#session.work) work.onWritable();
+          if (this.#session?.connection === connection) this.#session.onWritable();
         },
         onEnd: (end) => this.#onEnd(connection, end),
       },
@@ -217,7 +205,7 @@ export class SessionKeeper {
     // The new session is there: only now the old one goes.
     this.#leaveSession('moved');
     this.#choice.ready(connection.mode);
-    this.#session = { connection, gateway, readyAtMs: clock.monotonic(), work: createWork(connection) };
+    this.#session = new HeldSession({ connection, gateway, clock, work: createWork(connection) });
     const fields = { gateway, mode: connection.mode, moved, epoch, tokenRenewed: token !== undefined };
     log.info('session ready', fields);
     onReady?.(welcome);
@@ -230,7 +218,7 @@ export class SessionKeeper {
     if (this.#session?.connection !== connection) return;
     if (frame.kind === 'reconnect') this.#onReconnect(frame.body);
     else if (frame.kind === 'mode') this.#onMode(frame.body);
-    else for (const work of this.#session.work) tellWork(work, frame);
+    else this.#session.onFrame(frame);
   }
 
   #onReconnect({ afterMs, reason, spreadMs }: ReconnectBody): void {
@@ -280,13 +268,12 @@ export class SessionKeeper {
     this.#planChannel(0);
   }
 
-  #onSessionEnd(session: Session, end: ConnectionEnd): void {
-    const { clock, log } = this.#options;
-    const { connection, gateway, readyAtMs, work } = session;
+  #onSessionEnd(session: HeldSession, end: ConnectionEnd): void {
+    const { log } = this.#options;
+    const { connection, gateway, heldMs, readyAtMs } = session;
     this.#session = undefined;
     this.#plan.dropRetry();
-    for (const one of work) one.end();
-    const heldMs = clock.monotonic() - readyAtMs;
+    session.end();
     this.#policy.sessionHeld(heldMs);
     log.info('session ended', { gateway, mode: connection.mode, heldMs: Math.round(heldMs), ...describeEnd(end) });
     const onTheWay = this.#choice.sessionEnded(connection.mode, end);
@@ -306,7 +293,7 @@ export class SessionKeeper {
 
   #comeBack(purpose: Purpose, { delayMs, level, why }: Comeback, detail?: string): void {
     const fields = { why, retryInMs: delayMs, ...(detail === undefined ? {} : { detail }) };
-    this.#options.log[level]('no session', fields);
+    this.#options.log[level](this.#session === undefined ? 'no session' : 'session not moved yet', fields);
     this.#plan.set(this.#session === undefined ? 'comeback' : purpose, delayMs);
     // Told otherwise meanwhile, or Live has failed once too often: there may be nowhere to move.
     this.#planChannel(0);
@@ -317,9 +304,9 @@ export class SessionKeeper {
     if (session === undefined) return;
     this.#session = undefined;
     this.#plan.dropRetry();
-    this.#policy.sessionHeld(this.#options.clock.monotonic() - session.readyAtMs);
+    this.#policy.sessionHeld(session.heldMs);
     this.#choice.left(session.connection.mode);
-    for (const work of session.work) work.end();
+    session.end();
     this.#retire(session.connection, why);
   }
 
