@@ -2,10 +2,16 @@ import type { Metrics } from '@muster/runtime';
 import { createAdmissionMetrics, type AdmissionMetrics } from './admission/admission-metrics.js';
 import { createCommandMetrics, type CommandMetrics } from './commands/command-metrics.js';
 import { createModeMetrics, type ModeMetrics } from './modes/mode-metrics.js';
+import { createPollMetrics, type PollMetrics } from './poll/poll-metrics.js';
 import { createQueryMetrics, type QueryMetrics } from './queries/query-metrics.js';
 import { createSessionMetrics, type SessionMetrics } from './session/session-metrics.js';
 
-export type GatewayMetrics = AdmissionMetrics & SessionMetrics & QueryMetrics & CommandMetrics & ModeMetrics;
+export type GatewayMetrics = AdmissionMetrics &
+  SessionMetrics &
+  QueryMetrics &
+  CommandMetrics &
+  ModeMetrics &
+  PollMetrics;
 
 /** All metrics of the gateway; the gauges read what lives when they are scraped. */
 export function createGatewayMetrics(
@@ -18,5 +24,6 @@ export function createGatewayMetrics(
     ...createQueryMetrics(metrics, live.queries),
     ...createCommandMetrics(metrics),
     ...createModeMetrics(metrics),
+    ...createPollMetrics(metrics),
   };
 }

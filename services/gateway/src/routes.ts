@@ -1,17 +1,32 @@
-import { SUBPROTOCOL } from '@muster/protocol';
+import { LIMITS, SUBPROTOCOL } from '@muster/protocol';
 import { LIVE_PATH } from './admission/doorkeeper.js';
 import { ENROLL_PATH } from './admission/enrolment.js';
 import { jsonReply, problemReply } from './admission/replies.js';
+import { POLL_PATH } from './poll/poll-desk.js';
 import type { HttpReply, HttpRequest } from './transport/transport.js';
 
+type Handle = (request: HttpRequest) => Promise<HttpReply>;
+
+export interface HttpParts {
+  readonly enrol: Handle;
+  readonly poll: Handle;
+  readonly ready: () => boolean;
+}
+
+const USUAL_BODY_BYTES = 64 * 1024;
+
+/** The largest body that a request for this path may have. */
+export function bodyBytesOf(path: string): number {
+  return path === POLL_PATH ? LIMITS.pollBodyBytes : USUAL_BODY_BYTES;
+}
+
 /** Every request that is no upgrade. The health paths are for load balancers, which look at the port that they send traffic to. */
-export async function routeHttp(
-  request: HttpRequest,
-  { enrol, ready }: { readonly enrol: (request: HttpRequest) => Promise<HttpReply>; readonly ready: () => boolean },
-): Promise<HttpReply> {
+export async function routeHttp(request: HttpRequest, { enrol, poll, ready }: HttpParts): Promise<HttpReply> {
   switch (request.path) {
     case ENROLL_PATH:
       return enrol(request);
+    case POLL_PATH:
+      return poll(request);
     case '/healthz':
       return jsonReply(200, { alive: true });
     case '/readyz':

@@ -6,7 +6,7 @@ import { makeAdmission } from './admission/make-admission.js';
 import { BusDesk } from './bus-desk.js';
 import type { GatewayConfig } from './config.js';
 import { createGatewayMetrics } from './metrics.js';
-import { routeHttp } from './routes.js';
+import { bodyBytesOf, routeHttp } from './routes.js';
 import { drainSessions } from './session/drain.js';
 import { Hub } from './session/hub.js';
 import { makeSessions } from './session/make-sessions.js';
@@ -52,7 +52,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     registry,
     traffic,
   });
-  const { frontDesk, lease, queries, commands, modes, claims, rotation } = sessions;
+  const { frontDesk, lease, queries, commands, modes, claims, rotation, polls } = sessions;
   const enrol = traffic.counting((request) => admission.enrolment.handle(request));
   const handlers: TransportHandlers<Ticket> = {
     upgrade: async (request) => admission.doorkeeper.decide(request),
@@ -61,7 +61,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     pinged: (connection) => frontDesk.pinged(connection),
     ponged: (connection, data) => frontDesk.ponged(connection, data),
     closed: (connection, code) => frontDesk.closed(connection, code),
-    http: (request) => routeHttp(request, { enrol, ready: () => runner.ready }),
+    http: (request) => routeHttp(request, { enrol, poll: (poll) => polls.handle(poll), ready: () => runner.ready }),
   };
   const transport = await chooseTransport(config.transport, transportOptions(config, traffic), { handlers, logger });
 
@@ -81,6 +81,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   runner.go('bus desk', new BusDesk({ bus, queries, checkLease: () => lease.check() }));
   runner.go('rotation', rotation);
   runner.go('front desk', frontDesk);
+  runner.go('polls', polls);
   runner.go('transport', {
     ...listener(transport, traffic),
     drain: (signal) => {
@@ -125,7 +126,7 @@ function transportOptions(config: GatewayConfig, traffic: GatewayTraffic): Trans
     // The vigil comes first: it ends in order what the transport would only drop.
     silenceMs: Math.max(sessionSilenceMs, 2 * LIMITS.helloDeadlineMs),
     frameBytes: LIMITS.frameBytes,
-    httpBodyBytes: 64 * 1024,
+    bodyBytes: bodyBytesOf,
     backpressureBytes: 1024 * 1024,
     traffic: traffic.frames.live,
     ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),

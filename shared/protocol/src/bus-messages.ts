@@ -120,7 +120,13 @@ export interface PollRequest {
 
 export type PollReply =
   /** `upTo` is the number of the last frame in the batch; the one that the agent has when nothing waits. */
-  | { readonly kind: 'frames'; readonly upTo: number; readonly batch: Uint8Array; readonly comeBackMs: number }
+  | {
+      readonly kind: 'frames';
+      readonly upTo: number;
+      readonly batch: Uint8Array;
+      /** Absent: after the session's interval. */
+      readonly comeBackMs?: number;
+    }
   /** It is over, with the code that a WebSocket would have been closed with. */
   | { readonly kind: 'ended'; readonly code: number; readonly reason: string }
   | { readonly kind: 'unknown' };

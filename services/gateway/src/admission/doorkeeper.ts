@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { AgentTokenVerifier } from '@muster/identity';
-import { LIMITS, SUBPROTOCOL, type AgentId } from '@muster/protocol';
+import { LIMITS, SUBPROTOCOL, type AgentId, type SessionMode } from '@muster/protocol';
 import type { Clock, TokenBucket } from '@muster/runtime';
+import type { PollMetrics } from '../poll/poll-metrics.js';
 import type { Ticket } from '../session/session.js';
 import type { HttpReply, UpgradeDecision, UpgradeRequest } from '../transport/transport.js';
 import type { AdmissionMetrics } from './admission-metrics.js';
@@ -17,7 +18,7 @@ export interface DoorkeeperOptions {
   readonly audit: RefusalTrail;
   readonly rate: TokenBucket;
   readonly clock: Clock;
-  readonly metrics: AdmissionMetrics;
+  readonly metrics: AdmissionMetrics & Pick<PollMetrics, 'pollOpenings'>;
   readonly maxConnections: number;
   readonly connections: () => number;
   readonly draining: () => boolean;
@@ -25,7 +26,19 @@ export interface DoorkeeperOptions {
   readonly mayChallenge: (agentId: AgentId) => boolean;
 }
 
-/** Decides over upgrades from the request alone: no look-up, no wait, and refusals cheaper than admissions. */
+/** What is decided over, however the agent talks. */
+export type AdmissionRequest = Pick<UpgradeRequest, 'address' | 'authorization' | 'origin'>;
+
+interface Refused {
+  readonly kind: 'refuse';
+  /** For the metrics. */
+  readonly result: string;
+  readonly reply: HttpReply;
+}
+
+export type Admission = Refused | { readonly kind: 'accept'; readonly result: 'accepted'; readonly ticket: Ticket };
+
+/** Decides over upgrades and new poll sessions from the request alone: no look-up, no wait, and refusals cheaper than admissions. */
 export class Doorkeeper {
   readonly #options: DoorkeeperOptions;
 
@@ -34,76 +47,60 @@ export class Doorkeeper {
   }
 
   decide(request: UpgradeRequest): UpgradeDecision<Ticket> {
-    const { metrics } = this.#options;
-    const refused = this.#refuseEarly(request);
-    if (refused !== undefined) {
-      metrics.upgrades.inc({ result: refused.result });
-      return { kind: 'refuse', reply: refused.reply };
-    }
-    const decision = this.#identify(bearerOf(request.authorization), request.address);
-    metrics.upgrades.inc({ result: decision.result });
-    return decision.kind === 'refuse'
-      ? { kind: 'refuse', reply: decision.reply }
-      : { kind: 'accept', protocol: SUBPROTOCOL, ticket: decision.ticket };
+    const decision = this.#misdirected(request) ?? this.#admit(request, 'live');
+    this.#options.metrics.upgrades.inc({ result: decision.result });
+    return decision.kind === 'refuse' ? decision : { kind: 'accept', protocol: SUBPROTOCOL, ticket: decision.ticket };
   }
 
-  #refuseEarly(request: UpgradeRequest): { result: string; reply: HttpReply } | undefined {
+  /** Whether an agent may open a poll session. */
+  admitPoll(request: AdmissionRequest): Admission {
+    const decision = this.#fromBrowser(request) ?? this.#admit(request, 'poll');
+    this.#options.metrics.pollOpenings.inc({ result: decision.result });
+    return decision;
+  }
+
+  #admit({ authorization, address }: AdmissionRequest, mode: SessionMode): Admission {
+    return this.#noRoom() ?? this.#identify(bearerOf(authorization), address, mode);
+  }
+
+  #misdirected(request: UpgradeRequest): Refused | undefined {
+    if (request.path !== LIVE_PATH)
+      return refuse('not_found', problemReply('not_found', `agents connect to ${LIVE_PATH}`));
+    const fromBrowser = this.#fromBrowser(request);
+    if (fromBrowser !== undefined || request.protocols.includes(SUBPROTOCOL)) return fromBrowser;
+    const headers = { upgrade: 'websocket', 'sec-websocket-protocol': SUBPROTOCOL };
+    return refuse('subprotocol', problemReply('upgrade_required', `offer the subprotocol ${SUBPROTOCOL}`, headers));
+  }
+
+  #fromBrowser({ origin }: AdmissionRequest): Refused | undefined {
+    return origin === undefined
+      ? undefined
+      : refuse('origin', problemReply('forbidden', 'agents send no Origin; browsers have no business here'));
+  }
+
+  #noRoom(): Refused | undefined {
     const { draining, connections, maxConnections, rate } = this.#options;
-    if (request.path !== LIVE_PATH) {
-      return { result: 'not_found', reply: problemReply('not_found', `agents connect to ${LIVE_PATH}`) };
-    }
-    if (request.origin !== undefined) {
-      return {
-        result: 'origin',
-        reply: problemReply('forbidden', 'agents send no Origin; browsers have no business here'),
-      };
-    }
-    if (!request.protocols.includes(SUBPROTOCOL)) {
-      const headers = { upgrade: 'websocket', 'sec-websocket-protocol': SUBPROTOCOL };
-      return {
-        result: 'subprotocol',
-        reply: problemReply('upgrade_required', `offer the subprotocol ${SUBPROTOCOL}`, headers),
-      };
-    }
     if (draining()) {
-      return {
-        result: 'draining',
-        reply: problemReply('draining', 'this gateway stops; connect again', retryAfter(1_000)),
-      };
+      return refuse('draining', problemReply('draining', 'this gateway stops; connect again', retryAfter(1_000)));
     }
     if (connections() >= maxConnections) {
-      return {
-        result: 'full',
-        reply: problemReply('gateway_full', 'this gateway takes no more sessions', retryAfter(5_000)),
-      };
+      return refuse('full', problemReply('gateway_full', 'this gateway takes no more sessions', retryAfter(5_000)));
     }
     const taken = rate.take();
     if (!taken.ok) {
       const headers = retryAfter(taken.retryAfterMs);
-      return {
-        result: 'rate',
-        reply: problemReply('rate_limited', 'too many connect at once; wait and try again', headers),
-      };
+      return refuse('rate', problemReply('rate_limited', 'too many connect at once; wait and try again', headers));
     }
     return undefined;
   }
 
-  #identify(
-    token: string | undefined,
-    from: string,
-  ):
-    | { readonly kind: 'refuse'; readonly result: string; readonly reply: HttpReply }
-    | { readonly kind: 'accept'; readonly result: 'accepted'; readonly ticket: Ticket } {
+  #identify(token: string | undefined, from: string, mode: SessionMode): Admission {
     const { verifier, overlays, audit, clock } = this.#options;
     const nowMs = clock.now();
     const verified = token === undefined ? undefined : verifier.verify(token, nowMs);
     if (token === undefined || verified === undefined) {
       const headers = { 'www-authenticate': 'Bearer realm="muster"' };
-      return {
-        kind: 'refuse',
-        result: 'no_token',
-        reply: problemReply('unauthenticated', 'an agent token is required', headers),
-      };
+      return refuse('no_token', problemReply('unauthenticated', 'an agent token is required', headers));
     }
     if (!verified.ok) {
       const headers = { 'www-authenticate': 'Bearer realm="muster", error="invalid_token"' };
@@ -111,13 +108,13 @@ export class Doorkeeper {
         verified.reason === 'expired'
           ? problemReply('token_expired', 'the agent token has expired; enrol again', headers)
           : problemReply('unauthenticated', 'the agent token is not valid here', headers);
-      return { kind: 'refuse', result: verified.reason, reply };
+      return refuse(verified.reason, reply);
     }
     const { agentId, org, num, publicKeyX, factsDigest, issuedAtMs, expiresAtMs } = verified.claims;
     if (overlays.isRevoked(org, agentId)) {
       audit.refused({ org, action: 'agent.connect', from, agentId, code: 'revoked', reason: 'the agent was revoked' });
       const reply = problemReply('revoked', `agent ${agentId} was revoked`);
-      return { kind: 'refuse', result: 'revoked', reply };
+      return refuse('revoked', reply);
     }
     if (!this.#options.mayChallenge(agentId)) {
       const reply = problemReply(
@@ -125,7 +122,7 @@ export class Doorkeeper {
         'this agent has connections that wait for their hello',
         retryAfter(5_000),
       );
-      return { kind: 'refuse', result: 'unproven', reply };
+      return refuse('unproven', reply);
     }
     const challenge = {
       nonce: randomBytes(32),
@@ -137,6 +134,10 @@ export class Doorkeeper {
       deadlineMs: clock.monotonic() + LIMITS.helloDeadlineMs,
       bytes: 0,
     };
-    return { kind: 'accept', result: 'accepted', ticket: { org, agentId, num, challenge } };
+    return { kind: 'accept', result: 'accepted', ticket: { org, agentId, num, mode, challenge } };
   }
+}
+
+function refuse(result: string, reply: HttpReply): Refused {
+  return { kind: 'refuse', result, reply };
 }

@@ -62,12 +62,12 @@ export class Enrolment {
     const taken = rate.take();
     if (!taken.ok)
       return problemReply('rate_limited', 'too many enrol at once; wait and try again', retryAfter(taken.retryAfterMs));
-    if (!/^application\/json\b/i.test(request.contentType ?? '')) {
+    if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
       return problemReply('unsupported_media_type', 'enrolment takes application/json');
     }
     const parsed = parseRequest(request.body);
     if (typeof parsed === 'string') return problemReply('bad_request', parsed);
-    const secret = bearerOf(request.authorization);
+    const secret = bearerOf(request.headers.authorization);
     const refuse = (reason: string): HttpReply => {
       audit.refused({
         org: parsed.org,

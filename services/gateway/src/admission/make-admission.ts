@@ -12,6 +12,7 @@ import type { AgentId } from '@muster/protocol';
 import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
 import { connectionsThatFit, type GatewayConfig } from '../config.js';
 import type { GatewayMetrics } from '../metrics.js';
+import { SessionNames } from '../poll/session-names.js';
 import { RefusalTrail } from './refusal-trail.js';
 import { Doorkeeper } from './doorkeeper.js';
 import { Enrolment } from './enrolment.js';
@@ -57,5 +58,6 @@ export function makeAdmission(config: GatewayConfig, parts: AdmissionParts) {
     audit,
     rate: new TokenBucket({ capacity: config.enrollBurst, refillPerSecond: config.enrollRate, clock }),
   });
-  return { issuer, directory, overlays, audit, doorkeeper, enrolment };
+  const names = new SessionNames(jwks.jwks);
+  return { issuer, directory, overlays, audit, doorkeeper, enrolment, names };
 }

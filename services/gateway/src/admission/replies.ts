@@ -6,8 +6,9 @@ export function problemReply(
   code: ErrorCode,
   message: string,
   headers: Readonly<Record<string, string>> = {},
+  details: Readonly<Record<string, unknown>> = {},
 ): HttpReply {
-  const problem = problemOf({ code, message });
+  const problem = problemOf({ code, message, details });
   return {
     status: problem.status,
     headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', ...headers },

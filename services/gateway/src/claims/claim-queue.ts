@@ -77,14 +77,15 @@ export class ClaimQueue {
     const epochHint = clock.now();
     const results = await registry.claim(
       gatewayId(),
-      sessions.map(({ org, agentId, num, instance, connectedAtMs }) => ({
+      sessions.map(({ org, agentId, num, instance, mode, connectedAtMs, replaces }) => ({
         org,
         agentId,
         num,
         instance,
-        mode: 'live' as const,
+        mode,
         epochHint,
         connectedAtMs,
+        ...(replaces === undefined ? {} : { replaces }),
       })),
     );
     sessions.forEach((session, i) => {

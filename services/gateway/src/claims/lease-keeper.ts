@@ -119,7 +119,7 @@ export class LeaseKeeper {
   #listen(): void {
     this.#requests?.unsubscribe();
     this.#requests = this.#options.bus.subscribe(SUBJECTS.gateway(this.#id), ({ data, reply }) => {
-      const request = decodeBusMessage<GatewayRequest>(data, 'ping', 'superseded', 'holds', 'traffic');
+      const request = decodeBusMessage<GatewayRequest>(data, 'ping', 'superseded', 'holds', 'traffic', 'poll');
       void this.#answer(request).then((answer) => reply?.(encodeBusMessage(answer)));
     });
   }

@@ -72,11 +72,12 @@ function join(hub: Hub, num: number, change: { canCommand?: boolean; org?: OrgId
     deadlineMs: 0,
     bytes: 0,
   };
-  const session = new Session({ org, agentId: `a${num}` as AgentId, num, challenge }, connection, 0);
+  const session = new Session({ org, agentId: `a${num}` as AgentId, num, mode: 'live', challenge }, connection, 0);
   const facts = {
     os: 'linux',
     arch: 'x64',
     agentVersion: '1',
+    mode: 'live',
     canQuery: true,
     canCommand,
     canChangeMode: false,

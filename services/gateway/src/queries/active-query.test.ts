@@ -57,7 +57,11 @@ function sessionOf(num: number): { session: Session; sent: number[] } {
     bytes: 0,
   };
   return {
-    session: new Session({ org: 'acme' as OrgId, agentId: `a${num}` as AgentId, num, challenge }, connection, 0),
+    session: new Session(
+      { org: 'acme' as OrgId, agentId: `a${num}` as AgentId, num, mode: 'live', challenge },
+      connection,
+      0,
+    ),
     sent,
   };
 }

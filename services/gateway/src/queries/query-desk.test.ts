@@ -94,9 +94,9 @@ function join(hub: Hub, num: number, canQuery = true): { session: Session; refs:
     deadlineMs: 0,
     bytes: 0,
   };
-  const session = new Session({ org: ORG, agentId: `a${num}` as AgentId, num, challenge }, connection, 0);
+  const session = new Session({ org: ORG, agentId: `a${num}` as AgentId, num, mode: 'live', challenge }, connection, 0);
   session.profile = makeProfile(
-    { os: 'linux', arch: 'x64', agentVersion: '1', canQuery, canCommand: false, canChangeMode: false },
+    { os: 'linux', arch: 'x64', agentVersion: '1', mode: 'live', canQuery, canCommand: false, canChangeMode: false },
     {},
     {},
   );

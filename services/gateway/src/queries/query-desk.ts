@@ -14,6 +14,7 @@ import {
   type QueryId,
   type QueryStart,
   type QueryStop,
+  type TargetedReport,
 } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { Hub } from '../session/hub.js';
@@ -246,7 +247,8 @@ export class QueryDesk {
     const { joined, targets, moved = [] } = asked;
     const setOf = (sessions: readonly Session[]): Uint8Array => encodeNumberSet(sessions.map(({ num }) => num));
     const sets = { targets: setOf(targets), ...(moved.length === 0 ? {} : { moved: setOf(moved) }) };
-    this.#report(running, (address) => ({ t: 'targeted', ...address, joined, ...sets }));
+    const polls = pollsOf([...targets, ...moved], this.#options.clock.monotonic());
+    this.#report(running, (address) => ({ t: 'targeted', ...address, joined, ...sets, ...polls }));
   }
 
   /** Decides when what was just gathered is sent on: the first at once, the last at once, the rest in time or when it is much. */
@@ -315,4 +317,13 @@ export class QueryDesk {
     }
     for (const [id, endedAtMs] of this.#ended) if (nowMs - endedAtMs > 60_000) this.#ended.delete(id);
   }
+}
+
+/** Those that hear of it only when they come for it. */
+function pollsOf(sessions: readonly Session[], nowMs: number): Pick<TargetedReport, 'polls'> {
+  const polling = sessions.filter(({ mode }) => mode === 'poll');
+  if (polling.length === 0) return {};
+  const lastMs = polling.reduce((last, { connection }) => Math.max(last, connection.dueMs ?? nowMs), nowMs);
+  const nums = encodeNumberSet(polling.map(({ num }) => num));
+  return { polls: { nums, withinMs: Math.round(lastMs - nowMs) } };
 }

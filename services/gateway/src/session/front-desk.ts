@@ -26,6 +26,7 @@ import type { OverlayListener, Overlays } from '../admission/overlays.js';
 import { renewToken } from '../admission/token-renewal.js';
 import type { ClaimListener, ClaimQueue } from '../claims/claim-queue.js';
 import type { CommandDesk } from '../commands/command-desk.js';
+import { toldIntervalMs } from '../modes/wanted-mode.js';
 import type { AwayReports } from '../modes/away-reports.js';
 import type { ModeDesk } from '../modes/mode-desk.js';
 import type { QueryDesk } from '../queries/query-desk.js';
@@ -223,6 +224,22 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     this.#end(session, reason);
   }
 
+  endConnection(connection: Connection, reason: CloseReason, detail: string): void {
+    const session = this.#sessions.get(connection);
+    if (session !== undefined) this.#end(session, reason, detail);
+  }
+
+  /** Its hello came, and WELCOME is not sent yet. */
+  isOpening(connection: Connection): boolean {
+    return this.#sessions.get(connection)?.state === 'claiming';
+  }
+
+  /** How long the agent at the other end waits between two polls, as it was told. */
+  intervalOf(connection: Connection): number {
+    const session = this.#sessions.get(connection);
+    return session === undefined ? LIMITS.pollIntervalMs : toldIntervalMs(session, this.#options.clock.now());
+  }
+
   #mayStillSay(session: Session, challenge: Challenge, bytes: number): boolean {
     challenge.bytes += bytes;
     if (challenge.bytes <= LIMITS.helloBytes) return true;
@@ -267,10 +284,11 @@ export class FrontDesk implements ClaimListener, OverlayListener {
   async #admit(session: Session, hello: HelloBody, challenge: Challenge): Promise<void> {
     const { overlays, claims, rotateAt } = this.#options;
     const { org, agentId } = session;
-    const facts = { ...hello.facts, ...abilities(hello.capabilities) };
+    const facts = { ...hello.facts, ...abilities(hello.capabilities), mode: session.mode };
     session.profile = makeProfile(facts, hello.labels, overlays.labelsOf(org, agentId));
     session.host = hello.facts.host;
     session.instance = Buffer.from(hello.instance).toString('hex');
+    session.replaces = hello.replaces;
     session.rotateAtMs = rotateAt();
     const token = await renewToken(this.#options, session, { ...hello, former: challenge });
     this.#opening.set(session, { token, away: hello.away });

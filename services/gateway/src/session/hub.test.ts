@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseSelector, type AgentId, type Labels, type OrgId, type Selector } from '@muster/protocol';
+import {
+  parseSelector,
+  type AgentId,
+  type Labels,
+  type OrgId,
+  type Selector,
+  type SessionMode,
+} from '@muster/protocol';
 import type { Connection } from '../transport/transport.js';
 import { Hub } from './hub.js';
 import { makeProfile } from './profile.js';
@@ -19,9 +26,10 @@ function session(options: {
   org?: string;
   host?: string;
   os?: 'linux' | 'windows';
+  mode?: SessionMode;
   labels?: Labels;
 }): Session {
-  const { id, org = 'acme', host = `host-${id}`, os = 'linux', labels = {} } = options;
+  const { id, org = 'acme', host = `host-${id}`, os = 'linux', mode = 'live', labels = {} } = options;
   const challenge = {
     nonce: new Uint8Array(32),
     token: '',
@@ -32,10 +40,14 @@ function session(options: {
     deadlineMs: 0,
     bytes: 0,
   };
-  const made = new Session({ org: org as OrgId, agentId: id as AgentId, num: (count += 1), challenge }, connection, 0);
+  const made = new Session(
+    { org: org as OrgId, agentId: id as AgentId, num: (count += 1), mode, challenge },
+    connection,
+    0,
+  );
   made.host = host;
   made.profile = makeProfile(
-    { os, arch: 'x64', agentVersion: '1.0.0', canQuery: true, canCommand: false, canChangeMode: false },
+    { os, arch: 'x64', agentVersion: '1.0.0', mode, canQuery: true, canCommand: false, canChangeMode: false },
     labels,
     {},
   );
@@ -74,6 +86,8 @@ describe('Hub', () => {
     expect(select(hub, 'id in (a,d)')).toEqual(['a']);
     expect(select(hub, 'mode=live,version=1.0.0,arch=x64')).toEqual(['a', 'b', 'c']);
     expect(select(hub, 'mode=poll')).toEqual([]);
+    hub.add(session({ id: 'e', mode: 'poll', labels: { env: 'prod' } }));
+    expect([select(hub, 'mode=poll'), select(hub, 'env=prod,mode!=poll')]).toEqual([['e'], ['a', 'b']]);
     expect(select(hub, '', 'globex')).toEqual(['d']);
     expect(select(hub, '', 'nobody')).toEqual([]);
   });
@@ -112,6 +126,7 @@ describe('Hub', () => {
       os: 'linux',
       arch: 'x64',
       agentVersion: '1.0.0',
+      mode: 'live',
       canQuery: true,
       canCommand: false,
       canChangeMode: false,

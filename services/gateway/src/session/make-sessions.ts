@@ -4,6 +4,7 @@ import type { AgentTokenIssuer } from '@muster/identity';
 import { LIMITS, type GatewayReply, type GatewayRequest } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger } from '@muster/runtime';
+import type { Doorkeeper } from '../admission/doorkeeper.js';
 import type { RefusalTrail } from '../admission/refusal-trail.js';
 import type { Overlays } from '../admission/overlays.js';
 import { ClaimQueue } from '../claims/claim-queue.js';
@@ -12,6 +13,9 @@ import { CommandDesk } from '../commands/command-desk.js';
 import type { GatewayConfig } from '../config.js';
 import type { GatewayMetrics } from '../metrics.js';
 import { makeModes, type Modes } from '../modes/make-modes.js';
+import { PollDesk } from '../poll/poll-desk.js';
+import { PollRelay } from '../poll/poll-relay.js';
+import type { SessionNames } from '../poll/session-names.js';
 import { QueryDesk } from '../queries/query-desk.js';
 import type { GatewayTraffic } from '../traffic/gateway-traffic.js';
 import { FrontDesk } from './front-desk.js';
@@ -30,7 +34,9 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly draining: () => boolean;
-  readonly traffic: Pick<GatewayTraffic, 'report'>;
+  readonly traffic: Pick<GatewayTraffic, 'report' | 'frames'>;
+  readonly doorkeeper: Doorkeeper;
+  readonly names: SessionNames;
 }
 
 /** What holds sessions: parts that know each other in circles (a lease that is lost closes sessions, a session is claimed under the lease). */
@@ -43,6 +49,7 @@ export interface Sessions {
   readonly frontDesk: FrontDesk;
   readonly claims: ClaimQueue;
   readonly rotation: Rotation;
+  readonly polls: PollDesk;
 }
 
 export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionParts): Sessions {
@@ -63,7 +70,7 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
         commands.renamed();
       },
       reassert: () => reassertSessions({ registry, hub, frontDesk, gatewayId: lease.id }),
-      request: (request) => answerRequest(request, { hub, frontDesk, traffic: parts.traffic }),
+      request: (request) => answerRequest(request, { hub, frontDesk, polls, traffic: parts.traffic }),
     },
   });
   const queries = new QueryDesk({
@@ -90,7 +97,15 @@ export function makeSessions(config: GatewayConfig, hub: Hub, parts: SessionPart
   });
   const claims = new ClaimQueue({ registry, gatewayId, listener: frontDesk, clock, logger });
   const rotation = new Rotation({ hub, frontDesk, clock, maxAgeMs: config.sessionMaxAgeMs });
-  return { hub, lease, queries, commands, modes, frontDesk, claims, rotation };
+  const polls: PollDesk = new PollDesk({
+    ...parts,
+    frontDesk,
+    gatewayId,
+    relay: new PollRelay(parts),
+    checkLease: () => lease.check(),
+    traffic: parts.traffic.frames,
+  });
+  return { hub, lease, queries, commands, modes, frontDesk, claims, rotation, polls };
 }
 
 /** As usual, and sooner where silence is suffered for a shorter time. */
@@ -100,7 +115,7 @@ function heartbeatOf({ sessionSilenceMs }: GatewayConfig): number {
 
 function answerRequest(
   request: GatewayRequest,
-  { hub, frontDesk, traffic }: Pick<Sessions, 'hub' | 'frontDesk'> & Pick<SessionParts, 'traffic'>,
+  { hub, frontDesk, polls, traffic }: Pick<Sessions, 'hub' | 'frontDesk' | 'polls'> & Pick<SessionParts, 'traffic'>,
 ): GatewayReply | Promise<GatewayReply> {
   switch (request.t) {
     case 'ping':
@@ -109,7 +124,7 @@ function answerRequest(
       frontDesk.superseded(request.agentId, request.epoch);
       return { t: 'ok' };
     case 'poll':
-      return { t: 'polled', kind: 'unknown' };
+      return polls.relayed(request).then((reply) => ({ t: 'polled', ...reply }));
     case 'traffic':
       return traffic.report();
     case 'holds':

@@ -1,5 +1,13 @@
 import { effectiveLabels, endpointLabel } from '@muster/directory';
-import { CAPABILITY, selectorMatches, type AgentId, type Facts, type Labels, type Selector } from '@muster/protocol';
+import {
+  CAPABILITY,
+  selectorMatches,
+  type AgentId,
+  type Facts,
+  type Labels,
+  type Selector,
+  type SessionMode,
+} from '@muster/protocol';
 
 /**
  * What many sessions have in common: everything that selectors look at except id and host, and what they can do. Fleets have few profiles, so a selector is
@@ -10,6 +18,8 @@ export interface Profile {
   readonly os: Facts['os'];
   readonly arch: string;
   readonly version: string;
+  /** How they talk. */
+  readonly mode: SessionMode;
   /** Whether they said that they answer queries: a capability that not every agent has. */
   readonly canQuery: boolean;
   /** Likewise for taking commands. */
@@ -34,23 +44,26 @@ export function abilities(capabilities: readonly string[]): Pick<Profile, 'canQu
 
 /** A profile with its key: equal ones have equal keys. */
 export function makeProfile(
-  facts: Pick<Profile, 'os' | 'arch' | 'canQuery' | 'canCommand' | 'canChangeMode'> & { readonly agentVersion: string },
+  facts: Pick<Profile, 'os' | 'arch' | 'mode' | 'canQuery' | 'canCommand' | 'canChangeMode'> & {
+    readonly agentVersion: string;
+  },
   agentLabels: Labels,
   operatorLabels: Labels,
 ): Profile {
-  const { os, arch, agentVersion: version, canQuery, canCommand, canChangeMode } = facts;
+  const { os, arch, agentVersion: version, mode, canQuery, canCommand, canChangeMode } = facts;
   const labels = effectiveLabels(agentLabels, operatorLabels);
   const key = JSON.stringify([
     os,
     arch,
     version,
+    mode,
     canQuery,
     canCommand,
     canChangeMode,
     sortedEntries(agentLabels),
     sortedEntries(labels),
   ]);
-  return { key, os, arch, version, canQuery, canCommand, canChangeMode, agentLabels, labels };
+  return { key, os, arch, version, mode, canQuery, canCommand, canChangeMode, agentLabels, labels };
 }
 
 function sortedEntries(labels: Labels): [string, string][] {
@@ -62,13 +75,13 @@ export function isPerEndpoint(selector: Selector): boolean {
   return selector.some(({ key }) => key === 'id' || key === 'host');
 }
 
-/** Whether a live session with this profile, id and host is selected. */
+/** Whether a session with this profile, id and host is selected. */
 export function profileMatches(
   selector: Selector,
   profile: Profile,
   endpoint: { readonly agentId: AgentId; readonly host: string } = { agentId: '' as AgentId, host: '' },
 ): boolean {
-  const { os, arch, version, labels } = profile;
+  const { os, arch, version, mode, labels } = profile;
   const facts = { host: endpoint.host, os, arch, agentVersion: version, osName: '', osVersion: '' };
-  return selectorMatches(selector, endpointLabel({ agentId: endpoint.agentId, facts, labels }, 'live'));
+  return selectorMatches(selector, endpointLabel({ agentId: endpoint.agentId, facts, labels }, mode));
 }

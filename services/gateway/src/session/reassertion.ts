@@ -32,6 +32,6 @@ export async function reassertSessions(options: {
   return complete;
 }
 
-function itemOf({ org, agentId, num, instance, connectedAtMs, epoch }: Session) {
-  return { org, agentId, num, instance, mode: 'live' as const, connectedAtMs, epoch };
+function itemOf({ org, agentId, num, instance, mode, connectedAtMs, epoch }: Session) {
+  return { org, agentId, num, instance, mode, connectedAtMs, epoch };
 }

@@ -41,6 +41,7 @@ export interface Ticket {
   readonly org: OrgId;
   readonly agentId: AgentId;
   readonly num: number;
+  readonly mode: SessionMode;
   readonly challenge: Challenge;
 }
 
@@ -54,7 +55,7 @@ export class Session {
   readonly num: number;
   readonly connection: Connection;
   /** How it talks. */
-  readonly mode: SessionMode = 'live';
+  readonly mode: SessionMode;
   readonly connectedAtMs: number;
   state: SessionState = 'challenged';
   challenge: Challenge | undefined;
@@ -64,6 +65,8 @@ export class Session {
   instance = '';
   /** Sweeps of the vigil since something whole was heard. */
   quietSweeps = 0;
+  /** The epoch of the session that this one takes the place of, as the agent says. */
+  replaces: number | undefined;
   /** 0 until the registry gave one. */
   epoch = 0;
   /** False while the registry has not confirmed the epoch: it was away when the session began. */
@@ -79,6 +82,7 @@ export class Session {
     this.org = ticket.org;
     this.agentId = ticket.agentId;
     this.num = ticket.num;
+    this.mode = ticket.mode;
     this.challenge = ticket.challenge;
     this.connection = connection;
     this.connectedAtMs = connectedAtMs;

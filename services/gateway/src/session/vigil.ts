@@ -80,7 +80,8 @@ export class Vigil {
     const nowMs = clock.monotonic();
     for (const session of unproven.overdue(nowMs + PROBE_MS)) this.#hurry(session, nowMs);
     for (const session of sessions()) {
-      if (session.state !== 'ready') continue;
+      // Whoever polls is watched where the polls come in.
+      if (session.state !== 'ready' || session.mode === 'poll') continue;
       session.quietSweeps += 1;
       if (session.quietSweeps > this.#quietSweeps) this.#silent(session);
     }
@@ -91,7 +92,7 @@ export class Vigil {
     const { challenge, connection } = session;
     if (challenge === undefined) return;
     if (challenge.deadlineMs > nowMs) {
-      if (challenge.life !== undefined) return;
+      if (challenge.life !== undefined || session.mode === 'poll') return;
       challenge.life = 'asked';
       connection.ping(PROBE);
     } else if (challenge.life === 'asked') {

@@ -1,4 +1,12 @@
-import { decodeHeader, frameBody, type AgentId, type Facts, type Labels, type OrgId } from '@muster/protocol';
+import {
+  decodeHeader,
+  frameBody,
+  type AgentId,
+  type Facts,
+  type Labels,
+  type OrgId,
+  type SessionMode,
+} from '@muster/protocol';
 import { makeProfile } from '../session/profile.js';
 import { Session } from '../session/session.js';
 import { ORG } from './running-gateway.js';
@@ -14,11 +22,12 @@ export function fakeSession(
   options: {
     readonly canChangeMode?: boolean;
     readonly labels?: Labels;
+    readonly mode?: SessionMode;
     readonly os?: Facts['os'];
     readonly send?: 'sent' | 'dropped';
   } = {},
 ): FakeSession {
-  const { canChangeMode = true, labels = {}, os = 'linux', send = 'sent' } = options;
+  const { canChangeMode = true, labels = {}, mode = 'live', os = 'linux', send = 'sent' } = options;
   const frames: { type: number; body: Uint8Array }[] = [];
   const connection = {
     address: '127.0.0.1',
@@ -35,8 +44,8 @@ export function fakeSession(
     ...{ tokenIssuedAtMs: 0, tokenExpiresAtMs: 0, deadlineMs: 0, bytes: 0 },
   };
   const agentId = `a${num}` as AgentId;
-  const session = new Session({ org: ORG as OrgId, agentId, num, challenge }, connection, 0);
-  const facts = { os, arch: 'x64', agentVersion: '1', canQuery: true, canCommand: false, canChangeMode };
+  const session = new Session({ org: ORG as OrgId, agentId, num, mode, challenge }, connection, 0);
+  const facts = { os, arch: 'x64', agentVersion: '1', mode, canQuery: true, canCommand: false, canChangeMode };
   session.profile = makeProfile(facts, labels, {});
   session.host = `host-${num}`;
   session.state = 'ready';

@@ -82,12 +82,14 @@ class Recorder implements TransportHandlers<string> {
   }
 }
 
+const BODY_BYTES = 16 * 1024;
+
 export const CONTRACT_OPTIONS: TransportOptions = {
   host: '127.0.0.1',
   port: 0,
   trustedProxies: trustedProxies([]),
   frameBytes: 64 * 1024,
-  httpBodyBytes: 16 * 1024,
+  bodyBytes: () => BODY_BYTES,
   silenceMs: 8_000,
   backpressureBytes: 64 * 1024,
   traffic: new ChannelTraffic(systemClock),
@@ -161,7 +163,7 @@ export function transportContract(
       const statuses: number[] = [];
       const requests = [
         { path: '/v1/enroll' },
-        { path: '/v1/enroll', method: 'POST', body: 'x'.repeat(CONTRACT_OPTIONS.httpBodyBytes + 1) },
+        { path: '/v1/enroll', method: 'POST', body: 'x'.repeat(BODY_BYTES + 1) },
         { path: '/refuse', headers: UPGRADE },
         { path: '/broken', headers: UPGRADE },
         { path: '/live', headers: { ...UPGRADE, 'sec-websocket-version': '12' } },
@@ -302,7 +304,7 @@ export function transportContract(
         path: '/v1/enroll',
         contentType: 'application/json',
       });
-      const tooLarge = await fetch(url, { method: 'POST', body: 'x'.repeat(CONTRACT_OPTIONS.httpBodyBytes + 1) }).then(
+      const tooLarge = await fetch(url, { method: 'POST', body: 'x'.repeat(BODY_BYTES + 1) }).then(
         ({ status }) => status,
         // The connection may be cut while the rest of the body is still being sent.
         () => 413,

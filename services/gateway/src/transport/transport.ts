@@ -1,4 +1,4 @@
-import type { BytesBothWays } from '@muster/protocol';
+import { POLL_SEQUENCE_HEADER, POLL_SESSION_HEADER, type BytesBothWays } from '@muster/protocol';
 import type { TrustedProxies } from '@muster/runtime';
 import type { ChannelTraffic } from '../traffic/frame-traffic.js';
 
@@ -25,6 +25,8 @@ export interface Transport {
 export type SendResult = 'sent' | 'dropped' | 'closed';
 
 export interface Connection {
+  /** Monotonic: when a peer that polls is expected next. Absent where it is told at once. */
+  readonly dueMs?: number;
   /** The peer's address; as a trusted proxy told it, if one did. */
   readonly address: string;
   /** Sends one binary message. Never blocks, never throws. */
@@ -67,19 +69,31 @@ export type UpgradeDecision<Ticket> =
   | { readonly kind: 'accept'; readonly protocol: string; readonly ticket: Ticket }
   | { readonly kind: 'refuse'; readonly reply: HttpReply };
 
+/** The headers that any handler looks at; a transport reads no others. */
+export const READ_HEADERS = [
+  'authorization',
+  'content-type',
+  'content-encoding',
+  'accept-encoding',
+  'if-none-match',
+  'origin',
+  POLL_SESSION_HEADER,
+  POLL_SEQUENCE_HEADER,
+] as const;
+
 export interface HttpRequest {
   readonly method: string;
   readonly path: string;
   readonly address: string;
-  readonly authorization: string | undefined;
-  readonly contentType: string | undefined;
+  readonly headers: Readonly<Partial<Record<(typeof READ_HEADERS)[number], string>>>;
   readonly body: Uint8Array;
 }
 
 export interface HttpReply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  /** Nothing of it is sent with 204 and 304. */
+  readonly body: string | Uint8Array;
 }
 
 export interface TransportOptions {
@@ -90,7 +104,8 @@ export interface TransportOptions {
   /** Whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: TrustedProxies;
   readonly frameBytes: number;
-  readonly httpBodyBytes: number;
+  /** The largest body of a request for this path. */
+  readonly bodyBytes: (path: string) => number;
   /** A connection that sent nothing for so long is closed. Any byte may count: that frames become whole is for the caller to watch. */
   readonly silenceMs: number;
   /** What may wait in memory for one peer that does not read. */
@@ -103,11 +118,14 @@ export interface TransportOptions {
 export const STATUS_TEXT: Readonly<Record<number, string>> = {
   200: 'OK',
   201: 'Created',
+  204: 'No Content',
+  304: 'Not Modified',
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  410: 'Gone',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
   422: 'Unprocessable Content',
@@ -116,6 +134,11 @@ export const STATUS_TEXT: Readonly<Record<number, string>> = {
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };
+
+/** Whether a reply of this status has no body at all (RFC 9110 §15.3.5, §15.4.5). */
+export function isBodiless(status: number): boolean {
+  return status === 204 || status === 304;
+}
 
 /** Splits a `Sec-WebSocket-Protocol` header. */
 export function splitProtocols(header: string | undefined): string[] {

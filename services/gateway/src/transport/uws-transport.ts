@@ -5,6 +5,8 @@ import { webSocketHead, type ChannelTraffic } from '../traffic/frame-traffic.js'
 import { asksForWebSocket, refuseHandshake, type HandshakeHead } from './handshake.js';
 import { FAILED, TOO_LARGE } from './own-replies.js';
 import {
+  isBodiless,
+  READ_HEADERS,
   splitProtocols,
   STATUS_TEXT,
   type Connection,
@@ -214,9 +216,14 @@ export class UwsTransport<Ticket> implements Transport {
       method: req.getMethod().toUpperCase(),
       path: req.getUrl(),
       address: this.#address(res, req),
-      authorization: headerOf(req, 'authorization'),
-      contentType: headerOf(req, 'content-type'),
+      headers: Object.fromEntries(
+        READ_HEADERS.flatMap((name) => {
+          const value = headerOf(req, name);
+          return value === undefined ? [] : [[name, value]];
+        }),
+      ),
     };
+    const limit = this.#options.bodyBytes(head.path);
     const chunks: Buffer[] = [];
     let size = 0;
     let answered = false;
@@ -228,7 +235,7 @@ export class UwsTransport<Ticket> implements Transport {
     res.onData((chunk, isLast) => {
       if (answered) return;
       size += chunk.byteLength;
-      if (size > this.#options.httpBodyBytes) {
+      if (size > limit) {
         void answer(Promise.resolve(TOO_LARGE));
         return;
       }
@@ -280,7 +287,9 @@ function respond(res: Uws.HttpResponse, reply: HttpReply): void {
   res.writeStatus(`${reply.status} ${STATUS_TEXT[reply.status] ?? 'Unknown'}`);
   for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
   // `Date` is written by uWebSockets itself.
-  res.end(reply.body, reply.headers['connection'] === 'close');
+  const isLast = reply.headers['connection'] === 'close';
+  if (isBodiless(reply.status)) res.endWithoutBody(undefined, isLast);
+  else res.end(reply.body, isLast);
 }
 
 function handshakeOf(req: Uws.HttpRequest): HandshakeHead {

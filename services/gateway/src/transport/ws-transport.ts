@@ -11,9 +11,12 @@ import { SocketTally } from '../traffic/socket-tally.js';
 import { asksForWebSocket, refuseHandshake } from './handshake.js';
 import { FAILED, OTHER_UPGRADE, TOO_LARGE } from './own-replies.js';
 import {
+  isBodiless,
+  READ_HEADERS,
   splitProtocols,
   type Connection,
   type HttpReply,
+  type HttpRequest,
   type SendResult,
   type Transport,
   type TransportHandlers,
@@ -197,19 +200,19 @@ export class WsTransport<Ticket> implements Transport {
 
   async #http(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const body = await readBody(request, this.#options.httpBodyBytes);
+      const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+      const body = await readBody(request, this.#options.bodyBytes(path));
       const reply: HttpReply =
         body === undefined
           ? TOO_LARGE
           : await this.#handlers.http({
               method: request.method ?? 'GET',
-              path: (request.url ?? '/').split('?', 1)[0] ?? '/',
+              path,
               address: this.#address(request),
-              authorization: request.headers.authorization,
-              contentType: request.headers['content-type'],
+              headers: readHeaders(request),
               body,
             });
-      response.writeHead(reply.status, reply.headers).end(reply.body);
+      response.writeHead(reply.status, reply.headers).end(isBodiless(reply.status) ? undefined : reply.body);
     } catch {
       if (response.headersSent) response.end();
       else response.writeHead(FAILED.status, FAILED.headers).end(FAILED.body);
@@ -231,6 +234,15 @@ export class WsTransport<Ticket> implements Transport {
   }
 }
 
+function readHeaders({ headers }: IncomingMessage): HttpRequest['headers'] {
+  return Object.fromEntries(
+    READ_HEADERS.flatMap((name) => {
+      const value = headers[name];
+      return value === undefined ? [] : [[name, Array.isArray(value) ? value.join(',') : value]];
+    }),
+  );
+}
+
 function bytesOf(data: RawData): Uint8Array {
   if (Array.isArray(data)) return Buffer.concat(data);
   return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
@@ -248,12 +260,14 @@ async function readBody(request: IncomingMessage, limit: number): Promise<Uint8A
 }
 
 function refuse(socket: Duplex, reply: HttpReply): void {
+  const body = Buffer.from(reply.body);
   const headers = {
     ...reply.headers,
     date: new Date().toUTCString(),
     connection: 'close',
-    'content-length': String(Buffer.byteLength(reply.body)),
+    'content-length': String(body.length),
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n${lines.join('')}\r\n${reply.body}`);
+  const head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n${lines.join('')}\r\n`;
+  socket.end(Buffer.concat([Buffer.from(head), body]));
 }

@@ -1,0 +1,229 @@
+import {
+  decodeBatch,
+  BATCH_ENTRY_BYTES,
+  CLOSE,
+  FLAG_FINAL,
+  FRAME,
+  LIMITS,
+  POLL_SESSION_HEADER,
+  type CloseReason,
+  type GatewayId,
+  type PollReply,
+  type PollRequest,
+} from '@muster/protocol';
+import { sleep, type Clock, type Timer } from '@muster/runtime';
+import type { Doorkeeper } from '../admission/doorkeeper.js';
+import { problemReply } from '../admission/replies.js';
+import type { FrontDesk } from '../session/front-desk.js';
+import type { FrameTraffic } from '../traffic/frame-traffic.js';
+import type { HttpReply, HttpRequest } from '../transport/transport.js';
+import { EndedSessions } from './ended-sessions.js';
+import { OVERFLOW, PollConnection } from './poll-connection.js';
+import { openedReply, pollReply, readPoll } from './poll-http.js';
+import type { PollMetrics } from './poll-metrics.js';
+import type { PollRelay } from './poll-relay.js';
+import type { SessionNames } from './session-names.js';
+
+export const POLL_PATH = '/v1/poll';
+const METHODS = ['GET', 'POST', 'DELETE'];
+
+export interface PollDeskOptions {
+  readonly names: SessionNames;
+  readonly doorkeeper: Pick<Doorkeeper, 'admitPoll'>;
+  readonly frontDesk: Pick<FrontDesk, 'opened' | 'received' | 'closed' | 'endConnection' | 'isOpening' | 'intervalOf'>;
+  readonly relay: Pick<PollRelay, 'pass'>;
+  readonly clock: Clock;
+  readonly metrics: PollMetrics;
+  readonly traffic: Pick<FrameTraffic, 'poll'>;
+  readonly gatewayId: () => GatewayId;
+  readonly checkLease: () => void;
+}
+
+/** A hello is answered when the session is ready, which takes a look into the registry. */
+const HELLO_WAIT_MS = 10_000;
+/** Confirmations and credit come within milliseconds: better in this reply than in one more poll. */
+const ANSWER_WAIT_MS = 150;
+/** The mailbox of a session that has just become ready is emptied soon, and what was not confirmed yet is. */
+const SOON_MS = 1_000;
+const SWEEP_MS = 5_000;
+/** Requests of one session in one sweep. An agent that streams a large answer makes some tens a second. */
+const MAX_REQUESTS = 1_000;
+
+/**
+ * The edge for agents that poll: turns their requests into connections, so that everything behind it, from admission to queries, knows no
+ * difference. Any gateway takes any request, and passes those on that belong to a session of another one.
+ */
+export class PollDesk {
+  readonly #options: PollDeskOptions;
+  readonly #connections = new Map<string, PollConnection>();
+  readonly #ended: EndedSessions;
+  #timer: Timer | undefined;
+
+  constructor(options: PollDeskOptions) {
+    this.#options = options;
+    this.#ended = new EndedSessions(options.clock);
+  }
+
+  get sessions(): number {
+    return this.#connections.size;
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.setInterval(() => this.#sweep(), SWEEP_MS);
+  }
+
+  stop(): void {
+    this.#options.clock.clear(this.#timer);
+  }
+
+  async handle(request: HttpRequest): Promise<HttpReply> {
+    const name = request.headers[POLL_SESSION_HEADER];
+    if (!METHODS.includes(request.method))
+      return problemReply('method_not_allowed', 'poll with GET and POST', { allow: METHODS.join(', ') });
+    if (name === undefined && request.method !== 'POST')
+      return problemReply('bad_request', 'name the session in Muster-Session, or open one with POST');
+    if (name === undefined) return this.#open(request);
+    const read = await readPoll(request, name);
+    if (!read.ok) {
+      this.#options.metrics.pollRequests.inc({ result: read.result });
+      return read.reply;
+    }
+    return pollReply(request, await this.#take(read.request));
+  }
+
+  /** What another gateway passed on, because the session is held here. */
+  relayed(request: PollRequest): Promise<PollReply> {
+    return this.#within(request);
+  }
+
+  /** The connection was closed from this side; its agent hears why when it comes. */
+  #closed(connection: PollConnection): void {
+    if (this.#connections.get(connection.name) !== connection) return;
+    this.#connections.delete(connection.name);
+    this.#ended.note(connection.name, connection.end ?? { code: CLOSE.goingAway.code, reason: 'goingAway' });
+  }
+
+  async #open(request: HttpRequest): Promise<HttpReply> {
+    const { names, doorkeeper, frontDesk, clock, gatewayId, traffic } = this.#options;
+    if (request.body.length > 0) return problemReply('bad_request', 'a session is opened with an empty body');
+    const { authorization, origin } = request.headers;
+    const admission = doorkeeper.admitPoll({ address: request.address, authorization, origin });
+    if (admission.kind === 'refuse') return admission.reply;
+    const connection: PollConnection = new PollConnection({
+      name: names.make(gatewayId()),
+      address: request.address,
+      openedAtMs: clock.monotonic(),
+      now: () => clock.monotonic(),
+      traffic: traffic.poll,
+      // Whoever sends is in the middle of something; the session ends behind it.
+      onOverflow: () => setImmediate(() => this.#drop(connection)),
+      onClosed: () => this.#closed(connection),
+    });
+    this.#connections.set(connection.name, connection);
+    frontDesk.opened(connection, admission.ticket);
+    return openedReply(request, connection.name, connection.fetch(0));
+  }
+
+  #drop(connection: PollConnection): void {
+    connection.close(OVERFLOW.code, 'slowConsumer');
+    this.#options.frontDesk.closed(connection, OVERFLOW.code);
+  }
+
+  async #take(request: PollRequest): Promise<PollReply> {
+    const { names, relay, gatewayId, metrics } = this.#options;
+    if (this.#connections.has(request.session)) return this.#within(request);
+    const holder = names.gatewayOf(request.session);
+    if (holder === undefined) {
+      metrics.pollRequests.inc({ result: 'forged' });
+      return { kind: 'unknown' };
+    }
+    return holder === gatewayId() || this.#ended.of(request.session) !== undefined
+      ? this.#within(request)
+      : relay.pass(holder, request);
+  }
+
+  async #within(request: PollRequest): Promise<PollReply> {
+    const { frontDesk, clock, checkLease, metrics } = this.#options;
+    // A gateway that stood still finds out before it believes anything.
+    checkLease();
+    const connection = this.#connections.get(request.session);
+    if (connection === undefined) {
+      metrics.pollRequests.inc({ result: 'ended' });
+      const end = this.#ended.of(request.session);
+      return end === undefined ? { kind: 'unknown' } : { kind: 'ended', ...end };
+    }
+    metrics.pollRequests.inc({ result: 'taken' });
+    connection.quietMs = 0;
+    connection.requests += 1;
+    if (connection.requests > MAX_REQUESTS) return this.#refuse(connection, 'overloaded', 'too many requests');
+    if (request.end === true) {
+      connection.close(CLOSE.normal.code, 'normal');
+      frontDesk.closed(connection, CLOSE.normal.code);
+      return { kind: 'frames', upTo: request.have, batch: new Uint8Array() };
+    }
+    if (!connection.receipt(request.have)) {
+      return this.#refuse(connection, 'protocolError', 'a receipt for a frame that was never given');
+    }
+    const fault = this.#receive(connection, request);
+    if (fault !== undefined) return this.#refuse(connection, 'protocolError', fault);
+    const wasOpening = frontDesk.isOpening(connection);
+    const isAnswered = wasOpening || expectsAnswer(request);
+    if (isAnswered) await this.#answered(connection, wasOpening ? HELLO_WAIT_MS : ANSWER_WAIT_MS);
+    if (connection.end !== undefined) return { kind: 'ended', ...connection.end };
+    const { hasMore, ...reply } = connection.fetch(request.have);
+    const soonMs = hasMore ? 0 : isAnswered ? SOON_MS : undefined;
+    const intervalMs = frontDesk.intervalOf(connection);
+    connection.expect(clock.monotonic(), soonMs ?? intervalMs, intervalMs);
+    return soonMs === undefined || soonMs >= intervalMs ? reply : { ...reply, comeBackMs: soonMs };
+  }
+
+  /** Hands frames on, once however often they come; returns what is wrong with the request. */
+  #receive(connection: PollConnection, { seq, batch }: PollRequest): string | undefined {
+    if (seq === undefined || batch === undefined || seq === connection.seq) return undefined;
+    if (seq !== connection.seq + 1) return `request ${seq} after ${connection.seq}`;
+    connection.seq = seq;
+    const frames = decodeBatch(batch);
+    if (frames === undefined) return 'not a batch of frames';
+    const { frontDesk, traffic } = this.#options;
+    for (const { frame } of frames) {
+      if (connection.end !== undefined) break;
+      traffic.poll.received(frame, BATCH_ENTRY_BYTES);
+      frontDesk.received(connection, frame, true);
+    }
+    return undefined;
+  }
+
+  async #answered(connection: PollConnection, withinMs: number): Promise<void> {
+    const enough = new AbortController();
+    const late = sleep(this.#options.clock, withinMs, enough.signal).then(() => enough.abort());
+    await connection.spoken(enough.signal);
+    enough.abort();
+    await late;
+  }
+
+  #refuse(connection: PollConnection, reason: CloseReason, detail: string): PollReply {
+    this.#options.frontDesk.endConnection(connection, reason, detail);
+    return { kind: 'ended', ...(connection.end ?? { code: CLOSE[reason].code, reason }) };
+  }
+
+  /** Ends the sessions whose agents do not come any more. Silence is counted in sweeps: a process that stood still counts one. */
+  #sweep(): void {
+    const { frontDesk } = this.#options;
+    for (const connection of this.#connections.values()) {
+      connection.requests = 0;
+      connection.quietMs += SWEEP_MS;
+      const mayMs = 2 * Math.max(connection.waitMs, frontDesk.intervalOf(connection)) + LIMITS.pollSilenceMs;
+      if (connection.quietMs > mayMs) frontDesk.endConnection(connection, 'silent', 'the agent did not come');
+    }
+    this.#ended.sweep();
+  }
+}
+
+/** Whether something will be said to it within milliseconds: a report is confirmed, an answer that is not whole gets credit. */
+function expectsAnswer({ batch }: PollRequest): boolean {
+  if (batch === undefined) return false;
+  return (decodeBatch(batch) ?? []).some(({ frame }) => {
+    const type = frame[0];
+    return type === FRAME.report || (type === FRAME.rows && frame[1] !== FLAG_FINAL);
+  });
+}
