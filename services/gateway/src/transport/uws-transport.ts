@@ -288,7 +288,8 @@ function respond(res: Uws.HttpResponse, reply: HttpReply): void {
   for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
   // `Date` is written by uWebSockets itself.
   const isLast = reply.headers['connection'] === 'close';
-  if (isBodiless(reply.status)) res.endWithoutBody(undefined, isLast);
+  // Without any argument: an undefined length would be sent as 2^63.
+  if (isBodiless(reply.status)) res.endWithoutBody();
   else res.end(reply.body, isLast);
 }
 
