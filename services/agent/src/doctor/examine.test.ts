@@ -81,6 +81,13 @@ describe('the doctor', () => {
     return [lines.slice(2), last];
   }
 
+  test('a gateway that saw no upgrade says so because something took it away', async () => {
+    const url = await gateway({ refuse: () => ({ status: 426, body: { code: 'upgrade_required' } }) });
+    const advice: (string | undefined)[] = [];
+    for await (const hop of examine({ url, token: 't' })) advice.push(hop.advice);
+    expect(advice.at(-1)).toContain('may not pass WebSocket upgrades');
+  });
+
   test('opens a poll session and ends it', async () => {
     expect(await withPoll({})).toEqual([['upgrade ok', 'ping ok', 'poll ok'], 'a session was opened, and ended']);
   });

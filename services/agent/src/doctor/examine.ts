@@ -208,7 +208,9 @@ class Visit {
     if (status === 401 && this.#examination.token === undefined) {
       return { ok: true, detail: 'a gateway answers; this agent has no token yet ("muster-agent enroll")' };
     }
-    return { ok: false, detail: `the gateway refused: ${said}` };
+    // What reached it was no upgrade, or a part of one.
+    const isCut = status === 426 || status === 400;
+    return { ok: false, detail: `the gateway refused: ${said}`, ...(isCut ? { advice: UPGRADE_ADVICE } : {}) };
   }
 }
 

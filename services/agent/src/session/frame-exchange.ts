@@ -3,6 +3,7 @@ import {
   type CloseReason,
   encodeBody,
   encodeFrame,
+  type ErrorBody,
   FRAME,
   type FrameType,
   type HelloBody,
@@ -143,13 +144,16 @@ export class FrameExchange {
       case 'welcome':
         return this.#state === 'helloSent' ? this.#onWelcome(frame.body) : this.#outOfTurn(frame.kind);
       case 'error':
-        return this.#options.log.warn('gateway reported an error', {
-          code: frame.body.code,
-          detail: frame.body.message,
-        });
+        return this.#onError(frame.body);
       default:
         return this.#state === 'ready' ? this.#events.onFrame(frame) : this.#outOfTurn(frame.kind);
     }
+  }
+
+  #onError({ code, message }: ErrorBody): void {
+    // Usually by our own next session. Whoever loses its session to another process hears of it when it has none.
+    const level = code === 'superseded' ? 'debug' : 'warn';
+    this.#options.log[level]('gateway reported an error', { code, detail: message });
   }
 
   #onChallenge(challenge: ChallengeBody): void {

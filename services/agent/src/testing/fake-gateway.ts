@@ -45,6 +45,8 @@ export class FakeGateway {
 
   static async start(options: FakeGatewayOptions = {}): Promise<FakeGateway> {
     const server = options.tls === undefined ? createServer() : createTlsServer(options.tls);
+    // What an agent keeps open is closed by nobody else, however slow the machine is.
+    server.keepAliveTimeout = 60_000;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const gateway = new FakeGateway(server, options);
     server.on('connection', () => (gateway.connections += 1));
