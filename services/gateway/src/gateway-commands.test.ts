@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOSE, decodeBody, encodeBody, FRAME, type GatewayId, type ReportBody } from '@muster/protocol';
 import { GatewayLab, type RunningGateway } from './testing/running-gateway.js';
-import { TestAgent, type TestSession } from './testing/test-agent.js';
+import { TestAgent } from './testing/test-agent.js';
+import type { TestSession } from './testing/test-session.js';
 import { TestCommandService } from './testing/test-command-service.js';
 
 const keys = (version: number): string =>
@@ -17,7 +18,7 @@ async function enrolled(gateway: RunningGateway, change: Partial<TestAgent> = {}
 }
 
 for (const transport of ['uws', 'ws'] as const) {
-  describe(`commands through a gateway over ${transport}`, () => {
+  describe.each(['live', 'poll'] as const)(`commands through a gateway, %s over ${transport}`, (channel) => {
     let lab: GatewayLab;
     let gateway: RunningGateway;
     let service: TestCommandService;
@@ -30,7 +31,7 @@ for (const transport of ['uws', 'ws'] as const) {
     afterAll(() => lab.close());
 
     async function joined(change: Partial<TestAgent> = {}): Promise<{ session: TestSession; id: GatewayId }> {
-      const session = await (await enrolled(gateway, change)).connect(gateway.url);
+      const session = await (await enrolled(gateway, { channel, ...change })).connect(gateway.url);
       return { session, id: await service.gatewayOf(session.agent.num) };
     }
 
@@ -60,7 +61,7 @@ for (const transport of ['uws', 'ws'] as const) {
 
     it('an agent that has left is reported as missing', async () => {
       const { session, id } = await joined();
-      session.socket.close();
+      session.close();
       await session.closed;
       const command = service.deliver([session.agent.agentId], id);
       await service.until(() => service.missing.length > 0);
@@ -70,7 +71,7 @@ for (const transport of ['uws', 'ws'] as const) {
     it('an agent without the capability is not announced, gets no keys, and is answered for', async () => {
       service.beat(keys(1));
       const able = await joined();
-      const { agent } = await (await enrolled(gateway, { capabilities: ['query'] })).connect(gateway.url);
+      const { agent } = await (await enrolled(gateway, { channel, capabilities: ['query'] })).connect(gateway.url);
       service.deliver([agent.agentId], able.id);
       await service.until(() => service.reportsOf(agent.agentId).length > 0);
       expect(service.reportsOf(agent.agentId)).toMatchObject([{ state: 'unsupported', code: 'no_commands' }]);
@@ -79,7 +80,7 @@ for (const transport of ['uws', 'ws'] as const) {
 
     it('WELCOME carries the newest list of keys that a service has told of', async () => {
       const welcomed = async (capabilities: string[]) => {
-        const session = await (await enrolled(gateway, { capabilities })).open(gateway.url);
+        const session = await (await enrolled(gateway, { channel, capabilities })).open(gateway.url);
         session.answerChallenge(await session.next(FRAME.challenge));
         const welcome = decodeBody('welcome', (await session.next(FRAME.welcome)).body);
         return welcome.ok ? welcome.body.commandKeys : welcome.fault;
@@ -137,7 +138,7 @@ describe('a gateway that was frozen past its lease', () => {
       const command = service.deliver([agent.agentId], after);
       expect(decodeBody('command', (await session.next(FRAME.command)).body)).toMatchObject({ body: { id: command } });
       expect(service.reports).toEqual([]);
-      session.socket.close();
+      session.close();
     } finally {
       await lab.close();
     }

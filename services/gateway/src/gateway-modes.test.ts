@@ -7,7 +7,8 @@ import { Directory, DirectoryWriter, type Endpoint } from '@muster/directory';
 import { CLOSE, decodeBody, FRAME, type Labels, type ModeBody, type ModeRecord, type OrgId } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime';
 import { GatewayLab, ORG, type RunningGateway } from './testing/running-gateway.js';
-import { TestAgent, type TestSession } from './testing/test-agent.js';
+import { TestAgent } from './testing/test-agent.js';
+import type { TestSession } from './testing/test-session.js';
 
 const org = ORG as OrgId;
 
@@ -67,7 +68,7 @@ for (const transport of ['uws', 'ws'] as const) {
       expect(await nextMode(session)).toEqual(ordered);
       await order(session.agent, { mode: 'default' });
       expect(await nextMode(session)).toEqual(byPolicy);
-      session.socket.close();
+      session.close();
     });
 
     it('an order waits for an agent that is away, with what is left of its lease and what follows it', async () => {
@@ -89,7 +90,7 @@ for (const transport of ['uws', 'ws'] as const) {
       expect(forMs).toBeLessThanOrEqual(60_000);
       const unleased = await over.connect(gateway.url);
       expect(unleased.welcome?.mode).toMatchObject({ mode: 'live', reason: 'default' });
-      for (const { socket } of [witness, session, unleased]) socket.close();
+      for (const opened of [witness, session, unleased]) opened.close();
     });
 
     it('a policy that changes is told at once, and so are labels that operators set', async () => {
@@ -105,11 +106,11 @@ for (const transport of ['uws', 'ws'] as const) {
       await writer.setLabels(org, head.agent.agentId, { labels: { site: 'branch' }, by: 'op', atMs: Date.now() });
       expect(await nextMode(head)).toMatchObject({ mode: 'poll', intervalMs: 90_000 });
       expect(branch.types.filter((type) => type === FRAME.mode)).toHaveLength(1);
-      for (const { socket } of [branch, head]) socket.close();
+      for (const session of [branch, head]) session.close();
     });
 
     it('an agent that did not say that it can change hears nothing of it', async () => {
-      const mute = await (await enrolled({}, ['query'])).connect(gateway.url);
+      const mute = await (await enrolled({}, ['query'])).connectLive(gateway.url);
       const able = await (await enrolled()).connect(gateway.url);
       for (const { agent } of [mute, able]) await order(agent, { mode: 'poll' });
       expect(await nextMode(able)).toMatchObject({ mode: 'poll' });
@@ -119,13 +120,13 @@ for (const transport of ['uws', 'ws'] as const) {
       expect(mute.welcome).toBeDefined();
       expect(mute.welcome).not.toHaveProperty('mode');
       expect(mute.types).not.toContain(FRAME.mode);
-      for (const { socket } of [mute, able]) socket.close();
+      for (const session of [mute, able]) session.close();
     });
 
     it('what an agent says of having been away is kept, and counted; what a clone of it says is not', async () => {
       const agent = await enrolled();
       const first = await agent.connect(gateway.url);
-      const clone = Object.assign(Object.create(agent) as TestAgent, { instance: randomBytes(16) });
+      const clone = Object.assign(new TestAgent(), agent, { instance: randomBytes(16) });
       clone.away = { forMs: 1, failures: 1, why: 'said by a clone' };
       await expect(clone.connect(gateway.url)).rejects.toThrow(`closed with ${CLOSE.duplicateIdentity.code}`);
       agent.away = { forMs: 40_000, failures: 3, why: 'the proxy does not upgrade' };
@@ -138,7 +139,7 @@ for (const transport of ['uws', 'ws'] as const) {
       expect((await kept).away).toMatchObject({ mode: 'live', ...agent.away });
       const metrics = await (await fetch(`${gateway.healthUrl}/metrics`)).text();
       expect(metrics).toMatch(/^muster_gateway_away_total\{mode="live"\} 1$/m);
-      for (const { socket } of [first, session]) socket.close();
+      for (const opened of [first, session]) opened.close();
     });
   });
 }

@@ -20,7 +20,7 @@ describe('two gateways', () => {
     const first = await agent.connect(one.url);
     const second = await agent.connect(two.url);
     expect(await first.closed).toBe(CLOSE.superseded.code);
-    second.socket.close();
+    second.close();
   });
 
   it('a gateway frozen past its lease is fenced when it resumes: it reports nothing and closes its sockets', async () => {
@@ -46,7 +46,7 @@ describe('two gateways', () => {
     await owner.until(() => heard() === 4 && owner.outcomes(later)[agent.num] === 'answered');
     const counted = [query, later].map((asked) => owner.targeted(asked).flatMap(({ nums }) => nums));
     expect(counted).toEqual([[agent.num], [agent.num]]);
-    moved.socket.close();
+    moved.close();
   });
 
   it('keep their sessions when Redis loses everything, and say again who holds whom', async () => {
@@ -65,7 +65,7 @@ describe('two gateways', () => {
     // The two may come in one report or in two: who connected without the registry answers apart.
     await owner.until(() => Object.keys(owner.outcomes(query)).length === 2);
     expect(Object.values(owner.outcomes(query))).toEqual(['answered', 'answered']);
-    session.socket.close();
-    second.socket.close();
+    session.close();
+    second.close();
   });
 });

@@ -302,7 +302,7 @@ export function transportContract(
       expect(recorder.requests[0]).toMatchObject({
         method: 'POST',
         path: '/v1/enroll',
-        contentType: 'application/json',
+        headers: { 'content-type': 'application/json' },
       });
       const tooLarge = await fetch(url, { method: 'POST', body: 'x'.repeat(BODY_BYTES + 1) }).then(
         ({ status }) => status,

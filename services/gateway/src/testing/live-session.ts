@@ -1,0 +1,39 @@
+import { once } from 'node:events';
+import { SUBPROTOCOL } from '@muster/protocol';
+import { WebSocket } from 'ws';
+import type { TestAgent } from './test-agent.js';
+import { TestSession } from './test-session.js';
+
+export class LiveSession extends TestSession {
+  readonly socket: WebSocket;
+
+  private constructor(agent: TestAgent, socket: WebSocket) {
+    super(agent);
+    this.socket = socket;
+    socket.on('error', () => undefined);
+    socket.on('message', (data: Buffer) => this.received(data));
+    socket.on('close', (code: number) => this.ended(code));
+  }
+
+  /** Opens the WebSocket only. */
+  static async open(agent: TestAgent, url: string): Promise<LiveSession> {
+    const socket = new WebSocket(`ws://${url}/v1/live`, SUBPROTOCOL, {
+      headers: { authorization: `Bearer ${agent.token}` },
+    });
+    const session = new LiveSession(agent, socket);
+    await once(socket, 'open');
+    return session;
+  }
+
+  sendBytes(bytes: Uint8Array): void {
+    this.socket.send(bytes);
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+
+  cut(): void {
+    this.socket.terminate();
+  }
+}

@@ -1,0 +1,106 @@
+import { signHelloProof } from '@muster/identity';
+import {
+  decodeBody,
+  decodeHeader,
+  encodeBody,
+  encodeFrame,
+  FLAG_FINAL,
+  FRAME,
+  frameBody,
+  type AgentOutcome,
+  type WelcomeBody,
+} from '@muster/protocol';
+import type { TestAgent } from './test-agent.js';
+
+export interface ReceivedFrame {
+  readonly type: number;
+  readonly ref: number;
+  readonly body: Uint8Array;
+}
+
+/** A session as a test drives it, over either channel. */
+export abstract class TestSession {
+  readonly agent: TestAgent;
+  /** The code that it was closed with. */
+  readonly closed: Promise<number>;
+  epoch = 0;
+  welcome: WelcomeBody | undefined;
+  /** The types of all frames that came, in order. */
+  readonly types: number[] = [];
+  readonly #frames: ReceivedFrame[] = [];
+  #wake: () => void = () => undefined;
+  #closeCode: number | undefined;
+  #settle: (code: number) => void = () => undefined;
+
+  constructor(agent: TestAgent) {
+    this.agent = agent;
+    this.closed = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  /** Sends these bytes as one frame, whatever they are. */
+  abstract sendBytes(bytes: Uint8Array): void;
+
+  /** Ends it in order. */
+  abstract close(): void;
+
+  /** Ends it as abruptly as the channel can. */
+  abstract cut(): void;
+
+  get isOpen(): boolean {
+    return this.#closeCode === undefined;
+  }
+
+  /** The next frame of this type, waiting for it; frames of other types are passed over. */
+  async next(type: number): Promise<ReceivedFrame> {
+    for (;;) {
+      const frame = this.#frames.shift();
+      if (frame?.type === type) return frame;
+      if (frame !== undefined) continue;
+      if (this.#closeCode !== undefined) throw new Error(`closed with ${this.#closeCode}`);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  answerChallenge(frame: ReceivedFrame, token = this.agent.token): void {
+    this.send(FRAME.hello, 0, this.helloFor(frame, token));
+  }
+
+  helloFor(frame: ReceivedFrame, token = this.agent.token): Uint8Array {
+    const challenge = decodeBody('challenge', frame.body);
+    if (!challenge.ok) throw new Error(challenge.fault);
+    const { agentId, keys, facts, labels, capabilities, instance, away, replaces } = this.agent;
+    const proof = new Uint8Array(signHelloProof(keys.privateKey, { agentId, nonce: challenge.body.nonce, token }));
+    const said = { ...(away === undefined ? {} : { away }), ...(replaces === undefined ? {} : { replaces }) };
+    return encodeBody('hello', { facts, labels: { ...labels }, capabilities, instance, proof, ...said });
+  }
+
+  send(type: (typeof FRAME)[keyof typeof FRAME], ref: number, body: Uint8Array, flags = 0): void {
+    this.sendBytes(encodeFrame(type, ref, body, flags));
+  }
+
+  answer(ref: number, rows: Uint8Array): void {
+    this.send(FRAME.rows, ref, rows, FLAG_FINAL);
+  }
+
+  fail(ref: number, outcome: AgentOutcome): void {
+    this.send(FRAME.queryEnd, ref, encodeBody('queryEnd', { outcome, code: 'test', message: 'as the test wants it' }));
+  }
+
+  protected received(frame: Uint8Array): void {
+    const header = decodeHeader(frame);
+    if (header === undefined) throw new Error('the gateway sent no frame');
+    this.types.push(header.type);
+    this.#frames.push({ type: header.type, ref: header.ref, body: frameBody(frame) });
+    this.#wake();
+  }
+
+  protected ended(code: number): void {
+    this.#closeCode ??= code;
+    this.#wake();
+    this.#settle(code);
+  }
+}

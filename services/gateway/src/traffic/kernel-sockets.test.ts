@@ -1,0 +1,158 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { silentLogger, systemClock } from '@muster/runtime';
+import { KernelSockets } from './kernel-sockets.js';
+import { findSsPrograms, type SsPrograms } from './ss-programs.js';
+
+const programs = findSsPrograms() as SsPrograms;
+const stops: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+});
+
+async function listen(host = '127.0.0.1', port = 0): Promise<{ server: Server; port: number }> {
+  const server = createServer({ allowHalfOpen: false }, (socket) => {
+    socket.on('data', (data: Buffer) => socket.write(data));
+    socket.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  stops.push(() => new Promise((resolve) => server.close(resolve)));
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+async function start(port: number, change: Partial<SsPrograms> = {}) {
+  const sockets = new KernelSockets({
+    programs: { ...programs, ...change },
+    port,
+    freshMs: 0,
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  await sockets.start();
+  stops.push(() => sockets.stop());
+  return sockets;
+}
+
+async function echoed(port: number, bytes: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(Buffer.alloc(bytes));
+  for (let left = bytes; left > 0;) left -= ((await once(socket, 'data')) as [Buffer])[0].length;
+  socket.end();
+  await once(socket, 'close');
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const giveUpMs = performance.now() + 15_000;
+  while (!(await holds())) {
+    if (performance.now() > giveUpMs) throw new Error('did not come true');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+describe('the kernel’s counters', () => {
+  it('tell of connections that are open and of those that ended between looks', async () => {
+    const { port } = await listen();
+    const sockets = await start(port);
+    await Promise.all([echoed(port, 1_000), echoed(port, 70_000), echoed(port, 1)]);
+    const open = connect(port, '127.0.0.1');
+    open.write('x'.repeat(500));
+    await once(open, 'data');
+    await until(async () => (await sockets.read()).bytesIn === 71_501);
+    expect(await sockets.read()).toEqual({ measured: 'sockets', bytesIn: 71_501, bytesOut: 71_501, missed: 0 });
+    open.destroy();
+  });
+
+  it('go on when the child that follows them is killed, and say that something was missed', async () => {
+    const { port } = await listen();
+    const folder = await mkdtemp(join(tmpdir(), 'muster-ss-'));
+    stops.push(() => rm(folder, { recursive: true, force: true }));
+    const pidFile = join(folder, 'pid');
+    const stdbuf = join(folder, 'stdbuf');
+    // Tells who it is, then becomes the real one.
+    await writeFile(stdbuf, `#!/bin/sh\necho $$ > ${pidFile}\nexec ${programs.stdbuf} "$@"\n`);
+    await chmod(stdbuf, 0o755);
+    const sockets = await start(port, { stdbuf });
+    await echoed(port, 100);
+    await until(async () => (await sockets.read()).bytesIn === 100);
+    const former = await readFile(pidFile, 'utf8');
+    process.kill(Number(former), 'SIGKILL');
+    await until(async () => (await sockets.read()).missed === 1);
+    await until(async () => (await readFile(pidFile, 'utf8')) !== former);
+    // It follows again some milliseconds after it has begun.
+    let sent = 100;
+    await until(async () => {
+      await echoed(port, 50);
+      sent += 50;
+      const { bytesIn } = await sockets.read();
+      return bytesIn > 100 && bytesIn <= sent;
+    });
+  });
+
+  it('are not believed where several processes listen on the port', async () => {
+    const { port } = await listen('127.0.0.1');
+    const sockets = await start(port);
+    expect((await sockets.read()).measured).toBe('sockets');
+    await listen('127.0.0.2', port);
+    expect(await sockets.read()).toEqual({ measured: 'frames', bytesIn: 0, bytesOut: 0, missed: 0 });
+  });
+
+  it('are frames only where the programs do not work', async () => {
+    const { port } = await listen();
+    const sockets = await start(port, { stdbuf: '/nowhere/stdbuf', setpriv: undefined });
+    expect((await sockets.read()).measured).toBe('frames');
+    expect(findSsPrograms(['/nowhere'])).toBeUndefined();
+  });
+
+  it.each(['SIGKILL', 'SIGTERM'] as const)('leave no child behind when the gateway ends by %s', async (signal) => {
+    const { port } = await listen();
+    const follower = await followerOfKilled(port, signal, 'findSsPrograms()');
+    await until(async () => !(await isRunning(follower)));
+  });
+
+  it('leave no child behind without setpriv either, once it has something to tell', async () => {
+    const { port } = await listen();
+    const follower = await followerOfKilled(port, 'SIGKILL', '{ ...findSsPrograms(), setpriv: undefined }');
+    await until(async () => {
+      await echoed(port, 1);
+      return !(await isRunning(follower));
+    });
+  });
+});
+
+/** The child of a process that looked at a port and was killed. */
+async function followerOfKilled(port: number, signal: NodeJS.Signals, found: string): Promise<number> {
+  const script = `
+    const { KernelSockets } = await import(${JSON.stringify(new URL('kernel-sockets.js', import.meta.url).href)});
+    const { findSsPrograms } = await import(${JSON.stringify(new URL('ss-programs.js', import.meta.url).href)});
+    const { silentLogger, systemClock } = await import('@muster/runtime');
+    const options = { programs: ${found}, port: ${port}, freshMs: 0, clock: systemClock, logger: silentLogger };
+    await new KernelSockets(options).start();
+    console.log('ready');`;
+  const gateway = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(gateway.stdout, 'data');
+  const [follower, ...others] = await childrenOf(gateway.pid ?? 0);
+  if (follower === undefined || others.length > 0) throw new Error('not one child that follows');
+  gateway.kill(signal);
+  await once(gateway, 'exit');
+  return follower;
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  // A look may be under way: the one that stays is the follower.
+  const all = children.trim().split(' ').map(Number);
+  const lines = await Promise.all(all.map((one) => readFile(`/proc/${one}/cmdline`, 'latin1').catch(() => '')));
+  return all.filter((_, i) => (lines[i] ?? '').split('\0').includes('-E'));
+}
+
+async function isRunning(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tZ');
+  return !/^State:\s+[ZX]/m.test(status);
+}
