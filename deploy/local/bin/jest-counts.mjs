@@ -24,9 +24,7 @@ export default class CountsReporter {
     this.#write(counts);
     setTimeout(() => {
       this.#write({ ...counts, failed: counts.failed + 1 });
-      console.error(
-        `The tests ended ${LEAK_MS / 1000} s ago and something is still open: ${process.getActiveResourcesInfo()}`,
-      );
+      console.error(`The tests ended ${LEAK_MS / 1000} s ago and something is still open: ${openResources()}`);
       process.exit(1);
     }, LEAK_MS).unref();
   }
@@ -35,4 +33,11 @@ export default class CountsReporter {
     mkdirSync(this.#folder, { recursive: true });
     writeFileSync(join(this.#folder, 'counts.json'), `${JSON.stringify(counts)}\n`);
   }
+}
+
+/** `3 Timeout, 1 TCPSocketWrap` */
+function openResources() {
+  const counts = new Map();
+  for (const kind of process.getActiveResourcesInfo()) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
 }

@@ -12,7 +12,6 @@ import type { ChannelTraffic } from '../traffic/frame-traffic.js';
 import type { Connection, SendResult } from '../transport/transport.js';
 
 interface Waiting {
-  readonly number: number;
   readonly type: number;
   readonly ref: number;
   readonly frame: Uint8Array;
@@ -39,7 +38,7 @@ const REPEATED: ReadonlySet<number> = new Set([FRAME.command, FRAME.commandCance
 
 /**
  * A connection to an agent that polls: what is sent waits in order until the agent has fetched it, and has said with its next request that it
- * has. Frames are numbered from 1.
+ * has. Frames are numbered from 1 when they are fetched first, so that no number is left out for what was taken back before.
  *
  *     send ──▶ waiting ──fetched──▶ on its way ──receipt──▶ forgotten
  *                 ▲                     │ no receipt
@@ -61,7 +60,8 @@ export class PollConnection implements Connection {
   readonly #options: PollConnectionOptions;
   #outbox: Waiting[] = [];
   #bytes = 0;
-  #last = 0;
+  /** How many were received: the first that waits has the next number. */
+  #received = 0;
   /** The highest number that was ever fetched. */
   #fetched = 0;
   #end: { readonly code: number; readonly reason: string } | undefined;
@@ -90,8 +90,7 @@ export class PollConnection implements Connection {
       this.#options.onOverflow();
       return 'dropped';
     }
-    this.#last += 1;
-    this.#outbox.push({ number: this.#last, type, ref, frame, atMs: this.#options.now() });
+    this.#outbox.push({ type, ref, frame, atMs: this.#options.now() });
     this.#bytes += frame.length;
     this.#wake();
     return 'sent';
@@ -123,9 +122,9 @@ export class PollConnection implements Connection {
   /** Forgets what the agent has. False when it claims to have what it was never given. */
   receipt(have: number): boolean {
     if (have > this.#fetched) return false;
-    const left = this.#outbox.findIndex(({ number }) => number > have);
-    const gone = this.#outbox.splice(0, left === -1 ? this.#outbox.length : left);
+    const gone = this.#outbox.splice(0, Math.max(0, have - this.#received));
     for (const { frame } of gone) this.#bytes -= frame.length;
+    this.#received += gone.length;
     return true;
   }
 
@@ -146,18 +145,17 @@ export class PollConnection implements Connection {
   }
 
   /** What the agent does not have yet, as much as fits into one reply, and whether there is more. */
-  fetch(have: number): Extract<PollReply, { kind: 'frames' }> & { readonly hasMore: boolean } {
+  fetch(): Extract<PollReply, { kind: 'frames' }> & { readonly hasMore: boolean } {
     const nowMs = this.#options.now();
     const frames: BatchedFrame[] = [];
     let bytes = 0;
-    let upTo = have;
-    for (const { number, frame, atMs } of this.#outbox) {
+    for (const { frame, atMs } of this.#outbox) {
       bytes += BATCH_ENTRY_BYTES + frame.length;
       if (bytes > LIMITS.pollBodyBytes) break;
       frames.push({ frame, ageMs: nowMs - atMs });
       this.#options.traffic.sent(frame, BATCH_ENTRY_BYTES);
-      upTo = number;
     }
+    const upTo = this.#received + frames.length;
     this.#fetched = Math.max(this.#fetched, upTo);
     return { kind: 'frames', upTo, batch: encodeBatch(frames), hasMore: frames.length < this.#outbox.length };
   }
@@ -166,7 +164,7 @@ export class PollConnection implements Connection {
   #withdraw(ref: number): boolean {
     const at = this.#outbox.findIndex((waiting) => waiting.type === FRAME.query && waiting.ref === ref);
     const query = this.#outbox[at];
-    if (query === undefined || query.number <= this.#fetched) return false;
+    if (query === undefined || at < this.#fetched - this.#received) return false;
     this.#outbox.splice(at, 1);
     this.#bytes -= query.frame.length;
     return true;

@@ -21,7 +21,7 @@ import { EndedSessions } from './ended-sessions.js';
 import { OVERFLOW, PollConnection } from './poll-connection.js';
 import { openedReply, pollReply, readPoll } from './poll-http.js';
 import type { PollMetrics } from './poll-metrics.js';
-import type { PollRelay } from './poll-relay.js';
+import type { PollRelay, PollUnavailable } from './poll-relay.js';
 import type { SessionNames } from './session-names.js';
 
 export const POLL_PATH = '/v1/poll';
@@ -121,7 +121,7 @@ export class PollDesk {
     });
     this.#connections.set(connection.name, connection);
     frontDesk.opened(connection, admission.ticket);
-    return openedReply(request, connection.name, connection.fetch(0));
+    return openedReply(request, connection.name, connection.fetch());
   }
 
   #drop(connection: PollConnection): void {
@@ -129,7 +129,7 @@ export class PollDesk {
     this.#options.frontDesk.closed(connection, OVERFLOW.code);
   }
 
-  async #take(request: PollRequest): Promise<PollReply> {
+  async #take(request: PollRequest): Promise<PollReply | PollUnavailable> {
     const { names, relay, gatewayId, metrics } = this.#options;
     if (this.#connections.has(request.session)) return this.#within(request);
     const holder = names.gatewayOf(request.session);
@@ -170,7 +170,7 @@ export class PollDesk {
     const isAnswered = wasOpening || expectsAnswer(request);
     if (isAnswered) await this.#answered(connection, wasOpening ? HELLO_WAIT_MS : ANSWER_WAIT_MS);
     if (connection.end !== undefined) return { kind: 'ended', ...connection.end };
-    const { hasMore, ...reply } = connection.fetch(request.have);
+    const { hasMore, ...reply } = connection.fetch();
     const soonMs = hasMore ? 0 : isAnswered ? SOON_MS : undefined;
     const intervalMs = frontDesk.intervalOf(connection);
     connection.expect(clock.monotonic(), soonMs ?? intervalMs, intervalMs);

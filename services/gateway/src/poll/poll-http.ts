@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import {
+  CLOSE,
   LIMITS,
   POLL_AFTER_HEADER,
   POLL_MEDIA_TYPE,
@@ -8,8 +9,9 @@ import {
   POLL_SESSION_HEADER,
 } from '@muster/protocol';
 import type { PollReply, PollRequest } from '@muster/protocol';
-import { problemReply } from '../admission/replies.js';
+import { problemReply, retryAfter } from '../admission/replies.js';
 import type { HttpReply, HttpRequest } from '../transport/transport.js';
+import type { PollUnavailable } from './poll-relay.js';
 
 const inflate = promisify(gunzip);
 const deflate = promisify(gzip);
@@ -60,14 +62,20 @@ async function readBody({ headers, body }: HttpRequest): Promise<Uint8Array | Ht
 }
 
 /** The reply of a session as HTTP. */
-export async function pollReply(request: HttpRequest, reply: PollReply): Promise<HttpReply> {
+export async function pollReply(request: HttpRequest, reply: PollReply | PollUnavailable): Promise<HttpReply> {
   switch (reply.kind) {
     case 'frames':
       return framesReply(request, reply);
     case 'ended':
       return endedReply(reply.code, reply.reason);
     case 'unknown':
-      return endedReply(1001, 'goingAway');
+      return endedReply(CLOSE.goingAway.code, 'goingAway');
+    case 'unavailable':
+      return problemReply(
+        'broker_unavailable',
+        'the gateway that holds the session is out of reach',
+        retryAfter(2_000),
+      );
   }
 }
 

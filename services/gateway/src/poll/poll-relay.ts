@@ -17,6 +17,13 @@ export interface PollRelayOptions {
 
 /** Longer than a hello is waited for there. */
 const TIMEOUT_MS = 12_000;
+/** A holder that was killed with the request in its hands never answers it, but nobody listens in its place when it is asked again. */
+const ATTEMPT_MS = 2_000;
+
+/** A request that could not be passed on: nothing is known of the session, and the agent had better ask again. */
+export interface PollUnavailable {
+  readonly kind: 'unavailable';
+}
 
 /**
  * Passes a poll on to the gateway that holds its session. When that one does not answer, its sessions are worth nothing: the agent is told
@@ -29,13 +36,18 @@ export class PollRelay {
     this.#options = options;
   }
 
-  async pass(holder: GatewayId, request: PollRequest): Promise<PollReply> {
+  async pass(holder: GatewayId, request: PollRequest): Promise<PollReply | PollUnavailable> {
     const { bus, metrics } = this.#options;
     const message = encodeBusMessage({ t: 'poll', ...request });
-    const result = await bus.request(SUBJECTS.gateway(holder), message, { timeoutMs: TIMEOUT_MS });
-    metrics.pollsRelayed.inc({ result: result.kind });
-    if (result.kind !== 'reply') return { kind: 'unknown' };
-    const reply = decodeBusMessage<Extract<GatewayReply, { t: 'polled' }>>(result.data, 'polled');
-    return reply ?? { kind: 'unknown' };
+    for (let leftMs = TIMEOUT_MS; ; leftMs -= ATTEMPT_MS) {
+      const result = await bus.request(SUBJECTS.gateway(holder), message, { timeoutMs: ATTEMPT_MS });
+      metrics.pollsRelayed.inc({ result: result.kind });
+      // A request is taken once, however often it comes.
+      if (result.kind === 'timeout' && leftMs > ATTEMPT_MS) continue;
+      if (result.kind === 'disconnected') return { kind: 'unavailable' };
+      if (result.kind !== 'reply') return { kind: 'unknown' };
+      const reply = decodeBusMessage<Extract<GatewayReply, { t: 'polled' }>>(result.data, 'polled');
+      return reply ?? { kind: 'unknown' };
+    }
   }
 }
