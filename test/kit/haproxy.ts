@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -21,11 +23,21 @@ export async function startHaproxy(
   config: 'haproxy.cfg' | 'haproxy-passthrough.cfg' = 'haproxy.cfg',
   /** What follows the address in its bind line: `ssl crt <file>`. */
   bindOptions = '',
+  /** What is different from the shipped configuration: a text that is in it, and what stands there instead. */
+  changes: readonly (readonly [string, string])[] = [],
 ): Promise<LoadBalancer> {
   const program = await ensureBinary('haproxy', 'haproxy', { logger: silentLogger });
   const port = await freePort();
   const address = `127.0.0.1:${port}`;
-  const child = spawn(program, ['-db', '-f', join(CONFIGS, config)], {
+  const folder = await mkdtemp(join(tmpdir(), 'muster-haproxy-'));
+  const file = join(folder, config);
+  let text = await readFile(join(CONFIGS, config), 'utf8');
+  for (const [shipped, instead] of changes) {
+    if (!text.includes(shipped)) throw new Error(`${config} has no "${shipped}"`);
+    text = text.replace(shipped, instead);
+  }
+  await writeFile(file, text);
+  const child = spawn(program, ['-db', '-f', file], {
     env: {
       ...process.env,
       MUSTER_BIND: `${address} ${bindOptions}`.trim(),
@@ -44,6 +56,7 @@ export async function startHaproxy(
     stop: async () => {
       child.kill('SIGTERM');
       await exited;
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

@@ -63,8 +63,8 @@ export interface Stack {
   readonly serverTls: { readonly certPath: string; readonly keyPath: string } | undefined;
   readonly token: string;
   readonly enrollSecret: string;
-  /** One more gateway, ready when the promise resolves. */
-  addGateway(): Promise<ServerProgram>;
+  /** One more gateway, ready when the promise resolves. `env` wins over all other variables. */
+  addGateway(env?: Readonly<Record<string, string>>): Promise<ServerProgram>;
   /** One more real agent with an identity of its own; resolves when a gateway holds its session and the API lists it as connected. */
   addAgent(options?: AgentOptions): Promise<Program>;
   /** Stops everything in the reverse order of starting, within about 8 s. Idempotent. */

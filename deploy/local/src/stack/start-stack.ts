@@ -102,9 +102,9 @@ class RunningStack implements Stack {
   }
 
   #gatewayCount = 0;
-  async addGateway(): Promise<ServerProgram> {
+  async addGateway(env: Readonly<Record<string, string>> = {}): Promise<ServerProgram> {
     this.#gatewayCount += 1;
-    const gateway = withUrl(await this.#program('gateway', `gateway-${this.#gatewayCount}`));
+    const gateway = withUrl(await this.#program('gateway', `gateway-${this.#gatewayCount}`, env));
     this.gateways.push(gateway);
     return gateway;
   }
@@ -126,7 +126,7 @@ class RunningStack implements Stack {
     return agent;
   }
 
-  async #program(kind: ProgramKind, name: string, extra: Record<string, string> = {}): Promise<Program> {
+  async #program(kind: ProgramKind, name: string, extra: Readonly<Record<string, string>> = {}): Promise<Program> {
     const supervisor = new Supervisor(programSpec(kind, name, this.#setting, extra), {
       restart: this.#options.restart ?? false,
       onEvent: this.#options.onEvent ?? (() => undefined),

@@ -1,0 +1,160 @@
+import { type ClientRequest, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** What becomes of a WebSocket upgrade: it passes, loses what makes it one, is never answered, or is answered by the proxy itself. */
+export type UpgradeTreatment =
+  | 'pass'
+  | 'strip'
+  | 'never'
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string };
+
+export interface UpgradeProxyOptions {
+  /** PEM. */
+  readonly tls: { readonly cert: string; readonly key: string };
+  /** Where gateways without TLS are, `host:port`; requests go to them in turn. */
+  readonly gateways: readonly string[];
+  readonly upgrades?: UpgradeTreatment;
+  /** Bodies of requests are sent on in chunks, without a `Content-Length`. */
+  readonly chunks?: boolean;
+  /** Bodies, either way, are held until they are whole, and then for so long. */
+  readonly holdsMs?: number;
+}
+
+/** A reverse proxy for HTTP and WebSockets that ends TLS, as there are in the world. */
+export class UpgradeProxy {
+  /** May change at any time: the proxy is mended, or breaks. */
+  upgrades: UpgradeTreatment;
+  /** Upgrades that were asked for. */
+  asked = 0;
+  /** Requests that are no upgrades. */
+  requests = 0;
+  readonly #options: UpgradeProxyOptions;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #turn = 0;
+
+  private constructor(server: Server, options: UpgradeProxyOptions) {
+    this.#server = server;
+    this.#options = options;
+    this.upgrades = options.upgrades ?? 'pass';
+  }
+
+  static async start(options: UpgradeProxyOptions): Promise<UpgradeProxy> {
+    const server = createServer({ cert: options.tls.cert, key: options.tls.key });
+    const proxy = new UpgradeProxy(server, options);
+    server.on('connection', (socket: Socket) => proxy.#hold(socket));
+    server.on('request', (request, response) => void proxy.#onRequest(request, response));
+    server.on('upgrade', (request, socket: Socket) => proxy.#onUpgrade(request, socket));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  /** `127.0.0.1:port`. */
+  get address(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.requests += 1;
+    const { chunks = false, holdsMs } = this.#options;
+    try {
+      const { 'content-length': length, 'transfer-encoding': _coding, connection: _hop, ...headers } = request.headers;
+      const body = holdsMs === undefined ? undefined : await whole(request, holdsMs);
+      const isEmpty = length === undefined || length === '0';
+      const size = isEmpty || chunks ? {} : { 'content-length': length };
+      const call = this.#call(request, {
+        ...headers,
+        ...(isEmpty && request.method === 'POST' ? { 'content-length': '0' } : size),
+      });
+      call.on('error', () => response.destroy());
+      call.on('response', (answer) => void this.#passBack(answer, response, holdsMs));
+      if (body === undefined) request.pipe(call);
+      else call.end(body);
+    } catch {
+      response.destroy();
+    }
+  }
+
+  async #passBack(answer: IncomingMessage, response: ServerResponse, holdsMs: number | undefined): Promise<void> {
+    const { connection: _hop, ...headers } = answer.headers;
+    const body = holdsMs === undefined ? undefined : await whole(answer, holdsMs).catch(() => undefined);
+    response.writeHead(answer.statusCode ?? 502, headers);
+    if (holdsMs === undefined) answer.pipe(response);
+    else response.end(body);
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: Socket): void {
+    this.asked += 1;
+    const { upgrades } = this;
+    socket.on('error', () => socket.destroy());
+    if (upgrades === 'never') return;
+    if (typeof upgrades === 'object') {
+      const { status, headers = {}, body = '' } = upgrades;
+      const lines = Object.entries({ ...headers, 'content-length': String(Buffer.byteLength(body)) });
+      socket.end(`HTTP/1.1 ${status} As configured\r\n${lines.map(([n, v]) => `${n}: ${v}\r\n`).join('')}\r\n${body}`);
+      return;
+    }
+    const { connection, upgrade, ...rest } = request.headers;
+    const call = this.#call(request, upgrades === 'strip' ? rest : { ...rest, connection, upgrade });
+    call.on('error', () => socket.destroy());
+    call.on('response', (answer) => {
+      socket.write(headOf(answer, { connection: 'close' }));
+      answer.pipe(socket);
+    });
+    call.on('upgrade', (answer, far, head) => {
+      this.#hold(far);
+      socket.write(headOf(answer));
+      socket.write(head);
+      far.pipe(socket).pipe(far);
+      far.on('close', () => socket.destroy());
+      socket.on('close', () => far.destroy());
+    });
+    call.end();
+  }
+
+  #call(
+    { method, url }: IncomingMessage,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): ClientRequest {
+    const { gateways } = this.#options;
+    const [host, port] = (gateways[this.#turn++ % gateways.length] ?? '').split(':');
+    return requestHttp({ host, port, method, path: url, headers: definedOnly(headers), agent: false });
+  }
+
+  #hold(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#sockets.delete(socket));
+  }
+}
+
+async function whole(message: IncomingMessage, thenMs: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of message as AsyncIterable<Buffer>) parts.push(part);
+  await delay(thenMs);
+  return Buffer.concat(parts);
+}
+
+function headOf({ statusCode, statusMessage, rawHeaders }: IncomingMessage, more: Record<string, string> = {}): string {
+  const lines = Object.entries(more).map(([name, value]) => `${name}: ${value}\r\n`);
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? '';
+    if (more[name.toLowerCase()] === undefined) lines.push(`${name}: ${rawHeaders[i + 1] ?? ''}\r\n`);
+  }
+  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join('')}\r\n`;
+}
+
+function definedOnly(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(headers).filter((entry): entry is [string, string | string[]] => entry[1] !== undefined),
+  );
+}

@@ -1,0 +1,46 @@
+import { call, EventScanner, textOf, type ApiAccess } from '../measure/rest.js';
+
+/** What somebody asks who looks at a machine now and then: its load and its memory. */
+export const LOOK =
+  "SELECT l.average AS load, m.memory_available FROM load_average l, memory_info m WHERE l.period = '1m'";
+/** A question of the kind that operators have. */
+export const QUESTION =
+  "SELECT pid, name, path, cmdline FROM processes WHERE pid = 1 OR name = 'nobody-has-this' OR path LIKE '/tmp/%'";
+/** An order that finds nothing to do: all the way there and back, and the machine is as it was. */
+export const ORDER = { action: 'process.kill', params: { name: 'nobody-has-this' } };
+
+export interface Answer {
+  /** From asking to the whole answer at the asker. */
+  readonly ageMs: number;
+  /** Values in the order of the columns. */
+  readonly rows: readonly (readonly unknown[])[];
+}
+
+/** Asks one endpoint; throws unless it answered. */
+export async function ask(api: ApiAccess, agentId: string, sql: string): Promise<Answer> {
+  const begin = performance.now();
+  const body = JSON.stringify({ sql, selector: `id=${agentId}`, timeout: '90s' });
+  const started = await call(api, { method: 'POST', path: '/v1/queries', body });
+  const text = await textOf(started);
+  if (started.statusCode !== 201) throw new Error(`the query was refused: ${started.statusCode} ${text}`);
+  const { id } = JSON.parse(text) as { id: string };
+  const ledger = await endOf(api, id);
+  const ageMs = performance.now() - begin;
+  if (ledger['answered'] !== 1) throw new Error(`an endpoint of the bench did not answer: ${JSON.stringify(ledger)}`);
+  const page = await textOf(await call(api, { method: 'GET', path: `/v1/queries/${id}/rows` }));
+  const { items } = JSON.parse(page) as { items: { values: unknown[] }[] };
+  return { ageMs, rows: items.map(({ values }) => values) };
+}
+
+async function endOf(api: ApiAccess, id: string): Promise<Readonly<Record<string, number>>> {
+  const events = await call(api, { method: 'GET', path: `/v1/queries/${id}/events`, accept: 'text/event-stream' });
+  const scanner = new EventScanner();
+  for await (const chunk of events as AsyncIterable<Buffer>) {
+    for (const { name, data } of scanner.push(chunk)) {
+      if (name !== 'ended') continue;
+      events.destroy();
+      return (JSON.parse(data) as { query: { ledger: Record<string, number> } }).query.ledger;
+    }
+  }
+  throw new Error('the event stream closed before the query ended');
+}
