@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../command-env.js';
-import { agree, openPrompt } from '../commands/confirm.js';
+import { agree } from '../commands/confirm.js';
 import { readAgentIds } from '../commands/target.js';
 import { EXIT, usageError } from '../exit-codes.js';
 import { escapeControls, safeJson } from '../output/escape.js';
@@ -75,7 +75,8 @@ async function run(env: CommandEnv, order: OrderBody, options: ModeOptions): Pro
     const reach = await reachOf(env.client(), order);
     return stdout.write(output === 'json' ? `${safeJson(reach)}\n` : lineText(describe(order, options, reach)));
   }
-  const prompt = openPrompt(env.terminal, { yes });
+  // The same command takes it back, so a script need not say yes.
+  const prompt = yes ? undefined : env.terminal.openPrompt('input');
   try {
     if (prompt !== undefined) {
       const reach = await reachOf(env.client(), order);

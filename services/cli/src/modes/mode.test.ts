@@ -50,9 +50,8 @@ test('says how many would hear of it when, and orders after a yes', async () => 
   expect(code).toBe(0);
 });
 
-test('nothing is ordered without a yes, without anybody to ask, or for nobody', async () => {
+test('nothing is ordered after a no, or for nobody', async () => {
   expect(await muster(['mode', 'live', '-t', ''], { answers: ['n'] })).toMatchObject({ code: 1 });
-  expect(await muster(['mode', 'live', '-t', ''])).toMatchObject({ code: 2 });
   reach({ total: 0, live: 0, poll: 0, offline: 0 });
   const nobody = await muster(['mode', 'live', '-t', 'env=nope'], { answers: ['y'] });
   expect(nobody).toMatchObject({ code: 0, err: 'No endpoint matches, so there is nothing to order.\n', asked: [] });
@@ -69,6 +68,12 @@ test('a dry run needs nobody and orders nothing', async () => {
   const json = await muster(['mode', 'default', '-t', '', '--dry-run', '-o', 'json']);
   expect(JSON.parse(json.out)).toEqual({ matched: 5_000, live: 4_800, poll: 190, offline: 10 });
   expect(posts()).toEqual([]);
+});
+
+test('a script is not asked', async () => {
+  ordered({ matched: 3, changed: 3 });
+  expect(await muster(['mode', 'live', '-t', '', '--for', '20s'])).toMatchObject({ code: 0, asked: [] });
+  expect(posts()).toMatchObject([{ body: { selector: '', mode: 'live', for: '20s' } }]);
 });
 
 test('with --yes it is ordered at once; what could not be kept ends with 1', async () => {

@@ -88,7 +88,8 @@ describe('muster query', () => {
       const polling = { waiting: 12, answerBy };
       api.query(queryJson(), [
         { event: 'progress', seq: 1, ledger: ledger({ targeted: 12, waiting: 12 }), polling, elapsedMs: 1 },
-        { event: 'ended', seq: 2, query: endedQuery({ scope }, { targeted: 12, timed_out: 12 }) },
+        { event: 'progress', seq: 2, ledger: ledger({ targeted: 12, timed_out: 12 }), elapsedMs: 2 },
+        { event: 'ended', seq: 3, query: endedQuery({ scope }, { targeted: 12, timed_out: 12 }) },
       ]);
       const { code, err } = await muster(['query', SQL]);
       expect(code).toBe(3);

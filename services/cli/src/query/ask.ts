@@ -118,7 +118,8 @@ class Viewing {
       case 'started':
         return this.#line.update(progressText(event.query));
       case 'progress':
-        this.#polling = event.polling;
+        // The last one before the end waits for nobody.
+        if (event.polling !== undefined || event.ledger.waiting > 0) this.#polling = event.polling;
         return this.#line.update(progressText({ ...this.#query, ledger: event.ledger, polling: event.polling }));
       case 'rows':
         for (const { num } of event.answers) this.#failures.delete(num);

@@ -164,8 +164,10 @@ export class ActiveQuery {
   expire(): Session[] {
     this.over = true;
     const late = [...this.#waiting.values()];
-    for (const asked of late)
-      this.#fail(asked, 'timed_out', { code: 'deadline', message: 'no whole answer before the deadline' });
+    for (const asked of late) {
+      const polls = asked.session.mode === 'poll' ? 'it polls, and ' : '';
+      this.#fail(asked, 'timed_out', { code: 'deadline', message: `${polls}no whole answer came before the deadline` });
+    }
     return late.map(({ session }) => session);
   }
 
