@@ -90,29 +90,43 @@ export class Gateways {
 
   /** A connection to one of them, before any request. */
   connect(transport: TransportName, secure: boolean): RawClient {
-    const wire = this.#wires.get(`${transport}-${secure}`);
-    if (wire === undefined) throw new Error('no such gateway');
-    const client = new RawClient(wire);
+    const client = new RawClient(this.wire(transport, secure));
     this.#clients.push(client);
     return client;
   }
 
-  /** An agent of its own, upgraded; it has its CHALLENGE and the bytes of the HELLO that answers it. */
-  async challenged(transport: TransportName, secure: boolean) {
+  /** Where one of them listens. */
+  wire(transport: TransportName, secure: boolean): Wire {
+    const wire = this.#wires.get(`${transport}-${secure}`);
+    if (wire === undefined) throw new Error('no such gateway');
+    return wire;
+  }
+
+  /** An agent of its own: its token, and the HELLO that answers a CHALLENGE. */
+  async agent() {
     const keys = generateAgentKeys();
     const publicKeyX = exportAgentKeys(keys).x;
     const agentId = agentIdFromPublicKey(publicKeyX);
     const num = randomBytes(4).readUInt32BE() >>> 4;
     const token = await this.#issuer.issue({ org: ORG, num, publicKeyX, factsDigest: '' }, Date.now());
+    const instance = randomBytes(16);
+    const facts = { host: 'h', os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
+    const helloTo = (challenge: Uint8Array): Uint8Array => {
+      const read = decodeBody('challenge', frameBody(challenge));
+      if (!read.ok) throw new Error(read.fault);
+      const proof = new Uint8Array(signHelloProof(keys.privateKey, { agentId, nonce: read.body.nonce, token }));
+      const body = { facts, labels: {}, capabilities: ['query'], instance, proof };
+      return encodeFrame(FRAME.hello, 0, encodeBody('hello', body));
+    };
+    return { token, helloTo };
+  }
+
+  /** An agent of its own, upgraded; it has its CHALLENGE and the bytes of the HELLO that answers it. */
+  async challenged(transport: TransportName, secure: boolean) {
+    const { token, helloTo } = await this.agent();
     const client = this.connect(transport, secure);
     await client.upgrade(token);
-    const challenge = decodeBody('challenge', frameBody((await client.frame(0x82)).payload));
-    if (!challenge.ok) throw new Error(challenge.fault);
-    const { nonce } = challenge.body;
-    const proof = new Uint8Array(signHelloProof(keys.privateKey, { agentId, nonce, token }));
-    const facts = { host: 'h', os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
-    const body = { facts, labels: {}, capabilities: ['query'], instance: randomBytes(16), proof };
-    return { client, token, hello: encodeFrame(FRAME.hello, 0, encodeBody('hello', body)) };
+    return { client, token, hello: helloTo((await client.frame(0x82)).payload) };
   }
 
   /** An agent of its own whose session is ready. */

@@ -57,6 +57,8 @@ export class PollConnection implements Connection {
   quietMs = 0;
   /** Requests since the last sweep. */
   requests = 0;
+  /** How many frames were sent, fetched or not. */
+  said = 0;
   readonly #options: PollConnectionOptions;
   #outbox: Waiting[] = [];
   #bytes = 0;
@@ -65,7 +67,8 @@ export class PollConnection implements Connection {
   /** The highest number that was ever fetched. */
   #fetched = 0;
   #end: { readonly code: number; readonly reason: string } | undefined;
-  #wake: () => void = () => undefined;
+  /** Requests that wait for it to speak. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: PollConnectionOptions) {
     this.#options = options;
@@ -92,6 +95,7 @@ export class PollConnection implements Connection {
     }
     this.#outbox.push({ type, ref, frame, atMs: this.#options.now() });
     this.#bytes += frame.length;
+    this.said += 1;
     this.#wake();
     return 'sent';
   }
@@ -128,20 +132,18 @@ export class PollConnection implements Connection {
     return true;
   }
 
-  get hasFrames(): boolean {
-    return this.#outbox.length > 0;
-  }
-
-  /** Resolves when something waits or the connection is closed; to false when neither came before the signal. */
-  async spoken(signal: AbortSignal): Promise<boolean> {
-    while (this.#end === undefined && !this.hasFrames) {
-      if (signal.aborted) return false;
+  /** Resolves when more than `said` frames have been sent or the connection is closed, or at the signal. */
+  async spoken(said: number, signal: AbortSignal): Promise<void> {
+    while (this.#end === undefined && this.said <= said && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        this.#waiting.add(resolve);
+        const giveUp = (): void => {
+          this.#waiting.delete(resolve);
+          resolve();
+        };
+        signal.addEventListener('abort', giveUp, { once: true });
       });
     }
-    return true;
   }
 
   /** What the agent does not have yet, as much as fits into one reply, and whether there is more. */
@@ -158,6 +160,11 @@ export class PollConnection implements Connection {
     const upTo = this.#received + frames.length;
     this.#fetched = Math.max(this.#fetched, upTo);
     return { kind: 'frames', upTo, batch: encodeBatch(frames), hasMore: frames.length < this.#outbox.length };
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
   }
 
   /** A query that nobody has fetched need not be cancelled: it is taken back. */

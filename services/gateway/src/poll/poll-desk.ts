@@ -164,11 +164,12 @@ export class PollDesk {
     if (!connection.receipt(request.have)) {
       return this.#refuse(connection, 'protocolError', 'a receipt for a frame that was never given');
     }
+    const { said } = connection;
     const fault = this.#receive(connection, request);
     if (fault !== undefined) return this.#refuse(connection, 'protocolError', fault);
     const wasOpening = frontDesk.isOpening(connection);
     const isAnswered = wasOpening || expectsAnswer(request);
-    if (isAnswered) await this.#answered(connection, wasOpening ? HELLO_WAIT_MS : ANSWER_WAIT_MS);
+    if (isAnswered) await this.#answered(connection, said, wasOpening ? HELLO_WAIT_MS : ANSWER_WAIT_MS);
     if (connection.end !== undefined) return { kind: 'ended', ...connection.end };
     const { hasMore, ...reply } = connection.fetch();
     const soonMs = hasMore ? 0 : isAnswered ? SOON_MS : undefined;
@@ -193,10 +194,10 @@ export class PollDesk {
     return undefined;
   }
 
-  async #answered(connection: PollConnection, withinMs: number): Promise<void> {
+  async #answered(connection: PollConnection, said: number, withinMs: number): Promise<void> {
     const enough = new AbortController();
     const late = sleep(this.#options.clock, withinMs, enough.signal).then(() => enough.abort());
-    await connection.spoken(enough.signal);
+    await connection.spoken(said, enough.signal);
     enough.abort();
     await late;
   }

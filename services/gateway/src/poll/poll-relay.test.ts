@@ -1,0 +1,56 @@
+import { describe, expect, it } from '@jest/globals';
+import type { RequestResult } from '@muster/bus';
+import { encodeBusMessage, type GatewayId } from '@muster/protocol';
+import { createMetrics } from '@muster/runtime';
+import { createPollMetrics } from './poll-metrics.js';
+import { PollRelay } from './poll-relay.js';
+
+const HOLDER = 'gw-abc234' as GatewayId;
+const REQUEST = { session: 's', from: '127.0.0.1', have: 0 };
+
+/** A relay whose requests meet with these, one after the other, and how often it asked. */
+function relayTo(...results: RequestResult[]) {
+  const asked: string[] = [];
+  const bus = {
+    maxPayloadBytes: 1_048_576,
+    request: (subject: string) => {
+      asked.push(subject);
+      return Promise.resolve(results[asked.length - 1] ?? ({ kind: 'timeout' } as const));
+    },
+  };
+  const relay = new PollRelay({ bus, metrics: createPollMetrics(createMetrics('gateway')) });
+  return { pass: () => relay.pass(HOLDER, REQUEST), asked };
+}
+
+describe('a poll that another gateway holds the session of', () => {
+  const frames = { kind: 'frames', upTo: 2, batch: new Uint8Array([1]) } as const;
+
+  it('is answered by that one', async () => {
+    const { pass } = relayTo({ kind: 'reply', data: encodeBusMessage({ t: 'polled', ...frames }) });
+    expect(await pass()).toMatchObject(frames);
+  });
+
+  it('is asked again when no answer comes, and then hears that nobody is there any more', async () => {
+    const { pass, asked } = relayTo({ kind: 'timeout' }, { kind: 'no_responders' });
+    expect([await pass(), asked.length]).toEqual([{ kind: 'unknown' }, 2]);
+  });
+
+  it('is asked again while the holder waits for the session to become ready', async () => {
+    const reply = { kind: 'reply', data: encodeBusMessage({ t: 'polled', ...frames }) } as const;
+    const { pass } = relayTo({ kind: 'timeout' }, { kind: 'timeout' }, reply);
+    expect(await pass()).toMatchObject(frames);
+  });
+
+  it('is given up when the holder stands still', async () => {
+    const { pass, asked } = relayTo();
+    expect([await pass(), asked.length]).toEqual([{ kind: 'unknown' }, 6]);
+  });
+
+  it('is not ended because this gateway has lost its broker', async () => {
+    expect(await relayTo({ kind: 'disconnected' }).pass()).toEqual({ kind: 'unavailable' });
+  });
+
+  it('does not take garbage for an answer', async () => {
+    expect(await relayTo({ kind: 'reply', data: new Uint8Array([1, 2]) }).pass()).toEqual({ kind: 'unknown' });
+  });
+});
