@@ -4,7 +4,7 @@ import type { Registry } from '@muster/registry';
 import { z } from 'zod';
 import { findAgent, type SelectionParts } from '../agents/agent-selection.js';
 import { limitParameter } from '../http/cursor.js';
-import { defineOperation, json, type Call, type JsonAnswer, type Operation } from '../http/operation.js';
+import { defineOperation, json, type Call, type Operation } from '../http/operation.js';
 import { agentIdParameter, problems, selectorText } from '../http/schemas.js';
 import type { EndpointByNum } from '../queries/result-json.js';
 import { endpointBandwidthSchema, fleetBandwidthSchema, waitParameter } from './bandwidth-schemas.js';
@@ -19,6 +19,13 @@ export interface BandwidthParts extends SurveyParts, SelectionParts {
   readonly byNum: EndpointByNum;
 }
 
+/** Whom to ask, and how long to wait for them. */
+const askParameters = {
+  selector: selectorText.default('').meta({ description: 'Which endpoints to ask; empty means all.' }),
+  timeout: waitParameter,
+  top: limitParameter(20, 1_000),
+};
+
 const ASKED = {
   200: {
     description: 'Once all have answered, or the time is over.',
@@ -32,23 +39,42 @@ export function bandwidthOperations(parts: BandwidthParts): Operation[] {
   return [fleetOperation(parts), endpointsOperation(parts), agentOperation(parts)];
 }
 
-function fleetOperation({ bus, registry, clock }: BandwidthParts): Operation {
+function fleetOperation(parts: BandwidthParts): Operation {
+  const { bus, registry, clock } = parts;
   return defineOperation({
     id: 'showBandwidth',
     method: 'get',
     path: '/v1/bandwidth',
     tag: 'bandwidth',
     action: 'bandwidth.show',
-    summary: 'What the gateways have carried since they started, Live against Poll',
+    audited: true,
+    summary: 'Live against Poll: what endpoints have carried at their sockets, and what the gateways have',
     description:
-      'Of the whole deployment. Channels are counted in frames, with the heads that WebSocket gives them and before the compression of Poll; ' +
-      '`sockets` is what TCP carried for all of it. A gateway that does not answer in three seconds is named, and not in the sums.',
+      '`endpoints` is what `/v1/bandwidth/endpoints` answers: what went through their sockets, TLS, HTTP and WebSocket with it, by channel. The ' +
+      'gateways count frames by channel, with the heads that WebSocket gives them and before the compression of Poll, and `sockets` is what TCP ' +
+      'carried for all channels together. A gateway that does not answer in three seconds is named, and not in the sums.',
     access: 'queries:read',
+    query: z.strictObject({
+      ask: z
+        .enum(['true', 'false'])
+        .default('true')
+        .meta({ description: 'With `false` no endpoint is asked: the answer has the gateways’ counters alone.' }),
+      ...askParameters,
+    }),
     responses: {
-      200: { description: 'The counters.', content: { 'application/json': fleetBandwidthSchema } },
-      ...problems(),
+      ...ASKED,
+      200: { description: ASKED[200].description, content: { 'application/json': fleetBandwidthSchema } },
     },
-    handle: async () => json(200, fleetJson(await surveyGateways(bus, registry), clock.now())),
+    handle: async (call) => {
+      const asks = call.query.ask === 'true';
+      // To look at counters is nothing to keep a record of.
+      if (!asks) call.auditedElsewhere();
+      const [gateways, endpoints] = await Promise.all([
+        surveyGateways(bus, registry),
+        asks ? surveyed(parts, call, call.query) : undefined,
+      ]);
+      return json(200, { ...fleetJson(gateways, clock.now()), endpoints });
+    },
   });
 }
 
@@ -65,13 +91,9 @@ function endpointsOperation(parts: BandwidthParts): Operation {
       'Asks them for their table `agent_traffic`, which counts at the sockets, as a query like any other: the answer comes when it has ended, and ' +
       '`/v1/queries/{id}` has it as long as queries are kept.',
     access: 'queries:read',
-    query: z.strictObject({
-      selector: selectorText.default('').meta({ description: 'Which endpoints to ask; empty means all.' }),
-      timeout: waitParameter,
-      top: limitParameter(20, 1_000),
-    }),
+    query: z.strictObject(askParameters),
     responses: ASKED,
-    handle: (call) => asked(parts, call, call.query),
+    handle: async (call) => json(200, await surveyed(parts, call, call.query)),
   });
 }
 
@@ -90,18 +112,18 @@ function agentOperation(parts: BandwidthParts): Operation {
     responses: { ...ASKED, ...problems('not_found', 'bad_timeout', 'too_many_queries', 'no_query_service', 'timeout') },
     handle: async (call) => {
       const { agentId } = await findAgent(parts, call.principal, call.params.id);
-      return asked(parts, call, { selector: `id=${agentId}`, timeout: call.query.timeout, top: 1 });
+      return json(200, await surveyed(parts, call, { selector: `id=${agentId}`, timeout: call.query.timeout, top: 1 }));
     },
   });
 }
 
-async function asked(
+async function surveyed(
   parts: BandwidthParts,
   { principal, signal, note }: Pick<Call, 'principal' | 'signal' | 'note'>,
   { selector, timeout, top }: { readonly selector: string; readonly timeout: number; readonly top: number },
-): Promise<JsonAnswer> {
+): Promise<ReturnType<typeof endpointsJson>> {
   note({ scope: selector });
   const started = ({ id, scope }: QueryRecord): void => note({ subject: id, scope });
   const survey = await surveyEndpoints(parts, principal, { selector, timeoutMs: timeout, signal, started });
-  return json(200, endpointsJson(survey, top, parts.byNum));
+  return endpointsJson(survey, top, parts.byNum);
 }

@@ -49,7 +49,6 @@ const ratio = z.number().nullable().meta({
 const counters = {
   live: channelSchema,
   poll: channelSchema,
-  pollToLive: ratio,
   enrol: bytesSchema.meta({ description: 'Bodies of enrolments.' }),
   sockets: z.object({
     measured: z.enum(['sockets', 'partly', 'frames']).meta({
@@ -62,19 +61,6 @@ const counters = {
     }),
   }),
 };
-
-export const fleetBandwidthSchema = z
-  .object({
-    measuredAt: timestamp,
-    fleet: z.object({ gateways: z.object({ asked: count, answered: count }), ...counters }),
-    gateways: z.array(
-      z.discriminatedUnion('state', [
-        z.object({ id: z.string(), state: z.literal('answered'), startedAt: timestamp, ...counters }),
-        z.object({ id: z.string(), state: z.enum(['no_answer', 'gone']) }),
-      ]),
-    ),
-  })
-  .meta({ id: 'FleetBandwidth' });
 
 const endpointChannelSchema = z
   .object({ connections: count.meta({ description: 'TCP connections that were opened.' }), ...channel })
@@ -110,3 +96,17 @@ export const endpointBandwidthSchema = z
     }),
   })
   .meta({ id: 'EndpointsBandwidth' });
+
+export const fleetBandwidthSchema = z
+  .object({
+    measuredAt: timestamp,
+    endpoints: endpointBandwidthSchema.optional().meta({ description: 'Absent when no endpoint was to be asked.' }),
+    fleet: z.object({ gateways: z.object({ asked: count, answered: count }), ...counters }),
+    gateways: z.array(
+      z.discriminatedUnion('state', [
+        z.object({ id: z.string(), state: z.literal('answered'), startedAt: timestamp, ...counters }),
+        z.object({ id: z.string(), state: z.enum(['no_answer', 'gone']) }),
+      ]),
+    ),
+  })
+  .meta({ id: 'FleetBandwidth' });

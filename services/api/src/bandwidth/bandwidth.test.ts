@@ -51,7 +51,7 @@ function gateway(answer: TrafficReport | undefined): GatewayId {
 describe('what gateways have carried', () => {
   test('is added up, as endpoints have it: what comes in at a gateway goes up', async () => {
     const ids = [gateway(report()), gateway(report())].toSorted();
-    const { status, body } = await api.get('/v1/bandwidth');
+    const { status, body } = await api.get('/v1/bandwidth?ask=false');
     expect(status).toBe(200);
     expect(body.fleet).toEqual({
       gateways: { asked: 2, answered: 2 },
@@ -69,7 +69,6 @@ describe('what gateways have carried', () => {
         },
       },
       poll: expect.objectContaining({ endpoints: 2, bytesUp: 80_000, bytesPerHour: 40_500 }),
-      pollToLive: 27,
       enrol: { bytesUp: 60, bytesDown: 80 },
       sockets: { measured: 'sockets', bytesUp: 180_000, bytesDown: 40_000, missed: 4 },
     });
@@ -84,7 +83,7 @@ describe('what gateways have carried', () => {
     const silent = gateway(undefined);
     const gone = newGatewayId();
     api.registry.leased.add(gone);
-    const { body } = await api.get('/v1/bandwidth');
+    const { body } = await api.get('/v1/bandwidth?ask=false');
     expect(body.fleet).toMatchObject({ gateways: { asked: 3, answered: 1 }, live: { endpoints: 1 } });
     expect(
       Object.fromEntries(body.gateways.map(({ id, state }: { id: string; state: string }) => [id, state])),
@@ -99,24 +98,26 @@ describe('what gateways have carried', () => {
     const idle = { sessions: 0, seconds: 0, purposes: report().live.purposes };
     const unseen = { measured: 'frames', bytesIn: 0, bytesOut: 0, missed: 0 } as const;
     gateway(report({ poll: idle, sockets: unseen }));
-    expect((await api.get('/v1/bandwidth')).body.fleet).toMatchObject({
+    expect((await api.get('/v1/bandwidth?ask=false')).body.fleet).toMatchObject({
       sockets: { measured: 'frames', bytesUp: 0 },
       poll: { bytesPerHour: null },
-      pollToLive: null,
     });
     gateway(report());
-    expect((await api.get('/v1/bandwidth')).body.fleet.sockets).toMatchObject({ measured: 'partly', bytesUp: 90_000 });
+    expect((await api.get('/v1/bandwidth?ask=false')).body.fleet.sockets).toMatchObject({
+      measured: 'partly',
+      bytesUp: 90_000,
+    });
   });
 
   test('cannot be told while nobody knows which gateways there are', async () => {
     api.registry.away = true;
-    const { status, body } = await api.get('/v1/bandwidth');
+    const { status, body } = await api.get('/v1/bandwidth?ask=false');
     expect([status, body.code]).toEqual([503, 'broker_unavailable']);
   });
 
-  test('is for everybody who may read queries, and leaves no audit record', async () => {
+  test('is for everybody who may read queries, and leaves no audit record of its own', async () => {
     const { token } = await api.token({ role: 'viewer' });
-    expect((await api.get('/v1/bandwidth', { token })).status).toBe(200);
+    expect((await api.get('/v1/bandwidth?ask=false', { token })).status).toBe(200);
     expect((await api.audit()).filter(({ action }) => action.startsWith('bandwidth'))).toEqual([]);
   });
 });
@@ -192,6 +193,23 @@ describe('what endpoints have carried', () => {
       pollToLive: 400,
     });
     expect(body.missing).toEqual([]);
+  });
+
+  test('stands beside what the gateways have carried, and its record says what was asked', async () => {
+    const { num } = await api.agent();
+    gateway(report());
+    const { status, body } = await asked('/v1/bandwidth?timeout=5s', async (record) => {
+      await told(record, [num, liveRows(100)]);
+      await api.service.end(record, { ledger: ledger({ answered: 1 }) });
+    });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({
+      endpoints: { total: { endpoints: 1, live: { bytesUp: 100, bytesDown: 100 } }, query: { timeoutMs: 5_000 } },
+      fleet: { gateways: { answered: 1 }, sockets: { bytesUp: 90_000 } },
+    });
+    expect(body.fleet).not.toHaveProperty('pollToLive');
+    const kept = (await api.audit()).filter(({ action }) => action === 'bandwidth.show');
+    expect(kept).toMatchObject([{ subject: body.endpoints.query.id, outcome: 'allowed' }]);
   });
 
   test('names who did not answer, and whoever came back is not among them', async () => {

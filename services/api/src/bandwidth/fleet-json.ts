@@ -1,6 +1,6 @@
 import { TRAFFIC_PURPOSES, type BytesBothWays, type ChannelReport, type TrafficReport } from '@muster/protocol';
 import { isoTime } from '../queries/query-json.js';
-import { ChannelSum, pollToLive, type UpAndDown } from './channel-sum.js';
+import { ChannelSum, type UpAndDown } from './channel-sum.js';
 import type { GatewayAnswer } from './gateway-survey.js';
 
 /** The gateways' counters as people see them: of all together, and of each. */
@@ -26,14 +26,11 @@ export function fleetJson(answers: readonly GatewayAnswer[], nowMs: number) {
 }
 
 function countersJson(reports: readonly TrafficReport[]) {
-  const live = channelOf(reports.map((report) => report.live));
-  const poll = channelOf(reports.map((report) => report.poll));
   const sockets = reports.map((report) => report.sockets);
   const seen = sockets.filter(({ measured }) => measured === 'sockets');
   return {
-    live: live.json,
-    poll: poll.json,
-    pollToLive: pollToLive(live.sum, poll.sum),
+    live: channelOf(reports.map((report) => report.live)),
+    poll: channelOf(reports.map((report) => report.poll)),
     enrol: upAndDown(reports.map(({ enrol }) => enrol)),
     sockets: {
       measured: seen.length === 0 ? 'frames' : seen.length === sockets.length ? 'sockets' : 'partly',
@@ -51,7 +48,7 @@ function channelOf(reports: readonly ChannelReport[]) {
     sum.seconds += seconds;
     for (const purpose of TRAFFIC_PURPOSES) sum.add(purpose, upAndDown([purposes[purpose]]));
   }
-  return { sum, json: { endpoints, ...sum.json() } };
+  return { endpoints, ...sum.json() };
 }
 
 /** What comes in at a gateway goes up from an endpoint. */

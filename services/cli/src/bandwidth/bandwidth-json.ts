@@ -21,7 +21,8 @@ export interface ChannelsJson {
   readonly live: ChannelJson & { readonly endpoints: number };
   readonly poll: ChannelJson & { readonly endpoints: number };
   readonly enrol: UpDownJson;
-  readonly pollToLive: number | null;
+  /** Of what endpoints count: gateways know frames by channel, which leave out most of what Poll costs. */
+  readonly pollToLive?: number | null;
 }
 
 export interface CountersJson extends ChannelsJson {
@@ -34,6 +35,7 @@ export type GatewayJson =
 
 export interface FleetJson {
   readonly measuredAt: string;
+  readonly endpoints?: EndpointsJson;
   readonly fleet: CountersJson & { readonly gateways: { readonly asked: number; readonly answered: number } };
   readonly gateways: readonly GatewayJson[];
 }

@@ -36,7 +36,8 @@ const poll = {
   purposes: { session: { bytesUp: 200_000, bytesDown: 112_322 } },
 };
 const enrol = { bytesUp: 900, bytesDown: 1_200 };
-const channels = { live, poll, enrol, pollToLive: 52.9 };
+const frames = { live, poll, enrol };
+const channels = { ...frames, pollToLive: 52.9 };
 const sockets = { measured: 'sockets', bytesUp: 3_000_000, bytesDown: 1_500_000_000, missed: 0 } as const;
 
 function fleet(change: Partial<FleetJson['fleet']> = {}, gateways: FleetJson['gateways'] = []): FleetJson {
@@ -44,12 +45,12 @@ function fleet(change: Partial<FleetJson['fleet']> = {}, gateways: FleetJson['ga
     id: 'g1',
     state: 'answered',
     startedAt: '2026-01-01T00:00:00.000Z',
-    ...channels,
+    ...frames,
     sockets,
   } as const;
   return {
     measuredAt: '2026-01-01T12:00:00.000Z',
-    fleet: { gateways: { asked: 1 + gateways.length, answered: 1 }, ...channels, sockets, ...change },
+    fleet: { gateways: { asked: 1 + gateways.length, answered: 1 }, ...frames, sockets, ...change },
     gateways: [answered, ...gateways],
   };
 }
@@ -57,16 +58,19 @@ function fleet(change: Partial<FleetJson['fleet']> = {}, gateways: FleetJson['ga
 describe('of the fleet', () => {
   test('stands side by side, in units on a terminal', async () => {
     api.json('GET /v1/bandwidth', fleet());
-    const { code, out, err } = await muster(['bandwidth'], { isTTY: true, columns: 100 });
-    expect([code, err]).toEqual([0, '']);
+    const { code, out, err } = await muster(['bandwidth', '--no-ask'], { isTTY: true, columns: 100 });
+    expect(code).toBe(0);
+    expect(err).not.toContain('targeted');
+    expect(api.requests.at(-1)?.path).toBe('/v1/bandwidth?ask=false');
     expect(out).toBe(
       [
-        '                          LIVE    POLL  POLL/LIVE',
+        'Gateways, frames only',
+        '                          LIVE    POLL',
         'endpoints                   12       3',
         'hours of sessions           12       1',
         'up                     60.0 kB  200 kB',
         'down                   10.8 kB  112 kB',
-        'per hour and endpoint  5.90 kB  312 kB      52.9×',
+        'per hour and endpoint  5.90 kB  312 kB',
         '  session              1.00 kB  312 kB',
         '  heartbeat            4.90 kB     0 B',
         '',
@@ -80,13 +84,31 @@ describe('of the fleet', () => {
 
   test('is in digits where no terminal is, and the API’s own JSON where that is asked for', async () => {
     api.json('GET /v1/bandwidth', fleet());
-    expect((await muster(['bandwidth'])).out).toMatch(/^per hour and endpoint +5904 +312322 +52\.9×$/m);
+    expect((await muster(['bandwidth'])).out).toMatch(/^per hour and endpoint +5904 +312322$/m);
     expect(JSON.parse((await muster(['bandwidth', '-o', 'json'])).out)).toEqual(fleet());
     const { out } = await muster(['bandwidth', '-o', 'ndjson']);
     expect(out.split('\n').map((line) => (line === '' ? line : (JSON.parse(line) as unknown)))).toEqual([
       ...fleet().gateways,
       '',
     ]);
+  });
+
+  test('has what endpoints counted at their sockets first, and who of them did not answer', async () => {
+    const query = endedQuery({}, { targeted: 16, answered: 15, timed_out: 1 });
+    const failure = {
+      num: 9,
+      agentId: 'b',
+      host: 'late',
+      outcome: 'timed_out',
+      code: 'deadline',
+      message: 'too late',
+    } as const;
+    api.json('GET /v1/bandwidth', { ...fleet(), endpoints: endpoints({ query, missing: [failure] }) });
+    const { code, out, err } = await muster(['bandwidth', '--timeout', '90s']);
+    expect(api.requests.at(-1)?.path).toBe('/v1/bandwidth?timeout=90s');
+    expect(out).toMatch(/^Endpoints, at their sockets[^]*^per hour and endpoint .*52\.9×$[^]*^Gateways, frames only$/m);
+    expect(err).toMatch(/15 answered \+ 1 timed out[^]*late +b +timed_out/);
+    expect(code).toBe(3);
   });
 
   test('names the gateways that did not answer and ends with 3', async () => {
@@ -173,8 +195,7 @@ describe('of endpoints', () => {
   });
 
   test.each([
-    [['--top', '5'], /--top and --timeout are for endpoints/],
-    [['--timeout', '5s'], /--top and --timeout are for endpoints/],
+    [['--top', '5'], /--top is for endpoints/],
     [['--target', '', '--top', '0'], /--top must be 1 to 1000/],
     [['--output', 'csv'], /--output must be one of/],
   ])('%j is a wrong use', async (args, message) => {

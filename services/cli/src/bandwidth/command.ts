@@ -14,6 +14,7 @@ interface BandwidthOptions {
   readonly target?: string;
   readonly top?: string;
   readonly timeout?: string;
+  readonly ask: boolean;
   readonly output: string;
 }
 
@@ -23,8 +24,8 @@ Examples:
   muster bandwidth --target site=branch --top 20
   muster bandwidth --target '' --timeout 90s -o json
 
-Without --target the gateways say what they have carried. With it, endpoints are asked what went through their sockets, TLS and HTTP with it.
-Up is from endpoints, down is to them.
+Endpoints are asked what went through their sockets, TLS, HTTP and WebSocket with it; those that poll need their interval to answer. Without
+--target the gateways say too what they have carried, by channel in frames alone. Up is from endpoints, down is to them.
 
 Exit codes: 0 all answered, 1 error, 2 usage, 3 some gateways or endpoints did not answer (they are named).`;
 
@@ -37,24 +38,29 @@ export function addBandwidthCommand(program: Command, env: CommandEnv): void {
   program
     .command('bandwidth')
     .description(
-      'Bytes on the wire, Live against Poll: of the fleet as the gateways count them, or of endpoints as they do.',
+      'Bytes on the wire, Live against Poll: as all endpoints and the gateways count them, or for the endpoints of a target.',
     )
     .option('-t, --target <selector>', "ask these endpoints: site=branch,mode=live; '' is every one")
     .option('--top <n>', `with --target: how many endpoints to show, those with the most bytes first (default ${TOP})`)
-    .option('--timeout <duration>', 'with --target: how long endpoints may take: 1s to 10m (default 10s)')
+    .option('--timeout <duration>', 'how long endpoints may take: 1s to 10m (default 10s)')
+    .option('--no-ask', 'ask no endpoint: the counters of the gateways alone')
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .addHelpText('after', HELP)
-    .action(async ({ target, top, timeout, output }: BandwidthOptions) => {
+    .action(async ({ target, top, timeout, ask, output }: BandwidthOptions) => {
       const form = parseOutput(output, LIST_OUTPUTS);
       if (target !== undefined) return showEndpoints(env, form, { selector: target, top: parseTop(top), timeout });
-      if (top !== undefined || timeout !== undefined)
-        throw usageError('--top and --timeout are for endpoints', "say which: --target SELECTOR; '' is every one");
-      return showFleet(env, form);
+      if (top !== undefined)
+        throw usageError('--top is for endpoints', "say which: --target SELECTOR; '' is every one");
+      return showFleet(env, form, ask ? { timeout } : { ask: 'false' });
     });
 }
 
-async function showFleet(env: CommandEnv, form: ListOutput): Promise<void> {
-  const answer = await env.client().json<FleetJson>('/v1/bandwidth');
+async function showFleet(
+  env: CommandEnv,
+  form: ListOutput,
+  query: { readonly timeout: string | undefined } | { readonly ask: 'false' },
+): Promise<void> {
+  const answer = await waitedFor<FleetJson>(env, '/v1/bandwidth', { ...query });
   const text =
     form === 'json'
       ? `${safeJson(answer)}\n`
@@ -62,8 +68,11 @@ async function showFleet(env: CommandEnv, form: ListOutput): Promise<void> {
         ? lines(answer.gateways)
         : renderFleet(answer, paperOf(env));
   await env.terminal.stdout.write(text);
+  const { endpoints } = answer;
+  if (endpoints !== undefined) await writeSummary(env, endpoints);
   const { asked, answered } = answer.fleet.gateways;
-  env.exit(answered < asked ? EXIT.partial : EXIT.complete);
+  if (answered < asked) env.exit(EXIT.partial);
+  else env.exit(endpoints === undefined ? EXIT.complete : exitCodeOf(endpoints.query));
 }
 
 async function showEndpoints(
@@ -71,26 +80,38 @@ async function showEndpoints(
   form: ListOutput,
   query: { readonly selector: string; readonly top: number; readonly timeout: string | undefined },
 ): Promise<void> {
-  const { stdout, stderr, env: variables } = env.terminal;
-  const style = styleFor(stderr.isTTY, variables);
-  const line = new ProgressLine(stderr, style, 'asking');
-  let answer: EndpointsJson;
-  try {
-    answer = await env
-      .client()
-      .json<EndpointsJson>('/v1/bandwidth/endpoints', { query: { ...query }, patienceMs: PATIENCE_MS });
-  } finally {
-    line.end();
-  }
+  const answer = await waitedFor<EndpointsJson>(env, '/v1/bandwidth/endpoints', { ...query });
   const text =
     form === 'json'
       ? `${safeJson(answer)}\n`
       : form === 'ndjson'
         ? lines(answer.endpoints)
         : renderEndpoints(answer, paperOf(env));
-  await stdout.write(text);
-  await stderr.write(renderSummary(answer.query, answer.missing, style, stderr.columns));
+  await env.terminal.stdout.write(text);
+  await writeSummary(env, answer);
   env.exit(exitCodeOf(answer.query));
+}
+
+/** What the API says once endpoints have answered, or their time is over. */
+async function waitedFor<T>(
+  env: CommandEnv,
+  path: string,
+  query: Record<string, string | number | undefined>,
+): Promise<T> {
+  const { stderr, env: variables } = env.terminal;
+  const line = new ProgressLine(stderr, styleFor(stderr.isTTY, variables), 'asking');
+  try {
+    return await env.client().json<T>(path, { query, patienceMs: PATIENCE_MS });
+  } finally {
+    line.end();
+  }
+}
+
+async function writeSummary(
+  { terminal: { stderr, env } }: CommandEnv,
+  { query, missing }: EndpointsJson,
+): Promise<void> {
+  await stderr.write(renderSummary(query, missing, styleFor(stderr.isTTY, env), stderr.columns));
 }
 
 function paperOf({ terminal: { stdout, env } }: CommandEnv): Paper {

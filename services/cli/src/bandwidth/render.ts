@@ -16,8 +16,16 @@ export interface Paper {
   readonly units: Units;
 }
 
-/** The gateways' counters. */
-export function renderFleet({ fleet, gateways }: FleetJson, paper: Paper): string {
+/** What endpoints counted, all together, and the gateways' counters. */
+export function renderFleet({ endpoints, fleet, gateways }: FleetJson, paper: Paper): string {
+  const nobody = endpoints === undefined || endpoints.total.endpoints === 0;
+  const first = nobody ? '' : `${paper.style.bold(AT_SOCKETS)}\n${renderChannels(endpoints.total, paper)}\n`;
+  return `${first}${paper.style.bold('Gateways, frames only')}\n${renderGateways({ fleet, gateways }, paper)}`;
+}
+
+const AT_SOCKETS = 'Endpoints, at their sockets: frames, WebSocket, HTTP, TLS';
+
+function renderGateways({ fleet, gateways }: Pick<FleetJson, 'fleet' | 'gateways'>, paper: Paper): string {
   const { sockets, enrol } = fleet;
   const { style, units } = paper;
   const lines: string[] = [];
@@ -57,7 +65,7 @@ export function renderEndpoints({ total, endpoints }: EndpointsJson, paper: Pape
     host ?? `#${num}`,
     rate(live),
     rate(poll),
-    ratioText(pollToLive),
+    ratioText(pollToLive ?? null),
     units.bytes(bytes),
     shortTime(since),
   ]);
@@ -65,7 +73,7 @@ export function renderEndpoints({ total, endpoints }: EndpointsJson, paper: Pape
   const most = renderTable({ ...paper, headers, numeric: new Set([1, 2, 3, 4]) }, rows);
   const of =
     total.endpoints > endpoints.length ? ` (${endpoints.length} of ${total.endpoints.toLocaleString('en-US')})` : '';
-  return `${renderChannels(total, paper)}\nThe most bytes${of}:\n${most}`;
+  return `${paper.style.bold(AT_SOCKETS)}\n${renderChannels(total, paper)}\nThe most bytes${of}:\n${most}`;
 }
 
 /** Live against Poll: one endpoint, one hour, by purpose. */
@@ -76,13 +84,14 @@ function renderChannels({ live, poll, pollToLive }: ChannelsJson, { style, width
     read(poll),
     third,
   ];
+  const ratio = pollToLive === undefined ? '' : ratioText(pollToLive);
   const used = PURPOSES.filter((purpose) => live.purposes[purpose] ?? poll.purposes[purpose]);
   const rows = [
     row('endpoints', ({ endpoints }) => endpoints.toLocaleString('en-US')),
     row('hours of sessions', ({ seconds }) => units.hours(seconds)),
     row('up', ({ bytesUp }) => units.bytes(bytesUp)),
     row('down', ({ bytesDown }) => units.bytes(bytesDown)),
-    row('per hour and endpoint', ({ bytesPerHour }) => perHour(bytesPerHour, units), ratioText(pollToLive)),
+    row('per hour and endpoint', ({ bytesPerHour }) => perHour(bytesPerHour, units), ratio),
     ...used.map((purpose) =>
       row(`  ${purpose}`, ({ seconds, purposes }) => {
         const { bytesUp = 0, bytesDown = 0 } = purposes[purpose] ?? {};
@@ -90,7 +99,8 @@ function renderChannels({ live, poll, pollToLive }: ChannelsJson, { style, width
       }),
     ),
   ];
-  return renderTable({ headers: ['', 'live', 'poll', 'poll/live'], numeric: new Set([1, 2, 3]), width, style }, rows);
+  const headers = ['', 'live', 'poll', pollToLive === undefined ? '' : 'poll/live'];
+  return renderTable({ headers, numeric: new Set([1, 2, 3]), width, style }, rows);
 }
 
 function perHour(bytes: number | null, units: Units): string {
