@@ -17,7 +17,10 @@ afterEach(async () => {
 
 function enrolEverybody(_request: unknown, body: unknown): FakeRefusal {
   const { publicKey } = body as { publicKey: string };
-  return { status: 201, body: { agentId: agentIdFromPublicKey(publicKey), num: 1, token: 'a-token', expiresAtMs: 1 } };
+  // An agent without a root of trust would enrol once more to ask for one.
+  const trust = { keys: [{ kid: 'root', x: publicKey }] };
+  const agentId = agentIdFromPublicKey(publicKey);
+  return { status: 201, body: { agentId, num: 1, token: 'a-token', expiresAtMs: 1, trust } };
 }
 
 const COLUMNS = ['channel', 'purpose', 'bytes_in', 'bytes_out', 'seconds', 'connections', 'since'];
