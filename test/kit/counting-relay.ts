@@ -1,10 +1,18 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** Bytes of TCP's payload as whoever connects sees them, and connections. */
 export interface WireBytes {
   readonly in: number;
   readonly out: number;
   readonly connections: number;
+}
+
+/** The moment at which bytes pass again after a pause. */
+export interface Burst {
+  readonly atMs: number;
+  /** What had passed before it. */
+  readonly before: WireBytes;
 }
 
 export interface CountingRelayOptions {
@@ -14,16 +22,21 @@ export interface CountingRelayOptions {
   readonly cutIdleMs?: number;
 }
 
+/** Bytes that follow others sooner than this belong to the same burst. */
+const PAUSE_MS = 400;
+
 /** Passes TCP connections on without a look at them, and counts what passes. */
 export class CountingRelay {
   readonly #server: Server;
   readonly #options: CountingRelayOptions;
   readonly #sockets = new Set<Socket>();
   /** Every pair of counts that there ever was. */
-  readonly #history = new Set<string>();
+  readonly #history: { readonly in: number; readonly out: number }[] = [];
+  readonly #waiting: ((burst: Burst) => void)[] = [];
   #in = 0;
   #out = 0;
   #connections = 0;
+  #lastAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(server: Server, options: CountingRelayOptions) {
     this.#server = server;
@@ -46,9 +59,27 @@ export class CountingRelay {
     return { in: this.#in, out: this.#out, connections: this.#connections };
   }
 
-  /** Whether there was a moment since the start at which exactly this much more than `since` had passed. */
-  everHad(bytes: { readonly in: number; readonly out: number }, since: WireBytes): boolean {
-    return this.#history.has(`${since.in + bytes.in}/${since.out + bytes.out}`);
+  /** How far the nearest moment is from one at which exactly this much more than `since` had passed, in bytes of both ways. */
+  nearest(bytes: { readonly in: number; readonly out: number }, since: WireBytes): number {
+    const [wantedIn, wantedOut] = [since.in + bytes.in, since.out + bytes.out];
+    return this.#history.reduce(
+      (least, one) => Math.min(least, Math.abs(one.in - wantedIn) + Math.abs(one.out - wantedOut)),
+      Number.POSITIVE_INFINITY,
+    );
+  }
+
+  /** Resolves when bytes pass after nothing did for a while. */
+  nextBurst(): Promise<Burst> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Resolves when nothing has passed for a while. */
+  async quiet(): Promise<void> {
+    for (;;) {
+      const leftMs = this.#lastAtMs + PAUSE_MS - performance.now();
+      if (leftMs <= 0) return;
+      await delay(leftMs);
+    }
   }
 
   async stop(): Promise<void> {
@@ -87,8 +118,14 @@ export class CountingRelay {
   }
 
   #count(bytesIn: number, bytesOut: number): void {
+    const atMs = performance.now();
+    if (atMs - this.#lastAtMs > PAUSE_MS) {
+      const burst = { atMs, before: this.bytes };
+      for (const resolve of this.#waiting.splice(0)) resolve(burst);
+    }
+    this.#lastAtMs = atMs;
     this.#in += bytesIn;
     this.#out += bytesOut;
-    this.#history.add(`${this.#in}/${this.#out}`);
+    this.#history.push({ in: this.#in, out: this.#out });
   }
 }

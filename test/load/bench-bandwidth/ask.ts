@@ -1,17 +1,19 @@
 import { call, EventScanner, textOf, type ApiAccess } from '../measure/rest.js';
 
-/** What somebody asks who looks at a machine now and then: its load and its memory. */
+/** A sample of a machine's metrics: its load and its memory. The last column says when it was read, in milliseconds since 1970. */
 export const LOOK =
-  "SELECT l.average AS load, m.memory_available FROM load_average l, memory_info m WHERE l.period = '1m'";
+  "SELECT l.average AS load, m.memory_available, 1000 * unixepoch('subsec') AS read_at " +
+  "FROM load_average l, memory_info m WHERE l.period = '1m'";
 /** A question of the kind that operators have. */
 export const QUESTION =
-  "SELECT pid, name, path, cmdline FROM processes WHERE pid = 1 OR name = 'nobody-has-this' OR path LIKE '/tmp/%'";
+  "SELECT pid, name, path, cmdline, 1000 * unixepoch('subsec') AS read_at FROM processes WHERE pid = 1 OR name = 'nobody-has-this'";
 /** An order that finds nothing to do: all the way there and back, and the machine is as it was. */
 export const ORDER = { action: 'process.kill', params: { name: 'nobody-has-this' } };
 
 export interface Answer {
-  /** From asking to the whole answer at the asker. */
-  readonly ageMs: number;
+  /** From the question to the whole answer at the asker. */
+  readonly waitedMs: number;
+  readonly arrivedAtMs: number;
   /** Values in the order of the columns. */
   readonly rows: readonly (readonly unknown[])[];
 }
@@ -25,11 +27,12 @@ export async function ask(api: ApiAccess, agentId: string, sql: string): Promise
   if (started.statusCode !== 201) throw new Error(`the query was refused: ${started.statusCode} ${text}`);
   const { id } = JSON.parse(text) as { id: string };
   const ledger = await endOf(api, id);
-  const ageMs = performance.now() - begin;
+  const waitedMs = performance.now() - begin;
+  const arrivedAtMs = Date.now();
   if (ledger['answered'] !== 1) throw new Error(`an endpoint of the bench did not answer: ${JSON.stringify(ledger)}`);
   const page = await textOf(await call(api, { method: 'GET', path: `/v1/queries/${id}/rows` }));
   const { items } = JSON.parse(page) as { items: { values: unknown[] }[] };
-  return { ageMs, rows: items.map(({ values }) => values) };
+  return { waitedMs, arrivedAtMs, rows: items.map(({ values }) => values) };
 }
 
 async function endOf(api: ApiAccess, id: string): Promise<Readonly<Record<string, number>>> {

@@ -5,29 +5,27 @@ import type { ApiAccess } from '../measure/rest.js';
 import { ask, LOOK, ORDER, QUESTION } from './ask.js';
 import type { Channel, RealAgent } from './real-agent.js';
 
-/** The same for every agent of a run. */
-export interface Workload {
-  /** How often somebody looks at the metrics, asks, and orders. */
+/** What one agent is put through. All times as they pass for the agent's program, fast-forward or not. */
+export interface AgentWorkload {
+  /** Samples of metrics, one every `everyMs` whether or not the one before has come. */
   readonly looks: number;
+  /** Questions and orders, one after the other. */
   readonly queries: number;
   readonly commands: number;
-  /** The most that an answer may be old: the interval of those that poll, and the pause between two questions is drawn from it. */
-  readonly freshnessMs: number;
-  /** Of doing nothing, for real. */
+  /** Between two polls of those that poll. */
+  readonly everyMs: number;
+  /** Of doing nothing. */
   readonly idleMs: number;
 }
 
 /** What passed on the wire in one phase of the workload. */
-export interface Phase {
+export interface Phase extends WireBytes {
   readonly ms: number;
-  /** How often it was done. */
+  /** How often it was done; of `idle`, how many heartbeats or polls there were. */
   readonly times: number;
-  readonly in: number;
-  readonly out: number;
-  readonly connections: number;
 }
 
-export type PhaseName = 'enrol' | 'connect' | 'look' | 'query' | 'command' | 'idle';
+export type PhaseName = 'enrol' | 'connect' | 'looks' | 'queries' | 'commands' | 'idle';
 
 /** One line of the agent's own count. */
 export interface OwnCount {
@@ -38,66 +36,103 @@ export interface OwnCount {
 }
 
 export interface AgentFigures {
-  readonly name: string;
-  readonly channel: Channel;
   readonly phases: Readonly<Record<PhaseName, Phase>>;
-  /** From asking to the answer, of looks and queries. */
-  readonly ageMs: readonly number[];
+  /** From question to answer, and from order to outcome. */
+  readonly queryMs: readonly number[];
+  readonly commandMs: readonly number[];
+  /** From when the endpoint read what it says to the arrival of the answer. */
+  readonly sinceReadMs: readonly number[];
   readonly own: readonly OwnCount[];
-  /** Its own count was exactly the relay's at the moment at which it was asked. */
-  readonly ownAgrees: boolean;
+  /** Bytes that its own count is away from what the relay had counted at some moment: 0 when they agree. */
+  readonly ownOff: number;
 }
 
-/** What follows the last answer: receipts, and the ends of connections. */
-const QUIET_MS = 400;
+export interface MeasuredAgent {
+  readonly agent: RealAgent;
+  readonly channel: Channel;
+  readonly relay: CountingRelay;
+}
 
 /** Has one agent do everything, one after the other, and reads the relay before and after. */
 export async function measureAgent(
   api: ApiAccess,
-  { agent, channel, name, relay }: { agent: RealAgent; channel: Channel; name: string; relay: CountingRelay },
-  workload: Workload,
+  measured: MeasuredAgent,
+  workload: AgentWorkload,
 ): Promise<AgentFigures> {
-  const { commands, freshnessMs, idleMs, looks, queries } = workload;
+  const { agent, channel, relay } = measured;
   const phase = async (times: number, run: () => Promise<void>): Promise<Phase> => {
     const [before, beganMs] = [relay.bytes, performance.now()];
     await run();
-    await untilQuiet(relay);
+    await relay.quiet();
     return { ms: performance.now() - beganMs, times, ...difference(relay.bytes, before) };
   };
-  const ageMs: number[] = [];
-  const asking = (times: number, sql: string): Promise<Phase> =>
-    phase(times, async () => {
-      for (let i = 0; i < times; i += 1) {
-        await delay(pause(channel, freshnessMs));
-        ageMs.push((await ask(api, agent.agentId, sql)).ageMs);
-      }
-    });
+  // Whoever asks does not wait for the moment at which an agent polls. A live agent has no such moment.
+  const pause = (): Promise<void> => delay(channel === 'live' ? 50 : Math.random() * workload.everyMs);
+  const [queryMs, sinceReadMs, commandMs]: [number[], number[], number[]] = [[], [], []];
   const enrol = await phase(1, async () => {
     await agent.start();
     await agent.stop();
   });
   const since = relay.bytes;
   const connect = await phase(1, () => agent.start());
-  const look = await asking(looks, LOOK);
-  const query = await asking(queries, QUESTION);
-  const command = await phase(commands, async () => {
-    for (let i = 0; i < commands; i += 1) {
-      await delay(pause(channel, freshnessMs));
-      const { ledger } = await timeCommand(api, { ...ORDER, target: { agentIds: [agent.agentId] } });
-      if (ledger['succeeded'] !== 1)
-        throw new Error(`an order of the bench did not succeed: ${JSON.stringify(ledger)}`);
+  const looks = workload.looks === 0 ? nothing() : await watch(api, measured, workload);
+  await relay.quiet();
+  const queries = await phase(workload.queries, async () => {
+    for (let i = 0; i < workload.queries; i += 1) {
+      await pause();
+      const { waitedMs, arrivedAtMs, rows } = await ask(api, agent.agentId, QUESTION);
+      queryMs.push(waitedMs);
+      sinceReadMs.push(arrivedAtMs - Number(rows[0]?.at(-1)));
     }
   });
-  const idle = await phase(1, () => delay(idleMs));
+  const commands = await phase(workload.commands, async () => {
+    for (let i = 0; i < workload.commands; i += 1) {
+      await pause();
+      commandMs.push(await order(api, agent.agentId));
+    }
+  });
+  // A live agent asks in every second heartbeat whether the gateway lives: two heartbeats are a round.
+  const idle = await idleStretch(relay, workload.idleMs, channel === 'live' ? 2 : 1);
   const own = await ownCount(api, agent.agentId);
   const total = own.reduce((sum, one) => ({ in: sum.in + one.in, out: sum.out + one.out }), { in: 0, out: 0 });
-  const ownAgrees = relay.everHad(total, since);
-  return { name, channel, phases: { enrol, connect, look, query, command, idle }, ageMs, own, ownAgrees };
+  const phases = { enrol, connect, looks, queries, commands, idle };
+  return { phases, queryMs, commandMs, sinceReadMs, own, ownOff: relay.nearest(total, since) };
 }
 
-/** Whoever asks does not wait for the moment at which an agent polls. A live agent has no such moment. */
-function pause(channel: Channel, freshnessMs: number): number {
-  return channel === 'live' ? 50 : Math.random() * freshnessMs;
+/** From the middle between two looks to the middle between two others, so that each of them is in it whole, and what passes between them too. */
+async function watch(
+  api: ApiAccess,
+  { agent, relay }: MeasuredAgent,
+  { looks, everyMs }: AgentWorkload,
+): Promise<Phase> {
+  const window = async (): Promise<Phase> => {
+    await delay(everyMs / 2);
+    const [before, beganMs] = [relay.bytes, performance.now()];
+    await delay(looks * everyMs);
+    return { ms: performance.now() - beganMs, times: looks, ...difference(relay.bytes, before) };
+  };
+  const look = async (number: number): Promise<void> => {
+    await delay(number * everyMs);
+    await ask(api, agent.agentId, LOOK);
+  };
+  const [phase] = await Promise.all([window(), ...Array.from({ length: looks + 1 }, (_, number) => look(number))]);
+  return phase;
+}
+
+async function order(api: ApiAccess, agentId: string): Promise<number> {
+  const { endedMs, ledger } = await timeCommand(api, { ...ORDER, target: { agentIds: [agentId] } });
+  if (ledger['succeeded'] !== 1) throw new Error(`an order of the bench did not succeed: ${JSON.stringify(ledger)}`);
+  return endedMs;
+}
+
+/** From the beginning of one heartbeat or poll to that of another, at least so long after it and a whole number of rounds: no part of an interval counts. */
+async function idleStretch(relay: CountingRelay, forMs: number, round: number): Promise<Phase> {
+  const first = await relay.nextBurst();
+  for (let times = 1; ; times += 1) {
+    const next = await relay.nextBurst();
+    const ms = next.atMs - first.atMs;
+    if (ms >= forMs && times % round === 0) return { ms, times, ...difference(next.before, first.before) };
+  }
 }
 
 async function ownCount(api: ApiAccess, agentId: string): Promise<OwnCount[]> {
@@ -110,11 +145,8 @@ async function ownCount(api: ApiAccess, agentId: string): Promise<OwnCount[]> {
   }));
 }
 
-async function untilQuiet(relay: CountingRelay): Promise<void> {
-  for (let before = relay.bytes; ; before = relay.bytes) {
-    await delay(QUIET_MS);
-    if (relay.bytes.in === before.in && relay.bytes.out === before.out) return;
-  }
+function nothing(): Phase {
+  return { ms: 0, times: 0, in: 0, out: 0, connections: 0 };
 }
 
 function difference(after: WireBytes, before: WireBytes): WireBytes {

@@ -1,26 +1,22 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { type AgentProgram, startAgentProgram } from '@muster/agent/testing/agent-program';
 import type { Stack } from '@muster/local';
-import type { CountingRelay } from '../../kit/counting-relay.js';
-
-const MAIN = fileURLToPath(new URL('../../../../services/agent/dist/main.js', import.meta.url));
 
 export type Channel = 'live' | 'poll';
 
 export interface RealAgentOptions {
   readonly stack: Stack;
-  readonly relay: CountingRelay;
+  /** Its only way to a gateway. */
+  readonly port: number;
   readonly name: string;
+  readonly labels: string;
   readonly channel: Channel;
 }
 
-/** The agent's program as a process, whose only way to the gateway is the relay. */
+/** The agent's program as a process, started again and again with the same identity. */
 export class RealAgent {
   readonly #options: RealAgentOptions;
-  #child: ChildProcess | undefined;
+  #program: AgentProgram | undefined;
   #agentId = '';
 
   constructor(options: RealAgentOptions) {
@@ -31,52 +27,47 @@ export class RealAgent {
     return this.#agentId;
   }
 
-  /** Resolves when a gateway holds its session over the channel that it is for. */
+  /** Resolves when a gateway holds its session over the channel that it is for. Rejects when the program ends first. */
   async start(): Promise<void> {
-    const { channel, name, relay, stack } = this.#options;
-    const folder = join(stack.folder, name);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const child = spawn(process.execPath, [MAIN], {
-      env: {
-        PATH: process.env['PATH'],
-        MUSTER_GATEWAY_URL: `${stack.caPath === undefined ? 'http' : 'https'}://127.0.0.1:${relay.port}`,
-        ...(stack.caPath === undefined ? {} : { MUSTER_GATEWAY_CA: stack.caPath }),
-        MUSTER_ORG: stack.org,
-        MUSTER_ENROLL_SECRET: stack.enrollSecret,
-        MUSTER_DATA_DIR: folder,
-        MUSTER_LABELS: `bench=${name},channel=${channel}`,
-        MUSTER_PARENT_PID: String(process.pid),
-      },
-      stdio: ['ignore', 'pipe', 'inherit'],
+    const { channel, labels, name, port, stack } = this.#options;
+    const { caPath } = stack;
+    if (caPath === undefined) throw new Error('the bench measures TLS');
+    const program = startAgentProgram([], {
+      MUSTER_GATEWAY_URL: `https://127.0.0.1:${port}`,
+      MUSTER_GATEWAY_CA: caPath,
+      MUSTER_ORG: stack.org,
+      MUSTER_ENROLL_SECRET: stack.enrollSecret,
+      MUSTER_DATA_DIR: join(stack.folder, 'data', name),
+      MUSTER_LABELS: labels,
+      MUSTER_PARENT_PID: String(process.pid),
     });
-    this.#child = child;
-    await this.#untilReady(child);
+    this.#program = program;
+    while (!linesOf(program).some(({ msg, mode }) => msg === 'session ready' && mode === channel)) {
+      const { exitCode, signalCode, stdout } = program.child;
+      if (exitCode !== null || signalCode !== null) throw new Error(`the agent ${name} ended: ${program.output()}`);
+      await Promise.race([new Promise((resolve) => stdout?.once('data', resolve)), program.exit]);
+    }
+    this.#agentId = linesOf(program).find(({ msg }) => msg === 'agent identity')?.agentId ?? '';
   }
 
-  /** An orderly end, so that all bytes of the session have passed. */
+  /** An orderly end, so that all bytes of the session have passed. Idempotent. */
   async stop(): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
-    if (child === undefined || child.exitCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGTERM');
-    await gone;
+    const program = this.#program;
+    this.#program = undefined;
+    program?.child.kill('SIGTERM');
+    await program?.exit;
   }
+}
 
-  #untilReady(child: ChildProcess): Promise<void> {
-    const { channel, name } = this.#options;
-    let rest = '';
-    return new Promise((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`the agent ${name} ended with ${code}: ${rest}`)));
-      child.stdout?.on('data', (part: Buffer) => {
-        const lines = (rest + part.toString()).split('\n');
-        rest = (lines.pop() ?? '').slice(-10_000);
-        for (const line of lines) {
-          const entry = JSON.parse(line) as { msg?: string; agentId?: string; mode?: string };
-          this.#agentId = entry.agentId ?? this.#agentId;
-          if (entry.msg === 'session ready' && entry.mode === channel) resolve();
-        }
-      });
-    });
-  }
+interface Line {
+  readonly msg: string;
+  readonly agentId?: string;
+  readonly mode?: string;
+}
+
+/** What it has logged. */
+function linesOf(program: AgentProgram): Line[] {
+  // The last piece may be half a line.
+  const lines = program.output().split('\n').slice(0, -1);
+  return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Line);
 }

@@ -1,21 +1,23 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type Stack } from '@muster/local';
+import { LIMITS } from '@muster/protocol';
 import { CountingRelay } from '../../kit/counting-relay.js';
-import type { ApiAccess } from '../measure/rest.js';
-import { type AgentFigures, measureAgent, type Workload } from './measure-agent.js';
+import { call, textOf, type ApiAccess } from '../measure/rest.js';
+import { type AgentFigures, type AgentWorkload, measureAgent } from './measure-agent.js';
 import { type Channel, RealAgent } from './real-agent.js';
 
-export interface BandwidthOptions {
-  readonly natsUrl: string;
-  readonly redisUrl: string;
-  readonly folder: string;
-  readonly workload: Workload;
-  /** Settings of the gateway besides those of the bench. */
-  readonly gateway?: Readonly<Record<string, string>>;
-  readonly agents?: readonly BenchAgent[];
-  readonly say: (text: string) => void;
+/** The same for every channel. Times as they pass for an operator. */
+export interface Workload {
+  /** An answer is to be no older: the interval of those that poll, and of the samples of metrics. */
+  readonly freshnessMs: number;
+  readonly queries: number;
+  readonly commands: number;
+  readonly looks: number;
+  /** How much of the idle hour is measured. */
+  readonly idleMs: number;
 }
 
 /** One agent of a run, and what its network does. */
@@ -24,54 +26,107 @@ export interface BenchAgent {
   readonly channel: Channel;
   /** The network ends connections on which nothing passes, after so long. */
   readonly cutIdleMs?: number;
+  /** How much shorter its heartbeats and polls follow each other: 1 or {@link FAST_FORWARD}. */
+  readonly fastForward: number;
+  readonly workload: Omit<AgentWorkload, 'everyMs'>;
 }
 
-export const BENCH_AGENTS: readonly BenchAgent[] = [
-  { name: 'live', channel: 'live' },
-  { name: 'poll', channel: 'poll' },
-  { name: 'poll-no-keep-alive', channel: 'poll', cutIdleMs: 250 },
-];
+export interface BandwidthOptions {
+  readonly natsUrl: string;
+  readonly redisUrl: string;
+  readonly folder: string;
+  readonly freshnessMs: number;
+  readonly agents: readonly BenchAgent[];
+  readonly say: (text: string) => void;
+}
 
-/** Starts the whole product with TLS, a real agent for each line, each behind a relay of its own, and has all of them do the workload side by side. */
-export async function runBandwidth(options: BandwidthOptions): Promise<AgentFigures[]> {
-  const { agents = BENCH_AGENTS, folder, gateway, natsUrl, redisUrl, say, workload } = options;
+export type BenchAgentFigures = Pick<BenchAgent, 'name' | 'channel' | 'fastForward'> & AgentFigures;
+
+/** Both ways of all agents, from the first byte to the last. */
+export interface CountsCompared {
+  readonly relays: { readonly up: number; readonly down: number };
+  /** `GET /v1/bandwidth`: what the kernels of the gateways say of their sockets. */
+  readonly gateways: { readonly up: number; readonly down: number; readonly measured: string };
+}
+
+export interface BandwidthFigures {
+  readonly agents: readonly BenchAgentFigures[];
+  readonly counts: CountsCompared;
+}
+
+/** The shortest silence that a gateway can be told to suffer; its agents send heartbeats that much more often. */
+const FAST_SILENCE_MS = 8_000;
+/** How much faster than usual an idle time passes. */
+export const FAST_FORWARD = LIMITS.sessionSilenceMs / FAST_SILENCE_MS;
+/** A gateway's figures of its sockets are some seconds old. */
+const COUNTED_WITHIN_MS = 15_000;
+
+/** Starts the whole product with TLS and every agent behind a relay of its own, and has all of them do their workload side by side. */
+export async function runBandwidth(options: BandwidthOptions): Promise<BandwidthFigures> {
+  const { agents, folder, freshnessMs, natsUrl, redisUrl, say } = options;
   await mkdir(folder, { recursive: true });
   const policy = join(folder, 'mode-policy.json');
-  const interval = `${Math.round(workload.freshnessMs / 1_000)}s`;
-  writeFileSync(policy, JSON.stringify({ rules: [{ selector: 'channel=poll', mode: 'poll', interval }] }));
-  const env = { gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy, ...gateway } };
-  const stack = await startStack({
-    folder: join(folder, 'stack'),
-    natsUrl,
-    redisUrl,
-    tls: true,
-    logLevel: 'info',
-    env,
-  });
+  const rule = (pace: Pace, ms: number) => ({ selector: `channel=poll,pace=${pace}`, mode: 'poll', interval: `${ms}ms` });
+  const rules = [rule('real', freshnessMs), rule('fast', Math.round(freshnessMs / FAST_FORWARD))];
+  writeFileSync(policy, JSON.stringify({ rules }));
+  const env = { gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy } };
+  const stack = await startStack({ folder: join(folder, 'stack'), natsUrl, redisUrl, gateways: 0, env });
+  const stops: (() => Promise<void>)[] = [() => stack.stop()];
   try {
-    return await Promise.all(agents.map((agent) => measureOne(stack, agent, workload, say)));
+    const fast = await stack.addGateway({ MUSTER_GATEWAY_SESSION_SILENCE: String(FAST_SILENCE_MS) });
+    const real = await stack.addGateway();
+    const api = apiOf(stack);
+    const relays: CountingRelay[] = [];
+    const measured = agents.map(async (one): Promise<BenchAgentFigures> => {
+      const { name, channel, fastForward, cutIdleMs, workload } = one;
+      const pace: Pace = fastForward === 1 ? 'real' : 'fast';
+      const port = Number(new URL((pace === 'fast' ? fast : real).url).port);
+      const relay = await CountingRelay.start({ port, ...(cutIdleMs !== undefined && { cutIdleMs }) });
+      relays.push(relay);
+      const labels = `channel=${channel},pace=${pace}`;
+      const agent = new RealAgent({ stack, port: relay.port, name: `${name}-${pace}`, labels, channel });
+      stops.push(async () => {
+        await agent.stop();
+        await relay.stop();
+      });
+      const everyMs = Math.round(freshnessMs / fastForward);
+      const figures = await measureAgent(api, { agent, channel, relay }, { ...workload, everyMs });
+      await agent.stop();
+      say(`${name}, ${pace}: done`);
+      return { name, channel, fastForward, ...figures };
+    });
+    const figures = await Promise.all(measured);
+    return { agents: figures, counts: await compareCounts(api, relays) };
   } finally {
-    await stack.stop();
+    for (const stop of stops.reverse()) await stop();
   }
 }
 
-async function measureOne(
-  stack: Stack,
-  { name, channel, cutIdleMs }: BenchAgent,
-  workload: Workload,
-  say: (text: string) => void,
-): Promise<AgentFigures> {
-  const port = Number(new URL(stack.gateways[0]?.url ?? '').port);
-  const relay = await CountingRelay.start({ port, ...(cutIdleMs !== undefined && { cutIdleMs }) });
-  const agent = new RealAgent({ stack, relay, name, channel });
-  try {
-    const figures = await measureAgent(apiOf(stack), { agent, channel, name, relay }, workload);
-    say(`${name}: done`);
-    return figures;
-  } finally {
-    await agent.stop();
-    await relay.stop();
+type Pace = 'real' | 'fast';
+
+/** Asks the gateways until they have looked at everything that the relays have counted, but not for ever. */
+async function compareCounts(api: ApiAccess, relays: readonly CountingRelay[]): Promise<CountsCompared> {
+  await Promise.all(relays.map((relay) => relay.quiet()));
+  const bytes = relays.map((relay) => relay.bytes);
+  const counted = {
+    up: bytes.reduce((sum, one) => sum + one.out, 0),
+    down: bytes.reduce((sum, one) => sum + one.in, 0),
+  };
+  const untilMs = performance.now() + COUNTED_WITHIN_MS;
+  for (;;) {
+    const text = await textOf(await call(api, { method: 'GET', path: '/v1/bandwidth' }));
+    const { fleet } = JSON.parse(text) as { fleet: { sockets: Sockets } };
+    const { bytesUp: up, bytesDown: down, measured } = fleet.sockets;
+    const isSame = up === counted.up && down === counted.down;
+    if (isSame || performance.now() > untilMs) return { relays: counted, gateways: { up, down, measured } };
+    await delay(500);
   }
+}
+
+interface Sockets {
+  readonly measured: string;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
 }
 
 function apiOf(stack: Stack): ApiAccess {
