@@ -36,6 +36,7 @@ export class CountingRelay {
   #in = 0;
   #out = 0;
   #connections = 0;
+  #undelivered = 0;
   #lastAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(server: Server, options: CountingRelayOptions) {
@@ -57,6 +58,11 @@ export class CountingRelay {
 
   get bytes(): WireBytes {
     return { in: this.#in, out: this.#out, connections: this.#connections };
+  }
+
+  /** Of the bytes that came in from the near end: those that went nowhere, because its connection had been cut. */
+  get undelivered(): number {
+    return this.#undelivered;
   }
 
   /** How far the nearest moment is from one at which exactly this much more than `since` had passed, in bytes of both ways. */
@@ -95,12 +101,13 @@ export class CountingRelay {
     near.on('data', (part: Buffer) => {
       clearTimeout(idle);
       this.#count(0, part.length);
+      if (far.writableEnded) this.#undelivered += part.length;
     });
     far.on('data', (part: Buffer) => {
       clearTimeout(idle);
       this.#count(part.length, 0);
       const { cutIdleMs } = this.#options;
-      if (cutIdleMs !== undefined) idle = setTimeout(() => [near, far].forEach((one) => one.end()), cutIdleMs);
+      if (cutIdleMs !== undefined) idle = setTimeout(() => cut(near, far), cutIdleMs);
     });
     near.pipe(far).pipe(near);
     for (const [one, other] of [
@@ -109,10 +116,12 @@ export class CountingRelay {
     ] as const) {
       this.#sockets.add(one);
       one.on('error', () => {});
-      one.on('close', () => {
+      one.on('close', (hadError) => {
         clearTimeout(idle);
         this.#sockets.delete(one);
-        other.destroy();
+        // What is on its way still arrives, unless something is broken.
+        if (hadError) other.destroy();
+        else other.end();
       });
     }
   }
@@ -128,4 +137,11 @@ export class CountingRelay {
     this.#out += bytesOut;
     this.#history.push({ in: this.#in, out: this.#out });
   }
+}
+
+/** The far end hears that it is over, and says so to the near one, whose last words nobody waits for. */
+function cut(near: Socket, far: Socket): void {
+  near.unpipe(far);
+  near.resume();
+  far.end();
 }

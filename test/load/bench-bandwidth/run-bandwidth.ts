@@ -9,17 +9,6 @@ import { call, textOf, type ApiAccess } from '../measure/rest.js';
 import { type AgentFigures, type AgentWorkload, measureAgent } from './measure-agent.js';
 import { type Channel, RealAgent } from './real-agent.js';
 
-/** The same for every channel. Times as they pass for an operator. */
-export interface Workload {
-  /** An answer is to be no older: the interval of those that poll, and of the samples of metrics. */
-  readonly freshnessMs: number;
-  readonly queries: number;
-  readonly commands: number;
-  readonly looks: number;
-  /** How much of the idle hour is measured. */
-  readonly idleMs: number;
-}
-
 /** One agent of a run, and what its network does. */
 export interface BenchAgent {
   readonly name: string;
@@ -109,7 +98,7 @@ async function compareCounts(api: ApiAccess, relays: readonly CountingRelay[]): 
   await Promise.all(relays.map((relay) => relay.quiet()));
   const bytes = relays.map((relay) => relay.bytes);
   const counted = {
-    up: bytes.reduce((sum, one) => sum + one.out, 0),
+    up: bytes.reduce((sum, one) => sum + one.out, 0) - relays.reduce((sum, one) => sum + one.undelivered, 0),
     down: bytes.reduce((sum, one) => sum + one.in, 0),
   };
   const untilMs = performance.now() + COUNTED_WITHIN_MS;

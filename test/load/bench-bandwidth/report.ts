@@ -1,0 +1,102 @@
+import { table, verdicts } from '../measure/report.js';
+import { FAST_FORWARD, type BandwidthFigures } from './run-bandwidth.js';
+import type { BandwidthSummary, Quantiles, VariantSummary } from './summary.js';
+
+/** What the figures mean, and which of them are measured. */
+export function methodOf({ agents }: Pick<BandwidthFigures, 'agents'>, { workload }: BandwidthSummary): string[] {
+  const seconds = workload.freshnessMs / 1_000;
+  const fast = agents.find(({ fastForward, channel }) => fastForward > 1 && channel === 'live');
+  const idle = fast?.phases.idle;
+  const minutes = ((idle?.ms ?? 0) * FAST_FORWARD) / 60_000;
+  return [
+    'Real agents, TLS 1.3, real sockets. Bytes are the payload of TCP in both directions, counted by a relay between agent and gateway: TLS, HTTP and',
+    'WebSocket are in them, heads of TCP and IP are not.',
+    `Equal freshness: whatever is asked, the answer is there within ${seconds} s. Poll has to come every ${seconds} s for that, all hour long; Live is asked when somebody wants to know.`,
+    `The harder case, "watched": over both channels a sample of metrics comes every ${seconds} s, all hour long.`,
+    `Measured: enrolment, connecting, questions, orders, samples; idle time in fast-forward, ${FAST_FORWARD} times as fast: ${idle?.times ?? 0} heartbeats, which take ${minutes.toFixed(0)} minutes otherwise.`,
+    'A heartbeat or poll has as many bytes whenever it comes; the column "real" has those at real intervals, for comparison.',
+    'Scaled: idle time and samples to 60 minutes. A query or command is what its phase took, less what the heartbeats or polls of that time cost anyway.',
+    `Composed: hour = connecting + 60 min of heartbeats or polls + ${workload.queries} queries + ${workload.commands} commands.`,
+  ];
+}
+
+/** The tables for a terminal. */
+export function formatSummary(figures: BandwidthFigures, summary: BandwidthSummary): string {
+  const { share, variants, workload } = summary;
+  const kilobytes = (bytes: number): string => (bytes / 1_000).toFixed(1);
+  const hours = [
+    ['kB an hour', 'idle', `${workload.queries} queries, ${workload.commands} commands`, 'watched'],
+    ...variants.map(({ name, hours: { idle, workload: busy, watched } }) => [name, ...[idle, busy, watched].map(kilobytes)]),
+    ['Live by the cheapest Poll', ...[share.idle, share.workload, share.watched].map((ratio) => `${ratio.toFixed(3)}×`)],
+  ];
+  return [
+    methodOf(figures, summary).join('\n'),
+    table(hours),
+    table(phaseRows(variants)),
+    table(idleRows(variants)),
+    table(freshnessRows(variants)),
+    table(countRows(figures, summary)),
+    table(verdicts(summary.targets)),
+    remarks(summary).join('\n'),
+  ].join('\n\n');
+}
+
+function phaseRows(variants: readonly VariantSummary[]): string[][] {
+  return [
+    ['bytes of one', 'enrolment', 'connecting', 'query', 'command'],
+    ...variants.map(({ name, enrol, connect, query, command }) => [
+      name,
+      ...[enrol, connect, query, command].map((bytes) => bytes.toFixed(0)),
+    ]),
+  ];
+}
+
+function idleRows(variants: readonly VariantSummary[]): string[][] {
+  const digits = (value: number | undefined, count: number): string => value?.toFixed(count) ?? '–';
+  return [
+    ['idle', 'a beat or poll, B', 'real', 'a minute, B', 'real', 'connections each', 'real'],
+    ...variants.map(({ name, beat, idlePerMinute, connectionsPerBeat }) => [
+      name,
+      digits(beat.fast, 1),
+      digits(beat.real, 1),
+      digits(idlePerMinute.fast, 0),
+      digits(idlePerMinute.real, 0),
+      digits(connectionsPerBeat.fast, 2),
+      digits(connectionsPerBeat.real, 2),
+    ]),
+  ];
+}
+
+function freshnessRows(variants: readonly VariantSummary[]): string[][] {
+  const both = ({ p50, p95 }: Quantiles): string[] => [p50, p95].map((ms) => (ms / 1_000).toFixed(3));
+  return [
+    ['s', 'answer p50', 'p95', 'outcome of an order p50', 'p95', 'read before it came p50', 'p95'],
+    ...variants.map(({ name, queryMs, commandMs, sinceReadMs }) => [
+      name,
+      ...both(queryMs),
+      ...both(commandMs),
+      ...both(sinceReadMs),
+    ]),
+  ];
+}
+
+function countRows({ counts: { gateways, relays } }: BandwidthFigures, { variants }: BandwidthSummary): string[][] {
+  const off = Math.abs(gateways.up - relays.up) + Math.abs(gateways.down - relays.down);
+  return [
+    ['counted by', 'bytes', 'away from the relay'],
+    ...variants.map(({ name, own }) => [`agent_traffic, ${name}`, String(own.bytes), String(own.off)]),
+    gateways.measured === 'sockets'
+      ? ['GET /v1/bandwidth, all together', String(gateways.up + gateways.down), String(off)]
+      : ['GET /v1/bandwidth', 'not seen', '–'],
+  ];
+}
+
+function remarks({ equalIntervalMs, queriesToATenth }: BandwidthSummary): string[] {
+  const limit =
+    queriesToATenth > 0
+      ? `Beyond ${Math.floor(queriesToATenth)} queries an hour to every endpoint, Live costs more than a tenth of the cheapest Poll: answers cost the same bytes over both.`
+      : 'Live costs more than a tenth of the cheapest Poll even without a query.';
+  if (equalIntervalMs === undefined) return [limit];
+  const minutes = (equalIntervalMs / 60_000).toFixed(0);
+  return [limit, `For the bytes of an idle Live session Poll could come once in ${minutes} minutes, a connection for each poll.`];
+}

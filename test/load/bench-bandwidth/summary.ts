@@ -1,0 +1,171 @@
+import { target, type Target } from '../measure/report.js';
+import { quantile } from '../measure/statistics.js';
+import type { AgentFigures, Phase } from './measure-agent.js';
+import type { BandwidthFigures, BenchAgentFigures } from './run-bandwidth.js';
+
+/** What happens in an hour, as an operator sees it. */
+export interface Workload {
+  /** An answer is to be no older: the interval of those that poll, and of the samples of metrics. */
+  readonly freshnessMs: number;
+  readonly queries: number;
+  readonly commands: number;
+}
+
+/** All bytes are payload of TCP, both ways, of one endpoint. */
+export interface VariantSummary {
+  readonly name: string;
+  readonly channel: 'live' | 'poll';
+  readonly enrol: number;
+  readonly connect: number;
+  /** Of a heartbeat or an idle poll, in fast-forward and at the real interval. */
+  readonly beat: { readonly fast: number; readonly real: number | undefined };
+  /** Connections for each of them. */
+  readonly connectionsPerBeat: { readonly fast: number; readonly real: number | undefined };
+  readonly idlePerMinute: { readonly fast: number; readonly real: number | undefined };
+  /** What one costs besides the heartbeats or polls that there are anyway. */
+  readonly query: number;
+  readonly command: number;
+  readonly hours: {
+    /** Connecting, and an hour of nothing. */
+    readonly idle: number;
+    /** That, and the questions and orders of the workload. */
+    readonly workload: number;
+    /** Connecting, and a sample of metrics in every interval of the freshness. */
+    readonly watched: number;
+  };
+  readonly queryMs: Quantiles;
+  readonly commandMs: Quantiles;
+  readonly sinceReadMs: Quantiles;
+  /** Its own count, and how far that is from what the relay saw. */
+  readonly own: { readonly bytes: number; readonly off: number };
+}
+
+export interface Quantiles {
+  readonly p50: number;
+  readonly p95: number;
+}
+
+export interface BandwidthSummary {
+  readonly workload: Workload;
+  readonly variants: readonly VariantSummary[];
+  /** Live as a part of the cheapest Poll. */
+  readonly share: Readonly<Record<keyof VariantSummary['hours'], number>>;
+  /** Queries an hour to one endpoint with which Live comes to a tenth of the cheapest Poll; less than none when it is there without any. */
+  readonly queriesToATenth: number;
+  /** How often Poll would come for the bytes of an idle Live session, with a connection for each poll. */
+  readonly equalIntervalMs: number | undefined;
+  readonly targets: readonly Target[];
+}
+
+const HOUR_MS = 3_600_000;
+const TENTH = 0.1;
+const IDLE_BYTES_PER_MINUTE = 100;
+
+/**
+ * Agents of one name belong together: the idle time of the one that was put forward fastest is the idle hour, and questions and orders count of the one at
+ * real intervals.
+ */
+export function summarize({ agents }: Pick<BandwidthFigures, 'agents'>, workload: Workload): BandwidthSummary {
+  const names = [...new Set(agents.map(({ name }) => name))];
+  const variants = names.map((name) =>
+    variantOf(
+      agents.filter((agent) => agent.name === name),
+      workload,
+    ),
+  );
+  const live = cheapest(variants, 'live');
+  const poll = cheapest(variants, 'poll');
+  const share = {
+    idle: live.hours.idle / poll.hours.idle,
+    workload: live.hours.workload / poll.hours.workload,
+    watched: live.hours.watched / poll.hours.watched,
+  };
+  const without = (of: VariantSummary): number => of.hours.workload - workload.queries * of.query;
+  const queriesToATenth = (TENTH * without(poll) - without(live)) / (live.query - TENTH * poll.query);
+  const cut = variants.find(({ channel, connectionsPerBeat }) => channel === 'poll' && connectionsPerBeat.fast >= 1);
+  const seconds = workload.freshnessMs / 1_000;
+  return {
+    workload,
+    variants,
+    share,
+    queriesToATenth,
+    equalIntervalMs: cut && (cut.beat.fast / live.idlePerMinute.fast) * 60_000,
+    targets: [
+      ...target(`the hour of the workload, Live by the cheapest Poll, answers ≤ ${seconds} s`, share.workload, TENTH, '×'),
+      ...target('an idle live endpoint, a minute', live.idlePerMinute.fast, IDLE_BYTES_PER_MINUTE, ' B'),
+      ...target('from question to answer, p95, Live', live.queryMs.p95 / 1_000, seconds, ' s'),
+      ...target('from question to answer, p95, Poll', poll.queryMs.p95 / 1_000, seconds, ' s'),
+    ],
+  };
+}
+
+function variantOf(agents: readonly BenchAgentFigures[], { queries, commands }: Workload): VariantSummary {
+  const byPace = agents.toSorted((a, b) => a.fastForward - b.fastForward);
+  const [asked, fast] = [byPace.at(0), byPace.at(-1)];
+  if (asked === undefined || fast === undefined) throw new Error('a variant without agents');
+  const real = asked.fastForward === 1 ? asked : undefined;
+  const { name, channel, phases } = asked;
+  const extra = (phase: Phase): number =>
+    phase.times === 0 ? 0 : (bytesOf(phase) - perHour(asked, phases.idle) * hoursOf(asked, phase)) / phase.times;
+  const [connect, query, command] = [bytesOf(phases.connect), extra(phases.queries), extra(phases.commands)];
+  const idle = connect + perHour(fast, fast.phases.idle);
+  return {
+    name,
+    channel,
+    enrol: bytesOf(phases.enrol),
+    connect,
+    beat: { fast: perBeat(fast, bytesOf), real: real && perBeat(real, bytesOf) },
+    connectionsPerBeat: { fast: perBeat(fast, connectionsOf), real: real && perBeat(real, connectionsOf) },
+    idlePerMinute: {
+      fast: perHour(fast, fast.phases.idle) / 60,
+      real: real && perHour(real, real.phases.idle) / 60,
+    },
+    query,
+    command,
+    hours: {
+      idle,
+      workload: idle + queries * query + commands * command,
+      watched: connect + perHour(asked, phases.looks),
+    },
+    queryMs: quantiles(asked.queryMs),
+    commandMs: quantiles(asked.commandMs),
+    sinceReadMs: quantiles(asked.sinceReadMs),
+    own: {
+      bytes: agents.flatMap(({ own }) => own).reduce((sum, one) => sum + one.in + one.out, 0),
+      off: agents.reduce((sum, { ownOff }) => sum + ownOff, 0),
+    },
+  };
+}
+
+function cheapest(variants: readonly VariantSummary[], channel: 'live' | 'poll'): VariantSummary {
+  const [first] = variants
+    .filter((variant) => variant.channel === channel)
+    .toSorted((a, b) => a.hours.workload - b.hours.workload);
+  if (first === undefined) throw new Error(`no agent was on the channel ${channel}`);
+  return first;
+}
+
+function bytesOf(phase: Phase): number {
+  return phase.in + phase.out;
+}
+
+function connectionsOf({ connections }: Phase): number {
+  return connections;
+}
+
+function perBeat({ phases: { idle } }: AgentFigures, count: (phase: Phase) => number): number {
+  return count(idle) / idle.times;
+}
+
+/** How long it was for an operator. */
+function hoursOf({ fastForward }: Pick<BenchAgentFigures, 'fastForward'>, { ms }: Phase): number {
+  return (ms * fastForward) / HOUR_MS;
+}
+
+function perHour(agent: BenchAgentFigures, phase: Phase): number {
+  return phase.times === 0 ? Number.NaN : bytesOf(phase) / hoursOf(agent, phase);
+}
+
+function quantiles(values: readonly number[]): Quantiles {
+  return { p50: quantile(values, 0.5), p95: quantile(values, 0.95) };
+}
