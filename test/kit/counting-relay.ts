@@ -60,7 +60,7 @@ export class CountingRelay {
     return { in: this.#in, out: this.#out, connections: this.#connections };
   }
 
-  /** Of the bytes that came in from the near end: those that went nowhere, because its connection had been cut. */
+  /** Of the bytes that the near end has sent: those that went nowhere, because its connection had been cut. */
   get undelivered(): number {
     return this.#undelivered;
   }

@@ -35,9 +35,9 @@ const LINE = '#c9d1d9';
 
 /** Panels of horizontal bars side by side, as SVG on a light card, so that it can be read on any background. */
 export function drawBarChart({ title, subtitle, panels, footnotes }: BarChart): string {
-  const top = 92;
+  const top = 94;
   const width = (WIDTH - 2 * MARGIN - (panels.length - 1) * GAP) / panels.length;
-  const bottom = top + 34 + Math.max(...panels.map(bodyHeight));
+  const bottom = top + 26 + Math.max(...panels.map(bodyHeight));
   const height = bottom + 62 + footnotes.length * 17;
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${escape(title)}" font-family="system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif">`,
@@ -65,34 +65,40 @@ function drawPanel({ title, axis, groups }: Panel, { x, width, top, bottom }: Pl
   const left = x + LABEL_WIDTH;
   const span = width - LABEL_WIDTH - TEXT_WIDTH;
   const most = Math.max(...groups.flatMap(({ bars }) => bars.map(({ value }) => value)));
-  const step = tickStep(most);
-  const scale = span / most;
-  const lines = [text({ x, y: top + 8, size: 14, weight: 600 }, title)];
-  for (let tick = 0; tick <= most; tick += step) {
-    const at = round(left + tick * scale);
-    lines.push(`<path d="M${at} ${top + 26}V${bottom + 4}" stroke="${tick === 0 ? FAINT : LINE}"/>`);
-    lines.push(text({ x: at, y: bottom + 19, size: 11, fill: FAINT, anchor: 'middle' }, String(tick)));
-  }
-  lines.push(text({ x: left, y: bottom + 37, size: 11, fill: FAINT }, axis));
-  let y = top + 26;
-  for (const group of groups) {
+  const ticks = ticksTo(most).map((tick) => ({ tick, at: round(left + (tick / most) * span) }));
+  const lines = [
+    text({ x, y: top + 8, size: 14, weight: 600 }, title),
+    ...ticks.map(({ tick, at }) => text({ x: at, y: bottom + 17, size: 11, fill: FAINT, anchor: 'middle' }, `${tick}`)),
+    text({ x: left, y: bottom + 36, size: 11, fill: FAINT }, axis),
+  ];
+  let y = top + 24;
+  for (const { title: groupTitle, bars } of groups) {
+    lines.push(text({ x, y: y + 20, size: 12, weight: 600, fill: FAINT }, groupTitle));
     y += GROUP_TITLE;
-    lines.push(text({ x, y: y - 9, size: 12, weight: 600, fill: FAINT, backed: true }, group.title));
-    for (const { label, value, text: words, colour } of group.bars) {
-      const length = Math.max(1.5, value * scale);
-      lines.push(text({ x: left - 8, y: y + 13, size: 12, anchor: 'end' }, label));
-      lines.push(`<rect x="${left}" y="${y}" width="${round(length)}" height="${BAR}" fill="${colour}"/>`);
-      lines.push(text({ x: round(left + length + 6), y: y + 13, size: 12, weight: 600, backed: true }, words));
+    const foot = y + bars.length * ROW;
+    for (const { tick, at } of ticks)
+      lines.push(`<path d="M${at} ${y - 3}V${foot}" stroke="${tick === 0 ? FAINT : LINE}"/>`);
+    for (const bar of bars) {
+      lines.push(...drawBar(bar, { left, y, length: Math.max(1.5, (bar.value / most) * span) }));
       y += ROW;
     }
   }
   return lines.join('\n');
 }
 
-/** 1, 2 or 5 times a power of ten, so that there are three to seven of them. */
-function tickStep(most: number): number {
+function drawBar({ label, colour, text: words }: Bar, { left, y, length }: Record<'left' | 'y' | 'length', number>) {
+  return [
+    text({ x: left - 8, y: y + 13, size: 12, anchor: 'end' }, label),
+    `<rect x="${left}" y="${y}" width="${round(length)}" height="${BAR}" fill="${colour}"/>`,
+    text({ x: round(left + length + 6), y: y + 13, size: 12, weight: 600, backed: true }, words),
+  ];
+}
+
+/** From 0, at every 1, 2 or 5 times a power of ten. */
+function ticksTo(most: number): number[] {
   const power = 10 ** Math.floor(Math.log10(most));
-  return [0.2, 0.5, 1, 2].map((part) => part * power).find((step) => most / step <= 5) ?? power;
+  const step = [0.2, 0.5, 1, 2].map((part) => part * power).find((one) => most / one <= 5) ?? power;
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, at) => Number((at * step).toPrecision(6)));
 }
 
 interface TextStyle {
@@ -102,7 +108,7 @@ interface TextStyle {
   readonly weight?: number;
   readonly fill?: string;
   readonly anchor?: string;
-  /** Nothing shines through. */
+  /** Lines do not shine through. */
   readonly backed?: boolean;
 }
 
@@ -116,5 +122,5 @@ function round(value: number): number {
 }
 
 function escape(words: string): string {
-  return words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+  return words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 }

@@ -11,16 +11,16 @@ export const VARIANTS = [
 const REAL_IDLE_MS = 100_000;
 
 /**
- * Two agents for each way: one that idles in fast-forward, and one that is watched, asked and ordered at the real intervals, then idles for a while at those, which
- * shows whether fast-forward tells the truth.
+ * Two agents for each way: one that idles and is watched in fast-forward, and one that is asked and ordered at the real intervals, then idles for a while at those,
+ * which shows whether fast-forward tells the truth.
  */
 export function benchAgents({ idleMs, repetitions }: { idleMs: number; repetitions: number }): BenchAgent[] {
   const fastIdleMs = idleMs / FAST_FORWARD;
-  const idle = { looks: 0, queries: 0, commands: 0, idleMs: fastIdleMs };
-  const half = Math.ceil(repetitions / 2);
-  const asked = { looks: half, queries: repetitions, commands: half, idleMs: Math.min(REAL_IDLE_MS, fastIdleMs) };
+  const fast = { looks: 2 * repetitions, queries: 0, commands: 0, idleMs: fastIdleMs };
+  const commands = Math.ceil(repetitions / 2);
+  const real = { looks: 0, queries: repetitions, commands, idleMs: Math.min(REAL_IDLE_MS, fastIdleMs) };
   return VARIANTS.flatMap((variant) => [
-    { ...variant, fastForward: FAST_FORWARD, workload: idle },
-    { ...variant, fastForward: 1, workload: asked },
+    { ...variant, fastForward: FAST_FORWARD, workload: fast },
+    { ...variant, fastForward: 1, workload: real },
   ]);
 }

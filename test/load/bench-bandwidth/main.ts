@@ -18,17 +18,17 @@ const LEAST_FRESHNESS_MS = FAST_FORWARD * 1_000;
 const USAGE = `npm run bench:bandwidth -- [options]
 
   --freshness TIME  how old an answer may be: the interval of those that poll, and of samples (default 10s; ${LEAST_FRESHNESS_MS / 1_000}s or more)
-  --queries N       in the hour of the workload (default 4)
+  --queries N       in the hour of the workload (default 2)
   --commands N      in the hour of the workload (default 1)
   --idle TIME       how much of the idle hour passes, ${FAST_FORWARD} times as fast as usual; the rest is scaled (default 60m)
-  --repetitions N   how often a query is measured; commands and samples half as often (default 20)
+  --repetitions N   how often a query is measured; commands half, samples twice as often (default 20)
   --out DIR         where bandwidth.json and bandwidth.svg go (default docs/figures)
 
 With the defaults it takes ten minutes.`;
 
 const OPTIONS = {
   freshness: { type: 'string', default: '10s' },
-  queries: { type: 'string', default: '4' },
+  queries: { type: 'string', default: '2' },
   commands: { type: 'string', default: '1' },
   idle: { type: 'string', default: '60m' },
   repetitions: { type: 'string', default: '20' },
@@ -44,7 +44,8 @@ function readOptions() {
 
 function durationOf(name: string, text: string, leastMs: number): number {
   const ms = parseDurationMs(text);
-  if (ms === undefined || ms < leastMs) throw new RangeError(`--${name} is a time of ${leastMs / 1_000}s or more, not "${text}"`);
+  if (ms === undefined || ms < leastMs)
+    throw new RangeError(`--${name} is a time of ${leastMs / 1_000}s or more, not "${text}"`);
   return ms;
 }
 

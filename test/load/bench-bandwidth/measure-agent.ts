@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CountingRelay, WireBytes } from '../../kit/counting-relay.js';
+import type { Burst, CountingRelay, WireBytes } from '../../kit/counting-relay.js';
 import { timeCommand } from '../bench-command/command-times.js';
 import type { ApiAccess } from '../measure/rest.js';
 import { ask, LOOK, ORDER, QUESTION } from './ask.js';
@@ -91,8 +91,7 @@ export async function measureAgent(
       commandMs.push(await order(api, agent.agentId));
     }
   });
-  // A live agent asks in every second heartbeat whether the gateway lives: two heartbeats are a round.
-  const idle = await idleStretch(relay, workload.idleMs, channel === 'live' ? 2 : 1);
+  const idle = await idleStretch(relay, workload.idleMs);
   const own = await ownCount(api, agent.agentId);
   const total = own.reduce((sum, one) => ({ in: sum.in + one.in, out: sum.out + one.out }), { in: 0, out: 0 });
   const phases = { enrol, connect, looks, queries, commands, idle };
@@ -125,13 +124,23 @@ async function order(api: ApiAccess, agentId: string): Promise<number> {
   return endedMs;
 }
 
-/** From the beginning of one heartbeat or poll to that of another, at least so long after it and a whole number of rounds: no part of an interval counts. */
-async function idleStretch(relay: CountingRelay, forMs: number, round: number): Promise<Phase> {
-  const first = await relay.nextBurst();
-  for (let times = 1; ; times += 1) {
-    const next = await relay.nextBurst();
-    const ms = next.atMs - first.atMs;
-    if (ms >= forMs && times % round === 0) return { ms, times, ...difference(next.before, first.before) };
+/**
+ * From the beginning of one heartbeat or poll that is answered to that of another, at least so long after it: no part of an interval counts, nor of the round that
+ * a live agent needs two heartbeats for.
+ */
+async function idleStretch(relay: CountingRelay, forMs: number): Promise<Phase> {
+  let first: Burst | undefined;
+  for (let times = 0; ; times += 1) {
+    const burst = await relay.nextBurst();
+    await relay.quiet();
+    const isAnswered = relay.bytes.in > burst.before.in;
+    if (first === undefined) {
+      if (isAnswered) first = burst;
+      else times -= 1;
+      continue;
+    }
+    const ms = burst.atMs - first.atMs;
+    if (isAnswered && ms >= forMs) return { ms, times, ...difference(burst.before, first.before) };
   }
 }
 

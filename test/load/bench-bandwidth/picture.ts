@@ -1,5 +1,5 @@
 import { drawBarChart, type Bar } from './bar-chart.js';
-import type { BandwidthSummary, VariantSummary } from './summary.js';
+import { type BandwidthSummary, inWords, type VariantSummary } from './summary.js';
 
 const COLOURS = ['#1f7a4d', '#c77700', '#e3b56b'];
 const LABELS = ['Live', 'Poll', 'Poll, cut'];
@@ -22,16 +22,15 @@ export function drawBandwidth({ share, variants, workload }: BandwidthSummary): 
       (s) => (s < 1 ? `${(s * 1_000).toFixed(0)} ms` : `${s.toFixed(1)} s`),
     );
   const percent = (ratio: number): string => `${(100 * ratio).toFixed(0)} %`;
-  const load = `${workload.queries} queries, ${workload.commands} ${workload.commands === 1 ? 'command' : 'commands'}`;
   return drawBarChart({
     title: `Live and Poll, where an answer is wanted within ${seconds} s`,
     subtitle: `One endpoint, measured on the wire: payload of TCP both ways, with TLS, HTTP and WebSocket. Poll comes every ${seconds} s.`,
     panels: [
       {
-        title: 'Bytes',
-        axis: 'kB an hour',
+        title: 'Bytes an hour',
+        axis: 'kB an hour for one endpoint',
         groups: [
-          { title: `Asked when wanted: ${load}`, bars: kilobytes(({ hours }) => hours.workload) },
+          { title: `Asked when wanted: ${inWords(workload)}`, bars: kilobytes(({ hours }) => hours.workload) },
           { title: `Watched: a sample every ${seconds} s`, bars: kilobytes(({ hours }) => hours.watched) },
         ],
       },

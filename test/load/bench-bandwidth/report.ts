@@ -1,6 +1,6 @@
 import { table, verdicts } from '../measure/report.js';
 import { FAST_FORWARD, type BandwidthFigures } from './run-bandwidth.js';
-import type { BandwidthSummary, Quantiles, VariantSummary } from './summary.js';
+import { type BandwidthSummary, inWords, type Quantiles, type VariantSummary } from './summary.js';
 
 /** What the figures mean, and which of them are measured. */
 export function methodOf({ agents }: Pick<BandwidthFigures, 'agents'>, { workload }: BandwidthSummary): string[] {
@@ -9,14 +9,14 @@ export function methodOf({ agents }: Pick<BandwidthFigures, 'agents'>, { workloa
   const idle = fast?.phases.idle;
   const minutes = ((idle?.ms ?? 0) * FAST_FORWARD) / 60_000;
   return [
-    'Real agents, TLS 1.3, real sockets. Bytes are the payload of TCP in both directions, counted by a relay between agent and gateway: TLS, HTTP and',
-    'WebSocket are in them, heads of TCP and IP are not.',
-    `Equal freshness: whatever is asked, the answer is there within ${seconds} s. Poll has to come every ${seconds} s for that, all hour long; Live is asked when somebody wants to know.`,
+    'Real agents, TLS, real sockets. Bytes are the payload of TCP in both directions, counted by a relay between agent and gateway: TLS, HTTP and WebSocket are in them, the heads of TCP and IP are not.',
+    `Equal freshness: whatever is asked, the answer is there within ${seconds} s. For that Poll has to come every ${seconds} s, all hour long; Live is asked when somebody wants to know.`,
     `The harder case, "watched": over both channels a sample of metrics comes every ${seconds} s, all hour long.`,
-    `Measured: enrolment, connecting, questions, orders, samples; idle time in fast-forward, ${FAST_FORWARD} times as fast: ${idle?.times ?? 0} heartbeats, which take ${minutes.toFixed(0)} minutes otherwise.`,
-    'A heartbeat or poll has as many bytes whenever it comes; the column "real" has those at real intervals, for comparison.',
-    'Scaled: idle time and samples to 60 minutes. A query or command is what its phase took, less what the heartbeats or polls of that time cost anyway.',
-    `Composed: hour = connecting + 60 min of heartbeats or polls + ${workload.queries} queries + ${workload.commands} commands.`,
+    `Measured at real intervals: enrolment, connecting, queries, commands. Measured ${FAST_FORWARD} times as fast: samples, and idle time, ${idle?.times ?? 0} heartbeats that take ${minutes.toFixed(0)} minutes otherwise.`,
+    'A heartbeat, poll or sample has as many bytes whenever it comes; the columns "real" have those at real intervals, for comparison.',
+    'Scaled: idle time and samples, to 60 minutes. A query or command is what its phase took, less what the heartbeats or polls of that time cost anyway.',
+    `Composed: hour = connecting + 60 minutes of heartbeats or polls + ${inWords(workload)}.`,
+    'Poll is kept alive in fast-forward: the cheapest that it can be. At real intervals gateways may end a connection that idles between two polls.',
   ];
 }
 
@@ -25,9 +25,15 @@ export function formatSummary(figures: BandwidthFigures, summary: BandwidthSumma
   const { share, variants, workload } = summary;
   const kilobytes = (bytes: number): string => (bytes / 1_000).toFixed(1);
   const hours = [
-    ['kB an hour', 'idle', `${workload.queries} queries, ${workload.commands} commands`, 'watched'],
-    ...variants.map(({ name, hours: { idle, workload: busy, watched } }) => [name, ...[idle, busy, watched].map(kilobytes)]),
-    ['Live by the cheapest Poll', ...[share.idle, share.workload, share.watched].map((ratio) => `${ratio.toFixed(3)}×`)],
+    ['kB an hour', 'idle', inWords(workload), 'watched'],
+    ...variants.map(({ name, hours: { idle, workload: busy, watched } }) => [
+      name,
+      ...[idle, busy, watched].map(kilobytes),
+    ]),
+    [
+      'Live by the cheapest Poll',
+      ...[share.idle, share.workload, share.watched].map((ratio) => `${ratio.toFixed(3)}×`),
+    ],
   ];
   return [
     methodOf(figures, summary).join('\n'),
@@ -98,5 +104,8 @@ function remarks({ equalIntervalMs, queriesToATenth }: BandwidthSummary): string
       : 'Live costs more than a tenth of the cheapest Poll even without a query.';
   if (equalIntervalMs === undefined) return [limit];
   const minutes = (equalIntervalMs / 60_000).toFixed(0);
-  return [limit, `For the bytes of an idle Live session Poll could come once in ${minutes} minutes, a connection for each poll.`];
+  return [
+    limit,
+    `For the bytes of an idle Live session Poll could come once in ${minutes} minutes, a connection for each poll.`,
+  ];
 }

@@ -55,7 +55,11 @@ export async function runBandwidth(options: BandwidthOptions): Promise<Bandwidth
   const { agents, folder, freshnessMs, natsUrl, redisUrl, say } = options;
   await mkdir(folder, { recursive: true });
   const policy = join(folder, 'mode-policy.json');
-  const rule = (pace: Pace, ms: number) => ({ selector: `channel=poll,pace=${pace}`, mode: 'poll', interval: `${ms}ms` });
+  const rule = (pace: Pace, ms: number) => ({
+    selector: `channel=poll,pace=${pace}`,
+    mode: 'poll',
+    interval: `${ms}ms`,
+  });
   const rules = [rule('real', freshnessMs), rule('fast', Math.round(freshnessMs / FAST_FORWARD))];
   writeFileSync(policy, JSON.stringify({ rules }));
   const env = { gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy } };

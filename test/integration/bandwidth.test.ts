@@ -1,0 +1,74 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { silentLogger } from '@muster/runtime';
+import { startTestBrokers, type TestBrokers } from '../kit/brokers.js';
+import { FAST_FORWARD, runBandwidth, type BandwidthFigures } from '../load/bench-bandwidth/run-bandwidth.js';
+import { summarize, type BandwidthSummary } from '../load/bench-bandwidth/summary.js';
+
+/** A small run of `npm run bench:bandwidth`, all of it in fast-forward. */
+
+const WORKLOAD = { freshnessMs: 10_000, queries: 2, commands: 1 };
+/** A live agent needs two heartbeats for a round: this is less than one. */
+const IDLE_MS = 6_000;
+
+let brokers: TestBrokers;
+let folder: string;
+let figures: BandwidthFigures;
+let summary: BandwidthSummary;
+
+beforeAll(async () => {
+  brokers = await startTestBrokers({ logger: silentLogger });
+  folder = await mkdtemp(join(tmpdir(), 'muster-bandwidth-'));
+  figures = await runBandwidth({
+    natsUrl: brokers.nats.url,
+    redisUrl: brokers.redis.url,
+    folder,
+    freshnessMs: WORKLOAD.freshnessMs,
+    agents: (['live', 'poll'] as const).map((channel) => ({
+      name: channel,
+      channel,
+      fastForward: FAST_FORWARD,
+      workload: { looks: 2, queries: WORKLOAD.queries, commands: WORKLOAD.commands, idleMs: IDLE_MS },
+    })),
+    say: () => undefined,
+  });
+  summary = summarize(figures, WORKLOAD);
+}, 90_000);
+afterAll(async () => {
+  await brokers.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('what an agent counts itself is what the relay counts, to the byte', () => {
+  expect(summary.variants.map(({ name, own }) => [name, own.bytes > 0, own.off])).toEqual([
+    ['live', true, 0],
+    ['poll', true, 0],
+  ]);
+});
+
+test('what the gateways say of their sockets is that too, within one per cent', () => {
+  const { gateways, relays } = figures.counts;
+  if (gateways.measured !== 'sockets') return;
+  for (const direction of ['up', 'down'] as const) {
+    expect(Math.abs(gateways[direction] / relays[direction] - 1)).toBeLessThan(0.01);
+  }
+});
+
+test('an idle live endpoint costs 100 bytes a minute at most', () => {
+  const live = summary.variants.find(({ channel }) => channel === 'live');
+  expect(live?.idlePerMinute.fast).toBeLessThanOrEqual(100);
+  // A round of heartbeats, on the connection that there was.
+  expect(live?.connectionsPerBeat.fast).toBe(0);
+});
+
+test('Live takes a tenth of the bytes of Poll at most, where answers are wanted within ten seconds', () => {
+  expect(summary.share.idle).toBeLessThanOrEqual(0.1);
+  expect(summary.share.workload).toBeLessThanOrEqual(0.1);
+  expect(summary.targets.filter(({ met }) => !met)).toEqual([]);
+});
+
+test('and less than Poll where somebody looks all the time', () => {
+  expect(summary.share.watched).toBeLessThan(1);
+});
