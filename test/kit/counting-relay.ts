@@ -11,6 +11,8 @@ export interface WireBytes {
 /** The moment at which bytes pass again after a pause. */
 export interface Burst {
   readonly atMs: number;
+  /** Whoever connects spoke first. */
+  readonly isFromNear: boolean;
   /** What had passed before it. */
   readonly before: WireBytes;
 }
@@ -129,7 +131,7 @@ export class CountingRelay {
   #count(bytesIn: number, bytesOut: number): void {
     const atMs = performance.now();
     if (atMs - this.#lastAtMs > PAUSE_MS) {
-      const burst = { atMs, before: this.bytes };
+      const burst = { atMs, isFromNear: bytesOut > 0, before: this.bytes };
       for (const resolve of this.#waiting.splice(0)) resolve(burst);
     }
     this.#lastAtMs = atMs;

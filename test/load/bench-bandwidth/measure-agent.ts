@@ -129,18 +129,21 @@ async function order(api: ApiAccess, agentId: string): Promise<number> {
  * a live agent needs two heartbeats for.
  */
 async function idleStretch(relay: CountingRelay, forMs: number): Promise<Phase> {
-  let first: Burst | undefined;
-  for (let times = 0; ; times += 1) {
+  const first = await nextBeat(relay, true);
+  for (let times = 1; ; times += 1) {
+    const beat = await nextBeat(relay, false);
+    const ms = beat.atMs - first.atMs;
+    if (beat.isAnswered && ms >= forMs) return { ms, times, ...difference(beat.before, first.before) };
+  }
+}
+
+/** A gateway that ends a connection speaks first; with heartbeats and polls it is the agent. */
+async function nextBeat(relay: CountingRelay, answeredOnly: boolean): Promise<Burst & { isAnswered: boolean }> {
+  for (;;) {
     const burst = await relay.nextBurst();
     await relay.quiet();
     const isAnswered = relay.bytes.in > burst.before.in;
-    if (first === undefined) {
-      if (isAnswered) first = burst;
-      else times -= 1;
-      continue;
-    }
-    const ms = burst.atMs - first.atMs;
-    if (isAnswered && ms >= forMs) return { ms, times, ...difference(burst.before, first.before) };
+    if (burst.isFromNear && (isAnswered || !answeredOnly)) return { ...burst, isAnswered };
   }
 }
 

@@ -106,6 +106,6 @@ function remarks({ equalIntervalMs, queriesToATenth }: BandwidthSummary): string
   const minutes = (equalIntervalMs / 60_000).toFixed(0);
   return [
     limit,
-    `For the bytes of an idle Live session Poll could come once in ${minutes} minutes, a connection for each poll.`,
+    `For the bytes of an idle Live session Poll could come only once in ${minutes} minutes, with a connection for each poll.`,
   ];
 }
