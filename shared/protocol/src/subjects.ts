@@ -16,6 +16,8 @@ export const SUBJECTS = {
   gateways: `${ROOT}.gateways`,
   /** Anyone → one gateway, request and reply. */
   gateway: (id: GatewayId) => `${ROOT}.gateway.${part(id)}`,
+  /** Gateway → the one that holds a poll session, request and reply: {@link PollRequest}. It goes on under an id that the holder had before. */
+  gatewayPolls: (id: GatewayId) => `${ROOT}.gateway.${part(id)}.polls`,
   /** Gateway → everyone, every few seconds: {@link GatewayBeat}. */
   gatewayBeats: `${ROOT}.beat.gateway`,
   /** Gateway → owner of a query: {@link GatewayReport}. */

@@ -137,8 +137,7 @@ export class ReportDesk {
    * tried again, and only the third time believed.
    */
   #takeRefusal(command: OpenCommand, report: CommandReport, gateway: GatewayId): string {
-    const { kept, writer, deliveries, logger } = this.#options;
-    kept.add(gateway, report);
+    const { writer, deliveries, logger } = this.#options;
     const { fold } = command;
     const state = fold.state(report.number);
     if (isTerminal(state) || state === 'accepted' || state === 'running') return 'unauthentic';

@@ -1,6 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Bus } from '@muster/bus';
 import { MemoryBroker } from '@muster/bus/memory';
-import { decodeBusMessage, encodeBusMessage, SUBJECTS, type GatewayBeat, type GatewayReply } from '@muster/protocol';
+import {
+  decodeBusMessage,
+  encodeBusMessage,
+  SUBJECTS,
+  type GatewayBeat,
+  type GatewayId,
+  type GatewayReply,
+} from '@muster/protocol';
 import type { GenerationResult, LeaseRenewal, Registry, RenewResult } from '@muster/registry';
 import { FakeClock, silentLogger, type Clock } from '@muster/runtime';
 import { LeaseKeeper } from './lease-keeper.js';
@@ -67,6 +75,11 @@ function setUp() {
   return { broker, bus, registry, clock, events, lease, setCanReassert: (can: boolean) => void (canReassert = can) };
 }
 
+async function polled(bus: Bus, id: GatewayId): Promise<string> {
+  const poll = encodeBusMessage({ t: 'poll', session: 's', from: '127.0.0.1', have: 0 });
+  return (await bus.request(SUBJECTS.gatewayPolls(id), poll, { timeoutMs: 100 })).kind;
+}
+
 describe('LeaseKeeper', () => {
   it('renews its lease every five seconds and tells everybody that it lives', async () => {
     const { bus, registry, clock, lease } = setUp();
@@ -113,18 +126,24 @@ describe('LeaseKeeper', () => {
     const ping = encodeBusMessage({ t: 'ping' });
     expect(await bus.request(SUBJECTS.gateway(former), ping, { timeoutMs: 100 })).toEqual({ kind: 'no_responders' });
     expect(await bus.request(SUBJECTS.gateway(lease.id), ping, { timeoutMs: 100 })).toMatchObject({ kind: 'reply' });
+    expect(await polled(bus, former)).toBe('no_responders');
     await lease.stop();
   });
 
   it('goes on under a new id and says again what it holds, when others stopped believing it', async () => {
-    const { registry, clock, events, lease } = setUp();
+    const { bus, registry, clock, events, lease } = setUp();
     await lease.start();
     const former = lease.id;
     registry.renewal = { kind: 'lapsed' };
     await clock.inner.advanceAsync(5_000);
     expect(events).toEqual(['renamed', 'reassert']);
     expect(lease.id).not.toBe(former);
+    const ping = encodeBusMessage({ t: 'ping' });
+    expect(await bus.request(SUBJECTS.gateway(former), ping, { timeoutMs: 100 })).toEqual({ kind: 'no_responders' });
+    // Sessions that were opened under the former id go on, and other gateways find them there.
+    expect([await polled(bus, former), await polled(bus, lease.id)]).toEqual(['reply', 'reply']);
     await lease.stop();
+    expect(await polled(bus, former)).toBe('no_responders');
   });
 
   it('keeps its id and says again what it holds, when the registry lost its data', async () => {

@@ -37,6 +37,8 @@ export interface LeaseKeeperOptions {
 }
 
 const LEASE_MS = 15_000;
+/** A session does not live through so many outages of the broker. */
+const MAX_IDS = 16;
 
 /**
  * This gateway's identity in time. It renews one lease, and only after it heard its own ping through the broker: a gateway that cannot be
@@ -57,6 +59,8 @@ export class LeaseKeeper {
   #renewTimer: Timer | undefined;
   #beatTimer: Timer | undefined;
   #requests: BusSubscription | undefined;
+  /** Of this id and of former ones whose poll sessions may go on, the oldest first. */
+  #polls: BusSubscription[] = [];
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -84,6 +88,7 @@ export class LeaseKeeper {
     clock.clear(this.#beatTimer);
     clock.clear(this.#renewTimer);
     this.#requests?.unsubscribe();
+    this.#forgetPolls();
     await registry.lease.drop(this.#id);
   }
 
@@ -102,13 +107,14 @@ export class LeaseKeeper {
     const gapMs = nowMs - this.#tickedAtMs;
     if (gapMs <= this.#leaseMs) return;
     this.#tickedAtMs = nowMs;
+    this.#forgetPolls();
     const former = this.#rename();
     logger.error('gateway stood still past its lease and gives up its sessions', { former, gapMs: Math.round(gapMs) });
     listener.fenced();
     void this.#renew();
   }
 
-  /** Takes a new id; returns the former one, which nobody answers for any more. */
+  /** Takes a new id; returns the former one, which nobody answers for any more but for its poll sessions. */
   #rename(): GatewayId {
     const former = this.#id;
     this.#id = newGatewayId();
@@ -118,13 +124,24 @@ export class LeaseKeeper {
 
   #listen(): void {
     this.#requests?.unsubscribe();
-    this.#requests = this.#options.bus.subscribe(SUBJECTS.gateway(this.#id), ({ data, reply }) => {
-      const request = decodeBusMessage<GatewayRequest>(data, 'ping', 'superseded', 'holds', 'traffic', 'poll');
-      void this.#answer(request).then((answer) => reply?.(encodeBusMessage(answer)));
+    this.#requests = this.#answer(SUBJECTS.gateway(this.#id), ['ping', 'superseded', 'holds', 'traffic']);
+    // Poll sessions are named for the id under which they were opened: who asks for one goes on asking there.
+    this.#polls.push(this.#answer(SUBJECTS.gatewayPolls(this.#id), ['poll']));
+    if (this.#polls.length > MAX_IDS) this.#polls.shift()?.unsubscribe();
+  }
+
+  #forgetPolls(): void {
+    for (const subscription of this.#polls.splice(0)) subscription.unsubscribe();
+  }
+
+  #answer(subject: string, takes: readonly GatewayRequest['t'][]): BusSubscription {
+    return this.#options.bus.subscribe(subject, ({ data, reply }) => {
+      const request = decodeBusMessage<GatewayRequest>(data, ...takes);
+      void this.#answerOf(request).then((answer) => reply?.(encodeBusMessage(answer)));
     });
   }
 
-  async #answer(request: GatewayRequest | undefined): Promise<GatewayReply> {
+  async #answerOf(request: GatewayRequest | undefined): Promise<GatewayReply> {
     if (request === undefined) return { t: 'fault', message: 'unknown request' };
     try {
       return await this.#options.listener.request(request);

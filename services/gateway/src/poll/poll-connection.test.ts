@@ -110,7 +110,7 @@ describe('a connection to an agent that polls', () => {
     expect([sent, onOverflow.mock.calls.length]).toEqual([4_096, 1]);
     poll(0);
     connection.receipt(4_096);
-    const quarter = encodeFrame(FRAME.query, 9, Buffer.alloc(256 * 1024 - 8));
+    const quarter = encodeFrame(FRAME.query, 9, Buffer.alloc(4 * 1024 * 1024 - 8));
     const results = [1, 2, 3, 4, 5].map(() => connection.send(quarter));
     expect(results).toEqual(['sent', 'sent', 'sent', 'sent', 'dropped']);
   });

@@ -32,7 +32,8 @@ export interface PollConnectionOptions {
 }
 
 const MAX_FRAMES = 4_096;
-const MAX_BYTES = 1024 * 1024;
+/** A question to many waits as the same bytes for all of them. */
+const MAX_BYTES = 16 * 1024 * 1024;
 /** Services say these again until they are answered; what waits already need not wait twice. */
 const REPEATED: ReadonlySet<number> = new Set([FRAME.command, FRAME.commandCancel, FRAME.reportKept]);
 

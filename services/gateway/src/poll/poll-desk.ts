@@ -79,7 +79,9 @@ export class PollDesk {
   async handle(request: HttpRequest): Promise<HttpReply> {
     const name = request.headers[POLL_SESSION_HEADER];
     if (!METHODS.includes(request.method))
-      return problemReply('method_not_allowed', 'poll with GET and POST', { allow: METHODS.join(', ') });
+      return problemReply('method_not_allowed', 'poll with GET and POST, and leave with DELETE', {
+        allow: METHODS.join(', '),
+      });
     if (name === undefined && request.method !== 'POST')
       return problemReply('bad_request', 'name the session in Muster-Session, or open one with POST');
     if (name === undefined) return this.#open(request);
@@ -220,11 +222,11 @@ export class PollDesk {
   }
 }
 
-/** Whether something will be said to it within milliseconds: a report is confirmed, an answer that is not whole gets credit. */
+/** Whether something is said to it soon: WELCOME and what waits, the receipt of a report, credit for an answer that is not whole. */
 function expectsAnswer({ batch }: PollRequest): boolean {
   if (batch === undefined) return false;
   return (decodeBatch(batch) ?? []).some(({ frame }) => {
     const type = frame[0];
-    return type === FRAME.report || (type === FRAME.rows && frame[1] !== FLAG_FINAL);
+    return type === FRAME.hello || type === FRAME.report || (type === FRAME.rows && frame[1] !== FLAG_FINAL);
   });
 }

@@ -100,12 +100,17 @@ async function framesReply(
   if (method === 'DELETE') return { status: 204, headers: {}, body: '' };
   if (batch.length === 0) return { status: method === 'GET' ? 304 : 204, headers: always, body: '' };
   const type = { 'content-type': POLL_MEDIA_TYPE, 'cache-control': 'no-store' };
-  if (batch.length >= GZIP_FROM_BYTES && /\bgzip\b/i.test(headers['accept-encoding'] ?? '')) {
+  if (batch.length >= GZIP_FROM_BYTES && takesGzip(headers['accept-encoding'])) {
     const body = await deflate(batch, GZIP);
     if (body.length < batch.length)
       return { status: 200, headers: { ...always, ...type, 'content-encoding': 'gzip' }, body };
   }
   return { status: 200, headers: { ...always, ...type }, body: batch };
+}
+
+/** RFC 9110 §12.5.3; `*` is not taken for gzip, as nobody who wants it says so. */
+function takesGzip(header = ''): boolean {
+  return header.split(',').some((coding) => /^\s*gzip\s*(;\s*q=(1(\.0{0,3})?|0\.\d*[1-9]\d*)\s*)?$/i.test(coding));
 }
 
 function endedReply(closeCode: number, closeReason: string): HttpReply {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RequestResult } from '@muster/bus';
 import { encodeBusMessage, type GatewayId } from '@muster/protocol';
+import type { GatewayLease } from '@muster/registry';
 import { createMetrics } from '@muster/runtime';
 import { createPollMetrics } from './poll-metrics.js';
 import { PollRelay } from './poll-relay.js';
@@ -11,15 +12,16 @@ const REQUEST = { session: 's', from: '127.0.0.1', have: 0 };
 /** A relay whose requests meet with these, one after the other, and how often it asked. */
 function relayTo(...results: RequestResult[]) {
   const asked: string[] = [];
+  const leased: GatewayLease[] = [{ gatewayId: HOLDER, sessions: 1, draining: false, startedAtMs: 0, remainingMs: 1 }];
+  const registry = { gateways: () => Promise.resolve({ kind: 'gateways', gateways: leased } as const) };
   const bus = {
-    maxPayloadBytes: 1_048_576,
     request: (subject: string) => {
       asked.push(subject);
       return Promise.resolve(results[asked.length - 1] ?? ({ kind: 'timeout' } as const));
     },
   };
-  const relay = new PollRelay({ bus, metrics: createPollMetrics(createMetrics('gateway')) });
-  return { pass: () => relay.pass(HOLDER, REQUEST), asked };
+  const relay = new PollRelay({ bus, registry, metrics: createPollMetrics(createMetrics('gateway')) });
+  return { pass: () => relay.pass(HOLDER, REQUEST), asked, leased };
 }
 
 describe('a poll that another gateway holds the session of', () => {
@@ -44,6 +46,12 @@ describe('a poll that another gateway holds the session of', () => {
   it('is given up when the holder stands still', async () => {
     const { pass, asked } = relayTo();
     expect([await pass(), asked.length]).toEqual([{ kind: 'unknown' }, 6]);
+  });
+
+  it('is given up at once when the lease of a holder that stands still is over', async () => {
+    const { pass, asked, leased } = relayTo();
+    leased.length = 0;
+    expect([await pass(), asked.length]).toEqual([{ kind: 'unknown' }, 1]);
   });
 
   it('is not ended because this gateway has lost its broker', async () => {

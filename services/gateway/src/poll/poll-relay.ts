@@ -8,10 +8,12 @@ import {
   type PollReply,
   type PollRequest,
 } from '@muster/protocol';
+import type { Registry } from '@muster/registry';
 import type { PollMetrics } from './poll-metrics.js';
 
 export interface PollRelayOptions {
-  readonly bus: Pick<Bus, 'request' | 'maxPayloadBytes'>;
+  readonly bus: Pick<Bus, 'request'>;
+  readonly registry: Pick<Registry, 'gateways'>;
   readonly metrics: PollMetrics;
 }
 
@@ -40,14 +42,20 @@ export class PollRelay {
     const { bus, metrics } = this.#options;
     const message = encodeBusMessage({ t: 'poll', ...request });
     for (let leftMs = TIMEOUT_MS; ; leftMs -= ATTEMPT_MS) {
-      const result = await bus.request(SUBJECTS.gateway(holder), message, { timeoutMs: ATTEMPT_MS });
+      const result = await bus.request(SUBJECTS.gatewayPolls(holder), message, { timeoutMs: ATTEMPT_MS });
       metrics.pollsRelayed.inc({ result: result.kind });
       // A request is taken once, however often it comes.
-      if (result.kind === 'timeout' && leftMs > ATTEMPT_MS) continue;
+      if (result.kind === 'timeout' && leftMs > ATTEMPT_MS && (await this.#mayAnswer(holder))) continue;
       if (result.kind === 'disconnected') return { kind: 'unavailable' };
       if (result.kind !== 'reply') return { kind: 'unknown' };
       const reply = decodeBusMessage<Extract<GatewayReply, { t: 'polled' }>>(result.data, 'polled');
       return reply ?? { kind: 'unknown' };
     }
+  }
+
+  /** One that stands still is heard of no more when its lease is over: its sessions are fenced when it goes on. */
+  async #mayAnswer(holder: GatewayId): Promise<boolean> {
+    const leased = await this.#options.registry.gateways();
+    return leased.kind === 'unavailable' || leased.gateways.some(({ gatewayId }) => gatewayId === holder);
   }
 }

@@ -285,9 +285,10 @@ function watchAbort(res: Uws.HttpResponse): () => boolean {
 
 function respond(res: Uws.HttpResponse, reply: HttpReply): void {
   res.writeStatus(`${reply.status} ${STATUS_TEXT[reply.status] ?? 'Unknown'}`);
-  for (const [name, value] of Object.entries(reply.headers)) res.writeHeader(name, value);
-  // `Date` is written by uWebSockets itself.
-  const isLast = reply.headers['connection'] === 'close';
+  const { connection, ...headers } = reply.headers;
+  for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
+  // `Date` is written by uWebSockets itself, and so is `Connection`.
+  const isLast = connection === 'close';
   // Without any argument: an undefined length would be sent as 2^63.
   if (isBodiless(reply.status)) res.endWithoutBody();
   else res.end(reply.body, isLast);
