@@ -107,7 +107,7 @@ async function compareCounts(api: ApiAccess, relays: readonly CountingRelay[]): 
   };
   const untilMs = performance.now() + COUNTED_WITHIN_MS;
   for (;;) {
-    const text = await textOf(await call(api, { method: 'GET', path: '/v1/bandwidth' }));
+    const text = await textOf(await call(api, { method: 'GET', path: '/v1/bandwidth?ask=false' }));
     const { fleet } = JSON.parse(text) as { fleet: { sockets: Sockets } };
     const { bytesUp: up, bytesDown: down, measured } = fleet.sockets;
     const isSame = up === counted.up && down === counted.down;
