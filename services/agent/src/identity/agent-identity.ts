@@ -18,6 +18,11 @@ export interface SelfDescription {
   readonly instance: Uint8Array;
 }
 
+/** Whether a token can be shown at all: a header takes no line breaks. */
+export function isToken(text: string): boolean {
+  return /^[\x20-\x7e]+$/.test(text);
+}
+
 /** Who this agent is: its key pair and its token, both in the data directory, readable by the agent's user only. */
 export class AgentIdentity {
   readonly keys: AgentKeys;
@@ -29,7 +34,8 @@ export class AgentIdentity {
     this.keys = keys;
     this.#tokenFile = tokenFile;
     this.#log = log;
-    this.#token = readFileIfThere(tokenFile)?.trim() || undefined;
+    const stored = readFileIfThere(tokenFile)?.trim() ?? '';
+    if (isToken(stored)) this.#token = stored;
   }
 
   /**
@@ -58,8 +64,12 @@ export class AgentIdentity {
     return this.#token;
   }
 
-  /** Keeps the token for the next start too; `undefined` forgets it. A disk that refuses costs an enrolment after a restart, no more. */
+  /**
+   * Keeps the token for the next start too; `undefined` forgets it. One that is none leaves the one that there is. A disk that refuses costs an enrolment after a
+   * restart, no more.
+   */
   setToken(token: string | undefined): void {
+    if (token !== undefined && !isToken(token)) return this.#log.warn('the gateway gave a token that is none');
     this.#token = token;
     try {
       writeFileAtomic(this.#tokenFile, token === undefined ? '' : `${token}\n`);

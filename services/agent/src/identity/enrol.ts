@@ -3,6 +3,7 @@ import type { Facts, Labels } from '@muster/protocol';
 import { type AgentKeys, type NamedKey, signEnrollProof } from '@muster/identity/agent';
 import type { Clock, Secret } from '@muster/runtime/program';
 import { parseRoots } from '../commands/command-roots.js';
+import { isToken } from './agent-identity.js';
 import { readBody, readRefusal, type Refusal } from '../session/upgrade-refusal.js';
 
 export type EnrolOutcome =
@@ -110,7 +111,7 @@ function parseEnrolment(text: string, keys: AgentKeys): EnrolOutcome {
     string,
     unknown
   >;
-  if (typeof agentId !== 'string' || typeof num !== 'number' || typeof token !== 'string') {
+  if (typeof agentId !== 'string' || typeof num !== 'number' || typeof token !== 'string' || !isToken(token)) {
     return { kind: 'failed', error: new Error('the answer to the enrolment is not one of a gateway') };
   }
   if (agentId !== keys.agentId) {

@@ -32,6 +32,18 @@ describe('an identity', () => {
     expect(AgentIdentity.open(data, silentLogger).token()).toBeUndefined();
   });
 
+  test.each(['', 'a\nb', 'sch\u00f6n\u2026'])(
+    '%j is no token: it takes the place of none, and is none when it is stored',
+    (text) => {
+      const identity = AgentIdentity.open(folder, silentLogger);
+      identity.setToken('first');
+      identity.setToken(text);
+      expect(identity.token()).toBe('first');
+      writeFileSync(join(folder, 'agent-token'), text);
+      expect(AgentIdentity.open(folder, silentLogger).token()).toBeUndefined();
+    },
+  );
+
   test('a key file that is none stops the agent instead of making it somebody else', () => {
     writeFileSync(join(folder, 'agent-key.json'), '{"kty":"OKP"}');
     expect(() => AgentIdentity.open(folder, silentLogger)).toThrow(/holds no agent key/);
@@ -121,9 +133,13 @@ describe('enrolment', () => {
 
   test('an answer that is none, or for another key, is a failure', async () => {
     expect(await ask(() => ({ status: 200, body: 'welcome to the captive portal' }))).toMatchObject({ kind: 'failed' });
-    expect(await ask(() => ({ status: 200, body: { agentId: 'x', num: 1, token: 't' } }))).toMatchObject({
-      kind: 'failed',
-    });
+    const mine = { agentId: keys.agentId, num: 1, token: 't' };
+    for (const body of [
+      { ...mine, agentId: 'x' },
+      { ...mine, token: 'a\r\nb' },
+    ]) {
+      expect(await ask(() => ({ status: 200, body }))).toMatchObject({ kind: 'failed' });
+    }
   });
 
   test('nobody there is a failure, not an exception', async () => {
