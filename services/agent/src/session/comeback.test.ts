@@ -80,4 +80,15 @@ describe('coming back', () => {
     const policy = new ComebackPolicy(() => 0);
     expect(policy.afterRefusal({ status: 401, code: 'enrolment_refused' }, 'enrol').delayMs).toBe(5 * MINUTE);
   });
+
+  test.each([400, 401, 403, 404, 407, 426])(
+    '%i of something that is no gateway says nothing of this agent',
+    (status) => {
+      const policy = new ComebackPolicy(() => 0.5);
+      for (const delayMs of [500, 1_000, 2_000]) {
+        const refused: ConnectionEnd = { kind: 'refused', refusal: { status } };
+        expect(policy.afterConnection(refused)).toMatchObject({ delayMs, enrol: false, level: 'info' });
+      }
+    },
+  );
 });

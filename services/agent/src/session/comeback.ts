@@ -71,6 +71,8 @@ export class ComebackPolicy {
   afterRefusal(refusal: Refusal, to: Purpose): Comeback {
     const { status, code, retryAfterMs = 0 } = refusal;
     const why = refusedWith(refusal, to);
+    // Something before the gateway, which knows nothing of this agent, and may be mended soon.
+    if (code === undefined && to === 'connect') return this.#soon(why, retryAfterMs);
     if (status === 401 && to === 'connect') return this.#freshToken(why);
     if (status === 403 && (code === 'revoked' || to === 'connect')) return this.#later(REVOKED_MS, why);
     // Our own request is what is wrong (or what answers is no gateway of this version): nothing to gain from asking often.
