@@ -47,14 +47,17 @@ export class AttemptPlan {
     else if (this.#options.clock.monotonic() + delayMs < planned.dueMs) this.set(planned.purpose, delayMs);
   }
 
-  /** Plans what brings a session over `mode` to the channel that it is to be on, and drops what would take it elsewhere. */
-  bringFrom(mode: SessionMode, spreadMs: number): void {
+  /**
+   * Plans what brings a session over `mode` to the channel that it is to be on, and drops what would take it elsewhere. Without a spread, an attempt that is
+   * planned stays when it is: it has failed before.
+   */
+  bringFrom(mode: SessionMode, spreadMs?: number): void {
     const { choice, clock, run } = this.#options;
     this.dropRetry();
     const delayMs = mode === 'poll' ? choice.retryInMs : undefined;
     if (delayMs !== undefined) this.#retry = clock.setTimeout(() => run('retry'), delayMs);
-    if (choice.usual !== mode) this.within('mode', this.spread(0, spreadMs));
-    else this.dropChange();
+    if (choice.usual === mode) this.dropChange();
+    else if (spreadMs !== undefined || this.#planned === undefined) this.within('mode', this.spread(0, spreadMs ?? 0));
   }
 
   /** A random time from `afterMs` on, within `spreadMs`. */

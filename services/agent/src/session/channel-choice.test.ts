@@ -176,6 +176,16 @@ describe('the choice of the channel', () => {
     expect(choice.away).toMatchObject({ failures: 3 });
   });
 
+  test('Live that must wait for something else is not tried before that', () => {
+    const { choice, clock, fail } = fixture();
+    fail(3);
+    choice.postpone(5_000);
+    expect(choice.retryInMs).toBe(15_000);
+    clock.advance(15_000);
+    choice.postpone(300_000);
+    expect(choice.retryInMs).toBe(300_000);
+  });
+
   test('who is told anew to use Live tries it soon; told to poll, it is not away at all', () => {
     const { choice, clock, fail, tell } = fixture({ random: 0.5 });
     fail(5);

@@ -86,6 +86,11 @@ export class ChannelChoice {
     else this.#retryAtMs = Math.min(this.#retryAtMs, clock.monotonic() + Math.floor(random() * spreadMs));
   }
 
+  /** Live is not tried beside Poll before that. */
+  postpone(delayMs: number): void {
+    this.#retryAtMs = Math.max(this.#retryAtMs, this.#options.clock.monotonic() + delayMs);
+  }
+
   ready(mode: SessionMode): void {
     this.#turn = 'poll';
     if (mode === 'poll') this.#pollFailures = 0;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE, FRAME } from '@muster/protocol';
 import type { FakeGatewayOptions } from '../testing/fake-gateway.js';
-import { said, startTold } from '../testing/keeper-fixture.js';
+import { type KeeperSetup, said, startTold } from '../testing/keeper-fixture.js';
 
 const SECOND = 1_000;
 
@@ -177,5 +177,75 @@ describe('Live that cannot be had', () => {
     await agent.clock.advanceAsync(0);
     await (await gateway.nextPoll()).welcome();
     await agent.logged(/session ready/, 2);
+  });
+
+  /** A poll session of an agent that is away; what its attempts to have Live back meet with, and what its enrolments do, is up to the test. */
+  async function away(options: FakeGatewayOptions, setup: KeeperSetup = {}) {
+    let isAway = false;
+    const { gateway, agent } = await startTold(
+      { ...options, refuse: (request) => (isAway ? options.refuse?.(request) : { status: 502 }) },
+      { random: () => 0.5, ...setup },
+    );
+    for (let times = 1; times <= 3; times += 1) {
+      await agent.logged(/no session/, times);
+      await agent.clock.advanceAsync(2 * SECOND);
+    }
+    isAway = true;
+    const poll = await gateway.nextPoll();
+    await poll.welcome({ epoch: 1 });
+    await agent.logged(/session ready/);
+    return { gateway, agent, poll };
+  }
+
+  test('told by WELCOME to poll, it was not away any longer', async () => {
+    let isBroken = true;
+    const { gateway, agent, poll } = await away({ refuse: () => (isBroken ? { status: 502 } : undefined) });
+    poll.reconnect();
+    await agent.fetch();
+    await agent.logged(/asked to reconnect/);
+    await agent.clock.advanceAsync(0);
+    const next = await gateway.nextPoll();
+    await next.welcome({ epoch: 2, mode: said('poll') });
+    await agent.logged(/session ready/, 2);
+    isBroken = false;
+    next.tell({ mode: 'live' });
+    await agent.fetch();
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(0);
+    expect((await (await gateway.nextLive()).hello()).away).toBeUndefined();
+  });
+
+  test('a token that is refused then, and an enrolment that fails, are no reason to hurry', async () => {
+    const { gateway, agent, poll } = await away(
+      { refuse: () => ({ status: 401, body: { code: 'token_expired' } }) },
+      { enrol: () => ({ kind: 'refused', refusal: { status: 401, code: 'enrolment_refused' } }) },
+    );
+    await agent.clock.advanceAsync(13 * SECOND);
+    await agent.logged(/live cannot be had yet/);
+    expect([gateway.upgrades, agent.token()]).toEqual([4, undefined]);
+    // The next attempt needs a token first.
+    await agent.clock.advanceAsync(30 * SECOND);
+    await agent.logged(/enrol refused: 401/);
+    await agent.clock.advanceAsync(10 * SECOND);
+    expect([agent.enrolments(), poll.isOpen, agent.keeper.state]).toEqual([1, true, 'held']);
+  });
+
+  test('what HELLO has to say anew is said although an attempt to have Live back was under way when its time came', async () => {
+    let isBusy = false;
+    const { gateway, agent, poll } = await away({ refusePoll: () => (isBusy ? { status: 502 } : undefined) });
+    await agent.clock.advanceAsync(12 * SECOND);
+    isBusy = true;
+    agent.keeper.renew();
+    await agent.clock.advanceAsync(0);
+    // Again in 4 s; Live is tried in one, and nothing comes of it for 15.
+    await agent.logged(/session not moved yet/);
+    isBusy = false;
+    await agent.clock.advanceAsync(1 * SECOND);
+    await (await gateway.nextLive()).hello();
+    await agent.clock.advanceAsync(15 * SECOND);
+    await agent.logged(/live cannot be had yet/);
+    await agent.clock.advanceAsync(0);
+    expect(await (await gateway.nextPoll()).welcome({ epoch: 2 })).toMatchObject({ replaces: 1 });
+    expect(await poll.closed).toBe(1000);
   });
 });

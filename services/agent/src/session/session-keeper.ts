@@ -128,7 +128,7 @@ export class SessionKeeper {
     if (this.#stopping.signal.aborted) return;
     if (this.#attempt !== undefined) {
       // Only an attempt to have Live back can be under way, which may fail.
-      this.#isStale ||= purpose === 'reconnect';
+      this.#isStale ||= purpose === 'reconnect' || purpose === 'renewal';
       return;
     }
     const token = this.#options.credentials.token() ?? (await this.#enrol(purpose));
@@ -210,6 +210,7 @@ export class SessionKeeper {
     log.info('session ready', fields);
     onReady?.(welcome);
     if (mode !== undefined) this.#options.wanted.tell(mode);
+    if (mode?.mode === 'poll') this.#choice.toldAnew(0);
     connection.pollEvery(this.#options.wanted.setting.intervalMs);
     this.#planChannel(mode?.spreadMs ?? 0);
   }
@@ -244,7 +245,7 @@ export class SessionKeeper {
     this.#planChannel(spreadMs);
   }
 
-  #planChannel(spreadMs: number): void {
+  #planChannel(spreadMs?: number): void {
     if (this.#session === undefined) return;
     this.#plan.bringFrom(this.#session.connection.mode, spreadMs);
     if (this.#isStale && this.#attempt === undefined && this.#plan.purpose === undefined) this.#plan.set('renewal', 0);
@@ -265,7 +266,7 @@ export class SessionKeeper {
     if (purpose !== 'retry' || this.#session === undefined) return this.#afterEnd(purpose, end, { onTheWay });
     this.#options.log.info('live cannot be had yet', { retryInMs: this.#choice.retryInMs, ...describeEnd(end) });
     if (!onTheWay && this.#policy.afterConnection(end).enrol) this.#options.credentials.setToken(undefined);
-    this.#planChannel(0);
+    this.#planChannel();
   }
 
   #onSessionEnd(session: HeldSession, end: ConnectionEnd): void {
@@ -294,9 +295,12 @@ export class SessionKeeper {
   #comeBack(purpose: Purpose, { delayMs, level, why }: Comeback, detail?: string): void {
     const fields = { why, retryInMs: delayMs, ...(detail === undefined ? {} : { detail }) };
     this.#options.log[level](this.#session === undefined ? 'no session' : 'session not moved yet', fields);
-    this.#plan.set(this.#session === undefined ? 'comeback' : purpose, delayMs);
+    if (this.#session === undefined) this.#plan.set('comeback', delayMs);
+    // For want of a token, which was asked for first.
+    else if (purpose === 'retry') this.#choice.postpone(delayMs);
+    else this.#plan.set(purpose, delayMs);
     // Told otherwise meanwhile, or Live has failed once too often: there may be nowhere to move.
-    this.#planChannel(0);
+    this.#planChannel();
   }
 
   #leaveSession(why: string): void {

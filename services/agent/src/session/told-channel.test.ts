@@ -130,6 +130,24 @@ describe('told which channel to use', () => {
     expect([gateway.opens, session.isOpen, agent.keeper.mode]).toEqual([2, true, 'live']);
   });
 
+  test('a change that fails is tried again under the backoff, and not in a hurry', async () => {
+    const { gateway, agent } = await startTold({ refusePoll: () => ({ status: 502 }) }, { random: () => 0.5 });
+    const session = await gateway.nextLive();
+    await session.welcome({ heartbeatMs: 5 * MINUTE });
+    await agent.logged(/session ready/);
+    session.tell({ mode: 'poll' });
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(0);
+    for (const [times, delayMs] of [500, 1_000, 2_000, 4_000].entries()) {
+      await agent.logged(/connect refused: 502/, times + 1);
+      await agent.clock.advanceAsync(delayMs - 1);
+      expect([gateway.opens, agent.keeper.state]).toEqual([times + 1, 'held']);
+      await agent.clock.advanceAsync(1);
+    }
+    await agent.logged(/connect refused: 502/, 5);
+    expect(session.isOpen).toBe(true);
+  });
+
   test('a move that was asked for goes to the channel that is to be used by then', async () => {
     const { gateway, agent, session } = await held('live', { random: () => 0.5 });
     session.reconnect({ afterMs: 1_000 });
