@@ -58,6 +58,26 @@ describe('the doctor', () => {
     ]);
   });
 
+  test('an answer that never ends is given up', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.write('HTTP/1.1 403 Forbidden\r\n\r\n');
+      const trickle = setInterval(() => socket.write('x'), 10);
+      cleanups.push(
+        () => clearInterval(trickle),
+        () => void socket.destroy(),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanups.push(() => void server.close());
+    const { port } = server.address() as { port: number };
+    expect(await hops({ url: `ws://127.0.0.1:${port}/v1/live`, timeoutMs: 100 })).toEqual([
+      'dns ok',
+      'tcp ok',
+      'upgrade fails',
+    ]);
+  });
+
   test('tells a refusal of a gateway from the answer of something before it', async () => {
     const proxy = await gateway({ refuse: () => ({ status: 502, body: 'bad gateway' }) });
     expect(await hops({ url: proxy })).toEqual(['dns ok', 'tcp ok', 'upgrade fails']);

@@ -80,12 +80,25 @@ async function* walk(steps: readonly Step[], visit: Visit): AsyncGenerator<HopRe
   visit.ended = false;
   for (const [hop, run, advice] of steps) {
     const startedMs = performance.now();
-    const finding = await run().catch((error: unknown) => ({ ok: false, detail: messageOf(error), advice }));
+    const finding = await run().catch((error: unknown) => ({
+      ok: false,
+      detail: messageOf(error),
+      advice: adviceFor(error) ?? advice,
+    }));
     yield { hop, ...finding, tookMs: performance.now() - startedMs };
     if (!finding.ok) return false;
     if (visit.ended) return true;
   }
   return true;
+}
+
+/** What is wrong with a certificate, where that says more than that it is not trusted. */
+function adviceFor(error: unknown): string | undefined {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
+    return 'the certificate must be renewed, if the clock of this machine is right';
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'MUSTER_GATEWAY_URL must have a name that is in the certificate';
+  return undefined;
 }
 
 const PROXY_ADVICE =
@@ -167,17 +180,17 @@ class Visit {
     const { url, ca, agent, token } = this.#examination;
     const socket = new WebSocket(url, [SUBPROTOCOL], {
       perMessageDeflate: false,
-      handshakeTimeout: this.#timeoutMs,
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
       ...(ca === undefined ? {} : { ca }),
       ...(agent === undefined ? {} : { agent }),
     });
     this.#socket = socket;
-    const refusal = await new Promise<Refusal | undefined>((resolve, reject) => {
+    const answered = new Promise<Refusal | undefined>((resolve, reject) => {
       socket.on('open', () => resolve(undefined));
       socket.on('error', reject);
       socket.on('unexpected-response', (_request, response) => void readRefusal(response, Date.now()).then(resolve));
     });
+    const refusal = await within(this.#timeoutMs, answered);
     return refusal === undefined ? { ok: true, detail: `a gateway speaks ${socket.protocol}` } : this.#judge(refusal);
   }
 
