@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -18,8 +19,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(args: readonly string[], env: Record<string, string>): AgentProgram {
-  const program = startAgentProgram(args, env);
+function start(args: readonly string[], env: Record<string, string>, via: readonly string[] = []): AgentProgram {
+  const program = startAgentProgram(args, env, via);
   cleanups.push(() => program.kill());
   return program;
 }
@@ -172,6 +173,41 @@ describe('whom the agent trusts', () => {
     expect([await trusting.exit, trusting.output()]).toEqual([0, expect.stringContaining('enrolled as')]);
     const pinned = start(['enroll'], { ...settings(gateway, OTHER_CA), SSL_CERT_FILE });
     expect([await pinned.exit, pinned.output()]).toEqual([1, expect.stringContaining('unable to')]);
+  });
+});
+
+/** Where this system keeps the authorities that its administrator trusts, when another file can be put in its place for one program. */
+const BUNDLE = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem'].find(
+  (path) => existsSync(path) && spawnSync('unshare', ['--mount', 'mount', '--bind', path, path]).status === 0,
+);
+if (BUNDLE === undefined)
+  process.stderr.write("skipped: this system's authorities cannot be changed for one program\n");
+
+describe('whom the program trusts, when nobody is pinned', () => {
+  /** Enrols, and opens a session over Live. */
+  async function startUnpinned(env: Record<string, string>, via: readonly string[] = []): Promise<AgentProgram> {
+    const gateway = await startGateway();
+    const { MUSTER_GATEWAY_CA: _pinned, ...unpinned } = settings(gateway);
+    const agent = start([], { ...unpinned, ...env }, via);
+    void gateway.next().then((session) => session.welcome());
+    return agent;
+  }
+
+  test('nobody but those of the system', async () => {
+    const agent = await startUnpinned({});
+    await agent.printed('"msg":"no session"');
+    expect(agent.output()).toMatch(/unable to (verify|get)/);
+  });
+
+  test('those that NODE_EXTRA_CA_CERTS adds', async () => {
+    const agent = await startUnpinned({ NODE_EXTRA_CA_CERTS: join(folder, 'ca.pem') });
+    await agent.printed('"msg":"session ready"');
+  });
+
+  (BUNDLE === undefined ? test.skip : test)('those that an administrator added to the system', async () => {
+    const script = `mount --bind "$0" ${BUNDLE} && exec "$@"`;
+    const agent = await startUnpinned({}, ['unshare', '--mount', 'sh', '-c', script, join(folder, 'ca.pem')]);
+    await agent.printed('"msg":"session ready"');
   });
 });
 

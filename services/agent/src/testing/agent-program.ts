@@ -15,8 +15,14 @@ export interface AgentProgram {
   kill(): Promise<unknown>;
 }
 
-export function startAgentProgram(args: readonly string[], env: Readonly<Record<string, string>> = {}): AgentProgram {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+/** `via`: a program that becomes the one that its arguments name. */
+export function startAgentProgram(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  via: readonly string[] = [],
+): AgentProgram {
+  const [program = process.execPath, ...rest] = [...via, process.execPath, MAIN, ...args];
+  const child = spawn(program, rest, {
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
