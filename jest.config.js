@@ -9,5 +9,7 @@ export default {
   testTimeout: 30_000,
   // Two packages are tested at a time, so each takes half the machine.
   maxWorkers: '50%',
+  // Tests that are concurrent wait, and compute little.
+  maxConcurrency: 14,
   reporters: ['default', fileURLToPath(new URL('deploy/local/bin/jest-counts.mjs', import.meta.url))],
 };

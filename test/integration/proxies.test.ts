@@ -1,133 +1,63 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ConnectProxy } from '@muster/agent/testing/connect-proxy';
-import { type CertificateFiles, ensureCertificates } from '@muster/local';
-import { LIMITS } from '@muster/protocol';
-import { AgentProcess } from '../kit/agent-process.js';
+import { type Ledger, ledgerBalances, LIMITS } from '@muster/protocol';
+import type { QueryView, TargetView } from '../kit/api-client.js';
+import type { AgentProcess } from '../kit/agent-process.js';
 import { CuttingRelay } from '../kit/cutting-relay.js';
+import { eventually } from '../kit/eventually.js';
 import { startHaproxy } from '../kit/haproxy.js';
-import { openLab, type Lab } from '../kit/lab.js';
-
-/**
- * The real agent and real gateways with something between them. Most of this is waiting, so all of it waits at the same time.
- */
+import { ProxyLab } from '../kit/proxy-lab.js';
+import { UpgradeProxy, type UpgradeTreatment } from '../kit/upgrade-proxy.js';
 
 /** Longer than three heartbeats, and than twice the timeouts that are usual. */
 const IDLE_MS = 80_000;
+const STORM_MS = 45_000;
 const TIMEOUT_MS = 120_000;
 
-let lab: Lab;
-let folder: string;
-let files: CertificateFiles;
-let tls: { cert: string; key: string };
-/** `host:port` of two gateways with TLS, over uws, and of two without, over ws. */
-let secure: [string, string];
-let plain: [string, string];
-const cleanups: (() => Promise<unknown>)[] = [];
+let proxies: ProxyLab;
+beforeAll(async () => void (proxies = await ProxyLab.open()), 60_000);
+afterAll(() => proxies.close(), 60_000);
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'muster-proxies-'));
-  files = await ensureCertificates(folder);
-  tls = { cert: await readFile(files.certPath, 'utf8'), key: await readFile(files.keyPath, 'utf8') };
-  lab = await openLab({ gateways: 0, env: { gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1' } } });
-  const withTls = { MUSTER_TLS_CERT_FILE: files.certPath, MUSTER_TLS_KEY_FILE: files.keyPath };
-  const start = async (env: Record<string, string>): Promise<string> =>
-    new URL((await lab.stack.addGateway(env)).url).host;
-  const hosts = await Promise.all([
-    start({ ...withTls, MUSTER_GATEWAY_TRANSPORT: 'uws' }),
-    start({ ...withTls, MUSTER_GATEWAY_TRANSPORT: 'uws' }),
-    start({ MUSTER_GATEWAY_TRANSPORT: 'ws' }),
-    start({ MUSTER_GATEWAY_TRANSPORT: 'ws' }),
-  ]);
-  secure = [hosts[0], hosts[1]];
-  plain = [hosts[2], hosts[3]];
-}, 60_000);
-afterAll(async () => {
-  await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()));
-  await lab.close();
-  await rm(folder, { recursive: true, force: true });
-}, 60_000);
+const connectProxy = async (options?: Parameters<typeof ConnectProxy.start>[0]): Promise<ConnectProxy> =>
+  proxies.atEnd(await ConnectProxy.start(options));
+const upgradeProxy = async (upgrades: UpgradeTreatment, tls = proxies.tls): Promise<UpgradeProxy> =>
+  proxies.atEnd(await UpgradeProxy.start({ tls, gateways: proxies.plain, upgrades }));
+const portOf = (host: string): number => Number(host.split(':')[1]);
 
-function atEnd<T extends { stop(): Promise<unknown> }>(started: T): T {
-  cleanups.push(() => started.stop());
-  return started;
-}
+/** Most of this is waiting, so all of it is in one block and waits at the same time, what waits longest first. */
+describe('the real agent, real gateways, and something between them', () => {
+  const SHORT = [['timeout tunnel          1h', 'timeout tunnel         30s']] as const;
 
-function startAgent(name: string, address: string, env: Record<string, string> = {}): AgentProcess {
-  return atEnd(new AgentProcess(lab, { name, gatewayUrl: `wss://${address}`, caPath: files.caPath, env }));
-}
-
-async function answers(agent: AgentProcess): Promise<void> {
-  const { ledger, state } = await agent.query('SELECT 1 AS one');
-  expect([agent.name, state, ledger]).toMatchObject([agent.name, 'complete', { targeted: 1, answered: 1 }]);
-}
-
-describe('HTTP CONNECT', () => {
-  const start = async (options?: Parameters<typeof ConnectProxy.start>[0]): Promise<ConnectProxy> =>
-    atEnd(await ConnectProxy.start(options));
-
-  test.concurrent.each([
-    ['open', undefined, ''],
-    ['locked', 'anna:s3cret!', 'anna:s3cret%21@'],
-  ])('%s: enrolment, session and answers go through it, encrypted end to end', async (name, credentials, user) => {
-    const proxy = await start(credentials === undefined ? {} : { credentials });
-    const HTTPS_PROXY = `http://${user}127.0.0.1:${proxy.port}`;
-    const agent = startAgent(`connect-${name}`, secure[0], { HTTPS_PROXY });
-    await agent.ready();
-    await answers(agent);
-    // One tunnel for the enrolment, one for the session.
-    expect(proxy.asked).toEqual([secure[0], secure[0]]);
-    expect(agent.program.output()).not.toContain('s3cret');
-  });
-
-  test.concurrent('with a wrong password there is no session, and the log says why without it', async () => {
-    const proxy = await start({ credentials: 'anna:right' });
-    const agent = startAgent('connect-wrong', secure[0], { HTTPS_PROXY: `http://anna:wr0ng@127.0.0.1:${proxy.port}` });
-    await agent.program.printed('enrol refused: 407');
-    expect([agent.sessions, agent.program.output().includes('wr0ng')]).toEqual([[], false]);
-  });
-
-  test.concurrent('a gateway that NO_PROXY names is reached directly', async () => {
-    const proxy = await start({ forbids: true });
-    const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, NO_PROXY: 'example.com,127.0.0.1' };
-    const agent = startAgent('no-proxy', secure[0], env);
-    await agent.ready();
-    await answers(agent);
-    expect(proxy.asked).toEqual([]);
-  });
-});
-
-const SHORT = [['timeout tunnel          1h', 'timeout tunnel         30s']] as const;
-
-describe('what cuts idle connections', () => {
   /** It is not asked anything for a while, has the one session all the time, and answers then. */
   async function idlesAndAnswers(name: string, address: string): Promise<void> {
-    const agent = startAgent(name, address);
+    const agent = proxies.startAgent(name, address);
     await agent.ready();
     await delay(IDLE_MS);
     expect([agent.sessions, agent.log.filter(({ msg }) => msg === 'session ended')]).toEqual([['live'], []]);
-    await answers(agent);
+    await proxies.answers(agent);
     expect(agent.sessions).toEqual(['live']);
   }
 
   test.concurrent(
-    'HAProxy with 30 s for everything, TLS passed through',
+    'HAProxy with 30 s for everything, TLS passed through: an agent that idles keeps its session',
     async () => {
-      const { address } = atEnd(await startHaproxy(secure, 'haproxy-passthrough.cfg', '', SHORT));
+      const { address } = proxies.atEnd(await startHaproxy(proxies.secure, 'haproxy-passthrough.cfg', '', SHORT));
       await idlesAndAnswers('idle-passthrough', address);
     },
     TIMEOUT_MS,
   );
 
   test.concurrent(
-    'HAProxy with 30 s for everything, TLS ended there',
+    'HAProxy with 30 s for everything, TLS ended there: the same',
     async () => {
-      const pem = join(folder, 'both.pem');
-      await writeFile(pem, tls.cert + tls.key, { mode: 0o600 });
-      const { address } = atEnd(await startHaproxy(plain, 'haproxy.cfg', `ssl crt ${pem} alpn http/1.1`, SHORT));
+      const pem = join(proxies.folder, 'both.pem');
+      await writeFile(pem, proxies.tls.cert + proxies.tls.key, { mode: 0o600 });
+      const bind = `ssl crt ${pem} alpn http/1.1`;
+      const { address } = proxies.atEnd(await startHaproxy(proxies.plain, 'haproxy.cfg', bind, SHORT));
       await idlesAndAnswers('idle-ended', address);
     },
     TIMEOUT_MS,
@@ -136,7 +66,7 @@ describe('what cuts idle connections', () => {
   test.concurrent(
     'one that cuts when either direction is silent for 60 s: the agent says something in every heartbeat, the gateway in every second one',
     async () => {
-      const relay = atEnd(await CuttingRelay.start({ port: portOf(secure[0]), silenceMs: 60_000 }));
+      const relay = proxies.atEnd(await CuttingRelay.start({ port: portOf(proxies.secure[0]), silenceMs: 60_000 }));
       await idlesAndAnswers('idle-directions', relay.address);
       expect(relay.cuts).toBe(0);
       const { fromAgent, fromGateway } = relay.longestSilenceMs;
@@ -145,8 +75,183 @@ describe('what cuts idle connections', () => {
     },
     TIMEOUT_MS,
   );
+
+  test.concurrent(
+    'a relay that cuts at random: every ledger balances, every command runs once, and the agent is there when it is over',
+    async () => {
+      let isCutting = true;
+      const nextCutMs = (): number | undefined => (isCutting ? 200 + Math.random() * 8_000 : undefined);
+      const relay = proxies.atEnd(await CuttingRelay.start({ port: portOf(proxies.secure[0]), nextCutMs }));
+      const agent = proxies.startAgent('random', relay.address);
+      await agent.ready();
+      const agentId = await agent.agentId();
+      const untilMs = performance.now() + STORM_MS;
+      const [answered, commands] = await Promise.all([
+        askUntil(agent, untilMs),
+        quarantineUntil(agentId, join(proxies.folder, 'victims'), untilMs),
+      ]);
+      isCutting = false;
+      await eventually(
+        'it answers',
+        async () => (await agent.query('SELECT 1 AS one', '5s')).ledger['answered'] === 1,
+        60_000,
+      );
+      await expectRunOnce(agent, commands);
+      process.stderr.write(
+        `${relay.cuts} cuts, ${agent.sessions.length} sessions, ${answered} answers, ${commands.size} commands\n`,
+      );
+      expect(relay.cuts).toBeGreaterThan(3);
+      expect(answered).toBeGreaterThan(3);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.concurrent.each<[string, UpgradeTreatment]>([
+    ['never answers an upgrade', 'never'],
+    ['upgrades and then lets nothing pass', 'hold'],
+  ])(
+    'a proxy that %s: the agent polls',
+    async (name, upgrades) => {
+      const proxy = await upgradeProxy(upgrades);
+      const agent = proxies.startAgent(`silent-${name.split(' ', 1)[0]}`, proxy.address);
+      await agent.until(({ sessions }) => sessions.includes('poll'));
+      await proxies.answers(agent);
+      const why = 'given up before it was ready: no_session_in_time';
+      expect(await agent.seen()).toMatchObject({ mode: 'poll', away: { mode: 'poll', failures: 3, why } });
+    },
+    TIMEOUT_MS,
+  );
+
+  test.concurrent.each<[string, UpgradeTreatment, string]>([
+    ['page', { status: 200, headers: { 'content-type': 'text/html' }, body: '<h1>Welcome</h1>' }, '200'],
+    ['bad', { status: 400 }, '400'],
+    ['forbidden', { status: 403, body: 'blocked by policy' }, '403'],
+    ['broken', { status: 502 }, '502'],
+    ['strip', 'strip', '426 upgrade_required'],
+  ])(
+    'a proxy that does not upgrade (%s): the agent polls, says why, and comes back by itself when it is mended',
+    async (name, upgrades, said) => {
+      const proxy = await upgradeProxy(upgrades);
+      const agent = proxies.startAgent(`upgrade-${name}`, proxy.address);
+      await agent.ready();
+      await proxies.answers(agent);
+      const why = expect.stringContaining(`the upgrade was answered with ${said}`);
+      expect(await agent.seen()).toMatchObject({ mode: 'poll', away: { mode: 'poll', failures: 3, why } });
+      expect(agent.sessions).toEqual(['poll']);
+      proxy.upgrades = 'pass';
+      await agent.ready(2);
+      expect(agent.sessions).toEqual(['poll', 'live']);
+      await eventually('it says that it is back', async () => (await agent.seen()).away?.mode === 'live', 10_000);
+      expect(await agent.seen()).toMatchObject({ mode: 'live', away: { mode: 'live', why } });
+      await proxies.answers(agent);
+      // The old session was left when the new one was there.
+      expect(agent.log.filter(({ msg }) => msg === 'session ended')).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.concurrent(
+    'a load balancer that cuts every WebSocket after a second: the same',
+    async () => {
+      const proxy = await upgradeProxy({ cutAfterMs: 1_000 });
+      const agent = proxies.startAgent('cut', proxy.address);
+      await agent.ready(4);
+      expect(agent.sessions.slice(0, 4)).toEqual(['live', 'live', 'live', 'poll']);
+      const isAway = async (): Promise<boolean> => {
+        const { away, mode } = await agent.seen();
+        return mode === 'poll' && away?.why === 'the connection was cut after 1 s';
+      };
+      await eventually('it polls and says why', isAway, 10_000);
+      proxy.upgrades = 'pass';
+      const isBack = async (): Promise<boolean> => {
+        const { away, mode } = await agent.seen();
+        return mode === 'live' && away?.mode === 'live' && away.failures >= 3;
+      };
+      await eventually('it is back, and says so', isBack, 90_000);
+      await proxies.answers(agent);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.concurrent.each([
+    ['open', undefined, ''],
+    ['locked', 'anna:s3cret!', 'anna:s3cret%21@'],
+  ])('HTTP CONNECT, %s: enrolment, session and answers go through it, encrypted', async (name, credentials, user) => {
+    const proxy = await connectProxy(credentials === undefined ? {} : { credentials });
+    const HTTPS_PROXY = `http://${user}127.0.0.1:${proxy.port}`;
+    const agent = proxies.startAgent(`connect-${name}`, proxies.secure[0], { HTTPS_PROXY });
+    await agent.ready();
+    await proxies.answers(agent);
+    // One tunnel for the enrolment, one for the session.
+    expect(proxy.asked).toEqual([proxies.secure[0], proxies.secure[0]]);
+    expect(agent.program.output()).not.toContain('s3cret');
+  });
+
+  test.concurrent(
+    'HTTP CONNECT with a wrong password: there is no session, and the log says why without it',
+    async () => {
+      const proxy = await connectProxy({ credentials: 'anna:right' });
+      const HTTPS_PROXY = `http://anna:wr0ng@127.0.0.1:${proxy.port}`;
+      const agent = proxies.startAgent('connect-wrong', proxies.secure[0], { HTTPS_PROXY });
+      await agent.program.printed('enrol refused: 407');
+      expect([agent.sessions, agent.program.output().includes('wr0ng')]).toEqual([[], false]);
+    },
+  );
+
+  test.concurrent('a gateway that NO_PROXY names is reached directly', async () => {
+    const proxy = await connectProxy({ forbids: true });
+    const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, NO_PROXY: 'example.com,127.0.0.1' };
+    const agent = proxies.startAgent('no-proxy', proxies.secure[0], env);
+    await agent.ready();
+    await proxies.answers(agent);
+    expect(proxy.asked).toEqual([]);
+  });
 });
 
-function portOf(host: string): number {
-  return Number(host.split(':')[1]);
+function expectBalanced({ ledger }: QueryView): void {
+  expect([ledger, ledgerBalances(ledger as Ledger)]).toEqual([ledger, true]);
+}
+
+/** Asks the agent again and again, and returns how often it answered: at most once each time. */
+async function askUntil(agent: AgentProcess, untilMs: number): Promise<number> {
+  const { api } = proxies.lab;
+  let answered = 0;
+  while (performance.now() < untilMs) {
+    const query = { sql: 'SELECT 1 AS one', selector: `case=${agent.name}`, timeout: '5s' };
+    const ended = await api.run(query, (ledger) => expectBalanced({ ledger } as QueryView));
+    expectBalanced(ended);
+    const rows = await api.all(`/v1/queries/${ended.id}/rows?limit=100`);
+    expect([ended.ledger['waiting'], rows.length]).toEqual([0, ended.ledger['answered']]);
+    answered += rows.length;
+  }
+  return answered;
+}
+
+/** Has one file after another taken away. Returns the files by the command that is to do it. */
+async function quarantineUntil(agentId: string, folder: string, untilMs: number): Promise<Map<string, string>> {
+  const commands = new Map<string, string>();
+  await mkdir(folder);
+  while (performance.now() < untilMs) {
+    const path = join(folder, String(commands.size));
+    await writeFile(path, path);
+    const body = { action: 'file.quarantine', params: { path }, target: { agentIds: [agentId] }, expiresIn: '5m' };
+    commands.set((await proxies.lab.api.submit(body)).id, path);
+    await delay(500);
+  }
+  return commands;
+}
+
+/** Each command has succeeded, which it can only once; and the agent's own ledger has begun it once. */
+async function expectRunOnce(agent: AgentProcess, commands: ReadonlyMap<string, string>): Promise<void> {
+  const { api } = proxies.lab;
+  for (const [id, path] of commands) {
+    const { ledger } = await api.followCommand(id);
+    const targets = await api.all<TargetView>(`/v1/commands/${id}/targets`);
+    expect([path, ledger, targets]).toMatchObject([path, { targeted: 1, succeeded: 1 }, [{ state: 'succeeded' }]]);
+    expect([path, existsSync(path)]).toEqual([path, false]);
+  }
+  const lines = (await readFile(join(agent.folder, 'commands.log'), 'utf8')).trim().split('\n');
+  const entries = lines.map((line) => JSON.parse(line) as { t: string; id: string });
+  const begun = entries.filter(({ t }) => t === 'started').map(({ id }) => id);
+  expect(begun.toSorted()).toEqual([...commands.keys()].toSorted());
 }

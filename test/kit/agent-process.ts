@@ -13,6 +13,13 @@ export interface AgentProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** A part of what the API says of it. */
+export interface AgentSeen {
+  readonly agentId: string;
+  readonly mode?: string;
+  readonly away?: { readonly mode: string; readonly forMs: number; readonly failures: number; readonly why: string };
+}
+
 interface Line {
   readonly msg: string;
   readonly mode?: string;
@@ -23,18 +30,21 @@ interface Line {
 export class AgentProcess {
   readonly name: string;
   readonly program: AgentProgram;
+  /** Where it keeps what it must not forget. */
+  readonly folder: string;
   readonly #lab: Lab;
 
   constructor(lab: Lab, { name, gatewayUrl, caPath, env }: AgentProcessOptions) {
     this.name = name;
     this.#lab = lab;
     const { stack } = lab;
+    this.folder = join(stack.folder, 'data', name);
     this.program = startAgentProgram([], {
       MUSTER_GATEWAY_URL: gatewayUrl,
       MUSTER_GATEWAY_CA: caPath,
       MUSTER_ORG: stack.org,
       MUSTER_ENROLL_SECRET: stack.enrollSecret,
-      MUSTER_DATA_DIR: join(stack.folder, 'data', name),
+      MUSTER_DATA_DIR: this.folder,
       MUSTER_LABELS: `case=${name}`,
       ...env,
     });
@@ -71,10 +81,15 @@ export class AgentProcess {
     return this.#lab.api.run({ sql, selector: `case=${this.name}`, timeout });
   }
 
-  async agentId(): Promise<string> {
-    const [agent] = await this.#lab.api.all<{ agentId: string }>(`/v1/agents?selector=case%3D${this.name}`);
+  /** As people see it. */
+  async seen(): Promise<AgentSeen> {
+    const [agent] = await this.#lab.api.all<AgentSeen>(`/v1/agents?selector=case%3D${this.name}`);
     if (agent === undefined) throw new Error(`${this.name} is not enrolled`);
-    return agent.agentId;
+    return agent;
+  }
+
+  async agentId(): Promise<string> {
+    return (await this.seen()).agentId;
   }
 
   async stop(): Promise<void> {

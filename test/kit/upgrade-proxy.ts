@@ -3,11 +3,16 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What becomes of a WebSocket upgrade: it passes, loses what makes it one, is never answered, or is answered by the proxy itself. */
+/**
+ * What becomes of a WebSocket upgrade: it passes, loses what makes it one, is never answered, passes but nothing after it does, passes and is cut some time later,
+ * or is answered by the proxy itself.
+ */
 export type UpgradeTreatment =
   | 'pass'
   | 'strip'
   | 'never'
+  | 'hold'
+  | { readonly cutAfterMs: number }
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string };
 
 export interface UpgradeProxyOptions {
@@ -95,7 +100,7 @@ export class UpgradeProxy {
     const { upgrades } = this;
     socket.on('error', () => socket.destroy());
     if (upgrades === 'never') return;
-    if (typeof upgrades === 'object') {
+    if (typeof upgrades === 'object' && 'status' in upgrades) {
       const { status, headers = {}, body = '' } = upgrades;
       const lines = Object.entries({ ...headers, 'content-length': String(Buffer.byteLength(body)) });
       socket.end(`HTTP/1.1 ${status} As configured\r\n${lines.map(([n, v]) => `${n}: ${v}\r\n`).join('')}\r\n${body}`);
@@ -105,16 +110,19 @@ export class UpgradeProxy {
     const call = this.#call(request, upgrades === 'strip' ? rest : { ...rest, connection, upgrade });
     call.on('error', () => socket.destroy());
     call.on('response', (answer) => {
-      socket.write(headOf(answer, { connection: 'close' }));
+      // The end of the connection is the end of the body, whatever it was before.
+      socket.write(headOf(answer, { connection: 'close', 'transfer-encoding': undefined }));
       answer.pipe(socket);
     });
     call.on('upgrade', (answer, far, head) => {
       this.#hold(far);
       socket.write(headOf(answer));
-      socket.write(head);
-      far.pipe(socket).pipe(far);
       far.on('close', () => socket.destroy());
       socket.on('close', () => far.destroy());
+      if (upgrades === 'hold') return void [socket, far].forEach((one) => one.resume());
+      socket.write(head);
+      far.pipe(socket).pipe(far);
+      if (typeof upgrades === 'object') setTimeout(() => socket.destroy(), upgrades.cutAfterMs).unref();
     });
     call.end();
   }
@@ -142,11 +150,15 @@ async function whole(message: IncomingMessage, thenMs: number): Promise<Buffer> 
   return Buffer.concat(parts);
 }
 
-function headOf({ statusCode, statusMessage, rawHeaders }: IncomingMessage, more: Record<string, string> = {}): string {
-  const lines = Object.entries(more).map(([name, value]) => `${name}: ${value}\r\n`);
+/** As it came, but for what is to be there instead, or not at all. */
+function headOf(
+  { statusCode, statusMessage, rawHeaders }: IncomingMessage,
+  instead: Readonly<Record<string, string | undefined>> = {},
+): string {
+  const lines = Object.entries(definedOnly(instead)).map(([name, value]) => `${name}: ${String(value)}\r\n`);
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? '';
-    if (more[name.toLowerCase()] === undefined) lines.push(`${name}: ${rawHeaders[i + 1] ?? ''}\r\n`);
+    if (!(name.toLowerCase() in instead)) lines.push(`${name}: ${rawHeaders[i + 1] ?? ''}\r\n`);
   }
   return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join('')}\r\n`;
 }

@@ -1,0 +1,126 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startAgentProgram } from '@muster/agent/testing/agent-program';
+import { ConnectProxy } from '@muster/agent/testing/connect-proxy';
+import { type CertificateFiles, ensureCertificates } from '@muster/local';
+import { freePort } from '@muster/local/brokers';
+import { ProxyLab, readPair } from '../kit/proxy-lab.js';
+import { UpgradeProxy, type UpgradeTreatment } from '../kit/upgrade-proxy.js';
+
+let proxies: ProxyLab;
+beforeAll(async () => {
+  proxies = await ProxyLab.open();
+  expect(await runAgent('enroll', { at: proxies.secure[0] })).toMatchObject({ code: 0 });
+}, 60_000);
+afterAll(() => proxies.close(), 60_000);
+
+const connectProxy = async (options?: Parameters<typeof ConnectProxy.start>[0]): Promise<ConnectProxy> =>
+  proxies.atEnd(await ConnectProxy.start(options));
+const upgradeProxy = async (upgrades: UpgradeTreatment, tls = proxies.tls): Promise<UpgradeProxy> =>
+  proxies.atEnd(await UpgradeProxy.start({ tls, gateways: proxies.plain, upgrades }));
+
+/** What it takes to fail at each hop: where the agent is told that its gateway is, and what else it is told. */
+interface Ailment {
+  readonly at: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The program's own view of the way, hop by hop, and what it is expected to come to. */
+const DOCTOR: [string, () => Ailment | Promise<Ailment>, hops: string, says: RegExp][] = [
+  ['a way that is well', () => ({ at: proxies.secure[0] }), 'dns tcp tls upgrade ping poll', /a session was opened/],
+  [
+    'a proxy that is well',
+    async () => ({
+      at: proxies.secure[0],
+      env: through(await connectProxy({ credentials: 'anna:right' }), 'anna:right@'),
+    }),
+    'dns tcp proxy tls upgrade ping poll',
+    /connected to the proxy/,
+  ],
+  ['a name that is none', () => ({ at: 'gateway.invalid' }), 'DNS', /does "gateway\.invalid" exist/],
+  ['a port that is closed', async () => ({ at: `127.0.0.1:${await freePort()}` }), 'dns TCP', /a firewall may block/],
+  [
+    'a wrong password for the proxy',
+    async () => ({
+      at: proxies.secure[0],
+      env: through(await connectProxy({ credentials: 'anna:right' }), 'anna:no@'),
+    }),
+    'dns tcp PROXY',
+    /407[^]*wants a user and a password/,
+  ],
+  [
+    'an authority that nobody knows',
+    async () => ({ at: proxies.secure[0], env: { MUSTER_GATEWAY_CA: (await certificates('another')).caPath } }),
+    'dns tcp TLS',
+    /is MUSTER_GATEWAY_CA the authority/,
+  ],
+  [
+    'a certificate that has expired',
+    async () => {
+      const files = await certificates('expired', Date.now() - 400 * 86_400_000);
+      const { address } = await upgradeProxy('pass', await readPair(files));
+      return { at: address, env: { MUSTER_GATEWAY_CA: files.caPath } };
+    },
+    'dns tcp TLS',
+    /must be renewed/,
+  ],
+  [
+    'a certificate with another name',
+    async () => ({
+      at: `gateway.internal:${new URL(`https://${proxies.secure[0]}`).port}`,
+      env: through(await connectProxy()),
+    }),
+    'dns tcp proxy TLS',
+    /must have a name that is in the certificate/,
+  ],
+  [
+    'a proxy that refuses upgrades',
+    async () => ({ at: (await upgradeProxy({ status: 403, body: 'no' })).address }),
+    'dns tcp tls UPGRADE poll',
+    /no gateway's: 403[^]*may not pass WebSocket upgrades[^]*the agent will poll/,
+  ],
+  [
+    'a proxy that takes the upgrade away',
+    async () => ({ at: (await upgradeProxy('strip')).address }),
+    'dns tcp tls UPGRADE poll',
+    /426 upgrade_required[^]*may not pass WebSocket upgrades[^]*the agent will poll/,
+  ],
+  [
+    'a proxy that upgrades and lets no ping pass',
+    async () => ({ at: (await upgradeProxy('hold')).address }),
+    'dns tcp tls upgrade PING poll',
+    /holds WebSocket frames back[^]*the agent will poll/,
+  ],
+];
+
+function through(proxy: ConnectProxy, user = ''): Record<string, string> {
+  return { HTTPS_PROXY: `http://${user}127.0.0.1:${proxy.port}` };
+}
+
+function certificates(name: string, nowMs?: number): Promise<CertificateFiles> {
+  return ensureCertificates(join(proxies.folder, name), nowMs);
+}
+
+async function runAgent(command: string, { at, env }: Ailment): Promise<{ code: number | null; output: string }> {
+  const { stack } = proxies.lab;
+  const program = startAgentProgram([command], {
+    MUSTER_GATEWAY_URL: `wss://${at}`,
+    MUSTER_GATEWAY_CA: proxies.files.caPath,
+    MUSTER_ORG: stack.org,
+    MUSTER_ENROLL_SECRET: stack.enrollSecret,
+    MUSTER_DATA_DIR: join(proxies.folder, 'patient'),
+    ...env,
+  });
+  return { code: await program.exit, output: program.output() };
+}
+
+describe('muster-agent doctor, real gateways, and what is between them', () => {
+  test.concurrent.each(DOCTOR)('%s', async (_what, ail, hops, says) => {
+    const { code, output } = await runAgent('doctor', await ail());
+    const found = [...output.matchAll(/^ {2}(ok|FAIL) +(\w+)/gm)];
+    // The hop that fails is in capitals.
+    expect(found.map(([, how, hop = '']) => (how === 'ok' ? hop : hop.toUpperCase())).join(' ')).toBe(hops);
+    expect(output).toMatch(says);
+    expect(code).toBe(hops === hops.toLowerCase() ? 0 : 1);
+  });
+});

@@ -1,0 +1,81 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from '@jest/globals';
+import { type CertificateFiles, ensureCertificates } from '@muster/local';
+import { AgentProcess } from './agent-process.js';
+import { openLab, type Lab } from './lab.js';
+
+/** Gateways that agents reach only through what a test puts between them. */
+export class ProxyLab {
+  readonly lab: Lab;
+  readonly folder: string;
+  readonly files: CertificateFiles;
+  /** PEM. */
+  readonly tls: { readonly cert: string; readonly key: string };
+  /** `host:port` of two gateways with TLS, over uws. */
+  readonly secure: readonly [string, string];
+  /** The same of two without TLS, over ws. */
+  readonly plain: readonly [string, string];
+  readonly #cleanups: (() => Promise<unknown>)[] = [];
+
+  private constructor(parts: Pick<ProxyLab, 'lab' | 'folder' | 'files' | 'tls' | 'secure' | 'plain'>) {
+    ({
+      lab: this.lab,
+      folder: this.folder,
+      files: this.files,
+      tls: this.tls,
+      secure: this.secure,
+      plain: this.plain,
+    } = parts);
+  }
+
+  static async open(): Promise<ProxyLab> {
+    const folder = await mkdtemp(join(tmpdir(), 'muster-proxies-'));
+    const files = await ensureCertificates(join(folder, 'tls'));
+    const policy = join(folder, 'modes.json');
+    // Who polls comes as often as can be: nobody is told to poll here.
+    await writeFile(policy, JSON.stringify({ rules: [{ selector: 'os=linux', mode: 'live', interval: '1s' }] }));
+    const gateway = { MUSTER_TRUSTED_PROXIES: '127.0.0.1', MUSTER_GATEWAY_MODE_POLICY_FILE: policy };
+    const lab = await openLab({ gateways: 0, env: { gateway } });
+    const withTls = { MUSTER_TLS_CERT_FILE: files.certPath, MUSTER_TLS_KEY_FILE: files.keyPath };
+    const start = async (env: Record<string, string>): Promise<string> =>
+      new URL((await lab.stack.addGateway(env)).url).host;
+    const [first, second, third, fourth] = await Promise.all([
+      start({ ...withTls, MUSTER_GATEWAY_TRANSPORT: 'uws' }),
+      start({ ...withTls, MUSTER_GATEWAY_TRANSPORT: 'uws' }),
+      start({ MUSTER_GATEWAY_TRANSPORT: 'ws' }),
+      start({ MUSTER_GATEWAY_TRANSPORT: 'ws' }),
+    ]);
+    const tls = await readPair(files);
+    return new ProxyLab({ lab, folder, files, tls, secure: [first, second], plain: [third, fourth] });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#cleanups.splice(0).map((cleanup) => cleanup()));
+    await this.lab.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** Stopped when the lab is closed. */
+  atEnd<T extends { stop(): Promise<unknown> }>(started: T): T {
+    this.#cleanups.push(() => started.stop());
+    return started;
+  }
+
+  /** An agent that knows one way to a gateway, `host:port`. */
+  startAgent(name: string, address: string, env: Record<string, string> = {}): AgentProcess {
+    const { caPath } = this.files;
+    return this.atEnd(new AgentProcess(this.lab, { name, gatewayUrl: `wss://${address}`, caPath, env }));
+  }
+
+  /** Asks the agent alone. */
+  async answers(agent: AgentProcess): Promise<void> {
+    const { ledger, state } = await agent.query('SELECT 1 AS one');
+    expect([agent.name, state, ledger]).toMatchObject([agent.name, 'complete', { targeted: 1, answered: 1 }]);
+  }
+}
+
+export async function readPair({ certPath, keyPath }: CertificateFiles): Promise<{ cert: string; key: string }> {
+  return { cert: await readFile(certPath, 'utf8'), key: await readFile(keyPath, 'utf8') };
+}
