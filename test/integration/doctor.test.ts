@@ -10,7 +10,8 @@ import { UpgradeProxy, type UpgradeTreatment } from '../kit/upgrade-proxy.js';
 let proxies: ProxyLab;
 beforeAll(async () => {
   proxies = await ProxyLab.open();
-  expect(await runAgent('enroll', { at: proxies.secure[0] })).toMatchObject({ code: 0 });
+  const { code, output } = await runAgent('enroll', { at: proxies.secure[0] });
+  if (code !== 0) throw new Error(output);
 }, 60_000);
 afterAll(() => proxies.close(), 60_000);
 

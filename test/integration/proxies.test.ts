@@ -41,7 +41,7 @@ describe('the real agent, real gateways, and something between them', () => {
     await agent.ready();
     await delay(IDLE_MS);
     expect([agent.sessions, agent.log.filter(({ msg }) => msg === 'session ended')]).toEqual([['live'], []]);
-    await proxies.answers(agent);
+    await answers(agent);
     expect(agent.sessions).toEqual(['live']);
   }
 
@@ -118,7 +118,7 @@ describe('the real agent, real gateways, and something between them', () => {
       const proxy = await upgradeProxy(upgrades);
       const agent = proxies.startAgent(`silent-${name.split(' ', 1)[0]}`, proxy.address);
       await agent.until(({ sessions }) => sessions.includes('poll'));
-      await proxies.answers(agent);
+      await answers(agent);
       const why = 'given up before it was ready: no_session_in_time';
       expect(await agent.seen()).toMatchObject({ mode: 'poll', away: { mode: 'poll', failures: 3, why } });
     },
@@ -137,7 +137,7 @@ describe('the real agent, real gateways, and something between them', () => {
       const proxy = await upgradeProxy(upgrades);
       const agent = proxies.startAgent(`upgrade-${name}`, proxy.address);
       await agent.ready();
-      await proxies.answers(agent);
+      await answers(agent);
       const why = expect.stringContaining(`the upgrade was answered with ${said}`);
       expect(await agent.seen()).toMatchObject({ mode: 'poll', away: { mode: 'poll', failures: 3, why } });
       expect(agent.sessions).toEqual(['poll']);
@@ -146,7 +146,7 @@ describe('the real agent, real gateways, and something between them', () => {
       expect(agent.sessions).toEqual(['poll', 'live']);
       await eventually('it says that it is back', async () => (await agent.seen()).away?.mode === 'live', 10_000);
       expect(await agent.seen()).toMatchObject({ mode: 'live', away: { mode: 'live', why } });
-      await proxies.answers(agent);
+      await answers(agent);
       // The old session was left when the new one was there.
       expect(agent.log.filter(({ msg }) => msg === 'session ended')).toEqual([]);
     },
@@ -171,7 +171,7 @@ describe('the real agent, real gateways, and something between them', () => {
         return mode === 'live' && away?.mode === 'live' && away.failures >= 3;
       };
       await eventually('it is back, and says so', isBack, 90_000);
-      await proxies.answers(agent);
+      await answers(agent);
     },
     TIMEOUT_MS,
   );
@@ -184,7 +184,7 @@ describe('the real agent, real gateways, and something between them', () => {
     const HTTPS_PROXY = `http://${user}127.0.0.1:${proxy.port}`;
     const agent = proxies.startAgent(`connect-${name}`, proxies.secure[0], { HTTPS_PROXY });
     await agent.ready();
-    await proxies.answers(agent);
+    await answers(agent);
     // One tunnel for the enrolment, one for the session.
     expect(proxy.asked).toEqual([proxies.secure[0], proxies.secure[0]]);
     expect(agent.program.output()).not.toContain('s3cret');
@@ -206,10 +206,15 @@ describe('the real agent, real gateways, and something between them', () => {
     const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, NO_PROXY: 'example.com,127.0.0.1' };
     const agent = proxies.startAgent('no-proxy', proxies.secure[0], env);
     await agent.ready();
-    await proxies.answers(agent);
+    await answers(agent);
     expect(proxy.asked).toEqual([]);
   });
 });
+
+async function answers(agent: AgentProcess): Promise<void> {
+  const { ledger, state } = await agent.query('SELECT 1 AS one');
+  expect([agent.name, state, ledger]).toMatchObject([agent.name, 'complete', { targeted: 1, answered: 1 }]);
+}
 
 function expectBalanced({ ledger }: QueryView): void {
   expect([ledger, ledgerBalances(ledger as Ledger)]).toEqual([ledger, true]);

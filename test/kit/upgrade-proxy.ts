@@ -119,7 +119,10 @@ export class UpgradeProxy {
       socket.write(headOf(answer));
       far.on('close', () => socket.destroy());
       socket.on('close', () => far.destroy());
-      if (upgrades === 'hold') return void [socket, far].forEach((one) => one.resume());
+      if (upgrades === 'hold') {
+        for (const one of [socket, far]) one.resume();
+        return;
+      }
       socket.write(head);
       far.pipe(socket).pipe(far);
       if (typeof upgrades === 'object') setTimeout(() => socket.destroy(), upgrades.cutAfterMs).unref();
