@@ -154,6 +154,19 @@ describe('the real agent, real gateways, and something between them', () => {
   );
 
   test.concurrent(
+    'a proxy that holds bodies until they are whole, and sends them on in chunks: nothing is missing',
+    async () => {
+      const { plain, tls } = proxies;
+      const options = { tls, gateways: plain, upgrades: { status: 502 }, chunks: true, holdsMs: 50 };
+      const proxy = proxies.atEnd(await UpgradeProxy.start(options));
+      const agent = proxies.startAgent('buffered', proxy.address);
+      await agent.ready();
+      expect(await askOnce(agent)).toBe(true);
+      expect(agent.sessions).toEqual(['poll']);
+    },
+  );
+
+  test.concurrent(
     'a load balancer that cuts every WebSocket after a second: the same',
     async () => {
       const proxy = await upgradeProxy({ cutAfterMs: 1_000 });
@@ -220,21 +233,24 @@ function expectBalanced({ ledger }: QueryView): void {
   expect([ledger, ledgerBalances(ledger as Ledger)]).toEqual([ledger, true]);
 }
 
-/** Asks the agent again and again, and returns how often it answered: whole and once, or not at all. */
-async function askUntil(agent: AgentProcess, untilMs: number): Promise<number> {
+/** Asks the agent; its answer is there whole and once, or not at all. */
+async function askOnce(agent: AgentProcess): Promise<boolean> {
   const { api } = proxies.lab;
+  const query = { sql: SQL, mode: 'raw', selector: `case=${agent.name}`, timeout: '10s' };
+  const ended = await api.run(query, (ledger) => expectBalanced({ ledger } as QueryView));
+  expectBalanced(ended);
+  expect([ended.ledger['waiting'], ended.truncated]).toEqual([0, undefined]);
+  const rows = await api.all<{ values: [number] }>(`/v1/queries/${ended.id}/rows?limit=1000`);
+  const found = rows.map(({ values: [i] }) => i).toSorted((a, b) => a - b);
+  const isAnswered = ended.ledger['answered'] === 1;
+  expect(found).toEqual(isAnswered ? Array.from({ length: ROWS }, (_, i) => i + 1) : []);
+  return isAnswered;
+}
+
+/** Asks the agent again and again, and returns how often it answered. */
+async function askUntil(agent: AgentProcess, untilMs: number): Promise<number> {
   let answered = 0;
-  while (performance.now() < untilMs) {
-    const query = { sql: SQL, mode: 'raw', selector: `case=${agent.name}`, timeout: '5s' };
-    const ended = await api.run(query, (ledger) => expectBalanced({ ledger } as QueryView));
-    expectBalanced(ended);
-    expect([ended.ledger['waiting'], ended.truncated]).toEqual([0, undefined]);
-    const rows = await api.all<{ values: [number] }>(`/v1/queries/${ended.id}/rows?limit=1000`);
-    const found = rows.map(({ values: [i] }) => i).toSorted((a, b) => a - b);
-    const isAnswered = ended.ledger['answered'] === 1;
-    expect(found).toEqual(isAnswered ? Array.from({ length: ROWS }, (_, i) => i + 1) : []);
-    if (isAnswered) answered += 1;
-  }
+  while (performance.now() < untilMs) if (await askOnce(agent)) answered += 1;
   return answered;
 }
 

@@ -14,7 +14,7 @@ export class ProxyLab {
   readonly tls: { readonly cert: string; readonly key: string };
   /** `host:port` of two gateways with TLS, over uws. */
   readonly secure: readonly [string, string];
-  /** The same of two without TLS, over ws. */
+  /** The same of two without TLS, one over ws and one over uws. */
   readonly plain: readonly [string, string];
   readonly #cleanups: (() => Promise<unknown>)[] = [];
 
@@ -44,7 +44,7 @@ export class ProxyLab {
       start({ ...withTls, MUSTER_GATEWAY_TRANSPORT: 'uws' }),
       start({ ...withTls, MUSTER_GATEWAY_TRANSPORT: 'uws' }),
       start({ MUSTER_GATEWAY_TRANSPORT: 'ws' }),
-      start({ MUSTER_GATEWAY_TRANSPORT: 'ws' }),
+      start({ MUSTER_GATEWAY_TRANSPORT: 'uws' }),
     ]);
     const tls = await readPair(files);
     return new ProxyLab({ lab, folder, files, tls, secure: [first, second], plain: [third, fourth] });
