@@ -232,6 +232,18 @@ describe('a poll session', () => {
     expect(await heard(work, 1)).toEqual(['credit 1 2']);
   });
 
+  test('an answer that brings nothing new is no reason to come back at once', async () => {
+    const { agent, session } = await opened();
+    const stale = encodeBatch([{ frame: credit(1), ageMs: 0 }]);
+    const headers = { 'content-type': POLL_MEDIA_TYPE, etag: '"2"', 'muster-poll-after': '0' };
+    session.fault = () => ({ status: 200, headers, body: stale });
+    await agent.fetch();
+    await session.polled(2);
+    const sinceMs = agent.clock.monotonic();
+    while (session.requests.length < 12) await agent.clock.advanceAsync(1);
+    expect(agent.clock.monotonic() - sinceMs).toBeGreaterThanOrEqual(500);
+  });
+
   test('a batch that was compressed is read', async () => {
     const { agent, session, work } = await opened();
     const batch = gzipSync(encodeBatch([{ frame: credit(5), ageMs: 0 }]));

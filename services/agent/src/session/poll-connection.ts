@@ -170,9 +170,10 @@ export class PollConnection implements SessionConnection {
         this.#outbox.taken();
         for (const [purpose, bytes] of batch.traffic) this.#options.traffic.sent(purpose, bytes);
       }
+      const had = this.#have;
       this.#take(outcome.response);
       this.#exchange.drained();
-      await this.#rest(this.#restMs(outcome.response));
+      await this.#rest(this.#restMs(outcome.response.headers, this.#have > had));
     }
   }
 
@@ -230,12 +231,12 @@ export class PollConnection implements SessionConnection {
     this.#due = this.#options.clock.setTimeout(() => this.#wake?.(), delayMs);
   }
 
-  #restMs({ headers, status }: PollResponse): number {
+  #restMs(headers: PollResponse['headers'], hasBrought: boolean): number {
     // Nothing was said of when WELCOME comes.
     if (this.#exchange.state !== 'ready') return UNREADY_MS;
     const said = headers[POLL_AFTER_HEADER];
     if (typeof said !== 'string' || !/^\d{1,10}$/.test(said)) return this.#drawIntervalMs();
-    return Math.min(Math.max(Number(said), status === 200 ? 0 : LEAST_REST_MS), LIMITS.pollIntervalMaxMs);
+    return Math.min(Math.max(Number(said), hasBrought ? 0 : LEAST_REST_MS), LIMITS.pollIntervalMaxMs);
   }
 
   #drawIntervalMs(): number {
