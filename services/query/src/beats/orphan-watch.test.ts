@@ -140,4 +140,22 @@ describe('owner beats', () => {
     expect(said.flatMap((one) => one.queries.map((query) => query.id))).toEqual(ids);
     expect(said.flatMap((one) => one.operators.map(({ operator }) => operator))).toHaveLength(12);
   });
+
+  test('count a query that is about to begin, and do not name it: who is told of it then reports to nobody', async () => {
+    lab.gateway('gw-a', [1]);
+    const said: OwnerBeat[] = [];
+    lab.connection.bus.subscribe(SUBJECTS.ownerBeats, ({ data }) => {
+      const heard = decodeBusMessage<OwnerBeat>(data, 'owner_beat');
+      if (heard !== undefined) said.push(heard);
+    });
+    const record = lab.record();
+    const launched = lab.owned.launch(record);
+    while (lab.owned.get(record.id) === undefined) await Promise.resolve();
+    lab.clock.advance(1_000);
+    await launched;
+    await lab.pass(0);
+    expect(said.map(({ operators, queries }) => [operators.length, queries.length])).toEqual([[1, 0]]);
+    await lab.pass(1_000);
+    expect(said.at(-1)?.queries.map(({ id }) => id)).toEqual([record.id]);
+  });
 });

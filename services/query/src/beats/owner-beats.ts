@@ -14,8 +14,15 @@ export interface OwnerBeatsOptions {
   readonly bus: Bus;
   readonly ownerId: OwnerId;
   readonly clock: Clock;
-  /** The queries that run here now. */
-  readonly active: () => Iterable<{ readonly record: QueryRecord; startMessage(): QueryStart }>;
+  /** The queries that are here now. */
+  readonly active: () => Iterable<ActiveQuery>;
+}
+
+interface ActiveQuery {
+  readonly record: QueryRecord;
+  /** Gateways were asked, and nobody has ended it. */
+  readonly running: boolean;
+  startMessage(): QueryStart;
 }
 
 export const BEAT_MS = 1_000;
@@ -84,12 +91,13 @@ export class OwnerBeats {
     };
     for (const query of active()) {
       const { record } = query;
-      queries.push(query.startMessage());
+      // A gateway that learned of one before it has begun would report to nobody.
+      if (query.running) queries.push(query.startMessage());
       operators.push({ query: record.id, org: record.org, operator: record.operator });
       bytes += record.sql.length * 3 + record.scope.length + 1_024 + record.columns.join().length;
       if (bytes > BEAT_BYTES) say();
     }
-    if (queries.length > 0 || !said) say();
+    if (operators.length > 0 || !said) say();
     this.#forget();
   }
 
