@@ -167,7 +167,7 @@ export class PollConnection implements SessionConnection {
       const outcome = await this.#conversation.ask({ batch, have: this.#have }, signal, this.#leaving.signal);
       if (outcome.kind !== 'answered') return this.#endOf(outcome);
       if (batch !== undefined) {
-        this.#outbox.taken();
+        this.#outbox.taken(outcome.response.tookMs);
         for (const [purpose, bytes] of batch.traffic) this.#options.traffic.sent(purpose, bytes);
       }
       const had = this.#have;

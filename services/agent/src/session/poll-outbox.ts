@@ -17,6 +17,14 @@ export interface PollBatch {
 /** Below it a compressed body saves less than the header that says that it is compressed. */
 const COMPRESS_FROM_BYTES = 1024;
 
+/**
+ * Some gateways, and things before them, wait ten seconds for a body. On a slow line a large one would never arrive, and it has to be repeated as it is:
+ * so batches begin small and grow while they pass quickly.
+ */
+const FIRST_BYTES = 16 * 1024;
+const QUICK_MS = 1_000;
+const SLOW_MS = 4_000;
+
 const compress = promisify(gzip);
 
 /** Frames on their way to a gateway that is asked now and then: gathered into batches, each of which is held until it was taken. */
@@ -26,6 +34,7 @@ export class PollOutbox {
   #waitingBytes = 0;
   #sentBytes = 0;
   #sequence = 0;
+  #limitBytes = FIRST_BYTES;
   #batch: PollBatch | undefined;
 
   constructor(clock: Clock) {
@@ -59,8 +68,11 @@ export class PollOutbox {
     return this.#batch;
   }
 
-  /** The gateway has the batch. */
-  taken(): void {
+  /** The gateway has the batch, and said so after `tookMs`. */
+  taken(tookMs: number): void {
+    if (tookMs > SLOW_MS) this.#limitBytes = Math.max(FIRST_BYTES, this.#limitBytes / 2);
+    else if (tookMs < QUICK_MS && this.#sentBytes >= this.#limitBytes / 2)
+      this.#limitBytes = Math.min(LIMITS.pollBodyBytes, 2 * this.#limitBytes);
     this.#batch = undefined;
     this.#sentBytes = 0;
   }
@@ -72,7 +84,7 @@ export class PollOutbox {
     let count = 0;
     for (const { frame } of this.#waiting) {
       bytes += BATCH_ENTRY_BYTES + frame.length;
-      if (count > 0 && bytes > LIMITS.pollBodyBytes) break;
+      if (count > 0 && bytes > this.#limitBytes) break;
       count += 1;
     }
     const taken = this.#waiting.slice(0, count);
