@@ -91,7 +91,7 @@ export async function measureAgent(
       commandMs.push(await order(api, agent.agentId));
     }
   });
-  const idle = await idleStretch(relay, workload.idleMs);
+  const idle = await idleStretch(measured, workload.idleMs);
   const own = await ownCount(api, agent.agentId);
   const total = own.reduce((sum, one) => ({ in: sum.in + one.in, out: sum.out + one.out }), { in: 0, out: 0 });
   const phases = { enrol, connect, looks, queries, commands, idle };
@@ -128,22 +128,23 @@ async function order(api: ApiAccess, agentId: string): Promise<number> {
  * From the beginning of one heartbeat or poll that is answered to that of another, at least so long after it: no part of an interval counts, nor of the round that
  * a live agent needs two heartbeats for.
  */
-async function idleStretch(relay: CountingRelay, forMs: number): Promise<Phase> {
-  const first = await nextBeat(relay, true);
+async function idleStretch(measured: MeasuredAgent, forMs: number): Promise<Phase> {
+  let first = await nextBeat(measured);
+  while (!first.isAnswered) first = await nextBeat(measured);
   for (let times = 1; ; times += 1) {
-    const beat = await nextBeat(relay, false);
+    const beat = await nextBeat(measured);
     const ms = beat.atMs - first.atMs;
     if (beat.isAnswered && ms >= forMs) return { ms, times, ...difference(beat.before, first.before) };
   }
 }
 
-/** A gateway that ends a connection speaks first; with heartbeats and polls it is the agent. */
-async function nextBeat(relay: CountingRelay, answeredOnly: boolean): Promise<Burst & { isAnswered: boolean }> {
+/** The next heartbeat or poll. A connection that the gateway ends is neither: there it speaks first, or the agent has the last word. */
+async function nextBeat({ channel, relay }: MeasuredAgent): Promise<Burst & { readonly isAnswered: boolean }> {
   for (;;) {
     const burst = await relay.nextBurst();
     await relay.quiet();
     const isAnswered = relay.bytes.in > burst.before.in;
-    if (burst.isFromNear && (isAnswered || !answeredOnly)) return { ...burst, isAnswered };
+    if (burst.isFromNear && (isAnswered || channel === 'live')) return { ...burst, isAnswered };
   }
 }
 
