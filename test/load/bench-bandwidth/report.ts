@@ -100,7 +100,7 @@ function countRows({ counts: { gateways, relays } }: BandwidthFigures, { variant
 function remarks({ equalIntervalMs, queriesToATenth }: BandwidthSummary): string[] {
   const limit =
     queriesToATenth > 0
-      ? `Beyond ${Math.floor(queriesToATenth)} queries an hour to every endpoint, Live costs more than a tenth of the cheapest Poll: answers cost the same bytes over both.`
+      ? `Beyond ${Math.floor(queriesToATenth)} queries an hour to every endpoint, Live costs more than a tenth of the cheapest Poll: answers have to be sent over either.`
       : 'Live costs more than a tenth of the cheapest Poll even without a query.';
   if (equalIntervalMs === undefined) return [limit];
   const minutes = (equalIntervalMs / 60_000).toFixed(0);
