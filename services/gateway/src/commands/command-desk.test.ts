@@ -49,12 +49,13 @@ async function setUp(change: { checkLease?: () => void } = {}) {
   return { broker, desk, service, hub, clock, turn, at, counted };
 }
 
-function join(hub: Hub, num: number, change: { canCommand?: boolean; org?: OrgId } = {}) {
-  const { canCommand = true, org = ORG } = change;
+function join(hub: Hub, num: number, change: { canCommand?: boolean; isOver?: boolean; org?: OrgId } = {}) {
+  const { canCommand = true, isOver = false, org = ORG } = change;
   const frames: { type: number; body: Uint8Array }[] = [];
   const connection = {
     address: '127.0.0.1',
     send: (frame: Uint8Array) => {
+      if (isOver) return 'closed' as const;
       frames.push({ type: decodeHeader(frame)?.type ?? 0, body: frameBody(frame) });
       return 'sent' as const;
     },
@@ -191,6 +192,15 @@ describe('delivery', () => {
       expect(body).toMatchObject({ ok: true, body: { id, number: i + 1, jws: 'j', keys: 'k', binding: null } });
     });
     desk.stop();
+  });
+
+  it('does not hold whose connection turns out to be over, although nobody has told of its end yet', async () => {
+    const { service, hub, turn } = await setUp();
+    join(hub, 1);
+    join(hub, 2, { isOver: true });
+    const id = service.deliver([1, 2].map(agent), GATEWAY);
+    await turn();
+    expect(service.missing).toMatchObject([{ id, targets: [2] }]);
   });
 
   it('says of whom it does not hold, unless all gateways were asked; another org’s agent is not held', async () => {

@@ -48,11 +48,13 @@ export class Deliveries {
     const frameFor = commandFrames(message);
     this.#toSessions(message, message.targets, (session, target) => {
       if (session.profile?.canCommand === true) {
-        metrics.deliveries.inc({ result: session.send(frameFor(target)) });
-        return;
+        const result = session.send(frameFor(target));
+        metrics.deliveries.inc({ result });
+        return result !== 'closed';
       }
       metrics.deliveries.inc({ result: 'no_commands' });
       this.#refuse(session, message.id, target[0]);
+      return true;
     });
   }
 
@@ -61,10 +63,11 @@ export class Deliveries {
     this.#toSessions(message, message.targets, (session, [number]) => {
       if (session.profile?.canCommand !== true) {
         this.#refuse(session, message.id, number);
-        return;
+        return true;
       }
-      session.send(encodeFrame(FRAME.commandCancel, 0, encodeBody('commandCancel', { id: message.id, number })));
+      const frame = encodeFrame(FRAME.commandCancel, 0, encodeBody('commandCancel', { id: message.id, number }));
       metrics.cancels.inc();
+      return session.send(frame) !== 'closed';
     });
   }
 
@@ -94,14 +97,14 @@ export class Deliveries {
   #toSessions<T extends readonly [number: number, agentId: AgentId, ...rest: unknown[]]>(
     { id, org, broadcast }: { readonly id: CommandId; readonly org: OrgId; readonly broadcast: boolean },
     targets: readonly T[],
-    tell: (session: Session, target: T) => void,
+    /** False when the session turns out to be over, although its end was not told yet. */
+    tell: (session: Session, target: T) => boolean,
   ): void {
     const { hub, metrics } = this.#options;
     const missing: number[] = [];
     const tellOne = (target: T): void => {
       const session = hub.get(target[1]);
-      if (session?.org === org) tell(session, target);
-      else missing.push(target[0]);
+      if (session?.org !== org || !tell(session, target)) missing.push(target[0]);
     };
     this.#inSlices(targets, tellOne, () => {
       metrics.deliveries.inc({ result: broadcast ? 'elsewhere' : 'missing' }, missing.length);
