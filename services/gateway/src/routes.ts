@@ -1,8 +1,9 @@
-import { LIMITS, SUBPROTOCOL } from '@muster/protocol';
+import { LIMITS, POLL_SESSION_HEADER, SUBPROTOCOL } from '@muster/protocol';
 import { LIVE_PATH } from './admission/doorkeeper.js';
 import { ENROLL_PATH } from './admission/enrolment.js';
 import { jsonReply, problemReply } from './admission/replies.js';
 import { POLL_PATH } from './poll/poll-desk.js';
+import type { SessionNames } from './poll/session-names.js';
 import type { HttpReply, HttpRequest } from './transport/transport.js';
 
 type Handle = (request: HttpRequest) => Promise<HttpReply>;
@@ -14,10 +15,17 @@ export interface HttpParts {
 }
 
 const USUAL_BODY_BYTES = 64 * 1024;
+/** Enough to say what is wrong with the request, which should have none. */
+const STRANGERS_BODY_BYTES = 1024;
 
-/** The largest body that a request for this path may have. */
-export function bodyBytesOf(path: string): number {
-  return path === POLL_PATH ? LIMITS.pollBodyBytes : USUAL_BODY_BYTES;
+/** The largest body that a request may have: a batch is only for those who have a session. */
+export function bodyBytesOf(
+  { path, headers }: Pick<HttpRequest, 'path' | 'headers'>,
+  names: Pick<SessionNames, 'gatewayOf'>,
+): number {
+  if (path !== POLL_PATH) return USUAL_BODY_BYTES;
+  const session = headers[POLL_SESSION_HEADER];
+  return session !== undefined && names.gatewayOf(session) !== undefined ? LIMITS.pollBodyBytes : STRANGERS_BODY_BYTES;
 }
 
 /** Every request that is no upgrade. The health paths are for load balancers, which look at the port that they send traffic to. */

@@ -6,6 +6,7 @@ import { makeAdmission } from './admission/make-admission.js';
 import { BusDesk } from './bus-desk.js';
 import type { GatewayConfig } from './config.js';
 import { createGatewayMetrics } from './metrics.js';
+import type { SessionNames } from './poll/session-names.js';
 import { bodyBytesOf, routeHttp } from './routes.js';
 import { drainSessions } from './session/drain.js';
 import { Hub } from './session/hub.js';
@@ -63,7 +64,10 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     closed: (connection, code) => frontDesk.closed(connection, code),
     http: (request) => routeHttp(request, { enrol, poll: (poll) => polls.handle(poll), ready: () => runner.ready }),
   };
-  const transport = await chooseTransport(config.transport, transportOptions(config, traffic), { handlers, logger });
+  const transport = await chooseTransport(config.transport, transportOptions(config, traffic, admission.names), {
+    handlers,
+    logger,
+  });
 
   runner.go('health', healthServer(config, context, { broker: () => bus.connected }));
   runner.go('audit', admission.audit);
@@ -117,7 +121,7 @@ function healthServer(
   return createHealthServer({ host, port, registry: metrics.registry, readiness: runner, checks });
 }
 
-function transportOptions(config: GatewayConfig, traffic: GatewayTraffic): TransportOptions {
+function transportOptions(config: GatewayConfig, traffic: GatewayTraffic, names: SessionNames): TransportOptions {
   const { host, port, tlsCertFile: certFile, tlsKeyFile: keyFile, trustedProxies, sessionSilenceMs } = config;
   return {
     host,
@@ -126,7 +130,7 @@ function transportOptions(config: GatewayConfig, traffic: GatewayTraffic): Trans
     // The vigil comes first: it ends in order what the transport would only drop.
     silenceMs: Math.max(sessionSilenceMs, 2 * LIMITS.helloDeadlineMs),
     frameBytes: LIMITS.frameBytes,
-    bodyBytes: bodyBytesOf,
+    bodyBytes: (request) => bodyBytesOf(request, names),
     backpressureBytes: 1024 * 1024,
     traffic: traffic.frames.live,
     ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),

@@ -19,6 +19,8 @@ export const LIMITS = {
   sessionSilenceMs: 60_000,
   /** One batch of frames in a poll's request or reply, before compression. */
   pollBodyBytes: 960 * 1024,
+  /** Frames in one of them. */
+  pollFrames: 4_096,
   pollIntervalMs: 60_000,
   pollIntervalMinMs: 1_000,
   pollIntervalMaxMs: 24 * 3_600_000,

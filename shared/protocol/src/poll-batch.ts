@@ -37,13 +37,13 @@ export function encodeBatch(frames: readonly BatchedFrame[]): Uint8Array {
   return batch;
 }
 
-/** The frames of a batch, as views of it; `undefined` when the bytes are none: cut off, over the limit, or an entry too short for a frame. */
+/** The frames of a batch, as views of it; `undefined` when the bytes are none: cut off, over a limit, or an entry too short for a frame. */
 export function decodeBatch(batch: Uint8Array): BatchedFrame[] | undefined {
   if (batch.length > LIMITS.pollBodyBytes) return undefined;
   const view = new DataView(batch.buffer, batch.byteOffset, batch.length);
   const frames: BatchedFrame[] = [];
   for (let at = 0; at < batch.length;) {
-    if (at + BATCH_ENTRY_BYTES > batch.length) return undefined;
+    if (at + BATCH_ENTRY_BYTES > batch.length || frames.length === LIMITS.pollFrames) return undefined;
     const length = view.getUint32(at);
     const start = at + BATCH_ENTRY_BYTES;
     if (length < HEADER_BYTES || start + length > batch.length) return undefined;

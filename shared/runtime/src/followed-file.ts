@@ -46,7 +46,10 @@ const LOOK_MS = 5_000;
 export class FollowedFile<T> {
   readonly #options: FollowedFileOptions<T>;
   #value: T;
+  /** Of the file as it was last understood, and as it last was found wrong. */
   #version = '';
+  #wrong = '';
+  #isLooking = false;
   #timer: Timer | undefined;
 
   constructor(options: FollowedFileOptions<T>) {
@@ -72,12 +75,16 @@ export class FollowedFile<T> {
 
   async #look(path: string): Promise<void> {
     const { what, logger, onChange } = this.#options;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
     try {
       if (!(await this.#read(path))) return;
       logger.info('file reread', { what, path });
       onChange?.();
     } catch (error) {
       logger.error('file cannot be reread; what it said before stays in force', { what, path, err: error });
+    } finally {
+      this.#isLooking = false;
     }
   }
 
@@ -85,10 +92,14 @@ export class FollowedFile<T> {
     const { what, parse } = this.#options;
     const { mtimeMs, size, ino } = await stat(path);
     const version = `${mtimeMs} ${size} ${ino}`;
-    if (version === this.#version) return false;
-    this.#version = version;
+    if (version === this.#version || version === this.#wrong) return false;
+    // One that could not be read may be readable at the next look, and look the same.
     const parsed = parse(await readFile(path, 'utf8'));
-    if (!parsed.ok) throw new Error(`the ${what} ${path} is wrong:\n  ${parsed.faults.join('\n  ')}`);
+    if (!parsed.ok) {
+      this.#wrong = version;
+      throw new Error(`the ${what} ${path} is wrong:\n  ${parsed.faults.join('\n  ')}`);
+    }
+    this.#version = version;
     this.#value = parsed.value;
     return true;
   }

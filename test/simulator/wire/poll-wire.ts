@@ -132,7 +132,7 @@ export class PollWire implements Wire {
     let count = 0;
     for (const { frame } of this.#outbox) {
       bytes += BATCH_ENTRY_BYTES + frame.length;
-      if (count > 0 && bytes > LIMITS.pollBodyBytes) break;
+      if (count > 0 && (bytes > LIMITS.pollBodyBytes || count === LIMITS.pollFrames)) break;
       count += 1;
     }
     const now = performance.now();

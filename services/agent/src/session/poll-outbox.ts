@@ -84,7 +84,7 @@ export class PollOutbox {
     let count = 0;
     for (const { frame } of this.#waiting) {
       bytes += BATCH_ENTRY_BYTES + frame.length;
-      if (count > 0 && bytes > this.#limitBytes) break;
+      if (count > 0 && (bytes > this.#limitBytes || count === LIMITS.pollFrames)) break;
       count += 1;
     }
     const taken = this.#waiting.slice(0, count);

@@ -1,5 +1,6 @@
 import type { Bus } from '@muster/bus';
-import type { QueryRecord } from '@muster/protocol';
+import { leastRole, roleAllows } from '@muster/identity';
+import { AppError, type QueryRecord } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import { z } from 'zod';
 import { findAgent, type SelectionParts } from '../agents/agent-selection.js';
@@ -55,10 +56,10 @@ function fleetOperation(parts: BandwidthParts): Operation {
       'carried for all channels together. A gateway that does not answer in three seconds is named, and not in the sums.',
     access: 'queries:read',
     query: z.strictObject({
-      ask: z
-        .enum(['true', 'false'])
-        .default('true')
-        .meta({ description: 'With `false` no endpoint is asked: the answer has the gateways’ counters alone.' }),
+      ask: z.enum(['true', 'false']).optional().meta({
+        description:
+          'With `false` no endpoint is asked: the answer has the gateways’ counters alone. The same without it for who may not run queries.',
+      }),
       ...askParameters,
     }),
     responses: {
@@ -66,13 +67,19 @@ function fleetOperation(parts: BandwidthParts): Operation {
       200: { description: ASKED[200].description, content: { 'application/json': fleetBandwidthSchema } },
     },
     handle: async (call) => {
-      const asks = call.query.ask === 'true';
+      const { role } = call.principal;
+      const mayAsk = roleAllows(role, 'queries:run');
+      const asks = call.query.ask === 'true' || (call.query.ask === undefined && mayAsk);
+      if (asks && !mayAsk)
+        throw new AppError(
+          'forbidden',
+          `to ask endpoints needs the role ${leastRole('queries:run')}; yours is ${role}`,
+        );
       // To look at counters is nothing to keep a record of.
       if (!asks) call.auditedElsewhere();
-      const [gateways, endpoints] = await Promise.all([
-        surveyGateways(bus, registry),
-        asks ? surveyed(parts, call, call.query) : undefined,
-      ]);
+      // First what fails at once: nobody is asked when the answer could not be given.
+      const gateways = await surveyGateways(bus, registry);
+      const endpoints = asks ? await surveyed(parts, call, call.query) : undefined;
       return json(200, { ...fleetJson(gateways, clock.now()), endpoints });
     },
   });
@@ -90,7 +97,7 @@ function endpointsOperation(parts: BandwidthParts): Operation {
     description:
       'Asks them for their table `agent_traffic`, which counts at the sockets, as a query like any other: the answer comes when it has ended, and ' +
       '`/v1/queries/{id}` has it as long as queries are kept.',
-    access: 'queries:read',
+    access: 'queries:run',
     query: z.strictObject(askParameters),
     responses: ASKED,
     handle: async (call) => json(200, await surveyed(parts, call, call.query)),
@@ -106,7 +113,7 @@ function agentOperation(parts: BandwidthParts): Operation {
     action: 'bandwidth.ask',
     audited: true,
     summary: 'What one endpoint has carried since its agent started, Live against Poll',
-    access: 'queries:read',
+    access: 'queries:run',
     params: agentIdParameter,
     query: z.strictObject({ timeout: waitParameter }),
     responses: { ...ASKED, ...problems('not_found', 'bad_timeout', 'too_many_queries', 'no_query_service', 'timeout') },

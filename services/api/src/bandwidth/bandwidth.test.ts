@@ -212,6 +212,33 @@ describe('what endpoints have carried', () => {
     expect(kept).toMatchObject([{ subject: body.endpoints.query.id, outcome: 'allowed' }]);
   });
 
+  test('is asked by those who may run queries; without that right the gateways are told of alone', async () => {
+    const { token } = await api.token({ role: 'viewer' });
+    gateway(report());
+    const { status, body } = await api.get('/v1/bandwidth', { token });
+    expect([status, body.endpoints, body.fleet.gateways.answered]).toEqual([200, undefined, 1]);
+    for (const path of ['/v1/bandwidth?ask=true', '/v1/bandwidth/endpoints']) {
+      expect([path, (await api.get(path, { token })).status]).toEqual([path, 403]);
+    }
+  });
+
+  test('is not believed beyond all measure', async () => {
+    const [sane, mad] = [await api.agent(), await api.agent()];
+    const { status, body } = await asked('/v1/bandwidth/endpoints', async (record) => {
+      const block = new AnswerBlockWriter();
+      const huge: SqlValue[] = ['live', 'query', 2 ** 53 - 1, -5, 3_600, 2 ** 52, 9e15];
+      block.add(mad.num, Buffer.from(encodeCbor(huge)));
+      await api.service.tell(record, { t: 'rows', answers: block.bytes() });
+      await told(record, [sane.num, liveRows(10)]);
+      await api.service.end(record, { ledger: ledger({ answered: 2 }) });
+    });
+    expect(status).toBe(200);
+    expect(body.endpoints.map(({ num, bytes }: { num: number; bytes: number }) => [num, bytes])).toEqual([
+      [sane.num, 20],
+      [mad.num, 0],
+    ]);
+  });
+
   test('names who did not answer, and whoever came back is not among them', async () => {
     const { num, agentId } = await api.agent({ facts: { host: 'late' } });
     const { body } = await asked('/v1/bandwidth/endpoints', async (record) => {
@@ -269,7 +296,7 @@ describe('what endpoints have carried', () => {
   });
 
   test('is asked within the bound of who asks, and on record', async () => {
-    const { token, tokenId } = await api.token({ role: 'viewer', selector: 'env=prod' });
+    const { token, tokenId } = await api.token({ role: 'analyst', selector: 'env=prod' });
     const { status, body } = await asked(
       '/v1/bandwidth/endpoints?selector=os%3Dlinux',
       (record) => api.service.end(record),

@@ -89,14 +89,20 @@ function addRow(endpoint: EndpointTraffic, values: readonly SqlValue[]): void {
   // The same in each row of the channel.
   sum.seconds = Math.max(sum.seconds, countOf(seconds));
   endpoint.connections.set(channel, countOf(connections));
-  endpoint.sinceMs = countOf(since);
+  endpoint.sinceMs = countOf(since, LATEST_MS);
 }
 
 function isOneOf<const T extends string>(known: readonly T[], value: SqlValue | undefined): value is T {
   return (known as readonly unknown[]).includes(value);
 }
 
-function countOf(value: SqlValue | undefined): number {
+/** What no endpoint has carried or lived through; sums of a whole fleet's counts stay exact below it. */
+const MOST = 2 ** 38;
+/** The last moment that a date can have (ECMA-262 §21.4.1.1). */
+const LATEST_MS = 8.64e15;
+
+/** 0 for what is no count: endpoints say what they like. */
+function countOf(value: SqlValue | undefined, most = MOST): number {
   const count = typeof value === 'bigint' ? Number(value) : value;
-  return typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : 0;
+  return typeof count === 'number' && Number.isSafeInteger(count) && count > 0 && count <= most ? count : 0;
 }

@@ -196,6 +196,8 @@ describe('of endpoints', () => {
 
   test.each([
     [['--top', '5'], /--top is for endpoints/],
+    [['--no-ask', '--target', ''], /--no-ask asks no endpoint/],
+    [['--no-ask', '--timeout', '5s'], /--no-ask asks no endpoint/],
     [['--target', '', '--top', '0'], /--top must be 1 to 1000/],
     [['--output', 'csv'], /--output must be one of/],
   ])('%j is a wrong use', async (args, message) => {

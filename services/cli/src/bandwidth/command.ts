@@ -48,6 +48,8 @@ export function addBandwidthCommand(program: Command, env: CommandEnv): void {
     .addHelpText('after', HELP)
     .action(async ({ target, top, timeout, ask, output }: BandwidthOptions) => {
       const form = parseOutput(output, LIST_OUTPUTS);
+      if (!ask && (target !== undefined || timeout !== undefined))
+        throw usageError('--no-ask asks no endpoint: --target and --timeout do not go with it');
       if (target !== undefined) return showEndpoints(env, form, { selector: target, top: parseTop(top), timeout });
       if (top !== undefined)
         throw usageError('--top is for endpoints', "say which: --target SELECTOR; '' is every one");

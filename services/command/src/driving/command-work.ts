@@ -71,8 +71,9 @@ export class CommandWork {
     const isCancelled = fold.cancel !== undefined;
     let open = 0;
     for (const target of isCancelled ? fold.inState(...ON_ENDPOINTS) : fold.inState('sent')) {
-      (isCancelled ? driven.toCancel : driven.toDeliver).set(target, undefined);
       open += 1;
+      if (driven.polled.has(target) && !driven.triesPolled) continue;
+      (isCancelled ? driven.toCancel : driven.toDeliver).set(target, undefined);
     }
     if (open === 0) driven.retryMs = Number.POSITIVE_INFINITY;
   }
@@ -152,6 +153,7 @@ export class CommandWork {
     if (targets.size === 0) return;
     const done = await deliveries.deliver(command, targets);
     note(driven, done.absent);
+    for (const target of done.polled) driven.polled.add(target);
     if (driven.fresh > 0) audit.delivered(command, done.targets, done.gateways, done.broadcast);
     driven.fresh = 0;
   }

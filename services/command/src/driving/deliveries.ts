@@ -34,6 +34,8 @@ export interface Delivered {
   readonly broadcast: boolean;
   /** Those whose agents nobody holds now. */
   readonly absent: readonly number[];
+  /** Those whose agents poll, as far as it had to be looked up who holds them. */
+  readonly polled: readonly number[];
 }
 
 /** One message, about; half of what the broker takes. */
@@ -117,9 +119,11 @@ export class Deliveries {
     const found = asked.length === 0 ? NO_ROUTES : await routes.of(command.org, asked);
     const byGateway = new Map<GatewayId, number[]>();
     const absent: number[] = [];
+    const polled: number[] = [];
     for (const [number, hint] of targets) {
-      const gateway =
-        hint ?? (found === undefined ? EVERYBODY : found.get(command.fold.nums[number - 1] ?? 0)?.gateway);
+      const route = hint === undefined ? found?.get(command.fold.nums[number - 1] ?? 0) : undefined;
+      if (route?.mode === 'poll') polled.push(number);
+      const gateway = hint ?? (found === undefined ? EVERYBODY : route?.gateway);
       if (gateway === undefined) absent.push(number);
       else {
         const numbers = byGateway.get(gateway);
@@ -129,7 +133,7 @@ export class Deliveries {
     }
     const broadcast = byGateway.has(EVERYBODY);
     const gateways = byGateway.size - (broadcast ? 1 : 0);
-    return { byGateway, result: { targets: targets.size - absent.length, gateways, broadcast, absent } };
+    return { byGateway, result: { targets: targets.size - absent.length, gateways, broadcast, absent, polled } };
   }
 
   #target({ fold, record }: OpenCommand, number: number, proof: Uint8Array): DeliveryTarget | undefined {

@@ -2,6 +2,8 @@ import type { GatewayId } from '@muster/protocol';
 import type { OpenCommand } from '../journal/open-command.js';
 
 const RETRY = { firstMs: 5_000, lastMs: 60_000 } as const;
+/** Of so many retries one is for endpoints that poll too. */
+const POLLED_EVERY = 15;
 const LOOK = { firstMs: 1_000, lastMs: 300_000 } as const;
 
 /** What this process has in mind to do about a command that it drives. All of it may be lost: the journal is what counts. */
@@ -17,6 +19,11 @@ export class DrivenCommand {
   readonly hints = new Map<number, GatewayId>();
   /** Sent, and not connected when last looked for. */
   readonly absent = new Set<number>();
+  /**
+   * Delivered, and their agents poll: it waits at their gateway, and a session that begins elsewhere announces itself. To say it every minute to those
+   * who come every hour would only cost.
+   */
+  readonly polled = new Set<number>();
   /** Newly sent since the last audit record of a delivery. */
   fresh = 0;
   /** Agents that are there had to wait because the wave of the rollout was full. */
@@ -29,6 +36,7 @@ export class DrivenCommand {
   /** When the agents of queued targets are looked for. */
   lookMs = Number.POSITIVE_INFINITY;
   #retryDelayMs: number = RETRY.firstMs;
+  #tries = 0;
   #lookDelayMs: number = LOOK.firstMs;
 
   constructor(command: OpenCommand) {
@@ -49,8 +57,14 @@ export class DrivenCommand {
     this.retryMs = Math.min(this.retryMs, nowMs + RETRY.firstMs);
   }
 
+  /** Whether this try is for those who poll too: what was said to them may have been lost. */
+  get triesPolled(): boolean {
+    return this.#tries % POLLED_EVERY === 0;
+  }
+
   /** Sets the next try, later each time. */
   tried(nowMs: number): void {
+    this.#tries += 1;
     this.retryMs = nowMs + this.#retryDelayMs;
     this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, RETRY.lastMs);
   }

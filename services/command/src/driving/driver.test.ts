@@ -129,6 +129,28 @@ describe('a delivery that was lost', () => {
     expect((await ledger(record.id)).sent).toBe(1);
   });
 
+  test('is not made every minute to an endpoint that polls: it waits at its gateway, and says when it is elsewhere', async () => {
+    const [agent] = await lab.agents(1);
+    await lab.service();
+    lab.registry.mode = 'poll';
+    const [gateway, other] = [lab.gateway('gw-1', () => undefined), lab.gateway('gw-2', () => undefined)];
+    gateway.connect(agent!);
+    await lab.pass(1_500);
+    const { record } = await lab.submit({ expiresInMs: 3_600_000 });
+    await lab.pass(6_000);
+    expect(deliveries(gateway)).toHaveLength(2);
+    await lab.pass(10 * 60_000);
+    expect(deliveries(gateway)).toHaveLength(2);
+    // Now and then all the same: what was said may have been lost.
+    await lab.pass(10 * 60_000);
+    expect(deliveries(gateway)).toHaveLength(3);
+    gateway.disconnect(agent!);
+    other.connect(agent!);
+    await lab.pass(500);
+    expect(deliveries(other)).toHaveLength(1);
+    expect((await ledger(record.id)).sent).toBe(1);
+  });
+
   test('because the gateway had lost the agent: looked up again', async () => {
     const [agent] = await lab.agents(1);
     await lab.service();

@@ -136,7 +136,10 @@ export class Driver {
     if (driven === undefined) return;
     for (const { outcome, targets } of step.changes) {
       if (isTerminal(outcome.state)) metrics.settled.inc({ state: outcome.state }, targets.length);
-      for (const target of targets) driven.absent.delete(target);
+      for (const target of targets) {
+        driven.absent.delete(target);
+        driven.polled.delete(target);
+      }
       if (outcome.state !== 'sent') continue;
       for (const target of targets) {
         const route = routes?.get(command.fold.nums[target - 1] ?? 0);
@@ -171,6 +174,7 @@ export class Driver {
       for (const target of targets) {
         const state = command.fold.state(target);
         driven.absent.delete(target);
+        driven.polled.delete(target);
         if (state === 'queued') driven.toSend.set(target, gateway);
         else if (isTerminal(state)) continue;
         else if (command.fold.cancel === undefined) driven.toDeliver.set(target, gateway);
@@ -188,6 +192,7 @@ export class Driver {
     for (const target of decodeNumberSet(targets)) {
       if (driven.absent.has(target) || driven.command.fold.state(target) !== 'sent') continue;
       driven.absent.add(target);
+      driven.polled.delete(target);
       if (driven.command.fold.cancel === undefined) driven.toDeliver.set(target, undefined);
       else driven.toCancel.set(target, undefined);
     }

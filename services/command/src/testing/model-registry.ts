@@ -1,3 +1,4 @@
+import type { SessionMode } from '@muster/protocol';
 import type { LookupResult, Registry, ScanPage } from '@muster/registry';
 
 interface Held {
@@ -8,6 +9,8 @@ interface Held {
 
 /** Who holds whom, as a test says. */
 export class ModelRegistry implements Pick<Registry, 'lookup' | 'scan'> {
+  /** How everybody is connected. */
+  mode: SessionMode = 'live';
   readonly held = new Map<string, Held>();
   up = true;
   /** How often it was asked. */
@@ -20,7 +23,7 @@ export class ModelRegistry implements Pick<Registry, 'lookup' | 'scan'> {
       agentIds.flatMap((agentId) => {
         const held = this.held.get(agentId);
         if (held === undefined) return [];
-        const session = { gatewayId: held.gatewayId, epoch: 1, mode: 'live', connectedAtMs: 0 } as const;
+        const session = { gatewayId: held.gatewayId, epoch: 1, mode: this.mode, connectedAtMs: 0 } as const;
         return [[agentId, { session, lastSeenMs: 0 }] as const];
       }),
     );
@@ -34,7 +37,7 @@ export class ModelRegistry implements Pick<Registry, 'lookup' | 'scan'> {
       return;
     }
     const entries = [...this.held].flatMap(([agentId, { org: of, num, gatewayId }]) =>
-      of === org ? [{ agentId, num, gatewayId, epoch: 1, mode: 'live' as const, connectedAtMs: 0 }] : [],
+      of === org ? [{ agentId, num, gatewayId, epoch: 1, mode: this.mode, connectedAtMs: 0 }] : [],
     );
     yield { kind: 'page', entries };
   }

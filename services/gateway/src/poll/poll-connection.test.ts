@@ -12,8 +12,11 @@ describe('a connection to an agent that polls', () => {
   let onOverflow: jest.Mock<() => void>;
   let onClosed: jest.Mock<() => void>;
   let connection: PollConnection;
+  let counted: number;
+  let room: number;
 
   beforeEach(() => {
+    [counted, room] = [0, 1_000];
     clock = new FakeClock();
     onOverflow = jest.fn();
     onClosed = jest.fn();
@@ -22,7 +25,11 @@ describe('a connection to an agent that polls', () => {
       address: '127.0.0.1',
       openedAtMs: 0,
       now: () => clock.monotonic(),
-      traffic: { sent: () => undefined },
+      traffic: { sent: (frame, headBytes) => (counted += frame.length + headBytes) },
+      orderMemory: {
+        take: (bytes) => room >= bytes && ((room -= bytes), true),
+        give: (bytes) => (room += bytes),
+      },
       onOverflow,
       onClosed,
     });
@@ -113,6 +120,26 @@ describe('a connection to an agent that polls', () => {
     const quarter = encodeFrame(FRAME.query, 9, Buffer.alloc(4 * 1024 * 1024 - 8));
     const results = [1, 2, 3, 4, 5].map(() => connection.send(quarter));
     expect(results).toEqual(['sent', 'sent', 'sent', 'sent', 'dropped']);
+  });
+
+  it('holds orders only as long as there is room for those of all connections, and gives the room back', () => {
+    const order = (number: number): Uint8Array => encodeFrame(FRAME.command, 0, Buffer.alloc(392, number));
+    expect([1, 2, 3].map((number) => connection.send(order(number)))).toEqual(['sent', 'sent', 'dropped']);
+    expect([onOverflow.mock.calls.length, connection.send(query(1)), room]).toEqual([0, 'sent', 200]);
+    poll(0);
+    poll(1);
+    expect(room).toBe(600);
+    connection.close(1_000, 'normal');
+    expect(room).toBe(1_000);
+  });
+
+  it('counts what it brings once, however often it is brought', () => {
+    connection.send(query(4));
+    poll(0);
+    poll(0);
+    connection.send(query(4));
+    poll(0);
+    expect(counted).toBe(2 * (8 + 4 + BATCH_ENTRY_BYTES));
   });
 
   it('wakes every request that waits for it to speak, and those that have waited long enough', async () => {

@@ -27,11 +27,20 @@ export interface PollConnectionOptions {
   readonly traffic: Pick<ChannelTraffic, 'sent'>;
   /** What waits is more than may wait: the agent does not come for it. */
   readonly onOverflow: () => void;
+  /** What orders may hold of memory, those of all connections together: each of them is its own. */
+  readonly orderMemory: OrderMemory;
   /** It was closed, from whichever side. */
   readonly onClosed: () => void;
 }
 
-const MAX_FRAMES = 4_096;
+/** Bytes that may be held, of one kind, by all connections of a gateway. */
+export interface OrderMemory {
+  /** False when there is no room. */
+  take(bytes: number): boolean;
+  give(bytes: number): void;
+}
+
+const MAX_FRAMES = LIMITS.pollFrames;
 /** A question to many waits as the same bytes for all of them. */
 const MAX_BYTES = 16 * 1024 * 1024;
 /** Services say these again until they are answered; what waits already need not wait twice. */
@@ -61,7 +70,7 @@ export class PollConnection implements Connection {
   /** How many frames were sent, fetched or not. */
   said = 0;
   readonly #options: PollConnectionOptions;
-  #outbox: Waiting[] = [];
+  readonly #outbox: Waiting[] = [];
   #bytes = 0;
   /** How many were received: the first that waits has the next number. */
   #received = 0;
@@ -94,6 +103,8 @@ export class PollConnection implements Connection {
       this.#options.onOverflow();
       return 'dropped';
     }
+    // Who ordered says it again.
+    if (type === FRAME.command && !this.#options.orderMemory.take(frame.length)) return 'dropped';
     this.#outbox.push({ type, ref, frame, atMs: this.#options.now() });
     this.#bytes += frame.length;
     this.said += 1;
@@ -108,8 +119,7 @@ export class PollConnection implements Connection {
   close(code: number, reason: string): void {
     if (this.#end !== undefined) return;
     this.#end = { code, reason };
-    this.#outbox = [];
-    this.#bytes = 0;
+    this.#forget(this.#outbox.splice(0));
     this.#wake();
     this.#options.onClosed();
   }
@@ -128,7 +138,7 @@ export class PollConnection implements Connection {
   receipt(have: number): boolean {
     if (have > this.#fetched) return false;
     const gone = this.#outbox.splice(0, Math.max(0, have - this.#received));
-    for (const { frame } of gone) this.#bytes -= frame.length;
+    this.#forget(gone);
     this.#received += gone.length;
     return true;
   }
@@ -156,11 +166,18 @@ export class PollConnection implements Connection {
       bytes += BATCH_ENTRY_BYTES + frame.length;
       if (bytes > LIMITS.pollBodyBytes) break;
       frames.push({ frame, ageMs: nowMs - atMs });
-      this.#options.traffic.sent(frame, BATCH_ENTRY_BYTES);
+      if (this.#received + frames.length > this.#fetched) this.#options.traffic.sent(frame, BATCH_ENTRY_BYTES);
     }
     const upTo = this.#received + frames.length;
     this.#fetched = Math.max(this.#fetched, upTo);
     return { kind: 'frames', upTo, batch: encodeBatch(frames), hasMore: frames.length < this.#outbox.length };
+  }
+
+  #forget(gone: readonly Waiting[]): void {
+    for (const { frame, type } of gone) {
+      this.#bytes -= frame.length;
+      if (type === FRAME.command) this.#options.orderMemory.give(frame.length);
+    }
   }
 
   #wake(): void {
@@ -173,8 +190,7 @@ export class PollConnection implements Connection {
     const at = this.#outbox.findIndex((waiting) => waiting.type === FRAME.query && waiting.ref === ref);
     const query = this.#outbox[at];
     if (query === undefined || at < this.#fetched - this.#received) return false;
-    this.#outbox.splice(at, 1);
-    this.#bytes -= query.frame.length;
+    this.#forget(this.#outbox.splice(at, 1));
     return true;
   }
 }

@@ -6,6 +6,7 @@ import {
   FRAME,
   LIMITS,
   POLL_SESSION_HEADER,
+  type BatchedFrame,
   type CloseReason,
   type GatewayId,
   type PollReply,
@@ -18,7 +19,7 @@ import type { FrontDesk } from '../session/front-desk.js';
 import type { FrameTraffic } from '../traffic/frame-traffic.js';
 import type { HttpReply, HttpRequest } from '../transport/transport.js';
 import { EndedSessions } from './ended-sessions.js';
-import { OVERFLOW, PollConnection } from './poll-connection.js';
+import { OVERFLOW, PollConnection, type OrderMemory } from './poll-connection.js';
 import { openedReply, pollReply, readPoll } from './poll-http.js';
 import type { PollMetrics } from './poll-metrics.js';
 import type { PollRelay, PollUnavailable } from './poll-relay.js';
@@ -46,6 +47,10 @@ const ANSWER_WAIT_MS = 150;
 /** The mailbox of a session that has just become ready is emptied soon, and what was not confirmed yet is. */
 const SOON_MS = 1_000;
 const SWEEP_MS = 5_000;
+/** Orders that wait for agents to come for them, all together. */
+const ORDER_BYTES = 256 * 1024 * 1024;
+/** Sessions of other gateways that may be asked for in one sweep. */
+const MAX_FOREIGN = 50_000;
 /** Requests of one session in one sweep. An agent that streams a large answer makes some tens a second. */
 const MAX_REQUESTS = 1_000;
 
@@ -57,6 +62,9 @@ export class PollDesk {
   readonly #options: PollDeskOptions;
   readonly #connections = new Map<string, PollConnection>();
   readonly #ended: EndedSessions;
+  /** Requests since the last sweep for sessions that others hold. */
+  readonly #foreign = new Map<string, number>();
+  #orderBytes = 0;
   #timer: Timer | undefined;
 
   constructor(options: PollDeskOptions) {
@@ -85,12 +93,18 @@ export class PollDesk {
     if (name === undefined && request.method !== 'POST')
       return problemReply('bad_request', 'name the session in Muster-Session, or open one with POST');
     if (name === undefined) return this.#open(request);
+    // Before anything is read of it: a name that nobody made is worth no work.
+    const holder = this.#options.names.gatewayOf(name);
+    if (holder === undefined) {
+      this.#options.metrics.pollRequests.inc({ result: 'forged' });
+      return pollReply(request, { kind: 'unknown' });
+    }
     const read = await readPoll(request, name);
     if (!read.ok) {
       this.#options.metrics.pollRequests.inc({ result: read.result });
       return read.reply;
     }
-    return pollReply(request, await this.#take(read.request));
+    return pollReply(request, await this.#take(holder, read.request));
   }
 
   /** What another gateway passed on, because the session is held here. */
@@ -102,7 +116,7 @@ export class PollDesk {
   #closed(connection: PollConnection): void {
     if (this.#connections.get(connection.name) !== connection) return;
     this.#connections.delete(connection.name);
-    this.#ended.note(connection.name, connection.end ?? { code: CLOSE.goingAway.code, reason: 'goingAway' });
+    this.#ended.note(connection.name, connection.end ?? GONE);
   }
 
   async #open(request: HttpRequest): Promise<HttpReply> {
@@ -117,6 +131,7 @@ export class PollDesk {
       openedAtMs: clock.monotonic(),
       now: () => clock.monotonic(),
       traffic: traffic.poll,
+      orderMemory: this.#orderMemory,
       // Whoever sends is in the middle of something; the session ends behind it.
       onOverflow: () => setImmediate(() => this.#drop(connection)),
       onClosed: () => this.#closed(connection),
@@ -131,18 +146,37 @@ export class PollDesk {
     this.#options.frontDesk.closed(connection, OVERFLOW.code);
   }
 
-  async #take(request: PollRequest): Promise<PollReply | PollUnavailable> {
-    const { names, relay, gatewayId, metrics } = this.#options;
-    if (this.#connections.has(request.session)) return this.#within(request);
-    const holder = names.gatewayOf(request.session);
-    if (holder === undefined) {
-      metrics.pollRequests.inc({ result: 'forged' });
-      return { kind: 'unknown' };
-    }
-    return holder === gatewayId() || this.#ended.of(request.session) !== undefined
-      ? this.#within(request)
-      : relay.pass(holder, request);
+  async #take(holder: GatewayId, request: PollRequest): Promise<PollReply | PollUnavailable> {
+    const { gatewayId, relay } = this.#options;
+    const { session } = request;
+    const isHere = this.#connections.has(session) || this.#ended.of(session) !== undefined;
+    if (isHere || holder === gatewayId()) return this.#within(request);
+    if (!this.#mayPass(session)) return { kind: 'unavailable' };
+    const reply = await relay.pass(holder, request);
+    // A name is good for ever, but who goes on with one that is over costs the other gateways nothing.
+    if (reply.kind === 'ended') this.#ended.note(session, reply);
+    if (reply.kind === 'unknown') this.#ended.note(session, GONE);
+    return reply;
   }
+
+  /** The holder counts what reaches it; what does not is counted here. */
+  #mayPass(session: string): boolean {
+    const requests = this.#foreign.get(session) ?? 0;
+    if (requests > MAX_REQUESTS || (requests === 0 && this.#foreign.size >= MAX_FOREIGN)) return false;
+    this.#foreign.set(session, requests + 1);
+    return true;
+  }
+
+  readonly #orderMemory: OrderMemory = {
+    take: (bytes) => {
+      if (this.#orderBytes + bytes > ORDER_BYTES) return false;
+      this.#orderBytes += bytes;
+      return true;
+    },
+    give: (bytes) => {
+      this.#orderBytes -= bytes;
+    },
+  };
 
   async #within(request: PollRequest): Promise<PollReply> {
     const { frontDesk, clock, checkLease, metrics } = this.#options;
@@ -167,10 +201,11 @@ export class PollDesk {
       return this.#refuse(connection, 'protocolError', 'a receipt for a frame that was never given');
     }
     const { said } = connection;
-    const fault = this.#receive(connection, request);
+    const frames = request.batch === undefined ? [] : decodeBatch(request.batch);
+    const fault = this.#receive(connection, request, frames);
     if (fault !== undefined) return this.#refuse(connection, 'protocolError', fault);
     const wasOpening = frontDesk.isOpening(connection);
-    const isAnswered = wasOpening || expectsAnswer(request);
+    const isAnswered = wasOpening || expectsAnswer(frames ?? []);
     if (isAnswered) await this.#answered(connection, said, wasOpening ? HELLO_WAIT_MS : ANSWER_WAIT_MS);
     if (connection.end !== undefined) return { kind: 'ended', ...connection.end };
     const { hasMore, ...reply } = connection.fetch();
@@ -181,11 +216,14 @@ export class PollDesk {
   }
 
   /** Hands frames on, once however often they come; returns what is wrong with the request. */
-  #receive(connection: PollConnection, { seq, batch }: PollRequest): string | undefined {
-    if (seq === undefined || batch === undefined || seq === connection.seq) return undefined;
+  #receive(
+    connection: PollConnection,
+    { seq }: PollRequest,
+    frames: readonly BatchedFrame[] | undefined,
+  ): string | undefined {
+    if (seq === undefined || seq === connection.seq) return undefined;
     if (seq !== connection.seq + 1) return `request ${seq} after ${connection.seq}`;
     connection.seq = seq;
-    const frames = decodeBatch(batch);
     if (frames === undefined) return 'not a batch of frames';
     const { frontDesk, traffic } = this.#options;
     for (const { frame } of frames) {
@@ -219,13 +257,15 @@ export class PollDesk {
       if (connection.quietMs > mayMs) frontDesk.endConnection(connection, 'silent', 'the agent did not come');
     }
     this.#ended.sweep();
+    this.#foreign.clear();
   }
 }
 
+const GONE = { code: CLOSE.goingAway.code, reason: 'goingAway' };
+
 /** Whether something is said to it soon: WELCOME and what waits, the receipt of a report, credit for an answer that is not whole. */
-function expectsAnswer({ batch }: PollRequest): boolean {
-  if (batch === undefined) return false;
-  return (decodeBatch(batch) ?? []).some(({ frame }) => {
+function expectsAnswer(frames: readonly BatchedFrame[]): boolean {
+  return frames.some(({ frame }) => {
     const type = frame[0];
     return type === FRAME.hello || type === FRAME.report || (type === FRAME.rows && frame[1] !== FLAG_FINAL);
   });

@@ -45,11 +45,17 @@ export class PollRelay {
       const result = await bus.request(SUBJECTS.gatewayPolls(holder), message, { timeoutMs: ATTEMPT_MS });
       metrics.pollsRelayed.inc({ result: result.kind });
       // A request is taken once, however often it comes.
-      if (result.kind === 'timeout' && leftMs > ATTEMPT_MS && (await this.#mayAnswer(holder))) continue;
+      if (
+        result.kind === 'timeout' &&
+        leftMs > ATTEMPT_MS &&
+        (leftMs === TIMEOUT_MS || (await this.#mayAnswer(holder)))
+      )
+        continue;
       if (result.kind === 'disconnected') return { kind: 'unavailable' };
       if (result.kind !== 'reply') return { kind: 'unknown' };
       const reply = decodeBusMessage<Extract<GatewayReply, { t: 'polled' }>>(result.data, 'polled');
-      return reply ?? { kind: 'unknown' };
+      // It failed at this request, and may still hold the session.
+      return reply ?? { kind: 'unavailable' };
     }
   }
 

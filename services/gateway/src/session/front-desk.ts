@@ -147,7 +147,7 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     this.#sessions.delete(connection);
     this.#unproven.delete(session);
     session.state = 'closed';
-    metrics.closed.inc({ code: String(code) });
+    metrics.closed.inc({ code: CODES.has(code) ? String(code) : 'other' });
     if (session.epoch === 0) return;
     hub.remove(session);
     queries.sessionClosed(session);
@@ -319,6 +319,9 @@ export class FrontDesk implements ClaimListener, OverlayListener {
     this.closed(session.connection, CLOSE[countAs].code);
   }
 }
+
+/** Peers may close with any code; only those that mean something get a line of their own. */
+const CODES: ReadonlySet<number> = new Set([...Object.values(CLOSE).map(({ code }) => code), 1005, 1006, 1007]);
 
 function isAboutQuery(type: number): boolean {
   return type === FRAME.rows || type === FRAME.queryEnd;

@@ -22,6 +22,7 @@ const GRACE_MS = 60_000;
 export class Rotation {
   readonly #options: RotationOptions;
   readonly #random: () => number;
+  /** Those that were asked to move, and until when they may stay. */
   readonly #asked = new Map<Session, number>();
   #timer: Timer | undefined;
 
@@ -47,15 +48,17 @@ export class Rotation {
   sweep(): void {
     const { hub, frontDesk, clock } = this.#options;
     const nowMs = clock.monotonic();
-    for (const [session, askedAtMs] of this.#asked) {
-      if (session.state !== 'closed' && nowMs - askedAtMs < GRACE_MS) continue;
+    for (const [session, untilMs] of this.#asked) {
+      if (session.state !== 'closed' && nowMs < untilMs) continue;
       this.#asked.delete(session);
       if (session.state !== 'closed') frontDesk.end(session, 'sessionAge');
     }
     const due: Session[] = [];
     for (const session of hub.sessions()) {
       if (session.rotateAtMs > nowMs || this.#asked.has(session)) continue;
-      this.#asked.set(session, nowMs);
+      // Whoever polls hears of it at the next poll.
+      const hearsMs = Math.max(nowMs, session.connection.dueMs ?? nowMs);
+      this.#asked.set(session, hearsMs + SWEEP_MS + GRACE_MS);
       due.push(session);
     }
     if (due.length > 0) frontDesk.askToMove(due, { spreadMs: SWEEP_MS, reason: 'session_age' });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
 import { readLines } from './read-lines.js';
 import { parseSocketLine, type SocketLine } from './ss-line.js';
-import { followsSockets, spawnFollower, type SsChild, type SsPrograms } from './ss-programs.js';
+import { followsSockets, killChild, spawnFollower, type SsChild, type SsPrograms } from './ss-programs.js';
 
 export interface EndFollowerOptions {
   readonly programs: SsPrograms;
@@ -44,7 +44,7 @@ export class EndFollower {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#child?.kill('SIGKILL');
+    if (this.#child !== undefined) killChild(this.#child);
     await this.#running;
   }
 
@@ -54,7 +54,7 @@ export class EndFollower {
     let delayMs = RETRY_MIN_MS;
     while (!signal.aborted) {
       const startedAtMs = clock.monotonic();
-      const why = await this.#run(firstIsKnown);
+      const why = await this.#run(firstIsKnown).catch((error: unknown) => String(error));
       firstIsKnown();
       if (signal.aborted) return;
       missed();
@@ -86,7 +86,7 @@ export class EndFollower {
     });
     const output = readLines(child.stdout, onLine).catch((error: unknown) => {
       said = String(error);
-      child.kill('SIGKILL');
+      killChild(child);
     });
     if (child.pid !== undefined && (await this.#becomesReady(child))) {
       following();

@@ -114,6 +114,39 @@ describe('the kernel’s counters', () => {
     await until(async () => !(await isRunning(follower)));
   });
 
+  it('cannot be read when there are no descriptors left, and that harms nobody', async () => {
+    const { port } = await listen();
+    const script = `
+      const { openSync, closeSync } = await import('node:fs');
+      const { KernelSockets } = await import(${JSON.stringify(new URL('kernel-sockets.js', import.meta.url).href)});
+      const { findSsPrograms } = await import(${JSON.stringify(new URL('ss-programs.js', import.meta.url).href)});
+      const { silentLogger, systemClock } = await import('@muster/runtime');
+      const options = { programs: findSsPrograms(), port: ${port}, freshMs: 0, clock: systemClock, logger: silentLogger };
+      const [running, late] = [new KernelSockets(options), new KernelSockets(options)];
+      await running.start();
+      const held = [];
+      try { for (;;) held.push(openSync('/dev/null')); } catch {}
+      await running.read();
+      await late.start();
+      for (const one of held) closeSync(one);
+      const { measured } = await running.read();
+      await Promise.all([running.stop(), late.stop()]);
+      console.log('alive', measured);`;
+    const limited = spawn(
+      'sh',
+      ['-c', 'ulimit -n 128; exec "$0" --input-type=module -e "$1"', process.execPath, script],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        // A signal to its group must not reach this one.
+        detached: true,
+      },
+    );
+    const output: Buffer[] = [];
+    limited.stdout.on('data', (part: Buffer) => output.push(part));
+    await once(limited, 'close');
+    expect(Buffer.concat(output).toString()).toBe('alive sockets\n');
+  });
+
   it('leave no child behind without setpriv either, once it has something to tell', async () => {
     const { port } = await listen();
     const follower = await followerOfKilled(port, 'SIGKILL', '{ ...findSsPrograms(), setpriv: undefined }');

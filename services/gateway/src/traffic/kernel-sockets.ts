@@ -5,7 +5,7 @@ import { readLines } from './read-lines.js';
 import { SocketLedger } from './socket-ledger.js';
 import { UNSEEN_SOCKETS, type SocketTraffic } from './socket-traffic.js';
 import { parseSocketLine, type SocketLine } from './ss-line.js';
-import { spawnLook, type SsPrograms } from './ss-programs.js';
+import { killChild, spawnLook, type SsChild, type SsPrograms } from './ss-programs.js';
 
 export interface KernelSocketsOptions {
   readonly programs: SsPrograms;
@@ -83,15 +83,18 @@ export class KernelSockets implements SocketTraffic {
     const sockets: SocketLine[] = [];
     let listeners = 0;
     this.#ledger.lookBegins();
-    const child = spawnLook(programs, port);
-    const timer = clock.setTimeout(() => child.kill('SIGKILL'), LOOK_WITHIN_MS);
+    let child: SsChild | undefined;
+    let timer: Timer | undefined;
     try {
-      child.stderr.resume();
+      const started = spawnLook(programs, port);
+      child = started;
+      timer = clock.setTimeout(() => killChild(started), LOOK_WITHIN_MS);
+      started.stderr.resume();
       const exited = new Promise<number | null>((resolve, reject) => {
-        child.once('error', reject);
-        child.once('close', resolve);
+        started.once('error', reject);
+        started.once('close', resolve);
       });
-      const read = readLines(child.stdout, (line) => {
+      const read = readLines(started.stdout, (line) => {
         const socket = parseSocketLine(line);
         if (socket?.state === 'LISTEN') listeners += 1;
         else if (socket !== undefined) sockets.push(socket);
@@ -103,7 +106,7 @@ export class KernelSockets implements SocketTraffic {
       if (listeners > 1) this.#giveUp(listeners);
     } catch (error) {
       this.#ledger.lookFailed();
-      child.kill('SIGKILL');
+      if (child !== undefined) killChild(child);
       logger.warn('looking at the sockets of the port failed', { err: error });
     } finally {
       clock.clear(timer);

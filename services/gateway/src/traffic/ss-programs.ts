@@ -12,6 +12,11 @@ export interface SsPrograms {
 
 export type SsChild = ChildProcessByStdio<null, Readable, Readable>;
 
+/** Ends a child that was started. One that could not be has no process id, and a signal to it would go to the gateway's whole process group. */
+export function killChild(child: SsChild): void {
+  if (child.pid !== undefined) child.kill('SIGKILL');
+}
+
 const FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
 
 /** `ss` is of iproute2, `stdbuf` of coreutils, `setpriv` of util-linux. Undefined where the first two are not. */
@@ -51,8 +56,13 @@ function ofPort(port: number): string {
   return `sport = :${port}`;
 }
 
+/** Throws when there is nothing to start it with: no descriptor, no memory. */
 function start([program = '', ...args]: readonly string[]): SsChild {
-  return spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { LC_ALL: 'C' } });
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { LC_ALL: 'C' } });
+  // Without a listener it would end the gateway. Without descriptors there are no streams, whatever the types say.
+  child.on('error', () => undefined);
+  if (!(child.stdout as Readable | null | undefined)) throw new Error(`${program} cannot be started`);
+  return child;
 }
 
 function find(folders: readonly string[], name: string): string | undefined {

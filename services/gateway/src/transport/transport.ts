@@ -104,8 +104,8 @@ export interface TransportOptions {
   /** Whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: TrustedProxies;
   readonly frameBytes: number;
-  /** The largest body of a request for this path. */
-  readonly bodyBytes: (path: string) => number;
+  /** The largest body of this request; asked before anything of it is read. */
+  readonly bodyBytes: (request: Pick<HttpRequest, 'path' | 'headers'>) => number;
   /** A connection that sent nothing for so long is closed. Any byte may count: that frames become whole is for the caller to watch. */
   readonly silenceMs: number;
   /** What may wait in memory for one peer that does not read. */

@@ -223,7 +223,7 @@ export class UwsTransport<Ticket> implements Transport {
         }),
       ),
     };
-    const limit = this.#options.bodyBytes(head.path);
+    const limit = this.#options.bodyBytes(head);
     const chunks: Buffer[] = [];
     let size = 0;
     let answered = false;

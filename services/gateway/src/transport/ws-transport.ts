@@ -204,7 +204,8 @@ export class WsTransport<Ticket> implements Transport {
   async #http(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-      const body = await readBody(request, this.#options.bodyBytes(path));
+      const headers = readHeaders(request);
+      const body = await readBody(request, this.#options.bodyBytes({ path, headers }));
       const reply: HttpReply =
         body === undefined
           ? TOO_LARGE
@@ -212,7 +213,7 @@ export class WsTransport<Ticket> implements Transport {
               method: request.method ?? 'GET',
               path,
               address: this.#address(request),
-              headers: readHeaders(request),
+              headers,
               body,
             });
       response.writeHead(reply.status, reply.headers).end(isBodiless(reply.status) ? undefined : reply.body);
