@@ -128,7 +128,8 @@ export class SimulatedAgent implements CommandHost {
   beat(nowMs: number): void {
     this.#session?.beat(nowMs);
     this.#commands?.beat(nowMs);
-    if (this.#channel.lapse(nowMs)) this.#goWhereWanted(0);
+    const spreadMs = this.#channel.lapse(nowMs);
+    if (spreadMs !== undefined) this.#goWhereWanted(Math.random() * spreadMs);
   }
 
   /** What HELLO says besides who and what this agent is. */

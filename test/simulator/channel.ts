@@ -49,7 +49,7 @@ export class Channel {
   readonly #behaviour: ChannelBehaviour;
   #setting: Setting;
   /** What follows, and when. */
-  #lease: { readonly untilMs: number; readonly next: Setting } | undefined;
+  #lease: { readonly untilMs: number; readonly forMs: number; readonly next: Setting } | undefined;
   #failures = 0;
   #failingSinceMs = 0;
   #turn: SessionMode = 'poll';
@@ -88,17 +88,18 @@ export class Channel {
   tell({ mode, intervalMs, lease }: ModeBody, ageMs: number, nowMs: number): void {
     if (!this.#behaviour.capable) return;
     this.#setting = { mode, intervalMs };
-    this.#lease = lease === undefined ? undefined : { untilMs: nowMs + lease.forMs - ageMs, next: lease.next };
+    this.#lease = lease === undefined ? undefined : { ...lease, untilMs: nowMs + lease.forMs - ageMs };
     if (mode === 'poll') this.#forget();
   }
 
-  /** Whether a lease has just ended. */
-  lapse(nowMs: number): boolean {
-    if (this.#lease === undefined || nowMs < this.#lease.untilMs) return false;
+  /** When a lease has just ended: over how long to spread what follows. */
+  lapse(nowMs: number): number | undefined {
+    if (this.#lease === undefined || nowMs < this.#lease.untilMs) return undefined;
+    const spreadMs = Math.min(60_000, this.#lease.forMs / 20);
     this.#setting = this.#lease.next;
     this.#lease = undefined;
     if (this.#setting.mode === 'poll') this.#forget();
-    return true;
+    return spreadMs;
   }
 
   /** A session was refused, never became ready, or was cut after `heldMs`. */

@@ -56,11 +56,23 @@ describe('the channel that was told', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  test('a lease that many got ends spread as it began', () => {
+  test.each([
+    ['as it began', 100_000, 2 * HOUR, 100_000],
+    ['over a minute', 0, 2 * HOUR, MINUTE],
+    ['over a twentieth of a short one', 0, 10_000, 500],
+  ])('a lease that many may have got ends spread %s', (_how, spreadMs, forMs, expected) => {
     const { clock, spreads, told } = open();
-    told.tell({ ...LEASE, spreadMs: 20_000 });
+    told.tell({ ...LEASE, spreadMs, lease: { ...LEASE.lease!, forMs } });
+    clock.advance(forMs);
+    expect(spreads).toEqual([expected]);
+  });
+
+  test('nor do all end at one moment after restarts', () => {
+    const clock = new FakeClock();
+    open(clock).told.tell(LEASE);
+    const { spreads } = open(clock);
     clock.advance(2 * HOUR);
-    expect(spreads).toEqual([20_000]);
+    expect(spreads).toEqual([MINUTE]);
   });
 
   test('a lease of months ends when it is over, and not before', () => {

@@ -31,6 +31,9 @@ export interface ToldModeOptions {
 
 /** Before it was ever told. */
 const UNTOLD: ModeSetting = { mode: 'live', intervalMs: LIMITS.pollIntervalMs };
+/** A lease's end is spread over this part of its time, and no more than so long. */
+const END_SPREAD_PART = 20;
+const MAX_END_SPREAD_MS = 60_000;
 /** Timers hold no more than 24 days. */
 const LONGEST_TIMER_MS = 24 * 3_600_000;
 
@@ -57,7 +60,7 @@ export class ToldMode implements WantedChannel {
   /** When the lease ends, by the monotonic clock. */
   #endsAtMs = 0;
   #timer: Timer | undefined;
-  /** All who got a lease at one moment would otherwise change at one moment when it ends. */
+  /** As the change to what counts now was spread. */
   #spreadMs = 0;
   #onLeaseEnd: (spreadMs: number) => void = () => {};
 
@@ -109,10 +112,19 @@ export class ToldMode implements WantedChannel {
     this.#timer = this.#clock.setTimeout(
       () => {
         this.#arm();
-        if (this.#timer === undefined) this.#onLeaseEnd(this.#spreadMs);
+        if (this.#timer === undefined) this.#onLeaseEnd(this.#endSpreadMs());
       },
       Math.min(leftMs, LONGEST_TIMER_MS),
     );
+  }
+
+  /**
+   * All who got a lease at one moment would otherwise change at one moment when it ends. How many they are is not known here, and what was told of it may be
+   * long ago, or be about those only who had to change when it was told.
+   */
+  #endSpreadMs(): number {
+    const { forMs = 0 } = this.#told?.lease ?? {};
+    return Math.max(this.#spreadMs, Math.min(MAX_END_SPREAD_MS, forMs / END_SPREAD_PART));
   }
 
   #read(): Told | undefined {
