@@ -107,8 +107,6 @@ export interface OwnerBeat {
 /** A poll within a session, as it came over HTTPS. Without `seq` and `batch` it only asks what waits. */
 export interface PollRequest {
   readonly session: string;
-  /** The address that it came from. */
-  readonly from: string;
   /** The number of the last frame that the agent has, `0` for none. */
   readonly have: number;
   /** Numbers the requests that carry frames, from 1. */

@@ -76,7 +76,7 @@ function setUp() {
 }
 
 async function polled(bus: Bus, id: GatewayId): Promise<string> {
-  const poll = encodeBusMessage({ t: 'poll', session: 's', from: '127.0.0.1', have: 0 });
+  const poll = encodeBusMessage({ t: 'poll', session: 's', have: 0 });
   return (await bus.request(SUBJECTS.gatewayPolls(id), poll, { timeoutMs: 100 })).kind;
 }
 

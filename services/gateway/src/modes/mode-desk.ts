@@ -32,8 +32,8 @@ export class ModeDesk implements OrderListener {
   readonly #options: ModeDeskOptions;
   readonly #pace: ChangePace;
   readonly #paced: Paced;
-  /** What came of an order; thousands of sessions share one. */
-  readonly #made = new WeakMap<StandingOrder, { readonly answer: PolicyAnswer; readonly wanted: WantedMode }>();
+  /** What came of an order and what the policy answers beside it; thousands of sessions share one. */
+  readonly #made = new WeakMap<StandingOrder, WeakMap<PolicyAnswer, WantedMode>>();
   readonly #toReview = new Set<Session>();
   readonly #toTell = new Set<Session>();
 
@@ -119,10 +119,10 @@ export class ModeDesk implements OrderListener {
     const answer = policy().answerFor(session);
     const order = overlays.orderOf(session.org, session.agentId, clock.now());
     if (order === undefined) return answer;
-    const made = this.#made.get(order);
-    if (made?.answer === answer) return made.wanted;
-    const wanted = wantedMode(order, answer);
-    this.#made.set(order, { answer, wanted });
+    const made = this.#made.get(order) ?? new WeakMap<PolicyAnswer, WantedMode>();
+    this.#made.set(order, made);
+    const wanted = made.get(answer) ?? wantedMode(order, answer);
+    made.set(answer, wanted);
     return wanted;
   }
 }

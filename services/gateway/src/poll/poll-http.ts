@@ -26,10 +26,10 @@ export type ReadPoll =
 
 /** Reads a request within a session. Nothing of one that is refused here was taken. */
 export async function readPoll(request: HttpRequest, session: string): Promise<ReadPoll> {
-  const { method, address, headers } = request;
+  const { method, headers } = request;
   const have = readEtag(headers['if-none-match']);
   if (have === undefined) return refuse('malformed', problemReply('bad_request', 'If-None-Match is no tag of a poll'));
-  const asked = { session, from: address, have };
+  const asked = { session, have };
   if (method === 'GET') return { ok: true, request: asked };
   if (method === 'DELETE') return { ok: true, request: { ...asked, end: true } };
   const seq = readNumber(headers[POLL_SEQUENCE_HEADER]);

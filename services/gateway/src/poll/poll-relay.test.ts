@@ -7,7 +7,7 @@ import { createPollMetrics } from './poll-metrics.js';
 import { PollRelay } from './poll-relay.js';
 
 const HOLDER = 'gw-abc234' as GatewayId;
-const REQUEST = { session: 's', from: '127.0.0.1', have: 0 };
+const REQUEST = { session: 's', have: 0 };
 
 /** A relay whose requests meet with these, one after the other, and how often it asked. */
 function relayTo(...results: RequestResult[]) {
