@@ -21,6 +21,8 @@ export function fakeSession(
   num: number,
   options: {
     readonly canChangeMode?: boolean;
+    /** When an agent that polls comes next. */
+    readonly dueMs?: number;
     readonly labels?: Labels;
     readonly mode?: SessionMode;
     readonly os?: Facts['os'];
@@ -30,6 +32,7 @@ export function fakeSession(
   const { canChangeMode = true, labels = {}, mode = 'live', os = 'linux', send = 'sent' } = options;
   const frames: { type: number; body: Uint8Array }[] = [];
   const connection = {
+    ...(options.dueMs === undefined ? {} : { dueMs: options.dueMs }),
     address: '127.0.0.1',
     send: (frame: Uint8Array) => {
       frames.push({ type: decodeHeader(frame)?.type ?? 0, body: frameBody(frame) });
