@@ -31,7 +31,7 @@ Options:
   --help                       print this
 
 Configuration is in the environment or that file: MUSTER_GATEWAY_URL, MUSTER_GATEWAY_CA, MUSTER_ORG, MUSTER_ENROLL_SECRET or
-MUSTER_ENROLL_SECRET_FILE, MUSTER_DATA_DIR, MUSTER_LABELS; for commands MUSTER_COMMAND_ROOTS_FILE, MUSTER_AGENT_ACTIONS,
+MUSTER_ENROLL_SECRET_FILE, MUSTER_DATA_DIR, MUSTER_LABELS, MUSTER_AGENT_MODE; for commands MUSTER_COMMAND_ROOTS_FILE, MUSTER_AGENT_ACTIONS,
 MUSTER_AGENT_REQUIRE_APPROVAL, MUSTER_AGENT_PROTECT. HTTPS_PROXY and NO_PROXY are honoured.
 `;
 
@@ -47,11 +47,23 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
+/** The commands, and the options that each of them takes. */
+const TAKES: Readonly<Record<string, readonly string[]>> = {
+  run: ['config'],
+  enroll: ['config'],
+  doctor: ['config'],
+  sql: ['config', 'output'],
+  version: [],
+  install: ['config', 'set', 'manager', 'observe', 'root', 'print'],
+  uninstall: ['config', 'manager', 'root', 'print', 'purge'],
+  status: ['config', 'manager'],
+};
+
 /** Commands are loaded when they are asked for: what `run` does not need must not cost it memory. */
 async function main(argv: readonly string[]): Promise<number | undefined> {
   let parsed;
   try {
-    parsed = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+    parsed = parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true, tokens: true });
   } catch (error) {
     return usage(error instanceof Error ? error.message : String(error));
   }
@@ -61,6 +73,10 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
     return 0;
   }
   if (rest.length > (command === 'sql' ? 1 : 0)) return usage(`too many arguments for "${command}"`);
+  const takes = TAKES[command];
+  if (takes === undefined) return usage(`there is no command "${command}"`);
+  const other = parsed.tokens.find((token) => token.kind === 'option' && !takes.includes(token.name));
+  if (other?.kind === 'option') return usage(`--${other.name} is not for "${command}"`);
   const isService = command === 'install' || command === 'uninstall' || command === 'status';
   if (isService) return (await import('./program/service.js')).service(command, parsed.values, process.env);
   try {
@@ -70,18 +86,30 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
     return usage(`the configuration cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
   completeProxies(process.env);
+  if (command === 'run') {
+    await (await import('./program/run.js')).run(process.env);
+    return undefined;
+  }
+  try {
+    return await runOnce(command, rest[0], parsed.values.output);
+  } catch (error) {
+    // A file that is not there, a proxy that is none: who typed it needs no stack.
+    process.stderr.write(`muster-agent: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+/** What ends by itself. */
+async function runOnce(command: string, statement: string | undefined, output: string): Promise<number> {
   switch (command) {
-    case 'run':
-      await (await import('./program/run.js')).run(process.env);
-      return undefined;
     case 'enroll':
       return (await import('./program/enroll.js')).enroll(process.env);
     case 'doctor':
       return (await import('./program/doctor.js')).doctor(process.env);
     case 'sql':
-      if (rest[0] === undefined) return usage('"sql" needs a statement');
-      if (!isOutput(parsed.values.output)) return usage(`there is no output "${parsed.values.output}"`);
-      return (await import('./program/sql.js')).sql(rest[0], parsed.values.output);
+      if (statement === undefined) return usage('"sql" needs a statement');
+      if (!isOutput(output)) return usage(`there is no output "${output}"`);
+      return (await import('./program/sql.js')).sql(statement, output);
     case 'version':
       process.stdout.write(`${(await import('./program-files.js')).agentVersion()}\n`);
       return 0;

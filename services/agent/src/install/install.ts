@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../store/atomic-file.js';
 import type { CommandLine, ServicePlan } from './service-plan.js';
@@ -51,14 +51,26 @@ export function uninstall({ plan, program, configFile, dataDir, purge }: Uninsta
     hands.say(`remove ${path}`);
     if (!hands.print) rmSync(at(path, hands), { recursive: true, force: true });
   }
+  if (purge) removeIfEmpty(dirname(configFile), hands);
   for (const line of plan.afterwards) start(line, hands, { mayFail: true });
+}
+
+function removeIfEmpty(folder: string, hands: Hands): void {
+  if (hands.print) return;
+  try {
+    rmdirSync(at(folder, hands));
+  } catch {
+    // Something else is in it, or it is gone.
+  }
 }
 
 function place(path: string, hands: Hands, write: (path: string) => void, folderMode = 0o755): void {
   hands.say(`write  ${path}`);
   if (hands.print) return;
   const to = at(path, hands);
-  mkdirSync(dirname(to), { recursive: true, mode: folderMode });
+  const folder = dirname(to);
+  mkdirSync(dirname(folder), { recursive: true });
+  mkdirSync(folder, { recursive: true, mode: folderMode });
   write(to);
 }
 

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, posix, win32 } from 'node:path';
 import type { Env } from '@muster/runtime/program';
+import { loadAgentConfig } from '../config.js';
 import { type Hands, install, uninstall } from '../install/install.js';
 import { planFor } from '../install/plan-for.js';
 import { type Installation, type Manager, MANAGERS } from '../install/service-plan.js';
@@ -36,6 +37,8 @@ export function service(command: 'install' | 'uninstall' | 'status', options: Se
       return 0;
     }
     const settings = firstSettings(options, place);
+    if ((options.set ?? []).length > 0 && existsSync(`${options.root ?? ''}${configFile}`))
+      process.stderr.write(`muster-agent: ${configFile} stays as it is, without what --set says: change it there\n`);
     install({ plan, program: { from: programToCopy(), to }, configFile, dataDir, settings }, hands);
     return 0;
   } catch (error) {
@@ -84,6 +87,10 @@ function firstSettings({ set = [], root }: ServiceOptions, { configFile, dataDir
     settings = set.map(parseSetting);
     const known = settings.map(([name]) => name);
     if (!known.includes('MUSTER_DATA_DIR')) settings.push(['MUSTER_DATA_DIR', dataDir]);
+    if (known.includes('MUSTER_GATEWAY_URL')) {
+      const checked = loadAgentConfig(Object.fromEntries(settings));
+      if (!checked.ok) throw new Error(checked.error.message);
+    }
     if (known.includes('MUSTER_GATEWAY_URL') || existsSync(`${root ?? ''}${configFile}`)) return settingsFile(settings);
   } catch (error) {
     throw new Unusable(error instanceof Error ? error.message : String(error));

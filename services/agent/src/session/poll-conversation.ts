@@ -87,7 +87,7 @@ export class PollConversation {
       const { outcome, mayPass } = await this.#askOnce(question, signal);
       if (!mayPass || repeats === REPEATS || leaving.aborted) return outcome;
       const delayMs = backoff.next(outcome.kind === 'refused' ? outcome.refusal.retryAfterMs : undefined);
-      log.info('poll failed', { repeats, retryInMs: delayMs, ...describeEnd(outcome) });
+      log.info('poll failed', { repeats, retryInMs: Math.round(delayMs), ...describeEnd(outcome) });
       if ((await sleep(clock, delayMs, leaving)) === 'aborted') return outcome;
       this.#nextPlace();
     }

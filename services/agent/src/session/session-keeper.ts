@@ -293,7 +293,7 @@ export class SessionKeeper {
   }
 
   #comeBack(purpose: Purpose, { delayMs, level, why }: Comeback, detail?: string): void {
-    const fields = { why, retryInMs: delayMs, ...(detail === undefined ? {} : { detail }) };
+    const fields = { why, retryInMs: Math.round(delayMs), ...(detail === undefined ? {} : { detail }) };
     this.#options.log[level](this.#session === undefined ? 'no session' : 'session not moved yet', fields);
     if (this.#session === undefined) this.#plan.set('comeback', delayMs);
     // For want of a token, which was asked for first.

@@ -1,4 +1,15 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 
@@ -36,9 +47,18 @@ export function readFileIfThere(path: string): string | undefined {
   }
 }
 
-/** Creates a folder of ours, closed to others. */
+/** Creates a folder of ours, closed to others, with those above it. */
 export function ensurePrivateFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (isErrno(error, 'EEXIST') && statSync(path).isDirectory()) return;
+    const above = dirname(path);
+    // Where nothing can be made although what is above is there (/proc), Node's own `recursive` tries for ever.
+    if (!isErrno(error, 'ENOENT') || above === path || existsSync(above)) throw error;
+    ensurePrivateFolder(above);
+    ensurePrivateFolder(path);
+  }
 }
 
 /** Whether `error` is a system error with this code. */
