@@ -25,7 +25,8 @@ export const USAGE = `npm run simulate -- [options]
   --oracle FILE         keep there what really ran, as JSON, every few seconds and at the end; with several
                         processes each has a file of its own, FILE.1 and so on
   --mode live|poll|mixed
-                        the channel that they begin with (default live); mixed: every second one polls
+                        the channel that they begin with (default live); mixed: every second one polls. What gateways say
+                        counts, and that is live unless a policy says otherwise: see --no-mode
   --no-mode             they stay with it: none of them can be told to change
   --poll-interval S     seconds between two polls, where no gateway says (default 60)
   --scattered           each poll goes to the next gateway, as behind a load balancer

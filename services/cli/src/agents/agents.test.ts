@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { wallTime } from '../output/time-text.js';
 import { runCli } from '../run.js';
 import { AGENT_ID, FakeApi } from '../testing/fake-api.js';
 import { fakeTerminal } from '../testing/fake-terminal.js';
@@ -34,7 +35,7 @@ const away = { mode: 'poll', forMs: 600_000, failures: 3, why: 'upgrade refused:
 test.each([
   [undefined, ''],
   [wanted, 'poll'],
-  [{ ...wanted, intervalMs: 300_000, until: at(90) }, 'poll every 5 min until 2026-01-01 13:30'],
+  [{ ...wanted, intervalMs: 300_000, until: at(90) }, `poll every 5 min until ${wallTime(at(90), Date.now())}`],
   [{ ...wanted, mode: 'live' as const, intervalMs: 30_000 }, 'live, else poll every 30 s'],
 ])('what was ordered, %j, is shown as %j', (order, text) => {
   expect(wantedText(order === undefined ? {} : { wanted: order })).toBe(text);

@@ -1,4 +1,4 @@
-import { durationText } from '../output/time-text.js';
+import { durationText, wallTime } from '../output/time-text.js';
 import { shortTime } from '../output/listing.js';
 import type { AgentJson } from './agent-json.js';
 
@@ -10,7 +10,7 @@ export function wantedText({ wanted }: Pick<AgentJson, 'wanted'>): string {
   if (wanted === undefined) return '';
   const { mode, intervalMs, until } = wanted;
   const every = intervalMs === undefined ? '' : ` every ${durationText(intervalMs)}`;
-  return `${mode === 'live' && every !== '' ? `live, else poll${every}` : `${mode}${every}`}${until === undefined ? '' : ` until ${shortTime(until)}`}`;
+  return `${mode === 'live' && every !== '' ? `live, else poll${every}` : `${mode}${every}`}${until === undefined ? '' : ` until ${wallTime(until, Date.now())}`}`;
 }
 
 /** `for 12 min`; undefined when it is not away from Live: it never was, is back, or was told to poll since. */

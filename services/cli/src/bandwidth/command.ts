@@ -53,7 +53,8 @@ export function addBandwidthCommand(program: Command, env: CommandEnv): void {
       if (target !== undefined) return showEndpoints(env, form, { selector: target, top: parseTop(top), timeout });
       if (top !== undefined)
         throw usageError('--top is for endpoints', "say which: --target SELECTOR; '' is every one");
-      return showFleet(env, form, ask ? { timeout } : { ask: 'false' });
+      // The lines are gateways: nobody need be asked for them.
+      return showFleet(env, form, ask && form !== 'ndjson' ? { timeout } : { ask: 'false' });
     });
 }
 

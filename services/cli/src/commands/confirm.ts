@@ -68,15 +68,13 @@ function describe({ order, summary, destructive, reversible, target, rows }: Int
     ...(away > 0 ? [`${away.toLocaleString('en-US')} when they return`] : []),
     ...(unsupported > 0 ? [`${unsupported.toLocaleString('en-US')} cannot do it`] : []),
   ];
-  const nature = [
-    ...(destructive ? ['destructive'] : []),
-    reversible ? '`muster undo` can take it back' : 'cannot be taken back',
-  ];
+  const nature = [...(destructive ? ['is destructive'] : []), ...(reversible ? [] : ['cannot be taken back'])];
   return [
     `${order}: ${summary}`,
     ...rowLines(rows ?? []),
     `on ${counted(targets, 'target')} (${target}): ${counts.join(', ')}`,
-    `It is ${nature.join(', and ')}.`,
+    ...(nature.length > 0 ? [`It ${nature.join(', and ')}.`] : []),
+    ...(reversible ? ['`muster undo` can take it back.'] : []),
     ...(approval === undefined ? [] : [`Another person must approve it: ${approval.why}.`]),
   ];
 }

@@ -10,12 +10,15 @@ export function progressText(query: Running, nowMs = Date.now()): string {
   const { targeted, waiting } = query.ledger;
   const answered = query.ledger.answered + query.ledger.empty;
   const polls = pollText(query, nowMs);
+  const live = waiting - (query.polling?.waiting ?? 0);
+  const failed = failedOf(query.ledger);
   const counts = [
     `${number(targeted)} targeted`,
     `${number(answered)} answered`,
-    `${number(waiting - (query.polling?.waiting ?? 0))} waiting`,
+    // A line has few characters: what is nothing gives way to what is known of polls.
+    ...(polls !== undefined && live === 0 ? [] : [`${number(live)} waiting`]),
     ...(polls === undefined ? [] : [polls]),
-    `${number(failedOf(query.ledger))} failed`,
+    ...(polls !== undefined && failed === 0 ? [] : [`${number(failed)} failed`]),
   ];
   return counts.join(' · ');
 }
