@@ -73,9 +73,10 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     const again = await cli(['run', 'process.kill', '--from', '-', '--yes', '--wait', '-o', 'ndjson'], found.stdout);
     expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('unchanged')]);
 
-    // The world has moved on: this pid is somebody else now.
-    const line = JSON.parse(found.stdout.split('\n')[0] ?? '') as { row: Record<string, unknown> };
-    const moved = JSON.stringify({ ...line, row: { ...line.row, pid: later.pid } });
+    // The world has moved on: this pid is somebody else now. Not of the same second, which is all that a row knows of its beginning.
+    const line = JSON.parse(found.stdout.split('\n')[0] ?? '') as { row: { start_time: number } };
+    const row = { ...line.row, pid: later.pid, start_time: line.row.start_time - 60 };
+    const moved = JSON.stringify({ ...line, row });
     const refused = await cli(['run', 'process.kill', '--from', '-', '--yes', '--wait', '-o', 'ndjson'], moved);
     expect([refused.code, refused.stdout]).toEqual([3, expect.stringContaining('refused')]);
     expect(isAlive(later)).toBe(true);

@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 /** One event of a query's stream, as the API sends it. */
 export interface QueryEvent {
   readonly event: string;
@@ -58,8 +60,13 @@ export class ApiClient {
     return fetch(`${this.url}${path}`, { ...init, headers });
   }
 
+  /** Comes back when it is told to: a fast machine asks more often than an operator may. */
   async get<T>(path: string): Promise<T> {
-    const response = await this.fetch(path);
+    let response = await this.fetch(path);
+    for (; response.status === 429; response = await this.fetch(path)) {
+      await response.arrayBuffer();
+      await delay(1_000 * Number(response.headers.get('retry-after') ?? 1));
+    }
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
   }
