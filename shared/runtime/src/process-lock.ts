@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
-import { copyFile, link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, readFile, rm, writeFile } from 'node:fs/promises';
 
 /** Another process holds what the lock is for. */
 export interface LockHeld {
@@ -27,10 +27,11 @@ export async function takeProcessLock(path: string): Promise<ProcessLock | LockH
     for (;;) {
       // A link appears with its content: nobody ever sees a lock that names no process yet, and takes it for a stale one.
       if (await appears(draft, path)) return { kind: 'locked', release: () => rm(path, { force: true }) };
-      const found = await readFile(path, 'utf8').catch(() => '');
-      const [pid = '', birth = ''] = found.trim().split(' ');
-      if (isAlive(Number(pid), birth)) return { kind: 'held', pid: Number(pid) };
-      await removeStale(path, found);
+      const found = await contentOf(path);
+      if (found === undefined) continue;
+      const { pid, birth } = ownerOf(found);
+      if (isAlive(pid, birth)) return { kind: 'held', pid };
+      await removeStale(path, found, draft);
     }
   } finally {
     await rm(draft, { force: true });
@@ -51,16 +52,39 @@ async function appears(draft: string, path: string): Promise<boolean> {
   }
 }
 
-/** Takes away the lock that was looked at, and puts it back when another process has replaced it in between. */
-async function removeStale(path: string, content: string): Promise<void> {
-  const aside = `${path}.${randomBytes(6).toString('hex')}`;
-  try {
-    await rename(path, aside);
-    if ((await readFile(aside, 'utf8')) !== content) await appears(aside, path);
-    await rm(aside, { force: true });
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
+/**
+ * Takes away the lock that was looked at, one process at a time: another one could otherwise take away what has replaced it in between. Nobody
+ * replaces a lock that is there, so while one is at it, what it has looked at stays. Who died at it is passed over.
+ */
+async function removeStale(path: string, content: string, draft: string): Promise<void> {
+  const turn = `${path}.turn`;
+  if (!(await appears(draft, turn))) {
+    const other = await contentOf(turn);
+    if (other === undefined) return;
+    const { pid, birth } = ownerOf(other);
+    if (!isAlive(pid, birth)) await rm(turn, { force: true });
+    return;
   }
+  try {
+    if ((await contentOf(path)) === content) await rm(path, { force: true });
+  } finally {
+    await rm(turn, { force: true });
+  }
+}
+
+/** Undefined when there is no such file. */
+async function contentOf(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+function ownerOf(content: string): { readonly pid: number; readonly birth: string } {
+  const [pid = '', birth = ''] = content.trim().split(' ');
+  return { pid: Number(pid), birth };
 }
 
 function isAlive(pid: number, birth: string): boolean {
