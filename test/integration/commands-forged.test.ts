@@ -4,20 +4,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectNats, type Broker } from '@muster/bus';
 import { CommandSigner, generateSigningJwks, publicJwks, signCommandKeys, generateCommandRoot } from '@muster/identity';
+import { encodeCommandBus, SUBJECTS } from '@muster/messages';
 import {
-  decodeJournal,
-  encodeCommandBus,
-  KEPT,
   newCommandId,
-  STREAMS,
-  SUBJECTS,
   TargetTree,
   type AgentId,
   type CommandClaims,
   type CommandId,
   type OrgId,
-  type Signature,
 } from '@muster/protocol';
+import { decodeJournal, KEPT, STREAMS, type Signature } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 import { openLab, type Lab } from '../kit/lab.js';
 
@@ -51,7 +47,7 @@ describe('orders that the command service did not sign', () => {
     await lab.api.followCommand(command.id);
     signedId = command.id as CommandId;
     const subject = KEPT.command(lab.stack.org as OrgId, signedId);
-    for await (const { data } of broker.log.read(STREAMS.commands.name, { subject })) {
+    for await (const { data } of broker.streams.read(STREAMS.commands.name, { subject })) {
       const entry = decodeJournal(data);
       if (entry.t === 'submitted' && entry.signature !== undefined) signed = entry.signature;
     }
@@ -161,7 +157,7 @@ describe('orders that the command service did not sign', () => {
     expect((await lab.api.followCommand(first.id)).ledger).toMatchObject({ succeeded: 1 });
     writeFileSync(path, 'again');
     const subject = KEPT.command(lab.stack.org as OrgId, first.id as CommandId);
-    for await (const { data } of broker.log.read(STREAMS.commands.name, { subject })) {
+    for await (const { data } of broker.streams.read(STREAMS.commands.name, { subject })) {
       const entry = decodeJournal(data);
       if (entry.t !== 'submitted' || entry.signature === undefined) continue;
       deliver({ id: first.id as CommandId, ...entry.signature });

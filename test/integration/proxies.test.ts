@@ -40,7 +40,7 @@ describe('the real agent, real gateways, and something between them', () => {
     const agent = proxies.startAgent(name, address);
     await agent.ready();
     await delay(IDLE_MS);
-    expect([agent.sessions, agent.log.filter(({ msg }) => msg === 'session ended')]).toEqual([['live'], []]);
+    expect([agent.sessions, agent.streams.filter(({ msg }) => msg === 'session ended')]).toEqual([['live'], []]);
     await answers(agent);
     expect(agent.sessions).toEqual(['live']);
   }
@@ -148,7 +148,7 @@ describe('the real agent, real gateways, and something between them', () => {
       expect(await agent.seen()).toMatchObject({ mode: 'live', away: { mode: 'live', why } });
       await answers(agent);
       // The old session was left when the new one was there.
-      expect(agent.log.filter(({ msg }) => msg === 'session ended')).toEqual([]);
+      expect(agent.streams.filter(({ msg }) => msg === 'session ended')).toEqual([]);
     },
     TIMEOUT_MS,
   );

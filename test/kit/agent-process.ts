@@ -51,7 +51,7 @@ export class AgentProcess {
   }
 
   /** What it has logged. */
-  get log(): Line[] {
+  get streams(): Line[] {
     // The last piece may be half a line.
     const lines = this.program.output().split('\n').slice(0, -1);
     return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Line);
@@ -59,7 +59,7 @@ export class AgentProcess {
 
   /** The channels of the sessions that it has had, in order. */
   get sessions(): (string | undefined)[] {
-    return this.log.filter(({ msg }) => msg === 'session ready').map(({ mode }) => mode);
+    return this.streams.filter(({ msg }) => msg === 'session ready').map(({ mode }) => mode);
   }
 
   /** Resolves when it has had so many sessions. Rejects when the program ends first. */

@@ -22,12 +22,12 @@ describe(`test brokers from ${way}`, () => {
   });
 
   it('nats comes back after a kill on the same address, with what it kept', async () => {
-    await nats.log.ensure([{ name: 'KIT', subjects: ['kit.>'] }]);
-    await nats.log.append('kit.a', Buffer.from('kept'));
+    await nats.streams.ensure([{ name: 'KIT', subjects: ['kit.>'] }]);
+    await nats.streams.append('kit.a', Buffer.from('kept'));
     await brokers.nats.kill9();
     await brokers.nats.restart();
     await eventually(() => Promise.resolve(nats.bus.connected));
-    expect(Buffer.from((await nats.log.last('KIT', 'kit.a'))?.data ?? []).toString()).toBe('kept');
+    expect(Buffer.from((await nats.streams.last('KIT', 'kit.a'))?.data ?? []).toString()).toBe('kept');
   });
 
   it('redis comes back after a kill on the same address', async () => {

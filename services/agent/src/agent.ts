@@ -30,19 +30,19 @@ export interface Agent {
 export interface OpenAgentOptions {
   readonly way: Way;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly onLabelsChanged?: () => void;
 }
 
 /** Opens the data directory. Throws when it cannot be used, or when the command roots cannot be read. */
-export function openAgent(config: AgentConfig, { way, clock, log, onLabelsChanged }: OpenAgentOptions): Agent {
+export function openAgent(config: AgentConfig, { way, clock, logger, onLabelsChanged }: OpenAgentOptions): Agent {
   const folder = config.dataDir;
-  const identity = AgentIdentity.open(folder, log);
-  const trust = CommandTrust.open({ folder, roots: configuredRoots(config), clock, log });
+  const identity = AgentIdentity.open(folder, logger);
+  const trust = CommandTrust.open({ folder, roots: configuredRoots(config), clock, logger });
   const labels = new OwnLabels({
     folder,
     configured: labelsOf(config.labelList).labels,
-    log,
+    logger,
     onChange: () => onLabelsChanged?.(),
   });
   const facts = collectFacts(agentVersion());

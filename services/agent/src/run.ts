@@ -20,19 +20,20 @@ import { workerEnvironment } from './worker/worker-environment.js';
 import { WorkerPool } from './worker/worker-pool.js';
 
 /** The agent's composition root. */
-export async function buildAgent(config: AgentConfig, { log, runner }: ProgramContext, env: Env): Promise<void> {
+export async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContext, env: Env): Promise<void> {
   const clock = systemClock;
   runner.defer('data directory', await claimDataDirectory(config.dataDir));
   const meter = new TrafficMeter(clock);
   runner.go('traffic meter', { start: () => meter.start(), stop: () => meter.stop() });
   const way = await openWay({ ...config, meter }, env);
   const renewal = new SessionRenewal({ clock, renew: () => sessions.renew() });
-  const agent = openAgent(config, { way, clock, log, onLabelsChanged: () => renewal.request() });
-  log.info('agent identity', { agentId: agent.identity.agentId, host: agent.facts.host });
-  warnOfPlainText(config, log);
+  const agent = openAgent(config, { way, clock, logger, onLabelsChanged: () => renewal.request() });
+  logger.info('agent identity', { agentId: agent.identity.agentId, host: agent.facts.host });
+  warnOfPlainText(config, logger);
 
-  const notes = new CrashNotes({ folder: config.dataDir, clock, log });
-  for (const query of notes.load()) log.warn('the agent died while this query ran; it is refused for a day', { query });
+  const notes = new CrashNotes({ folder: config.dataDir, clock, logger });
+  for (const query of notes.load())
+    logger.warn('the agent died while this query ran; it is refused for a day', { query });
 
   const queries = new QueryRunner({
     notes,
@@ -45,14 +46,14 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
         workers: config.workers,
         idleMs: config.workerIdleMs,
         clock,
-        log,
+        logger,
         onRoom,
       }),
   });
   runner.go('queries', {
     stop: async (signal) => {
       const { stuck } = await queries.stop(signal);
-      if (stuck > 0) endByForce(stuck, log);
+      if (stuck > 0) endByForce(stuck, logger);
     },
   });
 
@@ -66,9 +67,9 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
     openEnds: () => sessions.ends,
     env,
     clock,
-    log,
+    logger,
   });
-  const commands = createAgentCommands({ config, agent, host, renewal, clock, log });
+  const commands = createAgentCommands({ config, agent, host, renewal, clock, logger });
   const isolation = new IsolationWatch(host);
   runner.go('isolation', { start: () => isolation.start(), stop: () => isolation.stop() });
   runner.go('commands', { stop: (signal) => commands.stop(signal) });
@@ -77,10 +78,10 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
   const ready = new Promise<void>((resolve) => (firstReady = resolve));
   const sessions: SessionKeeper = new SessionKeeper({
     gateways: config.gatewayUrls,
-    connect: createConnect({ way, meter, clock, log, random: Math.random }),
-    wanted: config.mode === 'auto' ? new ToldMode({ folder: config.dataDir, clock, log }) : pinnedMode(config.mode),
+    connect: createConnect({ way, meter, clock, logger, random: Math.random }),
+    wanted: config.mode === 'auto' ? new ToldMode({ folder: config.dataDir, clock, logger }) : pinnedMode(config.mode),
     clock,
-    log,
+    logger,
     credentials: {
       token: () => agent.identity.token(),
       setToken: (token) => agent.identity.setToken(token),
@@ -88,7 +89,7 @@ export async function buildAgent(config: AgentConfig, { log, runner }: ProgramCo
       hello: (challenge, token) => agent.identity.hello(agent.describe(), challenge, token),
     },
     createWork: (connection) => [
-      new SessionQueries({ connection, runner: queries, clock, log }),
+      new SessionQueries({ connection, runner: queries, clock, logger }),
       commands.createWork(connection),
     ],
     onReady: ({ commandKeys }) => {
@@ -117,14 +118,14 @@ async function claimDataDirectory(folder: string): Promise<() => Promise<void>> 
   );
 }
 
-function warnOfPlainText({ gatewayUrls }: AgentConfig, log: Logger): void {
+function warnOfPlainText({ gatewayUrls }: AgentConfig, logger: Logger): void {
   const plain = gatewayUrls.filter((url) => /^(ws|http):/.test(url));
   if (plain.length > 0)
-    log.warn('the way to the gateway is not encrypted: whoever is on it can read answers', { plain });
+    logger.warn('the way to the gateway is not encrypted: whoever is on it can read answers', { plain });
 }
 
 /** The last part of a stop. `process.exit` waits for every thread, so one that hangs in the kernel would keep us here for ever. */
-function endByForce(stuck: number, log: Logger): void {
-  log.error('query workers hang in a system call; ending by force', { stuck });
+function endByForce(stuck: number, logger: Logger): void {
+  logger.error('query workers hang in a system call; ending by force', { stuck });
   process.kill(process.pid, 'SIGKILL');
 }

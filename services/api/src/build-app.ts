@@ -5,7 +5,7 @@ import { Directory, DirectoryWriter } from '@muster/directory';
 import type { OidcVerifier, RequestSeal } from '@muster/identity';
 import type { OrgId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
-import type { Clock, Logger, Metrics, Part, Secret, TrustedProxies } from '@muster/runtime';
+import type { Clock, Logger, Metrics, Component, Secret, TrustedProxies } from '@muster/runtime';
 import { TABLES } from '@muster/tables';
 import type { Express } from 'express';
 import { agentOperations } from './agents/agent-operations.js';
@@ -48,7 +48,7 @@ import { tokenOperations } from './tokens/token-operations.js';
 const API_VERSION = '1.0.0';
 
 export interface AppOptions {
-  readonly broker: Pick<Broker, 'bus' | 'log'>;
+  readonly broker: Pick<Broker, 'bus' | 'streams'>;
   readonly registry: Pick<Registry, 'lookup' | 'scan' | 'gateways'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -71,18 +71,18 @@ export interface Api {
   readonly operations: readonly Operation[];
   readonly viewers: Viewers;
   /** What must be started, in this order, before a request is served. */
-  readonly parts: Readonly<Record<string, Part>>;
+  readonly parts: Readonly<Record<string, Component>>;
 }
 
 /** Everything between the broker and the socket. */
 export function buildApp(options: AppOptions): Api {
   const { clock, logger, defaultOrg } = options;
-  const { bus, log } = options.broker;
+  const { bus, streams } = options.broker;
   const metrics = createApiMetrics(options.metrics);
-  const directory = new Directory({ log, logger });
-  const tokens = new TokenStore({ log, logger });
-  const store = new QueryStore({ log, logger, clock });
-  const audit = new AuditTrail({ log, clock, logger, metrics });
+  const directory = new Directory({ streams, logger });
+  const tokens = new TokenStore({ streams, logger });
+  const store = new QueryStore({ streams, logger, clock });
+  const audit = new AuditTrail({ streams, clock, logger, metrics });
   const client = new QueryClient(bus);
   const presence = new PresenceReader({ registry: options.registry, clock, metrics });
   const byNum = (num: number) => directory.byNum(num);
@@ -90,9 +90,9 @@ export function buildApp(options: AppOptions): Api {
   const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...patience });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const selection = { directory, presence };
-  const writer = new DirectoryWriter({ log });
+  const writer = new DirectoryWriter({ streams });
   const commands = {
-    store: new CommandStore({ log, directory }),
+    store: new CommandStore({ streams, directory }),
     client: new CommandClient({ bus, clock, ...(options.seal === undefined ? {} : { seal: options.seal }) }),
     directory,
   };
@@ -100,20 +100,20 @@ export function buildApp(options: AppOptions): Api {
   const operations = withOpenApi(
     [
       ...queryOperations({ client, store }),
-      ...resultOperations({ store, log, clock, client, byNum, viewers, silenceMs }),
+      ...resultOperations({ store, streams, clock, client, byNum, viewers, silenceMs }),
       ...actionOperations(ACTIONS),
-      ...submitOperations({ ...commands, queries: store, log, byNum }),
+      ...submitOperations({ ...commands, queries: store, streams, byNum }),
       ...commandOperations(commands),
       ...decideOperations(commands),
       commandEventOperation({ ...commands, clock, viewers }),
       ...agentOperations({ ...selection, writer, clock }),
-      ...labelOperations({ ...selection, editor: new LabelEditor({ log, clock }), clock }),
-      modeOperation({ ...selection, orders: new ModeOrders({ log, writer }), clock }),
+      ...labelOperations({ ...selection, editor: new LabelEditor({ streams, clock }), clock }),
+      modeOperation({ ...selection, orders: new ModeOrders({ streams, writer }), clock }),
       ...bandwidthOperations({
         ...selection,
         registry: options.registry,
         bus,
-        log,
+        streams,
         clock,
         client,
         store,
@@ -122,8 +122,8 @@ export function buildApp(options: AppOptions): Api {
       }),
       ...tableOperations(TABLES),
       ...tokenOperations({ tokens, clock }),
-      ...auditOperations({ log }),
-      chainOperation({ log, clock }),
+      ...auditOperations({ streams }),
+      chainOperation({ streams, clock }),
       meOperation(),
     ],
     API_VERSION,
@@ -138,7 +138,7 @@ export function buildApp(options: AppOptions): Api {
     principalLimits: new RateLimits({ clock, perSecond: options.requestRate, burst: options.requestBurst }),
     failureLimits: new RateLimits({ clock, perSecond: 0.5, burst: 20 }),
     audit,
-    idempotency: new Idempotency({ log, clock }),
+    idempotency: new Idempotency({ streams, clock }),
     metrics,
     defaultOrg,
   });

@@ -1,5 +1,6 @@
 import { isRole, parseOperatorToken, parseRequestKeys } from '@muster/identity';
-import { isOrgId, type OrgId, type Role } from '@muster/protocol';
+import { isOrgId, type OrgId } from '@muster/protocol';
+import type { Role } from '@muster/records';
 import {
   defineConfig,
   field,

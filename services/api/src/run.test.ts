@@ -3,17 +3,16 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { ensureCertificates } from '@muster/local';
+import { encodeCbor, type CommandId } from '@muster/protocol';
 import {
+  decodeQueryRecord,
   AnswerBlockWriter,
-  decodeQueryWire,
-  encodeCbor,
   KEPT,
   STREAMS,
   verifyChain,
   type ChainLink,
-  type CommandId,
   type QueryRecord,
-} from '@muster/protocol';
+} from '@muster/records';
 import { ApiLab, type ApiProcess } from './testing/api-process.js';
 import { ORG, until } from './testing/api-fixture.js';
 
@@ -32,8 +31,8 @@ async function start(): Promise<QueryRecord> {
   const { text, status } = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT name, pid FROM processes' } });
   expect(status).toBe(201);
   const { id } = JSON.parse(text) as { id: string };
-  const entry = await lab.broker.log.last(STREAMS.queries.name, KEPT.query('default' as never, id as never));
-  return decodeQueryWire(entry?.data ?? new Uint8Array()) as QueryRecord;
+  const entry = await lab.broker.streams.last(STREAMS.queries.name, KEPT.query('default' as never, id as never));
+  return decodeQueryRecord(entry?.data ?? new Uint8Array()) as QueryRecord;
 }
 
 /** What a stream has told so far, and when it is over. */
@@ -144,8 +143,8 @@ describe('the API on a real broker', () => {
   });
 
   test('keeps secrets out of its log', () => {
-    expect(api.log).toContain('"starting"');
-    expect(api.log).not.toContain(lab.token);
+    expect(api.streams).toContain('"starting"');
+    expect(api.streams).not.toContain(lab.token);
   });
 
   test('serves TLS where it is given a certificate', async () => {

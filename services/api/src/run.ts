@@ -1,5 +1,5 @@
 import { connectNats, createBusMetrics } from '@muster/bus';
-import { STREAMS } from '@muster/protocol';
+import { STREAMS } from '@muster/records';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
 import { createOidcVerifier, parseRequestKeys, RequestSeal, type OidcVerifier } from '@muster/identity';
@@ -8,14 +8,14 @@ import type { ApiConfig } from './config.js';
 import { ApiServer } from './http/server.js';
 
 /** The API, part by part, in the order in which they start. */
-export async function buildApi(config: ApiConfig, { log, metrics, runner }: ServiceContext): Promise<void> {
-  const broker = await connectNats({ servers: config.natsUrls, name: 'muster api', logger: log });
+export async function buildApi(config: ApiConfig, { logger, metrics, runner }: ServiceContext): Promise<void> {
+  const broker = await connectNats({ servers: config.natsUrls, name: 'muster api', logger });
   runner.defer('broker', () => broker.stop());
   createBusMetrics(metrics, broker.bus);
   // Not waited for: without it presence is unknown, and everything else works.
-  const registry = await openRedisRegistry({ url: config.redisUrl, logger: log, startTimeoutMs: 500 });
+  const registry = await openRedisRegistry({ url: config.redisUrl, logger, startTimeoutMs: 500 });
   runner.defer('registry', () => registry.stop());
-  await broker.log.ensure(Object.values(STREAMS));
+  await broker.streams.ensure(Object.values(STREAMS));
 
   const oidc = oidcVerifier(config);
   const seal = requestSeal(config);
@@ -23,7 +23,7 @@ export async function buildApi(config: ApiConfig, { log, metrics, runner }: Serv
     broker,
     registry,
     clock: systemClock,
-    logger: log,
+    logger,
     metrics,
     proxies: config.trustedProxies,
     defaultOrg: config.bootstrapOrg,

@@ -4,7 +4,7 @@ import { Directory } from '@muster/directory';
 import type { RequestSeal } from '@muster/identity';
 import { newCommandServiceId, type CommandServiceId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
-import { FollowedFile, type Clock, type Logger, type Metrics, type Part } from '@muster/runtime';
+import { FollowedFile, type Clock, type Logger, type Metrics, type Component } from '@muster/runtime';
 import { CommandAudit } from './audit/command-audit.js';
 import type { CommandConfig } from './config.js';
 import { CommandWork } from './driving/command-work.js';
@@ -45,13 +45,13 @@ export interface CommandServiceDeps {
 export interface CommandService {
   readonly instance: CommandServiceId;
   /** In the order in which they start. */
-  readonly parts: readonly (readonly [name: string, part: Part])[];
+  readonly parts: readonly (readonly [name: string, part: Component])[];
 }
 
 /** One incarnation of the command service over brokers that are connected already. Its streams must exist. */
 export function createCommandService(deps: CommandServiceDeps): CommandService {
   const { broker, registry, clock, logger, metrics, keys, seal, config } = deps;
-  const { bus, log } = broker;
+  const { bus, streams } = broker;
   const instance = newCommandServiceId();
   const counted = createCommandMetrics(metrics, {
     open: () => view.openCount,
@@ -60,8 +60,8 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   });
   const keyList = (): string => keys.list;
 
-  const directory = new Directory({ log, logger });
-  const trail = new AuditTrail({ log, clock, logger, metrics: counted.audit });
+  const directory = new Directory({ streams, logger });
+  const trail = new AuditTrail({ streams, clock, logger, metrics: counted.audit });
   const audit = new CommandAudit(trail);
   const policyFile = new FollowedFile({
     ...{ what: 'command policy', path: config.policyFile, clock, logger },
@@ -71,9 +71,9 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const freshRoutes = new FreshRoutes();
   const trees = new TargetTrees(directory);
 
-  const view = new JournalView({ log, clock, logger, metrics: counted.journal, keepEnded: config.keepEnded });
+  const view = new JournalView({ streams, clock, logger, metrics: counted.journal, keepEnded: config.keepEnded });
   const writer = new JournalWriter({
-    ...{ log, clock, metrics: counted.journal, patienceMs: config.journalPatienceMs },
+    ...{ streams, clock, metrics: counted.journal, patienceMs: config.journalPatienceMs },
     maxEntryBytes: bus.maxPayloadBytes - HEADER_BYTES,
   });
 

@@ -1,6 +1,6 @@
 import { connectNats, createBusMetrics } from '@muster/bus';
 import { parseRequestKeys, parseSigningJwks, RequestSeal } from '@muster/identity';
-import { STREAMS } from '@muster/protocol';
+import { STREAMS } from '@muster/records';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
 import { createCommandService } from './command-service.js';
@@ -9,18 +9,20 @@ import { CommandKeys } from './signing/command-keys.js';
 
 /** The command service with its brokers and its health port, part by part, in the order in which they start. */
 export async function buildCommandService(config: CommandConfig, context: ServiceContext): Promise<void> {
-  const { log, metrics, runner } = context;
+  const { logger, metrics, runner } = context;
   const keys = signingKeys(config);
   const seal = requestSeal(config);
   if (seal === undefined) {
-    log.warn('orders are taken from whoever reaches the broker; set MUSTER_COMMAND_REQUEST_KEY here and on every api');
+    logger.warn(
+      'orders are taken from whoever reaches the broker; set MUSTER_COMMAND_REQUEST_KEY here and on every api',
+    );
   }
-  const broker = await connectNats({ servers: config.natsUrls, name: 'muster command', logger: log });
+  const broker = await connectNats({ servers: config.natsUrls, name: 'muster command', logger });
   runner.defer('broker', () => broker.stop());
   createBusMetrics(metrics, broker.bus);
-  const registry = await openRedisRegistry({ url: config.redisUrl, logger: log });
+  const registry = await openRedisRegistry({ url: config.redisUrl, logger });
   runner.defer('registry', () => registry.stop());
-  await broker.log.ensure(Object.values(STREAMS));
+  await broker.streams.ensure(Object.values(STREAMS));
 
   runner.go(
     'health',
@@ -34,10 +36,10 @@ export async function buildCommandService(config: CommandConfig, context: Servic
     }),
   );
   const { instance, parts } = createCommandService({
-    ...{ broker, registry, clock: systemClock, logger: log, metrics, config, keys },
+    ...{ broker, registry, clock: systemClock, logger, metrics, config, keys },
     ...(seal === undefined ? {} : { seal }),
   });
-  log.info('command service', { instance });
+  logger.info('command service', { instance });
   for (const [name, part] of parts) runner.go(name, part);
 }
 

@@ -1,5 +1,11 @@
 import type { Bus, BusSubscription } from '@muster/bus';
-import { decodeBusMessage, SUBJECTS, type OwnerBeat, type QueryStart, type QueryStop } from '@muster/protocol';
+import {
+  decodeBusMessage,
+  SUBJECTS,
+  type CoordinatorHeartbeat,
+  type QueryStart,
+  type QueryStop,
+} from '@muster/messages';
 import type { QueryDesk } from './queries/query-desk.js';
 
 /** Hears what owners of queries say to all gateways. */
@@ -23,10 +29,10 @@ export class BusDesk {
         if (message?.t === 'query_start') this.#queries.queryStarted(message, false);
         else if (message?.t === 'query_stop') this.#queries.queryStopped(message);
       }),
-      this.#bus.subscribe(SUBJECTS.ownerBeats, ({ data }) => {
+      this.#bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
         this.#checkLease();
-        const beat = decodeBusMessage<OwnerBeat>(data, 'owner_beat');
-        if (beat !== undefined) this.#queries.ownerBeat(beat);
+        const beat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
+        if (beat !== undefined) this.#queries.coordinatorHeartbeat(beat);
       }),
     ];
   }

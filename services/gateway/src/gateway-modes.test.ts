@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Directory, DirectoryWriter, type Endpoint } from '@muster/directory';
-import { CLOSE, decodeBody, FRAME, type Labels, type ModeBody, type ModeRecord, type OrgId } from '@muster/protocol';
+import { CLOSE, decodeBody, FRAME, type Labels, type ModeBody, type OrgId } from '@muster/protocol';
+import type { ModeRecord } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 import { GatewayLab, ORG, type RunningGateway } from './testing/running-gateway.js';
 import { TestAgent } from './testing/test-agent.js';
@@ -36,8 +37,8 @@ for (const transport of ['uws', 'ws'] as const) {
         MUSTER_GATEWAY_TRANSPORT: transport,
         MUSTER_GATEWAY_MODE_POLICY_FILE: policyPath,
       });
-      writer = new DirectoryWriter({ log: lab.broker.log });
-      directory = new Directory({ log: lab.broker.log, logger: silentLogger });
+      writer = new DirectoryWriter({ streams: lab.broker.streams });
+      directory = new Directory({ streams: lab.broker.streams, logger: silentLogger });
       await directory.start();
     });
     afterAll(async () => {

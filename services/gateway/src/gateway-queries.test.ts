@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CLOSE, decodeCbor, decodeRow, encodeCbor, FRAME, readAnswerBlock, readGroupBlock } from '@muster/protocol';
+import { CLOSE, decodeCbor, decodeRow, encodeCbor, FRAME } from '@muster/protocol';
+import { readAnswerBlock, readGroupBlock } from '@muster/records';
 import { GatewayLab, type RunningGateway } from './testing/running-gateway.js';
 import { TestAgent } from './testing/test-agent.js';
 import { TestOwner } from './testing/test-owner.js';

@@ -136,7 +136,7 @@ for (const transport of ['uws', 'ws'] as const) {
         const agent = await enrolled();
         const session = await agent.connect(gateway.url);
         const record = { by: 'test', reason: 'stolen', atMs: Date.now() };
-        await new DirectoryWriter({ log: lab.broker.log }).revoke(ORG as OrgId, agent.agentId, record);
+        await new DirectoryWriter({ streams: lab.broker.streams }).revoke(ORG as OrgId, agent.agentId, record);
         expect(await session.closed).toBe(CLOSE.revoked.code);
         expect(await agent.refusal(gateway.url)).toMatchObject({ status: 403, code: 'revoked' });
         expect((await agent.enroll(gateway.url)).status).toBe(403);
@@ -145,7 +145,7 @@ for (const transport of ['uws', 'ws'] as const) {
       it("selects by operators' labels as soon as they are set", async () => {
         const agent = await enrolled({ labels: { env: 'prod' } });
         const session = await agent.connect(gateway.url);
-        const writer = new DirectoryWriter({ log: lab.broker.log });
+        const writer = new DirectoryWriter({ streams: lab.broker.streams });
         await writer.setLabels(ORG as OrgId, agent.agentId, { labels: { wave: 'one' }, by: 'test', atMs: Date.now() });
         for (let asked = false; !asked;) {
           const query = owner.ask(owner.query({ selector: 'wave=one,env=prod' }));

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
-import { CLOSE, decodeCbor, encodeBusMessage, SUBJECTS, type OrgId } from '@muster/protocol';
+import { encodeBusMessage, SUBJECTS } from '@muster/messages';
+import { CLOSE, decodeCbor, type OrgId } from '@muster/protocol';
 import { GatewayLab, ORG, type RunningGateway } from './testing/running-gateway.js';
 import { refusedPoll, refusedUpgrade } from './testing/refusals.js';
 import { TestAgent } from './testing/test-agent.js';
@@ -128,7 +129,7 @@ for (const transport of ['uws', 'ws'] as const) {
     });
     it('answers a ping on its own subject, which its beat names', async () => {
       let id = '';
-      const subscription = lab.broker.bus.subscribe(SUBJECTS.gatewayBeats, ({ data }) => {
+      const subscription = lab.broker.bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
         id = (decodeCbor(data) as { gateway: string }).gateway;
       });
       while (id === '') await lab.broker.bus.flush();

@@ -1,5 +1,6 @@
 import { connectNats, createBusMetrics } from '@muster/bus';
-import { LIMITS, STREAMS } from '@muster/protocol';
+import { LIMITS } from '@muster/protocol';
+import { STREAMS } from '@muster/records';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
 import { makeAdmission } from './admission/make-admission.js';
@@ -19,15 +20,15 @@ import type { Transport, TransportHandlers, TransportOptions } from './transport
 
 /** The gateway, part by part, in the order in which they start; they stop in the reverse one. */
 export async function buildGateway(config: GatewayConfig, context: ServiceContext): Promise<void> {
-  const { log: logger, metrics, runner } = context;
+  const { logger, metrics, runner } = context;
   const clock = systemClock;
   const broker = await connectNats({ servers: config.natsUrls, name: 'muster gateway', logger });
   runner.defer('broker', () => broker.stop());
   createBusMetrics(metrics, broker.bus);
   const registry = await openRedisRegistry({ url: config.redisUrl, logger });
   runner.defer('registry', () => registry.stop());
-  const { bus, log } = broker;
-  await log.ensure(Object.values(STREAMS));
+  const { bus, streams } = broker;
+  await streams.ensure(Object.values(STREAMS));
 
   const traffic = new GatewayTraffic({ clock, logger });
   createTrafficMetrics(metrics, traffic);
@@ -42,7 +43,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const shared = { metrics: counted, clock, logger, draining };
   const admission = makeAdmission(config, {
     ...shared,
-    log,
+    streams,
     connections,
     mayChallenge: (agentId) => sessions.frontDesk.mayChallenge(agentId),
   });

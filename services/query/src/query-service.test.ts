@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import type { Ledger, QueryRecord, QueryRequest, ResultEvent, StartQuery } from '@muster/protocol';
+import type { QueryRequest, StartQuery } from '@muster/messages';
+import type { Ledger } from '@muster/protocol';
+import type { QueryRecord, ResultEvent } from '@muster/records';
 import { ServiceLab, type RunningService } from './testing/service-lab.js';
 
 // Each test starts processes of its own, and the machine may be busy.

@@ -1,11 +1,12 @@
 import type { Broker } from '@muster/bus';
 import { Directory } from '@muster/directory';
-import { newOwnerId, parseSelector, type OwnerId, type QueryRecord } from '@muster/protocol';
+import { newCoordinatorId, parseSelector, type CoordinatorId } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
 import type { Registry } from '@muster/registry';
-import type { Clock, Logger, Metrics, Part } from '@muster/runtime';
+import type { Clock, Logger, Metrics, Component } from '@muster/runtime';
 import { interruptOrphan, type InterruptResult } from './beats/interrupt-orphan.js';
 import { OrphanWatch } from './beats/orphan-watch.js';
-import { OwnerBeats } from './beats/owner-beats.js';
+import { CoordinatorHeartbeats } from './beats/coordinator-heartbeats.js';
 import type { QueryConfig } from './config.js';
 import { Admission } from './intake/admission.js';
 import { Intake } from './intake/intake.js';
@@ -34,9 +35,9 @@ export interface QueryServiceDeps {
 }
 
 export interface QueryService {
-  readonly ownerId: OwnerId;
+  readonly ownerId: CoordinatorId;
   /** In the order in which they start. */
-  readonly parts: readonly (readonly [name: string, part: Part])[];
+  readonly parts: readonly (readonly [name: string, part: Component])[];
 }
 
 /** One incarnation of the query service over brokers that are connected already. Its streams must exist. */
@@ -48,15 +49,15 @@ export function createQueryService({
   metrics,
   config,
 }: QueryServiceDeps): QueryService {
-  const { bus, log } = broker;
-  const ownerId = newOwnerId();
+  const { bus, streams } = broker;
+  const ownerId = newCoordinatorId();
   const counted = createQueryMetrics(metrics, { running: () => owned.size });
 
-  const directory = new Directory({ log, logger });
-  const records = new QueryRecords({ log, logger });
+  const directory = new Directory({ streams, logger });
+  const records = new QueryRecords({ streams, logger });
   const compiler = new SqlCompiler({ clock, logger });
   const reductions = new Reductions({
-    ...{ log, directory, clock, logger, metrics: counted.reduce },
+    ...{ streams, directory, clock, logger, metrics: counted.reduce },
     limits: {
       concurrent: config.reduceConcurrent,
       waiting: 4 * config.reduceConcurrent,
@@ -74,7 +75,7 @@ export function createQueryService({
     openResults: (query) =>
       new ResultWriter({
         ...query,
-        ...{ log, clock, logger, metrics: counted.results, giveUpMs: config.brokerPatienceMs },
+        ...{ streams, clock, logger, metrics: counted.results, giveUpMs: config.brokerPatienceMs },
       }),
     countOffline: (isTargeted) => {
       const scope = parseSelector(record.scope);
@@ -87,9 +88,9 @@ export function createQueryService({
   });
   const owned: OwnedQueries = new OwnedQueries({ bus, ownerId, metrics: counted.owner, records, watch, depsOf });
 
-  const beats = new OwnerBeats({ bus, ownerId, clock, active: () => owned.all() });
+  const beats = new CoordinatorHeartbeats({ bus, ownerId, clock, active: () => owned.all() });
   const interrupt = (orphan: KeptQuery): Promise<InterruptResult> =>
-    interruptOrphan({ bus, log, records, nowMs: () => clock.now() }, orphan);
+    interruptOrphan({ bus, streams, records, nowMs: () => clock.now() }, orphan);
   const orphans = new OrphanWatch({
     ...{ bus, ownerId, clock, logger, metrics: counted.beats, beats, interrupt },
     running: () => records.running(),

@@ -1,18 +1,21 @@
 import { connectNats, createBusMetrics } from '@muster/bus';
-import { STREAMS } from '@muster/protocol';
+import { STREAMS } from '@muster/records';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
 import type { QueryConfig } from './config.js';
 import { createQueryService } from './query-service.js';
 
 /** The query service with its brokers and its health port, part by part, in the order in which they start. */
-export async function buildQueryService(config: QueryConfig, { log, metrics, runner }: ServiceContext): Promise<void> {
-  const broker = await connectNats({ servers: config.natsUrls, name: 'muster query', logger: log });
+export async function buildQueryService(
+  config: QueryConfig,
+  { logger, metrics, runner }: ServiceContext,
+): Promise<void> {
+  const broker = await connectNats({ servers: config.natsUrls, name: 'muster query', logger });
   runner.defer('broker', () => broker.stop());
   createBusMetrics(metrics, broker.bus);
-  const registry = await openRedisRegistry({ url: config.redisUrl, logger: log });
+  const registry = await openRedisRegistry({ url: config.redisUrl, logger });
   runner.defer('registry', () => registry.stop());
-  await broker.log.ensure(Object.values(STREAMS));
+  await broker.streams.ensure(Object.values(STREAMS));
 
   runner.go(
     'health',
@@ -25,7 +28,7 @@ export async function buildQueryService(config: QueryConfig, { log, metrics, run
       checks: { broker: () => broker.bus.connected },
     }),
   );
-  const { ownerId, parts } = createQueryService({ broker, registry, clock: systemClock, logger: log, metrics, config });
-  log.info('query service', { owner: ownerId });
+  const { ownerId, parts } = createQueryService({ broker, registry, clock: systemClock, logger, metrics, config });
+  logger.info('query service', { owner: ownerId });
   for (const [name, part] of parts) runner.go(name, part);
 }

@@ -1,16 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { AppendOptions, AppendResult, Log } from '@muster/bus';
+import type { AppendOptions, AppendResult, StreamStore } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
-import {
-  decodeKept,
-  encodeKept,
-  KEPT,
-  STREAMS,
-  verifyChain,
-  type AuditRecord,
-  type ChainLink,
-  type OrgId,
-} from '@muster/protocol';
+import type { OrgId } from '@muster/protocol';
+import { decodeKept, encodeKept, KEPT, STREAMS, verifyChain, type AuditRecord, type ChainLink } from '@muster/records';
 import { FakeClock, silentLogger, systemClock, type LogFields } from '@muster/runtime';
 import { AuditTrail, type AuditTrailOptions, type NewAuditRecord } from './audit-trail.js';
 
@@ -32,14 +24,15 @@ function counter() {
   return count;
 }
 
-async function links(log: Log, org = ORG): Promise<ChainLink[]> {
+async function links(streams: StreamStore, org = ORG): Promise<ChainLink[]> {
   const found: ChainLink[] = [];
-  for await (const { seq, data } of log.read(STREAMS.audit.name, { subject: KEPT.audit(org) })) {
+  for await (const { seq, data } of streams.read(STREAMS.audit.name, { subject: KEPT.audit(org) })) {
     found.push({ seq, record: decodeKept<AuditRecord>(data) });
   }
   return found;
 }
-const subjects = async (log: Log, org = ORG) => (await links(log, org)).map(({ record }) => record.subject);
+const subjects = async (streams: StreamStore, org = ORG) =>
+  (await links(streams, org)).map(({ record }) => record.subject);
 
 describe('an audit trail', () => {
   let connection: MemoryConnection;
@@ -48,30 +41,30 @@ describe('an audit trail', () => {
   let logged: LogFields[];
   beforeEach(async () => {
     connection = new MemoryBroker().connect();
-    await connection.log.ensure(Object.values(STREAMS));
+    await connection.streams.ensure(Object.values(STREAMS));
     [lost, suppressed, logged] = [counter(), counter(), []];
   });
   afterEach(() => connection.stop());
 
   const open = (more: Partial<AuditTrailOptions> = {}): AuditTrail =>
     new AuditTrail({
-      log: connection.log,
+      streams: connection.streams,
       clock: systemClock,
       logger: { ...silentLogger, error: (_message: string, fields?: LogFields) => void logged.push(fields ?? {}) },
       metrics: { auditLost: lost, auditSuppressed: suppressed },
       ...more,
     });
   /** The broker, with every answer to an append first given to `change`. */
-  const withAnswers = (change: (result: AppendResult, count: number) => AppendResult): Log => {
+  const withAnswers = (change: (result: AppendResult, count: number) => AppendResult): StreamStore => {
     let count = 0;
     return {
-      ensure: (streams) => connection.log.ensure(streams),
-      last: (stream, subject) => connection.log.last(stream, subject),
-      read: (stream, options) => connection.log.read(stream, options),
-      purge: (stream, subject) => connection.log.purge(stream, subject),
+      ensure: (streams) => connection.streams.ensure(streams),
+      last: (stream, subject) => connection.streams.last(stream, subject),
+      read: (stream, options) => connection.streams.read(stream, options),
+      purge: (stream, subject) => connection.streams.purge(stream, subject),
       append: async (subject: string, data: Uint8Array, options?: AppendOptions) => {
         count += 1;
-        return change(await connection.log.append(subject, data, options), count);
+        return change(await connection.streams.append(subject, data, options), count);
       },
     };
   };
@@ -82,17 +75,17 @@ describe('an audit trail', () => {
     for (let i = 0; i < 500; i += 1) trail.record(did(`s${i}`, i % 3 === 0 ? OTHER : ORG));
     await trail.stop();
     const expected = Array.from({ length: 500 }, (_, i) => i);
-    expect(await subjects(connection.log)).toEqual(expected.filter((i) => i % 3 !== 0).map((i) => `s${i}`));
-    expect(await subjects(connection.log, OTHER)).toEqual(expected.filter((i) => i % 3 === 0).map((i) => `s${i}`));
+    expect(await subjects(connection.streams)).toEqual(expected.filter((i) => i % 3 !== 0).map((i) => `s${i}`));
+    expect(await subjects(connection.streams, OTHER)).toEqual(expected.filter((i) => i % 3 === 0).map((i) => `s${i}`));
     for (const org of [ORG, OTHER]) {
-      expect(verifyChain(await links(connection.log, org))).toMatchObject({ faults: [], unchained: 0, cut: false });
+      expect(verifyChain(await links(connection.streams, org))).toMatchObject({ faults: [], unchained: 0, cut: false });
     }
     expect(lost.value).toBe(0);
   });
 
   it('goes on behind what others wrote, records from before the chain too', async () => {
     const old = { ...did('old'), atMs: 1 };
-    await connection.log.append(KEPT.audit(ORG), encodeKept(old));
+    await connection.streams.append(KEPT.audit(ORG), encodeKept(old));
     const [one, two] = [open(), open()];
     for (let i = 0; i < 50; i += 1) {
       one.record(did(`one${i}`));
@@ -100,17 +93,17 @@ describe('an audit trail', () => {
       if (i % 7 === 0) await one.flush();
     }
     await Promise.all([one.stop(), two.stop()]);
-    const all = await links(connection.log);
+    const all = await links(connection.streams);
     expect(verifyChain(all)).toMatchObject({ records: 101, unchained: 1, cut: false, faults: [] });
     expect(new Set(all.map(({ record }) => record.subject)).size).toBe(101);
   });
 
   it('keeps a record once whose acknowledgement was lost, whether or not somebody wrote behind it', async () => {
     for (const somebody of [false, true]) {
-      await connection.log.purge(STREAMS.audit.name, KEPT.audit(ORG));
+      await connection.streams.purge(STREAMS.audit.name, KEPT.audit(ORG));
       const other = open();
       const trail = open({
-        log: withAnswers((result, count) => {
+        streams: withAnswers((result, count) => {
           if (count !== 2) return result;
           if (somebody) other.record(did('other'));
           return answerLost;
@@ -119,7 +112,7 @@ describe('an audit trail', () => {
       for (const subject of ['a', 'b', 'c']) trail.record(did(subject));
       await trail.stop();
       await other.stop();
-      const all = await links(connection.log);
+      const all = await links(connection.streams);
       expect(all.map(({ record }) => record.subject ?? '').toSorted((a, b) => (a < b ? -1 : 1))).toEqual(
         somebody ? ['a', 'b', 'c', 'other'] : ['a', 'b', 'c'],
       );
@@ -130,23 +123,23 @@ describe('an audit trail', () => {
 
   it('tries again a record that may have been stored and was not', async () => {
     let isFirst = true;
-    const log = withAnswers((result) => result);
-    const append = log.append.bind(log);
+    const streams = withAnswers((result) => result);
+    const append = streams.append.bind(streams);
     const trail = open({
-      log: {
-        ...log,
+      streams: {
+        ...streams,
         append: async (subject, data, options) => {
           if (!isFirst) return append(subject, data, options);
           isFirst = false;
-          await connection.log.append(subject, encodeKept({ ...did('faster'), atMs: 1, prev: '' }));
+          await connection.streams.append(subject, encodeKept({ ...did('faster'), atMs: 1, prev: '' }));
           return answerLost;
         },
       },
     });
     trail.record(did('mine'));
     await trail.stop();
-    expect(await subjects(connection.log)).toEqual(['faster', 'mine']);
-    expect(verifyChain(await links(connection.log)).faults).toEqual([]);
+    expect(await subjects(connection.streams)).toEqual(['faster', 'mine']);
+    expect(verifyChain(await links(connection.streams)).faults).toEqual([]);
   });
 
   it('waits out an outage', async () => {
@@ -158,7 +151,7 @@ describe('an audit trail', () => {
     await new Promise((resolve) => setImmediate(resolve));
     connection.bus.setConnected(true);
     await trail.stop();
-    expect(await subjects(connection.log)).toEqual(['before', 'during']);
+    expect(await subjects(connection.streams)).toEqual(['before', 'during']);
     expect(lost.value).toBe(0);
   });
 
@@ -187,7 +180,7 @@ describe('an audit trail', () => {
     trail.record({ ...did('large'), details: { text: 'x'.repeat(300_000) } });
     trail.record(did('small'));
     await trail.stop();
-    expect(await subjects(connection.log)).toEqual(['small']);
+    expect(await subjects(connection.streams)).toEqual(['small']);
     expect(lost.value).toBe(1);
   });
 
@@ -199,7 +192,7 @@ describe('an audit trail', () => {
     trail.recordBounded(did('next'));
     await trail.flush();
     expect(suppressed.value).toBe(5);
-    expect(await subjects(connection.log)).toEqual(['s0', 's1', 'next']);
-    expect((await links(connection.log)).at(-1)!.record.details).toEqual({ suppressed: 5 });
+    expect(await subjects(connection.streams)).toEqual(['s0', 's1', 'next']);
+    expect((await links(connection.streams)).at(-1)!.record.details).toEqual({ suppressed: 5 });
   });
 });

@@ -1,5 +1,6 @@
-import type { Log } from '@muster/bus';
-import { encodeKept, type AuditRecord, type OrgId } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import type { OrgId } from '@muster/protocol';
+import { encodeKept, type AuditRecord } from '@muster/records';
 import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
 import { ChainWriter } from './chain-writer.js';
 
@@ -11,7 +12,7 @@ interface Count {
 }
 
 export interface AuditTrailOptions {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: {
@@ -96,9 +97,9 @@ export class AuditTrail {
   #chain(org: OrgId): ChainWriter {
     const known = this.#chains.get(org);
     if (known !== undefined) return known;
-    const { log, clock, patienceMs = PATIENCE_MS } = this.#options;
+    const { streams, clock, patienceMs = PATIENCE_MS } = this.#options;
     const made = new ChainWriter({
-      log,
+      streams,
       clock,
       org,
       patienceMs,

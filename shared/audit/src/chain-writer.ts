@@ -1,9 +1,10 @@
-import type { Log } from '@muster/bus';
-import { auditHash, encodeKept, KEPT, STREAMS, type AuditRecord, type OrgId } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import type { OrgId } from '@muster/protocol';
+import { auditHash, encodeKept, KEPT, STREAMS, type AuditRecord } from '@muster/records';
 import { fullJitter, sleep, type Clock } from '@muster/runtime';
 
 export interface ChainWriterOptions {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly clock: Clock;
   readonly org: OrgId;
   readonly patienceMs: number;
@@ -91,7 +92,7 @@ export class ChainWriter {
   async #try(trial: Trial): Promise<undefined | 'conflict' | Error> {
     const head = (this.#head ??= await this.#readHead());
     const data = encodeKept({ ...trial.record, prev: head.hash });
-    const result = await this.#options.log.append(this.#subject, data, { expectLastSubjectSeq: head.seq });
+    const result = await this.#options.streams.append(this.#subject, data, { expectLastSubjectSeq: head.seq });
     switch (result.kind) {
       case 'appended':
         this.#head = { seq: result.seq, hash: auditHash(data) };
@@ -110,13 +111,13 @@ export class ChainWriter {
   }
 
   async #readHead(): Promise<Head> {
-    const last = await this.#options.log.last(STREAMS.audit.name, this.#subject);
+    const last = await this.#options.streams.last(STREAMS.audit.name, this.#subject);
     return last === undefined ? { seq: 0, hash: '' } : { seq: last.seq, hash: auditHash(last.data) };
   }
 
   /** Whether the record after `head` is this one. */
   async #follows(head: Head, data: Uint8Array): Promise<boolean> {
-    const rest = this.#options.log.read(STREAMS.audit.name, {
+    const rest = this.#options.streams.read(STREAMS.audit.name, {
       subject: this.#subject,
       fromSeq: head.seq + 1,
       batch: 1,

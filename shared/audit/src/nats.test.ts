@@ -4,16 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectNats, type Broker } from '@muster/bus';
 import { startNats, type NatsHandle } from '@muster/local/brokers';
-import {
-  auditHash,
-  decodeKept,
-  KEPT,
-  STREAMS,
-  verifyChain,
-  type AuditRecord,
-  type ChainLink,
-  type OrgId,
-} from '@muster/protocol';
+import type { OrgId } from '@muster/protocol';
+import { auditHash, decodeKept, KEPT, STREAMS, verifyChain, type AuditRecord, type ChainLink } from '@muster/records';
 import { silentLogger, systemClock } from '@muster/runtime';
 import { AuditTrail } from './audit-trail.js';
 
@@ -32,7 +24,7 @@ describe('audit trails on nats', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'muster-audit-'));
     server = await startNats({ dataDir: folder, logger: silentLogger });
-    await (await connect()).log.ensure(Object.values(STREAMS));
+    await (await connect()).streams.ensure(Object.values(STREAMS));
   });
   afterAll(async () => {
     await Promise.all(brokers.map((broker) => broker.stop()));
@@ -41,14 +33,14 @@ describe('audit trails on nats', () => {
   });
 
   async function open(lost: { inc(): void }): Promise<AuditTrail> {
-    const { log } = await connect();
+    const { streams } = await connect();
     const metrics = { auditLost: lost, auditSuppressed: { inc: () => undefined } };
-    return new AuditTrail({ log, clock: systemClock, logger: silentLogger, metrics });
+    return new AuditTrail({ streams, clock: systemClock, logger: silentLogger, metrics });
   }
   async function links(org: OrgId): Promise<ChainLink[]> {
     const found: ChainLink[] = [];
     const subject = KEPT.audit(org);
-    for await (const { seq, data } of brokers[0]!.log.read(STREAMS.audit.name, { subject })) {
+    for await (const { seq, data } of brokers[0]!.streams.read(STREAMS.audit.name, { subject })) {
       found.push({ seq, record: decodeKept<AuditRecord>(data), hash: auditHash(data) });
     }
     return found;
@@ -109,7 +101,7 @@ describe('audit trails on nats', () => {
     const count = { inc: () => void (lost += 1) };
     const trails = await Promise.all([open(count), open(count)]);
     for (let i = 0; i < 300; i += 1) trails.forEach((trail, writer) => write(trail, org, writer, i));
-    while ((await brokers[0]!.log.last(STREAMS.audit.name, KEPT.audit(org))) === undefined);
+    while ((await brokers[0]!.streams.last(STREAMS.audit.name, KEPT.audit(org))) === undefined);
     await server.kill9();
     await server.restart();
     await Promise.all(trails.map((trail) => trail.flush()));

@@ -1,10 +1,10 @@
 import type { Bus } from './bus.js';
-import type { Log } from './log.js';
+import type { StreamStore } from './stream-store.js';
 
 /** One connection to a broker, with its live and its kept side. Whoever made it stops it. */
 export interface Broker {
   readonly bus: Bus;
-  readonly log: Log;
+  readonly streams: StreamStore;
   /** Ends the connection. Idempotent, bounded; afterwards publishes are `dropped` and requests `disconnected`. */
   stop(options?: StopOptions): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { Broker, StopOptions } from './broker.js';
 import type { Logger } from '@muster/runtime';
 import { NatsBus } from './nats-bus.js';
 import { NatsLink } from './nats-link.js';
-import { NatsLog } from './nats-log.js';
+import { NatsStreamStore } from './nats-stream-store.js';
 import { within } from './within.js';
 
 export interface NatsOptions {
@@ -44,9 +44,9 @@ export async function connectNats(options: NatsOptions): Promise<Broker> {
   const nc = await firstConnection(options);
   const link = new NatsLink(nc, options.logger);
   const bus = new NatsBus(link, options.maxUnreadBytes ?? 64 * 1024 * 1024);
-  const log = new NatsLog(link);
+  const streams = new NatsStreamStore(link);
   let stopped: Promise<void> | undefined;
-  return { bus, log, stop: (stop = {}) => (stopped ??= end(link, stop)) };
+  return { bus, streams, stop: (stop = {}) => (stopped ??= end(link, stop)) };
 }
 
 async function firstConnection(options: NatsOptions): Promise<NatsConnection> {

@@ -1,5 +1,5 @@
 import type { Logger } from '@muster/runtime';
-import { LogError, type Entry, type Log } from './log.js';
+import { StreamError, type Entry, type StreamStore } from './stream-store.js';
 
 export interface ViewOptions {
   readonly stream: string;
@@ -24,9 +24,9 @@ const RETRY_MS = 1_000;
 /**
  * Keeps a view of a stream's newest entry per subject: calls `apply` for each, resolves once all that is kept now has been
  * applied, then goes on with what comes. Outages are waited out; the end of the broker's connection ends the following.
- * @throws LogError when the stream cannot be read at all before the view has caught up.
+ * @throws StreamError when the stream cannot be read at all before the view has caught up.
  */
-export async function followView(log: Log, options: ViewOptions): Promise<FollowedView> {
+export async function followView(streams: StreamStore, options: ViewOptions): Promise<FollowedView> {
   const stopping = new AbortController();
   const signal = options.signal === undefined ? stopping.signal : AbortSignal.any([stopping.signal, options.signal]);
   let finished: Promise<void> = Promise.resolve();
@@ -35,7 +35,7 @@ export async function followView(log: Log, options: ViewOptions): Promise<Follow
       reject(error ?? signal.reason);
       if (error !== undefined) options.logger.error('view of a stream ended', { stream: options.stream, err: error });
     };
-    finished = follow(log, options, signal, resolve).then(() => ended(), ended);
+    finished = follow(streams, options, signal, resolve).then(() => ended(), ended);
   });
   return {
     stop: () => {
@@ -45,7 +45,12 @@ export async function followView(log: Log, options: ViewOptions): Promise<Follow
   };
 }
 
-async function follow(log: Log, options: ViewOptions, signal: AbortSignal, caughtUp: () => void): Promise<void> {
+async function follow(
+  streams: StreamStore,
+  options: ViewOptions,
+  signal: AbortSignal,
+  caughtUp: () => void,
+): Promise<void> {
   const { stream, subject } = options;
   let isCaughtUp = false;
   const onCaughtUp = () => {
@@ -55,10 +60,10 @@ async function follow(log: Log, options: ViewOptions, signal: AbortSignal, caugh
   const filter = subject === undefined ? {} : { subject };
   while (!signal.aborted) {
     try {
-      const entries = log.read(stream, { ...filter, lastPerSubject: true, follow: true, signal, onCaughtUp });
+      const entries = streams.read(stream, { ...filter, lastPerSubject: true, follow: true, signal, onCaughtUp });
       for await (const entry of entries) options.apply(entry);
     } catch (error) {
-      if (!(error instanceof LogError) || error.code === 'unavailable') throw error;
+      if (!(error instanceof StreamError) || error.code === 'unavailable') throw error;
       if (error.code !== 'stream_reset' && !isCaughtUp) throw error;
       options.logger.warn('view of a stream begins again', { stream, code: error.code });
       // A stream that is gone comes back when somebody ensures it again.

@@ -3,5 +3,5 @@ export type * from './bus.js';
 export { createBusMetrics } from './bus-metrics.js';
 export { connectNats } from './connect-nats.js';
 export { followView, type FollowedView } from './follow-view.js';
-export type * from './log.js';
-export { LogError } from './log.js';
+export type * from './stream-store.js';
+export { StreamError } from './stream-store.js';

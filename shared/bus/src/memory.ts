@@ -1,11 +1,11 @@
 import type { Broker } from './broker.js';
 import { MemoryBus } from './memory-bus.js';
 import { MemoryExchange } from './memory-exchange.js';
-import { MemoryLog, MemoryStore } from './memory-log.js';
+import { MemoryStreamStore, MemoryStore } from './memory-stream-store.js';
 
 export interface MemoryConnection extends Broker {
   readonly bus: MemoryBus;
-  readonly log: MemoryLog;
+  readonly streams: MemoryStreamStore;
 }
 
 /** A broker within the process, for unit tests. Everything connected to one of these sees the others. */
@@ -19,7 +19,7 @@ export class MemoryBroker {
     let isStopped = false;
     const connection: MemoryConnection = {
       bus,
-      log: new MemoryLog(this.store, () => bus.connected),
+      streams: new MemoryStreamStore(this.store, () => bus.connected),
       stop: async () => {
         if (isStopped) return;
         isStopped = true;
@@ -44,4 +44,4 @@ export class MemoryBroker {
 }
 
 export type { MemoryBus } from './memory-bus.js';
-export type { MemoryLog } from './memory-log.js';
+export type { MemoryStreamStore } from './memory-stream-store.js';

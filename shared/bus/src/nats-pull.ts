@@ -1,5 +1,5 @@
 import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node';
-import type { Entry } from './log.js';
+import type { Entry } from './stream-store.js';
 import type { NatsLink } from './nats-link.js';
 
 /** One request for entries stays open this long when there are none. */

@@ -6,9 +6,9 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
-import { LogError, type Entry, type ReadOptions } from './log.js';
+import { StreamError, type Entry, type ReadOptions } from './stream-store.js';
 import type { NatsLink } from './nats-link.js';
-import { asLogError } from './nats-log-error.js';
+import { asStreamError } from './nats-stream-error.js';
 import { NatsPull } from './nats-pull.js';
 
 const DEFAULT_BATCH = 256;
@@ -99,12 +99,12 @@ async function open(
   for (;;) {
     if (!(await link.whenConnected(options.signal))) {
       if (options.signal?.aborted === true) return undefined;
-      throw new LogError('unavailable', `the connection to nats was ended while reading ${stream}`);
+      throw new StreamError('unavailable', `the connection to nats was ended while reading ${stream}`);
     }
     try {
       const { created } = await jsm.streams.info(stream);
       cursor.created ??= created;
-      if (cursor.created !== created) throw new LogError('stream_reset', `stream ${stream} was made anew`);
+      if (cursor.created !== created) throw new StreamError('stream_reset', `stream ${stream} was made anew`);
       const info = await jsm.consumers.add(stream, {
         ...cursor.start(),
         ack_policy: AckPolicy.None,
@@ -118,7 +118,7 @@ async function open(
       const pull = new NatsPull(link, { stream, consumer: info.name, batch, signal: options.signal });
       return { pull, waiting: info.num_pending };
     } catch (error) {
-      const failure = asLogError(error, stream);
+      const failure = asStreamError(error, stream);
       if (failure.code !== 'unavailable') throw failure;
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }

@@ -70,17 +70,17 @@ describe('nats', () => {
     const plain = await startNats({ dataDir: join(dataDir, 'plain'), logger: silentLogger, jetstream: false });
     const broker = await connectNats({ servers: [plain.url], name: 'test', logger: silentLogger });
     expect(await broker.bus.request('nobody', text('x'), { timeoutMs: 1_000 })).toEqual({ kind: 'no_responders' });
-    expect(await broker.log.append('a', text('x'))).toMatchObject({ kind: 'unavailable', maybeStored: false });
+    expect(await broker.streams.append('a', text('x'))).toMatchObject({ kind: 'unavailable', maybeStored: false });
     await broker.stop();
     await plain.stop();
   });
 
   it('sends a reader that has stopped taking no more than a few megabytes ahead', async () => {
     const broker = await connect();
-    await broker.log.ensure([{ name: 'BIG', subjects: ['big.>'] }]);
-    for (let i = 0; i < 100; i++) await broker.log.append('big.a', new Uint8Array(300_000));
+    await broker.streams.ensure([{ name: 'BIG', subjects: ['big.>'] }]);
+    for (let i = 0; i < 100; i++) await broker.streams.append('big.a', new Uint8Array(300_000));
     const before = await bytesOut(server);
-    const reader = broker.log.read('BIG', { batch: 1_000 })[Symbol.asyncIterator]();
+    const reader = broker.streams.read('BIG', { batch: 1_000 })[Symbol.asyncIterator]();
     await reader.next();
     await broker.bus.flush();
     await broker.bus.flush();
@@ -92,13 +92,13 @@ describe('nats', () => {
   it('that lost its streams is noticed by readers, and views begin again', async () => {
     const broker = await connect();
     const streams = [{ name: 'FORGETFUL', subjects: ['forgetful.>'] }];
-    await broker.log.ensure(streams);
-    for (const value of ['1', '2', '3']) await broker.log.append(`forgetful.${value}`, text(value));
+    await broker.streams.ensure(streams);
+    for (const value of ['1', '2', '3']) await broker.streams.append(`forgetful.${value}`, text(value));
     const reading = (async () => {
-      for await (const entry of broker.log.read('FORGETFUL', { follow: true })) void entry;
+      for await (const entry of broker.streams.read('FORGETFUL', { follow: true })) void entry;
     })().catch((error: unknown) => error);
     let seen: string[] = [];
-    const view = await followView(broker.log, {
+    const view = await followView(broker.streams, {
       stream: 'FORGETFUL',
       apply: (entry) => seen.push(untext(entry.data)),
       reset: () => (seen = []),
@@ -109,9 +109,9 @@ describe('nats', () => {
     await rm(join(dataDir, 'jetstream'), { recursive: true });
     await server.restart();
     await eventually(() => broker.bus.connected);
-    await broker.log.ensure(streams);
-    await broker.log.append('forgetful.new', text('new'));
-    expect(await reading).toMatchObject({ name: 'LogError' });
+    await broker.streams.ensure(streams);
+    await broker.streams.append('forgetful.new', text('new'));
+    expect(await reading).toMatchObject({ name: 'StreamError' });
     await eventually(() => seen.join() === 'new');
     await view.stop();
     await broker.stop();

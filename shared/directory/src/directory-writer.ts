@@ -1,19 +1,18 @@
-import type { Log } from '@muster/bus';
+import type { StreamStore } from '@muster/bus';
+import type { AgentId, OrgId } from '@muster/protocol';
 import {
   encodeKept,
   KEPT,
   STREAMS,
-  type AgentId,
-  type AwayRecord,
+  type FallbackRecord,
   type DuplicateRecord,
   type EnrolledRecord,
   type FactsRecord,
   type KeptRecord,
   type LabelsRecord,
   type ModeRecord,
-  type OrgId,
   type RevokedRecord,
-} from '@muster/protocol';
+} from '@muster/records';
 
 export type WriteResult = { readonly kind: 'ok' } | { readonly kind: 'unavailable'; readonly cause: Error };
 
@@ -23,20 +22,20 @@ export type EnrolResult =
 
 /** Writes identities. Every method resolves only after the broker has acknowledged, and never throws for a broken broker. */
 export class DirectoryWriter {
-  readonly #log: Log;
+  readonly #streams: StreamStore;
 
-  constructor(options: { readonly log: Log }) {
-    this.#log = options.log;
+  constructor(options: { readonly streams: StreamStore }) {
+    this.#streams = options.streams;
   }
 
   /** Keeps a new identity and numbers it. A key pair that is known keeps the number it has, whatever else the record says. */
   async enroll(record: EnrolledRecord): Promise<EnrolResult> {
     const subject = KEPT.enrolled(record.org, record.agentId);
-    const result = await this.#log.append(subject, encodeKept(record), { expectLastSubjectSeq: 0 });
+    const result = await this.#streams.append(subject, encodeKept(record), { expectLastSubjectSeq: 0 });
     if (result.kind === 'appended') return { kind: 'enrolled', num: result.seq };
     if (result.kind === 'unavailable') return { kind: 'unavailable', cause: result.cause };
     try {
-      const known = await this.#log.last(STREAMS.identities.name, subject);
+      const known = await this.#streams.last(STREAMS.identities.name, subject);
       if (known !== undefined) return { kind: 'known', num: known.seq };
       return { kind: 'unavailable', cause: new Error('the identity vanished while it was being read') };
     } catch (cause) {
@@ -65,12 +64,12 @@ export class DirectoryWriter {
     return this.#write(KEPT.mode(org, agentId), record);
   }
 
-  recordAway(org: OrgId, agentId: AgentId, record: AwayRecord): Promise<WriteResult> {
+  recordFallback(org: OrgId, agentId: AgentId, record: FallbackRecord): Promise<WriteResult> {
     return this.#write(KEPT.away(org, agentId), record);
   }
 
   async #write(subject: string, record: KeptRecord): Promise<WriteResult> {
-    const result = await this.#log.append(subject, encodeKept(record));
+    const result = await this.#streams.append(subject, encodeKept(record));
     if (result.kind === 'appended') return { kind: 'ok' };
     return { kind: 'unavailable', cause: result.kind === 'unavailable' ? result.cause : new Error('conflict') };
   }

@@ -1,18 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
-import {
-  parseSelector,
-  selectorMatches,
-  STREAMS,
-  type AgentId,
-  type Facts,
-  type ModeRecord,
-  type OrgId,
-} from '@muster/protocol';
+import { parseSelector, selectorMatches, type AgentId, type Facts, type OrgId } from '@muster/protocol';
+import { STREAMS, type ModeRecord } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 import { DirectoryWriter } from './directory-writer.js';
 import { Directory, type EndpointChange } from './directory.js';
-import { endpointLabel, standingOrder, type Endpoint } from './endpoint.js';
+import { endpointLabel, modeOverride, type Endpoint } from './endpoint.js';
 
 const ORG = 'acme' as OrgId;
 const ID = 'a'.repeat(24) as AgentId;
@@ -43,9 +36,9 @@ describe('Directory', () => {
 
   beforeEach(async () => {
     connection = new MemoryBroker().connect();
-    await connection.log.ensure(Object.values(STREAMS));
-    writer = new DirectoryWriter({ log: connection.log });
-    directory = new Directory({ log: connection.log, logger: silentLogger });
+    await connection.streams.ensure(Object.values(STREAMS));
+    writer = new DirectoryWriter({ streams: connection.streams });
+    directory = new Directory({ streams: connection.streams, logger: silentLogger });
   });
   afterEach(async () => {
     await directory.stop();
@@ -109,7 +102,7 @@ describe('Directory', () => {
     });
     const order: ModeRecord = { mode: 'poll', intervalMs: 9_000, reason: 'night', by: 'op', atMs: 4_500 };
     await writer.orderMode(ORG, ID, order);
-    await writer.recordAway(ORG, ID, { mode: 'poll', forMs: 40_000, failures: 3, why: 'no upgrade', atMs: 4_600 });
+    await writer.recordFallback(ORG, ID, { mode: 'poll', forMs: 40_000, failures: 3, why: 'no upgrade', atMs: 4_600 });
     const revoked = next('revoked');
     await writer.revoke(ORG, ID, { by: 'op', reason: 'stolen', atMs: 5_000 });
     const endpoint = await revoked;
@@ -138,7 +131,7 @@ describe('Directory', () => {
   it('passes over a record that cannot be read, and goes on', async () => {
     await directory.start();
     await writer.enroll(enrolment(ID));
-    await connection.log.append(`muster.v1.identity.${ORG}.facts.${ID}`, Uint8Array.of(0xff));
+    await connection.streams.append(`muster.v1.identity.${ORG}.facts.${ID}`, Uint8Array.of(0xff));
     const changed = next('labels');
     await writer.setLabels(ORG, ID, { labels: { a: 'b' }, by: 'op', atMs: 1 });
     expect((await changed).operatorLabels).toEqual({ a: 'b' });
@@ -169,18 +162,18 @@ describe('endpointLabel', () => {
   });
 });
 
-describe('standingOrder', () => {
+describe('modeOverride', () => {
   const order: ModeRecord = { mode: 'live', untilMs: 2_000, reason: '', by: 'op', atMs: 1_000 };
 
   it('is the order until its lease is over', () => {
-    expect(standingOrder(order, 1_999)).toEqual(order);
-    expect(standingOrder(order, 2_000)).toBeUndefined();
+    expect(modeOverride(order, 1_999)).toEqual(order);
+    expect(modeOverride(order, 2_000)).toBeUndefined();
     const { untilMs: _, ...forever } = order;
-    expect(standingOrder(forever, 1e15)).toEqual(forever);
+    expect(modeOverride(forever, 1e15)).toEqual(forever);
   });
 
   it('is none after it was withdrawn', () => {
-    expect(standingOrder({ ...order, mode: 'default' }, 1_000)).toBeUndefined();
-    expect(standingOrder(undefined, 1_000)).toBeUndefined();
+    expect(modeOverride({ ...order, mode: 'default' }, 1_000)).toBeUndefined();
+    expect(modeOverride(undefined, 1_000)).toBeUndefined();
   });
 });

@@ -1,18 +1,17 @@
-import { followView, type Entry, type FollowedView, type Log } from '@muster/bus';
+import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import type { AgentId, OrgId } from '@muster/protocol';
 import {
   decodeKept,
   parseIdentitySubject,
   STREAMS,
-  type AgentId,
-  type AwayRecord,
+  type FallbackRecord,
   type DuplicateRecord,
   type EnrolledRecord,
   type FactsRecord,
   type LabelsRecord,
   type ModeRecord,
-  type OrgId,
   type RevokedRecord,
-} from '@muster/protocol';
+} from '@muster/records';
 import type { Logger } from '@muster/runtime';
 import { effectiveLabels, type Endpoint } from './endpoint.js';
 
@@ -26,7 +25,7 @@ type Listener = (endpoint: Endpoint, change: EndpointChange) => void;
  * map access. Behind the stream by the time a message needs, so it may not know an agent that enrolled a moment ago.
  */
 export class Directory {
-  readonly #log: Log;
+  readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #byNum = new Map<number, Endpoint>();
   readonly #byOrg = new Map<OrgId, Map<AgentId, Endpoint>>();
@@ -35,14 +34,14 @@ export class Directory {
   readonly #listeners = new Set<Listener>();
   #view: FollowedView | undefined;
 
-  constructor(options: { readonly log: Log; readonly logger: Logger }) {
-    this.#log = options.log;
+  constructor(options: { readonly streams: StreamStore; readonly logger: Logger }) {
+    this.#streams = options.streams;
     this.#logger = options.logger;
   }
 
   /** Resolves when everything that was kept at the time of the call is known. Outages are waited out. */
   async start(signal?: AbortSignal): Promise<void> {
-    this.#view ??= await followView(this.#log, {
+    this.#view ??= await followView(this.#streams, {
       stream: STREAMS.identities.name,
       logger: this.#logger,
       apply: (entry) => this.#apply(entry),
@@ -158,7 +157,7 @@ export class Directory {
         this.#put({ ...known, wanted: decodeKept<ModeRecord>(data) }, kind);
         return;
       case 'away':
-        this.#put({ ...known, away: decodeKept<AwayRecord>(data) }, kind);
+        this.#put({ ...known, away: decodeKept<FallbackRecord>(data) }, kind);
         return;
       default:
         // A newer version's record: not ours to understand.

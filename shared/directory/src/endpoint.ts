@@ -1,14 +1,5 @@
-import type {
-  AgentId,
-  AwayRecord,
-  DuplicateRecord,
-  Facts,
-  Labels,
-  ModeRecord,
-  OrgId,
-  RevokedRecord,
-  SessionMode,
-} from '@muster/protocol';
+import type { AgentId, Facts, Labels, OrgId, SessionMode } from '@muster/protocol';
+import type { FallbackRecord, DuplicateRecord, ModeRecord, RevokedRecord } from '@muster/records';
 
 /** One enrolled agent and what is known of its machine. Immutable: a change makes a new one. */
 export interface Endpoint {
@@ -29,19 +20,19 @@ export interface Endpoint {
   readonly revoked?: RevokedRecord;
   /** The last time another machine presented this identity. */
   readonly duplicate?: DuplicateRecord;
-  /** What was last ordered about its channel, be it withdrawn or over by now: see {@link standingOrder}. */
+  /** What was last ordered about its channel, be it withdrawn or over by now: see {@link modeOverride}. */
   readonly wanted?: ModeRecord;
   /** The last time it told that it could not use the channel that it was to use. */
-  readonly away?: AwayRecord;
+  readonly away?: FallbackRecord;
 }
 
 /** An order about the channel that holds. */
-export type StandingOrder = ModeRecord & { readonly mode: SessionMode };
+export type ModeOverride = ModeRecord & { readonly mode: SessionMode };
 
 /** The order if it holds at `nowMs`: one that was withdrawn, or whose lease is over, is as if it had never been given. */
-export function standingOrder(record: ModeRecord | undefined, nowMs: number): StandingOrder | undefined {
+export function modeOverride(record: ModeRecord | undefined, nowMs: number): ModeOverride | undefined {
   if (record === undefined || (record.untilMs !== undefined && record.untilMs <= nowMs)) return undefined;
-  return record.mode === 'default' ? undefined : (record as StandingOrder);
+  return record.mode === 'default' ? undefined : (record as ModeOverride);
 }
 
 /** The labels that count: the agent's own under those that operators set. */

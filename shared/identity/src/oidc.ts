@@ -1,4 +1,5 @@
-import { isOrgId, parseSelector, type Role } from '@muster/protocol';
+import { isOrgId, parseSelector } from '@muster/protocol';
+import type { Role } from '@muster/records';
 import {
   createLocalJWKSet,
   createRemoteJWKSet,

@@ -1,4 +1,5 @@
-import type { OperatorTokenRecord, OrgId } from '@muster/protocol';
+import type { OrgId } from '@muster/protocol';
+import type { OperatorTokenRecord } from '@muster/records';
 import { describe, expect, test } from '@jest/globals';
 import {
   hashOperatorToken,

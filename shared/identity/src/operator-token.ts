@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { base32, type OperatorTokenRecord } from '@muster/protocol';
+import { base32 } from '@muster/protocol';
+import type { OperatorTokenRecord } from '@muster/records';
 import type { Principal } from './principal.js';
 
 /**

@@ -1,4 +1,5 @@
-import type { OrgId, Role } from '@muster/protocol';
+import type { OrgId } from '@muster/protocol';
+import type { Role } from '@muster/records';
 
 /** Who makes a request, whatever it was authenticated with. */
 export interface Principal {

@@ -1,4 +1,4 @@
-import type { Role } from '@muster/protocol';
+import type { Role } from '@muster/records';
 
 /** From the least to the most: each role may do all that the ones before it may. */
 export const ROLES = ['viewer', 'analyst', 'responder', 'admin'] as const satisfies readonly Role[];

@@ -3,7 +3,7 @@ import { decodeCbor, encodeCbor } from './cbor.js';
 import { labelFaults, labelKeyFault } from './labels.js';
 import { LIMITS } from './limits.js';
 import { AGENT_OUTCOMES } from './outcomes.js';
-import { REPORTED_STATES } from './commands/states.js';
+import { REPORTED_STATES } from './command-states.js';
 
 const text = (max: number) => z.string().max(max);
 const count = z.number().int().nonnegative();

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CLOSE } from './close-codes.js';
-import { COMMAND_STATES } from './commands/states.js';
+import { COMMAND_STATES } from './command-states.js';
 import { ERROR_CODES } from './errors.js';
 import { OUTCOMES } from './outcomes.js';
 

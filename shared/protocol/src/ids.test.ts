@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { base32, isAgentId, isOrgId, isQueryId, newGatewayId, newOwnerId, newQueryId } from './ids.js';
+import { base32, isAgentId, isOrgId, isQueryId, newGatewayId, newCoordinatorId, newQueryId } from './ids.js';
 
 describe('base32', () => {
   // RFC 4648 §10, lower case and without padding.
@@ -63,8 +63,8 @@ describe('ids', () => {
 
   it('are new each time', () => {
     const many = <T>(make: () => T): number => new Set(Array.from({ length: 500 }, make)).size;
-    expect([many(newGatewayId), many(newOwnerId), many(() => newQueryId(1))]).toEqual([500, 500, 500]);
+    expect([many(newGatewayId), many(newCoordinatorId), many(() => newQueryId(1))]).toEqual([500, 500, 500]);
     expect(newGatewayId()).toMatch(/^gw-[a-z2-7]{10}$/);
-    expect(newOwnerId()).toMatch(/^q-[a-z2-7]{10}$/);
+    expect(newCoordinatorId()).toMatch(/^q-[a-z2-7]{10}$/);
   });
 });

@@ -14,7 +14,7 @@ export type CommandId = Brand<string, 'CommandId'>;
 /** One incarnation of a gateway: new at every start, and whenever the gateway was fenced. */
 export type GatewayId = Brand<string, 'GatewayId'>;
 /** One incarnation of a query service. */
-export type OwnerId = Brand<string, 'OwnerId'>;
+export type CoordinatorId = Brand<string, 'CoordinatorId'>;
 /** One incarnation of a command service. */
 export type CommandServiceId = Brand<string, 'CommandServiceId'>;
 
@@ -59,8 +59,8 @@ export function newGatewayId(): GatewayId {
   return `gw-${base32(randomBytes(7)).slice(0, 10)}` as GatewayId;
 }
 
-export function newOwnerId(): OwnerId {
-  return `q-${base32(randomBytes(7)).slice(0, 10)}` as OwnerId;
+export function newCoordinatorId(): CoordinatorId {
+  return `q-${base32(randomBytes(7)).slice(0, 10)}` as CoordinatorId;
 }
 
 export function newCommandServiceId(): CommandServiceId {

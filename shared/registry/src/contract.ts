@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { FlapLimit } from './redis-claims.js';
-import type { ClaimItem, ClaimResult, ReassertItem, Registry, ScanEntry } from './registry.js';
+import type { FlapLimit } from './redis-registrations.js';
+import type { RegistrationItem, RegistrationResult, ResyncItem, Registry, ScanEntry } from './registry.js';
 
 /** A store that a contract suite may open registries on, empty, break and mend. */
 export interface RegistryFixture {
@@ -45,14 +45,14 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
       }
     }
 
-    async function claim(gatewayId: string, more: Partial<ClaimItem> = {}): Promise<ClaimResult> {
-      const [result] = await registry.claim(gatewayId, [item(more)]);
+    async function register(gatewayId: string, more: Partial<RegistrationItem> = {}): Promise<RegistrationResult> {
+      const [result] = await registry.register(gatewayId, [item(more)]);
       if (result === undefined) throw new Error('no result');
       return result;
     }
 
-    async function claimed(gatewayId: string, more: Partial<ClaimItem> = {}): Promise<number> {
-      const result = await claim(gatewayId, more);
+    async function claimed(gatewayId: string, more: Partial<RegistrationItem> = {}): Promise<number> {
+      const result = await register(gatewayId, more);
       expect(result.kind).toBe('claimed');
       return result.kind === 'claimed' ? result.epoch : 0;
     }
@@ -65,7 +65,7 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
 
     describe('claims', () => {
       it('of an agent that nobody holds get the hint as epoch, and can be looked up', async () => {
-        expect(await claim('gw-a')).toEqual({ kind: 'claimed', epoch: 1_000 });
+        expect(await register('gw-a')).toEqual({ kind: 'claimed', epoch: 1_000 });
         const found = await presence();
         expect(found?.session).toEqual({ gatewayId: 'gw-a', epoch: 1_000, mode: 'live', connectedAtMs: 500 });
         expect(Math.abs((found?.lastSeenMs ?? 0) - Date.now())).toBeLessThan(5_000);
@@ -87,14 +87,14 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
 
       it('name the former holder', async () => {
         const epoch = await claimed('gw-a');
-        const result = await claim('gw-b', { connectedAtMs: 600 });
+        const result = await register('gw-b', { connectedAtMs: 600 });
         expect(result).toEqual({ kind: 'claimed', epoch: epoch + 1, previous: { gatewayId: 'gw-a', epoch } });
         expect((await presence())?.session?.gatewayId).toBe('gw-b');
       });
 
       it('that are repeated, because the answer was lost, change nothing', async () => {
         const epoch = await claimed('gw-a');
-        for (let i = 0; i < 10; i++) expect(await claim('gw-a')).toEqual({ kind: 'claimed', epoch });
+        for (let i = 0; i < 10; i++) expect(await register('gw-a')).toEqual({ kind: 'claimed', epoch });
       });
 
       it('of many agents are answered in order, each by itself', async () => {
@@ -102,15 +102,15 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
         const items = Array.from({ length: 300 }, (_, n) =>
           item({ agentId: `agent-${n}`, instance: OTHER_INSTANCE, epochHint: 10_000 + n }),
         );
-        const results = await registry.claim('gw-b', items);
+        const results = await registry.register('gw-b', items);
         const kinds = results.map((result) => (result.kind === 'claimed' ? result.epoch : result.kind));
         expect(kinds).toEqual(items.map(({ epochHint }, n) => (n === 7 ? 'duplicate' : epochHint)));
       });
 
       it('of nothing are nothing', async () => {
-        expect(await registry.claim('gw-a', [])).toEqual([]);
-        expect(await registry.release([])).toEqual({ kind: 'released', count: 0 });
-        expect(await registry.reassert('gw-a', [])).toEqual([]);
+        expect(await registry.register('gw-a', [])).toEqual([]);
+        expect(await registry.unregister([])).toEqual({ kind: 'released', count: 0 });
+        expect(await registry.resync('gw-a', [])).toEqual([]);
       });
     });
 
@@ -120,7 +120,7 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
       it.each(['gw-a', 'gw-b'])('is refused while the holder on gw-a is valid, at %s too', async (gatewayId) => {
         const epoch = await claimed('gw-a');
         const holder = { gatewayId: 'gw-a', epoch, instance: INSTANCE };
-        expect(await claim(gatewayId, clone)).toEqual({ kind: 'duplicate', reason: 'instance', holder });
+        expect(await register(gatewayId, clone)).toEqual({ kind: 'duplicate', reason: 'instance', holder });
         expect((await presence())?.session?.epoch).toBe(epoch);
       });
 
@@ -128,22 +128,22 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
         await claimed('gw-a', { agentId: 'someone-else' });
         const other = await openAnother();
         await other.lease.renew({ gatewayId: 'gw-new', ttlMs: TTL_MS, info: INFO });
-        await other.claim('gw-new', [item()]);
-        expect(await claim('gw-a', clone)).toMatchObject({ kind: 'duplicate', reason: 'instance' });
+        await other.register('gw-new', [item()]);
+        expect(await register('gw-a', clone)).toMatchObject({ kind: 'duplicate', reason: 'instance' });
       });
 
       it('is let in when the holder was released', async () => {
         const epoch = await claimed('gw-a');
-        await registry.release([{ agentId: 'agent-1', epoch }]);
-        expect(await claim('gw-b', clone)).toEqual({ kind: 'claimed', epoch: epoch + 1 });
+        await registry.unregister([{ agentId: 'agent-1', epoch }]);
+        expect(await register('gw-b', clone)).toEqual({ kind: 'claimed', epoch: epoch + 1 });
       });
 
       it('is let in as soon as the lease of the holder has ended', async () => {
         await claimed('gw-a');
-        expect(await claim('gw-b', clone)).toMatchObject({ kind: 'duplicate' });
+        expect(await register('gw-b', clone)).toMatchObject({ kind: 'duplicate' });
         const other = await openAnother();
         await other.lease.drop('gw-a');
-        expect(await claim('gw-b', clone)).toMatchObject({ kind: 'claimed', previous: { gatewayId: 'gw-a' } });
+        expect(await register('gw-b', clone)).toMatchObject({ kind: 'claimed', previous: { gatewayId: 'gw-a' } });
       });
     });
 
@@ -153,21 +153,21 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
         extra.push(fast);
         const results: string[] = [];
         for (let n = 0; n < 8; n++) {
-          const [result] = await fast.claim(n % 2 === 0 ? 'gw-a' : 'gw-b', [item({ connectedAtMs: n })]);
+          const [result] = await fast.register(n % 2 === 0 ? 'gw-a' : 'gw-b', [item({ connectedAtMs: n })]);
           results.push(result?.kind === 'duplicate' ? result.reason : (result?.kind ?? ''));
         }
         expect(results).toEqual([...Array<string>(6).fill('claimed'), 'flapping', 'flapping']);
         let again = '';
         for (let n = 10; again !== 'claimed' && n < 200; n++) {
           await new Promise((resolve) => setTimeout(resolve, 50));
-          again = (await fast.claim('gw-a', [item({ connectedAtMs: n })]))[0]?.kind ?? '';
+          again = (await fast.register('gw-a', [item({ connectedAtMs: n })]))[0]?.kind ?? '';
         }
         expect(again).toBe('claimed');
       });
 
       it('on one gateway is counted like between two', async () => {
         const kinds: string[] = [];
-        for (let n = 0; n < 7; n++) kinds.push((await claim('gw-a', { connectedAtMs: n })).kind);
+        for (let n = 0; n < 7; n++) kinds.push((await register('gw-a', { connectedAtMs: n })).kind);
         expect(kinds).toEqual([...Array<string>(6).fill('claimed'), 'duplicate']);
       });
 
@@ -182,14 +182,14 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
 
       it('that names another epoch than the current one is counted', async () => {
         const kinds: string[] = [];
-        for (let n = 0; n < 7; n++) kinds.push((await claim('gw-a', { connectedAtMs: n, replaces: 7 })).kind);
+        for (let n = 0; n < 7; n++) kinds.push((await register('gw-a', { connectedAtMs: n, replaces: 7 })).kind);
         expect(kinds).toEqual([...Array<string>(6).fill('claimed'), 'duplicate']);
       });
 
       it('in an orderly way may do so as often as it likes', async () => {
         for (let n = 0; n < 12; n++) {
           const epoch = await claimed(n % 2 === 0 ? 'gw-a' : 'gw-b', { connectedAtMs: n });
-          await registry.release([{ agentId: 'agent-1', epoch }]);
+          await registry.unregister([{ agentId: 'agent-1', epoch }]);
         }
       });
     });
@@ -197,7 +197,7 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
     describe('a release', () => {
       it('ends the session and notes when the agent was last seen', async () => {
         const epoch = await claimed('gw-a');
-        expect(await registry.release([{ agentId: 'agent-1', epoch }])).toEqual({ kind: 'released', count: 1 });
+        expect(await registry.unregister([{ agentId: 'agent-1', epoch }])).toEqual({ kind: 'released', count: 1 });
         const found = await presence();
         expect(found?.session).toBeUndefined();
         expect(Math.abs((found?.lastSeenMs ?? 0) - Date.now())).toBeLessThan(5_000);
@@ -206,10 +206,10 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
       it('by an older epoch is ignored, and so is a second one', async () => {
         const old = await claimed('gw-a');
         const epoch = await claimed('gw-b', { connectedAtMs: 600 });
-        expect(await registry.release([{ agentId: 'agent-1', epoch: old }])).toEqual({ kind: 'released', count: 0 });
+        expect(await registry.unregister([{ agentId: 'agent-1', epoch: old }])).toEqual({ kind: 'released', count: 0 });
         expect((await presence())?.session).toMatchObject({ gatewayId: 'gw-b', epoch });
-        expect(await registry.release([{ agentId: 'agent-1', epoch }])).toEqual({ kind: 'released', count: 1 });
-        expect(await registry.release([{ agentId: 'agent-1', epoch }])).toEqual({ kind: 'released', count: 0 });
+        expect(await registry.unregister([{ agentId: 'agent-1', epoch }])).toEqual({ kind: 'released', count: 1 });
+        expect(await registry.unregister([{ agentId: 'agent-1', epoch }])).toEqual({ kind: 'released', count: 0 });
       });
     });
 
@@ -258,7 +258,7 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
         const newer = await claimed('gw-b', { agentId: 'moved', connectedAtMs: 600 });
         await live('gw-a2');
         const held = [session({ agentId: 'stayed', epoch: kept }), session({ agentId: 'moved', epoch: lost })];
-        expect(await registry.reassert('gw-a2', held)).toEqual([
+        expect(await registry.resync('gw-a2', held)).toEqual([
           { kind: 'kept' },
           { kind: 'lost', holder: { gatewayId: 'gw-b', epoch: newer } },
         ]);
@@ -285,10 +285,10 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
     it('a scan gives all held agents of one org', async () => {
       const agents = (org: string, count: number) =>
         Array.from({ length: count }, (_, n) => item({ org, num: n, agentId: `${org}-${n}`, mode: 'poll' }));
-      await registry.claim('gw-a', agents('acme', 700));
-      await registry.claim('gw-b', agents('other', 50));
-      await registry.claim('gw-none', [item({ org: 'acme', agentId: 'unheld' })]);
-      await registry.release([{ agentId: 'acme-3', epoch: 1_000 }]);
+      await registry.register('gw-a', agents('acme', 700));
+      await registry.register('gw-b', agents('other', 50));
+      await registry.register('gw-none', [item({ org: 'acme', agentId: 'unheld' })]);
+      await registry.unregister([{ agentId: 'acme-3', epoch: 1_000 }]);
       const found: ScanEntry[] = [];
       for await (const page of registry.scan('acme')) {
         if (page.kind === 'page') found.push(...page.entries);
@@ -317,7 +317,7 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
         await fixture.empty();
         expect(await presence()).toBeUndefined();
         await live('gw-a');
-        expect(await registry.reassert('gw-a', [session({ epoch })])).toEqual([{ kind: 'kept' }]);
+        expect(await registry.resync('gw-a', [session({ epoch })])).toEqual([{ kind: 'kept' }]);
         expect((await presence())?.session).toMatchObject({ gatewayId: 'gw-a', epoch });
         expect(await claimed('gw-b', { connectedAtMs: 600 })).toBe(epoch + 1);
       });
@@ -325,35 +325,35 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
       it('the newer of two sessions stays, whoever comes first', async () => {
         const old = session({ epoch: 2_000, connectedAtMs: 1 });
         const newer = session({ epoch: 3_000, connectedAtMs: 2 });
-        await registry.reassert('gw-a', [old]);
-        expect(await registry.reassert('gw-b', [newer])).toEqual([{ kind: 'kept' }]);
+        await registry.resync('gw-a', [old]);
+        expect(await registry.resync('gw-b', [newer])).toEqual([{ kind: 'kept' }]);
         const holder = { gatewayId: 'gw-b', epoch: 3_000 };
-        expect(await registry.reassert('gw-a', [old])).toEqual([{ kind: 'lost', holder }]);
+        expect(await registry.resync('gw-a', [old])).toEqual([{ kind: 'lost', holder }]);
       });
 
       it('another session with the same epoch does not take the place', async () => {
-        await registry.reassert('gw-a', [session({ epoch: 2_000, connectedAtMs: 1 })]);
-        const result = await registry.reassert('gw-b', [session({ epoch: 2_000, connectedAtMs: 2 })]);
+        await registry.resync('gw-a', [session({ epoch: 2_000, connectedAtMs: 1 })]);
+        const result = await registry.resync('gw-b', [session({ epoch: 2_000, connectedAtMs: 2 })]);
         expect(result).toEqual([{ kind: 'lost', holder: { gatewayId: 'gw-a', epoch: 2_000 } }]);
       });
 
       it('a released session does not come back to life', async () => {
         const epoch = await claimed('gw-a');
-        await registry.release([{ agentId: 'agent-1', epoch }]);
-        expect(await registry.reassert('gw-a', [session({ epoch })])).toEqual([{ kind: 'lost' }]);
+        await registry.unregister([{ agentId: 'agent-1', epoch }]);
+        expect(await registry.resync('gw-a', [session({ epoch })])).toEqual([{ kind: 'lost' }]);
       });
     });
 
     it('15,000 claims, look-ups and releases go through in a moment', async () => {
       const items = Array.from({ length: 15_000 }, (_, n) => item({ agentId: `fleet-${n}`, num: n }));
       const startedAt = performance.now();
-      const results = await registry.claim('gw-a', items);
+      const results = await registry.register('gw-a', items);
       const claimedAt = performance.now();
       expect(results.every((result) => result.kind === 'claimed')).toBe(true);
       const found = await registry.lookup(items.map(({ agentId }) => agentId));
       const foundAt = performance.now();
       expect(found.kind === 'found' && found.agents.size).toBe(15_000);
-      const released = await registry.release(items.map(({ agentId }) => ({ agentId, epoch: 1_000 })));
+      const released = await registry.unregister(items.map(({ agentId }) => ({ agentId, epoch: 1_000 })));
       expect(released).toEqual({ kind: 'released', count: 15_000 });
       const spans = [claimedAt - startedAt, foundAt - claimedAt, performance.now() - foundAt].map(Math.round);
       process.stdout.write(
@@ -367,9 +367,9 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
       await fixture.interrupt();
       await expectEventually(() => Promise.resolve(!registry.connected));
       const startedAt = performance.now();
-      expect((await claim('gw-a')).kind).toBe('unavailable');
-      expect((await registry.release([{ agentId: 'agent-1', epoch: 1 }])).kind).toBe('unavailable');
-      expect((await registry.reassert('gw-a', [session()]))[0]?.kind).toBe('unavailable');
+      expect((await register('gw-a')).kind).toBe('unavailable');
+      expect((await registry.unregister([{ agentId: 'agent-1', epoch: 1 }])).kind).toBe('unavailable');
+      expect((await registry.resync('gw-a', [session()]))[0]?.kind).toBe('unavailable');
       expect((await registry.lookup(['agent-1'])).kind).toBe('unavailable');
       expect((await registry.gateways()).kind).toBe('unavailable');
       expect((await registry.generation()).kind).toBe('unavailable');
@@ -380,7 +380,7 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
       await fixture.restore();
       await expectEventually(async () => (await registry.generation()).kind === 'generation' && registry.connected);
       await live('gw-new');
-      expect((await claim('gw-new')).kind).toBe('claimed');
+      expect((await register('gw-new')).kind).toBe('claimed');
     }, 60_000);
 
     async function openAnother(): Promise<Registry> {
@@ -391,7 +391,7 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
   });
 }
 
-function item(more: Partial<ClaimItem> = {}): ClaimItem {
+function item(more: Partial<RegistrationItem> = {}): RegistrationItem {
   return {
     org: 'acme',
     agentId: 'agent-1',
@@ -404,7 +404,7 @@ function item(more: Partial<ClaimItem> = {}): ClaimItem {
   };
 }
 
-function session(more: Partial<ReassertItem> = {}): ReassertItem {
+function session(more: Partial<ResyncItem> = {}): ResyncItem {
   const { epochHint: _, ...held } = item();
   return { ...held, epoch: 1_000, ...more };
 }

@@ -1,11 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from '@muster/runtime';
 import { KEYS, PARTITIONS } from './partition.js';
-import { RedisClaims, type FlapLimit } from './redis-claims.js';
+import { RedisRegistrations, type FlapLimit } from './redis-registrations.js';
 import { RedisConnection } from './redis-connection.js';
 import { asError, RedisLeases } from './redis-leases.js';
 import { RedisPresence } from './redis-presence.js';
-import type { ClaimItem, GatewaysResult, GenerationResult, ReassertItem, Registry, ReleaseItem } from './registry.js';
+import type {
+  RegistrationItem,
+  GatewaysResult,
+  GenerationResult,
+  ResyncItem,
+  Registry,
+  UnregisterItem,
+} from './registry.js';
 
 export interface RedisRegistryOptions {
   /** `redis://host:port`, `redis-cluster://host:port,host:port`, or with `rediss` for TLS. */
@@ -32,13 +39,13 @@ export async function openRedisRegistry(options: RedisRegistryOptions): Promise<
 class RedisRegistry implements Registry {
   readonly lease: RedisLeases;
   private readonly connection: RedisConnection;
-  private readonly claims: RedisClaims;
+  private readonly registrations: RedisRegistrations;
   private readonly presence: RedisPresence;
 
   constructor(connection: RedisConnection, flapLimit: FlapLimit) {
     this.connection = connection;
     this.lease = new RedisLeases(connection);
-    this.claims = new RedisClaims(connection, this.lease, flapLimit);
+    this.registrations = new RedisRegistrations(connection, this.lease, flapLimit);
     this.presence = new RedisPresence(connection, this.lease);
   }
 
@@ -46,16 +53,16 @@ class RedisRegistry implements Registry {
     return this.connection.connected;
   }
 
-  claim(gatewayId: string, items: readonly ClaimItem[]) {
-    return this.claims.claim(gatewayId, items);
+  register(gatewayId: string, items: readonly RegistrationItem[]) {
+    return this.registrations.register(gatewayId, items);
   }
 
-  release(items: readonly ReleaseItem[]) {
-    return this.claims.release(items);
+  unregister(items: readonly UnregisterItem[]) {
+    return this.registrations.unregister(items);
   }
 
-  reassert(gatewayId: string, items: readonly ReassertItem[]) {
-    return this.claims.reassert(gatewayId, items);
+  resync(gatewayId: string, items: readonly ResyncItem[]) {
+    return this.registrations.resync(gatewayId, items);
   }
 
   lookup(agentIds: readonly string[]) {

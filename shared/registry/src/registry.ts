@@ -27,18 +27,18 @@ export interface Registry {
    * like any other. Whether a holder's lease is valid is never judged on knowledge older than the call where it matters
    * (another instance). Results are in the order of `items`.
    */
-  claim(gatewayId: string, items: readonly ClaimItem[]): Promise<readonly ClaimResult[]>;
+  register(gatewayId: string, items: readonly RegistrationItem[]): Promise<readonly RegistrationResult[]>;
 
   /**
    * Gives agents up and notes when they were last seen. An item whose epoch is no longer the stored one changes nothing.
    */
-  release(items: readonly ReleaseItem[]): Promise<ReleaseResult>;
+  unregister(items: readonly UnregisterItem[]): Promise<UnregisterResult>;
 
   /**
    * Says again what a gateway holds: after the registry lost data, or after the gateway took a new id.
    * `kept`: the entry names this gateway with this epoch now. `lost`: a newer session exists, close this one as superseded.
    */
-  reassert(gatewayId: string, items: readonly ReassertItem[]): Promise<readonly ReassertResult[]>;
+  resync(gatewayId: string, items: readonly ResyncItem[]): Promise<readonly ResyncResult[]>;
 
   /** The newest knowledge about agents; those never heard of are missing from the map. */
   lookup(agentIds: readonly string[]): Promise<LookupResult>;
@@ -76,7 +76,7 @@ export interface Leases {
   drop(gatewayId: string): Promise<DropResult>;
 }
 
-export interface ClaimItem {
+export interface RegistrationItem {
   readonly org: string;
   readonly agentId: string;
   readonly num: number;
@@ -90,7 +90,7 @@ export interface ClaimItem {
   readonly replaces?: number;
 }
 
-export type ClaimResult =
+export type RegistrationResult =
   | { readonly kind: 'claimed'; readonly epoch: number; readonly previous?: Holder }
   | {
       readonly kind: 'duplicate';
@@ -107,20 +107,20 @@ export interface Holder {
   readonly epoch: number;
 }
 
-export interface ReleaseItem {
+export interface UnregisterItem {
   readonly agentId: string;
   readonly epoch: number;
 }
 
-export type ReleaseResult = { readonly kind: 'released'; readonly count: number } | Unavailable;
+export type UnregisterResult = { readonly kind: 'released'; readonly count: number } | Unavailable;
 
 /** A claim that was granted before, with the epoch it got. */
-export interface ReassertItem extends Omit<ClaimItem, 'epochHint' | 'replaces'> {
+export interface ResyncItem extends Omit<RegistrationItem, 'epochHint' | 'replaces'> {
   readonly epoch: number;
 }
 
 /** `holder` is missing when the newer session has ended already. */
-export type ReassertResult =
+export type ResyncResult =
   { readonly kind: 'kept' } | { readonly kind: 'lost'; readonly holder?: Holder } | Unavailable;
 
 export interface LeaseRenewal {

@@ -3,10 +3,10 @@ import { describe, expect, test } from '@jest/globals';
 import { createLogger, silentLogger, type Logger, type LoggerOptions } from './logger.js';
 import { Secret } from './secret.js';
 
-function recorded(options: Partial<LoggerOptions> = {}): { log: Logger; lines: string[] } {
+function recorded(options: Partial<LoggerOptions> = {}): { logger: Logger; lines: string[] } {
   const lines: string[] = [];
   return {
-    log: createLogger({ service: 'demo', ...options, destination: { write: (line) => lines.push(line) } }),
+    logger: createLogger({ service: 'demo', ...options, destination: { write: (line) => lines.push(line) } }),
     lines,
   };
 }
@@ -15,8 +15,8 @@ const only = (lines: string[]): Record<string, unknown> => JSON.parse(lines[0] ?
 
 describe('logger', () => {
   test('a line is JSON with time, level, service, the constant message and the fields', () => {
-    const { log, lines } = recorded();
-    log.child({ gatewayId: 'gw-1' }).info('session opened', { sessions: 3 });
+    const { logger, lines } = recorded();
+    logger.child({ gatewayId: 'gw-1' }).info('session opened', { sessions: 3 });
     expect(only(lines)).toEqual({
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
       level: 'info',
@@ -29,8 +29,8 @@ describe('logger', () => {
   });
 
   test('secrets do not reach a line: not by their names, not in headers, not wrapped', () => {
-    const { log, lines } = recorded();
-    log.warn('refused', {
+    const { logger, lines } = recorded();
+    logger.warn('refused', {
       token: 'S3CRET',
       request: { headers: { authorization: 'Bearer S3CRET' }, secret: 'S3CRET' },
       key: new Secret('S3CRET'),
@@ -40,8 +40,8 @@ describe('logger', () => {
   });
 
   test('an error keeps its code, details, stack and causes', () => {
-    const { log, lines } = recorded();
-    log.error('query failed', {
+    const { logger, lines } = recorded();
+    logger.error('query failed', {
       err: new AppError('broker_unavailable', 'cannot reach it', {
         details: { queryId: 'q1' },
         cause: new Error('refused'),
@@ -54,18 +54,18 @@ describe('logger', () => {
   });
 
   test('lines below the level are not written, and whoever asks is told so', () => {
-    const { log, lines } = recorded({ level: 'warn' });
-    log.debug('x');
-    log.info('x');
-    log.warn('y');
-    expect([lines.length, log.isEnabled('info'), log.isEnabled('warn')]).toEqual([1, false, true]);
+    const { logger, lines } = recorded({ level: 'warn' });
+    logger.debug('x');
+    logger.info('x');
+    logger.warn('y');
+    expect([lines.length, logger.isEnabled('info'), logger.isEnabled('warn')]).toEqual([1, false, true]);
     expect(silentLogger.child({}).isEnabled('fatal')).toBe(false);
   });
 
   test('lines for people have the message first and the stack below', () => {
-    const { log, lines } = recorded({ pretty: true });
-    log.info('session opened', { agentId: 'abc', host: 'a b', n: 2 });
-    log.error('failed', { err: new Error('boom') });
+    const { logger, lines } = recorded({ pretty: true });
+    logger.info('session opened', { agentId: 'abc', host: 'a b', n: 2 });
+    logger.error('failed', { err: new Error('boom') });
     expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} info {2}demo session opened agentId=abc host="a b" n=2\n$/);
     expect(lines[1]).toMatch(/error demo failed\n {4}Error: boom\n {4} {4}at /);
   });

@@ -24,7 +24,7 @@ export {
   type LoggerOptions,
   type LogLevel,
 } from './logger.js';
-export { type Part } from './part.js';
+export { type Component } from './component.js';
 export { type Runner, type RunnerState, type RunOutcome } from './runner.js';
 export { watchParent } from './parent-guard.js';
 export { takeProcessLock, type LockHeld, type ProcessLock } from './process-lock.js';

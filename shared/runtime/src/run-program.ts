@@ -8,7 +8,7 @@ import { createRunner, type RunOutcome, type Runner } from './runner.js';
 /** What a program is given to build itself with. */
 export interface ProgramContext {
   readonly name: string;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly runner: Runner;
 }
 
@@ -49,29 +49,29 @@ export async function runProgram<C extends object>(program: Program<C>): Promise
   }
   const { config } = own;
   const { logLevel, logPretty, stopTimeoutMs, unreadyWaitMs, readyFile, parentPid } = common.config;
-  const log = createLogger({ service: program.name, level: logLevel, pretty: logPretty });
-  for (const warning of [...common.warnings, ...own.warnings]) log.warn('unknown setting', { warning });
-  log.info('starting', { pid: process.pid, config: printableConfig(config) });
+  const logger = createLogger({ service: program.name, level: logLevel, pretty: logPretty });
+  for (const warning of [...common.warnings, ...own.warnings]) logger.warn('unknown setting', { warning });
+  logger.info('starting', { pid: process.pid, config: printableConfig(config) });
   const runner = createRunner({
-    log,
+    logger,
     stopTimeoutMs,
     unreadyWaitMs,
     onReady: (ports) => (readyFile === undefined ? undefined : writeReadyFile(readyFile, ports)),
   });
-  stopOnSignals(runner, log);
+  stopOnSignals(runner, logger);
   if (parentPid !== undefined) watchParent({ pid: parentPid, onGone: () => void runner.stop('parent gone') });
-  process.exit(await life(runner, log, () => program.build(config, { name: program.name, log, runner })));
+  process.exit(await life(runner, logger, () => program.build(config, { name: program.name, logger, runner })));
 }
 
 /** Builds, runs and stops; gives the exit code. */
-async function life(runner: Runner, log: Logger, build: () => void | Promise<void>): Promise<0 | 1> {
+async function life(runner: Runner, logger: Logger, build: () => void | Promise<void>): Promise<0 | 1> {
   let outcome: RunOutcome;
   try {
     // A build that waits for a broker must not hold up a stop.
     await Promise.race([build(), stopBegins(runner.stopSignal)]);
     outcome = await runner.wait();
   } catch (error) {
-    log.fatal('program failed', { err: error });
+    logger.fatal('program failed', { err: error });
     await runner.stop('failed');
     return 1;
   }
@@ -84,7 +84,7 @@ const stopBegins = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
 
-function stopOnSignals(runner: Runner, log: Logger): void {
+function stopOnSignals(runner: Runner, logger: Logger): void {
   let asked = false;
   const onSignal = (name: 'SIGTERM' | 'SIGINT', code: number) => (): void => {
     if (asked) process.exit(code);
@@ -96,7 +96,7 @@ function stopOnSignals(runner: Runner, log: Logger): void {
   process.on('SIGINT', onSignal('SIGINT', 130));
   // After either of these nothing in memory can be trusted, so there is no orderly stop.
   const onCrash = (error: unknown): void => {
-    log.fatal('program crashed', { err: error });
+    logger.fatal('program crashed', { err: error });
     process.exit(1);
   };
   process.on('uncaughtException', onCrash);

@@ -1,14 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import { FakeClock } from './fake-clock.js';
 import { silentLogger } from './logger.js';
-import type { Part } from './part.js';
+import type { Component } from './component.js';
 import { createRunner, type Runner, type RunnerOptions } from './runner.js';
 
 function setUp(options: Partial<RunnerOptions> = {}) {
   const events: string[] = [];
   const clock = new FakeClock();
-  const runner = createRunner({ log: silentLogger, clock, ...options });
-  const part = (name: string, extra: Part = {}): Part => ({
+  const runner = createRunner({ logger: silentLogger, clock, ...options });
+  const part = (name: string, extra: Component = {}): Component => ({
     start: () => void events.push(`start ${name}`),
     drain: () => void events.push(`drain ${name} ${runner.state}`),
     stop: () => void events.push(`stop ${name}`),

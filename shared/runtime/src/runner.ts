@@ -2,7 +2,7 @@ import { within } from './bounded-call.js';
 import { sleep, systemClock, type Clock } from './clock.js';
 import type { Readiness } from './health-server.js';
 import type { Logger } from './logger.js';
-import type { Part } from './part.js';
+import type { Component } from './component.js';
 
 /**
  *     idle ──start──▶ starting ──all started──▶ ready ──stop──▶ draining ──▶ stopping ──▶ stopped
@@ -21,7 +21,7 @@ export interface RunOutcome {
 }
 
 export interface RunnerOptions {
-  readonly log: Logger;
+  readonly logger: Logger;
   /** Bound of the whole stop: drains and stops together. 25 s unless given, inside Kubernetes' 30. */
   readonly stopTimeoutMs?: number;
   /** Bound of all drains together; three fifths of `stopTimeoutMs` unless given. */
@@ -40,7 +40,7 @@ export interface Runner extends Readiness {
   /** Aborted as soon as a stop has begun; for whatever may wait long while the service is built or started. */
   readonly stopSignal: AbortSignal;
   /** Registers a part. Parts start in this order and stop in the reverse one. */
-  go(name: string, part: Part): void;
+  go(name: string, part: Component): void;
   /** Registers something that is live already and only needs an end. */
   defer(name: string, stop: (signal: AbortSignal) => void | Promise<void>): void;
   /**
@@ -60,7 +60,7 @@ export interface Runner extends Readiness {
 
 interface Entry {
   readonly name: string;
-  readonly part: Part;
+  readonly part: Component;
   /** Live ones are stopped; so is one whose start still hangs when the stop begins. */
   state: 'waiting' | 'live' | 'ended';
 }
@@ -71,7 +71,7 @@ export function createRunner(options: RunnerOptions): Runner {
 }
 
 class OrderedRunner implements Runner {
-  readonly #log: Logger;
+  readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #stopTimeoutMs: number;
   readonly #drainTimeoutMs: number;
@@ -92,7 +92,7 @@ class OrderedRunner implements Runner {
   });
 
   constructor(options: RunnerOptions) {
-    this.#log = options.log;
+    this.#logger = options.logger;
     this.#clock = options.clock ?? systemClock;
     this.#stopTimeoutMs = options.stopTimeoutMs ?? 25_000;
     this.#drainTimeoutMs = options.drainTimeoutMs ?? Math.floor(this.#stopTimeoutMs * 0.6);
@@ -113,7 +113,7 @@ class OrderedRunner implements Runner {
     return this.#state === 'ready';
   }
 
-  go(name: string, part: Part): void {
+  go(name: string, part: Component): void {
     this.#entries.push({ name, part, state: 'waiting' });
   }
 
@@ -153,7 +153,7 @@ class OrderedRunner implements Runner {
 
   fail(name: string, failure: unknown): void {
     if (this.#stopping !== undefined) return;
-    this.#log.error('part failed', { part: name, err: failure });
+    this.#logger.error('part failed', { part: name, err: failure });
     this.#failure = { failure };
     void this.stop(`${name} failed`);
   }
@@ -187,13 +187,13 @@ class OrderedRunner implements Runner {
       await this.stop(`${entry.name} did not start`);
       throw this.#startError;
     }
-    this.#log.debug('part started', { part: entry.name, tookMs: Math.round(this.#clock.monotonic() - startedMs) });
+    this.#logger.debug('part started', { part: entry.name, tookMs: Math.round(this.#clock.monotonic() - startedMs) });
   }
 
   async #becomeReady(): Promise<void> {
     const ports = this.ports();
     this.#state = 'ready';
-    this.#log.info('listening', { ports });
+    this.#logger.info('listening', { ports });
     await this.#onReady?.(ports);
   }
 
@@ -202,7 +202,7 @@ class OrderedRunner implements Runner {
     // Readiness goes before anything else, in the same turn as the call.
     this.#state = 'draining';
     this.#stopAsked.abort();
-    this.#log.info('stopping', { reason });
+    this.#logger.info('stopping', { reason });
     const overall = new AbortController();
     const timer = this.#clock.setTimeout(() => overall.abort(), this.#stopTimeoutMs);
     const unclean = new Set<string>();
@@ -222,7 +222,7 @@ class OrderedRunner implements Runner {
       this.#clock.clear(timer);
       this.#state = 'stopped';
     }
-    this.#log.info('stopped', { reason, unclean: [...unclean] });
+    this.#logger.info('stopped', { reason, unclean: [...unclean] });
     return { reason, ...this.#failure, unclean: [...unclean] };
   }
 
@@ -242,9 +242,9 @@ class OrderedRunner implements Runner {
     const startedMs = this.#clock.monotonic();
     const result = await within(this.#clock, Math.max(ms, 0), overall, (signal) => part[step]?.(signal));
     const fields = { part: name, step, tookMs: Math.round(this.#clock.monotonic() - startedMs) };
-    if (result === 'done') return this.#log.debug('part ended', fields);
+    if (result === 'done') return this.#logger.debug('part ended', fields);
     unclean.add(name);
-    if (result === 'late') this.#log.warn('part did not end in time', fields);
-    else this.#log.warn('part failed to end', { ...fields, err: result.error });
+    if (result === 'late') this.#logger.warn('part did not end in time', fields);
+    else this.#logger.warn('part failed to end', { ...fields, err: result.error });
   }
 }

@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { readFile } from 'node:fs/promises';
-import { connectNats, type Broker } from '@muster/bus';
+import { type Broker, connectNats } from '@muster/bus';
 import { silentLogger } from '@muster/runtime';
 import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { MEASURED_NODE_ARGS, settledBytes } from '../measure/process-memory.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
-import { countAnswers, FLOOR } from './floor-gateway.js';
+import { FLOOR, countAnswers } from './floor-gateway.js';
 
 export interface FloorOptions {
   readonly natsUrl: string;

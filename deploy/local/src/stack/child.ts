@@ -54,15 +54,15 @@ export class Child {
 
   constructor(spec: ChildSpec) {
     this.spec = spec;
-    const log = openSync(spec.logPath, 'a', 0o600);
+    const logger = openSync(spec.logPath, 'a', 0o600);
     try {
       this.#process = spawn(process.execPath, [...(spec.nodeArgs ?? []), spec.main, ...(spec.args ?? [])], {
         env: { ...spec.env, MUSTER_READY_FILE: spec.readyPath, MUSTER_PARENT_PID: String(process.pid) },
-        stdio: ['ignore', log, log],
+        stdio: ['ignore', logger, logger],
         detached: true,
       });
     } finally {
-      closeSync(log);
+      closeSync(logger);
     }
     this.exited = new Promise((resolve) => {
       this.#process.once('error', () => resolve({ code: 127, signal: null }));

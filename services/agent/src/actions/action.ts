@@ -35,7 +35,7 @@ export interface ActionHost {
   gatewayPeers(): readonly { readonly host: string; readonly port: number }[];
   /** The labels that the agent says of itself: those of its configuration, and what was ordered since, which wins. */
   readonly labels: { read(): Labels; write(labels: Labels): void };
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly clock: Clock;
 }
 

@@ -24,7 +24,7 @@ export function createActions(host: ActionHost): Actions {
     try {
       return await work();
     } catch (error) {
-      host.log.error('an action ended in an exception', { command: call.id, action: call.action.name, error });
+      host.logger.error('an action ended in an exception', { command: call.id, action: call.action.name, error });
       return failed(
         'internal',
         `the agent could not finish it: ${error instanceof Error ? error.message : String(error)}`,

@@ -19,7 +19,7 @@ export interface AgentCommandsOptions {
   readonly host: ActionHost;
   readonly renewal: SessionRenewal;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
 }
 
 /** Everything of an agent that has to do with commands. */
@@ -31,19 +31,26 @@ export interface AgentCommands {
 }
 
 /** Throws when the ledger cannot be read: an agent that does not know what it ran must not start. */
-export function createAgentCommands({ config, agent, host, renewal, clock, log }: AgentCommandsOptions): AgentCommands {
+export function createAgentCommands({
+  config,
+  agent,
+  host,
+  renewal,
+  clock,
+  logger,
+}: AgentCommandsOptions): AgentCommands {
   const { identity, trust } = agent;
   const folder = config.dataDir;
   const runner = new CommandRunner({
     endpoint: { agentId: identity.agentId as AgentId, org: config.org as OrgId },
     trust,
     policy: config,
-    ledger: CommandLedger.open({ folder, clock, log }),
-    undo: new KeptUndo({ folder, clock, log }),
+    ledger: CommandLedger.open({ folder, clock, logger }),
+    undo: new KeptUndo({ folder, clock, logger }),
     host,
     loadActions: async () => (await import('../actions/create-actions.js')).createActions(host),
     clock,
-    log,
+    logger,
     onAllKept: () => renewal.allKept(),
   });
   const request = new RootsRequest({
@@ -51,7 +58,7 @@ export function createAgentCommands({ config, agent, host, renewal, clock, log }
     enrol: (signal) => agent.enrol(signal),
     onPinned: () => renewal.request(),
     clock,
-    log,
+    logger,
   });
   return {
     onWelcome: (keys) => {

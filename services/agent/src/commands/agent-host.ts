@@ -4,7 +4,7 @@ import { Protection } from '../actions/protection.js';
 import { runProgram } from '../actions/run-program.js';
 import type { NetworkEnd } from '../session/session-connection.js';
 
-export interface AgentHostOptions extends Pick<ActionHost, 'platform' | 'dataDir' | 'labels' | 'log' | 'clock'> {
+export interface AgentHostOptions extends Pick<ActionHost, 'platform' | 'dataDir' | 'labels' | 'logger' | 'clock'> {
   /** `MUSTER_AGENT_PROTECT` */
   readonly protect: readonly string[];
   readonly gatewayUrls: readonly string[];
@@ -28,14 +28,14 @@ const WINDOWS_VARIABLES = [
 
 /** This machine, for actions. */
 export function createAgentHost(options: AgentHostOptions): ActionHost {
-  const { platform, dataDir, labels, log, clock, protect, gatewayUrls, openEnds, env } = options;
+  const { platform, dataDir, labels, logger, clock, protect, gatewayUrls, openEnds, env } = options;
   const base = platform === 'windows' ? pick(env, WINDOWS_VARIABLES) : undefined;
   const configured = gatewayUrls.map(gatewayEnd);
   return {
     platform,
     dataDir,
     labels,
-    log,
+    logger,
     clock,
     run: (file, args, run) => runProgram(file, args, run, base),
     protect: new Protection(protect, platform),

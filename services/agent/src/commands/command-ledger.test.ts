@@ -26,7 +26,7 @@ afterEach(() => {
 });
 
 function open(): CommandLedger {
-  const ledger = CommandLedger.open({ folder, clock, log: silentLogger });
+  const ledger = CommandLedger.open({ folder, clock, logger: silentLogger });
   ledgers.push(ledger);
   return ledger;
 }

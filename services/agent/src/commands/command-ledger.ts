@@ -19,7 +19,7 @@ import {
 export interface CommandLedgerOptions {
   readonly folder: string;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
 }
 
 /** A delivery can still be on its way this long after a command's expiry. */
@@ -36,7 +36,7 @@ const MAX_BARE_CANCELS = 1_000;
  */
 export class CommandLedger {
   readonly #clock: Clock;
-  readonly #log: Logger;
+  readonly #logger: Logger;
   readonly #file: AppendFile;
   /** By {@link keyText}, in the order in which they were first noted. */
   readonly #records = new Map<string, CommandRecord>();
@@ -45,9 +45,9 @@ export class CommandLedger {
   #isClosed = false;
   #forgottenUpToMs = 0;
 
-  private constructor({ folder, clock, log }: CommandLedgerOptions) {
+  private constructor({ folder, clock, logger }: CommandLedgerOptions) {
     this.#clock = clock;
-    this.#log = log;
+    this.#logger = logger;
     this.#file = new AppendFile(join(folder, 'commands.log'));
   }
 
@@ -112,7 +112,7 @@ export class CommandLedger {
       this.#note({ t: 'kept', ...key }, { durable: false });
     } catch (error) {
       this.#records.set(keyText(key), { ...record, kept: true });
-      this.#log.error('command ledger cannot be written', { err: error });
+      this.#logger.error('command ledger cannot be written', { err: error });
     }
   }
 
@@ -142,7 +142,7 @@ export class CommandLedger {
       else this.#apply(entry);
     }
     this.#lines = { whole: lines.length, added: 0 };
-    if (unreadable > 0) this.#log.error('command ledger has lines that cannot be read', { lines: unreadable });
+    if (unreadable > 0) this.#logger.error('command ledger has lines that cannot be read', { lines: unreadable });
     const before = this.#records.size;
     this.#prune();
     if (!isTorn && unreadable === 0 && this.#records.size === before) this.#file.resume();
@@ -164,7 +164,7 @@ export class CommandLedger {
     try {
       this.#rewrite();
     } catch (error) {
-      this.#log.error('command ledger cannot be written', { err: error });
+      this.#logger.error('command ledger cannot be written', { err: error });
     }
   }
 

@@ -30,7 +30,7 @@ export interface CommandRunnerOptions {
   /** Loaded with the first command: most endpoints never get one. */
   readonly loadActions: () => Promise<Actions>;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly random?: () => number;
   /** Called when the last outcome that was to be confirmed is. */
   readonly onAllKept?: () => void;
@@ -110,21 +110,26 @@ export class CommandRunner {
     });
     if (!judged.ok) {
       const { state, code, message } = judged;
-      this.#options.log.warn('command refused', { command: key.id, number: key.number, action: claims.action, code });
+      this.#options.logger.warn('command refused', {
+        command: key.id,
+        number: key.number,
+        action: claims.action,
+        code,
+      });
       return this.#outcomes.settle({ ...key, ...about, kept: false }, { state, code, message });
     }
     this.#accept(judged.order);
   }
 
   onCancel(body: CommandCancelBody): void {
-    const { log } = this.#options;
+    const { logger } = this.#options;
     const key = { id: body.id as CommandId, number: body.number };
     const entry = this.#entries.get(keyText(key));
     if (entry === undefined) {
       if (this.#repeat(key)) return;
       return this.#outcomes.cancelUnseen(key, CANCELLED);
     }
-    log.info('command cancelled', { command: key.id, number: key.number });
+    logger.info('command cancelled', { command: key.id, number: key.number });
     if (entry.running !== undefined) entry.running.cancel();
     else if (entry.place?.leave() !== false) this.#end(entry, CANCELLED);
   }
@@ -170,7 +175,7 @@ export class CommandRunner {
   }
 
   async #run(entry: Entry): Promise<void> {
-    const { clock, ledger, log, trust } = this.#options;
+    const { clock, ledger, logger, trust } = this.#options;
     const { order } = entry;
     // A stopping agent begins nothing; it is delivered again to the next start.
     if (this.#isStopped) return;
@@ -179,16 +184,16 @@ export class CommandRunner {
       if (!trust.ensureStored()) throw new Error('command trust cannot be stored');
       ledger.started(order, { action: order.action.name, expiresAtMs: order.expiresAtMs });
     } catch (error) {
-      log.error('command ledger cannot be written; the command does not run', { command: order.id, err: error });
+      logger.error('command ledger cannot be written; the command does not run', { command: order.id, err: error });
       this.#entries.delete(keyText(order));
       return this.#outcomes.keepInMind(order, UNAVAILABLE);
     }
-    log.info('command runs', { command: order.id, number: order.number, action: order.action.name });
+    logger.info('command runs', { command: order.id, number: order.number, action: order.action.name });
     entry.running = new RunningCommand((signal) => this.#act(order, signal), {
       clock,
       timeoutMs: Math.min(order.timeoutMs, LIMITS.commandTimeoutMaxMs),
       onLate: ({ state, code }) =>
-        log.warn('a command ended after it was given up', { command: order.id, number: order.number, state, code }),
+        logger.warn('a command ended after it was given up', { command: order.id, number: order.number, state, code }),
     });
     const late = clock.setTimeout(
       () => this.#mention(order, 'running'),
@@ -225,7 +230,7 @@ export class CommandRunner {
     this.#entries.delete(keyText(order));
     const { action, expiresAtMs, id, number } = order;
     const { state, code } = outcome;
-    this.#options.log.info('command ended', { command: id, number, action: action.name, state, code });
+    this.#options.logger.info('command ended', { command: id, number, action: action.name, state, code });
     this.#outcomes.settle({ id, number, action: action.name, expiresAtMs, kept: false }, outcome);
   }
 
@@ -233,12 +238,12 @@ export class CommandRunner {
     try {
       this.#options.undo.drop(key);
     } catch (error) {
-      this.#options.log.error('what was undone cannot be forgotten', { command: key.id, err: error });
+      this.#options.logger.error('what was undone cannot be forgotten', { command: key.id, err: error });
     }
   }
 
   #disbelieve(key: CommandKey, { code, message }: { readonly code: Disbelief; readonly message: string }): void {
-    this.#options.log.warn('command not believed', { command: key.id, number: key.number, code });
+    this.#options.logger.warn('command not believed', { command: key.id, number: key.number, code });
     this.#outcomes.mention(reportOf(key, refusal(code, clipMessage(message)), false));
   }
 

@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const open = (roots?: readonly { kid: string; x: string }[]): CommandTrust =>
-  CommandTrust.open({ folder, roots, clock, log: silentLogger });
+  CommandTrust.open({ folder, roots, clock, logger: silentLogger });
 
 describe('trust in commands', () => {
   test('is pinned once, and stays through restarts', async () => {

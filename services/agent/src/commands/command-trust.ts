@@ -19,7 +19,7 @@ export interface CommandTrustOptions {
   /** Roots that whoever set up the endpoint gave it: they win over what is pinned and over what a gateway says. */
   readonly roots?: readonly NamedKey[] | undefined;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
 }
 
 export type CheckedCommand = VerifiedCommand | { readonly ok: false; readonly reason: 'no_trust' };
@@ -31,15 +31,15 @@ export type CheckedCommand = VerifiedCommand | { readonly ok: false; readonly re
 export class CommandTrust {
   readonly #path: string;
   readonly #clock: Clock;
-  readonly #log: Logger;
+  readonly #logger: Logger;
   #stored: Stored = { roots: [], version: 0 };
   #verifier: CommandVerifier | undefined;
   #isStored = true;
 
-  private constructor({ folder, clock, log }: CommandTrustOptions) {
+  private constructor({ folder, clock, logger }: CommandTrustOptions) {
     this.#path = join(folder, 'command-trust.json');
     this.#clock = clock;
-    this.#log = log;
+    this.#logger = logger;
   }
 
   /** Throws when the file is there and cannot be read, or a root is no key: whom to believe is for a person to judge. */
@@ -50,7 +50,7 @@ export class CommandTrust {
     const { roots } = options;
     if (roots !== undefined && !sameRoots(roots, trust.#stored.roots)) {
       if (trust.#stored.roots.length > 0) {
-        options.log.warn('command roots are replaced by those of the configuration', { roots: idsOf(roots) });
+        options.logger.warn('command roots are replaced by those of the configuration', { roots: idsOf(roots) });
       }
       // Versions count per root: those of another one say nothing.
       trust.#keep({ roots: [...roots], version: 0 });
@@ -72,7 +72,7 @@ export class CommandTrust {
   pin(roots: readonly NamedKey[]): boolean {
     if (this.hasRoots) {
       if (!sameRoots(roots, this.#stored.roots)) {
-        this.#log.warn('the gateway names other command roots than those that are pinned; they are ignored', {
+        this.#logger.warn('the gateway names other command roots than those that are pinned; they are ignored', {
           pinned: idsOf(this.#stored.roots),
           named: idsOf(roots),
         });
@@ -81,7 +81,7 @@ export class CommandTrust {
     }
     this.#keep({ roots: [...roots], version: 0 });
     this.#start();
-    this.#log.info('command roots pinned', { roots: idsOf(roots) });
+    this.#logger.info('command roots pinned', { roots: idsOf(roots) });
     return true;
   }
 
@@ -90,12 +90,13 @@ export class CommandTrust {
     if (this.#verifier === undefined) return;
     const accepted = this.#verifier.acceptKeys(list);
     if (!accepted.ok) {
-      if (accepted.reason !== 'older_version') this.#log.warn('command key list refused', { reason: accepted.reason });
+      if (accepted.reason !== 'older_version')
+        this.#logger.warn('command key list refused', { reason: accepted.reason });
       return;
     }
     if (accepted.version === this.#stored.version && this.#stored.list !== undefined) return;
     this.#keep({ ...this.#stored, version: accepted.version, list });
-    if (accepted.isNew) this.#log.info('command keys', { version: accepted.version });
+    if (accepted.isNew) this.#logger.info('command keys', { version: accepted.version });
   }
 
   /** Checks a command's signature. */
@@ -127,7 +128,7 @@ export class CommandTrust {
       this.#isStored = true;
     } catch (error) {
       this.#isStored = false;
-      this.#log.error('command trust cannot be stored', { path: this.#path, err: error });
+      this.#logger.error('command trust cannot be stored', { path: this.#path, err: error });
     }
     return this.#isStored;
   }

@@ -20,13 +20,13 @@ const KEPT_FOR_MS = 31 * 24 * 3_600_000;
 export class KeptUndo {
   readonly #folder: string;
 
-  constructor({ folder, clock, log }: { readonly folder: string; readonly clock: Clock; readonly log: Logger }) {
+  constructor({ folder, clock, logger }: { readonly folder: string; readonly clock: Clock; readonly logger: Logger }) {
     this.#folder = join(folder, 'undo');
     try {
       ensurePrivateFolder(this.#folder);
       this.#dropOld(clock.now() - KEPT_FOR_MS);
     } catch (error) {
-      log.error('what is kept for undoing cannot be tidied', { err: error });
+      logger.error('what is kept for undoing cannot be tidied', { err: error });
     }
   }
 

@@ -7,7 +7,7 @@ import { ReportSender, type SendReport } from './report-sender.js';
 export interface OutcomesOptions {
   readonly ledger: CommandLedger;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly random?: () => number;
   /** Called when the last outcome that was to be confirmed is. */
   readonly onAllKept?: () => void;
@@ -73,13 +73,13 @@ export class Outcomes {
   }
 
   settle(record: CommandRecord, outcome: Outcome): void {
-    const { clock, ledger, log } = this.#options;
+    const { clock, ledger, logger } = this.#options;
     this.#unnoted.delete(keyText(record));
     try {
       ledger.ended(record, outcome, record);
       this.#reports.settle(record, ledger.get(record)?.outcome ?? outcome);
     } catch (error) {
-      log.error('how a command ended cannot be written down', { command: record.id, err: error });
+      logger.error('how a command ended cannot be written down', { command: record.id, err: error });
       if (ledger.get(record) === undefined) return this.keepInMind(record, outcome);
       if (this.#isStopped) return;
       this.#unnoted.set(
@@ -95,7 +95,7 @@ export class Outcomes {
       this.#options.ledger.cancelledUnseen(key, outcome);
       this.#reports.settle(key, outcome);
     } catch (error) {
-      this.#options.log.error('a cancel cannot be written down', { command: key.id, err: error });
+      this.#options.logger.error('a cancel cannot be written down', { command: key.id, err: error });
       this.keepInMind(key, outcome);
     }
   }
@@ -117,10 +117,10 @@ export class Outcomes {
 
   /** What the agent was doing when it died has failed; what it did not get rid of is said again. */
   #recover(): void {
-    const { ledger, log } = this.#options;
+    const { ledger, logger } = this.#options;
     const unkept = ledger.unkept();
     for (const record of ledger.unfinished()) {
-      log.warn('the agent died while this command ran', { command: record.id, number: record.number });
+      logger.warn('the agent died while this command ran', { command: record.id, number: record.number });
       this.settle(record, INTERRUPTED);
     }
     for (const record of unkept) if (record.outcome !== undefined) this.#reports.settle(record, record.outcome);

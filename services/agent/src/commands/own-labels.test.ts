@@ -11,7 +11,7 @@ beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'muster-labels-'))));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const open = (configured: Labels, onChange = (): void => {}): OwnLabels =>
-  new OwnLabels({ folder, configured, log: silentLogger, onChange });
+  new OwnLabels({ folder, configured, logger: silentLogger, onChange });
 
 describe('labels of the agent’s own', () => {
   test('what was ordered wins over the configuration and lasts; what was not goes on following it', () => {

@@ -8,7 +8,7 @@ export interface OwnLabelsOptions {
   readonly folder: string;
   /** `MUSTER_LABELS` */
   readonly configured: Labels;
-  readonly log: Logger;
+  readonly logger: Logger;
   /** They are other ones now, and on disk. */
   readonly onChange: () => void;
 }
@@ -52,13 +52,13 @@ export class OwnLabels {
 
   /** Labels are not worth an agent that does not start: what cannot be read is ignored, loudly. */
   #load(): ReadonlyMap<string, string | null> {
-    const { log } = this.#options;
+    const { logger } = this.#options;
     const parsed = storedSchema.safeParse(parseJson(this.#readFile() ?? '{}'));
     const set = Object.entries(parsed.data ?? {}).flatMap(([key, value]) => (value === null ? [] : [[key, value]]));
     if (parsed.success && labelFaults(Object.fromEntries(set) as Labels).length === 0) {
       return new Map(Object.entries(parsed.data));
     }
-    log.error('labels that were ordered cannot be read; those of the configuration count', { path: this.#path });
+    logger.error('labels that were ordered cannot be read; those of the configuration count', { path: this.#path });
     return new Map();
   }
 

@@ -9,7 +9,7 @@ export interface RootsRequestOptions {
   /** There are roots now, so HELLO says something else. */
   readonly onPinned: () => void;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly random?: () => number;
 }
 
@@ -41,12 +41,12 @@ export class RootsRequest {
   }
 
   async #ask(): Promise<void> {
-    const { clock, enrol, log, onPinned, random = Math.random, trust } = this.#options;
+    const { clock, enrol, logger, onPinned, random = Math.random, trust } = this.#options;
     const { signal } = this.#stopping;
     if ((await sleep(clock, random() * SPREAD_MS, signal)) === 'aborted') return;
     const outcome = await enrol(signal);
     if (signal.aborted) return;
     if (trust.hasRoots) onPinned();
-    else log.info('no command roots; this agent takes no commands', { asked: outcome.kind });
+    else logger.info('no command roots; this agent takes no commands', { asked: outcome.kind });
   }
 }

@@ -33,7 +33,7 @@ afterEach(() => rmSync(folder ?? '', { recursive: true, force: true }));
 function answer({ atMs, delivery }: CommandVector): CommandVector['report'] {
   folder = mkdtempSync(join(tmpdir(), 'muster-vectors-'));
   const clock = new FakeClock(atMs);
-  const trust = CommandTrust.open({ folder, roots: [commands.root], clock, log: silentLogger });
+  const trust = CommandTrust.open({ folder, roots: [commands.root], clock, logger: silentLogger });
   const body = { ...delivery, proof: Uint8Array.from(Buffer.from(delivery.proof.$hex, 'hex')) };
   const believed = authenticate(body, trust, { agentId: identity.agentId, org: commands.org });
   if (believed.kind === 'disbelieved') return { state: 'refused', code: believed.code, authentic: false };

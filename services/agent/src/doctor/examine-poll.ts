@@ -24,7 +24,7 @@ export async function examinePoll({ token, url, agent, ca }: PollExamination, ti
     ca,
     token: token ?? '',
     clock: systemClock,
-    log: silentLogger,
+    logger: silentLogger,
     random: Math.random,
   });
   const signal = AbortSignal.timeout(timeoutMs);

@@ -27,13 +27,13 @@ export function isToken(text: string): boolean {
 export class AgentIdentity {
   readonly keys: AgentKeys;
   readonly #tokenFile: string;
-  readonly #log: Logger;
+  readonly #logger: Logger;
   #token: string | undefined;
 
-  private constructor(keys: AgentKeys, tokenFile: string, log: Logger) {
+  private constructor(keys: AgentKeys, tokenFile: string, logger: Logger) {
     this.keys = keys;
     this.#tokenFile = tokenFile;
-    this.#log = log;
+    this.#logger = logger;
     const stored = readFileIfThere(tokenFile)?.trim() ?? '';
     if (isToken(stored)) this.#token = stored;
   }
@@ -42,7 +42,7 @@ export class AgentIdentity {
    * Opens the identity in `folder`, or makes one. Throws when the folder cannot be written or holds a key file that is none: a broken key
    * is for a person to judge, since a new one is a new endpoint to everybody else.
    */
-  static open(folder: string, log: Logger): AgentIdentity {
+  static open(folder: string, logger: Logger): AgentIdentity {
     ensurePrivateFolder(folder);
     const keyFile = join(folder, 'agent-key.json');
     const text = readFileIfThere(keyFile);
@@ -51,9 +51,9 @@ export class AgentIdentity {
       throw new Error(`${keyFile} holds no agent key; restore it, or remove it to become a new agent`);
     if (text === undefined) {
       writeFileAtomic(keyFile, `${JSON.stringify(exportAgentKeys(keys))}\n`);
-      log.info('agent key created', { agentId: keys.agentId });
+      logger.info('agent key created', { agentId: keys.agentId });
     }
-    return new AgentIdentity(keys, join(folder, 'agent-token'), log);
+    return new AgentIdentity(keys, join(folder, 'agent-token'), logger);
   }
 
   get agentId(): string {
@@ -69,12 +69,12 @@ export class AgentIdentity {
    * restart, no more.
    */
   setToken(token: string | undefined): void {
-    if (token !== undefined && !isToken(token)) return this.#log.warn('the gateway gave a token that is none');
+    if (token !== undefined && !isToken(token)) return this.#logger.warn('the gateway gave a token that is none');
     this.#token = token;
     try {
       writeFileAtomic(this.#tokenFile, token === undefined ? '' : `${token}\n`);
     } catch (error) {
-      this.#log.error('token cannot be stored', { path: this.#tokenFile, err: error });
+      this.#logger.error('token cannot be stored', { path: this.#tokenFile, err: error });
     }
   }
 

@@ -10,8 +10,8 @@ export async function enroll(env: Env): Promise<number> {
     process.stderr.write(`muster-agent: ${loaded.error.message}\n`);
     return 2;
   }
-  const log = createLogger({ service: 'agent', level: 'warn', destination: process.stderr });
-  const agent = openAgent(loaded.config, { way: await openWay(loaded.config, env), clock: systemClock, log });
+  const logger = createLogger({ service: 'agent', level: 'warn', destination: process.stderr });
+  const agent = openAgent(loaded.config, { way: await openWay(loaded.config, env), clock: systemClock, logger });
   const outcome = await agent.enrol(new AbortController().signal);
   switch (outcome.kind) {
     case 'enrolled':

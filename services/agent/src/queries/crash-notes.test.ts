@@ -16,7 +16,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function start(): { notes: CrashNotes; suspects: string[] } {
-  const notes = new CrashNotes({ folder, clock, log: silentLogger });
+  const notes = new CrashNotes({ folder, clock, logger: silentLogger });
   return { suspects: notes.load(), notes };
 }
 

@@ -7,7 +7,7 @@ import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from '../store/
 export interface CrashNotesOptions {
   readonly folder: string;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
 }
 
 /** A note that lies on disk while a query runs. */
@@ -76,7 +76,7 @@ export class CrashNotes {
         try {
           rmSync(path, { force: true });
         } catch (error) {
-          this.#options.log.error('note of a finished query cannot be removed', { path, err: error });
+          this.#options.logger.error('note of a finished query cannot be removed', { path, err: error });
         }
       },
     };
@@ -100,7 +100,7 @@ export class CrashNotes {
       writeFileAtomic(path, content);
       this.#writable = true;
     } catch (error) {
-      if (this.#writable) this.#options.log.error('crash notes cannot be written', { path, err: error });
+      if (this.#writable) this.#options.logger.error('crash notes cannot be written', { path, err: error });
       this.#writable = false;
     }
   }

@@ -35,7 +35,7 @@ function createPool({ workers = 1, env = {} }: { workers?: number; env?: Record<
     workers,
     idleMs: 60_000,
     clock: systemClock,
-    log: silentLogger,
+    logger: silentLogger,
     onRoom: () => roomListeners.get(pool)?.(),
   });
   return pool;
@@ -58,7 +58,7 @@ function createAgent(
 ) {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'muster-agent-'));
   if (options.folder === undefined) cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-  const notes = new CrashNotes({ folder, clock: systemClock, log: silentLogger });
+  const notes = new CrashNotes({ folder, clock: systemClock, logger: silentLogger });
   const suspects = notes.load();
   const sent: Sent[] = [];
   let wake = (): void => {};
@@ -85,7 +85,7 @@ function createAgent(
     },
   });
   if (pool !== sharedPool) cleanups.push(() => pool.stop());
-  const session = new SessionQueries({ connection, runner, clock: systemClock, log: silentLogger });
+  const session = new SessionQueries({ connection, runner, clock: systemClock, logger: silentLogger });
   cleanups.push(() => session.end());
   const until = async <T>(look: () => T | undefined | false): Promise<T> => {
     for (;;) {

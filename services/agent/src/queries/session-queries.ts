@@ -10,7 +10,7 @@ export interface SessionQueriesOptions {
   readonly connection: Pick<SessionConnection, 'send'>;
   readonly runner: QueryRunner;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
 }
 
 /**
@@ -42,9 +42,9 @@ export class SessionQueries implements SessionWork {
   }
 
   onQuery(ref: number, body: QueryBody): void {
-    const { clock, log, runner } = this.#options;
+    const { clock, logger, runner } = this.#options;
     if (this.#queries.has(ref)) {
-      log.warn('gateway used a query handle twice', { ref, query: body.id });
+      logger.warn('gateway used a query handle twice', { ref, query: body.id });
       return;
     }
     const query: Query = {
@@ -64,7 +64,7 @@ export class SessionQueries implements SessionWork {
       Math.min(body.remainingMs, LIMITS.queryTimeoutMaxMs),
     );
     this.#queries.set(ref, query);
-    log.debug('query accepted', { query: body.id });
+    logger.debug('query accepted', { query: body.id });
   }
 
   onCancel(ref: number): void {
@@ -126,7 +126,7 @@ export class SessionQueries implements SessionWork {
   }
 
   #sendEnd(ref: number, id: string, failure: QueryFailure): void {
-    this.#options.log.info('query ended without an answer', {
+    this.#options.logger.info('query ended without an answer', {
       query: id,
       outcome: failure.outcome,
       code: failure.code,

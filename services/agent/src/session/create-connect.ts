@@ -11,7 +11,7 @@ export interface ConnectOptions {
   readonly way: Way;
   readonly meter: TrafficMeter;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly random: () => number;
 }
 

@@ -38,7 +38,7 @@ export interface Wire {
 export interface FrameExchangeOptions {
   readonly wire: Wire;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
 
@@ -111,7 +111,7 @@ export class FrameExchange {
   /** Ends the connection because the gateway broke the protocol. `fault` is one of a few constant words. */
   protocolError(fault: string, reason: CloseReason = 'protocolError', detail?: string): void {
     if (this.isOver) return;
-    this.#options.log.warn('gateway broke the protocol', { fault, ...(detail === undefined ? {} : { detail }) });
+    this.#options.logger.warn('gateway broke the protocol', { fault, ...(detail === undefined ? {} : { detail }) });
     this.close(reason, `protocol_error:${fault}`);
   }
 
@@ -153,7 +153,7 @@ export class FrameExchange {
   #onError({ code, message }: ErrorBody): void {
     // Usually by our own next session. Whoever loses its session to another process hears of it when it has none.
     const level = code === 'superseded' ? 'debug' : 'warn';
-    this.#options.log[level]('gateway reported an error', { code, detail: message });
+    this.#options.logger[level]('gateway reported an error', { code, detail: message });
   }
 
   #onChallenge(challenge: ChallengeBody): void {

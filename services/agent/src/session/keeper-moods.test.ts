@@ -32,7 +32,7 @@ describe('whatever gateways and the way to them do for hours', () => {
       const clock = new FakeClock();
       const random = randomNumbers(seed * 7_919);
       const gateway = new MoodyGateway(clock, random);
-      const wanted = new ToldMode({ folder: '/nowhere', clock, log: silentLogger });
+      const wanted = new ToldMode({ folder: '/nowhere', clock, logger: silentLogger });
       let token: string | undefined = 'first';
       const enrolledAtMs: number[] = [];
       const keeper = new SessionKeeper({
@@ -41,7 +41,7 @@ describe('whatever gateways and the way to them do for hours', () => {
         wanted,
         clock,
         random,
-        log: silentLogger,
+        logger: silentLogger,
         credentials: {
           token: () => token,
           setToken: (next) => void (token = next),

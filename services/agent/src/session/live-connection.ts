@@ -28,7 +28,7 @@ export interface LiveConnectionOptions {
   readonly agent?: Agent | undefined;
   readonly traffic: SessionTraffic;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly random: () => number;
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
@@ -50,7 +50,7 @@ export class LiveConnection implements SessionConnection {
 
   constructor(options: LiveConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
-    const { agent, ca, clock, hello, log, token, traffic, url } = options;
+    const { agent, ca, clock, hello, logger, token, traffic, url } = options;
     const socket = new WebSocket(url, [SUBPROTOCOL], {
       perMessageDeflate: false,
       maxPayload: LIMITS.frameBytes,
@@ -84,7 +84,7 @@ export class LiveConnection implements SessionConnection {
       },
     };
     this.#exchange = new FrameExchange(
-      { wire, clock, log, hello },
+      { wire, clock, logger, hello },
       {
         ...events,
         onReady: (welcome) => {

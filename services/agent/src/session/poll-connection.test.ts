@@ -129,7 +129,7 @@ describe('a poll session', () => {
       expect(again).toHaveLength(times);
       for (const { body } of again) expect(body.equals(first!.body)).toBe(true);
       expect(session.frames).toHaveLength(3);
-      expect(agent.log.filter((line) => line.startsWith('no session'))).toEqual([]);
+      expect(agent.logLines.filter((line) => line.startsWith('no session'))).toEqual([]);
     },
   );
 
@@ -191,7 +191,7 @@ describe('a poll session', () => {
     faults(session, 'GET', { status: 403, body: '{"code":"revoked"}' });
     await agent.fetch();
     await agent.logged(/no session: connect refused: 403 revoked/);
-    expect(agent.log.some((line) => line.startsWith('poll failed'))).toBe(false);
+    expect(agent.logLines.some((line) => line.startsWith('poll failed'))).toBe(false);
   });
 
   test('a request that nobody answers is given up after 20 s, and repeated', async () => {
@@ -288,7 +288,7 @@ describe('a poll session', () => {
     await agent.fetch();
     await session.polled(3);
     expect(gateway.connections).toBe(2);
-    expect(agent.log.some((line) => line.startsWith('poll failed'))).toBe(false);
+    expect(agent.logLines.some((line) => line.startsWith('poll failed'))).toBe(false);
   });
 });
 
@@ -315,7 +315,7 @@ describe('a server that is no gateway', () => {
   ])('and answers with %s is tried again', async (_name, bytes, why) => {
     const agent = await startKeeper([await mute(bytes)], { wanted: 'poll' });
     await agent.logged(/no session/);
-    expect(agent.log.join('\n')).toMatch(why);
+    expect(agent.logLines.join('\n')).toMatch(why);
     expect(agent.keeper.state).toBe('waiting');
   });
 

@@ -35,7 +35,7 @@ export interface PollConnectionOptions {
   readonly intervalMs: number;
   readonly traffic: SessionTraffic;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly random: () => number;
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
@@ -72,7 +72,7 @@ export class PollConnection implements SessionConnection {
 
   constructor(options: PollConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
-    const { clock, hello, intervalMs, log, places, traffic } = options;
+    const { clock, hello, intervalMs, logger, places, traffic } = options;
     this.#intervalMs = intervalMs;
     const outbox = new PollOutbox(clock);
     this.#outbox = outbox;
@@ -90,7 +90,7 @@ export class PollConnection implements SessionConnection {
       cut: () => this.#endNow(),
     };
     this.#exchange = new FrameExchange(
-      { wire, clock, log, hello },
+      { wire, clock, logger, hello },
       {
         ...events,
         onReady: (welcome) => {

@@ -20,7 +20,7 @@ export interface PollConversationOptions {
   readonly token: string;
   readonly ca?: string | undefined;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly random: () => number;
 }
 
@@ -81,13 +81,13 @@ export class PollConversation {
 
   /** One request, repeated until it is answered; once `leaving` is aborted, a request that fails is not repeated. */
   async ask(question: PollQuestion, signal: AbortSignal, leaving: AbortSignal): Promise<PollOutcome> {
-    const { clock, log, random } = this.#options;
+    const { clock, logger, random } = this.#options;
     const backoff = fullJitter({ baseMs: 1_000, capMs: 60_000, random });
     for (let repeats = 0; ; repeats += 1) {
       const { outcome, mayPass } = await this.#askOnce(question, signal);
       if (!mayPass || repeats === REPEATS || leaving.aborted) return outcome;
       const delayMs = backoff.next(outcome.kind === 'refused' ? outcome.refusal.retryAfterMs : undefined);
-      log.info('poll failed', { repeats, retryInMs: Math.round(delayMs), ...describeEnd(outcome) });
+      logger.info('poll failed', { repeats, retryInMs: Math.round(delayMs), ...describeEnd(outcome) });
       if ((await sleep(clock, delayMs, leaving)) === 'aborted') return outcome;
       this.#nextPlace();
     }

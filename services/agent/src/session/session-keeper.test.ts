@@ -97,7 +97,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     expect(await old.closed).toBe(1000);
     expect(agent.keeper.state).toBe('held');
     expect(agent.works.map(({ ended }) => ended)).toEqual([true, false]);
-    expect(agent.log.some((line) => line.startsWith('no session'))).toBe(false);
+    expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
   });
 
   test('superseded while the next session is being opened waits for that one', async () => {
@@ -118,7 +118,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     expect(agent.keeper.state).toBe('connecting');
     next.sayWelcome();
     await agent.logged(/session ready/, 2);
-    expect(agent.log.some((line) => line.startsWith('no session'))).toBe(false);
+    expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
   });
 
   test('a move whose target fails keeps the old session and tries again', async () => {

@@ -32,7 +32,7 @@ export interface SessionKeeperOptions {
   readonly wanted: WantedChannel;
   readonly credentials: Credentials;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   readonly random?: () => number;
   readonly createWork: (connection: SessionConnection) => readonly SessionWork[];
   /** Called at every WELCOME. */
@@ -137,13 +137,13 @@ export class SessionKeeper {
   }
 
   async #enrol(purpose: Purpose): Promise<string | undefined> {
-    const { credentials, log } = this.#options;
+    const { credentials, logger } = this.#options;
     this.#attempt = { connection: undefined, purpose };
     const outcome = await credentials.enrol(this.#stopping.signal);
     this.#attempt = undefined;
     if (this.#stopping.signal.aborted) return undefined;
     if (outcome.kind === 'enrolled') {
-      log.info('enrolled', { agentId: outcome.agentId, num: outcome.num });
+      logger.info('enrolled', { agentId: outcome.agentId, num: outcome.num });
       return outcome.token;
     }
     if (outcome.kind === 'failed') this.#nextGateway();
@@ -153,11 +153,11 @@ export class SessionKeeper {
   }
 
   #connect(token: string, purpose: Purpose): void {
-    const { clock, connect, credentials, gateways, log, wanted } = this.#options;
+    const { clock, connect, credentials, gateways, logger, wanted } = this.#options;
     const at = this.#gatewayIndex;
     const [gateway = '', ...otherGateways] = [...gateways.slice(at), ...gateways.slice(0, at)];
     const mode = this.#modeFor(purpose);
-    log.debug('connecting', { gateway, mode });
+    logger.debug('connecting', { gateway, mode });
     this.#isStale = false;
     this.#connectedAtMs = clock.monotonic();
     const connection = connect(
@@ -195,7 +195,7 @@ export class SessionKeeper {
   }
 
   #onReady(connection: SessionConnection, gateway: string, welcome: WelcomeBody): void {
-    const { clock, createWork, credentials, log, onReady } = this.#options;
+    const { clock, createWork, credentials, logger, onReady } = this.#options;
     const { epoch, mode, token } = welcome;
     this.#attempt = undefined;
     this.#plan.drop();
@@ -207,7 +207,7 @@ export class SessionKeeper {
     this.#choice.ready(connection.mode);
     this.#session = new HeldSession({ connection, gateway, clock, work: createWork(connection) });
     const fields = { gateway, mode: connection.mode, moved, epoch, tokenRenewed: token !== undefined };
-    log.info('session ready', fields);
+    logger.info('session ready', fields);
     onReady?.(welcome);
     if (mode !== undefined) this.#options.wanted.tell(mode);
     if (mode?.mode === 'poll') this.#choice.toldAnew(0);
@@ -226,14 +226,14 @@ export class SessionKeeper {
     // Whoever is moving does what this asks for.
     if (this.#attempt !== undefined && this.#attempt.purpose !== 'retry') return;
     const delayMs = this.#plan.spread(afterMs, spreadMs);
-    this.#options.log.info('asked to reconnect', { reason, delayMs });
+    this.#options.logger.info('asked to reconnect', { reason, delayMs });
     if (this.#plan.purpose === undefined) this.#nextGateway();
     this.#plan.within('reconnect', delayMs);
   }
 
   #onMode(body: ModeBody): void {
     const { mode, intervalMs, reason, spreadMs } = body;
-    this.#options.log.info('told which channel to use', { mode, intervalMs, reason });
+    this.#options.logger.info('told which channel to use', { mode, intervalMs, reason });
     this.#options.wanted.tell(body);
     this.#onToldAnew(spreadMs);
   }
@@ -264,19 +264,19 @@ export class SessionKeeper {
     if (this.#stopping.signal.aborted) return;
     const onTheWay = this.#choice.attemptFailed(mode, end);
     if (purpose !== 'retry' || this.#session === undefined) return this.#afterEnd(purpose, end, { onTheWay });
-    this.#options.log.info('live cannot be had yet', { retryInMs: this.#choice.retryInMs, ...describeEnd(end) });
+    this.#options.logger.info('live cannot be had yet', { retryInMs: this.#choice.retryInMs, ...describeEnd(end) });
     if (!onTheWay && this.#policy.afterConnection(end).enrol) this.#options.credentials.setToken(undefined);
     this.#planChannel();
   }
 
   #onSessionEnd(session: HeldSession, end: ConnectionEnd): void {
-    const { log } = this.#options;
+    const { logger } = this.#options;
     const { connection, gateway, heldMs, readyAtMs } = session;
     this.#session = undefined;
     this.#plan.dropRetry();
     session.end();
     this.#policy.sessionHeld(heldMs);
-    log.info('session ended', { gateway, mode: connection.mode, heldMs: Math.round(heldMs), ...describeEnd(end) });
+    logger.info('session ended', { gateway, mode: connection.mode, heldMs: Math.round(heldMs), ...describeEnd(end) });
     const onTheWay = this.#choice.sessionEnded(connection.mode, end);
     if (this.#stopping.signal.aborted) return;
     // The next session is on its way: being superseded by it, or cut off before it, changes nothing.
@@ -294,7 +294,7 @@ export class SessionKeeper {
 
   #comeBack(purpose: Purpose, { delayMs, level, why }: Comeback, detail?: string): void {
     const fields = { why, retryInMs: Math.round(delayMs), ...(detail === undefined ? {} : { detail }) };
-    this.#options.log[level](this.#session === undefined ? 'no session' : 'session not moved yet', fields);
+    this.#options.logger[level](this.#session === undefined ? 'no session' : 'session not moved yet', fields);
     if (this.#session === undefined) this.#plan.set('comeback', delayMs);
     // For want of a token, which was asked for first.
     else if (purpose === 'retry') this.#choice.postpone(delayMs);

@@ -27,7 +27,7 @@ describe('told which channel to use', () => {
       ['poll', false],
     ]);
     expect(session.isOpen).toBe(true);
-    expect(agent.log.some((line) => line.startsWith('no session'))).toBe(false);
+    expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
   });
 
   test('by MODE, to poll: after a random part of the spread, and the work goes on until then', async () => {

@@ -29,8 +29,8 @@ function open(clock = new FakeClock()): {
   changes: () => number;
 } {
   const warnings: string[] = [];
-  const log = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
-  const told = new ToldMode({ folder, clock, log });
+  const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
+  const told = new ToldMode({ folder, clock, logger });
   const spreads: number[] = [];
   told.start((spreadMs) => void spreads.push(spreadMs));
   return { clock, told, warnings, spreads, changes: () => spreads.length };

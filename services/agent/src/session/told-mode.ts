@@ -26,7 +26,7 @@ export interface WantedChannel {
 export interface ToldModeOptions {
   readonly folder: string;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
 }
 
 /** Before it was ever told. */
@@ -55,7 +55,7 @@ export class ToldMode implements WantedChannel {
   readonly fallsBack = true;
   readonly #path: string;
   readonly #clock: Clock;
-  readonly #log: Logger;
+  readonly #logger: Logger;
   #told: Told | undefined;
   /** When the lease ends, by the monotonic clock. */
   #endsAtMs = 0;
@@ -64,10 +64,10 @@ export class ToldMode implements WantedChannel {
   #spreadMs = 0;
   #onLeaseEnd: (spreadMs: number) => void = () => {};
 
-  constructor({ folder, clock, log }: ToldModeOptions) {
+  constructor({ folder, clock, logger }: ToldModeOptions) {
     this.#path = join(folder, 'mode.json');
     this.#clock = clock;
-    this.#log = log;
+    this.#logger = logger;
     this.#told = this.#read();
     const lease = this.#told?.lease;
     if (lease !== undefined) this.#endsAtMs = clock.monotonic() + Math.min(lease.untilMs - clock.now(), lease.forMs);
@@ -132,7 +132,7 @@ export class ToldMode implements WantedChannel {
       const text = readFileIfThere(this.#path);
       return text === undefined ? undefined : fileSchema.parse(JSON.parse(text));
     } catch (error) {
-      this.#log.warn('the channel that was told cannot be read: as if never told', { path: this.#path, err: error });
+      this.#logger.warn('the channel that was told cannot be read: as if never told', { path: this.#path, err: error });
       return undefined;
     }
   }
@@ -141,7 +141,7 @@ export class ToldMode implements WantedChannel {
     try {
       writeFileAtomic(this.#path, `${JSON.stringify(told)}\n`);
     } catch (error) {
-      this.#log.error('the channel that was told cannot be stored', { path: this.#path, err: error });
+      this.#logger.error('the channel that was told cannot be stored', { path: this.#path, err: error });
     }
   }
 }

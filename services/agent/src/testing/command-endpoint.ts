@@ -41,7 +41,7 @@ export class CommandEndpoint {
 
   constructor({ folder, clock, roots, policy = {}, act, onAllKept }: EndpointOptions) {
     this.#clock = clock;
-    const parts = { folder, clock, log: silentLogger };
+    const parts = { folder, clock, logger: silentLogger };
     this.trust = CommandTrust.open({ ...parts, roots });
     this.ledger = CommandLedger.open(parts);
     const open = (call: ActionCall): Promise<ActionResult> =>
@@ -66,7 +66,7 @@ export class CommandEndpoint {
           },
         }),
       clock,
-      log: silentLogger,
+      logger: silentLogger,
       random: () => 0.5,
       runningAfterMs: 0,
       ...(onAllKept !== undefined && { onAllKept }),

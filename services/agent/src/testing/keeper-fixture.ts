@@ -42,7 +42,7 @@ export async function startGateway(options?: FakeGatewayOptions): Promise<FakeGa
 export function told(): (clock: FakeClock) => ToldMode {
   const folder = mkdtempSync(join(tmpdir(), 'muster-told-'));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
-  return (clock) => new ToldMode({ folder, clock, log: silentLogger });
+  return (clock) => new ToldMode({ folder, clock, logger: silentLogger });
 }
 
 export interface KeeperSetup {
@@ -56,13 +56,13 @@ export interface KeeperSetup {
 /** A keeper with a clock that stands still, and what happened to it. */
 export async function startKeeper(gateways: readonly string[], setup: KeeperSetup = {}) {
   const clock = new FakeClock();
-  const log: string[] = [];
+  const logLines: string[] = [];
   const works: { mode: SessionMode; ended: boolean; connection: SessionConnection; heard: string[] }[] = [];
   let token: string | undefined = 'token' in setup ? setup.token : 'first';
   let enrolments = 0;
   const waiters: (() => void)[] = [];
   const note = (message: string, fields?: { why?: unknown }): void => {
-    log.push(`${message}${typeof fields?.why === 'string' ? `: ${fields.why}` : ''}`);
+    logLines.push(`${message}${typeof fields?.why === 'string' ? `: ${fields.why}` : ''}`);
     for (const wake of waiters.splice(0)) wake();
   };
   const logger = { ...silentLogger, info: note, warn: note, error: note };
@@ -72,7 +72,7 @@ export async function startKeeper(gateways: readonly string[], setup: KeeperSetu
     way: await openWay({ gatewayUrls: [] }, {}),
     meter: new TrafficMeter(clock),
     clock,
-    log: logger,
+    logger,
     random,
   });
   const keeper = new SessionKeeper({
@@ -81,7 +81,7 @@ export async function startKeeper(gateways: readonly string[], setup: KeeperSetu
     wanted: typeof wanted === 'string' ? pinnedMode(wanted) : wanted(clock),
     clock,
     random,
-    log: logger,
+    logger,
     credentials: {
       token: () => token,
       setToken: (next) => void (token = next),
@@ -111,13 +111,13 @@ export async function startKeeper(gateways: readonly string[], setup: KeeperSetu
   return {
     keeper,
     clock,
-    log,
+    logLines,
     works,
     enrolments: () => enrolments,
     token: () => token,
     /** Waits until something was logged that matches; no time passes on the fake clock. */
     async logged(pattern: RegExp, count = 1): Promise<void> {
-      while (log.filter((line) => pattern.test(line)).length < count)
+      while (logLines.filter((line) => pattern.test(line)).length < count)
         await new Promise<void>((resolve) => waiters.push(resolve));
     },
     /** Lets the session come for what the gateway said, where it has to: exactly when its interval of 60 s is over. */

@@ -108,7 +108,7 @@ function open(
     way,
     meter,
     clock: systemClock,
-    log: silentLogger,
+    logger: silentLogger,
     random: () => 0.5,
   })(
     { gateway: origin, otherGateways: [], mode, token: 'token', intervalMs: 1_000, hello: () => HELLO },

@@ -26,7 +26,7 @@ export interface WorkerPoolOptions {
   /** A worker that had nothing to do for this long is ended; it costs tens of megabytes. */
   readonly idleMs: number;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly logger: Logger;
   /** A worker is free again. */
   readonly onRoom: () => void;
 }
@@ -186,7 +186,7 @@ class WorkerHost {
       this.#settle({ kind: 'failed', failure: { outcome: 'over_budget', code: 'over_memory', message } });
       return;
     }
-    this.#options.log.error('query worker crashed', { err: error });
+    this.#options.logger.error('query worker crashed', { err: error });
     this.#settle({ kind: 'crashed', message: error instanceof Error ? error.message : String(error) });
   }
 

@@ -1,4 +1,4 @@
-import { standingOrder, type Endpoint } from '@muster/directory';
+import { modeOverride, type Endpoint } from '@muster/directory';
 import { SESSION_MODES } from '@muster/protocol';
 import type { Presence } from '@muster/registry';
 import { z } from 'zod';
@@ -105,7 +105,7 @@ export function agentJson(endpoint: Endpoint, known: ReadonlyMap<string, Presenc
 }
 
 function modesJson({ wanted, away }: Endpoint, nowMs: number) {
-  const order = standingOrder(wanted, nowMs);
+  const order = modeOverride(wanted, nowMs);
   return {
     ...given(
       'wanted',

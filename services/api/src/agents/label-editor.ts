@@ -1,16 +1,7 @@
-import type { Log } from '@muster/bus';
+import type { StreamStore } from '@muster/bus';
 import { effectiveLabels, type Endpoint } from '@muster/directory';
-import {
-  AppError,
-  decodeKept,
-  encodeKept,
-  KEPT,
-  labelFaults,
-  LIMITS,
-  STREAMS,
-  type Labels,
-  type LabelsRecord,
-} from '@muster/protocol';
+import { AppError, labelFaults, LIMITS, type Labels } from '@muster/protocol';
+import { decodeKept, encodeKept, KEPT, STREAMS, type LabelsRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { inBatches } from './in-batches.js';
 
@@ -31,11 +22,11 @@ const ATTEMPTS = 5;
  * set different labels at the same moment both see theirs kept.
  */
 export class LabelEditor {
-  readonly #log: Log;
+  readonly #streams: StreamStore;
   readonly #clock: Clock;
 
-  constructor({ log, clock }: { readonly log: Log; readonly clock: Clock }) {
-    this.#log = log;
+  constructor({ streams, clock }: { readonly streams: StreamStore; readonly clock: Clock }) {
+    this.#streams = streams;
     this.#clock = clock;
   }
 
@@ -61,13 +52,13 @@ export class LabelEditor {
   /** `undefined` when somebody else wrote meanwhile. */
   async #attempt(endpoint: Endpoint, change: LabelChange): Promise<EditResult | undefined> {
     const subject = KEPT.labels(endpoint.org, endpoint.agentId);
-    const entry = await this.#log.last(STREAMS.identities.name, subject);
+    const entry = await this.#streams.last(STREAMS.identities.name, subject);
     const before = entry === undefined ? {} : decodeKept<LabelsRecord>(entry.data).labels;
     const labels = changed(before, change);
     const result = { ...endpoint, operatorLabels: labels, labels: effectiveLabels(endpoint.agentLabels, labels) };
     if (equal(before, labels)) return { kind: 'unchanged', endpoint: result };
     const record: LabelsRecord = { labels, by: change.by, atMs: this.#clock.now() };
-    const written = await this.#log.append(subject, encodeKept(record), { expectLastSubjectSeq: entry?.seq ?? 0 });
+    const written = await this.#streams.append(subject, encodeKept(record), { expectLastSubjectSeq: entry?.seq ?? 0 });
     if (written.kind === 'unavailable') throw written.cause;
     return written.kind === 'appended' ? { kind: 'changed', endpoint: result } : undefined;
   }

@@ -1,5 +1,6 @@
-import { standingOrder, type Endpoint } from '@muster/directory';
-import { AppError, joinSelectors, LIMITS, SESSION_MODES, type ModeRecord } from '@muster/protocol';
+import { modeOverride, type Endpoint } from '@muster/directory';
+import { AppError, joinSelectors, LIMITS, SESSION_MODES } from '@muster/protocol';
+import type { ModeRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { z } from 'zod';
 import type { Principal } from '../auth/principal.js';
@@ -176,7 +177,7 @@ function connectedJson(chosen: readonly Endpoint[], held: Held | undefined, nowM
     const mode = held.get(agentId)?.mode;
     if (mode !== undefined) modes[mode] += 1;
     if (mode !== 'poll') continue;
-    const intervalMs = standingOrder(wanted, nowMs)?.intervalMs;
+    const intervalMs = modeOverride(wanted, nowMs)?.intervalMs;
     longestMs = intervalMs === undefined || longestMs === undefined ? undefined : Math.max(longestMs, intervalMs);
   }
   const pollBy = modes.poll === 0 || longestMs === undefined ? undefined : isoTime(nowMs + longestMs);

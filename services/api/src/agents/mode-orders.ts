@@ -1,6 +1,7 @@
-import type { Log } from '@muster/bus';
-import { standingOrder, type DirectoryWriter, type Endpoint } from '@muster/directory';
-import { AppError, decodeKept, KEPT, STREAMS, type ModeRecord } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import { modeOverride, type DirectoryWriter, type Endpoint } from '@muster/directory';
+import { AppError } from '@muster/protocol';
+import { decodeKept, KEPT, STREAMS, type ModeRecord } from '@muster/records';
 import { inBatches } from './in-batches.js';
 
 export type OrderResult =
@@ -8,17 +9,17 @@ export type OrderResult =
 
 /** Keeps what operators order about agents' channels, where that says anything new. The last word wins. */
 export class ModeOrders {
-  readonly #log: Pick<Log, 'last'>;
+  readonly #streams: Pick<StreamStore, 'last'>;
   readonly #writer: Pick<DirectoryWriter, 'orderMode'>;
 
   constructor({
-    log,
+    streams,
     writer,
   }: {
-    readonly log: Pick<Log, 'last'>;
+    readonly streams: Pick<StreamStore, 'last'>;
     readonly writer: Pick<DirectoryWriter, 'orderMode'>;
   }) {
-    this.#log = log;
+    this.#streams = streams;
     this.#writer = writer;
   }
 
@@ -42,7 +43,7 @@ export class ModeOrders {
   }
 
   async #newest({ org, agentId }: Endpoint): Promise<ModeRecord | undefined> {
-    const entry = await this.#log.last(STREAMS.identities.name, KEPT.mode(org, agentId));
+    const entry = await this.#streams.last(STREAMS.identities.name, KEPT.mode(org, agentId));
     return entry === undefined ? undefined : decodeKept<ModeRecord>(entry.data);
   }
 }
@@ -50,7 +51,7 @@ export class ModeOrders {
 /** A lease is new each time: it ends later than the one before. */
 function saysTheSame(before: ModeRecord | undefined, order: ModeRecord): boolean {
   if (order.untilMs !== undefined) return false;
-  const standing = standingOrder(before, order.atMs);
+  const standing = modeOverride(before, order.atMs);
   if (standing === undefined) return order.mode === 'default';
   return standing.mode === order.mode && standing.intervalMs === order.intervalMs && standing.untilMs === undefined;
 }

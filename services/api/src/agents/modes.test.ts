@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
 import { DirectoryWriter, type Endpoint } from '@muster/directory';
-import { decodeKept, KEPT, STREAMS, type AgentId, type ModeRecord } from '@muster/protocol';
+import type { AgentId } from '@muster/protocol';
+import { decodeKept, KEPT, STREAMS, type ModeRecord } from '@muster/records';
 import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
 import { ModeOrders } from './mode-orders.js';
 
@@ -15,7 +16,7 @@ const order = (body: object, options = {}) => api.ask('POST', '/v1/agents/mode',
 const show = async (agentId: string) => (await api.get(`/v1/agents/${agentId}`)).body;
 
 async function kept(agentId: AgentId): Promise<ModeRecord | undefined> {
-  const entry = await api.connection.log.last(STREAMS.identities.name, KEPT.mode(ORG, agentId));
+  const entry = await api.connection.streams.last(STREAMS.identities.name, KEPT.mode(ORG, agentId));
   return entry === undefined ? undefined : decodeKept<ModeRecord>(entry.data);
 }
 
@@ -82,7 +83,7 @@ describe('ordering a mode', () => {
   test('whose lease is over is as if it had never been', async () => {
     const { live } = await fleet();
     const over = { mode: 'poll', untilMs: Date.now() - 1_000, reason: 'x', by: 'y', atMs: 1 } as const;
-    await new DirectoryWriter({ log: api.connection.log }).orderMode(ORG, live.agentId, over);
+    await new DirectoryWriter({ streams: api.connection.streams }).orderMode(ORG, live.agentId, over);
     expect((await order({ selector: 'mode=live', mode: 'default' })).body).toMatchObject({ unchanged: 1, changed: 0 });
     expect(await show(live.agentId)).not.toHaveProperty('wanted');
   });
@@ -174,25 +175,25 @@ describe('ordering a mode', () => {
 });
 
 test('an order is written over a newer one that the view has not seen', async () => {
-  const { log } = new MemoryBroker().connect();
-  await log.ensure(Object.values(STREAMS));
-  const writer = new DirectoryWriter({ log });
+  const { streams } = new MemoryBroker().connect();
+  await streams.ensure(Object.values(STREAMS));
+  const writer = new DirectoryWriter({ streams });
   const live: ModeRecord = { mode: 'live', reason: '', by: 'op', atMs: 1 };
   const agentId = 'a'.repeat(24) as AgentId;
   await writer.orderMode(ORG, agentId, { ...live, mode: 'poll' });
   const results = [];
   const stale = { org: ORG, agentId, wanted: live } as Endpoint;
   for (let i = 0; i < 2; i += 1) {
-    for await (const { kind } of new ModeOrders({ log, writer }).giveAll([stale], live)) results.push(kind);
+    for await (const { kind } of new ModeOrders({ streams, writer }).giveAll([stale], live)) results.push(kind);
   }
   expect(results).toEqual(['changed', 'unchanged']);
 });
 
 test('an order that cannot be kept is told as failed', async () => {
   const broker = new MemoryBroker();
-  const { log } = broker.connect();
+  const { streams } = broker.connect();
   broker.interrupt();
-  const orders = new ModeOrders({ log, writer: new DirectoryWriter({ log }) });
+  const orders = new ModeOrders({ streams, writer: new DirectoryWriter({ streams }) });
   const endpoint = { org: ORG, agentId: 'a'.repeat(24) } as Endpoint;
   const results = [];
   for (const mode of ['live', 'default'] as const) {
@@ -206,7 +207,7 @@ test('an agent shows the channel of its session and the last time that it was aw
   const { agentId } = await api.agent({ mode: 'poll' });
   expect(await show(agentId)).toMatchObject({ mode: 'poll' });
   const away = { atMs: Date.now(), mode: 'poll', forMs: 720_000, failures: 3, why: 'upgrade refused: 403' } as const;
-  await new DirectoryWriter({ log: api.connection.log }).recordAway(ORG, agentId, away);
+  await new DirectoryWriter({ streams: api.connection.streams }).recordFallback(ORG, agentId, away);
   await until(async () => (await show(agentId)).away !== undefined);
   const { atMs, ...said } = away;
   expect((await show(agentId)).away).toEqual({ ...said, at: new Date(atMs).toISOString() });

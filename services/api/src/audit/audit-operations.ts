@@ -1,4 +1,4 @@
-import type { Log } from '@muster/bus';
+import type { StreamStore } from '@muster/bus';
 import { z } from 'zod';
 import { cursorParameter, decodeCursor, encodeCursor, limitParameter, position } from '../http/cursor.js';
 import { defineOperation, json, type Operation } from '../http/operation.js';
@@ -29,7 +29,7 @@ const auditSchema = z
   .meta({ id: 'AuditRecord' });
 
 /** Reading what people did and were refused. */
-export function auditOperations({ log }: { readonly log: Log }): Operation[] {
+export function auditOperations({ streams }: { readonly streams: StreamStore }): Operation[] {
   return [
     defineOperation({
       id: 'listAudit',
@@ -60,7 +60,7 @@ export function auditOperations({ log }: { readonly log: Log }): Operation[] {
         const before = cursor === undefined ? undefined : decodeCursor('audit', cursor, [position])[0];
         // Whoever is bounded sees what they did themselves: the rest tells of endpoints that they must not see.
         if (principal.bound.length > 0) filter.actor = principal.id;
-        const page = await readAudit(log, principal.org, { before, limit, filter, signal });
+        const page = await readAudit(streams, principal.org, { before, limit, filter, signal });
         return json(200, {
           items: page.entries.map(({ seq, record: { atMs, org: _org, ...record } }) => ({
             seq,

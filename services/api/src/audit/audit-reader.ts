@@ -1,5 +1,6 @@
-import type { Log } from '@muster/bus';
-import { AppError, decodeKept, KEPT, STREAMS, type AuditRecord, type OrgId } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import { AppError, type OrgId } from '@muster/protocol';
+import { decodeKept, KEPT, STREAMS, type AuditRecord } from '@muster/records';
 
 export interface AuditFilter {
   readonly actor?: string | undefined;
@@ -27,7 +28,7 @@ const MAX_SCANNED = 20_000;
  * it in time.
  */
 export async function readAudit(
-  log: Log,
+  streams: StreamStore,
   org: OrgId,
   options: {
     readonly before?: number | undefined;
@@ -40,12 +41,12 @@ export async function readAudit(
   const subject = KEPT.audit(org);
   const found: AuditEntry[] = [];
   try {
-    const newest = await log.last(STREAMS.audit.name, subject);
+    const newest = await streams.last(STREAMS.audit.name, subject);
     let end = Math.min(options.before ?? Number.MAX_SAFE_INTEGER, (newest?.seq ?? 0) + 1);
     for (let width = FIRST_WINDOW, scanned = 0; end > 1 && !signal.aborted; width *= 2) {
       const start = Math.max(1, end - width);
       const window: AuditEntry[] = [];
-      for await (const { seq, data } of log.read(STREAMS.audit.name, { subject, fromSeq: start, signal })) {
+      for await (const { seq, data } of streams.read(STREAMS.audit.name, { subject, fromSeq: start, signal })) {
         if (seq >= end) break;
         scanned += 1;
         const record = decodeKept<AuditRecord>(data);

@@ -1,5 +1,6 @@
-import type { Log } from '@muster/bus';
-import { auditHash, AppError, decodeKept, KEPT, STREAMS, type AuditRecord, type OrgId } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import { AppError, type OrgId } from '@muster/protocol';
+import { auditHash, decodeKept, KEPT, STREAMS, type AuditRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { z } from 'zod';
 import { DrainWriter } from '../http/drain-writer.js';
@@ -7,7 +8,7 @@ import { defineOperation, type Answer, type Operation } from '../http/operation.
 import { problems } from '../http/schemas.js';
 
 export interface ChainParts {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly clock: Clock;
 }
 
@@ -26,7 +27,7 @@ const linkSchema = z
   .meta({ id: 'AuditLink' });
 
 /** The audit record as it is kept, for whoever checks that nothing in it was changed. */
-export function chainOperation({ log, clock }: ChainParts): Operation {
+export function chainOperation({ streams, clock }: ChainParts): Operation {
   return defineOperation({
     id: 'readAuditChain',
     method: 'get',
@@ -61,7 +62,7 @@ export function chainOperation({ log, clock }: ChainParts): Operation {
         headers: { 'content-type': 'application/x-ndjson; charset=utf-8' },
         write: async (response) => {
           const writer = new DrainWriter(response, { clock, stallMs: STALL_MS });
-          for await (const line of lines(log, principal.org, query.after ?? 0, signal)) {
+          for await (const line of lines(streams, principal.org, query.after ?? 0, signal)) {
             if ((await writer.write(line)) !== 'written') return;
           }
           await writer.flush();
@@ -72,8 +73,8 @@ export function chainOperation({ log, clock }: ChainParts): Operation {
   });
 }
 
-async function* lines(log: Log, org: OrgId, after: number, signal: AbortSignal): AsyncGenerator<string> {
-  const entries = log.read(STREAMS.audit.name, { subject: KEPT.audit(org), fromSeq: after + 1, signal });
+async function* lines(streams: StreamStore, org: OrgId, after: number, signal: AbortSignal): AsyncGenerator<string> {
+  const entries = streams.read(STREAMS.audit.name, { subject: KEPT.audit(org), fromSeq: after + 1, signal });
   for await (const { seq, data } of entries) {
     yield `${JSON.stringify({ seq, hash: auditHash(data), record: decodeKept<AuditRecord>(data) })}\n`;
   }

@@ -55,9 +55,9 @@ describe('credentials', () => {
   test('whose bound cannot be read are refused, not unbounded', async () => {
     const { token } = mintOperatorToken();
     const tokenId = token.slice(4, 20);
-    await api.connection.log.append(
+    await api.connection.streams.append(
       `muster.v1.token.default.${tokenId}`,
-      (await import('@muster/protocol')).encodeKept({
+      (await import('@muster/records')).encodeKept({
         tokenId,
         org: 'default' as OrgId,
         name: 'x',
@@ -208,7 +208,7 @@ test('the use of a token is noted, at most once a minute', async () => {
   await until(
     async () => ((await api.get('/v1/tokens')).body.items[0] as { lastUsedAt?: string }).lastUsedAt !== undefined,
   );
-  const entry = await api.connection.log.last('MUSTER_TOKENS', `muster.v1.token.default.${tokenId}`);
+  const entry = await api.connection.streams.last('MUSTER_TOKENS', `muster.v1.token.default.${tokenId}`);
   // The record itself, and one note.
   expect(entry?.seq).toBe(2);
 });

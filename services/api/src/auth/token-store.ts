@@ -1,13 +1,6 @@
-import { followView, type Entry, type FollowedView, type Log } from '@muster/bus';
-import {
-  AppError,
-  decodeKept,
-  encodeKept,
-  KEPT,
-  STREAMS,
-  type OperatorTokenRecord,
-  type OrgId,
-} from '@muster/protocol';
+import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import { AppError, type OrgId } from '@muster/protocol';
+import { decodeKept, encodeKept, KEPT, STREAMS, type OperatorTokenRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 
 interface Kept {
@@ -22,7 +15,7 @@ const USE_INTERVAL_MS = 60_000;
  * every API process within moments.
  */
 export class TokenStore {
-  readonly #log: Log;
+  readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #tokens = new Map<string, Kept>();
   /** When this process last wrote a use, by token: the view lags behind what was written. */
@@ -31,8 +24,8 @@ export class TokenStore {
   #view: FollowedView | undefined;
   #caughtUp = false;
 
-  constructor({ log, logger }: { readonly log: Log; readonly logger: Logger }) {
-    this.#log = log;
+  constructor({ streams, logger }: { readonly streams: StreamStore; readonly logger: Logger }) {
+    this.#streams = streams;
     this.#logger = logger;
   }
 
@@ -42,7 +35,7 @@ export class TokenStore {
   }
 
   async start(): Promise<void> {
-    this.#view = await followView(this.#log, {
+    this.#view = await followView(this.#streams, {
       stream: STREAMS.operatorTokens.name,
       logger: this.#logger,
       apply: (entry) => this.#apply(entry),
@@ -106,7 +99,7 @@ export class TokenStore {
 
   async #newest(org: OrgId, tokenId: string): Promise<Kept | undefined> {
     try {
-      const entry = await this.#log.last(STREAMS.operatorTokens.name, KEPT.operatorToken(org, tokenId));
+      const entry = await this.#streams.last(STREAMS.operatorTokens.name, KEPT.operatorToken(org, tokenId));
       return entry === undefined ? undefined : { seq: entry.seq, record: decodeKept(entry.data) };
     } catch (cause) {
       throw new AppError('broker_unavailable', 'tokens cannot be read now', { cause });
@@ -116,7 +109,7 @@ export class TokenStore {
   /** The sequence, or `undefined` when somebody else wrote meanwhile. What was written is known here at once. */
   async #write(record: OperatorTokenRecord, expectLastSubjectSeq: number): Promise<number | undefined> {
     const subject = KEPT.operatorToken(record.org, record.tokenId);
-    const result = await this.#log.append(subject, encodeKept(record), { expectLastSubjectSeq });
+    const result = await this.#streams.append(subject, encodeKept(record), { expectLastSubjectSeq });
     switch (result.kind) {
       case 'appended':
         this.#keep({ seq: result.seq, record });

@@ -1,6 +1,7 @@
 import type { Bus } from '@muster/bus';
 import { leastRole, roleAllows } from '@muster/identity';
-import { AppError, type QueryRecord } from '@muster/protocol';
+import { AppError } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
 import type { Registry } from '@muster/registry';
 import { z } from 'zod';
 import { findAgent, type SelectionParts } from '../agents/agent-selection.js';

@@ -1,16 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  AnswerBlockWriter,
-  encodeBusMessage,
-  encodeCbor,
-  newGatewayId,
-  SUBJECTS,
-  type GatewayId,
-  type QueryId,
-  type QueryRecord,
-  type SqlValue,
-  type TrafficReport,
-} from '@muster/protocol';
+import { encodeBusMessage, SUBJECTS, type TrafficCounters } from '@muster/messages';
+import { encodeCbor, newGatewayId, type GatewayId, type QueryId, type SqlValue } from '@muster/protocol';
+import { AnswerBlockWriter, type QueryRecord } from '@muster/records';
 import type { QueryStore } from '../queries/query-store.js';
 import { ApiFixture, ORG, until, type Asked } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
@@ -24,7 +15,7 @@ afterEach(() => api.stop());
 const nothing = { bytesIn: 0, bytesOut: 0 };
 
 /** A gateway with one endpoint in each channel, for an hour each; `heartbeat` bytes went up for Live, forty times of it for Poll. */
-function report(change: Partial<TrafficReport> = {}, heartbeat = 1_000): TrafficReport {
+function report(change: Partial<TrafficCounters> = {}, heartbeat = 1_000): TrafficCounters {
   const purposes = { session: { bytesIn: 0, bytesOut: 500 }, heartbeat: nothing, query: nothing, command: nothing };
   return {
     t: 'traffic',
@@ -39,7 +30,7 @@ function report(change: Partial<TrafficReport> = {}, heartbeat = 1_000): Traffic
 }
 
 /** A gateway with a lease; it answers what it is told to, or nothing. */
-function gateway(answer: TrafficReport | undefined): GatewayId {
+function gateway(answer: TrafficCounters | undefined): GatewayId {
   const id = newGatewayId();
   api.registry.leased.add(id);
   api.broker.connect().bus.subscribe(SUBJECTS.gateway(id), ({ reply }) => {

@@ -1,5 +1,6 @@
-import type { Log } from '@muster/bus';
-import { AppError, type Failure, type QueryRecord } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import { AppError } from '@muster/protocol';
+import type { Failure, QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { Principal } from '../auth/principal.js';
 import { queryEvents } from '../queries/event-source.js';
@@ -8,7 +9,7 @@ import type { QueryStore } from '../queries/query-store.js';
 import { EndpointTally, TRAFFIC_SQL } from './endpoint-tally.js';
 
 export interface SurveyParts {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly clock: Clock;
   readonly client: Pick<QueryClient, 'start' | 'cancel' | 'guardian'>;
   readonly store: Pick<QueryStore, 'read'>;

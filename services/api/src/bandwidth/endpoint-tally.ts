@@ -1,4 +1,5 @@
-import { decodeRow, forEachRow, readAnswerBlock, type SqlValue } from '@muster/protocol';
+import { decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
+import { readAnswerBlock } from '@muster/records';
 import { ChannelSum, pollToLive, PURPOSES, type Purpose, type UpAndDown } from './channel-sum.js';
 
 const CHANNELS = ['live', 'poll', 'enrol'] as const;

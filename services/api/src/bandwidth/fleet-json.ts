@@ -1,4 +1,5 @@
-import { TRAFFIC_PURPOSES, type BytesBothWays, type ChannelReport, type TrafficReport } from '@muster/protocol';
+import type { ChannelCounters, TrafficCounters } from '@muster/messages';
+import { TRAFFIC_PURPOSES, type BytesBothWays } from '@muster/protocol';
 import { isoTime } from '../queries/query-json.js';
 import { ChannelSum, type UpAndDown } from './channel-sum.js';
 import type { GatewayAnswer } from './gateway-survey.js';
@@ -25,7 +26,7 @@ export function fleetJson(answers: readonly GatewayAnswer[], nowMs: number) {
   };
 }
 
-function countersJson(reports: readonly TrafficReport[]) {
+function countersJson(reports: readonly TrafficCounters[]) {
   const sockets = reports.map((report) => report.sockets);
   const seen = sockets.filter(({ measured }) => measured === 'sockets');
   return {
@@ -40,7 +41,7 @@ function countersJson(reports: readonly TrafficReport[]) {
   };
 }
 
-function channelOf(reports: readonly ChannelReport[]) {
+function channelOf(reports: readonly ChannelCounters[]) {
   const sum = new ChannelSum();
   let endpoints = 0;
   for (const { sessions, seconds, purposes } of reports) {

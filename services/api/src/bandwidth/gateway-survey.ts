@@ -1,17 +1,11 @@
 import type { Bus } from '@muster/bus';
-import {
-  AppError,
-  decodeBusMessage,
-  encodeBusMessage,
-  SUBJECTS,
-  type GatewayId,
-  type TrafficReport,
-} from '@muster/protocol';
+import { decodeBusMessage, encodeBusMessage, SUBJECTS, type TrafficCounters } from '@muster/messages';
+import { AppError, type GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 
 /** What one gateway said. `no_answer`: it lives by its lease, and said nothing in time. `gone`: nobody listens any more. */
 export type GatewayAnswer =
-  | { readonly id: string; readonly state: 'answered'; readonly report: TrafficReport }
+  | { readonly id: string; readonly state: 'answered'; readonly report: TrafficCounters }
   | { readonly id: string; readonly state: 'no_answer' | 'gone' };
 
 const WITHIN_MS = 3_000;
@@ -31,7 +25,7 @@ export async function surveyGateways(
     const result = await bus.request(SUBJECTS.gateway(id as GatewayId), question, { timeoutMs: withinMs });
     if (result.kind === 'disconnected') throw away('the message broker is out of reach');
     if (result.kind !== 'reply') return { id, state: result.kind === 'no_responders' ? 'gone' : 'no_answer' };
-    const report = decodeBusMessage<TrafficReport>(result.data, 'traffic');
+    const report = decodeBusMessage<TrafficCounters>(result.data, 'traffic');
     return report === undefined ? { id, state: 'no_answer' } : { id, state: 'answered', report };
   });
   return (await Promise.all(answers)).toSorted((a, b) => (a.id < b.id ? -1 : 1));

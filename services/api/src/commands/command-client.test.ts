@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import type { RequestResult } from '@muster/bus';
 import { RequestSeal } from '@muster/identity';
-import { decodeCommandWire, encodeCommandWire, type CommandRequest, type OrgId } from '@muster/protocol';
+import { decodeCommandWire, encodeCommandWire, type CommandRequest } from '@muster/messages';
+import type { OrgId } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime';
 import { CommandClient } from './command-client.js';
 

@@ -1,12 +1,12 @@
 import type { Bus } from '@muster/bus';
 import {
-  AppError,
   decodeCommandWire,
   encodeCommandWire,
   SUBJECTS,
   type CommandReply,
   type CommandRequest,
-} from '@muster/protocol';
+} from '@muster/messages';
+import { AppError } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock } from '@muster/runtime';
 import { expectReply, replyOf, type ServiceName } from '../bus/service-reply.js';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { encodeNumberSet, type CommandRecord } from '@muster/protocol';
+import { encodeNumberSet, type CommandRecord } from '@muster/records';
 import { ApiFixture, until } from '../testing/api-fixture.js';
 import { parseSse, RawViewer } from '../testing/raw-viewer.js';
 

@@ -1,4 +1,6 @@
-import { AppError, isTerminal, type CommandFold, type CommandRecord, type FoldStep, summaryOf } from '@muster/protocol';
+import { summaryOf } from '@muster/messages';
+import { AppError, isTerminal } from '@muster/protocol';
+import type { CommandFold, CommandRecord, FoldStep } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { Pull } from '../http/pull.js';
 import type { Told } from '../http/viewers.js';

@@ -1,13 +1,7 @@
 import { endpointLabel, type Directory } from '@muster/directory';
-import {
-  COMMAND_STATES,
-  selectorMatches,
-  type CommandFold,
-  type CommandLedger,
-  type CommandState,
-  type CommandSummary,
-  type TargetOutcome,
-} from '@muster/protocol';
+import type { CommandSummary } from '@muster/messages';
+import { COMMAND_STATES, selectorMatches, type CommandLedger, type CommandState } from '@muster/protocol';
+import type { CommandFold, TargetOutcome } from '@muster/records';
 import type { Principal } from '../auth/principal.js';
 import { isoTime } from '../queries/query-json.js';
 

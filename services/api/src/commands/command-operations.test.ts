@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { encodeNumberSet, type CommandRecord, type CommandReply } from '@muster/protocol';
+import type { CommandReply } from '@muster/messages';
+import { encodeNumberSet, type CommandRecord } from '@muster/records';
 import { ApiFixture } from '../testing/api-fixture.js';
 
 let api: ApiFixture;

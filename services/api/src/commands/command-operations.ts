@@ -1,5 +1,7 @@
 import type { Directory } from '@muster/directory';
-import { COMMAND_STATES, type CommandId, type CommandStatus, type CommandSummary, summaryOf } from '@muster/protocol';
+import { type CommandSummary, summaryOf } from '@muster/messages';
+import { COMMAND_STATES, type CommandId } from '@muster/protocol';
+import type { CommandStatus } from '@muster/records';
 import { z } from 'zod';
 import type { Principal } from '../auth/principal.js';
 import { cursorParameter, decodeCursor, encodeCursor, limitParameter, position } from '../http/cursor.js';

@@ -1,19 +1,15 @@
-import { LogError, type Entry, type Log } from '@muster/bus';
+import { StreamError, type Entry, type StreamStore } from '@muster/bus';
 import { endpointLabel, type Directory } from '@muster/directory';
+import { AppError, isCommandId, selectorMatches, type CommandId, type OrgId } from '@muster/protocol';
 import {
-  AppError,
   CommandFold,
   decodeJournal,
-  isCommandId,
   KEPT,
-  selectorMatches,
   STREAMS,
-  type CommandId,
   type CommandRecord,
   type FoldStep,
   type JournalEntry,
-  type OrgId,
-} from '@muster/protocol';
+} from '@muster/records';
 import type { Principal } from '../auth/principal.js';
 
 /** A command as its journal tells it by now. */
@@ -29,11 +25,11 @@ const BATCH = 32;
 
 /** Commands as they are kept. The journal is all there is to know: no service is asked, and any API process says the same. */
 export class CommandStore {
-  readonly #log: Log;
+  readonly #streams: StreamStore;
   readonly #directory: Pick<Directory, 'byNum'>;
 
-  constructor({ log, directory }: { readonly log: Log; readonly directory: Pick<Directory, 'byNum'> }) {
-    this.#log = log;
+  constructor({ streams, directory }: { readonly streams: StreamStore; readonly directory: Pick<Directory, 'byNum'> }) {
+    this.#streams = streams;
     this.#directory = directory;
   }
 
@@ -56,7 +52,7 @@ export class CommandStore {
     const { org, bound } = principal;
     if (bound.length > 0) return (await this.find(principal, id, signal)).fold.record;
     const newest = isCommandId(id)
-      ? await this.#reading(() => this.#log.last(STREAMS.commands.name, KEPT.command(org, id)))
+      ? await this.#reading(() => this.#streams.last(STREAMS.commands.name, KEPT.command(org, id)))
       : undefined;
     if (newest === undefined) throw unknown(id);
     return { org, id: id as CommandId };
@@ -82,14 +78,14 @@ export class CommandStore {
   }
 
   #entries(org: OrgId, id: CommandId, options: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<Entry> {
-    return this.#log.read(STREAMS.commands.name, { subject: KEPT.command(org, id), batch: BATCH, ...options });
+    return this.#streams.read(STREAMS.commands.name, { subject: KEPT.command(org, id), batch: BATCH, ...options });
   }
 
   async #reading<T>(read: () => Promise<T>): Promise<T> {
     try {
       return await read();
     } catch (cause) {
-      if (!(cause instanceof Error) || cause.name !== LogError.name) throw cause;
+      if (!(cause instanceof Error) || cause.name !== StreamError.name) throw cause;
       throw new AppError('broker_unavailable', 'commands cannot be read now; try again in a moment', { cause });
     }
   }

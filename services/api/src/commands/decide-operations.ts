@@ -1,4 +1,5 @@
-import { AppError, type CommandId, type CommandSummary, summaryOf } from '@muster/protocol';
+import { type CommandSummary, summaryOf } from '@muster/messages';
+import { AppError, type CommandId } from '@muster/protocol';
 import { z } from 'zod';
 import { defineOperation, json, type Operation } from '../http/operation.js';
 import { label, problems } from '../http/schemas.js';

@@ -1,4 +1,5 @@
-import { isQueryId, LIMITS, type Rollout } from '@muster/protocol';
+import { isQueryId, LIMITS } from '@muster/protocol';
+import type { Rollout } from '@muster/records';
 import { z } from 'zod';
 import { duration, reading } from '../http/reading.js';
 import { agentIdText, reasonText, selectorText } from '../http/schemas.js';

@@ -1,11 +1,11 @@
 import { findAction, parseBinding, parseParams, type ActionDefinition, type Fault } from '@muster/actions';
-import type { Log } from '@muster/bus';
+import type { StreamStore } from '@muster/bus';
+import type { CommandTarget } from '@muster/messages';
 import {
   AppError,
   LIMITS,
   type AgentId,
   type Binding,
-  type CommandTarget,
   type ErrorCode,
   type Params,
   type SqlValue,
@@ -19,7 +19,7 @@ import type { Order, OrderRow, OrderTarget } from './order-schema.js';
 
 export interface OrderParts {
   readonly queries: Pick<QueryStore, 'find'>;
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly byNum: EndpointByNum;
 }
 
@@ -100,7 +100,7 @@ function bindRows(
 
 /** The rows of a query that has ended, as rows to act on. */
 async function rowsOfQuery(
-  { queries, log, byNum }: OrderParts,
+  { queries, streams, byNum }: OrderParts,
   principal: Principal,
   id: string,
   signal: AbortSignal,
@@ -114,7 +114,7 @@ async function rowsOfQuery(
   }
   if (record.state === 'running') throw queryFault('conflict', `query ${id} still runs; wait for its end`);
   const rows: OrderRow[] = [];
-  for await (const { num, values } of rawRows(log, record, { seq: 1, at: 0 }, signal)) {
+  for await (const { num, values } of rawRows(streams, record, { seq: 1, at: 0 }, signal)) {
     if (rows.length === LIMITS.commandRows) {
       throw queryFault('bad_request', `query ${id} has more than ${LIMITS.commandRows} rows; ask for less`);
     }

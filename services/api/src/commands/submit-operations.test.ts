@@ -1,14 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  AnswerBlockWriter,
-  decodeCbor,
-  encodeCbor,
-  KEPT,
-  type AuditRecord,
-  type CommandReply,
-  type QueryRecord,
-  type SubmitCommand,
-} from '@muster/protocol';
+import type { CommandReply, SubmitCommand } from '@muster/messages';
+import { decodeCbor, encodeCbor } from '@muster/protocol';
+import { AnswerBlockWriter, KEPT, type AuditRecord, type QueryRecord } from '@muster/records';
 import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
 import type { QueryStore } from '../queries/query-store.js';
 
@@ -209,10 +202,10 @@ describe('an order under an idempotency key', () => {
     const first = await submit(KILL, KEY);
     // As the process that dies between the command and its answer leaves it: under way, and it always will be.
     const subject = `${KEPT.idempotency(ORG, 'x').slice(0, -1)}*`;
-    const { log } = api.connection;
-    for await (const entry of log.read('MUSTER_IDEMPOTENCY', { subject })) {
+    const { streams } = api.connection;
+    for await (const entry of streams.read('MUSTER_IDEMPOTENCY', { subject })) {
       const { fingerprint, atMs } = decodeCbor(entry.data) as { fingerprint: string; atMs: number };
-      await log.append(entry.subject, encodeCbor({ state: 'running', fingerprint, atMs }));
+      await streams.append(entry.subject, encodeCbor({ state: 'running', fingerprint, atMs }));
     }
     const second = await submit(KILL, KEY);
     expect(second).toMatchObject({ status: 202, body: { id: first.body.id, repeated: true } });

@@ -1,4 +1,5 @@
-import type { CommandId, CommandReply } from '@muster/protocol';
+import type { CommandReply } from '@muster/messages';
+import type { CommandId } from '@muster/protocol';
 import { given } from '../http/given.js';
 import { defineOperation, json, type Call, type JsonAnswer, type Operation } from '../http/operation.js';
 import { problems } from '../http/schemas.js';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Log } from '@muster/bus';
-import { AppError, decodeCbor, encodeCbor, KEPT, STREAMS, type OrgId } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import { AppError, decodeCbor, encodeCbor, type OrgId } from '@muster/protocol';
+import { KEPT, STREAMS } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { JsonAnswer } from './operation.js';
 
@@ -39,11 +40,11 @@ const ABANDONED_MS = 120_000;
  * tell of a failure are not kept: a repeat then tries again.
  */
 export class Idempotency {
-  readonly #log: Log;
+  readonly #streams: StreamStore;
   readonly #clock: Clock;
 
-  constructor({ log, clock }: { readonly log: Log; readonly clock: Clock }) {
-    this.#log = log;
+  constructor({ streams, clock }: { readonly streams: StreamStore; readonly clock: Clock }) {
+    this.#streams = streams;
     this.#clock = clock;
   }
 
@@ -103,18 +104,18 @@ export class Idempotency {
 
   /** The call has been made: that its answer cannot be kept must not make it look as if it failed. */
   async #keep(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<void> {
-    await this.#log.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
+    await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
   }
 
   async #append(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<number | undefined> {
-    const result = await this.#log.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
+    const result = await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
     if (result.kind === 'unavailable') throw unavailable(result.cause);
     return result.kind === 'appended' ? result.seq : undefined;
   }
 
   async #last(subject: string): Promise<{ readonly seq: number; readonly kept: KeptAnswer } | undefined> {
     try {
-      const entry = await this.#log.last(STREAMS.idempotency.name, subject);
+      const entry = await this.#streams.last(STREAMS.idempotency.name, subject);
       return entry && { seq: entry.seq, kept: decodeCbor(entry.data) as KeptAnswer };
     } catch (cause) {
       throw unavailable(cause);

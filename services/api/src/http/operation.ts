@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { z } from 'zod';
-import type { AuditRecord } from '@muster/protocol';
+import type { AuditRecord } from '@muster/records';
 import type { Permission } from '@muster/identity';
 import type { Principal } from '../auth/principal.js';
 

@@ -1,4 +1,4 @@
-import { LogError } from '@muster/bus';
+import { StreamError } from '@muster/bus';
 import type { Clock, Timer } from '@muster/runtime';
 
 /** An iterator whose next value can be waited for with a limit, without losing the value that comes later. */
@@ -28,7 +28,7 @@ export class Pull<T> {
     if (this.#result === undefined && this.#failure === undefined) await this.#wait(waitMs);
     if (this.#failure !== undefined) {
       // A stream that was emptied holds nothing more of this query.
-      if (this.#failure.error instanceof Error && this.#failure.error.name === LogError.name) return 'over';
+      if (this.#failure.error instanceof Error && this.#failure.error.name === StreamError.name) return 'over';
       throw this.#failure.error;
     }
     const result = this.#result;

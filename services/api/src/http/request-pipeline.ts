@@ -1,7 +1,8 @@
 import express, { type Request, type Response } from 'express';
 import type { AuditTrail } from '@muster/audit';
 import { leastRole, roleAllows } from '@muster/identity';
-import { AppError, type AuditRecord, type OrgId } from '@muster/protocol';
+import { AppError, type OrgId } from '@muster/protocol';
+import type { AuditRecord } from '@muster/records';
 import type { Authenticator } from '../auth/authenticator.js';
 import type { Principal } from '../auth/principal.js';
 import type { RateLimits } from '../auth/rate-limits.js';

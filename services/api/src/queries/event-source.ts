@@ -1,13 +1,6 @@
-import type { Log } from '@muster/bus';
-import {
-  AppError,
-  decodeQueryWire,
-  KEPT,
-  STREAMS,
-  type Ledger,
-  type QueryRecord,
-  type ResultEvent,
-} from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import { AppError, type Ledger } from '@muster/protocol';
+import { decodeQueryRecord, KEPT, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { Pull } from '../http/pull.js';
 import type { QueryClient } from './query-client.js';
@@ -20,7 +13,7 @@ export type QueryTold =
   | { readonly kind: 'idle' };
 
 export interface EventSourceOptions {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly clock: Clock;
   readonly client: Pick<QueryClient, 'guardian'>;
   /** The newest record. */
@@ -48,12 +41,12 @@ const OVERDUE_MS = 10_000;
  *     silence ── record says ended, or nobody is left ──▶ synthesized end ──▶ over
  */
 export async function* queryEvents(record: QueryRecord, options: EventSourceOptions): AsyncGenerator<QueryTold> {
-  const { log, clock, signal, heartbeatMs, silenceMs } = options;
+  const { streams, clock, signal, heartbeatMs, silenceMs } = options;
   const subject = KEPT.result(record.org, record.id);
   // The end is written to two streams; a record that has just ended may be ahead of the last events.
   const follow = record.state === 'running' || clock.now() - (record.endedAtMs ?? 0) < SETTLING_MS;
   const reading = new AbortController();
-  const entries = log.read(STREAMS.results.name, {
+  const entries = streams.read(STREAMS.results.name, {
     subject,
     fromSeq: options.afterSeq + 1,
     follow,
@@ -72,7 +65,7 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
         return;
       }
       if (next !== 'nothing') {
-        const event = decodeQueryWire<ResultEvent>(next.data);
+        const event = decodeQueryRecord<ResultEvent>(next.data);
         yield { kind: 'event', seq: next.seq, event };
         if (event.t === 'ended') return;
         current = withLedger(current, event);
@@ -146,10 +139,10 @@ async function endOfSilent(
   seenSeq: number,
   options: EventSourceOptions,
 ): Promise<QueryRecord | undefined> {
-  const { client, clock, log, readRecord } = options;
+  const { client, clock, streams, readRecord } = options;
   const newest = await readRecord().catch(() => undefined);
   // Silence of our reading is not silence of the query: what is kept and not seen yet comes first.
-  const last = await log.last(STREAMS.results.name, KEPT.result(known.org, known.id)).catch(() => undefined);
+  const last = await streams.last(STREAMS.results.name, KEPT.result(known.org, known.id)).catch(() => undefined);
   if (last !== undefined && last.seq > seenSeq) return undefined;
   if (newest !== undefined && newest.state !== 'running') return newest;
   const guardian = await client.guardian(newest ?? known);

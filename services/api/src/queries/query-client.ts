@@ -3,11 +3,11 @@ import {
   decodeQueryWire,
   encodeQueryWire,
   SUBJECTS,
-  type QueryRecord,
   type QueryReply,
   type QueryRequest,
   type StartQuery,
-} from '@muster/protocol';
+} from '@muster/messages';
+import type { QueryRecord } from '@muster/records';
 import { expectReply, readable, replyOf, type ServiceName } from '../bus/service-reply.js';
 
 type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;

@@ -1,4 +1,5 @@
-import { EMPTY_LEDGER, OUTCOMES, type Ledger, type QueryRecord, type ResultEvent } from '@muster/protocol';
+import { EMPTY_LEDGER, OUTCOMES, type Ledger } from '@muster/protocol';
+import type { QueryRecord, ResultEvent } from '@muster/records';
 
 /** Where a query stands: its ledger, and who of those waited for polls. */
 export type Standing = Pick<ResultEvent & { readonly t: 'progress' }, 'ledger' | 'polling'>;

@@ -255,7 +255,7 @@ test('reduces over the rows, with integers beyond 2^53 exact', async () => {
 });
 
 async function recordOf(id: string) {
-  const { decodeQueryWire, KEPT, STREAMS } = await import('@muster/protocol');
-  const entry = await api.connection.log.last(STREAMS.queries.name, KEPT.query('default' as never, id as never));
-  return decodeQueryWire(entry!.data) as import('@muster/protocol').QueryRecord;
+  const { decodeQueryRecord, KEPT, STREAMS } = await import('@muster/records');
+  const entry = await api.connection.streams.last(STREAMS.queries.name, KEPT.query('default' as never, id as never));
+  return decodeQueryRecord(entry!.data) as import('@muster/records').QueryRecord;
 }

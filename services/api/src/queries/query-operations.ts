@@ -1,5 +1,6 @@
 import { roleAllows } from '@muster/identity';
-import { AppError, joinSelectors, type QueryId, type StartQuery } from '@muster/protocol';
+import type { StartQuery } from '@muster/messages';
+import { AppError, joinSelectors, type QueryId } from '@muster/protocol';
 import { z } from 'zod';
 import type { Principal } from '../auth/principal.js';
 import { cursorParameter, decodeCursor, encodeCursor, limitParameter } from '../http/cursor.js';

@@ -1,18 +1,6 @@
-import { followView, LogError, type Entry, type FollowedView, type Log } from '@muster/bus';
-import {
-  AppError,
-  decodeQueryWire,
-  isQueryId,
-  joinSelectors,
-  KEPT,
-  newQueryId,
-  STREAMS,
-  type OrgId,
-  type QueryId,
-  type QueryRecord,
-  type QueryState,
-  type ResultEvent,
-} from '@muster/protocol';
+import { followView, StreamError, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import { AppError, isQueryId, joinSelectors, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
+import { decodeQueryRecord, KEPT, STREAMS, type QueryRecord, type QueryState, type ResultEvent } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
 import type { Principal } from '../auth/principal.js';
 import type { Standing } from './query-json.js';
@@ -30,21 +18,29 @@ interface Indexed {
  * time, and the records themselves are read when they are asked for.
  */
 export class QueryStore {
-  readonly #log: Log;
+  readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #clock: Clock;
   /** By org, in rising order of id, which is the order of time. */
   readonly #index = new Map<string, Indexed[]>();
   #view: FollowedView | undefined;
 
-  constructor({ log, logger, clock }: { readonly log: Log; readonly logger: Logger; readonly clock: Clock }) {
-    this.#log = log;
+  constructor({
+    streams,
+    logger,
+    clock,
+  }: {
+    readonly streams: StreamStore;
+    readonly logger: Logger;
+    readonly clock: Clock;
+  }) {
+    this.#streams = streams;
     this.#logger = logger;
     this.#clock = clock;
   }
 
   async start(): Promise<void> {
-    this.#view = await followView(this.#log, {
+    this.#view = await followView(this.#streams, {
       stream: STREAMS.queries.name,
       logger: this.#logger,
       apply: (entry) => this.#apply(entry),
@@ -66,8 +62,8 @@ export class QueryStore {
   }
 
   async read(org: OrgId, id: QueryId): Promise<QueryRecord | undefined> {
-    const entry = await this.#reading(() => this.#log.last(STREAMS.queries.name, KEPT.query(org, id)));
-    return entry && decodeQueryWire<QueryRecord>(entry.data);
+    const entry = await this.#reading(() => this.#streams.last(STREAMS.queries.name, KEPT.query(org, id)));
+    return entry && decodeQueryRecord<QueryRecord>(entry.data);
   }
 
   /** Newest first, those before `before`; one more than `limit` tells that there is a next page. */
@@ -94,12 +90,12 @@ export class QueryStore {
     if (record.state !== 'running') return record;
     const subject = KEPT.result(record.org, record.id);
     return await this.#reading(async () => {
-      const newest = await this.#log.last(STREAMS.results.name, subject);
+      const newest = await this.#streams.last(STREAMS.results.name, subject);
       let standing: Standing = record;
       if (newest === undefined) return standing;
       const fromSeq = Math.max(1, newest.seq - PROGRESS_WINDOW);
-      for await (const { data } of this.#log.read(STREAMS.results.name, { subject, fromSeq, batch: 32 })) {
-        const event = decodeQueryWire<ResultEvent>(data);
+      for await (const { data } of this.#streams.read(STREAMS.results.name, { subject, fromSeq, batch: 32 })) {
+        const event = decodeQueryRecord<ResultEvent>(data);
         if (event.t === 'progress') standing = event;
         if (event.t === 'ended') standing = event.record;
       }
@@ -111,7 +107,7 @@ export class QueryStore {
     try {
       return await read();
     } catch (cause) {
-      if (!(cause instanceof Error) || cause.name !== LogError.name) throw cause;
+      if (!(cause instanceof Error) || cause.name !== StreamError.name) throw cause;
       throw new AppError('broker_unavailable', 'queries cannot be read now; try again in a moment', { cause });
     }
   }
@@ -121,7 +117,7 @@ export class QueryStore {
     if (org === undefined || id === undefined || !isQueryId(id)) return;
     let state: QueryState;
     try {
-      ({ state } = decodeQueryWire<QueryRecord>(entry.data));
+      ({ state } = decodeQueryRecord<QueryRecord>(entry.data));
     } catch (err) {
       this.#logger.error('unreadable query record passed over', { seq: entry.seq, err });
       return;

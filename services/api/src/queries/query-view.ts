@@ -1,7 +1,7 @@
 import { queryEvents, type EventSourceOptions } from './event-source.js';
 import { queryJson } from './query-json.js';
 import { eventPieces, type EndpointByNum } from './result-json.js';
-import type { QueryRecord } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
 import type { Told } from '../http/viewers.js';
 
 /** The events of a query as viewers are told them. */

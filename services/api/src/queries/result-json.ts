@@ -1,16 +1,6 @@
 import type { Endpoint } from '@muster/directory';
-import {
-  decodeRow,
-  forEachRow,
-  readAnswerBlock,
-  readGroupBlock,
-  rowJsonText,
-  sqlValueToJson,
-  type Failure,
-  type GroupedRow,
-  type ResultEvent,
-  type SqlValue,
-} from '@muster/protocol';
+import { decodeRow, forEachRow, rowJsonText, sqlValueToJson, type SqlValue } from '@muster/protocol';
+import { readAnswerBlock, readGroupBlock, type Failure, type GroupedRow, type ResultEvent } from '@muster/records';
 import { queryJson, standingJson } from './query-json.js';
 
 /** Finds an endpoint by its number; what is not known (yet) is shown by number alone. */

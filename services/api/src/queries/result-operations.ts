@@ -1,5 +1,6 @@
-import type { Log } from '@muster/bus';
-import { KEPT, OUTCOMES, STREAMS, type QueryId } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import { OUTCOMES, type QueryId } from '@muster/protocol';
+import { KEPT, STREAMS } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { z } from 'zod';
 import {
@@ -23,7 +24,7 @@ import { queryView } from './query-view.js';
 
 export interface ResultParts {
   readonly store: QueryStore;
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly clock: Clock;
   readonly byNum: EndpointByNum;
   readonly viewers: Viewers;
@@ -38,7 +39,7 @@ export function resultOperations(parts: ResultParts): Operation[] {
 }
 
 function eventsOperation(parts: ResultParts): Operation {
-  const { store, log, clock, client, byNum, viewers, silenceMs } = parts;
+  const { store, streams, clock, client, byNum, viewers, silenceMs } = parts;
   return defineOperation({
     id: 'streamQueryEvents',
     method: 'get',
@@ -70,7 +71,7 @@ function eventsOperation(parts: ResultParts): Operation {
       const afterSeq = lastSeen(header('last-event-id'), query.after);
       const record = await store.find(principal, params.id);
       if (record.state !== 'running' && afterSeq > 0) {
-        const last = await log.last(STREAMS.results.name, KEPT.result(record.org, record.id));
+        const last = await streams.last(STREAMS.results.name, KEPT.result(record.org, record.id));
         if (last !== undefined && last.seq <= afterSeq) return json(204);
       }
       const readRecord = () => store.read(record.org, record.id as QueryId);
@@ -79,7 +80,7 @@ function eventsOperation(parts: ResultParts): Operation {
         format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',
         subject: record.id,
         events: (signal, heartbeatMs) =>
-          queryView(record, { log, clock, client, byNum, readRecord, afterSeq, signal, heartbeatMs, silenceMs }),
+          queryView(record, { streams, clock, client, byNum, readRecord, afterSeq, signal, heartbeatMs, silenceMs }),
       });
     },
   });
@@ -128,7 +129,7 @@ function formatOf(type: string): RowFormat {
   return type === ROW_FORMATS.ndjson ? 'ndjson' : type === ROW_FORMATS.csv ? 'csv' : 'json';
 }
 
-function endpointsOperation({ store, log, byNum }: ResultParts): Operation {
+function endpointsOperation({ store, streams, byNum }: ResultParts): Operation {
   return defineOperation({
     id: 'listQueryEndpoints',
     method: 'get',
@@ -150,7 +151,7 @@ function endpointsOperation({ store, log, byNum }: ResultParts): Operation {
     handle: async ({ principal, params, query: { outcome, limit, cursor }, signal }) => {
       const record = await store.find(principal, params.id);
       const after = cursor === undefined ? 0 : decodeCursor('endpoints', cursor, [position])[0];
-      const all = await failures(log, record, signal);
+      const all = await failures(streams, record, signal);
       const rest = all.filter(([num, how]) => num > after && (outcome === undefined || how === outcome));
       const last = rest[limit - 1];
       return json(200, {

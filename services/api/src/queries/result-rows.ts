@@ -1,8 +1,7 @@
-import type { Log } from '@muster/bus';
+import type { StreamStore } from '@muster/bus';
+import { decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
 import {
-  decodeQueryWire,
-  decodeRow,
-  forEachRow,
+  decodeQueryRecord,
   KEPT,
   readAnswerBlock,
   readGroupBlock,
@@ -11,8 +10,7 @@ import {
   type GroupedRow,
   type QueryRecord,
   type ResultEvent,
-  type SqlValue,
-} from '@muster/protocol';
+} from '@muster/records';
 
 /** One row of a query in raw mode, and where it is: the entry it came in and its place there. */
 export interface RawRow {
@@ -25,21 +23,25 @@ export interface RawRow {
 export type IndexedGroup = GroupedRow & { readonly index: number };
 
 /** Everything that is kept of a query's results by now, in order. */
-async function* keptEvents(log: Log, record: QueryRecord, options: { fromSeq?: number; signal: AbortSignal }) {
+async function* keptEvents(
+  streams: StreamStore,
+  record: QueryRecord,
+  options: { fromSeq?: number; signal: AbortSignal },
+) {
   const subject = KEPT.result(record.org, record.id);
-  for await (const { seq, data } of log.read(STREAMS.results.name, { subject, batch: 16, ...options })) {
-    yield { seq, event: decodeQueryWire<ResultEvent>(data) };
+  for await (const { seq, data } of streams.read(STREAMS.results.name, { subject, batch: 16, ...options })) {
+    yield { seq, event: decodeQueryRecord<ResultEvent>(data) };
   }
 }
 
 /** Rows in the order in which they came, from a place on. Decodes one at a time. */
 export async function* rawRows(
-  log: Log,
+  streams: StreamStore,
   record: QueryRecord,
   from: { readonly seq: number; readonly at: number },
   signal: AbortSignal,
 ): AsyncGenerator<RawRow> {
-  for await (const { seq, event } of keptEvents(log, record, { fromSeq: from.seq, signal })) {
+  for await (const { seq, event } of keptEvents(streams, record, { fromSeq: from.seq, signal })) {
     if (event.t !== 'rows') continue;
     let at = 0;
     for (const { num, rows } of readAnswerBlock(event.answers)) {
@@ -58,7 +60,7 @@ export async function* rawRows(
  * window only.
  */
 export async function groupWindow(
-  log: Log,
+  streams: StreamStore,
   record: QueryRecord,
   window: { readonly from: number; readonly limit: number },
   signal: AbortSignal,
@@ -66,7 +68,7 @@ export async function groupWindow(
   const end = window.from + window.limit;
   const groups = new Map<number, IndexedGroup>();
   let more = false;
-  for await (const { event } of keptEvents(log, record, { signal })) {
+  for await (const { event } of keptEvents(streams, record, { signal })) {
     if (event.t !== 'groups') continue;
     for (const group of readGroupBlock(event.groups)) {
       if (group.index >= end) more = true;
@@ -81,10 +83,14 @@ export async function groupWindow(
  * All groups, each once and as it was last told, in the order of those last tellings. Two passes over the stream: the first notes for
  * each group the entry that speaks of it last, so that memory is eight bytes per group, whatever the rows weigh.
  */
-export async function* allGroups(log: Log, record: QueryRecord, signal: AbortSignal): AsyncGenerator<IndexedGroup> {
+export async function* allGroups(
+  streams: StreamStore,
+  record: QueryRecord,
+  signal: AbortSignal,
+): AsyncGenerator<IndexedGroup> {
   let lastToldIn = new Float64Array(1024);
   let lastSeq = 0;
-  for await (const { seq, event } of keptEvents(log, record, { signal })) {
+  for await (const { seq, event } of keptEvents(streams, record, { signal })) {
     lastSeq = seq;
     if (event.t !== 'groups') continue;
     for (const { index } of readGroupBlock(event.groups)) {
@@ -96,7 +102,7 @@ export async function* allGroups(log: Log, record: QueryRecord, signal: AbortSig
       lastToldIn[index] = seq;
     }
   }
-  for await (const { seq, event } of keptEvents(log, record, { signal })) {
+  for await (const { seq, event } of keptEvents(streams, record, { signal })) {
     if (seq > lastSeq) return;
     if (event.t !== 'groups') continue;
     for (const group of readGroupBlock(event.groups)) if (lastToldIn[group.index] === seq) yield group;
@@ -104,9 +110,9 @@ export async function* allGroups(log: Log, record: QueryRecord, signal: AbortSig
 }
 
 /** Who did not answer, and why, in the order of their numbers. */
-export async function failures(log: Log, record: QueryRecord, signal: AbortSignal): Promise<Failure[]> {
+export async function failures(streams: StreamStore, record: QueryRecord, signal: AbortSignal): Promise<Failure[]> {
   const byNum = new Map<number, Failure>();
-  for await (const { event } of keptEvents(log, record, { signal })) {
+  for await (const { event } of keptEvents(streams, record, { signal })) {
     if (event.t === 'failures') for (const failure of event.failures) byNum.set(failure[0], failure);
     if (event.t === 'recovered') for (const num of event.numbers) byNum.delete(num);
   }

@@ -1,5 +1,6 @@
-import type { Log } from '@muster/bus';
-import { decodeRow, type QueryRecord, type SqlValue } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import { decodeRow, type SqlValue } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { DrainWriter } from '../http/drain-writer.js';
@@ -12,7 +13,7 @@ export const ROW_FORMATS = { json: 'application/json', ndjson: 'application/x-nd
 export type RowFormat = keyof typeof ROW_FORMATS;
 
 interface RowParts {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly clock: Clock;
   readonly byNum: EndpointByNum;
 }
@@ -35,11 +36,11 @@ export async function rowPage(parts: RowParts, request: PageRequest) {
   return { state: record.state, mode: record.mode, columns: record.columns, ...page };
 }
 
-async function rawPage({ log, byNum }: RowParts, { record, limit, cursor, signal }: PageRequest) {
+async function rawPage({ streams, byNum }: RowParts, { record, limit, cursor, signal }: PageRequest) {
   const [seq, at] = cursor === undefined ? [1, 0] : decodeCursor('rows', cursor, [position.min(1), position]);
   const items: object[] = [];
   let bytes = 0;
-  for await (const row of rawRows(log, record, { seq, at }, signal)) {
+  for await (const row of rawRows(streams, record, { seq, at }, signal)) {
     if (items.length === limit || (bytes > PAGE_BYTES && items.length > 0)) {
       return { items, nextCursor: encodeCursor('rows', [row.seq, row.at]) };
     }
@@ -50,9 +51,9 @@ async function rawPage({ log, byNum }: RowParts, { record, limit, cursor, signal
   return { items };
 }
 
-async function groupPage({ log, byNum }: RowParts, { record, limit, cursor, signal }: PageRequest) {
+async function groupPage({ streams, byNum }: RowParts, { record, limit, cursor, signal }: PageRequest) {
   const from = cursor === undefined ? 0 : decodeCursor('groups', cursor, [position])[0];
-  const { groups, more } = await groupWindow(log, record, { from, limit }, signal);
+  const { groups, more } = await groupWindow(streams, record, { from, limit }, signal);
   let bytes = 0;
   let taken = 0;
   for (; taken < groups.length && bytes <= PAGE_BYTES; taken += 1) bytes += groups[taken]?.row.length ?? 0;
@@ -86,32 +87,32 @@ export function rowStream(parts: RowParts, request: StreamRequest): StreamAnswer
   };
 }
 
-async function* jsonLines({ log, byNum }: RowParts, { record, signal }: StreamRequest): AsyncGenerator<string> {
+async function* jsonLines({ streams, byNum }: RowParts, { record, signal }: StreamRequest): AsyncGenerator<string> {
   const { columns, mode, state } = record;
   yield `${JSON.stringify({ columns, mode, state })}\n`;
   if (mode === 'raw') {
-    for await (const { num, values } of rawRows(log, record, { seq: 1, at: 0 }, signal)) {
+    for await (const { num, values } of rawRows(streams, record, { seq: 1, at: 0 }, signal)) {
       yield `${JSON.stringify({ ...endpointName(num, byNum), values: valuesJson(values) })}\n`;
     }
     return;
   }
-  for await (const group of allGroups(log, record, signal)) yield `${JSON.stringify(groupJson(group, byNum))}\n`;
+  for await (const group of allGroups(streams, record, signal)) yield `${JSON.stringify(groupJson(group, byNum))}\n`;
 }
 
 async function* csvLines(parts: RowParts, request: StreamRequest): AsyncGenerator<string> {
-  const { log, byNum } = parts;
+  const { streams, byNum } = parts;
   const { record, signal, escapeFormulas } = request;
   const line = (values: readonly SqlValue[]) => csvLine(values, escapeFormulas);
   if (record.mode === 'raw') {
     yield line(['agent_id', 'host', ...record.columns]);
-    for await (const { num, values } of rawRows(log, record, { seq: 1, at: 0 }, signal)) {
+    for await (const { num, values } of rawRows(streams, record, { seq: 1, at: 0 }, signal)) {
       const { agentId, host } = endpointName(num, byNum);
       yield line([agentId, host, ...values]);
     }
     return;
   }
   yield line(['endpoints', 'copies', 'sample', ...record.columns]);
-  for await (const { endpoints, copies, sample, row } of allGroups(log, record, signal)) {
+  for await (const { endpoints, copies, sample, row } of allGroups(streams, record, signal)) {
     const names = sample.map((num) => endpointName(num, byNum)).map(({ num, host }) => host ?? `#${num}`);
     yield line([endpoints, copies, names.join(' '), ...decodeRow(row)]);
   }

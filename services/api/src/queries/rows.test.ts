@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { AnswerBlockWriter, encodeCbor, GroupBlockWriter, type QueryRecord, type SqlValue } from '@muster/protocol';
+import { encodeCbor, type SqlValue } from '@muster/protocol';
+import { AnswerBlockWriter, GroupBlockWriter, type QueryRecord } from '@muster/records';
 import { ApiFixture } from '../testing/api-fixture.js';
 import { csvLine } from './csv.js';
 import type { QueryStore } from './query-store.js';

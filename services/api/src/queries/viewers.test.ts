@@ -1,13 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import {
-  AnswerBlockWriter,
-  encodeCbor,
-  encodeKept,
-  GroupBlockWriter,
-  KEPT,
-  type OrgId,
-  type QueryRecord,
-} from '@muster/protocol';
+import { encodeCbor, type OrgId } from '@muster/protocol';
+import { AnswerBlockWriter, encodeKept, GroupBlockWriter, KEPT, type QueryRecord } from '@muster/records';
 import type { TokenStore } from '../auth/token-store.js';
 import { ApiFixture, until } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
@@ -200,7 +193,7 @@ describe('a stream whose token is over', () => {
     const kept = (api.api.parts['tokens'] as unknown as TokenStore).find(tokenId)!;
     // As another API process does it.
     const end = encodeKept({ ...kept, revokedAtMs: Date.now() });
-    await api.connection.log.append(KEPT.operatorToken('default' as OrgId, tokenId), end);
+    await api.connection.streams.append(KEPT.operatorToken('default' as OrgId, tokenId), end);
     // Resolves for a whole answer only.
     expect(parseSse((await revoked).text).map(({ event }) => event)).toEqual(['started']);
     expect((await api.get(`/v1/queries/${record.id}/events`, { token })).body.code).toBe('unauthenticated');
@@ -296,7 +289,7 @@ describe('when the owner falls silent', () => {
   test('a query whose results have expired ends with what its record says', async () => {
     const record = await start();
     await api.service.end(record, { endedAtMs: Date.now() - 3_600_000, ledger: ledger({ answered: 4 }) });
-    await api.connection.log.purge('MUSTER_RESULTS', `muster.v1.result.default.${record.id}`);
+    await api.connection.streams.purge('MUSTER_RESULTS', `muster.v1.result.default.${record.id}`);
     const [end, ...rest] = parseSse((await events(record)).text);
     expect(rest).toEqual([]);
     expect(end?.data).toMatchObject({

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { connectNats, type Broker } from '@muster/bus';
 import { mintOperatorToken } from '@muster/identity';
 import { startNats, startRedis, type BrokerHandle } from '@muster/local/brokers';
-import { STREAMS } from '@muster/protocol';
+import { STREAMS } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 import { FakeCommandService } from './fake-command-service.js';
 import { FakeQueryService } from './fake-query-service.js';
@@ -58,7 +58,7 @@ export class ApiLab {
       startRedis({ dataDir: join(folder, 'redis'), logger: silentLogger }),
     ]);
     const broker = await connectNats({ servers: [nats.url], name: 'api lab', logger: silentLogger });
-    await broker.log.ensure(Object.values(STREAMS));
+    await broker.streams.ensure(Object.values(STREAMS));
     const lab = new ApiLab({ nats, redis, broker, folder });
     lab.service.start();
     lab.commands.start();
@@ -102,7 +102,7 @@ export class ApiProcess {
   readonly #child: ChildProcess;
   readonly #token: string;
   #ports: Ports = { api: 0, health: 0 };
-  #log = '';
+  #streams = '';
 
   constructor(child: ChildProcess, token: string) {
     this.#child = child;
@@ -110,8 +110,8 @@ export class ApiProcess {
   }
 
   /** Everything it has logged. */
-  get log(): string {
-    return this.#log;
+  get streams(): string {
+    return this.#streams;
   }
 
   get ports(): Ports {
@@ -123,13 +123,13 @@ export class ApiProcess {
   }
 
   async becomeReady(readyFile: string): Promise<void> {
-    this.#child.stdout?.on('data', (part: Buffer) => (this.#log += part.toString()));
+    this.#child.stdout?.on('data', (part: Buffer) => (this.#streams += part.toString()));
     for (;;) {
       try {
         this.#ports = (JSON.parse(await readFile(readyFile, 'utf8')) as { ports: Ports }).ports;
         return;
       } catch {
-        if (this.#child.exitCode !== null) throw new Error(`the API ended before it was ready:\n${this.#log}`);
+        if (this.#child.exitCode !== null) throw new Error(`the API ended before it was ready:\n${this.#streams}`);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }

@@ -1,26 +1,25 @@
-import type { Bus, BusSubscription, Log } from '@muster/bus';
+import type { Bus, BusSubscription, StreamStore } from '@muster/bus';
+import {
+  decodeCommandWire,
+  encodeCommandWire,
+  SUBJECTS,
+  type CommandReply,
+  type CommandRequest,
+  type CommandSummary,
+  type SubmitCommand,
+  summaryOf,
+} from '@muster/messages';
+import { newCommandId, type CommandId, type CommandState, type OrgId } from '@muster/protocol';
 import {
   CommandFold,
-  decodeCommandWire,
   decodeJournal,
-  encodeCommandWire,
   encodeJournal,
   encodeNumberSet,
   KEPT,
-  newCommandId,
   STREAMS,
-  SUBJECTS,
-  type CommandId,
   type CommandRecord,
-  type CommandReply,
-  type CommandRequest,
-  type CommandState,
-  type CommandSummary,
   type JournalEntry,
-  type OrgId,
-  type SubmitCommand,
-  summaryOf,
-} from '@muster/protocol';
+} from '@muster/records';
 
 /** As much of a command service as the API can tell from a real one: it keeps a journal, and says what the test wants. */
 export class FakeCommandService {
@@ -34,15 +33,15 @@ export class FakeCommandService {
   /** New commands wait for approval. */
   needsApproval = false;
   readonly #bus: Bus;
-  readonly #log: Log;
+  readonly #streams: StreamStore;
   readonly #byKey = new Map<string, CommandId>();
   readonly #ids: CommandId[] = [];
   #subscription: BusSubscription | undefined;
   #madeMs = Date.now();
 
-  constructor({ bus, log }: { bus: Bus; log: Log }) {
+  constructor({ bus, streams }: { bus: Bus; streams: StreamStore }) {
     this.#bus = bus;
-    this.#log = log;
+    this.#streams = streams;
   }
 
   start(): void {
@@ -66,7 +65,7 @@ export class FakeCommandService {
 
   /** Writes to a command's journal; the sequence of the entry. */
   async keep(command: Pick<CommandRecord, 'org' | 'id'>, entry: JournalEntry): Promise<number> {
-    const result = await this.#log.append(KEPT.command(command.org, command.id), encodeJournal(entry));
+    const result = await this.#streams.append(KEPT.command(command.org, command.id), encodeJournal(entry));
     if (result.kind !== 'appended') throw new Error(result.kind);
     return result.seq;
   }
@@ -108,7 +107,7 @@ export class FakeCommandService {
 
   async read(org: OrgId, id: CommandId): Promise<CommandSummary | undefined> {
     let fold: CommandFold | undefined;
-    for await (const { data } of this.#log.read(STREAMS.commands.name, { subject: KEPT.command(org, id) })) {
+    for await (const { data } of this.#streams.read(STREAMS.commands.name, { subject: KEPT.command(org, id) })) {
       const entry = decodeJournal(data);
       if (entry.t === 'submitted') fold ??= new CommandFold(entry.record);
       fold?.apply(entry);

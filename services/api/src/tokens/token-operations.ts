@@ -1,5 +1,6 @@
 import { mintOperatorToken, ROLES } from '@muster/identity';
-import { AppError, joinSelectors, type OperatorTokenRecord } from '@muster/protocol';
+import { AppError, joinSelectors } from '@muster/protocol';
+import type { OperatorTokenRecord } from '@muster/records';
 import { parseDurationMs, type Clock } from '@muster/runtime';
 import { z } from 'zod';
 import type { Principal } from '../auth/principal.js';

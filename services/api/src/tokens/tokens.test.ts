@@ -26,7 +26,7 @@ test('a token is shown once, works at once, and its secret is kept nowhere', asy
   expect(list.text).not.toContain('hash');
   const secret = made.body.token.slice(21, 60);
   for (const stream of ['MUSTER_TOKENS', 'MUSTER_AUDIT', 'MUSTER_IDEMPOTENCY']) {
-    for await (const { data } of api.connection.log.read(stream))
+    for await (const { data } of api.connection.streams.read(stream))
       expect(Buffer.from(data).includes(secret)).toBe(false);
   }
 });

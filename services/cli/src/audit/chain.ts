@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ChainLink } from '@muster/protocol';
+import type { ChainLink } from '@muster/records';
 import { CliError } from '../exit-codes.js';
 import { ApiProblem, ConnectionFault, type ApiClient } from '../http/api-client.js';
 import { linesOf } from '../http/event-stream.js';

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { auditHash, type AuditRecord, type ChainLink, type OrgId } from '@muster/protocol';
+import type { OrgId } from '@muster/protocol';
+import { auditHash, type AuditRecord, type ChainLink } from '@muster/records';
 import { runCli } from '../run.js';
 import { FakeApi } from '../testing/fake-api.js';
 import { fakeTerminal } from '../testing/fake-terminal.js';

@@ -1,4 +1,4 @@
-import { auditHash, ChainVerifier, type ChainReport } from '@muster/protocol';
+import { auditHash, ChainVerifier, type ChainReport } from '@muster/records';
 import type { CommandEnv } from '../command-env.js';
 import { CliError, usageError } from '../exit-codes.js';
 import { escapeControls, safeJson } from '../output/escape.js';

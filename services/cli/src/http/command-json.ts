@@ -1,4 +1,5 @@
-import type { Binding, CommandLedger, CommandState, CommandStatus, Params, ParamValue } from '@muster/protocol';
+import type { Binding, CommandLedger, CommandState, Params, ParamValue } from '@muster/protocol';
+import type { CommandStatus } from '@muster/records';
 
 /** The API's JSON of actions and commands, as far as the CLI reads it; `/v1/openapi.json` describes all of it. */
 

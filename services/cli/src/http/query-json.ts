@@ -1,4 +1,5 @@
-import type { JsonSqlValue, Ledger, Outcome, QueryMode, QueryState } from '@muster/protocol';
+import type { JsonSqlValue, Ledger, Outcome } from '@muster/protocol';
+import type { ResultForm, QueryState } from '@muster/records';
 
 /** The API's JSON, as far as the CLI reads it; `/v1/openapi.json` describes all of it. */
 
@@ -19,7 +20,7 @@ export interface QueryJson {
   readonly id: string;
   readonly state: QueryState;
   readonly sql: string;
-  readonly mode: QueryMode;
+  readonly mode: ResultForm;
   readonly scope: string;
   readonly columns: readonly string[];
   readonly reduce?: string;

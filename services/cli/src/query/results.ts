@@ -1,4 +1,5 @@
-import type { JsonSqlValue, QueryMode } from '@muster/protocol';
+import type { JsonSqlValue } from '@muster/protocol';
+import type { ResultForm } from '@muster/records';
 import type { TextOutput } from '../terminal.js';
 import { escapeControls, safeJson } from '../output/escape.js';
 import { TableWriter, type Style } from '../output/table.js';
@@ -28,7 +29,7 @@ export interface WriterOptions {
   readonly output: Output;
   readonly out: TextOutput;
   readonly style: Style;
-  readonly mode: QueryMode;
+  readonly mode: ResultForm;
   readonly columns: readonly string[];
 }
 

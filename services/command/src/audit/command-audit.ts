@@ -1,14 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { AuditTrail, NewAuditRecord } from '@muster/audit';
-import {
-  decodeNumberSet,
-  isOrgId,
-  type CommandCaller,
-  type CommandReport,
-  type CommandReply,
-  type CommandRequest,
-  type JournalEntry,
-} from '@muster/protocol';
+import type { CommandCaller, CommandReport, CommandReply, CommandRequest } from '@muster/messages';
+import { isOrgId } from '@muster/protocol';
+import { decodeNumberSet, type JournalEntry } from '@muster/records';
 import type { OpenCommand } from '../journal/open-command.js';
 
 /** Who did what a service does of itself. */

@@ -1,11 +1,5 @@
-import {
-  encodeNumberSet,
-  isTerminal,
-  type CancelEntry,
-  type CommandState,
-  type GatewayId,
-  type JournalEntry,
-} from '@muster/protocol';
+import { isTerminal, type CommandState, type GatewayId } from '@muster/protocol';
+import { encodeNumberSet, type CancelEntry, type JournalEntry } from '@muster/records';
 import type { Directory, Endpoint } from '@muster/directory';
 import type { Clock, Logger } from '@muster/runtime';
 import { SYSTEM, type CommandAudit } from '../audit/command-audit.js';

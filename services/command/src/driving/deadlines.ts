@@ -1,4 +1,5 @@
-import { encodeNumberSet, type CommandFold, type CommandState, type StateChange } from '@muster/protocol';
+import type { CommandState } from '@muster/protocol';
+import { encodeNumberSet, type CommandFold, type StateChange } from '@muster/records';
 
 /** An endpoint whose clock is behind, or whose word is on its way, gets this long after the expiry before it is given up. */
 const UNCONFIRMED_MS = 10_000;

@@ -1,14 +1,8 @@
 import type { Bus } from '@muster/bus';
 import type { Directory } from '@muster/directory';
-import {
-  encodeCommandBus,
-  SUBJECTS,
-  targetBinding,
-  type AgentId,
-  type DeliverCommand,
-  type DeliveryTarget,
-  type GatewayId,
-} from '@muster/protocol';
+import { encodeCommandBus, SUBJECTS, type DeliverCommand, type DeliveryTarget } from '@muster/messages';
+import type { AgentId, GatewayId } from '@muster/protocol';
+import { targetBinding } from '@muster/records';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { Routes } from '../presence/routes.js';
 import type { TargetTrees } from '../signing/target-trees.js';

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { decodeJournal, encodeJournal, encodeNumberSet, type CommandId } from '@muster/protocol';
+import type { CommandId } from '@muster/protocol';
+import { decodeJournal, encodeJournal, encodeNumberSet } from '@muster/records';
 import { ANN, CommandLab, makeLabKeys, ORG, type LabKeys } from '../testing/command-lab.js';
 import type { ModelAgent } from '../testing/model-agent.js';
 import type { ModelGateway } from '../testing/model-gateway.js';
@@ -73,17 +74,24 @@ describe('an endpoint that is away', () => {
     let meanwhile = true;
     const late = await new CommandLab({
       keys,
-      wrap: ({ bus, log }) => {
-        const append: typeof log.append = async (subject, data, options) => {
+      wrap: ({ bus, streams }) => {
+        const append: typeof streams.append = async (subject, data, options) => {
           const entry = subject.includes('.journal.') ? decodeJournal(data) : undefined;
           if (meanwhile && entry?.t === 'states' && entry.changes.some(({ state }) => state === 'expired')) {
             meanwhile = false;
             const sent = { state: 'sent', targets: encodeNumberSet([1]), code: '', message: '' } as const;
-            await log.append(subject, encodeJournal({ t: 'states', atMs: entry.atMs - 1, changes: [sent] }));
+            await streams.append(subject, encodeJournal({ t: 'states', atMs: entry.atMs - 1, changes: [sent] }));
           }
-          return log.append(subject, data, options);
+          return streams.append(subject, data, options);
         };
-        return { bus, log: { append, read: log.read.bind(log), last: log.last.bind(log) } as unknown as typeof log };
+        return {
+          bus,
+          streams: {
+            append,
+            read: streams.read.bind(streams),
+            last: streams.last.bind(streams),
+          } as unknown as typeof streams,
+        };
       },
     }).open();
     await late.agents(1);

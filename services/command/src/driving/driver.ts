@@ -1,15 +1,7 @@
 import type { Bus, BusSubscription } from '@muster/bus';
-import {
-  decodeBusMessage,
-  decodeNumberSet,
-  isTerminal,
-  SUBJECTS,
-  type AgentsArrived,
-  type AgentsMissing,
-  type CommandId,
-  type CommandState,
-  type GatewayId,
-} from '@muster/protocol';
+import { decodeBusMessage, SUBJECTS, type AgentsConnected, type AgentsNotHeld } from '@muster/messages';
+import { isTerminal, type CommandId, type CommandState, type GatewayId } from '@muster/protocol';
+import { decodeNumberSet } from '@muster/records';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { JournalStep, JournalView } from '../journal/journal-view.js';
 import type { OpenCommand } from '../journal/open-command.js';
@@ -161,7 +153,7 @@ export class Driver {
   }
 
   #heard(data: Uint8Array): void {
-    const message = decodeBusMessage<AgentsArrived | AgentsMissing>(data, 'agents_arrived', 'agents_missing');
+    const message = decodeBusMessage<AgentsConnected | AgentsNotHeld>(data, 'agents_arrived', 'agents_missing');
     if (message?.t === 'agents_arrived') this.#arrived(decodeNumberSet(message.nums), message.gateway);
     else if (message !== undefined) this.#missing(message);
   }
@@ -186,7 +178,7 @@ export class Driver {
   }
 
   /** The route was old: it is looked up again, once; what is not found then waits for the agent to arrive, or for the next retry. */
-  #missing({ id, targets }: AgentsMissing): void {
+  #missing({ id, targets }: AgentsNotHeld): void {
     const driven = this.#driven.get(id);
     if (driven === undefined) return;
     for (const target of decodeNumberSet(targets)) {

@@ -1,12 +1,6 @@
 import type { Bus, BusSubscription } from '@muster/bus';
-import {
-  decodeBusMessage,
-  encodeCommandBus,
-  SUBJECTS,
-  type CommandId,
-  type CommandServiceBeat,
-  type CommandServiceId,
-} from '@muster/protocol';
+import { decodeBusMessage, encodeCommandBus, SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
+import type { CommandId, CommandServiceId } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime';
 
 export interface LiveServicesOptions {
@@ -40,7 +34,7 @@ export class LiveServices {
 
   start(): void {
     const { bus, clock } = this.#options;
-    this.#subscription = bus.subscribe(SUBJECTS.commandBeats, ({ data }) => this.#hear(data));
+    this.#subscription = bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => this.#hear(data));
     this.#timer = clock.setInterval(() => this.#beat(), BEAT_MS);
     this.#beat();
   }
@@ -74,7 +68,7 @@ export class LiveServices {
   }
 
   #hear(data: Uint8Array): void {
-    const beat = decodeBusMessage<CommandServiceBeat>(data, 'command_beat');
+    const beat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
     if (beat === undefined || beat.instance === this.#options.instance) return;
     const isKnown = this.#heardMs.has(beat.instance);
     if (beat.stopping) this.#heardMs.delete(beat.instance);
@@ -97,7 +91,7 @@ export class LiveServices {
   #say(): void {
     const { bus, instance, keyList } = this.#options;
     bus.publish(
-      SUBJECTS.commandBeats,
+      SUBJECTS.commandHeartbeats,
       encodeCommandBus({ t: 'command_beat', instance, stopping: this.#stopping, keys: keyList() }),
     );
   }

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { encodeNumberSet, newCommandId, type CommandRecord, type OrgId, type TargetList } from '@muster/protocol';
+import { newCommandId, type OrgId } from '@muster/protocol';
+import { encodeNumberSet, type CommandRecord, type TargetList } from '@muster/records';
 import { OpenCommand } from '../journal/open-command.js';
 import { Random } from '../testing/random.js';
 import { Mailboxes } from './mailboxes.js';

@@ -1,4 +1,4 @@
-import type { CommandFold, Rollout } from '@muster/protocol';
+import type { CommandFold, Rollout } from '@muster/records';
 import { stepOf } from '../intake/check-request.js';
 
 export type RolloutStep =

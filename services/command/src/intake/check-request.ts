@@ -1,4 +1,6 @@
-import { AppError, isOrgId, LIMITS, type CommandCaller, type OrgId, type Rollout } from '@muster/protocol';
+import type { CommandCaller } from '@muster/messages';
+import { AppError, isOrgId, LIMITS, type OrgId } from '@muster/protocol';
+import type { Rollout } from '@muster/records';
 import { isRole } from '@muster/identity';
 
 /** The API has checked the operator's input; this catches what another caller on the bus may get wrong. */

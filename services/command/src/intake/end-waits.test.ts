@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { CommandReply } from '@muster/protocol';
+import type { CommandReply } from '@muster/messages';
 import { FakeClock } from '@muster/runtime';
 import type { JournalStep } from '../journal/journal-view.js';
 import { EndWaits, type EndWaitsOptions } from './end-waits.js';

@@ -1,4 +1,5 @@
-import type { CommandId, CommandReply } from '@muster/protocol';
+import type { CommandReply } from '@muster/messages';
+import type { CommandId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import type { JournalView } from '../journal/journal-view.js';
 

@@ -1,8 +1,8 @@
 import { parseBinding, type ActionDefinition, type Fault } from '@muster/actions';
 import { endpointLabel, type Directory, type Endpoint } from '@muster/directory';
+import type { CommandTarget } from '@muster/messages';
 import {
   AppError,
-  encodeNumberSet,
   joinSelectors,
   LIMITS,
   parseSelector,
@@ -10,11 +10,10 @@ import {
   encodeCbor,
   type AgentId,
   type Binding,
-  type CommandTarget,
   type OrgId,
   type Selector,
-  type TargetList,
 } from '@muster/protocol';
+import { encodeNumberSet, type TargetList } from '@muster/records';
 import type { RouteMap, Routes } from '../presence/routes.js';
 
 /** Who is meant, frozen: those connected come first. */

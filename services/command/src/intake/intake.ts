@@ -1,12 +1,6 @@
-import { LogError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
-import {
-  AppError,
-  encodeCommandWire,
-  LIMITS,
-  SUBJECTS,
-  type CommandReply,
-  type CommandRequest,
-} from '@muster/protocol';
+import { StreamError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
+import { encodeCommandWire, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/messages';
+import { AppError, LIMITS } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock, Logger } from '@muster/runtime';
 import type { CommandAudit } from '../audit/command-audit.js';
@@ -138,7 +132,7 @@ function isTarget(target: unknown): boolean {
 
 function problemFor(error: unknown): AppError {
   if (AppError.is(error)) return error;
-  if (error instanceof LogError) {
+  if (error instanceof StreamError) {
     return new AppError('broker_unavailable', 'the message broker cannot be asked now', { cause: error });
   }
   return new AppError('internal', 'the command service failed', { cause: error });

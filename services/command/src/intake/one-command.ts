@@ -1,14 +1,7 @@
 import { ROLES } from '@muster/identity';
-import {
-  AppError,
-  type CommandCaller,
-  type CommandReply,
-  type CommandRequest,
-  type CommandSummary,
-  type CommandId,
-  type OrgId,
-  type SignedEntry,
-} from '@muster/protocol';
+import type { CommandCaller, CommandReply, CommandRequest, CommandSummary } from '@muster/messages';
+import { AppError, type CommandId, type OrgId } from '@muster/protocol';
+import { type SignedEntry, encodeNumberSet } from '@muster/records';
 import type { Directory } from '@muster/directory';
 import type { Clock } from '@muster/runtime';
 import type { JournalView } from '../journal/journal-view.js';
@@ -18,7 +11,6 @@ import type { Routes } from '../presence/routes.js';
 import { commandClaims } from '../signing/command-claims.js';
 import type { CommandKeys } from '../signing/command-keys.js';
 import type { TargetTrees } from '../signing/target-trees.js';
-import { encodeNumberSet } from '@muster/protocol';
 import { checkReach } from './check-reach.js';
 import { checkCaller, checkReason } from './check-request.js';
 import { noCommand, unacknowledged } from './submit-commands.js';

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { RequestSeal } from '@muster/identity';
-import { encodeCommandWire, type CommandRequest, type OrgId } from '@muster/protocol';
+import { encodeCommandWire, type CommandRequest } from '@muster/messages';
+import type { OrgId } from '@muster/protocol';
 import { openRequest } from './open-request.js';
 
 const NOW = 1_700_000_000_000;

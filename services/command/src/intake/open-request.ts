@@ -1,5 +1,6 @@
 import type { RequestSeal } from '@muster/identity';
-import { AppError, decodeCommandWire, type CommandRequest } from '@muster/protocol';
+import { decodeCommandWire, type CommandRequest } from '@muster/messages';
+import { AppError } from '@muster/protocol';
 
 /**
  * Reads a request. With a seal, only one that an API has sealed: this service signs what it is asked for, so a place on the broker must not be

@@ -1,5 +1,7 @@
 import { findAction, parseParams, type ActionDefinition } from '@muster/actions';
-import { AppError, type CommandReply, type Params, type Rollout, type SubmitCommand } from '@muster/protocol';
+import type { CommandReply, SubmitCommand } from '@muster/messages';
+import { AppError, type Params } from '@muster/protocol';
+import type { Rollout } from '@muster/records';
 import { approvalFor, targetLimit, type Approval, type Policy } from '../policy/policy.js';
 import { checkCaller, checkExpiry, checkReason, checkRollout, checkTimeout } from './check-request.js';
 import { expandTarget, type FrozenTargets, type TargetDeps } from './expand-target.js';

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { LIMITS, type AgentId, type SubmitCommand } from '@muster/protocol';
+import type { SubmitCommand } from '@muster/messages';
+import { LIMITS, type AgentId } from '@muster/protocol';
 import { ANN, BOB, CommandLab, commandOf, makeLabKeys, ORG, type LabKeys } from '../testing/command-lab.js';
 
 const POLICY = {

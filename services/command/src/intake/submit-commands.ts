@@ -1,18 +1,7 @@
 import { findAction, UNDO_ACTION } from '@muster/actions';
-import {
-  AppError,
-  encodeNumberSet,
-  newCommandId,
-  type Binding,
-  type CommandCaller,
-  type CommandId,
-  type CommandRecord,
-  type CommandReply,
-  type CommandRequest,
-  type OrgId,
-  type SubmittedEntry,
-  type SubmitCommand,
-} from '@muster/protocol';
+import type { CommandCaller, CommandReply, CommandRequest, SubmitCommand } from '@muster/messages';
+import { AppError, newCommandId, type Binding, type CommandId, type OrgId } from '@muster/protocol';
+import { encodeNumberSet, type CommandRecord, type SubmittedEntry } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { JournalView } from '../journal/journal-view.js';
 import type { JournalWriter } from '../journal/journal-writer.js';

@@ -1,16 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { LogError, type ReadOptions } from '@muster/bus';
+import { StreamError, type ReadOptions } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
-import {
-  encodeJournal,
-  encodeNumberSet,
-  KEPT,
-  newCommandId,
-  STREAMS,
-  type CommandId,
-  type JournalEntry,
-  type OrgId,
-} from '@muster/protocol';
+import { newCommandId, type CommandId, type OrgId } from '@muster/protocol';
+import { encodeJournal, encodeNumberSet, KEPT, STREAMS, type JournalEntry } from '@muster/records';
 import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
 import { journalMetrics } from './journal-metrics.js';
 import { JournalView } from './journal-view.js';
@@ -27,11 +19,11 @@ beforeEach(async () => {
   broker = new MemoryBroker();
   connection = broker.connect();
   clock = new FakeClock();
-  const { log } = connection;
+  const { streams } = connection;
   const metrics = journalMetrics(createMetrics('command'));
-  await log.ensure(Object.values(STREAMS));
-  view = new JournalView({ log, clock, logger: silentLogger, metrics, keepEnded: 2 });
-  writer = new JournalWriter({ log, clock, metrics, maxEntryBytes: 10_000, patienceMs: 1_000 });
+  await streams.ensure(Object.values(STREAMS));
+  view = new JournalView({ streams, clock, logger: silentLogger, metrics, keepEnded: 2 });
+  writer = new JournalWriter({ streams, clock, metrics, maxEntryBytes: 10_000, patienceMs: 1_000 });
 });
 afterEach(async () => {
   await view.stop();
@@ -74,8 +66,8 @@ test('what has ended shrinks to a summary, the newest are kept, and all of it ca
 test('an entry that cannot be read, or is filed under another command’s name, hides nothing that follows', async () => {
   await view.start();
   const [one, two] = [newCommandId(1), newCommandId(2)];
-  await connection.log.append(KEPT.command(ORG, one), Buffer.from('nonsense'));
-  await connection.log.append(KEPT.command(ORG, one), encodeJournal(submitted(two)));
+  await connection.streams.append(KEPT.command(ORG, one), Buffer.from('nonsense'));
+  await connection.streams.append(KEPT.command(ORG, one), encodeJournal(submitted(two)));
   await append(one, submitted(one));
   expect([view.openCount, view.get(one)?.id, view.get(two)]).toEqual([1, one, undefined]);
 });
@@ -97,23 +89,23 @@ test('of two with one request key the later in the journal is void, for a day', 
 test('an entry whose acknowledgement was lost is in the journal once; one that nobody takes is given up in time', async () => {
   await view.start();
   const id = newCommandId(1);
-  const { log } = connection;
+  const { streams } = connection;
   let lost = 2;
   const lossy = new JournalWriter({
     ...{ clock, metrics: journalMetrics(createMetrics('command')), maxEntryBytes: 10_000, patienceMs: 5_000 },
-    log: {
-      append: async (...args: Parameters<typeof log.append>) => {
-        const result = await log.append(...args);
+    streams: {
+      append: async (...args: Parameters<typeof streams.append>) => {
+        const result = await streams.append(...args);
         return (lost -= 1) >= 0 ? { kind: 'unavailable', maybeStored: true, cause: new Error('lost') } : result;
       },
-    } as typeof log,
+    } as typeof streams,
   });
   const writing = lossy.append({ org: ORG, id }, submitted(id), { after: 0 });
   await clock.advanceAsync(3_000);
   expect(await writing).toMatchObject({ kind: 'appended' });
   expect(await lossy.append({ org: ORG, id }, succeeded, { after: 99 })).toEqual({ kind: 'conflict' });
   let entries = 0;
-  for await (const { seq } of log.read(STREAMS.commands.name)) entries += seq > 0 ? 1 : 0;
+  for await (const { seq } of streams.read(STREAMS.commands.name)) entries += seq > 0 ? 1 : 0;
   expect(entries).toBe(1);
   broker.interrupt();
   const hopeless = writer.append({ org: ORG, id }, succeeded);
@@ -126,19 +118,19 @@ test('an entry whose acknowledgement was lost is in the journal once; one that n
 });
 
 test('a journal that has to be read anew is told of when it is whole again, not entry by entry', async () => {
-  const { log } = connection;
+  const { streams } = connection;
   let breakNow: () => void = () => undefined;
   const breaking = {
     read: async function* (stream: string, options: ReadOptions = {}) {
       const broken = new AbortController();
       breakNow = () => broken.abort();
       const signal = AbortSignal.any([broken.signal, options.signal!]);
-      yield* log.read(stream, { ...options, signal });
-      if (broken.signal.aborted) throw new LogError('stream_reset', 'made anew');
+      yield* streams.read(stream, { ...options, signal });
+      if (broken.signal.aborted) throw new StreamError('stream_reset', 'made anew');
     },
-  } as unknown as typeof log;
+  } as unknown as typeof streams;
   const metrics = journalMetrics(createMetrics('command'));
-  const anew = new JournalView({ log: breaking, clock, logger: silentLogger, metrics, keepEnded: 2 });
+  const anew = new JournalView({ streams: breaking, clock, logger: silentLogger, metrics, keepEnded: 2 });
   await anew.start();
   const id = newCommandId(1);
   const written = await writer.append({ org: ORG, id }, submitted(id));

@@ -1,14 +1,7 @@
-import { LogError, type Entry, type Log } from '@muster/bus';
-import {
-  decodeJournal,
-  KEPT,
-  STREAMS,
-  type CommandId,
-  type CommandSummary,
-  type FoldStep,
-  type JournalEntry,
-  type OrgId,
-} from '@muster/protocol';
+import { StreamError, type Entry, type StreamStore } from '@muster/bus';
+import type { CommandSummary } from '@muster/messages';
+import type { CommandId, OrgId } from '@muster/protocol';
+import { decodeJournal, KEPT, STREAMS, type FoldStep, type JournalEntry } from '@muster/records';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
 import type { JournalMetrics } from './journal-metrics.js';
 import { KnownCommands, type ListOptions } from './known-commands.js';
@@ -17,7 +10,7 @@ import { RequestKeys } from './request-keys.js';
 import { SeqWaiters } from './seq-waiters.js';
 
 export interface JournalViewOptions {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: JournalMetrics;
@@ -131,14 +124,14 @@ export class JournalView {
 
   /**
    * A command with all its targets: the open one itself; of one that has ended a copy read from the journal.
-   * @throws LogError
+   * @throws StreamError
    */
   async load(org: OrgId, id: CommandId): Promise<OpenCommand | undefined> {
     const open = this.#known.open(id);
     if (open !== undefined) return open.org === org ? open : undefined;
     if (this.#keys.firstOf(id) !== undefined) return undefined;
     let command: OpenCommand | undefined;
-    for await (const { data, seq } of this.#options.log.read(STREAMS.commands.name, {
+    for await (const { data, seq } of this.#options.streams.read(STREAMS.commands.name, {
       subject: KEPT.command(org, id),
     })) {
       const entry = decodeJournal(data);
@@ -150,7 +143,7 @@ export class JournalView {
   }
 
   async #follow(caughtUp: () => void): Promise<void> {
-    const { log, logger, clock } = this.#options;
+    const { streams, logger, clock } = this.#options;
     const signal = this.#stopping.signal;
     const onCaughtUp = (): void => {
       this.#caughtUp = true;
@@ -161,9 +154,9 @@ export class JournalView {
     while (!signal.aborted) {
       try {
         const options = { subject: KEPT.allCommands, follow: true, signal, batch: 1_000, onCaughtUp };
-        for await (const entry of log.read(STREAMS.commands.name, options)) this.#take(entry);
+        for await (const entry of streams.read(STREAMS.commands.name, options)) this.#take(entry);
       } catch (error) {
-        if (!(error instanceof LogError)) throw error;
+        if (!(error instanceof StreamError)) throw error;
         if (error.code !== 'stream_reset' && !this.#wasCaughtUp) throw error;
         logger.error('the journal begins again', { code: error.code, err: error });
         if (error.code !== 'stream_reset') await sleep(clock, RETRY_MS, signal);

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { Log } from '@muster/bus';
-import { encodeJournal, KEPT, type CommandId, type JournalEntry, type OrgId } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import type { CommandId, OrgId } from '@muster/protocol';
+import { encodeJournal, KEPT, type JournalEntry } from '@muster/records';
 import { fullJitter, sleep, type Clock } from '@muster/runtime';
 import type { JournalMetrics } from './journal-metrics.js';
 
 export interface JournalWriterOptions {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly clock: Clock;
   readonly metrics: JournalMetrics;
   readonly maxEntryBytes: number;
@@ -44,7 +45,7 @@ export class JournalWriter {
     entry: JournalEntry,
     { after, patienceMs = this.#options.patienceMs }: WriteOptions = {},
   ): Promise<JournalResult> {
-    const { clock, metrics, log, maxEntryBytes } = this.#options;
+    const { clock, metrics, streams, maxEntryBytes } = this.#options;
     const bytes = encodeJournal(entry);
     if (bytes.length > maxEntryBytes) return { kind: 'too_large', bytes: bytes.length };
     const conditions = { msgId: randomUUID(), ...(after === undefined ? {} : { expectLastSubjectSeq: after }) };
@@ -53,7 +54,7 @@ export class JournalWriter {
     let maybeStored = false;
     for (;;) {
       const startedMs = clock.monotonic();
-      const result = await log.append(KEPT.command(org, id), bytes, conditions);
+      const result = await streams.append(KEPT.command(org, id), bytes, conditions);
       if (result.kind === 'appended') {
         metrics.appendSeconds.observe((clock.monotonic() - startedMs) / 1_000);
         metrics.entries.inc({ kind: entry.t });

@@ -1,4 +1,6 @@
-import { summaryOf, type CommandId, type CommandStatus, type CommandSummary, type OrgId } from '@muster/protocol';
+import { summaryOf, type CommandSummary } from '@muster/messages';
+import type { CommandId, OrgId } from '@muster/protocol';
+import type { CommandStatus } from '@muster/records';
 import type { OpenCommand } from './open-command.js';
 
 export interface ListOptions {

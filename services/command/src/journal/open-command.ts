@@ -1,4 +1,5 @@
-import { CommandFold, KEPT, type CommandId, type CommandRecord, type OrgId } from '@muster/protocol';
+import type { CommandId, OrgId } from '@muster/protocol';
+import { CommandFold, KEPT, type CommandRecord } from '@muster/records';
 
 /** A command that is not settled yet, as its journal has it. */
 export class OpenCommand {

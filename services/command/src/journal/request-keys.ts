@@ -1,4 +1,5 @@
-import type { CommandId, CommandRecord } from '@muster/protocol';
+import type { CommandId } from '@muster/protocol';
+import type { CommandRecord } from '@muster/records';
 
 /** How long a request key names the command that it made. */
 export const REQUEST_KEY_MS = 24 * 3_600_000;

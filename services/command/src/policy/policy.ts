@@ -1,4 +1,5 @@
-import { selectorMatches, selectorSchema, type Role } from '@muster/protocol';
+import { selectorMatches, selectorSchema } from '@muster/protocol';
+import type { Role } from '@muster/records';
 import { ROLES } from '@muster/identity';
 import { endpointLabel, type Endpoint } from '@muster/directory';
 import type { ActionDefinition } from '@muster/actions';

@@ -1,4 +1,5 @@
-import type { CommandId, CommandReport, GatewayId } from '@muster/protocol';
+import type { CommandReport } from '@muster/messages';
+import type { CommandId, GatewayId } from '@muster/protocol';
 
 export interface ReceivedReport {
   readonly report: CommandReport;

@@ -1,12 +1,6 @@
 import type { Bus } from '@muster/bus';
-import {
-  encodeCommandBus,
-  SUBJECTS,
-  type AgentId,
-  type CommandId,
-  type CommandReport,
-  type GatewayId,
-} from '@muster/protocol';
+import { encodeCommandBus, SUBJECTS, type CommandReport } from '@muster/messages';
+import type { AgentId, CommandId, GatewayId } from '@muster/protocol';
 
 type Item = readonly [agentId: AgentId, id: CommandId, number: number];
 

@@ -1,4 +1,5 @@
-import { isTerminal, type CommandId, type CommandReport, type GatewayId } from '@muster/protocol';
+import type { CommandReport } from '@muster/messages';
+import { isTerminal, type CommandId, type GatewayId } from '@muster/protocol';
 import type { Directory } from '@muster/directory';
 import type { Logger } from '@muster/runtime';
 import type { JournalView } from '../journal/journal-view.js';

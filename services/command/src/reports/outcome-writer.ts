@@ -1,12 +1,6 @@
-import {
-  encodeNumberSet,
-  isTerminal,
-  mayBecome,
-  type CommandId,
-  type CommandReport,
-  type GatewayId,
-  type StateChange,
-} from '@muster/protocol';
+import type { CommandReport } from '@muster/messages';
+import { isTerminal, mayBecome, type CommandId, type GatewayId } from '@muster/protocol';
+import { encodeNumberSet, type StateChange } from '@muster/records';
 import type { Clock, Timer } from '@muster/runtime';
 import type { CommandAudit } from '../audit/command-audit.js';
 import type { JournalView } from '../journal/journal-view.js';

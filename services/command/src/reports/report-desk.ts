@@ -1,13 +1,7 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import type { Directory } from '@muster/directory';
-import {
-  decodeBusMessage,
-  isTerminal,
-  SUBJECTS,
-  type CommandReport,
-  type CommandReports,
-  type GatewayId,
-} from '@muster/protocol';
+import { decodeBusMessage, SUBJECTS, type CommandReport, type CommandReports } from '@muster/messages';
+import { isTerminal, type GatewayId } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { CommandAudit } from '../audit/command-audit.js';
 import type { JournalView } from '../journal/journal-view.js';

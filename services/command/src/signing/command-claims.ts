@@ -1,4 +1,5 @@
-import type { CommandClaims, CommandRecord, Person, TargetTree } from '@muster/protocol';
+import type { CommandClaims, TargetTree } from '@muster/protocol';
+import type { CommandRecord, Person } from '@muster/records';
 
 /** What the signature of a command says. The approver is named when there had to be one. */
 export function commandClaims(

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { CommandVerifier, generateSigningJwks, signCommandKeys } from '@muster/identity';
-import { TargetTree, type AgentId, type CommandId, type CommandRecord, type OrgId } from '@muster/protocol';
+import { TargetTree, type AgentId, type CommandId, type OrgId } from '@muster/protocol';
+import type { CommandRecord } from '@muster/records';
 import { makeLabKeys, type LabKeys } from '../testing/command-lab.js';
 import { commandClaims } from './command-claims.js';
 import { CommandKeys } from './command-keys.js';

@@ -1,5 +1,6 @@
 import { CommandSigner, type PrivateJwks } from '@muster/identity';
-import { commandKeysClaimsSchema, type CommandClaims, type Signature, type Person } from '@muster/protocol';
+import { commandKeysClaimsSchema, type CommandClaims } from '@muster/protocol';
+import type { Signature, Person } from '@muster/records';
 
 /** The key that signs, and the list in which a root says so. */
 export class CommandKeys {

@@ -1,12 +1,6 @@
 import type { Directory } from '@muster/directory';
-import {
-  targetBinding,
-  targetNums,
-  TargetTree,
-  type CommandId,
-  type CommandRecord,
-  type TargetLeaf,
-} from '@muster/protocol';
+import { TargetTree, type CommandId, type TargetLeaf } from '@muster/protocol';
+import { targetBinding, targetNums, type CommandRecord } from '@muster/records';
 
 /** Leaves of all trees that are kept; each costs about 64 bytes. */
 const KEEP_TARGETS = 200_000;

@@ -1,4 +1,4 @@
-import type { AppendOptions, AppendResult, Broker, Bus, Log } from '@muster/bus';
+import type { AppendOptions, AppendResult, Broker, Bus, StreamStore } from '@muster/bus';
 import { sleep, type Clock } from '@muster/runtime';
 import type { Random } from './random.js';
 
@@ -46,16 +46,21 @@ export class Chaos {
     });
   }
 
-  wrap = ({ bus, log }: Broker): { readonly bus: Bus; readonly log: Log } => ({
+  wrap = ({ bus, streams }: Broker): { readonly bus: Bus; readonly streams: StreamStore } => ({
     bus: this.bus(bus),
-    log: through(log, { append: (subject, data, options) => this.#append(log, subject, data, options) }),
+    streams: through(streams, { append: (subject, data, options) => this.#append(streams, subject, data, options) }),
   });
 
-  async #append(log: Log, subject: string, data: Uint8Array, options: AppendOptions = {}): Promise<AppendResult> {
+  async #append(
+    streams: StreamStore,
+    subject: string,
+    data: Uint8Array,
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
     const lost = { kind: 'unavailable', maybeStored: true, cause: new Error('lost') } as const;
     if (this.#random.chance(this.weather.delay)) await sleep(this.#clock, this.#random.below(this.weather.maxDelayMs));
-    if (!this.#random.chance(this.weather.lostAck)) return log.append(subject, data, options);
-    if (this.#random.chance(0.5)) await log.append(subject, data, options);
+    if (!this.#random.chance(this.weather.lostAck)) return streams.append(subject, data, options);
+    if (this.#random.chance(0.5)) await streams.append(subject, data, options);
     return lost;
   }
 }

@@ -1,4 +1,4 @@
-import type { Broker, Bus, Log } from '@muster/bus';
+import type { Broker, Bus, StreamStore } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import { DirectoryWriter } from '@muster/directory';
 import {
@@ -9,25 +9,25 @@ import {
   type PrivateJwks,
 } from '@muster/identity';
 import {
-  CommandFold,
   decodeCommandWire,
-  decodeJournal,
   encodeCommandWire,
-  KEPT,
-  STREAMS,
   SUBJECTS,
-  type AgentId,
-  type AuditRecord,
   type CommandCaller,
-  type CommandId,
   type CommandReply,
   type CommandRequest,
   type CommandSummary,
-  type JournalEntry,
-  type OrgId,
   type SubmitCommand,
+} from '@muster/messages';
+import type { AgentId, CommandId, OrgId } from '@muster/protocol';
+import {
+  CommandFold,
+  decodeJournal,
+  KEPT,
+  STREAMS,
+  type AuditRecord,
+  type JournalEntry,
   decodeKept,
-} from '@muster/protocol';
+} from '@muster/records';
 import { createMetrics, FakeClock, silentLogger, type Logger } from '@muster/runtime';
 import { createCommandService } from '../command-service.js';
 import { CommandKeys } from '../signing/command-keys.js';
@@ -66,7 +66,7 @@ export interface LabOptions {
   readonly keys: LabKeys;
   readonly policyFile?: string;
   /** How the broker looks to a service: for tests that make it worse. */
-  readonly wrap?: (broker: Broker) => { readonly bus: Bus; readonly log: Log };
+  readonly wrap?: (broker: Broker) => { readonly bus: Bus; readonly streams: StreamStore };
   readonly logger?: Logger;
 }
 
@@ -85,7 +85,7 @@ export class CommandLab {
   }
 
   async open(): Promise<this> {
-    await this.connection.log.ensure(Object.values(STREAMS));
+    await this.connection.streams.ensure(Object.values(STREAMS));
     return this;
   }
 
@@ -141,7 +141,7 @@ export class CommandLab {
   async agent(habits: Partial<AgentHabits> = {}, labels: Record<string, string> = {}): Promise<ModelAgent> {
     const agentId = String.fromCharCode(97 + (this.#agents % 26)).repeat(20) + base(this.#agents);
     const host = `host-${(this.#agents += 1)}`;
-    const writer = new DirectoryWriter({ log: this.connection.log });
+    const writer = new DirectoryWriter({ streams: this.connection.streams });
     const facts = { host, os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
     const enrolled = await writer.enroll({
       ...{ agentId: agentId as AgentId, org: ORG, publicKey: 'k', enrolledAtMs: 1, from: '', facts, labels },
@@ -159,7 +159,7 @@ export class CommandLab {
   }
 
   async revoke(agent: ModelAgent): Promise<void> {
-    const writer = new DirectoryWriter({ log: this.connection.log });
+    const writer = new DirectoryWriter({ streams: this.connection.streams });
     await writer.revoke(ORG, agent.agentId, { by: 'op', reason: '', atMs: 1 });
     await this.settle();
   }
@@ -210,7 +210,9 @@ export class CommandLab {
 
   async entries(id: CommandId): Promise<JournalEntry[]> {
     const entries: JournalEntry[] = [];
-    for await (const { data } of this.connection.log.read(STREAMS.commands.name, { subject: KEPT.command(ORG, id) })) {
+    for await (const { data } of this.connection.streams.read(STREAMS.commands.name, {
+      subject: KEPT.command(ORG, id),
+    })) {
       entries.push(decodeJournal(data));
     }
     return entries;
@@ -228,7 +230,7 @@ export class CommandLab {
 
   async audit(): Promise<AuditRecord[]> {
     const records: AuditRecord[] = [];
-    for await (const { data } of this.connection.log.read(STREAMS.audit.name, { subject: KEPT.audit(ORG) })) {
+    for await (const { data } of this.connection.streams.read(STREAMS.audit.name, { subject: KEPT.audit(ORG) })) {
       records.push(decodeKept<AuditRecord>(data));
     }
     return records;

@@ -2,16 +2,15 @@ import type { Bus, BusSubscription } from '@muster/bus';
 import {
   decodeBusMessage,
   encodeCommandBus,
-  encodeNumberSet,
   SUBJECTS,
-  type AgentId,
   type CancelDelivery,
   type CommandReport,
-  type CommandServiceBeat,
+  type CommandServiceHeartbeat,
   type DeliverCommand,
-  type GatewayId,
   type ReportsKept,
-} from '@muster/protocol';
+} from '@muster/messages';
+import type { AgentId, GatewayId } from '@muster/protocol';
+import { encodeNumberSet } from '@muster/records';
 import type { ModelAgent, ModelReport } from './model-agent.js';
 import type { ModelRegistry } from './model-registry.js';
 
@@ -45,8 +44,8 @@ export class ModelGateway {
     this.#subscriptions = [
       bus.subscribe(SUBJECTS.gatewayCommands(this.id), ({ data }) => this.#tell(data)),
       bus.subscribe(SUBJECTS.allGatewayCommands, ({ data }) => this.#tell(data)),
-      bus.subscribe(SUBJECTS.commandBeats, ({ data }) => {
-        const beat = decodeBusMessage<CommandServiceBeat>(data, 'command_beat');
+      bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => {
+        const beat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
         if (beat === undefined || this.#known.has(beat.instance)) return;
         this.#known.add(beat.instance);
         this.announce();

@@ -8,22 +8,16 @@ import { connectNats, type Broker } from '@muster/bus';
 import { DirectoryWriter } from '@muster/directory';
 import { startNats, startRedis, type BrokerHandle } from '@muster/local/brokers';
 import {
-  base32,
-  CommandFold,
   decodeCommandWire,
-  decodeJournal,
   encodeCommandWire,
-  KEPT,
-  newGatewayId,
-  STREAMS,
   SUBJECTS,
-  type AgentId,
-  type CommandId,
   type CommandReply,
   type CommandRequest,
   type CommandSummary,
   type SubmitCommand,
-} from '@muster/protocol';
+} from '@muster/messages';
+import { base32, newGatewayId, type AgentId, type CommandId } from '@muster/protocol';
+import { CommandFold, decodeJournal, KEPT, STREAMS } from '@muster/records';
 import { openRedisRegistry, type Registry } from '@muster/registry';
 import { silentLogger, systemClock } from '@muster/runtime';
 import { ANN, commandOf, makeLabKeys, ORG, type LabKeys } from './command-lab.js';
@@ -63,7 +57,7 @@ export class ServiceLab {
     ]);
     const broker = await connectNats({ servers: [nats.url], name: 'command lab', logger: silentLogger });
     const registry = await openRedisRegistry({ url: redis.url, logger: silentLogger });
-    await broker.log.ensure(Object.values(STREAMS));
+    await broker.streams.ensure(Object.values(STREAMS));
     return new ServiceLab({ keys, folder, nats, redis, broker, registry });
   }
 
@@ -106,7 +100,7 @@ export class ServiceLab {
     const host = `host-${agentId}`;
     const facts = { host, os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
     const record = { agentId, org: ORG, publicKey: 'k', enrolledAtMs: 1, from: '', labels: {}, facts };
-    const enrolled = await new DirectoryWriter({ log: this.broker.log }).enroll(record);
+    const enrolled = await new DirectoryWriter({ streams: this.broker.streams }).enroll(record);
     if (enrolled.kind === 'unavailable') throw enrolled.cause;
     const { num } = enrolled;
     return new ModelAgent({ agentId, org: ORG, num, clock: systemClock, habits, roots: this.keys.roots });
@@ -132,7 +126,7 @@ export class ServiceLab {
         ...{ org: ORG, agentId, num, instance: '0'.repeat(32), mode: 'live' as const },
         ...{ epochHint: Date.now(), connectedAtMs: Date.now() },
       }));
-      const claimed = await this.registry.claim(gateway.id, items);
+      const claimed = await this.registry.register(gateway.id, items);
       if (claimed.some(({ kind }) => kind !== 'claimed')) throw new Error('a claim was refused');
     }
   }
@@ -159,7 +153,7 @@ export class ServiceLab {
   async until(id: CommandId, condition: (fold: CommandFold) => boolean): Promise<CommandFold> {
     let fold: CommandFold | undefined;
     const options = { subject: KEPT.command(ORG, id), follow: true, signal: AbortSignal.timeout(60_000) };
-    for await (const { data } of this.broker.log.read(STREAMS.commands.name, options)) {
+    for await (const { data } of this.broker.streams.read(STREAMS.commands.name, options)) {
       const entry = decodeJournal(data);
       if (entry.t === 'submitted') fold ??= new CommandFold(entry.record);
       fold?.apply(entry);

@@ -1,16 +1,6 @@
-import {
-  CommandFold,
-  commandLedgerBalances,
-  decodeJournal,
-  encodeCommandWire,
-  isTerminal,
-  parseCommandSubject,
-  STREAMS,
-  SUBJECTS,
-  type CommandId,
-  type CommandRequest,
-  type JournalEntry,
-} from '@muster/protocol';
+import { encodeCommandWire, SUBJECTS, type CommandRequest } from '@muster/messages';
+import { commandLedgerBalances, isTerminal, type CommandId } from '@muster/protocol';
+import { CommandFold, decodeJournal, parseCommandSubject, STREAMS, type JournalEntry } from '@muster/records';
 import { RequestKeys } from '../journal/request-keys.js';
 import { Chaos } from './chaos.js';
 import { ANN, BOB, CommandLab, ORG, type LabKeys } from './command-lab.js';
@@ -198,7 +188,7 @@ export class Storm {
     // A broker that is away keeps readers waiting.
     if (!this.lab.connection.bus.connected) return;
     const options = { fromSeq: this.#readUpTo + 1 };
-    for await (const { subject, data, seq } of this.lab.connection.log.read(STREAMS.commands.name, options)) {
+    for await (const { subject, data, seq } of this.lab.connection.streams.read(STREAMS.commands.name, options)) {
       this.#readUpTo = seq;
       const id = parseCommandSubject(subject)?.id as CommandId;
       const entry = decodeJournal(data);

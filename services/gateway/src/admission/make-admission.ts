@@ -1,4 +1,4 @@
-import type { Log } from '@muster/bus';
+import type { StreamStore } from '@muster/bus';
 import { DirectoryWriter } from '@muster/directory';
 import {
   AgentTokenIssuer,
@@ -19,7 +19,7 @@ import { Enrolment } from './enrolment.js';
 import { Overlays } from './overlays.js';
 
 export interface AdmissionParts {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly metrics: GatewayMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -30,16 +30,16 @@ export interface AdmissionParts {
 
 /** What decides who gets in. */
 export function makeAdmission(config: GatewayConfig, parts: AdmissionParts) {
-  const { log, clock, logger } = parts;
+  const { streams, clock, logger } = parts;
   const jwks = parseSigningJwks(config.tokenKeys.reveal());
   const secrets = parseEnrollSecrets(config.enrollSecrets.reveal());
   if (!jwks.ok || !secrets.ok) throw new TypeError('keys and secrets are checked when the configuration is read');
   const roots = config.commandRoots === undefined ? undefined : parsePublicJwks(config.commandRoots.reveal());
   if (roots?.ok === false) throw new TypeError('the roots are checked when the configuration is read');
   const issuer = new AgentTokenIssuer(jwks.jwks);
-  const directory = new DirectoryWriter({ log });
-  const overlays = new Overlays({ log, logger });
-  const audit = new RefusalTrail({ log, clock, logger, metrics: parts.metrics });
+  const directory = new DirectoryWriter({ streams });
+  const overlays = new Overlays({ streams, logger });
+  const audit = new RefusalTrail({ streams, clock, logger, metrics: parts.metrics });
   const doorkeeper = new Doorkeeper({
     ...parts,
     verifier: new AgentTokenVerifier(publicJwks(jwks.jwks)),

@@ -1,16 +1,7 @@
-import { followView, type Entry, type FollowedView, type Log } from '@muster/bus';
-import { standingOrder, type StandingOrder } from '@muster/directory';
-import {
-  decodeKept,
-  KEPT,
-  parseIdentitySubject,
-  STREAMS,
-  type AgentId,
-  type Labels,
-  type LabelsRecord,
-  type ModeRecord,
-  type OrgId,
-} from '@muster/protocol';
+import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import { modeOverride, type ModeOverride } from '@muster/directory';
+import type { AgentId, Labels, OrgId } from '@muster/protocol';
+import { decodeKept, KEPT, parseIdentitySubject, STREAMS, type LabelsRecord, type ModeRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 
 export interface OverlayListener {
@@ -30,7 +21,7 @@ const NO_LABELS: Labels = {};
  * decision reaches sessions as soon as the stream does.
  */
 export class Overlays {
-  readonly #log: Log;
+  readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #labels = new Map<string, Labels>();
   readonly #revoked = new Set<string>();
@@ -38,8 +29,8 @@ export class Overlays {
   #latestOrder: { readonly data: Uint8Array; readonly record: ModeRecord } | undefined;
   #views: FollowedView[] = [];
 
-  constructor(options: { readonly log: Log; readonly logger: Logger }) {
-    this.#log = options.log;
+  constructor(options: { readonly streams: StreamStore; readonly logger: Logger }) {
+    this.#streams = options.streams;
     this.#logger = options.logger;
   }
 
@@ -70,8 +61,8 @@ export class Overlays {
   }
 
   /** What an operator ordered about an agent's channel, if it still holds. */
-  orderOf(org: OrgId, agentId: AgentId, nowMs: number): StandingOrder | undefined {
-    return standingOrder(this.#orders.get(keyOf(org, agentId)), nowMs);
+  orderOf(org: OrgId, agentId: AgentId, nowMs: number): ModeOverride | undefined {
+    return modeOverride(this.#orders.get(keyOf(org, agentId)), nowMs);
   }
 
   isRevoked(org: OrgId, agentId: AgentId): boolean {
@@ -87,7 +78,7 @@ export class Overlays {
   }
 
   #follow(subject: string, take: (entry: Entry, org: OrgId, agentId: AgentId) => void): Promise<FollowedView> {
-    return followView(this.#log, {
+    return followView(this.#streams, {
       stream: STREAMS.identities.name,
       subject,
       logger: this.#logger,

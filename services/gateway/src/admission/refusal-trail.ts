@@ -19,7 +19,7 @@ export interface Refusal {
 export class RefusalTrail {
   readonly #trail: AuditTrail;
 
-  constructor(options: Pick<AuditTrailOptions, 'log' | 'clock' | 'logger' | 'metrics'>) {
+  constructor(options: Pick<AuditTrailOptions, 'streams' | 'clock' | 'logger' | 'metrics'>) {
     this.#trail = new AuditTrail({ ...options, strangers: { capacity: 100, refillPerSecond: 10 } });
   }
 

@@ -1,4 +1,4 @@
-import type { ClaimResult, Registry, ReleaseItem } from '@muster/registry';
+import type { RegistrationResult, Registry, UnregisterItem } from '@muster/registry';
 import type { GatewayId } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime';
 import type { Session } from '../session/session.js';
@@ -27,7 +27,7 @@ const BATCH = 500;
 export class ClaimQueue {
   readonly #options: ClaimQueueOptions;
   #claims: Session[] = [];
-  #releases: ReleaseItem[] = [];
+  #releases: UnregisterItem[] = [];
   #scheduled = false;
   /** Registry calls of one process take effect in the order they are made, but results must be waited for at the end. */
   #pending: Promise<unknown> = Promise.resolve();
@@ -66,7 +66,7 @@ export class ClaimQueue {
     this.#releases = [];
     const calls: Promise<unknown>[] = [];
     for (let at = 0; at < releases.length; at += BATCH) {
-      calls.push(this.#options.registry.release(releases.slice(at, at + BATCH)));
+      calls.push(this.#options.registry.unregister(releases.slice(at, at + BATCH)));
     }
     for (let at = 0; at < claims.length; at += BATCH) calls.push(this.#claim(claims.slice(at, at + BATCH)));
     this.#pending = Promise.allSettled([this.#pending, ...calls]);
@@ -75,7 +75,7 @@ export class ClaimQueue {
   async #claim(sessions: readonly Session[]): Promise<void> {
     const { registry, gatewayId, clock, logger } = this.#options;
     const epochHint = clock.now();
-    const results = await registry.claim(
+    const results = await registry.register(
       gatewayId(),
       sessions.map(({ org, agentId, num, instance, mode, connectedAtMs, replaces }) => ({
         org,
@@ -95,7 +95,7 @@ export class ClaimQueue {
     });
   }
 
-  #apply(session: Session, result: ClaimResult, epochHint: number): void {
+  #apply(session: Session, result: RegistrationResult, epochHint: number): void {
     const { listener } = this.#options;
     switch (result.kind) {
       case 'claimed': {

@@ -5,10 +5,10 @@ import {
   decodeBusMessage,
   encodeBusMessage,
   SUBJECTS,
-  type GatewayBeat,
-  type GatewayId,
+  type GatewayHeartbeat,
   type GatewayReply,
-} from '@muster/protocol';
+} from '@muster/messages';
+import type { GatewayId } from '@muster/protocol';
 import type { GenerationResult, LeaseRenewal, Registry, RenewResult } from '@muster/registry';
 import { FakeClock, silentLogger, type Clock } from '@muster/runtime';
 import { LeaseKeeper } from './lease-keeper.js';
@@ -83,9 +83,9 @@ async function polled(bus: Bus, id: GatewayId): Promise<string> {
 describe('LeaseKeeper', () => {
   it('renews its lease every five seconds and tells everybody that it lives', async () => {
     const { bus, registry, clock, lease } = setUp();
-    const beats: GatewayBeat[] = [];
-    bus.subscribe(SUBJECTS.gatewayBeats, ({ data }) => {
-      const beat = decodeBusMessage<GatewayBeat>(data, 'gateway_beat');
+    const beats: GatewayHeartbeat[] = [];
+    bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
+      const beat = decodeBusMessage<GatewayHeartbeat>(data, 'gateway_beat');
       if (beat !== undefined) beats.push(beat);
     });
     await lease.start();

@@ -1,13 +1,6 @@
 import type { Bus, BusSubscription } from '@muster/bus';
-import {
-  decodeBusMessage,
-  encodeBusMessage,
-  newGatewayId,
-  SUBJECTS,
-  type GatewayId,
-  type GatewayReply,
-  type GatewayRequest,
-} from '@muster/protocol';
+import { decodeBusMessage, encodeBusMessage, SUBJECTS, type GatewayReply, type GatewayRequest } from '@muster/messages';
+import { newGatewayId, type GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 
@@ -162,7 +155,7 @@ export class LeaseKeeper {
       draining: draining(),
       nowMs: clock.now(),
     } as const;
-    bus.publish(SUBJECTS.gatewayBeats, encodeBusMessage(beat));
+    bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(beat));
   }
 
   async #renew(): Promise<void> {

@@ -1,12 +1,7 @@
 import type { Bus } from '@muster/bus';
-import {
-  encodeCommandBus,
-  encodeNumberSet,
-  SUBJECTS,
-  type CommandServiceBeat,
-  type CommandServiceId,
-  type GatewayId,
-} from '@muster/protocol';
+import { encodeCommandBus, SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
+import type { CommandServiceId, GatewayId } from '@muster/protocol';
+import { encodeNumberSet } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { Hub } from '../session/hub.js';
 import type { Session } from '../session/session.js';
@@ -60,7 +55,7 @@ export class Arrivals {
     this.all();
   }
 
-  beat({ instance, stopping }: CommandServiceBeat): void {
+  beat({ instance, stopping }: CommandServiceHeartbeat): void {
     if (stopping) {
       this.#heardAtMs.delete(instance);
       return;

@@ -1,15 +1,13 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import {
-  decodeBody,
   decodeBusMessage,
   SUBJECTS,
   type CancelDelivery,
-  type CommandId,
-  type CommandServiceBeat,
+  type CommandServiceHeartbeat,
   type DeliverCommand,
-  type GatewayId,
   type ReportsKept,
-} from '@muster/protocol';
+} from '@muster/messages';
+import { decodeBody, type CommandId, type GatewayId } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime';
 import type { Hub } from '../session/hub.js';
 import type { Session } from '../session/session.js';
@@ -70,9 +68,9 @@ export class CommandDesk {
     const { bus } = this.#options;
     this.#subscriptions = [
       bus.subscribe(SUBJECTS.allGatewayCommands, ({ data }) => this.#heard(data)),
-      bus.subscribe(SUBJECTS.commandBeats, ({ data }) => {
+      bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => {
         this.#options.checkLease();
-        const beat = decodeBusMessage<CommandServiceBeat>(data, 'command_beat');
+        const beat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
         if (beat === undefined) return;
         this.#keys.heard(beat.keys);
         this.#arrivals.beat(beat);

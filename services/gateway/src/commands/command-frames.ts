@@ -1,4 +1,5 @@
-import { encodeCbor, encodeFrame, FRAME, type DeliverCommand, type DeliveryTarget } from '@muster/protocol';
+import type { DeliverCommand, DeliveryTarget } from '@muster/messages';
+import { encodeCbor, encodeFrame, FRAME } from '@muster/protocol';
 
 /** The first byte of a CBOR map with six entries (RFC 8949 §3.1). */
 const MAP_OF_SIX = 0xa6;

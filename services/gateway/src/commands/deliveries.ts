@@ -1,19 +1,21 @@
 import type { Bus } from '@muster/bus';
 import {
-  encodeBody,
   encodeCommandBus,
-  encodeFrame,
-  encodeNumberSet,
-  FRAME,
   SUBJECTS,
-  type AgentId,
   type CancelDelivery,
-  type CommandId,
   type DeliverCommand,
+  type ReportsKept,
+} from '@muster/messages';
+import {
+  encodeBody,
+  encodeFrame,
+  FRAME,
+  type AgentId,
+  type CommandId,
   type GatewayId,
   type OrgId,
-  type ReportsKept,
 } from '@muster/protocol';
+import { encodeNumberSet } from '@muster/records';
 import type { Hub } from '../session/hub.js';
 import type { Session } from '../session/session.js';
 import { commandFrames } from './command-frames.js';

@@ -1,5 +1,6 @@
 import type { Bus } from '@muster/bus';
-import { encodeCommandBus, SUBJECTS, type CommandReport, type GatewayId } from '@muster/protocol';
+import { encodeCommandBus, SUBJECTS, type CommandReport } from '@muster/messages';
+import type { GatewayId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import type { CommandMetrics } from './command-metrics.js';
 import { Paced } from './paced.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { AgentId, AwayRecord } from '@muster/protocol';
+import type { AgentId } from '@muster/protocol';
+import type { FallbackRecord } from '@muster/records';
 import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
 import { fakeSession } from '../testing/fake-session.js';
 import { AwayReports } from './away-reports.js';
@@ -10,7 +11,7 @@ const AWAY = { forMs: 40_000, failures: 3, why: 'the proxy does not upgrade' };
 function setUp() {
   const clock = new FakeClock();
   const metrics = createMetrics('gateway');
-  const kept: (readonly [AgentId, AwayRecord])[] = [];
+  const kept: (readonly [AgentId, FallbackRecord])[] = [];
   const state = { underWay: 0, most: 0, isUp: true };
   const logged: unknown[] = [];
   const reports = new AwayReports({
@@ -18,7 +19,7 @@ function setUp() {
     logger: { ...silentLogger, info: (_message, fields) => logged.push(fields) },
     metrics: createModeMetrics(metrics),
     directory: {
-      recordAway: async (_org, agentId, record) => {
+      recordFallback: async (_org, agentId, record) => {
         state.most = Math.max(state.most, (state.underWay += 1));
         await new Promise((resolve) => setImmediate(resolve));
         state.underWay -= 1;

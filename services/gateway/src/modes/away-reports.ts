@@ -1,11 +1,12 @@
 import type { DirectoryWriter } from '@muster/directory';
-import type { AgentId, AwayRecord, HelloBody } from '@muster/protocol';
+import type { AgentId, HelloBody } from '@muster/protocol';
+import type { FallbackRecord } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
 import type { Session } from '../session/session.js';
 import type { ModeMetrics } from './mode-metrics.js';
 
 export interface AwayReportsOptions {
-  readonly directory: Pick<DirectoryWriter, 'recordAway'>;
+  readonly directory: Pick<DirectoryWriter, 'recordFallback'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: ModeMetrics;
@@ -15,7 +16,7 @@ type Away = NonNullable<HelloBody['away']>;
 
 interface Waiting {
   readonly session: Session;
-  readonly record: AwayRecord;
+  readonly record: FallbackRecord;
 }
 
 const WRITERS = 8;
@@ -75,7 +76,7 @@ export class AwayReports {
       this.#waiting.delete(agentId);
       const { mode, forMs, failures, why } = record;
       logger.info('agent was away from the channel it is to use', { agentId, mode, forMs, failures, why });
-      const result = await directory.recordAway(org, agentId, record);
+      const result = await directory.recordFallback(org, agentId, record);
       metrics.awayRecords.inc({ result: result.kind === 'ok' ? 'kept' : 'failed' });
       if (result.kind === 'ok') this.#remember(agentId, `${mode} ${why}`);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { StandingOrder } from '@muster/directory';
+import type { ModeOverride } from '@muster/directory';
 import { decodeBody, FRAME, type AgentId, type ModeBody, type OrgId } from '@muster/protocol';
 import { createMetrics, FakeClock } from '@muster/runtime';
 import { Hub } from '../session/hub.js';
@@ -12,7 +12,7 @@ import { parseModePolicy } from './mode-policy.js';
 function setUp() {
   const hub = new Hub();
   const clock = new FakeClock();
-  const orders = new Map<AgentId, StandingOrder>();
+  const orders = new Map<AgentId, ModeOverride>();
   const state = { policy: policyOf() };
   const metrics = createMetrics('gateway');
   const desk = new ModeDesk({
@@ -33,7 +33,7 @@ function setUp() {
     const welcome = desk.welcome(joined.session);
     return { ...joined, ...(welcome === undefined ? {} : { welcome }) };
   };
-  const order = (nums: number[], change: Partial<StandingOrder> | undefined): void => {
+  const order = (nums: number[], change: Partial<ModeOverride> | undefined): void => {
     const whole = { mode: 'live', reason: 'r', by: 'op', atMs: clock.now(), ...change } as const;
     for (const num of nums) {
       const agentId = `a${num}` as AgentId;

@@ -1,4 +1,4 @@
-import type { StandingOrder } from '@muster/directory';
+import type { ModeOverride } from '@muster/directory';
 import { encodeBody, encodeFrame, FRAME, type AgentId, type ModeBody, type OrgId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import type { OrderListener, Overlays } from '../admission/overlays.js';
@@ -33,7 +33,7 @@ export class ModeDesk implements OrderListener {
   readonly #pace: ChangePace;
   readonly #paced: Paced;
   /** What came of an order and what the policy answers beside it; thousands of sessions share one. */
-  readonly #made = new WeakMap<StandingOrder, WeakMap<PolicyAnswer, WantedMode>>();
+  readonly #made = new WeakMap<ModeOverride, WeakMap<PolicyAnswer, WantedMode>>();
   readonly #toReview = new Set<Session>();
   readonly #toTell = new Set<Session>();
 

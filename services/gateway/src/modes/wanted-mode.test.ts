@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import type { StandingOrder } from '@muster/directory';
+import type { ModeOverride } from '@muster/directory';
 import { decodeBody, encodeBody, LIMITS } from '@muster/protocol';
 import { doneByNow, isSameMode, modeBody, toldIntervalMs, wantedMode } from './wanted-mode.js';
 
 const POLICY = { mode: 'poll', intervalMs: 300_000, reason: 'policy: site=branch' } as const;
-const ORDER: StandingOrder = { mode: 'live', reason: 'incident 4711', by: 'op', atMs: 1_000 };
+const ORDER: ModeOverride = { mode: 'live', reason: 'incident 4711', by: 'op', atMs: 1_000 };
 const LEASE = { ...ORDER, untilMs: 50_000 };
 
 describe('what is wanted of an agent', () => {
@@ -43,7 +43,7 @@ describe('what is wanted of an agent', () => {
 
 describe('two of them are the same', () => {
   it('when an agent would do the same, whatever the reason', () => {
-    const same = (order: StandingOrder, other: StandingOrder, policy = POLICY): boolean =>
+    const same = (order: ModeOverride, other: ModeOverride, policy = POLICY): boolean =>
       isSameMode(wantedMode(order, POLICY), wantedMode(other, policy));
     expect(same(ORDER, { ...ORDER, reason: 'another' })).toBe(true);
     expect(same(LEASE, { ...LEASE })).toBe(true);

@@ -1,4 +1,4 @@
-import type { StandingOrder } from '@muster/directory';
+import type { ModeOverride } from '@muster/directory';
 import { LIMITS, type ModeBody } from '@muster/protocol';
 import type { Session } from '../session/session.js';
 import type { ModeSetting, PolicyAnswer } from './mode-policy.js';
@@ -11,7 +11,7 @@ export interface WantedMode extends ModeSetting {
 }
 
 /** An operator's order wins over the policy, which has its say in what the order leaves open and in what follows its lease. */
-export function wantedMode(order: StandingOrder | undefined, policy: PolicyAnswer): WantedMode {
+export function wantedMode(order: ModeOverride | undefined, policy: PolicyAnswer): WantedMode {
   if (order === undefined) return policy;
   const { mode, untilMs, reason } = order;
   const next = { mode: policy.mode, intervalMs: policy.intervalMs };

@@ -1,3 +1,4 @@
+import type { PollReply } from '@muster/messages';
 import {
   BATCH_ENTRY_BYTES,
   CLOSE,
@@ -6,7 +7,6 @@ import {
   FRAME,
   LIMITS,
   type BatchedFrame,
-  type PollReply,
 } from '@muster/protocol';
 import type { ChannelTraffic } from '../traffic/frame-traffic.js';
 import type { Connection, SendResult } from '../transport/transport.js';

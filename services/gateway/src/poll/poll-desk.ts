@@ -1,3 +1,4 @@
+import type { PollReply, PollRequest } from '@muster/messages';
 import {
   decodeBatch,
   BATCH_ENTRY_BYTES,
@@ -9,8 +10,6 @@ import {
   type BatchedFrame,
   type CloseReason,
   type GatewayId,
-  type PollReply,
-  type PollRequest,
 } from '@muster/protocol';
 import { sleep, type Clock, type Timer } from '@muster/runtime';
 import type { Doorkeeper } from '../admission/doorkeeper.js';

@@ -8,7 +8,7 @@ import {
   POLL_SEQUENCE_HEADER,
   POLL_SESSION_HEADER,
 } from '@muster/protocol';
-import type { PollReply, PollRequest } from '@muster/protocol';
+import type { PollReply, PollRequest } from '@muster/messages';
 import { problemReply, retryAfter } from '../admission/replies.js';
 import type { HttpReply, HttpRequest } from '../transport/transport.js';
 import type { PollUnavailable } from './poll-relay.js';

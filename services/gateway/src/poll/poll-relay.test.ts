@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RequestResult } from '@muster/bus';
-import { encodeBusMessage, type GatewayId } from '@muster/protocol';
+import { encodeBusMessage } from '@muster/messages';
+import type { GatewayId } from '@muster/protocol';
 import type { GatewayLease } from '@muster/registry';
 import { createMetrics } from '@muster/runtime';
 import { createPollMetrics } from './poll-metrics.js';

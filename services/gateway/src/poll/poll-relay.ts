@@ -3,11 +3,11 @@ import {
   decodeBusMessage,
   encodeBusMessage,
   SUBJECTS,
-  type GatewayId,
   type GatewayReply,
   type PollReply,
   type PollRequest,
-} from '@muster/protocol';
+} from '@muster/messages';
+import type { GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { PollMetrics } from './poll-metrics.js';
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { QueryStart } from '@muster/messages';
 import {
   DEFAULT_BUDGET,
   decodeHeader,
@@ -6,11 +7,10 @@ import {
   encodeCbor,
   FRAME,
   LIMITS,
-  newOwnerId,
+  newCoordinatorId,
   newQueryId,
   type AgentId,
   type OrgId,
-  type QueryStart,
 } from '@muster/protocol';
 import { Session } from '../session/session.js';
 import type { Connection } from '../transport/transport.js';
@@ -22,7 +22,7 @@ function start(change: Partial<QueryStart> = {}): QueryStart {
     t: 'query_start',
     id: newQueryId(0),
     org: 'acme' as OrgId,
-    owner: newOwnerId(),
+    owner: newCoordinatorId(),
     sql: 'SELECT a FROM t',
     columns: ['a'],
     selector: '',

@@ -1,3 +1,4 @@
+import type { QueryStart } from '@muster/messages';
 import {
   decodeBody,
   encodeBody,
@@ -6,7 +7,6 @@ import {
   LIMITS,
   type AgentOutcome,
   type Outcome,
-  type QueryStart,
   type Selector,
 } from '@muster/protocol';
 import type { Session } from '../session/session.js';

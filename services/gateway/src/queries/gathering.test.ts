@@ -1,13 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import {
-  decodeNumberSet,
-  decodeRow,
-  decodeRows,
-  encodeCbor,
-  LIMITS,
-  readAnswerBlock,
-  readGroupBlock,
-} from '@muster/protocol';
+import { decodeRow, decodeRows, encodeCbor, LIMITS } from '@muster/protocol';
+import { decodeNumberSet, readAnswerBlock, readGroupBlock } from '@muster/records';
 import { Gathering, type ReportContent } from './gathering.js';
 
 const row = (...values: (string | number | null)[]): Uint8Array => encodeCbor(values);

@@ -1,17 +1,9 @@
-import {
-  AnswerBlockWriter,
-  encodeNumberSet,
-  forEachRow,
-  GroupBlockWriter,
-  LIMITS,
-  measureRows,
-  type Failure,
-  type PartialReport,
-  type QueryMode,
-} from '@muster/protocol';
+import type { PartialUpdate } from '@muster/messages';
+import { forEachRow, LIMITS, measureRows } from '@muster/protocol';
+import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type Failure, type ResultForm } from '@muster/records';
 
 /** What one report carries, before it is addressed. */
-export type ReportContent = Pick<PartialReport, 'more' | 'answered' | 'empty' | 'failures' | 'answers' | 'groups'>;
+export type ReportContent = Pick<PartialUpdate, 'more' | 'answered' | 'empty' | 'failures' | 'answers' | 'groups'>;
 
 interface DistinctAnswer {
   readonly rows: Uint8Array;
@@ -39,7 +31,7 @@ export type AnswerResult = 'taken' | 'malformed' | 'over_rows' | 'over_row_bytes
  * answer byte for byte alike; only distinct answers are walked, and their equal rows combined.
  */
 export class Gathering {
-  readonly #mode: QueryMode;
+  readonly #mode: ResultForm;
   readonly #columns: number;
   readonly #maxRows: number;
   readonly #reportBytes: number;
@@ -55,7 +47,7 @@ export class Gathering {
   #size = 0;
 
   constructor(options: {
-    readonly mode: QueryMode;
+    readonly mode: ResultForm;
     readonly columns: number;
     /** What one endpoint may answer with. */
     readonly maxRows: number;

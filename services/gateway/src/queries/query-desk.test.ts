@@ -1,21 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
+import { decodeBusMessage, SUBJECTS, type GatewayUpdate, type QueryStart } from '@muster/messages';
 import {
-  decodeBusMessage,
   decodeHeader,
-  decodeNumberSet,
   DEFAULT_BUDGET,
   encodeCbor,
   FRAME,
-  newOwnerId,
+  newCoordinatorId,
   newQueryId,
-  SUBJECTS,
   type AgentId,
   type GatewayId,
-  type GatewayReport,
   type OrgId,
-  type QueryStart,
 } from '@muster/protocol';
+import { decodeNumberSet } from '@muster/records';
 import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
 import { Hub } from '../session/hub.js';
 import { makeProfile } from '../session/profile.js';
@@ -30,10 +27,10 @@ const ROW = encodeCbor(['x']);
 function setUp() {
   const broker = new MemoryBroker();
   const { bus } = broker.connect();
-  const owner = newOwnerId();
-  const reports: GatewayReport[] = [];
-  bus.subscribe(SUBJECTS.ownerInbox(owner), ({ data }) => {
-    const report = decodeBusMessage<GatewayReport>(data, 'targeted', 'partial');
+  const owner = newCoordinatorId();
+  const reports: GatewayUpdate[] = [];
+  bus.subscribe(SUBJECTS.coordinatorInbox(owner), ({ data }) => {
+    const report = decodeBusMessage<GatewayUpdate>(data, 'targeted', 'partial');
     if (report !== undefined) reports.push(report);
   });
   const hub = new Hub();
@@ -105,7 +102,7 @@ function join(hub: Hub, num: number, canQuery = true): { session: Session; refs:
   return { session, refs, types };
 }
 
-const answeredIn = (reports: readonly GatewayReport[]): number[] =>
+const answeredIn = (reports: readonly GatewayUpdate[]): number[] =>
   reports.flatMap((report) => (report.t === 'partial' ? decodeNumberSet(report.answered) : []));
 
 describe('QueryDesk', () => {
@@ -194,7 +191,13 @@ describe('QueryDesk', () => {
     const query = start();
     desk.queryStarted(query, false);
     desk.queryStopped({ t: 'query_stop', id: query.id, reason: 'complete' });
-    desk.ownerBeat({ t: 'owner_beat', owner: query.owner, queries: [query], operators: [], stopping: false });
+    desk.coordinatorHeartbeat({
+      t: 'owner_beat',
+      owner: query.owner,
+      queries: [query],
+      operators: [],
+      stopping: false,
+    });
     await turn();
     expect(types).toEqual([FRAME.query, FRAME.cancel]);
     expect(reports).toHaveLength(1);

@@ -1,21 +1,15 @@
 import type { Bus } from '@muster/bus';
 import {
-  encodeBody,
   encodeBusMessage,
-  encodeFrame,
-  encodeNumberSet,
-  FRAME,
-  LIMITS,
-  parseSelector,
   SUBJECTS,
-  type GatewayId,
-  type GatewayReport,
-  type OwnerBeat,
-  type QueryId,
+  type GatewayUpdate,
+  type CoordinatorHeartbeat,
   type QueryStart,
   type QueryStop,
-  type TargetedReport,
-} from '@muster/protocol';
+  type TargetedUpdate,
+} from '@muster/messages';
+import { encodeBody, encodeFrame, FRAME, LIMITS, parseSelector, type GatewayId, type QueryId } from '@muster/protocol';
+import { encodeNumberSet } from '@muster/records';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { Hub } from '../session/hub.js';
 import type { Session } from '../session/session.js';
@@ -145,7 +139,7 @@ export class QueryDesk {
   }
 
   /** An owner lives and names what it runs. */
-  ownerBeat(beat: OwnerBeat): void {
+  coordinatorHeartbeat(beat: CoordinatorHeartbeat): void {
     const nowMs = this.#options.clock.monotonic();
     for (const start of beat.queries) {
       const running = this.#byId.get(start.id);
@@ -280,13 +274,13 @@ export class QueryDesk {
     }
   }
 
-  #report(running: Running, make: (address: Pick<GatewayReport, 'query' | 'gateway' | 'seq'>) => GatewayReport): void {
+  #report(running: Running, make: (address: Pick<GatewayUpdate, 'query' | 'gateway' | 'seq'>) => GatewayUpdate): void {
     const { bus, gatewayId, clock, metrics } = this.#options;
     const { start } = running.query;
     const bytes = encodeBusMessage(make({ query: start.id, gateway: gatewayId(), seq: running.seq }));
     running.seq += 1;
     running.reportedAtMs = clock.monotonic();
-    const result = bus.publish(SUBJECTS.ownerInbox(start.owner), bytes);
+    const result = bus.publish(SUBJECTS.coordinatorInbox(start.owner), bytes);
     metrics.reports.inc({ result });
     metrics.reportBytes.inc(bytes.length);
   }
@@ -320,7 +314,7 @@ export class QueryDesk {
 }
 
 /** Those that hear of it only when they come for it. */
-function pollsOf(sessions: readonly Session[], nowMs: number): Pick<TargetedReport, 'polls'> {
+function pollsOf(sessions: readonly Session[], nowMs: number): Pick<TargetedUpdate, 'polls'> {
   const polling = sessions.filter(({ mode }) => mode === 'poll');
   if (polling.length === 0) return {};
   const lastMs = polling.reduce((last, { connection }) => Math.max(last, connection.dueMs ?? nowMs), nowMs);

@@ -1,16 +1,15 @@
 import type { Bus } from '@muster/bus';
 import type { DirectoryWriter } from '@muster/directory';
 import type { AgentTokenIssuer } from '@muster/identity';
+import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import {
   CLOSE,
   decodeHeader,
   encodeBody,
-  encodeBusMessage,
   encodeFrame,
   FRAME,
   frameBody,
   LIMITS,
-  SUBJECTS,
   type AgentId,
   type CloseReason,
   type GatewayId,

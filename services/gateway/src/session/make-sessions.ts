@@ -1,7 +1,8 @@
 import type { Bus } from '@muster/bus';
 import type { DirectoryWriter } from '@muster/directory';
 import type { AgentTokenIssuer } from '@muster/identity';
-import { LIMITS, type GatewayReply, type GatewayRequest } from '@muster/protocol';
+import type { GatewayReply, GatewayRequest } from '@muster/messages';
+import { LIMITS } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger } from '@muster/runtime';
 import type { Doorkeeper } from '../admission/doorkeeper.js';

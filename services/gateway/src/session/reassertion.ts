@@ -21,7 +21,7 @@ export async function reassertSessions(options: {
   let complete = true;
   for (let at = 0; at < sessions.length; at += BATCH) {
     const batch = sessions.slice(at, at + BATCH).filter(({ state }) => state === 'ready');
-    const results = await registry.reassert(gatewayId, batch.map(itemOf));
+    const results = await registry.resync(gatewayId, batch.map(itemOf));
     batch.forEach((session, i) => {
       const result = results[i];
       if (result?.kind === 'lost') frontDesk.end(session, 'superseded');

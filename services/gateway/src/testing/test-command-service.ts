@@ -1,24 +1,26 @@
 import type { Broker } from '@muster/bus';
 import {
   decodeBusMessage,
-  decodeNumberSet,
   encodeCommandBus,
-  newCommandServiceId,
-  newCommandId,
   SUBJECTS,
-  type AgentId,
-  type AgentsArrived,
-  type AgentsMissing,
+  type AgentsConnected,
+  type AgentsNotHeld,
   type CancelDelivery,
-  type CommandId,
   type CommandReport,
   type CommandReports,
   type DeliverCommand,
   type DeliveryTarget,
+  type ReportsKept,
+} from '@muster/messages';
+import {
+  newCommandServiceId,
+  newCommandId,
+  type AgentId,
+  type CommandId,
   type GatewayId,
   type OrgId,
-  type ReportsKept,
 } from '@muster/protocol';
+import { decodeNumberSet } from '@muster/records';
 import { ORG } from './running-gateway.js';
 
 /** A command service as a test drives it: it keeps everything that gateways say. */
@@ -37,7 +39,7 @@ export class TestCommandService {
   async start(): Promise<this> {
     const { bus } = this.#broker;
     bus.subscribe(SUBJECTS.commandPresence, ({ data }) => {
-      const message = decodeBusMessage<AgentsArrived | AgentsMissing>(data, 'agents_arrived', 'agents_missing');
+      const message = decodeBusMessage<AgentsConnected | AgentsNotHeld>(data, 'agents_arrived', 'agents_missing');
       if (message?.t === 'agents_arrived') {
         this.arrivals.push({ gateway: message.gateway, nums: decodeNumberSet(message.nums) });
       } else if (message !== undefined) {
@@ -55,7 +57,7 @@ export class TestCommandService {
   }
 
   beat(keys = ''): void {
-    this.#say(SUBJECTS.commandBeats, { t: 'command_beat', instance: this.id, stopping: false, keys });
+    this.#say(SUBJECTS.commandHeartbeats, { t: 'command_beat', instance: this.id, stopping: false, keys });
   }
 
   /** Gives a command to agents, through one gateway or all of them; returns its id. */

@@ -1,26 +1,22 @@
 import type { Broker } from '@muster/bus';
 import {
   decodeBusMessage,
-  decodeNumberSet,
-  DEFAULT_BUDGET,
   encodeBusMessage,
-  newOwnerId,
-  newQueryId,
-  readAnswerBlock,
   SUBJECTS,
-  type GatewayReport,
-  type OrgId,
-  type OwnerBeat,
-  type PartialReport,
+  type GatewayUpdate,
+  type CoordinatorHeartbeat,
+  type PartialUpdate,
   type QueryStart,
-  type TargetedReport,
-} from '@muster/protocol';
+  type TargetedUpdate,
+} from '@muster/messages';
+import { DEFAULT_BUDGET, newCoordinatorId, newQueryId, type OrgId } from '@muster/protocol';
+import { decodeNumberSet, readAnswerBlock } from '@muster/records';
 import { ORG } from './running-gateway.js';
 
 /** An owner of queries as a test drives it: it starts queries and keeps every report. */
 export class TestOwner {
-  readonly id = newOwnerId();
-  readonly reports: GatewayReport[] = [];
+  readonly id = newCoordinatorId();
+  readonly reports: GatewayUpdate[] = [];
   readonly #broker: Broker;
   #wake: () => void = () => undefined;
 
@@ -29,8 +25,8 @@ export class TestOwner {
   }
 
   async start(): Promise<this> {
-    this.#broker.bus.subscribe(SUBJECTS.ownerInbox(this.id), ({ data }) => {
-      const report = decodeBusMessage<GatewayReport>(data, 'targeted', 'partial');
+    this.#broker.bus.subscribe(SUBJECTS.coordinatorInbox(this.id), ({ data }) => {
+      const report = decodeBusMessage<GatewayUpdate>(data, 'targeted', 'partial');
       if (report !== undefined) this.reports.push(report);
       this.#wake();
     });
@@ -62,19 +58,19 @@ export class TestOwner {
   }
 
   beat(...queries: QueryStart[]): void {
-    const beat: OwnerBeat = { t: 'owner_beat', owner: this.id, queries, operators: [], stopping: false };
-    this.#broker.bus.publish(SUBJECTS.ownerBeats, encodeBusMessage(beat));
+    const beat: CoordinatorHeartbeat = { t: 'owner_beat', owner: this.id, queries, operators: [], stopping: false };
+    this.#broker.bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(beat));
   }
 
-  partials(query: QueryStart): PartialReport[] {
+  partials(query: QueryStart): PartialUpdate[] {
     return this.reports.filter(
-      (report): report is PartialReport => report.t === 'partial' && report.query === query.id,
+      (report): report is PartialUpdate => report.t === 'partial' && report.query === query.id,
     );
   }
 
   targeted(query: QueryStart): { gateway: string; joined: boolean; nums: number[] }[] {
     return this.reports
-      .filter((report): report is TargetedReport => report.t === 'targeted' && report.query === query.id)
+      .filter((report): report is TargetedUpdate => report.t === 'targeted' && report.query === query.id)
       .flatMap(({ gateway, joined, targets, moved }) => [
         { gateway, joined, nums: decodeNumberSet(targets) },
         ...(moved === undefined ? [] : [{ gateway, joined: true, nums: decodeNumberSet(moved) }]),

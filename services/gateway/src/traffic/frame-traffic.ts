@@ -1,4 +1,5 @@
-import { purposeOfFrame, TRAFFIC_PURPOSES, type BytesBothWays, type ChannelReport } from '@muster/protocol';
+import type { ChannelCounters } from '@muster/messages';
+import { purposeOfFrame, TRAFFIC_PURPOSES, type BytesBothWays } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 
 /** By the first byte of a frame: the place of its purpose. A table, because this is asked for each of the thousands of frames of a fan-out. */
@@ -51,7 +52,7 @@ export class ChannelTraffic {
     this.#sessions -= 1;
   }
 
-  report(): ChannelReport {
+  report(): ChannelCounters {
     this.#advance();
     const bytesOf = (place: number): BytesBothWays => ({
       bytesIn: this.#in[place] ?? 0,

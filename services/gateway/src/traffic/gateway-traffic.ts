@@ -1,4 +1,4 @@
-import type { TrafficReport } from '@muster/protocol';
+import type { TrafficCounters } from '@muster/messages';
 import type { Clock, Logger } from '@muster/runtime';
 import type { HttpReply, HttpRequest, Transport } from '../transport/transport.js';
 import { FrameTraffic } from './frame-traffic.js';
@@ -54,11 +54,11 @@ export class GatewayTraffic {
   }
 
   /** What is known of the sockets without looking anew. */
-  get sockets(): TrafficReport['sockets'] {
+  get sockets(): TrafficCounters['sockets'] {
     return this.#sockets?.known ?? UNSEEN_SOCKETS;
   }
 
-  async report(): Promise<TrafficReport> {
+  async report(): Promise<TrafficCounters> {
     const sockets = (await this.#sockets?.read()) ?? UNSEEN_SOCKETS;
     const { live, poll, enrol } = this.frames;
     return {

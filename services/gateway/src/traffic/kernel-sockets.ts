@@ -1,4 +1,4 @@
-import type { SocketMeasure, TrafficReport } from '@muster/protocol';
+import type { SocketMeasure, TrafficCounters } from '@muster/messages';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import { EndFollower } from './end-follower.js';
 import { readLines } from './read-lines.js';
@@ -58,14 +58,14 @@ export class KernelSockets implements SocketTraffic {
     await this.#look;
   }
 
-  async read(): Promise<TrafficReport['sockets']> {
+  async read(): Promise<TrafficCounters['sockets']> {
     const { clock, freshMs } = this.#options;
     if (this.#measured === 'frames') return UNSEEN_SOCKETS;
     if (clock.monotonic() - this.#lookedAtMs >= freshMs) await this.#lookNow();
     return this.known;
   }
 
-  get known(): TrafficReport['sockets'] {
+  get known(): TrafficCounters['sockets'] {
     if (this.#measured === 'frames') return UNSEEN_SOCKETS;
     return { measured: this.#measured, ...this.#ledger.bytes(), missed: this.#ledger.missed };
   }

@@ -1,4 +1,5 @@
-import type { BytesBothWays, TrafficReport } from '@muster/protocol';
+import type { TrafficCounters } from '@muster/messages';
+import type { BytesBothWays } from '@muster/protocol';
 import type { SocketTraffic } from './socket-traffic.js';
 
 /** The sockets of a transport that counts them itself. */
@@ -9,12 +10,12 @@ export class OwnSockets implements SocketTraffic {
     this.#bytes = bytes;
   }
 
-  get known(): TrafficReport['sockets'] {
+  get known(): TrafficCounters['sockets'] {
     const { bytesIn, bytesOut } = this.#bytes();
     return { measured: 'sockets', bytesIn, bytesOut, missed: 0 };
   }
 
-  read(): Promise<TrafficReport['sockets']> {
+  read(): Promise<TrafficCounters['sockets']> {
     return Promise.resolve(this.known);
   }
 

@@ -1,13 +1,13 @@
-import type { TrafficReport } from '@muster/protocol';
+import type { TrafficCounters } from '@muster/messages';
 
 /** What the sockets of the gateway's port have carried since it started. */
 export interface SocketTraffic {
   /** As of the last look. */
-  readonly known: TrafficReport['sockets'];
+  readonly known: TrafficCounters['sockets'];
   /** As of some seconds ago at most. Never rejects. */
-  read(): Promise<TrafficReport['sockets']>;
+  read(): Promise<TrafficCounters['sockets']>;
   stop(): Promise<void>;
 }
 
 /** Sockets that nobody can see. */
-export const UNSEEN_SOCKETS: TrafficReport['sockets'] = { measured: 'frames', bytesIn: 0, bytesOut: 0, missed: 0 };
+export const UNSEEN_SOCKETS: TrafficCounters['sockets'] = { measured: 'frames', bytesIn: 0, bytesOut: 0, missed: 0 };

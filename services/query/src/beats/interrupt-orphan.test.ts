@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { encodeQueryWire, KEPT, ledgerBalances, type QueryRecord, type ResultEvent } from '@muster/protocol';
+import { ledgerBalances } from '@muster/protocol';
+import { encodeQueryRecord, KEPT, type QueryRecord, type ResultEvent } from '@muster/records';
 import type { KeptQuery } from '../records/query-records.js';
 import { OwnerLab } from '../testing/owner-lab.js';
 import { interruptOrphan, type InterruptDeps, type InterruptResult } from './interrupt-orphan.js';
@@ -12,8 +13,8 @@ afterEach(() => lab.close());
 
 /** A survivor with a connection of its own. */
 const survivor = (): ((orphan: KeptQuery) => Promise<InterruptResult>) => {
-  const { bus, log } = lab.broker.connect();
-  const deps: InterruptDeps = { bus, log, records: lab.records, nowMs: () => 1_000 };
+  const { bus, streams } = lab.broker.connect();
+  const deps: InterruptDeps = { bus, streams, records: lab.records, nowMs: () => 1_000 };
   return (orphan) => interruptOrphan(deps, orphan);
 };
 
@@ -29,7 +30,7 @@ async function orphan(): Promise<KeptQuery> {
 }
 
 const write = (record: QueryRecord, event: ResultEvent) =>
-  lab.connection.log.append(KEPT.result(record.org, record.id), encodeQueryWire(event));
+  lab.connection.streams.append(KEPT.result(record.org, record.id), encodeQueryRecord(event));
 
 describe('a query whose owner is gone', () => {
   test('is ended with the last ledger, and the ledger balances without anybody waiting', async () => {
@@ -62,13 +63,13 @@ describe('a query whose owner is gone', () => {
 
   test('is left alone when its owner writes meanwhile', async () => {
     const gone = await orphan();
-    const { bus, log } = lab.broker.connect();
+    const { bus, streams } = lab.broker.connect();
     const racing: InterruptDeps = {
       ...{ bus, records: lab.records, nowMs: () => 0 },
-      log: Object.assign(Object.create(log) as typeof log, {
-        append: async (...args: Parameters<typeof log.append>) => {
+      streams: Object.assign(Object.create(streams) as typeof streams, {
+        append: async (...args: Parameters<typeof streams.append>) => {
           await write(gone.record, { t: 'progress', ledger: gone.record.ledger, elapsedMs: 1, gateways: 1 });
-          return log.append(...args);
+          return streams.append(...args);
         },
       }),
     };

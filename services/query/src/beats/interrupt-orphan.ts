@@ -1,23 +1,20 @@
-import { LogError, type Bus, type Log } from '@muster/bus';
+import { StreamError, type Bus, type StreamStore } from '@muster/bus';
+import { encodeBusMessage, SUBJECTS } from '@muster/messages';
+import { countRows, EMPTY_LEDGER, type Ledger } from '@muster/protocol';
 import {
-  countRows,
-  EMPTY_LEDGER,
-  encodeBusMessage,
-  encodeQueryWire,
+  encodeQueryRecord,
   KEPT,
   readAnswerBlock,
   readGroupBlock,
-  SUBJECTS,
-  type Ledger,
   type QueryRecord,
   type ResultEvent,
-} from '@muster/protocol';
+} from '@muster/records';
 import type { KeptQuery, QueryRecords } from '../records/query-records.js';
 import { readResults } from '../results/read-results.js';
 
 export interface InterruptDeps {
   readonly bus: Bus;
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly records: Pick<QueryRecords, 'keep' | 'get'>;
   readonly nowMs: () => number;
 }
@@ -34,9 +31,9 @@ export type InterruptResult = 'interrupted' | 'repaired' | 'settled' | 'alive' |
  * finds itself fenced.
  */
 export async function interruptOrphan(deps: InterruptDeps, orphan: KeptQuery): Promise<InterruptResult> {
-  const { bus, log, records, nowMs } = deps;
+  const { bus, streams, records, nowMs } = deps;
   try {
-    const gathered = await gatheredBy(log, orphan.record);
+    const gathered = await gatheredBy(streams, orphan.record);
     if (gathered.ended !== undefined) return await settleRecord(deps, gathered.ended, orphan.seq, 'repaired');
     const record: QueryRecord = {
       ...orphan.record,
@@ -46,7 +43,7 @@ export async function interruptOrphan(deps: InterruptDeps, orphan: KeptQuery): P
       rows: gathered.rows,
     };
     const event: ResultEvent = { t: 'ended', record };
-    const appended = await log.append(KEPT.result(record.org, record.id), encodeQueryWire(event), {
+    const appended = await streams.append(KEPT.result(record.org, record.id), encodeQueryRecord(event), {
       expectLastSubjectSeq: gathered.lastSeq,
     });
     if (appended.kind === 'unavailable') return 'unavailable';
@@ -57,7 +54,7 @@ export async function interruptOrphan(deps: InterruptDeps, orphan: KeptQuery): P
     bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id: record.id, reason: 'interrupted' }));
     return await settleRecord(deps, record, orphan.seq, 'interrupted');
   } catch (error) {
-    if (error instanceof LogError) return 'unavailable';
+    if (error instanceof StreamError) return 'unavailable';
     throw error;
   }
 }
@@ -80,11 +77,11 @@ interface Gathered {
 }
 
 /** What the owner had written until it fell silent. */
-async function gatheredBy(log: Log, query: QueryRecord): Promise<Gathered> {
+async function gatheredBy(streams: StreamStore, query: QueryRecord): Promise<Gathered> {
   let ledger = EMPTY_LEDGER;
   let rows = 0;
   let lastSeq = 0;
-  for await (const { seq, event } of readResults(log, query)) {
+  for await (const { seq, event } of readResults(streams, query)) {
     lastSeq = seq;
     switch (event.t) {
       case 'progress':

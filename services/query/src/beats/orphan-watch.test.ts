@@ -2,22 +2,20 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   decodeBusMessage,
   encodeBusMessage,
-  newOwnerId,
   SUBJECTS,
   type GatewayRequest,
-  type OwnerBeat,
-  type OwnerId,
-  type QueryId,
-} from '@muster/protocol';
+  type CoordinatorHeartbeat,
+} from '@muster/messages';
+import { newCoordinatorId, type CoordinatorId, type QueryId } from '@muster/protocol';
 import { createMetrics, silentLogger } from '@muster/runtime';
 import type { KeptQuery } from '../records/query-records.js';
 import { OwnerLab } from '../testing/owner-lab.js';
 import { beatMetrics } from './beat-metrics.js';
 import { OrphanWatch } from './orphan-watch.js';
-import { OwnerBeats } from './owner-beats.js';
+import { CoordinatorHeartbeats } from './coordinator-heartbeats.js';
 
 let lab: OwnerLab;
-let beats: OwnerBeats;
+let beats: CoordinatorHeartbeats;
 let watch: OrphanWatch;
 let running: KeptQuery[];
 let interrupted: QueryId[];
@@ -27,7 +25,7 @@ beforeEach(async () => {
   interrupted = [];
   const { clock, ownerId } = lab;
   const { bus } = lab.connection;
-  beats = new OwnerBeats({ bus, ownerId, clock, active: () => lab.owned.all() });
+  beats = new CoordinatorHeartbeats({ bus, ownerId, clock, active: () => lab.owned.all() });
   watch = new OrphanWatch({
     ...{ bus, ownerId, clock, beats, logger: silentLogger, metrics: beatMetrics(createMetrics('query')) },
     running: () => running,
@@ -48,11 +46,11 @@ afterEach(async () => {
   if (lab.clock.pendingTimers > 0) throw new Error(`${lab.clock.pendingTimers} timers were left`);
 });
 
-const beat = (owner: OwnerId): void => {
-  const message: OwnerBeat = { t: 'owner_beat', owner, queries: [], operators: [], stopping: false };
-  lab.connection.bus.publish(SUBJECTS.ownerBeats, encodeBusMessage(message));
+const beat = (owner: CoordinatorId): void => {
+  const message: CoordinatorHeartbeat = { t: 'owner_beat', owner, queries: [], operators: [], stopping: false };
+  lab.connection.bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(message));
 };
-const runs = (owner: OwnerId): QueryId => {
+const runs = (owner: CoordinatorId): QueryId => {
   const record = lab.record({ owner });
   running.push({ record, seq: 1 });
   return record.id;
@@ -60,7 +58,7 @@ const runs = (owner: OwnerId): QueryId => {
 
 describe('orphan watch', () => {
   test('ends the queries of an owner that is silent for 5 s and answers no question', async () => {
-    const owner = newOwnerId();
+    const owner = newCoordinatorId();
     const ids = [runs(owner), runs(owner)];
     beat(owner);
     await lab.pass(4_000);
@@ -70,7 +68,7 @@ describe('orphan watch', () => {
   });
 
   test('leaves the queries of an owner that beats alone', async () => {
-    const owner = newOwnerId();
+    const owner = newCoordinatorId();
     runs(owner);
     for (let i = 0; i < 20; i += 1) {
       beat(owner);
@@ -80,7 +78,7 @@ describe('orphan watch', () => {
   });
 
   test('asks before it believes silence', async () => {
-    const owner = newOwnerId();
+    const owner = newCoordinatorId();
     runs(owner);
     const subscription = lab.connection.bus.subscribe(SUBJECTS.owner(owner), (message) => {
       if (decodeBusMessage<GatewayRequest>(message.data, 'ping')) message.reply?.(encodeBusMessage({ t: 'ok' }));
@@ -94,13 +92,13 @@ describe('orphan watch', () => {
 
   test('gives a query that was just kept time to be heard of', async () => {
     await lab.pass(60_000);
-    runs(newOwnerId());
+    runs(newCoordinatorId());
     await lab.pass(4_000);
     expect(interrupted).toEqual([]);
   });
 
   test('does not take its own lost connection for the silence of others', async () => {
-    const owner = newOwnerId();
+    const owner = newCoordinatorId();
     runs(owner);
     beat(owner);
     lab.broker.interrupt();
@@ -125,10 +123,10 @@ describe('orphan watch', () => {
 describe('owner beats', () => {
   test('say what runs, in messages of a bounded size', async () => {
     lab.gateway('gw-a', [1]);
-    const said: OwnerBeat[] = [];
-    lab.connection.bus.subscribe(SUBJECTS.ownerBeats, ({ data }) => {
+    const said: CoordinatorHeartbeat[] = [];
+    lab.connection.bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
       expect(data.length).toBeLessThan(512 * 1024);
-      const heard = decodeBusMessage<OwnerBeat>(data, 'owner_beat');
+      const heard = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
       if (heard !== undefined) said.push(heard);
     });
     const sql = `SELECT '${'x'.repeat(60_000)}'`;
@@ -143,9 +141,9 @@ describe('owner beats', () => {
 
   test('count a query that is about to begin, and do not name it: who is told of it then reports to nobody', async () => {
     lab.gateway('gw-a', [1]);
-    const said: OwnerBeat[] = [];
-    lab.connection.bus.subscribe(SUBJECTS.ownerBeats, ({ data }) => {
-      const heard = decodeBusMessage<OwnerBeat>(data, 'owner_beat');
+    const said: CoordinatorHeartbeat[] = [];
+    lab.connection.bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
+      const heard = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
       if (heard !== undefined) said.push(heard);
     });
     const record = lab.record();

@@ -1,25 +1,19 @@
 import type { Bus } from '@muster/bus';
-import {
-  decodeBusMessage,
-  encodeBusMessage,
-  SUBJECTS,
-  type GatewayReply,
-  type OwnerId,
-  type QueryId,
-} from '@muster/protocol';
+import { decodeBusMessage, encodeBusMessage, SUBJECTS, type GatewayReply } from '@muster/messages';
+import type { CoordinatorId, QueryId } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { KeptQuery } from '../records/query-records.js';
 import type { BeatMetrics } from './beat-metrics.js';
 import type { InterruptResult } from './interrupt-orphan.js';
-import type { OwnerBeats } from './owner-beats.js';
+import type { CoordinatorHeartbeats } from './coordinator-heartbeats.js';
 
 export interface OrphanWatchOptions {
   readonly bus: Bus;
-  readonly ownerId: OwnerId;
+  readonly ownerId: CoordinatorId;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: BeatMetrics;
-  readonly beats: Pick<OwnerBeats, 'silenceMs' | 'heard'>;
+  readonly beats: Pick<CoordinatorHeartbeats, 'silenceMs' | 'heard'>;
   /** Records that say that their query runs. */
   readonly running: () => Iterable<KeptQuery>;
   /** Whether this process runs the query. */
@@ -39,7 +33,7 @@ export class OrphanWatch {
   readonly #options: OrphanWatchOptions;
   /** Since when a record has been seen running without its owner being heard of. */
   readonly #sinceMs = new Map<QueryId, number>();
-  readonly #busy = new Set<OwnerId>();
+  readonly #busy = new Set<CoordinatorId>();
   #timer: Timer | undefined;
 
   constructor(options: OrphanWatchOptions) {
@@ -55,7 +49,7 @@ export class OrphanWatch {
   }
 
   /** Whether an owner answers. A lost connection of ours says nothing about it, so it counts as an answer. */
-  async answers(owner: OwnerId): Promise<boolean> {
+  async answers(owner: CoordinatorId): Promise<boolean> {
     const { bus, beats } = this.#options;
     const ping = encodeBusMessage({ t: 'ping' });
     const result = await bus.request(SUBJECTS.owner(owner), ping, { timeoutMs: PING_TIMEOUT_MS });
@@ -69,7 +63,7 @@ export class OrphanWatch {
     const { running, bus, clock, ownerId, isOurs } = this.#options;
     if (!bus.connected) return this.#sinceMs.clear();
     const nowMs = clock.monotonic();
-    const orphans = new Map<OwnerId, KeptQuery[]>();
+    const orphans = new Map<CoordinatorId, KeptQuery[]>();
     const seen = new Set<QueryId>();
     for (const kept of running()) {
       const { id, owner } = kept.record;
@@ -84,7 +78,7 @@ export class OrphanWatch {
     for (const [owner, queries] of orphans) this.#lookAfter(owner, queries);
   }
 
-  #lookAfter(owner: OwnerId, queries: readonly KeptQuery[]): void {
+  #lookAfter(owner: CoordinatorId, queries: readonly KeptQuery[]): void {
     if (this.#busy.has(owner)) return;
     this.#busy.add(owner);
     void this.#interruptAll(owner, queries)
@@ -92,7 +86,7 @@ export class OrphanWatch {
       .finally(() => this.#busy.delete(owner));
   }
 
-  async #interruptAll(owner: OwnerId, queries: readonly KeptQuery[]): Promise<void> {
+  async #interruptAll(owner: CoordinatorId, queries: readonly KeptQuery[]): Promise<void> {
     const { ownerId, logger, interrupt, metrics } = this.#options;
     if (owner !== ownerId && (await this.answers(owner))) return;
     logger.warn('owner is gone', { owner, queries: queries.length });

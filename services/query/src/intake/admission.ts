@@ -1,4 +1,5 @@
-import { AppError, type OrgId, type QueryRecord } from '@muster/protocol';
+import { AppError, type OrgId } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
 
 export interface AdmissionLimits {
   readonly perOperator: number;

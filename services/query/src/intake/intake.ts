@@ -1,16 +1,15 @@
-import { LogError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
+import { StreamError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
 import {
-  AppError,
   decodeBusMessage,
   decodeQueryWire,
   encodeBusMessage,
   encodeQueryWire,
   SUBJECTS,
   type GatewayRequest,
-  type OwnerId,
   type QueryReply,
   type QueryRequest,
-} from '@muster/protocol';
+} from '@muster/messages';
+import { AppError, type CoordinatorId } from '@muster/protocol';
 import type { Logger } from '@muster/runtime';
 import type { IntakeMetrics } from './intake-metrics.js';
 import type { OneQuery } from './one-query.js';
@@ -18,7 +17,7 @@ import type { StartQueries } from './start-queries.js';
 
 export interface IntakeOptions {
   readonly bus: Bus;
-  readonly ownerId: OwnerId;
+  readonly ownerId: CoordinatorId;
   readonly logger: Logger;
   readonly metrics: IntakeMetrics;
   readonly starts: Pick<StartQueries, 'start' | 'compile'>;
@@ -103,7 +102,7 @@ export class Intake {
 
 function problemFor(error: unknown): AppError {
   if (AppError.is(error)) return error;
-  if (error instanceof LogError) {
+  if (error instanceof StreamError) {
     return new AppError('broker_unavailable', 'the message broker cannot be asked now', { cause: error });
   }
   return new AppError('internal', 'the query service failed', { cause: error });

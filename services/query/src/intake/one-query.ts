@@ -1,15 +1,6 @@
 import type { Bus } from '@muster/bus';
-import {
-  AppError,
-  decodeQueryWire,
-  encodeQueryWire,
-  SUBJECTS,
-  type OrgId,
-  type OwnerId,
-  type QueryId,
-  type QueryReply,
-  type QueryRequest,
-} from '@muster/protocol';
+import { decodeQueryWire, encodeQueryWire, SUBJECTS, type QueryReply, type QueryRequest } from '@muster/messages';
+import { AppError, type OrgId, type CoordinatorId, type QueryId } from '@muster/protocol';
 import type { Logger } from '@muster/runtime';
 import type { InterruptResult } from '../beats/interrupt-orphan.js';
 import type { OrphanWatch } from '../beats/orphan-watch.js';
@@ -20,7 +11,7 @@ import type { SqlCompiler } from '../sql/sql-compiler.js';
 
 export interface OneQueryOptions {
   readonly bus: Bus;
-  readonly ownerId: OwnerId;
+  readonly ownerId: CoordinatorId;
   readonly logger: Logger;
   readonly compiler: Pick<SqlCompiler, 'compileReduce'>;
   readonly records: Pick<QueryRecords, 'get'>;
@@ -84,7 +75,7 @@ export class OneQuery {
   }
 
   /** The owner's answer; `undefined` when the owner is gone, or does not have the query. */
-  async #askOwner(owner: OwnerId, request: Request<'cancel' | 'adopt'>): Promise<QueryReply | undefined> {
+  async #askOwner(owner: CoordinatorId, request: Request<'cancel' | 'adopt'>): Promise<QueryReply | undefined> {
     const { bus, ownerId, owned, orphans } = this.#options;
     if (owner === ownerId) return owned.get(request.id) === undefined ? undefined : this.askedAsOwner(request);
     const result = await bus.request(SUBJECTS.owner(owner), encodeQueryWire(request), {

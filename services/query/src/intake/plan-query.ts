@@ -1,4 +1,5 @@
-import { AppError, isOrgId, joinSelectors, LIMITS, parseSelector, type StartQuery } from '@muster/protocol';
+import type { StartQuery } from '@muster/messages';
+import { AppError, isOrgId, joinSelectors, LIMITS, parseSelector } from '@muster/protocol';
 import type { CompiledSql, SqlCompiler } from '../sql/sql-compiler.js';
 
 /** A question that was found to make sense: what will be asked, of whom. */

@@ -1,13 +1,6 @@
-import {
-  AppError,
-  EMPTY_LEDGER,
-  newQueryId,
-  type OwnerId,
-  type QueryRecord,
-  type QueryReply,
-  type QueryRequest,
-  type StartQuery,
-} from '@muster/protocol';
+import type { QueryReply, QueryRequest, StartQuery } from '@muster/messages';
+import { AppError, EMPTY_LEDGER, newQueryId, type CoordinatorId } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
 import type { OwnedQueries } from '../owner/owned-queries.js';
 import type { SqlCompiler } from '../sql/sql-compiler.js';
@@ -15,7 +8,7 @@ import type { Admission } from './admission.js';
 import { planQuery } from './plan-query.js';
 
 export interface StartQueriesOptions {
-  readonly ownerId: OwnerId;
+  readonly ownerId: CoordinatorId;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly compiler: Pick<SqlCompiler, 'compile' | 'compileReduce'>;

@@ -1,4 +1,5 @@
-import type { Failure, GatewayId } from '@muster/protocol';
+import type { GatewayId } from '@muster/protocol';
+import type { Failure } from '@muster/records';
 
 /** A second gateway says that it asks an endpoint which the first has not settled yet. */
 export interface Claim {

@@ -1,4 +1,4 @@
-import type { Failure } from '@muster/protocol';
+import type { Failure } from '@muster/records';
 
 /** About what a failure takes up in an event, besides its texts. */
 const FAILURE_BYTES = 40;

@@ -1,4 +1,5 @@
-import type { Failure, GatewayId, Ledger, Outcome, QueryMode } from '@muster/protocol';
+import type { GatewayId, Ledger, Outcome } from '@muster/protocol';
+import type { Failure, ResultForm } from '@muster/records';
 import {
   ANSWERED,
   codeOf,
@@ -22,7 +23,7 @@ import { PollBook, type Polling } from './poll-book.js';
 export type AnswerVerdict = 'accepted' | 'held' | 'refused';
 
 export interface LedgerOptions {
-  readonly mode: QueryMode;
+  readonly mode: ResultForm;
   /** Rows of an answer that was held and counts now; empty when the endpoint had none. */
   readonly onReleased: (num: number, rows: Uint8Array) => void;
 }
@@ -52,7 +53,7 @@ const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY
 export class QueryLedger {
   /** Who did not answer, for viewers. */
   readonly failures = new FailureBook();
-  readonly #mode: QueryMode;
+  readonly #mode: ResultForm;
   readonly #onReleased: LedgerOptions['onReleased'];
   readonly #entries = new Map<number, Entry>();
   readonly #counts = Array.from(STATES, () => 0);

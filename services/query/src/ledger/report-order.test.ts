@@ -1,11 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import type { GatewayId, GatewayReport, QueryId } from '@muster/protocol';
+import type { GatewayUpdate } from '@muster/messages';
+import type { GatewayId, QueryId } from '@muster/protocol';
 import { ReportOrder } from './report-order.js';
 
 const NOTHING = new Uint8Array(0);
 const base = { query: 'q1' as QueryId, gateway: 'gw-a' as GatewayId };
-const targeted = (seq: number): GatewayReport => ({ ...base, t: 'targeted', seq, joined: seq > 0, targets: NOTHING });
-const part = (seq: number, more = false): GatewayReport => ({
+const targeted = (seq: number): GatewayUpdate => ({ ...base, t: 'targeted', seq, joined: seq > 0, targets: NOTHING });
+const part = (seq: number, more = false): GatewayUpdate => ({
   ...base,
   t: 'partial',
   seq,
@@ -19,7 +20,7 @@ const part = (seq: number, more = false): GatewayReport => ({
 });
 const seqs = (arrival: ReturnType<ReportOrder['take']>): (string | number)[] =>
   'reports' in arrival ? [arrival.kind, ...arrival.reports.map((report) => report.seq)] : [arrival.kind];
-const feed = (...reports: GatewayReport[]): (string | number)[][] => {
+const feed = (...reports: GatewayUpdate[]): (string | number)[][] => {
   const order = new ReportOrder();
   return reports.map((report) => seqs(order.take(report)));
 };

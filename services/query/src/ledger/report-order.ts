@@ -1,13 +1,13 @@
-import type { GatewayReport, PartialReport } from '@muster/protocol';
+import type { GatewayUpdate, PartialUpdate } from '@muster/messages';
 
 /** What to do with a report that has come. */
 export type Arrival =
   /** All parts of one partial, or a `targeted` report. */
-  | { readonly kind: 'apply'; readonly reports: readonly GatewayReport[] }
+  | { readonly kind: 'apply'; readonly reports: readonly GatewayUpdate[] }
   /** More parts of this partial follow. */
   | { readonly kind: 'wait' }
   /** Reports before this one were lost, so its merged rows may lack their other half; what stands by itself can still be used. */
-  | { readonly kind: 'salvage'; readonly reports: readonly GatewayReport[] }
+  | { readonly kind: 'salvage'; readonly reports: readonly GatewayUpdate[] }
   /** It was taken before. */
   | { readonly kind: 'repeat' };
 
@@ -18,7 +18,7 @@ const MAX_PARTS = 256;
 export class ReportOrder {
   #next = 0;
   #lost = 0;
-  #parts: PartialReport[] = [];
+  #parts: PartialUpdate[] = [];
   /** After a gap nobody knows whether the next part is the head or the tail of a partial; until the next end, it is a tail. */
   #broken = false;
 
@@ -27,9 +27,9 @@ export class ReportOrder {
     return this.#lost;
   }
 
-  take(report: GatewayReport): Arrival {
+  take(report: GatewayUpdate): Arrival {
     if (report.seq < this.#next) return { kind: 'repeat' };
-    const stranded: GatewayReport[] = [];
+    const stranded: GatewayUpdate[] = [];
     if (report.seq > this.#next) {
       this.#lost += report.seq - this.#next;
       stranded.push(...this.#parts);
@@ -50,7 +50,7 @@ export class ReportOrder {
   }
 
   /** A `targeted` report stands between partials, never inside one, so what follows it begins afresh. */
-  #targeted(report: GatewayReport, stranded: GatewayReport[]): Arrival {
+  #targeted(report: GatewayUpdate, stranded: GatewayUpdate[]): Arrival {
     this.#broken = false;
     stranded.push(...this.#parts);
     this.#parts = [];

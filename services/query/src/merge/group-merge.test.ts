@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { encodeCbor, GroupBlockWriter, LIMITS, readGroupBlock, type SqlValue } from '@muster/protocol';
+import { encodeCbor, LIMITS, type SqlValue } from '@muster/protocol';
+import { GroupBlockWriter, readGroupBlock } from '@muster/records';
 import { GroupMerge } from './group-merge.js';
 
 const row = (...values: SqlValue[]): Uint8Array => encodeCbor(values);

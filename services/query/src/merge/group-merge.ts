@@ -1,4 +1,5 @@
-import { forEachRow, GroupBlockWriter, LIMITS, readGroupBlock } from '@muster/protocol';
+import { forEachRow, LIMITS } from '@muster/protocol';
+import { GroupBlockWriter, readGroupBlock } from '@muster/records';
 
 export interface GroupMergeOptions {
   readonly columns: number;

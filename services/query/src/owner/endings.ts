@@ -1,4 +1,5 @@
-import type { QueryState, StopReason } from '@muster/protocol';
+import type { StopReason } from '@muster/messages';
+import type { QueryState } from '@muster/records';
 
 /** Why a query ends, and what is said of endpoints that were still waited for. */
 export interface Ending {

@@ -3,10 +3,10 @@ import {
   decodeBusMessage,
   encodeBusMessage,
   SUBJECTS,
-  type GatewayBeat,
-  type GatewayId,
+  type GatewayHeartbeat,
   type GatewayReply,
-} from '@muster/protocol';
+} from '@muster/messages';
+import type { GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger } from '@muster/runtime';
 
@@ -67,8 +67,8 @@ export class GatewayWatch {
 
   start(): void {
     const { bus, clock } = this.#options;
-    this.#subscription = bus.subscribe(SUBJECTS.gatewayBeats, ({ data }) => {
-      const beat = decodeBusMessage<GatewayBeat>(data, 'gateway_beat');
+    this.#subscription = bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
+      const beat = decodeBusMessage<GatewayHeartbeat>(data, 'gateway_beat');
       if (beat !== undefined) this.heard(beat.gateway);
     });
     this.#unlisten = bus.onConnectionChange((connected) => {

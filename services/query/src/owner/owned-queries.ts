@@ -1,13 +1,7 @@
 import type { Bus, BusSubscription } from '@muster/bus';
-import {
-  decodeBusMessage,
-  SUBJECTS,
-  type GatewayId,
-  type GatewayReport,
-  type OwnerId,
-  type QueryId,
-  type QueryRecord,
-} from '@muster/protocol';
+import { decodeBusMessage, SUBJECTS, type GatewayUpdate } from '@muster/messages';
+import type { GatewayId, CoordinatorId, QueryId } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
 import type { QueryRecords } from '../records/query-records.js';
 import type { DeathSign, GatewayWatch } from './gateway-watch.js';
 import type { OwnerMetrics } from './owner-metrics.js';
@@ -15,7 +9,7 @@ import { RunningQuery, type RunningQueryDeps } from './running-query.js';
 
 export interface OwnedQueriesOptions {
   readonly bus: Bus;
-  readonly ownerId: OwnerId;
+  readonly ownerId: CoordinatorId;
   readonly metrics: OwnerMetrics;
   readonly records: Pick<QueryRecords, 'keep'>;
   readonly watch: Pick<GatewayWatch, 'need' | 'heard' | 'expected'>;
@@ -53,7 +47,7 @@ export class OwnedQueries {
 
   start(): void {
     const { bus, ownerId } = this.#options;
-    this.#subscription = bus.subscribe(SUBJECTS.ownerInbox(ownerId), ({ data }) => this.#take(data));
+    this.#subscription = bus.subscribe(SUBJECTS.coordinatorInbox(ownerId), ({ data }) => this.#take(data));
   }
 
   /** Keeps the record, opens the results, asks the fleet; in this order, so that whatever was asked can be found again. */
@@ -98,7 +92,7 @@ export class OwnedQueries {
   }
 
   #take(data: Uint8Array): void {
-    const report = decodeBusMessage<GatewayReport>(data, 'targeted', 'partial');
+    const report = decodeBusMessage<GatewayUpdate>(data, 'targeted', 'partial');
     if (report === undefined) return this.#options.metrics.reports.inc({ result: 'malformed' });
     this.#options.watch.heard(report.gateway);
     const query = this.#queries.get(report.query);

@@ -1,14 +1,7 @@
 import { expect, test } from '@jest/globals';
-import {
-  AnswerBlockWriter,
-  encodeBusMessage,
-  encodeCbor,
-  encodeNumberSet,
-  GroupBlockWriter,
-  SUBJECTS,
-  type GatewayReport,
-  type QueryMode,
-} from '@muster/protocol';
+import { encodeBusMessage, SUBJECTS, type GatewayUpdate } from '@muster/messages';
+import { encodeCbor } from '@muster/protocol';
+import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type ResultForm } from '@muster/records';
 import { OwnerLab } from '../testing/owner-lab.js';
 
 const ENDPOINTS = 15_000;
@@ -26,9 +19,9 @@ const ANSWERS = Array.from({ length: 280 }, (_, num) =>
 );
 const rowsOf = (num: number): Uint8Array => ANSWERS[num % ANSWERS.length] ?? NOTHING;
 
-function reports(mode: QueryMode, gateway: string, nums: number[]): GatewayReport[] {
+function reports(mode: ResultForm, gateway: string, nums: number[]): GatewayUpdate[] {
   const base = { query: '' as never, gateway: gateway as never };
-  const all: GatewayReport[] = [{ ...base, t: 'targeted', seq: 0, joined: false, targets: encodeNumberSet(nums) }];
+  const all: GatewayUpdate[] = [{ ...base, t: 'targeted', seq: 0, joined: false, targets: encodeNumberSet(nums) }];
   const partial = (content: object, settled: boolean): void => {
     all.push({ ...base, t: 'partial', seq: all.length, more: false, settled, ...nothing, ...content });
   };
@@ -56,7 +49,7 @@ function reports(mode: QueryMode, gateway: string, nums: number[]): GatewayRepor
   return all;
 }
 
-async function measure(mode: QueryMode): Promise<number> {
+async function measure(mode: ResultForm): Promise<number> {
   const lab = await new OwnerLab({
     maxQueuedBytes: 2 ** 26,
     maxResultBytes: 2 ** 30,
@@ -81,7 +74,7 @@ async function measure(mode: QueryMode): Promise<number> {
   const cpu = process.cpuUsage();
   await lab.owned.launch(query);
   const running = lab.owned.get(query.id);
-  for (const message of messages) lab.connection.bus.publish(SUBJECTS.ownerInbox(lab.ownerId), message);
+  for (const message of messages) lab.connection.bus.publish(SUBJECTS.coordinatorInbox(lab.ownerId), message);
   const ended = await running?.ended;
   const { user, system } = process.cpuUsage(cpu);
   if (ended?.ledger.answered !== ENDPOINTS) throw new Error(`${ended?.ledger.answered} of ${ENDPOINTS} answered`);

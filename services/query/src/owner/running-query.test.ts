@@ -1,12 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  decodeRow,
-  encodeBusMessage,
-  ledgerBalances,
-  readAnswerBlock,
-  readGroupBlock,
-  type ResultEvent,
-} from '@muster/protocol';
+import { encodeBusMessage } from '@muster/messages';
+import { decodeRow, ledgerBalances } from '@muster/protocol';
+import { readAnswerBlock, readGroupBlock, type ResultEvent } from '@muster/records';
 import { OwnerLab } from '../testing/owner-lab.js';
 
 let lab: OwnerLab;

@@ -1,15 +1,7 @@
 import type { Bus } from '@muster/bus';
-import {
-  DEFAULT_BUDGET,
-  encodeBusMessage,
-  OUTCOMES,
-  SUBJECTS,
-  type GatewayId,
-  type GatewayReport,
-  type QueryRecord,
-  type QueryStart,
-  type ResultEvent,
-} from '@muster/protocol';
+import { encodeBusMessage, SUBJECTS, type GatewayUpdate, type QueryStart } from '@muster/messages';
+import { DEFAULT_BUDGET, OUTCOMES, type GatewayId } from '@muster/protocol';
+import type { QueryRecord, ResultEvent } from '@muster/records';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { KeptQuery, QueryRecords } from '../records/query-records.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
@@ -125,7 +117,7 @@ export class RunningQuery {
   }
 
   /** A gateway's report about this query. */
-  take(report: GatewayReport): void {
+  take(report: GatewayUpdate): void {
     const { metrics, logger, clock } = this.#deps;
     if (this.#state !== 'running') return metrics.reports.inc({ result: 'too_late' });
     try {

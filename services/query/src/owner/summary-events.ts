@@ -1,4 +1,4 @@
-import type { ResultEvent } from '@muster/protocol';
+import type { ResultEvent } from '@muster/records';
 import type { Pace } from './pace.js';
 import type { Tally } from './tally.js';
 

@@ -1,24 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
+import type { GatewayUpdate } from '@muster/messages';
+import { decodeRows, encodeCbor, ledgerBalances, decodeRow, type GatewayId, type QueryId } from '@muster/protocol';
 import {
   AnswerBlockWriter,
-  decodeRows,
-  encodeCbor,
   encodeNumberSet,
   GroupBlockWriter,
-  ledgerBalances,
   readAnswerBlock,
   readGroupBlock,
-  decodeRow,
   type Failure,
-  type GatewayId,
-  type GatewayReport,
-  type QueryId,
-  type QueryMode,
-} from '@muster/protocol';
+  type ResultForm,
+} from '@muster/records';
 import { Tally } from './tally.js';
 
 const NOTHING = new Uint8Array(0);
-const newTally = (mode: QueryMode, options: Partial<ConstructorParameters<typeof Tally>[0]> = {}): Tally =>
+const newTally = (mode: ResultForm, options: Partial<ConstructorParameters<typeof Tally>[0]> = {}): Tally =>
   new Tally({
     mode,
     columns: 2,
@@ -51,7 +46,7 @@ class ModelGateway {
   readonly sessions = new Map<number, { joined: boolean; answered: boolean }>();
   /** Whose own word was heard: they are not asked again. */
   readonly #heard = new Set<number>();
-  outbox: GatewayReport[] = [];
+  outbox: GatewayUpdate[] = [];
   alive = true;
   #seq = 0;
   #answered: number[] = [];
@@ -60,9 +55,9 @@ class ModelGateway {
   #failures: Failure[] = [];
 
   readonly id: GatewayId;
-  readonly mode: QueryMode;
+  readonly mode: ResultForm;
 
-  constructor(id: GatewayId, mode: QueryMode) {
+  constructor(id: GatewayId, mode: ResultForm) {
     this.id = id;
     this.mode = mode;
   }
@@ -132,7 +127,7 @@ class ModelGateway {
       query: 'q' as QueryId,
       gateway: this.id,
       seq: this.#seq++,
-    } as unknown as GatewayReport);
+    } as unknown as GatewayUpdate);
   }
 }
 
@@ -166,7 +161,7 @@ class RowReader {
 
 interface Run {
   readonly seed: number;
-  readonly mode: QueryMode;
+  readonly mode: ResultForm;
   readonly losses: boolean;
   readonly deaths: boolean;
 }
@@ -254,7 +249,7 @@ function play({ seed, mode, losses, deaths }: Run): void {
 }
 
 describe('tally', () => {
-  const modes: QueryMode[] = ['raw', 'group'];
+  const modes: ResultForm[] = ['raw', 'group'];
   for (const mode of modes) {
     test.each([
       { losses: false, deaths: false },
@@ -265,13 +260,13 @@ describe('tally', () => {
     });
   }
 
-  const report = (gateway: string, seq: number, content: object): GatewayReport =>
+  const report = (gateway: string, seq: number, content: object): GatewayUpdate =>
     ({
       ...{ query: 'q', gateway, seq, t: 'partial', more: false, settled: false },
       ...{ answered: NOTHING, empty: NOTHING, failures: [], answers: NOTHING, groups: NOTHING },
       ...content,
-    }) as unknown as GatewayReport;
-  const targeted = (gateway: string, seq: number, nums: number[], joined = false): GatewayReport =>
+    }) as unknown as GatewayUpdate;
+  const targeted = (gateway: string, seq: number, nums: number[], joined = false): GatewayUpdate =>
     report(gateway, seq, { t: 'targeted', joined, targets: encodeNumberSet(nums) });
   const answers = (...nums: number[]): Uint8Array => {
     const writer = new AnswerBlockWriter();

@@ -1,20 +1,13 @@
-import {
-  countRows,
-  decodeNumberSet,
-  readAnswerBlock,
-  type GatewayId,
-  type GatewayReport,
-  type PartialReport,
-  type QueryMode,
-  type TargetedReport,
-} from '@muster/protocol';
+import type { GatewayUpdate, PartialUpdate, TargetedUpdate } from '@muster/messages';
+import { countRows, type GatewayId } from '@muster/protocol';
+import { decodeNumberSet, readAnswerBlock, type ResultForm } from '@muster/records';
 import { QueryLedger } from '../ledger/query-ledger.js';
 import { ReportOrder } from '../ledger/report-order.js';
 import { GroupMerge } from '../merge/group-merge.js';
 import { AnswerQueue } from '../results/answer-queue.js';
 
 export interface TallyOptions {
-  readonly mode: QueryMode;
+  readonly mode: ResultForm;
   readonly columns: number;
   readonly maxGroups: number;
   readonly maxGroupBytes: number;
@@ -115,7 +108,7 @@ export class Tally {
   }
 
   /** Takes one report that came at this time, by the wall clock. Throws `RangeError` or `TypeError` when its sets or blocks are malformed. */
-  take(report: GatewayReport, nowMs: number): TakeResult {
+  take(report: GatewayUpdate, nowMs: number): TakeResult {
     const part = this.#gateway(report.gateway, false);
     if (part.dead) return 'dead_gateway';
     const arrival = part.order.take(report);
@@ -159,10 +152,10 @@ export class Tally {
   }
 
   #apply(
-    reports: readonly GatewayReport[],
+    reports: readonly GatewayUpdate[],
     { gateway, whole, nowMs }: { readonly gateway: GatewayId; readonly whole: boolean; readonly nowMs: number },
   ): void {
-    const partials: PartialReport[] = [];
+    const partials: PartialUpdate[] = [];
     for (const report of reports) {
       if (report.t === 'partial') partials.push(report);
       else this.#target(report, nowMs);
@@ -175,13 +168,13 @@ export class Tally {
     }
   }
 
-  #target({ gateway, targets, joined, moved, polls }: TargetedReport, nowMs: number): void {
+  #target({ gateway, targets, joined, moved, polls }: TargetedUpdate, nowMs: number): void {
     const polled = polls && { nums: new Set(decodeNumberSet(polls.nums)), dueMs: nowMs + polls.withinMs };
     this.ledger.target(gateway, decodeNumberSet(targets), joined, polled);
     if (moved !== undefined) this.ledger.target(gateway, decodeNumberSet(moved), true, polled);
   }
 
-  #applyRows(gateway: GatewayId, partials: readonly PartialReport[]): void {
+  #applyRows(gateway: GatewayId, partials: readonly PartialUpdate[]): void {
     // All numbers first: a malformed set must not leave rows behind that nobody gave.
     const answered = partials.map((partial) =>
       partial.answered.length === 0 ? [] : decodeNumberSet(partial.answered),

@@ -1,13 +1,6 @@
-import { followView, type Entry, type FollowedView, type Log } from '@muster/bus';
-import {
-  decodeQueryWire,
-  encodeQueryWire,
-  KEPT,
-  STREAMS,
-  type OrgId,
-  type QueryId,
-  type QueryRecord,
-} from '@muster/protocol';
+import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import type { OrgId, QueryId } from '@muster/protocol';
+import { decodeQueryRecord, encodeQueryRecord, KEPT, STREAMS, type QueryRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 
 /** A record and the sequence under which it is kept, which the next version must name. */
@@ -26,19 +19,19 @@ export type KeepResult =
  * The durable records of queries, and a view of those that run anywhere in the deployment. The view is behind by the time a message needs.
  */
 export class QueryRecords {
-  readonly #log: Log;
+  readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #running = new Map<QueryId, KeptQuery>();
   #view: FollowedView | undefined;
 
-  constructor(options: { readonly log: Log; readonly logger: Logger }) {
-    this.#log = options.log;
+  constructor(options: { readonly streams: StreamStore; readonly logger: Logger }) {
+    this.#streams = options.streams;
     this.#logger = options.logger;
   }
 
   /** Resolves when every record that is kept now has been seen. */
   async start(signal?: AbortSignal): Promise<void> {
-    this.#view = await followView(this.#log, {
+    this.#view = await followView(this.#streams, {
       stream: STREAMS.queries.name,
       apply: (entry) => this.#apply(entry),
       reset: () => this.#running.clear(),
@@ -58,16 +51,16 @@ export class QueryRecords {
 
   /**
    * The newest record; `undefined` when the query is unknown or its record has aged out.
-   * @throws LogError when the stream cannot be asked.
+   * @throws StreamError when the stream cannot be asked.
    */
   async get(org: OrgId, id: QueryId): Promise<KeptQuery | undefined> {
-    const entry = await this.#log.last(STREAMS.queries.name, KEPT.query(org, id));
-    return entry === undefined ? undefined : { record: decodeQueryWire<QueryRecord>(entry.data), seq: entry.seq };
+    const entry = await this.#streams.last(STREAMS.queries.name, KEPT.query(org, id));
+    return entry === undefined ? undefined : { record: decodeQueryRecord<QueryRecord>(entry.data), seq: entry.seq };
   }
 
   /** Keeps a version of a record; `seq` is that of the version before, 0 for the first. */
   async keep(record: QueryRecord, seq: number): Promise<KeepResult> {
-    const result = await this.#log.append(KEPT.query(record.org, record.id), encodeQueryWire(record), {
+    const result = await this.#streams.append(KEPT.query(record.org, record.id), encodeQueryRecord(record), {
       expectLastSubjectSeq: seq,
     });
     return result.kind === 'appended' ? { kind: 'kept', seq: result.seq } : result;
@@ -75,7 +68,7 @@ export class QueryRecords {
 
   #apply(entry: Entry): void {
     try {
-      const record = decodeQueryWire<QueryRecord>(entry.data);
+      const record = decodeQueryRecord<QueryRecord>(entry.data);
       if (record.state === 'running') this.#running.set(record.id, { record, seq: entry.seq });
       else this.#running.delete(record.id);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads';
-import { readAnswerBlock, readGroupBlock } from '@muster/protocol';
+import { readAnswerBlock, readGroupBlock } from '@muster/records';
 import { createReducer, type Reducer } from '@muster/tables';
 import type { ReduceReply, ReduceRequest } from './reduce-thread.js';
 

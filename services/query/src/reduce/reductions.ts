@@ -1,14 +1,7 @@
-import type { Log } from '@muster/bus';
+import type { StreamStore } from '@muster/bus';
 import type { Directory } from '@muster/directory';
-import {
-  AppError,
-  decodeRow,
-  forEachRow,
-  readAnswerBlock,
-  type QueryRecord,
-  type ResultEvent,
-  type SqlValue,
-} from '@muster/protocol';
+import { AppError, decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
+import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
 import { readResults } from '../results/read-results.js';
 import { compileProblem } from '../sql/sql-compiler.js';
@@ -16,7 +9,7 @@ import type { ReduceMetrics } from './reduce-metrics.js';
 import { ReduceThread, type ReduceReply, type ReduceRequest } from './reduce-thread.js';
 
 export interface ReductionsOptions {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly directory: Pick<Directory, 'byNum'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -130,7 +123,7 @@ export class Reductions {
     const { heapBytes } = this.#options.limits;
     const opened = await thread.ask({ t: 'open', shape: { mode: query.mode, columns: query.columns }, heapBytes });
     if (opened.t !== 'taken') return opened;
-    for await (const { event } of readResults(this.#options.log, query, signal)) {
+    for await (const { event } of readResults(this.#options.streams, query, signal)) {
       const request = this.#requestFor(event);
       if (request === undefined) continue;
       const reply = await thread.ask(request);

@@ -1,4 +1,4 @@
-import { AnswerBlockWriter } from '@muster/protocol';
+import { AnswerBlockWriter } from '@muster/records';
 
 export interface AnswerQueueOptions {
   /** About how large one block for the result stream may be. */

@@ -1,5 +1,6 @@
-import type { Log } from '@muster/bus';
-import { decodeQueryWire, KEPT, STREAMS, type OrgId, type QueryId, type ResultEvent } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import type { OrgId, QueryId } from '@muster/protocol';
+import { decodeQueryRecord, KEPT, STREAMS, type ResultEvent } from '@muster/records';
 
 export interface StoredEvent {
   readonly seq: number;
@@ -8,16 +9,16 @@ export interface StoredEvent {
 
 /**
  * The events of a query that are kept now, oldest first. Ends after `ended`: what a fenced owner may have written behind it does not count.
- * @throws LogError when the stream cannot be read.
+ * @throws StreamError when the stream cannot be read.
  */
 export async function* readResults(
-  log: Log,
+  streams: StreamStore,
   query: { readonly org: OrgId; readonly id: QueryId },
   signal?: AbortSignal,
 ): AsyncGenerator<StoredEvent> {
   const options = { subject: KEPT.result(query.org, query.id), ...(signal === undefined ? {} : { signal }) };
-  for await (const entry of log.read(STREAMS.results.name, options)) {
-    const event = decodeQueryWire<ResultEvent>(entry.data);
+  for await (const entry of streams.read(STREAMS.results.name, options)) {
+    const event = decodeQueryRecord<ResultEvent>(entry.data);
     yield { seq: entry.seq, event };
     if (event.t === 'ended') return;
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
-import { EMPTY_LEDGER, newQueryId, STREAMS, type OrgId, type ResultEvent } from '@muster/protocol';
+import { EMPTY_LEDGER, newQueryId, type OrgId } from '@muster/protocol';
+import { STREAMS, type ResultEvent } from '@muster/records';
 import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
 import { readResults } from './read-results.js';
 import { resultMetrics } from './result-metrics.js';
@@ -10,25 +11,31 @@ const progress = (elapsedMs: number): ResultEvent => ({ t: 'progress', ledger: E
 
 async function open() {
   const broker = new MemoryBroker();
-  const { log } = broker.connect();
-  await log.ensure(Object.values(STREAMS));
+  const { streams } = broker.connect();
+  await streams.ensure(Object.values(STREAMS));
   const clock = new FakeClock();
   const query = { org: 'acme' as OrgId, id: newQueryId(0) };
   const due: ResultEvent[] = [];
   const broken: string[] = [];
-  const writer = (through: typeof log = log): ResultWriter =>
+  const writer = (through: typeof streams = streams): ResultWriter =>
     new ResultWriter({
       ...query,
-      ...{ log: through, clock, logger: silentLogger, metrics: resultMetrics(createMetrics('query')), giveUpMs: 5_000 },
+      ...{
+        streams: through,
+        clock,
+        logger: silentLogger,
+        metrics: resultMetrics(createMetrics('query')),
+        giveUpMs: 5_000,
+      },
       next: () => due.shift(),
       onBroken: (result) => broken.push(result),
     });
   const written = async (): Promise<number[]> => {
     const seen: number[] = [];
-    for await (const { event } of readResults(log, query)) if (event.t === 'progress') seen.push(event.elapsedMs);
+    for await (const { event } of readResults(streams, query)) if (event.t === 'progress') seen.push(event.elapsedMs);
     return seen;
   };
-  return { broker, log, clock, query, due, broken, writer, written };
+  return { broker, streams, clock, query, due, broken, writer, written };
 }
 
 describe('result writer', () => {
@@ -56,12 +63,12 @@ describe('result writer', () => {
   });
 
   test('does not take an append whose acknowledgement was lost for the word of another', async () => {
-    const { log, clock, writer, written } = await open();
+    const { streams, clock, writer, written } = await open();
     let lose = true;
-    const lossy = Object.assign(Object.create(log) as typeof log, {
+    const lossy = Object.assign(Object.create(streams) as typeof streams, {
       append: async (subject: string, data: Uint8Array, options: { expectLastSubjectSeq: number }) => {
         // Without the message's id, as if the broker's memory of ids were over too.
-        const result = await log.append(subject, data, { expectLastSubjectSeq: options.expectLastSubjectSeq });
+        const result = await streams.append(subject, data, { expectLastSubjectSeq: options.expectLastSubjectSeq });
         if (!lose) return result;
         lose = false;
         return { kind: 'unavailable', maybeStored: true, cause: new Error('lost') };

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Log } from '@muster/bus';
-import { encodeQueryWire, KEPT, STREAMS, type OrgId, type QueryId, type ResultEvent } from '@muster/protocol';
+import type { StreamStore } from '@muster/bus';
+import type { OrgId, QueryId } from '@muster/protocol';
+import { encodeQueryRecord, KEPT, STREAMS, type ResultEvent } from '@muster/records';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
 import type { ResultMetrics } from './result-metrics.js';
 
@@ -11,7 +12,7 @@ import type { ResultMetrics } from './result-metrics.js';
 export type WriteResult = 'written' | 'fenced' | 'lost';
 
 export interface ResultWriterOptions {
-  readonly log: Log;
+  readonly streams: StreamStore;
   readonly org: OrgId;
   readonly id: QueryId;
   /** Gives the next event that is due; `undefined` when none is. Asked again after each write, so that what comes meanwhile goes together. */
@@ -82,14 +83,14 @@ export class ResultWriter {
   }
 
   async #append(event: ResultEvent): Promise<WriteResult> {
-    const { log, id, clock, metrics, logger, giveUpMs } = this.#options;
-    const data = encodeQueryWire(event);
+    const { streams, id, clock, metrics, logger, giveUpMs } = this.#options;
+    const data = encodeQueryRecord(event);
     // The same id on every repeat: an append whose acknowledgement was lost is stored once.
     const options = { expectLastSubjectSeq: this.#seq, msgId: `${this.#name}-${this.#count}` };
     this.#count += 1;
     const startedMs = clock.monotonic();
     for (;;) {
-      const result = await log.append(this.#subject, data, options);
+      const result = await streams.append(this.#subject, data, options);
       if (result.kind === 'appended') {
         this.#seq = result.seq;
         metrics.events.inc({ kind: event.t });
@@ -108,9 +109,9 @@ export class ResultWriter {
 
   /** A conflict with ourselves, when an append was stored but not acknowledged, is none. */
   async #resolveConflict(data: Uint8Array): Promise<WriteResult> {
-    const { log, id, logger, metrics } = this.#options;
+    const { streams, id, logger, metrics } = this.#options;
     try {
-      const last = await log.last(STREAMS.results.name, this.#subject);
+      const last = await streams.last(STREAMS.results.name, this.#subject);
       if (last !== undefined && Buffer.compare(last.data, data) === 0) {
         this.#seq = last.seq;
         return 'written';

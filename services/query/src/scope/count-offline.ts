@@ -1,6 +1,5 @@
-import type { Directory } from '@muster/directory';
-import { endpointLabel } from '@muster/directory';
-import { selectorMatches, type OrgId, type Selector } from '@muster/protocol';
+import { type Directory, endpointLabel } from '@muster/directory';
+import { type OrgId, type Selector, selectorMatches } from '@muster/protocol';
 
 /** Endpoints looked at before others get their turn: about a millisecond of work. */
 const SLICE = 2_000;

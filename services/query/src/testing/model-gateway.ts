@@ -1,21 +1,16 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import {
-  AnswerBlockWriter,
   decodeBusMessage,
   encodeBusMessage,
-  encodeCbor,
-  encodeNumberSet,
-  GroupBlockWriter,
   SUBJECTS,
-  type Failure,
-  type GatewayId,
-  type GatewayReport,
+  type GatewayUpdate,
   type GatewayRequest,
-  type OwnerBeat,
-  type QueryId,
+  type CoordinatorHeartbeat,
   type QueryStart,
   type QueryStop,
-} from '@muster/protocol';
+} from '@muster/messages';
+import { encodeCbor, type GatewayId, type QueryId } from '@muster/protocol';
+import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type Failure } from '@muster/records';
 
 const NOTHING = new Uint8Array(0);
 
@@ -42,8 +37,8 @@ export class ModelGateway {
     this.#nums = nums;
     this.#subscriptions.push(
       bus.subscribe(SUBJECTS.gateways, ({ data }) => this.#told(data)),
-      bus.subscribe(SUBJECTS.ownerBeats, ({ data }) => {
-        const beat = decodeBusMessage<OwnerBeat>(data, 'owner_beat');
+      bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
+        const beat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
         for (const start of beat?.queries ?? []) this.#begin(start, true);
       }),
       bus.subscribe(SUBJECTS.gateway(this.id), (message) => {
@@ -65,7 +60,7 @@ export class ModelGateway {
       draining: false,
       nowMs: 0,
     } as const;
-    this.#bus.publish(SUBJECTS.gatewayBeats, encodeBusMessage(beat));
+    this.#bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(beat));
   }
 
   join(...nums: number[]): void {
@@ -128,8 +123,8 @@ export class ModelGateway {
   #report(start: QueryStart, content: object): void {
     const seq = this.#seqs.get(start.id) ?? 0;
     this.#seqs.set(start.id, seq + 1);
-    const report = { query: start.id, gateway: this.id, seq, ...content } as GatewayReport;
-    this.#bus.publish(SUBJECTS.ownerInbox(start.owner), encodeBusMessage(report));
+    const report = { query: start.id, gateway: this.id, seq, ...content } as GatewayUpdate;
+    this.#bus.publish(SUBJECTS.coordinatorInbox(start.owner), encodeBusMessage(report));
   }
 }
 

@@ -1,18 +1,8 @@
 import type { Broker, Bus } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
-import {
-  encodeQueryWire,
-  KEPT,
-  newOwnerId,
-  newQueryId,
-  STREAMS,
-  SUBJECTS,
-  EMPTY_LEDGER,
-  type GatewayId,
-  type OrgId,
-  type QueryRecord,
-  type ResultEvent,
-} from '@muster/protocol';
+import { SUBJECTS } from '@muster/messages';
+import { newCoordinatorId, newQueryId, EMPTY_LEDGER, type GatewayId, type OrgId } from '@muster/protocol';
+import { encodeQueryRecord, KEPT, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
 import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
 import { createQueryMetrics } from '../metrics.js';
 import { GatewayWatch } from '../owner/gateway-watch.js';
@@ -30,19 +20,19 @@ export class OwnerLab {
   readonly broker = new MemoryBroker();
   readonly connection: MemoryConnection = this.broker.connect();
   readonly clock = new FakeClock();
-  readonly ownerId = newOwnerId();
+  readonly ownerId = newCoordinatorId();
   /** Gateways whose process stands still: they hear, and do not answer. */
   readonly frozen = new Set<string>();
   readonly leases = new Set<string>();
   registryUp = true;
   offline = 0;
-  readonly records = new QueryRecords({ log: this.connection.log, logger: silentLogger });
+  readonly records = new QueryRecords({ streams: this.connection.streams, logger: silentLogger });
   readonly watch: GatewayWatch;
   readonly owned: OwnedQueries;
 
   constructor(limits: Partial<RunningQueryDeps['limits']> = {}) {
     const { clock, connection } = this;
-    const { log, bus } = connection;
+    const { streams, bus } = connection;
     const common = { clock, logger: silentLogger };
     const metrics = createQueryMetrics(createMetrics('query'), { running: () => 0 });
     this.watch = new GatewayWatch({
@@ -70,7 +60,7 @@ export class OwnerLab {
         ...common,
         ...{ bus, metrics: metrics.owner, records: this.records, watch: this.watch },
         openResults: (query) =>
-          new ResultWriter({ ...query, ...common, log, metrics: metrics.results, giveUpMs: 5_000 }),
+          new ResultWriter({ ...query, ...common, streams, metrics: metrics.results, giveUpMs: 5_000 }),
         countOffline: () => Promise.resolve(this.offline),
         reduce: () => Promise.resolve({ t: 'reduced', columns: ['n'], rows: [[1]], truncated: false }),
         limits: {
@@ -83,7 +73,7 @@ export class OwnerLab {
   }
 
   async open(): Promise<this> {
-    await this.connection.log.ensure(Object.values(STREAMS));
+    await this.connection.streams.ensure(Object.values(STREAMS));
     this.watch.start();
     this.owned.start();
     return this;
@@ -139,7 +129,7 @@ export class OwnerLab {
 
   async events(record: QueryRecord): Promise<ResultEvent[]> {
     const events: ResultEvent[] = [];
-    for await (const { event } of readResults(this.connection.log, record)) events.push(event);
+    for await (const { event } of readResults(this.connection.streams, record)) events.push(event);
     return events;
   }
 
@@ -152,8 +142,8 @@ export class OwnerLab {
 
   /** Another owner takes the query over and writes its end. */
   async takeOver(record: QueryRecord): Promise<void> {
-    const ended = encodeQueryWire({ t: 'ended', record: { ...record, state: 'interrupted' } });
-    await this.connection.log.append(KEPT.result(record.org, record.id), ended);
+    const ended = encodeQueryRecord({ t: 'ended', record: { ...record, state: 'interrupted' } });
+    await this.connection.streams.append(KEPT.result(record.org, record.id), ended);
   }
 
   #busWithFrozen(bus: Bus): Bus {

@@ -9,17 +9,13 @@ import { startNats, startRedis, type BrokerHandle } from '@muster/local/brokers'
 import {
   decodeQueryWire,
   encodeQueryWire,
-  KEPT,
-  newGatewayId,
-  STREAMS,
   SUBJECTS,
-  type OrgId,
-  type QueryRecord,
   type QueryReply,
   type QueryRequest,
-  type ResultEvent,
   type StartQuery,
-} from '@muster/protocol';
+} from '@muster/messages';
+import { newGatewayId, type OrgId } from '@muster/protocol';
+import { decodeQueryRecord, KEPT, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
 import { openRedisRegistry, type Registry } from '@muster/registry';
 import { silentLogger } from '@muster/runtime';
 import { ModelGateway } from './model-gateway.js';
@@ -59,7 +55,7 @@ export class ServiceLab {
     ]);
     const broker = await connectNats({ servers: [nats.url], name: 'query lab', logger: silentLogger });
     const registry = await openRedisRegistry({ url: redis.url, logger: silentLogger });
-    await broker.log.ensure(Object.values(STREAMS));
+    await broker.streams.ensure(Object.values(STREAMS));
     return new ServiceLab({ nats, redis, broker, registry, folder });
   }
 
@@ -129,8 +125,8 @@ export class ServiceLab {
   async eventsUntilEnd(query: QueryRecord): Promise<ResultEvent[]> {
     const events: ResultEvent[] = [];
     const options = { subject: KEPT.result(query.org, query.id), follow: true };
-    for await (const entry of this.broker.log.read(STREAMS.results.name, options)) {
-      const event = decodeQueryWire<ResultEvent>(entry.data);
+    for await (const entry of this.broker.streams.read(STREAMS.results.name, options)) {
+      const event = decodeQueryRecord<ResultEvent>(entry.data);
       events.push(event);
       if (event.t === 'ended') break;
     }
@@ -140,10 +136,10 @@ export class ServiceLab {
   /** Every event that is kept now, also behind the end. */
   async eventsKept(query: QueryRecord): Promise<ResultEvent[]> {
     const events: ResultEvent[] = [];
-    for await (const entry of this.broker.log.read(STREAMS.results.name, {
+    for await (const entry of this.broker.streams.read(STREAMS.results.name, {
       subject: KEPT.result(query.org, query.id),
     })) {
-      events.push(decodeQueryWire<ResultEvent>(entry.data));
+      events.push(decodeQueryRecord<ResultEvent>(entry.data));
     }
     return events;
   }
@@ -155,9 +151,9 @@ export class ServiceLab {
   }
 
   async kept(query: QueryRecord): Promise<QueryRecord> {
-    const entry = await this.broker.log.last(STREAMS.queries.name, KEPT.query(query.org, query.id));
+    const entry = await this.broker.streams.last(STREAMS.queries.name, KEPT.query(query.org, query.id));
     if (entry === undefined) throw new Error('the query has no record');
-    return decodeQueryWire<QueryRecord>(entry.data);
+    return decodeQueryRecord<QueryRecord>(entry.data);
   }
 
   async stopServices(): Promise<void> {

@@ -62,8 +62,8 @@ describe('the watch over an isolation', () => {
     let peers = [{ host: '203.0.113.1', port: 443 }];
     const run = playback([list, load('timeout 60s'), load('timeout 45s')]);
     const errors: unknown[] = [];
-    const log = { ...silentLogger, error: (message: string) => void errors.push(message) };
-    const host = fixtureHost(dataDir, { run, clock, log, gatewayPeers: () => peers });
+    const logger = { ...silentLogger, error: (message: string) => void errors.push(message) };
+    const host = fixtureHost(dataDir, { run, clock, logger, gatewayPeers: () => peers });
     await runAction(host, 'host.isolate', { params: { releaseAfter: '60s' } });
     peers = [];
     const watch = new IsolationWatch(host);

@@ -40,7 +40,7 @@ export class IsolationWatch {
     if (state !== undefined) await this.#isolation.enforce(state, await this.#isolation.reachable(state.allow));
     this.#isSettled = true;
     if (state === undefined) return;
-    this.#host.log.info('host is isolated', {
+    this.#host.logger.info('host is isolated', {
       command: state.command,
       until: new Date(state.releaseAtMs).toISOString(),
     });
@@ -55,7 +55,7 @@ export class IsolationWatch {
     const state = this.#isolation.current();
     if (state === undefined || state.releaseAtMs > this.#host.clock.now()) return;
     await this.#isolation.end();
-    this.#host.log.info('the isolation of the host is over', { command: state.command });
+    this.#host.logger.info('the isolation of the host is over', { command: state.command });
   }
 
   /** An agent that cannot raise or lower a barrier must still start: it is the only way to reach the machine. */
@@ -63,7 +63,7 @@ export class IsolationWatch {
     try {
       await inTurn(this.#host.dataDir, work);
     } catch (error) {
-      this.#host.log.error('isolation of the host cannot be kept up or ended', { error });
+      this.#host.logger.error('isolation of the host cannot be kept up or ended', { error });
     }
   }
 }

@@ -1,6 +1,5 @@
-import { readlinkSync } from 'node:fs';
+import { constants, readlinkSync } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
-import { constants } from 'node:fs';
 import { join } from 'node:path';
 
 /**

@@ -16,7 +16,7 @@ export function realHost(overrides: Partial<ActionHost> & { readonly protects?: 
     protect: new Protection(protects, overrides.platform ?? 'linux'),
     gatewayPeers: () => [],
     labels: { read: () => labels, write: (next) => void (labels = next) },
-    log: silentLogger,
+    logger: silentLogger,
     clock: systemClock,
     ...rest,
   };

@@ -15,7 +15,7 @@ export function fixtureHost(dataDir: string, host: Partial<ActionHost> = {}): Ac
     protect: new Protection([], 'linux'),
     gatewayPeers: () => [],
     labels: { read: () => ({}), write: () => {} },
-    log: silentLogger,
+    logger: silentLogger,
     clock: systemClock,
     ...host,
   };

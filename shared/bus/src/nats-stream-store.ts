@@ -1,0 +1,174 @@
+import {
+  DiscardPolicy,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+  type JetStreamManager,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import { headers, nanos, type Msg } from '@nats-io/transport-node';
+import {
+  StreamError,
+  type AppendOptions,
+  type AppendResult,
+  type Entry,
+  type StreamStore,
+  type ReadOptions,
+  type StreamDefinition,
+} from './stream-store.js';
+import { asStreamError } from './nats-stream-error.js';
+import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
+import { readStream } from './nats-reader.js';
+
+/** A definition of ours as the server's configuration; fields that only 2.10 knows are not used. */
+function configOf(definition: StreamDefinition) {
+  return {
+    name: definition.name,
+    subjects: [...definition.subjects],
+    storage: definition.storage === 'memory' ? StorageType.Memory : StorageType.File,
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    max_age: nanos(definition.maxAgeMs ?? 0),
+    max_bytes: definition.maxBytes ?? -1,
+    max_msgs_per_subject: definition.maxMsgsPerSubject ?? -1,
+    num_replicas: definition.replicas ?? 1,
+    duplicate_window: nanos(Math.min(DUPLICATE_WINDOW_MS, definition.maxAgeMs ?? DUPLICATE_WINDOW_MS)),
+  } satisfies Partial<StreamConfig>;
+}
+
+const DUPLICATE_WINDOW_MS = 120_000;
+const API_TIMEOUT_MS = 5_000;
+/** JetStream answers some time after the server accepts connections: it recovers its streams first. */
+const ENSURE_TIMEOUT_MS = 15_000;
+const MAX_APPENDS_IN_FLIGHT = 20_000;
+
+/** {@link Log} on JetStream. */
+export class NatsStreamStore implements StreamStore {
+  private readonly link: NatsLink;
+  private manager: Promise<JetStreamManager> | undefined;
+  private appendsInFlight = 0;
+
+  constructor(link: NatsLink) {
+    this.link = link;
+  }
+
+  async ensure(streams: readonly StreamDefinition[]): Promise<void> {
+    const deadline = Date.now() + ENSURE_TIMEOUT_MS;
+    for (const definition of streams) {
+      for (;;) {
+        try {
+          await this.ensureOne(definition);
+          break;
+        } catch (error) {
+          const failure = asStreamError(error, definition.name);
+          if (failure.code !== 'unavailable' || Date.now() > deadline) throw failure;
+          await new Promise((resolve) => setTimeout(resolve, 200));
+        }
+      }
+    }
+  }
+
+  private async ensureOne(definition: StreamDefinition): Promise<void> {
+    const jsm = await this.jsm();
+    const wanted = configOf(definition);
+    try {
+      // Creating a stream that exists with the same configuration is a success.
+      await jsm.streams.add(wanted);
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NAME_EXISTS) throw error;
+      await jsm.streams.update(definition.name, wanted);
+    }
+  }
+
+  async append(subject: string, data: Uint8Array, options: AppendOptions = {}): Promise<AppendResult> {
+    if (!this.link.connected) return unavailable(false, 'not connected to nats');
+    if (this.appendsInFlight >= MAX_APPENDS_IN_FLIGHT) return unavailable(false, 'too many appends wait for nats');
+    this.appendsInFlight += 1;
+    try {
+      const { timeoutMs = API_TIMEOUT_MS, ...conditions } = options;
+      const request = { timeout: timeoutMs, ...appendHeaders(conditions) };
+      const message = await this.link.orLost(this.link.nc.request(subject, data, request));
+      if (message === lost) return unavailable(true, 'the connection to nats was lost');
+      return acknowledged(message, subject);
+    } catch (error) {
+      if (isNoResponders(error)) return unavailable(false, `no stream keeps ${subject}`, error);
+      return unavailable(true, isTimeout(error) ? 'nats did not acknowledge in time' : 'append failed', error);
+    } finally {
+      this.appendsInFlight -= 1;
+    }
+  }
+
+  async last(stream: string, subject: string): Promise<Entry | undefined> {
+    try {
+      const jsm = await this.jsm();
+      const stored = await this.link.orLost(jsm.streams.getMessage(stream, { last_by_subj: subject }));
+      if (stored === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
+      if (stored === null) return undefined;
+      const { seq, data, time } = stored;
+      return { seq, subject: stored.subject, data, timestampMs: time.getTime(), pending: 0 };
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.NoMessageFound) return undefined;
+      throw asStreamError(error, stream);
+    }
+  }
+
+  read(stream: string, options: ReadOptions = {}): AsyncIterable<Entry> {
+    return { [Symbol.asyncIterator]: () => readStream(this.link, () => this.jsm(), stream, options) };
+  }
+
+  async purge(stream: string, subject: string): Promise<void> {
+    try {
+      const jsm = await this.jsm();
+      const result = await this.link.orLost(jsm.streams.purge(stream, { filter: subject }));
+      if (result === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
+    } catch (error) {
+      throw asStreamError(error, stream);
+    }
+  }
+
+  /** Made at first use: without JetStream on the server, the bus must work all the same. */
+  private jsm(): Promise<JetStreamManager> {
+    this.manager ??= jetstreamManager(this.link.nc, { timeout: API_TIMEOUT_MS, checkAPI: false });
+    return this.manager;
+  }
+}
+
+/** The server's error code for a stream that exists with another configuration. */
+const STREAM_NAME_EXISTS = 10058;
+
+/** Headers take a slower path in client and server, so they are sent only when a condition needs them. */
+function appendHeaders(conditions: Pick<AppendOptions, 'expectLastSubjectSeq' | 'msgId'>) {
+  if (conditions.expectLastSubjectSeq === undefined && conditions.msgId === undefined) return {};
+  const set = headers();
+  if (conditions.msgId !== undefined) set.set('Nats-Msg-Id', conditions.msgId);
+  if (conditions.expectLastSubjectSeq !== undefined) {
+    set.set('Nats-Expected-Last-Subject-Sequence', String(conditions.expectLastSubjectSeq));
+  }
+  return { headers: set };
+}
+
+interface PublishAck {
+  readonly seq?: number;
+  readonly error?: { readonly err_code?: number; readonly description?: string };
+}
+
+function acknowledged(message: Msg, subject: string): AppendResult {
+  const ack = message.json<PublishAck>();
+  if (ack.error !== undefined) {
+    if (CONFLICTS.has(ack.error.err_code)) return { kind: 'conflict' };
+    return unavailable(false, `nats refused an entry on ${subject}: ${ack.error.description ?? 'unknown'}`);
+  }
+  if (typeof ack.seq !== 'number') return unavailable(true, `the answer on ${subject} is no acknowledgement`);
+  return { kind: 'appended', seq: ack.seq };
+}
+
+const CONFLICTS: ReadonlySet<number | undefined> = new Set([
+  JetStreamApiCodes.StreamWrongLastSequence,
+  JetStreamApiCodes.StreamWrongLastSequenceUnknown,
+]);
+
+function unavailable(maybeStored: boolean, text: string, cause?: unknown): AppendResult {
+  return { kind: 'unavailable', maybeStored, cause: new Error(text, { cause }) };
+}

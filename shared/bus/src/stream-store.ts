@@ -1,0 +1,129 @@
+/**
+ * The port to the broker's kept side: named streams of entries with sequence numbers, read again from any point.
+ *
+ * Delivery: an appended entry is kept until the stream's limits (age, bytes, entries per subject) or a purge remove it,
+ * and every reader that asks for its sequence before that sees it. `read` yields each entry at most once and skips none
+ * that is still kept, over reconnects and broker restarts too.
+ *
+ * Ordering: one stream has one order, its sequence numbers; they rise, with gaps where entries were removed.
+ *
+ * Atomicity: one append is all or nothing; `expectLastSubjectSeq` makes it a compare-and-set per subject.
+ * The broker acknowledges before it has forced the entry to disk: one machine's power loss can take the last moments.
+ *
+ * What the caller owes: `ensure` before the first use; a `msgId` on appends that are repeated after `maybeStored`.
+ */
+export interface StreamStore {
+  /**
+   * Creates what is missing and updates what differs. Idempotent, safe to call from several processes at once.
+   * @throws StreamError `invalid` when the broker refuses a definition, `unavailable` when it cannot be asked.
+   */
+  ensure(streams: readonly StreamDefinition[]): Promise<void>;
+
+  /** Appends one entry. Calls may overlap (pipelining); overlapping appends of one caller keep their order. Never throws for a broken broker. */
+  append(subject: string, data: Uint8Array, options?: AppendOptions): Promise<AppendResult>;
+
+  /**
+   * The newest kept entry of one exact subject; its `pending` is 0.
+   * @throws StreamError `no_stream`, `unavailable`.
+   */
+  last(stream: string, subject: string): Promise<Entry | undefined>;
+
+  /**
+   * Reads entries in sequence order. Pull-based: at most `batch` entries (and about 4 MB) are fetched ahead of the consumer, so
+   * one that stops iterating costs a bounded amount of memory. Leaving the loop frees everything.
+   *
+   * Without `follow` it ends when it has caught up; at once when nothing matches. With `follow` it ends only by `signal`.
+   * An aborted signal ends the iteration without an exception. While the broker is away the iteration waits.
+   * @throws StreamError `no_stream`; `stream_reset` when the stream was lost and made anew, so that sequences mean other entries.
+   */
+  read(stream: string, options?: ReadOptions): AsyncIterable<Entry>;
+
+  /**
+   * Removes the entries of one subject (wildcards allowed). Sequence numbers are not used again.
+   * @throws StreamError `no_stream`, `unavailable`.
+   */
+  purge(stream: string, subject: string): Promise<void>;
+}
+
+export interface StreamDefinition {
+  /** Upper-case letters, digits and `_`. */
+  readonly name: string;
+  /** What the stream keeps; no subject may belong to two streams. */
+  readonly subjects: readonly string[];
+  /** Default `file`. It cannot be changed later. */
+  readonly storage?: 'file' | 'memory';
+  /** Entries older than this are removed. */
+  readonly maxAgeMs?: number;
+  /** When the stream is larger than this, its oldest entries are removed. */
+  readonly maxBytes?: number;
+  /** 1 makes the stream a map of the newest entry per subject. */
+  readonly maxMsgsPerSubject?: number;
+  /** Copies in a broker cluster; default 1. */
+  readonly replicas?: number;
+}
+
+export interface AppendOptions {
+  /** Append only if the newest entry of this subject has this sequence; 0 means: only if the subject has no entry. */
+  readonly expectLastSubjectSeq?: number;
+  /** The same id within two minutes is stored once; the repeat is answered with the first one's sequence. */
+  readonly msgId?: string;
+  /** Default 5,000. */
+  readonly timeoutMs?: number;
+}
+
+export type AppendResult =
+  | { readonly kind: 'appended'; readonly seq: number }
+  /** `expectLastSubjectSeq` did not hold: somebody else wrote. Nothing was stored. */
+  | { readonly kind: 'conflict' }
+  /** `maybeStored`: the acknowledgement was lost, so the entry may be there; repeat with the same `msgId`. */
+  | { readonly kind: 'unavailable'; readonly maybeStored: boolean; readonly cause: Error };
+
+export interface Entry {
+  readonly seq: number;
+  readonly subject: string;
+  /** Never overwritten, but a view of a larger receive buffer: `slice()` what is kept for long. */
+  readonly data: Uint8Array;
+  /** When the broker stored it. */
+  readonly timestampMs: number;
+  /** How many matching entries were kept after this one when it was fetched; 0 means caught up. */
+  readonly pending: number;
+}
+
+export interface ReadOptions {
+  /** Only entries of this subject (wildcards allowed). */
+  readonly subject?: string;
+  /** First sequence of interest; default: the oldest entry kept. */
+  readonly fromSeq?: number;
+  /**
+   * Start with the newest entry of each subject, then what comes after. Not together with `fromSeq`.
+   * After an interruption a subject may be seen more than once, newest last.
+   */
+  readonly lastPerSubject?: boolean;
+  /** Go on with new entries after catching up. */
+  readonly follow?: boolean;
+  readonly signal?: AbortSignal;
+  /** Entries fetched ahead, 1 to 1,000; default 256. */
+  readonly batch?: number;
+  /** Called once, when all that was kept at the start has been taken by the consumer; at once when nothing matched. */
+  readonly onCaughtUp?: () => void;
+}
+
+/** Why a log operation could not be done. */
+export const StreamErrorCode = {
+  noStream: 'no_stream',
+  unavailable: 'unavailable',
+  invalid: 'invalid',
+  streamReset: 'stream_reset',
+} as const;
+export type StreamErrorCode = (typeof StreamErrorCode)[keyof typeof StreamErrorCode];
+
+/** The one exception of the port; look at `code`, not at the message. */
+export class StreamError extends Error {
+  override readonly name = 'StreamError';
+  readonly code: StreamErrorCode;
+
+  constructor(code: StreamErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}

@@ -1,0 +1,66 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  type GatewayUpdate,
+  type PartialUpdate,
+  type QueryStop,
+  decodeBusMessage,
+  encodeBusMessage,
+} from './bus-messages.js';
+import { encodeCbor, newGatewayId, newQueryId } from '@muster/protocol';
+import { type LabelsRecord, type ResultEvent, decodeKept, encodeKept } from '@muster/records';
+import { decodeQueryWire, encodeQueryWire } from './query-requests.js';
+
+const partial: PartialUpdate = {
+  t: 'partial',
+  query: newQueryId(1),
+  gateway: newGatewayId(),
+  seq: 3,
+  more: false,
+  settled: true,
+  answered: Uint8Array.of(1, 2),
+  empty: new Uint8Array(),
+  failures: [[7, 'error', 'sql_error', 'no such column: x']],
+  answers: new Uint8Array(),
+  groups: Uint8Array.of(9),
+};
+
+describe('bus messages', () => {
+  it('come back as they were', () => {
+    expect(decodeBusMessage<GatewayUpdate>(encodeBusMessage(partial), 'partial', 'targeted')).toEqual(partial);
+  });
+
+  it('of a kind that is not expected are passed over', () => {
+    expect(decodeBusMessage<QueryStop>(encodeBusMessage(partial), 'query_stop')).toBeUndefined();
+  });
+
+  it('that are none never throw', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
+        expect(decodeBusMessage<QueryStop>(bytes, 'query_stop')).toBeUndefined();
+      }),
+    );
+    for (const value of [null, 1, 'query_stop', [], {}]) {
+      expect(decodeBusMessage<QueryStop>(encodeCbor(value), 'query_stop')).toBeUndefined();
+    }
+  });
+});
+
+describe('query messages and kept records', () => {
+  it('come back as they were, large integers and blobs too', () => {
+    const event: ResultEvent = {
+      t: 'reduced',
+      columns: ['a'],
+      rows: [[9_007_199_254_740_993n], [Uint8Array.of(0)], [null], ['\u0000']],
+      truncated: false,
+    };
+    expect(decodeQueryWire(encodeQueryWire(event))).toEqual(event);
+    const record: LabelsRecord = { labels: { env: 'prod' }, by: 'ops', atMs: 1 };
+    expect(decodeKept(encodeKept(record))).toEqual(record);
+  });
+
+  it('that are no map are a bug, and say so', () => {
+    expect(() => decodeQueryWire(encodeCbor(5))).toThrow(TypeError);
+    expect(() => decodeKept(encodeCbor(null))).toThrow(TypeError);
+  });
+});

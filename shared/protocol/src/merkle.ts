@@ -1,0 +1,137 @@
+import { hash } from 'node:crypto';
+import { encodeCbor } from './cbor.js';
+import type { AgentId } from './ids.js';
+
+/** What a command is bound to on one endpoint: the columns of the row that justified it. Integers beyond 2^53 as decimal text. */
+export type Binding = Readonly<Record<string, string | number | null>>;
+
+/** One leaf: which agent, and the row if there is one. Its number is its place, from 1. */
+export interface TargetLeaf {
+  readonly number: number;
+  readonly agentId: AgentId;
+  readonly binding?: Binding;
+}
+
+/**
+ * The Merkle tree over a command's targets, hashed as RFC 9162 §2.1.1 does: SHA-256 of 0x00 and the entry for a leaf, of 0x01 and both halves
+ * for a node, a list split at the largest power of two below its length. The entry is the deterministic CBOR of `[number, agentId, binding]`,
+ * `binding` being null where there is none.
+ */
+export class TargetTree {
+  /** Hashes one after another. Level 0 are the leaves; the last level is the root alone. */
+  readonly #levels: readonly Buffer[];
+
+  private constructor(levels: readonly Buffer[]) {
+    this.#levels = levels;
+  }
+
+  /** From the targets in the order of their numbers. Throws `RangeError` when there are none. */
+  static over(leaves: Iterable<TargetLeaf>): TargetTree {
+    const building = build(leaves);
+    for (;;) {
+      const step = building.next();
+      if (step.done === true) return new TargetTree(step.value);
+    }
+  }
+
+  /** The same, with a turn of the event loop every few milliseconds: a large tree takes longer than others should wait. */
+  static async overInTurns(leaves: Iterable<TargetLeaf>): Promise<TargetTree> {
+    const building = build(leaves);
+    for (;;) {
+      const step = building.next();
+      if (step.done === true) return new TargetTree(step.value);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  get root(): Uint8Array {
+    return this.#levels.at(-1) as Buffer;
+  }
+
+  get size(): number {
+    return (this.#levels[0]?.length ?? 0) / HASH_BYTES;
+  }
+
+  /** The neighbours on the way to the root, from the leaf's up, 32 bytes each (RFC 9162 §2.1.3.1). */
+  proof(number: number): Uint8Array {
+    let at = number - 1;
+    const path: Buffer[] = [];
+    for (const level of this.#levels.slice(0, -1)) {
+      const from = (at ^ 1) * HASH_BYTES;
+      if (from < level.length) path.push(level.subarray(from, from + HASH_BYTES));
+      at >>= 1;
+    }
+    return Buffer.concat(path);
+  }
+}
+
+/** Whether the leaf is in the tree of `size` leaves with this root (RFC 9162 §2.1.3.2). */
+export function verifyTarget(
+  leaf: TargetLeaf,
+  tree: { readonly root: Uint8Array; readonly size: number },
+  proof: Uint8Array,
+): boolean {
+  if (!Number.isSafeInteger(leaf.number) || leaf.number < 1 || leaf.number > tree.size || proof.length % 32 !== 0) {
+    return false;
+  }
+  let hash = leafHash(leaf);
+  let at = 0;
+  for (let index = leaf.number - 1, last = tree.size - 1; last > 0; index >>= 1, last >>= 1) {
+    if (index === last && index % 2 === 0) continue;
+    const neighbour = proof.subarray(at, at + 32);
+    if (neighbour.length !== 32) return false;
+    at += 32;
+    hash = index % 2 === 1 ? nodeHash(neighbour, hash) : nodeHash(hash, neighbour);
+  }
+  return at === proof.length && hash.equals(tree.root);
+}
+
+/** Hashes between two pauses. */
+const SLICE = 1_000;
+
+/** The levels, from the leaves up; pauses now and then. */
+function* build(leaves: Iterable<TargetLeaf>): Generator<undefined, Buffer[]> {
+  const hashes: Buffer[] = [];
+  let hashed = 0;
+  for (const leaf of leaves) {
+    hashes.push(leafHash(leaf));
+    if (++hashed % SLICE === 0) yield undefined;
+  }
+  if (hashes.length === 0) throw new RangeError('a tree needs a target');
+  // One buffer for each level: a tree of thousands of small objects would take six times the memory.
+  let level = Buffer.concat(hashes);
+  const levels = [level];
+  while (level.length > HASH_BYTES) {
+    const next = Buffer.allocUnsafeSlow(Math.ceil(level.length / HASH_BYTES / 2) * HASH_BYTES);
+    for (let from = 0; from < level.length; from += 2 * HASH_BYTES) {
+      const left = level.subarray(from, from + HASH_BYTES);
+      const right = level.subarray(from + HASH_BYTES, from + 2 * HASH_BYTES);
+      // A node without a neighbour rises as it is: the same tree as splitting from the top.
+      next.set(right.length === 0 ? left : nodeHash(left, right), from / 2);
+      if (++hashed % SLICE === 0) yield undefined;
+    }
+    levels.push(next);
+    level = next;
+  }
+  return levels;
+}
+
+function leafHash({ number, agentId, binding }: TargetLeaf): Buffer {
+  const entry = encodeCbor([number, agentId, binding ?? null]);
+  const input = Buffer.allocUnsafe(1 + entry.length);
+  input[0] = LEAF;
+  input.set(entry, 1);
+  return hash('sha256', input, 'buffer');
+}
+
+function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
+  NODE_INPUT.set(left, 1);
+  NODE_INPUT.set(right, 1 + HASH_BYTES);
+  return hash('sha256', NODE_INPUT, 'buffer');
+}
+
+const HASH_BYTES = 32;
+const LEAF = 0;
+const NODE = 1;
+/** Filled anew for each node. A `Hash` object for each costs three times as much as the hashing, and more for the collector of garbage. */
+const NODE_INPUT = Buffer.alloc(1 + 2 * HASH_BYTES, NODE);

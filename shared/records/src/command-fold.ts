@@ -1,0 +1,190 @@
+import { decodeNumberSet } from './number-set.js';
+import {
+  targetNums,
+  type CancelEntry,
+  type CommandRecord,
+  type JournalEntry,
+  type Signature,
+  type StateChange,
+} from './command-journal.js';
+import {
+  COMMAND_STATES,
+  isTerminal,
+  mayBecome,
+  type CommandLedger,
+  type CommandState,
+  type TerminalState,
+} from '@muster/protocol';
+
+/**
+ *     awaiting_approval ──signed──▶ running ──every target settled──▶ ended
+ *            └───────────cancel───────────────────────────────────────▲
+ */
+export type CommandStatus = 'awaiting_approval' | 'running' | 'ended';
+
+/** What became of a target. Shared by all targets that fared alike. */
+export interface TargetOutcome {
+  readonly state: CommandState;
+  readonly code: string;
+  readonly message: string;
+  readonly effects?: readonly string[];
+  readonly atMs: number;
+}
+
+/** What one entry changed. Targets whose change did not hold (a second outcome, a step back) are not among them. */
+export interface FoldStep {
+  readonly signed: boolean;
+  readonly cancelled: boolean;
+  readonly ended: boolean;
+  readonly changes: readonly { readonly outcome: TargetOutcome; readonly targets: readonly number[] }[];
+}
+
+const CODES = new Map(COMMAND_STATES.map((state, code) => [state, code]));
+const NOTHING: FoldStep = { signed: false, cancelled: false, ended: false, changes: [] };
+
+/**
+ * The state of one command, made from its journal entries in their order. Total and deterministic: the same entries make the same state
+ * everywhere, entries that come twice or too late change nothing, and of two outcomes of one target the first one in the journal counts.
+ */
+export class CommandFold {
+  readonly record: CommandRecord;
+  /** Agent numbers by target number less one. */
+  readonly nums: readonly number[];
+  signature: Signature | undefined;
+  cancel: CancelEntry | undefined;
+  /** Targets up to this number may be tried. */
+  released = 0;
+  endedAtMs: number | undefined;
+  /** When something last changed. */
+  changedAtMs: number;
+  /** By target number less one: where it stands. */
+  readonly #states: Uint8Array;
+  readonly #outcomes: (TargetOutcome | undefined)[];
+  readonly #counts = new Uint32Array(COMMAND_STATES.length);
+  /** What targets reported after they had settled: what really happened, too late to count. */
+  readonly #late = new Map<number, TargetOutcome>();
+
+  /** Starts with a `submitted` entry; the caller then applies that entry too. */
+  constructor(record: CommandRecord) {
+    this.record = record;
+    this.nums = targetNums(record.targets);
+    this.changedAtMs = record.submittedAtMs;
+    this.#states = new Uint8Array(this.nums.length);
+    this.#outcomes = Array.from<TargetOutcome | undefined>({ length: this.nums.length });
+    this.#counts[0] = this.nums.length;
+  }
+
+  get status(): CommandStatus {
+    if (this.endedAtMs !== undefined) return 'ended';
+    return this.signature === undefined ? 'awaiting_approval' : 'running';
+  }
+
+  get ledger(): CommandLedger {
+    const counts = Object.fromEntries(COMMAND_STATES.map((state, i) => [state, this.#counts[i] ?? 0]));
+    return { targeted: this.nums.length, ...counts } as CommandLedger;
+  }
+
+  state(target: number): CommandState {
+    return COMMAND_STATES[this.#states[target - 1] ?? 0] ?? 'queued';
+  }
+
+  /** Why it stands where it does; `undefined` while it is queued, or sent from the start. */
+  outcome(target: number): TargetOutcome | undefined {
+    return this.#outcomes[target - 1];
+  }
+
+  late(target: number): TargetOutcome | undefined {
+    return this.#late.get(target);
+  }
+
+  /** Target numbers in a state. */
+  *inState(...states: readonly CommandState[]): Generator<number> {
+    const wanted = new Set(states.map((state) => CODES.get(state)));
+    for (let i = 0; i < this.#states.length; i += 1) if (wanted.has(this.#states[i])) yield i + 1;
+  }
+
+  apply(entry: JournalEntry): FoldStep {
+    switch (entry.t) {
+      case 'submitted':
+        return entry.signature === undefined ? NOTHING : this.#sign(entry.signature, entry);
+      case 'signed':
+        return this.#sign(entry.signature, entry);
+      case 'released':
+        if (this.status !== 'running' || this.cancel !== undefined) return NOTHING;
+        this.released = Math.max(this.released, Math.min(entry.upTo, this.nums.length));
+        this.changedAtMs = entry.atMs;
+        return NOTHING;
+      case 'states':
+        return this.#change(entry.changes, entry.atMs);
+      case 'cancel':
+        return this.#cancel(entry);
+    }
+  }
+
+  #sign(signature: Signature, { atMs, released = 0, sent }: { atMs: number; released?: number; sent?: Uint8Array }) {
+    if (this.status !== 'awaiting_approval') return NOTHING;
+    this.signature = signature;
+    this.released = Math.min(released, this.nums.length);
+    this.changedAtMs = atMs;
+    const changes = sent === undefined ? [] : [{ state: 'sent', targets: sent, code: '', message: '' } as const];
+    return { ...this.#change(changes, atMs), signed: true };
+  }
+
+  #cancel(entry: CancelEntry): FoldStep {
+    if (this.cancel !== undefined || this.status === 'ended') return NOTHING;
+    this.cancel = entry;
+    const outcome: TargetOutcome = { state: 'cancelled', code: entry.code, message: entry.message, atMs: entry.atMs };
+    const targets = [...this.inState('queued')];
+    for (const target of targets) this.#set(target, outcome);
+    this.changedAtMs = entry.atMs;
+    return { signed: false, cancelled: true, ended: this.#end(entry.atMs), changes: [{ outcome, targets }] };
+  }
+
+  #change(changes: readonly StateChange[], atMs: number): FoldStep {
+    const applied: { outcome: TargetOutcome; targets: number[] }[] = [];
+    for (const { targets, state, code, message, effects } of changes) {
+      const outcome: TargetOutcome = { state, code, message, atMs, ...(effects === undefined ? {} : { effects }) };
+      const changed = decodeNumberSet(targets).filter((target) => this.#move(target, outcome));
+      if (changed.length > 0) applied.push({ outcome, targets: changed });
+    }
+    if (applied.length > 0) this.changedAtMs = atMs;
+    return { signed: false, cancelled: false, ended: this.#end(atMs), changes: applied };
+  }
+
+  #move(target: number, outcome: TargetOutcome): boolean {
+    if (target < 1 || target > this.nums.length || this.status === 'awaiting_approval') return false;
+    const from = this.state(target);
+    if (from === 'queued' && outcome.state === 'sent' && (target > this.released || this.cancel !== undefined)) {
+      return false;
+    }
+    if (!mayBecome(from, outcome.state)) {
+      if (isTerminal(from) && isTerminal(outcome.state) && from !== outcome.state) this.#late.set(target, outcome);
+      return false;
+    }
+    this.#set(target, outcome);
+    return true;
+  }
+
+  #set(target: number, outcome: TargetOutcome): void {
+    const from = this.#states[target - 1] ?? 0;
+    const to = CODES.get(outcome.state) ?? 0;
+    this.#counts[from] = (this.#counts[from] ?? 0) - 1;
+    this.#counts[to] = (this.#counts[to] ?? 0) + 1;
+    this.#states[target - 1] = to;
+    this.#outcomes[target - 1] = outcome;
+  }
+
+  /** True at the moment when the last target settles. */
+  #end(atMs: number): boolean {
+    if (this.endedAtMs !== undefined) return false;
+    const open = (this.#counts[0] ?? 0) + (this.#counts[1] ?? 0) + (this.#counts[2] ?? 0) + (this.#counts[3] ?? 0);
+    if (open > 0) return false;
+    this.endedAtMs = atMs;
+    return true;
+  }
+}
+
+/** Narrows for callers that look at outcomes of settled targets. */
+export function terminalOf(outcome: TargetOutcome | undefined): TerminalState | undefined {
+  return outcome !== undefined && isTerminal(outcome.state) ? outcome.state : undefined;
+}

@@ -1,0 +1,90 @@
+import {
+  decodeCbor,
+  encodeCborUnsorted,
+  type Ledger,
+  type OrgId,
+  type Outcome,
+  type CoordinatorId,
+  type QueryId,
+  type SqlValue,
+} from '@muster/protocol';
+
+/** What streams keep of queries: the record of each, and the events of its results. */
+
+/** `raw`: rows with their endpoint. `group`: equal rows become one with the number of endpoints. */
+export type ResultForm = 'raw' | 'group';
+
+/** An endpoint that will not answer: number, outcome, code, message. */
+export type Failure = readonly [num: number, outcome: Outcome, code: string, message: string];
+
+/** running → complete (all settled or deadline) | cancelled | interrupted (its owner died). */
+export type QueryState = 'running' | 'complete' | 'cancelled' | 'interrupted';
+
+/** The durable record of a query; the last one per query counts. */
+export interface QueryRecord {
+  readonly id: QueryId;
+  readonly org: OrgId;
+  /** The operator's token or subject id, and the name shown to people. */
+  readonly operator: string;
+  readonly operatorName: string;
+  readonly sql: string;
+  /** As asked, and as bounded by the operator's own selector. */
+  readonly selector: string;
+  readonly scope: string;
+  readonly mode: ResultForm;
+  readonly columns: readonly string[];
+  readonly reduce?: string;
+  readonly timeoutMs: number;
+  readonly owner: CoordinatorId;
+  readonly state: QueryState;
+  readonly createdAtMs: number;
+  readonly deadlineMs: number;
+  readonly endedAtMs?: number;
+  readonly ledger: Ledger;
+  /** Enrolled endpoints in scope that were not connected when the query started. */
+  readonly offline: number;
+  /** Rows (raw) or groups (group) written to the result stream so far. */
+  readonly rows: number;
+  /** Set when a limit stopped the query from keeping everything. */
+  readonly truncated?: string;
+}
+
+/** One event of a query's result stream; the stream's sequence number is its id. */
+export type ResultEvent =
+  | { readonly t: 'started'; readonly record: QueryRecord }
+  | {
+      readonly t: 'progress';
+      readonly ledger: Ledger;
+      readonly elapsedMs: number;
+      readonly gateways: number;
+      /** Of those waited for: who polls, and by when the last of them has heard of the query. Absent when nobody does. */
+      readonly polling?: { readonly waiting: number; readonly answerByMs: number };
+    }
+  /** Raw mode: an answer block. */
+  | { readonly t: 'rows'; readonly answers: Uint8Array }
+  /** Group mode: groups that are new or changed; a later one with the same index replaces the earlier. */
+  | { readonly t: 'groups'; readonly groups: Uint8Array }
+  /** Endpoints that did not answer, and why. A later one for the same number replaces the earlier. */
+  | { readonly t: 'failures'; readonly failures: readonly Failure[] }
+  /** Endpoints that were listed as failures but answered after all. */
+  | { readonly t: 'recovered'; readonly numbers: readonly number[] }
+  | {
+      readonly t: 'reduced';
+      readonly columns: readonly string[];
+      readonly rows: readonly (readonly SqlValue[])[];
+      readonly truncated: boolean;
+      readonly error?: string;
+    }
+  /** Always the last one. */
+  | { readonly t: 'ended'; readonly record: QueryRecord };
+
+export function encodeQueryRecord(value: QueryRecord | ResultEvent): Uint8Array {
+  return encodeCborUnsorted(value);
+}
+
+/** Reads what {@link encodeQueryRecord} wrote. Throws on bytes that are no CBOR map: inside one deployment that is a bug. */
+export function decodeQueryRecord<T extends QueryRecord | ResultEvent>(bytes: Uint8Array): T {
+  const value = decodeCbor(bytes);
+  if (typeof value !== 'object' || value === null) throw new TypeError('not a query record');
+  return value as T;
+}
