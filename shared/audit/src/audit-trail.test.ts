@@ -3,7 +3,8 @@ import type { AppendOptions, AppendResult, StreamStore } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import type { OrgId } from '@muster/protocol';
 import { decodeKept, encodeKept, KEPT, STREAMS, verifyChain, type AuditRecord, type ChainLink } from '@muster/records';
-import { FakeClock, silentLogger, systemClock, type LogFields } from '@muster/runtime';
+import { silentLogger, systemClock, type LogFields } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { AuditTrail, type AuditTrailOptions, type NewAuditRecord } from './audit-trail.js';
 
 const ORG = 'acme' as OrgId;

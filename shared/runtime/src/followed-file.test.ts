@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { FakeClock } from './fake-clock.js';
+import { FakeClock } from './testing/fake-clock.js';
 import { FollowedFile, parseDocument } from './followed-file.js';
 import { silentLogger } from './logger.js';
 

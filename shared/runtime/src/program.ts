@@ -13,7 +13,6 @@ export {
   type Env,
 } from './config.js';
 export { sleep, systemClock, type Clock, type Timer } from './clock.js';
-export { FakeClock } from './fake-clock.js';
 export { fullJitter, type Backoff, type BackoffOptions } from './backoff.js';
 export { TokenBucket, type TakeResult, type TokenBucketOptions } from './token-bucket.js';
 export {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { FakeClock } from './fake-clock.js';
+import { FakeClock } from './testing/fake-clock.js';
 import { silentLogger } from './logger.js';
 import type { Component } from './component.js';
 import { createRunner, type Runner, type RunnerOptions } from './runner.js';

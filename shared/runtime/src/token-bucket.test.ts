@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { FakeClock } from './fake-clock.js';
+import { FakeClock } from './testing/fake-clock.js';
 import { TokenBucket } from './token-bucket.js';
 
 test('a burst up to the capacity passes, then the rate holds, and a refusal tells when to come back', () => {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { CommandId } from '@muster/protocol';
-import { FakeClock, silentLogger } from '@muster/runtime/program';
+import { silentLogger } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import { CommandLedger } from './command-ledger.js';
 import type { CommandKey, Outcome } from './ledger-entry.js';
 

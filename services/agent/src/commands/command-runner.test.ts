@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { CommandBody } from '@muster/protocol';
-import { FakeClock } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import { AGENT, CommandEndpoint, type EndpointOptions, OTHER_AGENT, settled } from '../testing/command-endpoint.js';
 import { CommandIssuer } from '../testing/command-issuer.js';
 

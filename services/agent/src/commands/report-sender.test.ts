@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CommandId, ReportBody } from '@muster/protocol';
-import { FakeClock } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import type { SendResult } from '../session/session-connection.js';
 import type { CommandKey, Outcome } from './ledger-entry.js';
 import { reportOf, ReportSender } from './report-sender.js';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { FakeClock } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import { SessionRenewal } from './session-renewal.js';
 
 function fixture(): { clock: FakeClock; renewal: SessionRenewal; renewed: () => number } {

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { AgentId, CommandBody, OrgId } from '@muster/protocol';
-import { FakeClock, silentLogger } from '@muster/runtime/program';
+import { silentLogger } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import { CommandTrust } from './command-trust.js';
 import { authenticate, judge } from './verify-command.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE, type SessionMode } from '@muster/protocol';
-import { FakeClock } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import { ChannelChoice } from './channel-choice.js';
 import type { ConnectionEnd } from './session-connection.js';
 

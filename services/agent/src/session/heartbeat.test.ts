@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { FakeClock } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import { Heartbeat } from './heartbeat.js';
 
 const EVERY_MS = 25_000;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { FakeClock, silentLogger } from '@muster/runtime/program';
+import { silentLogger } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import { HELLO } from '../testing/keeper-fixture.js';
 import { MoodyGateway } from '../testing/moody-gateway.js';
 import { SessionKeeper } from './session-keeper.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { BATCH_ENTRY_BYTES, LIMITS } from '@muster/protocol';
-import { FakeClock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { randomBytes } from 'node:crypto';
 import { PollOutbox } from './poll-outbox.js';
 

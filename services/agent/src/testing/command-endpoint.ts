@@ -1,5 +1,6 @@
 import type { AgentId, CommandBody, OrgId, ReportBody } from '@muster/protocol';
-import { type FakeClock, silentLogger } from '@muster/runtime/program';
+import { silentLogger } from '@muster/runtime/program';
+import { type FakeClock } from '@muster/runtime/testing';
 import type { ActionCall, ActionResult, JsonValue } from '../actions/action.js';
 import { realHost } from '../actions/testing/action-call.js';
 import { CommandLedger } from '../commands/command-ledger.js';

@@ -3,7 +3,7 @@ import type { RequestResult } from '@muster/bus';
 import { RequestSeal } from '@muster/identity';
 import { decodeCommandWire, encodeCommandWire, type CommandRequest } from '@muster/messages';
 import type { OrgId } from '@muster/protocol';
-import { FakeClock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { CommandClient } from './command-client.js';
 
 const caller = { id: 'o', name: 'Ann', role: 'responder', bound: '', from: '' } as const;

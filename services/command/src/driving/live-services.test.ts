@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
 import { newCommandId, newCommandServiceId } from '@muster/protocol';
-import { FakeClock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { LiveServices } from './live-services.js';
 
 function start(count: number) {

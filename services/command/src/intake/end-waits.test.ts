@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CommandReply } from '@muster/messages';
-import { FakeClock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import type { JournalStep } from '../journal/journal-view.js';
 import { EndWaits, type EndWaitsOptions } from './end-waits.js';
 

@@ -28,7 +28,8 @@ import {
   type JournalEntry,
   decodeKept,
 } from '@muster/records';
-import { createMetrics, FakeClock, silentLogger, type Logger } from '@muster/runtime';
+import { createMetrics, silentLogger, type Logger } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { createCommandService } from '../command-service.js';
 import { CommandKeys } from '../signing/command-keys.js';
 import { ModelAgent, type AgentHabits } from './model-agent.js';

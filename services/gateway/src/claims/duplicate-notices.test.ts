@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { AgentId, OrgId } from '@muster/protocol';
-import { FakeClock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { DuplicateNotices } from './duplicate-notices.js';
 
 const ORG = 'acme' as OrgId;

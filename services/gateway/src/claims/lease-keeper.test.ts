@@ -10,7 +10,8 @@ import {
 } from '@muster/messages';
 import type { GatewayId } from '@muster/protocol';
 import type { GenerationResult, LeaseRenewal, Registry, RenewResult } from '@muster/registry';
-import { FakeClock, silentLogger, type Clock } from '@muster/runtime';
+import { silentLogger, type Clock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { LeaseKeeper } from './lease-keeper.js';
 
 /** A registry that answers what a test wants; only leases are asked of it. */

@@ -11,7 +11,8 @@ import {
   type OrgId,
   type ReportBody,
 } from '@muster/protocol';
-import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
+import { createMetrics, silentLogger } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { Hub } from '../session/hub.js';
 import { makeProfile } from '../session/profile.js';
 import { Session } from '../session/session.js';

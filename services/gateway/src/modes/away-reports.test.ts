@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AgentId } from '@muster/protocol';
 import type { FallbackRecord } from '@muster/records';
-import { createMetrics, FakeClock, silentLogger } from '@muster/runtime';
+import { createMetrics, silentLogger } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { fakeSession } from '../testing/fake-session.js';
 import { AwayReports } from './away-reports.js';
 import { createModeMetrics } from './mode-metrics.js';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { FakeClock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { ChangePace } from './change-pace.js';
 
 test('few change at once; many take so long that some 500 change in a second', () => {

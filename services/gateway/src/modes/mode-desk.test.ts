@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ModeOverride } from '@muster/directory';
 import { decodeBody, FRAME, type AgentId, type ModeBody, type OrgId } from '@muster/protocol';
-import { createMetrics, FakeClock } from '@muster/runtime';
+import { createMetrics } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { Hub } from '../session/hub.js';
 import { fakeSession, type FakeSession } from '../testing/fake-session.js';
 import { ORG } from '../testing/running-gateway.js';

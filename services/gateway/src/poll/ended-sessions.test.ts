@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { FakeClock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { EndedSessions } from './ended-sessions.js';
 
 describe('how poll sessions ended', () => {

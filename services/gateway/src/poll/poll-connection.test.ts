@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { BATCH_ENTRY_BYTES, decodeBatch, encodeBody, encodeFrame, FRAME, LIMITS } from '@muster/protocol';
-import { FakeClock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { PollConnection } from './poll-connection.js';
 
 const query = (ref: number): Uint8Array => encodeFrame(FRAME.query, ref, new Uint8Array(ref));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { FakeClock } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
 import { fakeSession } from '../testing/fake-session.js';
 import type { FrontDesk } from './front-desk.js';
 import { Hub } from './hub.js';

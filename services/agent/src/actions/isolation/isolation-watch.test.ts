@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { FakeClock, silentLogger } from '@muster/runtime/program';
+import { silentLogger } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import { fixtureHost, playback, runAction, type RecordedRun } from '../testing/call-fixture.js';
 import { IsolationWatch } from './isolation-watch.js';
 

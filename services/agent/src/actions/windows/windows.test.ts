@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { FakeClock } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
 import type { ActionHost, ActionResult, JsonValue } from '../action.js';
 import { createActions } from '../create-actions.js';
 import { Protection } from '../protection.js';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { sleep, systemClock } from './clock.js';
+import { sleep, systemClock } from '../clock.js';
 import { FakeClock } from './fake-clock.js';
 
 test('timers fire in the order of their due times, each at its own moment', () => {

@@ -1,0 +1,3 @@
+// For tests of every package, shared ones included: they cannot import @muster/testkit, which depends on them.
+export { eventually } from './eventually.js';
+export { FakeClock } from './fake-clock.js';
