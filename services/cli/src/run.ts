@@ -1,25 +1,25 @@
 import { Command, CommanderError } from 'commander';
-import { addActionsCommand } from './actions/command.js';
-import { addAgentsCommand } from './agents/command.js';
-import { addAuditCommand } from './audit/command.js';
-import { addBandwidthCommand } from './bandwidth/command.js';
-import { ProcessEnv } from './command-env.js';
+import { addActionsCommand } from './actions/actions-command.js';
+import { addAgentsCommand } from './agents/agents-command.js';
+import { addAuditCommand } from './audit/audit-command.js';
+import { addBandwidthCommand } from './bandwidth/bandwidth-command.js';
+import { ProcessEnv } from './environment/command-env.js';
 import { addCommandsCommand } from './commands/commands-command.js';
 import { addRunCommand } from './commands/run-command.js';
 import { addUndoCommand } from './commands/undo-command.js';
-import { addCompletionCommand } from './completion/command.js';
-import { addContextCommand } from './context/command.js';
-import { addDoctorCommand } from './doctor/command.js';
-import { CliError, EXIT, type ExitCode } from './exit-codes.js';
-import { addKeysCommand } from './keys/command.js';
-import { addModeCommand } from './modes/command.js';
-import { escapeControls } from './output/escape.js';
-import { styleFor } from './output/table.js';
-import { addQueryCommand } from './query/command.js';
-import { addTablesCommand } from './tables/command.js';
-import { ClosedPipe, type Terminal } from './terminal.js';
-import { addTokensCommand } from './tokens/command.js';
-import { addVersionCommand } from './version.js';
+import { addCompletionCommand } from './completion/completion-command.js';
+import { addContextCommand } from './setup/context-command.js';
+import { addDoctorCommand } from './setup/doctor-command.js';
+import { CliError, EXIT, type ExitCode } from './terminal/cli-error.js';
+import { addKeysCommand } from './credentials/keys-command.js';
+import { addModeCommand } from './agents/mode-command.js';
+import { escapeControls } from './terminal/escape.js';
+import { styleFor } from './terminal/table.js';
+import { addQueryCommand } from './query/query-command.js';
+import { addTablesCommand } from './query/tables-command.js';
+import { ClosedPipe, type Terminal } from './terminal/terminal.js';
+import { addTokensCommand } from './credentials/tokens-command.js';
+import { addVersionCommand } from './setup/version-command.js';
 
 /** The whole command line: runs one command and returns the exit code. Every message for people has been written when it resolves. */
 export async function runCli(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {

@@ -1,7 +1,7 @@
-import { CliError, EXIT } from '../exit-codes.js';
-import type { ApiClient } from '../http/api-client.js';
-import type { ActionJson } from '../http/command-json.js';
-import { nearest } from '../output/nearest.js';
+import { CliError, EXIT } from '../terminal/cli-error.js';
+import type { ApiClient } from '../environment/api-client.js';
+import type { ActionJson } from '../environment/command-json.js';
+import { nearest } from './nearest.js';
 
 /** The actions that the server knows, which may be newer than this program. */
 export async function listActions(client: ApiClient, signal?: AbortSignal): Promise<readonly ActionJson[]> {

@@ -1,8 +1,8 @@
 import { paramFromText } from '@muster/actions';
 import type { Params, ParamValue } from '@muster/protocol';
-import { CliError, EXIT } from '../exit-codes.js';
-import type { ActionJson, ParamSchemaJson } from '../http/command-json.js';
-import { nearest } from '../output/nearest.js';
+import { CliError, EXIT } from '../terminal/cli-error.js';
+import type { ActionJson, ParamSchemaJson } from '../environment/command-json.js';
+import { nearest } from './nearest.js';
 
 /**
  * Parameters as they are typed, `key=value`, in the types that the action's JSON Schema wants: numbers, booleans, lists as `a,b` and maps as

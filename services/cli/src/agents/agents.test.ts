@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { wallTime } from '../output/time-text.js';
+import { wallTime } from '../terminal/time-text.js';
 import { runCli } from '../run.js';
 import { AGENT_ID, FakeApi } from '../testing/fake-api.js';
 import { fakeTerminal } from '../testing/fake-terminal.js';

@@ -1,6 +1,6 @@
 import { isAgentId } from '@muster/protocol';
-import { CliError, usageError } from '../exit-codes.js';
-import type { ApiClient } from '../http/api-client.js';
+import { CliError, usageError } from '../terminal/cli-error.js';
+import type { ApiClient } from '../environment/api-client.js';
 import type { AgentJson, AgentPageJson } from './agent-json.js';
 
 const NAMED = 5;

@@ -1,5 +1,5 @@
 import { labelFaults, labelKeyFault } from '@muster/protocol';
-import { usageError } from '../exit-codes.js';
+import { usageError } from '../terminal/cli-error.js';
 
 export interface LabelChanges {
   readonly set: Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
-import { durationText, wallTime } from '../output/time-text.js';
-import { shortTime } from '../output/listing.js';
+import { durationText, wallTime } from '../terminal/time-text.js';
+import { shortTime } from '../terminal/listing.js';
 import type { AgentJson } from './agent-json.js';
 
 /** A gateway that was told the same a while ago does not write it down again. */

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChainLink } from '@muster/records';
-import { CliError } from '../exit-codes.js';
-import { ApiProblem, ConnectionFault, type ApiClient } from '../http/api-client.js';
-import { linesOf } from '../http/event-stream.js';
+import { CliError } from '../terminal/cli-error.js';
+import { ApiProblem, ConnectionFault, type ApiClient } from '../environment/api-client.js';
+import { linesOf } from '../environment/event-stream.js';
 
 const MAX_ATTEMPTS = 8;
 const FIRST_PAUSE_MS = 200;

@@ -1,10 +1,10 @@
 import { auditHash, ChainVerifier, type ChainReport } from '@muster/records';
-import type { CommandEnv } from '../command-env.js';
-import { CliError, usageError } from '../exit-codes.js';
-import { escapeControls, safeJson } from '../output/escape.js';
-import { counted, renderFacts } from '../output/listing.js';
-import { ProgressLine } from '../output/progress-line.js';
-import { styleFor } from '../output/table.js';
+import type { CommandEnv } from '../environment/command-env.js';
+import { CliError, usageError } from '../terminal/cli-error.js';
+import { escapeControls, safeJson } from '../terminal/escape.js';
+import { counted, renderFacts } from '../terminal/listing.js';
+import { ProgressLine } from '../terminal/progress-line.js';
+import { styleFor } from '../terminal/table.js';
 import { readChain } from './chain.js';
 
 export interface VerifyOptions {

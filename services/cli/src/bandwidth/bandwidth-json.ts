@@ -1,4 +1,4 @@
-import type { EndpointName, FailureJson, QueryJson } from '../http/query-json.js';
+import type { EndpointName, FailureJson, QueryJson } from '../environment/query-json.js';
 
 /** The API's JSON, as far as the CLI reads it; `/v1/openapi.json` describes all of it. */
 

@@ -1,5 +1,5 @@
-import { counted, shortTime } from '../output/listing.js';
-import { renderTable, type Style } from '../output/table.js';
+import { counted, shortTime } from '../terminal/listing.js';
+import { renderTable, type Style } from '../terminal/table.js';
 import {
   PURPOSES,
   type ChannelJson,

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { COMMAND_STATES, isCommandId } from '@muster/protocol';
 import { paramsText } from '../actions/params.js';
-import type { CommandEnv } from '../command-env.js';
-import { usageError } from '../exit-codes.js';
-import type { CommandJson, TargetJson } from '../http/command-json.js';
-import { pagedItems } from '../http/pages.js';
-import { escapeControls, safeJson } from '../output/escape.js';
+import type { CommandEnv } from '../environment/command-env.js';
+import { usageError } from '../terminal/cli-error.js';
+import type { CommandJson, TargetJson } from '../environment/command-json.js';
+import { pagedItems } from '../environment/pages.js';
+import { escapeControls, safeJson } from '../terminal/escape.js';
 import {
   counted,
   LIST_OUTPUTS,
@@ -14,7 +14,7 @@ import {
   printList,
   renderFacts,
   shortTime,
-} from '../output/listing.js';
+} from '../terminal/listing.js';
 import { agree, openPrompt } from './confirm.js';
 import { hostOf, ledgerText, words } from './summary.js';
 import { watchCommand } from './watch.js';
@@ -49,7 +49,7 @@ function addList(commands: Command, env: CommandEnv): void {
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .action(async ({ status, limit, output }: { status?: string; limit: string; output: string }) => {
       const items = pagedItems<CommandJson>(env.client(), '/v1/commands', { status }, parseLimit(limit));
-      await printList(env, parseOutput(output, LIST_OUTPUTS), items, {
+      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
         headers: ['id', 'submitted', 'who', 'action', 'on', 'status', 'targets'],
         row: (command) => [
           command.id,
@@ -130,7 +130,7 @@ function addTargets(commands: Command, env: CommandEnv): void {
       const form = parseOutput(output, LIST_OUTPUTS);
       const most = limit === undefined ? undefined : parseLimit(limit);
       const items = pagedItems<TargetJson>(env.client(), `${commandPath(id)}/targets`, { state }, most, TARGETS_PAGE);
-      await printList(env, form, items, {
+      await printList(env.terminal, form, items, {
         headers: ['host', 'agent', 'state', 'at', 'why'],
         row: (target) => [
           hostOf(target),

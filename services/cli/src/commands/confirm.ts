@@ -1,8 +1,8 @@
-import { CliError, usageError } from '../exit-codes.js';
-import type { PlanJson } from '../http/command-json.js';
-import { escapeControls } from '../output/escape.js';
-import { counted } from '../output/listing.js';
-import type { Prompt, Terminal } from '../terminal.js';
+import { CliError, usageError } from '../terminal/cli-error.js';
+import type { PlanJson } from '../environment/command-json.js';
+import { escapeControls } from '../terminal/escape.js';
+import { counted } from '../terminal/listing.js';
+import type { Prompt, Terminal } from '../terminal/terminal.js';
 import type { BoundRow } from './rows.js';
 
 /** A destructive action on more than this many is confirmed by typing how many. */

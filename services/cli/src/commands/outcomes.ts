@@ -1,9 +1,9 @@
 import stringWidth from 'string-width';
-import type { CommandJson, TargetJson } from '../http/command-json.js';
-import { escapeControls, safeJson } from '../output/escape.js';
-import type { ListOutput } from '../output/listing.js';
-import { cutToWidth, type Style } from '../output/table.js';
-import type { TextOutput } from '../terminal.js';
+import type { CommandJson, TargetJson } from '../environment/command-json.js';
+import { escapeControls, safeJson } from '../terminal/escape.js';
+import type { ListOutput } from '../terminal/listing.js';
+import { cutToWidth, type Style } from '../terminal/table.js';
+import type { TextOutput } from '../terminal/terminal.js';
 import { hostOf, words } from './summary.js';
 
 /** Where the outcomes of one command go, in the form that was asked for. Each call resolves when the reader has kept up. */

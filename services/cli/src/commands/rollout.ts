@@ -1,5 +1,5 @@
-import { usageError } from '../exit-codes.js';
-import type { RolloutBody } from '../http/command-json.js';
+import { usageError } from '../terminal/cli-error.js';
+import type { RolloutBody } from '../environment/command-json.js';
 
 const HINT = 'canary=1,step=10%,pause=30s,abort_over=5%';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { CliError } from '../exit-codes.js';
+import type { CliError } from '../terminal/cli-error.js';
 import { ACTIONS, AGENT_ID } from '../testing/fake-api.js';
 import { readRows } from './rows.js';
 

@@ -1,8 +1,8 @@
 import { parseBinding, shapesOf } from '@muster/actions';
 import { isAgentId, type Binding } from '@muster/protocol';
-import { CliError, EXIT } from '../exit-codes.js';
-import type { ActionJson } from '../http/command-json.js';
-import { escapeControls } from '../output/escape.js';
+import { CliError, EXIT } from '../terminal/cli-error.js';
+import type { ActionJson } from '../environment/command-json.js';
+import { escapeControls } from '../terminal/escape.js';
 
 /** A row of a query's answer that a command is to be bound to. */
 export interface BoundRow {

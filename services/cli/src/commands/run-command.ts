@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { getAction } from '../actions/catalogue.js';
 import { parseParamWords, paramsText } from '../actions/params.js';
-import type { CommandEnv } from '../command-env.js';
-import { usageError } from '../exit-codes.js';
-import type { ActionJson, CommandBody, PlanJson } from '../http/command-json.js';
-import { counted, LIST_OUTPUTS, parseOutput } from '../output/listing.js';
-import type { Prompt } from '../terminal.js';
+import type { CommandEnv } from '../environment/command-env.js';
+import { usageError } from '../terminal/cli-error.js';
+import type { ActionJson, CommandBody, PlanJson } from '../environment/command-json.js';
+import { counted, LIST_OUTPUTS, parseOutput } from '../terminal/listing.js';
+import type { Prompt } from '../terminal/terminal.js';
 import { confirm, openPrompt } from './confirm.js';
-import { order } from './order.js';
+import { order } from './submit-and-report.js';
 import { parseRollout } from './rollout.js';
 import { checkTarget, readTarget, type Target, type TargetOptions } from './target.js';
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CliError, EXIT, type ExitCode } from '../exit-codes.js';
-import { ApiProblem, ConnectionFault, type ApiClient, type Call } from '../http/api-client.js';
-import type { CommandJson } from '../http/command-json.js';
+import { CliError, EXIT, type ExitCode } from '../terminal/cli-error.js';
+import { ApiProblem, ConnectionFault, type ApiClient, type Call } from '../environment/api-client.js';
+import type { CommandJson } from '../environment/command-json.js';
 
 export interface SubmitOptions {
   /** Of `--idempotency-key`; else one is made up. */

@@ -1,8 +1,8 @@
 import { COMMAND_STATES, isTerminal, type CommandLedger } from '@muster/protocol';
-import { EXIT, type ExitCode } from '../exit-codes.js';
-import type { CommandJson, TargetJson } from '../http/command-json.js';
-import { escapeControls } from '../output/escape.js';
-import { renderTable, type Style } from '../output/table.js';
+import { EXIT, type ExitCode } from '../terminal/cli-error.js';
+import type { CommandJson, TargetJson } from '../environment/command-json.js';
+import { escapeControls } from '../terminal/escape.js';
+import { renderTable, type Style } from '../terminal/table.js';
 
 /** `5,000 targeted · 4,800 succeeded · 10 running` */
 export function ledgerProgress(ledger: CommandLedger): string {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { isAgentId, isQueryId, LIMITS } from '@muster/protocol';
-import { CliError, EXIT, usageError } from '../exit-codes.js';
-import type { ActionJson, TargetSpec } from '../http/command-json.js';
-import { counted } from '../output/listing.js';
-import type { Terminal } from '../terminal.js';
+import { CliError, EXIT, usageError } from '../terminal/cli-error.js';
+import type { ActionJson, TargetSpec } from '../environment/command-json.js';
+import { counted } from '../terminal/listing.js';
+import type { Terminal } from '../terminal/terminal.js';
 import { readRows, type BoundRow } from './rows.js';
 
 export interface TargetOptions {

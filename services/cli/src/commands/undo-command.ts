@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { paramsText } from '../actions/params.js';
-import type { CommandEnv } from '../command-env.js';
-import type { CommandJson } from '../http/command-json.js';
-import { counted, LIST_OUTPUTS, parseOutput } from '../output/listing.js';
+import type { CommandEnv } from '../environment/command-env.js';
+import type { CommandJson } from '../environment/command-json.js';
+import { counted, LIST_OUTPUTS, parseOutput } from '../terminal/listing.js';
 import { commandPath } from './commands-command.js';
 import { agree, openPrompt } from './confirm.js';
-import { order } from './order.js';
+import { order } from './submit-and-report.js';
 
 interface UndoOptions {
   readonly yes?: boolean;

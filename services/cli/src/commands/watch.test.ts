@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { CommandEvent } from '../http/command-json.js';
+import type { CommandEvent } from '../environment/command-json.js';
 import { runCli } from '../run.js';
 import { AGENT_ID, COMMAND_ID, commandJson, endedCommand, FakeApi, targetJson } from '../testing/fake-api.js';
 import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';

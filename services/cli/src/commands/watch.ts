@@ -1,13 +1,13 @@
 import { isTerminal, type CommandLedger } from '@muster/protocol';
-import { EXIT, type ExitCode } from '../exit-codes.js';
-import type { ApiClient } from '../http/api-client.js';
-import type { CommandEvent, CommandJson, TargetJson } from '../http/command-json.js';
-import { followEvents } from '../http/event-stream.js';
-import { escapeControls } from '../output/escape.js';
-import type { ListOutput } from '../output/listing.js';
-import { ProgressLine } from '../output/progress-line.js';
-import { styleFor } from '../output/table.js';
-import { ClosedPipe, type Terminal } from '../terminal.js';
+import { EXIT, type ExitCode } from '../terminal/cli-error.js';
+import type { ApiClient } from '../environment/api-client.js';
+import type { CommandEvent, CommandJson, TargetJson } from '../environment/command-json.js';
+import { followEvents } from '../environment/event-stream.js';
+import { escapeControls } from '../terminal/escape.js';
+import type { ListOutput } from '../terminal/listing.js';
+import { ProgressLine } from '../terminal/progress-line.js';
+import { styleFor } from '../terminal/table.js';
+import { ClosedPipe, type Terminal } from '../terminal/terminal.js';
 import { createOutcomeWriter, type OutcomeWriter } from './outcomes.js';
 import { exitCodeOfCommand, ledgerProgress, renderCommandSummary } from './summary.js';
 

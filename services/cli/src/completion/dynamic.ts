@@ -1,7 +1,7 @@
 import { listActions } from '../actions/catalogue.js';
 import { choicesOf } from '../actions/params.js';
-import type { CommandEnv } from '../command-env.js';
-import type { ActionJson, CommandJson } from '../http/command-json.js';
+import type { CommandEnv } from '../environment/command-env.js';
+import type { ActionJson, CommandJson } from '../environment/command-json.js';
 
 /** What only the server knows: the words that may stand at a place. */
 export interface DynamicWords {

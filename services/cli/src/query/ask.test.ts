@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { QueryEvent, QueryJson } from '../http/query-json.js';
-import { wallTime } from '../output/time-text.js';
+import type { QueryEvent, QueryJson } from '../environment/query-json.js';
+import { wallTime } from '../terminal/time-text.js';
 import { runCli } from '../run.js';
 import { endedQuery, FakeApi, QUERY_ID, queryJson } from '../testing/fake-api.js';
 import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';

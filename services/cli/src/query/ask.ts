@@ -1,12 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { ApiProblem, type ApiClient } from '../http/api-client.js';
-import { followQuery } from '../http/query-events.js';
-import type { FailureJson, GroupJson, PollingJson, QueryEvent, QueryJson, ReducedJson } from '../http/query-json.js';
-import { EXIT, type ExitCode } from '../exit-codes.js';
-import { escapeControls } from '../output/escape.js';
-import { ProgressLine } from '../output/progress-line.js';
-import { styleFor } from '../output/table.js';
-import { ClosedPipe, type Terminal } from '../terminal.js';
+import { ApiProblem, type ApiClient } from '../environment/api-client.js';
+import { followQuery } from '../environment/query-events.js';
+import type {
+  FailureJson,
+  GroupJson,
+  PollingJson,
+  QueryEvent,
+  QueryJson,
+  ReducedJson,
+} from '../environment/query-json.js';
+import { EXIT, type ExitCode } from '../terminal/cli-error.js';
+import { escapeControls } from '../terminal/escape.js';
+import { ProgressLine } from '../terminal/progress-line.js';
+import { styleFor } from '../terminal/table.js';
+import { ClosedPipe, type Terminal } from '../terminal/terminal.js';
 import { faultExcerpt } from './fault-excerpt.js';
 import { createWriter, type Output, type ResultWriter } from './results.js';
 import { lateText, progressText } from './progress.js';

@@ -1,12 +1,18 @@
-import type { ApiProblem } from '../http/api-client.js';
-import type { Ask } from './ask.js';
-import { escapeControls } from '../output/escape.js';
+import type { ApiProblem } from '../environment/api-client.js';
+import { escapeControls } from '../terminal/escape.js';
+
+/** What a problem may point into. */
+export interface QuestionTexts {
+  readonly sql: string;
+  readonly selector: string;
+  readonly reduce?: string;
+}
 
 /**
  * The line of the question at which it stopped making sense, with a mark below the place, as compilers show it; nothing when the problem names
  * no place. Positions are the server's: `field`, then `line` and `column` from 1, or `offset` from 0.
  */
-export function faultExcerpt(error: ApiProblem, question: Ask): readonly string[] {
+export function faultExcerpt(error: ApiProblem, question: QuestionTexts): readonly string[] {
   const { field, line, column, offset, code } = error.problem;
   const text = field === 'reduce' ? question.reduce : code === 'bad_selector' ? question.selector : question.sql;
   if (text === undefined) return [];

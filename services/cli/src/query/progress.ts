@@ -1,7 +1,7 @@
 import { LIMITS, type Ledger } from '@muster/protocol';
-import type { PollingJson, QueryJson } from '../http/query-json.js';
-import { escapeControls } from '../output/escape.js';
-import { wallTime } from '../output/time-text.js';
+import type { PollingJson, QueryJson } from '../environment/query-json.js';
+import { escapeControls } from '../terminal/escape.js';
+import { wallTime } from '../terminal/time-text.js';
 
 type Running = Pick<QueryJson, 'ledger' | 'deadlineAt'> & { readonly polling?: PollingJson | undefined };
 

@@ -1,4 +1,4 @@
-import { usageError } from '../exit-codes.js';
+import { usageError } from '../terminal/cli-error.js';
 
 /** What a file with a saved question says besides its SQL; options on the command line win over it. */
 export interface Question {

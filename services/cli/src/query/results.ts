@@ -1,9 +1,9 @@
 import type { JsonSqlValue } from '@muster/protocol';
 import type { ResultForm } from '@muster/records';
-import type { TextOutput } from '../terminal.js';
-import { escapeControls, safeJson } from '../output/escape.js';
-import { TableWriter, type Style } from '../output/table.js';
-import { csvLine, valueText } from '../output/value-text.js';
+import type { TextOutput } from '../terminal/terminal.js';
+import { escapeControls, safeJson } from '../terminal/escape.js';
+import { TableWriter, type Style } from '../terminal/table.js';
+import { csvLine, valueText } from '../terminal/value-text.js';
 import type {
   AnswerJson,
   EndpointName,
@@ -12,7 +12,7 @@ import type {
   QueryJson,
   ReducedJson,
   Values,
-} from '../http/query-json.js';
+} from '../environment/query-json.js';
 
 export const OUTPUTS = ['table', 'json', 'ndjson', 'csv'] as const;
 export type Output = (typeof OUTPUTS)[number];

@@ -1,8 +1,8 @@
 import { isAnswer, ledgerComplete, OUTCOMES } from '@muster/protocol';
-import { EXIT, type ExitCode } from '../exit-codes.js';
-import type { FailureJson, QueryJson } from '../http/query-json.js';
-import { escapeControls } from '../output/escape.js';
-import { renderTable, type Style } from '../output/table.js';
+import { EXIT, type ExitCode } from '../terminal/cli-error.js';
+import type { FailureJson, QueryJson } from '../environment/query-json.js';
+import { escapeControls } from '../terminal/escape.js';
+import { renderTable, type Style } from '../terminal/table.js';
 
 const NAMED = 10;
 

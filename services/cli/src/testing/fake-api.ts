@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EMPTY_COMMAND_LEDGER, EMPTY_LEDGER, type CommandLedger, type Ledger } from '@muster/protocol';
-import type { ActionJson, CommandEvent, CommandJson, PlanJson, TargetJson } from '../http/command-json.js';
-import type { QueryEvent, QueryJson } from '../http/query-json.js';
+import type { ActionJson, CommandEvent, CommandJson, PlanJson, TargetJson } from '../environment/command-json.js';
+import type { QueryEvent, QueryJson } from '../environment/query-json.js';
 
 export interface Request {
   readonly method: string;

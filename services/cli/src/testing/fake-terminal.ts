@@ -1,4 +1,4 @@
-import { ClosedPipe, type Terminal, type TextOutput } from '../terminal.js';
+import { ClosedPipe, type Terminal, type TextOutput } from '../terminal/terminal.js';
 
 /** A terminal that remembers what was written. */
 export interface FakeTerminal extends Terminal {

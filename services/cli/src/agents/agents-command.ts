@@ -1,0 +1,191 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import type { CommandEnv } from '../environment/command-env.js';
+import { usageError } from '../terminal/cli-error.js';
+import { pagedItems } from '../environment/pages.js';
+import { escapeControls, safeJson } from '../terminal/escape.js';
+import {
+  labelText,
+  LIST_OUTPUTS,
+  parseLimit,
+  parseOutput,
+  printList,
+  renderFacts,
+  shortTime,
+} from '../terminal/listing.js';
+import { renderTable, styleFor } from '../terminal/table.js';
+import type { AgentJson, AgentPageJson } from './agent-json.js';
+import { findAgent } from './find-agent.js';
+import { parseLabelChanges } from './label-changes.js';
+import { awayFor, awayText, wantedText } from './mode-text.js';
+
+const WIDE_OUTPUTS = [...LIST_OUTPUTS, 'wide'] as const;
+const WIDE = ['wanted', 'away'];
+
+interface ListOptions {
+  readonly target?: string;
+  readonly counts?: string;
+  readonly revoked?: boolean;
+  readonly limit?: string;
+  readonly output: string;
+}
+
+/** `muster agents`: who is enrolled, who is connected, and their labels. */
+export function addAgentsCommand(program: Command, env: CommandEnv): void {
+  const agents = program.command('agents').description('Enrolled endpoints: list, show, label, revoke.');
+  addList(agents, env);
+  addShow(agents, env);
+  addLabel(agents, env);
+  addRevoke(agents, env);
+}
+
+function addList(agents: Command, env: CommandEnv): void {
+  agents
+    .command('list', { isDefault: true })
+    .description('Lists endpoints in the order of enrolment.')
+    .option('-t, --target <selector>', 'only these: mode=live,env in (prod,staging)')
+    .option('--counts <labels>', 'count by these labels instead of listing: os,env')
+    .option('--revoked', 'only those whose trust was ended')
+    .option('--limit <n>', 'at most so many')
+    .option('-o, --output <form>', WIDE_OUTPUTS.join('|'), 'table')
+    .action(async ({ target, counts, revoked, limit, output }: ListOptions) => {
+      const chosen = parseOutput(output, WIDE_OUTPUTS);
+      const isWide = chosen === 'wide';
+      const form = isWide ? 'table' : chosen;
+      const nowMs = Date.now();
+      const query = { selector: target, revoked: revoked === true ? 'only' : undefined };
+      if (counts !== undefined) return printCounts(env, { ...query, counts, limit: 1 }, form !== 'table');
+      const most = limit === undefined ? undefined : parseLimit(limit);
+      await printList(env.terminal, form, pagedItems<AgentJson>(env.client(), '/v1/agents', query, most), {
+        headers: [...['id', 'host', 'mode', 'os', 'version', 'agent', 'labels', 'notes'], ...(isWide ? WIDE : [])],
+        row: (agent) => [
+          agent.agentId,
+          agent.host,
+          agent.presence.state,
+          agent.os,
+          `${agent.osName} ${agent.osVersion}`,
+          agent.agentVersion,
+          labelText(agent.labels),
+          [agent.revoked && 'revoked', agent.duplicate && 'duplicate identity', awayFor(agent, nowMs)]
+            .filter(Boolean)
+            .join(', '),
+          ...(isWide ? [wantedText(agent), awayText(agent, nowMs)] : []),
+        ],
+        nothing: target === undefined ? 'No endpoint is enrolled.' : 'No endpoint matches.',
+      });
+    });
+}
+
+async function printCounts(
+  env: CommandEnv,
+  query: Record<string, string | number | undefined>,
+  asJson: boolean,
+): Promise<void> {
+  const { counts } = await env.client().json<AgentPageJson>('/v1/agents', { query });
+  const { stdout, env: variables } = env.terminal;
+  if (counts === undefined) return;
+  if (asJson) return stdout.write(`${safeJson(counts)}\n`);
+  const { total, live, poll, offline, labels } = counts;
+  const rows: string[][] = [['', 'all', String(total)]];
+  for (const [name, count] of Object.entries({ live, poll, offline }))
+    rows.push(['', name, count === null ? 'unknown' : String(count)]);
+  for (const [label, values] of Object.entries(labels)) {
+    for (const [value, count] of Object.entries(values)) rows.push([label, value, String(count)]);
+  }
+  const options = { headers: ['label', 'value', 'endpoints'], numeric: new Set([2]), width: stdout.columns };
+  await stdout.write(renderTable({ ...options, style: styleFor(stdout.isTTY, variables) }, rows));
+}
+
+function addShow(agents: Command, env: CommandEnv): void {
+  agents
+    .command('show <agent>')
+    .alias('get')
+    .description('Shows one endpoint, by its id or its host name.')
+    .option('-o, --output <form>', 'table|json', 'table')
+    .action(async (name: string, { output }: { output: string }) => {
+      const form = parseOutput(output, ['table', 'json']);
+      const agent = await findAgent(env.client(), name);
+      await env.terminal.stdout.write(form === 'json' ? `${safeJson(agent)}\n` : renderAgent(agent));
+    });
+}
+
+function renderAgent(agent: AgentJson): string {
+  const { presence, wanted, revoked, duplicate } = agent;
+  return renderFacts(
+    (
+      [
+        ['id', agent.agentId],
+        ['host', agent.host],
+        ['mode', presence.state + (presence.gatewayId === undefined ? '' : ` on ${presence.gatewayId}`)],
+        [
+          'wanted',
+          wanted && `${wantedText(agent)}, by ${wanted.by}${wanted.reason === '' ? '' : `: ${wanted.reason}`}`,
+        ],
+        ['away', awayText(agent, Date.now())],
+        ['connected', shortTime(presence.connectedAt)],
+        ['last seen', shortTime(presence.lastSeenAt)],
+        ['system', `${agent.osName} ${agent.osVersion} (${agent.os} ${agent.arch})`],
+        ['agent version', agent.agentVersion],
+        ['labels', labelText(agent.labels)],
+        ['  by operators', labelText(agent.operatorLabels)],
+        ['  by the agent', labelText(agent.agentLabels)],
+        ['enrolled', shortTime(agent.enrolledAt)],
+        ['facts of', shortTime(agent.factsAt)],
+        ['revoked', revoked && `${shortTime(revoked.at)} by ${revoked.by}: ${revoked.reason}`],
+        [
+          'duplicate',
+          duplicate &&
+            `${shortTime(duplicate.at)}: ${duplicate.refusedHost} at ${duplicate.refusedAddress} has the same key`,
+        ],
+      ] as const
+    ).map(([name, value]) => [name, value === undefined ? undefined : escapeControls(value)] as const),
+  );
+}
+
+function addLabel(agents: Command, env: CommandEnv): void {
+  agents
+    .command('label <args...>')
+    .usage('<agent> key=value… key-…\n       muster agents label --target <selector> key=value… key-…')
+    .description('Sets (key=value) and removes (key-) labels of one endpoint, or of all that a selector selects.')
+    .option('-t, --target <selector>', 'all of these instead of one endpoint')
+    .action(async (args: string[], { target }: { target?: string }) => {
+      const name = target === undefined ? args[0] : undefined;
+      const change = parseLabelChanges(target === undefined ? args.slice(1) : args);
+      const headers = { 'idempotency-key': randomUUID() };
+      const { stderr, stdout } = env.terminal;
+      if (name === undefined) {
+        const body = { selector: target, ...change };
+        const result = await env
+          .client()
+          .json<Record<string, number>>('/v1/agents/labels', { method: 'POST', body, headers });
+        const { matched = 0, changed = 0, unchanged = 0, failed = 0 } = result;
+        await stderr.write(`${matched} matched: ${changed} changed, ${unchanged} were so already, ${failed} failed\n`);
+        if (failed > 0) env.exit(1);
+        return;
+      }
+      const { agentId } = await findAgent(env.client(), name);
+      const agent = await env
+        .client()
+        .json<AgentJson>(`/v1/agents/${agentId}/labels`, { method: 'PATCH', body: change, headers });
+      await stdout.write(`${agent.host}  ${labelText(agent.labels)}\n`);
+    });
+}
+
+function addRevoke(agents: Command, env: CommandEnv): void {
+  agents
+    .command('revoke <agent>')
+    .description(
+      'Ends the trust in an endpoint for good: its session is closed within seconds, its key is never accepted again.',
+    )
+    .requiredOption('--reason <text>', 'why; kept in the audit record')
+    .option('--yes', 'yes, for good')
+    .action(async (name: string, { reason, yes }: { reason: string; yes?: boolean }) => {
+      const agent = await findAgent(env.client(), name);
+      const { stderr } = env.terminal;
+      if (yes !== true)
+        throw usageError(`this ends the trust in ${agent.host} (${agent.agentId}) for good`, 'say --yes to do it');
+      const headers = { 'idempotency-key': randomUUID() };
+      await env.client().json(`/v1/agents/${agent.agentId}/revoke`, { method: 'POST', body: { reason }, headers });
+      await stderr.write(`${escapeControls(agent.host)} (${agent.agentId}) is revoked\n`);
+    });
+}

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import type { CommandEnv } from '../environment/command-env.js';
+import { agree } from '../commands/confirm.js';
+import { readAgentIds } from '../commands/target.js';
+import { EXIT, usageError } from '../terminal/cli-error.js';
+import { escapeControls, safeJson } from '../terminal/escape.js';
+import { counted, parseOutput } from '../terminal/listing.js';
+import { reachOf, reachText, type ModeTarget, type Reach } from './mode-reach.js';
+
+const MODES = ['live', 'poll', 'default'] as const;
+type Mode = (typeof MODES)[number];
+
+interface ModeOptions {
+  readonly target?: string;
+  readonly agents?: string;
+  readonly interval?: string;
+  readonly for?: string;
+  readonly reason?: string;
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+  readonly output: string;
+}
+
+interface OrderedJson {
+  readonly matched: number;
+  readonly changed: number;
+  readonly unchanged: number;
+  readonly failed: number;
+  readonly connected: Reach;
+}
+
+/** What the API takes. */
+type OrderBody = ModeTarget & {
+  readonly mode: Mode;
+  readonly interval?: string;
+  readonly for?: string;
+  readonly reason?: string;
+};
+
+const HELP = `
+Examples:
+  muster mode live --target env=prod --for 2h --reason "incident 4711"
+  muster mode poll --target site=branch --interval 5m
+  muster mode default --target ''
+
+An order holds until it is replaced, until its time is over, or until \`default\` withdraws it; then the policy of the gateways counts.
+\`muster agents -o wide\` shows what was ordered, and which agents cannot have a WebSocket although they are to use one.
+
+Exit codes: 0 ordered, 1 error (some of it may have been ordered; the message says how many), 2 usage.`;
+
+/** `muster mode`: which channel agents use. */
+export function addModeCommand(program: Command, env: CommandEnv): void {
+  program
+    .command('mode')
+    .description('Orders endpoints to use Live (a WebSocket, at once) or Poll (HTTPS, now and then).')
+    .argument('<mode>', `${MODES.join(', ')}: as the policy of the gateways says`)
+    .option('-t, --target <selector>', "these endpoints: site=branch,mode=live; '' is every one")
+    .option('--id, --agents <ids>', 'these endpoints: ids, with commas')
+    .option('--interval <duration>', 'between two polls, whenever they poll: 1s to 24h')
+    .option('--for <duration>', 'only for so long: 30m, 2h; then it is as if nothing had been ordered')
+    .option('--reason <text>', 'why; kept in the audit record')
+    .option('-y, --yes', 'do not ask')
+    .option('-n, --dry-run', 'say how many would hear of it when, and order nothing')
+    .option('-o, --output <form>', 'table|json', 'table')
+    .addHelpText('after', HELP)
+    .action(async (mode: string, options: ModeOptions) => run(env, readOrder(mode, options), options));
+}
+
+async function run(env: CommandEnv, order: OrderBody, options: ModeOptions): Promise<void> {
+  const output = parseOutput(options.output, ['table', 'json']);
+  const { yes = false, dryRun = false } = options;
+  const { stdout, stderr } = env.terminal;
+  if (dryRun) {
+    const reach = await reachOf(env.client(), order);
+    return stdout.write(output === 'json' ? `${safeJson(reach)}\n` : lineText(describe(order, options, reach)));
+  }
+  // The same command takes it back, so a script need not say yes.
+  const prompt = yes ? undefined : env.terminal.openPrompt('input');
+  try {
+    if (prompt !== undefined) {
+      const reach = await reachOf(env.client(), order);
+      if (reach.matched === 0) return await stderr.write(NOBODY);
+      await agree(prompt, describe(order, options, reach));
+    }
+    const headers = { 'idempotency-key': randomUUID() };
+    const ordered = await env.client().json<OrderedJson>('/v1/agents/mode', { method: 'POST', body: order, headers });
+    await stderr.write(ordered.matched === 0 ? NOBODY : lineText(resultLines(ordered)));
+    if (output === 'json') await stdout.write(`${safeJson(ordered)}\n`);
+    if (ordered.failed > 0) env.exit(EXIT.error);
+  } finally {
+    prompt?.close();
+  }
+}
+
+const NOBODY = 'No endpoint matches, so there is nothing to order.\n';
+
+/** @throws CliError that says what is wrong with what was typed */
+function readOrder(text: string, options: ModeOptions): OrderBody {
+  const { interval, for: lease, reason } = options;
+  const mode = MODES.find((one) => one === text);
+  if (mode === undefined) throw usageError(`"${text}" is not a mode`, `it is one of ${MODES.join(', ')}`);
+  const target = readTarget(options);
+  for (const [name, duration] of Object.entries({ interval, for: lease })) {
+    if (duration === undefined) continue;
+    if (mode === 'default')
+      throw usageError(`--${name} is for live and poll; with default the policy of the gateways counts`);
+    if (!/^\d+(\.\d+)?(ms|s|m|h|d)$/.test(duration))
+      throw usageError(`--${name} takes a duration such as 90s, 15m or 2h, not "${duration}"`);
+  }
+  return {
+    ...target,
+    mode,
+    ...(interval === undefined ? {} : { interval }),
+    ...(lease === undefined ? {} : { for: lease }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+function readTarget({ target, agents }: ModeOptions): ModeTarget {
+  if ((target === undefined) === (agents === undefined))
+    throw usageError(
+      target === undefined
+        ? 'say for which endpoints: --target SELECTOR or --agents ID,…'
+        : 'only one of --target and --agents can say for which endpoints',
+      target === undefined ? "--target '' is every endpoint" : undefined,
+    );
+  return target === undefined ? { agentIds: readAgentIds(agents ?? '') } : { selector: target };
+}
+
+/** What will happen, before it does. */
+function describe(order: OrderBody, { target, reason }: ModeOptions, reach: Reach & { matched: number }): string[] {
+  const { mode, interval, for: lease } = order;
+  const what = { live: 'use Live', poll: 'poll', default: 'do as the policy of the gateways says' }[mode];
+  const often =
+    interval === undefined
+      ? ''
+      : mode === 'live'
+        ? `, and poll every ${interval} where that fails`
+        : ` every ${interval}`;
+  const whom = target === undefined ? '' : ` (${target === '' ? 'every one' : target})`;
+  return [
+    `${counted(reach.matched, 'endpoint')}${whom}: ${what}${often}${lease === undefined ? '' : `, for ${lease}`}`,
+    ...(reach.matched === 0 ? [] : [`They hear of it: ${reachText(reach, Date.now())}.`]),
+    ...(reason === undefined ? [] : [`Reason: ${reason}`]),
+  ];
+}
+
+function resultLines({ matched, changed, unchanged, failed, connected }: OrderedJson): string[] {
+  const counts = [
+    `${changed.toLocaleString('en-US')} changed`,
+    ...(unchanged > 0 ? [`${unchanged.toLocaleString('en-US')} were so already`] : []),
+    ...(failed > 0 ? [`${failed.toLocaleString('en-US')} failed (the same again changes nothing twice)`] : []),
+  ];
+  return [
+    `${counted(matched, 'endpoint')}: ${counts.join(', ')}`,
+    ...(changed > 0 ? [`They hear of it: ${reachText(connected, Date.now())}.`] : []),
+  ];
+}
+
+function lineText(lines: readonly string[]): string {
+  return lines.map((line) => `${escapeControls(line)}\n`).join('');
+}

@@ -1,0 +1,64 @@
+import type { Command } from 'commander';
+import type { CommandEnv } from '../environment/command-env.js';
+import { safeJson } from '../terminal/escape.js';
+import { LIST_OUTPUTS, parseOutput, printList } from '../terminal/listing.js';
+import { renderTable, styleFor } from '../terminal/table.js';
+
+interface TableJson {
+  readonly name: string;
+  readonly description: string;
+  readonly platforms: readonly string[];
+  readonly columns: readonly ColumnJson[];
+  readonly requiresOneOf?: readonly string[];
+}
+
+interface ColumnJson {
+  readonly name: string;
+  readonly type: string;
+  readonly description: string;
+  readonly hidden?: boolean;
+  readonly pushdown?: readonly string[];
+}
+
+/** `muster tables`: what can be asked. */
+export function addTablesCommand(program: Command, env: CommandEnv): void {
+  program
+    .command('tables [name]')
+    .description('Lists the tables that questions can use, or shows the columns of one.')
+    .option('-p, --platform <name>', 'only those that exist there: linux, windows, darwin')
+    .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
+    .action(async (name: string | undefined, { platform, output }: { platform?: string; output: string }) => {
+      const form = parseOutput(output, LIST_OUTPUTS);
+      if (name !== undefined) return showTable(env, name, form !== 'table');
+      const { items } = await env.client().json<{ items: TableJson[] }>('/v1/tables', { query: { platform } });
+      await printList(env.terminal, form, items, {
+        headers: ['table', 'platforms', 'what it holds'],
+        row: (table) => [table.name, table.platforms.join(','), table.description],
+        nothing: 'There are none.',
+      });
+    });
+}
+
+async function showTable(env: CommandEnv, name: string, asJson: boolean): Promise<void> {
+  const table = await env.client().json<TableJson>(`/v1/tables/${encodeURIComponent(name)}`);
+  const { stdout, env: variables } = env.terminal;
+  if (asJson) return stdout.write(`${safeJson(table)}\n`);
+  const style = styleFor(stdout.isTTY, variables);
+  const rows = table.columns.map(({ name: column, type, description, hidden, pushdown }) => [
+    column,
+    type,
+    [pushdown === undefined ? '' : 'fast', hidden === true ? 'hidden' : ''].filter((word) => word !== '').join(','),
+    description,
+  ]);
+  const needs = table.requiresOneOf ?? [];
+  const lines = [
+    `${style.bold(table.name)} (${table.platforms.join(', ')}): ${table.description}`,
+    ...(needs.length === 0 ? [] : [`Needs a condition on ${needs.join(' or ')}.`]),
+  ];
+  await stdout.write(
+    `${lines.join('\n')}\n\n${renderTable({ headers: ['column', 'type', '', 'what it is'], width: stdout.columns, style }, rows)}`,
+  );
+  if (rows.some(([, , marks]) => marks?.includes('fast') === true)) {
+    await stdout.write(style.dim('\nfast: a condition on this column makes the endpoint read less\n'));
+  }
+}

@@ -1,0 +1,78 @@
+import { usageError } from './cli-error.js';
+import { safeJson } from './escape.js';
+import { styleFor, TableWriter } from './table.js';
+import type { Terminal } from './terminal.js';
+
+export const LIST_OUTPUTS = ['table', 'json', 'ndjson'] as const;
+export type ListOutput = (typeof LIST_OUTPUTS)[number];
+
+export interface Listing<T> {
+  readonly headers: readonly string[];
+  readonly row: (item: T) => readonly string[];
+  /** Said on stderr when there is nothing. */
+  readonly nothing: string;
+}
+
+/** Prints a list as it comes: a table for people, or the API's own objects. Returns how many there were. */
+export async function printList<T>(
+  terminal: Terminal,
+  output: ListOutput,
+  items: AsyncIterable<T> | Iterable<T>,
+  { headers, row, nothing }: Listing<T>,
+): Promise<number> {
+  const { stdout, stderr, env } = terminal;
+  const table = new TableWriter({ headers, width: stdout.columns, style: styleFor(stdout.isTTY, env) });
+  let count = 0;
+  for await (const item of items) {
+    const text =
+      output === 'table'
+        ? table.add(row(item))
+        : output === 'ndjson'
+          ? `${safeJson(item)}\n`
+          : `${count === 0 ? '[' : ','}\n${safeJson(item)}`;
+    if (text !== '') await stdout.write(text);
+    count += 1;
+  }
+  if (output === 'table') await stdout.write(table.end());
+  if (output === 'json') await stdout.write(count === 0 ? '[]\n' : '\n]\n');
+  if (count === 0) await stderr.write(`${nothing}\n`);
+  return count;
+}
+
+/** `2026-11-24 20:41` of an RFC 3339 time, in UTC as the API gives it. */
+export function shortTime(time: string | undefined): string {
+  return time === undefined ? '' : time.slice(0, 16).replace('T', ' ');
+}
+
+/** `env=prod,site=zrh` */
+export function labelText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+}
+
+/** Lines of `name  value`; lines without a value are left out. */
+export function renderFacts(facts: readonly (readonly [name: string, value: string | undefined])[]): string {
+  const known = facts.filter((fact): fact is readonly [string, string] => fact[1] !== undefined && fact[1] !== '');
+  const width = Math.max(...known.map(([name]) => name.length));
+  return known.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
+}
+
+/** @throws CliError unless the text is one of the forms */
+export function parseOutput<T extends string>(text: string, allowed: readonly T[]): T {
+  const found = allowed.find((one) => one === text);
+  if (found === undefined) throw usageError(`--output must be one of ${allowed.join(', ')}, not "${text}"`);
+  return found;
+}
+
+/** `--limit`. @throws CliError */
+export function parseLimit(text: string): number {
+  const limit = Number(text);
+  if (!Number.isInteger(limit) || limit < 1) throw usageError(`--limit must be a whole number above 0, not "${text}"`);
+  return limit;
+}
+
+/** `1 row`, `1,200 rows` */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+}

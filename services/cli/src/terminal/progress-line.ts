@@ -1,0 +1,58 @@
+import { cutToWidth, type Style } from './table.js';
+import type { TextOutput } from './terminal.js';
+
+const REDRAW_MS = 100;
+const CLEAR = '\r\u001b[K';
+
+/** The live line on a terminal's stderr. Without a terminal it does nothing. */
+export class ProgressLine {
+  readonly #out: TextOutput;
+  readonly #style: Style;
+  readonly #startedAt = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #text = '';
+  #note: string;
+  #shown = false;
+
+  /** `note`: said until there is something to tell. */
+  constructor(out: TextOutput, style: Style, note: string) {
+    this.#out = out;
+    this.#note = note;
+    this.#style = style;
+    if (!out.isTTY) return;
+    this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
+    this.#timer.unref();
+  }
+
+  /** How far it has come. */
+  update(text: string): void {
+    this.#text = text;
+    this.#note = '';
+  }
+
+  /** Said instead of nothing: `cancelling`, `reconnecting`. */
+  note(text: string): void {
+    this.#note = text;
+  }
+
+  /** Takes the line away so that something else may be written; it comes back by itself. */
+  hide(): void {
+    if (!this.#shown) return;
+    this.#shown = false;
+    void this.#out.write(CLEAR).catch(() => undefined);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.hide();
+  }
+
+  #draw(): void {
+    const seconds = ((performance.now() - this.#startedAt) / 1_000).toFixed(1);
+    const parts = [this.#text, this.#note, `${seconds} s`];
+    const text = cutToWidth(parts.filter((part) => part !== '').join(' · '), (this.#out.columns ?? 80) - 1);
+    this.#shown = true;
+    void this.#out.write(CLEAR + this.#style.dim(text)).catch(() => undefined);
+  }
+}
