@@ -111,7 +111,7 @@ async function runOnce(command: string, statement: string | undefined, output: s
       if (!isOutput(output)) return usage(`there is no output "${output}"`);
       return (await import('./program/sql.js')).sql(statement, output);
     case 'version':
-      process.stdout.write(`${(await import('./program-files.js')).agentVersion()}\n`);
+      process.stdout.write(`${(await import('./host/program-files.js')).agentVersion()}\n`);
       return 0;
     default:
       return usage(`there is no command "${command}"`);

@@ -7,7 +7,7 @@ import { createAgentHost } from './commands/agent-host.js';
 import { SessionRenewal } from './commands/session-renewal.js';
 import type { AgentConfig } from './config.js';
 import { openWay } from './proxy/way.js';
-import { queryWorker } from './program-files.js';
+import { queryWorker } from './host/program-files.js';
 import { CrashNotes } from './queries/crash-notes.js';
 import { QueryRunner } from './queries/query-runner.js';
 import { SessionQueries } from './queries/session-queries.js';

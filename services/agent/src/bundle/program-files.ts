@@ -1,8 +1,8 @@
 import { isSea, getAsset } from 'node:sea';
 import { readFileSync } from 'node:fs';
-import type { WorkerEntry } from '../worker/worker-pool.js';
+import type { WorkerEntry } from '../host/program-files.js';
 
-// `../program-files.ts` for the bundle. What the bundler defines:
+// Replaces `../host/program-files.ts` in the bundle. What the bundler defines:
 declare const MUSTER_AGENT_VERSION: string;
 declare const MUSTER_AGENT_FILE: string;
 

@@ -7,7 +7,7 @@ import { type Hands, install, uninstall } from '../install/install.js';
 import { planFor } from '../install/plan-for.js';
 import { type Installation, type Manager, MANAGERS } from '../install/service-plan.js';
 import { parseSetting, settingsFile } from '../install/settings-file.js';
-import { SINGLE_FILE } from '../program-files.js';
+import { SINGLE_FILE } from '../host/program-files.js';
 import { defaultConfigurationFile } from './environment.js';
 
 export interface ServiceOptions {

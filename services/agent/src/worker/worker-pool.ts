@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { type Clock, type Logger, sleep, type Timer } from '@muster/runtime/program';
+import type { WorkerEntry } from '../host/program-files.js';
 import { isErrno } from '../store/atomic-file.js';
 import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
 
@@ -14,9 +15,6 @@ export type WorkerOutcome =
   | { readonly kind: 'failed'; readonly failure: QueryFailure }
   /** The worker died of it. */
   | { readonly kind: 'crashed'; readonly message: string };
-
-/** A thread's main module: a file, or its text. */
-export type WorkerEntry = URL | { readonly code: string };
 
 export interface WorkerPoolOptions {
   readonly entry: WorkerEntry;

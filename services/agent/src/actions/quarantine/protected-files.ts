@@ -1,5 +1,5 @@
 import type { ActionHost } from '../action.js';
-import { PROGRAM_PATH } from '../../program-files.js';
+import { PROGRAM_PATH } from '../../host/program-files.js';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 
