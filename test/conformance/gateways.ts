@@ -15,8 +15,7 @@ import {
 } from '@muster/identity';
 import { ensureCertificates } from '@muster/local';
 import { decodeBody, encodeBody, encodeFrame, FRAME, frameBody, type OrgId } from '@muster/protocol';
-import { silentLogger } from '@muster/runtime';
-import { startTestBrokers, type TestBrokers } from '../kit/brokers.js';
+import { startBrokers, type TestBrokers } from '@muster/testkit';
 import { frame, OP } from './frames.js';
 import { RawClient, type Wire } from './raw-client.js';
 
@@ -56,7 +55,7 @@ export class Gateways {
   static async start(): Promise<Gateways> {
     const folder = await mkdtemp(join(tmpdir(), 'muster-conformance-'));
     const [brokers, jwks, certificates] = await Promise.all([
-      startTestBrokers({ logger: silentLogger }),
+      startBrokers(),
       generateSigningJwks(),
       ensureCertificates(join(folder, 'tls')),
     ]);

@@ -2,8 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { silentLogger } from '@muster/runtime';
-import { startTestBrokers, type TestBrokers } from '../kit/brokers.js';
+import { startBrokers, type TestBrokers } from '@muster/testkit';
 import { FAST_FORWARD, runBandwidth, type BandwidthFigures } from '../load/bench-bandwidth/run-bandwidth.js';
 import { summarize, type BandwidthSummary } from '../load/bench-bandwidth/summary.js';
 
@@ -19,7 +18,7 @@ let figures: BandwidthFigures;
 let summary: BandwidthSummary;
 
 beforeAll(async () => {
-  brokers = await startTestBrokers({ logger: silentLogger });
+  brokers = await startBrokers();
   folder = await mkdtemp(join(tmpdir(), 'muster-bandwidth-'));
   figures = await runBandwidth({
     natsUrl: brokers.nats.url,

@@ -2,9 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startStack, type Stack, type StackOptions } from '@muster/local';
-import { silentLogger } from '@muster/runtime';
 import { ApiClient } from './api-client.js';
-import { startTestBrokers, type TestBrokers } from './brokers.js';
+import { startBrokers, type TestBrokers } from '@muster/testkit';
 
 /** Everything that runs in production, started for one test file: brokers, services, and the API as its users see it. */
 export interface Lab {
@@ -15,7 +14,7 @@ export interface Lab {
 }
 
 export async function openLab(options: Partial<StackOptions> = {}): Promise<Lab> {
-  const brokers = await startTestBrokers({ logger: silentLogger });
+  const brokers = await startBrokers();
   const folder = await mkdtemp(join(tmpdir(), 'muster-lab-'));
   const stack = await startStack({
     folder,

@@ -1,2 +1,4 @@
-/** What tests of several packages share: process harnesses, TCP relays, fakes. Only tests import it. */
-export {};
+// What the tests of several packages share. Only tests import it.
+export { chooseBrokerSource, startBrokers, type BrokerSource, type TestBroker, type TestBrokers } from './brokers.js';
+export { TcpRelay, type Direction, type RelayedBytes, type TcpRelayOptions } from './tcp-relay.js';
+export { TestProcess, type Ready, type TestProcessOptions } from './test-process.js';

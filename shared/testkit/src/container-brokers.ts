@@ -1,4 +1,5 @@
-import { BROKER_IMAGES, freePort, natsAnswers, redisAnswers, until } from '@muster/local/brokers';
+import { BROKER_IMAGES, freePort, natsAnswers, redisAnswers } from '@muster/local/brokers';
+import { eventually } from '@muster/runtime/testing';
 import { GenericContainer, getContainerRuntimeClient, Wait, type StartedTestContainer } from 'testcontainers';
 import type { TestBroker, TestBrokers } from './brokers.js';
 
@@ -42,7 +43,7 @@ export async function startContainerBrokers(): Promise<TestBrokers> {
     started.push(nats);
     const redis = await start(REDIS);
     started.push(redis);
-    return { way: 'containers', nats: nats.broker, redis: redis.broker, stop };
+    return { source: 'containers', nats: nats.broker, redis: redis.broker, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -81,7 +82,6 @@ async function start({ scheme, image, port, command, greeting, answers }: Recipe
   }
 
   async function answered(): Promise<void> {
-    if (await until(() => answers(host), READY_TIMEOUT_MS)) return;
-    throw new Error(`${image} does not answer on port ${host}`);
+    await eventually(() => answers(host), `an answer of ${image} on port ${host}`, READY_TIMEOUT_MS);
   }
 }

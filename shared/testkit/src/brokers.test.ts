@@ -3,17 +3,18 @@ import { connectNats, type Broker } from '@muster/bus';
 import { busContract, logContract } from '@muster/bus/contract';
 import { openRedisRegistry } from '@muster/registry';
 import { silentLogger } from '@muster/runtime';
-import { chooseWay, startTestBrokers, type TestBrokers } from './brokers.js';
+import { eventually } from '@muster/runtime/testing';
+import { chooseBrokerSource, startBrokers, type TestBrokers } from './brokers.js';
 
 const logger = silentLogger;
-const way = await chooseWay();
+const source = await chooseBrokerSource();
 
-describe(`test brokers from ${way}`, () => {
+describe(`test brokers from ${source}`, () => {
   let brokers: TestBrokers;
   let nats: Broker;
 
   beforeAll(async () => {
-    brokers = await startTestBrokers({ logger, way });
+    brokers = await startBrokers(source);
     nats = await connectNats({ servers: [brokers.nats.url], name: 'kit', logger });
   }, 120_000);
   afterAll(async () => {
@@ -26,7 +27,7 @@ describe(`test brokers from ${way}`, () => {
     await nats.streams.append('kit.a', Buffer.from('kept'));
     await brokers.nats.kill9();
     await brokers.nats.restart();
-    await eventually(() => Promise.resolve(nats.bus.connected));
+    await eventually(() => nats.bus.connected);
     expect(Buffer.from((await nats.streams.last('KIT', 'kit.a'))?.data ?? []).toString()).toBe('kept');
   });
 
@@ -39,20 +40,12 @@ describe(`test brokers from ${way}`, () => {
     await eventually(async () => (await registry.generation()).kind === 'generation');
     await registry.stop();
   });
-
-  async function eventually(condition: () => Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + 15_000;
-    while (!(await condition())) {
-      if (Date.now() > deadline) throw new Error('it did not happen within 15 s');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
 });
 
 // From binaries, the bus's own tests run these; the image is another version of the server.
-if (way === 'containers') {
+if (source === 'containers') {
   const makeFixture = async () => {
-    const brokers = await startTestBrokers({ logger, way });
+    const brokers = await startBrokers(source);
     return {
       connect: () => connectNats({ servers: [brokers.nats.url], name: 'contract', logger }),
       interrupt: () => brokers.nats.kill9(),

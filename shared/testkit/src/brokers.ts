@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startNats, startRedis } from '@muster/local/brokers';
+import { silentLogger } from '@muster/runtime/program';
+import { engineAnswers } from './docker-engine.js';
+
+/** One broker of a test: it can be killed and started again on the same address, with what it kept on disk. */
+export interface TestBroker {
+  readonly url: string;
+  /** Ends it as a power cut would; resolves when it is gone. */
+  kill9(): Promise<void>;
+  /** Resolves when it answers again. */
+  restart(): Promise<void>;
+}
+
+/** Real brokers for one test file. */
+export interface TestBrokers {
+  readonly source: BrokerSource;
+  readonly nats: TestBroker;
+  readonly redis: TestBroker;
+  /** Removes their data too. Idempotent. */
+  stop(): Promise<void>;
+}
+
+/** `containers`: images through testcontainers. `binaries`: the programs of this machine, installed if need be. */
+export type BrokerSource = 'containers' | 'binaries';
+
+/** Starts NATS with JetStream and Redis, empty, on free loopback ports. Without a source: {@link chooseBrokerSource}. */
+export async function startBrokers(source?: BrokerSource): Promise<TestBrokers> {
+  if ((source ?? (await chooseBrokerSource())) === 'binaries') return startBinaryBrokers();
+  // Loaded only where it is used: it takes most of a second.
+  const { startContainerBrokers } = await import('./container-brokers.js');
+  return startContainerBrokers();
+}
+
+/** What MUSTER_TEST_BROKERS asks for; else containers where a Docker engine answers, else binaries. */
+export async function chooseBrokerSource(): Promise<BrokerSource> {
+  const asked = process.env['MUSTER_TEST_BROKERS'];
+  if (asked === 'containers' || asked === 'binaries') return asked;
+  if (asked !== undefined && asked !== '') {
+    throw new RangeError(`MUSTER_TEST_BROKERS is "containers" or "binaries", not "${asked}"`);
+  }
+  return (await engineAnswers()) ? 'containers' : 'binaries';
+}
+
+async function startBinaryBrokers(): Promise<TestBrokers> {
+  const folder = await mkdtemp(join(tmpdir(), 'muster-test-'));
+  const logger = silentLogger;
+  // One after the other: both may have to be installed, and a package manager takes one at a time.
+  const nats = await startNats({ dataDir: join(folder, 'nats'), logger });
+  try {
+    const redis = await startRedis({ dataDir: join(folder, 'redis'), logger });
+    const stop = async (): Promise<void> => {
+      await Promise.all([nats.stop(), redis.stop()]);
+      await rm(folder, { recursive: true, force: true });
+    };
+    return { source: 'binaries', nats, redis, stop };
+  } catch (error) {
+    await nats.stop();
+    throw error;
+  }
+}
