@@ -48,13 +48,13 @@ const PACKAGES = [
 const DRIVERS: Record<string, readonly string[]> = {
   '@nats-io/transport-node': ['shared/bus'],
   ioredis: ['shared/registry'],
-  'uWebSockets.js': ['services/gateway/src/transport'],
+  'uWebSockets.js': ['services/gateway/src/edge/transport'],
   express: ['services/api'],
 };
 const STRAY = '../../../../shared/bus/src/bus.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-const folders = [...Object.keys(TABLE).map((folder) => `${folder}/src`), 'services/gateway/src/transport'];
+const folders = [...Object.keys(TABLE).map((folder) => `${folder}/src`), 'services/gateway/src/edge/transport'];
 let refused: Map<string, Set<string>>;
 let scratch: string;
 

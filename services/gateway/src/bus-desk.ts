@@ -6,16 +6,16 @@ import {
   type QueryStart,
   type QueryStop,
 } from '@muster/messages';
-import type { QueryDesk } from './queries/query-desk.js';
+import type { QueryHandler } from './capabilities/queries/query-handler.js';
 
 /** Hears what owners of queries say to all gateways. */
 export class BusDesk {
   readonly #bus: Bus;
-  readonly #queries: QueryDesk;
+  readonly #queries: QueryHandler;
   readonly #checkLease: () => void;
   #subscriptions: BusSubscription[] = [];
 
-  constructor(options: { readonly bus: Bus; readonly queries: QueryDesk; readonly checkLease: () => void }) {
+  constructor(options: { readonly bus: Bus; readonly queries: QueryHandler; readonly checkLease: () => void }) {
     this.#bus = options.bus;
     this.#queries = options.queries;
     this.#checkLease = options.checkLease;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOSE, decodeBody, encodeBody, FRAME, type GatewayId, type ReportBody } from '@muster/protocol';
-import { GatewayLab, type RunningGateway } from './testing/running-gateway.js';
+import { GatewayHarness, type RunningGateway } from './testing/running-gateway.js';
 import { TestAgent } from './testing/test-agent.js';
 import type { TestSession } from './testing/test-session.js';
 import { TestCommandService } from './testing/test-command-service.js';
@@ -19,12 +19,12 @@ async function enrolled(gateway: RunningGateway, change: Partial<TestAgent> = {}
 
 for (const transport of ['uws', 'ws'] as const) {
   describe.each(['live', 'poll'] as const)(`commands through a gateway, %s over ${transport}`, (channel) => {
-    let lab: GatewayLab;
+    let lab: GatewayHarness;
     let gateway: RunningGateway;
     let service: TestCommandService;
 
     beforeAll(async () => {
-      lab = await GatewayLab.open();
+      lab = await GatewayHarness.open();
       gateway = await lab.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
       service = await new TestCommandService(lab.broker).start();
     });
@@ -118,7 +118,7 @@ for (const transport of ['uws', 'ws'] as const) {
 
 describe('a gateway that was frozen past its lease', () => {
   it('takes commands under its new name only, for agents that came back to it', async () => {
-    const lab = await GatewayLab.open();
+    const lab = await GatewayHarness.open();
     try {
       const gateway = await lab.startGateway({ MUSTER_GATEWAY_LEASE: '2s' });
       const service = await new TestCommandService(lab.broker).start();

@@ -7,7 +7,7 @@ import { Directory, DirectoryWriter, type Endpoint } from '@muster/directory';
 import { CLOSE, decodeBody, FRAME, type Labels, type ModeBody, type OrgId } from '@muster/protocol';
 import type { ModeRecord } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
-import { GatewayLab, ORG, type RunningGateway } from './testing/running-gateway.js';
+import { GatewayHarness, ORG, type RunningGateway } from './testing/running-gateway.js';
 import { TestAgent } from './testing/test-agent.js';
 import type { TestSession } from './testing/test-session.js';
 
@@ -21,7 +21,7 @@ async function nextMode(session: TestSession): Promise<ModeBody> {
 
 for (const transport of ['uws', 'ws'] as const) {
   describe(`which channel, told by a gateway over ${transport}`, () => {
-    let lab: GatewayLab;
+    let lab: GatewayHarness;
     let gateway: RunningGateway;
     let writer: DirectoryWriter;
     let directory: Directory;
@@ -32,7 +32,7 @@ for (const transport of ['uws', 'ws'] as const) {
       folder = await mkdtemp(join(tmpdir(), 'muster-modes-'));
       policyPath = join(folder, 'policy.json');
       await policy({ selector: 'site=slow', interval: '2m' });
-      lab = await GatewayLab.open();
+      lab = await GatewayHarness.open();
       gateway = await lab.startGateway({
         MUSTER_GATEWAY_TRANSPORT: transport,
         MUSTER_GATEWAY_MODE_POLICY_FILE: policyPath,
@@ -149,7 +149,7 @@ it('a gateway does not start with a policy that has a fault, and says what is wr
   const folder = await mkdtemp(join(tmpdir(), 'muster-modes-'));
   const path = join(folder, 'policy.json');
   await writeFile(path, '{"rules":[{"selector":"site=("}]}');
-  const lab = await GatewayLab.open();
+  const lab = await GatewayHarness.open();
   try {
     await expect(lab.startGateway({ MUSTER_GATEWAY_MODE_POLICY_FILE: path })).rejects.toThrow(/rules\.0\.selector/);
   } finally {

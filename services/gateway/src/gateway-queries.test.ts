@@ -1,23 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOSE, decodeCbor, decodeRow, encodeCbor, FRAME } from '@muster/protocol';
 import { readAnswerBlock, readGroupBlock } from '@muster/records';
-import { GatewayLab, type RunningGateway } from './testing/running-gateway.js';
+import { GatewayHarness, type RunningGateway } from './testing/running-gateway.js';
 import { TestAgent } from './testing/test-agent.js';
-import { TestOwner } from './testing/test-owner.js';
+import { TestCoordinator } from './testing/test-coordinator.js';
 import type { TestSession } from './testing/test-session.js';
 
 const row = (...values: (string | number)[]): Uint8Array => encodeCbor(values);
 
 for (const transport of ['uws', 'ws'] as const) {
   describe.each(['live', 'poll'] as const)(`%s over ${transport}`, (channel) => {
-    let lab: GatewayLab;
+    let lab: GatewayHarness;
     let gateway: RunningGateway;
-    let owner: TestOwner;
+    let owner: TestCoordinator;
 
     beforeAll(async () => {
-      lab = await GatewayLab.open();
+      lab = await GatewayHarness.open();
       gateway = await lab.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
-      owner = await new TestOwner(lab.broker).start();
+      owner = await new TestCoordinator(lab.broker).start();
     });
     afterAll(() => lab.close());
 

@@ -2,23 +2,23 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { DirectoryWriter } from '@muster/directory';
 import { CLOSE, encodeCbor, encodeFrame, FRAME, type OrgId } from '@muster/protocol';
-import { GatewayLab, ORG, type RunningGateway } from './testing/running-gateway.js';
+import { GatewayHarness, ORG, type RunningGateway } from './testing/running-gateway.js';
 import { LiveSession } from './testing/live-session.js';
 import { TestAgent } from './testing/test-agent.js';
-import { TestOwner } from './testing/test-owner.js';
+import { TestCoordinator } from './testing/test-coordinator.js';
 
 const row = (...values: (string | number)[]): Uint8Array => encodeCbor(values);
 
 for (const transport of ['uws', 'ws'] as const) {
   describe.each(['live', 'poll'] as const)(`%s over ${transport}`, (channel) => {
-    let lab: GatewayLab;
+    let lab: GatewayHarness;
     let gateway: RunningGateway;
-    let owner: TestOwner;
+    let owner: TestCoordinator;
 
     beforeAll(async () => {
-      lab = await GatewayLab.open();
+      lab = await GatewayHarness.open();
       gateway = await lab.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
-      owner = await new TestOwner(lab.broker).start();
+      owner = await new TestCoordinator(lab.broker).start();
     });
     afterAll(() => lab.close());
 

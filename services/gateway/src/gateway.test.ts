@@ -4,17 +4,17 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import { CLOSE, decodeCbor, type OrgId } from '@muster/protocol';
-import { GatewayLab, ORG, type RunningGateway } from './testing/running-gateway.js';
+import { GatewayHarness, ORG, type RunningGateway } from './testing/running-gateway.js';
 import { refusedPoll, refusedUpgrade } from './testing/refusals.js';
 import { TestAgent } from './testing/test-agent.js';
 
 for (const transport of ['uws', 'ws'] as const) {
   describe(`gateway over ${transport}`, () => {
-    let lab: GatewayLab;
+    let lab: GatewayHarness;
     let gateway: RunningGateway;
 
     beforeAll(async () => {
-      lab = await GatewayLab.open();
+      lab = await GatewayHarness.open();
       gateway = await lab.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
     });
     afterAll(() => lab.close());
@@ -90,7 +90,7 @@ for (const transport of ['uws', 'ws'] as const) {
         const expired = await refusedUpgrade(gateway.url, { protocol: 'muster.v1', token: old });
         expect(expired).toMatchObject({ status: 401, code: 'token_expired' });
         expect(await refusedPoll(gateway.url, old)).toMatchObject({ status: 401, code: 'token_expired' });
-        const elsewhere = await GatewayLab.open();
+        const elsewhere = await GatewayHarness.open();
         try {
           const foreign = await elsewhere.issuer.issue(claims, Date.now());
           expect(await refusedUpgrade(gateway.url, { protocol: 'muster.v1', token: foreign })).toMatchObject({

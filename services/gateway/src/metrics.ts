@@ -1,10 +1,10 @@
 import type { Metrics } from '@muster/runtime';
-import { createAdmissionMetrics, type AdmissionMetrics } from './admission/admission-metrics.js';
-import { createCommandMetrics, type CommandMetrics } from './commands/command-metrics.js';
-import { createModeMetrics, type ModeMetrics } from './modes/mode-metrics.js';
-import { createPollMetrics, type PollMetrics } from './poll/poll-metrics.js';
-import { createQueryMetrics, type QueryMetrics } from './queries/query-metrics.js';
-import { createSessionMetrics, type SessionMetrics } from './session/session-metrics.js';
+import { createAdmissionMetrics, type AdmissionMetrics } from './sessions/admission/admission-metrics.js';
+import { createCommandMetrics, type CommandMetrics } from './capabilities/commands/command-metrics.js';
+import { createModeMetrics, type ModeMetrics } from './capabilities/modes/mode-metrics.js';
+import { createPollMetrics, type PollMetrics } from './edge/poll/poll-metrics.js';
+import { createQueryMetrics, type QueryMetrics } from './capabilities/queries/query-metrics.js';
+import { createSessionMetrics, type SessionMetrics } from './sessions/session-metrics.js';
 
 export type GatewayMetrics = AdmissionMetrics &
   SessionMetrics &

@@ -3,20 +3,20 @@ import { LIMITS } from '@muster/protocol';
 import { STREAMS } from '@muster/records';
 import { openRedisRegistry } from '@muster/registry';
 import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
-import { makeAdmission } from './admission/make-admission.js';
+import { makeAdmission } from './sessions/admission/make-admission.js';
 import { BusDesk } from './bus-desk.js';
 import type { GatewayConfig } from './config.js';
 import { createGatewayMetrics } from './metrics.js';
-import type { SessionNames } from './poll/session-names.js';
-import { bodyBytesOf, routeHttp } from './routes.js';
-import { drainSessions } from './session/drain.js';
-import { Hub } from './session/hub.js';
-import { makeSessions } from './session/make-sessions.js';
-import type { Ticket } from './session/session.js';
+import type { SessionNames } from './edge/poll/session-names.js';
+import { bodyBytesOf, routeHttp } from './edge/routes.js';
+import { drainSessions } from './sessions/drain.js';
+import { Hub } from './sessions/hub/hub.js';
+import { makeSessions } from './sessions/make-sessions.js';
+import type { HandshakeContext } from './sessions/hub/session.js';
 import { GatewayTraffic } from './traffic/gateway-traffic.js';
 import { createTrafficMetrics } from './traffic/traffic-metrics.js';
-import { chooseTransport } from './transport/choose-transport.js';
-import type { Transport, TransportHandlers, TransportOptions } from './transport/transport.js';
+import { chooseTransport } from './edge/transport/choose-transport.js';
+import type { Transport, TransportHandlers, TransportOptions } from './edge/transport/transport.js';
 
 /** The gateway, part by part, in the order in which they start; they stop in the reverse one. */
 export async function buildGateway(config: GatewayConfig, context: ServiceContext): Promise<void> {
@@ -56,8 +56,8 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   });
   const { frontDesk, lease, queries, commands, modes, claims, rotation, polls } = sessions;
   const enrol = traffic.counting((request) => admission.enrolment.handle(request));
-  const handlers: TransportHandlers<Ticket> = {
-    upgrade: async (request) => admission.doorkeeper.decide(request),
+  const handlers: TransportHandlers<HandshakeContext> = {
+    upgrade: async (request) => admission.admission.decide(request),
     open: (connection, ticket) => frontDesk.opened(connection, ticket),
     message: (connection, data, isBinary) => frontDesk.received(connection, data, isBinary),
     pinged: (connection) => frontDesk.pinged(connection),
@@ -76,8 +76,8 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   runner.go('mode policy', modes.policyFile);
   runner.go('away', modes.away);
   runner.go('overlays', {
-    start: () => admission.overlays.start(frontDesk, modes.desk),
-    stop: () => admission.overlays.stop(),
+    start: () => admission.overrides.start(frontDesk, modes.desk),
+    stop: () => admission.overrides.stop(),
   });
   runner.go('lease', lease);
   runner.go('claims', { stop: () => claims.settle() });

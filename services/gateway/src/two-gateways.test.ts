@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOSE, encodeCbor, FRAME } from '@muster/protocol';
-import { GatewayLab } from './testing/running-gateway.js';
+import { GatewayHarness } from './testing/running-gateway.js';
 import { TestAgent } from './testing/test-agent.js';
-import { TestOwner } from './testing/test-owner.js';
+import { TestCoordinator } from './testing/test-coordinator.js';
 
 const row = (...values: (string | number)[]): Uint8Array => encodeCbor(values);
 
 describe('two gateways', () => {
-  let lab: GatewayLab;
+  let lab: GatewayHarness;
   beforeAll(async () => {
-    lab = await GatewayLab.open();
+    lab = await GatewayHarness.open();
   });
   afterAll(() => lab.close());
 
@@ -26,7 +26,7 @@ describe('two gateways', () => {
   it('a gateway frozen past its lease is fenced when it resumes: it reports nothing and closes its sockets', async () => {
     const frozen = await lab.startGateway({ MUSTER_GATEWAY_LEASE: '2s' });
     const other = await lab.startGateway();
-    const owner = await new TestOwner(lab.broker).start();
+    const owner = await new TestCoordinator(lab.broker).start();
     const agent = new TestAgent();
     await agent.enroll(frozen.url);
     const old = await agent.connect(frozen.url);
@@ -59,7 +59,7 @@ describe('two gateways', () => {
     await whileAway.enroll(gateway.url);
     const second = await whileAway.connect(gateway.url);
     await lab.redis.restart();
-    const owner = await new TestOwner(lab.broker).start();
+    const owner = await new TestCoordinator(lab.broker).start();
     const query = owner.ask(owner.query({ selector: `id in (${agent.agentId},${whileAway.agentId})` }));
     await Promise.all([session, second].map(async (one) => one.answer((await one.next(FRAME.query)).ref, row('x'))));
     // The two may come in one report or in two: who connected without the registry answers apart.

@@ -7,8 +7,8 @@ import {
   type OrgId,
   type SessionMode,
 } from '@muster/protocol';
-import { makeProfile } from '../session/profile.js';
-import { Session } from '../session/session.js';
+import { makeProfile } from '../foundation/profile.js';
+import { Session } from '../sessions/hub/session.js';
 import { ORG } from './running-gateway.js';
 
 export interface FakeSession {

@@ -14,7 +14,7 @@ export const ORG = 'acme';
 export const ENROLL_SECRET = 'a-secret-for-enrolment';
 
 /** Real brokers and as many real gateway processes as a test wants. */
-export class GatewayLab {
+export class GatewayHarness {
   readonly nats: BrokerHandle;
   readonly redis: BrokerHandle;
   readonly broker: Broker;
@@ -38,7 +38,7 @@ export class GatewayLab {
     this.#folder = parts.folder;
   }
 
-  static async open(): Promise<GatewayLab> {
+  static async open(): Promise<GatewayHarness> {
     const folder = await mkdtemp(join(tmpdir(), 'muster-gateway-'));
     const [nats, redis, jwks] = await Promise.all([
       startNats({ dataDir: join(folder, 'nats'), logger: silentLogger }),
@@ -46,7 +46,7 @@ export class GatewayLab {
       generateSigningJwks(),
     ]);
     const broker = await connectNats({ servers: [nats.url], name: 'gateway lab', logger: silentLogger });
-    return new GatewayLab({ nats, redis, broker, jwks, folder });
+    return new GatewayHarness({ nats, redis, broker, jwks, folder });
   }
 
   async startGateway(env: Readonly<Record<string, string>> = {}): Promise<RunningGateway> {

@@ -1,6 +1,6 @@
 import type { TrafficCounters } from '@muster/messages';
 import type { Clock, Logger } from '@muster/runtime';
-import type { HttpReply, HttpRequest, Transport } from '../transport/transport.js';
+import type { HttpReply, HttpRequest, Transport } from '../edge/transport/transport.js';
 import { FrameTraffic } from './frame-traffic.js';
 import { KernelSockets } from './kernel-sockets.js';
 import { OwnSockets } from './own-sockets.js';

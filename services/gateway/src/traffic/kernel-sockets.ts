@@ -2,7 +2,7 @@ import type { SocketMeasure, TrafficCounters } from '@muster/messages';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import { EndFollower } from './end-follower.js';
 import { readLines } from './read-lines.js';
-import { SocketLedger } from './socket-ledger.js';
+import { SocketAccounting } from './socket-accounting.js';
 import { UNSEEN_SOCKETS, type SocketTraffic } from './socket-traffic.js';
 import { parseSocketLine, type SocketLine } from './ss-line.js';
 import { killChild, spawnLook, type SsChild, type SsPrograms } from './ss-programs.js';
@@ -26,7 +26,7 @@ const LOOK_WITHIN_MS = 5_000;
  */
 export class KernelSockets implements SocketTraffic {
   readonly #options: KernelSocketsOptions;
-  readonly #ledger = new SocketLedger();
+  readonly #ledger = new SocketAccounting();
   #follower: EndFollower | undefined;
   #timer: Timer | undefined;
   #look: Promise<void> | undefined;

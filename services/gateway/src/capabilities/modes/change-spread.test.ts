@@ -1,0 +1,24 @@
+import { expect, test } from '@jest/globals';
+import { FakeClock } from '@muster/runtime/testing';
+import { ChangeSpread } from './change-spread.js';
+
+test('few change at once; many take so long that some 500 change in a second', () => {
+  const pace = new ChangeSpread({ clock: new FakeClock() });
+  pace.expect(100);
+  expect(pace.spreadMs).toBe(0);
+  pace.expect(4_900);
+  expect(pace.spreadMs).toBe(10_000);
+});
+
+test('those who were asked a moment ago count until their time is over', () => {
+  const clock = new FakeClock();
+  const pace = new ChangeSpread({ clock });
+  pace.expect(5_000);
+  clock.advance(4_000);
+  pace.expect(500);
+  expect(pace.spreadMs).toBe(7_000);
+  clock.advance(60_000);
+  expect(pace.spreadMs).toBe(0);
+  pace.expect(1_000);
+  expect(pace.spreadMs).toBe(2_000);
+});

@@ -1,0 +1,205 @@
+import { describe, expect, it } from '@jest/globals';
+import type { QueryStart } from '@muster/messages';
+import {
+  DEFAULT_BUDGET,
+  decodeHeader,
+  encodeBody,
+  encodeCbor,
+  FRAME,
+  LIMITS,
+  newCoordinatorId,
+  newQueryId,
+  type AgentId,
+  type OrgId,
+} from '@muster/protocol';
+import { Session } from '../../sessions/hub/session.js';
+import type { Connection } from '../../edge/transport/transport.js';
+import { ActiveQuery } from './active-query.js';
+import { CreditPool } from './credit-pool.js';
+
+function start(change: Partial<QueryStart> = {}): QueryStart {
+  return {
+    t: 'query_start',
+    id: newQueryId(0),
+    org: 'acme' as OrgId,
+    owner: newCoordinatorId(),
+    sql: 'SELECT a FROM t',
+    columns: ['a'],
+    selector: '',
+    mode: 'raw',
+    nowMs: 0,
+    deadlineMs: 10_000,
+    budget: DEFAULT_BUDGET,
+    ...change,
+  };
+}
+
+function sessionOf(num: number): { session: Session; sent: number[] } {
+  const sent: number[] = [];
+  const connection: Connection = {
+    address: '127.0.0.1',
+    send: (frame) => {
+      sent.push(decodeHeader(frame)?.type ?? 0);
+      return 'sent';
+    },
+    close: () => undefined,
+    ping: () => undefined,
+    cork: (run) => run(),
+  };
+  const challenge = {
+    nonce: new Uint8Array(32),
+    token: '',
+    publicKey: '',
+    factsDigest: '',
+    tokenIssuedAtMs: 0,
+    tokenExpiresAtMs: 0,
+    deadlineMs: 0,
+    bytes: 0,
+  };
+  return {
+    session: new Session(
+      { org: 'acme' as OrgId, agentId: `a${num}` as AgentId, num, mode: 'live', challenge },
+      connection,
+      0,
+    ),
+    sent,
+  };
+}
+
+function activeQuery(options: { limitBytes?: number; change?: Partial<QueryStart> } = {}) {
+  const credits = new CreditPool({ limitBytes: options.limitBytes ?? 64 * 1024 * 1024, stepBytes: 4 * 1024 * 1024 });
+  const query = new ActiveQuery({
+    start: start(options.change),
+    selector: [],
+    ref: 7,
+    deadlineMs: 10_000,
+    credits,
+    reportBytes: 100_000,
+  });
+  return { query, credits };
+}
+
+const row = encodeCbor(['x'.repeat(1_000)]);
+const failuresOf = (query: ActiveQuery) =>
+  query.aggregator.drain().flatMap(({ failures }) => failures.map(([num, ...rest]) => [num, rest[0], rest[1]]));
+
+describe('ActiveQuery', () => {
+  it('asks with what is left of the time and a first credit', () => {
+    const { query } = activeQuery();
+    const frame = query.ask([sessionOf(1).session], { joined: false, nowMs: 4_000 });
+    expect(decodeHeader(frame)).toEqual({ type: FRAME.query, flags: 0, ref: 7 });
+    expect(query.waiting).toBe(1);
+  });
+
+  it('ends an answer that takes more than its credit while the pool has nothing to give', () => {
+    const { query, credits } = activeQuery({ limitBytes: 1 });
+    const { session, sent } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    for (let i = 0; i < 9; i += 1) query.rows(session, row, false);
+    expect(failuresOf(query)).toEqual([[1, 'error', 'credit_exceeded']]);
+    expect([query.waiting, credits.usedBytes, sent]).toEqual([0, 0, []]);
+  });
+
+  it('gives the memory of a large answer back when it is complete', () => {
+    const { query, credits } = activeQuery();
+    const { session, sent } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    for (let i = 0; i < 300; i += 1) query.rows(session, row, false);
+    expect(sent).toEqual([FRAME.credit]);
+    expect(credits.usedBytes).toBeGreaterThan(0);
+    query.rows(session, row, true);
+    expect([query.waiting, credits.usedBytes, query.aggregator.size]).toEqual([0, 0, 1]);
+  });
+
+  it('ends an answer with a row over the limit, which no report could carry', () => {
+    const { query, credits } = activeQuery();
+    const { session } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    query.rows(session, new Uint8Array(), false);
+    query.rows(session, encodeCbor(['x'.repeat(LIMITS.rowBytes)]), true);
+    expect(failuresOf(query)).toEqual([[1, 'over_budget', 'over_row_bytes']]);
+    expect([query.waiting, credits.usedBytes]).toEqual([0, 0]);
+  });
+
+  it('ends an answer over the budget of rows, which an agent should have seen itself', () => {
+    const { query, credits } = activeQuery({ change: { budget: { ...DEFAULT_BUDGET, rows: 9 } } });
+    const { session } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    for (let i = 1; i <= 10; i += 1) query.rows(session, row, i === 10);
+    expect(failuresOf(query)).toEqual([[1, 'over_budget', 'over_rows']]);
+    expect([query.waiting, credits.usedBytes]).toEqual([0, 0]);
+  });
+
+  it('puts together an answer that came in single bytes', () => {
+    const { query } = activeQuery();
+    const { session } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    for (let i = 0; i < row.length; i += 1) query.rows(session, row.subarray(i, i + 1), i === row.length - 1);
+    expect([query.waiting, query.aggregator.size]).toEqual([0, 1]);
+  });
+
+  it('takes one outcome per session and passes over whatever follows it', () => {
+    const { query } = activeQuery();
+    const { session } = sessionOf(1);
+    query.ask([session], { joined: false, nowMs: 0 });
+    query.rows(session, row, true);
+    query.rows(session, row, true);
+    query.queryEnd(session, encodeBody('queryEnd', { outcome: 'error', code: 'x', message: 'x' }));
+    expect(query.sessionClosed(session)).toBe(false);
+    expect(query.aggregator.size).toBe(1);
+  });
+
+  it('does not take the answer of a former session for the one that was asked', () => {
+    const { query } = activeQuery();
+    const former = sessionOf(1).session;
+    const current = sessionOf(1).session;
+    query.ask([current], { joined: false, nowMs: 0 });
+    query.rows(former, row, true);
+    expect([query.waiting, query.aggregator.size]).toEqual([1, 0]);
+  });
+
+  it('asks a newer session in place of the former one, with the memory of what that had begun to send', () => {
+    const { query, credits } = activeQuery();
+    const former = sessionOf(1).session;
+    const current = sessionOf(1).session;
+    query.ask([former], { joined: false, nowMs: 0 });
+    for (let i = 0; i < 300; i += 1) query.rows(former, row, false);
+    query.ask([current], { joined: true, nowMs: 0 });
+    expect([query.waiting, credits.usedBytes, query.sessionClosed(former)]).toEqual([1, 0, false]);
+    expect(query.hasHeard(1)).toBe(false);
+    query.rows(current, row, true);
+    expect([query.waiting, query.aggregator.size, query.hasHeard(1)]).toEqual([0, 1, true]);
+  });
+
+  it('does not report an endpoint as disconnected that was asked again before anybody was told', () => {
+    const { query } = activeQuery();
+    const [former, current, gone] = [sessionOf(1).session, sessionOf(1).session, sessionOf(2).session];
+    query.ask([former, gone], { joined: false, nowMs: 0 });
+    query.sessionClosed(former);
+    query.sessionClosed(gone);
+    query.ask([current], { joined: true, nowMs: 0 });
+    expect([query.waiting, query.aggregator.size]).toEqual([1, 1]);
+    expect(failuresOf(query)).toEqual([[2, 'disconnected', 'disconnected']]);
+    query.sessionClosed(current);
+    expect(failuresOf(query)).toEqual([[1, 'disconnected', 'disconnected']]);
+  });
+
+  it('has not heard an endpoint whose session ended, and has when it refused', () => {
+    const { query } = activeQuery();
+    const [one, two] = [sessionOf(1).session, sessionOf(2).session];
+    query.ask([one, two], { joined: false, nowMs: 0 });
+    query.sessionClosed(one);
+    query.queryEnd(two, encodeBody('queryEnd', { outcome: 'refused', code: 'busy', message: '' }));
+    expect([query.hasHeard(1), query.hasHeard(2)]).toEqual([false, true]);
+  });
+
+  it('lets everybody who is waited for time out at the deadline', () => {
+    const { query } = activeQuery();
+    const [one, two] = [sessionOf(1).session, sessionOf(2).session];
+    query.ask([one, two], { joined: false, nowMs: 0 });
+    query.rows(one, row, true);
+    expect(query.expire()).toEqual([two]);
+    expect(failuresOf(query)).toEqual([[2, 'timed_out', 'deadline']]);
+    expect(query.over).toBe(true);
+  });
+});

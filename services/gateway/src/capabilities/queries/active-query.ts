@@ -1,0 +1,227 @@
+import type { QueryStart } from '@muster/messages';
+import {
+  decodeBody,
+  encodeBody,
+  encodeFrame,
+  FRAME,
+  LIMITS,
+  type AgentOutcome,
+  type Outcome,
+  type Selector,
+} from '@muster/protocol';
+import type { Session } from '../../sessions/hub/session.js';
+import { ByteStore } from './byte-store.js';
+import type { CreditPool, CreditTaker } from './credit-pool.js';
+import { PartialAggregator } from './partial-aggregator.js';
+
+/** One session that was asked and has not settled. */
+class Asked implements CreditTaker {
+  readonly session: Session;
+  /** Asked after the query had begun: the owner may have its answer from elsewhere already. */
+  readonly joined: boolean;
+  readonly #ref: number;
+  credit: number;
+  granted = 0;
+  received = 0;
+  store: ByteStore | undefined;
+
+  constructor(session: Session, options: { joined: boolean; ref: number; credit: number }) {
+    this.session = session;
+    this.joined = options.joined;
+    this.#ref = options.ref;
+    this.credit = options.credit;
+  }
+
+  grant(bytes: number): void {
+    this.credit += bytes;
+    this.session.send(encodeFrame(FRAME.credit, this.#ref, encodeBody('credit', { bytes })));
+  }
+}
+
+export interface ActiveQueryOptions {
+  readonly start: QueryStart;
+  readonly selector: Selector;
+  /** This gateway's handle of the query; agents repeat it in their frames. */
+  readonly ref: number;
+  /** Monotonic. */
+  readonly deadlineMs: number;
+  readonly credits: CreditPool;
+  readonly reportBytes: number;
+}
+
+/** One query on this gateway: whom it asked, who has not settled, and what was gathered since the last report. */
+export class ActiveQuery {
+  readonly start: QueryStart;
+  readonly selector: Selector;
+  readonly ref: number;
+  readonly deadlineMs: number;
+  readonly aggregator: PartialAggregator;
+  /** Set when the deadline has passed: nobody is asked any more. */
+  over = false;
+  readonly #credits: CreditPool;
+  readonly #waiting = new Map<number, Asked>();
+  /** Endpoints whose own word was heard: it is final. */
+  readonly #heard = new Set<number>();
+
+  constructor(options: ActiveQueryOptions) {
+    const { start } = options;
+    this.start = start;
+    this.selector = options.selector;
+    this.ref = options.ref;
+    this.deadlineMs = options.deadlineMs;
+    this.#credits = options.credits;
+    this.aggregator = new PartialAggregator({
+      mode: start.mode,
+      columns: start.columns.length,
+      maxRows: start.budget.rows,
+      reportBytes: options.reportBytes,
+    });
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  waitingSessions(): Session[] {
+    return Array.from(this.#waiting.values(), ({ session }) => session);
+  }
+
+  /** Whether an endpoint has answered here, or said why it does not. */
+  hasHeard(num: number): boolean {
+    return this.#heard.has(num);
+  }
+
+  /** Notes that these are asked, in place of older sessions of the same endpoints, and makes the frame that asks them. */
+  ask(sessions: readonly Session[], options: { readonly joined: boolean; readonly nowMs: number }): Uint8Array {
+    const credit = this.#credits.initialFor(this.#waiting.size + sessions.length);
+    for (const session of sessions) {
+      const former = this.#waiting.get(session.num);
+      if (former !== undefined) this.#credits.release(former);
+      this.aggregator.returned(session.num);
+      this.#waiting.set(session.num, new Asked(session, { joined: options.joined, ref: this.ref, credit }));
+    }
+    const { id, sql, columns, budget } = this.start;
+    const remainingMs = Math.max(0, Math.round(this.deadlineMs - options.nowMs));
+    return encodeFrame(
+      FRAME.query,
+      this.ref,
+      encodeBody('query', { id, sql, columns: [...columns], remainingMs, budget, credit }),
+    );
+  }
+
+  /** Notes that these are not asked: they did not say that they can answer. */
+  refuse(sessions: readonly Session[]): void {
+    for (const { num } of sessions) {
+      this.#heard.add(num);
+      this.aggregator.fail([num, 'refused', 'no_capability', 'the agent does not say that it answers queries']);
+    }
+  }
+
+  /** Takes rows; `body` is only read during the call. Frames of sessions that were not asked, or have settled, are passed over. */
+  rows(session: Session, body: Uint8Array, final: boolean): void {
+    const asked = this.#askedOf(session);
+    if (asked === undefined) return;
+    asked.received += body.length;
+    if (asked.received > asked.credit) {
+      this.#fail(asked, 'error', { code: 'credit_exceeded', message: 'the agent sent more than it had credit for' });
+    } else if (asked.received > this.start.budget.bytes) {
+      this.#fail(asked, 'over_budget', {
+        code: 'bytes',
+        message: `the answer is over ${this.start.budget.bytes} bytes`,
+      });
+    } else if (final) {
+      this.#complete(asked, body);
+    } else {
+      // The transport reuses the bytes after this call. An empty frame asks for credit: the next row is larger than what is left.
+      if (body.length > 0) (asked.store ??= new ByteStore()).add(body);
+      const isShort = body.length === 0 || asked.credit - asked.received < asked.credit / 2;
+      if (isShort && asked.granted === 0) this.#credits.request(asked);
+    }
+  }
+
+  /** Takes QUERY_END. Returns false when its body is malformed. */
+  queryEnd(session: Session, body: Uint8Array): boolean {
+    const decoded = decodeBody('queryEnd', body);
+    if (!decoded.ok) return false;
+    const asked = this.#askedOf(session);
+    const outcome: AgentOutcome = decoded.body.outcome;
+    if (asked !== undefined) this.#fail(asked, outcome, decoded.body);
+    return true;
+  }
+
+  /** The session is gone. Tells whether it was waited for. */
+  sessionClosed(session: Session): boolean {
+    const asked = this.#askedOf(session);
+    if (asked === undefined) return false;
+    this.#fail(asked, 'disconnected', {
+      code: 'disconnected',
+      message: 'the session ended before the answer was complete',
+    });
+    return true;
+  }
+
+  /** The deadline has passed: everybody who is waited for has timed out. Returns them, so that they can be told. */
+  expire(): Session[] {
+    this.over = true;
+    const late = [...this.#waiting.values()];
+    for (const asked of late) {
+      const polls = asked.session.mode === 'poll' ? 'it polls, and ' : '';
+      this.#fail(asked, 'timed_out', { code: 'deadline', message: `${polls}no whole answer came before the deadline` });
+    }
+    return late.map(({ session }) => session);
+  }
+
+  /** Forgets everybody without an outcome. Returns those who were still waited for. */
+  abandon(): Session[] {
+    this.over = true;
+    const sessions = this.waitingSessions();
+    for (const asked of this.#waiting.values()) this.#credits.release(asked);
+    this.#waiting.clear();
+    return sessions;
+  }
+
+  #askedOf(session: Session): Asked | undefined {
+    const asked = this.#waiting.get(session.num);
+    return asked?.session === session ? asked : undefined;
+  }
+
+  #complete(asked: Asked, body: Uint8Array): void {
+    asked.store?.add(body);
+    const rows = asked.store?.bytes() ?? body;
+    switch (this.aggregator.answer(asked.session.num, rows, asked.joined)) {
+      case 'taken':
+        this.#heard.add(asked.session.num);
+        this.#settle(asked);
+        return;
+      case 'over_rows':
+        this.#fail(asked, 'over_budget', {
+          code: 'over_rows',
+          message: `the answer has more than ${this.start.budget.rows} rows`,
+        });
+        return;
+      case 'over_row_bytes':
+        this.#fail(asked, 'over_budget', {
+          code: 'over_row_bytes',
+          message: `the answer has a row over ${LIMITS.rowBytes} bytes`,
+        });
+        return;
+      case 'malformed':
+        this.#fail(asked, 'error', {
+          code: 'malformed_rows',
+          message: 'the answer is not a sequence of rows of this query',
+        });
+    }
+  }
+
+  #fail(asked: Asked, outcome: Outcome, why: { readonly code: string; readonly message: string }): void {
+    if (outcome !== 'disconnected' && outcome !== 'timed_out') this.#heard.add(asked.session.num);
+    this.aggregator.fail([asked.session.num, outcome, why.code, why.message]);
+    this.#settle(asked);
+  }
+
+  #settle(asked: Asked): void {
+    this.#waiting.delete(asked.session.num);
+    if (asked.granted > 0) this.#credits.release(asked);
+    asked.store = undefined;
+  }
+}

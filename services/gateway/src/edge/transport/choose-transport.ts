@@ -1,0 +1,28 @@
+import type { Logger } from '@muster/runtime';
+import type * as Uws from 'uWebSockets.js';
+import type { Transport, TransportHandlers, TransportOptions } from './transport.js';
+import { UwsTransport } from './uws-transport.js';
+import { WsTransport } from './ws-transport.js';
+
+export type TransportKind = 'auto' | 'uws' | 'ws';
+
+/**
+ * The fast transport, or the portable one where the native module cannot be loaded (an older C library, another processor) or the
+ * configuration asks for it. `uws` makes a module that does not load an error.
+ */
+export async function chooseTransport<HandshakeContext>(
+  kind: TransportKind,
+  options: TransportOptions,
+  { handlers, logger }: { readonly handlers: TransportHandlers<HandshakeContext>; readonly logger: Logger },
+): Promise<Transport> {
+  if (kind === 'ws') return new WsTransport(options, handlers);
+  let uws: typeof Uws;
+  try {
+    uws = ((await import('uWebSockets.js')) as unknown as { default: typeof Uws }).default;
+  } catch (error) {
+    if (kind === 'uws') throw error;
+    logger.warn('native transport does not load, using the portable one', { err: error });
+    return new WsTransport(options, handlers);
+  }
+  return new UwsTransport(uws, options, handlers);
+}

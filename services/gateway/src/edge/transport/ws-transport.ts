@@ -1,0 +1,277 @@
+import { readFileSync } from 'node:fs';
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { LIMITS, type BytesBothWays } from '@muster/protocol';
+import { clientAddress } from '@muster/runtime';
+import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import { webSocketHead, type ChannelTraffic } from '../../traffic/frame-traffic.js';
+import { SocketTotals } from '../../traffic/socket-totals.js';
+import { asksForWebSocket, refuseHandshake } from './websocket-handshake.js';
+import { FAILED, OTHER_UPGRADE, TOO_LARGE } from './own-replies.js';
+import {
+  isBodiless,
+  READ_HEADERS,
+  splitProtocols,
+  type Connection,
+  type HttpReply,
+  type HttpRequest,
+  type SendResult,
+  type Transport,
+  type TransportHandlers,
+  type TransportOptions,
+} from './transport.js';
+
+/** How long a peer may take to answer a close frame. Missing from the package's types. */
+const CLOSE_TIMEOUT: object = { closeTimeout: 5_000 };
+
+class WsConnection implements Connection {
+  readonly address: string;
+  heardAtMs = Date.now();
+  readonly #socket: WebSocket;
+  readonly #backpressureBytes: number;
+  readonly #traffic: ChannelTraffic;
+
+  constructor(socket: WebSocket, address: string, options: TransportOptions) {
+    this.#socket = socket;
+    this.address = address;
+    this.#backpressureBytes = options.backpressureBytes;
+    this.#traffic = options.traffic;
+  }
+
+  send(frame: Uint8Array): SendResult {
+    if (this.#socket.readyState !== this.#socket.OPEN) return 'closed';
+    if (this.#socket.bufferedAmount > this.#backpressureBytes) {
+      this.#socket.terminate();
+      return 'dropped';
+    }
+    this.#socket.send(frame, { binary: true, compress: false });
+    this.#traffic.sent(frame, webSocketHead(frame.length, 'out'));
+    return 'sent';
+  }
+
+  ping(data: Uint8Array): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    this.#socket.ping(data);
+    this.#traffic.beat('out', data.length);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.close(code, reason);
+  }
+
+  cork(run: () => void): void {
+    run();
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+}
+
+/** A connection is kept from one poll to the next where the interval is the usual one. */
+const KEPT = { keepAliveTimeout: LIMITS.pollIntervalMs + 5_000 } as const;
+
+/** The portable transport: slower and larger, but it runs where the native module cannot be loaded. */
+export class WsTransport<HandshakeContext> implements Transport {
+  readonly #options: TransportOptions;
+  readonly #handlers: TransportHandlers<HandshakeContext>;
+  readonly #server: Server;
+  readonly #sockets: WebSocketServer;
+  readonly #connections = new Set<WsConnection>();
+  readonly #tally = new SocketTotals();
+  readonly #accepted = new WeakMap<IncomingMessage, string>();
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(options: TransportOptions, handlers: TransportHandlers<HandshakeContext>) {
+    this.#options = options;
+    this.#handlers = handlers;
+    const { tls } = options;
+    this.#server =
+      tls === undefined
+        ? createServer(KEPT)
+        : createTlsServer({ ...KEPT, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) });
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: options.frameBytes,
+      perMessageDeflate: false,
+      ...CLOSE_TIMEOUT,
+      handleProtocols: (_protocols, request) => this.#accepted.get(request) ?? false,
+    });
+    // What ws itself would refuse: a handshake without a proper key.
+    this.#sockets.on('wsClientError', (_error, socket) => refuse(socket, { status: 400, headers: {}, body: '' }));
+    // The TCP socket, also with TLS: what is read and written there is what is on the wire.
+    this.#server.on('connection', (socket) => this.#tally.watch(socket));
+    this.#server.on('request', (request, response) => void this.#http(request, response));
+    this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
+    this.#server.on('clientError', (_error, socket) => socket.destroy());
+  }
+
+  async listen(): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(this.#options.port, this.#options.host, resolve);
+    });
+    this.#sweep = setInterval(() => this.#endSilent(), Math.min(5_000, this.#options.silenceMs / 4));
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  stopListening(): void {
+    this.#server.close();
+  }
+
+  stop(): void {
+    clearInterval(this.#sweep);
+    this.#server.close();
+    this.#server.closeAllConnections();
+    for (const connection of this.#connections) connection.terminate();
+  }
+
+  socketBytes(): BytesBothWays {
+    return this.#tally.bytes();
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy());
+    const { headers } = request;
+    const handshake = {
+      method: request.method ?? 'GET',
+      upgrade: headers.upgrade ?? '',
+      connection: headers.connection ?? '',
+      version: headers['sec-websocket-version'] ?? '',
+      key: headers['sec-websocket-key'] ?? '',
+    };
+    const refused = asksForWebSocket(handshake) ? refuseHandshake(handshake) : OTHER_UPGRADE;
+    if (refused !== undefined) {
+      refuse(socket, refused);
+      return;
+    }
+    const address = this.#address(request);
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    try {
+      const decision = await this.#handlers.upgrade({
+        path,
+        address,
+        protocols: splitProtocols(request.headers['sec-websocket-protocol']),
+        authorization: request.headers.authorization,
+        origin: headers.origin,
+      });
+      if (decision.kind === 'refuse') {
+        refuse(socket, decision.reply);
+        return;
+      }
+      this.#accepted.set(request, decision.protocol);
+      this.#sockets.handleUpgrade(request, socket, head, (webSocket) =>
+        this.#open(webSocket, address, decision.ticket),
+      );
+    } catch {
+      refuse(socket, FAILED);
+    }
+  }
+
+  #open(socket: WebSocket, address: string, ticket: HandshakeContext): void {
+    const connection = new WsConnection(socket, address, this.#options);
+    const { traffic } = this.#options;
+    this.#connections.add(connection);
+    socket.on('message', (data: RawData, isBinary: boolean) => {
+      connection.heardAtMs = Date.now();
+      const bytes = bytesOf(data);
+      traffic.received(bytes, webSocketHead(bytes.length, 'in'));
+      this.#handlers.message(connection, bytes, isBinary);
+    });
+    socket.on('ping', (data: Buffer) => {
+      connection.heardAtMs = Date.now();
+      // It is answered by now, with the same data.
+      traffic.beat('in', data.length);
+      traffic.beat('out', data.length);
+      this.#handlers.pinged(connection);
+    });
+    socket.on('pong', (data: Buffer) => {
+      connection.heardAtMs = Date.now();
+      traffic.beat('in', data.length);
+      this.#handlers.ponged(connection, data);
+    });
+    // ws closes by itself with the right code on protocol errors; the event is only to be taken.
+    socket.on('error', () => undefined);
+    socket.on('close', (code: number) => {
+      this.#connections.delete(connection);
+      this.#handlers.closed(connection, code);
+    });
+    this.#handlers.open(connection, ticket);
+  }
+
+  async #http(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+      const headers = readHeaders(request);
+      const body = await readBody(request, this.#options.bodyBytes({ path, headers }));
+      const reply: HttpReply =
+        body === undefined
+          ? TOO_LARGE
+          : await this.#handlers.http({
+              method: request.method ?? 'GET',
+              path,
+              address: this.#address(request),
+              headers,
+              body,
+            });
+      response.writeHead(reply.status, reply.headers).end(isBodiless(reply.status) ? undefined : reply.body);
+    } catch {
+      if (response.headersSent) response.end();
+      else response.writeHead(FAILED.status, FAILED.headers).end(FAILED.body);
+    }
+  }
+
+  #endSilent(): void {
+    const oldest = Date.now() - this.#options.silenceMs;
+    for (const connection of this.#connections) if (connection.heardAtMs < oldest) connection.terminate();
+  }
+
+  #address(request: IncomingMessage): string {
+    const forwarded = request.headers['x-forwarded-for'];
+    return clientAddress(
+      request.socket.remoteAddress,
+      Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
+      this.#options.trustedProxies,
+    );
+  }
+}
+
+function readHeaders({ headers }: IncomingMessage): HttpRequest['headers'] {
+  return Object.fromEntries(
+    READ_HEADERS.flatMap((name) => {
+      const value = headers[name];
+      return value === undefined ? [] : [[name, Array.isArray(value) ? value.join(',') : value]];
+    }),
+  );
+}
+
+function bytesOf(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
+}
+
+async function readBody(request: IncomingMessage, limit: number): Promise<Uint8Array | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > limit) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function refuse(socket: Duplex, reply: HttpReply): void {
+  const body = Buffer.from(reply.body);
+  const headers = {
+    ...reply.headers,
+    date: new Date().toUTCString(),
+    connection: 'close',
+    'content-length': String(body.length),
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n${lines.join('')}\r\n`;
+  socket.end(Buffer.concat([Buffer.from(head), body]));
+}

@@ -1,0 +1,145 @@
+import { describe, expect, it } from '@jest/globals';
+import {
+  parseSelector,
+  type AgentId,
+  type Labels,
+  type OrgId,
+  type Selector,
+  type SessionMode,
+} from '@muster/protocol';
+import type { Connection } from '../../edge/transport/transport.js';
+import { Hub } from './hub.js';
+import { makeProfile } from '../../foundation/profile.js';
+import { Session } from './session.js';
+
+const connection: Connection = {
+  address: '127.0.0.1',
+  send: () => 'sent',
+  close: () => undefined,
+  ping: () => undefined,
+  cork: (run) => run(),
+};
+let count = 0;
+
+function session(options: {
+  id: string;
+  org?: string;
+  host?: string;
+  os?: 'linux' | 'windows';
+  mode?: SessionMode;
+  labels?: Labels;
+}): Session {
+  const { id, org = 'acme', host = `host-${id}`, os = 'linux', mode = 'live', labels = {} } = options;
+  const challenge = {
+    nonce: new Uint8Array(32),
+    token: '',
+    publicKey: '',
+    factsDigest: '',
+    tokenIssuedAtMs: 0,
+    tokenExpiresAtMs: 0,
+    deadlineMs: 0,
+    bytes: 0,
+  };
+  const made = new Session(
+    { org: org as OrgId, agentId: id as AgentId, num: (count += 1), mode, challenge },
+    connection,
+    0,
+  );
+  made.host = host;
+  made.profile = makeProfile(
+    { os, arch: 'x64', agentVersion: '1.0.0', mode, canQuery: true, canCommand: false, canChangeMode: false },
+    labels,
+    {},
+  );
+  return made;
+}
+
+function select(hub: Hub, text: string, org = 'acme'): string[] {
+  return hub
+    .select(org as OrgId, selector(text))
+    .map(({ agentId }) => agentId)
+    .toSorted();
+}
+
+function selector(text: string): Selector {
+  const parsed = parseSelector(text);
+  if (!parsed.ok) throw new Error(parsed.message);
+  return parsed.selector;
+}
+
+describe('Hub', () => {
+  const fill = (): Hub => {
+    const hub = new Hub();
+    hub.add(session({ id: 'a', labels: { env: 'prod' } }));
+    hub.add(session({ id: 'b', labels: { env: 'prod' } }));
+    hub.add(session({ id: 'c', os: 'windows', labels: { env: 'test' } }));
+    hub.add(session({ id: 'd', org: 'globex', labels: { env: 'prod' } }));
+    return hub;
+  };
+
+  it('selects by built-in and other labels within one org', () => {
+    const hub = fill();
+    expect(select(hub, '')).toEqual(['a', 'b', 'c']);
+    expect(select(hub, 'os=linux,env in (prod,staging)')).toEqual(['a', 'b']);
+    expect(select(hub, 'env!=prod')).toEqual(['c']);
+    expect(select(hub, 'host=host-b')).toEqual(['b']);
+    expect(select(hub, 'id in (a,d)')).toEqual(['a']);
+    expect(select(hub, 'mode=live,version=1.0.0,arch=x64')).toEqual(['a', 'b', 'c']);
+    expect(select(hub, 'mode=poll')).toEqual([]);
+    hub.add(session({ id: 'e', mode: 'poll', labels: { env: 'prod' } }));
+    expect([select(hub, 'mode=poll'), select(hub, 'env=prod,mode!=poll')]).toEqual([['e'], ['a', 'b']]);
+    expect(select(hub, '', 'globex')).toEqual(['d']);
+    expect(select(hub, '', 'nobody')).toEqual([]);
+  });
+
+  it('shares one profile among equal sessions', () => {
+    const hub = fill();
+    expect(hub.get('a' as AgentId)?.profile).toBe(hub.get('b' as AgentId)?.profile);
+  });
+
+  it('removes only the very session it was given', () => {
+    const hub = fill();
+    const former = hub.get('a' as AgentId);
+    const next = session({ id: 'a', labels: { env: 'prod' } });
+    if (former === undefined) throw new Error('missing');
+    hub.remove(former);
+    hub.add(next);
+    expect(hub.remove(former)).toBe(false);
+    expect(hub.get('a' as AgentId)).toBe(next);
+    expect(hub.countOf('acme' as OrgId)).toBe(3);
+  });
+
+  it('has the newer session of an agent only, also when nobody has removed the older one', () => {
+    const hub = fill();
+    const former = hub.get('a' as AgentId);
+    if (former === undefined) throw new Error('missing');
+    hub.add(session({ id: 'a', labels: { env: 'lab' } }));
+    expect([select(hub, 'env=prod'), select(hub, 'env=lab'), hub.size]).toEqual([['b'], ['a'], 4]);
+    expect(hub.remove(former)).toBe(false);
+  });
+
+  it('finds a session under its new labels only, after they changed', () => {
+    const hub = fill();
+    const one = hub.get('a' as AgentId);
+    if (one === undefined) throw new Error('missing');
+    const facts = {
+      os: 'linux',
+      arch: 'x64',
+      agentVersion: '1.0.0',
+      mode: 'live',
+      canQuery: true,
+      canCommand: false,
+      canChangeMode: false,
+    } as const;
+    hub.relabel(one, makeProfile(facts, { env: 'prod' }, { env: 'lab' }));
+    expect(select(hub, 'env=prod')).toEqual(['b']);
+    expect(select(hub, 'env=lab')).toEqual(['a']);
+    expect(hub.size).toBe(4);
+  });
+
+  it('is empty again when all have left', () => {
+    const hub = fill();
+    for (const one of [...hub.sessions()]) hub.remove(one);
+    expect([hub.size, select(hub, ''), hub.countOf('acme' as OrgId)]).toEqual([0, [], 0]);
+  });
+});

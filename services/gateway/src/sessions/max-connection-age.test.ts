@@ -1,0 +1,74 @@
+import { describe, expect, it } from '@jest/globals';
+import { FakeClock } from '@muster/runtime/testing';
+import { fakeSession } from '../testing/fake-session.js';
+import type { SessionManager } from './session-manager.js';
+import { Hub } from './hub/hub.js';
+import { MaxConnectionAge } from './max-connection-age.js';
+import type { Session } from './hub/session.js';
+
+const HOUR = 3_600_000;
+const MINUTE = 60_000;
+
+function setUp(...sessions: Session[]) {
+  const clock = new FakeClock();
+  const hub = new Hub();
+  for (const session of sessions) {
+    session.rotateAtMs = HOUR;
+    hub.add(session);
+  }
+  const [asked, ended]: [Session[], Session[]] = [[], []];
+  const frontDesk = {
+    askToMove: (moved: Iterable<Session>) => void asked.push(...moved),
+    end: (session: Session) => {
+      session.state = 'closed';
+      hub.remove(session);
+      ended.push(session);
+    },
+  };
+  const rotation = new MaxConnectionAge({
+    hub,
+    frontDesk: frontDesk as unknown as SessionManager,
+    clock,
+    maxAgeMs: HOUR,
+    random: () => 0,
+  });
+  rotation.start();
+  return { clock, hub, asked, ended, rotation };
+}
+
+describe('sessions that are old', () => {
+  it('are asked to move, once, and closed when they have not moved a minute later', () => {
+    const [one, two] = [fakeSession(1).session, fakeSession(2).session];
+    const { clock, hub, asked, ended, rotation } = setUp(one, two);
+    clock.advance(HOUR - 1);
+    expect(asked).toEqual([]);
+    clock.advance(5_000);
+    expect(asked).toEqual([one, two]);
+    one.state = 'closed';
+    hub.remove(one);
+    clock.advance(MINUTE);
+    expect(ended).toEqual([]);
+    clock.advance(15_000);
+    expect([asked.length, ended]).toEqual([2, [two]]);
+    rotation.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('of agents that poll now and then are closed only when these could have heard of it', () => {
+    const { session } = fakeSession(1, { mode: 'poll', dueMs: 2 * HOUR });
+    const { clock, asked, ended, rotation } = setUp(session);
+    clock.advance(2 * HOUR);
+    expect([asked, ended]).toEqual([[session], []]);
+    clock.advance(MINUTE);
+    expect(ended).toEqual([]);
+    clock.advance(15_000);
+    expect(ended).toEqual([session]);
+    rotation.stop();
+  });
+
+  it('get an age of three quarters to all of the longest', () => {
+    const { rotation, clock } = setUp();
+    expect(rotation.rotateAt() - clock.monotonic()).toBe(0.75 * HOUR);
+    rotation.stop();
+  });
+});
