@@ -1,30 +1,17 @@
 import { parseRequestKeys, parseSigningJwks } from '@muster/identity';
 import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
+import { serviceFields } from '@muster/service-base';
 
 const definition = defineConfig({
   prefix: 'MUSTER_COMMAND_',
   fields: {
-    healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
-    healthPort: field.port('MUSTER_HEALTH_PORT', { default: 9090 }),
-    natsUrls: field.urls('MUSTER_NATS_URL', { protocols: ['nats', 'tls'] }),
-    redisUrl: field.text('MUSTER_REDIS_URL', { example: 'redis://127.0.0.1:6379' }),
-    /** The keys that sign commands, a private JWKS; the first one signs. */
-    keys: field.secret('MUSTER_COMMAND_KEYS', {
-      check: (text) => {
-        const parsed = parseSigningJwks(text);
-        return parsed.ok ? undefined : parsed.fault;
-      },
-    }),
-    /** The list of those keys, signed by the root. Public, but handed over as the keys are. */
+    ...serviceFields,
+    /** The keys that sign commands, a private JWKS. The first one signs. */
+    keys: field.parsedSecret('MUSTER_COMMAND_KEYS', parseSigningJwks),
+    /** The list of those keys, signed by the root. It is public, but may come from a file like the keys. */
     keyList: field.secret('MUSTER_COMMAND_KEY_LIST'),
-    /** What APIs seal their requests with. */
-    requestKey: field.secret('MUSTER_COMMAND_REQUEST_KEY', {
-      optional: true,
-      check: (text) => {
-        const parsed = parseRequestKeys(text);
-        return parsed.ok ? undefined : parsed.fault;
-      },
-    }),
+    /** The key with which APIs seal their requests. */
+    requestKey: field.parsedSecret('MUSTER_COMMAND_REQUEST_KEY', parseRequestKeys, { optional: true }),
     policyFile: field.text('MUSTER_COMMAND_POLICY_FILE', {
       optional: true,
       example: '/etc/muster/command-policy.json',

@@ -161,6 +161,20 @@ describe('secrets', () => {
     expect(faultsOf({ ...good, MUSTER_DEMO_KEY: 'abc' })).toEqual({ MUSTER_DEMO_KEY: 'is too short' });
   });
 
+  test('a parsed secret gives what its parser made of the text, and is printed as [secret]', () => {
+    const parse = (text: string) =>
+      text.startsWith('[')
+        ? { ok: true as const, list: JSON.parse(text) as unknown }
+        : { ok: false as const, fault: 'is no list' };
+    const definition = defineConfig({ prefix: 'X_', fields: { keys: field.parsedSecret('X_KEYS', parse) } });
+    const result = loadConfig(definition, { X_KEYS: '["k1"]' });
+    if (!result.ok) throw result.error;
+    expect(result.config.keys.reveal().list).toEqual(['k1']);
+    expect(inspect(result.config)).not.toContain('k1');
+    const faulty = loadConfig(definition, { X_KEYS: 'k2' });
+    expect(!faulty.ok && faulty.error.faults).toMatchObject([{ name: 'X_KEYS', fault: 'is no list' }]);
+  });
+
   test('a configuration made printable has neither secrets nor the passwords of URLs', () => {
     const config = {
       key: new Secret('x'),

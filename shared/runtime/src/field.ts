@@ -217,14 +217,24 @@ export const field = {
     env: string,
     options?: O,
   ) {
-    const parse: Parse<Secret> = (text) => {
+    return secretField<string, O>(env, options, (text) => {
       const fault = options?.check?.(text);
-      return fault === undefined ? { value: new Secret(text) } : { fault };
-    };
-    return makeField<Secret, O>(env, options, {
-      schema: schemaOf(parse),
-      example: `or ${env}_FILE=/run/secrets/${env.toLowerCase()}`,
-      secret: true,
+      return fault === undefined ? { value: text } : { fault };
+    });
+  },
+
+  /**
+   * A secret that is a document, such as a set of keys: `reveal()` gives what `parse` made of the text.
+   * A fault of `parse` must not quote the text.
+   */
+  parsedSecret<T extends { readonly ok: true }, const O extends FieldOptions<Secret<T>>>(
+    env: string,
+    parse: (text: string) => T | { readonly ok: false; readonly fault: string },
+    options?: O,
+  ) {
+    return secretField<T, O>(env, options, (text) => {
+      const parsed = parse(text);
+      return parsed.ok ? { value: parsed } : parsed;
     });
   },
 
@@ -237,6 +247,15 @@ export const field = {
     return makeField<T, O>(env, options, { schema, example: options.example });
   },
 };
+
+function secretField<T, O extends FieldOptions<Secret<T>>>(env: string, options: O | undefined, parse: Parse<T>) {
+  const schema = schemaOf<Secret<T>>((text) => {
+    const parsed = parse(text);
+    return 'value' in parsed ? { value: new Secret(parsed.value) } : parsed;
+  });
+  const example = `or ${env}_FILE=/run/secrets/${env.toLowerCase()}`;
+  return makeField<Secret<T>, O>(env, options, { schema, example, secret: true });
+}
 
 function inRange(
   value: number | undefined,

@@ -3,17 +3,17 @@ import { inspect } from 'node:util';
 const HIDDEN = '[secret]';
 
 /**
- * A value that must not reach a log, an error or a JSON document. Every way of printing it gives `[secret]`; the one way to
- * the value is `reveal()`, which is easy to search for in a review.
+ * A value that must not reach a log, an error or a JSON document. Every way to print it gives `[secret]`.
+ * The only way to the value is `reveal()`, which is easy to search for in a review.
  */
-export class Secret {
-  readonly #value: string;
+export class Secret<T = string> {
+  readonly #value: T;
 
-  constructor(value: string) {
+  constructor(value: T) {
     this.#value = value;
   }
 
-  reveal(): string {
+  reveal(): T {
     return this.#value;
   }
 

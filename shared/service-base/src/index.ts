@@ -1,2 +1,3 @@
-/** What the main of every service is made of: broker, registry, health, common settings. */
-export {};
+export { listenerFaults, listenerFields, serviceFields, tlsFiles, type ServiceConfig } from './common-fields.js';
+export { connectService, type ServiceBase } from './connect-service.js';
+export { problemReply, type ProblemReply } from './problem-reply.js';

@@ -1,8 +1,9 @@
-import { StreamError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
+import { type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
 import { encodeCommandWire, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/messages';
 import { AppError, LIMITS } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock, Logger } from '@muster/runtime';
+import { problemReply } from '@muster/service-base';
 import type { CommandAudit } from '../audit/command-audit.js';
 import type { EndWaits } from './end-waits.js';
 import type { IntakeMetrics } from './intake-metrics.js';
@@ -84,7 +85,7 @@ export class Intake {
   }
 
   async #answer(message: BusMessage): Promise<void> {
-    const { metrics, clock, audit, seal } = this.#options;
+    const { metrics, clock, logger, audit, seal } = this.#options;
     const startedMs = clock.monotonic();
     let request: CommandRequest | undefined;
     let reply: CommandReply;
@@ -93,7 +94,7 @@ export class Intake {
       if (!isWhole(request)) throw new AppError('bad_request', 'the request is not whole');
       reply = await this.#handle(request);
     } catch (error) {
-      reply = this.#problem(request?.t ?? 'unknown', error);
+      reply = problemReply(error, { service: 'command', kind: request?.t ?? 'unknown', logger });
     }
     const kind = request !== undefined && KINDS.has(request.t) ? request.t : 'unknown';
     // One that names nobody, or nothing to act on, has been refused already; there is nobody to name in a record.
@@ -106,12 +107,6 @@ export class Intake {
   async #whenEnded(request: CommandRequest | undefined, reply: CommandReply): Promise<CommandReply> {
     if (reply.t !== 'command' || request?.t !== 'submit' || request.waitMs === undefined) return reply;
     return this.#options.waits.ended(reply, Math.min(request.waitMs, LIMITS.commandWaitMaxMs));
-  }
-
-  #problem(kind: string, error: unknown): CommandReply {
-    const problem = problemFor(error);
-    if (problem.code === 'internal') this.#options.logger.error('request failed', { kind, err: error });
-    return { t: 'problem', code: problem.code, message: problem.message, details: problem.details };
   }
 }
 
@@ -128,12 +123,4 @@ function isTarget(target: unknown): boolean {
   if (typeof target !== 'object' || target === null) return false;
   if ('selector' in target) return typeof target.selector === 'string';
   return Array.isArray('agentIds' in target ? target.agentIds : 'rows' in target ? target.rows : undefined);
-}
-
-function problemFor(error: unknown): AppError {
-  if (AppError.is(error)) return error;
-  if (error instanceof StreamError) {
-    return new AppError('broker_unavailable', 'the message broker cannot be asked now', { cause: error });
-  }
-  return new AppError('internal', 'the command service failed', { cause: error });
 }
