@@ -162,10 +162,8 @@ describe('secrets', () => {
   });
 
   test('a parsed secret gives what its parser made of the text, and is printed as [secret]', () => {
-    const parse = (text: string) =>
-      text.startsWith('[')
-        ? { ok: true as const, list: JSON.parse(text) as unknown }
-        : { ok: false as const, fault: 'is no list' };
+    const parse = (text: string): { ok: true; list: unknown } | { ok: false; fault: string } =>
+      text.startsWith('[') ? { ok: true, list: JSON.parse(text) } : { ok: false, fault: 'is no list' };
     const definition = defineConfig({ prefix: 'X_', fields: { keys: field.parsedSecret('X_KEYS', parse) } });
     const result = loadConfig(definition, { X_KEYS: '["k1"]' });
     if (!result.ok) throw result.error;

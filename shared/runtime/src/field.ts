@@ -29,6 +29,10 @@ export interface FieldOptions<T> {
 /** What a field of type T made with options O holds. */
 type Held<T, O> = O extends { optional: true } ? T | undefined : T;
 
+/** What a parser of secret documents gives. */
+type ParsedSecret = { readonly ok: true } | { readonly ok: false; readonly fault: string };
+type Accepted<P extends ParsedSecret> = Extract<P, { readonly ok: true }>;
+
 type Parse<T> = (text: string) => { readonly value: T } | { readonly fault: string };
 
 const schemaOf = <T>(parse: Parse<T>): z.ZodType<T, string> =>
@@ -227,14 +231,14 @@ export const field = {
    * A secret that is a document, such as a set of keys: `reveal()` gives what `parse` made of the text.
    * A fault of `parse` must not quote the text.
    */
-  parsedSecret<T extends { readonly ok: true }, const O extends FieldOptions<Secret<T>>>(
+  parsedSecret<P extends ParsedSecret, const O extends FieldOptions<Secret<Accepted<P>>>>(
     env: string,
-    parse: (text: string) => T | { readonly ok: false; readonly fault: string },
+    parse: (text: string) => P,
     options?: O,
   ) {
-    return secretField<T, O>(env, options, (text) => {
+    return secretField<Accepted<P>, O>(env, options, (text) => {
       const parsed = parse(text);
-      return parsed.ok ? { value: parsed } : parsed;
+      return parsed.ok ? { value: parsed as Accepted<P> } : parsed;
     });
   },
 
