@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Env, type Logger, type ProgramContext, systemClock, takeProcessLock } from '@muster/runtime/program';
-import { IsolationWatch } from './actions/isolation/isolation-watch.js';
+import { IsolationWatch } from './actions/isolation/isolation-monitor.js';
 import { openAgent } from './agent.js';
 import { createAgentCommands } from './commands/agent-commands.js';
 import { createAgentHost } from './commands/agent-host.js';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { LIMITS } from '@muster/protocol';
 import { parseBinding } from './binding.js';
-import { findAction } from './catalogue.js';
+import { findAction } from './catalogue/catalogue.js';
 
 const socket = { pid: 9, protocol: 6, local_address: '::1', local_port: 1, remote_address: '::1', remote_port: 2 };
 

@@ -1,6 +1,6 @@
 import { type Binding, encodeCbor, LIMITS } from '@muster/protocol';
 import { createHash } from 'node:crypto';
-import type { ActionDefinition, Fault, RowShape } from './action.js';
+import type { ActionDefinition, Fault, RowShape } from './catalogue/action.js';
 
 export type ParsedBinding =
   { readonly ok: true; readonly binding: Binding } | { readonly ok: false; readonly faults: readonly Fault[] };

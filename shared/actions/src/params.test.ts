@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { LIMITS } from '@muster/protocol';
 import { z } from 'zod';
-import { ACTIONS, findAction } from './catalogue.js';
+import { ACTIONS, findAction } from './catalogue/catalogue.js';
 import { parseParams } from './params.js';
 import { paramFromText } from './text-params.js';
 

@@ -1,6 +1,6 @@
 import { LIMITS, type Params } from '@muster/protocol';
 import type { z } from 'zod';
-import type { ActionDefinition, Fault, ObjectParams } from './action.js';
+import type { ActionDefinition, Fault, ObjectParams } from './catalogue/action.js';
 
 export type ParsedParams =
   { readonly ok: true; readonly params: Params } | { readonly ok: false; readonly faults: readonly Fault[] };

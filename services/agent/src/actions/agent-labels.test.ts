@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Labels } from '@muster/protocol';
 import { setLabels } from './agent-labels.js';
-import { callOf, realHost } from './testing/action-call.js';
+import { callOf, realHost } from './testing/test-host.js';
 
 function hostWith(labels: Labels) {
   let current = labels;

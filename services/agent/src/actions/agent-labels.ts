@@ -1,6 +1,6 @@
 import { labelFaults, type Labels } from '@muster/protocol';
-import type { ActionCall, ActionImplementation, ActionResult, JsonValue } from './action.js';
-import { refused, succeeded, unchanged, wouldDo } from './results.js';
+import type { ActionCall, ActionImplementation, ActionResult, JsonValue } from './contract/action.js';
+import { refused, succeeded, unchanged, wouldDo } from './contract/results.js';
 
 /** Sets and removes labels of the agent's own, on every platform alike. */
 export const setLabels: ActionImplementation = {

@@ -2,7 +2,7 @@ import { ACTIONS, shapesOf } from '@muster/actions';
 import { findTable } from '@muster/tables';
 import { describe, expect, test } from '@jest/globals';
 import { createActions } from './create-actions.js';
-import { callOf, realHost, recordedHost } from './testing/action-call.js';
+import { callOf, realHost, recordedHost } from './testing/test-host.js';
 
 const OFFERED = ACTIONS.filter((action) => action.hidden !== true);
 const shapes = ACTIONS.flatMap((action) => shapesOf(action).map((shape) => [action.name, shape] as const));

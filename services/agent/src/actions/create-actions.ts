@@ -1,12 +1,16 @@
 import { findAction, parseBinding, parseParams, type Fault } from '@muster/actions';
-import type { ActionCall, ActionHost, ActionImplementations, ActionResult, JsonValue } from './action.js';
+import { setLabels } from './agent-labels.js';
+import type { ActionCall, ActionHost, ActionImplementations, ActionResult, JsonValue } from './contract/action.js';
 import { ISOLATION_ACTIONS } from './isolation/isolate-host.js';
-import { LINUX_ACTIONS } from './linux/index.js';
-import { MACOS_ACTIONS } from './macos/index.js';
-import { LINUX_PACKAGE_ACTIONS } from './packages/index.js';
-import { FILE_ACTIONS } from './quarantine/index.js';
-import { failed, refused, stopped, unsupported } from './results.js';
-import { WINDOWS_ACTIONS } from './windows/index.js';
+import { LINUX_ACTIONS } from './linux/linux-actions.js';
+import { MACOS_ACTIONS } from './macos/macos-actions.js';
+import { LINUX_PACKAGE_ACTIONS } from './packages/remove-package.js';
+import { FILE_ACTIONS } from './quarantine/file-actions.js';
+import { failed, refused, stopped, unsupported } from './contract/results.js';
+import { launchd } from './services/launchd.js';
+import { SERVICE_COLUMNS, serviceActions } from './services/service-actions.js';
+import { serviceControl } from './services/windows-services.js';
+import { WINDOWS_ACTIONS } from './windows/windows-actions.js';
 
 /** What this endpoint can do. */
 export interface Actions {
@@ -49,13 +53,14 @@ export function createActions(host: ActionHost): Actions {
 }
 
 function implementationsOf(platform: ActionHost['platform']): ActionImplementations {
+  const everywhere = { ...FILE_ACTIONS, ...ISOLATION_ACTIONS, 'agent.set_labels': setLabels };
   switch (platform) {
     case 'linux':
-      return { ...LINUX_ACTIONS, ...LINUX_PACKAGE_ACTIONS, ...FILE_ACTIONS, ...ISOLATION_ACTIONS };
+      return { ...everywhere, ...LINUX_ACTIONS, ...LINUX_PACKAGE_ACTIONS, ...serviceActions() };
     case 'windows':
-      return { ...WINDOWS_ACTIONS, ...FILE_ACTIONS, ...ISOLATION_ACTIONS };
+      return { ...everywhere, ...WINDOWS_ACTIONS, ...serviceActions(() => serviceControl, SERVICE_COLUMNS) };
     case 'darwin':
-      return { ...MACOS_ACTIONS, ...FILE_ACTIONS, ...ISOLATION_ACTIONS };
+      return { ...everywhere, ...MACOS_ACTIONS, ...serviceActions(() => launchd(), SERVICE_COLUMNS) };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { AgentId, OrgId } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
-import type { ActionHost } from '../actions/action.js';
+import type { ActionHost } from '../actions/contract/action.js';
 import type { Agent } from '../agent.js';
 import type { AgentConfig } from '../config.js';
 import type { SessionConnection } from '../session/session-connection.js';

@@ -1,7 +1,7 @@
 import type { Env } from '@muster/runtime/program';
-import type { ActionHost } from '../actions/action.js';
-import { Protection } from '../actions/protection.js';
-import { runProgram } from '../actions/run-program.js';
+import type { ActionHost } from '../actions/contract/action.js';
+import { Protection } from '../actions/contract/protection.js';
+import { runProgram } from '../actions/contract/run-program.js';
 import type { NetworkEnd } from '../session/session-connection.js';
 
 export interface AgentHostOptions extends Pick<ActionHost, 'platform' | 'dataDir' | 'labels' | 'logger' | 'clock'> {

@@ -7,7 +7,7 @@ import {
   type ReportedState,
 } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
-import type { ActionCall, ActionHost, JsonValue } from '../actions/action.js';
+import type { ActionCall, ActionHost, JsonValue } from '../actions/contract/action.js';
 import type { Actions } from '../actions/create-actions.js';
 import type { CommandLedger } from './command-ledger.js';
 import type { CommandPolicy } from './command-policy.js';

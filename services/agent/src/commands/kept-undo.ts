@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Logger } from '@muster/runtime/program';
-import type { JsonValue } from '../actions/action.js';
+import type { JsonValue } from '../actions/contract/action.js';
 import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from '../store/atomic-file.js';
 import type { CommandKey } from './ledger-entry.js';
 

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '@muster/runtime/program';
-import type { ActionResult } from '../actions/action.js';
+import type { ActionResult } from '../actions/contract/action.js';
 import type { Outcome } from './ledger-entry.js';
 
 /** Why it was told to end. */

@@ -1,5 +1,5 @@
 import type { TrafficRow } from '../traffic/traffic-meter.js';
-import type { Collector } from './collector.js';
+import type { Collector } from './contract/collector.js';
 
 /** The agent's own bytes, as they were told when the statement was handed over; no rows where no agent runs. */
 export function agentTraffic(traffic: () => readonly TrafficRow[]): Collector {

@@ -1,6 +1,6 @@
 import { decodeRows, type SqlValue } from '@muster/protocol';
 import { createSqlEngine, type ExecuteResult, type SqlEngine, TABLES } from '@muster/tables';
-import { platformTables } from './index.js';
+import { platformTables } from './platform-tables.js';
 
 /** Rows of a statement by column name, for tests. */
 export interface Answer {

@@ -1,8 +1,8 @@
 import type { AgentId, CommandBody, OrgId, ReportBody } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime/program';
 import { type FakeClock } from '@muster/runtime/testing';
-import type { ActionCall, ActionResult, JsonValue } from '../actions/action.js';
-import { realHost } from '../actions/testing/action-call.js';
+import type { ActionCall, ActionResult, JsonValue } from '../actions/contract/action.js';
+import { realHost } from '../actions/testing/test-host.js';
 import { CommandLedger } from '../commands/command-ledger.js';
 import type { CommandPolicy } from '../commands/command-policy.js';
 import { CommandRunner } from '../commands/command-runner.js';

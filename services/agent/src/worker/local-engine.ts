@@ -1,5 +1,5 @@
 import { createSqlEngine, type Platform, type SqlEngine, TABLES } from '@muster/tables';
-import { platformTables, type PlatformTablesOptions } from '../tables/index.js';
+import { platformTables, type PlatformTablesOptions } from '../tables/platform-tables.js';
 
 /**
  * The SQL engine over the tables of this machine. It knows the other platforms' tables too, so that a question for them is refused as

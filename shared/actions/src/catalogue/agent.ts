@@ -1,6 +1,6 @@
 import { labelFaults, labelKeyFault, LIMITS } from '@muster/protocol';
 import { z } from 'zod';
-import { EVERY_PLATFORM, type ActionDefinition } from '../action.js';
+import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
 
 /** The rule of labels, in the rule's own words. */
 const labels = z.record(z.string(), z.string('a label value must be text'), 'set is labels by key').check((context) => {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EVERY_PLATFORM, type ActionDefinition } from '../action.js';
-import { address, networkInterface } from '../fields.js';
+import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
+import { address, networkInterface } from './fields.js';
 
 export const cacheActions: readonly ActionDefinition[] = [
   {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EVERY_PLATFORM, type ActionDefinition } from '../action.js';
-import { address, pid, port } from '../fields.js';
+import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
+import { address, pid, port } from './fields.js';
 
 const FOUR = ['local_address', 'local_port', 'remote_address', 'remote_port'];
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EVERY_PLATFORM, type ActionDefinition } from '../action.js';
-import { name, path, sha256 } from '../fields.js';
+import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
+import { name, path, sha256 } from './fields.js';
 
 export const fileActions: readonly ActionDefinition[] = [
   {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EVERY_PLATFORM, type ActionDefinition } from '../action.js';
-import { addressBlock, duration } from '../fields.js';
+import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
+import { addressBlock, duration } from './fields.js';
 
 const MINUTE_MS = 60_000;
 /** Nobody is locked out longer than this by a forgotten isolation. */

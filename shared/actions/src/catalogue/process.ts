@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EVERY_PLATFORM, type ActionDefinition } from '../action.js';
-import { name, path, pid, unixTime } from '../fields.js';
+import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
+import { name, path, pid, unixTime } from './fields.js';
 
 export const processActions: readonly ActionDefinition[] = [
   {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { ActionDefinition } from '../action.js';
-import { name, sha256 } from '../fields.js';
+import type { ActionDefinition } from './action.js';
+import { name, sha256 } from './fields.js';
 
 const HIVE = /^(HKEY_(LOCAL_MACHINE|USERS|CURRENT_USER|CURRENT_CONFIG|CLASSES_ROOT)|HKLM|HKU|HKCU|HKCC|HKCR)\\[^\\]/i;
 const registryPath = name('a registry path', 16_383).regex(HIVE, {

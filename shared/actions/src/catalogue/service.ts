@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EVERY_PLATFORM, type ActionDefinition, type RowShape } from '../action.js';
-import { name } from '../fields.js';
+import { EVERY_PLATFORM, type ActionDefinition, type RowShape } from './action.js';
+import { name } from './fields.js';
 
 const params = z.strictObject({
   name: name('a service name')

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { EVERY_PLATFORM, type ActionDefinition } from '../action.js';
-import { name } from '../fields.js';
+import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
+import { name } from './fields.js';
 
 /** The name of the action that undoes a command's. */
 export const UNDO_ACTION = 'undo';

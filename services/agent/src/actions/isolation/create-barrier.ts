@@ -1,8 +1,8 @@
-import type { ActionHost } from '../action.js';
-import type { Barrier } from './barrier.js';
-import { NetshBarrier } from './netsh-barrier.js';
-import { NftBarrier } from './nft-barrier.js';
-import { PfBarrier } from './pf-barrier.js';
+import type { ActionHost } from '../contract/action.js';
+import type { Barrier } from './firewall-backend.js';
+import { NetshBarrier } from './netsh-firewall.js';
+import { NftBarrier } from './nft-firewall.js';
+import { PfBarrier } from './pf-firewall.js';
 
 /** The barrier of the host's platform. */
 export function createBarrier(host: ActionHost): Barrier {

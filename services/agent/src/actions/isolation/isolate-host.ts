@@ -1,12 +1,12 @@
 import { durationMs } from '@muster/actions';
-import type { ActionCall, ActionImplementations, ActionResult, JsonValue } from '../action.js';
-import { refused, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
-import { settle } from '../settle.js';
+import type { ActionCall, ActionImplementations, ActionResult, JsonValue } from '../contract/action.js';
+import { refused, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
+import { settle } from '../contract/settle.js';
 import { Isolation } from './isolation.js';
 import { readState, type IsolationState } from './isolation-state.js';
 import { inTurn } from './in-turn.js';
 import { formatNetworkAddress } from './network-address.js';
-import type { Reachable } from './reachable.js';
+import type { Reachable } from './allow-list.js';
 
 type Work = (call: ActionCall, isolation: Isolation, kept: JsonValue) => Promise<ActionResult>;
 

@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { ActionResult, JsonValue } from '../action.js';
+import type { ActionResult, JsonValue } from '../contract/action.js';
 import type { CallFixture } from '../testing/call-fixture.js';
 import type { ProbeTarget } from '../testing/namespace-peer.js';
-import { NetworkLab, type Peer } from '../testing/network-lab.js';
+import { NetworkLab, type Peer } from '../testing/network-harness.js';
 
 const GATEWAY = '10.99.0.1';
 const OTHER = '10.99.0.3';

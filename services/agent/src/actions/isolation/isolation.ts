@@ -3,14 +3,14 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { ActionHost } from '../action.js';
-import { failed } from '../results.js';
-import { ActionStop } from '../settle.js';
-import type { Barrier } from './barrier.js';
+import type { ActionHost } from '../contract/action.js';
+import { failed } from '../contract/results.js';
+import { ActionStop } from '../contract/settle.js';
+import type { Barrier } from './firewall-backend.js';
 import { createBarrier } from './create-barrier.js';
 import { IsolationStore, type IsolationState } from './isolation-state.js';
 import { parseNetworkAddress } from './network-address.js';
-import { parseNameServers, resolveGateways, type Reachable } from './reachable.js';
+import { parseNameServers, resolveGateways, type Reachable } from './allow-list.js';
 
 /** Where systemd-resolved keeps the servers that it asks; resolv.conf then names only itself. */
 const UPSTREAM_SERVERS = '/run/systemd/resolve/resolv.conf';

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { fixtureHost, playback, runAction } from '../testing/call-fixture.js';
 import { formatNetworkAddress, parseNetworkAddress } from './network-address.js';
 import { isolationRuleset } from './nft-ruleset.js';
-import { parseNameServers, resolveGateways } from './reachable.js';
+import { parseNameServers, resolveGateways } from './allow-list.js';
 
 describe('addresses for the firewall', () => {
   test('are written anew from what they mean', () => {

@@ -1,5 +1,5 @@
 import { formatNetworkAddress, type NetworkAddress } from './network-address.js';
-import type { Reachable } from './reachable.js';
+import type { Reachable } from './allow-list.js';
 
 /** The table that is ours alone; other tables are not looked at, and what they drop stays dropped. */
 export const TABLE = 'muster_isolation';

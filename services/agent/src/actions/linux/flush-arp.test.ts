@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { runProgram } from '../run-program.js';
-import { callOf, realHost, recordedHost } from '../testing/action-call.js';
+import { runProgram } from '../contract/run-program.js';
+import { callOf, realHost, recordedHost } from '../testing/test-host.js';
 import { flushArp, parseNeighbours } from './flush-arp.js';
 
 const namespace = `muster-arp-${process.pid}`;

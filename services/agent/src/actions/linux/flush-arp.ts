@@ -1,5 +1,5 @@
-import type { ActionCall, ActionImplementation, ActionResult } from '../action.js';
-import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
+import type { ActionCall, ActionImplementation, ActionResult } from '../contract/action.js';
+import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
 
 /** A neighbour that the kernel knows. */
 export interface Neighbour {

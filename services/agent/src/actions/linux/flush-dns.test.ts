@@ -4,7 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { callOf, realHost, recordedHost } from '../testing/action-call.js';
+import { callOf, realHost, recordedHost } from '../testing/test-host.js';
 import { type DnsSurroundings, flushDns } from './flush-dns.js';
 import { type ProcessView, viewProcess } from './process-view.js';
 

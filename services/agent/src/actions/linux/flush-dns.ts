@@ -1,7 +1,7 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../action.js';
-import { failed, stopped, succeeded, unsupported, wouldDo } from '../results.js';
+import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
+import { failed, stopped, succeeded, unsupported, wouldDo } from '../contract/results.js';
 import { describeProcess, hasEnded, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
 
 /** One cache that was found on the machine. */

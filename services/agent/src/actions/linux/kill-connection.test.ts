@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Params } from '@muster/protocol';
-import { callOf, realHost } from '../testing/action-call.js';
+import { callOf, realHost } from '../testing/test-host.js';
 import { type Ends, findSockets, namespaceOf, SELF } from './connections.js';
 import { kernelHas, readKernelConfig } from './kernel-config.js';
 import { killConnection, ssArguments } from './kill-connection.js';

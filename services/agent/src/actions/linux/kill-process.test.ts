@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { sleep, systemClock } from '@muster/runtime/program';
 import { createActions } from '../create-actions.js';
-import { callOf, realHost } from '../testing/action-call.js';
+import { callOf, realHost } from '../testing/test-host.js';
 import { hasName, isAlive, type ProcessView, viewProcess } from './process-view.js';
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;

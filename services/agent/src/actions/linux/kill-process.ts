@@ -1,7 +1,7 @@
 import { sleep } from '@muster/runtime/program';
 import { basename } from 'node:path';
-import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../action.js';
-import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../results.js';
+import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
+import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
 import {
   agentAndParents,
   describeProcess,

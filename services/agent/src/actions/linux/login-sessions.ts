@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { sleep } from '@muster/runtime/program';
 import { parseShow } from '../../tables/linux/parse/systemd.js';
-import type { ActionCall } from '../action.js';
+import type { ActionCall } from '../contract/action.js';
 import { agentAndParents, hasEnded, isAlive, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
 import { terminalName } from './terminal.js';
 

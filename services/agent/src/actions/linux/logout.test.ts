@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { sleep, systemClock } from '@muster/runtime/program';
-import { callOf, realHost, recordedHost } from '../testing/action-call.js';
+import { callOf, realHost, recordedHost } from '../testing/test-host.js';
 import { logind, terminals } from './login-sessions.js';
 import { logout } from './logout.js';
 import { isAlive, type ProcessView, viewProcesses } from './process-view.js';

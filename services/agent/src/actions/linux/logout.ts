@@ -1,5 +1,5 @@
-import type { ActionCall, ActionImplementation, ActionResult } from '../action.js';
-import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
+import type { ActionCall, ActionImplementation, ActionResult } from '../contract/action.js';
+import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
 import { type LoginSession, sessionSource, type SessionSource } from './login-sessions.js';
 import { viewProcess } from './process-view.js';
 

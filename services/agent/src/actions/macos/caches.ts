@@ -1,6 +1,6 @@
-import type { ActionImplementation } from '../action.js';
-import { refused, succeeded, unchanged, wouldDo } from '../results.js';
-import { runOrStop, settle } from '../settle.js';
+import type { ActionImplementation } from '../contract/action.js';
+import { refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { runOrStop, settle } from '../contract/settle.js';
 
 const ARP = '/usr/sbin/arp';
 

@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { sleep } from '@muster/runtime/program';
-import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../action.js';
-import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../results.js';
-import { runOrStop, settle } from '../settle.js';
+import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
+import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { runOrStop, settle } from '../contract/settle.js';
 
 const GONE_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 50;

@@ -2,17 +2,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { ActionHost, ActionImplementation, ActionResult, JsonValue } from '../action.js';
+import type { ActionHost, ActionImplementation, ActionResult, JsonValue } from '../contract/action.js';
 import { createActions } from '../create-actions.js';
-import { isolationPf, PfBarrier, releaseJob } from '../isolation/pf-barrier.js';
+import { isolationPf, PfBarrier, releaseJob } from '../isolation/pf-firewall.js';
 import { parseNetworkAddress } from '../isolation/network-address.js';
-import { Protection } from '../protection.js';
-import { serviceImplementations } from '../service-implementations.js';
+import { Protection } from '../contract/protection.js';
+import { SERVICE_COLUMNS, serviceActions } from '../services/service-actions.js';
 import { fixtureCall, fixtureHost, playback, type CallFixture, type RecordedRun } from '../testing/call-fixture.js';
 import { parseNeighbours } from './caches.js';
 import { parseProcesses } from './kill-process.js';
 import { removeApplication } from './remove-application.js';
-import { launchd } from './services.js';
+import { launchd } from '../services/launchd.js';
 
 let dataDir: string;
 beforeEach(() => {
@@ -87,7 +87,7 @@ describe('services of launchd', () => {
     stdout: `system/${LABEL} = {\n\tactive count = 1\n\tpath = ${FILE}\n\tstate = running\n\n\tprogram = /usr/local/bin/adware\n}\n`,
   });
   const unloaded = ran(['/bin/launchctl', 'print', `system/${LABEL}`], { code: 113, stderr: 'Could not find service' });
-  const services = serviceImplementations(launchd((path) => path === FILE));
+  const services = serviceActions(() => launchd((path) => path === FILE), SERVICE_COLUMNS);
 
   test('are unloaded to stop, loaded to start, kicked to restart', async () => {
     const stop = [loaded, ran(['/bin/launchctl', 'bootout', `system/${LABEL}`]), unloaded];

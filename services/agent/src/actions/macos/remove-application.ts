@@ -1,9 +1,9 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { ActionCall, ActionImplementation } from '../action.js';
-import { failed, refused, succeeded, unchanged, wouldDo } from '../results.js';
-import { said } from '../said.js';
-import { ActionStop, runOrStop, settle } from '../settle.js';
+import type { ActionCall, ActionImplementation } from '../contract/action.js';
+import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { said } from '../contract/call-values.js';
+import { ActionStop, runOrStop, settle } from '../contract/settle.js';
 
 /** Where people install; what came with macOS is on a volume of its own that nobody can write to. */
 const FOLDERS = [/^\/Applications$/, /^\/Applications\/[^/]+$/, /^\/Users\/[^/]+\/Applications$/];

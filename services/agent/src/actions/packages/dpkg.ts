@@ -1,7 +1,7 @@
-import type { ActionCall, ActionHost, ActionResult } from '../action.js';
-import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../results.js';
-import { ActionStop, runOrStop } from '../settle.js';
-import type { WantedPackage } from './package-wanted.js';
+import type { ActionCall, ActionHost, ActionResult } from '../contract/action.js';
+import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { ActionStop, runOrStop } from '../contract/settle.js';
+import type { WantedPackage } from './package-target.js';
 
 /** Debian Policy §5.6.1, and so no pattern to dpkg-query and no option to anything. */
 const NAME = /^[a-z0-9][a-z0-9+.-]+$/;

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { ActionResult } from '../action.js';
-import { Protection } from '../protection.js';
+import type { ActionResult } from '../contract/action.js';
+import { Protection } from '../contract/protection.js';
 import { fixtureHost, playback, runAction, type CallFixture, type RecordedRun } from '../testing/call-fixture.js';
 import { parseDpkgQuery, parseSimulation } from './dpkg.js';
 

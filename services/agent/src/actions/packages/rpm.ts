@@ -1,7 +1,7 @@
-import type { ActionCall, ActionHost, ActionResult } from '../action.js';
-import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../results.js';
-import { ActionStop, runOrStop } from '../settle.js';
-import type { WantedPackage } from './package-wanted.js';
+import type { ActionCall, ActionHost, ActionResult } from '../contract/action.js';
+import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { ActionStop, runOrStop } from '../contract/settle.js';
+import type { WantedPackage } from './package-target.js';
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._+-]*$/;
 const FORMAT = '%{NAME}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{EPOCH}\\n';

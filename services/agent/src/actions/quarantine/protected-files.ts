@@ -1,4 +1,4 @@
-import type { ActionHost } from '../action.js';
+import type { ActionHost } from '../contract/action.js';
 import { PROGRAM_PATH } from '../../host/program-files.js';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';

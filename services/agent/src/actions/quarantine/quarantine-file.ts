@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { ActionCall, ActionResult, ActionRunner, Undoer } from '../action.js';
-import { failed, refused, succeeded, wouldDo } from '../results.js';
-import { keptText, said } from '../said.js';
-import { ActionStop, settle } from '../settle.js';
+import type { ActionCall, ActionResult, ActionRunner, Undoer } from '../contract/action.js';
+import { failed, refused, succeeded, wouldDo } from '../contract/results.js';
+import { keptText, said } from '../contract/call-values.js';
+import { ActionStop, settle } from '../contract/settle.js';
 import { copyContent } from './copy-content.js';
 import { whyProtected } from './protected-files.js';
 import { restoreItem } from './restore-file.js';
 import { SourceFile } from './source-file.js';
-import { Vault, type VaultItem } from './vault.js';
+import { Vault, type VaultItem } from './quarantine-store.js';
 
 /**
  * `file.quarantine`. The file is copied, not moved, so that any file system will do, its content gets a new inode that nobody has open, and the

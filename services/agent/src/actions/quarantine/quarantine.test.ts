@@ -25,9 +25,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createActions } from '../create-actions.js';
-import { Protection } from '../protection.js';
+import { Protection } from '../contract/protection.js';
 import { fixtureCall, fixtureHost, runAction } from '../testing/call-fixture.js';
-import { Vault } from './vault.js';
+import { Vault } from './quarantine-store.js';
 
 const isRoot = process.getuid?.() === 0;
 const sha = (text: string): string => createHash('sha256').update(text).digest('hex');

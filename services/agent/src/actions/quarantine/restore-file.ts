@@ -1,9 +1,9 @@
-import type { ActionCall, ActionResult, ActionRunner } from '../action.js';
-import { failed, refused, succeeded, wouldDo } from '../results.js';
-import { settle } from '../settle.js';
+import type { ActionCall, ActionResult, ActionRunner } from '../contract/action.js';
+import { failed, refused, succeeded, wouldDo } from '../contract/results.js';
+import { settle } from '../contract/settle.js';
 import { whyProtected } from './protected-files.js';
-import { checkPutBack, putBack } from './put-back.js';
-import { Vault, type VaultItem } from './vault.js';
+import { checkPutBack, putBack } from './restore-item.js';
+import { Vault, type VaultItem } from './quarantine-store.js';
 
 /** `file.restore`: by item, or the latest one from a path. */
 export const restoreFile: ActionRunner = (call) =>

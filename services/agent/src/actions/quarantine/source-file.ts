@@ -2,7 +2,7 @@ import { constants, type BigIntStats } from 'node:fs';
 import { lstat, open, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { isErrno } from '../../store/atomic-file.js';
-import { HeldFolder } from './held-folder.js';
+import { HeldFolder } from './directory-handle.js';
 
 /** Why a path is not a file that can be taken. */
 export interface NoFile {

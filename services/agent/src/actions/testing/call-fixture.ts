@@ -1,10 +1,10 @@
 import { findAction } from '@muster/actions';
 import type { Binding, Params } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
-import type { ActionCall, ActionHost, JsonValue, ProgramResult, RunOptions } from '../action.js';
+import type { ActionCall, ActionHost, JsonValue, ProgramResult, RunOptions } from '../contract/action.js';
 import { createActions } from '../create-actions.js';
-import { Protection } from '../protection.js';
-import { runProgram } from '../run-program.js';
+import { Protection } from '../contract/protection.js';
+import { runProgram } from '../contract/run-program.js';
 
 /** A host over a folder of the test's own; whatever is not said is this machine's. */
 export function fixtureHost(dataDir: string, host: Partial<ActionHost> = {}): ActionHost {

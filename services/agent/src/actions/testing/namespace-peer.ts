@@ -4,9 +4,9 @@
  */
 import { createServer, connect, type Socket } from 'node:net';
 import { systemClock } from '@muster/runtime/program';
-import type { ActionResult, JsonValue } from '../action.js';
+import type { ActionResult, JsonValue } from '../contract/action.js';
 import { createActions } from '../create-actions.js';
-import { IsolationWatch } from '../isolation/isolation-watch.js';
+import { IsolationWatch } from '../isolation/isolation-monitor.js';
 import { fixtureCall, fixtureHost, type CallFixture } from './call-fixture.js';
 
 export type PeerOrder =

@@ -1,7 +1,7 @@
-import type { ActionImplementation } from '../action.js';
-import { refused, succeeded, unchanged, wouldDo } from '../results.js';
-import { said } from '../said.js';
-import { runOrStop, settle } from '../settle.js';
+import type { ActionImplementation } from '../contract/action.js';
+import { refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { said } from '../contract/call-values.js';
+import { runOrStop, settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 
 /** Learned neighbours; those set by hand are permanent. An interface is known by its number or its name. */

@@ -1,8 +1,8 @@
 import { isIPv4 } from 'node:net';
-import type { ActionHost, ActionImplementation } from '../action.js';
-import { refused, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
-import { said } from '../said.js';
-import { settle } from '../settle.js';
+import type { ActionHost, ActionImplementation } from '../contract/action.js';
+import { refused, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
+import { said } from '../contract/call-values.js';
+import { settle } from '../contract/settle.js';
 import { rowsOf, runScript } from './powershell.js';
 
 export const FIND_CONNECTION = `ConvertTo-Json -Compress @(Get-NetTCPConnection -LocalAddress $in.local_address -LocalPort $in.local_port -RemoteAddress $in.remote_address -RemotePort $in.remote_port -ErrorAction SilentlyContinue | ForEach-Object { @{ pid = $_.OwningProcess; state = [string]$_.State } })`;

@@ -1,7 +1,7 @@
-import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../action.js';
-import { failed, refused, succeeded, unchanged, wouldDo } from '../results.js';
-import { said } from '../said.js';
-import { settle } from '../settle.js';
+import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
+import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { said } from '../contract/call-values.js';
+import { settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 
 /** Processes by number or by name (with or without `.exe`). */

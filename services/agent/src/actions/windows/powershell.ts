@@ -1,6 +1,6 @@
-import type { ActionHost, RunOptions } from '../action.js';
-import { failed } from '../results.js';
-import { ActionStop, runOrStop } from '../settle.js';
+import type { ActionHost, RunOptions } from '../contract/action.js';
+import { failed } from '../contract/results.js';
+import { ActionStop, runOrStop } from '../contract/settle.js';
 
 /** Where Windows keeps its programs; by full path, since the current folder would be searched first. */
 export const SYSTEM32 = 'C:\\Windows\\System32\\';

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ActionCall, ActionResult, Undoer } from '../action.js';
-import { failed, refused, succeeded, unchanged, wouldDo } from '../results.js';
-import { keptText, said } from '../said.js';
-import { ActionStop, runOrStop, settle } from '../settle.js';
+import type { ActionCall, ActionResult, Undoer } from '../contract/action.js';
+import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { keptText, said } from '../contract/call-values.js';
+import { ActionStop, runOrStop, settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 import { formatRegistryKey, parseRegistryKey, whyVital, type RegistryKey } from './registry-path.js';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { ActionCall, ActionResult, JsonValue, Undoer } from '../action.js';
-import { failed, refused, succeeded, unchanged, wouldDo } from '../results.js';
-import { said } from '../said.js';
-import { ActionStop, settle } from '../settle.js';
+import type { ActionCall, ActionResult, JsonValue, Undoer } from '../contract/action.js';
+import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { said } from '../contract/call-values.js';
+import { ActionStop, settle } from '../contract/settle.js';
 import { rowsOf, runScript } from './powershell.js';
 import { formatRegistryKey, parseRegistryKey, type RegistryKey } from './registry-path.js';
 

@@ -1,7 +1,7 @@
-import type { ActionImplementation } from '../action.js';
-import { failed, refused, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
-import { said } from '../said.js';
-import { settle } from '../settle.js';
+import type { ActionImplementation } from '../contract/action.js';
+import { failed, refused, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
+import { said } from '../contract/call-values.js';
+import { settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 
 /** What is listed among the installed programs, 64-bit and 32-bit. */

@@ -1,5 +1,5 @@
 import type { CollectRequest } from '@muster/tables';
-import type { System } from '../system.js';
+import type { System } from '../contract/system.js';
 import { type Account, parsePasswd } from './parse/etc.js';
 
 /** The local accounts, read once for each statement. */

@@ -1,6 +1,6 @@
 import type { TableRow } from '@muster/tables';
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 import { aptListName, type AptSource, parseDeb822Sources, parseSourcesList } from './parse/apt.js';
 import { type Paragraph, parseParagraphs } from './parse/dpkg.js';
 

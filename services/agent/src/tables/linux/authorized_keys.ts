@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { homes } from './accounts.js';
 import { parseAuthorizedKeys } from './parse/ssh.js';
 

@@ -1,6 +1,6 @@
 import type { TableRow } from '@muster/tables';
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 
 /** Sizes in /sys are in these units, whatever the device uses. */
 const SECTOR = 512;

@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { parseCertificates } from './parse/certificate.js';
 
 /** Where distributions keep all certificates that they trust in one file. */

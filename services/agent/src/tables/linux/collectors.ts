@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { aptSources } from './apt_sources.js';
 import { arpCache } from './arp_cache.js';
 import { authorizedKeys } from './authorized_keys.js';

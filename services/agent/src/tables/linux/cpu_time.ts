@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 
 const COLUMNS = ['user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal', 'guest', 'guest_nice'] as const;
 

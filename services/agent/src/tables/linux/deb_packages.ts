@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { parseDpkgStatus } from './parse/dpkg.js';
 
 const ADMINDIR = '/var/lib/dpkg';

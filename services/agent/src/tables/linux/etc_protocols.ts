@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { parseProtocols } from './parse/etc.js';
 
 export const etcProtocols: Collector = {

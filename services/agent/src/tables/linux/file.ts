@@ -1,7 +1,7 @@
 import { constants, type BigIntStats } from 'node:fs';
 import type { TableRow } from '@muster/tables';
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 import { type CandidatePath, candidatePaths } from './path_patterns.js';
 
 export const file: Collector = {

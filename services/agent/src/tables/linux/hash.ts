@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, readSync } from 'node:fs';
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 import { candidatePaths } from './path_patterns.js';
 
 const ALGORITHMS = ['md5', 'sha1', 'sha256'] as const;

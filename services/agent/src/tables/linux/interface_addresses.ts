@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 
 export const interfaceAddresses: Collector = {
   table: 'interface_addresses',

@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 
 export const kernelModules: Collector = {
   table: 'kernel_modules',

@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { parseUtmp } from './parse/utmp.js';
 
 export const last: Collector = {

@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 
 const PERIODS = ['1m', '5m', '15m'] as const;
 

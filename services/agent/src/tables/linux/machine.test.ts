@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { TABLES } from '@muster/tables';
 import { LinuxTables } from '../table-fixture.js';
-import { platformTables } from '../index.js';
+import { platformTables } from '../platform-tables.js';
 
 const CATALOGUED = TABLES.filter((table) => table.platforms.includes('linux'));
 

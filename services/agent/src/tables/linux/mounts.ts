@@ -1,7 +1,7 @@
 import { realpathSync, statfsSync } from 'node:fs';
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 import { type Mount, parseMounts } from './parse/mounts.js';
 
 /** Asking about these may wait for a server that does not answer, or mount something. */

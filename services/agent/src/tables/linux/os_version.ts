@@ -1,5 +1,5 @@
 import { arch } from 'node:os';
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { parseAssignments } from './parse/etc.js';
 import { machineName } from './system_info.js';
 

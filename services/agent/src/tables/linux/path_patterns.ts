@@ -1,5 +1,5 @@
 import type { CollectRequest, Constraint } from '@muster/tables';
-import type { System } from '../system.js';
+import type { System } from '../contract/system.js';
 
 /** A walk below `%%` goes no deeper; deeper trees are made to catch walkers. */
 const MAX_DEPTH = 64;

@@ -1,5 +1,5 @@
 import type { CollectRequest } from '@muster/tables';
-import type { System } from '../system.js';
+import type { System } from '../contract/system.js';
 
 /** The processes that a scan is about: those that the statement names, or all. */
 export function pidsOf(system: System, request: CollectRequest): number[] {

@@ -1,5 +1,5 @@
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 import { parseEnviron } from './parse/proc.js';
 import { pidsOf } from './pids.js';
 

@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { pidsOf } from './pids.js';
 
 export const processOpenFiles: Collector = {

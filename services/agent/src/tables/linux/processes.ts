@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 import { parseBootTime, parseCgroup, parseCmdline, parseColonLines, parseIds, parseProcStat } from './parse/proc.js';
 import { pidsOf } from './pids.js';
 

@@ -1,6 +1,6 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 import { homes } from './accounts.js';
 import { parsePythonMetadata } from './parse/python.js';
 

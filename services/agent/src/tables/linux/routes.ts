@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { parseIpv4Routes, parseIpv6Routes } from './parse/net.js';
 
 export const routes: Collector = {

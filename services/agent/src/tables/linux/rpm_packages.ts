@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { parseRpmQuery, RPM_QUERY_FORMAT } from './parse/rpm.js';
 
 export const rpmPackages: Collector = {

@@ -1,5 +1,5 @@
 import type { CollectRequest } from '@muster/tables';
-import type { System } from '../system.js';
+import type { System } from '../contract/system.js';
 import { FAMILY, parseInetSockets, parseUnixSockets, type Socket } from './parse/net.js';
 import { allPids, pidsOf } from './pids.js';
 

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { TableRow } from '@muster/tables';
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 import { parseSudoers } from './parse/sudoers.js';
 
 /** sudo's own bound on files that include files. */

@@ -1,5 +1,5 @@
 import { arch } from 'node:os';
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { parseCpuinfo } from './parse/cpuinfo.js';
 import { parseColonLines } from './parse/proc.js';
 

@@ -1,6 +1,6 @@
 import type { TableRow } from '@muster/tables';
-import type { Collector } from '../collector.js';
-import type { System } from '../system.js';
+import type { Collector } from '../contract/collector.js';
+import type { System } from '../contract/system.js';
 import { parseShow, parseUnitFile, unitObjectPath } from './parse/systemd.js';
 
 /** systemd.unit(5), the first folder that has a unit wins. */

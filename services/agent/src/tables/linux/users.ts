@@ -1,4 +1,4 @@
-import type { Collector } from '../collector.js';
+import type { Collector } from '../contract/collector.js';
 import { accounts } from './accounts.js';
 
 export const users: Collector = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { hasEnded, viewProcess } from './linux/process-view.js';
+import { hasEnded, viewProcess } from '../linux/process-view.js';
 import { runProgram } from './run-program.js';
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;

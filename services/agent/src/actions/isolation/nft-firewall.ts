@@ -1,8 +1,8 @@
-import type { ActionHost } from '../action.js';
-import { runOrStop } from '../settle.js';
-import type { Barrier } from './barrier.js';
+import type { ActionHost } from '../contract/action.js';
+import { runOrStop } from '../contract/settle.js';
+import type { Barrier } from './firewall-backend.js';
 import { isolationRuleset, TABLE } from './nft-ruleset.js';
-import type { Reachable } from './reachable.js';
+import type { Reachable } from './allow-list.js';
 
 const OPTIONS = { timeoutMs: 20_000 };
 

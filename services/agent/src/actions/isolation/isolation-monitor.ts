@@ -1,5 +1,5 @@
 import type { Timer } from '@muster/runtime/program';
-import type { ActionHost } from '../action.js';
+import type { ActionHost } from '../contract/action.js';
 import { inTurn } from './in-turn.js';
 import { Isolation } from './isolation.js';
 

@@ -1,4 +1,4 @@
-import type { ActionCall, ProgramResult } from '../action.js';
+import type { ActionCall, ProgramResult } from '../contract/action.js';
 
 export type ServiceVerb = 'start' | 'stop' | 'restart';
 

@@ -1,7 +1,7 @@
 import { sleep } from '@muster/runtime/program';
-import type { ServiceManager, ServiceView } from '../linux/service-manager.js';
-import type { ActionCall, ProgramResult } from '../action.js';
-import { SYSTEM32 } from './powershell.js';
+import type { ServiceManager, ServiceView } from './service-manager.js';
+import type { ActionCall, ProgramResult } from '../contract/action.js';
+import { SYSTEM32 } from '../windows/powershell.js';
 
 const SC = `${SYSTEM32}sc.exe`;
 /** Numbers of `sc query`'s STATE, which are the same in every language of Windows. */

@@ -1,11 +1,11 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readFileIfThere, writeFileAtomic } from '../../store/atomic-file.js';
-import type { ActionHost } from '../action.js';
-import { runOrStop } from '../settle.js';
-import type { Barrier } from './barrier.js';
+import type { ActionHost } from '../contract/action.js';
+import { runOrStop } from '../contract/settle.js';
+import type { Barrier } from './firewall-backend.js';
 import { formatNetworkAddress } from './network-address.js';
-import type { Reachable } from './reachable.js';
+import type { Reachable } from './allow-list.js';
 
 const PFCTL = '/sbin/pfctl';
 const LAUNCHCTL = '/bin/launchctl';

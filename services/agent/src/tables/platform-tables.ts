@@ -1,9 +1,9 @@
 import { type Platform, type TableProvider, TABLES, type TableSpec } from '@muster/tables';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 import { agentTraffic } from './agent-traffic.js';
-import type { Collector } from './collector.js';
+import type { Collector } from './contract/collector.js';
 import { LINUX_COLLECTORS } from './linux/collectors.js';
-import { System } from './system.js';
+import { System } from './contract/system.js';
 
 /** What a machine can be asked: the tables it has, and where their rows come from. */
 export interface PlatformTables {

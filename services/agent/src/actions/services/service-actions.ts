@@ -1,7 +1,13 @@
 import { sleep } from '@muster/runtime/program';
 import { existsSync } from 'node:fs';
-import type { ActionCall, ActionImplementation, ActionImplementations, ActionResult, JsonValue } from '../action.js';
-import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../results.js';
+import type {
+  ActionCall,
+  ActionImplementation,
+  ActionImplementations,
+  ActionResult,
+  JsonValue,
+} from '../contract/action.js';
+import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
 import { initScripts } from './init-scripts.js';
 import { openrc } from './openrc.js';
 import type { ServiceManager, ServiceVerb, ServiceView } from './service-manager.js';
@@ -25,10 +31,22 @@ export function findManager(): ServiceManager | undefined {
   return folder === undefined ? undefined : initScripts(folder);
 }
 
-/** `service.stop`, `service.start`, `service.restart`. */
-export function serviceActions(manager: () => ServiceManager | undefined = findManager): ActionImplementations {
+/** Which columns of a bound row name the service and the file that defines it. */
+interface ServiceColumns {
+  readonly id: string;
+  readonly definition: string;
+}
+const UNIT_COLUMNS: ServiceColumns = { id: 'id', definition: 'fragment_path' };
+/** Rows of the tables of Windows and macOS. */
+export const SERVICE_COLUMNS: ServiceColumns = { id: 'label', definition: 'path' };
+
+/** `service.stop`, `service.start` and `service.restart` with the given service manager; by default that of this Linux machine. */
+export function serviceActions(
+  manager: () => ServiceManager | undefined = findManager,
+  columns: ServiceColumns = UNIT_COLUMNS,
+): ActionImplementations {
   const implement = (verb: ServiceVerb): ActionImplementation => ({
-    run: (call) => withManager(manager, (found) => control(call, found, verb, wantedOf(call))),
+    run: (call) => withManager(manager, (found) => control(call, found, verb, targetOf(call, columns))),
     ...(WORDS[verb].back !== undefined && { undo: (call, kept) => undo(call, manager, kept) }),
   });
   return {
@@ -38,15 +56,15 @@ export function serviceActions(manager: () => ServiceManager | undefined = findM
   };
 }
 
-interface Wanted {
+interface ServiceTarget {
   readonly name: string;
   /** File that must define it. */
   readonly definition?: string;
 }
 
-function wantedOf({ binding, params }: ActionCall): Wanted {
-  const name = binding?.id ?? binding?.name ?? params.name;
-  const definition = binding?.fragment_path;
+function targetOf({ binding, params }: ActionCall, columns: ServiceColumns): ServiceTarget {
+  const name = binding?.[columns.id] ?? binding?.name ?? params.name;
+  const definition = binding?.[columns.definition];
   return {
     name: typeof name === 'string' ? name : '',
     ...(typeof definition === 'string' && definition !== '' && { definition }),
@@ -76,7 +94,7 @@ async function control(
   call: ActionCall,
   manager: ServiceManager,
   verb: ServiceVerb,
-  { name, definition }: Wanted,
+  { name, definition }: ServiceTarget,
 ): Promise<ActionResult> {
   const words = WORDS[verb];
   // A row may have any text, and the managers' own words begin with a dash.

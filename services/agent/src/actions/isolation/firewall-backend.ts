@@ -1,4 +1,4 @@
-import type { Reachable } from './reachable.js';
+import type { Reachable } from './allow-list.js';
 
 /** What cuts a machine off, by the means of its system. Every barrier falls by itself when its time is over, with or without the agent. */
 export interface Barrier {

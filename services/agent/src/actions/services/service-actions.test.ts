@@ -2,8 +2,8 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { callOf, realHost, recordedHost } from '../testing/action-call.js';
-import { serviceActions } from './control-service.js';
+import { callOf, realHost, recordedHost } from '../testing/test-host.js';
+import { serviceActions } from './service-actions.js';
 import { initScripts } from './init-scripts.js';
 import { openrc } from './openrc.js';
 import { systemd, unitOfGroups } from './systemd.js';

@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ActionCall, ProgramResult } from '../action.js';
-import { agentAndParents } from './process-view.js';
+import type { ActionCall, ProgramResult } from '../contract/action.js';
+import { agentAndParents } from '../linux/process-view.js';
 import type { ServiceManager, ServiceView } from './service-manager.js';
 
 /** Scripts in the folder of services that are stages of booting and of shutting down, on Debian, Red Hat and others. */

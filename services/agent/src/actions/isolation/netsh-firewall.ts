@@ -1,12 +1,12 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../store/atomic-file.js';
-import type { ActionHost } from '../action.js';
-import { runOrStop } from '../settle.js';
+import type { ActionHost } from '../contract/action.js';
+import { runOrStop } from '../contract/settle.js';
 import { SYSTEM32 } from '../windows/powershell.js';
-import type { Barrier } from './barrier.js';
+import type { Barrier } from './firewall-backend.js';
 import { formatNetworkAddress } from './network-address.js';
-import type { Reachable } from './reachable.js';
+import type { Reachable } from './allow-list.js';
 
 const NETSH = `${SYSTEM32}netsh.exe`;
 const SCHTASKS = `${SYSTEM32}schtasks.exe`;

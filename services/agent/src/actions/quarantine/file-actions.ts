@@ -1,4 +1,4 @@
-import type { ActionImplementations } from '../action.js';
+import type { ActionImplementations } from '../contract/action.js';
 import { quarantineFile, undoQuarantine } from './quarantine-file.js';
 import { restoreFile } from './restore-file.js';
 

@@ -1,9 +1,9 @@
 import { findAction, type ActionPlatform } from '@muster/actions';
 import type { Binding, Labels, Params } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
-import type { ActionCall, ActionHost, JsonValue, ProgramResult } from '../action.js';
-import { Protection } from '../protection.js';
-import { runProgram } from '../run-program.js';
+import type { ActionCall, ActionHost, JsonValue, ProgramResult } from '../contract/action.js';
+import { Protection } from '../contract/protection.js';
+import { runProgram } from '../contract/run-program.js';
 
 /** A host of this machine, nothing of it faked but what `overrides` says. */
 export function realHost(overrides: Partial<ActionHost> & { readonly protects?: readonly string[] } = {}): ActionHost {

@@ -1,8 +1,8 @@
-import type { ActionImplementations, ActionRunner } from '../action.js';
-import { refused, unsupported } from '../results.js';
-import { settle } from '../settle.js';
+import type { ActionImplementations, ActionRunner } from '../contract/action.js';
+import { refused, unsupported } from '../contract/results.js';
+import { settle } from '../contract/settle.js';
 import { removeDeb } from './dpkg.js';
-import { wantedPackage } from './package-wanted.js';
+import { wantedPackage } from './package-target.js';
 import { removeRpm } from './rpm.js';
 
 const removePackage: ActionRunner = (call) =>

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { ServiceManager } from '../linux/service-manager.js';
+import type { ServiceManager } from './service-manager.js';
 
 const LAUNCHCTL = '/bin/launchctl';
 const FOLDER = '/Library/LaunchDaemons';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { ACTIONS, findAction } from './catalogue.js';
-import { parseParams } from './params.js';
+import { parseParams } from '../params.js';
 
 const OFFERED = [
   'agent.set_labels',

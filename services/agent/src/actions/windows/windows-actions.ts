@@ -1,6 +1,4 @@
-import type { ActionImplementations } from '../action.js';
-import { setLabels } from '../agent-labels.js';
-import { serviceImplementations } from '../service-implementations.js';
+import type { ActionImplementations } from '../contract/action.js';
 import { flushArp, flushDns } from './caches.js';
 import { killConnection } from './kill-connection.js';
 import { killProcess } from './kill-process.js';
@@ -8,12 +6,10 @@ import { logoutSession } from './logout.js';
 import { deleteKey, undoDeleteKey } from './registry-key.js';
 import { deleteValue, undoDeleteValue } from './registry-value.js';
 import { removePackage } from './remove-package.js';
-import { serviceControl } from './services.js';
 
 /** How Windows runs each action. Tried against recorded outputs only. */
 export const WINDOWS_ACTIONS: ActionImplementations = {
   'process.kill': killProcess,
-  ...serviceImplementations(serviceControl),
   'connection.kill': killConnection,
   'registry.delete_value': { run: deleteValue, undo: undoDeleteValue },
   'registry.delete_key': { run: deleteKey, undo: undoDeleteKey },
@@ -21,5 +17,4 @@ export const WINDOWS_ACTIONS: ActionImplementations = {
   'arp.flush': flushArp,
   'dns.flush': flushDns,
   'session.logout': logoutSession,
-  'agent.set_labels': setLabels,
 };

@@ -1,5 +1,5 @@
-import type { ActionCall } from '../action.js';
-import { said } from '../said.js';
+import type { ActionCall } from '../contract/action.js';
+import { said } from '../contract/call-values.js';
 
 /** Which installed package is meant; what is not given is not compared. */
 export interface WantedPackage {

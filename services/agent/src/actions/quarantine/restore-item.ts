@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { isErrno } from '../../store/atomic-file.js';
 import { copyContent } from './copy-content.js';
-import { HeldFolder } from './held-folder.js';
-import type { Vault, VaultItem } from './vault.js';
+import { HeldFolder } from './directory-handle.js';
+import type { Vault, VaultItem } from './quarantine-store.js';
 
 /** Why a file is not put back. What is in the vault stays there. */
 export interface NotPutBack {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parseShow } from '../../tables/linux/parse/systemd.js';
-import type { ActionCall, ProgramResult } from '../action.js';
+import type { ActionCall, ProgramResult } from '../contract/action.js';
 import type { ServiceManager, ServiceVerb } from './service-manager.js';
 
 const PROPERTIES = ['Id', 'LoadState', 'ActiveState', 'SubState', 'FragmentPath', 'TriggeredBy'];

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
 import { fixtureHost, playback, runAction, type RecordedRun } from '../testing/call-fixture.js';
-import { IsolationWatch } from './isolation-watch.js';
+import { IsolationWatch } from './isolation-monitor.js';
 
 const LOOK_MS = 15_000;
 const list: RecordedRun = { argv: ['nft', 'list', 'tables'] };
