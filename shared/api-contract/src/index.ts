@@ -1,2 +1,15 @@
-/** The REST API's contract: schemas, operations, events and problem codes. No `node:` import, so that browsers can use it. */
-export {};
+export * from './operation.js';
+export * from './operations.js';
+export * from './problem.js';
+export * from './event-stream.js';
+export * from './agent.js';
+export type * from './agent-operations.js';
+export * from './query.js';
+export * from './command.js';
+export type * from './command-request.js';
+export * from './bandwidth.js';
+export type * from './tables.js';
+export type * from './tokens.js';
+export type * from './audit.js';
+export type * from './me.js';
+export { openApiDocument } from './openapi.js';

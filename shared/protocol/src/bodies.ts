@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { decodeCbor, encodeCbor } from './cbor.js';
-import { labelFaults, labelKeyFault } from './labels.js';
+import { labelsSchema } from './labels.js';
 import { LIMITS } from './limits.js';
 import { AGENT_OUTCOMES } from './outcomes.js';
 import { REPORTED_STATES } from './command-states.js';
+import { SESSION_MODES } from './session-modes.js';
 
 const text = (max: number) => z.string().max(max);
 const count = z.number().int().nonnegative();
@@ -12,19 +13,6 @@ const bytes = (min: number, max = min) =>
     (value) => value instanceof Uint8Array && value.length >= min && value.length <= max,
     'bytes of another length',
   );
-/** Labels as somebody sets them, with every fault as an issue of its own. */
-export const labelsSchema = z.preprocess(
-  (value, context) => {
-    // A record drops this key without a word; whoever sets it must hear that it is none.
-    const fault = typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__');
-    if (fault) context.addIssue({ code: 'custom', message: labelKeyFault('__proto__') ?? '' });
-    return value;
-  },
-  z.record(z.string(), z.string()).superRefine((value, context) => {
-    for (const fault of labelFaults(value)) context.addIssue({ code: 'custom', message: fault });
-  }),
-);
-
 /** What an agent says of its machine. Free text, except that `os` is one of three so that questions can be aimed. */
 export const factsSchema = z.object({
   host: text(LIMITS.hostBytes).min(1),
@@ -38,10 +26,6 @@ export type Facts = z.infer<typeof factsSchema>;
 
 /** The words in a hello for what an agent can do beyond connecting. */
 export const CAPABILITY = { query: 'query', command: 'command', mode: 'mode' } as const;
-
-/** How a session talks: over a WebSocket, or by polling over HTTPS. */
-export const SESSION_MODES = ['live', 'poll'] as const;
-export type SessionMode = (typeof SESSION_MODES)[number];
 
 /** The columns of the row that a command is bound to on this endpoint. */
 const bindingSchema = z.record(text(LIMITS.bindingKeyBytes), z.union([z.string(), z.number(), z.null()]));

@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-
 declare const brand: unique symbol;
 type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
@@ -86,4 +84,8 @@ function sortableId(nowMs: number): string {
   let tail = '';
   for (const byte of randomBytes(16)) tail += SORTABLE.charAt(byte & 31);
   return time + tail;
+}
+
+function randomBytes(size: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(size));
 }

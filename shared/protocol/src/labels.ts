@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { LIMITS } from './limits.js';
 
 /** Labels as Kubernetes has them: short keys with short values. */
@@ -35,3 +36,16 @@ export function labelFaults(labels: Labels): string[] {
   }
   return faults;
 }
+
+/** Labels as somebody sets them, with every fault as an issue of its own. */
+export const labelsSchema = z.preprocess(
+  (value, context) => {
+    // A record drops this key without a word; whoever sets it must hear that it is none.
+    const fault = typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__');
+    if (fault) context.addIssue({ code: 'custom', message: labelKeyFault('__proto__') ?? '' });
+    return value;
+  },
+  z.record(z.string(), z.string()).superRefine((value, context) => {
+    for (const fault of labelFaults(value)) context.addIssue({ code: 'custom', message: fault });
+  }),
+);

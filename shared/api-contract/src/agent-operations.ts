@@ -1,0 +1,216 @@
+import { labelKeyFault, labelsSchema, LIMITS, SESSION_MODES } from '@muster/protocol/vocabulary';
+import { z } from 'zod';
+import { agentSchema, countsParameter, countsSchema, labelsEditedSchema } from './agent.js';
+import {
+  agentIdParameter,
+  agentIdText,
+  count,
+  duration,
+  label,
+  reasonText,
+  selectorText,
+  timestamp,
+} from './fields.js';
+import { defineOperation, type Json } from './operation.js';
+import { cursorParameter, limitParameter, nextCursor } from './paging.js';
+
+export const listAgents = defineOperation({
+  id: 'listAgents',
+  method: 'get',
+  path: '/v1/agents',
+  tag: 'agents',
+  action: 'agent.list',
+  summary: 'Enrolled agents in the order of enrolment, and counts of them',
+  access: 'agents:read',
+  query: z.strictObject({
+    selector: selectorText.default(''),
+    revoked: z.enum(['exclude', 'include', 'only']).default('exclude'),
+    counts: countsParameter.optional(),
+    limit: limitParameter(100, 1_000),
+    cursor: cursorParameter,
+  }),
+  answers: {
+    200: {
+      description: 'A page.',
+      content: {
+        'application/json': z
+          .object({ items: z.array(agentSchema), nextCursor, counts: countsSchema.optional() })
+          .meta({ id: 'AgentPage' }),
+      },
+    },
+  },
+  problems: ['bad_selector', 'bad_cursor'],
+});
+
+export const showAgent = defineOperation({
+  id: 'showAgent',
+  method: 'get',
+  path: '/v1/agents/{id}',
+  tag: 'agents',
+  action: 'agent.show',
+  summary: 'One agent',
+  access: 'agents:read',
+  params: agentIdParameter,
+  answers: {
+    200: { description: 'The agent.', content: { 'application/json': agentSchema } },
+  },
+  problems: ['not_found'],
+});
+
+export const revokeAgent = defineOperation({
+  id: 'revokeAgent',
+  method: 'post',
+  path: '/v1/agents/{id}/revoke',
+  tag: 'agents',
+  action: 'agent.revoke',
+  audited: true,
+  summary: 'End the trust in an agent: its session is closed within seconds, and its key is never accepted again',
+  access: 'agents:revoke',
+  params: agentIdParameter,
+  body: z.strictObject({ reason: label(500) }),
+  idempotent: true,
+  answers: {
+    200: {
+      description: 'The agent, revoked. It was already, if the time is older.',
+      content: { 'application/json': agentSchema },
+    },
+  },
+  problems: ['not_found', 'too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'],
+});
+
+const changeShape = {
+  set: labelsSchema.default({}),
+  remove: z
+    .array(z.string())
+    .max(LIMITS.labels)
+    .default([])
+    .superRefine((keys, context) => {
+      for (const key of keys) {
+        const fault = labelKeyFault(key);
+        if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+      }
+    })
+    .meta({ description: 'Names of labels that operators set; those that the agent gives itself then show again.' }),
+};
+
+const BODY_PROBLEMS = ['too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'] as const;
+
+export const labelAgent = defineOperation({
+  id: 'labelAgent',
+  method: 'patch',
+  path: '/v1/agents/{id}/labels',
+  tag: 'agents',
+  action: 'agent.label',
+  audited: true,
+  summary: "Set and remove an agent's labels",
+  access: 'agents:label',
+  params: agentIdParameter,
+  body: z.strictObject(changeShape),
+  idempotent: true,
+  answers: {
+    200: { description: 'The agent as it is now.', content: { 'application/json': agentSchema } },
+  },
+  problems: ['not_found', ...BODY_PROBLEMS],
+});
+
+export const labelAgents = defineOperation({
+  id: 'labelAgents',
+  method: 'post',
+  path: '/v1/agents/labels',
+  tag: 'agents',
+  action: 'agent.label_many',
+  audited: true,
+  summary: 'Set and remove labels of all agents that a selector selects',
+  access: 'agents:label',
+  body: z.strictObject({
+    selector: selectorText.meta({ description: 'Must be given; the empty one selects every agent.' }),
+    ...changeShape,
+  }),
+  idempotent: true,
+  answers: {
+    200: { description: 'How many were changed.', content: { 'application/json': labelsEditedSchema } },
+  },
+  problems: ['bad_selector', ...BODY_PROBLEMS],
+});
+
+const MAX_AGENTS = 30_000;
+const MIN_LEASE_MS = 1_000;
+const MAX_LEASE_MS = 30 * 24 * 3_600_000;
+
+export const modeRequestSchema = z
+  .strictObject({
+    selector: selectorText.optional(),
+    agentIds: z.array(agentIdText).min(1).max(MAX_AGENTS).optional(),
+    mode: z.enum([...SESSION_MODES, 'default']).meta({
+      description:
+        'Which channel to use; `default` withdraws earlier orders, so that the policy of the gateways counts.',
+    }),
+    interval: duration(
+      LIMITS.pollIntervalMinMs,
+      LIMITS.pollIntervalMaxMs,
+      'bad_request',
+      'Between two polls, for as long as it polls: `60s`, or milliseconds. Without it the policy says.',
+    ).optional(),
+    for: duration(
+      MIN_LEASE_MS,
+      MAX_LEASE_MS,
+      'bad_request',
+      'A lease: after so long it is as if nothing had been ordered. `2h`, or milliseconds.',
+    ).optional(),
+    reason: reasonText.optional().meta({ description: 'Why, for people and for the audit record.' }),
+  })
+  .superRefine((request, context) => {
+    const fault = (message: string): void => context.addIssue({ code: 'custom', message });
+    if ((request.selector === undefined) === (request.agentIds === undefined)) {
+      fault('give selector or agentIds, and not both; the empty selector means all');
+    }
+    if (request.mode === 'default' && (request.interval !== undefined || request.for !== undefined)) {
+      fault('mode default has no interval and no lease: the policy says how it goes on');
+    }
+  });
+
+const modeRequestedSchema = z
+  .object({
+    matched: count,
+    changed: count,
+    unchanged: count,
+    failed: count.meta({ description: 'Could not be kept: repeat the call, which changes nothing twice.' }),
+    connected: z
+      .object({
+        live: count
+          .nullable()
+          .meta({ description: 'They hear of it at once. Null when nobody knows who is connected.' }),
+        poll: count.nullable().meta({ description: 'They hear of it when they next poll.' }),
+        offline: count.nullable().meta({ description: 'They hear of it when they return.' }),
+        pollBy: timestamp.optional().meta({
+          description: 'When the last of those that poll has come. Only where an order told each of them its interval.',
+        }),
+      })
+      .meta({ description: 'How the matched agents are connected now.' }),
+  })
+  .meta({ id: 'ModeOrdered' });
+
+export const orderMode = defineOperation({
+  id: 'orderMode',
+  method: 'post',
+  path: '/v1/agents/mode',
+  tag: 'agents',
+  action: 'agent.mode',
+  audited: true,
+  summary: 'Order agents to use Live or Poll, or to do as the policy says',
+  description:
+    'Kept until it is replaced, withdrawn, or its lease is over. An agent that cannot do both, or whose own settings pin one, stays as it is.',
+  access: 'agents:mode',
+  body: modeRequestSchema,
+  idempotent: true,
+  answers: {
+    200: {
+      description: 'What was ordered, and who hears of it when.',
+      content: { 'application/json': modeRequestedSchema },
+    },
+  },
+  problems: ['bad_selector', 'not_found', 'too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'],
+});
+
+export type ModeRequest = z.output<typeof modeRequestSchema>;
+export type ModeRequestedJson = Json<typeof modeRequestedSchema>;

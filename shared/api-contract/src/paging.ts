@@ -1,0 +1,27 @@
+import { z } from 'zod';
+
+export const nextCursor = z
+  .string()
+  .optional()
+  .meta({ description: 'Give it as `cursor` to get the next page; absent on the last one.' });
+
+/** `limit` of a list: 1 to `max`. */
+export function limitParameter(fallback: number, max: number) {
+  return z
+    .string()
+    .regex(/^\d{1,6}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(1).max(max))
+    .default(fallback)
+    .meta({ description: `How many to return at most: 1 to ${max}, default ${fallback}.` });
+}
+
+export const cursorParameter = z.string().max(512).optional().meta({ description: '`nextCursor` of the page before.' });
+
+/** Where a stream goes on. */
+export const afterParameter = z
+  .string()
+  .regex(/^\d{1,15}$/, 'must be the id of an event')
+  .transform(Number)
+  .optional()
+  .meta({ description: 'Only events after the one with this id; `Last-Event-ID` wins.' });

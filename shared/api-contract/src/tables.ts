@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import { platform } from './fields.js';
+import { defineOperation, type Json } from './operation.js';
+
+const columnSchema = z
+  .object({
+    name: z.string(),
+    type: z.enum(['TEXT', 'INTEGER', 'BIGINT', 'DOUBLE', 'BLOB']),
+    description: z.string(),
+    hidden: z.boolean().optional().meta({ description: 'Not part of `SELECT *`.' }),
+    platforms: z
+      .array(platform)
+      .optional()
+      .meta({ description: 'Set when only some of the table’s platforms have the column; it is NULL on the others.' }),
+    collate: z.string().optional().meta({ description: 'How texts compare, when not byte by byte.' }),
+    pushdown: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'Comparisons with this column that make the agent read less.' }),
+  })
+  .meta({ id: 'Column' });
+
+const tableSchema = z
+  .object({
+    name: z.string(),
+    description: z.string(),
+    platforms: z.array(platform),
+    columns: z.array(columnSchema),
+    requiresOneOf: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'One of these columns must be compared, or the statement does not compile.' }),
+  })
+  .meta({ id: 'Table' });
+
+export const listTables = defineOperation({
+  id: 'listTables',
+  method: 'get',
+  path: '/v1/tables',
+  tag: 'tables',
+  action: 'table.list',
+  summary: 'All tables, in the order of their names',
+  access: 'tables:read',
+  query: z.strictObject({ platform: platform.optional() }),
+  answers: {
+    200: {
+      description: 'Tables with their columns.',
+      content: { 'application/json': z.object({ items: z.array(tableSchema) }).meta({ id: 'TableList' }) },
+    },
+  },
+  problems: [],
+});
+
+export const showTable = defineOperation({
+  id: 'showTable',
+  method: 'get',
+  path: '/v1/tables/{name}',
+  tag: 'tables',
+  action: 'table.show',
+  summary: 'One table',
+  access: 'tables:read',
+  params: z.object({ name: z.string().max(128) }),
+  answers: {
+    200: { description: 'The table.', content: { 'application/json': tableSchema } },
+  },
+  problems: ['not_found'],
+});
+
+export type TableJson = Json<typeof tableSchema>;

@@ -1,0 +1,12 @@
+/**
+ * What the API's people-facing side shares with the agents' wire: ids, limits, error codes, outcomes, states, labels and selectors. Imports
+ * nothing of Node, so that a browser can use it as `@muster/protocol/vocabulary`.
+ */
+export * from './ids.js';
+export * from './limits.js';
+export * from './outcomes.js';
+export * from './errors.js';
+export * from './labels.js';
+export * from './selector.js';
+export * from './session-modes.js';
+export * from './command-states.js';
