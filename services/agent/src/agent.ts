@@ -3,15 +3,15 @@ import type { NamedKey } from '@muster/identity/agent';
 import { CAPABILITY, type Facts } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
 import { agentVersion } from './host/program-files.js';
-import { takesCommands } from './commands/command-policy.js';
-import { parseRootsText } from './commands/command-roots.js';
-import { CommandTrust } from './commands/command-trust.js';
-import { OwnLabels } from './commands/own-labels.js';
+import { takesCommands } from './capabilities/commands/command-policy.js';
+import { parseRootsText } from './identity/command-roots.js';
+import { CommandTrust } from './capabilities/commands/command-trust.js';
+import { OwnLabels } from './identity/agent-labels.js';
 import { type AgentConfig, enrolUrl, labelsOf } from './config.js';
 import { collectFacts } from './host/facts.js';
 import { machineInstance } from './host/instance.js';
 import { AgentIdentity, type SelfDescription } from './identity/agent-identity.js';
-import type { Way } from './proxy/way.js';
+import type { Way } from './network/dialer.js';
 import { enrol, type EnrolOutcome } from './identity/enrol.js';
 
 /** What `run`, `enroll` and `doctor` share: who this agent is, what it says of itself, and how it reaches a gateway. */

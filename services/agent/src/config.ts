@@ -10,7 +10,7 @@ import {
   field,
   loadConfig,
 } from '@muster/runtime/program';
-import { entryFault } from './commands/command-policy.js';
+import { entryFault } from './capabilities/commands/command-policy.js';
 
 const definition = defineConfig({
   prefix: 'MUSTER_AGENT_',

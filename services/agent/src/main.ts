@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
-import { completeProxies, configurationFile, readConfiguration } from './program/environment.js';
+import { completeProxies, configurationFile, readConfiguration } from './environment.js';
 
 // An agent allocates little and lives for months: a nursery that does not grow saves five megabytes of garbage.
 setFlagsFromString('--semi-space-growth-factor=1');
@@ -78,7 +78,7 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
   const other = parsed.tokens.find((token) => token.kind === 'option' && !takes.includes(token.name));
   if (other?.kind === 'option') return usage(`--${other.name} is not for "${command}"`);
   const isService = command === 'install' || command === 'uninstall' || command === 'status';
-  if (isService) return (await import('./program/service.js')).service(command, parsed.values, process.env);
+  if (isService) return (await import('./service.js')).service(command, parsed.values, process.env);
   try {
     const file = configurationFile(parsed.values.config, process.env);
     if (file !== undefined) Object.assign(process.env, readConfiguration(file, process.env));
@@ -87,7 +87,7 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
   }
   completeProxies(process.env);
   if (command === 'run') {
-    await (await import('./program/run.js')).run(process.env);
+    await (await import('./run.js')).run(process.env);
     return undefined;
   }
   try {
@@ -103,13 +103,13 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
 async function runOnce(command: string, statement: string | undefined, output: string): Promise<number> {
   switch (command) {
     case 'enroll':
-      return (await import('./program/enroll.js')).enroll(process.env);
+      return (await import('./enroll.js')).enroll(process.env);
     case 'doctor':
-      return (await import('./program/doctor.js')).doctor(process.env);
+      return (await import('./doctor.js')).doctor(process.env);
     case 'sql':
       if (statement === undefined) return usage('"sql" needs a statement');
       if (!isOutput(output)) return usage(`there is no output "${output}"`);
-      return (await import('./program/sql.js')).sql(statement, output);
+      return (await import('./sql.js')).sql(statement, output);
     case 'version':
       process.stdout.write(`${(await import('./host/program-files.js')).agentVersion()}\n`);
       return 0;

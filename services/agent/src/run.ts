@@ -1,26 +1,42 @@
 import { join } from 'node:path';
-import { type Env, type Logger, type ProgramContext, systemClock, takeProcessLock } from '@muster/runtime/program';
+import {
+  type Env,
+  type Logger,
+  type ProgramContext,
+  runProgram,
+  systemClock,
+  takeProcessLock,
+} from '@muster/runtime/program';
 import { IsolationWatch } from './actions/isolation/isolation-monitor.js';
 import { openAgent } from './agent.js';
-import { createAgentCommands } from './commands/agent-commands.js';
-import { createAgentHost } from './commands/agent-host.js';
-import { SessionRenewal } from './commands/session-renewal.js';
-import type { AgentConfig } from './config.js';
-import { openWay } from './proxy/way.js';
+import { createAgentCommands } from './capabilities/commands/agent-commands.js';
+import { createAgentHost } from './capabilities/commands/agent-host.js';
+import { SessionRenewal } from './capabilities/commands/hello-renewal.js';
+import { type AgentConfig, loadAgentConfig } from './config.js';
+import { openWay } from './network/dialer.js';
 import { queryWorker } from './host/program-files.js';
-import { CrashNotes } from './queries/crash-notes.js';
-import { QueryRunner } from './queries/query-runner.js';
-import { SessionQueries } from './queries/session-queries.js';
-import { createConnect } from './session/create-connect.js';
-import { SessionKeeper } from './session/session-keeper.js';
-import { pinnedMode, ToldMode } from './session/told-mode.js';
+import { CrashNotes } from './capabilities/queries/query-denylist.js';
+import { QueryRunner } from './capabilities/queries/query-runner.js';
+import { SessionQueries } from './capabilities/queries/session-queries.js';
+import { createConnect } from './transports/create-connect.js';
+import { SessionKeeper } from './sessions/connection-manager.js';
+import { pinnedMode, ToldMode } from './capabilities/modes/assigned-mode.js';
 import { ensurePrivateFolder } from './store/atomic-file.js';
 import { TrafficMeter } from './traffic/traffic-meter.js';
 import { workerEnvironment } from './worker/worker-environment.js';
 import { WorkerPool } from './worker/worker-pool.js';
 
-/** The agent's composition root. */
-export async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContext, env: Env): Promise<void> {
+/** `muster-agent run`: runs until a signal ends it. */
+export function run(env: Env): Promise<void> {
+  return runProgram({
+    name: 'agent',
+    env,
+    load: loadAgentConfig,
+    build: (config, context) => buildAgent(config, context, env),
+  });
+}
+
+async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContext, env: Env): Promise<void> {
   const clock = systemClock;
   runner.defer('data directory', await claimDataDirectory(config.dataDir));
   const meter = new TrafficMeter(clock);

@@ -1,9 +1,9 @@
 import type { Agent } from 'node:http';
 import { decodeBatch } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
-import { PollConversation } from '../session/poll-conversation.js';
-import type { PollResponse } from '../session/poll-request.js';
-import { readServerFrame } from '../session/server-frame.js';
+import { PollConversation } from '../transports/poll-conversation.js';
+import type { PollResponse } from '../transports/poll-request.js';
+import { readServerFrame } from '../contract/server-frame.js';
 import type { Finding } from './finding.js';
 
 export interface PollExamination {

@@ -4,8 +4,8 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type SessionMode, SUBPROTOCOL } from '@muster/protocol';
 import { WebSocket } from 'ws';
-import { type Destination, openTunnel, proxyEnd } from '../proxy/open-tunnel.js';
-import { readRefusal, type Refusal } from '../session/upgrade-refusal.js';
+import { type Destination, openTunnel, proxyEnd } from '../network/open-tunnel.js';
+import { readRefusal, type Refusal } from '../network/http-refusal.js';
 import { examinePoll, POLL_ADVICE } from './examine-poll.js';
 import type { Finding } from './finding.js';
 

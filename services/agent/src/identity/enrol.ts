@@ -2,9 +2,9 @@ import type { Agent, IncomingMessage } from 'node:http';
 import type { Facts, Labels } from '@muster/protocol';
 import { type AgentKeys, type NamedKey, signEnrollProof } from '@muster/identity/agent';
 import type { Clock, Secret } from '@muster/runtime/program';
-import { parseRoots } from '../commands/command-roots.js';
+import { parseRoots } from './command-roots.js';
 import { isToken } from './agent-identity.js';
-import { readBody, readRefusal, type Refusal } from '../session/upgrade-refusal.js';
+import { readBody, readRefusal, type Refusal } from '../network/http-refusal.js';
 
 export type EnrolOutcome =
   | {

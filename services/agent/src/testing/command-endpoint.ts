@@ -3,12 +3,12 @@ import { silentLogger } from '@muster/runtime/program';
 import { type FakeClock } from '@muster/runtime/testing';
 import type { ActionCall, ActionResult, JsonValue } from '../actions/contract/action.js';
 import { realHost } from '../actions/testing/test-host.js';
-import { CommandLedger } from '../commands/command-ledger.js';
-import type { CommandPolicy } from '../commands/command-policy.js';
-import { CommandRunner } from '../commands/command-runner.js';
-import { CommandTrust } from '../commands/command-trust.js';
-import { KeptUndo } from '../commands/kept-undo.js';
-import type { SendReport } from '../commands/report-sender.js';
+import { CommandLedger } from '../capabilities/commands/command-history.js';
+import type { CommandPolicy } from '../capabilities/commands/command-policy.js';
+import { CommandRunner } from '../capabilities/commands/command-runner.js';
+import { CommandTrust } from '../capabilities/commands/command-trust.js';
+import { KeptUndo } from '../capabilities/commands/undo-store.js';
+import type { SendReport } from '../capabilities/commands/report-sender.js';
 
 export const AGENT = 'a'.repeat(24) as AgentId;
 export const OTHER_AGENT = 'b'.repeat(24) as AgentId;

@@ -1,0 +1,61 @@
+import type { Env } from '@muster/runtime/program';
+import type { ActionHost } from '../../actions/contract/action.js';
+import { Protection } from '../../actions/contract/protection.js';
+import { runProgram } from '../../actions/contract/run-program.js';
+import type { NetworkEnd } from '../../contract/session-connection.js';
+
+export interface AgentHostOptions extends Pick<ActionHost, 'platform' | 'dataDir' | 'labels' | 'logger' | 'clock'> {
+  /** `MUSTER_AGENT_PROTECT` */
+  readonly protect: readonly string[];
+  readonly gatewayUrls: readonly string[];
+  /** Both ends of the connections to gateways that are open. */
+  readonly openEnds: () => readonly NetworkEnd[];
+  /** The agent's own environment; programs get of it only what a system cannot do without. */
+  readonly env: Env;
+}
+
+/** Windows programs find their own parts by these. */
+const WINDOWS_VARIABLES = [
+  'SystemRoot',
+  'windir',
+  'SystemDrive',
+  'ProgramData',
+  'ProgramFiles',
+  'PATH',
+  'PATHEXT',
+  'TEMP',
+];
+
+/** This machine, for actions. */
+export function createAgentHost(options: AgentHostOptions): ActionHost {
+  const { platform, dataDir, labels, logger, clock, protect, gatewayUrls, openEnds, env } = options;
+  const base = platform === 'windows' ? pick(env, WINDOWS_VARIABLES) : undefined;
+  const configured = gatewayUrls.map(gatewayEnd);
+  return {
+    platform,
+    dataDir,
+    labels,
+    logger,
+    clock,
+    run: (file, args, run) => runProgram(file, args, run, base),
+    protect: new Protection(protect, platform),
+    gatewayPeers: () => [...openEnds(), ...configured],
+  };
+}
+
+/** Where a gateway's URL leads; an IPv6 address without its brackets. */
+export function gatewayEnd(gatewayUrl: string): NetworkEnd {
+  const { hostname, port, protocol } = new URL(gatewayUrl);
+  const standard = protocol === 'wss:' || protocol === 'https:' ? 443 : 80;
+  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? standard : Number(port) };
+}
+
+/** Environment variables by name; on Windows their case does not count. */
+function pick(env: Env, names: readonly string[]): Record<string, string> {
+  const wanted = new Map(names.map((name) => [name.toLowerCase(), name]));
+  const found = Object.entries(env).flatMap(([key, value]) => {
+    const name = wanted.get(key.toLowerCase());
+    return name === undefined || value === undefined ? [] : [[name, value] as const];
+  });
+  return Object.fromEntries(found);
+}

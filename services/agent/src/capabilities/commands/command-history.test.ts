@@ -1,0 +1,140 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { CommandId } from '@muster/protocol';
+import { silentLogger } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
+import { CommandLedger } from './command-history.js';
+import type { CommandKey, Outcome } from './history-entry.js';
+
+const DAY_MS = 24 * 3_600_000;
+const DONE: Outcome = { state: 'succeeded', code: 'ok', message: 'done', effects: ['did it'] };
+const key = (id: string, number = 1): CommandKey => ({ id: id as CommandId, number });
+
+let folder: string;
+let file: string;
+let clock: FakeClock;
+const ledgers: CommandLedger[] = [];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'muster-ledger-'));
+  file = join(folder, 'commands.log');
+  clock = new FakeClock();
+});
+afterEach(() => {
+  for (const ledger of ledgers.splice(0)) ledger.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function open(): CommandLedger {
+  const ledger = CommandLedger.open({ folder, clock, logger: silentLogger });
+  ledgers.push(ledger);
+  return ledger;
+}
+const about = (hours = 1): { action: string; expiresAtMs: number } => ({
+  action: 'arp.flush',
+  expiresAtMs: clock.now() + hours * 3_600_000,
+});
+
+describe('the command ledger', () => {
+  test('is what it was after a restart', () => {
+    const first = open();
+    for (const id of ['c1', 'c2', 'c3']) first.started(key(id), about());
+    first.ended(key('c2'), DONE, about());
+    first.ended(key('c3'), DONE, about());
+    first.kept(key('c3'));
+    first.ended(key('c4', 2), { state: 'refused', code: 'bad_params', message: '' }, about());
+    const second = open();
+    expect(second.unfinished().map(({ id }) => id)).toEqual(['c1']);
+    expect(second.unkept().map(({ id, number }) => `${id} ${number}`)).toEqual(['c2 1', 'c4 2']);
+    expect(second.get(key('c3'))).toEqual({ ...key('c3'), ...about(), outcome: DONE, kept: true });
+    expect(second.get(key('c4'))).toBeUndefined();
+  });
+
+  test('an outcome stays the first one', () => {
+    const ledger = open();
+    ledger.started(key('c1'), about());
+    ledger.ended(key('c1'), DONE, about());
+    ledger.ended(key('c1'), { state: 'failed', code: 'x', message: '' }, about());
+    ledger.started(key('c1'), about());
+    expect([ledger.get(key('c1'))?.outcome, open().get(key('c1'))?.outcome]).toEqual([DONE, DONE]);
+  });
+
+  test('a line that a crash cut off, at any byte, is no line; what comes after it is read', () => {
+    const whole = open();
+    whole.started(key('c1'), about());
+    const before = statSync(file).size;
+    whole.ended(key('c1'), DONE, about());
+    const bytes = readFileSync(file);
+    whole.close();
+    for (let cut = before; cut < bytes.length; cut += 1) {
+      writeFileSync(file, bytes.subarray(0, cut));
+      const torn = open();
+      expect(torn.unfinished().map(({ id }) => id)).toEqual(['c1']);
+      torn.ended(key('c1'), DONE, about());
+      torn.close();
+      expect(open().get(key('c1'))?.outcome).toEqual(DONE);
+    }
+  });
+
+  test('a line that somebody damaged costs that line', () => {
+    const ledger = open();
+    ledger.started(key('c1'), about());
+    appendFileSync(file, '{"t":"outcome","id":"c1"}\nrubbish\n');
+    ledger.started(key('c2'), about());
+    expect(
+      open()
+        .unfinished()
+        .map(({ id }) => id),
+    ).toEqual(['c1', 'c2']);
+  });
+
+  test('forgets what was confirmed a day after its expiry, and nothing that was not', () => {
+    const first = open();
+    for (const id of ['kept', 'unkept', 'started']) first.started(key(id), about());
+    for (const id of ['kept', 'unkept']) first.ended(key(id), DONE, about());
+    first.kept(key('kept'));
+    first.cancelledUnseen(key('cancel'), { state: 'cancelled', code: 'cancelled', message: '' });
+    clock.advance(DAY_MS + 3_600_000);
+    expect(open().size).toBe(4);
+    clock.advance(1);
+    expect(open().get(key('kept'))).toBeUndefined();
+    clock.advance(7 * DAY_MS);
+    const last = open();
+    expect(last.size).toBe(2);
+    // Each of the two, and up to when others were forgotten.
+    expect(readFileSync(file, 'utf8').split('\n').filter(Boolean)).toHaveLength(3);
+  });
+
+  test('does not grow with what is over', () => {
+    const ledger = open();
+    for (let i = 0; i < 400; i += 1) {
+      clock.advance(2 * DAY_MS);
+      ledger.started(key(`c${i}`), about());
+      ledger.ended(key(`c${i}`), DONE, about());
+      ledger.kept(key(`c${i}`));
+    }
+    expect(ledger.size).toBeLessThan(200);
+    expect(readFileSync(file, 'utf8').split('\n').length).toBeLessThan(800);
+    expect(open().get(key('c399'))?.kept).toBe(true);
+  });
+
+  test('has room for a thousand cancels of what never came, however many are sent', () => {
+    const ledger = open();
+    ledger.started(key('real'), about());
+    for (let i = 0; i < 1_010; i += 1) {
+      ledger.cancelledUnseen(key(`c${i}`), { state: 'cancelled', code: 'cancelled', message: '' });
+    }
+    expect(ledger.size).toBe(1_001);
+    expect(ledger.get(key('c9'))).toBeUndefined();
+    expect(ledger.get(key('c1009'))).toBeDefined();
+    expect(ledger.get(key('real'))).toBeDefined();
+  }, 60_000);
+
+  test('notes nothing any more once it is closed: the folder may belong to another process', () => {
+    const ledger = open();
+    ledger.close();
+    expect(() => ledger.started(key('c2'), about())).toThrow('closed');
+    expect([ledger.get(key('c2')), open().get(key('c2'))]).toEqual([undefined, undefined]);
+  });
+});

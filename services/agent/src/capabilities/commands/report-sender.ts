@@ -1,0 +1,161 @@
+import { clipMessage, LIMITS, type ReportBody } from '@muster/protocol';
+import type { Clock, Timer } from '@muster/runtime/program';
+import type { SendResult } from '../../contract/session-connection.js';
+import { type CommandKey, keyText, type Outcome } from './history-entry.js';
+
+/** Puts a report on the wire of the session that is open. */
+export type SendReport = (report: ReportBody, options: { readonly urgent: boolean }) => SendResult;
+
+export interface ReportSenderOptions {
+  readonly clock: Clock;
+  readonly random?: () => number;
+  /** The journal has it: it need not be said again, not even after a restart. */
+  readonly onKept: (key: CommandKey) => void;
+}
+
+interface Pending {
+  readonly key: CommandKey;
+  readonly report: ReportBody;
+  attempts: number;
+  timer: Timer | undefined;
+}
+
+const FIRST_REPEAT_MS = 1_000;
+const LONGEST_REPEAT_MS = 30_000;
+/** Of many that wait, so many are said in a row and the others a second later: gateways pass over what is a flood. */
+const BURST = 200;
+const BURST_EVERY_MS = 1_000;
+
+/**
+ * Says how commands ended, again and again over as many sessions as it takes, until the gateway says that it was kept: after 1 s, 2 s, 4 s …
+ * 30 s or a quarter more or less, and at the begin of each session. What comes before an outcome is said once: it tells only how things go.
+ */
+export class ReportSender {
+  readonly #options: ReportSenderOptions;
+  readonly #pending = new Map<string, Pending>();
+  #send: SendReport | undefined;
+  /** Some of those that wait have not been said over this session. */
+  #rest: Timer | undefined;
+
+  constructor(options: ReportSenderOptions) {
+    this.#options = options;
+  }
+
+  /** Outcomes that were not confirmed yet. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** An outcome; `true` in `authentic` because what nobody signed is not worth repeating. */
+  settle(key: CommandKey, outcome: Outcome): void {
+    const text = keyText(key);
+    const pending = this.#pending.get(text) ?? {
+      key,
+      report: reportOf(key, outcome, true),
+      attempts: 0,
+      timer: undefined,
+    };
+    this.#pending.set(text, pending);
+    this.#say(pending);
+  }
+
+  /** Something that is said once. */
+  mention(report: ReportBody): void {
+    this.#send?.(report, { urgent: true });
+  }
+
+  /** A gateway has written it down. */
+  kept(key: CommandKey): void {
+    const pending = this.#pending.get(keyText(key));
+    if (pending === undefined) return;
+    this.#options.clock.clear(pending.timer);
+    this.#pending.delete(keyText(key));
+    this.#options.onKept(key);
+  }
+
+  /** There is a session: everything is said over it. It replaces the one before. */
+  attach(send: SendReport): void {
+    this.#send = send;
+    this.#clearTimers();
+    for (const pending of this.#pending.values()) pending.attempts = 0;
+    this.resume();
+  }
+
+  /** The session of this way to send is over; nothing happens when another one has taken its place. */
+  detach(send: SendReport): void {
+    if (this.#send !== send) return;
+    this.#send = undefined;
+    this.#clearTimers();
+  }
+
+  /** There is room again after a send said `full`. */
+  resume(): void {
+    if (this.#rest !== undefined) return;
+    let room = BURST;
+    for (const pending of this.#pending.values()) {
+      if (pending.timer !== undefined) continue;
+      if (room === 0) {
+        this.#rest = this.#options.clock.setTimeout(() => {
+          this.#rest = undefined;
+          this.resume();
+        }, BURST_EVERY_MS);
+        return;
+      }
+      room -= 1;
+      if (!this.#say(pending)) return;
+    }
+  }
+
+  stop(): void {
+    this.#send = undefined;
+    this.#clearTimers();
+  }
+
+  /** Says it and plans the next time. `false` when the session takes nothing now. */
+  #say(pending: Pending): boolean {
+    const { clock } = this.#options;
+    clock.clear(pending.timer);
+    pending.timer = undefined;
+    if (this.#send?.(pending.report, { urgent: false }) !== 'sent') return false;
+    const delayMs = Math.min(FIRST_REPEAT_MS * 2 ** pending.attempts, LONGEST_REPEAT_MS);
+    pending.attempts += 1;
+    const spread = 0.75 + 0.5 * (this.#options.random ?? Math.random)();
+    pending.timer = clock.setTimeout(() => this.#say(pending), delayMs * spread);
+    return true;
+  }
+
+  #clearTimers(): void {
+    this.#options.clock.clear(this.#rest);
+    this.#rest = undefined;
+    for (const pending of this.#pending.values()) {
+      this.#options.clock.clear(pending.timer);
+      pending.timer = undefined;
+    }
+  }
+}
+
+/** The frame's body; texts are cut to what it may carry. */
+export function reportOf(
+  { id, number }: CommandKey,
+  {
+    state,
+    code,
+    message,
+    effects,
+  }: { readonly [K in keyof Outcome]: K extends 'state' ? ReportBody['state'] : Outcome[K] },
+  authentic: boolean,
+): ReportBody {
+  return {
+    id,
+    number,
+    state,
+    code: code.slice(0, 64),
+    message: clipMessage(message),
+    ...(effects !== undefined && effects.length > 0 && { effects: effects.slice(0, LIMITS.effects).map(clipLine) }),
+    authentic,
+  };
+}
+
+function clipLine(line: string): string {
+  return line.length <= LIMITS.effectBytes ? line : `${line.slice(0, LIMITS.effectBytes - 1).toWellFormed()}…`;
+}

@@ -1,0 +1,96 @@
+import type { Clock, Timer } from '@muster/runtime/program';
+import type { ActionResult } from '../../actions/contract/action.js';
+import type { Outcome } from './history-entry.js';
+
+/** Why it was told to end. */
+type Why = 'cancelled' | 'deadline' | 'agent_stops';
+
+/** After it was told to end, before it is given up. */
+const GRACE_MS = 5_000;
+
+/**
+ * One action that runs: until it ends by itself, or is told to and ends, or is given up because it does not.
+ *
+ *     running ──────────────── ends ─────────────▶ its own result
+ *        │ deadline, stop                    ▲
+ *        └──▶ told to end ───────────────────┤
+ *                  │ 5 s                     │
+ *                  └──▶ given up: `timed_out`; what it still does is only logged
+ *     running ──cancel──▶ told to end, and then as long as it takes, up to the deadline
+ */
+export class RunningCommand {
+  readonly #clock: Clock;
+  readonly #controller = new AbortController();
+  readonly #giveUp: () => void;
+  #timer: Timer | undefined;
+  #why: Why | undefined;
+  #isOver = false;
+  /** How it ended; never rejects. */
+  readonly outcome: Promise<Outcome>;
+
+  constructor(
+    run: (signal: AbortSignal) => Promise<ActionResult>,
+    {
+      clock,
+      timeoutMs,
+      onLate,
+    }: { readonly clock: Clock; readonly timeoutMs: number; readonly onLate: (late: ActionResult) => void },
+  ) {
+    this.#clock = clock;
+    let giveUp: (outcome: Outcome) => void = () => {};
+    const givenUp = new Promise<Outcome>((resolve) => (giveUp = resolve));
+    this.#giveUp = () => giveUp(this.#givenUp());
+    this.#timer = clock.setTimeout(() => this.#end('deadline'), timeoutMs);
+    const own = this.#start(run).then((result) => {
+      if (this.#isOver) onLate(result);
+      return this.#outcomeOf(result);
+    });
+    this.outcome = Promise.race([own, givenUp]).then((outcome) => {
+      this.#isOver = true;
+      clock.clear(this.#timer);
+      return outcome;
+    });
+  }
+
+  /** It is told to stop; what it reports in the end is what really happened. */
+  cancel(): void {
+    if (this.#why === undefined && !this.#isOver) this.#abort('cancelled');
+  }
+
+  /** The agent ends: no time for more than the grace. */
+  stop(): void {
+    if (!this.#isOver) this.#end('agent_stops');
+  }
+
+  #end(why: Exclude<Why, 'cancelled'>): void {
+    if (this.#why !== 'deadline') this.#abort(why);
+    this.#clock.clear(this.#timer);
+    this.#timer = this.#clock.setTimeout(this.#giveUp, GRACE_MS);
+  }
+
+  #abort(why: Why): void {
+    this.#why = why;
+    // Nothing happens when it was aborted before: the first reason stays.
+    this.#controller.abort(
+      why === 'deadline' ? new DOMException('its time ran out', 'TimeoutError') : new DOMException(why, 'AbortError'),
+    );
+  }
+
+  async #start(run: (signal: AbortSignal) => Promise<ActionResult>): Promise<ActionResult> {
+    try {
+      return await run(this.#controller.signal);
+    } catch (error) {
+      const message = `the agent could not finish it: ${error instanceof Error ? error.message : String(error)}`;
+      return { state: 'failed', code: 'internal', message };
+    }
+  }
+
+  #outcomeOf(result: ActionResult): Outcome {
+    return result.state === 'cancelled' && this.#why === 'agent_stops' ? { ...result, code: 'agent_stopped' } : result;
+  }
+
+  #givenUp(): Outcome {
+    const code = this.#why === 'agent_stops' ? 'agent_stopped' : 'stuck';
+    return { state: 'timed_out', code, message: 'it was told to end and did not; what it still does is not known' };
+  }
+}

@@ -1,0 +1,70 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { silentLogger } from '@muster/runtime/program';
+import { FakeClock } from '@muster/runtime/testing';
+import { CrashNotes } from './query-denylist.js';
+
+const DAY = 24 * 3_600_000;
+
+let folder: string;
+let clock: FakeClock;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'muster-agent-'));
+  clock = new FakeClock();
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function start(): { notes: CrashNotes; suspects: string[] } {
+  const notes = new CrashNotes({ folder, clock, logger: silentLogger });
+  return { suspects: notes.load(), notes };
+}
+
+describe('crash notes', () => {
+  test('a query that ended well leaves nothing', () => {
+    start().notes.begin('q1', 'SELECT 1').end();
+    const { notes, suspects } = start();
+    expect(suspects).toEqual([]);
+    expect(notes.denial('SELECT 1')).toBeUndefined();
+  });
+
+  test('one that did not is refused for a day, through restarts, and then allowed again', () => {
+    start().notes.begin('q1', 'SELECT 1');
+    expect(start().suspects).toEqual(['q1']);
+    const { notes, suspects } = start();
+    expect(suspects).toEqual([]);
+    expect(notes.denial('SELECT 1')).toMatch(/the agent died while it ran at 2023-/);
+    expect(notes.denial('SELECT 2')).toBeUndefined();
+    clock.advance(DAY - 1);
+    expect(notes.denial('SELECT 1')).toBeDefined();
+    clock.advance(1);
+    expect(notes.denial('SELECT 1')).toBeUndefined();
+  });
+
+  test('the list is bounded, the oldest go first', () => {
+    const { notes } = start();
+    for (let n = 0; n < 250; n += 1) notes.crashed(`SELECT ${n}`);
+    const kept = JSON.parse(readFileSync(join(folder, 'denied.json'), 'utf8')) as unknown[];
+    expect(kept).toHaveLength(200);
+    expect(notes.denial('SELECT 0')).toBeUndefined();
+    expect(notes.denial('SELECT 249')).toBeDefined();
+  });
+
+  test('files that a crash or a person damaged are no reason not to start', () => {
+    mkdirSync(join(folder, 'running'), { recursive: true });
+    writeFileSync(join(folder, 'running', 'x.json'), '{"id":');
+    writeFileSync(join(folder, 'running', '.left-over.tmp'), 'x');
+    writeFileSync(join(folder, 'denied.json'), '[{"hash":1}]');
+    expect(start().suspects).toEqual([]);
+    expect(readdirSync(join(folder, 'running'))).toEqual([]);
+  });
+
+  test('a folder that cannot be written does not stop queries', () => {
+    const { notes } = start();
+    rmSync(folder, { recursive: true });
+    expect(() => notes.begin('q1', 'SELECT 1').end()).not.toThrow();
+    expect(() => notes.crashed('SELECT 1')).not.toThrow();
+    expect(notes.denial('SELECT 1')).toBeDefined();
+  });
+});

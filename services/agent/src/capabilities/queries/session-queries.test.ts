@@ -1,0 +1,363 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { decodeRows, FRAME, decodeBody, type QueryBody, type QueryEndBody } from '@muster/protocol';
+import { silentLogger, systemClock } from '@muster/runtime/program';
+import type { SendResult } from '../../contract/session-connection.js';
+import { WorkerPool } from '../../worker/worker-pool.js';
+import { CrashNotes } from './query-denylist.js';
+import { QueryRunner } from './query-runner.js';
+import { SessionQueries } from './session-queries.js';
+
+const FOREVER = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS x FROM c';
+const BUDGET = { ms: 10_000, rows: 10_000, bytes: 4 * 1024 * 1024 };
+
+const cleanups: (() => Promise<unknown> | void)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+interface Sent {
+  readonly type: number;
+  readonly ref: number;
+  readonly body: Uint8Array;
+  readonly flags: number;
+}
+
+const roomListeners = new WeakMap<WorkerPool, () => void>();
+
+function createPool({ workers = 1, env = {} }: { workers?: number; env?: Record<string, string> }): WorkerPool {
+  const pool: WorkerPool = new WorkerPool({
+    entry: new URL('../../testing/fixture-worker.js', import.meta.url),
+    env,
+    workers,
+    idleMs: 60_000,
+    clock: systemClock,
+    logger: silentLogger,
+    onRoom: () => roomListeners.get(pool)?.(),
+  });
+  return pool;
+}
+
+// Loading SQLite takes most of a test's time, so that tests share a thread; those that kill it leave the next one a new one.
+const sharedPool = createPool({});
+afterAll(() => sharedPool.stop());
+
+/** An agent's query side with a worker that runs the fixture tables, and a connection that takes everything unless told otherwise. */
+function createAgent(
+  options: {
+    folder?: string;
+    workers?: number;
+    maxBudget?: typeof BUDGET;
+    maxQueued?: number;
+    maxHeldBytes?: number;
+    env?: Record<string, string>;
+  } = {},
+) {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'muster-agent-'));
+  if (options.folder === undefined) cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  const notes = new CrashNotes({ folder, clock: systemClock, logger: silentLogger });
+  const suspects = notes.load();
+  const sent: Sent[] = [];
+  let wake = (): void => {};
+  const connection = {
+    result: 'sent' as SendResult,
+    send(type: number, ref: number, body: Uint8Array, { flags = 0 }: { flags?: number } = {}): SendResult {
+      if (connection.result === 'sent') sent.push({ type, ref, body: Uint8Array.from(body), flags });
+      wake();
+      return connection.result;
+    },
+  };
+  const pool = options.workers === undefined && options.env === undefined ? sharedPool : createPool(options);
+  const runner = new QueryRunner({
+    notes,
+    maxBudget: options.maxBudget ?? BUDGET,
+    ...(options.maxQueued === undefined ? {} : { maxQueued: options.maxQueued }),
+    ...(options.maxHeldBytes === undefined ? {} : { maxHeldBytes: options.maxHeldBytes }),
+    createPool: (onRoom) => {
+      roomListeners.set(pool, () => {
+        onRoom();
+        wake();
+      });
+      return pool;
+    },
+  });
+  if (pool !== sharedPool) cleanups.push(() => pool.stop());
+  const session = new SessionQueries({ connection, runner, clock: systemClock, logger: silentLogger });
+  cleanups.push(() => session.end());
+  const until = async <T>(look: () => T | undefined | false): Promise<T> => {
+    for (;;) {
+      const found = look();
+      if (found !== undefined && found !== false) return found;
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+  };
+  return {
+    folder,
+    suspects,
+    sent,
+    connection,
+    runner,
+    session,
+    until,
+    poolSize: () => pool.size,
+    ask(ref: number, sql: string, columns: string[], body: Partial<QueryBody> = {}): void {
+      session.onQuery(ref, {
+        id: `q${ref}`,
+        sql,
+        columns,
+        remainingMs: 20_000,
+        budget: BUDGET,
+        credit: 10_000_000,
+        ...body,
+      });
+    },
+    /** Resolves with how query `ref` ended: its rows, or its QUERY_END. */
+    outcome: (ref: number) =>
+      until(() => {
+        const mine = sent.filter((frame) => frame.ref === ref);
+        const end = mine.find((frame) => frame.type === FRAME.queryEnd);
+        if (end !== undefined) {
+          const decoded = decodeBody('queryEnd', end.body);
+          return decoded.ok ? (decoded.body as Partial<QueryEndBody> & { frames?: Sent[] }) : undefined;
+        }
+        return mine.some((frame) => frame.flags === 1) ? { frames: mine } : undefined;
+      }),
+    running: () => readdirSync(join(folder, 'running')),
+  };
+}
+
+describe('queries of a session', () => {
+  test('a small answer is exactly one final frame, and its note is gone', async () => {
+    const agent = createAgent();
+    agent.ask(1, "SELECT 1 AS one, '\u{1f600}' AS face, NULL AS gap", ['one', 'face', 'gap']);
+    expect(agent.running()).toHaveLength(1);
+    const { frames } = await agent.outcome(1);
+    expect(frames).toHaveLength(1);
+    expect(decodeRows(frames![0]!.body, 3)).toEqual([[1, '\u{1f600}', null]]);
+    expect(agent.running()).toEqual([]);
+    expect(agent.session.size).toBe(0);
+  });
+
+  test('no row at all is an empty final frame, which needs no credit', async () => {
+    const agent = createAgent();
+    agent.ask(1, 'SELECT 1 AS one WHERE 0', ['one'], { credit: 0 });
+    expect((await agent.outcome(1)).frames).toMatchObject([{ flags: 1, body: new Uint8Array() }]);
+  });
+
+  test('never more bytes than credited, whole rows only, and the last frame is final', async () => {
+    const agent = createAgent();
+    agent.ask(1, 'SELECT n, text FROM numbers LIMIT 5000', ['n', 'text'], { credit: 1_000 });
+    const total = (): number => agent.sent.reduce((sum, frame) => sum + frame.body.length, 0);
+    await agent.until(() => agent.sent.length > 0);
+    let credited = 1_000;
+    let starved = 0;
+    while (!agent.sent.some((frame) => frame.flags === 1)) {
+      expect(total()).toBeLessThanOrEqual(credited);
+      starved += 1;
+      credited += 40_000;
+      agent.session.onCredit(1, 40_000);
+    }
+    expect(total()).toBeLessThanOrEqual(credited);
+    expect(starved).toBeGreaterThan(5);
+    const rows = agent.sent.flatMap((frame) => decodeRows(frame.body, 2));
+    expect(rows.map((row) => row[0])).toEqual(Array.from({ length: 5_000 }, (_, n) => n));
+    for (const frame of agent.sent) expect(frame.body.length).toBeLessThanOrEqual(33 * 1024);
+    expect(agent.sent.filter((frame) => frame.flags === 1)).toEqual([agent.sent.at(-1)]);
+  });
+
+  test('when not even one row fits, one empty frame that is not the last asks for credit', async () => {
+    const agent = createAgent();
+    agent.ask(1, "SELECT 'long enough' AS text", ['text'], { credit: 5 });
+    await agent.until(() => agent.sent.length > 0);
+    expect(agent.sent).toMatchObject([{ flags: 0, body: new Uint8Array() }]);
+    agent.session.onCredit(1, 2);
+    expect(agent.sent).toHaveLength(2);
+    agent.session.onCredit(1, 100);
+    expect((await agent.outcome(1)).frames?.at(-1)).toMatchObject({ flags: 1 });
+    expect(agent.sent).toHaveLength(3);
+  });
+
+  test('credit that comes before the answer counts', async () => {
+    const agent = createAgent();
+    agent.ask(1, 'SELECT n, text FROM numbers LIMIT 5000', ['n', 'text'], { credit: 0 });
+    agent.session.onCredit(1, 10_000_000);
+    expect((await agent.outcome(1)).frames!.length).toBeGreaterThan(5);
+  });
+
+  test('a connection that is full gets the rest when it has room', async () => {
+    const agent = createAgent();
+    agent.connection.result = 'full';
+    agent.ask(1, 'SELECT n, text FROM numbers LIMIT 5000', ['n', 'text']);
+    await agent.until(() => agent.runner.running === 0);
+    expect(agent.sent).toEqual([]);
+    agent.connection.result = 'sent';
+    agent.session.onWritable();
+    expect((await agent.outcome(1)).frames!.length).toBeGreaterThan(5);
+  });
+
+  test.each([
+    ['time', FOREVER, ['x'], { ...BUDGET, ms: 200 }],
+    ['time', 'SELECT n FROM spins', ['n'], { ...BUDGET, ms: 200 }],
+    ['rows', 'SELECT n FROM numbers', ['n'], { ...BUDGET, rows: 100 }],
+    ['bytes', 'SELECT text FROM numbers', ['text'], { ...BUDGET, bytes: 10_000 }],
+  ])('over budget by %s says so, and sends no rows', async (limit, sql, columns, budget) => {
+    const agent = createAgent();
+    agent.ask(1, sql, columns, { budget });
+    expect(await agent.outcome(1)).toMatchObject({
+      outcome: 'over_budget',
+      code: `over_${limit}`,
+      message: expect.stringMatching(/longer|more/),
+    });
+    expect(agent.sent).toHaveLength(1);
+  });
+
+  test('the agent has a budget of its own, whatever it is given', async () => {
+    const agent = createAgent({ maxBudget: { ...BUDGET, rows: 10 } });
+    agent.ask(1, 'SELECT n FROM numbers', ['n'], { budget: { ...BUDGET, rows: 1_000_000 } });
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_rows' });
+  });
+
+  test('a thread stuck in a system call is ended from outside, and the next query is answered', async () => {
+    const agent = createAgent();
+    agent.ask(1, 'SELECT n FROM blocks', ['n'], { budget: { ...BUDGET, ms: 100 } });
+    agent.ask(2, 'SELECT 2 AS two', ['two']);
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_time' });
+    expect((await agent.outcome(2)).frames).toHaveLength(1);
+  });
+
+  test('a thread that hangs in the kernel keeps its place, and the others work on', async () => {
+    const fifo = join(mkdtempSync(join(tmpdir(), 'muster-agent-')), 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const agent = createAgent({ workers: 2, env: { FIXTURE_FIFO: fifo } });
+    agent.ask(1, 'SELECT n FROM hangs', ['n'], { budget: { ...BUDGET, ms: 100 } });
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_time' });
+    agent.ask(2, 'SELECT 2 AS two', ['two']);
+    expect((await agent.outcome(2)).frames).toHaveLength(1);
+    expect(agent.poolSize()).toBe(2);
+    expect(await agent.runner.stop()).toEqual({ stuck: 1 });
+    // Somebody opens the other end: the system call returns and the thread can end. It may be gone before anything could be written.
+    closeSync(openSync(fifo, 'w'));
+    await agent.until(() => agent.poolSize() === 0);
+    rmSync(dirname(fifo), { recursive: true });
+  });
+
+  test('memory has a limit too, and over it is not a crash', async () => {
+    const agent = createAgent({ maxBudget: { ...BUDGET, ms: 25_000 } });
+    agent.ask(1, 'SELECT n FROM eats_memory', ['n'], { budget: { ...BUDGET, ms: 25_000 } });
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_memory' });
+    agent.ask(2, 'SELECT n FROM eats_memory', ['n'], { budget: { ...BUDGET, ms: 1 } });
+    expect((await agent.outcome(2)).code).not.toBe('crashed_before');
+  });
+
+  test('a query that kills its worker is reported, and refused from then on', async () => {
+    const agent = createAgent();
+    agent.ask(1, 'SELECT n FROM exits', ['n']);
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'error', code: 'worker_crashed' });
+    agent.ask(2, 'SELECT n FROM exits', ['n']);
+    expect(await agent.outcome(2)).toMatchObject({ outcome: 'refused', code: 'crashed_before' });
+    agent.ask(3, 'SELECT 3 AS three', ['three']);
+    expect((await agent.outcome(3)).frames).toHaveLength(1);
+  });
+
+  test('a query that ran when the agent died is refused after the restart', async () => {
+    const dead = createAgent();
+    dead.ask(1, FOREVER, ['x']);
+    const note = JSON.parse(readFileSync(join(dead.folder, 'running', dead.running()[0]!), 'utf8')) as { hash: string };
+    expect(note.hash).toMatch(/^[0-9a-f]{64}$/);
+    // What a restart finds while the first one never ended its note.
+    const agent = createAgent({ folder: dead.folder });
+    expect(agent.suspects).toEqual(['q1']);
+    agent.ask(1, FOREVER, ['x']);
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'refused', code: 'crashed_before' });
+    expect(agent.running()).toEqual([]);
+  });
+
+  test.each([
+    ['an unknown column', 'SELECT nope FROM numbers', ['nope'], { outcome: 'error', code: 'sql_error' }],
+    ['two statements', 'SELECT 1 AS a; SELECT 2', ['a'], { outcome: 'error', code: 'sql_many_statements' }],
+    [
+      'a table that this machine lacks',
+      'SELECT n FROM absent',
+      ['n'],
+      { outcome: 'refused', code: 'unsupported_table' },
+    ],
+    [
+      'a collector that fails',
+      'SELECT n FROM throws',
+      ['n'],
+      { outcome: 'error', code: 'query_failed', message: 'the collector failed' },
+    ],
+    [
+      'other columns than ours',
+      'SELECT n, text FROM numbers',
+      ['n', 'name'],
+      { outcome: 'error', code: 'schema_mismatch' },
+    ],
+  ])('%s has its own outcome', async (_name, sql, columns, expected) => {
+    const agent = createAgent();
+    agent.ask(1, sql, columns);
+    expect(await agent.outcome(1)).toMatchObject(expected);
+  });
+
+  test('the deadline ends what runs and what waits', async () => {
+    const agent = createAgent();
+    agent.ask(1, FOREVER, ['x'], { remainingMs: 300 });
+    agent.ask(2, 'SELECT 2 AS two', ['two'], { remainingMs: 50 });
+    expect(await agent.outcome(2)).toMatchObject({ outcome: 'timed_out', code: 'deadline' });
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'timed_out', code: 'deadline' });
+    await agent.until(() => agent.poolSize() === 0);
+    expect(agent.running()).toEqual([]);
+  });
+
+  test('the deadline ends an answer that waits for credit', async () => {
+    const agent = createAgent();
+    agent.ask(1, 'SELECT 1 AS one', ['one'], { credit: 1, remainingMs: 1_500 });
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'timed_out' });
+  });
+
+  test('cancel stops the statement, says nothing, and makes room', async () => {
+    const agent = createAgent();
+    agent.ask(1, FOREVER, ['x']);
+    agent.ask(2, 'SELECT 2 AS two', ['two']);
+    agent.ask(3, 'SELECT 3 AS three', ['three']);
+    agent.session.onCancel(2);
+    agent.session.onCancel(1);
+    expect((await agent.outcome(3)).frames).toHaveLength(1);
+    expect(agent.sent.map((frame) => frame.ref)).toEqual([3]);
+    expect(agent.running()).toEqual([]);
+  });
+
+  test('what cannot run or wait is refused as busy', async () => {
+    const agent = createAgent({ workers: 1, maxQueued: 2 });
+    for (const ref of [1, 2, 3, 4]) agent.ask(ref, FOREVER, ['x']);
+    expect(await agent.outcome(4)).toMatchObject({ outcome: 'refused', code: 'busy' });
+    expect({ running: agent.runner.running, queued: agent.runner.queued }).toEqual({ running: 1, queued: 2 });
+  });
+
+  test('answers that wait for credit hold back new statements', async () => {
+    const agent = createAgent({ maxHeldBytes: 1 });
+    agent.ask(1, 'SELECT 1 AS one', ['one'], { credit: 0 });
+    await agent.until(() => agent.runner.running === 0);
+    agent.ask(2, 'SELECT 2 AS two', ['two']);
+    expect({ running: agent.runner.running, queued: agent.runner.queued }).toEqual({ running: 0, queued: 1 });
+    agent.session.onCredit(1, 100);
+    expect((await agent.outcome(2)).frames).toHaveLength(1);
+  });
+
+  test('the end of the session cancels all of its queries', async () => {
+    const agent = createAgent();
+    agent.ask(1, FOREVER, ['x']);
+    agent.ask(2, 'SELECT 2 AS two', ['two']);
+    agent.session.end();
+    expect({ size: agent.session.size, running: agent.runner.running, queued: agent.runner.queued }).toEqual({
+      size: 0,
+      running: 0,
+      queued: 0,
+    });
+    await agent.until(() => agent.poolSize() === 0);
+    expect(agent.sent).toEqual([]);
+  });
+});

@@ -1,0 +1,125 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { basename, posix, win32 } from 'node:path';
+import type { Env } from '@muster/runtime/program';
+import { loadAgentConfig } from './config.js';
+import { type Hands, install, uninstall } from './install/install.js';
+import { planFor } from './install/plan-for.js';
+import { type Installation, type Manager, MANAGERS } from './install/service-plan.js';
+import { parseSetting, settingsFile } from './install/settings-file.js';
+import { SINGLE_FILE } from './host/program-files.js';
+import { defaultConfigurationFile } from './environment.js';
+
+export interface ServiceOptions {
+  readonly config?: string | undefined;
+  readonly set?: readonly string[] | undefined;
+  readonly manager?: string | undefined;
+  readonly observe: boolean;
+  readonly root?: string | undefined;
+  readonly print: boolean;
+  readonly purge: boolean;
+}
+
+/** `muster-agent install|uninstall|status`: 0 when done (or when it runs), 1 when a step failed (or it does not run), 2 for what cannot be meant. */
+export function service(command: 'install' | 'uninstall' | 'status', options: ServiceOptions, env: Env): number {
+  try {
+    const place = locate(options, env);
+    const plan = planFor(place.manager, place);
+    const hands: Hands = {
+      root: options.root,
+      print: options.print,
+      say: (line) => void process.stdout.write(`${line}\n`),
+    };
+    if (command === 'status') return status(plan.status, place);
+    const { configFile, dataDir, programFile: to } = place;
+    if (command === 'uninstall') {
+      uninstall({ plan, program: { from: to, to }, configFile, dataDir, purge: options.purge }, hands);
+      return 0;
+    }
+    const settings = firstSettings(options, place);
+    if ((options.set ?? []).length > 0 && existsSync(`${options.root ?? ''}${configFile}`))
+      process.stderr.write(`muster-agent: ${configFile} stays as it is, without what --set says: change it there\n`);
+    install({ plan, program: { from: programToCopy(), to }, configFile, dataDir, settings }, hands);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`muster-agent: ${error instanceof Error ? error.message : String(error)}\n`);
+    return error instanceof Unusable ? 2 : 1;
+  }
+}
+
+class Unusable extends Error {}
+
+interface Place extends Installation {
+  readonly manager: Manager;
+  readonly programFile: string;
+}
+
+function locate({ config, manager: named, observe }: ServiceOptions, env: Env): Place {
+  const manager = named === undefined ? managerOfThisMachine() : MANAGERS.find((one) => one === named);
+  if (manager === undefined) throw new Unusable(`there is no manager "${named}": ${MANAGERS.join(', ')}`);
+  const configFile = config ?? defaultConfigurationFile(env);
+  const name = SINGLE_FILE?.endsWith('.cjs') === false ? 'muster-agent' : 'muster-agent.cjs';
+  const isWindows = manager === 'windows-task';
+  const programFile = isWindows
+    ? win32.join(
+        env['ProgramFiles'] ?? 'C:\\Program Files',
+        'MusterAgent',
+        name === 'muster-agent' ? `${name}.exe` : name,
+      )
+    : posix.join('/opt/muster-agent', name);
+  const dataDir = isWindows ? win32.join(win32.dirname(configFile), 'data') : DATA[manager];
+  const program = name.endsWith('.cjs') ? [process.execPath, programFile] : [programFile];
+  return { manager, configFile, dataDir, observe, programFile, program };
+}
+
+const DATA = { systemd: '/var/lib/muster-agent', sysvinit: '/var/lib/muster-agent', launchd: '/var/db/muster-agent' };
+
+function managerOfThisMachine(): Manager {
+  if (process.platform === 'win32') return 'windows-task';
+  if (process.platform === 'darwin') return 'launchd';
+  // sd_booted(3)
+  return existsSync('/run/systemd/system') ? 'systemd' : 'sysvinit';
+}
+
+function firstSettings({ set = [], root }: ServiceOptions, { configFile, dataDir }: Place): string {
+  let settings: (readonly [string, string])[];
+  try {
+    settings = set.map(parseSetting);
+    const known = settings.map(([name]) => name);
+    if (!known.includes('MUSTER_DATA_DIR')) settings.push(['MUSTER_DATA_DIR', dataDir]);
+    if (known.includes('MUSTER_GATEWAY_URL')) {
+      const checked = loadAgentConfig(Object.fromEntries(settings));
+      if (!checked.ok) throw new Error(checked.error.message);
+    }
+    if (known.includes('MUSTER_GATEWAY_URL') || existsSync(`${root ?? ''}${configFile}`)) return settingsFile(settings);
+  } catch (error) {
+    throw new Unusable(error instanceof Error ? error.message : String(error));
+  }
+  throw new Unusable(`${configFile} is not there: give the settings, --set MUSTER_GATEWAY_URL=https://… at least`);
+}
+
+/** A service must not run what a user can change, nor a Node that it cannot reach. */
+function programToCopy(): string {
+  if (SINGLE_FILE === undefined) {
+    throw new Unusable('install works from the bundle or the single executable ("npm run bundle:agent" makes them)');
+  }
+  const isNode = basename(process.execPath).startsWith('node');
+  if (isNode && /^\/(home|root|Users)\//.test(process.execPath)) {
+    throw new Unusable(
+      `${process.execPath} belongs to a user: install Node for the machine, or use the single executable`,
+    );
+  }
+  return SINGLE_FILE;
+}
+
+function status(
+  [program, ...args]: readonly [string, ...string[]],
+  { manager, programFile, configFile }: Place,
+): number {
+  const say = (what: string, path: string): void =>
+    void process.stdout.write(`${what.padEnd(9)}${path}${existsSync(path) ? '' : ' (not there)'}\n`);
+  process.stdout.write(`manager  ${manager}\n`);
+  say('program', programFile);
+  say('settings', configFile);
+  return spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status === 0 ? 0 : 1;
+}

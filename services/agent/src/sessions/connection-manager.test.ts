@@ -1,0 +1,281 @@
+import { describe, expect, test } from '@jest/globals';
+import { CLOSE, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
+import type { EnrolOutcome } from '../identity/enrol.js';
+import { HELLO, type KeeperSetup, startGateway, startKeeper } from '../testing/connection-fixture.js';
+
+const MINUTE = 60_000;
+
+describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
+  const start = (gateways: readonly string[], setup: KeeperSetup = {}) =>
+    startKeeper(gateways, { ...setup, wanted: mode });
+
+  test('presents its token, answers the challenge, and keeps a renewed token', async () => {
+    const gateway = await startGateway();
+    const agent = await start([gateway.origin]);
+    const session = await gateway.next();
+    expect(session.mode).toBe(mode);
+    expect(session.request.headers.authorization).toBe('Bearer first');
+    expect(session.request.headers['sec-websocket-protocol']).toBe(mode === 'live' ? 'muster.v1' : undefined);
+    expect(session.request.headers['sec-websocket-extensions']).toBeUndefined();
+    const hello = await session.welcome({ token: 'renewed' });
+    expect(hello).toMatchObject({ facts: { host: 'h' } });
+    expect([hello.replaces, hello.away]).toEqual([undefined, undefined]);
+    await agent.logged(/session ready/);
+    expect(agent.keeper.state).toBe('held');
+    expect(agent.token()).toBe('renewed');
+  });
+
+  test('a closed session comes back after a jittered delay, on the next gateway, and says which one it replaces', async () => {
+    const [first, second] = [await startGateway(), await startGateway()];
+    const agent = await start([first.origin, second.origin], { random: () => 0.25 });
+    const session = await first.next();
+    await session.welcome({ epoch: 7 });
+    await agent.logged(/session ready/);
+    session.end(CLOSE.draining.code);
+    await agent.fetch();
+    await agent.logged(/no session: closed: draining/);
+    expect(agent.works[0]).toMatchObject({ ended: true });
+    await agent.clock.advanceAsync(249);
+    expect(second.attempts).toBe(0);
+    await agent.clock.advanceAsync(1);
+    expect(await (await second.next()).welcome()).toMatchObject({ replaces: 7 });
+    await agent.logged(/session ready/, 2);
+  });
+
+  test('a renewal opens the next session before the old one is closed; one that was asked for too late is made up for', async () => {
+    const gateway = await startGateway();
+    const agent = await start([gateway.origin]);
+    const first = await gateway.next();
+    await first.hello();
+    // This HELLO is out already.
+    agent.keeper.renew();
+    first.sayWelcome({ epoch: 1 });
+    await agent.logged(/session ready/);
+    await agent.clock.advanceAsync(0);
+    const second = await gateway.next();
+    await second.welcome({ epoch: 2 });
+    expect(await first.closed).toBe(1000);
+    await agent.logged(/session ready/, 2);
+    await agent.clock.advanceAsync(0);
+    expect(gateway.attempts).toBe(2);
+    agent.keeper.renew();
+    await agent.clock.advanceAsync(0);
+    await (await gateway.next()).welcome({ epoch: 3 });
+    expect(await second.closed).toBe(1000);
+    expect(agent.works.map(({ ended }) => ended)).toEqual([true, true, false]);
+  });
+
+  test('both ends of what is open are known, for whoever must not cut it', async () => {
+    const gateway = await startGateway();
+    const agent = await start([gateway.origin]);
+    expect(agent.keeper.ends).toEqual([]);
+    await (await gateway.next()).welcome();
+    await agent.logged(/session ready/);
+    const [far, near] = agent.keeper.ends;
+    expect(far).toEqual({ host: '127.0.0.1', port: Number(new URL(gateway.url).port) });
+    expect(near?.host).toBe('127.0.0.1');
+  });
+
+  test('a move opens the next session before the old one is closed, and being superseded by it is no loss', async () => {
+    const [first, second] = [await startGateway(), await startGateway()];
+    const agent = await start([first.origin, second.origin], { random: () => 0.25 });
+    const old = await first.next();
+    await old.welcome({ epoch: 1 });
+    await agent.logged(/session ready/);
+    old.reconnect({ afterMs: 1_000, spreadMs: 4_000 });
+    await agent.fetch();
+    await agent.logged(/asked to reconnect/);
+    await agent.clock.advanceAsync(1_999);
+    expect(second.attempts).toBe(0);
+    await agent.clock.advanceAsync(1);
+    const next = await second.next();
+    expect(await next.hello()).toMatchObject({ replaces: 1 });
+    expect(old.isOpen).toBe(true);
+    expect(agent.keeper.state).toBe('moving');
+    expect(agent.works[0]).toMatchObject({ ended: false });
+    next.sayWelcome({ epoch: 2 });
+    expect(await old.closed).toBe(1000);
+    expect(agent.keeper.state).toBe('held');
+    expect(agent.works.map(({ ended }) => ended)).toEqual([true, false]);
+    expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
+  });
+
+  test('superseded while the next session is being opened waits for that one', async () => {
+    const [first, second] = [await startGateway(), await startGateway()];
+    const agent = await start([first.origin, second.origin], { random: () => 0 });
+    const old = await first.next();
+    await old.welcome();
+    await agent.logged(/session ready/);
+    old.reconnect();
+    await agent.fetch();
+    await agent.logged(/asked to reconnect/);
+    await agent.clock.advanceAsync(0);
+    const next = await second.next();
+    await next.hello();
+    old.end(CLOSE.superseded.code);
+    if (mode === 'poll') agent.works[0]!.connection.send(FRAME.report, 0, new Uint8Array());
+    await agent.logged(/session ended/);
+    expect(agent.keeper.state).toBe('connecting');
+    next.sayWelcome();
+    await agent.logged(/session ready/, 2);
+    expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
+  });
+
+  test('a move whose target fails keeps the old session and tries again', async () => {
+    const first = await startGateway();
+    const refuse = () => ({ status: 503 });
+    const second = await startGateway({ refuse, refusePoll: refuse });
+    const agent = await start([first.origin, second.origin], { random: () => 0 });
+    const old = await first.next();
+    await old.welcome();
+    await agent.logged(/session ready/);
+    old.reconnect();
+    await agent.fetch();
+    await agent.logged(/asked to reconnect/);
+    await agent.clock.advanceAsync(0);
+    await agent.logged(/connect refused: 503/);
+    expect(old.isOpen).toBe(true);
+    await agent.clock.advanceAsync(1);
+    const next = await first.next();
+    await next.welcome();
+    expect(await old.closed).toBe(1000);
+  });
+
+  test.each([CLOSE.superseded, CLOSE.duplicateIdentity])(
+    'close $code does not flap: one connection in five minutes',
+    async ({ code }) => {
+      const gateway = await startGateway();
+      const agent = await start([gateway.origin], { random: () => 0 });
+      const session = await gateway.next();
+      await session.welcome();
+      await agent.logged(/session ready/);
+      session.end(code);
+      await agent.fetch();
+      await agent.logged(/no session/);
+      await agent.clock.advanceAsync(5 * MINUTE - 1);
+      expect(gateway.attempts).toBe(1);
+      expect(agent.keeper.state).toBe('waiting');
+      await agent.clock.advanceAsync(1);
+      await gateway.next();
+    },
+  );
+
+  test('the revoked stay away for an hour', async () => {
+    const refuse = () => ({ status: 403, body: { code: 'revoked', detail: 'gone' } });
+    const gateway = await startGateway({ refuse, refusePoll: refuse });
+    const agent = await start([gateway.origin], { random: () => 0 });
+    await agent.logged(/connect refused: 403 revoked/);
+    await agent.clock.advanceAsync(60 * MINUTE - 1);
+    expect(gateway.attempts).toBe(1);
+    await agent.clock.advanceAsync(1);
+    await agent.logged(/connect refused: 403 revoked/, 2);
+  });
+
+  test('a refused token leads to one enrolment; a second refusal does not lead to a loop', async () => {
+    const refuse = () => ({ status: 401, body: { code: 'unauthenticated' } });
+    const gateway = await startGateway({ refuse, refusePoll: refuse });
+    const agent = await start([gateway.origin], { random: () => 0 });
+    await agent.logged(/connect refused: 401/);
+    await agent.clock.advanceAsync(1);
+    await agent.logged(/connect refused: 401/, 2);
+    expect(agent.enrolments()).toBe(1);
+    await agent.clock.advanceAsync(5 * MINUTE - 1);
+    expect({ attempts: gateway.attempts, enrolments: agent.enrolments() }).toEqual({ attempts: 2, enrolments: 1 });
+  });
+
+  test('without a token it enrols first, and waits out a Retry-After', async () => {
+    const gateway = await startGateway();
+    const outcomes: EnrolOutcome[] = [
+      { kind: 'refused', refusal: { status: 429, retryAfterMs: 30_000 } },
+      { kind: 'enrolled', agentId: 'a', num: 1, token: 'fresh' },
+    ];
+    const agent = await start([gateway.origin], { token: undefined, enrol: () => outcomes.shift()!, random: () => 0 });
+    await agent.logged(/enrol refused: 429/);
+    await agent.clock.advanceAsync(29_999);
+    expect(agent.enrolments()).toBe(1);
+    await agent.clock.advanceAsync(1);
+    expect((await gateway.next()).request.headers.authorization).toBe('Bearer fresh');
+  });
+
+  test('a gateway that accepts and never welcomes is given up', async () => {
+    const gateway = await startGateway();
+    const agent = await start([gateway.origin], { random: () => 0.5 });
+    await (await gateway.next()).hello();
+    await agent.clock.advanceAsync(15_000);
+    await agent.logged(/no session: no_session_in_time/);
+  });
+
+  test.each([
+    ['bytes that are no frame', Buffer.from('garbage!!')],
+    ['a frame of an agent', Buffer.from(encodeFrame(FRAME.hello, 0, encodeBody('hello', HELLO)))],
+    [
+      'a second challenge',
+      Buffer.from(
+        encodeFrame(FRAME.challenge, 0, encodeBody('challenge', { nonce: new Uint8Array(32), serverTimeMs: 1 })),
+      ),
+    ],
+    ['a query that fits no schema', Buffer.from(encodeFrame(FRAME.query, 1, Buffer.from([0xa0])))],
+    ['a body that is no CBOR', Buffer.from(encodeFrame(FRAME.credit, 1, Buffer.from([0xff, 0xff])))],
+  ])('%s ends the session', async (_name, bytes) => {
+    const gateway = await startGateway();
+    const agent = await start([gateway.origin]);
+    const session = await gateway.next();
+    await session.welcome();
+    await agent.logged(/session ready/);
+    session.sendBytes(bytes);
+    await agent.fetch();
+    // Over Poll there is no word for why.
+    expect(await session.closed).toBe(mode === 'live' ? 1002 : 1000);
+    await agent.logged(/no session: protocol_error/);
+  });
+
+  test('stop closes the session in order and leaves no timer', async () => {
+    const gateway = await startGateway();
+    const agent = await start([gateway.origin]);
+    const session = await gateway.next();
+    await session.welcome();
+    await agent.logged(/session ready/);
+    await agent.keeper.stop();
+    expect(await session.closed).toBe(1000);
+    expect(agent.works).toMatchObject([{ ended: true }]);
+    expect(agent.clock.pendingTimers).toBe(0);
+    expect(agent.keeper.state).toBe('stopped');
+  });
+
+  test('what is too much is refused until there is room again', async () => {
+    const gateway = await startGateway();
+    const agent = await start([gateway.origin]);
+    const session = await gateway.next();
+    await session.welcome();
+    await agent.logged(/session ready/);
+    const [{ connection, heard }] = agent.works as [(typeof agent.works)[0]];
+    const chunk = new Uint8Array(64 * 1024);
+    const results = Array.from({ length: 100 }, () => connection.send(FRAME.rows, 1, chunk));
+    const sent = results.filter((result) => result === 'sent').length;
+    expect(sent).toBeGreaterThanOrEqual(4);
+    expect(results.slice(sent)).toEqual(Array<string>(100 - sent).fill('full'));
+    expect(connection.send(FRAME.queryEnd, 1, chunk, { urgent: true })).toBe('sent');
+    for (let frames = 0; frames <= sent; frames += 1) await session.frame();
+    while (heard.length === 0) await agent.clock.advanceAsync(0);
+    expect(heard).toEqual(['writable']);
+  });
+});
+
+describe('a move that went wrong', () => {
+  test('superseded by a session that was lost before its welcome is no reason to stay away', async () => {
+    const [first, second] = [await startGateway(), await startGateway()];
+    const agent = await startKeeper([first.origin, second.origin], { random: () => 0.1 });
+    const old = await first.nextLive();
+    await old.welcome();
+    await agent.logged(/session ready/);
+    old.reconnect({ afterMs: 1 });
+    await agent.logged(/asked to reconnect/);
+    await agent.clock.advanceAsync(1);
+    (await second.nextLive()).socket.terminate();
+    await agent.logged(/session not moved yet: closed: 1006/);
+    old.end(CLOSE.superseded.code);
+    await agent.logged(/no session: superseded by our own move/);
+    await agent.clock.advanceAsync(1_000);
+    expect(agent.keeper.state).toBe('connecting');
+  });
+});

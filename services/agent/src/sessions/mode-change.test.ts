@@ -1,0 +1,201 @@
+import { describe, expect, test } from '@jest/globals';
+import { type KeeperSetup, said, startGateway, startKeeper, startTold, told } from '../testing/connection-fixture.js';
+
+const MINUTE = 60_000;
+
+/** A ready session of an agent that was told to use the channel. */
+async function held(mode: 'live' | 'poll', setup?: KeeperSetup) {
+  const { gateway, agent } = await startTold({}, setup);
+  const first = await gateway.nextLive();
+  await first.welcome({ epoch: 1, ...(mode === 'poll' && { mode: said('poll') }) });
+  await agent.logged(/session ready/);
+  if (mode === 'live') return { gateway, agent, session: first };
+  await agent.clock.advanceAsync(0);
+  const session = await gateway.nextPoll();
+  await session.welcome({ epoch: 2, mode: said('poll') });
+  await agent.logged(/session ready/, 2);
+  expect(await first.closed).toBe(1000);
+  return { gateway, agent, session };
+}
+
+describe('told which channel to use', () => {
+  test('by WELCOME: the other one is ready before the first is left, and says what it replaces', async () => {
+    const { agent, session } = await held('poll');
+    expect(agent.keeper.mode).toBe('poll');
+    expect(agent.works.map(({ mode, ended }) => [mode, ended])).toEqual([
+      ['live', true],
+      ['poll', false],
+    ]);
+    expect(session.isOpen).toBe(true);
+    expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
+  });
+
+  test('by MODE, to poll: after a random part of the spread, and the work goes on until then', async () => {
+    const { gateway, agent, session } = await held('live', { random: () => 0.5 });
+    session.tell({ mode: 'poll', spreadMs: 10_000 });
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(4_999);
+    expect(gateway.opens).toBe(0);
+    await agent.clock.advanceAsync(1);
+    const next = await gateway.nextPoll();
+    expect(await next.hello()).toMatchObject({ replaces: 1 });
+    expect([agent.keeper.mode, agent.keeper.state, agent.works[0]!.ended]).toEqual(['live', 'moving', false]);
+    next.sayWelcome({ epoch: 2 });
+    expect(await session.closed).toBe(1000);
+    expect(agent.keeper.mode).toBe('poll');
+  });
+
+  test('by MODE, to Live: at the next poll, at once', async () => {
+    const { gateway, agent, session } = await held('poll');
+    session.tell({ mode: 'live' });
+    await agent.fetch();
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(0);
+    const next = await gateway.nextLive();
+    expect(await next.welcome({ epoch: 3 })).toMatchObject({ replaces: 2 });
+    expect(await session.closed).toBe(1000);
+    expect(agent.keeper.mode).toBe('live');
+  });
+
+  test('otherwise again before it has changed, it stays where it is', async () => {
+    const { gateway, agent, session } = await held('live', { random: () => 0.5 });
+    session.tell({ mode: 'poll', spreadMs: 10_000 });
+    await agent.logged(/told which channel to use/);
+    session.tell({ mode: 'live', spreadMs: 10_000 });
+    await agent.logged(/told which channel to use/, 2);
+    await agent.clock.advanceAsync(20_000);
+    expect([gateway.opens, session.isOpen, agent.keeper.state]).toEqual([0, true, 'held']);
+  });
+
+  test('otherwise again while it changes, it comes back when it has changed', async () => {
+    const { gateway, agent, session } = await held('live');
+    session.tell({ mode: 'poll' });
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(0);
+    const poll = await gateway.nextPoll();
+    await poll.hello();
+    session.tell({ mode: 'live' });
+    await agent.logged(/told which channel to use/, 2);
+    poll.sayWelcome({ epoch: 2 });
+    await agent.logged(/session ready/, 2);
+    await agent.clock.advanceAsync(0);
+    expect(await (await gateway.nextLive()).welcome({ epoch: 3 })).toMatchObject({ replaces: 2 });
+    expect(await poll.closed).toBe(1000);
+    expect(agent.keeper.mode).toBe('live');
+  });
+
+  test('twice in a row, the later word counts', async () => {
+    const { agent, session } = await held('poll');
+    session.tell({ mode: 'poll', intervalMs: 5_000 });
+    session.tell({ mode: 'poll', intervalMs: 10_000 });
+    await agent.fetch();
+    await agent.logged(/told which channel to use/, 2);
+    const before = session.mode === 'poll' ? session.requests.length : 0;
+    await agent.clock.advanceAsync(9_999);
+    expect(session.mode === 'poll' && session.requests.length).toBe(before);
+    await agent.clock.advanceAsync(1);
+    if (session.mode === 'poll') await session.polled(before + 1);
+  });
+
+  test('a lease ends by itself, without a word from anybody', async () => {
+    const { gateway, agent, session } = await held('poll');
+    session.tell({ mode: 'live', lease: { forMs: 2 * MINUTE, next: { mode: 'poll', intervalMs: MINUTE } } });
+    await agent.fetch();
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(0);
+    const live = await gateway.nextLive();
+    await live.welcome({ epoch: 3, heartbeatMs: 5 * MINUTE });
+    await agent.logged(/session ready/, 3);
+    await agent.clock.advanceAsync(2 * MINUTE - 1);
+    expect(gateway.opens).toBe(1);
+    await agent.clock.advanceAsync(1);
+    await (await gateway.nextPoll()).welcome({ epoch: 4 });
+    expect(await live.closed).toBe(1000);
+  });
+
+  test('a change that fails keeps the session and is tried again; told back meanwhile, it is dropped', async () => {
+    const { gateway, agent } = await startTold({ refusePoll: () => ({ status: 502 }) });
+    const session = await gateway.nextLive();
+    await session.welcome({ heartbeatMs: 5 * MINUTE });
+    await agent.logged(/session ready/);
+    session.tell({ mode: 'poll' });
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(0);
+    await agent.logged(/connect refused: 502/);
+    await agent.clock.advanceAsync(0);
+    await agent.logged(/connect refused: 502/, 2);
+    session.tell({ mode: 'live' });
+    await agent.logged(/told which channel to use/, 2);
+    await agent.clock.advanceAsync(2 * MINUTE);
+    expect([gateway.opens, session.isOpen, agent.keeper.mode]).toEqual([2, true, 'live']);
+  });
+
+  test('a change that fails is tried again under the backoff, and not in a hurry', async () => {
+    const { gateway, agent } = await startTold({ refusePoll: () => ({ status: 502 }) }, { random: () => 0.5 });
+    const session = await gateway.nextLive();
+    await session.welcome({ heartbeatMs: 5 * MINUTE });
+    await agent.logged(/session ready/);
+    session.tell({ mode: 'poll' });
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(0);
+    for (const [times, delayMs] of [500, 1_000, 2_000, 4_000].entries()) {
+      await agent.logged(/connect refused: 502/, times + 1);
+      await agent.clock.advanceAsync(delayMs - 1);
+      expect([gateway.opens, agent.keeper.state]).toEqual([times + 1, 'held']);
+      await agent.clock.advanceAsync(1);
+    }
+    await agent.logged(/connect refused: 502/, 5);
+    expect(session.isOpen).toBe(true);
+  });
+
+  test('a move that was asked for goes to the channel that is to be used by then', async () => {
+    const { gateway, agent, session } = await held('live', { random: () => 0.5 });
+    session.reconnect({ afterMs: 1_000 });
+    session.tell({ mode: 'poll', spreadMs: 10_000 });
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(1_000);
+    await (await gateway.nextPoll()).welcome({ epoch: 2 });
+    expect(await session.closed).toBe(1000);
+  });
+
+  test('a renewal over Poll stays on Poll', async () => {
+    const { gateway, agent, session } = await held('poll');
+    agent.keeper.renew();
+    await agent.clock.advanceAsync(0);
+    expect(await (await gateway.nextPoll()).welcome({ epoch: 3 })).toMatchObject({ replaces: 2 });
+    expect(await session.closed).toBe(1000);
+  });
+
+  test('a stop in the middle of a change ends both', async () => {
+    const { gateway, agent, session } = await held('live');
+    session.tell({ mode: 'poll' });
+    await agent.logged(/told which channel to use/);
+    await agent.clock.advanceAsync(0);
+    const poll = await gateway.nextPoll();
+    await poll.hello();
+    await agent.keeper.stop();
+    expect([await session.closed, await poll.closed]).toEqual([1000, 1000]);
+    expect(agent.clock.pendingTimers).toBe(0);
+  });
+
+  test('what was told counts from the first attempt after a restart', async () => {
+    const wanted = told();
+    const { gateway, agent, session } = await held('poll', { wanted });
+    await agent.keeper.stop();
+    expect(await session.closed).toBe(1000);
+    const again = await startKeeper([gateway.origin], { wanted, random: () => 0 });
+    await (await gateway.nextPoll()).welcome();
+    await again.logged(/session ready/);
+    expect(gateway.upgrades).toBe(1);
+  });
+
+  test('pinned to Live, MODE changes nothing', async () => {
+    const gateway = await startGateway();
+    const agent = await startKeeper([gateway.origin], { wanted: 'live', random: () => 0 });
+    const session = await gateway.nextLive();
+    await session.welcome({ mode: said('poll') });
+    await agent.logged(/session ready/);
+    await agent.clock.advanceAsync(MINUTE);
+    expect([gateway.opens, session.isOpen]).toEqual([0, true]);
+  });
+});

@@ -1,0 +1,94 @@
+import { describe, expect, test } from '@jest/globals';
+import { CLOSE } from '@muster/protocol';
+import { ComebackPolicy } from './reconnect-policy.js';
+import type { ConnectionEnd } from '../contract/session-connection.js';
+
+const MINUTE = 60_000;
+const closed = (code: number): ConnectionEnd => ({ kind: 'closed', code, reason: '' });
+
+/** Numbers that are as random as Math.random, and the same at every run. */
+function randomNumbers(seed = 1): () => number {
+  let state = seed;
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+}
+
+describe('coming back', () => {
+  test('the first delay is drawn from a whole second, so that a fleet cut off at one moment spreads', () => {
+    const random = randomNumbers();
+    const delays = Array.from(
+      { length: 2_000 },
+      () => new ComebackPolicy(random).afterConnection(closed(1006)).delayMs,
+    );
+    for (let slot = 0; slot < 10; slot += 1) {
+      const inSlot = delays.filter((delay) => delay >= slot * 100 && delay < (slot + 1) * 100).length;
+      expect(inSlot).toBeGreaterThan(140);
+    }
+    expect(Math.max(...delays)).toBeLessThan(1_000);
+  });
+
+  test('delays double up to a minute, and start anew only after a session that held', () => {
+    const policy = new ComebackPolicy(() => 0.999_999);
+    const next = (): number => policy.afterConnection(closed(1006)).delayMs;
+    expect([next(), next(), next()]).toEqual([999, 1_999, 3_999]);
+    policy.sessionHeld(5_000);
+    expect(next()).toBe(7_999);
+    for (let i = 0; i < 20; i += 1) next();
+    expect(next()).toBe(59_999);
+    policy.sessionHeld(30_000);
+    expect(next()).toBe(999);
+  });
+
+  test('Retry-After is a floor with jitter in proportion above it', () => {
+    const refused: ConnectionEnd = {
+      kind: 'refused',
+      refusal: { status: 503, code: 'gateway_full', retryAfterMs: 40_000 },
+    };
+    expect(new ComebackPolicy(() => 0).afterConnection(refused).delayMs).toBe(40_000);
+    expect(new ComebackPolicy(() => 0.999_999).afterConnection(refused).delayMs).toBeGreaterThan(50_000);
+  });
+
+  test.each([CLOSE.superseded, CLOSE.duplicateIdentity, CLOSE.helloInvalid, CLOSE.helloTooBig])(
+    'close $code keeps away for five minutes at least',
+    ({ code }) => {
+      for (const random of [0, 0.5, 0.999]) {
+        const { delayMs, enrol, level } = new ComebackPolicy(() => random).afterConnection(closed(code));
+        expect(delayMs).toBeGreaterThanOrEqual(5 * MINUTE);
+        expect(delayMs).toBeLessThan(10 * MINUTE);
+        expect({ enrol, level }).toEqual({ enrol: false, level: 'error' });
+      }
+    },
+  );
+
+  test('the revoked probe once an hour', () => {
+    const policy = new ComebackPolicy(() => 0);
+    expect(policy.afterConnection(closed(CLOSE.revoked.code)).delayMs).toBe(60 * MINUTE);
+    expect(policy.afterRefusal({ status: 403, code: 'revoked' }, 'connect').delayMs).toBe(60 * MINUTE);
+    expect(policy.afterRefusal({ status: 403, code: 'revoked' }, 'enrol').delayMs).toBe(60 * MINUTE);
+  });
+
+  test('a refused token is replaced once quickly, then only every few minutes', () => {
+    const policy = new ComebackPolicy(() => 0.5);
+    const refused: ConnectionEnd = { kind: 'refused', refusal: { status: 401, code: 'unauthenticated' } };
+    expect(policy.afterConnection(refused)).toMatchObject({ enrol: true, delayMs: 500 });
+    expect(policy.afterConnection(refused).delayMs).toBeGreaterThanOrEqual(5 * MINUTE);
+    expect(policy.afterConnection(closed(CLOSE.unauthenticated.code)).delayMs).toBeGreaterThanOrEqual(5 * MINUTE);
+    policy.sessionHeld(MINUTE);
+    expect(policy.afterConnection(refused)).toMatchObject({ enrol: true, delayMs: 500 });
+  });
+
+  test('a refused enrolment is never repeated in a hurry', () => {
+    const policy = new ComebackPolicy(() => 0);
+    expect(policy.afterRefusal({ status: 401, code: 'enrolment_refused' }, 'enrol').delayMs).toBe(5 * MINUTE);
+  });
+
+  test.each([400, 401, 403, 404, 407, 426])(
+    '%i of something that is no gateway says nothing of this agent',
+    (status) => {
+      const policy = new ComebackPolicy(() => 0.5);
+      for (const delayMs of [500, 1_000, 2_000]) {
+        const refused: ConnectionEnd = { kind: 'refused', refusal: { status } };
+        expect(policy.afterConnection(refused)).toMatchObject({ delayMs, enrol: false, level: 'info' });
+      }
+    },
+  );
+});

@@ -1,0 +1,198 @@
+import type { Agent } from 'node:http';
+import { type ChallengeBody, CLOSE, type FrameType, type HelloBody, LIMITS, SUBPROTOCOL } from '@muster/protocol';
+import type { Clock, Logger, Timer } from '@muster/runtime/program';
+import { WebSocket } from 'ws';
+import { FrameExchange } from './protocol-handler.js';
+import { purposeOf, type TrafficPurpose, webSocketHeadBytes } from '../traffic/purpose.js';
+import type { SessionTraffic } from '../traffic/traffic-meter.js';
+import { Heartbeat } from './heartbeat.js';
+import {
+  CLOSE_TIMEOUT_MS,
+  type ConnectionEvents,
+  type ConnectionState,
+  endsOf,
+  type NetworkEnd,
+  type SendOptions,
+  type SendResult,
+  type SessionConnection,
+} from '../contract/session-connection.js';
+import { readRefusal } from '../network/http-refusal.js';
+
+export interface LiveConnectionOptions {
+  /** `wss://host:port/v1/live`. */
+  readonly url: string;
+  readonly token: string;
+  /** PEM of the only certificate authority to trust; the system's when absent. */
+  readonly ca?: string | undefined;
+  /** What opens the connection, where a proxy is on the way. */
+  readonly agent?: Agent | undefined;
+  readonly traffic: SessionTraffic;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly hello: (challenge: ChallengeBody) => HelloBody;
+}
+
+/** However rarely a gateway wants to be pinged, a dead one is noticed within ten minutes. */
+const MAX_HEARTBEAT_MS = 5 * 60_000;
+
+/** One WebSocket to one gateway, from the upgrade to its end. */
+export class LiveConnection implements SessionConnection {
+  readonly mode = 'live';
+  readonly #options: LiveConnectionOptions;
+  readonly #socket: WebSocket;
+  readonly #exchange: FrameExchange;
+  #closing: Timer | undefined;
+  #heartbeat: Heartbeat | undefined;
+  #refusing = false;
+  #failure: Error | undefined;
+  #ends: readonly NetworkEnd[] = [];
+
+  constructor(options: LiveConnectionOptions, events: ConnectionEvents) {
+    this.#options = options;
+    const { agent, ca, clock, hello, logger, token, traffic, url } = options;
+    const socket = new WebSocket(url, [SUBPROTOCOL], {
+      perMessageDeflate: false,
+      maxPayload: LIMITS.frameBytes,
+      followRedirects: false,
+      headers: { authorization: `Bearer ${token}` },
+      ...(ca === undefined ? {} : { ca }),
+      ...(agent === undefined ? {} : { agent }),
+    });
+    this.#socket = socket;
+    const wire = {
+      write: (frame: Uint8Array) => {
+        this.#heartbeat?.sent();
+        this.#countSent(purposeOf(frame), frame.length);
+        socket.send(frame, { binary: true, compress: false }, () => this.#exchange.drained());
+      },
+      get bufferedBytes() {
+        return socket.bufferedAmount;
+      },
+      get isOpen() {
+        return socket.readyState === WebSocket.OPEN;
+      },
+      close: (reason: keyof typeof CLOSE) => {
+        this.#heartbeat?.stop();
+        this.#closing = clock.setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS);
+        socket.close(CLOSE[reason].code);
+      },
+      cut: () => {
+        socket.terminate();
+        // The end of a socket whose answer is being read is not waited for.
+        if (this.#refusing) this.#exchange.end({ kind: 'abandoned', why: 'refused' });
+      },
+    };
+    this.#exchange = new FrameExchange(
+      { wire, clock, logger, hello },
+      {
+        ...events,
+        onReady: (welcome) => {
+          traffic.ready();
+          this.#startHeartbeat(welcome.heartbeatMs);
+          events.onReady(welcome);
+        },
+        onEnd: (end) => {
+          clock.clear(this.#closing);
+          this.#heartbeat?.stop();
+          traffic.end();
+          events.onEnd(end);
+        },
+      },
+    );
+    this.#listen();
+  }
+
+  get state(): ConnectionState {
+    return this.#exchange.state;
+  }
+
+  get rttMs(): number | undefined {
+    return this.#heartbeat?.rttMs;
+  }
+
+  get ends(): readonly NetworkEnd[] {
+    return this.#ends;
+  }
+
+  send(type: FrameType, ref: number, body: Uint8Array, options?: SendOptions): SendResult {
+    return this.#exchange.send(type, ref, body, options);
+  }
+
+  pollEvery(): void {}
+
+  close(reason: keyof typeof CLOSE, why: string): void {
+    this.#exchange.close(reason, why);
+  }
+
+  #listen(): void {
+    const socket = this.#socket;
+    const exchange = this.#exchange;
+    socket.on('upgrade', (response) => void (this.#ends = endsOf(response.socket)));
+    socket.on('open', () => exchange.opened());
+    socket.on('message', (data, isBinary) => {
+      this.#heartbeat?.heard();
+      if (!isBinary) return exchange.protocolError('text_message', 'unsupportedData');
+      const frame = data as Buffer;
+      this.#countReceived(purposeOf(frame), frame.length);
+      exchange.receive(frame);
+    });
+    // Its pong goes out by itself, before this is called.
+    socket.on('ping', (data) => {
+      this.#heartbeat?.heard();
+      this.#heartbeat?.sent();
+      this.#countReceived('heartbeat', data.length);
+      this.#countSent('heartbeat', data.length);
+    });
+    socket.on('pong', (data) => {
+      this.#heartbeat?.pong();
+      this.#countReceived('heartbeat', data.length);
+    });
+    socket.on('unexpected-response', (_request, response) => {
+      this.#refusing = true;
+      // The deadline stays armed: it bounds the reading of a body that trickles.
+      void readRefusal(response, this.#options.clock.now()).then((refusal) => {
+        exchange.end({ kind: 'refused', refusal });
+        socket.terminate();
+      });
+    });
+    socket.on('error', (error) => {
+      this.#failure ??= error;
+    });
+    socket.on('close', (code, reason) => {
+      if (this.#refusing && !exchange.isOver) return;
+      if (exchange.state === 'connecting') {
+        const error = this.#failure ?? new Error('the connection was closed before it was open');
+        exchange.end({ kind: 'failed', error });
+      } else {
+        exchange.end({ kind: 'closed', code, reason: reason.toString('utf8').slice(0, 123) });
+      }
+    });
+  }
+
+  #startHeartbeat(heartbeatMs: number): void {
+    const { clock, random } = this.#options;
+    this.#heartbeat = new Heartbeat({
+      clock,
+      random,
+      everyMs: Math.min(heartbeatMs, MAX_HEARTBEAT_MS),
+      sendPing: () => {
+        this.#socket.ping();
+        this.#countSent('heartbeat', 0);
+      },
+      sendPong: () => {
+        this.#socket.pong();
+        this.#countSent('heartbeat', 0);
+      },
+      onSilent: () => this.#exchange.cut('gateway_silent'),
+    });
+  }
+
+  #countSent(purpose: TrafficPurpose, bytes: number): void {
+    this.#options.traffic.sent(purpose, webSocketHeadBytes(bytes, true) + bytes);
+  }
+
+  #countReceived(purpose: TrafficPurpose, bytes: number): void {
+    this.#options.traffic.received(purpose, webSocketHeadBytes(bytes, false) + bytes);
+  }
+}

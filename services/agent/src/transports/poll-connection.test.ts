@@ -1,0 +1,332 @@
+import { createServer, type Server } from 'node:net';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { describe, expect, test } from '@jest/globals';
+import { decodeBatch, encodeBatch, encodeBody, encodeFrame, FRAME, POLL_MEDIA_TYPE } from '@muster/protocol';
+import type { FakePollSession, PollFault, PollRequestSeen } from '../testing/fake-poll-session.js';
+import { atEnd, startGateway, startKeeper } from '../testing/connection-fixture.js';
+
+const rows = (length: number, fill = 1): Uint8Array => new Uint8Array(length).fill(fill);
+const credit = (bytes: number): Uint8Array => encodeFrame(FRAME.credit, 1, encodeBody('credit', { bytes }));
+
+/** A ready poll session, and the agent at its other end. */
+async function opened(random = (): number => 0.5) {
+  const gateway = await startGateway();
+  const agent = await startKeeper([gateway.origin], { wanted: 'poll', random });
+  const session = await gateway.nextPoll();
+  await session.welcome();
+  await agent.logged(/session ready/);
+  const [work] = agent.works as [(typeof agent.works)[0]];
+  return { gateway, agent, session, work, connection: work.connection };
+}
+
+/** The first requests that match meet with this. */
+function faults(session: FakePollSession, method: string, ...list: PollFault[]): void {
+  session.fault = (request) => (request.method === method ? list.shift() : undefined);
+}
+
+async function heard(work: { heard: string[] }, count: number): Promise<string[]> {
+  while (work.heard.length < count) await new Promise((resolve) => setImmediate(resolve));
+  return work.heard;
+}
+
+describe('a poll session', () => {
+  test('opens with the token, and then its name is all it shows', async () => {
+    const { gateway, agent, session } = await opened();
+    expect(session.request.method).toBe('POST');
+    expect(session.request.headers).toMatchObject({ authorization: 'Bearer first', 'content-length': '0' });
+    expect(session.request.headers['muster-session']).toBeUndefined();
+    await agent.fetch();
+    await session.polled(2);
+    const [hello, get] = session.requests as [PollRequestSeen, PollRequestSeen];
+    expect(hello).toMatchObject({
+      method: 'POST',
+      headers: {
+        'muster-session': session.name,
+        'muster-sequence': '1',
+        'if-none-match': '"1"',
+        'content-type': POLL_MEDIA_TYPE,
+      },
+    });
+    expect(get).toMatchObject({
+      method: 'GET',
+      headers: { 'muster-session': session.name, 'if-none-match': '"2"', 'accept-encoding': 'gzip' },
+    });
+    for (const { headers } of [hello, get]) expect(headers.authorization).toBeUndefined();
+    expect(gateway.connections).toBe(1);
+  });
+
+  test('comes at a random time in the last tenth of the interval, and when it is told another one', async () => {
+    const { agent, session, connection, work } = await opened(() => 0.999_999);
+    session.sendBytes(credit(1));
+    await agent.clock.advanceAsync(54_000);
+    expect(session.requests).toHaveLength(1);
+    await agent.clock.advanceAsync(1);
+    await heard(work, 1);
+    await agent.clock.advanceAsync(0);
+    connection.pollEvery(10_000);
+    session.pollAfterMs = 1_500;
+    session.sendBytes(credit(2));
+    await agent.clock.advanceAsync(9_000);
+    expect(session.requests).toHaveLength(2);
+    await agent.clock.advanceAsync(1);
+    await heard(work, 2);
+    await agent.clock.advanceAsync(1_499);
+    expect(session.requests).toHaveLength(3);
+    await agent.clock.advanceAsync(1);
+    await session.polled(4);
+  });
+
+  test('what is said in one turn, and while a request is under way, goes out together', async () => {
+    const { session, connection } = await opened();
+    connection.send(FRAME.rows, 1, rows(10));
+    connection.send(FRAME.rows, 2, rows(20));
+    await session.polled(2);
+    // The answer is on its way; these wait for it.
+    for (let i = 0; i < 50; i += 1) connection.send(FRAME.rows, 3, rows(30));
+    await session.polled(3);
+    const [, first, second] = session.requests as PollRequestSeen[];
+    expect(decodeBatch(first!.body)).toHaveLength(2);
+    expect(first!.headers['content-encoding']).toBeUndefined();
+    expect(second!.headers['content-encoding']).toBe('gzip');
+    expect(decodeBatch(gunzipSync(second!.body))).toHaveLength(50);
+    expect(session.requests.map(({ headers }) => headers['muster-sequence'])).toEqual(['1', '2', '3']);
+  });
+
+  test('bytes that do not get smaller are not compressed', async () => {
+    const { session, connection } = await opened();
+    connection.send(FRAME.rows, 1, crypto.getRandomValues(new Uint8Array(4_000)));
+    await session.polled(2);
+    expect(session.requests[1]!.headers['content-encoding']).toBeUndefined();
+  });
+
+  test('frames that waited count from when they were said', async () => {
+    const { agent, session, work } = await opened();
+    session.ageMs = 12_000;
+    session.query(1, { sql: 'x', columns: ['x'], remainingMs: 30_000 });
+    await agent.fetch();
+    expect(await heard(work, 1)).toEqual(['query 1 for 18000 ms']);
+  });
+
+  test.each<PollFault>(['lose', 'cut', { status: 502 }, { status: 200, body: 'Please log in' }])(
+    'a request that met with %j is repeated as it was; nothing is lost or comes twice',
+    async (fault) => {
+      const { agent, session, connection, work } = await opened();
+      session.sendBytes(credit(1));
+      // A connection that was used before is opened anew without a word, once.
+      const times = typeof fault === 'string' ? 3 : 2;
+      faults(session, 'POST', ...Array<PollFault>(times).fill(fault));
+      connection.send(FRAME.rows, 1, rows(2_000));
+      await agent.logged(/poll failed/);
+      connection.send(FRAME.rows, 2, rows(5));
+      session.sendBytes(credit(2));
+      await agent.clock.advanceAsync(500);
+      await agent.logged(/poll failed/, 2);
+      await agent.clock.advanceAsync(1_000);
+      expect(await heard(work, 2)).toEqual(['credit 1 1', 'credit 1 2']);
+      const bodies = [await session.frame(), await session.frame()].map(({ body }) => body.length);
+      expect(bodies).toEqual([2_000, 5]);
+      const [first, ...again] = session.requests.filter(({ headers }) => headers['muster-sequence'] === '2');
+      expect(again).toHaveLength(times);
+      for (const { body } of again) expect(body.equals(first!.body)).toBe(true);
+      expect(session.frames).toHaveLength(3);
+      expect(agent.logLines.filter((line) => line.startsWith('no session'))).toEqual([]);
+    },
+  );
+
+  test('a reply to a GET that was lost is brought again', async () => {
+    const { agent, session, work } = await opened();
+    session.sendBytes(credit(1));
+    faults(session, 'GET', 'lose', 'lose');
+    await agent.fetch();
+    await agent.logged(/poll failed/);
+    await agent.clock.advanceAsync(1_000);
+    expect(await heard(work, 1)).toEqual(['credit 1 1']);
+  });
+
+  test('when its gateway is gone another one is asked, which knows what became of the session', async () => {
+    const [first, second] = [await startGateway(), await startGateway()];
+    const agent = await startKeeper([first.origin, second.origin], { wanted: 'poll', random: () => 0 });
+    await (await first.nextPoll()).welcome({ epoch: 1 });
+    await agent.logged(/session ready/);
+    await first.stop();
+    await agent.fetch();
+    await agent.logged(/poll failed/);
+    await agent.clock.advanceAsync(0);
+    await agent.logged(/no session: closed: goingAway/);
+    await agent.clock.advanceAsync(0);
+    expect(await (await second.nextPoll()).welcome({ epoch: 2 })).toMatchObject({ replaces: 1 });
+  });
+
+  test('after five repeats it has failed, and another session is opened', async () => {
+    const { gateway, agent, session } = await opened(() => 0);
+    session.fault = () => ({ status: 504 });
+    await agent.fetch();
+    for (let times = 1; times <= 5; times += 1) {
+      await agent.logged(/poll failed/, times);
+      await agent.clock.advanceAsync(0);
+    }
+    await agent.logged(/no session: connect refused: 504/);
+    await agent.clock.advanceAsync(0);
+    expect((await (await gateway.nextPoll()).hello()).replaces).toBe(1);
+    expect(session.requests).toHaveLength(7);
+  });
+
+  test('a gateway that is too busy is asked again when it said', async () => {
+    const { agent, session } = await opened(() => 0);
+    faults(session, 'GET', {
+      status: 429,
+      headers: { 'retry-after': '7', 'content-type': 'application/problem+json' },
+      body: '{"code":"rate_limited"}',
+    });
+    await agent.fetch();
+    await agent.logged(/poll failed/);
+    await agent.clock.advanceAsync(6_999);
+    expect(session.requests).toHaveLength(2);
+    await agent.clock.advanceAsync(1);
+    await session.polled(3);
+  });
+
+  test('a gateway that says that this agent was revoked is believed', async () => {
+    const { agent, session } = await opened(() => 0);
+    faults(session, 'GET', { status: 403, body: '{"code":"revoked"}' });
+    await agent.fetch();
+    await agent.logged(/no session: connect refused: 403 revoked/);
+    expect(agent.logLines.some((line) => line.startsWith('poll failed'))).toBe(false);
+  });
+
+  test('a request that nobody answers is given up after 20 s, and repeated', async () => {
+    const { agent, session, work } = await opened();
+    session.sendBytes(credit(1));
+    faults(session, 'GET', 'hang');
+    await agent.fetch();
+    await session.polled(2);
+    await agent.clock.advanceAsync(20_000);
+    await agent.logged(/poll failed/);
+    await agent.clock.advanceAsync(1_000);
+    expect(await heard(work, 1)).toEqual(['credit 1 1']);
+  });
+
+  test.each<[string, PollFault]>([
+    ['is no batch', reply(Buffer.from('garbage'))],
+    ['has no ETag', reply(encodeBatch([{ frame: credit(1), ageMs: 0 }]), { etag: '' })],
+    ['has an ETag that is no number', reply(encodeBatch([{ frame: credit(1), ageMs: 0 }]), { etag: '"three"' })],
+    ['leaves frames out', reply(encodeBatch([{ frame: credit(1), ageMs: 0 }]), { etag: '"7"' })],
+    ['is too long', reply(new Uint8Array(1024 * 1024))],
+    ['is no gzip', reply(Buffer.from('garbage'), { 'content-encoding': 'gzip' })],
+    ['is too long when it is unpacked', reply(gzipSync(new Uint8Array(8 << 20)), { 'content-encoding': 'gzip' })],
+    ['is packed in an unknown way', reply(Buffer.from('x'), { 'content-encoding': 'br' })],
+  ])('a batch that %s ends the session', async (_name, fault) => {
+    const { agent, session, work } = await opened();
+    faults(session, 'GET', fault);
+    await agent.fetch();
+    await agent.logged(/no session: protocol_error/);
+    expect(await session.closed).toBe(1000);
+    expect(work.heard).toEqual([]);
+  });
+
+  test('frames that it has already are passed over, and a weak ETag is as good', async () => {
+    const { agent, session, work } = await opened();
+    const frames = [credit(1), credit(2)].map((frame) => ({ frame, ageMs: 0 }));
+    faults(session, 'GET', reply(encodeBatch(frames), { etag: 'W/"3"' }));
+    await agent.fetch();
+    expect(await heard(work, 1)).toEqual(['credit 1 2']);
+  });
+
+  test('an answer that brings nothing new is no reason to come back at once', async () => {
+    const { agent, session } = await opened();
+    const stale = encodeBatch([{ frame: credit(1), ageMs: 0 }]);
+    const headers = { 'content-type': POLL_MEDIA_TYPE, etag: '"2"', 'muster-poll-after': '0' };
+    session.fault = () => ({ status: 200, headers, body: stale });
+    await agent.fetch();
+    await session.polled(2);
+    const sinceMs = agent.clock.monotonic();
+    while (session.requests.length < 12) await agent.clock.advanceAsync(1);
+    expect(agent.clock.monotonic() - sinceMs).toBeGreaterThanOrEqual(500);
+  });
+
+  test('a batch that was compressed is read', async () => {
+    const { agent, session, work } = await opened();
+    const batch = gzipSync(encodeBatch([{ frame: credit(5), ageMs: 0 }]));
+    faults(session, 'GET', reply(batch, { 'content-encoding': 'gzip' }));
+    await agent.fetch();
+    expect(await heard(work, 1)).toEqual(['credit 1 5']);
+  });
+
+  test('what was said before the end goes out before the end', async () => {
+    const { agent, session, connection } = await opened();
+    connection.send(FRAME.report, 0, rows(3));
+    await agent.keeper.stop();
+    expect((await session.frame()).header.type).toBe(FRAME.report);
+    expect(session.requests.map(({ method }) => method)).toEqual(['POST', 'POST', 'DELETE']);
+  });
+
+  test('an end that nobody answers takes two seconds', async () => {
+    const { agent, session } = await opened();
+    session.fault = () => 'hang';
+    const stopped = agent.keeper.stop();
+    await session.polled(2);
+    await agent.clock.advanceAsync(2_000);
+    await stopped;
+    expect(agent.clock.pendingTimers).toBe(0);
+  });
+
+  test('an end while the network is gone does not wait for repeats', async () => {
+    const { agent, session, connection } = await opened();
+    session.fault = () => 'cut';
+    connection.send(FRAME.report, 0, rows(3));
+    await agent.logged(/poll failed/);
+    await agent.keeper.stop();
+    expect(agent.clock.pendingTimers).toBe(0);
+  });
+
+  test('a connection that the server closed at the moment it was used again is no failure', async () => {
+    const { gateway, agent, session } = await opened();
+    session.fault = ({ method }) => {
+      session.fault = () => undefined;
+      return method === 'GET' ? 'cut' : undefined;
+    };
+    await agent.fetch();
+    await session.polled(3);
+    expect(gateway.connections).toBe(2);
+    expect(agent.logLines.some((line) => line.startsWith('poll failed'))).toBe(false);
+  });
+});
+
+describe('a server that is no gateway', () => {
+  /** Answers every connection with these bytes, or never. */
+  async function mute(bytes?: string): Promise<string> {
+    const server: Server = createServer((socket) => {
+      socket.on('error', () => {});
+      atEnd(() => void socket.destroy());
+      if (bytes !== undefined) socket.once('data', () => socket.end(bytes));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    atEnd(() => void server.close());
+    return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  }
+
+  test.each([
+    ['a page', 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello', /is no gateway's/],
+    ['a batch without a session', `HTTP/1.1 200 OK\r\nContent-Type: ${POLL_MEDIA_TYPE}\r\n\r\n`, /is no gateway's/],
+    ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n', /failed: .*Parse Error/],
+    ['half a head', 'HTTP/1.1 200 OK\r\nContent-', /failed/],
+    ['half a body', 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 500\r\n\r\nhello', /connect refused: 502/],
+    ['a redirect', 'HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n', /connect refused: 302/],
+  ])('and answers with %s is tried again', async (_name, bytes, why) => {
+    const agent = await startKeeper([await mute(bytes)], { wanted: 'poll' });
+    await agent.logged(/no session/);
+    expect(agent.logLines.join('\n')).toMatch(why);
+    expect(agent.keeper.state).toBe('waiting');
+  });
+
+  test('and never answers is given up after 15 s', async () => {
+    const agent = await startKeeper([await mute()], { wanted: 'poll' });
+    await new Promise((resolve) => setImmediate(resolve));
+    await agent.clock.advanceAsync(15_000);
+    await agent.logged(/no session: no_session_in_time/);
+  });
+});
+
+function reply(body: Uint8Array, headers: Record<string, string> = {}): PollFault {
+  return { status: 200, headers: { 'content-type': POLL_MEDIA_TYPE, etag: '"3"', ...headers }, body };
+}

@@ -1,0 +1,151 @@
+import { type Agent, type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { LIMITS, POLL_MEDIA_TYPE } from '@muster/protocol';
+import type { Clock } from '@muster/runtime/program';
+import { endsOf, type NetworkEnd } from '../contract/session-connection.js';
+import { readBody } from '../network/http-refusal.js';
+
+export interface PollCall {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+export interface PollResponse {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  /** A batch, where the answer is one. */
+  readonly batch?: Uint8Array;
+  /** The batch as it came, compressed or not. */
+  readonly batchBytes?: number;
+  /** What else a response says, cut to a bound. */
+  readonly text: string;
+  /** From the request to the head of the answer. */
+  readonly tookMs: number;
+}
+
+export interface PollRequesterOptions {
+  /** `https://host:port/v1/poll` */
+  readonly url: string;
+  readonly ca?: string | undefined;
+  /** What holds the TCP connection, and keeps it. */
+  readonly agent: Agent;
+  readonly clock: Clock;
+}
+
+/** Thrown for a batch that is over the limit, or compressed in a way that nobody asked for. */
+export class BadBatch extends Error {}
+
+const HEAD_TIMEOUT_MS = 20_000;
+/** The slowest way on which a body is worth waiting for. */
+const SLOWEST_BYTES_PER_SECOND = 16 * 1024;
+
+const decompress = promisify(gunzip);
+
+/** HTTP requests to one gateway, one after the other over one connection as long as that lasts. */
+export class PollRequester {
+  readonly #options: PollRequesterOptions;
+  readonly #request: typeof requestHttp;
+  #ends: readonly NetworkEnd[] = [];
+
+  constructor(options: PollRequesterOptions) {
+    this.#options = options;
+    this.#request = options.url.startsWith('https:') ? requestHttps : requestHttp;
+  }
+
+  /** Both ends of the last connection. */
+  get ends(): readonly NetworkEnd[] {
+    return this.#ends;
+  }
+
+  /** Rejects when there was no whole response: nothing came, it was cut, it took too long, the signal was aborted; with {@link BadBatch} when a batch cannot be read. */
+  async send(call: PollCall, signal: AbortSignal): Promise<PollResponse> {
+    try {
+      return await this.#once(call, signal);
+    } catch (error) {
+      // A server may close a kept connection at the moment at which it is used again. That is no failure of the way.
+      if (!(error instanceof StaleConnection)) throw error;
+      return this.#once(call, signal);
+    }
+  }
+
+  async #once({ method, headers, body }: PollCall, signal: AbortSignal): Promise<PollResponse> {
+    const { agent, ca, clock, url } = this.#options;
+    signal.throwIfAborted();
+    const startedMs = clock.monotonic();
+    const call = this.#request(url, {
+      method,
+      agent,
+      headers: { ...headers, ...(method === 'POST' ? { 'content-length': String(body?.length ?? 0) } : {}) },
+      signal,
+      ...(ca === undefined ? {} : { ca }),
+    });
+    call.on('socket', (socket) => {
+      if (!socket.connecting) this.#ends = endsOf(socket);
+      else socket.once('connect', () => (this.#ends = endsOf(socket)));
+    });
+    const headMs = HEAD_TIMEOUT_MS + millisecondsFor(body?.length ?? 0);
+    const timer = clock.setTimeout(() => call.destroy(new Error(`no answer within ${headMs / 1_000} s`)), headMs);
+    const bodyMs = HEAD_TIMEOUT_MS + millisecondsFor(LIMITS.pollBodyBytes);
+    let bodyTimer;
+    try {
+      const response = await answerTo(call, body);
+      clock.clear(timer);
+      const tookMs = clock.monotonic() - startedMs;
+      bodyTimer = clock.setTimeout(() => response.destroy(new Error('the answer did not end in time')), bodyMs);
+      return { status: response.statusCode ?? 0, headers: response.headers, tookMs, ...(await contentOf(response)) };
+    } finally {
+      clock.clear(timer);
+      clock.clear(bodyTimer);
+    }
+  }
+}
+
+class StaleConnection extends Error {}
+
+function answerTo(call: ClientRequest, body: Uint8Array | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    call.on('response', resolve);
+    call.on('error', (error: NodeJS.ErrnoException) => {
+      const isStale = call.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+      reject(isStale ? new StaleConnection(error.message, { cause: error }) : error);
+    });
+    call.end(body);
+  });
+}
+
+async function contentOf(
+  response: IncomingMessage,
+): Promise<{ batch?: Uint8Array; batchBytes?: number; text: string }> {
+  const type = response.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (response.statusCode !== 200 || type !== POLL_MEDIA_TYPE) {
+    return { text: await readBody(response) };
+  }
+  const body = await readBatch(response);
+  const encoding = response.headers['content-encoding'] ?? 'identity';
+  if (encoding === 'identity') return { batch: body, batchBytes: body.length, text: '' };
+  if (encoding !== 'gzip') throw new BadBatch('compressed in a way that was not offered');
+  try {
+    const batch = await decompress(body, { maxOutputLength: LIMITS.pollBodyBytes });
+    return { batch, batchBytes: body.length, text: '' };
+  } catch (error) {
+    throw new BadBatch('no gzip, or over the limit', { cause: error });
+  }
+}
+
+async function readBatch(response: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of response as AsyncIterable<Buffer>) {
+    parts.push(part);
+    length += part.length;
+    if (length > LIMITS.pollBodyBytes) throw new BadBatch('over the limit');
+  }
+  return Buffer.concat(parts);
+}
+
+function millisecondsFor(bytes: number): number {
+  return (bytes / SLOWEST_BYTES_PER_SECOND) * 1_000;
+}
