@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectNats, type Broker } from '@muster/bus';
 import { CommandSigner, generateSigningJwks, publicJwks, signCommandKeys, generateCommandRoot } from '@muster/identity';
-import { encodeCommandBus, SUBJECTS } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import {
   newCommandId,
   TargetTree,
@@ -13,7 +13,7 @@ import {
   type CommandId,
   type OrgId,
 } from '@muster/protocol';
-import { decodeJournal, KEPT, STREAMS, type Signature } from '@muster/records';
+import { decodeJournalEntry, STREAM_SUBJECTS, STREAMS, type Signature } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 import { openLab, type Lab } from '../kit/lab.js';
 
@@ -46,9 +46,9 @@ describe('orders that the command service did not sign', () => {
     });
     await lab.api.followCommand(command.id);
     signedId = command.id as CommandId;
-    const subject = KEPT.command(lab.stack.org as OrgId, signedId);
+    const subject = STREAM_SUBJECTS.command(lab.stack.org as OrgId, signedId);
     for await (const { data } of broker.streams.read(STREAMS.commands.name, { subject })) {
-      const entry = decodeJournal(data);
+      const entry = decodeJournalEntry(data);
       if (entry.t === 'submitted' && entry.signature !== undefined) signed = entry.signature;
     }
   }, 120_000);
@@ -69,7 +69,7 @@ describe('orders that the command service did not sign', () => {
     const org = lab.stack.org as OrgId;
     broker.bus.publish(
       SUBJECTS.allGatewayCommands,
-      encodeCommandBus({ t: 'command_deliver', id, org, jws, keys, targets, broadcast: true }),
+      encodeBusMessage({ t: 'command_deliver', id, org, jws, keys, targets, broadcast: true }),
     );
   }
 
@@ -156,9 +156,9 @@ describe('orders that the command service did not sign', () => {
     });
     expect((await lab.api.followCommand(first.id)).ledger).toMatchObject({ succeeded: 1 });
     writeFileSync(path, 'again');
-    const subject = KEPT.command(lab.stack.org as OrgId, first.id as CommandId);
+    const subject = STREAM_SUBJECTS.command(lab.stack.org as OrgId, first.id as CommandId);
     for await (const { data } of broker.streams.read(STREAMS.commands.name, { subject })) {
-      const entry = decodeJournal(data);
+      const entry = decodeJournalEntry(data);
       if (entry.t !== 'submitted' || entry.signature === undefined) continue;
       deliver({ id: first.id as CommandId, ...entry.signature });
     }

@@ -1,4 +1,11 @@
-import { CLOSE, comesBack, type HelloBody, type ModeBody, type SessionMode, type WelcomeBody } from '@muster/protocol';
+import {
+  CLOSE,
+  shouldReconnect,
+  type HelloBody,
+  type ModeBody,
+  type SessionMode,
+  type WelcomeBody,
+} from '@muster/protocol';
 import { fullJitter, type Backoff } from '@muster/runtime';
 import type { Behaviour } from './behaviour.js';
 import { Channel } from './channel.js';
@@ -225,7 +232,7 @@ export class SimulatedAgent implements CommandHost {
       this.#context.enrolAgain(this);
       return;
     }
-    if (refusal === 403 || refusal === 426 || (end.kind === 'closed' && !this.#comesBack(end.code))) {
+    if (refusal === 403 || refusal === 426 || (end.kind === 'closed' && !this.#shouldReconnect(end.code))) {
       this.awayBecause = refusal;
       this.#setStatus('away');
       return;
@@ -241,8 +248,8 @@ export class SimulatedAgent implements CommandHost {
   }
 
   /** One's own newer session, lost before its WELCOME came, is no other process. */
-  #comesBack(code: number): boolean {
-    return comesBack(code) || (code === CLOSE.superseded.code && this.#contested);
+  #shouldReconnect(code: number): boolean {
+    return shouldReconnect(code) || (code === CLOSE.superseded.code && this.#contested);
   }
 
   #waitThenConnect(delayMs: number): void {

@@ -1,6 +1,6 @@
 import { decodeBody, type QueryBody } from '@muster/protocol';
 
-const KEPT = 16;
+const STREAM_SUBJECTS = 16;
 
 /**
  * Decodes QUERY bodies. A gateway sends the same bytes to all its agents, so the last few are remembered: checking a body against a
@@ -14,7 +14,7 @@ export class QueryReader {
     const decoded = decodeBody('query', body);
     const query = decoded.ok ? decoded.body : undefined;
     this.#known.unshift({ bytes: Buffer.from(body), query });
-    if (this.#known.length > KEPT) this.#known.pop();
+    if (this.#known.length > STREAM_SUBJECTS) this.#known.pop();
     return query;
   }
 }

@@ -7,7 +7,7 @@ import { encodeCbor, type CommandId } from '@muster/protocol';
 import {
   decodeQueryRecord,
   AnswerBlockWriter,
-  KEPT,
+  STREAM_SUBJECTS,
   STREAMS,
   verifyChain,
   type ChainLink,
@@ -31,7 +31,10 @@ async function start(): Promise<QueryRecord> {
   const { text, status } = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT name, pid FROM processes' } });
   expect(status).toBe(201);
   const { id } = JSON.parse(text) as { id: string };
-  const entry = await lab.broker.streams.last(STREAMS.queries.name, KEPT.query('default' as never, id as never));
+  const entry = await lab.broker.streams.last(
+    STREAMS.queries.name,
+    STREAM_SUBJECTS.query('default' as never, id as never),
+  );
   return decodeQueryRecord(entry?.data ?? new Uint8Array()) as QueryRecord;
 }
 

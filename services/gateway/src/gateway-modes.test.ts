@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Directory, DirectoryWriter, type Endpoint } from '@muster/directory';
 import { CLOSE, decodeBody, FRAME, type Labels, type ModeBody, type OrgId } from '@muster/protocol';
-import type { ModeRecord } from '@muster/records';
+import type { ModeOverrideRecord } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 import { GatewayHarness, ORG, type RunningGateway } from './testing/running-gateway.js';
 import { TestAgent } from './testing/test-agent.js';
@@ -55,9 +55,9 @@ for (const transport of ['uws', 'ws'] as const) {
       return agent;
     }
 
-    async function order(agent: TestAgent, change: Partial<ModeRecord>): Promise<void> {
+    async function order(agent: TestAgent, change: Partial<ModeOverrideRecord>): Promise<void> {
       const record = { mode: 'live', reason: 'incident 4711', by: 'op', atMs: Date.now(), ...change } as const;
-      expect(await writer.orderMode(org, agent.agentId, record)).toEqual({ kind: 'ok' });
+      expect(await writer.overrideMode(org, agent.agentId, record)).toEqual({ kind: 'ok' });
     }
 
     it('WELCOME says what the policy says, and an order is told at once, as is its end', async () => {
@@ -133,11 +133,11 @@ for (const transport of ['uws', 'ws'] as const) {
       agent.away = { forMs: 40_000, failures: 3, why: 'the proxy does not upgrade' };
       const kept = new Promise<Endpoint>((resolve) => {
         directory.onChange((endpoint, change) => {
-          if (change === 'away' && endpoint.agentId === agent.agentId) resolve(endpoint);
+          if (change === 'fallback' && endpoint.agentId === agent.agentId) resolve(endpoint);
         });
       });
       const session = await agent.connect(gateway.url);
-      expect((await kept).away).toMatchObject({ mode: 'live', ...agent.away });
+      expect((await kept).fallback).toMatchObject({ mode: 'live', ...agent.away });
       const metrics = await (await fetch(`${gateway.healthUrl}/metrics`)).text();
       expect(metrics).toMatch(/^muster_gateway_away_total\{mode="live"\} 1$/m);
       for (const opened of [first, session]) opened.close();

@@ -2,7 +2,15 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { AppendOptions, AppendResult, StreamStore } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import type { OrgId } from '@muster/protocol';
-import { decodeKept, encodeKept, KEPT, STREAMS, verifyChain, type AuditRecord, type ChainLink } from '@muster/records';
+import {
+  decodeRecord,
+  encodeRecord,
+  STREAM_SUBJECTS,
+  STREAMS,
+  verifyChain,
+  type AuditRecord,
+  type ChainLink,
+} from '@muster/records';
 import { silentLogger, systemClock, type LogFields } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { AuditTrail, type AuditTrailOptions, type NewAuditRecord } from './audit-trail.js';
@@ -27,8 +35,8 @@ function counter() {
 
 async function links(streams: StreamStore, org = ORG): Promise<ChainLink[]> {
   const found: ChainLink[] = [];
-  for await (const { seq, data } of streams.read(STREAMS.audit.name, { subject: KEPT.audit(org) })) {
-    found.push({ seq, record: decodeKept<AuditRecord>(data) });
+  for await (const { seq, data } of streams.read(STREAMS.audit.name, { subject: STREAM_SUBJECTS.audit(org) })) {
+    found.push({ seq, record: decodeRecord<AuditRecord>(data) });
   }
   return found;
 }
@@ -86,7 +94,7 @@ describe('an audit trail', () => {
 
   it('goes on behind what others wrote, records from before the chain too', async () => {
     const old = { ...did('old'), atMs: 1 };
-    await connection.streams.append(KEPT.audit(ORG), encodeKept(old));
+    await connection.streams.append(STREAM_SUBJECTS.audit(ORG), encodeRecord(old));
     const [one, two] = [open(), open()];
     for (let i = 0; i < 50; i += 1) {
       one.record(did(`one${i}`));
@@ -101,7 +109,7 @@ describe('an audit trail', () => {
 
   it('keeps a record once whose acknowledgement was lost, whether or not somebody wrote behind it', async () => {
     for (const somebody of [false, true]) {
-      await connection.streams.purge(STREAMS.audit.name, KEPT.audit(ORG));
+      await connection.streams.purge(STREAMS.audit.name, STREAM_SUBJECTS.audit(ORG));
       const other = open();
       const trail = open({
         streams: withAnswers((result, count) => {
@@ -132,7 +140,7 @@ describe('an audit trail', () => {
         append: async (subject, data, options) => {
           if (!isFirst) return append(subject, data, options);
           isFirst = false;
-          await connection.streams.append(subject, encodeKept({ ...did('faster'), atMs: 1, prev: '' }));
+          await connection.streams.append(subject, encodeRecord({ ...did('faster'), atMs: 1, prev: '' }));
           return answerLost;
         },
       },
@@ -159,7 +167,7 @@ describe('an audit trail', () => {
   it('logs whole and counts what it gives up: after its patience, over the bound, and at the stop', async () => {
     connection.bus.setConnected(false);
     const clock = new FakeClock();
-    const trail = open({ clock, patienceMs: 1_000, maxPending: 2 });
+    const trail = open({ clock, retryForMs: 1_000, maxPending: 2 });
     for (const subject of ['a', 'b', 'c']) trail.record({ ...did(subject), details: { why: subject } });
     expect(logged).toMatchObject([{ record: { subject: 'c', details: { why: 'c' }, org: ORG } }]);
     const aborted = new AbortController();
@@ -170,7 +178,7 @@ describe('an audit trail', () => {
     expect(lost.value).toBe(3);
     trail.record(did('late'));
     expect(lost.value).toBe(4);
-    const short = open({ patienceMs: 0 });
+    const short = open({ retryForMs: 0 });
     short.record(did('impatient'));
     await short.flush();
     expect(lost.value).toBe(5);
@@ -185,12 +193,12 @@ describe('an audit trail', () => {
     expect(lost.value).toBe(1);
   });
 
-  it('bounds what strangers can cause, and the next record tells how many were left out', async () => {
+  it('bounds what rateLimit can cause, and the next record tells how many were left out', async () => {
     const clock = new FakeClock();
-    const trail = open({ clock, strangers: { capacity: 2, refillPerSecond: 1 } });
-    for (let i = 0; i < 7; i += 1) trail.recordBounded(did(`s${i}`));
+    const trail = open({ clock, rateLimit: { capacity: 2, refillPerSecond: 1 } });
+    for (let i = 0; i < 7; i += 1) trail.recordRateLimited(did(`s${i}`));
     clock.advance(1_000);
-    trail.recordBounded(did('next'));
+    trail.recordRateLimited(did('next'));
     await trail.flush();
     expect(suppressed.value).toBe(5);
     expect(await subjects(connection.streams)).toEqual(['s0', 's1', 'next']);

@@ -1,6 +1,6 @@
 import type { StreamStore } from '@muster/bus';
 import type { OrgId } from '@muster/protocol';
-import { encodeKept, type AuditRecord } from '@muster/records';
+import { encodeRecord, type AuditRecord } from '@muster/records';
 import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
 import { ChainWriter } from './chain-writer.js';
 
@@ -18,15 +18,15 @@ export interface AuditTrailOptions {
   readonly metrics: {
     /** Records that could not be kept; each is in the process's log. */
     readonly auditLost: Count;
-    /** Refusals of strangers that were counted instead of kept. */
+    /** Refusals of rateLimit that were counted instead of kept. */
     readonly auditSuppressed: Count;
   };
-  /** What strangers can cause without limit is kept within one; default 100 at once, 5 a second. */
-  readonly strangers?: { readonly capacity: number; readonly refillPerSecond: number };
+  /** What rateLimit can cause without limit is kept within one; default 100 at once, 5 a second. */
+  readonly rateLimit?: { readonly capacity: number; readonly refillPerSecond: number };
   /** Records on their way, over all orgs; default 10,000. */
   readonly maxPending?: number;
   /** How long a record is tried; default 60 s. */
-  readonly patienceMs?: number;
+  readonly retryForMs?: number;
 }
 
 const MAX_RECORD_BYTES = 256 * 1024;
@@ -41,7 +41,7 @@ export class AuditTrail {
   readonly #options: AuditTrailOptions;
   readonly #maxPending: number;
   readonly #chains = new Map<OrgId, ChainWriter>();
-  readonly #strangers: TokenBucket;
+  readonly #rateLimit: TokenBucket;
   readonly #stopping = new AbortController();
   #pending = 0;
   #suppressed = 0;
@@ -49,8 +49,8 @@ export class AuditTrail {
   constructor(options: AuditTrailOptions) {
     this.#options = options;
     this.#maxPending = options.maxPending ?? 10_000;
-    const strangers = options.strangers ?? { capacity: 100, refillPerSecond: 5 };
-    this.#strangers = new TokenBucket({ ...strangers, clock: options.clock });
+    const rateLimit = options.rateLimit ?? { capacity: 100, refillPerSecond: 5 };
+    this.#rateLimit = new TokenBucket({ ...rateLimit, clock: options.clock });
   }
 
   record(record: NewAuditRecord): void {
@@ -58,7 +58,7 @@ export class AuditTrail {
     if (this.#stopping.signal.aborted) this.#lost(complete, new Error('the trail was stopped'));
     else if (this.#pending >= this.#maxPending) {
       this.#lost(complete, new Error('too many audit records are on their way'));
-    } else if (encodeKept(complete).length > MAX_RECORD_BYTES) this.#lost(complete, new Error('too large to keep'));
+    } else if (encodeRecord(complete).length > MAX_RECORD_BYTES) this.#lost(complete, new Error('too large to keep'));
     else {
       this.#pending += 1;
       this.#chain(record.org).add(complete);
@@ -66,8 +66,8 @@ export class AuditTrail {
   }
 
   /** For refusals that need no credentials or come in floods: what is over the limit is counted and told by the next one that is kept. */
-  recordBounded(record: NewAuditRecord): void {
-    if (!this.#strangers.take().ok) {
+  recordRateLimited(record: NewAuditRecord): void {
+    if (!this.#rateLimit.take().ok) {
       this.#suppressed += 1;
       this.#options.metrics.auditSuppressed.inc();
       return;
@@ -97,12 +97,12 @@ export class AuditTrail {
   #chain(org: OrgId): ChainWriter {
     const known = this.#chains.get(org);
     if (known !== undefined) return known;
-    const { streams, clock, patienceMs = PATIENCE_MS } = this.#options;
+    const { streams, clock, retryForMs = RETRY_FOR_MS } = this.#options;
     const made = new ChainWriter({
       streams,
       clock,
       org,
-      patienceMs,
+      retryForMs,
       stopping: this.#stopping.signal,
       settled: (record, lost) => {
         this.#pending -= 1;
@@ -120,7 +120,7 @@ export class AuditTrail {
 }
 
 const STOP_MS = 5_000;
-const PATIENCE_MS = 60_000;
+const RETRY_FOR_MS = 60_000;
 
 /** Details as JSON has them: whoever verifies the chain has read it as JSON, and must come to the same bytes. */
 function normalised(record: AuditRecord): AuditRecord {

@@ -1,13 +1,13 @@
 import type { StreamStore } from '@muster/bus';
 import type { OrgId } from '@muster/protocol';
-import { auditHash, encodeKept, KEPT, STREAMS, type AuditRecord } from '@muster/records';
+import { auditHash, encodeRecord, STREAM_SUBJECTS, STREAMS, type AuditRecord } from '@muster/records';
 import { fullJitter, sleep, type Clock } from '@muster/runtime';
 
 export interface ChainWriterOptions {
   readonly streams: StreamStore;
   readonly clock: Clock;
   readonly org: OrgId;
-  readonly patienceMs: number;
+  readonly retryForMs: number;
   /** What is not kept when it is aborted is given up. */
   readonly stopping: AbortSignal;
   /** Told of every record once. */
@@ -50,7 +50,7 @@ export class ChainWriter {
 
   constructor(options: ChainWriterOptions) {
     this.#options = options;
-    this.#subject = KEPT.audit(options.org);
+    this.#subject = STREAM_SUBJECTS.audit(options.org);
   }
 
   add(record: AuditRecord): void {
@@ -64,11 +64,11 @@ export class ChainWriter {
   }
 
   async #write(): Promise<void> {
-    const { clock, settled, stopping, patienceMs } = this.#options;
+    const { clock, settled, stopping, retryForMs } = this.#options;
     for (let run = 1; ; run += 1) {
       const waiting = this.#queue.shift();
       if (waiting === undefined) break;
-      settled(waiting.record, await this.#keep(waiting.record, waiting.sinceMs + patienceMs));
+      settled(waiting.record, await this.#keep(waiting.record, waiting.sinceMs + retryForMs));
       if (run % RUN === 0) await sleep(clock, REST_MS, stopping);
     }
     // In the same turn as the look at the empty queue: what is added afterwards starts the next writing.
@@ -91,7 +91,7 @@ export class ChainWriter {
 
   async #try(trial: Trial): Promise<undefined | 'conflict' | Error> {
     const head = (this.#head ??= await this.#readHead());
-    const data = encodeKept({ ...trial.record, prev: head.hash });
+    const data = encodeRecord({ ...trial.record, prev: head.hash });
     const result = await this.#options.streams.append(this.#subject, data, { expectLastSubjectSeq: head.seq });
     switch (result.kind) {
       case 'appended':

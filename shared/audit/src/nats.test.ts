@@ -5,7 +5,15 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectNats, type Broker } from '@muster/bus';
 import { startNats, type NatsHandle } from '@muster/local/brokers';
 import type { OrgId } from '@muster/protocol';
-import { auditHash, decodeKept, KEPT, STREAMS, verifyChain, type AuditRecord, type ChainLink } from '@muster/records';
+import {
+  auditHash,
+  decodeRecord,
+  STREAM_SUBJECTS,
+  STREAMS,
+  verifyChain,
+  type AuditRecord,
+  type ChainLink,
+} from '@muster/records';
 import { silentLogger, systemClock } from '@muster/runtime';
 import { AuditTrail } from './audit-trail.js';
 
@@ -39,9 +47,9 @@ describe('audit trails on nats', () => {
   }
   async function links(org: OrgId): Promise<ChainLink[]> {
     const found: ChainLink[] = [];
-    const subject = KEPT.audit(org);
+    const subject = STREAM_SUBJECTS.audit(org);
     for await (const { seq, data } of brokers[0]!.streams.read(STREAMS.audit.name, { subject })) {
-      found.push({ seq, record: decodeKept<AuditRecord>(data), hash: auditHash(data) });
+      found.push({ seq, record: decodeRecord<AuditRecord>(data), hash: auditHash(data) });
     }
     return found;
   }
@@ -101,7 +109,7 @@ describe('audit trails on nats', () => {
     const count = { inc: () => void (lost += 1) };
     const trails = await Promise.all([open(count), open(count)]);
     for (let i = 0; i < 300; i += 1) trails.forEach((trail, writer) => write(trail, org, writer, i));
-    while ((await brokers[0]!.streams.last(STREAMS.audit.name, KEPT.audit(org))) === undefined);
+    while ((await brokers[0]!.streams.last(STREAMS.audit.name, STREAM_SUBJECTS.audit(org))) === undefined);
     await server.kill9();
     await server.restart();
     await Promise.all(trails.map((trail) => trail.flush()));

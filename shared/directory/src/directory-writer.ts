@@ -1,16 +1,16 @@
 import type { StreamStore } from '@muster/bus';
 import type { AgentId, OrgId } from '@muster/protocol';
 import {
-  encodeKept,
-  KEPT,
+  encodeRecord,
+  STREAM_SUBJECTS,
   STREAMS,
   type FallbackRecord,
   type DuplicateRecord,
   type EnrolledRecord,
   type FactsRecord,
-  type KeptRecord,
+  type StoredRecord,
   type LabelsRecord,
-  type ModeRecord,
+  type ModeOverrideRecord,
   type RevokedRecord,
 } from '@muster/records';
 
@@ -20,7 +20,7 @@ export type EnrolResult =
   | { readonly kind: 'enrolled' | 'known'; readonly num: number }
   | { readonly kind: 'unavailable'; readonly cause: Error };
 
-/** Writes identities. Every method resolves only after the broker has acknowledged, and never throws for a broken broker. */
+/** Writes identities. Every method resolves after the broker has acknowledged, and returns `unavailable` when it cannot; it never throws for that. */
 export class DirectoryWriter {
   readonly #streams: StreamStore;
 
@@ -28,10 +28,10 @@ export class DirectoryWriter {
     this.#streams = options.streams;
   }
 
-  /** Keeps a new identity and numbers it. A key pair that is known keeps the number it has, whatever else the record says. */
+  /** Stores a new identity and gives it its number. A known key pair keeps the number it has, whatever else the record says. */
   async enroll(record: EnrolledRecord): Promise<EnrolResult> {
-    const subject = KEPT.enrolled(record.org, record.agentId);
-    const result = await this.#streams.append(subject, encodeKept(record), { expectLastSubjectSeq: 0 });
+    const subject = STREAM_SUBJECTS.enrolled(record.org, record.agentId);
+    const result = await this.#streams.append(subject, encodeRecord(record), { expectLastSubjectSeq: 0 });
     if (result.kind === 'appended') return { kind: 'enrolled', num: result.seq };
     if (result.kind === 'unavailable') return { kind: 'unavailable', cause: result.cause };
     try {
@@ -44,32 +44,32 @@ export class DirectoryWriter {
   }
 
   recordFacts(org: OrgId, agentId: AgentId, record: FactsRecord): Promise<WriteResult> {
-    return this.#write(KEPT.facts(org, agentId), record);
+    return this.#write(STREAM_SUBJECTS.facts(org, agentId), record);
   }
 
   setLabels(org: OrgId, agentId: AgentId, record: LabelsRecord): Promise<WriteResult> {
-    return this.#write(KEPT.labels(org, agentId), record);
+    return this.#write(STREAM_SUBJECTS.labels(org, agentId), record);
   }
 
   revoke(org: OrgId, agentId: AgentId, record: RevokedRecord): Promise<WriteResult> {
-    return this.#write(KEPT.revoked(org, agentId), record);
+    return this.#write(STREAM_SUBJECTS.revoked(org, agentId), record);
   }
 
   recordDuplicate(org: OrgId, agentId: AgentId, record: DuplicateRecord): Promise<WriteResult> {
-    return this.#write(KEPT.duplicate(org, agentId), record);
+    return this.#write(STREAM_SUBJECTS.duplicate(org, agentId), record);
   }
 
-  /** Orders which channel an agent is to use, or withdraws the order. */
-  orderMode(org: OrgId, agentId: AgentId, record: ModeRecord): Promise<WriteResult> {
-    return this.#write(KEPT.mode(org, agentId), record);
+  /** Sets or withdraws the mode override of an agent. */
+  overrideMode(org: OrgId, agentId: AgentId, record: ModeOverrideRecord): Promise<WriteResult> {
+    return this.#write(STREAM_SUBJECTS.mode(org, agentId), record);
   }
 
   recordFallback(org: OrgId, agentId: AgentId, record: FallbackRecord): Promise<WriteResult> {
-    return this.#write(KEPT.away(org, agentId), record);
+    return this.#write(STREAM_SUBJECTS.fallback(org, agentId), record);
   }
 
-  async #write(subject: string, record: KeptRecord): Promise<WriteResult> {
-    const result = await this.#streams.append(subject, encodeKept(record));
+  async #write(subject: string, record: StoredRecord): Promise<WriteResult> {
+    const result = await this.#streams.append(subject, encodeRecord(record));
     if (result.kind === 'appended') return { kind: 'ok' };
     return { kind: 'unavailable', cause: result.kind === 'unavailable' ? result.cause : new Error('conflict') };
   }

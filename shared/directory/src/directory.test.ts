@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import { parseSelector, selectorMatches, type AgentId, type Facts, type OrgId } from '@muster/protocol';
-import { STREAMS, type ModeRecord } from '@muster/records';
+import { STREAMS, type ModeOverrideRecord } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 import { DirectoryWriter } from './directory-writer.js';
 import { Directory, type EndpointChange } from './directory.js';
-import { endpointLabel, modeOverride, type Endpoint } from './endpoint.js';
+import { endpointLabel, activeModeOverride, type Endpoint } from './endpoint.js';
 
 const ORG = 'acme' as OrgId;
 const ID = 'a'.repeat(24) as AgentId;
@@ -100,13 +100,13 @@ describe('Directory', () => {
       refusedHost: 'clone',
       refusedAddress: '192.0.2.9',
     });
-    const order: ModeRecord = { mode: 'poll', intervalMs: 9_000, reason: 'night', by: 'op', atMs: 4_500 };
-    await writer.orderMode(ORG, ID, order);
+    const order: ModeOverrideRecord = { mode: 'poll', intervalMs: 9_000, reason: 'night', by: 'op', atMs: 4_500 };
+    await writer.overrideMode(ORG, ID, order);
     await writer.recordFallback(ORG, ID, { mode: 'poll', forMs: 40_000, failures: 3, why: 'no upgrade', atMs: 4_600 });
     const revoked = next('revoked');
     await writer.revoke(ORG, ID, { by: 'op', reason: 'stolen', atMs: 5_000 });
     const endpoint = await revoked;
-    expect(seen).toEqual(['enrolled', 'facts', 'labels', 'duplicate', 'mode', 'away', 'revoked']);
+    expect(seen).toEqual(['enrolled', 'facts', 'labels', 'duplicate', 'mode', 'fallback', 'revoked']);
     expect(endpoint).toMatchObject({
       seenAtMs: 2_000,
       facts: { osVersion: '13' },
@@ -114,8 +114,8 @@ describe('Directory', () => {
       operatorLabels: { wave: 'one', env: 'lab' },
       labels: { env: 'lab', wave: 'one' },
       duplicate: { refusedHost: 'clone' },
-      wanted: order,
-      away: { mode: 'poll', failures: 3, why: 'no upgrade' },
+      modeOverride: order,
+      fallback: { mode: 'poll', failures: 3, why: 'no upgrade' },
       revoked: { reason: 'stolen' },
     });
   });
@@ -163,17 +163,17 @@ describe('endpointLabel', () => {
 });
 
 describe('modeOverride', () => {
-  const order: ModeRecord = { mode: 'live', untilMs: 2_000, reason: '', by: 'op', atMs: 1_000 };
+  const order: ModeOverrideRecord = { mode: 'live', untilMs: 2_000, reason: '', by: 'op', atMs: 1_000 };
 
   it('is the order until its lease is over', () => {
-    expect(modeOverride(order, 1_999)).toEqual(order);
-    expect(modeOverride(order, 2_000)).toBeUndefined();
+    expect(activeModeOverride(order, 1_999)).toEqual(order);
+    expect(activeModeOverride(order, 2_000)).toBeUndefined();
     const { untilMs: _, ...forever } = order;
-    expect(modeOverride(forever, 1e15)).toEqual(forever);
+    expect(activeModeOverride(forever, 1e15)).toEqual(forever);
   });
 
   it('is none after it was withdrawn', () => {
-    expect(modeOverride({ ...order, mode: 'default' }, 1_000)).toBeUndefined();
-    expect(modeOverride(undefined, 1_000)).toBeUndefined();
+    expect(activeModeOverride({ ...order, mode: 'default' }, 1_000)).toBeUndefined();
+    expect(activeModeOverride(undefined, 1_000)).toBeUndefined();
   });
 });

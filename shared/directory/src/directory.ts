@@ -1,7 +1,7 @@
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import type { AgentId, OrgId } from '@muster/protocol';
 import {
-  decodeKept,
+  decodeRecord,
   parseIdentitySubject,
   STREAMS,
   type FallbackRecord,
@@ -9,27 +9,27 @@ import {
   type EnrolledRecord,
   type FactsRecord,
   type LabelsRecord,
-  type ModeRecord,
+  type ModeOverrideRecord,
   type RevokedRecord,
 } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 import { effectiveLabels, type Endpoint } from './endpoint.js';
 
-/** What about an endpoint has changed. */
-export type EndpointChange = 'enrolled' | 'facts' | 'labels' | 'revoked' | 'duplicate' | 'mode' | 'away';
+/** What has changed in an endpoint. */
+export type EndpointChange = 'enrolled' | 'facts' | 'labels' | 'revoked' | 'duplicate' | 'mode' | 'fallback';
 
 type Listener = (endpoint: Endpoint, change: EndpointChange) => void;
 
 /**
- * Every enrolled endpoint, in memory: a view that follows the identities stream. About half a kilobyte per endpoint; a lookup is a
- * map access. Behind the stream by the time a message needs, so it may not know an agent that enrolled a moment ago.
+ * Every enrolled endpoint, in memory: a view that follows the identities stream. It takes about half a kilobyte per endpoint; a lookup is a map
+ * access. It lags the stream by the delivery time of a message, so it may not know an agent that enrolled a moment ago.
  */
 export class Directory {
   readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #byNum = new Map<number, Endpoint>();
   readonly #byOrg = new Map<OrgId, Map<AgentId, Endpoint>>();
-  /** Records that came before their enrolment record: after a reset of the stream, or when labels were written first. */
+  /** Records that arrived before their enrolment record: after a reset of the stream, or when labels were written first. */
   readonly #early = new Map<string, Map<string, Uint8Array>>();
   readonly #listeners = new Set<Listener>();
   #view: FollowedView | undefined;
@@ -39,7 +39,7 @@ export class Directory {
     this.#logger = options.logger;
   }
 
-  /** Resolves when everything that was kept at the time of the call is known. Outages are waited out. */
+  /** Resolves when everything that was stored at the time of the call has been read. Retries while the broker is unavailable. */
   async start(signal?: AbortSignal): Promise<void> {
     this.#view ??= await followView(this.#streams, {
       stream: STREAMS.identities.name,
@@ -71,7 +71,7 @@ export class Directory {
     return this.#byOrg.get(org)?.values() ?? [];
   }
 
-  /** Tells of every change after it was taken in; returns the function that ends the telling. */
+  /** Calls `listener` after every change; returns the function that removes it. */
   onChange(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -85,14 +85,14 @@ export class Directory {
 
   #apply(entry: Entry): void {
     try {
-      this.#take(entry);
+      this.#applyRecord(entry);
     } catch (error) {
-      // One unreadable record must not hide all that follow it.
-      this.#logger.error('unreadable identity record passed over', { err: error, seq: entry.seq });
+      // One unreadable record must not stop the view.
+      this.#logger.error('unreadable identity record skipped', { err: error, seq: entry.seq });
     }
   }
 
-  #take(entry: Entry): void {
+  #applyRecord(entry: Entry): void {
     const parts = parseIdentitySubject(entry.subject);
     if (parts === undefined) return;
     const { org, kind, agentId } = parts;
@@ -111,7 +111,7 @@ export class Directory {
   }
 
   #enrol(org: OrgId, agentId: AgentId, entry: Entry): void {
-    const record = decodeKept<EnrolledRecord>(entry.data);
+    const record = decodeRecord<EnrolledRecord>(entry.data);
     this.#put(
       {
         agentId,
@@ -137,31 +137,31 @@ export class Directory {
   #change(known: Endpoint, kind: string, data: Uint8Array): void {
     switch (kind) {
       case 'facts': {
-        const { facts, labels, seenAtMs } = decodeKept<FactsRecord>(data);
+        const { facts, labels, seenAtMs } = decodeRecord<FactsRecord>(data);
         const merged = effectiveLabels(labels, known.operatorLabels);
         this.#put({ ...known, facts, agentLabels: labels, labels: merged, seenAtMs }, kind);
         return;
       }
       case 'labels': {
-        const { labels } = decodeKept<LabelsRecord>(data);
+        const { labels } = decodeRecord<LabelsRecord>(data);
         this.#put({ ...known, operatorLabels: labels, labels: effectiveLabels(known.agentLabels, labels) }, kind);
         return;
       }
       case 'revoked':
-        this.#put({ ...known, revoked: decodeKept<RevokedRecord>(data) }, kind);
+        this.#put({ ...known, revoked: decodeRecord<RevokedRecord>(data) }, kind);
         return;
       case 'duplicate':
-        this.#put({ ...known, duplicate: decodeKept<DuplicateRecord>(data) }, kind);
+        this.#put({ ...known, duplicate: decodeRecord<DuplicateRecord>(data) }, kind);
         return;
       case 'mode':
-        this.#put({ ...known, wanted: decodeKept<ModeRecord>(data) }, kind);
+        this.#put({ ...known, modeOverride: decodeRecord<ModeOverrideRecord>(data) }, kind);
         return;
       case 'away':
-        this.#put({ ...known, away: decodeKept<FallbackRecord>(data) }, kind);
+        this.#put({ ...known, fallback: decodeRecord<FallbackRecord>(data) }, 'fallback');
         return;
       default:
-        // A newer version's record: not ours to understand.
-        this.#logger.debug('unknown identity record passed over', { kind });
+        // Written by a newer version.
+        this.#logger.debug('unknown identity record skipped', { kind });
     }
   }
 

@@ -1,46 +1,46 @@
 import type { AgentId, Facts, Labels, OrgId, SessionMode } from '@muster/protocol';
-import type { FallbackRecord, DuplicateRecord, ModeRecord, RevokedRecord } from '@muster/records';
+import type { FallbackRecord, DuplicateRecord, ModeOverrideRecord, RevokedRecord } from '@muster/records';
 
-/** One enrolled agent and what is known of its machine. Immutable: a change makes a new one. */
+/** One enrolled agent and what is known of its machine. Immutable: a change makes a new object. */
 export interface Endpoint {
   readonly agentId: AgentId;
   readonly org: OrgId;
   /** The agent's number: the sequence of its enrolment record, unique in the deployment. */
   readonly num: number;
   readonly enrolledAtMs: number;
-  /** When the facts were last told; not when it was last connected. */
+  /** When the facts were last reported; not when the agent was last connected. */
   readonly seenAtMs: number;
   readonly facts: Facts;
-  /** What the agent says of itself. */
+  /** Labels from the agent's own configuration. */
   readonly agentLabels: Labels;
-  /** What operators set. */
+  /** Labels that operators set. */
   readonly operatorLabels: Labels;
-  /** Both; the operators' win. */
+  /** Both; the operators' labels win. */
   readonly labels: Labels;
   readonly revoked?: RevokedRecord;
   /** The last time another machine presented this identity. */
   readonly duplicate?: DuplicateRecord;
-  /** What was last ordered about its channel, be it withdrawn or over by now: see {@link modeOverride}. */
-  readonly wanted?: ModeRecord;
-  /** The last time it told that it could not use the channel that it was to use. */
-  readonly away?: FallbackRecord;
+  /** The last mode override, which may be withdrawn or expired: see {@link activeModeOverride}. */
+  readonly modeOverride?: ModeOverrideRecord;
+  /** The last time the agent reported that it could not use its assigned mode. */
+  readonly fallback?: FallbackRecord;
 }
 
-/** An order about the channel that holds. */
-export type ModeOverride = ModeRecord & { readonly mode: SessionMode };
+/** A mode override that is in force. */
+export type ModeOverride = ModeOverrideRecord & { readonly mode: SessionMode };
 
-/** The order if it holds at `nowMs`: one that was withdrawn, or whose lease is over, is as if it had never been given. */
-export function modeOverride(record: ModeRecord | undefined, nowMs: number): ModeOverride | undefined {
+/** The override if it is in force at `nowMs`; `undefined` when there is none, or it was withdrawn, or it has expired. */
+export function activeModeOverride(record: ModeOverrideRecord | undefined, nowMs: number): ModeOverride | undefined {
   if (record === undefined || (record.untilMs !== undefined && record.untilMs <= nowMs)) return undefined;
   return record.mode === 'default' ? undefined : (record as ModeOverride);
 }
 
-/** The labels that count: the agent's own under those that operators set. */
+/** The agent's labels, overridden by those that operators set. */
 export function effectiveLabels(agentLabels: Labels, operatorLabels: Labels): Labels {
   return { ...agentLabels, ...operatorLabels };
 }
 
-/** What a selector sees of an endpoint: built-in labels from its facts, then its labels. `mode` is unknown while it is offline. */
+/** The label values that a selector is matched against: built-in labels from the facts, then the labels. `mode` is `undefined` while offline. */
 export function endpointLabel(
   endpoint: Pick<Endpoint, 'agentId' | 'facts' | 'labels'>,
   mode?: 'live' | 'poll',

@@ -1,24 +1,14 @@
-import {
-  type AgentId,
-  type Binding,
-  type CommandId,
-  type CommandLedger,
-  type ErrorCode,
-  type OrgId,
-  type Params,
-  decodeCbor,
-  encodeCborUnsorted,
-} from '@muster/protocol';
-import type { CommandRecord, CommandStatus, Person, Role, Rollout } from '@muster/records';
+import type { AgentId, Binding, CommandId, CommandLedger, ErrorCode, OrgId, Params } from '@muster/protocol';
+import type { CommandFold, CommandRecord, CommandStatus, Person, Role, Rollout } from '@muster/records';
 
-/** What the API asks of a command service (any of them), and the replies. */
+/** Requests of the API to any command service, and the replies. */
 
 export type CommandTarget =
   | { readonly selector: string }
   | { readonly agentIds: readonly AgentId[] }
   | { readonly rows: readonly { readonly agentId: AgentId; readonly row: Binding }[] };
 
-/** On whose behalf. `bound` is the operator's own selector, empty when there is none. */
+/** Who makes the request. `bound` is the operator's own selector, empty when there is none. */
 export interface CommandCaller extends Person {
   readonly role: Role;
   readonly bound: string;
@@ -34,13 +24,13 @@ export interface SubmitCommand {
   readonly params: Params;
   readonly target: CommandTarget;
   readonly dryRun: boolean;
-  /** From now. */
+  /** Time until it expires, from now. */
   readonly expiresInMs: number;
   readonly timeoutMs?: number;
   readonly rollout?: Rollout;
   readonly reason?: string;
   readonly requestKey?: string;
-  /** Reply when it has ended, or after so long. */
+  /** Reply when the command has ended, or after this time. */
   readonly waitMs?: number;
 }
 
@@ -90,7 +80,8 @@ export type CommandReply =
   | {
       readonly t: 'command';
       readonly command: CommandSummary;
-      /** An earlier request with the same key made it. */ readonly repeated: boolean;
+      /** True when an earlier request with the same key made this command. */
+      readonly repeated: boolean;
     }
   | {
       readonly t: 'plan';
@@ -108,13 +99,19 @@ export type CommandReply =
       readonly details: Readonly<Record<string, unknown>>;
     };
 
-export function encodeCommandWire(value: CommandRequest | CommandReply): Uint8Array {
-  return encodeCborUnsorted(value);
-}
-
-/** Reads what {@link encodeCommandWire} wrote. Throws on bytes that are no CBOR map: inside one deployment that is a bug. */
-export function decodeCommandWire<T extends CommandRequest | CommandReply>(bytes: Uint8Array): T {
-  const value = decodeCbor(bytes);
-  if (typeof value !== 'object' || value === null) throw new TypeError('not a command message');
-  return value as T;
+/** The summary that lists show; of a command that has ended, only this stays in memory. */
+export function summaryOf(fold: CommandFold): CommandSummary {
+  const { targets: _targets, requestKey: _requestKey, ...record } = fold.record;
+  const { signature, cancel, endedAtMs } = fold;
+  return {
+    record,
+    status: fold.status,
+    ledger: fold.ledger,
+    released: fold.released,
+    ...(signature?.approver === undefined ? {} : { approver: signature.approver }),
+    ...(cancel === undefined
+      ? {}
+      : { cancel: { by: cancel.by, code: cancel.code, message: cancel.message, atMs: cancel.atMs } }),
+    ...(endedAtMs === undefined ? {} : { endedAtMs }),
+  };
 }

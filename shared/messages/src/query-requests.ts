@@ -1,14 +1,7 @@
-import {
-  type ErrorCode,
-  type OrgId,
-  type QueryId,
-  type SqlValue,
-  decodeCbor,
-  encodeCborUnsorted,
-} from '@muster/protocol';
-import type { ResultForm, QueryRecord } from '@muster/records';
+import type { ErrorCode, OrgId, QueryId, SqlValue } from '@muster/protocol';
+import type { QueryRecord, ResultForm } from '@muster/records';
 
-/** Requests of the API to query services, and their replies. */
+/** Requests of the API to query services, and the replies. */
 
 export interface StartQuery {
   readonly t: 'start';
@@ -17,7 +10,7 @@ export interface StartQuery {
   readonly operatorName: string;
   readonly sql: string;
   readonly selector: string;
-  /** The operator's own bound, joined to `selector`. */
+  /** The operator's own selector, joined to `selector` by AND. */
   readonly bound: string;
   readonly mode: ResultForm;
   readonly reduce?: string;
@@ -26,11 +19,11 @@ export interface StartQuery {
 
 export type QueryRequest =
   | StartQuery
-  /** Check without running. */
+  /** Checks a query without running it. */
   | (Omit<StartQuery, 't'> & { readonly t: 'compile' })
   | { readonly t: 'cancel'; readonly org: OrgId; readonly id: QueryId; readonly by: string }
   | { readonly t: 'reduce'; readonly org: OrgId; readonly id: QueryId; readonly sql: string }
-  /** The owner of this query does not answer: see to it that the query ends as interrupted. */
+  /** The coordinator of this query does not answer: end the query as interrupted. */
   | { readonly t: 'adopt'; readonly org: OrgId; readonly id: QueryId };
 
 export type QueryReply =
@@ -50,16 +43,3 @@ export type QueryReply =
       readonly message: string;
       readonly details: Readonly<Record<string, unknown>>;
     };
-
-export type QueryWire = QueryRequest | QueryReply;
-
-export function encodeQueryWire(value: QueryWire): Uint8Array {
-  return encodeCborUnsorted(value);
-}
-
-/** Reads what {@link encodeQueryWire} wrote. Throws on bytes that are no CBOR map: inside one deployment that is a bug. */
-export function decodeQueryWire<T extends QueryWire>(bytes: Uint8Array): T {
-  const value = decodeCbor(bytes);
-  if (typeof value !== 'object' || value === null) throw new TypeError('not a query message');
-  return value as T;
-}

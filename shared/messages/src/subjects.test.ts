@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { newGatewayId, newCoordinatorId, newQueryId, type AgentId, type GatewayId, type OrgId } from '@muster/protocol';
 import { SUBJECTS } from './subjects.js';
-import { KEPT, parseIdentitySubject, STREAMS } from '@muster/records';
+import { STREAM_SUBJECTS, parseIdentitySubject, STREAMS } from '@muster/records';
 
 const org = 'acme' as OrgId;
 const agent = 'eh7ddx5bksrgcytl7bkai36s' as AgentId;
@@ -9,8 +9,8 @@ const agent = 'eh7ddx5bksrgcytl7bkai36s' as AgentId;
 describe('subjects', () => {
   it.each(['*', '>', 'a.b', 'a b', '', 'a\n', 'ä'])('take no part "%s" from outside', (part) => {
     expect(() => SUBJECTS.gateway(part as GatewayId)).toThrow(RangeError);
-    expect(() => KEPT.enrolled(part as OrgId, agent)).toThrow(RangeError);
-    expect(() => KEPT.operatorToken(org, part)).toThrow(RangeError);
+    expect(() => STREAM_SUBJECTS.enrolled(part as OrgId, agent)).toThrow(RangeError);
+    expect(() => STREAM_SUBJECTS.operatorToken(org, part)).toThrow(RangeError);
   });
 
   it('are different for different things', () => {
@@ -21,18 +21,18 @@ describe('subjects', () => {
       SUBJECTS.gateway(newGatewayId()),
       SUBJECTS.gatewayHeartbeats,
       SUBJECTS.coordinatorInbox(owner),
-      SUBJECTS.owner(owner),
+      SUBJECTS.coordinator(owner),
       SUBJECTS.coordinatorHeartbeats,
       SUBJECTS.queries,
-      KEPT.enrolled(org, agent),
-      KEPT.facts(org, agent),
-      KEPT.labels(org, agent),
-      KEPT.revoked(org, agent),
-      KEPT.duplicate(org, agent),
-      KEPT.query(org, query),
-      KEPT.result(org, query),
-      KEPT.audit(org),
-      KEPT.operatorToken(org, 't1'),
+      STREAM_SUBJECTS.enrolled(org, agent),
+      STREAM_SUBJECTS.facts(org, agent),
+      STREAM_SUBJECTS.labels(org, agent),
+      STREAM_SUBJECTS.revoked(org, agent),
+      STREAM_SUBJECTS.duplicate(org, agent),
+      STREAM_SUBJECTS.query(org, query),
+      STREAM_SUBJECTS.result(org, query),
+      STREAM_SUBJECTS.audit(org),
+      STREAM_SUBJECTS.operatorToken(org, 't1'),
     ];
     expect(new Set(all).size).toBe(all.length);
   });
@@ -41,11 +41,11 @@ describe('subjects', () => {
     const patterns = Object.values(STREAMS).flatMap(({ subjects }) => subjects.map((one) => one.replace('.>', '.')));
     const homes = (subject: string): number => patterns.filter((pattern) => subject.startsWith(pattern)).length;
     const kept = [
-      KEPT.enrolled(org, agent),
-      KEPT.query(org, newQueryId(1)),
-      KEPT.result(org, newQueryId(1)),
-      KEPT.audit(org),
-      KEPT.operatorToken(org, 't1'),
+      STREAM_SUBJECTS.enrolled(org, agent),
+      STREAM_SUBJECTS.query(org, newQueryId(1)),
+      STREAM_SUBJECTS.result(org, newQueryId(1)),
+      STREAM_SUBJECTS.audit(org),
+      STREAM_SUBJECTS.operatorToken(org, 't1'),
     ];
     for (const subject of kept) expect([subject, homes(subject)]).toEqual([subject, 1]);
     for (const subject of [SUBJECTS.queries, SUBJECTS.gateways, SUBJECTS.coordinatorHeartbeats])
@@ -53,8 +53,8 @@ describe('subjects', () => {
   });
 
   it('of identities can be read back', () => {
-    expect(parseIdentitySubject(KEPT.labels(org, agent))).toEqual({ org, kind: 'labels', agentId: agent });
-    expect(parseIdentitySubject(KEPT.audit(org))).toBeUndefined();
-    expect(parseIdentitySubject(`${KEPT.labels(org, agent)}.more`)).toBeUndefined();
+    expect(parseIdentitySubject(STREAM_SUBJECTS.labels(org, agent))).toEqual({ org, kind: 'labels', agentId: agent });
+    expect(parseIdentitySubject(STREAM_SUBJECTS.audit(org))).toBeUndefined();
+    expect(parseIdentitySubject(`${STREAM_SUBJECTS.labels(org, agent)}.more`)).toBeUndefined();
   });
 });

@@ -1,34 +1,34 @@
-import type { BytesBothWays, TrafficPurpose } from '@muster/protocol';
+import type { ByteCounts, TrafficPurpose } from '@muster/protocol';
 
-/** What sessions of one channel have cost since the gateway started. */
+/** What the sessions of one channel have cost since the gateway started. */
 export interface ChannelCounters {
   /** Sessions that are ready now. */
   readonly sessions: number;
-  /** The time of all sessions, those that have ended too, added up. */
+  /** Sum of the duration of all sessions, ended ones included. */
   readonly seconds: number;
-  readonly purposes: Readonly<Record<TrafficPurpose, BytesBothWays>>;
+  readonly purposes: Readonly<Record<TrafficPurpose, ByteCounts>>;
 }
 
 /**
- * `sockets`: payload of TCP of every connection to the gateway's port, TLS and HTTP with it. `frames`: sockets cannot be seen here, and the bytes
- * are those of the frames.
+ * How bytes were measured. `sockets`: TCP payload of every connection to the gateway's port, with TLS and HTTP. `frames`: this system does not show
+ * socket counters, and the bytes are those of the frames.
  */
 export type SocketMeasure = 'sockets' | 'frames';
 
-/** What one gateway has counted since it started. In is from agents. */
+/** What one gateway has counted since it started. `bytesIn` came from agents. */
 export interface TrafficCounters {
   readonly t: 'traffic';
   readonly startedAtMs: number;
   readonly nowMs: number;
-  /** Frames, with the heads that WebSocket gives them. */
+  /** Frames with their WebSocket headers. */
   readonly live: ChannelCounters;
-  /** Frames, with the eight bytes that are before each in a batch; before compression. */
+  /** Frames with the eight bytes before each in a batch, before compression. */
   readonly poll: ChannelCounters;
-  /** Bodies of enrolments. */
-  readonly enrol: BytesBothWays;
-  readonly sockets: BytesBothWays & {
+  /** Bodies of enrolment requests and replies. */
+  readonly enrol: ByteCounts;
+  readonly sockets: ByteCounts & {
     readonly measured: SocketMeasure;
-    /** How often the kernel's word of a connection's end was missed: what it carried since the last look is not counted. */
+    /** How often the kernel's notice of a connection's end was missed. Its bytes since the last reading are not counted. */
     readonly missed: number;
   };
 }

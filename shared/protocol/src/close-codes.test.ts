@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { CLOSE, closeReasonOf, comesBack, type CloseReason } from './close-codes.js';
+import { CLOSE, closeReasonOf, shouldReconnect, type CloseReason } from './close-codes.js';
 
 describe('close codes', () => {
   it('say by their range whether to come back', () => {
-    for (const { code, comeBack } of Object.values(CLOSE)) expect([code, comesBack(code)]).toEqual([code, comeBack]);
-    for (const code of [1005, 1006, 1012, 3000, 4499, 5000]) expect(comesBack(code)).toBe(true);
-    for (const code of [4500, 4599, 4999]) expect(comesBack(code)).toBe(false);
+    for (const { code, reconnect } of Object.values(CLOSE))
+      expect([code, shouldReconnect(code)]).toEqual([code, reconnect]);
+    for (const code of [1005, 1006, 1012, 3000, 4499, 5000]) expect(shouldReconnect(code)).toBe(true);
+    for (const code of [4500, 4599, 4999]) expect(shouldReconnect(code)).toBe(false);
   });
 
   it('are each used for one reason', () => {

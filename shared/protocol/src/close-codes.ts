@@ -3,39 +3,39 @@
  * or something has changed. Standard codes are RFC 6455 §7.4.1.
  */
 export const CLOSE = {
-  normal: { code: 1000, comeBack: true, meaning: 'orderly end' },
-  goingAway: { code: 1001, comeBack: true, meaning: 'the gateway stops; come back, another one answers' },
-  protocolError: { code: 1002, comeBack: true, meaning: 'bytes that are no valid frame of this protocol' },
-  unsupportedData: { code: 1003, comeBack: true, meaning: 'a text message; only binary ones carry frames' },
-  tooBig: { code: 1009, comeBack: true, meaning: 'a message over the frame limit' },
-  internalError: { code: 1011, comeBack: true, meaning: 'the gateway failed' },
-  draining: { code: 4000, comeBack: true, meaning: 'the gateway is being drained' },
+  normal: { code: 1000, reconnect: true, meaning: 'orderly end' },
+  goingAway: { code: 1001, reconnect: true, meaning: 'the gateway stops; come back, another one answers' },
+  protocolError: { code: 1002, reconnect: true, meaning: 'bytes that are no valid frame of this protocol' },
+  unsupportedData: { code: 1003, reconnect: true, meaning: 'a text message; only binary ones carry frames' },
+  tooBig: { code: 1009, reconnect: true, meaning: 'a message over the frame limit' },
+  internalError: { code: 1011, reconnect: true, meaning: 'the gateway failed' },
+  draining: { code: 4000, reconnect: true, meaning: 'the gateway is being drained' },
   sessionAge: {
     code: 4001,
-    comeBack: true,
+    reconnect: true,
     meaning: 'the session reached its maximum age; spread load by coming back',
   },
-  helloTimeout: { code: 4002, comeBack: true, meaning: 'no valid hello before the deadline' },
-  overloaded: { code: 4003, comeBack: true, meaning: 'the gateway sheds load' },
-  fenced: { code: 4004, comeBack: true, meaning: 'the gateway lost its lease and gave up its sessions' },
-  slowConsumer: { code: 4005, comeBack: true, meaning: 'the agent did not read what was sent' },
-  silent: { code: 4006, comeBack: true, meaning: 'nothing heard within the heartbeat limit' },
+  helloTimeout: { code: 4002, reconnect: true, meaning: 'no valid hello before the deadline' },
+  overloaded: { code: 4003, reconnect: true, meaning: 'the gateway sheds load' },
+  fenced: { code: 4004, reconnect: true, meaning: 'the gateway lost its lease and gave up its sessions' },
+  slowConsumer: { code: 4005, reconnect: true, meaning: 'the agent did not read what was sent' },
+  silent: { code: 4006, reconnect: true, meaning: 'nothing heard within the heartbeat limit' },
   unauthenticated: {
     code: 4500,
-    comeBack: false,
+    reconnect: false,
     meaning: 'the proof in the hello does not match the token or the challenge',
   },
-  revoked: { code: 4501, comeBack: false, meaning: 'the agent was revoked' },
-  superseded: { code: 4502, comeBack: false, meaning: 'a newer session of the same agent took over' },
-  duplicateIdentity: { code: 4503, comeBack: false, meaning: 'another machine holds a session with this identity' },
-  helloInvalid: { code: 4504, comeBack: false, meaning: 'the hello does not fit its schema' },
-  helloTooBig: { code: 4505, comeBack: false, meaning: 'too many bytes before authentication' },
+  revoked: { code: 4501, reconnect: false, meaning: 'the agent was revoked' },
+  superseded: { code: 4502, reconnect: false, meaning: 'a newer session of the same agent took over' },
+  duplicateIdentity: { code: 4503, reconnect: false, meaning: 'another machine holds a session with this identity' },
+  helloInvalid: { code: 4504, reconnect: false, meaning: 'the hello does not fit its schema' },
+  helloTooBig: { code: 4505, reconnect: false, meaning: 'too many bytes before authentication' },
 } as const;
 
 export type CloseReason = keyof typeof CLOSE;
 
 /** Whether an agent that was closed with this code should reconnect by itself. Unknown codes outside 4500–4999 mean yes. */
-export function comesBack(code: number): boolean {
+export function shouldReconnect(code: number): boolean {
   return code < 4500 || code > 4999;
 }
 

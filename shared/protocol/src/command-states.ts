@@ -56,7 +56,7 @@ export function isTerminal(state: CommandState): state is TerminalState {
 }
 
 /** Whether a target in `from` can go to `to`. */
-export function mayBecome(from: CommandState, to: CommandState): boolean {
+export function canTransition(from: CommandState, to: CommandState): boolean {
   if (from === 'queued') return to === 'sent' || to === 'cancelled' || to === 'expired';
   return RANKS[to] > RANKS[from];
 }

@@ -25,8 +25,8 @@ describe('docs/failure-modes.md', () => {
   });
 
   it('explains every close code that keeps an agent away', () => {
-    for (const [reason, { code, comeBack }] of Object.entries(CLOSE)) {
-      if (!comeBack) expect(page).toContain(`| ${code} \`${reason}\``);
+    for (const [reason, { code, reconnect }] of Object.entries(CLOSE)) {
+      if (!reconnect) expect(page).toContain(`| ${code} \`${reason}\``);
     }
   });
 });

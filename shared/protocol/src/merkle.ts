@@ -35,7 +35,7 @@ export class TargetTree {
   }
 
   /** The same, with a turn of the event loop every few milliseconds: a large tree takes longer than others should wait. */
-  static async overInTurns(leaves: Iterable<TargetLeaf>): Promise<TargetTree> {
+  static async buildInSlices(leaves: Iterable<TargetLeaf>): Promise<TargetTree> {
     const building = build(leaves);
     for (;;) {
       const step = building.next();

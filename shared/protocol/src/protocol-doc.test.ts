@@ -21,10 +21,10 @@ const rows = documentation
 describe('docs/protocol.md agrees with the code about', () => {
   it('close codes: each one, whether to come back, and what it means', () => {
     const shown = rows.filter(([code, name]) => /^\d{4}$/.test(code ?? '') && /^[a-zA-Z]+$/.test(name ?? ''));
-    const expected = Object.entries(CLOSE).map(([name, { code, comeBack, meaning }]) => [
+    const expected = Object.entries(CLOSE).map(([name, { code, reconnect, meaning }]) => [
       String(code),
       name,
-      comeBack ? 'come back' : 'stay away',
+      reconnect ? 'come back' : 'stay away',
       meaning,
     ]);
     expect(shown).toEqual(expected);

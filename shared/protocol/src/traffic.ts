@@ -14,7 +14,7 @@ export function purposeOfFrame(type: number): Exclude<TrafficPurpose, 'heartbeat
 }
 
 /** Bytes either way, as the one who counts them sees it. */
-export interface BytesBothWays {
+export interface ByteCounts {
   readonly bytesIn: number;
   readonly bytesOut: number;
 }

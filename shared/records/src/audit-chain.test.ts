@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { auditHash, ChainVerifier, verifyChain, type ChainLink } from './audit-chain.js';
 import type { OrgId } from '@muster/protocol';
-import { decodeKept, encodeKept, type AuditRecord } from './identity-records.js';
+import type { AuditRecord } from './operator-records.js';
+import { decodeRecord, encodeRecord } from './record-codec.js';
 
 function record(subject: string, prev?: string): AuditRecord {
   return {
@@ -51,7 +52,7 @@ describe('the audit chain', () => {
     const links = chain(5).map((link) => JSON.parse(JSON.stringify(link)) as ChainLink);
     expect(faults(links)).toEqual([]);
     for (const { record: each } of links)
-      expect(encodeKept(decodeKept<AuditRecord>(encodeKept(each)))).toEqual(encodeKept(each));
+      expect(encodeRecord(decodeRecord<AuditRecord>(encodeRecord(each)))).toEqual(encodeRecord(each));
   });
 
   it('names a changed record by the one that no longer fits it', () => {

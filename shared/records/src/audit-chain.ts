@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { encodeKept, type AuditRecord } from './identity-records.js';
+import type { AuditRecord } from './operator-records.js';
+import { encodeRecord } from './record-codec.js';
 
 /**
  * The audit chain of an org: each record names the one before it by the SHA-256 of that record's bytes, so that a record which was changed,
@@ -40,7 +41,7 @@ export interface ChainReport {
 /** The hash that the next record names, hex. */
 export function auditHash(record: AuditRecord | Uint8Array): string {
   return createHash('sha256')
-    .update(record instanceof Uint8Array ? record : encodeKept(record))
+    .update(record instanceof Uint8Array ? record : encodeRecord(record))
     .digest('hex');
 }
 

@@ -6,7 +6,7 @@ import {
   TERMINAL_STATES,
   commandLedgerBalances,
   isTerminal,
-  mayBecome,
+  canTransition,
 } from '@muster/protocol';
 import { encodeNumberSet } from './number-set.js';
 import { CommandFold } from './command-fold.js';
@@ -14,8 +14,8 @@ import {
   type CommandRecord,
   type JournalEntry,
   type SubmittedEntry,
-  decodeJournal,
-  encodeJournal,
+  decodeJournalEntry,
+  encodeJournalEntry,
 } from './command-journal.js';
 
 const RECORD: CommandRecord = {
@@ -154,12 +154,12 @@ describe('the state of a command', () => {
         const ended = one.endedAtMs;
         one.apply(entry);
         // As it comes out of the stream, and twice.
-        other.apply(decodeJournal(encodeJournal(entry)));
+        other.apply(decodeJournalEntry(encodeJournalEntry(entry)));
         other.apply(entry);
         const after = [1, 2, 3, 4, 5].map((target) => one.state(target));
         after.forEach((state, i) => {
           const from = before[i] ?? 'queued';
-          if (state !== from) expect(mayBecome(from, state)).toBe(true);
+          if (state !== from) expect(canTransition(from, state)).toBe(true);
         });
         expect(commandLedgerBalances(one.ledger)).toBe(true);
         if (ended !== undefined) expect([one.endedAtMs, after]).toEqual([ended, before]);
@@ -170,6 +170,6 @@ describe('the state of a command', () => {
   });
 
   test('what was never sent can only be cancelled or expire', () => {
-    expect(TERMINAL_STATES.filter((state) => mayBecome('queued', state))).toEqual(['cancelled', 'expired']);
+    expect(TERMINAL_STATES.filter((state) => canTransition('queued', state))).toEqual(['cancelled', 'expired']);
   });
 });

@@ -10,7 +10,7 @@ import {
 import {
   COMMAND_STATES,
   isTerminal,
-  mayBecome,
+  canTransition,
   type CommandLedger,
   type CommandState,
   type TerminalState,
@@ -157,7 +157,7 @@ export class CommandFold {
     if (from === 'queued' && outcome.state === 'sent' && (target > this.released || this.cancel !== undefined)) {
       return false;
     }
-    if (!mayBecome(from, outcome.state)) {
+    if (!canTransition(from, outcome.state)) {
       if (isTerminal(from) && isTerminal(outcome.state) && from !== outcome.state) this.#late.set(target, outcome);
       return false;
     }

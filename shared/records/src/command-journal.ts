@@ -7,7 +7,7 @@ import {
   decodeCbor,
   encodeCborUnsorted,
 } from '@muster/protocol';
-import type { Role } from './identity-records.js';
+import type { Role } from './operator-records.js';
 import { decodeNumberSet } from './number-set.js';
 
 /**
@@ -124,12 +124,12 @@ export interface CancelEntry {
   readonly message: string;
 }
 
-export function encodeJournal(entry: JournalEntry): Uint8Array {
+export function encodeJournalEntry(entry: JournalEntry): Uint8Array {
   return encodeCborUnsorted(entry);
 }
 
-/** Reads what {@link encodeJournal} wrote. Throws on anything else. */
-export function decodeJournal(bytes: Uint8Array): JournalEntry {
+/** Reads what {@link encodeJournalEntry} wrote. Throws on anything else. */
+export function decodeJournalEntry(bytes: Uint8Array): JournalEntry {
   const value = decodeCbor(bytes);
   if (typeof value !== 'object' || value === null || !('t' in value)) throw new TypeError('not a journal entry');
   return value as JournalEntry;

@@ -1,16 +1,8 @@
-import {
-  type AgentId,
-  type Facts,
-  type Labels,
-  type OrgId,
-  type SessionMode,
-  decodeCbor,
-  encodeCbor,
-} from '@muster/protocol';
+import type { AgentId, Facts, Labels, OrgId, SessionMode } from '@muster/protocol';
 
-/** What streams keep besides queries: identities, operator tokens, audit. */
+/** What the identities stream keeps of each agent: the last record of each kind counts. */
 
-/** Written once per key pair; the sequence of the first one is the agent's number. */
+/** Written once per key pair; the stream sequence of the first one is the agent's number. */
 export interface EnrolledRecord {
   readonly agentId: AgentId;
   readonly org: OrgId;
@@ -23,7 +15,7 @@ export interface EnrolledRecord {
   readonly labels: Labels;
 }
 
-/** Written when what the agent says of itself has changed. */
+/** Written when the agent's own facts or labels have changed. */
 export interface FactsRecord {
   readonly facts: Facts;
   readonly labels: Labels;
@@ -52,85 +44,25 @@ export interface DuplicateRecord {
   readonly refusedAddress: string;
 }
 
-/** Which channel an operator ordered an agent to use; wins over the gateways' policy. */
-export interface ModeRecord {
-  /** `default`: what the policy says; an earlier order is withdrawn. */
+/** The channel that an operator set for an agent; wins over the gateways' policy. */
+export interface ModeOverrideRecord {
+  /** `default` withdraws an earlier override: the policy decides again. */
   readonly mode: SessionMode | 'default';
-  /** Absent: as the policy says. */
+  /** Poll interval. Absent: the policy's interval. */
   readonly intervalMs?: number;
-  /** A lease: from then on it is as if it had not been ordered. */
+  /** The override expires at this time. */
   readonly untilMs?: number;
   readonly reason: string;
   readonly by: string;
   readonly atMs: number;
 }
 
-/** An agent was, or still is, on another channel than it was told: what it said of that when it opened a session. */
+/** An agent was, or still is, on another channel than the assigned one. The agent reports it when it opens a session. */
 export interface FallbackRecord {
   readonly atMs: number;
-  /** The channel of the session in which it said so: `live` when it is back. */
+  /** The channel of the session that reported it: `live` when the agent is back. */
   readonly mode: SessionMode;
   readonly forMs: number;
   readonly failures: number;
   readonly why: string;
-}
-
-export type Role = 'viewer' | 'analyst' | 'responder' | 'admin';
-
-export interface OperatorTokenRecord {
-  readonly tokenId: string;
-  readonly org: OrgId;
-  readonly name: string;
-  readonly role: Role;
-  /** SHA-256 of the whole token, hex. */
-  readonly hash: string;
-  readonly selector?: string;
-  readonly createdBy: string;
-  readonly createdAtMs: number;
-  readonly expiresAtMs?: number;
-  readonly lastUsedAtMs?: number;
-  readonly revokedAtMs?: number;
-}
-
-/** One thing somebody did or was refused. */
-export interface AuditRecord {
-  readonly atMs: number;
-  readonly org: OrgId;
-  readonly actor: string;
-  readonly actorName: string;
-  readonly action: string;
-  readonly outcome: 'allowed' | 'refused' | 'failed';
-  /** The address the request came from. */
-  readonly from: string;
-  /** What it was about: a query's id, an agent, a token. */
-  readonly subject?: string;
-  readonly scope?: string;
-  readonly code?: string;
-  readonly details?: Readonly<Record<string, unknown>>;
-  /**
-   * SHA-256, hex, of the bytes of the org's record before this one; empty for the first. Set by whoever appends. A record from before the chain
-   * has none.
-   */
-  readonly prev?: string;
-}
-
-export type KeptRecord =
-  | EnrolledRecord
-  | FactsRecord
-  | LabelsRecord
-  | RevokedRecord
-  | DuplicateRecord
-  | ModeRecord
-  | FallbackRecord
-  | OperatorTokenRecord
-  | AuditRecord;
-
-export function encodeKept(record: KeptRecord): Uint8Array {
-  return encodeCbor(record);
-}
-
-export function decodeKept<T extends KeptRecord>(bytes: Uint8Array): T {
-  const value = decodeCbor(bytes);
-  if (typeof value !== 'object' || value === null) throw new TypeError('not a kept record');
-  return value as T;
 }

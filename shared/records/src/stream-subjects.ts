@@ -1,34 +1,35 @@
 import type { AgentId, CommandId, OrgId, QueryId } from '@muster/protocol';
-import { SUBJECT_ROOT as ROOT, subjectToken as part } from './subject-token.js';
+import { SUBJECT_ROOT as ROOT, subjectToken as token } from './subject-token.js';
 
-/** Subjects of kept things (streams). */
-export const KEPT = {
-  enrolled: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.enrolled.${part(id)}`,
-  facts: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.facts.${part(id)}`,
-  labels: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.labels.${part(id)}`,
-  revoked: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.revoked.${part(id)}`,
-  duplicate: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.duplicate.${part(id)}`,
-  mode: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.mode.${part(id)}`,
-  away: (org: OrgId, id: AgentId) => `${ROOT}.identity.${part(org)}.away.${part(id)}`,
-  /** What operators ordered about channels, of all agents of all orgs. */
+/** The subjects of records in streams. */
+export const STREAM_SUBJECTS = {
+  enrolled: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.enrolled.${token(id)}`,
+  facts: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.facts.${token(id)}`,
+  labels: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.labels.${token(id)}`,
+  revoked: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.revoked.${token(id)}`,
+  duplicate: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.duplicate.${token(id)}`,
+  mode: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.mode.${token(id)}`,
+  /** The last time the agent used another channel than the assigned one. */
+  fallback: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.away.${token(id)}`,
+  /** Mode overrides of all agents of all orgs. */
   allModes: `${ROOT}.identity.*.mode.*`,
   /** Operator labels of all agents of all orgs. */
   allLabels: `${ROOT}.identity.*.labels.*`,
   allRevoked: `${ROOT}.identity.*.revoked.*`,
-  query: (org: OrgId, id: QueryId) => `${ROOT}.query.${part(org)}.${part(id)}`,
-  result: (org: OrgId, id: QueryId) => `${ROOT}.result.${part(org)}.${part(id)}`,
-  command: (org: OrgId, id: CommandId) => `${ROOT}.journal.${part(org)}.${part(id)}`,
+  query: (org: OrgId, id: QueryId) => `${ROOT}.query.${token(org)}.${token(id)}`,
+  result: (org: OrgId, id: QueryId) => `${ROOT}.result.${token(org)}.${token(id)}`,
+  command: (org: OrgId, id: CommandId) => `${ROOT}.journal.${token(org)}.${token(id)}`,
   /** The journals of all commands of all orgs. */
   allCommands: `${ROOT}.journal.*.*`,
-  audit: (org: OrgId) => `${ROOT}.audit.${part(org)}`,
-  operatorToken: (org: OrgId, tokenId: string) => `${ROOT}.token.${part(org)}.${part(tokenId)}`,
-  /** `key` is a hash of whose request it is and of the caller's key. */
-  idempotency: (org: OrgId, key: string) => `${ROOT}.idempotency.${part(org)}.${part(key)}`,
+  audit: (org: OrgId) => `${ROOT}.audit.${token(org)}`,
+  operatorToken: (org: OrgId, tokenId: string) => `${ROOT}.token.${token(org)}.${token(tokenId)}`,
+  /** `key` is a hash of the caller's identity and the idempotency key. */
+  idempotency: (org: OrgId, key: string) => `${ROOT}.idempotency.${token(org)}.${token(key)}`,
 } as const;
 
 const HOUR_MS = 3_600_000;
 
-/** The streams that keep them. Ages and sizes are bounds, not promises; `docs/operations.md` tells how to change them. */
+/** The streams. Ages and sizes are upper bounds, not guarantees; `docs/operations.md` tells how to change them. */
 export const STREAMS = {
   identities: { name: 'MUSTER_IDENTITIES', storage: 'file', subjects: [`${ROOT}.identity.>`], maxMsgsPerSubject: 1 },
   queries: {
@@ -45,7 +46,7 @@ export const STREAMS = {
     maxAgeMs: 24 * HOUR_MS,
     maxBytes: 8 * 1024 ** 3,
   },
-  /** Longer than the longest expiry: a command that is not settled must never fall out. */
+  /** The age is longer than the longest expiry: a command that is not settled must never be dropped. */
   commands: {
     name: 'MUSTER_COMMANDS',
     storage: 'file',
@@ -54,7 +55,7 @@ export const STREAMS = {
   },
   audit: { name: 'MUSTER_AUDIT', storage: 'file', subjects: [`${ROOT}.audit.>`], maxAgeMs: 400 * 24 * HOUR_MS },
   operatorTokens: { name: 'MUSTER_TOKENS', storage: 'file', subjects: [`${ROOT}.token.>`], maxMsgsPerSubject: 1 },
-  /** Answers of mutating calls, so that a repeat under the same idempotency key gets the same one from any API process. */
+  /** Replies to mutating calls: a repeat with the same idempotency key gets the same reply from any API process. */
   idempotency: {
     name: 'MUSTER_IDEMPOTENCY',
     storage: 'file',

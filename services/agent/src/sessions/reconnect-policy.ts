@@ -1,4 +1,4 @@
-import { CLOSE, closeReasonOf, comesBack } from '@muster/protocol';
+import { CLOSE, closeReasonOf, shouldReconnect } from '@muster/protocol';
 import { type Backoff, fullJitter } from '@muster/runtime/program';
 import type { EnrolOutcome } from '../identity/enrol.js';
 import type { ConnectionEnd } from '../contract/session-connection.js';
@@ -90,7 +90,7 @@ export class ComebackPolicy {
 
   #afterClose(code: number): Comeback {
     const name = closeReasonOf(code) ?? String(code);
-    if (comesBack(code)) return this.#soon(`closed: ${name}`);
+    if (shouldReconnect(code)) return this.#soon(`closed: ${name}`);
     if (code === CLOSE.unauthenticated.code) return this.#freshToken(`closed: ${name}`);
     if (code === CLOSE.revoked.code) return this.#later(REVOKED_MS, `closed: ${name}`);
     return this.#later(STAY_AWAY_MS, `closed: ${name}`);

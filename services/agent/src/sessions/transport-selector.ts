@@ -1,4 +1,4 @@
-import { CLOSE, clipMessage, closeReasonOf, comesBack, type HelloBody, type SessionMode } from '@muster/protocol';
+import { CLOSE, clipMessage, closeReasonOf, shouldReconnect, type HelloBody, type SessionMode } from '@muster/protocol';
 import { type Backoff, type Clock, fullJitter } from '@muster/runtime/program';
 import type { ConnectionEnd } from '../contract/session-connection.js';
 import type { WantedChannel } from '../capabilities/modes/assigned-mode.js';
@@ -168,7 +168,7 @@ function isFaultOfTheWay(end: ConnectionEnd, heldMs: number | undefined): boolea
     case 'abandoned':
       return isSilence(end) ? (heldMs ?? 0) < SILENT_WITHIN_MS : (heldMs ?? 0) < STABLE_MS;
     case 'closed':
-      if (!comesBack(end.code) || MEANT.includes(end.code)) return false;
+      if (!shouldReconnect(end.code) || MEANT.includes(end.code)) return false;
       return (heldMs ?? 0) < (isSilence(end) ? SILENT_WITHIN_MS : STABLE_MS);
   }
 }

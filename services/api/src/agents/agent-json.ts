@@ -1,4 +1,4 @@
-import { modeOverride, type Endpoint } from '@muster/directory';
+import { activeModeOverride, type Endpoint } from '@muster/directory';
 import { SESSION_MODES } from '@muster/protocol';
 import type { Presence } from '@muster/registry';
 import { z } from 'zod';
@@ -104,22 +104,26 @@ export function agentJson(endpoint: Endpoint, known: ReadonlyMap<string, Presenc
   };
 }
 
-function modesJson({ wanted, away }: Endpoint, nowMs: number) {
-  const order = modeOverride(wanted, nowMs);
+function modesJson({ modeOverride, fallback }: Endpoint, nowMs: number) {
+  const override = activeModeOverride(modeOverride, nowMs);
   return {
     ...given(
       'wanted',
-      order && {
-        mode: order.mode,
-        ...given('intervalMs', order.intervalMs),
-        ...given('until', order.untilMs === undefined ? undefined : isoTime(order.untilMs)),
-        ...{ reason: order.reason, by: order.by, at: isoTime(order.atMs) },
+      override && {
+        mode: override.mode,
+        ...given('intervalMs', override.intervalMs),
+        ...given('until', override.untilMs === undefined ? undefined : isoTime(override.untilMs)),
+        ...{ reason: override.reason, by: override.by, at: isoTime(override.atMs) },
       },
     ),
     ...given(
       'away',
-      away && {
-        ...{ mode: away.mode, forMs: away.forMs, failures: away.failures, why: away.why, at: isoTime(away.atMs) },
+      fallback && {
+        mode: fallback.mode,
+        forMs: fallback.forMs,
+        failures: fallback.failures,
+        why: fallback.why,
+        at: isoTime(fallback.atMs),
       },
     ),
   };

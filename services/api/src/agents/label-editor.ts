@@ -1,7 +1,7 @@
 import type { StreamStore } from '@muster/bus';
 import { effectiveLabels, type Endpoint } from '@muster/directory';
 import { AppError, labelFaults, LIMITS, type Labels } from '@muster/protocol';
-import { decodeKept, encodeKept, KEPT, STREAMS, type LabelsRecord } from '@muster/records';
+import { decodeRecord, encodeRecord, STREAM_SUBJECTS, STREAMS, type LabelsRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { inBatches } from './in-batches.js';
 
@@ -51,14 +51,16 @@ export class LabelEditor {
 
   /** `undefined` when somebody else wrote meanwhile. */
   async #attempt(endpoint: Endpoint, change: LabelChange): Promise<EditResult | undefined> {
-    const subject = KEPT.labels(endpoint.org, endpoint.agentId);
+    const subject = STREAM_SUBJECTS.labels(endpoint.org, endpoint.agentId);
     const entry = await this.#streams.last(STREAMS.identities.name, subject);
-    const before = entry === undefined ? {} : decodeKept<LabelsRecord>(entry.data).labels;
+    const before = entry === undefined ? {} : decodeRecord<LabelsRecord>(entry.data).labels;
     const labels = changed(before, change);
     const result = { ...endpoint, operatorLabels: labels, labels: effectiveLabels(endpoint.agentLabels, labels) };
     if (equal(before, labels)) return { kind: 'unchanged', endpoint: result };
     const record: LabelsRecord = { labels, by: change.by, atMs: this.#clock.now() };
-    const written = await this.#streams.append(subject, encodeKept(record), { expectLastSubjectSeq: entry?.seq ?? 0 });
+    const written = await this.#streams.append(subject, encodeRecord(record), {
+      expectLastSubjectSeq: entry?.seq ?? 0,
+    });
     if (written.kind === 'unavailable') throw written.cause;
     return written.kind === 'appended' ? { kind: 'changed', endpoint: result } : undefined;
   }

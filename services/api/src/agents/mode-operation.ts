@@ -1,6 +1,6 @@
-import { modeOverride, type Endpoint } from '@muster/directory';
+import { activeModeOverride, type Endpoint } from '@muster/directory';
 import { AppError, joinSelectors, LIMITS, SESSION_MODES } from '@muster/protocol';
-import type { ModeRecord } from '@muster/records';
+import type { ModeOverrideRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { z } from 'zod';
 import type { Principal } from '../auth/principal.js';
@@ -79,7 +79,7 @@ const orderedSchema = z
 /** Ordering agents to use one channel or the other. */
 export function modeOperation(parts: ModeParts): Operation {
   return defineOperation({
-    id: 'orderMode',
+    id: 'overrideMode',
     method: 'post',
     path: '/v1/agents/mode',
     tag: 'agents',
@@ -139,7 +139,7 @@ function detailsOf({ selector, agentIds, mode, interval, for: forMs, reason }: O
   };
 }
 
-function recordOf({ mode, interval, for: forMs, reason = '' }: Order, by: string, atMs: number): ModeRecord {
+function recordOf({ mode, interval, for: forMs, reason = '' }: Order, by: string, atMs: number): ModeOverrideRecord {
   const untilMs = forMs === undefined ? undefined : atMs + forMs;
   return { mode, ...given('intervalMs', interval), ...given('untilMs', untilMs), reason, by, atMs };
 }
@@ -173,11 +173,11 @@ function connectedJson(chosen: readonly Endpoint[], held: Held | undefined, nowM
   if (held === undefined) return { live: null, poll: null, offline: null };
   const modes = { live: 0, poll: 0 };
   let longestMs: number | undefined = 0;
-  for (const { agentId, wanted } of chosen) {
+  for (const { agentId, modeOverride } of chosen) {
     const mode = held.get(agentId)?.mode;
     if (mode !== undefined) modes[mode] += 1;
     if (mode !== 'poll') continue;
-    const intervalMs = modeOverride(wanted, nowMs)?.intervalMs;
+    const intervalMs = activeModeOverride(modeOverride, nowMs)?.intervalMs;
     longestMs = intervalMs === undefined || longestMs === undefined ? undefined : Math.max(longestMs, intervalMs);
   }
   const pollBy = modes.poll === 0 || longestMs === undefined ? undefined : isoTime(nowMs + longestMs);

@@ -1,7 +1,7 @@
 import type { StreamStore } from '@muster/bus';
-import { modeOverride, type DirectoryWriter, type Endpoint } from '@muster/directory';
+import { activeModeOverride, type DirectoryWriter, type Endpoint } from '@muster/directory';
 import { AppError } from '@muster/protocol';
-import { decodeKept, KEPT, STREAMS, type ModeRecord } from '@muster/records';
+import { decodeRecord, STREAM_SUBJECTS, STREAMS, type ModeOverrideRecord } from '@muster/records';
 import { inBatches } from './in-batches.js';
 
 export type OrderResult =
@@ -10,30 +10,30 @@ export type OrderResult =
 /** Keeps what operators order about agents' channels, where that says anything new. The last word wins. */
 export class ModeOrders {
   readonly #streams: Pick<StreamStore, 'last'>;
-  readonly #writer: Pick<DirectoryWriter, 'orderMode'>;
+  readonly #writer: Pick<DirectoryWriter, 'overrideMode'>;
 
   constructor({
     streams,
     writer,
   }: {
     readonly streams: Pick<StreamStore, 'last'>;
-    readonly writer: Pick<DirectoryWriter, 'orderMode'>;
+    readonly writer: Pick<DirectoryWriter, 'overrideMode'>;
   }) {
     this.#streams = streams;
     this.#writer = writer;
   }
 
-  giveAll(endpoints: Iterable<Endpoint>, order: ModeRecord): AsyncGenerator<OrderResult> {
+  giveAll(endpoints: Iterable<Endpoint>, order: ModeOverrideRecord): AsyncGenerator<OrderResult> {
     return inBatches(endpoints, (endpoint) => this.#give(endpoint, order));
   }
 
-  async #give(endpoint: Endpoint, order: ModeRecord): Promise<OrderResult> {
+  async #give(endpoint: Endpoint, order: ModeOverrideRecord): Promise<OrderResult> {
     try {
       // What the view shows may be a moment old: an order that came after it must not be left standing.
-      if (saysTheSame(endpoint.wanted, order) && saysTheSame(await this.#newest(endpoint), order)) {
+      if (saysTheSame(endpoint.modeOverride, order) && saysTheSame(await this.#newest(endpoint), order)) {
         return { kind: 'unchanged' };
       }
-      const result = await this.#writer.orderMode(endpoint.org, endpoint.agentId, order);
+      const result = await this.#writer.overrideMode(endpoint.org, endpoint.agentId, order);
       if (result.kind === 'unavailable') throw result.cause;
       return { kind: 'changed' };
     } catch (cause) {
@@ -42,16 +42,16 @@ export class ModeOrders {
     }
   }
 
-  async #newest({ org, agentId }: Endpoint): Promise<ModeRecord | undefined> {
-    const entry = await this.#streams.last(STREAMS.identities.name, KEPT.mode(org, agentId));
-    return entry === undefined ? undefined : decodeKept<ModeRecord>(entry.data);
+  async #newest({ org, agentId }: Endpoint): Promise<ModeOverrideRecord | undefined> {
+    const entry = await this.#streams.last(STREAMS.identities.name, STREAM_SUBJECTS.mode(org, agentId));
+    return entry === undefined ? undefined : decodeRecord<ModeOverrideRecord>(entry.data);
   }
 }
 
 /** A lease is new each time: it ends later than the one before. */
-function saysTheSame(before: ModeRecord | undefined, order: ModeRecord): boolean {
+function saysTheSame(before: ModeOverrideRecord | undefined, order: ModeOverrideRecord): boolean {
   if (order.untilMs !== undefined) return false;
-  const standing = modeOverride(before, order.atMs);
+  const standing = activeModeOverride(before, order.atMs);
   if (standing === undefined) return order.mode === 'default';
   return standing.mode === order.mode && standing.intervalMs === order.intervalMs && standing.untilMs === undefined;
 }

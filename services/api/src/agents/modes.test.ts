@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
 import { DirectoryWriter, type Endpoint } from '@muster/directory';
 import type { AgentId } from '@muster/protocol';
-import { decodeKept, KEPT, STREAMS, type ModeRecord } from '@muster/records';
+import { decodeRecord, STREAM_SUBJECTS, STREAMS, type ModeOverrideRecord } from '@muster/records';
 import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
 import { ModeOrders } from './mode-orders.js';
 
@@ -15,9 +15,9 @@ afterEach(() => api.stop());
 const order = (body: object, options = {}) => api.ask('POST', '/v1/agents/mode', { body, ...options });
 const show = async (agentId: string) => (await api.get(`/v1/agents/${agentId}`)).body;
 
-async function kept(agentId: AgentId): Promise<ModeRecord | undefined> {
-  const entry = await api.connection.streams.last(STREAMS.identities.name, KEPT.mode(ORG, agentId));
-  return entry === undefined ? undefined : decodeKept<ModeRecord>(entry.data);
+async function kept(agentId: AgentId): Promise<ModeOverrideRecord | undefined> {
+  const entry = await api.connection.streams.last(STREAMS.identities.name, STREAM_SUBJECTS.mode(ORG, agentId));
+  return entry === undefined ? undefined : decodeRecord<ModeOverrideRecord>(entry.data);
 }
 
 async function fleet() {
@@ -83,7 +83,7 @@ describe('ordering a mode', () => {
   test('whose lease is over is as if it had never been', async () => {
     const { live } = await fleet();
     const over = { mode: 'poll', untilMs: Date.now() - 1_000, reason: 'x', by: 'y', atMs: 1 } as const;
-    await new DirectoryWriter({ streams: api.connection.streams }).orderMode(ORG, live.agentId, over);
+    await new DirectoryWriter({ streams: api.connection.streams }).overrideMode(ORG, live.agentId, over);
     expect((await order({ selector: 'mode=live', mode: 'default' })).body).toMatchObject({ unchanged: 1, changed: 0 });
     expect(await show(live.agentId)).not.toHaveProperty('wanted');
   });
@@ -178,11 +178,11 @@ test('an order is written over a newer one that the view has not seen', async ()
   const { streams } = new MemoryBroker().connect();
   await streams.ensure(Object.values(STREAMS));
   const writer = new DirectoryWriter({ streams });
-  const live: ModeRecord = { mode: 'live', reason: '', by: 'op', atMs: 1 };
+  const live: ModeOverrideRecord = { mode: 'live', reason: '', by: 'op', atMs: 1 };
   const agentId = 'a'.repeat(24) as AgentId;
-  await writer.orderMode(ORG, agentId, { ...live, mode: 'poll' });
+  await writer.overrideMode(ORG, agentId, { ...live, mode: 'poll' });
   const results = [];
-  const stale = { org: ORG, agentId, wanted: live } as Endpoint;
+  const stale = { org: ORG, agentId, modeOverride: live } as Endpoint;
   for (let i = 0; i < 2; i += 1) {
     for await (const { kind } of new ModeOrders({ streams, writer }).giveAll([stale], live)) results.push(kind);
   }

@@ -1,6 +1,6 @@
 import type { StreamStore } from '@muster/bus';
 import { AppError, type OrgId } from '@muster/protocol';
-import { decodeKept, KEPT, STREAMS, type AuditRecord } from '@muster/records';
+import { decodeRecord, STREAM_SUBJECTS, STREAMS, type AuditRecord } from '@muster/records';
 
 export interface AuditFilter {
   readonly actor?: string | undefined;
@@ -38,7 +38,7 @@ export async function readAudit(
   },
 ): Promise<AuditPage> {
   const { limit, filter, signal } = options;
-  const subject = KEPT.audit(org);
+  const subject = STREAM_SUBJECTS.audit(org);
   const found: AuditEntry[] = [];
   try {
     const newest = await streams.last(STREAMS.audit.name, subject);
@@ -49,7 +49,7 @@ export async function readAudit(
       for await (const { seq, data } of streams.read(STREAMS.audit.name, { subject, fromSeq: start, signal })) {
         if (seq >= end) break;
         scanned += 1;
-        const record = decodeKept<AuditRecord>(data);
+        const record = decodeRecord<AuditRecord>(data);
         if (matches(record, filter)) window.push({ seq, record });
       }
       found.push(...window.toReversed());

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { OrgId } from '@muster/protocol';
-import { encodeKept, KEPT, type AuditRecord } from '@muster/records';
+import { encodeRecord, STREAM_SUBJECTS, type AuditRecord } from '@muster/records';
 import { ApiFixture, ORG } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
@@ -21,7 +21,7 @@ async function keep(count: number, change: (i: number) => Partial<AuditRecord> =
   } as const;
   for (let i = 0; i < count; i += 1) {
     const record: AuditRecord = { ...base, subject: `s${i}`, ...change(i) };
-    await api.connection.streams.append(KEPT.audit(record.org), encodeKept(record));
+    await api.connection.streams.append(STREAM_SUBJECTS.audit(record.org), encodeRecord(record));
   }
 }
 

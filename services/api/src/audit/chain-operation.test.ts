@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { OrgId } from '@muster/protocol';
-import { encodeKept, KEPT, verifyChain, type AuditRecord, type ChainLink } from '@muster/records';
+import { encodeRecord, STREAM_SUBJECTS, verifyChain, type AuditRecord, type ChainLink } from '@muster/records';
 import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
@@ -24,7 +24,10 @@ async function act(count: number): Promise<void> {
 
 describe('the audit chain', () => {
   test('as the API gives it can be verified by whoever has it, from any record on', async () => {
-    await api.connection.streams.append(KEPT.audit('other' as OrgId), encodeKept({ org: 'other' } as AuditRecord));
+    await api.connection.streams.append(
+      STREAM_SUBJECTS.audit('other' as OrgId),
+      encodeRecord({ org: 'other' } as AuditRecord),
+    );
     await act(12);
     await until(async () => (await read()).length === 12);
     const links = await read();
@@ -40,7 +43,7 @@ describe('the audit chain', () => {
     await act(2);
     await until(async () => (await read()).length === 2);
     const { record } = (await read())[1]!;
-    await api.connection.streams.append(KEPT.audit(ORG), encodeKept({ ...record, actorName: 'Eve' }));
+    await api.connection.streams.append(STREAM_SUBJECTS.audit(ORG), encodeRecord({ ...record, actorName: 'Eve' }));
     await act(1);
     await until(async () => (await read()).length === 4);
     const links = await read();

@@ -1,6 +1,6 @@
 import type { StreamStore } from '@muster/bus';
 import { AppError, type OrgId } from '@muster/protocol';
-import { auditHash, decodeKept, KEPT, STREAMS, type AuditRecord } from '@muster/records';
+import { auditHash, decodeRecord, STREAM_SUBJECTS, STREAMS, type AuditRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { z } from 'zod';
 import { DrainWriter } from '../http/drain-writer.js';
@@ -74,8 +74,8 @@ export function chainOperation({ streams, clock }: ChainParts): Operation {
 }
 
 async function* lines(streams: StreamStore, org: OrgId, after: number, signal: AbortSignal): AsyncGenerator<string> {
-  const entries = streams.read(STREAMS.audit.name, { subject: KEPT.audit(org), fromSeq: after + 1, signal });
+  const entries = streams.read(STREAMS.audit.name, { subject: STREAM_SUBJECTS.audit(org), fromSeq: after + 1, signal });
   for await (const { seq, data } of entries) {
-    yield `${JSON.stringify({ seq, hash: auditHash(data), record: decodeKept<AuditRecord>(data) })}\n`;
+    yield `${JSON.stringify({ seq, hash: auditHash(data), record: decodeRecord<AuditRecord>(data) })}\n`;
   }
 }

@@ -57,7 +57,7 @@ describe('credentials', () => {
     const tokenId = token.slice(4, 20);
     await api.connection.streams.append(
       `muster.v1.token.default.${tokenId}`,
-      (await import('@muster/records')).encodeKept({
+      (await import('@muster/records')).encodeRecord({
         tokenId,
         org: 'default' as OrgId,
         name: 'x',

@@ -1,6 +1,6 @@
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import { AppError, type OrgId } from '@muster/protocol';
-import { decodeKept, encodeKept, KEPT, STREAMS, type OperatorTokenRecord } from '@muster/records';
+import { decodeRecord, encodeRecord, STREAM_SUBJECTS, STREAMS, type OperatorTokenRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 
 interface Kept {
@@ -99,8 +99,8 @@ export class TokenStore {
 
   async #newest(org: OrgId, tokenId: string): Promise<Kept | undefined> {
     try {
-      const entry = await this.#streams.last(STREAMS.operatorTokens.name, KEPT.operatorToken(org, tokenId));
-      return entry === undefined ? undefined : { seq: entry.seq, record: decodeKept(entry.data) };
+      const entry = await this.#streams.last(STREAMS.operatorTokens.name, STREAM_SUBJECTS.operatorToken(org, tokenId));
+      return entry === undefined ? undefined : { seq: entry.seq, record: decodeRecord(entry.data) };
     } catch (cause) {
       throw new AppError('broker_unavailable', 'tokens cannot be read now', { cause });
     }
@@ -108,8 +108,8 @@ export class TokenStore {
 
   /** The sequence, or `undefined` when somebody else wrote meanwhile. What was written is known here at once. */
   async #write(record: OperatorTokenRecord, expectLastSubjectSeq: number): Promise<number | undefined> {
-    const subject = KEPT.operatorToken(record.org, record.tokenId);
-    const result = await this.#streams.append(subject, encodeKept(record), { expectLastSubjectSeq });
+    const subject = STREAM_SUBJECTS.operatorToken(record.org, record.tokenId);
+    const result = await this.#streams.append(subject, encodeRecord(record), { expectLastSubjectSeq });
     switch (result.kind) {
       case 'appended':
         this.#keep({ seq: result.seq, record });
@@ -123,7 +123,7 @@ export class TokenStore {
 
   #apply(entry: Entry): void {
     try {
-      this.#keep({ seq: entry.seq, record: decodeKept(entry.data) });
+      this.#keep({ seq: entry.seq, record: decodeRecord(entry.data) });
     } catch (err) {
       this.#logger.error('unreadable operator token passed over', { seq: entry.seq, err });
     }

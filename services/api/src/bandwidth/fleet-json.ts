@@ -1,5 +1,5 @@
 import type { ChannelCounters, TrafficCounters } from '@muster/messages';
-import { TRAFFIC_PURPOSES, type BytesBothWays } from '@muster/protocol';
+import { TRAFFIC_PURPOSES, type ByteCounts } from '@muster/protocol';
 import { isoTime } from '../queries/query-json.js';
 import { ChannelSum, type UpAndDown } from './channel-sum.js';
 import type { GatewayAnswer } from './gateway-survey.js';
@@ -53,7 +53,7 @@ function channelOf(reports: readonly ChannelCounters[]) {
 }
 
 /** What comes in at a gateway goes up from an endpoint. */
-function upAndDown(counts: readonly BytesBothWays[]): UpAndDown {
+function upAndDown(counts: readonly ByteCounts[]): UpAndDown {
   const sum = { bytesUp: 0, bytesDown: 0 };
   for (const { bytesIn, bytesOut } of counts) {
     sum.bytesUp += bytesIn;

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { RequestResult } from '@muster/bus';
 import { RequestSeal } from '@muster/identity';
-import { decodeCommandWire, encodeCommandWire, type CommandRequest } from '@muster/messages';
+import { decodeServiceMessage, encodeBusMessage, type CommandRequest } from '@muster/messages';
 import type { OrgId } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
 import { CommandClient } from './command-client.js';
@@ -15,7 +15,7 @@ function clientWith(seal?: RequestSeal) {
     maxPayloadBytes: 1024,
     request: (_subject: string, data: Uint8Array): Promise<RequestResult> => {
       sent.push(data);
-      return Promise.resolve({ kind: 'reply', data: encodeCommandWire({ t: 'list', commands: [] }) });
+      return Promise.resolve({ kind: 'reply', data: encodeBusMessage({ t: 'list', commands: [] }) });
     },
   };
   const clock = new FakeClock(1_700_000_000_000);
@@ -27,19 +27,19 @@ test('with a seal, what goes out is sealed, and now', async () => {
   const { client, sent, clock } = clientWith(seal);
   await client.list(list);
   const opened = seal.open(sent[0] ?? new Uint8Array(), clock.now());
-  expect(opened.ok && decodeCommandWire<CommandRequest>(opened.body)).toEqual(list);
+  expect(opened.ok && decodeServiceMessage<CommandRequest>(opened.body)).toEqual(list);
 });
 
 test('without one it goes out as it is', async () => {
   const { client, sent } = clientWith();
   await client.list(list);
-  expect(decodeCommandWire<CommandRequest>(sent[0] ?? new Uint8Array())).toEqual(list);
+  expect(decodeServiceMessage<CommandRequest>(sent[0] ?? new Uint8Array())).toEqual(list);
 });
 
 test('the seal counts when a message is too large', async () => {
   const reason = 'x'.repeat(900);
   const cancel = { t: 'cancel', org: 'acme' as OrgId, caller, id: 'c1' as never, reason } as const;
-  const bare = encodeCommandWire(cancel).length;
+  const bare = encodeBusMessage(cancel).length;
   expect(bare).toBeLessThanOrEqual(1024);
   expect(bare + 56).toBeGreaterThan(1024);
   const { client, sent } = clientWith(new RequestSeal(['k'.repeat(32)]));

@@ -1,7 +1,7 @@
 import type { Bus } from '@muster/bus';
 import {
-  decodeCommandWire,
-  encodeCommandWire,
+  decodeServiceMessage,
+  encodeBusMessage,
   SUBJECTS,
   type CommandReply,
   type CommandRequest,
@@ -62,13 +62,13 @@ export class CommandClient {
     answered: () => void = () => undefined,
   ): Promise<Reply<T>> {
     const { bus, clock, seal } = this.#options;
-    const body = encodeCommandWire(request);
+    const body = encodeBusMessage(request);
     const data = seal === undefined ? body : seal.seal(body, clock.now());
     if (data.length > bus.maxPayloadBytes) {
       throw new AppError('too_large', 'the order names more endpoints or rows than one message holds; divide it');
     }
     const result = await bus.request(SUBJECTS.commands, data, { timeoutMs });
-    const reply = replyOf<CommandReply>(result, (bytes) => decodeCommandWire<CommandReply>(bytes), SERVICE);
+    const reply = replyOf<CommandReply>(result, (bytes) => decodeServiceMessage<CommandReply>(bytes), SERVICE);
     answered();
     return expectReply<CommandReply, T>(reply, kind, SERVICE);
   }

@@ -3,8 +3,8 @@ import { endpointLabel, type Directory } from '@muster/directory';
 import { AppError, isCommandId, selectorMatches, type CommandId, type OrgId } from '@muster/protocol';
 import {
   CommandFold,
-  decodeJournal,
-  KEPT,
+  decodeJournalEntry,
+  STREAM_SUBJECTS,
   STREAMS,
   type CommandRecord,
   type FoldStep,
@@ -52,7 +52,7 @@ export class CommandStore {
     const { org, bound } = principal;
     if (bound.length > 0) return (await this.find(principal, id, signal)).fold.record;
     const newest = isCommandId(id)
-      ? await this.#reading(() => this.#streams.last(STREAMS.commands.name, KEPT.command(org, id)))
+      ? await this.#reading(() => this.#streams.last(STREAMS.commands.name, STREAM_SUBJECTS.command(org, id)))
       : undefined;
     if (newest === undefined) throw unknown(id);
     return { org, id: id as CommandId };
@@ -78,7 +78,11 @@ export class CommandStore {
   }
 
   #entries(org: OrgId, id: CommandId, options: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<Entry> {
-    return this.#streams.read(STREAMS.commands.name, { subject: KEPT.command(org, id), batch: BATCH, ...options });
+    return this.#streams.read(STREAMS.commands.name, {
+      subject: STREAM_SUBJECTS.command(org, id),
+      batch: BATCH,
+      ...options,
+    });
   }
 
   async #reading<T>(read: () => Promise<T>): Promise<T> {
@@ -99,7 +103,7 @@ export interface Applied {
 
 /** The fold with one more entry, and what that changed; `undefined` before the entry that makes the command. */
 export function applyEntry(fold: CommandFold | undefined, data: Uint8Array): Applied | undefined {
-  const entry = decodeJournal(data);
+  const entry = decodeJournalEntry(data);
   const made = fold ?? (entry.t === 'submitted' ? new CommandFold(withoutRows(entry.record)) : undefined);
   return made === undefined ? undefined : { fold: made, entry, step: made.apply(entry) };
 }

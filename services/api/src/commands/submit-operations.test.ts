@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { CommandReply, SubmitCommand } from '@muster/messages';
 import { decodeCbor, encodeCbor } from '@muster/protocol';
-import { AnswerBlockWriter, KEPT, type AuditRecord, type QueryRecord } from '@muster/records';
+import { AnswerBlockWriter, STREAM_SUBJECTS, type AuditRecord, type QueryRecord } from '@muster/records';
 import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
 import type { QueryStore } from '../queries/query-store.js';
 
@@ -201,7 +201,7 @@ describe('an order under an idempotency key', () => {
   test('of which the answer was lost with its process is found by the repeat, at once', async () => {
     const first = await submit(KILL, KEY);
     // As the process that dies between the command and its answer leaves it: under way, and it always will be.
-    const subject = `${KEPT.idempotency(ORG, 'x').slice(0, -1)}*`;
+    const subject = `${STREAM_SUBJECTS.idempotency(ORG, 'x').slice(0, -1)}*`;
     const { streams } = api.connection;
     for await (const entry of streams.read('MUSTER_IDEMPOTENCY', { subject })) {
       const { fingerprint, atMs } = decodeCbor(entry.data) as { fingerprint: string; atMs: number };

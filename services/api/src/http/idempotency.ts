@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { StreamStore } from '@muster/bus';
 import { AppError, decodeCbor, encodeCbor, type OrgId } from '@muster/protocol';
-import { KEPT, STREAMS } from '@muster/records';
+import { STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { JsonAnswer } from './operation.js';
 
@@ -49,7 +49,7 @@ export class Idempotency {
   }
 
   async run(call: IdempotentCall, perform: () => Promise<JsonAnswer>): Promise<JsonAnswer> {
-    const subject = KEPT.idempotency(call.org, digest([call.principalId, call.key]));
+    const subject = STREAM_SUBJECTS.idempotency(call.org, digest([call.principalId, call.key]));
     const fingerprint = digest(call.request);
     const reserved = await this.#reserve(subject, fingerprint, call);
     if (typeof reserved !== 'number') return reserved;

@@ -17,7 +17,7 @@ export interface PipelineParts {
   readonly authenticator: Authenticator;
   readonly principalLimits: RateLimits;
   readonly failureLimits: RateLimits;
-  readonly audit: Pick<AuditTrail, 'record' | 'recordBounded'>;
+  readonly audit: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
   readonly idempotency: Idempotency;
   readonly metrics: ApiMetrics;
   /** Whose audit record keeps the refusals of strangers. */
@@ -133,7 +133,7 @@ export class RequestPipeline {
       ...note,
       ...outcome,
     };
-    if (principal === undefined || outcome.code === 'rate_limited') audit.recordBounded(record);
+    if (principal === undefined || outcome.code === 'rate_limited') audit.recordRateLimited(record);
     else audit.record(record);
   }
 }

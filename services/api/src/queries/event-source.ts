@@ -1,6 +1,6 @@
 import type { StreamStore } from '@muster/bus';
 import { AppError, type Ledger } from '@muster/protocol';
-import { decodeQueryRecord, KEPT, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
+import { decodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { Pull } from '../http/pull.js';
 import type { QueryClient } from './query-client.js';
@@ -42,7 +42,7 @@ const OVERDUE_MS = 10_000;
  */
 export async function* queryEvents(record: QueryRecord, options: EventSourceOptions): AsyncGenerator<QueryTold> {
   const { streams, clock, signal, heartbeatMs, silenceMs } = options;
-  const subject = KEPT.result(record.org, record.id);
+  const subject = STREAM_SUBJECTS.result(record.org, record.id);
   // The end is written to two streams; a record that has just ended may be ahead of the last events.
   const follow = record.state === 'running' || clock.now() - (record.endedAtMs ?? 0) < SETTLING_MS;
   const reading = new AbortController();
@@ -142,7 +142,9 @@ async function endOfSilent(
   const { client, clock, streams, readRecord } = options;
   const newest = await readRecord().catch(() => undefined);
   // Silence of our reading is not silence of the query: what is kept and not seen yet comes first.
-  const last = await streams.last(STREAMS.results.name, KEPT.result(known.org, known.id)).catch(() => undefined);
+  const last = await streams
+    .last(STREAMS.results.name, STREAM_SUBJECTS.result(known.org, known.id))
+    .catch(() => undefined);
   if (last !== undefined && last.seq > seenSeq) return undefined;
   if (newest !== undefined && newest.state !== 'running') return newest;
   const guardian = await client.guardian(newest ?? known);

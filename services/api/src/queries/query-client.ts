@@ -1,7 +1,7 @@
 import type { Bus, RequestResult } from '@muster/bus';
 import {
-  decodeQueryWire,
-  encodeQueryWire,
+  decodeServiceMessage,
+  encodeBusMessage,
   SUBJECTS,
   type QueryReply,
   type QueryRequest,
@@ -41,7 +41,7 @@ export class QueryClient {
   /** Asks the owner, and when it is gone or does not have the query, any service: that one then ends it as interrupted. */
   async cancel(record: QueryRecord, by: string): Promise<void> {
     const request: QueryRequest = { t: 'cancel', org: record.org, id: record.id, by };
-    const result = await this.#request(SUBJECTS.owner(record.owner), request, CANCEL_TIMEOUT_MS);
+    const result = await this.#request(SUBJECTS.coordinator(record.owner), request, CANCEL_TIMEOUT_MS);
     const reply = result.kind === 'no_responders' ? undefined : replyOf(result, decode, SERVICE);
     const isGone = reply === undefined || (reply.t === 'problem' && reply.code === 'not_found');
     expectOf(isGone ? await this.#ask(SUBJECTS.queries, request, CANCEL_TIMEOUT_MS) : reply, 'cancelled');
@@ -59,7 +59,7 @@ export class QueryClient {
    */
   async guardian(record: QueryRecord): Promise<Guardian> {
     const request: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
-    const owner = await this.#request(SUBJECTS.owner(record.owner), request, OWNER_TIMEOUT_MS);
+    const owner = await this.#request(SUBJECTS.coordinator(record.owner), request, OWNER_TIMEOUT_MS);
     if (owner.kind === 'disconnected') return 'unknown';
     if (owner.kind === 'reply') {
       // An owner refuses to give up a query that it has.
@@ -81,7 +81,7 @@ export class QueryClient {
   }
 
   #request(subject: string, request: QueryRequest, timeoutMs: number): Promise<RequestResult> {
-    return this.#bus.request(subject, encodeQueryWire(request), { timeoutMs });
+    return this.#bus.request(subject, encodeBusMessage(request), { timeoutMs });
   }
 
   async #ask(subject: string, request: QueryRequest, timeoutMs: number): Promise<QueryReply> {
@@ -90,7 +90,7 @@ export class QueryClient {
 }
 
 const SERVICE: ServiceName = { name: 'query service', absent: 'no_query_service' };
-const decode = (data: Uint8Array): QueryReply => decodeQueryWire<QueryReply>(data);
+const decode = (data: Uint8Array): QueryReply => decodeServiceMessage<QueryReply>(data);
 
 function expectOf<const T extends QueryReply['t']>(reply: QueryReply, kind: T): Reply<T> {
   return expectReply<QueryReply, T>(reply, kind, SERVICE);

@@ -255,7 +255,10 @@ test('reduces over the rows, with integers beyond 2^53 exact', async () => {
 });
 
 async function recordOf(id: string) {
-  const { decodeQueryRecord, KEPT, STREAMS } = await import('@muster/records');
-  const entry = await api.connection.streams.last(STREAMS.queries.name, KEPT.query('default' as never, id as never));
+  const { decodeQueryRecord, STREAM_SUBJECTS, STREAMS } = await import('@muster/records');
+  const entry = await api.connection.streams.last(
+    STREAMS.queries.name,
+    STREAM_SUBJECTS.query('default' as never, id as never),
+  );
   return decodeQueryRecord(entry!.data) as import('@muster/records').QueryRecord;
 }

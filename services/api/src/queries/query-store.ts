@@ -1,6 +1,13 @@
 import { followView, StreamError, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import { AppError, isQueryId, joinSelectors, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
-import { decodeQueryRecord, KEPT, STREAMS, type QueryRecord, type QueryState, type ResultEvent } from '@muster/records';
+import {
+  decodeQueryRecord,
+  STREAM_SUBJECTS,
+  STREAMS,
+  type QueryRecord,
+  type QueryState,
+  type ResultEvent,
+} from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
 import type { Principal } from '../auth/principal.js';
 import type { Standing } from './query-json.js';
@@ -62,7 +69,7 @@ export class QueryStore {
   }
 
   async read(org: OrgId, id: QueryId): Promise<QueryRecord | undefined> {
-    const entry = await this.#reading(() => this.#streams.last(STREAMS.queries.name, KEPT.query(org, id)));
+    const entry = await this.#reading(() => this.#streams.last(STREAMS.queries.name, STREAM_SUBJECTS.query(org, id)));
     return entry && decodeQueryRecord<QueryRecord>(entry.data);
   }
 
@@ -88,7 +95,7 @@ export class QueryStore {
   /** Where a query stands now: while it runs its record is written seldom, its progress often. */
   async standing(record: QueryRecord): Promise<Standing> {
     if (record.state !== 'running') return record;
-    const subject = KEPT.result(record.org, record.id);
+    const subject = STREAM_SUBJECTS.result(record.org, record.id);
     return await this.#reading(async () => {
       const newest = await this.#streams.last(STREAMS.results.name, subject);
       let standing: Standing = record;

@@ -1,6 +1,6 @@
 import type { StreamStore } from '@muster/bus';
 import { OUTCOMES, type QueryId } from '@muster/protocol';
-import { KEPT, STREAMS } from '@muster/records';
+import { STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { z } from 'zod';
 import {
@@ -71,7 +71,7 @@ function eventsOperation(parts: ResultParts): Operation {
       const afterSeq = lastSeen(header('last-event-id'), query.after);
       const record = await store.find(principal, params.id);
       if (record.state !== 'running' && afterSeq > 0) {
-        const last = await streams.last(STREAMS.results.name, KEPT.result(record.org, record.id));
+        const last = await streams.last(STREAMS.results.name, STREAM_SUBJECTS.result(record.org, record.id));
         if (last !== undefined && last.seq <= afterSeq) return json(204);
       }
       const readRecord = () => store.read(record.org, record.id as QueryId);

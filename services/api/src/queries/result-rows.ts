@@ -2,7 +2,7 @@ import type { StreamStore } from '@muster/bus';
 import { decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
 import {
   decodeQueryRecord,
-  KEPT,
+  STREAM_SUBJECTS,
   readAnswerBlock,
   readGroupBlock,
   STREAMS,
@@ -28,7 +28,7 @@ async function* keptEvents(
   record: QueryRecord,
   options: { fromSeq?: number; signal: AbortSignal },
 ) {
-  const subject = KEPT.result(record.org, record.id);
+  const subject = STREAM_SUBJECTS.result(record.org, record.id);
   for await (const { seq, data } of streams.read(STREAMS.results.name, { subject, batch: 16, ...options })) {
     yield { seq, event: decodeQueryRecord<ResultEvent>(data) };
   }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { encodeCbor, type OrgId } from '@muster/protocol';
-import { AnswerBlockWriter, encodeKept, GroupBlockWriter, KEPT, type QueryRecord } from '@muster/records';
+import { AnswerBlockWriter, encodeRecord, GroupBlockWriter, STREAM_SUBJECTS, type QueryRecord } from '@muster/records';
 import type { TokenStore } from '../auth/token-store.js';
 import { ApiFixture, until } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
@@ -192,8 +192,8 @@ describe('a stream whose token is over', () => {
     await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 2'));
     const kept = (api.api.parts['tokens'] as unknown as TokenStore).find(tokenId)!;
     // As another API process does it.
-    const end = encodeKept({ ...kept, revokedAtMs: Date.now() });
-    await api.connection.streams.append(KEPT.operatorToken('default' as OrgId, tokenId), end);
+    const end = encodeRecord({ ...kept, revokedAtMs: Date.now() });
+    await api.connection.streams.append(STREAM_SUBJECTS.operatorToken('default' as OrgId, tokenId), end);
     // Resolves for a whole answer only.
     expect(parseSse((await revoked).text).map(({ event }) => event)).toEqual(['started']);
     expect((await api.get(`/v1/queries/${record.id}/events`, { token })).body.code).toBe('unauthenticated');

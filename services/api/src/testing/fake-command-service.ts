@@ -1,7 +1,7 @@
 import type { Bus, BusSubscription, StreamStore } from '@muster/bus';
 import {
-  decodeCommandWire,
-  encodeCommandWire,
+  decodeServiceMessage,
+  encodeBusMessage,
   SUBJECTS,
   type CommandReply,
   type CommandRequest,
@@ -12,10 +12,10 @@ import {
 import { newCommandId, type CommandId, type CommandState, type OrgId } from '@muster/protocol';
 import {
   CommandFold,
-  decodeJournal,
-  encodeJournal,
+  decodeJournalEntry,
+  encodeJournalEntry,
   encodeNumberSet,
-  KEPT,
+  STREAM_SUBJECTS,
   STREAMS,
   type CommandRecord,
   type JournalEntry,
@@ -48,11 +48,11 @@ export class FakeCommandService {
     this.#subscription = this.#bus.subscribe(
       SUBJECTS.commands,
       ({ data, reply }) => {
-        const request = decodeCommandWire<CommandRequest>(data);
+        const request = decodeServiceMessage<CommandRequest>(data);
         this.asked.push(request);
         void this.#reply(request).then(async (answer) => {
           await this.held;
-          reply?.(encodeCommandWire(answer));
+          reply?.(encodeBusMessage(answer));
         });
       },
       { queue: 'command' },
@@ -65,7 +65,10 @@ export class FakeCommandService {
 
   /** Writes to a command's journal; the sequence of the entry. */
   async keep(command: Pick<CommandRecord, 'org' | 'id'>, entry: JournalEntry): Promise<number> {
-    const result = await this.#streams.append(KEPT.command(command.org, command.id), encodeJournal(entry));
+    const result = await this.#streams.append(
+      STREAM_SUBJECTS.command(command.org, command.id),
+      encodeJournalEntry(entry),
+    );
     if (result.kind !== 'appended') throw new Error(result.kind);
     return result.seq;
   }
@@ -107,8 +110,10 @@ export class FakeCommandService {
 
   async read(org: OrgId, id: CommandId): Promise<CommandSummary | undefined> {
     let fold: CommandFold | undefined;
-    for await (const { data } of this.#streams.read(STREAMS.commands.name, { subject: KEPT.command(org, id) })) {
-      const entry = decodeJournal(data);
+    for await (const { data } of this.#streams.read(STREAMS.commands.name, {
+      subject: STREAM_SUBJECTS.command(org, id),
+    })) {
+      const entry = decodeJournalEntry(data);
       if (entry.t === 'submitted') fold ??= new CommandFold(entry.record);
       fold?.apply(entry);
     }

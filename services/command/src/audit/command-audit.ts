@@ -17,9 +17,9 @@ const ACTIONS = {
 
 /** What goes into the audit chain of commands, and how it is said. */
 export class CommandAudit {
-  readonly #trail: Pick<AuditTrail, 'record' | 'recordBounded'>;
+  readonly #trail: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
 
-  constructor(trail: Pick<AuditTrail, 'record' | 'recordBounded'>) {
+  constructor(trail: Pick<AuditTrail, 'record' | 'recordRateLimited'>) {
     this.#trail = trail;
   }
 
@@ -88,7 +88,7 @@ export class CommandAudit {
   /** An endpoint does not believe a command: its signature, its key, its target proof. Agents can cause any number of these. */
   refusedByAgent(report: CommandReport): void {
     const { org, agentId, id, number, code, message } = report;
-    this.#trail.recordBounded({
+    this.#trail.recordRateLimited({
       org,
       actor: agentId,
       actorName: agentId,

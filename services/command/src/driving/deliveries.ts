@@ -1,6 +1,6 @@
 import type { Bus } from '@muster/bus';
 import type { Directory } from '@muster/directory';
-import { encodeCommandBus, SUBJECTS, type DeliverCommand, type DeliveryTarget } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS, type DeliverCommand, type DeliveryTarget } from '@muster/messages';
 import type { AgentId, GatewayId } from '@muster/protocol';
 import { targetBinding } from '@muster/records';
 import type { OpenCommand } from '../journal/open-command.js';
@@ -67,7 +67,7 @@ export class Deliveries {
         };
         bus.publish(
           broadcast ? SUBJECTS.allGatewayCommands : SUBJECTS.gatewayCommands(gateway),
-          encodeCommandBus(message),
+          encodeBusMessage(message),
         );
         metrics.deliveries.inc({ route: broadcast ? 'broadcast' : 'gateway' }, batch.length);
         [batch, bytes] = [[], 0];
@@ -97,7 +97,7 @@ export class Deliveries {
           return agentId === undefined ? [] : [[number, agentId]];
         });
         const { id, org } = command;
-        bus.publish(subject, encodeCommandBus({ t: 'command_cancel', id, org, targets: slice, broadcast }));
+        bus.publish(subject, encodeBusMessage({ t: 'command_cancel', id, org, targets: slice, broadcast }));
         metrics.cancels.inc(slice.length);
       }
     }

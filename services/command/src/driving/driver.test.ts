@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { CommandId } from '@muster/protocol';
-import { decodeJournal, encodeJournal, encodeNumberSet } from '@muster/records';
+import { decodeJournalEntry, encodeJournalEntry, encodeNumberSet } from '@muster/records';
 import { ANN, CommandLab, makeLabKeys, ORG, type LabKeys } from '../testing/command-lab.js';
 import type { ModelAgent } from '../testing/model-agent.js';
 import type { ModelGateway } from '../testing/model-gateway.js';
@@ -76,11 +76,11 @@ describe('an endpoint that is away', () => {
       keys,
       wrap: ({ bus, streams }) => {
         const append: typeof streams.append = async (subject, data, options) => {
-          const entry = subject.includes('.journal.') ? decodeJournal(data) : undefined;
+          const entry = subject.includes('.journal.') ? decodeJournalEntry(data) : undefined;
           if (meanwhile && entry?.t === 'states' && entry.changes.some(({ state }) => state === 'expired')) {
             meanwhile = false;
             const sent = { state: 'sent', targets: encodeNumberSet([1]), code: '', message: '' } as const;
-            await streams.append(subject, encodeJournal({ t: 'states', atMs: entry.atMs - 1, changes: [sent] }));
+            await streams.append(subject, encodeJournalEntry({ t: 'states', atMs: entry.atMs - 1, changes: [sent] }));
           }
           return streams.append(subject, data, options);
         };

@@ -1,5 +1,5 @@
 import type { Bus, BusSubscription } from '@muster/bus';
-import { decodeBusMessage, encodeCommandBus, SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
+import { decodeBusMessage, encodeBusMessage, SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
 import type { CommandId, CommandServiceId } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime';
 
@@ -92,7 +92,7 @@ export class LiveServices {
     const { bus, instance, keyList } = this.#options;
     bus.publish(
       SUBJECTS.commandHeartbeats,
-      encodeCommandBus({ t: 'command_beat', instance, stopping: this.#stopping, keys: keyList() }),
+      encodeBusMessage({ t: 'command_beat', instance, stopping: this.#stopping, keys: keyList() }),
     );
   }
 }

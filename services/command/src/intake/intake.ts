@@ -1,5 +1,5 @@
 import { type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
-import { encodeCommandWire, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/messages';
 import { AppError, LIMITS } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock, Logger } from '@muster/runtime';
@@ -101,7 +101,7 @@ export class Intake {
     if (request !== undefined && kind !== 'unknown' && isWhole(request)) audit.request(request, reply);
     metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
     metrics.seconds.observe({ kind }, (clock.monotonic() - startedMs) / 1_000);
-    message.reply?.(encodeCommandWire(await this.#whenEnded(request, reply)));
+    message.reply?.(encodeBusMessage(await this.#whenEnded(request, reply)));
   }
 
   async #whenEnded(request: CommandRequest | undefined, reply: CommandReply): Promise<CommandReply> {

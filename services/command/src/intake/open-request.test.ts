@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { RequestSeal } from '@muster/identity';
-import { encodeCommandWire, type CommandRequest } from '@muster/messages';
+import { encodeBusMessage, type CommandRequest } from '@muster/messages';
 import type { OrgId } from '@muster/protocol';
 import { openRequest } from './open-request.js';
 
@@ -9,13 +9,13 @@ const seal = new RequestSeal(['k'.repeat(32)]);
 const caller = { id: 'o', name: 'Ann', role: 'responder', bound: '', from: '' } as const;
 const common = { org: 'acme' as OrgId, caller, dryRun: false, expiresInMs: 1_000 };
 const submit: CommandRequest = { t: 'submit', ...common, action: 'dns.flush', params: {}, target: { selector: '' } };
-const sealed = (request: CommandRequest) => seal.seal(encodeCommandWire(request), NOW);
+const sealed = (request: CommandRequest) => seal.seal(encodeBusMessage(request), NOW);
 
 test('what an API has sealed is read; what somebody else put on the broker is not', () => {
   expect(openRequest(sealed(submit), seal, NOW)).toMatchObject(submit);
   const forged = [
-    encodeCommandWire(submit),
-    new RequestSeal(['x'.repeat(32)]).seal(encodeCommandWire(submit), NOW),
+    encodeBusMessage(submit),
+    new RequestSeal(['x'.repeat(32)]).seal(encodeBusMessage(submit), NOW),
     new Uint8Array(),
   ];
   for (const data of forged) expect(() => openRequest(data, seal, NOW)).toThrow(/MUSTER_COMMAND_REQUEST_KEY/);
@@ -36,5 +36,5 @@ test('a key that the operator gave stays', () => {
 });
 
 test('without a seal requests are read as they come', () => {
-  expect(openRequest(encodeCommandWire(submit), undefined, NOW)).toEqual(submit);
+  expect(openRequest(encodeBusMessage(submit), undefined, NOW)).toEqual(submit);
 });

@@ -1,5 +1,5 @@
 import type { RequestSeal } from '@muster/identity';
-import { decodeCommandWire, type CommandRequest } from '@muster/messages';
+import { decodeServiceMessage, type CommandRequest } from '@muster/messages';
 import { AppError } from '@muster/protocol';
 
 /**
@@ -8,7 +8,7 @@ import { AppError } from '@muster/protocol';
  * @throws AppError `forbidden`, which names what must be the same on both sides
  */
 export function openRequest(data: Uint8Array, seal: RequestSeal | undefined, nowMs: number): CommandRequest {
-  if (seal === undefined) return decodeCommandWire<CommandRequest>(data);
+  if (seal === undefined) return decodeServiceMessage<CommandRequest>(data);
   const opened = seal.open(data, nowMs);
   if (!opened.ok) {
     const why = opened.reason === 'stale' ? 'their clocks are over a minute apart' : 'their keys differ';
@@ -18,7 +18,7 @@ export function openRequest(data: Uint8Array, seal: RequestSeal | undefined, now
       { details: { reason: opened.reason } },
     );
   }
-  const request = decodeCommandWire<CommandRequest>(opened.body);
+  const request = decodeServiceMessage<CommandRequest>(opened.body);
   const makesOne = request.t === 'submit' || request.t === 'undo';
   return makesOne && request.requestKey === undefined ? { ...request, requestKey: opened.id } : request;
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { StreamError, type ReadOptions } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import { newCommandId, type CommandId, type OrgId } from '@muster/protocol';
-import { encodeJournal, encodeNumberSet, KEPT, STREAMS, type JournalEntry } from '@muster/records';
+import { encodeJournalEntry, encodeNumberSet, STREAM_SUBJECTS, STREAMS, type JournalEntry } from '@muster/records';
 import { createMetrics, silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { journalMetrics } from './journal-metrics.js';
@@ -67,8 +67,8 @@ test('what has ended shrinks to a summary, the newest are kept, and all of it ca
 test('an entry that cannot be read, or is filed under another command’s name, hides nothing that follows', async () => {
   await view.start();
   const [one, two] = [newCommandId(1), newCommandId(2)];
-  await connection.streams.append(KEPT.command(ORG, one), Buffer.from('nonsense'));
-  await connection.streams.append(KEPT.command(ORG, one), encodeJournal(submitted(two)));
+  await connection.streams.append(STREAM_SUBJECTS.command(ORG, one), Buffer.from('nonsense'));
+  await connection.streams.append(STREAM_SUBJECTS.command(ORG, one), encodeJournalEntry(submitted(two)));
   await append(one, submitted(one));
   expect([view.openCount, view.get(one)?.id, view.get(two)]).toEqual([1, one, undefined]);
 });

@@ -1,7 +1,7 @@
 import { StreamError, type Entry, type StreamStore } from '@muster/bus';
 import type { CommandSummary } from '@muster/messages';
 import type { CommandId, OrgId } from '@muster/protocol';
-import { decodeJournal, KEPT, STREAMS, type FoldStep, type JournalEntry } from '@muster/records';
+import { decodeJournalEntry, STREAM_SUBJECTS, STREAMS, type FoldStep, type JournalEntry } from '@muster/records';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
 import type { JournalMetrics } from './journal-metrics.js';
 import { KnownCommands, type ListOptions } from './known-commands.js';
@@ -132,9 +132,9 @@ export class JournalView {
     if (this.#keys.firstOf(id) !== undefined) return undefined;
     let command: OpenCommand | undefined;
     for await (const { data, seq } of this.#options.streams.read(STREAMS.commands.name, {
-      subject: KEPT.command(org, id),
+      subject: STREAM_SUBJECTS.command(org, id),
     })) {
-      const entry = decodeJournal(data);
+      const entry = decodeJournalEntry(data);
       if (entry.t === 'submitted') command ??= new OpenCommand(entry.record, seq);
       command?.fold.apply(entry);
       if (command !== undefined) command.lastSeq = seq;
@@ -153,7 +153,7 @@ export class JournalView {
     };
     while (!signal.aborted) {
       try {
-        const options = { subject: KEPT.allCommands, follow: true, signal, batch: 1_000, onCaughtUp };
+        const options = { subject: STREAM_SUBJECTS.allCommands, follow: true, signal, batch: 1_000, onCaughtUp };
         for await (const entry of streams.read(STREAMS.commands.name, options)) this.#take(entry);
       } catch (error) {
         if (!(error instanceof StreamError)) throw error;
@@ -186,7 +186,7 @@ export class JournalView {
 
   #apply({ data, seq, subject }: Entry): void {
     // Records are kept for long, and the entry is a view of a larger buffer.
-    const entry = decodeJournal(data.slice());
+    const entry = decodeJournalEntry(data.slice());
     const command = this.#commandOf(entry, subject, seq);
     if (command === undefined) return;
     const step = command.fold.apply(entry);
@@ -200,7 +200,7 @@ export class JournalView {
     const known = this.#known.open(id);
     if (known !== undefined || entry.t !== 'submitted' || this.#known.has(id)) return known;
     // Whoever may write to the broker must not be able to file a command under another one's name.
-    if (subject !== KEPT.command(entry.record.org, entry.record.id))
+    if (subject !== STREAM_SUBJECTS.command(entry.record.org, entry.record.id))
       throw new TypeError('the entry is of another command');
     if (!this.#keys.take(entry.record)) return undefined;
     const command = new OpenCommand(entry.record, seq);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { StreamStore } from '@muster/bus';
 import type { CommandId, OrgId } from '@muster/protocol';
-import { encodeJournal, KEPT, type JournalEntry } from '@muster/records';
+import { encodeJournalEntry, STREAM_SUBJECTS, type JournalEntry } from '@muster/records';
 import { fullJitter, sleep, type Clock } from '@muster/runtime';
 import type { JournalMetrics } from './journal-metrics.js';
 
@@ -46,7 +46,7 @@ export class JournalWriter {
     { after, patienceMs = this.#options.patienceMs }: WriteOptions = {},
   ): Promise<JournalResult> {
     const { clock, metrics, streams, maxEntryBytes } = this.#options;
-    const bytes = encodeJournal(entry);
+    const bytes = encodeJournalEntry(entry);
     if (bytes.length > maxEntryBytes) return { kind: 'too_large', bytes: bytes.length };
     const conditions = { msgId: randomUUID(), ...(after === undefined ? {} : { expectLastSubjectSeq: after }) };
     const untilMs = clock.monotonic() + Math.min(patienceMs, MAX_PATIENCE_MS);
@@ -54,7 +54,7 @@ export class JournalWriter {
     let maybeStored = false;
     for (;;) {
       const startedMs = clock.monotonic();
-      const result = await streams.append(KEPT.command(org, id), bytes, conditions);
+      const result = await streams.append(STREAM_SUBJECTS.command(org, id), bytes, conditions);
       if (result.kind === 'appended') {
         metrics.appendSeconds.observe((clock.monotonic() - startedMs) / 1_000);
         metrics.entries.inc({ kind: entry.t });

@@ -1,5 +1,5 @@
 import type { CommandId, OrgId } from '@muster/protocol';
-import { CommandFold, KEPT, type CommandRecord } from '@muster/records';
+import { CommandFold, STREAM_SUBJECTS, type CommandRecord } from '@muster/records';
 
 /** A command that is not settled yet, as its journal has it. */
 export class OpenCommand {
@@ -13,7 +13,7 @@ export class OpenCommand {
   constructor(record: CommandRecord, seq: number) {
     this.id = record.id;
     this.org = record.org;
-    this.subject = KEPT.command(record.org, record.id);
+    this.subject = STREAM_SUBJECTS.command(record.org, record.id);
     this.fold = new CommandFold(record);
     this.lastSeq = seq;
   }

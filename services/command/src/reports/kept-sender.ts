@@ -1,5 +1,5 @@
 import type { Bus } from '@muster/bus';
-import { encodeCommandBus, SUBJECTS, type CommandReport } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS, type CommandReport } from '@muster/messages';
 import type { AgentId, CommandId, GatewayId } from '@muster/protocol';
 
 type Item = readonly [agentId: AgentId, id: CommandId, number: number];
@@ -26,7 +26,7 @@ export class KeptSender {
     for (const [gateway, items] of this.#waiting) {
       for (let from = 0; from < items.length; from += MAX_ITEMS) {
         const message = { t: 'command_kept', items: items.slice(from, from + MAX_ITEMS) } as const;
-        this.#bus.publish(SUBJECTS.gatewayCommands(gateway), encodeCommandBus(message));
+        this.#bus.publish(SUBJECTS.gatewayCommands(gateway), encodeBusMessage(message));
       }
     }
     this.#waiting.clear();

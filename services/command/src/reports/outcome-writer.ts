@@ -1,5 +1,5 @@
 import type { CommandReport } from '@muster/messages';
-import { isTerminal, mayBecome, type CommandId, type GatewayId } from '@muster/protocol';
+import { isTerminal, canTransition, type CommandId, type GatewayId } from '@muster/protocol';
 import { encodeNumberSet, type StateChange } from '@muster/records';
 import type { Clock, Timer } from '@muster/runtime';
 import type { CommandAudit } from '../audit/command-audit.js';
@@ -52,14 +52,14 @@ export class OutcomeWriter {
     const { number, state } = report;
     const known = command.fold.state(number);
     // A copy that is behind may still call it queued; only the journal decides.
-    if (!isTerminal(state) && known !== 'queued' && !mayBecome(known, state)) return false;
+    if (!isTerminal(state) && known !== 'queued' && !canTransition(known, state)) return false;
     const batch = this.#batches.get(command.id) ?? {
       command,
       reports: new Map<number, ReceivedReport>(),
       writing: false,
     };
     const waiting = batch.reports.get(number);
-    if (waiting !== undefined && !mayBecome(waiting.report.state, state)) return false;
+    if (waiting !== undefined && !canTransition(waiting.report.state, state)) return false;
     this.#batches.set(command.id, batch);
     batch.reports.set(number, { report, gateway });
     if (isTerminal(state)) this.#flushSoon(batch);

@@ -28,7 +28,7 @@ export class TargetTrees {
       return kept;
     }
     const nums = targetNums(record.targets);
-    const made = TargetTree.overInTurns(this.#leaves(record, nums));
+    const made = TargetTree.buildInSlices(this.#leaves(record, nums));
     this.#keep(record.id, made, nums.length);
     made.catch(() => this.drop(record.id));
     return made;

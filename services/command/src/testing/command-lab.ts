@@ -9,8 +9,8 @@ import {
   type PrivateJwks,
 } from '@muster/identity';
 import {
-  decodeCommandWire,
-  encodeCommandWire,
+  decodeServiceMessage,
+  encodeBusMessage,
   SUBJECTS,
   type CommandCaller,
   type CommandReply,
@@ -21,12 +21,12 @@ import {
 import type { AgentId, CommandId, OrgId } from '@muster/protocol';
 import {
   CommandFold,
-  decodeJournal,
-  KEPT,
+  decodeJournalEntry,
+  STREAM_SUBJECTS,
   STREAMS,
   type AuditRecord,
   type JournalEntry,
-  decodeKept,
+  decodeRecord,
 } from '@muster/records';
 import { createMetrics, silentLogger, type Logger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
@@ -182,11 +182,11 @@ export class CommandLab {
   }
 
   async ask(request: CommandRequest): Promise<CommandReply> {
-    const asking = this.connection.bus.request(SUBJECTS.commands, encodeCommandWire(request), { timeoutMs: 5_000 });
+    const asking = this.connection.bus.request(SUBJECTS.commands, encodeBusMessage(request), { timeoutMs: 5_000 });
     await this.settle();
     const result = await asking;
     if (result.kind !== 'reply') throw new Error(`no reply: ${result.kind}`);
-    return decodeCommandWire<CommandReply>(result.data);
+    return decodeServiceMessage<CommandReply>(result.data);
   }
 
   async submit(change: Partial<SubmitCommand> = {}): Promise<CommandSummary> {
@@ -212,9 +212,9 @@ export class CommandLab {
   async entries(id: CommandId): Promise<JournalEntry[]> {
     const entries: JournalEntry[] = [];
     for await (const { data } of this.connection.streams.read(STREAMS.commands.name, {
-      subject: KEPT.command(ORG, id),
+      subject: STREAM_SUBJECTS.command(ORG, id),
     })) {
-      entries.push(decodeJournal(data));
+      entries.push(decodeJournalEntry(data));
     }
     return entries;
   }
@@ -231,8 +231,10 @@ export class CommandLab {
 
   async audit(): Promise<AuditRecord[]> {
     const records: AuditRecord[] = [];
-    for await (const { data } of this.connection.streams.read(STREAMS.audit.name, { subject: KEPT.audit(ORG) })) {
-      records.push(decodeKept<AuditRecord>(data));
+    for await (const { data } of this.connection.streams.read(STREAMS.audit.name, {
+      subject: STREAM_SUBJECTS.audit(ORG),
+    })) {
+      records.push(decodeRecord<AuditRecord>(data));
     }
     return records;
   }

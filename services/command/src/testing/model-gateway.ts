@@ -1,7 +1,7 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import {
   decodeBusMessage,
-  encodeCommandBus,
+  encodeBusMessage,
   SUBJECTS,
   type CancelDelivery,
   type CommandReport,
@@ -91,7 +91,7 @@ export class ModelGateway {
   #arrived(agents: readonly ModelAgent[]): void {
     if (agents.length === 0) return;
     const nums = encodeNumberSet(agents.map(({ num }) => num));
-    this.#bus.publish(SUBJECTS.commandPresence, encodeCommandBus({ t: 'agents_arrived', gateway: this.id, nums }));
+    this.#bus.publish(SUBJECTS.commandPresence, encodeBusMessage({ t: 'agents_arrived', gateway: this.id, nums }));
   }
 
   #tell(data: Uint8Array): void {
@@ -134,7 +134,7 @@ export class ModelGateway {
     const targets = encodeNumberSet(numbers);
     this.#bus.publish(
       SUBJECTS.commandPresence,
-      encodeCommandBus({ t: 'agents_missing', gateway: this.id, id, targets }),
+      encodeBusMessage({ t: 'agents_missing', gateway: this.id, id, targets }),
     );
   }
 
@@ -148,7 +148,7 @@ export class ModelGateway {
     this.#reports = [];
     for (let from = 0; from < all.length; from += 200) {
       const reports = all.slice(from, from + 200);
-      this.#bus.publish(SUBJECTS.commandReports, encodeCommandBus({ t: 'command_reports', gateway: this.id, reports }));
+      this.#bus.publish(SUBJECTS.commandReports, encodeBusMessage({ t: 'command_reports', gateway: this.id, reports }));
     }
   }
 }

@@ -8,8 +8,8 @@ import { connectNats, type Broker } from '@muster/bus';
 import { DirectoryWriter } from '@muster/directory';
 import { startNats, startRedis, type BrokerHandle } from '@muster/local/brokers';
 import {
-  decodeCommandWire,
-  encodeCommandWire,
+  decodeServiceMessage,
+  encodeBusMessage,
   SUBJECTS,
   type CommandReply,
   type CommandRequest,
@@ -17,7 +17,7 @@ import {
   type SubmitCommand,
 } from '@muster/messages';
 import { base32, newGatewayId, type AgentId, type CommandId } from '@muster/protocol';
-import { CommandFold, decodeJournal, KEPT, STREAMS } from '@muster/records';
+import { CommandFold, decodeJournalEntry, STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import { openRedisRegistry, type Registry } from '@muster/registry';
 import { silentLogger, systemClock } from '@muster/runtime';
 import { ANN, commandOf, makeLabKeys, ORG, type LabKeys } from './command-lab.js';
@@ -140,9 +140,9 @@ export class ServiceLab {
   }
 
   async ask(request: CommandRequest): Promise<CommandReply> {
-    const result = await this.broker.bus.request(SUBJECTS.commands, encodeCommandWire(request), { timeoutMs: 15_000 });
+    const result = await this.broker.bus.request(SUBJECTS.commands, encodeBusMessage(request), { timeoutMs: 15_000 });
     if (result.kind !== 'reply') throw new Error(`no reply: ${result.kind}`);
-    return decodeCommandWire<CommandReply>(result.data);
+    return decodeServiceMessage<CommandReply>(result.data);
   }
 
   async submit(change: Partial<SubmitCommand> = {}): Promise<CommandSummary> {
@@ -152,9 +152,9 @@ export class ServiceLab {
   /** The command's journal, for as long as it takes until the condition holds. */
   async until(id: CommandId, condition: (fold: CommandFold) => boolean): Promise<CommandFold> {
     let fold: CommandFold | undefined;
-    const options = { subject: KEPT.command(ORG, id), follow: true, signal: AbortSignal.timeout(60_000) };
+    const options = { subject: STREAM_SUBJECTS.command(ORG, id), follow: true, signal: AbortSignal.timeout(60_000) };
     for await (const { data } of this.broker.streams.read(STREAMS.commands.name, options)) {
-      const entry = decodeJournal(data);
+      const entry = decodeJournalEntry(data);
       if (entry.t === 'submitted') fold ??= new CommandFold(entry.record);
       fold?.apply(entry);
       if (fold !== undefined && condition(fold)) return fold;

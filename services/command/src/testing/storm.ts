@@ -1,6 +1,6 @@
-import { encodeCommandWire, SUBJECTS, type CommandRequest } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS, type CommandRequest } from '@muster/messages';
 import { commandLedgerBalances, isTerminal, type CommandId } from '@muster/protocol';
-import { CommandFold, decodeJournal, parseCommandSubject, STREAMS, type JournalEntry } from '@muster/records';
+import { CommandFold, decodeJournalEntry, parseCommandSubject, STREAMS, type JournalEntry } from '@muster/records';
 import { RequestKeys } from '../journal/request-keys.js';
 import { Chaos } from './chaos.js';
 import { ANN, BOB, CommandLab, ORG, type LabKeys } from './command-lab.js';
@@ -122,7 +122,7 @@ export class Storm {
     const { bus } = this.lab.connection;
     const times = this.#random.chance(0.2) ? 2 : 1;
     for (let i = 0; i < times; i += 1) {
-      this.#asked.push(bus.request(SUBJECTS.commands, encodeCommandWire(request), { timeoutMs: 1 }));
+      this.#asked.push(bus.request(SUBJECTS.commands, encodeBusMessage(request), { timeoutMs: 1 }));
     }
   }
 
@@ -191,7 +191,7 @@ export class Storm {
     for await (const { subject, data, seq } of this.lab.connection.streams.read(STREAMS.commands.name, options)) {
       this.#readUpTo = seq;
       const id = parseCommandSubject(subject)?.id as CommandId;
-      const entry = decodeJournal(data);
+      const entry = decodeJournalEntry(data);
       const history = this.#histories.get(id) ?? [];
       this.#histories.set(id, history);
       history.push(entry);

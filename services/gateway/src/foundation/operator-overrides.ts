@@ -1,7 +1,14 @@
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
-import { modeOverride, type ModeOverride } from '@muster/directory';
+import { activeModeOverride, type ModeOverride } from '@muster/directory';
 import type { AgentId, Labels, OrgId } from '@muster/protocol';
-import { decodeKept, KEPT, parseIdentitySubject, STREAMS, type LabelsRecord, type ModeRecord } from '@muster/records';
+import {
+  decodeRecord,
+  STREAM_SUBJECTS,
+  parseIdentitySubject,
+  STREAMS,
+  type LabelsRecord,
+  type ModeOverrideRecord,
+} from '@muster/records';
 import type { Logger } from '@muster/runtime';
 
 export interface OverrideListener {
@@ -25,8 +32,8 @@ export class OperatorOverrides {
   readonly #logger: Logger;
   readonly #labels = new Map<string, Labels>();
   readonly #revoked = new Set<string>();
-  readonly #orders = new Map<string, ModeRecord>();
-  #latestOrder: { readonly data: Uint8Array; readonly record: ModeRecord } | undefined;
+  readonly #orders = new Map<string, ModeOverrideRecord>();
+  #latestOrder: { readonly data: Uint8Array; readonly record: ModeOverrideRecord } | undefined;
   #views: FollowedView[] = [];
 
   constructor(options: { readonly streams: StreamStore; readonly logger: Logger }) {
@@ -37,15 +44,15 @@ export class OperatorOverrides {
   /** Resolves when everything decided so far is known. */
   async start(listener: OverrideListener, orders: OrderListener): Promise<void> {
     this.#views = await Promise.all([
-      this.#follow(KEPT.allLabels, (entry, org, agentId) => {
-        this.#labels.set(keyOf(org, agentId), decodeKept<LabelsRecord>(entry.data).labels);
+      this.#follow(STREAM_SUBJECTS.allLabels, (entry, org, agentId) => {
+        this.#labels.set(keyOf(org, agentId), decodeRecord<LabelsRecord>(entry.data).labels);
         listener.labelsChanged(org, agentId);
       }),
-      this.#follow(KEPT.allRevoked, (_entry, org, agentId) => {
+      this.#follow(STREAM_SUBJECTS.allRevoked, (_entry, org, agentId) => {
         this.#revoked.add(keyOf(org, agentId));
         listener.revoked(org, agentId);
       }),
-      this.#follow(KEPT.allModes, (entry, org, agentId) => {
+      this.#follow(STREAM_SUBJECTS.allModes, (entry, org, agentId) => {
         this.#orders.set(keyOf(org, agentId), this.#sharedOrder(entry.data));
         orders.ordered(org, agentId);
       }),
@@ -62,7 +69,7 @@ export class OperatorOverrides {
 
   /** What an operator ordered about an agent's channel, if it still holds. */
   orderOf(org: OrgId, agentId: AgentId, nowMs: number): ModeOverride | undefined {
-    return modeOverride(this.#orders.get(keyOf(org, agentId)), nowMs);
+    return activeModeOverride(this.#orders.get(keyOf(org, agentId)), nowMs);
   }
 
   isRevoked(org: OrgId, agentId: AgentId): boolean {
@@ -70,9 +77,9 @@ export class OperatorOverrides {
   }
 
   /** An order for thousands is thousands of equal records in a row: one object is enough for them. */
-  #sharedOrder(data: Uint8Array): ModeRecord {
+  #sharedOrder(data: Uint8Array): ModeOverrideRecord {
     if (this.#latestOrder === undefined || Buffer.compare(this.#latestOrder.data, data) !== 0) {
-      this.#latestOrder = { data, record: decodeKept<ModeRecord>(data) };
+      this.#latestOrder = { data, record: decodeRecord<ModeOverrideRecord>(data) };
     }
     return this.#latestOrder.record;
   }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { connectNats, type Broker } from '@muster/bus';
 import { AgentTokenIssuer, generateSigningJwks, type PrivateJwks } from '@muster/identity';
 import { startNats, startRedis, type BrokerHandle } from '@muster/local/brokers';
-import { decodeKept, STREAMS, type AuditRecord } from '@muster/records';
+import { decodeRecord, STREAMS, type AuditRecord } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 
 export const ORG = 'acme';
@@ -80,7 +80,7 @@ export class GatewayHarness {
   async auditOf(agentId: string, code: string): Promise<AuditRecord | undefined> {
     const signal = AbortSignal.timeout(5_000);
     for await (const { data } of this.broker.streams.read(STREAMS.audit.name, { follow: true, signal })) {
-      const record = decodeKept<AuditRecord>(data);
+      const record = decodeRecord<AuditRecord>(data);
       if (record.actor === agentId && record.code === code) return record;
     }
     return undefined;

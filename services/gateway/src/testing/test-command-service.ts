@@ -1,7 +1,7 @@
 import type { Broker } from '@muster/bus';
 import {
   decodeBusMessage,
-  encodeCommandBus,
+  encodeBusMessage,
   SUBJECTS,
   type AgentsConnected,
   type AgentsNotHeld,
@@ -106,7 +106,7 @@ export class TestCommandService {
     this.#say(to === undefined ? SUBJECTS.allGatewayCommands : SUBJECTS.gatewayCommands(to), message);
   }
 
-  #say(subject: string, message: Parameters<typeof encodeCommandBus>[0]): void {
-    this.#broker.bus.publish(subject, encodeCommandBus(message));
+  #say(subject: string, message: Parameters<typeof encodeBusMessage>[0]): void {
+    this.#broker.bus.publish(subject, encodeBusMessage(message));
   }
 }

@@ -1,5 +1,5 @@
 import type { ChannelCounters } from '@muster/messages';
-import { purposeOfFrame, TRAFFIC_PURPOSES, type BytesBothWays } from '@muster/protocol';
+import { purposeOfFrame, TRAFFIC_PURPOSES, type ByteCounts } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 
 /** By the first byte of a frame: the place of its purpose. A table, because this is asked for each of the thousands of frames of a fan-out. */
@@ -54,7 +54,7 @@ export class ChannelTraffic {
 
   report(): ChannelCounters {
     this.#advance();
-    const bytesOf = (place: number): BytesBothWays => ({
+    const bytesOf = (place: number): ByteCounts => ({
       bytesIn: this.#in[place] ?? 0,
       bytesOut: this.#out[place] ?? 0,
     });
@@ -92,7 +92,7 @@ export class FrameTraffic {
     this.#enrolOut += bytesOut;
   }
 
-  get enrol(): BytesBothWays {
+  get enrol(): ByteCounts {
     return { bytesIn: this.#enrolIn, bytesOut: this.#enrolOut };
   }
 }

@@ -1,12 +1,12 @@
 import type { TrafficCounters } from '@muster/messages';
-import type { BytesBothWays } from '@muster/protocol';
+import type { ByteCounts } from '@muster/protocol';
 import type { SocketTraffic } from './socket-traffic.js';
 
 /** The sockets of a transport that counts them itself. */
 export class OwnSockets implements SocketTraffic {
-  readonly #bytes: () => BytesBothWays;
+  readonly #bytes: () => ByteCounts;
 
-  constructor(bytes: () => BytesBothWays) {
+  constructor(bytes: () => ByteCounts) {
     this.#bytes = bytes;
   }
 

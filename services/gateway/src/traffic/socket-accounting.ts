@@ -1,8 +1,8 @@
-import type { BytesBothWays } from '@muster/protocol';
+import type { ByteCounts } from '@muster/protocol';
 import type { SocketLine } from './ss-line.js';
 
 /** A socket that a look no longer found, and whose end nobody has told of yet. */
-interface Vanished extends BytesBothWays {
+interface Vanished extends ByteCounts {
   readonly atMs: number;
 }
 
@@ -20,7 +20,7 @@ const LATE_MS = 60_000;
  * known from its end alone.
  */
 export class SocketAccounting {
-  #open = new Map<string, BytesBothWays>();
+  #open = new Map<string, ByteCounts>();
   readonly #vanished = new Map<string, Vanished>();
   #endedDuringLook: Set<string> | undefined;
   #endedIn = 0;
@@ -74,7 +74,7 @@ export class SocketAccounting {
   }
 
   /** Never less than before: a figure that is put right by a byte must not look like a counter that began anew. */
-  bytes(): BytesBothWays {
+  bytes(): ByteCounts {
     let bytesIn = this.#endedIn;
     let bytesOut = this.#endedOut;
     for (const sockets of [this.#open, this.#vanished]) {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { BytesBothWays } from '@muster/protocol';
+import type { ByteCounts } from '@muster/protocol';
 
 /** What TCP sockets of this process have carried: those that are open, and those that have ended. */
 export class SocketTotals {
@@ -17,7 +17,7 @@ export class SocketTotals {
     });
   }
 
-  bytes(): BytesBothWays {
+  bytes(): ByteCounts {
     let bytesIn = this.#endedIn;
     let bytesOut = this.#endedOut;
     for (const socket of this.#open) {

@@ -1,7 +1,7 @@
-import type { BytesBothWays } from '@muster/protocol';
+import type { ByteCounts } from '@muster/protocol';
 
 /** One TCP socket, as `ss -tinO` writes it. */
-export interface SocketLine extends BytesBothWays {
+export interface SocketLine extends ByteCounts {
   readonly state: string;
   /** The addresses and ports of both ends: no two connections have the same at one time. */
   readonly key: string;

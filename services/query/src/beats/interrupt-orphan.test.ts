@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ledgerBalances } from '@muster/protocol';
-import { encodeQueryRecord, KEPT, type QueryRecord, type ResultEvent } from '@muster/records';
+import { encodeQueryRecord, STREAM_SUBJECTS, type QueryRecord, type ResultEvent } from '@muster/records';
 import type { KeptQuery } from '../records/query-records.js';
 import { OwnerLab } from '../testing/owner-lab.js';
 import { interruptOrphan, type InterruptDeps, type InterruptResult } from './interrupt-orphan.js';
@@ -30,7 +30,7 @@ async function orphan(): Promise<KeptQuery> {
 }
 
 const write = (record: QueryRecord, event: ResultEvent) =>
-  lab.connection.streams.append(KEPT.result(record.org, record.id), encodeQueryRecord(event));
+  lab.connection.streams.append(STREAM_SUBJECTS.result(record.org, record.id), encodeQueryRecord(event));
 
 describe('a query whose owner is gone', () => {
   test('is ended with the last ledger, and the ledger balances without anybody waiting', async () => {

@@ -3,7 +3,7 @@ import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import { countRows, EMPTY_LEDGER, type Ledger } from '@muster/protocol';
 import {
   encodeQueryRecord,
-  KEPT,
+  STREAM_SUBJECTS,
   readAnswerBlock,
   readGroupBlock,
   type QueryRecord,
@@ -43,7 +43,7 @@ export async function interruptOrphan(deps: InterruptDeps, orphan: KeptQuery): P
       rows: gathered.rows,
     };
     const event: ResultEvent = { t: 'ended', record };
-    const appended = await streams.append(KEPT.result(record.org, record.id), encodeQueryRecord(event), {
+    const appended = await streams.append(STREAM_SUBJECTS.result(record.org, record.id), encodeQueryRecord(event), {
       expectLastSubjectSeq: gathered.lastSeq,
     });
     if (appended.kind === 'unavailable') return 'unavailable';

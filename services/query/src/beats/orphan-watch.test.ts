@@ -80,7 +80,7 @@ describe('orphan watch', () => {
   test('asks before it believes silence', async () => {
     const owner = newCoordinatorId();
     runs(owner);
-    const subscription = lab.connection.bus.subscribe(SUBJECTS.owner(owner), (message) => {
+    const subscription = lab.connection.bus.subscribe(SUBJECTS.coordinator(owner), (message) => {
       if (decodeBusMessage<GatewayRequest>(message.data, 'ping')) message.reply?.(encodeBusMessage({ t: 'ok' }));
     });
     await lab.pass(30_000);

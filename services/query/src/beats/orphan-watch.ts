@@ -52,7 +52,7 @@ export class OrphanWatch {
   async answers(owner: CoordinatorId): Promise<boolean> {
     const { bus, beats } = this.#options;
     const ping = encodeBusMessage({ t: 'ping' });
-    const result = await bus.request(SUBJECTS.owner(owner), ping, { timeoutMs: PING_TIMEOUT_MS });
+    const result = await bus.request(SUBJECTS.coordinator(owner), ping, { timeoutMs: PING_TIMEOUT_MS });
     if (result.kind === 'disconnected') return true;
     if (result.kind !== 'reply' || decodeBusMessage<GatewayReply>(result.data, 'ok') === undefined) return false;
     beats.heard(owner);

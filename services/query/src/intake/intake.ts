@@ -1,9 +1,8 @@
-import { StreamError, type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
+import { type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
 import {
   decodeBusMessage,
-  decodeQueryWire,
+  decodeServiceMessage,
   encodeBusMessage,
-  encodeQueryWire,
   SUBJECTS,
   type GatewayRequest,
   type QueryReply,
@@ -11,6 +10,7 @@ import {
 } from '@muster/messages';
 import { AppError, type CoordinatorId } from '@muster/protocol';
 import type { Logger } from '@muster/runtime';
+import { problemReply } from '@muster/service-base';
 import type { IntakeMetrics } from './intake-metrics.js';
 import type { OneQuery } from './one-query.js';
 import type { StartQueries } from './start-queries.js';
@@ -42,7 +42,7 @@ export class Intake {
   start(): void {
     const { bus, ownerId } = this.#options;
     const answer = (message: BusMessage): void => void this.#answer(message, (request) => this.#handle(request));
-    this.#owner = bus.subscribe(SUBJECTS.owner(ownerId), (message) => this.#takeAsOwner(message));
+    this.#owner = bus.subscribe(SUBJECTS.coordinator(ownerId), (message) => this.#takeAsOwner(message));
     this.#anybody = bus.subscribe(SUBJECTS.queries, answer, { queue: 'query' });
   }
 
@@ -87,23 +87,13 @@ export class Intake {
     let kind = 'unknown';
     let reply: QueryReply;
     try {
-      const request = decodeQueryWire<QueryRequest>(message.data);
+      const request = decodeServiceMessage<QueryRequest>(message.data);
       if (KINDS.has(request.t)) kind = request.t;
       reply = await handle(request);
     } catch (error) {
-      const { code, message: text, details } = problemFor(error);
-      reply = { t: 'problem', code, message: text, details };
-      if (code === 'internal') logger.error('request failed', { kind, err: error });
+      reply = problemReply(error, { service: 'query', kind, logger });
     }
     metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
-    message.reply?.(encodeQueryWire(reply));
+    message.reply?.(encodeBusMessage(reply));
   }
-}
-
-function problemFor(error: unknown): AppError {
-  if (AppError.is(error)) return error;
-  if (error instanceof StreamError) {
-    return new AppError('broker_unavailable', 'the message broker cannot be asked now', { cause: error });
-  }
-  return new AppError('internal', 'the query service failed', { cause: error });
 }

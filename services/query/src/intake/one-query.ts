@@ -1,5 +1,5 @@
 import type { Bus } from '@muster/bus';
-import { decodeQueryWire, encodeQueryWire, SUBJECTS, type QueryReply, type QueryRequest } from '@muster/messages';
+import { decodeServiceMessage, encodeBusMessage, SUBJECTS, type QueryReply, type QueryRequest } from '@muster/messages';
 import { AppError, type OrgId, type CoordinatorId, type QueryId } from '@muster/protocol';
 import type { Logger } from '@muster/runtime';
 import type { InterruptResult } from '../beats/interrupt-orphan.js';
@@ -78,11 +78,11 @@ export class OneQuery {
   async #askOwner(owner: CoordinatorId, request: Request<'cancel' | 'adopt'>): Promise<QueryReply | undefined> {
     const { bus, ownerId, owned, orphans } = this.#options;
     if (owner === ownerId) return owned.get(request.id) === undefined ? undefined : this.askedAsOwner(request);
-    const result = await bus.request(SUBJECTS.owner(owner), encodeQueryWire(request), {
+    const result = await bus.request(SUBJECTS.coordinator(owner), encodeBusMessage(request), {
       timeoutMs: FORWARD_TIMEOUT_MS,
     });
     if (result.kind === 'reply') {
-      const reply = decodeQueryWire<QueryReply>(result.data);
+      const reply = decodeServiceMessage<QueryReply>(result.data);
       return reply.t === 'problem' && reply.code === 'not_found' ? undefined : reply;
     }
     if (result.kind === 'disconnected') throw new AppError('broker_unavailable', 'the message broker is out of reach');

@@ -1,6 +1,6 @@
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import type { OrgId, QueryId } from '@muster/protocol';
-import { decodeQueryRecord, encodeQueryRecord, KEPT, STREAMS, type QueryRecord } from '@muster/records';
+import { decodeQueryRecord, encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 
 /** A record and the sequence under which it is kept, which the next version must name. */
@@ -54,13 +54,13 @@ export class QueryRecords {
    * @throws StreamError when the stream cannot be asked.
    */
   async get(org: OrgId, id: QueryId): Promise<KeptQuery | undefined> {
-    const entry = await this.#streams.last(STREAMS.queries.name, KEPT.query(org, id));
+    const entry = await this.#streams.last(STREAMS.queries.name, STREAM_SUBJECTS.query(org, id));
     return entry === undefined ? undefined : { record: decodeQueryRecord<QueryRecord>(entry.data), seq: entry.seq };
   }
 
   /** Keeps a version of a record; `seq` is that of the version before, 0 for the first. */
   async keep(record: QueryRecord, seq: number): Promise<KeepResult> {
-    const result = await this.#streams.append(KEPT.query(record.org, record.id), encodeQueryRecord(record), {
+    const result = await this.#streams.append(STREAM_SUBJECTS.query(record.org, record.id), encodeQueryRecord(record), {
       expectLastSubjectSeq: seq,
     });
     return result.kind === 'appended' ? { kind: 'kept', seq: result.seq } : result;

@@ -1,6 +1,6 @@
 import type { StreamStore } from '@muster/bus';
 import type { OrgId, QueryId } from '@muster/protocol';
-import { decodeQueryRecord, KEPT, STREAMS, type ResultEvent } from '@muster/records';
+import { decodeQueryRecord, STREAM_SUBJECTS, STREAMS, type ResultEvent } from '@muster/records';
 
 export interface StoredEvent {
   readonly seq: number;
@@ -16,7 +16,7 @@ export async function* readResults(
   query: { readonly org: OrgId; readonly id: QueryId },
   signal?: AbortSignal,
 ): AsyncGenerator<StoredEvent> {
-  const options = { subject: KEPT.result(query.org, query.id), ...(signal === undefined ? {} : { signal }) };
+  const options = { subject: STREAM_SUBJECTS.result(query.org, query.id), ...(signal === undefined ? {} : { signal }) };
   for await (const entry of streams.read(STREAMS.results.name, options)) {
     const event = decodeQueryRecord<ResultEvent>(entry.data);
     yield { seq: entry.seq, event };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { StreamStore } from '@muster/bus';
 import type { OrgId, QueryId } from '@muster/protocol';
-import { encodeQueryRecord, KEPT, STREAMS, type ResultEvent } from '@muster/records';
+import { encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type ResultEvent } from '@muster/records';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
 import type { ResultMetrics } from './result-metrics.js';
 
@@ -45,7 +45,7 @@ export class ResultWriter {
 
   constructor(options: ResultWriterOptions) {
     this.#options = options;
-    this.#subject = KEPT.result(options.org, options.id);
+    this.#subject = STREAM_SUBJECTS.result(options.org, options.id);
   }
 
   /** Writes one event; the caller sees to it that nothing else is being written. */

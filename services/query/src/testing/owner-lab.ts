@@ -2,7 +2,7 @@ import type { Broker, Bus } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import { SUBJECTS } from '@muster/messages';
 import { newCoordinatorId, newQueryId, EMPTY_LEDGER, type GatewayId, type OrgId } from '@muster/protocol';
-import { encodeQueryRecord, KEPT, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
+import { encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
 import { createMetrics, silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { createQueryMetrics } from '../metrics.js';
@@ -144,7 +144,7 @@ export class OwnerLab {
   /** Another owner takes the query over and writes its end. */
   async takeOver(record: QueryRecord): Promise<void> {
     const ended = encodeQueryRecord({ t: 'ended', record: { ...record, state: 'interrupted' } });
-    await this.connection.streams.append(KEPT.result(record.org, record.id), ended);
+    await this.connection.streams.append(STREAM_SUBJECTS.result(record.org, record.id), ended);
   }
 
   #busWithFrozen(bus: Bus): Bus {

@@ -7,15 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { connectNats, type Broker } from '@muster/bus';
 import { startNats, startRedis, type BrokerHandle } from '@muster/local/brokers';
 import {
-  decodeQueryWire,
-  encodeQueryWire,
+  decodeServiceMessage,
+  encodeBusMessage,
   SUBJECTS,
   type QueryReply,
   type QueryRequest,
   type StartQuery,
 } from '@muster/messages';
 import { newGatewayId, type OrgId } from '@muster/protocol';
-import { decodeQueryRecord, KEPT, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
+import { decodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
 import { openRedisRegistry, type Registry } from '@muster/registry';
 import { silentLogger } from '@muster/runtime';
 import { ModelGateway } from './model-gateway.js';
@@ -102,9 +102,9 @@ export class ServiceLab {
   }
 
   async ask(request: QueryRequest): Promise<QueryReply> {
-    const result = await this.broker.bus.request(SUBJECTS.queries, encodeQueryWire(request), { timeoutMs: 10_000 });
+    const result = await this.broker.bus.request(SUBJECTS.queries, encodeBusMessage(request), { timeoutMs: 10_000 });
     if (result.kind !== 'reply') throw new Error(`no reply: ${result.kind}`);
-    return decodeQueryWire<QueryReply>(result.data);
+    return decodeServiceMessage<QueryReply>(result.data);
   }
 
   question(change: Partial<StartQuery> = {}): StartQuery {
@@ -124,7 +124,7 @@ export class ServiceLab {
   /** All events up to the end, for which it waits. */
   async eventsUntilEnd(query: QueryRecord): Promise<ResultEvent[]> {
     const events: ResultEvent[] = [];
-    const options = { subject: KEPT.result(query.org, query.id), follow: true };
+    const options = { subject: STREAM_SUBJECTS.result(query.org, query.id), follow: true };
     for await (const entry of this.broker.streams.read(STREAMS.results.name, options)) {
       const event = decodeQueryRecord<ResultEvent>(entry.data);
       events.push(event);
@@ -137,7 +137,7 @@ export class ServiceLab {
   async eventsKept(query: QueryRecord): Promise<ResultEvent[]> {
     const events: ResultEvent[] = [];
     for await (const entry of this.broker.streams.read(STREAMS.results.name, {
-      subject: KEPT.result(query.org, query.id),
+      subject: STREAM_SUBJECTS.result(query.org, query.id),
     })) {
       events.push(decodeQueryRecord<ResultEvent>(entry.data));
     }
@@ -151,7 +151,7 @@ export class ServiceLab {
   }
 
   async kept(query: QueryRecord): Promise<QueryRecord> {
-    const entry = await this.broker.streams.last(STREAMS.queries.name, KEPT.query(query.org, query.id));
+    const entry = await this.broker.streams.last(STREAMS.queries.name, STREAM_SUBJECTS.query(query.org, query.id));
     if (entry === undefined) throw new Error('the query has no record');
     return decodeQueryRecord<QueryRecord>(entry.data);
   }

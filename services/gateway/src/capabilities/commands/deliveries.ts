@@ -1,6 +1,6 @@
 import type { Bus } from '@muster/bus';
 import {
-  encodeCommandBus,
+  encodeBusMessage,
   SUBJECTS,
   type CancelDelivery,
   type DeliverCommand,
@@ -118,7 +118,7 @@ export class Deliveries {
     const { bus, gatewayId } = this.#options;
     const message = { t: 'agents_missing', gateway: gatewayId(), id, targets: encodeNumberSet(missing) } as const;
     // When it is lost, the service tries again by itself.
-    bus.publish(SUBJECTS.commandPresence, encodeCommandBus(message));
+    bus.publish(SUBJECTS.commandPresence, encodeBusMessage(message));
   }
 
   #inSlices<T>(items: readonly T[], each: (item: T) => void, done: () => void = () => undefined): void {

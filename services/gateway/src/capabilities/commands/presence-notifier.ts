@@ -1,5 +1,5 @@
 import type { Bus } from '@muster/bus';
-import { encodeCommandBus, SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
 import type { CommandServiceId, GatewayId } from '@muster/protocol';
 import { encodeNumberSet } from '@muster/records';
 import type { Clock } from '@muster/runtime';
@@ -84,7 +84,7 @@ export class PresenceNotifier {
     this.#owesAll = false;
     if (nums.length === 0) return;
     const message = { t: 'agents_arrived', gateway: gatewayId(), nums: encodeNumberSet(nums) } as const;
-    const result = bus.publish(SUBJECTS.commandPresence, encodeCommandBus(message));
+    const result = bus.publish(SUBJECTS.commandPresence, encodeBusMessage(message));
     metrics.announcements.inc({ of: isAll ? 'all' : 'arrivals', result });
     if (result === 'dropped') this.#owesAll = true;
   }

@@ -1,5 +1,5 @@
 import type { Bus } from '@muster/bus';
-import { encodeCommandBus, SUBJECTS, type CommandReport } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS, type CommandReport } from '@muster/messages';
 import type { GatewayId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import type { CommandMetrics } from './command-metrics.js';
@@ -84,7 +84,7 @@ export class ReportQueue {
 
   #publish(reports: readonly CommandReport[]): void {
     const { bus, metrics, gatewayId } = this.#options;
-    const bytes = encodeCommandBus({ t: 'command_reports', gateway: gatewayId(), reports });
+    const bytes = encodeBusMessage({ t: 'command_reports', gateway: gatewayId(), reports });
     metrics.reports.inc({ result: bus.publish(SUBJECTS.commandReports, bytes) }, reports.length);
   }
 }

@@ -6,7 +6,7 @@ import { request as requestPlain, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureCertificates } from '@muster/local';
-import { encodeFrame, FRAME, type BytesBothWays } from '@muster/protocol';
+import { encodeFrame, FRAME, type ByteCounts } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime';
 import { WebSocket } from 'ws';
 import { CountingRelay } from '../../testing/counting-relay.js';
@@ -103,7 +103,7 @@ for (const kind of ['uws', 'ws'] as const) {
       }
 
       /** Looks until both say the same; the last words of a connection may be on their way. */
-      async function bothAgree(traffic: GatewayTraffic, relay: CountingRelay, late = 0): Promise<BytesBothWays> {
+      async function bothAgree(traffic: GatewayTraffic, relay: CountingRelay, late = 0): Promise<ByteCounts> {
         const untilMs = performance.now() + 10_000;
         for (;;) {
           const { bytesIn, bytesOut } = await traffic.report().then(({ sockets }) => sockets);

@@ -1,4 +1,4 @@
-import { POLL_SEQUENCE_HEADER, POLL_SESSION_HEADER, type BytesBothWays } from '@muster/protocol';
+import { POLL_SEQUENCE_HEADER, POLL_SESSION_HEADER, type ByteCounts } from '@muster/protocol';
 import type { TrustedProxies } from '@muster/runtime';
 import type { ChannelTraffic } from '../../traffic/frame-traffic.js';
 
@@ -18,7 +18,7 @@ export interface Transport {
   /** Ends what is left, without close frames. Idempotent. */
   stop(): void;
   /** What all sockets have carried, those that ended too; absent where the transport does not show its sockets. */
-  socketBytes?(): BytesBothWays;
+  socketBytes?(): ByteCounts;
 }
 
 /** `dropped`: the peer does not read and its buffer is full; the connection is being closed for it. `closed`: it is gone. */

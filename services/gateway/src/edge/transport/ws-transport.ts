@@ -3,7 +3,7 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { LIMITS, type BytesBothWays } from '@muster/protocol';
+import { LIMITS, type ByteCounts } from '@muster/protocol';
 import { clientAddress } from '@muster/runtime';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import { webSocketHead, type ChannelTraffic } from '../../traffic/frame-traffic.js';
@@ -71,7 +71,7 @@ class WsConnection implements Connection {
 }
 
 /** A connection is kept from one poll to the next where the interval is the usual one. */
-const KEPT = { keepAliveTimeout: LIMITS.pollIntervalMs + 5_000 } as const;
+const STREAM_SUBJECTS = { keepAliveTimeout: LIMITS.pollIntervalMs + 5_000 } as const;
 
 /** The portable transport: slower and larger, but it runs where the native module cannot be loaded. */
 export class WsTransport<HandshakeContext> implements Transport {
@@ -90,8 +90,8 @@ export class WsTransport<HandshakeContext> implements Transport {
     const { tls } = options;
     this.#server =
       tls === undefined
-        ? createServer(KEPT)
-        : createTlsServer({ ...KEPT, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) });
+        ? createServer(STREAM_SUBJECTS)
+        : createTlsServer({ ...STREAM_SUBJECTS, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) });
     this.#sockets = new WebSocketServer({
       noServer: true,
       maxPayload: options.frameBytes,
@@ -128,7 +128,7 @@ export class WsTransport<HandshakeContext> implements Transport {
     for (const connection of this.#connections) connection.terminate();
   }
 
-  socketBytes(): BytesBothWays {
+  socketBytes(): ByteCounts {
     return this.#tally.bytes();
   }
 

@@ -20,7 +20,7 @@ export class DenialAuditor {
   readonly #trail: AuditTrail;
 
   constructor(options: Pick<AuditTrailOptions, 'streams' | 'clock' | 'logger' | 'metrics'>) {
-    this.#trail = new AuditTrail({ ...options, strangers: { capacity: 100, refillPerSecond: 10 } });
+    this.#trail = new AuditTrail({ ...options, rateLimit: { capacity: 100, refillPerSecond: 10 } });
   }
 
   /** Waits for what is on its way. */
@@ -29,7 +29,7 @@ export class DenialAuditor {
   }
 
   refused({ org, action, from, agentId, code, reason }: Refusal): void {
-    this.#trail.recordBounded({
+    this.#trail.recordRateLimited({
       org,
       actor: agentId ?? 'unknown',
       actorName: 'agent',

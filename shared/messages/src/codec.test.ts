@@ -1,15 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  type GatewayUpdate,
-  type PartialUpdate,
-  type QueryStop,
-  decodeBusMessage,
-  encodeBusMessage,
-} from './bus-messages.js';
+import type { GatewayUpdate, PartialUpdate, QueryStop } from './query-messages.js';
+import { decodeBusMessage, decodeServiceMessage, encodeBusMessage } from './codec.js';
 import { encodeCbor, newGatewayId, newQueryId } from '@muster/protocol';
-import { type LabelsRecord, type ResultEvent, decodeKept, encodeKept } from '@muster/records';
-import { decodeQueryWire, encodeQueryWire } from './query-requests.js';
+import { type LabelsRecord, type ResultEvent, decodeRecord, encodeRecord } from '@muster/records';
 
 const partial: PartialUpdate = {
   t: 'partial',
@@ -54,13 +48,13 @@ describe('query messages and kept records', () => {
       rows: [[9_007_199_254_740_993n], [Uint8Array.of(0)], [null], ['\u0000']],
       truncated: false,
     };
-    expect(decodeQueryWire(encodeQueryWire(event))).toEqual(event);
+    expect(decodeServiceMessage(encodeBusMessage(event))).toEqual(event);
     const record: LabelsRecord = { labels: { env: 'prod' }, by: 'ops', atMs: 1 };
-    expect(decodeKept(encodeKept(record))).toEqual(record);
+    expect(decodeRecord(encodeRecord(record))).toEqual(record);
   });
 
   it('that are no map are a bug, and say so', () => {
-    expect(() => decodeQueryWire(encodeCbor(5))).toThrow(TypeError);
-    expect(() => decodeKept(encodeCbor(null))).toThrow(TypeError);
+    expect(() => decodeServiceMessage(encodeCbor(5))).toThrow(TypeError);
+    expect(() => decodeRecord(encodeCbor(null))).toThrow(TypeError);
   });
 });

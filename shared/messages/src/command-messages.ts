@@ -1,17 +1,11 @@
-import {
-  type AgentId,
-  type Binding,
-  type CommandId,
-  type CommandServiceId,
-  type GatewayId,
-  type OrgId,
-  type ReportedState,
-  encodeCborUnsorted,
-} from '@muster/protocol';
+import type { AgentId, Binding, CommandId, CommandServiceId, GatewayId, OrgId, ReportedState } from '@muster/protocol';
 
-/** What command services and gateways say to each other. At most once, in any order, so everything may be said again. */
+/**
+ * What command services and gateways say to each other. The bus delivers at most once and in any order, so senders repeat and receivers ignore
+ * duplicates.
+ */
 
-/** Service → one gateway, or all of them when nobody knows who holds an agent: give these to your sessions. */
+/** Command service → one gateway, or all of them when it is not known which one holds an agent: deliver to these sessions. */
 export interface DeliverCommand {
   readonly t: 'command_deliver';
   readonly id: CommandId;
@@ -19,14 +13,14 @@ export interface DeliverCommand {
   readonly jws: string;
   readonly keys: string;
   readonly targets: readonly DeliveryTarget[];
-  /** Sent to all gateways: those that do not hold a target say nothing. */
+  /** Sent to all gateways: those that do not hold a target do not reply. */
   readonly broadcast: boolean;
 }
 
-/** `proof`: neighbours in the tree, 32 bytes each. */
+/** `proof` holds the sibling hashes from the leaf up to the root of the target tree, 32 bytes each. */
 export type DeliveryTarget = readonly [number: number, agentId: AgentId, proof: Uint8Array, binding: Binding | null];
 
-/** Service → gateway(s): tell these to stop it, or not to begin. */
+/** Command service → one or all gateways: tell these agents to stop the command, or not to start it. */
 export interface CancelDelivery {
   readonly t: 'command_cancel';
   readonly id: CommandId;
@@ -35,13 +29,13 @@ export interface CancelDelivery {
   readonly broadcast: boolean;
 }
 
-/** Service → gateway: these outcomes are in the journal; agents can stop repeating them. */
+/** Command service → gateway: these reports are in the journal; agents can stop repeating them. */
 export interface ReportsKept {
   readonly t: 'command_kept';
   readonly items: readonly (readonly [agentId: AgentId, id: CommandId, number: number])[];
 }
 
-/** Gateway → any one service (queue group): what agents report. */
+/** Gateway → any one command service (queue group): what agents report. */
 export interface CommandReports {
   readonly t: 'command_reports';
   readonly gateway: GatewayId;
@@ -49,7 +43,7 @@ export interface CommandReports {
 }
 
 export interface CommandReport {
-  /** Of the session that it came on: the gateway's word, not the agent's. */
+  /** The org of the session it came on, set by the gateway and not by the agent. */
   readonly org: OrgId;
   readonly agentId: AgentId;
   readonly num: number;
@@ -59,11 +53,11 @@ export interface CommandReport {
   readonly code: string;
   readonly message: string;
   readonly effects?: readonly string[];
-  /** False when the agent refused it before it believed the signature: anybody may have made it up. */
+  /** False when the agent refused the command before it had verified the signature: the command may be forged. */
   readonly authentic: boolean;
 }
 
-/** Gateway → all services: these sessions have just become ready and take commands. */
+/** Gateway → all command services: these sessions have just become ready and take commands. */
 export interface AgentsConnected {
   readonly t: 'agents_arrived';
   readonly gateway: GatewayId;
@@ -71,7 +65,7 @@ export interface AgentsConnected {
   readonly nums: Uint8Array;
 }
 
-/** Gateway → all services: I do not hold these (any more). */
+/** Gateway → all command services: this gateway does not hold these targets, or not any more. */
 export interface AgentsNotHeld {
   readonly t: 'agents_missing';
   readonly gateway: GatewayId;
@@ -81,14 +75,14 @@ export interface AgentsNotHeld {
 }
 
 /**
- * Service → everyone, every second. A gateway that hears an instance for the first time announces all its sessions, so that what was missed
- * while nobody listened is found.
+ * Command service → everyone, every second. A gateway that hears an instance for the first time announces all its sessions, so that an instance
+ * that was away learns who connected in the meantime.
  */
 export interface CommandServiceHeartbeat {
   readonly t: 'command_beat';
   readonly instance: CommandServiceId;
   readonly stopping: boolean;
-  /** The signed key list that is current; gateways pass it on in WELCOME. */
+  /** The current signed key list; gateways pass it on in WELCOME. */
   readonly keys: string;
 }
 
@@ -100,8 +94,3 @@ export type CommandBusMessage =
   | AgentsConnected
   | AgentsNotHeld
   | CommandServiceHeartbeat;
-
-/** Read with `decodeBusMessage`. */
-export function encodeCommandBus(message: CommandBusMessage): Uint8Array {
-  return encodeCborUnsorted(message);
-}

@@ -1,0 +1,49 @@
+import { decodeCbor, encodeCborUnsorted } from '@muster/protocol';
+import type { CommandBusMessage } from './command-messages.js';
+import type { CommandReply, CommandRequest } from './command-requests.js';
+import type { GatewayHeartbeat, GatewayReply, GatewayRequest } from './gateway-messages.js';
+import type { CoordinatorHeartbeat, GatewayUpdate, QueryStart, QueryStop } from './query-messages.js';
+import type { QueryReply, QueryRequest } from './query-requests.js';
+
+/** Requests of the API to query and command services, and their replies. */
+export type ServiceMessage = QueryRequest | QueryReply | CommandRequest | CommandReply;
+
+/** Everything that services say to each other live. */
+export type LiveMessage =
+  | QueryStart
+  | QueryStop
+  | GatewayUpdate
+  | CoordinatorHeartbeat
+  | GatewayHeartbeat
+  | GatewayRequest
+  | GatewayReply
+  | CommandBusMessage
+  | ServiceMessage;
+
+export function encodeBusMessage(message: LiveMessage): Uint8Array {
+  return encodeCborUnsorted(message);
+}
+
+/**
+ * The message, or `undefined` when the bytes are no CBOR map or its `t` is not one of `kinds`; the caller counts and drops those. Senders are
+ * trusted peers of the same deployment, at most one version apart, so other members are not checked.
+ */
+export function decodeBusMessage<T extends { readonly t: string }>(
+  bytes: Uint8Array,
+  ...kinds: readonly T['t'][]
+): T | undefined {
+  try {
+    const value = decodeCbor(bytes) as T | null;
+    if (typeof value !== 'object' || value === null || !kinds.includes(value.t)) return undefined;
+    return value;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads a request or a reply. Throws on bytes that are no CBOR map: inside one deployment that is a bug. */
+export function decodeServiceMessage<T extends ServiceMessage>(bytes: Uint8Array): T {
+  const value = decodeCbor(bytes);
+  if (typeof value !== 'object' || value === null) throw new TypeError('not a service message');
+  return value as T;
+}

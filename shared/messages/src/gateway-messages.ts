@@ -1,0 +1,55 @@
+import type { AgentId, GatewayId } from '@muster/protocol';
+import type { TrafficCounters } from './traffic-counters.js';
+
+/** Gateway → everyone. */
+export interface GatewayHeartbeat {
+  readonly t: 'gateway_beat';
+  readonly gateway: GatewayId;
+  readonly sessions: number;
+  readonly draining: boolean;
+  readonly nowMs: number;
+}
+
+/** A poll of an open session, as it came over HTTPS. Without `seq` and `batch` it only fetches what waits. */
+export interface PollRequest {
+  readonly session: string;
+  /** The number of the last frame that the agent has, `0` for none. */
+  readonly have: number;
+  /** Numbers the requests that carry frames, from 1. */
+  readonly seq?: number;
+  readonly batch?: Uint8Array;
+  /** The agent ends the session. */
+  readonly end?: true;
+}
+
+export type PollReply =
+  /** `upTo` is the number of the last frame in the batch, or of the last one that the agent has when nothing waits. */
+  | {
+      readonly kind: 'frames';
+      readonly upTo: number;
+      readonly batch: Uint8Array;
+      /** Time until the next poll. Absent: the session's interval. */
+      readonly comeBackMs?: number;
+    }
+  /** The session is over, with the code that a WebSocket would have been closed with. */
+  | { readonly kind: 'ended'; readonly code: number; readonly reason: string }
+  | { readonly kind: 'unknown' };
+
+/** Requests to one gateway. */
+export type GatewayRequest =
+  | { readonly t: 'ping' }
+  /** Another gateway holds a newer session of this agent: close the one here if its epoch is older. */
+  | { readonly t: 'superseded'; readonly agentId: AgentId; readonly epoch: number }
+  /** Is a session of this agent alive on this gateway right now? */
+  | { readonly t: 'holds'; readonly agentId: AgentId; readonly epoch: number }
+  /** A poll that reached another gateway than the one that holds its session. */
+  | ({ readonly t: 'poll' } & PollRequest)
+  /** Asks for the traffic counters. */
+  | { readonly t: 'traffic' };
+
+export type GatewayReply =
+  | { readonly t: 'ok' }
+  | { readonly t: 'holds'; readonly alive: boolean }
+  | ({ readonly t: 'polled' } & PollReply)
+  | TrafficCounters
+  | { readonly t: 'fault'; readonly message: string };

@@ -1,0 +1,90 @@
+import type { Budget, CoordinatorId, GatewayId, OrgId, QueryId } from '@muster/protocol';
+import type { Failure, ResultForm } from '@muster/records';
+
+/** What the coordinator of a query and the gateways say to each other. */
+
+/**
+ * Coordinator → gateways. `deadlineMs` and `nowMs` are on the coordinator's clock: a gateway uses their difference, so the two clocks need not
+ * agree.
+ */
+export interface QueryStart {
+  readonly t: 'query_start';
+  readonly id: QueryId;
+  readonly org: OrgId;
+  readonly owner: CoordinatorId;
+  readonly sql: string;
+  readonly columns: readonly string[];
+  readonly selector: string;
+  readonly mode: ResultForm;
+  readonly nowMs: number;
+  readonly deadlineMs: number;
+  readonly budget: Budget;
+}
+
+export type StopReason = 'complete' | 'cancelled' | 'deadline' | 'interrupted' | 'limit';
+
+/** Coordinator → gateways: forget the query; agents stop working on it. */
+export interface QueryStop {
+  readonly t: 'query_stop';
+  readonly id: QueryId;
+  readonly reason: StopReason;
+}
+
+/** Gateway → coordinator: the sessions that were sent the query. The first one (`joined` is false) is sent even when it is empty. */
+export interface TargetedUpdate {
+  readonly t: 'targeted';
+  readonly query: QueryId;
+  readonly gateway: GatewayId;
+  readonly seq: number;
+  readonly joined: boolean;
+  /** A number set of agent numbers. */
+  readonly targets: Uint8Array;
+  /**
+   * A number set, only in the first update: agents that moved here from another gateway a moment ago. The broadcast may have reached that gateway
+   * while they were still there. They count as joined. They travel in the first update because the coordinator waits for no more than that.
+   */
+  readonly moved?: Uint8Array;
+  /** The poll sessions among `targets` and `moved`: they get the query with their next poll. */
+  readonly polls?: {
+    /** A number set. */
+    readonly nums: Uint8Array;
+    /** Time until the last of them is due. */
+    readonly withinMs: number;
+  };
+}
+
+/**
+ * Gateway → coordinator: what came since the last update. `seq` counts all updates of this gateway for this query from 0. When `more` is true,
+ * the next update belongs to the same partial; the coordinator applies them together or not at all.
+ */
+export interface PartialUpdate {
+  readonly t: 'partial';
+  readonly query: QueryId;
+  readonly gateway: GatewayId;
+  readonly seq: number;
+  readonly more: boolean;
+  /** Every session that this gateway asked has an outcome. An agent that joins later may still follow. */
+  readonly settled: boolean;
+  /** Number sets of those who answered inside `groups` (group form only; answers in `answers` carry their numbers themselves). */
+  readonly answered: Uint8Array;
+  readonly empty: Uint8Array;
+  readonly failures: readonly Failure[];
+  /** An answer block: all answers in raw form; in group form those of sessions that joined late. */
+  readonly answers: Uint8Array;
+  /** A group block (each index is 0), group form only. */
+  readonly groups: Uint8Array;
+}
+
+export type GatewayUpdate = TargetedUpdate | PartialUpdate;
+
+/**
+ * Coordinator → everyone, every second: it is alive, and these queries run. A gateway that missed a start begins then; other coordinators count
+ * the queries for admission and adopt them when the heartbeats stop.
+ */
+export interface CoordinatorHeartbeat {
+  readonly t: 'owner_beat';
+  readonly owner: CoordinatorId;
+  readonly queries: readonly QueryStart[];
+  readonly operators: readonly { readonly query: QueryId; readonly org: OrgId; readonly operator: string }[];
+  readonly stopping: boolean;
+}

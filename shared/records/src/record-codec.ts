@@ -1,0 +1,35 @@
+import { decodeCbor, encodeCbor } from '@muster/protocol';
+import type {
+  DuplicateRecord,
+  EnrolledRecord,
+  FactsRecord,
+  FallbackRecord,
+  LabelsRecord,
+  ModeOverrideRecord,
+  RevokedRecord,
+} from './identity-records.js';
+import type { AuditRecord, OperatorTokenRecord } from './operator-records.js';
+
+/** Records in deterministic CBOR. Those of queries and commands are larger and have codecs of their own. */
+export type StoredRecord =
+  | EnrolledRecord
+  | FactsRecord
+  | LabelsRecord
+  | RevokedRecord
+  | DuplicateRecord
+  | ModeOverrideRecord
+  | FallbackRecord
+  | OperatorTokenRecord
+  | AuditRecord;
+
+/** Deterministic, so that the hash of an audit record can be computed from the record alone. */
+export function encodeRecord(record: StoredRecord): Uint8Array {
+  return encodeCbor(record);
+}
+
+/** Reads what {@link encodeRecord} wrote. Throws a `TypeError` on anything that is no CBOR map. */
+export function decodeRecord<T extends StoredRecord>(bytes: Uint8Array): T {
+  const value = decodeCbor(bytes);
+  if (typeof value !== 'object' || value === null) throw new TypeError('not a stored record');
+  return value as T;
+}
