@@ -1,9 +1,9 @@
 import type { SessionMode } from '@muster/protocol';
 
-/** An entry as it is kept (see lua/entry.ts). */
+/** A stored entry (its format is in lua/entry.ts). */
 export interface StoredEntry {
   readonly epoch: number;
-  /** Empty when released. */
+  /** Empty when unregistered. */
   readonly gatewayId: string;
   readonly mode: SessionMode;
   readonly connectedAtMs: number;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '@muster/runtime';
 
-/** A Lua script and its digest, by which Redis knows it once it has seen it. */
+/** A Lua script and the digest under which Redis caches it. */
 export class LuaScript {
   readonly text: string;
   readonly sha: string;
@@ -19,8 +19,8 @@ const DISCONNECT = { disconnectTimeout: 250 };
 /**
  * One Redis, or a Redis Cluster: `redis://[user:pass@]host:port[/db]`, `redis-cluster://h1:p1,h2:p2`, and both with `rediss` for TLS.
  *
- * Reconnects for ever. While it is not ready every command fails at once instead of being queued: the registry's callers
- * have a way without it, and must not wait. Nothing is sent twice, as the caller cannot tell what a lost answer was.
+ * Reconnects for ever. While it is not ready every command fails at once instead of being queued, because callers work
+ * without the registry and must not wait. Nothing is sent twice: whether a lost command was executed is unknown.
  */
 export class RedisConnection {
   private readonly client: Redis | Cluster;
@@ -46,7 +46,7 @@ export class RedisConnection {
 
   get connected(): boolean {
     if (this.client.status !== 'ready') return false;
-    // A cluster's client still calls itself ready when all the nodes that it had connected to are gone.
+    // A cluster client stays 'ready' when all its nodes are gone.
     return this.client instanceof Redis || this.client.nodes().some((node) => node.status === 'ready');
   }
 
@@ -69,7 +69,7 @@ export class RedisConnection {
     try {
       return await this.client.evalsha(script.sha, keys.length, ...keys, ...args);
     } catch (error) {
-      // Redis knows a script only after it has seen it, and forgets it when it restarts. It was not run.
+      // Redis has not cached the script yet, or restarted. The script did not run.
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
       return this.client.eval(script.text, keys.length, ...keys, ...args);
     }
@@ -79,7 +79,7 @@ export class RedisConnection {
     return this.client.hmget(key, ...fields);
   }
 
-  /** A page of a hash: where to go on (`0` is the end), and fields and values in turn. */
+  /** A page of a hash: the next cursor (`0` at the end), and fields and values in turn. */
   hscan(key: string, cursor: string, count: number): Promise<[string, string[]]> {
     return this.client.hscan(key, cursor, 'COUNT', count);
   }

@@ -8,7 +8,7 @@ const DROP = new LuaScript(DROP_LUA);
 const LIVE = new LuaScript(LIVE_LUA);
 const LEASE_KEYS = [KEYS.leases, KEYS.gateways];
 
-/** How old the knowledge about live gateways may be where the port does not ask for fresh knowledge. */
+/** How old the list of live gateways may be where the port does not ask for a fresh one. */
 const CACHE_MS = 1_000;
 const MAX_REMEMBERED = 10_000;
 
@@ -18,12 +18,12 @@ export interface LiveGateways {
   readonly leases: ReadonlyMap<string, GatewayLease>;
 }
 
-/** Leases in Redis, and a short memory of who is live. */
+/** Leases in Redis, and a short cache of the live gateways. */
 export class RedisLeases implements Leases {
   private readonly connection: RedisConnection;
   private cached: LiveGateways | undefined;
   private reading: Promise<LiveGateways> | undefined;
-  /** When the leases of gateways that are gone were renewed last; gone stays gone. */
+  /** The last renewals of leases that have ended; such a lease is never renewed again. */
   private readonly lastRenewed = new Map<string, number>();
 
   constructor(connection: RedisConnection) {
@@ -63,24 +63,22 @@ export class RedisLeases implements Leases {
     const readAtMs = performance.now();
     const rows = (await this.connection.run(LIVE, LEASE_KEYS, [])) as [string, string, string][];
     const leases = new Map<string, GatewayLease>();
-    for (const [gatewayId, remainingMs, said] of rows) {
-      const info = JSON.parse(said) as GatewayInfo;
-      leases.set(gatewayId, { ...info, gatewayId, remainingMs: Number(remainingMs) });
+    for (const [gatewayId, remainingMs, info] of rows) {
+      leases.set(gatewayId, { ...(JSON.parse(info) as GatewayInfo), gatewayId, remainingMs: Number(remainingMs) });
     }
     this.cached = { readAtMs, leases };
     return this.cached;
   }
 
-  /** When the leases of these gateways, none of them live, were renewed last; a gateway long gone is missing. */
+  /** When the leases of these gateways, none of them live, were renewed last. A gateway that is long gone is missing. */
   async lastRenewals(gatewayIds: ReadonlySet<string>): Promise<ReadonlyMap<string, number>> {
     const unknown = [...gatewayIds].filter((id) => !this.lastRenewed.has(id));
-    if (unknown.length > 0) {
-      if (this.lastRenewed.size + unknown.length > MAX_REMEMBERED) this.lastRenewed.clear();
-      const said = await this.connection.hmget(KEYS.gateways, unknown);
-      for (const [index, id] of unknown.entries()) {
-        const renewedAtMs = Number.parseInt(said[index] ?? '', 10);
-        if (!Number.isNaN(renewedAtMs)) this.lastRenewed.set(id, renewedAtMs);
-      }
+    if (unknown.length === 0) return this.lastRenewed;
+    if (this.lastRenewed.size + unknown.length > MAX_REMEMBERED) this.lastRenewed.clear();
+    const renewals = await this.connection.hmget(KEYS.gateways, unknown);
+    for (const [index, id] of unknown.entries()) {
+      const renewedAtMs = Number.parseInt(renewals[index] ?? '', 10);
+      if (!Number.isNaN(renewedAtMs)) this.lastRenewed.set(id, renewedAtMs);
     }
     return this.lastRenewed;
   }

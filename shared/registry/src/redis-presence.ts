@@ -7,7 +7,7 @@ import type { LookupResult, Presence, ScanEntry, ScanPage } from './registry.js'
 const MAX_BATCH = 512;
 const SCAN_COUNT = 512;
 
-/** The reading half of the registry. */
+/** Reads of the registry. */
 export class RedisPresence {
   private readonly connection: RedisConnection;
   private readonly lease: RedisLeases;
@@ -58,7 +58,7 @@ export class RedisPresence {
     return presences;
   }
 
-  /** Who is live; read anew when an entry names a gateway that is not known to be, as it may have just started. */
+  /** The live gateways; read again when an entry names an unknown gateway, which may have just started. */
   private async liveFor(entries: Iterable<StoredEntry>): Promise<LiveGateways> {
     const calledAtMs = performance.now();
     const live = await this.lease.live();

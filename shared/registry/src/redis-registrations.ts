@@ -5,6 +5,7 @@ import { groupByPartition, KEYS } from './partition.js';
 import { LuaScript, type RedisConnection } from './redis-connection.js';
 import { asError, type LiveGateways, type RedisLeases } from './redis-leases.js';
 import type {
+  FlapLimit,
   RegistrationItem,
   RegistrationResult,
   ResyncItem,
@@ -14,18 +15,13 @@ import type {
   Unavailable,
 } from './registry.js';
 
-export interface FlapLimit {
-  readonly supersedes: number;
-  readonly withinMs: number;
-}
-
 const REGISTER = new LuaScript(REGISTER_LUA);
 const UNREGISTER = new LuaScript(UNREGISTER_LUA);
 const RESYNC = new LuaScript(RESYNC_LUA);
-/** Agents per script call; a script holds up everybody else for as long as it runs. */
+/** Agents per script call; Redis runs nothing else meanwhile. */
 const MAX_BATCH = 256;
 
-/** The writing half of the registry: batches become one script call per partition, all under way at the same time. */
+/** Writes of the registry: a batch becomes one script call per partition, all at the same time. */
 export class RedisRegistrations {
   private readonly connection: RedisConnection;
   private readonly lease: RedisLeases;
@@ -40,12 +36,12 @@ export class RedisRegistrations {
   async register(gatewayId: string, items: readonly RegistrationItem[]): Promise<readonly RegistrationResult[]> {
     if (items.length === 0) return [];
     try {
-      const first = await this.registerKnowing(await this.lease.live(), false, gatewayId, items);
-      const unsure = [...items.keys()].filter((index) => first[index] === 'check');
-      if (unsure.length > 0) {
-        const again = unsure.map((index) => items[index] as RegistrationItem);
-        const second = await this.registerKnowing(await this.lease.fresh(), true, gatewayId, again);
-        for (const [at, index] of unsure.entries()) first[index] = second[at] ?? 'check';
+      const first = await this.registerWith(await this.lease.live(), false, gatewayId, items);
+      const undecidedAt = [...items.keys()].filter((index) => first[index] === 'check');
+      if (undecidedAt.length > 0) {
+        const again = undecidedAt.map((index) => items[index] as RegistrationItem);
+        const second = await this.registerWith(await this.lease.fresh(), true, gatewayId, again);
+        for (const [at, index] of undecidedAt.entries()) first[index] = second[at] ?? 'check';
       }
       return first.map((result) => (result === 'check' ? undecided() : result));
     } catch (error) {
@@ -53,7 +49,7 @@ export class RedisRegistrations {
     }
   }
 
-  private registerKnowing(live: LiveGateways, isFresh: boolean, gatewayId: string, items: readonly RegistrationItem[]) {
+  private registerWith(live: LiveGateways, isFresh: boolean, gatewayId: string, items: readonly RegistrationItem[]) {
     const ids = [...live.leases.keys()];
     const { supersedes, withinMs } = this.flapLimit;
     const head = [gatewayId, isFresh ? 1 : 0, supersedes, withinMs, ids.length, ...ids];
@@ -71,8 +67,8 @@ export class RedisRegistrations {
       return Number(await this.connection.run(UNREGISTER, [KEYS.agents(partition)], args));
     });
     try {
-      const released = await Promise.all(counts);
-      return { kind: 'released', count: released.reduce((sum, count) => sum + count, 0) };
+      const unregistered = await Promise.all(counts);
+      return { kind: 'unregistered', count: unregistered.reduce((sum, count) => sum + count, 0) };
     } catch (error) {
       return { kind: 'unavailable', cause: asError(error) };
     }
@@ -86,7 +82,7 @@ export class RedisRegistrations {
     ]);
   }
 
-  /** Runs a script over all items, partition by partition at the same time; a partition that cannot be asked fails alone. */
+  /** Runs a script over all items, partition by partition at the same time; the failure of one partition does not affect others. */
   private async eachPartition<T extends { readonly agentId: string }, R>(
     script: LuaScript,
     items: readonly T[],
@@ -119,7 +115,7 @@ function parseRegistration([kind, second = '', gatewayId = '', epoch, instance =
   if (kind === 'duplicate') {
     return { kind, reason: second === 'flapping' ? 'flapping' : 'instance', holder: { ...holder, instance } };
   }
-  return { kind: 'claimed', epoch: Number(second), ...(gatewayId === '' ? {} : { previous: holder }) };
+  return { kind: 'registered', epoch: Number(second), ...(gatewayId === '' ? {} : { previous: holder }) };
 }
 
 function parseResync([kind, gatewayId = '', epoch]: readonly string[]): ResyncResult {
@@ -128,5 +124,5 @@ function parseResync([kind, gatewayId = '', epoch]: readonly string[]): ResyncRe
 }
 
 function undecided(): RegistrationResult {
-  return { kind: 'unavailable', cause: new Error('the claim could not be decided') };
+  return { kind: 'unavailable', cause: new Error('the registration could not be decided') };
 }

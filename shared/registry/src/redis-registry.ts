@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Logger } from '@muster/runtime';
 import { KEYS, PARTITIONS } from './partition.js';
-import { RedisRegistrations, type FlapLimit } from './redis-registrations.js';
+import { RedisRegistrations } from './redis-registrations.js';
 import { RedisConnection } from './redis-connection.js';
 import { asError, RedisLeases } from './redis-leases.js';
 import { RedisPresence } from './redis-presence.js';
 import type {
+  FlapLimit,
   RegistrationItem,
   GatewaysResult,
   GenerationResult,
@@ -20,13 +21,12 @@ export interface RedisRegistryOptions {
   readonly logger: Logger;
   /** How long to wait for the first connection; default 5,000. */
   readonly startTimeoutMs?: number;
-  /** How many supersedes of one agent are allowed within how long; default 5 in 60,000 ms. */
   readonly flapLimit?: FlapLimit;
 }
 
 /**
- * A {@link Registry} in Redis. Waits for the first connection, but not for ever: when the time is over it is given out all the
- * same, says `unavailable`, and goes on trying, because no service may need Redis to start.
+ * A {@link Registry} in Redis. Waits up to `startTimeoutMs` for the first connection. When that time is over the registry
+ * is returned all the same, answers `unavailable`, and keeps connecting: no service needs Redis to start.
  * @throws RangeError when the URL is not one.
  */
 export async function openRedisRegistry(options: RedisRegistryOptions): Promise<Registry> {
@@ -82,7 +82,7 @@ class RedisRegistry implements Registry {
     }
   }
 
-  /** One marker per partition, so that one emptied master of a cluster is noticed too. */
+  /** There is one marker per partition, so that the loss of one master of a cluster is noticed too. */
   async generation(): Promise<GenerationResult> {
     const mine = randomBytes(8).toString('hex');
     const markers = Array.from({ length: PARTITIONS }, async (_, partition) => {

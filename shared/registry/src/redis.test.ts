@@ -5,7 +5,7 @@ import { describe, expect, it } from '@jest/globals';
 import { freePort, startRedis, startRedisCluster, type BrokerHandle } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
 import { Redis } from 'ioredis';
-import { registryContract, type RegistryFixture } from './contract.js';
+import { registryContract, type RegistryFixture } from './testing/index.js';
 import { openRedisRegistry } from './redis-registry.js';
 
 function fixtureOn(url: string, nodes: readonly BrokerHandle[], stop: () => Promise<void>): RegistryFixture {
@@ -47,7 +47,7 @@ registryContract('a redis cluster', async () => {
 });
 
 describe('a registry', () => {
-  it('is given out without redis, and says unavailable', async () => {
+  it('opens without redis, and answers unavailable', async () => {
     const url = `redis://127.0.0.1:${await freePort()}`;
     const registry = await openRedisRegistry({ url, logger: silentLogger, startTimeoutMs: 100 });
     expect(registry.connected).toBe(false);
@@ -55,7 +55,7 @@ describe('a registry', () => {
     await registry.stop();
   });
 
-  it('wants a URL it understands', async () => {
+  it('refuses a URL that is not one of Redis', async () => {
     await expect(openRedisRegistry({ url: 'localhost:6379', logger: silentLogger })).rejects.toThrow(RangeError);
   });
 });

@@ -1,51 +1,56 @@
 import type { SessionMode } from '@muster/protocol';
 
 /**
- * The port to "who holds whom": which gateway has which agent's session, fenced by an epoch.
+ * The port to the registry: which gateway holds which agent's session, fenced by an epoch.
  *
- * The registry is a map, not a vault. It may be emptied at any moment; gateways then notice a new `generation` and
- * re-assert what they hold. While it is away every call says `unavailable` (quickly, never by exception), and routing falls
- * back to broadcast.
+ * The registry may lose all its data at any moment. Gateways then see a new `generation` and register their sessions again
+ * with `resync`. While the registry cannot be reached every call returns `unavailable`, quickly and never by exception,
+ * and routing falls back to broadcast.
  *
- * Validity: an entry counts only while the lease of its gateway does. Nothing is written per agent while it just stays.
+ * Validity: an entry counts only while the lease of its gateway is valid. Nothing is written for an agent that just stays.
  *
- * Epochs: each claim gets an epoch above every earlier one of that agent. The newest epoch is the session; whatever
- * carries an older one is not believed. An epoch is at least the claimer's `epochHint`: give the clock in milliseconds, so
- * that epochs keep rising over an emptied registry.
+ * Epochs: each registration gets an epoch above every earlier one of that agent. The newest epoch is the session; whatever
+ * carries an older one is ignored. An epoch is at least the `epochHint` of the gateway. Give the clock in milliseconds, so
+ * that epochs keep rising after the registry lost its data.
  *
  * Atomicity: each item of a batch is decided and written atomically on its own; a batch is not a transaction.
- * All items of one batch may be repeated safely: a claim is recognised by agent, gateway, instance and `connectedAtMs`.
+ * Any item may be sent again safely: a registration is recognised by agent, gateway, instance and `connectedAtMs`.
  *
- * Ordering: none between calls under way at the same time; wait for one call about an agent before the next.
+ * Ordering: none between calls under way at the same time. Wait for one call about an agent before the next.
  */
 export interface Registry {
   /**
-   * Takes agents for a gateway. The rules, in order:
-   * nobody holds it validly → claimed; the holder's `instance` is another → duplicate; it names the holder's epoch in `replaces` → claimed;
-   * more than the limit of supersedes (5 within 60 s) → duplicate; else → claimed.
-   * `previous` is the holder the entry named, valid or not, so that it can be told. A holder on the same gateway is treated
-   * like any other. Whether a holder's lease is valid is never judged on knowledge older than the call where it matters
-   * (another instance). Results are in the order of `items`.
+   * Registers sessions of agents at a gateway. The rules, in this order:
+   *
+   * 1. no valid holder → `registered`
+   * 2. the holder has another `instance` → `duplicate`
+   * 3. `replaces` is the holder's epoch → `registered`
+   * 4. the flap limit is reached → `duplicate`
+   * 5. else → `registered`
+   *
+   * `previous` is the holder in the entry, valid or not, so that its gateway can be told. A holder on the same gateway is
+   * treated like any other. For rule 2 the holder's lease is read after the call began; elsewhere it may be a second old.
+   * Results are in the order of `items`.
    */
   register(gatewayId: string, items: readonly RegistrationItem[]): Promise<readonly RegistrationResult[]>;
 
   /**
-   * Gives agents up and notes when they were last seen. An item whose epoch is no longer the stored one changes nothing.
+   * Ends sessions and notes when the agents were last seen. An item whose epoch is not the stored one changes nothing.
    */
   unregister(items: readonly UnregisterItem[]): Promise<UnregisterResult>;
 
   /**
-   * Says again what a gateway holds: after the registry lost data, or after the gateway took a new id.
-   * `kept`: the entry names this gateway with this epoch now. `lost`: a newer session exists, close this one as superseded.
+   * Registers again the sessions that a gateway holds: after the registry lost data, or after the gateway took a new id.
+   * `kept`: the entry names this gateway and this epoch now. `lost`: a newer session exists, close this one as superseded.
    */
   resync(gatewayId: string, items: readonly ResyncItem[]): Promise<readonly ResyncResult[]>;
 
-  /** The newest knowledge about agents; those never heard of are missing from the map. */
+  /** The stored state of agents. Unknown agents are missing from the map. */
   lookup(agentIds: readonly string[]): Promise<LookupResult>;
 
   /**
-   * All validly held agents of an org, in pages, in no order. Costs a pass over all entries: for listing, not for routing.
-   * An agent that moves meanwhile may come twice or be missed. `unavailable` is the last page when it comes.
+   * All validly held agents of an org, in pages, in no order. It reads all entries: use it for lists, not for routing.
+   * An agent that moves meanwhile may come twice or be missed. After a page `unavailable` no other page follows.
    */
   scan(org: string, signal?: AbortSignal): AsyncIterable<ScanPage>;
 
@@ -54,13 +59,13 @@ export interface Registry {
 
   readonly lease: Leases;
 
-  /** Changes whenever the registry has lost data; who sees a change re-asserts everything it holds. */
+  /** Changes whenever the registry has lost data. A gateway that sees a change calls `resync` for all its sessions. */
   generation(): Promise<GenerationResult>;
 
-  /** Is the registry reachable as far as this process knows? */
+  /** Whether the registry is reachable, as far as this process knows. */
   readonly connected: boolean;
 
-  /** Ends the connection; everything afterwards is `unavailable`. Idempotent. */
+  /** Ends the connection; every later call returns `unavailable`. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -68,8 +73,8 @@ export interface Registry {
 export interface Leases {
   /**
    * Takes or extends the lease for `ttlMs` from now (the registry's clock).
-   * `lapsed`: it had ended before, so others may have stopped believing this gateway; it must take a new id and re-assert.
-   * The caller owes a check of its own clock too: if more than `ttlMs` passed since the last `renewed`, it is fenced.
+   * `lapsed`: it had ended before, so other services may treat this gateway as dead. It must take a new id and `resync`.
+   * The caller must check its own clock too: when more than `ttlMs` passed since the last `renewed`, it is fenced.
    */
   renew(lease: LeaseRenewal): Promise<RenewResult>;
   /** Ends the lease now; its entries stop being valid, and its agents count as last seen now. */
@@ -80,18 +85,21 @@ export interface RegistrationItem {
   readonly org: string;
   readonly agentId: string;
   readonly num: number;
-  /** The machine, in hex (32 digits): two instances behind one agent id are two machines with one key. */
+  /** The machine, 32 hex digits. Two instances with one agent id are two machines with one key. */
   readonly instance: string;
   readonly mode: SessionMode;
   /** The least epoch to give: the clock in milliseconds. */
   readonly epochHint: number;
   readonly connectedAtMs: number;
-  /** The epoch of the session that the agent says it leaves for this one. Only the agent itself can know it, so such a change is no sign of a fight. */
+  /**
+   * The epoch of the session that the agent leaves for this one. Only the agent itself knows it, so such a change does not
+   * count towards the flap limit.
+   */
   readonly replaces?: number;
 }
 
 export type RegistrationResult =
-  | { readonly kind: 'claimed'; readonly epoch: number; readonly previous?: Holder }
+  | { readonly kind: 'registered'; readonly epoch: number; readonly previous?: Holder }
   | {
       readonly kind: 'duplicate';
       readonly reason: DuplicateReason;
@@ -99,8 +107,14 @@ export type RegistrationResult =
     }
   | Unavailable;
 
-/** `instance`: another machine uses this identity. `flapping`: it changed hands too often within a minute. */
+/** `instance`: another machine uses this identity. `flapping`: the flap limit is reached. */
 export type DuplicateReason = 'instance' | 'flapping';
+
+/** How many times an agent may be superseded within how long; default 5 within 60,000 ms. */
+export interface FlapLimit {
+  readonly supersedes: number;
+  readonly withinMs: number;
+}
 
 export interface Holder {
   readonly gatewayId: string;
@@ -112,9 +126,9 @@ export interface UnregisterItem {
   readonly epoch: number;
 }
 
-export type UnregisterResult = { readonly kind: 'released'; readonly count: number } | Unavailable;
+export type UnregisterResult = { readonly kind: 'unregistered'; readonly count: number } | Unavailable;
 
-/** A claim that was granted before, with the epoch it got. */
+/** An earlier registration, with the epoch that it got. */
 export interface ResyncItem extends Omit<RegistrationItem, 'epochHint' | 'replaces'> {
   readonly epoch: number;
 }
@@ -149,7 +163,7 @@ export type GenerationResult = { readonly kind: 'generation'; readonly value: st
 export interface Presence {
   /** Present only while a gateway holds the agent under a valid lease. */
   readonly session?: HeldSession;
-  /** When it was last known to be connected; for a held agent: now, as far as the lease says. */
+  /** When it was last known to be connected; for a held agent, now. */
   readonly lastSeenMs: number;
 }
 
@@ -167,7 +181,7 @@ export interface ScanEntry extends HeldSession {
 
 export type ScanPage = { readonly kind: 'page'; readonly entries: readonly ScanEntry[] } | Unavailable;
 
-/** The registry could not be asked, or did not answer in time; whether a write took effect is unknown. */
+/** The registry could not be reached, or did not answer in time. Whether a write took effect is unknown. */
 export interface Unavailable {
   readonly kind: 'unavailable';
   readonly cause: Error;

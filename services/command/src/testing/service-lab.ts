@@ -126,8 +126,8 @@ export class ServiceLab {
         ...{ org: ORG, agentId, num, instance: '0'.repeat(32), mode: 'live' as const },
         ...{ epochHint: Date.now(), connectedAtMs: Date.now() },
       }));
-      const claimed = await this.registry.register(gateway.id, items);
-      if (claimed.some(({ kind }) => kind !== 'claimed')) throw new Error('a claim was refused');
+      const results = await this.registry.register(gateway.id, items);
+      if (results.some(({ kind }) => kind !== 'registered')) throw new Error('a registration was refused');
     }
   }
 

@@ -1,10 +1,10 @@
 /**
- * How an entry is kept: one field per agent in the partition's hash, its value nine parts joined by `|`. None of the parts can
- * hold that character. Text and not a binary packing, so that `redis-cli` shows what is there.
+ * The format of an entry: one field per agent in the partition's hash. Its value is nine parts joined by `|`, a character
+ * that no part can hold. It is text, so that `redis-cli` shows it.
  *
  *   epoch|gatewayId|instance|mode|connectedAtMs|lastSeenMs|org|num|supersededAtMs,...
  *
- * An empty gatewayId: released. The last part holds the times of the latest supersedes, for the flap limit.
+ * An empty gatewayId: unregistered. The last part holds the times of the latest supersedes, for the flap limit.
  */
 export const ENTRY_LUA = `
 local function read(key, agentId)

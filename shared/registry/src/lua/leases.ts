@@ -1,7 +1,7 @@
 /**
- * Leases: a sorted set of gateway ids by the time their lease ends, and a hash of what was said at the last renewal
- * (`renewedAtMs|info`). A lease that has ended stays for 30 days, to tell when its agents were last seen and that its
- * gateway must not go on under this id.
+ * Leases: a sorted set of gateway ids by the time their lease ends, and a hash with the last renewal of each
+ * (`renewedAtMs|info`). A lease that has ended stays for 30 days: it says when its agents were last seen, and that its
+ * gateway must not continue under this id.
  */
 const NOW_LUA = `
 local time = redis.call('TIME')
@@ -27,12 +27,12 @@ return 'renewed'
 
 /** KEYS as above; ARGV[1] gatewayId. The lease ends now. */
 export const DROP_LUA = `${NOW_LUA}
-local said = redis.call('HGET', KEYS[2], ARGV[1])
-if not said then return 0 end
+local renewal = redis.call('HGET', KEYS[2], ARGV[1])
+if not renewal then return 0 end
 local endsAt = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if tonumber(endsAt) <= nowMs then return 0 end
 redis.call('ZADD', KEYS[1], integer(nowMs), ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], integer(nowMs) .. string.match(said, '|.*$'))
+redis.call('HSET', KEYS[2], ARGV[1], integer(nowMs) .. string.match(renewal, '|.*$'))
 return 1
 `;
 
@@ -41,8 +41,8 @@ export const LIVE_LUA = `${NOW_LUA}
 local live = {}
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. integer(nowMs), '+inf', 'WITHSCORES')
 for i = 1, #found, 2 do
-  local said = redis.call('HGET', KEYS[2], found[i])
-  live[#live + 1] = { found[i], integer(tonumber(found[i + 1]) - nowMs), string.match(said, '|(.*)$') }
+  local renewal = redis.call('HGET', KEYS[2], found[i])
+  live[#live + 1] = { found[i], integer(tonumber(found[i + 1]) - nowMs), string.match(renewal, '|(.*)$') }
 end
 return live
 `;

@@ -1,21 +1,21 @@
 import { ENTRY_LUA } from './entry.js';
 
 /**
- * Says again what a gateway holds in one partition.
+ * Registers again the sessions that a gateway holds in one partition.
  *
  * KEYS[1]   the partition's hash of entries
  * ARGV[1]   the gateway, perhaps under a new id
  * then, per agent: agentId, org, num, instance, mode, epoch, connectedAtMs
  *
  * The same epoch is the same session only if instance and time of connection agree: after data was lost, two gateways could
- * have given the same epoch. A session that was released does not come back to life.
+ * have given the same epoch. A session that was unregistered stays unregistered.
  *
- * Returns per agent: {'kept'} | {'lost', gateway, epoch}; the gateway is empty when the newer session was released.
+ * Returns per agent: {'kept'} | {'lost', gateway, epoch}; the gateway is empty when the newer session was unregistered.
  */
 export const RESYNC_LUA = `${ENTRY_LUA}
 local key, gateway = KEYS[1], ARGV[1]
 
-local function reassert(agentId, org, num, instance, mode, epochText, connectedAt)
+local function resync(agentId, org, num, instance, mode, epochText, connectedAt)
   local old, epoch = read(key, agentId), tonumber(epochText)
   if old then
     local same = old.epoch == epoch and old.gateway ~= '' and old.instance == instance and old.connectedAt == connectedAt
@@ -28,7 +28,7 @@ end
 
 local results = {}
 for i = 2, #ARGV, 7 do
-  results[#results + 1] = reassert(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6])
+  results[#results + 1] = resync(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6])
 end
 return results
 `;

@@ -98,7 +98,7 @@ export class RegistrationQueue {
   #apply(session: Session, result: RegistrationResult, epochHint: number): void {
     const { listener } = this.#options;
     switch (result.kind) {
-      case 'claimed': {
+      case 'registered': {
         const previous = result.previous?.gatewayId as GatewayId | undefined;
         if (session.state === 'closed') {
           session.epoch = result.epoch;

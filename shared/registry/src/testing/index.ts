@@ -1,0 +1,2 @@
+export { registryContract } from './registry-contract.js';
+export type { RegistryFixture } from './registry-harness.js';

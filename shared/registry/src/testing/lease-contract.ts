@@ -1,0 +1,75 @@
+import { describe, expect, it } from '@jest/globals';
+import { eventually } from '@muster/runtime/testing';
+import { INFO, LEASE_MS, heldSession, type RegistryHarness } from './registry-harness.js';
+
+/** An entry counts only while the lease of its gateway does. */
+export function leaseContract(harness: RegistryHarness): void {
+  describe('leases', () => {
+    it('make the gateways known, with what they say of themselves', async () => {
+      await harness.registry.lease.renew({
+        gatewayId: 'gw-a',
+        ttlMs: LEASE_MS,
+        info: { ...INFO, sessions: 7, draining: true },
+      });
+      const result = await harness.registry.gateways();
+      if (result.kind !== 'gateways') throw new Error('unavailable');
+      const gateways = result.gateways.toSorted((a, b) => a.gatewayId.localeCompare(b.gatewayId));
+      expect(gateways).toMatchObject([
+        { gatewayId: 'gw-a', sessions: 7, draining: true, startedAtMs: INFO.startedAtMs },
+        { gatewayId: 'gw-b', sessions: 0, draining: false },
+      ]);
+      for (const { remainingMs } of gateways) expect(remainingMs).toBeGreaterThan(LEASE_MS / 2);
+    });
+
+    it('that end take their sessions with them, and tell when these were last seen', async () => {
+      await harness.registered('gw-a');
+      await harness.registry.lease.renew({ gatewayId: 'gw-a', ttlMs: 30, info: INFO });
+      await eventually(async () => (await harness.presence())?.session === undefined);
+      expect(Math.abs(((await harness.presence())?.lastSeenMs ?? 0) - Date.now())).toBeLessThan(5_000);
+    });
+
+    it('that have ended cannot be renewed: the gateway is fenced', async () => {
+      await harness.registry.lease.renew({ gatewayId: 'gw-a', ttlMs: 30, info: INFO });
+      await eventually(async () => {
+        const result = await harness.registry.gateways();
+        return result.kind === 'gateways' && result.gateways.every(({ gatewayId }) => gatewayId !== 'gw-a');
+      });
+      const again = await harness.registry.lease.renew({ gatewayId: 'gw-a', ttlMs: LEASE_MS, info: INFO });
+      expect(again).toEqual({ kind: 'lapsed' });
+      await harness.registry.lease.drop('gw-b');
+      expect(await harness.registry.lease.renew({ gatewayId: 'gw-b', ttlMs: LEASE_MS, info: INFO })).toEqual({
+        kind: 'lapsed',
+      });
+    });
+
+    it('taken under a new id after a fence get back what nobody else has taken', async () => {
+      const kept = await harness.registered('gw-a', { agentId: 'stayed' });
+      const lost = await harness.registered('gw-a', { agentId: 'moved' });
+      await harness.registry.lease.drop('gw-a');
+      const newer = await harness.registered('gw-b', { agentId: 'moved', connectedAtMs: 600 });
+      await harness.live('gw-a2');
+      const held = [heldSession({ agentId: 'stayed', epoch: kept }), heldSession({ agentId: 'moved', epoch: lost })];
+      expect(await harness.registry.resync('gw-a2', held)).toEqual([
+        { kind: 'kept' },
+        { kind: 'lost', holder: { gatewayId: 'gw-b', epoch: newer } },
+      ]);
+      expect((await harness.presence('stayed'))?.session).toMatchObject({ gatewayId: 'gw-a2', epoch: kept });
+    });
+  });
+
+  describe('lookups', () => {
+    it('leave out agents never heard of', async () => {
+      await harness.registered('gw-a');
+      const result = await harness.registry.lookup(['agent-1', 'agent-2']);
+      expect(result.kind === 'found' && [...result.agents.keys()]).toEqual(['agent-1']);
+    });
+
+    it('count only under a valid lease, also of a gateway that started a moment ago', async () => {
+      await harness.registered('gw-none');
+      expect((await harness.presence())?.session).toBeUndefined();
+      const other = await harness.openAnother();
+      await other.lease.renew({ gatewayId: 'gw-none', ttlMs: LEASE_MS, info: INFO });
+      expect((await harness.presence())?.session).toMatchObject({ gatewayId: 'gw-none' });
+    });
+  });
+}
