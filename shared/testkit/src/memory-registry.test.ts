@@ -1,4 +1,4 @@
-import { registryContract } from '@muster/registry/contract';
+import { registryContract } from '@muster/registry/testing';
 import { MemoryRegistry, RegistryStore } from './memory-registry.js';
 
 registryContract('the registry in memory', () => {

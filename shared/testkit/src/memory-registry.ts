@@ -131,7 +131,7 @@ export class MemoryRegistry implements Registry {
       this.#release(agentId, entry);
       count += 1;
     }
-    return Promise.resolve({ kind: 'released', count });
+    return Promise.resolve({ kind: 'unregistered', count });
   }
 
   resync(gatewayId: string, items: readonly ResyncItem[]): Promise<readonly ResyncResult[]> {
@@ -193,7 +193,7 @@ export class MemoryRegistry implements Registry {
       const isSame = instance === item.instance;
       // The answer to an earlier call was lost, and the caller asks again.
       if (isSame && old.gatewayId === gatewayId && old.connectedAtMs === item.connectedAtMs) {
-        return { kind: 'claimed', epoch };
+        return { kind: 'registered', epoch };
       }
       if (this.#isLive(old.gatewayId) || old.gatewayId === gatewayId) {
         if (!isSame) return { kind: 'duplicate', reason: 'instance', holder: { ...holder, instance } };
@@ -209,7 +209,7 @@ export class MemoryRegistry implements Registry {
     }
     const epoch = Math.max(epochHint, (old?.epoch ?? 0) + 1);
     this.store.entries.set(item.agentId, { ...item, gatewayId, epoch, lastSeenMs: nowMs, supersededAtMs });
-    return { kind: 'claimed', epoch, ...(holder !== undefined && { previous: holder }) };
+    return { kind: 'registered', epoch, ...(holder !== undefined && { previous: holder }) };
   }
 
   #resyncOne(gatewayId: string, item: ResyncItem): ResyncResult {
