@@ -6,7 +6,7 @@ import { agentVersion } from './host/program-files.js';
 import { takesCommands } from './capabilities/commands/command-policy.js';
 import { parseRootsText } from './identity/command-roots.js';
 import { CommandTrust } from './capabilities/commands/command-trust.js';
-import { OwnLabels } from './identity/agent-labels.js';
+import { AgentLabels } from './identity/agent-labels.js';
 import { type AgentConfig, enrolUrl, labelsOf } from './config.js';
 import { collectFacts } from './host/facts.js';
 import { machineInstance } from './host/instance.js';
@@ -18,7 +18,7 @@ import { enrol, type EnrolOutcome } from './identity/enrol.js';
 export interface Agent {
   readonly identity: AgentIdentity;
   readonly facts: Facts;
-  readonly labels: OwnLabels;
+  readonly labels: AgentLabels;
   readonly trust: CommandTrust;
   /** What it says of itself now: labels can be ordered, and commands taken once there is somebody to trust. */
   describe(): SelfDescription;
@@ -39,7 +39,7 @@ export function openAgent(config: AgentConfig, { way, clock, logger, onLabelsCha
   const folder = config.dataDir;
   const identity = AgentIdentity.open(folder, logger);
   const trust = CommandTrust.open({ folder, roots: configuredRoots(config), clock, logger });
-  const labels = new OwnLabels({
+  const labels = new AgentLabels({
     folder,
     configured: labelsOf(config.labelList).labels,
     logger,

@@ -11,16 +11,16 @@ import { IsolationWatch } from './actions/isolation/isolation-monitor.js';
 import { openAgent } from './agent.js';
 import { createAgentCommands } from './capabilities/commands/agent-commands.js';
 import { createAgentHost } from './capabilities/commands/agent-host.js';
-import { SessionRenewal } from './capabilities/commands/hello-renewal.js';
+import { HelloRenewal } from './capabilities/commands/hello-renewal.js';
 import { type AgentConfig, loadAgentConfig } from './config.js';
 import { openWay } from './network/dialer.js';
 import { queryWorker } from './host/program-files.js';
-import { CrashNotes } from './capabilities/queries/query-denylist.js';
+import { QueryDenylist } from './capabilities/queries/query-denylist.js';
 import { QueryRunner } from './capabilities/queries/query-runner.js';
 import { SessionQueries } from './capabilities/queries/session-queries.js';
 import { createConnect } from './transports/create-connect.js';
-import { SessionKeeper } from './sessions/connection-manager.js';
-import { pinnedMode, ToldMode } from './capabilities/modes/assigned-mode.js';
+import { ConnectionManager } from './sessions/connection-manager.js';
+import { pinnedMode, AssignedMode } from './capabilities/modes/assigned-mode.js';
 import { ensurePrivateFolder } from './store/atomic-file.js';
 import { TrafficMeter } from './traffic/traffic-meter.js';
 import { workerEnvironment } from './worker/worker-environment.js';
@@ -42,17 +42,17 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   const meter = new TrafficMeter(clock);
   runner.go('traffic meter', { start: () => meter.start(), stop: () => meter.stop() });
   const way = await openWay({ ...config, meter }, env);
-  const renewal = new SessionRenewal({ clock, renew: () => sessions.renew() });
+  const renewal = new HelloRenewal({ clock, renew: () => sessions.renew() });
   const agent = openAgent(config, { way, clock, logger, onLabelsChanged: () => renewal.request() });
   logger.info('agent identity', { agentId: agent.identity.agentId, host: agent.facts.host });
   warnOfPlainText(config, logger);
 
-  const notes = new CrashNotes({ folder: config.dataDir, clock, logger });
-  for (const query of notes.load())
+  const denylist = new QueryDenylist({ folder: config.dataDir, clock, logger });
+  for (const query of denylist.load())
     logger.warn('the agent died while this query ran; it is refused for a day', { query });
 
   const queries = new QueryRunner({
-    notes,
+    denylist,
     maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
     traffic: () => meter.read(),
     createPool: (onRoom) =>
@@ -92,10 +92,11 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
 
   let firstReady: () => void = () => {};
   const ready = new Promise<void>((resolve) => (firstReady = resolve));
-  const sessions: SessionKeeper = new SessionKeeper({
+  const sessions: ConnectionManager = new ConnectionManager({
     gateways: config.gatewayUrls,
     connect: createConnect({ way, meter, clock, logger, random: Math.random }),
-    wanted: config.mode === 'auto' ? new ToldMode({ folder: config.dataDir, clock, logger }) : pinnedMode(config.mode),
+    wanted:
+      config.mode === 'auto' ? new AssignedMode({ folder: config.dataDir, clock, logger }) : pinnedMode(config.mode),
     clock,
     logger,
     credentials: {

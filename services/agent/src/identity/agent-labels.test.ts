@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Labels } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime/program';
-import { OwnLabels } from './agent-labels.js';
+import { AgentLabels } from './agent-labels.js';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'muster-labels-'))));
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const open = (configured: Labels, onChange = (): void => {}): OwnLabels =>
-  new OwnLabels({ folder, configured, logger: silentLogger, onChange });
+const open = (configured: Labels, onChange = (): void => {}): AgentLabels =>
+  new AgentLabels({ folder, configured, logger: silentLogger, onChange });
 
 describe('labels of the agent’s own', () => {
   test('what was ordered wins over the configuration and lasts; what was not goes on following it', () => {

@@ -4,7 +4,7 @@ import type { Logger } from '@muster/runtime/program';
 import { z } from 'zod';
 import { readFileIfThere, writeFileAtomic } from '../store/atomic-file.js';
 
-export interface OwnLabelsOptions {
+export interface AgentLabelsOptions {
   readonly folder: string;
   /** `MUSTER_LABELS` */
   readonly configured: Labels;
@@ -19,12 +19,12 @@ const storedSchema = z.record(z.string(), z.string().nullable());
  * The labels that this agent says of itself: those of its configuration, and what was ordered since. Only the difference is on disk, in
  * `labels.json`, with null for a label that was taken away; it wins over the configuration.
  */
-export class OwnLabels {
-  readonly #options: OwnLabelsOptions;
+export class AgentLabels {
+  readonly #options: AgentLabelsOptions;
   readonly #path: string;
   #changes: ReadonlyMap<string, string | null>;
 
-  constructor(options: OwnLabelsOptions) {
+  constructor(options: AgentLabelsOptions) {
     this.#options = options;
     this.#path = join(options.folder, 'labels.json');
     this.#changes = this.#load();

@@ -2,7 +2,7 @@ import type { Clock } from '@muster/runtime/program';
 import type { SessionConnection } from '../contract/session-connection.js';
 import { type SessionWork, tellWork, type WorkFrame } from '../contract/session-work.js';
 
-export interface HeldSessionOptions {
+export interface ActiveSessionOptions {
   readonly connection: SessionConnection;
   readonly gateway: string;
   readonly work: readonly SessionWork[];
@@ -10,14 +10,14 @@ export interface HeldSessionOptions {
 }
 
 /** The session that is ready, and the work that lives with it. */
-export class HeldSession {
+export class ActiveSession {
   readonly connection: SessionConnection;
   readonly gateway: string;
   readonly readyAtMs: number;
   readonly #work: readonly SessionWork[];
   readonly #clock: Pick<Clock, 'monotonic'>;
 
-  constructor({ connection, gateway, work, clock }: HeldSessionOptions) {
+  constructor({ connection, gateway, work, clock }: ActiveSessionOptions) {
     this.connection = connection;
     this.gateway = gateway;
     this.#work = work;

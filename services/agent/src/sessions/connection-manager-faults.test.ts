@@ -2,9 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
 import { HELLO } from '../testing/connection-fixture.js';
-import { MoodyGateway } from '../testing/faulty-gateway.js';
-import { SessionKeeper } from './connection-manager.js';
-import { ToldMode } from '../capabilities/modes/assigned-mode.js';
+import { FaultyGateway } from '../testing/faulty-gateway.js';
+import { ConnectionManager } from './connection-manager.js';
+import { AssignedMode } from '../capabilities/modes/assigned-mode.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -32,11 +32,11 @@ describe('whatever gateways and the way to them do for hours', () => {
     async (seed) => {
       const clock = new FakeClock();
       const random = randomNumbers(seed * 7_919);
-      const gateway = new MoodyGateway(clock, random);
-      const wanted = new ToldMode({ folder: '/nowhere', clock, logger: silentLogger });
+      const gateway = new FaultyGateway(clock, random);
+      const wanted = new AssignedMode({ folder: '/nowhere', clock, logger: silentLogger });
       let token: string | undefined = 'first';
       const enrolledAtMs: number[] = [];
-      const keeper = new SessionKeeper({
+      const keeper = new ConnectionManager({
         gateways: ['https://one', 'https://two'],
         connect: gateway.connect,
         wanted,

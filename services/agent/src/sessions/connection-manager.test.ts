@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
 import type { EnrolOutcome } from '../identity/enrol.js';
-import { HELLO, type KeeperSetup, startGateway, startKeeper } from '../testing/connection-fixture.js';
+import { HELLO, type ManagerSetup, startGateway, startKeeper } from '../testing/connection-fixture.js';
 
 const MINUTE = 60_000;
 
 describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
-  const start = (gateways: readonly string[], setup: KeeperSetup = {}) =>
+  const start = (gateways: readonly string[], setup: ManagerSetup = {}) =>
     startKeeper(gateways, { ...setup, wanted: mode });
 
   test('presents its token, answers the challenge, and keeps a renewed token', async () => {

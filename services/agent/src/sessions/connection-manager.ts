@@ -1,15 +1,15 @@
 import type { HelloBody, ModeBody, ReconnectBody, SessionMode, WelcomeBody } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
-import { AttemptPlan, type Purpose } from './reconnect-schedule.js';
-import { ChannelChoice } from './transport-selector.js';
-import { type Comeback, ComebackPolicy } from './reconnect-policy.js';
+import { ReconnectSchedule, type Purpose } from './reconnect-schedule.js';
+import { TransportSelector } from './transport-selector.js';
+import { type Comeback, ReconnectPolicy } from './reconnect-policy.js';
 import type { Credentials } from './credentials.js';
 import { describeEnd } from '../contract/describe-end.js';
-import { HeldSession } from './active-session.js';
+import { ActiveSession } from './active-session.js';
 import type { SessionFrame } from '../contract/server-frame.js';
 import type { Connect, ConnectionEnd, NetworkEnd, SessionConnection } from '../contract/session-connection.js';
 import type { SessionWork } from '../contract/session-work.js';
-import type { WantedChannel } from '../capabilities/modes/assigned-mode.js';
+import type { DesiredMode } from '../capabilities/modes/assigned-mode.js';
 
 /**
  *                    ┌────────────────── delay over ──────────────────────┐
@@ -23,13 +23,13 @@ import type { WantedChannel } from '../capabilities/modes/assigned-mode.js';
  *
  *  any ──stop──▶ stopped
  */
-export type KeeperState = 'idle' | 'connecting' | 'held' | 'moving' | 'waiting' | 'stopped';
+export type ConnectionManagerState = 'idle' | 'connecting' | 'held' | 'moving' | 'waiting' | 'stopped';
 
-export interface SessionKeeperOptions {
+export interface ConnectionManagerOptions {
   /** Where gateways are; another one is tried after each failure. */
   readonly gateways: readonly string[];
   readonly connect: Connect;
-  readonly wanted: WantedChannel;
+  readonly wanted: DesiredMode;
   readonly credentials: Credentials;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -45,15 +45,15 @@ interface Attempt {
 }
 
 /** Keeps one session with a gateway, for as long as it runs: opens it, opens it again, moves it when asked to, over the channel that is to be used. */
-export class SessionKeeper {
-  readonly #options: SessionKeeperOptions;
-  readonly #policy: ComebackPolicy;
-  readonly #choice: ChannelChoice;
-  readonly #plan: AttemptPlan;
+export class ConnectionManager {
+  readonly #options: ConnectionManagerOptions;
+  readonly #policy: ReconnectPolicy;
+  readonly #choice: TransportSelector;
+  readonly #plan: ReconnectSchedule;
   readonly #stopping = new AbortController();
   readonly #closing = new Set<SessionConnection>();
   #gatewayIndex: number;
-  #session: HeldSession | undefined;
+  #session: ActiveSession | undefined;
   #attempt: Attempt | undefined;
   #started = false;
   #connectedAtMs = Number.NEGATIVE_INFINITY;
@@ -62,12 +62,12 @@ export class SessionKeeper {
   #isStale = false;
   #idle: (() => void) | undefined;
 
-  constructor(options: SessionKeeperOptions) {
+  constructor(options: ConnectionManagerOptions) {
     this.#options = options;
     const { clock, gateways, random = Math.random, wanted } = options;
-    this.#policy = new ComebackPolicy(random);
-    this.#choice = new ChannelChoice({ wanted, clock, random });
-    this.#plan = new AttemptPlan({
+    this.#policy = new ReconnectPolicy(random);
+    this.#choice = new TransportSelector({ wanted, clock, random });
+    this.#plan = new ReconnectSchedule({
       clock,
       random,
       choice: this.#choice,
@@ -76,7 +76,7 @@ export class SessionKeeper {
     this.#gatewayIndex = Math.floor(random() * gateways.length);
   }
 
-  get state(): KeeperState {
+  get state(): ConnectionManagerState {
     if (this.#stopping.signal.aborted) return 'stopped';
     if (!this.#started) return 'idle';
     if (this.#session !== undefined) return this.#attempt === undefined ? 'held' : 'moving';
@@ -205,7 +205,7 @@ export class SessionKeeper {
     // The new session is there: only now the old one goes.
     this.#leaveSession('moved');
     this.#choice.ready(connection.mode);
-    this.#session = new HeldSession({ connection, gateway, clock, work: createWork(connection) });
+    this.#session = new ActiveSession({ connection, gateway, clock, work: createWork(connection) });
     const fields = { gateway, mode: connection.mode, moved, epoch, tokenRenewed: token !== undefined };
     logger.info('session ready', fields);
     onReady?.(welcome);
@@ -269,7 +269,7 @@ export class SessionKeeper {
     this.#planChannel();
   }
 
-  #onSessionEnd(session: HeldSession, end: ConnectionEnd): void {
+  #onSessionEnd(session: ActiveSession, end: ConnectionEnd): void {
     const { logger } = this.#options;
     const { connection, gateway, heldMs, readyAtMs } = session;
     this.#session = undefined;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE, FRAME } from '@muster/protocol';
 import type { FakeGatewayOptions } from '../testing/fake-gateway.js';
-import { type KeeperSetup, said, startTold } from '../testing/connection-fixture.js';
+import { type ManagerSetup, said, startTold } from '../testing/connection-fixture.js';
 
 const SECOND = 1_000;
 
@@ -180,7 +180,7 @@ describe('Live that cannot be had', () => {
   });
 
   /** A poll session of an agent that is away; what its attempts to have Live back meet with, and what its enrolments do, is up to the test. */
-  async function away(options: FakeGatewayOptions, setup: KeeperSetup = {}) {
+  async function away(options: FakeGatewayOptions, setup: ManagerSetup = {}) {
     let isAway = false;
     const { gateway, agent } = await startTold(
       { ...options, refuse: (request) => (isAway ? options.refuse?.(request) : { status: 502 }) },

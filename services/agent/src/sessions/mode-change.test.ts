@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { type KeeperSetup, said, startGateway, startKeeper, startTold, told } from '../testing/connection-fixture.js';
+import { type ManagerSetup, said, startGateway, startKeeper, startTold, told } from '../testing/connection-fixture.js';
 
 const MINUTE = 60_000;
 
 /** A ready session of an agent that was told to use the channel. */
-async function held(mode: 'live' | 'poll', setup?: KeeperSetup) {
+async function held(mode: 'live' | 'poll', setup?: ManagerSetup) {
   const { gateway, agent } = await startTold({}, setup);
   const first = await gateway.nextLive();
   await first.welcome({ epoch: 1, ...(mode === 'poll' && { mode: said('poll') }) });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE } from '@muster/protocol';
-import { ComebackPolicy } from './reconnect-policy.js';
+import { ReconnectPolicy } from './reconnect-policy.js';
 import type { ConnectionEnd } from '../contract/session-connection.js';
 
 const MINUTE = 60_000;
@@ -17,7 +17,7 @@ describe('coming back', () => {
     const random = randomNumbers();
     const delays = Array.from(
       { length: 2_000 },
-      () => new ComebackPolicy(random).afterConnection(closed(1006)).delayMs,
+      () => new ReconnectPolicy(random).afterConnection(closed(1006)).delayMs,
     );
     for (let slot = 0; slot < 10; slot += 1) {
       const inSlot = delays.filter((delay) => delay >= slot * 100 && delay < (slot + 1) * 100).length;
@@ -27,7 +27,7 @@ describe('coming back', () => {
   });
 
   test('delays double up to a minute, and start anew only after a session that held', () => {
-    const policy = new ComebackPolicy(() => 0.999_999);
+    const policy = new ReconnectPolicy(() => 0.999_999);
     const next = (): number => policy.afterConnection(closed(1006)).delayMs;
     expect([next(), next(), next()]).toEqual([999, 1_999, 3_999]);
     policy.sessionHeld(5_000);
@@ -43,15 +43,15 @@ describe('coming back', () => {
       kind: 'refused',
       refusal: { status: 503, code: 'gateway_full', retryAfterMs: 40_000 },
     };
-    expect(new ComebackPolicy(() => 0).afterConnection(refused).delayMs).toBe(40_000);
-    expect(new ComebackPolicy(() => 0.999_999).afterConnection(refused).delayMs).toBeGreaterThan(50_000);
+    expect(new ReconnectPolicy(() => 0).afterConnection(refused).delayMs).toBe(40_000);
+    expect(new ReconnectPolicy(() => 0.999_999).afterConnection(refused).delayMs).toBeGreaterThan(50_000);
   });
 
   test.each([CLOSE.superseded, CLOSE.duplicateIdentity, CLOSE.helloInvalid, CLOSE.helloTooBig])(
     'close $code keeps away for five minutes at least',
     ({ code }) => {
       for (const random of [0, 0.5, 0.999]) {
-        const { delayMs, enrol, level } = new ComebackPolicy(() => random).afterConnection(closed(code));
+        const { delayMs, enrol, level } = new ReconnectPolicy(() => random).afterConnection(closed(code));
         expect(delayMs).toBeGreaterThanOrEqual(5 * MINUTE);
         expect(delayMs).toBeLessThan(10 * MINUTE);
         expect({ enrol, level }).toEqual({ enrol: false, level: 'error' });
@@ -60,14 +60,14 @@ describe('coming back', () => {
   );
 
   test('the revoked probe once an hour', () => {
-    const policy = new ComebackPolicy(() => 0);
+    const policy = new ReconnectPolicy(() => 0);
     expect(policy.afterConnection(closed(CLOSE.revoked.code)).delayMs).toBe(60 * MINUTE);
     expect(policy.afterRefusal({ status: 403, code: 'revoked' }, 'connect').delayMs).toBe(60 * MINUTE);
     expect(policy.afterRefusal({ status: 403, code: 'revoked' }, 'enrol').delayMs).toBe(60 * MINUTE);
   });
 
   test('a refused token is replaced once quickly, then only every few minutes', () => {
-    const policy = new ComebackPolicy(() => 0.5);
+    const policy = new ReconnectPolicy(() => 0.5);
     const refused: ConnectionEnd = { kind: 'refused', refusal: { status: 401, code: 'unauthenticated' } };
     expect(policy.afterConnection(refused)).toMatchObject({ enrol: true, delayMs: 500 });
     expect(policy.afterConnection(refused).delayMs).toBeGreaterThanOrEqual(5 * MINUTE);
@@ -77,14 +77,14 @@ describe('coming back', () => {
   });
 
   test('a refused enrolment is never repeated in a hurry', () => {
-    const policy = new ComebackPolicy(() => 0);
+    const policy = new ReconnectPolicy(() => 0);
     expect(policy.afterRefusal({ status: 401, code: 'enrolment_refused' }, 'enrol').delayMs).toBe(5 * MINUTE);
   });
 
   test.each([400, 401, 403, 404, 407, 426])(
     '%i of something that is no gateway says nothing of this agent',
     (status) => {
-      const policy = new ComebackPolicy(() => 0.5);
+      const policy = new ReconnectPolicy(() => 0.5);
       for (const delayMs of [500, 1_000, 2_000]) {
         const refused: ConnectionEnd = { kind: 'refused', refusal: { status } };
         expect(policy.afterConnection(refused)).toMatchObject({ delayMs, enrol: false, level: 'info' });

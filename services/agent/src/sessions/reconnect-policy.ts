@@ -29,7 +29,7 @@ const STABLE_MS = 30_000;
  * minutes for what needs somebody to act; an hour for the revoked. Every delay is drawn at random, so that a fleet that
  * lost its gateway at one moment does not return at one moment.
  */
-export class ComebackPolicy {
+export class ReconnectPolicy {
   readonly #random: () => number;
   readonly #backoff: Backoff;
   #enrolledSinceReady = false;

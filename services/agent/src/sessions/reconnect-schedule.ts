@@ -1,14 +1,14 @@
 import type { SessionMode } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime/program';
-import type { ChannelChoice } from './transport-selector.js';
+import type { TransportSelector } from './transport-selector.js';
 
 /** Why a session is opened: there is none, a gateway asked for it, HELLO says something else, another channel is to be used, Live is tried beside Poll. */
 export type Purpose = 'comeback' | 'reconnect' | 'renewal' | 'mode' | 'retry';
 
-export interface AttemptPlanOptions {
+export interface ReconnectScheduleOptions {
   readonly clock: Clock;
   readonly random: () => number;
-  readonly choice: ChannelChoice;
+  readonly choice: TransportSelector;
   readonly run: (purpose: Purpose) => void;
 }
 
@@ -16,12 +16,12 @@ export interface AttemptPlanOptions {
 const MAX_DELAY_MS = 24 * 3_600_000;
 
 /** When the next attempt to open a session is made, and why: there is one plan at a time, and beside it one to have Live back. */
-export class AttemptPlan {
-  readonly #options: AttemptPlanOptions;
+export class ReconnectSchedule {
+  readonly #options: ReconnectScheduleOptions;
   #planned: { readonly timer: Timer; readonly purpose: Purpose; readonly dueMs: number } | undefined;
   #retry: Timer | undefined;
 
-  constructor(options: AttemptPlanOptions) {
+  constructor(options: ReconnectScheduleOptions) {
     this.#options = options;
   }
 

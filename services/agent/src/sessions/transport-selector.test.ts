@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE, type SessionMode } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
-import { ChannelChoice } from './transport-selector.js';
+import { TransportSelector } from './transport-selector.js';
 import type { ConnectionEnd } from '../contract/session-connection.js';
 
 const MINUTE = 60_000;
@@ -17,7 +17,7 @@ const closed = (code: number): ConnectionEnd => ({ kind: 'closed', code, reason:
 function fixture({ random = 0.5, fallsBack = true }: { random?: number; fallsBack?: boolean } = {}) {
   const clock = new FakeClock();
   const setting: { mode: SessionMode; intervalMs: number } = { mode: 'live', intervalMs: MINUTE };
-  const choice = new ChannelChoice({ wanted: { setting, fallsBack }, clock, random: () => random });
+  const choice = new TransportSelector({ wanted: { setting, fallsBack }, clock, random: () => random });
   return {
     clock,
     choice,

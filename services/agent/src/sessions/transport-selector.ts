@@ -1,10 +1,10 @@
 import { CLOSE, clipMessage, closeReasonOf, shouldReconnect, type HelloBody, type SessionMode } from '@muster/protocol';
 import { type Backoff, type Clock, fullJitter } from '@muster/runtime/program';
 import type { ConnectionEnd } from '../contract/session-connection.js';
-import type { WantedChannel } from '../capabilities/modes/assigned-mode.js';
+import type { DesiredMode } from '../capabilities/modes/assigned-mode.js';
 
-export interface ChannelChoiceOptions {
-  readonly wanted: Pick<WantedChannel, 'setting' | 'fallsBack'>;
+export interface TransportSelectorOptions {
+  readonly wanted: Pick<DesiredMode, 'setting' | 'fallsBack'>;
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly random: () => number;
 }
@@ -37,8 +37,8 @@ const MEANT: readonly number[] = [
  *     ▲                                                 │
  *     └────────────── a Live session held for 30 s ─────┘
  */
-export class ChannelChoice {
-  readonly #options: ChannelChoiceOptions;
+export class TransportSelector {
+  readonly #options: TransportSelectorOptions;
   readonly #retry: Backoff;
   #failures = 0;
   #sinceMs = 0;
@@ -50,7 +50,7 @@ export class ChannelChoice {
   /** While both fail, attempts take turns. */
   #turn: SessionMode = 'poll';
 
-  constructor(options: ChannelChoiceOptions) {
+  constructor(options: TransportSelectorOptions) {
     this.#options = options;
     this.#retry = fullJitter({ baseMs: RETRY_BASE_MS, capMs: RETRY_CAP_MS, random: options.random });
   }

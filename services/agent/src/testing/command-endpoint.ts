@@ -3,11 +3,11 @@ import { silentLogger } from '@muster/runtime/program';
 import { type FakeClock } from '@muster/runtime/testing';
 import type { ActionCall, ActionResult, JsonValue } from '../actions/contract/action.js';
 import { realHost } from '../actions/testing/test-host.js';
-import { CommandLedger } from '../capabilities/commands/command-history.js';
+import { CommandHistory } from '../capabilities/commands/command-history.js';
 import type { CommandPolicy } from '../capabilities/commands/command-policy.js';
 import { CommandRunner } from '../capabilities/commands/command-runner.js';
 import { CommandTrust } from '../capabilities/commands/command-trust.js';
-import { KeptUndo } from '../capabilities/commands/undo-store.js';
+import { UndoStore } from '../capabilities/commands/undo-store.js';
 import type { SendReport } from '../capabilities/commands/report-sender.js';
 
 export const AGENT = 'a'.repeat(24) as AgentId;
@@ -32,7 +32,7 @@ export interface EndpointOptions {
 /** The commands of one agent, with a session and actions of the test's. Another one over the same folder is the agent after a restart. */
 export class CommandEndpoint {
   readonly runner: CommandRunner;
-  readonly ledger: CommandLedger;
+  readonly history: CommandHistory;
   readonly trust: CommandTrust;
   readonly reports: ReportBody[] = [];
   readonly calls: OpenCall[] = [];
@@ -44,7 +44,7 @@ export class CommandEndpoint {
     this.#clock = clock;
     const parts = { folder, clock, logger: silentLogger };
     this.trust = CommandTrust.open({ ...parts, roots });
-    this.ledger = CommandLedger.open(parts);
+    this.history = CommandHistory.open(parts);
     const open = (call: ActionCall): Promise<ActionResult> =>
       new Promise((resolve) => {
         const end = (result: Partial<ActionResult> = {}): void =>
@@ -55,8 +55,8 @@ export class CommandEndpoint {
       endpoint: { agentId: AGENT, org: 'acme' as OrgId },
       trust: this.trust,
       policy: { actions: ['all'], requireApproval: [], ...policy },
-      ledger: this.ledger,
-      undo: new KeptUndo(parts),
+      history: this.history,
+      undo: new UndoStore(parts),
       host: realHost({ dataDir: folder, clock }),
       loadActions: () =>
         Promise.resolve({

@@ -9,9 +9,9 @@ import type { EnrolOutcome } from '../identity/enrol.js';
 import { openWay } from '../network/dialer.js';
 import { createConnect } from '../transports/create-connect.js';
 import type { Connect, SessionConnection } from '../contract/session-connection.js';
-import { SessionKeeper } from '../sessions/connection-manager.js';
+import { ConnectionManager } from '../sessions/connection-manager.js';
 import type { SessionWork } from '../contract/session-work.js';
-import { pinnedMode, ToldMode, type WantedChannel } from '../capabilities/modes/assigned-mode.js';
+import { pinnedMode, AssignedMode, type DesiredMode } from '../capabilities/modes/assigned-mode.js';
 import { TrafficMeter } from '../traffic/traffic-meter.js';
 import { FakeGateway, type FakeGatewayOptions } from './fake-gateway.js';
 
@@ -40,22 +40,22 @@ export async function startGateway(options?: FakeGatewayOptions): Promise<FakeGa
 }
 
 /** What gateways tell, kept in a folder of this test. */
-export function told(): (clock: FakeClock) => ToldMode {
+export function told(): (clock: FakeClock) => AssignedMode {
   const folder = mkdtempSync(join(tmpdir(), 'muster-told-'));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
-  return (clock) => new ToldMode({ folder, clock, logger: silentLogger });
+  return (clock) => new AssignedMode({ folder, clock, logger: silentLogger });
 }
 
-export interface KeeperSetup {
+export interface ManagerSetup {
   readonly token?: string | undefined;
   readonly enrol?: () => EnrolOutcome;
   readonly random?: () => number;
   /** A channel that it is pinned to, or what says which one to use. */
-  readonly wanted?: SessionMode | ((clock: FakeClock) => WantedChannel);
+  readonly wanted?: SessionMode | ((clock: FakeClock) => DesiredMode);
 }
 
 /** A keeper with a clock that stands still, and what happened to it. */
-export async function startKeeper(gateways: readonly string[], setup: KeeperSetup = {}) {
+export async function startKeeper(gateways: readonly string[], setup: ManagerSetup = {}) {
   const clock = new FakeClock();
   const logLines: string[] = [];
   const works: { mode: SessionMode; ended: boolean; connection: SessionConnection; heard: string[] }[] = [];
@@ -76,7 +76,7 @@ export async function startKeeper(gateways: readonly string[], setup: KeeperSetu
     logger,
     random,
   });
-  const keeper = new SessionKeeper({
+  const keeper = new ConnectionManager({
     gateways,
     connect,
     wanted: typeof wanted === 'string' ? pinnedMode(wanted) : wanted(clock),
@@ -129,7 +129,7 @@ export async function startKeeper(gateways: readonly string[], setup: KeeperSetu
 }
 
 /** A gateway, and an agent that it may tell which channel to use; the agent's random numbers are 0. */
-export async function startTold(options: FakeGatewayOptions = {}, setup: KeeperSetup = {}) {
+export async function startTold(options: FakeGatewayOptions = {}, setup: ManagerSetup = {}) {
   const gateway = await startGateway(options);
   const agent = await startKeeper([gateway.origin], { wanted: told(), random: () => 0, ...setup });
   return { gateway, agent };

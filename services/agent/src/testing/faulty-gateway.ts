@@ -45,13 +45,13 @@ const NO_MORE: readonly ConnectionEnd[] = [
 ];
 
 /** Connections to a gateway, and a way to it, that do anything that can be done, by these random numbers, until they are told to be well. */
-export class MoodyGateway {
+export class FaultyGateway {
   isWell = false;
   /** When each connection was begun. */
   readonly begunAtMs: number[] = [];
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #open = new Set<MoodyConnection>();
+  readonly #open = new Set<FaultyConnection>();
   #epoch = 0;
 
   constructor(clock: Clock, random: () => number) {
@@ -75,7 +75,7 @@ export class MoodyGateway {
 
   readonly connect = ({ mode }: ConnectRequest, events: ConnectionEvents): SessionConnection => {
     this.begunAtMs.push(this.#clock.monotonic());
-    const connection = new MoodyConnection(mode, this.#clock, {
+    const connection = new FaultyConnection(mode, this.#clock, {
       ...events,
       onEnd: (end) => {
         this.#open.delete(connection);
@@ -91,7 +91,7 @@ export class MoodyGateway {
     return connection;
   };
 
-  #ready(connection: MoodyConnection, events: ConnectionEvents, holdsMs: number, end: ConnectionEnd): void {
+  #ready(connection: FaultyConnection, events: ConnectionEvents, holdsMs: number, end: ConnectionEnd): void {
     connection.state = 'ready';
     const mode = this.#isLikely(0.5) ? this.#mode() : undefined;
     this.#epoch += 1;
@@ -136,7 +136,7 @@ export class MoodyGateway {
   }
 }
 
-class MoodyConnection implements SessionConnection {
+class FaultyConnection implements SessionConnection {
   readonly mode: SessionMode;
   state: ConnectionState = 'connecting';
   readonly rttMs = undefined;

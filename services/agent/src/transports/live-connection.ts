@@ -2,7 +2,7 @@ import type { Agent } from 'node:http';
 import { type ChallengeBody, CLOSE, type FrameType, type HelloBody, LIMITS, SUBPROTOCOL } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { WebSocket } from 'ws';
-import { FrameExchange } from './protocol-handler.js';
+import { ProtocolHandler } from './protocol-handler.js';
 import { purposeOf, type TrafficPurpose, webSocketHeadBytes } from '../traffic/purpose.js';
 import type { SessionTraffic } from '../traffic/traffic-meter.js';
 import { Heartbeat } from './heartbeat.js';
@@ -41,7 +41,7 @@ export class LiveConnection implements SessionConnection {
   readonly mode = 'live';
   readonly #options: LiveConnectionOptions;
   readonly #socket: WebSocket;
-  readonly #exchange: FrameExchange;
+  readonly #exchange: ProtocolHandler;
   #closing: Timer | undefined;
   #heartbeat: Heartbeat | undefined;
   #refusing = false;
@@ -83,7 +83,7 @@ export class LiveConnection implements SessionConnection {
         if (this.#refusing) this.#exchange.end({ kind: 'abandoned', why: 'refused' });
       },
     };
-    this.#exchange = new FrameExchange(
+    this.#exchange = new ProtocolHandler(
       { wire, clock, logger, hello },
       {
         ...events,

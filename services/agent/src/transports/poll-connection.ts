@@ -11,7 +11,7 @@ import {
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { bytesByPurpose } from '../traffic/batch-bytes.js';
 import type { SessionTraffic } from '../traffic/traffic-meter.js';
-import { FrameExchange } from './protocol-handler.js';
+import { ProtocolHandler } from './protocol-handler.js';
 import { PollConversation, type PollOutcome, type PollPlace } from './poll-conversation.js';
 import { PollOutbox } from './poll-outbox.js';
 import type { PollResponse } from './poll-request.js';
@@ -54,7 +54,7 @@ const LEAST_REST_MS = 50;
 export class PollConnection implements SessionConnection {
   readonly mode = 'poll';
   readonly #options: PollConnectionOptions;
-  readonly #exchange: FrameExchange;
+  readonly #exchange: ProtocolHandler;
   readonly #outbox: PollOutbox;
   readonly #conversation: PollConversation;
   /** The orderly end has begun: nothing is waited for. */
@@ -89,7 +89,7 @@ export class PollConnection implements SessionConnection {
       close: () => this.#beginClose(),
       cut: () => this.#endNow(),
     };
-    this.#exchange = new FrameExchange(
+    this.#exchange = new ProtocolHandler(
       { wire, clock, logger, hello },
       {
         ...events,

@@ -35,7 +35,7 @@ export interface Wire {
   cut(): void;
 }
 
-export interface FrameExchangeOptions {
+export interface ProtocolHandlerOptions {
   readonly wire: Wire;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -48,8 +48,8 @@ const HIGH_WATER_BYTES = 256 * 1024;
 const MAX_BUFFERED_BYTES = 2 * 1024 * 1024;
 
 /** The frames of one session and their order, whatever carries them: CHALLENGE, HELLO, WELCOME, then the session's own until it ends. */
-export class FrameExchange {
-  readonly #options: FrameExchangeOptions;
+export class ProtocolHandler {
+  readonly #options: ProtocolHandlerOptions;
   readonly #events: ConnectionEvents;
   #state: ConnectionState = 'connecting';
   #deadline: Timer | undefined;
@@ -57,7 +57,7 @@ export class FrameExchange {
   #leaving: string | undefined;
   #starved = false;
 
-  constructor(options: FrameExchangeOptions, events: ConnectionEvents) {
+  constructor(options: ProtocolHandlerOptions, events: ConnectionEvents) {
     this.#options = options;
     this.#events = events;
     this.#deadline = options.clock.setTimeout(() => this.cut('no_session_in_time'), CONNECT_TIMEOUT_MS);

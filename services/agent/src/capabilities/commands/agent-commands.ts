@@ -5,19 +5,19 @@ import type { Agent } from '../../agent.js';
 import type { AgentConfig } from '../../config.js';
 import type { SessionConnection } from '../../contract/session-connection.js';
 import type { SessionWork } from '../../contract/session-work.js';
-import { CommandLedger } from './command-history.js';
+import { CommandHistory } from './command-history.js';
 import { takesCommands } from './command-policy.js';
 import { CommandRunner } from './command-runner.js';
-import { KeptUndo } from './undo-store.js';
+import { UndoStore } from './undo-store.js';
 import { RootsRequest } from './roots-request.js';
 import { SessionCommands } from './session-commands.js';
-import type { SessionRenewal } from './hello-renewal.js';
+import type { HelloRenewal } from './hello-renewal.js';
 
 export interface AgentCommandsOptions {
   readonly config: AgentConfig;
   readonly agent: Agent;
   readonly host: ActionHost;
-  readonly renewal: SessionRenewal;
+  readonly renewal: HelloRenewal;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -45,8 +45,8 @@ export function createAgentCommands({
     endpoint: { agentId: identity.agentId as AgentId, org: config.org as OrgId },
     trust,
     policy: config,
-    ledger: CommandLedger.open({ folder, clock, logger }),
-    undo: new KeptUndo({ folder, clock, logger }),
+    history: CommandHistory.open({ folder, clock, logger }),
+    undo: new UndoStore({ folder, clock, logger }),
     host,
     loadActions: async () => (await import('../../actions/create-actions.js')).createActions(host),
     clock,

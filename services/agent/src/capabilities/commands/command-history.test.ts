@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { CommandId } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
-import { CommandLedger } from './command-history.js';
+import { CommandHistory } from './command-history.js';
 import type { CommandKey, Outcome } from './history-entry.js';
 
 const DAY_MS = 24 * 3_600_000;
@@ -15,28 +15,28 @@ const key = (id: string, number = 1): CommandKey => ({ id: id as CommandId, numb
 let folder: string;
 let file: string;
 let clock: FakeClock;
-const ledgers: CommandLedger[] = [];
+const histories: CommandHistory[] = [];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'muster-ledger-'));
   file = join(folder, 'commands.log');
   clock = new FakeClock();
 });
 afterEach(() => {
-  for (const ledger of ledgers.splice(0)) ledger.close();
+  for (const history of histories.splice(0)) history.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
-function open(): CommandLedger {
-  const ledger = CommandLedger.open({ folder, clock, logger: silentLogger });
-  ledgers.push(ledger);
-  return ledger;
+function open(): CommandHistory {
+  const history = CommandHistory.open({ folder, clock, logger: silentLogger });
+  histories.push(history);
+  return history;
 }
 const about = (hours = 1): { action: string; expiresAtMs: number } => ({
   action: 'arp.flush',
   expiresAtMs: clock.now() + hours * 3_600_000,
 });
 
-describe('the command ledger', () => {
+describe('the command history', () => {
   test('is what it was after a restart', () => {
     const first = open();
     for (const id of ['c1', 'c2', 'c3']) first.started(key(id), about());
@@ -52,12 +52,12 @@ describe('the command ledger', () => {
   });
 
   test('an outcome stays the first one', () => {
-    const ledger = open();
-    ledger.started(key('c1'), about());
-    ledger.ended(key('c1'), DONE, about());
-    ledger.ended(key('c1'), { state: 'failed', code: 'x', message: '' }, about());
-    ledger.started(key('c1'), about());
-    expect([ledger.get(key('c1'))?.outcome, open().get(key('c1'))?.outcome]).toEqual([DONE, DONE]);
+    const history = open();
+    history.started(key('c1'), about());
+    history.ended(key('c1'), DONE, about());
+    history.ended(key('c1'), { state: 'failed', code: 'x', message: '' }, about());
+    history.started(key('c1'), about());
+    expect([history.get(key('c1'))?.outcome, open().get(key('c1'))?.outcome]).toEqual([DONE, DONE]);
   });
 
   test('a line that a crash cut off, at any byte, is no line; what comes after it is read', () => {
@@ -78,10 +78,10 @@ describe('the command ledger', () => {
   });
 
   test('a line that somebody damaged costs that line', () => {
-    const ledger = open();
-    ledger.started(key('c1'), about());
+    const history = open();
+    history.started(key('c1'), about());
     appendFileSync(file, '{"t":"outcome","id":"c1"}\nrubbish\n');
-    ledger.started(key('c2'), about());
+    history.started(key('c2'), about());
     expect(
       open()
         .unfinished()
@@ -107,34 +107,34 @@ describe('the command ledger', () => {
   });
 
   test('does not grow with what is over', () => {
-    const ledger = open();
+    const history = open();
     for (let i = 0; i < 400; i += 1) {
       clock.advance(2 * DAY_MS);
-      ledger.started(key(`c${i}`), about());
-      ledger.ended(key(`c${i}`), DONE, about());
-      ledger.kept(key(`c${i}`));
+      history.started(key(`c${i}`), about());
+      history.ended(key(`c${i}`), DONE, about());
+      history.kept(key(`c${i}`));
     }
-    expect(ledger.size).toBeLessThan(200);
+    expect(history.size).toBeLessThan(200);
     expect(readFileSync(file, 'utf8').split('\n').length).toBeLessThan(800);
     expect(open().get(key('c399'))?.kept).toBe(true);
   });
 
   test('has room for a thousand cancels of what never came, however many are sent', () => {
-    const ledger = open();
-    ledger.started(key('real'), about());
+    const history = open();
+    history.started(key('real'), about());
     for (let i = 0; i < 1_010; i += 1) {
-      ledger.cancelledUnseen(key(`c${i}`), { state: 'cancelled', code: 'cancelled', message: '' });
+      history.cancelledUnseen(key(`c${i}`), { state: 'cancelled', code: 'cancelled', message: '' });
     }
-    expect(ledger.size).toBe(1_001);
-    expect(ledger.get(key('c9'))).toBeUndefined();
-    expect(ledger.get(key('c1009'))).toBeDefined();
-    expect(ledger.get(key('real'))).toBeDefined();
+    expect(history.size).toBe(1_001);
+    expect(history.get(key('c9'))).toBeUndefined();
+    expect(history.get(key('c1009'))).toBeDefined();
+    expect(history.get(key('real'))).toBeDefined();
   }, 60_000);
 
   test('notes nothing any more once it is closed: the folder may belong to another process', () => {
-    const ledger = open();
-    ledger.close();
-    expect(() => ledger.started(key('c2'), about())).toThrow('closed');
-    expect([ledger.get(key('c2')), open().get(key('c2'))]).toEqual([undefined, undefined]);
+    const history = open();
+    history.close();
+    expect(() => history.started(key('c2'), about())).toThrow('closed');
+    expect([history.get(key('c2')), open().get(key('c2'))]).toEqual([undefined, undefined]);
   });
 });

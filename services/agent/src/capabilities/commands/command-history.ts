@@ -8,7 +8,7 @@ import {
   type CommandRecord,
   entriesOf,
   keyText,
-  type LedgerEntry,
+  type HistoryEntry,
   type CommandEntry,
   type Outcome,
   outcomeEntry,
@@ -16,7 +16,7 @@ import {
   startedEntry,
 } from './history-entry.js';
 
-export interface CommandLedgerOptions {
+export interface CommandHistoryOptions {
   readonly folder: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -34,7 +34,7 @@ const MAX_BARE_CANCELS = 1_000;
  * `commands.log`, flushed before the call returns, so a command is noted before it begins and its outcome before anybody hears of it. What
  * cannot be noted must not run: the calls that note throw what the file system throws.
  */
-export class CommandLedger {
+export class CommandHistory {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #file: AppendFile;
@@ -45,17 +45,17 @@ export class CommandLedger {
   #isClosed = false;
   #forgottenUpToMs = 0;
 
-  private constructor({ folder, clock, logger }: CommandLedgerOptions) {
+  private constructor({ folder, clock, logger }: CommandHistoryOptions) {
     this.#clock = clock;
     this.#logger = logger;
     this.#file = new AppendFile(join(folder, 'commands.log'));
   }
 
   /** Reads what is on disk. Throws when it cannot be read: an agent that does not know what it ran must not run. */
-  static open(options: CommandLedgerOptions): CommandLedger {
-    const ledger = new CommandLedger(options);
-    ledger.#load();
-    return ledger;
+  static open(options: CommandHistoryOptions): CommandHistory {
+    const history = new CommandHistory(options);
+    history.#load();
+    return history;
   }
 
   get size(): number {
@@ -112,7 +112,7 @@ export class CommandLedger {
       this.#note({ t: 'kept', ...key }, { durable: false });
     } catch (error) {
       this.#records.set(keyText(key), { ...record, kept: true });
-      this.#logger.error('command ledger cannot be written', { err: error });
+      this.#logger.error('command history cannot be written', { err: error });
     }
   }
 
@@ -126,7 +126,7 @@ export class CommandLedger {
     const text = keyText(entry);
     const next = applyEntry(this.#records.get(text), entry);
     if (next === undefined) return;
-    if (this.#isClosed) throw new Error('the command ledger is closed');
+    if (this.#isClosed) throw new Error('the command history is closed');
     if (this.#lines.added >= Math.max(SPARE_LINES, this.#lines.whole)) this.#compact();
     this.#file.append(JSON.stringify(entry), () => this.#wholeLines(), { durable });
     this.#lines.added += 1;
@@ -142,14 +142,14 @@ export class CommandLedger {
       else this.#apply(entry);
     }
     this.#lines = { whole: lines.length, added: 0 };
-    if (unreadable > 0) this.#logger.error('command ledger has lines that cannot be read', { lines: unreadable });
+    if (unreadable > 0) this.#logger.error('command history has lines that cannot be read', { lines: unreadable });
     const before = this.#records.size;
     this.#prune();
     if (!isTorn && unreadable === 0 && this.#records.size === before) this.#file.resume();
     else this.#tryRewrite();
   }
 
-  #apply(entry: LedgerEntry): void {
+  #apply(entry: HistoryEntry): void {
     if (entry.t === 'forgotten') {
       this.#forgottenUpToMs = Math.max(this.#forgottenUpToMs, entry.exp);
       return;
@@ -164,7 +164,7 @@ export class CommandLedger {
     try {
       this.#rewrite();
     } catch (error) {
-      this.#logger.error('command ledger cannot be written', { err: error });
+      this.#logger.error('command history cannot be written', { err: error });
     }
   }
 

@@ -133,8 +133,8 @@ describe('a command', () => {
   test('is not reported before its outcome could be written down, and then it is', async () => {
     let isFull = false;
     const agent = endpoint();
-    const ended = agent.ledger.ended.bind(agent.ledger);
-    agent.ledger.ended = (...args): void => {
+    const ended = agent.history.ended.bind(agent.history);
+    agent.history.ended = (...args): void => {
       if (isFull) throw new Error('ENOSPC');
       ended(...args);
     };
@@ -160,7 +160,7 @@ describe('a command', () => {
     first.runner.onReportKept(keyOf(body));
     await first.runner.stop();
     const ahead = new FakeClock(clock.now() + 30 * 24 * 3_600_000);
-    expect(endpoint({ clock: ahead }).ledger.size).toBe(0);
+    expect(endpoint({ clock: ahead }).history.size).toBe(0);
     const back = endpoint();
     await back.deliver(body);
     expect(back.calls).toEqual([]);
@@ -220,7 +220,7 @@ describe('what does not run', () => {
     expect(agent.heard()).toEqual([expected]);
     expect(agent.calls).toEqual([]);
     // Only what was signed is worth a line on disk.
-    expect(agent.ledger.size).toBe(expected.startsWith('unbelieved') ? 0 : 1);
+    expect(agent.history.size).toBe(expected.startsWith('unbelieved') ? 0 : 1);
   });
 
   test('what another deployment signed, even with its own list', async () => {
@@ -370,7 +370,7 @@ describe('lanes and deadlines', () => {
     // What it does after it was given up is nobody's outcome.
     agent.calls[0]!.end();
     await settled();
-    expect(agent.ledger.get(keyOf(stuck))?.outcome?.state).toBe('timed_out');
+    expect(agent.history.get(keyOf(stuck))?.outcome?.state).toBe('timed_out');
   });
 
   test('one that ends in time after its deadline says itself what happened', async () => {
@@ -390,7 +390,7 @@ describe('lanes and deadlines', () => {
     agent.calls[0]!.end();
     await settled();
     expect(agent.calls).toHaveLength(1);
-    expect(agent.ledger.get(keyOf(waiting))?.outcome).toMatchObject({ state: 'expired', code: 'expired' });
+    expect(agent.history.get(keyOf(waiting))?.outcome).toMatchObject({ state: 'expired', code: 'expired' });
   });
 
   test('an exception is an outcome, and the lane goes on', async () => {
@@ -409,7 +409,7 @@ describe('lanes and deadlines', () => {
     await stopped;
     expect(agent.calls).toHaveLength(1);
     expect(notes()).toEqual(['started', 'outcome cancelled']);
-    expect(agent.ledger.get(keyOf(running))?.outcome?.code).toBe('agent_stopped');
+    expect(agent.history.get(keyOf(running))?.outcome?.code).toBe('agent_stopped');
   });
 });
 

@@ -9,11 +9,11 @@ import {
 import type { Clock, Logger } from '@muster/runtime/program';
 import type { ActionCall, ActionHost, JsonValue } from '../../actions/contract/action.js';
 import type { Actions } from '../../actions/create-actions.js';
-import type { CommandLedger } from './command-history.js';
+import type { CommandHistory } from './command-history.js';
 import type { CommandPolicy } from './command-policy.js';
 import type { CommandTrust } from './command-trust.js';
-import type { KeptUndo } from './undo-store.js';
-import { Lanes, type LanePlace } from './keyed-queues.js';
+import type { UndoStore } from './undo-store.js';
+import { KeyedQueues, type LanePlace } from './keyed-queues.js';
 import { type CommandKey, keyText, type Outcome } from './history-entry.js';
 import { Outcomes } from './outcomes.js';
 import { reportOf, type SendReport } from './report-sender.js';
@@ -24,8 +24,8 @@ export interface CommandRunnerOptions {
   readonly endpoint: Endpoint;
   readonly trust: CommandTrust;
   readonly policy: CommandPolicy;
-  readonly ledger: CommandLedger;
-  readonly undo: KeptUndo;
+  readonly history: CommandHistory;
+  readonly undo: UndoStore;
   readonly host: ActionHost;
   /** Loaded with the first command: most endpoints never get one. */
   readonly loadActions: () => Promise<Actions>;
@@ -63,7 +63,7 @@ interface Entry {
  */
 export class CommandRunner {
   readonly #options: CommandRunnerOptions;
-  readonly #lanes = new Lanes();
+  readonly #lanes = new KeyedQueues();
   readonly #entries = new Map<string, Entry>();
   readonly #outcomes: Outcomes;
   #isStopped = false;
@@ -105,8 +105,8 @@ export class CommandRunner {
     const judged = judge(body, claims, {
       policy: this.#options.policy,
       nowMs: this.#options.clock.now(),
-      overMs: this.#options.ledger.forgottenUpToMs,
-      keptOf: (asked) => this.#options.undo.get(asked),
+      overMs: this.#options.history.forgottenUpToMs,
+      undoOf: (asked) => this.#options.undo.get(asked),
     });
     if (!judged.ok) {
       const { state, code, message } = judged;
@@ -175,16 +175,16 @@ export class CommandRunner {
   }
 
   async #run(entry: Entry): Promise<void> {
-    const { clock, ledger, logger, trust } = this.#options;
+    const { clock, history, logger, trust } = this.#options;
     const { order } = entry;
     // A stopping agent begins nothing; it is delivered again to the next start.
     if (this.#isStopped) return;
     if (order.expiresAtMs <= clock.now()) return this.#end(entry, EXPIRED_WAITING);
     try {
       if (!trust.ensureStored()) throw new Error('command trust cannot be stored');
-      ledger.started(order, { action: order.action.name, expiresAtMs: order.expiresAtMs });
+      history.started(order, { action: order.action.name, expiresAtMs: order.expiresAtMs });
     } catch (error) {
-      logger.error('command ledger cannot be written; the command does not run', { command: order.id, err: error });
+      logger.error('command history cannot be written; the command does not run', { command: order.id, err: error });
       this.#entries.delete(keyText(order));
       return this.#outcomes.keepInMind(order, UNAVAILABLE);
     }

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { FakeClock } from '@muster/runtime/testing';
-import { SessionRenewal } from './hello-renewal.js';
+import { HelloRenewal } from './hello-renewal.js';
 
-function fixture(): { clock: FakeClock; renewal: SessionRenewal; renewed: () => number } {
+function fixture(): { clock: FakeClock; renewal: HelloRenewal; renewed: () => number } {
   const clock = new FakeClock();
   let times = 0;
-  return { clock, renewal: new SessionRenewal({ clock, renew: () => (times += 1) }), renewed: () => times };
+  return { clock, renewal: new HelloRenewal({ clock, renew: () => (times += 1) }), renewed: () => times };
 }
 
 describe('the renewal of a session', () => {

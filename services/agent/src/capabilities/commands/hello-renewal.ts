@@ -4,7 +4,7 @@ import type { Clock, Timer } from '@muster/runtime/program';
 const LATEST_MS = 2_000;
 
 /** When to open a new session because HELLO says something else now: when the outcome that led to it was confirmed, or soon after anyway. */
-export class SessionRenewal {
+export class HelloRenewal {
   readonly #options: { readonly clock: Clock; readonly renew: () => void };
   #timer: Timer | undefined;
 

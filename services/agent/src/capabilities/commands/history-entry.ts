@@ -51,12 +51,12 @@ const entrySchema = z.discriminatedUnion('t', [
  *     started ──▶ outcome ──▶ kept ──▶ (forgotten, a day after its expiry)
  *                 outcome: also alone, for what was refused or never began
  */
-export type LedgerEntry = z.output<typeof entrySchema>;
+export type HistoryEntry = z.output<typeof entrySchema>;
 /** One about a command; the other kind says up to which expiry commands were forgotten. */
-export type CommandEntry = Exclude<LedgerEntry, { t: 'forgotten' }>;
+export type CommandEntry = Exclude<HistoryEntry, { t: 'forgotten' }>;
 
 /** The entry of a line, or `undefined` when the line is none. */
-export function readEntry(line: string): LedgerEntry | undefined {
+export function readEntry(line: string): HistoryEntry | undefined {
   try {
     return entrySchema.safeParse(JSON.parse(line)).data;
   } catch {

@@ -18,7 +18,7 @@ interface Lane {
 const MAX_WAITING = 32;
 
 /** Jobs of one lane run one after another in the order they came; lanes know nothing of each other. */
-export class Lanes {
+export class KeyedQueues {
   readonly #maxWaiting: number;
   readonly #lanes = new Map<string, Lane>();
 

@@ -1,11 +1,11 @@
 import type { ReportBody } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
-import type { CommandLedger } from './command-history.js';
+import type { CommandHistory } from './command-history.js';
 import { type CommandKey, type CommandRecord, keyText, type Outcome } from './history-entry.js';
 import { ReportSender, type SendReport } from './report-sender.js';
 
 export interface OutcomesOptions {
-  readonly ledger: CommandLedger;
+  readonly history: CommandHistory;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random?: () => number;
@@ -36,7 +36,7 @@ export class Outcomes {
       clock: options.clock,
       ...(options.random !== undefined && { random: options.random }),
       onKept: (key) => {
-        options.ledger.kept(key);
+        options.history.kept(key);
         if (this.#reports.pending === 0) options.onAllKept?.();
       },
     });
@@ -61,7 +61,7 @@ export class Outcomes {
 
   /** Says again how it ended, if it did. `false` when nothing is known of it. */
   repeat(key: CommandKey): boolean {
-    const record = this.#options.ledger.get(key);
+    const record = this.#options.history.get(key);
     const outcome = record?.outcome ?? this.#unwritten.get(keyText(key));
     if (outcome !== undefined) this.#reports.settle(key, outcome);
     return record !== undefined || outcome !== undefined;
@@ -73,14 +73,14 @@ export class Outcomes {
   }
 
   settle(record: CommandRecord, outcome: Outcome): void {
-    const { clock, ledger, logger } = this.#options;
+    const { clock, history, logger } = this.#options;
     this.#unnoted.delete(keyText(record));
     try {
-      ledger.ended(record, outcome, record);
-      this.#reports.settle(record, ledger.get(record)?.outcome ?? outcome);
+      history.ended(record, outcome, record);
+      this.#reports.settle(record, history.get(record)?.outcome ?? outcome);
     } catch (error) {
       logger.error('how a command ended cannot be written down', { command: record.id, err: error });
-      if (ledger.get(record) === undefined) return this.keepInMind(record, outcome);
+      if (history.get(record) === undefined) return this.keepInMind(record, outcome);
       if (this.#isStopped) return;
       this.#unnoted.set(
         keyText(record),
@@ -92,7 +92,7 @@ export class Outcomes {
   /** A cancel came before the command: it will not run. */
   cancelUnseen(key: CommandKey, outcome: Outcome): void {
     try {
-      this.#options.ledger.cancelledUnseen(key, outcome);
+      this.#options.history.cancelledUnseen(key, outcome);
       this.#reports.settle(key, outcome);
     } catch (error) {
       this.#options.logger.error('a cancel cannot be written down', { command: key.id, err: error });
@@ -112,14 +112,14 @@ export class Outcomes {
     this.#isStopped = true;
     for (const timer of this.#unnoted.values()) this.#options.clock.clear(timer);
     this.#reports.stop();
-    this.#options.ledger.close();
+    this.#options.history.close();
   }
 
   /** What the agent was doing when it died has failed; what it did not get rid of is said again. */
   #recover(): void {
-    const { ledger, logger } = this.#options;
-    const unkept = ledger.unkept();
-    for (const record of ledger.unfinished()) {
+    const { history, logger } = this.#options;
+    const unkept = history.unkept();
+    for (const record of history.unfinished()) {
       logger.warn('the agent died while this command ran', { command: record.id, number: record.number });
       this.settle(record, INTERRUPTED);
     }

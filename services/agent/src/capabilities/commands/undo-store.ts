@@ -17,7 +17,7 @@ export interface Kept {
 const KEPT_FOR_MS = 31 * 24 * 3_600_000;
 
 /** What actions keep to be undone: one file for each command that ran here, gone when it was used. */
-export class KeptUndo {
+export class UndoStore {
   readonly #folder: string;
 
   constructor({ folder, clock, logger }: { readonly folder: string; readonly clock: Clock; readonly logger: Logger }) {

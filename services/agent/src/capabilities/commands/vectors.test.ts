@@ -39,7 +39,7 @@ function answer({ atMs, delivery }: CommandVector): CommandVector['report'] {
   const believed = authenticate(body, trust, { agentId: identity.agentId, org: commands.org });
   if (believed.kind === 'disbelieved') return { state: 'refused', code: believed.code, authentic: false };
   const policy = { actions: ['all'], requireApproval: [] };
-  const judged = judge(body, believed.claims, { policy, nowMs: clock.now(), overMs: 0, keptOf: () => undefined });
+  const judged = judge(body, believed.claims, { policy, nowMs: clock.now(), overMs: 0, undoOf: () => undefined });
   return judged.ok ? undefined : { state: judged.state, code: judged.code, authentic: true };
 }
 

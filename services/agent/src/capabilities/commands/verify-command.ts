@@ -88,7 +88,7 @@ export function judge(
     readonly nowMs: number;
     /** What expires up to then is over, whatever the clock says. */
     readonly overMs: number;
-    readonly keptOf: (key: CommandKey) => Kept | undefined;
+    readonly undoOf: (key: CommandKey) => Kept | undefined;
   },
 ): Judged {
   const { policy, nowMs, overMs } = asked;
@@ -105,7 +105,7 @@ export function judge(
   if (action === undefined) {
     return { ok: false, state: 'unsupported', code: 'unknown_action', message: `this agent knows no ${claims.action}` };
   }
-  const order = readOrder(body, claims, action, asked.keptOf);
+  const order = readOrder(body, claims, action, asked.undoOf);
   if (!order.ok) return order;
   const { undoes } = order.order;
   const original = undoes === undefined ? undefined : findAction(undoes.kept.action);
@@ -122,7 +122,7 @@ function readOrder(
   body: CommandBody,
   claims: CommandClaims,
   action: ActionDefinition,
-  keptOf: (key: CommandKey) => Kept | undefined,
+  undoOf: (key: CommandKey) => Kept | undefined,
 ): Judged {
   const isUndo = action.name === UNDO_ACTION;
   const bound = body.binding !== null && !isUndo;
@@ -138,7 +138,7 @@ function readOrder(
     timeoutMs: claims.timeoutMs,
     ...(body.binding !== null && { binding: body.binding }),
   };
-  if (isUndo) return readUndo(order, keptOf);
+  if (isUndo) return readUndo(order, undoOf);
   if (body.binding === null) return { ok: true, order };
   const binding = parseBinding(action, body.binding);
   return binding.ok
@@ -147,14 +147,14 @@ function readOrder(
 }
 
 /** An undo names a command, and by its binding the number that this endpoint was there. */
-function readUndo(order: Order, keptOf: (key: CommandKey) => Kept | undefined): Judged {
+function readUndo(order: Order, undoOf: (key: CommandKey) => Kept | undefined): Judged {
   const { params, binding } = order;
   const [id, number] = [params['command'], binding?.['target']];
   if (typeof id !== 'string' || typeof number !== 'number' || !Number.isSafeInteger(number) || number < 1) {
     return refused('bad_params', 'an undo needs a command and, in its row, the number of the target');
   }
   const key = { id: id as CommandId, number };
-  const kept = keptOf(key);
+  const kept = undoOf(key);
   return kept === undefined
     ? refused('nothing_kept', `this endpoint keeps nothing to undo target ${number} of ${id}, or it was undone already`)
     : { ok: true, order: { ...order, undoes: { key, kept } } };

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ModeBody } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
-import { pinnedMode, ToldMode } from './assigned-mode.js';
+import { pinnedMode, AssignedMode } from './assigned-mode.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -24,14 +24,14 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function open(clock = new FakeClock()): {
   clock: FakeClock;
-  told: ToldMode;
+  told: AssignedMode;
   warnings: string[];
   spreads: number[];
   changes: () => number;
 } {
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
-  const told = new ToldMode({ folder, clock, logger });
+  const told = new AssignedMode({ folder, clock, logger });
   const spreads: number[] = [];
   told.start((spreadMs) => void spreads.push(spreadMs));
   return { clock, told, warnings, spreads, changes: () => spreads.length };

@@ -11,7 +11,7 @@ export interface ModeSetting {
 }
 
 /** What says which channel to use. */
-export interface WantedChannel {
+export interface DesiredMode {
   /** What counts now. */
   readonly setting: ModeSetting;
   /** Poll may take the place of Live while that cannot be had. */
@@ -23,14 +23,14 @@ export interface WantedChannel {
   stop(): void;
 }
 
-export interface ToldModeOptions {
+export interface AssignedModeOptions {
   readonly folder: string;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** Before it was ever told. */
-const UNTOLD: ModeSetting = { mode: 'live', intervalMs: LIMITS.pollIntervalMs };
+const DEFAULT_SETTING: ModeSetting = { mode: 'live', intervalMs: LIMITS.pollIntervalMs };
 /** A lease's end is spread over this part of its time, and no more than so long. */
 const END_SPREAD_PART = 20;
 const MAX_END_SPREAD_MS = 60_000;
@@ -51,7 +51,7 @@ type Told = z.infer<typeof fileSchema>;
  * Which channel the gateways told this agent to use; kept in the data directory over restarts. A lease ends by itself. It is measured with the clock that
  * never jumps while the agent runs; a machine's clock that was set back meanwhile does not make it longer than it was given for.
  */
-export class ToldMode implements WantedChannel {
+export class AssignedMode implements DesiredMode {
   readonly fallsBack = true;
   readonly #path: string;
   readonly #clock: Clock;
@@ -64,7 +64,7 @@ export class ToldMode implements WantedChannel {
   #spreadMs = 0;
   #onLeaseEnd: (spreadMs: number) => void = () => {};
 
-  constructor({ folder, clock, logger }: ToldModeOptions) {
+  constructor({ folder, clock, logger }: AssignedModeOptions) {
     this.#path = join(folder, 'mode.json');
     this.#clock = clock;
     this.#logger = logger;
@@ -74,7 +74,7 @@ export class ToldMode implements WantedChannel {
   }
 
   get setting(): ModeSetting {
-    if (this.#told === undefined) return UNTOLD;
+    if (this.#told === undefined) return DEFAULT_SETTING;
     const { lease } = this.#told;
     return lease !== undefined && this.#clock.monotonic() >= this.#endsAtMs ? lease.next : this.#told;
   }
@@ -147,7 +147,7 @@ export class ToldMode implements WantedChannel {
 }
 
 /** One channel, whatever gateways say: for machines whose administrator knows better. */
-export function pinnedMode(mode: SessionMode): WantedChannel {
+export function pinnedMode(mode: SessionMode): DesiredMode {
   return {
     setting: { mode, intervalMs: LIMITS.pollIntervalMs },
     fallsBack: false,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
-import { CrashNotes } from './query-denylist.js';
+import { QueryDenylist } from './query-denylist.js';
 
 const DAY = 24 * 3_600_000;
 
@@ -16,39 +16,39 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function start(): { notes: CrashNotes; suspects: string[] } {
-  const notes = new CrashNotes({ folder, clock, logger: silentLogger });
-  return { suspects: notes.load(), notes };
+function start(): { denylist: QueryDenylist; suspects: string[] } {
+  const denylist = new QueryDenylist({ folder, clock, logger: silentLogger });
+  return { suspects: denylist.load(), denylist };
 }
 
-describe('crash notes', () => {
+describe('query denylist', () => {
   test('a query that ended well leaves nothing', () => {
-    start().notes.begin('q1', 'SELECT 1').end();
-    const { notes, suspects } = start();
+    start().denylist.begin('q1', 'SELECT 1').end();
+    const { denylist, suspects } = start();
     expect(suspects).toEqual([]);
-    expect(notes.denial('SELECT 1')).toBeUndefined();
+    expect(denylist.denial('SELECT 1')).toBeUndefined();
   });
 
   test('one that did not is refused for a day, through restarts, and then allowed again', () => {
-    start().notes.begin('q1', 'SELECT 1');
+    start().denylist.begin('q1', 'SELECT 1');
     expect(start().suspects).toEqual(['q1']);
-    const { notes, suspects } = start();
+    const { denylist, suspects } = start();
     expect(suspects).toEqual([]);
-    expect(notes.denial('SELECT 1')).toMatch(/the agent died while it ran at 2023-/);
-    expect(notes.denial('SELECT 2')).toBeUndefined();
+    expect(denylist.denial('SELECT 1')).toMatch(/the agent died while it ran at 2023-/);
+    expect(denylist.denial('SELECT 2')).toBeUndefined();
     clock.advance(DAY - 1);
-    expect(notes.denial('SELECT 1')).toBeDefined();
+    expect(denylist.denial('SELECT 1')).toBeDefined();
     clock.advance(1);
-    expect(notes.denial('SELECT 1')).toBeUndefined();
+    expect(denylist.denial('SELECT 1')).toBeUndefined();
   });
 
   test('the list is bounded, the oldest go first', () => {
-    const { notes } = start();
-    for (let n = 0; n < 250; n += 1) notes.crashed(`SELECT ${n}`);
+    const { denylist } = start();
+    for (let n = 0; n < 250; n += 1) denylist.crashed(`SELECT ${n}`);
     const kept = JSON.parse(readFileSync(join(folder, 'denied.json'), 'utf8')) as unknown[];
     expect(kept).toHaveLength(200);
-    expect(notes.denial('SELECT 0')).toBeUndefined();
-    expect(notes.denial('SELECT 249')).toBeDefined();
+    expect(denylist.denial('SELECT 0')).toBeUndefined();
+    expect(denylist.denial('SELECT 249')).toBeDefined();
   });
 
   test('files that a crash or a person damaged are no reason not to start', () => {
@@ -61,10 +61,10 @@ describe('crash notes', () => {
   });
 
   test('a folder that cannot be written does not stop queries', () => {
-    const { notes } = start();
+    const { denylist } = start();
     rmSync(folder, { recursive: true });
-    expect(() => notes.begin('q1', 'SELECT 1').end()).not.toThrow();
-    expect(() => notes.crashed('SELECT 1')).not.toThrow();
-    expect(notes.denial('SELECT 1')).toBeDefined();
+    expect(() => denylist.begin('q1', 'SELECT 1').end()).not.toThrow();
+    expect(() => denylist.crashed('SELECT 1')).not.toThrow();
+    expect(denylist.denial('SELECT 1')).toBeDefined();
   });
 });

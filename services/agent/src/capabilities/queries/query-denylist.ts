@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Clock, Logger } from '@muster/runtime/program';
 import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from '../../store/atomic-file.js';
 
-export interface CrashNotesOptions {
+export interface QueryDenylistOptions {
   readonly folder: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -30,14 +30,14 @@ const MAX_DENIED = 200;
  * machine down is not asked of it again for a day. A note is on disk before the statement starts and gone when it has ended; a note found
  * at the start therefore names a suspect. Statements that killed a worker thread are noted likewise.
  */
-export class CrashNotes {
-  readonly #options: CrashNotesOptions;
+export class QueryDenylist {
+  readonly #options: QueryDenylistOptions;
   readonly #running: string;
   readonly #deniedFile: string;
   #denied: Denied[] = [];
   #writable = true;
 
-  constructor(options: CrashNotesOptions) {
+  constructor(options: QueryDenylistOptions) {
     this.#options = options;
     this.#running = join(options.folder, 'running');
     this.#deniedFile = join(options.folder, 'denied.json');
@@ -100,7 +100,7 @@ export class CrashNotes {
       writeFileAtomic(path, content);
       this.#writable = true;
     } catch (error) {
-      if (this.#writable) this.#options.logger.error('crash notes cannot be written', { path, err: error });
+      if (this.#writable) this.#options.logger.error('query denylist cannot be written', { path, err: error });
       this.#writable = false;
     }
   }

@@ -2,7 +2,7 @@ import { type Budget, clipMessage, LIMITS } from '@muster/protocol';
 import type { QueryFailure } from '../../worker/messages.js';
 import type { TrafficRow } from '../../traffic/traffic-meter.js';
 import type { WorkerOutcome, WorkerPool, WorkerTask } from '../../worker/worker-pool.js';
-import type { CrashNotes } from './query-denylist.js';
+import type { QueryDenylist } from './query-denylist.js';
 
 export interface Job {
   readonly id: string;
@@ -26,7 +26,7 @@ export interface JobHandle {
 }
 
 export interface QueryRunnerOptions {
-  readonly notes: CrashNotes;
+  readonly denylist: QueryDenylist;
   readonly createPool: (onRoom: () => void) => WorkerPool;
   /** The most that a query may spend here, whatever it was given. */
   readonly maxBudget: Budget;
@@ -74,7 +74,7 @@ export class QueryRunner {
 
   /** Takes a job, or says why not: `onResult` is called once, later, unless the job was refused or is cancelled. */
   submit(job: Job, onResult: (result: JobResult) => void): JobHandle | QueryFailure {
-    const denial = this.#options.notes.denial(job.sql);
+    const denial = this.#options.denylist.denial(job.sql);
     if (denial !== undefined) return { outcome: 'refused', code: 'crashed_before', message: clipMessage(denial) };
     if (this.#queue.length >= (this.#options.maxQueued ?? MAX_QUEUED) || this.#stopped) {
       const message = `${this.#running.size} queries run on this endpoint and ${this.#queue.length} wait`;
@@ -104,9 +104,9 @@ export class QueryRunner {
 
   #start(entry: Entry): void {
     const { id, sql, columns, budget } = entry.job;
-    const { maxBudget, notes, traffic } = this.#options;
+    const { maxBudget, denylist, traffic } = this.#options;
     this.#running.add(entry);
-    entry.note = notes.begin(id, sql);
+    entry.note = denylist.begin(id, sql);
     const clamped = {
       ms: Math.min(budget.ms, maxBudget.ms),
       rows: Math.min(budget.rows, maxBudget.rows),
@@ -118,7 +118,7 @@ export class QueryRunner {
 
   #settle(entry: Entry, outcome: WorkerOutcome): void {
     this.#running.delete(entry);
-    if (outcome.kind === 'crashed') this.#options.notes.crashed(entry.job.sql);
+    if (outcome.kind === 'crashed') this.#options.denylist.crashed(entry.job.sql);
     entry.note?.end();
     entry.onResult(this.#resultOf(outcome));
   }

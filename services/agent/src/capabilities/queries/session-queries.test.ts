@@ -7,7 +7,7 @@ import { decodeRows, FRAME, decodeBody, type QueryBody, type QueryEndBody } from
 import { silentLogger, systemClock } from '@muster/runtime/program';
 import type { SendResult } from '../../contract/session-connection.js';
 import { WorkerPool } from '../../worker/worker-pool.js';
-import { CrashNotes } from './query-denylist.js';
+import { QueryDenylist } from './query-denylist.js';
 import { QueryRunner } from './query-runner.js';
 import { SessionQueries } from './session-queries.js';
 
@@ -58,8 +58,8 @@ function createAgent(
 ) {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'muster-agent-'));
   if (options.folder === undefined) cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-  const notes = new CrashNotes({ folder, clock: systemClock, logger: silentLogger });
-  const suspects = notes.load();
+  const denylist = new QueryDenylist({ folder, clock: systemClock, logger: silentLogger });
+  const suspects = denylist.load();
   const sent: Sent[] = [];
   let wake = (): void => {};
   const connection = {
@@ -72,7 +72,7 @@ function createAgent(
   };
   const pool = options.workers === undefined && options.env === undefined ? sharedPool : createPool(options);
   const runner = new QueryRunner({
-    notes,
+    denylist,
     maxBudget: options.maxBudget ?? BUDGET,
     ...(options.maxQueued === undefined ? {} : { maxQueued: options.maxQueued }),
     ...(options.maxHeldBytes === undefined ? {} : { maxHeldBytes: options.maxHeldBytes }),
