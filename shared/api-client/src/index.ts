@@ -1,2 +1,8 @@
 /** One client of the REST API, for the CLI, the console and tests. Works in Node and in browsers. */
-export {};
+export { ApiClient, type ApiClientOptions, type CallOptions, type FollowOptions, type PageOptions } from './client.js';
+export type { Answer, Endpoint, EventEndpoint, InputOf, Item, Line, Operations, PagedEndpoint } from './endpoints.js';
+export { ApiProblem, ConnectionError, isTransient, UnexpectedAnswer, type ProblemFields } from './errors.js';
+export { followCommand, followQuery, runQuery } from './follow.js';
+export { resumed, type ResumeOptions } from './resume.js';
+export type { RetryPolicy } from './retry.js';
+export type { FetchLike } from './transport.js';

@@ -1,0 +1,60 @@
+import type { ProblemCode } from '@muster/api-contract';
+
+/** The members of a problem document (RFC 9457) that the API sends. Codes may have further members. */
+export interface ProblemFields {
+  readonly type?: string;
+  readonly title?: string;
+  readonly status?: number;
+  readonly detail?: string;
+  readonly code?: ProblemCode;
+  readonly retryable?: boolean;
+  readonly requestId?: string;
+  readonly [member: string]: unknown;
+}
+
+/** The API refused a call. `problem` is empty when something else than the API answered, such as a proxy. */
+export class ApiProblem extends Error {
+  override readonly name = 'ApiProblem';
+  readonly status: number;
+  readonly problem: ProblemFields;
+  /** The header `Retry-After` (RFC 9110 §10.2.3) in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(status: number, problem: ProblemFields, retryAfterMs?: number) {
+    const message = problem.detail ?? problem.title ?? `the server answered ${status}`;
+    super(problem.code === undefined ? message : `${message} (${problem.code})`);
+    this.status = status;
+    this.problem = problem;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  get code(): ProblemCode | undefined {
+    return this.problem.code;
+  }
+}
+
+/** `unreachable`: no answer began. `timeout`: it did not end in time. `cut`: it broke off. */
+export type ConnectionFault = 'unreachable' | 'timeout' | 'cut';
+
+/** The API could not be asked, or the connection broke. The same call may succeed later. `cause` is what `fetch` threw. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+  readonly fault: ConnectionFault;
+
+  constructor(fault: ConnectionFault, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.fault = fault;
+  }
+}
+
+/** An answer that is not what the API sends: no JSON where JSON is due, or far too much of it. */
+export class UnexpectedAnswer extends Error {
+  override readonly name = 'UnexpectedAnswer';
+}
+
+/** Whether the same call may succeed later. Whether it may be repeated is another question: see `mayRepeat` of the retries. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof ConnectionError) return true;
+  if (!(error instanceof ApiProblem)) return false;
+  return error.problem.retryable === true || error.retryAfterMs !== undefined || error.status >= 502;
+}

@@ -1,0 +1,46 @@
+import type { CommandEvent, CommandJson, QueryEvent, QueryJson } from '@muster/api-contract';
+import type { ApiClient } from './client.js';
+import type { InputOf, Operations } from './endpoints.js';
+import { ConnectionError } from './errors.js';
+
+type StartQuery = InputOf<Operations['POST /v1/queries']>['body'];
+
+/** Starts a query and follows it to its end; `onEvent` is called with each event on the way. @throws as {@link ApiClient} does */
+export async function runQuery(
+  client: ApiClient,
+  body: StartQuery,
+  onEvent?: (event: QueryEvent) => void,
+): Promise<QueryJson> {
+  const { id } = await client.call('POST /v1/queries', { body });
+  return followQuery(client, id, onEvent);
+}
+
+/** Follows a query from its first event to its end, and returns it as it ended. */
+export async function followQuery(
+  client: ApiClient,
+  id: string,
+  onEvent: (event: QueryEvent) => void = () => undefined,
+): Promise<QueryJson> {
+  for await (const event of client.events('GET /v1/queries/{id}/events', { params: { id } })) {
+    onEvent(event);
+    if (event.event === 'ended') return event.query;
+  }
+  throw endless('query', id);
+}
+
+/** Follows a command from its first event to its end, and returns it as it ended. */
+export async function followCommand(
+  client: ApiClient,
+  id: string,
+  onEvent: (event: CommandEvent) => void = () => undefined,
+): Promise<CommandJson> {
+  for await (const event of client.events('GET /v1/commands/{id}/events', { params: { id } })) {
+    onEvent(event);
+    if (event.event === 'ended') return event.command;
+  }
+  throw endless('command', id);
+}
+
+function endless(what: string, id: string): ConnectionError {
+  return new ConnectionError('cut', `the events of ${what} ${id} are over, and its end was not among them`);
+}
