@@ -33,7 +33,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
     return env.exitCode;
   } catch (error) {
     await Promise.allSettled(writes);
-    return await report(error, terminal);
+    return await report(env.cliError(error), terminal);
   } finally {
     env.close();
   }

@@ -1,12 +1,16 @@
 import { type Binding, encodeCbor, LIMITS } from '@muster/protocol';
 import { createHash } from 'node:crypto';
-import type { ActionDefinition, Fault, RowShape } from './catalogue/action.js';
+import type { Fault, RowShape } from './catalogue/action.js';
 
 export type ParsedBinding =
   { readonly ok: true; readonly binding: Binding } | { readonly ok: false; readonly faults: readonly Fault[] };
 
 /** What of an action says to which rows it can be bound. */
-export type Bindable = Pick<ActionDefinition, 'name' | 'binds' | 'bindsToo'>;
+export interface Bindable {
+  readonly name: string;
+  readonly binds?: RowShape | undefined;
+  readonly bindsToo?: readonly RowShape[] | undefined;
+}
 
 type Column = string | number | null;
 type Row = Readonly<Record<string, unknown>>;

@@ -1,14 +1,14 @@
 import { shapesOf } from '@muster/actions';
+import type { ActionJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
-import type { ActionJson, ParamSchemaJson } from '../environment/command-json.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
 import { LIST_OUTPUTS, parseOutput, printList } from '../terminal/listing.js';
 import { renderTable, styleFor } from '../terminal/table.js';
 import { getAction, listActions } from './catalogue.js';
-import { choicesOf, typesOf } from './params.js';
+import { choicesOf, paramSchemas, typesOf, type ParamSchema } from './params.js';
 
-/** `muster actions`: what can be ordered. */
+/** `muster actions`: what endpoints can do. */
 export function addActionsCommand(program: Command, env: CommandEnv): void {
   program
     .command('actions [name]')
@@ -38,7 +38,7 @@ function renderAction({ terminal: { stdout, env } }: CommandEnv, action: ActionJ
   const marks = marksOf(action);
   const where = [action.platforms.join(', '), ...marks].join('; ');
   const lines = [`${style.bold(escapeControls(action.name))} (${where}): ${escapeControls(action.summary)}`];
-  const rows = Object.entries(action.params.properties ?? {}).map(([name, schema]) => [
+  const rows = Object.entries(paramSchemas(action)).map(([name, schema]) => [
     name,
     typeText(schema),
     schema.default === undefined ? '' : JSON.stringify(schema.default),
@@ -49,7 +49,7 @@ function renderAction({ terminal: { stdout, env } }: CommandEnv, action: ActionJ
   return `${lines.join('\n')}\n${table}${needText(action)}${rowText(action)}`;
 }
 
-function typeText(schema: ParamSchemaJson): string {
+function typeText(schema: ParamSchema): string {
   const choices = choicesOf(schema);
   if (choices.length > 0) return choices.join('|');
   return typesOf(schema)

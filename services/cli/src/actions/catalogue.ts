@@ -1,12 +1,11 @@
+import type { ApiClient } from '@muster/api-client';
+import type { ActionJson } from '@muster/api-contract';
 import { CliError, EXIT } from '../terminal/cli-error.js';
-import type { ApiClient } from '../environment/api-client.js';
-import type { ActionJson } from '../environment/command-json.js';
 import { nearest } from './nearest.js';
 
 /** The actions that the server knows, which may be newer than this program. */
 export async function listActions(client: ApiClient, signal?: AbortSignal): Promise<readonly ActionJson[]> {
-  const { items } = await client.json<{ items: ActionJson[] }>('/v1/actions', signal === undefined ? {} : { signal });
-  return items;
+  return (await client.call('GET /v1/actions', { signal })).items;
 }
 
 /** The action of this name. @throws CliError that says which one was probably meant */

@@ -1,8 +1,22 @@
 import { paramFromText } from '@muster/actions';
+import type { ActionJson } from '@muster/api-contract';
 import type { Params, ParamValue } from '@muster/protocol';
 import { CliError, EXIT } from '../terminal/cli-error.js';
-import type { ActionJson, ParamSchemaJson } from '../environment/command-json.js';
 import { nearest } from './nearest.js';
+
+/** The JSON Schema of one parameter, as far as reading typed text depends on it. */
+export interface ParamSchema {
+  readonly type?: string;
+  readonly anyOf?: readonly ParamSchema[];
+  readonly enum?: readonly ParamValue[];
+  readonly default?: ParamValue;
+  readonly description?: string;
+}
+
+/** The schemas of an action's parameters by name. */
+export function paramSchemas({ params }: ActionJson): Readonly<Record<string, ParamSchema>> {
+  return (params['properties'] ?? {}) as Readonly<Record<string, ParamSchema>>;
+}
 
 /**
  * Parameters as they are typed, `key=value`, in the types that the action's JSON Schema wants: numbers, booleans, lists as `a,b` and maps as
@@ -12,11 +26,11 @@ import { nearest } from './nearest.js';
 export function parseParamWords(action: ActionJson, words: readonly string[]): Params {
   const params = new Map<string, ParamValue>();
   const faults: string[] = [];
-  const { properties = {} } = action.params;
+  const schemas = paramSchemas(action);
   for (const word of words) {
     const at = word.indexOf('=');
     const key = word.slice(0, at);
-    const schema = Object.hasOwn(properties, key) ? properties[key] : undefined;
+    const schema = Object.hasOwn(schemas, key) ? schemas[key] : undefined;
     if (at < 1) faults.push(`"${word}" is not key=value`);
     else if (schema === undefined) faults.push(unknownKey(action, key));
     else faults.push(...take(params, key, schema, word.slice(at + 1)));
@@ -26,24 +40,24 @@ export function parseParamWords(action: ActionJson, words: readonly string[]): P
 }
 
 /** The values that a parameter can have, where there are few. */
-export function choicesOf(schema: ParamSchemaJson): readonly string[] {
+export function choicesOf(schema: ParamSchema): readonly string[] {
   if (schema.enum !== undefined) return schema.enum.map(String);
   return schema.type === 'boolean' ? ['true', 'false'] : [];
 }
 
 /** The types that a parameter can have, in the words of JSON Schema. */
-export function typesOf(schema: ParamSchemaJson): readonly string[] {
+export function typesOf(schema: ParamSchema): readonly string[] {
   if (schema.anyOf !== undefined) return schema.anyOf.flatMap(typesOf);
   return schema.type === undefined ? [] : [schema.type];
 }
 
-function unknownKey({ name, params: { properties = {} } }: ActionJson, key: string): string {
-  const near = nearest(key, Object.keys(properties));
-  return `${name} has no parameter "${key}"${near === undefined ? '' : `; did you mean ${near}?`}`;
+function unknownKey(action: ActionJson, key: string): string {
+  const near = nearest(key, Object.keys(paramSchemas(action)));
+  return `${action.name} has no parameter "${key}"${near === undefined ? '' : `; did you mean ${near}?`}`;
 }
 
 /** Puts the value where it belongs; the fault, if it has one. */
-function take(params: Map<string, ParamValue>, key: string, schema: ParamSchemaJson, text: string): string[] {
+function take(params: Map<string, ParamValue>, key: string, schema: ParamSchema, text: string): string[] {
   const value = paramFromText(schema, text);
   const before = params.get(key);
   if (before === undefined) params.set(key, value);
@@ -70,10 +84,15 @@ function isMap(value: ParamValue): value is Record<string, string> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** `process.kill name=abc.exe`: an action and its parameters, as they could have been typed. */
+export function commandText(action: string, params: Readonly<Record<string, unknown>>): string {
+  return `${action} ${paramsText(params)}`.trimEnd();
+}
+
 /** Parameters in the words that they could have been typed in. */
-export function paramsText(params: Params): string {
+export function paramsText(params: Readonly<Record<string, unknown>>): string {
   return Object.entries(params)
-    .map(([key, value]) => `${key}=${shellWord(valueText(value))}`)
+    .map(([key, value]) => `${key}=${shellWord(valueText(value as ParamValue))}`)
     .join(' ');
 }
 

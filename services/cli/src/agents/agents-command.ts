@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { AgentCountsJson, AgentJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
 import { usageError } from '../terminal/cli-error.js';
-import { pagedItems } from '../environment/pages.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
 import {
   labelText,
@@ -14,7 +14,7 @@ import {
   shortTime,
 } from '../terminal/listing.js';
 import { renderTable, styleFor } from '../terminal/table.js';
-import type { AgentJson, AgentPageJson } from './agent-json.js';
+import type { Terminal } from '../terminal/terminal.js';
 import { findAgent } from './find-agent.js';
 import { parseLabelChanges } from './label-changes.js';
 import { awayFor, awayText, wantedText } from './mode-text.js';
@@ -53,10 +53,13 @@ function addList(agents: Command, env: CommandEnv): void {
       const isWide = chosen === 'wide';
       const form = isWide ? 'table' : chosen;
       const nowMs = Date.now();
-      const query = { selector: target, revoked: revoked === true ? 'only' : undefined };
-      if (counts !== undefined) return printCounts(env, { ...query, counts, limit: 1 }, form !== 'table');
+      const query = { selector: target, revoked: revoked === true ? 'only' : undefined } as const;
+      if (counts !== undefined) {
+        const page = await env.client().call('GET /v1/agents', { query: { ...query, counts, limit: 1 } });
+        return printCounts(env.terminal, page.counts, form !== 'table');
+      }
       const most = limit === undefined ? undefined : parseLimit(limit);
-      await printList(env.terminal, form, pagedItems<AgentJson>(env.client(), '/v1/agents', query, most), {
+      await printList(env.terminal, form, env.client().items('GET /v1/agents', { query, limit: most }), {
         headers: [...['id', 'host', 'mode', 'os', 'version', 'agent', 'labels', 'notes'], ...(isWide ? WIDE : [])],
         row: (agent) => [
           agent.agentId,
@@ -77,12 +80,10 @@ function addList(agents: Command, env: CommandEnv): void {
 }
 
 async function printCounts(
-  env: CommandEnv,
-  query: Record<string, string | number | undefined>,
+  { stdout, env }: Terminal,
+  counts: AgentCountsJson | undefined,
   asJson: boolean,
 ): Promise<void> {
-  const { counts } = await env.client().json<AgentPageJson>('/v1/agents', { query });
-  const { stdout, env: variables } = env.terminal;
   if (counts === undefined) return;
   if (asJson) return stdout.write(`${safeJson(counts)}\n`);
   const { total, live, poll, offline, labels } = counts;
@@ -93,7 +94,7 @@ async function printCounts(
     for (const [value, count] of Object.entries(values)) rows.push([label, value, String(count)]);
   }
   const options = { headers: ['label', 'value', 'endpoints'], numeric: new Set([2]), width: stdout.columns };
-  await stdout.write(renderTable({ ...options, style: styleFor(stdout.isTTY, variables) }, rows));
+  await stdout.write(renderTable({ ...options, style: styleFor(stdout.isTTY, env) }, rows));
 }
 
 function addShow(agents: Command, env: CommandEnv): void {
@@ -151,22 +152,19 @@ function addLabel(agents: Command, env: CommandEnv): void {
     .action(async (args: string[], { target }: { target?: string }) => {
       const name = target === undefined ? args[0] : undefined;
       const change = parseLabelChanges(target === undefined ? args.slice(1) : args);
-      const headers = { 'idempotency-key': randomUUID() };
+      const idempotencyKey = randomUUID();
       const { stderr, stdout } = env.terminal;
       if (name === undefined) {
-        const body = { selector: target, ...change };
-        const result = await env
-          .client()
-          .json<Record<string, number>>('/v1/agents/labels', { method: 'POST', body, headers });
-        const { matched = 0, changed = 0, unchanged = 0, failed = 0 } = result;
+        const body = { selector: target ?? '', ...change };
+        const result = await env.client().call('POST /v1/agents/labels', { body, idempotencyKey });
+        const { matched, changed, unchanged, failed } = result;
         await stderr.write(`${matched} matched: ${changed} changed, ${unchanged} were so already, ${failed} failed\n`);
         if (failed > 0) env.exit(1);
         return;
       }
       const { agentId } = await findAgent(env.client(), name);
-      const agent = await env
-        .client()
-        .json<AgentJson>(`/v1/agents/${agentId}/labels`, { method: 'PATCH', body: change, headers });
+      const params = { id: agentId };
+      const agent = await env.client().call('PATCH /v1/agents/{id}/labels', { params, body: change, idempotencyKey });
       await stdout.write(`${agent.host}  ${labelText(agent.labels)}\n`);
     });
 }
@@ -184,8 +182,8 @@ function addRevoke(agents: Command, env: CommandEnv): void {
       const { stderr } = env.terminal;
       if (yes !== true)
         throw usageError(`this ends the trust in ${agent.host} (${agent.agentId}) for good`, 'say --yes to do it');
-      const headers = { 'idempotency-key': randomUUID() };
-      await env.client().json(`/v1/agents/${agent.agentId}/revoke`, { method: 'POST', body: { reason }, headers });
+      const call = { params: { id: agent.agentId }, body: { reason }, idempotencyKey: randomUUID() };
+      await env.client().call('POST /v1/agents/{id}/revoke', call);
       await stderr.write(`${escapeControls(agent.host)} (${agent.agentId}) is revoked\n`);
     });
 }

@@ -3,7 +3,7 @@ import { wallTime } from '../terminal/time-text.js';
 import { runCli } from '../run.js';
 import { AGENT_ID, FakeApi } from '../testing/fake-api.js';
 import { fakeTerminal } from '../testing/fake-terminal.js';
-import type { AgentJson } from './agent-json.js';
+import type { AgentJson } from '@muster/api-contract';
 import { awayFor, awayText, wantedText } from './mode-text.js';
 
 const NOW_MS = Date.parse('2026-01-01T12:00:00.000Z');

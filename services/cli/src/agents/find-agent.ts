@@ -1,18 +1,18 @@
 import { isAgentId } from '@muster/protocol';
 import { CliError, usageError } from '../terminal/cli-error.js';
-import type { ApiClient } from '../environment/api-client.js';
-import type { AgentJson, AgentPageJson } from './agent-json.js';
+import type { ApiClient } from '@muster/api-client';
+import type { AgentJson } from '@muster/api-contract';
 
 const NAMED = 5;
 
 /** The one agent with this id or host name. @throws CliError when there is none, or several machines have the name */
 export async function findAgent(client: ApiClient, name: string): Promise<AgentJson> {
-  if (isAgentId(name)) return client.json<AgentJson>(`/v1/agents/${name}`);
+  if (isAgentId(name)) return client.call('GET /v1/agents/{id}', { params: { id: name } });
   // A host name becomes part of a selector, whose grammar it must fit.
   if (!/^[A-Za-z0-9][-A-Za-z0-9_.]*$/.test(name))
     throw usageError(`"${name}" is neither an agent's id nor a host name`);
-  const query = { selector: `host=${name}`, revoked: 'include', limit: NAMED + 1 };
-  const { items } = await client.json<AgentPageJson>('/v1/agents', { query });
+  const query = { selector: `host=${name}`, revoked: 'include', limit: NAMED + 1 } as const;
+  const { items } = await client.call('GET /v1/agents', { query });
   const [first, ...others] = items;
   if (first === undefined)
     throw new CliError(`no endpoint is called ${name}`, { hint: '`muster agents` lists those there are' });

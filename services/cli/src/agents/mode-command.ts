@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { ModeRequestedJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
 import { agree } from '../commands/confirm.js';
@@ -22,16 +23,8 @@ interface ModeOptions {
   readonly output: string;
 }
 
-interface OrderedJson {
-  readonly matched: number;
-  readonly changed: number;
-  readonly unchanged: number;
-  readonly failed: number;
-  readonly connected: Reach;
-}
-
 /** What the API takes. */
-type OrderBody = ModeTarget & {
+type ModeRequest = ModeTarget & {
   readonly mode: Mode;
   readonly interval?: string;
   readonly for?: string;
@@ -64,30 +57,30 @@ export function addModeCommand(program: Command, env: CommandEnv): void {
     .option('-n, --dry-run', 'say how many would hear of it when, and order nothing')
     .option('-o, --output <form>', 'table|json', 'table')
     .addHelpText('after', HELP)
-    .action(async (mode: string, options: ModeOptions) => run(env, readOrder(mode, options), options));
+    .action(async (mode: string, options: ModeOptions) => run(env, readRequest(mode, options), options));
 }
 
-async function run(env: CommandEnv, order: OrderBody, options: ModeOptions): Promise<void> {
+async function run(env: CommandEnv, request: ModeRequest, options: ModeOptions): Promise<void> {
   const output = parseOutput(options.output, ['table', 'json']);
   const { yes = false, dryRun = false } = options;
   const { stdout, stderr } = env.terminal;
   if (dryRun) {
-    const reach = await reachOf(env.client(), order);
-    return stdout.write(output === 'json' ? `${safeJson(reach)}\n` : lineText(describe(order, options, reach)));
+    const reach = await reachOf(env.client(), request);
+    return stdout.write(output === 'json' ? `${safeJson(reach)}\n` : lineText(describe(request, options, reach)));
   }
   // The same command takes it back, so a script need not say yes.
   const prompt = yes ? undefined : env.terminal.openPrompt('input');
   try {
     if (prompt !== undefined) {
-      const reach = await reachOf(env.client(), order);
+      const reach = await reachOf(env.client(), request);
       if (reach.matched === 0) return await stderr.write(NOBODY);
-      await agree(prompt, describe(order, options, reach));
+      await agree(prompt, describe(request, options, reach));
     }
-    const headers = { 'idempotency-key': randomUUID() };
-    const ordered = await env.client().json<OrderedJson>('/v1/agents/mode', { method: 'POST', body: order, headers });
-    await stderr.write(ordered.matched === 0 ? NOBODY : lineText(resultLines(ordered)));
-    if (output === 'json') await stdout.write(`${safeJson(ordered)}\n`);
-    if (ordered.failed > 0) env.exit(EXIT.error);
+    const call = { body: request, idempotencyKey: randomUUID() };
+    const result = await env.client().call('POST /v1/agents/mode', call);
+    await stderr.write(result.matched === 0 ? NOBODY : lineText(resultLines(result)));
+    if (output === 'json') await stdout.write(`${safeJson(result)}\n`);
+    if (result.failed > 0) env.exit(EXIT.error);
   } finally {
     prompt?.close();
   }
@@ -96,7 +89,7 @@ async function run(env: CommandEnv, order: OrderBody, options: ModeOptions): Pro
 const NOBODY = 'No endpoint matches, so there is nothing to order.\n';
 
 /** @throws CliError that says what is wrong with what was typed */
-function readOrder(text: string, options: ModeOptions): OrderBody {
+function readRequest(text: string, options: ModeOptions): ModeRequest {
   const { interval, for: lease, reason } = options;
   const mode = MODES.find((one) => one === text);
   if (mode === undefined) throw usageError(`"${text}" is not a mode`, `it is one of ${MODES.join(', ')}`);
@@ -129,8 +122,8 @@ function readTarget({ target, agents }: ModeOptions): ModeTarget {
 }
 
 /** What will happen, before it does. */
-function describe(order: OrderBody, { target, reason }: ModeOptions, reach: Reach & { matched: number }): string[] {
-  const { mode, interval, for: lease } = order;
+function describe(request: ModeRequest, { target, reason }: ModeOptions, reach: Reach & { matched: number }): string[] {
+  const { mode, interval, for: lease } = request;
   const what = { live: 'use Live', poll: 'poll', default: 'do as the policy of the gateways says' }[mode];
   const often =
     interval === undefined
@@ -146,7 +139,7 @@ function describe(order: OrderBody, { target, reason }: ModeOptions, reach: Reac
   ];
 }
 
-function resultLines({ matched, changed, unchanged, failed, connected }: OrderedJson): string[] {
+function resultLines({ matched, changed, unchanged, failed, connected }: ModeRequestedJson): string[] {
   const counts = [
     `${changed.toLocaleString('en-US')} changed`,
     ...(unchanged > 0 ? [`${unchanged.toLocaleString('en-US')} were so already`] : []),

@@ -1,26 +1,20 @@
-import type { AgentPageJson } from './agent-json.js';
-import type { ApiClient } from '../environment/api-client.js';
+import type { ApiClient } from '@muster/api-client';
+import type { ModeRequestedJson } from '@muster/api-contract';
 import { wallTime } from '../terminal/time-text.js';
 
-/** How the endpoints that an order is for are connected; null where nobody knows. */
-export interface Reach {
-  readonly live: number | null;
-  readonly poll: number | null;
-  readonly offline: number | null;
-  /** When the last of those that poll has come, where that is known. */
-  readonly pollBy?: string;
-}
+/** How the endpoints of a request are connected; null where nobody knows. `pollBy`: when the last of those that poll has come. */
+export type Reach = ModeRequestedJson['connected'];
 
 export type ModeTarget = { readonly selector: string } | { readonly agentIds: readonly string[] };
 
-/** Ids that surely fit into one selector. */
+/** So many ids always fit into one selector. */
 const IDS_AT_ONCE = 100;
 
-/** How many endpoints an order would be for, and how they are connected. */
+/** How many endpoints a request would concern, and how they are connected. */
 export async function reachOf(client: ApiClient, target: ModeTarget): Promise<Reach & { readonly matched: number }> {
   const sum = { matched: 0, live: nullable(0), poll: nullable(0), offline: nullable(0) };
   for (const selector of selectorsOf(target)) {
-    const { counts } = await client.json<AgentPageJson>('/v1/agents', { query: { selector, counts: '', limit: 1 } });
+    const { counts } = await client.call('GET /v1/agents', { query: { selector, counts: '', limit: 1 } });
     if (counts === undefined) continue;
     sum.matched += counts.total;
     for (const name of ['live', 'poll', 'offline'] as const) {

@@ -1,6 +1,6 @@
 import { durationText, wallTime } from '../terminal/time-text.js';
 import { shortTime } from '../terminal/listing.js';
-import type { AgentJson } from './agent-json.js';
+import type { AgentJson } from '@muster/api-contract';
 
 /** A gateway that was told the same a while ago does not write it down again. */
 const REPEAT_MS = 600_000;

@@ -1,25 +1,15 @@
+import type { AuditRecordJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
-import { pagedItems } from '../environment/pages.js';
 import { verifyAudit } from './verify.js';
 import { LIST_OUTPUTS, parseLimit, parseOutput, printList } from '../terminal/listing.js';
-
-interface AuditJson {
-  readonly at: string;
-  readonly actorName: string;
-  readonly action: string;
-  readonly outcome: string;
-  readonly from: string;
-  readonly subject?: string;
-  readonly scope?: string;
-  readonly code?: string;
-}
 
 interface AuditOptions {
   readonly limit: string;
   readonly actor?: string;
   readonly action?: string;
-  readonly outcome?: string;
+  /** Checked by the server. */
+  readonly outcome?: AuditRecordJson['outcome'];
   readonly output: string;
 }
 
@@ -51,7 +41,8 @@ function addList(audit: Command, env: CommandEnv): void {
     .option('--outcome <outcome>', 'allowed, refused or failed')
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .action(async ({ limit, actor, action, outcome, output }: AuditOptions) => {
-      const items = pagedItems<AuditJson>(env.client(), '/v1/audit', { actor, action, outcome }, parseLimit(limit));
+      const query = { actor, action, outcome };
+      const items = env.client().items('GET /v1/audit', { query, limit: parseLimit(limit) });
       await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
         headers: ['at', 'who', 'action', 'outcome', 'about', 'scope', 'from'],
         row: (entry) => [

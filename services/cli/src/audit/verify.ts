@@ -77,10 +77,11 @@ function render({ records, firstSeq, headSeq, head, unchained, cut, sinceHead }:
 function throwFaults({ faults }: ChainReport): void {
   const [first, ...others] = faults;
   if (first === undefined) return;
-  const error = new CliError(`the chain is broken: ${first.message}`);
-  error.excerpt = [
-    ...others.slice(0, FAULTS_SHOWN).map(({ message }) => `  ${escapeControls(message)}`),
-    ...(others.length > FAULTS_SHOWN ? [`  … and ${others.length - FAULTS_SHOWN} more`] : []),
-  ];
-  throw error;
+  const more = others.length - FAULTS_SHOWN;
+  throw new CliError(`the chain is broken: ${first.message}`, {
+    excerpt: [
+      ...others.slice(0, FAULTS_SHOWN).map(({ message }) => `  ${escapeControls(message)}`),
+      ...(more > 0 ? [`  … and ${more} more`] : []),
+    ],
+  });
 }

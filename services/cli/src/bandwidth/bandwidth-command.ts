@@ -6,7 +6,7 @@ import { LIST_OUTPUTS, parseOutput, type ListOutput } from '../terminal/listing.
 import { ProgressLine } from '../terminal/progress-line.js';
 import { styleFor } from '../terminal/table.js';
 import { exitCodeOf, renderSummary } from '../query/summary.js';
-import type { EndpointsJson, FleetJson } from './bandwidth-json.js';
+import type { EndpointsBandwidthJson } from '@muster/api-contract';
 import { renderEndpoints, renderFleet, type Paper } from './render.js';
 import { FOR_PEOPLE, FOR_PROGRAMS } from './units.js';
 
@@ -30,7 +30,7 @@ Endpoints are asked what went through their sockets, TLS, HTTP and WebSocket wit
 Exit codes: 0 all answered, 1 error, 2 usage, 3 some gateways or endpoints did not answer (they are named).`;
 
 /** Longer than any endpoint may take. */
-const PATIENCE_MS = 11 * 60_000;
+const TIMEOUT_MS = 11 * 60_000;
 const TOP = 10;
 
 /** `muster bandwidth`: what Live and Poll cost on the wire. */
@@ -63,7 +63,7 @@ async function showFleet(
   form: ListOutput,
   query: { readonly timeout: string | undefined } | { readonly ask: 'false' },
 ): Promise<void> {
-  const answer = await waitedFor<FleetJson>(env, '/v1/bandwidth', { ...query });
+  const answer = await whileAsking(env, env.client().call('GET /v1/bandwidth', { query, timeoutMs: TIMEOUT_MS }));
   const text =
     form === 'json'
       ? `${safeJson(answer)}\n`
@@ -83,7 +83,8 @@ async function showEndpoints(
   form: ListOutput,
   query: { readonly selector: string; readonly top: number; readonly timeout: string | undefined },
 ): Promise<void> {
-  const answer = await waitedFor<EndpointsJson>(env, '/v1/bandwidth/endpoints', { ...query });
+  const call = env.client().call('GET /v1/bandwidth/endpoints', { query, timeoutMs: TIMEOUT_MS });
+  const answer = await whileAsking(env, call);
   const text =
     form === 'json'
       ? `${safeJson(answer)}\n`
@@ -95,16 +96,11 @@ async function showEndpoints(
   env.exit(exitCodeOf(answer.query));
 }
 
-/** What the API says once endpoints have answered, or their time is over. */
-async function waitedFor<T>(
-  env: CommandEnv,
-  path: string,
-  query: Record<string, string | number | undefined>,
-): Promise<T> {
-  const { stderr, env: variables } = env.terminal;
+/** The API answers once endpoints have answered, or their time is over. */
+async function whileAsking<T>({ terminal: { stderr, env: variables } }: CommandEnv, answer: Promise<T>): Promise<T> {
   const line = new ProgressLine(stderr, styleFor(stderr.isTTY, variables), 'asking');
   try {
-    return await env.client().json<T>(path, { query, patienceMs: PATIENCE_MS });
+    return await answer;
   } finally {
     line.end();
   }
@@ -112,7 +108,7 @@ async function waitedFor<T>(
 
 async function writeSummary(
   { terminal: { stderr, env } }: CommandEnv,
-  { query, missing }: EndpointsJson,
+  { query, missing }: EndpointsBandwidthJson,
 ): Promise<void> {
   await stderr.write(renderSummary(query, missing, styleFor(stderr.isTTY, env), stderr.columns));
 }

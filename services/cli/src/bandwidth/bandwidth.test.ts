@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { runCli } from '../run.js';
 import { endedQuery, FakeApi } from '../testing/fake-api.js';
 import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
-import type { ChannelJson, EndpointsJson, FleetJson } from './bandwidth-json.js';
+import type { ChannelBandwidthJson, EndpointsBandwidthJson, FleetBandwidthJson } from '@muster/api-contract';
 import { FOR_PEOPLE, FOR_PROGRAMS } from './units.js';
 
 let api: FakeApi;
@@ -40,7 +40,10 @@ const frames = { live, poll, enrol };
 const channels = { ...frames, pollToLive: 52.9 };
 const sockets = { measured: 'sockets', bytesUp: 3_000_000, bytesDown: 1_500_000_000, missed: 0 } as const;
 
-function fleet(change: Partial<FleetJson['fleet']> = {}, gateways: FleetJson['gateways'] = []): FleetJson {
+function fleet(
+  change: Partial<FleetBandwidthJson['fleet']> = {},
+  gateways: FleetBandwidthJson['gateways'] = [],
+): FleetBandwidthJson {
   const answered = {
     id: 'g1',
     state: 'answered',
@@ -128,15 +131,28 @@ describe('of the fleet', () => {
   });
 });
 
-function endpoints(change: Partial<EndpointsJson> = {}): EndpointsJson {
-  const one: ChannelJson = live;
+/** What one endpoint counted: its connections instead of endpoints. */
+function opened({ endpoints: connections, ...channel }: ChannelBandwidthJson) {
+  return { connections, ...channel };
+}
+
+function endpoints(change: Partial<EndpointsBandwidthJson> = {}): EndpointsBandwidthJson {
   const since = '2026-01-01T00:00:00.000Z';
   return {
     query: endedQuery({ rows: 30 }, { targeted: 15, answered: 15 }),
     total: { endpoints: 15, ...channels },
     endpoints: [
-      { num: 7, agentId: 'a', host: 'web\u001b[2J', since, bytes: 400_000, live: one, poll, pollToLive: 52.9 },
-      { num: 8, agentId: null, host: null, since, bytes: 70_848, live: one, pollToLive: null },
+      {
+        num: 7,
+        agentId: 'a',
+        host: 'web\u001b[2J',
+        since,
+        bytes: 400_000,
+        live: opened(live),
+        poll: opened(poll),
+        pollToLive: 52.9,
+      },
+      { num: 8, agentId: null, host: null, since, bytes: 70_848, live: opened(live), pollToLive: null },
     ],
     missing: [],
     ...change,

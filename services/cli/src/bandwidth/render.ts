@@ -1,14 +1,20 @@
+import type {
+  BytesJson,
+  ChannelBandwidthJson,
+  EndpointsBandwidthJson,
+  FleetBandwidthJson,
+  Purpose,
+} from '@muster/api-contract';
 import { counted, shortTime } from '../terminal/listing.js';
 import { renderTable, type Style } from '../terminal/table.js';
-import {
-  PURPOSES,
-  type ChannelJson,
-  type ChannelsJson,
-  type EndpointsJson,
-  type FleetJson,
-  type UpDownJson,
-} from './bandwidth-json.js';
 import type { Units } from './units.js';
+
+/** The channels of endpoints together; `pollToLive` is known only of what endpoints counted. */
+type Channels = Pick<FleetBandwidthJson['fleet'], 'live' | 'poll'> & {
+  readonly pollToLive?: number | null;
+};
+
+const PURPOSES = ['session', 'heartbeat', 'query', 'command', 'transport'] as const satisfies readonly Purpose[];
 
 export interface Paper {
   readonly style: Style;
@@ -17,7 +23,7 @@ export interface Paper {
 }
 
 /** What endpoints counted, all together, and the gateways' counters. */
-export function renderFleet({ endpoints, fleet, gateways }: FleetJson, paper: Paper): string {
+export function renderFleet({ endpoints, fleet, gateways }: FleetBandwidthJson, paper: Paper): string {
   const nobody = endpoints === undefined || endpoints.total.endpoints === 0;
   const first = nobody ? '' : `${paper.style.bold(AT_SOCKETS)}\n${renderChannels(endpoints.total, paper)}\n`;
   return `${first}${paper.style.bold('Gateways, frames only')}\n${renderGateways({ fleet, gateways }, paper)}`;
@@ -25,7 +31,7 @@ export function renderFleet({ endpoints, fleet, gateways }: FleetJson, paper: Pa
 
 const AT_SOCKETS = 'Endpoints, at their sockets: frames, WebSocket, HTTP, TLS';
 
-function renderGateways({ fleet, gateways }: Pick<FleetJson, 'fleet' | 'gateways'>, paper: Paper): string {
+function renderGateways({ fleet, gateways }: Pick<FleetBandwidthJson, 'fleet' | 'gateways'>, paper: Paper): string {
   const { sockets, enrol } = fleet;
   const { style, units } = paper;
   const lines: string[] = [];
@@ -57,10 +63,11 @@ function renderGateways({ fleet, gateways }: Pick<FleetJson, 'fleet' | 'gateways
 }
 
 /** What endpoints counted: all together, then those with the most bytes. */
-export function renderEndpoints({ total, endpoints }: EndpointsJson, paper: Paper): string {
+export function renderEndpoints({ total, endpoints }: EndpointsBandwidthJson, paper: Paper): string {
   if (total.endpoints === 0) return '';
   const { units } = paper;
-  const rate = (channel: ChannelJson | undefined): string => perHour(channel?.bytesPerHour ?? null, units);
+  const rate = (channel: Pick<ChannelBandwidthJson, 'bytesPerHour'> | undefined): string =>
+    perHour(channel?.bytesPerHour ?? null, units);
   const rows = endpoints.map(({ num, host, bytes, since, live, poll, pollToLive }) => [
     host ?? `#${num}`,
     rate(live),
@@ -77,8 +84,8 @@ export function renderEndpoints({ total, endpoints }: EndpointsJson, paper: Pape
 }
 
 /** Live against Poll: one endpoint, one hour, by purpose. */
-function renderChannels({ live, poll, pollToLive }: ChannelsJson, { style, width, units }: Paper): string {
-  const row = (name: string, read: (channel: ChannelsJson['live']) => string, third = ''): string[] => [
+function renderChannels({ live, poll, pollToLive }: Channels, { style, width, units }: Paper): string {
+  const row = (name: string, read: (channel: Channels['live']) => string, third = ''): string[] => [
     name,
     read(live),
     read(poll),
@@ -112,6 +119,6 @@ function ratioText(ratio: number | null): string {
   return ratio === null ? '-' : `${ratio.toLocaleString('en-US')}×`;
 }
 
-function upDown({ bytesUp, bytesDown }: UpDownJson, units: Units): string {
+function upDown({ bytesUp, bytesDown }: BytesJson, units: Units): string {
   return `${units.bytes(bytesUp)} up, ${units.bytes(bytesDown)} down`;
 }

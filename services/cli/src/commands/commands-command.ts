@@ -1,10 +1,8 @@
+import type { CommandJson, CommandStatus, CommandTargetJson } from '@muster/api-contract';
 import type { Command } from 'commander';
-import { COMMAND_STATES, isCommandId } from '@muster/protocol';
-import { paramsText } from '../actions/params.js';
+import { COMMAND_STATES } from '@muster/protocol';
+import { commandText } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
-import { usageError } from '../terminal/cli-error.js';
-import type { CommandJson, TargetJson } from '../environment/command-json.js';
-import { pagedItems } from '../environment/pages.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
 import {
   counted,
@@ -15,13 +13,14 @@ import {
   renderFacts,
   shortTime,
 } from '../terminal/listing.js';
+import { commandParams } from './command-id.js';
 import { agree, openPrompt } from './confirm.js';
 import { hostOf, ledgerText, words } from './summary.js';
 import { watchCommand } from './watch.js';
 
 const TARGETS_PAGE = 5_000;
 
-/** `muster commands`: what was ordered, and what became of it. */
+/** `muster commands`: what was submitted, and what became of it. */
 export function addCommandsCommand(program: Command, env: CommandEnv): void {
   const commands = program
     .command('commands')
@@ -34,12 +33,6 @@ export function addCommandsCommand(program: Command, env: CommandEnv): void {
   addApprove(commands, env);
 }
 
-/** `/v1/commands/ID`. @throws CliError unless it is an id */
-export function commandPath(id: string): string {
-  if (!isCommandId(id)) throw usageError(`"${id}" is not the id of a command`, '`muster commands` lists them');
-  return `/v1/commands/${id}`;
-}
-
 function addList(commands: Command, env: CommandEnv): void {
   commands
     .command('list', { isDefault: true })
@@ -47,15 +40,15 @@ function addList(commands: Command, env: CommandEnv): void {
     .option('--status <status>', 'awaiting_approval, running or ended')
     .option('--limit <n>', 'at most so many', '50')
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
-    .action(async ({ status, limit, output }: { status?: string; limit: string; output: string }) => {
-      const items = pagedItems<CommandJson>(env.client(), '/v1/commands', { status }, parseLimit(limit));
+    .action(async ({ status, limit, output }: { status?: CommandStatus; limit: string; output: string }) => {
+      const items = env.client().items('GET /v1/commands', { query: { status }, limit: parseLimit(limit) });
       await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), items, {
         headers: ['id', 'submitted', 'who', 'action', 'on', 'status', 'targets'],
         row: (command) => [
           command.id,
           shortTime(command.submittedAt),
           command.operator.name,
-          `${orderText(command)}${command.dryRun ? ' (dry run)' : ''}`,
+          `${textOf(command)}${command.dryRun ? ' (dry run)' : ''}`,
           command.target,
           words(command.status),
           ledgerText(command.ledger),
@@ -72,7 +65,7 @@ function addShow(commands: Command, env: CommandEnv): void {
     .option('-o, --output <form>', 'table|json', 'table')
     .action(async (id: string, { output }: { output: string }) => {
       const form = parseOutput(output, ['table', 'json']);
-      const command = await env.client().json<CommandJson>(commandPath(id));
+      const command = await env.client().call('GET /v1/commands/{id}', { params: commandParams(id) });
       await env.terminal.stdout.write(form === 'json' ? `${safeJson(command)}\n` : renderCommand(command));
     });
 }
@@ -81,7 +74,7 @@ function renderCommand(command: CommandJson): string {
   const { rollout, cancel, approval, approver, operator } = command;
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['id', command.id],
-    ['action', `${orderText(command)}${command.dryRun ? ' (dry run)' : ''}`],
+    ['action', `${textOf(command)}${command.dryRun ? ' (dry run)' : ''}`],
     ['on', command.target],
     ['status', words(command.status)],
     ['targets', `${counted(command.ledger.targeted, 'target')}: ${ledgerText(command.ledger)}`],
@@ -114,8 +107,8 @@ function addWatch(commands: Command, env: CommandEnv): void {
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .action(async (id: string, { output }: { output: string }) => {
       const form = parseOutput(output, LIST_OUTPUTS);
-      const command = await env.client().json<CommandJson>(commandPath(id));
-      env.exit(await watchCommand(env.client(), env.terminal, command, form));
+      const command = await env.client().call('GET /v1/commands/{id}', { params: commandParams(id) });
+      env.exit(await watchCommand(env, command, form));
     });
 }
 
@@ -128,8 +121,12 @@ function addTargets(commands: Command, env: CommandEnv): void {
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .action(async (id: string, { state, limit, output }: { state?: string; limit?: string; output: string }) => {
       const form = parseOutput(output, LIST_OUTPUTS);
-      const most = limit === undefined ? undefined : parseLimit(limit);
-      const items = pagedItems<TargetJson>(env.client(), `${commandPath(id)}/targets`, { state }, most, TARGETS_PAGE);
+      const items = env.client().items('GET /v1/commands/{id}/targets', {
+        params: commandParams(id),
+        query: { state },
+        pageSize: TARGETS_PAGE,
+        limit: limit === undefined ? undefined : parseLimit(limit),
+      });
       await printList(env.terminal, form, items, {
         headers: ['host', 'agent', 'state', 'at', 'why'],
         row: (target) => [
@@ -144,7 +141,7 @@ function addTargets(commands: Command, env: CommandEnv): void {
     });
 }
 
-function whyText({ message, late }: TargetJson): string {
+function whyText({ message, late }: CommandTargetJson): string {
   const after = late === undefined ? '' : `reported later: ${words(late.state)} ${late.message}`.trimEnd();
   return [message, after].filter((part) => part !== '').join('; ');
 }
@@ -157,9 +154,9 @@ function addCancel(commands: Command, env: CommandEnv): void {
     )
     .option('--reason <text>', 'why; kept in the audit record')
     .action(async (id: string, { reason }: { reason?: string }) => {
-      const call = { method: 'DELETE' as const, query: { reason } };
       const { stderr } = env.terminal;
-      const command = await env.client().json<CommandJson | undefined>(commandPath(id), call);
+      const call = { params: commandParams(id), query: { reason } };
+      const command = await env.client().call('DELETE /v1/commands/{id}', call);
       if (command === undefined) return stderr.write(`${id} has ended already, so there is nothing to cancel\n`);
       const open = command.status === 'ended' ? '' : `; \`muster commands watch ${id}\` shows what becomes of the rest`;
       await stderr.write(`${id} is cancelled: ${ledgerText(command.ledger)}${open}\n`);
@@ -172,11 +169,12 @@ function addApprove(commands: Command, env: CommandEnv): void {
     .description("Lets another person's command go, which a policy has held back.")
     .option('-y, --yes', 'do not ask')
     .action(async (id: string, { yes = false }: { yes?: boolean }) => {
-      const path = commandPath(id);
+      const params = commandParams(id);
       const prompt = openPrompt(env.terminal, { yes });
       try {
-        if (prompt !== undefined) await agree(prompt, approvalLines(await env.client().json<CommandJson>(path)));
-        const command = await env.client().json<CommandJson>(`${path}/approve`, { method: 'POST', body: {} });
+        if (prompt !== undefined)
+          await agree(prompt, approvalLines(await env.client().call('GET /v1/commands/{id}', { params })));
+        const command = await env.client().call('POST /v1/commands/{id}/approve', { params, body: {} });
         await env.terminal.stderr.write(`${id} is approved: ${ledgerText(command.ledger)}\n`);
       } finally {
         prompt?.close();
@@ -187,13 +185,13 @@ function addApprove(commands: Command, env: CommandEnv): void {
 function approvalLines(command: CommandJson): string[] {
   const { operator, ledger, target, reason, approval } = command;
   return [
-    `${operator.name} (${operator.role}) asks for ${orderText(command)}`,
+    `${operator.name} (${operator.role}) asks for ${textOf(command)}`,
     `on ${counted(ledger.targeted, 'target')} (${target})`,
     ...(reason === undefined ? [] : [`because: ${reason}`]),
     ...(approval === undefined ? [] : [`It needs approval: ${approval.why}.`]),
   ];
 }
 
-function orderText({ action, params }: CommandJson): string {
-  return `${action} ${paramsText(params)}`.trimEnd();
+function textOf({ action, params }: CommandJson): string {
+  return commandText(action, params);
 }

@@ -39,7 +39,7 @@ test('one command with all that was decided about it', async () => {
   const more = {
     cancel,
     reason: 'adware',
-    approval: { why: 'destructive', role: 'responder' },
+    approval: { why: 'destructive', role: 'responder' as const },
     approver: { id: 'p', name: 'cy' },
     rollout: { canary: 1, step: '10%', pauseMs: 30_000, abortOver: 0.05 },
   };
@@ -57,7 +57,7 @@ test('one command with all that was decided about it', async () => {
 });
 
 test('targets by state, with what was reported too late', async () => {
-  const late = { state: 'succeeded' as const, message: 'ended 17' };
+  const late = { state: 'succeeded' as const, code: '', message: 'ended 17' };
   const items = [targetJson(1, { state: 'timed_out', message: 'no report', late })];
   api.json(`GET ${PATH}/targets`, { items });
   const { out } = await muster(['commands', 'targets', COMMAND_ID, '--state', 'timed_out']);
@@ -95,7 +95,7 @@ test('cancel says what is cancelled and what may still happen', async () => {
 });
 
 test('approving shows what is approved and asks', async () => {
-  const approval = { why: 'more than 40', role: 'responder' };
+  const approval = { why: 'more than 40', role: 'responder' as const };
   api.json(`GET ${PATH}`, commandJson({ approval, reason: 'adware' }, { targeted: 43 }));
   api.json(`POST ${PATH}/approve`, commandJson({}, { targeted: 43, sent: 43 }));
   const { code, err, asked } = await muster(['commands', 'approve', COMMAND_ID], { answers: ['y'] });

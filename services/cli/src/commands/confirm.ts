@@ -1,5 +1,5 @@
 import { CliError, usageError } from '../terminal/cli-error.js';
-import type { PlanJson } from '../environment/command-json.js';
+import type { CommandPlanJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
 import { counted } from '../terminal/listing.js';
 import type { Prompt, Terminal } from '../terminal/terminal.js';
@@ -11,7 +11,7 @@ const ROWS_SHOWN = 5;
 
 export interface Intent {
   /** The action with its parameters, as it would be typed. */
-  readonly order: string;
+  readonly command: string;
   readonly summary: string;
   readonly destructive: boolean;
   readonly reversible: boolean;
@@ -38,7 +38,7 @@ export function openPrompt(
 }
 
 /** Shows what is about to happen and asks. @throws CliError unless the answer is yes */
-export async function confirm(prompt: Prompt, intent: Intent, plan: PlanJson): Promise<void> {
+export async function confirm(prompt: Prompt, intent: Intent, plan: CommandPlanJson): Promise<void> {
   const isTyped = intent.destructive && plan.targets > MANY;
   if (!isTyped) return agree(prompt, describe(intent, plan));
   const question = `Type the number of targets (${plan.targets}) to go on: `;
@@ -60,7 +60,10 @@ function lineText(lines: readonly string[]): string {
   return lines.map((line) => `${escapeControls(line)}\n`).join('');
 }
 
-function describe({ order, summary, destructive, reversible, target, rows }: Intent, plan: PlanJson): string[] {
+function describe(
+  { command, summary, destructive, reversible, target, rows }: Intent,
+  plan: CommandPlanJson,
+): string[] {
   const { targets, connected, unsupported, approval } = plan;
   const away = targets - connected;
   const counts = [
@@ -70,7 +73,7 @@ function describe({ order, summary, destructive, reversible, target, rows }: Int
   ];
   const nature = [...(destructive ? ['is destructive'] : []), ...(reversible ? [] : ['cannot be taken back'])];
   return [
-    `${order}: ${summary}`,
+    `${command}: ${summary}`,
     ...rowLines(rows ?? []),
     `on ${counted(targets, 'target')} (${target}): ${counts.join(', ')}`,
     ...(nature.length > 0 ? [`It ${nature.join(', and ')}.`] : []),

@@ -1,5 +1,5 @@
 import stringWidth from 'string-width';
-import type { CommandJson, TargetJson } from '../environment/command-json.js';
+import type { CommandJson, CommandTargetChangeJson } from '@muster/api-contract';
 import { escapeControls, safeJson } from '../terminal/escape.js';
 import type { ListOutput } from '../terminal/listing.js';
 import { cutToWidth, type Style } from '../terminal/table.js';
@@ -8,7 +8,7 @@ import { hostOf, words } from './summary.js';
 
 /** Where the outcomes of one command go, in the form that was asked for. Each call resolves when the reader has kept up. */
 export interface OutcomeWriter {
-  outcomes(targets: readonly TargetJson[]): Promise<void>;
+  outcomes(targets: readonly CommandTargetChangeJson[]): Promise<void>;
   end(command: CommandJson): Promise<void>;
 }
 
@@ -45,14 +45,14 @@ class OutcomeLines implements OutcomeWriter {
     this.#options = options;
   }
 
-  async outcomes(targets: readonly TargetJson[]): Promise<void> {
+  async outcomes(targets: readonly CommandTargetChangeJson[]): Promise<void> {
     const text = targets.map((target) => this.#lines(target)).join('');
     if (text !== '') await this.#options.out.write(text);
   }
 
   async end(): Promise<void> {}
 
-  #lines(target: TargetJson): string {
+  #lines(target: CommandTargetChangeJson): string {
     const { style, effects } = this.#options;
     const host = escapeControls(hostOf(target));
     // Hosts are not known beforehand: the column grows and never shrinks.
@@ -83,7 +83,7 @@ class OutcomeObjects implements OutcomeWriter {
     this.#out = out;
   }
 
-  async outcomes(targets: readonly TargetJson[]): Promise<void> {
+  async outcomes(targets: readonly CommandTargetChangeJson[]): Promise<void> {
     const text = targets.map((target) => `${safeJson(target)}\n`).join('');
     if (text !== '') await this.#out.write(text);
   }
@@ -100,7 +100,7 @@ class OutcomeDocument implements OutcomeWriter {
     this.#out = out;
   }
 
-  async outcomes(targets: readonly TargetJson[]): Promise<void> {
+  async outcomes(targets: readonly CommandTargetChangeJson[]): Promise<void> {
     for (const target of targets) {
       await this.#out.write(`${this.#count === 0 ? '{"outcomes":[' : ','}\n${safeJson(target)}`);
       this.#count += 1;

@@ -1,5 +1,9 @@
+import type { BodyOf, operations } from '@muster/api-contract';
 import { usageError } from '../terminal/cli-error.js';
-import type { RolloutBody } from '../environment/command-json.js';
+
+type CommandBody = BodyOf<(typeof operations)['submitCommand']>;
+/** The rollout of a command as the API takes it. */
+export type RolloutBody = NonNullable<CommandBody['rollout']>;
 
 const HINT = 'canary=1,step=10%,pause=30s,abort_over=5%';
 

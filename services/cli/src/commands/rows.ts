@@ -1,7 +1,7 @@
 import { parseBinding, shapesOf } from '@muster/actions';
+import type { ActionJson } from '@muster/api-contract';
 import { isAgentId, type Binding } from '@muster/protocol';
 import { CliError, EXIT } from '../terminal/cli-error.js';
-import type { ActionJson } from '../environment/command-json.js';
 import { escapeControls } from '../terminal/escape.js';
 
 /** A row of a query's answer that a command is to be bound to. */
@@ -47,12 +47,14 @@ export function readRows(action: ActionJson, text: string): Rows {
 /** Rows that cannot be used: none of them is acted on. */
 class RowsError extends CliError {
   constructor(faults: readonly string[], read: number) {
-    super(`${faults.length} of ${read} rows cannot be used, so nothing was submitted`, { exitCode: EXIT.usage });
     const more = faults.length - FAULTS_SHOWN;
-    this.excerpt = [
-      ...faults.slice(0, FAULTS_SHOWN).map((fault) => `  ${escapeControls(fault)}`),
-      ...(more > 0 ? [`  … and ${more} more`] : []),
-    ];
+    super(`${faults.length} of ${read} rows cannot be used, so nothing was submitted`, {
+      exitCode: EXIT.usage,
+      excerpt: [
+        ...faults.slice(0, FAULTS_SHOWN).map((fault) => `  ${escapeControls(fault)}`),
+        ...(more > 0 ? [`  … and ${more} more`] : []),
+      ],
+    });
   }
 }
 

@@ -1,13 +1,14 @@
+import type { ActionJson, BodyOf, operations } from '@muster/api-contract';
 import type { Command } from 'commander';
+import type { Params } from '@muster/protocol';
 import { getAction } from '../actions/catalogue.js';
-import { parseParamWords, paramsText } from '../actions/params.js';
+import { commandText, parseParamWords } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
 import { usageError } from '../terminal/cli-error.js';
-import type { ActionJson, CommandBody, PlanJson } from '../environment/command-json.js';
 import { counted, LIST_OUTPUTS, parseOutput } from '../terminal/listing.js';
 import type { Prompt } from '../terminal/terminal.js';
 import { confirm, openPrompt } from './confirm.js';
-import { order } from './submit-and-report.js';
+import { submitAndReport } from './submit-and-report.js';
 import { parseRollout } from './rollout.js';
 import { checkTarget, readTarget, type Target, type TargetOptions } from './target.js';
 
@@ -22,6 +23,8 @@ interface RunOptions extends TargetOptions {
   readonly idempotencyKey?: string;
   readonly output: string;
 }
+
+type CommandBody = BodyOf<(typeof operations)['submitCommand']>;
 
 /** A dry run is a question: who does not answer soon does not answer it tomorrow either. */
 const DRY_RUN_EXPIRES = '2m';
@@ -38,7 +41,7 @@ Examples:
 Exit codes: 0 every target succeeded (without --wait: accepted), 1 error, 2 usage, 3 some targets did not succeed,
 130 Ctrl-C (the watching ends, the command goes on), 141 the reader of the output has gone (likewise).`;
 
-/** `muster run`: orders an action. */
+/** `muster run`: has endpoints carry out an action. */
 export function addRunCommand(program: Command, env: CommandEnv): void {
   program
     .command('run')
@@ -84,8 +87,8 @@ async function run(env: CommandEnv, name: string, words: readonly string[], opti
       ...(rollout === undefined ? {} : { rollout }),
       ...(options.reason === undefined ? {} : { reason: options.reason }),
     };
-    if (prompt !== undefined) await ask(env, prompt, { action, body, target });
-    await order(env, '/v1/commands', body, {
+    if (prompt !== undefined) await askFirst(env, prompt, { action, params, body, target });
+    await submitAndReport(env, (call) => env.client().call('POST /v1/commands', { ...call, body }), {
       output,
       watch: options.wait === true || dryRun,
       key: checkedKey(options.idempotencyKey),
@@ -93,6 +96,13 @@ async function run(env: CommandEnv, name: string, words: readonly string[], opti
   } finally {
     prompt?.close();
   }
+}
+
+interface Submission {
+  readonly action: ActionJson;
+  readonly params: Params;
+  readonly body: CommandBody;
+  readonly target: Target;
 }
 
 /** Says what became of the rows; true when there is none to act on. */
@@ -105,15 +115,11 @@ async function isNothing({ terminal }: CommandEnv, { rows = [], duplicates = 0 }
   return true;
 }
 
-async function ask(
-  env: CommandEnv,
-  prompt: Prompt,
-  { action, body, target }: { readonly action: ActionJson; readonly body: CommandBody; readonly target: Target },
-): Promise<void> {
-  const plan = await env.client().json<PlanJson>('/v1/commands/plan', { method: 'POST', body });
+async function askFirst(env: CommandEnv, prompt: Prompt, { action, params, body, target }: Submission): Promise<void> {
+  const plan = await env.client().call('POST /v1/commands/plan', { body });
   const { summary, destructive, reversible } = action;
   const intent = {
-    order: [action.name, paramsText(body.params)].filter((part) => part !== '').join(' '),
+    command: commandText(action.name, params),
     summary,
     destructive,
     reversible,

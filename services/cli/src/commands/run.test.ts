@@ -114,7 +114,12 @@ test('several faults of an order are named each', async () => {
 });
 
 describe('the question before it', () => {
-  const plan = { targets: 43, connected: 40, unsupported: 2, approval: { why: 'more than 40', role: 'responder' } };
+  const plan = {
+    targets: 43,
+    connected: 40,
+    unsupported: 2,
+    approval: { why: 'more than 40', role: 'responder' as const },
+  };
 
   test('says what, on how many, and goes on after a yes', async () => {
     api.command(commandJson(), [], plan);
@@ -270,10 +275,10 @@ describe('an answer that is lost', () => {
         return void response.end(JSON.stringify({ code: 'timeout', detail: 'late', retryable: true }));
       }
       if (asked === 3) {
-        response.writeHead(409, { 'content-type': 'application/problem+json' });
-        return void response.end(JSON.stringify({ code: 'conflict', detail: 'under way', retryAfterMs: 1 }));
+        response.writeHead(409, { 'content-type': 'application/problem+json', 'retry-after': '0' });
+        return void response.end(JSON.stringify({ code: 'conflict', detail: 'under way' }));
       }
-      response.writeHead(202).end(JSON.stringify(commandJson({ repeated: true })));
+      response.writeHead(202).end(JSON.stringify({ ...commandJson(), repeated: true }));
     });
     const result = await muster([...KILL, '--yes']);
     expect(result).toMatchObject({ code: 0, out: `${COMMAND_ID}\n` });

@@ -1,42 +1,45 @@
+import { commandText } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
-import type { CommandJson } from '../environment/command-json.js';
-import { paramsText } from '../actions/params.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
 import { counted, shortTime, type ListOutput } from '../terminal/listing.js';
-import { submit } from './submit.js';
+import { submit, type SubmitCall, type Submitted } from './submit.js';
 import { ledgerText } from './summary.js';
 import { watchCommand } from './watch.js';
 
-export interface OrderOptions {
+export interface SubmissionOptions {
   readonly output: ListOutput;
   /** Until every target has an outcome. */
   readonly watch: boolean;
   readonly key?: string | undefined;
 }
 
-/** Makes a command and says so, or watches it. */
-export async function order(env: CommandEnv, path: string, body: unknown, options: OrderOptions): Promise<void> {
+/** Submits a command, and prints that it was accepted or watches it to its end. */
+export async function submitAndReport(
+  env: CommandEnv,
+  send: (call: SubmitCall) => Promise<Submitted>,
+  options: SubmissionOptions,
+): Promise<void> {
   const { output, watch, key } = options;
   const { terminal } = env;
   const { stdout, stderr } = terminal;
   const interrupted = new AbortController();
   const offInterrupt = terminal.onInterrupt(() => interrupted.abort());
-  let command: CommandJson;
+  let command: Submitted;
   try {
     const onRetry = (): void => void stderr.write('the answer was lost, asking again\n').catch(() => undefined);
-    command = await submit(env.client(), path, body, { key, signal: interrupted.signal, onRetry });
+    command = await submit(env, send, { key, signal: interrupted.signal, onRetry });
   } finally {
     offInterrupt();
   }
   await stderr.write(acceptedText(command, options));
-  if (watch) return env.exit(await watchCommand(env.client(), terminal, command, output));
+  if (watch) return env.exit(await watchCommand(env, command, output));
   await stdout.write(output === 'table' ? `${command.id}\n` : `${safeJson(command)}\n`);
 }
 
-function acceptedText(command: CommandJson, { watch, key }: OrderOptions): string {
+function acceptedText(command: Submitted, { watch, key }: SubmissionOptions): string {
   const { id, action, params, dryRun, ledger, status, approval, expiresAt } = command;
-  const what = `${dryRun ? 'dry run of ' : ''}${[action, paramsText(params)].filter((part) => part !== '').join(' ')}`;
-  // With a key that was made up here it was this very order, whose answer was lost.
+  const what = `${dryRun ? 'dry run of ' : ''}${commandText(action, params)}`;
+  // With a random key the earlier request was this one, whose answer was lost.
   const repeated = command.repeated === true && key !== undefined ? '; it was ordered before with the same key' : '';
   const lines = [`${id}: ${what} on ${counted(ledger.targeted, 'target')}${repeated}`];
   if (status === 'awaiting_approval') {

@@ -1,87 +1,69 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
+import { ApiProblem, isTransient, type CallOptions } from '@muster/api-client';
+import type { CommandJson, SubmittedCommandJson } from '@muster/api-contract';
+import type { CommandEnv } from '../environment/command-env.js';
 import { CliError, EXIT, type ExitCode } from '../terminal/cli-error.js';
-import { ApiProblem, ConnectionFault, type ApiClient, type Call } from '../environment/api-client.js';
-import type { CommandJson } from '../environment/command-json.js';
+
+/** What {@link submit} adds to a call that makes a command. */
+export type SubmitCall = Pick<CallOptions, 'idempotencyKey' | 'signal' | 'retry' | 'onHeaders'>;
 
 export interface SubmitOptions {
-  /** Of `--idempotency-key`; else one is made up. */
+  /** Of `--idempotency-key`; without it a random one is used. */
   readonly key?: string | undefined;
-  readonly signal?: AbortSignal;
-  /** Told before each further attempt. */
-  readonly onRetry?: () => void;
-  /** Replaced in tests. */
-  readonly pause?: (ms: number) => Promise<unknown>;
+  readonly signal: AbortSignal;
+  /** Called before each further attempt. */
+  readonly onRetry: () => void;
 }
 
-const ATTEMPTS = 6;
-const FIRST_PAUSE_MS = 200;
+export type Submitted = CommandJson & Partial<Pick<SubmittedCommandJson, 'repeated'>>;
+
+const RETRY = { attempts: 6, maxPauseMs: 5_000 };
 
 /**
  * Makes a command. When the answer is lost it asks again with the same idempotency key, so that one call never makes two commands.
  * @throws ApiProblem when the server refuses, CliError when it is not known whether the command was made
  */
 export async function submit(
-  client: ApiClient,
-  path: string,
-  body: unknown,
-  options: SubmitOptions = {},
-): Promise<CommandJson> {
-  const { key = randomUUID(), signal, onRetry } = options;
-  const pause = options.pause ?? ((ms: number) => delay(ms, undefined, signal === undefined ? {} : { signal }));
+  env: CommandEnv,
+  send: (call: SubmitCall) => Promise<Submitted>,
+  { key = randomUUID(), signal, onRetry }: SubmitOptions,
+): Promise<Submitted> {
   let isReplayed = false;
-  const call: Call = {
-    method: 'POST',
-    body,
-    headers: { 'idempotency-key': key },
-    onHeaders: (headers) => (isReplayed = headers['idempotency-replayed'] === 'true'),
-    ...(signal === undefined ? {} : { signal }),
-  };
   let isDoubtful = false;
-  for (let attempt = 1; ; attempt += 1) {
-    let cause: unknown;
-    try {
-      const command = await client.json<CommandJson>(path, call);
-      return isReplayed ? await newest(client, command) : command;
-    } catch (error) {
-      cause = error;
-    }
-    if (!isAborted(signal)) {
-      isDoubtful ||= !isRefusal(cause);
-      if (!mayRetry(cause)) throw cause;
-      if (attempt >= ATTEMPTS) throw !isDoubtful ? cause : doubtful((cause as Error).message, key, cause);
-      onRetry?.();
-      await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1)).catch(() => undefined);
-    }
-    if (isAborted(signal)) throw interrupted(key, cause);
+  const call: SubmitCall = {
+    idempotencyKey: key,
+    signal,
+    onHeaders: (headers) => (isReplayed = headers.get('idempotency-replayed') === 'true'),
+    retry: {
+      ...RETRY,
+      onRetry: (cause) => {
+        isDoubtful ||= !isRefusal(cause);
+        onRetry();
+      },
+    },
+  };
+  try {
+    const command = await send(call);
+    return isReplayed ? await newest(env, command) : command;
+  } catch (cause) {
+    if (signal.aborted) throw doubtful('interrupted before the server answered', key, cause, EXIT.interrupted);
+    if (!isTransient(cause) || !(isDoubtful || !isRefusal(cause))) throw cause;
+    throw doubtful((env.cliError(cause) as Error).message, key, cause);
   }
 }
 
-/** A repeat is answered as the first time was: the command has come further since. */
-async function newest(client: ApiClient, command: CommandJson): Promise<CommandJson> {
-  const now = await client.json<CommandJson>(`/v1/commands/${command.id}`).catch(() => command);
+/** A repeated request gets the first answer again; the command may have moved on since. */
+async function newest(env: CommandEnv, command: Submitted): Promise<Submitted> {
+  const now = await env
+    .client()
+    .call('GET /v1/commands/{id}', { params: { id: command.id } })
+    .catch(() => command);
   return { ...now, repeated: true };
 }
 
-function isAborted(signal: AbortSignal | undefined): boolean {
-  return signal?.aborted === true;
-}
-
-/** Refused for now, so nothing was made; any other retryable answer leaves that open. */
+/** Refused for now, so no command was made. Any other failure that may pass leaves that open. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof ApiProblem && ['rate_limited', 'no_command_service'].includes(error.problem.code ?? '');
-}
-
-/** A request with this key that is still under way is answered with a conflict that says when to come back. */
-function mayRetry(error: unknown): boolean {
-  if (error instanceof ConnectionFault) return true;
-  if (!(error instanceof ApiProblem)) return false;
-  const { retryable, retryAfterMs, code } = error.problem;
-  return retryable === true || error.status >= 502 || (code === 'conflict' && typeof retryAfterMs === 'number');
-}
-
-function interrupted(key: string, cause: unknown): CliError {
-  return doubtful('interrupted before the server answered', key, cause, EXIT.interrupted);
+  return error instanceof ApiProblem && (error.code === 'rate_limited' || error.code === 'no_command_service');
 }
 
 function doubtful(message: string, key: string, cause: unknown, exitCode: ExitCode = EXIT.error): CliError {

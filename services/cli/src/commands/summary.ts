@@ -1,6 +1,6 @@
 import { COMMAND_STATES, isTerminal, type CommandLedger } from '@muster/protocol';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
-import type { CommandJson, TargetJson } from '../environment/command-json.js';
+import type { CommandJson, CommandTargetChangeJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
 import { renderTable, type Style } from '../terminal/table.js';
 
@@ -22,7 +22,7 @@ export function ledgerText(ledger: CommandLedger): string {
 /** The ledger in words, and below it the first who did not succeed. */
 export function renderCommandSummary(
   command: CommandJson,
-  unsuccessful: { readonly named: readonly TargetJson[]; readonly count: number },
+  unsuccessful: { readonly named: readonly CommandTargetChangeJson[]; readonly count: number },
   style: Style,
   width: number | undefined,
 ): string {
@@ -60,7 +60,7 @@ export function exitCodeOfCommand({ ledger }: CommandJson): ExitCode {
   return ledger.succeeded === ledger.targeted ? EXIT.complete : EXIT.partial;
 }
 
-export function hostOf({ host, agentId, number: target }: TargetJson): string {
+export function hostOf({ host, agentId, number: target }: CommandTargetChangeJson): string {
   return host ?? agentId ?? `target ${target}`;
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
+import type { ActionJson, CommandTarget } from '@muster/api-contract';
 import { isAgentId, isQueryId, LIMITS } from '@muster/protocol';
 import { CliError, EXIT, usageError } from '../terminal/cli-error.js';
-import type { ActionJson, TargetSpec } from '../environment/command-json.js';
 import { counted } from '../terminal/listing.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { readRows, type BoundRow } from './rows.js';
@@ -15,7 +15,7 @@ export interface TargetOptions {
 
 /** Whom a command is for. */
 export interface Target {
-  readonly spec: TargetSpec;
+  readonly spec: CommandTarget;
   /** For people: `os=linux`, `12 rows of 7 endpoints`. */
   readonly text: string;
   /** Only when rows were read. */

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { paramsText } from '../actions/params.js';
+import { commandText } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
-import type { CommandJson } from '../environment/command-json.js';
 import { counted, LIST_OUTPUTS, parseOutput } from '../terminal/listing.js';
-import { commandPath } from './commands-command.js';
+import { commandParams } from './command-id.js';
 import { agree, openPrompt } from './confirm.js';
-import { order } from './submit-and-report.js';
+import type { SubmitCall } from './submit.js';
+import { submitAndReport } from './submit-and-report.js';
 
 interface UndoOptions {
   readonly yes?: boolean;
@@ -30,13 +30,13 @@ export function addUndoCommand(program: Command, env: CommandEnv): void {
     .action(async (id: string, options: UndoOptions) => {
       const { yes = false, dryRun = false, wait = false, reason } = options;
       const output = parseOutput(options.output, LIST_OUTPUTS);
-      const path = commandPath(id);
+      const params = commandParams(id);
       const prompt = openPrompt(env.terminal, { yes: yes || dryRun });
       try {
         if (prompt !== undefined) {
-          const command = await env.client().json<CommandJson>(path);
+          const command = await env.client().call('GET /v1/commands/{id}', { params });
           await agree(prompt, [
-            `undo ${command.action} ${paramsText(command.params)}`.trimEnd(),
+            `undo ${commandText(command.action, command.params)}`,
             `on ${counted(command.ledger.succeeded, 'target')} where it succeeded`,
           ]);
         }
@@ -46,7 +46,8 @@ export function addUndoCommand(program: Command, env: CommandEnv): void {
           ...(expires === undefined ? {} : { expiresIn: expires }),
           ...(reason === undefined ? {} : { reason }),
         };
-        await order(env, `${path}/undo`, body, { output, watch: wait || dryRun });
+        const undo = (call: SubmitCall) => env.client().call('POST /v1/commands/{id}/undo', { ...call, params, body });
+        await submitAndReport(env, undo, { output, watch: wait || dryRun });
       } finally {
         prompt?.close();
       }

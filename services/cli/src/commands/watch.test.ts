@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { CommandEvent } from '../environment/command-json.js';
+import type { CommandEvent } from '@muster/api-contract';
 import { runCli } from '../run.js';
 import { AGENT_ID, COMMAND_ID, commandJson, endedCommand, FakeApi, targetJson } from '../testing/fake-api.js';
 import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
@@ -96,7 +96,7 @@ describe('--wait', () => {
   });
 
   test('what waits for approval says so, and by which command it is given', async () => {
-    const more = { status: 'awaiting_approval' as const, approval: { why: '43 targets', role: 'responder' } };
+    const more = { status: 'awaiting_approval' as const, approval: { why: '43 targets', role: 'responder' as const } };
     api.command(commandJson(more, ledger), [ended({ targeted: 2, succeeded: 2 })]);
     const { err } = await muster(WAIT);
     expect(err).toContain(

@@ -1,8 +1,8 @@
+import type { ApiClient } from '@muster/api-client';
+import type { CommandEvent, CommandJson, CommandTargetChangeJson } from '@muster/api-contract';
 import { isTerminal, type CommandLedger } from '@muster/protocol';
+import type { CommandEnv } from '../environment/command-env.js';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
-import type { ApiClient } from '../environment/api-client.js';
-import type { CommandEvent, CommandJson, TargetJson } from '../environment/command-json.js';
-import { followEvents } from '../environment/event-stream.js';
 import { escapeControls } from '../terminal/escape.js';
 import type { ListOutput } from '../terminal/listing.js';
 import { ProgressLine } from '../terminal/progress-line.js';
@@ -14,19 +14,14 @@ import { exitCodeOfCommand, ledgerProgress, renderCommandSummary } from './summa
 const NAMED = 10;
 
 /**
- * Prints each outcome as it comes, then the ledger, and returns the exit code. Ctrl-C ends the watching at once and leaves the command alone: an
- * order is taken back by saying so.
+ * Prints each outcome as it comes, then the ledger, and returns the exit code. Ctrl-C ends the watching at once and leaves the command alone:
+ * `muster commands cancel` stops it.
  */
-export async function watchCommand(
-  client: ApiClient,
-  terminal: Terminal,
-  command: CommandJson,
-  output: ListOutput,
-): Promise<ExitCode> {
-  return new CommandWatch(client, terminal, command, output).run();
+export async function watchCommand(env: CommandEnv, command: CommandJson, output: ListOutput): Promise<ExitCode> {
+  return new CommandWatch(env.client(), env.terminal, command, output).run();
 }
 
-/** One command as one terminal sees it. */
+/** The view of one command on one terminal. */
 class CommandWatch {
   readonly #client: ApiClient;
   readonly #terminal: Terminal;
@@ -34,9 +29,9 @@ class CommandWatch {
   readonly #isTable: boolean;
   readonly #line: ProgressLine;
   readonly #stop = new AbortController();
-  /** Targets whose outcome was printed: an event may tell it again. */
+  /** Targets whose outcome was printed; a later event may repeat it. */
   readonly #settled = new Set<number>();
-  readonly #unsuccessful: { named: TargetJson[]; count: number } = { named: [], count: 0 };
+  readonly #unsuccessful: { named: CommandTargetChangeJson[]; count: number } = { named: [], count: 0 };
   #command: CommandJson;
 
   constructor(client: ApiClient, terminal: Terminal, command: CommandJson, output: ListOutput) {
@@ -73,13 +68,13 @@ class CommandWatch {
   }
 
   async #follow(): Promise<void> {
-    const path = `/v1/commands/${this.#command.id}/events`;
-    const options = {
+    const call = {
+      params: { id: this.#command.id },
       signal: this.#stop.signal,
       onReconnect: () => this.#line.note('connection lost, trying again'),
     };
     try {
-      for await (const event of followEvents<CommandEvent>(this.#client, path, options)) {
+      for await (const event of this.#client.events('GET /v1/commands/{id}/events', call)) {
         await this.#take(event);
         if (this.#stop.signal.aborted) return;
       }
@@ -100,7 +95,7 @@ class CommandWatch {
       case 'targets':
         return this.#print(event.targets.filter((target) => this.#isNews(target)));
       default:
-        // Events of a newer server are passed over.
+        // A newer server may have further events.
         return;
     }
   }
@@ -110,13 +105,13 @@ class CommandWatch {
     if (this.#command.status === 'awaiting_approval') this.#line.note('waiting for approval');
   }
 
-  #isNews({ number, state }: TargetJson): boolean {
+  #isNews({ number, state }: CommandTargetChangeJson): boolean {
     if (!isTerminal(state) || this.#settled.has(number)) return false;
     this.#settled.add(number);
     return true;
   }
 
-  async #print(outcomes: readonly TargetJson[]): Promise<void> {
+  async #print(outcomes: readonly CommandTargetChangeJson[]): Promise<void> {
     if (outcomes.length === 0) return;
     for (const target of outcomes.filter(({ state }) => state !== 'succeeded')) {
       this.#unsuccessful.count += 1;
@@ -129,7 +124,7 @@ class CommandWatch {
   async #summarise(): Promise<void> {
     const { stderr, env } = this.#terminal;
     const style = styleFor(stderr.isTTY, env);
-    // A few lines are still in sight: who did not succeed need not be said again.
+    // A few lines are still in sight: those who did not succeed need not be named again.
     const isInSight = this.#isTable && this.#settled.size <= NAMED;
     const unsuccessful = isInSight ? { named: [], count: 0 } : this.#unsuccessful;
     await stderr.write(renderCommandSummary(this.#command, unsuccessful, style, stderr.columns));
@@ -142,7 +137,7 @@ class CommandWatch {
   }
 }
 
-/** Said when the watching ends before the command does. */
+/** Printed when the watching ends before the command does. */
 function goesOn({ id, action }: CommandJson): string {
   return (
     `${escapeControls(action)} goes on: nobody watches it any more, that is all.\n` +

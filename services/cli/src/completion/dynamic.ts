@@ -1,7 +1,7 @@
+import type { ActionJson } from '@muster/api-contract';
 import { listActions } from '../actions/catalogue.js';
-import { choicesOf } from '../actions/params.js';
+import { choicesOf, paramSchemas } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
-import type { ActionJson, CommandJson } from '../environment/command-json.js';
 
 /** What only the server knows: the words that may stand at a place. */
 export interface DynamicWords {
@@ -13,12 +13,12 @@ export interface DynamicWords {
 }
 
 /** A shell waits for this at every Tab. */
-const PATIENCE_MS = 1_500;
+const TIMEOUT_MS = 1_500;
 const NEWEST = 20;
 
 /** Asks the server of the context in force. Without one, or without an answer in time, there is nothing to offer. */
 export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
-  const signal = (): AbortSignal => AbortSignal.timeout(PATIENCE_MS);
+  const signal = (): AbortSignal => AbortSignal.timeout(TIMEOUT_MS);
   const orNothing = async <T>(ask: () => Promise<readonly T[]>): Promise<readonly T[]> => {
     try {
       return await ask();
@@ -36,21 +36,22 @@ export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
     commands: (status) =>
       orNothing(async () => {
         const query = { limit: NEWEST, status };
-        const page = await env.client().json<{ items: CommandJson[] }>('/v1/commands', { query, signal: signal() });
+        const page = await env.client().call('GET /v1/commands', { query, signal: signal() });
         return page.items.map(({ id }) => id);
       }),
   };
 }
 
-function paramWords({ params: { properties = {} } }: ActionJson, given: readonly string[], start: string): string[] {
+function paramWords(action: ActionJson, given: readonly string[], start: string): string[] {
+  const schemas = paramSchemas(action);
   const at = start.indexOf('=');
   if (at >= 0) {
     const key = start.slice(0, at);
-    const schema = Object.hasOwn(properties, key) ? properties[key] : undefined;
+    const schema = Object.hasOwn(schemas, key) ? schemas[key] : undefined;
     return schema === undefined ? [] : choicesOf(schema).map((choice) => `${key}=${choice}`);
   }
   const taken = new Set(given.map((word) => word.split('=', 1)[0]));
-  return Object.keys(properties)
+  return Object.keys(schemas)
     .filter((key) => !taken.has(key))
     .map((key) => `${key}=`);
 }

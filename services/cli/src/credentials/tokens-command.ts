@@ -1,24 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import type { BodyOf, operations } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
-import { pagedItems } from '../environment/pages.js';
 import { safeJson } from '../terminal/escape.js';
 import { LIST_OUTPUTS, parseOutput, printList, shortTime } from '../terminal/listing.js';
 
-interface TokenJson {
-  readonly tokenId: string;
-  readonly name: string;
-  readonly role: string;
-  readonly selector?: string;
-  readonly createdBy: string;
-  readonly createdAt: string;
-  readonly expiresAt?: string;
-  readonly lastUsedAt?: string;
-  readonly state: string;
-}
+/** Checked by the server. */
+type Role = BodyOf<(typeof operations)['createToken']>['role'];
 
 interface CreateOptions {
-  readonly role: string;
+  readonly role: Role;
   readonly target?: string;
   readonly expires?: string;
   readonly output: string;
@@ -33,24 +24,19 @@ export function addTokensCommand(program: Command, env: CommandEnv): void {
     .description('Lists the tokens; their secrets are kept nowhere.')
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
     .action(async ({ output }: { output: string }) => {
-      await printList(
-        env.terminal,
-        parseOutput(output, LIST_OUTPUTS),
-        pagedItems<TokenJson>(env.client(), '/v1/tokens', {}),
-        {
-          headers: ['id', 'name', 'role', 'state', 'expires', 'last used', 'bound'],
-          row: (token) => [
-            token.tokenId,
-            token.name,
-            token.role,
-            token.state,
-            shortTime(token.expiresAt) || 'never',
-            shortTime(token.lastUsedAt),
-            token.selector ?? '',
-          ],
-          nothing: 'There are none.',
-        },
-      );
+      await printList(env.terminal, parseOutput(output, LIST_OUTPUTS), env.client().items('GET /v1/tokens'), {
+        headers: ['id', 'name', 'role', 'state', 'expires', 'last used', 'bound'],
+        row: (token) => [
+          token.tokenId,
+          token.name,
+          token.role,
+          token.state,
+          shortTime(token.expiresAt) || 'never',
+          shortTime(token.lastUsedAt),
+          token.selector ?? '',
+        ],
+        nothing: 'There are none.',
+      });
     });
 
   tokens
@@ -63,10 +49,7 @@ export function addTokensCommand(program: Command, env: CommandEnv): void {
     .action(async (name: string, { role, target, expires, output }: CreateOptions) => {
       const form = parseOutput(output, ['table', 'json']);
       const body = { name, role, selector: target, expiresIn: expires };
-      const headers = { 'idempotency-key': randomUUID() };
-      const made = await env
-        .client()
-        .json<TokenJson & { token?: string }>('/v1/tokens', { method: 'POST', body, headers });
+      const made = await env.client().call('POST /v1/tokens', { body, idempotencyKey: randomUUID() });
       const { stdout, stderr } = env.terminal;
       if (form === 'json') return stdout.write(`${safeJson(made)}\n`);
       await stderr.write(
@@ -79,7 +62,7 @@ export function addTokensCommand(program: Command, env: CommandEnv): void {
     .command('revoke <id>')
     .description('Ends a token.')
     .action(async (id: string) => {
-      await env.client().json(`/v1/tokens/${encodeURIComponent(id)}`, { method: 'DELETE' });
+      await env.client().call('DELETE /v1/tokens/{id}', { params: { id } });
       await env.terminal.stderr.write(`token ${id} is revoked\n`);
     });
 }

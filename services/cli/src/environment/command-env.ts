@@ -1,15 +1,19 @@
-import { resolveContext, type Context } from './context.js';
+import { ApiClient } from '@muster/api-client';
 import type { ExitCode } from '../terminal/cli-error.js';
-import { ApiClient } from './api-client.js';
 import type { Terminal } from '../terminal/terminal.js';
+import { asCliError } from './api-fault.js';
+import { resolveContext, type Context } from './context.js';
+import { createNodeFetch, type NodeFetch } from './node-fetch.js';
 
 /** What every command is given. */
 export interface CommandEnv {
   readonly terminal: Terminal;
   /** The context in force. @throws CliError when there is none */
   context(): Context;
-  /** One client for the whole command, made when it is first needed. */
+  /** One client for the whole command, made when it is first needed. @throws CliError when there is no context */
   client(): ApiClient;
+  /** An error of the client as the person at the terminal sees it; other errors as they are. */
+  cliError(error: unknown, excerpt?: readonly string[]): unknown;
   /** Sets what the process ends with. */
   exit(code: ExitCode): void;
 }
@@ -19,7 +23,7 @@ export class ProcessEnv implements CommandEnv {
   exitCode: ExitCode = 0;
   /** `--context`. */
   contextName: string | undefined;
-  #client: ApiClient | undefined;
+  #connection: { readonly context: Context; readonly http: NodeFetch; readonly client: ApiClient } | undefined;
 
   constructor(terminal: Terminal) {
     this.terminal = terminal;
@@ -30,7 +34,11 @@ export class ProcessEnv implements CommandEnv {
   }
 
   client(): ApiClient {
-    return (this.#client ??= new ApiClient(this.context()));
+    return (this.#connection ??= connect(this.context())).client;
+  }
+
+  cliError(error: unknown, excerpt?: readonly string[]): unknown {
+    return this.#connection === undefined ? error : asCliError(error, this.#connection.context, excerpt);
   }
 
   exit(code: ExitCode): void {
@@ -38,6 +46,13 @@ export class ProcessEnv implements CommandEnv {
   }
 
   close(): void {
-    this.#client?.close();
+    this.#connection?.http.close();
   }
+}
+
+function connect(context: Context) {
+  const http = createNodeFetch(context);
+  const { apiUrl: url, token } = context;
+  // A person at a terminal sees a failure at once; only what must not be lost is repeated, and says so.
+  return { context, http, client: new ApiClient({ url, token, fetch: http.fetch, retry: { attempts: 1 } }) };
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { QueryEvent, QueryJson } from '../environment/query-json.js';
+import type { QueryEvent, QueryJson } from '@muster/api-contract';
 import { wallTime } from '../terminal/time-text.js';
 import { runCli } from '../run.js';
 import { endedQuery, FakeApi, QUERY_ID, queryJson } from '../testing/fake-api.js';
@@ -87,8 +87,15 @@ describe('muster query', () => {
     async function endOf(answerBy: string, scope = 'os=linux') {
       const polling = { waiting: 12, answerBy };
       api.query(queryJson(), [
-        { event: 'progress', seq: 1, ledger: ledger({ targeted: 12, waiting: 12 }), polling, elapsedMs: 1 },
-        { event: 'progress', seq: 2, ledger: ledger({ targeted: 12, timed_out: 12 }), elapsedMs: 2 },
+        {
+          event: 'progress',
+          seq: 1,
+          ledger: ledger({ targeted: 12, waiting: 12 }),
+          polling,
+          elapsedMs: 1,
+          gateways: 1,
+        },
+        { event: 'progress', seq: 2, ledger: ledger({ targeted: 12, timed_out: 12 }), elapsedMs: 2, gateways: 1 },
         { event: 'ended', seq: 3, query: endedQuery({ scope }, { targeted: 12, timed_out: 12 }) },
       ]);
       const { code, err } = await muster(['query', SQL]);
@@ -112,7 +119,7 @@ describe('muster query', () => {
       api.query(queryJson(), []);
       let end: () => void = () => undefined;
       const running: QueryEvent = {
-        ...{ event: 'progress', seq: 1, ledger: ledger({ targeted: 1, waiting: 1 }), elapsedMs: 1 },
+        ...{ event: 'progress', seq: 1, ledger: ledger({ targeted: 1, waiting: 1 }), elapsedMs: 1, gateways: 1 },
         polling: { waiting: 1, answerBy: by },
       };
       api.on(`GET /v1/queries/${QUERY_ID}/events`, (_, response) => {

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { ApiProblem, type ApiClient } from '../environment/api-client.js';
-import { followQuery } from '../environment/query-events.js';
+import { ApiProblem, type ApiClient } from '@muster/api-client';
 import type {
+  BodyOf,
   FailureJson,
   GroupJson,
+  operations,
   PollingJson,
   QueryEvent,
   QueryJson,
   ReducedJson,
-} from '../environment/query-json.js';
+} from '@muster/api-contract';
+import type { CommandEnv } from '../environment/command-env.js';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
 import { ProgressLine } from '../terminal/progress-line.js';
@@ -20,13 +22,7 @@ import { lateText, progressText } from './progress.js';
 import { exitCodeOf, renderSummary } from './summary.js';
 
 /** A question as the API takes it. */
-export interface Ask {
-  readonly sql: string;
-  readonly selector: string;
-  readonly mode: 'raw' | 'group';
-  readonly reduce?: string;
-  readonly timeout?: string;
-}
+export type Ask = BodyOf<(typeof operations)['startQuery']>;
 
 export interface AskOptions {
   readonly output: Output;
@@ -37,27 +33,22 @@ export interface AskOptions {
 const CANCEL_MS = 5_000;
 
 /** Asks, prints what comes as it comes, and returns the exit code. Ctrl-C cancels the query and keeps what came. */
-export async function ask(
-  client: ApiClient,
-  terminal: Terminal,
-  question: Ask,
-  options: AskOptions,
-): Promise<ExitCode> {
-  return new Viewing(client, terminal, await start(client, question), options).run();
+export async function ask(env: CommandEnv, question: Ask, options: AskOptions): Promise<ExitCode> {
+  return new QueryView(env.client(), env.terminal, await start(env, question), options).run();
 }
 
-async function start(client: ApiClient, question: Ask): Promise<QueryJson> {
-  const headers = { 'idempotency-key': randomUUID() };
+async function start(env: CommandEnv, question: Ask): Promise<QueryJson> {
   try {
-    return await client.json<QueryJson>('/v1/queries', { method: 'POST', body: question, headers });
+    return await env.client().call('POST /v1/queries', { body: question, idempotencyKey: randomUUID() });
   } catch (error) {
-    if (error instanceof ApiProblem) error.excerpt = faultExcerpt(error, question);
-    throw error;
+    throw error instanceof ApiProblem ? env.cliError(error, faultExcerpt(error, question)) : error;
   }
 }
 
-/** One query as one terminal sees it. */
-class Viewing {
+type Reduced = ReducedJson & { readonly error?: string | undefined };
+
+/** The view of one query on one terminal. */
+class QueryView {
   readonly #client: ApiClient;
   readonly #terminal: Terminal;
   readonly #query: QueryJson;
@@ -67,9 +58,9 @@ class Viewing {
   readonly #groups = new Map<number, GroupJson>();
   readonly #failures = new Map<number, FailureJson>();
   readonly #giveUp = new AbortController();
-  /** As it was told last: of the end nothing is said any more. */
+  /** Of the last event that had it; the events at the end have none. */
   #polling: PollingJson | undefined;
-  #reduced: ReducedJson | undefined;
+  #reduced: Reduced | undefined;
   #interrupted = false;
 
   constructor(client: ApiClient, terminal: Terminal, query: QueryJson, { output, quiet }: AskOptions) {
@@ -93,7 +84,7 @@ class Viewing {
       if (this.#reduced?.error !== undefined) return EXIT.error;
       return exitCodeOf(ended ?? this.#query);
     } catch (error) {
-      // Nobody reads any more, or nothing can be printed: the endpoints need not work on it either.
+      // Nobody reads the output any more, or it cannot be printed: the endpoints need not work on it either.
       await this.#cancel();
       if (error instanceof ClosedPipe) return EXIT.closedPipe;
       throw error;
@@ -105,12 +96,13 @@ class Viewing {
 
   /** The query as it ended; undefined when a cancelled one did not end in time. */
   async #follow(): Promise<QueryJson | undefined> {
-    const options = {
+    const call = {
+      params: { id: this.#query.id },
       signal: this.#giveUp.signal,
       onReconnect: () => this.#line.note('connection lost, trying again'),
     };
     try {
-      for await (const event of followQuery(this.#client, this.#query.id, options)) {
+      for await (const event of this.#client.events('GET /v1/queries/{id}/events', call)) {
         if (event.event === 'ended') return event.query;
         await this.#take(event);
       }
@@ -125,7 +117,7 @@ class Viewing {
       case 'started':
         return this.#line.update(progressText(event.query));
       case 'progress':
-        // The last one before the end waits for nobody.
+        // In the last one before the end nobody is waited for.
         if (event.polling !== undefined || event.ledger.waiting > 0) this.#polling = event.polling;
         return this.#line.update(progressText({ ...this.#query, ledger: event.ledger, polling: event.polling }));
       case 'rows':
@@ -147,7 +139,7 @@ class Viewing {
         this.#reduced = event;
         return;
       default:
-        // Events of a newer server are passed over.
+        // A newer server may have further events.
         return;
     }
   }
@@ -169,7 +161,7 @@ class Viewing {
     if (late !== undefined) await stderr.write(style.yellow(`${late}\n`));
   }
 
-  /** What most endpoints have first. */
+  /** Groups of the most endpoints first. */
   #sortedGroups(): GroupJson[] {
     return [...this.#groups.values()].sort((a, b) => b.endpoints - a.endpoints || a.index - b.index);
   }
@@ -183,8 +175,8 @@ class Viewing {
   }
 
   async #cancel(): Promise<void> {
-    const signal = AbortSignal.timeout(CANCEL_MS);
-    // A query that has ended cannot be cancelled, and a server that is away ends it at its deadline.
-    await this.#client.json(`/v1/queries/${this.#query.id}`, { method: 'DELETE', signal }).catch(() => undefined);
+    const call = { params: { id: this.#query.id }, timeoutMs: CANCEL_MS };
+    // A query that has ended cannot be cancelled, and one whose server is away ends at its deadline.
+    await this.#client.call('DELETE /v1/queries/{id}', call).catch(() => undefined);
   }
 }

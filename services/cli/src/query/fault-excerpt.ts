@@ -1,11 +1,11 @@
-import type { ApiProblem } from '../environment/api-client.js';
+import type { ApiProblem } from '@muster/api-client';
 import { escapeControls } from '../terminal/escape.js';
 
 /** What a problem may point into. */
 export interface QuestionTexts {
   readonly sql: string;
-  readonly selector: string;
-  readonly reduce?: string;
+  readonly selector?: string | undefined;
+  readonly reduce?: string | undefined;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { LIMITS, type Ledger } from '@muster/protocol';
-import type { PollingJson, QueryJson } from '../environment/query-json.js';
+import type { PollingJson, QueryJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
 import { wallTime } from '../terminal/time-text.js';
 

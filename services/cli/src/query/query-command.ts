@@ -45,7 +45,7 @@ export function addQueryCommand(program: Command, env: CommandEnv): void {
     .action(async (sql: string | undefined, options: QueryOptions) => {
       const output = parseOutput(options.output, OUTPUTS);
       const question = buildAsk(await readQuestion(sql, options, env), options);
-      env.exit(await ask(env.client(), env.terminal, question, { output, quiet: options.quiet === true }));
+      env.exit(await ask(env, question, { output, quiet: options.quiet === true }));
     });
 }
 

@@ -1,18 +1,19 @@
+import type {
+  EndpointNameJson,
+  FailureJson,
+  GroupJson,
+  QueryEvent,
+  QueryJson,
+  ReducedJson,
+} from '@muster/api-contract';
 import type { JsonSqlValue } from '@muster/protocol';
-import type { ResultForm } from '@muster/records';
 import type { TextOutput } from '../terminal/terminal.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
 import { TableWriter, type Style } from '../terminal/table.js';
 import { csvLine, valueText } from '../terminal/value-text.js';
-import type {
-  AnswerJson,
-  EndpointName,
-  FailureJson,
-  GroupJson,
-  QueryJson,
-  ReducedJson,
-  Values,
-} from '../environment/query-json.js';
+
+type AnswerJson = Extract<QueryEvent, { event: 'rows' }>['answers'][number];
+type Values = GroupJson['values'];
 
 export const OUTPUTS = ['table', 'json', 'ndjson', 'csv'] as const;
 export type Output = (typeof OUTPUTS)[number];
@@ -29,7 +30,7 @@ export interface WriterOptions {
   readonly output: Output;
   readonly out: TextOutput;
   readonly style: Style;
-  readonly mode: ResultForm;
+  readonly mode: QueryJson['mode'];
   readonly columns: readonly string[];
 }
 
@@ -47,7 +48,7 @@ export function createWriter(options: WriterOptions): ResultWriter {
 }
 
 const HOSTS_SHOWN = 3;
-const nameOf = ({ host, agentId, num }: EndpointName): string => host ?? agentId ?? `#${num}`;
+const nameOf = ({ host, agentId, num }: EndpointNameJson): string => host ?? agentId ?? `#${num}`;
 
 class TableResults implements ResultWriter {
   readonly #options: WriterOptions;
@@ -137,7 +138,7 @@ class CsvResults implements ResultWriter {
 }
 
 /** One object per row: who said it, and `row` by column name. The row is apart so that no column can pose as the endpoint. */
-function rawObject({ agentId, host }: EndpointName, keys: readonly string[], values: Values): object {
+function rawObject({ agentId, host }: EndpointNameJson, keys: readonly string[], values: Values): object {
   return { agentId, host, row: rowObject(keys, values) };
 }
 

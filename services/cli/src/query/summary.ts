@@ -1,6 +1,6 @@
 import { isAnswer, ledgerComplete, OUTCOMES } from '@muster/protocol';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
-import type { FailureJson, QueryJson } from '../environment/query-json.js';
+import type { FailureJson, QueryJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
 import { renderTable, type Style } from '../terminal/table.js';
 

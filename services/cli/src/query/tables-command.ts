@@ -1,23 +1,14 @@
+import type { TableJson } from '@muster/api-contract';
 import type { Command } from 'commander';
 import type { CommandEnv } from '../environment/command-env.js';
 import { safeJson } from '../terminal/escape.js';
 import { LIST_OUTPUTS, parseOutput, printList } from '../terminal/listing.js';
 import { renderTable, styleFor } from '../terminal/table.js';
 
-interface TableJson {
-  readonly name: string;
-  readonly description: string;
-  readonly platforms: readonly string[];
-  readonly columns: readonly ColumnJson[];
-  readonly requiresOneOf?: readonly string[];
-}
-
-interface ColumnJson {
-  readonly name: string;
-  readonly type: string;
-  readonly description: string;
-  readonly hidden?: boolean;
-  readonly pushdown?: readonly string[];
+interface TablesOptions {
+  /** Checked by the server. */
+  readonly platform?: TableJson['platforms'][number];
+  readonly output: string;
 }
 
 /** `muster tables`: what can be asked. */
@@ -27,10 +18,10 @@ export function addTablesCommand(program: Command, env: CommandEnv): void {
     .description('Lists the tables that questions can use, or shows the columns of one.')
     .option('-p, --platform <name>', 'only those that exist there: linux, windows, darwin')
     .option('-o, --output <form>', LIST_OUTPUTS.join('|'), 'table')
-    .action(async (name: string | undefined, { platform, output }: { platform?: string; output: string }) => {
+    .action(async (name: string | undefined, { platform, output }: TablesOptions) => {
       const form = parseOutput(output, LIST_OUTPUTS);
       if (name !== undefined) return showTable(env, name, form !== 'table');
-      const { items } = await env.client().json<{ items: TableJson[] }>('/v1/tables', { query: { platform } });
+      const { items } = await env.client().call('GET /v1/tables', { query: { platform } });
       await printList(env.terminal, form, items, {
         headers: ['table', 'platforms', 'what it holds'],
         row: (table) => [table.name, table.platforms.join(','), table.description],
@@ -40,7 +31,7 @@ export function addTablesCommand(program: Command, env: CommandEnv): void {
 }
 
 async function showTable(env: CommandEnv, name: string, asJson: boolean): Promise<void> {
-  const table = await env.client().json<TableJson>(`/v1/tables/${encodeURIComponent(name)}`);
+  const table = await env.client().call('GET /v1/tables/{name}', { params: { name } });
   const { stdout, env: variables } = env.terminal;
   if (asJson) return stdout.write(`${safeJson(table)}\n`);
   const style = styleFor(stdout.isTTY, variables);

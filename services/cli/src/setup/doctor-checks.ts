@@ -2,8 +2,9 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { connect, isIP } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
+import { ApiProblem } from '@muster/api-client';
 import type { CommandEnv } from '../environment/command-env.js';
-import { ApiProblem, connectionReason } from '../environment/api-client.js';
+import { connectionReason } from '../environment/api-fault.js';
 
 /** What one check found; `todo` is the one thing to try. */
 export interface Finding {
@@ -111,13 +112,14 @@ async function checkTls(env: CommandEnv): Promise<Finding> {
 }
 
 async function checkApi(env: CommandEnv): Promise<Finding> {
-  const document = await env.client().json<{ info?: { title?: string; version?: string } }>('/v1/openapi.json');
-  return { verdict: 'ok', detail: `${document.info?.title ?? 'an API'} ${document.info?.version ?? ''}`.trim() };
+  const document = await env.client().call('GET /v1/openapi.json');
+  const { title = 'an API', version = '' } = (document['info'] ?? {}) as { title?: string; version?: string };
+  return { verdict: 'ok', detail: `${title} ${version}`.trim() };
 }
 
 async function checkToken(env: CommandEnv): Promise<Finding> {
   try {
-    const { items } = await env.client().json<{ items: unknown[] }>('/v1/tables');
+    const { items } = await env.client().call('GET /v1/tables');
     return {
       verdict: 'ok',
       detail: items.length > 0 ? 'the token is accepted' : 'the token is accepted, but the server knows no tables',
@@ -136,12 +138,11 @@ async function checkToken(env: CommandEnv): Promise<Finding> {
 async function checkQueryService(env: CommandEnv): Promise<Finding> {
   try {
     const body = { sql: 'SELECT 1', selector: 'id in (none)', timeoutMs: 1_000 };
-    await env.client().json('/v1/queries', { method: 'POST', body });
+    await env.client().call('POST /v1/queries', { body });
     return { verdict: 'ok', detail: 'a question is accepted' };
   } catch (error) {
     if (!(error instanceof ApiProblem)) throw error;
-    if (error.problem.code === 'forbidden')
-      return { verdict: 'warn', detail: 'the role of this token may not ask questions' };
+    if (error.code === 'forbidden') return { verdict: 'warn', detail: 'the role of this token may not ask questions' };
     return {
       verdict: 'fail',
       detail: error.message,
@@ -151,9 +152,7 @@ async function checkQueryService(env: CommandEnv): Promise<Finding> {
 }
 
 async function checkAgents(env: CommandEnv): Promise<Finding> {
-  const { items } = await env
-    .client()
-    .json<{ items: unknown[] }>('/v1/agents', { query: { selector: 'mode=live', limit: 1 } });
+  const { items } = await env.client().call('GET /v1/agents', { query: { selector: 'mode=live', limit: 1 } });
   if (items.length > 0) return { verdict: 'ok', detail: 'at least one endpoint is live' };
   return {
     verdict: 'warn',

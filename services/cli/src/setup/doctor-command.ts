@@ -24,7 +24,9 @@ export function addDoctorCommand(program: Command, env: CommandEnv): void {
       let failed = false;
       for (const [name, check] of CHECKS) {
         // What comes after a broken step cannot work, and would only say the same in other words.
-        const finding: Finding = failed ? { verdict: 'skip', detail: '' } : await check(env).catch(asFinding);
+        const finding: Finding = failed
+          ? { verdict: 'skip', detail: '' }
+          : await check(env).catch((error: unknown) => asFinding(env.cliError(error)));
         failed ||= finding.verdict === 'fail';
         await terminal.stdout.write(
           `${marks[finding.verdict]}  ${name.padEnd(14)} ${escapeControls(finding.detail)}\n`,

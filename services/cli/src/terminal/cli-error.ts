@@ -12,18 +12,26 @@ export const EXIT = {
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+export interface CliErrorOptions {
+  readonly exitCode?: ExitCode;
+  readonly hint?: string;
+  readonly excerpt?: readonly string[];
+  readonly cause?: unknown;
+}
+
 /** An end with a message for the person at the terminal; `hint` says what to do about it. */
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: ExitCode;
   readonly hint: string | undefined;
-  /** Lines shown below the message: where in the question the fault is. */
-  excerpt: readonly string[] = [];
+  /** Lines shown below the message, for example where in the question the fault is. */
+  readonly excerpt: readonly string[];
 
-  constructor(message: string, options: { exitCode?: ExitCode; hint?: string; cause?: unknown } = {}) {
+  constructor(message: string, options: CliErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.exitCode = options.exitCode ?? EXIT.error;
     this.hint = options.hint;
+    this.excerpt = options.excerpt ?? [];
   }
 }
 

@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EMPTY_COMMAND_LEDGER, EMPTY_LEDGER, type CommandLedger, type Ledger } from '@muster/protocol';
-import type { ActionJson, CommandEvent, CommandJson, PlanJson, TargetJson } from '../environment/command-json.js';
-import type { QueryEvent, QueryJson } from '../environment/query-json.js';
+import type { ActionJson, CommandEvent, CommandJson, CommandPlanJson, CommandTargetJson } from '@muster/api-contract';
+import type { QueryEvent, QueryJson } from '@muster/api-contract';
 
 export interface Request {
   readonly method: string;
@@ -52,7 +52,7 @@ export class FakeApi {
   }
 
   /** Commands are accepted as `command`, and its stream is these events. */
-  command(command: CommandJson, events: readonly CommandEvent[], plan: Partial<PlanJson> = {}): void {
+  command(command: CommandJson, events: readonly CommandEvent[], plan: Partial<CommandPlanJson> = {}): void {
     this.json('GET /v1/actions', { items: ACTIONS });
     this.json('POST /v1/commands/plan', { targets: 1, connected: 1, unsupported: 0, ...plan });
     this.json('POST /v1/commands', command, 202);
@@ -91,7 +91,10 @@ export function queryJson(more: Partial<QueryJson> = {}, ledger: Partial<Ledger>
     state: 'running',
     sql: 'SELECT name, version FROM os_version',
     mode: 'raw',
+    selector: '',
     scope: '',
+    timeoutMs: 30_000,
+    operator: { id: 'op1', name: 'ann' },
     columns: ['name', 'version'],
     createdAt: '2026-01-01T00:00:00.000Z',
     deadlineAt: '2026-01-01T00:00:30.000Z',
@@ -135,7 +138,7 @@ export function endedCommand(more: Partial<CommandJson> = {}, ledger: Partial<Co
 }
 
 /** A target that succeeded; everything else may be said. */
-export function targetJson(number: number, more: Partial<TargetJson> = {}): TargetJson {
+export function targetJson(number: number, more: Partial<CommandTargetJson> = {}): CommandTargetJson {
   const at = '2026-01-01T00:00:01.000Z';
   return { number, agentId: AGENT_ID, host: `h${number}`, state: 'succeeded', code: '', message: 'done', at, ...more };
 }

@@ -14,9 +14,9 @@ export interface RowShape {
   /** Compared too where the row has them. */
   readonly optional: readonly string[];
   /** Columns, of either kind, that hold integers. */
-  readonly integers?: readonly string[];
+  readonly integers?: readonly string[] | undefined;
   /** Columns that may be large: kept as `<column>_sha256`, the SHA-256 in hex of the text's UTF-8. */
-  readonly hashed?: readonly string[];
+  readonly hashed?: readonly string[] | undefined;
 }
 
 /** One way to name the action's object in parameters. */

@@ -1,0 +1,76 @@
+import { ApiProblem, ConnectionError, UnexpectedAnswer, type ProblemFields } from '@muster/api-client';
+import { CliError, EXIT } from '../terminal/cli-error.js';
+import { escapeControls } from '../terminal/escape.js';
+import type { Context } from './context.js';
+
+/** What the client threw, for the person at the terminal, with lines that show the place; anything else as it is. */
+export function asCliError(error: unknown, context: Context, excerpt?: readonly string[]): unknown {
+  if (error instanceof ApiProblem) return problemError(error, context, excerpt);
+  if (error instanceof UnexpectedAnswer)
+    return new CliError(error.message, { hint: 'is this the address of a Muster API?', cause: error });
+  if (!(error instanceof ConnectionError)) return error;
+  if (error.fault !== 'unreachable') return new CliError(error.message, { cause: error });
+  const reason = connectionReason(error.cause as Error);
+  return new CliError(`cannot reach ${context.apiUrl} (${context.source}): ${reason}`, {
+    hint: '`muster doctor` looks at each step of the way',
+    cause: error,
+  });
+}
+
+/** Faults of what was typed, which only the server can see. */
+const USAGE_CODES = new Set([
+  'bad_selector',
+  'bad_timeout',
+  'bad_request',
+  'unknown_action',
+  'bad_params',
+  'bad_rollout',
+]);
+
+function problemError(error: ApiProblem, { token, source }: Context, excerpt = faultLines(error.problem)): CliError {
+  const { problem, status, message } = error;
+  const hint =
+    token === undefined
+      ? 'set MUSTER_TOKEN, or a token in the context'
+      : `the token comes from ${source} or MUSTER_TOKEN`;
+  return new CliError(message, {
+    exitCode: USAGE_CODES.has(problem.code ?? '') ? EXIT.usage : EXIT.error,
+    ...(status === 401 ? { hint } : {}),
+    excerpt,
+    cause: error,
+  });
+}
+
+/** Every fault of the body, where there are several: the message has room for the first. */
+function faultLines({ faults }: ProblemFields): readonly string[] {
+  if (!Array.isArray(faults) || faults.length < 2) return [];
+  return (faults as unknown[]).map((each) => {
+    const { pointer = '', fault = '' } = each as { pointer?: string; fault?: string };
+    return `  ${escapeControls(`${pointer.replace(/^#?\//, '').replaceAll('/', '.')}: ${fault}`)}`;
+  });
+}
+
+const UNTRUSTED = 'its certificate is not signed by an authority that is trusted here (MUSTER_CA)';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there',
+  ENOTFOUND: 'its name does not resolve',
+  EAI_AGAIN: 'its name does not resolve just now',
+  ETIMEDOUT: 'it does not answer',
+  ECONNRESET: 'it closed the connection',
+  EPIPE: 'it closed the connection',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
+  EPROTO: 'it does not speak TLS',
+};
+
+/** What a failed connection means, in words. */
+export function connectionReason(error: NodeJS.ErrnoException): string {
+  // A name with several addresses fails with one error for each.
+  const code = error.code ?? (error as { errors?: NodeJS.ErrnoException[] }).errors?.[0]?.code;
+  return REASONS[code ?? ''] ?? code ?? error.message;
+}
