@@ -1,31 +1,31 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { CommandLab, makeLabKeys, type LabKeys } from './testing/command-lab.js';
+import { CommandHarness, makeTestKeys, type TestKeys } from './testing/command-harness.js';
 
-let keys: LabKeys;
-let lab: CommandLab;
+let keys: TestKeys;
+let harness: CommandHarness;
 beforeAll(async () => {
-  keys = await makeLabKeys();
+  keys = await makeTestKeys();
 });
 beforeEach(async () => {
-  lab = await new CommandLab({ keys }).open();
+  harness = await new CommandHarness({ keys }).open();
 });
-afterEach(() => lab.close());
+afterEach(() => harness.close());
 
 describe('a command', () => {
   test('goes out to those who are connected, is reported, kept and settled', async () => {
-    const agents = await lab.agents(3);
-    await lab.service();
-    const gateway = lab.gateway('gw-1');
+    const agents = await harness.agents(3);
+    await harness.service();
+    const gateway = harness.gateway('gw-1');
     gateway.connect(...agents);
-    const { record, ledger, repeated } = { ...(await lab.submit()), repeated: false };
+    const { record, ledger, repeated } = { ...(await harness.submit()), repeated: false };
     expect([ledger.targeted, repeated]).toEqual([3, false]);
-    await lab.pass(100);
-    const fold = await lab.fold(record.id);
+    await harness.pass(100);
+    const fold = await harness.fold(record.id);
     expect(fold.status).toBe('ended');
     expect(fold.ledger).toMatchObject({ targeted: 3, succeeded: 3 });
     expect(agents.map((agent, i) => agent.startsOf(record.id, i + 1))).toEqual([1, 1, 1]);
     expect(gateway.told.flatMap((message) => (message.t === 'command_kept' ? message.items : []))).toHaveLength(3);
-    expect(await lab.ask({ t: 'list', org: record.org, limit: 10 })).toMatchObject({
+    expect(await harness.ask({ t: 'list', org: record.org, limit: 10 })).toMatchObject({
       commands: [{ status: 'ended', ledger: { succeeded: 3 } }],
     });
   });

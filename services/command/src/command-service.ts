@@ -5,26 +5,26 @@ import type { RequestSeal } from '@muster/identity';
 import { newCommandServiceId, type CommandServiceId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import { FollowedFile, type Clock, type Logger, type Metrics, type Component } from '@muster/runtime';
-import { CommandAudit } from './audit/command-audit.js';
+import { CommandAudit } from './journal/command-audit.js';
 import type { CommandConfig } from './config.js';
-import { CommandWork } from './driving/command-work.js';
-import { Deliveries } from './driving/deliveries.js';
-import { Driver } from './driving/driver.js';
-import { LiveServices } from './driving/live-services.js';
-import { EndWaits } from './intake/end-waits.js';
-import { Intake } from './intake/intake.js';
-import { OneCommand } from './intake/one-command.js';
-import { SubmitCommands } from './intake/submit-commands.js';
-import { JournalView } from './journal/journal-view.js';
+import { ReconcileSteps } from './reconcile/reconcile-steps.js';
+import { DeliverySender } from './deliveries/delivery-sender.js';
+import { CommandReconciler } from './reconcile/command-reconciler.js';
+import { LiveServices } from './reconcile/live-services.js';
+import { CompletionWaiters } from './requests/completion-waiters.js';
+import { CommandRequestHandler } from './requests/command-request-handler.js';
+import { ManageCommands } from './requests/manage-commands.js';
+import { SubmitCommands } from './requests/submit-commands.js';
+import { JournalProjection } from './journal/journal-projection.js';
 import { JournalWriter } from './journal/journal-writer.js';
 import { createCommandMetrics } from './metrics.js';
-import { OPEN_POLICY, parsePolicy } from './policy/policy.js';
-import { FreshRoutes } from './presence/fresh-routes.js';
-import { Routes } from './presence/routes.js';
-import { KeptSender } from './reports/kept-sender.js';
+import { OPEN_POLICY, parsePolicy } from './requests/approval-policy.js';
+import { FreshRoutes } from './deliveries/fresh-routes.js';
+import { Routes } from './deliveries/routes.js';
+import { AckSender } from './reports/ack-sender.js';
 import { LateReports } from './reports/late-reports.js';
 import { OutcomeWriter } from './reports/outcome-writer.js';
-import { ReportDesk } from './reports/report-desk.js';
+import { ReportHandler } from './reports/report-handler.js';
 import type { CommandKeys } from './signing/command-keys.js';
 import { TargetTrees } from './signing/target-trees.js';
 
@@ -54,8 +54,8 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const { bus, streams } = broker;
   const instance = newCommandServiceId();
   const counted = createCommandMetrics(metrics, {
-    open: () => view.openCount,
-    driven: () => driver.size,
+    open: () => projection.openCount,
+    reconciled: () => reconciler.size,
     services: () => services.count,
   });
   const keyList = (): string => keys.list;
@@ -71,33 +71,33 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const freshRoutes = new FreshRoutes();
   const trees = new TargetTrees(directory);
 
-  const view = new JournalView({ streams, clock, logger, metrics: counted.journal, keepEnded: config.keepEnded });
+  const projection = new JournalProjection({ streams, clock, logger, metrics: counted.journal, keepEnded: config.keepEnded });
   const writer = new JournalWriter({
     ...{ streams, clock, metrics: counted.journal, patienceMs: config.journalPatienceMs },
     maxEntryBytes: bus.maxPayloadBytes - HEADER_BYTES,
   });
 
-  const deliveries = new Deliveries({ bus, directory, routes, trees, keyList, metrics: counted.driving });
-  const work = new CommandWork({ clock, logger, view, writer, directory, routes, deliveries, audit });
+  const deliveries = new DeliverySender({ bus, directory, routes, trees, keyList, metrics: counted.reconcile });
+  const work = new ReconcileSteps({ clock, logger, projection, writer, directory, routes, deliveries, audit });
   const services: LiveServices = new LiveServices({
     ...{ bus, instance, clock, keyList },
-    onChange: () => driver.redistribute(),
+    onChange: () => reconciler.redistribute(),
   });
-  const driver: Driver = new Driver({
-    ...{ bus, clock, logger, metrics: counted.driving, view, services, work, freshRoutes },
+  const reconciler: CommandReconciler = new CommandReconciler({
+    ...{ bus, clock, logger, metrics: counted.reconcile, projection, services, work, freshRoutes },
     forgetTree: (id) => trees.drop(id),
   });
 
-  const kept = new KeptSender(bus);
-  const outcomes = new OutcomeWriter({ clock, writer, view, kept, audit });
-  const late = new LateReports({ view, directory, logger, kept, writer: outcomes });
-  const reports = new ReportDesk({
+  const kept = new AckSender(bus);
+  const outcomes = new OutcomeWriter({ clock, writer, projection, kept, audit });
+  const late = new LateReports({ projection, directory, logger, kept, writer: outcomes });
+  const reports = new ReportHandler({
     ...{
       bus,
       clock,
       logger,
       metrics: counted.reports,
-      view,
+      projection,
       directory,
       audit,
       writer: outcomes,
@@ -107,14 +107,14 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     },
   });
 
-  const submits = new SubmitCommands({
-    ...{ clock, view, writer, trees, keys, directory, routes, freshRoutes },
+  const submit = new SubmitCommands({
+    ...{ clock, projection, writer, trees, keys, directory, routes, freshRoutes },
     policy: () => policyFile.value,
   });
-  const oneCommand = new OneCommand({ clock, view, writer, directory, routes, trees, keys });
-  const intake = new Intake({
-    ...{ bus, clock, logger, metrics: counted.intake, audit, submits, oneCommand },
-    waits: new EndWaits({ view, clock }),
+  const manage = new ManageCommands({ clock, projection, writer, directory, routes, trees, keys });
+  const requests = new CommandRequestHandler({
+    ...{ bus, clock, logger, metrics: counted.requests, audit, submit, manage },
+    waiters: new CompletionWaiters({ projection, clock }),
     ...(seal === undefined ? {} : { seal }),
   });
 
@@ -125,10 +125,10 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
       ['directory', directory],
       ['command policy', policyFile],
       // Nothing is asked, heard or said before all that is in the journal is known.
-      ['journal view', view],
-      ['driver', driver],
+      ['journal view', projection],
+      ['driver', reconciler],
       ['reports', reports],
-      ['intake', intake],
+      ['intake', requests],
       ['live services', services],
     ],
   };

@@ -1,21 +1,21 @@
 import type { Metrics } from '@muster/runtime';
-import { auditMetrics, type AuditMetrics } from './audit/audit-metrics.js';
-import { drivingMetrics, type DrivingMetrics } from './driving/driving-metrics.js';
-import { intakeMetrics, type IntakeMetrics } from './intake/intake-metrics.js';
+import { auditMetrics, type AuditMetrics } from './journal/audit-metrics.js';
+import { reconcileMetrics, type ReconcileMetrics } from './reconcile/reconcile-metrics.js';
+import { requestMetrics, type RequestMetrics } from './requests/request-metrics.js';
 import { journalMetrics, type JournalMetrics } from './journal/journal-metrics.js';
 import { reportMetrics, type ReportMetrics } from './reports/report-metrics.js';
 
 export interface CommandMetrics {
   readonly audit: AuditMetrics;
-  readonly driving: DrivingMetrics;
-  readonly intake: IntakeMetrics;
+  readonly reconcile: ReconcileMetrics;
+  readonly requests: RequestMetrics;
   readonly journal: JournalMetrics;
   readonly reports: ReportMetrics;
 }
 
 export interface LiveCounts {
   readonly open: () => number;
-  readonly driven: () => number;
+  readonly reconciled: () => number;
   readonly services: () => number;
 }
 
@@ -29,7 +29,7 @@ export function createCommandMetrics(metrics: Metrics, live: LiveCounts): Comman
   metrics.gauge({
     name: 'muster_command_driven_commands',
     help: 'Open commands that this process moves on.',
-    collect: (gauge) => gauge.set(live.driven()),
+    collect: (gauge) => gauge.set(live.reconciled()),
   });
   metrics.gauge({
     name: 'muster_command_live_services',
@@ -38,8 +38,8 @@ export function createCommandMetrics(metrics: Metrics, live: LiveCounts): Comman
   });
   return {
     audit: auditMetrics(metrics),
-    driving: drivingMetrics(metrics),
-    intake: intakeMetrics(metrics),
+    reconcile: reconcileMetrics(metrics),
+    requests: requestMetrics(metrics),
     journal: journalMetrics(metrics),
     reports: reportMetrics(metrics),
   };

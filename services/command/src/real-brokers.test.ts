@@ -1,21 +1,21 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { commandLedgerSettled, type CommandId } from '@muster/protocol';
-import { ANN, BOB, commandOf, ORG } from './testing/command-lab.js';
-import type { ModelAgent } from './testing/model-agent.js';
-import { ServiceLab } from './testing/service-lab.js';
+import { ANN, BOB, commandOf, ORG } from './testing/command-harness.js';
+import type { FakeAgent } from './testing/fake-agent.js';
+import { ServiceHarness } from './testing/service-harness.js';
 
-let lab: ServiceLab;
+let harness: ServiceHarness;
 beforeAll(async () => {
-  lab = await ServiceLab.open();
+  harness = await ServiceHarness.open();
 }, 60_000);
 afterEach(async () => {
-  await lab.stopServices();
-  await lab.dropGateways();
+  await harness.stopServices();
+  await harness.dropGateways();
 }, 30_000);
-afterAll(() => lab.close(), 30_000);
+afterAll(() => harness.close(), 30_000);
 
-const targetsOf = (agents: readonly ModelAgent[]) => ({ agentIds: agents.map(({ agentId }) => agentId) });
-const startsOf = (agents: readonly ModelAgent[], id: CommandId) =>
+const targetsOf = (agents: readonly FakeAgent[]) => ({ agentIds: agents.map(({ agentId }) => agentId) });
+const startsOf = (agents: readonly FakeAgent[], id: CommandId) =>
   agents.flatMap((agent) => [...agent.starts].filter(([key]) => key.startsWith(id)).map(([, count]) => count));
 const once = (agents: readonly unknown[]) => agents.map(() => 1);
 
@@ -32,95 +32,95 @@ async function eventually(work: () => Promise<void>): Promise<void> {
 
 describe('a command service that is killed', () => {
   test('between its signature and the last report: another one goes on, and nothing runs twice', async () => {
-    const agents = await lab.agents(40, { runMs: () => 1_500 });
-    const [first] = [await lab.startService(), await lab.startService()];
-    await lab.gateway(agents.slice(0, 20));
+    const agents = await harness.agents(40, { runMs: () => 1_500 });
+    const [first] = [await harness.startService(), await harness.startService()];
+    await harness.gateway(agents.slice(0, 20));
     const commands = await Promise.all(
       agents.map((agent) =>
-        lab.submit({ target: targetsOf([agent]) }).then(({ record }) => ({ agent, id: record.id })),
+        harness.submit({ target: targetsOf([agent]) }).then(({ record }) => ({ agent, id: record.id })),
       ),
     );
     await first.kill();
-    await lab.gateway(agents.slice(20));
+    await harness.gateway(agents.slice(20));
     for (const { agent, id } of commands) {
-      expect((await lab.ended(id)).ledger.succeeded).toBe(1);
+      expect((await harness.ended(id)).ledger.succeeded).toBe(1);
       expect(startsOf([agent], id)).toEqual([1]);
     }
   }, 60_000);
 
   test('and was the only one: the next that starts rebuilds its mailboxes from the journal', async () => {
-    const agents = await lab.agents(20, { runMs: () => 1_000 });
-    const only = await lab.startService();
-    await lab.gateway(agents.slice(0, 10));
-    const { record } = await lab.submit({ target: targetsOf(agents) });
-    await lab.until(record.id, ({ ledger }) => ledger.sent < 10);
+    const agents = await harness.agents(20, { runMs: () => 1_000 });
+    const only = await harness.startService();
+    await harness.gateway(agents.slice(0, 10));
+    const { record } = await harness.submit({ target: targetsOf(agents) });
+    await harness.until(record.id, ({ ledger }) => ledger.sent < 10);
     await only.kill();
-    await lab.startService();
-    await lab.gateway(agents.slice(10));
-    expect((await lab.ended(record.id)).ledger.succeeded).toBe(20);
+    await harness.startService();
+    await harness.gateway(agents.slice(10));
+    expect((await harness.ended(record.id)).ledger.succeeded).toBe(20);
     expect(startsOf(agents, record.id)).toEqual(once(agents));
   }, 60_000);
 });
 
 describe('brokers that are killed', () => {
   test('Redis, with all that it had: commands go out while it is away, and after it is back', async () => {
-    const agents = await lab.agents(10);
-    await lab.startService();
-    const gateway = await lab.gateway(agents);
-    await lab.redis.kill9();
-    const away = await lab.submit({ target: targetsOf(agents.slice(0, 5)) });
-    expect((await lab.ended(away.record.id)).ledger.succeeded).toBe(5);
-    await lab.redis.restart();
-    const emptied = await lab.submit({ target: targetsOf(agents.slice(5)) });
-    await eventually(() => lab.assert(gateway, agents));
-    expect((await lab.ended(emptied.record.id)).ledger.succeeded).toBe(5);
+    const agents = await harness.agents(10);
+    await harness.startService();
+    const gateway = await harness.gateway(agents);
+    await harness.redis.kill9();
+    const away = await harness.submit({ target: targetsOf(agents.slice(0, 5)) });
+    expect((await harness.ended(away.record.id)).ledger.succeeded).toBe(5);
+    await harness.redis.restart();
+    const emptied = await harness.submit({ target: targetsOf(agents.slice(5)) });
+    await eventually(() => harness.assert(gateway, agents));
+    expect((await harness.ended(emptied.record.id)).ledger.succeeded).toBe(5);
     expect(startsOf(agents, away.record.id)).toEqual(once(agents.slice(0, 5)));
   }, 60_000);
 
   test('NATS, with its store: what was accepted is there and goes on', async () => {
-    const agents = await lab.agents(10, { runMs: () => 500 });
-    await lab.startService();
-    const gateway = await lab.gateway(agents.slice(0, 5));
-    const { record } = await lab.submit({ target: targetsOf(agents) });
-    await lab.nats.kill9();
-    await lab.nats.restart();
+    const agents = await harness.agents(10, { runMs: () => 500 });
+    await harness.startService();
+    const gateway = await harness.gateway(agents.slice(0, 5));
+    const { record } = await harness.submit({ target: targetsOf(agents) });
+    await harness.nats.kill9();
+    await harness.nats.restart();
     await eventually(async () => {
-      if (!(await lab.broker.bus.flush(500))) throw new Error('not back');
+      if (!(await harness.broker.bus.flush(500))) throw new Error('not back');
     });
     gateway.announce();
-    await lab.gateway(agents.slice(5));
-    expect((await lab.ended(record.id)).ledger.succeeded).toBe(10);
+    await harness.gateway(agents.slice(5));
+    expect((await harness.ended(record.id)).ledger.succeeded).toBe(10);
     expect(startsOf(agents, record.id)).toEqual(once(agents));
   }, 60_000);
 });
 
 describe('two services', () => {
   test('asked the same under one request key make one command', async () => {
-    const agents = await lab.agents(2);
-    await Promise.all([lab.startService(), lab.startService()]);
-    await lab.gateway(agents);
-    const order = lab.order({ target: targetsOf(agents), requestKey: 'twice' });
-    const replies = await Promise.all(Array.from({ length: 8 }, () => lab.ask(order)));
+    const agents = await harness.agents(2);
+    await Promise.all([harness.startService(), harness.startService()]);
+    await harness.gateway(agents);
+    const order = harness.order({ target: targetsOf(agents), requestKey: 'twice' });
+    const replies = await Promise.all(Array.from({ length: 8 }, () => harness.ask(order)));
     const ids = new Set(replies.map((reply) => commandOf(reply).record.id));
     expect(ids.size).toBe(1);
     const [id] = [...ids];
-    expect((await lab.ended(id!)).ledger.succeeded).toBe(2);
+    expect((await harness.ended(id!)).ledger.succeeded).toBe(2);
     expect(agents.map((agent) => agent.starts.size)).toEqual([1, 1]);
   }, 60_000);
 
   test('approve, and cancel, in the same instant: one of them came first', async () => {
-    const agents = await lab.agents(3);
-    await Promise.all([lab.startService(), lab.startService()]);
-    await lab.gateway(agents);
+    const agents = await harness.agents(3);
+    await Promise.all([harness.startService(), harness.startService()]);
+    await harness.gateway(agents);
     const order = { action: 'dns.flush', params: {}, target: targetsOf(agents) };
     for (let round = 0; round < 5; round += 1) {
-      const { record } = await lab.submit(order);
+      const { record } = await harness.submit(order);
       const about = { org: ORG, id: record.id } as const;
       const [approved] = await Promise.all([
-        lab.ask({ t: 'approve', caller: BOB, ...about }),
-        lab.ask({ t: 'cancel', caller: ANN, ...about }),
+        harness.ask({ t: 'approve', caller: BOB, ...about }),
+        harness.ask({ t: 'cancel', caller: ANN, ...about }),
       ]);
-      const { ledger } = await lab.ended(record.id);
+      const { ledger } = await harness.ended(record.id);
       expect(ledger.succeeded + ledger.cancelled).toBe(3);
       if (approved.t === 'problem') expect(ledger.cancelled).toBe(3);
     }
@@ -128,16 +128,16 @@ describe('two services', () => {
 });
 
 test('15,000 targets in one command: accepted within a second, settled within a few', async () => {
-  const agents = await lab.agents(15_000);
+  const agents = await harness.agents(15_000);
   for (const [i, agent] of agents.entries()) agent.trusts = i % 50 !== 0;
-  const service = await lab.startService();
-  await lab.gateway(agents.slice(0, 7_500));
-  await lab.gateway(agents.slice(7_500));
+  const service = await harness.startService();
+  await harness.gateway(agents.slice(0, 7_500));
+  await harness.gateway(agents.slice(7_500));
   const startedMs = performance.now();
-  const { record, ledger } = await lab.submit({ target: targetsOf(agents) });
+  const { record, ledger } = await harness.submit({ target: targetsOf(agents) });
   const acceptedMs = performance.now() - startedMs;
   expect(ledger).toMatchObject({ targeted: 15_000, sent: 15_000 });
-  const fold = await lab.ended(record.id);
+  const fold = await harness.ended(record.id);
   const settledMs = performance.now() - startedMs;
   expect(fold.ledger.succeeded).toBe(15_000);
   expect(commandLedgerSettled(fold.ledger)).toBe(true);

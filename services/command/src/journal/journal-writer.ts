@@ -50,7 +50,7 @@ export class JournalWriter {
     if (bytes.length > maxEntryBytes) return { kind: 'too_large', bytes: bytes.length };
     const conditions = { msgId: randomUUID(), ...(after === undefined ? {} : { expectLastSubjectSeq: after }) };
     const untilMs = clock.monotonic() + Math.min(patienceMs, MAX_PATIENCE_MS);
-    const waits = fullJitter({ baseMs: 100, capMs: 1_000 });
+    const waiters = fullJitter({ baseMs: 100, capMs: 1_000 });
     let maybeStored = false;
     for (;;) {
       const startedMs = clock.monotonic();
@@ -67,7 +67,7 @@ export class JournalWriter {
         metrics.failed.inc();
         return { kind: 'unavailable', maybeStored, cause: result.cause };
       }
-      await sleep(clock, 20 + waits.next());
+      await sleep(clock, 20 + waiters.next());
     }
   }
 }

@@ -2,18 +2,18 @@ import type { CommandReport } from '@muster/messages';
 import { isTerminal, type CommandId, type GatewayId } from '@muster/protocol';
 import type { Directory } from '@muster/directory';
 import type { Logger } from '@muster/runtime';
-import type { JournalView } from '../journal/journal-view.js';
+import type { JournalProjection } from '../journal/journal-projection.js';
 import type { OpenCommand } from '../journal/open-command.js';
-import type { KeptSender } from './kept-sender.js';
+import type { AckSender } from './ack-sender.js';
 import type { OutcomeWriter } from './outcome-writer.js';
 import type { ReceivedReport } from './early-reports.js';
-import { isTargetOf } from './report-desk.js';
+import { isTargetOf } from './report-handler.js';
 
 export interface LateReportsOptions {
-  readonly view: Pick<JournalView, 'load'>;
+  readonly projection: Pick<JournalProjection, 'load'>;
   readonly directory: Pick<Directory, 'byNum'>;
   readonly logger: Logger;
-  readonly kept: Pick<KeptSender, 'add'>;
+  readonly kept: Pick<AckSender, 'add'>;
   readonly writer: Pick<OutcomeWriter, 'add'>;
 }
 
@@ -52,7 +52,7 @@ export class LateReports {
       this.#count -= reports.length;
       const org = reports[0]?.report.org;
       try {
-        const command = org === undefined ? undefined : await this.#options.view.load(org, id);
+        const command = org === undefined ? undefined : await this.#options.projection.load(org, id);
         if (command === undefined) this.#strange(id, reports);
         else for (const { report, gateway } of reports) this.#settle(command, report, gateway);
       } catch (error) {

@@ -2,18 +2,18 @@ import type { CommandReport } from '@muster/messages';
 import { isTerminal, canTransition, type CommandId, type GatewayId } from '@muster/protocol';
 import { encodeNumberSet, type StateChange } from '@muster/records';
 import type { Clock, Timer } from '@muster/runtime';
-import type { CommandAudit } from '../audit/command-audit.js';
-import type { JournalView } from '../journal/journal-view.js';
+import type { CommandAudit } from '../journal/command-audit.js';
+import type { JournalProjection } from '../journal/journal-projection.js';
 import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { ReceivedReport } from './early-reports.js';
-import type { KeptSender } from './kept-sender.js';
+import type { AckSender } from './ack-sender.js';
 
 export interface OutcomeWriterOptions {
   readonly clock: Clock;
   readonly writer: Pick<JournalWriter, 'append'>;
-  readonly view: Pick<JournalView, 'folded'>;
-  readonly kept: Pick<KeptSender, 'add'>;
+  readonly projection: Pick<JournalProjection, 'folded'>;
+  readonly kept: Pick<AckSender, 'add'>;
   readonly audit: Pick<CommandAudit, 'outcome'>;
 }
 
@@ -104,7 +104,7 @@ export class OutcomeWriter {
   }
 
   async #write(batch: Batch): Promise<void> {
-    const { writer, clock, view, audit } = this.#options;
+    const { writer, clock, projection, audit } = this.#options;
     const reports = [...batch.reports.values()];
     batch.reports = new Map();
     for (const part of inParts(reports)) {
@@ -113,7 +113,7 @@ export class OutcomeWriter {
       // Given up: the agents will say it again.
       if (result.kind !== 'appended') continue;
       audit.outcome(batch.command, entry, result);
-      void view.folded(result.seq).then((isFolded) => {
+      void projection.folded(result.seq).then((isFolded) => {
         if (isFolded) this.#tellKept(batch.command, part);
       });
     }

@@ -2,13 +2,13 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { CommandVerifier, generateSigningJwks, signCommandKeys } from '@muster/identity';
 import { TargetTree, type AgentId, type CommandId, type OrgId } from '@muster/protocol';
 import type { CommandRecord } from '@muster/records';
-import { makeLabKeys, type LabKeys } from '../testing/command-lab.js';
+import { makeTestKeys, type TestKeys } from '../testing/command-harness.js';
 import { commandClaims } from './command-claims.js';
 import { CommandKeys } from './command-keys.js';
 
-let keys: LabKeys;
+let keys: TestKeys;
 beforeAll(async () => {
-  keys = await makeLabKeys();
+  keys = await makeTestKeys();
 });
 
 const record: CommandRecord = {

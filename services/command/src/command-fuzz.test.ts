@@ -1,0 +1,33 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { makeTestKeys, type TestKeys } from './testing/command-harness.js';
+import { FuzzRun } from './testing/fuzz-run.js';
+
+let keys: TestKeys;
+let folder: string;
+beforeAll(async () => {
+  keys = await makeTestKeys();
+  folder = await mkdtemp(join(tmpdir(), 'muster-storm-'));
+  await writeFile(join(folder, 'policy.json'), JSON.stringify({ approval: [{ actions: ['dns.*'] }] }));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const SEEDS = Number(process.env['MUSTER_STORM_SEEDS'] ?? 50);
+const FIRST = Number(process.env['MUSTER_STORM_FIRST'] ?? 1);
+
+test('in any weather every target ends once, nothing runs twice, and what was never sent never ran', async () => {
+  let commands = 0;
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
+    const run = new FuzzRun(seed, keys, join(folder, 'policy.json'));
+    try {
+      await run.run();
+      expect({ seed, faults: run.faults() }).toEqual({ seed, faults: [] });
+      commands += run.commands;
+    } finally {
+      await run.harness.close();
+    }
+  }
+  expect(commands).toBeGreaterThan(SEEDS * 10);
+}, 240_000);

@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import type { AuditTrail, NewAuditRecord } from '@muster/audit';
+import type { CommandCaller, CommandReport, CommandReply, CommandRequest } from '@muster/messages';
+import { isOrgId } from '@muster/protocol';
+import { decodeNumberSet, type JournalEntry } from '@muster/records';
+import type { OpenCommand } from './open-command.js';
+
+/** Who did what a service does of itself. */
+export const SYSTEM = { id: 'muster', name: 'Muster' } as const;
+
+const ACTIONS = {
+  submit: 'command.submit',
+  undo: 'command.undo',
+  approve: 'command.approve',
+  cancel: 'command.cancel',
+} as const;
+
+/** What goes into the audit chain of commands, and how it is said. */
+export class CommandAudit {
+  readonly #trail: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
+
+  constructor(trail: Pick<AuditTrail, 'record' | 'recordRateLimited'>) {
+    this.#trail = trail;
+  }
+
+  /** What somebody asked for, and whether it was done. */
+  request(request: CommandRequest, reply: CommandReply): void {
+    if (request.t === 'list' || request.t === 'plan' || !isOrgId(request.org)) return;
+    const { org, caller } = request;
+    const isProblem = reply.t === 'problem';
+    const command = reply.t === 'command' ? reply.command : undefined;
+    const subject = command?.record.id ?? ('id' in request ? request.id : undefined);
+    this.#trail.record({
+      ...by(caller),
+      org,
+      action: ACTIONS[request.t],
+      outcome: !isProblem
+        ? 'allowed'
+        : reply.code === 'internal' || reply.code === 'broker_unavailable'
+          ? 'failed'
+          : 'refused',
+      ...(subject === undefined ? {} : { subject }),
+      ...(isProblem ? { code: reply.code } : {}),
+      ...(request.t === 'submit' && 'selector' in request.target ? { scope: request.target.selector } : {}),
+      details: {
+        ...(request.t === 'submit' ? { action: request.action, params: request.params, dryRun: request.dryRun } : {}),
+        ...(request.t === 'undo' ? { undoes: request.id, dryRun: request.dryRun } : {}),
+        ...('reason' in request && request.reason !== undefined ? { reason: request.reason } : {}),
+        ...(command === undefined ? {} : { status: command.status, targets: command.ledger.targeted }),
+        ...(reply.t === 'command' && reply.repeated ? { repeated: true } : {}),
+        ...(isProblem ? { message: reply.message } : {}),
+      },
+    });
+  }
+
+  delivered(command: OpenCommand, targets: number, gateways: number, broadcast: boolean): void {
+    this.#trail.record({
+      ...of(command),
+      action: 'command.deliver',
+      details: { targets, gateways, ...(broadcast ? { broadcast } : {}) },
+    });
+  }
+
+  /** What became of targets: one record for each entry of the journal that says so. */
+  outcome(
+    command: OpenCommand,
+    entry: JournalEntry,
+    written: { readonly seq: number; readonly bytes: Uint8Array },
+  ): void {
+    const details = {
+      journal: createHash('sha256').update(written.bytes).digest('hex'),
+      seq: written.seq,
+      ...(entry.t === 'states'
+        ? {
+            changes: entry.changes.map(({ state, targets, code }) => ({
+              state,
+              targets: decodeNumberSet(targets).length,
+              ...(code === '' ? {} : { code }),
+            })),
+          }
+        : {}),
+      ...(entry.t === 'cancel' ? { cancel: entry.code, message: entry.message } : {}),
+      ...(entry.t === 'released' ? { released: entry.upTo } : {}),
+    };
+    this.#trail.record({ ...of(command), action: 'command.outcome', details });
+  }
+
+  /** An endpoint does not believe a command: its signature, its key, its target proof. Agents can cause any number of these. */
+  refusedByAgent(report: CommandReport): void {
+    const { org, agentId, id, number, code, message } = report;
+    this.#trail.recordRateLimited({
+      org,
+      actor: agentId,
+      actorName: agentId,
+      action: 'command.refused_by_agent',
+      outcome: 'refused',
+      from: '',
+      subject: id,
+      code,
+      details: { target: number, message },
+    });
+  }
+}
+
+function by({ id, name, from }: CommandCaller): Pick<NewAuditRecord, 'actor' | 'actorName' | 'from'> {
+  return { actor: id, actorName: name, from };
+}
+
+function of({ org, id }: OpenCommand) {
+  return { org, actor: SYSTEM.id, actorName: SYSTEM.name, outcome: 'allowed', from: '', subject: id } as const;
+}

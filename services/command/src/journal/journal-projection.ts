@@ -1,0 +1,210 @@
+import { StreamError, type Entry, type StreamStore } from '@muster/bus';
+import type { CommandSummary } from '@muster/messages';
+import type { CommandId, OrgId } from '@muster/protocol';
+import { decodeJournalEntry, STREAM_SUBJECTS, STREAMS, type FoldStep, type JournalEntry } from '@muster/records';
+import { sleep, type Clock, type Logger } from '@muster/runtime';
+import type { JournalMetrics } from './journal-metrics.js';
+import { KnownCommands, type ListOptions } from './known-commands.js';
+import { OpenCommand } from './open-command.js';
+import { RequestKeys } from './request-keys.js';
+import { SequenceWaiters } from './sequence-waiters.js';
+
+export interface JournalProjectionOptions {
+  readonly streams: StreamStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: JournalMetrics;
+  /** How many ended commands are kept as summaries. */
+  readonly keepEnded: number;
+}
+
+/** What one entry did to a command. */
+export interface JournalStep {
+  readonly command: OpenCommand;
+  readonly entry: JournalEntry;
+  readonly seq: number;
+  readonly step: FoldStep;
+}
+
+const RETRY_MS = 1_000;
+
+/**
+ * Every command as its journal has it, in memory: follows the whole stream from its start. Nothing here is ever believed over the stream; a
+ * copy that is behind only knows less. Open commands are whole, ended ones shrink to summaries.
+ */
+export class JournalProjection {
+  readonly #options: JournalProjectionOptions;
+  readonly #known: KnownCommands;
+  readonly #keys = new RequestKeys();
+  readonly #waiters = new SequenceWaiters();
+  readonly #listeners = new Set<(step: JournalStep) => void>();
+  readonly #restarted = new Set<() => void>();
+  readonly #stopping = new AbortController();
+  #following: Promise<void> = Promise.resolve();
+  /** True from the first time on, and false while the journal is read anew. */
+  #caughtUp = false;
+  #wasCaughtUp = false;
+
+  constructor(options: JournalProjectionOptions) {
+    this.#options = options;
+    this.#known = new KnownCommands(options.keepEnded);
+  }
+
+  /** Resolves when all that is in the journal now is known; outages are waited out. */
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#following = this.#follow(resolve).catch((error: unknown) => {
+        this.#options.logger.error('the journal cannot be followed', { err: error });
+        reject(error instanceof Error ? error : new Error(String(error)));
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#waiters.end();
+    await this.#following;
+  }
+
+  get openCount(): number {
+    return this.#known.openCount;
+  }
+
+  get endedCount(): number {
+    return this.#known.endedCount;
+  }
+
+  open(): Iterable<OpenCommand> {
+    return this.#known.all();
+  }
+
+  get(id: CommandId): OpenCommand | undefined {
+    return this.#known.open(id);
+  }
+
+  /** Whether it is open or among the ended ones that are remembered. */
+  knows(id: CommandId): boolean {
+    return this.#known.has(id);
+  }
+
+  summary(org: OrgId, id: CommandId): CommandSummary | undefined {
+    return this.#known.summary(org, id);
+  }
+
+  list(org: OrgId, options: ListOptions): readonly CommandSummary[] {
+    return this.#known.list(org, options);
+  }
+
+  /** The command that a request key made within the last day. */
+  byRequestKey(key: string): CommandId | undefined {
+    return this.#keys.get(key, this.#options.clock.now());
+  }
+
+  /** For a command that is void because an earlier one has its request key: that one. */
+  firstOf(id: CommandId): CommandId | undefined {
+    return this.#keys.firstOf(id);
+  }
+
+  /** Resolves when the entry with this sequence is folded; false when the view ended first, or was begun anew. */
+  folded(seq: number): Promise<boolean> {
+    return this.#waiters.reached(seq);
+  }
+
+  /** Tells of every entry of an open command once it is folded, from when the view has caught up. */
+  onStep(listener: (step: JournalStep) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells when the journal had to be read anew and is: open commands are other objects than before. */
+  onRestart(listener: () => void): () => void {
+    this.#restarted.add(listener);
+    return () => this.#restarted.delete(listener);
+  }
+
+  /**
+   * A command with all its targets: the open one itself; of one that has ended a copy read from the journal.
+   * @throws StreamError
+   */
+  async load(org: OrgId, id: CommandId): Promise<OpenCommand | undefined> {
+    const open = this.#known.open(id);
+    if (open !== undefined) return open.org === org ? open : undefined;
+    if (this.#keys.firstOf(id) !== undefined) return undefined;
+    let command: OpenCommand | undefined;
+    for await (const { data, seq } of this.#options.streams.read(STREAMS.commands.name, {
+      subject: STREAM_SUBJECTS.command(org, id),
+    })) {
+      const entry = decodeJournalEntry(data);
+      if (entry.t === 'submitted') command ??= new OpenCommand(entry.record, seq);
+      command?.fold.apply(entry);
+      if (command !== undefined) command.lastSeq = seq;
+    }
+    return command;
+  }
+
+  async #follow(caughtUp: () => void): Promise<void> {
+    const { streams, logger, clock } = this.#options;
+    const signal = this.#stopping.signal;
+    const onCaughtUp = (): void => {
+      this.#caughtUp = true;
+      if (this.#wasCaughtUp) for (const listener of this.#restarted) listener();
+      this.#wasCaughtUp = true;
+      caughtUp();
+    };
+    while (!signal.aborted) {
+      try {
+        const options = { subject: STREAM_SUBJECTS.allCommands, follow: true, signal, batch: 1_000, onCaughtUp };
+        for await (const entry of streams.read(STREAMS.commands.name, options)) this.#take(entry);
+      } catch (error) {
+        if (!(error instanceof StreamError)) throw error;
+        if (error.code !== 'stream_reset' && !this.#wasCaughtUp) throw error;
+        logger.error('the journal begins again', { code: error.code, err: error });
+        if (error.code !== 'stream_reset') await sleep(clock, RETRY_MS, signal);
+        this.#clear();
+      }
+    }
+    caughtUp();
+  }
+
+  #clear(): void {
+    this.#caughtUp = false;
+    this.#known.clear();
+    this.#keys.clear();
+    this.#waiters.reset();
+  }
+
+  #take(entry: Entry): void {
+    try {
+      this.#apply(entry);
+    } catch (error) {
+      // One unreadable entry must not hide all that follow it.
+      this.#options.metrics.unreadable.inc();
+      this.#options.logger.error('unreadable journal entry passed over', { seq: entry.seq, err: error });
+    }
+    this.#waiters.pass(entry.seq);
+  }
+
+  #apply({ data, seq, subject }: Entry): void {
+    // Records are kept for long, and the entry is a view of a larger buffer.
+    const entry = decodeJournalEntry(data.slice());
+    const command = this.#commandOf(entry, subject, seq);
+    if (command === undefined) return;
+    const step = command.fold.apply(entry);
+    command.lastSeq = seq;
+    if (step.ended) this.#known.end(command);
+    if (this.#caughtUp) for (const listener of this.#listeners) listener({ command, entry, seq, step });
+  }
+
+  #commandOf(entry: JournalEntry, subject: string, seq: number): OpenCommand | undefined {
+    const id = subject.slice(subject.lastIndexOf('.') + 1) as CommandId;
+    const known = this.#known.open(id);
+    if (known !== undefined || entry.t !== 'submitted' || this.#known.has(id)) return known;
+    // Whoever may write to the broker must not be able to file a command under another one's name.
+    if (subject !== STREAM_SUBJECTS.command(entry.record.org, entry.record.id))
+      throw new TypeError('the entry is of another command');
+    if (!this.#keys.take(entry.record)) return undefined;
+    const command = new OpenCommand(entry.record, seq);
+    this.#known.add(command);
+    return command;
+  }
+}

@@ -1,0 +1,37 @@
+interface Waiter {
+  readonly seq: number;
+  readonly settle: (reached: boolean) => void;
+}
+
+/** Who waits for a sequence number to pass. They come nearly in order, so the list stays sorted cheaply. */
+export class SequenceWaiters {
+  #passed = 0;
+  #ended = false;
+  readonly #waiting: Waiter[] = [];
+
+  reached(seq: number): Promise<boolean> {
+    if (seq <= this.#passed) return Promise.resolve(true);
+    if (this.#ended) return Promise.resolve(false);
+    return new Promise((settle) => {
+      let at = this.#waiting.length;
+      while (at > 0 && (this.#waiting[at - 1]?.seq ?? 0) > seq) at -= 1;
+      this.#waiting.splice(at, 0, { seq, settle });
+    });
+  }
+
+  pass(seq: number): void {
+    this.#passed = Math.max(this.#passed, seq);
+    while ((this.#waiting[0]?.seq ?? Number.POSITIVE_INFINITY) <= this.#passed) this.#waiting.shift()?.settle(true);
+  }
+
+  /** The sequences mean other entries from now on. */
+  reset(): void {
+    this.#passed = 0;
+    for (const { settle } of this.#waiting.splice(0)) settle(false);
+  }
+
+  end(): void {
+    this.#ended = true;
+    for (const { settle } of this.#waiting.splice(0)) settle(false);
+  }
+}

@@ -1,0 +1,378 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { CommandId } from '@muster/protocol';
+import { decodeJournalEntry, encodeJournalEntry, encodeNumberSet } from '@muster/records';
+import { ANN, CommandHarness, makeTestKeys, ORG, type TestKeys } from '../testing/command-harness.js';
+import type { FakeAgent } from '../testing/fake-agent.js';
+import type { FakeGateway } from '../testing/fake-gateway.js';
+
+let keys: TestKeys;
+let harness: CommandHarness;
+beforeAll(async () => {
+  keys = await makeTestKeys();
+});
+beforeEach(async () => {
+  harness = await new CommandHarness({ keys }).open();
+});
+afterEach(() => harness.close());
+
+const deliveries = (gateway: FakeGateway) => gateway.told.filter(({ t }) => t === 'command_deliver');
+const ledger = async (id: CommandId) => (await harness.fold(id)).ledger;
+const startsOf = (agents: readonly FakeAgent[]) => agents.map((agent) => [...agent.starts.values()]);
+
+/** Time passes for agents too. */
+async function live(ms: number, agents: readonly FakeAgent[]): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 250) {
+    await harness.pass(250);
+    for (const agent of agents) agent.tick();
+  }
+  await harness.settle();
+}
+
+describe('an endpoint that is there', () => {
+  test('gets the command after one look into the registry', async () => {
+    const [agent] = await harness.agents(1);
+    await harness.service();
+    harness.gateway('gw-1').connect(agent!);
+    await harness.pass(200);
+    const before = harness.registry.lookups;
+    const { record } = await harness.submit();
+    await harness.pass(200);
+    expect((await harness.fold(record.id)).status).toBe('ended');
+    expect(harness.registry.lookups - before).toBe(1);
+  });
+});
+
+describe('an endpoint that is away', () => {
+  test('gets the command when it comes, and not before the journal says that it is sent', async () => {
+    const [agent] = await harness.agents(1);
+    await harness.service();
+    const gateway = harness.gateway('gw-1');
+    const { record } = await harness.submit();
+    await harness.pass(3_000);
+    expect((await harness.entries(record.id)).map(({ t }) => t)).toEqual(['submitted']);
+    gateway.connect(agent!);
+    await harness.pass(200);
+    expect((await harness.fold(record.id)).status).toBe('ended');
+    const [, sent] = await harness.entries(record.id);
+    expect(sent).toMatchObject({ t: 'states', changes: [{ state: 'sent' }] });
+  });
+
+  test('and does not come: the command expires, exactly, and never runs', async () => {
+    const [agent] = await harness.agents(1);
+    await harness.service();
+    const { record } = await harness.submit({ expiresInMs: 5_000 });
+    await harness.pass(4_900);
+    expect((await ledger(record.id)).queued).toBe(1);
+    await harness.pass(1_200);
+    expect(await harness.fold(record.id)).toMatchObject({ status: 'ended', ledger: { expired: 1 } });
+    harness.gateway('gw-1').connect(agent!);
+    await harness.pass(2_000);
+    expect(startsOf([agent!])).toEqual([[]]);
+  });
+
+  test('and comes in the last moment, heard by another service: it is not called expired for never having been tried', async () => {
+    let meanwhile = true;
+    const late = await new CommandHarness({
+      keys,
+      wrap: ({ bus, streams }) => {
+        const append: typeof streams.append = async (subject, data, options) => {
+          const entry = subject.includes('.journal.') ? decodeJournalEntry(data) : undefined;
+          if (meanwhile && entry?.t === 'states' && entry.changes.some(({ state }) => state === 'expired')) {
+            meanwhile = false;
+            const sent = { state: 'sent', targets: encodeNumberSet([1]), code: '', message: '' } as const;
+            await streams.append(subject, encodeJournalEntry({ t: 'states', atMs: entry.atMs - 1, changes: [sent] }));
+          }
+          return streams.append(subject, data, options);
+        };
+        return {
+          bus,
+          streams: {
+            append,
+            read: streams.read.bind(streams),
+            last: streams.last.bind(streams),
+          } as unknown as typeof streams,
+        };
+      },
+    }).open();
+    await late.agents(1);
+    await late.service();
+    const { record } = await late.submit({ expiresInMs: 2_000 });
+    await late.pass(4_000);
+    expect([meanwhile, (await late.fold(record.id)).state(1)]).toEqual([false, 'sent']);
+    await late.pass(12_000);
+    expect((await late.fold(record.id)).outcome(1)).toMatchObject({ state: 'expired', code: 'unconfirmed' });
+    await late.close();
+  });
+
+  test('whose arrival nobody heard is found all the same', async () => {
+    const [agent] = await harness.agents(1);
+    await harness.service();
+    const gateway = harness.gateway('gw-1');
+    const { record } = await harness.submit();
+    await harness.pass(2_500);
+    harness.registry.held.set(agent!.agentId, { org: ORG, num: agent!.num, gatewayId: gateway.id });
+    gateway.connectSilently(agent!);
+    await harness.pass(60_000);
+    expect((await ledger(record.id)).succeeded).toBe(1);
+  });
+});
+
+describe('a delivery that was lost', () => {
+  test('is made again after five seconds, then later each time, while the agent seems to be there', async () => {
+    const [agent] = await harness.agents(1);
+    await harness.service();
+    const gateway = harness.gateway('gw-1', () => undefined);
+    gateway.connect(agent!);
+    await harness.pass(1_500);
+    const { record } = await harness.submit();
+    const counts: number[] = [];
+    for (const ms of [100, 5_000, 10_000, 20_000, 40_000, 60_000, 60_000]) {
+      await harness.pass(ms);
+      counts.push(deliveries(gateway).length);
+    }
+    expect(counts).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    gateway.disconnect(agent!);
+    await harness.pass(120_000);
+    expect(deliveries(gateway)).toHaveLength(7);
+    expect((await ledger(record.id)).sent).toBe(1);
+  });
+
+  test('is not made every minute to an endpoint that polls: it waits at its gateway, and says when it is elsewhere', async () => {
+    const [agent] = await harness.agents(1);
+    await harness.service();
+    harness.registry.mode = 'poll';
+    const [gateway, other] = [harness.gateway('gw-1', () => undefined), harness.gateway('gw-2', () => undefined)];
+    gateway.connect(agent!);
+    await harness.pass(1_500);
+    const { record } = await harness.submit({ expiresInMs: 3_600_000 });
+    await harness.pass(6_000);
+    expect(deliveries(gateway)).toHaveLength(2);
+    await harness.pass(10 * 60_000);
+    expect(deliveries(gateway)).toHaveLength(2);
+    // Now and then all the same: what was said may have been lost.
+    await harness.pass(10 * 60_000);
+    expect(deliveries(gateway)).toHaveLength(3);
+    gateway.disconnect(agent!);
+    other.connect(agent!);
+    await harness.pass(500);
+    expect(deliveries(other)).toHaveLength(1);
+    expect((await ledger(record.id)).sent).toBe(1);
+  });
+
+  test('because the gateway had lost the agent: looked up again', async () => {
+    const [agent] = await harness.agents(1);
+    await harness.service();
+    const [old, now] = [harness.gateway('gw-old'), harness.gateway('gw-now')];
+    now.connect(agent!);
+    harness.registry.held.set(agent!.agentId, { org: ORG, num: agent!.num, gatewayId: old.id });
+    const asking = harness.ask(harness.order());
+    await harness.settle();
+    harness.registry.held.set(agent!.agentId, { org: ORG, num: agent!.num, gatewayId: now.id });
+    await asking;
+    await harness.pass(6_000);
+    expect(startsOf([agent!])).toEqual([[1]]);
+  });
+});
+
+describe('without the registry', () => {
+  test('commands go out by broadcast, and only those who hold a target act', async () => {
+    const agents = await harness.agents(3);
+    await harness.service();
+    const [one, two] = [harness.gateway('gw-1'), harness.gateway('gw-2')];
+    one.connect(agents[0]!);
+    two.connect(agents[1]!);
+    await harness.pass(1_500);
+    harness.registry.up = false;
+    const { record } = await harness.submit({ expiresInMs: 60_000 });
+    await harness.pass(2_000);
+    expect(await ledger(record.id)).toMatchObject({ succeeded: 2, sent: 1 });
+    expect(deliveries(one)[0]).toMatchObject({ broadcast: true });
+    await harness.pass(75_000);
+    // Nobody can say that it was not delivered, so it is not called expired for never having been tried.
+    expect((await harness.fold(record.id)).outcome(3)).toMatchObject({ state: 'expired', code: 'unconfirmed' });
+  });
+
+  test('emptied, it misses those who are connected only until they are asserted again', async () => {
+    const [agent] = await harness.agents(1);
+    await harness.service();
+    const gateway = harness.gateway('gw-1');
+    gateway.connect(agent!);
+    const held = new Map(harness.registry.held);
+    harness.registry.held.clear();
+    const { record } = await harness.submit();
+    await harness.pass(500);
+    expect((await ledger(record.id)).queued).toBe(1);
+    for (const [id, entry] of held) harness.registry.held.set(id, entry);
+    await harness.pass(3_000);
+    expect((await ledger(record.id)).succeeded).toBe(1);
+  });
+});
+
+describe('an endpoint that took it and falls silent', () => {
+  test('is given up after the time that the action may take; what it says later is kept as late', async () => {
+    const [agent] = await harness.agents(1, { runMs: () => 50_000 });
+    await harness.service();
+    const gateway = harness.gateway('gw-1');
+    gateway.connect(agent!);
+    const { record } = await harness.submit({ timeoutMs: 5_000 });
+    await harness.pass(200);
+    expect((await ledger(record.id)).running).toBe(1);
+    gateway.disconnect(agent!);
+    await live(40_000, [agent!]);
+    expect((await harness.fold(record.id)).outcome(1)).toMatchObject({ state: 'timed_out', code: 'no_report' });
+    await live(20_000, [agent!]);
+    gateway.connect(agent!);
+    await live(3_000, [agent!]);
+    const fold = await harness.fold(record.id);
+    expect([fold.state(1), fold.late(1)?.state]).toEqual(['timed_out', 'succeeded']);
+    const kept = gateway.told.filter(({ t }) => t === 'command_kept');
+    expect(kept.length).toBeGreaterThan(0);
+  });
+});
+
+describe('several services', () => {
+  test('share the commands; when one is killed its commands go on with another', async () => {
+    const agents = await harness.agents(12);
+    await harness.service();
+    await harness.service();
+    const gateway = harness.gateway('gw-1');
+    await harness.pass(1_500);
+    const ids: CommandId[] = [];
+    for (const { agentId } of agents) ids.push((await harness.submit({ target: { agentIds: [agentId] } })).record.id);
+    await harness.pass(500);
+    await harness.services[0]!.kill();
+    await harness.pass(5_000);
+    gateway.connect(...agents);
+    await harness.pass(1_000);
+    for (const id of ids) expect((await harness.fold(id)).status).toBe('ended');
+    expect(startsOf(agents)).toEqual(agents.map(() => [1]));
+  });
+
+  test('one that starts again knows everything from the journal', async () => {
+    const agents = await harness.agents(2);
+    const first = await harness.service();
+    const { record } = await harness.submit();
+    await first.kill();
+    await harness.service();
+    expect(await harness.ask({ t: 'list', org: ORG, limit: 5 })).toMatchObject({
+      commands: [{ record: { id: record.id } }],
+    });
+    harness.gateway('gw-1').connect(...agents);
+    await harness.pass(3_000);
+    expect((await harness.fold(record.id)).ledger).toMatchObject({ succeeded: 2 });
+  });
+
+  test('one that stops in an orderly way hands over at once', async () => {
+    const agents = await harness.agents(6);
+    await harness.service();
+    await harness.service();
+    const gateway = harness.gateway('gw-1');
+    await harness.pass(1_500);
+    for (const { agentId } of agents) await harness.submit({ target: { agentIds: [agentId] } });
+    await harness.services[0]!.stop();
+    gateway.connect(...agents);
+    await harness.pass(500);
+    expect(startsOf(agents)).toEqual(agents.map(() => [1]));
+  });
+});
+
+describe('a rollout', () => {
+  const rollout = { canary: 1, step: '50%', pauseMs: 2_000, abortOver: 0.2 } as const;
+
+  test('goes from the canary in waves, each after a pause', async () => {
+    const agents = await harness.agents(5);
+    await harness.service();
+    harness.gateway('gw-1').connect(...agents);
+    const { record, released } = await harness.submit({ rollout });
+    const settled: number[] = [];
+    expect(released).toBe(1);
+    for (let i = 0; i < 4; i += 1) {
+      await harness.pass(i === 0 ? 500 : 3_200);
+      settled.push((await ledger(record.id)).succeeded);
+    }
+    expect(settled).toEqual([1, 4, 5, 5]);
+    expect((await harness.fold(record.id)).status).toBe('ended');
+  });
+
+  test('stops by itself when more fail than may: the rest never starts', async () => {
+    const [canary] = await harness.agents(1, { outcome: () => 'failed' });
+    const others = await harness.agents(4);
+    await harness.service();
+    harness.gateway('gw-1').connect(canary!, ...others);
+    const { record } = await harness.submit({ rollout });
+    await harness.pass(10_000);
+    expect(await harness.fold(record.id)).toMatchObject({
+      status: 'ended',
+      cancel: { code: 'rollout_aborted', message: '1 of 1 failed; no more than 20% may' },
+      ledger: { failed: 1, cancelled: 4 },
+    });
+    expect(startsOf(others).flat()).toEqual([]);
+  });
+
+  test('is not held up by those who are away, and does not flood those who come together', async () => {
+    const agents = await harness.agents(4, { runMs: () => 2_000 });
+    await harness.service();
+    const gateway = harness.gateway('gw-1');
+    const { record } = await harness.submit({ rollout: { ...rollout, step: 1, pauseMs: 0 } });
+    await harness.pass(10_000);
+    expect((await harness.fold(record.id)).released).toBe(4);
+    gateway.connect(...agents);
+    for (let i = 0; i < 16; i += 1) {
+      await live(1_000, agents);
+      const { sent, accepted, running } = await ledger(record.id);
+      expect(sent + accepted + running).toBeLessThanOrEqual(1);
+    }
+    expect((await ledger(record.id)).succeeded).toBe(4);
+  });
+
+  test('cancelled in the middle stays where it is', async () => {
+    const agents = await harness.agents(5);
+    await harness.service();
+    harness.gateway('gw-1').connect(...agents);
+    const { record } = await harness.submit({ rollout });
+    await harness.pass(500);
+    await harness.ask({ t: 'cancel', org: ORG, caller: ANN, id: record.id });
+    await harness.pass(10_000);
+    expect(await ledger(record.id)).toMatchObject({ succeeded: 1, cancelled: 4 });
+  });
+});
+
+describe('an endpoint that does not believe a command', () => {
+  test('is asked twice more; the third refusal counts, and each is in the audit chain', async () => {
+    const [agent] = await harness.agents(1);
+    agent!.distrusts = true;
+    await harness.service();
+    const gateway = harness.gateway('gw-1');
+    gateway.connect(agent!);
+    const { record } = await harness.submit();
+    await harness.pass(1_000);
+    expect((await harness.fold(record.id)).outcome(1)).toMatchObject({ state: 'refused', code: 'bad_signature' });
+    expect(deliveries(gateway)).toHaveLength(3);
+    const refusals = (await harness.audit()).filter(({ action }) => action === 'command.refused_by_agent');
+    expect(refusals).toHaveLength(3);
+    expect(refusals[0]).toMatchObject({ actor: agent!.agentId, code: 'bad_signature', subject: record.id });
+  });
+});
+
+test('a report from another agent’s session changes nothing', async () => {
+  const [agent, thief] = await harness.agents(2, { laneMs: () => 60_000 });
+  await harness.service();
+  const gateway = harness.gateway('gw-1');
+  gateway.connect(agent!, thief!);
+  const { record } = await harness.submit({ target: { agentIds: [agent!.agentId] } });
+  await harness.pass(200);
+  thief!.report!({ id: record.id, number: 1, state: 'succeeded', code: 'done', message: '', authentic: true });
+  await harness.pass(500);
+  expect((await ledger(record.id)).accepted).toBe(1);
+});
+
+test('an outcome of a command that the journal does not have is not repeated for ever', async () => {
+  const [agent] = await harness.agents(1);
+  await harness.service();
+  const gateway = harness.gateway('gw-1');
+  gateway.connect(agent!);
+  const id = 'c0000000000000000000000000' as CommandId;
+  agent!.report!({ id, number: 1, state: 'succeeded', code: 'done', message: '', authentic: true });
+  await harness.pass(5_000);
+  expect(gateway.told).toContainEqual({ t: 'command_kept', items: [[agent!.agentId, id, 1]] });
+});

@@ -1,0 +1,211 @@
+import { isTerminal, type CommandState, type GatewayId } from '@muster/protocol';
+import { encodeNumberSet, type CancelEntry, type JournalEntry } from '@muster/records';
+import type { Directory, Endpoint } from '@muster/directory';
+import type { Clock, Logger } from '@muster/runtime';
+import { SYSTEM, type CommandAudit } from '../journal/command-audit.js';
+import type { JournalProjection } from '../journal/journal-projection.js';
+import type { JournalWriter } from '../journal/journal-writer.js';
+import type { OpenCommand } from '../journal/open-command.js';
+import type { Routes } from '../deliveries/routes.js';
+import { overdue } from './deadlines.js';
+import type { DeliverySender } from '../deliveries/delivery-sender.js';
+import type { ReconciledCommand } from './reconciled-command.js';
+import { nextStep, waveSize } from './rollout.js';
+
+export interface ReconcileStepsOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly projection: Pick<JournalProjection, 'folded'>;
+  readonly writer: Pick<JournalWriter, 'append'>;
+  readonly directory: Pick<Directory, 'byNum'>;
+  readonly routes: Pick<Routes, 'of'>;
+  readonly deliveries: Pick<DeliverySender, 'deliver' | 'cancel'>;
+  readonly audit: Pick<CommandAudit, 'delivered' | 'outcome'>;
+}
+
+/** How often the clock is looked at for a command of which something is under way. */
+const CHECK_MS = 1_000;
+/** The driver comes back; it need not insist. */
+const PATIENCE_MS = 2_000;
+
+/** The steps that move one command on. What they decide is written to the journal; whether it held is seen there. */
+export class ReconcileSteps {
+  readonly #options: ReconcileStepsOptions;
+
+  constructor(options: ReconcileStepsOptions) {
+    this.#options = options;
+  }
+
+  /** Does what has come together: writes down who will be sent to, delivers to those who are, tells who is to stop. */
+  async turn(reconciled: ReconciledCommand): Promise<void> {
+    if (reconciled.toSend.size > 0) await this.#send(reconciled);
+    if (reconciled.toDeliver.size > 0) await this.#deliver(reconciled);
+    if (reconciled.toCancel.size > 0) await this.#cancel(reconciled);
+  }
+
+  /** Looks for the agents of queued targets. Nobody can say where they are: all are sent to, through all gateways. */
+  async look(reconciled: ReconciledCommand): Promise<void> {
+    const { command } = reconciled;
+    reconciled.looked(this.#options.clock.now());
+    if (!command.isRunning) return void (reconciled.lookMs = Number.POSITIVE_INFINITY);
+    const waiting = Array.from(command.fold.inState('queued')).filter((target) => target <= command.fold.released);
+    if (waiting.length === 0) return void (reconciled.lookMs = Number.POSITIVE_INFINITY);
+    const endpoints = waiting.flatMap((target) => this.#endpoint(command, target) ?? []);
+    const found = await this.#options.routes.of(command.org, endpoints);
+    for (const target of waiting) {
+      const route = found?.get(command.fold.nums[target - 1] ?? 0);
+      if (route !== undefined || found === undefined) reconciled.toSend.set(target, route?.gateway);
+    }
+  }
+
+  /** Says again what has had no answer. */
+  retry(reconciled: ReconciledCommand): void {
+    const { fold } = reconciled.command;
+    reconciled.tried(this.#options.clock.now());
+    const isCancelled = fold.cancel !== undefined;
+    let open = 0;
+    for (const target of isCancelled ? fold.inState(...ON_ENDPOINTS) : fold.inState('sent')) {
+      open += 1;
+      if (reconciled.polled.has(target) && !reconciled.triesPolled) continue;
+      (isCancelled ? reconciled.toCancel : reconciled.toDeliver).set(target, undefined);
+    }
+    if (open === 0) reconciled.retryMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Looks at the clock: expiry, silence, the next wave of a rollout. */
+  async check(reconciled: ReconciledCommand): Promise<void> {
+    const { clock } = this.#options;
+    const { fold, record } = reconciled.command;
+    const nowMs = clock.now();
+    reconciled.checkMs = nextCheck(reconciled.command, nowMs);
+    if (fold.status === 'awaiting_approval') {
+      if (nowMs >= record.expiresAtMs)
+        await this.#giveUp(reconciled, 'not_approved', 'nobody approved it before it expired');
+      return;
+    }
+    const changes = overdue(fold, nowMs);
+    if (changes.length > 0) {
+      // Only if nothing came between: a target that was just sent must not be called expired for never having been tried.
+      await this.#append(reconciled.command, { t: 'states', atMs: nowMs, changes }, reconciled.command.lastSeq);
+    } else if (record.rollout !== undefined && fold.cancel === undefined) await this.#roll(reconciled, nowMs);
+  }
+
+  async #roll(reconciled: ReconciledCommand, nowMs: number): Promise<void> {
+    const { command, absent } = reconciled;
+    const rollout = command.record.rollout;
+    if (rollout === undefined) return;
+    const step = nextStep(command.fold, rollout, { nowMs, absent: absent.size });
+    if (step.kind === 'abort') await this.#giveUp(reconciled, 'rollout_aborted', step.message);
+    if (step.kind === 'release')
+      await this.#append(command, { t: 'released', atMs: nowMs, upTo: step.upTo }, command.lastSeq);
+    if (reconciled.heldBack && roomInWave(reconciled) > 0) {
+      reconciled.heldBack = false;
+      reconciled.lookSoon(nowMs);
+    }
+  }
+
+  async #giveUp({ command }: ReconciledCommand, code: string, message: string): Promise<void> {
+    const entry: CancelEntry = { t: 'cancel', atMs: this.#options.clock.now(), by: SYSTEM, code, message };
+    this.#options.logger.info('command is given up', { command: command.id, code });
+    await this.#append(command, entry, command.lastSeq);
+  }
+
+  async #send(reconciled: ReconciledCommand): Promise<void> {
+    const { command } = reconciled;
+    const { fold, record } = command;
+    const nowMs = this.#options.clock.now();
+    const wanted = reconciled.toSend;
+    reconciled.toSend = new Map();
+    if (!command.isRunning || nowMs >= record.expiresAtMs) return;
+    const targets: number[] = [];
+    const room = roomInWave(reconciled);
+    for (const [target, gateway] of wanted) {
+      if (fold.state(target) !== 'queued' || target > fold.released) continue;
+      if (targets.length >= room) {
+        reconciled.heldBack = true;
+        break;
+      }
+      targets.push(target);
+      if (gateway !== undefined) reconciled.hints.set(target, gateway);
+    }
+    if (targets.length === 0) return;
+    const change = { state: 'sent', targets: encodeNumberSet(targets), code: '', message: '' } as const;
+    const isKept = await this.#append(command, { t: 'states', atMs: nowMs, changes: [change] });
+    for (const target of targets) reconciled.hints.delete(target);
+    if (!isKept) reconciled.lookMs = Math.min(reconciled.lookMs, nowMs + CHECK_MS);
+  }
+
+  async #deliver(reconciled: ReconciledCommand): Promise<void> {
+    const { deliveries, audit } = this.#options;
+    const { command } = reconciled;
+    const targets = stillOpen(command, reconciled.toDeliver);
+    reconciled.toDeliver = new Map();
+    if (command.fold.cancel !== undefined) {
+      for (const [target, gateway] of targets) reconciled.toCancel.set(target, gateway);
+      return;
+    }
+    if (targets.size === 0) return;
+    const done = await deliveries.deliver(command, targets);
+    note(reconciled, done.absent);
+    for (const target of done.polled) reconciled.polled.add(target);
+    if (reconciled.fresh > 0) audit.delivered(command, done.targets, done.gateways, done.broadcast);
+    reconciled.fresh = 0;
+  }
+
+  async #cancel(reconciled: ReconciledCommand): Promise<void> {
+    const targets = stillOpen(reconciled.command, reconciled.toCancel);
+    reconciled.toCancel = new Map();
+    if (targets.size === 0) return;
+    const done = await this.#options.deliveries.cancel(reconciled.command, targets);
+    note(reconciled, done.absent);
+  }
+
+  /** True once it is folded, whether or not it changed anything. */
+  async #append(command: OpenCommand, entry: JournalEntry, after?: number): Promise<boolean> {
+    const { writer, projection, audit } = this.#options;
+    const result = await writer.append(command, entry, {
+      patienceMs: PATIENCE_MS,
+      ...(after === undefined ? {} : { after }),
+    });
+    if (result.kind !== 'appended') return false;
+    const isSent = entry.t === 'states' && entry.changes.every(({ state }) => state === 'sent');
+    if (!isSent) audit.outcome(command, entry, result);
+    return projection.folded(result.seq);
+  }
+
+  #endpoint({ fold }: OpenCommand, target: number): Endpoint | undefined {
+    return this.#options.directory.byNum(fold.nums[target - 1] ?? 0);
+  }
+}
+
+const ON_ENDPOINTS: readonly CommandState[] = ['sent', 'accepted', 'running'];
+
+/** How many more targets may be under way. */
+function roomInWave({ command: { fold, record }, absent }: ReconciledCommand): number {
+  if (record.rollout === undefined) return Number.POSITIVE_INFINITY;
+  const { sent, accepted, running } = fold.ledger;
+  return waveSize(fold, record.rollout) - (sent + accepted + running - absent.size);
+}
+
+function stillOpen(
+  { fold }: OpenCommand,
+  targets: ReadonlyMap<number, GatewayId | undefined>,
+): Map<number, GatewayId | undefined> {
+  const open = new Map<number, GatewayId | undefined>();
+  for (const [target, gateway] of targets) {
+    const state = fold.state(target);
+    if (state !== 'queued' && !isTerminal(state)) open.set(target, gateway);
+  }
+  return open;
+}
+
+/** Of those that nobody holds, the ones that have not said that they have it hold up no rollout. */
+function note({ absent, command }: ReconciledCommand, targets: readonly number[]): void {
+  for (const target of targets) if (command.fold.state(target) === 'sent') absent.add(target);
+}
+
+function nextCheck({ fold, record }: OpenCommand, nowMs: number): number {
+  const { sent, accepted, running } = fold.ledger;
+  const isBusy = sent + accepted + running > 0 || record.rollout !== undefined || nowMs >= record.expiresAtMs;
+  return isBusy ? nowMs + CHECK_MS : record.expiresAtMs;
+}

@@ -1,0 +1,126 @@
+import { type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
+import { encodeBusMessage, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/messages';
+import { AppError, LIMITS } from '@muster/protocol';
+import type { RequestSeal } from '@muster/identity';
+import type { Clock, Logger } from '@muster/runtime';
+import { problemReply } from '@muster/service-base';
+import type { CommandAudit } from '../journal/command-audit.js';
+import type { CompletionWaiters } from './completion-waiters.js';
+import type { RequestMetrics } from './request-metrics.js';
+import type { ManageCommands } from './manage-commands.js';
+import { openRequest } from './open-request.js';
+import type { SubmitCommands } from './submit-commands.js';
+
+export interface CommandRequestHandlerOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: RequestMetrics;
+  /** Only what an API has sealed is read. */
+  readonly seal?: RequestSeal;
+  readonly audit: Pick<CommandAudit, 'request'>;
+  readonly submit: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
+  readonly manage: Pick<ManageCommands, 'approve' | 'cancel' | 'list'>;
+  readonly waiters: Pick<CompletionWaiters, 'start' | 'stop' | 'ended'>;
+}
+
+const KINDS: ReadonlySet<string> = new Set<CommandRequest['t']>([
+  'submit',
+  'plan',
+  'undo',
+  'approve',
+  'cancel',
+  'list',
+]);
+
+/** What the API asks, of any command service, and the replies. */
+export class CommandRequestHandler {
+  readonly #options: CommandRequestHandlerOptions;
+  readonly #underWay = new Set<Promise<void>>();
+  #subscription: BusSubscription | undefined;
+
+  constructor(options: CommandRequestHandlerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const take = (message: BusMessage): void => {
+      const answering: Promise<void> = this.#answer(message).finally(() => this.#underWay.delete(answering));
+      this.#underWay.add(answering);
+    };
+    this.#options.waiters.start();
+    this.#subscription = this.#options.bus.subscribe(SUBJECTS.commands, take, { queue: 'command' });
+  }
+
+  /** Takes no more requests; those under way are answered. */
+  async drain(): Promise<void> {
+    this.#subscription?.unsubscribe();
+    this.#options.waiters.stop();
+    await Promise.all(this.#underWay);
+  }
+
+  stop(): void {
+    this.#subscription?.unsubscribe();
+    this.#options.waiters.stop();
+  }
+
+  async #handle(request: CommandRequest): Promise<CommandReply> {
+    const { submit, manage } = this.#options;
+    switch (request.t) {
+      case 'submit':
+        return submit.submit(request);
+      case 'plan':
+        return submit.plan(request);
+      case 'undo':
+        return submit.undo(request);
+      case 'approve':
+        return manage.approve(request);
+      case 'cancel':
+        return manage.cancel(request);
+      case 'list':
+        return manage.list(request);
+      default:
+        throw new AppError('bad_request', 'the command service does not know this request');
+    }
+  }
+
+  async #answer(message: BusMessage): Promise<void> {
+    const { metrics, clock, logger, audit, seal } = this.#options;
+    const startedMs = clock.monotonic();
+    let request: CommandRequest | undefined;
+    let reply: CommandReply;
+    try {
+      request = openRequest(message.data, seal, clock.now());
+      if (!isWhole(request)) throw new AppError('bad_request', 'the request is not whole');
+      reply = await this.#handle(request);
+    } catch (error) {
+      reply = problemReply(error, { service: 'command', kind: request?.t ?? 'unknown', logger });
+    }
+    const kind = request !== undefined && KINDS.has(request.t) ? request.t : 'unknown';
+    // One that names nobody, or nothing to act on, has been refused already; there is nobody to name in a record.
+    if (request !== undefined && kind !== 'unknown' && isWhole(request)) audit.request(request, reply);
+    metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
+    metrics.seconds.observe({ kind }, (clock.monotonic() - startedMs) / 1_000);
+    message.reply?.(encodeBusMessage(await this.#whenEnded(request, reply)));
+  }
+
+  async #whenEnded(request: CommandRequest | undefined, reply: CommandReply): Promise<CommandReply> {
+    if (reply.t !== 'command' || request?.t !== 'submit' || request.waitMs === undefined) return reply;
+    return this.#options.waiters.ended(reply, Math.min(request.waitMs, LIMITS.commandWaitMaxMs));
+  }
+}
+
+/** The API has checked what operators say; this is about whoever else reaches the broker. */
+function isWhole(request: CommandRequest): boolean {
+  if (typeof request.org !== 'string') return false;
+  if (request.t === 'list') return true;
+  const has = (value: unknown): boolean => typeof value === 'object' && value !== null;
+  if (!has(request.caller)) return false;
+  return (request.t !== 'submit' && request.t !== 'plan') || isTarget(request.target);
+}
+
+function isTarget(target: unknown): boolean {
+  if (typeof target !== 'object' || target === null) return false;
+  if ('selector' in target) return typeof target.selector === 'string';
+  return Array.isArray('agentIds' in target ? target.agentIds : 'rows' in target ? target.rows : undefined);
+}

@@ -1,0 +1,225 @@
+import { parseBinding, type ActionDefinition, type Fault } from '@muster/actions';
+import { endpointLabel, type Directory, type Endpoint } from '@muster/directory';
+import type { CommandTarget } from '@muster/messages';
+import {
+  AppError,
+  joinSelectors,
+  LIMITS,
+  parseSelector,
+  selectorMatches,
+  encodeCbor,
+  type AgentId,
+  type Binding,
+  type OrgId,
+  type Selector,
+} from '@muster/protocol';
+import { encodeNumberSet, type TargetList } from '@muster/records';
+import type { RouteMap, Routes } from '../deliveries/routes.js';
+
+/** Who is meant, frozen: those connected come first. */
+export interface FrozenTargets {
+  readonly list: TargetList;
+  /** How many targets. */
+  readonly count: number;
+  /** Targets up to this number are connected now. */
+  readonly connected: number;
+  /** Each endpoint once. */
+  readonly endpoints: readonly Endpoint[];
+  /** Where the connected ones are; unknown when the registry could not be asked. */
+  readonly routes: RouteMap | undefined;
+  /** For people: the selector, `3 endpoints`, `12 rows`. */
+  readonly text: string;
+}
+
+export interface TargetQuestion {
+  readonly org: OrgId;
+  readonly action: ActionDefinition;
+  readonly target: CommandTarget;
+  /** The operator's own selector. */
+  readonly bound: string;
+}
+
+export interface TargetDeps {
+  readonly directory: Pick<Directory, 'byId' | 'endpoints'>;
+  readonly routes: Pick<Routes, 'of' | 'all'>;
+}
+
+/** Endpoints looked at before others get their turn: about a millisecond of work. */
+const SLICE = 2_000;
+/** How many are named in an error. */
+const NAMED = 10;
+
+/**
+ * Freezes the target set. Nothing half done: a named endpoint that is unknown, revoked or out of the operator's bound refuses the whole.
+ * @throws AppError `bad_selector`, `bad_params` (rows), `no_targets`, `too_many_targets`, `not_found`, `revoked`, `forbidden`.
+ */
+export async function expandTarget(deps: TargetDeps, question: TargetQuestion): Promise<FrozenTargets> {
+  const { target } = question;
+  if ('selector' in target) return bySelector(deps, question, target.selector);
+  if ('agentIds' in target) return byIds(deps, question, target.agentIds);
+  return byRows(deps, question, target.rows);
+}
+
+async function bySelector(
+  { directory, routes }: TargetDeps,
+  question: TargetQuestion,
+  text: string,
+): Promise<FrozenTargets> {
+  const { org, bound } = question;
+  const selector = scopeOf(text, bound);
+  // Only the registry knows how a session talks.
+  const early = selector.some(({ key }) => key === 'mode') ? await routes.all(org) : undefined;
+  const found: Endpoint[] = [];
+  let looked = 0;
+  for (const endpoint of directory.endpoints(org)) {
+    if (++looked % SLICE === 0) await turn();
+    if (endpoint.revoked !== undefined) continue;
+    if (selectorMatches(selector, endpointLabel(endpoint, early?.get(endpoint.num)?.mode))) found.push(endpoint);
+  }
+  if (found.length === 0) {
+    throw new AppError('no_targets', 'the selector matches no endpoint that you may touch', {
+      details: { selector: text },
+    });
+  }
+  checkCount(found.length);
+  return ofEndpoints(found, early ?? (await routes.of(org, found)), text === '' ? 'all endpoints' : text);
+}
+
+async function byIds(deps: TargetDeps, question: TargetQuestion, ids: readonly AgentId[]): Promise<FrozenTargets> {
+  checkCount(ids.length);
+  const found = resolve(deps, question, new Set(ids));
+  const endpoints = [...found.values()];
+  const text = endpoints.length === 1 ? (endpoints[0]?.facts.host ?? '1 endpoint') : `${endpoints.length} endpoints`;
+  return ofEndpoints(endpoints, await deps.routes.of(question.org, endpoints), text);
+}
+
+async function byRows(
+  deps: TargetDeps,
+  question: TargetQuestion,
+  rows: readonly { readonly agentId: AgentId; readonly row: Binding }[],
+): Promise<FrozenTargets> {
+  if (rows.length > LIMITS.commandRows) {
+    throw new AppError('too_many_targets', `one command takes ${LIMITS.commandRows} rows at most`, {
+      details: { targets: rows.length, limit: LIMITS.commandRows },
+    });
+  }
+  const found = resolve(deps, question, new Set(rows.map(({ agentId }) => agentId)));
+  const faults: (Fault & { row: number })[] = [];
+  const bound = new Map<string, { readonly num: number; readonly binding: Binding }>();
+  for (const [i, { agentId, row }] of rows.entries()) {
+    const parsed = parseBinding(question.action, row);
+    if (!parsed.ok) faults.push(...parsed.faults.map((fault) => ({ ...fault, row: i + 1 })));
+    else {
+      const num = found.get(agentId)?.num ?? 0;
+      // The same row twice is one thing to do.
+      bound.set(`${num} ${Buffer.from(encodeCbor(parsed.binding)).toString('base64')}`, {
+        num,
+        binding: parsed.binding,
+      });
+    }
+  }
+  const [fault] = faults;
+  if (fault !== undefined) {
+    throw new AppError(
+      'bad_params',
+      `row ${fault.row}: ${fault.path === '' ? '' : `${fault.path}: `}${fault.message}`,
+      {
+        details: {
+          faults: faults.slice(0, 100).map(({ row, path, message }) => ({ path: `rows.${row}.${path}`, message })),
+        },
+      },
+    );
+  }
+  const endpoints = [...found.values()];
+  const routes = await deps.routes.of(question.org, endpoints);
+  return ofRows([...bound.values()], endpoints, routes, `${bound.size} ${bound.size === 1 ? 'row' : 'rows'}`);
+}
+
+/** Targets in the order of the numbers that they get: the connected agents' rows first. */
+export function ofRows(
+  rows: readonly { readonly num: number; readonly binding: Binding }[],
+  endpoints: readonly Endpoint[],
+  routes: RouteMap | undefined,
+  text: string,
+): FrozenTargets {
+  const isConnected = ({ num }: { readonly num: number }): boolean => routes?.has(num) === true;
+  const first = rows.filter(isConnected);
+  const ordered = [...first, ...rows.filter((row) => !isConnected(row))];
+  return {
+    list: { rows: ordered.map(({ num, binding }) => [num, binding] as const) },
+    count: rows.length,
+    connected: first.length,
+    endpoints,
+    routes,
+    text,
+  };
+}
+
+function ofEndpoints(endpoints: readonly Endpoint[], routes: RouteMap | undefined, text: string): FrozenTargets {
+  const first: number[] = [];
+  const rest: number[] = [];
+  for (const { num } of endpoints) (routes?.has(num) === true ? first : rest).push(num);
+  const sets = [first, rest].filter((nums) => nums.length > 0).map((nums) => encodeNumberSet(nums));
+  return { list: { sets }, count: endpoints.length, connected: first.length, endpoints, routes, text };
+}
+
+/** The asked selector and the operator's bound together. */
+function scopeOf(text: string, bound: string): Selector {
+  for (const [field, each] of [
+    ['selector', text],
+    ['bound', bound],
+  ] as const) {
+    const parsed = parseSelector(each);
+    if (parsed.ok) continue;
+    const whose = field === 'bound' ? 'the selector that bounds this operator: ' : '';
+    throw new AppError('bad_selector', `${whose}${parsed.message}`, { details: { field, offset: parsed.offset } });
+  }
+  const joined = parseSelector(joinSelectors(text, bound));
+  if (joined.ok) return joined.selector;
+  throw new AppError('bad_selector', `together with the one that bounds this operator: ${joined.message}`, {
+    details: { field: 'selector', offset: joined.offset },
+  });
+}
+
+/** Named endpoints, all of them or none. */
+function resolve(
+  { directory }: TargetDeps,
+  { org, bound }: TargetQuestion,
+  ids: ReadonlySet<AgentId>,
+): Map<AgentId, Endpoint> {
+  if (ids.size === 0) throw new AppError('no_targets', 'no endpoint is named', { details: {} });
+  const scope = scopeOf('', bound);
+  const found = new Map<AgentId, Endpoint>();
+  const refused = { not_found: [] as AgentId[], forbidden: [] as AgentId[], revoked: [] as AgentId[] };
+  for (const id of ids) {
+    const endpoint = directory.byId(org, id);
+    if (endpoint === undefined) refused.not_found.push(id);
+    else if (!selectorMatches(scope, endpointLabel(endpoint))) refused.forbidden.push(id);
+    else if (endpoint.revoked !== undefined) refused.revoked.push(id);
+    else found.set(id, endpoint);
+  }
+  for (const code of ['not_found', 'forbidden', 'revoked'] as const) refuse(code, refused[code]);
+  return found;
+}
+
+const REFUSALS = {
+  not_found: 'there is no endpoint',
+  forbidden: 'your token does not reach',
+  revoked: 'revoked and beyond commands:',
+} as const;
+
+function refuse(code: keyof typeof REFUSALS, ids: readonly AgentId[]): void {
+  if (ids.length === 0) return;
+  const more = ids.length > NAMED ? ` and ${ids.length - NAMED} more` : '';
+  const message = `${REFUSALS[code]} ${ids.slice(0, NAMED).join(', ')}${more}; nothing was done`;
+  throw new AppError(code, message, { details: { agentIds: ids.slice(0, NAMED), count: ids.length } });
+}
+
+function checkCount(targets: number): void {
+  if (targets <= LIMITS.commandTargets) return;
+  throw new AppError('too_many_targets', `one command takes ${LIMITS.commandTargets} targets at most`, {
+    details: { targets, limit: LIMITS.commandTargets },
+  });
+}
+
+const turn = (): Promise<void> => new Promise((resolveTurn) => setImmediate(resolveTurn));

@@ -1,0 +1,186 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { CommandId } from '@muster/protocol';
+import { decodeNumberSet } from '@muster/records';
+import { ANN, BOB, commandOf, CommandHarness, makeTestKeys, ORG, type TestKeys } from '../testing/command-harness.js';
+import type { FakeAgent } from '../testing/fake-agent.js';
+import type { FakeGateway } from '../testing/fake-gateway.js';
+
+let keys: TestKeys;
+let folder: string;
+let harness: CommandHarness;
+let agents: FakeAgent[];
+let gateway: FakeGateway;
+beforeAll(async () => {
+  keys = await makeTestKeys();
+  folder = await mkdtemp(join(tmpdir(), 'muster-policy-'));
+  await writeFile(
+    join(folder, 'policy.json'),
+    JSON.stringify({ approval: [{ actions: ['dns.*'], role: 'responder' }] }),
+  );
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+beforeEach(async () => {
+  harness = await new CommandHarness({ keys, policyFile: join(folder, 'policy.json') }).open();
+  agents = await harness.agents(3, {}, { env: 'prod' });
+  await harness.service();
+  gateway = harness.gateway('gw-1');
+});
+afterEach(() => harness.close());
+
+const CAROL = { ...BOB, id: 'op-carol', name: 'Carol' };
+const approve = (id: CommandId, caller = BOB) => ({ t: 'approve', org: ORG, caller, id }) as const;
+const cancel = (id: CommandId, caller = ANN) => ({ t: 'cancel', org: ORG, caller, id }) as const;
+const waiting = () => harness.submit({ action: 'dns.flush', params: {} });
+
+describe('approval', () => {
+  test('by another person starts it, with both names in what is signed', async () => {
+    gateway.connect(...agents.slice(0, 2));
+    const { record, status } = await waiting();
+    expect([status, record.approval?.role]).toEqual(['awaiting_approval', 'responder']);
+    await harness.pass(5_000);
+    expect(agents.flatMap((agent) => [...agent.starts])).toEqual([]);
+    const approved = commandOf(await harness.ask(approve(record.id)));
+    expect(approved).toMatchObject({ status: 'running', approver: { name: 'Bob' } });
+    await harness.pass(1_000);
+    const fold = await harness.fold(record.id);
+    expect(fold.ledger).toMatchObject({ succeeded: 2, queued: 1 });
+    const claims = JSON.parse(Buffer.from(fold.signature!.jws.split('.')[1]!, 'base64url').toString()) as object;
+    expect(claims).toMatchObject({ operator: { name: 'Ann' }, approver: { id: 'op-bob', name: 'Bob' } });
+  });
+
+  test('by oneself is refused, also with another token of the same name', async () => {
+    const { record } = await waiting();
+    expect((await harness.problem(approve(record.id, ANN))).code).toBe('self_approval');
+    expect((await harness.problem(approve(record.id, { ...BOB, name: 'ann ' }))).code).toBe('self_approval');
+    expect((await harness.fold(record.id)).status).toBe('awaiting_approval');
+  });
+
+  test('by one who may not: the role, or the reach, is missing', async () => {
+    const { record } = await waiting();
+    expect((await harness.problem(approve(record.id, { ...BOB, role: 'analyst' }))).code).toBe('forbidden');
+    expect((await harness.problem(approve(record.id, { ...BOB, bound: 'env=dev' }))).code).toBe('forbidden');
+  });
+
+  test('twice: the first counts, and the second hears who it was', async () => {
+    const { record } = await waiting();
+    const [one, two] = await Promise.all([harness.ask(approve(record.id)), harness.ask(approve(record.id, CAROL))]);
+    const problem = [one, two].find((reply) => reply.t === 'problem');
+    expect(problem).toMatchObject({ code: 'conflict', message: expect.stringMatching(/was approved by (Bob|Carol)/) });
+    expect((await harness.problem(approve(record.id, CAROL))).code).toBe('conflict');
+  });
+
+  test('rejected, or too late: nothing ever starts', async () => {
+    gateway.connect(...agents);
+    const rejected = await waiting();
+    expect(commandOf(await harness.ask(cancel(rejected.record.id, BOB)))).toMatchObject({
+      status: 'ended',
+      cancel: { code: 'rejected' },
+    });
+    expect((await harness.problem(approve(rejected.record.id))).code).toBe('conflict');
+    const late = await harness.submit({ action: 'dns.flush', params: {}, expiresInMs: 5_000 });
+    await harness.pass(6_500);
+    expect(await harness.fold(late.record.id)).toMatchObject({ status: 'ended', cancel: { code: 'not_approved' } });
+    expect((await harness.problem(approve(late.record.id))).code).toBe('conflict');
+    expect(agents.flatMap((agent) => [...agent.starts])).toEqual([]);
+  });
+});
+
+describe('cancelling', () => {
+  test('what was not tried never starts; what was is told, and the state says what happened', async () => {
+    const [quick, slow, away] = agents;
+    gateway.connect(quick!);
+    const { record } = await harness.submit();
+    await harness.pass(500);
+    const reply = commandOf(await harness.ask(cancel(record.id)));
+    expect(reply).toMatchObject({ status: 'ended', ledger: { succeeded: 1, cancelled: 2 } });
+    gateway.connect(slow!, away!);
+    await harness.pass(5_000);
+    expect([slow, away].flatMap((agent) => [...agent!.starts])).toEqual([]);
+    expect((await harness.problem(cancel(record.id))).code).toBe('conflict');
+  });
+
+  test('reaches one that waits in its lane, and one that comes back later', async () => {
+    const slow = await harness.agents(2, { laneMs: () => 60_000 });
+    gateway.connect(...slow);
+    const { record } = await harness.submit({
+      target: { agentIds: slow.map(({ agentId }) => agentId) },
+      expiresInMs: 600_000,
+    });
+    await harness.pass(500);
+    expect((await harness.fold(record.id)).ledger.accepted).toBe(2);
+    gateway.disconnect(slow[1]!);
+    const cancelled = { status: 'running', cancel: { by: { name: 'Ann' } } };
+    expect(commandOf(await harness.ask(cancel(record.id)))).toMatchObject(cancelled);
+    // Asking again for what is under way is no fault.
+    expect(commandOf(await harness.ask(cancel(record.id, BOB)))).toMatchObject(cancelled);
+    await harness.pass(500);
+    expect((await harness.fold(record.id)).ledger).toMatchObject({ accepted: 1, cancelled: 1 });
+    gateway.connect(slow[1]!);
+    await harness.pass(500);
+    expect(await harness.fold(record.id)).toMatchObject({ status: 'ended', ledger: { cancelled: 2 } });
+    expect(slow.flatMap((agent) => [...agent.starts])).toEqual([]);
+  });
+
+  test('is for who ordered it, or whose token reaches all of it', async () => {
+    const { record } = await harness.submit();
+    expect((await harness.problem(cancel(record.id, { ...BOB, bound: 'env=dev' }))).code).toBe('forbidden');
+    expect((await harness.problem(cancel('c0000000000000000000000000' as CommandId))).code).toBe('not_found');
+    expect((await harness.problem({ ...cancel(record.id), org: 'other' as typeof ORG })).code).toBe('not_found');
+    expect(commandOf(await harness.ask(cancel(record.id, { ...BOB, bound: 'env=prod' }))).status).toBe('ended');
+  });
+});
+
+describe('undoing', () => {
+  const undo = (id: CommandId, change: object = {}) =>
+    ({ t: 'undo', org: ORG, caller: ANN, id, dryRun: false, expiresInMs: 60_000, ...change }) as const;
+
+  test('orders those on which it succeeded to take it back, bound to what they were', async () => {
+    const [one, two] = agents;
+    gateway.connect(one!, two!);
+    const { record } = await harness.submit({ action: 'file.quarantine', params: { path: '/tmp/x' } });
+    await harness.pass(500);
+    const undone = commandOf(await harness.ask(undo(record.id)));
+    expect(undone.record).toMatchObject({ action: 'undo', params: { command: record.id }, undoes: record.id });
+    await harness.pass(500);
+    const fold = await harness.fold(undone.record.id);
+    expect(fold.ledger).toMatchObject({ targeted: 2, succeeded: 2 });
+    expect(fold.record.targets).toEqual({
+      rows: [
+        [one!.num, { target: 1 }],
+        [two!.num, { target: 2 }],
+      ],
+    });
+  });
+
+  test.each([
+    ['an action that cannot be undone', { action: 'process.kill', params: { name: 'x' } }, true],
+    ['a dry run', { action: 'file.quarantine', params: { path: '/tmp/x' }, dryRun: true }, true],
+    ['one that succeeded nowhere', { action: 'file.quarantine', params: { path: '/tmp/x' } }, false],
+  ])('%s: refused', async (_name, change, connected) => {
+    if (connected) gateway.connect(...agents);
+    const { record } = await harness.submit(change);
+    await harness.pass(500);
+    expect((await harness.problem(undo(record.id))).code).toBe('not_undoable');
+    expect((await harness.problem(undo('c0000000000000000000000000' as CommandId))).code).toBe('not_found');
+  });
+});
+
+test('every entry that says what became of targets is in the audit chain, by its hash', async () => {
+  gateway.connect(...agents);
+  const { record } = await harness.submit({ reason: 'found it' });
+  await harness.pass(1_000);
+  const about = (await harness.audit()).filter(({ subject }) => subject === record.id);
+  expect(about.map(({ action }) => action)).toEqual(['command.submit', 'command.deliver', 'command.outcome']);
+  expect(about[0]).toMatchObject({ actorName: 'Ann', from: ANN.from, details: { reason: 'found it', targets: 3 } });
+  const states = (await harness.entries(record.id)).filter((entry) => entry.t === 'states');
+  expect(states.flatMap(({ changes }) => changes.flatMap(({ targets }) => decodeNumberSet(targets)))).toEqual([
+    1, 2, 3,
+  ]);
+  expect(about[2]?.details).toMatchObject({
+    changes: [{ state: 'succeeded', targets: 3 }],
+    journal: expect.stringMatching(/^[0-9a-f]{64}$/),
+  });
+});

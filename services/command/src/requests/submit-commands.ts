@@ -1,0 +1,197 @@
+import { findAction, UNDO_ACTION } from '@muster/actions';
+import type { CommandCaller, CommandReply, CommandRequest, SubmitCommand } from '@muster/messages';
+import { AppError, newCommandId, type Binding, type CommandId, type OrgId } from '@muster/protocol';
+import { encodeNumberSet, type CommandRecord, type SubmittedEntry } from '@muster/records';
+import type { Clock } from '@muster/runtime';
+import type { JournalProjection } from '../journal/journal-projection.js';
+import type { JournalWriter } from '../journal/journal-writer.js';
+import type { OpenCommand } from '../journal/open-command.js';
+import { commandClaims } from '../signing/command-claims.js';
+import type { FreshRoutes } from '../deliveries/fresh-routes.js';
+import type { CommandKeys } from '../signing/command-keys.js';
+import type { TargetTrees } from '../signing/target-trees.js';
+import { checkCaller, checkExpiry, checkReason } from './check-request.js';
+import { checkReach } from './check-reach.js';
+import { ofRows, type FrozenTargets } from './expand-target.js';
+import { authorise, planCommand, planReply, type PlanDeps } from './plan-command.js';
+
+export interface SubmitCommandsOptions extends PlanDeps {
+  readonly clock: Clock;
+  readonly projection: Pick<JournalProjection, 'load' | 'summary' | 'byRequestKey' | 'firstOf' | 'folded'>;
+  readonly writer: Pick<JournalWriter, 'append'>;
+  readonly trees: Pick<TargetTrees, 'of' | 'drop'>;
+  readonly keys: Pick<CommandKeys, 'sign'>;
+  readonly freshRoutes: Pick<FreshRoutes, 'keep' | 'take'>;
+}
+
+type Draft = Omit<CommandRecord, 'id' | 'submittedAtMs' | 'expiresAtMs' | 'targets' | 'target' | 'operator'> & {
+  readonly caller: CommandCaller;
+  readonly expiresInMs: number;
+};
+
+/** Makes durable commands out of orders: check, freeze, sign, write down, and only then say so. */
+export class SubmitCommands {
+  readonly #options: SubmitCommandsOptions;
+
+  constructor(options: SubmitCommandsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws AppError what {@link planCommand} throws; `broker_unavailable`, `too_large`. */
+  async submit(request: SubmitCommand): Promise<CommandReply> {
+    const earlier = this.#earlier(request.org, request.requestKey);
+    if (earlier !== undefined) return earlier;
+    const { action, params, targets, timeoutMs, rollout, approval } = await planCommand(this.#options, request);
+    const { org, caller, dryRun, expiresInMs, reason, requestKey } = request;
+    return this.#write(targets, {
+      ...{ org, caller, action: action.name, params, dryRun, timeoutMs, expiresInMs },
+      ...(rollout === undefined ? {} : { rollout }),
+      ...(reason === undefined ? {} : { reason }),
+      ...(requestKey === undefined ? {} : { requestKey }),
+      ...(approval === undefined ? {} : { approval }),
+    });
+  }
+
+  /** @throws AppError what {@link planCommand} throws. */
+  async plan(request: CommandRequest & { readonly t: 'plan' }): Promise<CommandReply> {
+    return planReply(await planCommand(this.#options, request));
+  }
+
+  /**
+   * Orders the endpoints on which a command succeeded to take back what it did.
+   * @throws AppError `not_found`, `not_undoable`, `forbidden`, and what {@link submit} throws.
+   */
+  async undo(request: CommandRequest & { readonly t: 'undo' }): Promise<CommandReply> {
+    const { org, caller, id, dryRun, expiresInMs, reason, requestKey } = request;
+    checkCaller(org, caller);
+    checkExpiry(expiresInMs);
+    checkReason(reason);
+    const earlier = this.#earlier(org, requestKey);
+    if (earlier !== undefined) return earlier;
+    const done = await this.#options.projection.load(org, id);
+    if (done === undefined) throw noCommand(id);
+    const rows = undoRows(done);
+    const endpoints = checkReach(
+      this.#options.directory,
+      done,
+      caller.bound,
+      rows.map(({ num }) => num),
+    );
+    const action = findAction(UNDO_ACTION);
+    if (action === undefined) throw new Error(`the catalogue has no ${UNDO_ACTION}`);
+    const routes = await this.#options.routes.of(org, endpoints);
+    const targets = ofRows(rows, endpoints, routes, `${rows.length} of ${id}`);
+    const approval = authorise(this.#options.policy(), request, action, targets);
+    return this.#write(targets, {
+      ...{
+        org,
+        caller,
+        action: UNDO_ACTION,
+        params: { command: id },
+        dryRun,
+        timeoutMs: action.timeoutMs,
+        expiresInMs,
+      },
+      undoes: id,
+      ...(reason === undefined ? {} : { reason }),
+      ...(requestKey === undefined ? {} : { requestKey }),
+      ...(approval === undefined ? {} : { approval }),
+    });
+  }
+
+  async #write(targets: FrozenTargets, draft: Draft): Promise<CommandReply> {
+    const { clock, writer, trees, projection, freshRoutes } = this.#options;
+    const record = recordOf(draft, targets, clock.now());
+    const entry = record.approval === undefined ? await this.#signed(record, targets) : unsigned(record);
+    freshRoutes.keep(record.id, targets.routes);
+    const result = await writer.append(record, entry);
+    if (result.kind !== 'appended') freshRoutes.take(record.id);
+    if (result.kind === 'too_large') {
+      trees.drop(record.id);
+      throw new AppError('too_large', 'the command is larger than the journal takes; use fewer targets or rows', {
+        details: { bytes: result.bytes },
+      });
+    }
+    if (result.kind !== 'appended') throw unacknowledged(result, record.id);
+    // The reply speaks of the journal as everybody reads it: of two with one request key, this may be the void one.
+    if (!(await projection.folded(result.seq)))
+      throw new AppError('broker_unavailable', `command ${record.id} is kept, but the journal cannot be read now`);
+    const first = projection.firstOf(record.id);
+    const command = projection.summary(record.org, first ?? record.id);
+    if (command === undefined) throw noCommand(record.id);
+    return { t: 'command', command, repeated: first !== undefined };
+  }
+
+  async #signed(record: CommandRecord, { count, connected }: FrozenTargets): Promise<SubmittedEntry> {
+    const { clock, trees, keys } = this.#options;
+    const nowMs = clock.now();
+    const signature = keys.sign(commandClaims(record, await trees.of(record), { nowMs }));
+    const released = record.rollout === undefined ? count : Math.min(record.rollout.canary, count);
+    const sent = firstNumbers(Math.min(connected, released));
+    return { t: 'submitted', atMs: record.submittedAtMs, record, signature, released, sent };
+  }
+
+  #earlier(org: OrgId, requestKey: string | undefined): CommandReply | undefined {
+    const { projection } = this.#options;
+    const id = requestKey === undefined ? undefined : projection.byRequestKey(requestKey);
+    const command = id === undefined ? undefined : projection.summary(org, id);
+    return command === undefined ? undefined : { t: 'command', command, repeated: true };
+  }
+}
+
+/** The set of target numbers from 1 to `last`. */
+export function firstNumbers(last: number): Uint8Array {
+  return encodeNumberSet(Array.from({ length: last }, (_, i) => i + 1));
+}
+
+export function noCommand(id: CommandId): AppError {
+  return new AppError('not_found', `there is no command ${id}`, { details: { id } });
+}
+
+/** What became of an entry is not known: the caller must be able to ask again without doing it twice. */
+export function unacknowledged(
+  result:
+    | { readonly kind: 'conflict' }
+    | { readonly kind: 'unavailable'; readonly maybeStored: boolean; readonly cause: Error },
+  id: CommandId,
+): AppError {
+  if (result.kind === 'conflict')
+    return new AppError('conflict', `command ${id} has changed meanwhile`, { details: { id } });
+  const message = result.maybeStored
+    ? `the journal did not acknowledge command ${id}; it may be kept: repeat the request with the same Idempotency-Key`
+    : 'the journal cannot be written now; nothing was done';
+  return new AppError('broker_unavailable', message, { details: { id }, cause: result.cause });
+}
+
+function unsigned(record: CommandRecord): SubmittedEntry {
+  return { t: 'submitted', atMs: record.submittedAtMs, record };
+}
+
+function recordOf(
+  { caller, expiresInMs, ...rest }: Draft,
+  { list, text }: FrozenTargets,
+  nowMs: number,
+): CommandRecord {
+  return {
+    ...rest,
+    id: newCommandId(nowMs),
+    target: text,
+    targets: list,
+    operator: { id: caller.id, name: caller.name, role: caller.role },
+    submittedAtMs: nowMs,
+    expiresAtMs: nowMs + expiresInMs,
+  };
+}
+
+/** One row for each target that succeeded: its number there tells the endpoint what to take back. */
+function undoRows({ id, fold, record }: OpenCommand): { readonly num: number; readonly binding: Binding }[] {
+  const refuse = (why: string): AppError => new AppError('not_undoable', `command ${id} ${why}`, { details: { id } });
+  if (findAction(record.action)?.reversible !== true) throw refuse(`ran ${record.action}, which cannot be undone`);
+  if (record.dryRun) throw refuse('was a dry run and changed nothing');
+  const rows = Array.from(fold.inState('succeeded'), (number) => ({
+    num: fold.nums[number - 1] ?? 0,
+    binding: { target: number },
+  }));
+  if (rows.length === 0) throw refuse('has not succeeded on any endpoint');
+  return rows;
+}

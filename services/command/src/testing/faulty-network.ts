@@ -1,0 +1,77 @@
+import type { AppendOptions, AppendResult, Broker, Bus, StreamStore } from '@muster/bus';
+import { sleep, type Clock } from '@muster/runtime';
+import type { Random } from './random.js';
+
+/** How bad it gets; all are probabilities, and the delay in milliseconds. */
+export interface NetworkFaults {
+  drop: number;
+  double: number;
+  delay: number;
+  maxDelayMs: number;
+  /** The acknowledgement of an append is lost, after it was stored or before. */
+  lostAck: number;
+}
+
+export const NO_FAULTS: NetworkFaults = { drop: 0, double: 0, delay: 0, maxDelayMs: 0, lostAck: 0 };
+
+/** A network that shuffles, drops, doubles and delays, as the weather says at the moment. */
+export class FaultyNetwork {
+  faults: NetworkFaults = NO_FAULTS;
+  readonly #random: Random;
+  readonly #clock: Clock;
+
+  constructor(random: Random, clock: Clock) {
+    this.#random = random;
+    this.#clock = clock;
+  }
+
+  /** Something that is on its way: it happens once, twice, later, or not at all. */
+  readonly carry = (happen: () => void): void => {
+    const { drop, double, delay, maxDelayMs } = this.faults;
+    if (this.#random.chance(drop)) return;
+    const once = (): void => {
+      if (!this.#random.chance(delay)) happen();
+      else this.#clock.setTimeout(happen, this.#random.below(maxDelayMs));
+    };
+    once();
+    if (this.#random.chance(double)) once();
+  };
+
+  bus(bus: Bus): Bus {
+    return through(bus, {
+      publish: (subject, data) => {
+        this.carry(() => void bus.publish(subject, data));
+        return 'sent';
+      },
+    });
+  }
+
+  wrap = ({ bus, streams }: Broker): { readonly bus: Bus; readonly streams: StreamStore } => ({
+    bus: this.bus(bus),
+    streams: through(streams, { append: (subject, data, options) => this.#append(streams, subject, data, options) }),
+  });
+
+  async #append(
+    streams: StreamStore,
+    subject: string,
+    data: Uint8Array,
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
+    const lost = { kind: 'unavailable', maybeStored: true, cause: new Error('lost') } as const;
+    if (this.#random.chance(this.faults.delay)) await sleep(this.#clock, this.#random.below(this.faults.maxDelayMs));
+    if (!this.#random.chance(this.faults.lostAck)) return streams.append(subject, data, options);
+    if (this.#random.chance(0.5)) await streams.append(subject, data, options);
+    return lost;
+  }
+}
+
+/** The same object with some methods of its own. */
+function through<T extends object>(inner: T, own: Partial<T>): T {
+  return new Proxy(inner, {
+    get: (target, name) => {
+      if (Object.hasOwn(own, name)) return own[name as keyof T];
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
