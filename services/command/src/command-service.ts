@@ -71,7 +71,13 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const freshRoutes = new FreshRoutes();
   const trees = new TargetTrees(directory);
 
-  const projection = new JournalProjection({ streams, clock, logger, metrics: counted.journal, keepEnded: config.keepEnded });
+  const projection = new JournalProjection({
+    streams,
+    clock,
+    logger,
+    metrics: counted.journal,
+    keepEnded: config.keepEnded,
+  });
   const writer = new JournalWriter({
     ...{ streams, clock, metrics: counted.journal, patienceMs: config.journalPatienceMs },
     maxEntryBytes: bus.maxPayloadBytes - HEADER_BYTES,

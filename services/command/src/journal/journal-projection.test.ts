@@ -79,7 +79,11 @@ test('of two with one request key the later in the journal is void, for a day', 
   await append(first, submitted(first, { requestKey: 'key' }));
   await append(second, submitted(second, { requestKey: 'key' }));
   await append(second, succeeded);
-  expect([projection.byRequestKey('key'), projection.firstOf(second), projection.knows(second)]).toEqual([first, first, false]);
+  expect([projection.byRequestKey('key'), projection.firstOf(second), projection.knows(second)]).toEqual([
+    first,
+    first,
+    false,
+  ]);
   expect(await projection.load(ORG, second)).toBeUndefined();
   await clock.advanceAsync(25 * 3_600_000);
   expect(projection.byRequestKey('key')).toBeUndefined();

@@ -59,7 +59,10 @@ export class CommandReconciler {
   /** The view has caught up. */
   start(): void {
     const { bus, clock, projection } = this.#options;
-    const unlisten = [projection.onStep((step) => this.#stepped(step)), projection.onRestart(() => this.redistribute())];
+    const unlisten = [
+      projection.onStep((step) => this.#stepped(step)),
+      projection.onRestart(() => this.redistribute()),
+    ];
     this.#unlisten = () => unlisten.forEach((end) => end());
     this.#presence = bus.subscribe(SUBJECTS.commandPresence, ({ data }) => this.#heard(data));
     this.#timer = clock.setInterval(() => this.#tick(), TICK_MS);

@@ -65,7 +65,9 @@ describe('an order that makes no sense or is not allowed is refused, and nothing
     expect(problem.message).toMatch(message);
     expect(await harness.ask({ t: 'list', org: ORG, limit: 10 })).toEqual({ t: 'list', commands: [] });
     await harness.settle();
-    expect(await harness.audit()).toMatchObject([{ action: 'command.submit', outcome: 'refused', code, actorName: 'Ann' }]);
+    expect(await harness.audit()).toMatchObject([
+      { action: 'command.submit', outcome: 'refused', code, actorName: 'Ann' },
+    ]);
   });
 
   test('named agents beyond the operator’s bound, or revoked: all or none', async () => {
