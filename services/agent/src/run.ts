@@ -7,7 +7,7 @@ import {
   systemClock,
   takeProcessLock,
 } from '@muster/runtime/program';
-import { IsolationWatch } from './actions/isolation/isolation-monitor.js';
+import { IsolationMonitor } from './actions/isolation/isolation-monitor.js';
 import { openAgent } from './agent.js';
 import { createAgentCommands } from './capabilities/commands/agent-commands.js';
 import { createAgentHost } from './capabilities/commands/agent-host.js';
@@ -86,7 +86,7 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
     logger,
   });
   const commands = createAgentCommands({ config, agent, host, renewal, clock, logger });
-  const isolation = new IsolationWatch(host);
+  const isolation = new IsolationMonitor(host);
   runner.go('isolation', { start: () => isolation.start(), stop: () => isolation.stop() });
   runner.go('commands', { stop: (signal) => commands.stop(signal) });
 

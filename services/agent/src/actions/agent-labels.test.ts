@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Labels } from '@muster/protocol';
 import { setLabels } from './agent-labels.js';
-import { callOf, realHost } from './testing/test-host.js';
+import { testCall, testHost } from './testing/action-harness.js';
 
 function hostWith(labels: Labels) {
   let current = labels;
-  const host = realHost({ labels: { read: () => current, write: (next) => (current = next) } });
-  const call = (params: object, dryRun = false) => callOf(host, 'agent.set_labels', { params: { ...params }, dryRun });
+  const host = testHost({ labels: { read: () => current, write: (next) => (current = next) } });
+  const call = (params: object, dryRun = false) =>
+    testCall(host, 'agent.set_labels', { params: { ...params }, dryRun });
   return { call, current: () => current };
 }
 

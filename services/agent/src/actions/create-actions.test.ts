@@ -2,7 +2,7 @@ import { ACTIONS, shapesOf } from '@muster/actions';
 import { findTable } from '@muster/tables';
 import { describe, expect, test } from '@jest/globals';
 import { createActions } from './create-actions.js';
-import { callOf, realHost, recordedHost } from './testing/test-host.js';
+import { testCall, testHost, recordedHost } from './testing/action-harness.js';
 
 const OFFERED = ACTIONS.filter((action) => action.hidden !== true);
 const shapes = ACTIONS.flatMap((action) => shapesOf(action).map((shape) => [action.name, shape] as const));
@@ -20,13 +20,13 @@ describe('the catalogue and the tables', () => {
 });
 
 describe('the actions of an endpoint', () => {
-  const host = realHost();
+  const host = testHost();
   const actions = createActions(host);
 
   test.each(OFFERED.filter((action) => !action.platforms.includes('linux')))(
     '$name says which platform it is for',
     async ({ name }) => {
-      expect(await actions.run(callOf(host, name))).toMatchObject({ state: 'unsupported', code: 'platform' });
+      expect(await actions.run(testCall(host, name))).toMatchObject({ state: 'unsupported', code: 'platform' });
     },
   );
 
@@ -34,17 +34,17 @@ describe('the actions of an endpoint', () => {
     '$name is there on Linux, and can be undone when the catalogue says so',
     async ({ name, reversible }) => {
       // Parameters that no action has: it is there when it looks at them.
-      expect(await actions.run(callOf(host, name, { params: { nonsense: 1 } }))).toMatchObject({
+      expect(await actions.run(testCall(host, name, { params: { nonsense: 1 } }))).toMatchObject({
         state: 'refused',
         code: 'bad_params',
       });
-      const undone = await actions.undo(callOf(host, 'undo', { params: { command: 'c1' }, dryRun: true }), name, {});
+      const undone = await actions.undo(testCall(host, 'undo', { params: { command: 'c1' }, dryRun: true }), name, {});
       expect([name, undone.code === 'not_undoable']).toEqual([name, !reversible]);
     },
   );
 
   test('what another catalogue has signed is checked by this one', async () => {
-    const run = (options: Parameters<typeof callOf>[2]) => actions.run(callOf(host, 'process.kill', options));
+    const run = (options: Parameters<typeof testCall>[2]) => actions.run(testCall(host, 'process.kill', options));
     expect(await run({ params: { pid: 0 } })).toMatchObject({
       state: 'refused',
       message: expect.stringMatching(/^pid: /),
@@ -59,8 +59,8 @@ describe('the actions of an endpoint', () => {
 
   test('a command that is over before it begins does nothing', async () => {
     const late = AbortSignal.abort(new DOMException('late', 'TimeoutError'));
-    expect(await actions.run(callOf(host, 'dns.flush', { signal: late }))).toMatchObject({ state: 'timed_out' });
-    const cancelled = await actions.run(callOf(host, 'dns.flush', { signal: AbortSignal.abort() }));
+    expect(await actions.run(testCall(host, 'dns.flush', { signal: late }))).toMatchObject({ state: 'timed_out' });
+    const cancelled = await actions.run(testCall(host, 'dns.flush', { signal: AbortSignal.abort() }));
     expect(cancelled).toEqual({
       state: 'cancelled',
       code: 'cancelled',
@@ -69,8 +69,8 @@ describe('the actions of an endpoint', () => {
   });
 
   test('an exception is a failure of the action and of nothing else', async () => {
-    const broken = realHost({ run: () => Promise.reject(new Error('out of file descriptors')) });
-    expect(await createActions(broken).run(callOf(broken, 'arp.flush'))).toEqual({
+    const broken = testHost({ run: () => Promise.reject(new Error('out of file descriptors')) });
+    expect(await createActions(broken).run(testCall(broken, 'arp.flush'))).toEqual({
       state: 'failed',
       code: 'internal',
       message: 'the agent could not finish it: out of file descriptors',
@@ -83,7 +83,7 @@ describe('the actions of an endpoint', () => {
       (_, i) => `10.0.0.${i} dev eth0 lladdr ${'0'.repeat(i === 0 ? 300 : 4)} STALE`,
     );
     const many = recordedHost({ 'ip neigh show': { stdout: lines.join('\n') } });
-    const { effects = [] } = await createActions(many).run(callOf(many, 'arp.flush', { dryRun: true }));
+    const { effects = [] } = await createActions(many).run(testCall(many, 'arp.flush', { dryRun: true }));
     expect([effects.length, Buffer.byteLength(effects[0]!), effects.at(-1)]).toEqual([50, 256, 'and 11 more']);
   });
 });

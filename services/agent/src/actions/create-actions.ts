@@ -7,9 +7,9 @@ import { MACOS_ACTIONS } from './macos/macos-actions.js';
 import { LINUX_PACKAGE_ACTIONS } from './packages/remove-package.js';
 import { FILE_ACTIONS } from './quarantine/file-actions.js';
 import { failed, refused, stopped, unsupported } from './contract/results.js';
-import { launchd } from './services/launchd.js';
-import { SERVICE_COLUMNS, serviceActions } from './services/service-actions.js';
-import { serviceControl } from './services/windows-services.js';
+import { launchd } from './service-managers/launchd.js';
+import { SERVICE_COLUMNS, serviceActions } from './service-managers/service-actions.js';
+import { serviceControl } from './service-managers/windows-services.js';
 import { WINDOWS_ACTIONS } from './windows/windows-actions.js';
 
 /** What this endpoint can do. */

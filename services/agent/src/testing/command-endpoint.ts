@@ -2,7 +2,7 @@ import type { AgentId, CommandBody, OrgId, ReportBody } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime/program';
 import { type FakeClock } from '@muster/runtime/testing';
 import type { ActionCall, ActionResult, JsonValue } from '../actions/contract/action.js';
-import { realHost } from '../actions/testing/test-host.js';
+import { testHost } from '../actions/testing/action-harness.js';
 import { CommandHistory } from '../capabilities/commands/command-history.js';
 import type { CommandPolicy } from '../capabilities/commands/command-policy.js';
 import { CommandRunner } from '../capabilities/commands/command-runner.js';
@@ -57,7 +57,7 @@ export class CommandEndpoint {
       policy: { actions: ['all'], requireApproval: [], ...policy },
       history: this.history,
       undo: new UndoStore(parts),
-      host: realHost({ dataDir: folder, clock }),
+      host: testHost({ dataDir: folder, clock }),
       loadActions: () =>
         Promise.resolve({
           run: act ?? open,

@@ -68,12 +68,12 @@ export interface ActionResult {
 }
 
 export type ActionRunner = (call: ActionCall) => Promise<ActionResult>;
-export type Undoer = (call: ActionCall, kept: JsonValue) => Promise<ActionResult>;
+export type UndoRunner = (call: ActionCall, kept: JsonValue) => Promise<ActionResult>;
 
 /** How one platform runs an action, and undoes it where that can be done. */
 export interface ActionImplementation {
   readonly run: ActionRunner;
-  readonly undo?: Undoer;
+  readonly undo?: UndoRunner;
 }
 /** By the action's name. */
 export type ActionImplementations = Readonly<Record<string, ActionImplementation>>;

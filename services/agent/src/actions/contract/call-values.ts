@@ -1,7 +1,7 @@
 import type { ActionCall, JsonValue } from './action.js';
 
 /** What the row says of something, or the parameters where there is no row: a word, or a number as text; `undefined` for anything else. */
-export function said({ binding, params }: Pick<ActionCall, 'binding' | 'params'>, key: string): string | undefined {
+export function callText({ binding, params }: Pick<ActionCall, 'binding' | 'params'>, key: string): string | undefined {
   return textOf((binding ?? params)[key]);
 }
 

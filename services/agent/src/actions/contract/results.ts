@@ -3,7 +3,7 @@ import type { ActionResult } from './action.js';
 
 /** It is done. `effects` has a line for each thing; what does not fit a report is counted in its last line. */
 export function succeeded(message: string, effects: readonly string[], code = 'ok'): ActionResult {
-  return { state: 'succeeded', code, message, effects: fit(effects) };
+  return { state: 'succeeded', code, message, effects: limitEffects(effects) };
 }
 
 /** There was nothing to do: what is wanted is so already. */
@@ -21,7 +21,7 @@ export function wouldDo(message: string, effects: readonly string[]): ActionResu
 }
 
 export function failed(code: string, message: string, effects: readonly string[] = []): ActionResult {
-  return { state: 'failed', code, message, ...(effects.length > 0 && { effects: fit(effects) }) };
+  return { state: 'failed', code, message, ...(effects.length > 0 && { effects: limitEffects(effects) }) };
 }
 
 export function refused(code: 'changed' | 'protected' | 'bad_params' | (string & {}), message: string): ActionResult {
@@ -40,17 +40,17 @@ export function stopped(signal: AbortSignal, done: readonly string[] = []): Acti
     state: late ? 'timed_out' : 'cancelled',
     code: late ? 'timed_out' : 'cancelled',
     message: `${late ? 'its time ran out' : 'it was cancelled'}; ${before}`,
-    ...(done.length > 0 && { effects: fit(done) }),
+    ...(done.length > 0 && { effects: limitEffects(done) }),
   };
 }
 
-function fit(effects: readonly string[]): readonly string[] {
+function limitEffects(effects: readonly string[]): readonly string[] {
   const kept = effects.length <= LIMITS.effects ? effects : effects.slice(0, LIMITS.effects - 1);
-  const lines = kept.map(clip);
+  const lines = kept.map(truncate);
   return effects.length === kept.length ? lines : [...lines, `and ${effects.length - kept.length} more`];
 }
 
-function clip(line: string): string {
+function truncate(line: string): string {
   const bytes = Buffer.from(line.toWellFormed());
   if (bytes.length <= LIMITS.effectBytes) return line.toWellFormed();
   return `${bytes

@@ -23,7 +23,7 @@ export function runProgram(
   const { input, signal, timeoutMs = DEFAULT_TIMEOUT_MS, output = 'pipe', env = {} } = options;
   if (signal?.aborted === true) return Promise.resolve({ code: 124, stdout: '', stderr: 'stopped before it began' });
   return new Promise((resolve) => {
-    let late = false;
+    let timedOut = false;
     const child = spawn(file, args, {
       env: { ...base, ...env },
       // Where nothing is kept busy: the agent's own folder may be on what is to be unmounted.
@@ -34,9 +34,9 @@ export function runProgram(
       windowsHide: true,
       shell: false,
     });
-    const [stdout, stderr] = [gather(child.stdout), gather(child.stderr)];
+    const [stdout, stderr] = [collectOutput(child.stdout), collectOutput(child.stderr)];
     const kill = (): void => {
-      late = true;
+      timedOut = true;
       killGroup(child);
     };
     const timer = setTimeout(kill, timeoutMs);
@@ -50,8 +50,8 @@ export function runProgram(
     // `exit` and not `close`: a daemon that it started may keep the pipes open for ever.
     child.once('exit', (code, ended) => {
       const end = (): void => {
-        drop(child);
-        finish(late ? 124 : (code ?? 128 + signalNumber(ended)));
+        closePipes(child);
+        finish(timedOut ? 124 : (code ?? 128 + signalNumber(ended)));
       };
       // What it wrote last may still be on its way.
       const grace = setTimeout(end, 200);
@@ -66,7 +66,7 @@ export function runProgram(
   });
 }
 
-function gather(stream: NodeJS.ReadableStream | null): () => string {
+function collectOutput(stream: NodeJS.ReadableStream | null): () => string {
   if (stream === null) return () => '';
   const chunks: Buffer[] = [];
   let length = 0;
@@ -88,7 +88,7 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-function drop(child: ChildProcess): void {
+function closePipes(child: ChildProcess): void {
   child.stdout?.destroy();
   child.stderr?.destroy();
 }

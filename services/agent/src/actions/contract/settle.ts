@@ -38,9 +38,9 @@ export async function runOrStop(
   const { code, stdout, stderr } = await host.run(file, args, options);
   if (code === 0) return stdout;
   if (options.signal?.aborted === true) throw new ActionStop(stopped(options.signal, [`${file} was ended`]));
-  const said = (stderr.trim() === '' ? stdout : stderr).trim().split('\n').slice(-3).join(' / ');
+  const output = (stderr.trim() === '' ? stdout : stderr).trim().split('\n').slice(-3).join(' / ');
   throw new ActionStop(
-    failed('program_failed', `${[file, ...args].join(' ').slice(0, 200)} ended with ${code}: ${said}`),
+    failed('program_failed', `${[file, ...args].join(' ').slice(0, 200)} ended with ${code}: ${output}`),
   );
 }
 

@@ -7,7 +7,7 @@ export interface GatewayEndpoint {
 }
 
 /** What an isolated host may still talk to. */
-export interface Reachable {
+export interface AllowList {
   /** Over TCP connections that the host opens, or has open. */
   readonly gateways: readonly GatewayEndpoint[];
   /** Domain servers, on port 53. */

@@ -2,39 +2,37 @@ import { durationMs } from '@muster/actions';
 import type { ActionCall, ActionImplementations, ActionResult, JsonValue } from '../contract/action.js';
 import { refused, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
 import { settle } from '../contract/settle.js';
-import { Isolation } from './isolation.js';
+import { type Isolation, withIsolation } from './isolation.js';
 import { readState, type IsolationState } from './isolation-state.js';
-import { inTurn } from './in-turn.js';
 import { formatNetworkAddress } from './network-address.js';
-import type { Reachable } from './allow-list.js';
+import type { AllowList } from './allow-list.js';
 
 type Work = (call: ActionCall, isolation: Isolation, kept: JsonValue) => Promise<ActionResult>;
 
-/** One after the other, each with what the isolation is at that moment. */
-const within =
+const exclusively =
   (work: Work) =>
   (call: ActionCall, kept: JsonValue = null): Promise<ActionResult> =>
-    settle(call, () => inTurn(call.host.dataDir, () => work(call, new Isolation(call.host), kept)));
+    settle(call, () => withIsolation(call.host, (isolation) => work(call, isolation, kept)));
 
 /** On every platform, with the barrier that it has. */
 export const ISOLATION_ACTIONS: ActionImplementations = {
-  'host.isolate': { run: within(isolate), undo: within(undo) },
-  'host.release': { run: within(release) },
+  'host.isolate': { run: exclusively(isolate), undo: exclusively(undo) },
+  'host.release': { run: exclusively(release) },
 };
 
 async function isolate(call: ActionCall, isolation: Isolation): Promise<ActionResult> {
-  const missing = await isolation.barrier.missing();
-  if (missing !== undefined) return unsupported('no_firewall', missing);
-  const previous = inForce(call, isolation);
-  const state = wantedState(call, previous);
-  const reachable = await isolation.reachable(state.allow);
+  const unavailable = await isolation.firewall.unavailableReason();
+  if (unavailable !== undefined) return unsupported('no_firewall', unavailable);
+  const previous = activeIsolation(call, isolation);
+  const state = desiredState(call, previous);
+  const allowList = await isolation.allowList(state.allow);
   const until = new Date(state.releaseAtMs).toISOString();
-  const cut = `cut the network but for ${inWords(reachable)}`;
+  const cut = `cut the network but for ${describeAllowList(allowList)}`;
   const end = `itself at ${until} (UTC)${previous === undefined ? '' : ', which prolongs the isolation in force'}`;
   if (call.dryRun) return wouldDo(`would isolate this host until ${until}`, [cut, `release ${end}`]);
   call.keepUndo({ previous: previous === undefined ? null : { ...previous } });
   call.signal.throwIfAborted();
-  await isolation.enforce(state, reachable);
+  await isolation.enforce(state, allowList);
   return succeeded(`isolated until ${until}`, [cut, `releases ${end}`]);
 }
 
@@ -62,7 +60,7 @@ async function undo(call: ActionCall, isolation: Isolation, kept: JsonValue): Pr
   const until = new Date(previous.releaseAtMs).toISOString();
   const effect = `go back to the isolation of command ${previous.command}, until ${until} (UTC)`;
   if (call.dryRun) return wouldDo('would undo the extension', [effect]);
-  await isolation.enforce(previous, await isolation.reachable(previous.allow));
+  await isolation.enforce(previous, await isolation.allowList(previous.allow));
   return succeeded('undid the extension', [effect]);
 }
 
@@ -74,7 +72,7 @@ function originalOf({ params, binding, number }: ActionCall): { command: unknown
 const HOUR_MS = 3_600_000;
 
 /** The latest end counts: a second isolation never shortens the first. */
-function wantedState(call: ActionCall, previous: IsolationState | undefined): IsolationState {
+function desiredState(call: ActionCall, previous: IsolationState | undefined): IsolationState {
   const { params, host, id, number } = call;
   const after = params['releaseAfter'];
   const lastsMs = (typeof after === 'number' || typeof after === 'string' ? durationMs(after) : undefined) ?? HOUR_MS;
@@ -84,12 +82,12 @@ function wantedState(call: ActionCall, previous: IsolationState | undefined): Is
   return { command: id, number, releaseAtMs, lastsMs: releaseAtMs - now, allow: Array.isArray(allow) ? allow : [] };
 }
 
-function inForce({ host }: ActionCall, isolation: Isolation): IsolationState | undefined {
+function activeIsolation({ host }: ActionCall, isolation: Isolation): IsolationState | undefined {
   const state = isolation.current();
   return state !== undefined && state.releaseAtMs > host.clock.now() ? state : undefined;
 }
 
-function inWords({ gateways, resolvers, allowed }: Reachable): string {
+function describeAllowList({ gateways, resolvers, allowed }: AllowList): string {
   const list = [
     ...gateways.map(
       ({ address, port }) => `${address.family === 6 ? `[${address.address}]` : address.address}:${port}`,

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
-import { fixtureHost, playback, runAction, type RecordedRun } from '../testing/call-fixture.js';
-import { IsolationWatch } from './isolation-monitor.js';
+import { testHost, playback, runAction, type RecordedRun } from '../testing/action-harness.js';
+import { IsolationMonitor } from './isolation-monitor.js';
 
 const LOOK_MS = 15_000;
 const list: RecordedRun = { argv: ['nft', 'list', 'tables'] };
@@ -40,9 +40,9 @@ describe('the watch over an isolation', () => {
       listTable,
       drop,
     ]);
-    const host = fixtureHost(dataDir, { run, clock, gatewayPeers: () => [{ host: address, port: 443 }] });
-    const watch = new IsolationWatch(host);
-    await watch.start();
+    const host = testHost({ dataDir, run, clock, gatewayPeers: () => [{ host: address, port: 443 }] });
+    const monitor = new IsolationMonitor(host);
+    await monitor.start();
     expect(await runAction(host, 'host.isolate', { params: { releaseAfter: '60s' } })).toMatchObject({
       state: 'succeeded',
     });
@@ -54,7 +54,7 @@ describe('the watch over an isolation', () => {
     clock.advance(LOOK_MS * 2);
     await until(() => !existsSync(join(dataDir, 'isolation.json')));
     expect(run.rest).toEqual([]);
-    watch.stop();
+    monitor.stop();
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -64,15 +64,15 @@ describe('the watch over an isolation', () => {
     const run = playback([list, load('timeout 60s'), load('timeout 45s')]);
     const errors: unknown[] = [];
     const logger = { ...silentLogger, error: (message: string) => void errors.push(message) };
-    const host = fixtureHost(dataDir, { run, clock, logger, gatewayPeers: () => peers });
+    const host = testHost({ dataDir, run, clock, logger, gatewayPeers: () => peers });
     await runAction(host, 'host.isolate', { params: { releaseAfter: '60s' } });
     peers = [];
-    const watch = new IsolationWatch(host);
-    await watch.start();
+    const monitor = new IsolationMonitor(host);
+    await monitor.start();
     expect(errors).toHaveLength(1);
     peers = [{ host: '203.0.113.1', port: 443 }];
     clock.advance(LOOK_MS);
     await until(() => run.rest.length === 0);
-    watch.stop();
+    monitor.stop();
   });
 });

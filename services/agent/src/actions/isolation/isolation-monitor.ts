@@ -1,32 +1,27 @@
 import type { Timer } from '@muster/runtime/program';
 import type { ActionHost } from '../contract/action.js';
-import { inTurn } from './in-turn.js';
-import { Isolation } from './isolation.js';
+import { withIsolation, type Isolation } from './isolation.js';
 
-/** The barrier falls at its time by itself; this only clears away what is left of it, so it need not be prompt. */
-const LOOK_EVERY_MS = 15_000;
+/** The firewall opens by itself in time. The monitor only removes what is left, so it may be slow. */
+const CHECK_INTERVAL_MS = 15_000;
 
 /**
- * What the agent does about an isolation without being asked. At its start: one whose time is not over is raised again for what is left of it, since
- * the rules do not outlive a reboot; one whose time is over is ended. Then it looks now and again whether the time is over, and whether gateways
- * have moved.
+ * Keeps an isolation in force without a command. At the agent's start it applies the rules again for the time that is left, because they do not survive a
+ * reboot. Then it checks at an interval whether the isolation has expired and whether gateways have new addresses.
  */
-export class IsolationWatch {
+export class IsolationMonitor {
   readonly #host: ActionHost;
-  readonly #isolation: Isolation;
   #timer: Timer | undefined;
-  /** False while one that should be up could not be raised, as when names cannot be looked up so early after a boot. */
-  #isSettled = false;
+  /** False until the rules could be applied. Name lookups may fail early after a boot. */
+  #isEnforced = false;
 
   constructor(host: ActionHost) {
     this.#host = host;
-    this.#isolation = new Isolation(host);
   }
 
   async start(): Promise<void> {
-    await this.#guarded(() => this.#resume());
-    const look = (): Promise<unknown> => (this.#isSettled ? this.#keepUp() : this.#resume());
-    this.#timer = this.#host.clock.setInterval(() => void this.#guarded(look), LOOK_EVERY_MS);
+    await this.#check();
+    this.#timer = this.#host.clock.setInterval(() => void this.#check(), CHECK_INTERVAL_MS);
     this.#timer.unref();
   }
 
@@ -34,36 +29,32 @@ export class IsolationWatch {
     this.#host.clock.clear(this.#timer);
   }
 
-  async #resume(): Promise<void> {
-    await this.#endIfOver();
-    const state = this.#isolation.current();
-    if (state !== undefined) await this.#isolation.enforce(state, await this.#isolation.reachable(state.allow));
-    this.#isSettled = true;
-    if (state === undefined) return;
-    this.#host.logger.info('host is isolated', {
-      command: state.command,
-      until: new Date(state.releaseAtMs).toISOString(),
-    });
-  }
-
-  async #keepUp(): Promise<void> {
-    await this.#endIfOver();
-    await this.#isolation.follow();
-  }
-
-  async #endIfOver(): Promise<void> {
-    const state = this.#isolation.current();
-    if (state === undefined || state.releaseAtMs > this.#host.clock.now()) return;
-    await this.#isolation.end();
-    this.#host.logger.info('the isolation of the host is over', { command: state.command });
-  }
-
-  /** An agent that cannot raise or lower a barrier must still start: it is the only way to reach the machine. */
-  async #guarded(work: () => Promise<unknown>): Promise<void> {
+  /** Never throws: an agent that cannot change the firewall must still start, because nothing else can reach the machine. */
+  async #check(): Promise<void> {
     try {
-      await inTurn(this.#host.dataDir, work);
+      await withIsolation(this.#host, async (isolation) => {
+        await this.#endIfExpired(isolation);
+        if (this.#isEnforced) await isolation.refreshGateways();
+        else await this.#resume(isolation);
+      });
     } catch (error) {
-      this.#host.logger.error('isolation of the host cannot be kept up or ended', { error });
+      this.#host.logger.error('cannot maintain or end the isolation of the host', { error });
     }
+  }
+
+  async #resume(isolation: Isolation): Promise<void> {
+    const state = isolation.current();
+    if (state !== undefined) await isolation.enforce(state, await isolation.allowList(state.allow));
+    this.#isEnforced = true;
+    if (state === undefined) return;
+    const until = new Date(state.releaseAtMs).toISOString();
+    this.#host.logger.info('host is isolated', { command: state.command, until });
+  }
+
+  async #endIfExpired(isolation: Isolation): Promise<void> {
+    const state = isolation.current();
+    if (state === undefined || state.releaseAtMs > this.#host.clock.now()) return;
+    await isolation.end();
+    this.#host.logger.info('isolation of the host has expired', { command: state.command });
   }
 }

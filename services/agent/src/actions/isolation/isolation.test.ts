@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ActionResult, JsonValue } from '../contract/action.js';
-import type { CallFixture } from '../testing/call-fixture.js';
+import type { TestCallOptions } from '../testing/action-harness.js';
 import type { ProbeTarget } from '../testing/namespace-peer.js';
-import { NetworkLab, type Peer } from '../testing/network-harness.js';
+import { NetworkHarness, type Peer } from '../testing/network-harness.js';
 
 const GATEWAY = '10.99.0.1';
 const OTHER = '10.99.0.3';
@@ -16,44 +16,44 @@ const gateways = [
   { host: '[fd00:99::1]', port: GATEWAY_PORT },
 ];
 
-let lab: NetworkLab | undefined;
+let network: NetworkHarness | undefined;
 let world: Peer;
 let host: Peer;
 let dataDir: string;
 beforeAll(async () => {
-  lab = NetworkLab.open();
-  if (lab === undefined) return;
-  world = lab.peer('world');
-  host = lab.peer('host');
+  network = NetworkHarness.open();
+  if (network === undefined) return;
+  world = network.peer('world');
+  host = network.peer('host');
   for (const number of [1, 3, 4]) {
     for (const address of [`10.99.0.${number}`, `fd00:99::${number}`]) {
-      for (const port of [GATEWAY_PORT, 80]) await world.ask({ t: 'listen', host: address, port });
+      for (const port of [GATEWAY_PORT, 80]) await world.send({ t: 'listen', host: address, port });
     }
   }
-  for (const address of ['10.99.0.2', 'fd00:99::2']) await host.ask({ t: 'listen', host: address, port: 7000 });
+  for (const address of ['10.99.0.2', 'fd00:99::2']) await host.send({ t: 'listen', host: address, port: 7000 });
 }, 90_000);
-afterAll(() => lab?.close());
+afterAll(() => network?.close());
 beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'isolation-'));
 });
 afterEach(async () => {
-  if (lab !== undefined) await act('host.release');
+  if (network !== undefined) await act('host.release');
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-async function act(name: string, call: CallFixture = {}, peer = host): Promise<ActionResult & { kept: JsonValue }> {
-  const { result, kept } = await peer.ask({ t: 'run', name, call, dataDir, gateways });
+async function act(name: string, call: TestCallOptions = {}, peer = host): Promise<ActionResult & { kept: JsonValue }> {
+  const { result, kept } = await peer.send({ t: 'run', name, call, dataDir, gateways });
   if (result === undefined) throw new Error('no result');
   return { ...result, kept: kept?.[0] ?? null };
 }
 const isOpen = async (from: Peer, target: ProbeTarget): Promise<boolean | undefined> =>
-  (await from.ask({ t: 'probe', targets: [target] })).reached?.[0];
+  (await from.send({ t: 'probe', targets: [target] })).reached?.[0];
 const stateFile = (): string => join(dataDir, 'isolation.json');
 const toOther = { host: OTHER, port: 80 };
 
 /** Who can be reached: the gateway, its other port, somebody else; and from them, the host. Over IPv4, then over IPv6. */
 async function reach(): Promise<boolean[]> {
-  const outwards = await host.ask({
+  const outwards = await host.send({
     t: 'probe',
     targets: [
       { host: GATEWAY, port: GATEWAY_PORT },
@@ -64,7 +64,7 @@ async function reach(): Promise<boolean[]> {
       { host: 'fd00:99::3', port: 80 },
     ],
   });
-  const inwards = await world.ask({
+  const inwards = await world.send({
     t: 'probe',
     targets: [1, 3].flatMap((number) => [
       { host: '10.99.0.2', port: 7000, from: `10.99.0.${number}` },
@@ -78,7 +78,7 @@ const GATEWAY_ONLY = EVERYBODY.map((_, index) => index < 2);
 
 describe('an isolated host', () => {
   test('reaches its gateway and nobody else, is reached by nobody, and is as before when it is released', async () => {
-    if (lab === undefined) return;
+    if (network === undefined) return;
     expect(await reach()).toEqual(EVERYBODY);
     expect(await act('host.isolate', { dryRun: true })).toMatchObject({ state: 'succeeded', code: 'dry_run' });
     expect(await reach()).toEqual(EVERYBODY);
@@ -91,24 +91,24 @@ describe('an isolated host', () => {
     expect(await reach()).toEqual(GATEWAY_ONLY);
     expect(await act('host.release')).toMatchObject({ state: 'succeeded', effects: ['opened the network again'] });
     expect(await reach()).toEqual(EVERYBODY);
-    expect(lab.run('nft', ['list', 'tables'])).toBe('');
+    expect(network.run('nft', ['list', 'tables'])).toBe('');
     expect(existsSync(stateFile())).toBe(false);
     expect(await act('host.release')).toMatchObject({ state: 'succeeded', code: 'unchanged' });
   }, 90_000);
 
   test('keeps the connection to the gateway that it had, and loses all others', async () => {
-    if (lab === undefined) return;
-    const other = lab.peer('host');
-    expect(await host.ask({ t: 'hold', host: GATEWAY, port: GATEWAY_PORT })).toEqual({ open: true });
-    expect(await other.ask({ t: 'hold', host: OTHER, port: 80 })).toEqual({ open: true });
+    if (network === undefined) return;
+    const other = network.peer('host');
+    expect(await host.send({ t: 'hold', host: GATEWAY, port: GATEWAY_PORT })).toEqual({ open: true });
+    expect(await other.send({ t: 'hold', host: OTHER, port: 80 })).toEqual({ open: true });
     await act('host.isolate');
-    expect(await host.ask({ t: 'say' })).toEqual({ open: true });
-    expect(await other.ask({ t: 'say' })).toEqual({ open: false });
+    expect(await host.send({ t: 'echo' })).toEqual({ open: true });
+    expect(await other.send({ t: 'echo' })).toEqual({ open: false });
   }, 90_000);
 
   test('reaches and is reached by what is allowed, and rules of others stay', async () => {
-    if (lab === undefined) return;
-    lab.run('nft', ['add table inet theirs']);
+    if (network === undefined) return;
+    network.run('nft', ['add table inet theirs']);
     await act('host.isolate', { params: { allow: [`${FRIEND}/32`, 'fd00:99::4'] } });
     expect(await isOpen(host, { host: FRIEND, port: 80 })).toBe(true);
     expect(await isOpen(host, { host: 'fd00:99::4', port: 80 })).toBe(true);
@@ -116,12 +116,12 @@ describe('an isolated host', () => {
     expect(await isOpen(world, { host: 'fd00:99::2', port: 7000, from: 'fd00:99::4' })).toBe(true);
     expect(await reach()).toEqual(GATEWAY_ONLY);
     await act('host.release');
-    expect(lab.run('nft', ['list', 'tables']).trim()).toBe('table inet theirs');
-    lab.run('nft', ['delete', 'table', 'inet', 'theirs']);
+    expect(network.run('nft', ['list', 'tables']).trim()).toBe('table inet theirs');
+    network.run('nft', ['delete', 'table', 'inet', 'theirs']);
   }, 90_000);
 
   test('is isolated longer by a second command, never shorter, and undoing that goes back to the first', async () => {
-    if (lab === undefined) return;
+    if (network === undefined) return;
     const until = (): number => (JSON.parse(readFileSync(stateFile(), 'utf8')) as { releaseAtMs: number }).releaseAtMs;
     const first = await act('host.isolate', { params: { releaseAfter: '10m' }, id: 'one' });
     const firstUntil = until();
@@ -133,7 +133,7 @@ describe('an isolated host', () => {
     expect(until()).toBe(longest);
 
     const undo = (command: string, kept: JsonValue): Promise<unknown> =>
-      host.ask({ t: 'undo', command, id: 'undoing', kept, dataDir, gateways }).then(({ result }) => result);
+      host.send({ t: 'undo', command, id: 'undoing', kept, dataDir, gateways }).then(({ result }) => result);
     expect(await undo('one', first.kept)).toMatchObject({ state: 'refused', code: 'superseded' });
     expect(await undo('three', third.kept)).toMatchObject({ state: 'succeeded' });
     expect(await isOpen(host, toOther)).toBe(true);
@@ -148,8 +148,8 @@ describe('an isolated host', () => {
 
 describe('the dead-man timer', () => {
   test('releases the host although the agent was killed and nothing of it is left', async () => {
-    if (lab === undefined) return;
-    const agent = lab.peer('host');
+    if (network === undefined) return;
+    const agent = network.peer('host');
     await act('host.isolate', { params: { releaseAfter: '5s' } }, agent);
     const isolatedAt = performance.now();
     await agent.kill();
@@ -160,33 +160,33 @@ describe('the dead-man timer', () => {
     expect(performance.now() - isolatedAt).toBeGreaterThan(3_500);
     expect(await reach()).toEqual(EVERYBODY);
     // The agent that starts then clears away what is left.
-    await host.ask({ t: 'watch', laterMs: 0, dataDir, gateways });
-    expect(lab.run('nft', ['list', 'tables'])).toBe('');
+    await host.send({ t: 'monitor', laterMs: 0, dataDir, gateways });
+    expect(network.run('nft', ['list', 'tables'])).toBe('');
     expect(existsSync(stateFile())).toBe(false);
   }, 90_000);
 
   test('runs on over a reboot: the agent isolates the host again for what is left, and not a moment longer', async () => {
-    if (lab === undefined) return;
+    if (network === undefined) return;
     await act('host.isolate', { params: { releaseAfter: '60s' } });
     // A reboot loses every rule.
-    lab.run('nft', ['flush', 'ruleset']);
+    network.run('nft', ['flush', 'ruleset']);
     expect(await isOpen(host, toOther)).toBe(true);
-    await host.ask({ t: 'watch', laterMs: 20_000, dataDir, gateways });
+    await host.send({ t: 'monitor', laterMs: 20_000, dataDir, gateways });
     expect(await reach()).toEqual(GATEWAY_ONLY);
-    const seconds = /ipv4 timeout (\d+)s/.exec(lab.run('nft', ['list', 'ruleset']))?.[1];
+    const seconds = /ipv4 timeout (\d+)s/.exec(network.run('nft', ['list', 'ruleset']))?.[1];
     expect(Number(seconds)).toBeLessThanOrEqual(40);
     expect(Number(seconds)).toBeGreaterThan(30);
 
-    lab.run('nft', ['flush', 'ruleset']);
-    await host.ask({ t: 'watch', laterMs: 60_000, dataDir, gateways });
+    network.run('nft', ['flush', 'ruleset']);
+    await host.send({ t: 'monitor', laterMs: 60_000, dataDir, gateways });
     expect(await reach()).toEqual(EVERYBODY);
     expect(existsSync(stateFile())).toBe(false);
   }, 90_000);
 
   test('is not made longer by a clock that was set back', async () => {
-    if (lab === undefined) return;
+    if (network === undefined) return;
     await act('host.isolate', { params: { releaseAfter: '60s' } });
-    await host.ask({ t: 'watch', laterMs: -3_600_000, dataDir, gateways });
-    expect(lab.run('nft', ['list', 'ruleset'])).toMatch(/ipv4 timeout (1m|60s) /);
+    await host.send({ t: 'monitor', laterMs: -3_600_000, dataDir, gateways });
+    expect(network.run('nft', ['list', 'ruleset'])).toMatch(/ipv4 timeout (1m|60s) /);
   }, 90_000);
 });

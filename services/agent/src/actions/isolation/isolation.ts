@@ -6,24 +6,40 @@ import { networkInterfaces } from 'node:os';
 import type { ActionHost } from '../contract/action.js';
 import { failed } from '../contract/results.js';
 import { ActionStop } from '../contract/settle.js';
-import type { Barrier } from './firewall-backend.js';
-import { createBarrier } from './create-barrier.js';
+import type { FirewallBackend } from './firewall-backend.js';
+import { createFirewall } from './create-firewall.js';
 import { IsolationStore, type IsolationState } from './isolation-state.js';
 import { parseNetworkAddress } from './network-address.js';
-import { parseNameServers, resolveGateways, type Reachable } from './allow-list.js';
+import { parseNameServers, resolveGateways, type AllowList } from './allow-list.js';
 
 /** Where systemd-resolved keeps the servers that it asks; resolv.conf then names only itself. */
 const UPSTREAM_SERVERS = '/run/systemd/resolve/resolv.conf';
 
-/** The isolation of one machine: its barrier and what is remembered of it. What is called here must not run at the same time. */
+/** The last work for each data directory. */
+const last = new Map<string, Promise<unknown>>();
+
+/** Runs `work` when all earlier work on the host's isolation has ended. One process owns a data directory, so a queue in memory is enough. */
+export function withIsolation<T>(host: ActionHost, work: (isolation: Isolation) => Promise<T>): Promise<T> {
+  const key = host.dataDir;
+  const start = (): Promise<T> => work(new Isolation(host));
+  const run = (last.get(key) ?? Promise.resolve()).then(start, start);
+  last.set(key, run);
+  const forget = (): void => {
+    if (last.get(key) === run) last.delete(key);
+  };
+  run.then(forget, forget);
+  return run;
+}
+
+/** The isolation of one machine: its firewall and the stored state. Use it through {@link withIsolation}, because calls must not overlap. */
 export class Isolation {
-  readonly barrier: Barrier;
+  readonly firewall: FirewallBackend;
   readonly #host: ActionHost;
   readonly #store: IsolationStore;
 
   constructor(host: ActionHost) {
     this.#host = host;
-    this.barrier = createBarrier(host);
+    this.firewall = createFirewall(host);
     this.#store = new IsolationStore(host.dataDir);
   }
 
@@ -33,30 +49,30 @@ export class Isolation {
   }
 
   /** Raises the barrier for the rest of the time and remembers it. Raised first: a barrier falls by itself, what is only written down would not. */
-  async enforce(state: IsolationState, reachable: Reachable): Promise<void> {
+  async enforce(state: IsolationState, allowList: AllowList): Promise<void> {
     const leftMs = Math.min(state.releaseAtMs - this.#host.clock.now(), state.lastsMs);
-    await this.barrier.raise(reachable, Math.max(1, Math.ceil(leftMs / 1000)));
+    await this.firewall.apply(allowList, Math.max(1, Math.ceil(leftMs / 1000)));
     try {
-      this.#store.save({ ...state, gateways: endpointsOf(reachable) });
+      this.#store.save({ ...state, gateways: endpointsOf(allowList) });
     } catch (error) {
-      await this.barrier.lower();
+      await this.firewall.remove();
       throw error;
     }
   }
 
   /** Raises it anew when gateways have other addresses than the rules know, as those of load balancers change. */
-  async follow(): Promise<void> {
+  async refreshGateways(): Promise<void> {
     const state = this.current();
     if (state === undefined) return;
-    const reachable = await this.reachable(state.allow);
+    const allowList = await this.allowList(state.allow);
     const known = new Set(state.gateways);
-    if (endpointsOf(reachable).some((one) => !known.has(one))) await this.enforce(state, reachable);
+    if (endpointsOf(allowList).some((one) => !known.has(one))) await this.enforce(state, allowList);
   }
 
   /** Answers whether there was anything to end. */
   async end(): Promise<boolean> {
     const wasKnown = this.current() !== undefined;
-    const wasUp = await this.barrier.lower();
+    const wasUp = await this.firewall.remove();
     this.#store.clear();
     return wasUp || wasKnown;
   }
@@ -65,7 +81,7 @@ export class Isolation {
    * What stays reachable now. Domain servers are among it only when a gateway is known by name, because it could not be found again otherwise.
    * Ends the action when no gateway has an address: isolated, the machine would be out of everybody's reach.
    */
-  async reachable(allow: readonly string[]): Promise<Reachable> {
+  async allowList(allow: readonly string[]): Promise<AllowList> {
     const peers = this.#host.gatewayPeers();
     const gateways = await resolveGateways(peers, lookupAll);
     if (gateways.length === 0) {
@@ -83,7 +99,7 @@ export class Isolation {
   }
 }
 
-function endpointsOf({ gateways }: Reachable): string[] {
+function endpointsOf({ gateways }: AllowList): string[] {
   return gateways.map(({ address, port }) => `${address.address} ${port}`);
 }
 
@@ -97,7 +113,7 @@ function ownAddresses(): ReadonlySet<string> {
   return new Set(addresses.map(({ address }) => parseNetworkAddress(address)?.address ?? address));
 }
 
-function domainServers(): Reachable['resolvers'] {
+function domainServers(): AllowList['resolvers'] {
   let upstream = '';
   try {
     upstream = readFileSync(UPSTREAM_SERVERS, 'utf8');

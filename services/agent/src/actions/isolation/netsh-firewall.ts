@@ -4,9 +4,9 @@ import { writeFileAtomic } from '../../store/atomic-file.js';
 import type { ActionHost } from '../contract/action.js';
 import { runOrStop } from '../contract/settle.js';
 import { SYSTEM32 } from '../windows/powershell.js';
-import type { Barrier } from './firewall-backend.js';
+import type { FirewallBackend } from './firewall-backend.js';
 import { formatNetworkAddress } from './network-address.js';
-import type { Reachable } from './allow-list.js';
+import type { AllowList } from './allow-list.js';
 
 const NETSH = `${SYSTEM32}netsh.exe`;
 const SCHTASKS = `${SYSTEM32}schtasks.exe`;
@@ -18,7 +18,7 @@ const OPTIONS = { timeoutMs: 30_000 };
  * Windows: the firewall's whole policy is exported, every rule of it switched off, ours added, and everything else blocked; releasing imports the
  * policy. A scheduled task imports it at the end of the time, or as soon after as the machine runs.
  */
-export class NetshBarrier implements Barrier {
+export class NetshFirewall implements FirewallBackend {
   readonly #host: ActionHost;
   readonly #policy: string;
   readonly #task: string;
@@ -29,12 +29,12 @@ export class NetshBarrier implements Barrier {
     this.#task = join(host.dataDir, 'isolation-task.xml');
   }
 
-  async missing(): Promise<string | undefined> {
+  async unavailableReason(): Promise<string | undefined> {
     const { code } = await this.#host.run(NETSH, ['advfirewall', 'show', 'currentprofile', 'state'], OPTIONS);
     return code === 0 ? undefined : 'Windows Firewall does not answer on this machine';
   }
 
-  async raise(reachable: Reachable, seconds: number): Promise<void> {
+  async apply(allowList: AllowList, seconds: number): Promise<void> {
     // The policy before isolation is what is to come back, also when this one replaces another.
     if (!existsSync(this.#policy)) await this.#netsh(['export', this.#policy]);
     const releaseAt = new Date(this.#host.clock.now() + seconds * 1000);
@@ -43,16 +43,16 @@ export class NetshBarrier implements Barrier {
     try {
       await this.#netsh(['set', 'allprofiles', 'state', 'on']);
       await this.#netsh(['firewall', 'set', 'rule', 'name=all', 'new', 'enable=no']);
-      for (const rule of isolationRules(reachable))
+      for (const rule of isolationRules(allowList))
         await this.#netsh(['firewall', 'add', 'rule', `name=${RULE}`, ...rule]);
       await this.#netsh(['set', 'allprofiles', 'firewallpolicy', 'blockinbound,blockoutbound']);
     } catch (error) {
-      await this.lower();
+      await this.remove();
       throw error;
     }
   }
 
-  async lower(): Promise<boolean> {
+  async remove(): Promise<boolean> {
     if (!existsSync(this.#policy)) return false;
     await this.#netsh(['import', this.#policy]);
     await this.#host.run(SCHTASKS, ['/Delete', '/TN', TASK, '/F'], OPTIONS);
@@ -67,7 +67,7 @@ export class NetshBarrier implements Barrier {
 }
 
 /** What stays allowed, as arguments of `netsh advfirewall firewall add rule`. */
-export function isolationRules({ gateways, resolvers, allowed }: Reachable): string[][] {
+export function isolationRules({ gateways, resolvers, allowed }: AllowList): string[][] {
   const rule = (dir: 'in' | 'out', ...rest: string[]): string[] => [
     `dir=${dir}`,
     'action=allow',

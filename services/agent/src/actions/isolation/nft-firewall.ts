@@ -1,30 +1,30 @@
 import type { ActionHost } from '../contract/action.js';
 import { runOrStop } from '../contract/settle.js';
-import type { Barrier } from './firewall-backend.js';
+import type { FirewallBackend } from './firewall-backend.js';
 import { isolationRuleset, TABLE } from './nft-ruleset.js';
-import type { Reachable } from './allow-list.js';
+import type { AllowList } from './allow-list.js';
 
 const OPTIONS = { timeoutMs: 20_000 };
 
 /** Linux: one table of nftables, which is replaced in one transaction and disarms itself. */
-export class NftBarrier implements Barrier {
+export class NftFirewall implements FirewallBackend {
   readonly #host: ActionHost;
 
   constructor(host: ActionHost) {
     this.#host = host;
   }
 
-  async missing(): Promise<string | undefined> {
+  async unavailableReason(): Promise<string | undefined> {
     const { code, stderr } = await this.#host.run('nft', ['list', 'tables'], OPTIONS);
     if (code === 0) return undefined;
     return code === 127 ? 'this machine has no nft (package nftables)' : `nft cannot be used: ${stderr.trim()}`;
   }
 
-  async raise(reachable: Reachable, seconds: number): Promise<void> {
-    await runOrStop(this.#host, 'nft', ['-f', '-'], { ...OPTIONS, input: isolationRuleset(reachable, seconds) });
+  async apply(allowList: AllowList, seconds: number): Promise<void> {
+    await runOrStop(this.#host, 'nft', ['-f', '-'], { ...OPTIONS, input: isolationRuleset(allowList, seconds) });
   }
 
-  async lower(): Promise<boolean> {
+  async remove(): Promise<boolean> {
     const { code, stderr } = await this.#host.run('nft', ['list', 'table', 'inet', TABLE], OPTIONS);
     // Without the program, or without the table, there are no rules of ours. Anything else says nothing about them.
     if (code === 127 || (code !== 0 && stderr.includes('No such file or directory'))) return false;

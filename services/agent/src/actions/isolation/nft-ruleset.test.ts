@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { fixtureHost, playback, runAction } from '../testing/call-fixture.js';
+import { testHost, playback, runAction } from '../testing/action-harness.js';
 import { formatNetworkAddress, parseNetworkAddress } from './network-address.js';
 import { isolationRuleset } from './nft-ruleset.js';
 import { parseNameServers, resolveGateways } from './allow-list.js';
@@ -65,9 +65,9 @@ describe('the rules', () => {
       { argv: look, ...denied },
       { argv: ['nft', 'delete', 'table', 'inet', 'muster_isolation'], ...denied },
     ]);
-    expect(await runAction(fixtureHost('/nowhere', { run }), 'host.release')).toMatchObject({ state: 'failed' });
+    expect(await runAction(testHost({ dataDir: '/nowhere', run }), 'host.release')).toMatchObject({ state: 'failed' });
     const absent = playback([{ argv: look, code: 1, stderr: 'Error: No such file or directory\n' }]);
-    expect(await runAction(fixtureHost('/nowhere', { run: absent }), 'host.release')).toMatchObject({
+    expect(await runAction(testHost({ dataDir: '/nowhere', run: absent }), 'host.release')).toMatchObject({
       code: 'unchanged',
     });
     expect(absent.rest).toEqual([]);
@@ -90,16 +90,16 @@ describe('the rules', () => {
   });
 
   test('are not to be had without nft, and are not raised when no gateway has an address', async () => {
-    const missing = playback([{ argv: ['nft', 'list', 'tables'], code: 127 }]);
+    const noProgram = playback([{ argv: ['nft', 'list', 'tables'], code: 127 }]);
     const gatewayPeers = (): { host: string; port: number }[] => [{ host: '192.0.2.1', port: 443 }];
-    const result = await runAction(fixtureHost('/nowhere', { run: missing, gatewayPeers }), 'host.isolate');
+    const result = await runAction(testHost({ dataDir: '/nowhere', run: noProgram, gatewayPeers }), 'host.isolate');
     expect(result).toMatchObject({
       state: 'unsupported',
       code: 'no_firewall',
       message: expect.stringContaining('nftables'),
     });
     const there = playback([{ argv: ['nft', 'list', 'tables'] }]);
-    expect(await runAction(fixtureHost('/nowhere', { run: there }), 'host.isolate')).toMatchObject({
+    expect(await runAction(testHost({ dataDir: '/nowhere', run: there }), 'host.isolate')).toMatchObject({
       state: 'failed',
       code: 'no_gateway',
     });

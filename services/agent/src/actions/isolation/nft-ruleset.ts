@@ -1,5 +1,5 @@
 import { formatNetworkAddress, type NetworkAddress } from './network-address.js';
-import type { Reachable } from './allow-list.js';
+import type { AllowList } from './allow-list.js';
 
 /** The table that is ours alone; other tables are not looked at, and what they drop stays dropped. */
 export const TABLE = 'muster_isolation';
@@ -10,7 +10,7 @@ export const TABLE = 'muster_isolation';
  * The dead-man timer is in the kernel: the rules are looked at only while `armed` has its elements, and those expire by themselves, whether or
  * not anything of ours is alive then. No rule needs connection tracking, so connections to gateways go on that were there before.
  */
-export function isolationRuleset({ gateways, resolvers, allowed }: Reachable, seconds: number): string {
+export function isolationRuleset({ gateways, resolvers, allowed }: AllowList, seconds: number): string {
   if (!Number.isSafeInteger(seconds) || seconds < 1) throw new RangeError(`${seconds} is not a number of seconds`);
   const endpoints = (family: 4 | 6): string[] =>
     gateways

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { readFileIfThere, writeFileAtomic } from '../../store/atomic-file.js';
 import type { ActionHost } from '../contract/action.js';
 import { runOrStop } from '../contract/settle.js';
-import type { Barrier } from './firewall-backend.js';
+import type { FirewallBackend } from './firewall-backend.js';
 import { formatNetworkAddress } from './network-address.js';
-import type { Reachable } from './allow-list.js';
+import type { AllowList } from './allow-list.js';
 
 const PFCTL = '/sbin/pfctl';
 const LAUNCHCTL = '/bin/launchctl';
@@ -15,7 +15,7 @@ const LABEL = 'io.muster.release-isolation';
 const OPTIONS = { timeoutMs: 20_000 };
 
 /** macOS: rules in an anchor of pf, and a job of launchd that empties the anchor when the time is over. The rules do not outlive a reboot. */
-export class PfBarrier implements Barrier {
+export class PfFirewall implements FirewallBackend {
   readonly #host: ActionHost;
   readonly #token: string;
   readonly #job: string;
@@ -26,28 +26,28 @@ export class PfBarrier implements Barrier {
     this.#job = join(jobs, `${LABEL}.plist`);
   }
 
-  async missing(): Promise<string | undefined> {
+  async unavailableReason(): Promise<string | undefined> {
     const { code } = await this.#host.run(PFCTL, ['-s', 'info'], OPTIONS);
     return code === 0 ? undefined : 'pf cannot be used on this machine';
   }
 
-  async raise(reachable: Reachable, seconds: number): Promise<void> {
+  async apply(allowList: AllowList, seconds: number): Promise<void> {
     writeFileAtomic(this.#job, releaseJob(seconds));
     // It is not there unless this replaces an isolation.
     await this.#host.run(LAUNCHCTL, ['bootout', `system/${LABEL}`], OPTIONS);
     await runOrStop(this.#host, LAUNCHCTL, ['bootstrap', 'system', this.#job], OPTIONS);
     try {
-      await runOrStop(this.#host, PFCTL, ['-a', ANCHOR, '-f', '-'], { ...OPTIONS, input: isolationPf(reachable) });
+      await runOrStop(this.#host, PFCTL, ['-a', ANCHOR, '-f', '-'], { ...OPTIONS, input: isolationPf(allowList) });
       if (readFileIfThere(this.#token) === undefined) await this.#enable();
       // Connections that pf knows pass by the rules.
       await runOrStop(this.#host, PFCTL, ['-F', 'states'], OPTIONS);
     } catch (error) {
-      await this.lower();
+      await this.remove();
       throw error;
     }
   }
 
-  async lower(): Promise<boolean> {
+  async remove(): Promise<boolean> {
     const { stdout } = await this.#host.run(PFCTL, ['-a', ANCHOR, '-s', 'rules'], OPTIONS);
     await runOrStop(this.#host, PFCTL, ['-a', ANCHOR, '-F', 'all'], OPTIONS);
     const token = readFileIfThere(this.#token)?.trim();
@@ -68,7 +68,7 @@ export class PfBarrier implements Barrier {
 }
 
 /** The rules, from parsed addresses only; without state, so that connections to gateways go on. */
-export function isolationPf({ gateways, resolvers, allowed }: Reachable): string {
+export function isolationPf({ gateways, resolvers, allowed }: AllowList): string {
   const family = (number: 4 | 6): string => (number === 4 ? 'inet' : 'inet6');
   return [
     'pass quick on lo0 all no state',

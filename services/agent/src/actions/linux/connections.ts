@@ -3,7 +3,7 @@ import { isIPv6, SocketAddress } from 'node:net';
 import { FAMILY, parseInetSockets, type Socket } from '../../tables/linux/parse/net.js';
 
 /** Both ends of a connection. */
-export interface Ends {
+export interface FiveTuple {
   readonly protocol: 'tcp' | 'udp';
   readonly localAddress: string;
   readonly localPort: number;
@@ -16,28 +16,28 @@ const PROTOCOLS = { tcp: 6, udp: 17 } as const;
 export const SELF = 'self';
 
 /** Sockets between these ends in the network that a process sees; there is more than one only for UDP. */
-export function findSockets(process_: number | typeof SELF, ends: Ends): Socket[] {
-  const number = PROTOCOLS[ends.protocol];
+export function findSockets(process_: number | typeof SELF, tuple: FiveTuple): Socket[] {
+  const number = PROTOCOLS[tuple.protocol];
   const files = [
-    [ends.protocol, FAMILY.inet],
-    [`${ends.protocol}6`, FAMILY.inet6],
+    [tuple.protocol, FAMILY.inet],
+    [`${tuple.protocol}6`, FAMILY.inet6],
   ] as const;
   return files
     .flatMap(([file, family]) => parseInetSockets(readText(`/proc/${process_}/net/${file}`), family, number))
-    .filter((socket) => isBetween(socket, ends));
+    .filter((socket) => matches(socket, tuple));
 }
 
-function isBetween(socket: Socket, ends: Ends): boolean {
+function matches(socket: Socket, tuple: FiveTuple): boolean {
   return (
-    socket.localPort === ends.localPort &&
-    socket.remotePort === ends.remotePort &&
-    plainAddress(socket.localAddress) === plainAddress(ends.localAddress) &&
-    plainAddress(socket.remoteAddress) === plainAddress(ends.remoteAddress)
+    socket.localPort === tuple.localPort &&
+    socket.remotePort === tuple.remotePort &&
+    canonicalAddress(socket.localAddress) === canonicalAddress(tuple.localAddress) &&
+    canonicalAddress(socket.remoteAddress) === canonicalAddress(tuple.remoteAddress)
   );
 }
 
 /** One text for one address: RFC 5952's, without a zone; an IPv4 address in IPv6 clothes is the IPv4 address. */
-function plainAddress(address: string): string {
+function canonicalAddress(address: string): string {
   const bare = address.replace(/%.*$/, '');
   const canonical = isIPv6(bare) ? new SocketAddress({ address: bare, family: 'ipv6' }).address : bare;
   return canonical.replace(/^::ffff:(?=\d+\.)/, '');
@@ -53,12 +53,12 @@ export function holdersOf(inode: number): number[] {
 
 export function holds(pid: number | typeof SELF, inode: number): boolean {
   const folder = `/proc/${pid}/fd`;
-  return listNames(folder).some((fd) => linkOf(`${folder}/${fd}`) === `socket:[${inode}]`);
+  return listNames(folder).some((fd) => readLink(`${folder}/${fd}`) === `socket:[${inode}]`);
 }
 
 /** Number of the network namespace of a process, as `process_open_sockets.net_namespace` has it. */
 export function namespaceOf(process_: number | typeof SELF): string | undefined {
-  return /^net:\[(\d+)\]$/.exec(linkOf(`/proc/${process_}/ns/net`) ?? '')?.[1];
+  return /^net:\[(\d+)\]$/.exec(readLink(`/proc/${process_}/ns/net`) ?? '')?.[1];
 }
 
 function listNames(folder: string): string[] {
@@ -69,7 +69,7 @@ function listNames(folder: string): string[] {
   }
 }
 
-function linkOf(path: string): string | undefined {
+function readLink(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch {
@@ -86,11 +86,17 @@ function readText(path: string): string {
 }
 
 /** `tcp 10.0.0.1:80 → [::1]:9`, for people. */
-export function describeEnds({ protocol, localAddress, localPort, remoteAddress, remotePort }: Ends): string {
-  return `${protocol} ${endOf(localAddress, localPort)} → ${endOf(remoteAddress, remotePort)}`;
+export function describeConnection({
+  protocol,
+  localAddress,
+  localPort,
+  remoteAddress,
+  remotePort,
+}: FiveTuple): string {
+  return `${protocol} ${formatEndpoint(localAddress, localPort)} → ${formatEndpoint(remoteAddress, remotePort)}`;
 }
 
 /** An address with its port, as ss takes and shows it. */
-export function endOf(address: string, port: number): string {
+export function formatEndpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

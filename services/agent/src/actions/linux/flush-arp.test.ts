@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { runProgram } from '../contract/run-program.js';
-import { callOf, realHost, recordedHost } from '../testing/test-host.js';
+import { testCall, testHost, recordedHost } from '../testing/action-harness.js';
 import { flushArp, parseNeighbours } from './flush-arp.js';
 
 const namespace = `muster-arp-${process.pid}`;
@@ -23,10 +23,10 @@ const skipped = process.platform === 'linux' ? makeNamespace() : 'this is not Li
 if (skipped !== undefined) process.stderr.write(`arp.flush on this machine is skipped: ${skipped}\n`);
 
 (skipped === undefined ? describe : describe.skip)('arp.flush, in a network namespace of this machine', () => {
-  const host = realHost({
+  const host = testHost({
     run: (file, args, options) => runProgram('ip', ['netns', 'exec', namespace, file, ...args], options),
   });
-  const flush = (options: Parameters<typeof callOf>[2]) => flushArp.run(callOf(host, 'arp.flush', options));
+  const flush = (options: Parameters<typeof testCall>[2]) => flushArp.run(testCall(host, 'arp.flush', options));
   const add = (address: string, device: string, state: string): void => {
     const mac = `02:00:00:00:00:${address.slice(-2).replace('.', '0')}`;
     const args = ['-n', namespace, 'neigh', 'replace', address, 'lladdr', mac, 'dev', device, 'nud', state];
@@ -55,8 +55,8 @@ if (skipped !== undefined) process.stderr.write(`arp.flush on this machine is sk
   test('a row whose hardware address has changed, and one that was set by hand, are refused', async () => {
     const row = { address: '10.9.9.20', interface: 'v0', mac: '02:00:00:00:00:99' };
     expect(await flush({ binding: row })).toMatchObject({ state: 'refused', code: 'changed' });
-    const fixed = { address: '10.9.9.3', interface: 'v0' };
-    expect(await flush({ params: fixed })).toMatchObject({ state: 'refused', code: 'protected' });
+    const permanent = { address: '10.9.9.3', interface: 'v0' };
+    expect(await flush({ params: permanent })).toMatchObject({ state: 'refused', code: 'protected' });
     expect(known()).toEqual(['10.9.9.2 v0', '10.9.9.2 v1', '10.9.9.20 v0', '10.9.9.3 v0']);
   });
 
@@ -89,8 +89,8 @@ describe('arp.flush, as recorded', () => {
         stderr: 'RTNETLINK answers: Operation not permitted\nFailed to send flush request\n',
       },
     });
-    expect(await flushArp.run(callOf(host, 'arp.flush'))).toMatchObject({ state: 'failed', code: 'not_permitted' });
-    expect(await flushArp.run(callOf(recordedHost({}), 'arp.flush'))).toMatchObject({
+    expect(await flushArp.run(testCall(host, 'arp.flush'))).toMatchObject({ state: 'failed', code: 'not_permitted' });
+    expect(await flushArp.run(testCall(recordedHost({}), 'arp.flush'))).toMatchObject({
       state: 'unsupported',
       code: 'no_ip',
     });

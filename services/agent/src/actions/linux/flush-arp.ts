@@ -7,58 +7,59 @@ export interface Neighbour {
   readonly interface: string;
   readonly mac: string;
   /** Set by hand, or not a matter of learning: never forgotten here. */
-  readonly fixed: boolean;
+  readonly isPermanent: boolean;
 }
 
 /** Makes the kernel forget what it has learned of its neighbours, with ip(8), which spares what was set by hand. */
 export const flushArp: ActionImplementation = { run: flush };
 
-interface Wanted {
+interface NeighbourFilter {
   readonly address: string | undefined;
   readonly interface: string | undefined;
   readonly mac: string | undefined;
 }
 
 async function flush(call: ActionCall): Promise<ActionResult> {
-  const wanted = wantedOf(call);
-  const listed = await list(call, wanted);
+  const filter = filterOf(call);
+  const listed = await list(call, filter);
   if ('state' in listed) return listed;
-  const target = wanted.interface === undefined ? 'every interface' : wanted.interface;
-  if (wanted.address !== undefined) {
-    const other = listed.find((one) => wanted.mac !== undefined && one.mac.toLowerCase() !== wanted.mac);
+  const target = filter.interface === undefined ? 'every interface' : filter.interface;
+  if (filter.address !== undefined) {
+    const other = listed.find((one) => filter.mac !== undefined && one.mac.toLowerCase() !== filter.mac);
     if (other !== undefined) {
-      return refused('changed', `${other.address} is at ${other.mac} by now, not at ${wanted.mac ?? ''}`);
+      return refused('changed', `${other.address} is at ${other.mac} by now, not at ${filter.mac ?? ''}`);
     }
-    const fixed = listed.find((one) => one.fixed);
-    if (fixed !== undefined) return refused('protected', `${fixed.address} was set by hand on ${fixed.interface}`);
+    const permanent = listed.find((one) => one.isPermanent);
+    if (permanent !== undefined)
+      return refused('protected', `${permanent.address} was set by hand on ${permanent.interface}`);
   }
-  const learned = listed.filter((one) => !one.fixed);
+  const learned = listed.filter((one) => !one.isPermanent);
   if (learned.length === 0) {
-    return unchanged(`nothing is known of ${wanted.address ?? 'any neighbour'} on ${target}`);
+    return unchanged(`nothing is known of ${filter.address ?? 'any neighbour'} on ${target}`);
   }
   if (call.dryRun)
     return wouldDo(
       `${count(learned)} would be forgotten`,
       learned.map((one) => `forget ${line(one)}`),
     );
-  return forget(call, wanted, learned);
+  return forget(call, filter, learned);
 }
 
-function wantedOf({ binding, params }: ActionCall): Wanted {
+function filterOf({ binding, params }: ActionCall): NeighbourFilter {
   const from = binding ?? params;
   const text = (key: string): string | undefined => (typeof from[key] === 'string' ? from[key] : undefined);
   return { address: text('address'), interface: text('interface'), mac: text('mac')?.toLowerCase() };
 }
 
-async function forget(call: ActionCall, wanted: Wanted, learned: readonly Neighbour[]): Promise<ActionResult> {
-  const where = wanted.interface === undefined ? ['all'] : ['dev', wanted.interface];
-  const orders =
-    wanted.address === undefined
+async function forget(call: ActionCall, filter: NeighbourFilter, learned: readonly Neighbour[]): Promise<ActionResult> {
+  const where = filter.interface === undefined ? ['all'] : ['dev', filter.interface];
+  const commands =
+    filter.address === undefined
       ? [['neigh', 'flush', ...where]]
       : learned.map((one) => ['neigh', 'del', one.address, 'dev', one.interface]);
   const faults: string[] = [];
-  for (const order of orders) {
-    const { code, stderr } = await call.host.run('ip', order, { signal: call.signal });
+  for (const args of commands) {
+    const { code, stderr } = await call.host.run('ip', args, { signal: call.signal });
     // One that the kernel has forgotten by itself meanwhile is as wanted.
     if (code !== 0 && !/No such file/i.test(stderr)) faults.push(stderr.trim());
   }
@@ -70,23 +71,26 @@ async function forget(call: ActionCall, wanted: Wanted, learned: readonly Neighb
   const effects = learned.map((one) => `forgot ${line(one)}`);
   const [fault] = faults;
   if (fault !== undefined) return failed(/not permitted/i.test(fault) ? 'not_permitted' : 'ip_failed', fault);
-  const after = await list(call, wanted);
-  const again = 'state' in after ? 0 : after.filter((one) => !one.fixed).length;
+  const after = await list(call, filter);
+  const again = 'state' in after ? 0 : after.filter((one) => !one.isPermanent).length;
   return succeeded(`${count(learned)} forgotten`, again === 0 ? effects : [`${again} learned anew since`, ...effects]);
 }
 
 /** What is known, narrowed to what is wanted. */
-async function list({ host, signal }: ActionCall, wanted: Wanted): Promise<readonly Neighbour[] | ActionResult> {
-  const where = wanted.interface === undefined ? [] : ['dev', wanted.interface];
+async function list(
+  { host, signal }: ActionCall,
+  filter: NeighbourFilter,
+): Promise<readonly Neighbour[] | ActionResult> {
+  const where = filter.interface === undefined ? [] : ['dev', filter.interface];
   const { code, stdout, stderr } = await host.run('ip', ['neigh', 'show', ...where], { signal });
   if (signal.aborted) return stopped(signal);
   if (code === 127) return unsupported('no_ip', 'this endpoint has no ip(8)');
   if (code !== 0 && /Cannot find device/i.test(stderr)) {
-    return failed('not_found', `there is no interface ${wanted.interface ?? ''}`);
+    return failed('not_found', `there is no interface ${filter.interface ?? ''}`);
   }
   if (code !== 0) return failed('ip_failed', stderr.trim());
-  const all = parseNeighbours(stdout, wanted.interface);
-  return wanted.address === undefined ? all : all.filter((one) => one.address === wanted.address);
+  const all = parseNeighbours(stdout, filter.interface);
+  return filter.address === undefined ? all : all.filter((one) => one.address === filter.address);
 }
 
 /**
@@ -101,7 +105,7 @@ export function parseNeighbours(text: string, device?: string): Neighbour[] {
     const [address] = words;
     const [mac, on] = [after('lladdr'), after('dev') ?? device];
     if (address === undefined || mac === undefined || on === undefined) return [];
-    return [{ address, interface: on, mac, fixed: words.includes('PERMANENT') || words.includes('NOARP') }];
+    return [{ address, interface: on, mac, isPermanent: words.includes('PERMANENT') || words.includes('NOARP') }];
   });
 }
 

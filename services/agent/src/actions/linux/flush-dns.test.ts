@@ -4,19 +4,19 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { callOf, realHost, recordedHost } from '../testing/test-host.js';
-import { type DnsSurroundings, flushDns } from './flush-dns.js';
+import { testCall, testHost, recordedHost } from '../testing/action-harness.js';
+import { type CacheProbe, flushDns } from './flush-dns.js';
 import { type ProcessView, viewProcess } from './process-view.js';
 
-const machine = (paths: readonly string[], programs: readonly string[] = []): DnsSurroundings => ({
+const machine = (paths: readonly string[], programs: readonly string[] = []): CacheProbe => ({
   exists: (path) => paths.includes(path),
   processes: () =>
     programs.map(
       (path, i) => ({ pid: 2 ** 30 + i, path, name: path, state: 'S', threads: 1, startTicks: 1 }) as ProcessView,
     ),
 });
-const flush = (surroundings: DnsSurroundings, host: ReturnType<typeof recordedHost>, dryRun = false) =>
-  flushDns(surroundings).run(callOf(host, 'dns.flush', { dryRun }));
+const flush = (surroundings: CacheProbe, host: ReturnType<typeof recordedHost>, dryRun = false) =>
+  flushDns(surroundings).run(testCall(host, 'dns.flush', { dryRun }));
 const RESOLVED = '/run/systemd/resolve/io.systemd.Resolve';
 
 describe('dns.flush', () => {
@@ -67,7 +67,7 @@ describe('dns.flush', () => {
 
   test('this machine has some or none, and a dry run tells which', async () => {
     if (process.platform !== 'linux') return;
-    const result = await flushDns().run(callOf(realHost(), 'dns.flush', { dryRun: true }));
+    const result = await flushDns().run(testCall(testHost(), 'dns.flush', { dryRun: true }));
     expect(['dry_run', 'no_cache']).toContain(result.code);
   });
 
@@ -87,7 +87,7 @@ describe('dns.flush', () => {
       while (view.path !== program) view = viewProcess(child.pid!)!;
       const call = (startTicks: number) =>
         flushDns({ exists: () => false, processes: () => [{ ...view, startTicks }] }).run(
-          callOf(realHost(), 'dns.flush'),
+          testCall(testHost(), 'dns.flush'),
         );
       expect(await call(view.startTicks + 1)).toMatchObject({ state: 'failed' });
       const exited = once(child, 'exit');

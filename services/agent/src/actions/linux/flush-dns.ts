@@ -5,7 +5,7 @@ import { failed, stopped, succeeded, unsupported, wouldDo } from '../contract/re
 import { describeProcess, hasEnded, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
 
 /** One cache that was found on the machine. */
-interface Cache {
+interface NameCache {
   /** For people. */
   readonly what: string;
   /** Empties it; resolves to what went wrong. */
@@ -13,12 +13,12 @@ interface Cache {
 }
 
 /** What is looked at to find caches; tests show another machine. */
-export interface DnsSurroundings {
+export interface CacheProbe {
   readonly exists: (path: string) => boolean;
   readonly processes: () => readonly ProcessView[];
 }
 
-const MACHINE: DnsSurroundings = { exists: existsSync, processes: machineProcesses };
+const THIS_MACHINE: CacheProbe = { exists: existsSync, processes: machineProcesses };
 
 /** Without those of containers: their caches are not the endpoint's, and our programs do not reach them. */
 function machineProcesses(): readonly ProcessView[] {
@@ -35,11 +35,11 @@ function pidNamespace(pid: number): string | undefined {
 }
 
 /** Empties every cache of names that runs here. Each is found by what it leaves behind when it runs, not by its program being installed. */
-export function flushDns(surroundings: DnsSurroundings = MACHINE): ActionImplementation {
-  return { run: (call) => flush(call, findCaches(surroundings)) };
+export function flushDns(probe: CacheProbe = THIS_MACHINE): ActionImplementation {
+  return { run: (call) => flush(call, findCaches(probe)) };
 }
 
-async function flush(call: ActionCall, caches: readonly Cache[]): Promise<ActionResult> {
+async function flush(call: ActionCall, caches: readonly NameCache[]): Promise<ActionResult> {
   if (caches.length === 0) {
     return unsupported(
       'no_cache',
@@ -65,32 +65,35 @@ async function flush(call: ActionCall, caches: readonly Cache[]): Promise<Action
     : failed('not_emptied', faults.join('; '), effects);
 }
 
-function findCaches({ exists, processes }: DnsSurroundings): Cache[] {
+function findCaches({ exists, processes }: CacheProbe): NameCache[] {
   const running = processes().filter((view) => !hasEnded(view));
   const isRunning = (name: string): boolean => running.some((view) => basename(view.path) === name);
-  const caches: Cache[] = [];
+  const caches: NameCache[] = [];
   if (exists('/run/systemd/resolve/io.systemd.Resolve') || isRunning('systemd-resolved')) {
     caches.push({ what: 'systemd-resolved', empty: emptyResolved });
   }
   if (exists('/run/nscd/socket') || isRunning('nscd')) caches.push(byProgram('nscd', 'nscd', ['--invalidate=hosts']));
   if (isRunning('unbound')) caches.push(byProgram('unbound', 'unbound-control', ['flush_zone', '.']));
   if (isRunning('named')) caches.push(byProgram('named', 'rndc', ['flush']));
-  const masks = running.filter((view) => basename(view.path) === 'dnsmasq');
+  const dnsmasqs = running.filter((view) => basename(view.path) === 'dnsmasq');
   return [
     ...caches,
-    ...masks.map((view) => ({ what: describeProcess(view), empty: ({ host }: ActionCall) => hangUp(host, view) })),
+    ...dnsmasqs.map((view) => ({
+      what: describeProcess(view),
+      empty: ({ host }: ActionCall) => sendHangup(host, view),
+    })),
   ];
 }
 
 /** resolvectl is called systemd-resolve in older versions. */
 const emptyResolved = byPrograms(['resolvectl', ['flush-caches']], ['systemd-resolve', ['--flush-caches']]);
 
-function byProgram(what: string, file: string, args: readonly string[]): Cache {
+function byProgram(what: string, file: string, args: readonly string[]): NameCache {
   return { what, empty: byPrograms([file, args]) };
 }
 
 /** By the first of these programs that there is. */
-function byPrograms(...lines: readonly (readonly [file: string, args: readonly string[]])[]): Cache['empty'] {
+function byPrograms(...lines: readonly (readonly [file: string, args: readonly string[]])[]): NameCache['empty'] {
   return async ({ host, signal }) => {
     for (const [file, args] of lines) {
       const { code, stdout, stderr } = await host.run(file, args, { signal });
@@ -102,7 +105,7 @@ function byPrograms(...lines: readonly (readonly [file: string, args: readonly s
 }
 
 /** dnsmasq(8): on SIGHUP it clears its cache and reads its files again. */
-function hangUp({ protect }: ActionHost, view: ProcessView): Promise<string | undefined> {
+function sendHangup({ protect }: ActionHost, view: ProcessView): Promise<string | undefined> {
   const why = protect.name(view.name) ?? protect.path(view.path);
   if (why !== undefined) return Promise.resolve(why);
   // The signal would end another program that has this number by now.

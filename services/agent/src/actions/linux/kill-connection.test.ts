@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Params } from '@muster/protocol';
-import { callOf, realHost } from '../testing/test-host.js';
-import { type Ends, findSockets, namespaceOf, SELF } from './connections.js';
+import { testCall, testHost } from '../testing/action-harness.js';
+import { type FiveTuple, findSockets, namespaceOf, SELF } from './connections.js';
 import { kernelHas, readKernelConfig } from './kernel-config.js';
 import { killConnection, ssArguments } from './kill-connection.js';
 
@@ -24,11 +24,11 @@ onLinux('connection.kill, on this machine', () => {
   let child: ChildProcess;
   let accepted: Socket;
   let params: Params;
-  let ends: Ends;
-  let said: string;
+  let tuple: FiveTuple;
+  let output: string;
   const kill = killConnection();
-  const run = (options: Parameters<typeof callOf>[2], host = realHost()) =>
-    kill.run(callOf(host, 'connection.kill', options));
+  const run = (options: Parameters<typeof testCall>[2], host = testHost()) =>
+    kill.run(testCall(host, 'connection.kill', options));
 
   const begin = async (address: string): Promise<void> => {
     server = createServer();
@@ -37,11 +37,11 @@ onLinux('connection.kill, on this machine', () => {
     const { port } = server.address() as AddressInfo;
     const connected = once(server, 'connection');
     child = spawn(process.execPath, ['-e', PEER, address, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
-    said = '';
-    child.stdout!.on('data', (text) => (said += String(text)));
+    output = '';
+    child.stdout!.on('data', (text) => (output += String(text)));
     [accepted] = (await connected) as [Socket];
     accepted.on('error', () => undefined);
-    ends = {
+    tuple = {
       protocol: 'tcp',
       localAddress: address,
       localPort: accepted.remotePort!,
@@ -50,18 +50,18 @@ onLinux('connection.kill, on this machine', () => {
     };
     params = {
       local_address: address,
-      local_port: ends.localPort,
+      local_port: tuple.localPort,
       remote_address: address,
       remote_port: port,
       protocol: 'tcp',
     };
   };
-  const isOpen = (): boolean => findSockets(SELF, ends).some((socket) => socket.inode !== 0);
+  const isOpen = (): boolean => findSockets(SELF, tuple).some((socket) => socket.inode !== 0);
   const row = (): Record<string, string | number | null> => ({
     ...(params as Record<string, string | number>),
     protocol: 6,
     pid: child.pid!,
-    socket: findSockets(SELF, ends)[0]!.inode,
+    socket: findSockets(SELF, tuple)[0]!.inode,
     net_namespace: namespaceOf(SELF)!,
   });
 
@@ -88,7 +88,13 @@ onLinux('connection.kill, on this machine', () => {
     client.stdout!.on('data', (chunk) => (text += String(chunk)));
     while (!text.includes('open')) await once(client.stdout!, 'data');
     const localPort = Number(/open (\d+)/.exec(text)![1]);
-    const found: Ends = { protocol: 'tcp', localAddress: address, localPort, remoteAddress: address, remotePort: port };
+    const found: FiveTuple = {
+      protocol: 'tcp',
+      localAddress: address,
+      localPort,
+      remoteAddress: address,
+      remotePort: port,
+    };
     const socket = findSockets(SELF, found)[0]!;
     const binding = {
       pid: client.pid!,
@@ -133,7 +139,7 @@ onLinux('connection.kill, on this machine', () => {
     try {
       const [text] = (await once(holder.stdout, 'data')) as [Buffer];
       const udp = { ...params, protocol: 'udp', local_port: Number(text), remote_port: 9 };
-      const found: Ends = { ...ends, protocol: 'udp', localPort: Number(text), remotePort: 9 };
+      const found: FiveTuple = { ...tuple, protocol: 'udp', localPort: Number(text), remotePort: 9 };
       expect(findSockets(SELF, found).length).toBe(1);
       const result = await run({ params: { ...udp, pid: holder.pid! } });
       expect(result.state).toBe(canDestroy === false ? 'unsupported' : 'succeeded');
@@ -151,7 +157,7 @@ onLinux('connection.kill, on this machine', () => {
       }
       const listening = { ...binding, local_port: found.remotePort, remote_address: '0.0.0.0', remote_port: 0 };
       expect(await run({ binding: listening })).toMatchObject({ state: 'refused', code: 'not_a_connection' });
-      const guarded = realHost({ protects: [process.execPath] });
+      const guarded = testHost({ protects: [process.execPath] });
       expect(await run({ binding }, guarded)).toMatchObject({ state: 'refused', code: 'protected' });
       const dry = await run({ binding, dryRun: true });
       expect(dry.effects?.[0] ?? dry.code).toMatch(canDestroy === false ? /no_destroy/ : /^would end tcp 127.0.0.1/);
@@ -162,7 +168,7 @@ onLinux('connection.kill, on this machine', () => {
   });
 
   test("the agent's own connection is refused from either end", async () => {
-    const other = { ...params, local_address: '127.0.0.1', local_port: ends.remotePort, remote_port: ends.localPort };
+    const other = { ...params, local_address: '127.0.0.1', local_port: tuple.remotePort, remote_port: tuple.localPort };
     expect(await run({ params: other })).toMatchObject({
       state: 'refused',
       message: expect.stringMatching(/agent's own$/),
@@ -171,11 +177,11 @@ onLinux('connection.kill, on this machine', () => {
       state: 'refused',
       message: expect.stringMatching(/other end/),
     });
-    expect([isOpen(), said.includes('closed')]).toEqual([true, false]);
+    expect([isOpen(), output.includes('closed')]).toEqual([true, false]);
   });
 
   test('what is not there is closed already, and a prefix of a port is another port', async () => {
-    const port = Math.floor(ends.localPort / 10);
+    const port = Math.floor(tuple.localPort / 10);
     expect(await run({ params: { ...params, local_port: port } })).toMatchObject({ code: 'unchanged' });
     expect(isOpen()).toBe(true);
   });
@@ -184,16 +190,16 @@ onLinux('connection.kill, on this machine', () => {
     const { binding, stop } = await between();
     try {
       const without = killConnection(() => '# CONFIG_INET_DIAG_DESTROY is not set\n');
-      expect(await without.run(callOf(realHost(), 'connection.kill', { binding }))).toMatchObject({
+      expect(await without.run(testCall(testHost(), 'connection.kill', { binding }))).toMatchObject({
         state: 'unsupported',
         code: 'no_destroy',
       });
-      const nothing = realHost({ run: () => Promise.resolve({ code: 127, stdout: '', stderr: '' }) });
+      const nothing = testHost({ run: () => Promise.resolve({ code: 127, stdout: '', stderr: '' }) });
       const unknown = killConnection(() => undefined);
-      expect(await unknown.run(callOf(nothing, 'connection.kill', { binding }))).toMatchObject({ code: 'no_ss' });
+      expect(await unknown.run(testCall(nothing, 'connection.kill', { binding }))).toMatchObject({ code: 'no_ss' });
       // ss is there and does nothing, as it does where the kernel cannot.
-      const idle = realHost({ run: () => Promise.resolve({ code: 0, stdout: '', stderr: '' }) });
-      expect(await unknown.run(callOf(idle, 'connection.kill', { binding }))).toMatchObject({ code: 'no_destroy' });
+      const idle = testHost({ run: () => Promise.resolve({ code: 0, stdout: '', stderr: '' }) });
+      expect(await unknown.run(testCall(idle, 'connection.kill', { binding }))).toMatchObject({ code: 'no_destroy' });
     } finally {
       stop();
     }
@@ -235,7 +241,7 @@ onLinux('connection.kill, on this machine', () => {
 });
 
 describe('what ss is asked', () => {
-  const ends: Ends = {
+  const tuple: FiveTuple = {
     protocol: 'tcp',
     localAddress: '10.0.0.1',
     localPort: 5,
@@ -244,7 +250,7 @@ describe('what ss is asked', () => {
   };
 
   test('exactly this connection, as separate arguments', () => {
-    expect(ssArguments(ends, undefined)).toEqual([
+    expect(ssArguments(tuple, undefined)).toEqual([
       '-K',
       '-H',
       '-n',
@@ -255,7 +261,7 @@ describe('what ss is asked', () => {
       'dst',
       '10.0.0.2:443',
     ]);
-    const six = { ...ends, protocol: 'udp', localAddress: 'fe80::1', remoteAddress: '::1' } as const;
+    const six = { ...tuple, protocol: 'udp', localAddress: 'fe80::1', remoteAddress: '::1' } as const;
     expect(ssArguments(six, undefined)).toEqual([
       '-K',
       '-H',

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { sleep, systemClock } from '@muster/runtime/program';
 import { createActions } from '../create-actions.js';
-import { callOf, realHost } from '../testing/test-host.js';
+import { testCall, testHost } from '../testing/action-harness.js';
 import { hasName, isAlive, type ProcessView, viewProcess } from './process-view.js';
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
@@ -15,9 +15,9 @@ onLinux('process.kill, on this machine', () => {
   let folder: string;
   let program: string;
   const children: ChildProcess[] = [];
-  const host = realHost();
+  const host = testHost();
   const actions = createActions(host);
-  const kill = (options: Parameters<typeof callOf>[2]) => actions.run(callOf(host, 'process.kill', options));
+  const kill = (options: Parameters<typeof testCall>[2]) => actions.run(testCall(host, 'process.kill', options));
 
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), 'muster-kill-')));
@@ -132,8 +132,8 @@ onLinux('process.kill, on this machine', () => {
 
   test('what the endpoint is set to protect is left alone, also among others of its name', async () => {
     const view = await start();
-    const guarded = realHost({ protects: [program] });
-    const call = (params: object) => callOf(guarded, 'process.kill', { params: { ...params } });
+    const guarded = testHost({ protects: [program] });
+    const call = (params: object) => testCall(guarded, 'process.kill', { params: { ...params } });
     expect(await createActions(guarded).run(call({ pid: view.pid }))).toMatchObject({
       state: 'refused',
       code: 'protected',

@@ -1,9 +1,9 @@
-import { sleep } from '@muster/runtime/program';
 import { basename } from 'node:path';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
+import { pollUntil } from '../contract/poll-until.js';
 import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
 import {
-  agentAndParents,
+  agentAndAncestors,
   describeProcess,
   hasEnded,
   hasName,
@@ -14,12 +14,12 @@ import {
 } from './process-view.js';
 
 /** How long one that was signalled may take to end. */
-const GONE_WITHIN_MS = { KILL: 5_000, TERM: 10_000 } as const;
-const LOOK_EVERY_MS = 25;
+const EXIT_TIMEOUT_MS = { KILL: 5_000, TERM: 10_000 } as const;
+const POLL_INTERVAL_MS = 25;
 /** Those that a dying one starts are found by looking again; one that is restarted for ever is not chased for ever. */
 const ROUNDS = 3;
 
-type Signal = keyof typeof GONE_WITHIN_MS;
+type Signal = keyof typeof EXIT_TIMEOUT_MS;
 
 /**
  * Ends a process, or all of a name.
@@ -33,55 +33,55 @@ export const killProcess: ActionImplementation = {
 };
 
 /** What a process must be to be the one that is meant. */
-interface Wanted {
+interface ProcessTarget {
   readonly pid: number;
   readonly startTime: number | undefined;
   readonly path: string | undefined;
 }
 
 async function killByPid(call: ActionCall): Promise<ActionResult> {
-  const wanted = wantedOf(call);
-  const view = viewProcess(wanted.pid);
-  if (view === undefined || hasEnded(view)) return unchanged(`no process ${wanted.pid} runs any more`);
-  const fault = whyOther(view, wanted);
+  const target = targetOf(call);
+  const view = viewProcess(target.pid);
+  if (view === undefined || hasEnded(view)) return unchanged(`no process ${target.pid} runs any more`);
+  const fault = mismatchReason(view, target);
   if (fault !== undefined) return refused('changed', fault);
-  const guard = whyProtected(view, call.host, agentAndParents());
+  const guard = protectionReason(view, call.host, agentAndAncestors());
   if (guard !== undefined) return refused('protected', guard);
   const signal = signalOf(call);
   if (call.dryRun) return wouldDo(`1 process would get ${signal}`, [killLine(view, signal)]);
-  return end(call, [view], signal, []);
+  return terminate(call, [view], signal, []);
 }
 
 async function killByName(call: ActionCall, name: string): Promise<ActionResult> {
   const path = typeof call.params.path === 'string' ? call.params.path : undefined;
-  const own = agentAndParents();
+  const own = agentAndAncestors();
   const find = (): ProcessView[] =>
     viewProcesses().filter(
       (view) => !hasEnded(view) && hasName(view, name) && (path === undefined || view.path === path),
     );
   const signal = signalOf(call);
   const effects: string[] = [];
-  const spared = new Map<number, string>();
+  const skipped = new Map<number, string>();
   for (let round = 1; round <= ROUNDS; round += 1) {
     const open: ProcessView[] = [];
     for (const view of find()) {
-      const guard = whyProtected(view, call.host, own);
+      const guard = protectionReason(view, call.host, own);
       if (guard === undefined) open.push(view);
-      else spared.set(view.pid, guard);
+      else skipped.set(view.pid, guard);
     }
     if (call.dryRun && open.length > 0) {
-      const kept = [...spared.values()].map((why) => `leave alone what is protected: ${why}`);
+      const kept = [...skipped.values()].map((why) => `leave alone what is protected: ${why}`);
       const lines = [...open.map((view) => killLine(view, signal)), ...kept];
       return wouldDo(`${count(open.length)} would get ${signal}`, lines);
     }
-    if (open.length === 0) return summary(name, effects, [...spared.values()]);
-    const result = await end(call, open, signal, effects);
+    if (open.length === 0) return summary(name, effects, [...skipped.values()]);
+    const result = await terminate(call, open, signal, effects);
     if (result.state !== 'succeeded') return result;
     effects.push(...open.map((view) => endedLine(view, signal)));
   }
-  const left = find().filter((view) => !spared.has(view.pid)).length;
+  const left = find().filter((view) => !skipped.has(view.pid)).length;
   return left === 0
-    ? summary(name, effects, [...spared.values()])
+    ? summary(name, effects, [...skipped.values()])
     : failed(
         'came_back',
         `${count(effects.length)} ended, and ${left} of the same name runs again: something restarts it`,
@@ -89,17 +89,17 @@ async function killByName(call: ActionCall, name: string): Promise<ActionResult>
       );
 }
 
-function summary(name: string, effects: readonly string[], spared: readonly string[]): ActionResult {
-  const [why] = spared;
+function summary(name: string, effects: readonly string[], skipped: readonly string[]): ActionResult {
+  const [why] = skipped;
   if (why !== undefined) {
     if (effects.length === 0) return refused('protected', why);
-    return failed('protected', `${count(effects.length)} ended; ${spared.length} left alone: ${why}`, effects);
+    return failed('protected', `${count(effects.length)} ended; ${skipped.length} left alone: ${why}`, effects);
   }
   if (effects.length === 0) return unchanged(`no process is called ${name}`);
   return succeeded(`${count(effects.length)} ended`, effects);
 }
 
-function wantedOf({ binding, params }: ActionCall): Wanted {
+function targetOf({ binding, params }: ActionCall): ProcessTarget {
   const from = binding ?? params;
   return {
     pid: Number(from.pid),
@@ -110,7 +110,7 @@ function wantedOf({ binding, params }: ActionCall): Wanted {
 }
 
 /** Why the process is not the one that is meant, or `undefined`. */
-function whyOther(view: ProcessView, { startTime, path }: Wanted): string | undefined {
+function mismatchReason(view: ProcessView, { startTime, path }: ProcessTarget): string | undefined {
   if (startTime !== undefined && view.startTime !== startTime) {
     return `${view.pid} is another process by now: it started at ${view.startTime}, not at ${startTime}`;
   }
@@ -120,7 +120,7 @@ function whyOther(view: ProcessView, { startTime, path }: Wanted): string | unde
   return undefined;
 }
 
-function whyProtected(view: ProcessView, host: ActionHost, own: ReadonlySet<number>): string | undefined {
+function protectionReason(view: ProcessView, host: ActionHost, own: ReadonlySet<number>): string | undefined {
   const who = describeProcess(view);
   if (view.pid === 1) return `${who} is the first process: the machine would stop`;
   if (view.isKernelThread) return `${who} is part of the kernel`;
@@ -131,7 +131,7 @@ function whyProtected(view: ProcessView, host: ActionHost, own: ReadonlySet<numb
 }
 
 /** Signals each, looking once more directly before, and waits until all are gone. */
-async function end(
+async function terminate(
   call: ActionCall,
   views: readonly ProcessView[],
   signal: Signal,
@@ -141,11 +141,13 @@ async function end(
   const signalled: ProcessView[] = [];
   const refusedLines: string[] = [];
   for (const view of views) {
-    const fault = send(view, signal);
+    const fault = sendSignal(view, signal);
     if (fault === undefined) signalled.push(view);
     else refusedLines.push(`${describeProcess(view)}: ${fault}`);
   }
-  const left = await waitUntilGone(call, signalled, GONE_WITHIN_MS[signal]);
+  const wait = { timeoutMs: EXIT_TIMEOUT_MS[signal], intervalMs: POLL_INTERVAL_MS };
+  await pollUntil(call, wait, () => !signalled.some(isAlive));
+  const left = signalled.filter(isAlive);
   const gone = signalled.filter((view) => !left.includes(view)).map((view) => endedLine(view, signal));
   const effects = [...before, ...gone];
   if (left.length > 0) {
@@ -158,7 +160,7 @@ async function end(
 }
 
 /** Why it could not be signalled. One that is gone meanwhile is what was wanted. */
-function send(view: ProcessView, signal: Signal): string | undefined {
+function sendSignal(view: ProcessView, signal: Signal): string | undefined {
   const now = viewProcess(view.pid);
   if (now === undefined || now.startTicks !== view.startTicks || hasEnded(now)) return undefined;
   if (now.path !== view.path) return `it runs ${now.path} by now, not ${view.path}`;
@@ -171,22 +173,9 @@ function send(view: ProcessView, signal: Signal): string | undefined {
   }
 }
 
-async function waitUntilGone(
-  { host: { clock }, signal }: ActionCall,
-  views: readonly ProcessView[],
-  withinMs: number,
-): Promise<readonly ProcessView[]> {
-  const deadline = clock.monotonic() + withinMs;
-  for (;;) {
-    const left = views.filter(isAlive);
-    if (left.length === 0 || clock.monotonic() >= deadline) return left;
-    if ((await sleep(clock, LOOK_EVERY_MS, signal)) === 'aborted') return views.filter(isAlive);
-  }
-}
-
 function stillRunning(left: readonly ProcessView[], signal: Signal): string {
   const [first] = left;
-  const seconds = GONE_WITHIN_MS[signal] / 1_000;
+  const seconds = EXIT_TIMEOUT_MS[signal] / 1_000;
   const who = first === undefined ? '' : describeProcess(first);
   if (signal === 'TERM') return `${who} still runs ${seconds} s after TERM; KILL would not leave it the choice`;
   return `${who} still runs ${seconds} s after KILL: it waits for the kernel`;

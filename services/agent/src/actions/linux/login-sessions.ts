@@ -1,9 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { sleep } from '@muster/runtime/program';
 import { parseShow } from '../../tables/linux/parse/systemd.js';
 import type { ActionCall } from '../contract/action.js';
-import { agentAndParents, hasEnded, isAlive, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
-import { terminalName } from './terminal.js';
+import { pollUntil } from '../contract/poll-until.js';
+import { agentAndAncestors, hasEnded, isAlive, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
 
 /** Somebody who is logged in. */
 export interface LoginSession {
@@ -16,7 +15,7 @@ export interface LoginSession {
   /** Unix seconds of its leader's start; -1 when that is not known. */
   readonly since: number;
   /** The agent is part of it. */
-  readonly isAgents: boolean;
+  readonly runsAgent: boolean;
 }
 
 /** Where sessions are known. */
@@ -24,23 +23,22 @@ export interface SessionSource {
   /** The sessions of a user, or the one with an id. A string says what went wrong. */
   find(
     call: ActionCall,
-    wanted: { readonly user?: string; readonly id?: string },
+    filter: { readonly user?: string; readonly id?: string },
   ): Promise<readonly LoginSession[] | string>;
   /** Ends a session and waits until it is gone. Resolves to what went wrong. */
   end(call: ActionCall, session: LoginSession): Promise<string | undefined>;
 }
 
-const LOOK_EVERY_MS = 50;
 /** How long programs of a session have to end by themselves after their terminal hung up, and then to be gone. */
-const GRACE_MS = 2_000;
-const GONE_WITHIN_MS = 5_000;
+const HANGUP_WAIT = { timeoutMs: 2_000, intervalMs: 50 };
+const EXIT_WAIT = { timeoutMs: 5_000, intervalMs: 50 };
 
 /** logind where it runs, else the terminals themselves. */
 export function sessionSource(): SessionSource {
   return existsSync('/run/systemd/system') ? logind : terminals;
 }
 
-const SHOWN = ['Id', 'Name', 'TTY', 'Leader', 'Class'];
+const PROPERTIES = ['Id', 'Name', 'TTY', 'Leader', 'Class'];
 
 /** systemd-logind through loginctl, which ends everything in the session's control group. */
 export const logind: SessionSource = {
@@ -50,7 +48,7 @@ export const logind: SessionSource = {
     const ids = listed.stdout.split('\n').flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []);
     const asked = id === undefined ? ids : ids.filter((one) => one === id);
     if (asked.length === 0) return [];
-    const shown = await host.run('loginctl', ['show-session', `--property=${SHOWN.join(',')}`, '--', ...asked], {
+    const shown = await host.run('loginctl', ['show-session', `--property=${PROPERTIES.join(',')}`, '--', ...asked], {
       signal,
     });
     // One that ended in between makes this fail, and the others are shown all the same.
@@ -62,7 +60,7 @@ export const logind: SessionSource = {
     const { host, signal } = call;
     const { code, stderr } = await host.run('loginctl', ['terminate-session', '--', id], { signal });
     if (code !== 0) return stderr.trim() || `loginctl ended with ${code}`;
-    const isGone = await until(call, GONE_WITHIN_MS, async () => {
+    const isGone = await pollUntil(call, EXIT_WAIT, async () => {
       const left = await this.find(call, { id });
       return typeof left !== 'string' && left.length === 0;
     });
@@ -79,11 +77,11 @@ function managedSession(values: ReadonlyMap<string, string>): LoginSession {
     tty: values.get('TTY') ?? '',
     leader,
     since: viewProcess(leader)?.startTime ?? -1,
-    isAgents: agentAndParents().has(leader) || agentGroups().includes(`/session-${id}.scope`),
+    runsAgent: agentAndAncestors().has(leader) || agentCgroups().includes(`/session-${id}.scope`),
   };
 }
 
-function agentGroups(): string {
+function agentCgroups(): string {
   try {
     return readFileSync('/proc/self/cgroup', 'utf8');
   } catch {
@@ -101,7 +99,7 @@ export const terminals: SessionSource = {
     // getent takes numbers for names.
     if (!Number.isInteger(uid) || stdout.split(':')[0] !== user) return [];
     const all = viewProcesses();
-    const own = agentAndParents();
+    const own = agentAndAncestors();
     const leaders = all.filter(
       (view) => view.pid === view.session && view.tty !== 0 && !hasEnded(view) && view.uid === uid,
     );
@@ -111,23 +109,23 @@ export const terminals: SessionSource = {
       tty: terminalName(leader.tty) ?? '',
       leader: leader.pid,
       since: leader.startTime,
-      isAgents: all.some((view) => view.session === leader.pid && own.has(view.pid)),
+      runsAgent: all.some((view) => view.session === leader.pid && own.has(view.pid)),
     }));
   },
 
   async end(call, { leader }) {
-    const views = membersOf(leader);
+    const views = sessionProcesses(leader);
     const fault = signalAll(views, 'SIGHUP');
     if (fault !== undefined) return fault;
-    if (await until(call, GRACE_MS, () => views.every((view) => !isAlive(view)))) return undefined;
+    if (await pollUntil(call, HANGUP_WAIT, () => views.every((view) => !isAlive(view)))) return undefined;
     signalAll(views.filter(isAlive), 'SIGKILL');
-    const isGone = await until(call, GONE_WITHIN_MS, () => views.every((view) => !isAlive(view)));
+    const isGone = await pollUntil(call, EXIT_WAIT, () => views.every((view) => !isAlive(view)));
     return isGone ? undefined : 'some of its programs do not end';
   },
 };
 
 /** All processes of a session, its leader last: the others see their terminal go first. */
-function membersOf(leader: number): ProcessView[] {
+function sessionProcesses(leader: number): ProcessView[] {
   const members = viewProcesses().filter((view) => view.session === leader && !hasEnded(view));
   return members.toSorted((one, other) => Number(one.pid === leader) - Number(other.pid === leader));
 }
@@ -144,16 +142,17 @@ function signalAll(views: readonly ProcessView[], signal: 'SIGHUP' | 'SIGKILL'):
   return undefined;
 }
 
-/** Whether it came about in time. */
-async function until(
-  { host: { clock }, signal }: ActionCall,
-  withinMs: number,
-  isSo: () => boolean | Promise<boolean>,
-): Promise<boolean> {
-  const deadline = clock.monotonic() + withinMs;
-  for (;;) {
-    if (await isSo()) return true;
-    if (clock.monotonic() >= deadline) return false;
-    if ((await sleep(clock, LOOK_EVERY_MS, signal)) === 'aborted') return isSo();
-  }
+/** First of the eight major numbers of Unix98 terminals, and that of consoles (Documentation/admin-guide/devices.txt of Linux). */
+const PTS_MAJOR = 136;
+const PTS_MAJORS = 8;
+const CONSOLE_MAJOR = 4;
+const SERIAL_FROM = 64;
+
+/** Name of the terminal with this device number as `tty_nr` of proc_pid_stat(5) has it, such as `pts/3`; `undefined` for other devices. */
+export function terminalName(device: number): string | undefined {
+  const major = (device >> 8) & 0xfff;
+  const minor = (device & 0xff) | ((device >> 12) & 0xf_ff00);
+  if (major >= PTS_MAJOR && major < PTS_MAJOR + PTS_MAJORS) return `pts/${(major - PTS_MAJOR) * 256 + minor}`;
+  if (major !== CONSOLE_MAJOR || minor === 0) return undefined;
+  return minor < SERIAL_FROM ? `tty${minor}` : `ttyS${minor - SERIAL_FROM}`;
 }

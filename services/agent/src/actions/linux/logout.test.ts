@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { sleep, systemClock } from '@muster/runtime/program';
-import { callOf, realHost, recordedHost } from '../testing/test-host.js';
+import { testCall, testHost, recordedHost } from '../testing/action-harness.js';
 import { logind, terminals } from './login-sessions.js';
 import { logout } from './logout.js';
 import { isAlive, type ProcessView, viewProcesses } from './process-view.js';
-import { terminalName } from './terminal.js';
+import { terminalName } from './login-sessions.js';
 
 /** script(1) opens a terminal and starts a session on it, as a login does. */
 const canOpen = existsSync('/usr/bin/script') && existsSync('/dev/ptmx') && process.getuid?.() === 0;
@@ -15,8 +15,8 @@ if (!canOpen)
 
 (canOpen ? describe : describe.skip)('session.logout without a login manager, on this machine', () => {
   const opened: ChildProcess[] = [];
-  const run = (options: Parameters<typeof callOf>[2], protects: readonly string[] = []) =>
-    logout(() => terminals).run(callOf(realHost({ protects }), 'session.logout', options));
+  const run = (options: Parameters<typeof testCall>[2], protects: readonly string[] = []) =>
+    logout(() => terminals).run(testCall(testHost({ protects }), 'session.logout', options));
 
   /** The session's leader, and the program that it waits for. */
   async function open(
@@ -84,8 +84,8 @@ describe('session.logout with logind, as recorded', () => {
   const list = 'loginctl list-sessions --no-legend --no-pager';
   const shown =
     'Id=3\nName=eve\nTTY=pts/0\nLeader=2000000001\nClass=user\n\nId=c1\nName=gdm\nTTY=tty1\nLeader=2000000002\nClass=greeter\n\nId=7\nName=eve\nTTY=\nLeader=2000000003\nClass=user\n';
-  const run = (host: ReturnType<typeof recordedHost>, options: Parameters<typeof callOf>[2]) =>
-    logout(() => logind).run(callOf(host, 'session.logout', options));
+  const run = (host: ReturnType<typeof recordedHost>, options: Parameters<typeof testCall>[2]) =>
+    logout(() => logind).run(testCall(host, 'session.logout', options));
 
   test('the exact command lines, and only people are logged out', async () => {
     const host = recordedHost({

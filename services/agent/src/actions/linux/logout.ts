@@ -12,16 +12,16 @@ export function logout(source: () => SessionSource = sessionSource): ActionImple
 }
 
 async function run(call: ActionCall, source: SessionSource): Promise<ActionResult> {
-  const { user, tty, id } = wantedOf(call);
+  const { user, tty, id } = filterOf(call);
   const found = await source.find(call, { ...(user !== undefined && { user }), ...(id !== undefined && { id }) });
   if (call.signal.aborted) return stopped(call.signal);
   if (typeof found === 'string') return unsupported('no_sessions', found);
   const sessions = found.filter((session) => tty === undefined || session.tty === tty);
   if (sessions.length === 0)
     return unchanged(`${id === undefined ? `${user ?? ''} has no such session` : `there is no session ${id}`}`);
-  const other = sessions.map((session) => whyOther(call, session)).find((why) => why !== undefined);
+  const other = sessions.map((session) => mismatchReason(call, session)).find((why) => why !== undefined);
   if (other !== undefined) return refused('changed', other);
-  const guard = sessions.map((session) => whyProtected(call, session)).find((why) => why !== undefined);
+  const guard = sessions.map((session) => protectionReason(call, session)).find((why) => why !== undefined);
   if (guard !== undefined) return refused('protected', guard);
   if (call.dryRun) {
     return wouldDo(
@@ -51,7 +51,7 @@ async function endAll(
     : failed('not_ended', faults.join('; '), effects);
 }
 
-function wantedOf({ binding, params }: ActionCall): { user?: string; tty?: string; id?: string } {
+function filterOf({ binding, params }: ActionCall): { user?: string; tty?: string; id?: string } {
   const from = binding ?? params;
   const text = (key: string): string | undefined => (typeof from[key] === 'string' ? from[key] : undefined);
   const [user, tty, id] = [text('user'), text('tty'), text('session')];
@@ -59,9 +59,9 @@ function wantedOf({ binding, params }: ActionCall): { user?: string; tty?: strin
 }
 
 /** Whether another session of the same user is on that terminal by now. */
-function whyOther({ binding }: ActionCall, session: LoginSession): string | undefined {
+function mismatchReason({ binding }: ActionCall, session: LoginSession): string | undefined {
   const [pid, time] = [Number(binding?.pid ?? 0), Number(binding?.time ?? 0)];
-  if (pid > 0 && !lineOf(session.leader).has(pid)) {
+  if (pid > 0 && !ancestorsOf(session.leader).has(pid)) {
     return `${describe(session)} is another session by now: it is not that of process ${pid}`;
   }
   if (time > 0 && session.since > time + RECORDED_WITHIN_S) {
@@ -71,14 +71,14 @@ function whyOther({ binding }: ActionCall, session: LoginSession): string | unde
 }
 
 /** The process and those above it: login records have the pid of the daemon that opened the session. */
-function lineOf(leader: number): Set<number> {
+function ancestorsOf(leader: number): Set<number> {
   const line = new Set<number>();
   for (let pid = leader; pid > 1 && !line.has(pid); pid = viewProcess(pid)?.parent ?? 0) line.add(pid);
   return line;
 }
 
-function whyProtected({ host }: ActionCall, session: LoginSession): string | undefined {
-  if (session.isAgents) return `${describe(session)} is the one that the agent runs in`;
+function protectionReason({ host }: ActionCall, session: LoginSession): string | undefined {
+  if (session.runsAgent) return `${describe(session)} is the one that the agent runs in`;
   const why = host.protect.name(session.user);
   return why === undefined ? undefined : `${describe(session)} is protected: ${why}`;
 }

@@ -100,7 +100,7 @@ export function hasEnded({ state, threads }: Pick<ProcessView, 'state' | 'thread
 }
 
 /** The agent and those that it was started by, up to the first process: whoever ends one of them ends the agent. */
-export function agentAndParents(): Set<number> {
+export function agentAndAncestors(): Set<number> {
   const line = new Set<number>();
   for (let pid = process.pid; pid > 0 && !line.has(pid);) {
     line.add(pid);

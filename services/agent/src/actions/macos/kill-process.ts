@@ -1,11 +1,10 @@
 import { basename } from 'node:path';
-import { sleep } from '@muster/runtime/program';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
+import { pollUntil } from '../contract/poll-until.js';
 import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
 import { runOrStop, settle } from '../contract/settle.js';
 
-const GONE_WITHIN_MS = 5_000;
-const LOOK_EVERY_MS = 50;
+const EXIT_WAIT = { timeoutMs: 5_000, intervalMs: 50 };
 const COLUMNS = 'pid=,ppid=,lstart=,comm=';
 /** Without these macOS stops, or everybody is logged out. */
 const CRITICAL = new Set(['launchd', 'kernel_task', 'WindowServer', 'loginwindow', 'opendirectoryd', 'securityd']);
@@ -23,17 +22,17 @@ export interface MacProcess {
 export const killProcess: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
-      const wanted = call.binding ?? call.params;
+      const target = call.binding ?? call.params;
       const all = await listProcesses(call.host);
-      const isByName = typeof wanted['name'] === 'string';
+      const isByName = typeof target['name'] === 'string';
       const found = all.filter((one) =>
         isByName
-          ? basename(one.path) === wanted['name'] && (wanted['path'] === undefined || one.path === wanted['path'])
-          : one.pid === Number(wanted['pid']),
+          ? basename(one.path) === target['name'] && (target['path'] === undefined || one.path === target['path'])
+          : one.pid === Number(target['pid']),
       );
       const [first] = found;
       if (first === undefined) return unchanged('no such process runs');
-      const { start_time: start, path } = wanted;
+      const { start_time: start, path } = target;
       if (!isByName && start !== undefined && Number(start) !== first.startTime) {
         return refused('changed', `${first.pid} is another process by now: it started at ${first.startTime}`);
       }
@@ -41,7 +40,7 @@ export const killProcess: ActionImplementation = {
         return refused('changed', `${first.pid} runs ${first.path}, not ${path}`);
       }
       for (const one of found) {
-        const why = whyProtected(one, all, call.host);
+        const why = protectionReason(one, all, call.host);
         if (why !== undefined) return refused('protected', `${describe(one)} is protected: ${why}`);
       }
       if (call.dryRun)
@@ -60,16 +59,16 @@ async function end(call: ActionCall, found: readonly MacProcess[]): Promise<Acti
     signal.throwIfAborted();
     await runOrStop(host, '/bin/kill', ['-s', name, String(pid)]);
   }
-  const deadline = host.clock.monotonic() + GONE_WITHIN_MS;
-  for (;;) {
+  let left = found;
+  await pollUntil(call, EXIT_WAIT, async () => {
     const now = await listProcesses(host);
-    const left = found.filter((one) => now.some((other) => other.pid === one.pid && other.startTime === one.startTime));
-    const effects = found.filter((one) => !left.includes(one)).map((one) => `ended ${describe(one)}`);
-    if (left.length === 0) return succeeded(`${found.length} process(es) ended`, effects);
-    if (host.clock.monotonic() >= deadline)
-      return failed('still_running', `${left.map(describe).join('; ')} still runs`, effects);
-    if ((await sleep(host.clock, LOOK_EVERY_MS, signal)) === 'aborted') return stopped(signal, effects);
-  }
+    left = found.filter((one) => now.some((other) => other.pid === one.pid && other.startTime === one.startTime));
+    return left.length === 0;
+  });
+  const effects = found.filter((one) => !left.includes(one)).map((one) => `ended ${describe(one)}`);
+  if (left.length === 0) return succeeded(`${found.length} process(es) ended`, effects);
+  if (signal.aborted) return stopped(signal, effects);
+  return failed('still_running', `${left.map(describe).join('; ')} still runs`, effects);
 }
 
 async function listProcesses(host: ActionHost): Promise<MacProcess[]> {
@@ -96,7 +95,7 @@ export function parseProcesses(text: string): MacProcess[] {
   );
 }
 
-function whyProtected(one: MacProcess, all: readonly MacProcess[], { protect }: ActionHost): string | undefined {
+function protectionReason(one: MacProcess, all: readonly MacProcess[], { protect }: ActionHost): string | undefined {
   if (one.pid <= 1 || CRITICAL.has(basename(one.path))) return 'macOS does not run without it';
   for (let pid = process.pid; pid > 1; pid = all.find((each) => each.pid === pid)?.parent ?? 0) {
     if (pid === one.pid) return 'it is the agent, or runs it';

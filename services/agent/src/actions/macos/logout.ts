@@ -15,11 +15,11 @@ export const logoutSession: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
       const { host } = call;
-      const wanted = call.binding ?? call.params;
-      const tty = wanted['tty'] ?? wanted['session'];
+      const target = call.binding ?? call.params;
+      const tty = target['tty'] ?? target['session'];
       const found = parseWho(await runOrStop(host, '/usr/bin/who', [])).filter(
         (one) =>
-          (wanted['user'] === undefined || one.user === wanted['user']) && (tty === undefined || one.tty === tty),
+          (target['user'] === undefined || one.user === target['user']) && (tty === undefined || one.tty === tty),
       );
       if (found.length === 0) {
         return call.binding === undefined

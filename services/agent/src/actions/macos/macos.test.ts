@@ -4,15 +4,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ActionHost, ActionImplementation, ActionResult, JsonValue } from '../contract/action.js';
 import { createActions } from '../create-actions.js';
-import { isolationPf, PfBarrier, releaseJob } from '../isolation/pf-firewall.js';
+import { isolationPf, PfFirewall, releaseJob } from '../isolation/pf-firewall.js';
 import { parseNetworkAddress } from '../isolation/network-address.js';
-import { Protection } from '../contract/protection.js';
-import { SERVICE_COLUMNS, serviceActions } from '../services/service-actions.js';
-import { fixtureCall, fixtureHost, playback, type CallFixture, type RecordedRun } from '../testing/call-fixture.js';
+import { SERVICE_COLUMNS, serviceActions } from '../service-managers/service-actions.js';
+import { testCall, testHost, playback, type TestCallOptions, type RecordedRun } from '../testing/action-harness.js';
 import { parseNeighbours } from './caches.js';
 import { parseProcesses } from './kill-process.js';
 import { removeApplication } from './remove-application.js';
-import { launchd } from '../services/launchd.js';
+import { launchd } from '../service-managers/launchd.js';
 
 let dataDir: string;
 beforeEach(() => {
@@ -21,18 +20,18 @@ beforeEach(() => {
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
 function macHost(run: ActionHost['run']): ActionHost {
-  return fixtureHost(dataDir, { platform: 'darwin', run, protect: new Protection(['Backup'], 'darwin') });
+  return testHost({ dataDir, platform: 'darwin', run, protects: ['Backup'] });
 }
 
 async function play(
   recorded: readonly RecordedRun[],
   name: string,
-  call: CallFixture,
+  call: TestCallOptions,
   implementation?: ActionImplementation,
 ): Promise<ActionResult & { kept: readonly JsonValue[] }> {
   const run = playback(recorded);
   const host = macHost(run);
-  const made = fixtureCall(host, name, call);
+  const made = testCall(host, name, call);
   const result = await (implementation === undefined ? createActions(host).run(made) : implementation.run(made));
   expect(run.rest).toEqual([]);
   return { ...result, kept: made.kept };
@@ -197,14 +196,14 @@ describe('package.remove', () => {
 
   test('removes the one folder that the row saw', async () => {
     let isThere = true;
-    const look = removeApplication({ isFolder: () => (isThere ? true : undefined) });
+    const removal = removeApplication({ isFolder: () => (isThere ? true : undefined) });
     const rm = ran(['/bin/rm', '-rf', '--', path]);
     const run = playback([...infos, rm]);
     const host = macHost((file, args, options) => {
       if (file === '/bin/rm') isThere = false;
       return run(file, args, options);
     });
-    expect(await look.run(fixtureCall(host, 'package.remove', { binding: row }))).toMatchObject({ state: 'succeeded' });
+    expect(await removal.run(testCall(host, 'package.remove', { binding: row }))).toMatchObject({ state: 'succeeded' });
     expect(run.rest).toEqual([]);
   });
 
@@ -234,14 +233,14 @@ describe('package.remove', () => {
 describe('host.isolate', () => {
   const PF = '/sbin/pfctl';
   const ANCHOR = ['-a', 'com.apple/muster_isolation'];
-  const reachable = {
+  const allowList = {
     gateways: [{ address: parseNetworkAddress('192.0.2.1')!, port: 8443 }],
     resolvers: [],
     allowed: [parseNetworkAddress('2001:db8::/32')!],
   };
 
   test('loads rules into an anchor of its own, and a job that empties it', async () => {
-    const rules = isolationPf(reachable);
+    const rules = isolationPf(allowList);
     expect(rules).toContain('pass out quick inet proto tcp from any to 192.0.2.1 port 8443 no state\n');
     expect(rules).toContain('pass in quick inet proto tcp from 192.0.2.1 port 8443 to any flags A/A no state\n');
     expect(rules).toContain('pass in quick inet6 from 2001:db8::/32 to any no state\n');
@@ -264,13 +263,13 @@ describe('host.isolate', () => {
       ran([PF, ...ANCHOR, '-F', 'all']),
       bootout,
     ]);
-    const barrier = new PfBarrier(macHost(run), dataDir);
-    await barrier.raise(reachable, 600);
+    const firewall = new PfFirewall(macHost(run), dataDir);
+    await firewall.apply(allowList, 600);
     expect(readFileSync(job, 'utf8')).toBe(releaseJob(600));
     expect(releaseJob(600)).toContain('<key>StartInterval</key><integer>600</integer>');
-    expect(await barrier.lower()).toBe(true);
+    expect(await firewall.remove()).toBe(true);
     expect(existsSync(job)).toBe(false);
-    expect(await barrier.lower()).toBe(false);
+    expect(await firewall.remove()).toBe(false);
     expect(run.rest).toEqual([]);
   });
 
@@ -286,7 +285,7 @@ describe('host.isolate', () => {
       bootout,
     ]);
     writeFileSync(job, '');
-    await expect(new PfBarrier(macHost(run), dataDir).raise(reachable, 600)).rejects.toThrow(/syntax error/);
+    await expect(new PfFirewall(macHost(run), dataDir).apply(allowList, 600)).rejects.toThrow(/syntax error/);
     expect(existsSync(job)).toBe(false);
     expect(run.rest).toEqual([]);
   });

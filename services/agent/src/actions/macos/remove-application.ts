@@ -2,19 +2,19 @@ import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { ActionCall, ActionImplementation } from '../contract/action.js';
 import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
-import { said } from '../contract/call-values.js';
+import { callText } from '../contract/call-values.js';
 import { ActionStop, runOrStop, settle } from '../contract/settle.js';
 
 /** Where people install; what came with macOS is on a volume of its own that nobody can write to. */
 const FOLDERS = [/^\/Applications$/, /^\/Applications\/[^/]+$/, /^\/Users\/[^/]+\/Applications$/];
 
 /** What the file system says of a path; replaced in tests. */
-export interface FolderLook {
+export interface FolderProbe {
   /** Undefined when it is not there; false when it is something else or leads elsewhere. */
   isFolder(path: string): boolean | undefined;
 }
 
-const machine: FolderLook = {
+const thisMachine: FolderProbe = {
   isFolder(path) {
     try {
       return lstatSync(path).isDirectory() && realpathSync(path) === path;
@@ -25,7 +25,7 @@ const machine: FolderLook = {
 };
 
 /** `package.remove`: an application is one folder; what it has put elsewhere stays. */
-export function removeApplication(look: FolderLook = machine): ActionImplementation {
+export function removeApplication(probe: FolderProbe = thisMachine): ActionImplementation {
   return {
     run: (call) =>
       settle(call, async () => {
@@ -35,17 +35,17 @@ export function removeApplication(look: FolderLook = machine): ActionImplementat
         const isInstalled = FOLDERS.some((pattern) => pattern.test(folder)) && path.endsWith('.app');
         if (!isInstalled)
           return refused('protected', `${path} is not an application in one of the Applications folders`);
-        const is = look.isFolder(path);
-        if (is === undefined)
+        const isFolder = probe.isFolder(path);
+        if (isFolder === undefined)
           return binding === undefined ? unchanged(`${path} is not there`) : refused('changed', `${path} is gone`);
-        if (!is) return refused('symlink', `${path} is not a folder, or leads elsewhere`);
+        if (!isFolder) return refused('symlink', `${path} is not a folder, or leads elsewhere`);
         const identifier = await infoOf(call, path, 'CFBundleIdentifier');
         const version = await infoOf(call, path, 'CFBundleShortVersionString');
         const { bundle_identifier: id, bundle_short_version: short } = binding ?? {};
         if (id !== undefined && id !== identifier)
           return refused('changed', `${path} is ${identifier} now, not ${String(id)}`);
-        const wanted = short ?? call.params['version'];
-        if (wanted !== undefined && wanted !== version) return refused('changed', `${path} has version ${version} now`);
+        const target = short ?? call.params['version'];
+        if (target !== undefined && target !== version) return refused('changed', `${path} has version ${version} now`);
         const name = basename(path, '.app');
         const why = host.protect.name(name, identifier) ?? host.protect.path(path);
         if (why !== undefined) return refused('protected', why);
@@ -53,14 +53,14 @@ export function removeApplication(look: FolderLook = machine): ActionImplementat
         if (call.dryRun) return wouldDo('1 application would be removed', [`remove ${what}`]);
         call.signal.throwIfAborted();
         await runOrStop(host, '/bin/rm', ['-rf', '--', path], { timeoutMs: 300_000 });
-        if (look.isFolder(path) !== undefined) return failed('still_installed', `${path} is still there`);
+        if (probe.isFolder(path) !== undefined) return failed('still_installed', `${path} is still there`);
         return succeeded('1 application removed', [`removed ${what}`]);
       }),
   };
 }
 
 function pathOf(call: ActionCall): string {
-  const path = said(call, 'path') ?? `/Applications/${said(call, 'name')}.app`;
+  const path = callText(call, 'path') ?? `/Applications/${callText(call, 'name')}.app`;
   if (path.split('/').some((part) => part === '..' || part === '.')) {
     throw new ActionStop(refused('bad_params', 'a row of apps, or the name of an application is needed here'));
   }

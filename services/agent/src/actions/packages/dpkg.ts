@@ -1,7 +1,7 @@
 import type { ActionCall, ActionHost, ActionResult } from '../contract/action.js';
 import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
 import { ActionStop, runOrStop } from '../contract/settle.js';
-import type { WantedPackage } from './package-target.js';
+import type { PackageTarget } from './package-target.js';
 
 /** Debian Policy §5.6.1, and so no pattern to dpkg-query and no option to anything. */
 const NAME = /^[a-z0-9][a-z0-9+.-]+$/;
@@ -22,24 +22,24 @@ export interface InstalledDeb {
 }
 
 /** `undefined` when the machine has no dpkg. */
-export async function removeDeb(call: ActionCall, wanted: WantedPackage): Promise<ActionResult | undefined> {
+export async function removeDeb(call: ActionCall, target: PackageTarget): Promise<ActionResult | undefined> {
   const { host } = call;
-  if (!NAME.test(wanted.name)) return refused('bad_params', `"${wanted.name}" is not the name of a Debian package`);
-  const known = await query(host, wanted.name);
+  if (!NAME.test(target.name)) return refused('bad_params', `"${target.name}" is not the name of a Debian package`);
+  const known = await query(host, target.name);
   if (known === undefined) return undefined;
-  const found = choose(known.filter(isThere), wanted);
-  if (found === undefined) return unchanged(`${wanted.name} is not installed`);
+  const found = selectInstalled(known.filter(isInstalled), target);
+  if (found === undefined) return unchanged(`${target.name} is not installed`);
   await refuseProtected(host, found);
-  const target = `${found.name}:${found.arch}`;
-  const verb = wanted.purge ? 'purge' : 'remove';
-  await refuseMore(host, verb, target, found);
+  const spec = `${found.name}:${found.arch}`;
+  const verb = target.purge ? 'purge' : 'remove';
+  await refuseSideEffects(host, verb, spec, found);
   const effect = `${verb} package ${found.name} ${found.version} (${found.arch})`;
   if (call.dryRun) return wouldDo(`would ${verb} ${found.name} ${found.version}`, [effect]);
   if (call.signal.aborted) return stopped(call.signal);
-  await runOrStop(host, 'apt-get', [...APT, '-y', verb, target], { env: ENV, timeoutMs: REMOVE_MS });
-  const left = (await query(host, found.name))?.find((one) => one.arch === found.arch && isThere(one));
-  if (left !== undefined) return failed('still_installed', `apt-get ended well, but ${target} is ${left.status}`);
-  return succeeded(`removed ${found.name} ${found.version}`, [`${verb}d package ${target} ${found.version}`]);
+  await runOrStop(host, 'apt-get', [...APT, '-y', verb, spec], { env: ENV, timeoutMs: REMOVE_MS });
+  const left = (await query(host, found.name))?.find((one) => one.arch === found.arch && isInstalled(one));
+  if (left !== undefined) return failed('still_installed', `apt-get ended well, but ${spec} is ${left.status}`);
+  return succeeded(`removed ${found.name} ${found.version}`, [`${verb}d package ${spec} ${found.version}`]);
 }
 
 /** Lines of `dpkg-query -W` in our format. */
@@ -70,22 +70,22 @@ async function query(host: ActionHost, name: string): Promise<InstalledDeb[] | u
   return parseDpkgQuery(stdout);
 }
 
-function isThere({ status }: InstalledDeb): boolean {
+function isInstalled({ status }: InstalledDeb): boolean {
   return status !== 'not-installed' && status !== 'config-files';
 }
 
-function choose(installed: readonly InstalledDeb[], wanted: WantedPackage): InstalledDeb | undefined {
-  const [found, other] = installed.filter(({ arch }) => wanted.arch === undefined || arch === wanted.arch);
+function selectInstalled(installed: readonly InstalledDeb[], target: PackageTarget): InstalledDeb | undefined {
+  const [found, other] = installed.filter(({ arch }) => target.arch === undefined || arch === target.arch);
   if (found === undefined) {
-    if (wanted.isBound) throw new ActionStop(refused('changed', `${wanted.name} is not installed any more`));
+    if (target.isBound) throw new ActionStop(refused('changed', `${target.name} is not installed any more`));
     return undefined;
   }
   if (other !== undefined) {
     const arches = `${found.arch} and ${other.arch}`;
-    throw new ActionStop(refused('ambiguous', `${wanted.name} is installed for ${arches}; say which by arch`));
+    throw new ActionStop(refused('ambiguous', `${target.name} is installed for ${arches}; say which by arch`));
   }
-  if (wanted.version !== undefined && wanted.version !== found.version) {
-    throw new ActionStop(refused('changed', `${wanted.name} has version ${found.version}, not ${wanted.version}`));
+  if (target.version !== undefined && target.version !== found.version) {
+    throw new ActionStop(refused('changed', `${target.name} has version ${found.version}, not ${target.version}`));
   }
   return found;
 }
@@ -94,13 +94,13 @@ async function refuseProtected(host: ActionHost, { name, isEssential }: Installe
   if (isEssential) throw new ActionStop(refused('protected', `${name} is an essential package`));
   const why = host.protect.name(name);
   if (why !== undefined) throw new ActionStop(refused('protected', why));
-  if ((await ownersOfWhatRuns(host)).has(name)) {
+  if ((await packagesInUse(host)).has(name)) {
     throw new ActionStop(refused('protected', `the agent or the system runs from ${name}`));
   }
 }
 
 /** Packages of the agent's runtime, its C library, the first process and the running kernel. */
-async function ownersOfWhatRuns(host: ActionHost): Promise<ReadonlySet<string>> {
+async function packagesInUse(host: ActionHost): Promise<ReadonlySet<string>> {
   const { stdout: release } = await host.run('uname', ['-r'], {});
   const paths = [process.execPath, '/sbin/init', '/lib64/ld-linux-x86-64.so.2', `/boot/vmlinuz-${release.trim()}`];
   const { stdout } = await host.run('dpkg-query', ['-S', '--', ...paths], {});
@@ -110,9 +110,9 @@ async function ownersOfWhatRuns(host: ActionHost): Promise<ReadonlySet<string>> 
 }
 
 /** Nothing but the one package goes, and nothing comes: whoever wants more gone names it. */
-async function refuseMore(host: ActionHost, verb: string, target: string, found: InstalledDeb): Promise<void> {
-  const said = await runOrStop(host, 'apt-get', [...APT, '-s', verb, target], { env: ENV, timeoutMs: 60_000 });
-  const others = parseSimulation(said).filter(({ what, name }) => what === 'Inst' || name !== found.name);
+async function refuseSideEffects(host: ActionHost, verb: string, spec: string, found: InstalledDeb): Promise<void> {
+  const simulation = await runOrStop(host, 'apt-get', [...APT, '-s', verb, spec], { env: ENV, timeoutMs: 60_000 });
+  const others = parseSimulation(simulation).filter(({ what, name }) => what === 'Inst' || name !== found.name);
   if (others.length === 0) return;
   const names = [...new Set(others.map(({ name }) => name))];
   const list = `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;

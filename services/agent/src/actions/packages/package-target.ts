@@ -1,8 +1,8 @@
 import type { ActionCall } from '../contract/action.js';
-import { said } from '../contract/call-values.js';
+import { callText } from '../contract/call-values.js';
 
 /** Which installed package is meant; what is not given is not compared. */
-export interface WantedPackage {
+export interface PackageTarget {
   readonly name: string;
   readonly version: string | undefined;
   readonly release: string | undefined;
@@ -13,13 +13,13 @@ export interface WantedPackage {
   readonly isBound: boolean;
 }
 
-export function wantedPackage(call: ActionCall): WantedPackage {
+export function packageTarget(call: ActionCall): PackageTarget {
   return {
-    name: said(call, 'name') ?? '',
-    version: said(call, 'version'),
-    release: said(call, 'release'),
-    arch: said(call, 'arch'),
-    epoch: said(call, 'epoch'),
+    name: callText(call, 'name') ?? '',
+    version: callText(call, 'version'),
+    release: callText(call, 'release'),
+    arch: callText(call, 'arch'),
+    epoch: callText(call, 'epoch'),
     purge: call.params['purge'] === true,
     isBound: call.binding !== undefined,
   };

@@ -5,8 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ActionResult } from '../contract/action.js';
-import { Protection } from '../contract/protection.js';
-import { fixtureHost, playback, runAction, type CallFixture, type RecordedRun } from '../testing/call-fixture.js';
+import { testHost, playback, runAction, type TestCallOptions, type RecordedRun } from '../testing/action-harness.js';
 import { parseDpkgQuery, parseSimulation } from './dpkg.js';
 
 const NAME = `muster-test-${randomBytes(4).toString('hex')}`;
@@ -42,7 +41,8 @@ function buildDeb(name: string, more: string): string {
   return deb;
 }
 
-const remove = (call: CallFixture): Promise<ActionResult> => runAction(fixtureHost(folder), 'package.remove', call);
+const remove = (call: TestCallOptions): Promise<ActionResult> =>
+  runAction(testHost({ dataDir: folder }), 'package.remove', call);
 const status = (name: string): string =>
   execFileSync('dpkg-query', ['-W', '-f=${db:Status-Status}', name], { encoding: 'utf8' });
 
@@ -81,7 +81,7 @@ describe('a package of this machine', () => {
     for (const name of ['dpkg', 'libc6', 'bash', 'libc-bin']) {
       expect(await remove({ params: { name } })).toMatchObject({ state: 'refused' });
     }
-    const owned = fixtureHost(folder, { protect: new Protection(['tzdata', 'gzip'], 'linux') });
+    const owned = testHost({ dataDir: folder, protects: ['tzdata', 'gzip'] });
     expect(await runAction(owned, 'package.remove', { params: { name: 'gzip' } })).toMatchObject({ code: 'protected' });
   }, 180_000);
 
@@ -113,9 +113,9 @@ const NO_DPKG: RecordedRun = {
 describe('a package of rpm (recorded)', () => {
   const installed = { argv: rpmQuery('adware'), stdout: 'adware\t1.0\t2.el9\tnoarch\t(none)\n' };
   const row = { name: 'adware', version: '1.0', release: '2.el9', arch: 'noarch' };
-  const play = async (recorded: readonly RecordedRun[], call: CallFixture): Promise<ActionResult> => {
+  const play = async (recorded: readonly RecordedRun[], call: TestCallOptions): Promise<ActionResult> => {
     const run = playback(recorded);
-    const result = await runAction(fixtureHost(folder, { run }), 'package.remove', call);
+    const result = await runAction(testHost({ dataDir: folder, run }), 'package.remove', call);
     expect(run.rest).toEqual([]);
     return result;
   };

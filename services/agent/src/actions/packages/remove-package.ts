@@ -2,7 +2,7 @@ import type { ActionImplementations, ActionRunner } from '../contract/action.js'
 import { refused, unsupported } from '../contract/results.js';
 import { settle } from '../contract/settle.js';
 import { removeDeb } from './dpkg.js';
-import { wantedPackage } from './package-target.js';
+import { packageTarget } from './package-target.js';
 import { removeRpm } from './rpm.js';
 
 const removePackage: ActionRunner = (call) =>
@@ -11,9 +11,9 @@ const removePackage: ActionRunner = (call) =>
     if (binding !== undefined && !('name' in binding && 'arch' in binding)) {
       return refused('bad_params', 'a row of deb_packages or of rpm_packages is needed here');
     }
-    const wanted = wantedPackage(call);
-    const isRpmRow = wanted.release !== undefined;
-    const removed = (isRpmRow ? undefined : await removeDeb(call, wanted)) ?? (await removeRpm(call, wanted));
+    const target = packageTarget(call);
+    const isRpmRow = target.release !== undefined;
+    const removed = (isRpmRow ? undefined : await removeDeb(call, target)) ?? (await removeRpm(call, target));
     return removed ?? unsupported('no_package_manager', 'this machine has neither dpkg nor rpm');
   });
 

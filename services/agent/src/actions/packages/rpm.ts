@@ -1,7 +1,7 @@
 import type { ActionCall, ActionHost, ActionResult } from '../contract/action.js';
 import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
 import { ActionStop, runOrStop } from '../contract/settle.js';
-import type { WantedPackage } from './package-target.js';
+import type { PackageTarget } from './package-target.js';
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._+-]*$/;
 const FORMAT = '%{NAME}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{EPOCH}\\n';
@@ -23,25 +23,25 @@ export interface InstalledRpm {
 }
 
 /** `undefined` when the machine has no rpm. Through rpm itself, which never removes more than what is named. */
-export async function removeRpm(call: ActionCall, wanted: WantedPackage): Promise<ActionResult | undefined> {
+export async function removeRpm(call: ActionCall, target: PackageTarget): Promise<ActionResult | undefined> {
   const { host } = call;
-  if (!NAME.test(wanted.name)) return refused('bad_params', `"${wanted.name}" is not the name of a package`);
-  const { code, stdout } = await host.run('rpm', ['-q', '--queryformat', FORMAT, wanted.name], {});
+  if (!NAME.test(target.name)) return refused('bad_params', `"${target.name}" is not the name of a package`);
+  const { code, stdout } = await host.run('rpm', ['-q', '--queryformat', FORMAT, target.name], {});
   if (code === 127) return undefined;
-  const found = choose(parseRpmNames(stdout), wanted);
-  if (found === undefined) return unchanged(`${wanted.name} is not installed`);
+  const found = selectInstalled(parseRpmNames(stdout), target);
+  if (found === undefined) return unchanged(`${target.name} is not installed`);
   await refuseProtected(host, found);
-  const target = `${found.name}-${found.version}-${found.release}.${found.arch}`;
-  const tested = await host.run('rpm', ['-e', '--test', target], { timeoutMs: 60_000 });
+  const spec = `${found.name}-${found.version}-${found.release}.${found.arch}`;
+  const tested = await host.run('rpm', ['-e', '--test', spec], { timeoutMs: 60_000 });
   if (tested.code !== 0)
-    return refused('needed', `rpm would not remove ${target}: ${tested.stderr.trim().slice(0, 300)}`);
-  if (call.dryRun) return wouldDo(`would remove ${target}`, [`remove package ${target}`]);
+    return refused('needed', `rpm would not remove ${spec}: ${tested.stderr.trim().slice(0, 300)}`);
+  if (call.dryRun) return wouldDo(`would remove ${spec}`, [`remove package ${spec}`]);
   if (call.signal.aborted) return stopped(call.signal);
-  await runOrStop(host, 'rpm', ['-e', target], { timeoutMs: REMOVE_MS });
-  if ((await host.run('rpm', ['-q', target], {})).code === 0) {
-    return failed('still_installed', `rpm ended well, but ${target} is still installed`);
+  await runOrStop(host, 'rpm', ['-e', spec], { timeoutMs: REMOVE_MS });
+  if ((await host.run('rpm', ['-q', spec], {})).code === 0) {
+    return failed('still_installed', `rpm ended well, but ${spec} is still installed`);
   }
-  return succeeded(`removed ${target}`, [`removed package ${target}`]);
+  return succeeded(`removed ${spec}`, [`removed package ${spec}`]);
 }
 
 /** Lines of `rpm -q` in our format; for a package that is not there it prints a sentence instead. */
@@ -58,18 +58,18 @@ export function parseRpmNames(text: string): InstalledRpm[] {
     }));
 }
 
-function choose(installed: readonly InstalledRpm[], wanted: WantedPackage): InstalledRpm | undefined {
+function selectInstalled(installed: readonly InstalledRpm[], target: PackageTarget): InstalledRpm | undefined {
   const keys = ['version', 'release', 'arch', 'epoch'] as const;
   const matching = installed.filter((one) =>
-    keys.every((key) => wanted[key] === undefined || wanted[key] === one[key]),
+    keys.every((key) => target[key] === undefined || target[key] === one[key]),
   );
   const [found, other] = matching;
   if (other !== undefined) {
     const list = matching.map((one) => `${one.version}-${one.release}.${one.arch}`).join(', ');
-    throw new ActionStop(refused('ambiguous', `${wanted.name} is installed more than once: ${list}`));
+    throw new ActionStop(refused('ambiguous', `${target.name} is installed more than once: ${list}`));
   }
-  if (found === undefined && (wanted.isBound || installed.length > 0)) {
-    throw new ActionStop(refused('changed', `${wanted.name} is not installed in the version that was seen`));
+  if (found === undefined && (target.isBound || installed.length > 0)) {
+    throw new ActionStop(refused('changed', `${target.name} is not installed in the version that was seen`));
   }
   return found;
 }

@@ -61,9 +61,9 @@ export interface FileIdentity {
  * Why this file is never touched, or `undefined`. `path` has its links resolved. Beside the lists above and the agent's configuration: the agent's program, its data, and every
  * file that the agent or the first process has mapped, which is the C library, the loader and init itself wherever a distribution keeps them.
  */
-export function whyProtected(path: string, identity: FileIdentity, host: ActionHost): string | undefined {
-  const said = host.protect.path(path);
-  if (said !== undefined) return said;
+export function protectionReason(path: string, identity: FileIdentity, host: ActionHost): string | undefined {
+  const configured = host.protect.path(path);
+  if (configured !== undefined) return configured;
   for (const folder of [host.dataDir, PROGRAM_PATH, ...(FOLDERS[process.platform] ?? [])]) {
     if (isWithin(path, real(folder))) return `it is within ${folder}`;
   }

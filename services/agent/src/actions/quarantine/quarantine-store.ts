@@ -5,7 +5,7 @@ import { isErrno, writeFileAtomic } from '../../store/atomic-file.js';
 import { copyContent } from './copy-content.js';
 
 /** What is kept of a file beside its content. Extended attributes and access lists are not. */
-export interface VaultItem {
+export interface QuarantineItem {
   readonly id: string;
   readonly path: string;
   readonly sha256: string;
@@ -27,7 +27,7 @@ const RESERVE_BYTES = 64 * 1024 * 1024;
  * The agent's private folder for quarantined files: `<id>.data`, readable by the agent alone and not executable, and `<id>.json`, written after the
  * content is on the disk: an item is there exactly when its note is, so that what a crash left half copied is no item.
  */
-export class Vault {
+export class QuarantineStore {
   readonly #folder: string;
   readonly #reserveBytes: number;
 
@@ -61,16 +61,16 @@ export class Vault {
   }
 
   /** From here on the item exists, also after a power cut. */
-  keep(item: VaultItem): void {
-    writeFileAtomic(this.#note(item.id), JSON.stringify(item));
+  commit(item: QuarantineItem): void {
+    writeFileAtomic(this.#metadata(item.id), JSON.stringify(item));
   }
 
   /** `undefined` when there is no such item, or its note cannot be believed. */
-  async find(id: string): Promise<VaultItem | undefined> {
-    if (!NOTE.test(`${id}.json`)) return undefined;
+  async find(id: string): Promise<QuarantineItem | undefined> {
+    if (!METADATA_FILE.test(`${id}.json`)) return undefined;
     try {
-      const note: unknown = JSON.parse(await readFile(this.#note(id), 'utf8'));
-      return isItem(note) && note.id === id ? note : undefined;
+      const metadata: unknown = JSON.parse(await readFile(this.#metadata(id), 'utf8'));
+      return isItem(metadata) && metadata.id === id ? metadata : undefined;
     } catch (error) {
       if (isErrno(error, 'ENOENT') || (error as Error).name === 'SyntaxError') return undefined;
       throw error;
@@ -78,12 +78,12 @@ export class Vault {
   }
 
   /** Oldest first. */
-  async list(): Promise<VaultItem[]> {
+  async list(): Promise<QuarantineItem[]> {
     const names = await readdir(this.#folder).catch((error: unknown) => {
       if (isErrno(error, 'ENOENT')) return [];
       throw error;
     });
-    const ids = names.filter((name) => NOTE.test(name)).map((name) => name.slice(0, -'.json'.length));
+    const ids = names.filter((name) => METADATA_FILE.test(name)).map((name) => name.slice(0, -'.json'.length));
     const items = await Promise.all(ids.map((id) => this.find(id)));
     return items.filter((item) => item !== undefined).toSorted((a, b) => a.takenAtMs - b.takenAtMs);
   }
@@ -95,7 +95,7 @@ export class Vault {
 
   /** The note goes first: without it the rest is nothing. */
   async remove(id: string): Promise<void> {
-    await rm(this.#note(id), { force: true });
+    await rm(this.#metadata(id), { force: true });
     await rm(this.#data(id), { force: true });
   }
 
@@ -103,7 +103,7 @@ export class Vault {
     return join(this.#folder, `${id}.data`);
   }
 
-  #note(id: string): string {
+  #metadata(id: string): string {
     return join(this.#folder, `${id}.json`);
   }
 
@@ -113,7 +113,7 @@ export class Vault {
   }
 }
 
-function isItem(value: unknown): value is VaultItem {
+function isItem(value: unknown): value is QuarantineItem {
   if (typeof value !== 'object' || value === null) return false;
   const texts = ['id', 'path', 'sha256', 'command'];
   const numbers = ['size', 'mode', 'uid', 'gid', 'accessedMs', 'modifiedMs', 'takenAtMs'];
@@ -121,6 +121,6 @@ function isItem(value: unknown): value is VaultItem {
   return texts.every((key) => typeof fields[key] === 'string') && numbers.every((key) => Number.isFinite(fields[key]));
 }
 
-const NOTE = /^[0-9a-f]{32}\.json$/;
+const METADATA_FILE = /^[0-9a-f]{32}\.json$/;
 /** Windows has no such flag, and no links that an ordinary user can make. */
 const NOFOLLOW = process.platform === 'win32' ? 0 : constants.O_NOFOLLOW;

@@ -25,9 +25,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createActions } from '../create-actions.js';
-import { Protection } from '../contract/protection.js';
-import { fixtureCall, fixtureHost, runAction } from '../testing/call-fixture.js';
-import { Vault } from './quarantine-store.js';
+import { testCall, testHost, runAction } from '../testing/action-harness.js';
+import { QuarantineStore } from './quarantine-store.js';
 
 const isRoot = process.getuid?.() === 0;
 const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -44,7 +43,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-const host = (): ReturnType<typeof fixtureHost> => fixtureHost(data);
+const host = (): ReturnType<typeof testHost> => testHost({ dataDir: data });
 const vaultFiles = (): string[] => (existsSync(join(data, 'quarantine')) ? readdirSync(join(data, 'quarantine')) : []);
 
 describe('a quarantined file', () => {
@@ -54,8 +53,8 @@ describe('a quarantined file', () => {
     if (isRoot) execFileSync('chown', ['1234:2345', file]);
     if (isRoot) chmodSync(file, 0o4751);
     const before = statSync(file);
-    const taken = await runAction(host(), 'file.quarantine', { params: { path: file } });
-    expect(taken).toMatchObject({ state: 'succeeded', effects: [expect.stringContaining(sha('evil'))] });
+    const quarantined = await runAction(host(), 'file.quarantine', { params: { path: file } });
+    expect(quarantined).toMatchObject({ state: 'succeeded', effects: [expect.stringContaining(sha('evil'))] });
     expect(existsSync(file)).toBe(false);
     const names = vaultFiles();
     expect(names).toHaveLength(2);
@@ -86,7 +85,7 @@ describe('a quarantined file', () => {
   });
 
   test('is undone through what was kept before anything changed', async () => {
-    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file } });
+    const call = testCall(host(), 'file.quarantine', { params: { path: file } });
     let seenAtKeep = false;
     const actions = createActions(host());
     await actions.run({
@@ -97,7 +96,7 @@ describe('a quarantined file', () => {
       },
     });
     expect(seenAtKeep).toBe(true);
-    const undo = fixtureCall(host(), 'undo', { params: { command: 'command1' }, id: 'command2' });
+    const undo = testCall(host(), 'undo', { params: { command: 'command1' }, id: 'command2' });
     const dry = await actions.undo({ ...undo, dryRun: true }, 'file.quarantine', call.kept[0] ?? null);
     expect(dry).toMatchObject({ state: 'succeeded', code: 'dry_run' });
     expect(existsSync(file)).toBe(false);
@@ -161,7 +160,7 @@ describe('nothing is changed', () => {
       const result = await runAction(host(), 'file.quarantine', { params: { path: realpathSync(path) } });
       expect([path, result.state, result.code]).toEqual([path, 'refused', 'protected']);
     }
-    const own = fixtureHost(data, { protect: new Protection([join(root, 'home')], 'linux') });
+    const own = testHost({ dataDir: data, protects: [join(root, 'home')] });
     expect(await runAction(own, 'file.quarantine', { params: { path: file } })).toMatchObject({ code: 'protected' });
   });
 
@@ -175,7 +174,7 @@ describe('nothing is changed', () => {
 
   test('when it is cancelled', async () => {
     const cancel = new AbortController();
-    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file }, signal: cancel.signal });
+    const call = testCall(host(), 'file.quarantine', { params: { path: file }, signal: cancel.signal });
     const keepUndo = (): void => cancel.abort();
     expect(await createActions(host()).run({ ...call, keepUndo })).toMatchObject({ state: 'cancelled' });
     expect(existsSync(file)).toBe(true);
@@ -187,7 +186,7 @@ describe('somebody who works against it', () => {
   test('swaps the file for a link while it is taken: neither the link nor what it leads to is touched', async () => {
     const victim = join(root, 'victim');
     writeFileSync(victim, 'precious');
-    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file } });
+    const call = testCall(host(), 'file.quarantine', { params: { path: file } });
     const keepUndo = (): void => {
       renameSync(file, `${file}.moved`);
       symlinkSync(victim, file);
@@ -202,7 +201,7 @@ describe('somebody who works against it', () => {
     const victim = join(root, 'victim');
     mkdirSync(victim);
     writeFileSync(join(victim, 'abc.exe'), 'precious');
-    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file } });
+    const call = testCall(host(), 'file.quarantine', { params: { path: file } });
     const keepUndo = (): void => {
       renameSync(join(root, 'home'), join(root, 'away'));
       symlinkSync(victim, join(root, 'home'));
@@ -218,7 +217,7 @@ describe('somebody who works against it', () => {
   });
 
   test('writes to the file while it is taken: it stays', async () => {
-    const call = fixtureCall(host(), 'file.quarantine', { params: { path: file } });
+    const call = testCall(host(), 'file.quarantine', { params: { path: file } });
     const keepUndo = (): void => writeFileSync(file, 'changed content');
     expect(await createActions(host()).run({ ...call, keepUndo })).toMatchObject({ state: 'failed', code: 'changed' });
     expect(readFileSync(file, 'utf8')).toBe('changed content');
@@ -295,9 +294,9 @@ describe('on other file systems', () => {
   test('a disk that is full in the middle of the copy leaves nothing behind, there and on the way back', async () => {
     if (mounted === undefined) return;
     writeFileSync(file, Buffer.alloc(2 * 1024 * 1024, 7));
-    const vault = new Vault(mounted, 0);
+    const store = new QuarantineStore(mounted, 0);
     const from = await open(file, 'r');
-    await expect(vault.copyIn('0'.repeat(32), from, new AbortController().signal)).rejects.toMatchObject({
+    await expect(store.copyIn('0'.repeat(32), from, new AbortController().signal)).rejects.toMatchObject({
       code: 'ENOSPC',
     });
     await from.close();

@@ -1,25 +1,25 @@
 import type { ActionCall, ActionResult, ActionRunner } from '../contract/action.js';
 import { failed, refused, succeeded, wouldDo } from '../contract/results.js';
 import { settle } from '../contract/settle.js';
-import { whyProtected } from './protected-files.js';
-import { checkPutBack, putBack } from './restore-item.js';
-import { Vault, type VaultItem } from './quarantine-store.js';
+import { protectionReason } from './protected-files.js';
+import { checkRestore, restoreItem } from './restore-item.js';
+import { QuarantineStore, type QuarantineItem } from './quarantine-store.js';
 
 /** `file.restore`: by item, or the latest one from a path. */
 export const restoreFile: ActionRunner = (call) =>
   settle(call, async () => {
-    const item = await findItem(new Vault(call.host.dataDir), call);
+    const item = await findItem(new QuarantineStore(call.host.dataDir), call);
     if (item === undefined) return failed('not_found', 'there is nothing in quarantine by that name');
-    return restoreItem(call, item);
+    return runRestore(call, item);
   });
 
 /** Puts it back, or says what would be. */
-export async function restoreItem(call: ActionCall, item: VaultItem): Promise<ActionResult> {
+export async function runRestore(call: ActionCall, item: QuarantineItem): Promise<ActionResult> {
   const { path } = item;
-  const why = whyProtected(path, NOWHERE, call.host);
+  const why = protectionReason(path, NO_IDENTITY, call.host);
   if (why !== undefined) return refused('protected', `${path} is protected: ${why}`);
-  const vault = new Vault(call.host.dataDir);
-  const blocked = await (call.dryRun ? checkPutBack : putBack)(vault, item, call.signal);
+  const store = new QuarantineStore(call.host.dataDir);
+  const blocked = await (call.dryRun ? checkRestore : restoreItem)(store, item, call.signal);
   if (blocked !== undefined) {
     return (REFUSED.has(blocked.code) ? refused : failed)(blocked.code, blocked.message);
   }
@@ -27,13 +27,16 @@ export async function restoreItem(call: ActionCall, item: VaultItem): Promise<Ac
   return call.dryRun ? wouldDo(`would restore ${path}`, [effect]) : succeeded(`restored ${path}`, [effect]);
 }
 
-async function findItem(vault: Vault, { params: { item, path, sha256 } }: ActionCall): Promise<VaultItem | undefined> {
-  if (typeof item === 'string') return vault.find(item);
+async function findItem(
+  store: QuarantineStore,
+  { params: { item, path, sha256 } }: ActionCall,
+): Promise<QuarantineItem | undefined> {
+  if (typeof item === 'string') return store.find(item);
   const hash = typeof sha256 === 'string' ? sha256.toLowerCase() : undefined;
-  const items = await vault.list();
+  const items = await store.list();
   return items.findLast((one) => one.path === path && (hash === undefined || one.sha256 === hash));
 }
 
 const REFUSED: ReadonlySet<string> = new Set(['exists', 'folder_moved']);
 /** No file: only the path counts for what is not there yet. */
-const NOWHERE = { dev: -1n, ino: -1n };
+const NO_IDENTITY = { dev: -1n, ino: -1n };

@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { isErrno } from '../../store/atomic-file.js';
 import { copyContent } from './copy-content.js';
-import { HeldFolder } from './directory-handle.js';
-import type { Vault, VaultItem } from './quarantine-store.js';
+import { DirectoryHandle } from './directory-handle.js';
+import type { QuarantineStore, QuarantineItem } from './quarantine-store.js';
 
 /** Why a file is not put back. What is in the vault stays there. */
-export interface NotPutBack {
+export interface RestoreFailure {
   readonly code: 'exists' | 'no_folder' | 'folder_moved' | 'corrupt' | 'changed';
   readonly message: string;
 }
@@ -17,21 +17,25 @@ export interface NotPutBack {
  * Puts a file of the vault back where it was, with its owner, mode and times, and never over anything: it is written beside its name and then
  * linked to it, which fails when the name is taken. Its folder must still be where it was; were it now a link, a file could be put anywhere.
  */
-export async function putBack(vault: Vault, item: VaultItem, signal: AbortSignal): Promise<NotPutBack | undefined> {
-  const blocked = await withFolder(item, (folder) => writeInto(folder, vault, item, signal));
-  if (blocked === undefined) await vault.remove(item.id);
+export async function restoreItem(
+  store: QuarantineStore,
+  item: QuarantineItem,
+  signal: AbortSignal,
+): Promise<RestoreFailure | undefined> {
+  const blocked = await withFolder(item, (folder) => writeInto(folder, store, item, signal));
+  if (blocked === undefined) await store.remove(item.id);
   return blocked;
 }
 
 /** What would keep it from being put back, as far as can be seen now. */
-export async function checkPutBack(
-  vault: Vault,
-  item: VaultItem,
+export async function checkRestore(
+  store: QuarantineStore,
+  item: QuarantineItem,
   signal: AbortSignal,
-): Promise<NotPutBack | undefined> {
+): Promise<RestoreFailure | undefined> {
   return withFolder(item, async (folder) => {
-    if (await isTaken(folder, item)) return taken(item);
-    const content = await vault.open(item.id);
+    if (await exists(folder, item)) return alreadyExists(item);
+    const content = await store.open(item.id);
     try {
       return isContentOf(item, await copyContent(content, undefined, signal)) ? undefined : corrupt(item);
     } finally {
@@ -41,13 +45,13 @@ export async function checkPutBack(
 }
 
 async function withFolder(
-  item: VaultItem,
-  work: (folder: HeldFolder) => Promise<NotPutBack | undefined>,
-): Promise<NotPutBack | undefined> {
+  item: QuarantineItem,
+  work: (folder: DirectoryHandle) => Promise<RestoreFailure | undefined>,
+): Promise<RestoreFailure | undefined> {
   const path = dirname(item.path);
-  let folder: HeldFolder;
+  let folder: DirectoryHandle;
   try {
-    folder = await HeldFolder.open(path);
+    folder = await DirectoryHandle.open(path);
   } catch (error) {
     if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ENOTDIR')) throw error;
     return { code: 'no_folder', message: `there is no folder ${path} any more` };
@@ -61,22 +65,22 @@ async function withFolder(
 }
 
 async function writeInto(
-  folder: HeldFolder,
-  vault: Vault,
-  item: VaultItem,
+  folder: DirectoryHandle,
+  store: QuarantineStore,
+  item: QuarantineItem,
   signal: AbortSignal,
-): Promise<NotPutBack | undefined> {
-  if (await isTaken(folder, item)) return taken(item);
-  const draft = folder.at(`.muster-${randomBytes(8).toString('hex')}`);
-  const content = await vault.open(item.id);
+): Promise<RestoreFailure | undefined> {
+  if (await exists(folder, item)) return alreadyExists(item);
+  const draft = folder.entry(`.muster-${randomBytes(8).toString('hex')}`);
+  const content = await store.open(item.id);
   try {
     const file = await open(draft, 'wx', 0o600);
     try {
       if (!isContentOf(item, await copyContent(content, file, signal))) return corrupt(item);
-      await giveBackLooks(file, item);
+      await restoreAttributes(file, item);
       await file.sync();
-      const how = await linkInto(draft, folder.at(basename(item.path)));
-      if (how === 'taken') return taken(item);
+      const how = await linkInto(draft, folder.entry(basename(item.path)));
+      if (how === 'taken') return alreadyExists(item);
       if (how === 'linked' && !(await isNamed(folder, item, file))) {
         return { code: 'changed', message: `something else was put in place of ${item.path} while it was put back` };
       }
@@ -92,7 +96,7 @@ async function writeInto(
 }
 
 /** Ownership before mode, since a change of owner clears the set-user-id bits. */
-async function giveBackLooks(file: FileHandle, item: VaultItem): Promise<void> {
+async function restoreAttributes(file: FileHandle, item: QuarantineItem): Promise<void> {
   if (process.platform !== 'win32') {
     await file.chown(item.uid, item.gid);
     await file.chmod(item.mode & 0o7777);
@@ -118,16 +122,16 @@ async function linkInto(draft: string, path: string): Promise<'linked' | 'copied
   }
 }
 
-async function isNamed(folder: HeldFolder, item: VaultItem, file: FileHandle): Promise<boolean> {
+async function isNamed(folder: DirectoryHandle, item: QuarantineItem, file: FileHandle): Promise<boolean> {
   const [ours, named] = await Promise.all([
     file.stat({ bigint: true }),
-    lstat(folder.at(basename(item.path)), { bigint: true }),
+    lstat(folder.entry(basename(item.path)), { bigint: true }),
   ]);
   return ours.dev === named.dev && ours.ino === named.ino;
 }
 
-function isTaken(folder: HeldFolder, item: VaultItem): Promise<boolean> {
-  return lstat(folder.at(basename(item.path))).then(
+function exists(folder: DirectoryHandle, item: QuarantineItem): Promise<boolean> {
+  return lstat(folder.entry(basename(item.path))).then(
     () => true,
     (error: unknown) => {
       if (isErrno(error, 'ENOENT')) return false;
@@ -136,14 +140,14 @@ function isTaken(folder: HeldFolder, item: VaultItem): Promise<boolean> {
   );
 }
 
-function isContentOf(item: VaultItem, { sha256, size }: { sha256: string; size: number }): boolean {
+function isContentOf(item: QuarantineItem, { sha256, size }: { sha256: string; size: number }): boolean {
   return sha256 === item.sha256 && size === item.size;
 }
 
-function taken(item: VaultItem): NotPutBack {
+function alreadyExists(item: QuarantineItem): RestoreFailure {
   return { code: 'exists', message: `there is a file ${item.path} again; it is not overwritten` };
 }
 
-function corrupt(item: VaultItem): NotPutBack {
+function corrupt(item: QuarantineItem): RestoreFailure {
   return { code: 'corrupt', message: `what is kept of ${item.path} is not what was taken` };
 }

@@ -2,10 +2,10 @@ import { constants, type BigIntStats } from 'node:fs';
 import { lstat, open, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { isErrno } from '../../store/atomic-file.js';
-import { HeldFolder } from './directory-handle.js';
+import { DirectoryHandle } from './directory-handle.js';
 
 /** Why a path is not a file that can be taken. */
-export interface NoFile {
+export interface SourceFileFault {
   readonly code: 'bad_path' | 'not_found' | 'symlink' | 'not_a_file' | 'changed';
   readonly message: string;
 }
@@ -20,10 +20,10 @@ export class SourceFile {
   readonly path: string;
   readonly handle: FileHandle;
   readonly stats: BigIntStats;
-  readonly #folder: HeldFolder;
+  readonly #folder: DirectoryHandle;
   readonly #name: string;
 
-  private constructor(folder: HeldFolder, name: string, handle: FileHandle, stats: BigIntStats) {
+  private constructor(folder: DirectoryHandle, name: string, handle: FileHandle, stats: BigIntStats) {
     this.path = join(folder.path, name);
     this.#folder = folder;
     this.#name = name;
@@ -32,14 +32,14 @@ export class SourceFile {
   }
 
   /** Throws what the file system throws, apart from what {@link NoFile} says. */
-  static async open(path: string): Promise<SourceFile | NoFile> {
+  static async open(path: string): Promise<SourceFile | SourceFileFault> {
     if (!isAbsolute(path) || path.includes('\0') || normalize(path) !== path || path.endsWith('/')) {
       return { code: 'bad_path', message: `"${path}" is not an absolute path without ".." or "//"` };
     }
     const name = basename(path);
-    let folder: HeldFolder | undefined;
+    let folder: DirectoryHandle | undefined;
     try {
-      folder = await HeldFolder.open(dirname(path));
+      folder = await DirectoryHandle.open(dirname(path));
       const found = await openRegular(folder, name, path);
       if ('code' in found) {
         await folder.close();
@@ -58,7 +58,7 @@ export class SourceFile {
   /** Whether it is still as it was when it was opened, and its name still leads to it. */
   async isUnchanged(): Promise<boolean> {
     const now = await this.handle.stat({ bigint: true });
-    const named = await lstat(this.#folder.at(this.#name), { bigint: true }).catch(() => undefined);
+    const named = await lstat(this.#folder.entry(this.#name), { bigint: true }).catch(() => undefined);
     const isSameContent =
       now.size === this.stats.size && now.mtimeNs === this.stats.mtimeNs && now.ctimeNs === this.stats.ctimeNs;
     return isSameContent && named !== undefined && isSameFile(named, this.stats);
@@ -66,7 +66,7 @@ export class SourceFile {
 
   /** Takes its name away and makes that last. Answers whether it was this file whose name went. Throws only when nothing went. */
   async remove(): Promise<boolean> {
-    await unlink(this.#folder.at(this.#name));
+    await unlink(this.#folder.entry(this.#name));
     await this.#folder.flush();
     const after = await this.handle.stat({ bigint: true }).catch(() => undefined);
     return after === undefined || after.nlink < this.stats.nlink;
@@ -79,16 +79,16 @@ export class SourceFile {
 }
 
 async function openRegular(
-  folder: HeldFolder,
+  folder: DirectoryHandle,
   name: string,
   path: string,
-): Promise<{ handle: FileHandle; stats: BigIntStats } | NoFile> {
-  const before = await lstat(folder.at(name), { bigint: true });
+): Promise<{ handle: FileHandle; stats: BigIntStats } | SourceFileFault> {
+  const before = await lstat(folder.entry(name), { bigint: true });
   if (before.isSymbolicLink()) return { code: 'symlink', message: `${path} is a symbolic link` };
   if (!before.isFile()) return { code: 'not_a_file', message: `${path} is not a regular file` };
   let handle: FileHandle;
   try {
-    handle = await open(folder.at(name), OPEN_FLAGS);
+    handle = await open(folder.entry(name), OPEN_FLAGS);
   } catch (error) {
     if (isErrno(error, 'ELOOP')) return { code: 'changed', message: `${path} has just become a symbolic link` };
     throw error;

@@ -6,17 +6,17 @@ import { createServer, connect, type Socket } from 'node:net';
 import { systemClock } from '@muster/runtime/program';
 import type { ActionResult, JsonValue } from '../contract/action.js';
 import { createActions } from '../create-actions.js';
-import { IsolationWatch } from '../isolation/isolation-monitor.js';
-import { fixtureCall, fixtureHost, type CallFixture } from './call-fixture.js';
+import { IsolationMonitor } from '../isolation/isolation-monitor.js';
+import { testCall, testHost, type TestCallOptions } from './action-harness.js';
 
-export type PeerOrder =
+export type PeerRequest =
   | { readonly t: 'listen'; readonly host: string; readonly port: number }
   | { readonly t: 'probe'; readonly targets: readonly ProbeTarget[] }
   | { readonly t: 'hold'; readonly host: string; readonly port: number }
-  | { readonly t: 'say' }
-  | ({ readonly t: 'run'; readonly name: string; readonly call: CallFixture } & PeerHost)
+  | { readonly t: 'echo' }
+  | ({ readonly t: 'run'; readonly name: string; readonly call: TestCallOptions } & PeerHost)
   | ({ readonly t: 'undo'; readonly command: string; readonly id: string; readonly kept: JsonValue } & PeerHost)
-  | ({ readonly t: 'watch'; readonly laterMs: number } & PeerHost);
+  | ({ readonly t: 'monitor'; readonly laterMs: number } & PeerHost);
 
 /** `from`: an address of this side. */
 export interface ProbeTarget {
@@ -39,43 +39,43 @@ export interface PeerAnswer {
   readonly reached?: readonly boolean[];
 }
 
-const PATIENCE_MS = 1_500;
+const TIMEOUT_MS = 1_500;
 let held: Socket | undefined;
 
-async function obey(order: PeerOrder): Promise<PeerAnswer> {
-  switch (order.t) {
+async function handle(request: PeerRequest): Promise<PeerAnswer> {
+  switch (request.t) {
     case 'listen':
       await new Promise<void>((resolve, reject) => {
         const server = createServer((socket) => socket.on('error', () => {}).pipe(socket));
-        server.once('error', reject).listen(order.port, order.host, resolve);
+        server.once('error', reject).listen(request.port, request.host, resolve);
       });
       return {};
     case 'probe': {
-      const sockets = await Promise.all(order.targets.map(tryConnect));
+      const sockets = await Promise.all(request.targets.map(tryConnect));
       for (const socket of sockets) socket?.destroy();
       return { reached: sockets.map((socket) => socket !== undefined) };
     }
     case 'hold':
-      held = await tryConnect(order);
+      held = await tryConnect(request);
       return { open: held !== undefined };
-    case 'say':
+    case 'echo':
       return { open: held !== undefined && (await echoes(held)) };
     case 'run': {
-      const host = fixtureHost(order.dataDir, { gatewayPeers: () => order.gateways });
-      const call = fixtureCall(host, order.name, order.call);
+      const host = testHost({ dataDir: request.dataDir, gatewayPeers: () => request.gateways });
+      const call = testCall(host, request.name, request.call);
       return { result: await createActions(host).run(call), kept: call.kept };
     }
     case 'undo': {
-      const host = fixtureHost(order.dataDir, { gatewayPeers: () => order.gateways });
-      const call = fixtureCall(host, 'undo', { params: { command: order.command }, id: order.id });
-      return { result: await createActions(host).undo(call, 'host.isolate', order.kept) };
+      const host = testHost({ dataDir: request.dataDir, gatewayPeers: () => request.gateways });
+      const call = testCall(host, 'undo', { params: { command: request.command }, id: request.id });
+      return { result: await createActions(host).undo(call, 'host.isolate', request.kept) };
     }
-    case 'watch': {
-      const clock = { ...systemClock, now: () => Date.now() + order.laterMs };
-      const host = fixtureHost(order.dataDir, { gatewayPeers: () => order.gateways, clock });
-      const watch = new IsolationWatch(host);
-      await watch.start();
-      watch.stop();
+    case 'monitor': {
+      const clock = { ...systemClock, now: () => Date.now() + request.laterMs };
+      const host = testHost({ dataDir: request.dataDir, gatewayPeers: () => request.gateways, clock });
+      const monitor = new IsolationMonitor(host);
+      await monitor.start();
+      monitor.stop();
       return {};
     }
   }
@@ -84,7 +84,7 @@ async function obey(order: PeerOrder): Promise<PeerAnswer> {
 function tryConnect({ host, port, from }: ProbeTarget): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, ...(from !== undefined && { localAddress: from }) });
-    const timer = setTimeout(() => socket.destroy(), PATIENCE_MS);
+    const timer = setTimeout(() => socket.destroy(), TIMEOUT_MS);
     const settle = (value: Socket | undefined): void => {
       clearTimeout(timer);
       resolve(value);
@@ -97,7 +97,7 @@ function tryConnect({ host, port, from }: ProbeTarget): Promise<Socket | undefin
 
 function echoes(socket: Socket): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), PATIENCE_MS);
+    const timer = setTimeout(() => resolve(false), TIMEOUT_MS);
     socket.once('data', () => {
       clearTimeout(timer);
       resolve(true);
@@ -106,8 +106,8 @@ function echoes(socket: Socket): Promise<boolean> {
   });
 }
 
-process.on('message', (order: PeerOrder) => {
-  void obey(order).then((answer) => process.send?.(answer));
+process.on('message', (request: PeerRequest) => {
+  void handle(request).then((answer) => process.send?.(answer));
 });
 // The test has ended, whichever way.
 process.on('disconnect', () => process.exit());

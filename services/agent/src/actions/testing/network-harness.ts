@@ -1,7 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import type { PeerAnswer, PeerOrder } from './namespace-peer.js';
+import type { PeerAnswer, PeerRequest } from './namespace-peer.js';
 
 /** A process in one of the lab's namespaces. */
 export class Peer {
@@ -14,9 +14,9 @@ export class Peer {
     });
   }
 
-  async ask(order: PeerOrder): Promise<PeerAnswer> {
+  async send(request: PeerRequest): Promise<PeerAnswer> {
     const answered = once(this.#child, 'message');
-    this.#child.send(order);
+    this.#child.send(request);
     const [answer] = (await answered) as [PeerAnswer];
     return answer;
   }
@@ -34,18 +34,18 @@ export class Peer {
  * Two network namespaces of the test's own with a cable between them: `host` is the machine that is isolated, at .2; `world` is everybody else, at .1,
  * .3 and .4, over IPv4 and IPv6.
  */
-export class NetworkLab {
+export class NetworkHarness {
   readonly #prefix = `mst${randomBytes(3).toString('hex')}`;
   readonly #peers: Peer[] = [];
 
   /** `undefined` where namespaces cannot be made, with the reason on stderr. */
-  static open(): NetworkLab | undefined {
-    const lab = new NetworkLab();
+  static open(): NetworkHarness | undefined {
+    const harness = new NetworkHarness();
     try {
-      lab.#build();
-      return lab;
+      harness.#build();
+      return harness;
     } catch (error) {
-      lab.#remove();
+      harness.#remove();
       process.stderr.write(`skipped: a network of its own cannot be made here: ${String(error).split('\n')[0]}\n`);
       return undefined;
     }

@@ -1,6 +1,6 @@
 import type { ActionImplementation } from '../contract/action.js';
 import { refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
-import { said } from '../contract/call-values.js';
+import { callText } from '../contract/call-values.js';
 import { runOrStop, settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 
@@ -13,14 +13,14 @@ export const REMOVE_NEIGHBOURS = `foreach ($n in $in.neighbours) { Remove-NetNei
 export const flushArp: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
-      const [address, behind, mac] = ['address', 'interface', 'mac'].map((key) => said(call, key));
+      const [address, behind, mac] = ['address', 'interface', 'mac'].map((key) => callText(call, key));
       const isAll = address === undefined && behind === undefined;
       const found = rowsOf(
         await runScript(call.host, FIND_NEIGHBOURS, { address: address ?? null, interface: behind ?? null }),
       );
       if (found.length === 0) return unchanged('no neighbour is known there');
       const [first] = found;
-      if (mac !== undefined && bare(first?.['mac']) !== bare(mac)) {
+      if (mac !== undefined && macDigits(first?.['mac']) !== macDigits(mac)) {
         return refused('changed', `${address} has hardware address ${String(first?.['mac'])} now, not ${mac}`);
       }
       const lines = found.map((one) => `${String(one['address'])} (${String(one['mac'])})`);
@@ -53,6 +53,6 @@ export const flushDns: ActionImplementation = {
     }),
 };
 
-function bare(mac: unknown): string {
+function macDigits(mac: unknown): string {
   return typeof mac === 'string' ? mac.toLowerCase().replace(/[^0-9a-f]/g, '') : '';
 }

@@ -1,7 +1,7 @@
 import { isIPv4 } from 'node:net';
 import type { ActionHost, ActionImplementation } from '../contract/action.js';
 import { refused, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
-import { said } from '../contract/call-values.js';
+import { callText } from '../contract/call-values.js';
 import { settle } from '../contract/settle.js';
 import { rowsOf, runScript } from './powershell.js';
 
@@ -17,17 +17,17 @@ const TCP = new Set(['tcp', '6']);
 export const killConnection: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
-      const local = said(call, 'local_address') ?? '';
-      const remote = said(call, 'remote_address') ?? '';
-      if (!TCP.has(said(call, 'protocol') ?? 'tcp')) {
+      const local = callText(call, 'local_address') ?? '';
+      const remote = callText(call, 'remote_address') ?? '';
+      if (!TCP.has(callText(call, 'protocol') ?? 'tcp')) {
         return unsupported('protocol', 'Windows can end TCP connections only');
       }
       if (!isIPv4(local) || !isIPv4(remote)) return unsupported('ipv6', 'Windows can end connections over IPv4 only');
       const ends = {
         local_address: local,
-        local_port: Number(said(call, 'local_port')),
+        local_port: Number(callText(call, 'local_port')),
         remote_address: remote,
-        remote_port: Number(said(call, 'remote_port')),
+        remote_port: Number(callText(call, 'remote_port')),
       };
       const named = `${local}:${ends.local_port} to ${remote}:${ends.remote_port}`;
       if (isGateway(call.host, remote, ends.remote_port)) {
@@ -36,7 +36,7 @@ export const killConnection: ActionImplementation = {
       const [found] = rowsOf(await runScript(call.host, FIND_CONNECTION, ends));
       if (found === undefined) return unchanged(`there is no connection from ${named} any more`);
       const owner = Number(found['pid']);
-      const pid = said(call, 'pid');
+      const pid = callText(call, 'pid');
       if (pid !== undefined && Number(pid) !== owner) {
         return refused('changed', `the connection from ${named} is held by process ${owner} now`);
       }

@@ -1,6 +1,6 @@
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
 import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
-import { said } from '../contract/call-values.js';
+import { callText } from '../contract/call-values.js';
 import { settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 
@@ -30,7 +30,7 @@ interface WindowsProcess {
 export const killProcess: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
-      const [name, pid, path] = ['name', 'pid', 'path'].map((key) => said(call, key));
+      const [name, pid, path] = ['name', 'pid', 'path'].map((key) => callText(call, key));
       const all = await find(call.host, name === undefined ? { pid: Number(pid) } : { name });
       const found = name === undefined ? all : all.filter((one) => path === undefined || samePath(one.path, path));
       if (found.length === 0) {
@@ -38,11 +38,11 @@ export const killProcess: ActionImplementation = {
       }
       const [first] = found;
       if (name === undefined && first !== undefined) {
-        const fault = whyOther(first, said(call, 'start_time'), path);
+        const fault = mismatchReason(first, callText(call, 'start_time'), path);
         if (fault !== undefined) return refused('changed', fault);
       }
       for (const one of found) {
-        const why = whyProtected(one, call.host);
+        const why = protectionReason(one, call.host);
         if (why !== undefined) return refused('protected', `${describe(one)} is protected: ${why}`);
       }
       if (call.dryRun)
@@ -58,7 +58,7 @@ async function endAll(call: ActionCall, found: readonly WindowsProcess[]): Promi
   const effects: string[] = [];
   for (const one of found) {
     call.signal.throwIfAborted();
-    const how = call.params['signal'] === 'TERM' ? await ask(call.host, one) : await kill(call.host, one);
+    const how = call.params['signal'] === 'TERM' ? await requestClose(call.host, one) : await kill(call.host, one);
     if (how === 'changed') return refused('changed', `${one.pid} is another process by now`);
     if (how !== 'ended' && how !== 'gone') return failed('still_running', `${describe(one)} still runs`, effects);
     effects.push(`ended ${describe(one)}`);
@@ -80,7 +80,7 @@ function kill(host: ActionHost, { pid, startTime }: WindowsProcess): Promise<unk
   return runScript(host, KILL_PROCESS, { pid, start_time: startTime });
 }
 
-async function ask(host: ActionHost, { pid }: WindowsProcess): Promise<unknown> {
+async function requestClose(host: ActionHost, { pid }: WindowsProcess): Promise<unknown> {
   const { code } = await host.run(`${SYSTEM32}taskkill.exe`, ['/PID', String(pid)], {});
   // 128: there is no such process.
   if (code === 128) return 'gone';
@@ -89,7 +89,11 @@ async function ask(host: ActionHost, { pid }: WindowsProcess): Promise<unknown> 
   return left === undefined ? 'ended' : 'running';
 }
 
-function whyOther(found: WindowsProcess, start: string | undefined, path: string | undefined): string | undefined {
+function mismatchReason(
+  found: WindowsProcess,
+  start: string | undefined,
+  path: string | undefined,
+): string | undefined {
   if (start !== undefined && Number(start) !== found.startTime) {
     return `${found.pid} is another process by now: it started at ${found.startTime}, not at ${start}`;
   }
@@ -99,7 +103,7 @@ function whyOther(found: WindowsProcess, start: string | undefined, path: string
   return undefined;
 }
 
-function whyProtected({ pid, name, path }: WindowsProcess, { protect }: ActionHost): string | undefined {
+function protectionReason({ pid, name, path }: WindowsProcess, { protect }: ActionHost): string | undefined {
   if (pid === process.pid || pid === process.ppid) return 'it is the agent, or runs it';
   if (pid === 0 || pid === 4 || CRITICAL.has(name.toLowerCase())) return 'Windows does not run without it';
   return protect.name(name) ?? protect.path(path);

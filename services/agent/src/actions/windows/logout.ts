@@ -14,14 +14,14 @@ export interface WindowsSession {
 export const logoutSession: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
-      const wanted = call.binding ?? call.params;
+      const target = call.binding ?? call.params;
       // Its code is 1 when nobody is logged in.
       const { stdout } = await call.host.run(`${SYSTEM32}quser.exe`, [], {});
       const found = parseSessions(stdout).filter(
         ({ user, station, id }) =>
-          (wanted['user'] === undefined || same(user, wanted['user'])) &&
-          (wanted['tty'] === undefined || same(station, wanted['tty'])) &&
-          (wanted['session'] === undefined || String(id) === wanted['session']),
+          (target['user'] === undefined || sameText(user, target['user'])) &&
+          (target['tty'] === undefined || sameText(station, target['tty'])) &&
+          (target['session'] === undefined || String(id) === target['session']),
       );
       if (found.length === 0) {
         return call.binding === undefined
@@ -57,6 +57,6 @@ export function parseSessions(text: string): WindowsSession[] {
   );
 }
 
-function same(a: string, b: unknown): boolean {
+function sameText(a: string, b: unknown): boolean {
   return typeof b === 'string' && a.toLowerCase() === b.toLowerCase();
 }

@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ActionCall, ActionResult, Undoer } from '../contract/action.js';
+import type { ActionCall, ActionResult, UndoRunner } from '../contract/action.js';
 import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
-import { keptText, said } from '../contract/call-values.js';
+import { keptText, callText } from '../contract/call-values.js';
 import { ActionStop, runOrStop, settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
-import { formatRegistryKey, parseRegistryKey, whyVital, type RegistryKey } from './registry-path.js';
+import { formatRegistryKey, parseRegistryKey, criticalReason, type RegistryKey } from './registry-path.js';
 
 const REG = `${SYSTEM32}reg.exe`;
 
@@ -21,9 +21,9 @@ export function deleteKey(call: ActionCall): Promise<ActionResult> {
     if (found === undefined) {
       return call.binding === undefined ? unchanged(`there is no key ${path}`) : refused('changed', `${path} is gone`);
     }
-    const why = whyVital(key) ?? call.host.protect.path(path);
+    const why = criticalReason(key) ?? call.host.protect.path(path);
     if (why !== undefined) return refused('protected', `${path} is protected: ${why}`);
-    const mtime = said(call, 'mtime');
+    const mtime = callText(call, 'mtime');
     if (mtime !== undefined && Number(mtime) !== Number(found['mtime'])) {
       return refused('changed', `${path} was written to since it was seen`);
     }
@@ -40,7 +40,7 @@ export function deleteKey(call: ActionCall): Promise<ActionResult> {
   });
 }
 
-export const undoDeleteKey: Undoer = (call, kept) =>
+export const undoDeleteKey: UndoRunner = (call, kept) =>
   settle(call, async () => {
     const file = keptText(kept, 'file') ?? '';
     if (file === '' || !existsSync(file)) return failed('not_kept', 'nothing is kept of the key');
@@ -64,7 +64,7 @@ async function exportKey(call: ActionCall, path: string): Promise<string> {
 }
 
 function wantedKey(call: ActionCall): RegistryKey {
-  const path = said(call, 'path') ?? '';
+  const path = callText(call, 'path') ?? '';
   const key = parseRegistryKey(path);
   if (key === undefined) throw new ActionStop(refused('bad_params', `${path} is not a key below a hive`));
   return key;

@@ -29,7 +29,7 @@ export function formatRegistryKey({ hive, subkey }: RegistryKey): string {
 }
 
 /** Keys that Windows or the agent does not start without; neither they nor what is above them is ever deleted. */
-const VITAL = [
+const CRITICAL = [
   'SYSTEM\\CurrentControlSet\\Control',
   'SYSTEM\\CurrentControlSet\\Services\\MusterAgent',
   'SYSTEM\\CurrentControlSet\\Services\\RpcSs',
@@ -42,10 +42,10 @@ const VITAL = [
 ].map((key) => key.toLowerCase());
 
 /** Why a key must not be deleted, or `undefined`. */
-export function whyVital({ hive, subkey }: RegistryKey): string | undefined {
+export function criticalReason({ hive, subkey }: RegistryKey): string | undefined {
   const key = subkey.toLowerCase();
   if (!key.includes('\\')) return 'it is at the top of its hive';
-  if (hive === 'HKEY_LOCAL_MACHINE' && VITAL.some((vital) => vital === key || vital.startsWith(`${key}\\`))) {
+  if (hive === 'HKEY_LOCAL_MACHINE' && CRITICAL.some((vital) => vital === key || vital.startsWith(`${key}\\`))) {
     return 'Windows does not run without it';
   }
   // CurrentControlSet is a link to one of these.

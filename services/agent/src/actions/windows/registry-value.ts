@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { ActionCall, ActionResult, JsonValue, Undoer } from '../contract/action.js';
+import type { ActionCall, ActionResult, JsonValue, UndoRunner } from '../contract/action.js';
 import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
-import { said } from '../contract/call-values.js';
+import { callText } from '../contract/call-values.js';
 import { ActionStop, settle } from '../contract/settle.js';
 import { rowsOf, runScript } from './powershell.js';
 import { formatRegistryKey, parseRegistryKey, type RegistryKey } from './registry-path.js';
@@ -44,7 +44,7 @@ export function deleteValue(call: ActionCall): Promise<ActionResult> {
         ? unchanged(`there is no value ${path}`)
         : refused('changed', `${path} is gone`);
     }
-    const fault = whyOther(call, found);
+    const fault = mismatchReason(call, found);
     if (fault !== undefined) return refused('changed', `${path} ${fault}`);
     const why = call.host.protect.path(path);
     if (why !== undefined) return refused('protected', why);
@@ -59,7 +59,7 @@ export function deleteValue(call: ActionCall): Promise<ActionResult> {
   });
 }
 
-export const undoDeleteValue: Undoer = (call, kept) =>
+export const undoDeleteValue: UndoRunner = (call, kept) =>
   settle(call, async () => {
     const value = readKept(kept);
     if (value === undefined) return failed('not_kept', 'nothing is kept of the value');
@@ -72,7 +72,7 @@ export const undoDeleteValue: Undoer = (call, kept) =>
 
 /** A row says where the key ends; a path alone has the name after its last backslash. */
 function wantedValue(call: ActionCall): RegistryValue {
-  const [path = '', boundKey, boundName] = ['path', 'key', 'name'].map((key) => said(call, key));
+  const [path = '', boundKey, boundName] = ['path', 'key', 'name'].map((key) => callText(call, key));
   const at = path.lastIndexOf('\\');
   const [keyPath, name] =
     boundKey !== undefined && boundName !== undefined ? [boundKey, boundName] : [path.slice(0, at), path.slice(at + 1)];
@@ -81,12 +81,12 @@ function wantedValue(call: ActionCall): RegistryValue {
   return { ...key, name: name.toLowerCase() === '(default)' ? '' : name };
 }
 
-function whyOther(call: ActionCall, found: Readonly<Record<string, unknown>>): string | undefined {
-  const [type, wanted] = ['type', 'data_sha256'].map((key) => said(call, key));
+function mismatchReason(call: ActionCall, found: Readonly<Record<string, unknown>>): string | undefined {
+  const [type, expected] = ['type', 'data_sha256'].map((key) => callText(call, key));
   if (type !== undefined && type !== typeOf(found)) return `is a ${typeOf(found)} now, not a ${type}`;
-  if (wanted === undefined) return undefined;
+  if (expected === undefined) return undefined;
   const hash = createHash('sha256').update(String(found['text'])).digest('hex');
-  return hash === wanted.toLowerCase() ? undefined : `has other data now`;
+  return hash === expected.toLowerCase() ? undefined : `has other data now`;
 }
 
 function typeOf({ kind }: Readonly<Record<string, unknown>>): string {

@@ -1,6 +1,6 @@
 import type { ActionImplementation } from '../contract/action.js';
 import { failed, refused, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
-import { said } from '../contract/call-values.js';
+import { callText } from '../contract/call-values.js';
 import { settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 
@@ -26,10 +26,10 @@ export const removePackage: ActionImplementation = {
       if (binding !== undefined && !('identifying_number' in binding)) {
         return refused('bad_params', 'a row of programs is needed here');
       }
-      const name = said(call, 'name') ?? '';
+      const name = callText(call, 'name') ?? '';
       const rows = rowsOf(await runScript(host, FIND_PROGRAMS, { name }));
-      const code = said(call, 'identifying_number');
-      const found = rows.filter((row) => code === undefined || same(row['code'], code));
+      const code = callText(call, 'identifying_number');
+      const found = rows.filter((row) => code === undefined || sameText(row['code'], code));
       const [first, second] = found;
       if (first === undefined) {
         return binding === undefined
@@ -38,9 +38,9 @@ export const removePackage: ActionImplementation = {
       }
       if (second !== undefined) return refused('ambiguous', `${found.length} programs are called ${name}`);
       for (const key of ['version', 'publisher'] as const) {
-        const wanted = said(call, key);
-        if (wanted === undefined || wanted === first[key]) continue;
-        return refused('changed', `the ${key} of ${name} is ${String(first[key])}, not ${wanted}`);
+        const expected = callText(call, key);
+        if (expected === undefined || expected === first[key]) continue;
+        return refused('changed', `the ${key} of ${name} is ${String(first[key])}, not ${expected}`);
       }
       const why = host.protect.name(name) ?? (/^muster/i.test(name) ? 'it is the agent' : undefined);
       if (why !== undefined) return refused('protected', `${name} is protected: ${why}`);
@@ -60,6 +60,6 @@ export const removePackage: ActionImplementation = {
     }),
 };
 
-function same(a: unknown, b: unknown): boolean {
+function sameText(a: unknown, b: unknown): boolean {
   return typeof a === 'string' && typeof b === 'string' && a.toLowerCase() === b.toLowerCase();
 }

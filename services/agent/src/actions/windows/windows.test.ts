@@ -6,15 +6,14 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FakeClock } from '@muster/runtime/testing';
 import type { ActionHost, ActionResult, JsonValue } from '../contract/action.js';
 import { createActions } from '../create-actions.js';
-import { Protection } from '../contract/protection.js';
-import { fixtureCall, fixtureHost, playback, type CallFixture, type RecordedRun } from '../testing/call-fixture.js';
+import { testCall, testHost, playback, type TestCallOptions, type RecordedRun } from '../testing/action-harness.js';
 import { FIND_NEIGHBOURS, REMOVE_NEIGHBOURS } from './caches.js';
 import { END_CONNECTION, FIND_CONNECTION } from './kill-connection.js';
 import { FIND_PROCESSES, KILL_PROCESS } from './kill-process.js';
 import { parseSessions } from './logout.js';
 import { asciiJson, POWERSHELL_PATH, scriptArgs, SYSTEM32 } from './powershell.js';
 import { READ_KEY } from './registry-key.js';
-import { parseRegistryKey, whyVital } from './registry-path.js';
+import { parseRegistryKey, criticalReason } from './registry-path.js';
 import { DELETE_VALUE, READ_VALUE, WRITE_VALUE } from './registry-value.js';
 import { FIND_PROGRAMS } from './remove-package.js';
 
@@ -28,12 +27,12 @@ afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 async function play(
   recorded: readonly RecordedRun[],
   name: string,
-  call: CallFixture,
+  call: TestCallOptions,
   more: Partial<ActionHost> = {},
 ): Promise<ActionResult & { kept: readonly JsonValue[] }> {
   const run = playback(recorded);
   const host = windowsHost({ run, ...more });
-  const made = fixtureCall(host, name, call);
+  const made = testCall(host, name, call);
   const result = await createActions(host).run(made);
   expect(run.rest).toEqual([]);
   return { ...result, kept: made.kept };
@@ -42,14 +41,14 @@ async function play(
 async function playUndo(recorded: readonly RecordedRun[], name: string, kept: JsonValue): Promise<ActionResult> {
   const run = playback(recorded);
   const host = windowsHost({ run });
-  const call = fixtureCall(host, 'undo', { params: { command: 'command1' }, id: 'command2' });
+  const call = testCall(host, 'undo', { params: { command: 'command1' }, id: 'command2' });
   const result = await createActions(host).undo(call, name, kept);
   expect(run.rest).toEqual([]);
   return result;
 }
 
 function windowsHost(more: Partial<ActionHost>): ActionHost {
-  return fixtureHost(dataDir, { platform: 'windows', protect: new Protection(['Backup'], 'windows'), ...more });
+  return testHost({ dataDir, platform: 'windows', protects: ['Backup'], ...more });
 }
 
 /** A run of one of our scripts: what it was given and what it wrote. */
@@ -282,9 +281,9 @@ describe('registry.delete_key', () => {
       'HKLM\\SYSTEM\\ControlSet001\\Services',
       'HKLM\\SAM\\SAM',
     ];
-    const refusals = vital.map((text) => whyVital(parseRegistryKey(text)!));
+    const refusals = vital.map((text) => criticalReason(parseRegistryKey(text)!));
     for (const refusal of refusals) expect(refusal).toMatch(/hive|Windows/);
-    expect(whyVital(parseRegistryKey(path)!)).toBeUndefined();
+    expect(criticalReason(parseRegistryKey(path)!)).toBeUndefined();
     for (const text of ['HKLM', 'HKLM\\', 'HKXX\\a', 'HKLM\\a\\\\b', 'C:\\a'])
       expect(parseRegistryKey(text)).toBeUndefined();
   });

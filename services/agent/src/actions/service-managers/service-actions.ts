@@ -1,4 +1,3 @@
-import { sleep } from '@muster/runtime/program';
 import { existsSync } from 'node:fs';
 import type {
   ActionCall,
@@ -8,19 +7,20 @@ import type {
   JsonValue,
 } from '../contract/action.js';
 import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
+import { pollUntil } from '../contract/poll-until.js';
 import { initScripts } from './init-scripts.js';
 import { openrc } from './openrc.js';
 import type { ServiceManager, ServiceVerb, ServiceView } from './service-manager.js';
 import { systemd } from './systemd.js';
 
 /** A script may say that a service has stopped a little before it has. */
-const SETTLES_WITHIN_MS = 5_000;
-const LOOK_EVERY_MS = 100;
+const STATE_TIMEOUT_MS = 5_000;
+const POLL_INTERVAL_MS = 100;
 
 const WORDS = {
-  start: { done: 'started', order: 'start', wanted: true, back: 'stop' },
-  stop: { done: 'stopped', order: 'stop', wanted: false, back: 'start' },
-  restart: { done: 'restarted', order: 'restart', wanted: true, back: undefined },
+  start: { done: 'started', running: true, inverse: 'stop' },
+  stop: { done: 'stopped', running: false, inverse: 'start' },
+  restart: { done: 'restarted', running: true, inverse: undefined },
 } as const;
 
 /** What runs services here: systemd where it booted the machine (sd_booted(3)), else OpenRC, else scripts where there are any. */
@@ -47,7 +47,7 @@ export function serviceActions(
 ): ActionImplementations {
   const implement = (verb: ServiceVerb): ActionImplementation => ({
     run: (call) => withManager(manager, (found) => control(call, found, verb, targetOf(call, columns))),
-    ...(WORDS[verb].back !== undefined && { undo: (call, kept) => undo(call, manager, kept) }),
+    ...(WORDS[verb].inverse !== undefined && { undo: (call, kept) => undo(call, manager, kept) }),
   });
   return {
     'service.stop': implement('stop'),
@@ -77,7 +77,7 @@ function undo(call: ActionCall, manager: () => ServiceManager | undefined, kept:
   if (name === undefined || (verb !== 'start' && verb !== 'stop')) {
     return Promise.resolve(failed('nothing_kept', 'what is needed to undo it was not kept'));
   }
-  return withManager(manager, (found) => control(call, found, WORDS[verb].back, { name }));
+  return withManager(manager, (found) => control(call, found, WORDS[verb].inverse, { name }));
 }
 
 async function withManager(
@@ -103,37 +103,35 @@ async function control(
   const before = await manager.find(call, name, verb);
   if (call.signal.aborted) return stopped(call.signal);
   if (before === undefined) return failed('not_found', `${manager.kind} knows no service ${name}`);
-  const refusal = whyRefused(call, before, name, definition);
+  const refusal = refuseChange(call, before, name, definition);
   if (refusal !== undefined) return refusal;
-  if (verb !== 'restart' && before.running === words.wanted)
+  if (verb !== 'restart' && before.running === words.running)
     return unchanged(`${before.id} is ${before.status} already`);
   if (call.dryRun) {
-    return wouldDo(`${before.id} would be ${words.done}`, [`${words.order} ${before.id}, which is ${before.status}`]);
+    return wouldDo(`${before.id} would be ${words.done}`, [`${verb} ${before.id}, which is ${before.status}`]);
   }
   if (verb !== 'restart') call.keepUndo({ name: before.id, verb });
   const { code, stdout, stderr } = await manager.change(call, before, verb);
   // One that failed is looked at as it is; there is nothing to wait for.
-  const after = await settled(call, manager, before, verb, code === 0 ? SETTLES_WITHIN_MS : 0);
+  const after = await waitForState(call, manager, before, verb, code === 0 ? STATE_TIMEOUT_MS : 0);
   const effect = `${before.id}: ${before.status} before, ${after?.status ?? 'gone'} after`;
-  if (call.signal.aborted) return stopped(call.signal, [`told ${manager.kind} to ${words.order} ${before.id}`, effect]);
+  if (call.signal.aborted) return stopped(call.signal, [`told ${manager.kind} to ${verb} ${before.id}`, effect]);
   if (code !== 0)
-    return failed(
-      'manager_failed',
-      `${manager.kind} did not ${words.order} ${before.id}: ${lastLine(stderr, stdout, code)}`,
-      [effect],
-    );
-  if (after !== undefined && after.running === !words.wanted && verb !== 'start') {
+    return failed('manager_failed', `${manager.kind} did not ${verb} ${before.id}: ${lastLine(stderr, stdout, code)}`, [
+      effect,
+    ]);
+  if (after !== undefined && after.running === !words.running && verb !== 'start') {
     return failed(
       'no_effect',
       `${manager.kind} said that it had ${words.done} ${before.id}, which is ${after.status}`,
       [effect],
     );
   }
-  const woken = verb === 'stop' && before.wokenBy !== undefined ? [`${before.wokenBy} may start it again`] : [];
+  const woken = verb === 'stop' && before.triggeredBy !== undefined ? [`${before.triggeredBy} may start it again`] : [];
   return succeeded(`${before.id} was ${words.done}`, [effect, ...woken]);
 }
 
-function whyRefused(
+function refuseChange(
   call: ActionCall,
   view: ServiceView,
   name: string,
@@ -143,30 +141,28 @@ function whyRefused(
     return refused('changed', `${view.id} is defined by ${view.definition} by now, not by ${definition}`);
   }
   const { protect } = call.host;
-  const why = view.guard ?? protect.name(name, view.id) ?? protect.path(view.definition);
+  const why = view.protectedBecause ?? protect.name(name, view.id) ?? protect.path(view.definition);
   return why === undefined ? undefined : refused('protected', why);
 }
 
 /** The service once it is as it should be, or as it is when that does not come about in time. */
-async function settled(
+async function waitForState(
   call: ActionCall,
   manager: ServiceManager,
   { id }: ServiceView,
   verb: ServiceVerb,
-  withinMs: number,
+  timeoutMs: number,
 ): Promise<ServiceView | undefined> {
-  const { clock } = call.host;
-  // What has happened is looked at even when the action is over.
-  const look = { ...call, signal: new AbortController().signal };
-  const deadline = clock.monotonic() + withinMs;
-  for (;;) {
-    const view = await manager.find(look, id, verb);
-    const isThere = view?.running === undefined || view.running === WORDS[verb].wanted;
-    if (isThere || clock.monotonic() >= deadline) return view;
-    // A unit that runs once has done so.
-    if (verb === 'start' && manager.kind === 'systemd') return view;
-    if ((await sleep(clock, LOOK_EVERY_MS, call.signal)) === 'aborted') return view;
-  }
+  // The outcome is read even when the action is over.
+  const reading = { ...call, signal: new AbortController().signal };
+  let view: ServiceView | undefined;
+  await pollUntil(call, { timeoutMs, intervalMs: POLL_INTERVAL_MS }, async () => {
+    view = await manager.find(reading, id, verb);
+    // A systemd unit that runs once has ended by now.
+    if (verb === 'start' && manager.kind === 'systemd') return true;
+    return view?.running === undefined || view.running === WORDS[verb].running;
+  });
+  return view;
 }
 
 function lastLine(stderr: string, stdout: string, code: number): string {

@@ -1,11 +1,11 @@
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ActionCall, ProgramResult } from '../contract/action.js';
-import { agentAndParents } from '../linux/process-view.js';
+import { agentAndAncestors } from '../linux/process-view.js';
 import type { ServiceManager, ServiceView } from './service-manager.js';
 
 /** Scripts in the folder of services that are stages of booting and of shutting down, on Debian, Red Hat and others. */
-const STAGES =
+const BOOT_SCRIPTS =
   /^(rcS?|rc\.local|halt|reboot|single|sendsigs|killall|killprocs|functions|skeleton|README|u?mount.*|checkroot.*|checkfs.*|hwclock.*|urandom|networking|network|udev|kmod|dbus)$/;
 
 /** The answers of `status` (Linux Standard Base, "Init Script Actions"). */
@@ -20,9 +20,10 @@ export function initScripts(folder: string, runFolder = '/run'): ServiceManager 
       const script = join(folder, name);
       if (name.startsWith('.') || !isScript(script)) return undefined;
       const service = { id: name, definition: script };
-      const guard = whyGuarded(name, runFolder);
+      const protectedBecause = protectionReason(name, runFolder);
       // What must not be touched is not even asked: a stage of shutting down may take any word for its cue.
-      if (guard !== undefined) return { ...service, running: undefined, status: 'not asked', guard };
+      if (protectedBecause !== undefined)
+        return { ...service, running: undefined, status: 'not asked', protectedBecause };
       return { ...service, ...(await statusOf(call, script)) };
     },
     change: (call, service, verb) => runScript(call, service, verb),
@@ -48,10 +49,10 @@ async function statusOf(call: ActionCall, script: string): Promise<Pick<ServiceV
     : { running: undefined, status: 'in a state that its script does not tell' };
 }
 
-function whyGuarded(name: string, runFolder: string): string | undefined {
-  if (STAGES.test(name)) return `${name} is part of booting or shutting down`;
+function protectionReason(name: string, runFolder: string): string | undefined {
+  if (BOOT_SCRIPTS.test(name)) return `${name} is part of booting or shutting down`;
   for (const file of [`${name}.pid`, `${name}/${name}.pid`]) {
-    if (agentAndParents().has(pidIn(join(runFolder, file)))) return `${name} runs the agent`;
+    if (agentAndAncestors().has(pidIn(join(runFolder, file)))) return `${name} runs the agent`;
   }
   return undefined;
 }

@@ -2,11 +2,11 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { callOf, realHost, recordedHost } from '../testing/test-host.js';
+import { testCall, testHost, recordedHost } from '../testing/action-harness.js';
 import { serviceActions } from './service-actions.js';
 import { initScripts } from './init-scripts.js';
 import { openrc } from './openrc.js';
-import { systemd, unitOfGroups } from './systemd.js';
+import { systemd, unitOfCgroups } from './systemd.js';
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 
@@ -25,9 +25,9 @@ esac
 
 onLinux('services with init scripts, on this machine', () => {
   let folder: string;
-  const host = realHost();
+  const host = testHost();
   const call = (name: string, verb: string, options: object = {}) =>
-    callOf(host, `service.${verb}`, { params: { name }, ...options });
+    testCall(host, `service.${verb}`, { params: { name }, ...options });
   const run = async (name: string, verb: string, options: object = {}) => {
     const order = call(name, verb, options);
     const result = await actions()[`service.${verb}`]!.run(order);
@@ -93,7 +93,7 @@ onLinux('services with init scripts, on this machine', () => {
     expect(await run('halt', 'start')).toMatchObject({ state: 'refused', code: 'protected' });
     expect(await run('agent', 'stop')).toMatchObject({ state: 'refused', message: 'agent runs the agent' });
     expect(existsSync(join(folder, 'ran'))).toBe(false);
-    const guarded = callOf(realHost({ protects: ['watcher.service'] }), 'service.stop', {
+    const guarded = testCall(testHost({ protects: ['watcher.service'] }), 'service.stop', {
       params: { name: 'watcher' },
     });
     expect(await actions()['service.stop']!.run(guarded)).toMatchObject({ state: 'refused', code: 'protected' });
@@ -116,8 +116,8 @@ const unit = (active: string, sub: string, more = ''): string =>
 
 describe('services with systemd, as recorded', () => {
   const actions = serviceActions(() => systemd);
-  const stop = (host: ReturnType<typeof recordedHost>, options: Parameters<typeof callOf>[2]) =>
-    actions['service.stop']!.run(callOf(host, 'service.stop', options));
+  const stop = (host: ReturnType<typeof recordedHost>, options: Parameters<typeof testCall>[2]) =>
+    actions['service.stop']!.run(testCall(host, 'service.stop', options));
 
   test('the exact command lines', async () => {
     const host = recordedHost({
@@ -163,7 +163,9 @@ describe('services with systemd, as recorded', () => {
         stderr: 'Job for cron.service failed.\nSee "systemctl status cron.service" for details.\n',
       },
     });
-    const result = await actions['service.restart']!.run(callOf(host, 'service.restart', { params: { name: 'cron' } }));
+    const result = await actions['service.restart']!.run(
+      testCall(host, 'service.restart', { params: { name: 'cron' } }),
+    );
     expect(result).toMatchObject({
       state: 'failed',
       code: 'manager_failed',
@@ -172,11 +174,11 @@ describe('services with systemd, as recorded', () => {
   });
 
   test('the unit of a process is the innermost service of its control group', () => {
-    expect(unitOfGroups('0::/system.slice/muster-agent.service\n')).toBe('muster-agent.service');
-    expect(unitOfGroups('12:pids:/x\n1:name=systemd:/user.slice/user@0.service/app.slice/a.service\n')).toBe(
+    expect(unitOfCgroups('0::/system.slice/muster-agent.service\n')).toBe('muster-agent.service');
+    expect(unitOfCgroups('12:pids:/x\n1:name=systemd:/user.slice/user@0.service/app.slice/a.service\n')).toBe(
       'a.service',
     );
-    expect(unitOfGroups('0::/init.scope\n')).toBeUndefined();
+    expect(unitOfCgroups('0::/init.scope\n')).toBeUndefined();
   });
 });
 
@@ -191,14 +193,14 @@ describe('services with OpenRC, as recorded', () => {
       'rc-service -- crond start': { code: 0 },
     });
     const actions = serviceActions(() => openrc);
-    const result = await actions['service.start']!.run(callOf(host, 'service.start', { params: { name: 'crond' } }));
+    const result = await actions['service.start']!.run(testCall(host, 'service.start', { params: { name: 'crond' } }));
     expect(result.effects).toEqual(['crond: stopped before, started after']);
     expect(host.ran[2]).toBe('rc-service -- crond start');
   });
 
   test('no manager at all is unsupported', async () => {
     const actions = serviceActions(() => undefined);
-    const result = await actions['service.stop']!.run(callOf(realHost(), 'service.stop', { params: { name: 'x' } }));
+    const result = await actions['service.stop']!.run(testCall(testHost(), 'service.stop', { params: { name: 'x' } }));
     expect(result).toMatchObject({ state: 'unsupported', code: 'no_service_manager' });
   });
 });

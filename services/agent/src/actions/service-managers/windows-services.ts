@@ -1,8 +1,9 @@
-import { sleep } from '@muster/runtime/program';
 import type { ServiceManager, ServiceView } from './service-manager.js';
 import type { ActionCall, ProgramResult } from '../contract/action.js';
+import { pollUntil } from '../contract/poll-until.js';
 import { SYSTEM32 } from '../windows/powershell.js';
 
+const STATE_WAIT = { timeoutMs: 30_000, intervalMs: 250 };
 const SC = `${SYSTEM32}sc.exe`;
 /** Numbers of `sc query`'s STATE, which are the same in every language of Windows. */
 const STOPPED = 1;
@@ -40,15 +41,17 @@ export const serviceControl: ServiceManager = {
       status: STATES[state] ?? `in state ${state}`,
       definition: /^\s*BINARY_PATH_NAME\s*:\s*(.*?)\s*$/m.exec(config.stdout)?.[1] ?? '',
     };
-    return CRITICAL.has(name.toLowerCase()) ? { ...view, guard: `Windows or the agent needs ${name}` } : view;
+    return CRITICAL.has(name.toLowerCase())
+      ? { ...view, protectedBecause: `Windows or the agent needs ${name}` }
+      : view;
   },
 
   async change(call, service, verb) {
-    if (verb !== 'restart') return order(call, service, verb);
-    const stopped = await order(call, service, 'stop');
+    if (verb !== 'restart') return control(call, service, verb);
+    const stopped = await control(call, service, 'stop');
     // 1062: it was not running.
     if (stopped.code !== 0 && stopped.code !== 1062) return stopped;
-    return order(call, service, 'start');
+    return control(call, service, 'start');
   },
 };
 
@@ -63,18 +66,13 @@ const STATES: Readonly<Record<number, string>> = {
 };
 
 /** sc.exe only hands the order over; the wait is for what it leads to. */
-async function order(call: ActionCall, { id }: ServiceView, verb: 'start' | 'stop'): Promise<ProgramResult> {
+async function control(call: ActionCall, { id }: ServiceView, verb: 'start' | 'stop'): Promise<ProgramResult> {
   const { host, signal } = call;
-  const ordered = await host.run(SC, [verb, id], { signal });
-  if (ordered.code !== 0) return ordered;
-  const wanted = verb === 'start';
-  const deadline = host.clock.monotonic() + SETTLES_WITHIN_MS;
-  for (;;) {
+  const result = await host.run(SC, [verb, id], { signal });
+  if (result.code !== 0) return result;
+  await pollUntil(call, STATE_WAIT, async () => {
     const view = await serviceControl.find(call, id, verb);
-    if (view?.running === wanted || host.clock.monotonic() >= deadline) return ordered;
-    if ((await sleep(host.clock, LOOK_EVERY_MS, signal)) === 'aborted') return ordered;
-  }
+    return view?.running === (verb === 'start');
+  });
+  return result;
 }
-
-const SETTLES_WITHIN_MS = 30_000;
-const LOOK_EVERY_MS = 250;

@@ -24,8 +24,8 @@ export function launchd(exists: (path: string) => boolean = existsSync): Service
         running: true,
         status: `loaded, ${state}`,
         definition: /^\s*path = (.+)$/m.exec(stdout)?.[1] ?? '',
-        ...(name.startsWith('com.apple.') && { guard: `${name} is part of macOS` }),
-        ...(name.startsWith('io.muster.') && { guard: `${name} is the agent` }),
+        ...(name.startsWith('com.apple.') && { protectedBecause: `${name} is part of macOS` }),
+        ...(name.startsWith('io.muster.') && { protectedBecause: `${name} is the agent` }),
       };
     },
 

@@ -13,9 +13,9 @@ export interface ServiceView {
   /** Unit file or script that defines it. */
   readonly definition: string;
   /** Why it must not be touched, whatever the endpoint's owner has set. */
-  readonly guard?: string;
+  readonly protectedBecause?: string;
   /** What may start it again after it was stopped. */
-  readonly wokenBy?: string;
+  readonly triggeredBy?: string;
 }
 
 /** What starts and stops services on this machine. */
