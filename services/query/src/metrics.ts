@@ -1,19 +1,19 @@
 import type { Metrics } from '@muster/runtime';
-import { beatMetrics, type BeatMetrics } from './beats/beat-metrics.js';
-import { intakeMetrics, type IntakeMetrics } from './intake/intake-metrics.js';
-import { ownerMetrics, type OwnerMetrics } from './owner/owner-metrics.js';
-import { reduceMetrics, type ReduceMetrics } from './reduce/reduce-metrics.js';
+import { coordinatorMetrics, type CoordinatorMetrics } from './coordinator/coordinator-metrics.js';
+import { livenessMetrics, type LivenessMetrics } from './liveness/liveness-metrics.js';
+import { requestMetrics, type RequestMetrics } from './requests/request-metrics.js';
 import { resultMetrics, type ResultMetrics } from './results/result-metrics.js';
+import { reduceMetrics, type ReduceMetrics } from './sql/reduce-metrics.js';
 
 export interface QueryMetrics {
-  readonly intake: IntakeMetrics;
-  readonly owner: OwnerMetrics;
+  readonly requests: RequestMetrics;
+  readonly coordinator: CoordinatorMetrics;
   readonly results: ResultMetrics;
   readonly reduce: ReduceMetrics;
-  readonly beats: BeatMetrics;
+  readonly liveness: LivenessMetrics;
 }
 
-/** All metrics of the query service; the gauge reads what lives when it is scraped. */
+/** All metrics of the query service. `running` is called at each scrape. */
 export function createQueryMetrics(metrics: Metrics, live: { readonly running: () => number }): QueryMetrics {
   metrics.gauge({
     name: 'muster_query_running_queries',
@@ -21,10 +21,10 @@ export function createQueryMetrics(metrics: Metrics, live: { readonly running: (
     collect: (gauge) => gauge.set(live.running()),
   });
   return {
-    intake: intakeMetrics(metrics),
-    owner: ownerMetrics(metrics),
+    requests: requestMetrics(metrics),
+    coordinator: coordinatorMetrics(metrics),
     results: resultMetrics(metrics),
     reduce: reduceMetrics(metrics),
-    beats: beatMetrics(metrics),
+    liveness: livenessMetrics(metrics),
   };
 }

@@ -2,20 +2,20 @@ import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@j
 import type { QueryRequest, StartQuery } from '@muster/messages';
 import type { Ledger } from '@muster/protocol';
 import type { QueryRecord, ResultEvent } from '@muster/records';
-import { ServiceLab, type RunningService } from './testing/service-lab.js';
+import { ServiceHarness, type RunningService } from './testing/service-harness.js';
 
 // Each test starts processes of its own, and the machine may be busy.
 jest.setTimeout(90_000);
 
-let lab: ServiceLab;
+let harness: ServiceHarness;
 beforeAll(async () => {
-  lab = await ServiceLab.open();
+  harness = await ServiceHarness.open();
 });
 afterEach(async () => {
-  await lab.stopServices();
-  await lab.dropGateways();
+  await harness.stopServices();
+  await harness.dropGateways();
 });
-afterAll(() => lab.close());
+afterAll(() => harness.close());
 
 const ofKind = <T extends ResultEvent['t']>(events: ResultEvent[], kind: T) =>
   events.filter((event): event is ResultEvent & { t: T } => event.t === kind);
@@ -26,13 +26,13 @@ const askOf = (
   ({ ...request, org: query.org, id: query.id, ...(request.t === 'cancel' ? { by: 'op' } : {}) }) as QueryRequest;
 /** The gateway hears a start before the API hears the reply, or a moment later; then it can answer. */
 async function heard(gateway: { starts: readonly unknown[] }): Promise<void> {
-  while (gateway.starts.length === 0) await lab.broker.bus.flush();
+  while (gateway.starts.length === 0) await harness.broker.bus.flush();
 }
 
 /** Waits until the owner has written that it stands so. */
 async function progress(query: QueryRecord, holds: (ledger: Ledger) => boolean): Promise<void> {
-  while (!ofKind(await lab.eventsKept(query), 'progress').some((event) => holds(event.ledger)))
-    await lab.broker.bus.flush();
+  while (!ofKind(await harness.eventsKept(query), 'progress').some((event) => holds(event.ledger)))
+    await harness.broker.bus.flush();
 }
 
 describe('what is refused before anybody is asked', () => {
@@ -57,48 +57,48 @@ describe('what is refused before anybody is asked', () => {
   ];
 
   test('each fault has its code and place, from start and from compile', async () => {
-    await lab.startService();
+    await harness.startService();
     for (const [what, change, code, details] of cases) {
-      const question = lab.question(change);
+      const question = harness.question(change);
       for (const request of [question, { ...question, t: 'compile' as const }]) {
-        const reply = await lab.ask(request);
+        const reply = await harness.ask(request);
         expect([what, reply]).toEqual([what, expect.objectContaining({ t: 'problem', code })]);
         expect(reply).toMatchObject({ details });
       }
     }
-    const { t: _, ...question } = lab.question({ sql: 'SELECT name, version AS v FROM deb_packages, os_version' });
-    expect(await lab.ask({ ...question, t: 'compile' })).toMatchObject({
+    const { t: _, ...question } = harness.question({ sql: 'SELECT name, version AS v FROM deb_packages, os_version' });
+    expect(await harness.ask({ ...question, t: 'compile' })).toMatchObject({
       ...{ t: 'problem', code: 'sql_error' },
     });
-    const fine = lab.question({ sql: 'SELECT p.name, p.version AS v FROM deb_packages p, os_version' });
-    expect(await lab.ask({ ...fine, t: 'compile' })).toEqual({
+    const fine = harness.question({ sql: 'SELECT p.name, p.version AS v FROM deb_packages p, os_version' });
+    expect(await harness.ask({ ...fine, t: 'compile' })).toEqual({
       ...{ t: 'compiled', columns: ['name', 'v'], tables: ['deb_packages', 'os_version'] },
     });
   });
 
   test('more queries than an operator or an org may run', async () => {
-    await lab.startService({ MUSTER_QUERY_PER_OPERATOR: '2', MUSTER_QUERY_PER_ORG: '3' });
-    await lab.startService({ MUSTER_QUERY_PER_OPERATOR: '2', MUSTER_QUERY_PER_ORG: '3' });
-    await lab.gateway([1]);
+    await harness.startService({ MUSTER_QUERY_PER_OPERATOR: '2', MUSTER_QUERY_PER_ORG: '3' });
+    await harness.startService({ MUSTER_QUERY_PER_OPERATOR: '2', MUSTER_QUERY_PER_ORG: '3' });
+    await harness.gateway([1]);
     const refused = (scope: string) => ({ t: 'problem', code: 'too_many_queries', details: { scope } });
-    const first = await lab.start();
-    await lab.start();
+    const first = await harness.start();
+    await harness.start();
     // Whichever service is asked, once it has seen what the other started.
-    let reply = await lab.ask(lab.question());
-    if (reply.t === 'started') reply = await lab.ask(lab.question());
+    let reply = await harness.ask(harness.question());
+    if (reply.t === 'started') reply = await harness.ask(harness.question());
     expect(reply).toMatchObject(refused('operator'));
-    await lab.start({ operator: 'other' });
-    expect(await lab.ask(lab.question({ operator: 'third' }))).toMatchObject(refused('org'));
-    await lab.ask(askOf(first, { t: 'cancel' }));
-    await lab.ended(first);
+    await harness.start({ operator: 'other' });
+    expect(await harness.ask(harness.question({ operator: 'third' }))).toMatchObject(refused('org'));
+    await harness.ask(askOf(first, { t: 'cancel' }));
+    await harness.ended(first);
   });
 });
 
 describe('one query', () => {
   test('is asked, answered, merged, reduced and kept', async () => {
-    await lab.startService();
-    const gateway = await lab.gateway([1, 2, 3, 4, 5, 6]);
-    const query = await lab.start({
+    await harness.startService();
+    const gateway = await harness.gateway([1, 2, 3, 4, 5, 6]);
+    const query = await harness.start({
       reduce: 'SELECT sum(endpoints) AS n FROM rows',
       selector: 'os=linux',
       bound: 'env=prod',
@@ -106,32 +106,33 @@ describe('one query', () => {
     await heard(gateway);
     expect(gateway.starts[0]).toMatchObject({ selector: 'os=linux,env=prod', columns: ['name'], mode: 'group' });
     gateway.answer(1, 2, 3, 4, 5, 6);
-    const events = await lab.eventsUntilEnd(query);
+    const events = await harness.eventsUntilEnd(query);
     expect(events[0]).toMatchObject({ t: 'started', record: { id: query.id } });
     expect(ofKind(events, 'reduced')).toEqual([{ t: 'reduced', columns: ['n'], rows: [[6]], truncated: false }]);
     expect(events.at(-1)).toMatchObject({
       record: { state: 'complete', rows: 5, ledger: { targeted: 6, answered: 6 } },
     });
     expect(
-      await lab.ask(askOf(query, { t: 'reduce', sql: 'SELECT name, endpoints FROM rows ORDER BY 1 DESC LIMIT 1' })),
+      await harness.ask(askOf(query, { t: 'reduce', sql: 'SELECT name, endpoints FROM rows ORDER BY 1 DESC LIMIT 1' })),
     ).toEqual({
       ...{ t: 'reduced', columns: ['name', 'endpoints'], rows: [['package-4', 1]], truncated: false },
     });
-    expect(await lab.ask(askOf(query, { t: 'reduce', sql: 'SELECT nope FROM rows' }))).toMatchObject({
+    expect(await harness.ask(askOf(query, { t: 'reduce', sql: 'SELECT nope FROM rows' }))).toMatchObject({
       code: 'sql_error',
     });
-    expect(await lab.ask(askOf(query, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'conflict' });
+    expect(await harness.ask(askOf(query, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'conflict' });
   });
 
   test('can be reduced while it runs, over raw rows with their endpoint', async () => {
-    await lab.startService();
-    const gateway = await lab.gateway([1, 2, 3]);
-    const query = await lab.start({ mode: 'raw' });
+    await harness.startService();
+    const gateway = await harness.gateway([1, 2, 3]);
+    const query = await harness.start({ mode: 'raw' });
     await heard(gateway);
     gateway.answer(1, 2);
     const sql = 'SELECT agent_id, name FROM rows ORDER BY name';
-    let reply = await lab.ask(askOf(query, { t: 'reduce', sql }));
-    while (reply.t === 'reduced' && reply.rows.length === 0) reply = await lab.ask(askOf(query, { t: 'reduce', sql }));
+    let reply = await harness.ask(askOf(query, { t: 'reduce', sql }));
+    while (reply.t === 'reduced' && reply.rows.length === 0)
+      reply = await harness.ask(askOf(query, { t: 'reduce', sql }));
     // These endpoints never enrolled, so all that is known of them is their number.
     expect(reply).toMatchObject({
       rows: [
@@ -140,119 +141,122 @@ describe('one query', () => {
       ],
     });
     gateway.empty(3);
-    expect(await lab.ended(query)).toMatchObject({ ledger: { answered: 2, empty: 1 } });
+    expect(await harness.ended(query)).toMatchObject({ ledger: { answered: 2, empty: 1 } });
   });
 
   test('a reduce statement that never ends is ended, and the service lives on', async () => {
-    await lab.startService({ MUSTER_QUERY_REDUCE_TIMEOUT: '3s' });
-    const query = await lab.start();
-    await lab.ended(query);
+    await harness.startService({ MUSTER_QUERY_REDUCE_TIMEOUT: '3s' });
+    const query = await harness.start();
+    await harness.ended(query);
     const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n';
-    expect(await lab.ask(askOf(query, { t: 'reduce', sql: endless }))).toMatchObject({ code: 'reduce_failed' });
-    expect(await lab.ask(askOf(query, { t: 'reduce', sql: 'SELECT 1' }))).toMatchObject({ rows: [[1]] });
+    expect(await harness.ask(askOf(query, { t: 'reduce', sql: endless }))).toMatchObject({ code: 'reduce_failed' });
+    expect(await harness.ask(askOf(query, { t: 'reduce', sql: 'SELECT 1' }))).toMatchObject({ rows: [[1]] });
   });
 
   test('is cancelled by whichever service is asked', async () => {
-    await Promise.all([lab.startService(), lab.startService()]);
-    const gateway = await lab.gateway([1, 2]);
+    await Promise.all([harness.startService(), harness.startService()]);
+    const gateway = await harness.gateway([1, 2]);
     for (let i = 0; i < 6; i += 1) {
-      const query = await lab.start();
-      expect(await lab.ask(askOf(query, { t: 'cancel' }))).toEqual({ t: 'cancelled' });
-      expect(await lab.ended(query)).toMatchObject({ state: 'cancelled', ledger: { waiting: 0 } });
+      const query = await harness.start();
+      expect(await harness.ask(askOf(query, { t: 'cancel' }))).toEqual({ t: 'cancelled' });
+      expect(await harness.ended(query)).toMatchObject({ state: 'cancelled', ledger: { waiting: 0 } });
     }
-    while (gateway.stops.length < 6) await lab.broker.bus.flush();
-    const unknown = { ...(await lab.start()), id: 'q00000000000000000000000000' as QueryRecord['id'] };
-    expect(await lab.ask(askOf(unknown, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'not_found' });
+    while (gateway.stops.length < 6) await harness.broker.bus.flush();
+    const unknown = { ...(await harness.start()), id: 'q00000000000000000000000000' as QueryRecord['id'] };
+    expect(await harness.ask(askOf(unknown, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'not_found' });
   });
 });
 
 describe('an owner that is gone', () => {
   /** The service that owns the query, and those that do not. */
   const ownerOf = (query: QueryRecord, services: RunningService[]): [RunningService, RunningService[]] => {
-    const owner = services.find((service) => service.ownerId === query.owner);
+    const owner = services.find((service) => service.coordinatorId === query.owner);
     if (owner === undefined) throw new Error('nobody owns the query');
     return [owner, services.filter((service) => service !== owner)];
   };
 
   test('has its queries ended by exactly one survivor, with what was gathered', async () => {
-    const services = await Promise.all([lab.startService(), lab.startService(), lab.startService()]);
-    const gateway = await lab.gateway([1, 2, 3]);
-    const query = await lab.start({ timeoutMs: 60_000 });
+    const services = await Promise.all([harness.startService(), harness.startService(), harness.startService()]);
+    const gateway = await harness.gateway([1, 2, 3]);
+    const query = await harness.start({ timeoutMs: 60_000 });
     await heard(gateway);
     gateway.answer(1, 2);
     const [owner] = ownerOf(query, services);
     await progress(query, (ledger) => ledger.answered === 2);
     owner.kill('SIGKILL');
-    expect(await lab.ended(query)).toMatchObject({
+    expect(await harness.ended(query)).toMatchObject({
       ...{ state: 'interrupted', rows: 2, ledger: { targeted: 3, answered: 2, timed_out: 1, waiting: 0 } },
     });
-    while ((await lab.kept(query)).state === 'running') await lab.broker.bus.flush();
-    expect(ofKind(await lab.eventsKept(query), 'ended')).toHaveLength(1);
+    while ((await harness.storedRecord(query)).state === 'running') await harness.broker.bus.flush();
+    expect(ofKind(await harness.eventsKept(query), 'ended')).toHaveLength(1);
     expect(gateway.stops.at(-1)).toMatchObject({ id: query.id, reason: 'interrupted' });
   });
 
   test('that was only frozen is fenced when it resumes', async () => {
-    const services = await Promise.all([lab.startService(), lab.startService()]);
-    const gateway = await lab.gateway([1, 2]);
-    const query = await lab.start({ timeoutMs: 60_000 });
+    const services = await Promise.all([harness.startService(), harness.startService()]);
+    const gateway = await harness.gateway([1, 2]);
+    const query = await harness.start({ timeoutMs: 60_000 });
     await heard(gateway);
     const [owner] = ownerOf(query, services);
     owner.kill('SIGSTOP');
-    expect(await lab.ended(query)).toMatchObject({ state: 'interrupted' });
+    expect(await harness.ended(query)).toMatchObject({ state: 'interrupted' });
     owner.kill('SIGCONT');
     gateway.answer(1, 2);
-    while (gateway.stops.length < 2) await lab.broker.bus.flush();
-    const events = await lab.eventsKept(query);
+    while (gateway.stops.length < 2) await harness.broker.bus.flush();
+    const events = await harness.eventsKept(query);
     expect(events.at(-1)?.t).toBe('ended');
     expect(ofKind(events, 'ended')).toHaveLength(1);
-    expect(await lab.kept(query)).toMatchObject({ state: 'interrupted' });
+    expect(await harness.storedRecord(query)).toMatchObject({ state: 'interrupted' });
     // It is of use again.
-    const next = await lab.start();
-    await lab.ask(askOf(next, { t: 'cancel' }));
-    expect(await lab.ended(next)).toMatchObject({ state: 'cancelled' });
+    const next = await harness.start();
+    await harness.ask(askOf(next, { t: 'cancel' }));
+    expect(await harness.ended(next)).toMatchObject({ state: 'cancelled' });
   });
 
   test('and was the only one: the next service that starts ends its queries', async () => {
-    const only = await lab.startService();
-    await lab.gateway([1]);
-    const query = await lab.start({ timeoutMs: 60_000 });
+    const only = await harness.startService();
+    await harness.gateway([1]);
+    const query = await harness.start({ timeoutMs: 60_000 });
     await progress(query, (ledger) => ledger.targeted === 1);
     only.kill('SIGKILL');
-    await lab.startService();
-    expect(await lab.ended(query)).toMatchObject({ state: 'interrupted', ledger: { timed_out: 1 } });
+    await harness.startService();
+    expect(await harness.ended(query)).toMatchObject({ state: 'interrupted', ledger: { timed_out: 1 } });
   });
 
   test('is noticed at once by who asks to adopt its query', async () => {
-    const services = await Promise.all([lab.startService(), lab.startService()]);
-    await lab.gateway([1]);
-    const query = await lab.start({ timeoutMs: 60_000 });
-    expect(await lab.ask(askOf(query, { t: 'adopt' }))).toMatchObject({ t: 'problem', code: 'conflict' });
+    const services = await Promise.all([harness.startService(), harness.startService()]);
+    await harness.gateway([1]);
+    const query = await harness.start({ timeoutMs: 60_000 });
+    expect(await harness.ask(askOf(query, { t: 'adopt' }))).toMatchObject({ t: 'problem', code: 'conflict' });
     const [owner, [survivor]] = ownerOf(query, services);
     owner.kill('SIGKILL');
     await new Promise((resolve) => owner.child.once('exit', resolve));
     const startedMs = Date.now();
-    while ((await lab.ask(askOf(query, { t: 'adopt' })).catch(() => undefined))?.t !== 'adopted') {
-      await lab.broker.bus.flush();
+    while ((await harness.ask(askOf(query, { t: 'adopt' })).catch(() => undefined))?.t !== 'adopted') {
+      await harness.broker.bus.flush();
     }
-    expect(await lab.ended(query)).toMatchObject({ state: 'interrupted' });
+    expect(await harness.ended(query)).toMatchObject({ state: 'interrupted' });
     expect(Date.now() - startedMs).toBeLessThan(4_000);
     expect(survivor?.child.exitCode).toBeNull();
   });
 
   test('in an orderly way ends its queries itself', async () => {
-    const service = await lab.startService();
-    const gateway = await lab.gateway([1, 2]);
-    const query = await lab.start({ timeoutMs: 60_000 });
+    const service = await harness.startService();
+    const gateway = await harness.gateway([1, 2]);
+    const query = await harness.start({ timeoutMs: 60_000 });
     await heard(gateway);
     gateway.answer(1);
     expect(await service.stop()).toBe(0);
-    expect(await lab.kept(query)).toMatchObject({ state: 'interrupted', ledger: { answered: 1, timed_out: 1 } });
+    expect(await harness.storedRecord(query)).toMatchObject({
+      state: 'interrupted',
+      ledger: { answered: 1, timed_out: 1 },
+    });
   });
 });
 
 test('health and metrics tell what runs, and no id, host or statement is in a label', async () => {
-  const service = await lab.startService();
-  await lab.ended(await lab.start());
+  const service = await harness.startService();
+  await harness.ended(await harness.start());
   const ready = await fetch(`${service.healthUrl}/readyz`);
   expect([ready.status, await ready.json()]).toEqual([200, expect.objectContaining({ ready: true })]);
   const metrics = await (await fetch(`${service.healthUrl}/metrics`)).text();

@@ -1,28 +1,29 @@
 import type { Broker } from '@muster/bus';
 import { Directory } from '@muster/directory';
-import { newCoordinatorId, parseSelector, type CoordinatorId } from '@muster/protocol';
+import { newCoordinatorId, type CoordinatorId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Registry } from '@muster/registry';
-import type { Clock, Logger, Metrics, Component } from '@muster/runtime';
-import { interruptOrphan, type InterruptResult } from './beats/interrupt-orphan.js';
-import { OrphanWatch } from './beats/orphan-watch.js';
-import { CoordinatorHeartbeats } from './beats/coordinator-heartbeats.js';
+import type { Clock, Component, Logger, Metrics } from '@muster/runtime';
+import type { ServiceConfig } from '@muster/service-base';
 import type { QueryConfig } from './config.js';
-import { Admission } from './intake/admission.js';
-import { Intake } from './intake/intake.js';
-import { OneQuery } from './intake/one-query.js';
-import { StartQueries } from './intake/start-queries.js';
+import { countOffline } from './coordinator/count-offline.js';
+import { QueryCoordinator } from './coordinator/query-coordinator.js';
+import type { RunningQueryDeps } from './coordinator/running-query.js';
+import { CoordinatorHeartbeats } from './liveness/coordinator-heartbeats.js';
+import { GatewayFailureDetector } from './liveness/gateway-failure-detector.js';
+import { interruptOrphan, type InterruptResult } from './liveness/interrupt-orphan.js';
+import { OrphanReaper } from './liveness/orphan-reaper.js';
 import { createQueryMetrics } from './metrics.js';
-import { GatewayWatch } from './owner/gateway-watch.js';
-import { OwnedQueries } from './owner/owned-queries.js';
-import type { RunningQueryDeps } from './owner/running-query.js';
-import { QueryRecords, type KeptQuery } from './records/query-records.js';
-import { Reductions } from './reduce/reductions.js';
+import { QueryAdmission } from './requests/query-admission.js';
+import { QueryOperations } from './requests/query-operations.js';
+import { QueryRequestHandler } from './requests/query-request-handler.js';
+import { QueryStarter } from './requests/query-starter.js';
+import { QueryRecordStore, type StoredQuery } from './results/query-record-store.js';
 import { ResultWriter } from './results/result-writer.js';
-import { countOffline } from './scope/count-offline.js';
+import { Reductions } from './sql/reductions.js';
 import { SqlCompiler } from './sql/sql-compiler.js';
 
-/** How large one event of the result stream may be, about: a quarter of what the broker takes. */
+/** Approximate upper bound of one event of the result stream: a quarter of what the broker takes. */
 const EVENT_BYTES = 256 * 1024;
 
 export interface QueryServiceDeps {
@@ -31,33 +32,28 @@ export interface QueryServiceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  readonly config: Omit<QueryConfig, 'healthHost' | 'healthPort' | 'natsUrls' | 'redisUrl'>;
+  readonly config: Omit<QueryConfig, keyof ServiceConfig>;
 }
 
 export interface QueryService {
-  readonly ownerId: CoordinatorId;
+  readonly coordinatorId: CoordinatorId;
   /** In the order in which they start. */
-  readonly parts: readonly (readonly [name: string, part: Component])[];
+  readonly components: readonly (readonly [name: string, component: Component])[];
 }
 
-/** One incarnation of the query service over brokers that are connected already. Its streams must exist. */
-export function createQueryService({
-  broker,
-  registry,
-  clock,
-  logger,
-  metrics,
-  config,
-}: QueryServiceDeps): QueryService {
+/** One incarnation of the query service over connected brokers. Its streams must exist. */
+export function createQueryService(deps: QueryServiceDeps): QueryService {
+  const { broker, registry, clock, logger, config } = deps;
   const { bus, streams } = broker;
-  const ownerId = newCoordinatorId();
-  const counted = createQueryMetrics(metrics, { running: () => owned.size });
+  const coordinatorId = newCoordinatorId();
+  const metrics = createQueryMetrics(deps.metrics, { running: () => coordinator.size });
 
+  // Results and SQL.
   const directory = new Directory({ streams, logger });
-  const records = new QueryRecords({ streams, logger });
+  const records = new QueryRecordStore({ streams, logger });
   const compiler = new SqlCompiler({ clock, logger });
   const reductions = new Reductions({
-    ...{ streams, directory, clock, logger, metrics: counted.reduce },
+    ...{ streams, directory, clock, logger, metrics: metrics.reduce },
     limits: {
       concurrent: config.reduceConcurrent,
       waiting: 4 * config.reduceConcurrent,
@@ -65,73 +61,77 @@ export function createQueryService({
       heapBytes: config.reduceHeapBytes,
     },
   });
-  const watch = new GatewayWatch({
-    ...{ bus, registry, clock, logger },
-    onDead: (gateway, sign) => owned.gatewayDied(gateway, sign),
-  });
 
-  const depsOf = (record: QueryRecord): RunningQueryDeps => ({
-    ...{ bus, clock, logger, metrics: counted.owner, records, watch },
+  // The coordinator and the gateways that it depends on.
+  const detector = new GatewayFailureDetector({
+    ...{ bus, registry, clock, logger },
+    onDead: (gateway, sign) => coordinator.gatewayDied(gateway, sign),
+  });
+  const runningDeps = (record: QueryRecord): RunningQueryDeps => ({
+    ...{ bus, clock, logger, metrics: metrics.coordinator, records, detector },
     openResults: (query) =>
       new ResultWriter({
         ...query,
-        ...{ streams, clock, logger, metrics: counted.results, giveUpMs: config.brokerPatienceMs },
+        ...{ streams, clock, logger, metrics: metrics.results, retryForMs: config.brokerRetryMs },
       }),
-    countOffline: (isTargeted) => {
-      const scope = parseSelector(record.scope);
-      return scope.ok
-        ? countOffline(directory, { org: record.org, selector: scope.selector }, isTargeted)
-        : Promise.resolve(0);
-    },
+    countOffline: (isTargeted) => countOffline(directory, record, isTargeted),
     reduce: (query) => reductions.reducedEvent(query),
     limits: { ...config, eventBytes: EVENT_BYTES },
   });
-  const owned: OwnedQueries = new OwnedQueries({ bus, ownerId, metrics: counted.owner, records, watch, depsOf });
-
-  const beats = new CoordinatorHeartbeats({ bus, ownerId, clock, active: () => owned.all() });
-  const interrupt = (orphan: KeptQuery): Promise<InterruptResult> =>
-    interruptOrphan({ bus, streams, records, nowMs: () => clock.now() }, orphan);
-  const orphans = new OrphanWatch({
-    ...{ bus, ownerId, clock, logger, metrics: counted.beats, beats, interrupt },
-    running: () => records.running(),
-    isOurs: (id) => owned.get(id) !== undefined,
+  const coordinator: QueryCoordinator = new QueryCoordinator({
+    ...{ bus, coordinatorId, metrics: metrics.coordinator, records, detector, runningDeps },
   });
 
-  const admission = new Admission({ perOperator: config.queriesPerOperator, perOrg: config.queriesPerOrg }, () =>
-    Array.from(records.running(), ({ record }) => record).concat(Array.from(owned.all(), ({ record }) => record)),
+  // Coordinators watch each other; the queries of one that is gone are ended by the others.
+  const heartbeats = new CoordinatorHeartbeats({ bus, coordinatorId, clock, active: () => coordinator.all() });
+  const interrupt = (orphan: StoredQuery): Promise<InterruptResult> =>
+    interruptOrphan({ bus, streams, records, nowMs: () => clock.now() }, orphan);
+  const orphanReaper = new OrphanReaper({
+    ...{ bus, coordinatorId, clock, logger, metrics: metrics.liveness, heartbeats, interrupt },
+    running: () => records.running(),
+    isOwn: (id) => coordinator.get(id) !== undefined,
+  });
+
+  // Requests of the API.
+  const admission = new QueryAdmission({ perOperator: config.queriesPerOperator, perOrg: config.queriesPerOrg }, () =>
+    [...records.running(), ...coordinator.all()].map(({ record }) => record),
   );
-  const starts = new StartQueries({ ownerId, clock, logger, compiler, admission, owned });
-  const oneQuery = new OneQuery({ bus, ownerId, logger, compiler, records, owned, reductions, orphans, interrupt });
-  const intake = new Intake({ bus, ownerId, logger, metrics: counted.intake, starts, oneQuery });
+  const starter = new QueryStarter({ coordinatorId, clock, logger, compiler, admission, coordinator });
+  const operations = new QueryOperations({
+    ...{ bus, coordinatorId, logger, compiler, records, coordinator, reductions, orphanReaper, interrupt },
+  });
+  const requestHandler = new QueryRequestHandler({
+    ...{ bus, coordinatorId, logger, metrics: metrics.requests, starter, operations },
+  });
 
   return {
-    ownerId,
-    parts: [
+    coordinatorId,
+    components: [
       ['sql compiler', compiler],
       ['directory', directory],
       ['query records', records],
       ['reductions', reductions],
-      ['gateway watch', watch],
-      ['owner beats', beats],
+      ['gateway failure detector', detector],
+      ['coordinator heartbeats', heartbeats],
       [
-        'owned queries',
+        'coordinator',
         {
-          start: () => owned.start(),
-          drain: (signal) => owned.drained(AbortSignal.any([signal, AbortSignal.timeout(config.drainMs)])),
-          stop: () => owned.stop(),
+          start: () => coordinator.start(),
+          drain: (signal) => coordinator.drained(AbortSignal.any([signal, AbortSignal.timeout(config.drainMs)])),
+          stop: () => coordinator.stop(),
         },
       ],
-      ['orphan watch', orphans],
+      ['orphan reaper', orphanReaper],
       [
-        'intake',
+        'request handler',
         {
-          start: () => intake.start(),
+          start: () => requestHandler.start(),
           drain: () => {
-            starts.drain();
-            intake.drain();
-            beats.drain();
+            starter.drain();
+            requestHandler.drain();
+            heartbeats.drain();
           },
-          stop: () => intake.stop(),
+          stop: () => requestHandler.stop(),
         },
       ],
     ],

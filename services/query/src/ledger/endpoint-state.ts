@@ -1,8 +1,9 @@
 import { OUTCOMES, type Outcome } from '@muster/protocol';
 
 /**
- * An endpoint's entry in a ledger is one small integer: the index of the gateway it waits at or was settled by, whether it polls (while it is
- * waited for), whether its answer travels by itself, and its state. Fifteen thousand of them are one flat map of numbers, and a change of state is one write to it.
+ * An endpoint's entry in a ledger is one small integer. It holds the index of the gateway that the endpoint waits at or was settled by, whether it
+ * polls (while waiting), whether its answer carries its number (attributed), and its state. Fifteen thousand entries are one flat map of numbers,
+ * and a change of state is one write to it.
  */
 export type Entry = number;
 
@@ -14,7 +15,7 @@ export const WAITING = 0;
 export const ANSWERED = codeOf('answered');
 export const EMPTY = codeOf('empty');
 
-/** Ends that say nothing of the endpoint itself: it may come back and answer after all. */
+/** Outcomes that the endpoint itself did not report: it may reconnect and answer after all. */
 const RECOVERABLE: ReadonlySet<number> = new Set([codeOf('disconnected'), codeOf('unreachable'), codeOf('timed_out')]);
 
 export const isRecoverable = (state: number): boolean => RECOVERABLE.has(state);

@@ -15,21 +15,21 @@ import {
   withPolls,
   type Entry,
 } from './endpoint-state.js';
-import { Claims } from './claims.js';
-import { FailureBook } from './failure-book.js';
-import { PollBook, type Polling } from './poll-book.js';
+import { ContestedEndpoints } from './contested-endpoints.js';
+import { FailureTracker } from './failure-tracker.js';
+import { PollTracker, type Polling } from './poll-tracker.js';
 
-/** What became of an answer that names its endpoint. `held`: it may still turn out that another gateway has counted that endpoint. */
+/** What happened to an answer that names its endpoint. `held`: another gateway may have counted the endpoint already; it is decided later. */
 export type AnswerVerdict = 'accepted' | 'held' | 'refused';
 
 export interface LedgerOptions {
-  readonly mode: ResultForm;
-  /** Rows of an answer that was held and counts now; empty when the endpoint had none. */
+  readonly form: ResultForm;
+  /** Called with the rows of a held answer that counts now; empty when the endpoint had none. */
   readonly onReleased: (num: number, rows: Uint8Array) => void;
 }
 
-/** What a gateway says of those that it asks: who polls, and when the last of these comes next, by the wall clock. */
-export interface Polled {
+/** The polling endpoints of a gateway's update, and when the last of them is due (wall clock). */
+export interface PollSessions {
   readonly nums: ReadonlySet<number>;
   readonly dueMs: number;
 }
@@ -38,36 +38,36 @@ const NO_ROWS = new Uint8Array(0);
 const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY : ANSWERED);
 
 /**
- * Where every endpoint of one query stands. Endpoints are tracked by number and never counted as messages come, so a repeated,
- * late or lost report cannot unbalance it:
+ * The state of every endpoint of one query. Endpoints are tracked by number instead of counting messages, so a repeated, late or lost update cannot
+ * unbalance the ledger:
  *
  *     unknown ──targeted──▶ waiting@A ──▶ answered | empty                         (final)
- *                             │   ▲  └──▶ error | refused | over_budget            (final: the endpoint's own word)
+ *                             │   ▲  └──▶ error | refused | over_budget            (final: the endpoint reported it)
  *                             │   └─joined─┐
  *                             └──▶ disconnected | unreachable | timed_out          (until it joins again)
  *
- * An endpoint that waits at A and joins at B is claimed by B. In group mode A may have merged its rows already, so B's
- * answer is held until A has settled the endpoint or is dead; whoever comes second is refused. For the same reason no answer of
- * an endpoint that joined counts before every gateway has said whom it asked. That keeps every row counted once.
+ * When an endpoint waits at A and joins at B, the two gateways contend for it. In group form A may have merged its rows already, so B's answer is held
+ * until A has settled the endpoint or is dead; the second answer is refused. For the same reason no answer of an endpoint that joined counts before
+ * every gateway has sent its targets. This way every row counts once.
  */
 export class QueryLedger {
-  /** Who did not answer, for viewers. */
-  readonly failures = new FailureBook();
-  readonly #mode: ResultForm;
+  /** Endpoints that did not answer, for viewers. */
+  readonly failures = new FailureTracker();
+  readonly #form: ResultForm;
   readonly #onReleased: LedgerOptions['onReleased'];
   readonly #entries = new Map<number, Entry>();
   readonly #counts = Array.from(STATES, () => 0);
   readonly #gateways = new Map<GatewayId, number>();
   readonly #waitingAt: number[] = [];
-  readonly #polls = new PollBook();
-  readonly #claims = new Claims();
+  readonly #polls = new PollTracker();
+  readonly #contested = new ContestedEndpoints();
   #sealed: boolean;
   #version = 0;
 
   constructor(options: LedgerOptions) {
-    this.#mode = options.mode;
+    this.#form = options.form;
     this.#onReleased = options.onReleased;
-    this.#sealed = options.mode === 'raw';
+    this.#sealed = options.form === 'raw';
   }
 
   /** Rises with every change of any endpoint's state. */
@@ -83,7 +83,7 @@ export class QueryLedger {
     return this.#counts[WAITING] ?? 0;
   }
 
-  /** Who of those waited for polls; `undefined` when nobody does. */
+  /** The waiting endpoints that poll; `undefined` when there are none. */
   get polling(): Polling | undefined {
     return this.#polls.summary();
   }
@@ -114,14 +114,14 @@ export class QueryLedger {
     };
   }
 
-  /** A gateway asks these endpoints. `joined`: they connected while the query ran, so their answers name them. */
-  target(gateway: GatewayId, nums: readonly number[], joined: boolean, polled?: Polled): void {
+  /** A gateway has sent the query to these endpoints. `joined`: they connected while the query ran, so their answers name them. */
+  target(gateway: GatewayId, nums: readonly number[], joined: boolean, polled?: PollSessions): void {
     const waiting = entryOf(this.#indexOf(gateway), joined, WAITING);
     for (const num of nums) {
       const entry = this.#entries.get(num);
       const isAskedAgain = entry !== undefined && stateOf(entry) === WAITING;
       if (entry !== undefined && !isAskedAgain && !isRecoverable(stateOf(entry))) continue;
-      // Of two who say that they ask it, the one that it joined while the query ran has its newer session.
+      // When two gateways target it, the one that it joined while the query ran has its newer session.
       const polls = isAskedAgain && !joined ? isPolled(entry) : polled?.nums.has(num) === true;
       const asked = withPolls(waiting, polls);
       const at = isAskedAgain ? this.#askAgain(num, entry, asked) : this.#set(num, entry, asked);
@@ -129,20 +129,20 @@ export class QueryLedger {
     }
   }
 
-  /** Every gateway that asks endpoints from the start has said so, or is dead: answers that waited for this are decided. */
+  /** Every gateway has sent its first targets, or is dead: decides the answers that were held until now. */
   seal(): void {
     if (this.#sealed) return;
     this.#sealed = true;
-    for (const [num, { gateway, rows }] of this.#claims.takeEarly()) {
+    for (const [num, { gateway, rows }] of this.#contested.takeEarly()) {
       if (this.answer(gateway, num, rows) === 'accepted') this.#onReleased(num, rows);
     }
   }
 
   /**
-   * These endpoints' rows are merged into what the gateway sent, so they count whatever was known before. Returns how many had been
-   * counted already: their rows are in twice, which only happens when two gateways asked the same endpoint from the start.
+   * The rows of these endpoints are merged into the groups that the gateway sent, so they count whatever was known before. Returns how many had been
+   * counted already: their rows are counted twice, which only happens when two gateways asked the same endpoint from the start.
    */
-  combined(gateway: GatewayId, nums: readonly number[]): number {
+  answeredInGroups(gateway: GatewayId, nums: readonly number[]): number {
     const answered = entryOf(this.#indexOf(gateway), false, ANSWERED);
     let twice = 0;
     for (const num of nums) {
@@ -158,25 +158,25 @@ export class QueryLedger {
     for (const num of nums) this.answer(gateway, num, NO_ROWS);
   }
 
-  /** An answer that names its endpoint. The caller keeps the rows only when it is `accepted`; held rows come back by `onReleased`. */
+  /** An answer that names its endpoint. The caller stores the rows only when it is `accepted`; held rows are passed to `onReleased` later. */
   answer(gateway: GatewayId, num: number, rows: Uint8Array): AnswerVerdict {
     const index = this.#indexOf(gateway);
     const entry = this.#entries.get(num);
     const current = entry === undefined ? WAITING : stateOf(entry);
     if (current !== WAITING && !isRecoverable(current)) return 'refused';
-    // An empty answer needs no such care: nothing of it can be counted twice.
+    // An empty answer is never held: it has no rows that could be counted twice.
     if (rows.length > 0) {
-      if (!this.#sealed) return this.#claims.holdEarly(gateway, num, rows) ? 'held' : 'refused';
+      if (!this.#sealed) return this.#contested.holdEarly(gateway, num, rows) ? 'held' : 'refused';
       if (entry !== undefined && current === WAITING && gatewayOf(entry) !== index && this.#mayBeMerged(entry)) {
-        return this.#claims.hold(this.#claims.make(num, index), rows) ? 'held' : 'refused';
+        return this.#contested.hold(this.#contested.contend(num, index), rows) ? 'held' : 'refused';
       }
     }
-    // An endpoint that no report named before: the one that did was lost, and its answer proves that it was asked.
+    // No update targeted an unknown endpoint because that update was lost; the answer proves that it was asked.
     this.#set(num, entry, entryOf(index, true, answeredOrEmpty(rows)));
     return 'accepted';
   }
 
-  /** A gateway says that an endpoint will not answer. True when that changed anything. */
+  /** A gateway reports that an endpoint will not answer. True when that changed anything. */
   fail(gateway: GatewayId, failure: Failure): boolean {
     const [num, outcome] = failure;
     const index = this.#indexOf(gateway);
@@ -185,7 +185,7 @@ export class QueryLedger {
     if (state <= EMPTY) return false;
     if (entry !== undefined) {
       const current = stateOf(entry);
-      if (current === WAITING && gatewayOf(entry) !== index) return this.#failClaim(num, index, failure);
+      if (current === WAITING && gatewayOf(entry) !== index) return this.#failContender(num, index, failure);
       if (current === WAITING && isRecoverable(state) && this.#handOver(num, entry)) return true;
       if (current !== WAITING && !(isRecoverable(current) && !isRecoverable(state))) return false;
     }
@@ -193,28 +193,28 @@ export class QueryLedger {
     return true;
   }
 
-  /** A gateway is dead: what waits there goes to whoever claimed it, the rest is unreachable. The caller ignores it from now on. */
+  /** A gateway is dead: its waiting endpoints go to their contenders; the others are unreachable. The caller ignores its later updates. */
   gatewayDied(gateway: GatewayId): number {
     const index = this.#gateways.get(gateway);
     if (index === undefined) return 0;
-    this.#claims.dropEmptyOf(index);
+    this.#contested.dropEmpty(index);
     return this.#settleWaiting(index, ['unreachable', 'gateway_lost', 'the gateway that asked it does not answer']);
   }
 
-  /** Reports of this gateway were lost and no more will come for what it asked: those endpoints will never be heard of. */
-  reportsLost(gateway: GatewayId): number {
+  /** Updates of this gateway were lost and it has nothing more to send: its waiting endpoints will never be settled. */
+  updatesLost(gateway: GatewayId): number {
     const index = this.#gateways.get(gateway);
     if (index === undefined) return 0;
     return this.#settleWaiting(index, ['timed_out', 'report_lost', 'what its gateway reported was lost on the way']);
   }
 
-  /** The query ends: held answers count, since nothing else will be believed, and nobody is waited for any more. */
+  /** The query ends: held answers count now, and endpoints that still wait time out. */
   end(code: string, message: string): void {
     this.seal();
     if (this.waiting === 0) return;
     for (const [num, entry] of this.#entries) {
       if (stateOf(entry) !== WAITING) continue;
-      if (this.#claims.of(num)?.held !== undefined) this.#handOver(num, entry);
+      if (this.#contested.contender(num)?.held !== undefined) this.#handOver(num, entry);
       else this.#settleFailed(num, entry, gatewayOf(entry), [num, 'timed_out', code, message]);
     }
   }
@@ -228,7 +228,7 @@ export class QueryLedger {
     return index;
   }
 
-  /** Every change of state goes through here, so that counts cannot drift from entries. Gives the gateway that has the endpoint now. */
+  /** Every change of state goes through here, so that counts cannot drift from entries. Returns the gateway that has the endpoint now. */
   #set(num: number, before: Entry | undefined, after: Entry): number {
     this.#version += 1;
     const dueMs = before !== undefined && isPolled(before) ? this.#polls.dueAt(gatewayOf(before)) : 0;
@@ -237,7 +237,7 @@ export class QueryLedger {
     if (isPolled(after)) this.#polls.due(gatewayOf(after), dueMs);
     this.#entries.set(num, after);
     const state = stateOf(after);
-    if (state !== WAITING) this.#claims.take(num);
+    if (state !== WAITING) this.#contested.take(num);
     if (before !== undefined) {
       if (state === WAITING) this.failures.reopened(num);
       else if (state <= EMPTY) this.failures.answered(num);
@@ -255,39 +255,40 @@ export class QueryLedger {
   }
 
   #mayBeMerged(entry: Entry): boolean {
-    return this.#mode === 'group' && !isAttributed(entry);
+    return this.#form === 'group' && !isAttributed(entry);
   }
 
   /**
-   * A second session of an endpoint that is waited for is asked. Whoever may have merged the endpoint's rows settles it, in whatever order the
-   * two reports came; the other one claims it. Gives the gateway that settles it.
+   * A second session of a waiting endpoint was sent the query. The gateway that may have merged the endpoint's rows settles it, whichever update came
+   * first; the other one becomes the contender. Returns the gateway that settles it.
    */
   #askAgain(num: number, entry: Entry, asked: Entry): number {
     const isMoved = gatewayOf(entry) !== gatewayOf(asked);
     const yields = isMoved && !this.#mayBeMerged(entry) && this.#mayBeMerged(asked);
     const settles = yields ? asked : withPolls(entry, isPolled(asked));
     if (settles !== entry) this.#set(num, entry, settles);
-    if (isMoved) this.#claims.make(num, gatewayOf(yields ? entry : asked));
+    if (isMoved) this.#contested.contend(num, gatewayOf(yields ? entry : asked));
     return gatewayOf(settles);
   }
 
-  #failClaim(num: number, gateway: number, failure: Failure): boolean {
-    const claim = this.#claims.of(num);
-    if (claim === undefined || claim.gateway !== gateway || claim.held !== undefined) return false;
-    if (isRecoverable(codeOf(failure[1]))) this.#claims.take(num);
-    else claim.held = { failure };
+  #failContender(num: number, gateway: number, failure: Failure): boolean {
+    const contender = this.#contested.contender(num);
+    if (contender === undefined || contender.gateway !== gateway || contender.held !== undefined) return false;
+    if (isRecoverable(codeOf(failure[1]))) this.#contested.take(num);
+    else contender.held = { failure };
     return true;
   }
 
-  /** The gateway an endpoint waited at gave it up: whoever claimed it has it now, with what it brought. */
+  /** The gateway of a waiting endpoint gave it up: passes it to its contender, with what that one has sent. False when there is none. */
   #handOver(num: number, entry: Entry): boolean {
-    const claim = this.#claims.take(num);
-    if (claim === undefined) return false;
-    const { held } = claim;
-    if (held === undefined) this.#set(num, entry, withPolls(entryOf(claim.gateway, true, WAITING), isPolled(entry)));
-    else if ('failure' in held) this.#settleFailed(num, entry, claim.gateway, held.failure);
+    const contender = this.#contested.take(num);
+    if (contender === undefined) return false;
+    const { held } = contender;
+    if (held === undefined)
+      this.#set(num, entry, withPolls(entryOf(contender.gateway, true, WAITING), isPolled(entry)));
+    else if ('failure' in held) this.#settleFailed(num, entry, contender.gateway, held.failure);
     else {
-      this.#set(num, entry, entryOf(claim.gateway, true, answeredOrEmpty(held.rows)));
+      this.#set(num, entry, entryOf(contender.gateway, true, answeredOrEmpty(held.rows)));
       this.#onReleased(num, held.rows);
     }
     return true;

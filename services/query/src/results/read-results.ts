@@ -8,7 +8,7 @@ export interface StoredEvent {
 }
 
 /**
- * The events of a query that are kept now, oldest first. Ends after `ended`: what a fenced owner may have written behind it does not count.
+ * The stored events of a query, oldest first. Ends after `ended`: what a fenced coordinator may have written behind it does not count.
  * @throws StreamError when the stream cannot be read.
  */
 export async function* readResults(

@@ -15,11 +15,11 @@ export function resultMetrics(metrics: Metrics) {
     }),
     retries: metrics.counter({
       name: 'muster_query_result_retries_total',
-      help: 'Appends to the result stream that had to be repeated because the broker did not take them.',
+      help: 'Appends to the result stream that were repeated because the broker did not take them.',
     }),
     fenced: metrics.counter({
       name: 'muster_query_fenced_total',
-      help: 'Queries that this process owned and found ended by another.',
+      help: 'Queries of this process that another process had ended.',
     }),
   };
 }

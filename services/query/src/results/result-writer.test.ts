@@ -26,7 +26,7 @@ async function open() {
         clock,
         logger: silentLogger,
         metrics: resultMetrics(createMetrics('query')),
-        giveUpMs: 5_000,
+        retryForMs: 5_000,
       },
       next: () => due.shift(),
       onBroken: (result) => broken.push(result),

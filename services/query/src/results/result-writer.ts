@@ -6,8 +6,8 @@ import { sleep, type Clock, type Logger } from '@muster/runtime';
 import type { ResultMetrics } from './result-metrics.js';
 
 /**
- * What an append came to. `fenced`: somebody else has written to this query's results, so we are not its owner any more.
- * `lost`: the broker was away for too long.
+ * The result of an append. `fenced`: another process has written to this query's results and is its coordinator now.
+ * `lost`: the broker was unavailable for too long.
  */
 export type WriteResult = 'written' | 'fenced' | 'lost';
 
@@ -15,13 +15,13 @@ export interface ResultWriterOptions {
   readonly streams: StreamStore;
   readonly org: OrgId;
   readonly id: QueryId;
-  /** Gives the next event that is due; `undefined` when none is. Asked again after each write, so that what comes meanwhile goes together. */
+  /** The next event that is due, or `undefined`. Called again after each write, so that changes during a write are batched. */
   readonly next: () => ResultEvent | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: ResultMetrics;
-  /** How long the broker may be away before the query is given up. */
-  readonly giveUpMs: number;
+  /** How long an append is retried while the broker is unavailable. */
+  readonly retryForMs: number;
   /** Called once when the results cannot be written any more. */
   readonly onBroken: (result: Exclude<WriteResult, 'written'>) => void;
 }
@@ -29,13 +29,13 @@ export interface ResultWriterOptions {
 const RETRY_MS = 250;
 
 /**
- * Writes one query's results in order, each append fenced by the sequence of the one before: an owner that was frozen while
- * another ended its query finds out at its first word.
+ * Writes one query's results in order. Each append names the sequence of the previous one: a coordinator that was frozen while another ended its
+ * query finds out at its next append.
  */
 export class ResultWriter {
   readonly #options: ResultWriterOptions;
   readonly #subject: string;
-  /** Of this writer alone: the broker would take another's message under the same id for a repeat of ours, and not compare sequences. */
+  /** Prefix of message ids, unique to this writer: the broker drops a message with a known id as a duplicate, without comparing sequences. */
   readonly #name = randomUUID();
   #seq = 0;
   #count = 0;
@@ -48,7 +48,7 @@ export class ResultWriter {
     this.#subject = STREAM_SUBJECTS.result(options.org, options.id);
   }
 
-  /** Writes one event; the caller sees to it that nothing else is being written. */
+  /** Writes one event. The caller ensures that no other write is under way. */
   async write(event: ResultEvent): Promise<WriteResult> {
     if (this.#broken !== undefined) return this.#broken;
     const result = await this.#append(event);
@@ -58,14 +58,14 @@ export class ResultWriter {
     return result;
   }
 
-  /** There may be something to write. */
+  /** Starts writing unless it is under way. */
   kick(): void {
     if (this.#broken !== undefined || this.#busy) return;
     this.#busy = true;
     this.#pumping = this.#pump();
   }
 
-  /** Resolves when all that is due has been written, or nothing can be written any more. */
+  /** Resolves when everything that is due has been written, or writing has failed. */
   async idle(): Promise<void> {
     this.kick();
     while (this.#busy) await this.#pumping;
@@ -77,15 +77,15 @@ export class ResultWriter {
         if ((await this.write(event)) !== 'written') return;
       }
     } finally {
-      // In the same turn in which nothing was due, so that a kick right after it is not missed.
+      // In the same turn as the last `next()`, so that no later kick is missed.
       this.#busy = false;
     }
   }
 
   async #append(event: ResultEvent): Promise<WriteResult> {
-    const { streams, id, clock, metrics, logger, giveUpMs } = this.#options;
+    const { streams, id, clock, metrics, logger, retryForMs } = this.#options;
     const data = encodeQueryRecord(event);
-    // The same id on every repeat: an append whose acknowledgement was lost is stored once.
+    // The same id on every retry: an append whose acknowledgement was lost is stored once.
     const options = { expectLastSubjectSeq: this.#seq, msgId: `${this.#name}-${this.#count}` };
     this.#count += 1;
     const startedMs = clock.monotonic();
@@ -98,7 +98,7 @@ export class ResultWriter {
         return 'written';
       }
       if (result.kind === 'conflict') return this.#resolveConflict(data);
-      if (clock.monotonic() - startedMs > giveUpMs) {
+      if (clock.monotonic() - startedMs > retryForMs) {
         logger.error('results cannot be written', { query: id, err: result.cause });
         return 'lost';
       }
@@ -107,7 +107,7 @@ export class ResultWriter {
     }
   }
 
-  /** A conflict with ourselves, when an append was stored but not acknowledged, is none. */
+  /** It is no conflict when the last event is the one just written: it was stored, but the acknowledgement was lost. */
   async #resolveConflict(data: Uint8Array): Promise<WriteResult> {
     const { streams, id, logger, metrics } = this.#options;
     try {
@@ -120,7 +120,7 @@ export class ResultWriter {
       logger.warn('last result cannot be read', { query: id, err: error });
     }
     metrics.fenced.inc();
-    logger.warn('query was ended by another owner', { query: id });
+    logger.warn('query was ended by another coordinator', { query: id });
     return 'fenced';
   }
 }

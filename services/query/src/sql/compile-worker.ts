@@ -2,7 +2,7 @@ import { parentPort } from 'node:worker_threads';
 import { compileReduce, createSqlEngine, TABLES } from '@muster/tables';
 import type { CompileReply, CompileRequest } from './sql-compiler.js';
 
-/** Compiles statements one after the other, in a thread of its own: what a hostile one costs, nobody else waits for. */
+/** Compiles statements one after the other in a thread of its own, so that a hostile one delays nothing else. */
 if (parentPort !== null) {
   const port = parentPort;
   const engine = await createSqlEngine({ tables: TABLES });

@@ -22,7 +22,7 @@ export interface CompiledSql {
 }
 
 const TIMEOUT_MS = 5_000;
-/** Until a thread has answered for the first time: it loads its engine, which takes long where the processor is busy. */
+/** Until a thread has replied for the first time. It loads its engine, which takes long on a busy machine. */
 const LOADING_TIMEOUT_MS = 60_000;
 
 const CODES: Readonly<Record<CompileFailureCode, ErrorCode>> = {
@@ -40,8 +40,8 @@ interface Waiting {
 }
 
 /**
- * Checks statements against the schema before anything is sent, in a worker thread. A thread that hangs or dies is replaced, and
- * what it was asked ends as `timeout` or `internal`.
+ * Compiles statements against the schema, in a worker thread, before anything is sent. A thread that hangs or dies is replaced; requests that it had
+ * not answered fail with `internal`.
  */
 export class SqlCompiler {
   readonly #clock: Clock;
@@ -69,15 +69,15 @@ export class SqlCompiler {
 
   /** @throws AppError `sql_*` with `offset`, `line` and `column` in its details where there is one place to point at. */
   compile(sql: string): Promise<CompiledSql> {
-    return this.#ask({ sql }, 'sql');
+    return this.#compile({ sql }, 'sql');
   }
 
-  /** As `compile`, for a statement over the table `rows` that a query of this shape gives. */
+  /** As `compile`, for a statement over the table `rows` of a query of this shape. */
   compileReduce(sql: string, reduceOver: ReduceShape): Promise<CompiledSql> {
-    return this.#ask({ sql, reduceOver }, 'reduce');
+    return this.#compile({ sql, reduceOver }, 'reduce');
   }
 
-  async #ask(request: Omit<CompileRequest, 'id'>, field: 'sql' | 'reduce'): Promise<CompiledSql> {
+  async #compile(request: Omit<CompileRequest, 'id'>, field: 'sql' | 'reduce'): Promise<CompiledSql> {
     const { result, fault } = await this.#send(request);
     if (result === undefined) throw new AppError('internal', 'the statement could not be checked', { cause: fault });
     if (result.ok) return { columns: result.columns.map((column) => column.name), tables: result.tables };
@@ -127,7 +127,7 @@ export class SqlCompiler {
   }
 }
 
-/** What the caller is told of a statement that does not compile; `field` says which of the two it was. */
+/** The error for a statement that does not compile; `field` names the statement. */
 export function compileProblem(failure: CompileFailure, field: 'sql' | 'reduce'): AppError {
   return new AppError(CODES[failure.code], failure.message, { details: { field, ...failure.position } });
 }

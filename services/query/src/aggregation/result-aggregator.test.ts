@@ -1,0 +1,75 @@
+import { describe, expect, test } from '@jest/globals';
+import { encodeCbor, type GatewayId } from '@muster/protocol';
+import { AnswerBlockWriter, encodeNumberSet, readAnswerBlock } from '@muster/records';
+import { answers, merged, newAggregator, rowsOf, targeted, update } from '../testing/gateway-updates.js';
+
+describe('result aggregator', () => {
+  test('is settled when every expected gateway has sent an empty first update', () => {
+    const aggregator = newAggregator('group');
+    aggregator.expect('gw-a' as GatewayId);
+    aggregator.expect('gw-b' as GatewayId);
+    aggregator.take(targeted('gw-a', 0, []), 0);
+    expect(aggregator.settled).toBe(false);
+    aggregator.take(targeted('gw-b', 0, []), 0);
+    expect(aggregator.settled).toBe(true);
+    expect(aggregator.ledger.snapshot().targeted).toBe(0);
+  });
+
+  test('a dead gateway is not waited for, and its later updates are ignored', () => {
+    const aggregator = newAggregator('group');
+    aggregator.expect('gw-a' as GatewayId);
+    aggregator.take(targeted('gw-a', 0, [1, 2, 3]), 0);
+    aggregator.take(update('gw-a', 1, merged(1)), 0);
+    expect(aggregator.gatewayDied('gw-a' as GatewayId)).toBe(2);
+    expect(aggregator.take(update('gw-a', 2, merged(2, 3)), 0)).toBe('dead_gateway');
+    expect(aggregator.ledger.snapshot()).toMatchObject({ targeted: 3, answered: 1, unreachable: 2, waiting: 0 });
+  });
+
+  test('a gateway whose endpoints have all just moved to it is waited for', () => {
+    const aggregator = newAggregator('group');
+    aggregator.expect('gw-a' as GatewayId);
+    aggregator.take(Object.assign(targeted('gw-a', 0, []), { moved: encodeNumberSet([1, 2]) }), 0);
+    expect(aggregator.settled).toBe(false);
+    aggregator.take(update('gw-a', 1, { answers: answers(1, 2) }), 0);
+    expect(aggregator.settled).toBe(true);
+    expect(aggregator.ledger.snapshot()).toMatchObject({ targeted: 2, answered: 2 });
+  });
+
+  test('a gateway that dies before its first update is counted in `truncated`', () => {
+    const aggregator = newAggregator('group');
+    aggregator.expect('gw-a' as GatewayId);
+    aggregator.expect('gw-b' as GatewayId);
+    aggregator.take(targeted('gw-a', 0, []), 0);
+    aggregator.gatewayDied('gw-b' as GatewayId);
+    expect(aggregator.settled).toBe(true);
+    expect(aggregator.truncated).toBe('1 gateways died before they said whom they ask');
+  });
+
+  test('endpoints whose update was lost time out when their gateway has settled', () => {
+    const aggregator = newAggregator('group');
+    aggregator.take(targeted('gw-a', 0, [1, 2]), 0);
+    aggregator.take(update('gw-a', 2, { settled: true }), 0);
+    expect(aggregator.ledger.snapshot()).toMatchObject({ timed_out: 2, waiting: 0 });
+    expect(aggregator.ledger.failures.takeFailures(1_000_000)[0]?.[2]).toBe('report_lost');
+    expect(aggregator.truncated).toMatch(/1 reports of gateways were lost/);
+  });
+
+  test('bytes that are no rows of the query are an error of their endpoint', () => {
+    const aggregator = newAggregator('raw');
+    aggregator.take(targeted('gw-a', 0, [1, 2]), 0);
+    const writer = new AnswerBlockWriter();
+    writer.add(1, encodeCbor(['too', 'many', 'columns']));
+    writer.add(2, rowsOf(2));
+    aggregator.take(update('gw-a', 1, { answers: writer.bytes() }), 0);
+    expect(aggregator.ledger.snapshot()).toMatchObject({ error: 1, answered: 1 });
+    expect([...readAnswerBlock(aggregator.answers.take()!)].map((answer) => answer.num)).toEqual([2]);
+  });
+
+  test('answers beyond the queue limit are dropped, and `truncated` says so', () => {
+    const aggregator = newAggregator('raw', { maxQueuedBytes: 50 });
+    aggregator.take(targeted('gw-a', 0, [1, 2, 4]), 0);
+    for (const [i, num] of [1, 2, 4].entries()) aggregator.take(update('gw-a', 1 + i, { answers: answers(num) }), 0);
+    expect(aggregator.ledger.snapshot().answered).toBe(3);
+    expect(aggregator.truncated).toMatch(/the rows of 1 endpoints were not kept/);
+  });
+});

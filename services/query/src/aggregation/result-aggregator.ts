@@ -1,0 +1,247 @@
+import type { GatewayUpdate, PartialUpdate, TargetedUpdate } from '@muster/messages';
+import { countRows, type GatewayId } from '@muster/protocol';
+import { decodeNumberSet, readAnswerBlock, type ResultForm } from '@muster/records';
+import { QueryLedger } from '../ledger/query-ledger.js';
+import { UpdateSequencer } from './update-sequencer.js';
+import { GroupMerge } from './group-merge.js';
+import { AnswerQueue } from './answer-queue.js';
+
+export interface AggregatorOptions {
+  readonly form: ResultForm;
+  readonly columns: number;
+  readonly maxGroups: number;
+  readonly maxGroupBytes: number;
+  readonly maxQueuedBytes: number;
+  readonly maxResultBytes: number;
+  /** Approximate upper bound of one event of the result stream. */
+  readonly eventBytes: number;
+}
+
+/** How an update was handled; `partly` after a loss, without its merged rows. */
+export type UpdateResult = 'applied' | 'partly' | 'waiting' | 'repeated' | 'dead_gateway';
+
+interface GatewayState {
+  readonly sequencer: UpdateSequencer;
+  /** Its first update has arrived, or is not waited for. */
+  hasReported: boolean;
+  dead: boolean;
+}
+
+/** Everything that one query has collected: ledger, groups, answers, and how updates change them. No clock, no I/O. */
+export class ResultAggregator {
+  readonly ledger: QueryLedger;
+  readonly groups: GroupMerge;
+  readonly answers: AnswerQueue;
+  readonly #options: AggregatorOptions;
+  readonly #gateways = new Map<GatewayId, GatewayState>();
+  #missing = 0;
+  #countedTwice = 0;
+  #silentDeaths = 0;
+
+  constructor(options: AggregatorOptions) {
+    this.#options = options;
+    this.groups = new GroupMerge({
+      columns: options.columns,
+      maxGroups: options.maxGroups,
+      maxBytes: options.maxGroupBytes,
+    });
+    this.answers = new AnswerQueue({
+      blockBytes: options.eventBytes,
+      maxQueuedBytes: options.maxQueuedBytes,
+      maxTotalBytes: options.maxResultBytes,
+    });
+    this.ledger = new QueryLedger({
+      form: options.form,
+      onReleased: (num, rows) => this.#addRows(num, rows, countRows(rows, options.columns)),
+    });
+  }
+
+  /** The query is not complete before this gateway has sent its first update, or is dead. */
+  expect(gateway: GatewayId): void {
+    this.#gateway(gateway, true);
+  }
+
+  /** Every expected gateway has sent its first update, or is dead. */
+  get initialUpdatesIn(): boolean {
+    return this.#missing === 0;
+  }
+
+  /** Nothing more can arrive, except from endpoints that connect later. */
+  get settled(): boolean {
+    return this.initialUpdatesIn && this.ledger.waiting === 0;
+  }
+
+  /** Gateways that the query still waits for. */
+  *pending(): Generator<GatewayId> {
+    for (const [gateway, state] of this.#gateways) {
+      if (!state.dead && (!state.hasReported || this.ledger.waitingAt(gateway) > 0)) yield gateway;
+    }
+  }
+
+  /** How many gateways have sent their first update and are alive. */
+  get gateways(): number {
+    let count = 0;
+    for (const state of this.#gateways.values()) if (state.hasReported && !state.dead) count += 1;
+    return count;
+  }
+
+  get lostUpdates(): number {
+    let lost = 0;
+    for (const state of this.#gateways.values()) lost += state.sequencer.lost;
+    return lost;
+  }
+
+  /** Rows (raw) or distinct rows (group). */
+  get rows(): number {
+    return this.#options.form === 'group' ? this.groups.size : this.answers.rows;
+  }
+
+  /** Why the rows are incomplete; `undefined` when they are not. */
+  get truncated(): string | undefined {
+    const faults = [this.groups.truncated, this.answers.truncated];
+    if (this.#silentDeaths > 0) faults.push(`${this.#silentDeaths} gateways died before they said whom they ask`);
+    if (this.lostUpdates > 0) faults.push(`${this.lostUpdates} reports of gateways were lost`);
+    if (this.#countedTwice > 0) {
+      faults.push(`${this.#countedTwice} endpoints answered over two gateways and may be counted twice in the rows`);
+    }
+    const reasons = faults.filter((fault) => fault !== undefined);
+    return reasons.length === 0 ? undefined : reasons.join('; ');
+  }
+
+  /** Takes an update that arrived at `nowMs` (wall clock). Throws `RangeError` or `TypeError` when its sets or blocks are malformed. */
+  take(update: GatewayUpdate, nowMs: number): UpdateResult {
+    const state = this.#gateway(update.gateway, false);
+    if (state.dead) return 'dead_gateway';
+    const sequenced = state.sequencer.take(update);
+    if (sequenced.kind === 'repeat') return 'repeated';
+    if (!state.hasReported) {
+      state.hasReported = true;
+      this.#missing -= 1;
+    }
+    if (sequenced.kind === 'wait') return 'waiting';
+    this.#apply(sequenced.updates, { gateway: update.gateway, whole: sequenced.kind === 'apply', nowMs });
+    const last = sequenced.updates.at(-1);
+    if (this.initialUpdatesIn) this.ledger.seal();
+    if (last?.t === 'partial' && last.settled && state.sequencer.lost > 0) this.ledger.updatesLost(update.gateway);
+    return sequenced.kind === 'apply' ? 'applied' : 'partly';
+  }
+
+  /** The gateway is dead: its waiting endpoints are unreachable and its later updates are ignored. Returns how many were waiting. */
+  gatewayDied(gateway: GatewayId): number {
+    const state = this.#gateways.get(gateway);
+    if (state === undefined || state.dead) return 0;
+    if (!state.hasReported) {
+      this.#missing -= 1;
+      // Its sessions are in no ledger, so the result must say that they are missing.
+      this.#silentDeaths += 1;
+    }
+    state.dead = true;
+    state.hasReported = true;
+    const waited = this.ledger.gatewayDied(gateway);
+    if (this.initialUpdatesIn) this.ledger.seal();
+    return waited;
+  }
+
+  #gateway(id: GatewayId, expected: boolean): GatewayState {
+    let state = this.#gateways.get(id);
+    if (state === undefined) {
+      state = { sequencer: new UpdateSequencer(), hasReported: !expected, dead: false };
+      this.#gateways.set(id, state);
+      if (expected) this.#missing += 1;
+    }
+    return state;
+  }
+
+  #apply(
+    updates: readonly GatewayUpdate[],
+    { gateway, whole, nowMs }: { readonly gateway: GatewayId; readonly whole: boolean; readonly nowMs: number },
+  ): void {
+    const partials: PartialUpdate[] = [];
+    for (const update of updates) {
+      if (update.t === 'partial') partials.push(update);
+      else this.#target(update, nowMs);
+    }
+    // Merged rows and the set of endpoints that gave them are applied together, and so are the pieces of a large answer: all, or nothing.
+    if (whole) this.#applyRows(gateway, partials);
+    for (const { empty, failures } of partials) {
+      if (empty.length > 0) this.ledger.empty(gateway, decodeNumberSet(empty));
+      for (const failure of failures) this.ledger.fail(gateway, failure);
+    }
+  }
+
+  #target({ gateway, targets, joined, moved, polls }: TargetedUpdate, nowMs: number): void {
+    const polled = polls && { nums: new Set(decodeNumberSet(polls.nums)), dueMs: nowMs + polls.withinMs };
+    this.ledger.target(gateway, decodeNumberSet(targets), joined, polled);
+    if (moved !== undefined) this.ledger.target(gateway, decodeNumberSet(moved), true, polled);
+  }
+
+  #applyRows(gateway: GatewayId, partials: readonly PartialUpdate[]): void {
+    // All numbers first: a malformed set must not leave rows behind that belong to no endpoint.
+    const answered = partials.map((partial) =>
+      partial.answered.length === 0 ? [] : decodeNumberSet(partial.answered),
+    );
+    for (const nums of answered) if (nums.length > 0) this.#countedTwice += this.ledger.answeredInGroups(gateway, nums);
+    for (const { groups } of partials) if (groups.length > 0) this.groups.addBlock(groups);
+    const blocks = partials.filter((partial) => partial.answers.length > 0).map((partial) => partial.answers);
+    if (blocks.length === 0) return;
+    if (this.#options.form === 'raw') this.#queueAnswers(gateway, blocks);
+    else this.#mergeAnswers(gateway, blocks);
+  }
+
+  /** Raw form: accepted runs of a block go on unchanged. The pieces of a large answer follow each other under one number. */
+  #queueAnswers(gateway: GatewayId, blocks: readonly Uint8Array[]): void {
+    const { columns, eventBytes } = this.#options;
+    let previous = 0;
+    let accepted = false;
+    for (const block of blocks) {
+      let run = { from: 0, to: 0, answers: 0, rows: 0 };
+      const flush = (next: number): void => {
+        if (run.to > run.from) this.answers.addRun(block.subarray(run.from, run.to), run.answers, run.rows);
+        run = { from: next, to: next, answers: 0, rows: 0 };
+      };
+      for (const { num, rows } of readAnswerBlock(block)) {
+        const end = rows.byteOffset + rows.length - block.byteOffset;
+        const count = countRows(rows, columns);
+        const piece = num === previous;
+        if (!piece) accepted = this.#accept(gateway, num, rows, count);
+        previous = num;
+        if (!accepted) {
+          flush(end);
+          continue;
+        }
+        if (end - run.from > eventBytes) flush(run.to);
+        run.to = end;
+        run.answers += piece ? 0 : 1;
+        run.rows += Math.max(count, 0);
+      }
+      flush(0);
+    }
+  }
+
+  #accept(gateway: GatewayId, num: number, rows: Uint8Array, count: number): boolean {
+    if (count >= 0) return this.ledger.answer(gateway, num, rows) === 'accepted';
+    this.ledger.fail(gateway, [num, 'error', 'malformed_rows', 'the answer is not made of rows of this query']);
+    return false;
+  }
+
+  /** Group form: answers of endpoints that joined late, each refused or merged as a whole. */
+  #mergeAnswers(gateway: GatewayId, blocks: readonly Uint8Array[]): void {
+    const whole = new Map<number, Uint8Array>();
+    for (const block of blocks) {
+      for (const { num, rows } of readAnswerBlock(block)) {
+        const before = whole.get(num);
+        whole.set(num, before === undefined ? rows : Buffer.concat([before, rows]));
+      }
+    }
+    for (const [num, rows] of whole) {
+      const count = countRows(rows, this.#options.columns);
+      if (this.#accept(gateway, num, rows, count)) this.#addRows(num, rows, count);
+    }
+  }
+
+  #addRows(num: number, rows: Uint8Array, count: number): void {
+    if (rows.length === 0) return;
+    if (this.#options.form === 'group') this.groups.addAnswer(num, rows);
+    else this.answers.add(num, rows, Math.max(count, 0));
+  }
+}

@@ -1,0 +1,47 @@
+import { LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
+
+export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
+
+export function coordinatorMetrics(metrics: Metrics) {
+  return {
+    ended: metrics.counter({
+      name: 'muster_query_ended_total',
+      help: 'Queries that ended here, by final state.',
+      labels: ['state', 'mode'],
+    }),
+    firstRows: metrics.histogram({
+      name: 'muster_query_first_rows_seconds',
+      help: 'From the broadcast of a query to the first update with an answer.',
+      buckets: LATENCY_BUCKETS,
+    }),
+    duration: metrics.histogram({
+      name: 'muster_query_duration_seconds',
+      help: 'From the broadcast of a query to its end in the result stream.',
+      labels: ['mode'],
+      buckets: [...LATENCY_BUCKETS, 60, 120, 300, 600],
+    }),
+    endpoints: metrics.counter({
+      name: 'muster_query_endpoints_total',
+      help: 'Endpoints of ended queries, by outcome.',
+      labels: ['outcome'],
+    }),
+    updates: metrics.counter({
+      name: 'muster_query_gateway_updates_total',
+      help: 'Updates from gateways, by how they were handled.',
+      labels: ['result'],
+    }),
+    lostUpdates: metrics.counter({
+      name: 'muster_query_gateway_updates_lost_total',
+      help: 'Updates that gateways sent and that did not arrive.',
+    }),
+    deadGateways: metrics.counter({
+      name: 'muster_query_gateways_dead_total',
+      help: 'Gateways that were found dead while a query needed them, by sign.',
+      labels: ['sign'],
+    }),
+    truncated: metrics.counter({
+      name: 'muster_query_truncated_total',
+      help: 'Queries that ended with incomplete rows.',
+    }),
+  };
+}

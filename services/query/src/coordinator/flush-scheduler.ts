@@ -1,0 +1,102 @@
+import type { Clock, Timer } from '@muster/runtime';
+
+export interface FlushSchedulerOptions {
+  readonly clock: Clock;
+  /** A flush begins: the writer should take what is due. */
+  readonly onDue: () => void;
+}
+
+/** Viewers see a change within this time. */
+const FLUSH_EVERY_MS = 250;
+/** Without any change, viewers get a progress event at least this often. */
+const KEEPALIVE_MS = 1_000;
+/** Groups that change often are written often: until the end at most this many bytes per second. */
+const INTERIM_GROUP_BYTES_PER_MS = 4_000;
+
+/** Decides when summaries of a query (progress, failures, changed groups) are written: the first one immediately, later ones batched. */
+export class FlushScheduler {
+  readonly #options: FlushSchedulerOptions;
+  #timer: Timer | undefined;
+  #timerAtMs = Number.POSITIVE_INFINITY;
+  #due = false;
+  #progressDue = false;
+  #changed = false;
+  #finishing = false;
+  #lastMs = Number.NEGATIVE_INFINITY;
+  #groupsAtMs = Number.NEGATIVE_INFINITY;
+  #groupsDue = false;
+
+  constructor(options: FlushSchedulerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether summaries may be written now. */
+  get due(): boolean {
+    return this.#due;
+  }
+
+  /** Whether changed groups of this size may be written in the flush under way. */
+  groupsDue(bytes: number): boolean {
+    if (bytes === 0) return false;
+    if (this.#finishing || this.#groupsDue) return true;
+    const nowMs = this.#options.clock.monotonic();
+    if (nowMs < this.#groupsAtMs) return false;
+    this.#groupsAtMs = nowMs + bytes / INTERIM_GROUP_BYTES_PER_MS;
+    this.#groupsDue = true;
+    return true;
+  }
+
+  /** Something changed: it is written in a flush, which begins when the last one is old enough. */
+  changed(): void {
+    this.#changed = true;
+    if (this.#due) return;
+    this.#arm(this.#lastMs + FLUSH_EVERY_MS);
+  }
+
+  /** Begins a flush immediately. */
+  flushNow(): void {
+    this.#begin();
+  }
+
+  /** Ends a flush: true when its one progress event is to be written now. */
+  takeProgress(): boolean {
+    const due = this.#progressDue;
+    this.#progressDue = false;
+    this.#groupsDue = false;
+    // While finishing, the flush stays due until nothing is left, including what changed during it.
+    if (!this.#finishing) this.#due = false;
+    if (due && !this.#finishing) this.#arm(this.#lastMs + (this.#changed ? FLUSH_EVERY_MS : KEEPALIVE_MS));
+    return due;
+  }
+
+  /** The last flush: everything is due until it is written. */
+  finish(): void {
+    this.stop();
+    this.#finishing = true;
+    this.#begin();
+  }
+
+  stop(): void {
+    this.#options.clock.clear(this.#timer);
+    this.#timer = undefined;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  #begin(): void {
+    this.stop();
+    this.#due = true;
+    this.#progressDue = true;
+    this.#changed = false;
+    this.#lastMs = this.#options.clock.monotonic();
+    this.#options.onDue();
+  }
+
+  #arm(atMs: number): void {
+    const waitMs = atMs - this.#options.clock.monotonic();
+    if (waitMs <= 0) return this.#begin();
+    if (this.#timerAtMs <= atMs) return;
+    this.stop();
+    this.#timerAtMs = atMs;
+    this.#timer = this.#options.clock.setTimeout(() => this.#begin(), waitMs);
+  }
+}

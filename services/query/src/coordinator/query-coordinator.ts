@@ -1,0 +1,102 @@
+import type { Bus, BusSubscription } from '@muster/bus';
+import { decodeBusMessage, SUBJECTS, type GatewayUpdate } from '@muster/messages';
+import type { GatewayId, CoordinatorId, QueryId } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
+import type { QueryRecordStore } from '../results/query-record-store.js';
+import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
+import type { CoordinatorMetrics } from './coordinator-metrics.js';
+import { RunningQuery, type RunningQueryDeps } from './running-query.js';
+
+export interface QueryCoordinatorOptions {
+  readonly bus: Bus;
+  readonly coordinatorId: CoordinatorId;
+  readonly metrics: CoordinatorMetrics;
+  readonly records: Pick<QueryRecordStore, 'store'>;
+  readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent' | 'heard' | 'expectedGateways'>;
+  /** What a new query runs with. */
+  readonly runningDeps: (record: QueryRecord) => RunningQueryDeps;
+}
+
+export type LaunchResult =
+  | { readonly kind: 'started'; readonly record: QueryRecord }
+  /** The broker did not take the record or the first event; the query was not sent. */
+  | { readonly kind: 'unavailable'; readonly cause: unknown };
+
+/** Coordinates the queries that run on this process. One inbox takes the gateways' updates for all of them. */
+export class QueryCoordinator {
+  readonly #options: QueryCoordinatorOptions;
+  readonly #queries = new Map<QueryId, RunningQuery>();
+  #subscription: BusSubscription | undefined;
+  #stopping = false;
+
+  constructor(options: QueryCoordinatorOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#queries.size;
+  }
+
+  get(id: QueryId): RunningQuery | undefined {
+    return this.#queries.get(id);
+  }
+
+  all(): Iterable<RunningQuery> {
+    return this.#queries.values();
+  }
+
+  start(): void {
+    const { bus, coordinatorId } = this.#options;
+    this.#subscription = bus.subscribe(SUBJECTS.coordinatorInbox(coordinatorId), ({ data }) => this.#takeUpdate(data));
+  }
+
+  /** Stores the record, opens the result stream, then broadcasts the query: a query that was sent can always be found again. */
+  async launch(record: QueryRecord): Promise<LaunchResult> {
+    const { records, detector, runningDeps } = this.#options;
+    const expected = detector.expectedGateways();
+    const stored = await records.store(record, 0);
+    if (stored.kind !== 'stored')
+      return { kind: 'unavailable', cause: stored.kind === 'unavailable' ? stored.cause : stored.kind };
+    const query = new RunningQuery(runningDeps(record), { record, seq: stored.seq });
+    this.#queries.set(record.id, query);
+    void query.ended.then(() => this.#queries.delete(record.id));
+    const opened = await query.open();
+    if (opened !== 'written') return { kind: 'unavailable', cause: opened };
+    query.begin(await expected);
+    if (this.#stopping) query.end('interrupted');
+    return { kind: 'started', record };
+  }
+
+  gatewayDied(gateway: GatewayId, sign: FailureSign): void {
+    this.#options.metrics.deadGateways.inc({ sign });
+    for (const query of this.#queries.values()) query.gatewayDied(gateway, sign);
+  }
+
+  /** Resolves when no query is left, or the signal is aborted. */
+  async drained(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await Promise.race([this.#allEnded(), aborted]);
+  }
+
+  /** Ends all queries, then unsubscribes. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const query of this.#queries.values()) query.end('interrupted');
+    await this.#allEnded();
+    this.#subscription?.unsubscribe();
+  }
+
+  async #allEnded(): Promise<void> {
+    while (this.#queries.size > 0) await Promise.all([...this.#queries.values()].map((query) => query.ended));
+  }
+
+  #takeUpdate(data: Uint8Array): void {
+    const update = decodeBusMessage<GatewayUpdate>(data, 'targeted', 'partial');
+    if (update === undefined) return this.#options.metrics.updates.inc({ result: 'malformed' });
+    this.#options.detector.heard(update.gateway);
+    const query = this.#queries.get(update.query);
+    if (query === undefined) return this.#options.metrics.updates.inc({ result: 'unknown_query' });
+    query.takeUpdate(update);
+  }
+}

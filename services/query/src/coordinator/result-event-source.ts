@@ -1,0 +1,41 @@
+import type { ResultEvent } from '@muster/records';
+import type { FlushScheduler } from './flush-scheduler.js';
+import type { ResultAggregator } from '../aggregation/result-aggregator.js';
+
+export interface ResultEventSourceOptions {
+  readonly aggregator: ResultAggregator;
+  readonly scheduler: FlushScheduler;
+  /** Approximate upper bound of one event. */
+  readonly eventBytes: number;
+  readonly elapsedMs: () => number;
+}
+
+const RECOVERED_PER_EVENT = 50_000;
+
+/** Chooses the next event of a query's result stream: rows first, since they are stored nowhere else, then summaries when they are due. */
+export class ResultEventSource {
+  readonly #options: ResultEventSourceOptions;
+
+  constructor(options: ResultEventSourceOptions) {
+    this.#options = options;
+  }
+
+  /** The next event; `undefined` when none is due. */
+  next(): ResultEvent | undefined {
+    const { aggregator, scheduler, eventBytes, elapsedMs } = this.#options;
+    const { ledger, groups, answers } = aggregator;
+    const block = answers.take();
+    if (block !== undefined) return { t: 'rows', answers: block };
+    if (!scheduler.due) return undefined;
+    const numbers = ledger.failures.takeRecovered(RECOVERED_PER_EVENT);
+    if (numbers.length > 0) return { t: 'recovered', numbers };
+    const failures = ledger.failures.takeFailures(eventBytes);
+    if (failures.length > 0) return { t: 'failures', failures };
+    const changed = scheduler.groupsDue(groups.changedBytes) ? groups.takeChanged(eventBytes) : undefined;
+    if (changed !== undefined) return { t: 'groups', groups: changed };
+    if (!scheduler.takeProgress()) return undefined;
+    const progress = { ledger: ledger.snapshot(), elapsedMs: elapsedMs(), gateways: aggregator.gateways };
+    const { polling } = ledger;
+    return { t: 'progress', ...progress, ...(polling === undefined ? {} : { polling }) };
+  }
+}

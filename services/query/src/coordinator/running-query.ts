@@ -1,0 +1,271 @@
+import type { Bus } from '@muster/bus';
+import { encodeBusMessage, SUBJECTS, type GatewayUpdate, type QueryStart } from '@muster/messages';
+import { DEFAULT_BUDGET, OUTCOMES, type GatewayId } from '@muster/protocol';
+import type { QueryRecord, ResultEvent } from '@muster/records';
+import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { StoredQuery, QueryRecordStore } from '../results/query-record-store.js';
+import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
+import type { FailureSign, ExpectedGateways, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
+import { ENDINGS, type Ending, type EndingKind } from './endings.js';
+import type { CoordinatorMetrics } from './coordinator-metrics.js';
+import { FlushScheduler } from './flush-scheduler.js';
+import { ResultEventSource } from './result-event-source.js';
+import { ResultAggregator, type AggregatorOptions } from '../aggregation/result-aggregator.js';
+
+/** What a query runs with. */
+export interface RunningQueryDeps {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: CoordinatorMetrics;
+  readonly records: Pick<QueryRecordStore, 'store'>;
+  readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent'>;
+  readonly openResults: (query: Pick<ResultWriterOptions, 'org' | 'id' | 'next' | 'onBroken'>) => ResultWriter;
+  readonly countOffline: (isTargeted: (num: number) => boolean) => Promise<number>;
+  /** Runs the query's reduce statement over what is in the result stream; never throws. */
+  readonly reduce: (record: QueryRecord) => Promise<ResultEvent & { readonly t: 'reduced' }>;
+  readonly limits: Omit<AggregatorOptions, 'form' | 'columns'>;
+}
+
+/** Time after the deadline for updates that are still on the way. */
+const GRACE_MS = 500;
+const TICK_MS = 250;
+/** When the registry is unavailable, live gateways have sent their first update within this time. */
+const UNCERTAIN_WAIT_MS = 2_000;
+
+/**
+ * The life of one query on its coordinator:
+ *
+ *     running ──settled | deadline + grace | cancel | shutdown──▶ finishing ──results and record written──▶ ended
+ *        └─────────────another service wrote its end, or the broker is lost──────────────────────────────────▲
+ */
+export class RunningQuery {
+  /** Resolves with the last record when everything that can be written is written. Never rejects. */
+  readonly ended: Promise<QueryRecord>;
+  readonly #deps: RunningQueryDeps;
+  readonly #aggregator: ResultAggregator;
+  readonly #scheduler: FlushScheduler;
+  readonly #events: ResultEventSource;
+  readonly #writer: ResultWriter;
+  #stored: StoredQuery;
+  #state: 'starting' | 'running' | 'finishing' | 'ended' = 'starting';
+  #startedMs = 0;
+  #certain = true;
+  #hasRows = false;
+  #lostUpdates = 0;
+  /** Version of the ledger at the last flush request; -1 so that the start counts as a change. */
+  #flushedVersion = -1;
+  #offline: Promise<number> | undefined;
+  #deadline: Timer | undefined;
+  #tick: Timer | undefined;
+  #resolveEnded: (record: QueryRecord) => void = () => undefined;
+
+  constructor(deps: RunningQueryDeps, stored: StoredQuery) {
+    const { record } = stored;
+    this.#deps = deps;
+    this.#stored = stored;
+    this.#aggregator = new ResultAggregator({ ...deps.limits, form: record.mode, columns: record.columns.length });
+    this.#scheduler = new FlushScheduler({ clock: deps.clock, onDue: () => this.#writer.kick() });
+    this.#events = new ResultEventSource({
+      aggregator: this.#aggregator,
+      scheduler: this.#scheduler,
+      eventBytes: deps.limits.eventBytes,
+      elapsedMs: () => this.#elapsedMs,
+    });
+    this.#writer = deps.openResults({
+      org: record.org,
+      id: record.id,
+      next: () => this.#events.next(),
+      onBroken: (result) => this.#abandon(result),
+    });
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve;
+    });
+  }
+
+  get record(): QueryRecord {
+    return this.#stored.record;
+  }
+
+  get running(): boolean {
+    return this.#state === 'running';
+  }
+
+  /** The message that starts the query on gateways. Heartbeats repeat it for gateways that missed it. */
+  startMessage(): QueryStart {
+    const { id, org, owner, sql, columns, scope, mode, deadlineMs } = this.record;
+    const times = { nowMs: this.#deps.clock.now(), deadlineMs, budget: DEFAULT_BUDGET };
+    return { t: 'query_start', id, org, owner, sql, columns, selector: scope, mode, ...times };
+  }
+
+  /** Opens the result stream, before the query is sent. */
+  open(): Promise<WriteResult> {
+    return this.#writer.write({ t: 'started', record: this.record });
+  }
+
+  /** Broadcasts the query to the gateways. */
+  begin({ gateways, certain }: ExpectedGateways): void {
+    const { bus, clock } = this.#deps;
+    this.#state = 'running';
+    this.#certain = certain;
+    this.#startedMs = clock.monotonic();
+    for (const gateway of gateways) this.#aggregator.expect(gateway);
+    bus.publish(SUBJECTS.gateways, encodeBusMessage(this.startMessage()));
+    this.#deadline = clock.setTimeout(() => this.end('deadline'), this.record.timeoutMs + GRACE_MS);
+    this.#tick = clock.setInterval(() => this.#everyTick(), TICK_MS);
+    this.#changed();
+  }
+
+  /** Applies a gateway's update. */
+  takeUpdate(update: GatewayUpdate): void {
+    const { metrics, logger, clock } = this.#deps;
+    if (this.#state !== 'running') return metrics.updates.inc({ result: 'too_late' });
+    try {
+      metrics.updates.inc({ result: this.#aggregator.take(update, clock.now()) });
+    } catch (error) {
+      metrics.updates.inc({ result: 'malformed' });
+      logger.error('gateway update is malformed', { query: this.record.id, gateway: update.gateway, err: error });
+    }
+    this.#countLostUpdates(update.gateway);
+    this.#changed();
+  }
+
+  gatewayDied(gateway: GatewayId, sign: FailureSign): void {
+    if (this.#state !== 'running') return;
+    const waited = this.#aggregator.gatewayDied(gateway);
+    if (waited > 0)
+      this.#deps.logger.warn('gateway died while it ran a query', { query: this.record.id, gateway, sign, waited });
+    this.#changed();
+  }
+
+  /** Ends the query now. Only the first call has an effect. */
+  end(kind: EndingKind): void {
+    if (this.#state !== 'running') return;
+    this.#state = 'finishing';
+    this.#stopTimers();
+    const ending = ENDINGS[kind];
+    const stop = encodeBusMessage({ t: 'query_stop', id: this.record.id, reason: ending.stop });
+    this.#deps.bus.publish(SUBJECTS.gateways, stop);
+    this.#aggregator.ledger.end(ending.code, ending.message);
+    this.#finish(ending).catch((error: unknown) => {
+      this.#deps.logger.error('query could not be ended', { query: this.record.id, err: error });
+      this.#abandon('lost');
+    });
+  }
+
+  #changed(): void {
+    if (this.#state !== 'running') return;
+    const aggregator = this.#aggregator;
+    if (!this.#hasRows && aggregator.rows > 0) {
+      this.#hasRows = true;
+      this.#deps.metrics.firstRows.observe((this.#deps.clock.monotonic() - this.#startedMs) / 1_000);
+      this.#scheduler.flushNow();
+    }
+    if (aggregator.initialUpdatesIn && this.#offline === undefined) {
+      void this.#startOfflineCount();
+      // The number of targets is what viewers wait for first.
+      this.#scheduler.flushNow();
+    }
+    if (this.#endWhenSettled()) return;
+    if (aggregator.ledger.version > this.#flushedVersion) this.#scheduler.changed();
+    this.#flushedVersion = aggregator.ledger.version;
+    if (aggregator.answers.queuedBytes > 0) this.#writer.kick();
+  }
+
+  #endWhenSettled(): boolean {
+    if (!this.#aggregator.settled || (!this.#certain && this.#elapsedMs < UNCERTAIN_WAIT_MS)) return false;
+    this.end('settled');
+    return true;
+  }
+
+  #everyTick(): void {
+    for (const gateway of this.#aggregator.pending()) this.#deps.detector.probeIfSilent(gateway, this.#startedMs);
+    this.#endWhenSettled();
+  }
+
+  get #elapsedMs(): number {
+    return Math.round(this.#deps.clock.monotonic() - this.#startedMs);
+  }
+
+  #countLostUpdates(gateway: GatewayId): void {
+    const lost = this.#aggregator.lostUpdates - this.#lostUpdates;
+    if (lost === 0) return;
+    this.#lostUpdates += lost;
+    this.#deps.metrics.lostUpdates.inc(lost);
+    this.#deps.logger.warn('gateway updates were lost', { query: this.record.id, gateway, lost });
+  }
+
+  #startOfflineCount(): Promise<number> {
+    this.#offline ??= this.#deps.countOffline((num) => this.#aggregator.ledger.has(num));
+    return this.#offline;
+  }
+
+  async #finish(ending: Ending): Promise<void> {
+    const { reduce, metrics, logger } = this.#deps;
+    const offline = this.#startOfflineCount();
+    this.#scheduler.finish();
+    await this.#writer.idle();
+    if (this.record.reduce !== undefined && ending.state !== 'interrupted' && this.#open) {
+      await this.#writer.write(await reduce(this.record));
+    }
+    if (!this.#open) return;
+    const record = this.#lastRecord(ending.state, await offline);
+    if ((await this.#writer.write({ t: 'ended', record })) !== 'written') return;
+    metrics.duration.observe({ mode: record.mode }, this.#elapsedMs / 1_000);
+    const stored = await this.#deps.records.store(record, this.#stored.seq);
+    // Viewers follow the result stream. A record that is left as running is corrected by the orphan reaper of any query service.
+    if (stored.kind !== 'stored') logger.error('last record was not stored', { query: record.id, result: stored.kind });
+    this.#close(record);
+  }
+
+  get #open(): boolean {
+    return this.#state === 'finishing';
+  }
+
+  #lastRecord(state: Ending['state'], offline: number): QueryRecord {
+    const { truncated, rows, ledger } = this.#aggregator;
+    const record = {
+      ...this.record,
+      state,
+      endedAtMs: this.#deps.clock.now(),
+      ledger: ledger.snapshot(),
+      offline,
+      rows,
+    };
+    return truncated === undefined ? record : { ...record, truncated };
+  }
+
+  #close(record: QueryRecord): void {
+    this.#state = 'ended';
+    this.#stored = { ...this.#stored, record };
+    const { metrics, logger } = this.#deps;
+    metrics.ended.inc({ state: record.state, mode: record.mode });
+    for (const outcome of OUTCOMES) metrics.endpoints.inc({ outcome }, record.ledger[outcome]);
+    if (record.truncated !== undefined) metrics.truncated.inc();
+    const { id, state, ledger, rows, truncated } = record;
+    logger.info('query ended', { query: id, state, ledger, rows, truncated, tookMs: this.#elapsedMs });
+    this.#resolveEnded(record);
+  }
+
+  /** Another service has taken the query over, or its results cannot be written. */
+  #abandon(result: Exclude<WriteResult, 'written'>): void {
+    if (this.#state === 'ended') return;
+    const wasRunning = this.#state === 'running';
+    this.#state = 'ended';
+    this.#stopTimers();
+    const { id } = this.record;
+    if (wasRunning) {
+      this.#deps.bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id, reason: 'interrupted' }));
+    }
+    this.#deps.logger.warn('query was abandoned', { query: id, reason: result });
+    this.#deps.metrics.ended.inc({ state: result, mode: this.record.mode });
+    this.#resolveEnded(this.record);
+  }
+
+  #stopTimers(): void {
+    const { clock } = this.#deps;
+    clock.clear(this.#deadline);
+    clock.clear(this.#tick);
+    this.#scheduler.stop();
+  }
+}

@@ -1,0 +1,72 @@
+import type { StartQuery } from '@muster/messages';
+import { AppError, isOrgId, joinSelectors, LIMITS, parseSelector } from '@muster/protocol';
+import type { CompiledSql, SqlCompiler } from '../sql/sql-compiler.js';
+
+/** A checked query: what is sent to the endpoints, and which endpoints are in its scope. */
+export interface QueryPlan extends CompiledSql {
+  /** The requested selector and the operator's own selector together. */
+  readonly scope: string;
+}
+
+type QueryDraft = Omit<StartQuery, 't'>;
+
+/**
+ * Checks a query before anything is sent, the faults that a person corrects first at the beginning.
+ * @throws AppError `bad_request`, `bad_selector`, `bad_timeout` or `sql_*`.
+ */
+export async function planQuery(
+  compiler: Pick<SqlCompiler, 'compile' | 'compileReduce'>,
+  draft: QueryDraft,
+): Promise<QueryPlan> {
+  checkShape(draft);
+  const scope = checkScope(draft);
+  checkTimeout(draft.timeoutMs);
+  const compiled = await compiler.compile(draft.sql);
+  if (draft.reduce !== undefined) {
+    await compiler.compileReduce(draft.reduce, { mode: draft.mode, columns: compiled.columns });
+  }
+  return { ...compiled, scope };
+}
+
+/** The API has checked the operator's input; this catches what another caller on the bus may get wrong. */
+function checkShape(draft: QueryDraft): void {
+  const texts = [draft.sql, draft.selector, draft.bound, draft.operator, draft.operatorName];
+  if (texts.some((text) => typeof text !== 'string') || !['raw', 'group'].includes(draft.mode)) {
+    throw new AppError(
+      'bad_request',
+      'the query needs sql, selector, bound, operator, operatorName and a mode, raw or group',
+    );
+  }
+  if (!isOrgId(draft.org))
+    throw new AppError('bad_request', 'the org is not a valid name', { details: { field: 'org' } });
+}
+
+function checkScope({ selector, bound }: QueryDraft): string {
+  const asked = parseSelector(selector);
+  if (!asked.ok) {
+    throw new AppError('bad_selector', asked.message, { details: { field: 'selector', offset: asked.offset } });
+  }
+  const limit = parseSelector(bound);
+  if (!limit.ok) {
+    // The operator cannot correct this one: it belongs to the token.
+    throw new AppError('bad_selector', `the selector that bounds this operator: ${limit.message}`, {
+      details: { field: 'bound', offset: limit.offset },
+    });
+  }
+  const scope = joinSelectors(selector, bound);
+  const joined = parseSelector(scope);
+  if (!joined.ok) {
+    throw new AppError('bad_selector', `together with the one that bounds this operator: ${joined.message}`, {
+      details: { field: 'selector', offset: joined.offset },
+    });
+  }
+  return scope;
+}
+
+function checkTimeout(timeoutMs: number): void {
+  const { queryTimeoutMinMs: min, queryTimeoutMaxMs: max } = LIMITS;
+  if (Number.isInteger(timeoutMs) && timeoutMs >= min && timeoutMs <= max) return;
+  throw new AppError('bad_timeout', `the timeout must be from ${min / 1_000} s to ${max / 1_000} s`, {
+    details: { field: 'timeout', minMs: min, maxMs: max },
+  });
+}

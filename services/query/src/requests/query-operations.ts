@@ -1,0 +1,115 @@
+import type { Bus } from '@muster/bus';
+import { decodeServiceMessage, encodeBusMessage, SUBJECTS, type QueryReply, type QueryRequest } from '@muster/messages';
+import { AppError, type OrgId, type CoordinatorId, type QueryId } from '@muster/protocol';
+import type { Logger } from '@muster/runtime';
+import type { InterruptResult } from '../liveness/interrupt-orphan.js';
+import type { OrphanReaper } from '../liveness/orphan-reaper.js';
+import type { QueryCoordinator } from '../coordinator/query-coordinator.js';
+import type { StoredQuery, QueryRecordStore } from '../results/query-record-store.js';
+import type { Reductions } from '../sql/reductions.js';
+import type { SqlCompiler } from '../sql/sql-compiler.js';
+
+export interface QueryOperationsOptions {
+  readonly bus: Bus;
+  readonly coordinatorId: CoordinatorId;
+  readonly logger: Logger;
+  readonly compiler: Pick<SqlCompiler, 'compileReduce'>;
+  readonly records: Pick<QueryRecordStore, 'get'>;
+  readonly coordinator: Pick<QueryCoordinator, 'get'>;
+  readonly reductions: Pick<Reductions, 'reduce'>;
+  readonly orphanReaper: Pick<OrphanReaper, 'isAlive'>;
+  readonly interrupt: (orphan: StoredQuery) => Promise<InterruptResult>;
+}
+
+type Request<T extends QueryRequest['t']> = QueryRequest & { readonly t: T };
+
+const FORWARD_TIMEOUT_MS = 2_000;
+
+/** Requests about an existing query, answered by any query service. */
+export class QueryOperations {
+  readonly #options: QueryOperationsOptions;
+
+  constructor(options: QueryOperationsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws AppError `not_found`, `conflict` when it has ended, `timeout`, `broker_unavailable`. */
+  async cancel(request: Request<'cancel'>): Promise<QueryReply> {
+    const { record } = await this.#find(request.org, request.id);
+    if (record.state !== 'running') throw hasEnded(request.id);
+    const reply = await this.#askCoordinator(record.owner, request);
+    if (reply !== undefined) return reply;
+    // Its coordinator is gone: ending the query is what was requested.
+    await this.#interrupt(request.org, request.id);
+    return { t: 'cancelled' };
+  }
+
+  /** @throws AppError `not_found` and what {@link Reductions.reduce} throws. */
+  async reduce(request: Request<'reduce'>): Promise<QueryReply> {
+    const { record } = await this.#find(request.org, request.id);
+    // Before any row is read, so that a typing error costs nothing.
+    await this.#options.compiler.compileReduce(request.sql, { mode: record.mode, columns: record.columns });
+    return { t: 'reduced', ...(await this.#options.reductions.reduce(record, request.sql)) };
+  }
+
+  /** @throws AppError `not_found`, `conflict` when its coordinator is alive, `timeout`, `broker_unavailable`. */
+  async adopt(request: Request<'adopt'>): Promise<QueryReply> {
+    const { record } = await this.#find(request.org, request.id);
+    if (record.state !== 'running') return { t: 'adopted' };
+    const reply = await this.#askCoordinator(record.owner, request);
+    if (reply !== undefined) return reply;
+    await this.#interrupt(request.org, request.id);
+    return { t: 'adopted' };
+  }
+
+  /** A request that another query service forwarded, because this one coordinates the query. */
+  handleAsCoordinator(request: QueryRequest): QueryReply {
+    if (request.t !== 'cancel' && request.t !== 'adopt')
+      throw new AppError('bad_request', 'only cancel and adopt are forwarded to a coordinator');
+    const query = this.#options.coordinator.get(request.id);
+    if (query === undefined || query.record.org !== request.org) throw notFound(request.id);
+    if (request.t === 'adopt') throw coordinatorIsAlive(request.id);
+    if (!query.running) throw hasEnded(request.id);
+    this.#options.logger.info('query cancelled', { query: request.id, by: request.by });
+    query.end('cancelled');
+    return { t: 'cancelled' };
+  }
+
+  /** The coordinator's reply; `undefined` when it is gone, or does not have the query. */
+  async #askCoordinator(owner: CoordinatorId, request: Request<'cancel' | 'adopt'>): Promise<QueryReply | undefined> {
+    const { bus, coordinatorId, coordinator, orphanReaper } = this.#options;
+    if (owner === coordinatorId)
+      return coordinator.get(request.id) === undefined ? undefined : this.handleAsCoordinator(request);
+    const result = await bus.request(SUBJECTS.coordinator(owner), encodeBusMessage(request), {
+      timeoutMs: FORWARD_TIMEOUT_MS,
+    });
+    if (result.kind === 'reply') {
+      const reply = decodeServiceMessage<QueryReply>(result.data);
+      return reply.t === 'problem' && reply.code === 'not_found' ? undefined : reply;
+    }
+    if (result.kind === 'disconnected') throw new AppError('broker_unavailable', 'the message broker is out of reach');
+    if (await orphanReaper.isAlive(owner))
+      throw new AppError('timeout', 'the coordinator of the query did not answer in time');
+    return undefined;
+  }
+
+  async #interrupt(org: OrgId, id: QueryId): Promise<void> {
+    const stored = await this.#find(org, id);
+    if (stored.record.state !== 'running') return;
+    const result = await this.#options.interrupt(stored);
+    if (result === 'alive') throw coordinatorIsAlive(id);
+    if (result === 'unavailable')
+      throw new AppError('broker_unavailable', `the end of query ${id} could not be stored`);
+  }
+
+  async #find(org: OrgId, id: QueryId): Promise<StoredQuery> {
+    const stored = await this.#options.records.get(org, id);
+    if (stored === undefined) throw notFound(id);
+    return stored;
+  }
+}
+
+const notFound = (id: QueryId): AppError => new AppError('not_found', `there is no query ${id}`, { details: { id } });
+const hasEnded = (id: QueryId): AppError => new AppError('conflict', `query ${id} has ended`, { details: { id } });
+const coordinatorIsAlive = (id: QueryId): AppError =>
+  new AppError('conflict', `the coordinator of query ${id} is alive`, { details: { id } });

@@ -1,0 +1,71 @@
+import type { QueryReply, QueryRequest, StartQuery } from '@muster/messages';
+import { AppError, EMPTY_LEDGER, newQueryId, type CoordinatorId } from '@muster/protocol';
+import type { QueryRecord } from '@muster/records';
+import type { Clock, Logger } from '@muster/runtime';
+import type { QueryCoordinator } from '../coordinator/query-coordinator.js';
+import type { SqlCompiler } from '../sql/sql-compiler.js';
+import type { QueryAdmission } from './query-admission.js';
+import { planQuery } from './plan-query.js';
+
+export interface QueryStarterOptions {
+  readonly coordinatorId: CoordinatorId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly compiler: Pick<SqlCompiler, 'compile' | 'compileReduce'>;
+  readonly admission: QueryAdmission;
+  readonly coordinator: Pick<QueryCoordinator, 'launch'>;
+}
+
+/** Starts queries: check, admit, store the record, broadcast. */
+export class QueryStarter {
+  readonly #options: QueryStarterOptions;
+  #draining = false;
+
+  constructor(options: QueryStarterOptions) {
+    this.#options = options;
+  }
+
+  drain(): void {
+    this.#draining = true;
+  }
+
+  /** @throws AppError what {@link planQuery} and {@link Admission.enter} throw; `draining`; `broker_unavailable`. */
+  async start(request: StartQuery): Promise<QueryReply> {
+    if (this.#draining) throw new AppError('draining', 'the query service is stopping; ask again');
+    const { compiler, admission, coordinator, logger } = this.#options;
+    const { scope, columns } = await planQuery(compiler, request);
+    const record = this.#recordOf(request, scope, columns);
+    const leave = admission.enter(record);
+    try {
+      const launched = await coordinator.launch(record);
+      if (launched.kind === 'unavailable') {
+        throw new AppError('broker_unavailable', 'the query could not be recorded; nobody was asked', {
+          cause: launched.cause,
+        });
+      }
+    } finally {
+      leave();
+    }
+    const { id, org, mode, timeoutMs } = record;
+    logger.info('query started', { query: id, org, mode, timeoutMs });
+    return { t: 'started', record };
+  }
+
+  /** Checks a query without running it. */
+  async compile(request: QueryRequest & { readonly t: 'compile' }): Promise<QueryReply> {
+    const { columns, tables } = await planQuery(this.#options.compiler, request);
+    return { t: 'compiled', columns, tables };
+  }
+
+  #recordOf(request: StartQuery, scope: string, columns: readonly string[]): QueryRecord {
+    const { coordinatorId, clock } = this.#options;
+    const { org, operator, operatorName, sql, selector, mode, reduce, timeoutMs } = request;
+    const createdAtMs = clock.now();
+    return {
+      ...{ id: newQueryId(createdAtMs), org, operator, operatorName, sql, selector, scope, mode, columns, timeoutMs },
+      ...(reduce === undefined ? {} : { reduce }),
+      ...{ owner: coordinatorId, state: 'running', createdAtMs, deadlineMs: createdAtMs + timeoutMs },
+      ...{ ledger: EMPTY_LEDGER, offline: 0, rows: 0 },
+    };
+  }
+}

@@ -1,0 +1,168 @@
+import type { Broker, Bus } from '@muster/bus';
+import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
+import { SUBJECTS } from '@muster/messages';
+import { newCoordinatorId, newQueryId, EMPTY_LEDGER, type GatewayId, type OrgId } from '@muster/protocol';
+import { encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
+import { createMetrics, silentLogger } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
+import { createQueryMetrics } from '../metrics.js';
+import { GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
+import { QueryCoordinator } from '../coordinator/query-coordinator.js';
+import type { RunningQueryDeps } from '../coordinator/running-query.js';
+import { QueryRecordStore } from '../results/query-record-store.js';
+import { readResults } from '../results/read-results.js';
+import { ResultWriter } from '../results/result-writer.js';
+import { FakeGateway } from './fake-gateway.js';
+
+export const ORG = 'acme' as OrgId;
+
+/** One owner of queries over a broker in memory, with a clock that a test moves. */
+export class CoordinatorHarness {
+  readonly broker = new MemoryBroker();
+  readonly connection: MemoryConnection = this.broker.connect();
+  readonly clock = new FakeClock();
+  readonly coordinatorId = newCoordinatorId();
+  /** Gateways whose process stands still: they hear, and do not answer. */
+  readonly frozen = new Set<string>();
+  readonly leases = new Set<string>();
+  registryUp = true;
+  offline = 0;
+  readonly records = new QueryRecordStore({ streams: this.connection.streams, logger: silentLogger });
+  readonly detector: GatewayFailureDetector;
+  readonly coordinator: QueryCoordinator;
+
+  constructor(limits: Partial<RunningQueryDeps['limits']> = {}) {
+    const { clock, connection } = this;
+    const { streams, bus } = connection;
+    const common = { clock, logger: silentLogger };
+    const metrics = createQueryMetrics(createMetrics('query'), { running: () => 0 });
+    this.detector = new GatewayFailureDetector({
+      ...common,
+      bus: this.#busWithFrozen(bus),
+      registry: {
+        gateways: () => {
+          const infos = [...this.leases].map((gatewayId) => ({
+            gatewayId,
+            remainingMs: 1,
+            sessions: 0,
+            draining: false,
+            startedAtMs: 0,
+          }));
+          return Promise.resolve(
+            this.registryUp ? { kind: 'gateways', gateways: infos } : { kind: 'unavailable', cause: new Error('down') },
+          );
+        },
+      },
+      onDead: (gateway, sign) => this.coordinator.gatewayDied(gateway, sign),
+    });
+    this.coordinator = new QueryCoordinator({
+      ...{
+        bus,
+        coordinatorId: this.coordinatorId,
+        metrics: metrics.coordinator,
+        records: this.records,
+        detector: this.detector,
+      },
+      runningDeps: () => ({
+        ...common,
+        ...{ bus, metrics: metrics.coordinator, records: this.records, detector: this.detector },
+        openResults: (query) =>
+          new ResultWriter({ ...query, ...common, streams, metrics: metrics.results, retryForMs: 5_000 }),
+        countOffline: () => Promise.resolve(this.offline),
+        reduce: () => Promise.resolve({ t: 'reduced', columns: ['n'], rows: [[1]], truncated: false }),
+        limits: {
+          ...{ maxGroups: 1_000, maxGroupBytes: 1_000_000, maxQueuedBytes: 1_000_000, maxResultBytes: 10_000_000 },
+          eventBytes: 64 * 1024,
+          ...limits,
+        },
+      }),
+    });
+  }
+
+  async open(): Promise<this> {
+    await this.connection.streams.ensure(Object.values(STREAMS));
+    this.detector.start();
+    this.coordinator.start();
+    return this;
+  }
+
+  async close(): Promise<void> {
+    await this.coordinator.stop();
+    this.detector.stop();
+    await this.connection.stop();
+  }
+
+  /** A gateway with a lease and these endpoints. */
+  gateway(id: string, nums: readonly number[], on: Broker = this.connection): FakeGateway {
+    this.leases.add(id);
+    return new FakeGateway(on.bus, id, nums);
+  }
+
+  record(change: Partial<QueryRecord> = {}): QueryRecord {
+    const nowMs = this.clock.now();
+    return {
+      ...{ id: newQueryId(nowMs), org: ORG, operator: 'op', operatorName: 'Op', sql: 'SELECT name FROM deb_packages' },
+      ...{ selector: '', scope: '', mode: 'group', columns: ['name'], timeoutMs: 10_000, owner: this.coordinatorId },
+      ...{
+        state: 'running',
+        createdAtMs: nowMs,
+        deadlineMs: nowMs + 10_000,
+        ledger: EMPTY_LEDGER,
+        offline: 0,
+        rows: 0,
+      },
+      ...change,
+    };
+  }
+
+  /** Starts a query and lets everybody hear of it. */
+  async launch(change: Partial<QueryRecord> = {}): Promise<QueryRecord> {
+    const record = this.record(change);
+    const launched = await this.coordinator.launch(record);
+    if (launched.kind !== 'started') throw new Error('the query did not start');
+    await this.settle();
+    return record;
+  }
+
+  /** Lets everything that is under way happen, without time passing. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 20; i += 1) await this.clock.advanceAsync(0);
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.advanceAsync(ms);
+    await this.settle();
+  }
+
+  async events(record: QueryRecord): Promise<ResultEvent[]> {
+    const events: ResultEvent[] = [];
+    for await (const { event } of readResults(this.connection.streams, record)) events.push(event);
+    return events;
+  }
+
+  /** What the last event says of the query's end; throws while it runs. */
+  async ended(record: QueryRecord): Promise<QueryRecord> {
+    const last = (await this.events(record)).at(-1);
+    if (last?.t !== 'ended') throw new Error(`the query has not ended; its last event is ${last?.t}`);
+    return last.record;
+  }
+
+  /** Another owner takes the query over and writes its end. */
+  async takeOver(record: QueryRecord): Promise<void> {
+    const ended = encodeQueryRecord({ t: 'ended', record: { ...record, state: 'interrupted' } });
+    await this.connection.streams.append(STREAM_SUBJECTS.result(record.org, record.id), ended);
+  }
+
+  #busWithFrozen(bus: Bus): Bus {
+    return new Proxy(bus, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (name !== 'request') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        return (...args: Parameters<Bus['request']>) =>
+          [...this.frozen].some((id) => SUBJECTS.gateway(id as GatewayId) === args[0])
+            ? Promise.resolve({ kind: 'timeout' })
+            : target.request(...args);
+      },
+    });
+  }
+}

@@ -1,0 +1,144 @@
+import type { Bus, BusSubscription } from '@muster/bus';
+import {
+  decodeBusMessage,
+  encodeBusMessage,
+  SUBJECTS,
+  type GatewayUpdate,
+  type GatewayRequest,
+  type CoordinatorHeartbeat,
+  type QueryStart,
+  type QueryStop,
+} from '@muster/messages';
+import { encodeCbor, type GatewayId, type QueryId } from '@muster/protocol';
+import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type Failure } from '@muster/records';
+
+const NOTHING = new Uint8Array(0);
+
+/** The row that an endpoint of the tests gives: shared by all that have the same remainder. */
+export const rowOf = (num: number): Uint8Array => encodeCbor([`package-${num % 5}`]);
+
+/** A gateway as the query service sees it over the bus, driven by a test. */
+export class FakeGateway {
+  readonly id: GatewayId;
+  readonly starts: QueryStart[] = [];
+  readonly stops: QueryStop[] = [];
+  /** Told only by the beats of owners, because this gateway missed the start. */
+  deaf = false;
+  /** Which of its endpoints poll, and how often. */
+  polls: { readonly nums: readonly number[]; readonly withinMs: number } | undefined;
+  readonly #bus: Bus;
+  readonly #nums: readonly number[];
+  readonly #subscriptions: BusSubscription[] = [];
+  readonly #seqs = new Map<QueryId, number>();
+
+  constructor(bus: Bus, id: string, nums: readonly number[]) {
+    this.#bus = bus;
+    this.id = id as GatewayId;
+    this.#nums = nums;
+    this.#subscriptions.push(
+      bus.subscribe(SUBJECTS.gateways, ({ data }) => this.#told(data)),
+      bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
+        const beat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
+        for (const start of beat?.queries ?? []) this.#begin(start, true);
+      }),
+      bus.subscribe(SUBJECTS.gateway(this.id), (message) => {
+        if (decodeBusMessage<GatewayRequest>(message.data, 'ping')) message.reply?.(encodeBusMessage({ t: 'ok' }));
+      }),
+    );
+  }
+
+  /** The process is gone. */
+  die(): void {
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+  }
+
+  beat(): void {
+    const beat = {
+      t: 'gateway_beat',
+      gateway: this.id,
+      sessions: this.#nums.length,
+      draining: false,
+      nowMs: 0,
+    } as const;
+    this.#bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(beat));
+  }
+
+  join(...nums: number[]): void {
+    const start = this.#last();
+    this.#report(start, { t: 'targeted', joined: true, ...this.#targets(nums) });
+  }
+
+  /** These endpoints answer with one row each. */
+  answer(...nums: number[]): void {
+    const start = this.#last();
+    if (start.mode === 'group') return this.#partial(start, merged(nums));
+    const answers = new AnswerBlockWriter();
+    for (const num of nums) answers.add(num, rowOf(num));
+    this.#partial(start, { answers: answers.bytes() });
+  }
+
+  empty(...nums: number[]): void {
+    this.#partial(this.#last(), { empty: encodeNumberSet(nums) });
+  }
+
+  fail(...failures: Failure[]): void {
+    this.#partial(this.#last(), { failures });
+  }
+
+  /** Nothing came, but the gateway lives. */
+  keepAlive(): void {
+    this.#partial(this.#last(), {});
+  }
+
+  #last(): QueryStart {
+    const start = this.starts.at(-1);
+    if (start === undefined) throw new Error(`${this.id} was not asked anything`);
+    return start;
+  }
+
+  #told(data: Uint8Array): void {
+    const message = decodeBusMessage<QueryStart | QueryStop>(data, 'query_start', 'query_stop');
+    if (message?.t === 'query_stop') this.stops.push(message);
+    else if (message !== undefined && !this.deaf) this.#begin(message, false);
+  }
+
+  #begin(start: QueryStart, late: boolean): void {
+    if (this.#seqs.has(start.id)) return;
+    this.#seqs.set(start.id, 0);
+    this.starts.push(start);
+    this.#report(start, { t: 'targeted', joined: late, ...this.#targets(this.#nums) });
+  }
+
+  #targets(nums: readonly number[]): object {
+    const polled = nums.filter((num) => this.polls?.nums.includes(num) === true);
+    const polls = { nums: encodeNumberSet(polled), withinMs: this.polls?.withinMs };
+    return { targets: encodeNumberSet(nums), ...(polled.length === 0 ? {} : { polls }) };
+  }
+
+  #partial(start: QueryStart, content: object): void {
+    const nothing = { answered: NOTHING, empty: NOTHING, failures: [], answers: NOTHING, groups: NOTHING };
+    this.#report(start, { t: 'partial', more: false, settled: false, ...nothing, ...content });
+  }
+
+  #report(start: QueryStart, content: object): void {
+    const seq = this.#seqs.get(start.id) ?? 0;
+    this.#seqs.set(start.id, seq + 1);
+    const report = { query: start.id, gateway: this.id, seq, ...content } as GatewayUpdate;
+    this.#bus.publish(SUBJECTS.coordinatorInbox(start.owner), encodeBusMessage(report));
+  }
+}
+
+function merged(nums: readonly number[]): object {
+  const rows = new Map<string, { row: Uint8Array; sample: number[] }>();
+  for (const num of nums) {
+    const row = rowOf(num);
+    const group = rows.get(String(row)) ?? { row, sample: [] };
+    rows.set(String(row), group);
+    group.sample.push(num);
+  }
+  const groups = new GroupBlockWriter();
+  for (const { row, sample } of rows.values()) {
+    groups.add(0, { row, endpoints: sample.length, copies: sample.length, sample: sample.slice(0, 10) });
+  }
+  return { answered: encodeNumberSet(nums), groups: groups.bytes() };
+}
