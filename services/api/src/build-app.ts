@@ -12,40 +12,38 @@ import { agentOperations } from './agents/agent-operations.js';
 import { LabelEditor } from './agents/label-editor.js';
 import { labelOperations } from './agents/label-operations.js';
 import { modeOperation } from './agents/mode-operation.js';
-import { ModeOrders } from './agents/mode-orders.js';
-import { PresenceReader } from './agents/presence.js';
+import { ModeOverrides } from './agents/mode-overrides.js';
+import { createPresenceMetrics, PresenceReader } from './agents/presence.js';
+import { createAuditMetrics } from './audit/audit-metrics.js';
 import { auditOperations } from './audit/audit-operations.js';
 import { chainOperation } from './audit/chain-operation.js';
-import { Authenticator } from './auth/authenticator.js';
+import { CredentialVerifier } from './auth/credential-verifier.js';
 import { meOperation } from './auth/me-operation.js';
-import { RateLimits } from './auth/rate-limits.js';
+import { RateLimits } from './http/rate-limits.js';
 import { TokenStore } from './auth/token-store.js';
 import { bandwidthOperations } from './bandwidth/bandwidth-operations.js';
 import { actionOperations } from './commands/action-operations.js';
-import { CommandClient } from './commands/command-client.js';
+import { CommandClient } from './upstream/command-client.js';
 import { commandOperations } from './commands/command-operations.js';
 import { CommandStore } from './commands/command-store.js';
 import { decideOperations } from './commands/decide-operations.js';
 import { commandEventOperation } from './commands/event-operation.js';
 import { submitOperations } from './commands/submit-operations.js';
 import { createApp } from './http/app.js';
-import { given } from './http/given.js';
+import { given } from './http/json-members.js';
 import { Idempotency } from './http/idempotency.js';
 import type { Operation } from './http/operation.js';
 import { Viewers, type ViewersOptions } from './http/viewers.js';
 import { RequestPipeline } from './http/request-pipeline.js';
-import { createApiMetrics } from './metrics.js';
-import { withOpenApi } from './openapi/openapi-operation.js';
-import { QueryClient } from './queries/query-client.js';
+import { createHttpMetrics } from './http/http-metrics.js';
+import { openApiOperation } from './http/openapi-operation.js';
+import { QueryClient } from './upstream/query-client.js';
 import { queryOperations } from './queries/query-operations.js';
 import { QueryStore } from './queries/query-store.js';
 import { resultOperations } from './queries/result-operations.js';
 
-import { tableOperations } from './tables/table-operations.js';
-import { tokenOperations } from './tokens/token-operations.js';
-
-/** Of the REST interface, not of the program. */
-const API_VERSION = '1.0.0';
+import { tableOperations } from './queries/table-operations.js';
+import { tokenOperations } from './auth/token-operations.js';
 
 export interface AppOptions {
   readonly broker: Pick<Broker, 'bus' | 'streams'>;
@@ -71,20 +69,24 @@ export interface Api {
   readonly operations: readonly Operation[];
   readonly viewers: Viewers;
   /** What must be started, in this order, before a request is served. */
-  readonly parts: Readonly<Record<string, Component>>;
+  readonly components: Readonly<Record<string, Component>>;
 }
 
 /** Everything between the broker and the socket. */
 export function buildApp(options: AppOptions): Api {
   const { clock, logger, defaultOrg } = options;
   const { bus, streams } = options.broker;
-  const metrics = createApiMetrics(options.metrics);
+  const metrics = createHttpMetrics(options.metrics);
   const directory = new Directory({ streams, logger });
   const tokens = new TokenStore({ streams, logger });
   const store = new QueryStore({ streams, logger, clock });
-  const audit = new AuditTrail({ streams, clock, logger, metrics });
+  const audit = new AuditTrail({ streams, clock, logger, metrics: createAuditMetrics(options.metrics) });
   const client = new QueryClient(bus);
-  const presence = new PresenceReader({ registry: options.registry, clock, metrics });
+  const presence = new PresenceReader({
+    registry: options.registry,
+    clock,
+    metrics: createPresenceMetrics(options.metrics),
+  });
   const byNum = (num: number) => directory.byNum(num);
   const { maxViewers, patience: { silenceMs = 5_000, ...patience } = {} } = options;
   const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...patience });
@@ -97,39 +99,37 @@ export function buildApp(options: AppOptions): Api {
     directory,
   };
 
-  const operations = withOpenApi(
-    [
-      ...queryOperations({ client, store }),
-      ...resultOperations({ store, streams, clock, client, byNum, viewers, silenceMs }),
-      ...actionOperations(ACTIONS),
-      ...submitOperations({ ...commands, queries: store, streams, byNum }),
-      ...commandOperations(commands),
-      ...decideOperations(commands),
-      commandEventOperation({ ...commands, clock, viewers }),
-      ...agentOperations({ ...selection, writer, clock }),
-      ...labelOperations({ ...selection, editor: new LabelEditor({ streams, clock }), clock }),
-      modeOperation({ ...selection, orders: new ModeOrders({ streams, writer }), clock }),
-      ...bandwidthOperations({
-        ...selection,
-        registry: options.registry,
-        bus,
-        streams,
-        clock,
-        client,
-        store,
-        byNum,
-        silenceMs,
-      }),
-      ...tableOperations(TABLES),
-      ...tokenOperations({ tokens, clock }),
-      ...auditOperations({ streams }),
-      chainOperation({ streams, clock }),
-      meOperation(),
-    ],
-    API_VERSION,
-  );
+  const operations = [
+    ...queryOperations({ client, store }),
+    ...resultOperations({ store, streams, clock, client, byNum, viewers, silenceMs }),
+    ...actionOperations(ACTIONS),
+    ...submitOperations({ ...commands, queries: store, streams, byNum }),
+    ...commandOperations(commands),
+    ...decideOperations(commands),
+    commandEventOperation({ ...commands, clock, viewers }),
+    ...agentOperations({ ...selection, writer, clock }),
+    ...labelOperations({ ...selection, editor: new LabelEditor({ streams, clock }), clock }),
+    modeOperation({ ...selection, overrides: new ModeOverrides({ streams, writer }), clock }),
+    ...bandwidthOperations({
+      ...selection,
+      registry: options.registry,
+      bus,
+      streams,
+      clock,
+      client,
+      store,
+      byNum,
+      silenceMs,
+    }),
+    ...tableOperations(TABLES),
+    ...tokenOperations({ tokens, clock }),
+    ...auditOperations({ streams }),
+    chainOperation({ streams, clock }),
+    meOperation(),
+    openApiOperation(),
+  ];
   const pipeline = new RequestPipeline({
-    authenticator: new Authenticator({
+    authenticator: new CredentialVerifier({
       tokens,
       clock,
       ...given('oidc', options.oidc),
@@ -146,6 +146,6 @@ export function buildApp(options: AppOptions): Api {
     app: createApp({ operations, pipeline, proxies: options.proxies, metrics, logger }),
     operations,
     viewers,
-    parts: { audit, directory, tokens, queries: store },
+    components: { audit, directory, tokens, queries: store },
   };
 }

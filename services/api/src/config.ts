@@ -1,4 +1,5 @@
 import { isRole, parseOperatorToken, parseRequestKeys } from '@muster/identity';
+import { listenerFaults, listenerFields, serviceFields } from '@muster/service-base';
 import { isOrgId, type OrgId } from '@muster/protocol';
 import type { Role } from '@muster/records';
 import {
@@ -36,27 +37,16 @@ const roleMapSchema = z.string().transform((text, context): Readonly<Record<stri
 const definition = defineConfig({
   prefix: 'MUSTER_API_',
   fields: {
-    natsUrls: field.urls('MUSTER_NATS_URL', { protocols: ['nats', 'tls'] }),
-    redisUrl: field.text('MUSTER_REDIS_URL', { example: 'redis://127.0.0.1:6379' }),
+    ...serviceFields,
+    ...listenerFields,
     host: field.text('MUSTER_API_HOST', { default: '0.0.0.0' }),
     port: field.port('MUSTER_API_PORT', { default: 8080 }),
-    healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
-    healthPort: field.port('MUSTER_HEALTH_PORT', { default: 9090 }),
-    tlsCertFile: field.text('MUSTER_TLS_CERT_FILE', { optional: true, example: '/etc/muster/tls.crt' }),
-    tlsKeyFile: field.text('MUSTER_TLS_KEY_FILE', { optional: true, example: '/etc/muster/tls.key' }),
     bootstrapToken: field.secret('MUSTER_BOOTSTRAP_TOKEN', {
       optional: true,
       check: (text) => (parseOperatorToken(text).ok ? undefined : 'is not a whole operator token (mst_…)'),
     }),
     bootstrapOrg: field.custom('MUSTER_BOOTSTRAP_ORG', orgSchema, { default: 'default' as OrgId, example: 'default' }),
-    commandRequestKey: field.secret('MUSTER_COMMAND_REQUEST_KEY', {
-      optional: true,
-      check: (text) => {
-        const parsed = parseRequestKeys(text);
-        return parsed.ok ? undefined : parsed.fault;
-      },
-    }),
-    trustedProxies: field.proxies('MUSTER_TRUSTED_PROXIES'),
+    commandRequestKey: field.parsedSecret('MUSTER_COMMAND_REQUEST_KEY', parseRequestKeys, { optional: true }),
     oidcIssuer: field.url('MUSTER_OIDC_ISSUER', { optional: true, protocols: ['https', 'http'] }),
     oidcAudience: field.text('MUSTER_OIDC_AUDIENCE', { optional: true, example: 'muster' }),
     oidcJwksUrl: field.url('MUSTER_OIDC_JWKS_URL', { optional: true, protocols: ['https', 'http'] }),
@@ -76,13 +66,7 @@ const definition = defineConfig({
     maxConnections: field.int('MUSTER_API_MAX_CONNECTIONS', { default: 10_000, min: 1 }),
   },
   check: (config): readonly ConfigFault[] => {
-    const faults: ConfigFault[] = [];
-    if ((config.tlsCertFile === undefined) !== (config.tlsKeyFile === undefined)) {
-      faults.push({
-        name: 'MUSTER_TLS_CERT_FILE',
-        fault: 'needs MUSTER_TLS_KEY_FILE beside it, and the other way round',
-      });
-    }
+    const faults = listenerFaults(config);
     if (config.oidcIssuer === undefined) return faults;
     for (const [name, value] of [
       ['MUSTER_OIDC_AUDIENCE', config.oidcAudience],

@@ -1,55 +1,32 @@
-import { connectNats, createBusMetrics } from '@muster/bus';
-import { STREAMS } from '@muster/records';
-import { openRedisRegistry } from '@muster/registry';
-import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
-import { createOidcVerifier, parseRequestKeys, RequestSeal, type OidcVerifier } from '@muster/identity';
+import { createOidcVerifier, RequestSeal, type OidcVerifier } from '@muster/identity';
+import type { ServiceContext } from '@muster/runtime';
+import { connectService, tlsFiles } from '@muster/service-base';
 import { buildApp } from './build-app.js';
 import type { ApiConfig } from './config.js';
 import { ApiServer } from './http/server.js';
 
-/** The API, part by part, in the order in which they start. */
-export async function buildApi(config: ApiConfig, { logger, metrics, runner }: ServiceContext): Promise<void> {
-  const broker = await connectNats({ servers: config.natsUrls, name: 'muster api', logger });
-  runner.defer('broker', () => broker.stop());
-  createBusMetrics(metrics, broker.bus);
-  // Not waited for: without it presence is unknown, and everything else works.
-  const registry = await openRedisRegistry({ url: config.redisUrl, logger, startTimeoutMs: 500 });
-  runner.defer('registry', () => registry.stop());
-  await broker.streams.ensure(Object.values(STREAMS));
-
+/** The API and its connections, component by component, in the order in which they start. */
+export async function buildApi(config: ApiConfig, context: ServiceContext): Promise<void> {
+  // Redis is not waited for: without it presence is unknown, and everything else works.
+  const base = await connectService(config, context, { registryTimeoutMs: 500 });
   const oidc = oidcVerifier(config);
-  const seal = requestSeal(config);
+  const requestKeys = config.commandRequestKey?.reveal().keys;
   const api = buildApp({
-    broker,
-    registry,
-    clock: systemClock,
-    logger,
-    metrics,
+    ...base,
     proxies: config.trustedProxies,
     defaultOrg: config.bootstrapOrg,
     requestRate: config.requestRate,
     requestBurst: config.requestBurst,
     maxViewers: config.maxViewers,
     ...(oidc === undefined ? {} : { oidc }),
-    ...(seal === undefined ? {} : { seal }),
+    ...(requestKeys === undefined ? {} : { seal: new RequestSeal(requestKeys) }),
     ...(config.bootstrapToken === undefined
       ? {}
       : { bootstrap: { token: config.bootstrapToken, org: config.bootstrapOrg } }),
   });
 
-  runner.go(
-    'health',
-    createHealthServer({
-      host: config.healthHost,
-      port: config.healthPort,
-      registry: metrics.registry,
-      readiness: runner,
-      checks: { broker: () => broker.bus.connected },
-    }),
-  );
-  for (const [name, part] of Object.entries(api.parts)) runner.go(name, part);
-  const { tlsCertFile: certFile, tlsKeyFile: keyFile } = config;
-  runner.go(
+  for (const [name, component] of Object.entries(api.components)) context.runner.go(name, component);
+  context.runner.go(
     'http',
     new ApiServer({
       host: config.host,
@@ -57,7 +34,7 @@ export async function buildApi(config: ApiConfig, { logger, metrics, runner }: S
       maxConnections: config.maxConnections,
       handler: api.app,
       onDrain: () => api.viewers.stop(),
-      ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
+      ...tlsFiles(config),
     }),
   );
 }
@@ -74,11 +51,4 @@ function oidcVerifier(config: ApiConfig): OidcVerifier | undefined {
     org: oidcOrgClaim === undefined ? { fixed: oidcOrg ?? config.bootstrapOrg } : { claim: oidcOrgClaim },
     ...(config.oidcSelectorClaim === undefined ? {} : { selectorClaim: config.oidcSelectorClaim }),
   });
-}
-
-function requestSeal({ commandRequestKey }: ApiConfig): RequestSeal | undefined {
-  if (commandRequestKey === undefined) return undefined;
-  const parsed = parseRequestKeys(commandRequestKey.reveal());
-  if (!parsed.ok) throw new Error(`MUSTER_COMMAND_REQUEST_KEY ${parsed.fault}`);
-  return new RequestSeal(parsed.keys);
 }

@@ -30,13 +30,13 @@ const dryRun = z.boolean().default(false).meta({ description: 'Say what would be
 /** As many as one message to the command service holds with certainty. */
 const MAX_AGENTS = 30_000;
 
-export type CommandTarget =
+export type RequestTarget =
   | { readonly selector: string }
   | { readonly agentIds: readonly string[] }
-  | { readonly rows: readonly CommandRow[] }
+  | { readonly rows: readonly RequestRow[] }
   | { readonly query: string };
 
-export interface CommandRow {
+export interface RequestRow {
   readonly agentId: string;
   readonly row: Readonly<Record<string, unknown>>;
 }
@@ -59,7 +59,7 @@ const targetSchema = z
       .optional()
       .meta({ description: 'The rows of a query that was asked in mode `raw` and has ended.' }),
   })
-  .transform((given, context): CommandTarget => {
+  .transform((given, context): RequestTarget => {
     const { selector, agentIds, rows, query } = given;
     if ([selector, agentIds, rows, query].filter((member) => member !== undefined).length !== 1) {
       context.issues.push({

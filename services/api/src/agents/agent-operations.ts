@@ -1,12 +1,11 @@
+import { operations } from '@muster/api-contract';
 import type { DirectoryWriter } from '@muster/directory';
 import { AppError } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
-import { z } from 'zod';
-import { cursorParameter, decodeCursor, encodeCursor, limitParameter, position } from '../http/cursor.js';
-import { defineOperation, json, type Operation } from '../http/operation.js';
-import { agentIdParameter, label, nextCursor, problems, selectorText } from '../http/schemas.js';
-import { countAgents, countsParameter, countsSchema } from './agent-counts.js';
-import { agentJson, agentSchema } from './agent-json.js';
+import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
+import { implement, json, type Operation } from '../http/operation.js';
+import { countAgents } from './agent-counts.js';
+import { agentJson } from './agent-json.js';
 import { findAgent, selectionOf, type SelectionParts } from './agent-selection.js';
 
 export interface AgentParts extends SelectionParts {
@@ -20,107 +19,46 @@ export function agentOperations(parts: AgentParts): Operation[] {
 }
 
 function listOperation(parts: AgentParts): Operation {
-  return defineOperation({
-    id: 'listAgents',
-    method: 'get',
-    path: '/v1/agents',
-    tag: 'agents',
-    action: 'agent.list',
-    summary: 'Enrolled agents in the order of enrolment, and counts of them',
-    access: 'agents:read',
-    query: z.strictObject({
-      selector: selectorText.default(''),
-      revoked: z.enum(['exclude', 'include', 'only']).default('exclude'),
-      counts: countsParameter.optional(),
-      limit: limitParameter(100, 1_000),
-      cursor: cursorParameter,
-    }),
-    responses: {
-      200: {
-        description: 'A page.',
-        content: {
-          'application/json': z
-            .object({ items: z.array(agentSchema), nextCursor, counts: countsSchema.optional() })
-            .meta({ id: 'AgentPage' }),
-        },
-      },
-      ...problems('bad_selector', 'bad_cursor'),
-    },
-    handle: async ({ principal, query }) => {
-      const { selector, revoked, counts, limit } = query;
-      const after = query.cursor === undefined ? 0 : decodeCursor('agents', query.cursor, [position])[0];
-      const { matches, held } = await selectionOf(parts, principal, { selector, needsHeld: counts !== undefined });
-      const all = [...parts.directory.endpoints(principal.org)].filter(
-        (endpoint) =>
-          (revoked === 'include' || (endpoint.revoked !== undefined) === (revoked === 'only')) && matches(endpoint),
-      );
-      const rest = after === 0 ? all : all.filter(({ num }) => num > after);
-      const page = rest.slice(0, limit);
-      const known = await parts.presence.of(page.map(({ agentId }) => agentId));
-      const last = page.at(-1);
-      return json(200, {
-        items: page.map((endpoint) => agentJson(endpoint, known, parts.clock.now())),
-        ...(rest.length > limit && last !== undefined ? { nextCursor: encodeCursor('agents', [last.num]) } : {}),
-        ...(counts === undefined ? {} : { counts: countAgents(all, held, counts) }),
-      });
-    },
+  return implement(operations.listAgents, async ({ principal, query }) => {
+    const { selector, revoked, counts, limit } = query;
+    const after = query.cursor === undefined ? 0 : decodeCursor('agents', query.cursor, [position])[0];
+    const { matches, held } = await selectionOf(parts, principal, { selector, needsHeld: counts !== undefined });
+    const all = [...parts.directory.endpoints(principal.org)].filter(
+      (endpoint) =>
+        (revoked === 'include' || (endpoint.revoked !== undefined) === (revoked === 'only')) && matches(endpoint),
+    );
+    const rest = after === 0 ? all : all.filter(({ num }) => num > after);
+    const page = rest.slice(0, limit);
+    const known = await parts.presence.of(page.map(({ agentId }) => agentId));
+    const last = page.at(-1);
+    return json(200, {
+      items: page.map((endpoint) => agentJson(endpoint, known, parts.clock.now())),
+      ...(rest.length > limit && last !== undefined ? { nextCursor: encodeCursor('agents', [last.num]) } : {}),
+      ...(counts === undefined ? {} : { counts: countAgents(all, held, counts) }),
+    });
   });
 }
 
 function showOperation(parts: AgentParts): Operation {
-  return defineOperation({
-    id: 'showAgent',
-    method: 'get',
-    path: '/v1/agents/{id}',
-    tag: 'agents',
-    action: 'agent.show',
-    summary: 'One agent',
-    access: 'agents:read',
-    params: agentIdParameter,
-    responses: {
-      200: { description: 'The agent.', content: { 'application/json': agentSchema } },
-      ...problems('not_found'),
-    },
-    handle: async ({ principal, params }) => {
-      const endpoint = await findAgent(parts, principal, params.id);
-      return json(200, agentJson(endpoint, await parts.presence.of([endpoint.agentId]), parts.clock.now()));
-    },
+  return implement(operations.showAgent, async ({ principal, params }) => {
+    const endpoint = await findAgent(parts, principal, params.id);
+    return json(200, agentJson(endpoint, await parts.presence.of([endpoint.agentId]), parts.clock.now()));
   });
 }
 
 function revokeOperation(parts: AgentParts): Operation {
-  return defineOperation({
-    id: 'revokeAgent',
-    method: 'post',
-    path: '/v1/agents/{id}/revoke',
-    tag: 'agents',
-    action: 'agent.revoke',
-    audited: true,
-    summary: 'End the trust in an agent: its session is closed within seconds, and its key is never accepted again',
-    access: 'agents:revoke',
-    params: agentIdParameter,
-    body: z.strictObject({ reason: label(500) }),
-    idempotent: true,
-    responses: {
-      200: {
-        description: 'The agent, revoked. It was already, if the time is older.',
-        content: { 'application/json': agentSchema },
-      },
-      ...problems('not_found', 'too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'),
-    },
-    handle: async ({ principal, params, body, note }) => {
-      note({ subject: params.id, details: { reason: body.reason } });
-      const endpoint = await findAgent(parts, principal, params.id);
-      const known = await parts.presence.of([endpoint.agentId]);
-      if (endpoint.revoked !== undefined) return json(200, agentJson(endpoint, known, parts.clock.now()));
-      const revoked = { by: principal.name, reason: body.reason, atMs: parts.clock.now() };
-      const result = await parts.writer.revoke(endpoint.org, endpoint.agentId, revoked);
-      if (result.kind === 'unavailable') {
-        throw new AppError('broker_unavailable', 'the revocation could not be kept; try again', {
-          cause: result.cause,
-        });
-      }
-      return json(200, agentJson({ ...endpoint, revoked }, known, parts.clock.now()));
-    },
+  return implement(operations.revokeAgent, async ({ principal, params, body, note }) => {
+    note({ subject: params.id, details: { reason: body.reason } });
+    const endpoint = await findAgent(parts, principal, params.id);
+    const known = await parts.presence.of([endpoint.agentId]);
+    if (endpoint.revoked !== undefined) return json(200, agentJson(endpoint, known, parts.clock.now()));
+    const revoked = { by: principal.name, reason: body.reason, atMs: parts.clock.now() };
+    const result = await parts.writer.revoke(endpoint.org, endpoint.agentId, revoked);
+    if (result.kind === 'unavailable') {
+      throw new AppError('broker_unavailable', 'the revocation could not be kept; try again', {
+        cause: result.cause,
+      });
+    }
+    return json(200, agentJson({ ...endpoint, revoked }, known, parts.clock.now()));
   });
 }

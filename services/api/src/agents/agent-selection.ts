@@ -1,6 +1,6 @@
 import { endpointLabel, type Directory, type Endpoint } from '@muster/directory';
 import { AppError, parseSelector, selectorMatches, type Selector } from '@muster/protocol';
-import type { Principal } from '../auth/principal.js';
+import type { Principal } from '../http/principal.js';
 import type { Held, PresenceReader } from './presence.js';
 
 export interface SelectionParts {

@@ -4,7 +4,7 @@ import { DirectoryWriter, type Endpoint } from '@muster/directory';
 import type { AgentId } from '@muster/protocol';
 import { decodeRecord, STREAM_SUBJECTS, STREAMS, type ModeOverrideRecord } from '@muster/records';
 import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
-import { ModeOrders } from './mode-orders.js';
+import { ModeOverrides } from './mode-overrides.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -184,7 +184,7 @@ test('an order is written over a newer one that the view has not seen', async ()
   const results = [];
   const stale = { org: ORG, agentId, modeOverride: live } as Endpoint;
   for (let i = 0; i < 2; i += 1) {
-    for await (const { kind } of new ModeOrders({ streams, writer }).giveAll([stale], live)) results.push(kind);
+    for await (const { kind } of new ModeOverrides({ streams, writer }).setAll([stale], live)) results.push(kind);
   }
   expect(results).toEqual(['changed', 'unchanged']);
 });
@@ -193,12 +193,11 @@ test('an order that cannot be kept is told as failed', async () => {
   const broker = new MemoryBroker();
   const { streams } = broker.connect();
   broker.interrupt();
-  const orders = new ModeOrders({ streams, writer: new DirectoryWriter({ streams }) });
+  const orders = new ModeOverrides({ streams, writer: new DirectoryWriter({ streams }) });
   const endpoint = { org: ORG, agentId: 'a'.repeat(24) } as Endpoint;
   const results = [];
   for (const mode of ['live', 'default'] as const) {
-    for await (const result of orders.giveAll([endpoint], { mode, reason: '', by: 'op', atMs: 1 }))
-      results.push(result);
+    for await (const result of orders.setAll([endpoint], { mode, reason: '', by: 'op', atMs: 1 })) results.push(result);
   }
   expect(results.map(({ kind }) => kind)).toEqual(['failed', 'failed']);
 });

@@ -1,11 +1,21 @@
 import type { Presence, Registry, ScanEntry } from '@muster/registry';
 import type { OrgId } from '@muster/protocol';
-import type { Clock } from '@muster/runtime';
-import type { ApiMetrics } from '../metrics.js';
+import type { Clock, Metrics } from '@muster/runtime';
 
 export type Held = ReadonlyMap<string, ScanEntry>;
 
 const FRESH_MS = 1_000;
+
+export function createPresenceMetrics(metrics: Metrics) {
+  return {
+    presenceUnavailable: metrics.counter({
+      name: 'muster_api_presence_unavailable_total',
+      help: 'Times that the registry did not say which agents are connected.',
+    }),
+  };
+}
+
+type PresenceMetrics = ReturnType<typeof createPresenceMetrics>;
 
 /**
  * Who is connected, as the registry says. The registry may be away: every answer can be `undefined`, which means that nobody knows, and is
@@ -14,13 +24,13 @@ const FRESH_MS = 1_000;
 export class PresenceReader {
   readonly #registry: Pick<Registry, 'lookup' | 'scan'>;
   readonly #clock: Clock;
-  readonly #metrics: Pick<ApiMetrics, 'presenceUnavailable'>;
+  readonly #metrics: PresenceMetrics;
   readonly #scans = new Map<OrgId, { readonly atMs: number; readonly held: Promise<Held | undefined> }>();
 
   constructor(options: {
     readonly registry: Pick<Registry, 'lookup' | 'scan'>;
     readonly clock: Clock;
-    readonly metrics: Pick<ApiMetrics, 'presenceUnavailable'>;
+    readonly metrics: PresenceMetrics;
   }) {
     this.#registry = options.registry;
     this.#clock = options.clock;

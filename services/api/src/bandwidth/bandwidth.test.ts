@@ -121,7 +121,7 @@ async function asked(path: string, say: (record: QueryRecord) => Promise<unknown
   const answer = api.get(path, token === undefined ? {} : { token });
   let id: QueryId | undefined;
   await until(async () => (id = (await api.get('/v1/queries')).body.items[0]?.id) !== undefined);
-  const record = await (api.api.parts['queries'] as unknown as QueryStore).read(ORG, id as QueryId);
+  const record = await (api.api.components['queries'] as unknown as QueryStore).read(ORG, id as QueryId);
   await say(record as QueryRecord);
   return answer;
 }

@@ -1,6 +1,4 @@
-/** What bytes are for; `transport` is what an endpoint's sockets carried besides frames, and is not told by gateways. */
-export const PURPOSES = ['session', 'heartbeat', 'query', 'command', 'transport'] as const;
-export type Purpose = (typeof PURPOSES)[number];
+import { PURPOSES, type Purpose } from '@muster/api-contract';
 
 /** Bytes as the endpoint has them: up is from it, down is to it. */
 export interface UpAndDown {

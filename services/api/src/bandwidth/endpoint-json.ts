@@ -1,4 +1,6 @@
-import { isoTime, queryJson } from '../queries/query-json.js';
+import type { EndpointBandwidthJson, EndpointsBandwidthJson } from '@muster/api-contract';
+import { isoTime } from '../http/json-members.js';
+import { queryJson } from '../queries/query-json.js';
 import { endpointName, failureJson, type EndpointByNum } from '../queries/result-json.js';
 import { pollToLive } from './channel-sum.js';
 import type { Survey } from './endpoint-survey.js';
@@ -8,7 +10,11 @@ import type { EndpointTraffic } from './endpoint-tally.js';
 const NAMED = 1_000;
 
 /** What endpoints have counted, as people see it. */
-export function endpointsJson({ record, tally, failures }: Survey, top: number, byNum: EndpointByNum) {
+export function endpointsJson(
+  { record, tally, failures }: Survey,
+  top: number,
+  byNum: EndpointByNum,
+): EndpointsBandwidthJson {
   return {
     query: queryJson(record),
     total: tally.total(),
@@ -17,7 +23,7 @@ export function endpointsJson({ record, tally, failures }: Survey, top: number, 
   };
 }
 
-function endpointJson(endpoint: EndpointTraffic, byNum: EndpointByNum) {
+function endpointJson(endpoint: EndpointTraffic, byNum: EndpointByNum): EndpointBandwidthJson {
   const { num, bytes, sinceMs, channels } = endpoint;
   const [live, poll, enrol] = (['live', 'poll', 'enrol'] as const).map((channel) => {
     const sum = channels.get(channel);

@@ -2,9 +2,9 @@ import type { StreamStore } from '@muster/bus';
 import { AppError } from '@muster/protocol';
 import type { Failure, QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
-import type { Principal } from '../auth/principal.js';
+import type { Principal } from '../http/principal.js';
 import { queryEvents } from '../queries/event-source.js';
-import type { QueryClient } from '../queries/query-client.js';
+import type { QueryClient } from '../upstream/query-client.js';
 import type { QueryStore } from '../queries/query-store.js';
 import { EndpointTally, TRAFFIC_SQL } from './endpoint-tally.js';
 

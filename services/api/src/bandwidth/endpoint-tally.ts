@@ -1,6 +1,7 @@
 import { decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
 import { readAnswerBlock } from '@muster/records';
-import { ChannelSum, pollToLive, PURPOSES, type Purpose, type UpAndDown } from './channel-sum.js';
+import { PURPOSES, type Purpose } from '@muster/api-contract';
+import { ChannelSum, pollToLive, type UpAndDown } from './channel-sum.js';
 
 const CHANNELS = ['live', 'poll', 'enrol'] as const;
 type Channel = (typeof CHANNELS)[number];

@@ -1,11 +1,14 @@
 import type { ChannelCounters, TrafficCounters } from '@muster/messages';
 import { TRAFFIC_PURPOSES, type ByteCounts } from '@muster/protocol';
-import { isoTime } from '../queries/query-json.js';
+import type { FleetBandwidthJson } from '@muster/api-contract';
+import { isoTime } from '../http/json-members.js';
 import { ChannelSum, type UpAndDown } from './channel-sum.js';
 import type { GatewayAnswer } from './gateway-survey.js';
 
+type CountersJson = Omit<FleetBandwidthJson['fleet'], 'gateways'>;
+
 /** The gateways' counters as people see them: of all together, and of each. */
-export function fleetJson(answers: readonly GatewayAnswer[], nowMs: number) {
+export function fleetJson(answers: readonly GatewayAnswer[], nowMs: number): FleetBandwidthJson {
   const reports = answers.flatMap((answer) => (answer.state === 'answered' ? [answer.report] : []));
   return {
     measuredAt: isoTime(nowMs),
@@ -26,7 +29,7 @@ export function fleetJson(answers: readonly GatewayAnswer[], nowMs: number) {
   };
 }
 
-function countersJson(reports: readonly TrafficCounters[]) {
+function countersJson(reports: readonly TrafficCounters[]): CountersJson {
   const sockets = reports.map((report) => report.sockets);
   const seen = sockets.filter(({ measured }) => measured === 'sockets');
   return {

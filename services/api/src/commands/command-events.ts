@@ -1,3 +1,4 @@
+import type { TargetDetail } from '@muster/api-contract';
 import { summaryOf } from '@muster/messages';
 import { AppError, isTerminal } from '@muster/protocol';
 import type { CommandFold, CommandRecord, FoldStep } from '@muster/records';
@@ -6,10 +7,6 @@ import { Pull } from '../http/pull.js';
 import type { Told } from '../http/viewers.js';
 import { commandJson, commandLedgerJson, targetJson, type EndpointSight } from './command-json.js';
 import { applyEntry, type Applied, type CommandStore } from './command-store.js';
-
-/** Which targets are told of: those that settle, every one that changes, none. */
-export const TARGET_DETAIL = ['settled', 'all', 'none'] as const;
-export type TargetDetail = (typeof TARGET_DETAIL)[number];
 
 export interface CommandEventsOptions {
   readonly store: Pick<CommandStore, 'follow'>;

@@ -1,12 +1,21 @@
+import type { CommandJson, CommandLedgerJson } from '@muster/api-contract';
+import { isoTime } from '../http/json-members.js';
 import { endpointLabel, type Directory } from '@muster/directory';
 import type { CommandSummary } from '@muster/messages';
 import { COMMAND_STATES, selectorMatches, type CommandLedger, type CommandState } from '@muster/protocol';
 import type { CommandFold, TargetOutcome } from '@muster/records';
-import type { Principal } from '../auth/principal.js';
-import { isoTime } from '../queries/query-json.js';
+import type { Principal } from '../http/principal.js';
 
 /** A command as people see it. */
-export function commandJson({ record, status, ledger, released, approver, cancel, endedAtMs }: CommandSummary) {
+export function commandJson({
+  record,
+  status,
+  ledger,
+  released,
+  approver,
+  cancel,
+  endedAtMs,
+}: CommandSummary): CommandJson {
   const { operator, rollout, reason, approval, undoes } = record;
   return {
     id: record.id,
@@ -34,9 +43,9 @@ export function commandJson({ record, status, ledger, released, approver, cancel
 }
 
 /** In the order in which people read it, whatever order the wire gave its members. */
-export function commandLedgerJson(ledger: CommandLedger): CommandLedger {
+export function commandLedgerJson(ledger: CommandLedger): CommandLedgerJson {
   const counts = Object.fromEntries(COMMAND_STATES.map((state) => [state, ledger[state]]));
-  return { targeted: ledger.targeted, ...counts } as CommandLedger;
+  return { targeted: ledger.targeted, ...counts } as CommandLedgerJson;
 }
 
 /** What a principal may be told of the endpoint with this number; `undefined`: nothing but how its target fares. */

@@ -1,21 +1,13 @@
+import { operations } from '@muster/api-contract';
 import type { Directory } from '@muster/directory';
 import { type CommandSummary, summaryOf } from '@muster/messages';
 import { COMMAND_STATES, type CommandId } from '@muster/protocol';
 import type { CommandStatus } from '@muster/records';
-import { z } from 'zod';
-import type { Principal } from '../auth/principal.js';
-import { cursorParameter, decodeCursor, encodeCursor, limitParameter, position } from '../http/cursor.js';
-import { defineOperation, json, type Operation } from '../http/operation.js';
-import { problems } from '../http/schemas.js';
-import type { CommandClient } from './command-client.js';
+import type { Principal } from '../http/principal.js';
+import { decodeCursor, encodeCursor, idPosition, position } from '../http/cursor.js';
+import { implement, json, type Operation } from '../http/operation.js';
+import type { CommandClient } from '../upstream/command-client.js';
 import { commandJson, foldedTargetJson, sightOf } from './command-json.js';
-import {
-  commandIdParameter,
-  commandPageSchema,
-  commandSchema,
-  commandStatusSchema,
-  targetPageSchema,
-} from './command-schemas.js';
 import type { CommandStore } from './command-store.js';
 
 export interface CommandParts {
@@ -30,33 +22,13 @@ export function commandOperations(parts: CommandParts): Operation[] {
 }
 
 function listOperation({ client }: CommandParts): Operation {
-  return defineOperation({
-    id: 'listCommands',
-    method: 'get',
-    path: '/v1/commands',
-    tag: 'commands',
-    action: 'command.list',
-    summary: 'Commands of the last 30 days, newest first',
-    description:
-      'Whoever is bounded by a selector is listed their own; then a page may be short, or empty, and have a next one all the same.',
-    access: 'commands:read',
-    query: z.strictObject({
-      status: commandStatusSchema.optional(),
-      limit: limitParameter(50, 200),
-      cursor: cursorParameter,
-    }),
-    responses: {
-      200: { description: 'A page.', content: { 'application/json': commandPageSchema } },
-      ...problems('bad_cursor', 'no_command_service', 'timeout'),
-    },
-    handle: async ({ principal, query: { status, limit, cursor } }) => {
-      const before = cursor === undefined ? undefined : decodeCursor('commands', cursor, [z.string()])[0];
-      const page = await listPage(client, principal, { before: before as CommandId | undefined, status, limit });
-      return json(200, {
-        items: page.items.map(commandJson),
-        ...(page.next === undefined ? {} : { nextCursor: encodeCursor('commands', [page.next]) }),
-      });
-    },
+  return implement(operations.listCommands, async ({ principal, query: { status, limit, cursor } }) => {
+    const before = cursor === undefined ? undefined : decodeCursor('commands', cursor, [idPosition])[0];
+    const page = await listPage(client, principal, { before: before as CommandId | undefined, status, limit });
+    return json(200, {
+      items: page.items.map(commandJson),
+      ...(page.next === undefined ? {} : { nextCursor: encodeCursor('commands', [page.next]) }),
+    });
   });
 }
 
@@ -98,50 +70,16 @@ async function listPage(
 }
 
 function showOperation({ store }: CommandParts): Operation {
-  return defineOperation({
-    id: 'showCommand',
-    method: 'get',
-    path: '/v1/commands/{id}',
-    tag: 'commands',
-    action: 'command.show',
-    summary: 'One command and its ledger, as its journal tells it by now',
-    access: 'commands:read',
-    params: commandIdParameter,
-    responses: {
-      200: { description: 'The command.', content: { 'application/json': commandSchema } },
-      ...problems('not_found'),
-    },
-    handle: async ({ principal, params, signal }) => {
-      const { fold } = await store.find(principal, params.id, signal);
-      return json(200, commandJson(summaryOf(fold)));
-    },
+  return implement(operations.showCommand, async ({ principal, params, signal }) => {
+    const { fold } = await store.find(principal, params.id, signal);
+    return json(200, commandJson(summaryOf(fold)));
   });
 }
 
-const statesParameter = z
-  .string()
-  .max(200)
-  .transform((text) => text.split(','))
-  .pipe(z.array(z.enum(COMMAND_STATES)).min(1))
-  .optional()
-  .meta({ description: 'Only targets in these states, with commas between.' });
-
 function targetsOperation({ store, directory }: CommandParts): Operation {
-  return defineOperation({
-    id: 'listCommandTargets',
-    method: 'get',
-    path: '/v1/commands/{id}/targets',
-    tag: 'commands',
-    action: 'command.targets',
-    summary: 'Every target of a command, and how it fares',
-    access: 'commands:read',
-    params: commandIdParameter,
-    query: z.strictObject({ state: statesParameter, limit: limitParameter(1_000, 10_000), cursor: cursorParameter }),
-    responses: {
-      200: { description: 'A page, by target number.', content: { 'application/json': targetPageSchema } },
-      ...problems('bad_cursor', 'not_found'),
-    },
-    handle: async ({ principal, params, query: { state, limit, cursor }, signal }) => {
+  return implement(
+    operations.listCommandTargets,
+    async ({ principal, params, query: { state, limit, cursor }, signal }) => {
       const after = cursor === undefined ? 0 : decodeCursor('targets', cursor, [position])[0];
       const { fold } = await store.find(principal, params.id, signal);
       const wanted = new Set(state ?? COMMAND_STATES);
@@ -158,5 +96,5 @@ function targetsOperation({ store, directory }: CommandParts): Operation {
         ...(numbers.length > limit && last !== undefined ? { nextCursor: encodeCursor('targets', [last]) } : {}),
       });
     },
-  });
+  );
 }

@@ -10,7 +10,7 @@ import {
   type FoldStep,
   type JournalEntry,
 } from '@muster/records';
-import type { Principal } from '../auth/principal.js';
+import type { Principal } from '../http/principal.js';
 
 /** A command as its journal tells it by now. */
 export interface ReadCommand {

@@ -233,7 +233,7 @@ describe('the rows of a query', () => {
     const { id } = (
       await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT pid, start_time, path FROM processes' } })
     ).body;
-    const record = (await (api.api.parts['queries'] as unknown as QueryStore).read(ORG, id)) as QueryRecord;
+    const record = (await (api.api.components['queries'] as unknown as QueryStore).read(ORG, id)) as QueryRecord;
     await api.service.keep({ ...record, ...change });
     return { ...record, ...change };
   }

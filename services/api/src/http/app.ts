@@ -3,7 +3,7 @@ import helmet from 'helmet';
 import { randomUUID } from 'node:crypto';
 import { AppError } from '@muster/protocol';
 import { clientAddress, type Logger, type TrustedProxies } from '@muster/runtime';
-import type { ApiMetrics } from '../metrics.js';
+import type { HttpMetrics } from './http-metrics.js';
 import { localsOf } from './locals.js';
 import type { Operation } from './operation.js';
 import { asAppError, sendProblem } from './problems.js';
@@ -13,7 +13,7 @@ export interface AppParts {
   readonly operations: readonly Operation[];
   readonly pipeline: RequestPipeline;
   readonly proxies: TrustedProxies;
-  readonly metrics: ApiMetrics;
+  readonly metrics: HttpMetrics;
   readonly logger: Logger;
 }
 

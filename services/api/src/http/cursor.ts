@@ -21,26 +21,8 @@ export function decodeCursor<const S extends readonly [z.ZodType, ...z.ZodType[]
   throw new AppError('bad_cursor', 'the cursor is not one that this list gave; start again without one');
 }
 
+/** A position that is the id of the last item. */
+export const idPosition = z.string();
+
 /** A position in a list: a whole number that is exact. */
 export const position = z.int().nonnegative();
-
-/** `limit` of a list: 1 to `max`. */
-export function limitParameter(fallback: number, max: number) {
-  return z
-    .string()
-    .regex(/^\d{1,6}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.int().min(1).max(max))
-    .default(fallback)
-    .meta({ description: `How many to return at most: 1 to ${max}, default ${fallback}.` });
-}
-
-export const cursorParameter = z.string().max(512).optional().meta({ description: '`nextCursor` of the page before.' });
-
-/** Where a stream goes on. */
-export const afterParameter = z
-  .string()
-  .regex(/^\d{1,15}$/, 'must be the id of an event')
-  .transform(Number)
-  .optional()
-  .meta({ description: 'Only events after the one with this id; `Last-Event-ID` wins.' });

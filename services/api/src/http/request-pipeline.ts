@@ -3,10 +3,9 @@ import type { AuditTrail } from '@muster/audit';
 import { leastRole, roleAllows } from '@muster/identity';
 import { AppError, type OrgId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
-import type { Authenticator } from '../auth/authenticator.js';
-import type { Principal } from '../auth/principal.js';
-import type { RateLimits } from '../auth/rate-limits.js';
-import type { ApiMetrics } from '../metrics.js';
+import type { Authenticator, Principal } from './principal.js';
+import type { RateLimits } from './rate-limits.js';
+import type { HttpMetrics } from './http-metrics.js';
 import { canonicalJson } from './canonical-json.js';
 import { requestKeyOf, type Idempotency } from './idempotency.js';
 import { localsOf } from './locals.js';
@@ -19,7 +18,7 @@ export interface PipelineParts {
   readonly failureLimits: RateLimits;
   readonly audit: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
   readonly idempotency: Idempotency;
-  readonly metrics: ApiMetrics;
+  readonly metrics: HttpMetrics;
   /** Whose audit record keeps the refusals of strangers. */
   readonly defaultOrg: OrgId;
 }

@@ -1,20 +1,19 @@
 import type { ServerResponse } from 'node:http';
+import { EVENT_TYPES, type EventFormat } from '@muster/api-contract';
 import { AppError } from '@muster/protocol';
+import type { OperatorTokenRecord } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
-import type { Principal } from '../auth/principal.js';
-import type { TokenStore } from '../auth/token-store.js';
-import type { ApiMetrics } from '../metrics.js';
+import type { Principal } from './principal.js';
+import type { HttpMetrics } from './http-metrics.js';
 import { DrainWriter, type WriteOutcome } from './drain-writer.js';
 import type { StreamAnswer } from './operation.js';
-
-export const EVENT_TYPES = { sse: 'text/event-stream', ndjson: 'application/x-ndjson' } as const;
-export type EventFormat = keyof typeof EVENT_TYPES;
 
 export interface ViewersOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly tokens: Pick<TokenStore, 'find'>;
-  readonly metrics: ApiMetrics;
+  /** Finds out whether the token of a viewer is still valid. */
+  readonly tokens: { find(tokenId: string): Pick<OperatorTokenRecord, 'revokedAtMs' | 'expiresAtMs'> | undefined };
+  readonly metrics: HttpMetrics;
   readonly maxViewers: number;
   readonly heartbeatMs?: number;
   readonly stallMs?: number;

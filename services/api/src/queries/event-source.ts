@@ -3,7 +3,7 @@ import { AppError, type Ledger } from '@muster/protocol';
 import { decodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { Pull } from '../http/pull.js';
-import type { QueryClient } from './query-client.js';
+import type { QueryClient } from '../upstream/query-client.js';
 
 /** What a viewer is to be told next. `idle`: nothing, but that the connection lives. */
 export type QueryTold =

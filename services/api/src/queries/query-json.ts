@@ -1,16 +1,13 @@
 import { EMPTY_LEDGER, OUTCOMES, type Ledger } from '@muster/protocol';
+import type { LedgerJson, QueryJson } from '@muster/api-contract';
+import { isoTime } from '../http/json-members.js';
 import type { QueryRecord, ResultEvent } from '@muster/records';
 
 /** Where a query stands: its ledger, and who of those waited for polls. */
 export type Standing = Pick<ResultEvent & { readonly t: 'progress' }, 'ledger' | 'polling'>;
 
-/** RFC 3339 in UTC. */
-export function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
-}
-
 /** In the order in which people read it, whatever order the wire gave its members. */
-export function ledgerJson(ledger: Ledger): Ledger {
+export function ledgerJson(ledger: Ledger): LedgerJson {
   const { targeted, waiting } = ledger;
   return { ...EMPTY_LEDGER, targeted, waiting, ...Object.fromEntries(OUTCOMES.map((name) => [name, ledger[name]])) };
 }
@@ -25,7 +22,7 @@ export function standingJson({ ledger, polling }: Standing) {
 }
 
 /** A query as people see it. `standing` may be fresher than the record. */
-export function queryJson(record: QueryRecord, standing: Standing = record) {
+export function queryJson(record: QueryRecord, standing: Standing = record): QueryJson {
   return {
     id: record.id,
     state: record.state,

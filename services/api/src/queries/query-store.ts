@@ -9,7 +9,7 @@ import {
   type ResultEvent,
 } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
-import type { Principal } from '../auth/principal.js';
+import type { Principal } from '../http/principal.js';
 import type { Standing } from './query-json.js';
 
 // How far back the newest progress of a running query is looked for, in entries of all queries together.

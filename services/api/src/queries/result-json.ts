@@ -1,36 +1,31 @@
+import type { EndpointNameJson, FailureJson, GroupJson } from '@muster/api-contract';
 import type { Endpoint } from '@muster/directory';
-import { decodeRow, forEachRow, rowJsonText, sqlValueToJson, type SqlValue } from '@muster/protocol';
+import { decodeRow, forEachRow, rowJsonText, sqlValueToJson, type JsonSqlValue, type SqlValue } from '@muster/protocol';
 import { readAnswerBlock, readGroupBlock, type Failure, type GroupedRow, type ResultEvent } from '@muster/records';
 import { queryJson, standingJson } from './query-json.js';
 
 /** Finds an endpoint by its number; what is not known (yet) is shown by number alone. */
 export type EndpointByNum = (num: number) => Pick<Endpoint, 'agentId' | 'facts'> | undefined;
 
-export interface EndpointName {
-  readonly num: number;
-  readonly agentId: string | null;
-  readonly host: string | null;
-}
-
-export function endpointName(num: number, byNum: EndpointByNum): EndpointName {
+export function endpointName(num: number, byNum: EndpointByNum): EndpointNameJson {
   const endpoint = byNum(num);
   return { num, agentId: endpoint?.agentId ?? null, host: endpoint?.facts.host ?? null };
 }
 
 /** The values of one row. A row of a kept stream that is malformed is a bug, and throws. */
-export function rowJson(row: Uint8Array): unknown[] {
+export function rowJson(row: Uint8Array): JsonSqlValue[] {
   return decodeRow(row).map(sqlValueToJson);
 }
 
-export function valuesJson(values: readonly SqlValue[]): unknown[] {
+export function valuesJson(values: readonly SqlValue[]): JsonSqlValue[] {
   return values.map(sqlValueToJson);
 }
 
-export function failureJson([num, outcome, code, message]: Failure, byNum: EndpointByNum) {
+export function failureJson([num, outcome, code, message]: Failure, byNum: EndpointByNum): FailureJson {
   return { ...endpointName(num, byNum), outcome, code, message };
 }
 
-export function groupJson(group: GroupedRow & { readonly index: number }, byNum: EndpointByNum) {
+export function groupJson(group: GroupedRow & { readonly index: number }, byNum: EndpointByNum): GroupJson {
   const { index, endpoints, copies } = group;
   const sample = group.sample.map((num) => endpointName(num, byNum));
   return { index, endpoints, copies, sample, values: rowJson(group.row) };

@@ -1,3 +1,4 @@
+import type { RawRowJson, RowPageJson } from '@muster/api-contract';
 import type { StreamStore } from '@muster/bus';
 import { decodeRow, type SqlValue } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
@@ -30,7 +31,7 @@ const PAGE_BYTES = 4 * 1024 * 1024;
 const STALL_MS = 60_000;
 
 /** One page of a query's rows. */
-export async function rowPage(parts: RowParts, request: PageRequest) {
+export async function rowPage(parts: RowParts, request: PageRequest): Promise<RowPageJson> {
   const { record } = request;
   const page = record.mode === 'raw' ? await rawPage(parts, request) : await groupPage(parts, request);
   return { state: record.state, mode: record.mode, columns: record.columns, ...page };
@@ -38,7 +39,7 @@ export async function rowPage(parts: RowParts, request: PageRequest) {
 
 async function rawPage({ streams, byNum }: RowParts, { record, limit, cursor, signal }: PageRequest) {
   const [seq, at] = cursor === undefined ? [1, 0] : decodeCursor('rows', cursor, [position.min(1), position]);
-  const items: object[] = [];
+  const items: RawRowJson[] = [];
   let bytes = 0;
   for await (const row of rawRows(streams, record, { seq, at }, signal)) {
     if (items.length === limit || (bytes > PAGE_BYTES && items.length > 0)) {

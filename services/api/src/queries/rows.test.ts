@@ -14,7 +14,7 @@ afterEach(() => api.stop());
 async function start(mode: 'raw' | 'group', columns = ['name', 'pid']): Promise<QueryRecord> {
   api.service.columns = columns;
   const { id } = (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1', mode } })).body;
-  return (await (api.api.parts['queries'] as unknown as QueryStore).read('default' as never, id)) as QueryRecord;
+  return (await (api.api.components['queries'] as unknown as QueryStore).read('default' as never, id)) as QueryRecord;
 }
 
 async function tellRows(

@@ -18,7 +18,7 @@ afterEach(() => api.stop());
 
 async function start(body: object = { sql: 'SELECT name, pid FROM processes' }): Promise<QueryRecord> {
   const { id } = (await api.ask('POST', '/v1/queries', { body })).body;
-  return (await (api.api.parts['queries'] as unknown as QueryStore).read('default' as never, id)) as QueryRecord;
+  return (await (api.api.components['queries'] as unknown as QueryStore).read('default' as never, id)) as QueryRecord;
 }
 
 function answers(...list: readonly (readonly [num: number, rows: readonly unknown[][]])[]): Uint8Array {
@@ -190,7 +190,7 @@ describe('a stream whose token is over', () => {
     const revoked = api.get(`/v1/queries/${record.id}/events`, { token });
     const other = new RawViewer(api, eventsOf(record));
     await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 2'));
-    const kept = (api.api.parts['tokens'] as unknown as TokenStore).find(tokenId)!;
+    const kept = (api.api.components['tokens'] as unknown as TokenStore).find(tokenId)!;
     // As another API process does it.
     const end = encodeRecord({ ...kept, revokedAtMs: Date.now() });
     await api.connection.streams.append(STREAM_SUBJECTS.operatorToken('default' as OrgId, tokenId), end);

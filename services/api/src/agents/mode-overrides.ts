@@ -4,11 +4,11 @@ import { AppError } from '@muster/protocol';
 import { decodeRecord, STREAM_SUBJECTS, STREAMS, type ModeOverrideRecord } from '@muster/records';
 import { inBatches } from './in-batches.js';
 
-export type OrderResult =
+export type OverrideResult =
   { readonly kind: 'changed' | 'unchanged' } | { readonly kind: 'failed'; readonly error: AppError };
 
-/** Keeps what operators order about agents' channels, where that says anything new. The last word wins. */
-export class ModeOrders {
+/** Keeps operators' mode overrides where they change anything. The last write wins. */
+export class ModeOverrides {
   readonly #streams: Pick<StreamStore, 'last'>;
   readonly #writer: Pick<DirectoryWriter, 'overrideMode'>;
 
@@ -23,17 +23,17 @@ export class ModeOrders {
     this.#writer = writer;
   }
 
-  giveAll(endpoints: Iterable<Endpoint>, order: ModeOverrideRecord): AsyncGenerator<OrderResult> {
-    return inBatches(endpoints, (endpoint) => this.#give(endpoint, order));
+  setAll(endpoints: Iterable<Endpoint>, override: ModeOverrideRecord): AsyncGenerator<OverrideResult> {
+    return inBatches(endpoints, (endpoint) => this.#set(endpoint, override));
   }
 
-  async #give(endpoint: Endpoint, order: ModeOverrideRecord): Promise<OrderResult> {
+  async #set(endpoint: Endpoint, override: ModeOverrideRecord): Promise<OverrideResult> {
     try {
-      // What the view shows may be a moment old: an order that came after it must not be left standing.
-      if (saysTheSame(endpoint.modeOverride, order) && saysTheSame(await this.#newest(endpoint), order)) {
+      // What the view shows may be a moment old: an override that was kept since must not be missed.
+      if (isSame(endpoint.modeOverride, override) && isSame(await this.#newest(endpoint), override)) {
         return { kind: 'unchanged' };
       }
-      const result = await this.#writer.overrideMode(endpoint.org, endpoint.agentId, order);
+      const result = await this.#writer.overrideMode(endpoint.org, endpoint.agentId, override);
       if (result.kind === 'unavailable') throw result.cause;
       return { kind: 'changed' };
     } catch (cause) {
@@ -49,9 +49,9 @@ export class ModeOrders {
 }
 
 /** A lease is new each time: it ends later than the one before. */
-function saysTheSame(before: ModeOverrideRecord | undefined, order: ModeOverrideRecord): boolean {
-  if (order.untilMs !== undefined) return false;
-  const standing = activeModeOverride(before, order.atMs);
-  if (standing === undefined) return order.mode === 'default';
-  return standing.mode === order.mode && standing.intervalMs === order.intervalMs && standing.untilMs === undefined;
+function isSame(before: ModeOverrideRecord | undefined, override: ModeOverrideRecord): boolean {
+  if (override.untilMs !== undefined) return false;
+  const active = activeModeOverride(before, override.atMs);
+  if (active === undefined) return override.mode === 'default';
+  return active.mode === override.mode && active.intervalMs === override.intervalMs && active.untilMs === undefined;
 }

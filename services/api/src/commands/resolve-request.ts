@@ -10,21 +10,21 @@ import {
   type Params,
   type SqlValue,
 } from '@muster/protocol';
-import type { Principal } from '../auth/principal.js';
+import type { Principal } from '../http/principal.js';
 import { pointerOf } from '../http/problems.js';
 import type { QueryStore } from '../queries/query-store.js';
 import { rawRows } from '../queries/result-rows.js';
 import type { EndpointByNum } from '../queries/result-json.js';
-import type { Order, OrderRow, OrderTarget } from './order-schema.js';
+import type { CommandRequest, RequestRow, RequestTarget } from '@muster/api-contract';
 
-export interface OrderParts {
+export interface ResolveParts {
   readonly queries: Pick<QueryStore, 'find'>;
   readonly streams: StreamStore;
   readonly byNum: EndpointByNum;
 }
 
-/** An order whose action exists, and whose parameters and rows are what the action takes. */
-export interface ReadOrder {
+/** The parameters and the target of a request, as the action takes them. */
+export interface ResolvedRequest {
   readonly params: Params;
   readonly target: CommandTarget;
 }
@@ -38,37 +38,37 @@ interface BodyFault {
 const MAX_FAULTS = 20;
 
 /**
- * What an order means, with every fault of its parameters and rows at once. Nothing has been asked of a command service by then.
+ * Checks a request against its action and reads the rows it names. Reports every fault of parameters and rows at once. Asks no command service.
  * Throws `unknown_action`, `bad_params`; for the rows of a query also `not_found`, `conflict`, `bad_request`, `no_targets`.
  */
-export async function readOrder(
-  parts: OrderParts,
+export async function resolveRequest(
+  parts: ResolveParts,
   principal: Principal,
-  order: Pick<Order, 'action' | 'params' | 'target'>,
+  request: Pick<CommandRequest, 'action' | 'params' | 'target'>,
   signal: AbortSignal,
-): Promise<ReadOrder> {
-  const action = findAction(order.action);
+): Promise<ResolvedRequest> {
+  const action = findAction(request.action);
   if (action === undefined || action.hidden === true) {
-    throw new AppError('unknown_action', `there is no action "${order.action}"; GET /v1/actions lists them`, {
+    throw new AppError('unknown_action', `there is no action "${request.action}"; GET /v1/actions lists them`, {
       details: { faults: [{ pointer: '#/action', fault: 'is not the name of an action' }] },
     });
   }
-  const bound = 'rows' in order.target || 'query' in order.target;
-  const parsed = parseParams(action, order.params, { bound });
+  const bound = 'rows' in request.target || 'query' in request.target;
+  const parsed = parseParams(action, request.params, { bound });
   if (!parsed.ok) throw refuse(action, faultsAt(['params'], parsed.faults));
   return {
     params: parsed.params,
-    target: await readTarget(parts, principal, { action, target: order.target }, signal),
+    target: await readTarget(parts, principal, { action, target: request.target }, signal),
   };
 }
 
 interface Aim {
   readonly action: ActionDefinition;
-  readonly target: OrderTarget;
+  readonly target: RequestTarget;
 }
 
 async function readTarget(
-  parts: OrderParts,
+  parts: ResolveParts,
   principal: Principal,
   { action, target }: Aim,
   signal: AbortSignal,
@@ -83,7 +83,7 @@ async function readTarget(
 
 function bindRows(
   action: ActionDefinition,
-  rows: readonly OrderRow[],
+  rows: readonly RequestRow[],
   pathOf: (i: number) => readonly string[],
 ): { agentId: AgentId; row: Binding }[] {
   const bound: { agentId: AgentId; row: Binding }[] = [];
@@ -100,11 +100,11 @@ function bindRows(
 
 /** The rows of a query that has ended, as rows to act on. */
 async function rowsOfQuery(
-  { queries, streams, byNum }: OrderParts,
+  { queries, streams, byNum }: ResolveParts,
   principal: Principal,
   id: string,
   signal: AbortSignal,
-): Promise<OrderRow[]> {
+): Promise<RequestRow[]> {
   const record = await queries.find(principal, id);
   if (record.mode !== 'raw') {
     throw queryFault(
@@ -113,7 +113,7 @@ async function rowsOfQuery(
     );
   }
   if (record.state === 'running') throw queryFault('conflict', `query ${id} still runs; wait for its end`);
-  const rows: OrderRow[] = [];
+  const rows: RequestRow[] = [];
   for await (const { num, values } of rawRows(streams, record, { seq: 1, at: 0 }, signal)) {
     if (rows.length === LIMITS.commandRows) {
       throw queryFault('bad_request', `query ${id} has more than ${LIMITS.commandRows} rows; ask for less`);

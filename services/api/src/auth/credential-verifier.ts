@@ -8,7 +8,7 @@ import {
 } from '@muster/identity';
 import { AppError, type OrgId } from '@muster/protocol';
 import type { Clock, Secret } from '@muster/runtime';
-import { withBound, type Principal } from './principal.js';
+import { withBound, type AuthResult, type Authenticator } from '../http/principal.js';
 import type { TokenStore } from './token-store.js';
 
 export interface AuthenticatorOptions {
@@ -19,15 +19,10 @@ export interface AuthenticatorOptions {
   readonly bootstrap?: { readonly token: Secret; readonly org: OrgId };
 }
 
-/** `reason` is for metrics and the audit record, from a small closed set; `error` is for the caller and says less. */
-export type AuthResult =
-  | { readonly ok: true; readonly principal: Principal }
-  | { readonly ok: false; readonly reason: string; readonly error: AppError };
-
 const MAX_CREDENTIAL_CHARS = 8 * 1024;
 
 /** Tells who presents an `Authorization` header: an operator token, or a JWT where an identity provider is configured. */
-export class Authenticator {
+export class CredentialVerifier implements Authenticator {
   readonly #tokens: TokenStore;
   readonly #clock: Clock;
   readonly #oidc: OidcVerifier | undefined;

@@ -8,7 +8,7 @@ import {
   type StartQuery,
 } from '@muster/messages';
 import type { QueryRecord } from '@muster/records';
-import { expectReply, readable, replyOf, type ServiceName } from '../bus/service-reply.js';
+import { expectReply, readable, replyOf, type ServiceName } from './service-reply.js';
 
 type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
 

@@ -1,7 +1,7 @@
 import { LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
 
-/** What the API counts. Labels come from small closed sets: route templates, methods, status classes, reasons. */
-export function createApiMetrics(metrics: Metrics) {
+/** Metrics of requests and event streams. Label values come from small closed sets: route templates, methods, status classes, reasons. */
+export function createHttpMetrics(metrics: Metrics) {
   return {
     requestSeconds: metrics.histogram({
       name: 'muster_api_request_duration_seconds',
@@ -29,19 +29,7 @@ export function createApiMetrics(metrics: Metrics) {
       help: 'Requests refused by a rate limit: of the principal, or of failed authentications of one address.',
       labels: ['limit'],
     }),
-    auditSuppressed: metrics.counter({
-      name: 'muster_api_audit_suppressed_total',
-      help: 'Refusals of strangers that were counted instead of kept.',
-    }),
-    auditLost: metrics.counter({
-      name: 'muster_api_audit_lost_total',
-      help: 'Audit records that could not be kept; each is in the log.',
-    }),
-    presenceUnavailable: metrics.counter({
-      name: 'muster_api_presence_unavailable_total',
-      help: 'Times that the registry did not say which agents are connected.',
-    }),
   };
 }
 
-export type ApiMetrics = ReturnType<typeof createApiMetrics>;
+export type HttpMetrics = ReturnType<typeof createHttpMetrics>;

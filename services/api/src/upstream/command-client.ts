@@ -9,7 +9,7 @@ import {
 import { AppError } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock } from '@muster/runtime';
-import { expectReply, replyOf, type ServiceName } from '../bus/service-reply.js';
+import { expectReply, replyOf, type ServiceName } from './service-reply.js';
 
 type Reply<T extends CommandReply['t']> = Extract<CommandReply, { t: T }>;
 type Request<T extends CommandRequest['t']> = Extract<CommandRequest, { t: T }>;

@@ -1,0 +1,31 @@
+import { LRUCache } from 'lru-cache';
+import { TokenBucket, type Clock, type TakeResult } from '@muster/runtime';
+
+export interface RateLimitOptions {
+  readonly clock: Clock;
+  readonly perSecond: number;
+  readonly burst: number;
+  /** How many keys are remembered; the least recently used one is forgotten first. */
+  readonly maxKeys?: number;
+}
+
+/** One token bucket per key, for a bounded number of keys. */
+export class RateLimits {
+  readonly #options: RateLimitOptions;
+  readonly #buckets: LRUCache<string, TokenBucket>;
+
+  constructor(options: RateLimitOptions) {
+    this.#options = options;
+    this.#buckets = new LRUCache({ max: options.maxKeys ?? 20_000 });
+  }
+
+  take(key: string): TakeResult {
+    const { clock, perSecond, burst } = this.#options;
+    let bucket = this.#buckets.get(key);
+    if (bucket === undefined) {
+      bucket = new TokenBucket({ capacity: burst, refillPerSecond: perSecond, clock });
+      this.#buckets.set(key, bucket);
+    }
+    return bucket.take();
+  }
+}
