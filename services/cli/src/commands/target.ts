@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { ActionJson, CommandTarget } from '@muster/api-contract';
+import type { ActionJson, RequestTarget } from '@muster/api-contract';
 import { isAgentId, isQueryId, LIMITS } from '@muster/protocol';
 import { CliError, EXIT, usageError } from '../terminal/cli-error.js';
 import { counted } from '../terminal/listing.js';
@@ -15,7 +15,7 @@ export interface TargetOptions {
 
 /** Whom a command is for. */
 export interface Target {
-  readonly spec: CommandTarget;
+  readonly spec: RequestTarget;
   /** For people: `os=linux`, `12 rows of 7 endpoints`. */
   readonly text: string;
   /** Only when rows were read. */
