@@ -148,7 +148,7 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
     await eventually('everybody is on the channel that was ordered last', () => misled().length === 0, 20_000);
     const listed = await lab.api.all<{ agentId: string; mode?: string; duplicate?: object }>('/v1/agents?limit=500');
     expect(listed.filter(({ duplicate }) => duplicate !== undefined)).toEqual([]);
-    expect([fleet.count('away'), fleet.stats.ends.get('closed 4503 duplicateIdentity')]).toEqual([0, undefined]);
+    expect([fleet.count('excluded'), fleet.stats.ends.get('closed 4503 duplicateIdentity')]).toEqual([0, undefined]);
     await eventually(
       'the registry says so too',
       async () => {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { ChannelBehaviour } from './channel.js';
-import type { FleetOptions } from './fleet-options.js';
+import type { ChannelBehaviour } from './agent/channel-selector.js';
+import type { FleetOptions } from './agent/fleet-options.js';
 
 export const USAGE = `npm run simulate -- [options]
 
@@ -14,30 +14,30 @@ export const USAGE = `npm run simulate -- [options]
   --org NAME
   --rate N              connections begun per second (default 2000)
   --seed N              same seed, same machines and keys (default 1)
-  --slow P              share (0 to 1) of agents that answer late, --slow-ms N by how much (default 3000)
-  --failing P           share that reports an error
+  --slow P              share (0 to 1) of agents that answer late, after --slow-ms N (default 3000)
+  --failing P           share that answers with an error
   --silent P            share that never answers
-  --disappearing P      share that drops its connection when asked
-  --no-commands         none of them takes commands
-  --run-ms A-B          how long a command runs, evenly between the two (default 0: it is over at once)
+  --disappearing P      share that drops its connection at a query
+  --no-commands         agents without the capability for commands
+  --run-ms A-B          how long a command runs, evenly between the two (default 0: it ends at once)
   --failing-runs P      share of runs that fail
-  --crashing P          share of runs after which the agent crashes and comes back, --restart-ms N after how long (default 1000)
-  --oracle FILE         keep there what really ran, as JSON, every few seconds and at the end; with several
-                        processes each has a file of its own, FILE.1 and so on
+  --crashing P          share of runs after which the agent crashes; it starts again after --restart-ms N (default 1000)
+  --oracle FILE         write what really ran to this file, as JSON, every few seconds and at the end; with several
+                        processes each writes its own file, FILE.1 and so on
   --mode live|poll|mixed
-                        the channel that they begin with (default live); mixed: every second one polls. What gateways say
-                        counts, and that is live unless a policy says otherwise: see --no-mode
-  --no-mode             they stay with it: none of them can be told to change
-  --poll-interval S     seconds between two polls, where no gateway says (default 60)
+                        the first channel (default live); mixed: every second agent polls. A gateway then assigns the
+                        channel: live, unless its mode policy says poll. See --no-mode
+  --no-mode             agents keep the first channel: gateways cannot change it
+  --poll-interval S     seconds between two polls, unless a gateway assigns an interval (default 60)
   --scattered           each poll goes to the next gateway, as behind a load balancer
-  --fallback            poll when Live fails three times in a row, and go on trying it
-  --labels K=V,K=V      labels for all of them, besides site, env and role
-  --uniform             all of one image, so that all answer alike
-  --keys FILE           keep identities there: a second start does not enrol again
+  --fallback            poll when Live fails three times in a row, and keep retrying Live
+  --labels K=V,K=V      labels for all agents, besides site, env and role
+  --uniform             all machines of one image, so that all give equal answers
+  --keys FILE           keep identities in this file: a second start does not enrol again
 
-What is not given is read from .muster/local.json, which a local stack (npm start) writes.`;
+Gateway, CA, org and secret default to those of .muster/local.json, which a local stack (npm start) writes.`;
 
-/** What was asked for on the command line. */
+/** The parsed command line. */
 export interface CommandLine {
   readonly fleet: FleetOptions;
   readonly processes: number;
@@ -45,7 +45,7 @@ export interface CommandLine {
   readonly oracleFile: string | undefined;
 }
 
-/** Descriptors are commonly limited to 20,000 per process, and a process needs some for itself. */
+/** File descriptors are commonly limited to 20,000 per process, and a process needs some for itself. */
 const AGENTS_PER_PROCESS = 19_000;
 
 const OPTIONS = {
@@ -79,7 +79,7 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 } as const;
 
-/** Reads the arguments; `help` when help was asked for. Throws an `Error` whose message is for the person who typed them. */
+/** Parses the arguments; `help` for `--help`. Throws an `Error` whose message is for the user. */
 export function readCommandLine(args: readonly string[], folder: string): CommandLine | 'help' {
   const { values } = parseArgs({ args: [...args], options: OPTIONS, strict: true });
   if (values.help) return 'help';
@@ -91,7 +91,7 @@ export function readCommandLine(args: readonly string[], folder: string): Comman
   if (first === undefined || secret === undefined || org === undefined) {
     throw new Error('no stack runs here: give --gateway, --enroll-secret and --org, or start one with npm start');
   }
-  // A gateway named by hand has nothing to do with the CA of the stack that runs here.
+  // The CA of the local stack does not apply to a gateway that was named by hand.
   const caPath = values.ca ?? (values.gateway === undefined ? local?.caPath : undefined);
   const agents = wholeNumber('agents', values.agents);
   return {
@@ -170,7 +170,7 @@ interface LocalStack {
   readonly org?: string;
 }
 
-/** What a local stack that runs in this folder or above it has written. */
+/** Reads the file of a local stack that runs in this folder or above it. */
 function findLocal(folder: string): LocalStack | undefined {
   for (let at = resolve(folder); ; at = dirname(at)) {
     try {

@@ -1,12 +1,12 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { readCommandLine, USAGE, type CommandLine } from './command-line.js';
-import { OracleFile } from './commands/oracle-file.js';
-import { Fleet } from './fleet.js';
-import { readIdentities, writeIdentities } from './identity-file.js';
+import { OracleFile } from './truth/oracle-file.js';
+import { Fleet } from './fleet/fleet.js';
+import { readIdentities, writeIdentities } from './fleet/identity-file.js';
 
 const REPORT_MS = 5_000;
-/** Set for a process that is one of several: the index of its first agent and how many it has. */
+/** Passed to each of several processes: the index of its first agent, and how many agents it has. */
 const RANGE = /^--range=(\d+)\+(\d+)$/;
 
 async function main(args: readonly string[]): Promise<number> {
@@ -63,13 +63,13 @@ function statusLine({ stats }: Fleet): string {
   return [
     states.map(([state, count]) => `${count} ${state}`).join(', '),
     ...(polls === 0 ? [] : [`${sessions.live} live, ${sessions.poll} poll, ${changes} changes, ${polls} polls`]),
-    `${queries} questions, ${answers} answers, ${rows} rows`,
+    `${queries} queries, ${answers} answers, ${rows} rows`,
     ...(reports === 0 ? [] : [`${runs} runs, ${reports} reports, ${crashes} crashes`]),
     ...(ended === '' ? [] : [`ended: ${ended}`]),
   ].join(' | ');
 }
 
-/** One child per range of agents; they end when this process does. */
+/** Starts one child process per range of agents. They end when this process does. */
 async function spread(args: readonly string[], { processes, fleet, oracleFile }: CommandLine): Promise<number> {
   const share = Math.ceil(fleet.agents / processes);
   const children = Array.from({ length: Math.ceil(fleet.agents / share) }, (_, i) => {

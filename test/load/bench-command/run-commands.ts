@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type Stack } from '@muster/local';
-import type { FleetOrder } from '../fleet/fleet-messages.js';
+import type { FleetRequest } from '../fleet/fleet-messages.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { call, textOf, type ApiAccess } from '../measure/rest.js';
@@ -145,7 +145,7 @@ function startFleet(stack: Stack, options: CommandBenchOptions): Promise<FleetPr
   const [first, ...rest] = stack.gateways.map(({ url }) => url);
   if (first === undefined) throw new Error('the stack has no gateway');
   const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
-  const order: FleetOrder = {
+  const order: FleetRequest = {
     t: 'fleet',
     keysFile: `${options.folder}/fleet.json`,
     options: {

@@ -1,6 +1,6 @@
 import { decodeBody, encodeBody, encodeFrame, FRAME, HEADER_BYTES } from '@muster/protocol';
 import { makeMachine } from '../../simulator/machine/machine.js';
-import { SqlAnswers } from '../../simulator/sql-answers.js';
+import { SqlAnswers } from '../../simulator/truth/sql-answers.js';
 
 /** A question whose answer is about 200 bytes, the same on every machine of a uniform fleet. */
 const SQL = "SELECT name, version, source, size FROM deb_packages WHERE arch = 'amd64' ORDER BY name LIMIT 5";
@@ -15,7 +15,7 @@ export interface BenchQuestion {
 /** The question of the bench, with its bytes as the product sends them. */
 export async function benchQuestion(): Promise<BenchQuestion> {
   const answers = await SqlAnswers.create();
-  const answer = answers.truth(makeMachine({ seed: 1, uniform: true, labels: {} }, 0), SQL);
+  const answer = answers.expected(makeMachine({ seed: 1, uniform: true, labels: {} }, 0), SQL);
   answers.close();
   const frame = answer.kind === 'rows' ? answer.frames(1)[0] : undefined;
   if (frame === undefined || frame.length <= HEADER_BYTES) throw new Error('the question of the bench has no answer');

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type Stack } from '@muster/local';
-import type { FleetOrder } from '../fleet/fleet-messages.js';
+import type { FleetRequest } from '../fleet/fleet-messages.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import type { ApiAccess } from '../measure/rest.js';
 import { timeQuery, type QueryTimes } from './event-stream.js';
@@ -95,7 +95,7 @@ function startFleet(
 ): Promise<FleetProcess> {
   const [first, ...rest] = stack.gateways.map(({ url }) => url);
   if (first === undefined) throw new Error('the stack has no gateway');
-  const order: FleetOrder = {
+  const order: FleetRequest = {
     t: 'fleet',
     keysFile: `${options.folder}/fleet-${seed}.json`,
     options: {

@@ -1,7 +1,7 @@
 import type { FleetOptions, Run } from '../../simulator/index.js';
 
 /** What a bench says to the process that holds its fleet, and what comes back. */
-export type FleetOrder =
+export type FleetRequest =
   | { readonly t: 'fleet'; readonly options: FleetOptions; readonly keysFile: string }
   | {
       readonly t: 'bare';
@@ -14,7 +14,7 @@ export type FleetOrder =
   /** What ran so far on its agents? */
   | { readonly t: 'oracle' };
 
-export type FleetReport =
+export type FleetReply =
   | { readonly t: 'ready'; readonly ready: number }
   | { readonly t: 'failed'; readonly message: string }
   | { readonly t: 'oracle'; readonly runs: readonly Run[] };

@@ -1,11 +1,11 @@
-import { BareFleet } from '../floor/bare-fleet.js';
+import { BareFleet } from './bare-fleet.js';
 import { Fleet } from '../../simulator/index.js';
-import { readIdentities, writeIdentities } from '../../simulator/identity-file.js';
-import type { FleetOrder, FleetReport } from './fleet-messages.js';
+import { readIdentities, writeIdentities } from '../../simulator/fleet/identity-file.js';
+import type { FleetRequest, FleetReply } from './fleet-messages.js';
 
 /** The fleet of a bench in a process of its own, so that agents do not share a thread with who asks and measures. */
 
-type Start = Exclude<FleetOrder, { t: 'oracle' }>;
+type Start = Exclude<FleetRequest, { t: 'oracle' }>;
 
 let fleet: Fleet | undefined;
 
@@ -24,11 +24,11 @@ async function start(order: Start): Promise<number> {
   return fleet.count('ready');
 }
 
-function report(message: FleetReport): void {
+function report(message: FleetReply): void {
   process.send?.(message);
 }
 
-process.on('message', (order: FleetOrder) => {
+process.on('message', (order: FleetRequest) => {
   if (order.t === 'oracle') {
     report({ t: 'oracle', runs: fleet?.oracle.all ?? [] });
     return;

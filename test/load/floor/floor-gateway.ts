@@ -8,8 +8,6 @@ const uws = createRequire(import.meta.url)('uWebSockets.js') as typeof Uws;
 /** Subjects of the floor; nothing of the product listens there. */
 export const FLOOR = { ask: 'floor.ask', answers: 'floor.answers' } as const;
 
-export const FLOOR_SUBPROTOCOL = 'floor.v1';
-
 const TOPIC = 'all';
 const FLUSH_BYTES = 32 * 1024;
 const FLUSH_MS = 3;

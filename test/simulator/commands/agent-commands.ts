@@ -1,4 +1,4 @@
-import { findAction, parseParams, UNDO_ACTION, type ActionDefinition } from '@muster/actions';
+import { findAction, UNDO_ACTION, type ActionDefinition } from '@muster/actions';
 import {
   encodeBody,
   encodeFrame,
@@ -11,27 +11,29 @@ import {
 import type { Machine } from '../machine/machine.js';
 import type { CommandContext } from './command-context.js';
 import { fateOf, type Fate } from './command-behaviour.js';
-import type { Run } from './oracle.js';
-import type { Trust } from './order-verifier.js';
+import type { Run } from '../truth/oracle.js';
+import type { Trust } from './command-verifier.js';
+import { CANCELLED, done, EXPIRED, INTERRUPTED, TIMED_OUT, UNKNOWN_ACTION } from './outcomes.js';
 import { doing, ending, type Outcome, type Plan, type Undo } from './plan.js';
+import { refusalOf } from './refusal.js';
 import { planAction } from './simulated-actions.js';
 
-/** The agent that takes the commands. */
+/** The agent whose commands these are. */
 export interface CommandHost {
   readonly machine: Machine;
   readonly agentId: string;
   readonly identity: { readonly trust: Trust };
-  /** False when there is no session to send it on. */
+  /** Returns false without a session to send it on. */
   send(frame: Uint8Array): boolean;
-  /** Ends at once, and comes back later. */
+  /** Ends at once and starts again later. */
   crash(): void;
 }
 
-/** What a report says. */
-type Said = Omit<Outcome, 'state'> & Pick<ReportBody, 'state'>;
+/** State, code, message and effects of a report. */
+type ReportContent = Omit<Outcome, 'state'> & Pick<ReportBody, 'state'>;
 
-/** A line of the ledger: survives everything but the end of the simulator. */
-interface Entry {
+/** One target of a command in the agent's durable history: survives crashes of the agent. */
+interface HistoryEntry {
   readonly id: string;
   readonly number: number;
   /** `undefined` while it runs. */
@@ -41,30 +43,30 @@ interface Entry {
   repeatAtMs: number;
 }
 
-/** An accepted order: gone with a crash. */
+/** An accepted command. A crash loses it. */
 interface Job {
   readonly key: string;
-  readonly order: CommandBody;
+  readonly command: CommandBody;
   readonly claims: CommandClaims;
   readonly action: ActionDefinition;
   readonly fate: Fate;
-  entry: Entry | undefined;
+  entry: HistoryEntry | undefined;
   run: Run | undefined;
 }
 
 const REPEAT_MS = { first: 1_000, most: 30_000 };
 
 /**
- * Commands on one simulated agent, in the order of a real one: believe it, note that it starts, run, note the outcome, report it until that is kept.
- * What is noted outlives crashes; what is accepted and has not started does not.
+ * Commands on one simulated agent, in the steps of a real one: verify, record the start, run, record the outcome, report until the gateway
+ * confirms that the report is kept. Records survive crashes; commands that are accepted and have not started do not.
  */
 export class AgentCommands {
   readonly #host: CommandHost;
   readonly #context: CommandContext;
-  readonly #ledger = new Map<string, Entry>();
-  readonly #unkept = new Set<Entry>();
-  /** Accepted orders, the first of each lane running. */
-  readonly #lanes = new Map<string, Job[]>();
+  readonly #history = new Map<string, HistoryEntry>();
+  readonly #pendingReports = new Set<HistoryEntry>();
+  /** Accepted commands by lane; the first of each lane runs. */
+  readonly #queues = new Map<string, Job[]>();
   readonly #jobs = new Map<string, Job>();
 
   constructor(host: CommandHost, context: CommandContext) {
@@ -72,131 +74,131 @@ export class AgentCommands {
     this.#context = context;
   }
 
-  take(order: CommandBody): void {
-    const key = keyOf(order);
-    if (this.#answerKnown(key)) return;
+  handleCommand(command: CommandBody): void {
+    const key = keyOf(command);
+    if (this.#answerRepeat(key)) return;
     const { verifier, org, stats } = this.#context;
     const { agentId, machine, identity } = this.#host;
-    const verdict = verifier.verify(order, { agentId, org, trust: identity.trust });
+    const verdict = verifier.verify(command, { agentId, org, trust: identity.trust });
     if (!verdict.ok) {
       const { code, message, authentic } = verdict;
-      stats.refusedOrders += 1;
-      if (authentic) this.#settle(this.#note(order), { state: 'refused', code, message });
-      else this.#report(order, { state: 'refused', code, message }, false);
+      stats.refusedCommands += 1;
+      if (authentic) this.#recordOutcome(this.#record(command), { state: 'refused', code, message });
+      else this.#report(command, { state: 'refused', code, message }, false);
       return;
     }
     const { claims } = verdict;
     const action = findAction(claims.action);
-    const objection = objectionTo(claims, order, action, machine);
-    if (objection !== undefined || action === undefined) {
-      this.#settle(this.#note(order), objection ?? UNKNOWN);
+    const refusal = refusalOf(claims, command, action, machine);
+    if (refusal !== undefined || action === undefined) {
+      this.#recordOutcome(this.#record(command), refusal ?? UNKNOWN_ACTION);
       return;
     }
     const fate = fateOf(this.#context.behaviour, machine.seed, machine.index, key);
-    this.#accept({ key, order, claims, action, fate, entry: undefined, run: undefined });
+    this.#accept({ key, command, claims, action, fate, entry: undefined, run: undefined });
   }
 
   cancel(target: { readonly id: string; readonly number: number }): void {
     const key = keyOf(target);
     const job = this.#jobs.get(key);
     if (job === undefined) {
-      // Noted before the order has come: then the order finds it, and does not run.
-      if (!this.#answerKnown(key)) this.#settle(this.#note(target), CANCELLED);
+      // The cancel overtook its command. The record keeps the command from running when it comes.
+      if (!this.#answerRepeat(key)) this.#recordOutcome(this.#record(target), CANCELLED);
     } else if (job.entry === undefined) {
-      this.#leave(job);
-      this.#settle(this.#note(target), CANCELLED);
-    } else this.#finish(job, { ...CANCELLED, message: 'it was told to stop' });
+      this.#dequeue(job);
+      this.#recordOutcome(this.#record(target), CANCELLED);
+    } else this.#finish(job, { ...CANCELLED, message: 'it was cancelled while it ran' });
   }
 
-  kept(target: { readonly id: string; readonly number: number }): void {
-    const entry = this.#ledger.get(keyOf(target));
-    if (entry?.outcome !== undefined) this.#unkept.delete(entry);
+  reportKept(target: { readonly id: string; readonly number: number }): void {
+    const entry = this.#history.get(keyOf(target));
+    if (entry?.outcome !== undefined) this.#pendingReports.delete(entry);
   }
 
-  /** A new session: everything that nobody has kept is said again. */
+  /** A session is ready: reports that are not kept yet are sent again. */
   connected(): void {
-    for (const entry of this.#unkept) {
+    for (const entry of this.#pendingReports) {
       entry.sent = 0;
-      this.#say(entry);
+      this.#sendReport(entry);
     }
   }
 
   beat(nowMs: number): void {
-    for (const entry of this.#unkept) if (entry.repeatAtMs <= nowMs) this.#say(entry);
+    for (const entry of this.#pendingReports) if (entry.repeatAtMs <= nowMs) this.#sendReport(entry);
   }
 
-  /** The process ends without warning. What ran is never run again. */
-  lose(): void {
+  /** The agent's process ends without warning. What has started is never started again. */
+  interrupt(): void {
     for (const { entry, run } of this.#jobs.values()) {
       if (entry === undefined) continue;
       if (run?.result === 'running') this.#context.oracle.ended(run, 'interrupted');
       entry.outcome = INTERRUPTED;
-      this.#unkept.add(entry);
+      this.#pendingReports.add(entry);
     }
     this.#jobs.clear();
-    this.#lanes.clear();
+    this.#queues.clear();
   }
 
-  #answerKnown(key: string): boolean {
+  #answerRepeat(key: string): boolean {
     const job = this.#jobs.get(key);
     if (job !== undefined) {
-      this.#report(job.order, { state: job.entry === undefined ? 'accepted' : 'running', ...SILENT });
+      this.#report(job.command, { state: job.entry === undefined ? 'accepted' : 'running', ...NO_DETAILS });
       return true;
     }
-    const entry = this.#ledger.get(key);
+    const entry = this.#history.get(key);
     if (entry?.outcome === undefined) return false;
-    this.#unkept.add(entry);
-    this.#say(entry);
+    this.#pendingReports.add(entry);
+    this.#sendReport(entry);
     return true;
   }
 
   #accept(job: Job): void {
     const { lane } = job.action;
-    const waiting = this.#lanes.get(lane);
+    const waiting = this.#queues.get(lane);
     this.#jobs.set(job.key, job);
     if (waiting !== undefined) waiting.push(job);
-    else this.#lanes.set(lane, [job]);
+    else this.#queues.set(lane, [job]);
     if (waiting === undefined) this.#start(job);
-    else this.#report(job.order, { state: 'accepted', ...SILENT });
+    else this.#report(job.command, { state: 'accepted', ...NO_DETAILS });
   }
 
   #start(job: Job): void {
-    const { oracle, agenda, stats } = this.#context;
-    const { claims, order, action, fate } = job;
+    const { oracle, schedule, stats } = this.#context;
+    const { claims, command, action, fate } = job;
     if (claims.exp * 1_000 <= Date.now()) {
-      this.#leave(job);
-      this.#settle(this.#note(order), EXPIRED);
+      this.#dequeue(job);
+      this.#recordOutcome(this.#record(command), EXPIRED);
       return;
     }
-    job.entry = this.#note(order);
-    const { id: command, number } = order;
+    job.entry = this.#record(command);
+    const { id, number } = command;
     const { agentId } = this.#host;
     stats.runs += 1;
-    job.run = oracle.began({ agentId, command, number, action: action.name, dryRun: claims.dryRun });
+    job.run = oracle.started({ agentId, command: id, number, action: action.name, dryRun: claims.dryRun });
     const plan = this.#plan(job);
     const outcome = this.#carryOut(job, plan);
     if (fate.runMs <= 0) {
       this.#finish(job, outcome);
       return;
     }
-    // What is over at once needs no word of having begun.
-    this.#report(order, { state: 'running', ...SILENT });
+    // A run that ends at once sends no report of its start.
+    this.#report(command, { state: 'running', ...NO_DETAILS });
     const isLate = fate.runMs > claims.timeoutMs;
-    agenda.after(Math.min(fate.runMs, claims.timeoutMs), () => this.#finish(job, isLate ? TIMED_OUT : outcome));
+    schedule.after(Math.min(fate.runMs, claims.timeoutMs), () => this.#finish(job, isLate ? TIMED_OUT : outcome));
   }
 
-  #plan({ claims, order, action, fate }: Job): Plan {
-    if (fate.fails) return ending('failed', 'simulated_failure', 'told to fail');
-    if (action.name === UNDO_ACTION) return this.#planUndo(order, claims);
-    return planAction(this.#host.machine, { action, params: claims.params, binding: order.binding });
+  #plan({ claims, command, action, fate }: Job): Plan {
+    if (fate.fails) return ending('failed', 'simulated_failure', 'simulated to fail');
+    if (action.name === UNDO_ACTION) return this.#planUndo(command, claims);
+    return planAction(this.#host.machine, { action, params: claims.params, binding: command.binding });
   }
 
   #planUndo({ binding }: CommandBody, { params }: CommandClaims): Plan {
     const { command } = params;
-    const original = typeof command === 'string' ? this.#ledger.get(`${command}/${binding?.['target']}`) : undefined;
+    const original = typeof command === 'string' ? this.#history.get(`${command}/${binding?.['target']}`) : undefined;
     const undo = original?.undo;
     if (original === undefined || undo === undefined) {
-      return ending('refused', 'nothing_kept', 'nothing of it is kept here');
+      return ending('refused', 'nothing_kept', 'nothing to undo is kept on this endpoint');
     }
     return doing([`undo ${original.id}`], () => {
       undo();
@@ -219,7 +221,7 @@ export class AgentCommands {
 
   #finish(job: Job, outcome: Outcome): void {
     const { entry, run, fate } = job;
-    // A crash, a cancellation or the end of its time has come before.
+    // A crash, a cancel or the timeout came first.
     if (this.#jobs.get(job.key) !== job || entry === undefined || run === undefined) return;
     if (fate.crashes === 'before_outcome') {
       this.#crash();
@@ -228,13 +230,13 @@ export class AgentCommands {
     if (outcome.state !== 'expired') this.#context.oracle.ended(run, outcome.state);
     this.#jobs.delete(job.key);
     entry.outcome = outcome;
-    this.#unkept.add(entry);
+    this.#pendingReports.add(entry);
     if (fate.crashes === 'before_report') {
       this.#crash();
       return;
     }
-    this.#say(entry);
-    this.#leave(job);
+    this.#sendReport(entry);
+    this.#dequeue(job);
   }
 
   #crash(): void {
@@ -242,37 +244,37 @@ export class AgentCommands {
     this.#host.crash();
   }
 
-  /** Takes a job out of its lane; the next one starts. */
-  #leave(job: Job): void {
+  /** Takes a job out of its lane. The next one starts. */
+  #dequeue(job: Job): void {
     this.#jobs.delete(job.key);
     const { lane } = job.action;
-    const jobs = this.#lanes.get(lane);
+    const jobs = this.#queues.get(lane);
     const at = jobs?.indexOf(job) ?? -1;
     if (jobs === undefined || at === -1) return;
     jobs.splice(at, 1);
     const [next] = jobs;
-    if (next === undefined) this.#lanes.delete(lane);
+    if (next === undefined) this.#queues.delete(lane);
     else if (at === 0) setImmediate(() => this.#startNext(next));
   }
 
   #startNext(next: Job): void {
-    const isFirst = this.#lanes.get(next.action.lane)?.[0] === next;
+    const isFirst = this.#queues.get(next.action.lane)?.[0] === next;
     if (isFirst && next.entry === undefined) this.#start(next);
   }
 
-  #note({ id, number }: { readonly id: string; readonly number: number }): Entry {
-    const entry: Entry = { id, number, outcome: undefined, undo: undefined, sent: 0, repeatAtMs: 0 };
-    this.#ledger.set(keyOf(entry), entry);
+  #record({ id, number }: { readonly id: string; readonly number: number }): HistoryEntry {
+    const entry: HistoryEntry = { id, number, outcome: undefined, undo: undefined, sent: 0, repeatAtMs: 0 };
+    this.#history.set(keyOf(entry), entry);
     return entry;
   }
 
-  #settle(entry: Entry, outcome: Outcome): void {
+  #recordOutcome(entry: HistoryEntry, outcome: Outcome): void {
     entry.outcome = outcome;
-    this.#unkept.add(entry);
-    this.#say(entry);
+    this.#pendingReports.add(entry);
+    this.#sendReport(entry);
   }
 
-  #say(entry: Entry): void {
+  #sendReport(entry: HistoryEntry): void {
     if (entry.outcome === undefined || !this.#report(entry, entry.outcome)) return;
     const { first, most } = REPEAT_MS;
     entry.repeatAtMs = Date.now() + Math.min(most, first * 2 ** entry.sent);
@@ -281,12 +283,12 @@ export class AgentCommands {
 
   #report(
     { id, number }: { readonly id: string; readonly number: number },
-    { state, code, message, effects }: Said,
+    { state, code, message, effects }: ReportContent,
     authentic = true,
   ): boolean {
     const { stats, behaviour } = this.#context;
-    const said = { id, number, state, code, message, authentic };
-    const body = encodeBody('report', effects === undefined ? said : { ...said, effects: fit(effects) });
+    const content = { id, number, state, code, message, authentic };
+    const body = encodeBody('report', effects === undefined ? content : { ...content, effects: fit(effects) });
     const frame = encodeFrame(FRAME.report, 0, body);
     if (!this.#host.send(frame)) return false;
     stats.reports += 1;
@@ -295,54 +297,7 @@ export class AgentCommands {
   }
 }
 
-const SILENT = { code: '', message: '' };
-const CANCELLED: Outcome = { state: 'cancelled', code: 'cancelled', message: 'it was cancelled before it began' };
-const EXPIRED: Outcome = { state: 'expired', code: 'expired', message: 'it came after its expiry' };
-const TIMED_OUT: Outcome = { state: 'timed_out', code: 'timed_out', message: 'its time ran out' };
-const INTERRUPTED: Outcome = { state: 'failed', code: 'interrupted', message: 'the agent ended while it ran' };
-const UNKNOWN: Outcome = { state: 'unsupported', code: 'unknown_action', message: 'this agent has no such action' };
-/** Most outcomes are the same; agents share them. */
-const DONE = new Map<string, Outcome>();
-
-function done(code: string, effects: readonly string[]): Outcome {
-  const key = `${code} ${effects.join('\n')}`;
-  const known = DONE.get(key);
-  if (known !== undefined) return known;
-  const outcome: Outcome = { state: 'succeeded', code, message: '', effects };
-  if (DONE.size < 1_000) DONE.set(key, outcome);
-  return outcome;
-}
-
-/** Why an order that is believed is not accepted. */
-function objectionTo(
-  claims: CommandClaims,
-  { binding }: CommandBody,
-  action: ActionDefinition | undefined,
-  { profile }: Machine,
-): Outcome | undefined {
-  if (claims.exp * 1_000 <= Date.now()) return EXPIRED;
-  if (action === undefined) return UNKNOWN;
-  if (!action.platforms.includes(profile.os)) {
-    const message = `${action.name} is for ${action.platforms.join(' and ')}; this endpoint runs ${profile.os}`;
-    return { state: 'unsupported', code: 'platform', message };
-  }
-  const checked = CHECKED[binding !== null && action.name !== UNDO_ACTION ? 'bound' : 'free'];
-  if (!checked.has(claims)) checked.set(claims, paramsObjection(claims, action, checked === CHECKED.bound));
-  return checked.get(claims);
-}
-
-/** What was verified once is one object for all agents, and so are its parameters. */
-const CHECKED = {
-  bound: new WeakMap<CommandClaims, Outcome | undefined>(),
-  free: new WeakMap<CommandClaims, Outcome | undefined>(),
-};
-
-function paramsObjection({ params }: CommandClaims, action: ActionDefinition, bound: boolean): Outcome | undefined {
-  const parsed = parseParams(action, params, { bound });
-  if (parsed.ok) return undefined;
-  const [fault] = parsed.faults;
-  return { state: 'refused', code: 'bad_params', message: `${fault?.path ?? ''}: ${fault?.message ?? ''}` };
-}
+const NO_DETAILS = { code: '', message: '' };
 
 function fit(effects: readonly string[]): string[] {
   return effects.slice(0, LIMITS.effects).map((effect) => effect.slice(0, LIMITS.effectBytes));

@@ -1,10 +1,10 @@
-import { seededUnit } from '../seeded.js';
+import { seededUnit } from '../machine/seeded.js';
 
-/** What agents do with commands. Shares are of runs, 0 to 1, and the fleet's seed decides which runs they are. */
+/** What agents do with commands. Shares are of runs, 0 to 1; the fleet's seed decides which runs. */
 export interface CommandBehaviour {
-  /** Whether they say that they take commands at all. Default true. */
+  /** Whether they have the capability `command`. Default true. */
   readonly capable: boolean;
-  /** How long a run takes, evenly between the two. Default 0: it is over at once. */
+  /** How long a run takes, evenly between the two. Default 0: it ends at once. */
   readonly runMs: readonly [least: number, most: number];
   /** Runs that take `slowMs` instead. Default 0, and 5 s. */
   readonly slow: number;
@@ -12,11 +12,11 @@ export interface CommandBehaviour {
   /** Runs that fail, with the code `simulated_failure`. */
   readonly failing: number;
   /**
-   * Runs after which the agent crashes: half of them before it has noted the outcome, so that it can only say later that the run was interrupted,
-   * and half of them with the outcome noted, but not reported.
+   * Runs after which the agent crashes. Half of them crash before the outcome is recorded: the agent then reports `interrupted`. The
+   * other half crash with the outcome recorded, but not reported.
    */
   readonly crashing: number;
-  /** How long a crashed agent is away, evenly between half of it and one and a half. Default 1 s. */
+  /** How long a crashed agent needs to start again, evenly between half and one and a half times this. Default 1 s. */
   readonly restartMs: number;
   /** Reports that are sent twice. */
   readonly duplicating: number;
@@ -33,7 +33,7 @@ export const PROMPT_COMMANDS: CommandBehaviour = {
   duplicating: 0,
 };
 
-/** Throws a `RangeError` that names the option for what makes no sense. */
+/** Throws a `RangeError` that names the option for a value that makes no sense. */
 export function completeCommandBehaviour(options: Partial<CommandBehaviour> = {}): CommandBehaviour {
   const behaviour = { ...PROMPT_COMMANDS, ...options };
   for (const name of ['slow', 'failing', 'crashing', 'duplicating'] as const) {
@@ -51,7 +51,7 @@ export interface Fate {
   readonly crashes: 'before_outcome' | 'before_report' | undefined;
 }
 
-/** What becomes of one run, the same for the same seed. */
+/** How one run goes, the same for the same seed. */
 export function fateOf(behaviour: CommandBehaviour, seed: number, index: number, run: string): Fate {
   const roll = (salt: string): number => seededUnit(seed, index, `${run} ${salt}`);
   const [least, most] = behaviour.runMs;

@@ -5,7 +5,7 @@ import { MachineChanges } from '../machine/machine-changes.js';
 import { MACHINE_TABLES } from '../machine/machine-tables.js';
 import type { Row } from '../machine/simulated-table.js';
 
-/** What an action comes to on an endpoint. */
+/** How an action ended on an endpoint. */
 export interface Outcome {
   readonly state: 'succeeded' | 'failed' | 'refused' | 'unsupported' | 'cancelled' | 'timed_out' | 'expired';
   readonly code: string;
@@ -13,15 +13,15 @@ export interface Outcome {
   readonly effects?: readonly string[];
 }
 
-/** What an action would do: nothing, for the reason given, or these effects. */
+/** What an action would do: end at once with this outcome, or these effects. */
 export type Plan =
   | { readonly kind: 'end'; readonly outcome: Outcome }
-  /** `apply` returns what undoes it, where that can be undone. */
+  /** `apply` returns the function that undoes it, where it can be undone. */
   | { readonly kind: 'do'; readonly effects: readonly string[]; readonly apply: () => Undo | undefined };
 
 export type Undo = () => void;
 
-export interface Wanted {
+export interface ActionRequest {
   readonly action: ActionDefinition;
   readonly params: Params;
   readonly binding: Binding | null;
@@ -37,7 +37,7 @@ export function changesOf(machine: Machine): MachineChanges {
   return (machine.changes ??= new MachineChanges());
 }
 
-/** Takes the rows that match out of a table. */
+/** Removes the rows that match from a table. */
 export function hide(machine: Machine, table: string, name: string, matches: (row: Row) => boolean): Undo {
   return changesOf(machine).set(table, name, (row) => (matches(row) ? undefined : row));
 }
@@ -54,8 +54,8 @@ export function unchanged(message: string): Plan {
   return ending('succeeded', 'unchanged', message);
 }
 
-/** A parameter, or the column of the row that says the same. */
-export function named({ params, binding }: Wanted, ...keys: readonly string[]): string | number | undefined {
+/** A parameter, or the column of the bound row in its place. */
+export function named({ params, binding }: ActionRequest, ...keys: readonly string[]): string | number | undefined {
   for (const key of keys) {
     const value = binding?.[key] ?? params[key];
     if (typeof value === 'string' || typeof value === 'number') return value;
@@ -63,7 +63,7 @@ export function named({ params, binding }: Wanted, ...keys: readonly string[]): 
   return undefined;
 }
 
-/** Whether the row is still the one that was seen: equal in every column of the binding that it has. */
+/** Whether the row is still the one that the binding names: equal in every column that it has of the binding. */
 export function isStill(row: Row, binding: Binding | null): boolean {
   return Object.entries(binding ?? {}).every(
     ([column, value]) => !(column in row) || String(row[column]) === String(value),

@@ -56,7 +56,7 @@ describe('actions on simulated machines', () => {
     expect(run(machine, 'service.stop', { name: 'nothing' })).toBe('not_found');
   });
 
-  it('a package that was removed is not installed, on this machine only', () => {
+  it('a removed package is missing on this machine only', () => {
     const [machine, twin] = [machineOf('linux'), machineOf('linux')];
     const table = machine.profile.packages === 'deb' ? 'deb_packages' : 'rpm_packages';
     const name = String(rowsOf(machine, table)[0]?.['name']);
@@ -67,7 +67,7 @@ describe('actions on simulated machines', () => {
     expect(run(machine, 'package.remove', { name })).toBe('unchanged');
   });
 
-  it('a file goes to quarantine and comes back, by undo and by name', () => {
+  it('a file goes to quarantine and is restored, by undo and by path', () => {
     const machine = machineOf('linux');
     const { path } = rowsOf(machine, 'file')[0]! as { path: string };
     const has = (): boolean[] =>
@@ -82,7 +82,7 @@ describe('actions on simulated machines', () => {
     expect(run(machine, 'file.restore', { path })).toBe('not_found');
   });
 
-  it('registry values go one by one, or with their key', () => {
+  it('registry values are deleted one by one, or with their key', () => {
     const machine = machineOf('windows');
     const key = 'HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run';
     const count = (): number => rowsOf(machine, 'registry').filter((row) => row['key'] === key).length;
@@ -94,7 +94,7 @@ describe('actions on simulated machines', () => {
     expect(count()).toBe(0);
   });
 
-  it('neighbours are forgotten, hosts isolated once, labels set and set back', () => {
+  it('ARP entries are flushed, hosts isolated once, labels set and reset', () => {
     const machine = machineOf('linux');
     expect(run(machine, 'arp.flush')).toBe('ok');
     expect(run(machine, 'arp.flush')).toBe('unchanged');
@@ -110,7 +110,7 @@ describe('actions on simulated machines', () => {
     expect(machine.labels).toEqual(before);
   });
 
-  it('pid 1 is protected, also when it is meant by name', () => {
+  it('pid 1 is protected, also when it is named by its program', () => {
     const machine = machineOf('linux');
     expect(run(machine, 'process.kill', { pid: 1 })).toBe('protected');
     expect(run(machine, 'process.kill', { name: 'systemd' })).toBe('protected');

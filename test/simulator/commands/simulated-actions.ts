@@ -11,30 +11,30 @@ import {
   unchanged,
   type Plan,
   type Undo,
-  type Wanted,
+  type ActionRequest,
 } from './plan.js';
 
 /**
- * The actions of the catalogue on a simulated machine: what they change is gone, stopped or moved in its tables from then on. Where a machine
- * has no table of what an action is about (connections, logins), the action succeeds and changes nothing that could be seen.
+ * The actions of the catalogue on a simulated machine. What they change shows in the machine's tables from then on. Where a machine has no
+ * table for what an action changes (connections, logins), the action succeeds and changes nothing.
  */
 
-type Planner = (machine: Machine, wanted: Wanted) => Plan;
+type Planner = (machine: Machine, request: ActionRequest) => Plan;
 
-function killProcess(machine: Machine, wanted: Wanted): Plan {
+function killProcess(machine: Machine, request: ActionRequest): Plan {
   const processes = rowsOf(machine, 'processes');
-  const name = named(wanted, 'name');
-  const pid = named(wanted, 'pid');
-  const path = named(wanted, 'path');
+  const name = named(request, 'name');
+  const pid = named(request, 'pid');
+  const path = named(request, 'path');
   const found = processes.filter((row) =>
     name === undefined ? String(row['pid']) === String(pid) : row['name'] === name,
   );
   const matching = name === undefined ? found : found.filter((row) => path === undefined || row['path'] === path);
   const [first] = matching;
   if (first === undefined) return unchanged(`no process ${name ?? pid} runs any more`);
-  const startTime = named(wanted, 'start_time');
+  const startTime = named(request, 'start_time');
   const isOther =
-    !isStill(first, wanted.binding) ||
+    !isStill(first, request.binding) ||
     (startTime !== undefined && String(startTime) !== String(first['start_time'])) ||
     (name === undefined && path !== undefined && path !== first['path']);
   if (isOther) return ending('refused', 'changed', `pid ${pid} is ${String(first['path'])} by now`);
@@ -65,13 +65,13 @@ const STOPPED = {
 } as const;
 
 function controlService(verb: 'stop' | 'start' | 'restart'): Planner {
-  return (machine, wanted) => {
+  return (machine, request) => {
     const { os } = machine.profile;
     const { table, key, running } = SERVICE_TABLES[os];
-    const name = String(named(wanted, 'id', 'name', 'label'));
+    const name = String(named(request, 'id', 'name', 'label'));
     const row = rowsOf(machine, table).find((one) => one[key] === name || one[key] === `${name}.service`);
     if (row === undefined) return ending('failed', 'not_found', `there is no service ${name}`);
-    if (!isStill(row, wanted.binding)) return ending('refused', 'changed', `${name} is another service by now`);
+    if (!isStill(row, request.binding)) return ending('refused', 'changed', `${name} is another service by now`);
     const after = verb === 'stop' ? STOPPED[os] : running;
     const isSo = Object.entries(after).every(([column, value]) => row[column] === value);
     if (isSo && verb !== 'restart') return unchanged(`${name} is so already`);
@@ -81,15 +81,15 @@ function controlService(verb: 'stop' | 'start' | 'restart'): Planner {
   };
 }
 
-function removePackage(machine: Machine, wanted: Wanted): Plan {
-  const name = String(named(wanted, 'name', 'path'));
+function removePackage(machine: Machine, request: ActionRequest): Plan {
+  const name = String(named(request, 'name', 'path'));
   for (const table of ['deb_packages', 'rpm_packages', 'programs', 'apps']) {
     const matches = (row: Readonly<Record<string, unknown>>): boolean =>
       [row['name'], row['path'], `${String(row['name'])}.app`].includes(name) || row['name'] === `${name}.app`;
     const row = rowsOf(machine, table).find(matches);
     if (row === undefined) continue;
-    const version = named(wanted, 'version');
-    if (!isStill(row, wanted.binding) || (version !== undefined && version !== row['version'])) {
+    const version = named(request, 'version');
+    if (!isStill(row, request.binding) || (version !== undefined && version !== row['version'])) {
       return ending('refused', 'changed', `${name} has version ${String(row['version'])} by now`);
     }
     return doing([`remove ${name} ${String(row['version'] ?? '')}`.trimEnd()], () => {
@@ -97,18 +97,18 @@ function removePackage(machine: Machine, wanted: Wanted): Plan {
       return undefined;
     });
   }
-  return wanted.binding === null
+  return request.binding === null
     ? unchanged(`${name} is not installed`)
     : ending('refused', 'changed', `${name} is not installed any more`);
 }
 
-function quarantineFile(machine: Machine, wanted: Wanted): Plan {
-  const path = String(named(wanted, 'path'));
+function quarantineFile(machine: Machine, request: ActionRequest): Plan {
+  const path = String(named(request, 'path'));
   const row = rowsOf(machine, 'file').find((one) => one['path'] === path);
   if (row === undefined) return ending('failed', 'not_found', `there is no file ${path}`);
   const hash = rowsOf(machine, 'hash').find((one) => one['path'] === path);
-  const sha256 = named(wanted, 'sha256');
-  if (!isStill(row, wanted.binding) || (sha256 !== undefined && sha256 !== hash?.['sha256'])) {
+  const sha256 = named(request, 'sha256');
+  if (!isStill(row, request.binding) || (sha256 !== undefined && sha256 !== hash?.['sha256'])) {
     return ending('refused', 'changed', `${path} has another content by now`);
   }
   return doing([`quarantine ${path}`], () => {
@@ -117,8 +117,8 @@ function quarantineFile(machine: Machine, wanted: Wanted): Plan {
   });
 }
 
-function restoreFile(machine: Machine, wanted: Wanted): Plan {
-  const path = named(wanted, 'path', 'item');
+function restoreFile(machine: Machine, request: ActionRequest): Plan {
+  const path = named(request, 'path', 'item');
   if (machine.changes?.has('file', `at ${path}`) !== true) {
     return ending('failed', 'not_found', `the quarantine has nothing from ${path}`);
   }
@@ -129,8 +129,8 @@ function restoreFile(machine: Machine, wanted: Wanted): Plan {
 }
 
 function deleteRegistry(below: boolean): Planner {
-  return (machine, wanted) => {
-    const path = String(named(wanted, 'path'));
+  return (machine, request) => {
+    const path = String(named(request, 'path'));
     const matches = (row: Readonly<Record<string, unknown>>): boolean =>
       row['path'] === path || (below && `${String(row['path'])}\\`.startsWith(`${path}\\`));
     const rows = rowsOf(machine, 'registry').filter(matches);
@@ -142,12 +142,12 @@ function deleteRegistry(below: boolean): Planner {
   };
 }
 
-function flushArp(machine: Machine, wanted: Wanted): Plan {
-  const [address, card] = [named(wanted, 'address'), named(wanted, 'interface')];
+function flushArp(machine: Machine, request: ActionRequest): Plan {
+  const [address, card] = [named(request, 'address'), named(request, 'interface')];
   const matches = (row: Readonly<Record<string, unknown>>): boolean =>
     (address === undefined || row['address'] === address) && (card === undefined || row['interface'] === card);
   const rows = rowsOf(machine, 'arp_cache').filter(matches);
-  if (rows.length === 0) return unchanged('nothing was learned');
+  if (rows.length === 0) return unchanged('the cache is empty');
   return doing(
     rows.map((row) => `forget ${String(row['address'])}`),
     () => {
@@ -157,7 +157,7 @@ function flushArp(machine: Machine, wanted: Wanted): Plan {
   );
 }
 
-/** Isolation is nothing that a table shows; it is kept under a name of its own. */
+/** No table shows isolation; it is kept under a name of its own. */
 function isolate(machine: Machine): Plan {
   if (machine.changes?.has('isolation', 'on') === true) return unchanged('the host is isolated already');
   return doing(['isolate the host'], () => changesOf(machine).set('isolation', 'on', (row) => row));
@@ -171,8 +171,8 @@ function release(machine: Machine): Plan {
   });
 }
 
-/** Selectors see them from the next session on. */
-function setLabels(machine: Machine, { params }: Wanted): Plan {
+/** Selectors see the labels from the next session on. */
+function setLabels(machine: Machine, { params }: ActionRequest): Plan {
   const before = machine.labels;
   const set = typeof params['set'] === 'object' && !Array.isArray(params['set']) ? (params['set'] ?? {}) : {};
   const removed = new Set(Array.isArray(params['remove']) ? params['remove'] : []);
@@ -189,7 +189,7 @@ function setLabels(machine: Machine, { params }: Wanted): Plan {
   });
 }
 
-const unseen =
+const withoutTable =
   (what: string): Planner =>
   () =>
     doing([what], () => undefined);
@@ -199,22 +199,22 @@ const PLANNERS: ReadonlyMap<string, Planner> = new Map<string, Planner>([
   ['service.stop', controlService('stop')],
   ['service.start', controlService('start')],
   ['service.restart', controlService('restart')],
-  ['connection.kill', unseen('end the connection')],
+  ['connection.kill', withoutTable('end the connection')],
   ['registry.delete_value', deleteRegistry(false)],
   ['registry.delete_key', deleteRegistry(true)],
   ['package.remove', removePackage],
   ['arp.flush', flushArp],
-  ['dns.flush', unseen('flush the DNS cache')],
+  ['dns.flush', withoutTable('flush the DNS cache')],
   ['file.quarantine', quarantineFile],
   ['file.restore', restoreFile],
   ['host.isolate', isolate],
   ['host.release', release],
-  ['session.logout', unseen('end the sessions')],
+  ['session.logout', withoutTable('end the sessions')],
   ['agent.set_labels', setLabels],
 ]);
 
-/** What an action would do on this machine now. Actions of the catalogue that are missing here are `unsupported`. */
-export function planAction(machine: Machine, wanted: Wanted): Plan {
-  const { name } = wanted.action;
-  return PLANNERS.get(name)?.(machine, wanted) ?? ending('unsupported', 'unknown_action', `no ${name} is simulated`);
+/** What an action would do on this machine now. Actions that are missing here are `unsupported`. */
+export function planAction(machine: Machine, request: ActionRequest): Plan {
+  const { name } = request.action;
+  return PLANNERS.get(name)?.(machine, request) ?? ending('unsupported', 'unknown_action', `no ${name} is simulated`);
 }

@@ -1,7 +1,7 @@
 import type { Facts } from '@muster/protocol';
 import type { Role } from './profile.js';
 
-/** What runs where, and what it listens on. */
+/** The programs that run on each kind of machine, and the ports on which they listen. */
 
 export interface Daemon {
   readonly name: string;
@@ -100,7 +100,7 @@ const DARWIN_ROLES: Readonly<Partial<Record<Role, readonly Daemon[]>>> = {
 
 const ROLES = { linux: LINUX_ROLES, windows: WINDOWS_ROLES, darwin: DARWIN_ROLES } as const;
 
-/** The program that a few machines of each fleet run and should not. */
+/** The suspicious program that a few machines of each fleet run. */
 const SUSPECT: Readonly<Record<Facts['os'], Daemon>> = {
   linux: daemon('/tmp/.x/xmrig', 'www-data', [4444]),
   windows: daemon('C:\\Users\\Public\\abc.exe', 'user', [4444]),

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Facts } from '@muster/protocol';
 import { perImage, type Row, type SimulatedTables } from './simulated-table.js';
 import type { Machine } from './machine.js';
-import { seeded } from '../seeded.js';
+import { seeded } from './seeded.js';
 
-/** `file` and `hash`: a few well-known files of each operating system, with contents that follow from the image. */
+/** `file` and `hash`: a few well-known files of each operating system, with contents derived from the image. */
 
 const UNIX_FILES = ['/etc/hosts', '/etc/passwd', '/etc/ssh/sshd_config', '/bin/sh', '/usr/bin/ssh', '/usr/bin/curl'];
 const FILES: Readonly<Record<Facts['os'], readonly string[]>> = {

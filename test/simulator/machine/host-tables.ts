@@ -1,6 +1,6 @@
 import type { Machine } from './machine.js';
 import { perHost, perImage, type Row, type SimulatedTables } from './simulated-table.js';
-import { seeded, seededPick } from '../seeded.js';
+import { seeded, seededPick } from './seeded.js';
 
 /** Tables about the machine itself, on all operating systems. */
 

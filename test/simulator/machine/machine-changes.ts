@@ -2,14 +2,14 @@ import type { SqlValue } from '@muster/protocol';
 
 type Row = Readonly<Record<string, SqlValue>>;
 
-/** What became of a row; `undefined` when it is gone. */
+/** Returns the changed row; `undefined` when it is gone. */
 export type Rule = (row: Row) => Row | undefined;
 
-/** What commands have changed on one machine since it was made: rules over the rows of its tables, each under a name. */
+/** What commands have changed on one machine: named rules over the rows of its tables. */
 export class MachineChanges {
   readonly #rules = new Map<string, Map<string, Rule>>();
 
-  /** A later change of the same name takes the place of the earlier one. Returns what undoes this one. */
+  /** Sets a rule; it replaces an earlier one of the same name. Returns the function that undoes this one. */
   set(table: string, name: string, rule: Rule): () => void {
     const rules = this.#rules.get(table) ?? new Map<string, Rule>();
     this.#rules.set(table, rules);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { findTable } from '@muster/tables';
-import { SqlAnswers } from '../sql-answers.js';
+import { SqlAnswers } from '../truth/sql-answers.js';
 import { makeMachine } from './machine.js';
 import { MACHINE_TABLES } from './machine-tables.js';
 
@@ -24,28 +24,28 @@ describe('the tables of simulated machines', () => {
     expect([...faults]).toEqual([]);
   });
 
-  it('are of all three operating systems in believable shares', () => {
+  it('are of all three operating systems in realistic shares', () => {
     const share = (os: string): number => machines.filter(({ profile }) => profile.os === os).length / machines.length;
     expect(share('linux')).toBeGreaterThan(0.5);
     expect(share('windows')).toBeGreaterThan(0.2);
     expect(share('darwin')).toBeGreaterThan(0.04);
   });
 
-  it('answer alike within an image and differently per host where the host matters', async () => {
+  it('give equal answers within an image, and different ones per host in host tables', async () => {
     const answers = await SqlAnswers.create();
     const web = machines.filter(({ profile, patchLevel }) => profile.role === 'web' && patchLevel === 0);
     const [a, b] = web.filter(({ profile }) => profile.osVersion === '12');
     const packages = 'SELECT * FROM deb_packages';
-    expect(answers.truth(a!, packages)).toBe(answers.truth(b!, packages));
+    expect(answers.expected(a!, packages)).toBe(answers.expected(b!, packages));
     const host = 'SELECT hostname, uuid FROM system_info';
-    expect(answers.truth(a!, host)).not.toEqual(answers.truth(b!, host));
+    expect(answers.expected(a!, host)).not.toEqual(answers.expected(b!, host));
     answers.close();
   });
 
-  it('answer about the same amount for the question of the bench on every uniform machine', async () => {
+  it('give answers of about equal size to the query of the bench on all uniform machines', async () => {
     const answers = await SqlAnswers.create();
     const uniform = [1, 2, 3].map((index) => makeMachine({ ...OPTIONS, uniform: true }, index));
-    const all = uniform.map((machine) => answers.truth(machine, 'SELECT name, version FROM deb_packages LIMIT 6'));
+    const all = uniform.map((machine) => answers.expected(machine, 'SELECT name, version FROM deb_packages LIMIT 6'));
     expect(new Set(all).size).toBe(1);
     answers.close();
   });

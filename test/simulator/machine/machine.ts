@@ -1,18 +1,18 @@
 import type { Facts, Labels } from '@muster/protocol';
-import { seeded, seededPick, seededUnit, seededWeighted } from '../seeded.js';
+import { seeded, seededPick, seededUnit, seededWeighted } from './seeded.js';
 import type { MachineChanges } from './machine-changes.js';
 import { PROFILES, UNIFORM_PROFILE, type Profile } from './profile.js';
 
-/** One simulated endpoint; everything about it follows from the fleet's seed and its index, and from what commands have changed. */
+/** One simulated endpoint. Everything about it is derived from the fleet's seed and its index, and from what commands have changed. */
 export interface Machine {
   readonly index: number;
   readonly seed: number;
   readonly profile: Profile;
-  /** How far its updates are behind, 0 to 2: machines of one profile and patch level are alike, byte for byte. */
+  /** How far its updates are behind, 0 to 2. Machines of one profile and patch level are equal, byte for byte. */
   readonly patchLevel: number;
-  /** Names profile and patch level: machines of one image answer alike in everything that is not about the single host. */
+  /** Profile and patch level. Machines of one image give equal answers to all queries that are not about the single host. */
   readonly image: string;
-  /** A process that should not be there, and its port. */
+  /** Whether it runs the suspicious program. */
   readonly suspicious: boolean;
   readonly address: string;
   readonly facts: Facts;

@@ -1,9 +1,9 @@
 import type { Machine } from './machine.js';
 import { perImage, type Row, type SimulatedTables } from './simulated-table.js';
 import { linuxPackages, windowsPrograms } from './software.js';
-import { seeded } from '../seeded.js';
+import { seeded } from './seeded.js';
 
-/** Tables about what is installed. */
+/** Tables of installed software. */
 
 function debPackages(machine: Machine): Row[] {
   if (machine.profile.packages !== 'deb') return [];

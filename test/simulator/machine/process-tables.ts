@@ -1,9 +1,9 @@
 import { daemonsOf, type Daemon } from './activity.js';
 import type { Machine } from './machine.js';
 import { perHost, perImage, type Row, type SimulatedTables } from './simulated-table.js';
-import { seeded } from '../seeded.js';
+import { seeded } from './seeded.js';
 
-/** Tables about what runs. */
+/** Tables of processes, services and ports. */
 
 interface Running {
   readonly daemon: Daemon;
@@ -11,7 +11,7 @@ interface Running {
   readonly first: boolean;
 }
 
-/** The processes of a machine: the same programs as its image, under process ids of its own. */
+/** The processes of a machine: the same programs as its image, under its own process ids. */
 function running(machine: Machine): Running[] {
   const all: Running[] = [];
   let pid = 1;

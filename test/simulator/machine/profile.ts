@@ -1,9 +1,9 @@
 import type { Facts } from '@muster/protocol';
 
-/** What a machine is for; decides what is installed and what runs. */
+/** The role of a machine: it decides what is installed and what runs. */
 export type Role = 'web' | 'db' | 'app' | 'build' | 'office' | 'developer' | 'directory' | 'design';
 
-/** An image that many machines were made from. */
+/** The image of many machines. */
 export interface Profile {
   readonly id: string;
   readonly os: Facts['os'];
@@ -54,7 +54,7 @@ function image(release: Release, role: Role, weight: number): Profile {
   return { ...release, id: name, role, weight };
 }
 
-/** The images of a believable enterprise: half of it Linux servers, a third Windows, the rest Macs. */
+/** The images of a realistic enterprise: half of it Linux servers, a third Windows, the rest Macs. */
 export const PROFILES: readonly [Profile, ...Profile[]] = [
   image(DEBIAN_12, 'web', 90),
   image(DEBIAN_12, 'db', 50),
@@ -87,5 +87,5 @@ export const PROFILES: readonly [Profile, ...Profile[]] = [
   image(SEQUOIA, 'office', 10),
 ];
 
-/** The one profile of a fleet whose machines are all alike. */
+/** The profile of a uniform fleet. */
 export const UNIFORM_PROFILE: Profile = PROFILES[0];

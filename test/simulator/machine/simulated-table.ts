@@ -4,8 +4,8 @@ import type { Machine } from './machine.js';
 export type Row = Readonly<Record<string, SqlValue>>;
 
 /**
- * A table of a simulated machine. `spread` says which machines have the same rows: those of one image at one patch level, or none
- * but itself. Answers are kept per image where they can be, because a fleet has few images and many machines.
+ * A table of a simulated machine. `spread`: whether all machines of one image share its rows, or each host has its own. Answers are
+ * cached per image where possible, because a fleet has few images and many machines.
  */
 export interface SimulatedTable {
   readonly spread: 'image' | 'host';

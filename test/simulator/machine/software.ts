@@ -1,8 +1,8 @@
 import type { Machine } from './machine.js';
 import type { Role } from './profile.js';
-import { seeded } from '../seeded.js';
+import { seeded } from './seeded.js';
 
-/** What is installed where. */
+/** The software of each kind of machine. */
 
 const LINUX_BASE = `adduser apt base-files base-passwd bash bsdutils coreutils dash debconf debianutils diffutils dpkg e2fsprogs
 findutils gpgv grep gzip hostname init init-system-helpers libacl1 libapt-pkg6.0 libattr1 libaudit1 libblkid1 libbz2-1.0 libc-bin libc6
@@ -76,7 +76,7 @@ export interface Package {
   readonly version: string;
 }
 
-/** Packages of a Linux machine: a common base, what its role adds, versions of its release and patch level. */
+/** Packages of a Linux machine: a common base and those of its role, in the versions of its release and patch level. */
 export function linuxPackages(machine: Machine): Package[] {
   const { profile } = machine;
   const names = [...new Set(`${LINUX_BASE} ${LINUX_ROLES[profile.role]}`.split(/\s+/))].sort();
@@ -84,7 +84,7 @@ export function linuxPackages(machine: Machine): Package[] {
   return names.map((name, i) => {
     const major = 1 + (seeded(release, i, name) % 12);
     const minor = seeded(release, i, `${name} minor`) % 30;
-    // A third of the packages moved with each round of updates.
+    // A third of the packages gets a new version with each round of updates.
     const moved = seeded(release, i, `${name} moved`) % 3 <= 2 - machine.patchLevel ? 2 - machine.patchLevel : 0;
     const suffix = profile.osName === 'Ubuntu' ? `ubuntu0.${moved + 1}` : `+deb${profile.osVersion}u${moved + 1}`;
     return {

@@ -1,0 +1,32 @@
+import type { QueryBody } from '@muster/protocol';
+import type { SimulatedAgent } from './agent.js';
+import type { AnswerSource } from '../truth/answer.js';
+import type { ChannelBehaviour } from './channel-selector.js';
+import type { CommandContext } from '../commands/command-context.js';
+import type { FleetStats } from './fleet-stats.js';
+import type { ConnectPacer } from '../channels/connect-pacer.js';
+import type { Wire, WireOwner } from '../channels/wire.js';
+import type { Route } from '../channels/wires.js';
+
+/** What all agents of a fleet share; the fleet owns it. */
+export interface FleetContext {
+  readonly options: {
+    readonly seed: number;
+    readonly slowMs: number;
+    readonly disappearMs: number;
+    readonly channel: ChannelBehaviour;
+  };
+  readonly stats: FleetStats;
+  readonly answers: AnswerSource;
+  readonly pacer: ConnectPacer;
+  readonly commands: CommandContext;
+  /** The time, accurate to about a second: cheaper than asking the clock at each message. */
+  readonly coarseNowMs: number;
+  openWire(owner: WireOwner, agent: SimulatedAgent, route: Route): Wire;
+  /** Decodes a QUERY body; `undefined` when it is malformed. */
+  readQuery(body: Uint8Array): QueryBody | undefined;
+  /** Gets a new token, then connects. */
+  enrolAgain(agent: SimulatedAgent): void;
+  /** An agent became ready or excluded, or a session ended. */
+  settled(): void;
+}

@@ -1,0 +1,281 @@
+import { signHelloProof } from '@muster/identity';
+import {
+  CAPABILITY,
+  decodeBody,
+  decodeHeader,
+  encodeBody,
+  encodeFrame,
+  FRAME,
+  frameBody,
+  HEADER_BYTES,
+  type Header,
+  type HelloBody,
+  type QueryBody,
+  type ReconnectBody,
+  type SessionMode,
+  type WelcomeBody,
+} from '@muster/protocol';
+import type { Answer } from '../truth/answer.js';
+import type { SimulatedAgent } from './agent.js';
+import { Delivery } from './delivery.js';
+import { dispatchCommandFrame } from '../commands/dispatch-command-frame.js';
+import type { FleetContext } from './fleet-context.js';
+import { simulatedInstance, simulatedKey } from './identity.js';
+import type { Wire, WireEnd, WireOwner } from '../channels/wire.js';
+import type { Route } from '../channels/wires.js';
+
+export type SessionState = 'connecting' | 'awaitingChallenge' | 'awaitingWelcome' | 'ready' | 'ended';
+
+/**
+ * One session of one agent, from the connection to its end, over either channel.
+ *
+ *     connecting ──101──▶ awaitingChallenge ──CHALLENGE/HELLO──▶ awaitingWelcome ──WELCOME──▶ ready ──▶ ended
+ */
+export class Session implements WireOwner {
+  readonly mode: SessionMode;
+  readonly #agent: SimulatedAgent;
+  readonly #context: FleetContext;
+  readonly #wire: Wire;
+  #state: SessionState = 'connecting';
+  #readyAtMs = 0;
+  // Created at the first query that cannot be answered at once: most sessions never need it.
+  #open: Map<number, Delivery> | undefined;
+  #leaving = false;
+  #lastReceivedAtMs: number;
+  #lastSentAtMs: number;
+  #heartbeatMs = 0;
+
+  constructor(agent: SimulatedAgent, context: FleetContext, route: Route) {
+    this.mode = route.mode;
+    this.#agent = agent;
+    this.#context = context;
+    this.#lastReceivedAtMs = context.coarseNowMs;
+    this.#lastSentAtMs = context.coarseNowMs;
+    this.#wire = context.openWire(this, agent, route);
+  }
+
+  get ready(): boolean {
+    return this.#state === 'ready';
+  }
+
+  /** Sends a frame that is no answer to a query. Returns false while the session is not ready. */
+  send(frame: Uint8Array): boolean {
+    if (this.#state !== 'ready') return false;
+    this.#send(frame);
+    return true;
+  }
+
+  close(code: number): void {
+    this.#wire.close(code);
+  }
+
+  /** Closes as soon as all queries are answered. */
+  leave(): void {
+    this.#leaving = true;
+    this.#closeIfDone();
+  }
+
+  destroy(): void {
+    this.#wire.destroy();
+  }
+
+  /** Called about every second: sends a ping when one is due, and drops a gateway that is silent. */
+  beat(nowMs: number): void {
+    if (this.#state !== 'ready' || this.#wire.sendPing === undefined) return;
+    if (nowMs - this.#lastReceivedAtMs > 3 * this.#heartbeatMs) this.#wire.destroy();
+    else if (nowMs - this.#lastSentAtMs > 0.8 * this.#heartbeatMs) {
+      this.#lastSentAtMs = nowMs;
+      this.#wire.sendPing(new Uint8Array(0));
+    }
+  }
+
+  opened(): void {
+    this.#state = 'awaitingChallenge';
+  }
+
+  active(): void {
+    this.#lastReceivedAtMs = this.#context.coarseNowMs;
+  }
+
+  message(frame: Uint8Array, ageMs: number): void {
+    const header = decodeHeader(frame);
+    if (header === undefined || header.type >= FRAME.hello) this.#wire.close(1002);
+    else if (this.#state === 'ready') this.#onFrame(header, frame, ageMs);
+    else this.#onHandshakeFrame(header, frameBody(frame), ageMs);
+  }
+
+  ended(end: WireEnd): void {
+    const reached = this.#state;
+    this.#state = 'ended';
+    const { stats, coarseNowMs } = this.#context;
+    if (reached === 'ready') stats.sessions[this.mode] -= 1;
+    for (const delivery of this.#open?.values() ?? []) clearTimeout(delivery.timer);
+    this.#open = undefined;
+    const heldMs = reached === 'ready' ? coarseNowMs - this.#readyAtMs : 0;
+    this.#agent.sessionEnded(this, end, { reached, heldMs });
+    this.#context.settled();
+  }
+
+  #onHandshakeFrame(header: Header, body: Uint8Array, ageMs: number): void {
+    if (this.#state === 'awaitingChallenge' && header.type === FRAME.challenge) {
+      const challenge = decodeBody('challenge', body);
+      if (challenge.ok) this.#sendHello(challenge.body.nonce);
+      else this.#wire.close(1002);
+    } else if (this.#state === 'awaitingWelcome' && header.type === FRAME.welcome) {
+      const welcome = decodeBody('welcome', body);
+      if (welcome.ok) this.#becomeReady(welcome.body, ageMs);
+      else this.#wire.close(1002);
+    } else if (header.type !== FRAME.error) this.#wire.close(1002);
+  }
+
+  #sendHello(nonce: Uint8Array): void {
+    const { machine, identity } = this.#agent;
+    const { seed } = this.#context.options;
+    const { agentId, token, publicKeyX } = identity;
+    const { privateKey } = simulatedKey(seed, machine.index, publicKeyX);
+    this.#state = 'awaitingWelcome';
+    this.#send(
+      encodeFrame(
+        FRAME.hello,
+        0,
+        encodeBody('hello', {
+          facts: machine.facts,
+          labels: machine.labels,
+          capabilities: this.#capabilities(),
+          instance: simulatedInstance(seed, machine.index),
+          proof: signHelloProof(privateKey, { agentId, nonce, token }),
+          ...this.#agent.helloFields(),
+        }),
+      ),
+    );
+  }
+
+  #capabilities(): HelloBody['capabilities'] {
+    const { commands, options } = this.#context;
+    return [
+      CAPABILITY.query,
+      ...(commands.behaviour.capable ? [CAPABILITY.command] : []),
+      ...(options.channel.capable ? [CAPABILITY.mode] : []),
+    ];
+  }
+
+  #becomeReady(welcome: WelcomeBody, ageMs: number): void {
+    this.#state = 'ready';
+    this.#readyAtMs = this.#context.coarseNowMs;
+    this.#context.stats.sessions[this.mode] += 1;
+    this.#heartbeatMs = welcome.heartbeatMs;
+    // Spreads the first pings of agents that connected at the same moment.
+    this.#lastSentAtMs = this.#context.coarseNowMs - Math.random() * 0.7 * welcome.heartbeatMs;
+    this.#agent.sessionReady(this, welcome, ageMs);
+  }
+
+  #onFrame(header: Header, frame: Uint8Array, ageMs: number): void {
+    switch (header.type) {
+      case FRAME.query:
+        this.#onQuery(header.ref, this.#context.readQuery(frame.subarray(HEADER_BYTES)));
+        return;
+      case FRAME.credit: {
+        const credit = decodeBody('credit', frameBody(frame));
+        if (credit.ok) this.#addCredit(header.ref, credit.body.bytes);
+        return;
+      }
+      case FRAME.cancel:
+        this.#context.stats.cancels += 1;
+        clearTimeout(this.#open?.get(header.ref)?.timer);
+        this.#open?.delete(header.ref);
+        this.#closeIfDone();
+        return;
+      case FRAME.command:
+      case FRAME.commandCancel:
+      case FRAME.reportKept:
+        if (!dispatchCommandFrame(this.#agent.commands, header.type, frameBody(frame))) this.#wire.close(1002);
+        return;
+      case FRAME.reconnect: {
+        const reconnect = decodeBody('reconnect', frameBody(frame));
+        if (reconnect.ok) this.#onReconnect(reconnect.body, ageMs);
+        return;
+      }
+      case FRAME.mode: {
+        const mode = decodeBody('mode', frameBody(frame));
+        // A gateway may send MODE only to an agent with that capability.
+        if (mode.ok && this.#context.options.channel.capable) this.#agent.modeAssigned(mode.body, ageMs);
+        else this.#wire.close(1002);
+        return;
+      }
+      default:
+    }
+  }
+
+  #onReconnect({ afterMs, spreadMs }: ReconnectBody, ageMs: number): void {
+    this.#agent.reconnectAfter(Math.max(0, afterMs + Math.random() * spreadMs - ageMs));
+  }
+
+  #onQuery(ref: number, query: QueryBody | undefined): void {
+    const { stats, options, answers } = this.#context;
+    if (query === undefined) {
+      this.#wire.close(1002);
+      return;
+    }
+    stats.queries += 1;
+    const delivery = new Delivery(ref, query, (frame) => this.#send(frame));
+    switch (this.#agent.behaviour) {
+      case 'normal':
+        this.#answer(delivery, answers.answer(this.#agent.machine, query));
+        return;
+      case 'slow':
+        delivery.timer = setTimeout(
+          () => {
+            this.#open?.delete(ref);
+            this.#answer(delivery, answers.answer(this.#agent.machine, query));
+          },
+          options.slowMs * (0.5 + Math.random()),
+        );
+        this.#hold(delivery);
+        return;
+      case 'failing':
+        this.#answer(delivery, FAILURE);
+        return;
+      case 'silent':
+        return;
+      case 'disappearing':
+        stats.disappeared += 1;
+        this.#agent.disappear();
+    }
+  }
+
+  #answer(delivery: Delivery, answer: Answer): void {
+    const { stats } = this.#context;
+    stats.answers += 1;
+    if (answer.kind === 'ended') {
+      const { outcome, code, message } = answer;
+      this.#send(encodeFrame(FRAME.queryEnd, delivery.ref, encodeBody('queryEnd', { outcome, code, message })));
+    } else {
+      stats.rows += answer.rows;
+      if (!delivery.give(answer)) this.#hold(delivery);
+    }
+    this.#closeIfDone();
+  }
+
+  #addCredit(ref: number, bytes: number): void {
+    if (this.#open?.get(ref)?.addCredit(bytes) !== true) return;
+    this.#open.delete(ref);
+    this.#closeIfDone();
+  }
+
+  #hold(delivery: Delivery): void {
+    this.#open ??= new Map();
+    this.#open.set(delivery.ref, delivery);
+  }
+
+  #closeIfDone(): void {
+    if (this.#leaving && (this.#open === undefined || this.#open.size === 0)) this.#wire.close(1000);
+  }
+
+  #send(frame: Uint8Array): void {
+    this.#lastSentAtMs = this.#context.coarseNowMs;
+    this.#context.stats.bytesOut += frame.length;
+    this.#wire.send(frame);
+  }
+}
+
+const FAILURE: Answer = { kind: 'ended', outcome: 'error', code: 'simulated_failure', message: 'simulated to fail' };
