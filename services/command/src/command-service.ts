@@ -5,30 +5,30 @@ import type { RequestSeal } from '@muster/identity';
 import { newCommandServiceId, type CommandServiceId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import { FollowedFile, type Clock, type Logger, type Metrics, type Component } from '@muster/runtime';
-import { CommandAudit } from './journal/command-audit.js';
 import type { CommandConfig } from './config.js';
-import { ReconcileSteps } from './reconcile/reconcile-steps.js';
 import { DeliverySender } from './deliveries/delivery-sender.js';
-import { CommandReconciler } from './reconcile/command-reconciler.js';
-import { LiveServices } from './reconcile/live-services.js';
-import { CompletionWaiters } from './requests/completion-waiters.js';
-import { CommandRequestHandler } from './requests/command-request-handler.js';
-import { ManageCommands } from './requests/manage-commands.js';
-import { SubmitCommands } from './requests/submit-commands.js';
+import { FreshRoutes } from './deliveries/fresh-routes.js';
+import { Routes } from './deliveries/routes.js';
+import { CommandAudit } from './journal/command-audit.js';
 import { JournalProjection } from './journal/journal-projection.js';
 import { JournalWriter } from './journal/journal-writer.js';
 import { createCommandMetrics } from './metrics.js';
-import { OPEN_POLICY, parsePolicy } from './requests/approval-policy.js';
-import { FreshRoutes } from './deliveries/fresh-routes.js';
-import { Routes } from './deliveries/routes.js';
+import { CommandReconciler } from './reconcile/command-reconciler.js';
+import { LiveServices } from './reconcile/live-services.js';
+import { ReconcileSteps } from './reconcile/reconcile-steps.js';
 import { AckSender } from './reports/ack-sender.js';
 import { LateReports } from './reports/late-reports.js';
 import { OutcomeWriter } from './reports/outcome-writer.js';
 import { ReportHandler } from './reports/report-handler.js';
+import { OPEN_POLICY, parsePolicy } from './requests/approval-policy.js';
+import { CommandRequestHandler } from './requests/command-request-handler.js';
+import { CompletionWaiters } from './requests/completion-waiters.js';
+import { ManageCommands } from './requests/manage-commands.js';
+import { SubmitCommands } from './requests/submit-commands.js';
 import type { CommandKeys } from './signing/command-keys.js';
 import { TargetTrees } from './signing/target-trees.js';
 
-/** What an entry has to leave of a message for its headers. */
+/** Room that a journal entry leaves for the headers of its message. */
 const HEADER_BYTES = 4 * 1024;
 
 export interface CommandServiceDeps {
@@ -45,15 +45,15 @@ export interface CommandServiceDeps {
 export interface CommandService {
   readonly instance: CommandServiceId;
   /** In the order in which they start. */
-  readonly parts: readonly (readonly [name: string, part: Component])[];
+  readonly components: readonly (readonly [name: string, component: Component])[];
 }
 
-/** One incarnation of the command service over brokers that are connected already. Its streams must exist. */
+/** One instance of the command service over connected brokers. Its streams must exist. */
 export function createCommandService(deps: CommandServiceDeps): CommandService {
-  const { broker, registry, clock, logger, metrics, keys, seal, config } = deps;
+  const { broker, registry, clock, logger, keys, seal, config } = deps;
   const { bus, streams } = broker;
   const instance = newCommandServiceId();
-  const counted = createCommandMetrics(metrics, {
+  const metrics = createCommandMetrics(deps.metrics, {
     open: () => projection.openCount,
     reconciled: () => reconciler.size,
     services: () => services.count,
@@ -61,80 +61,66 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const keyList = (): string => keys.list;
 
   const directory = new Directory({ streams, logger });
-  const trail = new AuditTrail({ streams, clock, logger, metrics: counted.audit });
+  const trail = new AuditTrail({ streams, clock, logger, metrics: metrics.audit });
   const audit = new CommandAudit(trail);
+  const projection = new JournalProjection({
+    ...{ streams, clock, logger, metrics: metrics.journal },
+    keepEnded: config.keepEnded,
+  });
+  const writer = new JournalWriter({
+    ...{ streams, clock, metrics: metrics.journal, patienceMs: config.journalPatienceMs },
+    maxEntryBytes: bus.maxPayloadBytes - HEADER_BYTES,
+  });
+  const journal = { projection, writer, audit };
+
+  const trees = new TargetTrees(directory);
+  const routes = new Routes(registry);
+  const freshRoutes = new FreshRoutes();
+  const deliveries = new DeliverySender({ bus, directory, routes, trees, keyList, metrics: metrics.deliveries });
+
   const policyFile = new FollowedFile({
     ...{ what: 'command policy', path: config.policyFile, clock, logger },
     ...{ fallback: OPEN_POLICY, parse: parsePolicy },
   });
-  const routes = new Routes(registry);
-  const freshRoutes = new FreshRoutes();
-  const trees = new TargetTrees(directory);
-
-  const projection = new JournalProjection({
-    streams,
-    clock,
-    logger,
-    metrics: counted.journal,
-    keepEnded: config.keepEnded,
+  const submissions = new SubmitCommands({
+    ...{ ...journal, clock, trees, keys, directory, routes, freshRoutes },
+    policy: () => policyFile.value,
   });
-  const writer = new JournalWriter({
-    ...{ streams, clock, metrics: counted.journal, patienceMs: config.journalPatienceMs },
-    maxEntryBytes: bus.maxPayloadBytes - HEADER_BYTES,
+  const requests = new CommandRequestHandler({
+    ...{ bus, clock, logger, metrics: metrics.requests, audit, submissions },
+    management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys }),
+    waiters: new CompletionWaiters({ projection, clock }),
+    ...(seal === undefined ? {} : { seal }),
   });
 
-  const deliveries = new DeliverySender({ bus, directory, routes, trees, keyList, metrics: counted.reconcile });
-  const work = new ReconcileSteps({ clock, logger, projection, writer, directory, routes, deliveries, audit });
   const services: LiveServices = new LiveServices({
     ...{ bus, instance, clock, keyList },
     onChange: () => reconciler.redistribute(),
   });
   const reconciler: CommandReconciler = new CommandReconciler({
-    ...{ bus, clock, logger, metrics: counted.reconcile, projection, services, work, freshRoutes },
+    ...{ bus, clock, logger, metrics: metrics.reconcile, projection, services, freshRoutes },
+    steps: new ReconcileSteps({ ...journal, clock, logger, directory, routes, deliveries }),
     forgetTree: (id) => trees.drop(id),
   });
 
-  const kept = new AckSender(bus);
-  const outcomes = new OutcomeWriter({ clock, writer, projection, kept, audit });
-  const late = new LateReports({ projection, directory, logger, kept, writer: outcomes });
+  const acks = new AckSender(bus);
+  const outcomes = new OutcomeWriter({ ...journal, clock, acks });
   const reports = new ReportHandler({
-    ...{
-      bus,
-      clock,
-      logger,
-      metrics: counted.reports,
-      projection,
-      directory,
-      audit,
-      writer: outcomes,
-      late,
-      kept,
-      deliveries,
-    },
-  });
-
-  const submit = new SubmitCommands({
-    ...{ clock, projection, writer, trees, keys, directory, routes, freshRoutes },
-    policy: () => policyFile.value,
-  });
-  const manage = new ManageCommands({ clock, projection, writer, directory, routes, trees, keys });
-  const requests = new CommandRequestHandler({
-    ...{ bus, clock, logger, metrics: counted.requests, audit, submit, manage },
-    waiters: new CompletionWaiters({ projection, clock }),
-    ...(seal === undefined ? {} : { seal }),
+    ...{ bus, clock, logger, metrics: metrics.reports, projection, directory, audit, outcomes, acks, deliveries },
+    late: new LateReports({ projection, directory, logger, acks, outcomes }),
   });
 
   return {
     instance,
-    parts: [
+    components: [
       ['audit trail', { stop: (signal) => trail.stop(signal) }],
       ['directory', directory],
       ['command policy', policyFile],
-      // Nothing is asked, heard or said before all that is in the journal is known.
-      ['journal view', projection],
-      ['driver', reconciler],
+      // Resolves when the whole journal is read. Requests, reports and presence are handled only after that.
+      ['journal projection', projection],
+      ['reconciler', reconciler],
       ['reports', reports],
-      ['intake', requests],
+      ['requests', requests],
       ['live services', services],
     ],
   };

@@ -1,17 +1,9 @@
 import type { Metrics } from '@muster/runtime';
-import { auditMetrics, type AuditMetrics } from './journal/audit-metrics.js';
-import { reconcileMetrics, type ReconcileMetrics } from './reconcile/reconcile-metrics.js';
-import { requestMetrics, type RequestMetrics } from './requests/request-metrics.js';
-import { journalMetrics, type JournalMetrics } from './journal/journal-metrics.js';
-import { reportMetrics, type ReportMetrics } from './reports/report-metrics.js';
-
-export interface CommandMetrics {
-  readonly audit: AuditMetrics;
-  readonly reconcile: ReconcileMetrics;
-  readonly requests: RequestMetrics;
-  readonly journal: JournalMetrics;
-  readonly reports: ReportMetrics;
-}
+import { deliveryMetrics } from './deliveries/delivery-metrics.js';
+import { auditMetrics, journalMetrics } from './journal/journal-metrics.js';
+import { reconcileMetrics } from './reconcile/reconcile-metrics.js';
+import { reportMetrics } from './reports/report-metrics.js';
+import { requestMetrics } from './requests/request-metrics.js';
 
 export interface LiveCounts {
   readonly open: () => number;
@@ -19,28 +11,29 @@ export interface LiveCounts {
   readonly services: () => number;
 }
 
-/** All metrics of the command service; the gauges read what lives when they are scraped. */
-export function createCommandMetrics(metrics: Metrics, live: LiveCounts): CommandMetrics {
+/** All metrics of the command service. The gauges are read when they are scraped. */
+export function createCommandMetrics(metrics: Metrics, live: LiveCounts) {
   metrics.gauge({
     name: 'muster_command_open_commands',
     help: 'Commands of the whole deployment that are not settled, as this process knows them.',
     collect: (gauge) => gauge.set(live.open()),
   });
   metrics.gauge({
-    name: 'muster_command_driven_commands',
-    help: 'Open commands that this process moves on.',
+    name: 'muster_command_reconciled_commands',
+    help: 'Open commands that this process reconciles.',
     collect: (gauge) => gauge.set(live.reconciled()),
   });
   metrics.gauge({
     name: 'muster_command_live_services',
-    help: 'Command services that live, as this process hears them, itself included.',
+    help: 'Command services that this process knows to be live, itself included.',
     collect: (gauge) => gauge.set(live.services()),
   });
   return {
     audit: auditMetrics(metrics),
-    reconcile: reconcileMetrics(metrics),
-    requests: requestMetrics(metrics),
+    deliveries: deliveryMetrics(metrics),
     journal: journalMetrics(metrics),
+    reconcile: reconcileMetrics(metrics),
     reports: reportMetrics(metrics),
+    requests: requestMetrics(metrics),
   };
 }

@@ -14,12 +14,12 @@ export async function buildCommandService(config: CommandConfig, context: Servic
     );
   }
   const base = await connectService(config, context);
-  const { instance, parts } = createCommandService({
+  const { instance, components } = createCommandService({
     ...base,
     config,
     keys: new CommandKeys(keys.reveal().jwks, keyList.reveal().trim()),
     ...(requestKey === undefined ? {} : { seal: new RequestSeal(requestKey.reveal().keys) }),
   });
   context.logger.info('command service', { instance });
-  for (const [name, part] of parts) context.runner.go(name, part);
+  for (const [name, component] of components) context.runner.go(name, component);
 }

@@ -6,7 +6,7 @@ import { targetBinding } from '@muster/records';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { Routes } from './routes.js';
 import type { TargetTrees } from '../signing/target-trees.js';
-import type { ReconcileMetrics } from '../reconcile/reconcile-metrics.js';
+import type { DeliveryMetrics } from './delivery-metrics.js';
 
 export interface DeliverySenderOptions {
   readonly bus: Bus;
@@ -14,32 +14,32 @@ export interface DeliverySenderOptions {
   readonly routes: Pick<Routes, 'of'>;
   readonly trees: Pick<TargetTrees, 'of'>;
   readonly keyList: () => string;
-  readonly metrics: ReconcileMetrics;
+  readonly metrics: DeliveryMetrics;
 }
 
-/** Target number → the gateway that holds its agent, where that is known already. */
+/** Target number → the gateway that holds its agent, where it is known. */
 export type Targets = ReadonlyMap<number, GatewayId | undefined>;
 
 export interface Delivered {
-  /** Those that went to a gateway. */
+  /** How many targets were sent to gateways. */
   readonly targets: number;
   readonly gateways: number;
-  /** Nobody could say who holds them, so all gateways were told. */
+  /** The registry could not be asked, so it went to all gateways. */
   readonly broadcast: boolean;
-  /** Those whose agents nobody holds now. */
+  /** Targets whose agents no gateway holds. */
   readonly absent: readonly number[];
-  /** Those whose agents poll, as far as it had to be looked up who holds them. */
+  /** Targets whose agents are in the mode poll, among those that were looked up. */
   readonly polled: readonly number[];
 }
 
-/** One message, about; half of what the broker takes. */
+/** About the size of one message: half of what the broker takes. */
 const MESSAGE_BYTES = 512 * 1024;
-/** A target in a message without its proof and binding. */
+/** Size of a target in a message, without its proof and binding. */
 const TARGET_BYTES = 48;
 
 /**
- * Says to gateways what to give to their agents. Everything here may be said twice, lost or late: agents recognise what they know, and whoever
- * calls says it again until the journal has an answer. It must only ever be called for targets that the journal says are sent.
+ * Sends deliveries and cancellations to gateways. A message may be lost, late or repeated: agents recognise a command that
+ * they know, and the reconciler repeats it until there is a report. Call it only for targets that are `sent` in the journal.
  */
 export class DeliverySender {
   readonly #options: DeliverySenderOptions;
@@ -48,18 +48,18 @@ export class DeliverySender {
     this.#options = options;
   }
 
-  /** Rejects when the tree cannot be made now. */
+  /** Rejects when the target tree cannot be built now. */
   async deliver(command: OpenCommand, targets: Targets): Promise<Delivered> {
     const { trees, keyList, bus, metrics } = this.#options;
     const signature = command.fold.signature;
-    const placed = await this.#place(command, targets);
-    if (signature === undefined) return { ...placed.result, targets: 0 };
+    const routed = await this.#route(command, targets);
+    if (signature === undefined) return { ...routed.result, targets: 0 };
     const tree = await trees.of(command.record);
-    for (const [gateway, numbers] of placed.byGateway) {
+    for (const [gateway, numbers] of routed.byGateway) {
       let batch: DeliveryTarget[] = [];
       let bytes = 0;
       const flush = async (): Promise<void> => {
-        const broadcast = gateway === EVERYBODY;
+        const broadcast = gateway === ALL_GATEWAYS;
         const { id, org } = command;
         const message: DeliverCommand = {
           t: 'command_deliver',
@@ -82,14 +82,14 @@ export class DeliverySender {
       }
       if (batch.length > 0) await flush();
     }
-    return placed.result;
+    return routed.result;
   }
 
   async cancel(command: OpenCommand, targets: Targets): Promise<Delivered> {
     const { bus, directory, metrics } = this.#options;
-    const placed = await this.#place(command, targets);
-    for (const [gateway, numbers] of placed.byGateway) {
-      const broadcast = gateway === EVERYBODY;
+    const routed = await this.#route(command, targets);
+    for (const [gateway, numbers] of routed.byGateway) {
+      const broadcast = gateway === ALL_GATEWAYS;
       const subject = broadcast ? SUBJECTS.allGatewayCommands : SUBJECTS.gatewayCommands(gateway);
       for (let from = 0; from < numbers.length; from += CANCELS) {
         const slice = numbers.slice(from, from + CANCELS).flatMap((number): [number, AgentId][] => {
@@ -101,23 +101,23 @@ export class DeliverySender {
         metrics.cancels.inc(slice.length);
       }
     }
-    return placed.result;
+    return routed.result;
   }
 
-  async #place(command: OpenCommand, targets: Targets): Promise<Placed> {
+  async #route(command: OpenCommand, targets: Targets): Promise<Routed> {
     const { directory, routes } = this.#options;
-    const asked = [...targets].flatMap(([number, gateway]) => {
+    const endpoints = [...targets].flatMap(([number, gateway]) => {
       const endpoint = gateway === undefined ? directory.byNum(command.fold.nums[number - 1] ?? 0) : undefined;
       return endpoint === undefined ? [] : [endpoint];
     });
-    const found = asked.length === 0 ? NO_ROUTES : await routes.of(command.org, asked);
+    const found = endpoints.length === 0 ? NO_ROUTES : await routes.of(command.org, endpoints);
     const byGateway = new Map<GatewayId, number[]>();
     const absent: number[] = [];
     const polled: number[] = [];
     for (const [number, hint] of targets) {
       const route = hint === undefined ? found?.get(command.fold.nums[number - 1] ?? 0) : undefined;
       if (route?.mode === 'poll') polled.push(number);
-      const gateway = hint ?? (found === undefined ? EVERYBODY : route?.gateway);
+      const gateway = hint ?? (found === undefined ? ALL_GATEWAYS : route?.gateway);
       if (gateway === undefined) absent.push(number);
       else {
         const numbers = byGateway.get(gateway);
@@ -125,7 +125,7 @@ export class DeliverySender {
         else numbers.push(number);
       }
     }
-    const broadcast = byGateway.has(EVERYBODY);
+    const broadcast = byGateway.has(ALL_GATEWAYS);
     const gateways = byGateway.size - (broadcast ? 1 : 0);
     return { byGateway, result: { targets: targets.size - absent.length, gateways, broadcast, absent, polled } };
   }
@@ -136,12 +136,12 @@ export class DeliverySender {
   }
 }
 
-interface Placed {
+interface Routed {
   readonly byGateway: ReadonlyMap<GatewayId, number[]>;
   readonly result: Delivered;
 }
 
-const EVERYBODY = '' as GatewayId;
+const ALL_GATEWAYS = '' as GatewayId;
 const NO_ROUTES: ReadonlyMap<number, never> = new Map<number, never>();
 const CANCELS = 5_000;
 

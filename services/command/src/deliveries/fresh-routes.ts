@@ -2,8 +2,8 @@ import type { CommandId } from '@muster/protocol';
 import type { RouteMap } from './routes.js';
 
 /**
- * Routes that were looked up for an order a moment ago, from its submission until its first entry comes back from the journal: whoever drives
- * it here need not ask the registry a second time. A route that is wrong by then costs what a wrong one always costs: the gateway says so.
+ * Routes that were looked up at the submission of a command, until its first entry is read back from the journal: the
+ * reconciler need not look them up again. When a route is out of date the gateway reports the agent as missing.
  */
 export class FreshRoutes {
   readonly #byCommand = new Map<CommandId, RouteMap>();
@@ -16,7 +16,7 @@ export class FreshRoutes {
     if (routes !== undefined) this.#byCommand.set(id, routes);
   }
 
-  /** They are good for once. */
+  /** Removes and returns the routes of a command. */
   take(id: CommandId): RouteMap | undefined {
     const routes = this.#byCommand.get(id);
     this.#byCommand.delete(id);

@@ -2,23 +2,23 @@ import type { Endpoint } from '@muster/directory';
 import type { GatewayId, OrgId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 
-/** Where an agent's session is. */
+/** The gateway and the mode of an agent's session. */
 export interface Route {
   readonly gateway: GatewayId;
   readonly mode: 'live' | 'poll';
 }
 
-/** Routes of those that are connected, by agent number. */
+/** Routes of connected agents, by agent number. */
 export type RouteMap = ReadonlyMap<number, Route>;
 
-type Named = Pick<Endpoint, 'num' | 'agentId'>;
+type EndpointKey = Pick<Endpoint, 'num' | 'agentId'>;
 
-/** Asked at once; more are asked in turns, so that other work comes between. */
+/** Endpoints per look-up, so that other work runs in between. */
 const SLICE = 2_000;
-/** From here on a pass over all sessions of the org costs less than asking for each. */
+/** From this many on a scan of all sessions of the org costs less than look-ups. */
 const SCAN_FROM = 20_000;
 
-/** Who is connected, and where: what the registry knows. It is a map and may be wrong or away; nothing durable depends on it. */
+/** Where agents are connected, as the registry says. It may be wrong or unavailable, and nothing durable depends on it. */
 export class Routes {
   readonly #registry: Pick<Registry, 'lookup' | 'scan'>;
 
@@ -26,8 +26,8 @@ export class Routes {
     this.#registry = registry;
   }
 
-  /** Those of these endpoints that are connected; `undefined` when the registry cannot be asked. */
-  async of(org: OrgId, endpoints: readonly Named[]): Promise<RouteMap | undefined> {
+  /** Routes of those of these endpoints that are connected; `undefined` when the registry cannot be asked. */
+  async of(org: OrgId, endpoints: readonly EndpointKey[]): Promise<RouteMap | undefined> {
     if (endpoints.length >= SCAN_FROM) return this.all(org);
     const routes = new Map<number, Route>();
     for (let from = 0; from < endpoints.length; from += SLICE) {

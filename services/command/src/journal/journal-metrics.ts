@@ -2,6 +2,8 @@ import type { Metrics } from '@muster/runtime';
 
 export type JournalMetrics = ReturnType<typeof journalMetrics>;
 
+export type AuditMetrics = ReturnType<typeof auditMetrics>;
+
 export function journalMetrics(metrics: Metrics) {
   return {
     entries: metrics.counter({
@@ -24,7 +26,20 @@ export function journalMetrics(metrics: Metrics) {
     }),
     unreadable: metrics.counter({
       name: 'muster_command_journal_unreadable_total',
-      help: 'Journal entries that were passed over because they could not be read.',
+      help: 'Journal entries that were skipped because they could not be read.',
+    }),
+  };
+}
+
+export function auditMetrics(metrics: Metrics) {
+  return {
+    auditLost: metrics.counter({
+      name: 'muster_command_audit_lost_total',
+      help: 'Audit records that could not be written; each of them is in the log.',
+    }),
+    auditSuppressed: metrics.counter({
+      name: 'muster_command_audit_suppressed_total',
+      help: 'Refusals of commands by endpoints that were only counted, because there were too many to record.',
     }),
   };
 }

@@ -19,33 +19,33 @@ export interface CommandReconcilerOptions {
   readonly metrics: ReconcileMetrics;
   readonly projection: Pick<JournalProjection, 'open' | 'onStep' | 'onRestart' | 'get'>;
   readonly services: Pick<LiveServices, 'reconciles'>;
-  readonly work: Pick<ReconcileSteps, 'turn' | 'check' | 'look' | 'retry'>;
+  readonly steps: Pick<ReconcileSteps, 'apply' | 'check' | 'look' | 'retry'>;
   readonly freshRoutes: Pick<FreshRoutes, 'take'>;
   readonly forgetTree: (id: CommandId) => void;
 }
 
 const TICK_MS = 100;
-/** Commands that fall due are begun so many at a time. */
+/** At most so many due commands start a turn per tick. */
 const PER_TICK = 200;
 
 /**
- * Moves commands on: hears of journal entries, of agents that arrive or are missing, and of the clock, and turns that into work on the
- * commands that this service drives. It never acts on what it wishes to be true: a delivery follows only an effective `sent` entry that was
- * read from the journal, so `queued` means that nobody tried.
+ * Brings the commands that this service is responsible for to their end. Journal entries, presence messages of gateways and
+ * the clock become steps on a command. It delivers only what a `sent` entry says that was read back from the journal, so a
+ * target in the state `queued` was never tried.
  *
- *     entry: sent ──▶ deliver        arrival: queued ──▶ append sent        tick: retry, look, expire, release
- *     entry: cancel ──▶ tell         arrival: sent…running ──▶ deliver
+ *     entry: sent ──▶ deliver        agent arrives: queued ──▶ append sent      tick: retry, look up, expire, release
+ *     entry: cancel ──▶ cancel       agent arrives: sent…running ──▶ deliver
  */
 export class CommandReconciler {
   readonly #options: CommandReconcilerOptions;
-  readonly #reconciled = new Map<CommandId, ReconciledCommand>();
+  readonly #commands = new Map<CommandId, ReconciledCommand>();
   readonly #pending = new PendingDeliveries();
   readonly #working = new Set<Promise<void>>();
   #presence: BusSubscription | undefined;
   #unlisten: (() => void) | undefined;
   #timer: Timer | undefined;
   #first: Timer | undefined;
-  #begun = false;
+  #ready = false;
   #stopped = false;
 
   constructor(options: CommandReconcilerOptions) {
@@ -53,25 +53,22 @@ export class CommandReconciler {
   }
 
   get size(): number {
-    return this.#reconciled.size;
+    return this.#commands.size;
   }
 
-  /** The view has caught up. */
+  /** Call it when the projection has caught up. */
   start(): void {
     const { bus, clock, projection } = this.#options;
-    const unlisten = [
-      projection.onStep((step) => this.#stepped(step)),
-      projection.onRestart(() => this.redistribute()),
-    ];
+    const unlisten = [projection.onStep((step) => this.#onStep(step)), projection.onRestart(() => this.redistribute())];
     this.#unlisten = () => unlisten.forEach((end) => end());
-    this.#presence = bus.subscribe(SUBJECTS.commandPresence, ({ data }) => this.#heard(data));
+    this.#presence = bus.subscribe(SUBJECTS.commandPresence, ({ data }) => this.#onPresence(data));
     this.#timer = clock.setInterval(() => this.#tick(), TICK_MS);
-    // One that is not alone hears so within a beat, and need not take up everything first.
-    this.#first = clock.setTimeout(() => this.#begin(), FIRST_MS);
+    // A service that is not alone hears a heartbeat first, and does not take over every command for a moment.
+    this.#first = clock.setTimeout(() => this.#becomeReady(), FIRST_MS);
   }
 
-  #begin(): void {
-    this.#begun = true;
+  #becomeReady(): void {
+    this.#ready = true;
     this.redistribute();
   }
 
@@ -84,49 +81,49 @@ export class CommandReconciler {
     await Promise.all(this.#working);
   }
 
-  /** The set of live services is another one: takes over what is now this one's, lets go of the rest. */
+  /** The set of live services changed: takes over the commands that are now its own, and releases the others. */
   redistribute(): void {
     const { projection, services, metrics } = this.#options;
-    for (const [id, { command }] of this.#reconciled) {
-      // After the journal began again the open commands are other objects.
-      if (!services.reconciles(id) || projection.get(id) !== command) this.#let(command);
+    for (const [id, { command }] of this.#commands) {
+      // After the journal was read again the open commands are other objects.
+      if (!services.reconciles(id) || projection.get(id) !== command) this.#release(command);
     }
-    if (!this.#begun) return;
+    if (!this.#ready) return;
     for (const command of projection.open()) {
-      if (this.#reconciled.has(command.id) || !services.reconciles(command.id)) continue;
-      this.#resume(this.#take(command));
+      if (this.#commands.has(command.id) || !services.reconciles(command.id)) continue;
+      this.#resume(this.#add(command));
       metrics.takeovers.inc();
     }
   }
 
-  #take(command: OpenCommand): ReconciledCommand {
+  #add(command: OpenCommand): ReconciledCommand {
     const reconciled = new ReconciledCommand(command);
-    this.#reconciled.set(command.id, reconciled);
+    this.#commands.set(command.id, reconciled);
     this.#pending.add(command);
     return reconciled;
   }
 
-  #let(command: OpenCommand): void {
-    this.#reconciled.delete(command.id);
+  #release(command: OpenCommand): void {
+    this.#commands.delete(command.id);
     this.#pending.remove(command);
   }
 
-  /** Nobody knows what the one that drove it before had said and to whom. */
+  /** What the service that had it before has delivered is unknown. */
   #resume(reconciled: ReconciledCommand): void {
     const nowMs = this.#options.clock.now();
     reconciled.lookSoon(nowMs);
     reconciled.retryMs = nowMs;
   }
 
-  #stepped({ command, entry, step }: JournalStep): void {
+  #onStep({ command, entry, step }: JournalStep): void {
     const { services, clock, metrics, freshRoutes, forgetTree } = this.#options;
     const routes = entry.t === 'submitted' ? freshRoutes.take(command.id) : undefined;
-    let reconciled = this.#reconciled.get(command.id);
+    let reconciled = this.#commands.get(command.id);
     if (step.ended) {
-      if (reconciled !== undefined) this.#let(command);
+      if (reconciled !== undefined) this.#release(command);
       forgetTree(command.id);
     } else if (reconciled === undefined && entry.t === 'submitted' && services.reconciles(command.id)) {
-      reconciled = this.#take(command);
+      reconciled = this.#add(command);
     }
     if (reconciled === undefined) return;
     for (const { outcome, targets } of step.changes) {
@@ -144,7 +141,7 @@ export class CommandReconciler {
       reconciled.expectAnswers(clock.now());
     }
     if (step.ended) return;
-    // Those that were connected when it was submitted are sent already; the others may have come since.
+    // Agents that were connected at the submission are sent to already; others may have connected since.
     if (step.signed || entry.t === 'released') reconciled.lookSoon(clock.now() + (step.signed ? JUST_LOOKED_MS : 0));
     if (step.cancelled) {
       for (const target of command.fold.inState(...ON_ENDPOINTS)) reconciled.toCancel.set(target, undefined);
@@ -152,19 +149,19 @@ export class CommandReconciler {
     }
     const isRollout = command.record.rollout !== undefined;
     reconciled.checkMs = Math.min(reconciled.checkMs, clock.now() + (isRollout ? 0 : CHECK_MS));
-    this.#work(reconciled);
+    this.#schedule(reconciled);
   }
 
-  #heard(data: Uint8Array): void {
+  #onPresence(data: Uint8Array): void {
     const message = decodeBusMessage<AgentsConnected | AgentsNotHeld>(data, 'agents_arrived', 'agents_missing');
-    if (message?.t === 'agents_arrived') this.#arrived(decodeNumberSet(message.nums), message.gateway);
-    else if (message !== undefined) this.#missing(message);
+    if (message?.t === 'agents_arrived') this.#onArrived(decodeNumberSet(message.nums), message.gateway);
+    else if (message !== undefined) this.#onMissing(message);
   }
 
-  #arrived(nums: readonly number[], gateway: GatewayId): void {
+  #onArrived(nums: readonly number[], gateway: GatewayId): void {
     const nowMs = this.#options.clock.now();
     for (const [command, targets] of this.#pending.targetsOf(nums)) {
-      const reconciled = this.#reconciled.get(command.id);
+      const reconciled = this.#commands.get(command.id);
       if (reconciled === undefined) continue;
       for (const target of targets) {
         const state = command.fold.state(target);
@@ -176,13 +173,13 @@ export class CommandReconciler {
         else reconciled.toCancel.set(target, gateway);
       }
       reconciled.expectAnswers(nowMs);
-      this.#work(reconciled);
+      this.#schedule(reconciled);
     }
   }
 
-  /** The route was old: it is looked up again, once; what is not found then waits for the agent to arrive, or for the next retry. */
-  #missing({ id, targets }: AgentsNotHeld): void {
-    const reconciled = this.#reconciled.get(id);
+  /** The route was old. It is looked up again once; a target that is not found waits for its agent or for the next retry. */
+  #onMissing({ id, targets }: AgentsNotHeld): void {
+    const reconciled = this.#commands.get(id);
     if (reconciled === undefined) return;
     for (const target of decodeNumberSet(targets)) {
       if (reconciled.absent.has(target) || reconciled.command.fold.state(target) !== 'sent') continue;
@@ -191,21 +188,21 @@ export class CommandReconciler {
       if (reconciled.command.fold.cancel === undefined) reconciled.toDeliver.set(target, undefined);
       else reconciled.toCancel.set(target, undefined);
     }
-    this.#work(reconciled);
+    this.#schedule(reconciled);
   }
 
   #tick(): void {
     const nowMs = this.#options.clock.now();
-    let begun = 0;
-    for (const reconciled of this.#reconciled.values()) {
+    let started = 0;
+    for (const reconciled of this.#commands.values()) {
       if (reconciled.dueMs > nowMs || reconciled.working) continue;
-      if (++begun > PER_TICK) return;
-      this.#work(reconciled);
+      if (++started > PER_TICK) return;
+      this.#schedule(reconciled);
     }
   }
 
-  /** One turn at a time for a command: what comes meanwhile is taken together in the next. */
-  #work(reconciled: ReconciledCommand): void {
+  /** A command has one turn at a time; what arrives meanwhile goes into the next one. */
+  #schedule(reconciled: ReconciledCommand): void {
     if (reconciled.working || this.#stopped) return;
     reconciled.working = true;
     const working: Promise<void> = this.#turns(reconciled).finally(() => {
@@ -216,25 +213,25 @@ export class CommandReconciler {
   }
 
   async #turns(reconciled: ReconciledCommand): Promise<void> {
-    const { work, clock, logger, metrics } = this.#options;
+    const { steps, clock, logger, metrics } = this.#options;
     try {
       do {
         const nowMs = clock.now();
-        if (reconciled.checkMs <= nowMs) await work.check(reconciled);
-        if (reconciled.retryMs <= nowMs) work.retry(reconciled);
-        if (reconciled.lookMs <= nowMs) await work.look(reconciled);
-        await work.turn(reconciled);
-      } while (reconciled.hasWork && this.#isOurs(reconciled));
+        if (reconciled.checkMs <= nowMs) await steps.check(reconciled);
+        if (reconciled.retryMs <= nowMs) steps.retry(reconciled);
+        if (reconciled.lookMs <= nowMs) await steps.look(reconciled);
+        await steps.apply(reconciled);
+      } while (reconciled.hasWork && this.#isCurrent(reconciled));
     } catch (error) {
       metrics.failures.inc();
-      logger.warn('a turn of driving a command failed', { command: reconciled.command.id, err: error });
+      logger.warn('turn of a command failed', { command: reconciled.command.id, err: error });
       reconciled.expectAnswers(clock.now());
       reconciled.checkMs = Math.max(reconciled.checkMs, clock.now() + TICK_MS);
     }
   }
 
-  #isOurs({ command }: ReconciledCommand): boolean {
-    return !this.#stopped && this.#reconciled.get(command.id)?.command === command;
+  #isCurrent({ command }: ReconciledCommand): boolean {
+    return !this.#stopped && this.#commands.get(command.id)?.command === command;
   }
 }
 

@@ -1,12 +1,12 @@
 import type { CommandState } from '@muster/protocol';
 import { encodeNumberSet, type CommandFold, type StateChange } from '@muster/records';
 
-/** An endpoint whose clock is behind, or whose word is on its way, gets this long after the expiry before it is given up. */
+/** Time after the expiry for reports that are on their way, and for endpoints whose clock is behind. */
 const UNCONFIRMED_MS = 10_000;
-/** And this long after the time that the action may take. */
+/** Time after the timeout of the action for its report. */
 const NO_REPORT_MS = 30_000;
 
-/** What the clock alone decides about a command's targets: true only if nothing else has come meanwhile. */
+/** The state changes that are due by time alone. They hold only if no other entry comes first. */
 export function overdue(fold: CommandFold, nowMs: number): StateChange[] {
   const { expiresAtMs, timeoutMs } = fold.record;
   const { queued, sent, accepted, running } = fold.ledger;
@@ -24,7 +24,7 @@ export function overdue(fold: CommandFold, nowMs: number): StateChange[] {
     const latestMs = expiresAtMs + timeoutMs + NO_REPORT_MS;
     settle('timed_out', 'no_report', 'the endpoint took it and has not told the outcome in time', [
       ...silent(fold, 'running', (sinceMs) => Math.min(latestMs, sinceMs + timeoutMs + NO_REPORT_MS) <= nowMs),
-      // It may wait in its lane for as long as the command lives.
+      // It may wait in its queue on the agent until the command expires.
       ...silent(fold, 'accepted', () => latestMs <= nowMs),
     ]);
   }

@@ -7,19 +7,20 @@ export interface LiveServicesOptions {
   readonly bus: Bus;
   readonly instance: CommandServiceId;
   readonly clock: Clock;
-  /** The signed key list that is current. */
+  /** The current signed key list. */
   readonly keyList: () => string;
-  /** The set of live services is another one now. */
+  /** The set of live services changed. */
   readonly onChange: () => void;
 }
 
-const BEAT_MS = 1_000;
-/** After this much silence an instance counts as gone. */
+const HEARTBEAT_MS = 1_000;
+/** Without a heartbeat for this long an instance counts as gone. */
 const SILENCE_MS = 3_500;
 
 /**
- * Which command services live, by their beats, and which of them drives a command: the one that scores highest for its id (rendezvous
- * hashing), so that when one goes only its own commands move. Two may think so of themselves for a moment; both then say the same things.
+ * Which command services are live, by their heartbeats, and which of them reconciles a command: the one with the highest
+ * score for its id (rendezvous hashing), so that only the commands of a lost service move. For a moment two services may
+ * both reconcile a command; they then do the same things, and every step may be done twice.
  */
 export class LiveServices {
   readonly #options: LiveServicesOptions;
@@ -34,15 +35,15 @@ export class LiveServices {
 
   start(): void {
     const { bus, clock } = this.#options;
-    this.#subscription = bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => this.#hear(data));
-    this.#timer = clock.setInterval(() => this.#beat(), BEAT_MS);
-    this.#beat();
+    this.#subscription = bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => this.#onHeartbeat(data));
+    this.#timer = clock.setInterval(() => this.#tick(), HEARTBEAT_MS);
+    this.#tick();
   }
 
-  /** From now on the others know that this one goes, and it drives nothing. */
+  /** Tells the others that this service stops; from now on it reconciles nothing. */
   drain(): void {
     this.#stopping = true;
-    this.#say();
+    this.#publish();
     this.#options.onChange();
   }
 
@@ -51,12 +52,12 @@ export class LiveServices {
     this.#subscription?.unsubscribe();
   }
 
-  /** How many live, this one too. */
+  /** How many services are live, this one included. */
   get count(): number {
     return this.#heardMs.size + (this.#stopping ? 0 : 1);
   }
 
-  /** Whether this service is the one that drives the command. */
+  /** Whether this service reconciles the command. */
   reconciles(id: CommandId): boolean {
     if (this.#stopping) return false;
     const own = score(this.#options.instance, id);
@@ -67,17 +68,17 @@ export class LiveServices {
     return true;
   }
 
-  #hear(data: Uint8Array): void {
-    const beat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
-    if (beat === undefined || beat.instance === this.#options.instance) return;
-    const isKnown = this.#heardMs.has(beat.instance);
-    if (beat.stopping) this.#heardMs.delete(beat.instance);
-    else this.#heardMs.set(beat.instance, this.#options.clock.monotonic());
-    if (isKnown === beat.stopping) this.#options.onChange();
+  #onHeartbeat(data: Uint8Array): void {
+    const heartbeat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
+    if (heartbeat === undefined || heartbeat.instance === this.#options.instance) return;
+    const isKnown = this.#heardMs.has(heartbeat.instance);
+    if (heartbeat.stopping) this.#heardMs.delete(heartbeat.instance);
+    else this.#heardMs.set(heartbeat.instance, this.#options.clock.monotonic());
+    if (isKnown === heartbeat.stopping) this.#options.onChange();
   }
 
-  #beat(): void {
-    this.#say();
+  #tick(): void {
+    this.#publish();
     const nowMs = this.#options.clock.monotonic();
     let gone = 0;
     for (const [instance, heardMs] of this.#heardMs) {
@@ -88,7 +89,7 @@ export class LiveServices {
     if (gone > 0) this.#options.onChange();
   }
 
-  #say(): void {
+  #publish(): void {
     const { bus, instance, keyList } = this.#options;
     bus.publish(
       SUBJECTS.commandHeartbeats,
@@ -97,7 +98,7 @@ export class LiveServices {
   }
 }
 
-/** A number that depends on every bit of both: FNV-1a over the text, then the finish of MurmurHash3. */
+/** A number that depends on every bit of both: FNV-1a of the text, then the finalizer of MurmurHash3. */
 function score(instance: CommandServiceId, id: CommandId): number {
   let hash = 0x811c9dc5;
   for (const text of [instance, id]) {

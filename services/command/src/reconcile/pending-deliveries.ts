@@ -1,11 +1,11 @@
 import type { OpenCommand } from '../journal/open-command.js';
 
-/** Commands with at most so many targets are filed under each of their agents; larger ones are searched. */
-const FILED = 16;
+/** Commands with at most so many targets are indexed by agent; larger ones are searched. */
+const INDEXED = 16;
 
 /**
- * Agent number → its targets of open commands. Small commands, of which there may be many thousands, are found by their agents; large ones,
- * of which there are few, are searched in the order that their target lists have anyway, so that a target costs nothing here.
+ * Finds the targets of open commands by agent number. Small commands, of which there may be many thousands, are indexed by
+ * agent. Large ones are few; their target lists are sorted in runs and are searched, so that a target needs no memory here.
  */
 export class PendingDeliveries {
   readonly #small = new Map<number, OpenCommand[]>();
@@ -13,23 +13,23 @@ export class PendingDeliveries {
 
   add(command: OpenCommand): void {
     const { nums } = command.fold;
-    if (nums.length > FILED) {
+    if (nums.length > INDEXED) {
       this.#large.set(command, new TargetIndex(nums));
       return;
     }
     for (const num of new Set(nums)) {
-      const box = this.#small.get(num);
-      if (box === undefined) this.#small.set(num, [command]);
-      else if (!box.includes(command)) box.push(command);
+      const commands = this.#small.get(num);
+      if (commands === undefined) this.#small.set(num, [command]);
+      else if (!commands.includes(command)) commands.push(command);
     }
   }
 
   remove(command: OpenCommand): void {
     if (this.#large.delete(command)) return;
     for (const num of new Set(command.fold.nums)) {
-      const box = this.#small.get(num)?.filter((other) => other !== command) ?? [];
-      if (box.length === 0) this.#small.delete(num);
-      else this.#small.set(num, box);
+      const commands = this.#small.get(num)?.filter((other) => other !== command) ?? [];
+      if (commands.length === 0) this.#small.delete(num);
+      else this.#small.set(num, commands);
     }
   }
 
@@ -38,7 +38,7 @@ export class PendingDeliveries {
     this.#large.clear();
   }
 
-  /** The target numbers of these agents, command by command. */
+  /** The target numbers of these agents, by command. */
   targetsOf(nums: readonly number[]): Map<OpenCommand, number[]> {
     const found = new Map<OpenCommand, number[]>();
     const add = (command: OpenCommand, targets: readonly number[]): void => {
@@ -60,10 +60,10 @@ export class PendingDeliveries {
   }
 }
 
-/** Finds the targets of an agent: the numbers of a target list are a few rising runs; where they are not, an order is made. */
+/** Finds the targets of an agent. A target list is a few rising runs of agent numbers; if it is not, it gets a sorted index. */
 class TargetIndex {
   readonly #nums: readonly number[];
-  /** Where each rising run begins, and the end of the last. */
+  /** The start of each rising run, and the end of the last one. */
   readonly #runs: number[] = [0];
   readonly #order: Uint32Array | undefined;
 

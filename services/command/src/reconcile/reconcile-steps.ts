@@ -23,12 +23,12 @@ export interface ReconcileStepsOptions {
   readonly audit: Pick<CommandAudit, 'delivered' | 'outcome'>;
 }
 
-/** How often the clock is looked at for a command of which something is under way. */
+/** How often deadlines are checked while targets of a command are under way. */
 const CHECK_MS = 1_000;
-/** The driver comes back; it need not insist. */
+/** The reconciler tries again, so an append is not retried for long. */
 const PATIENCE_MS = 2_000;
 
-/** The steps that move one command on. What they decide is written to the journal; whether it held is seen there. */
+/** The steps on one command. Decisions are written to the journal, and take effect when they are read back from it. */
 export class ReconcileSteps {
   readonly #options: ReconcileStepsOptions;
 
@@ -36,14 +36,14 @@ export class ReconcileSteps {
     this.#options = options;
   }
 
-  /** Does what has come together: writes down who will be sent to, delivers to those who are, tells who is to stop. */
-  async turn(reconciled: ReconciledCommand): Promise<void> {
+  /** Does what is due: writes `sent` entries, delivers to targets that are sent, cancels on agents. */
+  async apply(reconciled: ReconciledCommand): Promise<void> {
     if (reconciled.toSend.size > 0) await this.#send(reconciled);
     if (reconciled.toDeliver.size > 0) await this.#deliver(reconciled);
     if (reconciled.toCancel.size > 0) await this.#cancel(reconciled);
   }
 
-  /** Looks for the agents of queued targets. Nobody can say where they are: all are sent to, through all gateways. */
+  /** Looks up the agents of queued targets. When the registry cannot be asked, all are sent to, by broadcast. */
   async look(reconciled: ReconciledCommand): Promise<void> {
     const { command } = reconciled;
     reconciled.looked(this.#options.clock.now());
@@ -58,7 +58,7 @@ export class ReconcileSteps {
     }
   }
 
-  /** Says again what has had no answer. */
+  /** Repeats deliveries and cancellations that had no report. */
   retry(reconciled: ReconciledCommand): void {
     const { fold } = reconciled.command;
     reconciled.tried(this.#options.clock.now());
@@ -72,7 +72,7 @@ export class ReconcileSteps {
     if (open === 0) reconciled.retryMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Looks at the clock: expiry, silence, the next wave of a rollout. */
+  /** Checks what depends on the time: expiry, missing reports, the next wave of a rollout. */
   async check(reconciled: ReconciledCommand): Promise<void> {
     const { clock } = this.#options;
     const { fold, record } = reconciled.command;
@@ -85,7 +85,7 @@ export class ReconcileSteps {
     }
     const changes = overdue(fold, nowMs);
     if (changes.length > 0) {
-      // Only if nothing came between: a target that was just sent must not be called expired for never having been tried.
+      // Only if no other entry came first: a target that was just sent must not be expired as never tried.
       await this.#append(reconciled.command, { t: 'states', atMs: nowMs, changes }, reconciled.command.lastSeq);
     } else if (record.rollout !== undefined && fold.cancel === undefined) await this.#roll(reconciled, nowMs);
   }
@@ -106,7 +106,7 @@ export class ReconcileSteps {
 
   async #giveUp({ command }: ReconciledCommand, code: string, message: string): Promise<void> {
     const entry: CancelEntry = { t: 'cancel', atMs: this.#options.clock.now(), by: SYSTEM, code, message };
-    this.#options.logger.info('command is given up', { command: command.id, code });
+    this.#options.logger.info('command given up', { command: command.id, code });
     await this.#append(command, entry, command.lastSeq);
   }
 
@@ -114,12 +114,12 @@ export class ReconcileSteps {
     const { command } = reconciled;
     const { fold, record } = command;
     const nowMs = this.#options.clock.now();
-    const wanted = reconciled.toSend;
+    const candidates = reconciled.toSend;
     reconciled.toSend = new Map();
     if (!command.isRunning || nowMs >= record.expiresAtMs) return;
     const targets: number[] = [];
     const room = roomInWave(reconciled);
-    for (const [target, gateway] of wanted) {
+    for (const [target, gateway] of candidates) {
       if (fold.state(target) !== 'queued' || target > fold.released) continue;
       if (targets.length >= room) {
         reconciled.heldBack = true;
@@ -130,9 +130,9 @@ export class ReconcileSteps {
     }
     if (targets.length === 0) return;
     const change = { state: 'sent', targets: encodeNumberSet(targets), code: '', message: '' } as const;
-    const isKept = await this.#append(command, { t: 'states', atMs: nowMs, changes: [change] });
+    const isFolded = await this.#append(command, { t: 'states', atMs: nowMs, changes: [change] });
     for (const target of targets) reconciled.hints.delete(target);
-    if (!isKept) reconciled.lookMs = Math.min(reconciled.lookMs, nowMs + CHECK_MS);
+    if (!isFolded) reconciled.lookMs = Math.min(reconciled.lookMs, nowMs + CHECK_MS);
   }
 
   async #deliver(reconciled: ReconciledCommand): Promise<void> {
@@ -146,7 +146,7 @@ export class ReconcileSteps {
     }
     if (targets.size === 0) return;
     const done = await deliveries.deliver(command, targets);
-    note(reconciled, done.absent);
+    noteAbsent(reconciled, done.absent);
     for (const target of done.polled) reconciled.polled.add(target);
     if (reconciled.fresh > 0) audit.delivered(command, done.targets, done.gateways, done.broadcast);
     reconciled.fresh = 0;
@@ -157,10 +157,10 @@ export class ReconcileSteps {
     reconciled.toCancel = new Map();
     if (targets.size === 0) return;
     const done = await this.#options.deliveries.cancel(reconciled.command, targets);
-    note(reconciled, done.absent);
+    noteAbsent(reconciled, done.absent);
   }
 
-  /** True once it is folded, whether or not it changed anything. */
+  /** True when the entry was read back from the journal, whether or not it changed anything. */
   async #append(command: OpenCommand, entry: JournalEntry, after?: number): Promise<boolean> {
     const { writer, projection, audit } = this.#options;
     const result = await writer.append(command, entry, {
@@ -199,8 +199,8 @@ function stillOpen(
   return open;
 }
 
-/** Of those that nobody holds, the ones that have not said that they have it hold up no rollout. */
-function note({ absent, command }: ReconciledCommand, targets: readonly number[]): void {
+/** Targets that no gateway holds and that have not been accepted do not hold up a rollout. */
+function noteAbsent({ absent, command }: ReconciledCommand, targets: readonly number[]): void {
   for (const target of targets) if (command.fold.state(target) === 'sent') absent.add(target);
 }
 

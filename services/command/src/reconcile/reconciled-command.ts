@@ -2,38 +2,38 @@ import type { GatewayId } from '@muster/protocol';
 import type { OpenCommand } from '../journal/open-command.js';
 
 const RETRY = { firstMs: 5_000, lastMs: 60_000 } as const;
-/** Of so many retries one is for endpoints that poll too. */
+/** One of so many retries includes endpoints in the mode poll. */
 const POLLED_EVERY = 15;
 const LOOK = { firstMs: 1_000, lastMs: 300_000 } as const;
 
-/** What this process has in mind to do about a command that it drives. All of it may be lost: the journal is what counts. */
+/** What this process still has to do about a command. All of it may be lost, because it can be derived from the journal. */
 export class ReconciledCommand {
   readonly command: OpenCommand;
-  /** Sent according to the journal, to be delivered now; with the gateway where it is known. */
+  /** State `sent`: to be delivered now, with the gateway where it is known. */
   toDeliver = new Map<number, GatewayId | undefined>();
-  /** Queued, and their agent is there: to be written down as sent. */
+  /** State `queued`, and the agent is connected: a `sent` entry is to be written. */
   toSend = new Map<number, GatewayId | undefined>();
-  /** Cancelled while they may run: to be told. */
+  /** Cancelled while they may run: the agents are to be told. */
   toCancel = new Map<number, GatewayId | undefined>();
-  /** Where agents were when they were written down as sent. */
+  /** The gateways of agents at the time of their `sent` entry. */
   readonly hints = new Map<number, GatewayId>();
-  /** Sent, and not connected when last looked for. */
+  /** State `sent`, and not connected at the last look-up. */
   readonly absent = new Set<number>();
   /**
-   * Delivered, and their agents poll: it waits at their gateway, and a session that begins elsewhere announces itself. To say it every minute to those
-   * who come every hour would only cost.
+   * Delivered to agents in the mode poll. The delivery waits at their gateway, and a session on another gateway announces
+   * itself, so frequent retries would only cost.
    */
   readonly polled = new Set<number>();
-  /** Newly sent since the last audit record of a delivery. */
+  /** Targets sent since the last audit record of a delivery. */
   fresh = 0;
-  /** Agents that are there had to wait because the wave of the rollout was full. */
+  /** Connected agents had to wait, because the wave of the rollout was full. */
   heldBack = false;
   working = false;
-  /** When the clock has to be looked at: expiry, rollout. */
+  /** When deadlines are checked next: expiry, rollout. */
   checkMs = 0;
-  /** When sent targets are delivered to again. */
+  /** When deliveries are repeated. */
   retryMs = Number.POSITIVE_INFINITY;
-  /** When the agents of queued targets are looked for. */
+  /** When the agents of queued targets are looked up. */
   lookMs = Number.POSITIVE_INFINITY;
   #retryDelayMs: number = RETRY.firstMs;
   #tries = 0;
@@ -51,18 +51,18 @@ export class ReconciledCommand {
     return Math.min(this.checkMs, this.retryMs, this.lookMs);
   }
 
-  /** Something new was sent: it is tried again soon if no word comes. */
+  /** Something was sent: without a report it is repeated soon. */
   expectAnswers(nowMs: number): void {
     this.#retryDelayMs = RETRY.firstMs;
     this.retryMs = Math.min(this.retryMs, nowMs + RETRY.firstMs);
   }
 
-  /** Whether this try is for those who poll too: what was said to them may have been lost. */
+  /** Whether this retry includes agents in the mode poll: their delivery may have been lost. */
   get triesPolled(): boolean {
     return this.#tries % POLLED_EVERY === 0;
   }
 
-  /** Sets the next try, later each time. */
+  /** Schedules the next retry, later each time. */
   tried(nowMs: number): void {
     this.#tries += 1;
     this.retryMs = nowMs + this.#retryDelayMs;

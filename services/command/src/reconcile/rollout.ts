@@ -1,5 +1,4 @@
 import type { CommandFold, Rollout } from '@muster/records';
-import { stepOf } from '../requests/check-request.js';
 
 export type RolloutStep =
   | { readonly kind: 'wait' }
@@ -12,10 +11,11 @@ const WAIT: RolloutStep = { kind: 'wait' };
 /**
  * What a rollout does next:
  *
- *     wave under way ──all of it settled or absent, and the pause over──▶ next wave
- *            └────────────more failed than may──▶ abort
+ *     wave under way ──all settled or absent, and the pause is over──▶ next wave
+ *            └────────────more failures than allowed──▶ abort
  *
- * `absent` counts targets that were sent to and are not connected: they, and those that were never connected, hold nothing up.
+ * `absent` counts targets that were sent and are not connected. Neither they nor targets that were never connected hold up
+ * the rollout.
  */
 export function nextStep(
   fold: CommandFold,
@@ -32,12 +32,12 @@ export function nextStep(
   return { kind: 'release', upTo: Math.min(targeted, fold.released + waveSize(fold, rollout)) };
 }
 
-/** How many targets may be under way at once. Until one has settled nothing is known, so a wave is no larger than the canary. */
+/** How many targets may be under way at once. Until one of them has settled that is the canary. */
 export function waveSize(fold: CommandFold, { canary, step }: Rollout): number {
   return outcomes(fold).settled === 0 ? canary : (stepOf(step, fold.nums.length) ?? 1);
 }
 
-/** Targets that said something of how it went: those that were cancelled or expired did not. */
+/** Targets with an outcome; cancelled and expired ones have none. */
 function outcomes({ ledger }: CommandFold): { readonly settled: number; readonly failed: number } {
   const failed = ledger.failed + ledger.timed_out + ledger.refused;
   return { failed, settled: failed + ledger.succeeded + ledger.unsupported };
@@ -45,4 +45,17 @@ function outcomes({ ledger }: CommandFold): { readonly settled: number; readonly
 
 function percent(share: number): string {
   return `${Math.round(share * 1_000) / 10}%`;
+}
+
+/** How many of `targets` a step is; `undefined` when it is neither a count from 1 nor a percentage up to 100%. */
+export function stepOf(step: Rollout['step'], targets: number): number | undefined {
+  if (typeof step === 'number') return isCount(step) ? step : undefined;
+  const percentage = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(step)?.[1];
+  const share = Number(percentage) / 100;
+  return share > 0 && share <= 1 ? Math.max(1, Math.ceil(share * targets)) : undefined;
+}
+
+/** A whole number from 1. */
+export function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
 }

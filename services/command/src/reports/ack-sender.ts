@@ -1,12 +1,13 @@
 import type { Bus } from '@muster/bus';
-import { encodeBusMessage, SUBJECTS, type CommandReport } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import type { AgentId, CommandId, GatewayId } from '@muster/protocol';
+import type { ReceivedReport } from './received-report.js';
 
 type Item = readonly [agentId: AgentId, id: CommandId, number: number];
 
 const MAX_ITEMS = 2_000;
 
-/** Tells gateways what is kept, all of one turn of the event loop together. */
+/** Acknowledges reports whose outcome is in the journal. All of one turn of the event loop go out together. */
 export class AckSender {
   readonly #bus: Bus;
   readonly #waiting = new Map<GatewayId, Item[]>();
@@ -15,7 +16,7 @@ export class AckSender {
     this.#bus = bus;
   }
 
-  add(gateway: GatewayId, { agentId, id, number }: Pick<CommandReport, 'agentId' | 'id' | 'number'>): void {
+  add({ gateway, report: { agentId, id, number } }: ReceivedReport): void {
     if (this.#waiting.size === 0) setImmediate(() => this.#send());
     const items = this.#waiting.get(gateway) ?? [];
     this.#waiting.set(gateway, items);

@@ -1,15 +1,10 @@
-import type { CommandReport } from '@muster/messages';
-import type { CommandId, GatewayId } from '@muster/protocol';
-
-export interface ReceivedReport {
-  readonly report: CommandReport;
-  readonly gateway: GatewayId;
-}
+import type { CommandId } from '@muster/protocol';
+import type { ReceivedReport } from './received-report.js';
 
 const KEEP_MS = 2_000;
 const MAX_REPORTS = 20_000;
 
-/** Reports about commands that are not in this service's copy of the journal yet: they wait a moment for it. */
+/** Reports about commands that this service has not read from the journal yet. They wait up to two seconds. */
 export class EarlyReports {
   readonly #waiting = new Map<CommandId, { readonly sinceMs: number; readonly reports: ReceivedReport[] }>();
   #count = 0;
@@ -25,6 +20,7 @@ export class EarlyReports {
     return true;
   }
 
+  /** Removes and returns what waits for this command. */
   take(id: CommandId): readonly ReceivedReport[] {
     const reports = this.#waiting.get(id)?.reports ?? [];
     this.#count -= reports.length;
@@ -32,7 +28,7 @@ export class EarlyReports {
     return reports;
   }
 
-  /** Those that have waited for too long. */
+  /** Removes and returns those that have waited too long. */
   *expired(nowMs: number): Generator<ReceivedReport> {
     for (const [id, { sinceMs }] of this.#waiting) {
       if (nowMs - sinceMs < KEEP_MS) return;

@@ -1,18 +1,17 @@
+import { LRUCache } from 'lru-cache';
 import type { CommandId } from '@muster/protocol';
 
 const MAX_COMMANDS = 10_000;
 
-/** How often each target has refused a command without believing it. Counted here only: with several services it takes a few more. */
+/** Counts per target how often something failed. Each process counts by itself, so with several services the sum is higher. */
 export class FailureCounter {
-  static readonly OUT = 3;
-  readonly #counts = new Map<CommandId, Map<number, number>>();
+  readonly #counts = new LRUCache<CommandId, Map<number, number>>({ max: MAX_COMMANDS });
 
+  /** The count of this target, this failure included. */
   add(id: CommandId, target: number): number {
     const counts = this.#counts.get(id) ?? new Map<number, number>();
     const count = (counts.get(target) ?? 0) + 1;
     this.#counts.set(id, counts.set(target, count));
-    if (this.#counts.size > MAX_COMMANDS)
-      for (const oldest of this.#counts.keys()) return (this.#counts.delete(oldest), count);
     return count;
   }
 

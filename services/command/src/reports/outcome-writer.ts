@@ -1,39 +1,39 @@
 import type { CommandReport } from '@muster/messages';
-import { isTerminal, canTransition, type CommandId, type GatewayId } from '@muster/protocol';
+import { isTerminal, canTransition, type CommandId } from '@muster/protocol';
 import { encodeNumberSet, type StateChange } from '@muster/records';
 import type { Clock, Timer } from '@muster/runtime';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
 import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
-import type { ReceivedReport } from './early-reports.js';
 import type { AckSender } from './ack-sender.js';
+import type { ReceivedReport } from './received-report.js';
 
 export interface OutcomeWriterOptions {
   readonly clock: Clock;
   readonly writer: Pick<JournalWriter, 'append'>;
   readonly projection: Pick<JournalProjection, 'folded'>;
-  readonly kept: Pick<AckSender, 'add'>;
+  readonly acks: Pick<AckSender, 'add'>;
   readonly audit: Pick<CommandAudit, 'outcome'>;
 }
 
 interface Batch {
   readonly command: OpenCommand;
-  /** By target number: the furthest that was reported. */
+  /** By target number: the report with the latest state. */
   reports: Map<number, ReceivedReport>;
   writing: boolean;
 }
 
-/** That something has begun may wait this long, so that what ends at once is one entry and not three. */
+/** Progress waits this long, so that a short action is one entry and not three. */
 const PROGRESS_WAIT_MS = 30;
-/** One entry, about. */
+/** About the size of one entry. */
 const ENTRY_BYTES = 256 * 1024;
-/** Agents repeat outcomes; they need not be held here for long. */
+/** Agents repeat reports, so an append is not retried for long. */
 const PATIENCE_MS = 5_000;
 
 /**
- * Writes what agents reported into the journal: for one command one entry at a time, so that what comes meanwhile is taken together in the
- * next; equal outcomes are one change of many targets. Then tells the gateways what is kept.
+ * Writes reported outcomes to the journal and then acknowledges them. A command has one entry under way at a time; what
+ * arrives meanwhile goes into the next entry. Equal outcomes become one change of many targets.
  */
 export class OutcomeWriter {
   readonly #options: OutcomeWriterOptions;
@@ -47,11 +47,11 @@ export class OutcomeWriter {
     this.#options = options;
   }
 
-  /** False when it says nothing new. */
-  add(command: OpenCommand, report: CommandReport, gateway: GatewayId): boolean {
-    const { number, state } = report;
+  /** False when the report says nothing new. */
+  add(command: OpenCommand, received: ReceivedReport): boolean {
+    const { number, state } = received.report;
     const known = command.fold.state(number);
-    // A copy that is behind may still call it queued; only the journal decides.
+    // This projection may be behind and still say queued; the journal decides.
     if (!isTerminal(state) && known !== 'queued' && !canTransition(known, state)) return false;
     const batch = this.#batches.get(command.id) ?? {
       command,
@@ -61,13 +61,13 @@ export class OutcomeWriter {
     const waiting = batch.reports.get(number);
     if (waiting !== undefined && !canTransition(waiting.report.state, state)) return false;
     this.#batches.set(command.id, batch);
-    batch.reports.set(number, { report, gateway });
+    batch.reports.set(number, received);
     if (isTerminal(state)) this.#flushSoon(batch);
     else this.#timer ??= this.#options.clock.setTimeout(() => this.#flushAll(), PROGRESS_WAIT_MS);
     return true;
   }
 
-  /** Resolves when everything that was taken is written or given up. */
+  /** Resolves when everything that was added is written or given up. */
   async idle(): Promise<void> {
     this.#flushAll();
     while (this.#writing.size > 0) await Promise.all(this.#writing);
@@ -79,7 +79,7 @@ export class OutcomeWriter {
     for (const batch of this.#batches.values()) this.#begin(batch);
   }
 
-  /** With all that comes in the same turn of the event loop. */
+  /** Flushes at the end of this turn of the event loop. */
   #flushSoon(batch: Batch): void {
     this.#due.add(batch);
     if (this.#scheduled) return;
@@ -110,18 +110,19 @@ export class OutcomeWriter {
     for (const part of inParts(reports)) {
       const entry = { t: 'states', atMs: clock.now(), changes: changesOf(part) } as const;
       const result = await writer.append(batch.command, entry, { patienceMs: PATIENCE_MS });
-      // Given up: the agents will say it again.
+      // The agents repeat it.
       if (result.kind !== 'appended') continue;
       audit.outcome(batch.command, entry, result);
       void projection.folded(result.seq).then((isFolded) => {
-        if (isFolded) this.#tellKept(batch.command, part);
+        if (isFolded) this.#acknowledge(batch.command, part);
       });
     }
   }
 
-  #tellKept({ fold }: OpenCommand, reports: readonly ReceivedReport[]): void {
-    for (const { report, gateway } of reports) {
-      if (isTerminal(report.state) && isTerminal(fold.state(report.number))) this.#options.kept.add(gateway, report);
+  #acknowledge({ fold }: OpenCommand, reports: readonly ReceivedReport[]): void {
+    for (const each of reports) {
+      const { state, number } = each.report;
+      if (isTerminal(state) && isTerminal(fold.state(number))) this.#options.acks.add(each);
     }
   }
 }

@@ -1,18 +1,19 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import type { Directory } from '@muster/directory';
-import { decodeBusMessage, SUBJECTS, type CommandReport, type CommandReports } from '@muster/messages';
-import { isTerminal, type GatewayId } from '@muster/protocol';
+import { decodeBusMessage, SUBJECTS, type CommandReports } from '@muster/messages';
+import { isTerminal } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { DeliverySender } from '../deliveries/delivery-sender.js';
-import { EarlyReports } from './early-reports.js';
 import type { AckSender } from './ack-sender.js';
+import { EarlyReports } from './early-reports.js';
+import { FailureCounter } from './failure-counter.js';
 import type { LateReports } from './late-reports.js';
 import type { OutcomeWriter } from './outcome-writer.js';
+import { isFromTarget, type ReceivedReport } from './received-report.js';
 import type { ReportMetrics } from './report-metrics.js';
-import { FailureCounter } from './failure-counter.js';
 
 export interface ReportHandlerOptions {
   readonly bus: Bus;
@@ -22,17 +23,19 @@ export interface ReportHandlerOptions {
   readonly projection: Pick<JournalProjection, 'get' | 'knows' | 'onStep' | 'firstOf'>;
   readonly directory: Pick<Directory, 'byNum'>;
   readonly audit: Pick<CommandAudit, 'refusedByAgent'>;
-  readonly writer: Pick<OutcomeWriter, 'add' | 'idle'>;
+  readonly outcomes: Pick<OutcomeWriter, 'add' | 'idle'>;
   readonly late: Pick<LateReports, 'add'>;
-  readonly kept: Pick<AckSender, 'add'>;
+  readonly acks: Pick<AckSender, 'add'>;
   readonly deliveries: Pick<DeliverySender, 'deliver'>;
 }
 
 const TICK_MS = 1_000;
+/** A refusal with a bad signature is believed when it was repeated this often. */
+const REFUSALS_BELIEVED = 3;
 
 /**
- * What agents report, on its way into the journal. An agent repeats an outcome until it hears that it is kept, so whatever is dropped here
- * comes again; and nothing is called kept before it was read from the journal.
+ * Receives the reports of agents and passes them to the journal. An agent repeats an outcome until it is acknowledged, so
+ * whatever is dropped here comes again. Nothing is acknowledged before it was read back from the journal.
  */
 export class ReportHandler {
   readonly #options: ReportHandlerOptions;
@@ -46,29 +49,29 @@ export class ReportHandler {
     this.#options = options;
   }
 
-  /** The view has caught up. */
+  /** Call it when the projection has caught up. */
   start(): void {
     const { bus, clock, projection } = this.#options;
     this.#unlisten = projection.onStep(({ command, entry, step }) => {
-      if (entry.t === 'submitted')
-        for (const each of this.#early.take(command.id)) this.#take(each.report, each.gateway);
+      if (entry.t === 'submitted') for (const each of this.#early.take(command.id)) this.#process(each);
       if (step.ended) this.#refusals.forget(command.id);
     });
     this.#subscription = bus.subscribe(
       SUBJECTS.commandReports,
       ({ data }) => {
         const message = decodeBusMessage<CommandReports>(data, 'command_reports');
-        for (const report of message?.reports ?? []) this.#receive(report, (message as CommandReports).gateway);
+        if (message === undefined) return;
+        for (const report of message.reports) this.#receive({ report, gateway: message.gateway });
       },
       { queue: 'command' },
     );
-    this.#timer = clock.setInterval(() => this.#giveUpWaiting(), TICK_MS);
+    this.#timer = clock.setInterval(() => this.#expireEarly(), TICK_MS);
   }
 
-  /** Takes no more; what came is written down. */
+  /** Takes no more reports, and writes those that it has. */
   async drain(): Promise<void> {
     this.#subscription?.unsubscribe();
-    await this.#options.writer.idle();
+    await this.#options.outcomes.idle();
   }
 
   stop(): void {
@@ -77,80 +80,72 @@ export class ReportHandler {
     this.#options.clock.clear(this.#timer);
   }
 
-  /** Not of a command that is about to come, so of one that ended long ago. */
-  #giveUpWaiting(): void {
+  /** The command did not appear in the journal, so it ended long ago. */
+  #expireEarly(): void {
     const { clock, late } = this.#options;
-    for (const { report, gateway } of this.#early.expired(clock.monotonic())) {
-      if (isTerminal(report.state)) late.add(report, gateway);
+    for (const each of this.#early.expired(clock.monotonic())) {
+      if (isTerminal(each.report.state)) late.add(each);
     }
   }
 
-  /** What an agent does not believe is on record whatever becomes of it: most of all when there is no such command. */
-  #receive(report: CommandReport, gateway: GatewayId): void {
-    if (!report.authentic) this.#options.audit.refusedByAgent(report);
-    this.#take(report, gateway);
+  /** A failed signature check is audited in any case, most of all when there is no such command. */
+  #receive(received: ReceivedReport): void {
+    if (!received.report.authentic) this.#options.audit.refusedByAgent(received.report);
+    this.#process(received);
   }
 
-  #take(report: CommandReport, gateway: GatewayId): void {
-    this.#options.metrics.reports.inc({ result: this.#place(report, gateway) });
+  #process(received: ReceivedReport): void {
+    this.#options.metrics.reports.inc({ result: this.#dispatch(received) });
   }
 
-  /** Where it went, in one word. */
-  #place(report: CommandReport, gateway: GatewayId): string {
+  /** Returns the `result` label of the metric. */
+  #dispatch(received: ReceivedReport): string {
+    const { report } = received;
     const { projection, clock, late } = this.#options;
     const { id, state } = report;
     const command = projection.get(id);
     if (command === undefined) {
       if (projection.firstOf(id) !== undefined) return 'void';
-      if (projection.knows(id)) return isTerminal(state) && late.add(report, gateway) ? 'late' : 'stale';
-      // Another service has written the command down and this one's copy of the journal is a moment behind.
-      return this.#early.add({ report, gateway }, clock.monotonic()) ? 'early' : 'dropped';
+      if (projection.knows(id)) return isTerminal(state) && late.add(received) ? 'late' : 'stale';
+      // Another service wrote the command, and this projection is a moment behind.
+      return this.#early.add(received, clock.monotonic()) ? 'early' : 'dropped';
     }
-    if (!isTargetOf(command, report, this.#options.directory)) return 'rejected';
-    return report.authentic ? this.#takeReport(command, report, gateway) : this.#takeRefusal(command, report, gateway);
+    if (!isFromTarget(report, command, this.#options.directory)) return 'rejected';
+    return report.authentic ? this.#takeOutcome(command, received) : this.#takeRefusal(command, received);
   }
 
-  #takeReport(command: OpenCommand, report: CommandReport, gateway: GatewayId): string {
-    const { kept, writer } = this.#options;
+  #takeOutcome(command: OpenCommand, received: ReceivedReport): string {
+    const { acks, outcomes } = this.#options;
     const { fold } = command;
-    const { number, state } = report;
+    const { number, state } = received.report;
     const known = fold.state(number);
     if (isTerminal(known)) {
       if (!isTerminal(state)) return 'stale';
       if (known === state || fold.late(number) !== undefined) {
-        kept.add(gateway, report);
+        acks.add(received);
         return 'repeated';
       }
-      // It settled otherwise; what really happened is kept beside that.
+      // The target was settled by a timeout; the reported outcome is kept as its late outcome.
     }
-    return writer.add(command, report, gateway) ? 'taken' : 'stale';
+    return outcomes.add(command, received) ? 'taken' : 'stale';
   }
 
   /**
-   * Refused before the signature was believed: on its way something was changed, or a key is missing. Anybody could say so, therefore it is
-   * tried again, and only the third time believed.
+   * The agent could not verify the command: it was changed on its way, or a key is missing. Such a report proves nothing,
+   * so the command is delivered again, and only the third refusal is believed.
    */
-  #takeRefusal(command: OpenCommand, report: CommandReport, gateway: GatewayId): string {
-    const { writer, deliveries, logger } = this.#options;
+  #takeRefusal(command: OpenCommand, received: ReceivedReport): string {
+    const { outcomes, deliveries, logger } = this.#options;
     const { fold } = command;
-    const state = fold.state(report.number);
+    const { number } = received.report;
+    const state = fold.state(number);
     if (isTerminal(state) || state === 'accepted' || state === 'running') return 'unauthentic';
-    if (this.#refusals.add(command.id, report.number) >= FailureCounter.OUT) writer.add(command, report, gateway);
+    if (this.#refusals.add(command.id, number) >= REFUSALS_BELIEVED) outcomes.add(command, received);
     else if (fold.cancel === undefined && state === 'sent') {
-      deliveries.deliver(command, new Map([[report.number, gateway]])).catch((error: unknown) => {
-        logger.warn('a refused command was not delivered again', { command: command.id, err: error });
+      deliveries.deliver(command, new Map([[number, received.gateway]])).catch((error: unknown) => {
+        logger.warn('refused command was not delivered again', { command: command.id, err: error });
       });
     }
     return 'unauthentic';
   }
-}
-
-/** Whether the agent whose session it came on is the one that the target names. */
-export function isTargetOf(
-  { fold, org }: OpenCommand,
-  { number, num, agentId, org: from }: CommandReport,
-  directory: Pick<Directory, 'byNum'>,
-): boolean {
-  const target = fold.nums[number - 1];
-  return target !== undefined && target === num && from === org && directory.byNum(target)?.agentId === agentId;
 }

@@ -2,8 +2,9 @@ import type { CommandCaller } from '@muster/messages';
 import { AppError, isOrgId, LIMITS, type OrgId } from '@muster/protocol';
 import type { Rollout } from '@muster/records';
 import { isRole } from '@muster/identity';
+import { isCount, stepOf } from '../reconcile/rollout.js';
 
-/** The API has checked the operator's input; this catches what another caller on the bus may get wrong. */
+/** The API has checked the input of operators; this checks what any other caller on the bus sends. */
 export function checkCaller(org: OrgId, caller: CommandCaller): void {
   if (!isOrgId(org)) throw new AppError('bad_request', 'the org is not a valid name', { details: { field: 'org' } });
   const { id, name, bound, from, role } = caller;
@@ -36,12 +37,12 @@ export function checkReason(reason: string | undefined): void {
   });
 }
 
-/** A rollout that can be followed; a canary larger than the target set is the whole set. */
+/** Checks a rollout. A canary larger than the target set becomes the whole set. */
 export function checkRollout(rollout: Rollout | undefined, targets: number): Rollout | undefined {
   if (rollout === undefined) return undefined;
   const { canary, step, pauseMs, abortOver } = rollout;
   const faults = [
-    whole(canary) ? undefined : 'canary is a number of targets from 1',
+    isCount(canary) ? undefined : 'canary is a number of targets from 1',
     stepOf(step, targets) === undefined
       ? 'step is a number of targets from 1, or a percentage from 1% to 100%'
       : undefined,
@@ -53,15 +54,3 @@ export function checkRollout(rollout: Rollout | undefined, targets: number): Rol
 }
 
 const MAX_PAUSE_MS = 24 * 3_600_000;
-
-/** How many targets a step is; `undefined` for one that makes no sense. */
-export function stepOf(step: Rollout['step'], targets: number): number | undefined {
-  if (typeof step === 'number') return whole(step) ? step : undefined;
-  const percent = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(step)?.[1];
-  const share = Number(percent) / 100;
-  return share > 0 && share <= 1 ? Math.max(1, Math.ceil(share * targets)) : undefined;
-}
-
-function whole(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 1;
-}

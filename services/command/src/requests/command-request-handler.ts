@@ -19,8 +19,8 @@ export interface CommandRequestHandlerOptions {
   /** Only what an API has sealed is read. */
   readonly seal?: RequestSeal;
   readonly audit: Pick<CommandAudit, 'request'>;
-  readonly submit: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
-  readonly manage: Pick<ManageCommands, 'approve' | 'cancel' | 'list'>;
+  readonly submissions: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
+  readonly management: Pick<ManageCommands, 'approve' | 'cancel' | 'list'>;
   readonly waiters: Pick<CompletionWaiters, 'start' | 'stop' | 'ended'>;
 }
 
@@ -65,20 +65,20 @@ export class CommandRequestHandler {
   }
 
   async #handle(request: CommandRequest): Promise<CommandReply> {
-    const { submit, manage } = this.#options;
+    const { submissions, management } = this.#options;
     switch (request.t) {
       case 'submit':
-        return submit.submit(request);
+        return submissions.submit(request);
       case 'plan':
-        return submit.plan(request);
+        return submissions.plan(request);
       case 'undo':
-        return submit.undo(request);
+        return submissions.undo(request);
       case 'approve':
-        return manage.approve(request);
+        return management.approve(request);
       case 'cancel':
-        return manage.cancel(request);
+        return management.cancel(request);
       case 'list':
-        return manage.list(request);
+        return management.list(request);
       default:
         throw new AppError('bad_request', 'the command service does not know this request');
     }

@@ -1,7 +1,7 @@
 import type { CommandClaims, TargetTree } from '@muster/protocol';
 import type { CommandRecord, Person } from '@muster/records';
 
-/** What the signature of a command says. The approver is named when there had to be one. */
+/** The claims of a command's signature. The approver is part of them where approval was required. */
 export function commandClaims(
   record: CommandRecord,
   tree: Pick<TargetTree, 'root' | 'size'>,

@@ -2,13 +2,13 @@ import { CommandSigner, type PrivateJwks } from '@muster/identity';
 import { commandKeysClaimsSchema, type CommandClaims } from '@muster/protocol';
 import type { Signature, Person } from '@muster/records';
 
-/** The key that signs, and the list in which a root says so. */
+/** The signing key, and the key list in which a root certifies it. */
 export class CommandKeys {
-  /** The signed list, as agents get it. */
+  /** The signed list, as it is sent to agents. */
   readonly list: string;
   readonly #signer: CommandSigner;
 
-  /** Throws a `TypeError` with what is wrong, for the person who configures it. */
+  /** @throws TypeError with the fault of the configuration, when agents would refuse the key. */
   constructor(keys: PrivateJwks, list: string) {
     this.#signer = new CommandSigner(keys);
     this.list = list;
@@ -23,7 +23,7 @@ export class CommandKeys {
   }
 }
 
-/** This service does not have the root's key and need not: agents check who signed the list. It only must not sign what they would refuse. */
+/** Why agents would refuse the signing key. The signature of the list is not checked: only agents have the roots. */
 function keyListFault(list: string, kid: string): string | undefined {
   const parts = list.split('.');
   let payload: unknown;

@@ -98,7 +98,7 @@ export class CommandHarness {
   async service(): Promise<HarnessService> {
     const { keys, policyFile, wrap = (broker) => broker, logger = silentLogger } = this.#options;
     const connection = this.broker.connect();
-    const { instance, parts } = createCommandService({
+    const { instance, components } = createCommandService({
       ...{ registry: this.registry, clock: this.clock, logger, metrics: createMetrics('command') },
       broker: { ...wrap(connection), stop: () => connection.stop() },
       keys: new CommandKeys(keys.signing, keys.list),
@@ -106,7 +106,7 @@ export class CommandHarness {
     });
     const signal = AbortSignal.abort();
     const stopAll = async (): Promise<void> => {
-      for (const [, part] of parts.toReversed()) await this.meanwhile(part.stop?.(signal));
+      for (const [, component] of components.toReversed()) await this.meanwhile(component.stop?.(signal));
       await connection.stop();
       const at = this.services.indexOf(service);
       if (at >= 0) this.services.splice(at, 1);
@@ -118,12 +118,12 @@ export class CommandHarness {
         return stopAll();
       },
       stop: async () => {
-        for (const [, part] of parts.toReversed()) await this.meanwhile(part.drain?.(signal));
+        for (const [, component] of components.toReversed()) await this.meanwhile(component.drain?.(signal));
         await stopAll();
       },
     };
     this.services.push(service);
-    for (const [, part] of parts) await this.meanwhile(part.start?.());
+    for (const [, component] of components) await this.meanwhile(component.start?.());
     return service;
   }
 
