@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ledgerBalances, type Ledger } from '@muster/protocol';
-import type { MissingEndpoint, QueryView } from '../kit/api-client.js';
+import { followQuery } from '@muster/api-client';
+import type { LedgerJson } from '@muster/api-contract';
+import { ledgerBalances } from '@muster/protocol';
 import { fleetOptions, onChannel } from '../kit/fleet-options.js';
 import { openLab, type Lab } from '../kit/lab.js';
 import { Fleet } from '../simulator/index.js';
@@ -30,42 +31,45 @@ describe.each(['live', 'poll'] as const)(
       await lab.close();
     });
 
-    it.each(['raw', 'group'])(
+    it.each(['raw', 'group'] as const)(
       'ends at once with what had come, in %s mode; every agent that worked on it is told',
       async (mode) => {
         const slow = fleet.agents.filter(({ behaviour }) => behaviour === 'slow').map(({ agentId }) => agentId);
         const quick = AGENTS - slow.length;
         const cancelsBefore = fleet.stats.cancels;
-        const { id } = await lab.api.start({ sql: 'SELECT hostname FROM system_info', mode, timeout: '5m' });
+        const { id } = await lab.api.call('POST /v1/queries', {
+          body: { sql: 'SELECT hostname FROM system_info', mode, timeout: '5m' },
+        });
         let cancelled: Promise<Response> | undefined;
-        const ended = await lab.api.follow(id, (ledger) => {
+        const ended = await followQuery(lab.api, id, (ledger) => {
           expectBalanced(ledger);
-          if (ledger['answered'] === quick) cancelled ??= lab.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' });
+          if (ledger.answered === quick) cancelled ??= lab.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' });
         });
         expect((await cancelled)?.status).toBe(202);
 
         expectBalanced(ended.ledger);
         expect(ended.state).toBe('cancelled');
         expect(ended.ledger).toMatchObject({ targeted: AGENTS, waiting: 0, answered: quick, timed_out: slow.length });
-        const missing = await lab.api.all<MissingEndpoint>(`/v1/queries/${id}/endpoints?limit=1000`);
-        expect(missing.map(({ agentId }) => agentId).sort()).toEqual(slow.sort());
+        const missing = await lab.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
+        expect(new Set(missing.map(({ agentId }) => agentId))).toEqual(new Set(slow));
+        expect(missing).toHaveLength(slow.length);
         expect(new Set(missing.map(({ code }) => code))).toEqual(new Set(['cancelled']));
 
         await fleet.waitFor(() => fleet.stats.cancels - cancelsBefore === slow.length);
         expect(fleet.count('ready')).toBe(AGENTS);
         // It is over: to cancel it again changes nothing, and whoever comes late is told the same.
         expect((await lab.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' })).status).toBe(204);
-        expect(await lab.api.get<QueryView>(`/v1/queries/${id}`)).toMatchObject({
+        expect(await lab.api.call('GET /v1/queries/{id}', { params: { id } })).toMatchObject({
           state: 'cancelled',
           ledger: ended.ledger,
         });
-        expect(await lab.api.follow(id)).toMatchObject({ state: 'cancelled', ledger: ended.ledger });
+        expect(await followQuery(lab.api, id)).toMatchObject({ state: 'cancelled', ledger: ended.ledger });
       },
       60_000,
     );
   },
 );
 
-function expectBalanced(ledger: QueryView['ledger']): void {
-  expect([ledger, ledgerBalances(ledger as Ledger)]).toEqual([ledger, true]);
+function expectBalanced(ledger: LedgerJson): void {
+  expect([ledger, ledgerBalances(ledger)]).toEqual([ledger, true]);
 }

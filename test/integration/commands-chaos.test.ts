@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Program } from '@muster/local';
-import type { CommandView } from '../kit/api-client.js';
 import { CommandLoad, expectCommandsSettled } from '../kit/command-load.js';
 import { fleetOptions } from '../kit/fleet-options.js';
 import { openLab, type Lab } from '../kit/lab.js';
@@ -33,7 +32,7 @@ describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while everything 
         commands: { crashing: 0.02, failing: 0.05 },
       },
     });
-    const agents = await lab.api.all<{ agentId: string }>('/v1/agents?limit=500');
+    const agents = await lab.api.all('GET /v1/agents', { pageSize: 500 });
     if (agents.length !== AGENTS) throw new Error(`${agents.length} agents are listed`);
     load = new CommandLoad(
       lab,
@@ -77,7 +76,7 @@ describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while everything 
     process.stderr.write(`${ids.length} commands accepted, ${load.repeats} repeated\n`);
     await expectCommandsSettled(lab, ids, () => fleet.runs(), 90_000);
     // Nothing became a command that nobody was told of.
-    const listed = await lab.api.all<CommandView>('/v1/commands?limit=200');
+    const listed = await lab.api.all('GET /v1/commands', { pageSize: 200 });
     expect(listed.filter(({ id }) => !ids.includes(id))).toEqual([]);
   }, 300_000);
 });

@@ -2,6 +2,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { followCommand } from '@muster/api-client';
+import type { AuditRecordJson } from '@muster/api-contract';
 import { connectNats, type Broker } from '@muster/bus';
 import { CommandSigner, generateSigningJwks, publicJwks, signCommandKeys, generateCommandRoot } from '@muster/identity';
 import { encodeBusMessage, SUBJECTS } from '@muster/messages';
@@ -17,12 +19,6 @@ import { decodeJournalEntry, STREAM_SUBJECTS, STREAMS, type Signature } from '@m
 import { silentLogger } from '@muster/runtime';
 import { openLab, type Lab } from '../kit/lab.js';
 
-interface AuditView {
-  readonly action: string;
-  readonly subject?: string;
-  readonly code?: string;
-}
-
 /** Somebody has the broker, all of it, and speaks to the gateways as a command service does. The agent and everything else are real. */
 describe('orders that the command service did not sign', () => {
   let lab: Lab;
@@ -37,14 +33,16 @@ describe('orders that the command service did not sign', () => {
     folder = mkdtempSync(join(tmpdir(), 'muster-forged-'));
     lab = await openLab({ agent: true });
     broker = await connectNats({ servers: [lab.brokers.nats.url], name: 'thief', logger: silentLogger });
-    const [agent] = await lab.api.all<{ agentId: AgentId }>('/v1/agents');
+    const [agent] = await lab.api.all('GET /v1/agents');
     agentId = agent?.agentId as AgentId;
-    const command = await lab.api.submit({
-      action: 'file.quarantine',
-      params: { path: join(folder, 'not-there') },
-      target: { agentIds: [agentId] },
+    const command = await lab.api.call('POST /v1/commands', {
+      body: {
+        action: 'file.quarantine',
+        params: { path: join(folder, 'not-there') },
+        target: { agentIds: [agentId] },
+      },
     });
-    await lab.api.followCommand(command.id);
+    await followCommand(lab.api, command.id);
     signedId = command.id as CommandId;
     const subject = STREAM_SUBJECTS.command(lab.stack.org as OrgId, signedId);
     for await (const { data } of broker.streams.read(STREAMS.commands.name, { subject })) {
@@ -73,9 +71,9 @@ describe('orders that the command service did not sign', () => {
     );
   }
 
-  async function audited(subject: string): Promise<AuditView> {
+  async function audited(subject: string): Promise<AuditRecordJson> {
     for (const untilMs = performance.now() + 15_000; performance.now() < untilMs;) {
-      const records = await lab.api.all<AuditView>('/v1/audit?action=command.refused_by_agent&limit=100');
+      const records = await lab.api.all('GET /v1/audit', { query: { action: 'command.refused_by_agent' } });
       const found = records.find((record) => record.subject === subject);
       if (found !== undefined) return found;
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -123,13 +121,15 @@ describe('orders that the command service did not sign', () => {
     expect(await audited(id)).toMatchObject({ code: 'unknown_key' });
     expect(isThere()).toBe(true);
     // The list with the high version is not believed either: true orders still run.
-    const dry = await lab.api.submit({
-      action: 'file.quarantine',
-      params: { path },
-      target: { agentIds: [agentId] },
-      dryRun: true,
+    const dry = await lab.api.call('POST /v1/commands', {
+      body: {
+        action: 'file.quarantine',
+        params: { path },
+        target: { agentIds: [agentId] },
+        dryRun: true,
+      },
     });
-    expect((await lab.api.followCommand(dry.id)).ledger).toMatchObject({ succeeded: 1 });
+    expect((await followCommand(lab.api, dry.id)).ledger).toMatchObject({ succeeded: 1 });
   }, 60_000);
 
   it('a true order for somebody else: this agent is not among its targets', async () => {
@@ -149,12 +149,14 @@ describe('orders that the command service did not sign', () => {
 
   it('a true order once more: nothing runs again, and its outcome stays', async () => {
     const { path, isThere } = victim('replayed');
-    const first = await lab.api.submit({
-      action: 'file.quarantine',
-      params: { path },
-      target: { agentIds: [agentId] },
+    const first = await lab.api.call('POST /v1/commands', {
+      body: {
+        action: 'file.quarantine',
+        params: { path },
+        target: { agentIds: [agentId] },
+      },
     });
-    expect((await lab.api.followCommand(first.id)).ledger).toMatchObject({ succeeded: 1 });
+    expect((await followCommand(lab.api, first.id)).ledger).toMatchObject({ succeeded: 1 });
     writeFileSync(path, 'again');
     const subject = STREAM_SUBJECTS.command(lab.stack.org as OrgId, first.id as CommandId);
     for await (const { data } of broker.streams.read(STREAMS.commands.name, { subject })) {
@@ -163,12 +165,14 @@ describe('orders that the command service did not sign', () => {
       deliver({ id: first.id as CommandId, ...entry.signature });
     }
     // Orders of one lane run one after the other: when the next one has ended, the replay would have too.
-    const next = await lab.api.submit({
-      action: 'file.quarantine',
-      params: { path: join(folder, 'not-there') },
-      target: { agentIds: [agentId] },
+    const next = await lab.api.call('POST /v1/commands', {
+      body: {
+        action: 'file.quarantine',
+        params: { path: join(folder, 'not-there') },
+        target: { agentIds: [agentId] },
+      },
     });
-    await lab.api.followCommand(next.id);
+    await followCommand(lab.api, next.id);
     expect(isThere()).toBe(true);
   }, 60_000);
 });

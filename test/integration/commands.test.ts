@@ -8,7 +8,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { muster } from '../kit/cli.js';
 import { eventually } from '../kit/eventually.js';
 import { openLab, type Lab } from '../kit/lab.js';
-import type { CommandView, TargetView } from '../kit/api-client.js';
 
 /** Everything real: services, brokers, an agent on this machine, and the CLI as a program of its own. */
 describe.each(['live', 'poll'] as const)('commands on this machine, through the CLI (%s)', (channel) => {
@@ -23,7 +22,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     lab = await openLab({ agent: true, env: { gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy } } });
     await eventually(
       'the agent is on its channel',
-      async () => (await lab.api.all<{ mode?: string }>('/v1/agents'))[0]?.mode === channel,
+      async () => (await lab.api.all('GET /v1/agents'))[0]?.mode === channel,
       20_000,
     );
   }, 120_000);
@@ -115,7 +114,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     ]);
     expect([run.stderr, run.code]).toEqual([run.stderr, 0]);
     expect(existsSync(path)).toBe(false);
-    const listed = await lab.api.all<CommandView>('/v1/commands?limit=1');
+    const listed = await lab.api.all('GET /v1/commands', { pageSize: 1 });
     const undone = await cli(['undo', listed[0]?.id ?? '', '--yes', '--wait']);
     expect([undone.stderr, undone.code]).toEqual([undone.stderr, 0]);
     expect(readFileSync(path, 'utf8')).toContain('echo bad');
@@ -138,8 +137,8 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     expect(found.stdout.trim().split('\n')).toHaveLength(1);
     const run = await cli(['run', 'connection.kill', '--from', '-', '--yes', '--wait', '-o', 'ndjson'], found.stdout);
     if (run.code === 2) throw new Error(run.stderr);
-    const listed = await lab.api.all<CommandView>('/v1/commands?limit=1');
-    const [target] = await lab.api.all<TargetView>(`/v1/commands/${listed[0]?.id}/targets`);
+    const listed = await lab.api.all('GET /v1/commands', { pageSize: 1 });
+    const [target] = await lab.api.all('GET /v1/commands/{id}/targets', { params: { id: listed[0]?.id ?? '' } });
     if (run.code === 0) await closed;
     else
       expect([run.code, target?.state, target?.message]).toEqual([
@@ -152,9 +151,9 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
   }, 60_000);
 
   it('what is not allowed is said, and nothing is half done', async () => {
-    const before = (await lab.api.all<CommandView>('/v1/commands?limit=100')).length;
+    const before = (await lab.api.all('GET /v1/commands', { pageSize: 100 })).length;
     const post = async (body: Readonly<Record<string, unknown>>) => {
-      const response = await lab.api.fetch('/v1/commands', { method: 'POST', body: JSON.stringify(body) });
+      const response = await lab.api.fetch('/v1/commands', { method: 'POST', body });
       const problem = (await response.json()) as { code?: string };
       return [response.status, response.headers.get('content-type')?.split(';')[0], problem.code];
     };
@@ -167,21 +166,21 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     expect(await post({ ...kill, target: { selector: 'os==,' } })).toEqual([400, problem, 'bad_selector']);
     const approve = await lab.api.fetch('/v1/commands/c01h0000000000000000000000/approve', {
       method: 'POST',
-      body: '{}',
+      body: {},
     });
     expect(approve.status).toBe(404);
-    expect((await lab.api.all<CommandView>('/v1/commands?limit=100')).length).toBe(before);
+    expect((await lab.api.all('GET /v1/commands', { pageSize: 100 })).length).toBe(before);
 
-    const once1 = await lab.api.submit(kill, 'same-key');
-    const once2 = await lab.api.submit(kill, 'same-key');
+    const once1 = await lab.api.call('POST /v1/commands', { body: kill, idempotencyKey: 'same-key' });
+    const once2 = await lab.api.call('POST /v1/commands', { body: kill, idempotencyKey: 'same-key' });
     expect(once2.id).toBe(once1.id);
-    expect((await lab.api.all<CommandView>('/v1/commands?limit=100')).length).toBe(before + 1);
+    expect((await lab.api.all('GET /v1/commands', { pageSize: 100 })).length).toBe(before + 1);
   }, 60_000);
 
   it('all of it is in an audit chain without a break', async () => {
     const verified = await cli(['audit', 'verify']);
     expect([verified.stderr, verified.code]).toEqual([verified.stderr, 0]);
-    const records = await lab.api.all<{ action: string; outcome: string }>('/v1/audit?action=command&limit=1000');
+    const records = await lab.api.all('GET /v1/audit', { query: { action: 'command' }, pageSize: 1_000 });
     const kinds = new Set(records.map(({ action, outcome }) => `${action} ${outcome}`));
     expect([...kinds].toSorted()).toEqual(
       expect.arrayContaining([

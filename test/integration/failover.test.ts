@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ledgerBalances, type Ledger } from '@muster/protocol';
-import type { MissingEndpoint, QueryView } from '../kit/api-client.js';
+import { followQuery, runQuery } from '@muster/api-client';
+import type { GroupJson, LedgerJson } from '@muster/api-contract';
+import { ledgerBalances } from '@muster/protocol';
 import { eventually } from '../kit/eventually.js';
 import { onChannel } from '../kit/fleet-options.js';
 import { startHaproxy, type LoadBalancer } from '../kit/haproxy.js';
@@ -16,14 +17,16 @@ async function liveSessions(healthUrl: string | undefined): Promise<number> {
   return Number(/^muster_gateway_live_sessions (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
 }
 
-const sum = (ledger: QueryView['ledger'], ...outcomes: string[]): number =>
-  outcomes.reduce((total, outcome) => total + (ledger[outcome] ?? 0), 0);
+const sum = (ledger: LedgerJson, ...outcomes: (keyof LedgerJson)[]): number =>
+  outcomes.reduce((total, outcome) => total + ledger[outcome], 0);
 
 describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (channel) => {
   let lab: Lab;
   let balancer: LoadBalancer;
   let fleet: Fleet;
 
+  const groupsOf = async (id: string): Promise<GroupJson[]> =>
+    (await lab.api.all('GET /v1/queries/{id}/rows', { params: { id }, pageSize: 1_000 })) as GroupJson[];
   const gateway = (i: number) => {
     const one = lab.stack.gateways[i];
     if (one === undefined) throw new Error(`no gateway ${i}`);
@@ -58,18 +61,18 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
 
   it('share the fleet, and one query reaches all of it', async () => {
     const held = await Promise.all([0, 1].map((i) => liveSessions(gateway(i).healthUrl)));
-    expect(sum({ a: held[0] ?? 0, b: held[1] ?? 0 }, 'a', 'b')).toBe(AGENTS);
+    expect((held[0] ?? 0) + (held[1] ?? 0)).toBe(AGENTS);
     expect(Math.min(...held)).toBeGreaterThan(AGENTS / 4);
-    const ended = await lab.api.run({ sql: SQL, timeout: '30s' });
+    const ended = await runQuery(lab.api, { sql: SQL, timeout: '30s' });
     expect(ended.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS, waiting: 0 });
   }, 60_000);
 
   it('one of them killed in mid-query: nobody is lost from the ledger, and the next query counts all of them once', async () => {
-    const { id } = await lab.api.start({ sql: SQL, mode: 'group', timeout: '30s' });
+    const { id } = await lab.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '30s' } });
     let killedAtMs = 0;
-    const ended = await lab.api.follow(id, (ledger) => {
-      expect(ledgerBalances(ledger as Ledger)).toBe(true);
-      if (killedAtMs > 0 || ledger['targeted'] !== AGENTS) return;
+    const ended = await followQuery(lab.api, id, (ledger) => {
+      expect(ledgerBalances(ledger)).toBe(true);
+      if (killedAtMs > 0 || ledger.targeted !== AGENTS) return;
       killedAtMs = performance.now();
       gateway(0).signal('SIGKILL');
     });
@@ -77,14 +80,14 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     // Those that came back in time were asked again by the other gateway; the rest is unreachable, and named.
     expect(ended.ledger).toMatchObject({ targeted: AGENTS, waiting: 0 });
     expect(sum(ended.ledger, 'answered', 'unreachable', 'disconnected')).toBe(AGENTS);
-    const missing = await lab.api.all<MissingEndpoint>(`/v1/queries/${id}/endpoints?limit=1000`);
+    const missing = await lab.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
     expect(missing).toHaveLength(sum(ended.ledger, 'unreachable', 'disconnected'));
-    const groups = await lab.api.all<{ endpoints: number }>(`/v1/queries/${id}/rows?limit=1000`);
-    expect(groups.reduce((total, { endpoints }) => total + endpoints, 0)).toBe(ended.ledger['answered']);
+    const groups = await groupsOf(id);
+    expect(groups.reduce((total, { endpoints }) => total + endpoints, 0)).toBe(ended.ledger.answered);
 
     await fleet.waitFor(() => fleet.count('ready') === AGENTS);
     expect(performance.now() - killedAtMs).toBeLessThan(30_000);
-    const next = await lab.api.run({ sql: SQL, timeout: '30s' });
+    const next = await runQuery(lab.api, { sql: SQL, timeout: '30s' });
     expect(next.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
   }, 90_000);
 
@@ -106,7 +109,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
       async () => (await liveSessions(gateway(0).healthUrl)) === AGENTS,
       30_000,
     );
-    const during = await lab.api.run({ sql: SQL, mode: 'group', timeout: '20s' });
+    const during = await runQuery(lab.api, { sql: SQL, mode: 'group', timeout: '20s' });
     expect(during.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
     await leaseIsOver;
     frozen.signal('SIGCONT');
@@ -115,40 +118,39 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
       async () => (await liveSessions(frozen.healthUrl)) === 0,
       10_000,
     );
-    const after = await lab.api.run({ sql: SQL, mode: 'group', timeout: '20s' });
+    const after = await runQuery(lab.api, { sql: SQL, mode: 'group', timeout: '20s' });
     expect(after.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
-    const groups = await lab.api.all<{ endpoints: number }>(`/v1/queries/${after.id}/rows?limit=1000`);
+    const groups = await groupsOf(after.id);
     expect(groups.reduce((total, { endpoints }) => total + endpoints, 0)).toBe(AGENTS);
   }, 120_000);
 
   it('Redis emptied: live queries go on, and the registry is filled again', async () => {
     await lab.brokers.redis.kill9();
-    const without = await lab.api.run({ sql: SQL, timeout: '20s' });
+    const without = await runQuery(lab.api, { sql: SQL, timeout: '20s' });
     expect(without.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
     await lab.brokers.redis.restart();
     await eventually(
       'all agents are listed as connected again',
-      async () => (await lab.api.all(`/v1/agents?selector=mode%3D${channel}&limit=500`)).length === AGENTS,
+      async () => (await lab.api.all('GET /v1/agents', { query: { selector: `mode=${channel}` } })).length === AGENTS,
       30_000,
     );
   }, 90_000);
 
   it('a query whose owner is killed ends as interrupted, with what was gathered, and its viewers are told', async () => {
-    const { id } = await lab.api.start({ sql: SQL, mode: 'group', timeout: '60s' });
+    const { id } = await lab.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '60s' } });
     const owner = lab.stack.queries[0];
     let killed = false;
-    const ended = await lab.api.follow(id, (ledger) => {
-      if (killed || (ledger['answered'] ?? 0) === 0) return;
+    const ended = await followQuery(lab.api, id, (ledger) => {
+      if (killed || ledger.answered === 0) return;
       killed = true;
       owner?.signal('SIGKILL');
     });
     expect(ended.state).toBe('interrupted');
-    expect(ledgerBalances(ended.ledger as unknown as Ledger)).toBe(true);
-    expect(ended.ledger['answered']).toBeGreaterThan(0);
+    expect(ledgerBalances(ended.ledger)).toBe(true);
+    expect(ended.ledger.answered).toBeGreaterThan(0);
     await eventually(
       'a query service is back',
-      async () =>
-        (await lab.api.fetch('/v1/queries', { method: 'POST', body: JSON.stringify({ sql: SQL }) })).status === 201,
+      async () => (await lab.api.fetch('/v1/queries', { method: 'POST', body: { sql: SQL } })).status === 201,
       20_000,
     );
   }, 90_000);

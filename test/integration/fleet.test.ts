@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ledgerBalances, type Ledger } from '@muster/protocol';
-import type { GroupView, MissingEndpoint, QueryView } from '../kit/api-client.js';
+import { followQuery, runQuery } from '@muster/api-client';
+import type { GroupJson, LedgerJson, RawRowJson } from '@muster/api-contract';
+import { ledgerBalances } from '@muster/protocol';
 import { fleetOptions, onChannel } from '../kit/fleet-options.js';
 import { openLab, type Lab } from '../kit/lab.js';
 import { Fleet, type ExpectedGroup } from '../simulator/index.js';
@@ -8,14 +9,14 @@ import { Fleet, type ExpectedGroup } from '../simulator/index.js';
 const SQL = 'SELECT name, version FROM deb_packages';
 
 const keyed = (values: readonly unknown[]): string => JSON.stringify(values);
-const fromApi = (groups: readonly GroupView[]): Map<string, string> =>
+const fromApi = (groups: readonly GroupJson[]): Map<string, string> =>
   new Map(groups.map(({ values, endpoints, copies }) => [keyed(values), `${endpoints} endpoints, ${copies} copies`]));
 const fromTruth = (groups: readonly ExpectedGroup[]): Map<string, string> =>
   new Map(groups.map(({ row, endpoints, copies }) => [keyed(row), `${endpoints} endpoints, ${copies} copies`]));
 
 /** The sums of the ledger's outcomes, whatever it says itself. */
-function expectBalanced(ledger: QueryView['ledger']): void {
-  expect([ledger, ledgerBalances(ledger as Ledger)]).toEqual([ledger, true]);
+function expectBalanced(ledger: LedgerJson): void {
+  expect([ledger, ledgerBalances(ledger)]).toEqual([ledger, true]);
 }
 
 // So many that poll every second would keep a machine busy with nothing else.
@@ -38,7 +39,7 @@ describe.each([
   });
 
   it('answers in group mode with the very rows and counts that the machines have, every endpoint accounted for', async () => {
-    const ended = await lab.api.run({ sql: SQL, mode: 'group', timeout: '60s' }, expectBalanced);
+    const ended = await runQuery(lab.api, { sql: SQL, mode: 'group', timeout: '60s' }, expectBalanced);
     const truth = fleet.expected(SQL, 2);
     expectBalanced(ended.ledger);
     expect(ended.state).toBe('complete');
@@ -50,15 +51,15 @@ describe.each([
       refused: truth.ended.refused ?? 0,
       error: fleet.agents.filter(({ behaviour }) => behaviour === 'failing').length,
     });
-    const groups = await lab.api.all<GroupView>(`/v1/queries/${ended.id}/rows?limit=1000`);
+    const call = { params: { id: ended.id }, pageSize: 1_000 };
+    const groups = (await lab.api.all('GET /v1/queries/{id}/rows', call)) as GroupJson[];
     expect(fromApi(groups)).toEqual(fromTruth(truth.groups));
   }, 120_000);
 
   it('gives the same rows in raw mode, endpoint by endpoint', async () => {
-    const ended = await lab.api.run({ sql: 'SELECT hostname FROM system_info', mode: 'raw', timeout: '60s' });
-    const rows = await lab.api.all<{ agentId: string; host: string; values: [string] }>(
-      `/v1/queries/${ended.id}/rows?limit=1000`,
-    );
+    const ended = await runQuery(lab.api, { sql: 'SELECT hostname FROM system_info', mode: 'raw', timeout: '60s' });
+    const call = { params: { id: ended.id }, pageSize: 1_000 };
+    const rows = (await lab.api.all('GET /v1/queries/{id}/rows', call)) as RawRowJson[];
     const answering = fleet.agents.filter(({ behaviour }) => behaviour === 'normal');
     expect(new Set(rows.map(({ agentId }) => agentId))).toEqual(new Set(answering.map(({ agentId }) => agentId)));
     expect(rows).toHaveLength(answering.length);
@@ -67,10 +68,12 @@ describe.each([
 
   it('reduces all rows of the fleet by a second statement', async () => {
     const reduce = 'SELECT count(*) AS packages, sum(endpoints) AS installs FROM rows';
-    const { id } = await lab.api.start({ sql: SQL, mode: 'group', reduce, timeout: '60s' });
+    const { id } = await lab.api.call('POST /v1/queries', {
+      body: { sql: SQL, mode: 'group', reduce, timeout: '60s' },
+    });
     let reduced: unknown;
-    for await (const event of lab.api.events(id))
-      if (event.event === 'reduced') reduced = [event['columns'], event['rows']];
+    for await (const event of lab.api.events('GET /v1/queries/{id}/events', { params: { id } }))
+      if (event.event === 'reduced') reduced = [event.columns, event.rows];
     const { groups } = fleet.expected(SQL, 2);
     const installs = groups.reduce((sum, { endpoints }) => sum + endpoints, 0);
     expect(reduced).toEqual([['packages', 'installs'], [[groups.length, installs]]]);
@@ -78,10 +81,10 @@ describe.each([
 
   it('targets exactly whom the selector selects', async () => {
     const selected = fleet.agents.filter(({ machine }) => machine.facts.os === 'windows');
-    const ended = await lab.api.run({ sql: 'SELECT name FROM programs', selector: 'os=windows', timeout: '60s' });
-    expect(ended.ledger['targeted']).toBe(selected.length);
-    const nobody = await lab.api.run({ sql: 'SELECT 1', selector: 'os=linux,os=windows' });
-    expect([nobody.state, nobody.ledger['targeted']]).toEqual(['complete', 0]);
+    const ended = await runQuery(lab.api, { sql: 'SELECT name FROM programs', selector: 'os=windows', timeout: '60s' });
+    expect(ended.ledger.targeted).toBe(selected.length);
+    const nobody = await runQuery(lab.api, { sql: 'SELECT 1', selector: 'os=linux,os=windows' });
+    expect([nobody.state, nobody.ledger.targeted]).toEqual(['complete', 0]);
   }, 120_000);
 });
 
@@ -102,21 +105,22 @@ describe('agents that vanish in mid-query', () => {
   });
 
   it('are named as disconnected, and the ledger adds up at every moment', async () => {
-    const { id } = await lab.api.start({ sql: 'SELECT hostname FROM system_info', mode: 'group', timeout: '30s' });
+    const { id } = await lab.api.call('POST /v1/queries', {
+      body: { sql: 'SELECT hostname FROM system_info', mode: 'group', timeout: '30s' },
+    });
     let killed: string[] = [];
-    const ended = await lab.api.follow(id, (ledger) => {
+    const ended = await followQuery(lab.api, id, (ledger) => {
       expectBalanced(ledger);
-      if (killed.length === 0 && ledger['targeted'] === agents)
-        killed = fleet.kill(1 / 3).map(({ agentId }) => agentId);
+      if (killed.length === 0 && ledger.targeted === agents) killed = fleet.kill(1 / 3).map(({ agentId }) => agentId);
     });
     expect(killed).toHaveLength(agents / 3);
     expectBalanced(ended.ledger);
-    const missing = await lab.api.all<MissingEndpoint>(`/v1/queries/${id}/endpoints?limit=1000`);
-    expect(missing).toHaveLength(ended.ledger['disconnected'] ?? -1);
+    const missing = await lab.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
+    expect(missing).toHaveLength(ended.ledger.disconnected);
     expect(ended.ledger).toMatchObject({ targeted: agents, waiting: 0, answered: agents - missing.length });
     expect(new Set(missing.map(({ outcome }) => outcome))).toEqual(new Set(['disconnected']));
     // Whoever answered before it was killed has answered; all others that were killed are missing, and nobody else is.
-    expect(missing.filter(({ agentId }) => !killed.includes(agentId))).toEqual([]);
+    expect(missing.filter(({ agentId }) => !killed.includes(agentId ?? ''))).toEqual([]);
     expect(missing.length).toBeGreaterThan(agents / 6);
   }, 60_000);
 });

@@ -1,6 +1,7 @@
 // oxlint-disable jest/no-standalone-expect -- the rule does not see that testWithPromtool is a test
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { runQuery } from '@muster/api-client';
 import { ensureBinary } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
 import { openLab, type Lab } from '../kit/lab.js';
@@ -26,9 +27,9 @@ describe('what /metrics says after some use', () => {
     fleet = new Fleet({ ...fleetOptions(lab), agents: AGENTS, behaviour: { failing: 0.2, disappearing: 0.2 } });
     await fleet.start();
     ids.push(...fleet.agents.flatMap(({ agentId, machine }) => [agentId, machine.facts.host]));
-    for (const mode of ['raw', 'group']) {
+    for (const mode of ['raw', 'group'] as const) {
       const reduce = 'SELECT count(*) AS n FROM rows';
-      const ended = await lab.api.run({ sql: 'SELECT hostname FROM system_info', mode, reduce, timeout: '5s' });
+      const ended = await runQuery(lab.api, { sql: 'SELECT hostname FROM system_info', mode, reduce, timeout: '5s' });
       expect(ended.state).toBe('complete');
       ids.push(ended.id);
     }

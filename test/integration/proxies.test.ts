@@ -3,9 +3,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { followCommand, runQuery } from '@muster/api-client';
+import type { LedgerJson } from '@muster/api-contract';
 import { ConnectProxy } from '@muster/agent/testing/connect-proxy';
-import { type Ledger, ledgerBalances, LIMITS } from '@muster/protocol';
-import type { QueryView, TargetView } from '../kit/api-client.js';
+import { ledgerBalances, LIMITS } from '@muster/protocol';
 import type { AgentProcess } from '../kit/agent-process.js';
 import { CuttingRelay } from '../kit/cutting-relay.js';
 import { eventually } from '../kit/eventually.js';
@@ -96,7 +97,7 @@ describe('the real agent, real gateways, and something between them', () => {
       isCutting = false;
       await eventually(
         'it answers',
-        async () => (await agent.query('SELECT 1 AS one', '5s')).ledger['answered'] === 1,
+        async () => (await agent.query('SELECT 1 AS one', '5s')).ledger.answered === 1,
         60_000,
       );
       await expectRunOnce(agent, commands);
@@ -229,20 +230,20 @@ async function answers(agent: AgentProcess): Promise<void> {
   expect([agent.name, state, ledger]).toMatchObject([agent.name, 'complete', { targeted: 1, answered: 1 }]);
 }
 
-function expectBalanced({ ledger }: QueryView): void {
-  expect([ledger, ledgerBalances(ledger as Ledger)]).toEqual([ledger, true]);
+function expectBalanced(ledger: LedgerJson): void {
+  expect([ledger, ledgerBalances(ledger)]).toEqual([ledger, true]);
 }
 
 /** Asks the agent; its answer is there whole and once, or not at all. */
 async function askOnce(agent: AgentProcess): Promise<boolean> {
   const { api } = proxies.lab;
-  const query = { sql: SQL, mode: 'raw', selector: `case=${agent.name}`, timeout: '10s' };
-  const ended = await api.run(query, (ledger) => expectBalanced({ ledger } as QueryView));
-  expectBalanced(ended);
-  expect([ended.ledger['waiting'], ended.truncated]).toEqual([0, undefined]);
-  const rows = await api.all<{ values: [number] }>(`/v1/queries/${ended.id}/rows?limit=1000`);
-  const found = rows.map(({ values: [i] }) => i).toSorted((a, b) => a - b);
-  const isAnswered = ended.ledger['answered'] === 1;
+  const query = { sql: SQL, mode: 'raw', selector: `case=${agent.name}`, timeout: '10s' } as const;
+  const ended = await runQuery(api, query, expectBalanced);
+  expectBalanced(ended.ledger);
+  expect([ended.ledger.waiting, ended.truncated]).toEqual([0, undefined]);
+  const rows = await api.all('GET /v1/queries/{id}/rows', { params: { id: ended.id }, pageSize: 1000 });
+  const found = rows.map(({ values: [i] }) => Number(i)).toSorted((a, b) => a - b);
+  const isAnswered = ended.ledger.answered === 1;
   expect(found).toEqual(isAnswered ? Array.from({ length: ROWS }, (_, i) => i + 1) : []);
   return isAnswered;
 }
@@ -262,7 +263,7 @@ async function quarantineUntil(agentId: string, folder: string, untilMs: number)
     const path = join(folder, String(commands.size));
     await writeFile(path, path);
     const body = { action: 'file.quarantine', params: { path }, target: { agentIds: [agentId] }, expiresIn: '5m' };
-    commands.set((await proxies.lab.api.submit(body)).id, path);
+    commands.set((await proxies.lab.api.call('POST /v1/commands', { body })).id, path);
     await delay(500);
   }
   return commands;
@@ -272,8 +273,8 @@ async function quarantineUntil(agentId: string, folder: string, untilMs: number)
 async function expectRunOnce(agent: AgentProcess, commands: ReadonlyMap<string, string>): Promise<void> {
   const { api } = proxies.lab;
   for (const [id, path] of commands) {
-    const { ledger } = await api.followCommand(id);
-    const targets = await api.all<TargetView>(`/v1/commands/${id}/targets`);
+    const { ledger } = await followCommand(api, id);
+    const targets = await api.all('GET /v1/commands/{id}/targets', { params: { id } });
     expect([path, ledger, targets]).toMatchObject([path, { targeted: 1, succeeded: 1 }, [{ state: 'succeeded' }]]);
     expect([path, existsSync(path)]).toEqual([path, false]);
   }

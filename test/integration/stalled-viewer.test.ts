@@ -46,15 +46,15 @@ describe('viewers of a large raw query that stop reading', () => {
 
   /** Asks, and reads everything; tells what was read and how much memory the API had at most meanwhile. */
   async function ask(stalledViewers: number) {
-    const { id } = await lab.api.start({ sql: SQL, mode: 'raw', timeout: '60s' });
+    const { id } = await lab.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'raw', timeout: '60s' } });
     for (let i = 0; i < stalledViewers; i += 1) stalled.push(await stall(id));
     const rows = new Map<number, number>();
     let peak = 0;
-    for await (const event of lab.api.events(id)) {
+    for await (const event of lab.api.events('GET /v1/queries/{id}/events', { params: { id } })) {
       peak = Math.max(peak, residentBytes(lab.stack.apis[0]!.pid));
-      const answers = (event['answers'] ?? []) as { num: number; rows: unknown[] }[];
+      const answers = event.event === 'rows' ? event.answers : [];
       for (const answer of answers) rows.set(answer.num, (rows.get(answer.num) ?? 0) + answer.rows.length);
-      if (event.event === 'ended') return { id, peak, rows, query: event['query'] as { state: string } };
+      if (event.event === 'ended') return { id, peak, rows, query: event.query };
     }
     throw new Error('the stream closed before the query ended');
   }

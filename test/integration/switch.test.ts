@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ledgerBalances, type Ledger, type SessionMode } from '@muster/protocol';
-import type { GroupView, MissingEndpoint, QueryView } from '../kit/api-client.js';
+import { runQuery } from '@muster/api-client';
+import type { GroupJson, LedgerJson, RawRowJson } from '@muster/api-contract';
+import { ledgerBalances, type SessionMode } from '@muster/protocol';
 import { CommandLoad, expectCommandsSettled } from '../kit/command-load.js';
 import { eventually } from '../kit/eventually.js';
 import { fleetOptions } from '../kit/fleet-options.js';
@@ -47,7 +48,7 @@ class Operator {
 
   /** Repeated until it is done: what counts in the end is the last order. */
   async #order(agentIds: readonly string[], mode: SessionMode): Promise<void> {
-    const body = JSON.stringify({ agentIds, mode, interval: '1s', reason: 'test' });
+    const body = { agentIds, mode, interval: '1s', reason: 'test' };
     for (;;) {
       const response = await this.#lab.api.fetch('/v1/agents/mode', { method: 'POST', body });
       const reply = (await response.json()) as { failed?: number };
@@ -59,8 +60,8 @@ class Operator {
   }
 }
 
-function expectBalanced(ledger: QueryView['ledger']): void {
-  expect([ledger, ledgerBalances(ledger as Ledger)]).toEqual([ledger, true]);
+function expectBalanced(ledger: LedgerJson): void {
+  expect([ledger, ledgerBalances(ledger)]).toEqual([ledger, true]);
 }
 
 describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while they are asked and ordered about`, () => {
@@ -89,30 +90,31 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
 
   /** One query; `whole` when nothing may be missing. */
   async function ask(mode: 'raw' | 'group', whole: boolean): Promise<void> {
-    const ended = await lab.api.run({ sql: SQL, mode, timeout: '10s' }, expectBalanced);
+    const ended = await runQuery(lab.api, { sql: SQL, mode, timeout: '10s' }, expectBalanced);
     expectBalanced(ended.ledger);
-    expect(ended.ledger['waiting']).toBe(0);
-    const missing = await lab.api.all<MissingEndpoint>(`/v1/queries/${ended.id}/endpoints?limit=1000`);
+    expect(ended.ledger.waiting).toBe(0);
+    const call = { params: { id: ended.id }, pageSize: 1_000 };
+    const missing = await lab.api.all('GET /v1/queries/{id}/endpoints', call);
     if (whole) expect([ended.ledger, missing]).toMatchObject([{ targeted: AGENTS, answered: AGENTS }, []]);
     const hosts = new Map(fleet.agents.map(({ agentId, machine }) => [agentId, machine.facts.host]));
     const counted = new Map<unknown, number>();
     const count = (host: unknown, endpoints: number): void =>
       void counted.set(host, (counted.get(host) ?? 0) + endpoints);
     if (mode === 'raw') {
-      const rows = await lab.api.all<{ agentId: string; values: [string] }>(`/v1/queries/${ended.id}/rows?limit=1000`);
-      expect(rows.filter(({ agentId, values }) => hosts.get(agentId) !== values[0])).toEqual([]);
+      const rows = (await lab.api.all('GET /v1/queries/{id}/rows', call)) as RawRowJson[];
+      expect(rows.filter(({ agentId, values }) => hosts.get(agentId ?? '') !== values[0])).toEqual([]);
       for (const { values } of rows) count(values[0], 1);
     } else {
-      const groups = await lab.api.all<GroupView>(`/v1/queries/${ended.id}/rows?limit=1000`);
+      const groups = (await lab.api.all('GET /v1/queries/{id}/rows', call)) as GroupJson[];
       for (const { values, endpoints, copies } of groups) count(values[0], Math.max(endpoints, copies));
     }
     // Every machine has a name of its own: whoever has answered has done so once, and nobody else has.
     const names = new Set(hosts.values());
     expect([...counted].filter(([name, times]) => times !== 1 || !names.has(String(name)))).toEqual([]);
-    expect(missing.filter(({ agentId }) => counted.has(hosts.get(agentId)))).toEqual([]);
+    expect(missing.filter(({ agentId }) => counted.has(hosts.get(agentId ?? '')))).toEqual([]);
     expect([counted.size, missing.length]).toEqual([
-      ended.ledger['answered'],
-      (ended.ledger['targeted'] ?? 0) - (ended.ledger['answered'] ?? 0),
+      ended.ledger.answered,
+      ended.ledger.targeted - ended.ledger.answered,
     ]);
   }
 
@@ -146,13 +148,13 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
     const misled = (): string[] =>
       fleet.agents.filter(({ agentId, mode }) => mode !== operator.ordered.get(agentId)).map(({ agentId }) => agentId);
     await eventually('everybody is on the channel that was ordered last', () => misled().length === 0, 20_000);
-    const listed = await lab.api.all<{ agentId: string; mode?: string; duplicate?: object }>('/v1/agents?limit=500');
+    const listed = await lab.api.all('GET /v1/agents', { pageSize: 500 });
     expect(listed.filter(({ duplicate }) => duplicate !== undefined)).toEqual([]);
     expect([fleet.count('excluded'), fleet.stats.ends.get('closed 4503 duplicateIdentity')]).toEqual([0, undefined]);
     await eventually(
       'the registry says so too',
       async () => {
-        const agents = await lab.api.all<{ agentId: string; mode?: string }>('/v1/agents?limit=500');
+        const agents = await lab.api.all('GET /v1/agents', { pageSize: 500 });
         const wrong = agents.filter(({ agentId, mode }) => mode !== operator.ordered.get(agentId));
         if (wrong.length > 0) throw new Error(`${wrong.length} are not, one of them ${JSON.stringify(wrong[0])}`);
         return true;

@@ -1,6 +1,7 @@
+import { runQuery } from '@muster/api-client';
+import type { AgentJson, QueryJson } from '@muster/api-contract';
 import { join } from 'node:path';
 import { type AgentProgram, startAgentProgram } from '@muster/agent/testing/agent-program';
-import type { QueryView } from './api-client.js';
 import type { Lab } from './lab.js';
 
 export interface AgentProcessOptions {
@@ -11,13 +12,6 @@ export interface AgentProcessOptions {
   /** Where the certificate of the only authority that it trusts is. */
   readonly caPath: string;
   readonly env?: Readonly<Record<string, string>>;
-}
-
-/** A part of what the API says of it. */
-export interface AgentSeen {
-  readonly agentId: string;
-  readonly mode?: string;
-  readonly away?: { readonly mode: string; readonly forMs: number; readonly failures: number; readonly why: string };
 }
 
 interface Line {
@@ -77,13 +71,13 @@ export class AgentProcess {
   }
 
   /** Asks it alone, and waits for the end. */
-  query(sql: string, timeout = '20s'): Promise<QueryView> {
-    return this.#lab.api.run({ sql, selector: `case=${this.name}`, timeout });
+  query(sql: string, timeout = '20s'): Promise<QueryJson> {
+    return runQuery(this.#lab.api, { sql, selector: `case=${this.name}`, timeout });
   }
 
   /** As people see it. */
-  async seen(): Promise<AgentSeen> {
-    const [agent] = await this.#lab.api.all<AgentSeen>(`/v1/agents?selector=case%3D${this.name}`);
+  async seen(): Promise<AgentJson> {
+    const [agent] = await this.#lab.api.all('GET /v1/agents', { query: { selector: `case=${this.name}` } });
     if (agent === undefined) throw new Error(`${this.name} is not enrolled`);
     return agent;
   }

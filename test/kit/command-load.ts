@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
-import { commandLedgerBalances, commandLedgerSettled, type CommandLedger } from '@muster/protocol';
+import type { CommandJson } from '@muster/api-contract';
+import { commandLedgerBalances, commandLedgerSettled } from '@muster/protocol';
 import { call, textOf } from '../load/measure/rest.js';
 import { disagreements, type JournaledTarget, type Run } from '../simulator/index.js';
-import type { CommandView, TargetView } from './api-client.js';
 import { eventually } from './eventually.js';
 import type { Lab } from './lab.js';
 
@@ -87,20 +87,20 @@ export async function expectCommandsSettled(
   // Repeats under one key never made a second command.
   expect(new Set(ids).size).toBe(ids.length);
   const open = async (): Promise<number> =>
-    (await lab.api.all<CommandView>('/v1/commands?status=running&limit=200')).length;
+    (await lab.api.all('GET /v1/commands', { query: { status: 'running' } })).length;
   await eventually('all commands ended', async () => (await open()) === 0, withinMs);
-  const listed = new Set((await lab.api.all<CommandView>('/v1/commands?limit=200')).map(({ id }) => id));
+  const listed = new Set((await lab.api.all('GET /v1/commands', { pageSize: 200 })).map(({ id }) => id));
   expect(ids.filter((id) => !listed.has(id))).toEqual([]);
 
-  const unsettled: CommandView[] = [];
+  const unsettled: CommandJson[] = [];
   const targets: JournaledTarget[] = [];
   await forAll(ids, async (id) => {
-    const command = await lab.api.get<CommandView>(`/v1/commands/${id}`);
-    const ledger = command.ledger as unknown as CommandLedger;
+    const command = await lab.api.call('GET /v1/commands/{id}', { params: { id } });
+    const { ledger } = command;
     const isSettled = commandLedgerBalances(ledger) && commandLedgerSettled(ledger) && command.status === 'ended';
     if (!isSettled) unsettled.push(command);
-    const items = await lab.api.all<TargetView & JournaledTarget>(`/v1/commands/${id}/targets?limit=100`);
-    targets.push(...items.map((target) => ({ ...target, command: id })));
+    const items = await lab.api.all('GET /v1/commands/{id}/targets', { params: { id }, pageSize: 100 });
+    targets.push(...items.map((target) => ({ ...target, agentId: target.agentId ?? '', command: id })));
   });
   expect(unsettled).toEqual([]);
   const ran = await runs();

@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ApiClient } from '@muster/api-client';
 import { startStack, type Stack, type StackOptions } from '@muster/local';
-import { ApiClient } from './api-client.js';
 import { startBrokers, type TestBrokers } from '@muster/testkit';
 
 /** Everything that runs in production, started for one test file: brokers, services, and the API as its users see it. */
@@ -26,7 +26,8 @@ export async function openLab(options: Partial<StackOptions> = {}): Promise<Lab>
   return {
     brokers,
     stack,
-    api: new ApiClient(stack.apiUrl, stack.token),
+    // A fast machine asks more often than an operator may.
+    api: new ApiClient({ url: stack.apiUrl, token: stack.token, retry: { attempts: 20, maxPauseMs: 5_000 } }),
     close: async () => {
       await stack.stop();
       await brokers.stop();

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { ApiClient } from './client.js';
 import { ConnectionError, UnexpectedAnswer } from './errors.js';
 import { followQuery } from './follow.js';
-import { json, problem, ScriptedServer, stream } from './testing/scripted-server.js';
+import { problem, ScriptedServer, stream } from './testing/scripted-server.js';
 
 let server: ScriptedServer;
 let client: ApiClient;
@@ -140,8 +140,10 @@ test('lines are those of one answer', async () => {
 });
 
 test('a query is followed to its end', async () => {
-  server.next(stream(NDJSON, [line(rows(1)), line(ended(2))], 'ends'), json({}));
-  const names: string[] = [];
-  expect(await followQuery(client, 'q1', ({ event }) => void names.push(event))).toMatchObject({ state: 'complete' });
-  expect(names).toEqual(['rows', 'ended']);
+  const ledgers = [{ targeted: 1 }, { targeted: 2 }];
+  const progress = ledgers.map((ledger, i) => line({ event: 'progress', seq: i + 2, ledger }));
+  server.next(stream(NDJSON, [line(rows(1)), ...progress, line(ended(4))], 'ends'));
+  const seen: unknown[] = [];
+  expect(await followQuery(client, 'q1', (ledger) => void seen.push(ledger))).toMatchObject({ state: 'complete' });
+  expect(seen).toEqual(ledgers);
 });

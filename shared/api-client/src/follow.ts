@@ -1,28 +1,28 @@
-import type { CommandEvent, CommandJson, QueryEvent, QueryJson } from '@muster/api-contract';
+import type { CommandJson, CommandLedgerJson, LedgerJson, QueryJson } from '@muster/api-contract';
 import type { ApiClient } from './client.js';
 import type { InputOf, Operations } from './endpoints.js';
 import { ConnectionError } from './errors.js';
 
 type StartQuery = InputOf<Operations['POST /v1/queries']>['body'];
 
-/** Starts a query and follows it to its end; `onEvent` is called with each event on the way. @throws as {@link ApiClient} does */
+/** Starts a query and follows it to its end. `onLedger` is called with each ledger on the way. @throws as {@link ApiClient} does */
 export async function runQuery(
   client: ApiClient,
   body: StartQuery,
-  onEvent?: (event: QueryEvent) => void,
+  onLedger?: (ledger: LedgerJson) => void,
 ): Promise<QueryJson> {
   const { id } = await client.call('POST /v1/queries', { body });
-  return followQuery(client, id, onEvent);
+  return followQuery(client, id, onLedger);
 }
 
 /** Follows a query from its first event to its end, and returns it as it ended. */
 export async function followQuery(
   client: ApiClient,
   id: string,
-  onEvent: (event: QueryEvent) => void = () => undefined,
+  onLedger: (ledger: LedgerJson) => void = () => undefined,
 ): Promise<QueryJson> {
   for await (const event of client.events('GET /v1/queries/{id}/events', { params: { id } })) {
-    onEvent(event);
+    if (event.event === 'progress') onLedger(event.ledger);
     if (event.event === 'ended') return event.query;
   }
   throw endless('query', id);
@@ -32,10 +32,10 @@ export async function followQuery(
 export async function followCommand(
   client: ApiClient,
   id: string,
-  onEvent: (event: CommandEvent) => void = () => undefined,
+  onLedger: (ledger: CommandLedgerJson) => void = () => undefined,
 ): Promise<CommandJson> {
   for await (const event of client.events('GET /v1/commands/{id}/events', { params: { id } })) {
-    onEvent(event);
+    if (event.event === 'ledger') onLedger(event.ledger);
     if (event.event === 'ended') return event.command;
   }
   throw endless('command', id);
