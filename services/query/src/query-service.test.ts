@@ -19,23 +19,23 @@ afterAll(() => harness.close());
 
 const ofKind = <T extends ResultEvent['t']>(events: ResultEvent[], kind: T) =>
   events.filter((event): event is ResultEvent & { t: T } => event.t === kind);
-const askOf = (
+const requestFor = (
   query: QueryRecord,
   request: { t: 'cancel' } | { t: 'adopt' } | { t: 'reduce'; sql: string },
 ): QueryRequest =>
   ({ ...request, org: query.org, id: query.id, ...(request.t === 'cancel' ? { by: 'op' } : {}) }) as QueryRequest;
-/** The gateway hears a start before the API hears the reply, or a moment later; then it can answer. */
+/** The gateway gets the start before the API gets the reply, or a moment later; then it can answer. */
 async function heard(gateway: { starts: readonly unknown[] }): Promise<void> {
   while (gateway.starts.length === 0) await harness.broker.bus.flush();
 }
 
-/** Waits until the owner has written that it stands so. */
+/** Waits for a progress event whose ledger fulfils the condition. */
 async function progress(query: QueryRecord, holds: (ledger: Ledger) => boolean): Promise<void> {
-  while (!ofKind(await harness.eventsKept(query), 'progress').some((event) => holds(event.ledger)))
+  while (!ofKind(await harness.storedEvents(query), 'progress').some((event) => holds(event.ledger)))
     await harness.broker.bus.flush();
 }
 
-describe('what is refused before anybody is asked', () => {
+describe('requests that are refused before the query is sent', () => {
   const cases: [what: string, change: Partial<StartQuery>, code: string, details: object][] = [
     [
       'wrong sql',
@@ -59,19 +59,19 @@ describe('what is refused before anybody is asked', () => {
   test('each fault has its code and place, from start and from compile', async () => {
     await harness.startService();
     for (const [what, change, code, details] of cases) {
-      const question = harness.question(change);
-      for (const request of [question, { ...question, t: 'compile' as const }]) {
-        const reply = await harness.ask(request);
+      const request = harness.request(change);
+      for (const one of [request, { ...request, t: 'compile' as const }]) {
+        const reply = await harness.send(one);
         expect([what, reply]).toEqual([what, expect.objectContaining({ t: 'problem', code })]);
         expect(reply).toMatchObject({ details });
       }
     }
-    const { t: _, ...question } = harness.question({ sql: 'SELECT name, version AS v FROM deb_packages, os_version' });
-    expect(await harness.ask({ ...question, t: 'compile' })).toMatchObject({
+    const ambiguous = harness.request({ sql: 'SELECT name, version AS v FROM deb_packages, os_version' });
+    expect(await harness.send({ ...ambiguous, t: 'compile' })).toMatchObject({
       ...{ t: 'problem', code: 'sql_error' },
     });
-    const fine = harness.question({ sql: 'SELECT p.name, p.version AS v FROM deb_packages p, os_version' });
-    expect(await harness.ask({ ...fine, t: 'compile' })).toEqual({
+    const fine = harness.request({ sql: 'SELECT p.name, p.version AS v FROM deb_packages p, os_version' });
+    expect(await harness.send({ ...fine, t: 'compile' })).toEqual({
       ...{ t: 'compiled', columns: ['name', 'v'], tables: ['deb_packages', 'os_version'] },
     });
   });
@@ -83,19 +83,19 @@ describe('what is refused before anybody is asked', () => {
     const refused = (scope: string) => ({ t: 'problem', code: 'too_many_queries', details: { scope } });
     const first = await harness.start();
     await harness.start();
-    // Whichever service is asked, once it has seen what the other started.
-    let reply = await harness.ask(harness.question());
-    if (reply.t === 'started') reply = await harness.ask(harness.question());
+    // Either service, once it has seen what the other one started.
+    let reply = await harness.send(harness.request());
+    if (reply.t === 'started') reply = await harness.send(harness.request());
     expect(reply).toMatchObject(refused('operator'));
     await harness.start({ operator: 'other' });
-    expect(await harness.ask(harness.question({ operator: 'third' }))).toMatchObject(refused('org'));
-    await harness.ask(askOf(first, { t: 'cancel' }));
+    expect(await harness.send(harness.request({ operator: 'third' }))).toMatchObject(refused('org'));
+    await harness.send(requestFor(first, { t: 'cancel' }));
     await harness.ended(first);
   });
 });
 
 describe('one query', () => {
-  test('is asked, answered, merged, reduced and kept', async () => {
+  test('is sent, answered, merged, reduced and stored', async () => {
     await harness.startService();
     const gateway = await harness.gateway([1, 2, 3, 4, 5, 6]);
     const query = await harness.start({
@@ -113,14 +113,16 @@ describe('one query', () => {
       record: { state: 'complete', rows: 5, ledger: { targeted: 6, answered: 6 } },
     });
     expect(
-      await harness.ask(askOf(query, { t: 'reduce', sql: 'SELECT name, endpoints FROM rows ORDER BY 1 DESC LIMIT 1' })),
+      await harness.send(
+        requestFor(query, { t: 'reduce', sql: 'SELECT name, endpoints FROM rows ORDER BY 1 DESC LIMIT 1' }),
+      ),
     ).toEqual({
       ...{ t: 'reduced', columns: ['name', 'endpoints'], rows: [['package-4', 1]], truncated: false },
     });
-    expect(await harness.ask(askOf(query, { t: 'reduce', sql: 'SELECT nope FROM rows' }))).toMatchObject({
+    expect(await harness.send(requestFor(query, { t: 'reduce', sql: 'SELECT nope FROM rows' }))).toMatchObject({
       code: 'sql_error',
     });
-    expect(await harness.ask(askOf(query, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'conflict' });
+    expect(await harness.send(requestFor(query, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'conflict' });
   });
 
   test('can be reduced while it runs, over raw rows with their endpoint', async () => {
@@ -130,10 +132,10 @@ describe('one query', () => {
     await heard(gateway);
     gateway.answer(1, 2);
     const sql = 'SELECT agent_id, name FROM rows ORDER BY name';
-    let reply = await harness.ask(askOf(query, { t: 'reduce', sql }));
+    let reply = await harness.send(requestFor(query, { t: 'reduce', sql }));
     while (reply.t === 'reduced' && reply.rows.length === 0)
-      reply = await harness.ask(askOf(query, { t: 'reduce', sql }));
-    // These endpoints never enrolled, so all that is known of them is their number.
+      reply = await harness.send(requestFor(query, { t: 'reduce', sql }));
+    // These endpoints never enrolled, so only their number is known.
     expect(reply).toMatchObject({
       rows: [
         ['#1', 'package-1'],
@@ -144,51 +146,53 @@ describe('one query', () => {
     expect(await harness.ended(query)).toMatchObject({ ledger: { answered: 2, empty: 1 } });
   });
 
-  test('a reduce statement that never ends is ended, and the service lives on', async () => {
+  test('a reduce statement that never ends is stopped, and the service keeps running', async () => {
     await harness.startService({ MUSTER_QUERY_REDUCE_TIMEOUT: '3s' });
     const query = await harness.start();
     await harness.ended(query);
     const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n';
-    expect(await harness.ask(askOf(query, { t: 'reduce', sql: endless }))).toMatchObject({ code: 'reduce_failed' });
-    expect(await harness.ask(askOf(query, { t: 'reduce', sql: 'SELECT 1' }))).toMatchObject({ rows: [[1]] });
+    expect(await harness.send(requestFor(query, { t: 'reduce', sql: endless }))).toMatchObject({
+      code: 'reduce_failed',
+    });
+    expect(await harness.send(requestFor(query, { t: 'reduce', sql: 'SELECT 1' }))).toMatchObject({ rows: [[1]] });
   });
 
-  test('is cancelled by whichever service is asked', async () => {
+  test('is cancelled through any service', async () => {
     await Promise.all([harness.startService(), harness.startService()]);
     const gateway = await harness.gateway([1, 2]);
     for (let i = 0; i < 6; i += 1) {
       const query = await harness.start();
-      expect(await harness.ask(askOf(query, { t: 'cancel' }))).toEqual({ t: 'cancelled' });
+      expect(await harness.send(requestFor(query, { t: 'cancel' }))).toEqual({ t: 'cancelled' });
       expect(await harness.ended(query)).toMatchObject({ state: 'cancelled', ledger: { waiting: 0 } });
     }
     while (gateway.stops.length < 6) await harness.broker.bus.flush();
     const unknown = { ...(await harness.start()), id: 'q00000000000000000000000000' as QueryRecord['id'] };
-    expect(await harness.ask(askOf(unknown, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'not_found' });
+    expect(await harness.send(requestFor(unknown, { t: 'cancel' }))).toMatchObject({ t: 'problem', code: 'not_found' });
   });
 });
 
-describe('an owner that is gone', () => {
-  /** The service that owns the query, and those that do not. */
-  const ownerOf = (query: QueryRecord, services: RunningService[]): [RunningService, RunningService[]] => {
-    const owner = services.find((service) => service.coordinatorId === query.owner);
-    if (owner === undefined) throw new Error('nobody owns the query');
-    return [owner, services.filter((service) => service !== owner)];
+describe('a coordinator that is gone', () => {
+  /** The service that coordinates the query, and the others. */
+  const coordinatorOf = (query: QueryRecord, services: RunningService[]): [RunningService, RunningService[]] => {
+    const coordinator = services.find((service) => service.coordinatorId === query.owner);
+    if (coordinator === undefined) throw new Error('no service coordinates the query');
+    return [coordinator, services.filter((service) => service !== coordinator)];
   };
 
-  test('has its queries ended by exactly one survivor, with what was gathered', async () => {
+  test('has its queries ended by exactly one survivor, with the results so far', async () => {
     const services = await Promise.all([harness.startService(), harness.startService(), harness.startService()]);
     const gateway = await harness.gateway([1, 2, 3]);
     const query = await harness.start({ timeoutMs: 60_000 });
     await heard(gateway);
     gateway.answer(1, 2);
-    const [owner] = ownerOf(query, services);
+    const [coordinator] = coordinatorOf(query, services);
     await progress(query, (ledger) => ledger.answered === 2);
-    owner.kill('SIGKILL');
+    await coordinator.process.kill();
     expect(await harness.ended(query)).toMatchObject({
       ...{ state: 'interrupted', rows: 2, ledger: { targeted: 3, answered: 2, timed_out: 1, waiting: 0 } },
     });
     while ((await harness.storedRecord(query)).state === 'running') await harness.broker.bus.flush();
-    expect(ofKind(await harness.eventsKept(query), 'ended')).toHaveLength(1);
+    expect(ofKind(await harness.storedEvents(query), 'ended')).toHaveLength(1);
     expect(gateway.stops.at(-1)).toMatchObject({ id: query.id, reason: 'interrupted' });
   });
 
@@ -197,19 +201,19 @@ describe('an owner that is gone', () => {
     const gateway = await harness.gateway([1, 2]);
     const query = await harness.start({ timeoutMs: 60_000 });
     await heard(gateway);
-    const [owner] = ownerOf(query, services);
-    owner.kill('SIGSTOP');
+    const [coordinator] = coordinatorOf(query, services);
+    coordinator.process.freeze();
     expect(await harness.ended(query)).toMatchObject({ state: 'interrupted' });
-    owner.kill('SIGCONT');
+    coordinator.process.resume();
     gateway.answer(1, 2);
     while (gateway.stops.length < 2) await harness.broker.bus.flush();
-    const events = await harness.eventsKept(query);
+    const events = await harness.storedEvents(query);
     expect(events.at(-1)?.t).toBe('ended');
     expect(ofKind(events, 'ended')).toHaveLength(1);
     expect(await harness.storedRecord(query)).toMatchObject({ state: 'interrupted' });
-    // It is of use again.
+    // It works again.
     const next = await harness.start();
-    await harness.ask(askOf(next, { t: 'cancel' }));
+    await harness.send(requestFor(next, { t: 'cancel' }));
     expect(await harness.ended(next)).toMatchObject({ state: 'cancelled' });
   });
 
@@ -218,35 +222,34 @@ describe('an owner that is gone', () => {
     await harness.gateway([1]);
     const query = await harness.start({ timeoutMs: 60_000 });
     await progress(query, (ledger) => ledger.targeted === 1);
-    only.kill('SIGKILL');
+    await only.process.kill();
     await harness.startService();
     expect(await harness.ended(query)).toMatchObject({ state: 'interrupted', ledger: { timed_out: 1 } });
   });
 
-  test('is noticed at once by who asks to adopt its query', async () => {
+  test('is noticed at once when its query is to be adopted', async () => {
     const services = await Promise.all([harness.startService(), harness.startService()]);
     await harness.gateway([1]);
     const query = await harness.start({ timeoutMs: 60_000 });
-    expect(await harness.ask(askOf(query, { t: 'adopt' }))).toMatchObject({ t: 'problem', code: 'conflict' });
-    const [owner, [survivor]] = ownerOf(query, services);
-    owner.kill('SIGKILL');
-    await new Promise((resolve) => owner.child.once('exit', resolve));
+    expect(await harness.send(requestFor(query, { t: 'adopt' }))).toMatchObject({ t: 'problem', code: 'conflict' });
+    const [coordinator, [survivor]] = coordinatorOf(query, services);
+    await coordinator.process.kill();
     const startedMs = Date.now();
-    while ((await harness.ask(askOf(query, { t: 'adopt' })).catch(() => undefined))?.t !== 'adopted') {
+    while ((await harness.send(requestFor(query, { t: 'adopt' })).catch(() => undefined))?.t !== 'adopted') {
       await harness.broker.bus.flush();
     }
     expect(await harness.ended(query)).toMatchObject({ state: 'interrupted' });
     expect(Date.now() - startedMs).toBeLessThan(4_000);
-    expect(survivor?.child.exitCode).toBeNull();
+    expect(survivor?.process.running).toBe(true);
   });
 
-  test('in an orderly way ends its queries itself', async () => {
+  test('after an orderly stop has ended its queries itself', async () => {
     const service = await harness.startService();
     const gateway = await harness.gateway([1, 2]);
     const query = await harness.start({ timeoutMs: 60_000 });
     await heard(gateway);
     gateway.answer(1);
-    expect(await service.stop()).toBe(0);
+    expect(await service.process.stop()).toBe(0);
     expect(await harness.storedRecord(query)).toMatchObject({
       state: 'interrupted',
       ledger: { answered: 1, timed_out: 1 },
@@ -254,12 +257,12 @@ describe('an owner that is gone', () => {
   });
 });
 
-test('health and metrics tell what runs, and no id, host or statement is in a label', async () => {
+test('health and metrics show what runs, and no id, host or statement is in a label', async () => {
   const service = await harness.startService();
   await harness.ended(await harness.start());
-  const ready = await fetch(`${service.healthUrl}/readyz`);
+  const ready = await fetch(`${service.process.healthUrl}/readyz`);
   expect([ready.status, await ready.json()]).toEqual([200, expect.objectContaining({ ready: true })]);
-  const metrics = await (await fetch(`${service.healthUrl}/metrics`)).text();
+  const metrics = await (await fetch(`${service.process.healthUrl}/metrics`)).text();
   expect(metrics).toContain('muster_query_ended_total{state="complete",mode="group"} 1');
   expect(metrics).not.toMatch(/deb_packages|gw-|q-[a-z2-7]{10}/);
 });

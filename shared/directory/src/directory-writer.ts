@@ -20,7 +20,10 @@ export type EnrolResult =
   | { readonly kind: 'enrolled' | 'known'; readonly num: number }
   | { readonly kind: 'unavailable'; readonly cause: Error };
 
-/** Writes identities. Every method resolves after the broker has acknowledged, and returns `unavailable` when it cannot; it never throws for that. */
+/**
+ * Writes identities. Every method resolves after the broker has acknowledged, and returns `unavailable` when it cannot; it never throws
+ * for that.
+ */
 export class DirectoryWriter {
   readonly #streams: StreamStore;
 

@@ -21,8 +21,8 @@ export type EndpointChange = 'enrolled' | 'facts' | 'labels' | 'revoked' | 'dupl
 type Listener = (endpoint: Endpoint, change: EndpointChange) => void;
 
 /**
- * Every enrolled endpoint, in memory: a view that follows the identities stream. It takes about half a kilobyte per endpoint; a lookup is a map
- * access. It lags the stream by the delivery time of a message, so it may not know an agent that enrolled a moment ago.
+ * Every enrolled endpoint, in memory: a view that follows the identities stream. It takes about half a kilobyte per endpoint; a lookup
+ * is a map access. It lags the stream by the delivery time of a message, so it may not know an agent that enrolled a moment ago.
  */
 export class Directory {
   readonly #streams: StreamStore;

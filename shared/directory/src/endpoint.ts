@@ -40,7 +40,10 @@ export function effectiveLabels(agentLabels: Labels, operatorLabels: Labels): La
   return { ...agentLabels, ...operatorLabels };
 }
 
-/** The label values that a selector is matched against: built-in labels from the facts, then the labels. `mode` is `undefined` while offline. */
+/**
+ * The label values that a selector is matched against: built-in labels from the facts, then the labels. `mode` is `undefined` while
+ * offline.
+ */
 export function endpointLabel(
   endpoint: Pick<Endpoint, 'agentId' | 'facts' | 'labels'>,
   mode?: 'live' | 'poll',

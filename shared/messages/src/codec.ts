@@ -25,8 +25,8 @@ export function encodeBusMessage(message: LiveMessage): Uint8Array {
 }
 
 /**
- * The message, or `undefined` when the bytes are no CBOR map or its `t` is not one of `kinds`; the caller counts and drops those. Senders are
- * trusted peers of the same deployment, at most one version apart, so other members are not checked.
+ * The message, or `undefined` when the bytes are no CBOR map or its `t` is not one of `kinds`; the caller counts and drops those.
+ * Senders are trusted peers of the same deployment, at most one version apart, so other members are not checked.
  */
 export function decodeBusMessage<T extends { readonly t: string }>(
   bytes: Uint8Array,

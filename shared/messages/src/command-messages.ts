@@ -1,8 +1,8 @@
 import type { AgentId, Binding, CommandId, CommandServiceId, GatewayId, OrgId, ReportedState } from '@muster/protocol';
 
 /**
- * What command services and gateways say to each other. The bus delivers at most once and in any order, so senders repeat and receivers ignore
- * duplicates.
+ * What command services and gateways say to each other. The bus delivers at most once and in any order, so senders repeat and receivers
+ * ignore duplicates.
  */
 
 /** Command service → one gateway, or all of them when it is not known which one holds an agent: deliver to these sessions. */
@@ -75,8 +75,8 @@ export interface AgentsNotHeld {
 }
 
 /**
- * Command service → everyone, every second. A gateway that hears an instance for the first time announces all its sessions, so that an instance
- * that was away learns who connected in the meantime.
+ * Command service → everyone, every second. A gateway that hears an instance for the first time announces all its sessions. So an instance
+ * that was away learns who has connected.
  */
 export interface CommandServiceHeartbeat {
   readonly t: 'command_beat';

@@ -4,8 +4,8 @@ import type { Failure, ResultForm } from '@muster/records';
 /** What the coordinator of a query and the gateways say to each other. */
 
 /**
- * Coordinator → gateways. `deadlineMs` and `nowMs` are on the coordinator's clock: a gateway uses their difference, so the two clocks need not
- * agree.
+ * Coordinator → gateways. `deadlineMs` and `nowMs` are on the coordinator's clock: a gateway uses their difference, so the two clocks
+ * need not agree.
  */
 export interface QueryStart {
   readonly t: 'query_start';
@@ -40,8 +40,9 @@ export interface TargetedUpdate {
   /** A number set of agent numbers. */
   readonly targets: Uint8Array;
   /**
-   * A number set, only in the first update: agents that moved here from another gateway a moment ago. The broadcast may have reached that gateway
-   * while they were still there. They count as joined. They travel in the first update because the coordinator waits for no more than that.
+   * A number set, only in the first update: agents that moved here from another gateway a moment ago. The broadcast may have reached
+   * that gateway while they were still there. They count as joined. They travel in the first update because the coordinator waits for
+   * no more than that.
    */
   readonly moved?: Uint8Array;
   /** The poll sessions among `targets` and `moved`: they get the query with their next poll. */
@@ -54,8 +55,8 @@ export interface TargetedUpdate {
 }
 
 /**
- * Gateway → coordinator: what came since the last update. `seq` counts all updates of this gateway for this query from 0. When `more` is true,
- * the next update belongs to the same partial; the coordinator applies them together or not at all.
+ * Gateway → coordinator: what came since the last update. `seq` counts all updates of this gateway for this query from 0. When `more`
+ * is true, the next update belongs to the same partial; the coordinator applies them together or not at all.
  */
 export interface PartialUpdate {
   readonly t: 'partial';
@@ -78,8 +79,8 @@ export interface PartialUpdate {
 export type GatewayUpdate = TargetedUpdate | PartialUpdate;
 
 /**
- * Coordinator → everyone, every second: it is alive, and these queries run. A gateway that missed a start begins then; other coordinators count
- * the queries for admission and adopt them when the heartbeats stop.
+ * Coordinator → everyone, every second: it is alive, and these queries run. A gateway that missed a start begins then; other
+ * coordinators count the queries for admission and adopt them when the heartbeats stop.
  */
 export interface CoordinatorHeartbeat {
   readonly t: 'owner_beat';

@@ -8,8 +8,8 @@ export const SUBJECTS = {
   /** Anyone → one gateway, request and reply. */
   gateway: (id: GatewayId) => `${ROOT}.gateway.${token(id)}`,
   /**
-   * Gateway → the one that holds a poll session, request and reply: {@link PollRequest}. A gateway that got a new id keeps listening under the
-   * old one.
+   * Gateway → the one that holds a poll session, request and reply: {@link PollRequest}. A gateway that got a new id keeps listening
+   * under the old one.
    */
   gatewayPolls: (id: GatewayId) => `${ROOT}.gateway.${token(id)}.polls`,
   /** Gateway → everyone, every few seconds: {@link GatewayHeartbeat}. */

@@ -10,8 +10,8 @@ export interface ChannelCounters {
 }
 
 /**
- * How bytes were measured. `sockets`: TCP payload of every connection to the gateway's port, with TLS and HTTP. `frames`: this system does not show
- * socket counters, and the bytes are those of the frames.
+ * How bytes were measured. `sockets`: TCP payload of every connection to the gateway's port, with TLS and HTTP. `frames`: this system
+ * does not show socket counters, and the bytes are those of the frames.
  */
 export type SocketMeasure = 'sockets' | 'frames';
 

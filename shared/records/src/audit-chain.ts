@@ -16,9 +16,9 @@ export interface ChainLink {
 
 export interface ChainFault {
   /**
-   * `changed`: the record is not what its hash says. `unchained`: it names no record before it, though the chain had begun. `inserted`: what
-   * stands between `after` and `seq` does not belong there. `moved`: the record at `seq` stands after the one that names it. `broken`: the
-   * record at `after` was changed, or records between `after` and `seq` were removed; the chain cannot tell which.
+   * `changed`: the record is not what its hash says. `unchained`: it names no record before it, though the chain had begun. `inserted`:
+   * what stands between `after` and `seq` does not belong there. `moved`: the record at `seq` stands after the one that names it.
+   * `broken`: the record at `after` was changed, or records between `after` and `seq` were removed; the chain cannot tell which.
    */
   readonly kind: 'changed' | 'unchained' | 'inserted' | 'moved' | 'broken';
   readonly seq: number;

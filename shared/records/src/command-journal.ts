@@ -31,8 +31,8 @@ export interface Rollout {
 }
 
 /**
- * Who is meant. Target numbers run from 1 through the list: the agents of each number set in rising order, set after set (those connected at the time
- * first, so that a canary is one that can answer); or the rows.
+ * Who is meant. Target numbers run from 1 through the list: the agents of each number set in rising order, set after set (those
+ * connected at the time first, so that a canary is one that can answer); or the rows.
  */
 export type TargetList =
   { readonly sets: readonly Uint8Array[] } | { readonly rows: readonly (readonly [num: number, binding: Binding])[] };

@@ -35,8 +35,8 @@ export interface AuditRecord {
   readonly code?: string;
   readonly details?: Readonly<Record<string, unknown>>;
   /**
-   * SHA-256, hex, of the bytes of the org's previous record; empty for the first. Set by the writer that appends. Records from before the chain
-   * was introduced have none.
+   * SHA-256, hex, of the bytes of the org's previous record; empty for the first. Set by the writer that appends. Records from before
+   * the chain was introduced have none.
    */
   readonly prev?: string;
 }

@@ -10,8 +10,8 @@ export interface AnswerQueueOptions {
 }
 
 /**
- * Raw answers on their way to the result stream, as runs of the blocks that they arrived in: nothing is decoded or rebuilt, and runs are copied only to
- * join small ones. What does not fit is dropped, and {@link AnswerQueue.truncated} says so.
+ * Raw answers on their way to the result stream, as runs of the blocks that they arrived in: nothing is decoded or rebuilt, and runs
+ * are copied only to join small ones. What does not fit is dropped, and {@link AnswerQueue.truncated} says so.
  */
 export class AnswerQueue {
   readonly #options: AnswerQueueOptions;

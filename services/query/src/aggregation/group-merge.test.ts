@@ -45,7 +45,7 @@ describe('group merge', () => {
     expect(taken(groups)).toMatchObject([{ index: 1, endpoints: 2 }]);
   });
 
-  test('blocks keep to their size and together hold every group once', () => {
+  test('blocks stay within their size and together hold every group once', () => {
     const groups = merge({ maxGroups: 5_000 });
     for (let i = 0; i < 2_000; i += 1) groups.addAnswer(i + 1, row(`package-${i}`, i));
     const seen: number[] = [];
@@ -67,7 +67,7 @@ describe('group merge', () => {
   });
 
   test.each([{ maxGroups: 2 }, { maxBytes: 550 }])(
-    'beyond %p new rows are not kept, known ones still count, and it is said',
+    'beyond %p new rows are dropped, known ones still count, and `truncated` says so',
     (limit) => {
       const groups = merge(limit);
       for (const name of ['a', 'b', 'c', 'a']) groups.addAnswer(1, row(name, 1));

@@ -19,8 +19,8 @@ interface Group {
 const GROUP_OVERHEAD_BYTES = 240;
 
 /**
- * Merges equal rows of the whole fleet into groups. The bytes of a row, as latin1 text, are the key and the only copy of the row: V8 stores one byte per
- * character, and compares and hashes such text natively.
+ * Merges equal rows of the whole fleet into groups. The bytes of a row, as latin1 text, are the key and the only copy of the row: V8
+ * stores one byte per character, and compares and hashes such text natively.
  */
 export class GroupMerge {
   readonly #options: GroupMergeOptions;

@@ -5,11 +5,11 @@ import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type ResultForm }
 import { CoordinatorHarness } from '../testing/coordinator-harness.js';
 
 const ENDPOINTS = 15_000;
-const REPORT_BYTES = 256 * 1024;
+const UPDATE_BYTES = 256 * 1024;
 const NOTHING = new Uint8Array(0);
 const nothing = { answered: NOTHING, empty: NOTHING, failures: [], answers: NOTHING, groups: NOTHING };
 
-/** About 140 bytes: four packages of one endpoint; so many different answers that most rows come up in many of them. */
+/** Different answers of about 140 bytes, four packages each; most rows are in many of them. */
 const ANSWERS = Array.from({ length: 280 }, (_, num) =>
   Buffer.concat(
     Array.from({ length: 4 }, (_row, i) =>
@@ -19,7 +19,7 @@ const ANSWERS = Array.from({ length: 280 }, (_, num) =>
 );
 const rowsOf = (num: number): Uint8Array => ANSWERS[num % ANSWERS.length] ?? NOTHING;
 
-function reports(mode: ResultForm, gateway: string, nums: number[]): GatewayUpdate[] {
+function updates(mode: ResultForm, gateway: string, nums: number[]): GatewayUpdate[] {
   const base = { query: '' as never, gateway: gateway as never };
   const all: GatewayUpdate[] = [{ ...base, t: 'targeted', seq: 0, joined: false, targets: encodeNumberSet(nums) }];
   const partial = (content: object, settled: boolean): void => {
@@ -29,7 +29,7 @@ function reports(mode: ResultForm, gateway: string, nums: number[]): GatewayUpda
     let block = new AnswerBlockWriter();
     for (const num of nums) {
       block.add(num, rowsOf(num));
-      if (block.byteLength < REPORT_BYTES && num !== nums.at(-1)) continue;
+      if (block.byteLength < UPDATE_BYTES && num !== nums.at(-1)) continue;
       partial({ answers: block.bytes() }, num === nums.at(-1));
       block = new AnswerBlockWriter();
     }
@@ -60,17 +60,17 @@ async function measure(mode: ResultForm): Promise<number> {
   harness.leases.add('gw-a').add('gw-b');
   const query = harness.record({ mode, columns: ['name', 'version', 'arch'] });
   const messages = [
-    ...reports(
+    ...updates(
       mode,
       'gw-a',
       nums.filter((num) => num % 2 === 0),
     ),
-    ...reports(
+    ...updates(
       mode,
       'gw-b',
       nums.filter((num) => num % 2 === 1),
     ),
-  ].map((report) => encodeBusMessage({ ...report, query: query.id }));
+  ].map((update) => encodeBusMessage({ ...update, query: query.id }));
   const cpu = process.cpuUsage();
   await harness.coordinator.launch(query);
   const running = harness.coordinator.get(query.id);
@@ -83,12 +83,12 @@ async function measure(mode: ResultForm): Promise<number> {
   return (user + system) / 1_000;
 }
 
-// Everything is encoded as on the bus; the broker is in memory, so that only the owner's own work counts. Measured on an idle core: about 20 ms
-// for groups and 30 ms for raw. The bounds leave room for a busy machine; what they catch is work per answer that should not be there.
+// Everything is encoded as on the bus; the broker is in memory, so that only the coordinator's own work counts. Measured on an idle
+// core: about 20 ms for groups and 30 ms for raw. The bounds leave room for a busy machine; they detect additional work per answer.
 test.each([
   ['group', 120],
   ['raw', 240],
-] as const)('fifteen thousand answers cost their owner little: %s', async (mode, boundMs) => {
+] as const)('fifteen thousand answers cost their coordinator little: %s', async (mode, boundMs) => {
   const times: number[] = [];
   for (let i = 0; i < 6; i += 1) times.push(await measure(mode));
   expect(Math.min(...times)).toBeLessThan(boundMs);

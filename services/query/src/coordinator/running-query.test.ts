@@ -17,7 +17,7 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 const of = <T extends ResultEvent['t']>(events: ResultEvent[], kind: T) =>
   events.filter((event): event is ResultEvent & { t: T } => event.t === kind);
 
-describe('a query on its owner', () => {
+describe('a running query', () => {
   test('is complete as soon as everybody has answered', async () => {
     const [a, b] = [harness.gateway('gw-a', range(1, 10)), harness.gateway('gw-b', range(11, 15))];
     harness.offline = 3;
@@ -86,7 +86,7 @@ describe('a query on its owner', () => {
     expect(gateway.stops.map((stop) => stop.reason)).toEqual(['deadline']);
   });
 
-  test('tells who polls and by when they have heard of it, for as long as somebody who polls is waited for', async () => {
+  test('shows how many polling endpoints wait and when the last is due, for as long as one waits', async () => {
     const [a, b] = [harness.gateway('gw-a', [1, 2]), harness.gateway('gw-b', [3])];
     a.polls = { nums: [2], withinMs: 6_000 };
     b.polls = { nums: [3], withinMs: 60_000 };
@@ -107,7 +107,7 @@ describe('a query on its owner', () => {
     await expect(harness.ended(record)).rejects.toThrow('has not ended');
     a.answer(2);
     await harness.settle();
-    // Settled, so it ends: nobody waits for what a poll was due at.
+    // Settled, so it ends without waiting until the poll was due.
     expect(await harness.ended(record)).toMatchObject({ state: 'complete', ledger: { answered: 3 } });
     expect((await newest())?.polling).toBeUndefined();
   });
@@ -124,7 +124,7 @@ describe('a query on its owner', () => {
     expect(await harness.ended(record)).toMatchObject({ state: 'complete', ledger: { timed_out: 1 } });
   });
 
-  test('when cancelled keeps what came', async () => {
+  test('keeps the results so far when it is cancelled', async () => {
     const gateway = harness.gateway('gw-a', [1, 2]);
     const record = await harness.launch();
     gateway.answer(1);
@@ -141,7 +141,7 @@ describe('a query on its owner', () => {
     expect(gateway.stops.map((stop) => stop.reason)).toEqual(['cancelled']);
   });
 
-  test('is interrupted when its owner stops', async () => {
+  test('is interrupted when its coordinator stops', async () => {
     const gateway = harness.gateway('gw-a', [1, 2]);
     const record = await harness.launch();
     gateway.answer(1);
@@ -150,7 +150,7 @@ describe('a query on its owner', () => {
     expect(await harness.ended(record)).toMatchObject({ state: 'interrupted', ledger: { answered: 1, timed_out: 1 } });
   });
 
-  test('waits for a gateway that has not said whom it asks', async () => {
+  test('waits for a gateway that has not sent its first update', async () => {
     const [a, b] = [harness.gateway('gw-a', [1]), harness.gateway('gw-b', [2])];
     b.deaf = true;
     const record = await harness.launch();
@@ -183,7 +183,7 @@ describe('a query on its owner', () => {
     expect(await harness.ended(next)).toMatchObject({ ledger: { targeted: 1, answered: 1 } });
   });
 
-  test('a gateway that answers questions is not dead, however little it reports', async () => {
+  test('a gateway that answers pings is not dead, however few updates it sends', async () => {
     const gateway = harness.gateway('gw-a', [1]);
     const record = await harness.launch();
     await harness.pass(9_000);
@@ -205,7 +205,7 @@ describe('a query on its owner', () => {
 
   test('without the registry a frozen gateway is dead after as long as a lease lasts', async () => {
     const gateway = harness.gateway('gw-a', [1]);
-    gateway.beat();
+    gateway.sendHeartbeat();
     harness.registryUp = false;
     const record = await harness.launch({ timeoutMs: 60_000 });
     harness.frozen.add(gateway.id);
@@ -239,7 +239,7 @@ describe('a query on its owner', () => {
     expect(await harness.ended(record)).toMatchObject({ ledger: { targeted: 2, answered: 2, disconnected: 0 } });
   });
 
-  test('tells of progress at once, then a few times a second, and that it lives when nothing happens', async () => {
+  test('writes progress immediately, then a few times a second, and once a second when nothing changes', async () => {
     const gateway = harness.gateway('gw-a', range(1, 100));
     const record = await harness.launch();
     const first = of(await harness.events(record), 'progress').map(({ ledger }) => ledger.targeted);
@@ -272,7 +272,7 @@ describe('a query on its owner', () => {
     expect(of(await harness.events(record), 'groups')).toHaveLength(1);
   });
 
-  test('reduces before it says that it has ended', async () => {
+  test('reduces before the end event', async () => {
     const gateway = harness.gateway('gw-a', [1]);
     const record = await harness.launch({ reduce: 'SELECT count(*) AS n FROM rows' });
     gateway.answer(1);
@@ -280,7 +280,7 @@ describe('a query on its owner', () => {
     expect((await harness.events(record)).map((event) => event.t).slice(-2)).toEqual(['reduced', 'ended']);
   });
 
-  test('an owner whose query was ended by another writes nothing more and tells the gateways', async () => {
+  test('writes nothing more and stops the gateways when another coordinator has ended it', async () => {
     const gateway = harness.gateway('gw-a', [1, 2]);
     const record = await harness.launch();
     await harness.pass(300);

@@ -3,7 +3,10 @@ import type { Failure } from '@muster/records';
 /** Approximate size of a failure in an event, without its texts. */
 const FAILURE_BYTES = 40;
 
-/** Endpoints that did not answer and why, and which of them were published. Changes between two events are published once, in their latest state. */
+/**
+ * Endpoints that did not answer and why, and which of them were published. Changes between two events are published once, in their
+ * latest state.
+ */
 export class FailureTracker {
   readonly #failures = new Map<number, Failure>();
   readonly #published = new Set<number>();

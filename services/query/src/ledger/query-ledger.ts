@@ -19,7 +19,10 @@ import { ContestedEndpoints } from './contested-endpoints.js';
 import { FailureTracker } from './failure-tracker.js';
 import { PollTracker, type Polling } from './poll-tracker.js';
 
-/** What happened to an answer that names its endpoint. `held`: another gateway may have counted the endpoint already; it is decided later. */
+/**
+ * What happened to an answer that names its endpoint. `held`: another gateway may have counted the endpoint already; it is decided
+ * later.
+ */
 export type AnswerVerdict = 'accepted' | 'held' | 'refused';
 
 export interface LedgerOptions {
@@ -38,17 +41,17 @@ const NO_ROWS = new Uint8Array(0);
 const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY : ANSWERED);
 
 /**
- * The state of every endpoint of one query. Endpoints are tracked by number instead of counting messages, so a repeated, late or lost update cannot
- * unbalance the ledger:
+ * The state of every endpoint of one query. Endpoints are tracked by number instead of counting messages, so a repeated, late or lost
+ * update cannot unbalance the ledger:
  *
  *     unknown ──targeted──▶ waiting@A ──▶ answered | empty                         (final)
  *                             │   ▲  └──▶ error | refused | over_budget            (final: the endpoint reported it)
  *                             │   └─joined─┐
  *                             └──▶ disconnected | unreachable | timed_out          (until it joins again)
  *
- * When an endpoint waits at A and joins at B, the two gateways contend for it. In group form A may have merged its rows already, so B's answer is held
- * until A has settled the endpoint or is dead; the second answer is refused. For the same reason no answer of an endpoint that joined counts before
- * every gateway has sent its targets. This way every row counts once.
+ * When an endpoint waits at A and joins at B, the two gateways contend for it. In group form A may have merged its rows already, so B's
+ * answer is held until A has settled the endpoint or is dead; the second answer is refused. For the same reason no answer of an
+ * endpoint that joined counts before every gateway has sent its targets. This way every row counts once.
  */
 export class QueryLedger {
   /** Endpoints that did not answer, for viewers. */
@@ -119,12 +122,12 @@ export class QueryLedger {
     const waiting = entryOf(this.#indexOf(gateway), joined, WAITING);
     for (const num of nums) {
       const entry = this.#entries.get(num);
-      const isAskedAgain = entry !== undefined && stateOf(entry) === WAITING;
-      if (entry !== undefined && !isAskedAgain && !isRecoverable(stateOf(entry))) continue;
+      const isWaiting = entry !== undefined && stateOf(entry) === WAITING;
+      if (entry !== undefined && !isWaiting && !isRecoverable(stateOf(entry))) continue;
       // When two gateways target it, the one that it joined while the query ran has its newer session.
-      const polls = isAskedAgain && !joined ? isPolled(entry) : polled?.nums.has(num) === true;
+      const polls = isWaiting && !joined ? isPolled(entry) : polled?.nums.has(num) === true;
       const asked = withPolls(waiting, polls);
-      const at = isAskedAgain ? this.#askAgain(num, entry, asked) : this.#set(num, entry, asked);
+      const at = isWaiting ? this.#askAgain(num, entry, asked) : this.#set(num, entry, asked);
       if (polls && polled !== undefined) this.#polls.due(at, polled.dueMs);
     }
   }
@@ -139,8 +142,9 @@ export class QueryLedger {
   }
 
   /**
-   * The rows of these endpoints are merged into the groups that the gateway sent, so they count whatever was known before. Returns how many had been
-   * counted already: their rows are counted twice, which only happens when two gateways asked the same endpoint from the start.
+   * The rows of these endpoints are merged into the groups that the gateway sent, so they count whatever was known before. Returns how
+   * many had been counted already: their rows are counted twice, which only happens when two gateways asked the same endpoint from the
+   * start.
    */
   answeredInGroups(gateway: GatewayId, nums: readonly number[]): number {
     const answered = entryOf(this.#indexOf(gateway), false, ANSWERED);
@@ -158,7 +162,10 @@ export class QueryLedger {
     for (const num of nums) this.answer(gateway, num, NO_ROWS);
   }
 
-  /** An answer that names its endpoint. The caller stores the rows only when it is `accepted`; held rows are passed to `onReleased` later. */
+  /**
+   * An answer that names its endpoint. The caller stores the rows only when it is `accepted`; held rows are passed to `onReleased`
+   * later.
+   */
   answer(gateway: GatewayId, num: number, rows: Uint8Array): AnswerVerdict {
     const index = this.#indexOf(gateway);
     const entry = this.#entries.get(num);
@@ -259,8 +266,8 @@ export class QueryLedger {
   }
 
   /**
-   * A second session of a waiting endpoint was sent the query. The gateway that may have merged the endpoint's rows settles it, whichever update came
-   * first; the other one becomes the contender. Returns the gateway that settles it.
+   * A second session of a waiting endpoint was sent the query. The gateway that may have merged the endpoint's rows settles it,
+   * whichever update came first; the other one becomes the contender. Returns the gateway that settles it.
    */
   #askAgain(num: number, entry: Entry, asked: Entry): number {
     const isMoved = gatewayOf(entry) !== gatewayOf(asked);

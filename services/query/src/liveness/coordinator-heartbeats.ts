@@ -33,8 +33,8 @@ const MESSAGE_BYTES = 256 * 1024;
 const FORGET_MS = 600_000;
 
 /**
- * Announces every second that this coordinator is alive and which queries it runs, and listens to the heartbeats of others. A gateway that missed
- * the start of a query learns of it here; coordinators learn which of them has gone silent.
+ * Announces every second that this coordinator is alive and which queries it runs, and listens to the heartbeats of others. A gateway
+ * that missed the start of a query learns of it here; coordinators learn which of them has gone silent.
  */
 export class CoordinatorHeartbeats {
   readonly #options: CoordinatorHeartbeatsOptions;

@@ -11,18 +11,18 @@ beforeEach(async () => {
 });
 afterEach(() => harness.close());
 
-/** A survivor with a connection of its own. */
+/** Another service, with a connection of its own. */
 const survivor = (): ((orphan: StoredQuery) => Promise<InterruptResult>) => {
   const { bus, streams } = harness.broker.connect();
   const deps: InterruptDeps = { bus, streams, records: harness.records, nowMs: () => 1_000 };
   return (orphan) => interruptOrphan(deps, orphan);
 };
 
-/** What a query that was asked of three endpoints leaves when its owner dies. */
+/** What a query of three endpoints leaves when its coordinator dies. */
 async function orphan(): Promise<StoredQuery> {
   const record = harness.record();
   const stored = await harness.records.store(record, 0);
-  if (stored.kind !== 'stored') throw new Error('not kept');
+  if (stored.kind !== 'stored') throw new Error('not stored');
   const ledger = { ...record.ledger, targeted: 3, answered: 1, waiting: 2 };
   await write(record, { t: 'started', record });
   await write(record, { t: 'progress', ledger, elapsedMs: 10, gateways: 1 });
@@ -32,8 +32,8 @@ async function orphan(): Promise<StoredQuery> {
 const write = (record: QueryRecord, event: ResultEvent) =>
   harness.connection.streams.append(STREAM_SUBJECTS.result(record.org, record.id), encodeQueryRecord(event));
 
-describe('a query whose owner is gone', () => {
-  test('is ended with the last ledger, and the ledger balances without anybody waiting', async () => {
+describe('a query whose coordinator is gone', () => {
+  test('is ended with the last ledger, and the ledger balances with nothing waiting', async () => {
     const gone = await orphan();
     expect(await survivor()(gone)).toBe('interrupted');
     const ended = await harness.ended(gone.record);
@@ -53,7 +53,7 @@ describe('a query whose owner is gone', () => {
     expect((await harness.events(gone.record)).filter((event) => event.t === 'ended')).toHaveLength(1);
   });
 
-  test('that died between its last event and its record gets the record that was meant', async () => {
+  test('that died between its last event and its record gets the record of that event', async () => {
     const gone = await orphan();
     await write(gone.record, { t: 'ended', record: { ...gone.record, state: 'complete' } });
     expect(await survivor()(gone)).toBe('repaired');
@@ -61,7 +61,7 @@ describe('a query whose owner is gone', () => {
     expect(await survivor()(gone)).toBe('settled');
   });
 
-  test('is left alone when its owner writes meanwhile', async () => {
+  test('is left alone when its coordinator writes meanwhile', async () => {
     const gone = await orphan();
     const { bus, streams } = harness.broker.connect();
     const racing: InterruptDeps = {

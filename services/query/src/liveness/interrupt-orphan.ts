@@ -26,8 +26,9 @@ export interface InterruptDeps {
 export type InterruptResult = 'interrupted' | 'repaired' | 'settled' | 'alive' | 'unavailable';
 
 /**
- * Ends a query whose coordinator is gone, with the results so far. Any number of services may try at once: the end is appended on the condition
- * that nothing was written since the results were read. So exactly one succeeds, and a coordinator that was only frozen finds itself fenced.
+ * Ends a query whose coordinator is gone, with the results so far. Any number of services may try at once: the end is appended on the
+ * condition that nothing was written since the results were read. So exactly one succeeds, and a coordinator that was only frozen finds
+ * itself fenced.
  */
 export async function interruptOrphan(deps: InterruptDeps, orphan: StoredQuery): Promise<InterruptResult> {
   const { bus, streams, records, nowMs } = deps;

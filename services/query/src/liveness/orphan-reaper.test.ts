@@ -53,41 +53,47 @@ afterEach(async () => {
   if (harness.clock.pendingTimers > 0) throw new Error(`${harness.clock.pendingTimers} timers were left`);
 });
 
-const beat = (owner: CoordinatorId): void => {
-  const message: CoordinatorHeartbeat = { t: 'owner_beat', owner, queries: [], operators: [], stopping: false };
+const heartbeat = (coordinator: CoordinatorId): void => {
+  const message: CoordinatorHeartbeat = {
+    t: 'owner_beat',
+    owner: coordinator,
+    queries: [],
+    operators: [],
+    stopping: false,
+  };
   harness.connection.bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(message));
 };
-const runs = (owner: CoordinatorId): QueryId => {
-  const record = harness.record({ owner });
+const addRunning = (coordinator: CoordinatorId): QueryId => {
+  const record = harness.record({ owner: coordinator });
   running.push({ record, seq: 1 });
   return record.id;
 };
 
 describe('orphan reaper', () => {
-  test('ends the queries of an owner that is silent for 5 s and answers no question', async () => {
-    const owner = newCoordinatorId();
-    const ids = [runs(owner), runs(owner)];
-    beat(owner);
+  test('ends the queries of a coordinator that is silent for 5 s and answers no ping', async () => {
+    const coordinator = newCoordinatorId();
+    const ids = [addRunning(coordinator), addRunning(coordinator)];
+    heartbeat(coordinator);
     await harness.pass(4_000);
     expect(interrupted).toEqual([]);
     await harness.pass(2_000);
     expect(interrupted).toEqual(ids);
   });
 
-  test('leaves the queries of an owner that beats alone', async () => {
-    const owner = newCoordinatorId();
-    runs(owner);
+  test('leaves the queries of a coordinator with heartbeats alone', async () => {
+    const coordinator = newCoordinatorId();
+    addRunning(coordinator);
     for (let i = 0; i < 20; i += 1) {
-      beat(owner);
+      heartbeat(coordinator);
       await harness.pass(1_000);
     }
     expect(interrupted).toEqual([]);
   });
 
-  test('asks before it believes silence', async () => {
-    const owner = newCoordinatorId();
-    runs(owner);
-    const subscription = harness.connection.bus.subscribe(SUBJECTS.coordinator(owner), (message) => {
+  test('pings a silent coordinator first', async () => {
+    const coordinator = newCoordinatorId();
+    addRunning(coordinator);
+    const subscription = harness.connection.bus.subscribe(SUBJECTS.coordinator(coordinator), (message) => {
       if (decodeBusMessage<GatewayRequest>(message.data, 'ping')) message.reply?.(encodeBusMessage({ t: 'ok' }));
     });
     await harness.pass(30_000);
@@ -97,22 +103,22 @@ describe('orphan reaper', () => {
     expect(interrupted).toHaveLength(1);
   });
 
-  test('gives a query that was just kept time to be heard of', async () => {
+  test('gives the coordinator of a new query time for its first heartbeat', async () => {
     await harness.pass(60_000);
-    runs(newCoordinatorId());
+    addRunning(newCoordinatorId());
     await harness.pass(4_000);
     expect(interrupted).toEqual([]);
   });
 
   test('does not take its own lost connection for the silence of others', async () => {
-    const owner = newCoordinatorId();
-    runs(owner);
-    beat(owner);
+    const coordinator = newCoordinatorId();
+    addRunning(coordinator);
+    heartbeat(coordinator);
     harness.broker.interrupt();
     await harness.pass(20_000);
     harness.broker.restore();
     await harness.pass(3_000);
-    beat(owner);
+    heartbeat(coordinator);
     await harness.pass(3_000);
     expect(interrupted).toEqual([]);
   });
@@ -121,37 +127,37 @@ describe('orphan reaper', () => {
     harness.gateway('gw-a', [1]);
     const live = await harness.launch({ timeoutMs: 60_000 });
     running.push({ record: live, seq: 1 });
-    const given = runs(harness.coordinatorId);
+    const own = addRunning(harness.coordinatorId);
     await harness.pass(8_000);
-    expect(interrupted).toEqual([given]);
+    expect(interrupted).toEqual([own]);
   });
 });
 
-describe('owner beats', () => {
-  test('say what runs, in messages of a bounded size', async () => {
+describe('coordinator heartbeats', () => {
+  test('list what runs, in messages of a bounded size', async () => {
     harness.gateway('gw-a', [1]);
-    const said: CoordinatorHeartbeat[] = [];
+    const published: CoordinatorHeartbeat[] = [];
     harness.connection.bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
       expect(data.length).toBeLessThan(512 * 1024);
-      const heard = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
-      if (heard !== undefined) said.push(heard);
+      const message = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
+      if (message !== undefined) published.push(message);
     });
     const sql = `SELECT '${'x'.repeat(60_000)}'`;
     const ids: QueryId[] = [];
     for (let i = 0; i < 12; i += 1) ids.push((await harness.launch({ sql, operator: `op-${i}` })).id);
-    said.length = 0;
+    published.length = 0;
     await harness.pass(1_000);
-    expect(said.length).toBeGreaterThan(1);
-    expect(said.flatMap((one) => one.queries.map((query) => query.id))).toEqual(ids);
-    expect(said.flatMap((one) => one.operators.map(({ operator }) => operator))).toHaveLength(12);
+    expect(published.length).toBeGreaterThan(1);
+    expect(published.flatMap((one) => one.queries.map((query) => query.id))).toEqual(ids);
+    expect(published.flatMap((one) => one.operators.map(({ operator }) => operator))).toHaveLength(12);
   });
 
-  test('count a query that is about to begin, and do not name it: who is told of it then reports to nobody', async () => {
+  test('count a query that is about to begin, but do not list it: a gateway must not start it yet', async () => {
     harness.gateway('gw-a', [1]);
-    const said: CoordinatorHeartbeat[] = [];
+    const published: CoordinatorHeartbeat[] = [];
     harness.connection.bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
-      const heard = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
-      if (heard !== undefined) said.push(heard);
+      const message = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
+      if (message !== undefined) published.push(message);
     });
     const record = harness.record();
     const launched = harness.coordinator.launch(record);
@@ -159,8 +165,8 @@ describe('owner beats', () => {
     harness.clock.advance(1_000);
     await launched;
     await harness.pass(0);
-    expect(said.map(({ operators, queries }) => [operators.length, queries.length])).toEqual([[1, 0]]);
+    expect(published.map(({ operators, queries }) => [operators.length, queries.length])).toEqual([[1, 0]]);
     await harness.pass(1_000);
-    expect(said.at(-1)?.queries.map(({ id }) => id)).toEqual([record.id]);
+    expect(published.at(-1)?.queries.map(({ id }) => id)).toEqual([record.id]);
   });
 });

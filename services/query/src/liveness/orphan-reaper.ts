@@ -26,8 +26,8 @@ const SILENCE_MS = 5_000;
 const PING_TIMEOUT_MS = 1_000;
 
 /**
- * Ends queries whose coordinator is gone: one that was silent for 5 s and does not answer a ping. This covers coordinators that died a moment ago
- * and those that died while no query service ran.
+ * Ends queries whose coordinator is gone: one that was silent for 5 s and does not answer a ping. This covers coordinators that died a
+ * moment ago and those that died while no query service ran.
  */
 export class OrphanReaper {
   readonly #options: OrphanReaperOptions;

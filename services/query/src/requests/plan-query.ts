@@ -42,9 +42,9 @@ function checkShape(draft: QueryDraft): void {
 }
 
 function checkScope({ selector, bound }: QueryDraft): string {
-  const asked = parseSelector(selector);
-  if (!asked.ok) {
-    throw new AppError('bad_selector', asked.message, { details: { field: 'selector', offset: asked.offset } });
+  const requested = parseSelector(selector);
+  if (!requested.ok) {
+    throw new AppError('bad_selector', requested.message, { details: { field: 'selector', offset: requested.offset } });
   }
   const limit = parseSelector(bound);
   if (!limit.ok) {

@@ -7,9 +7,9 @@ export interface AdmissionLimits {
 }
 
 /**
- * Limits how many queries run at once in the whole deployment: those that have a running record, and those that this process is starting.
- * Services that start queries at the same moment may each exceed a limit by one. That is accepted: the limit shares capacity fairly, it is no
- * exact count.
+ * Limits how many queries run at once in the whole deployment: those that have a running record, and those that this process is
+ * starting. Services that start queries at the same moment may each exceed a limit by one. That is accepted: the limit shares capacity
+ * fairly, it is no exact count.
  */
 export class QueryAdmission {
   readonly #limits: AdmissionLimits;

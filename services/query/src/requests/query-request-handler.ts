@@ -27,8 +27,8 @@ export interface QueryRequestHandlerOptions {
 const KINDS: ReadonlySet<string> = new Set<QueryRequest['t']>(['start', 'compile', 'cancel', 'reduce', 'adopt']);
 
 /**
- * Answers the API's requests. They arrive through the queue group at any query service. Requests that only the coordinator of a query can answer
- * are forwarded to it, and arrive there on a subject of its own, as pings do.
+ * Answers the API's requests. They arrive through the queue group at any query service. Requests that only the coordinator of a query
+ * can answer are forwarded to it, and arrive there on a subject of its own, as pings do.
  */
 export class QueryRequestHandler {
   readonly #options: QueryRequestHandlerOptions;

@@ -15,7 +15,10 @@ export type StoreResult =
   | { readonly kind: 'conflict' }
   | { readonly kind: 'unavailable'; readonly cause: Error };
 
-/** The durable records of queries, and a view of those that run anywhere in the deployment. The view lags by the delivery time of a message. */
+/**
+ * The durable records of queries, and a view of those that run anywhere in the deployment. The view lags by the delivery time of a
+ * message.
+ */
 export class QueryRecordStore {
   readonly #streams: StreamStore;
   readonly #logger: Logger;

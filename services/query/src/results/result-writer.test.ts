@@ -52,7 +52,7 @@ describe('result writer', () => {
     expect(await written()).toEqual([1, 2, 3, 4]);
   });
 
-  test('finds itself fenced when another has written, and says so once', async () => {
+  test('is fenced when another has written, and announces it once', async () => {
     const { due, broken, writer, written } = await open();
     const [first, second] = [writer(), writer()];
     expect(await first.write(progress(1))).toBe('written');
@@ -63,7 +63,7 @@ describe('result writer', () => {
     expect([broken, await written()]).toEqual([['fenced'], [1]]);
   });
 
-  test('does not take an append whose acknowledgement was lost for the word of another', async () => {
+  test('recognises its own append whose acknowledgement was lost', async () => {
     const { streams, clock, writer, written } = await open();
     let lose = true;
     const lossy = Object.assign(Object.create(streams) as typeof streams, {

@@ -29,13 +29,16 @@ export interface ResultWriterOptions {
 const RETRY_MS = 250;
 
 /**
- * Writes one query's results in order. Each append names the sequence of the previous one: a coordinator that was frozen while another ended its
- * query finds out at its next append.
+ * Writes one query's results in order. Each append names the sequence of the previous one: a coordinator that was frozen while another
+ * ended its query finds out at its next append.
  */
 export class ResultWriter {
   readonly #options: ResultWriterOptions;
   readonly #subject: string;
-  /** Prefix of message ids, unique to this writer: the broker drops a message with a known id as a duplicate, without comparing sequences. */
+  /**
+   * Prefix of message ids, unique to this writer: the broker drops a message with a known id as a duplicate, without comparing
+   * sequences.
+   */
   readonly #name = randomUUID();
   #seq = 0;
   #count = 0;

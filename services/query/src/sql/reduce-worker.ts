@@ -4,8 +4,8 @@ import { createReducer, type Reducer } from '@muster/tables';
 import type { ReduceReply, ReduceRequest } from './reduce-thread.js';
 
 /**
- * One reduction: takes a query's blocks in the order of its result stream, then runs one statement over them. Groups are collected first, since a
- * later version of a group replaces the earlier one.
+ * One reduction: takes a query's blocks in the order of its result stream, then runs one statement over them. Groups are collected
+ * first, since a later version of a group replaces the earlier one.
  */
 class Reduction {
   readonly #reducer: Reducer;

@@ -40,8 +40,8 @@ const MAX_BYTES = 700 * 1024;
 const STATEMENT_LIMITS = { rows: 1_000_000, bytes: 32 * 1024 * 1024 };
 
 /**
- * Runs a reduce statement over all rows that a query has returned so far, read from its result stream. Any query service can do this for any query,
- * while it runs and afterwards.
+ * Runs a reduce statement over all rows that a query has returned so far, read from its result stream. Any query service can do this
+ * for any query, while it runs and afterwards.
  */
 export class Reductions {
   readonly #options: ReductionsOptions;
@@ -56,8 +56,8 @@ export class Reductions {
   }
 
   /**
-   * @throws AppError `sql_*` when the statement does not compile, `reduce_failed` when it cannot be run within its limits,
-   * `too_many_queries` when too many wait already.
+   * @throws AppError `sql_*`: the statement does not compile. `reduce_failed`: it cannot be run within its limits.
+   * `too_many_queries`: too many wait already.
    */
   async reduce(query: QueryRecord, sql: string): Promise<Reduced> {
     await this.#enter();

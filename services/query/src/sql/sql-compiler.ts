@@ -40,8 +40,8 @@ interface Waiting {
 }
 
 /**
- * Compiles statements against the schema, in a worker thread, before anything is sent. A thread that hangs or dies is replaced; requests that it had
- * not answered fail with `internal`.
+ * Compiles statements against the schema, in a worker thread, before anything is sent. A thread that hangs or dies is replaced;
+ * requests that it had not answered fail with `internal`.
  */
 export class SqlCompiler {
   readonly #clock: Clock;

@@ -16,13 +16,13 @@ import { FakeGateway } from './fake-gateway.js';
 
 export const ORG = 'acme' as OrgId;
 
-/** One owner of queries over a broker in memory, with a clock that a test moves. */
+/** One coordinator over a broker in memory, with a clock that the test advances. */
 export class CoordinatorHarness {
   readonly broker = new MemoryBroker();
   readonly connection: MemoryConnection = this.broker.connect();
   readonly clock = new FakeClock();
   readonly coordinatorId = newCoordinatorId();
-  /** Gateways whose process stands still: they hear, and do not answer. */
+  /** Gateways whose process is frozen: they receive and do not answer. */
   readonly frozen = new Set<string>();
   readonly leases = new Set<string>();
   registryUp = true;
@@ -115,7 +115,7 @@ export class CoordinatorHarness {
     };
   }
 
-  /** Starts a query and lets everybody hear of it. */
+  /** Starts a query and delivers it to all gateways. */
   async launch(change: Partial<QueryRecord> = {}): Promise<QueryRecord> {
     const record = this.record(change);
     const launched = await this.coordinator.launch(record);
@@ -124,7 +124,7 @@ export class CoordinatorHarness {
     return record;
   }
 
-  /** Lets everything that is under way happen, without time passing. */
+  /** Completes everything that is under way, without advancing the clock. */
   async settle(): Promise<void> {
     for (let i = 0; i < 20; i += 1) await this.clock.advanceAsync(0);
   }
@@ -140,14 +140,14 @@ export class CoordinatorHarness {
     return events;
   }
 
-  /** What the last event says of the query's end; throws while it runs. */
+  /** The record of the end event; throws while the query runs. */
   async ended(record: QueryRecord): Promise<QueryRecord> {
     const last = (await this.events(record)).at(-1);
     if (last?.t !== 'ended') throw new Error(`the query has not ended; its last event is ${last?.t}`);
     return last.record;
   }
 
-  /** Another owner takes the query over and writes its end. */
+  /** Another coordinator takes the query over and writes its end. */
   async takeOver(record: QueryRecord): Promise<void> {
     const ended = encodeQueryRecord({ t: 'ended', record: { ...record, state: 'interrupted' } });
     await this.connection.streams.append(STREAM_SUBJECTS.result(record.org, record.id), ended);

@@ -14,15 +14,15 @@ import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type Failure } fr
 
 const NOTHING = new Uint8Array(0);
 
-/** The row that an endpoint of the tests gives: shared by all that have the same remainder. */
+/** The row of an endpoint: shared by all with the same remainder. */
 export const rowOf = (num: number): Uint8Array => encodeCbor([`package-${num % 5}`]);
 
-/** A gateway as the query service sees it over the bus, driven by a test. */
+/** A gateway as the query service sees it over the bus, driven by the test. */
 export class FakeGateway {
   readonly id: GatewayId;
   readonly starts: QueryStart[] = [];
   readonly stops: QueryStop[] = [];
-  /** Told only by the beats of owners, because this gateway missed the start. */
+  /** Misses the start of queries, and learns of them from heartbeats only. */
   deaf = false;
   /** Which of its endpoints poll, and how often. */
   polls: { readonly nums: readonly number[]; readonly withinMs: number } | undefined;
@@ -36,10 +36,10 @@ export class FakeGateway {
     this.id = id as GatewayId;
     this.#nums = nums;
     this.#subscriptions.push(
-      bus.subscribe(SUBJECTS.gateways, ({ data }) => this.#told(data)),
+      bus.subscribe(SUBJECTS.gateways, ({ data }) => this.#receive(data)),
       bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
-        const beat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
-        for (const start of beat?.queries ?? []) this.#begin(start, true);
+        const heartbeat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
+        for (const start of heartbeat?.queries ?? []) this.#begin(start, true);
       }),
       bus.subscribe(SUBJECTS.gateway(this.id), (message) => {
         if (decodeBusMessage<GatewayRequest>(message.data, 'ping')) message.reply?.(encodeBusMessage({ t: 'ok' }));
@@ -52,20 +52,20 @@ export class FakeGateway {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  beat(): void {
-    const beat = {
+  sendHeartbeat(): void {
+    const heartbeat = {
       t: 'gateway_beat',
       gateway: this.id,
       sessions: this.#nums.length,
       draining: false,
       nowMs: 0,
     } as const;
-    this.#bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(beat));
+    this.#bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(heartbeat));
   }
 
   join(...nums: number[]): void {
     const start = this.#last();
-    this.#report(start, { t: 'targeted', joined: true, ...this.#targets(nums) });
+    this.#send(start, { t: 'targeted', joined: true, ...this.#targets(nums) });
   }
 
   /** These endpoints answer with one row each. */
@@ -85,18 +85,18 @@ export class FakeGateway {
     this.#partial(this.#last(), { failures });
   }
 
-  /** Nothing came, but the gateway lives. */
+  /** Sends an empty update. */
   keepAlive(): void {
     this.#partial(this.#last(), {});
   }
 
   #last(): QueryStart {
     const start = this.starts.at(-1);
-    if (start === undefined) throw new Error(`${this.id} was not asked anything`);
+    if (start === undefined) throw new Error(`${this.id} has no query`);
     return start;
   }
 
-  #told(data: Uint8Array): void {
+  #receive(data: Uint8Array): void {
     const message = decodeBusMessage<QueryStart | QueryStop>(data, 'query_start', 'query_stop');
     if (message?.t === 'query_stop') this.stops.push(message);
     else if (message !== undefined && !this.deaf) this.#begin(message, false);
@@ -106,7 +106,7 @@ export class FakeGateway {
     if (this.#seqs.has(start.id)) return;
     this.#seqs.set(start.id, 0);
     this.starts.push(start);
-    this.#report(start, { t: 'targeted', joined: late, ...this.#targets(this.#nums) });
+    this.#send(start, { t: 'targeted', joined: late, ...this.#targets(this.#nums) });
   }
 
   #targets(nums: readonly number[]): object {
@@ -117,14 +117,14 @@ export class FakeGateway {
 
   #partial(start: QueryStart, content: object): void {
     const nothing = { answered: NOTHING, empty: NOTHING, failures: [], answers: NOTHING, groups: NOTHING };
-    this.#report(start, { t: 'partial', more: false, settled: false, ...nothing, ...content });
+    this.#send(start, { t: 'partial', more: false, settled: false, ...nothing, ...content });
   }
 
-  #report(start: QueryStart, content: object): void {
+  #send(start: QueryStart, content: object): void {
     const seq = this.#seqs.get(start.id) ?? 0;
     this.#seqs.set(start.id, seq + 1);
-    const report = { query: start.id, gateway: this.id, seq, ...content } as GatewayUpdate;
-    this.#bus.publish(SUBJECTS.coordinatorInbox(start.owner), encodeBusMessage(report));
+    const update = { query: start.id, gateway: this.id, seq, ...content } as GatewayUpdate;
+    this.#bus.publish(SUBJECTS.coordinatorInbox(start.owner), encodeBusMessage(update));
   }
 }
 
