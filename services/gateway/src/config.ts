@@ -1,39 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { parseEnrollSecrets, parsePublicJwks, parseSigningJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
-import {
-  defineConfig,
-  field,
-  loadConfig,
-  type ConfigFault,
-  type ConfigOf,
-  type ConfigResult,
-  type Env,
-} from '@muster/runtime';
-
-const faultOf = (parsed: { ok: true } | { ok: false; fault: string }): string | undefined =>
-  parsed.ok ? undefined : parsed.fault;
+import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
+import { listenerFaults, listenerFields, serviceFields } from '@muster/service-base';
 
 const definition = defineConfig({
   prefix: 'MUSTER_GATEWAY_',
   fields: {
-    natsUrls: field.urls('MUSTER_NATS_URL', { protocols: ['nats', 'tls'] }),
-    redisUrl: field.text('MUSTER_REDIS_URL', { example: 'redis://127.0.0.1:6379' }),
+    ...serviceFields,
+    ...listenerFields,
     host: field.text('MUSTER_GATEWAY_HOST', { default: '0.0.0.0' }),
     port: field.port('MUSTER_GATEWAY_PORT', { default: 8443 }),
-    healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
-    healthPort: field.port('MUSTER_HEALTH_PORT', { default: 9090 }),
-    tlsCertFile: field.text('MUSTER_TLS_CERT_FILE', { optional: true, example: '/etc/muster/tls.crt' }),
-    tlsKeyFile: field.text('MUSTER_TLS_KEY_FILE', { optional: true, example: '/etc/muster/tls.key' }),
-    tokenKeys: field.secret('MUSTER_AGENT_TOKEN_KEYS', { check: (text) => faultOf(parseSigningJwks(text)) }),
-    enrollSecrets: field.secret('MUSTER_ENROLL_SECRETS', { check: (text) => faultOf(parseEnrollSecrets(text)) }),
-    // Public, but a document like the others, so it may be a file like them.
-    commandRoots: field.secret('MUSTER_COMMAND_ROOTS', {
-      optional: true,
-      check: (text) => faultOf(parsePublicJwks(text)),
-    }),
+    /** The keys that sign agent tokens, a private JWKS; the first one signs. */
+    tokenKeys: field.parsedSecret('MUSTER_AGENT_TOKEN_KEYS', parseSigningJwks),
+    enrollSecrets: field.parsedSecret('MUSTER_ENROLL_SECRETS', parseEnrollSecrets),
+    /** The public keys that sign lists of command keys. No secret, but a document like the others, so it may be a file like them. */
+    commandRoots: field.parsedSecret('MUSTER_COMMAND_ROOTS', parsePublicJwks, { optional: true }),
     transport: field.oneOf('MUSTER_GATEWAY_TRANSPORT', ['auto', 'uws', 'ws'], { default: 'auto' }),
-    trustedProxies: field.proxies('MUSTER_TRUSTED_PROXIES'),
     maxConnections: field.int('MUSTER_GATEWAY_MAX_CONNECTIONS', { optional: true, min: 1 }),
     upgradeRate: field.int('MUSTER_GATEWAY_UPGRADE_RATE', { default: 2_000, min: 1 }),
     upgradeBurst: field.int('MUSTER_GATEWAY_UPGRADE_BURST', { default: 4_000, min: 1 }),
@@ -57,10 +40,7 @@ const definition = defineConfig({
     }),
     leaseMs: field.durationMs('MUSTER_GATEWAY_LEASE', { default: 15_000, min: 1_000 }),
   },
-  check: ({ tlsCertFile, tlsKeyFile }): readonly ConfigFault[] =>
-    (tlsCertFile === undefined) === (tlsKeyFile === undefined)
-      ? []
-      : [{ name: 'MUSTER_TLS_CERT_FILE', fault: 'needs MUSTER_TLS_KEY_FILE beside it, and the other way round' }],
+  check: listenerFaults,
 });
 
 export type GatewayConfig = ConfigOf<typeof definition>;
@@ -70,7 +50,7 @@ export function loadGatewayConfig(env: Env): ConfigResult<GatewayConfig> {
   return loadConfig(definition, env);
 }
 
-/** Descriptors that are not agents': brokers, files, listeners. */
+/** Descriptors for brokers, files and listeners. */
 const RESERVED_DESCRIPTORS = 500;
 const FALLBACK_DESCRIPTORS = 20_000;
 

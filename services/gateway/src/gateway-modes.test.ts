@@ -139,7 +139,7 @@ for (const transport of ['uws', 'ws'] as const) {
       const session = await agent.connect(gateway.url);
       expect((await kept).fallback).toMatchObject({ mode: 'live', ...agent.away });
       const metrics = await (await fetch(`${gateway.healthUrl}/metrics`)).text();
-      expect(metrics).toMatch(/^muster_gateway_away_total\{mode="live"\} 1$/m);
+      expect(metrics).toMatch(/^muster_gateway_fallbacks_total\{mode="live"\} 1$/m);
       for (const opened of [first, session]) opened.close();
     });
   });

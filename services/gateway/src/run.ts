@@ -1,139 +1,143 @@
-import { connectNats, createBusMetrics } from '@muster/bus';
+import { DirectoryWriter } from '@muster/directory';
+import { AgentTokenIssuer, AgentTokenVerifier, publicJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
-import { STREAMS } from '@muster/records';
-import { openRedisRegistry } from '@muster/registry';
-import { createHealthServer, systemClock, type ServiceContext } from '@muster/runtime';
-import { makeAdmission } from './sessions/admission/make-admission.js';
-import { BusDesk } from './bus-desk.js';
-import type { GatewayConfig } from './config.js';
-import { createGatewayMetrics } from './metrics.js';
-import type { SessionNames } from './edge/poll/session-names.js';
+import { TokenBucket, type ServiceContext } from '@muster/runtime';
+import { connectService, tlsFiles } from '@muster/service-base';
+import { CommandHandler } from './capabilities/commands/command-handler.js';
+import { ModeHandler } from './capabilities/modes/mode-handler.js';
+import { QueryHandler } from './capabilities/queries/query-handler.js';
+import { connectionsThatFit, type GatewayConfig } from './config.js';
+import { Enrolment } from './edge/enrolment.js';
+import { LiveUpgrade } from './edge/live-upgrade.js';
+import { PollHandler } from './edge/poll/poll-handler.js';
+import { SessionNames } from './edge/poll/session-names.js';
 import { bodyBytesOf, routeHttp } from './edge/routes.js';
+import { chooseTransport } from './edge/transport/choose-transport.js';
+import type { TransportOptions } from './edge/transport/transport.js';
+import { GatewayIdentity } from './foundation/gateway-identity.js';
+import { GatewayInbox } from './foundation/gateway-inbox.js';
+import { OperatorOverrides } from './foundation/operator-overrides.js';
+import { AdmissionControl } from './sessions/admission/admission-control.js';
+import { DenialAuditor } from './sessions/admission/denial-auditor.js';
+import { Handshake } from './sessions/admission/handshake.js';
 import { drainSessions } from './sessions/drain.js';
 import { Hub } from './sessions/hub/hub.js';
-import { makeSessions } from './sessions/make-sessions.js';
-import type { HandshakeContext } from './sessions/hub/session.js';
+import { SessionTable } from './sessions/hub/session-table.js';
+import { heartbeatFor } from './sessions/liveness-monitor.js';
+import { DuplicateIdentityReporter } from './sessions/registration/duplicate-identity-reporter.js';
+import { LeaseRenewer } from './sessions/registration/lease-renewer.js';
+import { RegistrationQueue } from './sessions/registration/registration-queue.js';
+import { SessionManager } from './sessions/session-manager.js';
 import { GatewayTraffic } from './traffic/gateway-traffic.js';
 import { createTrafficMetrics } from './traffic/traffic-metrics.js';
-import { chooseTransport } from './edge/transport/choose-transport.js';
-import type { Transport, TransportHandlers, TransportOptions } from './edge/transport/transport.js';
 
-/** The gateway, part by part, in the order in which they start; they stop in the reverse one. */
+/**
+ * The gateway, floor by floor, from the lowest one up: each part knows only what was made before it. Components start in the order in which
+ * they are registered, and stop in the reverse one.
+ */
 export async function buildGateway(config: GatewayConfig, context: ServiceContext): Promise<void> {
-  const { logger, metrics, runner } = context;
-  const clock = systemClock;
-  const broker = await connectNats({ servers: config.natsUrls, name: 'muster gateway', logger });
-  runner.defer('broker', () => broker.stop());
-  createBusMetrics(metrics, broker.bus);
-  const registry = await openRedisRegistry({ url: config.redisUrl, logger });
-  runner.defer('registry', () => registry.stop());
+  const { runner } = context;
+  const { broker, ...service } = await connectService(config, context);
+  const { clock, logger, metrics } = service;
   const { bus, streams } = broker;
-  await streams.ensure(Object.values(STREAMS));
+  const draining = (): boolean => runner.state === 'draining' || runner.state === 'stopping';
 
+  // Foundation
+  const { jwks } = config.tokenKeys.reveal();
+  const issuer = new AgentTokenIssuer(jwks);
+  const directory = new DirectoryWriter({ streams });
+  const overrides = new OperatorOverrides({ streams, logger });
+  const auditor = new DenialAuditor({ streams, clock, logger, metrics });
   const traffic = new GatewayTraffic({ clock, logger });
   createTrafficMetrics(metrics, traffic);
+  const identity = new GatewayIdentity({ clock, logger, leaseMs: config.leaseMs });
+  const inbox = new GatewayInbox({ bus, identity, logger });
+  inbox.on('traffic', () => traffic.report());
   const hub = new Hub(traffic.frames);
-  const draining = (): boolean => runner.state === 'draining' || runner.state === 'stopping';
-  const connections = (): number => sessions.frontDesk.connections;
-  const counted = createGatewayMetrics(metrics, {
-    connections,
-    sessions: () => hub.size,
-    queries: () => sessions.queries.active,
+  const base = { ...service, bus, hub, identity, inbox, overrides, directory, auditor, issuer };
+
+  // Capabilities
+  const capabilities = [
+    new QueryHandler({ ...base, creditBytes: config.answerMemoryBytes }),
+    new CommandHandler(base),
+    new ModeHandler({ ...base, policyFile: config.modePolicyFile }),
+  ];
+
+  // Sessions
+  const table = new SessionTable();
+  const duplicates = new DuplicateIdentityReporter(base);
+  const registrations = new RegistrationQueue({ ...base, duplicates });
+  const lease = new LeaseRenewer({ ...base, registrations, draining });
+  const sessions = new SessionManager({
+    ...{ ...base, table, registrations, capabilities },
+    handshake: new Handshake({ ...base, capabilities }),
+    heartbeatMs: heartbeatFor(config.sessionSilenceMs),
+    maxAgeMs: config.sessionMaxAgeMs,
   });
-  const shared = { metrics: counted, clock, logger, draining };
-  const admission = makeAdmission(config, {
-    ...shared,
-    streams,
-    connections,
-    mayChallenge: (agentId) => sessions.frontDesk.mayChallenge(agentId),
+  const admission = new AdmissionControl({
+    ...{ ...base, table, draining },
+    verifier: new AgentTokenVerifier(publicJwks(jwks)),
+    rate: new TokenBucket({ capacity: config.upgradeBurst, refillPerSecond: config.upgradeRate, clock }),
+    maxConnections: config.maxConnections ?? connectionsThatFit(),
   });
-  const sessions = makeSessions(config, hub, {
-    ...shared,
-    ...admission,
-    bus,
-    registry,
-    traffic,
+
+  // Edge
+  const names = new SessionNames(jwks);
+  const polls = new PollHandler({ ...base, names, admission, sessions, traffic: traffic.frames.poll });
+  const enrolment = new Enrolment({
+    ...{ ...base, traffic: traffic.frames },
+    secrets: config.enrollSecrets.reveal().secrets,
+    commandRoots: config.commandRoots?.reveal().jwks.keys ?? [],
+    rate: new TokenBucket({ capacity: config.enrollBurst, refillPerSecond: config.enrollRate, clock }),
   });
-  const { frontDesk, lease, queries, commands, modes, claims, rotation, polls } = sessions;
-  const enrol = traffic.counting((request) => admission.enrolment.handle(request));
-  const handlers: TransportHandlers<HandshakeContext> = {
-    upgrade: async (request) => admission.admission.decide(request),
-    open: (connection, ticket) => frontDesk.opened(connection, ticket),
-    message: (connection, data, isBinary) => frontDesk.received(connection, data, isBinary),
-    pinged: (connection) => frontDesk.pinged(connection),
-    ponged: (connection, data) => frontDesk.ponged(connection, data),
-    closed: (connection, code) => frontDesk.closed(connection, code),
-    http: (request) => routeHttp(request, { enrol, poll: (poll) => polls.handle(poll), ready: () => runner.ready }),
-  };
-  const transport = await chooseTransport(config.transport, transportOptions(config, traffic, admission.names), {
-    handlers,
+  const upgrade = new LiveUpgrade({ admission, metrics });
+  const options = transportOptions(config, traffic, names);
+  const transport = await chooseTransport(config.transport, options, {
+    handlers: {
+      upgrade: async (request) => upgrade.decide(request),
+      http: (request) => routeHttp(request, { enrolment, polls, ready: () => runner.ready }),
+      connections: sessions,
+    },
     logger,
   });
 
-  runner.go('health', healthServer(config, context, { broker: () => bus.connected }));
-  runner.go('audit', admission.audit);
-  runner.go('modes', modes.desk);
-  runner.go('mode policy', modes.policyFile);
-  runner.go('away', modes.away);
-  runner.go('overlays', {
-    start: () => admission.overrides.start(frontDesk, modes.desk),
-    stop: () => admission.overrides.stop(),
-  });
+  runner.go('auditor', auditor);
+  runner.go('overrides', overrides);
+  runner.go('inbox', inbox);
   runner.go('lease', lease);
-  runner.go('claims', { stop: () => claims.settle() });
-  runner.go('queries', queries);
-  runner.go('commands', commands);
-  runner.go('bus desk', new BusDesk({ bus, queries, checkLease: () => lease.check() }));
-  runner.go('rotation', rotation);
-  runner.go('front desk', frontDesk);
+  runner.go('registrations', registrations);
+  for (const capability of capabilities) runner.go(capability.name, capability);
+  runner.go('sessions', sessions);
   runner.go('polls', polls);
+  let port = 0;
   runner.go('transport', {
-    ...listener(transport, traffic),
+    start: async () => {
+      port = await transport.listen();
+      await traffic.watch(transport, port);
+    },
+    ports: () => ({ gateway: port }),
     drain: (signal) => {
       transport.stopListening();
-      return drainSessions({ ...config, hub, frontDesk, clock, logger }, signal);
+      return drainSessions({ ...config, hub, sessions, clock, logger }, signal);
     },
     stop: () => {
       transport.stopListening();
-      frontDesk.endAll('goingAway');
+      sessions.endAll('goingAway');
       transport.stop();
       return traffic.stop();
     },
   });
 }
 
-function listener(transport: Transport, traffic: GatewayTraffic) {
-  let port = 0;
-  return {
-    start: async () => {
-      port = await transport.listen();
-      await traffic.watch(transport, port);
-    },
-    ports: () => ({ gateway: port }),
-  };
-}
-
-function healthServer(
-  config: GatewayConfig,
-  { metrics, runner }: ServiceContext,
-  checks: Parameters<typeof createHealthServer>[0]['checks'] & object,
-) {
-  const { healthHost: host, healthPort: port } = config;
-  return createHealthServer({ host, port, registry: metrics.registry, readiness: runner, checks });
-}
-
 function transportOptions(config: GatewayConfig, traffic: GatewayTraffic, names: SessionNames): TransportOptions {
-  const { host, port, tlsCertFile: certFile, tlsKeyFile: keyFile, trustedProxies, sessionSilenceMs } = config;
+  const { host, port, trustedProxies, sessionSilenceMs } = config;
   return {
-    host,
-    port,
-    trustedProxies,
-    // The vigil comes first: it ends in order what the transport would only drop.
+    ...{ host, port, trustedProxies, ...tlsFiles(config) },
+    // The liveness monitor comes first: it closes with a reason what the transport would only drop.
     silenceMs: Math.max(sessionSilenceMs, 2 * LIMITS.helloDeadlineMs),
     frameBytes: LIMITS.frameBytes,
     bodyBytes: (request) => bodyBytesOf(request, names),
     backpressureBytes: 1024 * 1024,
     traffic: traffic.frames.live,
-    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
   };
 }

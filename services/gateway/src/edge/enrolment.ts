@@ -8,28 +8,29 @@ import {
   type NamedKey,
 } from '@muster/identity';
 import { factsSchema, isOrgId, labelFaults, type AgentId, type Facts, type Labels, type OrgId } from '@muster/protocol';
-import type { Clock, Logger, TokenBucket } from '@muster/runtime';
-import type { HttpReply, HttpRequest } from './transport/transport.js';
-import type { AdmissionMetrics } from '../sessions/admission/admission-metrics.js';
+import type { Clock, Logger, Metrics, TokenBucket } from '@muster/runtime';
+import type { OperatorOverrides } from '../foundation/operator-overrides.js';
 import type { DenialAuditor } from '../sessions/admission/denial-auditor.js';
 import { factsDigest } from '../sessions/admission/facts-digest.js';
-import type { OperatorOverrides } from '../foundation/operator-overrides.js';
-import { bearerOf, jsonReply, problemReply, retryAfter } from './transport/replies.js';
+import type { FrameTraffic } from '../traffic/frame-traffic.js';
+import type { HttpReply, HttpRequest } from './http/http-message.js';
+import { bearerOf, jsonReply, problemReply, retryAfter } from './http/replies.js';
 
 export const ENROLL_PATH = '/v1/enroll';
 
 export interface EnrolmentOptions {
   readonly secrets: EnrollSecrets;
-  /** Whose word on the keys of commands agents take from now on; none when there are no commands here. */
+  /** The keys that agents trust to sign lists of command keys; none when there are no commands here. */
   readonly commandRoots: readonly NamedKey[];
   readonly issuer: AgentTokenIssuer;
   readonly directory: DirectoryWriter;
-  readonly overrides: OperatorOverrides;
-  readonly audit: DenialAuditor;
+  readonly overrides: Pick<OperatorOverrides, 'isRevoked'>;
+  readonly auditor: Pick<DenialAuditor, 'denied'>;
   readonly rate: TokenBucket;
+  readonly traffic: Pick<FrameTraffic, 'enrolled'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: AdmissionMetrics;
+  readonly metrics: Metrics;
 }
 
 interface EnrolRequest {
@@ -44,19 +45,26 @@ interface EnrolRequest {
 /** `POST /v1/enroll`: a key pair becomes an agent of an org. The same key enrols to the same agent, however often. */
 export class Enrolment {
   readonly #options: EnrolmentOptions;
+  readonly #enrolments;
 
   constructor(options: EnrolmentOptions) {
     this.#options = options;
+    this.#enrolments = options.metrics.counter({
+      name: 'muster_gateway_enrolments_total',
+      help: 'Enrolment requests by HTTP status.',
+      labels: ['status'],
+    });
   }
 
   async handle(request: HttpRequest): Promise<HttpReply> {
     const reply = await this.#enroll(request);
-    this.#options.metrics.enrolments.inc({ status: String(reply.status) });
+    this.#enrolments.inc({ status: String(reply.status) });
+    this.#options.traffic.enrolled(request.body.length, Buffer.byteLength(reply.body));
     return reply;
   }
 
   async #enroll(request: HttpRequest): Promise<HttpReply> {
-    const { rate, secrets, clock, overrides, audit } = this.#options;
+    const { rate, secrets, clock, overrides, auditor } = this.#options;
     if (request.method !== 'POST')
       return problemReply('method_not_allowed', `${ENROLL_PATH} takes POST`, { allow: 'POST' });
     const taken = rate.take();
@@ -69,7 +77,7 @@ export class Enrolment {
     if (typeof parsed === 'string') return problemReply('bad_request', parsed);
     const secret = bearerOf(request.headers.authorization);
     const refuse = (reason: string): HttpReply => {
-      audit.refused({
+      auditor.denied({
         org: parsed.org,
         action: 'agent.enroll',
         from: request.address,
@@ -106,7 +114,7 @@ export class Enrolment {
       logger.warn('enrolment could not be kept', { err: kept.cause });
       return problemReply('broker_unavailable', 'the identity cannot be kept right now', retryAfter(2_000));
     }
-    // A known key may tell other facts than on record; the digest of what was first kept is not known here, so none is claimed.
+    // A known key may come with other facts than on record; the digest of what was kept first is not known here, so the token names none.
     const digest = kept.kind === 'enrolled' ? factsDigest(facts, labels) : '';
     const token = await issuer.issue({ org, num: kept.num, publicKeyX: publicKey, factsDigest: digest }, nowMs);
     return jsonReply(kept.kind === 'enrolled' ? 201 : 200, {

@@ -1,49 +1,48 @@
-import { LIMITS, POLL_SESSION_HEADER, SUBPROTOCOL } from '@muster/protocol';
-import { LIVE_PATH } from '../sessions/admission/admission-control.js';
+import { LIMITS, POLL_SESSION_HEADER } from '@muster/protocol';
 import { ENROLL_PATH } from './enrolment.js';
-import { jsonReply, problemReply } from './transport/replies.js';
+import type { HttpReply, HttpRequest } from './http/http-message.js';
+import { jsonReply, problemReply } from './http/replies.js';
+import { LIVE_PATH, upgradeReply } from './live-upgrade.js';
 import { POLL_PATH } from './poll/poll-handler.js';
 import type { SessionNames } from './poll/session-names.js';
-import type { HttpReply, HttpRequest } from './transport/transport.js';
 
-type Handle = (request: HttpRequest) => Promise<HttpReply>;
+interface RequestHandler {
+  handle(request: HttpRequest): Promise<HttpReply>;
+}
 
-export interface HttpParts {
-  readonly enrol: Handle;
-  readonly poll: Handle;
+export interface Routes {
+  readonly enrolment: RequestHandler;
+  readonly polls: RequestHandler;
   readonly ready: () => boolean;
 }
 
 const USUAL_BODY_BYTES = 64 * 1024;
-/** Enough to say what is wrong with the request, which should have none. */
-const STRANGERS_BODY_BYTES = 1024;
+/** Enough to say what is wrong with a poll without a session, which should have no body. */
+const NO_SESSION_BODY_BYTES = 1024;
 
-/** The largest body that a request may have: a batch is only for those who have a session. */
+/** The largest body that a request may have. Only a poll in a session may have a large one. */
 export function bodyBytesOf(
   { path, headers }: Pick<HttpRequest, 'path' | 'headers'>,
   names: Pick<SessionNames, 'gatewayOf'>,
 ): number {
   if (path !== POLL_PATH) return USUAL_BODY_BYTES;
   const session = headers[POLL_SESSION_HEADER];
-  return session !== undefined && names.gatewayOf(session) !== undefined ? LIMITS.pollBodyBytes : STRANGERS_BODY_BYTES;
+  return session !== undefined && names.gatewayOf(session) !== undefined ? LIMITS.pollBodyBytes : NO_SESSION_BODY_BYTES;
 }
 
-/** Every request that is no upgrade. The health paths are for load balancers, which look at the port that they send traffic to. */
-export async function routeHttp(request: HttpRequest, { enrol, poll, ready }: HttpParts): Promise<HttpReply> {
+/** Answers every request that is no upgrade. The health paths are for load balancers, which check the port that they send traffic to. */
+export async function routeHttp(request: HttpRequest, { enrolment, polls, ready }: Routes): Promise<HttpReply> {
   switch (request.path) {
     case ENROLL_PATH:
-      return enrol(request);
+      return enrolment.handle(request);
     case POLL_PATH:
-      return poll(request);
+      return polls.handle(request);
     case '/healthz':
       return jsonReply(200, { alive: true });
     case '/readyz':
       return jsonReply(ready() ? 200 : 503, { ready: ready() });
     case LIVE_PATH:
-      return problemReply('upgrade_required', 'this path takes WebSocket upgrades only', {
-        upgrade: 'websocket',
-        'sec-websocket-protocol': SUBPROTOCOL,
-      });
+      return upgradeReply('this path takes WebSocket upgrades only');
     default:
       return problemReply('not_found', 'no such path on the gateway');
   }

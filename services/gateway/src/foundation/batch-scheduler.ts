@@ -1,8 +1,9 @@
 import type { Clock, Timer } from '@muster/runtime';
 
 /**
- * Runs something soon after it became due: at the end of this turn of the event loop when it has not run for `everyMs`, else when that time is
- * over. A run that had much to do may ask for a longer time until the next: under load few large batches cost everybody less. Becoming due again meanwhile changes nothing, so a lone message is not delayed and a burst is few batches.
+ * Runs something soon after it became due: at the end of this turn of the event loop when it has not run for `everyMs`, else when that time
+ * is over. A lone message is not delayed, and a burst becomes few batches. `run` may return a longer time until the next run: under load,
+ * few large batches cost everybody less.
  */
 export class BatchScheduler {
   readonly #clock: Clock;
@@ -20,6 +21,7 @@ export class BatchScheduler {
     this.#run = options.run;
   }
 
+  /** Any number of calls before the next run count once. */
   due(): void {
     if (this.#immediate !== undefined || this.#timer !== undefined) return;
     const waitMs = this.#ranAtMs + this.#everyMs - this.#clock.monotonic();
@@ -27,7 +29,7 @@ export class BatchScheduler {
     else this.#timer = this.#clock.setTimeout(() => this.now(), waitMs);
   }
 
-  /** Runs at once; what was due is done by it. */
+  /** Runs at once, in place of the run that is due. */
   now(): void {
     this.cancel();
     this.#ranAtMs = this.#clock.monotonic();

@@ -12,28 +12,26 @@ import {
 import type { Logger } from '@muster/runtime';
 
 export interface OverrideListener {
-  labelsChanged(org: OrgId, agentId: AgentId): void;
-  revoked(org: OrgId, agentId: AgentId): void;
-}
-
-export interface OrderListener {
-  /** An operator ordered which channel an agent is to use, or withdrew the order. */
-  ordered(org: OrgId, agentId: AgentId): void;
+  labelsChanged?(org: OrgId, agentId: AgentId): void;
+  revoked?(org: OrgId, agentId: AgentId): void;
+  /** An operator made or withdrew a mode override. */
+  modeChanged?(org: OrgId, agentId: AgentId): void;
 }
 
 const NO_LABELS: Labels = {};
 
 /**
- * What operators decided about single agents: labels, revocations, orders about the channel. Kept whole in every gateway, so that a connect needs no look-up and a
- * decision reaches sessions as soon as the stream does.
+ * What operators decided about single agents: labels, revocations, mode overrides. Every gateway keeps all of them, so that a connect needs
+ * no look-up and a decision reaches sessions as soon as the stream brings it.
  */
 export class OperatorOverrides {
   readonly #streams: StreamStore;
   readonly #logger: Logger;
+  readonly #listeners: OverrideListener[] = [];
   readonly #labels = new Map<string, Labels>();
   readonly #revoked = new Set<string>();
-  readonly #orders = new Map<string, ModeOverrideRecord>();
-  #latestOrder: { readonly data: Uint8Array; readonly record: ModeOverrideRecord } | undefined;
+  readonly #modes = new Map<string, ModeOverrideRecord>();
+  #latestMode: { readonly data: Uint8Array; readonly record: ModeOverrideRecord } | undefined;
   #views: FollowedView[] = [];
 
   constructor(options: { readonly streams: StreamStore; readonly logger: Logger }) {
@@ -41,20 +39,24 @@ export class OperatorOverrides {
     this.#logger = options.logger;
   }
 
+  listen(listener: OverrideListener): void {
+    this.#listeners.push(listener);
+  }
+
   /** Resolves when everything decided so far is known. */
-  async start(listener: OverrideListener, orders: OrderListener): Promise<void> {
+  async start(): Promise<void> {
     this.#views = await Promise.all([
       this.#follow(STREAM_SUBJECTS.allLabels, (entry, org, agentId) => {
         this.#labels.set(keyOf(org, agentId), decodeRecord<LabelsRecord>(entry.data).labels);
-        listener.labelsChanged(org, agentId);
+        for (const listener of this.#listeners) listener.labelsChanged?.(org, agentId);
       }),
       this.#follow(STREAM_SUBJECTS.allRevoked, (_entry, org, agentId) => {
         this.#revoked.add(keyOf(org, agentId));
-        listener.revoked(org, agentId);
+        for (const listener of this.#listeners) listener.revoked?.(org, agentId);
       }),
       this.#follow(STREAM_SUBJECTS.allModes, (entry, org, agentId) => {
-        this.#orders.set(keyOf(org, agentId), this.#sharedOrder(entry.data));
-        orders.ordered(org, agentId);
+        this.#modes.set(keyOf(org, agentId), this.#sharedMode(entry.data));
+        for (const listener of this.#listeners) listener.modeChanged?.(org, agentId);
       }),
     ]);
   }
@@ -67,21 +69,21 @@ export class OperatorOverrides {
     return this.#labels.get(keyOf(org, agentId)) ?? NO_LABELS;
   }
 
-  /** What an operator ordered about an agent's channel, if it still holds. */
-  orderOf(org: OrgId, agentId: AgentId, nowMs: number): ModeOverride | undefined {
-    return activeModeOverride(this.#orders.get(keyOf(org, agentId)), nowMs);
+  /** The mode override of an agent, if it still holds. */
+  modeOf(org: OrgId, agentId: AgentId, nowMs: number): ModeOverride | undefined {
+    return activeModeOverride(this.#modes.get(keyOf(org, agentId)), nowMs);
   }
 
   isRevoked(org: OrgId, agentId: AgentId): boolean {
     return this.#revoked.has(keyOf(org, agentId));
   }
 
-  /** An order for thousands is thousands of equal records in a row: one object is enough for them. */
-  #sharedOrder(data: Uint8Array): ModeOverrideRecord {
-    if (this.#latestOrder === undefined || Buffer.compare(this.#latestOrder.data, data) !== 0) {
-      this.#latestOrder = { data, record: decodeRecord<ModeOverrideRecord>(data) };
+  /** An override for thousands of agents is thousands of equal records in a row: one object is enough for them. */
+  #sharedMode(data: Uint8Array): ModeOverrideRecord {
+    if (this.#latestMode === undefined || Buffer.compare(this.#latestMode.data, data) !== 0) {
+      this.#latestMode = { data, record: decodeRecord<ModeOverrideRecord>(data) };
     }
-    return this.#latestOrder.record;
+    return this.#latestMode.record;
   }
 
   #follow(subject: string, take: (entry: Entry, org: OrgId, agentId: AgentId) => void): Promise<FollowedView> {
@@ -89,6 +91,7 @@ export class OperatorOverrides {
       stream: STREAMS.identities.name,
       subject,
       logger: this.#logger,
+      // Nothing is forgotten when the stream begins anew and has lost decisions: that errs on the safe side.
       apply: (entry) => {
         const parts = parseIdentitySubject(entry.subject);
         if (parts === undefined) return;
@@ -98,7 +101,6 @@ export class OperatorOverrides {
           this.#logger.error('unreadable identity record passed over', { err: error, seq: entry.seq });
         }
       },
-      // A stream that began anew has lost decisions; keeping what we knew errs on the safe side.
     });
   }
 }

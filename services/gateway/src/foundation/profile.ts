@@ -1,6 +1,5 @@
 import { effectiveLabels, endpointLabel } from '@muster/directory';
 import {
-  CAPABILITY,
   selectorMatches,
   type AgentId,
   type Facts,
@@ -9,61 +8,43 @@ import {
   type SessionMode,
 } from '@muster/protocol';
 
-/**
- * What many sessions have in common: everything that selectors look at except id and host, and what they can do. Fleets have few profiles, so a selector is
- * evaluated once per profile instead of once per session, and a session costs one reference.
- */
-export interface Profile {
-  readonly key: string;
+/** What makes a profile, besides labels. */
+export interface ProfileFacts {
   readonly os: Facts['os'];
   readonly arch: string;
-  readonly version: string;
-  /** How they talk. */
+  readonly agentVersion: string;
+  /** The channel of the session. */
   readonly mode: SessionMode;
-  /** Whether they said that they answer queries: a capability that not every agent has. */
-  readonly canQuery: boolean;
-  /** Likewise for taking commands. */
-  readonly canCommand: boolean;
-  /** Likewise for using the channel that they are told to. */
-  readonly canChangeMode: boolean;
+  /** The capabilities that the agents said they have, of those that this gateway knows. */
+  readonly capabilities: ReadonlySet<string>;
+}
+
+/**
+ * What many sessions have in common: everything that selectors look at except id and host, and what the agents can do. Fleets have few
+ * profiles, so a selector is evaluated once per profile instead of once per session, and a session costs one reference.
+ */
+export interface Profile extends ProfileFacts {
+  /** Equal profiles have equal keys. */
+  readonly key: string;
   /** What the agents say of themselves; kept so that operators' labels can change under a session. */
   readonly agentLabels: Labels;
-  /** What counts. */
+  /** The labels that count: the agents' with the operators'. */
   readonly labels: Labels;
 }
 
-/** What agents can do that say these words in their hello. */
-export function abilities(capabilities: readonly string[]): Pick<Profile, 'canQuery' | 'canCommand' | 'canChangeMode'> {
-  const can = (capability: string): boolean => capabilities.includes(capability);
-  return {
-    canQuery: can(CAPABILITY.query),
-    canCommand: can(CAPABILITY.command),
-    canChangeMode: can(CAPABILITY.mode),
-  };
-}
-
-/** A profile with its key: equal ones have equal keys. */
 export function makeProfile(
-  facts: Pick<Profile, 'os' | 'arch' | 'mode' | 'canQuery' | 'canCommand' | 'canChangeMode'> & {
-    readonly agentVersion: string;
-  },
+  { os, arch, agentVersion, mode, capabilities }: ProfileFacts,
   agentLabels: Labels,
   operatorLabels: Labels,
 ): Profile {
-  const { os, arch, agentVersion: version, mode, canQuery, canCommand, canChangeMode } = facts;
   const labels = effectiveLabels(agentLabels, operatorLabels);
   const key = JSON.stringify([
-    os,
-    arch,
-    version,
-    mode,
-    canQuery,
-    canCommand,
-    canChangeMode,
+    ...[os, arch, agentVersion, mode],
+    [...capabilities].toSorted(),
     sortedEntries(agentLabels),
     sortedEntries(labels),
   ]);
-  return { key, os, arch, version, mode, canQuery, canCommand, canChangeMode, agentLabels, labels };
+  return { key, os, arch, agentVersion, mode, capabilities, agentLabels, labels };
 }
 
 function sortedEntries(labels: Labels): [string, string][] {
@@ -81,7 +62,7 @@ export function profileMatches(
   profile: Profile,
   endpoint: { readonly agentId: AgentId; readonly host: string } = { agentId: '' as AgentId, host: '' },
 ): boolean {
-  const { os, arch, version, mode, labels } = profile;
-  const facts = { host: endpoint.host, os, arch, agentVersion: version, osName: '', osVersion: '' };
+  const { os, arch, agentVersion, mode, labels } = profile;
+  const facts = { host: endpoint.host, os, arch, agentVersion, osName: '', osVersion: '' };
   return selectorMatches(selector, endpointLabel({ agentId: endpoint.agentId, facts, labels }, mode));
 }

@@ -1,10 +1,10 @@
 import { sleep, type Clock, type Logger } from '@muster/runtime';
-import type { SessionManager } from './session-manager.js';
 import type { Hub } from './hub/hub.js';
+import type { SessionManager } from './session-manager.js';
 
 export interface DrainOptions {
   readonly hub: Hub;
-  readonly frontDesk: SessionManager;
+  readonly sessions: Pick<SessionManager, 'askToMove'>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Over how long agents are asked to spread their moves. */
@@ -15,13 +15,13 @@ export interface DrainOptions {
 
 const LOOK_MS = 100;
 
-/** Asks every agent to open its next session elsewhere, waits until they have left or the time is over. What stays is closed later. */
+/** Asks every agent to open its next session elsewhere, and waits until they have left or the time is over. What stays is closed later. */
 export async function drainSessions(options: DrainOptions, signal: AbortSignal): Promise<void> {
-  const { hub, frontDesk, clock, logger, drainSpreadMs: spreadMs, drainGraceMs: graceMs } = options;
+  const { hub, sessions, clock, logger, drainSpreadMs: spreadMs, drainGraceMs: graceMs } = options;
   if (hub.size === 0) return;
   const startedAtMs = clock.monotonic();
   logger.info('draining sessions', { sessions: hub.size, spreadMs });
-  frontDesk.askToMove(hub.sessions(), { spreadMs, reason: 'draining' });
+  sessions.askToMove(hub.sessions(), { spreadMs, reason: 'draining' });
   const untilMs = startedAtMs + spreadMs + graceMs;
   while (hub.size > 0 && clock.monotonic() < untilMs && !signal.aborted) await sleep(clock, LOOK_MS, signal);
   logger.info('drained sessions', { left: hub.size, tookMs: Math.round(clock.monotonic() - startedAtMs) });

@@ -1,35 +1,39 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { CloseReason } from '@muster/protocol';
+import { LIMITS, type CloseReason } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime';
 import type { Session } from './hub/session.js';
-import type { PendingHandshakes } from './hub/pending-handshakes.js';
+import type { SessionTable } from './hub/session-table.js';
 
 export interface LivenessMonitorOptions {
   readonly clock: Clock;
-  readonly sessions: () => Iterable<Session>;
-  readonly pending: PendingHandshakes;
-  /** What agents are told in WELCOME. */
+  readonly table: SessionTable;
+  /** How often agents are told in WELCOME to send a ping. */
   readonly heartbeatMs: number;
-  /** `countAs`: the reason in the metrics, where it is another one than the peer is told. */
+  /** Ends a session. `countAs`: the reason in the metrics, where it is not the one that the peer is given. */
   readonly end: (session: Session, reason: CloseReason, why: { detail: string; countAs?: CloseReason }) => void;
 }
 
 const SWEEP_MS = 500;
 /** How long before the hello deadline a peer is asked whether it still speaks WebSocket. */
 const PROBE_MS = 1_000;
-/** Pings are on their way for a while: what a session may be late, as a part of the heartbeat. */
+/** Pings take a while to arrive: how late a session may be, as a part of the heartbeat. */
 const GRACE = 0.2;
 
 /**
- * The data of our ping. uWebSockets reads the first four bytes of an unmasked frame as its key, so after one it is four bytes behind: whoever
+ * The data of our ping. uWebSockets reads the first four bytes of an unmasked frame as its key, so after one it is four bytes behind. A peer that
  * answers without a mask makes it read `82 82` as the head of the next frame, a binary message of two bytes, which is no frame of ours.
  */
 const PROBE = Buffer.alloc(16, 0x82);
 
+/** The usual heartbeat, and a shorter one where less silence is tolerated. */
+export function heartbeatFor(silenceMs: number): number {
+  return Math.min(LIMITS.heartbeatMs, Math.round((silenceMs * LIMITS.heartbeatMs) / LIMITS.sessionSilenceMs));
+}
+
 /**
- * Ends the connections that bring no whole frame. A frame that is not masked is one that never becomes whole: uWebSockets does not look at the mask
- * bit and waits for four bytes more. It shows neither those bytes nor that it waits, so a silent peer and an unmasked frame look the same here:
- * both break the protocol, which wants a ping in every heartbeat, and both are closed with 1002.
+ * Ends the connections that bring no whole frame. A frame without a mask never becomes whole: uWebSockets does not look at the mask bit and waits
+ * for four bytes more. It shows neither those bytes nor that it waits, so a silent peer and an unmasked frame look the same here. Both break the
+ * protocol, which requires a ping in every heartbeat, and both are closed with 1002.
  *
  *     before HELLO:  ──9 s──▶ probed ──pong──▶ 4002 at 10 s
  *                                 └──nothing, or anything else that is no message──▶ 1002, at 10 s at the latest
@@ -62,11 +66,11 @@ export class LivenessMonitor {
     if (challenge === undefined) return;
     if (challenge.life !== 'asked') challenge.pings = true;
     else if (challenge.pings) challenge.life = 'alive';
-    // Its first ping, just when a pong is due: most likely the pong itself, read as the rest of something that was not masked.
+    // Its first ping, just when a pong is due: most likely the pong itself, read as the rest of a frame without a mask.
     else this.#broken(session, 'a ping where a pong was due');
   }
 
-  /** A pong came whole. Before the probe, and in a session, pongs that nobody asked for are free (RFC 6455 §5.5.3). */
+  /** A pong came whole. Before the probe, and in a session, unsolicited pongs are allowed (RFC 6455 §5.5.3). */
   ponged(session: Session, data: Uint8Array): void {
     session.quietSweeps = 0;
     const { challenge } = session;
@@ -76,11 +80,11 @@ export class LivenessMonitor {
   }
 
   #sweep(): void {
-    const { clock, sessions, pending } = this.#options;
+    const { clock, table } = this.#options;
     const nowMs = clock.monotonic();
-    for (const session of pending.overdue(nowMs + PROBE_MS)) this.#hurry(session, nowMs);
-    for (const session of sessions()) {
-      // Whoever polls is watched where the polls come in.
+    for (const session of table.pending.overdue(nowMs + PROBE_MS)) this.#checkDeadline(session, nowMs);
+    for (const session of table.sessions()) {
+      // The poll handler watches the sessions of agents that poll.
       if (session.state !== 'ready' || session.mode === 'poll') continue;
       session.quietSweeps += 1;
       if (session.quietSweeps > this.#quietSweeps) this.#silent(session);
@@ -88,7 +92,7 @@ export class LivenessMonitor {
   }
 
   /** A hello that does not come ends the connection, whatever else comes. */
-  #hurry(session: Session, nowMs: number): void {
+  #checkDeadline(session: Session, nowMs: number): void {
     const { challenge, connection } = session;
     if (challenge === undefined) return;
     if (challenge.deadlineMs > nowMs) {

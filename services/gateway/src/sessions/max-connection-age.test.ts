@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { FakeClock } from '@muster/runtime/testing';
 import { fakeSession } from '../testing/fake-session.js';
-import type { SessionManager } from './session-manager.js';
 import { Hub } from './hub/hub.js';
 import { MaxConnectionAge } from './max-connection-age.js';
 import type { Session } from './hub/session.js';
@@ -13,11 +12,11 @@ function setUp(...sessions: Session[]) {
   const clock = new FakeClock();
   const hub = new Hub();
   for (const session of sessions) {
-    session.rotateAtMs = HOUR;
+    session.moveAtMs = HOUR;
     hub.add(session);
   }
   const [asked, ended]: [Session[], Session[]] = [[], []];
-  const frontDesk = {
+  const sessionManager = {
     askToMove: (moved: Iterable<Session>) => void asked.push(...moved),
     end: (session: Session) => {
       session.state = 'closed';
@@ -25,21 +24,21 @@ function setUp(...sessions: Session[]) {
       ended.push(session);
     },
   };
-  const rotation = new MaxConnectionAge({
+  const age = new MaxConnectionAge({
     hub,
-    frontDesk: frontDesk as unknown as SessionManager,
+    sessions: sessionManager,
     clock,
     maxAgeMs: HOUR,
     random: () => 0,
   });
-  rotation.start();
-  return { clock, hub, asked, ended, rotation };
+  age.start();
+  return { clock, hub, asked, ended, age };
 }
 
 describe('sessions that are old', () => {
   it('are asked to move, once, and closed when they have not moved a minute later', () => {
     const [one, two] = [fakeSession(1).session, fakeSession(2).session];
-    const { clock, hub, asked, ended, rotation } = setUp(one, two);
+    const { clock, hub, asked, ended, age } = setUp(one, two);
     clock.advance(HOUR - 1);
     expect(asked).toEqual([]);
     clock.advance(5_000);
@@ -50,25 +49,25 @@ describe('sessions that are old', () => {
     expect(ended).toEqual([]);
     clock.advance(15_000);
     expect([asked.length, ended]).toEqual([2, [two]]);
-    rotation.stop();
+    age.stop();
     expect(clock.pendingTimers).toBe(0);
   });
 
   it('of agents that poll now and then are closed only when these could have heard of it', () => {
     const { session } = fakeSession(1, { mode: 'poll', dueMs: 2 * HOUR });
-    const { clock, asked, ended, rotation } = setUp(session);
+    const { clock, asked, ended, age } = setUp(session);
     clock.advance(2 * HOUR);
     expect([asked, ended]).toEqual([[session], []]);
     clock.advance(MINUTE);
     expect(ended).toEqual([]);
     clock.advance(15_000);
     expect(ended).toEqual([session]);
-    rotation.stop();
+    age.stop();
   });
 
   it('get an age of three quarters to all of the longest', () => {
-    const { rotation, clock } = setUp();
-    expect(rotation.rotateAt() - clock.monotonic()).toBe(0.75 * HOUR);
-    rotation.stop();
+    const { age, clock } = setUp();
+    expect(age.moveAtMs() - clock.monotonic()).toBe(0.75 * HOUR);
+    age.stop();
   });
 });

@@ -1,7 +1,3 @@
-import type { Bus } from '@muster/bus';
-import type { DirectoryWriter } from '@muster/directory';
-import type { AgentTokenIssuer } from '@muster/identity';
-import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import {
   CLOSE,
   decodeHeader,
@@ -12,114 +8,112 @@ import {
   LIMITS,
   type AgentId,
   type CloseReason,
-  type GatewayId,
   type Header,
   type HelloBody,
   type OrgId,
 } from '@muster/protocol';
-import type { Clock, Logger } from '@muster/runtime';
-import type { AdmissionMetrics } from './admission/admission-metrics.js';
-import type { DenialAuditor } from './admission/denial-auditor.js';
-import { checkHello } from './admission/hello.js';
-import type { OverrideListener, OperatorOverrides } from '../foundation/operator-overrides.js';
-import { renewToken } from './admission/token-renewal.js';
-import type { RegistrationListener, RegistrationQueue } from './registration/registration-queue.js';
-import type { CommandHandler } from '../capabilities/commands/command-handler.js';
-import { toldIntervalMs } from '../capabilities/modes/desired-mode.js';
-import type { FallbackRecorder } from '../capabilities/modes/fallback-recorder.js';
-import type { ModeHandler } from '../capabilities/modes/mode-handler.js';
-import type { QueryHandler } from '../capabilities/queries/query-handler.js';
-import type { Connection } from '../edge/transport/transport.js';
-import { DuplicateIdentityReporter } from './registration/duplicate-identity-reporter.js';
-import { FrameRouter, unexpectedFrame } from './frame-router.js';
+import type { Clock, Logger, Metrics } from '@muster/runtime';
+import type { Capability, FrameFault, FrameRoute, HelloRemainder, WelcomeAddition } from '../foundation/capability.js';
+import type { Connection, ConnectionListener } from '../foundation/connection.js';
+import type { GatewayIdentity, IdentityListener } from '../foundation/gateway-identity.js';
+import type { OperatorOverrides, OverrideListener } from '../foundation/operator-overrides.js';
+import { makeProfile } from '../foundation/profile.js';
+import type { Handshake } from './admission/handshake.js';
 import type { Hub } from './hub/hub.js';
-import { abilities, makeProfile } from '../foundation/profile.js';
 import { Session, type Challenge, type HandshakeContext } from './hub/session.js';
-import type { SessionMetrics } from './session-metrics.js';
-import { PendingHandshakes } from './hub/pending-handshakes.js';
+import type { SessionTable } from './hub/session-table.js';
 import { LivenessMonitor } from './liveness-monitor.js';
-import { welcomeFrame } from './welcome.js';
+import { MaxConnectionAge } from './max-connection-age.js';
+import type { RegistrationListener, RegistrationQueue } from './registration/registration-queue.js';
+import { createSessionMetrics, type SessionMetrics } from './session-metrics.js';
 
 export interface SessionManagerOptions {
   readonly hub: Hub;
-  readonly queries: QueryHandler;
-  readonly commands: CommandHandler;
-  readonly modes: Pick<ModeHandler, 'welcome' | 'review'>;
-  readonly away: Pick<FallbackRecorder, 'said'>;
-  readonly claims: () => RegistrationQueue;
-  readonly overrides: OperatorOverrides;
-  readonly issuer: AgentTokenIssuer;
-  readonly directory: DirectoryWriter;
-  readonly audit: DenialAuditor;
-  readonly bus: Bus;
+  readonly table: SessionTable;
+  readonly identity: GatewayIdentity;
+  readonly handshake: Pick<Handshake, 'verify' | 'admit'>;
+  readonly registrations: Pick<RegistrationQueue, 'listen' | 'register' | 'unregister'>;
+  readonly overrides: Pick<OperatorOverrides, 'listen' | 'labelsOf' | 'isRevoked'>;
+  readonly capabilities: readonly Capability[];
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly metrics: AdmissionMetrics & SessionMetrics;
+  readonly metrics: Metrics;
   readonly heartbeatMs: number;
-  readonly gatewayId: () => GatewayId;
-  readonly oweReassert: () => void;
-  /** Called before a frame is believed; a process that stood still finds out here. */
-  readonly checkLease: () => void;
-  /** Monotonic time at which a new session is asked to move. */
-  readonly rotateAt: () => number;
+  readonly maxAgeMs: number;
 }
 
-/** The life of sessions on this gateway, from the challenge to the close. */
-export class SessionManager implements RegistrationListener, OverrideListener {
+/** What waits for WELCOME. */
+interface Opening {
+  readonly token: string | undefined;
+  readonly hello: HelloRemainder;
+}
+
+/**
+ * The life of sessions on this gateway, from the challenge to the close. It knows that there are capabilities, but not which: it hands each
+ * frame of a ready session to the capability that takes frames of its type.
+ *
+ *     opened ──CHALLENGE──▶ HELLO ──handshake──▶ registered ──WELCOME──▶ frames ──▶ closed
+ */
+export class SessionManager
+  implements ConnectionListener<HandshakeContext>, RegistrationListener, IdentityListener, OverrideListener
+{
   readonly #options: SessionManagerOptions;
-  readonly #sessions = new Map<Connection, Session>();
-  readonly #pending = new PendingHandshakes();
-  /** What waits for WELCOME: a token that was made for it, and what the hello said of being away. */
-  readonly #opening = new WeakMap<Session, { readonly token: string | undefined; readonly away: HelloBody['away'] }>();
-  readonly #duplicates: DuplicateIdentityReporter;
-  readonly #router: FrameRouter;
+  readonly #metrics: SessionMetrics;
   readonly #liveness: LivenessMonitor;
+  readonly #age: MaxConnectionAge;
+  /** By frame type. */
+  readonly #routes: (FrameRoute | undefined)[] = [];
+  readonly #opening = new WeakMap<Session, Opening>();
 
   constructor(options: SessionManagerOptions) {
     this.#options = options;
-    this.#duplicates = new DuplicateIdentityReporter(options);
-    this.#router = new FrameRouter(options);
-    this.#liveness = new LivenessMonitor({
-      ...options,
-      sessions: () => this.#sessions.values(),
-      pending: this.#pending,
-      end: (session, reason, { detail, countAs }) => this.#end(session, reason, detail, countAs),
+    const { hub, table, clock, heartbeatMs, maxAgeMs, capabilities } = options;
+    this.#metrics = createSessionMetrics(options.metrics, {
+      sessions: () => hub.size,
+      connections: () => table.size,
     });
-  }
-
-  /** Whether one more connection of this agent may wait for its hello. */
-  mayChallenge(agentId: AgentId): boolean {
-    return this.#pending.hasRoomFor(agentId);
-  }
-
-  /** All connections, proven or not. */
-  get connections(): number {
-    return this.#sessions.size;
+    const end = this.#end.bind(this);
+    this.#liveness = new LivenessMonitor({
+      ...{ clock, table, heartbeatMs },
+      end: (session, reason, { detail, countAs }) => end(session, reason, detail, countAs),
+    });
+    this.#age = new MaxConnectionAge({ hub, clock, maxAgeMs, sessions: this });
+    for (const { name, frames } of capabilities) {
+      for (const route of frames) {
+        if (this.#routes[route.type] !== undefined) throw new TypeError(`${name} takes frames that are taken`);
+        this.#routes[route.type] = route;
+      }
+    }
+    options.registrations.listen(this);
+    options.identity.listen(this);
+    options.overrides.listen(this);
   }
 
   start(): void {
     this.#liveness.start();
+    this.#age.start();
   }
 
   stop(): void {
     this.#liveness.stop();
+    this.#age.stop();
   }
 
-  opened(connection: Connection, ticket: HandshakeContext): void {
-    const { clock } = this.#options;
-    const session = new Session(ticket, connection, clock.now());
-    this.#sessions.set(connection, session);
-    this.#pending.add(session);
-    const body = encodeBody('challenge', { nonce: ticket.challenge.nonce, serverTimeMs: clock.now() });
+  opened(connection: Connection, context: HandshakeContext): void {
+    const { clock, table } = this.#options;
+    const session = new Session(context, connection, clock.now());
+    table.add(session);
+    const body = encodeBody('challenge', { nonce: context.challenge.nonce, serverTimeMs: clock.now() });
     session.send(encodeFrame(FRAME.challenge, 0, body));
   }
 
   received(connection: Connection, data: Uint8Array, isBinary: boolean): void {
-    this.#options.checkLease();
-    const session = this.#sessions.get(connection);
+    // A process that stood still finds out before it believes a frame.
+    this.#options.identity.checkLease();
+    const session = this.#options.table.get(connection);
     if (session === undefined) return;
     session.quietSweeps = 0;
-    if (session.challenge !== undefined && !this.#mayStillSay(session, session.challenge, data.length)) return;
+    if (session.challenge !== undefined && !this.#fitsBeforeHello(session, session.challenge, data.length)) return;
     if (!isBinary) {
       this.#end(session, 'unsupportedData');
       return;
@@ -130,89 +124,85 @@ export class SessionManager implements RegistrationListener, OverrideListener {
   }
 
   pinged(connection: Connection): void {
-    const session = this.#sessions.get(connection);
+    const session = this.#options.table.get(connection);
     if (session !== undefined) this.#liveness.pinged(session);
   }
 
   ponged(connection: Connection, data: Uint8Array): void {
-    const session = this.#sessions.get(connection);
+    const session = this.#options.table.get(connection);
     if (session !== undefined) this.#liveness.ponged(session, data);
   }
 
   closed(connection: Connection, code: number): void {
-    const session = this.#sessions.get(connection);
+    const { hub, table, registrations, capabilities } = this.#options;
+    const session = table.get(connection);
     if (session === undefined) return;
-    const { hub, queries, claims, metrics } = this.#options;
-    this.#sessions.delete(connection);
-    this.#pending.delete(session);
+    table.delete(session);
     session.state = 'closed';
-    metrics.closed.inc({ code: CODES.has(code) ? String(code) : 'other' });
+    this.#metrics.closed.inc({ code: CODES.has(code) ? String(code) : 'other' });
     if (session.epoch === 0) return;
     hub.remove(session);
-    queries.sessionClosed(session);
-    claims().release(session);
+    for (const capability of capabilities) capability.closed?.(session);
+    registrations.unregister(session);
   }
 
-  claimed(session: Session, claim: { epoch: number; confirmed: boolean; previous?: GatewayId }): void {
-    const { hub, queries, commands, bus, gatewayId, oweReassert, metrics } = this.#options;
+  registered(session: Session): void {
+    const { hub, capabilities } = this.#options;
     const former = hub.get(session.agentId);
-    const isElsewhere = claim.previous !== undefined && claim.previous !== gatewayId();
-    // Without the registry nobody knows where it was before.
-    if (isElsewhere || !claim.confirmed) session.movedAtMs = this.#options.clock.monotonic();
-    session.epoch = claim.epoch;
-    session.claimed = claim.confirmed;
-    if (!claim.confirmed) oweReassert();
     session.state = 'ready';
     session.quietSweeps = 0;
     hub.add(session);
-    metrics.hellos.inc({ result: 'ready' });
+    this.#metrics.hellos.inc({ result: 'ready' });
+    const { token, hello = {} }: Partial<Opening> = this.#opening.get(session) ?? {};
+    this.#opening.delete(session);
     session.connection.cork(() => {
-      this.#welcome(session);
-      queries.sessionReady(session);
+      this.#welcome(session, token);
+      for (const capability of capabilities) capability.ready?.(session, hello);
     });
-    commands.sessionReady(session);
     // The older one ends last: whatever it still owed is asked of this one by then, and nobody counts as disconnected in between.
     if (former !== undefined && former !== session) this.#end(former, 'superseded');
-    if (claim.previous !== undefined && isElsewhere) {
-      const notice = { t: 'superseded', agentId: session.agentId, epoch: claim.epoch } as const;
-      bus.publish(SUBJECTS.gateway(claim.previous), encodeBusMessage(notice));
-    }
   }
 
-  duplicate(session: Session, holder: { instance: string; reason: string }): void {
-    this.#options.metrics.hellos.inc({ result: 'duplicate' });
-    this.#end(session, 'duplicateIdentity', this.#duplicates.tell(session, holder));
+  duplicate(session: Session, reason: string): void {
+    this.#metrics.hellos.inc({ result: 'duplicate' });
+    this.#end(session, 'duplicateIdentity', reason);
   }
 
-  /** A newer session of this agent exists elsewhere. */
-  superseded(agentId: AgentId, epoch: number): void {
-    const session = this.#options.hub.get(agentId);
-    if (session !== undefined && session.epoch < epoch) this.#end(session, 'superseded');
+  superseded(session: Session): void {
+    this.#end(session, 'superseded');
+  }
+
+  fenced(): void {
+    for (const capability of this.#options.capabilities) capability.fenced?.();
+    this.endAll('fenced');
+  }
+
+  renamed(): void {
+    for (const capability of this.#options.capabilities) capability.renamed?.();
   }
 
   /** Operators changed an agent's labels: from now on selectors see the new ones. */
   labelsChanged(org: OrgId, agentId: AgentId): void {
-    const { hub, overrides, modes } = this.#options;
+    const { hub, overrides, capabilities } = this.#options;
     const session = hub.get(agentId);
     const profile = session?.profile;
     if (session === undefined || profile === undefined || session.org !== org) return;
-    const facts = { ...profile, agentVersion: profile.version };
-    hub.relabel(session, makeProfile(facts, profile.agentLabels, overrides.labelsOf(org, agentId)));
-    modes.review(session);
+    hub.relabel(session, makeProfile(profile, profile.agentLabels, overrides.labelsOf(org, agentId)));
+    for (const capability of capabilities) capability.relabelled?.(session);
   }
 
   revoked(org: OrgId, agentId: AgentId): void {
-    for (const session of this.#sessions.values()) {
+    for (const session of this.#options.table.sessions()) {
       if (session.agentId === agentId && session.org === org) this.#end(session, 'revoked');
     }
   }
 
-  /** Closes every connection. Those of a gateway that stops or is fenced are told to come back. */
+  /** Closes every connection. Agents come back after a gateway has stopped or was fenced. */
   endAll(reason: CloseReason): void {
-    for (const session of [...this.#sessions.values()]) this.#end(session, reason);
+    for (const session of [...this.#options.table.sessions()]) this.#end(session, reason);
   }
 
-  /** Asks sessions to open their next one elsewhere, somewhere within `spreadMs`. */
+  /** Asks sessions to open their next one elsewhere, at some moment within `spreadMs`. */
   askToMove(sessions: Iterable<Session>, move: { readonly spreadMs: number; readonly reason: string }): void {
     const body = encodeBody('reconnect', { afterMs: 0, spreadMs: move.spreadMs, reason: move.reason });
     const frame = encodeFrame(FRAME.reconnect, 0, body);
@@ -224,22 +214,16 @@ export class SessionManager implements RegistrationListener, OverrideListener {
   }
 
   endConnection(connection: Connection, reason: CloseReason, detail: string): void {
-    const session = this.#sessions.get(connection);
+    const session = this.#options.table.get(connection);
     if (session !== undefined) this.#end(session, reason, detail);
   }
 
   /** Its hello came, and WELCOME is not sent yet. */
   isOpening(connection: Connection): boolean {
-    return this.#sessions.get(connection)?.state === 'claiming';
+    return this.#options.table.get(connection)?.state === 'registering';
   }
 
-  /** How long the agent at the other end waits between two polls, as it was told. */
-  intervalOf(connection: Connection): number {
-    const session = this.#sessions.get(connection);
-    return session === undefined ? LIMITS.pollIntervalMs : toldIntervalMs(session, this.#options.clock.now());
-  }
-
-  #mayStillSay(session: Session, challenge: Challenge, bytes: number): boolean {
+  #fitsBeforeHello(session: Session, challenge: Challenge, bytes: number): boolean {
     challenge.bytes += bytes;
     if (challenge.bytes <= LIMITS.helloBytes) return true;
     this.#end(session, 'helloTooBig');
@@ -247,7 +231,8 @@ export class SessionManager implements RegistrationListener, OverrideListener {
   }
 
   #frame(session: Session, header: Header, body: Uint8Array): void {
-    if (header.ref !== 0 && !isAboutQuery(header.type)) {
+    const route = this.#routes[header.type];
+    if (header.ref !== 0 && route?.hasRef !== true) {
       this.#end(session, 'protocolError', 'a handle where none is meant');
       return;
     }
@@ -255,59 +240,58 @@ export class SessionManager implements RegistrationListener, OverrideListener {
       this.#hello(session, body);
       return;
     }
-    const fault = session.state === 'ready' ? this.#router.route(session, header, body) : unexpectedFrame(header.type);
+    const fault =
+      session.state === 'ready' && route !== undefined
+        ? route.handle(session, header, body)
+        : unexpectedFrame(header.type);
     if (fault !== undefined) this.#end(session, fault.reason, fault.detail);
   }
 
   #hello(session: Session, body: Uint8Array): void {
-    const { metrics, logger } = this.#options;
-    const checked = checkHello(session, body);
-    const challenge = session.challenge;
-    if (!checked.ok || challenge === undefined) {
-      const reason = checked.ok ? 'protocolError' : checked.reason;
-      metrics.hellos.inc({ result: reason });
-      // A token without its key: somebody may have stolen it.
-      if (reason === 'unauthenticated') this.#auditRefusal(session, reason, 'the proof does not match the token');
-      this.#end(session, reason, checked.ok ? CLOSE.protocolError.meaning : checked.detail);
+    const { handshake, table, logger } = this.#options;
+    const verified = handshake.verify(session, body);
+    if (!verified.ok) {
+      this.#metrics.hellos.inc({ result: verified.reason });
+      this.#end(session, verified.reason, verified.detail);
       return;
     }
-    this.#pending.delete(session);
+    table.pending.delete(session);
     session.challenge = undefined;
-    session.state = 'claiming';
-    this.#admit(session, checked.hello, challenge).catch((error: unknown) => {
+    session.state = 'registering';
+    session.moveAtMs = this.#age.moveAtMs();
+    this.#admit(session, verified).catch((error: unknown) => {
       logger.error('admitting an agent failed', { err: error });
       this.#end(session, 'internalError');
     });
   }
 
-  async #admit(session: Session, hello: HelloBody, challenge: Challenge): Promise<void> {
-    const { overrides, claims, rotateAt } = this.#options;
-    const { org, agentId } = session;
-    const facts = { ...hello.facts, ...abilities(hello.capabilities), mode: session.mode };
-    session.profile = makeProfile(facts, hello.labels, overrides.labelsOf(org, agentId));
-    session.host = hello.facts.host;
-    session.instance = Buffer.from(hello.instance).toString('hex');
-    session.replaces = hello.replaces;
-    session.rotateAtMs = rotateAt();
-    const token = await renewToken(this.#options, session, { ...hello, former: challenge });
-    this.#opening.set(session, { token, away: hello.away });
-    if (session.state !== 'claiming') return;
+  async #admit(
+    session: Session,
+    verified: { readonly hello: HelloBody; readonly challenge: Challenge },
+  ): Promise<void> {
+    const { handshake, overrides, registrations } = this.#options;
+    const { away } = verified.hello;
+    const token = await handshake.admit(session, verified);
+    this.#opening.set(session, { token, hello: away === undefined ? {} : { away } });
+    if (session.state !== 'registering') return;
     // The revocation may have come between the upgrade and now.
-    if (overrides.isRevoked(org, agentId)) this.#end(session, 'revoked');
-    else claims().claim(session);
+    if (overrides.isRevoked(session.org, session.agentId)) this.#end(session, 'revoked');
+    else registrations.register(session);
   }
 
-  #welcome(session: Session): void {
-    const opening = this.#opening.get(session);
-    this.#opening.delete(session);
-    const { commands, modes, away, heartbeatMs } = this.#options;
-    const mode = modes.welcome(session);
-    session.send(welcomeFrame(session, { token: opening?.token, commandKeys: commands.keys, heartbeatMs, mode }));
-    if (opening?.away !== undefined) away.said(session, opening.away);
-  }
-
-  #auditRefusal({ org, agentId, connection }: Session, code: string, reason: string): void {
-    this.#options.audit.refused({ org, action: 'agent.connect', from: connection.address, agentId, code, reason });
+  #welcome(session: Session, token: string | undefined): void {
+    const { capabilities, heartbeatMs } = this.#options;
+    const added: WelcomeAddition = {};
+    for (const capability of capabilities) Object.assign(added, capability.welcome?.(session));
+    const body = encodeBody('welcome', {
+      agentId: session.agentId,
+      epoch: session.epoch,
+      heartbeatMs,
+      labels: { ...session.profile?.labels },
+      ...(token === undefined ? {} : { token }),
+      ...added,
+    });
+    session.send(encodeFrame(FRAME.welcome, 0, body));
   }
 
   /** `countAs`: the reason in the metrics. */
@@ -322,6 +306,6 @@ export class SessionManager implements RegistrationListener, OverrideListener {
 /** Peers may close with any code; only those that mean something get a line of their own. */
 const CODES: ReadonlySet<number> = new Set([...Object.values(CLOSE).map(({ code }) => code), 1005, 1006, 1007]);
 
-function isAboutQuery(type: number): boolean {
-  return type === FRAME.rows || type === FRAME.queryEnd;
+function unexpectedFrame(type: number): FrameFault {
+  return { reason: 'protocolError', detail: `frame type ${type} is not expected now` };
 }

@@ -12,13 +12,18 @@ export function createSessionMetrics(
   });
   metrics.gauge({
     name: 'muster_gateway_open_connections',
-    help: 'WebSocket connections, with those that have not proven who they are.',
+    help: 'Connections, with those whose agents have not proven who they are.',
     collect: (gauge) => gauge.set(live.connections()),
   });
   return {
+    hellos: metrics.counter({
+      name: 'muster_gateway_hellos_total',
+      help: 'Hellos by result.',
+      labels: ['result'],
+    }),
     closed: metrics.counter({
       name: 'muster_gateway_closed_connections_total',
-      help: 'Closed WebSocket connections by close code.',
+      help: 'Closed connections by close code.',
       labels: ['code'],
     }),
   };

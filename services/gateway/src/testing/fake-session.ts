@@ -7,50 +7,64 @@ import {
   type OrgId,
   type SessionMode,
 } from '@muster/protocol';
+import type { PollSchedule, SendResult } from '../foundation/connection.js';
 import { makeProfile } from '../foundation/profile.js';
 import { Session } from '../sessions/hub/session.js';
-import { ORG } from './running-gateway.js';
 
 export interface FakeSession {
   readonly session: Session;
-  readonly frames: { readonly type: number; readonly body: Uint8Array }[];
+  /** What it was sent. */
+  readonly frames: { readonly type: number; readonly ref: number; readonly body: Uint8Array }[];
+  readonly types: number[];
+  /** How often its agent polls, as it was told. */
+  readonly schedules: PollSchedule[];
 }
 
-/** A session that is ready, without a gateway around it; what it is sent is kept. */
-export function fakeSession(
-  num: number,
-  options: {
-    readonly canChangeMode?: boolean;
-    /** When an agent that polls comes next. */
-    readonly dueMs?: number;
-    readonly labels?: Labels;
-    readonly mode?: SessionMode;
-    readonly os?: Facts['os'];
-    readonly send?: 'sent' | 'dropped';
-  } = {},
-): FakeSession {
-  const { canChangeMode = true, labels = {}, mode = 'live', os = 'linux', send = 'sent' } = options;
-  const frames: { type: number; body: Uint8Array }[] = [];
+export interface FakeSessionOptions {
+  readonly org?: OrgId;
+  readonly agentId?: string;
+  readonly host?: string;
+  /** What the agent said that it can do. */
+  readonly capabilities?: readonly string[];
+  /** When an agent that polls comes next. */
+  readonly dueMs?: number;
+  readonly labels?: Labels;
+  readonly mode?: SessionMode;
+  readonly os?: Facts['os'];
+  /** What sending results in; nothing is kept of frames when it is `closed`. */
+  readonly send?: SendResult;
+}
+
+/** A session that is ready, without a gateway around it. */
+export function fakeSession(num: number, options: FakeSessionOptions = {}): FakeSession {
+  const { org = 'acme' as OrgId, agentId = `a${num}`, host = `host-${num}`, labels = {} } = options;
+  const { capabilities = ['query', 'command', 'mode'], mode = 'live', os = 'linux', send = 'sent' } = options;
+  const frames: { type: number; ref: number; body: Uint8Array }[] = [];
+  const types: number[] = [];
+  const schedules: PollSchedule[] = [];
   const connection = {
     ...(options.dueMs === undefined ? {} : { dueMs: options.dueMs }),
     address: '127.0.0.1',
     send: (frame: Uint8Array) => {
-      frames.push({ type: decodeHeader(frame)?.type ?? 0, body: frameBody(frame) });
+      const { type = 0, ref = 0 } = decodeHeader(frame) ?? {};
+      if (send === 'closed') return send;
+      frames.push({ type, ref, body: frameBody(frame) });
+      types.push(type);
       return send;
     },
     close: () => undefined,
     ping: () => undefined,
     cork: (run: () => void) => run(),
+    expectPolls: (schedule: PollSchedule) => void schedules.push(schedule),
   };
   const challenge = {
     ...{ nonce: new Uint8Array(32), token: '', publicKey: '', factsDigest: '' },
     ...{ tokenIssuedAtMs: 0, tokenExpiresAtMs: 0, deadlineMs: 0, bytes: 0 },
   };
-  const agentId = `a${num}` as AgentId;
-  const session = new Session({ org: ORG as OrgId, agentId, num, mode, challenge }, connection, 0);
-  const facts = { os, arch: 'x64', agentVersion: '1', mode, canQuery: true, canCommand: false, canChangeMode };
+  const session = new Session({ org, agentId: agentId as AgentId, num, mode, challenge }, connection, 0);
+  const facts = { os, arch: 'x64', agentVersion: '1', mode, capabilities: new Set(capabilities) };
   session.profile = makeProfile(facts, labels, {});
-  session.host = `host-${num}`;
+  session.host = host;
   session.state = 'ready';
-  return { session, frames };
+  return { session, frames, types, schedules };
 }

@@ -1,6 +1,6 @@
 import type { TrafficCounters } from '@muster/messages';
+import type { ByteCounts } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime';
-import type { HttpReply, HttpRequest, Transport } from '../edge/transport/transport.js';
 import { FrameTraffic } from './frame-traffic.js';
 import { KernelSockets } from './kernel-sockets.js';
 import { OwnSockets } from './own-sockets.js';
@@ -9,7 +9,7 @@ import { findSsPrograms } from './ss-programs.js';
 
 const FRESH_MS = 5_000;
 
-/** What this gateway has carried since it started: what it said and heard, and what its sockets did for that. */
+/** What this gateway has carried since it started: frames by purpose, and the bytes of its sockets. */
 export class GatewayTraffic {
   readonly frames: FrameTraffic;
   readonly #clock: Clock;
@@ -18,7 +18,7 @@ export class GatewayTraffic {
   readonly #startedAtMs: number;
   #sockets: SocketTraffic | undefined;
 
-  /** `freshMs`: how old the figures of sockets may be that somebody asks for. */
+  /** `freshMs`: how old the figures of sockets in a report may be. */
   constructor(options: { readonly clock: Clock; readonly logger: Logger; readonly freshMs?: number }) {
     this.#freshMs = options.freshMs ?? FRESH_MS;
     this.#clock = options.clock;
@@ -27,8 +27,8 @@ export class GatewayTraffic {
     this.#startedAtMs = options.clock.now();
   }
 
-  /** Follows the sockets of a transport that listens on this port: by its own counters, else by the kernel's. */
-  async watch(transport: Transport, port: number): Promise<void> {
+  /** Follows the sockets of a transport that listens on this port: by its own counters if it has them, else by the kernel's. */
+  async watch(transport: { socketBytes?(): ByteCounts }, port: number): Promise<void> {
     if (transport.socketBytes !== undefined) {
       this.#sockets = new OwnSockets(() => transport.socketBytes?.() ?? UNSEEN_SOCKETS);
       return;
@@ -69,15 +69,6 @@ export class GatewayTraffic {
       poll: poll.report(),
       enrol,
       sockets,
-    };
-  }
-
-  /** Enrolment as it is, with its bodies counted. */
-  counting(handle: (request: HttpRequest) => Promise<HttpReply>): (request: HttpRequest) => Promise<HttpReply> {
-    return async (request) => {
-      const reply = await handle(request);
-      this.frames.enrolled(request.body.length, Buffer.byteLength(reply.body));
-      return reply;
     };
   }
 }

@@ -5,8 +5,8 @@ import { encodeCbor, encodeFrame, FRAME } from '@muster/protocol';
 const MAP_OF_SIX = 0xa6;
 
 /**
- * Makes the COMMAND frames of one delivery. What all targets get is most of each frame, and is encoded once: in deterministic CBOR the keys of
- * a map are in order, shorter ones first, and `id`, `jws` and `keys` come before the three that differ.
+ * Makes the COMMAND frames of one delivery. Most of each frame is the same for all targets, and is encoded once: in deterministic CBOR the
+ * keys of a map are in order, shorter ones first, and `id`, `jws` and `keys` come before the three that differ.
  */
 export function commandFrames({
   id,

@@ -1,4 +1,4 @@
-import type { Bus, BusSubscription } from '@muster/bus';
+import type { BusSubscription } from '@muster/bus';
 import {
   decodeBusMessage,
   SUBJECTS,
@@ -7,39 +7,42 @@ import {
   type DeliverCommand,
   type ReportsKept,
 } from '@muster/messages';
-import { decodeBody, type CommandId, type GatewayId } from '@muster/protocol';
-import type { Clock, Logger } from '@muster/runtime';
-import type { Hub } from '../../sessions/hub/hub.js';
-import type { Session } from '../../sessions/hub/session.js';
-import { PresenceNotifier } from './presence-notifier.js';
-import type { CommandMetrics } from './command-metrics.js';
+import { CAPABILITY, decodeBody, FRAME, type CommandId } from '@muster/protocol';
+import {
+  malformed,
+  type Capability,
+  type CapabilityContext,
+  type FrameFault,
+  type WelcomeAddition,
+} from '../../foundation/capability.js';
+import type { SessionView } from '../../foundation/session-view.js';
+import { createCommandMetrics, type CommandMetrics } from './command-metrics.js';
 import { Deliveries } from './deliveries.js';
 import { KeyList } from './key-list.js';
+import { PresenceNotifier } from './presence-notifier.js';
 import { ReportQueue } from './report-queue.js';
 import { ReportRate } from './report-rate.js';
 
-export interface CommandHandlerOptions {
-  readonly bus: Bus;
-  readonly hub: Hub;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: CommandMetrics;
-  /** This incarnation's id; another one after a fencing. */
-  readonly gatewayId: () => GatewayId;
-  /** Called before anything from the bus is believed; a process that stood still finds out here. */
-  readonly checkLease: () => void;
-  /** Reports of one session that nobody has kept yet, in one second. More are passed over, ten times as many end the session. */
+export interface CommandHandlerOptions extends CapabilityContext {
+  /** Reports of one session that nobody has kept yet, in one second. More are ignored, ten times as many end the session. */
   readonly reportsPerSecond?: number;
 }
 
 const REPORTS_PER_SECOND = 1_000;
-
-export type ReportResult = 'taken' | 'malformed' | 'flood';
+const FLOOD: FrameFault = {
+  reason: 'overloaded',
+  detail: 'more reports than can be kept; come back, and repeat them less often',
+};
 
 /** Commands on this gateway: hands them to its sessions, passes on what they report, and tells command services who is here. */
-export class CommandHandler {
+export class CommandHandler implements Capability {
+  readonly name = CAPABILITY.command;
+  readonly frames: Capability['frames'] = [
+    { type: FRAME.report, handle: (session, _header, body) => this.#report(session, body) },
+  ];
   readonly #options: CommandHandlerOptions;
-  readonly #arrivals: PresenceNotifier;
+  readonly #metrics: CommandMetrics;
+  readonly #presence: PresenceNotifier;
   readonly #reports: ReportQueue;
   readonly #rate: ReportRate;
   readonly #deliveries: Deliveries;
@@ -50,37 +53,26 @@ export class CommandHandler {
 
   constructor(options: CommandHandlerOptions) {
     this.#options = options;
-    this.#arrivals = new PresenceNotifier(options);
-    this.#reports = new ReportQueue(options);
+    this.#metrics = createCommandMetrics(options.metrics);
+    const context = { ...options, metrics: this.#metrics };
+    this.#presence = new PresenceNotifier(context);
+    this.#reports = new ReportQueue(context);
     this.#rate = new ReportRate({
       clock: options.clock,
       perSecond: options.reportsPerSecond ?? REPORTS_PER_SECOND,
     });
-    this.#deliveries = new Deliveries({ ...options, reports: this.#reports, rate: this.#rate });
-  }
-
-  /** The signed list of keys for WELCOME; `undefined` until a command service was heard. */
-  get keys(): string | undefined {
-    return this.#keys.jws;
+    this.#deliveries = new Deliveries({ ...context, reports: this.#reports, rate: this.#rate });
   }
 
   start(): void {
     const { bus } = this.#options;
     this.#subscriptions = [
       bus.subscribe(SUBJECTS.allGatewayCommands, ({ data }) => this.#heard(data)),
-      bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => {
-        this.#options.checkLease();
-        const beat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
-        if (beat === undefined) return;
-        this.#keys.heard(beat.keys);
-        this.#arrivals.beat(beat);
-        // What waited while the broker was away waits until somebody is back to hear it.
-        this.#reports.flush();
-      }),
+      bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => this.#heartbeat(data)),
     ];
     this.#listen();
     this.#endWatch = bus.onConnectionChange((connected) => {
-      if (connected) this.#arrivals.reconnected();
+      if (connected) this.#presence.reconnected();
     });
   }
 
@@ -91,48 +83,51 @@ export class CommandHandler {
     this.#subscriptions = [];
     this.#own = undefined;
     this.#deliveries.abandon();
-    this.#arrivals.clear();
+    this.#presence.clear();
     this.#reports.flush();
   }
 
-  /** Gives everything up: this gateway may have been replaced while it was not looking. Its id has changed. */
-  fence(): void {
+  /** The signed list of keys, for agents that take commands. There is none until a command service was heard. */
+  welcome({ profile }: SessionView): WelcomeAddition | undefined {
+    const { jws } = this.#keys;
+    return jws !== undefined && profile?.capabilities.has(this.name) === true ? { commandKeys: jws } : undefined;
+  }
+
+  ready(session: SessionView): void {
+    this.#presence.add(session);
+  }
+
+  fenced(): void {
     this.#deliveries.abandon();
-    this.#arrivals.clear();
+    this.#presence.clear();
     this.#reports.clear();
     this.#listenAgain();
   }
 
-  /** Goes on with its sessions under a new id. */
   renamed(): void {
     this.#listenAgain();
-    this.#arrivals.all();
+    this.#presence.all();
   }
 
-  sessionReady(session: Session): void {
-    this.#arrivals.add(session);
-  }
-
-  /** What an agent says of a command. Whose word it is, is the session's to say and not the report's. */
-  report(session: Session, body: Uint8Array): ReportResult {
-    const { metrics, logger } = this.#options;
+  /** Takes a report about a command. The session says whose report it is, not the report. */
+  #report(session: SessionView, body: Uint8Array): FrameFault | undefined {
+    const { org, agentId, num } = session;
     const rate = this.#rate.take(session);
     if (rate === 'over') {
-      metrics.reports.inc({ result: 'rate' });
-      return 'taken';
+      this.#metrics.reports.inc({ result: 'rate' });
+      return undefined;
     }
     if (rate === 'flood') {
-      metrics.floods.inc();
-      logger.warn('session floods the gateway with reports', { agentId: session.agentId });
-      return 'flood';
+      this.#metrics.floods.inc();
+      this.#options.logger.warn('session floods the gateway with reports', { agentId });
+      return FLOOD;
     }
     const decoded = decodeBody('report', body);
-    if (!decoded.ok) return 'malformed';
-    const { org, agentId, num } = session;
-    const { id, effects, ...said } = decoded.body;
+    if (!decoded.ok) return malformed('report');
+    const { id, effects, ...report } = decoded.body;
     const known = { org, agentId, num, id: id as CommandId };
-    this.#reports.add({ ...said, ...known, ...(effects === undefined ? {} : { effects }) }, body.length);
-    return 'taken';
+    this.#reports.add({ ...report, ...known, ...(effects === undefined ? {} : { effects }) }, body.length);
+    return undefined;
   }
 
   #listenAgain(): void {
@@ -140,14 +135,24 @@ export class CommandHandler {
   }
 
   #listen(): void {
-    const { bus, gatewayId } = this.#options;
+    const { bus, identity } = this.#options;
     this.#own?.unsubscribe();
-    this.#own = bus.subscribe(SUBJECTS.gatewayCommands(gatewayId()), ({ data }) => this.#heard(data));
+    this.#own = bus.subscribe(SUBJECTS.gatewayCommands(identity.id), ({ data }) => this.#heard(data));
+  }
+
+  #heartbeat(data: Uint8Array): void {
+    this.#options.identity.checkLease();
+    const heartbeat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
+    if (heartbeat === undefined) return;
+    this.#keys.heard(heartbeat.keys);
+    this.#presence.heartbeat(heartbeat);
+    // Reports that waited while the broker was away wait on until a service is back to hear them.
+    this.#reports.flush();
   }
 
   #heard(data: Uint8Array): void {
-    const { checkLease, logger } = this.#options;
-    checkLease();
+    const { identity, logger } = this.#options;
+    identity.checkLease();
     const message = decodeBusMessage<DeliverCommand | CancelDelivery | ReportsKept>(
       data,
       'command_deliver',

@@ -1,6 +1,6 @@
 import type { Metrics } from '@muster/runtime';
 
-/** What the command desk counts. */
+/** What the command capability counts. */
 export function createCommandMetrics(metrics: Metrics) {
   return {
     deliveries: metrics.counter({
@@ -19,11 +19,11 @@ export function createCommandMetrics(metrics: Metrics) {
     }),
     kept: metrics.counter({
       name: 'muster_gateway_command_reports_kept_total',
-      help: 'Reports that endpoints were told are kept.',
+      help: 'Reports whose keeping was acknowledged to the endpoint.',
     }),
     floods: metrics.counter({
       name: 'muster_gateway_command_floods_total',
-      help: 'Sessions that were closed because they sent more reports than anybody could keep.',
+      help: 'Sessions that were closed because they sent more reports than can be kept.',
     }),
     announcements: metrics.counter({
       name: 'muster_gateway_command_announcements_total',

@@ -1,4 +1,3 @@
-import type { Bus } from '@muster/bus';
 import {
   encodeBusMessage,
   SUBJECTS,
@@ -6,39 +5,29 @@ import {
   type DeliverCommand,
   type ReportsKept,
 } from '@muster/messages';
-import {
-  encodeBody,
-  encodeFrame,
-  FRAME,
-  type AgentId,
-  type CommandId,
-  type GatewayId,
-  type OrgId,
-} from '@muster/protocol';
+import { encodeBody, encodeFrame, FRAME, type AgentId, type CommandId, type OrgId } from '@muster/protocol';
 import { encodeNumberSet } from '@muster/records';
-import type { Hub } from '../../sessions/hub/hub.js';
-import type { Session } from '../../sessions/hub/session.js';
+import type { CapabilityContext } from '../../foundation/capability.js';
+import type { SessionView } from '../../foundation/session-view.js';
 import { commandFrames } from './command-frames.js';
 import type { CommandMetrics } from './command-metrics.js';
+import { takesCommands } from './presence-notifier.js';
 import type { ReportQueue } from './report-queue.js';
 import type { ReportRate } from './report-rate.js';
 
-export interface DeliveriesOptions {
-  readonly bus: Bus;
-  readonly hub: Hub;
+export interface DeliveriesOptions extends Pick<CapabilityContext, 'bus' | 'hub' | 'identity'> {
   readonly metrics: CommandMetrics;
   readonly reports: ReportQueue;
   readonly rate: ReportRate;
-  readonly gatewayId: () => GatewayId;
 }
 
-/** Endpoints that are told something before the loop turns to what they answer. */
+/** Endpoints that are sent something before the loop turns to what they answer. */
 const SLICE = 500;
 
-/** Passes what command services say on to the sessions that it is for, and says which of them are not here. */
+/** Passes messages of command services on to the sessions that they are for, and reports which of those are not here. */
 export class Deliveries {
   readonly #options: DeliveriesOptions;
-  /** Rises when this gateway gives its sessions up; slices from before end there. */
+  /** Rises when this gateway gives its sessions up: slices that began before stop. */
   #generation = 0;
 
   constructor(options: DeliveriesOptions) {
@@ -49,7 +38,7 @@ export class Deliveries {
     const { metrics } = this.#options;
     const frameFor = commandFrames(message);
     this.#toSessions(message, message.targets, (session, target) => {
-      if (session.profile?.canCommand === true) {
+      if (takesCommands(session)) {
         const result = session.send(frameFor(target));
         metrics.deliveries.inc({ result });
         return result !== 'closed';
@@ -63,7 +52,7 @@ export class Deliveries {
   cancel(message: CancelDelivery): void {
     const { metrics } = this.#options;
     this.#toSessions(message, message.targets, (session, [number]) => {
-      if (session.profile?.canCommand !== true) {
+      if (!takesCommands(session)) {
         this.#refuse(session, message.id, number);
         return true;
       }
@@ -73,12 +62,12 @@ export class Deliveries {
     });
   }
 
-  /** Who has left meanwhile repeats its report elsewhere, and is told there. */
+  /** An agent that has left meanwhile repeats its report elsewhere, and gets the acknowledgement there. */
   kept(message: ReportsKept): void {
     const { hub, metrics, rate } = this.#options;
     this.#inSlices(message.items, ([agentId, id, number]) => {
       const session = hub.get(agentId);
-      if (session?.profile?.canCommand !== true) return;
+      if (session === undefined || !takesCommands(session)) return;
       rate.kept(session);
       session.send(encodeFrame(FRAME.reportKept, 0, encodeBody('reportKept', { id, number })));
       metrics.kept.inc();
@@ -89,34 +78,34 @@ export class Deliveries {
     this.#generation += 1;
   }
 
-  /** Speaks for an agent that does not know what commands are. */
-  #refuse({ org, agentId, num }: Session, id: CommandId, number: number): void {
+  /** Reports in place of an agent that does not take commands. */
+  #refuse({ org, agentId, num }: SessionView, id: CommandId, number: number): void {
     const message = 'the agent says that it takes no commands';
-    const said = { state: 'unsupported', code: 'no_commands', message, authentic: true } as const;
-    this.#options.reports.add({ org, agentId, num, id, number, ...said }, message.length);
+    const report = { state: 'unsupported', code: 'no_commands', message, authentic: true } as const;
+    this.#options.reports.add({ org, agentId, num, id, number, ...report }, message.length);
   }
 
   #toSessions<T extends readonly [number: number, agentId: AgentId, ...rest: unknown[]]>(
     { id, org, broadcast }: { readonly id: CommandId; readonly org: OrgId; readonly broadcast: boolean },
     targets: readonly T[],
-    /** False when the session turns out to be over, although its end was not told yet. */
-    tell: (session: Session, target: T) => boolean,
+    /** Returns false when the session turns out to be over, although its end was not reported yet. */
+    send: (session: SessionView, target: T) => boolean,
   ): void {
     const { hub, metrics } = this.#options;
     const missing: number[] = [];
-    const tellOne = (target: T): void => {
+    const sendOne = (target: T): void => {
       const session = hub.get(target[1]);
-      if (session?.org !== org || !tell(session, target)) missing.push(target[0]);
+      if (session?.org !== org || !send(session, target)) missing.push(target[0]);
     };
-    this.#inSlices(targets, tellOne, () => {
+    this.#inSlices(targets, sendOne, () => {
       metrics.deliveries.inc({ result: broadcast ? 'elsewhere' : 'missing' }, missing.length);
       if (!broadcast && missing.length > 0) this.#reportMissing(id, missing);
     });
   }
 
   #reportMissing(id: CommandId, missing: readonly number[]): void {
-    const { bus, gatewayId } = this.#options;
-    const message = { t: 'agents_missing', gateway: gatewayId(), id, targets: encodeNumberSet(missing) } as const;
+    const { bus, identity } = this.#options;
+    const message = { t: 'agents_missing', gateway: identity.id, id, targets: encodeNumberSet(missing) } as const;
     // When it is lost, the service tries again by itself.
     bus.publish(SUBJECTS.commandPresence, encodeBusMessage(message));
   }

@@ -1,7 +1,7 @@
 import { LIMITS } from '@muster/protocol';
 
 /**
- * The newest signed list of command keys that a command service has told of, for WELCOME. It is not verified here: agents do that, and an agent
+ * The newest signed list of command keys that a command service has sent, for WELCOME. It is not verified here: agents do that, and an agent
  * that is given an older one keeps what it has.
  */
 export class KeyList {

@@ -1,40 +1,35 @@
-import type { Bus } from '@muster/bus';
 import { encodeBusMessage, SUBJECTS, type CommandReport } from '@muster/messages';
-import type { GatewayId } from '@muster/protocol';
-import type { Clock } from '@muster/runtime';
-import type { CommandMetrics } from './command-metrics.js';
 import { BatchScheduler } from '../../foundation/batch-scheduler.js';
+import type { CapabilityContext } from '../../foundation/capability.js';
+import type { CommandMetrics } from './command-metrics.js';
 
-export interface ReportQueueOptions {
-  readonly bus: Bus;
-  readonly clock: Clock;
+export interface ReportQueueOptions extends Pick<CapabilityContext, 'bus' | 'clock' | 'identity'> {
   readonly metrics: CommandMetrics;
-  readonly gatewayId: () => GatewayId;
 }
 
 const EVERY_MS = 5;
-/** After a large batch: each one costs an entry in the journal, and everybody who reads it. */
+/** After a large batch: each batch costs an entry in the journal, and every reader of the journal. */
 const BUSY_EVERY_MS = 30;
 const LARGE_BATCH = 50;
 const BATCH_BYTES = 128 * 1024;
 const BATCH_REPORTS = 1_000;
-/** What waits while the broker is away. Agents repeat what nobody kept, so more than this is not worth its memory. */
+/** How much waits while the broker is away. Agents repeat what nobody kept, so more than this is not worth its memory. */
 const HELD_BYTES = 4 * 1024 * 1024;
 const HELD_REPORTS = 10_000;
-/** Of a report besides its texts. */
+/** The size of a report besides its texts. */
 const OVERHEAD_BYTES = 120;
 
 /** Reports on their way to the command services, in batches. What cannot be sent is dropped and counted: agents repeat until it is kept. */
 export class ReportQueue {
   readonly #options: ReportQueueOptions;
-  readonly #paced: BatchScheduler;
+  readonly #scheduler: BatchScheduler;
   #reports: CommandReport[] = [];
   #sizes: number[] = [];
   #bytes = 0;
 
   constructor(options: ReportQueueOptions) {
     this.#options = options;
-    this.#paced = new BatchScheduler({ clock: options.clock, everyMs: EVERY_MS, run: () => this.flush() });
+    this.#scheduler = new BatchScheduler({ clock: options.clock, everyMs: EVERY_MS, run: () => this.flush() });
   }
 
   /** `bytes`: of its body. */
@@ -49,11 +44,11 @@ export class ReportQueue {
     this.#sizes.push(size);
     this.#bytes += size;
     if (!bus.connected) return;
-    if (this.#bytes >= BATCH_BYTES || this.#reports.length >= BATCH_REPORTS) this.#paced.now();
-    else this.#paced.due();
+    if (this.#bytes >= BATCH_BYTES || this.#reports.length >= BATCH_REPORTS) this.#scheduler.now();
+    else this.#scheduler.due();
   }
 
-  /** Sends all that waits; while the broker is away it goes on waiting. Returns how long the next batch should gather. */
+  /** Sends everything that waits, unless the broker is away. Returns how many milliseconds the next batch should gather. */
   flush(): number {
     if (this.#reports.length === 0 || !this.#options.bus.connected) return EVERY_MS;
     const [reports, sizes] = [this.#reports, this.#sizes];
@@ -69,11 +64,11 @@ export class ReportQueue {
     return reports.length >= LARGE_BATCH ? BUSY_EVERY_MS : EVERY_MS;
   }
 
-  /** Forgets what waits: it was said to a gateway that is no longer believed. */
+  /** Forgets what waits: it was reported to a gateway that is no longer believed. */
   clear(): void {
     this.#options.metrics.reports.inc({ result: 'fenced' }, this.#reports.length);
     this.#forget();
-    this.#paced.cancel();
+    this.#scheduler.cancel();
   }
 
   #forget(): void {
@@ -83,8 +78,8 @@ export class ReportQueue {
   }
 
   #publish(reports: readonly CommandReport[]): void {
-    const { bus, metrics, gatewayId } = this.#options;
-    const bytes = encodeBusMessage({ t: 'command_reports', gateway: gatewayId(), reports });
+    const { bus, metrics, identity } = this.#options;
+    const bytes = encodeBusMessage({ t: 'command_reports', gateway: identity.id, reports });
     metrics.reports.inc({ result: bus.publish(SUBJECTS.commandReports, bytes) }, reports.length);
   }
 }

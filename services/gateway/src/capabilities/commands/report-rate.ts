@@ -1,22 +1,22 @@
 import type { Clock } from '@muster/runtime';
-import type { Session } from '../../sessions/hub/session.js';
+import type { SessionView } from '../../foundation/session-view.js';
 
 const WINDOW_MS = 1_000;
 
-/** Beyond so many times what is heard it is no agent that catches up. */
+/** An agent that catches up does not exceed the limit by this factor. */
 const FLOOD = 10;
 
-/** `over`: not to be heard now; the agent will say it again. */
+/** `over`: the report is ignored; the agent repeats it. */
 export type RateResult = 'ok' | 'over' | 'flood';
 
 /**
- * How many reports of each session in this second nobody has kept yet. An agent with much to say, such as one that comes back with all that was
- * not kept, is heard as fast as its reports are kept; one that floods is not. Costs memory only for sessions that report.
+ * Counts, for each session, the reports of this second that nobody has kept yet. An agent with much to report, such as one that comes back
+ * with everything that was not kept, is heard as fast as its reports are kept; one that floods is not. Costs memory only for sessions that report.
  */
 export class ReportRate {
   readonly #clock: Clock;
   readonly #perSecond: number;
-  readonly #unkept = new Map<Session, number>();
+  readonly #unkept = new Map<SessionView, number>();
   #fromMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: { readonly clock: Clock; readonly perSecond: number }) {
@@ -25,7 +25,7 @@ export class ReportRate {
   }
 
   /** Counts one report. */
-  take(session: Session): RateResult {
+  take(session: SessionView): RateResult {
     const nowMs = this.#clock.monotonic();
     if (nowMs - this.#fromMs >= WINDOW_MS) {
       this.#unkept.clear();
@@ -37,7 +37,7 @@ export class ReportRate {
     return unkept <= FLOOD * this.#perSecond ? 'over' : 'flood';
   }
 
-  kept(session: Session): void {
+  kept(session: SessionView): void {
     const unkept = this.#unkept.get(session);
     if (unkept !== undefined && unkept > 0) this.#unkept.set(session, unkept - 1);
   }

@@ -7,7 +7,7 @@ import { fakeSession } from '../../testing/fake-session.js';
 import { FallbackRecorder } from './fallback-recorder.js';
 import { createModeMetrics } from './mode-metrics.js';
 
-const AWAY = { forMs: 40_000, failures: 3, why: 'the proxy does not upgrade' };
+const FALLBACK = { forMs: 40_000, failures: 3, why: 'the proxy does not upgrade' };
 
 function setUp() {
   const clock = new FakeClock();
@@ -15,7 +15,7 @@ function setUp() {
   const kept: (readonly [AgentId, FallbackRecord])[] = [];
   const state = { underWay: 0, most: 0, isUp: true };
   const logged: unknown[] = [];
-  const reports = new FallbackRecorder({
+  const recorder = new FallbackRecorder({
     clock,
     logger: { ...silentLogger, info: (_message, fields) => logged.push(fields) },
     metrics: createModeMetrics(metrics),
@@ -38,25 +38,25 @@ function setUp() {
     const match = new RegExp(`^muster_gateway_${name} (\\d+)`, 'm').exec(await metrics.registry.metrics());
     return Number(match?.[1] ?? 0);
   };
-  return { clock, reports, kept, state, logged, settle, count };
+  return { clock, recorder, kept, state, logged, settle, count };
 }
 
 describe('AwayReports', () => {
   it('keeps and logs what an agent says', async () => {
-    const { clock, reports, kept, logged, settle, count } = setUp();
-    reports.said(fakeSession(1).session, AWAY);
+    const { clock, recorder, kept, logged, settle, count } = setUp();
+    recorder.record(fakeSession(1).session, FALLBACK);
     await settle();
-    expect(kept).toEqual([['a1', { ...AWAY, mode: 'live', atMs: clock.now() }]]);
-    expect(logged).toEqual([{ agentId: 'a1', mode: 'live', ...AWAY }]);
-    expect(await count('away_total{mode="live"}')).toBe(1);
-    expect(await count('away_records_total{result="kept"}')).toBe(1);
+    expect(kept).toEqual([['a1', { ...FALLBACK, mode: 'live', atMs: clock.now() }]]);
+    expect(logged).toEqual([{ agentId: 'a1', mode: 'live', ...FALLBACK }]);
+    expect(await count('fallbacks_total{mode="live"}')).toBe(1);
+    expect(await count('fallback_records_total{result="kept"}')).toBe(1);
   });
 
   it('writes nothing when nothing new is said, for ten minutes', async () => {
-    const { clock, reports, kept, settle, count } = setUp();
+    const { clock, recorder, kept, settle, count } = setUp();
     const { session } = fakeSession(1);
     const say = async (why: string): Promise<void> => {
-      reports.said(session, { ...AWAY, why });
+      recorder.record(session, { ...FALLBACK, why });
       await settle();
     };
     for (const why of ['one', 'one', 'other']) await say(why);
@@ -66,38 +66,38 @@ describe('AwayReports', () => {
     clock.advance(1);
     await say('other');
     expect(kept).toHaveLength(3);
-    expect(await count('away_total{mode="live"}')).toBe(5);
+    expect(await count('fallbacks_total{mode="live"}')).toBe(5);
   });
 
   it('writes a few at a time when a fleet says so at once, the newest word of each, and counts what does not fit', async () => {
-    const { reports, kept, state, settle, count } = setUp();
+    const { recorder, kept, state, settle, count } = setUp();
     const last = fakeSession(4_000).session;
-    for (let num = 0; num < 6_000; num += 1) reports.said(fakeSession(num).session, AWAY);
-    reports.said(last, { ...AWAY, failures: 4 });
+    for (let num = 0; num < 6_000; num += 1) recorder.record(fakeSession(num).session, FALLBACK);
+    recorder.record(last, { ...FALLBACK, failures: 4 });
     await settle();
     expect(state.most).toBe(8);
     expect(kept).toHaveLength(5_008);
     expect(kept.filter(([agentId]) => agentId === last.agentId)).toMatchObject([[last.agentId, { failures: 4 }]]);
-    expect(await count('away_records_total{result="dropped"}')).toBe(992);
+    expect(await count('fallback_records_total{result="dropped"}')).toBe(992);
   });
 
   it('takes it for new again when it could not be kept', async () => {
-    const { reports, kept, state, settle, count } = setUp();
+    const { recorder, kept, state, settle, count } = setUp();
     const { session } = fakeSession(1);
     state.isUp = false;
-    reports.said(session, AWAY);
+    recorder.record(session, FALLBACK);
     await settle();
-    expect(await count('away_records_total{result="failed"}')).toBe(1);
+    expect(await count('fallback_records_total{result="failed"}')).toBe(1);
     state.isUp = true;
-    reports.said(session, AWAY);
+    recorder.record(session, FALLBACK);
     await settle();
     expect(kept).toHaveLength(1);
   });
 
   it('stops when what is under way is written, and drops what waits', async () => {
-    const { reports, kept, state } = setUp();
-    for (let num = 0; num < 20; num += 1) reports.said(fakeSession(num).session, AWAY);
-    await reports.stop();
+    const { recorder, kept, state } = setUp();
+    for (let num = 0; num < 20; num += 1) recorder.record(fakeSession(num).session, FALLBACK);
+    await recorder.stop();
     expect([kept.length, state.underWay]).toEqual([8, 0]);
   });
 });

@@ -2,7 +2,9 @@ import type { DirectoryWriter } from '@muster/directory';
 import type { AgentId, HelloBody } from '@muster/protocol';
 import type { FallbackRecord } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
-import type { Session } from '../../sessions/hub/session.js';
+import type { LRUCache } from 'lru-cache';
+import { expiringCache } from '../../foundation/expiring-cache.js';
+import type { SessionView } from '../../foundation/session-view.js';
 import type { ModeMetrics } from './mode-metrics.js';
 
 export interface FallbackRecorderOptions {
@@ -12,10 +14,11 @@ export interface FallbackRecorderOptions {
   readonly metrics: ModeMetrics;
 }
 
-type Away = NonNullable<HelloBody['away']>;
+/** What HELLO says of it: for how long the agent could not use its assigned channel, after how many attempts, and why. */
+type Fallback = NonNullable<HelloBody['away']>;
 
 interface Waiting {
-  readonly session: Session;
+  readonly session: SessionView;
   readonly record: FallbackRecord;
 }
 
@@ -26,19 +29,19 @@ const REPEAT_MS = 600_000;
 const MAX_REMEMBERED = 10_000;
 
 /**
- * Puts on record that agents could not use the channel that they were told to use. When a proxy breaks, a whole fleet says so at once: the
- * newest word of each waits its turn, a few are written at a time, and what does not fit is counted and dropped. The agent says it again
- * with its next session.
+ * Records that agents could not use their assigned channel. When a proxy breaks, a whole fleet says so at once: the newest word of each agent
+ * waits, a few are written at a time, and what does not fit is counted and dropped. The agent says it again with its next session.
  */
 export class FallbackRecorder {
   readonly #options: FallbackRecorderOptions;
   readonly #waiting = new Map<AgentId, Waiting>();
-  /** What was last kept of an agent, and when (monotonic); the longest ago first. */
-  readonly #kept = new Map<AgentId, { readonly said: string; readonly atMs: number }>();
+  /** What was last recorded of an agent. */
+  readonly #recorded: LRUCache<string, string>;
   readonly #writers = new Set<Promise<void>>();
 
   constructor(options: FallbackRecorderOptions) {
     this.#options = options;
+    this.#recorded = expiringCache(options.clock, { max: MAX_REMEMBERED, ttlMs: REPEAT_MS });
   }
 
   /** What waits is dropped; resolves when nothing is under way. */
@@ -47,14 +50,13 @@ export class FallbackRecorder {
     await Promise.all(this.#writers);
   }
 
-  said(session: Session, { forMs, failures, why }: Away): void {
+  record(session: SessionView, { forMs, failures, why }: Fallback): void {
     const { clock, metrics } = this.#options;
     const { agentId, mode } = session;
-    metrics.away.inc({ mode });
-    const kept = this.#kept.get(agentId);
-    if (kept?.said === `${mode} ${why}` && clock.monotonic() - kept.atMs < REPEAT_MS) return;
+    metrics.fallbacks.inc({ mode });
+    if (this.#recorded.peek(agentId) === `${mode} ${why}`) return;
     if (this.#waiting.size >= MAX_WAITING && !this.#waiting.has(agentId)) {
-      metrics.awayRecords.inc({ result: 'dropped' });
+      metrics.fallbackRecords.inc({ result: 'dropped' });
       return;
     }
     this.#waiting.set(agentId, { session, record: { atMs: clock.now(), mode, forMs, failures, why } });
@@ -75,17 +77,10 @@ export class FallbackRecorder {
       const { org, agentId } = session;
       this.#waiting.delete(agentId);
       const { mode, forMs, failures, why } = record;
-      logger.info('agent was away from the channel it is to use', { agentId, mode, forMs, failures, why });
+      logger.info('agent could not use its assigned channel', { agentId, mode, forMs, failures, why });
       const result = await directory.recordFallback(org, agentId, record);
-      metrics.awayRecords.inc({ result: result.kind === 'ok' ? 'kept' : 'failed' });
-      if (result.kind === 'ok') this.#remember(agentId, `${mode} ${why}`);
+      metrics.fallbackRecords.inc({ result: result.kind === 'ok' ? 'kept' : 'failed' });
+      if (result.kind === 'ok') this.#recorded.set(agentId, `${mode} ${why}`);
     }
-  }
-
-  #remember(agentId: AgentId, said: string): void {
-    this.#kept.delete(agentId);
-    this.#kept.set(agentId, { said, atMs: this.#options.clock.monotonic() });
-    const [oldest] = this.#kept.keys();
-    if (oldest !== undefined && this.#kept.size > MAX_REMEMBERED) this.#kept.delete(oldest);
   }
 }

@@ -1,128 +1,71 @@
-import type { ModeOverride } from '@muster/directory';
-import { encodeBody, encodeFrame, FRAME, type AgentId, type ModeBody, type OrgId } from '@muster/protocol';
-import type { Clock } from '@muster/runtime';
-import type { OrderListener, OperatorOverrides } from '../../foundation/operator-overrides.js';
-import { BatchScheduler } from '../../foundation/batch-scheduler.js';
-import type { Hub } from '../../sessions/hub/hub.js';
-import type { Session } from '../../sessions/hub/session.js';
-import { ChangeSpread } from './change-spread.js';
-import type { ModeMetrics } from './mode-metrics.js';
-import type { ModePolicy, PolicyAnswer } from './mode-policy.js';
-import { doneByNow, isSameMode, modeBody, desiredMode, type DesiredMode } from './desired-mode.js';
+import type { DirectoryWriter } from '@muster/directory';
+import { CAPABILITY } from '@muster/protocol';
+import { FollowedFile } from '@muster/runtime';
+import type { Capability, CapabilityContext, HelloRemainder, WelcomeAddition } from '../../foundation/capability.js';
+import type { OperatorOverrides } from '../../foundation/operator-overrides.js';
+import type { SessionView } from '../../foundation/session-view.js';
+import { FallbackRecorder } from './fallback-recorder.js';
+import { ModeAssigner } from './mode-assigner.js';
+import { createModeMetrics } from './mode-metrics.js';
+import { ModePolicy, parseModePolicy } from './mode-policy.js';
 
-export interface ModeHandlerOptions {
-  readonly hub: Pick<Hub, 'get' | 'sessions'>;
-  readonly overrides: Pick<OperatorOverrides, 'orderOf'>;
-  readonly policy: () => ModePolicy;
-  readonly clock: Clock;
-  readonly metrics: ModeMetrics;
+export interface ModeHandlerOptions extends CapabilityContext {
+  readonly overrides: Pick<OperatorOverrides, 'modeOf' | 'listen'>;
+  readonly directory: Pick<DirectoryWriter, 'recordFallback'>;
+  /** Without a file every agent uses Live, unless an operator decides otherwise. */
+  readonly policyFile: string | undefined;
 }
 
-const EVERY_MS = 20;
-/** Frames in one turn of the event loop. */
-const BATCH = 1_000;
-
-/**
- * Tells agents which channel to use: in WELCOME, and by MODE when an order, the policy or a label changes it. Decisions come one by one and
- * concern thousands, so those who may be concerned are gathered first, and then told, as fast as this gateway can open their next sessions.
- *
- *     order, policy, label ──▶ to review ──differs from what it was told──▶ to tell ──batch──▶ MODE
- */
-export class ModeHandler implements OrderListener {
-  readonly #options: ModeHandlerOptions;
-  readonly #pace: ChangeSpread;
-  readonly #paced: BatchScheduler;
-  /** What came of an order and what the policy answers beside it; thousands of sessions share one. */
-  readonly #made = new WeakMap<ModeOverride, WeakMap<PolicyAnswer, DesiredMode>>();
-  readonly #toReview = new Set<Session>();
-  readonly #toTell = new Set<Session>();
+/** Which channel agents use: assigns it by overrides and policy, and records when agents could not use it. */
+export class ModeHandler implements Capability {
+  readonly name = CAPABILITY.mode;
+  readonly frames: Capability['frames'] = [];
+  readonly #policy: FollowedFile<ModePolicy>;
+  readonly #assigner: ModeAssigner;
+  readonly #fallbacks: FallbackRecorder;
 
   constructor(options: ModeHandlerOptions) {
-    this.#options = options;
-    this.#pace = new ChangeSpread(options);
-    this.#paced = new BatchScheduler({ clock: options.clock, everyMs: EVERY_MS, run: () => this.#run() });
+    const { hub, overrides, policyFile, clock, logger } = options;
+    const context = { ...options, metrics: createModeMetrics(options.metrics) };
+    this.#policy = new FollowedFile({
+      ...{ what: 'mode policy', path: policyFile, clock, logger },
+      ...{ fallback: new ModePolicy(), parse: parseModePolicy },
+      onChange: () => this.#assigner.reviewAll(),
+    });
+    this.#assigner = new ModeAssigner({ ...context, policy: this.#policy });
+    this.#fallbacks = new FallbackRecorder(context);
+    overrides.listen({
+      modeChanged: (org, agentId) => {
+        const session = hub.get(agentId);
+        if (session?.org === org) this.#assigner.review(session);
+      },
+    });
   }
 
-  stop(): void {
-    this.#paced.cancel();
+  start(): Promise<void> {
+    return this.#policy.start();
   }
 
-  /** What WELCOME says of it; nothing to agents that did not say that they can change. */
-  welcome(session: Session): ModeBody | undefined {
-    if (session.profile?.canChangeMode !== true) return undefined;
-    const wanted = this.#wanted(session);
-    session.told = wanted;
-    if (wanted.mode !== session.mode) this.#pace.expect(1);
-    return modeBody(wanted, { nowMs: this.#options.clock.now(), spreadMs: this.#pace.spreadMs });
+  stop(): Promise<void> {
+    this.#assigner.stop();
+    this.#policy.stop();
+    return this.#fallbacks.stop();
   }
 
-  ordered(org: OrgId, agentId: AgentId): void {
-    const session = this.#options.hub.get(agentId);
-    if (session?.org === org) this.review(session);
+  welcome(session: SessionView): WelcomeAddition | undefined {
+    const mode = this.#assigner.welcome(session);
+    return mode === undefined ? undefined : { mode };
   }
 
-  /** Something has changed that may change what this session is wanted to do. */
-  review(session: Session): void {
-    if (session.told === undefined) return;
-    this.#toReview.add(session);
-    this.#paced.due();
+  ready(session: SessionView, { away: fallback }: HelloRemainder): void {
+    if (fallback !== undefined) this.#fallbacks.record(session, fallback);
   }
 
-  reviewAll(): void {
-    for (const session of this.#options.hub.sessions()) this.review(session);
+  relabelled(session: SessionView): void {
+    this.#assigner.review(session);
   }
 
-  #run(): void {
-    for (const session of this.#toReview) {
-      const change = this.#changeOf(session);
-      if (change === undefined || this.#toTell.has(session)) continue;
-      this.#toTell.add(session);
-      if (change.isMove) this.#pace.expect(1);
-    }
-    this.#toReview.clear();
-    this.#tellSome();
-    if (this.#toTell.size > 0) this.#paced.due();
-  }
-
-  #tellSome(): void {
-    const { clock, metrics } = this.#options;
-    const told = { nowMs: clock.now(), spreadMs: this.#pace.spreadMs };
-    const frames = new Map<DesiredMode, Uint8Array>();
-    let room = BATCH;
-    for (const session of this.#toTell) {
-      if ((room -= 1) < 0) return;
-      this.#toTell.delete(session);
-      // As it is by now: it may have changed once more, or back.
-      const change = this.#changeOf(session);
-      if (change === undefined) continue;
-      const { wanted } = change;
-      const frame = frames.get(wanted) ?? encodeFrame(FRAME.mode, 0, encodeBody('mode', modeBody(wanted, told)));
-      frames.set(wanted, frame);
-      if (session.send(frame) !== 'sent') continue;
-      session.told = wanted;
-      metrics.modesTold.inc({ mode: wanted.mode });
-    }
-  }
-
-  /** What a session must be told; `isMove` when it is to open another one for it. */
-  #changeOf(session: Session): { readonly wanted: DesiredMode; readonly isMove: boolean } | undefined {
-    if (session.state !== 'ready' || session.told === undefined) return undefined;
-    const doing = doneByNow(session.told, this.#options.clock.now());
-    const wanted = this.#wanted(session);
-    return isSameMode(doing, wanted)
-      ? undefined
-      : { wanted, isMove: wanted.mode !== doing.mode && wanted.mode !== session.mode };
-  }
-
-  #wanted(session: Session): DesiredMode {
-    const { overrides, policy, clock } = this.#options;
-    const answer = policy().answerFor(session);
-    const order = overrides.orderOf(session.org, session.agentId, clock.now());
-    if (order === undefined) return answer;
-    const made = this.#made.get(order) ?? new WeakMap<PolicyAnswer, DesiredMode>();
-    this.#made.set(order, made);
-    const wanted = made.get(answer) ?? desiredMode(order, answer);
-    made.set(answer, wanted);
-    return wanted;
+  closed(session: SessionView): void {
+    this.#assigner.closed(session);
   }
 }

@@ -2,7 +2,7 @@ import { LIMITS, selectorSchema, SESSION_MODES, type Selector, type SessionMode 
 import { parseDocument, parseDurationMs, type ParsedDocument } from '@muster/runtime';
 import { z } from 'zod';
 import { isPerEndpoint, profileMatches, type Profile } from '../../foundation/profile.js';
-import type { Session } from '../../sessions/hub/session.js';
+import type { SessionView } from '../../foundation/session-view.js';
 
 /** A channel, and how often to come where it is Poll. */
 export interface ModeSetting {
@@ -61,7 +61,7 @@ export class ModePolicy {
   }
 
   /** The same object for all whom one rule matches. Looked up once per profile, unless a rule looks at id or host. */
-  answerFor(session: Pick<Session, 'profile' | 'agentId' | 'host'>): PolicyAnswer {
+  answerFor(session: Pick<SessionView, 'profile' | 'agentId' | 'host'>): PolicyAnswer {
     const { profile } = session;
     if (profile === undefined || this.#rules.length === 0) return UNRULED;
     if (this.#isPerEndpoint) return this.#evaluate(profile, session);
@@ -70,7 +70,7 @@ export class ModePolicy {
     return known;
   }
 
-  #evaluate(profile: Profile, session: Pick<Session, 'agentId' | 'host'>): PolicyAnswer {
+  #evaluate(profile: Profile, session: Pick<SessionView, 'agentId' | 'host'>): PolicyAnswer {
     return this.#rules.find(({ selector }) => profileMatches(selector, profile, session))?.answer ?? UNRULED;
   }
 }

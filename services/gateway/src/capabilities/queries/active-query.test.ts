@@ -9,11 +9,10 @@ import {
   LIMITS,
   newCoordinatorId,
   newQueryId,
-  type AgentId,
   type OrgId,
 } from '@muster/protocol';
-import { Session } from '../../sessions/hub/session.js';
-import type { Connection } from '../../edge/transport/transport.js';
+import type { Session } from '../../sessions/hub/session.js';
+import { fakeSession } from '../../testing/fake-session.js';
 import { ActiveQuery } from './active-query.js';
 import { CreditPool } from './credit-pool.js';
 
@@ -35,35 +34,8 @@ function start(change: Partial<QueryStart> = {}): QueryStart {
 }
 
 function sessionOf(num: number): { session: Session; sent: number[] } {
-  const sent: number[] = [];
-  const connection: Connection = {
-    address: '127.0.0.1',
-    send: (frame) => {
-      sent.push(decodeHeader(frame)?.type ?? 0);
-      return 'sent';
-    },
-    close: () => undefined,
-    ping: () => undefined,
-    cork: (run) => run(),
-  };
-  const challenge = {
-    nonce: new Uint8Array(32),
-    token: '',
-    publicKey: '',
-    factsDigest: '',
-    tokenIssuedAtMs: 0,
-    tokenExpiresAtMs: 0,
-    deadlineMs: 0,
-    bytes: 0,
-  };
-  return {
-    session: new Session(
-      { org: 'acme' as OrgId, agentId: `a${num}` as AgentId, num, mode: 'live', challenge },
-      connection,
-      0,
-    ),
-    sent,
-  };
+  const { session, types } = fakeSession(num);
+  return { session, sent: types };
 }
 
 function activeQuery(options: { limitBytes?: number; change?: Partial<QueryStart> } = {}) {
@@ -74,7 +46,7 @@ function activeQuery(options: { limitBytes?: number; change?: Partial<QueryStart
     ref: 7,
     deadlineMs: 10_000,
     credits,
-    reportBytes: 100_000,
+    updateBytes: 100_000,
   });
   return { query, credits };
 }
@@ -111,7 +83,7 @@ describe('ActiveQuery', () => {
     expect([query.waiting, credits.usedBytes, query.aggregator.size]).toEqual([0, 0, 1]);
   });
 
-  it('ends an answer with a row over the limit, which no report could carry', () => {
+  it('ends an answer with a row over the limit, which no update could carry', () => {
     const { query, credits } = activeQuery();
     const { session } = sessionOf(1);
     query.ask([session], { joined: false, nowMs: 0 });
@@ -171,7 +143,7 @@ describe('ActiveQuery', () => {
     expect([query.waiting, query.aggregator.size, query.hasHeard(1)]).toEqual([0, 1, true]);
   });
 
-  it('does not report an endpoint as disconnected that was asked again before anybody was told', () => {
+  it('does not report an endpoint as disconnected that was asked again before the next update', () => {
     const { query } = activeQuery();
     const [former, current, gone] = [sessionOf(1).session, sessionOf(1).session, sessionOf(2).session];
     query.ask([former, gone], { joined: false, nowMs: 0 });

@@ -9,15 +9,15 @@ import {
   type Outcome,
   type Selector,
 } from '@muster/protocol';
-import type { Session } from '../../sessions/hub/session.js';
+import type { SessionView } from '../../foundation/session-view.js';
 import { ByteStore } from './byte-store.js';
 import type { CreditPool, CreditTaker } from './credit-pool.js';
 import { PartialAggregator } from './partial-aggregator.js';
 
 /** One session that was asked and has not settled. */
 class Asked implements CreditTaker {
-  readonly session: Session;
-  /** Asked after the query had begun: the owner may have its answer from elsewhere already. */
+  readonly session: SessionView;
+  /** Asked after the query had begun: the coordinator may have its answer from elsewhere already. */
   readonly joined: boolean;
   readonly #ref: number;
   credit: number;
@@ -25,7 +25,7 @@ class Asked implements CreditTaker {
   received = 0;
   store: ByteStore | undefined;
 
-  constructor(session: Session, options: { joined: boolean; ref: number; credit: number }) {
+  constructor(session: SessionView, options: { joined: boolean; ref: number; credit: number }) {
     this.session = session;
     this.joined = options.joined;
     this.#ref = options.ref;
@@ -46,10 +46,10 @@ export interface ActiveQueryOptions {
   /** Monotonic. */
   readonly deadlineMs: number;
   readonly credits: CreditPool;
-  readonly reportBytes: number;
+  readonly updateBytes: number;
 }
 
-/** One query on this gateway: whom it asked, who has not settled, and what was gathered since the last report. */
+/** One query on this gateway: whom it asked, who has not settled, and what was gathered since the last update. */
 export class ActiveQuery {
   readonly start: QueryStart;
   readonly selector: Selector;
@@ -60,7 +60,7 @@ export class ActiveQuery {
   over = false;
   readonly #credits: CreditPool;
   readonly #waiting = new Map<number, Asked>();
-  /** Endpoints whose own word was heard: it is final. */
+  /** Endpoints that answered here, or said why they do not: that is final. */
   readonly #heard = new Set<number>();
 
   constructor(options: ActiveQueryOptions) {
@@ -71,10 +71,10 @@ export class ActiveQuery {
     this.deadlineMs = options.deadlineMs;
     this.#credits = options.credits;
     this.aggregator = new PartialAggregator({
-      mode: start.mode,
+      form: start.mode,
       columns: start.columns.length,
       maxRows: start.budget.rows,
-      reportBytes: options.reportBytes,
+      updateBytes: options.updateBytes,
     });
   }
 
@@ -82,7 +82,7 @@ export class ActiveQuery {
     return this.#waiting.size;
   }
 
-  waitingSessions(): Session[] {
+  waitingSessions(): SessionView[] {
     return Array.from(this.#waiting.values(), ({ session }) => session);
   }
 
@@ -92,7 +92,7 @@ export class ActiveQuery {
   }
 
   /** Notes that these are asked, in place of older sessions of the same endpoints, and makes the frame that asks them. */
-  ask(sessions: readonly Session[], options: { readonly joined: boolean; readonly nowMs: number }): Uint8Array {
+  ask(sessions: readonly SessionView[], options: { readonly joined: boolean; readonly nowMs: number }): Uint8Array {
     const credit = this.#credits.initialFor(this.#waiting.size + sessions.length);
     for (const session of sessions) {
       const former = this.#waiting.get(session.num);
@@ -110,15 +110,15 @@ export class ActiveQuery {
   }
 
   /** Notes that these are not asked: they did not say that they can answer. */
-  refuse(sessions: readonly Session[]): void {
+  refuse(sessions: readonly SessionView[]): void {
     for (const { num } of sessions) {
       this.#heard.add(num);
       this.aggregator.fail([num, 'refused', 'no_capability', 'the agent does not say that it answers queries']);
     }
   }
 
-  /** Takes rows; `body` is only read during the call. Frames of sessions that were not asked, or have settled, are passed over. */
-  rows(session: Session, body: Uint8Array, final: boolean): void {
+  /** Takes rows; `body` is only read during the call. Frames of sessions that were not asked, or have settled, are ignored. */
+  rows(session: SessionView, body: Uint8Array, final: boolean): void {
     const asked = this.#askedOf(session);
     if (asked === undefined) return;
     asked.received += body.length;
@@ -140,7 +140,7 @@ export class ActiveQuery {
   }
 
   /** Takes QUERY_END. Returns false when its body is malformed. */
-  queryEnd(session: Session, body: Uint8Array): boolean {
+  queryEnd(session: SessionView, body: Uint8Array): boolean {
     const decoded = decodeBody('queryEnd', body);
     if (!decoded.ok) return false;
     const asked = this.#askedOf(session);
@@ -150,7 +150,7 @@ export class ActiveQuery {
   }
 
   /** The session is gone. Tells whether it was waited for. */
-  sessionClosed(session: Session): boolean {
+  sessionClosed(session: SessionView): boolean {
     const asked = this.#askedOf(session);
     if (asked === undefined) return false;
     this.#fail(asked, 'disconnected', {
@@ -161,7 +161,7 @@ export class ActiveQuery {
   }
 
   /** The deadline has passed: everybody who is waited for has timed out. Returns them, so that they can be told. */
-  expire(): Session[] {
+  expire(): SessionView[] {
     this.over = true;
     const late = [...this.#waiting.values()];
     for (const asked of late) {
@@ -172,7 +172,7 @@ export class ActiveQuery {
   }
 
   /** Forgets everybody without an outcome. Returns those who were still waited for. */
-  abandon(): Session[] {
+  abandon(): SessionView[] {
     this.over = true;
     const sessions = this.waitingSessions();
     for (const asked of this.#waiting.values()) this.#credits.release(asked);
@@ -180,7 +180,7 @@ export class ActiveQuery {
     return sessions;
   }
 
-  #askedOf(session: Session): Asked | undefined {
+  #askedOf(session: SessionView): Asked | undefined {
     const asked = this.#waiting.get(session.num);
     return asked?.session === session ? asked : undefined;
   }

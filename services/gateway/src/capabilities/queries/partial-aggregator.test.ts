@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { decodeRow, decodeRows, encodeCbor, LIMITS } from '@muster/protocol';
 import { decodeNumberSet, readAnswerBlock, readGroupBlock } from '@muster/records';
-import { PartialAggregator, type ReportContent } from './partial-aggregator.js';
+import { PartialAggregator, type UpdateContent } from './partial-aggregator.js';
 
 const row = (...values: (string | number | null)[]): Uint8Array => encodeCbor(values);
 const answer = (...rows: Uint8Array[]): Uint8Array => Buffer.concat(rows);
 
-function groupsOf(contents: readonly ReportContent[]) {
+function groupsOf(contents: readonly UpdateContent[]) {
   return contents.flatMap(({ groups }) =>
     [...readGroupBlock(groups)].map(({ row: bytes, endpoints, copies, sample }) => ({
       values: decodeRow(bytes),
@@ -19,7 +19,7 @@ function groupsOf(contents: readonly ReportContent[]) {
 
 describe('Gathering', () => {
   it('makes equal rows of different endpoints one, counting endpoints and copies apart', () => {
-    const aggregator = new PartialAggregator({ mode: 'group', columns: 2, maxRows: 10_000, reportBytes: 1_000 });
+    const aggregator = new PartialAggregator({ form: 'group', columns: 2, maxRows: 10_000, updateBytes: 1_000 });
     expect(aggregator.answer(1, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe('taken');
     expect(aggregator.answer(2, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe('taken');
     expect(aggregator.answer(9, answer(row('curl', '8'), row('bash', '5.2'), row('bash', '5.2')), false)).toBe('taken');
@@ -34,14 +34,14 @@ describe('Gathering', () => {
   });
 
   it('names at most ten endpoints per group', () => {
-    const aggregator = new PartialAggregator({ mode: 'group', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
+    const aggregator = new PartialAggregator({ form: 'group', columns: 1, maxRows: 10_000, updateBytes: 1_000 });
     for (let num = 1; num <= 50; num += 1) aggregator.answer(num, row('same'), false);
     const [group] = groupsOf(aggregator.drain());
     expect(group).toMatchObject({ endpoints: 50, sample: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] });
   });
 
   it('keeps answers of endpoints that joined late apart from the groups', () => {
-    const aggregator = new PartialAggregator({ mode: 'group', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
+    const aggregator = new PartialAggregator({ form: 'group', columns: 1, maxRows: 10_000, updateBytes: 1_000 });
     aggregator.answer(1, row('x'), false);
     aggregator.answer(2, row('x'), true);
     const contents = aggregator.drain();
@@ -52,7 +52,7 @@ describe('Gathering', () => {
   });
 
   it('tells answers without rows from those with', () => {
-    const aggregator = new PartialAggregator({ mode: 'raw', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
+    const aggregator = new PartialAggregator({ form: 'raw', columns: 1, maxRows: 10_000, updateBytes: 1_000 });
     aggregator.answer(4, new Uint8Array(), false);
     aggregator.answer(5, row(null), false);
     const [content] = aggregator.drain();
@@ -67,16 +67,16 @@ describe('Gathering', () => {
     ['a row that is cut off', row('abc').slice(0, 3)],
     ['no array at all', encodeCbor('a')],
     ['an indefinite array', Uint8Array.of(0x9f, 0x01, 0xff)],
-  ])('refuses %s in either mode', (_what, bytes) => {
-    for (const mode of ['raw', 'group'] as const) {
-      const aggregator = new PartialAggregator({ mode, columns: 1, maxRows: 10_000, reportBytes: 1_000 });
+  ])('refuses %s in either form', (_what, bytes) => {
+    for (const form of ['raw', 'group'] as const) {
+      const aggregator = new PartialAggregator({ form, columns: 1, maxRows: 10_000, updateBytes: 1_000 });
       expect(aggregator.answer(1, bytes, false)).toBe('malformed');
       expect(aggregator.size).toBe(0);
     }
   });
 
-  it('cuts what is larger than a report into parts that belong together, single answers between rows', () => {
-    const aggregator = new PartialAggregator({ mode: 'raw', columns: 1, maxRows: 10_000, reportBytes: 200 });
+  it('cuts what is larger than an update into parts that belong together, single answers between rows', () => {
+    const aggregator = new PartialAggregator({ form: 'raw', columns: 1, maxRows: 10_000, updateBytes: 200 });
     const rows = Array.from({ length: 40 }, (_, i) => row(`value ${i} ${'x'.repeat(20)}`));
     aggregator.answer(1, row('small'), false);
     aggregator.answer(2, answer(...rows), false);
@@ -90,7 +90,7 @@ describe('Gathering', () => {
 
   it('spreads many failures over parts and loses none', () => {
     for (const count of [1, 1_999, 2_000, 2_001, 4_000, 4_001]) {
-      const aggregator = new PartialAggregator({ mode: 'group', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
+      const aggregator = new PartialAggregator({ form: 'group', columns: 1, maxRows: 10_000, updateBytes: 1_000 });
       for (let num = 1; num <= count; num += 1) aggregator.fail([num, 'error', 'sql_error', 'no such table']);
       const contents = aggregator.drain();
       expect(contents.flatMap(({ failures }) => failures.map(([num]) => num))).toEqual(
@@ -100,9 +100,9 @@ describe('Gathering', () => {
     }
   });
 
-  it('refuses a row that would fit into no report, and keeps the largest that does', () => {
-    for (const mode of ['raw', 'group'] as const) {
-      const aggregator = new PartialAggregator({ mode, columns: 1, maxRows: 10_000, reportBytes: LIMITS.rowBytes });
+  it('refuses a row that would fit into no update, and keeps the largest that does', () => {
+    for (const form of ['raw', 'group'] as const) {
+      const aggregator = new PartialAggregator({ form, columns: 1, maxRows: 10_000, updateBytes: LIMITS.rowBytes });
       expect(aggregator.answer(1, row('x'.repeat(LIMITS.rowBytes - 5)), false)).toBe('over_row_bytes');
       expect(aggregator.size).toBe(0);
       expect(aggregator.answer(2, row('x'.repeat(LIMITS.rowBytes - 6)), false)).toBe('taken');
@@ -110,12 +110,12 @@ describe('Gathering', () => {
   });
 
   it('refuses an answer with more rows than the budget allows, equal ones included, and takes one with as many', () => {
-    for (const [mode, attributed] of [
+    for (const [form, attributed] of [
       ['raw', false],
       ['group', false],
       ['group', true],
     ] as const) {
-      const aggregator = new PartialAggregator({ mode, columns: 1, maxRows: 3, reportBytes: 1_000 });
+      const aggregator = new PartialAggregator({ form, columns: 1, maxRows: 3, updateBytes: 1_000 });
       const rows = (count: number): Uint8Array => answer(...Array.from({ length: count }, () => row('same')));
       expect(aggregator.answer(1, rows(4), attributed)).toBe('over_rows');
       expect([aggregator.size, aggregator.byteLength]).toEqual([0, 0]);
@@ -123,12 +123,12 @@ describe('Gathering', () => {
     }
   });
 
-  it('never makes a report that the broker would not take, however long the messages', () => {
+  it('never makes an update that the broker would not take, however long the messages', () => {
     const aggregator = new PartialAggregator({
-      mode: 'raw',
+      form: 'raw',
       columns: 1,
       maxRows: 10_000,
-      reportBytes: LIMITS.rowBytes,
+      updateBytes: LIMITS.rowBytes,
     });
     const message = '\u{20ac}'.repeat(LIMITS.errorMessageBytes);
     for (let num = 1; num <= 2_000; num += 1) aggregator.fail([num, 'error', 'c'.repeat(64), message]);
@@ -139,7 +139,7 @@ describe('Gathering', () => {
   });
 
   it('begins empty again after a drain', () => {
-    const aggregator = new PartialAggregator({ mode: 'group', columns: 1, maxRows: 10_000, reportBytes: 1_000 });
+    const aggregator = new PartialAggregator({ form: 'group', columns: 1, maxRows: 10_000, updateBytes: 1_000 });
     aggregator.answer(1, row('x'), false);
     aggregator.fail([2, 'error', 'e', 'm']);
     aggregator.drain();

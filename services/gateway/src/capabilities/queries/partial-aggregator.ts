@@ -2,8 +2,8 @@ import type { PartialUpdate } from '@muster/messages';
 import { forEachRow, LIMITS, measureRows } from '@muster/protocol';
 import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type Failure, type ResultForm } from '@muster/records';
 
-/** What one report carries, before it is addressed. */
-export type ReportContent = Pick<PartialUpdate, 'more' | 'answered' | 'empty' | 'failures' | 'answers' | 'groups'>;
+/** What one update carries, before it is addressed. */
+export type UpdateContent = Pick<PartialUpdate, 'more' | 'answered' | 'empty' | 'failures' | 'answers' | 'groups'>;
 
 interface DistinctAnswer {
   readonly rows: Uint8Array;
@@ -18,8 +18,8 @@ interface Group {
 }
 
 const NOTHING = new Uint8Array(0);
-/** Failures of one report: what is left beside a block of rows below the broker's limit. */
-const FAILURE_BYTES_PER_REPORT = 192 * 1024;
+/** Failures of one update: what is left beside a block of rows below the broker's limit. */
+const FAILURE_BYTES_PER_UPDATE = 192 * 1024;
 /** A failure's number, outcome and lengths. */
 const FAILURE_OVERHEAD_BYTES = 40;
 
@@ -27,14 +27,14 @@ const FAILURE_OVERHEAD_BYTES = 40;
 export type AnswerResult = 'taken' | 'malformed' | 'over_rows' | 'over_row_bytes';
 
 /**
- * What came for one query since the last report. Equal whole answers are combined before anybody looks at rows, since machines from one image
- * answer byte for byte alike; only distinct answers are walked, and their equal rows combined.
+ * What came for one query since the last update. Equal whole answers are combined before any row is read, because machines from one image
+ * answer byte for byte alike. Only distinct answers are read row by row, and their equal rows combined.
  */
 export class PartialAggregator {
-  readonly #mode: ResultForm;
+  readonly #form: ResultForm;
   readonly #columns: number;
   readonly #maxRows: number;
-  readonly #reportBytes: number;
+  readonly #updateBytes: number;
   #distinct = new Map<string, DistinctAnswer>();
   #distinctBytes = 0;
   #blocks: Uint8Array[] = [];
@@ -42,21 +42,21 @@ export class PartialAggregator {
   #answered: number[] = [];
   #empty: number[] = [];
   #failures: Failure[] = [];
-  /** Apart from the other failures: these are withdrawn when the endpoint is back before anybody was told. */
+  /** Apart from the other failures: these are withdrawn when the endpoint is back before the next update. */
   readonly #disconnected = new Map<number, Failure>();
   #size = 0;
 
   constructor(options: {
-    readonly mode: ResultForm;
+    readonly form: ResultForm;
     readonly columns: number;
     /** What one endpoint may answer with. */
     readonly maxRows: number;
-    readonly reportBytes: number;
+    readonly updateBytes: number;
   }) {
-    this.#mode = options.mode;
+    this.#form = options.form;
     this.#columns = options.columns;
     this.#maxRows = options.maxRows;
-    this.#reportBytes = options.reportBytes;
+    this.#updateBytes = options.updateBytes;
   }
 
   /** How many endpoints have settled in here. */
@@ -64,19 +64,19 @@ export class PartialAggregator {
     return this.#size;
   }
 
-  /** About how many bytes wait for the next report. */
+  /** About how many bytes wait for the next update. */
   get byteLength(): number {
-    return this.#distinctBytes + this.#block.byteLength + this.#blocks.length * this.#reportBytes;
+    return this.#distinctBytes + this.#block.byteLength + this.#blocks.length * this.#updateBytes;
   }
 
   /**
-   * Takes one whole answer; `rows` is only read during the call. With `attributed` it stays apart from the others, so that the owner can
-   * still refuse it. Nothing is kept of bytes that are not rows of this query, or that hold too many or too long ones.
+   * Takes one whole answer; `rows` is only read during the call. With `attributed` it stays apart from the others, so that the coordinator
+   * can still refuse it. Nothing is kept of bytes that are not rows of this query, or that hold too many or too long ones.
    */
   answer(num: number, rows: Uint8Array, attributed: boolean): AnswerResult {
     if (rows.length === 0) {
       this.#empty.push(num);
-    } else if (attributed || this.#mode === 'raw') {
+    } else if (attributed || this.#form === 'raw') {
       const fault = this.#faultOf(rows);
       if (fault !== undefined) return fault;
       this.#addAlone(num, rows);
@@ -94,13 +94,13 @@ export class PartialAggregator {
     this.#size += 1;
   }
 
-  /** The endpoint is asked again: that it was disconnected is not worth telling any more. */
+  /** The endpoint is asked again: that it was disconnected is no outcome any more. */
   returned(num: number): void {
     if (this.#disconnected.delete(num)) this.#size -= 1;
   }
 
-  /** Takes out everything, as reports that belong together; at least one, all but the last with `more`. */
-  drain(): ReportContent[] {
+  /** Takes out everything, as updates that belong together; at least one, all but the last with `more`. */
+  drain(): UpdateContent[] {
     const answers = this.#blocks;
     if (this.#block.byteLength > 0) answers.push(this.#block.bytes());
     const contents = [
@@ -134,7 +134,7 @@ export class PartialAggregator {
     this.#size = 0;
   }
 
-  /** Agents keep to the budget by themselves; one that does not must not count as answered. A row over the limit would fit into no report. */
+  /** Agents keep to the budget by themselves; one that does not must not count as answered. A row over the limit would fit into no update. */
   #faultOf(rows: Uint8Array): Exclude<AnswerResult, 'taken'> | undefined {
     const measure = measureRows(rows, this.#columns);
     if (measure === undefined) return 'malformed';
@@ -157,16 +157,16 @@ export class PartialAggregator {
     return undefined;
   }
 
-  /** A single answer may be larger than a report: it is cut between rows into entries of the same number. */
+  /** A single answer may be larger than an update: it is cut between rows into entries of the same number. */
   #addAlone(num: number, rows: Uint8Array): void {
-    if (rows.length <= this.#reportBytes) {
+    if (rows.length <= this.#updateBytes) {
       this.#addEntry(num, rows);
       return;
     }
     let from = 0;
     let until = 0;
     forEachRow(rows, this.#columns, (_start, end) => {
-      if (end - from > this.#reportBytes && until > from) {
+      if (end - from > this.#updateBytes && until > from) {
         this.#addEntry(num, rows.subarray(from, until));
         from = until;
       }
@@ -176,7 +176,7 @@ export class PartialAggregator {
   }
 
   #addEntry(num: number, rows: Uint8Array): void {
-    if (this.#block.byteLength > 0 && this.#block.byteLength + rows.length > this.#reportBytes) {
+    if (this.#block.byteLength > 0 && this.#block.byteLength + rows.length > this.#updateBytes) {
       this.#blocks.push(this.#block.bytes());
       this.#block = new AnswerBlockWriter();
     }
@@ -187,7 +187,7 @@ export class PartialAggregator {
     const blocks: Uint8Array[] = [];
     let block = new GroupBlockWriter();
     for (const group of combineRows(this.#distinct.values(), this.#columns)) {
-      if (block.byteLength > 0 && block.byteLength + group.row.length > this.#reportBytes) {
+      if (block.byteLength > 0 && block.byteLength + group.row.length > this.#updateBytes) {
         blocks.push(block.bytes());
         block = new GroupBlockWriter();
       }
@@ -198,7 +198,7 @@ export class PartialAggregator {
   }
 }
 
-const EMPTY: ReportContent = {
+const EMPTY: UpdateContent = {
   more: true,
   answered: NOTHING,
   empty: NOTHING,
@@ -214,7 +214,7 @@ function cutBySize(failures: readonly Failure[]): Failure[][] {
   for (const failure of failures) {
     const size = FAILURE_OVERHEAD_BYTES + 3 * (failure[2].length + failure[3].length);
     const part = parts.at(-1);
-    if (part === undefined || bytes + size > FAILURE_BYTES_PER_REPORT) {
+    if (part === undefined || bytes + size > FAILURE_BYTES_PER_UPDATE) {
       parts.push([failure]);
       bytes = size;
     } else {

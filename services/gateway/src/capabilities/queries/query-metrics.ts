@@ -1,6 +1,6 @@
 import type { Metrics } from '@muster/runtime';
 
-/** What the query desk counts. */
+/** What the query capability counts. */
 export function createQueryMetrics(metrics: Metrics, active: () => number) {
   metrics.gauge({
     name: 'muster_gateway_active_queries',
@@ -9,14 +9,14 @@ export function createQueryMetrics(metrics: Metrics, active: () => number) {
   });
   return {
     asked: metrics.counter({ name: 'muster_gateway_asked_sessions_total', help: 'Sessions that were asked a query.' }),
-    reports: metrics.counter({
-      name: 'muster_gateway_reports_total',
-      help: 'Reports to owners of queries; dropped ones were lost because the broker was away.',
+    updates: metrics.counter({
+      name: 'muster_gateway_query_updates_total',
+      help: 'Updates to coordinators of queries; dropped ones were lost because the broker was away.',
       labels: ['result'],
     }),
-    reportBytes: metrics.counter({
-      name: 'muster_gateway_report_bytes_total',
-      help: 'Bytes of reports to owners of queries.',
+    updateBytes: metrics.counter({
+      name: 'muster_gateway_query_update_bytes_total',
+      help: 'Bytes of updates to coordinators of queries.',
     }),
   };
 }

@@ -10,10 +10,8 @@ describe('how poll sessions ended', () => {
     clock.advance(300_000);
     ended.note('b', { code: 1000, reason: 'normal' });
     clock.advance(299_999);
-    ended.sweep();
     expect(ended.of('a')).toEqual({ code: 4502, reason: 'superseded' });
     clock.advance(1);
-    ended.sweep();
     expect([ended.of('a'), ended.of('b')]).toEqual([undefined, { code: 1000, reason: 'normal' }]);
   });
 

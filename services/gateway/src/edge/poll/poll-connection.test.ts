@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { BATCH_ENTRY_BYTES, decodeBatch, encodeBody, encodeFrame, FRAME, LIMITS } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
-import { PollConnection } from './poll-connection.js';
+import { CommandMemory, PollConnection } from './poll-connection.js';
 
 const query = (ref: number): Uint8Array => encodeFrame(FRAME.query, ref, new Uint8Array(ref));
 const cancel = (ref: number): Uint8Array => encodeFrame(FRAME.cancel, ref, encodeBody('cancel', { reason: 'ended' }));
@@ -13,23 +13,20 @@ describe('a connection to an agent that polls', () => {
   let onClosed: jest.Mock<() => void>;
   let connection: PollConnection;
   let counted: number;
-  let room: number;
+  let memory: CommandMemory;
 
   beforeEach(() => {
-    [counted, room] = [0, 1_000];
+    counted = 0;
+    memory = new CommandMemory(1_000);
     clock = new FakeClock();
     onOverflow = jest.fn();
     onClosed = jest.fn();
     connection = new PollConnection({
       name: 'gw-a.b.c',
       address: '127.0.0.1',
-      openedAtMs: 0,
-      now: () => clock.monotonic(),
+      clock,
       traffic: { sent: (frame, headBytes) => (counted += frame.length + headBytes) },
-      orderMemory: {
-        take: (bytes) => room >= bytes && ((room -= bytes), true),
-        give: (bytes) => (room += bytes),
-      },
+      commandMemory: memory,
       onOverflow,
       onClosed,
     });
@@ -37,7 +34,7 @@ describe('a connection to an agent that polls', () => {
 
   /** The handles of what a poll brings, and the number of the last. */
   function poll(have: number): { refs: number[]; upTo: number; ages: number[] } {
-    expect(connection.receipt(have)).toBe(true);
+    expect(connection.acknowledge(have)).toBe(true);
     const { batch, upTo } = connection.fetch();
     const frames = decodeBatch(batch) ?? [];
     return {
@@ -63,10 +60,10 @@ describe('a connection to an agent that polls', () => {
 
   it('does not believe that somebody has what was never fetched', () => {
     connection.send(query(1));
-    expect(connection.receipt(1)).toBe(false);
+    expect(connection.acknowledge(1)).toBe(false);
     expect(poll(0).upTo).toBe(1);
-    expect(connection.receipt(2)).toBe(false);
-    expect(connection.receipt(1)).toBe(true);
+    expect(connection.acknowledge(2)).toBe(false);
+    expect(connection.acknowledge(1)).toBe(true);
   });
 
   it('takes back a query that is cancelled before anybody fetched it, and leaves no gap in the numbers', () => {
@@ -107,7 +104,7 @@ describe('a connection to an agent that polls', () => {
     const first = connection.fetch();
     expect(first).toMatchObject({ upTo: 2, hasMore: true });
     expect(first.batch).toHaveLength(LIMITS.pollBodyBytes);
-    connection.receipt(2);
+    connection.acknowledge(2);
     expect(connection.fetch()).toMatchObject({ upTo: 3, hasMore: false });
   });
 
@@ -116,7 +113,7 @@ describe('a connection to an agent that polls', () => {
     while (connection.send(query(7)) === 'sent') sent += 1;
     expect([sent, onOverflow.mock.calls.length]).toEqual([4_096, 1]);
     poll(0);
-    connection.receipt(4_096);
+    connection.acknowledge(4_096);
     const quarter = encodeFrame(FRAME.query, 9, Buffer.alloc(4 * 1024 * 1024 - 8));
     const results = [1, 2, 3, 4, 5].map(() => connection.send(quarter));
     expect(results).toEqual(['sent', 'sent', 'sent', 'sent', 'dropped']);
@@ -125,12 +122,12 @@ describe('a connection to an agent that polls', () => {
   it('holds orders only as long as there is room for those of all connections, and gives the room back', () => {
     const order = (number: number): Uint8Array => encodeFrame(FRAME.command, 0, Buffer.alloc(392, number));
     expect([1, 2, 3].map((number) => connection.send(order(number)))).toEqual(['sent', 'sent', 'dropped']);
-    expect([onOverflow.mock.calls.length, connection.send(query(1)), room]).toEqual([0, 'sent', 200]);
+    expect([onOverflow.mock.calls.length, connection.send(query(1)), memory.freeBytes]).toEqual([0, 'sent', 200]);
     poll(0);
     poll(1);
-    expect(room).toBe(600);
+    expect(memory.freeBytes).toBe(600);
     connection.close(1_000, 'normal');
-    expect(room).toBe(1_000);
+    expect(memory.freeBytes).toBe(1_000);
   });
 
   it('counts what it brings once, however often it is brought', () => {
@@ -144,14 +141,14 @@ describe('a connection to an agent that polls', () => {
 
   it('wakes every request that waits for it to speak, and those that have waited long enough', async () => {
     const enough = new AbortController();
-    const waiting = [connection.spoken(0, enough.signal), connection.spoken(0, enough.signal)];
+    const waiting = [connection.sentMoreThan(0, enough.signal), connection.sentMoreThan(0, enough.signal)];
     connection.send(query(1));
     await Promise.all(waiting);
-    await connection.spoken(0, enough.signal);
-    const late = connection.spoken(1, enough.signal);
+    await connection.sentMoreThan(0, enough.signal);
+    const late = connection.sentMoreThan(1, enough.signal);
     enough.abort();
     await late;
-    const closed = connection.spoken(1, new AbortController().signal);
+    const closed = connection.sentMoreThan(1, new AbortController().signal);
     connection.close(1001, 'goingAway');
     await closed;
   });

@@ -1,15 +1,8 @@
 import type { PollReply } from '@muster/messages';
-import {
-  BATCH_ENTRY_BYTES,
-  CLOSE,
-  decodeHeader,
-  encodeBatch,
-  FRAME,
-  LIMITS,
-  type BatchedFrame,
-} from '@muster/protocol';
+import { BATCH_ENTRY_BYTES, decodeHeader, encodeBatch, FRAME, LIMITS, type BatchedFrame } from '@muster/protocol';
+import type { Clock } from '@muster/runtime';
+import type { Connection, PollSchedule, SendResult } from '../../foundation/connection.js';
 import type { ChannelTraffic } from '../../traffic/frame-traffic.js';
-import type { Connection, SendResult } from '../transport/transport.js';
 
 interface Waiting {
   readonly type: number;
@@ -21,71 +14,85 @@ interface Waiting {
 export interface PollConnectionOptions {
   readonly name: string;
   readonly address: string;
-  readonly openedAtMs: number;
-  /** Monotonic. */
-  readonly now: () => number;
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly traffic: Pick<ChannelTraffic, 'sent'>;
-  /** What waits is more than may wait: the agent does not come for it. */
+  /** More waits than may wait: the agent does not fetch it. */
   readonly onOverflow: () => void;
-  /** What orders may hold of memory, those of all connections together: each of them is its own. */
-  readonly orderMemory: OrderMemory;
+  readonly commandMemory: CommandMemory;
   /** It was closed, from whichever side. */
   readonly onClosed: () => void;
 }
 
-/** Bytes that may be held, of one kind, by all connections of a gateway. */
-export interface OrderMemory {
-  /** False when there is no room. */
-  take(bytes: number): boolean;
-  give(bytes: number): void;
+/** The bytes that COMMAND frames of all connections may hold while they wait: each of these frames is different. */
+export class CommandMemory {
+  #freeBytes: number;
+
+  constructor(limitBytes: number) {
+    this.#freeBytes = limitBytes;
+  }
+
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
+
+  /** Returns false when there is no room. */
+  take(bytes: number): boolean {
+    if (bytes > this.#freeBytes) return false;
+    this.#freeBytes -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#freeBytes += bytes;
+  }
 }
 
 const MAX_FRAMES = LIMITS.pollFrames;
-/** A question to many waits as the same bytes for all of them. */
+/** A query to many agents waits as the same bytes for all of them. */
 const MAX_BYTES = 16 * 1024 * 1024;
-/** Services say these again until they are answered; what waits already need not wait twice. */
+/** Services repeat these until they are answered; one that waits already need not wait twice. */
 const REPEATED: ReadonlySet<number> = new Set([FRAME.command, FRAME.commandCancel, FRAME.reportKept]);
 
 /**
- * A connection to an agent that polls: what is sent waits in order until the agent has fetched it, and has said with its next request that it
- * has. Frames are numbered from 1 when they are fetched first, so that no number is left out for what was taken back before.
+ * A connection to an agent that polls. What is sent waits in order until the agent has fetched it and has acknowledged it with its next
+ * request. Frames are numbered from 1 when they are fetched first, so that a frame that was taken back before leaves no gap.
  *
- *     send ──▶ waiting ──fetched──▶ on its way ──receipt──▶ forgotten
- *                 ▲                     │ no receipt
+ *     send ──▶ waiting ──fetched──▶ on its way ──acknowledged──▶ forgotten
+ *                 ▲                     │ not acknowledged
  *                 └─────────────────────┘
  */
 export class PollConnection implements Connection {
   readonly name: string;
   readonly address: string;
-  readonly openedAtMs: number;
   /** The number of the last request with frames that was taken. */
   seq = 0;
-  /** Monotonic; when the agent is expected next, and how long it was told to wait until then. */
+  /** Monotonic; when the agent is expected next. */
   dueMs: number;
+  /** How long it may wait until then. */
   waitMs: number = LIMITS.helloDeadlineMs;
   /** How long nothing came, by the sweeps that were made meanwhile. */
   quietMs = 0;
   /** Requests since the last sweep. */
   requests = 0;
   /** How many frames were sent, fetched or not. */
-  said = 0;
+  sent = 0;
   readonly #options: PollConnectionOptions;
   readonly #outbox: Waiting[] = [];
   #bytes = 0;
-  /** How many were received: the first that waits has the next number. */
-  #received = 0;
+  /** How many the agent has: the first that waits has the next number. */
+  #acknowledged = 0;
   /** The highest number that was ever fetched. */
   #fetched = 0;
   #end: { readonly code: number; readonly reason: string } | undefined;
-  /** Requests that wait for it to speak. */
+  #schedule: PollSchedule = { intervalMs: LIMITS.pollIntervalMs };
+  /** Requests that wait for a frame. */
   readonly #waiting = new Set<() => void>();
 
   constructor(options: PollConnectionOptions) {
     this.#options = options;
     this.name = options.name;
     this.address = options.address;
-    this.openedAtMs = options.openedAtMs;
-    this.dueMs = options.now();
+    this.dueMs = options.clock.monotonic();
   }
 
   /** How it was closed, once it was. */
@@ -103,11 +110,11 @@ export class PollConnection implements Connection {
       this.#options.onOverflow();
       return 'dropped';
     }
-    // Who ordered says it again.
-    if (type === FRAME.command && !this.#options.orderMemory.take(frame.length)) return 'dropped';
-    this.#outbox.push({ type, ref, frame, atMs: this.#options.now() });
+    // The command service repeats it.
+    if (type === FRAME.command && !this.#options.commandMemory.take(frame.length)) return 'dropped';
+    this.#outbox.push({ type, ref, frame, atMs: this.#options.clock.monotonic() });
     this.#bytes += frame.length;
-    this.said += 1;
+    this.sent += 1;
     this.#wake();
     return 'sent';
   }
@@ -128,24 +135,34 @@ export class PollConnection implements Connection {
     run();
   }
 
-  /** The agent was told to come back after so long; `intervalMs` is what it goes by otherwise. */
-  expect(nowMs: number, waitMs: number, intervalMs: number): void {
-    this.dueMs = nowMs + waitMs;
-    this.waitMs = Math.max(waitMs, intervalMs);
+  expectPolls(schedule: PollSchedule): void {
+    this.#schedule = schedule;
   }
 
-  /** Forgets what the agent has. False when it claims to have what it was never given. */
-  receipt(have: number): boolean {
+  /** How long the agent waits between two polls, as it was told. */
+  get intervalMs(): number {
+    const { intervalMs, lease } = this.#schedule;
+    return lease !== undefined && lease.untilMs <= this.#options.clock.now() ? lease.next.intervalMs : intervalMs;
+  }
+
+  /** The agent was asked to come back after `waitMs`. */
+  expectIn(waitMs: number): void {
+    this.dueMs = this.#options.clock.monotonic() + waitMs;
+    this.waitMs = Math.max(waitMs, this.intervalMs);
+  }
+
+  /** Forgets the frames up to number `have`. Returns false when the agent claims to have what it never fetched. */
+  acknowledge(have: number): boolean {
     if (have > this.#fetched) return false;
-    const gone = this.#outbox.splice(0, Math.max(0, have - this.#received));
+    const gone = this.#outbox.splice(0, Math.max(0, have - this.#acknowledged));
     this.#forget(gone);
-    this.#received += gone.length;
+    this.#acknowledged += gone.length;
     return true;
   }
 
-  /** Resolves when more than `said` frames have been sent or the connection is closed, or at the signal. */
-  async spoken(said: number, signal: AbortSignal): Promise<void> {
-    while (this.#end === undefined && this.said <= said && !signal.aborted) {
+  /** Resolves when more than `count` frames have been sent, when the connection is closed, or at the signal. */
+  async sentMoreThan(count: number, signal: AbortSignal): Promise<void> {
+    while (this.#end === undefined && this.sent <= count && !signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#waiting.add(resolve);
         const giveUp = (): void => {
@@ -159,16 +176,16 @@ export class PollConnection implements Connection {
 
   /** What the agent does not have yet, as much as fits into one reply, and whether there is more. */
   fetch(): Extract<PollReply, { kind: 'frames' }> & { readonly hasMore: boolean } {
-    const nowMs = this.#options.now();
+    const nowMs = this.#options.clock.monotonic();
     const frames: BatchedFrame[] = [];
     let bytes = 0;
     for (const { frame, atMs } of this.#outbox) {
       bytes += BATCH_ENTRY_BYTES + frame.length;
       if (bytes > LIMITS.pollBodyBytes) break;
       frames.push({ frame, ageMs: nowMs - atMs });
-      if (this.#received + frames.length > this.#fetched) this.#options.traffic.sent(frame, BATCH_ENTRY_BYTES);
+      if (this.#acknowledged + frames.length > this.#fetched) this.#options.traffic.sent(frame, BATCH_ENTRY_BYTES);
     }
-    const upTo = this.#received + frames.length;
+    const upTo = this.#acknowledged + frames.length;
     this.#fetched = Math.max(this.#fetched, upTo);
     return { kind: 'frames', upTo, batch: encodeBatch(frames), hasMore: frames.length < this.#outbox.length };
   }
@@ -176,7 +193,7 @@ export class PollConnection implements Connection {
   #forget(gone: readonly Waiting[]): void {
     for (const { frame, type } of gone) {
       this.#bytes -= frame.length;
-      if (type === FRAME.command) this.#options.orderMemory.give(frame.length);
+      if (type === FRAME.command) this.#options.commandMemory.give(frame.length);
     }
   }
 
@@ -185,18 +202,15 @@ export class PollConnection implements Connection {
     this.#waiting.clear();
   }
 
-  /** A query that nobody has fetched need not be cancelled: it is taken back. */
+  /** A query that was not fetched need not be cancelled: it is taken back. */
   #withdraw(ref: number): boolean {
     const at = this.#outbox.findIndex((waiting) => waiting.type === FRAME.query && waiting.ref === ref);
     const query = this.#outbox[at];
-    if (query === undefined || at < this.#fetched - this.#received) return false;
+    if (query === undefined || at < this.#fetched - this.#acknowledged) return false;
     this.#forget(this.#outbox.splice(at, 1));
     return true;
   }
 }
-
-/** What a peer that does not come for its frames is closed with. */
-export const OVERFLOW = CLOSE.slowConsumer;
 
 function isSame(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && Buffer.compare(one, other) === 0;

@@ -9,8 +9,8 @@ import {
   POLL_SESSION_HEADER,
 } from '@muster/protocol';
 import type { PollReply, PollRequest } from '@muster/messages';
-import { problemReply, retryAfter } from '../transport/replies.js';
-import type { HttpReply, HttpRequest } from '../transport/transport.js';
+import type { HttpReply, HttpRequest } from '../http/http-message.js';
+import { problemReply, retryAfter } from '../http/replies.js';
 import type { PollUnavailable } from './poll-relay.js';
 
 const inflate = promisify(gunzip);
@@ -24,22 +24,21 @@ export type ReadPoll =
   | { readonly ok: true; readonly request: PollRequest }
   | { readonly ok: false; readonly result: string; readonly reply: HttpReply };
 
-/** Reads a request within a session. Nothing of one that is refused here was taken. */
+/** Reads a request in a session. Nothing of a request that is refused here was taken. */
 export async function readPoll(request: HttpRequest, session: string): Promise<ReadPoll> {
   const { method, headers } = request;
   const have = readEtag(headers['if-none-match']);
   if (have === undefined) return refuse('malformed', problemReply('bad_request', 'If-None-Match is no tag of a poll'));
-  const asked = { session, have };
-  if (method === 'GET') return { ok: true, request: asked };
-  if (method === 'DELETE') return { ok: true, request: { ...asked, end: true } };
+  if (method === 'GET') return { ok: true, request: { session, have } };
+  if (method === 'DELETE') return { ok: true, request: { session, have, end: true } };
   const seq = readNumber(headers[POLL_SEQUENCE_HEADER]);
   if (seq === undefined || seq === 0)
     return refuse('malformed', problemReply('bad_request', 'Muster-Sequence must number this request, from 1'));
   const batch = await readBody(request);
-  return 'status' in batch ? refuse('body', batch) : { ok: true, request: { ...asked, seq, batch } };
+  return 'status' in batch ? refuse('body', batch) : { ok: true, request: { session, have, seq, batch } };
 }
 
-/** Uncompressed; a reply when it cannot be had. */
+/** The uncompressed body, or the reply that refuses it. */
 async function readBody({ headers, body }: HttpRequest): Promise<Uint8Array | HttpReply> {
   if (body.length === 0) return body;
   if ((headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() !== POLL_MEDIA_TYPE)
@@ -61,7 +60,7 @@ async function readBody({ headers, body }: HttpRequest): Promise<Uint8Array | Ht
   }
 }
 
-/** The reply of a session as HTTP. */
+/** A session's reply as HTTP. */
 export async function pollReply(request: HttpRequest, reply: PollReply | PollUnavailable): Promise<HttpReply> {
   switch (reply.kind) {
     case 'frames':
@@ -79,7 +78,7 @@ export async function pollReply(request: HttpRequest, reply: PollReply | PollUna
   }
 }
 
-/** With the session's name: what opens it. */
+/** The reply that opens a session: it names it. */
 export async function openedReply(
   request: HttpRequest,
   name: string,
@@ -108,7 +107,7 @@ async function framesReply(
   return { status: 200, headers: { ...always, ...type }, body: batch };
 }
 
-/** RFC 9110 §12.5.3; `*` is not taken for gzip, as nobody who wants it says so. */
+/** RFC 9110 §12.5.3. `*` does not count as gzip. */
 function takesGzip(header = ''): boolean {
   return header.split(',').some((coding) => /^\s*gzip\s*(;\s*q=(1(\.0{0,3})?|0\.\d*[1-9]\d*)\s*)?$/i.test(coding));
 }

@@ -1,14 +1,24 @@
 import { describe, expect, it } from '@jest/globals';
-import type { RequestResult } from '@muster/bus';
-import { encodeBusMessage } from '@muster/messages';
+import type { Bus, RequestResult } from '@muster/bus';
+import { MemoryBroker } from '@muster/bus/memory';
+import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import type { GatewayId } from '@muster/protocol';
 import type { GatewayLease } from '@muster/registry';
-import { createMetrics } from '@muster/runtime';
+import { createMetrics, silentLogger } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
+import { GatewayIdentity } from '../../foundation/gateway-identity.js';
 import { createPollMetrics } from './poll-metrics.js';
-import { PollRelay } from './poll-relay.js';
+import { PollRelay, type PollRelayOptions } from './poll-relay.js';
 
 const HOLDER = 'gw-abc234' as GatewayId;
 const REQUEST = { session: 's', have: 0 };
+
+function relayWith(parts: Pick<PollRelayOptions, 'bus' | 'registry'>) {
+  const clock = new FakeClock();
+  const identity = new GatewayIdentity({ clock, logger: silentLogger, leaseMs: 15_000 });
+  const metrics = createPollMetrics(createMetrics('gateway'));
+  return Object.assign(new PollRelay({ ...parts, identity, logger: silentLogger, metrics }), { clock, identity });
+}
 
 /** A relay whose requests meet with these, one after the other, and how often it asked. */
 function relayTo(...results: RequestResult[]) {
@@ -21,7 +31,7 @@ function relayTo(...results: RequestResult[]) {
       return Promise.resolve(results[asked.length - 1] ?? ({ kind: 'timeout' } as const));
     },
   };
-  const relay = new PollRelay({ bus, registry, metrics: createPollMetrics(createMetrics('gateway')) });
+  const relay = relayWith({ bus: bus as unknown as Bus, registry });
   return { pass: () => relay.pass(HOLDER, REQUEST), asked, leased };
 }
 
@@ -64,5 +74,37 @@ describe('a poll that another gateway holds the session of', () => {
     for (const data of [fault, new Uint8Array([1, 2])]) {
       expect(await relayTo({ kind: 'reply', data }).pass()).toEqual({ kind: 'unavailable' });
     }
+  });
+});
+
+describe('polls that other gateways pass on', () => {
+  function answering() {
+    const { bus } = new MemoryBroker().connect();
+    const registry = { gateways: () => Promise.resolve({ kind: 'gateways', gateways: [] } as const) };
+    const relay = relayWith({ bus, registry });
+    relay.start(({ have }) => Promise.resolve({ kind: 'frames', upTo: have, batch: new Uint8Array() }));
+    const poll = encodeBusMessage({ t: 'poll', ...REQUEST });
+    const polled = async (id: GatewayId): Promise<string> =>
+      (await bus.request(SUBJECTS.gatewayPolls(id), poll, { timeoutMs: 100 })).kind;
+    return { relay, polled };
+  }
+
+  it('are answered under former ids too, because sessions that were opened under them go on', async () => {
+    const { relay, polled } = answering();
+    const former = relay.identity.id;
+    relay.identity.rename();
+    expect([await polled(former), await polled(relay.identity.id)]).toEqual(['reply', 'reply']);
+    relay.stop();
+    expect(await polled(former)).toBe('no_responders');
+  });
+
+  it('are not answered under former ids after a fencing', async () => {
+    const { relay, polled } = answering();
+    const former = relay.identity.id;
+    relay.identity.tick();
+    relay.clock.advance(16_000);
+    relay.identity.checkLease();
+    expect([await polled(former), await polled(relay.identity.id)]).toEqual(['no_responders', 'reply']);
+    relay.stop();
   });
 });

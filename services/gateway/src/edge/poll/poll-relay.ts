@@ -1,4 +1,4 @@
-import type { Bus } from '@muster/bus';
+import type { Bus, BusSubscription } from '@muster/bus';
 import {
   decodeBusMessage,
   encodeBusMessage,
@@ -9,33 +9,61 @@ import {
 } from '@muster/messages';
 import type { GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
+import type { Logger } from '@muster/runtime';
+import type { GatewayIdentity } from '../../foundation/gateway-identity.js';
+import { answerRequests } from '../../foundation/gateway-inbox.js';
 import type { PollMetrics } from './poll-metrics.js';
 
 export interface PollRelayOptions {
-  readonly bus: Pick<Bus, 'request'>;
+  readonly bus: Bus;
   readonly registry: Pick<Registry, 'gateways'>;
+  readonly identity: GatewayIdentity;
+  readonly logger: Logger;
   readonly metrics: PollMetrics;
 }
 
-/** Longer than a hello is waited for there. */
+/** Longer than the holder waits for a session to become ready. */
 const TIMEOUT_MS = 12_000;
-/** A holder that was killed with the request in its hands never answers it, but nobody listens in its place when it is asked again. */
+/** A holder that was killed while it had the request never answers it; the next attempt finds that nobody listens. */
 const ATTEMPT_MS = 2_000;
+/** A session does not live through so many outages of the broker. */
+const MAX_IDS = 16;
 
-/** A request that could not be passed on: nothing is known of the session, and the agent had better ask again. */
+/** A request that could not be passed on: nothing is known of the session, and the agent should ask again. */
 export interface PollUnavailable {
   readonly kind: 'unavailable';
 }
 
 /**
- * Passes a poll on to the gateway that holds its session. When that one does not answer, its sessions are worth nothing: the agent is told
- * that nobody knows the session, and opens another one here.
+ * Passes polls on to the gateways that hold their sessions, and answers those that others pass on. When a holder does not answer, its sessions
+ * are worth nothing: the agent hears that nobody knows the session, and opens another one here.
  */
 export class PollRelay {
   readonly #options: PollRelayOptions;
+  /** Of this id and of former ones whose sessions may go on, the oldest first. */
+  #subscriptions: BusSubscription[] = [];
+  #answer: ((request: PollRequest) => Promise<PollReply>) | undefined;
 
   constructor(options: PollRelayOptions) {
     this.#options = options;
+    options.identity.listen({
+      fenced: () => {
+        this.#unsubscribe();
+        this.#subscribe();
+      },
+      renamed: () => this.#subscribe(),
+    });
+  }
+
+  /** `answer` takes a poll in a session that is held here. */
+  start(answer: (request: PollRequest) => Promise<PollReply>): void {
+    this.#answer = answer;
+    this.#subscribe();
+  }
+
+  stop(): void {
+    this.#answer = undefined;
+    this.#unsubscribe();
   }
 
   async pass(holder: GatewayId, request: PollRequest): Promise<PollReply | PollUnavailable> {
@@ -43,7 +71,7 @@ export class PollRelay {
     const message = encodeBusMessage({ t: 'poll', ...request });
     for (let leftMs = TIMEOUT_MS; ; leftMs -= ATTEMPT_MS) {
       const result = await bus.request(SUBJECTS.gatewayPolls(holder), message, { timeoutMs: ATTEMPT_MS });
-      metrics.pollsRelayed.inc({ result: result.kind });
+      metrics.relayed.inc({ result: result.kind });
       // A request is taken once, however often it comes.
       if (
         result.kind === 'timeout' &&
@@ -59,9 +87,27 @@ export class PollRelay {
     }
   }
 
-  /** One that stands still is heard of no more when its lease is over: its sessions are fenced when it goes on. */
+  /** A holder that stands still loses its lease, and its sessions are fenced when it goes on. */
   async #mayAnswer(holder: GatewayId): Promise<boolean> {
     const leased = await this.#options.registry.gateways();
     return leased.kind === 'unavailable' || leased.gateways.some(({ gatewayId }) => gatewayId === holder);
+  }
+
+  /** Poll sessions are named for the id under which they were opened: other gateways go on asking there. */
+  #subscribe(): void {
+    const answer = this.#answer;
+    if (answer === undefined) return;
+    const { bus, logger, identity } = this.#options;
+    this.#subscriptions.push(
+      answerRequests({
+        ...{ bus, logger, subject: SUBJECTS.gatewayPolls(identity.id) },
+        handlers: { poll: async (request) => ({ t: 'polled', ...(await answer(request)) }) },
+      }),
+    );
+    if (this.#subscriptions.length > MAX_IDS) this.#subscriptions.shift()?.unsubscribe();
+  }
+
+  #unsubscribe(): void {
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
   }
 }

@@ -7,9 +7,9 @@ const MAC_BYTES = 12;
 const NAME = /^(gw-[a-z2-7]{1,32})\.([\w-]{22})\.([\w-]{16})$/;
 
 /**
- * Names of poll sessions: `<gateway>.<128 random bits>.<mac>`. Whoever has the name is the session's agent, so it is a secret. It says which
- * gateway holds the session, and the MAC that a gateway of this deployment made it: names that somebody invents cost no look-up and no message. The key of the MAC
- * follows from the keys of the agents' tokens, which all gateways have.
+ * Names of poll sessions: `<gateway>.<128 random bits>.<mac>`. A name is a secret: a request with it counts as the agent's. It says which
+ * gateway holds the session, and its MAC proves that a gateway of this deployment made it: an invented name costs no look-up and no message.
+ * The key of the MAC is derived from the keys of the agents' tokens, which all gateways have.
  */
 export class SessionNames {
   readonly #keys: readonly Buffer[];
@@ -23,13 +23,13 @@ export class SessionNames {
     return `${text}.${this.#mac(this.#keys[0], text).toString('base64url')}`;
   }
 
-  /** The gateway that made the name; `undefined` for what is no name of this deployment. */
+  /** The gateway that made the name; `undefined` when none of this deployment did. */
   gatewayOf(name: string): GatewayId | undefined {
     const match = NAME.exec(name);
     if (match === null) return undefined;
     const [, gateway = '', random = '', mac = ''] = match;
-    const said = Buffer.from(mac, 'base64url');
-    const isOurs = this.#keys.some((key) => timingSafeEqual(this.#mac(key, `${gateway}.${random}`), said));
+    const given = Buffer.from(mac, 'base64url');
+    const isOurs = this.#keys.some((key) => timingSafeEqual(this.#mac(key, `${gateway}.${random}`), given));
     return isOurs ? (gateway as GatewayId) : undefined;
   }
 

@@ -10,10 +10,10 @@ export type TransportKind = 'auto' | 'uws' | 'ws';
  * The fast transport, or the portable one where the native module cannot be loaded (an older C library, another processor) or the
  * configuration asks for it. `uws` makes a module that does not load an error.
  */
-export async function chooseTransport<HandshakeContext>(
+export async function chooseTransport<Context>(
   kind: TransportKind,
   options: TransportOptions,
-  { handlers, logger }: { readonly handlers: TransportHandlers<HandshakeContext>; readonly logger: Logger },
+  { handlers, logger }: { readonly handlers: TransportHandlers<Context>; readonly logger: Logger },
 ): Promise<Transport> {
   if (kind === 'ws') return new WsTransport(options, handlers);
   let uws: typeof Uws;

@@ -9,34 +9,37 @@ import { ensureCertificates } from '@muster/local';
 import { encodeFrame, FRAME, type ByteCounts } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime';
 import { WebSocket } from 'ws';
+import type { Connection } from '../../foundation/connection.js';
 import { CountingRelay } from '../../testing/counting-relay.js';
 import { chooseTransport } from './choose-transport.js';
 import { CONTRACT_OPTIONS } from './transport.contract.js';
-import type { Connection, TransportHandlers } from './transport.js';
+import type { TransportHandlers } from './transport.js';
 import { GatewayTraffic } from '../../traffic/gateway-traffic.js';
 
 /** The close_notify of TLS 1.3 that answers the gateway's, and the FIN that was expected behind it. */
 const LATE_ALERT = 24 + 1;
 
 /** Echoes messages; a message of one byte is answered with a close frame. */
-function echo(): TransportHandlers<string> & { readonly connections: Set<Connection> } {
-  const connections = new Set<Connection>();
+function echo(): TransportHandlers<string> & { readonly open: Set<Connection> } {
+  const open = new Set<Connection>();
   return {
-    connections,
+    open,
     upgrade: ({ path }) =>
       Promise.resolve(
         path === '/refuse'
           ? { kind: 'refuse', reply: { status: 401, headers: {}, body: 'no' } }
-          : { kind: 'accept', protocol: 'muster.v1', ticket: '' },
+          : { kind: 'accept', protocol: 'muster.v1', context: '' },
       ),
-    open: (connection) => void connections.add(connection),
-    message: (connection, data) => {
-      if (data.length === 1) connection.close(4000, 'draining');
-      else connection.send(data.slice());
+    connections: {
+      opened: (connection) => void open.add(connection),
+      received: (connection, data) => {
+        if (data.length === 1) connection.close(4000, 'draining');
+        else connection.send(data.slice());
+      },
+      pinged: () => undefined,
+      ponged: () => undefined,
+      closed: (connection) => void open.delete(connection),
     },
-    pinged: () => undefined,
-    ponged: () => undefined,
-    closed: (connection) => void connections.delete(connection),
     http: ({ body }) => Promise.resolve({ status: 200, headers: {}, body: 'x'.repeat(body.length) }),
   };
 }
@@ -126,7 +129,7 @@ for (const kind of ['uws', 'ws'] as const) {
         for (const socket of lasting) await echoed(socket, 60_000);
         expect(await bothAgree(traffic, relay)).toEqual({ bytesIn: relay.bytesIn, bytesOut: relay.bytesOut });
         const { sockets } = await traffic.report();
-        expect([sockets.measured, sockets.missed, handlers.connections.size]).toEqual(['sockets', 0, 5]);
+        expect([sockets.measured, sockets.missed, handlers.open.size]).toEqual(['sockets', 0, 5]);
       });
 
       it('counts connections that it ends itself, but for what the peer says to a socket that is closed', async () => {
@@ -152,7 +155,7 @@ for (const kind of ['uws', 'ws'] as const) {
         await echoed(socket, 100);
         await echoed(socket, 500);
         await echoed(socket, 60_000);
-        const [connection] = handlers.connections;
+        const [connection] = handlers.open;
         const ping = once(socket, 'ping');
         connection?.ping(Buffer.alloc(3));
         await ping;

@@ -3,22 +3,18 @@ import { once } from 'node:events';
 import { request, type IncomingMessage, type RequestOptions } from 'node:http';
 import { systemClock, trustedProxies } from '@muster/runtime';
 import { WebSocket } from 'ws';
+import type { Connection, ConnectionListener } from '../../foundation/connection.js';
 import { ChannelTraffic } from '../../traffic/frame-traffic.js';
-import type {
-  Connection,
-  HttpRequest,
-  Transport,
-  TransportHandlers,
-  TransportOptions,
-  UpgradeRequest,
-} from './transport.js';
+import type { HttpRequest } from '../http/http-message.js';
+import type { Transport, TransportHandlers, TransportOptions, UpgradeRequest } from './transport.js';
 
 /** What a test sees of the far side of a transport. */
-class Recorder implements TransportHandlers<string> {
+class Recorder implements TransportHandlers<string>, ConnectionListener<string> {
+  readonly connections = this;
   readonly upgrades: UpgradeRequest[] = [];
   readonly requests: HttpRequest[] = [];
   readonly events: string[] = [];
-  readonly connections: Connection[] = [];
+  readonly open: Connection[] = [];
   readonly closedCodes: number[] = [];
   onMessage: (connection: Connection, data: Uint8Array) => void = (connection, data) => {
     connection.send(data.slice());
@@ -35,16 +31,16 @@ class Recorder implements TransportHandlers<string> {
     return Promise.resolve({
       kind: 'accept',
       protocol: request.protocols[0] ?? '',
-      ticket: `ticket ${request.path}`,
+      context: `context ${request.path}`,
     } as const);
   }
 
-  open(connection: Connection, ticket: string): void {
-    this.connections.push(connection);
-    this.#note(`open ${ticket}`);
+  opened(connection: Connection, context: string): void {
+    this.open.push(connection);
+    this.#note(`open ${context}`);
   }
 
-  message(connection: Connection, data: Uint8Array, isBinary: boolean): void {
+  received(connection: Connection, data: Uint8Array, isBinary: boolean): void {
     this.#note(`message ${data.length} ${isBinary ? 'binary' : 'text'}`);
     this.onMessage(connection, data);
   }
@@ -181,14 +177,14 @@ export function transportContract(
       expect(statuses).toEqual([201, 413, 401, 500, 426]);
     });
 
-    it('hands over what the upgrade asked for, and the ticket to the connection', async () => {
+    it('hands over what the upgrade asked for, and the context to the connection', async () => {
       const { port, recorder } = await listen();
       const socket = await connect(port, '/live?x=1', { headers: { authorization: 'Bearer abc' } });
       await recorder.until(() => recorder.events.length === 1);
       expect(recorder.upgrades).toEqual([
         { path: '/live', address: '127.0.0.1', protocols: ['muster.v1'], authorization: 'Bearer abc' },
       ]);
-      expect(recorder.events).toEqual(['open ticket /live']);
+      expect(recorder.events).toEqual(['open context /live']);
       expect(socket.protocol).toBe('muster.v1');
     });
 
@@ -217,15 +213,15 @@ export function transportContract(
     it('tells of pings and pongs, and answers pings by itself', async () => {
       const { port, recorder } = await listen();
       const socket = await connect(port);
-      await recorder.until(() => recorder.connections.length === 1);
+      await recorder.until(() => recorder.open.length === 1);
       const asked = once(socket, 'ping');
-      recorder.connections[0]?.ping(Buffer.from('still there?'));
+      recorder.open[0]?.ping(Buffer.from('still there?'));
       expect(String((await asked)[0])).toBe('still there?');
       const answered = once(socket, 'pong');
       socket.ping('and you?');
       expect(String((await answered)[0])).toBe('and you?');
       await recorder.until(() => recorder.events.length === 3);
-      expect(recorder.events).toEqual(['open ticket /live', 'pong still there?', 'ping']);
+      expect(recorder.events).toEqual(['open context /live', 'pong still there?', 'ping']);
     });
 
     it.each([
@@ -271,7 +267,7 @@ export function transportContract(
       const [code, reason] = (await once(socket, 'close')) as [number, Buffer];
       expect([code, reason.toString()]).toEqual([4500, 'unauthenticated']);
       await recorder.until(() => recorder.events.includes('closed'));
-      expect(recorder.connections[0]?.send(Buffer.alloc(1))).toBe('closed');
+      expect(recorder.open[0]?.send(Buffer.alloc(1))).toBe('closed');
       expect(recorder.events.filter((event) => event === 'closed')).toHaveLength(1);
     });
 
@@ -317,12 +313,12 @@ export function transportContract(
       const { port, recorder } = await listen();
       const slow = await connect(port, '/slow');
       const quick = await connect(port, '/quick');
-      await recorder.until(() => recorder.connections.length === 2);
+      await recorder.until(() => recorder.open.length === 2);
       slow.pause();
       slow.on('error', () => undefined);
       const flood = (async () => {
         const frame = Buffer.alloc(32 * 1024);
-        while (recorder.connections[0]?.send(frame) === 'sent') await new Promise((resolve) => setImmediate(resolve));
+        while (recorder.open[0]?.send(frame) === 'sent') await new Promise((resolve) => setImmediate(resolve));
       })();
       quick.send(Buffer.from('hello'));
       const [data] = (await once(quick, 'message')) as [Buffer];
@@ -354,7 +350,7 @@ export function transportContract(
     it('takes no new connections after it stopped listening, and keeps those it has', async () => {
       const { port, recorder, transport } = await listen();
       const socket = await connect(port);
-      await recorder.until(() => recorder.connections.length === 1);
+      await recorder.until(() => recorder.open.length === 1);
       transport.stopListening();
       await expect(connect(port)).rejects.toThrow(/ECONNREFUSED/);
       socket.send(Buffer.from('still here'));

@@ -1,35 +1,31 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { clientAddress } from '@muster/runtime';
 import type * as Uws from 'uWebSockets.js';
+import type { Connection, SendResult } from '../../foundation/connection.js';
 import { webSocketHead, type ChannelTraffic } from '../../traffic/frame-traffic.js';
-import { asksForWebSocket, refuseHandshake, type HandshakeHead } from './websocket-handshake.js';
-import { FAILED, TOO_LARGE } from './own-replies.js';
+import { isBodiless, READ_HEADERS, STATUS_TEXT, type HttpReply } from '../http/http-message.js';
+import { FAILED, TOO_LARGE } from '../http/replies.js';
 import {
-  isBodiless,
-  READ_HEADERS,
   splitProtocols,
-  STATUS_TEXT,
-  type Connection,
-  type HttpReply,
-  type SendResult,
   type Transport,
   type TransportHandlers,
   type TransportOptions,
   type UpgradeDecision,
 } from './transport.js';
+import { asksForWebSocket, refuseHandshake, type HandshakeHead } from './websocket-handshake.js';
 
 /**
  * uWebSockets copies the members of its user data object, so it gets exactly one. What the upgrade made is only needed until the connection
  * opens; it must not stay, tens of thousands of times.
  */
-interface UserData<HandshakeContext> {
-  readonly held: { state: UwsConnection | { readonly address: string; readonly ticket: HandshakeContext } };
+interface UserData<Context> {
+  readonly held: { state: UwsConnection | { readonly address: string; readonly context: Context } };
 }
 
 const DROPPED = 2;
 const PORT_ATTEMPTS = 5;
 
-/** Per connection this is all that our side keeps, besides what the caller's ticket holds. */
+/** All that our side keeps for a connection, besides what the listener keeps. */
 class UwsConnection implements Connection {
   readonly address: string;
   // Cleared on close: uWebSockets throws when a socket is used after that.
@@ -70,14 +66,14 @@ class UwsConnection implements Connection {
 }
 
 /** The fast transport. Made by `chooseTransport`, which loads the native module. */
-export class UwsTransport<HandshakeContext> implements Transport {
+export class UwsTransport<Context> implements Transport {
   readonly #uws: typeof Uws;
   readonly #app: Uws.TemplatedApp;
   readonly #options: TransportOptions;
   #listening: Uws.us_listen_socket | undefined;
   #stopped = false;
 
-  constructor(uws: typeof Uws, options: TransportOptions, handlers: TransportHandlers<HandshakeContext>) {
+  constructor(uws: typeof Uws, options: TransportOptions, handlers: TransportHandlers<Context>) {
     this.#uws = uws;
     this.#options = options;
     const { tls, traffic } = options;
@@ -85,7 +81,7 @@ export class UwsTransport<HandshakeContext> implements Transport {
       tls === undefined
         ? uws.App()
         : uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile, ssl_prefer_low_memory_usage: true });
-    this.#app.ws<UserData<HandshakeContext>>('/*', {
+    this.#app.ws<UserData<Context>>('/*', {
       compression: uws.DISABLED,
       maxPayloadLength: options.frameBytes,
       maxBackpressure: options.backpressureBytes,
@@ -97,33 +93,33 @@ export class UwsTransport<HandshakeContext> implements Transport {
       open: (socket) => {
         const { held } = socket.getUserData();
         if (held.state instanceof UwsConnection) return;
-        const { address, ticket } = held.state;
+        const { address, context } = held.state;
         held.state = new UwsConnection(socket, address, traffic);
-        handlers.open(held.state, ticket);
+        handlers.connections.opened(held.state, context);
       },
       message: (socket, data, isBinary) => {
         const { state } = socket.getUserData().held;
         const bytes = new Uint8Array(data);
         traffic.received(bytes, webSocketHead(bytes.length, 'in'));
-        if (state instanceof UwsConnection) handlers.message(state, bytes, isBinary);
+        if (state instanceof UwsConnection) handlers.connections.received(state, bytes, isBinary);
       },
       ping: (socket, data) => {
         // It is answered by now, with the same data.
         traffic.beat('in', data.byteLength);
         traffic.beat('out', data.byteLength);
         const { state } = socket.getUserData().held;
-        if (state instanceof UwsConnection) handlers.pinged(state);
+        if (state instanceof UwsConnection) handlers.connections.pinged(state);
       },
       pong: (socket, data) => {
         traffic.beat('in', data.byteLength);
         const { state } = socket.getUserData().held;
-        if (state instanceof UwsConnection) handlers.ponged(state, new Uint8Array(data));
+        if (state instanceof UwsConnection) handlers.connections.ponged(state, new Uint8Array(data));
       },
       close: (socket, code) => {
         const { state } = socket.getUserData().held;
         if (!(state instanceof UwsConnection)) return;
         state.detach();
-        handlers.closed(state, code);
+        handlers.connections.closed(state, code);
       },
     });
     this.#app.any('/*', (res, req) => this.#http(res, req, handlers));
@@ -172,7 +168,7 @@ export class UwsTransport<HandshakeContext> implements Transport {
   async #upgrade(
     res: Uws.HttpResponse,
     req: Uws.HttpRequest,
-    { handlers, context }: { handlers: TransportHandlers<HandshakeContext>; context: Uws.us_socket_context_t },
+    { handlers, context }: { handlers: TransportHandlers<Context>; context: Uws.us_socket_context_t },
   ): Promise<void> {
     const handshake = handshakeOf(req);
     if (!asksForWebSocket(handshake)) {
@@ -198,12 +194,12 @@ export class UwsTransport<HandshakeContext> implements Transport {
         respond(res, decision.reply);
         return;
       }
-      const held = { state: { address, ticket: decision.ticket } };
-      res.upgrade<UserData<HandshakeContext>>({ held }, key, decision.protocol, extensions, context);
+      const held = { state: { address, context: decision.context } };
+      res.upgrade<UserData<Context>>({ held }, key, decision.protocol, extensions, context);
     });
   }
 
-  #http(res: Uws.HttpResponse, req: Uws.HttpRequest, handlers: TransportHandlers<HandshakeContext>): void {
+  #http(res: Uws.HttpResponse, req: Uws.HttpRequest, handlers: TransportHandlers<Context>): void {
     const handshake = handshakeOf(req);
     // An upgrade comes here only when uWebSockets saw no key in it, or no GET.
     const refused = asksForWebSocket(handshake) ? refuseHandshake(handshake) : undefined;
@@ -251,11 +247,11 @@ export class UwsTransport<HandshakeContext> implements Transport {
   }
 }
 
-async function decide<HandshakeContext>(
-  handlers: TransportHandlers<HandshakeContext>,
-  request: Parameters<TransportHandlers<HandshakeContext>['upgrade']>[0],
+async function decide<Context>(
+  handlers: TransportHandlers<Context>,
+  request: Parameters<TransportHandlers<Context>['upgrade']>[0],
   refused: HttpReply | undefined,
-): Promise<UpgradeDecision<HandshakeContext>> {
+): Promise<UpgradeDecision<Context>> {
   if (refused !== undefined) return { kind: 'refuse', reply: refused };
   try {
     return await handlers.upgrade(request);

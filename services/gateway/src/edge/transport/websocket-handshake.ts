@@ -1,5 +1,5 @@
-import { problemReply } from './replies.js';
-import type { HttpReply } from './transport.js';
+import type { HttpReply } from '../http/http-message.js';
+import { problemReply } from '../http/replies.js';
 
 /** What a request says about an upgrade; '' where it says nothing. */
 export interface HandshakeHead {
@@ -20,7 +20,7 @@ const OTHER_VERSION = problemReply('upgrade_required', 'Sec-WebSocket-Version mu
 const NO_GET = problemReply('method_not_allowed', 'a WebSocket is opened with GET', { allow: 'GET' });
 const NO_KEY = problemReply('bad_request', 'Sec-WebSocket-Key must be 16 bytes in base64');
 
-/** Whether a request asks for a WebSocket at all. Whoever names both headers means it, however wrong the rest. */
+/** Whether a request asks for a WebSocket at all. One with both headers does, however wrong the rest. */
 export function asksForWebSocket({ upgrade, connection }: HandshakeHead): boolean {
   return hasToken(upgrade, 'websocket') && hasToken(connection, 'upgrade');
 }

@@ -6,23 +6,17 @@ import type { Duplex } from 'node:stream';
 import { LIMITS, type ByteCounts } from '@muster/protocol';
 import { clientAddress } from '@muster/runtime';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import type { Connection, SendResult } from '../../foundation/connection.js';
 import { webSocketHead, type ChannelTraffic } from '../../traffic/frame-traffic.js';
 import { SocketTotals } from '../../traffic/socket-totals.js';
+import { isBodiless, READ_HEADERS, type HttpReply, type HttpRequest } from '../http/http-message.js';
+import { FAILED, problemReply, TOO_LARGE } from '../http/replies.js';
+import { splitProtocols, type Transport, type TransportHandlers, type TransportOptions } from './transport.js';
 import { asksForWebSocket, refuseHandshake } from './websocket-handshake.js';
-import { FAILED, OTHER_UPGRADE, TOO_LARGE } from './own-replies.js';
-import {
-  isBodiless,
-  READ_HEADERS,
-  splitProtocols,
-  type Connection,
-  type HttpReply,
-  type HttpRequest,
-  type SendResult,
-  type Transport,
-  type TransportHandlers,
-  type TransportOptions,
-} from './transport.js';
 
+const OTHER_UPGRADE = problemReply('upgrade_required', 'the only upgrade here is to websocket', {
+  upgrade: 'websocket',
+});
 /** How long a peer may take to answer a close frame. Missing from the package's types. */
 const CLOSE_TIMEOUT: object = { closeTimeout: 5_000 };
 
@@ -71,12 +65,12 @@ class WsConnection implements Connection {
 }
 
 /** A connection is kept from one poll to the next where the interval is the usual one. */
-const STREAM_SUBJECTS = { keepAliveTimeout: LIMITS.pollIntervalMs + 5_000 } as const;
+const KEEP_ALIVE = { keepAliveTimeout: LIMITS.pollIntervalMs + 5_000 } as const;
 
 /** The portable transport: slower and larger, but it runs where the native module cannot be loaded. */
-export class WsTransport<HandshakeContext> implements Transport {
+export class WsTransport<Context> implements Transport {
   readonly #options: TransportOptions;
-  readonly #handlers: TransportHandlers<HandshakeContext>;
+  readonly #handlers: TransportHandlers<Context>;
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
   readonly #connections = new Set<WsConnection>();
@@ -84,14 +78,14 @@ export class WsTransport<HandshakeContext> implements Transport {
   readonly #accepted = new WeakMap<IncomingMessage, string>();
   #sweep: NodeJS.Timeout | undefined;
 
-  constructor(options: TransportOptions, handlers: TransportHandlers<HandshakeContext>) {
+  constructor(options: TransportOptions, handlers: TransportHandlers<Context>) {
     this.#options = options;
     this.#handlers = handlers;
     const { tls } = options;
     this.#server =
       tls === undefined
-        ? createServer(STREAM_SUBJECTS)
-        : createTlsServer({ ...STREAM_SUBJECTS, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) });
+        ? createServer(KEEP_ALIVE)
+        : createTlsServer({ ...KEEP_ALIVE, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) });
     this.#sockets = new WebSocketServer({
       noServer: true,
       maxPayload: options.frameBytes,
@@ -163,14 +157,14 @@ export class WsTransport<HandshakeContext> implements Transport {
       }
       this.#accepted.set(request, decision.protocol);
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) =>
-        this.#open(webSocket, address, decision.ticket),
+        this.#open(webSocket, address, decision.context),
       );
     } catch {
       refuse(socket, FAILED);
     }
   }
 
-  #open(socket: WebSocket, address: string, ticket: HandshakeContext): void {
+  #open(socket: WebSocket, address: string, context: Context): void {
     const connection = new WsConnection(socket, address, this.#options);
     const { traffic } = this.#options;
     this.#connections.add(connection);
@@ -178,27 +172,27 @@ export class WsTransport<HandshakeContext> implements Transport {
       connection.heardAtMs = Date.now();
       const bytes = bytesOf(data);
       traffic.received(bytes, webSocketHead(bytes.length, 'in'));
-      this.#handlers.message(connection, bytes, isBinary);
+      this.#handlers.connections.received(connection, bytes, isBinary);
     });
     socket.on('ping', (data: Buffer) => {
       connection.heardAtMs = Date.now();
       // It is answered by now, with the same data.
       traffic.beat('in', data.length);
       traffic.beat('out', data.length);
-      this.#handlers.pinged(connection);
+      this.#handlers.connections.pinged(connection);
     });
     socket.on('pong', (data: Buffer) => {
       connection.heardAtMs = Date.now();
       traffic.beat('in', data.length);
-      this.#handlers.ponged(connection, data);
+      this.#handlers.connections.ponged(connection, data);
     });
     // ws closes by itself with the right code on protocol errors; the event is only to be taken.
     socket.on('error', () => undefined);
     socket.on('close', (code: number) => {
       this.#connections.delete(connection);
-      this.#handlers.closed(connection, code);
+      this.#handlers.connections.closed(connection, code);
     });
-    this.#handlers.open(connection, ticket);
+    this.#handlers.connections.opened(connection, context);
   }
 
   async #http(request: IncomingMessage, response: ServerResponse): Promise<void> {

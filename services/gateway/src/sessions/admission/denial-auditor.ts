@@ -1,7 +1,8 @@
 import { AuditTrail, type AuditTrailOptions } from '@muster/audit';
 import type { OrgId } from '@muster/protocol';
+import type { Metrics } from '@muster/runtime';
 
-export interface Refusal {
+export interface AuditedDenial {
   readonly org: OrgId;
   readonly action: 'agent.enroll' | 'agent.connect';
   /** The address it came from. */
@@ -13,14 +14,30 @@ export interface Refusal {
 }
 
 /**
- * What was refused at the edge, for the audit chain; what was granted keeps a record of its own. Refusals come from whoever reaches the port,
- * so they are rate-bounded: a flood of them is counted by metrics and does not fill the chain.
+ * Writes what the gateway denied to the audit chain; what it granted has a record of its own. Anybody who reaches the port can cause denials,
+ * so they are rate-bounded: a flood of them is counted in metrics and does not fill the chain.
  */
 export class DenialAuditor {
   readonly #trail: AuditTrail;
 
-  constructor(options: Pick<AuditTrailOptions, 'streams' | 'clock' | 'logger' | 'metrics'>) {
-    this.#trail = new AuditTrail({ ...options, rateLimit: { capacity: 100, refillPerSecond: 10 } });
+  constructor({
+    metrics,
+    ...options
+  }: Pick<AuditTrailOptions, 'streams' | 'clock' | 'logger'> & { readonly metrics: Metrics }) {
+    this.#trail = new AuditTrail({
+      ...options,
+      rateLimit: { capacity: 100, refillPerSecond: 10 },
+      metrics: {
+        auditSuppressed: metrics.counter({
+          name: 'muster_gateway_audit_suppressed_total',
+          help: 'Denials that were counted instead of kept in the audit record.',
+        }),
+        auditLost: metrics.counter({
+          name: 'muster_gateway_audit_lost_total',
+          help: 'Audit records that could not be kept; each is in the log.',
+        }),
+      },
+    });
   }
 
   /** Waits for what is on its way. */
@@ -28,7 +45,7 @@ export class DenialAuditor {
     await this.#trail.stop(signal);
   }
 
-  refused({ org, action, from, agentId, code, reason }: Refusal): void {
+  denied({ org, action, from, agentId, code, reason }: AuditedDenial): void {
     this.#trail.recordRateLimited({
       org,
       actor: agentId ?? 'unknown',

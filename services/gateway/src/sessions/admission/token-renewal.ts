@@ -21,7 +21,7 @@ export interface FormerToken {
 
 /**
  * A new token for an agent that connects: when the old one is past half its life, or when what the agent says of itself has changed. Changed
- * facts are put on record first; the token then names them, so that the next connect writes nothing.
+ * facts are recorded first; the token then names them, so that the next connect writes nothing.
  */
 export async function renewToken(
   parts: RenewalParts,

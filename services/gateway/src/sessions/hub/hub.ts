@@ -1,6 +1,7 @@
 import type { AgentId, OrgId, Selector } from '@muster/protocol';
-import type { FrameTraffic } from '../../traffic/frame-traffic.js';
 import { isPerEndpoint, profileMatches, type Profile } from '../../foundation/profile.js';
+import type { HubView, SessionView } from '../../foundation/session-view.js';
+import type { FrameTraffic } from '../../traffic/frame-traffic.js';
 import type { Session } from './session.js';
 
 interface Group {
@@ -9,7 +10,7 @@ interface Group {
 }
 
 /** All ready sessions of this gateway, found by agent and by selector. */
-export class Hub {
+export class Hub implements HubView {
   readonly #byAgent = new Map<AgentId, Session>();
   readonly #byOrg = new Map<OrgId, Map<string, Group>>();
   readonly #traffic: Pick<FrameTraffic, 'live' | 'poll'> | undefined;
@@ -29,12 +30,6 @@ export class Hub {
 
   sessions(): IterableIterator<Session> {
     return this.#byAgent.values();
-  }
-
-  countOf(org: OrgId): number {
-    let count = 0;
-    for (const { sessions } of this.#byOrg.get(org)?.values() ?? []) count += sessions.size;
-    return count;
   }
 
   /** Adds a session that has its profile, in place of an older one of the same agent; equal profiles are shared from here on. */
@@ -73,7 +68,6 @@ export class Hub {
     this.add(session);
   }
 
-  /** The ready sessions of an org that a selector selects. */
   select(org: OrgId, selector: Selector): Session[] {
     const perEndpoint = isPerEndpoint(selector);
     const selected: Session[] = [];
@@ -87,8 +81,7 @@ export class Hub {
     return selected;
   }
 
-  /** Whether one session is selected. */
-  matches(session: Session, selector: Selector): boolean {
+  matches(session: SessionView, selector: Selector): boolean {
     return session.profile !== undefined && profileMatches(selector, session.profile, session);
   }
 }

@@ -5,14 +5,14 @@ import type { Session } from './session.js';
 const MAX_PER_AGENT = 3;
 
 /**
- * Connections without an accepted hello, oldest first. Whoever has only a token can open these and no more, so each agent may have few: what an
- * unproven peer makes the transport buffer (up to a frame each) is bounded by the tokens it has.
+ * Connections without an accepted hello, oldest first. A token alone is enough to open these, so each agent may have few: what unproven
+ * peers make the transport buffer (up to a frame each) is bounded by the tokens they have.
  */
 export class PendingHandshakes {
   readonly #sessions = new Set<Session>();
   readonly #perAgent = new Map<AgentId, number>();
 
-  /** Whether one more connection of this agent may wait. */
+  /** Whether one more connection of this agent may wait for its hello. */
   hasRoomFor(agentId: AgentId): boolean {
     return (this.#perAgent.get(agentId) ?? 0) < MAX_PER_AGENT;
   }

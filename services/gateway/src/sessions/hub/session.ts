@@ -8,16 +8,9 @@ import {
   type OrgId,
   type SessionMode,
 } from '@muster/protocol';
-import type { Connection, SendResult } from '../../edge/transport/transport.js';
-import type { DesiredMode } from '../../capabilities/modes/desired-mode.js';
+import type { Connection, SendResult } from '../../foundation/connection.js';
 import type { Profile } from '../../foundation/profile.js';
-
-/**
- *     challenged ──hello──▶ claiming ──epoch──▶ ready
- *          │                   │                  │
- *          └───────────────────┴──────────────────┴──▶ closed
- */
-export type SessionState = 'challenged' | 'claiming' | 'ready' | 'closed';
+import type { SessionState, SessionView } from '../../foundation/session-view.js';
 
 /** What the hello is checked against; dropped once it was. */
 export interface Challenge {
@@ -29,6 +22,7 @@ export interface Challenge {
   readonly tokenExpiresAtMs: number;
   /** Monotonic. */
   readonly deadlineMs: number;
+  /** Bytes that came so far. */
   bytes: number;
   /** Whether it sent pings before it was asked for a pong. */
   pings?: true;
@@ -36,7 +30,7 @@ export interface Challenge {
   life?: 'asked' | 'alive';
 }
 
-/** What the upgrade established about the peer. */
+/** What admission control established about the peer. */
 export interface HandshakeContext {
   readonly org: OrgId;
   readonly agentId: AgentId;
@@ -49,12 +43,11 @@ export interface HandshakeContext {
  * One agent's presence on this gateway. There are tens of thousands of these: keep it small, share what can be shared, and keep
  * timers out of it.
  */
-export class Session {
+export class Session implements SessionView {
   readonly org: OrgId;
   readonly agentId: AgentId;
   readonly num: number;
   readonly connection: Connection;
-  /** How it talks. */
   readonly mode: SessionMode;
   readonly connectedAtMs: number;
   state: SessionState = 'challenged';
@@ -63,27 +56,24 @@ export class Session {
   host = '';
   /** The machine, in hex. */
   instance = '';
-  /** Sweeps of the vigil since something whole was heard. */
+  /** Sweeps of the liveness monitor since something whole was heard. */
   quietSweeps = 0;
   /** The epoch of the session that this one takes the place of, as the agent says. */
   replaces: number | undefined;
-  /** 0 until the registry gave one. */
+  /** 0 until the session is registered. */
   epoch = 0;
   /** False while the registry has not confirmed the epoch: it was away when the session began. */
-  claimed = false;
-  /** Monotonic; when the agent came here from another gateway, as far as is known. Its answer to a running query may be there already. */
+  confirmed = false;
   movedAtMs = Number.NEGATIVE_INFINITY;
-  /** Monotonic; when the session is asked to move. */
-  rotateAtMs = 0;
-  /** Which channel the agent was told to use; shared between sessions. Absent for agents that did not say that they can change it. */
-  told: DesiredMode | undefined;
+  /** Monotonic; when the agent is asked to open its next session. */
+  moveAtMs = Number.POSITIVE_INFINITY;
 
-  constructor(ticket: HandshakeContext, connection: Connection, connectedAtMs: number) {
-    this.org = ticket.org;
-    this.agentId = ticket.agentId;
-    this.num = ticket.num;
-    this.mode = ticket.mode;
-    this.challenge = ticket.challenge;
+  constructor(context: HandshakeContext, connection: Connection, connectedAtMs: number) {
+    this.org = context.org;
+    this.agentId = context.agentId;
+    this.num = context.num;
+    this.mode = context.mode;
+    this.challenge = context.challenge;
     this.connection = connection;
     this.connectedAtMs = connectedAtMs;
   }
@@ -92,7 +82,7 @@ export class Session {
     return this.state === 'closed' ? 'closed' : this.connection.send(frame);
   }
 
-  /** Tells the agent why, then closes with the reason's code. Leads to the transport's `closed`, once. */
+  /** Tells the agent why, then closes with the reason's code. The transport reports the close once, now or later. */
   close(reason: CloseReason, detail: string = CLOSE[reason].meaning): void {
     if (this.state === 'closed') return;
     const body = encodeBody('error', { code: reason, message: detail.slice(0, 500) });

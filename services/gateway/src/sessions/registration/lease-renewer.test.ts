@@ -1,17 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Bus } from '@muster/bus';
 import { MemoryBroker } from '@muster/bus/memory';
-import {
-  decodeBusMessage,
-  encodeBusMessage,
-  SUBJECTS,
-  type GatewayHeartbeat,
-  type GatewayReply,
-} from '@muster/messages';
-import type { GatewayId } from '@muster/protocol';
-import type { GenerationResult, LeaseRenewal, Registry, RenewResult } from '@muster/registry';
+import { decodeBusMessage, encodeBusMessage, SUBJECTS, type GatewayHeartbeat } from '@muster/messages';
+import type { GenerationResult, LeaseRenewal, RenewResult } from '@muster/registry';
 import { silentLogger, type Clock } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
+import { GatewayIdentity } from '../../foundation/gateway-identity.js';
+import { GatewayInbox } from '../../foundation/gateway-inbox.js';
 import { LeaseRenewer } from './lease-renewer.js';
 
 /** A registry that answers what a test wants; only leases are asked of it. */
@@ -54,122 +48,123 @@ function setUp() {
   const { bus } = broker.connect();
   const registry = new ScriptedRegistry();
   const clock = new FreezableClock();
+  const logger = silentLogger;
   const events: string[] = [];
-  let canReassert = true;
-  const lease = new LeaseRenewer({
-    bus,
-    registry: registry as unknown as Registry,
-    clock,
-    logger: silentLogger,
-    sessions: () => 3,
-    draining: () => false,
-    listener: {
-      fenced: () => void events.push('fenced'),
-      renamed: () => void events.push('renamed'),
-      reassert: () => {
-        events.push('reassert');
-        return Promise.resolve(canReassert);
-      },
-      request: (): GatewayReply => ({ t: 'ok' }),
+  let owesResync = false;
+  let canResync = true;
+  const registrations = {
+    oweResync: () => void (owesResync = true),
+    resync: (): Promise<void> => {
+      if (owesResync) events.push('resync');
+      owesResync &&= !canResync;
+      return Promise.resolve();
     },
+  };
+  const identity = new GatewayIdentity({ clock, logger, leaseMs: 15_000 });
+  const inbox = new GatewayInbox({ bus, identity, logger });
+  const lease = new LeaseRenewer({
+    ...{ bus, registry, identity, inbox, registrations, clock, logger },
+    hub: { size: 3 },
+    draining: () => false,
   });
-  return { broker, bus, registry, clock, events, lease, setCanReassert: (can: boolean) => void (canReassert = can) };
+  identity.listen({ fenced: () => void events.push('fenced'), renamed: () => void events.push('renamed') });
+  const start = async (): Promise<void> => {
+    inbox.start();
+    await lease.start();
+  };
+  const stop = async (): Promise<void> => {
+    await lease.stop();
+    inbox.stop();
+  };
+  const setCanResync = (can: boolean): void => void (canResync = can);
+  return { broker, bus, registry, clock, events, identity, start, stop, setCanResync };
 }
 
-async function polled(bus: Bus, id: GatewayId): Promise<string> {
-  const poll = encodeBusMessage({ t: 'poll', session: 's', have: 0 });
-  return (await bus.request(SUBJECTS.gatewayPolls(id), poll, { timeoutMs: 100 })).kind;
-}
-
-describe('LeaseKeeper', () => {
+describe('LeaseRenewer', () => {
   it('renews its lease every five seconds and tells everybody that it lives', async () => {
-    const { bus, registry, clock, lease } = setUp();
+    const { bus, registry, clock, identity, start, stop } = setUp();
     const beats: GatewayHeartbeat[] = [];
     bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
       const beat = decodeBusMessage<GatewayHeartbeat>(data, 'gateway_beat');
       if (beat !== undefined) beats.push(beat);
     });
-    await lease.start();
+    await start();
     await clock.inner.advanceAsync(15_000);
     expect(registry.renewals.map(({ gatewayId, ttlMs }) => [gatewayId, ttlMs])).toEqual(
-      Array.from({ length: 4 }, () => [lease.id, 15_000]),
+      Array.from({ length: 4 }, () => [identity.id, 15_000]),
     );
     expect(beats.length).toBeGreaterThanOrEqual(10);
-    expect(beats[0]).toMatchObject({ gateway: lease.id, sessions: 3, draining: false });
-    await lease.stop();
-    expect(registry.dropped).toEqual([lease.id]);
+    expect(beats[0]).toMatchObject({ gateway: identity.id, sessions: 3, draining: false });
+    await stop();
+    expect(registry.dropped).toEqual([identity.id]);
     expect(clock.inner.pendingTimers).toBe(0);
   });
 
   it('does not renew while it cannot hear itself through the broker', async () => {
-    const { broker, registry, clock, lease } = setUp();
-    await lease.start();
+    const { broker, registry, clock, start, stop } = setUp();
+    await start();
     broker.interrupt();
     await clock.inner.advanceAsync(20_000);
     expect(registry.renewals).toHaveLength(1);
     broker.restore();
     await clock.inner.advanceAsync(5_000);
     expect(registry.renewals.length).toBeGreaterThan(1);
-    await lease.stop();
+    await stop();
   });
 
   it('is fenced under a new id before anything else, after the process stood still past the lease', async () => {
-    const { bus, clock, events, lease } = setUp();
-    await lease.start();
-    const former = lease.id;
+    const { bus, clock, events, identity, start, stop } = setUp();
+    await start();
+    const former = identity.id;
     clock.freeze(10_000);
-    lease.check();
-    expect([events, lease.id]).toEqual([[], former]);
+    identity.checkLease();
+    expect([events, identity.id]).toEqual([[], former]);
     clock.freeze(16_000);
-    lease.check();
+    identity.checkLease();
     expect(events).toEqual(['fenced']);
-    expect(lease.id).not.toBe(former);
+    expect(identity.id).not.toBe(former);
     const ping = encodeBusMessage({ t: 'ping' });
     expect(await bus.request(SUBJECTS.gateway(former), ping, { timeoutMs: 100 })).toEqual({ kind: 'no_responders' });
-    expect(await bus.request(SUBJECTS.gateway(lease.id), ping, { timeoutMs: 100 })).toMatchObject({ kind: 'reply' });
-    expect(await polled(bus, former)).toBe('no_responders');
-    await lease.stop();
+    expect(await bus.request(SUBJECTS.gateway(identity.id), ping, { timeoutMs: 100 })).toMatchObject({ kind: 'reply' });
+    await stop();
   });
 
-  it('goes on under a new id and says again what it holds, when others stopped believing it', async () => {
-    const { bus, registry, clock, events, lease } = setUp();
-    await lease.start();
-    const former = lease.id;
+  it('goes on under a new id and registers its sessions again, when others stopped believing it', async () => {
+    const { bus, registry, clock, events, identity, start, stop } = setUp();
+    await start();
+    const former = identity.id;
     registry.renewal = { kind: 'lapsed' };
     await clock.inner.advanceAsync(5_000);
-    expect(events).toEqual(['renamed', 'reassert']);
-    expect(lease.id).not.toBe(former);
+    expect(events).toEqual(['renamed', 'resync']);
+    expect(identity.id).not.toBe(former);
     const ping = encodeBusMessage({ t: 'ping' });
     expect(await bus.request(SUBJECTS.gateway(former), ping, { timeoutMs: 100 })).toEqual({ kind: 'no_responders' });
-    // Sessions that were opened under the former id go on, and other gateways find them there.
-    expect([await polled(bus, former), await polled(bus, lease.id)]).toEqual(['reply', 'reply']);
-    await lease.stop();
-    expect(await polled(bus, former)).toBe('no_responders');
+    await stop();
   });
 
-  it('keeps its id and says again what it holds, when the registry lost its data', async () => {
-    const { registry, clock, events, lease } = setUp();
-    await lease.start();
-    const former = lease.id;
+  it('keeps its id and registers its sessions again, when the registry lost its data', async () => {
+    const { registry, clock, events, identity, start, stop } = setUp();
+    await start();
+    const former = identity.id;
     registry.renewal = { kind: 'lapsed' };
     registry.generationResult = { kind: 'generation', value: 'two' };
     await clock.inner.advanceAsync(5_000);
-    expect([events, lease.id]).toEqual([['reassert'], former]);
-    await lease.stop();
+    expect([events, identity.id]).toEqual([['resync'], former]);
+    await stop();
   });
 
-  it('keeps serving while the registry is away, and says again what it holds until it was heard', async () => {
-    const { registry, clock, events, lease, setCanReassert } = setUp();
-    await lease.start();
+  it('keeps serving while the registry is away, and registers its sessions again until it was heard', async () => {
+    const { registry, clock, events, start, stop, setCanResync } = setUp();
+    await start();
     registry.renewal = { kind: 'unavailable', cause: new Error('down') };
     await clock.inner.advanceAsync(60_000);
     expect(events).toEqual([]);
     registry.renewal = { kind: 'renewed' };
-    setCanReassert(false);
+    setCanResync(false);
     await clock.inner.advanceAsync(5_000);
-    setCanReassert(true);
+    setCanResync(true);
     await clock.inner.advanceAsync(10_000);
-    expect(events).toEqual(['reassert', 'reassert']);
-    await lease.stop();
+    expect(events).toEqual(['resync', 'resync']);
+    await stop();
   });
 });

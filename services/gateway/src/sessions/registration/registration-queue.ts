@@ -1,53 +1,91 @@
-import type { RegistrationResult, Registry, UnregisterItem } from '@muster/registry';
+import type { Bus } from '@muster/bus';
+import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import type { GatewayId } from '@muster/protocol';
+import type { RegistrationResult, Registry, UnregisterItem } from '@muster/registry';
 import type { Clock, Logger } from '@muster/runtime';
+import type { GatewayIdentity } from '../../foundation/gateway-identity.js';
+import type { GatewayInbox } from '../../foundation/gateway-inbox.js';
+import type { Hub } from '../hub/hub.js';
 import type { Session } from '../hub/session.js';
+import type { DuplicateIdentityReporter } from './duplicate-identity-reporter.js';
+import { resyncSessions } from './resync.js';
 
 export interface RegistrationListener {
-  /** The session has its epoch. `confirmed` is false when the registry was away and the epoch is our own clock's. */
-  claimed(
-    session: Session,
-    claim: { readonly epoch: number; readonly confirmed: boolean; readonly previous?: GatewayId },
-  ): void;
+  /** The session has its epoch. */
+  registered(session: Session): void;
   /** Another machine holds this identity, or it changes hands too often. */
-  duplicate(session: Session, holder: { readonly instance: string; readonly reason: string }): void;
+  duplicate(session: Session, reason: string): void;
+  /** A newer session of this agent exists elsewhere. */
+  superseded(session: Session): void;
 }
 
 export interface RegistrationQueueOptions {
+  readonly bus: Bus;
   readonly registry: Registry;
-  readonly gatewayId: () => GatewayId;
-  readonly listener: RegistrationListener;
+  readonly hub: Hub;
+  readonly identity: GatewayIdentity;
+  readonly inbox: GatewayInbox;
+  readonly duplicates: DuplicateIdentityReporter;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 const BATCH = 500;
 
-/** Claims and releases, gathered per turn of the event loop: a reconnect storm costs the registry batches, not calls. */
+/**
+ * Tells the registry which sessions this gateway holds, and other gateways which ones they hold no more. Calls to the registry are gathered
+ * per turn of the event loop: a reconnect storm costs batches, not calls.
+ */
 export class RegistrationQueue {
   readonly #options: RegistrationQueueOptions;
-  #claims: Session[] = [];
-  #releases: UnregisterItem[] = [];
+  #listener: RegistrationListener | undefined;
+  #registrations: Session[] = [];
+  #ends: UnregisterItem[] = [];
   #scheduled = false;
-  /** Registry calls of one process take effect in the order they are made, but results must be waited for at the end. */
+  #owesResync = false;
+  /** Registry calls of one process take effect in the order in which they are made, but results must be waited for at the end. */
   #pending: Promise<unknown> = Promise.resolve();
 
   constructor(options: RegistrationQueueOptions) {
     this.#options = options;
+    const { hub, inbox } = options;
+    inbox.on('superseded', ({ agentId, epoch }) => {
+      const session = hub.get(agentId);
+      if (session !== undefined && session.epoch < epoch) this.#listener?.superseded(session);
+      return { t: 'ok' };
+    });
+    inbox.on('holds', ({ agentId, epoch }) => ({ t: 'holds', alive: hub.get(agentId)?.epoch === epoch }));
   }
 
-  claim(session: Session): void {
-    this.#claims.push(session);
+  listen(listener: RegistrationListener): void {
+    this.#listener = listener;
+  }
+
+  register(session: Session): void {
+    this.#registrations.push(session);
     this.#schedule();
   }
 
-  release(session: Session): void {
-    this.#releases.push({ agentId: session.agentId, epoch: session.epoch });
+  unregister({ agentId, epoch }: Session): void {
+    this.#ends.push({ agentId, epoch });
     this.#schedule();
+  }
+
+  /** The registry may not know what this gateway holds. */
+  oweResync(): void {
+    this.#owesResync = true;
+  }
+
+  /** Registers everything again that this gateway holds, if that is owed. */
+  async resync(): Promise<void> {
+    if (!this.#owesResync) return;
+    this.#owesResync = false;
+    const superseded = (session: Session): void => this.#listener?.superseded(session);
+    if (!(await resyncSessions({ ...this.#options, superseded }))) this.#owesResync = true;
   }
 
   /** Resolves when everything queued so far has been answered. */
-  async settle(): Promise<void> {
+  async stop(): Promise<void> {
     this.#flush();
     await this.#pending;
   }
@@ -60,23 +98,25 @@ export class RegistrationQueue {
 
   #flush(): void {
     this.#scheduled = false;
-    const claims = this.#claims;
-    const releases = this.#releases;
-    this.#claims = [];
-    this.#releases = [];
+    const registrations = this.#registrations;
+    const ends = this.#ends;
+    this.#registrations = [];
+    this.#ends = [];
     const calls: Promise<unknown>[] = [];
-    for (let at = 0; at < releases.length; at += BATCH) {
-      calls.push(this.#options.registry.unregister(releases.slice(at, at + BATCH)));
+    for (let at = 0; at < ends.length; at += BATCH) {
+      calls.push(this.#options.registry.unregister(ends.slice(at, at + BATCH)));
     }
-    for (let at = 0; at < claims.length; at += BATCH) calls.push(this.#claim(claims.slice(at, at + BATCH)));
+    for (let at = 0; at < registrations.length; at += BATCH) {
+      calls.push(this.#register(registrations.slice(at, at + BATCH)));
+    }
     this.#pending = Promise.allSettled([this.#pending, ...calls]);
   }
 
-  async #claim(sessions: readonly Session[]): Promise<void> {
-    const { registry, gatewayId, clock, logger } = this.#options;
+  async #register(sessions: readonly Session[]): Promise<void> {
+    const { registry, identity, clock, logger } = this.#options;
     const epochHint = clock.now();
     const results = await registry.register(
-      gatewayId(),
+      identity.id,
       sessions.map(({ org, agentId, num, instance, mode, connectedAtMs, replaces }) => ({
         org,
         agentId,
@@ -90,35 +130,41 @@ export class RegistrationQueue {
     );
     sessions.forEach((session, i) => {
       const result = results[i];
-      if (result === undefined) logger.error('registry gave no result for a claim', {});
+      if (result === undefined) logger.error('registry gave no result for a registration', {});
       else this.#apply(session, result, epochHint);
     });
   }
 
   #apply(session: Session, result: RegistrationResult, epochHint: number): void {
-    const { listener } = this.#options;
+    const isOver = session.state === 'closed';
     switch (result.kind) {
-      case 'registered': {
-        const previous = result.previous?.gatewayId as GatewayId | undefined;
-        if (session.state === 'closed') {
-          session.epoch = result.epoch;
-          this.release(session);
-        } else {
-          listener.claimed(session, {
-            epoch: result.epoch,
-            confirmed: true,
-            ...(previous === undefined ? {} : { previous }),
-          });
-        }
+      case 'registered':
+        session.epoch = result.epoch;
+        session.confirmed = true;
+        if (isOver) this.unregister(session);
+        else this.#claimed(session, result.previous?.gatewayId as GatewayId | undefined);
         return;
-      }
       case 'duplicate':
-        if (session.state !== 'closed')
-          listener.duplicate(session, { instance: result.holder.instance, reason: result.reason });
+        if (!isOver) this.#listener?.duplicate(session, this.#options.duplicates.report(session, result));
         return;
       case 'unavailable':
+        if (isOver) return;
         // Losing the registry must not lock anybody out: the clock's epoch holds until it can be confirmed.
-        if (session.state !== 'closed') listener.claimed(session, { epoch: epochHint, confirmed: false });
+        session.epoch = epochHint;
+        // Without the registry nobody knows where the agent was before.
+        session.movedAtMs = this.#options.clock.monotonic();
+        this.#owesResync = true;
+        this.#listener?.registered(session);
     }
+  }
+
+  #claimed(session: Session, previous: GatewayId | undefined): void {
+    const { bus, identity, clock } = this.#options;
+    const isElsewhere = previous !== undefined && previous !== identity.id;
+    if (isElsewhere) session.movedAtMs = clock.monotonic();
+    this.#listener?.registered(session);
+    if (!isElsewhere) return;
+    const { agentId, epoch } = session;
+    bus.publish(SUBJECTS.gateway(previous), encodeBusMessage({ t: 'superseded', agentId, epoch }));
   }
 }

@@ -1,22 +1,22 @@
-import type { GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
-import type { SessionManager } from '../session-manager.js';
+import type { GatewayIdentity } from '../../foundation/gateway-identity.js';
 import type { Hub } from '../hub/hub.js';
 import type { Session } from '../hub/session.js';
 
 const BATCH = 1_000;
 
 /**
- * Says again to the registry what this gateway holds, after the registry lost it or the gateway took a new id. A session that exists newer
- * elsewhere is closed as superseded. Resolves to false when the registry went away meanwhile.
+ * Registers again what this gateway holds, with the epochs that it has: after the registry lost it, or after the gateway took a new id.
+ * Calls `superseded` for sessions of which a newer one exists elsewhere. Resolves to false when the registry went away meanwhile.
  */
-export async function reassertSessions(options: {
+export async function resyncSessions(options: {
   readonly registry: Registry;
   readonly hub: Hub;
-  readonly frontDesk: SessionManager;
-  readonly gatewayId: GatewayId;
+  readonly identity: GatewayIdentity;
+  readonly superseded: (session: Session) => void;
 }): Promise<boolean> {
-  const { registry, hub, frontDesk, gatewayId } = options;
+  const { registry, hub, identity, superseded } = options;
+  const gatewayId = identity.id;
   const sessions = [...hub.sessions()];
   let complete = true;
   for (let at = 0; at < sessions.length; at += BATCH) {
@@ -24,8 +24,8 @@ export async function reassertSessions(options: {
     const results = await registry.resync(gatewayId, batch.map(itemOf));
     batch.forEach((session, i) => {
       const result = results[i];
-      if (result?.kind === 'lost') frontDesk.end(session, 'superseded');
-      else if (result?.kind === 'kept') session.claimed = true;
+      if (result?.kind === 'lost') superseded(session);
+      else if (result?.kind === 'kept') session.confirmed = true;
       else complete = false;
     });
   }

@@ -1,5 +1,5 @@
 import { problemOf, type ErrorCode } from '@muster/protocol';
-import type { HttpReply } from './transport.js';
+import type { HttpReply } from './http-message.js';
 
 /** An RFC 9457 problem document as a reply. */
 export function problemReply(
@@ -33,3 +33,6 @@ export function retryAfter(atLeastMs: number, random: () => number = Math.random
 export function bearerOf(authorization: string | undefined): string | undefined {
   return /^bearer +([\w.~+/=-]+)$/i.exec(authorization ?? '')?.[1];
 }
+
+export const TOO_LARGE: HttpReply = problemReply('too_large', 'the body is over the limit', { connection: 'close' });
+export const FAILED: HttpReply = problemReply('internal', 'the gateway failed');

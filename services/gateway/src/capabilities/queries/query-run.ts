@@ -1,0 +1,161 @@
+import type { Bus } from '@muster/bus';
+import { encodeBusMessage, SUBJECTS, type GatewayUpdate, type TargetedUpdate } from '@muster/messages';
+import { CAPABILITY, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
+import { encodeNumberSet } from '@muster/records';
+import type { Clock, Timer } from '@muster/runtime';
+import type { CapabilityContext } from '../../foundation/capability.js';
+import type { SessionView } from '../../foundation/session-view.js';
+import type { ActiveQuery } from './active-query.js';
+import type { QueryMetrics } from './query-metrics.js';
+
+export interface QueryRunContext extends Pick<CapabilityContext, 'identity'> {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly metrics: QueryMetrics;
+}
+
+/** Between updates while answers come in. */
+const FLUSH_MS = 100;
+/** Gathered bytes that are sent on at once. */
+const FLUSH_BYTES = 192 * 1024;
+/** What one query may hold back while the broker is away. */
+const HELD_BYTES = 32 * 1024 * 1024;
+/** Sessions that are asked before the loop turns to answers again: the first answers need not wait for the last question. */
+const ASK_SLICE = 500;
+
+/** Asks sessions one query, and sends its coordinator what comes of it: the first update at once, the last at once, the others in time. */
+export class QueryRun {
+  readonly query: ActiveQuery;
+  /** Monotonic; when the coordinator was last heard, and when it was last sent something. */
+  coordinatorHeardAtMs: number;
+  updatedAtMs: number;
+  readonly #context: QueryRunContext;
+  #seq = 0;
+  #flushTimer: Timer | undefined;
+  /** A flush at the end of this turn of the event loop is due. */
+  #flushDue = false;
+  #deadlineTimer: Timer | undefined;
+  #isOver = false;
+
+  constructor(query: ActiveQuery, context: QueryRunContext) {
+    this.query = query;
+    this.#context = context;
+    const { clock } = context;
+    const nowMs = clock.monotonic();
+    this.coordinatorHeardAtMs = nowMs;
+    this.updatedAtMs = nowMs;
+    this.#deadlineTimer = clock.setTimeout(() => this.#deadline(), Math.max(0, query.deadlineMs - nowMs));
+  }
+
+  /** Tells the coordinator whom it will hear of. `joined`: it may know their answers from other gateways. */
+  reportTargets(asked: {
+    readonly joined: boolean;
+    readonly targets: readonly SessionView[];
+    readonly moved?: readonly SessionView[];
+  }): void {
+    const { joined, targets, moved = [] } = asked;
+    const setOf = (sessions: readonly SessionView[]): Uint8Array => encodeNumberSet(sessions.map(({ num }) => num));
+    const sets = { targets: setOf(targets), ...(moved.length === 0 ? {} : { moved: setOf(moved) }) };
+    const polls = pollsOf([...targets, ...moved], this.#context.clock.monotonic());
+    this.#update((address) => ({ t: 'targeted', ...address, joined, ...sets, ...polls }));
+  }
+
+  /** Asks those who can answer; the others have their outcome at once. */
+  ask(targets: readonly SessionView[], joined: boolean): void {
+    const { clock, metrics } = this.#context;
+    const able = targets.filter(canAnswer);
+    if (able.length < targets.length) {
+      this.query.refuse(targets.filter((session) => !canAnswer(session)));
+      this.gathered();
+    }
+    const frame = this.query.ask(able, { joined, nowMs: clock.monotonic() });
+    metrics.asked.inc(able.length);
+    const askFrom = (from: number): void => {
+      if (this.query.over) return;
+      for (const session of able.slice(from, from + ASK_SLICE)) session.send(frame);
+      if (from + ASK_SLICE < able.length) setImmediate(askFrom, from + ASK_SLICE);
+    };
+    askFrom(0);
+  }
+
+  /** Decides when what was just gathered is sent on. */
+  gathered(): void {
+    const { aggregator, waiting } = this.query;
+    if (aggregator.size === 0 || this.#flushDue) return;
+    if (waiting === 0 || this.#seq <= 1 || aggregator.byteLength >= FLUSH_BYTES) {
+      this.#flushDue = true;
+      setImmediate(() => {
+        this.#flushDue = false;
+        if (!this.#isOver) this.flush();
+      });
+      return;
+    }
+    this.#flushTimer ??= this.#context.clock.setTimeout(() => this.flush(), FLUSH_MS);
+  }
+
+  /** Sends what was gathered; an empty update too, as a sign of life. */
+  flush(): void {
+    const { bus, clock } = this.#context;
+    clock.clear(this.#flushTimer);
+    this.#flushTimer = undefined;
+    const { aggregator } = this.query;
+    // While the broker is away an update would be lost: what was gathered waits for the next sign of life, within bounds.
+    if (!bus.connected && aggregator.byteLength < HELD_BYTES) return;
+    const contents = aggregator.drain();
+    const settled = this.query.waiting === 0;
+    for (const content of contents) {
+      this.#update((address) => ({ t: 'partial', ...address, settled: settled && !content.more, ...content }));
+    }
+  }
+
+  /** Ends work on the query: tells those who are still waited for, and sends nothing more. */
+  cancel(reason: string): void {
+    this.#cancelAt(this.query.abandon(), reason);
+    this.forget();
+  }
+
+  /** Ends work on the query without a word to anybody. */
+  forget(): void {
+    const { clock } = this.#context;
+    this.#isOver = true;
+    clock.clear(this.#flushTimer);
+    clock.clear(this.#deadlineTimer);
+    this.query.abandon();
+  }
+
+  #deadline(): void {
+    this.#deadlineTimer = undefined;
+    this.#cancelAt(this.query.expire(), 'deadline');
+    this.flush();
+  }
+
+  #cancelAt(sessions: readonly SessionView[], reason: string): void {
+    if (sessions.length === 0) return;
+    const frame = encodeFrame(FRAME.cancel, this.query.ref, encodeBody('cancel', { reason }));
+    for (const session of sessions) session.send(frame);
+  }
+
+  #update(make: (address: Pick<GatewayUpdate, 'query' | 'gateway' | 'seq'>) => GatewayUpdate): void {
+    const { bus, identity, clock, metrics } = this.#context;
+    const { start } = this.query;
+    const bytes = encodeBusMessage(make({ query: start.id, gateway: identity.id, seq: this.#seq }));
+    this.#seq += 1;
+    this.updatedAtMs = clock.monotonic();
+    const result = bus.publish(SUBJECTS.coordinatorInbox(start.owner), bytes);
+    metrics.updates.inc({ result });
+    metrics.updateBytes.inc(bytes.length);
+  }
+}
+
+function canAnswer({ profile }: SessionView): boolean {
+  return profile?.capabilities.has(CAPABILITY.query) === true;
+}
+
+/** Those that hear of the query only at their next poll. */
+function pollsOf(sessions: readonly SessionView[], nowMs: number): Pick<TargetedUpdate, 'polls'> {
+  const polling = sessions.filter(({ mode }) => mode === 'poll');
+  if (polling.length === 0) return {};
+  const lastMs = polling.reduce((last, { connection }) => Math.max(last, connection.dueMs ?? nowMs), nowMs);
+  const nums = encodeNumberSet(polling.map(({ num }) => num));
+  return { polls: { nums, withinMs: Math.round(lastMs - nowMs) } };
+}

@@ -1,0 +1,37 @@
+import type { AgentId, OrgId, Selector, SessionMode } from '@muster/protocol';
+import type { Connection, SendResult } from './connection.js';
+import type { Profile } from './profile.js';
+
+/**
+ *     challenged ──hello──▶ registering ──epoch──▶ ready
+ *          │                     │                   │
+ *          └─────────────────────┴───────────────────┴──▶ closed
+ */
+export type SessionState = 'challenged' | 'registering' | 'ready' | 'closed';
+
+/** What a capability may see of a session. */
+export interface SessionView {
+  readonly org: OrgId;
+  readonly agentId: AgentId;
+  readonly num: number;
+  /** The channel of the session. */
+  readonly mode: SessionMode;
+  readonly host: string;
+  readonly profile: Profile | undefined;
+  readonly state: SessionState;
+  /** Monotonic; when the agent came here from another gateway. It may have answered a running query there already. */
+  readonly movedAtMs: number;
+  readonly connection: Pick<Connection, 'dueMs' | 'expectPolls'>;
+  send(frame: Uint8Array): SendResult;
+}
+
+/** What a capability may see of the hub: the ready sessions of this gateway. */
+export interface HubView {
+  readonly size: number;
+  get(agentId: AgentId): SessionView | undefined;
+  sessions(): Iterable<SessionView>;
+  /** The ready sessions of an org that a selector selects. */
+  select(org: OrgId, selector: Selector): SessionView[];
+  /** Whether a selector selects one session. */
+  matches(session: SessionView, selector: Selector): boolean;
+}

@@ -1,0 +1,33 @@
+import type { Bus } from '@muster/bus';
+import type { FrameType } from '@muster/protocol';
+import { createMetrics, silentLogger } from '@muster/runtime';
+import { FakeClock } from '@muster/runtime/testing';
+import type { Capability, FrameFault } from '../foundation/capability.js';
+import { GatewayIdentity } from '../foundation/gateway-identity.js';
+import type { SessionView } from '../foundation/session-view.js';
+import { Hub } from '../sessions/hub/hub.js';
+
+/** What a capability is made with, without a gateway around it. */
+export function capabilityContext(bus: Bus) {
+  const clock = new FakeClock();
+  const metrics = createMetrics('gateway');
+  const identity = new GatewayIdentity({ clock, logger: silentLogger, leaseMs: 15_000 });
+  return { bus, hub: new Hub(), identity, clock, logger: silentLogger, metrics };
+}
+
+/** Hands a frame of a session to a capability, as the session manager does. */
+export function frameTo(
+  capability: Capability,
+  session: SessionView,
+  frame: { readonly type: FrameType; readonly ref?: number; readonly flags?: number; readonly body: Uint8Array },
+): FrameFault | undefined {
+  const { type, ref = 0, flags = 0, body } = frame;
+  const route = capability.frames.find((each) => each.type === type);
+  if (route === undefined) throw new Error(`${capability.name} takes no frames of type ${type}`);
+  return route.handle(session, { type, ref, flags }, body);
+}
+
+/** Lets everything run that is due at the end of this turn of the event loop. */
+export async function turn(): Promise<void> {
+  for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}
