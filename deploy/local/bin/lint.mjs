@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { build, ensureInstalled, requireNode, run, tool } from './workspace.mjs';
 
 const STEPS = [
-  ['rules and boundaries', 'oxlint', ['--deny-warnings', '.']],
+  ['rules and boundaries', 'oxlint', ['-c', 'oxlint.config.mjs', '--deny-warnings', '.']],
   ['unused code', 'knip', ['--no-progress', '--treat-config-hints-as-errors']],
   ['format', 'prettier', ['--check', '--log-level=warn', '.']],
 ];

@@ -1,0 +1,80 @@
+/**
+ * Who may import whom: the only copy of the table. `oxlint.config.mjs` makes lint rules of it, `test/integration/import-graph.test.ts` checks it
+ * against the real imports, and the table in `docs/decisions/import-boundaries.md` is checked against it too.
+ */
+
+const LIBRARIES = [
+  ...[
+    'protocol',
+    'records',
+    'messages',
+    'runtime',
+    'identity',
+    'tables',
+    'actions',
+    'bus',
+    'registry',
+    'directory',
+    'audit',
+  ],
+  ...['api-contract', 'service-base'],
+];
+
+/**
+ * Folder of a package → the packages of this project that its product code may import. Types count as well. A name with a slash allows one entry point of
+ * a package only: `api-contract` takes those that need nothing of Node.
+ */
+export const PACKAGES = {
+  'shared/protocol': [],
+  'shared/records': ['protocol'],
+  'shared/messages': ['protocol', 'records'],
+  'shared/api-contract': ['protocol/vocabulary', 'identity/roles', 'runtime/quantity'],
+  'shared/api-client': ['protocol/vocabulary', 'api-contract'],
+  'shared/tables': ['protocol'],
+  'shared/actions': ['protocol'],
+  'shared/runtime': ['protocol'],
+  'shared/identity': ['protocol', 'records'],
+  'shared/bus': ['protocol', 'runtime'],
+  'shared/registry': ['protocol', 'runtime'],
+  'shared/directory': ['protocol', 'records', 'runtime', 'bus'],
+  'shared/audit': ['protocol', 'records', 'runtime', 'bus'],
+  'shared/service-base': ['protocol', 'records', 'runtime', 'bus', 'registry'],
+  'shared/testkit': [...LIBRARIES, 'api-client', 'local'],
+  'services/gateway': LIBRARIES,
+  'services/query': LIBRARIES,
+  'services/command': LIBRARIES,
+  'services/api': LIBRARIES,
+  'services/agent': ['protocol', 'identity', 'tables', 'actions', 'runtime'],
+  'services/cli': ['protocol', 'records', 'identity', 'tables', 'actions', 'runtime', 'api-contract', 'api-client'],
+  'deploy/local': ['protocol', 'runtime', 'identity'],
+};
+
+/** What crosses programs; it may import every package. */
+export const CROSSING = ['test'];
+
+/** What tests may import besides; `testkit` is above the libraries, so theirs cannot. */
+export const TEST_PACKAGES = ['local', 'testkit', 'api-client'];
+
+/** Files that are no product code. */
+export const TEST_FILES = ['**/*.test.ts', '**/*.contract.ts', '**/testing/**', '**/fixture/**'];
+
+/** Foreign driver → the folders that may import it. */
+export const DRIVERS = {
+  '@nats-io/*': ['shared/bus'],
+  ioredis: ['shared/registry'],
+  'uWebSockets.js': ['services/gateway/src/edge/transport', 'test'],
+  ws: ['services/gateway', 'services/agent', 'test'],
+  express: ['services/api'],
+  'prom-client': ['shared/runtime'],
+  pino: ['shared/runtime'],
+  cborg: ['shared/protocol'],
+  '@sqlite.org/*': ['shared/tables'],
+  commander: ['services/cli'],
+  testcontainers: ['shared/testkit'],
+};
+
+/**
+ * Floors inside a package: folder → the folders of the same package that it may import. Where a package is not listed, any direction is fine as
+ * long as the graph of its folders has no circle.
+ */
+export const FLOORS = {};
