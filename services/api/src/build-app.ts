@@ -61,7 +61,7 @@ export interface AppOptions {
   readonly requestBurst: number;
   readonly maxViewers: number;
   /** How patient viewers' streams are; changed in tests. */
-  readonly patience?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'> & { readonly silenceMs?: number };
+  readonly patience?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'> & { readonly inactivityMs?: number };
 }
 
 export interface Api {
@@ -88,7 +88,7 @@ export function buildApp(options: AppOptions): Api {
     metrics: createPresenceMetrics(options.metrics),
   });
   const byNum = (num: number) => directory.byNum(num);
-  const { maxViewers, patience: { silenceMs = 5_000, ...patience } = {} } = options;
+  const { maxViewers, patience: { inactivityMs = 5_000, ...patience } = {} } = options;
   const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...patience });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const selection = { directory, presence };
@@ -101,7 +101,7 @@ export function buildApp(options: AppOptions): Api {
 
   const operations = [
     ...queryOperations({ client, store }),
-    ...resultOperations({ store, streams, clock, client, byNum, viewers, silenceMs }),
+    ...resultOperations({ store, streams, clock, client, byNum, viewers, inactivityMs }),
     ...actionOperations(ACTIONS),
     ...submitOperations({ ...commands, queries: store, streams, byNum }),
     ...commandOperations(commands),
@@ -119,7 +119,7 @@ export function buildApp(options: AppOptions): Api {
       client,
       store,
       byNum,
-      silenceMs,
+      inactivityMs,
     }),
     ...tableOperations(TABLES),
     ...tokenOperations({ tokens, clock }),

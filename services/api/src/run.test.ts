@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureCertificates } from '@muster/local';
 import { encodeCbor, type CommandId } from '@muster/protocol';
@@ -13,25 +14,26 @@ import {
   type ChainLink,
   type QueryRecord,
 } from '@muster/records';
-import { ApiLab, type ApiProcess } from './testing/api-process.js';
-import { ORG, until } from './testing/api-fixture.js';
+import { ApiHarness, type ApiProcess } from './testing/api-harness.js';
+import { eventually } from '@muster/runtime/testing';
+import { ORG } from './testing/api-fixture.js';
 
 // Each test starts whole processes, on machines that may be busy.
 jest.setTimeout(90_000);
 
-let lab: ApiLab;
+let harness: ApiHarness;
 let api: ApiProcess;
 beforeAll(async () => {
-  lab = await ApiLab.open();
-  api = await lab.startApi();
+  harness = await ApiHarness.open();
+  api = await harness.startApi();
 });
-afterAll(() => lab.close());
+afterAll(() => harness.close());
 
 async function start(): Promise<QueryRecord> {
   const { text, status } = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT name, pid FROM processes' } });
   expect(status).toBe(201);
   const { id } = JSON.parse(text) as { id: string };
-  const entry = await lab.broker.streams.last(
+  const entry = await harness.broker.streams.last(
     STREAMS.queries.name,
     STREAM_SUBJECTS.query('default' as never, id as never),
   );
@@ -51,21 +53,21 @@ describe('the API on a real broker', () => {
     const record = await start();
     const stream = await api.open('GET', `/v1/queries/${record.id}/events`);
     const viewer = watch(stream);
-    await until(() => viewer.text.includes('event: started'));
+    await eventually(() => viewer.text.includes('event: started'));
     const block = new AnswerBlockWriter();
     block.add(1, encodeCbor(['bash', 1]));
-    await lab.service.tell(record, { t: 'rows', answers: block.bytes() });
-    await until(() => viewer.text.includes('event: rows'));
-    await lab.service.end(record);
+    await harness.service.writeItem(record, { t: 'rows', answers: block.bytes() });
+    await eventually(() => viewer.text.includes('event: rows'));
+    await harness.service.end(record);
     await viewer.closed;
     expect(viewer.text).toContain('event: ended');
     const rows = JSON.parse((await api.ask('GET', `/v1/queries/${record.id}/rows`)).text) as { items: unknown[] };
     expect(rows.items).toEqual([{ num: 1, agentId: null, host: null, values: ['bash', 1] }]);
-    await until(async () => (await api.ask('GET', '/v1/audit?action=query.start')).text.includes(record.id));
+    await eventually(async () => (await api.ask('GET', '/v1/audit?action=query.start')).text.includes(record.id));
   });
 
   test('two API processes are one: an idempotency key, a token and its end are known to both', async () => {
-    const second = await lab.startApi();
+    const second = await harness.startApi();
     const once = { body: { sql: 'SELECT 1' }, key: 'once' };
     const [here, there] = [await api.ask('POST', '/v1/queries', once), await second.ask('POST', '/v1/queries', once)];
     expect([here.status, there]).toEqual([201, here]);
@@ -73,52 +75,52 @@ describe('the API on a real broker', () => {
     expect(status).toBe(201);
     const { tokenId } = JSON.parse(text) as { tokenId: string };
     // What one made, the other learns from the stream.
-    await until(async () => (await api.ask('GET', '/v1/tokens')).text.includes(tokenId));
+    await eventually(async () => (await api.ask('GET', '/v1/tokens')).text.includes(tokenId));
     expect((await api.ask('DELETE', `/v1/tokens/${tokenId}`)).status).toBe(204);
-    await until(async () => (await second.ask('GET', '/v1/tokens')).text.includes('"revoked"'));
-    expect(await second.stop()).toBe(0);
+    await eventually(async () => (await second.ask('GET', '/v1/tokens')).text.includes('"revoked"'));
+    expect(await second.process.stop()).toBe(0);
   });
 
   test('orders once from two processes, one of which dies before it answers, and follows the journal in both', async () => {
-    const second = await lab.startApi();
+    const second = await harness.startApi();
     const once = {
       body: { action: 'process.kill', params: { name: 'abc.exe' }, target: { selector: '' } },
       key: 'kill',
     };
     // The command is made, and the process that was asked never hears of it.
-    lab.commands.held = new Promise(() => undefined);
+    harness.commands.held = new Promise(() => undefined);
     const lost = second.ask('POST', '/v1/commands', once).catch((error: unknown) => error);
-    await until(() => lab.commands.asked.some(({ t }) => t === 'submit'));
-    process.kill(second.pid, 'SIGKILL');
+    await eventually(() => harness.commands.asked.some(({ t }) => t === 'submit'));
+    void second.process.kill();
     await lost;
-    lab.commands.held = undefined;
+    harness.commands.held = undefined;
     const { status, text } = await api.ask('POST', '/v1/commands', once);
     const command = JSON.parse(text) as { id: CommandId; repeated: boolean };
     expect([status, command.repeated]).toEqual([202, true]);
     expect(JSON.parse((await api.ask('GET', '/v1/commands')).text)).toMatchObject({ items: [{ id: command.id }] });
 
-    const third = await lab.startApi();
+    const third = await harness.startApi();
     const viewers = await Promise.all(
       [api, third].map(async (process) => watch(await process.open('GET', `/v1/commands/${command.id}/events`))),
     );
-    for (const viewer of viewers) await until(() => viewer.text.includes('event: ledger'));
-    await lab.commands.settle({ ...command, org: ORG }, 'succeeded', [1], { message: 'killed' });
-    await lab.commands.settle({ ...command, org: ORG }, 'expired', [2, 3]);
+    for (const viewer of viewers) await eventually(() => viewer.text.includes('event: ledger'));
+    await harness.commands.settle({ ...command, org: ORG }, 'succeeded', [1], { message: 'killed' });
+    await harness.commands.settle({ ...command, org: ORG }, 'expired', [2, 3]);
     for (const viewer of viewers) await viewer.closed;
     expect(viewers[0]?.text).toContain('event: ended');
     expect(viewers[1]?.text).toBe(viewers[0]?.text);
-    expect(await third.stop()).toBe(0);
+    expect(await third.process.stop()).toBe(0);
   });
 
   test('is one of many that write the audit chain, and gives it as it is kept', async () => {
-    const second = await lab.startApi();
+    const second = await harness.startApi();
     const token = (i: number) => ({ body: { name: `chain ${i}`, role: 'viewer' } });
     const made = await Promise.all(
       Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? api : second).ask('POST', '/v1/tokens', token(i))),
     );
     expect(made.every(({ status }) => status === 201)).toBe(true);
     // What it has on its way is kept before it ends.
-    expect(await second.stop()).toBe(0);
+    expect(await second.process.stop()).toBe(0);
     const links = async () =>
       (await api.ask('GET', '/v1/audit/chain')).text
         .trim()
@@ -126,7 +128,7 @@ describe('the API on a real broker', () => {
         .map((line) => JSON.parse(line) as ChainLink);
     const ofTokens = (all: readonly ChainLink[]) =>
       all.filter(({ record }) => String(record.details?.['name']).startsWith('chain '));
-    await until(async () => ofTokens(await links()).length === 60);
+    await eventually(async () => ofTokens(await links()).length === 60);
     expect(verifyChain(await links())).toMatchObject({ unchained: 0, cut: false, faults: [] });
   });
 
@@ -138,36 +140,38 @@ describe('the API on a real broker', () => {
   });
 
   test('does not wait for Redis, and says unknown without it', async () => {
-    const without = await lab.startApi({ MUSTER_REDIS_URL: 'redis://127.0.0.1:1' });
+    const without = await harness.startApi({ MUSTER_REDIS_URL: 'redis://127.0.0.1:1' });
     expect((await without.health('/readyz')).status).toBe(200);
     const counts = JSON.parse((await without.ask('GET', '/v1/agents?counts=os')).text) as { counts: object };
     expect(counts.counts).toMatchObject({ total: 0, live: null, offline: null });
-    expect(await without.stop()).toBe(0);
+    expect(await without.process.stop()).toBe(0);
   });
 
   test('keeps secrets out of its log', () => {
-    expect(api.streams).toContain('"starting"');
-    expect(api.streams).not.toContain(lab.token);
+    expect(api.process.output).toContain('"starting"');
+    expect(api.process.output).not.toContain(harness.token);
   });
 
   test('serves TLS where it is given a certificate', async () => {
-    const files = await ensureCertificates(join(lab.folder, 'tls'));
-    const secure = await lab.startApi({ MUSTER_TLS_CERT_FILE: files.certPath, MUSTER_TLS_KEY_FILE: files.keyPath });
+    const folder = await mkdtemp(join(tmpdir(), 'muster-api-'));
+    const files = await ensureCertificates(join(folder, 'tls'));
+    const secure = await harness.startApi({ MUSTER_TLS_CERT_FILE: files.certPath, MUSTER_TLS_KEY_FILE: files.keyPath });
     const ca = await readFile(files.caPath, 'utf8');
     expect((await secure.ask('GET', '/v1/me', { ca })).status).toBe(200);
     await expect(secure.ask('GET', '/v1/me')).rejects.toMatchObject({ code: 'ECONNRESET' });
-    expect(await secure.stop()).toBe(0);
+    expect(await secure.process.stop()).toBe(0);
+    await rm(folder, { recursive: true });
   });
 
   test('ends viewers’ streams when it stops, so that they go on elsewhere', async () => {
-    const second = await lab.startApi();
+    const second = await harness.startApi();
     const record = await start();
     const stream = await second.open('GET', `/v1/queries/${record.id}/events`);
     const viewer = watch(stream);
-    await until(() => viewer.text.includes('event: started'));
-    expect(await second.stop()).toBe(0);
+    await eventually(() => viewer.text.includes('event: started'));
+    expect(await second.process.stop()).toBe(0);
     await viewer.closed;
-    await lab.service.end(record);
+    await harness.service.end(record);
     const id = /^id: (\d+)$/m.exec(viewer.text)?.[1];
     expect((await api.ask('GET', `/v1/queries/${record.id}/events?after=${id}`)).text).toContain('event: ended');
   });
@@ -176,20 +180,20 @@ describe('the API on a real broker', () => {
     const record = await start();
     const stream = await api.open('GET', `/v1/queries/${record.id}/events`);
     const viewer = watch(stream);
-    await until(() => viewer.text.includes('event: started'));
-    await lab.nats.kill9();
-    await until(async () => (await api.health('/readyz')).status === 503);
+    await eventually(() => viewer.text.includes('event: started'));
+    await harness.brokers.nats.kill9();
+    await eventually(async () => (await api.health('/readyz')).status === 503);
     expect((await api.health('/healthz')).status).toBe(200);
     expect((await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).status).toBe(503);
-    await lab.nats.restart();
-    await until(async () => (await api.health('/readyz')).status === 200, 'the return of the broker', 20_000);
-    await until(
+    await harness.brokers.nats.restart();
+    await eventually(async () => (await api.health('/readyz')).status === 200, 'the return of the broker', 20_000);
+    await eventually(
       async () =>
-        (await lab.service
-          .tell(record, { t: 'progress', ledger: record.ledger, elapsedMs: 1, gateways: 1 })
+        (await harness.service
+          .writeItem(record, { t: 'progress', ledger: record.ledger, elapsedMs: 1, gateways: 1 })
           .catch(() => 0)) > 0,
     );
-    await lab.service.end(record);
+    await harness.service.end(record);
     await viewer.closed;
     expect(viewer.text).toContain('event: progress');
     expect(viewer.text).toContain('event: ended');

@@ -1,11 +1,11 @@
 import { endpointLabel, type Endpoint } from '@muster/directory';
 import { MAX_LABEL_VALUES, type AgentCountsJson } from '@muster/api-contract';
-import type { Held } from './presence.js';
+import type { SessionsByAgent } from './presence.js';
 
 /** Totals of a selection, by connection and by the values of some labels. */
 export function countAgents(
   endpoints: readonly Endpoint[],
-  held: Held | undefined,
+  held: SessionsByAgent | undefined,
   keys: readonly string[],
 ): AgentCountsJson {
   const modes = { live: 0, poll: 0 };

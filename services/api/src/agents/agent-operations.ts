@@ -22,7 +22,7 @@ function listOperation(parts: AgentParts): Operation {
   return implement(operations.listAgents, async ({ principal, query }) => {
     const { selector, revoked, counts, limit } = query;
     const after = query.cursor === undefined ? 0 : decodeCursor('agents', query.cursor, [position])[0];
-    const { matches, held } = await selectionOf(parts, principal, { selector, needsHeld: counts !== undefined });
+    const { matches, held } = await selectionOf(parts, principal, { selector, needsSessions: counts !== undefined });
     const all = [...parts.directory.endpoints(principal.org)].filter(
       (endpoint) =>
         (revoked === 'include' || (endpoint.revoked !== undefined) === (revoked === 'only')) && matches(endpoint),

@@ -1,7 +1,7 @@
 import { endpointLabel, type Directory, type Endpoint } from '@muster/directory';
 import { AppError, parseSelector, selectorMatches, type Selector } from '@muster/protocol';
 import type { Principal } from '../http/principal.js';
-import type { Held, PresenceReader } from './presence.js';
+import type { SessionsByAgent, PresenceReader } from './presence.js';
 
 export interface SelectionParts {
   readonly directory: Pick<Directory, 'byId' | 'endpoints'>;
@@ -12,7 +12,7 @@ export interface SelectionParts {
 export interface Selection {
   readonly matches: (endpoint: Endpoint) => boolean;
   /** Who is connected; asked only when the selector or the caller needs it. `undefined` when nobody knows. */
-  readonly held: Held | undefined;
+  readonly held: SessionsByAgent | undefined;
 }
 
 const usesMode = (selector: Selector): boolean => selector.some(({ key }) => key === 'mode');
@@ -24,13 +24,13 @@ const usesMode = (selector: Selector): boolean => selector.some(({ key }) => key
 export async function selectionOf(
   { presence }: SelectionParts,
   principal: Principal,
-  options: { readonly selector: string; readonly needsHeld?: boolean; readonly toChange?: boolean },
+  options: { readonly selector: string; readonly needsSessions?: boolean; readonly toChange?: boolean },
 ): Promise<Selection> {
   const parsed = parseSelector(options.selector);
   if (!parsed.ok) throw new AppError('bad_selector', parsed.message, { details: { offset: parsed.offset } });
   const selector = [...parsed.selector, ...principal.bound];
-  const needsHeld = options.needsHeld === true || usesMode(selector);
-  const held = needsHeld ? await presence.held(principal.org) : undefined;
+  const needsSessions = options.needsSessions === true || usesMode(selector);
+  const held = needsSessions ? await presence.held(principal.org) : undefined;
   if (held === undefined && options.toChange === true && usesMode(selector)) {
     throw new AppError('broker_unavailable', 'nobody knows who is connected now, so `mode` selects nobody; try again');
   }

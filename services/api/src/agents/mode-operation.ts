@@ -8,7 +8,7 @@ import { given, isoTime } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import { selectionOf, type Selection, type SelectionParts } from './agent-selection.js';
 import type { ModeOverrides } from './mode-overrides.js';
-import type { Held } from './presence.js';
+import type { SessionsByAgent } from './presence.js';
 
 export interface ModeParts extends SelectionParts {
   readonly overrides: ModeOverrides;
@@ -65,7 +65,7 @@ async function choose(
   { selector = '', agentIds }: ModeRequest,
 ): Promise<{ readonly chosen: Endpoint[] } & Pick<Selection, 'held'>> {
   const { directory } = parts;
-  const { matches, held } = await selectionOf(parts, principal, { selector, needsHeld: true, toChange: true });
+  const { matches, held } = await selectionOf(parts, principal, { selector, needsSessions: true, toChange: true });
   const isEligible = (endpoint: Endpoint): boolean => endpoint.revoked === undefined && matches(endpoint);
   if (agentIds === undefined) return { chosen: [...directory.endpoints(principal.org)].filter(isEligible), held };
   const chosen: Endpoint[] = [];
@@ -83,7 +83,7 @@ async function choose(
   });
 }
 
-function connectedJson(chosen: readonly Endpoint[], held: Held | undefined, nowMs: number) {
+function connectedJson(chosen: readonly Endpoint[], held: SessionsByAgent | undefined, nowMs: number) {
   if (held === undefined) return { live: null, poll: null, offline: null };
   const modes = { live: 0, poll: 0 };
   let longestMs: number | undefined = 0;

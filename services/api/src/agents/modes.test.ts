@@ -3,7 +3,8 @@ import { MemoryBroker } from '@muster/bus/memory';
 import { DirectoryWriter, type Endpoint } from '@muster/directory';
 import type { AgentId } from '@muster/protocol';
 import { decodeRecord, STREAM_SUBJECTS, STREAMS, type ModeOverrideRecord } from '@muster/records';
-import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
+import { eventually } from '@muster/runtime/testing';
+import { ApiFixture, ORG } from '../testing/api-fixture.js';
 import { ModeOverrides } from './mode-overrides.js';
 
 let api: ApiFixture;
@@ -40,7 +41,7 @@ describe('ordering a mode', () => {
         ...{ mode: 'poll', intervalMs: 90_000, reason: 'incident 4711', by: 'bootstrap', atMs: expect.any(Number) },
       });
     }
-    await until(async () => (await show(offline.agentId)).wanted !== undefined);
+    await eventually(async () => (await show(offline.agentId)).wanted !== undefined);
     expect((await show(offline.agentId)).wanted).toEqual({
       ...{ mode: 'poll', intervalMs: 90_000, reason: 'incident 4711', by: 'bootstrap', at: expect.any(String) },
     });
@@ -62,7 +63,7 @@ describe('ordering a mode', () => {
     const { live } = await fleet();
     await order({ selector: 'mode=live', mode: 'live' });
     const before = await kept(live.agentId);
-    await until(async () => (await show(live.agentId)).wanted !== undefined);
+    await eventually(async () => (await show(live.agentId)).wanted !== undefined);
     expect((await order({ selector: 'env=prod', mode: 'live' })).body).toMatchObject({ changed: 1, unchanged: 1 });
     expect(await kept(live.agentId)).toEqual(before);
     expect((await order({ selector: 'mode=live', mode: 'live', interval: 5_000 })).body).toMatchObject({ changed: 1 });
@@ -75,7 +76,7 @@ describe('ordering a mode', () => {
     expect((await order(body)).body).toMatchObject({ matched: 1, changed: 1 });
     const record = await kept(live.agentId);
     expect((record?.untilMs ?? 0) - (record?.atMs ?? 0)).toBe(7_200_000);
-    await until(async () => (await show(live.agentId)).wanted !== undefined);
+    await eventually(async () => (await show(live.agentId)).wanted !== undefined);
     expect((await show(live.agentId)).wanted.until).toBe(new Date(record?.untilMs ?? 0).toISOString());
     expect((await order(body)).body).toMatchObject({ changed: 1, unchanged: 0 });
   });
@@ -91,15 +92,15 @@ describe('ordering a mode', () => {
   test('is withdrawn by `default`', async () => {
     const { live } = await fleet();
     await order({ selector: 'mode=live', mode: 'poll' });
-    await until(async () => (await show(live.agentId)).wanted?.mode === 'poll');
+    await eventually(async () => (await show(live.agentId)).wanted?.mode === 'poll');
     expect((await order({ selector: 'mode=live', mode: 'default' })).body).toMatchObject({ changed: 1 });
-    await until(async () => (await show(live.agentId)).wanted === undefined);
+    await eventually(async () => (await show(live.agentId)).wanted === undefined);
   });
 
   test('tells by when the last one that polls hears of it, where every interval is known', async () => {
     const { poll } = await fleet();
     await order({ selector: 'mode=poll', mode: 'poll', interval: '10m' });
-    await until(async () => (await show(poll.agentId)).wanted !== undefined);
+    await eventually(async () => (await show(poll.agentId)).wanted !== undefined);
     const { connected } = (await order({ selector: '', mode: 'live' })).body;
     const inMs = Date.parse(connected.pollBy) - Date.now();
     expect(inMs).toBeGreaterThan(590_000);
@@ -163,7 +164,7 @@ describe('ordering a mode', () => {
 
   test('without the registry goes by labels alone: who is connected is unknown, and `mode` selects nobody', async () => {
     await fleet();
-    api.registry.away = true;
+    api.registry.store.available = false;
     const answer = await order({ selector: 'env=prod', mode: 'poll' });
     expect(answer.body).toMatchObject({ matched: 2, changed: 2, connected: { live: null, poll: null, offline: null } });
     for (const selector of ['mode=live', 'mode!=live']) {
@@ -207,9 +208,9 @@ test('an agent shows the channel of its session and the last time that it was aw
   expect(await show(agentId)).toMatchObject({ mode: 'poll' });
   const away = { atMs: Date.now(), mode: 'poll', forMs: 720_000, failures: 3, why: 'upgrade refused: 403' } as const;
   await new DirectoryWriter({ streams: api.connection.streams }).recordFallback(ORG, agentId, away);
-  await until(async () => (await show(agentId)).away !== undefined);
+  await eventually(async () => (await show(agentId)).away !== undefined);
   const { atMs, ...said } = away;
   expect((await show(agentId)).away).toEqual({ ...said, at: new Date(atMs).toISOString() });
-  api.registry.held.delete(agentId);
+  api.registry.release(agentId);
   expect(await show(agentId)).not.toHaveProperty('mode');
 });

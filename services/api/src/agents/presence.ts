@@ -2,7 +2,7 @@ import type { Presence, Registry, ScanEntry } from '@muster/registry';
 import type { OrgId } from '@muster/protocol';
 import type { Clock, Metrics } from '@muster/runtime';
 
-export type Held = ReadonlyMap<string, ScanEntry>;
+export type SessionsByAgent = ReadonlyMap<string, ScanEntry>;
 
 const FRESH_MS = 1_000;
 
@@ -25,7 +25,7 @@ export class PresenceReader {
   readonly #registry: Pick<Registry, 'lookup' | 'scan'>;
   readonly #clock: Clock;
   readonly #metrics: PresenceMetrics;
-  readonly #scans = new Map<OrgId, { readonly atMs: number; readonly held: Promise<Held | undefined> }>();
+  readonly #scans = new Map<OrgId, { readonly atMs: number; readonly held: Promise<SessionsByAgent | undefined> }>();
 
   constructor(options: {
     readonly registry: Pick<Registry, 'lookup' | 'scan'>;
@@ -47,7 +47,7 @@ export class PresenceReader {
   }
 
   /** All that are connected of an org. Costs a pass over the registry, so it is shared by who asks within a second. */
-  held(org: OrgId): Promise<Held | undefined> {
+  held(org: OrgId): Promise<SessionsByAgent | undefined> {
     const nowMs = this.#clock.monotonic();
     const known = this.#scans.get(org);
     if (known !== undefined && nowMs - known.atMs < FRESH_MS) return known.held;
@@ -56,7 +56,7 @@ export class PresenceReader {
     return held;
   }
 
-  async #scan(org: OrgId): Promise<Held | undefined> {
+  async #scan(org: OrgId): Promise<SessionsByAgent | undefined> {
     const held = new Map<string, ScanEntry>();
     for await (const page of this.#registry.scan(org)) {
       if (page.kind === 'unavailable') {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { OrgId } from '@muster/protocol';
 import { encodeRecord, STREAM_SUBJECTS, verifyChain, type AuditRecord, type ChainLink } from '@muster/records';
-import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
+import { eventually } from '@muster/runtime/testing';
+import { ApiFixture, ORG } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -29,7 +30,7 @@ describe('the audit chain', () => {
       encodeRecord({ org: 'other' } as AuditRecord),
     );
     await act(12);
-    await until(async () => (await read()).length === 12);
+    await eventually(async () => (await read()).length === 12);
     const links = await read();
     expect(verifyChain(links)).toMatchObject({ records: 12, unchained: 0, cut: false, faults: [] });
     expect(links[3]!.record).toMatchObject({ action: 'token.create', org: ORG, details: { name: 't3' } });
@@ -41,11 +42,11 @@ describe('the audit chain', () => {
 
   test('shows a record that somebody wrote past it', async () => {
     await act(2);
-    await until(async () => (await read()).length === 2);
+    await eventually(async () => (await read()).length === 2);
     const { record } = (await read())[1]!;
     await api.connection.streams.append(STREAM_SUBJECTS.audit(ORG), encodeRecord({ ...record, actorName: 'Eve' }));
     await act(1);
-    await until(async () => (await read()).length === 4);
+    await eventually(async () => (await read()).length === 4);
     const links = await read();
     expect(verifyChain(links).faults).toMatchObject([{ kind: 'inserted', seq: links[2]!.seq }]);
   });

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { hashOperatorToken, mintOperatorToken } from '@muster/identity';
 import type { OrgId } from '@muster/protocol';
-import { ApiFixture, until } from '../testing/api-fixture.js';
+import { eventually } from '@muster/runtime/testing';
+import { ApiFixture } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -68,7 +69,7 @@ describe('credentials', () => {
         createdAtMs: 1,
       }),
     );
-    await until(async () => (await api.get('/v1/me', { token })).body.detail.includes('selector'));
+    await eventually(async () => (await api.get('/v1/me', { token })).body.detail.includes('selector'));
   });
 });
 
@@ -205,7 +206,7 @@ describe('rate limits', () => {
 test('the use of a token is noted, at most once a minute', async () => {
   const { token, tokenId } = await api.token({ role: 'viewer' });
   for (let i = 0; i < 5; i += 1) await api.get('/v1/me', { token });
-  await until(
+  await eventually(
     async () => ((await api.get('/v1/tokens')).body.items[0] as { lastUsedAt?: string }).lastUsedAt !== undefined,
   );
   const entry = await api.connection.streams.last('MUSTER_TOKENS', `muster.v1.token.default.${tokenId}`);

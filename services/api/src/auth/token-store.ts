@@ -88,8 +88,8 @@ export class TokenStore {
   noteUse(tokenId: string, nowMs: number): void {
     const kept = this.#tokens.get(tokenId);
     if (kept === undefined) return;
-    const noted = Math.max(kept.record.lastUsedAtMs ?? 0, this.#useWritten.get(tokenId) ?? 0);
-    if (nowMs - noted < USE_INTERVAL_MS) return;
+    const draft = Math.max(kept.record.lastUsedAtMs ?? 0, this.#useWritten.get(tokenId) ?? 0);
+    if (nowMs - draft < USE_INTERVAL_MS) return;
     this.#useWritten.set(tokenId, nowMs);
     // The expected sequence keeps a note from bringing back a token that was revoked meanwhile.
     this.#write({ ...kept.record, lastUsedAtMs: nowMs }, kept.seq).catch((err: unknown) =>

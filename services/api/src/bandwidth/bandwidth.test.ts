@@ -3,7 +3,8 @@ import { encodeBusMessage, SUBJECTS, type TrafficCounters } from '@muster/messag
 import { encodeCbor, newGatewayId, type GatewayId, type QueryId, type SqlValue } from '@muster/protocol';
 import { AnswerBlockWriter, type QueryRecord } from '@muster/records';
 import type { QueryStore } from '../queries/query-store.js';
-import { ApiFixture, ORG, until, type Asked } from '../testing/api-fixture.js';
+import { eventually } from '@muster/runtime/testing';
+import { ApiFixture, ORG, type Asked } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
 
 let api: ApiFixture;
@@ -29,10 +30,15 @@ function report(change: Partial<TrafficCounters> = {}, heartbeat = 1_000): Traff
   };
 }
 
-/** A gateway with a lease; it answers what it is told to, or nothing. */
+function lease(gatewayId: GatewayId): void {
+  const info = { sessions: 0, draining: false, startedAtMs: 0 };
+  void api.registry.lease.renew({ gatewayId, ttlMs: 60_000, info });
+}
+
+/** A gateway with a lease. It gives this answer, or none. */
 function gateway(answer: TrafficCounters | undefined): GatewayId {
   const id = newGatewayId();
-  api.registry.leased.add(id);
+  lease(id);
   api.broker.connect().bus.subscribe(SUBJECTS.gateway(id), ({ reply }) => {
     if (answer !== undefined) reply?.(encodeBusMessage(answer));
   });
@@ -73,7 +79,7 @@ describe('what gateways have carried', () => {
     const answered = gateway(report());
     const silent = gateway(undefined);
     const gone = newGatewayId();
-    api.registry.leased.add(gone);
+    lease(gone);
     const { body } = await api.get('/v1/bandwidth?ask=false');
     expect(body.fleet).toMatchObject({ gateways: { asked: 3, answered: 1 }, live: { endpoints: 1 } });
     expect(
@@ -101,7 +107,7 @@ describe('what gateways have carried', () => {
   });
 
   test('cannot be told while nobody knows which gateways there are', async () => {
-    api.registry.away = true;
+    api.registry.store.available = false;
     const { status, body } = await api.get('/v1/bandwidth?ask=false');
     expect([status, body.code]).toEqual([503, 'broker_unavailable']);
   });
@@ -120,19 +126,19 @@ async function asked(path: string, say: (record: QueryRecord) => Promise<unknown
   api.service.columns = ['channel', 'purpose', 'bytes_in', 'bytes_out', 'seconds', 'connections', 'since'];
   const answer = api.get(path, token === undefined ? {} : { token });
   let id: QueryId | undefined;
-  await until(async () => (id = (await api.get('/v1/queries')).body.items[0]?.id) !== undefined);
+  await eventually(async () => (id = (await api.get('/v1/queries')).body.items[0]?.id) !== undefined);
   const record = await (api.api.components['queries'] as unknown as QueryStore).read(ORG, id as QueryId);
   await say(record as QueryRecord);
   return answer;
 }
 
-function told(record: QueryRecord, ...answers: readonly (readonly [num: number, rows: readonly Row[]])[]) {
+function item(record: QueryRecord, ...answers: readonly (readonly [num: number, rows: readonly Row[]])[]) {
   const block = new AnswerBlockWriter();
   for (const [num, rows] of answers) {
     const encoded = rows.map((row): SqlValue[] => [...row, 3, 1_790_000_000_000]);
     block.add(num, Buffer.concat(encoded.map((row) => encodeCbor(row))));
   }
-  return api.service.tell(record, { t: 'rows', answers: block.bytes() });
+  return api.service.writeItem(record, { t: 'rows', answers: block.bytes() });
 }
 
 const liveRows = (bytes: number, seconds = 3_600): Row[] => [
@@ -145,7 +151,7 @@ describe('what endpoints have carried', () => {
     const small = await api.agent({ facts: { host: 'small' } });
     const large = await api.agent({ facts: { host: 'large' } });
     const { status, body } = await asked('/v1/bandwidth/endpoints?selector=os%3Dlinux&timeout=5s', async (record) => {
-      await told(
+      await item(
         record,
         [small.num, liveRows(100)],
         [large.num, [...liveRows(200), ['poll', 'query', 20n ** 4n, 80_000, 7_200], ['enrol', 'transport', 5, 6, 0]]],
@@ -190,7 +196,7 @@ describe('what endpoints have carried', () => {
     const { num } = await api.agent();
     gateway(report());
     const { status, body } = await asked('/v1/bandwidth?timeout=5s', async (record) => {
-      await told(record, [num, liveRows(100)]);
+      await item(record, [num, liveRows(100)]);
       await api.service.end(record, { ledger: ledger({ answered: 1 }) });
     });
     expect(status).toBe(200);
@@ -219,8 +225,8 @@ describe('what endpoints have carried', () => {
       const block = new AnswerBlockWriter();
       const huge: SqlValue[] = ['live', 'query', 2 ** 53 - 1, -5, 3_600, 2 ** 52, 9e15];
       block.add(mad.num, Buffer.from(encodeCbor(huge)));
-      await api.service.tell(record, { t: 'rows', answers: block.bytes() });
-      await told(record, [sane.num, liveRows(10)]);
+      await api.service.writeItem(record, { t: 'rows', answers: block.bytes() });
+      await item(record, [sane.num, liveRows(10)]);
       await api.service.end(record, { ledger: ledger({ answered: 2 }) });
     });
     expect(status).toBe(200);
@@ -233,15 +239,15 @@ describe('what endpoints have carried', () => {
   test('names who did not answer, and whoever came back is not among them', async () => {
     const { num, agentId } = await api.agent({ facts: { host: 'late' } });
     const { body } = await asked('/v1/bandwidth/endpoints', async (record) => {
-      await api.service.tell(record, {
+      await api.service.writeItem(record, {
         t: 'failures',
         failures: [
           [num, 'timed_out', 'deadline', 'no whole answer before the deadline'],
           [77, 'disconnected', 'disconnected', 'gone'],
         ],
       });
-      await api.service.tell(record, { t: 'recovered', numbers: [77] });
-      await told(record, [77, liveRows(10)]);
+      await api.service.writeItem(record, { t: 'recovered', numbers: [77] });
+      await item(record, [77, liveRows(10)]);
       await api.service.end(record, { ledger: ledger({ answered: 1, timed_out: 1 }) });
     });
     expect(body.missing).toEqual([
@@ -252,7 +258,7 @@ describe('what endpoints have carried', () => {
 
   test('totals are of all, however few are shown', async () => {
     const { body } = await asked('/v1/bandwidth/endpoints?top=2', async (record) => {
-      await told(record, ...Array.from({ length: 9 }, (_, i) => [i + 1, liveRows(i + 1)] as const));
+      await item(record, ...Array.from({ length: 9 }, (_, i) => [i + 1, liveRows(i + 1)] as const));
       await api.service.end(record, { ledger: ledger({ answered: 9 }) });
     });
     expect(body.endpoints.map(({ num }: { num: number }) => num)).toEqual([9, 8]);
@@ -266,7 +272,7 @@ describe('what endpoints have carried', () => {
         ['live', 'constructor', 1, 1, 1],
         ['live', 'query', -5, 2n ** 62n, -1],
       ] as Row[];
-      await told(record, [1, odd]);
+      await item(record, [1, odd]);
       await api.service.end(record, { ledger: ledger({ answered: 1 }) });
     });
     expect(body.total).toMatchObject({
@@ -278,7 +284,7 @@ describe('what endpoints have carried', () => {
   test('of one endpoint, by its id', async () => {
     const { num, agentId } = await api.agent();
     const { body } = await asked(`/v1/agents/${agentId}/bandwidth`, async (record) => {
-      await told(record, [num, liveRows(7)]);
+      await item(record, [num, liveRows(7)]);
       await api.service.end(record, { ledger: ledger({ answered: 1 }) });
     });
     expect(api.service.asked[0]).toMatchObject({ selector: `id=${agentId}`, timeoutMs: 10_000 });
@@ -308,9 +314,9 @@ describe('what endpoints have carried', () => {
     const gone = new AbortController();
     const headers = { authorization: `Bearer ${api.adminToken}` };
     const request = fetch(`${api.url}/v1/bandwidth/endpoints`, { headers, signal: gone.signal });
-    await until(() => api.service.asked.some(({ t }) => t === 'start'));
+    await eventually(() => api.service.asked.some(({ t }) => t === 'start'));
     gone.abort();
     await expect(request).rejects.toThrow('aborted');
-    await until(() => api.service.asked.some(({ t }) => t === 'cancel'));
+    await eventually(() => api.service.asked.some(({ t }) => t === 'cancel'));
   });
 });

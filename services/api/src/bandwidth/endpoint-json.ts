@@ -4,21 +4,21 @@ import { queryJson } from '../queries/query-json.js';
 import { endpointName, failureJson, type EndpointByNum } from '../queries/result-json.js';
 import { pollToLive } from './channel-sum.js';
 import type { Survey } from './endpoint-survey.js';
-import type { EndpointTraffic } from './endpoint-tally.js';
+import type { EndpointTraffic } from './traffic-aggregator.js';
 
 /** How many of those who did not answer are named here; the query has all of them. */
 const NAMED = 1_000;
 
 /** What endpoints have counted, as people see it. */
 export function endpointsJson(
-  { record, tally, failures }: Survey,
+  { record, traffic, failures }: Survey,
   top: number,
   byNum: EndpointByNum,
 ): EndpointsBandwidthJson {
   return {
     query: queryJson(record),
-    total: tally.total(),
-    endpoints: tally.top(top).map((endpoint) => endpointJson(endpoint, byNum)),
+    total: traffic.total(),
+    endpoints: traffic.top(top).map((endpoint) => endpointJson(endpoint, byNum)),
     missing: failures.slice(0, NAMED).map((failure) => failureJson(failure, byNum)),
   };
 }

@@ -3,24 +3,24 @@ import { AppError } from '@muster/protocol';
 import type { Failure, QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { Principal } from '../http/principal.js';
-import { queryEvents } from '../queries/event-source.js';
+import { queryEvents } from '../queries/query-events.js';
 import type { QueryClient } from '../upstream/query-client.js';
 import type { QueryStore } from '../queries/query-store.js';
-import { EndpointTally, TRAFFIC_SQL } from './endpoint-tally.js';
+import { TrafficAggregator, TRAFFIC_SQL } from './traffic-aggregator.js';
 
 export interface SurveyParts {
   readonly streams: StreamStore;
   readonly clock: Clock;
-  readonly client: Pick<QueryClient, 'start' | 'cancel' | 'guardian'>;
+  readonly client: Pick<QueryClient, 'start' | 'cancel' | 'coordinatorStatus'>;
   readonly store: Pick<QueryStore, 'read'>;
   /** A running query that says nothing for this long is asked after. */
-  readonly silenceMs: number;
+  readonly inactivityMs: number;
 }
 
 export interface Survey {
   /** As it ended. */
   readonly record: QueryRecord;
-  readonly tally: EndpointTally;
+  readonly traffic: TrafficAggregator;
   /** Who did not answer, in the order of their numbers. */
   readonly failures: readonly Failure[];
 }
@@ -56,7 +56,7 @@ export async function surveyEndpoints(
     timeoutMs,
   });
   options.started(record);
-  const tally = new EndpointTally();
+  const traffic = new TrafficAggregator();
   const failures = new Map<number, Failure>();
   const events = queryEvents(record, {
     ...parts,
@@ -65,20 +65,20 @@ export async function surveyEndpoints(
     signal,
     heartbeatMs: LOOK_MS,
   });
-  for await (const told of events) {
-    if (told.kind === 'synthesized_end') return surveyOf(told.record, tally, failures);
-    if (told.kind === 'idle') continue;
-    const { event } = told;
-    if (event.t === 'rows') tally.take(event.answers);
+  for await (const item of events) {
+    if (item.kind === 'synthesized_end') return surveyOf(item.record, traffic, failures);
+    if (item.kind === 'idle') continue;
+    const { event } = item;
+    if (event.t === 'rows') traffic.take(event.answers);
     if (event.t === 'failures') for (const failure of event.failures) failures.set(failure[0], failure);
     if (event.t === 'recovered') for (const num of event.numbers) failures.delete(num);
-    if (event.t === 'ended') return surveyOf(event.record, tally, failures);
+    if (event.t === 'ended') return surveyOf(event.record, traffic, failures);
   }
   // Only the caller's leaving ends the events early; who has left hears nothing of this.
   await client.cancel(record, principal.name).catch(() => undefined);
   throw new AppError('timeout', 'the caller went away before the endpoints had answered');
 }
 
-function surveyOf(record: QueryRecord, tally: EndpointTally, failures: ReadonlyMap<number, Failure>): Survey {
-  return { record, tally, failures: [...failures.values()].toSorted((a, b) => a[0] - b[0]) };
+function surveyOf(record: QueryRecord, traffic: TrafficAggregator, failures: ReadonlyMap<number, Failure>): Survey {
+  return { record, traffic, failures: [...failures.values()].toSorted((a, b) => a[0] - b[0]) };
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { encodeNumberSet, type CommandRecord } from '@muster/records';
-import { ApiFixture, until } from '../testing/api-fixture.js';
+import { eventually } from '@muster/runtime/testing';
+import { ApiFixture } from '../testing/api-fixture.js';
 import { parseSse, RawViewer } from '../testing/raw-viewer.js';
 
 // Megabytes go past viewers that are slow on purpose.
@@ -100,17 +101,17 @@ describe('the events of a command', () => {
   test('come as they happen, with a sign of life when nothing does', async () => {
     const record = await api.commands.make({ approval: { why: 'prod', role: 'responder' } });
     const viewer = new RawViewer(api, path(record));
-    await until(() => viewer.text.includes('event: command'));
+    await eventually(() => viewer.text.includes('event: command'));
     expect(viewer.text).not.toContain('event: ledger');
-    await until(() => viewer.text.includes(': heartbeat'));
+    await eventually(() => viewer.text.includes(': heartbeat'));
     const signature = { jws: 'j', keys: 'k', approver: { id: 'b', name: 'Bob' } };
     await api.commands.keep(record, { t: 'signed', atMs: 1, signature, released: 1, sent: encodeNumberSet([1]) });
-    await until(() => viewer.text.includes('"approver":{"id":"b","name":"Bob"}'));
+    await eventually(() => viewer.text.includes('"approver":{"id":"b","name":"Bob"}'));
     await api.commands.keep(record, { t: 'released', atMs: 2, upTo: 3 });
-    await until(() => viewer.text.includes('"released":3'));
+    await eventually(() => viewer.text.includes('"released":3'));
     const by = { id: 'p', name: 'Pat' };
     await api.commands.keep(record, { t: 'cancel', atMs: 3, by, code: 'cancelled', message: '' });
-    await until(() => viewer.text.includes('event: targets'));
+    await eventually(() => viewer.text.includes('event: targets'));
     expect(viewer.text).not.toContain('event: ended');
     await api.commands.settle(record, 'succeeded', [1]);
     await viewer.closed;
@@ -120,10 +121,10 @@ describe('the events of a command', () => {
   test('wait out the broker, and make nothing up', async () => {
     const record = await api.commands.make();
     const viewer = new RawViewer(api, path(record));
-    await until(() => viewer.text.includes('event: ledger'));
+    await eventually(() => viewer.text.includes('event: ledger'));
     api.broker.interrupt();
     const before = viewer.text.length;
-    await until(() => viewer.text.slice(before).includes(': heartbeat'));
+    await eventually(() => viewer.text.slice(before).includes(': heartbeat'));
     expect(viewer.text).not.toContain('ended');
     api.broker.restore();
     await api.commands.settle(record, 'succeeded', [1]);
@@ -144,7 +145,7 @@ describe('the events of a command', () => {
     const nums = Array.from({ length: TARGETS }, (_, i) => i + 1);
     const record = await api.commands.make({}, nums);
     const stalled = new RawViewer(api, path(record, '?targets=all'), { read: false });
-    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
+    await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
     const reader = new RawViewer(api, path(record, '?targets=all'));
     let mostBuffered = 0;
     const sampling = setInterval(() => (mostBuffered = Math.max(mostBuffered, ...api.bufferedBytes())), 5);
@@ -159,7 +160,7 @@ describe('the events of a command', () => {
     expect(seen.at(-1)?.data.command.ledger).toMatchObject({ targeted: TARGETS, succeeded: TARGETS });
     expect(reader.bytes).toBeGreaterThan(TARGETS * 500);
     expect(stalled.bytes).toBe(0);
-    await until(
+    await eventually(
       async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers_ended_total{how="stalled"} 1'),
       'the cut',
       15_000,

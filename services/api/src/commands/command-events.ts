@@ -3,15 +3,15 @@ import { summaryOf } from '@muster/messages';
 import { AppError, isTerminal } from '@muster/protocol';
 import type { CommandFold, CommandRecord, FoldStep } from '@muster/records';
 import type { Clock } from '@muster/runtime';
-import { Pull } from '../http/pull.js';
-import type { Told } from '../http/viewers.js';
-import { commandJson, commandLedgerJson, targetJson, type EndpointSight } from './command-json.js';
+import { TimedReader } from '../http/timed-reader.js';
+import type { StreamItem } from '../http/viewers.js';
+import { commandJson, commandLedgerJson, targetJson, type EndpointVisibility } from './command-json.js';
 import { applyEntry, type Applied, type CommandStore } from './command-store.js';
 
 export interface CommandEventsOptions {
   readonly store: Pick<CommandStore, 'follow'>;
   readonly clock: Clock;
-  readonly sight: EndpointSight;
+  readonly visibility: EndpointVisibility;
   readonly detail: TargetDetail;
   /** Tell only what came after this entry; what was before is folded without a word. */
   readonly afterSeq: number;
@@ -29,35 +29,35 @@ const TARGETS_PER_EVENT = 500;
 export async function* commandEvents(
   journal: Pick<CommandRecord, 'org' | 'id'>,
   options: CommandEventsOptions,
-): AsyncGenerator<Told> {
+): AsyncGenerator<StreamItem> {
   const { signal, clock, heartbeatMs } = options;
   const reading = new AbortController();
   const entries = options.store.follow(journal, AbortSignal.any([signal, reading.signal]));
-  const pull = new Pull(entries, clock);
+  const reader = new TimedReader(entries, clock);
   let fold: CommandFold | undefined;
   try {
     for (;;) {
-      const next = await pull.next(heartbeatMs);
+      const next = await reader.next(heartbeatMs);
       if (signal.aborted) return;
-      if (next === 'over') throw new AppError('broker_unavailable', 'the journal broke off; connect again');
-      if (next === 'nothing') {
+      if (next === 'ended') throw new AppError('broker_unavailable', 'the journal broke off; connect again');
+      if (next === 'timeout') {
         yield { kind: 'idle' };
         continue;
       }
       const applied = applyEntry(fold, next.data);
       if (applied === undefined) continue;
       if (next.seq > options.afterSeq)
-        yield* toldOf(applied, { ...options, isFirst: fold === undefined, seq: next.seq });
+        yield* streamItems(applied, { ...options, isFirst: fold === undefined, seq: next.seq });
       fold = applied.fold;
       if (fold.status === 'ended') return;
     }
   } finally {
     reading.abort();
-    await pull.stop();
+    await reader.stop();
   }
 }
 
-interface EntryPlace extends Pick<CommandEventsOptions, 'detail' | 'sight'> {
+interface EntryPlace extends Pick<CommandEventsOptions, 'detail' | 'visibility'> {
   readonly isFirst: boolean;
   readonly seq: number;
 }
@@ -68,7 +68,7 @@ interface NamedEvent {
   readonly rest: () => Iterable<string>;
 }
 
-function* toldOf(applied: Applied, place: EntryPlace): Generator<Told> {
+function* streamItems(applied: Applied, place: EntryPlace): Generator<StreamItem> {
   const events = [...namedEvents(applied, place)];
   for (const [i, { name, rest }] of events.entries()) {
     const id = i === events.length - 1 ? place.seq : undefined;
@@ -78,14 +78,14 @@ function* toldOf(applied: Applied, place: EntryPlace): Generator<Told> {
 }
 
 function* namedEvents({ fold, entry, step }: Applied, place: EntryPlace): Generator<NamedEvent> {
-  const { isFirst, detail, sight } = place;
+  const { isFirst, detail, visibility } = place;
   const command = (): string[] => [`"command":${JSON.stringify(commandJson(summaryOf(fold)))}}`];
   if (isFirst || step.signed || step.cancelled || entry.t === 'released') yield { name: 'command', rest: command };
   for (const { outcome, targets } of step.changes) {
     if (detail === 'none' || (detail === 'settled' && !isTerminal(outcome.state))) continue;
     for (let at = 0; at < targets.length; at += TARGETS_PER_EVENT) {
       const some = targets.slice(at, at + TARGETS_PER_EVENT);
-      yield { name: 'targets', rest: () => targetPieces(fold, { outcome, targets: some }, sight) };
+      yield { name: 'targets', rest: () => targetPieces(fold, { outcome, targets: some }, visibility) };
     }
   }
   if (step.changes.length > 0) {
@@ -97,12 +97,12 @@ function* namedEvents({ fold, entry, step }: Applied, place: EntryPlace): Genera
 function* targetPieces(
   fold: CommandFold,
   { outcome, targets }: FoldStep['changes'][number],
-  sight: EndpointSight,
+  visibility: EndpointVisibility,
 ): Generator<string> {
   yield '"targets":[';
   for (const [i, number] of targets.entries()) {
     const target = { number, num: fold.nums[number - 1] ?? 0, state: outcome.state };
-    yield `${i === 0 ? '' : ','}${JSON.stringify(targetJson(target, outcome, sight))}`;
+    yield `${i === 0 ? '' : ','}${JSON.stringify(targetJson(target, outcome, visibility))}`;
   }
   yield ']}';
 }

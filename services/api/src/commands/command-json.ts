@@ -49,7 +49,7 @@ export function commandLedgerJson(ledger: CommandLedger): CommandLedgerJson {
 }
 
 /** What a principal may be told of the endpoint with this number; `undefined`: nothing but how its target fares. */
-export type EndpointSight = (
+export type EndpointVisibility = (
   num: number,
 ) => { readonly agentId: string | null; readonly host: string | null } | undefined;
 
@@ -59,7 +59,7 @@ const UNNAMED = { agentId: null, host: null };
  * Sees endpoints within the bound of this principal as it is now. One that has left it since the command was submitted is not named any
  * more, and what happened on it is not told.
  */
-export function sightOf(principal: Principal, directory: Pick<Directory, 'byNum'>): EndpointSight {
+export function visibilityOf(principal: Principal, directory: Pick<Directory, 'byNum'>): EndpointVisibility {
   const { bound } = principal;
   return (num) => {
     const endpoint = directory.byNum(num);
@@ -73,9 +73,9 @@ export function sightOf(principal: Principal, directory: Pick<Directory, 'byNum'
 export function targetJson(
   target: { readonly number: number; readonly num: number; readonly state: CommandState },
   outcome: TargetOutcome | undefined,
-  sight: EndpointSight,
+  visibility: EndpointVisibility,
 ) {
-  const seen = sight(target.num);
+  const seen = visibility(target.num);
   return {
     number: target.number,
     ...(seen ?? UNNAMED),
@@ -85,18 +85,18 @@ export function targetJson(
 }
 
 /** The target of a fold, and what it reported after it had settled. */
-export function foldedTargetJson(fold: CommandFold, number: number, sight: EndpointSight) {
+export function foldedTargetJson(fold: CommandFold, number: number, visibility: EndpointVisibility) {
   const num = fold.nums[number - 1] ?? 0;
   const late = fold.late(number);
   return {
-    ...targetJson({ number, num, state: fold.state(number) }, fold.outcome(number), sight),
-    ...(late === undefined ? {} : { late: { state: late.state, ...outcomeJson(late, sight(num) !== undefined) } }),
+    ...targetJson({ number, num, state: fold.state(number) }, fold.outcome(number), visibility),
+    ...(late === undefined ? {} : { late: { state: late.state, ...outcomeJson(late, visibility(num) !== undefined) } }),
   };
 }
 
-function outcomeJson(outcome: TargetOutcome | undefined, isSeen: boolean) {
+function outcomeJson(outcome: TargetOutcome | undefined, isVisible: boolean) {
   if (outcome === undefined) return { code: '', message: '' };
   const { code, message, effects, atMs } = outcome;
-  const said = isSeen ? { message, ...(effects === undefined ? {} : { effects }) } : { message: '' };
+  const said = isVisible ? { message, ...(effects === undefined ? {} : { effects }) } : { message: '' };
   return { code, ...said, at: isoTime(atMs) };
 }

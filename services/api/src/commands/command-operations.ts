@@ -7,7 +7,7 @@ import type { Principal } from '../http/principal.js';
 import { decodeCursor, encodeCursor, idPosition, position } from '../http/cursor.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import type { CommandClient } from '../upstream/command-client.js';
-import { commandJson, foldedTargetJson, sightOf } from './command-json.js';
+import { commandJson, foldedTargetJson, visibilityOf } from './command-json.js';
 import type { CommandStore } from './command-store.js';
 
 export interface CommandParts {
@@ -89,10 +89,10 @@ function targetsOperation({ store, directory }: CommandParts): Operation {
       }
       const page = numbers.slice(0, limit);
       const last = page.at(-1);
-      const sight = sightOf(principal, directory);
+      const visibility = visibilityOf(principal, directory);
       return json(200, {
         status: fold.status,
-        items: page.map((number) => foldedTargetJson(fold, number, sight)),
+        items: page.map((number) => foldedTargetJson(fold, number, visibility)),
         ...(numbers.length > limit && last !== undefined ? { nextCursor: encodeCursor('targets', [last]) } : {}),
       });
     },

@@ -13,7 +13,7 @@ import {
 import type { Principal } from '../http/principal.js';
 
 /** A command as its journal tells it by now. */
-export interface ReadCommand {
+export interface FoldedCommand {
   readonly fold: CommandFold;
   /** Of the newest entry. */
   readonly seq: number;
@@ -34,9 +34,9 @@ export class CommandStore {
   }
 
   /** The command, if this principal may know of it. Throws `not_found`, `broker_unavailable`. */
-  async find(principal: Principal, id: string, signal?: AbortSignal): Promise<ReadCommand> {
+  async find(principal: Principal, id: string, signal?: AbortSignal): Promise<FoldedCommand> {
     const command = isCommandId(id) ? await this.read(principal.org, id, signal) : undefined;
-    if (command === undefined || !mayKnow(principal, command.fold, this.#directory)) throw unknown(id);
+    if (command === undefined || !maySee(principal, command.fold, this.#directory)) throw unknown(id);
     return command;
   }
 
@@ -58,7 +58,7 @@ export class CommandStore {
     return { org, id: id as CommandId };
   }
 
-  async read(org: OrgId, id: CommandId, signal?: AbortSignal): Promise<ReadCommand | undefined> {
+  async read(org: OrgId, id: CommandId, signal?: AbortSignal): Promise<FoldedCommand | undefined> {
     let fold: CommandFold | undefined;
     let seq = 0;
     let endedSeq: number | undefined;
@@ -112,7 +112,7 @@ export function applyEntry(fold: CommandFold | undefined, data: Uint8Array): App
  * Whoever is bounded by a selector knows of the commands that they submitted themselves, and of those whose every target is within the bound
  * as it is now; whatever else was ordered tells of endpoints that they must not see.
  */
-function mayKnow(principal: Principal, fold: CommandFold, directory: Pick<Directory, 'byNum'>): boolean {
+function maySee(principal: Principal, fold: CommandFold, directory: Pick<Directory, 'byNum'>): boolean {
   const { bound, id } = principal;
   if (bound.length === 0 || fold.record.operator.id === id) return true;
   return fold.nums.every((num) => {

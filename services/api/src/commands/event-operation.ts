@@ -4,7 +4,7 @@ import type { Clock } from '@muster/runtime';
 import { implement, json, type Operation } from '../http/operation.js';
 import { lastSeen, type Viewers } from '../http/viewers.js';
 import { commandEvents } from './command-events.js';
-import { sightOf } from './command-json.js';
+import { visibilityOf } from './command-json.js';
 import type { CommandStore } from './command-store.js';
 
 export interface CommandEventParts {
@@ -24,7 +24,7 @@ export function commandEventOperation({ store, directory, clock, viewers }: Comm
       const { endedSeq } = await store.find(principal, params.id, signal);
       if (endedSeq !== undefined && afterSeq >= endedSeq) return json(204);
     }
-    const shown = { store, clock, sight: sightOf(principal, directory), detail: query.targets, afterSeq };
+    const shown = { store, clock, visibility: visibilityOf(principal, directory), detail: query.targets, afterSeq };
     return viewers.answer({
       principal,
       format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { CommandReply, SubmitCommand } from '@muster/messages';
 import { decodeCbor, encodeCbor } from '@muster/protocol';
 import { AnswerBlockWriter, STREAM_SUBJECTS, type AuditRecord, type QueryRecord } from '@muster/records';
-import { ApiFixture, ORG, until } from '../testing/api-fixture.js';
+import { eventually } from '@muster/runtime/testing';
+import { ApiFixture, ORG } from '../testing/api-fixture.js';
 import type { QueryStore } from '../queries/query-store.js';
 
 let api: ApiFixture;
@@ -240,7 +241,7 @@ describe('the rows of a query', () => {
   async function rows(record: QueryRecord, num: number, values: readonly unknown[][]): Promise<void> {
     const block = new AnswerBlockWriter();
     block.add(num, Buffer.concat(values.map((row) => encodeCbor(row))));
-    await api.service.tell(record, { t: 'rows', answers: block.bytes() });
+    await api.service.writeItem(record, { t: 'rows', answers: block.bytes() });
   }
   const act = (id: string, token?: string) => submit({ action: 'process.kill', target: { query: id } }, {}, token);
 
@@ -305,6 +306,6 @@ describe('an undo', () => {
     const answer = await api.ask('POST', `/v1/commands/${done.body.id}/undo`, { body: {} });
     expect([answer.status, answer.body.code]).toEqual([409, 'not_undoable']);
     expect((await api.ask('POST', '/v1/commands/c1/undo', { body: {} })).body.code).toBe('not_found');
-    await until(async () => (await audited('command.undo')).length === 1);
+    await eventually(async () => (await audited('command.undo')).length === 1);
   });
 });

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { ApiFixture, until } from '../testing/api-fixture.js';
+import { eventually } from '@muster/runtime/testing';
+import { ApiFixture } from '../testing/api-fixture.js';
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -165,13 +166,13 @@ describe('every answer', () => {
     expect([answer.status, answer.body.code]).toEqual([503, 'broker_unavailable']);
     expect((await api.get(`/v1/queries/q${'0'.repeat(26)}`)).body.code).toBe('broker_unavailable');
     api.broker.restore();
-    await until(async () => (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).status === 201);
+    await eventually(async () => (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).status === 201);
   });
 
   test('is counted by route template and status class, never by id', async () => {
     await api.get(`/v1/queries/q${'0'.repeat(26)}`);
     await api.get('/v1/some/where/else');
-    await until(async () => (await api.metrics.registry.metrics()).includes('route="unmatched"'));
+    await eventually(async () => (await api.metrics.registry.metrics()).includes('route="unmatched"'));
     const text = await api.metrics.registry.metrics();
     expect(text).toContain(
       'muster_api_request_duration_seconds_count{route="/v1/queries/{id}",method="GET",status_class="4xx"} 1',

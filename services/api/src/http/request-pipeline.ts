@@ -40,23 +40,24 @@ export class RequestPipeline {
   }
 
   async run(operation: Operation, request: Request, response: Response): Promise<void> {
-    const noted: Noted = { principal: undefined, note: undefined, elsewhere: false };
+    const draft: AuditDraft = { principal: undefined, note: undefined, elsewhere: false };
     try {
-      const answer = await this.#answer(operation, request, response, noted);
-      if (operation.audited === true) this.#note(operation, response, noted, { outcome: 'allowed' });
+      const answer = await this.#answer(operation, request, response, draft);
+      if (operation.audited === true) this.#note(operation, response, draft, { outcome: 'allowed' });
       await send(answer, request, response);
     } catch (thrown) {
       const error = asAppError(thrown);
       const refused = error.status < 500;
       if (KEPT_REFUSALS.has(error.status) || (operation.audited === true && !response.headersSent)) {
-        this.#note(operation, response, noted, { outcome: refused ? 'refused' : 'failed', code: error.code });
+        this.#note(operation, response, draft, { outcome: refused ? 'refused' : 'failed', code: error.code });
       }
       throw error;
     }
   }
 
-  async #answer(operation: Operation, request: Request, response: Response, noted: Noted): Promise<Answer> {
-    const principal = operation.access === 'public' ? NOBODY : await this.#admit(operation, request, response, noted);
+  async #answer(operation: Operation, request: Request, response: Response, draft: AuditDraft): Promise<Answer> {
+    const principal =
+      operation.access === 'public' ? ANONYMOUS : await this.#admit(operation, request, response, draft);
     const body = operation.body === undefined ? undefined : await readBody(request, response);
     const key = operation.idempotent === undefined ? undefined : idempotencyKey(request);
     const caller = { org: principal.org, principalId: `${principal.kind}:${principal.id}` };
@@ -69,8 +70,8 @@ export class RequestPipeline {
       from: localsOf(response).from,
       negotiate: (...offered) => negotiate(request, offered),
       header: (name) => request.header(name),
-      note: (note) => (noted.note = { ...noted.note, ...note }),
-      auditedElsewhere: () => (noted.elsewhere = true),
+      note: (note) => (draft.note = { ...draft.note, ...note }),
+      auditedElsewhere: () => (draft.elsewhere = true),
       requestKey: key === undefined ? undefined : requestKeyOf({ ...caller, key }),
       signal: closeSignal(response),
     };
@@ -80,22 +81,22 @@ export class RequestPipeline {
     const identity = { ...caller, key, request: of, isPassedOn: operation.idempotent === 'passed_on' };
     // Sound: an operation that takes idempotency keys answers with data, never with a stream.
     const answer = await this.#parts.idempotency.run(identity, async () => (await perform()) as JsonAnswer);
-    if (answer.headers?.['idempotency-replayed'] !== undefined) noted.note = { details: { replayed: true } };
+    if (answer.headers?.['idempotency-replayed'] !== undefined) draft.note = { details: { replayed: true } };
     return answer;
   }
 
   /** Who asks, within their limit, and allowed to ask this. */
-  async #admit(operation: Operation, request: Request, response: Response, noted: Noted): Promise<Principal> {
+  async #admit(operation: Operation, request: Request, response: Response, draft: AuditDraft): Promise<Principal> {
     const { authenticator, principalLimits, failureLimits, metrics } = this.#parts;
     const result = await authenticator.authenticate(request.header('authorization'));
     if (!result.ok) {
       metrics.authFailures.inc({ reason: result.reason });
-      noted.note = { details: { reason: result.reason } };
+      draft.note = { details: { reason: result.reason } };
       // Only failures count: a valid token is not locked out by whoever fails from the same address.
       if (result.error.status === 401) this.#limit(failureLimits, localsOf(response).from, 'failed_authentications');
       throw result.error;
     }
-    noted.principal = result.principal;
+    draft.principal = result.principal;
     this.#limit(
       principalLimits,
       `${result.principal.org}/${result.principal.kind}/${result.principal.id}`,
@@ -119,7 +120,7 @@ export class RequestPipeline {
     });
   }
 
-  #note(operation: Operation, response: Response, { principal, note, elsewhere }: Noted, outcome: Outcome): void {
+  #note(operation: Operation, response: Response, { principal, note, elsewhere }: AuditDraft, outcome: Outcome): void {
     if (elsewhere) return;
     const { audit, defaultOrg } = this.#parts;
     const record = {
@@ -138,13 +139,13 @@ export class RequestPipeline {
 }
 
 /** What is known for the audit record by the time it is written. */
-interface Noted {
+interface AuditDraft {
   principal: Principal | undefined;
   note: AuditNote | undefined;
   elsewhere: boolean;
 }
 
-const NOBODY: Principal = {
+const ANONYMOUS: Principal = {
   kind: 'token',
   id: 'nobody',
   name: 'nobody',

@@ -20,7 +20,7 @@ export interface ViewersOptions {
 }
 
 /** What a viewer is to be told next. */
-export type Told =
+export type StreamItem =
   | {
       readonly kind: 'event';
       readonly name: string;
@@ -41,7 +41,7 @@ export interface View {
   /** For the log: the id of what is looked at. */
   readonly subject: string;
   /** Pulled; ends after the last event. Says `idle` at least every `heartbeatMs` when it has nothing else to say. */
-  readonly events: (signal: AbortSignal, heartbeatMs: number) => AsyncIterable<Told>;
+  readonly events: (signal: AbortSignal, heartbeatMs: number) => AsyncIterable<StreamItem>;
 }
 
 interface OpenView {
@@ -97,16 +97,16 @@ export class Viewers {
     try {
       response.flushHeaders();
       let wroteMs = clock.monotonic();
-      for await (const told of view.events(gone.signal, heartbeatMs)) {
+      for await (const item of view.events(gone.signal, heartbeatMs)) {
         const over = this.#whyOver(principal);
         if (over !== undefined) gone.abort(over);
         if (gone.signal.aborted) break;
-        if (told.kind === 'idle' && clock.monotonic() - wroteMs < heartbeatMs) continue;
-        const written = await tell(told, format, writer);
+        if (item.kind === 'idle' && clock.monotonic() - wroteMs < heartbeatMs) continue;
+        const written = await writeItem(item, format, writer);
         wroteMs = clock.monotonic();
         if (written !== 'written') how = written;
         if (written !== 'written') break;
-        if (told.kind === 'event' && told.how !== undefined) how = told.how;
+        if (item.kind === 'event' && item.how !== undefined) how = item.how;
       }
       if (gone.signal.aborted && how === 'ended') how = String(gone.signal.reason);
       response.end();
@@ -143,14 +143,14 @@ export class Viewers {
   }
 }
 
-async function tell(told: Told, format: EventFormat, writer: DrainWriter): Promise<WriteOutcome> {
+async function writeItem(item: StreamItem, format: EventFormat, writer: DrainWriter): Promise<WriteOutcome> {
   const sse = format === 'sse';
-  if (told.kind === 'idle') {
+  if (item.kind === 'idle') {
     await writer.write(sse ? ': heartbeat\n\n' : '{"event":"heartbeat"}\n');
     return await writer.flush();
   }
-  if (sse) await writer.write(`${told.id === undefined ? '' : `id: ${told.id}\n`}event: ${told.name}\ndata: `);
-  for (const piece of told.pieces) {
+  if (sse) await writer.write(`${item.id === undefined ? '' : `id: ${item.id}\n`}event: ${item.name}\ndata: `);
+  for (const piece of item.pieces) {
     const written = await writer.write(piece);
     if (written !== 'written') return written;
   }

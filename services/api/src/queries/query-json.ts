@@ -4,7 +4,7 @@ import { isoTime } from '../http/json-members.js';
 import type { QueryRecord, ResultEvent } from '@muster/records';
 
 /** Where a query stands: its ledger, and who of those waited for polls. */
-export type Standing = Pick<ResultEvent & { readonly t: 'progress' }, 'ledger' | 'polling'>;
+export type QueryProgress = Pick<ResultEvent & { readonly t: 'progress' }, 'ledger' | 'polling'>;
 
 /** In the order in which people read it, whatever order the wire gave its members. */
 export function ledgerJson(ledger: Ledger): LedgerJson {
@@ -13,7 +13,7 @@ export function ledgerJson(ledger: Ledger): LedgerJson {
 }
 
 /** Where a query stands, as people see it; `polling` only while somebody who polls is waited for. */
-export function standingJson({ ledger, polling }: Standing) {
+export function progressJson({ ledger, polling }: QueryProgress) {
   const { waiting, answerByMs } = polling ?? { waiting: 0, answerByMs: 0 };
   return {
     ledger: ledgerJson(ledger),
@@ -22,7 +22,7 @@ export function standingJson({ ledger, polling }: Standing) {
 }
 
 /** A query as people see it. `standing` may be fresher than the record. */
-export function queryJson(record: QueryRecord, standing: Standing = record): QueryJson {
+export function queryJson(record: QueryRecord, progress: QueryProgress = record): QueryJson {
   return {
     id: record.id,
     state: record.state,
@@ -37,7 +37,7 @@ export function queryJson(record: QueryRecord, standing: Standing = record): Que
     createdAt: isoTime(record.createdAtMs),
     deadlineAt: isoTime(record.deadlineMs),
     ...(record.endedAtMs === undefined ? {} : { endedAt: isoTime(record.endedAtMs) }),
-    ...standingJson(standing),
+    ...progressJson(progress),
     offline: record.offline,
     rows: record.rows,
     ...(record.truncated === undefined ? {} : { truncated: record.truncated }),

@@ -178,7 +178,7 @@ describe('looking', () => {
   test('shows the live ledger of a running query', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     const live = ledger({ answered: 3, waiting: 2 });
-    await api.service.tell(await recordOf(id), { t: 'progress', ledger: live, elapsedMs: 10, gateways: 1 });
+    await api.service.writeItem(await recordOf(id), { t: 'progress', ledger: live, elapsedMs: 10, gateways: 1 });
     expect((await api.get(`/v1/queries/${id}`)).body.ledger).toEqual(live);
   });
 
@@ -186,15 +186,15 @@ describe('looking', () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     const record = await recordOf(id);
     const progress = { t: 'progress', ledger: ledger({ waiting: 2 }), elapsedMs: 10, gateways: 1 } as const;
-    await api.service.tell(record, { ...progress, polling: { waiting: 1, answerByMs: Date.UTC(2026, 0, 2) } });
+    await api.service.writeItem(record, { ...progress, polling: { waiting: 1, answerByMs: Date.UTC(2026, 0, 2) } });
     const polling = { waiting: 1, answerBy: '2026-01-02T00:00:00.000Z' };
     expect((await api.get(`/v1/queries/${id}`)).body.polling).toEqual(polling);
-    await api.service.tell(record, progress);
+    await api.service.writeItem(record, progress);
     expect((await api.get(`/v1/queries/${id}`)).body).not.toHaveProperty('polling');
     await api.service.end(record);
     const lines = (await api.get(`/v1/queries/${id}/events`, { headers: { accept: 'application/x-ndjson' } })).text;
     const events = lines.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
-    expect(events.map(({ event, polling: told }) => [event, told])).toEqual([
+    expect(events.map(({ event, polling: item }) => [event, item])).toEqual([
       ['started', undefined],
       ['progress', polling],
       ['progress', undefined],
@@ -233,10 +233,10 @@ describe('cancelling', () => {
 
   test('when the owner is gone, another service is asked to end it', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
-    api.service.loseOwner();
+    api.service.loseCoordinator();
     expect((await api.ask('DELETE', `/v1/queries/${id}`)).status).toBe(202);
     expect(api.service.asked.at(-1)).toMatchObject({ t: 'cancel', id });
-    expect(api.service.askedOf.at(-1)).toBe('cancel anybody');
+    expect(api.service.askedOf.at(-1)).toBe('cancel any');
   });
 
   test('of somebody else takes more than an analyst', async () => {

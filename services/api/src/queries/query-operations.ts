@@ -69,7 +69,7 @@ function listOperation({ store }: QueryParts): Operation {
 function showOperation({ store }: QueryParts): Operation {
   return implement(operations.showQuery, async ({ principal, params }) => {
     const record = await store.find(principal, params.id);
-    return json(200, queryJson(record, await store.standing(record)));
+    return json(200, queryJson(record, await store.progress(record)));
   });
 }
 
@@ -88,7 +88,7 @@ function cancelOperation({ client, store }: QueryParts): Operation {
       if (newest === undefined || newest.state === 'running') throw error;
       return json(204);
     }
-    return json(202, queryJson(record, await store.standing(record)));
+    return json(202, queryJson(record, await store.progress(record)));
   });
 }
 

@@ -10,7 +10,7 @@ import {
 } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
 import type { Principal } from '../http/principal.js';
-import type { Standing } from './query-json.js';
+import type { QueryProgress } from './query-json.js';
 
 // How far back the newest progress of a running query is looked for, in entries of all queries together.
 const PROGRESS_WINDOW = 512;
@@ -62,7 +62,7 @@ export class QueryStore {
   /** The query, if this principal may know of it. Throws `not_found`, `broker_unavailable`. */
   async find(principal: Principal, id: string): Promise<QueryRecord> {
     const record = await this.read(principal.org, id as QueryId);
-    if (record === undefined || !mayKnow(principal, record)) {
+    if (record === undefined || !maySee(principal, record)) {
       throw new AppError('not_found', `there is no query ${id}; queries are kept for a week`);
     }
     return record;
@@ -86,27 +86,27 @@ export class QueryStore {
       const records = await Promise.all(ids.map(({ id }) => this.read(principal.org, id)));
       for (const record of records) {
         if (record === undefined || record.createdAtMs < oldest) continue;
-        if (mayKnow(principal, record) && (state === undefined || record.state === state)) found.push(record);
+        if (maySee(principal, record) && (state === undefined || record.state === state)) found.push(record);
       }
     }
     return found.slice(0, limit + 1);
   }
 
   /** Where a query stands now: while it runs its record is written seldom, its progress often. */
-  async standing(record: QueryRecord): Promise<Standing> {
+  async progress(record: QueryRecord): Promise<QueryProgress> {
     if (record.state !== 'running') return record;
     const subject = STREAM_SUBJECTS.result(record.org, record.id);
     return await this.#reading(async () => {
       const newest = await this.#streams.last(STREAMS.results.name, subject);
-      let standing: Standing = record;
-      if (newest === undefined) return standing;
+      let progress: QueryProgress = record;
+      if (newest === undefined) return progress;
       const fromSeq = Math.max(1, newest.seq - PROGRESS_WINDOW);
       for await (const { data } of this.#streams.read(STREAMS.results.name, { subject, fromSeq, batch: 32 })) {
         const event = decodeQueryRecord<ResultEvent>(data);
-        if (event.t === 'progress') standing = event;
-        if (event.t === 'ended') standing = event.record;
+        if (event.t === 'progress') progress = event;
+        if (event.t === 'ended') progress = event.record;
       }
-      return standing;
+      return progress;
     });
   }
 
@@ -151,7 +151,7 @@ export interface ListOptions {
  * Whoever is bounded by a selector knows of their own queries, and only of those that ran within the bound they have now: the rows of
  * others may come from endpoints that they must not see.
  */
-export function mayKnow(principal: Principal, record: QueryRecord): boolean {
+export function maySee(principal: Principal, record: QueryRecord): boolean {
   if (principal.bound.length === 0) return true;
   return record.operator === principal.id && record.scope === joinSelectors(record.selector, principal.selector);
 }

@@ -2,7 +2,7 @@ import type { EndpointNameJson, FailureJson, GroupJson } from '@muster/api-contr
 import type { Endpoint } from '@muster/directory';
 import { decodeRow, forEachRow, rowJsonText, sqlValueToJson, type JsonSqlValue, type SqlValue } from '@muster/protocol';
 import { readAnswerBlock, readGroupBlock, type Failure, type GroupedRow, type ResultEvent } from '@muster/records';
-import { queryJson, standingJson } from './query-json.js';
+import { queryJson, progressJson } from './query-json.js';
 
 /** Finds an endpoint by its number; what is not known (yet) is shown by number alone. */
 export type EndpointByNum = (num: number) => Pick<Endpoint, 'agentId' | 'facts'> | undefined;
@@ -95,7 +95,7 @@ function smallEvent(event: Exclude<ResultEvent, { t: 'rows' | 'groups' }>, byNum
     case 'ended':
       return { query: queryJson(event.record) };
     case 'progress':
-      return { ...standingJson(event), elapsedMs: event.elapsedMs, gateways: event.gateways };
+      return { ...progressJson(event), elapsedMs: event.elapsedMs, gateways: event.gateways };
     case 'failures':
       return { failures: event.failures.map((failure) => failureJson(failure, byNum)) };
     case 'recovered':

@@ -11,7 +11,7 @@ import { failureJson, type EndpointByNum } from './result-json.js';
 import { failures } from './result-rows.js';
 import { ROW_FORMATS, rowPage, rowStream, type RowFormat } from './row-answers.js';
 import type { QueryClient } from '../upstream/query-client.js';
-import { queryView } from './query-view.js';
+import { queryView } from './query-stream.js';
 
 export interface ResultParts {
   readonly store: QueryStore;
@@ -19,9 +19,9 @@ export interface ResultParts {
   readonly clock: Clock;
   readonly byNum: EndpointByNum;
   readonly viewers: Viewers;
-  readonly client: Pick<QueryClient, 'guardian'>;
+  readonly client: Pick<QueryClient, 'coordinatorStatus'>;
   /** A running query that says nothing for this long is asked after. */
-  readonly silenceMs: number;
+  readonly inactivityMs: number;
 }
 
 /** What came of a query: as it comes, as rows, and who is missing. */
@@ -30,7 +30,7 @@ export function resultOperations(parts: ResultParts): Operation[] {
 }
 
 function eventsOperation(parts: ResultParts): Operation {
-  const { store, streams, clock, client, byNum, viewers, silenceMs } = parts;
+  const { store, streams, clock, client, byNum, viewers, inactivityMs } = parts;
   return implement(operations.streamQueryEvents, async ({ principal, params, query, header, negotiate }) => {
     const type = negotiate(...Object.values(EVENT_TYPES));
     const afterSeq = lastSeen(header('last-event-id'), query.after);
@@ -45,7 +45,7 @@ function eventsOperation(parts: ResultParts): Operation {
       format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',
       subject: record.id,
       events: (signal, heartbeatMs) =>
-        queryView(record, { streams, clock, client, byNum, readRecord, afterSeq, signal, heartbeatMs, silenceMs }),
+        queryView(record, { streams, clock, client, byNum, readRecord, afterSeq, signal, heartbeatMs, inactivityMs }),
     });
   });
 }

@@ -23,7 +23,7 @@ async function tellRows(
 ) {
   const block = new AnswerBlockWriter();
   for (const [num, rows] of list) block.add(num, Buffer.concat(rows.map((row) => encodeCbor(row))));
-  await api.service.tell(record, { t: 'rows', answers: block.bytes() });
+  await api.service.writeItem(record, { t: 'rows', answers: block.bytes() });
 }
 
 async function tellGroups(
@@ -33,7 +33,7 @@ async function tellGroups(
   const block = new GroupBlockWriter();
   for (const [index, endpoints, row] of list)
     block.add(index, { row: encodeCbor(row), endpoints, copies: endpoints, sample: [7] });
-  await api.service.tell(record, { t: 'groups', groups: block.bytes() });
+  await api.service.writeItem(record, { t: 'groups', groups: block.bytes() });
 }
 
 async function allPages(path: string): Promise<{ items: unknown[]; pages: number }> {
@@ -153,7 +153,7 @@ describe('rows of a group query', () => {
 test('endpoints that did not answer are listed with the reason, those that recovered are not', async () => {
   const { num, agentId } = await api.agent({ facts: { host: 'web-1' } });
   const record = await start('raw');
-  await api.service.tell(record, {
+  await api.service.writeItem(record, {
     t: 'failures',
     failures: [
       [num, 'timed_out', 'timed_out', 'no answer'],
@@ -161,8 +161,8 @@ test('endpoints that did not answer are listed with the reason, those that recov
       [901, 'unreachable', 'gateway_lost', 'gone'],
     ],
   });
-  await api.service.tell(record, { t: 'failures', failures: [[900, 'over_budget', 'rows', 'too many']] });
-  await api.service.tell(record, { t: 'recovered', numbers: [901] });
+  await api.service.writeItem(record, { t: 'failures', failures: [[900, 'over_budget', 'rows', 'too many']] });
+  await api.service.writeItem(record, { t: 'recovered', numbers: [901] });
   const path = `/v1/queries/${record.id}/endpoints`;
   const { body } = await api.get(path);
   expect(body.items).toEqual([

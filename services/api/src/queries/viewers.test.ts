@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { encodeCbor, type OrgId } from '@muster/protocol';
 import { AnswerBlockWriter, encodeRecord, GroupBlockWriter, STREAM_SUBJECTS, type QueryRecord } from '@muster/records';
 import type { TokenStore } from '../auth/token-store.js';
-import { ApiFixture, until } from '../testing/api-fixture.js';
+import { eventually } from '@muster/runtime/testing';
+import { ApiFixture } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
 import { parseSse, RawViewer } from '../testing/raw-viewer.js';
 import type { QueryStore } from './query-store.js';
@@ -12,7 +13,7 @@ jest.setTimeout(90_000);
 
 let api: ApiFixture;
 beforeEach(async () => {
-  api = await ApiFixture.start({ patience: { heartbeatMs: 100, silenceMs: 150, stallMs: 400 } });
+  api = await ApiFixture.start({ patience: { heartbeatMs: 100, inactivityMs: 150, stallMs: 400 } });
 });
 afterEach(() => api.stop());
 
@@ -37,8 +38,8 @@ describe('a stream of events', () => {
     const { agentId, num } = await api.agent({ facts: { host: 'web-1' } });
     const record = await start();
     const live = ledger({ answered: 1, timed_out: 1 });
-    await api.service.tell(record, { t: 'progress', ledger: live, elapsedMs: 12, gateways: 2 });
-    await api.service.tell(record, {
+    await api.service.writeItem(record, { t: 'progress', ledger: live, elapsedMs: 12, gateways: 2 });
+    await api.service.writeItem(record, {
       t: 'rows',
       answers: answers(
         [
@@ -51,9 +52,9 @@ describe('a stream of events', () => {
         [999, []],
       ),
     });
-    await api.service.tell(record, { t: 'failures', failures: [[num, 'timed_out', 'timed_out', 'too slow']] });
-    await api.service.tell(record, { t: 'recovered', numbers: [num] });
-    await api.service.tell(record, { t: 'reduced', columns: ['n'], rows: [[3n]], truncated: false });
+    await api.service.writeItem(record, { t: 'failures', failures: [[num, 'timed_out', 'timed_out', 'too slow']] });
+    await api.service.writeItem(record, { t: 'recovered', numbers: [num] });
+    await api.service.writeItem(record, { t: 'reduced', columns: ['n'], rows: [[3n]], truncated: false });
     await api.service.end(record);
     const answer = await events(record);
     expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
@@ -103,7 +104,7 @@ describe('a stream of events', () => {
       '💥\u2028"\\\n',
       0.1,
     ];
-    await api.service.tell({ ...record, columns: row.map(String) }, { t: 'rows', answers: answers([1, [row]]) });
+    await api.service.writeItem({ ...record, columns: row.map(String) }, { t: 'rows', answers: answers([1, [row]]) });
     // The number of columns comes from the record.
     await api.service.keep({ ...record, columns: row.map(String) });
     await api.service.end({ ...record, columns: row.map(String) });
@@ -128,7 +129,7 @@ describe('a stream of events', () => {
     const record = await start({ sql: 'SELECT name, pid FROM processes', mode: 'group' });
     const block = new GroupBlockWriter();
     block.add(4, { row: encodeCbor(['bash', 1]), endpoints: 7, copies: 9, sample: [num] });
-    await api.service.tell(record, { t: 'groups', groups: block.bytes() });
+    await api.service.writeItem(record, { t: 'groups', groups: block.bytes() });
     await api.service.end(record);
     const seen = parseSse((await events(record)).text);
     expect(seen.find(({ event }) => event === 'groups')?.data.groups).toEqual([
@@ -139,14 +140,14 @@ describe('a stream of events', () => {
   test('comes as it happens, and a comment when nothing does', async () => {
     const record = await start();
     const viewer = new RawViewer(api, eventsOf(record));
-    await until(() => viewer.text.includes('event: started'));
-    await api.service.tell(record, { t: 'progress', ledger: ledger({ waiting: 1 }), elapsedMs: 1, gateways: 1 });
-    await until(() => viewer.text.includes('event: progress'));
-    await until(() => viewer.text.includes(': heartbeat'));
+    await eventually(() => viewer.text.includes('event: started'));
+    await api.service.writeItem(record, { t: 'progress', ledger: ledger({ waiting: 1 }), elapsedMs: 1, gateways: 1 });
+    await eventually(() => viewer.text.includes('event: progress'));
+    await eventually(() => viewer.text.includes(': heartbeat'));
     await api.service.end(record);
     await viewer.closed;
     expect(viewer.text).toContain('event: ended');
-    await until(async () =>
+    await eventually(async () =>
       (await api.metrics.registry.metrics()).includes('muster_api_viewers_ended_total{how="ended"} 1'),
     );
   });
@@ -154,7 +155,7 @@ describe('a stream of events', () => {
   test('goes on after Last-Event-ID or `after`, without a gap or a repeat', async () => {
     const record = await start();
     for (let i = 0; i < 5; i += 1)
-      await api.service.tell(record, { t: 'progress', ledger: ledger({ waiting: i }), elapsedMs: i, gateways: 1 });
+      await api.service.writeItem(record, { t: 'progress', ledger: ledger({ waiting: i }), elapsedMs: i, gateways: 1 });
     await api.service.end(record);
     const all = parseSse((await events(record)).text);
     expect(all).toHaveLength(7);
@@ -174,11 +175,11 @@ describe('a stream of events', () => {
   test('is refused when too many look already', async () => {
     const record = await start();
     const viewers = Array.from({ length: 10 }, () => new RawViewer(api, eventsOf(record)));
-    for (const viewer of viewers) await until(() => viewer.text.includes('event: started'));
+    for (const viewer of viewers) await eventually(() => viewer.text.includes('event: started'));
     const refused = await events(record);
     expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([429, 'rate_limited', '5']);
     viewers[0]?.socket.destroy();
-    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 9'));
+    await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 9'));
     for (const viewer of viewers) viewer.socket.destroy();
   });
 });
@@ -189,7 +190,7 @@ describe('a stream whose token is over', () => {
     const { token, tokenId } = await api.token({ role: 'analyst' });
     const revoked = api.get(`/v1/queries/${record.id}/events`, { token });
     const other = new RawViewer(api, eventsOf(record));
-    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 2'));
+    await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 2'));
     const kept = (api.api.components['tokens'] as unknown as TokenStore).find(tokenId)!;
     // As another API process does it.
     const end = encodeRecord({ ...kept, revokedAtMs: Date.now() });
@@ -205,11 +206,11 @@ describe('a stream whose token is over', () => {
 
   test('ends at once, without waiting for the next sign of life', async () => {
     await api.stop();
-    api = await ApiFixture.start({ patience: { heartbeatMs: 60_000, silenceMs: 60_000 } });
+    api = await ApiFixture.start({ patience: { heartbeatMs: 60_000, inactivityMs: 60_000 } });
     const record = await start();
     const { token, tokenId } = await api.token({ role: 'analyst' });
     const revoked = api.get(`/v1/queries/${record.id}/events`, { token });
-    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
+    await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
     await api.ask('DELETE', `/v1/tokens/${tokenId}`);
     expect((await revoked).text).not.toContain('event: ended');
   });
@@ -227,18 +228,18 @@ describe('when the owner falls silent', () => {
   test('and lives, the viewer waits on', async () => {
     const record = await start();
     const viewer = new RawViewer(api, eventsOf(record));
-    await until(() => api.service.askedOf.filter((what) => what === 'adopt owner').length >= 2);
+    await eventually(() => api.service.askedOf.filter((what) => what === 'adopt coordinator').length >= 2);
     expect(viewer.text).not.toContain('ended');
-    expect(api.service.askedOf).not.toContain('adopt anybody');
+    expect(api.service.askedOf).not.toContain('adopt any');
     await api.service.end(record);
     await viewer.closed;
   });
 
   test('and is gone, another service is asked to end the query, and its end is told', async () => {
     const record = await start();
-    api.service.loseOwner();
+    api.service.loseCoordinator();
     const viewer = new RawViewer(api, eventsOf(record));
-    await until(() => api.service.askedOf.includes('adopt anybody'));
+    await eventually(() => api.service.askedOf.includes('adopt any'));
     await api.service.end(record, { state: 'interrupted' });
     await viewer.closed;
     const end = parseSse(viewer.body).at(-1);
@@ -247,11 +248,11 @@ describe('when the owner falls silent', () => {
 
   test('and whoever should know is mute, the viewer still hears that the connection lives, and is told when it is long overdue', async () => {
     const record = await start();
-    api.service.mute = true;
+    api.service.frozen = true;
     const viewer = new RawViewer(api, eventsOf(record));
-    await until(() => api.service.askedOf.includes('adopt owner'));
+    await eventually(() => api.service.askedOf.includes('adopt coordinator'));
     const before = viewer.text.length;
-    await until(() => viewer.text.slice(before).split(': heartbeat').length > 5);
+    await eventually(() => viewer.text.slice(before).split(': heartbeat').length > 5);
     expect(viewer.text).not.toContain('ended');
     viewer.socket.destroy();
     const overdue = { ...record, deadlineMs: Date.now() - 60_000 };
@@ -264,7 +265,7 @@ describe('when the owner falls silent', () => {
   test('and nobody at all is left, the viewer is told with the last ledger that was known', async () => {
     const record = await start();
     const last = ledger({ answered: 2, waiting: 3 });
-    await api.service.tell(record, { t: 'progress', ledger: last, elapsedMs: 5, gateways: 1 });
+    await api.service.writeItem(record, { t: 'progress', ledger: last, elapsedMs: 5, gateways: 1 });
     api.service.stop();
     const viewer = new RawViewer(api, eventsOf(record));
     await viewer.closed;
@@ -276,7 +277,7 @@ describe('when the owner falls silent', () => {
   test('while the broker is away, nothing is made up', async () => {
     const record = await start();
     const viewer = new RawViewer(api, eventsOf(record));
-    await until(() => viewer.text.includes('event: started'));
+    await eventually(() => viewer.text.includes('event: started'));
     api.broker.interrupt();
     await new Promise((resolve) => setTimeout(resolve, 600));
     expect(viewer.text).not.toContain('ended');
@@ -307,15 +308,15 @@ describe('a viewer that stops reading', () => {
 
   test('costs a bounded amount of memory, delays nobody, and is cut off and counted', async () => {
     await api.stop();
-    api = await ApiFixture.start({ patience: { heartbeatMs: 100, silenceMs: 150, stallMs: 2_000 } });
+    api = await ApiFixture.start({ patience: { heartbeatMs: 100, inactivityMs: 150, stallMs: 2_000 } });
     const record = await start();
     const stalled = new RawViewer(api, eventsOf(record), { read: false });
-    await until(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
+    await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
     const reader = new RawViewer(api, eventsOf(record), { keep: false });
     let mostBuffered = 0;
     const sampling = setInterval(() => (mostBuffered = Math.max(mostBuffered, ...api.bufferedBytes())), 5);
     const before = process.memoryUsage();
-    for (let i = 0; i < BLOCKS; i += 1) await api.service.tell(record, { t: 'rows', answers: block });
+    for (let i = 0; i < BLOCKS; i += 1) await api.service.writeItem(record, { t: 'rows', answers: block });
     await api.service.end(record);
     await reader.closed;
     // Everything there is: about 14 MB as JSON went past one of them, while the other held still.
@@ -324,7 +325,7 @@ describe('a viewer that stops reading', () => {
     const after = process.memoryUsage();
     const counted = async () =>
       (await api.metrics.registry.metrics()).includes('muster_api_viewers_ended_total{how="stalled"} 1');
-    await until(counted, 'the cut', 15_000);
+    await eventually(counted, 'the cut', 15_000);
     clearInterval(sampling);
     expect(mostBuffered).toBeGreaterThan(0);
     expect(mostBuffered).toBeLessThan(128 * 1024);
@@ -338,7 +339,7 @@ describe('a viewer that stops reading', () => {
   test('but one that reads slowly is not', async () => {
     const record = await start();
     const slow = new RawViewer(api, eventsOf(record), { read: false });
-    for (let i = 0; i < 10; i += 1) await api.service.tell(record, { t: 'rows', answers: block });
+    for (let i = 0; i < 10; i += 1) await api.service.writeItem(record, { t: 'rows', answers: block });
     await api.service.end(record);
     const pace = setInterval(() => {
       slow.socket.resume();

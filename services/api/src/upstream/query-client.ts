@@ -16,12 +16,12 @@ type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
  * Whether somebody looks after a running query. `mute`: somebody listens, but does not answer, as a frozen process does.
  * `unknown`: the broker is away, so nothing can be said.
  */
-export type Guardian = 'owner' | 'adopted' | 'nobody' | 'mute' | 'unknown';
+export type CoordinatorStatus = 'running' | 'adopted' | 'no_service' | 'no_answer' | 'unknown';
 
 const START_TIMEOUT_MS = 10_000;
 const CANCEL_TIMEOUT_MS = 5_000;
 const REDUCE_TIMEOUT_MS = 60_000;
-const OWNER_TIMEOUT_MS = 2_000;
+const COORDINATOR_TIMEOUT_MS = 2_000;
 const ADOPT_TIMEOUT_MS = 5_000;
 
 /** The API's side of the talk with query services. Every method throws an `AppError` when there is no answer or a refusal. */
@@ -57,14 +57,14 @@ export class QueryClient {
    * Finds out whether a query that says nothing is still looked after, and if not, asks the other query services to end it.
    * Never throws.
    */
-  async guardian(record: QueryRecord): Promise<Guardian> {
+  async coordinatorStatus(record: QueryRecord): Promise<CoordinatorStatus> {
     const request: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
-    const owner = await this.#request(SUBJECTS.coordinator(record.owner), request, OWNER_TIMEOUT_MS);
+    const owner = await this.#request(SUBJECTS.coordinator(record.owner), request, COORDINATOR_TIMEOUT_MS);
     if (owner.kind === 'disconnected') return 'unknown';
     if (owner.kind === 'reply') {
       // An owner refuses to give up a query that it has.
       const reply = readable(owner.data, decode);
-      if (reply?.t !== 'problem' || reply.code !== 'not_found') return 'owner';
+      if (reply?.t !== 'problem' || reply.code !== 'not_found') return 'running';
     }
     const other = await this.#request(SUBJECTS.queries, request, ADOPT_TIMEOUT_MS);
     switch (other.kind) {
@@ -72,9 +72,9 @@ export class QueryClient {
         // A refusal too is a sign of somebody who knows better; the next silence asks again.
         return 'adopted';
       case 'no_responders':
-        return 'nobody';
+        return 'no_service';
       case 'timeout':
-        return 'mute';
+        return 'no_answer';
       case 'disconnected':
         return 'unknown';
     }

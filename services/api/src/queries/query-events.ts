@@ -2,11 +2,11 @@ import type { StreamStore } from '@muster/bus';
 import { AppError, type Ledger } from '@muster/protocol';
 import { decodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type ResultEvent } from '@muster/records';
 import type { Clock } from '@muster/runtime';
-import { Pull } from '../http/pull.js';
+import { TimedReader } from '../http/timed-reader.js';
 import type { QueryClient } from '../upstream/query-client.js';
 
 /** What a viewer is to be told next. `idle`: nothing, but that the connection lives. */
-export type QueryTold =
+export type QueryStreamItem =
   | { readonly kind: 'event'; readonly seq: number; readonly event: ResultEvent }
   /** The end, made here because the stream does not hold it. */
   | { readonly kind: 'synthesized_end'; readonly record: QueryRecord }
@@ -15,14 +15,14 @@ export type QueryTold =
 export interface EventSourceOptions {
   readonly streams: StreamStore;
   readonly clock: Clock;
-  readonly client: Pick<QueryClient, 'guardian'>;
+  readonly client: Pick<QueryClient, 'coordinatorStatus'>;
   /** The newest record. */
   readonly readRecord: () => Promise<QueryRecord | undefined>;
   readonly afterSeq: number;
   readonly signal: AbortSignal;
   readonly heartbeatMs: number;
   /** A running query that says nothing for this long is asked after. */
-  readonly silenceMs: number;
+  readonly inactivityMs: number;
 }
 
 // Small, because each viewer has its own: what is fetched ahead of a viewer that reads slowly is all that they cost.
@@ -40,8 +40,8 @@ const OVERDUE_MS = 10_000;
  *        │ └── owner lives, or another service has taken over
  *     silence ── record says ended, or nobody is left ──▶ synthesized end ──▶ over
  */
-export async function* queryEvents(record: QueryRecord, options: EventSourceOptions): AsyncGenerator<QueryTold> {
-  const { streams, clock, signal, heartbeatMs, silenceMs } = options;
+export async function* queryEvents(record: QueryRecord, options: EventSourceOptions): AsyncGenerator<QueryStreamItem> {
+  const { streams, clock, signal, heartbeatMs, inactivityMs } = options;
   const subject = STREAM_SUBJECTS.result(record.org, record.id);
   // The end is written to two streams; a record that has just ended may be ahead of the last events.
   const follow = record.state === 'running' || clock.now() - (record.endedAtMs ?? 0) < SETTLING_MS;
@@ -53,18 +53,18 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
     batch: BATCH,
     signal: AbortSignal.any([signal, reading.signal]),
   });
-  const pull = new Pull(entries, clock);
-  const silence = new SilenceWatch(options, () => pull.nudge());
+  const reader = new TimedReader(entries, clock);
+  const silence = new InactivityMonitor(options, () => reader.nudge());
   let current = record;
   try {
     for (;;) {
-      const next = await pull.next(Math.min(heartbeatMs, silenceMs));
+      const next = await reader.next(Math.min(heartbeatMs, inactivityMs));
       if (signal.aborted) return;
-      if (next === 'over') {
-        yield { kind: 'synthesized_end', record: await endOfExpired(current, options) };
+      if (next === 'ended') {
+        yield { kind: 'synthesized_end', record: await endOfExpiredResults(current, options) };
         return;
       }
-      if (next !== 'nothing') {
+      if (next !== 'timeout') {
         const event = decodeQueryRecord<ResultEvent>(next.data);
         yield { kind: 'event', seq: next.seq, event };
         if (event.t === 'ended') return;
@@ -73,7 +73,7 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
         continue;
       }
       const end = silence.look(current);
-      if (end !== undefined && !pull.arrived) {
+      if (end !== undefined && !reader.arrived) {
         yield { kind: 'synthesized_end', record: end };
         return;
       }
@@ -81,12 +81,12 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
     }
   } finally {
     reading.abort();
-    await pull.stop();
+    await reader.stop();
   }
 }
 
 /** Asks after a query that says nothing, beside the stream: an answer may take longer than a viewer should wait for a sign of life. */
-class SilenceWatch {
+class InactivityMonitor {
   readonly #options: EventSourceOptions;
   readonly #onEnd: () => void;
   #heardMs: number;
@@ -109,11 +109,11 @@ class SilenceWatch {
 
   /** The end that was found out; asks when it is time to. */
   look(record: QueryRecord): QueryRecord | undefined {
-    const { clock, silenceMs } = this.#options;
-    if (this.#asking || this.#end !== undefined || clock.monotonic() - this.#heardMs < silenceMs) return this.#end;
+    const { clock, inactivityMs } = this.#options;
+    if (this.#asking || this.#end !== undefined || clock.monotonic() - this.#heardMs < inactivityMs) return this.#end;
     this.#asking = true;
     const heardMs = this.#heardMs;
-    void endOfSilent(record, this.#seenSeq, this.#options).then((end) => {
+    void endOfInactive(record, this.#seenSeq, this.#options).then((end) => {
       this.#asking = false;
       // Whatever was found out is worth nothing when the query has spoken meanwhile.
       if (this.#heardMs !== heardMs) return;
@@ -126,7 +126,7 @@ class SilenceWatch {
 }
 
 /** A query has ended but its results do not say so any more: they are kept for less time than its record. */
-async function endOfExpired(known: QueryRecord, { readRecord }: EventSourceOptions): Promise<QueryRecord> {
+async function endOfExpiredResults(known: QueryRecord, { readRecord }: EventSourceOptions): Promise<QueryRecord> {
   const newest = known.state === 'running' ? await readRecord() : known;
   if (newest !== undefined && newest.state !== 'running') return newest;
   // The stream itself broke off: the viewer comes back and goes on.
@@ -134,7 +134,7 @@ async function endOfExpired(known: QueryRecord, { readRecord }: EventSourceOptio
 }
 
 /** How a silent query has ended, or `undefined` while somebody looks after it or nobody can say. Never rejects. */
-async function endOfSilent(
+async function endOfInactive(
   known: QueryRecord,
   seenSeq: number,
   options: EventSourceOptions,
@@ -147,9 +147,9 @@ async function endOfSilent(
     .catch(() => undefined);
   if (last !== undefined && last.seq > seenSeq) return undefined;
   if (newest !== undefined && newest.state !== 'running') return newest;
-  const guardian = await client.guardian(newest ?? known);
+  const status = await client.coordinatorStatus(newest ?? known);
   const overdue = clock.now() > known.deadlineMs + OVERDUE_MS;
-  if (guardian !== 'nobody' && !(guardian === 'mute' && overdue)) return undefined;
+  if (status !== 'no_service' && !(status === 'no_answer' && overdue)) return undefined;
   return { ...(newest ?? known), state: 'interrupted', ledger: known.ledger, endedAtMs: clock.now() };
 }
 

@@ -2,7 +2,7 @@ import { StreamError } from '@muster/bus';
 import type { Clock, Timer } from '@muster/runtime';
 
 /** An iterator whose next value can be waited for with a limit, without losing the value that comes later. */
-export class Pull<T> {
+export class TimedReader<T> {
   readonly #iterator: AsyncIterator<T>;
   readonly #clock: Clock;
   #pending: Promise<void> | undefined;
@@ -20,7 +20,7 @@ export class Pull<T> {
     return this.#result !== undefined && this.#result.done !== true;
   }
 
-  async next(waitMs: number): Promise<T | 'over' | 'nothing'> {
+  async next(waitMs: number): Promise<T | 'ended' | 'timeout'> {
     this.#pending ??= this.#iterator.next().then(
       (result) => this.#settle(() => (this.#result = result)),
       (error: unknown) => this.#settle(() => (this.#failure = { error })),
@@ -28,12 +28,12 @@ export class Pull<T> {
     if (this.#result === undefined && this.#failure === undefined) await this.#wait(waitMs);
     if (this.#failure !== undefined) {
       // A stream that was emptied holds nothing more of this query.
-      if (this.#failure.error instanceof Error && this.#failure.error.name === StreamError.name) return 'over';
+      if (this.#failure.error instanceof Error && this.#failure.error.name === StreamError.name) return 'ended';
       throw this.#failure.error;
     }
     const result = this.#result;
-    if (result === undefined) return 'nothing';
-    if (result.done === true) return 'over';
+    if (result === undefined) return 'timeout';
+    if (result.done === true) return 'ended';
     this.#result = undefined;
     this.#pending = undefined;
     return result.value;

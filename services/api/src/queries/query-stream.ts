@@ -1,32 +1,32 @@
-import { queryEvents, type EventSourceOptions } from './event-source.js';
+import { queryEvents, type EventSourceOptions } from './query-events.js';
 import { queryJson } from './query-json.js';
 import { eventPieces, type EndpointByNum } from './result-json.js';
 import type { QueryRecord } from '@muster/records';
-import type { Told } from '../http/viewers.js';
+import type { StreamItem } from '../http/viewers.js';
 
 /** The events of a query as viewers are told them. */
 export async function* queryView(
   record: QueryRecord,
   { byNum, ...options }: EventSourceOptions & { readonly byNum: EndpointByNum },
-): AsyncGenerator<Told> {
-  for await (const told of queryEvents(record, options)) {
-    switch (told.kind) {
+): AsyncGenerator<StreamItem> {
+  for await (const item of queryEvents(record, options)) {
+    switch (item.kind) {
       case 'idle':
-        yield told;
+        yield item;
         break;
       case 'synthesized_end': {
-        const event = { event: 'ended', seq: null, query: queryJson(told.record), synthesized: true };
+        const event = { event: 'ended', seq: null, query: queryJson(item.record), synthesized: true };
         // Without an id, so that a viewer who comes back goes on from the last event that is kept.
         yield {
           kind: 'event',
           name: 'ended',
           pieces: [JSON.stringify(event)],
-          ...(told.record.state === 'interrupted' ? { how: 'interrupted' } : {}),
+          ...(item.record.state === 'interrupted' ? { how: 'interrupted' } : {}),
         };
         break;
       }
       case 'event': {
-        const { event, seq } = told;
+        const { event, seq } = item;
         const pieces = eventPieces(event, { seq, columns: record.columns.length, byNum });
         yield { kind: 'event', name: event.t, id: seq, pieces };
       }

@@ -30,7 +30,7 @@ export class EndpointTraffic {
 }
 
 /** Takes the endpoints' answers as they come; a later answer of an endpoint replaces the earlier one. */
-export class EndpointTally {
+export class TrafficAggregator {
   readonly #endpoints = new Map<number, EndpointTraffic>();
 
   /** Takes an answer block of {@link TRAFFIC_SQL}. Rows that no agent of ours gives are passed over. */
