@@ -21,10 +21,10 @@ import { ClosedPipe, type Terminal } from './terminal/terminal.js';
 import { addTokensCommand } from './credentials/tokens-command.js';
 import { addVersionCommand } from './setup/version-command.js';
 
-/** The whole command line: runs one command and returns the exit code. Every message for people has been written when it resolves. */
+/** Runs one command line and returns the exit code. Resolves when all output has been written. */
 export async function runCli(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const env = new ProcessEnv(terminal);
-  // Commander writes at once and does not wait; these are waited for at the end.
+  // Commander does not wait for its writes; they are awaited at the end.
   const writes: Promise<void>[] = [];
   const program = createProgram(env, (out, text) => void writes.push(terminal[out].write(text)));
   try {
@@ -39,7 +39,7 @@ export async function runCli(argv: readonly string[], terminal: Terminal): Promi
   }
 }
 
-/** The tree of commands; completion reads it too. */
+/** The tree of all commands. Completion walks the same tree. */
 export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr', text: string) => void): Command {
   const { stdout, stderr } = env.terminal;
   const program = new Command('muster')
@@ -79,7 +79,7 @@ export function createProgram(env: ProcessEnv, write: (out: 'stdout' | 'stderr',
 
 async function report(error: unknown, terminal: Terminal): Promise<ExitCode> {
   if (error instanceof ClosedPipe) return EXIT.closedPipe;
-  // Help and version end this way too; commander has written what there is to say.
+  // Help and version end this way too. Commander has already written the message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.complete : EXIT.usage;
   const style = styleFor(terminal.stderr.isTTY, terminal.env);
   const known = error instanceof CliError;

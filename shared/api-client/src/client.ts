@@ -64,8 +64,9 @@ const PAGE_SIZE = 200;
 const SILENCE_MS = 45_000;
 
 /**
- * One client of the REST API, typed by its contract: an operation is named by its method and path. Failures are `ApiProblem` (the API refused),
- * `ConnectionError` (it could not be asked), `UnexpectedAnswer`, or the reason of an aborted signal.
+ * One client of the REST API, typed by its contract: an operation is named by its method and path. Every method throws `ApiProblem`
+ * when the API refuses and `ConnectionError` when it cannot be asked. Other errors are `UnexpectedAnswer` and the reason of an
+ * aborted signal.
  */
 export class ApiClient {
   readonly url: string;
@@ -82,7 +83,7 @@ export class ApiClient {
     this.#silenceMs = options.silenceMs ?? SILENCE_MS;
   }
 
-  /** The JSON of a successful answer; undefined when it has no body (status 204). Calls that may be repeated are, as the retry policy says. */
+  /** The JSON of a successful answer; undefined when it has no body (status 204). Repeats the call as the retry policy allows. */
   async call<E extends Endpoint>(endpoint: E, ...[given]: Given<E, CallOptions>): Promise<Answer<E>> {
     const input: UntypedInput & CallOptions = given ?? {};
     const { idempotencyKey, signal, onHeaders } = input;

@@ -3,8 +3,8 @@ import type { AnswerOf, BodyOf, LineOf, OperationContract, ParamsOf, QueryOf, op
 type Operation = (typeof operations)[keyof typeof operations];
 
 /**
- * The operations of the API by method and path: `POST /v1/queries`. Only their types are used, so that a bundle for a browser does not hold the
- * schemas.
+ * The operations of the API by method and path: `POST /v1/queries`. Only their types are used, so that bundles for browsers do not
+ * contain the schemas.
  */
 export type Operations = { readonly [O in Operation as `${Uppercase<O['method']>} ${O['path']}`]: O };
 

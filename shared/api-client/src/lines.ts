@@ -2,7 +2,7 @@ import { ConnectionError } from './errors.js';
 import { parseJson } from './transport.js';
 
 /**
- * The JSON values of a streamed answer: lines of NDJSON, or the `data` of server-sent events. An unfinished last one is dropped, because the
+ * The JSON values of a streamed answer: lines of NDJSON, or the `data` of server-sent events. An unfinished last one is dropped: the
  * connection broke in it. Ends the connection when the reader stops.
  * @throws ConnectionError when it breaks or is silent for `silenceMs`, UnexpectedAnswer, the reason of `signal`
  */

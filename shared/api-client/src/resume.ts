@@ -11,8 +11,8 @@ const MAX_ATTEMPTS = 8;
 const MAX_PAUSE_MS = 5_000;
 
 /**
- * Reads a stream to its end over any number of connections. `open` begins after the last item that was taken; `isComplete` says whether a
- * stream that ended in good order has ended for good. A connection that gave an item starts the count of attempts anew.
+ * Reads a stream to its end over any number of connections. `open` begins after the last item that was taken; `isComplete` says
+ * whether a stream that ended in good order has ended for good. A connection that gave an item starts the count of attempts anew.
  * @throws ConnectionError when the server stays away, ApiProblem when it refuses, `incomplete()` when streams keep ending too early
  */
 export async function* resumed<T>(
@@ -44,8 +44,8 @@ interface NumberedEvent {
 }
 
 /**
- * The events of a stream, in order and each once, from the first to `ended`, without heartbeats. `open` is given the number of the last event
- * with one; it gives undefined when there are no later events. @throws as {@link resumed}
+ * The events of a stream, in order and each once, from the first to `ended`, without heartbeats. `open` is given the number of the
+ * last event, and returns undefined when there are no later ones. @throws as {@link resumed}
  */
 export async function* followEvents<E extends { readonly event: string }>(
   open: (lastSeq: number | undefined) => AsyncIterable<E> | Promise<AsyncIterable<E> | undefined>,

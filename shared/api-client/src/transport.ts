@@ -1,7 +1,10 @@
 import { ApiProblem, ConnectionError, UnexpectedAnswer, type ProblemFields } from './errors.js';
 import { parseRetryAfter } from './retry.js';
 
-/** What a client needs of `fetch`. Where it is not enough (an authority of one's own, a unix socket) another function takes its place. */
+/**
+ * What a client needs of `fetch`. Where it is not enough (an authority of one's own, a unix socket) another function takes its
+ * place.
+ */
 export type FetchLike = (
   url: string,
   init: {
@@ -46,7 +49,10 @@ export class Transport {
     this.#fetch = fetchLike ?? ((input, init) => fetch(input, init));
   }
 
-  /** The JSON of a successful answer; undefined without a body. @throws ApiProblem, ConnectionError, UnexpectedAnswer, the signal's reason */
+  /**
+   * The JSON of a successful answer; undefined without a body.
+   * @throws ApiProblem, ConnectionError, UnexpectedAnswer, the reason of the signal
+   */
   async json(request: HttpRequest, onHeaders?: (headers: Headers) => void): Promise<unknown> {
     const deadline = new Deadline(request.timeoutMs, request.signal);
     try {
@@ -69,7 +75,7 @@ export class Transport {
     }
   }
 
-  /** Any answer, as it is. @throws ConnectionError, the signal's reason */
+  /** Any answer, as it is. @throws what `fetch` throws */
   async fetch({ method, path, body, headers, signal }: Omit<HttpRequest, 'timeoutMs'>): Promise<Response> {
     return this.#fetch(this.url + path, {
       method,

@@ -64,13 +64,13 @@ const TYPES: Readonly<Record<string, string>> = {
   object: 'name=value,…',
 };
 
-/** Which parameters name what is acted on, where it needs any. */
+/** Which parameters name the object of the action, if it needs any. */
 function needText({ object = [] }: ActionJson): string {
   const ways = object.filter(({ required }) => required.length > 0).map(({ required }) => required.join(' and '));
   return ways.length === 0 ? '' : `\nNeeds ${ways.join(', or ')}.\n`;
 }
 
-/** Which rows it can be bound to, and how. */
+/** Which rows the action can be bound to, with an example. */
 function rowText(action: ActionJson): string {
   const shapes = shapesOf(action);
   if (shapes.length === 0) return '';

@@ -18,7 +18,7 @@ async function muster(...args: string[]) {
   return { code, out: terminal.out(), err: terminal.err() };
 }
 
-test('the list says what can be ordered, and what can be taken back', async () => {
+test('the list shows what endpoints can do, and what can be undone', async () => {
   const { code, out } = await muster('actions');
   expect(code).toBe(0);
   expect(out).toMatch(/^process\.kill {6}linux,windows,darwin {2}destructive {7}Ends a process$/m);

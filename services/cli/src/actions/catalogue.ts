@@ -8,7 +8,7 @@ export async function listActions(client: ApiClient, signal?: AbortSignal): Prom
   return (await client.call('GET /v1/actions', { signal })).items;
 }
 
-/** The action of this name. @throws CliError that says which one was probably meant */
+/** The action of this name. @throws CliError that suggests a similar name */
 export async function getAction(client: ApiClient, name: string): Promise<ActionJson> {
   const actions = await listActions(client);
   const found = actions.find((action) => action.name === name);

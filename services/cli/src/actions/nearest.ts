@@ -1,7 +1,7 @@
-/** The candidate that was probably meant; undefined when none is near. */
+/** The candidate that was probably meant; undefined when none is similar. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
-  // A third of the letters may be wrong, and two of a short word.
+  // A third of the letters may be wrong; in a short word, two.
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = candidate.startsWith(word) && word.length > 1 ? 0 : editDistance(word, candidate);
@@ -12,7 +12,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** Letters to insert, remove or replace (Levenshtein). */
+/** How many letters must be inserted, removed or replaced (Levenshtein). */
 function editDistance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i);
   for (let i = 1; i <= one.length; i += 1) {

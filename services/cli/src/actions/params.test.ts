@@ -8,7 +8,7 @@ const parse = (name: string, ...words: string[]) =>
     words,
   );
 
-test('what is typed gets the type that the schema wants', () => {
+test('typed values are read as the types of the schema', () => {
   expect(parse('process.kill', 'pid=17', 'signal=TERM')).toEqual({ pid: 17, signal: 'TERM' });
   expect(parse('process.kill', 'name=17')).toEqual({ name: '17' });
   expect(parse('process.kill', 'name=a=b c')).toEqual({ name: 'a=b c' });
@@ -34,7 +34,7 @@ test('every fault is named at once, and what was probably meant', () => {
   expect(() => parse('process.kill', '__proto__=x')).toThrow('no parameter "__proto__"');
 });
 
-test('parameters read as they could have been typed', () => {
+test('parameters are shown as they could have been typed', () => {
   const params = { name: "it's", path: '', allow: ['a', 'b'], set: { env: 'prod' }, pid: 17 };
   expect(paramsText(params)).toBe(`name='it'\\''s' path='' allow=a,b set=env=prod pid=17`);
 });

@@ -19,7 +19,7 @@ export function paramSchemas({ params }: ActionJson): Readonly<Record<string, Pa
 }
 
 /**
- * Parameters as they are typed, `key=value`, in the types that the action's JSON Schema wants: numbers, booleans, lists as `a,b` and maps as
+ * Reads typed parameters, `key=value`, as the types in the action's JSON Schema: numbers, booleans, lists as `a,b`, and maps as
  * `set=env=prod,tier=web`. Lists and maps may be given in several words. The server checks the rest.
  * @throws CliError that names every fault
  */
@@ -39,13 +39,13 @@ export function parseParamWords(action: ActionJson, words: readonly string[]): P
   throw new CliError(faults.join('; '), { exitCode: EXIT.usage, hint: `\`muster actions ${action.name}\` shows them` });
 }
 
-/** The values that a parameter can have, where there are few. */
+/** The values that a parameter can have, if there are few. */
 export function choicesOf(schema: ParamSchema): readonly string[] {
   if (schema.enum !== undefined) return schema.enum.map(String);
   return schema.type === 'boolean' ? ['true', 'false'] : [];
 }
 
-/** The types that a parameter can have, in the words of JSON Schema. */
+/** The types that a parameter can have, as JSON Schema names them. */
 export function typesOf(schema: ParamSchema): readonly string[] {
   if (schema.anyOf !== undefined) return schema.anyOf.flatMap(typesOf);
   return schema.type === undefined ? [] : [schema.type];
@@ -56,7 +56,7 @@ function unknownKey(action: ActionJson, key: string): string {
   return `${action.name} has no parameter "${key}"${near === undefined ? '' : `; did you mean ${near}?`}`;
 }
 
-/** Puts the value where it belongs; the fault, if it has one. */
+/** Adds one value. Returns its fault, if it has one. */
 function take(params: Map<string, ParamValue>, key: string, schema: ParamSchema, text: string): string[] {
   const value = paramFromText(schema, text);
   const before = params.get(key);
@@ -67,7 +67,7 @@ function take(params: Map<string, ParamValue>, key: string, schema: ParamSchema,
   const choices = choicesOf(schema);
   if (choices.length > 0 && !choices.includes(text)) return [`${key} is one of ${choices.join(', ')}, not "${text}"`];
   const types = typesOf(schema);
-  // What could not be read as what is wanted has stayed text.
+  // A value that could not be read as its type is still text.
   if (typeof value === 'string' && types.length > 0 && !types.includes('string'))
     return [`${key} is ${TYPE_WORDS[types[0] ?? ''] ?? types.join(' or ')}, not "${text}"`];
   return [];
@@ -89,7 +89,7 @@ export function commandText(action: string, params: Readonly<Record<string, unkn
   return `${action} ${paramsText(params)}`.trimEnd();
 }
 
-/** Parameters in the words that they could have been typed in. */
+/** Parameters as they could have been typed. */
 export function paramsText(params: Readonly<Record<string, unknown>>): string {
   return Object.entries(params)
     .map(([key, value]) => `${key}=${shellWord(valueText(value as ParamValue))}`)

@@ -17,7 +17,7 @@ import { renderTable, styleFor } from '../terminal/table.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { findAgent } from './find-agent.js';
 import { parseLabelChanges } from './label-changes.js';
-import { awayFor, awayText, wantedText } from './mode-text.js';
+import { currentFallback, fallbackText, overrideText } from './mode-text.js';
 
 const WIDE_OUTPUTS = [...LIST_OUTPUTS, 'wide'] as const;
 const WIDE = ['wanted', 'away'];
@@ -69,10 +69,10 @@ function addList(agents: Command, env: CommandEnv): void {
           `${agent.osName} ${agent.osVersion}`,
           agent.agentVersion,
           labelText(agent.labels),
-          [agent.revoked && 'revoked', agent.duplicate && 'duplicate identity', awayFor(agent, nowMs)]
+          [agent.revoked && 'revoked', agent.duplicate && 'duplicate identity', currentFallback(agent, nowMs)]
             .filter(Boolean)
             .join(', '),
-          ...(isWide ? [wantedText(agent), awayText(agent, nowMs)] : []),
+          ...(isWide ? [overrideText(agent), fallbackText(agent, nowMs)] : []),
         ],
         nothing: target === undefined ? 'No endpoint is enrolled.' : 'No endpoint matches.',
       });
@@ -120,9 +120,9 @@ function renderAgent(agent: AgentJson): string {
         ['mode', presence.state + (presence.gatewayId === undefined ? '' : ` on ${presence.gatewayId}`)],
         [
           'wanted',
-          wanted && `${wantedText(agent)}, by ${wanted.by}${wanted.reason === '' ? '' : `: ${wanted.reason}`}`,
+          wanted && `${overrideText(agent)}, by ${wanted.by}${wanted.reason === '' ? '' : `: ${wanted.reason}`}`,
         ],
-        ['away', awayText(agent, Date.now())],
+        ['away', fallbackText(agent, Date.now())],
         ['connected', shortTime(presence.connectedAt)],
         ['last seen', shortTime(presence.lastSeenAt)],
         ['system', `${agent.osName} ${agent.osVersion} (${agent.os} ${agent.arch})`],

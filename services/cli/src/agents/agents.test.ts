@@ -4,7 +4,7 @@ import { runCli } from '../run.js';
 import { AGENT_ID, FakeApi } from '../testing/fake-api.js';
 import { fakeTerminal } from '../testing/fake-terminal.js';
 import type { AgentJson } from '@muster/api-contract';
-import { awayFor, awayText, wantedText } from './mode-text.js';
+import { currentFallback, fallbackText, overrideText } from './mode-text.js';
 
 const NOW_MS = Date.parse('2026-01-01T12:00:00.000Z');
 const at = (minutes: number): string => new Date(NOW_MS + minutes * 60_000).toISOString();
@@ -37,27 +37,30 @@ test.each([
   [wanted, 'poll'],
   [{ ...wanted, intervalMs: 300_000, until: at(90) }, `poll every 5 min until ${wallTime(at(90), Date.now())}`],
   [{ ...wanted, mode: 'live' as const, intervalMs: 30_000 }, 'live, else poll every 30 s'],
-])('what was ordered, %j, is shown as %j', (order, text) => {
-  expect(wantedText(order === undefined ? {} : { wanted: order })).toBe(text);
+])('the mode override %j is shown as %j', (override, text) => {
+  expect(overrideText(override === undefined ? {} : { wanted: override })).toBe(text);
 });
 
-test('whoever polls although it is to be Live has been away since it said so, and longer', () => {
-  expect(awayText(agentJson({ away }), NOW_MS)).toBe('away from Live for 12 min: upgrade refused: 403');
-  // A session that has lasted for long still is the one in which it said so.
+test('the fallback of an agent that polls but should be Live grows with time', () => {
+  expect(fallbackText(agentJson({ away }), NOW_MS)).toBe('away from Live for 12 min: upgrade refused: 403');
+  // It reported the fallback in the session that it still has.
   expect(
-    awayFor(agentJson({ away: { ...away, at: at(-50) }, presence: { state: 'poll', connectedAt: at(-50) } }), NOW_MS),
+    currentFallback(
+      agentJson({ away: { ...away, at: at(-50) }, presence: { state: 'poll', connectedAt: at(-50) } }),
+      NOW_MS,
+    ),
   ).toBe('away from Live for 1 h');
 });
 
 test.each([
   ['it is back', { away: { ...away, mode: 'live' } }],
   ['it is Live', { away, presence: { state: 'live' } }],
-  ['it was told to poll', { away, wanted }],
-  ['a later session said nothing of it', { away: { ...away, at: at(-60) } }],
-] as const)('it is not away when %s; the last time is still shown', (_why, more) => {
+  ['it was assigned Poll', { away, wanted }],
+  ['a later session reported none', { away: { ...away, at: at(-60) } }],
+] as const)('an agent is not in fallback when %s; the last fallback is still shown', (_why, more) => {
   const agent = agentJson(more);
-  expect(awayFor(agent, NOW_MS)).toBeUndefined();
-  expect(awayText(agent, NOW_MS)).toMatch(
+  expect(currentFallback(agent, NOW_MS)).toBeUndefined();
+  expect(fallbackText(agent, NOW_MS)).toMatch(
     /^was away from Live for 10 min, told at 2026-01-01 1\d:\d\d: upgrade refused: 403$/,
   );
 });
@@ -76,7 +79,7 @@ async function muster(...args: string[]): Promise<string> {
   return terminal.out();
 }
 
-test('the list has the mode and who is away; the wide one also what was ordered and why it is away', async () => {
+test('the list shows mode and fallback; the wide list also the override and the reason of the fallback', async () => {
   const started = new Date().toISOString();
   const current = agentJson({
     presence: { state: 'poll', connectedAt: started },
@@ -94,7 +97,7 @@ test('the list has the mode and who is away; the wide one also what was ordered 
   expect(JSON.parse(await muster('agents', '-o', 'json'))).toMatchObject([{ wanted: { mode: 'live' }, away: {} }, {}]);
 });
 
-test('one agent is shown with its order and when it was away, by `get` as by `show`', async () => {
+test('one agent is shown with its override and its last fallback, by `get` as by `show`', async () => {
   const agent = agentJson({ wanted: { ...wanted, intervalMs: 60_000, reason: 'incident' }, away });
   api.json(`GET /v1/agents/${AGENT_ID}`, agent);
   const shown = await muster('agents', 'show', AGENT_ID);

@@ -8,7 +8,7 @@ const NAMED = 5;
 /** The one agent with this id or host name. @throws CliError when there is none, or several machines have the name */
 export async function findAgent(client: ApiClient, name: string): Promise<AgentJson> {
   if (isAgentId(name)) return client.call('GET /v1/agents/{id}', { params: { id: name } });
-  // A host name becomes part of a selector, whose grammar it must fit.
+  // A host name becomes part of a selector and must fit its grammar.
   if (!/^[A-Za-z0-9][-A-Za-z0-9_.]*$/.test(name))
     throw usageError(`"${name}" is neither an agent's id nor a host name`);
   const query = { selector: `host=${name}`, revoked: 'include', limit: NAMED + 1 } as const;

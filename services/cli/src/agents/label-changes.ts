@@ -6,7 +6,7 @@ export interface LabelChanges {
   readonly remove: readonly string[];
 }
 
-/** `env=prod` sets, `env-` removes, as kubectl has it. @throws CliError that names every fault */
+/** `env=prod` sets, `env-` removes, as in kubectl. @throws CliError that names every fault */
 export function parseLabelChanges(words: readonly string[]): LabelChanges {
   const set: Record<string, string> = {};
   const remove: string[] = [];

@@ -23,7 +23,7 @@ interface ModeOptions {
   readonly output: string;
 }
 
-/** What the API takes. */
+/** A mode override as the API takes it. */
 type ModeRequest = ModeTarget & {
   readonly mode: Mode;
   readonly interval?: string;
@@ -37,24 +37,24 @@ Examples:
   muster mode poll --target site=branch --interval 5m
   muster mode default --target ''
 
-An order holds until it is replaced, until its time is over, or until \`default\` withdraws it; then the policy of the gateways counts.
-\`muster agents -o wide\` shows what was ordered, and which agents cannot have a WebSocket although they are to use one.
+The mode applies until it is replaced, until its time is over, or until \`default\` withdraws it; then the policy of the gateways applies.
+\`muster agents -o wide\` shows what was set, and which agents cannot have a WebSocket although they are to use one.
 
-Exit codes: 0 ordered, 1 error (some of it may have been ordered; the message says how many), 2 usage.`;
+Exit codes: 0 done, 1 error (some of it may have been done; the message says how many), 2 usage.`;
 
 /** `muster mode`: which channel agents use. */
 export function addModeCommand(program: Command, env: CommandEnv): void {
   program
     .command('mode')
-    .description('Orders endpoints to use Live (a WebSocket, at once) or Poll (HTTPS, now and then).')
+    .description('Sets which channel endpoints use: Live (a WebSocket, at once) or Poll (HTTPS, now and then).')
     .argument('<mode>', `${MODES.join(', ')}: as the policy of the gateways says`)
     .option('-t, --target <selector>', "these endpoints: site=branch,mode=live; '' is every one")
     .option('--id, --agents <ids>', 'these endpoints: ids, with commas')
     .option('--interval <duration>', 'between two polls, whenever they poll: 1s to 24h')
-    .option('--for <duration>', 'only for so long: 30m, 2h; then it is as if nothing had been ordered')
+    .option('--for <duration>', 'only for so long: 30m, 2h; then the policy of the gateways applies')
     .option('--reason <text>', 'why; kept in the audit record')
     .option('-y, --yes', 'do not ask')
-    .option('-n, --dry-run', 'say how many would hear of it when, and order nothing')
+    .option('-n, --dry-run', 'say how many would hear of it when, and change nothing')
     .option('-o, --output <form>', 'table|json', 'table')
     .addHelpText('after', HELP)
     .action(async (mode: string, options: ModeOptions) => run(env, readRequest(mode, options), options));
@@ -68,7 +68,7 @@ async function run(env: CommandEnv, request: ModeRequest, options: ModeOptions):
     const reach = await reachOf(env.client(), request);
     return stdout.write(output === 'json' ? `${safeJson(reach)}\n` : lineText(describe(request, options, reach)));
   }
-  // The same command takes it back, so a script need not say yes.
+  // The same command can undo it, so scripts need no --yes.
   const prompt = yes ? undefined : env.terminal.openPrompt('input');
   try {
     if (prompt !== undefined) {
@@ -88,7 +88,7 @@ async function run(env: CommandEnv, request: ModeRequest, options: ModeOptions):
 
 const NOBODY = 'No endpoint matches, so there is nothing to order.\n';
 
-/** @throws CliError that says what is wrong with what was typed */
+/** @throws CliError with what is wrong in the options */
 function readRequest(text: string, options: ModeOptions): ModeRequest {
   const { interval, for: lease, reason } = options;
   const mode = MODES.find((one) => one === text);
@@ -121,7 +121,7 @@ function readTarget({ target, agents }: ModeOptions): ModeTarget {
   return target === undefined ? { agentIds: readAgentIds(agents ?? '') } : { selector: target };
 }
 
-/** What will happen, before it does. */
+/** What would happen. */
 function describe(request: ModeRequest, { target, reason }: ModeOptions, reach: Reach & { matched: number }): string[] {
   const { mode, interval, for: lease } = request;
   const what = { live: 'use Live', poll: 'poll', default: 'do as the policy of the gateways says' }[mode];

@@ -2,12 +2,12 @@ import type { ApiClient } from '@muster/api-client';
 import type { ModeRequestedJson } from '@muster/api-contract';
 import { wallTime } from '../terminal/time-text.js';
 
-/** How the endpoints of a request are connected; null where nobody knows. `pollBy`: when the last of those that poll has come. */
+/** How the endpoints of a request are connected; null where that is unknown. `pollBy`: when the last of them has polled. */
 export type Reach = ModeRequestedJson['connected'];
 
 export type ModeTarget = { readonly selector: string } | { readonly agentIds: readonly string[] };
 
-/** So many ids always fit into one selector. */
+/** This many ids always fit into one selector. */
 const IDS_AT_ONCE = 100;
 
 /** How many endpoints a request would concern, and how they are connected. */

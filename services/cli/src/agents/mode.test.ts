@@ -30,7 +30,7 @@ async function muster(args: string[], options: FakeTerminalOptions = {}) {
 }
 const posts = () => api.requests.filter(({ method }) => method === 'POST');
 
-test('says how many would hear of it when, and orders after a yes', async () => {
+test('shows how many would hear of it when, and sets the mode after a yes', async () => {
   const { code, err, asked } = await muster(
     ['mode', 'poll', '--target', 'env=prod', '--interval', '90s', '--for', '2h', '--reason', 'incident 4711'],
     { answers: ['y'] },
@@ -50,7 +50,7 @@ test('says how many would hear of it when, and orders after a yes', async () => 
   expect(code).toBe(0);
 });
 
-test('nothing is ordered after a no, or for nobody', async () => {
+test('nothing is set after a no, or when no endpoint matches', async () => {
   expect(await muster(['mode', 'live', '-t', ''], { answers: ['n'] })).toMatchObject({ code: 1 });
   reach({ total: 0, live: 0, poll: 0, offline: 0 });
   const nobody = await muster(['mode', 'live', '-t', 'env=nope'], { answers: ['y'] });
@@ -58,7 +58,7 @@ test('nothing is ordered after a no, or for nobody', async () => {
   expect(posts()).toEqual([]);
 });
 
-test('a dry run needs nobody and orders nothing', async () => {
+test('a dry run needs no confirmation and changes nothing', async () => {
   const { code, out, err } = await muster(['mode', 'default', '-t', '', '--dry-run']);
   expect({ code, err }).toEqual({ code: 0, err: '' });
   expect(out).toBe(
@@ -76,7 +76,7 @@ test('a script is not asked', async () => {
   expect(posts()).toMatchObject([{ body: { selector: '', mode: 'live', for: '20s' } }]);
 });
 
-test('with --yes it is ordered at once; what could not be kept ends with 1', async () => {
+test('with --yes the mode is set at once; a failure to keep some ends with 1', async () => {
   ordered({ matched: 3, changed: 1, failed: 2 });
   const { code, out, err } = await muster(['mode', 'live', '--agents', `${AGENT_ID},${AGENT_ID}`, '-y', '-o', 'json']);
   expect(code).toBe(1);
@@ -85,7 +85,7 @@ test('with --yes it is ordered at once; what could not be kept ends with 1', asy
   expect(api.requests).toMatchObject([{ method: 'POST', body: { agentIds: [AGENT_ID], mode: 'live' } }]);
 });
 
-test('many ids are counted in as many questions as their length needs', async () => {
+test('many ids are counted with as many requests as their length needs', async () => {
   const ids = Array.from(
     { length: 120 },
     (_, i) =>
@@ -109,7 +109,7 @@ test.each([
   [['mode', 'live', '-t', '', '--for', 'soon'], /--for takes a duration/],
   [['mode', 'poll', '-t', '', '--interval', '60'], /--interval takes a duration/],
   [['mode', 'default', '-t', '', '--for', '1h'], /--for is for live and poll/],
-])('%j is a usage error, found before anything is asked', async (args, message) => {
+])('%j is a usage error, found before any request', async (args, message) => {
   const { code, err } = await muster([...args], { answers: ['y'] });
   expect(code).toBe(2);
   expect(err).toMatch(message);

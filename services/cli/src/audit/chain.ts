@@ -4,8 +4,8 @@ import type { ChainLink } from '@muster/records';
 import { CliError } from '../terminal/cli-error.js';
 
 /**
- * Every record of the audit chain, oldest first. A connection that breaks is replaced by another that begins after the last record. A stream
- * that ends before the newest record is not taken for the whole chain. @throws ConnectionError, ApiProblem, CliError
+ * Every record of the audit chain, oldest first. After a broken connection it continues behind the last record. A stream that ends
+ * before the newest record does not count as the whole chain. @throws ConnectionError, ApiProblem, CliError
  */
 export async function* readChain(client: ApiClient): AsyncGenerator<ChainLink> {
   const { items } = await client.call('GET /v1/audit', { query: { limit: 1 } });
@@ -22,7 +22,7 @@ export async function* readChain(client: ApiClient): AsyncGenerator<ChainLink> {
   }
 }
 
-/** What the hashes do not show must be looked at here: the server is not trusted. */
+/** The server is not trusted, so the form of its lines is checked. */
 function isLink(line: unknown): line is ChainLink {
   const { seq, record } = (line ?? {}) as Partial<ChainLink>;
   return Number.isSafeInteger(seq) && typeof record === 'object' && record !== null;

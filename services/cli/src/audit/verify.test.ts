@@ -47,7 +47,7 @@ function serve(links: readonly ChainLink[], newest = links.at(-1)?.seq): void {
   api.on('GET /v1/audit/chain', (_, response) => void response.writeHead(200).end(textOf(links)));
 }
 
-test('a whole chain: how many, from where to where, and the head to keep elsewhere', async () => {
+test('of a whole chain the count, the first and last record and the head are printed', async () => {
   const links = chain(4);
   serve(links);
   const head = links[3]?.hash;
@@ -61,7 +61,7 @@ test('a whole chain: how many, from where to where, and the head to keep elsewhe
   expect(await verify()).toMatchObject({ code: 0, out: 'records  0\n' });
 });
 
-test('a record that was changed is named first, also when its hash was made to fit', async () => {
+test('a changed record is found, also when its hash was recomputed', async () => {
   const links = chain(5);
   const { seq, record } = links[2]!;
   const forged = { ...record, actorName: 'eve' };
@@ -75,7 +75,7 @@ test('a record that was changed is named first, also when its hash was made to f
   expect(careful.err).toMatch(/^error: the chain is broken: record 11 does not follow record 9/);
 });
 
-test('removed, inserted and moved records show', async () => {
+test('removed, inserted and moved records are found', async () => {
   const links = chain(5);
   for (const broken of [
     links.toSpliced(2, 1),
@@ -90,7 +90,7 @@ test('removed, inserted and moved records show', async () => {
   }
 });
 
-test('a head that was kept elsewhere must still be in the chain: an end that was cut off shows', async () => {
+test('a truncated chain is found with a head that was kept elsewhere', async () => {
   const links = chain(5);
   const kept = links[3]!.hash!;
   serve(links);
@@ -104,7 +104,7 @@ test('a head that was kept elsewhere must still be in the chain: an end that was
   expect(await verify('--expect-head', 'abc')).toMatchObject({ code: 2, out: '' });
 });
 
-test('a connection that breaks is no end: it goes on after the last record', async () => {
+test('after a broken connection it continues behind the last record', async () => {
   const links = chain(5);
   serve(links);
   const seen: string[] = [];
@@ -112,7 +112,7 @@ test('a connection that breaks is no end: it goes on after the last record', asy
     seen.push(path);
     response.writeHead(200);
     if (seen.length === 1) return void response.write(textOf(links.slice(0, 2)), () => void response.destroy());
-    // A server that stops ends its answers in good order, and too early.
+    // A server that stops ends its answers properly, but too early.
     response.end(textOf(links.slice(seen.length === 2 ? 2 : 4, seen.length === 2 ? 4 : 5)));
   });
   const { code, out } = await verify();
@@ -120,7 +120,7 @@ test('a connection that breaks is no end: it goes on after the last record', asy
   expect(seen).toEqual(['/v1/audit/chain', '/v1/audit/chain?after=7', '/v1/audit/chain?after=11']);
 });
 
-test('the list is still what `muster audit` gives', async () => {
+test('`muster audit` without a subcommand lists records', async () => {
   api.json('GET /v1/audit', { items: [] });
   const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
   expect(await runCli(['audit', '--action', 'command', '--limit', '5'], terminal)).toBe(0);

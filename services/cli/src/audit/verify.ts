@@ -8,7 +8,7 @@ import { styleFor } from '../terminal/table.js';
 import { readChain } from './chain.js';
 
 export interface VerifyOptions {
-  /** The hash of a record that was the newest once. */
+  /** The hash of a record that once was the newest. */
   readonly expectHead?: string | undefined;
   readonly asJson: boolean;
 }
@@ -22,7 +22,7 @@ interface Verified extends ChainReport {
 const FAULTS_SHOWN = 10;
 
 /**
- * `muster audit verify`: recomputes the chain from the records. What it trusts is this program: the server gives the records, not the verdict.
+ * `muster audit verify`: recomputes the chain from the records. The server only delivers the records; the verdict is computed here.
  * @throws CliError when the chain is broken, or does not hold the expected head
  */
 export async function verifyAudit(env: CommandEnv, { expectHead, asJson }: VerifyOptions): Promise<void> {

@@ -7,7 +7,7 @@ import { ProgressLine } from '../terminal/progress-line.js';
 import { styleFor } from '../terminal/table.js';
 import { exitCodeOf, renderSummary } from '../query/summary.js';
 import type { EndpointsBandwidthJson } from '@muster/api-contract';
-import { renderEndpoints, renderFleet, type Paper } from './render.js';
+import { renderEndpoints, renderFleet, type RenderOptions } from './render.js';
 import { FOR_PEOPLE, FOR_PROGRAMS } from './units.js';
 
 interface BandwidthOptions {
@@ -29,11 +29,11 @@ Endpoints are asked what went through their sockets, TLS, HTTP and WebSocket wit
 
 Exit codes: 0 all answered, 1 error, 2 usage, 3 some gateways or endpoints did not answer (they are named).`;
 
-/** Longer than any endpoint may take. */
+/** Longer than the longest timeout for endpoints. */
 const TIMEOUT_MS = 11 * 60_000;
 const TOP = 10;
 
-/** `muster bandwidth`: what Live and Poll cost on the wire. */
+/** `muster bandwidth`: the bytes that Live and Poll use on the wire. */
 export function addBandwidthCommand(program: Command, env: CommandEnv): void {
   program
     .command('bandwidth')
@@ -53,7 +53,7 @@ export function addBandwidthCommand(program: Command, env: CommandEnv): void {
       if (target !== undefined) return showEndpoints(env, form, { selector: target, top: parseTop(top), timeout });
       if (top !== undefined)
         throw usageError('--top is for endpoints', "say which: --target SELECTOR; '' is every one");
-      // The lines are gateways: nobody need be asked for them.
+      // With ndjson only gateways are printed, so no endpoint is asked.
       return showFleet(env, form, ask && form !== 'ndjson' ? { timeout } : { ask: 'false' });
     });
 }
@@ -69,7 +69,7 @@ async function showFleet(
       ? `${safeJson(answer)}\n`
       : form === 'ndjson'
         ? lines(answer.gateways)
-        : renderFleet(answer, paperOf(env));
+        : renderFleet(answer, renderOptions(env));
   await env.terminal.stdout.write(text);
   const { endpoints } = answer;
   if (endpoints !== undefined) await writeSummary(env, endpoints);
@@ -90,7 +90,7 @@ async function showEndpoints(
       ? `${safeJson(answer)}\n`
       : form === 'ndjson'
         ? lines(answer.endpoints)
-        : renderEndpoints(answer, paperOf(env));
+        : renderEndpoints(answer, renderOptions(env));
   await env.terminal.stdout.write(text);
   await writeSummary(env, answer);
   env.exit(exitCodeOf(answer.query));
@@ -113,7 +113,7 @@ async function writeSummary(
   await stderr.write(renderSummary(query, missing, styleFor(stderr.isTTY, env), stderr.columns));
 }
 
-function paperOf({ terminal: { stdout, env } }: CommandEnv): Paper {
+function renderOptions({ terminal: { stdout, env } }: CommandEnv): RenderOptions {
   const units = stdout.isTTY ? FOR_PEOPLE : FOR_PROGRAMS;
   return { style: styleFor(stdout.isTTY, env), width: stdout.columns, units };
 }

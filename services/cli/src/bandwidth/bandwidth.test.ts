@@ -59,7 +59,7 @@ function fleet(
 }
 
 describe('of the fleet', () => {
-  test('stands side by side, in units on a terminal', async () => {
+  test('Live and Poll stand side by side, in units on a terminal', async () => {
     api.json('GET /v1/bandwidth', fleet());
     const { code, out, err } = await muster(['bandwidth', '--no-ask'], { isTTY: true, columns: 100 });
     expect(code).toBe(0);
@@ -85,7 +85,7 @@ describe('of the fleet', () => {
     );
   });
 
-  test('is in digits where no terminal is, and the API’s own JSON where that is asked for', async () => {
+  test('amounts are plain numbers in a pipe; the JSON forms are the API’s own', async () => {
     api.json('GET /v1/bandwidth', fleet());
     expect((await muster(['bandwidth'])).out).toMatch(/^per hour and endpoint +5904 +312322$/m);
     expect(JSON.parse((await muster(['bandwidth', '-o', 'json'])).out)).toEqual(fleet());
@@ -96,7 +96,7 @@ describe('of the fleet', () => {
     ]);
   });
 
-  test('has what endpoints counted at their sockets first, and who of them did not answer', async () => {
+  test('what endpoints counted at their sockets comes first; those that did not answer are named', async () => {
     const query = endedQuery({}, { targeted: 16, answered: 15, timed_out: 1 });
     const failure = {
       num: 9,
@@ -121,7 +121,7 @@ describe('of the fleet', () => {
     expect(out).toContain('1 of 2 gateways answered; not g2.');
   });
 
-  test('says when sockets were not seen, or not to their end', async () => {
+  test('a fleet whose sockets could not be measured, or not completely, is marked', async () => {
     api.json('GET /v1/bandwidth', fleet({ sockets: { measured: 'frames', bytesUp: 0, bytesDown: 0, missed: 0 } }));
     const { out } = await muster(['bandwidth']);
     expect(out).toContain('Frames only');
@@ -160,7 +160,7 @@ function endpoints(change: Partial<EndpointsBandwidthJson> = {}): EndpointsBandw
 }
 
 describe('of endpoints', () => {
-  test('is asked of those that are meant, and shows who has the most bytes', async () => {
+  test('only the selected endpoints are asked; those with the most bytes come first', async () => {
     api.json('GET /v1/bandwidth/endpoints', endpoints());
     const args = ['bandwidth', '--target', 'site=branch', '--top', '2', '--timeout', '90s'];
     const { code, out, err } = await muster(args, { isTTY: true, columns: 100 });
@@ -188,7 +188,7 @@ describe('of endpoints', () => {
     expect(err).toMatch(/late +b +timed_out +too late/);
   });
 
-  test('of nobody is said to be so', async () => {
+  test('an empty selection is reported', async () => {
     const none = { endpoints: 0, seconds: 0, bytesUp: 0, bytesDown: 0, bytesPerHour: null, purposes: {} };
     const total = { endpoints: 0, live: none, poll: none, enrol, pollToLive: null };
     const query = endedQuery({ offline: 4 });

@@ -16,24 +16,27 @@ type Channels = Pick<FleetBandwidthJson['fleet'], 'live' | 'poll'> & {
 
 const PURPOSES = ['session', 'heartbeat', 'query', 'command', 'transport'] as const satisfies readonly Purpose[];
 
-export interface Paper {
+export interface RenderOptions {
   readonly style: Style;
   readonly width: number | undefined;
   readonly units: Units;
 }
 
 /** What endpoints counted, all together, and the gateways' counters. */
-export function renderFleet({ endpoints, fleet, gateways }: FleetBandwidthJson, paper: Paper): string {
+export function renderFleet({ endpoints, fleet, gateways }: FleetBandwidthJson, options: RenderOptions): string {
   const nobody = endpoints === undefined || endpoints.total.endpoints === 0;
-  const first = nobody ? '' : `${paper.style.bold(AT_SOCKETS)}\n${renderChannels(endpoints.total, paper)}\n`;
-  return `${first}${paper.style.bold('Gateways, frames only')}\n${renderGateways({ fleet, gateways }, paper)}`;
+  const first = nobody ? '' : `${options.style.bold(AT_SOCKETS)}\n${renderChannels(endpoints.total, options)}\n`;
+  return `${first}${options.style.bold('Gateways, frames only')}\n${renderGateways({ fleet, gateways }, options)}`;
 }
 
 const AT_SOCKETS = 'Endpoints, at their sockets: frames, WebSocket, HTTP, TLS';
 
-function renderGateways({ fleet, gateways }: Pick<FleetBandwidthJson, 'fleet' | 'gateways'>, paper: Paper): string {
+function renderGateways(
+  { fleet, gateways }: Pick<FleetBandwidthJson, 'fleet' | 'gateways'>,
+  options: RenderOptions,
+): string {
   const { sockets, enrol } = fleet;
-  const { style, units } = paper;
+  const { style, units } = options;
   const lines: string[] = [];
   const { asked, answered } = fleet.gateways;
   if (sockets.measured === 'frames') {
@@ -59,13 +62,13 @@ function renderGateways({ fleet, gateways }: Pick<FleetBandwidthJson, 'fleet' | 
           `${answered} of ${counted(asked, 'gateway')} answered; not ${silent.map(({ id }) => id).join(', ')}.`,
         ),
   );
-  return `${renderChannels(fleet, paper)}\n${lines.join('\n')}\n`;
+  return `${renderChannels(fleet, options)}\n${lines.join('\n')}\n`;
 }
 
 /** What endpoints counted: all together, then those with the most bytes. */
-export function renderEndpoints({ total, endpoints }: EndpointsBandwidthJson, paper: Paper): string {
+export function renderEndpoints({ total, endpoints }: EndpointsBandwidthJson, options: RenderOptions): string {
   if (total.endpoints === 0) return '';
-  const { units } = paper;
+  const { units } = options;
   const rate = (channel: Pick<ChannelBandwidthJson, 'bytesPerHour'> | undefined): string =>
     perHour(channel?.bytesPerHour ?? null, units);
   const rows = endpoints.map(({ num, host, bytes, since, live, poll, pollToLive }) => [
@@ -77,14 +80,14 @@ export function renderEndpoints({ total, endpoints }: EndpointsBandwidthJson, pa
     shortTime(since),
   ]);
   const headers = ['host', 'live/h', 'poll/h', 'poll/live', 'bytes', 'since'];
-  const most = renderTable({ ...paper, headers, numeric: new Set([1, 2, 3, 4]) }, rows);
+  const most = renderTable({ ...options, headers, numeric: new Set([1, 2, 3, 4]) }, rows);
   const of =
     total.endpoints > endpoints.length ? ` (${endpoints.length} of ${total.endpoints.toLocaleString('en-US')})` : '';
-  return `${paper.style.bold(AT_SOCKETS)}\n${renderChannels(total, paper)}\nThe most bytes${of}:\n${most}`;
+  return `${options.style.bold(AT_SOCKETS)}\n${renderChannels(total, options)}\nThe most bytes${of}:\n${most}`;
 }
 
 /** Live against Poll: one endpoint, one hour, by purpose. */
-function renderChannels({ live, poll, pollToLive }: Channels, { style, width, units }: Paper): string {
+function renderChannels({ live, poll, pollToLive }: Channels, { style, width, units }: RenderOptions): string {
   const row = (name: string, read: (channel: Channels['live']) => string, third = ''): string[] => [
     name,
     read(live),

@@ -20,7 +20,7 @@ export const FOR_PROGRAMS: Units = {
 function humanBytes(amount: number): string {
   let value = amount;
   let unit = 0;
-  // What would be shown as 1000 is 1 of the next unit.
+  // A value that would be shown as 1000 is shown as 1 of the next unit.
   while (value >= (unit === 0 ? 1_000 : 999.5) && unit < UNITS.length - 1) {
     value /= 1_000;
     unit += 1;

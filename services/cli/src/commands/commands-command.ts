@@ -20,11 +20,11 @@ import { watchCommand } from './watch.js';
 
 const TARGETS_PAGE = 5_000;
 
-/** `muster commands`: what was submitted, and what became of it. */
+/** `muster commands`: submitted commands and their outcomes. */
 export function addCommandsCommand(program: Command, env: CommandEnv): void {
   const commands = program
     .command('commands')
-    .description('What was ordered and what became of it: list, show, watch, targets, cancel, approve.');
+    .description('Commands and what became of them: list, show, watch, targets, cancel, approve.');
   addList(commands, env);
   addShow(commands, env);
   addWatch(commands, env);
@@ -134,14 +134,14 @@ function addTargets(commands: Command, env: CommandEnv): void {
           target.agentId ?? '',
           words(target.state),
           target.at === undefined ? '' : target.at.slice(0, 19).replace('T', ' '),
-          whyText(target),
+          reasonText(target),
         ],
         nothing: 'There are none.',
       });
     });
 }
 
-function whyText({ message, late }: CommandTargetJson): string {
+function reasonText({ message, late }: CommandTargetJson): string {
   const after = late === undefined ? '' : `reported later: ${words(late.state)} ${late.message}`.trimEnd();
   return [message, after].filter((part) => part !== '').join('; ');
 }

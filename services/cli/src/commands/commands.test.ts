@@ -18,7 +18,7 @@ async function muster(args: string[], options: FakeTerminalOptions = {}) {
 }
 const PATH = `/v1/commands/${COMMAND_ID}`;
 
-test('the list says who ordered what, on whom, and how far it is; filters go to the server', async () => {
+test('the list shows operator, action, target and state; filters go to the server', async () => {
   api.json('GET /v1/commands', {
     items: [
       endedCommand({}, { targeted: 3, succeeded: 2, timed_out: 1 }),
@@ -34,7 +34,7 @@ test('the list says who ordered what, on whom, and how far it is; filters go to 
   expect(api.requests[0]?.path).toBe('/v1/commands?status=ended&limit=7');
 });
 
-test('one command with all that was decided about it', async () => {
+test('one command is shown with reason, approval, rollout and cancel', async () => {
   const cancel = { by: { id: 'o', name: 'ben' }, code: 'cancelled', message: 'enough', at: '2026-01-01T00:01:00.000Z' };
   const more = {
     cancel,
@@ -56,7 +56,7 @@ test('one command with all that was decided about it', async () => {
   expect(JSON.parse((await muster(['commands', 'show', COMMAND_ID, '-o', 'json'])).out)).toMatchObject(more);
 });
 
-test('targets by state, with what was reported too late', async () => {
+test('targets are listed by state, with late reports', async () => {
   const late = { state: 'succeeded' as const, code: '', message: 'ended 17' };
   const items = [targetJson(1, { state: 'timed_out', message: 'no report', late })];
   api.json(`GET ${PATH}/targets`, { items });
@@ -67,7 +67,7 @@ test('targets by state, with what was reported too late', async () => {
   expect(api.requests[0]?.path).toContain('state=timed_out');
 });
 
-test('watching one that has ended tells its outcomes and ends with 3 when not all succeeded', async () => {
+test('watching an ended command prints its outcomes and ends with 3 when not all succeeded', async () => {
   const command = endedCommand({}, { targeted: 1, refused: 1 });
   api.command(command, [
     { event: 'targets', seq: 1, targets: [targetJson(1, { state: 'refused', message: 'pid 17 is another now' })] },
@@ -77,7 +77,7 @@ test('watching one that has ended tells its outcomes and ends with 3 when not al
   expect([code, out]).toEqual([3, 'h1                refused      pid 17 is another now\n']);
 });
 
-test('cancel says what is cancelled and what may still happen', async () => {
+test('cancel prints what is cancelled and what may still happen', async () => {
   api.json(`DELETE ${PATH}`, commandJson({}, { targeted: 3, cancelled: 2, running: 1 }), 202);
   const { code, err } = await muster(['commands', 'cancel', COMMAND_ID, '--reason', 'enough']);
   expect(code).toBe(0);
@@ -94,7 +94,7 @@ test('cancel says what is cancelled and what may still happen', async () => {
   });
 });
 
-test('approving shows what is approved and asks', async () => {
+test('approve shows the command and asks', async () => {
   const approval = { why: 'more than 40', role: 'responder' as const };
   api.json(`GET ${PATH}`, commandJson({ approval, reason: 'adware' }, { targeted: 43 }));
   api.json(`POST ${PATH}/approve`, commandJson({}, { targeted: 43, sent: 43 }));
@@ -112,7 +112,7 @@ test('approving shows what is approved and asks', async () => {
   });
 });
 
-test('undo asks, and is watched like any other command', async () => {
+test('undo asks, and can be watched like any other command', async () => {
   const undo = commandJson({ action: 'undo', params: { command: COMMAND_ID } }, { targeted: 2, sent: 2 });
   const command = endedCommand({}, { targeted: 2, succeeded: 2 });
   api.command(endedCommand({}, { targeted: 3, succeeded: 2, failed: 1 }), [{ event: 'ended', seq: 1, command }]);
@@ -127,7 +127,7 @@ test('undo asks, and is watched like any other command', async () => {
   expect(api.requests.at(-2)?.body).toEqual({ dryRun: true, expiresIn: '2m' });
 });
 
-test('what is no id of a command is told before the server is asked', async () => {
+test('an invalid command id is found before any request', async () => {
   for (const args of [['show'], ['watch'], ['targets'], ['cancel'], ['approve', '-y']])
     expect(await muster(['commands', args[0]!, '../agents', ...args.slice(1)])).toMatchObject({ code: 2 });
   expect(await muster(['undo', 'q1', '-y'])).toMatchObject({ code: 2 });

@@ -5,7 +5,7 @@ import { counted } from '../terminal/listing.js';
 import type { Prompt, Terminal } from '../terminal/terminal.js';
 import type { BoundRow } from './rows.js';
 
-/** A destructive action on more than this many is confirmed by typing how many. */
+/** A destructive action on more targets than this is confirmed by typing their number. */
 const MANY = 100;
 const ROWS_SHOWN = 5;
 
@@ -20,8 +20,9 @@ export interface Intent {
 }
 
 /**
- * Whoever can be asked whether to go on; undefined when that is not needed. With rows on standard input the question goes to the terminal that
- * the process belongs to. @throws CliError when nobody is there to be asked
+ * Opens the prompt for the confirmation; undefined when none is needed. When standard input is rows, the prompt is at the
+ * controlling terminal.
+ * @throws CliError when there is no terminal
  */
 export function openPrompt(
   terminal: Terminal,

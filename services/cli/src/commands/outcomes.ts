@@ -6,7 +6,7 @@ import { cutToWidth, type Style } from '../terminal/table.js';
 import type { TextOutput } from '../terminal/terminal.js';
 import { hostOf, words } from './summary.js';
 
-/** Where the outcomes of one command go, in the form that was asked for. Each call resolves when the reader has kept up. */
+/** Prints the outcomes of one command in one output form. Each call resolves when the reader has kept up. */
 export interface OutcomeWriter {
   outcomes(targets: readonly CommandTargetChangeJson[]): Promise<void>;
   end(command: CommandJson): Promise<void>;
@@ -16,7 +16,7 @@ export interface OutcomeWriterOptions {
   readonly output: ListOutput;
   readonly out: TextOutput;
   readonly style: Style;
-  /** With every effect on a line of its own: what a dry run is for. */
+  /** Whether to print every effect on a line of its own, as for a dry run. */
   readonly effects: boolean;
 }
 
@@ -55,7 +55,7 @@ class OutcomeLines implements OutcomeWriter {
   #lines(target: CommandTargetChangeJson): string {
     const { style, effects } = this.#options;
     const host = escapeControls(hostOf(target));
-    // Hosts are not known beforehand: the column grows and never shrinks.
+    // Hosts are not known in advance: the column grows and never shrinks.
     this.#hostWidth = Math.min(Math.max(this.#hostWidth, stringWidth(host)), LAST_HOST_WIDTH);
     const name = pad(this.#cut(host, 0), this.#hostWidth);
     const state = pad(words(target.state), STATE_WIDTH);
@@ -91,7 +91,7 @@ class OutcomeObjects implements OutcomeWriter {
   async end(): Promise<void> {}
 }
 
-/** One document, written as it comes: `{"outcomes":[…],"command":{…}}`. */
+/** One document, written as outcomes come: `{"outcomes":[…],"command":{…}}`. */
 class OutcomeDocument implements OutcomeWriter {
   readonly #out: TextOutput;
   #count = 0;

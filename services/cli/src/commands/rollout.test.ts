@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { parseRollout } from './rollout.js';
 
-test('a rollout in one word', () => {
+test('a rollout is given in one word', () => {
   expect(parseRollout('canary=1,step=10%,pause=30s,abort_over=5%')).toEqual({
     canary: 1,
     step: '10%',

@@ -7,7 +7,7 @@ export type RolloutBody = NonNullable<CommandBody['rollout']>;
 
 const HINT = 'canary=1,step=10%,pause=30s,abort_over=5%';
 
-/** `--rollout canary=1,step=10%,pause=30s,abort_over=5%`; what is left out has the server's default. @throws CliError */
+/** `--rollout canary=1,step=10%,pause=30s,abort_over=5%`; parts that are left out get the server's default. @throws CliError */
 export function parseRollout(text: string): RolloutBody {
   const parts = new Map<string, string>();
   for (const part of text.split(',')) {
@@ -49,7 +49,7 @@ function count(name: string, value: string): number {
 }
 
 function percentage(name: string, value: string): string {
-  // A step is in whole percent: the server takes no other.
+  // The server accepts a step in whole percent only.
   const form = name === 'step' ? /^\d{1,3}%$/ : /^\d{1,3}(\.\d{1,3})?%$/;
   const share = Number(value.slice(0, -1));
   if (!form.test(value) || share > 100 || (name === 'step' && share === 0))

@@ -29,7 +29,7 @@ test('only the columns that the action compares are kept, and equal rows count o
   });
 });
 
-test('lines, an array and the document of -o json say the same', () => {
+test('lines, an array and the document of -o json are equivalent', () => {
   const rows = [{ agentId: AGENT_ID, host: 'h1', row: bound }];
   const document = `{"rows":[\n${JSON.stringify(first)}\n],\n"failures":[],\n"query":{}}\n`;
   for (const text of [lines(first), `\ufeff\r\n${lines(first)}\r\n`, JSON.stringify([first], null, 2), document])
@@ -57,11 +57,11 @@ test('every line that cannot be used is named, with what is wrong with it', () =
   expect(faultsOf(lines(...Array.from({ length: 12 }, () => ({}))))).toHaveLength(11);
 });
 
-test('what a row says cannot steer the terminal', () => {
+test('text of rows cannot control the terminal', () => {
   expect(faultsOf(lines({ agentId: '\u001b[2J', row: {} }))).toEqual(['  line 1: "\\e[2J" is not the id of an agent']);
 });
 
-test('an action that is bound to no rows says so once', () => {
+test('an action that cannot be bound to rows gives one error', () => {
   expect(() =>
     readRows(
       ACTIONS.find(({ name }) => name === 'host.isolate')!,

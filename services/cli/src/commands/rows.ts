@@ -4,7 +4,7 @@ import { isAgentId, type Binding } from '@muster/protocol';
 import { CliError, EXIT } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
 
-/** A row of a query's answer that a command is to be bound to. */
+/** A row of a query's answer to which a command is bound. */
 export interface BoundRow {
   readonly agentId: string;
   readonly host: string;
@@ -14,15 +14,15 @@ export interface BoundRow {
 
 export interface Rows {
   readonly rows: readonly BoundRow[];
-  /** Equal to one before them, and left out. */
+  /** How many rows were left out because they equal an earlier one. */
   readonly duplicates: number;
 }
 
 const FAULTS_SHOWN = 10;
 
 /**
- * The rows of `muster query … -o ndjson` (one object per line), of `-o json` (a document with `rows`), or a JSON array of the same objects,
- * reduced to the columns that the action is bound to.
+ * Reads rows as `muster query … -o ndjson` prints them (one object per line), the document of `-o json`, or a JSON array of the same
+ * objects. Only the columns that the action compares are kept.
  * @throws CliError that names the lines which cannot be used, or when the action is bound to no rows
  */
 export function readRows(action: ActionJson, text: string): Rows {
@@ -44,7 +44,7 @@ export function readRows(action: ActionJson, text: string): Rows {
   return { rows: [...rows.values()], duplicates: read - rows.size };
 }
 
-/** Rows that cannot be used: none of them is acted on. */
+/** Some rows cannot be used, so no row is acted on. */
 class RowsError extends CliError {
   constructor(faults: readonly string[], read: number) {
     const more = faults.length - FAULTS_SHOWN;
@@ -58,14 +58,14 @@ class RowsError extends CliError {
   }
 }
 
-/** A value that was read, or what is wrong with its text. */
+/** A value that was read, or its fault, with its place in the input. */
 interface Placed {
   readonly place: string;
   readonly value: object | string;
 }
 
 function placedValues(text: string): Placed[] {
-  // A byte order mark is how some shells begin a file.
+  // Some shells begin a file with a byte order mark.
   const whole = text.replace(/^\ufeff/, '').trim();
   const first = whole.split('\n', 1)[0] ?? '';
   const parsed = whole.startsWith('[') || parseJson(first) === undefined ? parseJson(whole) : undefined;

@@ -26,7 +26,7 @@ interface RunOptions extends TargetOptions {
 
 type CommandBody = BodyOf<(typeof operations)['submitCommand']>;
 
-/** A dry run is a question: who does not answer soon does not answer it tomorrow either. */
+/** Nobody waits for a day for the outcome of a dry run. */
 const DRY_RUN_EXPIRES = '2m';
 
 const HELP = `
@@ -105,7 +105,7 @@ interface Submission {
   readonly target: Target;
 }
 
-/** Says what became of the rows; true when there is none to act on. */
+/** Reports duplicate and missing rows; true when there is no row to act on. */
 async function isNothing({ terminal }: CommandEnv, { rows = [], duplicates = 0 }: Target): Promise<boolean> {
   const { stderr } = terminal;
   if (duplicates > 0)

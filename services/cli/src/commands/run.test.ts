@@ -47,7 +47,7 @@ describe('muster run', () => {
     });
   });
 
-  test('who is meant is a selector, ids, or a query; a rollout goes along', async () => {
+  test('targets are a selector, ids, or a query; a rollout is passed on', async () => {
     api.command(commandJson(), []);
     const run = ['run', 'process.kill', 'name=x', '-y'];
     for (const [args, target] of [
@@ -60,7 +60,7 @@ describe('muster run', () => {
     }
   });
 
-  test('what is wrong with the words is told before anything is asked of the server', async () => {
+  test('usage errors are found before any request', async () => {
     for (const args of [
       ['run'],
       ['run', 'process.kill', 'name=x', '-y'],
@@ -73,7 +73,7 @@ describe('muster run', () => {
     expect(api.requests).toEqual([]);
   });
 
-  test('an unknown action and an unknown parameter say what was probably meant', async () => {
+  test('for an unknown action or parameter a similar one is suggested', async () => {
     api.command(commandJson(), []);
     const action = await muster(['run', 'proces.kill', '-t', 'x', '-y']);
     expect(action).toMatchObject({
@@ -101,7 +101,7 @@ describe('muster run', () => {
   });
 });
 
-test('several faults of an order are named each', async () => {
+test('each of several faults of a command is named', async () => {
   api.command(commandJson(), []);
   const faults = [
     { pointer: '#/params/pid', fault: 'a number' },
@@ -113,7 +113,7 @@ test('several faults of an order are named each', async () => {
   );
 });
 
-describe('the question before it', () => {
+describe('the confirmation', () => {
   const plan = {
     targets: 43,
     connected: 40,
@@ -121,7 +121,7 @@ describe('the question before it', () => {
     approval: { why: 'more than 40', role: 'responder' as const },
   };
 
-  test('says what, on how many, and goes on after a yes', async () => {
+  test('shows the action and the targets, and continues after a yes', async () => {
     api.command(commandJson(), [], plan);
     const { code, asked } = await muster(KILL, { isTTY: true, answers: ['y'] });
     expect(code).toBe(0);
@@ -147,7 +147,7 @@ describe('the question before it', () => {
     expect(submits()).toEqual([]);
   });
 
-  test('a destructive action on more than 100 wants the number typed', async () => {
+  test('a destructive action on more than 100 targets requires typing their number', async () => {
     api.command(commandJson(), [], { targets: 1_500, connected: 1_500 });
     for (const [answer, code] of [
       ['y', 1],
@@ -164,7 +164,7 @@ describe('the question before it', () => {
     expect(mild.asked[0]?.question).toContain('on 1,500 targets (every endpoint): 1,500 connected\n');
   });
 
-  test('with nobody to ask it is a usage error, before anything is done', async () => {
+  test('without a terminal it is a usage error, before any request', async () => {
     api.command(commandJson(), []);
     for (const args of [
       KILL,
@@ -180,7 +180,7 @@ describe('the question before it', () => {
     expect(api.requests).toEqual([]);
   });
 
-  test('what is shown cannot steer the terminal', async () => {
+  test('the text shown cannot control the terminal', async () => {
     api.command(commandJson(), [], plan);
     const row = { pid: 17, start_time: 1, path: '\u001b[2J/x' };
     const input = JSON.stringify({ agentId: AGENT_ID, host: '\u202ecod.exe', row });
@@ -196,7 +196,7 @@ describe('rows', () => {
     `${JSON.stringify({ agentId: AGENT_ID, host: 'h1', row: { pid, start_time: 5, cmdline: 'secret' } })}\n`;
   const FROM = ['run', 'process.kill', 'signal=TERM', '--from', '-'];
 
-  test('exactly those are acted on, bound to the columns that count; the question goes to the terminal of the process', async () => {
+  test('exactly those are acted on, bound to the compared columns; the prompt is at the controlling terminal', async () => {
     api.command(commandJson(), [], { targets: 2, connected: 2 });
     const result = await muster(FROM, { answers: ['y'], input: row(1) + row(2) + row(1) });
     expect(result).toMatchObject({ code: 0, out: `${COMMAND_ID}\n` });
@@ -210,7 +210,7 @@ describe('rows', () => {
     expect(JSON.stringify(submits()[0]?.body)).not.toContain('secret');
   });
 
-  test('one that cannot be used stops all of them, with its line', async () => {
+  test('one unusable row stops all of them, and its line is named', async () => {
     api.command(commandJson(), []);
     const result = await muster([...FROM, '-y'], { input: `${row(1)}{"host":"h2","row":{}}\n` });
     expect(result).toMatchObject({
@@ -223,7 +223,7 @@ describe('rows', () => {
     expect(submits()).toEqual([]);
   });
 
-  test('without a row there is nothing to do, and that is no error', async () => {
+  test('no rows are no error', async () => {
     api.command(commandJson(), []);
     for (const more of [['-y'], ['-y', '--wait', '-o', 'json'], ['--dry-run']]) {
       expect(await muster([...FROM, ...more], { input: '\n' })).toEqual({
@@ -236,7 +236,7 @@ describe('rows', () => {
     expect(submits()).toEqual([]);
   });
 
-  test('more than one command can hold are refused before they are sent', async () => {
+  test('more rows than one command can hold are refused before they are sent', async () => {
     api.command(commandJson(), []);
     const input = Array.from({ length: 5_001 }, (_, i) => row(i + 1)).join('');
     const result = await muster([...FROM, '-y'], { input });
@@ -263,8 +263,8 @@ describe('rows', () => {
   });
 });
 
-describe('an answer that is lost', () => {
-  test('is asked for again with the same key, so that no second command is made', async () => {
+describe('a lost answer', () => {
+  test('is requested again with the same key, so that no second command is made', async () => {
     api.command(commandJson(), []);
     let asked = 0;
     api.on('POST /v1/commands', (_, response) => {
@@ -294,7 +294,7 @@ describe('an answer that is lost', () => {
     expect(named.err).toContain('it was ordered before with the same key');
   });
 
-  test('an answer that is given once more is of then; what is shown is of now', async () => {
+  test('a replayed answer is old; the current state is shown', async () => {
     api.command(endedCommand({}, { targeted: 2, succeeded: 2 }), []);
     api.on('POST /v1/commands', (_, response) => {
       response.writeHead(202, { 'idempotency-replayed': 'true' }).end(JSON.stringify(commandJson({}, ledger)));
@@ -303,14 +303,14 @@ describe('an answer that is lost', () => {
     expect(err).toContain('on 2 targets; it was ordered before with the same key\n2 succeeded');
   });
 
-  test('a conflict that is no such thing is told at once', async () => {
+  test('a conflict without Retry-After is reported at once', async () => {
     api.command(commandJson(), []);
     api.json('POST /v1/commands', { code: 'conflict', status: 409, detail: 'no' }, 409);
     expect(await muster([...KILL, '--yes'])).toMatchObject({ code: 1, err: 'error: no (conflict)\n' });
     expect(submits()).toHaveLength(1);
   });
 
-  test('Ctrl-C while the server thinks says that it may have been accepted, and how to find out', async () => {
+  test('after Ctrl-C during the submit the message tells that it may have been accepted', async () => {
     api.command(commandJson(), []);
     const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
     api.on('POST /v1/commands', () => terminal.interrupt());

@@ -8,7 +8,7 @@ import { watchCommand } from './watch.js';
 
 export interface SubmissionOptions {
   readonly output: ListOutput;
-  /** Until every target has an outcome. */
+  /** Whether to print outcomes until every target has one. */
   readonly watch: boolean;
   readonly key?: string | undefined;
 }

@@ -61,7 +61,7 @@ async function newest(env: CommandEnv, command: Submitted): Promise<Submitted> {
   return { ...now, repeated: true };
 }
 
-/** Refused for now, so no command was made. Any other failure that may pass leaves that open. */
+/** Refused for now, so no command was made. After any other transient failure that is unknown. */
 function isRefusal(error: unknown): boolean {
   return error instanceof ApiProblem && (error.code === 'rate_limited' || error.code === 'no_command_service');
 }

@@ -19,7 +19,7 @@ export function ledgerText(ledger: CommandLedger): string {
     .join(', ');
 }
 
-/** The ledger in words, and below it the first who did not succeed. */
+/** The ledger in words, and below it the first targets that did not succeed. */
 export function renderCommandSummary(
   command: CommandJson,
   unsuccessful: { readonly named: readonly CommandTargetChangeJson[]; readonly count: number },

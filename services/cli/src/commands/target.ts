@@ -13,7 +13,7 @@ export interface TargetOptions {
   readonly query?: string;
 }
 
-/** Whom a command is for. */
+/** The targets of a command. */
 export interface Target {
   readonly spec: RequestTarget;
   /** For people: `os=linux`, `12 rows of 7 endpoints`. */
@@ -48,7 +48,7 @@ export async function readTarget(action: ActionJson, options: TargetOptions, ter
   };
 }
 
-/** What can be known before anything is read or asked. @throws CliError */
+/** The checks that need no input and no server. @throws CliError */
 export function checkTarget({ target, agents, from, query }: TargetOptions): void {
   const given = [target, agents, from, query].filter((one) => one !== undefined);
   if (given.length !== 1)
@@ -61,7 +61,7 @@ export function checkTarget({ target, agents, from, query }: TargetOptions): voi
   if (query !== undefined && !isQueryId(query)) throw usageError(`"${query}" is not the id of a query`);
 }
 
-/** `--agents`: ids with commas, each once. @throws CliError that names what is none */
+/** `--agents`: ids between commas, duplicates removed. @throws CliError that names what is no id */
 export function readAgentIds(text: string): string[] {
   const agentIds = [...new Set(text.split(',').map((id) => id.trim()))];
   const wrong = agentIds.filter((id) => !isAgentId(id));

@@ -16,7 +16,7 @@ interface UndoOptions {
   readonly output: string;
 }
 
-/** `muster undo`: takes back what a command did where it succeeded. */
+/** `muster undo`: reverses a command on the targets where it succeeded. */
 export function addUndoCommand(program: Command, env: CommandEnv): void {
   program
     .command('undo <command>')

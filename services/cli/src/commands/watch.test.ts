@@ -46,7 +46,7 @@ describe('--wait', () => {
     expect(code).toBe(0);
   });
 
-  test('3 when some did not succeed; of many, the first of those are named again below the ledger', async () => {
+  test('3 when some did not succeed; of many, the first are named again below the ledger', async () => {
     const run = async (count: number, output: string) => {
       const targets = Array.from({ length: count }, (_, i) =>
         targetJson(i + 2, { ...failed, number: i + 2, host: `h${i + 2}` }),
@@ -68,7 +68,7 @@ describe('--wait', () => {
     expect((await run(1, 'ndjson')).err).toContain('Did not succeed:\n');
   });
 
-  test('a stopped rollout says who stopped it and why', async () => {
+  test('for a stopped rollout the summary names who stopped it and why', async () => {
     const cancel = { by: { id: 's', name: 'the rollout' }, code: 'rollout_aborted', message: '1 of 1 failed', at: '' };
     api.command(commandJson({}, ledger), [ended({ targeted: 2, failed: 1, cancelled: 1 }, { cancel })]);
     const { code, err } = await muster(WAIT);
@@ -79,7 +79,7 @@ describe('--wait', () => {
     expect((await muster(WAIT)).err).toContain('Stopped by the rollout. 2 targeted = 2 cancelled');
   });
 
-  test('a dry run asks nothing, waits, and tells every effect; absent endpoints do not hold it up for a day', async () => {
+  test('a dry run needs no confirmation, waits, and prints every effect; it expires soon', async () => {
     const more = { dryRun: true };
     api.command(commandJson(more, ledger), [
       { event: 'targets', seq: 2, targets: [targetJson(1, { message: 'would end 1', effects: ['would end 17'] })] },
@@ -95,7 +95,7 @@ describe('--wait', () => {
     expect(submits()[1]?.body).toMatchObject({ expiresIn: '1h' });
   });
 
-  test('what waits for approval says so, and by which command it is given', async () => {
+  test('a command that waits for approval is reported with the command that gives it', async () => {
     const more = { status: 'awaiting_approval' as const, approval: { why: '43 targets', role: 'responder' as const } };
     api.command(commandJson(more, ledger), [ended({ targeted: 2, succeeded: 2 })]);
     const { err } = await muster(WAIT);
@@ -123,7 +123,7 @@ describe('--wait', () => {
     expect(JSON.parse((await muster([...KILL, '-y', '-o', 'json'])).out)).toMatchObject({ id: COMMAND_ID });
   });
 
-  test('goes on after the last event it saw when the connection breaks, and tells no outcome twice', async () => {
+  test('continues after the last event when the connection breaks, and prints no outcome twice', async () => {
     api.command(commandJson({}, ledger), []);
     let opened = 0;
     api.on(`GET /v1/commands/${COMMAND_ID}/events`, ({ headers }, response) => {
@@ -143,7 +143,7 @@ describe('--wait', () => {
     expect(out.match(/^h\d /gm)).toEqual(['h1 ', 'h2 ']);
   });
 
-  test('Ctrl-C ends the watching at once, leaves the command alone, and says how to stop it', async () => {
+  test('Ctrl-C ends the watching at once, not the command, and prints how to stop it', async () => {
     api.command(commandJson({}, ledger), []);
     const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
     api.on(`GET /v1/commands/${COMMAND_ID}/events`, (_, response) => {
@@ -155,11 +155,11 @@ describe('--wait', () => {
     expect(JSON.parse(terminal.out())).toMatchObject({ command: { id: COMMAND_ID, status: 'running' } });
     expect(terminal.err()).toContain(`\`muster commands cancel ${COMMAND_ID}\` stops what can still be stopped.\n`);
     expect(api.requests.filter(({ method }) => method === 'DELETE')).toEqual([]);
-    // A second one is the system's: nobody holds it up any more.
+    // A second Ctrl-C ends the process: there is no listener any more.
     expect(terminal.listeners()).toBe(0);
   });
 
-  test('when the reader of the output goes away the command goes on, and that is said', async () => {
+  test('when the reader of the output goes away the command continues, with a note', async () => {
     const targets = Array.from({ length: 50 }, (_, i) => targetJson(i + 1));
     api.command(commandJson({}, ledger), [
       ...targets.map((target, i): CommandEvent => ({ event: 'targets', seq: i + 1, targets: [target] })),
@@ -171,7 +171,7 @@ describe('--wait', () => {
     expect(api.requests.at(-1)?.method).toBe('GET');
   });
 
-  test('what endpoints say cannot steer the terminal, in any form of output', async () => {
+  test('text of endpoints cannot control the terminal, in any output form', async () => {
     const evil = '\u001b]0;owned\u0007\u009b31m\u202egnp.exe\n';
     const target = { host: evil, message: evil, code: evil, effects: [evil] };
     const command = { dryRun: true, reason: evil, params: { name: evil }, target: evil };

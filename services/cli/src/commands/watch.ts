@@ -14,8 +14,7 @@ import { exitCodeOfCommand, ledgerProgress, renderCommandSummary } from './summa
 const NAMED = 10;
 
 /**
- * Prints each outcome as it comes, then the ledger, and returns the exit code. Ctrl-C ends the watching at once and leaves the command alone:
- * `muster commands cancel` stops it.
+ * Prints each outcome as it comes, then the ledger, and returns the exit code. Ctrl-C ends the watching at once, not the command.
  */
 export async function watchCommand(env: CommandEnv, command: CommandJson, output: ListOutput): Promise<ExitCode> {
   return new CommandWatch(env.client(), env.terminal, command, output).run();
@@ -46,7 +45,7 @@ class CommandWatch {
 
   async run(): Promise<ExitCode> {
     const offInterrupt = this.#terminal.onInterrupt(() => {
-      // A second Ctrl-C finds no listener, and ends the process whatever it is at.
+      // A second Ctrl-C finds no listener and ends the process.
       offInterrupt();
       this.#stop.abort();
     });
@@ -59,7 +58,7 @@ class CommandWatch {
       return exitCodeOfCommand(this.#command);
     } catch (error) {
       if (!(error instanceof ClosedPipe)) throw error;
-      await this.#terminal.stderr.write(goesOn(this.#command)).catch(() => undefined);
+      await this.#terminal.stderr.write(continuesText(this.#command)).catch(() => undefined);
       return EXIT.closedPipe;
     } finally {
       this.#line.end();
@@ -132,13 +131,13 @@ class CommandWatch {
 
   async #leave(): Promise<ExitCode> {
     const { ledger } = this.#command;
-    await this.#terminal.stderr.write(`${ledgerProgress(ledger)}\n${goesOn(this.#command)}`);
+    await this.#terminal.stderr.write(`${ledgerProgress(ledger)}\n${continuesText(this.#command)}`);
     return EXIT.interrupted;
   }
 }
 
 /** Printed when the watching ends before the command does. */
-function goesOn({ id, action }: CommandJson): string {
+function continuesText({ id, action }: CommandJson): string {
   return (
     `${escapeControls(action)} goes on: nobody watches it any more, that is all.\n` +
     `\`muster commands watch ${id}\` watches it again, \`muster commands cancel ${id}\` stops what can still be stopped.\n`

@@ -51,7 +51,7 @@ test('actions, their parameters and few values, and ids of commands come from th
   expect(await complete('commands', 'show', COMMAND_ID, '')).toEqual([]);
 });
 
-test('a value completes whether the shell takes "=" for a word of its own, as bash does, or not', async () => {
+test('a value completes whether or not the shell treats "=" as a separate word, as bash does', async () => {
   api.json('GET /v1/actions', { items: ACTIONS });
   expect(await complete('run', 'process.kill', 'signal=K')).toEqual(['signal=KILL']);
   expect(await complete('run', 'process.kill', 'signal', '=')).toEqual(['TERM', 'KILL']);

@@ -1,7 +1,7 @@
 import type { Command, Option } from 'commander';
 import type { DynamicWords } from './dynamic.js';
 
-/** Values of options that have few. */
+/** The values of options with few values. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   '--output': ['table', 'json', 'ndjson', 'csv', 'wide'],
   '--role': ['viewer', 'analyst', 'responder', 'admin'],
@@ -10,8 +10,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What may stand in the place of the last word, given those before it (without the program's own name). It walks the same tree of commands that
- * runs them, so it cannot fall behind.
+ * The candidates for the last word, given the words before it (without the program's name). It walks the tree of commands that also
+ * runs them, so it is always complete.
  */
 export async function completeWords(
   program: Command,
@@ -41,13 +41,13 @@ export async function completeWords(
     [...subcommands(command).map((one) => one.name()), ...(await argumentWords(command, args, start, dynamic))],
     start,
   );
-  // What the shell counts as typed already is not given again.
+  // The shell keeps what it counts as typed; only the rest is printed.
   return found.map((word) => word.slice(typed));
 }
 
 /**
- * Bash takes `=` for a word of its own. Put together again, so that one reading serves every shell; `typed` is how much of the last word
- * bash does not count to it.
+ * Bash treats `=` as a separate word. The words are joined again, so that all shells are handled alike. `typed` is how much of the
+ * last word bash does not count as part of it.
  */
 function splitWords(words: readonly string[]): { before: readonly string[]; start: string; typed: number } {
   const joined: string[] = [];

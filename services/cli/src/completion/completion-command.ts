@@ -5,7 +5,7 @@ import { completeWords } from './complete.js';
 import { serverWords } from './dynamic.js';
 import { SCRIPTS } from './scripts.js';
 
-/** `muster completion bash|zsh|fish`, and what those scripts call at every Tab. */
+/** `muster completion bash|zsh|fish`, and the hidden command that those scripts call at every Tab. */
 export function addCompletionCommand(program: Command, env: ProcessEnv): void {
   const { terminal } = env;
   program

@@ -3,12 +3,12 @@ import { listActions } from '../actions/catalogue.js';
 import { choicesOf, paramSchemas } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
 
-/** What only the server knows: the words that may stand at a place. */
+/** Candidates that only the server knows. */
 export interface DynamicWords {
   actions(): Promise<readonly string[]>;
-  /** `name=` of parameters that are not among the words yet, or the values of the one that is being typed. */
+  /** `name=` of parameters that are not among the words yet, or the values of the parameter that is being typed. */
   params(action: string, given: readonly string[], start: string): Promise<readonly string[]>;
-  /** Ids of the newest commands; only of one status where that is asked for. */
+  /** Ids of the newest commands, of one status or of all. */
   commands(status?: 'awaiting_approval' | 'running'): Promise<readonly string[]>;
 }
 
@@ -16,7 +16,7 @@ export interface DynamicWords {
 const TIMEOUT_MS = 1_500;
 const NEWEST = 20;
 
-/** Asks the server of the context in force. Without one, or without an answer in time, there is nothing to offer. */
+/** Asks the server of the context in force. Without a context, or without an answer in time, there are no candidates. */
 export function serverWords(env: Pick<CommandEnv, 'client'>): DynamicWords {
   const signal = (): AbortSignal => AbortSignal.timeout(TIMEOUT_MS);
   const orNothing = async <T>(ask: () => Promise<readonly T[]>): Promise<readonly T[]> => {

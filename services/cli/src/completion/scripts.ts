@@ -26,5 +26,5 @@ complete -c muster -f -a '(__muster_complete)'
 complete -c muster -n '__fish_seen_argument -s f -l file; or __fish_seen_argument -l from; or __fish_seen_argument -l ca' -F
 `;
 
-/** What a shell has to read once so that Tab works. */
+/** The script that a shell reads once to have completion. */
 export const SCRIPTS: Readonly<Record<string, string>> = { bash, zsh, fish };

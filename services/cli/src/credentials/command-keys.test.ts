@@ -20,7 +20,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** Runs `muster keys …` and keeps what it gives in a file, as a person does with `>`. */
+/** Runs `muster keys …` and writes its output to a file, as a person does with `>`. */
 async function keep(name: string, ...args: string[]): Promise<{ path: string; text: string; purpose: string }> {
   const terminal = fakeTerminal();
   expect([await runCli(['keys', ...args], terminal), terminal.out()]).toEqual([0, expect.stringMatching(/^\S+\n$/)]);
@@ -63,7 +63,7 @@ async function start() {
   return { root, keys, list };
 }
 
-test('an org makes its root, a key and the first list, and agents that pin the root believe the key', async () => {
+test('an org makes its root, a key and the first list, and agents that pin the root accept the key', async () => {
   const { root, keys, list } = await start();
   const roots = await keep('roots.json', 'public', root.path);
   const pinned = parsePublicJwks(roots.text);
@@ -74,7 +74,7 @@ test('an org makes its root, a key and the first list, and agents that pin the r
   expect(roots.text + list.text + list.purpose).not.toContain(documentOf(root.text).keys[0]?.d);
 });
 
-test('a rotation overlaps: both keys count until the old one is retired, and then it does not come back', async () => {
+test('a rotation overlaps: both keys are valid until the old one is retired, which is final', async () => {
   const { root, keys, list } = await start();
   const next = await keep('next.json', 'command-signing');
   const verifier = new CommandVerifier({ roots: publicJwks(documentOf(root.text)).keys });
@@ -104,7 +104,7 @@ test('the machine with the root needs only the public part of the keys', async (
   expect(payload(again.text)).toMatchObject({ ...payload(list.text), iat: expect.any(Number) });
 });
 
-test('a key may end by itself', async () => {
+test('a key may expire', async () => {
   const { root, keys } = await start();
   const base = ['command-list', '--root', root.path, '--keys', keys.path, '--expires'];
   const list = await keep('list.jws', ...base, '2999-06-30');
@@ -113,13 +113,13 @@ test('a key may end by itself', async () => {
   expect(await fail(...base, 'tomorrow')).toContain('a date such as');
 });
 
-test('the key that API and command services share is one that they take', async () => {
+test('the key that API and command services share is one that they accept', async () => {
   const { text, purpose } = await keep('request-key', 'command-request');
   expect(parseRequestKeys(text)).toEqual({ ok: true, keys: [text] });
   expect(purpose).not.toContain(text);
 });
 
-test('what would not do what was meant is refused before anything is signed', async () => {
+test('a mistaken request is refused before anything is signed', async () => {
   const { root, keys, list } = await start();
   const other = await keep('other.json', 'command-root');
   const base = ['command-list', '--root', root.path] as const;

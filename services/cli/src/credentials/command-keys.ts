@@ -6,7 +6,7 @@ import { usageError } from '../terminal/cli-error.js';
 
 const REQUEST_KEY_BYTES = 32;
 
-/** Writes a secret to standard output and what it is for to standard error. */
+/** Writes a secret to standard output, and its purpose to standard error. */
 export type Give = (secret: string, purpose: readonly string[]) => Promise<void>;
 
 interface ListOptions {
@@ -17,7 +17,7 @@ interface ListOptions {
   readonly expires?: number;
 }
 
-/** The keys of response actions: a root that stays offline, keys that sign, and the list in which the root vouches for them. */
+/** The keys of response actions: an offline root, signing keys, and the list of signing keys that the root has signed. */
 export function addCommandKeys(keys: Command, give: Give): void {
   keys
     .command('command-root')
@@ -26,7 +26,7 @@ export function addCommandKeys(keys: Command, give: Give): void {
       const { generateCommandRoot } = await import('@muster/identity');
       await give(JSON.stringify(await generateCommandRoot()), [
         'Signs lists of command keys (muster keys command-list) and nothing else: keep it off every server.',
-        'Whoever has it can name keys of their own, and with those order any endpoint that has pinned it.',
+        'Whoever has it can name keys of their own, and with those command any endpoint that has pinned it.',
         'Its public part (muster keys public FILE) is MUSTER_COMMAND_ROOTS of every gateway; agents pin it when they enrol.',
       ]);
     });
@@ -70,7 +70,7 @@ export function addCommandKeys(keys: Command, give: Give): void {
     .action(() =>
       give(base32(randomBytes(REQUEST_KEY_BYTES)), [
         'MUSTER_COMMAND_REQUEST_KEY (or MUSTER_COMMAND_REQUEST_KEY_FILE) of every API and every command service, and of nothing else.',
-        'Whoever has it, and a way onto the broker, can order commands in anybody’s name.',
+        'Whoever has it, and a way onto the broker, can submit commands in anybody’s name.',
       ]),
     );
 
@@ -113,7 +113,7 @@ function read(file: string): string {
 }
 
 function parseDate(text: string): number {
-  // Date.parse alone takes much that nobody means as a date.
+  // Date.parse alone accepts many texts that are not meant as dates.
   const atMs = /^\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(atMs)) throw new InvalidArgumentError('a date such as 2027-06-30 or 2027-06-30T12:00:00Z');
   return atMs;

@@ -17,16 +17,16 @@ export interface ListRequest {
   readonly keys: readonly string[];
   /** The list that the new one follows. */
   readonly previous?: string;
-  /** Ids of keys that must not be believed any more. */
+  /** Ids of keys that agents must not accept any more. */
   readonly retire: readonly string[];
-  /** When keys that join now stop counting, milliseconds since 1970. */
+  /** When the keys that join expire, milliseconds since 1970. */
   readonly expiresAtMs?: number;
 }
 
 /**
- * The next key list: those of the previous one, less what is retired, and the keys that join. Nothing leaves without being named, so that a
- * rotation overlaps unless somebody says otherwise, and nothing that was retired comes back.
- * @throws CliError says what does not fit
+ * The next key list: the keys of the previous one without those that are retired, and the keys that join. A key leaves only when it
+ * is named, so rotations overlap. A retired key never comes back.
+ * @throws CliError with what does not fit
  */
 export function makeCommandList(request: ListRequest, nowMs: number): { jws: string; claims: CommandKeysClaims } {
   const root = privateDocument(request.root);
@@ -35,7 +35,7 @@ export function makeCommandList(request: ListRequest, nowMs: number): { jws: str
   const kept = before?.keys ?? [];
   const known = [...kept, ...joining].map(({ kid }) => kid);
   for (const kid of request.retire) {
-    // A slip of the pen would leave the key believed that was meant to go.
+    // With a mistyped id the key that was meant to go would stay valid.
     if (before !== undefined && !known.includes(kid) && !before.retired.includes(kid)) {
       throw usageError(`no key of the list is called ${kid}`, `there are ${known.join(', ')}`);
     }
@@ -85,7 +85,7 @@ function privateDocument(text: string): PrivateJwks {
   throw usageError(`the root ${parsed.fault}`);
 }
 
-/** Either form is taken: the machine that has the root need not have the keys that it vouches for. */
+/** Private and public documents are accepted: the machine with the root does not need the private signing keys. */
 function publicDocument(text: string): PublicJwks {
   const asPublic = parsePublicJwks(text);
   if (asPublic.ok) return asPublic.jwks;

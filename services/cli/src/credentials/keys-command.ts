@@ -8,11 +8,11 @@ import { addCommandKeys } from './command-keys.js';
 const ENROLL_SECRET_BYTES = 20;
 
 /**
- * `muster keys`: makes the secrets that a deployment starts with. Nothing is sent or kept: the secret alone goes to standard output, for a
- * file or a secret store; what it is for goes to standard error.
+ * `muster keys`: makes the secrets that a deployment starts with. Nothing is sent or stored. The secret goes to standard output, for
+ * a file or a secret store; its purpose goes to standard error.
  */
 export function addKeysCommand(program: Command, { terminal }: CommandEnv): void {
-  const keys = program.command('keys').description('Makes the secrets that a deployment starts with; keeps none.');
+  const keys = program.command('keys').description('Makes the secrets that a deployment starts with; stores none.');
   const give = async (secret: string, purpose: readonly string[]): Promise<void> => {
     await terminal.stderr.write(purpose.map((line) => `${line}\n`).join(''));
     await terminal.stdout.write(`${secret}\n`);
@@ -22,7 +22,7 @@ export function addKeysCommand(program: Command, { terminal }: CommandEnv): void
     .command('token-signing')
     .description('A key that signs agent tokens, as a private JWKS document.')
     .action(async () => {
-      // Loaded when it is asked for: no other command needs it.
+      // Loaded only here, because no other command needs it.
       const { generateSigningJwks } = await import('@muster/identity');
       await give(JSON.stringify(await generateSigningJwks()), [
         'MUSTER_AGENT_TOKEN_KEYS (or MUSTER_AGENT_TOKEN_KEYS_FILE) of every gateway: signs and verifies agent tokens.',

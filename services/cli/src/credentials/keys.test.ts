@@ -3,7 +3,7 @@ import { parseEnrollSecrets, parseOperatorToken, parseSigningJwks } from '@muste
 import { runCli } from '../run.js';
 import { fakeTerminal } from '../testing/fake-terminal.js';
 
-/** What a script gets, and what the person beside it reads. */
+/** Standard output, which scripts read, and standard error, which people read. */
 async function make(kind: string): Promise<{ secret: string; purpose: string }> {
   const terminal = fakeTerminal();
   expect(await runCli(['keys', kind], terminal)).toBe(0);
@@ -11,7 +11,7 @@ async function make(kind: string): Promise<{ secret: string; purpose: string }> 
   return { secret: terminal.out().trim(), purpose: terminal.err() };
 }
 
-test('a signing key is what gateways take, and each is another', async () => {
+test('a signing key is accepted by gateways, and every one is new', async () => {
   const { secret, purpose } = await make('token-signing');
   expect(parseSigningJwks(secret)).toMatchObject({ ok: true, jwks: { keys: [{ kty: 'OKP', alg: 'EdDSA' }] } });
   expect((await make('token-signing')).secret).not.toBe(secret);
@@ -19,20 +19,20 @@ test('a signing key is what gateways take, and each is another', async () => {
   expect(purpose).not.toContain(secret);
 });
 
-test('an operator token is what the API takes', async () => {
+test('an operator token is accepted by the API', async () => {
   const { secret, purpose } = await make('operator-token');
   expect(parseOperatorToken(secret).ok).toBe(true);
   expect(purpose).toContain('MUSTER_BOOTSTRAP_TOKEN');
 });
 
-test('an enrolment secret is 32 random characters that gateways take', async () => {
+test('an enrolment secret is 32 random characters that gateways accept', async () => {
   const { secret, purpose } = await make('enroll-secret');
   expect(secret).toMatch(/^[a-z2-7]{32}$/);
   expect(parseEnrollSecrets(`acme=${secret}`).ok).toBe(true);
   expect(purpose).toContain('MUSTER_ENROLL_SECRETS');
 });
 
-test('there is no other kind, and naming none shows which there are', async () => {
+test('an unknown kind is a usage error, and none lists the kinds', async () => {
   for (const args of [['keys', 'ssh'], ['keys']]) {
     const terminal = fakeTerminal();
     expect(await runCli(args, terminal)).toBe(2);

@@ -3,7 +3,7 @@ import { CliError, EXIT } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
 import type { Context } from './context.js';
 
-/** What the client threw, for the person at the terminal, with lines that show the place; anything else as it is. */
+/** An error of the client for the person at the terminal, with the excerpt below its message. Other errors are returned as they are. */
 export function asCliError(error: unknown, context: Context, excerpt?: readonly string[]): unknown {
   if (error instanceof ApiProblem) return problemError(error, context, excerpt);
   if (error instanceof UnexpectedAnswer)
@@ -17,7 +17,7 @@ export function asCliError(error: unknown, context: Context, excerpt?: readonly 
   });
 }
 
-/** Faults of what was typed, which only the server can see. */
+/** Usage errors that only the server can find. */
 const USAGE_CODES = new Set([
   'bad_selector',
   'bad_timeout',
@@ -41,7 +41,7 @@ function problemError(error: ApiProblem, { token, source }: Context, excerpt = f
   });
 }
 
-/** Every fault of the body, where there are several: the message has room for the first. */
+/** All faults of the body when there are several; the message names only the first. */
 function faultLines({ faults }: ProblemFields): readonly string[] {
   if (!Array.isArray(faults) || faults.length < 2) return [];
   return (faults as unknown[]).map((each) => {
@@ -70,7 +70,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** What a failed connection means, in words. */
 export function connectionReason(error: NodeJS.ErrnoException): string {
-  // A name with several addresses fails with one error for each.
+  // A name with several addresses fails with one error per address.
   const code = error.code ?? (error as { errors?: NodeJS.ErrnoException[] }).errors?.[0]?.code;
   return REASONS[code ?? ''] ?? code ?? error.message;
 }

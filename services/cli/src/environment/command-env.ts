@@ -53,6 +53,6 @@ export class ProcessEnv implements CommandEnv {
 function connect(context: Context) {
   const http = createNodeFetch(context);
   const { apiUrl: url, token } = context;
-  // A person at a terminal sees a failure at once; only what must not be lost is repeated, and says so.
+  // A person at a terminal sees a failure at once. Only `submit` repeats calls, and says so.
   return { context, http, client: new ApiClient({ url, token, fetch: http.fetch, retry: { attempts: 1 } }) };
 }

@@ -33,14 +33,14 @@ export function readConfig(path: string): ConfigFile {
     const config = JSON.parse(text) as ConfigFile;
     if (typeof config.contexts === 'object' && config.contexts !== null) return config;
   } catch {
-    // Said below, as for any other content that is not a configuration.
+    // Reported below, like any other content that is not a configuration.
   }
   throw new CliError(`${path} is not a configuration of muster`, {
     hint: 'mend it, or remove it and set the contexts again',
   });
 }
 
-/** Writes the file whole or not at all, readable by its owner only: it holds tokens. */
+/** Writes the file atomically. Only its owner can read it, because it holds tokens. */
 export function writeConfig(path: string, config: ConfigFile): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${process.pid}.tmp`;

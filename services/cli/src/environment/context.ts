@@ -4,7 +4,7 @@ import { CliError, usageError } from '../terminal/cli-error.js';
 import type { Terminal } from '../terminal/terminal.js';
 import { configPath, readConfig } from './config-file.js';
 
-/** Which server is asked, and as whom. */
+/** Which server is asked, and with which credentials. */
 export interface Context {
   readonly apiUrl: string;
   readonly token: string | undefined;
@@ -15,9 +15,14 @@ export interface Context {
 }
 
 /**
- * The context in force. First what is named: `--context` or MUSTER_CONTEXT. Else MUSTER_API_URL. Else the current context of the
- * configuration file. Else `.muster/local.json` of a running local stack, looked for from the working directory upwards. MUSTER_TOKEN and
- * MUSTER_CA win over what was found.
+ * The context in force, which is the first of these that exists.
+ *
+ * - what `--context` or MUSTER_CONTEXT names
+ * - MUSTER_API_URL
+ * - the current context of the configuration file
+ * - `.muster/local.json` of a running local stack, in the working directory or above it
+ *
+ * MUSTER_TOKEN and MUSTER_CA override its token and authority.
  * @throws CliError when nothing is configured
  */
 export function resolveContext(terminal: Terminal, named: string | undefined): Context {
@@ -57,7 +62,7 @@ function findContext(terminal: Terminal, named: string | undefined): Context {
   });
 }
 
-/** What a local runner that runs in this folder or above it has written. */
+/** The file that a local stack in this folder or above it has written. */
 function findLocal(cwd: string): Context | undefined {
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const path = join(folder, '.muster', 'local.json');
@@ -88,7 +93,7 @@ function readLocalFile(path: string): LocalFile | undefined {
   }
 }
 
-/** A runner that was killed leaves its file behind. */
+/** A runner that was killed leaves its file behind, so its process is looked for. */
 function isRunning(pid: number | undefined): boolean {
   if (pid === undefined) return true;
   try {

@@ -12,7 +12,10 @@ export interface NodeFetch {
   close(): void;
 }
 
-/** `fetch` over `node:http`: unlike the built-in one it can trust a certificate authority of its own. @throws CliError when that cannot be read */
+/**
+ * `fetch` over `node:http`. Unlike the built-in one it can trust a certificate authority from a file.
+ * @throws CliError when that file cannot be read
+ */
 export function createNodeFetch({ apiUrl, caPath }: Pick<Context, 'apiUrl' | 'caPath'>): NodeFetch {
   const isHttps = apiUrl.startsWith('https:');
   const ca = caPath === undefined ? {} : { ca: readAuthority(caPath) };

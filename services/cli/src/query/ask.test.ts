@@ -29,7 +29,7 @@ async function muster(args: string[], options: FakeTerminalOptions = {}) {
 }
 
 describe('muster query', () => {
-  test('prints rows on stdout and the ledger on stderr, and ends with 0 when everybody answered', async () => {
+  test('prints rows on stdout and the ledger on stderr, and ends with 0 when all endpoints answered', async () => {
     api.query(queryJson(), [
       { event: 'started', seq: 1, query: queryJson() },
       rowsEvent(2, 1, ['Debian', '12']),
@@ -44,7 +44,7 @@ describe('muster query', () => {
     expect(api.requests[0]!.headers.authorization).toBe('Bearer t');
   });
 
-  test('ends with 3 and names who did not answer; one that answered after all is not named', async () => {
+  test('ends with 3 and names endpoints that did not answer, without those that recovered', async () => {
     const failure = (num: number) => ({
       ...host(num),
       outcome: 'timed_out' as const,
@@ -70,7 +70,7 @@ describe('muster query', () => {
     const at = (time: string) => wallTime(time, Date.now());
     const ledger = (change: Partial<QueryJson['ledger']>) => ({ ...queryJson().ledger, ...change });
 
-    test('the line counts them apart and says by when they have heard of it', () => {
+    test('the progress line counts them separately and shows when they will have heard of it', () => {
       const running = {
         ...queryJson(),
         ledger: ledger({ targeted: 210, answered: 5, empty: 1, waiting: 202, error: 2 }),
@@ -103,19 +103,19 @@ describe('muster query', () => {
       return err.split('\n').slice(1).join('\n');
     }
 
-    test('the end names what helps when they were due only after the deadline', async () => {
+    test('the summary names a remedy when they were due only after the deadline', async () => {
       expect(await endOf(late)).toBe(
         `12 of those polled, and the deadline came first: the last was due at ${at(late)}.\n` +
           "Ask with --timeout 3m, or make them Live first: muster mode live --target 'os=linux,mode=poll'\n",
       );
-      // No query may last that long.
+      // A query cannot last that long.
       expect(await endOf('2026-01-01T01:00:00.000Z', '')).toMatch(
         /\nMake them Live first: muster mode live --target 'mode=poll'\n$/,
       );
       expect(await endOf(by)).toBe('');
     });
 
-    test('a terminal sees the line', async () => {
+    test('the line is shown on a terminal', async () => {
       api.query(queryJson(), []);
       let end: () => void = () => undefined;
       const running: QueryEvent = {
@@ -137,14 +137,14 @@ describe('muster query', () => {
     });
   });
 
-  test('goes on after the last event it saw when the connection breaks', async () => {
+  test('continues after the last event when the connection breaks', async () => {
     api.query(queryJson(), []);
     let opened = 0;
     api.on(`GET /v1/queries/${QUERY_ID}/events`, ({ headers }, response) => {
       opened += 1;
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });
       if (opened === 1) {
-        // A whole event, then half of one.
+        // One whole event, then half an event.
         response.write(`${JSON.stringify(rowsEvent(7, 1, ['a', '1']))}\n{"event":"rows","se`, () => response.destroy());
         return;
       }
@@ -243,7 +243,7 @@ describe('muster query', () => {
     expect(failed.err).toMatch(/reduce failed: no such column: x/);
   });
 
-  test('what endpoints say cannot steer the terminal, in any form of output', async () => {
+  test('text of endpoints cannot control the terminal, in any output form', async () => {
     const evil = '\u001b]0;owned\u0007\u009b31m\u202egnp.exe\n';
     const events: QueryEvent[] = [
       { event: 'rows', seq: 1, answers: [{ num: 1, agentId: 'a', host: evil, rows: [[evil, evil]] }] },
@@ -270,7 +270,7 @@ describe('muster query', () => {
     expect(JSON.parse(out)).toMatchObject({ rows: [], failures: [], query: { ledger: { targeted: 1, empty: 1 } } });
   });
 
-  test('blobs, big numbers, NULL and the empty text keep their difference', async () => {
+  test('blobs, big numbers, NULL and empty text stay distinct', async () => {
     const values = [{ $blob: 'AP8=' }, '9007199254740993', null, ''];
     api.query(queryJson({ columns: ['a', 'b', 'c', 'c'] }), [
       { event: 'rows', seq: 1, answers: [{ ...host(1), rows: [values] }] },
@@ -306,7 +306,7 @@ describe('muster query', () => {
     }
   });
 
-  test('a server that is not there is said so, with what to do', async () => {
+  test('an unreachable server is reported with a hint', async () => {
     const { code, err } = await muster(['query', SQL], { env: { MUSTER_API_URL: 'http://127.0.0.1:1' } });
     expect(code).toBe(1);
     expect(err).toMatch(

@@ -58,7 +58,7 @@ class QueryView {
   readonly #groups = new Map<number, GroupJson>();
   readonly #failures = new Map<number, FailureJson>();
   readonly #giveUp = new AbortController();
-  /** Of the last event that had it; the events at the end have none. */
+  /** Of the last event that had it. The events at the end have none. */
   #polling: PollingJson | undefined;
   #reduced: Reduced | undefined;
   #interrupted = false;
@@ -122,7 +122,7 @@ class QueryView {
         return this.#line.update(progressText({ ...this.#query, ledger: event.ledger, polling: event.polling }));
       case 'rows':
         for (const { num } of event.answers) this.#failures.delete(num);
-        // With a reduce, its rows are the result.
+        // With a reduce, only the reduced rows are printed.
         if (this.#query.reduce !== undefined) return;
         this.#line.hide();
         return this.#writer.answers(event.answers);
@@ -161,7 +161,7 @@ class QueryView {
     if (late !== undefined) await stderr.write(style.yellow(`${late}\n`));
   }
 
-  /** Groups of the most endpoints first. */
+  /** Groups with the most endpoints first. */
   #sortedGroups(): GroupJson[] {
     return [...this.#groups.values()].sort((a, b) => b.endpoints - a.endpoints || a.index - b.index);
   }

@@ -1,7 +1,7 @@
 import type { ApiProblem } from '@muster/api-client';
 import { escapeControls } from '../terminal/escape.js';
 
-/** What a problem may point into. */
+/** The texts that a problem may point into. */
 export interface QuestionTexts {
   readonly sql: string;
   readonly selector?: string | undefined;
@@ -9,8 +9,8 @@ export interface QuestionTexts {
 }
 
 /**
- * The line of the question at which it stopped making sense, with a mark below the place, as compilers show it; nothing when the problem names
- * no place. Positions are the server's: `field`, then `line` and `column` from 1, or `offset` from 0.
+ * The faulty line of the question with a mark below the place, as compilers show it; empty when the problem names no place.
+ * Positions come from the server: `field`, and `line` and `column` from 1 or `offset` from 0.
  */
 export function faultExcerpt(error: ApiProblem, question: QuestionTexts): readonly string[] {
   const { field, line, column, offset, code } = error.problem;
@@ -24,7 +24,7 @@ export function faultExcerpt(error: ApiProblem, question: QuestionTexts): readon
         : undefined;
   const source = place && text.split('\n')[place.line - 1];
   if (place === undefined || source === undefined) return [];
-  // What is before the mark is escaped by itself, so that the mark stands below the right cell.
+  // The text before the mark is escaped on its own, so that the mark stands below the right cell.
   const before = escapeControls(source.slice(0, place.column - 1));
   const gutter = `  ${place.line} | `;
   return [

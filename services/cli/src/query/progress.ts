@@ -15,7 +15,7 @@ export function progressText(query: Running, nowMs = Date.now()): string {
   const counts = [
     `${number(targeted)} targeted`,
     `${number(answered)} answered`,
-    // A line has few characters: what is nothing gives way to what is known of polls.
+    // Space on the line is short: zero counts are left out when there is something about polls.
     ...(polls !== undefined && live === 0 ? [] : [`${number(live)} waiting`]),
     ...(polls === undefined ? [] : [polls]),
     ...(polls !== undefined && failed === 0 ? [] : [`${number(failed)} failed`]),
@@ -34,7 +34,7 @@ function failedOf({ targeted, waiting, answered, empty }: Ledger): number {
   return targeted - answered - empty - waiting;
 }
 
-/** What to do where the deadline came before the polls of some endpoints. `polling` is what was last known of them. */
+/** What helps when the deadline came before the polls of some endpoints. `polling` is what was last known of them. */
 export function lateText(query: QueryJson, polling: PollingJson | undefined, nowMs = Date.now()): string | undefined {
   const { state, ledger, deadlineAt, createdAt, scope } = query;
   if (polling === undefined || state !== 'complete' || ledger.timed_out === 0) return undefined;
@@ -49,7 +49,7 @@ export function lateText(query: QueryJson, polling: PollingJson | undefined, now
   );
 }
 
-/** Endpoints do not answer in the moment in which they hear of a question. */
+/** How long endpoints need to answer after they have heard of a question. */
 const ANSWER_MS = 5_000;
 const MINUTE_MS = 60_000;
 

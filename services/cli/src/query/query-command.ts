@@ -72,7 +72,7 @@ async function readQuestion(
   }
 }
 
-/** Options win over what the file says. */
+/** Options of the command line override those of the file. */
 function buildAsk(question: Question, options: QueryOptions): Ask {
   const reduce = options.reduce ?? question.reduce;
   const timeout = options.timeout ?? question.timeout;

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { parseQuestion } from './question-file.js';
 
-test('the leading comments of a saved question say how to ask it', () => {
+test('the leading comments of a saved question hold its options', () => {
   const text = `-- Which ports are open?
 -- target: os=linux, env in (prod)
 -- group
@@ -19,7 +19,7 @@ SELECT port FROM listening_ports
   });
 });
 
-test('plain SQL, and prose in comments, are left alone', () => {
+test('plain SQL, and prose in comments, are left unchanged', () => {
   expect(parseQuestion('SELECT 1')).toEqual({ sql: 'SELECT 1' });
   expect(parseQuestion('-- target practice\n-- grouping is off\nSELECT 1')).toEqual({
     sql: '-- target practice\n-- grouping is off\nSELECT 1',

@@ -1,6 +1,6 @@
 import { usageError } from '../terminal/cli-error.js';
 
-/** What a file with a saved question says besides its SQL; options on the command line win over it. */
+/** A saved question: its SQL, and options that the command line can override. */
 export interface Question {
   readonly sql: string;
   readonly target?: string;
@@ -12,7 +12,7 @@ export interface Question {
 const HEADER = /^--\s*(target|group|reduce|timeout)\s*(?::\s*(.*))?$/;
 
 /**
- * Reads a saved question: plain SQL whose leading comments may say how to ask it.
+ * Reads a saved question: plain SQL whose leading comments may hold options.
  *
  *     -- Which ports are open, and how many machines have each?
  *     -- target: os=linux
@@ -20,7 +20,7 @@ const HEADER = /^--\s*(target|group|reduce|timeout)\s*(?::\s*(.*))?$/;
  *     -- reduce: SELECT port, sum(endpoints) FROM rows GROUP BY port
  *     SELECT port, protocol FROM listening_ports
  *
- * A `reduce` goes on over the comment lines below it that begin with two spaces or more.
+ * A `reduce` continues in the comment lines below it that are indented by two spaces or more.
  * @throws CliError for a header without its value, or twice
  */
 export function parseQuestion(text: string): Question {
@@ -36,7 +36,7 @@ export function parseQuestion(text: string): Question {
     open = undefined;
     const [, name, value] = HEADER.exec(line.trimEnd()) ?? [];
     if (name === undefined) continue;
-    // Prose that happens to begin with such a word is no header: those have a colon, but for the bare "group".
+    // A header has a colon, except for "group". Prose that begins with such a word is no header.
     if (value === undefined && name !== 'group') continue;
     if (found[name] !== undefined) throw usageError(`the file says "${name}" twice`);
     found[name] = (value ?? '').trim();

@@ -18,7 +18,7 @@ type Values = GroupJson['values'];
 export const OUTPUTS = ['table', 'json', 'ndjson', 'csv'] as const;
 export type Output = (typeof OUTPUTS)[number];
 
-/** Where the rows of one query go, in the form that was asked for. Each call resolves when the reader has kept up. */
+/** Prints the rows of one query in one output form. Each call resolves when the reader has kept up. */
 export interface ResultWriter {
   answers(answers: readonly AnswerJson[]): Promise<void>;
   groups(groups: Iterable<GroupJson>): Promise<void>;
@@ -130,14 +130,14 @@ class CsvResults implements ResultWriter {
     for (const item of items) await this.#write(csvLine(values(item)));
   }
 
-  /** A file gets the exact bytes; a terminal must not be steered by them. */
+  /** A file gets the exact bytes; a terminal gets escaped ones. */
   async #write(line: string): Promise<void> {
     const { out } = this.#options;
     await out.write(out.isTTY ? `${escapeControls(line.trimEnd())}\n` : line);
   }
 }
 
-/** One object per row: who said it, and `row` by column name. The row is apart so that no column can pose as the endpoint. */
+/** One object per row: its endpoint, and `row` by column name. The row is nested so that no column can pose as the endpoint. */
 function rawObject({ agentId, host }: EndpointNameJson, keys: readonly string[], values: Values): object {
   return { agentId, host, row: rowObject(keys, values) };
 }
@@ -155,7 +155,7 @@ function rowObject(keys: readonly string[], values: Values): Record<string, Json
   return Object.fromEntries(keys.map((key, i) => [key, values[i] ?? null]));
 }
 
-/** SQL allows a name twice, an object does not: the second `name` becomes `name_2`. */
+/** SQL allows duplicate column names, JSON objects do not: the second `name` becomes `name_2`. */
 export function uniqueKeys(columns: readonly string[]): string[] {
   const used = new Set<string>();
   return columns.map((column) => {
@@ -194,7 +194,7 @@ class JsonLines implements ResultWriter {
   async end(): Promise<void> {}
 }
 
-/** One document, written as it comes: `{"rows":[…],"failures":[…],"query":{…}}` with the same row objects as ndjson. */
+/** One document, written as rows come: `{"rows":[…],"failures":[…],"query":{…}}` with the same row objects as ndjson. */
 class JsonDocument implements ResultWriter {
   readonly #out: TextOutput;
   readonly #keys: readonly string[];

@@ -6,7 +6,7 @@ import { renderTable, type Style } from '../terminal/table.js';
 
 const NAMED = 10;
 
-/** The ledger in words and, below it, who did not answer: a bounded list, as there may be thousands. */
+/** The ledger in words, and below it the first endpoints that did not answer; there may be thousands. */
 export function renderSummary(
   query: QueryJson,
   failures: readonly FailureJson[],

@@ -11,7 +11,7 @@ interface TablesOptions {
   readonly output: string;
 }
 
-/** `muster tables`: what can be asked. */
+/** `muster tables`: the tables that can be queried. */
 export function addTablesCommand(program: Command, env: CommandEnv): void {
   program
     .command('tables [name]')

@@ -14,7 +14,7 @@ export function addContextCommand(program: Command, env: CommandEnv): void {
   const { stdout, stderr } = terminal;
   const context = program
     .command('context')
-    .description('Named servers, as kubectl has them; kept in ~/.config/muster/config.json.');
+    .description('Named servers, as in kubectl; stored in ~/.config/muster/config.json.');
 
   context
     .command('list', { isDefault: true })

@@ -16,7 +16,7 @@ const terminal = (env: Record<string, string> = {}, input = '') =>
   fakeTerminal({ home, cwd: join(home, 'work', 'deep'), env, input });
 const set = (...args: string[]) => runCli(['context', 'set', ...args], terminal());
 
-test('what is named wins over the environment, that over the current context, that over a local stack', async () => {
+test('a named context comes before the environment, then the current context, then a local stack', async () => {
   mkdirSync(join(home, 'work', 'deep'), { recursive: true });
   expect(() => resolveContext(terminal(), undefined)).toThrow('no server is configured');
 
@@ -53,7 +53,7 @@ test('a local stack that was killed is not mistaken for one that runs', () => {
   expect(() => resolveContext(fakeTerminal({ home, cwd: home }), undefined)).toThrow(/no longer runs/);
 });
 
-test('contexts are kept in a file for their owner only, and tokens are never shown', async () => {
+test('contexts are stored in a file that only their owner can read, and tokens are never shown', async () => {
   const first = terminal({}, 'secret-token\n');
   expect(
     await runCli(['context', 'set', 'prod', '--api-url', 'https://p', '--token', '-', '--ca', 'ca.pem'], first),

@@ -6,7 +6,7 @@ import { ApiProblem } from '@muster/api-client';
 import type { CommandEnv } from '../environment/command-env.js';
 import { connectionReason } from '../environment/api-fault.js';
 
-/** What one check found; `todo` is the one thing to try. */
+/** The result of one check; `todo` is the first thing to try. */
 export interface Finding {
   readonly verdict: 'ok' | 'warn' | 'fail' | 'skip';
   readonly detail: string;
@@ -18,7 +18,7 @@ type Check = (env: CommandEnv) => Promise<Finding>;
 const TIMEOUT_MS = 5_000;
 const CERT_SOON_DAYS = 14;
 
-/** In the order of the way; each relies on those before it. */
+/** From this terminal to an endpoint; each check relies on those before it. */
 export const CHECKS: readonly (readonly [name: string, check: Check])[] = [
   ['configuration', checkConfiguration],
   ['dns', checkDns],
@@ -134,7 +134,7 @@ async function checkToken(env: CommandEnv): Promise<Finding> {
   }
 }
 
-/** A question to nobody: it is compiled and counted like any other, and no endpoint works for it. */
+/** Asks a question that selects no endpoint: it is compiled and counted like any other, and costs endpoints nothing. */
 async function checkQueryService(env: CommandEnv): Promise<Finding> {
   try {
     const body = { sql: 'SELECT 1', selector: 'id in (none)', timeoutMs: 1_000 };

@@ -5,7 +5,7 @@ import { escapeControls } from '../terminal/escape.js';
 import { styleFor } from '../terminal/table.js';
 import { CHECKS, type Finding } from './doctor-checks.js';
 
-/** `muster doctor`: each step of the way to an answer, with a verdict and what to do. */
+/** `muster doctor`: checks each step between this terminal and an endpoint. */
 export function addDoctorCommand(program: Command, env: CommandEnv): void {
   const { terminal } = env;
   program
@@ -23,7 +23,7 @@ export function addDoctorCommand(program: Command, env: CommandEnv): void {
       };
       let failed = false;
       for (const [name, check] of CHECKS) {
-        // What comes after a broken step cannot work, and would only say the same in other words.
+        // Checks after a failed one would only fail for the same reason.
         const finding: Finding = failed
           ? { verdict: 'skip', detail: '' }
           : await check(env).catch((error: unknown) => asFinding(env.cliError(error)));

@@ -1,13 +1,13 @@
-/** What `muster` ends with; scripts rely on it, so `docs/cli.md` says the same. */
+/** The exit codes of `muster`. Scripts rely on them; `docs/cli.md` documents them. */
 export const EXIT = {
   complete: 0,
   error: 1,
   usage: 2,
-  /** It finished, but some endpoints did not answer, not everything they said was kept, or some targets of a command did not succeed. */
+  /** It finished, but some endpoints did not answer, some results were not kept, or some targets of a command did not succeed. */
   partial: 3,
   /** Ctrl-C: 128 + SIGINT, as a shell reports it. */
   interrupted: 130,
-  /** Whoever read the output has closed it: 128 + SIGPIPE. */
+  /** The reader of the output has closed it: 128 + SIGPIPE. */
   closedPipe: 141,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
@@ -19,7 +19,7 @@ export interface CliErrorOptions {
   readonly cause?: unknown;
 }
 
-/** An end with a message for the person at the terminal; `hint` says what to do about it. */
+/** Ends the program with a message for the person at the terminal; `hint` names a remedy. */
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: ExitCode;

@@ -9,11 +9,11 @@ export type ListOutput = (typeof LIST_OUTPUTS)[number];
 export interface Listing<T> {
   readonly headers: readonly string[];
   readonly row: (item: T) => readonly string[];
-  /** Said on stderr when there is nothing. */
+  /** Printed on stderr when the list is empty. */
   readonly nothing: string;
 }
 
-/** Prints a list as it comes: a table for people, or the API's own objects. Returns how many there were. */
+/** Prints items as they come: a table for people, or the API's own objects. Returns how many there were. */
 export async function printList<T>(
   terminal: Terminal,
   output: ListOutput,

@@ -14,7 +14,7 @@ export class ProgressLine {
   #note: string;
   #shown = false;
 
-  /** `note`: said until there is something to tell. */
+  /** `note` is shown until the first update. */
   constructor(out: TextOutput, style: Style, note: string) {
     this.#out = out;
     this.#note = note;
@@ -24,18 +24,18 @@ export class ProgressLine {
     this.#timer.unref();
   }
 
-  /** How far it has come. */
+  /** Replaces the text and removes the note. */
   update(text: string): void {
     this.#text = text;
     this.#note = '';
   }
 
-  /** Said instead of nothing: `cancelling`, `reconnecting`. */
+  /** Shown behind the text: `cancelling`, `connection lost, trying again`. */
   note(text: string): void {
     this.#note = text;
   }
 
-  /** Takes the line away so that something else may be written; it comes back by itself. */
+  /** Removes the line so that something else can be written. The next redraw brings it back. */
   hide(): void {
     if (!this.#shown) return;
     this.#shown = false;

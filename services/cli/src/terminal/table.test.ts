@@ -15,14 +15,14 @@ test('wide characters take two cells, and columns stay in line', () => {
   );
 });
 
-test('no line is wider than the terminal, and what is cut says so', () => {
+test('no line is wider than the terminal, and cut text ends with an ellipsis', () => {
   const rows = [['short', 'x'.repeat(100), '漢'.repeat(50)]];
   const lines = renderTable({ headers: ['a', 'b', 'c'], width: 40, style }, rows).split('\n');
   for (const line of lines) expect(stringWidth(line)).toBeLessThanOrEqual(40);
   expect(lines[1]).toMatch(/^short {2}x+… {2}漢+…$/);
 });
 
-test('the widest columns give way first', () => {
+test('the widest columns become narrower first', () => {
   expect(fitWidths([4, 10, 100], 60)).toEqual([4, 10, 42]);
   expect(fitWidths([50, 50], 42)).toEqual([20, 20]);
   expect(fitWidths([4, 5], 80)).toEqual([4, 5]);
@@ -33,7 +33,7 @@ test('a character of two cells is not cut in half', () => {
   expect(cutToWidth('e\u0301e\u0301e\u0301', 2)).toBe('e\u0301…');
 });
 
-test('rows begin to come before all are known', () => {
+test('rows are printed before all are known', () => {
   const table = new TableWriter({ headers: ['n'], width: undefined, style });
   const printed = Array.from({ length: 501 }, (_, i) => table.add([String(i)]));
   expect(printed.slice(0, 499).join('')).toBe('');

@@ -5,14 +5,14 @@ const GAP = '  ';
 const ELLIPSIS = '…';
 /** A column is not made narrower than this to fit the terminal. */
 const MIN_WIDTH = 6;
-/** Rows looked at before the widths are settled and rows stream. */
+/** Rows that determine the widths; later rows are printed as they come. */
 const SAMPLE_ROWS = 500;
 
 export interface TableOptions {
   readonly headers: readonly string[];
-  /** Columns whose values stand to the right, by index. */
+  /** Indexes of right-aligned columns. */
   readonly numeric?: ReadonlySet<number>;
-  /** Lines are cut to this many cells; undefined leaves them whole. */
+  /** Lines are cut to this many cells; undefined: they are not cut. */
   readonly width: number | undefined;
   readonly style: Style;
 }
@@ -34,8 +34,8 @@ export function styleFor(isTTY: boolean, env: Readonly<Record<string, string | u
 }
 
 /**
- * A table that begins to print before all rows are known: the first 500 rows settle the widths. Values are escaped, measured in terminal
- * cells (wide characters take two), and cut where the terminal is too narrow.
+ * A table that begins to print before all rows are known: the first 500 rows determine the widths. Values are escaped, measured in
+ * terminal cells (wide characters take two), and cut where the terminal is too narrow.
  */
 export class TableWriter {
   readonly #options: TableOptions;
@@ -54,7 +54,7 @@ export class TableWriter {
     return this.#waiting.length < SAMPLE_ROWS ? '' : this.#settle();
   }
 
-  /** The rest. Without any row there is nothing, not even a head. */
+  /** The rest of the text. A table without rows has no header line either. */
   end(): string {
     return this.#waiting === undefined || this.#waiting.length === 0 ? '' : this.#settle();
   }
@@ -92,12 +92,12 @@ export function renderTable(options: TableOptions, rows: Iterable<readonly strin
   return text + writer.end();
 }
 
-/** Takes from the widest columns until the line fits. */
+/** Makes the widest columns narrower until the line fits. */
 export function fitWidths(natural: readonly number[], width: number): readonly number[] {
   const room = width - GAP.length * (natural.length - 1);
   const total = natural.reduce((sum, one) => sum + one, 0);
   if (total <= room) return natural;
-  // The cap at which the columns above it, cut to it, make the line fit.
+  // The largest column width with which the line fits.
   const sorted = [...natural].sort((a, b) => a - b);
   let left = room;
   let cap = MIN_WIDTH;
@@ -111,7 +111,7 @@ export function fitWidths(natural: readonly number[], width: number): readonly n
 
 const graphemes = new Intl.Segmenter();
 
-/** The text, cut to so many cells with an ellipsis; a character that takes two cells is never cut in half. */
+/** The text, cut to `width` cells with an ellipsis. A character of two cells is never cut in half. */
 export function cutToWidth(text: string, width: number): string {
   if (stringWidth(text) <= width) return text;
   let out = '';

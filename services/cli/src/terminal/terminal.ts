@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { ReadStream } from 'node:tty';
 
-/** The world around the command, replaced in tests. */
+/** Everything outside the process that commands use; replaced in tests. */
 export interface Terminal {
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
@@ -12,31 +12,31 @@ export interface Terminal {
   /** All of standard input. */
   readInput(): Promise<string>;
   /**
-   * Somebody who can be asked: at standard input, or, where that is data, at the terminal that the process belongs to. Undefined when there is
-   * nobody, as in a job of a machine.
+   * A prompt at standard input or, where standard input is data, at the controlling terminal. Undefined when there is no terminal,
+   * as in a scheduled job.
    */
   openPrompt(at: 'input' | 'controlling'): Prompt | undefined;
-  /** Calls the listener at every Ctrl-C; returns what takes it away again. Without one, Ctrl-C ends the process. */
+  /** Calls the listener at every Ctrl-C. Returns a function that removes it. Without a listener Ctrl-C ends the process. */
   onInterrupt(listener: () => void): () => void;
 }
 
 /** A person at a terminal. */
 export interface Prompt {
-  /** The line that was typed, without its end; undefined when input ended instead. */
+  /** The line that was typed, without its line end; undefined when the input ended. */
   ask(question: string): Promise<string | undefined>;
   close(): void;
 }
 
-/** Text going out. Results go to `stdout`, everything else to `stderr`. */
+/** An output stream. Results go to `stdout`, everything else to `stderr`. */
 export interface TextOutput {
   readonly isTTY: boolean;
   /** Width of the terminal; undefined when there is none. */
   readonly columns: number | undefined;
-  /** Resolves when more may be written. Rejects with {@link ClosedPipe} when the reader has gone. */
+  /** Resolves when more may be written. Rejects with {@link ClosedPipe} when the reader is gone. */
   write(text: string): Promise<void>;
 }
 
-/** The reader of standard output has had enough, as `head` has. */
+/** The reader of standard output has closed it, as `head` does. */
 export class ClosedPipe extends Error {
   override readonly name = 'ClosedPipe';
 }
@@ -71,7 +71,7 @@ function streamOutput(stream: NodeJS.WriteStream): TextOutput {
   return {
     isTTY: stream.isTTY === true,
     get columns() {
-      // Some terminals do not know their width and say 0.
+      // Some terminals do not know their width and report 0.
       return stream.isTTY === true && stream.columns > 0 ? stream.columns : undefined;
     },
     write: (text) =>
@@ -95,7 +95,7 @@ function inputPrompt(): Prompt | undefined {
   );
 }
 
-/** Where there is no such terminal, as on Windows or in a job, nobody can be asked. */
+/** Undefined where there is no controlling terminal, as on Windows or in a scheduled job. */
 function controllingPrompt(): Prompt | undefined {
   let output: number | undefined;
   try {
@@ -116,7 +116,7 @@ function controllingPrompt(): Prompt | undefined {
   }
 }
 
-/** Lines as the terminal itself edits them, so that Ctrl-C ends the process as everywhere. */
+/** Line editing stays with the terminal, so that Ctrl-C ends the process as usual. */
 function linePrompt(input: ReadStream, write: (text: string) => void, close: () => void): Prompt {
   const lines = createInterface({ input, terminal: false });
   return {

@@ -12,13 +12,13 @@ export function durationText(ms: number): string {
   const [smallerName, smaller] = UNITS[first + 1] ?? ['', size];
   if (first < 0 || smaller === size) return `${Math.round(ms / size)} ${name}`;
   const rounded = Math.round(ms / smaller) * smaller;
-  // What was rounded up to the larger unit has nothing left of the smaller one.
+  // Rounding up may give a whole number of the larger unit.
   if (rounded !== ms && rounded % size === 0) return durationText(rounded);
   const rest = Math.round((rounded % size) / smaller);
   return `${Math.floor(rounded / size)} ${name}${rest === 0 ? '' : ` ${rest} ${smallerName}`}`;
 }
 
-/** `12:00:41` of an RFC 3339 time, as the clock on the wall shows it; with the day where that is another one. */
+/** `12:00:41` of an RFC 3339 time in local time, with the date when it is not today's. */
 export function wallTime(time: string, nowMs: number): string {
   const at = new Date(time);
   const clock = [at.getHours(), at.getMinutes(), at.getSeconds()].map(twoDigits).join(':');

@@ -1,6 +1,6 @@
 import type { JsonSqlValue } from '@muster/protocol';
 
-/** A value of the API's JSON as SQL would write it: NULL is nothing, a blob is `X'hex'`. */
+/** A value of the API's JSON as SQL would write it: NULL is empty, a blob is `X'hex'`. */
 export function valueText(value: JsonSqlValue): string {
   if (value === null) return '';
   if (typeof value === 'object') return `X'${Buffer.from(value.$blob, 'base64').toString('hex').toUpperCase()}'`;

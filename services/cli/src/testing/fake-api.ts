@@ -1,8 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { EMPTY_COMMAND_LEDGER, EMPTY_LEDGER, type CommandLedger, type Ledger } from '@muster/protocol';
-import type { ActionJson, CommandEvent, CommandJson, CommandPlanJson, CommandTargetJson } from '@muster/api-contract';
-import type { QueryEvent, QueryJson } from '@muster/api-contract';
+import type {
+  ActionJson,
+  CommandEvent,
+  CommandJson,
+  CommandPlanJson,
+  CommandTargetJson,
+  QueryEvent,
+  QueryJson,
+} from '@muster/api-contract';
 
 export interface Request {
   readonly method: string;
@@ -13,7 +20,7 @@ export interface Request {
 
 type Answer = (request: Request, response: ServerResponse) => void;
 
-/** An API that answers what the test says, and remembers what it was asked. */
+/** An API whose answers the test defines; it records its requests. */
 export class FakeApi {
   readonly requests: Request[] = [];
   readonly #answers = new Map<string, Answer>();
@@ -84,7 +91,7 @@ export class FakeApi {
 
 export const QUERY_ID = 'q01kav000000000000000000000';
 
-/** A query of two columns; everything else may be said. */
+/** A query of two columns. */
 export function queryJson(more: Partial<QueryJson> = {}, ledger: Partial<Ledger> = {}): QueryJson {
   return {
     id: QUERY_ID,
@@ -113,7 +120,7 @@ export function endedQuery(more: Partial<QueryJson> = {}, ledger: Partial<Ledger
 export const COMMAND_ID = 'c01kav000000000000000000000';
 export const AGENT_ID = 'abcdefghijklmnopqrstuvwx';
 
-/** A command that runs; everything else may be said. */
+/** A running command. */
 export function commandJson(more: Partial<CommandJson> = {}, ledger: Partial<CommandLedger> = {}): CommandJson {
   return {
     id: COMMAND_ID,
@@ -137,7 +144,7 @@ export function endedCommand(more: Partial<CommandJson> = {}, ledger: Partial<Co
   return commandJson({ status: 'ended', endedAt: '2026-01-01T00:00:01.500Z', ...more }, ledger);
 }
 
-/** A target that succeeded; everything else may be said. */
+/** A target that succeeded. */
 export function targetJson(number: number, more: Partial<CommandTargetJson> = {}): CommandTargetJson {
   const at = '2026-01-01T00:00:01.000Z';
   return { number, agentId: AGENT_ID, host: `h${number}`, state: 'succeeded', code: '', message: 'done', at, ...more };

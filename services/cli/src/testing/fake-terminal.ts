@@ -1,11 +1,11 @@
 import { ClosedPipe, type Terminal, type TextOutput } from '../terminal/terminal.js';
 
-/** A terminal that remembers what was written. */
+/** A terminal that records what was written. */
 export interface FakeTerminal extends Terminal {
   out(): string;
   err(): string;
   interrupt(): void;
-  /** How many wait for Ctrl-C; with none it would end the process. */
+  /** How many listeners for Ctrl-C there are; without one it would end the process. */
   listeners(): number;
   /** What was asked, and where. */
   readonly asked: readonly { readonly at: 'input' | 'controlling'; readonly question: string }[];
@@ -18,9 +18,9 @@ export interface FakeTerminalOptions {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly input?: string;
-  /** What the person at the terminal types, line by line; without it there is nobody. */
+  /** The lines that a person at the terminal types; without it there is no person. */
   readonly answers?: readonly string[];
-  /** The reader of stdout goes away after so many writes. */
+  /** The reader of stdout closes it after so many writes. */
   readonly closeAfter?: number;
 }
 
