@@ -2,13 +2,13 @@ import { labelFaults, type Labels } from '@muster/protocol';
 import type { ActionCall, ActionImplementation, ActionResult, JsonValue } from './contract/action.js';
 import { refused, succeeded, unchanged, wouldDo } from './contract/results.js';
 
-/** Sets and removes labels of the agent's own, on every platform alike. */
+/** `agent.set_labels` on every platform: sets and removes the agent's own labels. */
 export const setLabels: ActionImplementation = {
   run: (call) => {
     const { set = {}, remove = [] } = call.params as { set?: Labels; remove?: readonly string[] };
     return Promise.resolve(change(call, new Map(Object.entries(set)), remove));
   },
-  /** Only what it has changed, and only where nobody has changed it again. */
+  /** Restores only labels that this command changed and that still have the value it set. */
   undo: (call, kept) => {
     const entries = Object.entries(call.host.labels.read());
     const own = readKept(kept).filter(({ key, to }) => to === new Map(entries).get(key));
@@ -18,7 +18,7 @@ export const setLabels: ActionImplementation = {
   },
 };
 
-/** One label, before and after; without a value it is not there. */
+/** One label before and after. A missing value means that the label does not exist. */
 interface Change {
   readonly key: string;
   readonly from?: string;

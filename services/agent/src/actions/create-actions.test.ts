@@ -33,7 +33,7 @@ describe('the actions of an endpoint', () => {
   test.each(OFFERED.filter((action) => action.platforms.includes('linux')))(
     '$name is there on Linux, and can be undone when the catalogue says so',
     async ({ name, reversible }) => {
-      // Parameters that no action has: it is there when it looks at them.
+      // No action has this parameter. An implemented action answers `bad_params`.
       expect(await actions.run(testCall(host, name, { params: { nonsense: 1 } }))).toMatchObject({
         state: 'refused',
         code: 'bad_params',

@@ -12,15 +12,15 @@ import { SERVICE_COLUMNS, serviceActions } from './service-managers/service-acti
 import { serviceControl } from './service-managers/windows-services.js';
 import { WINDOWS_ACTIONS } from './windows/windows-actions.js';
 
-/** What this endpoint can do. */
+/** The actions of this endpoint. */
 export interface Actions {
-  /** Runs an action; what goes wrong is a result, never an exception. */
+  /** Runs an action. Failures are results; it never throws. */
   run(call: ActionCall): Promise<ActionResult>;
-  /** Undoes what `originalAction` kept when it ran. */
+  /** Undoes what `originalAction` did. `kept` is what that action saved when it ran. */
   undo(call: ActionCall, originalAction: string, kept: JsonValue): Promise<ActionResult>;
 }
 
-/** The actions of the host's platform. */
+/** Creates the actions of the host's platform. */
 export function createActions(host: ActionHost): Actions {
   const implementations = implementationsOf(host.platform);
   const guarded = async (call: ActionCall, work: () => Promise<ActionResult>): Promise<ActionResult> => {
@@ -64,7 +64,7 @@ function implementationsOf(platform: ActionHost['platform']): ActionImplementati
   }
 }
 
-/** Once more, by the catalogue that this agent has: the one who signed may have had another. */
+/** Validates against this agent's catalogue. The signer may have used another version of it. */
 function checkCall(call: ActionCall): ActionCall | ActionResult {
   const params = parseParams(call.action, call.params, { bound: call.binding !== undefined });
   if (!params.ok) return refused('bad_params', sentence(params.faults));

@@ -1,7 +1,7 @@
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 import type { Collector } from './contract/collector.js';
 
-/** The agent's own bytes, as they were told when the statement was handed over; no rows where no agent runs. */
+/** The agent's own traffic counters, as of the start of the statement. No rows where no agent runs. */
 export function agentTraffic(traffic: () => readonly TrafficRow[]): Collector {
   return {
     table: 'agent_traffic',

@@ -5,20 +5,20 @@ import type { Collector } from './contract/collector.js';
 import { LINUX_COLLECTORS } from './linux/collectors.js';
 import { System } from './contract/system.js';
 
-/** What a machine can be asked: the tables it has, and where their rows come from. */
+/** The tables of one machine and the source of their rows. */
 export interface PlatformTables {
   readonly specs: readonly TableSpec[];
   readonly provider: TableProvider;
 }
 
 export interface PlatformTablesOptions {
-  /** For looking at a copy of a machine's files. */
+  /** Root folder of a copied file tree to read instead of the machine. */
   readonly root?: string;
-  /** What the running agent has sent and received. */
+  /** Traffic counters of the running agent. */
   readonly traffic?: () => readonly TrafficRow[];
 }
 
-/** The tables of `platform`. Collectors are synchronous and may take long: they belong in a worker thread. */
+/** The tables of `platform`. Collectors are synchronous and may take long, so run them in a worker thread. */
 export function platformTables(platform: Platform, options: PlatformTablesOptions = {}): PlatformTables {
   const system = new System(options.root);
   const own = agentTraffic(options.traffic ?? (() => []));

@@ -2,13 +2,13 @@ import { decodeRows, type SqlValue } from '@muster/protocol';
 import { createSqlEngine, type ExecuteResult, type SqlEngine, TABLES } from '@muster/tables';
 import { platformTables } from './platform-tables.js';
 
-/** Rows of a statement by column name, for tests. */
+/** Result and rows (by column name) of a statement. */
 export interface Answer {
   readonly result: ExecuteResult;
   readonly rows: Record<string, SqlValue>[];
 }
 
-/** Asks the tables of Linux as the agent does, on this machine or in a copied tree. */
+/** Queries the Linux tables like the agent does, on this machine or on a copied file tree. */
 export class LinuxTables {
   readonly #engine: SqlEngine;
 

@@ -3,37 +3,37 @@ import type { Binding, Labels, Params } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
 import type { Protection } from './protection.js';
 
-/** What an action keeps to be undone. */
+/** What an action saves so that it can be undone. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** One run of an action on this endpoint. */
 export interface ActionCall {
   readonly action: ActionDefinition;
   readonly params: Params;
-  /** The row that it is bound to: it acts on that thing or not at all. */
+  /** The row that the action is bound to. The action runs on exactly that object or is refused. */
   readonly binding?: Binding;
-  /** Says what it would do and changes nothing. */
+  /** When true, the action reports what it would do and changes nothing. */
   readonly dryRun: boolean;
-  /** Cancelled, or out of time: then its reason is a `TimeoutError`, as that of `AbortSignal.timeout` is. */
+  /** Aborted on cancellation or timeout. On timeout its reason is a `TimeoutError`, like that of `AbortSignal.timeout`. */
   readonly signal: AbortSignal;
-  /** The command, and which of its targets this is. */
+  /** The command id, and the number of this target in the command. */
   readonly id: string;
   readonly number: number;
-  /** Durable before it returns; called BEFORE anything is changed. */
+  /** Stores the undo information durably. Must be called BEFORE the action changes anything. */
   keepUndo(info: JsonValue): void;
   readonly host: ActionHost;
 }
 
-/** The machine, as actions see it. */
+/** The machine as actions see it. */
 export interface ActionHost {
   readonly platform: ActionPlatform;
   readonly dataDir: string;
-  /** Runs a program; never through a shell. */
+  /** Runs a program directly, never through a shell. */
   run(file: string, args: readonly string[], options: RunOptions): Promise<ProgramResult>;
   readonly protect: Protection;
-  /** Both ends of what the agent has open to gateways now, and those that it would go to next. Hosts are addresses or names. */
+  /** Both ends of the agent's open connections to gateways, and the gateways it would connect to next. Hosts are addresses or names. */
   gatewayPeers(): readonly { readonly host: string; readonly port: number }[];
-  /** The labels that the agent says of itself: those of its configuration, and what was ordered since, which wins. */
+  /** The agent's own labels. Labels set by commands override those of the configuration. */
   readonly labels: { read(): Labels; write(labels: Labels): void };
   readonly logger: Logger;
   readonly clock: Clock;
@@ -42,15 +42,15 @@ export interface ActionHost {
 export interface RunOptions {
   readonly input?: string;
   readonly signal?: AbortSignal;
-  /** Ten seconds unless said. */
+  /** Default 10 seconds. */
   readonly timeoutMs?: number;
-  /** `ignore` for what starts a daemon: a pipe that the daemon inherits would break under it when the agent ends. */
+  /** Use `ignore` to start a daemon. A pipe that the daemon inherits would break when the agent ends. */
   readonly output?: 'ignore';
-  /** Besides the few that every program gets. */
+  /** Added to the few variables that every program gets. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** `code` as shells have it: 124 when its time ran out, 127 when there is no such program, 128 and the signal's number after a signal. */
+/** `code` follows the shell: 124 after a timeout, 127 when the program does not exist, 128 plus the signal number after a signal. */
 export interface ProgramResult {
   readonly code: number;
   readonly stdout: string;
@@ -59,21 +59,21 @@ export interface ProgramResult {
 
 export interface ActionResult {
   readonly state: 'succeeded' | 'failed' | 'refused' | 'unsupported' | 'cancelled' | 'timed_out';
-  /** One word for programs, such as `changed` or `protected`. */
+  /** A machine-readable word, such as `changed` or `protected`. */
   readonly code: string;
   /** One sentence for people. */
   readonly message: string;
-  /** What was done, or would be: one line each. */
+  /** One line for each change that was made or would be made. */
   readonly effects?: readonly string[];
 }
 
 export type ActionRunner = (call: ActionCall) => Promise<ActionResult>;
 export type UndoRunner = (call: ActionCall, kept: JsonValue) => Promise<ActionResult>;
 
-/** How one platform runs an action, and undoes it where that can be done. */
+/** How one platform runs an action, and how it undoes the action where that is possible. */
 export interface ActionImplementation {
   readonly run: ActionRunner;
   readonly undo?: UndoRunner;
 }
-/** By the action's name. */
+/** Keyed by the action's name. */
 export type ActionImplementations = Readonly<Record<string, ActionImplementation>>;

@@ -1,11 +1,11 @@
 import type { ActionCall, JsonValue } from './action.js';
 
-/** What the row says of something, or the parameters where there is no row: a word, or a number as text; `undefined` for anything else. */
+/** A text or a number (as text) from the bound row, or from the parameters when there is no row. `undefined` for other values. */
 export function callText({ binding, params }: Pick<ActionCall, 'binding' | 'params'>, key: string): string | undefined {
   return textOf((binding ?? params)[key]);
 }
 
-/** The same of what was kept for an undo. */
+/** The same, read from what was saved for an undo. */
 export function keptText(kept: JsonValue, key: string): string | undefined {
   if (typeof kept !== 'object' || kept === null || Array.isArray(kept)) return undefined;
   return textOf((kept as Readonly<Record<string, unknown>>)[key]);

@@ -1,11 +1,12 @@
 import type { ActionPlatform } from '@muster/actions';
 
-/** Suffixes that the same service or program may be written with and without. */
+/** Optional suffixes of services and programs. */
 const SUFFIXES = ['.service', '.exe'];
 
 /**
- * What the endpoint's owner wants nobody to touch, whatever is ordered. An entry with a slash or backslash is a path and covers what is below it;
- * any other is a name: of a process, a service or a package, with or without `.service` or `.exe`.
+ * What no command may touch, as the endpoint's owner configured it. An entry with a slash or backslash is a path and
+ * covers everything below it. Any other entry is the name of a process, service or package, with or without `.service`
+ * or `.exe`.
  */
 export class Protection {
   readonly #names: ReadonlySet<string>;
@@ -19,13 +20,13 @@ export class Protection {
     this.#paths = plain.filter(isPath).map((entry) => this.#path(entry));
   }
 
-  /** Why what has one of these names is not touched, or `undefined`. */
+  /** Returns why an object with one of these names is protected, or `undefined`. */
   name(...names: readonly (string | undefined)[]): string | undefined {
     const found = names.find((name) => name !== undefined && this.#names.has(this.#name(name)));
     return found === undefined ? undefined : `this endpoint is set to protect ${found}`;
   }
 
-  /** Why what is at this path is not touched, or `undefined`. */
+  /** Returns why this path is protected, or `undefined`. */
   path(path: string): string | undefined {
     const asked = this.#path(path);
     const found = this.#paths.find((own) => asked === own || asked.startsWith(`${own}/`));

@@ -1,17 +1,17 @@
 import { LIMITS } from '@muster/protocol';
 import type { ActionResult } from './action.js';
 
-/** It is done. `effects` has a line for each thing; what does not fit a report is counted in its last line. */
+/** The action succeeded. `effects` has one line for each change. The last line counts those that do not fit in a report. */
 export function succeeded(message: string, effects: readonly string[], code = 'ok'): ActionResult {
   return { state: 'succeeded', code, message, effects: limitEffects(effects) };
 }
 
-/** There was nothing to do: what is wanted is so already. */
+/** Nothing to do: the desired state already exists. */
 export function unchanged(message: string): ActionResult {
   return { state: 'succeeded', code: 'unchanged', message };
 }
 
-/** What would be done: the same effects, each said to be none yet. */
+/** The result of a dry run: the same effects in the conditional. */
 export function wouldDo(message: string, effects: readonly string[]): ActionResult {
   return succeeded(
     message,
@@ -32,7 +32,7 @@ export function unsupported(code: string, message: string): ActionResult {
   return { state: 'unsupported', code, message };
 }
 
-/** Stopped half-way or before: `done` is what has happened all the same. */
+/** The action was aborted. `done` lists what it had already changed. */
 export function stopped(signal: AbortSignal, done: readonly string[] = []): ActionResult {
   const late = (signal.reason as { name?: unknown } | undefined)?.name === 'TimeoutError';
   const before = done.length === 0 ? 'nothing was changed' : 'it had begun';

@@ -34,7 +34,7 @@ onLinux('running a program', () => {
     const args = ['-c', 'sleep 1000 & echo $!; wait'];
     const late = await runProgram('sh', args, { timeoutMs: 200 });
     expect(late.code).toBe(124);
-    // Not there any more, or only its name until its new parent has taken notice.
+    // The process has ended, or is a zombie until its new parent reaps it.
     const left = viewProcess(Number(late.stdout));
     expect(left === undefined || hasEnded(left)).toBe(true);
     const abort = new AbortController();

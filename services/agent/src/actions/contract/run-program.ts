@@ -3,16 +3,16 @@ import { constants } from 'node:os';
 import type { ProgramResult, RunOptions } from './action.js';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-/** What is read of each stream; programs that we run say little, and the rest is thrown away rather than kept. */
+/** Limit for each output stream. The rest is discarded. */
 const OUTPUT_BYTES = 4 * 1024 * 1024;
 const UNIX_LIKE = process.platform !== 'win32';
-/** The usual folders of the system, and nothing that whoever started the agent has put before them. */
+/** Only the usual system folders, so that the PATH of whoever started the agent has no effect. */
 const UNIX = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
 /**
- * Runs a program with these arguments, never through a shell, and waits for its end. It is killed when its time runs out or the signal
- * aborts. Never rejects: a program that is not there is code 127. `base` is the environment of every run; on Windows programs need some of the
- * system's own variables.
+ * Runs a program, never through a shell, and waits until it exits. Kills it on timeout or abort. Never rejects: a
+ * missing program has code 127. `base` is the environment of every run; programs on Windows need some of the system's
+ * variables.
  */
 export function runProgram(
   file: string,
@@ -26,10 +26,10 @@ export function runProgram(
     let timedOut = false;
     const child = spawn(file, args, {
       env: { ...base, ...env },
-      // Where nothing is kept busy: the agent's own folder may be on what is to be unmounted.
+      // The agent's own folder may be on a file system that the program unmounts.
       cwd: UNIX_LIKE ? '/' : undefined,
       stdio: ['pipe', output, output],
-      // A session of its own: it has no terminal, and can be ended with what it has started.
+      // A new session has no terminal and can be killed together with its child processes.
       detached: UNIX_LIKE,
       windowsHide: true,
       shell: false,
@@ -47,20 +47,20 @@ export function runProgram(
       resolve({ code, stdout: stdout(), stderr: stderr() + error });
     };
     child.once('error', (error: NodeJS.ErrnoException) => finish(error.code === 'ENOENT' ? 127 : 126, error.message));
-    // `exit` and not `close`: a daemon that it started may keep the pipes open for ever.
+    // Not `close`: a daemon started by the program may keep the pipes open forever.
     child.once('exit', (code, ended) => {
       const end = (): void => {
         closePipes(child);
         finish(timedOut ? 124 : (code ?? 128 + signalNumber(ended)));
       };
-      // What it wrote last may still be on its way.
+      // The last output may arrive after the exit.
       const grace = setTimeout(end, 200);
       child.once('close', () => {
         clearTimeout(grace);
         end();
       });
     });
-    // A program that does not read its input ends with EPIPE here, which says nothing.
+    // EPIPE, when the program does not read its input. Not an error.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(input ?? '');
   });
@@ -84,7 +84,7 @@ function killGroup(child: ChildProcess): void {
     if (UNIX_LIKE) process.kill(-child.pid, 'SIGKILL');
     else child.kill('SIGKILL');
   } catch {
-    // It ended by itself meanwhile.
+    // The process has already ended.
   }
 }
 

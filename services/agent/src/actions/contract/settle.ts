@@ -1,10 +1,7 @@
 import type { ActionCall, ActionHost, ActionResult, RunOptions } from './action.js';
 import { failed, stopped } from './results.js';
 
-/**
- * Ends an action from within with an outcome that was to be expected: what is found on the machine decides it, deep down, and every level
- * between would only hand it up. {@link settle} turns it into the action's result.
- */
+/** Ends an action early with an expected result, from any depth of the call stack. {@link settle} returns that result. */
 export class ActionStop extends Error {
   override readonly name = 'ActionStop';
   readonly result: ActionResult;
@@ -15,7 +12,7 @@ export class ActionStop extends Error {
   }
 }
 
-/** The outcome of `work`, whichever way it ends: as it returns, stopped, told to end, or with an error of the system. */
+/** Runs `work` and returns its result. Maps an {@link ActionStop}, an abort and a system error to results. Rethrows other errors. */
 export async function settle({ signal }: ActionCall, work: () => Promise<ActionResult>): Promise<ActionResult> {
   try {
     return await work();
@@ -28,7 +25,7 @@ export async function settle({ signal }: ActionCall, work: () => Promise<ActionR
   }
 }
 
-/** Runs a program whose failure is the action's failure; returns what it printed. */
+/** Runs a program and returns its output. When the program fails, the action fails. */
 export async function runOrStop(
   host: ActionHost,
   file: string,

@@ -1,24 +1,24 @@
 import { type NetworkAddress, parseNetworkAddress } from './network-address.js';
 
-/** An address and a TCP port of a gateway. */
+/** IP address and TCP port of a gateway. */
 export interface GatewayEndpoint {
   readonly address: NetworkAddress;
   readonly port: number;
 }
 
-/** What an isolated host may still talk to. */
+/** The traffic that an isolated host may still have. */
 export interface AllowList {
-  /** Over TCP connections that the host opens, or has open. */
+  /** Outgoing TCP connections, new and existing. */
   readonly gateways: readonly GatewayEndpoint[];
-  /** Domain servers, on port 53. */
+  /** DNS servers, on port 53. */
   readonly resolvers: readonly NetworkAddress[];
-  /** Any traffic, both ways. */
+  /** Any traffic in both directions. */
   readonly allowed: readonly NetworkAddress[];
 }
 
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
-/** Gateways as addresses, names looked up; those that cannot be found are left out. */
+/** Resolves gateways to addresses. Gateways that cannot be resolved are left out. */
 export async function resolveGateways(
   peers: readonly { readonly host: string; readonly port: number }[],
   lookup: Lookup,
@@ -38,15 +38,15 @@ export async function resolveGateways(
   return [...byKey.values()];
 }
 
-/** Name servers of a resolv.conf(5). */
+/** Reads the name servers of a resolv.conf(5). */
 export function parseNameServers(text: string): NetworkAddress[] {
   const servers = text.split('\n').map((line) => /^\s*nameserver\s+(\S+)/.exec(line)?.[1]);
-  // A zone names an interface; the address is the same without it.
+  // Without the zone, which names the interface.
   const addresses = servers.map((server) => singleAddress(server?.replace(/%.*$/, '') ?? ''));
   return addresses.filter((address) => address !== undefined);
 }
 
-/** One address, an IPv4 one written as IPv6 (`::ffff:1.2.3.4`) as what it is. */
+/** Parses a single address. An IPv4-mapped IPv6 address (`::ffff:1.2.3.4`) becomes IPv4. */
 function singleAddress(text: string): NetworkAddress | undefined {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
   const address = parseNetworkAddress(mapped ?? text);

@@ -4,7 +4,7 @@ import { NetshFirewall } from './netsh-firewall.js';
 import { NftFirewall } from './nft-firewall.js';
 import { PfFirewall } from './pf-firewall.js';
 
-/** The barrier of the host's platform. */
+/** Creates the firewall backend of the host's platform. */
 export function createFirewall(host: ActionHost): FirewallBackend {
   switch (host.platform) {
     case 'linux':

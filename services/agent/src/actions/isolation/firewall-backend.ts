@@ -1,11 +1,11 @@
 import type { AllowList } from './allow-list.js';
 
-/** What cuts a machine off, by the means of its system. Every barrier falls by itself when its time is over, with or without the agent. */
+/** The firewall of one operating system. Every backend removes its rules when their time is over, even when the agent is not running. */
 export interface FirewallBackend {
-  /** Why it cannot be had here; `undefined` when it can. */
+  /** Returns why the firewall cannot be used, or `undefined` when it can. */
   unavailableReason(): Promise<string | undefined>;
-  /** Puts it up, or replaces the one that is up. When it throws, the one before is up still, or none is. */
+  /** Applies the rules for `seconds`, or replaces those in force. When it throws, the previous rules or none are in force. */
   apply(allowList: AllowList, seconds: number): Promise<void>;
-  /** Takes it down; answers whether it was up. Throws when it is up still. */
+  /** Removes the rules. Resolves to whether there were any. Throws when they are still in force. */
   remove(): Promise<boolean>;
 }

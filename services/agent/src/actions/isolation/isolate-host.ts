@@ -14,7 +14,7 @@ const exclusively =
   (call: ActionCall, kept: JsonValue = null): Promise<ActionResult> =>
     settle(call, () => withIsolation(call.host, (isolation) => work(call, isolation, kept)));
 
-/** On every platform, with the barrier that it has. */
+/** `host.isolate` and `host.release` on every platform. */
 export const ISOLATION_ACTIONS: ActionImplementations = {
   'host.isolate': { run: exclusively(isolate), undo: exclusively(undo) },
   'host.release': { run: exclusively(release) },
@@ -46,7 +46,10 @@ async function release(call: ActionCall, isolation: Isolation): Promise<ActionRe
   return succeeded('released', ['opened the network again']);
 }
 
-/** Back to how it was: released, or the isolation before as long as its time is not over. Never touches one that somebody ordered since. */
+/**
+ * Releases the host, or restores the previous isolation if its time is not over. Refuses when another command has
+ * isolated the host since.
+ */
 async function undo(call: ActionCall, isolation: Isolation, kept: JsonValue): Promise<ActionResult> {
   const now = isolation.current();
   if (now === undefined) return unchanged('this host is not isolated any more');
@@ -64,14 +67,14 @@ async function undo(call: ActionCall, isolation: Isolation, kept: JsonValue): Pr
   return succeeded('undid the extension', [effect]);
 }
 
-/** An undo is a command of its own; what it undoes is in its parameters, and its binding has the number of the target there. */
+/** An undo is a command of its own. Its parameters name the original command, and its binding has the number of the target there. */
 function originalOf({ params, binding, number }: ActionCall): { command: unknown; number: number } {
   return { command: params['command'], number: Number(binding?.['target'] ?? number) };
 }
 
 const HOUR_MS = 3_600_000;
 
-/** The latest end counts: a second isolation never shortens the first. */
+/** The latest end applies: a second isolation never shortens the first. */
 function desiredState(call: ActionCall, previous: IsolationState | undefined): IsolationState {
   const { params, host, id, number } = call;
   const after = params['releaseAfter'];

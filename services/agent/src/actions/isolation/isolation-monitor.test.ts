@@ -11,7 +11,7 @@ const LOOK_MS = 15_000;
 const list: RecordedRun = { argv: ['nft', 'list', 'tables'] };
 const listTable: RecordedRun = { argv: ['nft', 'list', 'table', 'inet', 'muster_isolation'] };
 const drop: RecordedRun = { argv: ['nft', 'delete', 'table', 'inet', 'muster_isolation'] };
-/** Rules that are loaded, and what must be in them. */
+/** Expects rules that contain all `parts`. */
 const load = (...parts: string[]): RecordedRun => ({
   argv: ['nft', '-f', '-'],
   input: (text) => parts.every((part) => text.includes(part)),
@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
-/** Promises of file operations and of name lookups settle at their own time. */
+/** File operations and name lookups settle in real time, not in the time of the fake clock. */
 async function until(condition: () => boolean): Promise<void> {
   for (let i = 0; i < 5_000 && !condition(); i += 1) await new Promise((resolve) => setImmediate(resolve));
   expect(condition()).toBe(true);

@@ -6,8 +6,9 @@ import { withIsolation, type Isolation } from './isolation.js';
 const CHECK_INTERVAL_MS = 15_000;
 
 /**
- * Keeps an isolation in force without a command. At the agent's start it applies the rules again for the time that is left, because they do not survive a
- * reboot. Then it checks at an interval whether the isolation has expired and whether gateways have new addresses.
+ * Keeps an isolation in force without a command. At the agent's start it applies the rules for the time that is left,
+ * because they do not survive a reboot. Then it checks at an interval whether the isolation has expired and whether
+ * gateways have new addresses.
  */
 export class IsolationMonitor {
   readonly #host: ActionHost;

@@ -2,21 +2,21 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readFileIfThere, writeFileAtomic } from '../../store/atomic-file.js';
 
-/** The isolation that is in force, as the agent remembers it. The machine's own rules are what counts; this is for starting again. */
+/** The isolation in force, as the agent stores it. The firewall's rules are authoritative; the state is for applying them again. */
 export interface IsolationState {
-  /** The command and the target that ordered it. */
+  /** The command that isolated the host, and the number of the target. */
   readonly command: string;
   readonly number: number;
   readonly releaseAtMs: number;
-  /** How long it was to last: no clock that was set back makes it longer. */
+  /** Total duration. It limits the isolation when the clock is set back. */
   readonly lastsMs: number;
-  /** Blocks that stay reachable, beside the gateway. */
+  /** Networks that stay reachable besides the gateway. */
   readonly allow: readonly string[];
-  /** Addresses and ports of gateways that the rules have. */
+  /** Addresses and ports of the gateways in the rules. */
   readonly gateways?: readonly string[];
 }
 
-/** Holds at most one, in a file of the data directory. */
+/** Stores at most one state, in a file of the data directory. */
 export class IsolationStore {
   readonly #path: string;
 
@@ -43,7 +43,7 @@ export class IsolationStore {
   }
 }
 
-/** `undefined` for anything that is no state. */
+/** Returns `undefined` when the value is not a valid state. */
 export function readState(value: unknown): IsolationState | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { command, number, releaseAtMs, lastsMs, allow, gateways } = value as Readonly<Record<string, unknown>>;

@@ -51,7 +51,7 @@ const isOpen = async (from: Peer, target: ProbeTarget): Promise<boolean | undefi
 const stateFile = (): string => join(dataDir, 'isolation.json');
 const toOther = { host: OTHER, port: 80 };
 
-/** Who can be reached: the gateway, its other port, somebody else; and from them, the host. Over IPv4, then over IPv6. */
+/** Probes from the host: the gateway, another port of it, another machine. Then from outside to the host. Each over IPv4 and IPv6. */
 async function reach(): Promise<boolean[]> {
   const outwards = await host.send({
     t: 'probe',
@@ -159,7 +159,7 @@ describe('the dead-man timer', () => {
     expect(open).toBe(true);
     expect(performance.now() - isolatedAt).toBeGreaterThan(3_500);
     expect(await reach()).toEqual(EVERYBODY);
-    // The agent that starts then clears away what is left.
+    // The next agent removes what is left.
     await host.send({ t: 'monitor', laterMs: 0, dataDir, gateways });
     expect(network.run('nft', ['list', 'tables'])).toBe('');
     expect(existsSync(stateFile())).toBe(false);
@@ -168,7 +168,7 @@ describe('the dead-man timer', () => {
   test('runs on over a reboot: the agent isolates the host again for what is left, and not a moment longer', async () => {
     if (network === undefined) return;
     await act('host.isolate', { params: { releaseAfter: '60s' } });
-    // A reboot loses every rule.
+    // A reboot removes all rules.
     network.run('nft', ['flush', 'ruleset']);
     expect(await isOpen(host, toOther)).toBe(true);
     await host.send({ t: 'monitor', laterMs: 20_000, dataDir, gateways });

@@ -12,13 +12,13 @@ import { IsolationStore, type IsolationState } from './isolation-state.js';
 import { parseNetworkAddress } from './network-address.js';
 import { parseNameServers, resolveGateways, type AllowList } from './allow-list.js';
 
-/** Where systemd-resolved keeps the servers that it asks; resolv.conf then names only itself. */
+/** The upstream servers of systemd-resolved. resolv.conf then names only systemd-resolved itself. */
 const UPSTREAM_SERVERS = '/run/systemd/resolve/resolv.conf';
 
 /** The last work for each data directory. */
 const last = new Map<string, Promise<unknown>>();
 
-/** Runs `work` when all earlier work on the host's isolation has ended. One process owns a data directory, so a queue in memory is enough. */
+/** Runs `work` after all earlier work on the host's isolation. One process owns a data directory, so a queue in memory is enough. */
 export function withIsolation<T>(host: ActionHost, work: (isolation: Isolation) => Promise<T>): Promise<T> {
   const key = host.dataDir;
   const start = (): Promise<T> => work(new Isolation(host));
@@ -31,7 +31,7 @@ export function withIsolation<T>(host: ActionHost, work: (isolation: Isolation) 
   return run;
 }
 
-/** The isolation of one machine: its firewall and the stored state. Use it through {@link withIsolation}, because calls must not overlap. */
+/** The isolation of one machine: firewall and stored state. Calls must not overlap, so use it through {@link withIsolation}. */
 export class Isolation {
   readonly firewall: FirewallBackend;
   readonly #host: ActionHost;
@@ -43,12 +43,15 @@ export class Isolation {
     this.#store = new IsolationStore(host.dataDir);
   }
 
-  /** What is remembered, whether or not its time is over. */
+  /** The stored state, expired or not. */
   current(): IsolationState | undefined {
     return this.#store.load();
   }
 
-  /** Raises the barrier for the rest of the time and remembers it. Raised first: a barrier falls by itself, what is only written down would not. */
+  /**
+   * Applies the rules for the remaining time, then stores the state. In this order, because rules expire by themselves
+   * and a state does not.
+   */
   async enforce(state: IsolationState, allowList: AllowList): Promise<void> {
     const leftMs = Math.min(state.releaseAtMs - this.#host.clock.now(), state.lastsMs);
     await this.firewall.apply(allowList, Math.max(1, Math.ceil(leftMs / 1000)));
@@ -60,7 +63,7 @@ export class Isolation {
     }
   }
 
-  /** Raises it anew when gateways have other addresses than the rules know, as those of load balancers change. */
+  /** Applies the rules again when gateways have addresses that the rules do not contain, as with load balancers. */
   async refreshGateways(): Promise<void> {
     const state = this.current();
     if (state === undefined) return;
@@ -69,7 +72,7 @@ export class Isolation {
     if (endpointsOf(allowList).some((one) => !known.has(one))) await this.enforce(state, allowList);
   }
 
-  /** Answers whether there was anything to end. */
+  /** Resolves to whether there was an isolation to end. */
   async end(): Promise<boolean> {
     const wasKnown = this.current() !== undefined;
     const wasUp = await this.firewall.remove();
@@ -78,8 +81,9 @@ export class Isolation {
   }
 
   /**
-   * What stays reachable now. Domain servers are among it only when a gateway is known by name, because it could not be found again otherwise.
-   * Ends the action when no gateway has an address: isolated, the machine would be out of everybody's reach.
+   * Builds the allow list for now. It contains DNS servers only when a gateway is configured by name, because the agent
+   * must resolve it again. Throws {@link ActionStop} when no gateway has an address: nobody could reach the isolated
+   * machine any more.
    */
   async allowList(allow: readonly string[]): Promise<AllowList> {
     const peers = this.#host.gatewayPeers();
@@ -107,7 +111,7 @@ async function lookupAll(host: string): Promise<string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
-/** What is on this machine is reached over the loopback, which is never cut. */
+/** Own addresses are reached over the loopback interface, which stays open. */
 function ownAddresses(): ReadonlySet<string> {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return new Set(addresses.map(({ address }) => parseNetworkAddress(address)?.address ?? address));
@@ -118,9 +122,9 @@ function domainServers(): AllowList['resolvers'] {
   try {
     upstream = readFileSync(UPSTREAM_SERVERS, 'utf8');
   } catch {
-    // Only systemd-resolved has it.
+    // The machine does not use systemd-resolved.
   }
-  // With a port of its own a server is written `[address]:port`, which this does not read: it is not on port 53.
+  // A server on another port is written `[address]:port`. It is left out, because only port 53 is allowed.
   const servers = getServers().map((server) => `nameserver ${server}`);
   const byAddress = new Map(parseNameServers([...servers, upstream].join('\n')).map((one) => [one.address, one]));
   return [...byAddress.values()];

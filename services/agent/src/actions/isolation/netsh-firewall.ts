@@ -15,8 +15,8 @@ const RULE = 'MusterIsolation';
 const OPTIONS = { timeoutMs: 30_000 };
 
 /**
- * Windows: the firewall's whole policy is exported, every rule of it switched off, ours added, and everything else blocked; releasing imports the
- * policy. A scheduled task imports it at the end of the time, or as soon after as the machine runs.
+ * Windows Firewall. Exports the policy, disables all rules, adds ours and blocks everything else. Releasing imports the
+ * exported policy. A scheduled task imports it when the time is over, or when the machine next runs after that.
  */
 export class NetshFirewall implements FirewallBackend {
   readonly #host: ActionHost;
@@ -35,7 +35,7 @@ export class NetshFirewall implements FirewallBackend {
   }
 
   async apply(allowList: AllowList, seconds: number): Promise<void> {
-    // The policy before isolation is what is to come back, also when this one replaces another.
+    // Keep the policy from before the first isolation when a second one replaces it.
     if (!existsSync(this.#policy)) await this.#netsh(['export', this.#policy]);
     const releaseAt = new Date(this.#host.clock.now() + seconds * 1000);
     writeFileAtomic(this.#task, releaseTask(this.#policy, releaseAt));
@@ -66,7 +66,7 @@ export class NetshFirewall implements FirewallBackend {
   }
 }
 
-/** What stays allowed, as arguments of `netsh advfirewall firewall add rule`. */
+/** The allowed traffic, as arguments of `netsh advfirewall firewall add rule`. */
 export function isolationRules({ gateways, resolvers, allowed }: AllowList): string[][] {
   const rule = (dir: 'in' | 'out', ...rest: string[]): string[] => [
     `dir=${dir}`,
@@ -87,14 +87,14 @@ export function isolationRules({ gateways, resolvers, allowed }: AllowList): str
       : [rule('in', 'protocol=any', `remoteip=${blocks}`), rule('out', 'protocol=any', `remoteip=${blocks}`)]),
     rule('out', 'protocol=UDP', 'localport=68', 'remoteport=67'),
     rule('out', 'protocol=UDP', 'localport=546', 'remoteport=547'),
-    // Neighbour discovery (RFC 4861): 133 to 136.
+    // Neighbor discovery (RFC 4861) uses types 133 to 136.
     ...[133, 134, 135, 136].flatMap((type) =>
       (['in', 'out'] as const).map((dir) => rule(dir, `protocol=icmpv6:${type},any`)),
     ),
   ];
 }
 
-/** Task Scheduler's own format, whose times do not depend on the language of the machine. */
+/** An XML task: its time format does not depend on the language of Windows. */
 export function releaseTask(policy: string, at: Date): string {
   const start = at.toISOString().replace(/\.\d+Z$/, 'Z');
   return [

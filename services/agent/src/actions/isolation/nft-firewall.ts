@@ -6,7 +6,7 @@ import type { AllowList } from './allow-list.js';
 
 const OPTIONS = { timeoutMs: 20_000 };
 
-/** Linux: one table of nftables, which is replaced in one transaction and disarms itself. */
+/** nftables on Linux. One table, replaced in one transaction; its elements expire in the kernel. */
 export class NftFirewall implements FirewallBackend {
   readonly #host: ActionHost;
 
@@ -26,7 +26,7 @@ export class NftFirewall implements FirewallBackend {
 
   async remove(): Promise<boolean> {
     const { code, stderr } = await this.#host.run('nft', ['list', 'table', 'inet', TABLE], OPTIONS);
-    // Without the program, or without the table, there are no rules of ours. Anything else says nothing about them.
+    // Without the program or the table there are no rules. Any other error tells nothing about the rules.
     if (code === 127 || (code !== 0 && stderr.includes('No such file or directory'))) return false;
     await runOrStop(this.#host, 'nft', ['delete', 'table', 'inet', TABLE], OPTIONS);
     return true;

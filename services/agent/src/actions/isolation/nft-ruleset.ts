@@ -1,14 +1,15 @@
 import { formatNetworkAddress, type NetworkAddress } from './network-address.js';
 import type { AllowList } from './allow-list.js';
 
-/** The table that is ours alone; other tables are not looked at, and what they drop stays dropped. */
+/** The only table that we change. Traffic that other tables drop stays dropped. */
 export const TABLE = 'muster_isolation';
 
 /**
- * The rules for `nft -f -`: one transaction that replaces the table. Built from parsed addresses and numbers only.
+ * Builds the input of `nft -f -`: one transaction that replaces the table. Uses parsed addresses and numbers only.
  *
- * The dead-man timer is in the kernel: the rules are looked at only while `armed` has its elements, and those expire by themselves, whether or
- * not anything of ours is alive then. No rule needs connection tracking, so connections to gateways go on that were there before.
+ * The dead-man timer is in the kernel. Traffic is filtered only while the set `armed` has elements, and these expire by
+ * themselves, whether or not the agent runs. No rule uses connection tracking, so existing connections to gateways
+ * continue.
  */
 export function isolationRuleset({ gateways, resolvers, allowed }: AllowList, seconds: number): string {
   if (!Number.isSafeInteger(seconds) || seconds < 1) throw new RangeError(`${seconds} is not a number of seconds`);
@@ -46,7 +47,7 @@ function inputRules(): string[] {
   return [
     'iifname "lo" accept',
     ...FAMILIES.flatMap(({ family, ip }) => [
-      // Only what the host opened: nobody opens a connection to it from a gateway's port.
+      // Only connections that the host opened: a SYN from a gateway's port is not accepted.
       `${ip} saddr . tcp sport @gateways${family} tcp flags & (syn | ack) != syn accept`,
       `${ip} saddr @resolvers${family} udp sport 53 accept`,
       `${ip} saddr @resolvers${family} tcp sport 53 tcp flags & (syn | ack) != syn accept`,
@@ -55,7 +56,7 @@ function inputRules(): string[] {
     'icmp type destination-unreachable icmp code frag-needed accept',
     'icmpv6 type packet-too-big accept',
     NEIGHBOURS,
-    // Without its lease the host would lose the gateway too.
+    // DHCP: without its lease the host would lose the gateway too.
     'udp sport 67 udp dport 68 accept',
     'udp sport 547 udp dport 546 accept',
     'drop',
@@ -78,7 +79,7 @@ function outputRules(): string[] {
   ];
 }
 
-/** Neighbour discovery, from the link only (RFC 4861 §7.1): IPv6 does not work without. */
+/** Neighbor discovery from the local link only (RFC 4861 §7.1). IPv6 needs it. */
 const NEIGHBOURS =
   'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept';
 

@@ -9,12 +9,12 @@ import type { AllowList } from './allow-list.js';
 
 const PFCTL = '/sbin/pfctl';
 const LAUNCHCTL = '/bin/launchctl';
-/** Within the one anchor that the rules of macOS evaluate; those stay as they are. */
+/** Below the one anchor that the default rules of macOS evaluate. Those rules stay unchanged. */
 const ANCHOR = 'com.apple/muster_isolation';
 const LABEL = 'io.muster.release-isolation';
 const OPTIONS = { timeoutMs: 20_000 };
 
-/** macOS: rules in an anchor of pf, and a job of launchd that empties the anchor when the time is over. The rules do not outlive a reboot. */
+/** pf on macOS. Loads rules in an anchor, and a launchd job flushes the anchor when the time is over. The rules do not survive a reboot. */
 export class PfFirewall implements FirewallBackend {
   readonly #host: ActionHost;
   readonly #token: string;
@@ -33,13 +33,13 @@ export class PfFirewall implements FirewallBackend {
 
   async apply(allowList: AllowList, seconds: number): Promise<void> {
     writeFileAtomic(this.#job, releaseJob(seconds));
-    // It is not there unless this replaces an isolation.
+    // Fails unless this replaces an isolation.
     await this.#host.run(LAUNCHCTL, ['bootout', `system/${LABEL}`], OPTIONS);
     await runOrStop(this.#host, LAUNCHCTL, ['bootstrap', 'system', this.#job], OPTIONS);
     try {
       await runOrStop(this.#host, PFCTL, ['-a', ANCHOR, '-f', '-'], { ...OPTIONS, input: isolationPf(allowList) });
       if (readFileIfThere(this.#token) === undefined) await this.#enable();
-      // Connections that pf knows pass by the rules.
+      // Existing pf states would bypass the rules.
       await runOrStop(this.#host, PFCTL, ['-F', 'states'], OPTIONS);
     } catch (error) {
       await this.remove();
@@ -58,7 +58,7 @@ export class PfFirewall implements FirewallBackend {
     return stdout.trim() !== '';
   }
 
-  /** pf counts who has enabled it; the token is for taking back our part. */
+  /** pf counts its users. The token releases our reference. */
   async #enable(): Promise<void> {
     const { code, stdout, stderr } = await this.#host.run(PFCTL, ['-E'], OPTIONS);
     const token = /Token : (\d+)/.exec(stdout + stderr)?.[1];
@@ -67,7 +67,7 @@ export class PfFirewall implements FirewallBackend {
   }
 }
 
-/** The rules, from parsed addresses only; without state, so that connections to gateways go on. */
+/** Builds the rules from parsed addresses. They are stateless, so that existing connections to gateways continue. */
 export function isolationPf({ gateways, resolvers, allowed }: AllowList): string {
   const family = (number: 4 | 6): string => (number === 4 ? 'inet' : 'inet6');
   return [
@@ -95,7 +95,7 @@ export function isolationPf({ gateways, resolvers, allowed }: AllowList): string
   ].join('\n');
 }
 
-/** A job that runs once every `seconds`, the first time when they are over (launchd.plist(5), StartInterval). */
+/** Builds a launchd job that runs every `seconds`, the first time after one interval (launchd.plist(5), StartInterval). */
 export function releaseJob(seconds: number): string {
   const words = [PFCTL, '-a', ANCHOR, '-F', 'all'].map((word) => `<string>${word}</string>`).join('');
   return [

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { isIPv6, SocketAddress } from 'node:net';
 import { FAMILY, parseInetSockets, type Socket } from '../../tables/linux/parse/net.js';
 
-/** Both ends of a connection. */
+/** Identifies a connection: protocol, and address and port of both ends. */
 export interface FiveTuple {
   readonly protocol: 'tcp' | 'udp';
   readonly localAddress: string;
@@ -12,10 +12,10 @@ export interface FiveTuple {
 }
 
 const PROTOCOLS = { tcp: 6, udp: 17 } as const;
-/** What `/proc/<pid>` of the agent itself is called. */
+/** The agent's own entry in /proc. */
 export const SELF = 'self';
 
-/** Sockets between these ends in the network that a process sees; there is more than one only for UDP. */
+/** Finds the sockets of a connection in the network namespace of a process. Only UDP can have several. */
 export function findSockets(process_: number | typeof SELF, tuple: FiveTuple): Socket[] {
   const number = PROTOCOLS[tuple.protocol];
   const files = [
@@ -36,14 +36,14 @@ function matches(socket: Socket, tuple: FiveTuple): boolean {
   );
 }
 
-/** One text for one address: RFC 5952's, without a zone; an IPv4 address in IPv6 clothes is the IPv4 address. */
+/** Canonical text of an address (RFC 5952), without a zone. IPv4-mapped IPv6 addresses become IPv4. */
 function canonicalAddress(address: string): string {
   const bare = address.replace(/%.*$/, '');
   const canonical = isIPv6(bare) ? new SocketAddress({ address: bare, family: 'ipv6' }).address : bare;
   return canonical.replace(/^::ffff:(?=\d+\.)/, '');
 }
 
-/** Processes that hold the socket, of those that may be looked at. */
+/** Ids of the processes that hold the socket, as far as the agent may see them. */
 export function holdersOf(inode: number): number[] {
   return readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry))
@@ -56,7 +56,7 @@ export function holds(pid: number | typeof SELF, inode: number): boolean {
   return listNames(folder).some((fd) => readLink(`${folder}/${fd}`) === `socket:[${inode}]`);
 }
 
-/** Number of the network namespace of a process, as `process_open_sockets.net_namespace` has it. */
+/** Number of a process's network namespace, as in `process_open_sockets.net_namespace`. */
 export function namespaceOf(process_: number | typeof SELF): string | undefined {
   return /^net:\[(\d+)\]$/.exec(readLink(`/proc/${process_}/ns/net`) ?? '')?.[1];
 }
@@ -85,7 +85,7 @@ function readText(path: string): string {
   }
 }
 
-/** `tcp 10.0.0.1:80 → [::1]:9`, for people. */
+/** For people, such as `tcp 10.0.0.1:80 → [::1]:9`. */
 export function describeConnection({
   protocol,
   localAddress,
@@ -96,7 +96,7 @@ export function describeConnection({
   return `${protocol} ${formatEndpoint(localAddress, localPort)} → ${formatEndpoint(remoteAddress, remotePort)}`;
 }
 
-/** An address with its port, as ss takes and shows it. */
+/** Address and port in the format of ss. */
 export function formatEndpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -6,7 +6,7 @@ import { flushArp, parseNeighbours } from './flush-arp.js';
 
 const namespace = `muster-arp-${process.pid}`;
 
-/** Why no network namespace can be made here, or `undefined` when there is one with an interface now. */
+/** Returns why no network namespace with an interface can be created, or `undefined` on success. */
 function makeNamespace(): string | undefined {
   try {
     execFileSync('ip', ['netns', 'add', namespace], { stdio: 'pipe' });

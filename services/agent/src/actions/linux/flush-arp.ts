@@ -1,16 +1,16 @@
 import type { ActionCall, ActionImplementation, ActionResult } from '../contract/action.js';
 import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
 
-/** A neighbour that the kernel knows. */
+/** An entry of the kernel's neighbour table. */
 export interface Neighbour {
   readonly address: string;
   readonly interface: string;
   readonly mac: string;
-  /** Set by hand, or not a matter of learning: never forgotten here. */
+  /** Set by hand, or not learned by ARP. Such entries are never removed. */
   readonly isPermanent: boolean;
 }
 
-/** Makes the kernel forget what it has learned of its neighbours, with ip(8), which spares what was set by hand. */
+/** `arp.flush`: removes learned neighbour entries with ip(8). Entries set by hand stay. */
 export const flushArp: ActionImplementation = { run: flush };
 
 interface NeighbourFilter {
@@ -60,7 +60,7 @@ async function forget(call: ActionCall, filter: NeighbourFilter, learned: readon
   const faults: string[] = [];
   for (const args of commands) {
     const { code, stderr } = await call.host.run('ip', args, { signal: call.signal });
-    // One that the kernel has forgotten by itself meanwhile is as wanted.
+    // The kernel has already removed the entry.
     if (code !== 0 && !/No such file/i.test(stderr)) faults.push(stderr.trim());
   }
   if (call.signal.aborted)
@@ -76,7 +76,7 @@ async function forget(call: ActionCall, filter: NeighbourFilter, learned: readon
   return succeeded(`${count(learned)} forgotten`, again === 0 ? effects : [`${again} learned anew since`, ...effects]);
 }
 
-/** What is known, narrowed to what is wanted. */
+/** Lists the entries that match the filter. */
 async function list(
   { host, signal }: ActionCall,
   filter: NeighbourFilter,
@@ -94,8 +94,8 @@ async function list(
 }
 
 /**
- * `ip neigh show`: `10.0.0.2 dev eth0 lladdr 02:00:00:00:00:02 REACHABLE`. What was asked for and never answered has no hardware address. With
- * `dev` given, some versions leave it out.
+ * Parses `ip neigh show`: `10.0.0.2 dev eth0 lladdr 02:00:00:00:00:02 REACHABLE`. Unresolved entries have no hardware
+ * address and are left out. With `dev` in the command, some versions omit it in the output.
  */
 export function parseNeighbours(text: string, device?: string): Neighbour[] {
   return text.split('\n').flatMap((raw) => {

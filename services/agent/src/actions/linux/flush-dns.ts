@@ -4,15 +4,15 @@ import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from 
 import { failed, stopped, succeeded, unsupported, wouldDo } from '../contract/results.js';
 import { describeProcess, hasEnded, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
 
-/** One cache that was found on the machine. */
+/** A running DNS cache. */
 interface NameCache {
-  /** For people. */
+  /** Name for people. */
   readonly what: string;
-  /** Empties it; resolves to what went wrong. */
+  /** Flushes the cache. Resolves to an error message, or `undefined` on success. */
   readonly empty: (call: ActionCall) => Promise<string | undefined>;
 }
 
-/** What is looked at to find caches; tests show another machine. */
+/** How caches are detected. Tests replace it. */
 export interface CacheProbe {
   readonly exists: (path: string) => boolean;
   readonly processes: () => readonly ProcessView[];
@@ -20,7 +20,7 @@ export interface CacheProbe {
 
 const THIS_MACHINE: CacheProbe = { exists: existsSync, processes: machineProcesses };
 
-/** Without those of containers: their caches are not the endpoint's, and our programs do not reach them. */
+/** Without processes in containers. Their caches do not belong to the endpoint, and our programs do not reach them. */
 function machineProcesses(): readonly ProcessView[] {
   const namespace = pidNamespace(1);
   return viewProcesses().filter((view) => pidNamespace(view.pid) === namespace);
@@ -34,7 +34,10 @@ function pidNamespace(pid: number): string | undefined {
   }
 }
 
-/** Empties every cache of names that runs here. Each is found by what it leaves behind when it runs, not by its program being installed. */
+/**
+ * `dns.flush`: flushes every DNS cache that runs here. A cache is detected by its running process or socket, not by an
+ * installed program.
+ */
 export function flushDns(probe: CacheProbe = THIS_MACHINE): ActionImplementation {
   return { run: (call) => flush(call, findCaches(probe)) };
 }
@@ -85,14 +88,14 @@ function findCaches({ exists, processes }: CacheProbe): NameCache[] {
   ];
 }
 
-/** resolvectl is called systemd-resolve in older versions. */
+/** Older versions call resolvectl systemd-resolve. */
 const emptyResolved = byPrograms(['resolvectl', ['flush-caches']], ['systemd-resolve', ['--flush-caches']]);
 
 function byProgram(what: string, file: string, args: readonly string[]): NameCache {
   return { what, empty: byPrograms([file, args]) };
 }
 
-/** By the first of these programs that there is. */
+/** Runs the first of these programs that is installed. */
 function byPrograms(...lines: readonly (readonly [file: string, args: readonly string[]])[]): NameCache['empty'] {
   return async ({ host, signal }) => {
     for (const [file, args] of lines) {
@@ -104,11 +107,11 @@ function byPrograms(...lines: readonly (readonly [file: string, args: readonly s
   };
 }
 
-/** dnsmasq(8): on SIGHUP it clears its cache and reads its files again. */
+/** On SIGHUP dnsmasq clears its cache and reads its files again (dnsmasq(8)). */
 function sendHangup({ protect }: ActionHost, view: ProcessView): Promise<string | undefined> {
   const why = protect.name(view.name) ?? protect.path(view.path);
   if (why !== undefined) return Promise.resolve(why);
-  // The signal would end another program that has this number by now.
+  // The process id may belong to another program by now.
   if (viewProcess(view.pid)?.startTicks !== view.startTicks) return Promise.resolve('it has ended meanwhile');
   try {
     process.kill(view.pid, 'SIGHUP');

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { gunzipSync } from 'node:zlib';
 
-/** What the running kernel was built with, where the distribution tells; `undefined` where it does not. */
+/** The build configuration of the running kernel, or `undefined` where the distribution does not publish it. */
 export function readKernelConfig(): string | undefined {
   const sources = [
     () => gunzipSync(readFileSync('/proc/config.gz')).toString('utf8'),
@@ -13,13 +13,13 @@ export function readKernelConfig(): string | undefined {
     try {
       return read();
     } catch {
-      // The next place.
+      // Try the next place.
     }
   }
   return undefined;
 }
 
-/** Whether an option is in the kernel or a module of it; `undefined` when that is not known. */
+/** Whether the kernel has an option built in or as a module. `undefined` when unknown. */
 export function kernelHas(option: string, config: string | undefined): boolean | undefined {
   if (config === undefined) return undefined;
   return new RegExp(`^${option}=[ym]$`, 'm').test(config);

@@ -11,7 +11,7 @@ import { killConnection, ssArguments } from './kill-connection.js';
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 const canDestroy = kernelHas('CONFIG_INET_DIAG_DESTROY', readKernelConfig());
 
-/** Holds a connection open, in a process of its own, and says in words when it ends. */
+/** A process that holds a connection and prints a line when it ends. */
 const PEER = `
 const socket = require('node:net').connect(Number(process.argv[2]), process.argv[1]);
 socket.on('connect', () => console.log('open', socket.localPort));
@@ -72,7 +72,7 @@ onLinux('connection.kill, on this machine', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  // The test is the agent, whose own connections are never ended: so both ends are held by processes.
+  // The test acts as the agent, whose own connections are never ended. So other processes hold both ends.
   const handOver = async (address = '127.0.0.1'): Promise<{ holder: ChildProcess; port: number }> => {
     const code = `const s = require('node:net').createServer((c) => c.on('error', () => {})); s.listen(0, process.argv[1], () => console.log(s.address().port));`;
     const holder = spawn(process.execPath, ['-e', code, address], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -197,7 +197,7 @@ onLinux('connection.kill, on this machine', () => {
       const nothing = testHost({ run: () => Promise.resolve({ code: 127, stdout: '', stderr: '' }) });
       const unknown = killConnection(() => undefined);
       expect(await unknown.run(testCall(nothing, 'connection.kill', { binding }))).toMatchObject({ code: 'no_ss' });
-      // ss is there and does nothing, as it does where the kernel cannot.
+      // An ss that does nothing, like on a kernel without the option.
       const idle = testHost({ run: () => Promise.resolve({ code: 0, stdout: '', stderr: '' }) });
       expect(await unknown.run(testCall(idle, 'connection.kill', { binding }))).toMatchObject({ code: 'no_destroy' });
     } finally {

@@ -19,14 +19,15 @@ import { agentAndAncestors, describeProcess, viewProcess } from './process-view.
 
 const DESTROY = 'CONFIG_INET_DIAG_DESTROY';
 const CLOSE_WAIT = { timeoutMs: 2_000, intervalMs: 20 };
-/** Why there is no other way: what else can be done to a socket of a process ends or changes the process, or only leaves it waiting. */
+/** Other ways to end a connection would kill or change its process, or only let the connection time out. */
 const NO_FALLBACK = 'and nothing else ends a connection without touching its process';
 
 /**
- * Ends a connection through the kernel's socket diagnostics (`ss -K`, sock_diag(7)): the process gets an error, the peer a reset.
+ * `connection.kill` through the kernel's socket diagnostics (`ss -K`, sock_diag(7)). The process gets an error and the
+ * peer a reset.
  *
- * ss finds the socket by both its ends and not by its number. Should it close by itself and another be made between exactly the same ends after
- * we looked, that one is ended.
+ * ss selects the socket by addresses and ports, not by its inode. If the connection closes after our check and a new
+ * one with the same addresses and ports opens, the new one is ended.
  */
 export function killConnection(kernelConfig: () => string | undefined = readKernelConfig): ActionImplementation {
   return {
@@ -40,13 +41,13 @@ export function killConnection(kernelConfig: () => string | undefined = readKern
 }
 
 interface ConnectionTarget extends FiveTuple {
-  /** Process that must hold it. */
+  /** The process that must hold it. */
   readonly pid: number | undefined;
   readonly inode: number | undefined;
   readonly namespace: string | undefined;
 }
 
-/** Numbers of protocols, and their names in parameters. */
+/** Protocol numbers of rows and protocol names of parameters. */
 const PROTOCOLS: Readonly<Record<string, FiveTuple['protocol']>> = { 6: 'tcp', 17: 'udp', tcp: 'tcp', udp: 'udp' };
 
 function targetOf({ binding, params }: ActionCall): ConnectionTarget | undefined {
@@ -60,7 +61,7 @@ function targetOf({ binding, params }: ActionCall): ConnectionTarget | undefined
     localPort: Number(from.local_port),
     remoteAddress: text(from.remote_address),
     remotePort: Number(from.remote_port),
-    // The table says -1 where it could not see the holder.
+    // The table has -1 when the holder is unknown.
     pid: pid > 0 ? pid : undefined,
     inode: typeof from.socket === 'number' && from.socket > 0 ? from.socket : undefined,
     namespace: typeof from.net_namespace === 'string' ? from.net_namespace : undefined,
@@ -71,15 +72,15 @@ function text(value: unknown): string {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : '';
 }
 
-/** Where the connection was found: in the network of which process, and its sockets. */
+/** A found connection: the process whose network namespace it is in, and its sockets. */
 interface FoundConnection {
   readonly seenBy: number | typeof SELF;
   readonly sockets: readonly Socket[];
-  /** Processes that hold it, as far as can be seen. */
+  /** Ids of the processes that hold it, as far as known. */
   readonly holders: readonly number[];
 }
 
-/** The connection that is meant, or the result when it is not there or is another. */
+/** Finds the connection, or returns the result when it does not exist or is another one. */
 function findTarget(target: ConnectionTarget): FoundConnection | ActionResult {
   const name = describeConnection(target);
   const { pid, inode, namespace } = target;
@@ -93,7 +94,7 @@ function findTarget(target: ConnectionTarget): FoundConnection | ActionResult {
       ? unsupported('other_network', `${name} is in another network of this machine, and whose it is cannot be seen`)
       : refused('changed', `process ${pid} is in another network than before`);
   }
-  // What the kernel only remembers (TIME_WAIT) has no number any more.
+  // Connections in TIME_WAIT have inode 0.
   const sockets = findSockets(seenBy, target).filter((socket) => socket.inode !== 0 && !socket.listening);
   if (sockets.length === 0) return unchanged(`${name} is closed already`);
   if (inode !== undefined && sockets.every((socket) => socket.inode !== inode)) {
@@ -137,7 +138,7 @@ async function end(
     : failed('still_open', `${describeConnection(tuple)} is still open: ${stderr.trim() || 'ss says nothing'}`);
 }
 
-/** The agent's own connections, whichever end of them is meant, and those of protected processes. */
+/** Protects both ends of the agent's own connections, and the connections of protected processes. */
 function protectionReason(
   call: ActionCall,
   tuple: FiveTuple,
@@ -178,7 +179,7 @@ function describeHolders({ holders }: FoundConnection): string {
   return views.length === 0 ? 'nobody that can be seen' : views.map(describeProcess).join(', ');
 }
 
-/** In the network of the process: its namespace is opened first, so that it is the same one whatever becomes of the process. */
+/** Runs ss in the network namespace of the process. The namespace is opened first, so that it stays the same when the process ends. */
 async function destroy(
   call: ActionCall,
   tuple: FiveTuple,
@@ -197,7 +198,7 @@ async function destroy(
   }
 }
 
-/** A filter for exactly this connection; the addresses are those that the kernel has shown, not those that were asked for. */
+/** Builds the ss filter for exactly this connection. Uses the addresses that the kernel reported, not those of the request. */
 export function ssArguments(tuple: FiveTuple, socket: Socket | undefined): string[] {
   const { protocol, localAddress, localPort, remoteAddress, remotePort } =
     socket === undefined ? tuple : { ...tuple, ...socket, protocol: tuple.protocol };

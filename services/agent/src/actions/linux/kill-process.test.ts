@@ -29,7 +29,7 @@ onLinux('process.kill, on this machine', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  /** Resolves when it runs what it is meant to. */
+  /** Resolves when the process runs the expected program. */
   async function start(file = program, args: readonly string[] = ['1000'], becomes = file): Promise<ProcessView> {
     const child = spawn(file, args, { stdio: 'ignore' });
     children.push(child);
@@ -107,7 +107,7 @@ onLinux('process.kill, on this machine', () => {
   test('TERM lets a process end by itself; one that will not still runs, and that is said', async () => {
     const view = await start();
     expect(await kill({ params: { pid: view.pid, signal: 'TERM' } })).toMatchObject({ state: 'succeeded' });
-    // What is ignored stays ignored in the program that the shell becomes.
+    // An ignored signal stays ignored after exec.
     const stubborn = await start('/bin/sh', ['-c', 'trap "" TERM; exec sleep 1000'], '/bin/sleep');
     const abort = new AbortController();
     setTimeout(() => abort.abort(), 200);
@@ -183,10 +183,10 @@ describe('names of processes', () => {
     ['abc', view('abcd', '/x/abcd', ['abcd']), false],
     ['averylongprogram', view('averylongprogra', '/usr/bin/python3', ['python3', '/x/averylongprogram']), true],
     ['averylongprogra', view('averylongprogra', '/usr/bin/python3', ['python3', '/x/averylongprogram']), false],
-    // It named itself: nothing else is known.
+    // A process that set its own name has no other source for it.
     ['averylongprogra', view('averylongprogra', '/x/y', ['y']), true],
     ['averylongprogram', view('averylongprogra', '/x/y', ['y']), false],
-    // 15 bytes end within a character.
+    // The cut at 15 bytes is within a character.
     ['ääääääää', view('äääääää\uFFFD', '/x/ääääääää', ['x']), false],
   ])('%s: case %#', (name, process_, expected) => {
     expect(hasName(process_, name)).toBe(expected);

@@ -13,26 +13,29 @@ import {
   viewProcesses,
 } from './process-view.js';
 
-/** How long one that was signalled may take to end. */
+/** How long a signalled process may take to exit. */
 const EXIT_TIMEOUT_MS = { KILL: 5_000, TERM: 10_000 } as const;
 const POLL_INTERVAL_MS = 25;
-/** Those that a dying one starts are found by looking again; one that is restarted for ever is not chased for ever. */
+/**
+ * Number of passes over the process list. Later passes find processes that were started in between. The limit ends a
+ * race against a restarter.
+ */
 const ROUNDS = 3;
 
 type Signal = keyof typeof EXIT_TIMEOUT_MS;
 
 /**
- * Ends a process, or all of a name.
+ * `process.kill`: ends one process, or all processes of a name.
  *
- * Node cannot open a pidfd, so the signal goes to a number. What the process is, is read through one handle of its /proc folder, which never
- * shows another process, directly before the signal, in one go without waiting for anything. For the wrong one to be hit, the right one would have
- * to end and all other numbers to be handed out again within those microseconds.
+ * Node cannot open a pidfd, so the signal goes to a process id. Directly before the signal the process is read through
+ * one handle of its /proc folder, which never shows another process. A wrong process is hit only if the right one exits
+ * and its id is reused within these microseconds.
  */
 export const killProcess: ActionImplementation = {
   run: (call) => (typeof call.params.name === 'string' ? killByName(call, call.params.name) : killByPid(call)),
 };
 
-/** What a process must be to be the one that is meant. */
+/** What the process must match. */
 interface ProcessTarget {
   readonly pid: number;
   readonly startTime: number | undefined;
@@ -104,12 +107,12 @@ function targetOf({ binding, params }: ActionCall): ProcessTarget {
   return {
     pid: Number(from.pid),
     startTime: from.start_time === undefined ? undefined : Number(from.start_time),
-    // The table has an empty path where it could not see one: that says nothing.
+    // The table has an empty path when the path is unknown.
     path: typeof from.path === 'string' && from.path !== '' ? from.path : undefined,
   };
 }
 
-/** Why the process is not the one that is meant, or `undefined`. */
+/** Returns why this is not the requested process, or `undefined`. */
 function mismatchReason(view: ProcessView, { startTime, path }: ProcessTarget): string | undefined {
   if (startTime !== undefined && view.startTime !== startTime) {
     return `${view.pid} is another process by now: it started at ${view.startTime}, not at ${startTime}`;
@@ -130,7 +133,7 @@ function protectionReason(view: ProcessView, host: ActionHost, own: ReadonlySet<
   return why === undefined ? undefined : `${who} is protected: ${why}`;
 }
 
-/** Signals each, looking once more directly before, and waits until all are gone. */
+/** Checks and signals each process, then waits until all have exited. */
 async function terminate(
   call: ActionCall,
   views: readonly ProcessView[],
@@ -159,7 +162,7 @@ async function terminate(
   return succeeded(`${count(effects.length)} ended`, effects);
 }
 
-/** Why it could not be signalled. One that is gone meanwhile is what was wanted. */
+/** Returns why the process could not be signalled. A process that has already exited is a success. */
 function sendSignal(view: ProcessView, signal: Signal): string | undefined {
   const now = viewProcess(view.pid);
   if (now === undefined || now.startTicks !== view.startTicks || hasEnded(now)) return undefined;

@@ -5,7 +5,7 @@ import { killConnection } from './kill-connection.js';
 import { killProcess } from './kill-process.js';
 import { logout } from './logout.js';
 
-/** How Linux runs each action. */
+/** The actions that are specific to Linux. */
 export const LINUX_ACTIONS: ActionImplementations = {
   'process.kill': killProcess,
   'connection.kill': killConnection(),

@@ -4,43 +4,43 @@ import type { ActionCall } from '../contract/action.js';
 import { pollUntil } from '../contract/poll-until.js';
 import { agentAndAncestors, hasEnded, isAlive, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
 
-/** Somebody who is logged in. */
+/** A login session. */
 export interface LoginSession {
-  /** The login manager's, or none. */
+  /** Id from the login manager, if there is one. */
   readonly id: string | undefined;
   readonly user: string;
-  /** Empty when it has no terminal. */
+  /** Empty without a terminal. */
   readonly tty: string;
   readonly leader: number;
-  /** Unix seconds of its leader's start; -1 when that is not known. */
+  /** Start time of the leader in Unix seconds; -1 when unknown. */
   readonly since: number;
-  /** The agent is part of it. */
+  /** The agent runs in this session. */
   readonly runsAgent: boolean;
 }
 
-/** Where sessions are known. */
+/** Finds and ends login sessions. */
 export interface SessionSource {
-  /** The sessions of a user, or the one with an id. A string says what went wrong. */
+  /** Resolves to the sessions of a user, or to the one with an id. A string is an error message. */
   find(
     call: ActionCall,
     filter: { readonly user?: string; readonly id?: string },
   ): Promise<readonly LoginSession[] | string>;
-  /** Ends a session and waits until it is gone. Resolves to what went wrong. */
+  /** Ends a session and waits until it is gone. Resolves to an error message, or `undefined` on success. */
   end(call: ActionCall, session: LoginSession): Promise<string | undefined>;
 }
 
-/** How long programs of a session have to end by themselves after their terminal hung up, and then to be gone. */
+/** How long the programs of a session may take to exit after a hangup. */
 const HANGUP_WAIT = { timeoutMs: 2_000, intervalMs: 50 };
 const EXIT_WAIT = { timeoutMs: 5_000, intervalMs: 50 };
 
-/** logind where it runs, else the terminals themselves. */
+/** logind where it runs, otherwise the terminals. */
 export function sessionSource(): SessionSource {
   return existsSync('/run/systemd/system') ? logind : terminals;
 }
 
 const PROPERTIES = ['Id', 'Name', 'TTY', 'Leader', 'Class'];
 
-/** systemd-logind through loginctl, which ends everything in the session's control group. */
+/** Sessions of systemd-logind, through loginctl. It ends everything in the session's control group. */
 export const logind: SessionSource = {
   async find({ host, signal }, { user, id }) {
     const listed = await host.run('loginctl', ['list-sessions', '--no-legend', '--no-pager'], { signal });
@@ -51,7 +51,7 @@ export const logind: SessionSource = {
     const shown = await host.run('loginctl', ['show-session', `--property=${PROPERTIES.join(',')}`, '--', ...asked], {
       signal,
     });
-    // One that ended in between makes this fail, and the others are shown all the same.
+    // Fails when a session ended in between. The others are printed all the same.
     const sessions = [...parseShow(shown.stdout)].filter((values) => values.get('Class')?.startsWith('user') !== false);
     return sessions.map(managedSession).filter((session) => user === undefined || session.user === user);
   },
@@ -89,14 +89,14 @@ function agentCgroups(): string {
   }
 }
 
-/** Processes that lead a session on a terminal. Their terminal hangs up; what stays after that is killed. */
+/** Sessions found by their leader on a terminal. They get a hangup; processes that remain are killed. */
 export const terminals: SessionSource = {
   async find({ host, signal }, { user, id }) {
     if (id !== undefined || user === undefined)
       return 'no login manager runs here, so sessions have no ids: give the user';
     const { code, stdout } = await host.run('getent', ['passwd', '--', user], { signal });
     const uid = Number(code === 0 ? stdout.split(':')[2] : Number.NaN);
-    // getent takes numbers for names.
+    // getent accepts numbers as names.
     if (!Number.isInteger(uid) || stdout.split(':')[0] !== user) return [];
     const all = viewProcesses();
     const own = agentAndAncestors();
@@ -124,7 +124,7 @@ export const terminals: SessionSource = {
   },
 };
 
-/** All processes of a session, its leader last: the others see their terminal go first. */
+/** All processes of a session, the leader last, so that the others see their terminal close first. */
 function sessionProcesses(leader: number): ProcessView[] {
   const members = viewProcesses().filter((view) => view.session === leader && !hasEnded(view));
   return members.toSorted((one, other) => Number(one.pid === leader) - Number(other.pid === leader));
@@ -142,13 +142,16 @@ function signalAll(views: readonly ProcessView[], signal: 'SIGHUP' | 'SIGKILL'):
   return undefined;
 }
 
-/** First of the eight major numbers of Unix98 terminals, and that of consoles (Documentation/admin-guide/devices.txt of Linux). */
+/**
+ * Major device numbers of terminals: the first of eight for Unix98 ptys, and the consoles
+ * (Documentation/admin-guide/devices.txt of Linux).
+ */
 const PTS_MAJOR = 136;
 const PTS_MAJORS = 8;
 const CONSOLE_MAJOR = 4;
 const SERIAL_FROM = 64;
 
-/** Name of the terminal with this device number as `tty_nr` of proc_pid_stat(5) has it, such as `pts/3`; `undefined` for other devices. */
+/** Name of the terminal with this device number (`tty_nr` of proc_pid_stat(5)), such as `pts/3`. `undefined` for other devices. */
 export function terminalName(device: number): string | undefined {
   const major = (device >> 8) & 0xfff;
   const minor = (device & 0xff) | ((device >> 12) & 0xf_ff00);

@@ -8,7 +8,7 @@ import { logout } from './logout.js';
 import { isAlive, type ProcessView, viewProcesses } from './process-view.js';
 import { terminalName } from './login-sessions.js';
 
-/** script(1) opens a terminal and starts a session on it, as a login does. */
+/** script(1) opens a terminal and starts a session on it, like a login. */
 const canOpen = existsSync('/usr/bin/script') && existsSync('/dev/ptmx') && process.getuid?.() === 0;
 if (!canOpen)
   process.stderr.write('session.logout on this machine is skipped: it needs script(1), /dev/ptmx and root\n');
@@ -18,7 +18,7 @@ if (!canOpen)
   const run = (options: Parameters<typeof testCall>[2], protects: readonly string[] = []) =>
     logout(() => terminals).run(testCall(testHost({ protects }), 'session.logout', options));
 
-  /** The session's leader, and the program that it waits for. */
+  /** The session's leader and the program it waits for. */
   async function open(
     command = 'sleep 1000; :',
   ): Promise<{ leader: ProcessView; tty: string; members: ProcessView[] }> {

@@ -3,10 +3,10 @@ import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } 
 import { type LoginSession, sessionSource, type SessionSource } from './login-sessions.js';
 import { viewProcess } from './process-view.js';
 
-/** A login is on record a moment after its first process has started, never long before. */
+/** A login is recorded shortly after its first process starts. */
 const RECORDED_WITHIN_S = 60;
 
-/** Ends sessions of people. Programs that left their session on purpose (setsid) go on; with logind they are in it and end too. */
+/** `session.logout`. Programs that left their session (setsid) continue without logind. With logind they end too. */
 export function logout(source: () => SessionSource = sessionSource): ActionImplementation {
   return { run: (call) => run(call, source()) };
 }
@@ -58,7 +58,7 @@ function filterOf({ binding, params }: ActionCall): { user?: string; tty?: strin
   return { ...(user !== undefined && { user }), ...(tty !== undefined && { tty }), ...(id !== undefined && { id }) };
 }
 
-/** Whether another session of the same user is on that terminal by now. */
+/** Returns why this is another session on the same terminal, or `undefined`. */
 function mismatchReason({ binding }: ActionCall, session: LoginSession): string | undefined {
   const [pid, time] = [Number(binding?.pid ?? 0), Number(binding?.time ?? 0)];
   if (pid > 0 && !ancestorsOf(session.leader).has(pid)) {
@@ -70,7 +70,7 @@ function mismatchReason({ binding }: ActionCall, session: LoginSession): string 
   return undefined;
 }
 
-/** The process and those above it: login records have the pid of the daemon that opened the session. */
+/** The leader and its ancestors. Login records have the process id of the daemon that opened the session. */
 function ancestorsOf(leader: number): Set<number> {
   const line = new Set<number>();
   for (let pid = leader; pid > 1 && !line.has(pid); pid = viewProcess(pid)?.parent ?? 0) line.add(pid);

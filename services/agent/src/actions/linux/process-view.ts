@@ -2,24 +2,24 @@ import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync
 import { basename } from 'node:path';
 import { parseBootTime } from '../../tables/linux/parse/proc.js';
 
-/** One process as it is now, from one look at it. */
+/** A snapshot of one process. */
 export interface ProcessView {
   readonly pid: number;
-  /** Short name, at most 15 bytes: what `processes.name` has. */
+  /** Short name of at most 15 bytes, as in `processes.name`. */
   readonly name: string;
-  /** Scheduler's letter for its first thread: Z is one that has ended and waits for its parent to notice. */
+  /** Scheduler state of the first thread. Z is a zombie. */
   readonly state: string;
-  /** How many threads it has. */
+  /** Number of threads. */
   readonly threads: number;
   readonly parent: number;
-  /** Session, and device number of the controlling terminal (0: none). */
+  /** Session id, and device number of the controlling terminal (0 for none). */
   readonly session: number;
   readonly tty: number;
-  /** Clock ticks after the boot: with the pid this names a process exactly. */
+  /** Start time in clock ticks after boot. Together with the pid it identifies the process. */
   readonly startTicks: number;
-  /** Unix seconds, as `processes.start_time` has it; -1 when the boot time is not known. */
+  /** Unix seconds, as in `processes.start_time`. -1 when the boot time is unknown. */
   readonly startTime: number;
-  /** Executable, without the mark of a deleted file; empty when there is none to be seen. */
+  /** Executable, without the ` (deleted)` mark. Empty when it cannot be read. */
   readonly path: string;
   readonly args: readonly string[];
   readonly isKernelThread: boolean;
@@ -32,7 +32,7 @@ const USER_HZ = 100;
 const KERNEL_THREAD = 0x0020_0000;
 const DELETED = ' (deleted)';
 
-/** The kernel's own directory of one process: once open, it never shows another process, even when the pid is used again. */
+/** The open /proc directory of one process. It never shows another process, even when the pid is reused. */
 class ProcessFolder {
   readonly #fd: number;
 
@@ -57,7 +57,7 @@ class ProcessFolder {
   }
 }
 
-/** `undefined` when no process has this id, or when it is the id of a thread: a signal to that would reach the whole process. */
+/** Reads a process. `undefined` when there is none, or when the id is that of a thread, whose signals would reach the whole process. */
 export function viewProcess(pid: number, bootTime = readBootTime()): ProcessView | undefined {
   let folder: ProcessFolder;
   try {
@@ -68,14 +68,14 @@ export function viewProcess(pid: number, bootTime = readBootTime()): ProcessView
   try {
     return readView(pid, folder, bootTime);
   } catch {
-    // It ended while we looked.
+    // The process ended during the read.
     return undefined;
   } finally {
     folder.close();
   }
 }
 
-/** Every process there is. */
+/** Reads all processes. */
 export function viewProcesses(): ProcessView[] {
   const bootTime = readBootTime();
   return readdirSync('/proc')
@@ -84,7 +84,7 @@ export function viewProcesses(): ProcessView[] {
     .filter((view) => view !== undefined);
 }
 
-/** Whether this very process still runs. One that has ended and was not waited for does not. */
+/** Whether this same process still runs. A zombie does not. */
 export function isAlive({ pid, startTicks }: Pick<ProcessView, 'pid' | 'startTicks'>): boolean {
   try {
     const stat = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
@@ -94,12 +94,12 @@ export function isAlive({ pid, startTicks }: Pick<ProcessView, 'pid' | 'startTic
   }
 }
 
-/** Whether all of it has ended: its first thread may have, and others go on. */
+/** Whether all threads have ended. Others may continue after the first one. */
 export function hasEnded({ state, threads }: Pick<ProcessView, 'state' | 'threads'>): boolean {
   return (state === 'Z' || state === 'X') && threads <= 1;
 }
 
-/** The agent and those that it was started by, up to the first process: whoever ends one of them ends the agent. */
+/** The agent and its ancestors up to the init process. Killing one of them kills the agent. */
 export function agentAndAncestors(): Set<number> {
   const line = new Set<number>();
   for (let pid = process.pid; pid > 0 && !line.has(pid);) {
@@ -109,7 +109,7 @@ export function agentAndAncestors(): Set<number> {
   return line;
 }
 
-/** For people: `abc.exe (17)`. */
+/** For people, such as `abc.exe (17)`. */
 export function describeProcess({ name, pid }: Pick<ProcessView, 'name' | 'pid'>): string {
   return `${name} (${pid})`;
 }
@@ -130,7 +130,7 @@ function readView(pid: number, folder: ProcessFolder, bootTime: number | undefin
 
 type Stat = Omit<ProcessView, 'pid' | 'startTime' | 'path' | 'args' | 'uid'>;
 
-/** proc_pid_stat(5). The name may have spaces and brackets; what follows its last bracket is counted from the third field. */
+/** Parses /proc/<pid>/stat (proc_pid_stat(5)). The name may contain spaces and brackets, so fields are counted from the last bracket. */
 function parseStat(text: string): Stat {
   const close = text.lastIndexOf(')');
   const fields = text.slice(close + 2).split(' ');
@@ -151,14 +151,14 @@ function readBootTime(): number | undefined {
   return parseBootTime(readFileSync('/proc/stat', 'utf8'));
 }
 
-/** Kernel threads and processes that have ended have none; those of others cannot be seen without privileges. */
+/** Kernel threads and zombies have no executable. Those of other users need privileges. */
 function executableOf(folder: ProcessFolder): string {
   for (const link of exeLinks(folder)) {
     try {
       const path = folder.link(link);
       return path.endsWith(DELETED) ? path.slice(0, -DELETED.length) : path;
     } catch {
-      // The first thread has ended: another still has it.
+      // The first thread has ended. Try another one.
     }
   }
   return '';
@@ -173,12 +173,12 @@ function numberOf(status: string, key: string): number {
   return Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? -1);
 }
 
-/** The kernel keeps this many bytes of a name. */
+/** The kernel cuts names at this length. */
 const NAME_BYTES = 15;
 
 /**
- * Whether a process has exactly this name. The kernel's is cut at 15 bytes: then the file and the first arguments tell `averylongprogram` from
- * `averylongprogramme`.
+ * Whether a process has exactly this name. The kernel cuts names at 15 bytes, so longer names are compared with the
+ * executable and the first arguments.
  */
 export function hasName(view: ProcessView, name: string): boolean {
   const short = Buffer.from(view.name);
@@ -186,6 +186,6 @@ export function hasName(view: ProcessView, name: string): boolean {
   if (!Buffer.from(name).subarray(0, NAME_BYTES).equals(short)) return false;
   const candidates = [view.path, ...view.args.slice(0, 2)].map((path) => basename(path));
   const whole = candidates.filter((one) => Buffer.from(one).subarray(0, NAME_BYTES).equals(short));
-  // One that chose its name itself has only that.
+  // A process that set its own name has only that one.
   return whole.length === 0 ? view.name === name : whole.includes(name);
 }

@@ -11,7 +11,7 @@ export interface MacNeighbour {
   readonly isPermanent: boolean;
 }
 
-/** `arp.flush`, one entry at a time, so that those set by hand stay. */
+/** `arp.flush`. Removes entries one by one, so that entries set by hand stay. */
 export const flushArp: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
@@ -56,7 +56,7 @@ export const flushDns: ActionImplementation = {
     }),
 };
 
-/** Lines of `arp -an`: `? (10.0.0.1) at 0:1b:21:a:b:c on en0 ifscope [ethernet]`. */
+/** Parses `arp -an`: `? (10.0.0.1) at 0:1b:21:a:b:c on en0 ifscope [ethernet]`. */
 export function parseNeighbours(text: string): MacNeighbour[] {
   const rows = text.split('\n').map((line) => /^\S+ \(([\d.]+)\) at ([0-9a-f:]+) on (\S+)(.*)$/.exec(line));
   return rows.flatMap((row) =>
@@ -73,7 +73,7 @@ export function parseNeighbours(text: string): MacNeighbour[] {
   );
 }
 
-/** macOS leaves out leading zeros. */
+/** macOS omits leading zeros. */
 function normalMac(mac: string): string {
   return mac
     .toLowerCase()

@@ -6,7 +6,7 @@ import { runOrStop, settle } from '../contract/settle.js';
 
 const EXIT_WAIT = { timeoutMs: 5_000, intervalMs: 50 };
 const COLUMNS = 'pid=,ppid=,lstart=,comm=';
-/** Without these macOS stops, or everybody is logged out. */
+/** macOS stops or logs everybody out without these. */
 const CRITICAL = new Set(['launchd', 'kernel_task', 'WindowServer', 'loginwindow', 'opendirectoryd', 'securityd']);
 
 export interface MacProcess {
@@ -14,11 +14,11 @@ export interface MacProcess {
   readonly parent: number;
   /** Unix seconds. */
   readonly startTime: number;
-  /** On macOS this is the whole path of the executable. */
+  /** Full path of the executable. */
   readonly path: string;
 }
 
-/** `process.kill`: ps tells what a process is, directly before kill(1) signals it. */
+/** `process.kill`. Reads the process with ps directly before the signal. */
 export const killProcess: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
@@ -76,7 +76,7 @@ async function listProcesses(host: ActionHost): Promise<MacProcess[]> {
   return parseProcesses(await runOrStop(host, '/bin/ps', ['-axww', '-o', COLUMNS], { env }));
 }
 
-/** Lines of ps with those columns, in UTC: `  501     1 Tue Nov 25 00:40:12 2025     /Applications/X.app/Contents/MacOS/X`. */
+/** Parses ps with these columns, in UTC: ` 501 1 Tue Nov 25 00:40:12 2025 /Applications/X.app/Contents/MacOS/X`. */
 export function parseProcesses(text: string): MacProcess[] {
   const rows = text
     .split('\n')

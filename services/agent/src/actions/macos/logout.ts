@@ -2,7 +2,7 @@ import type { ActionImplementation } from '../contract/action.js';
 import { refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
 import { runOrStop, settle } from '../contract/settle.js';
 
-/** Of `who`: the graphical session. */
+/** The terminal that `who` shows for the graphical session. */
 const CONSOLE = 'console';
 
 export interface MacSession {
@@ -10,7 +10,7 @@ export interface MacSession {
   readonly tty: string;
 }
 
-/** `session.logout`: a graphical session is a domain of launchd, one on a terminal ends with its processes. */
+/** `session.logout`. A graphical session is a launchd domain. A session on a terminal ends with its processes. */
 export const logoutSession: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
@@ -50,7 +50,7 @@ export const logoutSession: ActionImplementation = {
     }),
 };
 
-/** Lines of who(1): `ann      console      Nov 25 00:12`. */
+/** Parses who(1): `ann console Nov 25 00:12`. */
 export function parseWho(text: string): MacSession[] {
   const rows = text.split('\n').map((line) => /^(\S+)\s+(\S+)\s+\w{3} /.exec(line));
   return rows.flatMap((row) => (row === null ? [] : [{ user: row[1] ?? '', tty: row[2] ?? '' }]));

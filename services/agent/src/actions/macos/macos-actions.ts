@@ -5,7 +5,7 @@ import { killProcess } from './kill-process.js';
 import { logoutSession } from './logout.js';
 import { removeApplication } from './remove-application.js';
 
-/** How macOS runs each action. Tried against recorded outputs only. */
+/** The actions that are specific to macOS. Tested against recorded output only. */
 export const MACOS_ACTIONS: ActionImplementations = {
   'process.kill': killProcess,
   'connection.kill': {

@@ -253,12 +253,12 @@ describe('host.isolate', () => {
       ran([PF, ...ANCHOR, '-f', '-'], { input: rules }),
       ran([PF, '-E'], { stderr: 'pf enabled\nToken : 1234567890\n' }),
       ran([PF, '-F', 'states']),
-      // Released.
+      // Release.
       ran([PF, ...ANCHOR, '-s', 'rules'], { stdout: 'block drop quick all\n' }),
       ran([PF, ...ANCHOR, '-F', 'all']),
       ran([PF, '-X', '1234567890']),
       bootout,
-      // And once more.
+      // Release again.
       ran([PF, ...ANCHOR, '-s', 'rules']),
       ran([PF, ...ANCHOR, '-F', 'all']),
       bootout,

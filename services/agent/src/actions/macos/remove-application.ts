@@ -5,12 +5,12 @@ import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/resu
 import { callText } from '../contract/call-values.js';
 import { ActionStop, runOrStop, settle } from '../contract/settle.js';
 
-/** Where people install; what came with macOS is on a volume of its own that nobody can write to. */
+/** The folders where users install applications. Those of macOS are on a read-only volume. */
 const FOLDERS = [/^\/Applications$/, /^\/Applications\/[^/]+$/, /^\/Users\/[^/]+\/Applications$/];
 
-/** What the file system says of a path; replaced in tests. */
+/** File system checks. Tests replace them. */
 export interface FolderProbe {
-  /** Undefined when it is not there; false when it is something else or leads elsewhere. */
+  /** `undefined` when nothing is there; false when it is not a folder or its path contains a link. */
   isFolder(path: string): boolean | undefined;
 }
 
@@ -24,7 +24,7 @@ const thisMachine: FolderProbe = {
   },
 };
 
-/** `package.remove`: an application is one folder; what it has put elsewhere stays. */
+/** `package.remove`. Removes the application's folder only, not what it created elsewhere. */
 export function removeApplication(probe: FolderProbe = thisMachine): ActionImplementation {
   return {
     run: (call) =>

@@ -3,14 +3,14 @@ import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../cont
 import { ActionStop, runOrStop } from '../contract/settle.js';
 import type { PackageTarget } from './package-target.js';
 
-/** Debian Policy §5.6.1, and so no pattern to dpkg-query and no option to anything. */
+/** Debian Policy §5.6.1. Such a name is neither a pattern for dpkg-query nor an option. */
 const NAME = /^[a-z0-9][a-z0-9+.-]+$/;
 const FORMAT =
   '${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${Essential}\\t${Protected}\\t${Priority}\\n';
-/** dpkg must never be killed half-way: it may take as long as it needs within this, also when the command is cancelled. */
+/** dpkg must not be killed halfway. It may use this time even when the command is cancelled. */
 const REMOVE_MS = 540_000;
 const ENV = { DEBIAN_FRONTEND: 'noninteractive', DEBIAN_PRIORITY: 'critical' };
-/** Wait for another package manager to end. */
+/** Waits for another package manager to end. */
 const APT = ['-q', '-o', 'DPkg::Lock::Timeout=60'];
 
 export interface InstalledDeb {
@@ -21,7 +21,7 @@ export interface InstalledDeb {
   readonly isEssential: boolean;
 }
 
-/** `undefined` when the machine has no dpkg. */
+/** Removes a Debian package. Resolves to `undefined` when the machine has no dpkg. */
 export async function removeDeb(call: ActionCall, target: PackageTarget): Promise<ActionResult | undefined> {
   const { host } = call;
   if (!NAME.test(target.name)) return refused('bad_params', `"${target.name}" is not the name of a Debian package`);
@@ -42,7 +42,7 @@ export async function removeDeb(call: ActionCall, target: PackageTarget): Promis
   return succeeded(`removed ${found.name} ${found.version}`, [`${verb}d package ${spec} ${found.version}`]);
 }
 
-/** Lines of `dpkg-query -W` in our format. */
+/** Parses the output of `dpkg-query -W` in our format. */
 export function parseDpkgQuery(text: string): InstalledDeb[] {
   const rows = text.split('\n').map((line) => line.split('\t'));
   return rows
@@ -56,7 +56,7 @@ export function parseDpkgQuery(text: string): InstalledDeb[] {
     }));
 }
 
-/** What a simulation of apt-get says it would do: `Remv`, `Purg`, `Inst` and `Conf` lines, names without their architecture. */
+/** Parses the output of `apt-get -s`: `Remv`, `Purg`, `Inst` and `Conf` lines. Names come without the architecture. */
 export function parseSimulation(text: string): { readonly what: string; readonly name: string }[] {
   const matches = text.split('\n').map((line) => /^(Remv|Purg|Inst|Conf) ([^\s:]+)/.exec(line));
   return matches.flatMap((match) => (match === null ? [] : [{ what: match[1] ?? '', name: match[2] ?? '' }]));
@@ -65,7 +65,7 @@ export function parseSimulation(text: string): { readonly what: string; readonly
 async function query(host: ActionHost, name: string): Promise<InstalledDeb[] | undefined> {
   const { code, stdout, stderr } = await host.run('dpkg-query', ['-W', `-f=${FORMAT}`, '--', name], {});
   if (code === 127) return undefined;
-  // 1: there is no such package.
+  // Code 1: there is no such package.
   if (code > 1) throw new ActionStop(failed('program_failed', `dpkg-query ended with ${code}: ${stderr.trim()}`));
   return parseDpkgQuery(stdout);
 }
@@ -99,17 +99,17 @@ async function refuseProtected(host: ActionHost, { name, isEssential }: Installe
   }
 }
 
-/** Packages of the agent's runtime, its C library, the first process and the running kernel. */
+/** The packages of the agent's runtime, its C library, the init process and the running kernel. */
 async function packagesInUse(host: ActionHost): Promise<ReadonlySet<string>> {
   const { stdout: release } = await host.run('uname', ['-r'], {});
   const paths = [process.execPath, '/sbin/init', '/lib64/ld-linux-x86-64.so.2', `/boot/vmlinuz-${release.trim()}`];
   const { stdout } = await host.run('dpkg-query', ['-S', '--', ...paths], {});
-  // `name:arch, name: path`; 1 is its code when one of the paths has no owner.
+  // Lines have the form `name:arch, name: path`. Code 1 means that a path has no owner.
   const owners = stdout.split('\n').flatMap((line) => /^(.*): \//.exec(line)?.[1]?.split(', ') ?? []);
   return new Set(owners.map((owner) => owner.replace(/:.*$/, '')));
 }
 
-/** Nothing but the one package goes, and nothing comes: whoever wants more gone names it. */
+/** Refuses when the removal would remove or install other packages. The user must name those explicitly. */
 async function refuseSideEffects(host: ActionHost, verb: string, spec: string, found: InstalledDeb): Promise<void> {
   const simulation = await runOrStop(host, 'apt-get', [...APT, '-s', verb, spec], { env: ENV, timeoutMs: 60_000 });
   const others = parseSimulation(simulation).filter(({ what, name }) => what === 'Inst' || name !== found.name);

@@ -1,7 +1,7 @@
 import type { ActionCall } from '../contract/action.js';
 import { callText } from '../contract/call-values.js';
 
-/** Which installed package is meant; what is not given is not compared. */
+/** The installed package that is meant. Missing values are not compared. */
 export interface PackageTarget {
   readonly name: string;
   readonly version: string | undefined;
@@ -9,7 +9,7 @@ export interface PackageTarget {
   readonly arch: string | undefined;
   readonly epoch: string | undefined;
   readonly purge: boolean;
-  /** Said by a row: then it is there as the row has it, or the world has moved. */
+  /** Named by a row. When the installed package differs from the row, the action is refused. */
   readonly isBound: boolean;
 }
 

@@ -27,7 +27,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A package with one file in /etc, so that removing and purging differ. */
+/** A package with one file in /etc, so that remove and purge differ. */
 function buildDeb(name: string, more: string): string {
   const root = join(folder, name);
   mkdirSync(join(root, 'DEBIAN'), { recursive: true });
@@ -131,7 +131,7 @@ describe('a package of rpm (recorded)', () => {
     ];
     expect(await play(argv, { binding: { ...row, epoch: 0 } })).toMatchObject({ state: 'succeeded' });
     expect(await play(argv.slice(0, 3), { binding: row, dryRun: true })).toMatchObject({ code: 'dry_run' });
-    // Without a row it is not known to be a package of rpm until dpkg turns out not to be there.
+    // Without a row, rpm is tried only when there is no dpkg.
     expect(await play([NO_DPKG, ...argv], { params: { name: 'adware' } })).toMatchObject({ state: 'succeeded' });
   });
 

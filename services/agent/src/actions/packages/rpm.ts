@@ -5,13 +5,13 @@ import type { PackageTarget } from './package-target.js';
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._+-]*$/;
 const FORMAT = '%{NAME}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{EPOCH}\\n';
-/** Without these there is no system, or no way to repair it; dnf protects much the same (dnf.conf(5), protected_packages). */
+/** The system cannot run or be repaired without these. Similar to dnf's protected_packages (dnf.conf(5)). */
 const ESSENTIAL = new Set(
   'basesystem bash coreutils dnf dnf5 filesystem glibc kernel kernel-core rpm setup shadow-utils sudo systemd util-linux yum'.split(
     ' ',
   ),
 );
-/** Not killed half-way; see dpkg. */
+/** Must not be killed halfway, like dpkg. */
 const REMOVE_MS = 540_000;
 
 export interface InstalledRpm {
@@ -22,7 +22,7 @@ export interface InstalledRpm {
   readonly epoch: string;
 }
 
-/** `undefined` when the machine has no rpm. Through rpm itself, which never removes more than what is named. */
+/** Removes an RPM package with rpm, which never removes others. Resolves to `undefined` when the machine has no rpm. */
 export async function removeRpm(call: ActionCall, target: PackageTarget): Promise<ActionResult | undefined> {
   const { host } = call;
   if (!NAME.test(target.name)) return refused('bad_params', `"${target.name}" is not the name of a package`);
@@ -44,7 +44,7 @@ export async function removeRpm(call: ActionCall, target: PackageTarget): Promis
   return succeeded(`removed ${spec}`, [`removed package ${spec}`]);
 }
 
-/** Lines of `rpm -q` in our format; for a package that is not there it prints a sentence instead. */
+/** Parses the output of `rpm -q` in our format. For a missing package rpm prints a sentence, which is skipped. */
 export function parseRpmNames(text: string): InstalledRpm[] {
   const rows = text.split('\n').map((line) => line.split('\t'));
   return rows

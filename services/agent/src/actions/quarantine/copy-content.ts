@@ -4,8 +4,8 @@ import type { FileHandle } from 'node:fs/promises';
 const CHUNK = 256 * 1024;
 
 /**
- * Reads all of `from` and returns the SHA-256 of it in hex, and how long it is; writes it to `to` where one is given. Throws what the file
- * system throws, and the reason of `signal` when it is aborted.
+ * Reads `from` completely and copies it to `to` if given. Resolves to its SHA-256 in hex and its size in bytes. Throws
+ * file system errors, and the reason of `signal` when aborted.
  */
 export async function copyContent(
   from: FileHandle,

@@ -3,11 +3,12 @@ import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * A folder held open. On Linux whatever is done to `at(name)` is done in this very folder, even when somebody swaps a part of its path for a
- * link in the meantime (path_resolution(7): the entries of /proc/self/fd lead to the open file itself). Elsewhere the resolved path must do.
+ * An open directory. On Linux, operations on `entry(name)` happen in this directory even when somebody replaces a part
+ * of its path by a link: entries of /proc/self/fd lead to the open file itself (path_resolution(7)). Other systems use
+ * the resolved path.
  */
 export class DirectoryHandle {
-  /** Where it really is, links resolved. */
+  /** The real path, with links resolved. */
   readonly path: string;
   readonly #handle: FileHandle | undefined;
 
@@ -16,7 +17,7 @@ export class DirectoryHandle {
     this.#handle = handle;
   }
 
-  /** Throws what the file system throws. */
+  /** Throws file system errors. */
   static async open(path: string): Promise<DirectoryHandle> {
     if (process.platform === 'win32') return new DirectoryHandle(await realpath(path), undefined);
     const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -29,13 +30,13 @@ export class DirectoryHandle {
     }
   }
 
-  /** What to call an entry when talking to the system. */
+  /** The path of an entry for system calls. */
   entry(name: string): string {
     if (process.platform === 'linux' && this.#handle !== undefined) return `/proc/self/fd/${this.#handle.fd}/${name}`;
     return join(this.path, name);
   }
 
-  /** Makes what was created and removed in it survive a power cut. Some file systems cannot; there it stays as it is. */
+  /** Flushes created and removed entries to disk. Ignored where the file system does not support it. */
   async flush(): Promise<void> {
     await this.#handle?.sync().catch(() => {});
   }

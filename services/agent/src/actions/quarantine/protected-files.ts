@@ -3,7 +3,7 @@ import { PROGRAM_PATH } from '../../host/program-files.js';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 
-/** Folders that nothing is ever taken out of: what the kernel makes up, what the machine starts from, and what logins need. */
+/** Folders whose files are never removed: kernel interfaces, boot files, and what logins need. */
 const FOLDERS: Partial<Record<NodeJS.Platform, readonly string[]>> = {
   linux: [
     '/proc',
@@ -51,15 +51,16 @@ const FILES: Partial<Record<NodeJS.Platform, readonly string[]>> = {
   ],
 };
 
-/** Which file something is, whatever it is called: hard links and bind mounts share it. */
+/** Identifies a file independent of its name. Hard links and bind mounts share it. */
 export interface FileIdentity {
   readonly dev: bigint;
   readonly ino: bigint;
 }
 
 /**
- * Why this file is never touched, or `undefined`. `path` has its links resolved. Beside the lists above and the agent's configuration: the agent's program, its data, and every
- * file that the agent or the first process has mapped, which is the C library, the loader and init itself wherever a distribution keeps them.
+ * Returns why this file is protected, or `undefined`. `path` has its links resolved. Protected are: the configured
+ * paths, the lists above, the agent's program and data, and every file that the agent or the init process has mapped.
+ * The latter covers the C library, the loader and init in every distribution.
  */
 export function protectionReason(path: string, identity: FileIdentity, host: ActionHost): string | undefined {
   const configured = host.protect.path(path);
@@ -79,7 +80,7 @@ export function protectionReason(path: string, identity: FileIdentity, host: Act
   return undefined;
 }
 
-/** Paths in proc(5)'s maps; none when it may not be read. */
+/** Paths in /proc/<pid>/maps (proc(5)). Empty when it cannot be read. */
 export function mappedFiles(pid: string): readonly string[] {
   let text: string;
   try {

@@ -10,8 +10,8 @@ import { SourceFile } from './source-file.js';
 import { QuarantineStore, type QuarantineItem } from './quarantine-store.js';
 
 /**
- * `file.quarantine`. The file is copied, not moved, so that any file system will do, its content gets a new inode that nobody has open, and the
- * original goes only after the copy and its note are on the disk.
+ * `file.quarantine`. Copies the file instead of moving it. This works across file systems, and the copy is a new inode
+ * that nobody has open. The original is removed after the copy and its metadata are on disk.
  */
 export const quarantineFile: ActionRunner = (call) =>
   settle(call, async () => {
@@ -84,7 +84,7 @@ async function take(call: ActionCall, source: SourceFile, { sha256 }: FileTarget
     store.commit(metadataOf(call, id, source, content));
     call.signal.throwIfAborted();
     if (!(await source.remove())) {
-      // Whoever may do that there may remove the file as well; what counts is to say so.
+      // Whoever replaced the file could have removed it as well. It only has to be reported.
       throw new ActionStop(
         failed('changed', `something else was put in place of ${source.path}, and that is what was removed`),
       );
@@ -99,7 +99,7 @@ async function take(call: ActionCall, source: SourceFile, { sha256 }: FileTarget
   ]);
 }
 
-/** The same command on the same target has the same item, so that undo finds it whatever happened in between. */
+/** The id depends only on command and target, so that the undo always finds the item. */
 function itemId({ id, number }: ActionCall): string {
   return createHash('sha256').update(`${id}:${number}`).digest('hex').slice(0, 32);
 }
@@ -135,7 +135,7 @@ async function refuseFull(store: QuarantineStore, { path, stats }: SourceFile): 
   throw new ActionStop(failed('no_space', `there is no room for the ${stats.size} bytes of ${path} in the quarantine`));
 }
 
-/** Hard links cannot be found short of reading the whole file system. */
+/** Finding the other hard links would need a scan of the whole file system. */
 function hardLinkNotes({ stats }: SourceFile): string[] {
   if (stats.nlink <= 1n) return [];
   return [`${stats.nlink - 1n} other name(s) of this file stay: inode ${stats.ino} on device ${stats.dev}`];

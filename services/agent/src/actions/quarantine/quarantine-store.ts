@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isErrno, writeFileAtomic } from '../../store/atomic-file.js';
 import { copyContent } from './copy-content.js';
 
-/** What is kept of a file beside its content. Extended attributes and access lists are not. */
+/** Metadata of a quarantined file. Extended attributes and access lists are not stored. */
 export interface QuarantineItem {
   readonly id: string;
   readonly path: string;
@@ -15,17 +15,18 @@ export interface QuarantineItem {
   readonly gid: number;
   readonly accessedMs: number;
   readonly modifiedMs: number;
-  /** The command that put it here. */
+  /** The command that quarantined it. */
   readonly command: string;
   readonly takenAtMs: number;
 }
 
-/** Free space that a quarantine leaves to everybody else. */
+/** Free space that must remain on the file system. */
 const RESERVE_BYTES = 64 * 1024 * 1024;
 
 /**
- * The agent's private folder for quarantined files: `<id>.data`, readable by the agent alone and not executable, and `<id>.json`, written after the
- * content is on the disk: an item is there exactly when its note is, so that what a crash left half copied is no item.
+ * The agent's private folder for quarantined files. `<id>.data` is the content, readable only by the agent and not
+ * executable. `<id>.json` is the metadata, written after the content is on disk. An item exists exactly when its
+ * metadata exists, so a crash during the copy leaves no item.
  */
 export class QuarantineStore {
   readonly #folder: string;
@@ -36,14 +37,14 @@ export class QuarantineStore {
     this.#reserveBytes = reserveBytes;
   }
 
-  /** Whether this many bytes can come in and leave the reserve free. */
+  /** Whether `bytes` fit without using the reserve. */
   async hasRoom(bytes: number): Promise<boolean> {
     await this.#ensure();
     const { bavail, bsize } = await statfs(this.#folder);
     return bavail * bsize - bytes >= this.#reserveBytes;
   }
 
-  /** Copies the content in and flushes it. Nothing stays behind when it throws what the file system throws. */
+  /** Copies the content in and flushes it. When it throws a file system error, nothing is left behind. */
   async copyIn(id: string, from: FileHandle, signal: AbortSignal): Promise<{ sha256: string; size: number }> {
     await this.#ensure();
     const path = this.#data(id);
@@ -60,12 +61,12 @@ export class QuarantineStore {
     }
   }
 
-  /** From here on the item exists, also after a power cut. */
+  /** Writes the metadata durably. From now on the item exists. */
   commit(item: QuarantineItem): void {
     writeFileAtomic(this.#metadata(item.id), JSON.stringify(item));
   }
 
-  /** `undefined` when there is no such item, or its note cannot be believed. */
+  /** Resolves to `undefined` when there is no such item or its metadata is invalid. */
   async find(id: string): Promise<QuarantineItem | undefined> {
     if (!METADATA_FILE.test(`${id}.json`)) return undefined;
     try {
@@ -88,12 +89,12 @@ export class QuarantineStore {
     return items.filter((item) => item !== undefined).toSorted((a, b) => a.takenAtMs - b.takenAtMs);
   }
 
-  /** The content, to be closed by the caller. */
+  /** Opens the content. The caller closes it. */
   open(id: string): Promise<FileHandle> {
     return open(this.#data(id), constants.O_RDONLY | NOFOLLOW);
   }
 
-  /** The note goes first: without it the rest is nothing. */
+  /** Metadata first: without it the content is not an item. */
   async remove(id: string): Promise<void> {
     await rm(this.#metadata(id), { force: true });
     await rm(this.#data(id), { force: true });
@@ -122,5 +123,5 @@ function isItem(value: unknown): value is QuarantineItem {
 }
 
 const METADATA_FILE = /^[0-9a-f]{32}\.json$/;
-/** Windows has no such flag, and no links that an ordinary user can make. */
+/** Windows has no such flag, and ordinary users cannot create links there. */
 const NOFOLLOW = process.platform === 'win32' ? 0 : constants.O_NOFOLLOW;

@@ -209,7 +209,7 @@ describe('somebody who works against it', () => {
     expect(await createActions(host()).run({ ...call, keepUndo })).toMatchObject({ state: 'succeeded' });
     expect(readFileSync(join(victim, 'abc.exe'), 'utf8')).toBe('precious');
     expect(existsSync(join(root, 'away', 'abc.exe'))).toBe(false);
-    // And it does not come back through the link.
+    // The restore does not follow the link either.
     const restored = await runAction(host(), 'file.restore', { params: { path: file } });
     expect(restored).toMatchObject({ state: 'refused', code: 'folder_moved' });
     expect(readdirSync(victim)).toEqual(['abc.exe']);

@@ -5,7 +5,7 @@ import { protectionReason } from './protected-files.js';
 import { checkRestore, restoreItem } from './restore-item.js';
 import { QuarantineStore, type QuarantineItem } from './quarantine-store.js';
 
-/** `file.restore`: by item, or the latest one from a path. */
+/** `file.restore`: by item id, or the latest item of a path. */
 export const restoreFile: ActionRunner = (call) =>
   settle(call, async () => {
     const item = await findItem(new QuarantineStore(call.host.dataDir), call);
@@ -13,7 +13,7 @@ export const restoreFile: ActionRunner = (call) =>
     return runRestore(call, item);
   });
 
-/** Puts it back, or says what would be. */
+/** Restores the item. In a dry run, reports what would be done. */
 export async function runRestore(call: ActionCall, item: QuarantineItem): Promise<ActionResult> {
   const { path } = item;
   const why = protectionReason(path, NO_IDENTITY, call.host);
@@ -38,5 +38,5 @@ async function findItem(
 }
 
 const REFUSED: ReadonlySet<string> = new Set(['exists', 'folder_moved']);
-/** No file: only the path counts for what is not there yet. */
+/** The file does not exist yet, so only the path is checked. */
 const NO_IDENTITY = { dev: -1n, ino: -1n };

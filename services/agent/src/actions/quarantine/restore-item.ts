@@ -7,15 +7,16 @@ import { copyContent } from './copy-content.js';
 import { DirectoryHandle } from './directory-handle.js';
 import type { QuarantineStore, QuarantineItem } from './quarantine-store.js';
 
-/** Why a file is not put back. What is in the vault stays there. */
+/** Why a file was not restored. The item stays in the store. */
 export interface RestoreFailure {
   readonly code: 'exists' | 'no_folder' | 'folder_moved' | 'corrupt' | 'changed';
   readonly message: string;
 }
 
 /**
- * Puts a file of the vault back where it was, with its owner, mode and times, and never over anything: it is written beside its name and then
- * linked to it, which fails when the name is taken. Its folder must still be where it was; were it now a link, a file could be put anywhere.
+ * Restores a file to its path with owner, mode and times, and never overwrites. It is written to a temporary name and
+ * then linked, which fails when the name exists. Its folder must still have the same real path; otherwise a link could
+ * redirect the file anywhere.
  */
 export async function restoreItem(
   store: QuarantineStore,
@@ -27,7 +28,7 @@ export async function restoreItem(
   return blocked;
 }
 
-/** What would keep it from being put back, as far as can be seen now. */
+/** Checks whether a restore would succeed now. */
 export async function checkRestore(
   store: QuarantineStore,
   item: QuarantineItem,
@@ -95,7 +96,7 @@ async function writeInto(
   return undefined;
 }
 
-/** Ownership before mode, since a change of owner clears the set-user-id bits. */
+/** Owner first, because changing it clears the set-user-id bits. */
 async function restoreAttributes(file: FileHandle, item: QuarantineItem): Promise<void> {
   if (process.platform !== 'win32') {
     await file.chown(item.uid, item.gid);
@@ -104,7 +105,7 @@ async function restoreAttributes(file: FileHandle, item: QuarantineItem): Promis
   await file.utimes(item.accessedMs / 1000, item.modifiedMs / 1000);
 }
 
-/** File systems without links get an exclusive copy. */
+/** On file systems without hard links the file is copied exclusively. */
 async function linkInto(draft: string, path: string): Promise<'linked' | 'copied' | 'taken'> {
   try {
     await link(draft, path);

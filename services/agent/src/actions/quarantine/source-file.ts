@@ -4,19 +4,19 @@ import { basename, dirname, isAbsolute, join, normalize } from 'node:path';
 import { isErrno } from '../../store/atomic-file.js';
 import { DirectoryHandle } from './directory-handle.js';
 
-/** Why a path is not a file that can be taken. */
+/** Why a path cannot be quarantined. */
 export interface SourceFileFault {
   readonly code: 'bad_path' | 'not_found' | 'symlink' | 'not_a_file' | 'changed';
   readonly message: string;
 }
 
 /**
- * A regular file, held open together with its folder: what is looked at, copied and removed is one and the same file, whatever is done to its path
- * meanwhile. Links in the folder's path are resolved, a link in place of the file is not followed, and nothing but a regular file is opened,
- * because opening a pipe waits and opening a device can do things.
+ * A regular file, open together with its folder. Reading, copying and removing affect the same file, whatever happens
+ * to its path. Links in the folder's path are resolved; a link in place of the file is not followed. Other kinds of
+ * files are not opened: opening a pipe blocks, and opening a device may have effects.
  */
 export class SourceFile {
-  /** Where it really is. */
+  /** The real path. */
   readonly path: string;
   readonly handle: FileHandle;
   readonly stats: BigIntStats;
@@ -31,7 +31,7 @@ export class SourceFile {
     this.stats = stats;
   }
 
-  /** Throws what the file system throws, apart from what {@link NoFile} says. */
+  /** Throws file system errors other than those in {@link SourceFileFault}. */
   static async open(path: string): Promise<SourceFile | SourceFileFault> {
     if (!isAbsolute(path) || path.includes('\0') || normalize(path) !== path || path.endsWith('/')) {
       return { code: 'bad_path', message: `"${path}" is not an absolute path without ".." or "//"` };
@@ -55,7 +55,7 @@ export class SourceFile {
     }
   }
 
-  /** Whether it is still as it was when it was opened, and its name still leads to it. */
+  /** Whether the content is unchanged since opening and the name still leads to this file. */
   async isUnchanged(): Promise<boolean> {
     const now = await this.handle.stat({ bigint: true });
     const named = await lstat(this.#folder.entry(this.#name), { bigint: true }).catch(() => undefined);
@@ -64,7 +64,7 @@ export class SourceFile {
     return isSameContent && named !== undefined && isSameFile(named, this.stats);
   }
 
-  /** Takes its name away and makes that last. Answers whether it was this file whose name went. Throws only when nothing went. */
+  /** Unlinks the file durably. Resolves to whether the unlinked name was this file's. When it throws, nothing was unlinked. */
   async remove(): Promise<boolean> {
     await unlink(this.#folder.entry(this.#name));
     await this.#folder.flush();
@@ -103,6 +103,6 @@ function isSameFile(a: BigIntStats, b: BigIntStats): boolean {
   return a.dev === b.dev && a.ino === b.ino;
 }
 
-/** Without waiting, should it have become a pipe since it was looked at. Windows has neither flag. */
+/** Non-blocking, in case the file has become a pipe. Windows has neither flag. */
 const OPEN_FLAGS =
   process.platform === 'win32' ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

@@ -4,15 +4,15 @@ import type { ActionCall, ProgramResult } from '../contract/action.js';
 import { agentAndAncestors } from '../linux/process-view.js';
 import type { ServiceManager, ServiceView } from './service-manager.js';
 
-/** Scripts in the folder of services that are stages of booting and of shutting down, on Debian, Red Hat and others. */
+/** Scripts that belong to booting and shutting down, on Debian, Red Hat and others. */
 const BOOT_SCRIPTS =
   /^(rcS?|rc\.local|halt|reboot|single|sendsigs|killall|killprocs|functions|skeleton|README|u?mount.*|checkroot.*|checkfs.*|hwclock.*|urandom|networking|network|udev|kmod|dbus)$/;
 
-/** The answers of `status` (Linux Standard Base, "Init Script Actions"). */
+/** Exit codes of `status` (Linux Standard Base, "Init Script Actions"). */
 const RUNNING = 0;
 const STOPPED = new Set([1, 2, 3]);
 
-/** System V scripts, run as init would run them: from `/`, with an empty environment. */
+/** System V init scripts, run like init does: from `/`, with an empty environment. */
 export function initScripts(folder: string, runFolder = '/run'): ServiceManager {
   return {
     kind: 'init scripts',
@@ -21,7 +21,7 @@ export function initScripts(folder: string, runFolder = '/run'): ServiceManager 
       if (name.startsWith('.') || !isScript(script)) return undefined;
       const service = { id: name, definition: script };
       const protectedBecause = protectionReason(name, runFolder);
-      // What must not be touched is not even asked: a stage of shutting down may take any word for its cue.
+      // A protected script is not even run for its status. Boot scripts may act on any argument.
       if (protectedBecause !== undefined)
         return { ...service, running: undefined, status: 'not asked', protectedBecause };
       return { ...service, ...(await statusOf(call, script)) };
@@ -42,7 +42,7 @@ function isScript(path: string): boolean {
 async function statusOf(call: ActionCall, script: string): Promise<Pick<ServiceView, 'running' | 'status'>> {
   const { code, stdout, stderr } = await call.host.run(script, ['status'], { signal: call.signal });
   if (code === RUNNING) return { running: true, status: 'running' };
-  // A script without `status` prints how it is used, with any of these codes.
+  // A script without `status` prints its usage, with any of these codes.
   const knows = STOPPED.has(code) && !/usage/i.test(stdout + stderr);
   return knows
     ? { running: false, status: 'stopped' }

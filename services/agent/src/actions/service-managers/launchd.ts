@@ -3,10 +3,10 @@ import type { ServiceManager } from './service-manager.js';
 
 const LAUNCHCTL = '/bin/launchctl';
 const FOLDER = '/Library/LaunchDaemons';
-/** launchctl's code for a service that it does not know. */
+/** Exit code of launchctl for an unknown service. */
 const NOT_FOUND = 113;
 
-/** launchd's system domain. A job that is stopped is unloaded until the next boot, because launchd would start it again otherwise. */
+/** launchd's system domain. Stopping unloads a job until the next boot, because launchd would start it again otherwise. */
 export function launchd(exists: (path: string) => boolean = existsSync): ServiceManager {
   return {
     kind: 'launchd',
@@ -20,7 +20,7 @@ export function launchd(exists: (path: string) => boolean = existsSync): Service
       const state = /^\s*state = (.+)$/m.exec(stdout)?.[1] ?? 'unknown';
       return {
         id: name,
-        // Loaded means that launchd starts it when it is needed; that counts as running.
+        // launchd starts a loaded job on demand, so loaded counts as running.
         running: true,
         status: `loaded, ${state}`,
         definition: /^\s*path = (.+)$/m.exec(stdout)?.[1] ?? '',

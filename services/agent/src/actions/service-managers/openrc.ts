@@ -1,10 +1,10 @@
 import type { ServiceManager } from './service-manager.js';
 
-/** OpenRC's answers of `status`. */
+/** Exit codes of `status`. */
 const RUNNING = 0;
 const STOPPED = 3;
 
-/** OpenRC, the init of Alpine and Gentoo, through rc-service. */
+/** OpenRC (Alpine, Gentoo), through rc-service. */
 export const openrc: ServiceManager = {
   kind: 'OpenRC',
 

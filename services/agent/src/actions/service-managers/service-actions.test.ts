@@ -10,7 +10,7 @@ import { systemd, unitOfCgroups } from './systemd.js';
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 
-/** As a distribution's script is: start-stop-daemon's work done by hand. */
+/** A typical init script that does the work of start-stop-daemon by hand. */
 const script = (folder: string): string => `#!/bin/sh
 pidfile=${folder}/watcher.pid
 alive() { [ -s "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null && ! grep -q '^State:.Z' "/proc/$(cat "$pidfile")/status"; }

@@ -13,7 +13,7 @@ import { openrc } from './openrc.js';
 import type { ServiceManager, ServiceVerb, ServiceView } from './service-manager.js';
 import { systemd } from './systemd.js';
 
-/** A script may say that a service has stopped a little before it has. */
+/** A script may report a stopped service shortly before the service stops. */
 const STATE_TIMEOUT_MS = 5_000;
 const POLL_INTERVAL_MS = 100;
 
@@ -23,7 +23,7 @@ const WORDS = {
   restart: { done: 'restarted', running: true, inverse: undefined },
 } as const;
 
-/** What runs services here: systemd where it booted the machine (sd_booted(3)), else OpenRC, else scripts where there are any. */
+/** The service manager of this machine: systemd if it booted the machine (sd_booted(3)), otherwise OpenRC, otherwise init scripts. */
 export function findManager(): ServiceManager | undefined {
   if (existsSync('/run/systemd/system')) return systemd;
   if (existsSync('/run/openrc')) return openrc;
@@ -31,7 +31,7 @@ export function findManager(): ServiceManager | undefined {
   return folder === undefined ? undefined : initScripts(folder);
 }
 
-/** Which columns of a bound row name the service and the file that defines it. */
+/** The columns of a bound row that name the service and the file that defines it. */
 interface ServiceColumns {
   readonly id: string;
   readonly definition: string;
@@ -40,7 +40,7 @@ const UNIT_COLUMNS: ServiceColumns = { id: 'id', definition: 'fragment_path' };
 /** Rows of the tables of Windows and macOS. */
 export const SERVICE_COLUMNS: ServiceColumns = { id: 'label', definition: 'path' };
 
-/** `service.stop`, `service.start` and `service.restart` with the given service manager; by default that of this Linux machine. */
+/** `service.stop`, `service.start` and `service.restart`. The default is the service manager of this Linux machine. */
 export function serviceActions(
   manager: () => ServiceManager | undefined = findManager,
   columns: ServiceColumns = UNIT_COLUMNS,
@@ -58,7 +58,7 @@ export function serviceActions(
 
 interface ServiceTarget {
   readonly name: string;
-  /** File that must define it. */
+  /** The file that must define the service. */
   readonly definition?: string;
 }
 
@@ -71,7 +71,7 @@ function targetOf({ binding, params }: ActionCall, columns: ServiceColumns): Ser
   };
 }
 
-/** The opposite, if it did something: what was running runs again. */
+/** Does the opposite of what was done. */
 function undo(call: ActionCall, manager: () => ServiceManager | undefined, kept: JsonValue): Promise<ActionResult> {
   const { name, verb } = kept as { name?: string; verb?: string };
   if (name === undefined || (verb !== 'start' && verb !== 'stop')) {
@@ -97,7 +97,7 @@ async function control(
   { name, definition }: ServiceTarget,
 ): Promise<ActionResult> {
   const words = WORDS[verb];
-  // A row may have any text, and the managers' own words begin with a dash.
+  // A row may contain any text, and options of the managers begin with a dash.
   if (name === '' || name.startsWith('-') || name.includes('/'))
     return refused('bad_params', `"${name}" is no name of a service`);
   const before = await manager.find(call, name, verb);
@@ -112,7 +112,7 @@ async function control(
   }
   if (verb !== 'restart') call.keepUndo({ name: before.id, verb });
   const { code, stdout, stderr } = await manager.change(call, before, verb);
-  // One that failed is looked at as it is; there is nothing to wait for.
+  // After a failure the state is read once, without waiting.
   const after = await waitForState(call, manager, before, verb, code === 0 ? STATE_TIMEOUT_MS : 0);
   const effect = `${before.id}: ${before.status} before, ${after?.status ?? 'gone'} after`;
   if (call.signal.aborted) return stopped(call.signal, [`told ${manager.kind} to ${verb} ${before.id}`, effect]);
@@ -145,7 +145,7 @@ function refuseChange(
   return why === undefined ? undefined : refused('protected', why);
 }
 
-/** The service once it is as it should be, or as it is when that does not come about in time. */
+/** Waits until the service has the expected state. Resolves to its last state. */
 async function waitForState(
   call: ActionCall,
   manager: ServiceManager,

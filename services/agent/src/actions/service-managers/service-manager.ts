@@ -2,28 +2,28 @@ import type { ActionCall, ProgramResult } from '../contract/action.js';
 
 export type ServiceVerb = 'start' | 'stop' | 'restart';
 
-/** A service as its manager sees it now. */
+/** The current state of a service. */
 export interface ServiceView {
-  /** The name that the manager gives it. */
+  /** Name in the service manager. */
   readonly id: string;
-  /** `undefined` when the manager cannot tell. */
+  /** `undefined` when unknown. */
   readonly running: boolean | undefined;
-  /** In the manager's words. */
+  /** State in the words of the service manager. */
   readonly status: string;
-  /** Unit file or script that defines it. */
+  /** Unit file or script that defines the service. */
   readonly definition: string;
-  /** Why it must not be touched, whatever the endpoint's owner has set. */
+  /** Why the service must not be touched, independent of the endpoint's configuration. */
   readonly protectedBecause?: string;
-  /** What may start it again after it was stopped. */
+  /** What may start the service again after a stop. */
   readonly triggeredBy?: string;
 }
 
-/** What starts and stops services on this machine. */
+/** Port to what starts and stops services on this machine. */
 export interface ServiceManager {
-  /** For people: systemd, OpenRC or init scripts. */
+  /** Name for people, such as systemd. */
   readonly kind: string;
-  /** The service of exactly this name, which has no slash and does not begin with a dash. `undefined` when there is none. */
+  /** Finds the service with exactly this name, which has no slash and no leading dash. Resolves to `undefined` when there is none. */
   find(call: ActionCall, name: string, verb: ServiceVerb): Promise<ServiceView | undefined>;
-  /** Orders the change and waits for what the manager says. */
+  /** Requests the change and waits for the manager's answer. */
   change(call: ActionCall, service: ServiceView, verb: ServiceVerb): Promise<ProgramResult>;
 }

@@ -4,18 +4,18 @@ import type { ActionCall, ProgramResult } from '../contract/action.js';
 import type { ServiceManager, ServiceVerb } from './service-manager.js';
 
 const PROPERTIES = ['Id', 'LoadState', 'ActiveState', 'SubState', 'FragmentPath', 'TriggeredBy'];
-/** Units that are something which can run. Mounts, slices, scopes and targets are the machine itself. */
+/** Unit types that can be started and stopped. Mounts, slices, scopes and targets are part of the machine itself. */
 const STOPPABLE = /\.(service|socket|timer|path)$/;
 const SUFFIX = /\.(service|socket|timer|path|target|mount|automount|swap|slice|scope|device)$/;
-/** Without these nothing can be started, stopped or logged into any more. */
+/** Without these no service can be started or stopped, and nobody can log in. */
 const CRITICAL = /^(dbus(-broker)?|systemd-(journald|udevd|logind)[^.]*)\.(service|socket)$/;
-/** To start one of these ends or suspends the machine. */
+/** Starting one of these stops or suspends the machine. */
 const SHUTDOWN_UNITS =
   /^(systemd-(poweroff|reboot|halt|kexec|soft-reboot|suspend|hibernate|hybrid-sleep|suspend-then-hibernate)|emergency|rescue)\.service$/;
-/** Units that pull the agent down with them are looked for this many steps away. */
+/** Limit for the search for units that stop the agent when they stop. */
 const MAX_REQUIRED_UNITS = 32;
 
-/** systemd through systemctl, which waits for the job that it starts. */
+/** systemd, through systemctl, which waits for its job. */
 export const systemd: ServiceManager = {
   kind: 'systemd',
 
@@ -51,7 +51,7 @@ async function protectionReason(call: ActionCall, id: string, verb: ServiceVerb)
   return (await unitsRequiredBy(call, agent)).has(id) ? `the agent's service stops with ${id}` : undefined;
 }
 
-/** The unit that the agent runs in, by its control group. */
+/** The unit that the agent runs in, from its control group. */
 function agentUnit(): string | undefined {
   try {
     return unitOfCgroups(readFileSync('/proc/self/cgroup', 'utf8'));
@@ -60,14 +60,14 @@ function agentUnit(): string | undefined {
   }
 }
 
-/** The innermost service of `/proc/<pid>/cgroup`. */
+/** The innermost service in a `/proc/<pid>/cgroup`. */
 export function unitOfCgroups(text: string): string | undefined {
   const paths = text.split('\n').map((line) => line.split(':').slice(2).join(':'));
   const units = paths.flatMap((path) => path.split('/').filter((part) => part.endsWith('.service')));
   return units.at(-1);
 }
 
-/** What the agent's unit is bound to, and what that is bound to: to stop one of them stops the agent. */
+/** The units that the agent's unit depends on, transitively. Stopping one of them stops the agent. */
 async function unitsRequiredBy(call: ActionCall, unit: string): Promise<ReadonlySet<string>> {
   const required = new Set<string>();
   let level = [unit];
@@ -89,7 +89,7 @@ async function show(
   return code === 0 ? [...parseShow(stdout)] : [];
 }
 
-/** A start or stop has as long as the action; the rest must answer at once. */
+/** A change may take as long as the action. Other calls must answer within the default timeout. */
 function systemctl(call: ActionCall, args: readonly string[], { waits = false } = {}): Promise<ProgramResult> {
   const { host, action, signal } = call;
   return host.run('systemctl', args, { signal, ...(waits && { timeoutMs: action.timeoutMs }) });

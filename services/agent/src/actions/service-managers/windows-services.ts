@@ -5,11 +5,11 @@ import { SYSTEM32 } from '../windows/powershell.js';
 
 const STATE_WAIT = { timeoutMs: 30_000, intervalMs: 250 };
 const SC = `${SYSTEM32}sc.exe`;
-/** Numbers of `sc query`'s STATE, which are the same in every language of Windows. */
+/** STATE numbers of `sc query`. They do not depend on the language of Windows. */
 const STOPPED = 1;
 const RUNNING = 4;
 
-/** Without these nothing starts, nobody logs in, or the agent cannot reach its gateway. */
+/** Without these nothing starts, nobody can log in, or the agent cannot reach its gateway. */
 const CRITICAL = new Set(
   [
     'rpcss',
@@ -26,7 +26,7 @@ const CRITICAL = new Set(
   ].concat(['nsi', 'dhcp', 'dnscache', 'netman', 'winmgmt', 'schedule', 'gpsvc', 'cryptsvc', 'musteragent']),
 );
 
-/** The service control manager, through sc.exe. */
+/** The Windows service control manager, through sc.exe. */
 export const serviceControl: ServiceManager = {
   kind: 'the service control manager',
 
@@ -49,7 +49,7 @@ export const serviceControl: ServiceManager = {
   async change(call, service, verb) {
     if (verb !== 'restart') return control(call, service, verb);
     const stopped = await control(call, service, 'stop');
-    // 1062: it was not running.
+    // 1062: the service was not running.
     if (stopped.code !== 0 && stopped.code !== 1062) return stopped;
     return control(call, service, 'start');
   },
@@ -65,7 +65,7 @@ const STATES: Readonly<Record<number, string>> = {
   7: 'paused',
 };
 
-/** sc.exe only hands the order over; the wait is for what it leads to. */
+/** sc.exe returns before the change is done, so wait for the new state. */
 async function control(call: ActionCall, { id }: ServiceView, verb: 'start' | 'stop'): Promise<ProgramResult> {
   const { host, signal } = call;
   const result = await host.run(SC, [verb, id], { signal });

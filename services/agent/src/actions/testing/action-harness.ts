@@ -67,8 +67,8 @@ export interface RecordedHost extends ActionHost {
 }
 
 /**
- * Answers each command line from a recording, in any order. A list of answers is used up one by one; the last answer repeats. A command line that was not
- * recorded ends with 127, like a program that is not installed.
+ * Answers each command line from a recording, in any order. A list of answers is used up one by one; the last answer
+ * repeats. A command line that was not recorded ends with 127, like a program that is not installed.
  */
 export function recordedHost(
   recording: Readonly<Record<string, Partial<ProgramResult> | readonly Partial<ProgramResult>[]>>,

@@ -1,6 +1,6 @@
 /**
- * A process within a network namespace of a test, told by messages what to do there: listen, try to connect, hold a connection, run actions as an agent
- * would. One message in, one message out.
+ * A process in a network namespace of a test. It handles one request message at a time: listens, connects, holds a
+ * connection, or runs actions like an agent.
  */
 import { createServer, connect, type Socket } from 'node:net';
 import { systemClock } from '@muster/runtime/program';
@@ -18,7 +18,7 @@ export type PeerRequest =
   | ({ readonly t: 'undo'; readonly command: string; readonly id: string; readonly kept: JsonValue } & PeerHost)
   | ({ readonly t: 'monitor'; readonly laterMs: number } & PeerHost);
 
-/** `from`: an address of this side. */
+/** `from` is a local address. */
 export interface ProbeTarget {
   readonly host: string;
   readonly port: number;
@@ -33,7 +33,7 @@ interface PeerHost {
 export interface PeerAnswer {
   readonly result?: ActionResult;
   readonly kept?: readonly JsonValue[];
-  /** Whether a connection was made, or a held one still carries data both ways. */
+  /** Whether a connection was made, or whether a held connection still carries data. */
   readonly open?: boolean;
   /** The same for each target. */
   readonly reached?: readonly boolean[];
@@ -109,5 +109,5 @@ function echoes(socket: Socket): Promise<boolean> {
 process.on('message', (request: PeerRequest) => {
   void handle(request).then((answer) => process.send?.(answer));
 });
-// The test has ended, whichever way.
+// The test has ended.
 process.on('disconnect', () => process.exit());

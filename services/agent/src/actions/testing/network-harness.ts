@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { PeerAnswer, PeerRequest } from './namespace-peer.js';
 
-/** A process in one of the lab's namespaces. */
+/** A process in one of the harness's namespaces. */
 export class Peer {
   readonly #child: ChildProcess;
 
@@ -21,7 +21,7 @@ export class Peer {
     return answer;
   }
 
-  /** As a crash ends it: without a chance to clean up. */
+  /** Kills the process without a chance to clean up. */
   async kill(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     const gone = once(this.#child, 'exit');
@@ -31,14 +31,14 @@ export class Peer {
 }
 
 /**
- * Two network namespaces of the test's own with a cable between them: `host` is the machine that is isolated, at .2; `world` is everybody else, at .1,
- * .3 and .4, over IPv4 and IPv6.
+ * Two network namespaces of the test, connected by a virtual cable. `host` is the isolated machine with address .2.
+ * `world` has the addresses .1, .3 and .4. Both have IPv4 and IPv6.
  */
 export class NetworkHarness {
   readonly #prefix = `mst${randomBytes(3).toString('hex')}`;
   readonly #peers: Peer[] = [];
 
-  /** `undefined` where namespaces cannot be made, with the reason on stderr. */
+  /** Returns `undefined` and prints the reason on stderr when namespaces cannot be created. */
   static open(): NetworkHarness | undefined {
     const harness = new NetworkHarness();
     try {
@@ -99,7 +99,7 @@ export class NetworkHarness {
       try {
         execFileSync('ip', ['netns', 'del', `${this.#prefix}${side}`], { stdio: 'pipe' });
       } catch {
-        // It was never made.
+        // The namespace was never created.
       }
     }
   }

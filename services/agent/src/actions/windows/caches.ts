@@ -4,7 +4,7 @@ import { callText } from '../contract/call-values.js';
 import { runOrStop, settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 
-/** Learned neighbours; those set by hand are permanent. An interface is known by its number or its name. */
+/** Finds learned neighbours. Entries set by hand are permanent. An interface is given by number or name. */
 export const FIND_NEIGHBOURS = `ConvertTo-Json -Compress @(Get-NetNeighbor -ErrorAction SilentlyContinue | Where-Object { $_.State -ne 'Permanent' -and (-not $in.address -or $_.IPAddress -eq $in.address) -and (-not $in.interface -or [string]$_.InterfaceIndex -eq $in.interface -or $_.InterfaceAlias -eq $in.interface) } | ForEach-Object { @{ address = $_.IPAddress; index = $_.InterfaceIndex; mac = $_.LinkLayerAddress } })`;
 
 export const REMOVE_NEIGHBOURS = `foreach ($n in $in.neighbours) { Remove-NetNeighbor -InterfaceIndex $n.index -IPAddress $n.address -Confirm:$false -ErrorAction SilentlyContinue }`;

@@ -7,10 +7,10 @@ import { rowsOf, runScript } from './powershell.js';
 
 export const FIND_CONNECTION = `ConvertTo-Json -Compress @(Get-NetTCPConnection -LocalAddress $in.local_address -LocalPort $in.local_port -RemoteAddress $in.remote_address -RemotePort $in.remote_port -ErrorAction SilentlyContinue | ForEach-Object { @{ pid = $_.OwningProcess; state = [string]$_.State } })`;
 
-/** SetTcpEntry with state 12 (delete the TCB), the one way that Windows has; ports in network order. */
+/** SetTcpEntry with state 12 (delete the TCB), the only API for it on Windows. Ports are in network byte order. */
 export const END_CONNECTION = `Add-Type -Namespace Muster -Name Tcp -MemberDefinition '[StructLayout(LayoutKind.Sequential)] public struct Row { public uint State, LocalAddr, LocalPort, RemoteAddr, RemotePort; } [DllImport("iphlpapi.dll")] public static extern uint SetTcpEntry(ref Row row);'; function Addr($a) { [BitConverter]::ToUInt32([Net.IPAddress]::Parse($a).GetAddressBytes(), 0) }; function Port($p) { [uint32][uint16][Net.IPAddress]::HostToNetworkOrder([int16]($p - $(if ($p -gt 32767) { 65536 } else { 0 }))) -band 65535 }; $r = New-Object Muster.Tcp+Row; $r.State = 12; $r.LocalAddr = Addr $in.local_address; $r.LocalPort = Port $in.local_port; $r.RemoteAddr = Addr $in.remote_address; $r.RemotePort = Port $in.remote_port; $code = [Muster.Tcp]::SetTcpEntry([ref]$r); if ($code -ne 0) { throw "SetTcpEntry: $code" }`;
 
-/** By name in parameters, by number in rows. */
+/** Parameters have the name, rows the number. */
 const TCP = new Set(['tcp', '6']);
 
 /** `connection.kill`. */

@@ -4,15 +4,13 @@ import { callText } from '../contract/call-values.js';
 import { settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 
-/** Processes by number or by name (with or without `.exe`). */
+/** Finds processes by id or by name (with or without `.exe`). */
 export const FIND_PROCESSES = `$all = if ($in.pid) { Get-CimInstance Win32_Process -Filter ('ProcessId = ' + [int]$in.pid) } else { Get-CimInstance Win32_Process | Where-Object { $_.Name -eq $in.name -or $_.Name -eq ($in.name + '.exe') } }; ConvertTo-Json -Compress @($all | ForEach-Object { @{ pid = $_.ProcessId; name = $_.Name; path = $_.ExecutablePath; start_time = if ($_.CreationDate) { [DateTimeOffset]::new($_.CreationDate).ToUnixTimeSeconds() } } })`;
 
-/**
- * Ends one process through an open handle: while it is held the number is not given to another process, so what was compared is what ends.
- */
+/** Ends a process through an open handle. The handle keeps the id from being reused between the check and the kill. */
 export const KILL_PROCESS = `try { $p = [Diagnostics.Process]::GetProcessById([int]$in.pid); $null = $p.Handle } catch [ArgumentException] { '"gone"'; exit 0 }; if ([DateTimeOffset]::new($p.StartTime).ToUnixTimeSeconds() -ne $in.start_time) { '"changed"' } else { $p.Kill(); if ($p.WaitForExit(5000)) { '"ended"' } else { '"running"' } }`;
 
-/** Without these Windows stops at once (they are marked critical), or nobody can log in. */
+/** Windows stops at once without these (they are marked critical), or nobody can log in. */
 const CRITICAL = new Set(
   ['system', 'registry', 'secure system', 'memory compression', 'system idle process'].concat(
     ['smss', 'csrss', 'wininit', 'winlogon', 'services', 'lsass', 'lsaiso', 'svchost'].map((name) => `${name}.exe`),
@@ -26,7 +24,7 @@ interface WindowsProcess {
   readonly startTime: number;
 }
 
-/** `process.kill`. TERM asks the windows of the process to close, through taskkill; KILL ends it. */
+/** `process.kill`. TERM asks the windows of the process to close, through taskkill. KILL ends the process. */
 export const killProcess: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {

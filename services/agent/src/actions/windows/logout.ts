@@ -5,7 +5,7 @@ import { SYSTEM32 } from './powershell.js';
 
 export interface WindowsSession {
   readonly user: string;
-  /** Empty for a session that is disconnected. */
+  /** Empty for a disconnected session. */
   readonly station: string;
   readonly id: number;
 }
@@ -15,7 +15,7 @@ export const logoutSession: ActionImplementation = {
   run: (call) =>
     settle(call, async () => {
       const target = call.binding ?? call.params;
-      // Its code is 1 when nobody is logged in.
+      // The exit code is 1 when nobody is logged in.
       const { stdout } = await call.host.run(`${SYSTEM32}quser.exe`, [], {});
       const found = parseSessions(stdout).filter(
         ({ user, station, id }) =>
@@ -49,7 +49,7 @@ export const logoutSession: ActionImplementation = {
     }),
 };
 
-/** Rows of quser: name (with `>` before one's own), station, which may be missing, id, and more in the language of the machine. */
+/** Parses quser: user name (`>` marks one's own), station (may be missing) and id. The rest is localized. */
 export function parseSessions(text: string): WindowsSession[] {
   const rows = text.split(/\r?\n/).map((line) => /^[> ](\S+)\s+(?:(\S+)\s+)?(\d+)\s+\S/.exec(line));
   return rows.flatMap((row) =>

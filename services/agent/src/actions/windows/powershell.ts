@@ -2,7 +2,7 @@ import type { ActionHost, RunOptions } from '../contract/action.js';
 import { failed } from '../contract/results.js';
 import { ActionStop, runOrStop } from '../contract/settle.js';
 
-/** Where Windows keeps its programs; by full path, since the current folder would be searched first. */
+/** System programs are run by full path, because Windows searches the current folder first. */
 export const SYSTEM32 = 'C:\\Windows\\System32\\';
 
 const POWERSHELL = `${SYSTEM32}WindowsPowerShell\\v1.0\\powershell.exe`;
@@ -14,8 +14,8 @@ const PRELUDE = [
 ].join('; ');
 
 /**
- * Runs a script of ours, a constant: what it works with comes over its standard input as JSON, in `$in`, and is never part of the script. What it
- * writes is one JSON value.
+ * Runs a constant PowerShell script. The input is passed as JSON on stdin and is `$in` in the script; it is never part
+ * of the script text. Resolves to the one JSON value that the script writes.
  */
 export async function runScript(
   host: ActionHost,
@@ -37,14 +37,14 @@ export async function runScript(
   }
 }
 
-/** The arguments of such a run, for tests. */
+/** Exported for tests. */
 export function scriptArgs(script: string): string[] {
   return [...OPTIONS, `${PRELUDE}; ${script}`];
 }
 
 export const POWERSHELL_PATH = POWERSHELL;
 
-/** The console's code page is not known, so everything beyond ASCII is escaped. */
+/** Escapes everything beyond ASCII, because the console's code page is unknown. */
 export function asciiJson(value: unknown): string {
   return JSON.stringify(value).replace(
     /[\u007f-\uffff]/g,
@@ -52,7 +52,7 @@ export function asciiJson(value: unknown): string {
   );
 }
 
-/** Rows of a script: PowerShell writes one row as itself and none as nothing. */
+/** Normalizes rows. PowerShell writes one row without a list, and no rows as nothing. */
 export function rowsOf(value: unknown): readonly Readonly<Record<string, unknown>>[] {
   const list: readonly unknown[] = value === undefined || value === null ? [] : Array.isArray(value) ? value : [value];
   return list.filter((row): row is Readonly<Record<string, unknown>> => typeof row === 'object' && row !== null);

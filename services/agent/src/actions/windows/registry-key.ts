@@ -9,10 +9,10 @@ import { formatRegistryKey, parseRegistryKey, criticalReason, type RegistryKey }
 
 const REG = `${SYSTEM32}reg.exe`;
 
-/** How many keys and values are in it, and when it was last written, in Unix seconds (RegQueryInfoKey). */
+/** Reads the number of subkeys and values, and the time of the last write in Unix seconds (RegQueryInfoKey). */
 export const READ_KEY = `Add-Type -Namespace Muster -Name Reg -MemberDefinition '[DllImport("advapi32.dll", CharSet = CharSet.Unicode)] public static extern int RegQueryInfoKeyW(Microsoft.Win32.SafeHandles.SafeRegistryHandle key, IntPtr a, IntPtr b, IntPtr c, IntPtr d, IntPtr e, IntPtr f, IntPtr g, IntPtr h, IntPtr i, IntPtr j, out long written);'; $hives = @{ HKEY_LOCAL_MACHINE = 'LocalMachine'; HKEY_USERS = 'Users'; HKEY_CURRENT_USER = 'CurrentUser'; HKEY_CURRENT_CONFIG = 'CurrentConfig'; HKEY_CLASSES_ROOT = 'ClassesRoot' }; $key = [Microsoft.Win32.RegistryKey]::OpenBaseKey($hives[$in.hive], 'Registry64').OpenSubKey($in.subkey); if ($key) { $w = [long]0; $z = [IntPtr]::Zero; $null = [Muster.Reg]::RegQueryInfoKeyW($key.Handle, $z, $z, $z, $z, $z, $z, $z, $z, $z, $z, [ref]$w); ConvertTo-Json -Compress @{ keys = $key.SubKeyCount; values = $key.ValueCount; mtime = [DateTimeOffset]::FromFileTime($w).ToUnixTimeSeconds() } }`;
 
-/** `registry.delete_key`: exported first, for the undo. */
+/** `registry.delete_key`. Exports the key first, for the undo. */
 export function deleteKey(call: ActionCall): Promise<ActionResult> {
   return settle(call, async () => {
     const key = wantedKey(call);

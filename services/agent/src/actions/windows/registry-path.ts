@@ -10,11 +10,11 @@ const LONG_NAMES = new Set(Object.values(HIVES));
 export interface RegistryKey {
   /** Long name of the hive. */
   readonly hive: string;
-  /** Without the hive, without a backslash at either end. */
+  /** Without the hive and without leading or trailing backslashes. */
   readonly subkey: string;
 }
 
-/** Takes a key's path apart; `undefined` when it is none, or has an empty part. */
+/** Parses the path of a key. `undefined` when it is invalid or has an empty part. */
 export function parseRegistryKey(path: string): RegistryKey | undefined {
   const [first = '', ...parts] = path.split('\\');
   const upper = first.toUpperCase();
@@ -28,7 +28,7 @@ export function formatRegistryKey({ hive, subkey }: RegistryKey): string {
   return `${hive}\\${subkey}`;
 }
 
-/** Keys that Windows or the agent does not start without; neither they nor what is above them is ever deleted. */
+/** Windows or the agent cannot start without these keys. They and their parents are never deleted. */
 const CRITICAL = [
   'SYSTEM\\CurrentControlSet\\Control',
   'SYSTEM\\CurrentControlSet\\Services\\MusterAgent',
@@ -41,7 +41,7 @@ const CRITICAL = [
   'SECURITY\\Policy',
 ].map((key) => key.toLowerCase());
 
-/** Why a key must not be deleted, or `undefined`. */
+/** Returns why a key must not be deleted, or `undefined`. */
 export function criticalReason({ hive, subkey }: RegistryKey): string | undefined {
   const key = subkey.toLowerCase();
   if (!key.includes('\\')) return 'it is at the top of its hive';

@@ -8,16 +8,16 @@ import { formatRegistryKey, parseRegistryKey, type RegistryKey } from './registr
 
 const OPEN_KEY = `$hives = @{ HKEY_LOCAL_MACHINE = 'LocalMachine'; HKEY_USERS = 'Users'; HKEY_CURRENT_USER = 'CurrentUser'; HKEY_CURRENT_CONFIG = 'CurrentConfig'; HKEY_CLASSES_ROOT = 'ClassesRoot' }; $base = [Microsoft.Win32.RegistryKey]::OpenBaseKey($hives[$in.hive], 'Registry64')`;
 
-/** A value as it is stored, unexpanded: `data` in JSON for putting it back, `text` as the table shows it. */
+/** Reads a value unexpanded: `data` as JSON for the undo, `text` as the table shows it. */
 export const READ_VALUE = `${OPEN_KEY}; $key = $base.OpenSubKey($in.subkey); if ($key -and $key.GetValueNames() -contains $in.name) { $kind = [string]$key.GetValueKind($in.name); $data = $key.GetValue($in.name, $null, 'DoNotExpandEnvironmentNames'); $text = switch ($kind) { 'Binary' { -join ($data | ForEach-Object { $_.ToString('X2') }) } 'MultiString' { $data -join ',' } 'DWord' { [string][BitConverter]::ToUInt32([BitConverter]::GetBytes([int]$data), 0) } 'QWord' { [string][BitConverter]::ToUInt64([BitConverter]::GetBytes([long]$data), 0) } default { [string]$data } }; ConvertTo-Json -Compress @{ kind = $kind; text = $text; data = @($data | ForEach-Object { [string]$_ }) } }`;
 
-/** Deletes it only while it is what was read a moment ago. */
+/** Deletes the value only if it is unchanged since it was read. */
 export const DELETE_VALUE = `${OPEN_KEY}; $key = $base.OpenSubKey($in.subkey, $true); if (-not $key) { '"gone"' } else { $kind = [string]$key.GetValueKind($in.name); $data = $key.GetValue($in.name, $null, 'DoNotExpandEnvironmentNames'); $now = ConvertTo-Json -Compress @($data | ForEach-Object { [string]$_ }); if ($kind -ne $in.kind -or $now -ne (ConvertTo-Json -Compress @($in.data))) { '"changed"' } else { $key.DeleteValue($in.name); '"deleted"' } }`;
 
-/** Puts a value back where none is. */
+/** Writes a value only if it does not exist. */
 export const WRITE_VALUE = `${OPEN_KEY}; $key = $base.CreateSubKey($in.subkey); if ($key.GetValueNames() -contains $in.name) { '"exists"' } else { $d = @($in.data); $v = switch ($in.kind) { 'Binary' { ,[byte[]]$d } 'MultiString' { ,[string[]]$d } 'DWord' { [int]$d[0] } 'QWord' { [long]$d[0] } default { [string]$d[0] } }; $key.SetValue($in.name, $v, $in.kind); '"written"' }`;
 
-/** Types in the table's words, by those of .NET. */
+/** Type names of the table, by those of .NET. */
 const TYPES: Readonly<Record<string, string>> = {
   String: 'REG_SZ',
   ExpandString: 'REG_EXPAND_SZ',
@@ -70,7 +70,7 @@ export const undoDeleteValue: UndoRunner = (call, kept) =>
     return succeeded('1 value written back', [`wrote ${path}`]);
   });
 
-/** A row says where the key ends; a path alone has the name after its last backslash. */
+/** A row has key and name separately. In a path, the name follows the last backslash. */
 function wantedValue(call: ActionCall): RegistryValue {
   const [path = '', boundKey, boundName] = ['path', 'key', 'name'].map((key) => callText(call, key));
   const at = path.lastIndexOf('\\');

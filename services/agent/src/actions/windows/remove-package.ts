@@ -4,20 +4,20 @@ import { callText } from '../contract/call-values.js';
 import { settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
 
-/** What is listed among the installed programs, 64-bit and 32-bit. */
+/** Finds installed programs, 64-bit and 32-bit. */
 export const FIND_PROGRAMS = `$roots = 'HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\*', 'HKLM:\\SOFTWARE\\WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Uninstall\\*'; ConvertTo-Json -Compress @(Get-ItemProperty $roots -ErrorAction SilentlyContinue | Where-Object { $_.DisplayName -eq $in.name } | ForEach-Object { @{ name = $_.DisplayName; version = $_.DisplayVersion; publisher = $_.Publisher; code = $_.PSChildName; msi = [int]$_.WindowsInstaller } })`;
 
 const PRODUCT_CODE = /^\{[0-9A-F]{8}-([0-9A-F]{4}-){3}[0-9A-F]{12}\}$/i;
-/** An installation is not broken off half-way. */
+/** An uninstallation must not be interrupted. */
 const REMOVE_MS = 540_000;
-/** Of msiexec: done, done but for a restart, and not installed. */
+/** Exit codes of msiexec: success, success with a restart pending, not installed. */
 const DONE = 0;
 const DONE_AFTER_RESTART = 3010;
 const NOT_INSTALLED = 1605;
 
 /**
- * `package.remove`, for what Windows Installer put there. Other programs bring an uninstaller with a command line of their own, which would have to be
- * handed to a shell.
+ * `package.remove` for programs of Windows Installer. Other programs have an uninstaller with a command line of their
+ * own, which would need a shell.
  */
 export const removePackage: ActionImplementation = {
   run: (call) =>

@@ -7,7 +7,7 @@ import { deleteKey, undoDeleteKey } from './registry-key.js';
 import { deleteValue, undoDeleteValue } from './registry-value.js';
 import { removePackage } from './remove-package.js';
 
-/** How Windows runs each action. Tried against recorded outputs only. */
+/** The actions that are specific to Windows. Tested against recorded output only. */
 export const WINDOWS_ACTIONS: ActionImplementations = {
   'process.kill': killProcess,
   'connection.kill': killConnection,

@@ -23,7 +23,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 
-/** Plays exactly these programs, all of them. */
+/** Runs an action and expects exactly the recorded programs. */
 async function play(
   recorded: readonly RecordedRun[],
   name: string,
@@ -51,7 +51,7 @@ function windowsHost(more: Partial<ActionHost>): ActionHost {
   return testHost({ dataDir, platform: 'windows', protects: ['Backup'], ...more });
 }
 
-/** A run of one of our scripts: what it was given and what it wrote. */
+/** A recorded run of one of our scripts with its input and output. */
 function script(text: string, input: Readonly<Record<string, unknown>>, output?: unknown): RecordedRun {
   return {
     argv: [POWERSHELL_PATH, ...scriptArgs(text)],

@@ -1,7 +1,7 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { System } from './system.js';
 
-/** Reads one table of one platform. What cannot be read is missing from the rows; it throws only for the end of its time. */
+/** Reads one table of one platform. Skips what it cannot read. Throws only when the time of the statement is over. */
 export interface Collector {
   readonly table: string;
   collect(system: System, request: CollectRequest): Iterable<TableRow>;

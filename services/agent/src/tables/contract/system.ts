@@ -16,17 +16,17 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-/** What we read whole is far smaller everywhere; more would not fit in the memory that an agent may have. */
+/** Limit for a file that is read completely. Real files are far smaller. */
 const READ_LIMIT = 64 * 1024 * 1024;
 const CHUNK = 64 * 1024;
-/** Entries of one folder, for the same reason. */
+/** Limit for the entries of one folder. */
 const LIST_LIMIT = 200_000;
 const COMMAND_MS = 5_000;
 
 /**
- * The machine that collectors look at, or a copy of its tree under another root. A file that is gone, or may not be read, is
- * `undefined` and no error, because both happen all the time while one looks at a running system. Only what is too large throws: to
- * answer with a part of it would not be the truth.
+ * File access of collectors: to the machine, or to a copied tree under another root. A missing or unreadable file is
+ * `undefined`, because both are normal on a running system. Only a file or folder over a limit throws: a partial answer
+ * would be wrong.
  */
 export class System {
   readonly #root: string;
@@ -36,40 +36,40 @@ export class System {
     this.#root = root;
   }
 
-  /** False for a copied tree: the kernel and the programs of this machine know nothing about it. */
+  /** False for a copied tree. The kernel and programs of this machine do not describe it. */
   get live(): boolean {
     return this.#root === '/';
   }
 
-  /** The path to give to the operating system. */
+  /** The path for system calls. */
   real(path: string): string {
     return this.live ? path : join(this.#root, path);
   }
 
-  /** A regular file as UTF-8. */
+  /** Reads a regular file as UTF-8. */
   text(path: string): string | undefined {
     return this.bytes(path)?.toString('utf8');
   }
 
-  /** The text with white space around it removed; `undefined` when nothing is left. */
+  /** Reads a file as trimmed text. `undefined` when it is empty. */
   word(path: string): string | undefined {
     const text = this.head(path, CHUNK)?.trim();
     return text === undefined || text === '' ? undefined : text;
   }
 
-  /** The first `limit` bytes as text, for files whose beginning says all. */
+  /** Reads the first `limit` bytes as text. */
   head(path: string, limit: number): string | undefined {
     return this.#read(path, limit)?.toString('utf8');
   }
 
-  /** All of a regular file. */
+  /** Reads a regular file completely. */
   bytes(path: string): Buffer | undefined {
     const bytes = this.#read(path, READ_LIMIT);
     if (bytes?.length === READ_LIMIT) throw new RangeError(`${path} has ${READ_LIMIT} bytes or more`);
     return bytes;
   }
 
-  /** Opens without waiting and reads regular files only: pipes and devices could keep us for ever. */
+  /** Opens without blocking and reads only regular files, because pipes and devices may block forever. */
   #read(path: string, limit: number): Buffer | undefined {
     const fd = this.open(path);
     if (fd === undefined) return undefined;
@@ -82,7 +82,7 @@ export class System {
     }
   }
 
-  /** A descriptor of a regular file, for the caller to close. */
+  /** Opens a regular file. The caller closes the descriptor. */
   open(path: string): number | undefined {
     let fd: number;
     try {
@@ -95,7 +95,7 @@ export class System {
     return undefined;
   }
 
-  /** Names in a folder, sorted. */
+  /** Lists the names in a folder, sorted. */
   list(path: string): string[] {
     let directory: Dir;
     try {
@@ -110,7 +110,7 @@ export class System {
     }
   }
 
-  /** What a symbolic link says, as it says it. */
+  /** The target of a symbolic link, unresolved. */
   link(path: string): string | undefined {
     try {
       return readlinkSync(this.real(path));
@@ -150,7 +150,7 @@ export class System {
     return this.stat(path)?.isDirectory() === true;
   }
 
-  /** Output of a program given by its absolute path; `undefined` when it is absent, fails or takes longer than five seconds. */
+  /** Runs a program by its absolute path and returns its output. `undefined` when it is missing, fails or takes over five seconds. */
   run(program: string, args: readonly string[]): string | undefined {
     if (!this.live || !this.exists(program)) return undefined;
     try {
@@ -176,7 +176,7 @@ function readNames(directory: Dir, path: string): string[] {
     try {
       entry = directory.readSync();
     } catch {
-      // The process or the folder went away while we looked; what was listed until then was true.
+      // The process or folder disappeared. The names read so far are valid.
       return names;
     }
     if (entry === null) return names;
@@ -184,10 +184,7 @@ function readNames(directory: Dir, path: string): string[] {
   }
 }
 
-/**
- * Files of the kernel say that they have no size, so reading goes on until there is no more. Nearly all fit in `scratch`, which
- * saves an allocation for each.
- */
+/** Reads until the end of the file, because kernel files report size 0. Most files fit in `scratch`, which saves allocations. */
 function readAll(fd: number, limit: number, scratch: Buffer): Buffer {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -201,7 +198,7 @@ function readAll(fd: number, limit: number, scratch: Buffer): Buffer {
   return chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks, length);
 }
 
-/** Less than `size` means that the file has ended. */
+/** A result below `size` means the end of the file. */
 function fill(fd: number, buffer: Buffer, size: number): number {
   let length = 0;
   while (length < size) {

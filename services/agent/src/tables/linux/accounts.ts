@@ -2,12 +2,12 @@ import type { CollectRequest } from '@muster/tables';
 import type { System } from '../contract/system.js';
 import { type Account, parsePasswd } from './parse/etc.js';
 
-/** The local accounts, read once for each statement. */
+/** The local accounts, read once per statement. */
 export function accounts(system: System, request: CollectRequest): readonly Account[] {
   return request.memo('accounts', () => parsePasswd(system.text('/etc/passwd') ?? ''));
 }
 
-/** Accounts with a home of their own, for tables that look into homes; the users that the statement names, or all. */
+/** Accounts with their own home folder, limited to the users that the statement names. */
 export function homes(system: System, request: CollectRequest): readonly Account[] {
   const wanted = request.equal('uid');
   const seen = new Set<string>();

@@ -36,7 +36,7 @@ function sourceRow(system: System, source: string, { uri, release, components, a
   };
 }
 
-/** The head of the index that apt downloaded last; the lists of hashes behind it are not needed. */
+/** The head of the index that apt downloaded last. The file hashes after it are not needed. */
 function downloadedRelease(system: System, source: AptSource): Paragraph | undefined {
   const headBytes = 4_096;
   const base = `${LISTS}/${aptListName(source)}`;

@@ -2,7 +2,7 @@ import type { TableRow } from '@muster/tables';
 import type { Collector } from '../contract/collector.js';
 import type { System } from '../contract/system.js';
 
-/** Sizes in /sys are in these units, whatever the device uses. */
+/** The unit of sizes in /sys, for every device. */
 const SECTOR = 512;
 
 export const blockDevices: Collector = {
@@ -36,12 +36,12 @@ function readDevice(system: System, base: string, diskBase: string, name: string
   };
 }
 
-/** In names of the kernel `!` stands for a slash. */
+/** The kernel writes `!` for a slash in device names. */
 function devicePath(name: string): string {
   return `/dev/${name.replaceAll('!', '/')}`;
 }
 
-/** What udev found on the device when it came. */
+/** Properties that udev stored for the device. */
 function udevProperties(system: System, number: string | undefined): Map<string, string> {
   const text = number === undefined ? '' : (system.text(`/run/udev/data/b${number}`) ?? '');
   const lines = text.split('\n').map((line) => /^E:(\w+)=(.*)$/.exec(line));

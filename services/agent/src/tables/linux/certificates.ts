@@ -1,7 +1,7 @@
 import type { Collector } from '../contract/collector.js';
 import { parseCertificates } from './parse/certificate.js';
 
-/** Where distributions keep all certificates that they trust in one file. */
+/** Bundles of trusted certificates in the different distributions. */
 const BUNDLES = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',

@@ -10,7 +10,7 @@ import {
   webkitSeconds,
 } from './parse/chrome.js';
 
-/** Where the browsers keep their profiles below a home, packaged as snap or flatpak too. */
+/** Profile folders of the browsers below a home folder, including snap and flatpak. */
 const BROWSERS: readonly (readonly [type: string, folder: string])[] = [
   ['chrome', '.config/google-chrome'],
   ['chrome_beta', '.config/google-chrome-beta'],
@@ -47,7 +47,7 @@ export const chromeExtensions: Collector = {
   },
 };
 
-/** Opera has its profile in the folder itself, the others have one folder for each. */
+/** Opera's profile is the folder itself. The other browsers have one folder per profile. */
 function profiles(system: System, base: string): string[] {
   const inside = system.list(base).map((name) => `${base}/${name}`);
   return [base, ...inside].filter((path) => system.exists(`${path}/Preferences`));
@@ -63,7 +63,7 @@ function* readProfile(system: System, profile: Profile): Iterable<TableRow> {
   for (const id of system.list(base)) {
     for (const version of system.list(`${base}/${id}`)) {
       const setting = settings.get(id);
-      // Older versions stay on disk until the browser cleans up.
+      // The browser removes older versions later.
       if (setting !== undefined && !setting.path.startsWith('/') && setting.path !== `${id}/${version}`) continue;
       found.add(id);
       yield* readExtension(system, { ...profile, name }, `${base}/${id}/${version}`, setting);

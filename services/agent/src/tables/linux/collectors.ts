@@ -43,7 +43,7 @@ import { uptime } from './uptime.js';
 import { userGroups } from './user_groups.js';
 import { users } from './users.js';
 
-/** Every table that Linux has here, one file each. */
+/** All Linux collectors. Each has a file named for its table. */
 export const LINUX_COLLECTORS: readonly Collector[] = [
   aptSources,
   arpCache,

@@ -18,7 +18,7 @@ function readFileRow(system: System, { path, directory }: CandidatePath): TableR
   const link = system.lstat(path);
   if (link === undefined) return undefined;
   const isLink = link.isSymbolicLink();
-  // Of a link that leads nowhere there is only the link itself to tell about.
+  // A broken link is described by the link itself.
   const stat = (isLink ? system.stat(path) : undefined) ?? link;
   return {
     path,

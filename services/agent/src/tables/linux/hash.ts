@@ -19,7 +19,7 @@ export const hash: Collector = {
   },
 };
 
-/** Reads the file once for all hashes that the statement looks at. A file that may not be read has none. */
+/** Reads the file once for all requested hashes. An unreadable file has none. */
 function hashFile(system: System, request: CollectRequest, path: string, buffer: Buffer): TableRow {
   const wanted = ALGORITHMS.filter((algorithm) => request.uses(algorithm)).map(
     (algorithm) => [algorithm, createHash(algorithm)] as const,

@@ -14,7 +14,7 @@ export const interfaceAddresses: Collector = {
   },
 };
 
-/** The last address of the network; a host or a point-to-point network of two has none. */
+/** The last address of the network. Empty for /31 and /32. */
 export function broadcastOf(address: string, netmask: string): string {
   const mask = netmask.split('.').map(Number);
   if ((mask[3] ?? 255) >= 254) return '';

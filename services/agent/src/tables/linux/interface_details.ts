@@ -20,7 +20,7 @@ export const interfaceDetails: Collector = {
   table: 'interface_details',
   *collect(system) {
     for (const name of system.list(BASE)) {
-      // The folder also holds plain files, such as that of the bonding driver.
+      // The folder also contains plain files, such as those of the bonding driver.
       if (system.exists(`${BASE}/${name}/ifindex`)) yield readInterface(system, name);
     }
   },

@@ -4,7 +4,7 @@ import type { System } from '../contract/system.js';
 import { parseAssignments } from './parse/etc.js';
 import { type LoginRecord, parseUtmp } from './parse/utmp.js';
 
-/** osquery's words for the record types that are about sessions. */
+/** osquery's names for the record types of sessions. */
 const TYPES: Readonly<Record<string, string>> = {
   runlevel: 'runlevel',
   'boot-time': 'boot_time',
@@ -18,7 +18,7 @@ export const loggedInUsers: Collector = {
   table: 'logged_in_users',
   *collect(system) {
     const utmp = system.bytes('/run/utmp') ?? system.bytes('/var/run/utmp');
-    // Systems that gave up utmp have the login manager's own records.
+    // Systems without utmp have the records of the login manager.
     if (utmp === undefined) yield* managedSessions(system);
     else for (const record of parseUtmp(utmp)) yield* recordRow(record);
   },

@@ -17,7 +17,7 @@ function everything(table: string): string {
   return `SELECT ${columns} FROM ${table}${spec?.requiresOneOf === undefined ? '' : " WHERE directory = '/etc'"}`;
 }
 
-/** Acts as nobody, when we are root, until the function that is returned is called. */
+/** Drops root privileges to those of nobody. Returns the function that restores them. */
 function losePrivileges(): () => void {
   if (process.geteuid?.() !== 0) return () => undefined;
   process.seteuid?.(65_534);

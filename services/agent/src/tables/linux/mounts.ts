@@ -4,7 +4,7 @@ import type { Collector } from '../contract/collector.js';
 import type { System } from '../contract/system.js';
 import { type Mount, parseMounts } from './parse/mounts.js';
 
-/** Asking about these may wait for a server that does not answer, or mount something. */
+/** A statfs on these may wait for an unreachable server or trigger a mount. */
 const REMOTE = /^(nfs|cifs|smb|9p|ceph|glusterfs|lustre|afs|autofs|fuse)/;
 
 export const mounts: Collector = {

@@ -15,7 +15,7 @@ export const npmPackages: Collector = {
   },
 };
 
-/** Links are left out: they lead to packages that are elsewhere, or back up. */
+/** Skips links, which lead to packages elsewhere or back up. */
 function* readModules(
   system: System,
   request: CollectRequest,

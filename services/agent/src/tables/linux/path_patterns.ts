@@ -1,12 +1,12 @@
 import type { CollectRequest, Constraint } from '@muster/tables';
 import type { System } from '../contract/system.js';
 
-/** A walk below `%%` goes no deeper; deeper trees are made to catch walkers. */
+/** Maximum depth below `%%`. Deeper trees may be traps. */
 const MAX_DEPTH = 64;
 
 /**
- * Paths of the machine that may match a LIKE pattern. `%` and `_` stand for characters within one name; `%%` alone between slashes
- * stands for names at any depth. Links to folders are followed where the pattern names a level, never below `%%`.
+ * Paths that may match a LIKE pattern. `%` and `_` match within one name. `%%` alone between slashes matches names at
+ * any depth. Links to folders are followed on levels that the pattern names, but not below `%%`.
  */
 export function* matchPaths(system: System, request: CollectRequest, pattern: string): Iterable<string> {
   yield* matchSegments(system, request, '', pattern.slice(1).split('/'));
@@ -31,7 +31,7 @@ function* matchSegments(
   }
 }
 
-/** Names without a wildcard are taken as they are, whether or not the folder may be listed. */
+/** A name without wildcards is taken as it is, even when the folder cannot be listed. */
 function namesOf(system: System, base: string, segment: string): string[] {
   if (!/[%_]/.test(segment)) return [segment];
   const matches = likeMatcher(segment);
@@ -58,8 +58,8 @@ function* descend(
 }
 
 /**
- * LIKE for one name, in any case as SQLite compares. On a mismatch only the last `%` is tried again, one character further, so that
- * no pattern costs more than its length times that of the name.
+ * LIKE for one name, case-insensitive as in SQLite. Backtracks only to the last `%`, so the cost is at most pattern
+ * length times name length.
  */
 export function likeMatcher(pattern: string): (name: string) => boolean {
   const wanted = Array.from(pattern.toLowerCase());
@@ -88,15 +88,15 @@ export function likeMatcher(pattern: string): (name: string) => boolean {
   };
 }
 
-/** A file that a statement asks about, with the words it used for its path and folder. */
+/** A file to look at, with path and folder as the statement wrote them. */
 export interface CandidatePath {
   readonly path: string;
   readonly directory: string;
 }
 
 /**
- * The files that the constraints of `file` and `hash` are about: a path, what is in a folder, or what matches a pattern of either.
- * A path is given back as it was written, or SQLite would not find it equal.
+ * The files for the constraints of `file` and `hash`: a path, the entries of a folder, or the matches of a pattern for
+ * either. Paths keep the spelling of the statement, because SQLite compares them with it.
  */
 export function* candidatePaths(system: System, request: CollectRequest): Iterable<CandidatePath> {
   const seen = new Set<string>();
@@ -109,7 +109,7 @@ export function* candidatePaths(system: System, request: CollectRequest): Iterab
 
 function* eachCandidate(system: System, request: CollectRequest): Iterable<CandidatePath> {
   const sorted = [...request.constraints].sort((left, right) => rank(left) - rank(right));
-  // A path that is not absolute equals none of ours.
+  // All our paths are absolute.
   if (sorted.some((one) => one.op === '=' && !isAbsolute(one))) return;
   const narrowest = sorted.find(isAbsolute);
   if (narrowest === undefined) throw new Error('a LIKE pattern of path or directory has to begin with /');
@@ -130,7 +130,7 @@ function isAbsolute({ value }: Constraint): boolean {
   return typeof value === 'string' && value.startsWith('/');
 }
 
-/** One constraint is enough to find the candidates, and the narrowest costs least; SQLite applies the others. */
+/** Orders constraints by cost. The cheapest one finds the candidates; SQLite checks the others. */
 function rank({ column, op }: Constraint): number {
   return (column === 'path' ? 0 : 1) + (op === '=' ? 0 : 2);
 }

@@ -1,12 +1,12 @@
 import type { CollectRequest } from '@muster/tables';
 import type { System } from '../contract/system.js';
 
-/** The processes that a scan is about: those that the statement names, or all. */
+/** Process ids that the statement names, or all. */
 export function pidsOf(system: System, request: CollectRequest): number[] {
   const wanted = request.equal('pid');
   if (wanted === undefined) return allPids(system);
   const pids = new Set(wanted);
-  // Two different ids at once match nothing.
+  // No process has two ids.
   if (pids.size > 1) return [];
   return [...pids].map(Number).filter((pid) => Number.isInteger(pid) && pid > 0 && system.exists(`/proc/${pid}`));
 }

@@ -3,7 +3,7 @@ import type { System } from '../contract/system.js';
 import { parseEnviron } from './parse/proc.js';
 import { pidsOf } from './pids.js';
 
-/** What the agent was given to prove itself with; who may ask questions may not become an endpoint by it. */
+/** Credentials of the agent. Operators must not be able to impersonate the endpoint with them. */
 const SECRET_NAME = /SECRET|TOKEN|PASSWORD|KEY|(HTTPS?|ALL)_PROXY/i;
 
 export const processEnvs: Collector = {
@@ -18,7 +18,7 @@ export const processEnvs: Collector = {
   },
 };
 
-/** Not by the process's id alone: /proc answers to the ids of our threads as well, with the same environment. */
+/** Checks threads too: /proc also answers to thread ids, with the same environment. */
 function isOurs(system: System, pid: number): boolean {
   return system.live && system.exists(`/proc/self/task/${pid}`);
 }

@@ -7,7 +7,7 @@ export const processOpenFiles: Collector = {
     for (const pid of pidsOf(system, request)) {
       for (const fd of system.list(`/proc/${pid}/fd`)) {
         const path = system.link(`/proc/${pid}/fd/${fd}`);
-        // Sockets and pipes have names of another form, such as `pipe:[17]`.
+        // Sockets and pipes have other names, such as `pipe:[17]`.
         if (path?.startsWith('/') === true) yield { pid, fd: Number(fd), path };
       }
     }

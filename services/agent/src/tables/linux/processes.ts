@@ -5,7 +5,7 @@ import type { System } from '../contract/system.js';
 import { parseBootTime, parseCgroup, parseCmdline, parseColonLines, parseIds, parseProcStat } from './parse/proc.js';
 import { pidsOf } from './pids.js';
 
-/** USER_HZ: what the kernel shows to programs, on every architecture of today, whatever its own clock. */
+/** USER_HZ: the unit of times in /proc, the same on all current architectures. */
 const TICKS_PER_SECOND = 100;
 const DELETED = ' (deleted)';
 
@@ -20,7 +20,7 @@ export const processes: Collector = {
   },
 };
 
-/** `undefined` when the process ended while we looked. */
+/** `undefined` when the process has ended. */
 function readProcess(
   system: System,
   request: CollectRequest,
@@ -82,7 +82,7 @@ function ioOf(system: System, base: string): TableRow {
   return { disk_bytes_read: bytes('read_bytes'), disk_bytes_written: bytes('write_bytes') };
 }
 
-/** Kernel threads have no executable (empty path); for processes of others the kernel may not tell (NULL). */
+/** Kernel threads have no executable (empty path). For processes of other users it may be unreadable (NULL). */
 function executable(system: System, base: string): TableRow {
   const link = linkOf(system, `${base}/exe`);
   if (link === undefined) return { path: undefined, on_disk: -1 };
@@ -91,7 +91,7 @@ function executable(system: System, base: string): TableRow {
   return { path: link, on_disk: onDisk(system, base, link) };
 }
 
-/** Looked up below the root of the process, which may be that of a container. */
+/** Resolved below the root of the process, which may be a container's. */
 function onDisk(system: System, base: string, path: string): number {
   try {
     return lstatSync(system.real(`${base}/root${path}`), { throwIfNoEntry: false }) === undefined ? 0 : 1;
@@ -100,7 +100,7 @@ function onDisk(system: System, base: string, path: string): number {
   }
 }
 
-/** Empty when there is no such link, `undefined` when it may not be read. */
+/** Empty when the link does not exist, `undefined` when it cannot be read. */
 function linkOf(system: System, path: string): string | undefined {
   try {
     return readlinkSync(system.real(path));

@@ -4,7 +4,7 @@ import type { System } from '../contract/system.js';
 import { homes } from './accounts.js';
 import { parsePythonMetadata } from './parse/python.js';
 
-/** Long descriptions follow the headers, and are not needed. */
+/** The headers fit in this. Long descriptions follow them. */
 const METADATA_BYTES = 64 * 1024;
 const LIBRARIES = ['/usr/lib', '/usr/lib64', '/usr/local/lib', '/usr/local/lib64'] as const;
 const FOLDERS = ['dist-packages', 'site-packages'] as const;
@@ -37,7 +37,7 @@ function directories(system: System, request: CollectRequest): string[] {
 function readPackage(system: System, directory: string, entry: string): TableRow | undefined {
   if (!/\.(dist-info|egg-info)$/.test(entry)) return undefined;
   const path = `${directory}/${entry}`;
-  // Old distributions have a file where newer ones have a folder.
+  // Old distributions are a file, newer ones a folder.
   const files = [`${path}/METADATA`, `${path}/PKG-INFO`, path];
   for (const file of files) {
     const text = system.head(file, METADATA_BYTES);

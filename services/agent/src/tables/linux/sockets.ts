@@ -3,7 +3,7 @@ import type { System } from '../contract/system.js';
 import { FAMILY, parseInetSockets, parseUnixSockets, type Socket } from './parse/net.js';
 import { allPids, pidsOf } from './pids.js';
 
-/** A socket with the process that holds it: pid -1 when none does, or none that we may look at. */
+/** A socket and the process that holds it. pid is -1 when no visible process holds it. */
 export interface OwnedSocket {
   readonly pid: number;
   readonly fd: number;
@@ -22,7 +22,7 @@ const FILES: readonly (readonly [file: string, family: number, protocol: number]
   ['raw6', FAMILY.inet6, 255],
 ];
 
-/** Sockets of one network namespace, by inode; a socket in TIME_WAIT has none (0) and no owner. */
+/** The sockets of one network namespace by inode. A socket in TIME_WAIT has inode 0 and no owner. */
 interface Namespace {
   readonly id: string | undefined;
   readonly byInode: ReadonlyMap<number, Socket>;
@@ -31,8 +31,8 @@ interface Namespace {
 }
 
 /**
- * Sockets of the processes that the statement is about, in every network namespace that one of them lives in; without a process in
- * the statement also those that nobody holds.
+ * Sockets of the processes that the statement names, in all their network namespaces. Without a pid constraint also
+ * sockets that no process holds.
  */
 export function* ownedSockets(system: System, request: CollectRequest): Iterable<OwnedSocket> {
   const everyone = request.equal('pid') === undefined;
@@ -48,7 +48,7 @@ export function* ownedSockets(system: System, request: CollectRequest): Iterable
   if (everyone) for (const namespace of namespaces.values()) yield* leftovers(namespace);
 }
 
-/** To know what nobody holds, everybody must be looked at. */
+/** Finding sockets without a holder requires a scan of all processes. */
 function* unclaimed(system: System, request: CollectRequest): Iterable<OwnedSocket> {
   const namespaces = new Map<string, Namespace>();
   for (const pid of allPids(system)) {
@@ -82,7 +82,7 @@ function* leftovers(namespace: Namespace): Iterable<OwnedSocket> {
   }
 }
 
-/** One who may not see the namespace of a process is told of our own only. */
+/** When the namespace of a process is unreadable, the sockets of the agent's own namespace are used. */
 function namespaceOf(
   system: System,
   request: CollectRequest,

@@ -44,7 +44,7 @@ function* autostart(system: System, folder: string, username: string): Iterable<
   }
 }
 
-/** System V scripts; one is enabled when a runlevel has a start link to it. */
+/** System V init scripts. A script is enabled when a runlevel has a start link to it. */
 function* initScripts(system: System): Iterable<TableRow> {
   const links = RUNLEVELS.flatMap((level) => system.list(`/etc/rc${level}.d`));
   const started = new Set(links.flatMap((link) => /^S\d\d(.+)$/.exec(link)?.[1] ?? []));

@@ -4,7 +4,7 @@ import type { Collector } from '../contract/collector.js';
 import type { System } from '../contract/system.js';
 import { parseSudoers } from './parse/sudoers.js';
 
-/** sudo's own bound on files that include files. */
+/** sudo's own limit for nested includes. */
 const MAX_DEPTH = 128;
 
 export const sudoers: Collector = {
@@ -28,7 +28,7 @@ function* readSudoers(system: System, source: string, seen: Set<string>, depth: 
   }
 }
 
-/** sudo skips backups and names of package managers' leftovers. */
+/** sudo skips names with a dot and backups. */
 function dropIns(system: System, folder: string): string[] {
   return system
     .list(folder)

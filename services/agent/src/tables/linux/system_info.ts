@@ -37,7 +37,7 @@ export const systemInfo: Collector = {
   },
 };
 
-/** What `uname -m` says, for Node's word. */
+/** The name that `uname -m` prints for Node's architecture. */
 export function machineName(nodeArch: string): string {
   const names: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', ia32: 'i686' };
   return names[nodeArch] ?? nodeArch;

@@ -3,7 +3,7 @@ import type { Collector } from '../contract/collector.js';
 import type { System } from '../contract/system.js';
 import { parseShow, parseUnitFile, unitObjectPath } from './parse/systemd.js';
 
-/** systemd.unit(5), the first folder that has a unit wins. */
+/** Unit folders by precedence (systemd.unit(5)). */
 const FOLDERS = [
   '/etc/systemd/system',
   '/run/systemd/system',
@@ -37,7 +37,7 @@ export const systemdUnits: Collector = {
   },
 };
 
-/** The manager's own word; there is none where systemd is not what booted the machine. */
+/** Units as the manager reports them. `undefined` where systemd did not boot the machine. */
 function shownUnits(system: System): string | undefined {
   if (!system.exists('/run/systemd/private')) return undefined;
   return system.run('/usr/bin/systemctl', ['show', '--all', `--property=${PROPERTIES.join(',')}`, '--', '*']);
@@ -63,7 +63,7 @@ function loadedUnit(values: ReadonlyMap<string, string>): TableRow {
   };
 }
 
-/** Without the manager only what is on disk is known, and no state. */
+/** Units from files, without their state. */
 function* unitFiles(system: System): Iterable<TableRow> {
   const enabled = enabledUnits(system);
   const seen = new Set<string>();
@@ -95,7 +95,7 @@ function fileState(enabled: boolean, installable: boolean): string {
   return installable ? 'disabled' : 'static';
 }
 
-/** Units that another one pulls in by a link in its `.wants` or `.requires` folder below /etc. */
+/** Units with a link in a `.wants` or `.requires` folder below /etc. */
 function enabledUnits(system: System): ReadonlySet<string> {
   const base = FOLDERS[0];
   const folders = system.list(base).filter((name) => /\.(wants|requires)$/.test(name));

@@ -72,7 +72,7 @@ describe('the tables over a copied tree', () => {
       writeFileSync(join(root, path), content);
     }
     mkdirSync(join(root, 'root/.ssh'), { recursive: true });
-    // Somebody may put anything where a file is expected.
+    // Other kinds of files may be where a regular file is expected.
     execFileSync('/usr/bin/mkfifo', [join(root, 'root/.ssh/authorized_keys')]);
     mkdirSync(join(root, 'etc/systemd/system/x.wants'), { recursive: true });
     symlinkSync('/lib/systemd/system/b.timer', join(root, 'etc/systemd/system/x.wants/b.timer'));

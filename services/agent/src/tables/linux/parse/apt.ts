@@ -7,7 +7,7 @@ export interface AptSource {
   readonly architectures: string;
 }
 
-/** One line of a `.list` file (sources.list(5)): type, options in brackets, address, release, components. */
+/** A line of a `.list` file (sources.list(5)): type, options in brackets, URI, release, components. */
 export function parseSourcesList(text: string): AptSource[] {
   return text.split('\n').flatMap((raw) => {
     const match = /^deb\s+(?:\[([^\]]*)\]\s+)?(\S+)\s+(\S+)\s*(.*)$/.exec(raw.replace(/#.*/, '').trim());
@@ -18,7 +18,7 @@ export function parseSourcesList(text: string): AptSource[] {
   });
 }
 
-/** A `.sources` file: a paragraph may name several addresses and releases. */
+/** A `.sources` file. One paragraph may have several URIs and suites. */
 export function parseDeb822Sources(text: string): AptSource[] {
   return [...parseParagraphs(text)].flatMap((paragraph) => {
     const value = (key: string): string[] => words(paragraph.get(key) ?? '');
@@ -31,7 +31,7 @@ export function parseDeb822Sources(text: string): AptSource[] {
   });
 }
 
-/** How apt names the downloaded index of a source: scheme left out, slashes as underscores. */
+/** File name of a source's downloaded index: without the scheme, with underscores for slashes. */
 export function aptListName(source: AptSource): string {
   const place = source.uri.replace(/^[a-z+]+:\/+/i, '').replace(/\/+$/, '');
   const path = source.release.endsWith('/')

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readDer, readOid, TAG } from './der.js';
 
-/** What Node's certificate object does not tell (RFC 5280). */
+/** Fields that Node's X509Certificate does not have (RFC 5280). */
 interface Details {
   readonly signatureAlgorithm: string;
   readonly keyUsage: readonly string[];
@@ -26,7 +26,7 @@ const SIGNATURES: Readonly<Record<string, string>> = {
 
 const EXTENSION = { subjectKeyId: '2.5.29.14', keyUsage: '2.5.29.15', authorityKeyId: '2.5.29.35' } as const;
 
-/** Bits of the key usage extension, the first bit first. */
+/** Bits of the key usage extension, starting with the first. */
 const KEY_USAGES = [
   'Digital Signature',
   'Non Repudiation',
@@ -50,7 +50,7 @@ const EXTENDED_USAGES: Readonly<Record<string, string>> = {
 
 const PEM = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]+?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
-/** The certificates of a PEM text as rows of the table, but for their path; what is damaged is left out. */
+/** Table rows for the certificates of a PEM text, without `path`. Skips invalid certificates. */
 export function parseCertificates(pem: string): Record<string, string | number | undefined>[] {
   return Array.from(pem.matchAll(PEM)).flatMap(([block]) => {
     try {
@@ -86,7 +86,7 @@ function certificateRow(certificate: X509Certificate): Record<string, string | n
   };
 }
 
-/** A key of a kind that this Node does not know must not hide the certificate. */
+/** Node may not know the type of the key. The certificate is still returned. */
 function keyColumns(certificate: X509Certificate): { key_algorithm?: string; key_strength?: string } {
   try {
     const { asymmetricKeyType: type, asymmetricKeyDetails: details } = certificate.publicKey;
@@ -128,6 +128,6 @@ function readExtensions(body: Buffer): Map<string, Buffer> {
 function readKeyUsage(extension: Buffer | undefined): string[] {
   const bits = extension === undefined ? undefined : readDer(extension)[0]?.content;
   if (bits === undefined) return [];
-  // The first byte says how many bits of the last one are unused.
+  // The first byte is the number of unused bits in the last one.
   return KEY_USAGES.filter((_, index) => ((bits[1 + (index >> 3)] ?? 0) & (0x80 >> (index & 7))) !== 0);
 }

@@ -3,10 +3,10 @@ import { asObject, parseObject } from './json.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What a profile's preferences say about one extension. */
+/** Preferences of a profile for one extension. */
 export interface ExtensionSettings {
   readonly id: string;
-  /** Below the profile's Extensions folder, or absolute for one that a developer loaded. */
+  /** Relative to the profile's Extensions folder, or absolute for an unpacked extension. */
   readonly path: string;
   readonly fromWebstore: boolean | undefined;
   readonly state: number | undefined;
@@ -19,7 +19,7 @@ export interface ProfilePreferences {
   readonly extensions: readonly ExtensionSettings[];
 }
 
-/** `Preferences` or `Secure Preferences` of a profile. */
+/** Parses `Preferences` or `Secure Preferences` of a profile. */
 export function parsePreferences(text: string): ProfilePreferences {
   const root = parseObject(text);
   const name = asObject(root?.['profile'])?.['name'];
@@ -41,7 +41,7 @@ export function parsePreferences(text: string): ProfilePreferences {
   return { name: typeof name === 'string' ? name : '', extensions };
 }
 
-/** The columns of the table that come from a manifest; `undefined` when it is not one. */
+/** The table's columns from a manifest. `undefined` when the text is not a manifest. */
 export function parseManifest(text: string, messages: string): Record<string, string | number> | undefined {
   const manifest = parseObject(text);
   if (typeof manifest?.['version'] !== 'string') return undefined;
@@ -64,7 +64,7 @@ export function parseManifest(text: string, messages: string): Record<string, st
   };
 }
 
-/** The folder of the texts that a manifest refers to. */
+/** The locale folder with the messages of the manifest. */
 export function manifestLocale(text: string): string | undefined {
   const locale = parseObject(text)?.['default_locale'];
   return typeof locale === 'string' && /^[\w-]+$/.test(locale) ? locale : undefined;
@@ -92,13 +92,13 @@ function permissionColumns(key: string, manifest: Json): Record<string, string> 
   return { [key]: names.join(', '), [`${key}_json`]: JSON.stringify(list) };
 }
 
-/** The first 16 bytes of the key's SHA-256, a letter from a to p for each half byte. */
+/** The first 16 bytes of the key's SHA-256, with a letter from a to p for each hex digit. */
 function extensionId(key: string): string {
   const digest = createHash('sha256').update(Buffer.from(key, 'base64')).digest('hex').slice(0, 32);
   return Array.from(digest, (digit) => String.fromCharCode(97 + parseInt(digit, 16))).join('');
 }
 
-/** Microseconds since 1601 as Unix seconds; 0 when there is no such time. */
+/** Converts microseconds since 1601 to Unix seconds. 0 when invalid. */
 export function webkitSeconds(time: string): number {
   const betweenEpochs = 11_644_473_600;
   return /^\d{11,}$/.test(time) ? Math.floor(Number(time) / 1_000_000) - betweenEpochs : 0;

@@ -7,7 +7,7 @@ export interface CpuInfo {
   readonly sockets: number;
 }
 
-/** `/proc/cpuinfo`. Machines that do not say which core a thread is on have a core for each thread. */
+/** Parses `/proc/cpuinfo`. Without core ids, each thread counts as a core. */
 export function parseCpuinfo(text: string): CpuInfo {
   const cpus = text
     .split('\n\n')

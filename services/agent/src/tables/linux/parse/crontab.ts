@@ -10,7 +10,7 @@ export interface CronJob {
 
 const NO_TIME = { minute: '', hour: '', day_of_month: '', month: '', day_of_week: '' };
 
-/** crontab(5). In system tables the user stands before the command and stays part of it. */
+/** Parses crontab(5). In system tables the command begins with the user. */
 export function parseCrontab(text: string): CronJob[] {
   return text.split('\n').flatMap((raw) => {
     const line = raw.trim();
@@ -18,7 +18,7 @@ export function parseCrontab(text: string): CronJob[] {
     const event = /^@(\w+)\s+(.+)$/.exec(line);
     if (event !== null) return [{ event: event[1] ?? '', ...NO_TIME, command: event[2] ?? '' }];
     const job = /^(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(.+)$/.exec(line);
-    // Assignments such as `MAILTO = root` are not jobs: no field of a time holds an equals sign.
+    // Assignments such as `MAILTO = root` are not jobs.
     if (job === null || /^\w+\s*=/.test(line)) return [];
     const [, minute = '', hour = '', day_of_month = '', month = '', day_of_week = '', command = ''] = job;
     return [{ event: '', minute, hour, day_of_month, month, day_of_week, command }];

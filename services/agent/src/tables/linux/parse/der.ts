@@ -1,4 +1,4 @@
-/** One element of DER (X.690), a view of the bytes that it was found in. */
+/** An element of DER (X.690). `content` is a view of the input. */
 export interface DerElement {
   readonly tag: number;
   readonly content: Buffer;
@@ -13,7 +13,7 @@ export const TAG = {
   context3: 0xa3,
 } as const;
 
-/** The elements one after the other; throws on bytes that are cut off. */
+/** Parses consecutive elements. Throws on truncated input. */
 export function readDer(bytes: Buffer): DerElement[] {
   const elements: DerElement[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -32,7 +32,7 @@ export function readDer(bytes: Buffer): DerElement[] {
   return elements;
 }
 
-/** An object identifier in dotted form. */
+/** Formats an object identifier with dots. */
 export function readOid(content: Buffer): string {
   const parts: number[] = [];
   let value = 0;

@@ -1,7 +1,7 @@
-/** Fields of one paragraph of a Debian control file; names in lower case, folded lines joined with line breaks. */
+/** Fields of one paragraph of a Debian control file. Names are in lower case; continuation lines are joined with line breaks. */
 export type Paragraph = ReadonlyMap<string, string>;
 
-/** deb822(5): the format of dpkg's status, of apt's sources and of a repository's Release. */
+/** Parses deb822(5), the format of dpkg's status, apt's sources and Release files. */
 export function* parseParagraphs(text: string): Iterable<Paragraph> {
   let fields = new Map<string, string>();
   let last = '';
@@ -22,7 +22,7 @@ export function* parseParagraphs(text: string): Iterable<Paragraph> {
   if (fields.size > 0) yield fields;
 }
 
-/** A package of dpkg's status file. */
+/** A package in dpkg's status file. */
 export interface DebPackage {
   readonly name: string;
   readonly version: string;
@@ -49,8 +49,8 @@ const FIELDS = {
 } as const;
 
 /**
- * The status file is megabytes of descriptions and file hashes, so it is not split in lines: the wanted fields are looked up from
- * one package to the next. Packages that are known but have no version were never installed.
+ * Parses dpkg's status file. The file has megabytes, so it is not split in lines: each field is searched from one
+ * package to the next. Packages without a version were never installed and are skipped.
  */
 export function* parseDpkgStatus(text: string): Iterable<DebPackage> {
   const scans = Object.values(FIELDS).map((field) => new FieldScan(text, field));
@@ -65,7 +65,7 @@ export function* parseDpkgStatus(text: string): Iterable<DebPackage> {
   }
 }
 
-/** Finds one field in one paragraph after the other; where it is next is remembered, so that the text is searched once. */
+/** Finds one field in consecutive paragraphs. Remembers the next position, so that the text is searched once. */
 class FieldScan {
   readonly field: string;
   readonly #text: string;
@@ -76,7 +76,7 @@ class FieldScan {
     this.field = field;
     this.#text = text;
     this.#marker = `\n${field}:`;
-    // The first line of the text has no line break before it; -1 is where that would be.
+    // The first line has no line break before it. -1 is its virtual position.
     this.#next = -1;
     if (!text.startsWith(`${field}:`)) this.#advance();
   }

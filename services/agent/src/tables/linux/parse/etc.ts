@@ -1,4 +1,4 @@
-/** The part before a comment, and the comment. */
+/** Splits a line into content and comment. */
 function splitComment(line: string): { content: string; comment: string } {
   const hash = line.indexOf('#');
   if (hash < 0) return { content: line.trim(), comment: '' };
@@ -52,7 +52,7 @@ type Resolver = {
   readonly options: number;
 };
 
-/** What the C library sets when the file says nothing: initialised, recursive, default domain, domain search. */
+/** Default options of the C library: RES_INIT, RES_RECURSE, RES_DEFNAMES and RES_DNSRCH. */
 const RESOLVER_DEFAULTS = 0x2c1;
 
 /** Bits of <resolv.h> for the words of the `options` line. */
@@ -69,7 +69,7 @@ const RESOLVER_OPTIONS: Readonly<Record<string, number>> = {
   'trust-ad': 0x400_0000,
 };
 
-/** resolv.conf(5). The last `domain` or `search` line counts. */
+/** resolv.conf(5). The last `domain` or `search` line applies. */
 export function parseResolvConf(text: string): Resolver[] {
   const servers: string[] = [];
   let domains: string[] = [];

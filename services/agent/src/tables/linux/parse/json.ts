@@ -1,4 +1,4 @@
-/** A JSON text that is an object; `undefined` for any other text. */
+/** Parses a JSON object. `undefined` for any other text. */
 export function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     return asObject(JSON.parse(text));

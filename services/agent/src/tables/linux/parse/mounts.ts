@@ -1,4 +1,4 @@
-/** One line of `/proc/self/mounts` (fstab(5)). */
+/** A line of `/proc/self/mounts` (fstab(5)). */
 export interface Mount {
   readonly device: string;
   readonly path: string;
@@ -19,7 +19,7 @@ export function parseMounts(text: string): Mount[] {
     }));
 }
 
-/** White space and backslashes are written in octal; the bytes behind it are UTF-8. */
+/** White space and backslashes are octal escapes. */
 function unescapeMount(value: string): string {
   return value.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
 }

@@ -1,7 +1,7 @@
-/** Address families as the kernel numbers them. */
+/** Address families of the kernel. */
 export const FAMILY = { unix: 1, inet: 2, inet6: 10 } as const;
 
-/** One line of `/proc/net/tcp` and its like, or of `/proc/net/unix`. */
+/** A line of `/proc/net/tcp`, `udp`, `raw` or `unix`. */
 export interface Socket {
   readonly inode: number;
   readonly family: number;
@@ -12,9 +12,9 @@ export interface Socket {
   readonly remotePort: number;
   /** TCP only. */
   readonly state: string;
-  /** Unix only. */
+  /** Unix sockets only. */
   readonly path: string;
-  /** Waits for others: TCP in LISTEN, UDP without a peer, a Unix socket that accepts or receives at a path. */
+  /** TCP in LISTEN, UDP without a peer, or a Unix socket that accepts or receives at a path. */
   readonly listening: boolean;
 }
 
@@ -37,7 +37,7 @@ const TCP_STATES = [
   'NEW_SYN_RECV',
 ] as const;
 
-/** `/proc/net/{tcp,udp,udplite,raw}` and their IPv6 twins; `protocol` is the IP protocol number of the file. */
+/** Parses `/proc/net/{tcp,udp,udplite,raw}` and their IPv6 files. `protocol` is the IP protocol number of the file. */
 export function parseInetSockets(text: string, family: number, protocol: number): Socket[] {
   const sockets: Socket[] = [];
   for (const line of text.split('\n').slice(1)) {
@@ -66,7 +66,7 @@ export function parseInetSockets(text: string, family: number, protocol: number)
 const ACCEPTS = 0x1_0000;
 const DATAGRAM = 2;
 
-/** `/proc/net/unix`. Abstract names begin with `@`. */
+/** Parses `/proc/net/unix`. Abstract names begin with `@`. */
 export function parseUnixSockets(text: string): Socket[] {
   const sockets: Socket[] = [];
   for (const line of text.split('\n').slice(1)) {
@@ -90,14 +90,14 @@ export function parseUnixSockets(text: string): Socket[] {
   return sockets;
 }
 
-/** The kernel prints addresses as 32-bit words in the byte order of the machine, which is little-endian wherever we run. */
+/** Addresses are 32-bit words in the machine's byte order. We only run on little-endian machines. */
 function decodeAddress(hex: string): string {
   const words = hex.match(/.{8}/g) ?? [];
   const bytes = words.flatMap((word) => (word.match(/../g) ?? []).reverse().map((pair) => parseInt(pair, 16)));
   return bytes.length === 4 ? bytes.join('.') : formatIpv6(bytes);
 }
 
-/** 16 bytes in the form of RFC 5952: lower case, the longest run of zero groups as `::`, embedded IPv4 in dots. */
+/** Formats 16 bytes as in RFC 5952: lower case, `::` for the longest run of zeros, embedded IPv4 with dots. */
 export function formatIpv6(bytes: readonly number[]): string {
   const groups = Array.from({ length: 8 }, (_, index) => ((bytes[index * 2] ?? 0) << 8) | (bytes[index * 2 + 1] ?? 0));
   const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
@@ -119,7 +119,7 @@ function longestZeroRun(groups: readonly number[]): { start: number; length: num
   return best;
 }
 
-/** `/proc/net/arp`. */
+/** Parses `/proc/net/arp`. */
 export function parseArp(text: string): { address: string; mac: string; interface: string; permanent: string }[] {
   const permanentFlag = 4;
   const completeFlag = 2;
@@ -148,7 +148,7 @@ export interface Route {
   readonly type: string;
 }
 
-/** `/proc/net/route`. */
+/** Parses `/proc/net/route`. */
 export function parseIpv4Routes(text: string): Route[] {
   const rejects = 0x200;
   return text
@@ -172,7 +172,7 @@ export function parseIpv4Routes(text: string): Route[] {
     });
 }
 
-/** `/proc/net/ipv6_route`: without a header, addresses in network order. */
+/** Parses `/proc/net/ipv6_route`. It has no header, and addresses are in network byte order. */
 export function parseIpv6Routes(text: string): Route[] {
   const local = 0x8000_0000;
   const anycast = 0x0010_0000;

@@ -9,7 +9,7 @@ export interface NpmPackage {
   readonly homepage: string;
 }
 
-/** `undefined` for what is not a package's JSON. */
+/** Parses a package.json. `undefined` for any other text. */
 export function parsePackageJson(text: string): NpmPackage | undefined {
   const json = parseObject(text);
   if (typeof json?.['name'] !== 'string') return undefined;

@@ -1,4 +1,4 @@
-/** What `/proc/<pid>/stat` says (proc_pid_stat(5)); times in clock ticks. */
+/** Fields of `/proc/<pid>/stat` (proc_pid_stat(5)). Times are in clock ticks. */
 export interface ProcStat {
   readonly name: string;
   readonly state: string;
@@ -13,7 +13,7 @@ export interface ProcStat {
   readonly residentPages: number;
 }
 
-/** The name may hold spaces and parentheses, so the fields are counted from the last parenthesis. */
+/** The name may contain spaces and parentheses, so fields are counted from the last parenthesis. */
 export function parseProcStat(text: string): ProcStat | undefined {
   const open = text.indexOf('(');
   const close = text.lastIndexOf(')');
@@ -35,7 +35,7 @@ export function parseProcStat(text: string): ProcStat | undefined {
   };
 }
 
-/** `Key:  value` lines, as in `/proc/<pid>/status`, `/proc/<pid>/io`, `/proc/meminfo`. */
+/** `Key: value` lines, as in `/proc/<pid>/status`, `/proc/<pid>/io` and `/proc/meminfo`. */
 export function parseColonLines(text: string): Map<string, string> {
   const values = new Map<string, string>();
   for (const line of text.split('\n')) {
@@ -45,18 +45,18 @@ export function parseColonLines(text: string): Map<string, string> {
   return values;
 }
 
-/** Real, effective and saved id of a `Uid:` or `Gid:` line of `/proc/<pid>/status`. */
+/** The real, effective and saved id in a `Uid:` or `Gid:` line of `/proc/<pid>/status`. */
 export function parseIds(value: string | undefined): [real: number, effective: number, saved: number] | undefined {
   const ids = value?.split(/\s+/).map(Number);
   return ids === undefined || ids.length < 3 ? undefined : [ids[0] ?? 0, ids[1] ?? 0, ids[2] ?? 0];
 }
 
-/** Arguments end in NUL; a process that rewrote them may have left spaces or nothing. */
+/** Arguments end with NUL. A process that rewrote them may have left spaces or nothing. */
 export function parseCmdline(text: string): string {
   return text.replace(/\0+$/, '').replaceAll('\0', ' ').trim();
 }
 
-/** Variables of `/proc/<pid>/environ`. */
+/** Variables in `/proc/<pid>/environ`. */
 export function parseEnviron(text: string): [key: string, value: string][] {
   const variables: [string, string][] = [];
   for (const entry of text.split('\0')) {
@@ -66,14 +66,14 @@ export function parseEnviron(text: string): [key: string, value: string][] {
   return variables;
 }
 
-/** The path in the unified hierarchy, or in the first one that has a path. */
+/** The path in the unified hierarchy, or else the first path. */
 export function parseCgroup(text: string): string | undefined {
   const paths = text.split('\n').map((line) => /^(\d+):[^:]*:(\/.*)$/.exec(line));
   const unified = paths.find((match) => match?.[1] === '0') ?? paths.find((match) => match !== null);
   return unified?.[2];
 }
 
-/** `btime` of `/proc/stat`: when the kernel booted, Unix seconds. */
+/** Boot time in Unix seconds: `btime` in `/proc/stat`. */
 export function parseBootTime(text: string): number | undefined {
   const match = /^btime (\d+)$/m.exec(text);
   return match === null ? undefined : Number(match[1]);

@@ -6,7 +6,7 @@ export interface PythonMetadata {
   readonly license: string;
 }
 
-/** Core metadata of a distribution (METADATA or PKG-INFO): headers up to the first empty line. */
+/** Parses core metadata (METADATA or PKG-INFO): headers up to the first empty line. */
 export function parsePythonMetadata(text: string): PythonMetadata | undefined {
   const head = text.split(/\r?\n\r?\n/, 1)[0] ?? '';
   const value = (key: string): string => new RegExp(`^${key}: *(.*)$`, 'm').exec(head)?.[1]?.trim() ?? '';

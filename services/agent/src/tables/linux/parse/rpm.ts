@@ -14,7 +14,7 @@ const FIELDS = {
 
 const SEPARATOR = '\u001f';
 
-/** For `rpm --queryformat`: one line for each package, fields separated by a character that none of them holds. */
+/** Format for `rpm --queryformat`: one line per package, with a separator that no field contains. */
 export const RPM_QUERY_FORMAT = `${Object.values(FIELDS)
   .map((tag) => `%{${tag}}`)
   .join(SEPARATOR)}\\n`;
@@ -23,7 +23,7 @@ const NUMBERS: ReadonlySet<string> = new Set(['size', 'epoch', 'install_time']);
 
 export type RpmPackage = { readonly [K in keyof typeof FIELDS]?: string | number };
 
-/** Output of a query with that format; rpm writes `(none)` for what a package does not say. */
+/** Parses the output of that format. rpm writes `(none)` for a missing field. */
 export function parseRpmQuery(text: string): RpmPackage[] {
   const names = Object.keys(FIELDS);
   return text

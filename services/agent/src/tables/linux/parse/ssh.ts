@@ -8,7 +8,7 @@ export interface AuthorizedKey {
 const KEY_TYPE =
   /^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w-]+@openssh\.com|ssh-[\w-]+-cert-v01@openssh\.com|ecdsa-[\w-]+-cert-v01@openssh\.com)$/;
 
-/** authorized_keys (sshd(8)): options, which may hold quoted spaces, then type, key and comment. */
+/** Parses authorized_keys (sshd(8)): options, which may contain quoted spaces, then type, key and comment. */
 export function parseAuthorizedKeys(text: string): AuthorizedKey[] {
   return text.split('\n').flatMap((raw) => {
     const line = raw.trim();

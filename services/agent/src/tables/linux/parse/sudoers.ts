@@ -1,9 +1,9 @@
-/** A rule, or a word about another file to read. */
+/** A rule, or an include of another file or folder. */
 export type SudoersLine =
   | { readonly kind: 'rule'; readonly header: string; readonly details: string }
   | { readonly kind: 'include' | 'includedir'; readonly path: string };
 
-/** sudoers(5). A backslash at the end of a line continues it; `#include` is not a comment, nor is `#` with a user id. */
+/** Parses sudoers(5). A backslash continues a line. `#include` and `#` with a user id are not comments. */
 export function parseSudoers(text: string): SudoersLine[] {
   return text
     .replace(/\\\n\s*/g, ' ')

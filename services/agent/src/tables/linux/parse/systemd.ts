@@ -1,4 +1,4 @@
-/** Blocks of `Key=value` lines, separated by empty lines, as `systemctl show` prints them for several units. */
+/** Parses `systemctl show` for several units: blocks of `Key=value` lines, separated by empty lines. */
 export function* parseShow(text: string): Iterable<Map<string, string>> {
   for (const block of text.split(/\n\n+/)) {
     const values = new Map<string, string>();
@@ -10,16 +10,16 @@ export function* parseShow(text: string): Iterable<Map<string, string>> {
   }
 }
 
-/** What a unit file says about itself: the keys of its sections, the last value of each. */
+/** A unit file. When a key repeats, its last value applies. */
 export interface UnitFile {
   readonly description: string;
   readonly user: string;
   readonly sourcePath: string;
-  /** Has an [Install] section, so that it can be enabled. */
+  /** Has an [Install] section and can be enabled. */
   readonly installable: boolean;
 }
 
-/** systemd.unit(5) */
+/** Parses systemd.unit(5). */
 export function parseUnitFile(text: string): UnitFile {
   const values = new Map<string, string>();
   let section = '';
@@ -42,7 +42,7 @@ export function parseUnitFile(text: string): UnitFile {
   };
 }
 
-/** The object of a unit on D-Bus: every character but letters and digits becomes `_` and its code in hex. */
+/** D-Bus object path of a unit. Characters other than letters and digits become `_` and their hex code. */
 export function unitObjectPath(id: string): string {
   const escaped = Array.from(Buffer.from(id), (byte, index) => {
     const character = String.fromCharCode(byte);
@@ -52,7 +52,7 @@ export function unitObjectPath(id: string): string {
   return `/org/freedesktop/systemd1/unit/${escaped.join('')}`;
 }
 
-/** A desktop entry (freedesktop.org), its main section only. */
+/** Parses the main section of a desktop entry (freedesktop.org). */
 export function parseDesktopEntry(text: string): Map<string, string> {
   const values = new Map<string, string>();
   let inside = false;

@@ -1,4 +1,4 @@
-/** One record of utmp(5), as on 64-bit Linux. */
+/** A record of utmp(5) on 64-bit Linux. */
 export interface LoginRecord {
   readonly type: number;
   readonly typeName: string;
@@ -25,7 +25,7 @@ const TYPE_NAMES = [
   'accounting',
 ] as const;
 
-/** A record that is cut off at the end is still being written, and left out. */
+/** Skips an incomplete record at the end, which is still being written. */
 export function parseUtmp(bytes: Buffer): LoginRecord[] {
   const records: LoginRecord[] = [];
   for (let at = 0; at + RECORD_BYTES <= bytes.length; at += RECORD_BYTES) {
