@@ -6,7 +6,7 @@ import { findAction } from './catalogue/catalogue.js';
 
 const socket = { pid: 9, protocol: 6, local_address: '::1', local_port: 1, remote_address: '::1', remote_port: 2 };
 
-describe('the row that an action is bound to', () => {
+describe('the binding of an action', () => {
   test.each([
     [
       'process.kill',
@@ -60,13 +60,13 @@ describe('the row that an action is bound to', () => {
       { path: 'HKEY_USERS\\x', type: 'subkey', data: '' },
       { path: 'HKEY_USERS\\x', type: 'subkey' },
     ],
-  ])('%s keeps of %j only what it compares', (name, row, expected) => {
+  ])('%s keeps only the compared columns of %j', (name, row, expected) => {
     const parsed = parseBinding(findAction(name)!, row);
     expect(parsed).toEqual({ ok: true, binding: expected });
     expect(parseBinding(findAction(name)!, expected)).toEqual({ ok: true, binding: expected });
   });
 
-  test('large data is kept as its hash', () => {
+  test('large data is stored as its hash', () => {
     const row = { path: 'HKEY_USERS\\x\\y', type: 'REG_SZ', data: 'é'.repeat(50_000), key: 'HKEY_USERS\\x', name: 'y' };
     const data_sha256 = createHash('sha256').update(row.data).digest('hex');
     const binding = { path: row.path, type: row.type, data_sha256, key: row.key, name: 'y' };
@@ -91,7 +91,7 @@ describe('the row that an action is bound to', () => {
     ['service.stop', { pid: 1 }, '', /systemd_units \(id\)/],
     ['dns.flush', { pid: 1 }, '', /cannot be bound/],
     ['service.stop', { name: 'x'.repeat(LIMITS.bindingBytes) }, '', /bytes/],
-  ])('%s refuses %j', (name, row, path, message) => {
+  ])('%s rejects %j', (name, row, path, message) => {
     const parsed = parseBinding(findAction(name)!, row);
     const fault = parsed.ok ? undefined : parsed.faults.find((one) => one.path === path);
     expect(fault?.message).toMatch(message);

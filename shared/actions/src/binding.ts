@@ -5,7 +5,7 @@ import type { Fault, RowShape } from './catalogue/action.js';
 export type ParsedBinding =
   { readonly ok: true; readonly binding: Binding } | { readonly ok: false; readonly faults: readonly Fault[] };
 
-/** What of an action says to which rows it can be bound. */
+/** The part of an action that tells which rows it can be bound to. */
 export interface Bindable {
   readonly name: string;
   readonly binds?: RowShape | undefined;
@@ -16,8 +16,8 @@ type Column = string | number | null;
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * What of a row an action is bound to: the columns that it compares, and no others. Of several tables the one counts whose columns the
- * row has, the most telling first. Reading what it returned once more returns the same.
+ * Reduces a row to the binding: only the columns that the action compares. With several possible tables, the shape with
+ * the most required columns that the row has is used. Idempotent: parsing a binding returns the same binding.
  */
 export function parseBinding(action: Bindable, row: unknown): ParsedBinding {
   const shapes = shapesOf(action);
@@ -39,7 +39,7 @@ export function parseBinding(action: Bindable, row: unknown): ParsedBinding {
   return fault('', `${action.name} needs the columns of one of these tables: ${choices}`);
 }
 
-/** The row shapes that an action can be bound to, those with most columns first; among equals the main one. */
+/** The row shapes of an action, those with the most required columns first. Among equals the main shape comes first. */
 export function shapesOf({ binds, bindsToo = [] }: Omit<Bindable, 'name'>): readonly RowShape[] {
   const shapes = binds === undefined ? [] : [binds, ...bindsToo];
   return shapes.toSorted((one, other) => other.required.length - one.required.length);
@@ -49,7 +49,7 @@ function missingIn(shape: RowShape, row: Row): string[] {
   return shape.required.filter((column) => valueOf(shape, row, column) === undefined);
 }
 
-/** A column that is NULL says nothing to compare with, so it counts as absent. */
+/** A NULL column cannot be compared, so it counts as missing. */
 function valueOf(shape: RowShape, row: Row, column: string): unknown {
   const value = own(row, column) ?? undefined;
   const isHashed = shape.hashed?.includes(column) === true;
@@ -89,7 +89,7 @@ function readColumn(shape: RowShape, row: Row, column: string, value: unknown): 
     : { message: 'a SHA-256 in hexadecimal digits is expected' };
 }
 
-/** A number where it is exact, else its decimal text, as bindings carry integers beyond 2^53. */
+/** A number where it is exact, otherwise decimal text, because integers may exceed 2^53. */
 function integerOf(value: unknown): number | string | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : undefined;
   if (typeof value === 'bigint') return integerOf(value.toString());

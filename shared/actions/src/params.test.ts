@@ -8,7 +8,7 @@ import { paramFromText } from './text-params.js';
 const DIGEST = 'a'.repeat(64);
 const WINDOWS_KEY = 'HKEY_LOCAL_MACHINE\\SOFTWARE\\Adware';
 
-/** Action, parameters, what they become. */
+/** Action, parameters, parsed parameters. */
 const GOOD: readonly (readonly [string, object, object])[] = [
   ['process.kill', { pid: 17 }, { pid: 17, signal: 'KILL' }],
   [
@@ -68,7 +68,7 @@ const GOOD: readonly (readonly [string, object, object])[] = [
   ['undo', { command: 'c1' }, { command: 'c1' }],
 ];
 
-/** Action, parameters, where the fault is, a word of what it says. */
+/** Action, parameters, path of the fault, a word of its message. */
 const BAD: readonly (readonly [string, unknown, string, RegExp])[] = [
   ['process.kill', {}, '', /pid; name/],
   ['process.kill', { signal: 'KILL' }, '', /one of these/],
@@ -128,31 +128,31 @@ const BAD: readonly (readonly [string, unknown, string, RegExp])[] = [
 ];
 
 describe('parameters', () => {
-  test.each(GOOD)('%s takes %j', (name, params, expected) => {
+  test.each(GOOD)('%s accepts %j', (name, params, expected) => {
     expect(parseParams(findAction(name)!, params)).toEqual({ ok: true, params: expected });
-    // What a service has parsed and signed, the agent parses once more.
+    // The agent parses again what a service has parsed and signed.
     expect(parseParams(findAction(name)!, expected)).toEqual({ ok: true, params: expected });
   });
 
-  test.each(BAD)('%s refuses %j', (name, params, path, message) => {
+  test.each(BAD)('%s rejects %j', (name, params, path, message) => {
     const parsed = parseParams(findAction(name)!, params);
     const faults = parsed.ok ? [] : parsed.faults;
     expect(faults.map((fault) => fault.path)).toContain(path);
     expect(faults.find((fault) => fault.path === path)?.message).toMatch(message);
   });
 
-  test('every fault is said at once', () => {
+  test('all faults are reported at once', () => {
     const parsed = parseParams(findAction('process.kill')!, { pid: 0, signal: 'HUP', extra: 1 });
     expect(parsed.ok ? [] : parsed.faults.map((fault) => fault.path).sort()).toEqual(['extra', 'pid', 'signal']);
   });
 
-  test('a row and a parameter do not both name the object', () => {
+  test('row and parameters must not both name the object', () => {
     const kill = findAction('process.kill')!;
     expect(parseParams(kill, { signal: 'TERM' }, { bound: true })).toEqual({ ok: true, params: { signal: 'TERM' } });
     expect(parseParams(kill, { pid: 17 }, { bound: true })).toMatchObject({ ok: false, faults: [{ path: 'pid' }] });
   });
 
-  test('what a row says gets no default beside it, so that what was read reads the same again', () => {
+  test('a bound action gets no defaults for object parameters, so that parsing is idempotent', () => {
     for (const action of ACTIONS.filter(({ binds }) => binds !== undefined)) {
       const once = parseParams(action, {}, { bound: true });
       expect(once).toMatchObject({ ok: true });
@@ -160,7 +160,7 @@ describe('parameters', () => {
     }
   });
 
-  test('what was checked can be checked again, bound to a row or not: no default is taken for a second word', () => {
+  test('parsing is idempotent with and without a row, also with defaults', () => {
     for (const action of ACTIONS) {
       for (const bound of [true, false]) {
         const first = parseParams(action, {}, { bound });
@@ -175,21 +175,21 @@ describe('parameters', () => {
     expect(parseParams(findAction('connection.kill')!, {}, { bound: true })).toEqual({ ok: true, params: {} });
   });
 
-  test('more than a frame could carry is refused', () => {
+  test('parameters too large for a frame are rejected', () => {
     const allow = { set: Object.fromEntries(Array.from({ length: 32 }, (_, i) => [`k${i}`, 'v'.repeat(600)])) };
     expect(parseParams(findAction('agent.set_labels')!, allow).ok).toBe(false);
     const long = `/${'x'.repeat(LIMITS.paramsBytes)}`;
     expect(parseParams(findAction('file.quarantine')!, { path: long }).ok).toBe(false);
   });
 
-  test('__proto__ is a key like any other that no action has', () => {
+  test('__proto__ is an unknown parameter like any other', () => {
     expect(parseParams(findAction('arp.flush')!, JSON.parse('{"__proto__": {"interface": "eth0"}}'))).toMatchObject({
       ok: false,
     });
   });
 });
 
-describe('parameters as people type them', () => {
+describe('parameters typed as text', () => {
   test.each([
     [
       'process.kill',
@@ -235,7 +235,7 @@ describe('parameters as people type them', () => {
     expect(Object.fromEntries(params)).toEqual(expected);
   });
 
-  test('what rows name is never filled in: what was read for bound rows can be read again', () => {
+  test('object parameters of bound rows are never filled in, so that parsing is idempotent', () => {
     for (const action of ACTIONS.filter(({ binds }) => binds !== undefined)) {
       const once = parseParams(action, {}, { bound: true });
       if (!once.ok) continue;

@@ -6,9 +6,9 @@ export type ParsedParams =
   { readonly ok: true; readonly params: Params } | { readonly ok: false; readonly faults: readonly Fault[] };
 
 /**
- * Checks the parameters of a command and fills in defaults; says every fault at once. With `bound`, rows name what is acted on, so
- * parameters must not. Without it they must, in exactly one of the ways that the action knows. Reading what it returned once more returns the
- * same.
+ * Validates the parameters of a command, fills in defaults and returns all faults. With `bound`, a row names the
+ * object, so parameters must not. Without it, parameters must name the object in exactly one of the action's ways.
+ * Idempotent: parsing the result returns the same result.
  */
 export function parseParams(action: ActionDefinition, params: unknown, { bound = false } = {}): ParsedParams {
   const parsed = action.params.safeParse(params);
@@ -19,7 +19,7 @@ export function parseParams(action: ActionDefinition, params: unknown, { bound =
   return { ok: true, params: bound ? withoutObject(action, data) : data };
 }
 
-/** A default of what the row says already would look like something that was asked for. */
+/** Drops defaults of object parameters: the row names the object already, and a default would look like a request. */
 function withoutObject({ object = [] }: ActionDefinition, params: Params): Params {
   return Object.fromEntries(Object.entries(params).filter(([key]) => !object.some((way) => takes(way, key))));
 }
@@ -30,7 +30,7 @@ function issueFaults(action: ActionDefinition, issue: z.core.$ZodIssue): Fault[]
     case 'unrecognized_keys':
       return issue.keys.map((key) => ({ path: clip(key), message: `${action.name} has no parameter of this name` }));
     case 'invalid_union':
-      // A duration is text or a number: the branch of the right type says what is wrong with the value.
+      // A duration is text or a number. Report the error of the branch with the value's type.
       return [
         {
           path,

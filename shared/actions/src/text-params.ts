@@ -1,9 +1,9 @@
 import type { ParamValue } from '@muster/protocol';
 
 /**
- * A parameter as people type it in the type that its JSON Schema wants: `17` is a number where numbers are wanted and text where text is,
- * `10.0.0.1,10.0.0.2` a list, `env=prod,tier=web` a map, `true` a boolean. What cannot be read stays text, for `parseParams` to say what
- * is wrong with it; so does everything without a schema.
+ * Converts text that a user typed to the type in the JSON Schema: `17` to a number, `true` to a boolean,
+ * `10.0.0.1,10.0.0.2` to a list, `env=prod,tier=web` to a map. Text that cannot be converted stays text, and
+ * `parseParams` reports it. Without a schema the text stays as it is.
  */
 export function paramFromText(schema: unknown, text: string): ParamValue {
   return readText(typeNames(schema), text);

@@ -12,7 +12,7 @@ function hostWith(labels: Labels) {
 }
 
 describe('agent.set_labels', () => {
-  test('sets and removes, keeping what the undoing needs before it changes anything', async () => {
+  test('sets and removes labels, and saves the undo before it changes anything', async () => {
     const { call, current } = hostWith({ env: 'prod', tier: 'web' });
     const order = call({ set: { env: 'test', site: 'zrh' }, remove: ['tier', 'none'] });
     const result = await setLabels.run(order);
@@ -23,7 +23,7 @@ describe('agent.set_labels', () => {
     expect(current()).toEqual({ env: 'prod', tier: 'web' });
   });
 
-  test('undoing leaves alone what was changed again', async () => {
+  test('undo skips labels that were changed again', async () => {
     const { call, current } = hostWith({ env: 'prod' });
     const order = call({ set: { env: 'test', site: 'zrh' } });
     await setLabels.run(order);
@@ -32,7 +32,7 @@ describe('agent.set_labels', () => {
     expect(current()).toEqual({ env: 'dev' });
   });
 
-  test('a dry run changes and keeps nothing; neither does what is so already', async () => {
+  test('a dry run and a request without changes change and save nothing', async () => {
     const { call, current } = hostWith({ env: 'prod' });
     const dry = call({ set: { env: 'test' }, remove: ['none'] }, true);
     expect(await setLabels.run(dry)).toMatchObject({ code: 'dry_run', effects: ['would set env=test'] });
@@ -41,7 +41,7 @@ describe('agent.set_labels', () => {
     expect([current(), dry.kept, same.kept]).toEqual([{ env: 'prod' }, [], []]);
   });
 
-  test('more labels than an agent may have are refused, and none is set', async () => {
+  test('too many labels are refused, and none is set', async () => {
     const many = Object.fromEntries(Array.from({ length: 31 }, (_, i) => [`k${i}`, 'v']));
     const { call, current } = hostWith(many);
     expect(await setLabels.run(call({ set: { a: '1', b: '2' } }))).toMatchObject({

@@ -7,8 +7,8 @@ import { testCall, testHost, recordedHost } from './testing/action-harness.js';
 const OFFERED = ACTIONS.filter((action) => action.hidden !== true);
 const shapes = ACTIONS.flatMap((action) => shapesOf(action).map((shape) => [action.name, shape] as const));
 
-describe('the catalogue and the tables', () => {
-  test.each(shapes)('%s is bound to columns that the table has, with the type that is compared', (_name, shape) => {
+describe('catalogue and tables', () => {
+  test.each(shapes)('%s is bound to columns that exist, with the compared type', (_name, shape) => {
     const columns = new Map(findTable(shape.table)?.columns.map((column) => [column.name, column.type]));
     const whole = new Set(shape.integers);
     for (const column of [...shape.required, ...shape.optional]) {
@@ -19,19 +19,19 @@ describe('the catalogue and the tables', () => {
   });
 });
 
-describe('the actions of an endpoint', () => {
+describe('actions of an endpoint', () => {
   const host = testHost();
   const actions = createActions(host);
 
   test.each(OFFERED.filter((action) => !action.platforms.includes('linux')))(
-    '$name says which platform it is for',
+    '$name reports its platforms',
     async ({ name }) => {
       expect(await actions.run(testCall(host, name))).toMatchObject({ state: 'unsupported', code: 'platform' });
     },
   );
 
   test.each(OFFERED.filter((action) => action.platforms.includes('linux')))(
-    '$name is there on Linux, and can be undone when the catalogue says so',
+    '$name is implemented on Linux, and can be undone if the catalogue says so',
     async ({ name, reversible }) => {
       // No action has this parameter. An implemented action answers `bad_params`.
       expect(await actions.run(testCall(host, name, { params: { nonsense: 1 } }))).toMatchObject({
@@ -43,7 +43,7 @@ describe('the actions of an endpoint', () => {
     },
   );
 
-  test('what another catalogue has signed is checked by this one', async () => {
+  test("parameters are validated against the agent's own catalogue", async () => {
     const run = (options: Parameters<typeof testCall>[2]) => actions.run(testCall(host, 'process.kill', options));
     expect(await run({ params: { pid: 0 } })).toMatchObject({
       state: 'refused',
@@ -57,7 +57,7 @@ describe('the actions of an endpoint', () => {
     expect(await run(both)).toMatchObject({ state: 'refused', code: 'bad_params' });
   });
 
-  test('a command that is over before it begins does nothing', async () => {
+  test('a command that is aborted before it begins does nothing', async () => {
     const late = AbortSignal.abort(new DOMException('late', 'TimeoutError'));
     expect(await actions.run(testCall(host, 'dns.flush', { signal: late }))).toMatchObject({ state: 'timed_out' });
     const cancelled = await actions.run(testCall(host, 'dns.flush', { signal: AbortSignal.abort() }));
@@ -68,7 +68,7 @@ describe('the actions of an endpoint', () => {
     });
   });
 
-  test('an exception is a failure of the action and of nothing else', async () => {
+  test('an exception only fails the action', async () => {
     const broken = testHost({ run: () => Promise.reject(new Error('out of file descriptors')) });
     expect(await createActions(broken).run(testCall(broken, 'arp.flush'))).toEqual({
       state: 'failed',
@@ -77,7 +77,7 @@ describe('the actions of an endpoint', () => {
     });
   });
 
-  test('an effect that is too long for a report is cut, and too many are counted', async () => {
+  test('a long effect is truncated, and excess effects are counted', async () => {
     const lines = Array.from(
       { length: 60 },
       (_, i) => `10.0.0.${i} dev eth0 lladdr ${'0'.repeat(i === 0 ? 300 : 4)} STALE`,

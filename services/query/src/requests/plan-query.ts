@@ -23,7 +23,7 @@ export async function planQuery(
   checkTimeout(draft.timeoutMs);
   const compiled = await compiler.compile(draft.sql);
   if (draft.reduce !== undefined) {
-    await compiler.compileReduce(draft.reduce, { mode: draft.mode, columns: compiled.columns });
+    await compiler.compileReduce(draft.reduce, { form: draft.mode, columns: compiled.columns });
   }
   return { ...compiled, scope };
 }

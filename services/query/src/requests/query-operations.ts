@@ -48,7 +48,7 @@ export class QueryOperations {
   async reduce(request: Request<'reduce'>): Promise<QueryReply> {
     const { record } = await this.#find(request.org, request.id);
     // Before any row is read, so that a typing error costs nothing.
-    await this.#options.compiler.compileReduce(request.sql, { mode: record.mode, columns: record.columns });
+    await this.#options.compiler.compileReduce(request.sql, { form: record.mode, columns: record.columns });
     return { t: 'reduced', ...(await this.#options.reductions.reduce(record, request.sql)) };
   }
 

@@ -52,7 +52,7 @@ class Reduction {
 if (parentPort !== null) {
   const port = parentPort;
   // Loads the engine before the first request. SQLite's heap limit can only be lowered later, so it starts high.
-  (await createReducer({ mode: 'group', columns: [], heapBytes: 2 ** 31 - 1 })).close();
+  (await createReducer({ form: 'group', columns: [], heapBytes: 2 ** 31 - 1 })).close();
   let reduction: Reduction | undefined;
   const answer = async (request: ReduceRequest): Promise<ReduceReply> => {
     if (request.t === 'open') {

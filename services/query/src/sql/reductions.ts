@@ -121,7 +121,7 @@ export class Reductions {
 
   async #run(thread: ReduceThread, query: QueryRecord, sql: string, signal: AbortSignal): Promise<ReduceReply> {
     const { heapBytes } = this.#options.limits;
-    const opened = await thread.send({ t: 'open', shape: { mode: query.mode, columns: query.columns }, heapBytes });
+    const opened = await thread.send({ t: 'open', shape: { form: query.mode, columns: query.columns }, heapBytes });
     if (opened.t !== 'taken') return opened;
     for await (const { event } of readResults(this.#options.streams, query, signal)) {
       const request = this.#requestFor(event);

@@ -1,21 +1,21 @@
 import type { Facts } from '@muster/protocol';
 import type { z } from 'zod';
 
-/** Operating systems in the words of an endpoint's facts. */
+/** Operating systems, with the names in an endpoint's facts. */
 export type ActionPlatform = Facts['os'];
 export const EVERY_PLATFORM: readonly ActionPlatform[] = ['linux', 'windows', 'darwin'];
 
-/** The row of a table that an action can be bound to: the columns that say which thing it was, and that it still is that thing. */
+/** A table row that an action can be bound to: the columns that identify the object and detect that it has changed. */
 export interface RowShape {
   /** Table of the query schema. */
   readonly table: string;
-  /** Without these the row does not name one thing. */
+  /** Columns that identify the object. */
   readonly required: readonly string[];
-  /** Compared too where the row has them. */
+  /** Columns that are also compared, if the row has them. */
   readonly optional: readonly string[];
-  /** Columns, of either kind, that hold integers. */
+  /** Required or optional columns that contain integers. */
   readonly integers?: readonly string[] | undefined;
-  /** Columns that may be large: kept as `<column>_sha256`, the SHA-256 in hex of the text's UTF-8. */
+  /** Columns with large values. They are stored as `<column>_sha256`, the SHA-256 in hex of the UTF-8 text. */
   readonly hashed?: readonly string[] | undefined;
 }
 
@@ -25,34 +25,37 @@ export interface ObjectParams {
   readonly optional: readonly string[];
 }
 
-/** One entry of the catalogue. */
+/** One action of the catalogue. */
 export interface ActionDefinition {
   /** `family.verb`. */
   readonly name: string;
   /** One line for people. */
   readonly summary: string;
-  /** Strict. What names the object is optional here, because a row can name it; {@link ActionDefinition.object} says what is needed. */
+  /**
+   * A strict schema. Parameters that name the object are optional here, because a row can name it. {@link
+   * ActionDefinition.object} has the requirement.
+   */
   readonly params: z.ZodObject;
-  /** How parameters name what is acted on; exactly one of these ways. None: the action has no object but the endpoint itself. */
+  /** The ways to name the object in parameters. Exactly one must be used. Missing when the object is the endpoint itself. */
   readonly object?: readonly ObjectParams[];
   readonly platforms: readonly ActionPlatform[];
-  /** The endpoint keeps what it takes to undo it. */
+  /** The endpoint saves what it needs to undo the action. */
   readonly reversible: boolean;
-  /** Ends or takes away something that may be in use: policies and prompts ask more of it. */
+  /** Ends or removes something that may be in use. Policies and prompts are stricter for it. */
   readonly destructive: boolean;
-  /** The row that it is best bound to. */
+  /** The preferred row to bind to. */
   readonly binds?: RowShape;
-  /** Other rows that it can be bound to. */
+  /** Other rows to bind to. */
   readonly bindsToo?: readonly RowShape[];
-  /** How long it may run on one endpoint unless the command says otherwise. */
+  /** Default timeout on one endpoint. */
   readonly timeoutMs: number;
-  /** Actions of one lane run one after another on an endpoint; a stuck one holds up only its lane. */
+  /** Lane on the endpoint (docs/protocol.md). Actions of one lane run one after another; lanes are independent. */
   readonly lane: string;
-  /** Not offered to operators: something else submits it. */
+  /** Not offered to operators. Another feature submits it. */
   readonly hidden?: true;
 }
 
-/** Something wrong with parameters or with a row. `path` is the parameter or the column; empty for the whole. */
+/** An error in parameters or in a row. `path` is the parameter or column, or empty for the whole. */
 export interface Fault {
   readonly path: string;
   readonly message: string;

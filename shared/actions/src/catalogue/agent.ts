@@ -2,7 +2,7 @@ import { labelFaults, labelKeyFault, LIMITS } from '@muster/protocol';
 import { z } from 'zod';
 import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
 
-/** The rule of labels, in the rule's own words. */
+/** Uses the shared rule for labels and its messages. */
 const labels = z.record(z.string(), z.string('a label value must be text'), 'set is labels by key').check((context) => {
   for (const message of labelFaults(context.value)) {
     context.issues.push({ code: 'custom', message, input: context.value });

@@ -30,34 +30,31 @@ describe('the action catalogue', () => {
     expect(new Set(ACTIONS.map((action) => action.name)).size).toBe(ACTIONS.length);
   });
 
-  test('finds an action by exactly its name', () => {
+  test('finds an action by its exact name', () => {
     expect(findAction('process.kill')?.name).toBe('process.kill');
     for (const name of ['process', 'Process.kill', 'process.kill ', '__proto__', 'constructor', '']) {
       expect(findAction(name)).toBeUndefined();
     }
   });
 
-  test.each(ACTIONS)('$name refuses a parameter that it does not have, by its name', (action) => {
+  test.each(ACTIONS)('$name rejects an unknown parameter by its name', (action) => {
     const parsed = parseParams(action, { nonsense: 1 });
     expect(parsed).toMatchObject({ ok: false });
     expect(!parsed.ok && parsed.faults.some((fault) => fault.path === 'nonsense')).toBe(true);
   });
 
-  test.each(ACTIONS)(
-    '$name names its object by parameters that it has, each with a description for people',
-    (action) => {
-      const known = Object.keys(action.params.shape);
-      for (const way of action.object ?? [])
-        expect(known).toEqual(expect.arrayContaining([...way.required, ...way.optional]));
-      const { properties = {} } = z.toJSONSchema(action.params, { io: 'input' });
-      for (const [key, schema] of Object.entries(properties)) {
-        expect([key, typeof (schema as { description?: unknown }).description]).toEqual([key, 'string']);
-      }
-    },
-  );
+  test.each(ACTIONS)('$name names its object by its own parameters, each with a description', (action) => {
+    const known = Object.keys(action.params.shape);
+    for (const way of action.object ?? [])
+      expect(known).toEqual(expect.arrayContaining([...way.required, ...way.optional]));
+    const { properties = {} } = z.toJSONSchema(action.params, { io: 'input' });
+    for (const [key, schema] of Object.entries(properties)) {
+      expect([key, typeof (schema as { description?: unknown }).description]).toEqual([key, 'string']);
+    }
+  });
 
   test.each(ACTIONS.filter((action) => action.object !== undefined))(
-    '$name takes no object from its parameters when a row names it',
+    '$name rejects object parameters when a row names the object',
     (action) => {
       expect(parseParams(action, {}, { bound: true }).ok).toBe(true);
     },

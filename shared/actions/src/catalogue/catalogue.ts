@@ -11,7 +11,7 @@ import { serviceActions } from './service.js';
 import { sessionActions } from './session.js';
 import { undoAction } from './undo.js';
 
-/** Every action there is, hidden ones too. */
+/** All actions, including hidden ones. */
 export const ACTIONS: readonly ActionDefinition[] = [
   ...processActions,
   ...serviceActions,
@@ -28,7 +28,7 @@ export const ACTIONS: readonly ActionDefinition[] = [
 
 const BY_NAME = new Map(ACTIONS.map((action) => [action.name, action]));
 
-/** The action of exactly this name. */
+/** Finds the action with exactly this name. */
 export function findAction(name: string): ActionDefinition | undefined {
   return BY_NAME.get(name);
 }

@@ -23,7 +23,7 @@ export const connectionActions: readonly ActionDefinition[] = [
     binds: {
       table: 'process_open_sockets',
       required: ['pid', 'protocol', ...FOUR],
-      // The number of the socket tells it from a later one between the same ports.
+      // The socket's inode distinguishes it from a later connection with the same ports.
       optional: ['socket', 'net_namespace'],
       integers: ['pid', 'protocol', 'local_port', 'remote_port', 'socket'],
     },

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 
-/** Schemas that several actions share. None transforms, so that what is signed is what was asked for. */
+/** Schemas shared by several actions. None of them transforms its value, so that the signed value is the requested value. */
 
-/** C0 controls, DEL and C1 have no place in a name; a NUL would end it for the system. */
+/** C0 controls, DEL and C1. A NUL would end a name for the system. */
 // eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 
@@ -17,13 +17,13 @@ export function name(what: string, max = 255): z.ZodString {
     .refine((value) => value.isWellFormed(), `${what} must be well-formed Unicode`);
 }
 
-/** A whole number within bounds. */
+/** An integer within bounds. */
 export function integer(what: string, min: number, max: number): z.ZodNumber {
   const message = `${what} must be a whole number from ${min} to ${max}`;
   return z.number(message).int(message).min(min, message).max(max, message);
 }
 
-/** An absolute path, in the manner of Unix or of Windows. A drive alone or a root alone is none: nobody means to act on it. */
+/** An absolute path of Unix or Windows. A drive or a root alone is not allowed. */
 export const path = name('a path', 4_096)
   .refine((value) => /^(\/|[A-Za-z]:[\\/]|\\\\[^\\/])[^]/.test(value), 'a path must be absolute')
   .refine(
@@ -45,12 +45,12 @@ export const port = integer('a port', 1, 65_535);
 /** IPv4 or IPv6, without a port. A zone (`fe80::1%eth0`) is allowed. */
 export const address = name('an address', 64).refine((value) => isIP(value) !== 0, 'an IP address is expected');
 
-/** Interface as Linux, Windows and macOS name them. */
+/** Interface name of Linux, Windows or macOS. */
 export const networkInterface = name('an interface', 64).refine((value) => !value.startsWith('-'), {
   error: 'an interface must not begin with "-"',
 });
 
-/** An address, or a block of them such as `10.0.0.0/8`. */
+/** An address, or a network such as `10.0.0.0/8`. */
 export const addressBlock = name('an address', 64).refine(isBlock, {
   error: 'an IP address or a block such as 10.0.0.0/8 is expected',
 });
@@ -64,7 +64,7 @@ function isBlock(value: string): boolean {
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
 
-/** A duration: `90s`, `15m`, `2h`, or milliseconds as a number. */
+/** A duration such as `90s`, `15m` or `2h`, or a number of milliseconds. */
 export function duration(what: string, minMs: number, maxMs: number): z.ZodUnion<[z.ZodString, z.ZodNumber]> {
   const bounds = `${what} must be from ${inWords(minMs)} to ${inWords(maxMs)}`;
   const within = (ms: number | undefined): boolean => ms === undefined || (ms >= minMs && ms <= maxMs);
@@ -77,7 +77,7 @@ export function duration(what: string, minMs: number, maxMs: number): z.ZodUnion
   ]);
 }
 
-/** Milliseconds of a duration as {@link duration} takes it; `undefined` when it is none. */
+/** Milliseconds of such a {@link duration}, or `undefined` when it is invalid. */
 export function durationMs(value: string | number): number | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
   const [, digits, unit = ''] = /^(\d{1,12})(ms|s|m|h)$/.exec(value) ?? [];

@@ -3,7 +3,7 @@ import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
 import { addressBlock, duration } from './fields.js';
 
 const MINUTE_MS = 60_000;
-/** Nobody is locked out longer than this by a forgotten isolation. */
+/** Limits how long a forgotten isolation can lock everybody out. */
 const LONGEST_ISOLATION_MS = 24 * 60 * MINUTE_MS;
 
 export const hostActions: readonly ActionDefinition[] = [

@@ -33,7 +33,7 @@ export const registryActions: readonly ActionDefinition[] = [
     binds: {
       table: 'registry',
       required: ['path', 'type', 'data'],
-      // A value's name may have a backslash in it; then only key and name tell where the key ends.
+      // The name of a value may contain a backslash. Then only key and name tell where the key ends.
       optional: ['key', 'name'],
       hashed: ['data'],
     },

@@ -4,7 +4,7 @@ import { name } from './fields.js';
 
 const params = z.strictObject({
   name: name('a service name')
-    // Service managers take options on the same command line, and scripts are files of a folder.
+    // Service managers take options on the same command line, and init scripts are file names.
     .refine((value) => !value.startsWith('-') && !/[\\/]/.test(value), {
       error: 'a service name must not begin with "-" nor have a slash in it',
     })

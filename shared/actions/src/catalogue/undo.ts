@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
 import { name } from './fields.js';
 
-/** The name of the action that undoes a command's. */
+/** Name of the action that undoes the action of another command. */
 export const UNDO_ACTION = 'undo';
 
 export const undoAction: ActionDefinition = {

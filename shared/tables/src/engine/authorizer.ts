@@ -1,4 +1,4 @@
-/** Codes that SQLite gives to an authorizer (sqlite3.h). */
+/** Action codes that SQLite passes to an authorizer (sqlite3.h). */
 const ACTION = { read: 20, select: 21, function: 31, recursive: 33 } as const;
 
 const ACTION_NAMES: ReadonlyMap<number, string> = new Map([
@@ -33,23 +33,24 @@ const ACTION_NAMES: ReadonlyMap<number, string> = new Map([
   [32, 'SAVEPOINT'],
 ]);
 
-/** Tables of SQLite itself that tell nothing and cost nothing, or are worth having. */
+/** Internal tables of SQLite that are harmless or useful. */
 const HARMLESS_TABLES: ReadonlySet<string> = new Set(['sqlite_master', 'sqlite_schema', 'json_each', 'json_tree']);
 const INTERNAL_TABLE = /^(sqlite_|pragma_|dbstat$|bytecode$|tables_used$|fts\d|rtree)/i;
 const FORBIDDEN_FUNCTION = /^(load_extension|sqlite_log|readfile|writefile|edit|fts\d.*|rtree.*)$/i;
 
-/** Something that a statement asked for and may not have. */
+/** Something that the statement is not allowed to use. */
 export interface Denial {
-  /** The statement is not a SELECT at all, or it reaches for something that no SELECT here may use. */
+  /** `not_select`: the statement is not a SELECT. `forbidden`: it uses something that no SELECT may use here. */
   readonly code: 'not_select' | 'forbidden';
   readonly message: string;
-  /** The word in the statement that it is about, when there is one. */
+  /** The word in the statement that was denied, if there is one. */
   readonly word?: string;
 }
 
 /**
- * Decides one action of a statement that is being compiled: reading the tables of the catalogue and calling functions is all that
- * is allowed. `known` says whether a table is one of ours; subqueries and common table expressions arrive here by their names too.
+ * Decides one action of a statement during its compilation. Only reading known tables and calling functions is allowed.
+ * `known` tells whether a table is in the catalogue. Subqueries and common table expressions appear here by their names
+ * too.
  */
 export function authorize(
   action: number,
@@ -65,7 +66,7 @@ export function authorize(
       if (known(first) || HARMLESS_TABLES.has(first.toLowerCase()) || !INTERNAL_TABLE.test(first)) return undefined;
       return { code: 'forbidden', message: `table ${first} is internal to the engine`, word: first };
     case ACTION.function:
-      // SQLite gives the function's name as the second argument.
+      // SQLite passes the function's name as the second argument.
       if (!FORBIDDEN_FUNCTION.test(second)) return undefined;
       return { code: 'forbidden', message: `function ${second} is not allowed`, word: second };
     default: {

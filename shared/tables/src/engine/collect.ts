@@ -1,11 +1,11 @@
 import type { SqlValue } from '@muster/protocol';
 import type { ConstraintOp } from '../schema/table-spec.js';
 
-/** What a collector may put in a column. `undefined` and absent are NULL; a boolean is 0 or 1. */
+/** A value of a column. `undefined` and missing are NULL; booleans are 0 or 1. */
 export type Cell = SqlValue | boolean | undefined;
 export type TableRow = Readonly<Record<string, Cell>>;
 
-/** One comparison that the statement makes with a column of the table. */
+/** A comparison of the statement with a column of the table. */
 export interface Constraint {
   readonly column: string;
   readonly op: ConstraintOp;
@@ -13,26 +13,26 @@ export interface Constraint {
 }
 
 /**
- * What one scan of one table is asked for. Constraints narrow what needs to be read; rows that do not fit them are harmless,
- * because SQLite checks again. In a join the inner table is asked once for each row of the outer one.
+ * The request for one scan of one table. Constraints limit what must be read. Rows that do not match are harmless,
+ * because SQLite checks every row. In a join the inner table is scanned once per row of the outer table.
  */
 export interface CollectRequest {
   readonly constraints: readonly Constraint[];
-  /** Columns that the statement looks at; a collector skips work for the others. */
+  /** Columns that the statement uses. A collector need not fill the others. */
   readonly columns: ReadonlySet<string>;
-  /** True when at least one of the columns is looked at. */
+  /** True when the statement uses at least one of the columns. */
   uses(...columns: string[]): boolean;
-  /** The values that `column` must equal, all of them; `undefined` when it is not constrained so. */
+  /** The values that `column` must equal, all at once. `undefined` without such a constraint. */
   equal(column: string): readonly SqlValue[] | undefined;
-  /** Keeps what `make` returned until the statement ends, for all its scans of all tables. */
+  /** Caches the result of `make` for the statement, across all scans and tables. */
   memo<T>(key: string, make: () => T): T;
-  /** Throws when the statement's time is over. To be called in loops that may be long between two rows. */
+  /** Throws when the statement's time is over. Call it in loops that may run long without yielding a row. */
   checkpoint(): void;
 }
 
 /**
- * Where rows come from. Synchronous because SQLite's virtual tables are: run it in a worker thread. A row is read before the next
- * one is asked for, and iteration stops early when the statement has enough.
+ * The source of rows. Synchronous like SQLite's virtual tables, so run it in a worker thread. A row is consumed before
+ * the next one is requested. Iteration stops early when the statement has enough rows.
  */
 export interface TableProvider {
   has(table: string): boolean;

@@ -9,7 +9,7 @@ describe('compiling a statement', () => {
   });
   afterAll(() => engine.close());
 
-  it('names the columns of the result and the tables that are read', () => {
+  it('reports result columns and tables', () => {
     expect(
       engine.compile('SELECT p.pid, p.name AS n, 1 + 1 FROM processes p JOIN file f ON f.path = p.path; -- done\n ;'),
     ).toEqual({
@@ -34,7 +34,7 @@ describe('compiling a statement', () => {
     "SELECT * FROM file WHERE path LIKE '/etc/%'",
     "SELECT * FROM file WHERE path = '/a' OR directory = '/b'",
     'SELECT * FROM file WHERE path = (SELECT path FROM processes WHERE pid = 1)',
-  ])('takes %s', (sql) => {
+  ])('accepts %s', (sql) => {
     expect(engine.compile(sql)).toMatchObject({ ok: true });
   });
 
@@ -49,7 +49,7 @@ describe('compiling a statement', () => {
     ['SELECT 1\0', 'sql_error', { offset: 8, line: 1, column: 9 }],
     ['SELECT * FROM dbstat', 'forbidden', { offset: 14, line: 1, column: 15 }],
     ['EXPLAIN SELECT 1', 'not_select', { offset: 0, line: 1, column: 1 }],
-  ])('refuses %j as %s at its place', (sql, code, position) => {
+  ])('rejects %j as %s with its position', (sql, code, position) => {
     expect(engine.compile(sql)).toMatchObject({ ok: false, code, position });
   });
 
@@ -73,16 +73,16 @@ describe('compiling a statement', () => {
     ["SELECT * FROM file WHERE path = '/A' COLLATE NOCASE", 'missing_constraint'],
     ["SELECT * FROM file WHERE path = '/a' OR size = 1", 'missing_constraint'],
     [`SELECT '${'x'.repeat(70_000)}'`, 'too_long'],
-  ])('refuses %.40s as %s', (sql, code) => {
+  ])('rejects %.40s as %s', (sql, code) => {
     expect(engine.compile(sql)).toMatchObject({ ok: false, code });
   });
 
-  it('does not take a subquery for the table of the same name', () => {
+  it('distinguishes a subquery from a table of the same name', () => {
     expect(engine.compile('WITH registry AS (SELECT 1) SELECT count(*) FROM registry')).toMatchObject({ tables: [] });
     expect(engine.compile('SELECT count(*) FROM registry')).toMatchObject({ tables: ['registry'] });
   });
 
-  it('says which constraint is missing', () => {
+  it('reports the missing constraint', () => {
     expect(engine.compile('SELECT * FROM file WHERE size > 3')).toMatchObject({
       message: 'table file needs a constraint in WHERE: path = … or LIKE …, or directory = …',
     });

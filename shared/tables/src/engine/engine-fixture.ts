@@ -1,7 +1,7 @@
 import type { TableSpec } from '../schema/table-spec.js';
 import type { CollectRequest, TableProvider, TableRow } from './collect.js';
 
-/** A small catalogue for tests: one plain table, one with pushdown, one that requires a constraint. */
+/** Tables for tests: one plain, one with pushdown, one that requires a constraint. */
 export const FIXTURE_TABLES: readonly TableSpec[] = [
   {
     name: 'processes',
@@ -35,7 +35,7 @@ export const FIXTURE_TABLES: readonly TableSpec[] = [
   },
 ];
 
-/** Remembers what it was asked for; gives the rows that `rows` makes. */
+/** Records its requests and returns the rows of `rows`. */
 export class FixtureProvider implements TableProvider {
   readonly asked: { table: string; request: CollectRequest }[] = [];
   readonly #rows: (table: string, request: CollectRequest) => Iterable<TableRow>;

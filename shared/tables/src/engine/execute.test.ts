@@ -20,7 +20,7 @@ function fixtureRows(table: string, request: CollectRequest): TableRow[] {
     .map((pid) => ({ pid, name: `p${pid}`, path: FILES[pid - 1], cpu: pid, secret: 's' }));
 }
 
-describe('running a statement', () => {
+describe('executing a statement', () => {
   let engine: SqlEngine;
   let provider: FixtureProvider;
 
@@ -48,7 +48,7 @@ describe('running a statement', () => {
 
   afterEach(() => engine.close());
 
-  it('asks the collector for one process when the statement wants one', async () => {
+  it('pushes an equality down to the collector', async () => {
     await open();
     expect(run('SELECT name FROM processes WHERE pid = 2').rows).toEqual([['p2']]);
     expect(provider.asked).toHaveLength(1);
@@ -56,7 +56,7 @@ describe('running a statement', () => {
     expect([...(provider.asked[0]?.request.columns ?? [])].sort()).toEqual(['name', 'pid']);
   });
 
-  it('gives the values of an IN list, of a join and of text that is a number one by one', async () => {
+  it('pushes the values of IN lists, joins and numeric text down one by one', async () => {
     await open();
     const asked = () =>
       provider.asked.splice(0).map(({ request }) => request.equal('pid') ?? request.equal('path') ?? []);
@@ -71,7 +71,7 @@ describe('running a statement', () => {
     expect(asked()).toEqual([[], ['/etc/a'], ['/etc/b']]);
   });
 
-  it('passes patterns and bounds on, and reads nothing for NULL', async () => {
+  it('pushes patterns and bounds down, and reads nothing for NULL', async () => {
     await open();
     run("SELECT path FROM file WHERE path LIKE '/etc/%' AND size >= 3 AND size < 9");
     expect(provider.asked[0]?.request.constraints).toEqual([
@@ -84,7 +84,7 @@ describe('running a statement', () => {
     expect(provider.asked).toEqual([]);
   });
 
-  it('finds a row once when both sides of an OR match it, and keeps equal rows apart', async () => {
+  it('returns a row once when both sides of an OR match, and keeps equal rows', async () => {
     await open();
     expect(run("SELECT path FROM file WHERE path = '/etc/a' OR directory = '/etc'").rows).toEqual([
       ['/etc/a'],
@@ -98,7 +98,7 @@ describe('running a statement', () => {
     expect(run("SELECT path FROM file WHERE path = '/x' OR directory = '/'").rows).toEqual([['/x'], ['/x']]);
   });
 
-  it('keeps every kind of value', async () => {
+  it('keeps values of every type', async () => {
     const text = 'nul\0 é 😀';
     const raw = new Uint8Array([0, 255, 1]);
     await open(() => [
@@ -115,7 +115,7 @@ describe('running a statement', () => {
     ).toEqual([['a\ufffdb', Infinity, -Infinity, 1, 9_007_199_254_740_991, '6E756C0020C3A920F09F9880']]);
   });
 
-  it('stops reading when the statement has enough', async () => {
+  it('stops reading when the statement has enough rows', async () => {
     let made = 0;
     let finished = false;
     await open(function* () {
@@ -140,13 +140,13 @@ describe('running a statement', () => {
       'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT hex(zeroblob(50000)) || i AS x FROM n ORDER BY x',
       {},
     ],
-  ])('ends a statement that spends too much: %s', async (limit, sql, limits) => {
+  ])('ends a statement over its limit: %s', async (limit, sql, limits) => {
     await open();
     expect(run(sql, { limits }).result).toMatchObject({ ok: false, code: 'over_budget', limit });
     expect(run('SELECT 1').rows).toEqual([[1]]);
   });
 
-  it('ends a collector that takes too long between two rows', async () => {
+  it('ends a collector that takes too long between rows', async () => {
     await open((_table, request) => {
       for (;;) request.checkpoint();
     });
@@ -156,7 +156,7 @@ describe('running a statement', () => {
     });
   });
 
-  it('reports a collector that fails, and works on', async () => {
+  it('reports a failing collector and keeps working', async () => {
     await open(() => {
       throw new Error('the disk is gone');
     });
@@ -164,7 +164,7 @@ describe('running a statement', () => {
     expect(run('SELECT 2').result).toEqual({ ok: true, rows: 1, bytes: 2 });
   });
 
-  it('refuses a table that the machine lacks', async () => {
+  it('rejects a table that the machine lacks', async () => {
     await open();
     expect(run('SELECT * FROM registry').result).toEqual({
       ok: false,
@@ -174,7 +174,7 @@ describe('running a statement', () => {
     });
   });
 
-  it('hands rows over in chunks and stops when told to', async () => {
+  it('delivers rows in chunks and stops on request', async () => {
     await open();
     const counts: number[] = [];
     const sql = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100) SELECT i FROM n';
@@ -183,7 +183,7 @@ describe('running a statement', () => {
     expect(counts).toHaveLength(2);
   });
 
-  it('has the scalar functions that osquery adds', async () => {
+  it("has osquery's scalar functions", async () => {
     await open();
     const sql =
       "SELECT regex_match('abc-12', '([a-z]+)-(\\d+)', 2), split('a/b//c', '/', 2), version_compare('1.10', '1.9'), inet_aton('10.0.0.1'), sha256('a'), split('a', ',', 4)";

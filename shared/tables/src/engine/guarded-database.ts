@@ -2,14 +2,14 @@ import type { TableSpec } from '../schema/table-spec.js';
 import type { Denial } from './authorizer.js';
 import type { HookHost } from './hooks.js';
 import { limitDatabase, type LimitName, type StatementLimits } from './limits.js';
-import { TimeOver } from './request.js';
+import { StatementTimeout } from './request.js';
 import type { RowEncoder } from './row-encoder.js';
 import type { SqliteRuntime } from './runtime.js';
 import { RESULT } from './sqlite-module.js';
 import type { CompileFailure } from './sql-text.js';
 import { prepareSelect } from './statement.js';
 
-/** A statement ended before its last row. What was delivered until then is not an answer. */
+/** The statement ended before its last row. Rows delivered so far are not a valid answer. */
 export type RunFailure =
   | { readonly ok: false; readonly code: 'over_budget'; readonly limit: LimitName; readonly message: string }
   | { readonly ok: false; readonly code: 'failed'; readonly message: string }
@@ -19,22 +19,22 @@ export type RunResult = { readonly ok: true; readonly rows: number; readonly byt
 
 export interface RunOptions {
   readonly limits: StatementLimits;
-  /** A chunk is given away when it reaches this size, and at the end. */
+  /** Chunks are passed to `onRows` at this size, and at the end. */
   readonly chunkBytes: number;
-  /** Gets encoded rows (a CBOR sequence) and their number; `false` stops the statement. */
+  /** Gets encoded rows (a CBOR sequence) and their count. Returning `false` stops the statement. */
   readonly onRows: (rows: Uint8Array<ArrayBuffer>, count: number) => boolean | void;
 }
 
 export interface DatabaseOptions {
-  /** Names that a statement may read. */
+  /** Whether a statement may read the table. */
   readonly knowsTable: (name: string) => boolean;
   readonly valueBytes: number;
   readonly heapBytes: number;
 }
 
 /**
- * An in-memory database that takes one read-only SELECT at a time, within limits. The guard (authorizer and clock) is on while
- * that statement is compiled and run, and off for statements of our own.
+ * An in-memory database for one read-only SELECT at a time, within limits. The authorizer and the deadline are active
+ * while that statement is compiled and run, and inactive for internal statements.
  */
 export class GuardedDatabase implements HookHost {
   readonly db: number;
@@ -62,15 +62,15 @@ export class GuardedDatabase implements HookHost {
     return this.#options.knowsTable(name);
   }
 
-  noteDenial(denial: Denial): void {
+  recordDenial(denial: Denial): void {
     this.#denial ??= denial;
   }
 
-  noteMissingConstraint(spec: TableSpec): void {
+  recordMissingConstraint(spec: TableSpec): void {
     this.#missing = spec;
   }
 
-  noteFailure(error: unknown): void {
+  recordFailure(error: unknown): void {
     this.#failure ??= error;
   }
 
@@ -79,9 +79,7 @@ export class GuardedDatabase implements HookHost {
     return this.#timeOver;
   }
 
-  /**
-   * Compiles `sql`, gives the statement to `use`, and frees it whatever happens. The clock starts before the compilation.
-   */
+  /** Compiles `sql`, passes the statement to `use`, and always frees it. The deadline includes the compilation. */
   withSelect<T>(sql: string, ms: number, use: (stmt: number) => T): T | CompileFailure {
     const { sqlite, hooks } = this.#runtime;
     this.#begin(ms);
@@ -110,7 +108,7 @@ export class GuardedDatabase implements HookHost {
     this.#deadline = performance.now() + ms;
   }
 
-  /** Steps a statement to its end and gives away its rows. */
+  /** Runs a statement to its end and delivers its rows in chunks. */
   run(stmt: number, encoder: RowEncoder, options: RunOptions): RunResult {
     const { c } = this.#runtime.sqlite;
     const { limits } = options;
@@ -141,7 +139,7 @@ export class GuardedDatabase implements HookHost {
 
   #explain(code: number, limits: StatementLimits): RunFailure {
     const { sqlite } = this.#runtime;
-    if (this.#timeOver || this.#failure instanceof TimeOver || code === RESULT.interrupt) {
+    if (this.#timeOver || this.#failure instanceof StatementTimeout || code === RESULT.interrupt) {
       return overBudget('time', `the statement ran longer than ${limits.ms} ms`);
     }
     if (code === RESULT.nomem) return overBudget('memory', 'the statement needs more memory than it may have');

@@ -1,19 +1,19 @@
 import { authorize, type Denial } from './authorizer.js';
 import type { SqliteModule } from './sqlite-module.js';
 
-/** What one database's authorizer and progress callbacks need of it. */
+/** What the authorizer and progress callbacks need of a database. */
 export interface HookHost {
   knowsTable(name: string): boolean;
-  noteDenial(denial: Denial): void;
-  /** True ends the statement. */
+  recordDenial(denial: Denial): void;
+  /** Returns true to end the statement. */
   expired(): boolean;
 }
 
 const DENY = 1;
-/** About 10 µs of work between two looks at the clock. */
+/** About 10 µs of work between two checks of the clock. */
 const OPERATIONS_PER_LOOK = 1_000;
 
-/** One pair of callbacks for all databases of the thread; each database passes its own number. */
+/** One pair of callbacks for all databases of the thread. Each guarded database passes its own id. */
 export class Hooks {
   readonly #sqlite: SqliteModule;
   readonly #hosts = new Map<number, HookHost>();
@@ -29,7 +29,7 @@ export class Hooks {
     this.#progress = sqlite.install('i(p)', (id = 0) => (this.#hosts.get(id)?.expired() === false ? 0 : 1));
   }
 
-  /** From now on `db` only reads, and stops when its host says so. */
+  /** Installs the guard: `db` becomes read-only and stops when its host says so. Returns the id for {@link Hooks.release}. */
   guard(db: number, host: HookHost): number {
     const id = this.#nextId;
     this.#nextId += 1;
@@ -39,7 +39,7 @@ export class Hooks {
     return id;
   }
 
-  /** Lifts the guard, for statements of our own. */
+  /** Removes the guard, for internal statements. */
   release(db: number, id: number): void {
     this.#hosts.delete(id);
     this.#sqlite.c.sqlite3_set_authorizer(db, 0, 0);
@@ -51,7 +51,7 @@ export class Hooks {
     if (host === undefined) return DENY;
     const denial = authorize(action, first, second, (table) => host.knowsTable(table));
     if (denial === undefined) return 0;
-    host.noteDenial(denial);
+    host.recordDenial(denial);
     return DENY;
   }
 }

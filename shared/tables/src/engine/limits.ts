@@ -1,12 +1,12 @@
 import { DEFAULT_BUDGET, LIMITS } from '@muster/protocol/limits';
 import type { SqliteModule } from './sqlite-module.js';
 
-/** What one statement may spend; whichever is reached first ends it. */
+/** Limits of one statement. The first one reached ends it. */
 export interface StatementLimits {
   readonly ms: number;
   readonly rows: number;
   readonly bytes: number;
-  /** One encoded row. */
+  /** Bytes of one encoded row. */
   readonly rowBytes: number;
 }
 
@@ -16,10 +16,7 @@ export type LimitName = 'time' | 'rows' | 'bytes' | 'row_bytes' | 'memory';
 
 const LIMIT = { length: 0, sqlLength: 1, exprDepth: 3, compoundSelect: 4, attached: 7, likePattern: 8 } as const;
 
-/**
- * Bounds what a statement can make SQLite itself do. The heap limit is for all databases of the thread, and SQLite only lets it be
- * lowered.
- */
+/** Limits SQLite itself. The heap limit applies to all databases of the thread and can only be lowered. */
 export function limitDatabase(
   sqlite: SqliteModule,
   db: number,
@@ -33,6 +30,6 @@ export function limitDatabase(
   c.sqlite3_limit(db, LIMIT.attached, 0);
   c.sqlite3_limit(db, LIMIT.likePattern, 1_000);
   sqlite.exec(db, `PRAGMA hard_heap_limit=${options.heapBytes}`);
-  // The default of 16 MB of page cache is no use to a database without pages.
+  // The default page cache of 16 MB is useless for a database without pages.
   sqlite.exec(db, 'PRAGMA cache_size=-2000');
 }

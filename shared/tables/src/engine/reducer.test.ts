@@ -11,9 +11,9 @@ function rowsOf(result: object): SqlValue[][] {
   return decodeRows(result.rows as Uint8Array, (result.columns as unknown[]).length);
 }
 
-describe('reducing', () => {
-  it('runs a second statement over raw rows with their endpoint', async () => {
-    const reducer = await createReducer({ mode: 'raw', columns: ['name', 'version'] });
+describe('the reducer', () => {
+  it('runs a statement on raw rows with their endpoint', async () => {
+    const reducer = await createReducer({ form: 'raw', columns: ['name', 'version'] });
     expect(reducer.insertRaw('a1', 'web-1', sequence(['bash', '5.1'], ['curl', '7'])).ok).toBe(true);
     reducer.insertRaw('a2', 'web-2', sequence(['bash', '5.2']));
     const sql = 'SELECT name, count(DISTINCT host) AS n, group_concat(version) FROM rows GROUP BY name ORDER BY name';
@@ -26,8 +26,8 @@ describe('reducing', () => {
     reducer.close();
   });
 
-  it('counts endpoints over grouped rows', async () => {
-    const reducer = await createReducer({ mode: 'group', columns: ['name'] });
+  it('counts endpoints of grouped rows', async () => {
+    const reducer = await createReducer({ form: 'group', columns: ['name'] });
     reducer.insertGroup(4_000, sequence(['bash']));
     reducer.insertGroup(3, sequence(['curl']));
     expect(rowsOf(reducer.run('SELECT sum(endpoints) FROM rows'))).toEqual([[4_003]]);
@@ -51,14 +51,14 @@ describe('reducing', () => {
       '',
       new Uint8Array([0, 1]),
     ];
-    const reducer = await createReducer({ mode: 'raw', columns: values.map((_, index) => `c${index}`) });
+    const reducer = await createReducer({ form: 'raw', columns: values.map((_, index) => `c${index}`) });
     reducer.insertRaw('a', 'h', sequence(values));
     expect(rowsOf(reducer.run('SELECT * FROM rows'))).toEqual([['a', 'h', ...values]]);
     reducer.close();
   });
 
-  it('gives repeated and odd column names a name of their own', async () => {
-    expect(reduceColumns({ mode: 'raw', columns: ['pid', 'host', 'PID', 'count(*)', 'pid_2'] })).toEqual([
+  it('gives repeated and unusual column names unique names', async () => {
+    expect(reduceColumns({ form: 'raw', columns: ['pid', 'host', 'PID', 'count(*)', 'pid_2'] })).toEqual([
       'agent_id',
       'host',
       'pid',
@@ -67,7 +67,7 @@ describe('reducing', () => {
       'count(*)',
       'pid_2_2',
     ]);
-    const shape = { mode: 'group' as const, columns: ['a"b', 'a"b', ''] };
+    const shape = { form: 'group' as const, columns: ['a"b', 'a"b', ''] };
     expect(await compileReduce('SELECT "a""b_2" FROM rows', shape)).toMatchObject({ ok: true });
   });
 
@@ -77,12 +77,12 @@ describe('reducing', () => {
     ['DELETE FROM rows', 'not_select'],
     ['SELECT 1; DROP TABLE rows', 'many_statements'],
     ['SELECT * FROM sqlite_stmt', 'forbidden'],
-  ])('refuses %s before anything is sent', async (sql, code) => {
-    expect(await compileReduce(sql, { mode: 'raw', columns: ['pid'] })).toMatchObject({ ok: false, code });
+  ])('rejects %s before the query starts', async (sql, code) => {
+    expect(await compileReduce(sql, { form: 'raw', columns: ['pid'] })).toMatchObject({ ok: false, code });
   });
 
   it('stays within its limits', async () => {
-    const reducer = await createReducer({ mode: 'group', columns: ['n'], heapBytes: 4 * 1024 * 1024 });
+    const reducer = await createReducer({ form: 'group', columns: ['n'], heapBytes: 4 * 1024 * 1024 });
     const rows = sequence(...Array.from({ length: 1_000 }, (_, n) => [n]));
     for (const n of [1, 2, 3]) reducer.insertGroup(n, rows);
     expect(
@@ -97,7 +97,7 @@ describe('reducing', () => {
   });
 
   it('throws on bytes that are not rows', async () => {
-    const reducer = await createReducer({ mode: 'raw', columns: ['n'] });
+    const reducer = await createReducer({ form: 'raw', columns: ['n'] });
     expect(() => reducer.insertRaw('a', 'h', encodeCbor([1, 2]))).toThrow('row of 1 values');
     expect(() => reducer.insertRaw('a', 'h', Uint8Array.from([0x81, 0x62, 0x61]))).toThrow('cut off');
     reducer.close();

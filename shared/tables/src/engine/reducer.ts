@@ -9,49 +9,43 @@ import type { CompiledSelect } from './sql-engine.js';
 import type { CompileFailure } from './sql-text.js';
 import { type ResultColumn, resultColumns } from './statement.js';
 
-/** The fleet's rows as a table: which columns `rows` has. */
+/** The columns of the table `rows`. */
 export interface ReduceShape {
-  /** `raw` puts agent_id and host before the query's columns; `group` puts endpoints (a count) before them. */
-  readonly mode: 'raw' | 'group';
-  /** Names of the query's columns, repeated ones included. */
+  /** `raw` has agent_id and host before the query's columns. `group` has endpoints (a count) before them. */
+  readonly form: 'raw' | 'group';
+  /** Names of the query's columns. They may repeat. */
   readonly columns: readonly string[];
 }
 
 export interface ReduceResult {
   readonly ok: true;
   readonly columns: readonly ResultColumn[];
-  /** The rows as a CBOR sequence, in a buffer that may be transferred. */
+  /** Rows as a CBOR sequence, in a transferable buffer. */
   readonly rows: Uint8Array<ArrayBuffer>;
   readonly count: number;
 }
 
 export interface ReducerOptions extends ReduceShape {
-  /**
-   * All memory that the rows and the statement may take, in bytes; default 512 MiB. The limit is that of SQLite in this thread: another
-   * database of the thread can lower it, and none can raise it again.
-   */
+  /** Memory for rows and statement in bytes; default 512 MiB. SQLite applies the limit to the whole thread and only lets it be lowered. */
   readonly heapBytes?: number;
 }
 
-/** What insertion ends with: `memory` when the rows are more than the reducer may hold. */
+/** `memory`: the rows exceed the reducer's memory. */
 export type InsertResult =
   { readonly ok: true } | { readonly ok: false; readonly code: 'memory'; readonly message: string };
 
 const TABLE = 'rows';
 const HEAP_BYTES = 512 * 1024 * 1024;
-/** One group_concat over a fleet is larger than a value of one endpoint. */
+/** A group_concat over a fleet is larger than any value of one endpoint. */
 const VALUE_BYTES = 16 * 1024 * 1024;
 const COMPILE_MS = 2_000;
 
 const LEADING = { raw: ['agent_id', 'host'], group: ['endpoints'] } as const;
 
-/**
- * The columns of `rows`, in order. A name that was there before (SQLite ignores case) gets the suffix `_2`, `_3` and so on, so that
- * every column can be named.
- */
+/** Names of the columns of `rows`, in order. A repeated name (case-insensitive as in SQLite) gets the suffix `_2`, `_3` and so on. */
 export function reduceColumns(shape: ReduceShape): string[] {
   const taken = new Set<string>();
-  return [...LEADING[shape.mode], ...shape.columns].map((wanted) => {
+  return [...LEADING[shape.form], ...shape.columns].map((wanted) => {
     let name = wanted;
     for (let suffix = 2; taken.has(name.toLowerCase()); suffix += 1) name = `${wanted}_${suffix}`;
     taken.add(name.toLowerCase());
@@ -60,8 +54,8 @@ export function reduceColumns(shape: ReduceShape): string[] {
 }
 
 /**
- * Holds the rows of a whole fleet in memory as the table `rows` and runs one read-only SELECT at a time over them. Synchronous: a
- * service keeps it in a worker thread.
+ * Holds the rows of a fleet in the table `rows` and runs one read-only SELECT at a time on them. Synchronous, so run it
+ * in a worker thread.
  */
 export class Reducer {
   readonly #runtime: SqliteRuntime;
@@ -79,23 +73,23 @@ export class Reducer {
       heapBytes: options.heapBytes ?? HEAP_BYTES,
     });
     const names = reduceColumns(options).map((name) => `"${name.replaceAll('"', '""')}"`);
-    // Without declared types, so that every value keeps the type that it came with.
+    // Without column types, so that every value keeps its own type.
     runtime.sqlite.exec(this.#database.db, `CREATE TABLE ${TABLE}(${names.join(', ')})`);
     this.#insert = this.#prepareInsert(names.length);
     this.#binder = new RowBinder(runtime.sqlite, this.#insert, {
-      leading: LEADING[options.mode].length,
+      leading: LEADING[options.form].length,
       columns: options.columns.length,
     });
   }
 
-  /** Adds one endpoint's rows (a CBOR sequence). Throws on malformed bytes. */
+  /** Adds the rows of one endpoint (a CBOR sequence). Throws on malformed bytes. */
   insertRaw(agentId: string, host: string, rows: Uint8Array): InsertResult {
     this.#bindText(1, agentId);
     this.#bindText(2, host);
     return this.#insertRows(rows);
   }
 
-  /** Adds one row that `endpoints` endpoints gave alike. Throws on malformed bytes. */
+  /** Adds one row that `endpoints` endpoints have in common. Throws on malformed bytes. */
   insertGroup(endpoints: number, row: Uint8Array): InsertResult {
     this.#runtime.sqlite.c.sqlite3_bind_int64(this.#insert, 1, BigInt(endpoints));
     return this.#insertRows(row);
@@ -110,7 +104,7 @@ export class Reducer {
     }));
   }
 
-  /** Runs `sql` over the rows inserted so far; more may be inserted afterwards. */
+  /** Runs `sql` on the rows inserted so far. More rows may follow. */
   run(sql: string, limits: Partial<StatementLimits> = {}): ReduceResult | RunFailure | CompileFailure {
     if (this.#full?.ok === false)
       return { ok: false, code: 'over_budget', limit: 'memory', message: this.#full.message };
@@ -189,12 +183,12 @@ export class Reducer {
 
 const FULL: InsertResult = { ok: false, code: 'memory', message: 'the rows are more than the reduce step may hold' };
 
-/** Loads SQLite when this thread has not yet, and opens a reducer with an empty `rows`. */
+/** Loads SQLite once per thread and opens a reducer without rows. */
 export async function createReducer(options: ReducerOptions): Promise<Reducer> {
   return new Reducer(await loadRuntime(), options);
 }
 
-/** Checks a reduce statement before anything is asked of anybody. */
+/** Checks a reduce statement before the query starts. */
 export async function compileReduce(sql: string, shape: ReduceShape): Promise<CompiledSelect | CompileFailure> {
   const reducer = await createReducer(shape);
   try {

@@ -1,12 +1,12 @@
 import type { SqlValue } from '@muster/protocol';
 import type { CollectRequest, Constraint } from './collect.js';
 
-/** Thrown through SQLite's callbacks when a statement's time is over. */
-export class TimeOver extends Error {
-  override readonly name = 'TimeOver';
+/** Thrown through SQLite's callbacks when the statement's time is over. */
+export class StatementTimeout extends Error {
+  override readonly name = 'StatementTimeout';
 }
 
-/** What all scans of one running statement share. */
+/** State shared by all scans of one statement. */
 export class StatementScope {
   readonly #memos = new Map<string, unknown>();
   readonly #expired: () => boolean;
@@ -21,7 +21,7 @@ export class StatementScope {
   }
 
   checkpoint(): void {
-    if (this.#expired()) throw new TimeOver('the time for this statement is over');
+    if (this.#expired()) throw new StatementTimeout('the time for this statement is over');
   }
 
   request(constraints: readonly Constraint[], columns: ReadonlySet<string>): CollectRequest {

@@ -4,13 +4,13 @@ const STATIC = 0;
 const MAX_INT64 = 0x7fff_ffff_ffff_ffffn;
 
 /**
- * Inserts encoded rows (a CBOR sequence as the row encoder writes it) through a prepared statement without making JavaScript
- * values of them: text and bytes are bound where they lie on SQLite's heap.
+ * Inserts encoded rows (the CBOR sequence of the row encoder) with a prepared statement. Creates no JavaScript values:
+ * text and bytes are bound in place on SQLite's heap.
  */
 export class RowBinder {
   readonly #sqlite: SqliteModule;
   readonly #stmt: number;
-  /** Parameters before the row's own values. */
+  /** Number of parameters before the row's values. */
   readonly #leading: number;
   readonly #columns: number;
   #bytes: Uint8Array = new Uint8Array();
@@ -26,8 +26,8 @@ export class RowBinder {
   }
 
   /**
-   * Inserts every row of `rows`. `afterRow` gets what SQLite returned for each and says whether to go on. Throws on bytes that are
-   * not rows of the right width.
+   * Inserts all rows. `afterRow` gets SQLite's result code of each row and returns whether to continue. Throws when the
+   * bytes are not rows of the expected width.
    */
   insertAll(rows: Uint8Array, afterRow: (code: number) => boolean): void {
     const { c } = this.#sqlite;
@@ -105,7 +105,7 @@ export class RowBinder {
     }
   }
 
-  /** CBOR writes a negative integer n as -1 - n. */
+  /** CBOR encodes a negative integer n as -1 - n. */
   #bindInteger(index: number, argument: number | bigint, negative: boolean): void {
     const { c } = this.#sqlite;
     if (typeof argument === 'number' && argument < 0x8000_0000) {
@@ -113,7 +113,7 @@ export class RowBinder {
       return;
     }
     const value = negative ? -1n - BigInt(argument) : BigInt(argument);
-    // CBOR's range is twice that of SQLite.
+    // CBOR's integer range is twice that of SQLite.
     if (value > MAX_INT64 || value < -MAX_INT64 - 1n) c.sqlite3_bind_double(this.#stmt, index, Number(value));
     else c.sqlite3_bind_int64(this.#stmt, index, value);
   }

@@ -42,13 +42,13 @@ describe('the row encoder', () => {
     ...TEXTS,
     new Uint8Array(),
     new Uint8Array(300).fill(7),
-  ])('writes what a general deterministic encoder writes: %.30p', async (value) => {
+  ])('writes the same bytes as a deterministic CBOR encoder: %.30p', async (value) => {
     expect(Buffer.from(await encodeThroughSqlite(value)).toString('hex')).toBe(
       Buffer.from(encodeCbor([value])).toString('hex'),
     );
   });
 
-  it('keeps a whole REAL apart from an INTEGER', async () => {
+  it('distinguishes an integral REAL from an INTEGER', async () => {
     const engine = await createSqlEngine({ tables: [] });
     const chunks: Uint8Array[] = [];
     // The last one is the largest subnormal half.

@@ -15,9 +15,8 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /**
- * Writes rows of a running statement as a CBOR sequence (RFC 8742) of arrays, in deterministic encoding (RFC 8949 §4.2.1): equal
- * rows are equal bytes. REAL stays a float even when it is integral, in the shortest form that keeps its value; text that is not
- * UTF-8 has U+FFFD where it is not.
+ * Encodes rows of a statement as a CBOR sequence (RFC 8742) of arrays. The encoding is deterministic (RFC 8949 §4.2.1), so that
+ * equal rows are equal bytes. REAL values stay floats, in the shortest exact form. Invalid UTF-8 is replaced by U+FFFD.
  */
 export class RowEncoder {
   readonly #sqlite: SqliteModule;
@@ -31,7 +30,7 @@ export class RowEncoder {
     this.#view = new DataView(this.#buffer.buffer);
   }
 
-  /** Bytes written since the last `take`. */
+  /** Bytes since the last `take`. */
   get length(): number {
     return this.#length;
   }
@@ -42,7 +41,7 @@ export class RowEncoder {
     for (let column = 0; column < columns; column += 1) this.#column(stmt, column);
   }
 
-  /** What was written, in a buffer of its own that may be transferred to another thread; the encoder starts anew. */
+  /** Returns the encoded bytes in a transferable buffer and starts over. */
   take(): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(this.#length);
     bytes.set(this.#buffer.subarray(0, this.#length));
@@ -50,7 +49,7 @@ export class RowEncoder {
     return bytes;
   }
 
-  /** Forgets what was written after `length`. */
+  /** Drops everything after `length`. */
   truncate(length: number): void {
     this.#length = length;
   }
@@ -65,7 +64,7 @@ export class RowEncoder {
         this.#float(c.sqlite3_column_double(stmt, column));
         return;
       case TYPE.text: {
-        // The order matters: asking for the text may convert it, and only then is its length known.
+        // Text first: reading it may convert the value, which changes its length.
         const pointer = c.sqlite3_column_text(stmt, column);
         this.#text(pointer, c.sqlite3_column_bytes(stmt, column));
         return;
@@ -82,7 +81,7 @@ export class RowEncoder {
   }
 
   #integer(stmt: number, column: number): void {
-    // BigInt costs an allocation, so it is kept for what a double cannot hold.
+    // BigInt allocates, so it is used only for integers beyond the exact range of a double.
     const number = this.#sqlite.c.sqlite3_column_double(stmt, column);
     if (Number.isSafeInteger(number)) {
       if (number >= 0) this.#head(UINT, number);
@@ -165,7 +164,7 @@ export class RowEncoder {
 
 const single = new DataView(new ArrayBuffer(4));
 
-/** The half-precision bits of `value`, or -1 when a half cannot hold it exactly. SQLite has no NaN. */
+/** Half-precision bits of `value`, or -1 when a half cannot represent it exactly. SQLite has no NaN. */
 function halfBits(value: number): number {
   if (Math.fround(value) !== value) return -1;
   single.setFloat32(0, value);
@@ -178,7 +177,7 @@ function halfBits(value: number): number {
   const unbiased = exponent - 127;
   if (unbiased > 15) return -1;
   if (unbiased >= -14) return (fraction & 0x1fff) === 0 ? sign | ((unbiased + 15) << 10) | (fraction >>> 13) : -1;
-  // Below 2^-14 a half is subnormal: the fraction with its hidden bit, shifted to units of 2^-24.
+  // Below 2^-14 a half is subnormal: the fraction with its hidden bit, in units of 2^-24.
   const shift = -unbiased - 1;
   const whole = fraction | 0x80_0000;
   if (shift > 23 || (whole & ((1 << shift) - 1)) !== 0) return -1;

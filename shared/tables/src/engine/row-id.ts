@@ -4,8 +4,8 @@ import type { Cell, TableRow } from './collect.js';
 const PRIME = 0x0100_0193;
 
 /**
- * Names rows by what they hold. When a WHERE has an OR, SQLite scans a table once for each side and drops rows whose id it has
- * seen, so the same row must have the same id in every scan, and equal rows of one scan must differ: hence the hash and the count.
+ * Derives row ids from the content of rows. For a WHERE with OR, SQLite scans a table once per side and skips row ids
+ * it has seen. So a row must have the same id in every scan, and equal rows of one scan must have different ids.
  */
 export class RowIds {
   readonly #spec: TableSpec;
@@ -23,7 +23,7 @@ export class RowIds {
   }
 }
 
-/** Two FNV-1a hashes over the same text, with different seeds, as one 64-bit number. */
+/** Two FNV-1a hashes with different seeds, combined to 64 bits. */
 function hashRow(spec: TableSpec, row: TableRow): bigint {
   let low = 0x811c_9dc5;
   let high = 0x050c_5d1f;

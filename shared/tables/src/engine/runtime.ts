@@ -3,7 +3,7 @@ import { SqlFunctions } from './sql-functions.js';
 import { loadSqlite, type SqliteModule } from './sqlite-module.js';
 import { VirtualTables } from './virtual-tables.js';
 
-/** Everything that is installed once for each thread and shared by its databases. */
+/** What is installed once per thread and shared by its databases. */
 export interface SqliteRuntime {
   readonly sqlite: SqliteModule;
   readonly hooks: Hooks;

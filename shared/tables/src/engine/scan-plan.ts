@@ -2,13 +2,13 @@ import type { SqlValue } from '@muster/protocol';
 import type { ColumnSpec, ColumnType, ConstraintOp, TableSpec } from '../schema/table-spec.js';
 import type { Constraint } from './collect.js';
 
-/** One constraint that SQLite offers for a scan, decoded from `sqlite3_index_info`. */
+/** A constraint that SQLite offers for a scan, decoded from `sqlite3_index_info`. */
 export interface OfferedConstraint {
-  /** Index of the column in the table; -1 for the row id. */
+  /** Index of the column; -1 for the row id. */
   readonly column: number;
   /** SQLITE_INDEX_CONSTRAINT_*. */
   readonly op: number;
-  /** False when the other side is not known yet in the join order that SQLite is considering. */
+  /** False when the other side is unknown in the join order that SQLite is trying. */
   readonly usable: boolean;
   readonly collation: () => string;
 }
@@ -16,14 +16,14 @@ export interface OfferedConstraint {
 interface PushedConstraint {
   readonly column: ColumnSpec;
   readonly op: ConstraintOp;
-  /** `IS` equals NULL too. */
+  /** The operator is `IS`, which also matches NULL. */
   readonly nullMatches: boolean;
 }
 
-/** What one scan will be asked for, all but the values. */
+/** A plan for one scan, without the values. */
 export interface ScanPlan {
   readonly pushed: readonly PushedConstraint[];
-  /** For each pushed constraint, its index among the offered ones. */
+  /** Index of each pushed constraint among the offered ones. */
   readonly offered: readonly number[];
   readonly columns: ReadonlySet<string>;
   readonly cost: number;
@@ -42,7 +42,7 @@ const OPS: ReadonlyMap<number, ConstraintOp> = new Map([
   [IS, '='],
 ]);
 
-/** Chooses what to push down; `undefined` when the table requires a constraint that is not offered in usable form. */
+/** Chooses the constraints to push down. `undefined` when a required constraint is not usable. */
 export function planScan(spec: TableSpec, offers: readonly OfferedConstraint[], colUsed: bigint): ScanPlan | undefined {
   const pushed: PushedConstraint[] = [];
   const offered: number[] = [];
@@ -50,7 +50,7 @@ export function planScan(spec: TableSpec, offers: readonly OfferedConstraint[], 
     const column = spec.columns[offer.column];
     const op = OPS.get(offer.op);
     if (!offer.usable || column === undefined || op === undefined || !column.pushdown?.includes(op)) continue;
-    // Under another collation more rows are equal than the collector would find.
+    // Under another collation SQLite would match more rows than the collector finds.
     if (op !== 'like' && op !== 'glob' && offer.collation().toUpperCase() !== (column.collate ?? 'BINARY')) continue;
     pushed.push({ column, op, nullMatches: offer.op === IS });
     offered.push(index);
@@ -66,7 +66,7 @@ function estimate(pushed: readonly PushedConstraint[]): { cost: number; rows: nu
   return { cost: 1_000_000, rows: 1_000 };
 }
 
-/** Bit 63 stands for every column from the 64th on. */
+/** Bit 63 stands for the 64th column and all after it. */
 function usedColumns(spec: TableSpec, colUsed: bigint): ReadonlySet<string> {
   const used = new Set<string>();
   for (const [index, column] of spec.columns.entries()) {
@@ -76,8 +76,8 @@ function usedColumns(spec: TableSpec, colUsed: bigint): ReadonlySet<string> {
 }
 
 /**
- * Puts values to a plan. `undefined` when no row can match. A value that the column's type cannot equal is left to SQLite, which
- * knows all its rules of comparison.
+ * Adds the values to a plan. `undefined` when no row can match. A value that the column's type cannot equal is left to
+ * SQLite and its comparison rules.
  */
 export function bindPlan(spec: TableSpec, plan: ScanPlan, values: readonly SqlValue[]): Constraint[] | undefined {
   const constraints: Constraint[] = [];

@@ -14,7 +14,7 @@ import type { TableHost } from './virtual-tables.js';
 export interface CompiledSelect {
   readonly ok: true;
   readonly columns: readonly ResultColumn[];
-  /** Names of the catalogue's tables that the statement reads, sorted. */
+  /** Catalogue tables that the statement reads, sorted. */
   readonly tables: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export interface ExecuteOptions {
 export type ExecuteResult =
   | RunResult
   | CompileFailure
-  /** The statement is right, and this machine lacks a table that it reads. */
+  /** The statement is valid, but this machine lacks a table that it reads. */
   | {
       readonly ok: false;
       readonly code: 'unsupported_table';
@@ -38,25 +38,25 @@ export type ExecuteResult =
     };
 
 export interface SqlEngineOptions {
-  /** Tables that statements may name. */
+  /** Tables that statements may read. */
   readonly tables: readonly TableSpec[];
-  /** Where rows come from; without it statements can only be compiled. */
+  /** Source of rows. Without it statements can only be compiled. */
   readonly provider?: TableProvider;
-  /** For the message about tables that the provider lacks. */
+  /** Used in the message about missing tables. */
   readonly platform?: string;
-  /** All memory that SQLite may hold in this thread, in bytes; it can be lowered later, never raised. Default 48 MiB. */
+  /** Heap of SQLite in this thread in bytes, default 48 MiB. It can only be lowered later. */
   readonly heapBytes?: number;
 }
 
-/** Enough for any one value of a row that may be sent, and for what functions build on the way. */
+/** Fits the largest value of a row, and intermediate values of functions. */
 const VALUE_BYTES = 2 * LIMITS.rowBytes;
 const HEAP_BYTES = 48 * 1024 * 1024;
 /** Compiling the longest statement takes a fraction of it. */
 const COMPILE_MS = 2_000;
 
 /**
- * Runs one SELECT over virtual tables. Synchronous, and one statement at a time: an agent keeps it in a worker thread that can be
- * ended, the query service uses it only to compile.
+ * Runs one SELECT at a time on virtual tables. Synchronous: an agent runs it in a worker thread that it can terminate.
+ * The query service uses it only to compile.
  */
 export class SqlEngine implements TableHost {
   readonly provider: TableProvider | undefined;
@@ -82,19 +82,19 @@ export class SqlEngine implements TableHost {
     this.#moduleIds = options.tables.map((table) => runtime.tables.register(this.#database.db, table, this));
   }
 
-  noteTable(spec: TableSpec): void {
+  recordTable(spec: TableSpec): void {
     this.#tables.add(spec.name);
   }
 
-  noteMissingConstraint(spec: TableSpec): void {
-    this.#database.noteMissingConstraint(spec);
+  recordMissingConstraint(spec: TableSpec): void {
+    this.#database.recordMissingConstraint(spec);
   }
 
-  noteFailure(error: unknown): void {
-    this.#database.noteFailure(error);
+  recordFailure(error: unknown): void {
+    this.#database.recordFailure(error);
   }
 
-  /** Checks that `sql` is one read-only SELECT over known tables with the constraints that they need; runs nothing. */
+  /** Checks that `sql` is one read-only SELECT on known tables with the required constraints. Runs nothing. */
   compile(sql: string): CompiledSelect | CompileFailure {
     this.#begin();
     return this.#database.withSelect(sql, COMPILE_MS, (stmt) => ({
@@ -104,7 +104,7 @@ export class SqlEngine implements TableHost {
     }));
   }
 
-  /** Compiles and runs `sql`. Never throws for what a statement or a collector does. */
+  /** Compiles and runs `sql`. Errors of the statement and of collectors are results, not exceptions. */
   execute(sql: string, options: ExecuteOptions): ExecuteResult {
     this.#begin();
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -136,7 +136,7 @@ export class SqlEngine implements TableHost {
   }
 }
 
-/** Loads SQLite when this thread has not yet, and opens an engine. */
+/** Loads SQLite once per thread and opens an engine. */
 export async function createSqlEngine(options: SqlEngineOptions): Promise<SqlEngine> {
   return new SqlEngine(await loadRuntime(), options);
 }

@@ -7,7 +7,7 @@ export interface SqlFunction {
   readonly call: (values: readonly SqlValue[]) => SqlValue;
 }
 
-/** NULL when any argument is NULL, as SQL functions usually are. */
+/** A function that returns NULL when any argument is NULL. */
 function strict(name: string, args: number, call: (...values: Exclude<SqlValue, null>[]) => SqlValue): SqlFunction {
   return {
     name,
@@ -33,7 +33,7 @@ function digest(algorithm: string): SqlFunction {
 
 const patterns = new Map<string, RegExp>();
 
-/** A query calls the same pattern for each row. */
+/** Caches compiled patterns, because a query uses the same pattern for each row. */
 function pattern(source: string): RegExp {
   let known = patterns.get(source);
   if (known === undefined) {
@@ -44,7 +44,7 @@ function pattern(source: string): RegExp {
   return known;
 }
 
-/** By characters rather than UTF-16 units where the pattern allows it: that mode refuses needless escapes such as `\-`. */
+/** Unicode mode where the pattern allows it. That mode rejects needless escapes such as `\-`. */
 function compilePattern(source: string): RegExp {
   try {
     return new RegExp(source, 'u');
@@ -53,12 +53,12 @@ function compilePattern(source: string): RegExp {
   }
 }
 
-/** Index 0 is the first piece; NULL beyond the last. */
+/** Pieces count from 0. NULL after the last. */
 function piece(pieces: readonly string[], index: SqlValue | undefined): SqlValue {
   return pieces[Number(index)] ?? null;
 }
 
-/** `split('a.b', '.', 0)`: each character of the second argument separates; empty pieces are skipped, as osquery does. */
+/** `split('a.b', '.', 0)`. Each character of the second argument separates. Empty pieces are skipped, as in osquery. */
 function split(value: string, separators: string, index: SqlValue | undefined): SqlValue {
   const isSeparator = new Set(separators);
   const pieces: string[] = [];
@@ -77,7 +77,7 @@ function split(value: string, separators: string, index: SqlValue | undefined): 
 
 const VERSION_PART = /\d+|[^\d.\-_+~:]+/g;
 
-/** Compares runs of digits as numbers and the rest as text: -1, 0 or 1. */
+/** Returns -1, 0 or 1. Compares runs of digits as numbers and the rest as text. */
 function compareVersions(left: string, right: string): number {
   const ours = left.match(VERSION_PART) ?? [];
   const theirs = right.match(VERSION_PART) ?? [];
@@ -90,7 +90,7 @@ function compareVersions(left: string, right: string): number {
 
 function compareParts(left: string | undefined, right: string | undefined): number {
   if (left === right) return 0;
-  // A missing part is older than any: 1.2 comes before 1.2.1.
+  // A missing part is older: 1.2 comes before 1.2.1.
   if (left === undefined) return -1;
   if (right === undefined) return 1;
   const numeric = /^\d/.test(left) && /^\d/.test(right);
@@ -105,7 +105,7 @@ function ipv4ToInteger(address: string): SqlValue {
   return valid ? parts.reduce((sum, part) => sum * 256 + Number(part), 0) : null;
 }
 
-/** Scalar functions beyond SQLite's own, with osquery's names and meanings; regular expressions are JavaScript's. */
+/** Scalar functions with osquery's names and meanings. Regular expressions are those of JavaScript. */
 export const SQL_FUNCTIONS: readonly SqlFunction[] = [
   strict('regex_match', 3, (value, source, group) => pattern(text(source)).exec(text(value))?.[Number(group)] ?? null),
   strict('regex_split', 3, (value, source, index) => piece(text(value).split(pattern(text(source))), index)),

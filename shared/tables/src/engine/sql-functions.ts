@@ -6,7 +6,7 @@ import { readValue, writeResult } from './values.js';
 const UTF8 = 1;
 const DETERMINISTIC = 0x800;
 
-/** Registers our scalar functions, the ones that osquery adds to SQLite's own. */
+/** Registers the scalar functions that osquery adds to SQLite. */
 export class SqlFunctions {
   readonly #sqlite: SqliteModule;
   readonly #call: number;

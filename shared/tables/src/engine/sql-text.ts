@@ -1,10 +1,10 @@
 import { LIMITS } from '@muster/protocol/limits';
 
-/** Why a statement was refused before it ran. */
+/** Why a statement was rejected before it ran. */
 export type CompileFailureCode =
   'sql_error' | 'not_select' | 'many_statements' | 'missing_constraint' | 'forbidden' | 'too_long';
 
-/** Where in a statement something is. Characters are Unicode code points; `line` and `column` start at 1. */
+/** A position in a statement. `offset` counts Unicode code points; `line` and `column` start at 1. */
 export interface SqlPosition {
   readonly offset: number;
   readonly line: number;
@@ -15,7 +15,7 @@ export interface CompileFailure {
   readonly ok: false;
   readonly code: CompileFailureCode;
   readonly message: string;
-  /** Absent when there is no single place to point at. */
+  /** Missing when the error has no single position. */
   readonly position?: SqlPosition;
 }
 
@@ -23,7 +23,7 @@ export function compileFailure(code: CompileFailureCode, message: string, positi
   return position === undefined ? { ok: false, code, message } : { ok: false, code, message, position };
 }
 
-/** Refuses what must not reach SQLite: nothing, too much, and NUL, at which SQLite would silently stop reading. */
+/** Rejects a text that is too long, or contains NUL, where SQLite would silently stop reading. */
 export function checkSqlText(sql: string): CompileFailure | undefined {
   const bytes = Buffer.byteLength(sql);
   if (bytes > LIMITS.sqlBytes) {
@@ -34,7 +34,7 @@ export function checkSqlText(sql: string): CompileFailure | undefined {
   return undefined;
 }
 
-/** The position of a UTF-16 index. */
+/** Converts a UTF-16 index to a position. */
 export function positionAt(sql: string, index: number): SqlPosition {
   const before = Array.from(sql.slice(0, index));
   const lastBreak = before.lastIndexOf('\n');
@@ -45,16 +45,16 @@ export function positionAt(sql: string, index: number): SqlPosition {
   };
 }
 
-/** The UTF-16 index of a byte offset in the UTF-8 form. */
+/** Converts a byte offset in UTF-8 to a UTF-16 index. */
 export function indexOfByte(sql: string, byte: number): number {
   return Buffer.from(sql).subarray(0, byte).toString().length;
 }
 
-/** One token is enough to find words outside of strings and comments; quoted names count as words. */
+/** Matches one token, to find words outside of strings and comments. Quoted names count as words. */
 const TOKEN =
   /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|[\p{L}_][\p{L}\p{N}_$]*|[^\s]/gu;
 
-/** The UTF-16 index of the first token equal to `word`, ignoring case and quotes; -1 when there is none. */
+/** UTF-16 index of the first token that equals `word`, ignoring case and quotes. -1 when there is none. */
 export function findWord(sql: string, word: string): number {
   const wanted = word.toLowerCase();
   for (const match of sql.matchAll(TOKEN)) {

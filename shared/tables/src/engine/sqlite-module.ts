@@ -1,6 +1,6 @@
 import init from '@sqlite.org/sqlite-wasm';
 
-/** The C functions that we call, by their raw WASM exports: pointers and sizes are numbers, 64-bit integers are `bigint`. */
+/** The C functions we call, as raw WASM exports. Pointers and sizes are numbers; 64-bit integers are `bigint`. */
 export interface SqliteExports {
   sqlite3_malloc(bytes: number): number;
   sqlite3_free(pointer: number): void;
@@ -65,7 +65,7 @@ export interface SqliteExports {
   sqlite3_vtab_collation(info: number, constraint: number): number;
 }
 
-/** Makes SQLite copy what it is given before the call returns. */
+/** Makes SQLite copy the value before the call returns. */
 export const SQLITE_TRANSIENT = -1;
 
 export const RESULT = {
@@ -84,7 +84,7 @@ export const TYPE = { integer: 1, float: 2, text: 3, blob: 4, null: 5 } as const
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** SQLite's heap and functions. One for each thread; databases and callbacks are kept apart by their pointers. */
+/** SQLite's heap and functions, one per thread. Databases and callbacks are identified by pointers. */
 export class SqliteModule {
   readonly c: SqliteExports;
   readonly #heap: () => Uint8Array;
@@ -103,7 +103,7 @@ export class SqliteModule {
     this.#install = install;
   }
 
-  /** Valid until the next call that may allocate: the heap moves when it grows. */
+  /** Valid until the next call that may allocate, because a growing heap moves. */
   bytes(): Uint8Array {
     return this.#heap();
   }
@@ -114,7 +114,7 @@ export class SqliteModule {
     return this.#view;
   }
 
-  /** Makes a JavaScript function callable from C for the life of the thread, `i(pp)` meaning `int f(void*, void*)`. */
+  /** Makes a JavaScript function callable from C, for the life of the thread. `i(pp)` means `int f(void*, void*)`. */
   install(signature: string, callback: (...args: number[]) => number | void): number {
     return this.#install(signature, callback);
   }
@@ -125,10 +125,10 @@ export class SqliteModule {
     return pointer;
   }
 
-  /** An area of at least `bytes` that the next call reuses: for values that SQLite copies at once. */
+  /** A buffer of at least `bytes` that the next call reuses. For values that SQLite copies at once. */
   scratch(bytes: number): number {
     const keepAtMost = 64 * 1024;
-    // Even for nothing there must be an area: SQLite reads the null pointer as NULL, not as an empty text.
+    // Also needed for size 0: SQLite reads a null pointer as NULL, not as an empty text.
     if (this.#scratch === 0 || bytes > this.#scratchSize || (this.#scratchSize > keepAtMost && bytes <= keepAtMost)) {
       this.c.sqlite3_free(this.#scratch);
       this.#scratchSize = 0;
@@ -140,7 +140,7 @@ export class SqliteModule {
     return this.#scratch;
   }
 
-  /** Copies text with a closing NUL to the heap; the caller (or SQLite) frees it. */
+  /** Copies text with a final NUL to the heap. The caller or SQLite frees it. */
   cString(text: string): number {
     const encoded = encoder.encode(text);
     const pointer = this.malloc(encoded.length + 1);
@@ -159,7 +159,7 @@ export class SqliteModule {
     }
   }
 
-  /** Reads `length` bytes as UTF-8 (NUL bytes included), or up to the first NUL when no length is given. */
+  /** Reads `length` bytes as UTF-8, including NUL bytes. Without a length, reads up to the first NUL. */
   text(pointer: number, length?: number): string {
     if (pointer === 0) return '';
     const heap = this.bytes();
@@ -167,13 +167,13 @@ export class SqliteModule {
     return decoder.decode(heap.subarray(pointer, end));
   }
 
-  /** Runs statements of our own, never of a user. */
+  /** Runs internal statements, never those of a user. */
   exec(db: number, sql: string): void {
     const code = this.withCString(sql, (pointer) => this.c.sqlite3_exec(db, pointer, 0, 0, 0));
     if (code !== RESULT.ok) throw new Error(`SQLite cannot run ${sql}: ${this.text(this.c.sqlite3_errmsg(db))}`);
   }
 
-  /** Opens an in-memory database of its own. */
+  /** Opens a separate in-memory database. */
   openMemory(): number {
     const out = this.malloc(4);
     try {
@@ -189,7 +189,7 @@ export class SqliteModule {
 
 let loading: Promise<SqliteModule> | undefined;
 
-/** Loads the official WASM build once for each thread, about 12 MB of memory. */
+/** Loads the official WASM build once per thread, about 12 MB of memory. */
 export function loadSqlite(): Promise<SqliteModule> {
   loading ??= load();
   return loading;
@@ -198,7 +198,7 @@ export function loadSqlite(): Promise<SqliteModule> {
 async function load(): Promise<SqliteModule> {
   const sqlite = await init();
   const { wasm } = sqlite;
-  // Struct layouts in this folder are those of wasm32, in which a pointer has four bytes.
+  // Struct layouts in this folder assume wasm32 with 4-byte pointers.
   if (Number(wasm.sizeofIR('*')) !== 4) throw new Error('this SQLite build is not for wasm32');
   const exports = wasm.exports as unknown as SqliteExports;
   return new SqliteModule(

@@ -2,36 +2,34 @@ import { type CompileFailure, checkSqlText, compileFailure, findWord, indexOfByt
 import type { Denial } from './authorizer.js';
 import { RESULT, type SqliteModule } from './sqlite-module.js';
 
-/** A column of a statement's result. Names may repeat; the type is known when the value comes from a table as it is. */
+/** A result column. Names may repeat. The type is known when the value comes unchanged from a table. */
 export interface ResultColumn {
   readonly name: string;
   readonly type?: string;
 }
 
-/** What the database noted while a statement was compiled. */
-export interface CompileNotes {
+/** What was recorded while a statement was compiled. */
+export interface CompileRecord {
   denial(): Denial | undefined;
   missingConstraint(): string | undefined;
 }
 
 interface Piece {
-  /** 0 for nothing but white space and comments. */
+  /** 0 for only white space and comments. */
   readonly stmt: number;
   readonly code: number;
-  /** Byte offset behind what was compiled. */
+  /** Byte offset after the compiled text. */
   readonly end: number;
   readonly errorOffset: number;
   readonly message: string;
 }
 
-/**
- * Compiles the one statement that `sql` may hold. On success the caller owns the statement's pointer and finalizes it.
- */
+/** Compiles the single statement in `sql`. On success the caller must finalize the statement. */
 export function prepareSelect(
   sqlite: SqliteModule,
   db: number,
   sql: string,
-  notes: CompileNotes,
+  record: CompileRecord,
 ): { readonly ok: true; readonly stmt: number } | CompileFailure {
   const refused = checkSqlText(sql);
   if (refused !== undefined) return refused;
@@ -45,7 +43,7 @@ export function prepareSelect(
         sqlite.c.sqlite3_finalize(found);
         return compileFailure('many_statements', 'only one statement is allowed', secondStatement(sql, at));
       }
-      if (piece.code !== RESULT.ok) return explain(sql, at, piece, notes);
+      if (piece.code !== RESULT.ok) return explain(sql, at, piece, record);
       if (piece.stmt !== 0) found = piece.stmt;
       at = piece.end > at ? piece.end : bytes;
     }
@@ -73,16 +71,16 @@ function preparePiece(sqlite: SqliteModule, db: number, text: number, at: number
   }
 }
 
-function explain(sql: string, at: number, piece: Piece, notes: CompileNotes): CompileFailure {
-  const denial = notes.denial();
+function explain(sql: string, at: number, piece: Piece, record: CompileRecord): CompileFailure {
+  const denial = record.denial();
   if (denial !== undefined && piece.code === RESULT.auth) {
     const word = denial.word === undefined ? -1 : findWord(sql, denial.word);
     return compileFailure(denial.code, denial.message, word < 0 ? undefined : positionAt(sql, word));
   }
   if (piece.message === 'no query solution') {
-    return compileFailure('missing_constraint', notes.missingConstraint() ?? piece.message);
+    return compileFailure('missing_constraint', record.missingConstraint() ?? piece.message);
   }
-  // A virtual table that cannot be written is noticed before the authorizer is asked.
+  // SQLite rejects writes to virtual tables before it calls the authorizer.
   if (piece.message.endsWith('may not be modified')) {
     return compileFailure('not_select', 'only one read-only SELECT is allowed');
   }
@@ -90,14 +88,14 @@ function explain(sql: string, at: number, piece: Piece, notes: CompileNotes): Co
   return compileFailure('sql_error', piece.message, index < 0 ? undefined : positionAt(sql, index));
 }
 
-/** SQLite gives no offset for these messages, but they name what they are about. */
+/** For messages without an offset: finds the name that the message contains. */
 function guessIndex(sql: string, message: string): number {
   if (message === 'incomplete input') return sql.trimEnd().length;
   const name = /^no such table: (?:.*\.)?(.+)$/.exec(message)?.[1];
   return name === undefined ? -1 : findWord(sql, name);
 }
 
-/** The position of the first word after the end of the first statement. */
+/** Position of the first word after the first statement. */
 function secondStatement(sql: string, at: number): ReturnType<typeof positionAt> {
   const index = indexOfByte(sql, at);
   const rest = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/.exec(sql.slice(index));
@@ -122,7 +120,7 @@ function checkStatement(sqlite: SqliteModule, stmt: number, sql: string): Compil
   return undefined;
 }
 
-/** Names and declared types of the result. */
+/** Names and declared types of the result columns. */
 export function resultColumns(sqlite: SqliteModule, stmt: number): ResultColumn[] {
   const { c } = sqlite;
   return Array.from({ length: c.sqlite3_column_count(stmt) }, (_, index) => {

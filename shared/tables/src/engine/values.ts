@@ -5,7 +5,7 @@ import { type SqliteModule, SQLITE_TRANSIENT, TYPE } from './sqlite-module.js';
 
 const encoder = new TextEncoder();
 
-/** Reads an `sqlite3_value`. Integers that a double holds exactly are numbers. */
+/** Reads an `sqlite3_value`. Integers are numbers where a double is exact, otherwise `bigint`. */
 export function readValue(sqlite: SqliteModule, value: number): SqlValue {
   const { c } = sqlite;
   switch (c.sqlite3_value_type(value)) {
@@ -29,7 +29,7 @@ export function readValue(sqlite: SqliteModule, value: number): SqlValue {
   }
 }
 
-/** Gives a result of any storage class to SQLite; text may hold NUL bytes. */
+/** Passes a result of any type to SQLite. Text may contain NUL. */
 export function writeResult(sqlite: SqliteModule, context: number, value: Cell): void {
   const { c } = sqlite;
   switch (typeof value) {
@@ -54,7 +54,7 @@ export function writeResult(sqlite: SqliteModule, context: number, value: Cell):
   }
 }
 
-/** Like `writeResult`, in the type that the column was declared with: a REAL 1.0 stays REAL and a count stays INTEGER. */
+/** Like `writeResult`, but with the declared type of the column: a REAL 1.0 stays REAL, a count stays INTEGER. */
 export function writeCell(sqlite: SqliteModule, context: number, value: Cell, type: ColumnType): void {
   if (typeof value === 'number') {
     if (type === 'DOUBLE') sqlite.c.sqlite3_result_double(context, value);

@@ -11,14 +11,14 @@ import { readValue, writeCell } from './values.js';
 export interface TableHost {
   readonly provider: TableProvider | undefined;
   readonly scope: StatementScope;
-  /** Plans of the statement that is being prepared or run; SQLite hands back their index. */
+  /** Plans of the current statement. SQLite passes their index back. */
   readonly plans: ScanPlan[];
-  /** The statement that is being prepared reads `spec`. */
-  noteTable(spec: TableSpec): void;
-  /** A scan of `spec` was refused because of its required constraint; another join order may still work. */
-  noteMissingConstraint(spec: TableSpec): void;
-  /** A callback threw; SQLite is told only that it failed. */
-  noteFailure(error: unknown): void;
+  /** Called when the statement being compiled reads `spec`. */
+  recordTable(spec: TableSpec): void;
+  /** Called when a scan lacks the required constraint. Another join order may still work. */
+  recordMissingConstraint(spec: TableSpec): void;
+  /** Called when a callback threw. SQLite only learns that it failed. */
+  recordFailure(error: unknown): void;
 }
 
 interface Table {
@@ -31,11 +31,11 @@ interface Cursor {
   rows: Iterator<TableRow> | undefined;
   row: TableRow | undefined;
   ids: RowIds | undefined;
-  /** Of the current row; SQLite may ask more than once. */
+  /** Id of the current row. SQLite may request it more than once. */
   rowId: bigint | undefined;
 }
 
-// sqlite3_vtab { pModule, nRef, zErrMsg }, sqlite3_vtab_cursor { pVtab }: their first words are SQLite's.
+// sqlite3_vtab { pModule, nRef, zErrMsg } and sqlite3_vtab_cursor { pVtab }: the first words belong to SQLite.
 const VTAB_BYTES = 12;
 const VTAB_ERROR = 8;
 const CURSOR_BYTES = 4;
@@ -43,8 +43,8 @@ const CONSTRAINT_BYTES = 12;
 const USAGE_BYTES = 8;
 
 /**
- * SQLite's virtual-table module, written once for each thread: which table and which engine a callback is for is found by the
- * pointers that SQLite passes. Tables are eponymous: no CREATE, they are there by their name.
+ * SQLite's virtual-table module, one per thread. The pointers that SQLite passes identify the table and the engine of a
+ * callback. Tables are eponymous: they exist by their name, without CREATE.
  */
 export class VirtualTables {
   readonly #sqlite: SqliteModule;
@@ -59,7 +59,7 @@ export class VirtualTables {
     this.#module = this.#buildModule();
   }
 
-  /** Makes `spec` a table of `db`. Returns what to `forget` when the database is closed. */
+  /** Adds `spec` as a table of `db`. Pass the returned id to `forget` when the database is closed. */
   register(db: number, spec: TableSpec, host: TableHost): number {
     const id = this.#nextId;
     this.#nextId += 1;
@@ -145,11 +145,11 @@ export class VirtualTables {
     const { spec, host } = table;
     const sqlite = this.#sqlite;
     const view = sqlite.view();
-    host.noteTable(spec);
+    host.recordTable(spec);
     const colUsed = view.getBigUint64(info + 64, true);
     const plan = planScan(spec, this.#offers(info), colUsed);
     if (plan === undefined) {
-      host.noteMissingConstraint(spec);
+      host.recordMissingConstraint(spec);
       return RESULT.constraint;
     }
     const after = sqlite.view();
@@ -208,14 +208,14 @@ export class VirtualTables {
     return RESULT.ok;
   }
 
-  /** Nothing may be thrown through SQLite's own frames. */
+  /** Exceptions must not pass through SQLite's frames. */
   #guard(vtab: number, action: (table: Table) => number): number {
     const table = this.#connected.get(vtab);
     if (table === undefined) return RESULT.error;
     try {
       return action(table);
     } catch (error) {
-      table.host.noteFailure(error);
+      table.host.recordFailure(error);
       this.#setError(vtab, error);
       return RESULT.error;
     }
@@ -227,7 +227,7 @@ export class VirtualTables {
     try {
       return action(cursor);
     } catch (error) {
-      cursor.table.host.noteFailure(error);
+      cursor.table.host.recordFailure(error);
       this.#setError(this.#sqlite.view().getUint32(pointer, true), error);
       return RESULT.error;
     }
@@ -255,7 +255,7 @@ function advance(cursor: Cursor): number {
   return RESULT.ok;
 }
 
-/** Lets a generator that is not exhausted run its `finally`. */
+/** Runs the `finally` of an unfinished generator. */
 function abandon(cursor: Cursor): void {
   const { rows } = cursor;
   cursor.rows = undefined;
@@ -264,7 +264,7 @@ function abandon(cursor: Cursor): void {
   try {
     rows?.return?.();
   } catch (error) {
-    cursor.table.host.noteFailure(error);
+    cursor.table.host.recordFailure(error);
   }
 }
 

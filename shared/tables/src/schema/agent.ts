@@ -1,7 +1,7 @@
 import { bigint, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
-/** What the agent says of itself. */
+/** Tables about the agent itself. */
 export const AGENT_TABLES: readonly TableSpec[] = [
   {
     name: 'agent_traffic',

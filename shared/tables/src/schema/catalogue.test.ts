@@ -3,7 +3,7 @@ import { createSqlEngine } from '../engine/sql-engine.js';
 import { findTable, TABLES } from './catalogue.js';
 
 describe('the catalogue', () => {
-  it('names every table once, and every column once in it', () => {
+  it('has unique table names and unique column names', () => {
     expect(new Set(TABLES.map((table) => table.name)).size).toBe(TABLES.length);
     for (const table of TABLES) {
       expect(new Set(table.columns.map((column) => column.name)).size).toBe(table.columns.length);
@@ -14,7 +14,7 @@ describe('the catalogue', () => {
     }
   });
 
-  it('has names that need no quotes, and every description', () => {
+  it('has names without quotes, and all descriptions', () => {
     for (const table of TABLES) {
       for (const { name, description } of [table, ...table.columns]) {
         expect(name).toMatch(/^[a-z][a-z0-9_]*$/);
@@ -23,7 +23,7 @@ describe('the catalogue', () => {
     }
   });
 
-  it('compiles a statement over every table', async () => {
+  it('compiles a statement for every table', async () => {
     const engine = await createSqlEngine({ tables: TABLES });
     for (const table of TABLES) {
       const where = table.requiresOneOf === undefined ? '' : ` WHERE ${table.requiresOneOf[0]} = 'x'`;
@@ -38,7 +38,7 @@ describe('the catalogue', () => {
     engine.close();
   });
 
-  it('finds a table by its name in any case', () => {
+  it('finds a table by name, ignoring case', () => {
     expect(findTable('Processes')?.name).toBe('processes');
     expect(findTable('nope')).toBeUndefined();
   });

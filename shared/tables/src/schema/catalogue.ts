@@ -11,8 +11,8 @@ import { USER_TABLES } from './users.js';
 import { WINDOWS_TABLES } from './windows.js';
 
 /**
- * Every table of every platform, sorted by name. All parties compile against all of them, so that a statement means the same on
- * each machine; whether a machine has a table is asked when the statement runs.
+ * All tables of all platforms, sorted by name. Every component compiles against all of them, so that a statement means
+ * the same everywhere. Whether a machine has a table is checked when the statement runs.
  */
 export const TABLES: readonly TableSpec[] = [
   ...PROCESS_TABLES,

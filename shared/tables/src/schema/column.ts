@@ -2,16 +2,16 @@ import type { ColumnSpec, ColumnType, ConstraintOp, Platform } from './table-spe
 
 type Extra = Partial<Omit<ColumnSpec, 'name' | 'type' | 'description'>>;
 
-/** The collector can look one value up. */
+/** The collector can look up one value. */
 export const EQUAL: { readonly pushdown: readonly ConstraintOp[] } = { pushdown: ['='] };
-/** The collector can look a value up, or walk what a pattern matches. */
+/** The collector can look up a value, or find what matches a pattern. */
 export const EQUAL_OR_LIKE: { readonly pushdown: readonly ConstraintOp[] } = { pushdown: ['=', 'like'] };
-/** Upper and lower case are the same when compared, as in hashes and hardware addresses. */
+/** Compared case-insensitively, such as hashes and hardware addresses. */
 export const NO_CASE: { readonly collate: 'NOCASE' } = { collate: 'NOCASE' };
 
 /**
- * A column that only some of the table's platforms have. It is not part of `SELECT *`, so that a statement has the same columns on
- * every platform.
+ * A column that only some of the table's platforms have. It is not part of `SELECT *`, so that a statement has the same
+ * columns on every platform.
  */
 export function only(...platforms: Platform[]): Extra {
   return { platforms, hidden: true };

@@ -1,7 +1,7 @@
 import { double, EQUAL, NO_CASE, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
-/** Tables that exist on macOS only. */
+/** Tables that exist only on macOS. */
 export const DARWIN_TABLES: readonly TableSpec[] = [
   {
     name: 'apps',

@@ -1,7 +1,7 @@
 import { bigint, EQUAL, EQUAL_OR_LIKE, integer, NO_CASE, only, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
-/** Files, their hashes, and where they are mounted. */
+/** Files, hashes and mounts. */
 export const FILE_TABLES: readonly TableSpec[] = [
   {
     name: 'file',

@@ -1,7 +1,7 @@
 import { bigint, EQUAL, integer, NO_CASE, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
-/** Software that was installed. */
+/** Installed software. */
 export const PACKAGE_TABLES: readonly TableSpec[] = [
   {
     name: 'deb_packages',

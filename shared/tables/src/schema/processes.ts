@@ -3,7 +3,7 @@ import type { TableSpec } from './table-spec.js';
 
 const PID = 'Process id';
 
-/** What runs, and what it holds open. */
+/** Processes and the files and sockets they hold. */
 export const PROCESS_TABLES: readonly TableSpec[] = [
   {
     name: 'processes',

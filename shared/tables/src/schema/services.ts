@@ -1,7 +1,7 @@
 import { bigint, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
-/** What the system starts by itself. */
+/** Services and startup items. */
 export const SERVICE_TABLES: readonly TableSpec[] = [
   {
     name: 'systemd_units',

@@ -1,7 +1,7 @@
 import { bigint, integer, NO_CASE, only, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
-/** The machine, its kernel, and how busy they are. */
+/** The machine, its kernel and its load. */
 export const SYSTEM_TABLES: readonly TableSpec[] = [
   {
     name: 'system_info',

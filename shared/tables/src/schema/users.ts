@@ -1,7 +1,7 @@
 import { bigint, EQUAL, integer, NO_CASE, only, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
-/** Accounts, sessions, and what they may do. */
+/** Accounts, sessions and permissions. */
 export const USER_TABLES: readonly TableSpec[] = [
   {
     name: 'users',

@@ -1,7 +1,7 @@
 import { bigint, EQUAL, EQUAL_OR_LIKE, integer, NO_CASE, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
-/** Tables that exist on Windows only. */
+/** Tables that exist only on Windows. */
 export const WINDOWS_TABLES: readonly TableSpec[] = [
   {
     name: 'registry',

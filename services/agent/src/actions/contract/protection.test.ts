@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { Protection } from './protection.js';
 
-describe('what an endpoint is set to protect', () => {
+describe('configured protection', () => {
   const protection = new Protection(['sshd', ' backup.service ', '/opt/edr/', '/usr/bin/vault', ''], 'linux');
 
   test.each([
@@ -28,14 +28,14 @@ describe('what an endpoint is set to protect', () => {
     expect(protection.path(path) !== undefined).toBe(expected);
   });
 
-  test('Windows and macOS do not tell upper case from lower', () => {
+  test('Windows and macOS ignore case', () => {
     const windows = new Protection(['LSASS.exe', 'C:\\Program Files\\EDR'], 'windows');
     expect(windows.name('lsass')).toMatch(/lsass/);
     expect(windows.path('c:\\program files\\edr\\a.exe')).toBeDefined();
     expect(windows.path('c:\\program files\\edrs')).toBeUndefined();
   });
 
-  test('nothing is protected when nothing is set', () => {
+  test('nothing is protected without configuration', () => {
     const none = new Protection([], 'linux');
     expect([none.name('sshd'), none.path('/')]).toEqual([undefined, undefined]);
   });

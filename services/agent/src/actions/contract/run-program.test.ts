@@ -5,7 +5,7 @@ import { runProgram } from './run-program.js';
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 
 onLinux('running a program', () => {
-  test('no shell reads the arguments, and nothing of our environment is passed on', async () => {
+  test('arguments pass through no shell, and the environment is not inherited', async () => {
     process.env['MUSTER_TEST_SECRET'] = 'x';
     const args = ['%s\n', '$(id)', '; id', '`id`', '*', '', "it's"];
     expect(await runProgram('printf', args, {})).toEqual({
@@ -18,7 +18,7 @@ onLinux('running a program', () => {
     delete process.env['MUSTER_TEST_SECRET'];
   });
 
-  test('says how it ended', async () => {
+  test('reports the exit code or the signal', async () => {
     expect(await runProgram('muster-no-such-program', [], {})).toMatchObject({ code: 127 });
     expect(await runProgram('/etc/passwd', [], {})).toMatchObject({ code: 126 });
     expect(await runProgram('sh', ['-c', 'echo out; echo err >&2; exit 3'], {})).toEqual({
@@ -30,7 +30,7 @@ onLinux('running a program', () => {
     expect(await runProgram('cat', [], { input: 'in' })).toMatchObject({ code: 0, stdout: 'in' });
   });
 
-  test('ends it with what it started when its time runs out or it is told to stop', async () => {
+  test('kills the program and its children on timeout and on abort', async () => {
     const args = ['-c', 'sleep 1000 & echo $!; wait'];
     const late = await runProgram('sh', args, { timeoutMs: 200 });
     expect(late.code).toBe(124);
@@ -43,7 +43,7 @@ onLinux('running a program', () => {
     expect(await runProgram('true', [], { signal: abort.signal })).toMatchObject({ code: 124 });
   });
 
-  test('does not wait for a daemon that it leaves behind, which keeps its output', async () => {
+  test('does not wait for a daemon that keeps the output open', async () => {
     const started = performance.now();
     const left = await runProgram('sh', ['-c', 'sleep 5 & echo $!'], {});
     expect(left.code).toBe(0);

@@ -29,8 +29,8 @@ async function until(condition: () => boolean): Promise<void> {
   expect(condition()).toBe(true);
 }
 
-describe('the watch over an isolation', () => {
-  test('follows gateways to new addresses for the time that is left, and ends it in time', async () => {
+describe('the isolation monitor', () => {
+  test('applies new gateway addresses for the remaining time, and ends the isolation in time', async () => {
     const clock = new FakeClock();
     let address = '203.0.113.1';
     const run = playback([
@@ -58,7 +58,7 @@ describe('the watch over an isolation', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  test('tries again when it cannot be raised at the start, and never keeps the agent from starting', async () => {
+  test('tries again when the rules cannot be applied at the start, and lets the agent start', async () => {
     const clock = new FakeClock();
     let peers = [{ host: '203.0.113.1', port: 443 }];
     const run = playback([list, load('timeout 60s'), load('timeout 45s')]);

@@ -77,7 +77,7 @@ const EVERYBODY = Array.from({ length: 10 }, () => true);
 const GATEWAY_ONLY = EVERYBODY.map((_, index) => index < 2);
 
 describe('an isolated host', () => {
-  test('reaches its gateway and nobody else, is reached by nobody, and is as before when it is released', async () => {
+  test('reaches only its gateway, is reached by nobody, and has all its network again after the release', async () => {
     if (network === undefined) return;
     expect(await reach()).toEqual(EVERYBODY);
     expect(await act('host.isolate', { dryRun: true })).toMatchObject({ state: 'succeeded', code: 'dry_run' });
@@ -96,7 +96,7 @@ describe('an isolated host', () => {
     expect(await act('host.release')).toMatchObject({ state: 'succeeded', code: 'unchanged' });
   }, 90_000);
 
-  test('keeps the connection to the gateway that it had, and loses all others', async () => {
+  test('keeps its connection to the gateway and loses all others', async () => {
     if (network === undefined) return;
     const other = network.peer('host');
     expect(await host.send({ t: 'hold', host: GATEWAY, port: GATEWAY_PORT })).toEqual({ open: true });
@@ -106,7 +106,7 @@ describe('an isolated host', () => {
     expect(await other.send({ t: 'echo' })).toEqual({ open: false });
   }, 90_000);
 
-  test('reaches and is reached by what is allowed, and rules of others stay', async () => {
+  test('communicates with allowed networks, and leaves other nftables rules unchanged', async () => {
     if (network === undefined) return;
     network.run('nft', ['add table inet theirs']);
     await act('host.isolate', { params: { allow: [`${FRIEND}/32`, 'fd00:99::4'] } });
@@ -120,7 +120,7 @@ describe('an isolated host', () => {
     network.run('nft', ['delete', 'table', 'inet', 'theirs']);
   }, 90_000);
 
-  test('is isolated longer by a second command, never shorter, and undoing that goes back to the first', async () => {
+  test('stays isolated until the later end of two commands, and an undo restores the first', async () => {
     if (network === undefined) return;
     const until = (): number => (JSON.parse(readFileSync(stateFile(), 'utf8')) as { releaseAtMs: number }).releaseAtMs;
     const first = await act('host.isolate', { params: { releaseAfter: '10m' }, id: 'one' });
@@ -147,7 +147,7 @@ describe('an isolated host', () => {
 });
 
 describe('the dead-man timer', () => {
-  test('releases the host although the agent was killed and nothing of it is left', async () => {
+  test('releases the host after the agent was killed', async () => {
     if (network === undefined) return;
     const agent = network.peer('host');
     await act('host.isolate', { params: { releaseAfter: '5s' } }, agent);
@@ -165,7 +165,7 @@ describe('the dead-man timer', () => {
     expect(existsSync(stateFile())).toBe(false);
   }, 90_000);
 
-  test('runs on over a reboot: the agent isolates the host again for what is left, and not a moment longer', async () => {
+  test('continues after a reboot: the agent isolates the host again for the remaining time only', async () => {
     if (network === undefined) return;
     await act('host.isolate', { params: { releaseAfter: '60s' } });
     // A reboot removes all rules.
@@ -183,7 +183,7 @@ describe('the dead-man timer', () => {
     expect(existsSync(stateFile())).toBe(false);
   }, 90_000);
 
-  test('is not made longer by a clock that was set back', async () => {
+  test('is not prolonged when the clock is set back', async () => {
     if (network === undefined) return;
     await act('host.isolate', { params: { releaseAfter: '60s' } });
     await host.send({ t: 'monitor', laterMs: -3_600_000, dataDir, gateways });

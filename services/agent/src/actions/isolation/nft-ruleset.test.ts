@@ -4,8 +4,8 @@ import { formatNetworkAddress, parseNetworkAddress } from './network-address.js'
 import { isolationRuleset } from './nft-ruleset.js';
 import { parseNameServers, resolveGateways } from './allow-list.js';
 
-describe('addresses for the firewall', () => {
-  test('are written anew from what they mean', () => {
+describe('firewall addresses', () => {
+  test('are written in canonical form', () => {
     const canonical = (text: string): string | undefined => {
       const address = parseNetworkAddress(text);
       return address && formatNetworkAddress(address);
@@ -32,7 +32,7 @@ describe('addresses for the firewall', () => {
     expect(canonical('1.2.3.4\n')).toBeUndefined();
   });
 
-  test('of gateways are found by name, once each, on every address', async () => {
+  test('of gateways are resolved by name, without duplicates', async () => {
     const lookup = (name: string): Promise<string[]> =>
       name === 'gw' ? Promise.resolve(['192.0.2.1', '2001:db8::1', 'nonsense']) : Promise.reject(new Error('unknown'));
     const peers = [
@@ -50,15 +50,15 @@ describe('addresses for the firewall', () => {
     ]);
   });
 
-  test('of domain servers are read from resolv.conf', () => {
+  test('of name servers are read from resolv.conf', () => {
     const text =
       '# nameserver 9.9.9.9\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\nnameserver x\noptions ndots:1\n';
     expect(parseNameServers(text).map(({ address }) => address)).toEqual(['192.0.2.53', 'fe80::1']);
   });
 });
 
-describe('the rules', () => {
-  test('are not taken for gone when nft cannot tell', async () => {
+describe('the nftables rules', () => {
+  test('count as present when nft fails', async () => {
     const look = ['nft', 'list', 'table', 'inet', 'muster_isolation'];
     const denied = { code: 1, stderr: 'Operation not permitted (you must be root)\n' };
     const run = playback([
@@ -73,7 +73,7 @@ describe('the rules', () => {
     expect(absent.rest).toEqual([]);
   });
 
-  test('replace the table in one transaction and are armed for a time', () => {
+  test('replace the table in one transaction and expire', () => {
     const allowed = [parseNetworkAddress('192.0.2.0/24'), parseNetworkAddress('2001:db8::7')].filter(
       (one) => one !== undefined,
     );
@@ -89,7 +89,7 @@ describe('the rules', () => {
     expect(() => isolationRuleset({ gateways: [], resolvers: [], allowed }, 0)).toThrow(RangeError);
   });
 
-  test('are not to be had without nft, and are not raised when no gateway has an address', async () => {
+  test('are not applied without nft, or when no gateway has an address', async () => {
     const noProgram = playback([{ argv: ['nft', 'list', 'tables'], code: 127 }]);
     const gatewayPeers = (): { host: string; port: number }[] => [{ host: '192.0.2.1', port: 443 }];
     const result = await runAction(testHost({ dataDir: '/nowhere', run: noProgram, gatewayPeers }), 'host.isolate');

@@ -22,7 +22,7 @@ function makeNamespace(): string | undefined {
 const skipped = process.platform === 'linux' ? makeNamespace() : 'this is not Linux';
 if (skipped !== undefined) process.stderr.write(`arp.flush on this machine is skipped: ${skipped}\n`);
 
-(skipped === undefined ? describe : describe.skip)('arp.flush, in a network namespace of this machine', () => {
+(skipped === undefined ? describe : describe.skip)('arp.flush in a network namespace of this machine', () => {
   const host = testHost({
     run: (file, args, options) => runProgram('ip', ['netns', 'exec', namespace, file, ...args], options),
   });
@@ -45,14 +45,14 @@ if (skipped !== undefined) process.stderr.write(`arp.flush on this machine is sk
   });
   afterAll(() => void execFileSync('ip', ['netns', 'del', namespace], { stdio: 'pipe' }));
 
-  test('a dry run says what it would forget, and the kernel still knows it', async () => {
+  test('a dry run reports the entries and keeps them', async () => {
     const before = known();
     const result = await flush({ params: { interface: 'v0' }, dryRun: true });
     expect(result).toMatchObject({ code: 'dry_run', message: '2 neighbours would be forgotten' });
     expect(known()).toEqual(before);
   });
 
-  test('a row whose hardware address has changed, and one that was set by hand, are refused', async () => {
+  test('a changed hardware address and an entry set by hand are refused', async () => {
     const row = { address: '10.9.9.20', interface: 'v0', mac: '02:00:00:00:00:99' };
     expect(await flush({ binding: row })).toMatchObject({ state: 'refused', code: 'changed' });
     const permanent = { address: '10.9.9.3', interface: 'v0' };
@@ -60,26 +60,26 @@ if (skipped !== undefined) process.stderr.write(`arp.flush on this machine is sk
     expect(known()).toEqual(['10.9.9.2 v0', '10.9.9.2 v1', '10.9.9.20 v0', '10.9.9.3 v0']);
   });
 
-  test('one neighbour on one interface is forgotten, and not the one whose address begins alike', async () => {
+  test('one entry on one interface is removed, and addresses are compared completely', async () => {
     const result = await flush({ binding: { address: '10.9.9.2', interface: 'v0', mac: '02:00:00:00:00:02' } });
     expect(result).toMatchObject({ state: 'succeeded', effects: ['forgot 10.9.9.2 at 02:00:00:00:00:02 on v0'] });
     expect(known()).toEqual(['10.9.9.2 v1', '10.9.9.20 v0', '10.9.9.3 v0']);
     expect(await flush({ params: { address: '10.9.9.2', interface: 'v0' } })).toMatchObject({ code: 'unchanged' });
   });
 
-  test('the whole cache is forgotten but for what was set by hand', async () => {
+  test('all entries are removed except those set by hand', async () => {
     expect(await flush({})).toMatchObject({ state: 'succeeded', message: '2 neighbours forgotten' });
     expect(known()).toEqual(['10.9.9.3 v0']);
     expect(await flush({})).toMatchObject({ state: 'succeeded', code: 'unchanged' });
   });
 
-  test('an interface that is not there is a failure', async () => {
+  test('a missing interface is a failure', async () => {
     expect(await flush({ params: { interface: 'v7' } })).toMatchObject({ state: 'failed', code: 'not_found' });
   });
 });
 
-describe('arp.flush, as recorded', () => {
-  test('one who may not is told so, and a machine without ip is unsupported', async () => {
+describe('arp.flush (recorded)', () => {
+  test('missing permission is reported, and a machine without ip is unsupported', async () => {
     const host = recordedHost({
       'ip neigh show': {
         stdout: '10.0.0.1 dev eth0 lladdr 02:00:00:00:00:01 router STALE\n10.0.0.9 dev eth0 FAILED\n',

@@ -20,7 +20,7 @@ const flush = (surroundings: CacheProbe, host: ReturnType<typeof recordedHost>, 
 const RESOLVED = '/run/systemd/resolve/io.systemd.Resolve';
 
 describe('dns.flush', () => {
-  test('empties every cache that runs, by these command lines', async () => {
+  test('flushes every running cache with these command lines', async () => {
     const host = recordedHost({
       'resolvectl flush-caches': {},
       'nscd --invalidate=hosts': {},
@@ -41,18 +41,18 @@ describe('dns.flush', () => {
     ]);
   });
 
-  test('an older systemd has the command under another name', async () => {
+  test('uses the command of older systemd versions', async () => {
     const host = recordedHost({ 'systemd-resolve --flush-caches': {} });
     expect(await flush(machine([RESOLVED]), host)).toMatchObject({ state: 'succeeded' });
   });
 
-  test('a dry run names them and runs nothing', async () => {
+  test('a dry run names the caches and runs nothing', async () => {
     const host = recordedHost({});
     expect(await flush(machine([RESOLVED]), host, true)).toMatchObject({ effects: ['would empty systemd-resolved'] });
     expect(host.ran).toEqual([]);
   });
 
-  test('one that cannot be emptied is a failure that says which were', async () => {
+  test('a failed flush reports which caches were flushed', async () => {
     const host = recordedHost({
       'resolvectl flush-caches': {},
       'nscd --invalidate=hosts': { code: 1, stderr: 'no permission\n' },
@@ -65,7 +65,7 @@ describe('dns.flush', () => {
     });
   });
 
-  test('this machine has some or none, and a dry run tells which', async () => {
+  test('a dry run works on this machine, with or without caches', async () => {
     if (process.platform !== 'linux') return;
     const result = await flushDns().run(testCall(testHost(), 'dns.flush', { dryRun: true }));
     expect(['dry_run', 'no_cache']).toContain(result.code);
@@ -75,7 +75,7 @@ describe('dns.flush', () => {
     expect(await flush(machine([]), recordedHost({}))).toMatchObject({ state: 'unsupported', code: 'no_cache' });
   });
 
-  test('dnsmasq gets the signal that makes it forget, unless another has its number by now', async () => {
+  test('dnsmasq gets SIGHUP, unless its process id was reused', async () => {
     if (process.platform !== 'linux') return;
     const folder = mkdtempSync(join(tmpdir(), 'muster-dns-'));
     const program = join(folder, 'dnsmasq');

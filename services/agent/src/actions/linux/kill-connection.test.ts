@@ -19,7 +19,7 @@ socket.on('error', (error) => { console.log('error', error.code); });
 socket.on('close', () => { console.log('closed'); setInterval(() => {}, 1000); });
 `;
 
-onLinux('connection.kill, on this machine', () => {
+onLinux('connection.kill on this machine', () => {
   let server: Server;
   let child: ChildProcess;
   let accepted: Socket;
@@ -114,26 +114,29 @@ onLinux('connection.kill, on this machine', () => {
     return { client, binding, found, stop, ended };
   };
 
-  test.each(['127.0.0.1', '::1'])('a connection over %s is ended, its process lives and is told', async (address) => {
-    const { client, binding, found, stop, ended } = await between(address);
-    try {
-      const result = await run({ binding });
-      if (canDestroy === false) {
-        process.stderr.write(`this kernel cannot: ${result.message}\n`);
-        expect(result).toMatchObject({ state: 'unsupported', code: 'no_destroy' });
-        return;
+  test.each(['127.0.0.1', '::1'])(
+    'a connection over %s is ended, and its process lives and gets an error',
+    async (address) => {
+      const { client, binding, found, stop, ended } = await between(address);
+      try {
+        const result = await run({ binding });
+        if (canDestroy === false) {
+          process.stderr.write(`this kernel cannot: ${result.message}\n`);
+          expect(result).toMatchObject({ state: 'unsupported', code: 'no_destroy' });
+          return;
+        }
+        expect(result).toMatchObject({ state: 'succeeded', effects: [expect.stringContaining(`(${client.pid})`)] });
+        expect(findSockets(SELF, found)).toEqual([]);
+        expect(await ended()).toMatch(/error ECONN/);
+        expect(client.exitCode).toBeNull();
+        expect(await run({ binding })).toMatchObject({ state: 'succeeded', code: 'unchanged' });
+      } finally {
+        stop();
       }
-      expect(result).toMatchObject({ state: 'succeeded', effects: [expect.stringContaining(`(${client.pid})`)] });
-      expect(findSockets(SELF, found)).toEqual([]);
-      expect(await ended()).toMatch(/error ECONN/);
-      expect(client.exitCode).toBeNull();
-      expect(await run({ binding })).toMatchObject({ state: 'succeeded', code: 'unchanged' });
-    } finally {
-      stop();
-    }
-  });
+    },
+  );
 
-  test('a UDP socket with another side is ended, one without is no connection', async () => {
+  test('a connected UDP socket is ended, an unconnected one is refused', async () => {
     const code = `const s = require('node:dgram').createSocket('udp4'); s.on('error', (e) => console.log(e.code)); s.connect(9, '127.0.0.1', () => console.log(s.address().port));`;
     const holder = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] });
     try {
@@ -149,7 +152,7 @@ onLinux('connection.kill, on this machine', () => {
     }
   });
 
-  test('another number, another process, another network: refused, and it stays open', async () => {
+  test('another inode, process or network namespace is refused, and the connection stays open', async () => {
     const { binding, found, stop } = await between();
     try {
       for (const change of [{ socket: binding.socket + 1 }, { pid: child.pid! }, { net_namespace: '1' }]) {
@@ -180,13 +183,13 @@ onLinux('connection.kill, on this machine', () => {
     expect([isOpen(), output.includes('closed')]).toEqual([true, false]);
   });
 
-  test('what is not there is closed already, and a prefix of a port is another port', async () => {
+  test('a missing connection is unchanged, and ports are compared completely', async () => {
     const port = Math.floor(tuple.localPort / 10);
     expect(await run({ params: { ...params, local_port: port } })).toMatchObject({ code: 'unchanged' });
     expect(isOpen()).toBe(true);
   });
 
-  test('a kernel that cannot is unsupported, and so is a machine without ss', async () => {
+  test('a kernel without the option and a machine without ss are unsupported', async () => {
     const { binding, stop } = await between();
     try {
       const without = killConnection(() => '# CONFIG_INET_DIAG_DESTROY is not set\n');
@@ -205,7 +208,7 @@ onLinux('connection.kill, on this machine', () => {
     }
   });
 
-  test('a connection in another network of this machine is ended there', async () => {
+  test('a connection in another network namespace is ended there', async () => {
     const name = `muster-${process.pid}`;
     try {
       execFileSync('ip', ['netns', 'add', name], { stdio: 'pipe' });
@@ -240,7 +243,7 @@ onLinux('connection.kill, on this machine', () => {
   });
 });
 
-describe('what ss is asked', () => {
+describe('arguments of ss', () => {
   const tuple: FiveTuple = {
     protocol: 'tcp',
     localAddress: '10.0.0.1',
@@ -249,7 +252,7 @@ describe('what ss is asked', () => {
     remotePort: 443,
   };
 
-  test('exactly this connection, as separate arguments', () => {
+  test('select exactly this connection, as separate arguments', () => {
     expect(ssArguments(tuple, undefined)).toEqual([
       '-K',
       '-H',

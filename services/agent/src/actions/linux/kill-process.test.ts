@@ -11,7 +11,7 @@ import { hasName, isAlive, type ProcessView, viewProcess } from './process-view.
 
 const onLinux = process.platform === 'linux' ? describe : describe.skip;
 
-onLinux('process.kill, on this machine', () => {
+onLinux('process.kill on this machine', () => {
   let folder: string;
   let program: string;
   const children: ChildProcess[] = [];
@@ -41,7 +41,7 @@ onLinux('process.kill, on this machine', () => {
     }
   }
 
-  test('a process bound to its row is ended, and gone when that is said', async () => {
+  test('a bound process is ended, and has exited when the action succeeds', async () => {
     const view = await start();
     const { pid, startTime, path } = view;
     expect(path).toBe(program);
@@ -54,7 +54,7 @@ onLinux('process.kill, on this machine', () => {
     ['another start time', { start_time: -1 }, /another process by now/],
     ['another path', { path: '/bin/other' }, /not \/bin\/other/],
     ['a path that is the beginning of its own', { path: '/tmp/muster' }, /not \/tmp\/muster/],
-  ])('a row that says %s is refused, and the process lives', async (_what, changed, message) => {
+  ])('a row with %s is refused, and the process lives', async (_what, changed, message) => {
     const view = await start();
     const row = { pid: view.pid, start_time: view.startTime, path: view.path };
     const start_time = 'start_time' in changed ? view.startTime + changed.start_time! : row.start_time;
@@ -63,7 +63,7 @@ onLinux('process.kill, on this machine', () => {
     expect(isAlive(view)).toBe(true);
   });
 
-  test('a pid in parameters is compared alike', async () => {
+  test('a pid in parameters is compared in the same way', async () => {
     const view = await start();
     const params = { pid: view.pid, start_time: view.startTime + 1 };
     expect(await kill({ params })).toMatchObject({ state: 'refused', code: 'changed' });
@@ -71,7 +71,7 @@ onLinux('process.kill, on this machine', () => {
     expect(await kill({ params: { pid: view.pid } })).toMatchObject({ state: 'succeeded', code: 'unchanged' });
   });
 
-  test('a name ends all that have exactly it, and no other', async () => {
+  test('a name ends all processes with exactly this name', async () => {
     const same = [await start(), await start()];
     copyFileSync('/bin/sleep', join(folder, 'abc.exe2'));
     const other = await start(join(folder, 'abc.exe2'));
@@ -81,7 +81,7 @@ onLinux('process.kill, on this machine', () => {
     expect([...same.map(isAlive), isAlive(other)]).toEqual([false, false, true]);
   });
 
-  test('a name longer than the kernel keeps is told from one that begins alike', async () => {
+  test("names longer than the kernel's limit are compared completely", async () => {
     const [long, longer] = [join(folder, 'averylongprogram'), join(folder, 'averylongprogramme')];
     for (const file of [long, longer]) copyFileSync('/bin/sleep', file);
     const [one, other] = [await start(long), await start(longer)];
@@ -91,7 +91,7 @@ onLinux('process.kill, on this machine', () => {
     expect([isAlive(one), isAlive(other)]).toEqual([false, true]);
   });
 
-  test('a dry run says what it would do, and does not', async () => {
+  test('a dry run reports what it would do and changes nothing', async () => {
     const view = await start();
     const result = await kill({ params: { pid: view.pid }, dryRun: true });
     expect(result).toMatchObject({
@@ -104,7 +104,7 @@ onLinux('process.kill, on this machine', () => {
     expect(isAlive(view)).toBe(true);
   });
 
-  test('TERM lets a process end by itself; one that will not still runs, and that is said', async () => {
+  test('TERM lets a process exit by itself, and a process that ignores it is reported', async () => {
     const view = await start();
     expect(await kill({ params: { pid: view.pid, signal: 'TERM' } })).toMatchObject({ state: 'succeeded' });
     // An ignored signal stays ignored after exec.
@@ -117,7 +117,7 @@ onLinux('process.kill, on this machine', () => {
     expect(isAlive(stubborn)).toBe(true);
   });
 
-  test('the first process, the agent, what runs it, and kernel threads are refused', async () => {
+  test('init, the agent, its ancestors and kernel threads are refused', async () => {
     expect(await kill({ params: { pid: 1 } })).toMatchObject({ state: 'refused', code: 'protected' });
     expect(await kill({ params: { pid: process.pid } })).toMatchObject({ state: 'refused', code: 'protected' });
     expect(await kill({ params: { pid: process.ppid } })).toMatchObject({ state: 'refused', code: 'protected' });
@@ -130,7 +130,7 @@ onLinux('process.kill, on this machine', () => {
     }
   });
 
-  test('what the endpoint is set to protect is left alone, also among others of its name', async () => {
+  test('a protected process is skipped, also among others of the same name', async () => {
     const view = await start();
     const guarded = testHost({ protects: [program] });
     const call = (params: object) => testCall(guarded, 'process.kill', { params: { ...params } });
@@ -145,7 +145,7 @@ onLinux('process.kill, on this machine', () => {
     expect(isAlive(view)).toBe(true);
   });
 
-  test('a process whose first thread has ended still runs, and is ended', async () => {
+  test('a process whose first thread has ended still counts as running, and is ended', async () => {
     const code =
       'import ctypes, threading, time; threading.Thread(target=lambda: time.sleep(1000)).start(); ctypes.CDLL(None).pthread_exit(None)';
     if (!existsSync('/usr/bin/python3')) {
@@ -164,7 +164,7 @@ onLinux('process.kill, on this machine', () => {
     expect(isAlive(view)).toBe(false);
   });
 
-  test('the id of a thread is no process', () => {
+  test('a thread id is not a process', () => {
     const threads = readdirSync('/proc/self/task')
       .map(Number)
       .filter((id) => id !== process.pid);
@@ -174,7 +174,7 @@ onLinux('process.kill, on this machine', () => {
   });
 });
 
-describe('names of processes', () => {
+describe('process names', () => {
   const view = (name: string, path: string, args: readonly string[]): ProcessView =>
     ({ name, path, args }) as unknown as ProcessView;
 

@@ -13,7 +13,7 @@ const canOpen = existsSync('/usr/bin/script') && existsSync('/dev/ptmx') && proc
 if (!canOpen)
   process.stderr.write('session.logout on this machine is skipped: it needs script(1), /dev/ptmx and root\n');
 
-(canOpen ? describe : describe.skip)('session.logout without a login manager, on this machine', () => {
+(canOpen ? describe : describe.skip)('session.logout without a login manager on this machine', () => {
   const opened: ChildProcess[] = [];
   const run = (options: Parameters<typeof testCall>[2], protects: readonly string[] = []) =>
     logout(() => terminals).run(testCall(testHost({ protects }), 'session.logout', options));
@@ -38,7 +38,7 @@ if (!canOpen)
     for (const child of opened.splice(0)) child.kill('SIGKILL');
   });
 
-  test('the session on a terminal ends with all that is in it, and no other does', async () => {
+  test('the session on a terminal ends with all its processes, and no other does', async () => {
     const [one, other] = [await open(), await open()];
     const result = await run({ params: { user: 'root', tty: one.tty } });
     expect(result).toMatchObject({ state: 'succeeded', effects: [`ended session of root on ${one.tty}`] });
@@ -46,13 +46,13 @@ if (!canOpen)
     expect(await run({ params: { user: 'root', tty: one.tty } })).toMatchObject({ code: 'unchanged' });
   });
 
-  test('what ignores that its terminal hung up is killed', async () => {
+  test('a process that ignores the hangup is killed', async () => {
     const { tty, members } = await open('trap "" HUP; sleep 1000; :');
     expect(await run({ params: { user: 'root', tty } })).toMatchObject({ state: 'succeeded' });
     expect(members.some(isAlive)).toBe(false);
   });
 
-  test('a row of another session on that terminal is refused, a dry run only says so', async () => {
+  test('a row of an earlier session on the terminal is refused, also in a dry run', async () => {
     const { tty, leader, members } = await open();
     const row = { user: 'root', tty, pid: leader.parent, time: leader.startTime };
     expect(await run({ binding: { ...row, pid: process.pid + 1 } })).toMatchObject({
@@ -68,7 +68,7 @@ if (!canOpen)
     expect(await run({ binding: row })).toMatchObject({ state: 'succeeded' });
   });
 
-  test('nobody of that name, and a terminal whose name begins alike', async () => {
+  test('unknown users are unchanged, and terminal names are compared completely', async () => {
     const { tty, members } = await open();
     expect(await run({ params: { user: 'muster-nobody' } })).toMatchObject({ code: 'unchanged' });
     expect(await run({ params: { user: '0', tty } })).toMatchObject({ code: 'unchanged' });
@@ -80,14 +80,14 @@ if (!canOpen)
 
 const SHOW = 'loginctl show-session --property=Id,Name,TTY,Leader,Class -- ';
 
-describe('session.logout with logind, as recorded', () => {
+describe('session.logout with logind (recorded)', () => {
   const list = 'loginctl list-sessions --no-legend --no-pager';
   const shown =
     'Id=3\nName=eve\nTTY=pts/0\nLeader=2000000001\nClass=user\n\nId=c1\nName=gdm\nTTY=tty1\nLeader=2000000002\nClass=greeter\n\nId=7\nName=eve\nTTY=\nLeader=2000000003\nClass=user\n';
   const run = (host: ReturnType<typeof recordedHost>, options: Parameters<typeof testCall>[2]) =>
     logout(() => logind).run(testCall(host, 'session.logout', options));
 
-  test('the exact command lines, and only people are logged out', async () => {
+  test('the exact command lines, and only sessions of users are ended', async () => {
     const host = recordedHost({
       [list]: [
         { stdout: '      3 1000 eve   seat0 pts/0\n     c1   42 gdm   seat0 tty1\n      7 1000 eve              \n' },
@@ -108,7 +108,7 @@ describe('session.logout with logind, as recorded', () => {
     ]);
   });
 
-  test('a session by its id, exactly', async () => {
+  test('a session is found by its exact id', async () => {
     const host = recordedHost({ [list]: { stdout: '33 1000 eve seat0 pts/0\n' } });
     expect(await run(host, { params: { session: '3' } })).toMatchObject({
       code: 'unchanged',
@@ -116,7 +116,7 @@ describe('session.logout with logind, as recorded', () => {
     });
   });
 
-  test('a login manager that does not answer is unsupported', async () => {
+  test('a login manager without an answer is unsupported', async () => {
     const host = recordedHost({ [list]: { code: 1, stderr: 'Failed to connect to bus\n' } });
     expect(await run(host, { params: { user: 'eve' } })).toMatchObject({
       state: 'unsupported',
@@ -125,7 +125,7 @@ describe('session.logout with logind, as recorded', () => {
   });
 });
 
-describe('names of terminals', () => {
+describe('terminal names', () => {
   test.each([
     [0x8803, 'pts/3'],
     [0x8900, 'pts/256'],

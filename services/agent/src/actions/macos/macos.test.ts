@@ -49,7 +49,7 @@ describe('process.kill', () => {
     ran(PS, { stdout: `${[line(1, 0, '/sbin/launchd'), parent, own, ...lines].join('\n')}\n` });
   const started = Date.UTC(2025, 10, 4, 0, 40, 12) / 1000;
 
-  test('ends the process that the row saw', async () => {
+  test('ends the bound process', async () => {
     expect(parseProcesses(abc)).toEqual([
       { pid: 4711, parent: 1, startTime: started, path: '/Applications/My App.app/Contents/MacOS/abc' },
     ]);
@@ -62,7 +62,7 @@ describe('process.kill', () => {
     expect(await play([ps(abc), term, ps()], 'process.kill', byName)).toMatchObject({ state: 'succeeded' });
   });
 
-  test('refuses another process, launchd, the agent and what runs it', async () => {
+  test('refuses another process, launchd, the agent and its ancestors', async () => {
     const row = { pid: 4711, start_time: started, path: '/other' };
     expect(await play([ps(abc)], 'process.kill', { binding: row })).toMatchObject({ code: 'changed' });
     expect(await play([ps(abc)], 'process.kill', { params: { pid: 4711, start_time: 5 } })).toMatchObject({
@@ -79,7 +79,7 @@ describe('process.kill', () => {
   });
 });
 
-describe('services of launchd', () => {
+describe('launchd services', () => {
   const LABEL = 'com.evil.adware';
   const FILE = `/Library/LaunchDaemons/${LABEL}.plist`;
   const loaded = ran(['/bin/launchctl', 'print', `system/${LABEL}`], {
@@ -88,7 +88,7 @@ describe('services of launchd', () => {
   const unloaded = ran(['/bin/launchctl', 'print', `system/${LABEL}`], { code: 113, stderr: 'Could not find service' });
   const services = serviceActions(() => launchd((path) => path === FILE), SERVICE_COLUMNS);
 
-  test('are unloaded to stop, loaded to start, kicked to restart', async () => {
+  test('are unloaded to stop, loaded to start, kickstarted to restart', async () => {
     const stop = [loaded, ran(['/bin/launchctl', 'bootout', `system/${LABEL}`]), unloaded];
     const row = { label: LABEL, path: FILE };
     const stopped = await play(stop, 'service.stop', { binding: row }, services['service.stop']);
@@ -105,7 +105,7 @@ describe('services of launchd', () => {
     });
   });
 
-  test('are refused when they are others, or belong to macOS', async () => {
+  test('are refused when they differ or belong to macOS', async () => {
     const row = { label: LABEL, path: '/Library/LaunchDaemons/other.plist' };
     expect(await play([loaded], 'service.stop', { binding: row }, services['service.stop'])).toMatchObject({
       code: 'changed',
@@ -132,7 +132,7 @@ describe('caches, sessions, connections', () => {
   ].join('\n');
   const list = ran(ARP, { stdout: table });
 
-  test('arp.flush forgets learned neighbours one by one, while they are those of the row', async () => {
+  test('arp.flush removes learned entries one by one if they match the row', async () => {
     expect(parseNeighbours(table)[0]).toEqual({
       address: '10.0.0.1',
       mac: '00:1b:21:0a:0b:0c',
@@ -150,12 +150,12 @@ describe('caches, sessions, connections', () => {
     expect(await play([list], 'arp.flush', { binding: row })).toMatchObject({ code: 'changed' });
   });
 
-  test('dns.flush empties the cache and tells mDNSResponder', async () => {
+  test('dns.flush flushes the cache and signals mDNSResponder', async () => {
     const runs = [ran(['/usr/bin/dscacheutil', '-flushcache']), ran(['/usr/bin/killall', '-HUP', 'mDNSResponder'])];
     expect(await play(runs, 'dns.flush', {})).toMatchObject({ state: 'succeeded' });
   });
 
-  test('session.logout ends the graphical session through launchd, one on a terminal by its processes', async () => {
+  test('session.logout ends a graphical session through launchd, and a terminal session by its processes', async () => {
     const who = ran(['/usr/bin/who'], {
       stdout:
         'ann      console      Nov 25 00:12 \nann      ttys001      Nov 25 00:13 \nbob      ttys002      Nov 25 00:14 \n',
@@ -176,7 +176,7 @@ describe('caches, sessions, connections', () => {
     });
   });
 
-  test('connection.kill and the registry are not to be had', async () => {
+  test('connection.kill and registry actions are unsupported', async () => {
     const ends = { local_address: '10.0.0.2', local_port: 1, remote_address: '10.0.0.9', remote_port: 2 };
     expect(await play([], 'connection.kill', { params: ends })).toMatchObject({ state: 'unsupported' });
     expect(await play([], 'registry.delete_key', { params: { path: 'HKLM\\a\\b' } })).toMatchObject({
@@ -194,7 +194,7 @@ describe('package.remove', () => {
   const infos = [info('CFBundleIdentifier', 'com.evil.adware'), info('CFBundleShortVersionString', '1.2')];
   const row = { path, bundle_identifier: 'com.evil.adware', bundle_short_version: '1.2' };
 
-  test('removes the one folder that the row saw', async () => {
+  test('removes exactly the bound folder', async () => {
     let isThere = true;
     const removal = removeApplication({ isFolder: () => (isThere ? true : undefined) });
     const rm = ran(['/bin/rm', '-rf', '--', path]);
@@ -207,7 +207,7 @@ describe('package.remove', () => {
     expect(run.rest).toEqual([]);
   });
 
-  test('refuses another application, links, and whatever is not in an Applications folder', async () => {
+  test('refuses another application, links, and paths outside of the Applications folders', async () => {
     const there = removeApplication({ isFolder: () => true });
     const link = removeApplication({ isFolder: () => false });
     const other = { ...row, bundle_identifier: 'com.good' };
@@ -239,7 +239,7 @@ describe('host.isolate', () => {
     allowed: [parseNetworkAddress('2001:db8::/32')!],
   };
 
-  test('loads rules into an anchor of its own, and a job that empties it', async () => {
+  test('loads rules into its own anchor, and a job that flushes it', async () => {
     const rules = isolationPf(allowList);
     expect(rules).toContain('pass out quick inet proto tcp from any to 192.0.2.1 port 8443 no state\n');
     expect(rules).toContain('pass in quick inet proto tcp from 192.0.2.1 port 8443 to any flags A/A no state\n');
@@ -273,7 +273,7 @@ describe('host.isolate', () => {
     expect(run.rest).toEqual([]);
   });
 
-  test('is taken back when the rules cannot be loaded', async () => {
+  test('is rolled back when the rules cannot be loaded', async () => {
     const job = join(dataDir, 'io.muster.release-isolation.plist');
     const bootout = ran(['/bin/launchctl', 'bootout', 'system/io.muster.release-isolation']);
     const run = playback([

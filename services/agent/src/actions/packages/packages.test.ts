@@ -46,8 +46,8 @@ const remove = (call: TestCallOptions): Promise<ActionResult> =>
 const status = (name: string): string =>
   execFileSync('dpkg-query', ['-W', '-f=${db:Status-Status}', name], { encoding: 'utf8' });
 
-describe('a package of this machine', () => {
-  test('is removed only as the version that was seen, alone, and to its configuration when that is asked', async () => {
+describe('a package on this machine', () => {
+  test('is removed only in the bound version, without other packages, and with its configuration on purge', async () => {
     if (!canInstall) return;
     const user = `${NAME}-user`;
     for (const call of [
@@ -76,7 +76,7 @@ describe('a package of this machine', () => {
     expect(status(NAME)).toBe('not-installed');
   }, 180_000);
 
-  test('stays when the system, the agent or its owner needs it', async () => {
+  test('is protected when the system, the agent or the configuration needs it', async () => {
     if (!canInstall) return;
     for (const name of ['dpkg', 'libc6', 'bash', 'libc-bin']) {
       expect(await remove({ params: { name } })).toMatchObject({ state: 'refused' });
@@ -85,7 +85,7 @@ describe('a package of this machine', () => {
     expect(await runAction(owned, 'package.remove', { params: { name: 'gzip' } })).toMatchObject({ code: 'protected' });
   }, 180_000);
 
-  test('is never a pattern or an option', async () => {
+  test('cannot be given as a pattern or an option', async () => {
     for (const name of ['a*', 'x y', 'a=1', 'pkg:amd64', '../x', 'A']) {
       expect(await remove({ params: { name } })).toMatchObject({ state: 'refused', code: 'bad_params' });
     }
@@ -110,7 +110,7 @@ const NO_DPKG: RecordedRun = {
   code: 127,
 };
 
-describe('a package of rpm (recorded)', () => {
+describe('an RPM package (recorded)', () => {
   const installed = { argv: rpmQuery('adware'), stdout: 'adware\t1.0\t2.el9\tnoarch\t(none)\n' };
   const row = { name: 'adware', version: '1.0', release: '2.el9', arch: 'noarch' };
   const play = async (recorded: readonly RecordedRun[], call: TestCallOptions): Promise<ActionResult> => {
@@ -120,7 +120,7 @@ describe('a package of rpm (recorded)', () => {
     return result;
   };
 
-  test('is tried first, then removed by its full name', async () => {
+  test('is tested first, then removed by its full name', async () => {
     const target = 'adware-1.0-2.el9.noarch';
     const argv = [
       installed,
@@ -135,7 +135,7 @@ describe('a package of rpm (recorded)', () => {
     expect(await play([NO_DPKG, ...argv], { params: { name: 'adware' } })).toMatchObject({ state: 'succeeded' });
   });
 
-  test('stays when it is another, needed, or essential', async () => {
+  test('is not removed when it differs, is needed by others, or is essential', async () => {
     expect(await play([installed], { binding: { ...row, version: '0.9' } })).toMatchObject({ code: 'changed' });
     const absent = { argv: rpmQuery('adware'), code: 1, stdout: 'package adware is not installed\n' };
     expect(await play([absent], { binding: row })).toMatchObject({ state: 'refused', code: 'changed' });
@@ -156,14 +156,14 @@ describe('a package of rpm (recorded)', () => {
     expect(await play([two], { binding: glibc })).toMatchObject({ state: 'refused', code: 'protected' });
   });
 
-  test('cannot be where there is neither dpkg nor rpm', async () => {
+  test('is unsupported without dpkg and rpm', async () => {
     const none = [NO_DPKG, { argv: rpmQuery('adware'), code: 127 }];
     expect(await play(none, { params: { name: 'adware' } })).toMatchObject({ state: 'unsupported' });
   });
 });
 
-describe('what the package managers print', () => {
-  test('a package is essential by any of three fields', () => {
+describe('output of the package managers', () => {
+  test('three fields mark a package as essential', () => {
     const text = [
       'a\t1\tall\tinstalled\tyes\t\toptional',
       'b\t1\tall\tinstalled\tno\tyes\toptional',
@@ -174,7 +174,7 @@ describe('what the package managers print', () => {
     ).toEqual([true, true, true, false]);
   });
 
-  test('a simulation lists what goes and what comes', () => {
+  test('a simulation lists removed and installed packages', () => {
     const text =
       'Reading package lists...\nRemv b [1]\nPurg a:amd64 [1.2-3]\nInst c (2 Debian:12 [amd64])\nConf c (2)\n';
     expect(parseSimulation(text)).toEqual([

@@ -47,7 +47,7 @@ const host = (): ReturnType<typeof testHost> => testHost({ dataDir: data });
 const vaultFiles = (): string[] => (existsSync(join(data, 'quarantine')) ? readdirSync(join(data, 'quarantine')) : []);
 
 describe('a quarantined file', () => {
-  test('is gone, kept where nobody else can read or run it, and comes back as it was', async () => {
+  test('is removed, stored privately and not executable, and restored unchanged', async () => {
     chmodSync(file, 0o4751);
     utimesSync(file, 1_000_000.5, 2_000_000.25);
     if (isRoot) execFileSync('chown', ['1234:2345', file]);
@@ -72,7 +72,7 @@ describe('a quarantined file', () => {
     expect(await runAction(host(), 'file.restore', { params: { path: file } })).toMatchObject({ code: 'not_found' });
   });
 
-  test('is kept once for each command, and the latest or the wanted one comes back', async () => {
+  test('is stored once per command, and the latest or the requested one is restored', async () => {
     await runAction(host(), 'file.quarantine', { params: { path: file }, id: 'one' });
     writeFileSync(file, 'worse');
     const second = await runAction(host(), 'file.quarantine', { params: { path: file }, id: 'two' });
@@ -84,7 +84,7 @@ describe('a quarantined file', () => {
     expect(readFileSync(file, 'utf8')).toBe('worse');
   });
 
-  test('is undone through what was kept before anything changed', async () => {
+  test('is restored by the undo saved before anything changed', async () => {
     const call = testCall(host(), 'file.quarantine', { params: { path: file } });
     let seenAtKeep = false;
     const actions = createActions(host());
@@ -107,15 +107,15 @@ describe('a quarantined file', () => {
   });
 });
 
-describe('nothing is changed', () => {
-  test('by a dry run, which says what would be done', async () => {
+describe('nothing changes', () => {
+  test('in a dry run, which reports what would be done', async () => {
     const dry = await runAction(host(), 'file.quarantine', { params: { path: file }, dryRun: true });
     expect(dry).toMatchObject({ state: 'succeeded', effects: [expect.stringMatching(/^would move .*abc\.exe/)] });
     expect(readFileSync(file, 'utf8')).toBe('evil');
     expect(vaultFiles()).toEqual([]);
   });
 
-  test('when the content, or the file that a row saw, is another', async () => {
+  test('when the content or the bound file differs', async () => {
     const { ino, size, mtimeMs } = statSync(file);
     const row = { path: file, inode: ino, size, mtime: Math.floor(mtimeMs / 1000) };
     for (const call of [
@@ -131,7 +131,7 @@ describe('nothing is changed', () => {
     expect(await runAction(host(), 'file.quarantine', { binding: row })).toMatchObject({ state: 'succeeded' });
   });
 
-  test('when it is a link, a folder, a pipe, a device or not there', async () => {
+  test('when it is a link, a folder, a pipe, a device or missing', async () => {
     const link = join(root, 'home', 'link');
     symlinkSync(file, link);
     const pipe = join(root, 'home', 'pipe');
@@ -148,7 +148,7 @@ describe('nothing is changed', () => {
     expect(readFileSync(file, 'utf8')).toBe('evil');
   });
 
-  test('of the agent, the kernel, the C library, the first process and what is configured, by any name', async () => {
+  test('for files of the agent, the kernel, the C library, init and the configured paths, by any name', async () => {
     mkdirSync(data);
     writeFileSync(join(data, 'identity.json'), '{}');
     const alias = join(root, 'home', 'data');
@@ -164,7 +164,7 @@ describe('nothing is changed', () => {
     expect(await runAction(own, 'file.quarantine', { params: { path: file } })).toMatchObject({ code: 'protected' });
   });
 
-  test('when the quarantine has no room for it', async () => {
+  test('when the quarantine has no space', async () => {
     truncateSync(file, 2 ** 42);
     const result = await runAction(host(), 'file.quarantine', { params: { path: file } });
     expect(result).toMatchObject({ state: 'failed', code: 'no_space' });
@@ -182,8 +182,8 @@ describe('nothing is changed', () => {
   });
 });
 
-describe('somebody who works against it', () => {
-  test('swaps the file for a link while it is taken: neither the link nor what it leads to is touched', async () => {
+describe('an attacker', () => {
+  test('replaces the file by a link: neither the link nor its target changes', async () => {
     const victim = join(root, 'victim');
     writeFileSync(victim, 'precious');
     const call = testCall(host(), 'file.quarantine', { params: { path: file } });
@@ -197,7 +197,7 @@ describe('somebody who works against it', () => {
     expect(vaultFiles()).toEqual([]);
   });
 
-  test('swaps the folder for a link while it is taken: the file that was looked at is the one that goes', async () => {
+  test('replaces the folder by a link: the checked file is the one removed', async () => {
     const victim = join(root, 'victim');
     mkdirSync(victim);
     writeFileSync(join(victim, 'abc.exe'), 'precious');
@@ -216,7 +216,7 @@ describe('somebody who works against it', () => {
     expect(vaultFiles()).toHaveLength(2);
   });
 
-  test('writes to the file while it is taken: it stays', async () => {
+  test('writes to the file during the copy: the file stays', async () => {
     const call = testCall(host(), 'file.quarantine', { params: { path: file } });
     const keepUndo = (): void => writeFileSync(file, 'changed content');
     expect(await createActions(host()).run({ ...call, keepUndo })).toMatchObject({ state: 'failed', code: 'changed' });
@@ -224,7 +224,7 @@ describe('somebody who works against it', () => {
     expect(vaultFiles()).toEqual([]);
   });
 
-  test('has another name for the file: this name goes, and the result says that others stay', async () => {
+  test('has another name for the file: only this name is removed, and the result reports the others', async () => {
     linkSync(file, join(root, 'home', 'other'));
     const result = await runAction(host(), 'file.quarantine', { params: { path: file } });
     expect(result).toMatchObject({
@@ -234,7 +234,7 @@ describe('somebody who works against it', () => {
     expect(readFileSync(join(root, 'home', 'other'), 'utf8')).toBe('evil');
   });
 
-  test('puts a file, a dangling link or a folder where it was: nothing is overwritten, and it stays kept', async () => {
+  test('creates a file, a dangling link or a folder at the path: nothing is overwritten, and the item stays', async () => {
     await runAction(host(), 'file.quarantine', { params: { path: file } });
     const restore = (): Promise<unknown> => runAction(host(), 'file.restore', { params: { path: file } });
     for (const put of [
@@ -254,7 +254,7 @@ describe('somebody who works against it', () => {
     expect(readdirSync(join(root, 'home'))).toEqual(['abc.exe']);
   });
 
-  test('changes what is kept: it is not put back', async () => {
+  test('changes the stored content: it is not restored', async () => {
     await runAction(host(), 'file.quarantine', { params: { path: file } });
     const kept = vaultFiles().find((name) => name.endsWith('.data')) ?? '';
     chmodSync(join(data, 'quarantine', kept), 0o600);
@@ -281,7 +281,7 @@ describe('on other file systems', () => {
     if (mounted !== undefined) execFileSync('umount', ['-l', mounted]);
   });
 
-  test('a file is taken from one to the other, and put back', async () => {
+  test('a file is quarantined across file systems and restored', async () => {
     if (mounted === undefined) return;
     const path = join(mounted, 'x');
     writeFileSync(path, 'far away', { mode: 0o640 });
@@ -291,7 +291,7 @@ describe('on other file systems', () => {
     expect([readFileSync(path, 'utf8'), statSync(path).mode & 0o7777]).toEqual(['far away', 0o640]);
   });
 
-  test('a disk that is full in the middle of the copy leaves nothing behind, there and on the way back', async () => {
+  test('a full disk during copy or restore leaves nothing behind', async () => {
     if (mounted === undefined) return;
     writeFileSync(file, Buffer.alloc(2 * 1024 * 1024, 7));
     const store = new QuarantineStore(mounted, 0);

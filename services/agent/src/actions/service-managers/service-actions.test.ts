@@ -23,7 +23,7 @@ case "$1" in
 esac
 `;
 
-onLinux('services with init scripts, on this machine', () => {
+onLinux('services with init scripts on this machine', () => {
   let folder: string;
   const host = testHost();
   const call = (name: string, verb: string, options: object = {}) =>
@@ -46,7 +46,7 @@ onLinux('services with init scripts, on this machine', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('start, stop, restart: with the state before and after, and the way back', async () => {
+  test('start, stop and restart report the state before and after, and can be undone', async () => {
     const started = await run('watcher', 'start');
     expect(started).toMatchObject({
       state: 'succeeded',
@@ -64,7 +64,7 @@ onLinux('services with init scripts, on this machine', () => {
     expect(await isRunning()).toBe(true);
   });
 
-  test('a dry run says what it would do, and does not', async () => {
+  test('a dry run reports what it would do and changes nothing', async () => {
     await run('watcher', 'start');
     expect(await run('watcher', 'stop', { dryRun: true })).toMatchObject({
       code: 'dry_run',
@@ -74,7 +74,7 @@ onLinux('services with init scripts, on this machine', () => {
     expect(await isRunning()).toBe(true);
   });
 
-  test('a name is a script of that folder, exactly, or nothing', async () => {
+  test('a service name must be exactly the name of an executable script in the folder', async () => {
     writeFileSync(join(folder, 'notes'), 'not executable');
     for (const name of ['watche', 'watcher2', 'notes', '.', '..']) {
       expect(await run(name, 'stop')).toMatchObject({ state: 'failed', code: 'not_found' });
@@ -84,7 +84,7 @@ onLinux('services with init scripts, on this machine', () => {
     }
   });
 
-  test('stages of booting, what the endpoint protects, and what runs the agent are refused', async () => {
+  test("boot scripts, protected services and the agent's own service are refused", async () => {
     for (const name of ['halt', 'agent']) {
       writeFileSync(join(folder, name), `#!/bin/sh\ntouch ${folder}/ran\nexit 3\n`);
       chmodSync(join(folder, name), 0o755);
@@ -99,7 +99,7 @@ onLinux('services with init scripts, on this machine', () => {
     expect(await actions()['service.stop']!.run(guarded)).toMatchObject({ state: 'refused', code: 'protected' });
   });
 
-  test('a script that fails is a failure, with what it said', async () => {
+  test('a failing script is a failure with its output', async () => {
     writeFileSync(join(folder, 'broken'), '#!/bin/sh\n[ "$1" = status ] && exit 0\necho "cannot" >&2\nexit 5\n');
     chmodSync(join(folder, 'broken'), 0o755);
     expect(await run('broken', 'stop')).toMatchObject({
@@ -114,7 +114,7 @@ const SHOW = 'systemctl show --property=Id,LoadState,ActiveState,SubState,Fragme
 const unit = (active: string, sub: string, more = ''): string =>
   `Id=cron.service\nLoadState=loaded\nActiveState=${active}\nSubState=${sub}\nFragmentPath=/usr/lib/systemd/system/cron.service\nTriggeredBy=${more}\n`;
 
-describe('services with systemd, as recorded', () => {
+describe('services with systemd (recorded)', () => {
   const actions = serviceActions(() => systemd);
   const stop = (host: ReturnType<typeof recordedHost>, options: Parameters<typeof testCall>[2]) =>
     actions['service.stop']!.run(testCall(host, 'service.stop', options));
@@ -140,7 +140,7 @@ describe('services with systemd, as recorded', () => {
     ]);
   });
 
-  test('a unit that is not there, one defined elsewhere by now, and ones that are the machine', async () => {
+  test('a missing unit, a unit from another file and units of the machine itself are not stopped', async () => {
     const missing = recordedHost({ [`${SHOW}x.service`]: { stdout: 'Id=x.service\nLoadState=not-found\n' } });
     expect(await stop(missing, { params: { name: 'x' } })).toMatchObject({ state: 'failed', code: 'not_found' });
     const other = recordedHost({ [`${SHOW}cron.service`]: { stdout: unit('active', 'running') } });
@@ -155,7 +155,7 @@ describe('services with systemd, as recorded', () => {
     }
   });
 
-  test('what systemctl says when it fails is passed on', async () => {
+  test('an error message of systemctl is reported', async () => {
     const host = recordedHost({
       [`${SHOW}cron.service`]: { stdout: unit('active', 'running') },
       'systemctl restart --no-ask-password -- cron.service': {
@@ -182,7 +182,7 @@ describe('services with systemd, as recorded', () => {
   });
 });
 
-describe('services with OpenRC, as recorded', () => {
+describe('services with OpenRC (recorded)', () => {
   test('the exact command lines', async () => {
     const host = recordedHost({
       'rc-service --exists -- crond': { code: 0 },
@@ -198,7 +198,7 @@ describe('services with OpenRC, as recorded', () => {
     expect(host.ran[2]).toBe('rc-service -- crond start');
   });
 
-  test('no manager at all is unsupported', async () => {
+  test('a machine without a service manager is unsupported', async () => {
     const actions = serviceActions(() => undefined);
     const result = await actions['service.stop']!.run(testCall(testHost(), 'service.stop', { params: { name: 'x' } }));
     expect(result).toMatchObject({ state: 'unsupported', code: 'no_service_manager' });

@@ -20,7 +20,7 @@ describe('reading a system', () => {
   });
   afterAll(() => rmSync(root, { recursive: true }));
 
-  it('reads whole files, words and heads', () => {
+  it('reads whole files, trimmed words and heads', () => {
     expect(system.text('/a')).toBe(' word \n');
     expect(system.word('/a')).toBe('word');
     expect(system.text('/empty')).toBe('');
@@ -31,14 +31,14 @@ describe('reading a system', () => {
     expect(system.link('/link')).toBe('a');
   });
 
-  it('has nothing to say about what is no regular file, or is not there', () => {
+  it('returns undefined for missing and non-regular files', () => {
     for (const path of ['/pipe', '/folder', '/nowhere', '/a/b']) expect(system.text(path)).toBeUndefined();
     expect(system.list('/nowhere')).toEqual([]);
     expect(system.stat('/nowhere')).toBeUndefined();
     expect(system.run('/bin/true', [])).toBeUndefined();
   });
 
-  it('does not pass a part of a file for the whole', () => {
+  it('throws instead of returning a part of a file', () => {
     writeFileSync(join(root, 'huge'), '');
     truncateSync(join(root, 'huge'), 64 * 1024 * 1024);
     expect(() => system.text('/huge')).toThrow('/huge has 67108864 bytes or more');
@@ -48,7 +48,7 @@ describe('reading a system', () => {
     expect(system.list('/')).toEqual(expect.arrayContaining(['a', 'empty', 'folder', 'link', 'pipe']));
   });
 
-  it('runs programs of this machine, for a limited time, and tells no difference between ways to fail', () => {
+  it('runs programs of this machine for a limited time, and returns undefined for any failure', () => {
     const live = new System();
     expect(live.run('/bin/echo', ['$HOME', '; x'])).toBe('$HOME ; x\n');
     expect(live.run('/bin/false', [])).toBeUndefined();

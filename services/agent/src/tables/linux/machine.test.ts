@@ -24,7 +24,7 @@ function losePrivileges(): () => void {
   return () => process.seteuid?.(0);
 }
 
-describe('the tables on this machine', () => {
+describe('tables on this machine', () => {
   let tables: LinuxTables;
   let directory: string;
   beforeAll(async () => {
@@ -36,15 +36,15 @@ describe('the tables on this machine', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('has a collector for every table that the catalogue promises on Linux', () => {
+  it('has a collector for every Linux table of the catalogue', () => {
     expect(platformTables('linux').specs).toEqual(CATALOGUED);
   });
 
-  it.each(CATALOGUED.map((table) => table.name))('answers SELECT of everything from %s', (table) => {
+  it.each(CATALOGUED.map((table) => table.name))('answers SELECT * from %s', (table) => {
     expect(tables.ask(everything(table)).result).toMatchObject({ ok: true });
   });
 
-  it('answers somebody who may see little', () => {
+  it('works without privileges', () => {
     const regain = losePrivileges();
     try {
       const failed = CATALOGUED.filter(({ name }) => !tables.ask(everything(name)).result.ok);
@@ -55,7 +55,7 @@ describe('the tables on this machine', () => {
     }
   });
 
-  it('knows this process', () => {
+  it('finds this process', () => {
     const [row] = tables.ask(`SELECT * FROM processes WHERE pid = ${process.pid}`).rows;
     expect(row).toMatchObject({
       pid: process.pid,
@@ -72,7 +72,7 @@ describe('the tables on this machine', () => {
     expect(memory).toBeLessThan(2);
   });
 
-  it('sees a process whose executable was deleted, and its environment', async () => {
+  it('finds a process with a deleted executable, and its environment', async () => {
     const executable = join(directory, 'sleeper');
     execFileSync('cp', ['/bin/sleep', executable]);
     const child = spawn(executable, ['60'], { env: { MUSTER_PROBE: 'é=1' }, stdio: 'ignore' });
@@ -90,7 +90,7 @@ describe('the tables on this machine', () => {
     }
   });
 
-  it.each(['127.0.0.1', '::1'])('finds who listens on %s', async (address) => {
+  it.each(['127.0.0.1', '::1'])('finds the process that listens on %s', async (address) => {
     const server: Server = createServer();
     await new Promise<void>((resolve) => server.listen({ host: address, port: 0 }, resolve));
     const bound = server.address();
@@ -103,7 +103,7 @@ describe('the tables on this machine', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('hashes files, and neither waits for pipes nor follows what is not a file', () => {
+  it('hashes regular files only, and does not block on pipes', () => {
     writeFileSync(join(directory, 'a.txt'), 'content');
     symlinkSync(join(directory, 'a.txt'), join(directory, 'link'));
     symlinkSync(join(directory, 'loop'), join(directory, 'loop'));
@@ -134,7 +134,7 @@ describe('the tables on this machine', () => {
     expect(row?.['sha256']).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('gives up on a walk through everything when its time is over', () => {
+  it('stops a search of the whole file system on timeout', () => {
     const { result } = tables.ask("SELECT count(*) FROM hash WHERE path LIKE '/%%'", { ms: 100 });
     expect(result).toMatchObject({ ok: false, code: 'over_budget', limit: 'time' });
   });

@@ -62,7 +62,7 @@ const FILES: Readonly<Record<string, string>> = {
     'USER=ann\nCLASS=user\nTTY=pts/0\nREMOTE_HOST=10.0.0.9\nREALTIME=1700000100000000\nLEADER=77\n',
 };
 
-describe('the tables over a copied tree', () => {
+describe('tables of a copied file tree', () => {
   let root: string;
   let tables: LinuxTables;
   beforeAll(async () => {
@@ -204,7 +204,7 @@ describe('the tables over a copied tree', () => {
     expect(answer.rows).toEqual(rows);
   });
 
-  it('says that a pattern has to begin at the root, instead of finding nothing', () => {
+  it('rejects a relative pattern instead of finding nothing', () => {
     expect(tables.ask("SELECT path FROM file WHERE path LIKE '%.conf'").result).toMatchObject({
       ok: false,
       code: 'failed',

@@ -3,8 +3,8 @@ import { parseCrontab } from './crontab.js';
 import { parseAuthorizedKeys } from './ssh.js';
 import { parseSudoers } from './sudoers.js';
 
-describe('who may do what, and when', () => {
-  it('reads jobs of cron', () => {
+describe('cron, SSH keys and sudo', () => {
+  it('reads cron jobs', () => {
     const text =
       '# c\nSHELL=/bin/sh\nMAILTO = root now and then at once\n17 *\t* * *\troot    cd / && run-parts /etc/cron.hourly\n@reboot root /usr/bin/x\n\n* * * * \n';
     expect(parseCrontab(text)).toEqual([
@@ -39,7 +39,7 @@ describe('who may do what, and when', () => {
     ]);
   });
 
-  it('reads rules of sudo', () => {
+  it('reads sudo rules', () => {
     const text =
       '# comment\nDefaults\tenv_reset\n%sudo ALL=(ALL:ALL) \\\n   ALL\n#1000 ALL=(ALL) ALL\n@includedir /etc/sudoers.d\n#include "/etc/my rules"\n';
     expect(parseSudoers(text)).toEqual([

@@ -16,7 +16,7 @@ nIabwNo5AiAEkV3xaBhX6ES9WwHf1QC5UgxNv2lTSTZ9JE+38dnjQw==
 `;
 
 describe('certificates', () => {
-  it('reads what Node tells and what it does not', () => {
+  it('reads all columns, also those that Node does not provide', () => {
     expect(parseCertificates(`text before\n${PEM}\n`)).toEqual([
       {
         common_name: 'Example Root',
@@ -40,7 +40,7 @@ describe('certificates', () => {
     ]);
   });
 
-  it('leaves out what is damaged', () => {
+  it('skips invalid certificates', () => {
     const damaged = PEM.replace('MIIB1DCC', 'MIIB1DAA');
     expect(parseCertificates(damaged + PEM)).toHaveLength(1);
     expect(parseCertificates('')).toEqual([]);

@@ -13,7 +13,7 @@ const MANIFEST = JSON.stringify({
 });
 
 describe('browser extensions', () => {
-  it('reads a manifest with its texts', () => {
+  it('reads a manifest with its messages', () => {
     expect(manifestLocale(MANIFEST)).toBe('en');
     expect(manifestLocale('{"default_locale":"../../x"}')).toBeUndefined();
     expect(parseManifest(MANIFEST, '{"appname":{"message":"Adblock"}}')).toMatchObject({

@@ -28,7 +28,7 @@ describe('files in /etc', () => {
     ]);
   });
 
-  it('reads resolv.conf; the last search line counts', () => {
+  it('reads resolv.conf; the last search line applies', () => {
     const text =
       'nameserver 10.0.0.1\nnameserver 10.0.0.2 # second\ndomain old\nsearch a.test b.test\nsortlist 10.1.0.0/255.255.0.0\noptions rotate edns0 ndots:2\n';
     const options = 0x2c1 | 0x4000 | 0x10_0000;
@@ -41,7 +41,7 @@ describe('files in /etc', () => {
     ]);
   });
 
-  it('reads passwd and group, and leaves out what is damaged', () => {
+  it('reads passwd and group, and skips invalid lines', () => {
     expect(parsePasswd('ann:x:1000:1001:Ann,,,:/home/ann:/bin/bash\n+nis\nbad:x:a:b:::\n')).toEqual([
       { username: 'ann', uid: 1000, gid: 1001, description: 'Ann,,,', directory: '/home/ann', shell: '/bin/bash' },
     ]);

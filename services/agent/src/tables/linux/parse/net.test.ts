@@ -52,7 +52,7 @@ describe('sockets', () => {
     ]);
   });
 
-  it('reads TCP over IPv6, mapped addresses too', () => {
+  it('reads TCP over IPv6, including mapped addresses', () => {
     expect(parseInetSockets(TCP6, FAMILY.inet6, 6)).toEqual([
       expect.objectContaining({ localAddress: '::1', localPort: 8080, remoteAddress: '::', family: 10 }),
       expect.objectContaining({
@@ -63,7 +63,7 @@ describe('sockets', () => {
     ]);
   });
 
-  it('takes a UDP socket without a peer for one that listens', () => {
+  it('a UDP socket without a peer counts as listening', () => {
     expect(parseInetSockets(UDP, FAMILY.inet, 17)).toEqual([
       expect.objectContaining({ localAddress: '127.0.0.53', localPort: 53, state: '', listening: true, protocol: 17 }),
     ]);
@@ -78,14 +78,14 @@ describe('sockets', () => {
     ]);
   });
 
-  it('ignores lines that it does not understand', () => {
+  it('skips unknown lines', () => {
     expect(parseInetSockets('header\nnonsense\n', FAMILY.inet, 6)).toEqual([]);
     expect(parseUnixSockets('')).toEqual([]);
   });
 });
 
 describe('addresses and routes', () => {
-  it('writes IPv6 as RFC 5952 says', () => {
+  it('formats IPv6 as in RFC 5952', () => {
     const format = (groups: number[]) => formatIpv6(groups.flatMap((group) => [group >> 8, group & 255]));
     expect(format([0x2001, 0xdb8, 0, 0, 1, 0, 0, 1])).toBe('2001:db8::1:0:0:1');
     expect(format([0, 0, 0, 0, 0, 0, 0, 0])).toBe('::');
@@ -93,7 +93,7 @@ describe('addresses and routes', () => {
     expect(format([1, 0, 2, 3, 4, 5, 6, 7])).toBe('1:0:2:3:4:5:6:7');
   });
 
-  it('reads the ARP table without entries that are not resolved', () => {
+  it('reads resolved ARP entries', () => {
     const arp = `IP address       HW type     Flags       HW address            Mask     Device
 10.0.2.2         0x1         0x2         52:55:0a:00:02:02     *        eth0
 10.0.2.9         0x1         0x0         00:00:00:00:00:00     *        eth0

@@ -34,7 +34,7 @@ Architecture: amd64
 Version: 2.36-9+deb12u4`;
 
 describe('package databases', () => {
-  it('reads the status of dpkg', () => {
+  it("reads dpkg's status file", () => {
     expect([...parseDpkgStatus(STATUS)]).toEqual([
       {
         name: 'bash',
@@ -59,14 +59,14 @@ describe('package databases', () => {
     expect([...parseDpkgStatus('')]).toEqual([]);
   });
 
-  it('reads folded fields of control files', () => {
+  it('reads continuation lines of control files', () => {
     expect([...parseParagraphs('# c\nA: 1\n 2\n\n\nB: 3\n')].map((one) => Object.fromEntries(one))).toEqual([
       { a: '1\n2' },
       { b: '3' },
     ]);
   });
 
-  it('reads what rpm prints', () => {
+  it('reads rpm output', () => {
     expect(RPM_QUERY_FORMAT.startsWith('%{NAME}\u001f%{VERSION}')).toBe(true);
     const line = [
       'bash',
@@ -97,7 +97,7 @@ describe('package databases', () => {
     ]);
   });
 
-  it('reads the sources of apt in both forms', () => {
+  it('reads apt sources in both formats', () => {
     const line =
       'deb [arch=amd64,arm64 signed-by=/k.gpg] https://deb.test/debian/ bookworm main contrib # x\n#deb off\ndeb-src http://x y z\n';
     expect(parseSourcesList(line)).toEqual([

@@ -12,8 +12,8 @@ import {
 const STAT =
   '4711 (tmux: (se) v) S 1 4711 4711 0 -1 4194368 1302 0 3 0 120 45 0 0 20 -5 3 0 98765 8765440 912 18446744073709551615 1 1 0 0 0 0 0 3686400 134301185 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n';
 
-describe('files of a process', () => {
-  it('reads stat whose name holds spaces and parentheses', () => {
+describe('/proc files of a process', () => {
+  it('reads a stat with spaces and parentheses in the name', () => {
     expect(parseProcStat(STAT)).toEqual({
       name: 'tmux: (se) v',
       state: 'S',
@@ -29,7 +29,7 @@ describe('files of a process', () => {
     });
   });
 
-  it('takes a cut-off stat for none', () => {
+  it('returns undefined for a truncated stat', () => {
     expect(parseProcStat('')).toBeUndefined();
     expect(parseProcStat('1 (x')).toBeUndefined();
   });
@@ -58,7 +58,7 @@ describe('files of a process', () => {
     expect(parseCgroup('')).toBeUndefined();
   });
 
-  it('finds when the kernel booted', () => {
+  it('finds the boot time', () => {
     expect(parseBootTime('cpu  1 2 3\nbtime 1700000000\nprocesses 9\n')).toBe(1_700_000_000);
     expect(parseBootTime('')).toBeUndefined();
   });

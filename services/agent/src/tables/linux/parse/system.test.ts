@@ -31,7 +31,7 @@ describe('the system', () => {
     ]);
   });
 
-  it('reads units as systemctl shows them', () => {
+  it('reads the output of systemctl show', () => {
     const shown = [...parseShow('Id=ssh.service\nDescription=OpenBSD = SSH\nJob=\n\nId=cron.service\n')];
     expect(shown.map((unit) => unit.get('Id'))).toEqual(['ssh.service', 'cron.service']);
     expect(shown[0]?.get('Description')).toBe('OpenBSD = SSH');

@@ -13,7 +13,7 @@ function record(type: number, pid: number, texts: { tty: string; user: string; h
 }
 
 describe('login records', () => {
-  it('reads whole records and leaves out one that is cut off', () => {
+  it('reads complete records and skips a truncated one', () => {
     const boot = record(2, 0, { tty: '~', user: 'reboot', host: '6.1.0-18-amd64' }, 1_700_000_000);
     const login = record(7, 812, { tty: 'pts/0', user: 'a'.repeat(32), host: '2001:db8::7' }, 4_000_000_000);
     expect(parseUtmp(Buffer.concat([boot, login, login.subarray(0, 100)]))).toEqual([

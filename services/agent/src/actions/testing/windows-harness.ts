@@ -1,0 +1,58 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect } from '@jest/globals';
+import type { ActionHost, ActionResult, JsonValue } from '../contract/action.js';
+import { createActions } from '../create-actions.js';
+import { POWERSHELL_PATH, scriptArgs, SYSTEM32 } from '../windows/powershell.js';
+import { playback, testCall, testHost, type RecordedRun, type TestCallOptions } from './action-harness.js';
+
+/** A Windows host with recorded programs and a data directory for each test. Call it at the top level of a test file. */
+export function windowsHarness() {
+  let dataDir = '';
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'windows-'));
+  });
+  afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
+  const hostWith = (more: Partial<ActionHost>): ActionHost =>
+    testHost({ dataDir, platform: 'windows', protects: ['Backup'], ...more });
+  return {
+    dataDir: () => dataDir,
+    /** Runs an action and expects exactly the recorded programs. */
+    async play(
+      recorded: readonly RecordedRun[],
+      name: string,
+      options: TestCallOptions,
+      more: Partial<ActionHost> = {},
+    ): Promise<ActionResult & { kept: readonly JsonValue[] }> {
+      const run = playback(recorded);
+      const host = hostWith({ run, ...more });
+      const call = testCall(host, name, options);
+      const result = await createActions(host).run(call);
+      expect(run.rest).toEqual([]);
+      return { ...result, kept: call.kept };
+    },
+    async playUndo(recorded: readonly RecordedRun[], name: string, kept: JsonValue): Promise<ActionResult> {
+      const run = playback(recorded);
+      const host = hostWith({ run });
+      const call = testCall(host, 'undo', { params: { command: 'command1' }, id: 'command2' });
+      const result = await createActions(host).undo(call, name, kept);
+      expect(run.rest).toEqual([]);
+      return result;
+    },
+  };
+}
+
+/** A recorded run of one of our scripts with its input and output. */
+export function script(text: string, input: Readonly<Record<string, unknown>>, output?: unknown): RecordedRun {
+  return {
+    argv: [POWERSHELL_PATH, ...scriptArgs(text)],
+    input: JSON.stringify(input),
+    stdout: output === undefined ? '' : `${JSON.stringify(output)}\r\n`,
+  };
+}
+
+/** A recorded run of a program of Windows. */
+export function program(file: string, args: readonly string[], rest: Partial<RecordedRun> = {}): RecordedRun {
+  return { argv: [`${SYSTEM32}${file}`, ...args], ...rest };
+}
