@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { enrolUrl, labelsOf, liveUrl, loadAgentConfig } from './config.js';
+import { loadAgentConfig } from './config.js';
+import { parseLabels } from './identity/agent-labels.js';
 
 describe('configuration of the agent', () => {
   test('a gateway is enough', () => {
@@ -29,11 +30,11 @@ describe('configuration of the agent', () => {
   });
 
   test('labels are key=value, once each, and none is built in', () => {
-    expect(labelsOf(['env=prod', 'site = zrh', 'empty='])).toEqual({
+    expect(parseLabels(['env=prod', 'site = zrh', 'empty='])).toEqual({
       labels: { env: 'prod', site: 'zrh', empty: '' },
       faults: [],
     });
-    expect(labelsOf(['env', 'a=1', 'a=2', 'os=linux', 'b=white space']).faults).toHaveLength(4);
+    expect(parseLabels(['env', 'a=1', 'a=2', 'os=linux', 'b=white space']).faults).toHaveLength(4);
     const loaded = loadAgentConfig({ MUSTER_GATEWAY_URL: 'wss://g', MUSTER_LABELS: 'os=linux' });
     expect(loaded.ok ? '' : loaded.error.message).toContain('MUSTER_LABELS has a fault: label "os" is built in');
   });
@@ -45,13 +46,5 @@ describe('configuration of the agent', () => {
     expect(loadAgentConfig({ ...url, ...some }).ok).toBe(true);
     const wrong = loadAgentConfig({ ...url, MUSTER_AGENT_ACTIONS: 'proces.*', MUSTER_AGENT_REQUIRE_APPROVAL: 'kill' });
     expect(wrong.ok ? '' : wrong.error.message).toMatch(/MUSTER_AGENT_ACTIONS names "proces\.\*"[\s\S]*names "kill"/);
-  });
-
-  test.each([
-    ['wss://host:8443', 'wss://host:8443/v1/live', 'https://host:8443/v1/enroll'],
-    ['https://host', 'wss://host/v1/live', 'https://host/v1/enroll'],
-    ['http://[::1]:80/base/', 'ws://[::1]/base/v1/live', 'http://[::1]/base/v1/enroll'],
-  ])('%s leads to both endpoints', (gateway, live, enrol) => {
-    expect({ live: liveUrl(gateway), enrol: enrolUrl(gateway) }).toEqual({ live, enrol });
   });
 });

@@ -1,6 +1,5 @@
-import { posix } from 'node:path';
 import { ACTIONS } from '@muster/actions';
-import { DEFAULT_BUDGET, labelFaults, type Labels } from '@muster/protocol';
+import { DEFAULT_BUDGET } from '@muster/protocol';
 import {
   type ConfigFault,
   type ConfigOf,
@@ -11,6 +10,7 @@ import {
   loadConfig,
 } from '@muster/runtime/program';
 import { entryFault } from './capabilities/commands/command-policy.js';
+import { parseLabels } from './identity/agent-labels.js';
 
 const definition = defineConfig({
   prefix: 'MUSTER_AGENT_',
@@ -52,7 +52,7 @@ const definition = defineConfig({
     protect: field.list('MUSTER_AGENT_PROTECT', { default: [], example: 'postgres,/srv/data' }),
   },
   check: ({ labelList, actions, requireApproval }): readonly ConfigFault[] => [
-    ...labelsOf(labelList).faults.map((fault) => ({ name: 'MUSTER_LABELS', fault, example: 'env=prod,site=zrh' })),
+    ...parseLabels(labelList).faults.map((fault) => ({ name: 'MUSTER_LABELS', fault, example: 'env=prod,site=zrh' })),
     ...policyFaults('MUSTER_AGENT_ACTIONS', actions),
     ...policyFaults('MUSTER_AGENT_REQUIRE_APPROVAL', requireApproval),
   ],
@@ -69,42 +69,4 @@ export type AgentConfig = ConfigOf<typeof definition>;
 /** Pure and total: every fault at once. */
 export function loadAgentConfig(env: Env): ConfigResult<AgentConfig> {
   return loadConfig(definition, env);
-}
-
-/** The labels of a list of `key=value`, and what is wrong with it. */
-export function labelsOf(list: readonly string[]): { labels: Labels; faults: readonly string[] } {
-  const labels: Record<string, string> = {};
-  const faults: string[] = [];
-  for (const item of list) {
-    const [key, value] = splitOnce(item, '=');
-    if (value === undefined) faults.push(`has "${item}", which is not of the form key=value`);
-    else if (Object.hasOwn(labels, key)) faults.push(`has the label "${key}" twice`);
-    else labels[key] = value;
-  }
-  return { labels, faults: [...faults, ...labelFaults(labels).map((fault) => `has a fault: ${fault}`)] };
-}
-
-/** `/v1/live` of a gateway, as a WebSocket URL. */
-export function liveUrl(gatewayUrl: string): string {
-  return endpointUrl(gatewayUrl, 'v1/live').replace(/^http/, 'ws');
-}
-
-/** `/v1/poll` of a gateway, as an HTTP URL. */
-export function pollUrl(gatewayUrl: string): string {
-  return endpointUrl(gatewayUrl, 'v1/poll').replace(/^ws/, 'http');
-}
-
-/** `/v1/enroll` of a gateway, as an HTTP URL. */
-export function enrolUrl(gatewayUrl: string): string {
-  return endpointUrl(gatewayUrl, 'v1/enroll').replace(/^ws/, 'http');
-}
-
-function endpointUrl(gatewayUrl: string, path: string): string {
-  const url = new URL(gatewayUrl);
-  return `${url.protocol}//${url.host}${posix.join(url.pathname, path)}`;
-}
-
-function splitOnce(text: string, separator: string): [string, string | undefined] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text, undefined] : [text.slice(0, at).trim(), text.slice(at + 1).trim()];
 }

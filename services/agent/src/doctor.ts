@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import type { Env } from '@muster/runtime/program';
-import { liveUrl, loadAgentConfig, pollUrl } from './config.js';
+import { loadAgentConfig } from './config.js';
 import { examine, type HopReport } from './doctor/examine.js';
-import { openWay } from './network/dialer.js';
+import { openDialer } from './network/dialer.js';
+import { liveUrl, pollUrl } from './network/gateway-urls.js';
 import { readFileIfThere } from './store/atomic-file.js';
 
 /** `muster-agent doctor`: one line for each hop to each gateway; 1 when one fails. Leaves the session of a running agent alone. */
@@ -14,15 +15,15 @@ export async function doctor(env: Env): Promise<number> {
   }
   const { dataDir, gatewayUrls, mode } = loaded.config;
   const pin = mode === 'auto' ? undefined : mode;
-  const way = await openWay(loaded.config, env);
+  const dialer = await openDialer(loaded.config, env);
   const token = storedToken(join(dataDir, 'agent-token'));
   let healthy = true;
   for (const gateway of gatewayUrls) {
     const url = liveUrl(gateway);
     process.stdout.write(`${url}\n`);
-    const agent = way.agentFor(url, 'live');
-    const poll = { url: pollUrl(gateway), agent: way.keepingAgentFor(pollUrl(gateway), 'poll') };
-    for await (const hop of examine({ url, ca: way.ca, proxy: way.proxyFor(url), agent, token, pin, poll })) {
+    const agent = dialer.agentFor(url, 'live');
+    const poll = { url: pollUrl(gateway), agent: dialer.keepAliveAgentFor(pollUrl(gateway), 'poll') };
+    for await (const hop of examine({ url, ca: dialer.ca, proxy: dialer.proxyFor(url), agent, token, pin, poll })) {
       process.stdout.write(line(hop));
       healthy &&= hop.ok;
     }

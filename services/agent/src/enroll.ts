@@ -1,5 +1,5 @@
 import { createLogger, type Env, systemClock } from '@muster/runtime/program';
-import { openWay } from './network/dialer.js';
+import { openDialer } from './network/dialer.js';
 import { openAgent } from './agent.js';
 import { loadAgentConfig } from './config.js';
 
@@ -11,8 +11,8 @@ export async function enroll(env: Env): Promise<number> {
     return 2;
   }
   const logger = createLogger({ service: 'agent', level: 'warn', destination: process.stderr });
-  const agent = openAgent(loaded.config, { way: await openWay(loaded.config, env), clock: systemClock, logger });
-  const outcome = await agent.enrol(new AbortController().signal);
+  const agent = openAgent(loaded.config, { dialer: await openDialer(loaded.config, env), clock: systemClock, logger });
+  const outcome = await agent.enroller.enrol(new AbortController().signal);
   switch (outcome.kind) {
     case 'enrolled':
       process.stdout.write(`enrolled as ${outcome.agentId} (number ${outcome.num}) in ${loaded.config.org}\n`);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { AgentId, OrgId } from '@muster/protocol';
 import {
   type Env,
   type Logger,
@@ -9,22 +10,20 @@ import {
 } from '@muster/runtime/program';
 import { IsolationMonitor } from './actions/isolation/isolation-monitor.js';
 import { openAgent } from './agent.js';
-import { createAgentCommands } from './capabilities/commands/agent-commands.js';
 import { createAgentHost } from './capabilities/commands/agent-host.js';
+import { CommandHandler } from './capabilities/commands/command-handler.js';
 import { HelloRenewal } from './capabilities/commands/hello-renewal.js';
+import { AssignedMode, pinnedMode } from './capabilities/modes/assigned-mode.js';
+import { QueryHandler } from './capabilities/queries/query-handler.js';
 import { type AgentConfig, loadAgentConfig } from './config.js';
-import { openWay } from './network/dialer.js';
+import { machineInstance } from './host/instance.js';
 import { queryWorker } from './host/program-files.js';
-import { QueryDenylist } from './capabilities/queries/query-denylist.js';
-import { QueryRunner } from './capabilities/queries/query-runner.js';
-import { SessionQueries } from './capabilities/queries/session-queries.js';
-import { createConnect } from './transports/create-connect.js';
+import { openDialer } from './network/dialer.js';
 import { ConnectionManager } from './sessions/connection-manager.js';
-import { pinnedMode, AssignedMode } from './capabilities/modes/assigned-mode.js';
 import { ensurePrivateFolder } from './store/atomic-file.js';
 import { TrafficMeter } from './traffic/traffic-meter.js';
+import { createConnect } from './transports/create-connect.js';
 import { workerEnvironment } from './worker/worker-environment.js';
-import { WorkerPool } from './worker/worker-pool.js';
 
 /** `muster-agent run`: runs until a signal ends it. */
 export function run(env: Env): Promise<void> {
@@ -38,33 +37,29 @@ export function run(env: Env): Promise<void> {
 
 async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContext, env: Env): Promise<void> {
   const clock = systemClock;
-  runner.defer('data directory', await claimDataDirectory(config.dataDir));
+  const folder = config.dataDir;
+  runner.defer('data directory', await lockDataDirectory(folder));
   const meter = new TrafficMeter(clock);
   runner.go('traffic meter', { start: () => meter.start(), stop: () => meter.stop() });
-  const way = await openWay({ ...config, meter }, env);
+  const dialer = await openDialer({ ...config, meter }, env);
   const renewal = new HelloRenewal({ clock, renew: () => sessions.renew() });
-  const agent = openAgent(config, { way, clock, logger, onLabelsChanged: () => renewal.request() });
-  logger.info('agent identity', { agentId: agent.identity.agentId, host: agent.facts.host });
+  const agent = openAgent(config, { dialer, clock, logger, onLabelsChanged: () => renewal.request() });
+  const { enroller, facts, identity, labels, trust } = agent;
+  logger.info('agent identity', { agentId: identity.agentId, host: facts.host });
   warnOfPlainText(config, logger);
 
-  const denylist = new QueryDenylist({ folder: config.dataDir, clock, logger });
-  for (const query of denylist.load())
-    logger.warn('the agent died while this query ran; it is refused for a day', { query });
-
-  const queries = new QueryRunner({
-    denylist,
+  const queries = QueryHandler.open({
+    folder,
     maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
     traffic: () => meter.read(),
-    createPool: (onRoom) =>
-      new WorkerPool({
-        entry: queryWorker(),
-        env: workerEnvironment(env),
-        workers: config.workers,
-        idleMs: config.workerIdleMs,
-        clock,
-        logger,
-        onRoom,
-      }),
+    workers: {
+      entry: queryWorker(),
+      env: workerEnvironment(env),
+      workers: config.workers,
+      idleMs: config.workerIdleMs,
+    },
+    clock,
+    logger,
   });
   runner.go('queries', {
     stop: async (signal) => {
@@ -74,49 +69,55 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   });
 
   const host = createAgentHost({
-    platform: agent.facts.os,
-    dataDir: config.dataDir,
-    labels: agent.labels,
+    platform: facts.os,
+    dataDir: folder,
+    labels,
     protect: config.protect,
-    // An isolated machine must still reach its gateways, and the proxies on the way.
-    gatewayUrls: config.gatewayUrls.flatMap((url) => [url, way.proxyFor(url)?.href ?? []].flat()),
+    // An isolated machine must still reach its gateways, and the proxies in front of them.
+    gatewayUrls: config.gatewayUrls.flatMap((url) => [url, dialer.proxyFor(url)?.href ?? []].flat()),
     openEnds: () => sessions.ends,
     env,
     clock,
     logger,
   });
-  const commands = createAgentCommands({ config, agent, host, renewal, clock, logger });
+  const endpoint = { agentId: identity.agentId as AgentId, org: config.org as OrgId };
+  const commands = new CommandHandler({
+    endpoint,
+    folder,
+    policy: config,
+    trust,
+    enroller,
+    host,
+    renewal,
+    clock,
+    logger,
+  });
   const isolation = new IsolationMonitor(host);
   runner.go('isolation', { start: () => isolation.start(), stop: () => isolation.stop() });
   runner.go('commands', { stop: (signal) => commands.stop(signal) });
 
+  const mode = config.mode === 'auto' ? new AssignedMode({ folder, clock, logger }) : pinnedMode(config.mode);
+  const instance = machineInstance();
   let firstReady: () => void = () => {};
   const ready = new Promise<void>((resolve) => (firstReady = resolve));
   const sessions: ConnectionManager = new ConnectionManager({
     gateways: config.gatewayUrls,
-    connect: createConnect({ way, meter, clock, logger, random: Math.random }),
-    wanted:
-      config.mode === 'auto' ? new AssignedMode({ folder: config.dataDir, clock, logger }) : pinnedMode(config.mode),
+    connect: createConnect({ dialer, meter, clock, logger, random: Math.random }),
+    desired: mode,
+    credentials: {
+      token: () => identity.token(),
+      setToken: (token) => identity.setToken(token),
+      enrol: (signal) => enroller.enrol(signal),
+      hello: (challenge, token) => identity.hello({ facts, labels: labels.read(), instance }, challenge, token),
+    },
+    capabilities: [queries, commands, mode],
     clock,
     logger,
-    credentials: {
-      token: () => agent.identity.token(),
-      setToken: (token) => agent.identity.setToken(token),
-      enrol: (signal) => agent.enrol(signal),
-      hello: (challenge, token) => agent.identity.hello(agent.describe(), challenge, token),
-    },
-    createWork: (connection) => [
-      new SessionQueries({ connection, runner: queries, clock, logger }),
-      commands.createWork(connection),
-    ],
-    onReady: ({ commandKeys }) => {
-      commands.onWelcome(commandKeys);
-      firstReady();
-    },
+    onReady: firstReady,
   });
   runner.stopSignal.addEventListener('abort', firstReady, { once: true });
   runner.go('session', {
-    // Ready means that a gateway holds a session of ours; until then this waits, however long it takes.
+    // The agent is ready when a gateway holds its session. Until then this waits, however long it takes.
     start: () => {
       sessions.start();
       return ready;
@@ -125,8 +126,11 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   });
 }
 
-/** Two agents with one key would each be told that the other is newer; and they would write each other's notes. Resolves to the way to let go. */
-async function claimDataDirectory(folder: string): Promise<() => Promise<void>> {
+/**
+ * Allows one agent per data directory: two agents with one key would supersede each other's sessions, and overwrite each other's files. Resolves to a function
+ * that releases the lock.
+ */
+async function lockDataDirectory(folder: string): Promise<() => Promise<void>> {
   ensurePrivateFolder(folder);
   const lock = await takeProcessLock(join(folder, 'agent.lock'));
   if (lock.kind === 'locked') return () => lock.release();
@@ -138,10 +142,10 @@ async function claimDataDirectory(folder: string): Promise<() => Promise<void>> 
 function warnOfPlainText({ gatewayUrls }: AgentConfig, logger: Logger): void {
   const plain = gatewayUrls.filter((url) => /^(ws|http):/.test(url));
   if (plain.length > 0)
-    logger.warn('the way to the gateway is not encrypted: whoever is on it can read answers', { plain });
+    logger.warn('the connection to the gateway is not encrypted: others on the network can read answers', { plain });
 }
 
-/** The last part of a stop. `process.exit` waits for every thread, so one that hangs in the kernel would keep us here for ever. */
+/** The last step of a stop. `process.exit` waits for all threads, and would wait forever for one that hangs in a system call. */
 function endByForce(stuck: number, logger: Logger): void {
   logger.error('query workers hang in a system call; ending by force', { stuck });
   process.kill(process.pid, 'SIGKILL');

@@ -3,7 +3,7 @@ import { decodeBatch } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
 import { PollConversation } from '../transports/poll-conversation.js';
 import type { PollResponse } from '../transports/poll-request.js';
-import { readServerFrame } from '../contract/server-frame.js';
+import { readServerFrame } from '../transports/server-frame.js';
 import type { Finding } from './finding.js';
 
 export interface PollExamination {

@@ -4,7 +4,8 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type SessionMode, SUBPROTOCOL } from '@muster/protocol';
 import { WebSocket } from 'ws';
-import { type Destination, openTunnel, proxyEnd } from '../network/open-tunnel.js';
+import { type NetworkEnd, urlEnd } from '../network/network-end.js';
+import { openTunnel } from '../network/open-tunnel.js';
 import { readRefusal, type Refusal } from '../network/http-refusal.js';
 import { examinePoll, POLL_ADVICE } from './examine-poll.js';
 import type { Finding } from './finding.js';
@@ -38,18 +39,17 @@ export interface Examination {
  * is well, Poll is looked at too, whether or not it carries WebSockets. It sends no hello, so that the session of an agent that runs with the same identity is not superseded.
  */
 export async function* examine(examination: Examination): AsyncGenerator<HopReport> {
-  const { hostname, port, protocol } = new URL(examination.url);
-  const host = hostname.replace(/^\[|\]$/g, '');
-  const target = { host, port: Number(port) || (protocol === 'wss:' ? 443 : 80) };
+  const url = new URL(examination.url);
+  const target = urlEnd(url);
   const timeoutMs = examination.timeoutMs ?? 10_000;
   const { proxy } = examination;
-  const first = proxy === undefined ? target : proxyEnd(proxy);
+  const first = proxy === undefined ? target : urlEnd(proxy);
   const visit = new Visit(examination, target, timeoutMs);
   const way: readonly Step[] = [
     ['dns', () => visit.resolve(), `does "${first.host}" exist, and does this machine reach its name server?`],
     ['tcp', () => visit.connect(), `a firewall may block port ${first.port}, or nothing listens there`],
     ...(proxy === undefined ? [] : [['proxy', () => visit.tunnel(proxy), PROXY_ADVICE] as const]),
-    ...(protocol === 'wss:' ? [['tls', () => visit.handshake(), TLS_ADVICE] as const] : []),
+    ...(url.protocol === 'wss:' ? [['tls', () => visit.handshake(), TLS_ADVICE] as const] : []),
   ];
   const live: readonly Step[] = [
     ['upgrade', () => visit.upgrade(), UPGRADE_ADVICE],
@@ -108,19 +108,19 @@ const UPGRADE_ADVICE = 'a proxy or load balancer on the way may not pass WebSock
 
 class Visit {
   readonly #examination: Examination;
-  readonly #target: { readonly host: string; readonly port: number };
+  readonly #target: NetworkEnd;
   readonly #timeoutMs: number;
   /** Where the first connection leads: to the gateway, or to the proxy before it. */
-  readonly #first: Destination;
+  readonly #first: NetworkEnd;
   #tunnel: Socket | undefined;
   #socket: WebSocket | undefined;
   /** No further hop can be tried, although this one is well. */
   ended = false;
 
-  constructor(examination: Examination, target: { host: string; port: number }, timeoutMs: number) {
+  constructor(examination: Examination, target: NetworkEnd, timeoutMs: number) {
     this.#examination = examination;
     this.#target = target;
-    this.#first = examination.proxy === undefined ? target : proxyEnd(examination.proxy);
+    this.#first = examination.proxy === undefined ? target : urlEnd(examination.proxy);
     this.#timeoutMs = timeoutMs;
   }
 

@@ -10,13 +10,15 @@ import {
 import type { Logger } from '@muster/runtime/program';
 import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from '../store/atomic-file.js';
 
-/** What the agent says of itself; collected once per start. */
+/** What the agent tells a gateway about itself. */
 export interface SelfDescription {
   readonly facts: Facts;
   readonly labels: Labels;
-  readonly capabilities: readonly string[];
   readonly instance: Uint8Array;
 }
+
+/** HELLO without what depends on the session. */
+export type IdentityHello = Pick<HelloBody, 'facts' | 'labels' | 'instance' | 'proof'>;
 
 /** Whether a token can be shown at all: a header takes no line breaks. */
 export function isToken(text: string): boolean {
@@ -78,10 +80,10 @@ export class AgentIdentity {
     }
   }
 
-  hello(self: SelfDescription, challenge: ChallengeBody, token: string): HelloBody {
-    const { facts, labels, capabilities, instance } = self;
+  /** The part of HELLO that identifies this agent; `proof` proves that it has the key. */
+  hello({ facts, labels, instance }: SelfDescription, challenge: ChallengeBody, token: string): IdentityHello {
     const proof = signHelloProof(this.keys.privateKey, { agentId: this.agentId, nonce: challenge.nonce, token });
-    return { facts, labels: { ...labels }, capabilities: [...capabilities], instance, proof };
+    return { facts, labels: { ...labels }, instance, proof };
   }
 }
 

@@ -78,3 +78,21 @@ function parseJson(text: string): unknown {
     return undefined;
   }
 }
+
+/** Reads a list of `key=value`; `faults` says what is wrong with it. */
+export function parseLabels(list: readonly string[]): { labels: Labels; faults: readonly string[] } {
+  const labels: Record<string, string> = {};
+  const faults: string[] = [];
+  for (const item of list) {
+    const [key, value] = splitOnce(item, '=');
+    if (value === undefined) faults.push(`has "${item}", which is not of the form key=value`);
+    else if (Object.hasOwn(labels, key)) faults.push(`has the label "${key}" twice`);
+    else labels[key] = value;
+  }
+  return { labels, faults: [...faults, ...labelFaults(labels).map((fault) => `has a fault: ${fault}`)] };
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, undefined] : [text.slice(0, at).trim(), text.slice(at + 1).trim()];
+}

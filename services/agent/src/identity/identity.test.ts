@@ -12,7 +12,6 @@ import { enrol, type EnrolRequest } from './enrol.js';
 const SELF: SelfDescription = {
   facts: { host: 'h', os: 'linux', arch: 'x', osName: 'n', osVersion: 'v', agentVersion: '1' },
   labels: { env: 'test' },
-  capabilities: ['query'],
   instance: new Uint8Array(16),
 };
 

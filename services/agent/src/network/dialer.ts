@@ -6,7 +6,7 @@ import { authorities } from './authorities.js';
 import { DirectAgent, DirectTlsAgent, type Opening } from './direct-agent.js';
 
 /** How connections to gateways are opened: whom they trust, and which proxy they go through. */
-export interface Way {
+export interface Dialer {
   /** PEM of the authorities to trust; Node's own when absent. */
   readonly ca: string | undefined;
   /** The proxy for this URL, with its user and password: not for a log. */
@@ -14,10 +14,10 @@ export interface Way {
   /** What opens one connection to this URL. */
   agentFor(url: string, channel: TrafficChannel): Agent;
   /** What opens a connection to this URL and keeps it for the next request; one for each session, which ends it. */
-  keepingAgentFor(url: string, channel: TrafficChannel): Agent;
+  keepAliveAgentFor(url: string, channel: TrafficChannel): Agent;
 }
 
-export interface WayOptions {
+export interface DialerOptions {
   readonly gatewayUrls: readonly string[];
   /** PEM file of the only authorities to trust; the system's when not set. */
   readonly gatewayCaFile?: string | undefined;
@@ -29,7 +29,7 @@ export interface WayOptions {
  * Reads `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of this process, in capitals or not, as most programs do. The code that speaks to
  * proxies is loaded only where there is one: nobody else pays its memory. Throws when a file of authorities cannot be read, or a proxy is no URL.
  */
-export async function openWay({ gatewayUrls, gatewayCaFile, meter }: WayOptions, env: Env): Promise<Way> {
+export async function openDialer({ gatewayUrls, gatewayCaFile, meter }: DialerOptions, env: Env): Promise<Dialer> {
   const isEncrypted = gatewayUrls.some((url) => /^(wss|https):/.test(url));
   const ca = isEncrypted || gatewayCaFile !== undefined ? authorities(gatewayCaFile, env) : undefined;
   const proxies = await openProxies(gatewayUrls, env);
@@ -46,12 +46,12 @@ export async function openWay({ gatewayUrls, gatewayCaFile, meter }: WayOptions,
     ca,
     proxyFor: (url) => proxies?.proxyFor(url),
     agentFor: (url, channel) => open(url, channel, {}),
-    keepingAgentFor: (url, channel) => open(url, channel, KEEPING),
+    keepAliveAgentFor: (url, channel) => open(url, channel, KEEP_ALIVE),
   };
 }
 
 /** One request at a time, so one connection. */
-const KEEPING = { keepAlive: true, maxSockets: 1, keepAliveMsecs: 60_000 };
+const KEEP_ALIVE = { keepAlive: true, maxSockets: 1, keepAliveMsecs: 60_000 };
 
 async function openProxies(gatewayUrls: readonly string[], env: Env) {
   if (!Object.entries(env).some(([name, value]) => /^(https?|all)_proxy$/i.test(name) && value)) return undefined;

@@ -1,11 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-
-/** A host and a TCP port; an IPv6 address without brackets. */
-export interface Destination {
-  readonly host: string;
-  readonly port: number;
-}
+import { type NetworkEnd, urlEnd } from './network-end.js';
 
 export type Tunnel =
   | { readonly ok: true; readonly socket: Socket }
@@ -14,22 +9,17 @@ export type Tunnel =
 
 const MAX_HEAD_BYTES = 16 * 1024;
 
-/** Where a proxy listens. */
-export function proxyEnd({ hostname, port, protocol }: URL): Destination {
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (protocol === 'https:' ? 443 : 80) };
-}
-
 /**
  * Asks a proxy for a tunnel (RFC 9110 §9.3.6), one step at a time for the doctor, who must say which fails; sessions leave it to the library. Rejects when
  * the connection fails; the caller bounds the time, and destroys the socket.
  */
 export async function openTunnel(
   proxy: URL,
-  to: Destination,
+  to: NetworkEnd,
   ca: string | undefined,
   onSocket: (socket: Socket) => void,
 ): Promise<Tunnel> {
-  const end = proxyEnd(proxy);
+  const end = urlEnd(proxy);
   const name = isIP(end.host) === 0 ? { servername: end.host } : {};
   const socket =
     proxy.protocol === 'https:' ? connectTls({ ...end, ...name, ...(ca !== undefined && { ca }) }) : connectTcp(end);

@@ -33,13 +33,13 @@ describe('whatever gateways and the way to them do for hours', () => {
       const clock = new FakeClock();
       const random = randomNumbers(seed * 7_919);
       const gateway = new FaultyGateway(clock, random);
-      const wanted = new AssignedMode({ folder: '/nowhere', clock, logger: silentLogger });
+      const desired = new AssignedMode({ folder: '/nowhere', clock, logger: silentLogger });
       let token: string | undefined = 'first';
       const enrolledAtMs: number[] = [];
-      const keeper = new ConnectionManager({
+      const manager = new ConnectionManager({
         gateways: ['https://one', 'https://two'],
         connect: gateway.connect,
-        wanted,
+        desired,
         clock,
         random,
         logger: silentLogger,
@@ -55,11 +55,11 @@ describe('whatever gateways and the way to them do for hours', () => {
           },
           hello: () => HELLO,
         },
-        createWork: () => [],
+        capabilities: [desired],
       });
-      keeper.start();
+      manager.start();
       for (let minutes = 0; minutes < 24 * 60; minutes += 1) {
-        if (random() < 0.1) keeper.renew();
+        if (random() < 0.1) manager.renew();
         await clock.advanceAsync(MINUTE);
       }
       expect(gateway.most).toEqual({ ready: 1, unready: 1 });
@@ -68,9 +68,9 @@ describe('whatever gateways and the way to them do for hours', () => {
 
       gateway.isWell = true;
       await clock.advanceAsync(3 * HOUR);
-      expect([keeper.state, keeper.mode]).toEqual(['held', wanted.setting.mode]);
+      expect([manager.state, manager.mode]).toEqual(['active', desired.setting.mode]);
       expect(gateway.states()).toEqual(['ready']);
-      const stopped = keeper.stop();
+      const stopped = manager.stop();
       await clock.advanceAsync(1_000);
       await stopped;
       expect(gateway.states()).toEqual([]);

@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
 import type { EnrolOutcome } from '../identity/enrol.js';
-import { HELLO, type ManagerSetup, startGateway, startKeeper } from '../testing/connection-fixture.js';
+import { HELLO, type ManagerSetup, startGateway, startManager } from '../testing/connection-fixture.js';
 
 const MINUTE = 60_000;
 
 describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
   const start = (gateways: readonly string[], setup: ManagerSetup = {}) =>
-    startKeeper(gateways, { ...setup, wanted: mode });
+    startManager(gateways, { ...setup, desired: mode });
 
   test('presents its token, answers the challenge, and keeps a renewed token', async () => {
     const gateway = await startGateway();
@@ -21,7 +21,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     expect(hello).toMatchObject({ facts: { host: 'h' } });
     expect([hello.replaces, hello.away]).toEqual([undefined, undefined]);
     await agent.logged(/session ready/);
-    expect(agent.keeper.state).toBe('held');
+    expect(agent.manager.state).toBe('active');
     expect(agent.token()).toBe('renewed');
   });
 
@@ -34,7 +34,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     session.end(CLOSE.draining.code);
     await agent.fetch();
     await agent.logged(/no session: closed: draining/);
-    expect(agent.works[0]).toMatchObject({ ended: true });
+    expect(agent.sessions[0]).toMatchObject({ ended: true });
     await agent.clock.advanceAsync(249);
     expect(second.attempts).toBe(0);
     await agent.clock.advanceAsync(1);
@@ -48,7 +48,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     const first = await gateway.next();
     await first.hello();
     // This HELLO is out already.
-    agent.keeper.renew();
+    agent.manager.renew();
     first.sayWelcome({ epoch: 1 });
     await agent.logged(/session ready/);
     await agent.clock.advanceAsync(0);
@@ -58,20 +58,20 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     await agent.logged(/session ready/, 2);
     await agent.clock.advanceAsync(0);
     expect(gateway.attempts).toBe(2);
-    agent.keeper.renew();
+    agent.manager.renew();
     await agent.clock.advanceAsync(0);
     await (await gateway.next()).welcome({ epoch: 3 });
     expect(await second.closed).toBe(1000);
-    expect(agent.works.map(({ ended }) => ended)).toEqual([true, true, false]);
+    expect(agent.sessions.map(({ ended }) => ended)).toEqual([true, true, false]);
   });
 
   test('both ends of what is open are known, for whoever must not cut it', async () => {
     const gateway = await startGateway();
     const agent = await start([gateway.origin]);
-    expect(agent.keeper.ends).toEqual([]);
+    expect(agent.manager.ends).toEqual([]);
     await (await gateway.next()).welcome();
     await agent.logged(/session ready/);
-    const [far, near] = agent.keeper.ends;
+    const [far, near] = agent.manager.ends;
     expect(far).toEqual({ host: '127.0.0.1', port: Number(new URL(gateway.url).port) });
     expect(near?.host).toBe('127.0.0.1');
   });
@@ -91,12 +91,12 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     const next = await second.next();
     expect(await next.hello()).toMatchObject({ replaces: 1 });
     expect(old.isOpen).toBe(true);
-    expect(agent.keeper.state).toBe('moving');
-    expect(agent.works[0]).toMatchObject({ ended: false });
+    expect(agent.manager.state).toBe('moving');
+    expect(agent.sessions[0]).toMatchObject({ ended: false });
     next.sayWelcome({ epoch: 2 });
     expect(await old.closed).toBe(1000);
-    expect(agent.keeper.state).toBe('held');
-    expect(agent.works.map(({ ended }) => ended)).toEqual([true, false]);
+    expect(agent.manager.state).toBe('active');
+    expect(agent.sessions.map(({ ended }) => ended)).toEqual([true, false]);
     expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
   });
 
@@ -113,9 +113,9 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     const next = await second.next();
     await next.hello();
     old.end(CLOSE.superseded.code);
-    if (mode === 'poll') agent.works[0]!.connection.send(FRAME.report, 0, new Uint8Array());
+    if (mode === 'poll') agent.sessions[0]!.session.send(FRAME.report, 0, new Uint8Array());
     await agent.logged(/session ended/);
-    expect(agent.keeper.state).toBe('connecting');
+    expect(agent.manager.state).toBe('connecting');
     next.sayWelcome();
     await agent.logged(/session ready/, 2);
     expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
@@ -154,7 +154,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
       await agent.logged(/no session/);
       await agent.clock.advanceAsync(5 * MINUTE - 1);
       expect(gateway.attempts).toBe(1);
-      expect(agent.keeper.state).toBe('waiting');
+      expect(agent.manager.state).toBe('waiting');
       await agent.clock.advanceAsync(1);
       await gateway.next();
     },
@@ -235,11 +235,11 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     const session = await gateway.next();
     await session.welcome();
     await agent.logged(/session ready/);
-    await agent.keeper.stop();
+    await agent.manager.stop();
     expect(await session.closed).toBe(1000);
-    expect(agent.works).toMatchObject([{ ended: true }]);
+    expect(agent.sessions).toMatchObject([{ ended: true }]);
     expect(agent.clock.pendingTimers).toBe(0);
-    expect(agent.keeper.state).toBe('stopped');
+    expect(agent.manager.state).toBe('stopped');
   });
 
   test('what is too much is refused until there is room again', async () => {
@@ -248,13 +248,13 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     const session = await gateway.next();
     await session.welcome();
     await agent.logged(/session ready/);
-    const [{ connection, heard }] = agent.works as [(typeof agent.works)[0]];
+    const [{ session: active, heard }] = agent.sessions as [(typeof agent.sessions)[0]];
     const chunk = new Uint8Array(64 * 1024);
-    const results = Array.from({ length: 100 }, () => connection.send(FRAME.rows, 1, chunk));
+    const results = Array.from({ length: 100 }, () => active.send(FRAME.rows, 1, chunk));
     const sent = results.filter((result) => result === 'sent').length;
     expect(sent).toBeGreaterThanOrEqual(4);
     expect(results.slice(sent)).toEqual(Array<string>(100 - sent).fill('full'));
-    expect(connection.send(FRAME.queryEnd, 1, chunk, { urgent: true })).toBe('sent');
+    expect(active.send(FRAME.queryEnd, 1, chunk, { urgent: true })).toBe('sent');
     for (let frames = 0; frames <= sent; frames += 1) await session.frame();
     while (heard.length === 0) await agent.clock.advanceAsync(0);
     expect(heard).toEqual(['writable']);
@@ -264,7 +264,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
 describe('a move that went wrong', () => {
   test('superseded by a session that was lost before its welcome is no reason to stay away', async () => {
     const [first, second] = [await startGateway(), await startGateway()];
-    const agent = await startKeeper([first.origin, second.origin], { random: () => 0.1 });
+    const agent = await startManager([first.origin, second.origin], { random: () => 0.1 });
     const old = await first.nextLive();
     await old.welcome();
     await agent.logged(/session ready/);
@@ -276,6 +276,6 @@ describe('a move that went wrong', () => {
     old.end(CLOSE.superseded.code);
     await agent.logged(/no session: superseded by our own move/);
     await agent.clock.advanceAsync(1_000);
-    expect(agent.keeper.state).toBe('connecting');
+    expect(agent.manager.state).toBe('connecting');
   });
 });

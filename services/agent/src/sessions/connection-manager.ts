@@ -1,42 +1,44 @@
-import type { HelloBody, ModeBody, ReconnectBody, SessionMode, WelcomeBody } from '@muster/protocol';
+import type { HelloBody, ReconnectBody, SessionMode, WelcomeBody } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
-import { ReconnectSchedule, type Purpose } from './reconnect-schedule.js';
-import { TransportSelector } from './transport-selector.js';
-import { type Comeback, ReconnectPolicy } from './reconnect-policy.js';
-import type { Credentials } from './credentials.js';
+import type { Capability } from '../contract/capability.js';
 import { describeEnd } from '../contract/describe-end.js';
+import type { DesiredMode } from '../contract/desired-mode.js';
+import type { Connect, ConnectionEnd, SessionConnection } from '../contract/session-connection.js';
+import type { SessionFrame } from '../contract/session-frames.js';
+import type { NetworkEnd } from '../network/network-end.js';
 import { ActiveSession } from './active-session.js';
-import type { SessionFrame } from '../contract/server-frame.js';
-import type { Connect, ConnectionEnd, NetworkEnd, SessionConnection } from '../contract/session-connection.js';
-import type { SessionWork } from '../contract/session-work.js';
-import type { DesiredMode } from '../capabilities/modes/assigned-mode.js';
+import { CapabilitySet } from './capability-set.js';
+import type { Credentials } from './credentials.js';
+import { type Reconnect, ReconnectPolicy } from './reconnect-policy.js';
+import { type Purpose, ReconnectSchedule } from './reconnect-schedule.js';
+import { TransportSelector } from './transport-selector.js';
 
 /**
  *                    ┌────────────────── delay over ──────────────────────┐
  *                    ▼                                                    │
- *  idle ─start─▶ connecting ───WELCOME───▶ held ───closed───▶ waiting ────┘
+ *  idle ─start─▶ connecting ───WELCOME───▶ active ──closed──▶ waiting ────┘
  *                    │                     │  ▲                  ▲
  *                    └──refused, failed────┼──┼──────────────────┘
- *      RECONNECT, another channel, renewal │  │ WELCOME of the next session, then the old one is closed
+ *         RECONNECT, another mode, renewal │  │ WELCOME of the next session, then the old one is closed
  *                                          ▼  │
- *                                         moving (held, and the next session is being opened)
+ *                                         moving (the session is still active, the next one is being opened)
  *
  *  any ──stop──▶ stopped
  */
-export type ConnectionManagerState = 'idle' | 'connecting' | 'held' | 'moving' | 'waiting' | 'stopped';
+export type ConnectionManagerState = 'idle' | 'connecting' | 'active' | 'moving' | 'waiting' | 'stopped';
 
 export interface ConnectionManagerOptions {
-  /** Where gateways are; another one is tried after each failure. */
+  /** URLs of the gateways. After each failure the next one is tried. */
   readonly gateways: readonly string[];
   readonly connect: Connect;
-  readonly wanted: DesiredMode;
+  readonly desired: DesiredMode;
   readonly credentials: Credentials;
+  readonly capabilities: readonly Capability[];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random?: () => number;
-  readonly createWork: (connection: SessionConnection) => readonly SessionWork[];
   /** Called at every WELCOME. */
-  readonly onReady?: (welcome: WelcomeBody) => void;
+  readonly onReady?: () => void;
 }
 
 interface Attempt {
@@ -44,12 +46,13 @@ interface Attempt {
   readonly purpose: Purpose;
 }
 
-/** Keeps one session with a gateway, for as long as it runs: opens it, opens it again, moves it when asked to, over the channel that is to be used. */
+/** Keeps one session with a gateway for as long as the agent runs: opens it, reopens it, and moves it to another gateway or transport. */
 export class ConnectionManager {
   readonly #options: ConnectionManagerOptions;
+  readonly #capabilities: CapabilitySet;
   readonly #policy: ReconnectPolicy;
-  readonly #choice: TransportSelector;
-  readonly #plan: ReconnectSchedule;
+  readonly #selector: TransportSelector;
+  readonly #schedule: ReconnectSchedule;
   readonly #stopping = new AbortController();
   readonly #closing = new Set<SessionConnection>();
   #gatewayIndex: number;
@@ -58,19 +61,21 @@ export class ConnectionManager {
   #started = false;
   #connectedAtMs = Number.NEGATIVE_INFINITY;
   #epoch: number | undefined;
-  /** What the attempt under way says in HELLO may be old. */
+  /** HELLO may have changed since the attempt in progress sent it. */
   #isStale = false;
-  #idle: (() => void) | undefined;
+  #onAllClosed: (() => void) | undefined;
 
   constructor(options: ConnectionManagerOptions) {
     this.#options = options;
-    const { clock, gateways, random = Math.random, wanted } = options;
+    const { capabilities, clock, desired, gateways, random = Math.random } = options;
+    const own: Capability = { flags: () => [], frames: { reconnect: (body) => this.#onReconnect(body) } };
+    this.#capabilities = new CapabilitySet([...capabilities, own]);
     this.#policy = new ReconnectPolicy(random);
-    this.#choice = new TransportSelector({ wanted, clock, random });
-    this.#plan = new ReconnectSchedule({
+    this.#selector = new TransportSelector({ desired, clock, random });
+    this.#schedule = new ReconnectSchedule({
       clock,
       random,
-      choice: this.#choice,
+      selector: this.#selector,
       run: (purpose) => void this.#open(purpose),
     });
     this.#gatewayIndex = Math.floor(random() * gateways.length);
@@ -79,11 +84,11 @@ export class ConnectionManager {
   get state(): ConnectionManagerState {
     if (this.#stopping.signal.aborted) return 'stopped';
     if (!this.#started) return 'idle';
-    if (this.#session !== undefined) return this.#attempt === undefined ? 'held' : 'moving';
+    if (this.#session !== undefined) return this.#attempt === undefined ? 'active' : 'moving';
     return this.#attempt === undefined ? 'waiting' : 'connecting';
   }
 
-  /** The channel of the session that there is. */
+  /** The mode of the active session. */
   get mode(): SessionMode | undefined {
     return this.#session?.connection.mode;
   }
@@ -92,7 +97,7 @@ export class ConnectionManager {
     return this.#session?.connection.rttMs;
   }
 
-  /** Both ends of the connections that are open. */
+  /** Both ends of all open connections. */
   get ends(): readonly NetworkEnd[] {
     const open = [this.#session?.connection, this.#attempt?.connection, ...this.#closing];
     return open.flatMap((one) => one?.ends ?? []);
@@ -101,33 +106,33 @@ export class ConnectionManager {
   start(): void {
     if (this.#started) return;
     this.#started = true;
-    this.#options.wanted.start((spreadMs) => this.#onToldAnew(spreadMs));
-    void this.#open('comeback');
+    this.#options.desired.start((spreadMs) => this.#onModeChange(spreadMs));
+    void this.#open('recovery');
   }
 
-  /** What HELLO says has changed: opens another session, and then leaves the one that there is. */
+  /** HELLO has changed: opens another session, then closes the active one. */
   renew(): void {
-    // Without a session the next HELLO says it anyway; one that is being sent may be too early to.
+    // Without a session, the next HELLO is new anyway. A HELLO that is being sent may be too old.
     if (this.#attempt !== undefined) this.#isStale = true;
-    else if (this.#session !== undefined) this.#plan.set('renewal', 0);
+    else if (this.#session !== undefined) this.#schedule.set('renewal', 0);
   }
 
-  /** Ends everything with an orderly close; resolves when no socket is left. */
+  /** Closes everything in an orderly way; resolves when no socket is left. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#options.wanted.stop();
-    this.#plan.drop();
-    this.#plan.dropRetry();
+    this.#options.desired.stop();
+    this.#schedule.drop();
+    this.#schedule.dropProbe();
     const attempt = this.#attempt?.connection;
     this.#leaveSession('agent_stops');
-    if (attempt !== undefined) this.#retire(attempt, 'agent_stops');
-    if (this.#closing.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (attempt !== undefined) this.#close(attempt, 'agent_stops');
+    if (this.#closing.size > 0) await new Promise<void>((resolve) => (this.#onAllClosed = resolve));
   }
 
   async #open(purpose: Purpose): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     if (this.#attempt !== undefined) {
-      // Only an attempt to have Live back can be under way, which may fail.
+      // Only a probe of Live can be in progress, and it may fail.
       this.#isStale ||= purpose === 'reconnect' || purpose === 'renewal';
       return;
     }
@@ -148,12 +153,12 @@ export class ConnectionManager {
     }
     if (outcome.kind === 'failed') this.#nextGateway();
     const detail = outcome.kind === 'refused' ? outcome.refusal.detail : undefined;
-    this.#comeBack(purpose, this.#policy.afterEnrolment(outcome), detail);
+    this.#tryAgain(purpose, this.#policy.afterEnrolment(outcome), detail);
     return undefined;
   }
 
   #connect(token: string, purpose: Purpose): void {
-    const { clock, connect, credentials, gateways, logger, wanted } = this.#options;
+    const { clock, connect, credentials, desired, gateways, logger } = this.#options;
     const at = this.#gatewayIndex;
     const [gateway = '', ...otherGateways] = [...gateways.slice(at), ...gateways.slice(0, at)];
     const mode = this.#modeFor(purpose);
@@ -166,14 +171,14 @@ export class ConnectionManager {
         gateway,
         otherGateways,
         token,
-        intervalMs: wanted.setting.intervalMs,
-        hello: (challenge) => ({ ...credentials.hello(challenge, token), ...this.#aboutSessions() }),
+        intervalMs: desired.setting.intervalMs,
+        hello: (challenge) => ({ ...credentials.hello(challenge, token), ...this.#sessionHello() }),
       },
       {
         onReady: (welcome) => this.#onReady(connection, gateway, welcome),
         onFrame: (frame) => this.#onFrame(connection, frame),
         onWritable: () => {
-          if (this.#session?.connection === connection) this.#session.onWritable();
+          if (this.#session?.connection === connection) this.#capabilities.writable();
         },
         onEnd: (end) => this.#onEnd(connection, end),
       },
@@ -182,78 +187,70 @@ export class ConnectionManager {
   }
 
   #modeFor(purpose: Purpose): SessionMode {
-    if (purpose === 'retry') return 'live';
-    return this.#session === undefined ? this.#choice.next : this.#choice.usual;
+    if (purpose === 'probe') return 'live';
+    return this.#session === undefined ? this.#selector.next : this.#selector.preferred;
   }
 
-  #aboutSessions(): Pick<HelloBody, 'replaces' | 'away'> {
-    const { away } = this.#choice;
+  #sessionHello(): Pick<HelloBody, 'capabilities' | 'replaces' | 'away'> {
+    const { fallback } = this.#selector;
     return {
+      capabilities: this.#capabilities.flags(),
       ...(this.#epoch === undefined ? {} : { replaces: this.#epoch }),
-      ...(away === undefined ? {} : { away }),
+      ...(fallback === undefined ? {} : { away: fallback }),
     };
   }
 
   #onReady(connection: SessionConnection, gateway: string, welcome: WelcomeBody): void {
-    const { clock, createWork, credentials, logger, onReady } = this.#options;
+    const { clock, credentials, desired, logger, onReady } = this.#options;
     const { epoch, mode, token } = welcome;
     this.#attempt = undefined;
-    this.#plan.drop();
+    this.#schedule.drop();
     this.#epoch = epoch;
     if (token !== undefined) credentials.setToken(token);
     const moved = this.#session !== undefined;
-    // The new session is there: only now the old one goes.
+    // Move before break: the old session is closed only now that the new one is ready.
     this.#leaveSession('moved');
-    this.#choice.ready(connection.mode);
-    this.#session = new ActiveSession({ connection, gateway, clock, work: createWork(connection) });
+    this.#selector.ready(connection.mode);
+    this.#session = new ActiveSession(connection, gateway, clock);
     const fields = { gateway, mode: connection.mode, moved, epoch, tokenRenewed: token !== undefined };
     logger.info('session ready', fields);
-    onReady?.(welcome);
-    if (mode !== undefined) this.#options.wanted.tell(mode);
-    if (mode?.mode === 'poll') this.#choice.toldAnew(0);
-    connection.pollEvery(this.#options.wanted.setting.intervalMs);
-    this.#planChannel(mode?.spreadMs ?? 0);
+    this.#capabilities.ready(connection, welcome);
+    onReady?.();
+    if (mode?.mode === 'poll') this.#selector.modeChanged(0);
+    connection.pollEvery(desired.setting.intervalMs);
+    this.#planMove(mode?.spreadMs ?? 0);
   }
 
   #onFrame(connection: SessionConnection, frame: SessionFrame): void {
-    if (this.#session?.connection !== connection) return;
-    if (frame.kind === 'reconnect') this.#onReconnect(frame.body);
-    else if (frame.kind === 'mode') this.#onMode(frame.body);
-    else this.#session.onFrame(frame);
+    if (this.#session?.connection === connection) this.#capabilities.frame(frame);
   }
 
   #onReconnect({ afterMs, reason, spreadMs }: ReconnectBody): void {
-    // Whoever is moving does what this asks for.
-    if (this.#attempt !== undefined && this.#attempt.purpose !== 'retry') return;
-    const delayMs = this.#plan.spread(afterMs, spreadMs);
+    // An attempt in progress replaces the session anyway, unless it is a probe.
+    if (this.#attempt !== undefined && this.#attempt.purpose !== 'probe') return;
+    const delayMs = this.#schedule.spread(afterMs, spreadMs);
     this.#options.logger.info('asked to reconnect', { reason, delayMs });
-    if (this.#plan.purpose === undefined) this.#nextGateway();
-    this.#plan.within('reconnect', delayMs);
+    if (this.#schedule.purpose === undefined) this.#nextGateway();
+    this.#schedule.within('reconnect', delayMs);
   }
 
-  #onMode(body: ModeBody): void {
-    const { mode, intervalMs, reason, spreadMs } = body;
-    this.#options.logger.info('told which channel to use', { mode, intervalMs, reason });
-    this.#options.wanted.tell(body);
-    this.#onToldAnew(spreadMs);
+  #onModeChange(spreadMs: number): void {
+    this.#selector.modeChanged(spreadMs);
+    this.#session?.connection.pollEvery(this.#options.desired.setting.intervalMs);
+    this.#schedule.dropModeChange();
+    this.#planMove(spreadMs);
   }
 
-  #onToldAnew(spreadMs: number): void {
-    this.#choice.toldAnew(spreadMs);
-    this.#session?.connection.pollEvery(this.#options.wanted.setting.intervalMs);
-    this.#plan.dropChange();
-    this.#planChannel(spreadMs);
-  }
-
-  #planChannel(spreadMs?: number): void {
+  #planMove(spreadMs?: number): void {
     if (this.#session === undefined) return;
-    this.#plan.bringFrom(this.#session.connection.mode, spreadMs);
-    if (this.#isStale && this.#attempt === undefined && this.#plan.purpose === undefined) this.#plan.set('renewal', 0);
+    this.#schedule.moveFrom(this.#session.connection.mode, spreadMs);
+    const isIdle = this.#attempt === undefined && this.#schedule.purpose === undefined;
+    if (this.#isStale && isIdle) this.#schedule.set('renewal', 0);
   }
 
   #onEnd(connection: SessionConnection, end: ConnectionEnd): void {
     this.#closing.delete(connection);
-    if (this.#closing.size === 0) this.#idle?.();
+    if (this.#closing.size === 0) this.#onAllClosed?.();
     if (this.#attempt?.connection === connection) this.#onAttemptFailed(this.#attempt.purpose, connection, end);
     else if (this.#session?.connection === connection) this.#onSessionEnd(this.#session, end);
   }
@@ -262,59 +259,62 @@ export class ConnectionManager {
     this.#attempt = undefined;
     this.#nextGateway();
     if (this.#stopping.signal.aborted) return;
-    const onTheWay = this.#choice.attemptFailed(mode, end);
-    if (purpose !== 'retry' || this.#session === undefined) return this.#afterEnd(purpose, end, { onTheWay });
-    this.#options.logger.info('live cannot be had yet', { retryInMs: this.#choice.retryInMs, ...describeEnd(end) });
-    if (!onTheWay && this.#policy.afterConnection(end).enrol) this.#options.credentials.setToken(undefined);
-    this.#planChannel();
+    const isPathFault = this.#selector.attemptFailed(mode, end);
+    if (purpose !== 'probe' || this.#session === undefined) return this.#afterEnd(purpose, end, { isPathFault });
+    this.#options.logger.info('live is not available yet', {
+      retryInMs: this.#selector.probeInMs,
+      ...describeEnd(end),
+    });
+    if (!isPathFault && this.#policy.afterConnection(end).enrol) this.#options.credentials.setToken(undefined);
+    this.#planMove();
   }
 
-  #onSessionEnd(session: ActiveSession, end: ConnectionEnd): void {
-    const { logger } = this.#options;
-    const { connection, gateway, heldMs, readyAtMs } = session;
-    this.#session = undefined;
-    this.#plan.dropRetry();
-    session.end();
-    this.#policy.sessionHeld(heldMs);
-    logger.info('session ended', { gateway, mode: connection.mode, heldMs: Math.round(heldMs), ...describeEnd(end) });
-    const onTheWay = this.#choice.sessionEnded(connection.mode, end);
+  #onSessionEnd({ connection, gateway, heldMs, readyAtMs }: ActiveSession, end: ConnectionEnd): void {
+    this.#endSession(heldMs);
+    const fields = { gateway, mode: connection.mode, heldMs: Math.round(heldMs), ...describeEnd(end) };
+    this.#options.logger.info('session ended', fields);
+    const isPathFault = this.#selector.sessionEnded(connection.mode, end);
     if (this.#stopping.signal.aborted) return;
-    // The next session is on its way: being superseded by it, or cut off before it, changes nothing.
+    // The next session is being opened: that this one was superseded by it, or cut before, changes nothing.
     if (this.#attempt !== undefined) return;
     this.#nextGateway();
-    this.#afterEnd('comeback', end, { onTheWay, ownDoing: this.#connectedAtMs > readyAtMs });
+    // A later connection of this agent, which then failed, may have superseded the session.
+    this.#afterEnd('recovery', end, { isPathFault, isOwnMove: this.#connectedAtMs > readyAtMs });
   }
 
-  /** `ownDoing`: a later connection of ours, which then failed, may be what superseded the session that ended. */
-  #afterEnd(purpose: Purpose, end: ConnectionEnd, reasons: { onTheWay: boolean; ownDoing?: boolean }): void {
-    const comeback = this.#policy.afterConnection(end, reasons);
-    if (comeback.enrol) this.#options.credentials.setToken(undefined);
-    this.#comeBack(purpose, comeback, end.kind === 'refused' ? end.refusal.detail : undefined);
+  #afterEnd(purpose: Purpose, end: ConnectionEnd, reasons: { isPathFault: boolean; isOwnMove?: boolean }): void {
+    const reconnect = this.#policy.afterConnection(end, reasons);
+    if (reconnect.enrol) this.#options.credentials.setToken(undefined);
+    this.#tryAgain(purpose, reconnect, end.kind === 'refused' ? end.refusal.detail : undefined);
   }
 
-  #comeBack(purpose: Purpose, { delayMs, level, why }: Comeback, detail?: string): void {
+  #tryAgain(purpose: Purpose, { delayMs, level, why }: Reconnect, detail?: string): void {
     const fields = { why, retryInMs: Math.round(delayMs), ...(detail === undefined ? {} : { detail }) };
     this.#options.logger[level](this.#session === undefined ? 'no session' : 'session not moved yet', fields);
-    if (this.#session === undefined) this.#plan.set('comeback', delayMs);
-    // For want of a token, which was asked for first.
-    else if (purpose === 'retry') this.#choice.postpone(delayMs);
-    else this.#plan.set(purpose, delayMs);
-    // Told otherwise meanwhile, or Live has failed once too often: there may be nowhere to move.
-    this.#planChannel();
+    if (this.#session === undefined) this.#schedule.set('recovery', delayMs);
+    // The probe had no token, and getting one failed.
+    else if (purpose === 'probe') this.#selector.postponeProbe(delayMs);
+    else this.#schedule.set(purpose, delayMs);
+    // The preferred mode may have changed meanwhile, so there may be nowhere to move.
+    this.#planMove();
   }
 
   #leaveSession(why: string): void {
     const session = this.#session;
     if (session === undefined) return;
-    this.#session = undefined;
-    this.#plan.dropRetry();
-    this.#policy.sessionHeld(session.heldMs);
-    this.#choice.left(session.connection.mode);
-    session.end();
-    this.#retire(session.connection, why);
+    this.#endSession(session.heldMs);
+    this.#selector.left(session.connection.mode);
+    this.#close(session.connection, why);
   }
 
-  #retire(connection: SessionConnection, why: string): void {
+  #endSession(heldMs: number): void {
+    this.#session = undefined;
+    this.#schedule.dropProbe();
+    this.#capabilities.ended();
+    this.#policy.sessionHeld(heldMs);
+  }
+
+  #close(connection: SessionConnection, why: string): void {
     this.#closing.add(connection);
     connection.close('normal', why);
   }

@@ -1,11 +1,12 @@
-import type { ChallengeBody, HelloBody } from '@muster/protocol';
+import type { ChallengeBody } from '@muster/protocol';
+import type { IdentityHello } from '../identity/agent-identity.js';
 import type { EnrolOutcome } from '../identity/enrol.js';
 
 /** The agent's identity, as far as a session needs it. */
 export interface Credentials {
   token(): string | undefined;
-  /** The gateway's next token, or `undefined` when the one we have is refused. */
+  /** The next token from the gateway, or `undefined` when the current one was refused. */
   setToken(token: string | undefined): void;
   enrol(signal: AbortSignal): Promise<EnrolOutcome>;
-  hello(challenge: ChallengeBody, token: string): HelloBody;
+  hello(challenge: ChallengeBody, token: string): IdentityHello;
 }

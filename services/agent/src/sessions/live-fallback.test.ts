@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE, FRAME } from '@muster/protocol';
 import type { FakeGatewayOptions } from '../testing/fake-gateway.js';
-import { type ManagerSetup, said, startTold } from '../testing/connection-fixture.js';
+import { type ManagerSetup, modeBody, startAssigned } from '../testing/connection-fixture.js';
 
 const SECOND = 1_000;
 
@@ -12,7 +12,7 @@ describe('Live that cannot be had', () => {
     ['a proxy takes the upgrade away', { refuse: () => ({ status: 426, body: { code: 'upgrade_required' } }) }],
     ['something wants a password', { refuse: () => ({ status: 401 }) }],
   ])('%s: it polls after the third time, and says for how long and why', async (_name, options) => {
-    const { gateway, agent } = await startTold(options, { random: () => 0.5 });
+    const { gateway, agent } = await startAssigned(options, { random: () => 0.5 });
     await agent.logged(/no session/);
     await agent.clock.advanceAsync(500);
     await agent.logged(/no session/, 2);
@@ -28,7 +28,7 @@ describe('Live that cannot be had', () => {
   });
 
   test('sessions that are cut soon after they were ready count too', async () => {
-    const { gateway, agent } = await startTold();
+    const { gateway, agent } = await startAssigned();
     for (let times = 1; times <= 3; times += 1) {
       const session = await gateway.nextLive();
       await session.welcome({ epoch: times });
@@ -43,7 +43,7 @@ describe('Live that cannot be had', () => {
   });
 
   test('sessions that go silent once they are ready count too', async () => {
-    const { gateway, agent } = await startTold();
+    const { gateway, agent } = await startAssigned();
     for (let times = 1; times <= 3; times += 1) {
       const session = await gateway.nextLive();
       await session.welcome({ epoch: times });
@@ -59,7 +59,7 @@ describe('Live that cannot be had', () => {
 
   test('it is tried beside the poll session, which ends when Live is ready and not before', async () => {
     let isBroken = true;
-    const { gateway, agent } = await startTold(
+    const { gateway, agent } = await startAssigned(
       { refuse: () => (isBroken ? { status: 502 } : undefined) },
       { random: () => 0.5 },
     );
@@ -68,21 +68,21 @@ describe('Live that cannot be had', () => {
       await agent.clock.advanceAsync(2 * SECOND);
     }
     const poll = await gateway.nextPoll();
-    await poll.welcome({ epoch: 5, mode: said('live') });
+    await poll.welcome({ epoch: 5, mode: modeBody('live') });
     await agent.logged(/session ready/);
     expect(gateway.upgrades).toBe(3);
     // Drawn at the third failure, two seconds ago: half of 30 s.
     await agent.clock.advanceAsync(13 * SECOND - 1);
     expect(gateway.upgrades).toBe(3);
     await agent.clock.advanceAsync(1);
-    await agent.logged(/live cannot be had yet/);
-    expect([gateway.upgrades, poll.isOpen, agent.keeper.state]).toEqual([4, true, 'held']);
+    await agent.logged(/live is not available yet/);
+    expect([gateway.upgrades, poll.isOpen, agent.manager.state]).toEqual([4, true, 'active']);
     isBroken = false;
     await agent.clock.advanceAsync(30 * SECOND);
     const live = await gateway.nextLive();
     const { away, replaces } = await live.hello();
     expect([replaces, away?.failures]).toEqual([5, 4]);
-    expect([poll.isOpen, agent.keeper.mode]).toEqual([true, 'poll']);
+    expect([poll.isOpen, agent.manager.mode]).toEqual([true, 'poll']);
     live.sayWelcome({ epoch: 6 });
     expect(await poll.closed).toBe(1000);
     await agent.clock.advanceAsync(31 * SECOND);
@@ -95,7 +95,7 @@ describe('Live that cannot be had', () => {
 
   test('Live that comes back only to be cut is left for Poll again at once', async () => {
     let isBroken = true;
-    const { gateway, agent } = await startTold({ refuse: () => (isBroken ? { status: 502 } : undefined) });
+    const { gateway, agent } = await startAssigned({ refuse: () => (isBroken ? { status: 502 } : undefined) });
     for (let times = 1; times <= 3; times += 1) {
       await agent.logged(/no session/, times);
       await agent.clock.advanceAsync(0);
@@ -115,7 +115,7 @@ describe('Live that cannot be had', () => {
 
   test('when Poll fails too, attempts take turns under one backoff', async () => {
     const refuse = (): { status: number } => ({ status: 502 });
-    const { gateway, agent } = await startTold({ refuse, refusePoll: refuse }, { random: () => 0.999_999 });
+    const { gateway, agent } = await startAssigned({ refuse, refusePoll: refuse }, { random: () => 0.999_999 });
     const seen: string[] = [];
     const atMs: number[] = [];
     for (let times = 1; times <= 9; times += 1) {
@@ -129,7 +129,7 @@ describe('Live that cannot be had', () => {
   });
 
   test('a gateway that is full or refuses the agent is not polled instead', async () => {
-    const { gateway, agent } = await startTold({ refuse: () => ({ status: 503, body: { code: 'gateway_full' } }) });
+    const { gateway, agent } = await startAssigned({ refuse: () => ({ status: 503, body: { code: 'gateway_full' } }) });
     for (let times = 1; times <= 6; times += 1) {
       await agent.logged(/connect refused: 503/, times);
       await agent.clock.advanceAsync(0);
@@ -138,7 +138,7 @@ describe('Live that cannot be had', () => {
   });
 
   test('a move that the gateway asks for while Live is missed stays on Poll', async () => {
-    const { gateway, agent } = await startTold({ refuse: () => ({ status: 502 }) }, { random: () => 0.5 });
+    const { gateway, agent } = await startAssigned({ refuse: () => ({ status: 502 }) }, { random: () => 0.5 });
     for (let times = 1; times <= 3; times += 1) {
       await agent.logged(/no session/, times);
       await agent.clock.advanceAsync(2 * SECOND);
@@ -147,7 +147,7 @@ describe('Live that cannot be had', () => {
     await poll.welcome({ epoch: 1 });
     await agent.logged(/session ready/);
     poll.reconnect();
-    agent.works[0]!.connection.send(FRAME.report, 0, new Uint8Array());
+    agent.sessions[0]!.session.send(FRAME.report, 0, new Uint8Array());
     await agent.logged(/asked to reconnect/);
     await agent.clock.advanceAsync(0);
     const next = await gateway.nextPoll();
@@ -157,7 +157,7 @@ describe('Live that cannot be had', () => {
 
   test('a poll session that is lost while it is tried waits for neither longer than that', async () => {
     let hold = false;
-    const { gateway, agent } = await startTold({ refuse: () => (hold ? undefined : { status: 502 }) });
+    const { gateway, agent } = await startAssigned({ refuse: () => (hold ? undefined : { status: 502 }) });
     for (let times = 1; times <= 3; times += 1) {
       await agent.logged(/no session/, times);
       await agent.clock.advanceAsync(0);
@@ -169,9 +169,9 @@ describe('Live that cannot be had', () => {
     await agent.clock.advanceAsync(0);
     await (await gateway.nextLive()).hello();
     poll.end(CLOSE.draining.code);
-    agent.works[0]!.connection.send(FRAME.report, 0, new Uint8Array());
+    agent.sessions[0]!.session.send(FRAME.report, 0, new Uint8Array());
     await agent.logged(/session ended/);
-    expect(agent.keeper.state).toBe('connecting');
+    expect(agent.manager.state).toBe('connecting');
     await agent.clock.advanceAsync(15 * SECOND);
     await agent.logged(/no session: no_session_in_time/);
     await agent.clock.advanceAsync(0);
@@ -182,7 +182,7 @@ describe('Live that cannot be had', () => {
   /** A poll session of an agent that is away; what its attempts to have Live back meet with, and what its enrolments do, is up to the test. */
   async function away(options: FakeGatewayOptions, setup: ManagerSetup = {}) {
     let isAway = false;
-    const { gateway, agent } = await startTold(
+    const { gateway, agent } = await startAssigned(
       { ...options, refuse: (request) => (isAway ? options.refuse?.(request) : { status: 502 }) },
       { random: () => 0.5, ...setup },
     );
@@ -205,12 +205,12 @@ describe('Live that cannot be had', () => {
     await agent.logged(/asked to reconnect/);
     await agent.clock.advanceAsync(0);
     const next = await gateway.nextPoll();
-    await next.welcome({ epoch: 2, mode: said('poll') });
+    await next.welcome({ epoch: 2, mode: modeBody('poll') });
     await agent.logged(/session ready/, 2);
     isBroken = false;
     next.tell({ mode: 'live' });
     await agent.fetch();
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     expect((await (await gateway.nextLive()).hello()).away).toBeUndefined();
   });
@@ -221,13 +221,13 @@ describe('Live that cannot be had', () => {
       { enrol: () => ({ kind: 'refused', refusal: { status: 401, code: 'enrolment_refused' } }) },
     );
     await agent.clock.advanceAsync(13 * SECOND);
-    await agent.logged(/live cannot be had yet/);
+    await agent.logged(/live is not available yet/);
     expect([gateway.upgrades, agent.token()]).toEqual([4, undefined]);
     // The next attempt needs a token first.
     await agent.clock.advanceAsync(30 * SECOND);
     await agent.logged(/enrol refused: 401/);
     await agent.clock.advanceAsync(10 * SECOND);
-    expect([agent.enrolments(), poll.isOpen, agent.keeper.state]).toEqual([1, true, 'held']);
+    expect([agent.enrolments(), poll.isOpen, agent.manager.state]).toEqual([1, true, 'active']);
   });
 
   test('what HELLO has to say anew is said although an attempt to have Live back was under way when its time came', async () => {
@@ -235,7 +235,7 @@ describe('Live that cannot be had', () => {
     const { gateway, agent, poll } = await away({ refusePoll: () => (isBusy ? { status: 502 } : undefined) });
     await agent.clock.advanceAsync(12 * SECOND);
     isBusy = true;
-    agent.keeper.renew();
+    agent.manager.renew();
     await agent.clock.advanceAsync(0);
     // Again in 4 s; Live is tried in one, and nothing comes of it for 15.
     await agent.logged(/session not moved yet/);
@@ -243,7 +243,7 @@ describe('Live that cannot be had', () => {
     await agent.clock.advanceAsync(1 * SECOND);
     await (await gateway.nextLive()).hello();
     await agent.clock.advanceAsync(15 * SECOND);
-    await agent.logged(/live cannot be had yet/);
+    await agent.logged(/live is not available yet/);
     await agent.clock.advanceAsync(0);
     expect(await (await gateway.nextPoll()).welcome({ epoch: 2 })).toMatchObject({ replaces: 1 });
     expect(await poll.closed).toBe(1000);

@@ -1,28 +1,35 @@
 import { describe, expect, test } from '@jest/globals';
-import { type ManagerSetup, said, startGateway, startKeeper, startTold, told } from '../testing/connection-fixture.js';
+import {
+  type ManagerSetup,
+  modeBody,
+  startGateway,
+  startManager,
+  startAssigned,
+  assignedMode,
+} from '../testing/connection-fixture.js';
 
 const MINUTE = 60_000;
 
 /** A ready session of an agent that was told to use the channel. */
 async function held(mode: 'live' | 'poll', setup?: ManagerSetup) {
-  const { gateway, agent } = await startTold({}, setup);
+  const { gateway, agent } = await startAssigned({}, setup);
   const first = await gateway.nextLive();
-  await first.welcome({ epoch: 1, ...(mode === 'poll' && { mode: said('poll') }) });
+  await first.welcome({ epoch: 1, ...(mode === 'poll' && { mode: modeBody('poll') }) });
   await agent.logged(/session ready/);
   if (mode === 'live') return { gateway, agent, session: first };
   await agent.clock.advanceAsync(0);
   const session = await gateway.nextPoll();
-  await session.welcome({ epoch: 2, mode: said('poll') });
+  await session.welcome({ epoch: 2, mode: modeBody('poll') });
   await agent.logged(/session ready/, 2);
   expect(await first.closed).toBe(1000);
   return { gateway, agent, session };
 }
 
-describe('told which channel to use', () => {
+describe('mode assigned', () => {
   test('by WELCOME: the other one is ready before the first is left, and says what it replaces', async () => {
     const { agent, session } = await held('poll');
-    expect(agent.keeper.mode).toBe('poll');
-    expect(agent.works.map(({ mode, ended }) => [mode, ended])).toEqual([
+    expect(agent.manager.mode).toBe('poll');
+    expect(agent.sessions.map(({ mode, ended }) => [mode, ended])).toEqual([
       ['live', true],
       ['poll', false],
     ]);
@@ -33,55 +40,55 @@ describe('told which channel to use', () => {
   test('by MODE, to poll: after a random part of the spread, and the work goes on until then', async () => {
     const { gateway, agent, session } = await held('live', { random: () => 0.5 });
     session.tell({ mode: 'poll', spreadMs: 10_000 });
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(4_999);
     expect(gateway.opens).toBe(0);
     await agent.clock.advanceAsync(1);
     const next = await gateway.nextPoll();
     expect(await next.hello()).toMatchObject({ replaces: 1 });
-    expect([agent.keeper.mode, agent.keeper.state, agent.works[0]!.ended]).toEqual(['live', 'moving', false]);
+    expect([agent.manager.mode, agent.manager.state, agent.sessions[0]!.ended]).toEqual(['live', 'moving', false]);
     next.sayWelcome({ epoch: 2 });
     expect(await session.closed).toBe(1000);
-    expect(agent.keeper.mode).toBe('poll');
+    expect(agent.manager.mode).toBe('poll');
   });
 
   test('by MODE, to Live: at the next poll, at once', async () => {
     const { gateway, agent, session } = await held('poll');
     session.tell({ mode: 'live' });
     await agent.fetch();
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     const next = await gateway.nextLive();
     expect(await next.welcome({ epoch: 3 })).toMatchObject({ replaces: 2 });
     expect(await session.closed).toBe(1000);
-    expect(agent.keeper.mode).toBe('live');
+    expect(agent.manager.mode).toBe('live');
   });
 
   test('otherwise again before it has changed, it stays where it is', async () => {
     const { gateway, agent, session } = await held('live', { random: () => 0.5 });
     session.tell({ mode: 'poll', spreadMs: 10_000 });
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     session.tell({ mode: 'live', spreadMs: 10_000 });
-    await agent.logged(/told which channel to use/, 2);
+    await agent.logged(/mode assigned/, 2);
     await agent.clock.advanceAsync(20_000);
-    expect([gateway.opens, session.isOpen, agent.keeper.state]).toEqual([0, true, 'held']);
+    expect([gateway.opens, session.isOpen, agent.manager.state]).toEqual([0, true, 'active']);
   });
 
   test('otherwise again while it changes, it comes back when it has changed', async () => {
     const { gateway, agent, session } = await held('live');
     session.tell({ mode: 'poll' });
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     const poll = await gateway.nextPoll();
     await poll.hello();
     session.tell({ mode: 'live' });
-    await agent.logged(/told which channel to use/, 2);
+    await agent.logged(/mode assigned/, 2);
     poll.sayWelcome({ epoch: 2 });
     await agent.logged(/session ready/, 2);
     await agent.clock.advanceAsync(0);
     expect(await (await gateway.nextLive()).welcome({ epoch: 3 })).toMatchObject({ replaces: 2 });
     expect(await poll.closed).toBe(1000);
-    expect(agent.keeper.mode).toBe('live');
+    expect(agent.manager.mode).toBe('live');
   });
 
   test('twice in a row, the later word counts', async () => {
@@ -89,7 +96,7 @@ describe('told which channel to use', () => {
     session.tell({ mode: 'poll', intervalMs: 5_000 });
     session.tell({ mode: 'poll', intervalMs: 10_000 });
     await agent.fetch();
-    await agent.logged(/told which channel to use/, 2);
+    await agent.logged(/mode assigned/, 2);
     const before = session.mode === 'poll' ? session.requests.length : 0;
     await agent.clock.advanceAsync(9_999);
     expect(session.mode === 'poll' && session.requests.length).toBe(before);
@@ -101,7 +108,7 @@ describe('told which channel to use', () => {
     const { gateway, agent, session } = await held('poll');
     session.tell({ mode: 'live', lease: { forMs: 2 * MINUTE, next: { mode: 'poll', intervalMs: MINUTE } } });
     await agent.fetch();
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     const live = await gateway.nextLive();
     await live.welcome({ epoch: 3, heartbeatMs: 5 * MINUTE });
@@ -114,34 +121,34 @@ describe('told which channel to use', () => {
   });
 
   test('a change that fails keeps the session and is tried again; told back meanwhile, it is dropped', async () => {
-    const { gateway, agent } = await startTold({ refusePoll: () => ({ status: 502 }) });
+    const { gateway, agent } = await startAssigned({ refusePoll: () => ({ status: 502 }) });
     const session = await gateway.nextLive();
     await session.welcome({ heartbeatMs: 5 * MINUTE });
     await agent.logged(/session ready/);
     session.tell({ mode: 'poll' });
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     await agent.logged(/connect refused: 502/);
     await agent.clock.advanceAsync(0);
     await agent.logged(/connect refused: 502/, 2);
     session.tell({ mode: 'live' });
-    await agent.logged(/told which channel to use/, 2);
+    await agent.logged(/mode assigned/, 2);
     await agent.clock.advanceAsync(2 * MINUTE);
-    expect([gateway.opens, session.isOpen, agent.keeper.mode]).toEqual([2, true, 'live']);
+    expect([gateway.opens, session.isOpen, agent.manager.mode]).toEqual([2, true, 'live']);
   });
 
   test('a change that fails is tried again under the backoff, and not in a hurry', async () => {
-    const { gateway, agent } = await startTold({ refusePoll: () => ({ status: 502 }) }, { random: () => 0.5 });
+    const { gateway, agent } = await startAssigned({ refusePoll: () => ({ status: 502 }) }, { random: () => 0.5 });
     const session = await gateway.nextLive();
     await session.welcome({ heartbeatMs: 5 * MINUTE });
     await agent.logged(/session ready/);
     session.tell({ mode: 'poll' });
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     for (const [times, delayMs] of [500, 1_000, 2_000, 4_000].entries()) {
       await agent.logged(/connect refused: 502/, times + 1);
       await agent.clock.advanceAsync(delayMs - 1);
-      expect([gateway.opens, agent.keeper.state]).toEqual([times + 1, 'held']);
+      expect([gateway.opens, agent.manager.state]).toEqual([times + 1, 'active']);
       await agent.clock.advanceAsync(1);
     }
     await agent.logged(/connect refused: 502/, 5);
@@ -152,7 +159,7 @@ describe('told which channel to use', () => {
     const { gateway, agent, session } = await held('live', { random: () => 0.5 });
     session.reconnect({ afterMs: 1_000 });
     session.tell({ mode: 'poll', spreadMs: 10_000 });
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(1_000);
     await (await gateway.nextPoll()).welcome({ epoch: 2 });
     expect(await session.closed).toBe(1000);
@@ -160,7 +167,7 @@ describe('told which channel to use', () => {
 
   test('a renewal over Poll stays on Poll', async () => {
     const { gateway, agent, session } = await held('poll');
-    agent.keeper.renew();
+    agent.manager.renew();
     await agent.clock.advanceAsync(0);
     expect(await (await gateway.nextPoll()).welcome({ epoch: 3 })).toMatchObject({ replaces: 2 });
     expect(await session.closed).toBe(1000);
@@ -169,21 +176,21 @@ describe('told which channel to use', () => {
   test('a stop in the middle of a change ends both', async () => {
     const { gateway, agent, session } = await held('live');
     session.tell({ mode: 'poll' });
-    await agent.logged(/told which channel to use/);
+    await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     const poll = await gateway.nextPoll();
     await poll.hello();
-    await agent.keeper.stop();
+    await agent.manager.stop();
     expect([await session.closed, await poll.closed]).toEqual([1000, 1000]);
     expect(agent.clock.pendingTimers).toBe(0);
   });
 
   test('what was told counts from the first attempt after a restart', async () => {
-    const wanted = told();
-    const { gateway, agent, session } = await held('poll', { wanted });
-    await agent.keeper.stop();
+    const desired = assignedMode();
+    const { gateway, agent, session } = await held('poll', { desired });
+    await agent.manager.stop();
     expect(await session.closed).toBe(1000);
-    const again = await startKeeper([gateway.origin], { wanted, random: () => 0 });
+    const again = await startManager([gateway.origin], { desired, random: () => 0 });
     await (await gateway.nextPoll()).welcome();
     await again.logged(/session ready/);
     expect(gateway.upgrades).toBe(1);
@@ -191,9 +198,9 @@ describe('told which channel to use', () => {
 
   test('pinned to Live, MODE changes nothing', async () => {
     const gateway = await startGateway();
-    const agent = await startKeeper([gateway.origin], { wanted: 'live', random: () => 0 });
+    const agent = await startManager([gateway.origin], { desired: 'live', random: () => 0 });
     const session = await gateway.nextLive();
-    await session.welcome({ mode: said('poll') });
+    await session.welcome({ mode: modeBody('poll') });
     await agent.logged(/session ready/);
     await agent.clock.advanceAsync(MINUTE);
     expect([gateway.opens, session.isOpen]).toEqual([0, true]);

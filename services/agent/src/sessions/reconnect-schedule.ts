@@ -2,24 +2,31 @@ import type { SessionMode } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime/program';
 import type { TransportSelector } from './transport-selector.js';
 
-/** Why a session is opened: there is none, a gateway asked for it, HELLO says something else, another channel is to be used, Live is tried beside Poll. */
-export type Purpose = 'comeback' | 'reconnect' | 'renewal' | 'mode' | 'retry';
+/**
+ * Why a connection attempt is made:
+ * - `recovery`: there is no session
+ * - `reconnect`: the gateway sent RECONNECT
+ * - `renewal`: HELLO has changed
+ * - `mode`: the session should use the other mode
+ * - `probe`: a try whether Live works again, beside a Poll session
+ */
+export type Purpose = 'recovery' | 'reconnect' | 'renewal' | 'mode' | 'probe';
 
 export interface ReconnectScheduleOptions {
   readonly clock: Clock;
   readonly random: () => number;
-  readonly choice: TransportSelector;
+  readonly selector: TransportSelector;
   readonly run: (purpose: Purpose) => void;
 }
 
-/** No gateway plans a move further ahead; timers hold no more than 24 days. */
+/** Gateways plan no further ahead; timers can hold no more than 24 days. */
 const MAX_DELAY_MS = 24 * 3_600_000;
 
-/** When the next attempt to open a session is made, and why: there is one plan at a time, and beside it one to have Live back. */
+/** When the next connection attempt is made, and why. At most one attempt is planned, plus one probe of Live. */
 export class ReconnectSchedule {
   readonly #options: ReconnectScheduleOptions;
   #planned: { readonly timer: Timer; readonly purpose: Purpose; readonly dueMs: number } | undefined;
-  #retry: Timer | undefined;
+  #probe: Timer | undefined;
 
   constructor(options: ReconnectScheduleOptions) {
     this.#options = options;
@@ -29,7 +36,7 @@ export class ReconnectSchedule {
     return this.#planned?.purpose;
   }
 
-  /** Takes the place of another plan. */
+  /** Replaces the planned attempt. */
   set(purpose: Purpose, delayMs: number): void {
     const { clock, run } = this.#options;
     this.drop();
@@ -40,7 +47,7 @@ export class ReconnectSchedule {
     this.#planned = { timer, purpose, dueMs: clock.monotonic() + delayMs };
   }
 
-  /** Makes sure that there is an attempt in `delayMs`, or before: one that is planned anyway serves this purpose too. */
+  /** Makes sure that there is an attempt within `delayMs`. An attempt that is planned anyway serves this purpose too. */
   within(purpose: Purpose, delayMs: number): void {
     const planned = this.#planned;
     if (planned === undefined) this.set(purpose, delayMs);
@@ -48,19 +55,19 @@ export class ReconnectSchedule {
   }
 
   /**
-   * Plans what brings a session over `mode` to the channel that it is to be on, and drops what would take it elsewhere. Without a spread, an attempt that is
-   * planned stays when it is: it has failed before.
+   * Plans what moves a session from `mode` to the preferred mode, and drops a planned change to another one. Without `spreadMs`, an attempt that is planned
+   * keeps its time: it is the retry after a failure.
    */
-  bringFrom(mode: SessionMode, spreadMs?: number): void {
-    const { choice, clock, run } = this.#options;
-    this.dropRetry();
-    const delayMs = mode === 'poll' ? choice.retryInMs : undefined;
-    if (delayMs !== undefined) this.#retry = clock.setTimeout(() => run('retry'), delayMs);
-    if (choice.usual === mode) this.dropChange();
+  moveFrom(mode: SessionMode, spreadMs?: number): void {
+    const { selector, clock, run } = this.#options;
+    this.dropProbe();
+    const delayMs = mode === 'poll' ? selector.probeInMs : undefined;
+    if (delayMs !== undefined) this.#probe = clock.setTimeout(() => run('probe'), delayMs);
+    if (selector.preferred === mode) this.dropModeChange();
     else if (spreadMs !== undefined || this.#planned === undefined) this.within('mode', this.spread(0, spreadMs ?? 0));
   }
 
-  /** A random time from `afterMs` on, within `spreadMs`. */
+  /** A random delay between `afterMs` and `afterMs + spreadMs`. */
   spread(afterMs: number, spreadMs: number): number {
     return Math.min(afterMs + Math.floor(this.#options.random() * spreadMs), MAX_DELAY_MS);
   }
@@ -70,12 +77,12 @@ export class ReconnectSchedule {
     this.#planned = undefined;
   }
 
-  /** Drops a change of the channel, and nothing else. */
-  dropChange(): void {
+  /** Drops a planned change of the mode, and nothing else. */
+  dropModeChange(): void {
     if (this.#planned?.purpose === 'mode') this.drop();
   }
 
-  dropRetry(): void {
-    this.#options.clock.clear(this.#retry);
+  dropProbe(): void {
+    this.#options.clock.clear(this.#probe);
   }
 }

@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from '@jest/globals';
 import { CAPABILITY, type HelloBody, LIMITS, type ModeBody, type SessionMode } from '@muster/protocol';
-import { silentLogger } from '@muster/runtime/program';
+import { type Logger, silentLogger } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
 import type { EnrolOutcome } from '../identity/enrol.js';
-import { openWay } from '../network/dialer.js';
+import { openDialer } from '../network/dialer.js';
 import { createConnect } from '../transports/create-connect.js';
-import type { Connect, SessionConnection } from '../contract/session-connection.js';
+import type { Connect } from '../contract/session-connection.js';
 import { ConnectionManager } from '../sessions/connection-manager.js';
-import type { SessionWork } from '../contract/session-work.js';
-import { pinnedMode, AssignedMode, type DesiredMode } from '../capabilities/modes/assigned-mode.js';
+import { AssignedMode, pinnedMode } from '../capabilities/modes/assigned-mode.js';
+import type { Capability, Session } from '../contract/capability.js';
 import { TrafficMeter } from '../traffic/traffic-meter.js';
 import { FakeGateway, type FakeGatewayOptions } from './fake-gateway.js';
 
@@ -39,26 +39,26 @@ export async function startGateway(options?: FakeGatewayOptions): Promise<FakeGa
   return gateway;
 }
 
-/** What gateways tell, kept in a folder of this test. */
-export function told(): (clock: FakeClock) => AssignedMode {
+/** The mode that gateways assign, stored in a folder of this test. */
+export function assignedMode(): (clock: FakeClock, logger: Logger) => AssignedMode {
   const folder = mkdtempSync(join(tmpdir(), 'muster-told-'));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
-  return (clock) => new AssignedMode({ folder, clock, logger: silentLogger });
+  return (clock, logger) => new AssignedMode({ folder, clock, logger });
 }
 
 export interface ManagerSetup {
   readonly token?: string | undefined;
   readonly enrol?: () => EnrolOutcome;
   readonly random?: () => number;
-  /** A channel that it is pinned to, or what says which one to use. */
-  readonly wanted?: SessionMode | ((clock: FakeClock) => DesiredMode);
+  /** A mode that the agent is pinned to, or the mode that gateways assign. */
+  readonly desired?: SessionMode | ReturnType<typeof assignedMode>;
 }
 
-/** A keeper with a clock that stands still, and what happened to it. */
-export async function startKeeper(gateways: readonly string[], setup: ManagerSetup = {}) {
+/** A connection manager with a fake clock, a capability that records its sessions, and the log. */
+export async function startManager(gateways: readonly string[], setup: ManagerSetup = {}) {
   const clock = new FakeClock();
   const logLines: string[] = [];
-  const works: { mode: SessionMode; ended: boolean; connection: SessionConnection; heard: string[] }[] = [];
+  const sessions: { mode: SessionMode; ended: boolean; session: Session; heard: string[] }[] = [];
   let token: string | undefined = 'token' in setup ? setup.token : 'first';
   let enrolments = 0;
   const waiters: (() => void)[] = [];
@@ -68,18 +68,33 @@ export async function startKeeper(gateways: readonly string[], setup: ManagerSet
   };
   const logger = { ...silentLogger, info: note, warn: note, error: note };
   const random = setup.random ?? ((): number => 0.5);
-  const wanted = setup.wanted ?? 'live';
+  const desired = setup.desired ?? 'live';
+  const source = typeof desired === 'string' ? pinnedMode(desired) : desired(clock, logger);
+  const heard = (what: string): void => void sessions.at(-1)?.heard.push(what);
+  const recorder: Capability = {
+    flags: () => [],
+    frames: {
+      query: ({ remainingMs }, ref) => heard(`query ${ref} for ${remainingMs} ms`),
+      credit: ({ bytes }, ref) => heard(`credit ${ref} ${bytes}`),
+    },
+    ready: (session) => void sessions.push({ mode: session.mode, ended: false, session, heard: [] }),
+    writable: () => heard('writable'),
+    ended: () => {
+      const last = sessions.at(-1);
+      if (last !== undefined) last.ended = true;
+    },
+  };
   const connect: Connect = createConnect({
-    way: await openWay({ gatewayUrls: [] }, {}),
+    dialer: await openDialer({ gatewayUrls: [] }, {}),
     meter: new TrafficMeter(clock),
     clock,
     logger,
     random,
   });
-  const keeper = new ConnectionManager({
+  const manager = new ConnectionManager({
     gateways,
     connect,
-    wanted: typeof wanted === 'string' ? pinnedMode(wanted) : wanted(clock),
+    desired: source,
     clock,
     random,
     logger,
@@ -94,26 +109,15 @@ export async function startKeeper(gateways: readonly string[], setup: ManagerSet
       },
       hello: () => HELLO,
     },
-    createWork: (connection): readonly SessionWork[] => {
-      const work = { mode: connection.mode, ended: false, connection, heard: [] as string[] };
-      works.push(work);
-      return [
-        {
-          onQuery: (ref, { remainingMs }) => void work.heard.push(`query ${ref} for ${remainingMs} ms`),
-          onCredit: (ref, bytes) => void work.heard.push(`credit ${ref} ${bytes}`),
-          onWritable: () => void work.heard.push('writable'),
-          end: () => void (work.ended = true),
-        },
-      ];
-    },
+    capabilities: [recorder, source],
   });
-  atEnd(() => keeper.stop());
-  keeper.start();
+  atEnd(() => manager.stop());
+  manager.start();
   return {
-    keeper,
+    manager,
     clock,
     logLines,
-    works,
+    sessions,
     enrolments: () => enrolments,
     token: () => token,
     /** Waits until something was logged that matches; no time passes on the fake clock. */
@@ -121,21 +125,21 @@ export async function startKeeper(gateways: readonly string[], setup: ManagerSet
       while (logLines.filter((line) => pattern.test(line)).length < count)
         await new Promise<void>((resolve) => waiters.push(resolve));
     },
-    /** Lets the session come for what the gateway said, where it has to: exactly when its interval of 60 s is over. */
+    /** On Poll, lets the session fetch the waiting frames: exactly when its interval of 60 s is over. */
     async fetch(): Promise<void> {
-      if (keeper.mode === 'poll') await clock.advanceAsync(60_000 - Math.floor((random() * 60_000) / 10));
+      if (manager.mode === 'poll') await clock.advanceAsync(60_000 - Math.floor((random() * 60_000) / 10));
     },
   };
 }
 
-/** A gateway, and an agent that it may tell which channel to use; the agent's random numbers are 0. */
-export async function startTold(options: FakeGatewayOptions = {}, setup: ManagerSetup = {}) {
+/** A gateway, and an agent that it may assign a mode to. The agent's random numbers are 0. */
+export async function startAssigned(options: FakeGatewayOptions = {}, setup: ManagerSetup = {}) {
   const gateway = await startGateway(options);
-  const agent = await startKeeper([gateway.origin], { wanted: told(), random: () => 0, ...setup });
+  const agent = await startManager([gateway.origin], { desired: assignedMode(), random: () => 0, ...setup });
   return { gateway, agent };
 }
 
 /** A `mode` of WELCOME. */
-export function said(mode: SessionMode, more: Partial<ModeBody> = {}): ModeBody {
+export function modeBody(mode: SessionMode, more: Partial<ModeBody> = {}): ModeBody {
   return { mode, intervalMs: LIMITS.pollIntervalMs, reason: 'test', spreadMs: 0, ...more };
 }

@@ -100,10 +100,10 @@ export class FaultyGateway {
     this.#count();
     if (this.isWell) return;
     connection.later(holdsMs, () => connection.end(end));
-    connection.later(this.#random() * holdsMs * 2, () => events.onFrame({ kind: 'mode', body: this.#mode() }));
+    connection.later(this.#random() * holdsMs * 2, () => events.onFrame({ kind: 'mode', ref: 0, body: this.#mode() }));
     connection.later(this.#random() * holdsMs * 2, () => {
       const spreadMs = Math.floor(this.#random() * 5_000);
-      events.onFrame({ kind: 'reconnect', body: { afterMs: 0, spreadMs, reason: 'draining' } });
+      events.onFrame({ kind: 'reconnect', ref: 0, body: { afterMs: 0, spreadMs, reason: 'draining' } });
     });
   }
 

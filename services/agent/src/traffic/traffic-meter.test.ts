@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { encodeBody, FRAME, HEADER_BYTES, type SessionMode } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
-import { openWay } from '../network/dialer.js';
+import { openDialer } from '../network/dialer.js';
 import { createConnect } from '../transports/create-connect.js';
 import type { SessionConnection } from '../contract/session-connection.js';
 import { ConnectProxy } from '../testing/connect-proxy.js';
@@ -67,14 +67,20 @@ async function startRoad(tls: boolean, proxy: 'none' | 'http' | 'https') {
   if (proxy === 'none') {
     const relay = await startRelay(gatewayPort);
     const origin = gateway.origin.replace(String(gatewayPort), String(relay.port));
-    return { gateway, relay, meter, way: await openWay({ gatewayUrls: [origin], gatewayCaFile, meter }, {}), origin };
+    return {
+      gateway,
+      relay,
+      meter,
+      dialer: await openDialer({ gatewayUrls: [origin], gatewayCaFile, meter }, {}),
+      origin,
+    };
   }
   const server = await ConnectProxy.start({ credentials: 'anna:secret', ...(proxy === 'https' && { tls: TLS }) });
   cleanups.push(() => server.stop());
   const relay = await startRelay(server.port);
   const env = proxyEnvironment(`${proxy}://anna:secret@127.0.0.1:${relay.port}`);
-  const way = await openWay({ gatewayUrls: [gateway.origin], gatewayCaFile, meter }, env);
-  return { gateway, relay, meter, way, origin: gateway.origin };
+  const dialer = await openDialer({ gatewayUrls: [gateway.origin], gatewayCaFile, meter }, env);
+  return { gateway, relay, meter, dialer, origin: gateway.origin };
 }
 
 /** Whatever else this process was given: what finds the proxy for a URL looks at the process itself. */
@@ -97,7 +103,7 @@ async function startRelay(port: number): Promise<CountingRelay> {
 
 function open(
   mode: SessionMode,
-  { meter, origin, way }: Pick<Awaited<ReturnType<typeof startRoad>>, 'meter' | 'way' | 'origin'>,
+  { meter, origin, dialer }: Pick<Awaited<ReturnType<typeof startRoad>>, 'meter' | 'dialer' | 'origin'>,
 ) {
   let onReady: () => void = () => {};
   let onFrame: (kind: string) => void = () => {};
@@ -106,7 +112,7 @@ function open(
   const ended = new Promise<void>((resolve) => (onEnd = resolve));
   const frame = new Promise<string>((resolve) => (onFrame = resolve));
   const connection: SessionConnection = createConnect({
-    way,
+    dialer,
     meter,
     clock: systemClock,
     logger: silentLogger,

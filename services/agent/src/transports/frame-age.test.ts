@@ -33,7 +33,7 @@ describe('a frame that waited', () => {
 
   test('has a lease of which less is left, in MODE and in WELCOME', () => {
     const aged = { ...mode, spreadMs: 1_000, lease: { ...mode.lease!, forMs: 6_000 } };
-    expect(agedFrame({ kind: 'mode', body: mode }, 4_000).body).toEqual(aged);
+    expect(agedFrame({ kind: 'mode', ref: 0, body: mode }, 4_000).body).toEqual(aged);
     const welcome = { agentId: 'a', epoch: 1, heartbeatMs: 1_000, labels: {} };
     expect(agedFrame({ kind: 'welcome', body: { ...welcome, mode } }, 4_000).body).toEqual({ ...welcome, mode: aged });
     expect(agedFrame({ kind: 'welcome', body: welcome }, 4_000).body).toEqual(welcome);

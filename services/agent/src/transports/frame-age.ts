@@ -1,29 +1,26 @@
 import type { ModeBody } from '@muster/protocol';
-import type { ServerFrame } from '../contract/server-frame.js';
+import type { ServerFrame } from './server-frame.js';
 
-/** The frame as it is to be taken now: times within it count from when it was ready to be sent, `ageMs` ago. */
+type BodyOf<Kind extends ServerFrame['kind']> = Extract<ServerFrame, { kind: Kind }>['body'];
+
+/** Bodies that contain times. */
+const AGED: { readonly [Kind in ServerFrame['kind']]?: (body: BodyOf<Kind>, ageMs: number) => BodyOf<Kind> } = {
+  query: (body, ageMs) => ({ ...body, remainingMs: less(body.remainingMs, ageMs) }),
+  reconnect: (body, ageMs) => ({
+    ...body,
+    afterMs: less(body.afterMs, ageMs),
+    spreadMs: less(body.spreadMs, less(ageMs, body.afterMs)),
+  }),
+  mode: agedMode,
+  welcome: (body, ageMs) => (body.mode === undefined ? body : { ...body, mode: agedMode(body.mode, ageMs) }),
+};
+
+/** The frame with its times counted from now; they count from when the gateway had it ready to send, `ageMs` ago. */
 export function agedFrame(frame: ServerFrame, ageMs: number): ServerFrame {
-  if (ageMs === 0) return frame;
-  switch (frame.kind) {
-    case 'query':
-      return { ...frame, body: { ...frame.body, remainingMs: less(frame.body.remainingMs, ageMs) } };
-    case 'reconnect': {
-      const { afterMs, spreadMs } = frame.body;
-      const intoSpreadMs = less(ageMs, afterMs);
-      return {
-        ...frame,
-        body: { ...frame.body, afterMs: less(afterMs, ageMs), spreadMs: less(spreadMs, intoSpreadMs) },
-      };
-    }
-    case 'mode':
-      return { ...frame, body: agedMode(frame.body, ageMs) };
-    case 'welcome': {
-      const { mode } = frame.body;
-      return mode === undefined ? frame : { ...frame, body: { ...frame.body, mode: agedMode(mode, ageMs) } };
-    }
-    default:
-      return frame;
-  }
+  // Sound: the table and the frames are typed by the same kinds.
+  const aged = AGED[frame.kind] as ((body: typeof frame.body, ageMs: number) => typeof frame.body) | undefined;
+  if (ageMs === 0 || aged === undefined) return frame;
+  return { ...frame, body: aged(frame.body, ageMs) } as ServerFrame;
 }
 
 function agedMode(body: ModeBody, ageMs: number): ModeBody {

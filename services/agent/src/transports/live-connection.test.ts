@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE } from '@muster/protocol';
-import { atEnd, startGateway, startKeeper } from '../testing/connection-fixture.js';
+import { atEnd, startGateway, startManager } from '../testing/connection-fixture.js';
 
 describe('a live session', () => {
   test('an idle session says no more than it must: a pong, then a ping, both without data', async () => {
     const gateway = await startGateway();
-    const agent = await startKeeper([gateway.origin], { random: () => 0.999 });
+    const agent = await startManager([gateway.origin], { random: () => 0.999 });
     const session = await gateway.nextLive();
     const [pong, ping] = (['pong', 'ping'] as const).map(
       (event) => new Promise<Buffer>((resolve) => session.socket.once(event, resolve)),
@@ -23,21 +23,21 @@ describe('a live session', () => {
 
   test('a gateway that says nothing for two heartbeats, nor after a ping, is given up, whatever TCP says', async () => {
     const gateway = await startGateway();
-    const agent = await startKeeper([gateway.origin], { random: () => 0.5 });
+    const agent = await startManager([gateway.origin], { random: () => 0.5 });
     const session = await gateway.nextLive();
     await session.welcome({ heartbeatMs: 10_000 });
     await agent.logged(/session ready/);
     // Half-open: it takes what is sent and never answers, not even pings.
     session.socket.pause();
     await agent.clock.advanceAsync(34_999);
-    expect(agent.keeper.state).toBe('held');
+    expect(agent.manager.state).toBe('held');
     await agent.clock.advanceAsync(1);
     await agent.logged(/no session: gateway_silent/);
   });
 
   test('a text message ends the session with 1003, one over the frame limit with 1009', async () => {
     const gateway = await startGateway();
-    const agent = await startKeeper([gateway.origin]);
+    const agent = await startManager([gateway.origin]);
     const first = await gateway.nextLive();
     await first.welcome();
     await agent.logged(/session ready/);
@@ -106,17 +106,17 @@ describe('raw bytes from a server', () => {
     ['a close with a status that must not be sent', Buffer.from([0x88, 0x02, 0x03, 0xed])],
   ])('%s ends the connection with 1002', async (_name, bytes) => {
     const server = await rawServer(bytes);
-    const agent = await startKeeper([server.url]);
+    const agent = await startManager([server.url]);
     await agent.logged(/no session/);
     expect(closeStatus(await server.reply)).toBe(1002);
   });
 
   test.each(Object.entries(CLOSE))('a close with %s is answered with the same status', async (_name, { code }) => {
     const server = await rawServer(Buffer.from([0x88, 0x02, code >> 8, code & 0xff]));
-    const agent = await startKeeper([server.url]);
+    const agent = await startManager([server.url]);
     await agent.logged(/no session/);
     expect(closeStatus(await server.reply)).toBe(code);
-    expect(agent.keeper.state).toBe('waiting');
+    expect(agent.manager.state).toBe('waiting');
   });
 
   test('a port where nothing listens is retried with backoff', async () => {
@@ -124,7 +124,7 @@ describe('raw bytes from a server', () => {
     await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
     const { port } = probe.address() as { port: number };
     await new Promise((resolve) => probe.close(resolve));
-    const agent = await startKeeper([`ws://127.0.0.1:${port}`], { random: () => 0.5 });
+    const agent = await startManager([`ws://127.0.0.1:${port}`], { random: () => 0.5 });
     await agent.logged(/no session: failed/);
     await agent.clock.advanceAsync(500);
     await agent.logged(/no session: failed/, 2);

@@ -2,16 +2,14 @@ import type { Agent } from 'node:http';
 import { type ChallengeBody, CLOSE, type FrameType, type HelloBody, LIMITS, SUBPROTOCOL } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { WebSocket } from 'ws';
-import { ProtocolHandler } from './protocol-handler.js';
+import { type NetworkEnd, socketEnds } from '../network/network-end.js';
+import { CLOSE_TIMEOUT_MS, ProtocolHandler } from './protocol-handler.js';
 import { purposeOf, type TrafficPurpose, webSocketHeadBytes } from '../traffic/purpose.js';
 import type { SessionTraffic } from '../traffic/traffic-meter.js';
 import { Heartbeat } from './heartbeat.js';
 import {
-  CLOSE_TIMEOUT_MS,
   type ConnectionEvents,
   type ConnectionState,
-  endsOf,
-  type NetworkEnd,
   type SendOptions,
   type SendResult,
   type SessionConnection,
@@ -41,7 +39,7 @@ export class LiveConnection implements SessionConnection {
   readonly mode = 'live';
   readonly #options: LiveConnectionOptions;
   readonly #socket: WebSocket;
-  readonly #exchange: ProtocolHandler;
+  readonly #protocol: ProtocolHandler;
   #closing: Timer | undefined;
   #heartbeat: Heartbeat | undefined;
   #refusing = false;
@@ -60,11 +58,11 @@ export class LiveConnection implements SessionConnection {
       ...(agent === undefined ? {} : { agent }),
     });
     this.#socket = socket;
-    const wire = {
+    const transport = {
       write: (frame: Uint8Array) => {
         this.#heartbeat?.sent();
         this.#countSent(purposeOf(frame), frame.length);
-        socket.send(frame, { binary: true, compress: false }, () => this.#exchange.drained());
+        socket.send(frame, { binary: true, compress: false }, () => this.#protocol.drained());
       },
       get bufferedBytes() {
         return socket.bufferedAmount;
@@ -80,11 +78,11 @@ export class LiveConnection implements SessionConnection {
       cut: () => {
         socket.terminate();
         // The end of a socket whose answer is being read is not waited for.
-        if (this.#refusing) this.#exchange.end({ kind: 'abandoned', why: 'refused' });
+        if (this.#refusing) this.#protocol.end({ kind: 'abandoned', why: 'refused' });
       },
     };
-    this.#exchange = new ProtocolHandler(
-      { wire, clock, logger, hello },
+    this.#protocol = new ProtocolHandler(
+      { transport, clock, logger, hello },
       {
         ...events,
         onReady: (welcome) => {
@@ -104,7 +102,7 @@ export class LiveConnection implements SessionConnection {
   }
 
   get state(): ConnectionState {
-    return this.#exchange.state;
+    return this.#protocol.state;
   }
 
   get rttMs(): number | undefined {
@@ -116,26 +114,26 @@ export class LiveConnection implements SessionConnection {
   }
 
   send(type: FrameType, ref: number, body: Uint8Array, options?: SendOptions): SendResult {
-    return this.#exchange.send(type, ref, body, options);
+    return this.#protocol.send(type, ref, body, options);
   }
 
   pollEvery(): void {}
 
   close(reason: keyof typeof CLOSE, why: string): void {
-    this.#exchange.close(reason, why);
+    this.#protocol.close(reason, why);
   }
 
   #listen(): void {
     const socket = this.#socket;
-    const exchange = this.#exchange;
-    socket.on('upgrade', (response) => void (this.#ends = endsOf(response.socket)));
-    socket.on('open', () => exchange.opened());
+    const protocol = this.#protocol;
+    socket.on('upgrade', (response) => void (this.#ends = socketEnds(response.socket)));
+    socket.on('open', () => protocol.opened());
     socket.on('message', (data, isBinary) => {
       this.#heartbeat?.heard();
-      if (!isBinary) return exchange.protocolError('text_message', 'unsupportedData');
+      if (!isBinary) return protocol.protocolError('text_message', 'unsupportedData');
       const frame = data as Buffer;
       this.#countReceived(purposeOf(frame), frame.length);
-      exchange.receive(frame);
+      protocol.receive(frame);
     });
     // Its pong goes out by itself, before this is called.
     socket.on('ping', (data) => {
@@ -152,7 +150,7 @@ export class LiveConnection implements SessionConnection {
       this.#refusing = true;
       // The deadline stays armed: it bounds the reading of a body that trickles.
       void readRefusal(response, this.#options.clock.now()).then((refusal) => {
-        exchange.end({ kind: 'refused', refusal });
+        protocol.end({ kind: 'refused', refusal });
         socket.terminate();
       });
     });
@@ -160,12 +158,12 @@ export class LiveConnection implements SessionConnection {
       this.#failure ??= error;
     });
     socket.on('close', (code, reason) => {
-      if (this.#refusing && !exchange.isOver) return;
-      if (exchange.state === 'connecting') {
+      if (this.#refusing && !protocol.isOver) return;
+      if (protocol.state === 'connecting') {
         const error = this.#failure ?? new Error('the connection was closed before it was open');
-        exchange.end({ kind: 'failed', error });
+        protocol.end({ kind: 'failed', error });
       } else {
-        exchange.end({ kind: 'closed', code, reason: reason.toString('utf8').slice(0, 123) });
+        protocol.end({ kind: 'closed', code, reason: reason.toString('utf8').slice(0, 123) });
       }
     });
   }
@@ -184,7 +182,7 @@ export class LiveConnection implements SessionConnection {
         this.#socket.pong();
         this.#countSent('heartbeat', 0);
       },
-      onSilent: () => this.#exchange.cut('gateway_silent'),
+      onSilent: () => this.#protocol.cut('gateway_silent'),
     });
   }
 

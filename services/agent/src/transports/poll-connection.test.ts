@@ -2,8 +2,9 @@ import { createServer, type Server } from 'node:net';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import { decodeBatch, encodeBatch, encodeBody, encodeFrame, FRAME, POLL_MEDIA_TYPE } from '@muster/protocol';
+import type { SessionConnection } from '../contract/session-connection.js';
 import type { FakePollSession, PollFault, PollRequestSeen } from '../testing/fake-poll-session.js';
-import { atEnd, startGateway, startKeeper } from '../testing/connection-fixture.js';
+import { atEnd, startGateway, startManager } from '../testing/connection-fixture.js';
 
 const rows = (length: number, fill = 1): Uint8Array => new Uint8Array(length).fill(fill);
 const credit = (bytes: number): Uint8Array => encodeFrame(FRAME.credit, 1, encodeBody('credit', { bytes }));
@@ -11,12 +12,12 @@ const credit = (bytes: number): Uint8Array => encodeFrame(FRAME.credit, 1, encod
 /** A ready poll session, and the agent at its other end. */
 async function opened(random = (): number => 0.5) {
   const gateway = await startGateway();
-  const agent = await startKeeper([gateway.origin], { wanted: 'poll', random });
+  const agent = await startManager([gateway.origin], { desired: 'poll', random });
   const session = await gateway.nextPoll();
   await session.welcome();
   await agent.logged(/session ready/);
-  const [work] = agent.works as [(typeof agent.works)[0]];
-  return { gateway, agent, session, work, connection: work.connection };
+  const [work] = agent.sessions as [(typeof agent.sessions)[0]];
+  return { gateway, agent, session, work, connection: work.session as SessionConnection };
 }
 
 /** The first requests that match meet with this. */
@@ -145,7 +146,7 @@ describe('a poll session', () => {
 
   test('when its gateway is gone another one is asked, which knows what became of the session', async () => {
     const [first, second] = [await startGateway(), await startGateway()];
-    const agent = await startKeeper([first.origin, second.origin], { wanted: 'poll', random: () => 0 });
+    const agent = await startManager([first.origin, second.origin], { desired: 'poll', random: () => 0 });
     await (await first.nextPoll()).welcome({ epoch: 1 });
     await agent.logged(/session ready/);
     await first.stop();
@@ -255,7 +256,7 @@ describe('a poll session', () => {
   test('what was said before the end goes out before the end', async () => {
     const { agent, session, connection } = await opened();
     connection.send(FRAME.report, 0, rows(3));
-    await agent.keeper.stop();
+    await agent.manager.stop();
     expect((await session.frame()).header.type).toBe(FRAME.report);
     expect(session.requests.map(({ method }) => method)).toEqual(['POST', 'POST', 'DELETE']);
   });
@@ -263,7 +264,7 @@ describe('a poll session', () => {
   test('an end that nobody answers takes two seconds', async () => {
     const { agent, session } = await opened();
     session.fault = () => 'hang';
-    const stopped = agent.keeper.stop();
+    const stopped = agent.manager.stop();
     await session.polled(2);
     await agent.clock.advanceAsync(2_000);
     await stopped;
@@ -275,7 +276,7 @@ describe('a poll session', () => {
     session.fault = () => 'cut';
     connection.send(FRAME.report, 0, rows(3));
     await agent.logged(/poll failed/);
-    await agent.keeper.stop();
+    await agent.manager.stop();
     expect(agent.clock.pendingTimers).toBe(0);
   });
 
@@ -313,14 +314,14 @@ describe('a server that is no gateway', () => {
     ['half a body', 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 500\r\n\r\nhello', /connect refused: 502/],
     ['a redirect', 'HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n', /connect refused: 302/],
   ])('and answers with %s is tried again', async (_name, bytes, why) => {
-    const agent = await startKeeper([await mute(bytes)], { wanted: 'poll' });
+    const agent = await startManager([await mute(bytes)], { desired: 'poll' });
     await agent.logged(/no session/);
     expect(agent.logLines.join('\n')).toMatch(why);
-    expect(agent.keeper.state).toBe('waiting');
+    expect(agent.manager.state).toBe('waiting');
   });
 
   test('and never answers is given up after 15 s', async () => {
-    const agent = await startKeeper([await mute()], { wanted: 'poll' });
+    const agent = await startManager([await mute()], { desired: 'poll' });
     await new Promise((resolve) => setImmediate(resolve));
     await agent.clock.advanceAsync(15_000);
     await agent.logged(/no session: no_session_in_time/);

@@ -11,16 +11,15 @@ import {
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { bytesByPurpose } from '../traffic/batch-bytes.js';
 import type { SessionTraffic } from '../traffic/traffic-meter.js';
-import { ProtocolHandler } from './protocol-handler.js';
+import type { NetworkEnd } from '../network/network-end.js';
+import { CLOSE_TIMEOUT_MS, ProtocolHandler } from './protocol-handler.js';
 import { PollConversation, type PollOutcome, type PollPlace } from './poll-conversation.js';
 import { PollOutbox } from './poll-outbox.js';
 import type { PollResponse } from './poll-request.js';
 import {
-  CLOSE_TIMEOUT_MS,
   type ConnectionEnd,
   type ConnectionEvents,
   type ConnectionState,
-  type NetworkEnd,
   type SendOptions,
   type SendResult,
   type SessionConnection,
@@ -54,7 +53,7 @@ const LEAST_REST_MS = 50;
 export class PollConnection implements SessionConnection {
   readonly mode = 'poll';
   readonly #options: PollConnectionOptions;
-  readonly #exchange: ProtocolHandler;
+  readonly #protocol: ProtocolHandler;
   readonly #outbox: PollOutbox;
   readonly #conversation: PollConversation;
   /** The orderly end has begun: nothing is waited for. */
@@ -77,7 +76,7 @@ export class PollConnection implements SessionConnection {
     const outbox = new PollOutbox(clock);
     this.#outbox = outbox;
     this.#conversation = new PollConversation(options);
-    const wire = {
+    const transport = {
       write: (frame: Uint8Array) => {
         outbox.add(frame);
         this.#wake?.();
@@ -89,8 +88,8 @@ export class PollConnection implements SessionConnection {
       close: () => this.#beginClose(),
       cut: () => this.#endNow(),
     };
-    this.#exchange = new ProtocolHandler(
-      { wire, clock, logger, hello },
+    this.#protocol = new ProtocolHandler(
+      { transport, clock, logger, hello },
       {
         ...events,
         onReady: (welcome) => {
@@ -109,7 +108,7 @@ export class PollConnection implements SessionConnection {
   }
 
   get state(): ConnectionState {
-    return this.#exchange.state;
+    return this.#protocol.state;
   }
 
   get rttMs(): number | undefined {
@@ -121,7 +120,7 @@ export class PollConnection implements SessionConnection {
   }
 
   send(type: FrameType, ref: number, body: Uint8Array, options?: SendOptions): SendResult {
-    return this.#exchange.send(type, ref, body, options);
+    return this.#protocol.send(type, ref, body, options);
   }
 
   pollEvery(intervalMs: number): void {
@@ -132,7 +131,7 @@ export class PollConnection implements SessionConnection {
   }
 
   close(reason: CloseReason, why: string): void {
-    this.#exchange.close(reason, why);
+    this.#protocol.close(reason, why);
   }
 
   /** What was said goes out before the end, as with a WebSocket; but not for ever. */
@@ -140,7 +139,7 @@ export class PollConnection implements SessionConnection {
     this.#closing = this.#options.clock.setTimeout(() => this.#endNow(), CLOSE_TIMEOUT_MS);
     this.#leaving.abort();
     this.#wake?.();
-    if (this.#exchange.state !== 'ready') this.#unready.abort();
+    if (this.#protocol.state !== 'ready') this.#unready.abort();
   }
 
   #endNow(): void {
@@ -151,19 +150,19 @@ export class PollConnection implements SessionConnection {
   }
 
   async #run(): Promise<void> {
-    this.#exchange.end(await this.#live());
+    this.#protocol.end(await this.#live());
   }
 
   /** The whole session; how it ended. */
   async #live(): Promise<ConnectionEnd> {
     const opened = await this.#conversation.open(this.#unready.signal);
     if (opened.kind !== 'answered') return this.#endOf(opened);
-    this.#exchange.opened();
+    this.#protocol.opened();
     this.#take(opened.response);
     for (;;) {
       const batch = await this.#outbox.next();
       if (batch === undefined && this.#leaving.signal.aborted) return this.#leave();
-      const signal = this.#exchange.state === 'ready' ? this.#cut.signal : this.#unready.signal;
+      const signal = this.#protocol.state === 'ready' ? this.#cut.signal : this.#unready.signal;
       const outcome = await this.#conversation.ask({ batch, have: this.#have }, signal, this.#leaving.signal);
       if (outcome.kind !== 'answered') return this.#endOf(outcome);
       if (batch !== undefined) {
@@ -172,14 +171,14 @@ export class PollConnection implements SessionConnection {
       }
       const had = this.#have;
       this.#take(outcome.response);
-      this.#exchange.drained();
+      this.#protocol.drained();
       await this.#rest(this.#restMs(outcome.response.headers, this.#have > had));
     }
   }
 
   async #endOf(outcome: Exclude<PollOutcome, { kind: 'answered' }>): Promise<ConnectionEnd> {
     if (outcome.kind === 'unreadable') {
-      this.#exchange.protocolError('bad_batch', 'protocolError', outcome.detail);
+      this.#protocol.protocolError('bad_batch', 'protocolError', outcome.detail);
       return this.#leave();
     }
     // A request that we gave up to leave may have been well.
@@ -193,22 +192,22 @@ export class PollConnection implements SessionConnection {
 
   /** What an answer brings. What comes while we are leaving is not acknowledged, as nobody has looked at it. */
   #take({ batch, batchBytes, headers }: PollResponse): void {
-    if (batch === undefined || this.#exchange.isOver) return;
+    if (batch === undefined || this.#protocol.isOver) return;
     const frames = decodeBatch(batch);
     const upTo = numberOf(headers.etag);
-    if (frames === undefined || upTo === undefined) return this.#exchange.protocolError('bad_batch');
+    if (frames === undefined || upTo === undefined) return this.#protocol.protocolError('bad_batch');
     const bytes = bytesByPurpose(
       frames.map(({ frame }) => frame),
       batchBytes ?? batch.length,
     );
     for (const [purpose, count] of bytes) this.#options.traffic.received(purpose, count);
     let number = upTo - frames.length;
-    if (number > this.#have) return this.#exchange.protocolError('frames_missing');
+    if (number > this.#have) return this.#protocol.protocolError('frames_missing');
     for (const { ageMs, frame } of frames) {
       number += 1;
-      if (number <= this.#have || this.#exchange.isOver) continue;
+      if (number <= this.#have || this.#protocol.isOver) continue;
       this.#have = number;
-      this.#exchange.receive(frame, ageMs);
+      this.#protocol.receive(frame, ageMs);
     }
   }
 
@@ -233,7 +232,7 @@ export class PollConnection implements SessionConnection {
 
   #restMs(headers: PollResponse['headers'], hasBrought: boolean): number {
     // Nothing was said of when WELCOME comes.
-    if (this.#exchange.state !== 'ready') return UNREADY_MS;
+    if (this.#protocol.state !== 'ready') return UNREADY_MS;
     const said = headers[POLL_AFTER_HEADER];
     if (typeof said !== 'string' || !/^\d{1,10}$/.test(said)) return this.#drawIntervalMs();
     return Math.min(Math.max(Number(said), hasBrought ? 0 : LEAST_REST_MS), LIMITS.pollIntervalMaxMs);

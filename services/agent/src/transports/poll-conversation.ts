@@ -4,7 +4,8 @@ import { type Clock, fullJitter, type Logger, sleep } from '@muster/runtime/prog
 import { describeEnd } from '../contract/describe-end.js';
 import type { PollBatch } from './poll-outbox.js';
 import { BadBatch, type PollCall, PollRequester, type PollResponse } from './poll-request.js';
-import type { ConnectionEnd, NetworkEnd } from '../contract/session-connection.js';
+import type { ConnectionEnd } from '../contract/session-connection.js';
+import type { NetworkEnd } from '../network/network-end.js';
 import { parseRetryAfter, problemMembers, type Refusal } from '../network/http-refusal.js';
 
 /** Where polls go, and what holds the TCP connection and keeps it between two of them. */

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { LIMITS, POLL_MEDIA_TYPE } from '@muster/protocol';
 import type { Clock } from '@muster/runtime/program';
-import { endsOf, type NetworkEnd } from '../contract/session-connection.js';
+import { type NetworkEnd, socketEnds } from '../network/network-end.js';
 import { readBody } from '../network/http-refusal.js';
 
 export interface PollCall {
@@ -83,8 +83,8 @@ export class PollRequester {
       ...(ca === undefined ? {} : { ca }),
     });
     call.on('socket', (socket) => {
-      if (!socket.connecting) this.#ends = endsOf(socket);
-      else socket.once('connect', () => (this.#ends = endsOf(socket)));
+      if (!socket.connecting) this.#ends = socketEnds(socket);
+      else socket.once('connect', () => (this.#ends = socketEnds(socket)));
     });
     const headMs = HEAD_TIMEOUT_MS + millisecondsFor(body?.length ?? 0);
     const timer = clock.setTimeout(() => call.destroy(new Error(`no answer within ${headMs / 1_000} s`)), headMs);

@@ -11,49 +11,52 @@ import {
 } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { agedFrame } from './frame-age.js';
-import { readServerFrame, type ServerFrame } from '../contract/server-frame.js';
-import {
-  CONNECT_TIMEOUT_MS,
-  type ConnectionEnd,
-  type ConnectionEvents,
-  type ConnectionState,
-  type SendOptions,
-  type SendResult,
+import { readServerFrame, type ServerFrame } from './server-frame.js';
+import type {
+  ConnectionEnd,
+  ConnectionEvents,
+  ConnectionState,
+  SendOptions,
+  SendResult,
 } from '../contract/session-connection.js';
 
-/** What carries the frames of one session. */
-export interface Wire {
-  /** Takes a frame, whatever waits already. */
+/** Carries the frames of one session. */
+export interface Transport {
+  /** Takes a frame, however much is buffered already. */
   write(frame: Uint8Array): void;
-  /** Bytes that were written and are not gone yet. */
+  /** Bytes that were written and have not been sent yet. */
   readonly bufferedBytes: number;
-  /** `false` when the other side has begun to end it. */
+  /** `false` once the other side has begun to close it. */
   readonly isOpen: boolean;
   /** Orderly end. */
   close(reason: CloseReason): void;
-  /** For peers that would not take part in an orderly end. */
+  /** Ends it without waiting for the gateway. */
   cut(): void;
 }
 
 export interface ProtocolHandlerOptions {
-  readonly wire: Wire;
+  readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
 
-/** Data frames wait above this; the small frames that say how a query ended do not. */
+/** From the first attempt to reach the gateway to WELCOME. */
+const CONNECT_TIMEOUT_MS = 15_000;
+/** How long an orderly end may take. */
+export const CLOSE_TIMEOUT_MS = 2_000;
+/** Frames that are not urgent wait above this. */
 const HIGH_WATER_BYTES = 256 * 1024;
-/** A gateway that lets this much pile up does not read; without a bound it could make us hold any amount. */
+/** A gateway that leaves this much unread is cut off, so that the buffer is bounded. */
 const MAX_BUFFERED_BYTES = 2 * 1024 * 1024;
 
-/** The frames of one session and their order, whatever carries them: CHALLENGE, HELLO, WELCOME, then the session's own until it ends. */
+/** The frames of one session and their order, over any transport: CHALLENGE, HELLO, WELCOME, then the frames of the ready session. */
 export class ProtocolHandler {
   readonly #options: ProtocolHandlerOptions;
   readonly #events: ConnectionEvents;
   #state: ConnectionState = 'connecting';
   #deadline: Timer | undefined;
-  /** Why we end it; what still comes is not for us any more. */
+  /** Why the agent ends it. Frames that still arrive are ignored. */
   #leaving: string | undefined;
   #starved = false;
 
@@ -67,20 +70,20 @@ export class ProtocolHandler {
     return this.#state;
   }
 
-  /** We end it, or it has ended. */
+  /** The agent is ending it, or it has ended. */
   get isOver(): boolean {
     return this.#leaving !== undefined || this.#state === 'closed';
   }
 
-  /** The way to the gateway is open: CHALLENGE comes next. */
+  /** The transport is open. CHALLENGE comes next. */
   opened(): void {
     if (this.#state === 'connecting') this.#state = 'open';
   }
 
   send(type: FrameType, ref: number, body: Uint8Array, { flags = 0, urgent = false }: SendOptions = {}): SendResult {
-    const { wire } = this.#options;
-    if (this.#state !== 'ready' || this.isOver || !wire.isOpen) return 'closed';
-    const buffered = wire.bufferedBytes;
+    const { transport } = this.#options;
+    if (this.#state !== 'ready' || this.isOver || !transport.isOpen) return 'closed';
+    const buffered = transport.bufferedBytes;
     if (buffered > MAX_BUFFERED_BYTES) {
       this.cut('gateway_does_not_read');
       return 'closed';
@@ -89,18 +92,19 @@ export class ProtocolHandler {
       this.#starved = true;
       return 'full';
     }
-    wire.write(encodeFrame(type, ref, body, flags));
+    transport.write(encodeFrame(type, ref, body, flags));
     return 'sent';
   }
 
-  /** Some of what was written is gone. */
+  /** Some of the buffered bytes were sent. */
   drained(): void {
-    if (!this.#starved || this.#state !== 'ready' || this.#options.wire.bufferedBytes > HIGH_WATER_BYTES / 2) return;
+    if (!this.#starved || this.#state !== 'ready' || this.#options.transport.bufferedBytes > HIGH_WATER_BYTES / 2)
+      return;
     this.#starved = false;
     this.#events.onWritable();
   }
 
-  /** One message of the gateway, which waited for `ageMs` until it could be sent. */
+  /** One message from the gateway. It waited there for `ageMs` before it was sent. */
   receive(bytes: Uint8Array, ageMs = 0): void {
     if (this.isOver) return;
     const read = readServerFrame(bytes);
@@ -119,17 +123,17 @@ export class ProtocolHandler {
   close(reason: CloseReason, why: string): void {
     if (this.isOver) return;
     this.#leaving = why;
-    this.#options.wire.close(reason);
+    this.#options.transport.close(reason);
   }
 
-  /** The end without the other side's part in it. */
+  /** Ends it without waiting for the gateway. */
   cut(why: string): void {
     if (this.#state === 'closed') return;
     this.#leaving ??= why;
-    this.#options.wire.cut();
+    this.#options.transport.cut();
   }
 
-  /** The wire is gone; the first call counts. What we began to end ends as abandoned, however it went. */
+  /** The transport has ended; only the first call counts. If the agent ended it, the end is `abandoned` in any case. */
   end(end: ConnectionEnd): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
@@ -140,26 +144,26 @@ export class ProtocolHandler {
   #onFrame(frame: ServerFrame): void {
     switch (frame.kind) {
       case 'challenge':
-        return this.#state === 'open' ? this.#onChallenge(frame.body) : this.#outOfTurn(frame.kind);
+        return this.#state === 'open' ? this.#onChallenge(frame.body) : this.#unexpected(frame.kind);
       case 'welcome':
-        return this.#state === 'helloSent' ? this.#onWelcome(frame.body) : this.#outOfTurn(frame.kind);
+        return this.#state === 'helloSent' ? this.#onWelcome(frame.body) : this.#unexpected(frame.kind);
       case 'error':
         return this.#onError(frame.body);
       default:
-        return this.#state === 'ready' ? this.#events.onFrame(frame) : this.#outOfTurn(frame.kind);
+        return this.#state === 'ready' ? this.#events.onFrame(frame) : this.#unexpected(frame.kind);
     }
   }
 
   #onError({ code, message }: ErrorBody): void {
-    // Usually by our own next session. Whoever loses its session to another process hears of it when it has none.
+    // Superseded: usually by the agent's own next session. If another process took over, the close code says so.
     const level = code === 'superseded' ? 'debug' : 'warn';
     this.#options.logger[level]('gateway reported an error', { code, detail: message });
   }
 
   #onChallenge(challenge: ChallengeBody): void {
     this.#state = 'helloSent';
-    const { hello, wire } = this.#options;
-    wire.write(encodeFrame(FRAME.hello, 0, encodeBody('hello', hello(challenge))));
+    const { hello, transport } = this.#options;
+    transport.write(encodeFrame(FRAME.hello, 0, encodeBody('hello', hello(challenge))));
   }
 
   #onWelcome(welcome: WelcomeBody): void {
@@ -168,7 +172,7 @@ export class ProtocolHandler {
     this.#events.onReady(welcome);
   }
 
-  #outOfTurn(kind: ServerFrame['kind']): void {
+  #unexpected(kind: ServerFrame['kind']): void {
     this.protocolError(`${kind}_out_of_turn`);
   }
 }

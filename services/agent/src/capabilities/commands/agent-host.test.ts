@@ -1,16 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { silentLogger, systemClock } from '@muster/runtime/program';
-import { createAgentHost, gatewayEnd } from './agent-host.js';
+import { createAgentHost } from './agent-host.js';
 
 describe('the machine, for actions', () => {
-  test.each([
-    ['wss://gateway.example.com', 'gateway.example.com', 443],
-    ['http://10.0.0.1/base', '10.0.0.1', 80],
-    ['ws://[::1]:8080', '::1', 8080],
-  ])('%s leads to %s port %i', (url, host, port) => {
-    expect(gatewayEnd(url)).toEqual({ host, port });
-  });
-
   test('gateways are those that are open now, and those that could be next', () => {
     const host = createAgentHost({
       platform: 'linux',

@@ -2,7 +2,7 @@ import type { Env } from '@muster/runtime/program';
 import type { ActionHost } from '../../actions/contract/action.js';
 import { Protection } from '../../actions/contract/protection.js';
 import { runProgram } from '../../actions/contract/run-program.js';
-import type { NetworkEnd } from '../../contract/session-connection.js';
+import { type NetworkEnd, urlEnd } from '../../network/network-end.js';
 
 export interface AgentHostOptions extends Pick<ActionHost, 'platform' | 'dataDir' | 'labels' | 'logger' | 'clock'> {
   /** `MUSTER_AGENT_PROTECT` */
@@ -30,7 +30,7 @@ const WINDOWS_VARIABLES = [
 export function createAgentHost(options: AgentHostOptions): ActionHost {
   const { platform, dataDir, labels, logger, clock, protect, gatewayUrls, openEnds, env } = options;
   const base = platform === 'windows' ? pick(env, WINDOWS_VARIABLES) : undefined;
-  const configured = gatewayUrls.map(gatewayEnd);
+  const configured = gatewayUrls.map((url) => urlEnd(new URL(url)));
   return {
     platform,
     dataDir,
@@ -41,13 +41,6 @@ export function createAgentHost(options: AgentHostOptions): ActionHost {
     protect: new Protection(protect, platform),
     gatewayPeers: () => [...openEnds(), ...configured],
   };
-}
-
-/** Where a gateway's URL leads; an IPv6 address without its brackets. */
-export function gatewayEnd(gatewayUrl: string): NetworkEnd {
-  const { hostname, port, protocol } = new URL(gatewayUrl);
-  const standard = protocol === 'wss:' || protocol === 'https:' ? 443 : 80;
-  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? standard : Number(port) };
 }
 
 /** Environment variables by name; on Windows their case does not count. */

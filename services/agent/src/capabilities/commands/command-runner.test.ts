@@ -171,7 +171,7 @@ describe('a command', () => {
     const agent = endpoint();
     const body = one();
     await agent.deliver(body);
-    agent.runner.detach(agent.send);
+    agent.runner.detach();
     agent.calls[0]!.end();
     await settled();
     clock.advance(60_000);

@@ -82,8 +82,8 @@ export class CommandRunner {
     this.#outcomes.attach(send);
   }
 
-  detach(send: SendReport): void {
-    this.#outcomes.detach(send);
+  detach(): void {
+    this.#outcomes.detach();
   }
 
   onWritable(): void {

@@ -47,8 +47,8 @@ export class Outcomes {
     this.#reports.attach(send);
   }
 
-  detach(send: SendReport): void {
-    this.#reports.detach(send);
+  detach(): void {
+    this.#reports.detach();
   }
 
   onWritable(): void {

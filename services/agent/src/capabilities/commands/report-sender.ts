@@ -81,9 +81,8 @@ export class ReportSender {
     this.resume();
   }
 
-  /** The session of this way to send is over; nothing happens when another one has taken its place. */
-  detach(send: SendReport): void {
-    if (this.#send !== send) return;
+  /** The session is over. */
+  detach(): void {
     this.#send = undefined;
     this.#clearTimers();
   }

@@ -24,35 +24,42 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function open(clock = new FakeClock()): {
   clock: FakeClock;
-  told: AssignedMode;
+  mode: AssignedMode;
   warnings: string[];
   spreads: number[];
   changes: () => number;
 } {
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
-  const told = new AssignedMode({ folder, clock, logger });
+  const mode = new AssignedMode({ folder, clock, logger });
   const spreads: number[] = [];
-  told.start((spreadMs) => void spreads.push(spreadMs));
-  return { clock, told, warnings, spreads, changes: () => spreads.length };
+  mode.start((spreadMs) => void spreads.push(spreadMs));
+  return { clock, mode, warnings, spreads, changes: () => spreads.length };
 }
 
-describe('the channel that was told', () => {
-  test('is Live before anybody told, and is kept over restarts, readable by the agent alone', () => {
-    const { told } = open();
-    expect(told.setting).toEqual({ mode: 'live', intervalMs: MINUTE });
-    told.tell(POLL_30S);
-    expect(open().told.setting).toMatchObject({ mode: 'poll', intervalMs: 30_000 });
+function assign(mode: AssignedMode, body: ModeBody): void {
+  mode.ready(
+    { mode: 'live', send: () => 'sent' },
+    { agentId: 'a', epoch: 1, heartbeatMs: 1_000, labels: {}, mode: body },
+  );
+}
+
+describe('the assigned mode', () => {
+  test('is Live until one is assigned, and is kept over restarts, readable by the agent alone', () => {
+    const { mode } = open();
+    expect(mode.setting).toEqual({ mode: 'live', intervalMs: MINUTE });
+    assign(mode, POLL_30S);
+    expect(open().mode.setting).toMatchObject({ mode: 'poll', intervalMs: 30_000 });
     expect(statSync(join(folder, 'mode.json')).mode & 0o777).toBe(0o600);
   });
 
   test('a lease ends by itself, and tells so', () => {
-    const { changes, clock, told } = open();
-    told.tell(LEASE);
+    const { changes, clock, mode } = open();
+    assign(mode, LEASE);
     clock.advance(2 * HOUR - 1);
-    expect([told.setting.mode, changes()]).toEqual(['live', 0]);
+    expect([mode.setting.mode, changes()]).toEqual(['live', 0]);
     clock.advance(1);
-    expect(told.setting).toEqual({ mode: 'poll', intervalMs: 5 * MINUTE });
+    expect(mode.setting).toEqual({ mode: 'poll', intervalMs: 5 * MINUTE });
     expect(changes()).toBe(1);
     expect(clock.pendingTimers).toBe(0);
   });
@@ -61,92 +68,92 @@ describe('the channel that was told', () => {
     ['as it began', 100_000, 2 * HOUR, 100_000],
     ['over a minute', 0, 2 * HOUR, MINUTE],
     ['over a twentieth of a short one', 0, 10_000, 500],
-  ])('a lease that many may have got ends spread %s', (_how, spreadMs, forMs, expected) => {
-    const { clock, spreads, told } = open();
-    told.tell({ ...LEASE, spreadMs, lease: { ...LEASE.lease!, forMs } });
+  ])('the end of a lease that many agents may have is spread %s', (_how, spreadMs, forMs, expected) => {
+    const { clock, spreads, mode } = open();
+    assign(mode, { ...LEASE, spreadMs, lease: { ...LEASE.lease!, forMs } });
     clock.advance(forMs);
     expect(spreads).toEqual([expected]);
   });
 
-  test('nor do all end at one moment after restarts', () => {
+  test('leases do not all end together after restarts either', () => {
     const clock = new FakeClock();
-    open(clock).told.tell(LEASE);
+    assign(open(clock).mode, LEASE);
     const { spreads } = open(clock);
     clock.advance(2 * HOUR);
     expect(spreads).toEqual([MINUTE]);
   });
 
   test('a lease of months ends when it is over, and not before', () => {
-    const { changes, clock, told } = open();
-    told.tell({ ...LEASE, lease: { ...LEASE.lease!, forMs: 60 * 24 * HOUR } });
+    const { changes, clock, mode } = open();
+    assign(mode, { ...LEASE, lease: { ...LEASE.lease!, forMs: 60 * 24 * HOUR } });
     clock.advance(59 * 24 * HOUR);
-    expect([told.setting.mode, changes()]).toEqual(['live', 0]);
+    expect([mode.setting.mode, changes()]).toEqual(['live', 0]);
     clock.advance(24 * HOUR);
-    expect([told.setting.mode, changes()]).toEqual(['poll', 1]);
+    expect([mode.setting.mode, changes()]).toEqual(['poll', 1]);
   });
 
-  test('what is told later takes the place of a lease', () => {
-    const { changes, clock, told } = open();
-    told.tell(LEASE);
-    told.tell({ ...LEASE, lease: undefined });
+  test('a later assignment replaces a lease', () => {
+    const { changes, clock, mode } = open();
+    assign(mode, LEASE);
+    assign(mode, { ...LEASE, lease: undefined });
     clock.advance(3 * HOUR);
-    expect([told.setting.mode, changes(), clock.pendingTimers]).toEqual(['live', 0, 0]);
+    expect([mode.setting.mode, changes(), clock.pendingTimers]).toEqual(['live', 0, 0]);
   });
 
   test('a lease goes on over a restart, and one that ended meanwhile has ended', () => {
     const clock = new FakeClock();
     const first = open(clock);
-    first.told.tell(LEASE);
-    first.told.stop();
+    assign(first.mode, LEASE);
+    first.mode.stop();
     const later = new FakeClock(clock.now() + HOUR);
     const second = open(later);
-    expect(second.told.setting.mode).toBe('live');
+    expect(second.mode.setting.mode).toBe('live');
     later.advance(HOUR);
-    expect([second.told.setting.mode, second.changes()]).toEqual(['poll', 1]);
-    expect(open(new FakeClock(clock.now() + 3 * HOUR)).told.setting.mode).toBe('poll');
+    expect([second.mode.setting.mode, second.changes()]).toEqual(['poll', 1]);
+    expect(open(new FakeClock(clock.now() + 3 * HOUR)).mode.setting.mode).toBe('poll');
   });
 
   test('a clock that was set back does not make a lease longer than it was given for', () => {
     const clock = new FakeClock();
-    open(clock).told.tell(LEASE);
+    assign(open(clock).mode, LEASE);
     const earlier = new FakeClock(clock.now() - 365 * 24 * HOUR);
-    const { told } = open(earlier);
+    const { mode } = open(earlier);
     earlier.advance(2 * HOUR);
-    expect(told.setting.mode).toBe('poll');
+    expect(mode.setting.mode).toBe('poll');
   });
 
   test.each(['', '{', '{"mode":"live"}', '{"mode":"semaphore","intervalMs":60000}', '{"mode":"poll","intervalMs":1}'])(
-    'a file with %j is as if it was never told, and can be told again',
+    'a file with %j counts as no assignment, and the next one is stored',
     (text) => {
       writeFileSync(join(folder, 'mode.json'), text);
-      const { told, warnings } = open();
-      expect(told.setting.mode).toBe('live');
+      const { mode, warnings } = open();
+      expect(mode.setting.mode).toBe('live');
       expect(warnings).toHaveLength(1);
-      told.tell(POLL_30S);
-      expect(open().told.setting.mode).toBe('poll');
+      assign(mode, POLL_30S);
+      expect(open().mode.setting.mode).toBe('poll');
     },
   );
 
-  test('the same said again is not written again', () => {
-    const { told } = open();
-    told.tell(POLL_30S);
+  test('the same assignment is not written twice', () => {
+    const { mode } = open();
+    assign(mode, POLL_30S);
     const before = statSync(join(folder, 'mode.json')).ino;
-    told.tell({ ...POLL_30S, reason: 'another' });
+    assign(mode, { ...POLL_30S, reason: 'another' });
     expect(statSync(join(folder, 'mode.json')).ino).toBe(before);
-    told.tell({ ...POLL_30S, intervalMs: 40_000 });
+    assign(mode, { ...POLL_30S, intervalMs: 40_000 });
     expect(JSON.parse(readFileSync(join(folder, 'mode.json'), 'utf8'))).toEqual({ mode: 'poll', intervalMs: 40_000 });
   });
 
-  test('a folder that cannot be written costs no more than the memory of it', () => {
-    const { told } = open();
+  test('without a writable folder the assignment lasts until a restart', () => {
+    const { mode } = open();
     rmSync(folder, { recursive: true });
-    told.tell(POLL_30S);
-    expect(told.setting.mode).toBe('poll');
+    assign(mode, POLL_30S);
+    expect(mode.setting.mode).toBe('poll');
   });
 
-  test('a pinned channel is what it is', () => {
+  test('a pinned mode takes no assignment', () => {
     const pinned = pinnedMode('poll');
-    pinned.tell({ ...POLL_30S, mode: 'live' });
+    expect([pinned.flags(), pinned.frames]).toEqual([[], undefined]);
     expect(pinned.setting).toEqual({ mode: 'poll', intervalMs: MINUTE });
     expect(pinned.fallsBack).toBe(false);
   });

@@ -1,35 +1,20 @@
 import {
   type ChallengeBody,
-  type CommandBody,
-  type CommandCancelBody,
   decodeBody,
   decodeHeader,
   type ErrorBody,
   FRAME,
   frameBody,
-  type QueryBody,
-  type ModeBody,
-  type ReconnectBody,
-  type ReportKeptBody,
   type WelcomeBody,
 } from '@muster/protocol';
+import type { SessionFrame } from '../contract/session-frames.js';
 
-/** A frame that a gateway may send, read and checked. */
+/** A decoded frame from a gateway. */
 export type ServerFrame =
   | { readonly kind: 'challenge'; readonly body: ChallengeBody }
   | { readonly kind: 'welcome'; readonly body: WelcomeBody }
   | { readonly kind: 'error'; readonly body: ErrorBody }
-  | { readonly kind: 'reconnect'; readonly body: ReconnectBody }
-  | { readonly kind: 'mode'; readonly body: ModeBody }
-  | { readonly kind: 'query'; readonly ref: number; readonly body: QueryBody }
-  | { readonly kind: 'cancel'; readonly ref: number; readonly body: { readonly reason: string } }
-  | { readonly kind: 'credit'; readonly ref: number; readonly body: { readonly bytes: number } }
-  | { readonly kind: 'command'; readonly ref: number; readonly body: CommandBody }
-  | { readonly kind: 'commandCancel'; readonly ref: number; readonly body: CommandCancelBody }
-  | { readonly kind: 'reportKept'; readonly ref: number; readonly body: ReportKeptBody };
-
-/** What comes once the session is ready. */
-export type SessionFrame = Exclude<ServerFrame, { kind: 'challenge' | 'welcome' | 'error' }>;
+  | SessionFrame;
 
 export type ReadServerFrame =
   | { readonly ok: true; readonly frame: ServerFrame }
@@ -49,7 +34,7 @@ const KINDS = {
   [FRAME.reportKept]: 'reportKept',
 } as const;
 
-/** Reads one message of a gateway; `fault` is one of a few constant words when it is none. */
+/** Decodes one message from a gateway. `fault` is one of a few constant words, for messages that are not valid frames. */
 export function readServerFrame(bytes: Uint8Array): ReadServerFrame {
   const header = decodeHeader(bytes);
   if (header === undefined) return { ok: false, fault: 'no_frame' };

@@ -9,7 +9,7 @@ import type { SendResult } from '../../contract/session-connection.js';
 import { WorkerPool } from '../../worker/worker-pool.js';
 import { QueryDenylist } from './query-denylist.js';
 import { QueryRunner } from './query-runner.js';
-import { SessionQueries } from './session-queries.js';
+import { QueryHandler } from './query-handler.js';
 
 const FOREVER = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS x FROM c';
 const BUDGET = { ms: 10_000, rows: 10_000, bytes: 4 * 1024 * 1024 };
@@ -85,8 +85,9 @@ function createAgent(
     },
   });
   if (pool !== sharedPool) cleanups.push(() => pool.stop());
-  const session = new SessionQueries({ connection, runner, clock: systemClock, logger: silentLogger });
-  cleanups.push(() => session.end());
+  const handler = new QueryHandler({ runner, clock: systemClock, logger: silentLogger });
+  handler.ready({ mode: 'live', send: (...frame) => connection.send(...frame) });
+  cleanups.push(() => handler.ended());
   const until = async <T>(look: () => T | undefined | false): Promise<T> => {
     for (;;) {
       const found = look();
@@ -100,20 +101,15 @@ function createAgent(
     sent,
     connection,
     runner,
-    session,
+    handler,
     until,
     poolSize: () => pool.size,
     ask(ref: number, sql: string, columns: string[], body: Partial<QueryBody> = {}): void {
-      session.onQuery(ref, {
-        id: `q${ref}`,
-        sql,
-        columns,
-        remainingMs: 20_000,
-        budget: BUDGET,
-        credit: 10_000_000,
-        ...body,
-      });
+      const whole = { id: `q${ref}`, sql, columns, remainingMs: 20_000, budget: BUDGET, credit: 10_000_000, ...body };
+      handler.frames.query!(whole, ref);
     },
+    credit: (ref: number, bytes: number) => handler.frames.credit!({ bytes }, ref),
+    cancel: (ref: number) => handler.frames.cancel!({ reason: 'test' }, ref),
     /** Resolves with how query `ref` ended: its rows, or its QUERY_END. */
     outcome: (ref: number) =>
       until(() => {
@@ -138,7 +134,7 @@ describe('queries of a session', () => {
     expect(frames).toHaveLength(1);
     expect(decodeRows(frames![0]!.body, 3)).toEqual([[1, '\u{1f600}', null]]);
     expect(agent.running()).toEqual([]);
-    expect(agent.session.size).toBe(0);
+    expect(agent.handler.size).toBe(0);
   });
 
   test('no row at all is an empty final frame, which needs no credit', async () => {
@@ -158,7 +154,7 @@ describe('queries of a session', () => {
       expect(total()).toBeLessThanOrEqual(credited);
       starved += 1;
       credited += 40_000;
-      agent.session.onCredit(1, 40_000);
+      agent.credit(1, 40_000);
     }
     expect(total()).toBeLessThanOrEqual(credited);
     expect(starved).toBeGreaterThan(5);
@@ -173,9 +169,9 @@ describe('queries of a session', () => {
     agent.ask(1, "SELECT 'long enough' AS text", ['text'], { credit: 5 });
     await agent.until(() => agent.sent.length > 0);
     expect(agent.sent).toMatchObject([{ flags: 0, body: new Uint8Array() }]);
-    agent.session.onCredit(1, 2);
+    agent.credit(1, 2);
     expect(agent.sent).toHaveLength(2);
-    agent.session.onCredit(1, 100);
+    agent.credit(1, 100);
     expect((await agent.outcome(1)).frames?.at(-1)).toMatchObject({ flags: 1 });
     expect(agent.sent).toHaveLength(3);
   });
@@ -183,7 +179,7 @@ describe('queries of a session', () => {
   test('credit that comes before the answer counts', async () => {
     const agent = createAgent();
     agent.ask(1, 'SELECT n, text FROM numbers LIMIT 5000', ['n', 'text'], { credit: 0 });
-    agent.session.onCredit(1, 10_000_000);
+    agent.credit(1, 10_000_000);
     expect((await agent.outcome(1)).frames!.length).toBeGreaterThan(5);
   });
 
@@ -194,7 +190,7 @@ describe('queries of a session', () => {
     await agent.until(() => agent.runner.running === 0);
     expect(agent.sent).toEqual([]);
     agent.connection.result = 'sent';
-    agent.session.onWritable();
+    agent.handler.writable();
     expect((await agent.outcome(1)).frames!.length).toBeGreaterThan(5);
   });
 
@@ -323,8 +319,8 @@ describe('queries of a session', () => {
     agent.ask(1, FOREVER, ['x']);
     agent.ask(2, 'SELECT 2 AS two', ['two']);
     agent.ask(3, 'SELECT 3 AS three', ['three']);
-    agent.session.onCancel(2);
-    agent.session.onCancel(1);
+    agent.cancel(2);
+    agent.cancel(1);
     expect((await agent.outcome(3)).frames).toHaveLength(1);
     expect(agent.sent.map((frame) => frame.ref)).toEqual([3]);
     expect(agent.running()).toEqual([]);
@@ -343,7 +339,7 @@ describe('queries of a session', () => {
     await agent.until(() => agent.runner.running === 0);
     agent.ask(2, 'SELECT 2 AS two', ['two']);
     expect({ running: agent.runner.running, queued: agent.runner.queued }).toEqual({ running: 0, queued: 1 });
-    agent.session.onCredit(1, 100);
+    agent.credit(1, 100);
     expect((await agent.outcome(2)).frames).toHaveLength(1);
   });
 
@@ -351,8 +347,8 @@ describe('queries of a session', () => {
     const agent = createAgent();
     agent.ask(1, FOREVER, ['x']);
     agent.ask(2, 'SELECT 2 AS two', ['two']);
-    agent.session.end();
-    expect({ size: agent.session.size, running: agent.runner.running, queued: agent.runner.queued }).toEqual({
+    agent.handler.ended();
+    expect({ size: agent.handler.size, running: agent.runner.running, queued: agent.runner.queued }).toEqual({
       size: 0,
       running: 0,
       queued: 0,

@@ -1,0 +1,87 @@
+import { CAPABILITY, type CommandId, encodeBody, FRAME, type WelcomeBody } from '@muster/protocol';
+import type { Clock, Logger } from '@muster/runtime/program';
+import type { ActionHost } from '../../actions/contract/action.js';
+import type { Capability, Session } from '../../contract/capability.js';
+import type { FrameHandlers } from '../../contract/session-frames.js';
+import type { Enroller } from '../../identity/enroller.js';
+import { CommandHistory } from './command-history.js';
+import { type CommandPolicy, takesCommands } from './command-policy.js';
+import { CommandRunner } from './command-runner.js';
+import type { CommandTrust } from './command-trust.js';
+import type { HelloRenewal } from './hello-renewal.js';
+import type { SendReport } from './report-sender.js';
+import { RootsRequest } from './roots-request.js';
+import { UndoStore } from './undo-store.js';
+import type { Endpoint } from './verify-command.js';
+
+export interface CommandHandlerOptions {
+  readonly endpoint: Endpoint;
+  /** The data directory. */
+  readonly folder: string;
+  readonly policy: CommandPolicy;
+  readonly trust: CommandTrust;
+  readonly enroller: Pick<Enroller, 'canEnrol' | 'enrol'>;
+  readonly host: ActionHost;
+  readonly renewal: HelloRenewal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Runs commands. They do not end with the session: the outcome is reported over the next one. */
+export class CommandHandler implements Capability {
+  readonly frames: FrameHandlers = {
+    command: (body) => this.#runner.onCommand(body),
+    commandCancel: (body) => this.#runner.onCancel(body),
+    reportKept: ({ id, number }) => this.#runner.onReportKept({ id: id as CommandId, number }),
+  };
+  readonly #options: CommandHandlerOptions;
+  readonly #runner: CommandRunner;
+  readonly #rootsRequest: RootsRequest;
+
+  /** Throws when the history cannot be read: an agent that does not know which commands it ran must not start. */
+  constructor(options: CommandHandlerOptions) {
+    this.#options = options;
+    const { folder, clock, logger, enroller, host, renewal, trust } = options;
+    this.#runner = new CommandRunner({
+      ...options,
+      history: CommandHistory.open({ folder, clock, logger }),
+      undo: new UndoStore({ folder, clock, logger }),
+      loadActions: async () => (await import('../../actions/create-actions.js')).createActions(host),
+      onAllKept: () => renewal.allKept(),
+    });
+    this.#rootsRequest = new RootsRequest({
+      trust,
+      enrol: (signal) => enroller.enrol(signal),
+      onPinned: () => renewal.request(),
+      clock,
+      logger,
+    });
+  }
+
+  flags(): readonly string[] {
+    return this.#options.trust.hasRoots && takesCommands(this.#options.policy) ? [CAPABILITY.command] : [];
+  }
+
+  ready(session: Session, { commandKeys }: WelcomeBody): void {
+    const { enroller, policy, trust } = this.#options;
+    const send: SendReport = (report, { urgent }) =>
+      session.send(FRAME.report, 0, encodeBody('report', report), { urgent });
+    this.#runner.attach(send);
+    if (commandKeys !== undefined) trust.acceptKeys(commandKeys);
+    if (enroller.canEnrol && takesCommands(policy)) this.#rootsRequest.onReady();
+  }
+
+  writable(): void {
+    this.#runner.onWritable();
+  }
+
+  ended(): void {
+    this.#runner.detach();
+  }
+
+  async stop(signal?: AbortSignal): Promise<void> {
+    this.#rootsRequest.stop();
+    this.#options.renewal.stop();
+    await this.#runner.stop(signal);
+  }
+}

@@ -1,0 +1,33 @@
+import type {
+  CommandBody,
+  CommandCancelBody,
+  ModeBody,
+  QueryBody,
+  ReconnectBody,
+  ReportKeptBody,
+} from '@muster/protocol';
+
+/** The frames that a gateway may send once the session is ready, with their decoded bodies. */
+export interface SessionFrames {
+  readonly reconnect: ReconnectBody;
+  readonly mode: ModeBody;
+  readonly query: QueryBody;
+  readonly cancel: { readonly reason: string };
+  readonly credit: { readonly bytes: number };
+  readonly command: CommandBody;
+  readonly commandCancel: CommandCancelBody;
+  readonly reportKept: ReportKeptBody;
+}
+
+/** `ref` is the query's handle on the gateway, 0 for frames that concern no query. */
+export type SessionFrame = {
+  readonly [Kind in keyof SessionFrames]: {
+    readonly kind: Kind;
+    readonly ref: number;
+    readonly body: SessionFrames[Kind];
+  };
+}[keyof SessionFrames];
+
+export type FrameHandlers = {
+  readonly [Kind in keyof SessionFrames]?: (body: SessionFrames[Kind], ref: number) => void;
+};
