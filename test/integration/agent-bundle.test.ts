@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { muster } from '../kit/cli.js';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 
 const BUNDLE = fileURLToPath(new URL('../../../deploy/agent/bundle.mjs', import.meta.url));
 
@@ -33,7 +33,7 @@ const FORMS: Record<string, Form> = {
 };
 
 describe('the agent as one file, in a folder where nothing else is', () => {
-  let lab: Lab;
+  let harness: Harness;
   let folder: string;
   /** What the bundler said. */
   let built: string;
@@ -45,7 +45,7 @@ describe('the agent as one file, in a folder where nothing else is', () => {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    lab = await openLab();
+    harness = await startHarness();
   }, 120_000);
   afterEach(async () => {
     if (child === undefined) return;
@@ -55,7 +55,7 @@ describe('the agent as one file, in a folder where nothing else is', () => {
     child = undefined;
   });
   afterAll(async () => {
-    await lab.close();
+    await harness.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -68,9 +68,9 @@ describe('the agent as one file, in a folder where nothing else is', () => {
     const [executable, ...args] = command(program);
     const env = {
       PATH: process.env['PATH'],
-      MUSTER_GATEWAY_URL: lab.stack.gateways[0]!.url,
-      MUSTER_ORG: lab.stack.org,
-      MUSTER_ENROLL_SECRET: lab.stack.enrollSecret,
+      MUSTER_GATEWAY_URL: harness.stack.gateways[0]!.url,
+      MUSTER_ORG: harness.stack.org,
+      MUSTER_ENROLL_SECRET: harness.stack.enrollSecret,
       MUSTER_DATA_DIR: join(home, 'data'),
       MUSTER_LABELS: `form=${file.replace('.', '-')}`,
     };
@@ -96,12 +96,22 @@ describe('the agent as one file, in a folder where nothing else is', () => {
       const selector = `form=${form.file.replace('.', '-')}`;
       // From SQLite, in a thread that has no file to start from.
       const sql = "SELECT count(*) AS n, (SELECT path FROM file WHERE path = '/etc/passwd') AS path FROM processes";
-      const asked = await muster(lab, ['query', sql, '--target', selector, '-o', 'ndjson']);
+      const asked = await muster(harness, ['query', sql, '--target', selector, '-o', 'ndjson']);
       expect([asked.stderr, asked.code]).toEqual([asked.stderr, 0]);
       expect(asked.stdout).toContain('/etc/passwd');
 
       const order = (path: string) =>
-        muster(lab, ['run', 'file.quarantine', `path=${path}`, '--target', selector, '--yes', '--wait', '-o', 'json']);
+        muster(harness, [
+          'run',
+          'file.quarantine',
+          `path=${path}`,
+          '--target',
+          selector,
+          '--yes',
+          '--wait',
+          '-o',
+          'json',
+        ]);
       const evil = join(home, 'evil.sh');
       writeFileSync(evil, 'echo evil\n');
       const ordered = await order(evil);
@@ -141,9 +151,9 @@ exec cat`;
     it('the bundle makes itself a service of sysvinit, which starts, says that it runs, starts anew, and stops', async () => {
       const root = mkdtempSync(join(folder, 'root-'));
       const settings = Object.entries({
-        MUSTER_GATEWAY_URL: lab.stack.gateways[0]!.url,
-        MUSTER_ORG: lab.stack.org,
-        MUSTER_ENROLL_SECRET: lab.stack.enrollSecret,
+        MUSTER_GATEWAY_URL: harness.stack.gateways[0]!.url,
+        MUSTER_ORG: harness.stack.org,
+        MUSTER_ENROLL_SECRET: harness.stack.enrollSecret,
         MUSTER_LABELS: 'form=sysvinit',
         MUSTER_READY_FILE: '/run/ready.json',
       }).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
@@ -157,7 +167,7 @@ exec cat`;
         expect(service('start')).toMatchObject({ status: 0, stderr: '' });
         await untilExists(join(root, 'run/ready.json'));
         expect(service('status').stdout).toMatch(/^muster-agent runs, process \d+$/m);
-        const asked = await muster(lab, [
+        const asked = await muster(harness, [
           'query',
           "SELECT path FROM file WHERE path = '/opt/muster-agent/muster-agent.cjs'",
           '--target',

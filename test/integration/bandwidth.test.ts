@@ -9,7 +9,7 @@ import { summarize, type BandwidthSummary } from '../load/bench-bandwidth/summar
 /** A small run of `npm run bench:bandwidth`, all of it in fast-forward. */
 
 const WORKLOAD = { freshnessMs: 10_000, queries: 2, commands: 1 };
-/** A live agent needs two heartbeats for a round: this is less than one. */
+/** A round of a live agent takes two heartbeats: this is less than one round. */
 const IDLE_MS = 6_000;
 
 let brokers: TestBrokers;
@@ -29,9 +29,8 @@ beforeAll(async () => {
       name: channel,
       channel,
       fastForward: FAST_FORWARD,
-      workload: { looks: 2, queries: WORKLOAD.queries, commands: WORKLOAD.commands, idleMs: IDLE_MS },
+      workload: { samples: 2, queries: WORKLOAD.queries, commands: WORKLOAD.commands, idleMs: IDLE_MS },
     })),
-    say: () => undefined,
   });
   summary = summarize(figures, WORKLOAD);
 }, 90_000);
@@ -40,14 +39,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test('what an agent counts itself is what the relay counts, to the byte', () => {
+test('an agent’s own count equals the relay’s count, to the byte', () => {
   expect(summary.variants.map(({ name, own }) => [name, own.bytes > 0, own.off])).toEqual([
     ['live', true, 0],
     ['poll', true, 0],
   ]);
 });
 
-test('what the gateways say of their sockets is that too, within one per cent', () => {
+test('the gateways’ socket counts equal it within one per cent', () => {
   const { gateways, relays } = figures.counts;
   if (gateways.measured !== 'sockets') return;
   for (const direction of ['up', 'down'] as const) {
@@ -58,16 +57,16 @@ test('what the gateways say of their sockets is that too, within one per cent', 
 test('an idle live endpoint costs 100 bytes a minute at most', () => {
   const live = summary.variants.find(({ channel }) => channel === 'live');
   expect(live?.idlePerMinute.fast).toBeLessThanOrEqual(100);
-  // A round of heartbeats, on the connection that there was.
+  // A round of heartbeats on the existing connection.
   expect(live?.connectionsPerBeat.fast).toBe(0);
 });
 
-test('Live takes a tenth of the bytes of Poll at most, where answers are wanted within ten seconds', () => {
+test('Live takes at most a tenth of the bytes of Poll when answers are needed within ten seconds', () => {
   expect(summary.share.idle).toBeLessThanOrEqual(0.1);
   expect(summary.share.workload).toBeLessThanOrEqual(0.1);
   expect(summary.targets.filter(({ met }) => !met)).toEqual([]);
 });
 
-test('and less than Poll where somebody looks all the time', () => {
+test('Live takes less than Poll when an endpoint is sampled all the time', () => {
   expect(summary.share.watched).toBeLessThan(1);
 });

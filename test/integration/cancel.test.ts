@@ -3,7 +3,7 @@ import { followQuery } from '@muster/api-client';
 import type { LedgerJson } from '@muster/api-contract';
 import { ledgerBalances } from '@muster/protocol';
 import { fleetOptions, onChannel } from '../kit/fleet-options.js';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
 
 const AGENTS = 200;
@@ -11,14 +11,14 @@ const AGENTS = 200;
 describe.each(['live', 'poll'] as const)(
   'a query that is cancelled while half of the fleet still works on it (%s)',
   (channel) => {
-    let lab: Lab;
+    let harness: Harness;
     let fleet: Fleet;
 
     beforeAll(async () => {
-      lab = await openLab({ gateways: 2 });
+      harness = await startHarness({ gateways: 2 });
       // None of the slow half answers before somebody has had the time to cancel.
       fleet = new Fleet({
-        ...fleetOptions(lab),
+        ...fleetOptions(harness),
         agents: AGENTS,
         ...onChannel(channel),
         behaviour: { slow: 0.5 },
@@ -28,7 +28,7 @@ describe.each(['live', 'poll'] as const)(
     }, 120_000);
     afterAll(async () => {
       await fleet.stop();
-      await lab.close();
+      await harness.close();
     });
 
     it.each(['raw', 'group'] as const)(
@@ -37,20 +37,20 @@ describe.each(['live', 'poll'] as const)(
         const slow = fleet.agents.filter(({ behaviour }) => behaviour === 'slow').map(({ agentId }) => agentId);
         const quick = AGENTS - slow.length;
         const cancelsBefore = fleet.stats.cancels;
-        const { id } = await lab.api.call('POST /v1/queries', {
+        const { id } = await harness.api.call('POST /v1/queries', {
           body: { sql: 'SELECT hostname FROM system_info', mode, timeout: '5m' },
         });
         let cancelled: Promise<Response> | undefined;
-        const ended = await followQuery(lab.api, id, (ledger) => {
+        const ended = await followQuery(harness.api, id, (ledger) => {
           expectBalanced(ledger);
-          if (ledger.answered === quick) cancelled ??= lab.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' });
+          if (ledger.answered === quick) cancelled ??= harness.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' });
         });
         expect((await cancelled)?.status).toBe(202);
 
         expectBalanced(ended.ledger);
         expect(ended.state).toBe('cancelled');
         expect(ended.ledger).toMatchObject({ targeted: AGENTS, waiting: 0, answered: quick, timed_out: slow.length });
-        const missing = await lab.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
+        const missing = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
         expect(new Set(missing.map(({ agentId }) => agentId))).toEqual(new Set(slow));
         expect(missing).toHaveLength(slow.length);
         expect(new Set(missing.map(({ code }) => code))).toEqual(new Set(['cancelled']));
@@ -58,12 +58,12 @@ describe.each(['live', 'poll'] as const)(
         await fleet.waitFor(() => fleet.stats.cancels - cancelsBefore === slow.length);
         expect(fleet.count('ready')).toBe(AGENTS);
         // It is over: to cancel it again changes nothing, and whoever comes late is told the same.
-        expect((await lab.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' })).status).toBe(204);
-        expect(await lab.api.call('GET /v1/queries/{id}', { params: { id } })).toMatchObject({
+        expect((await harness.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' })).status).toBe(204);
+        expect(await harness.api.call('GET /v1/queries/{id}', { params: { id } })).toMatchObject({
           state: 'cancelled',
           ledger: ended.ledger,
         });
-        expect(await followQuery(lab.api, id)).toMatchObject({ state: 'cancelled', ledger: ended.ledger });
+        expect(await followQuery(harness.api, id)).toMatchObject({ state: 'cancelled', ledger: ended.ledger });
       },
       60_000,
     );

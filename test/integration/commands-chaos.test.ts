@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Program } from '@muster/local';
 import { CommandLoad, expectCommandsSettled } from '../kit/command-load.js';
 import { fleetOptions } from '../kit/fleet-options.js';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 import { FleetProcess } from '../load/fleet/fleet-process.js';
 
 const AGENTS = 2_000;
@@ -15,34 +15,34 @@ const AFTER_MS = 5_000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while everything dies once`, () => {
-  let lab: Lab;
+  let harness: Harness;
   let fleet: FleetProcess;
   let load: CommandLoad;
 
   beforeAll(async () => {
-    lab = await openLab({ gateways: 2, commands: 2, restart: true });
+    harness = await startHarness({ gateways: 2, commands: 2, restart: true });
     // In a process of its own: the load must not wait for the agents.
     fleet = await FleetProcess.start({
       t: 'fleet',
-      keysFile: join(lab.stack.folder, 'fleet.json'),
+      keysFile: join(harness.stack.folder, 'fleet.json'),
       options: {
-        ...fleetOptions(lab),
+        ...fleetOptions(harness),
         agents: AGENTS,
         // Some die between running and reporting, and come back with what they had on disk.
         commands: { crashing: 0.02, failing: 0.05 },
       },
     });
-    const agents = await lab.api.all('GET /v1/agents', { pageSize: 500 });
+    const agents = await harness.api.all('GET /v1/agents', { pageSize: 500 });
     if (agents.length !== AGENTS) throw new Error(`${agents.length} agents are listed`);
     load = new CommandLoad(
-      lab,
+      harness,
       agents.map(({ agentId }) => agentId),
       PER_SECOND,
     );
   }, 180_000);
   afterAll(async () => {
     await fleet.stop();
-    await lab.close();
+    await harness.close();
   });
 
   const kill = (program: Program | undefined): void => {
@@ -52,17 +52,17 @@ describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while everything 
   it('every accepted command ends in exactly one state for every target, and nobody ran anything twice', async () => {
     load.start();
     const faults: readonly (() => void | Promise<void>)[] = [
-      () => kill(lab.stack.commands[0]),
-      () => kill(lab.stack.gateways[0]),
+      () => kill(harness.stack.commands[0]),
+      () => kill(harness.stack.gateways[0]),
       async () => {
-        await lab.brokers.redis.kill9();
-        await lab.brokers.redis.restart();
+        await harness.brokers.redis.kill9();
+        await harness.brokers.redis.restart();
       },
       async () => {
-        await lab.brokers.nats.kill9();
-        await lab.brokers.nats.restart();
+        await harness.brokers.nats.kill9();
+        await harness.brokers.nats.restart();
       },
-      () => lab.stack.commands.forEach(kill),
+      () => harness.stack.commands.forEach(kill),
     ];
     for (const fault of faults) {
       await pause(BEFORE_MS);
@@ -74,9 +74,9 @@ describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while everything 
     // A loaded machine accepts fewer than are asked; each fault must have met some.
     expect(ids.length).toBeGreaterThan(PER_SECOND * 2);
     process.stderr.write(`${ids.length} commands accepted, ${load.repeats} repeated\n`);
-    await expectCommandsSettled(lab, ids, () => fleet.runs(), 90_000);
+    await expectCommandsSettled(harness, ids, () => fleet.runs(), 90_000);
     // Nothing became a command that nobody was told of.
-    const listed = await lab.api.all('GET /v1/commands', { pageSize: 200 });
+    const listed = await harness.api.all('GET /v1/commands', { pageSize: 200 });
     expect(listed.filter(({ id }) => !ids.includes(id))).toEqual([]);
   }, 300_000);
 });

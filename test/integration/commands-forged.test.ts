@@ -17,11 +17,11 @@ import {
 } from '@muster/protocol';
 import { decodeJournalEntry, STREAM_SUBJECTS, STREAMS, type Signature } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 
 /** Somebody has the broker, all of it, and speaks to the gateways as a command service does. The agent and everything else are real. */
 describe('orders that the command service did not sign', () => {
-  let lab: Lab;
+  let harness: Harness;
   let broker: Broker;
   let folder: string;
   let agentId: AgentId;
@@ -31,20 +31,20 @@ describe('orders that the command service did not sign', () => {
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'muster-forged-'));
-    lab = await openLab({ agent: true });
-    broker = await connectNats({ servers: [lab.brokers.nats.url], name: 'thief', logger: silentLogger });
-    const [agent] = await lab.api.all('GET /v1/agents');
+    harness = await startHarness({ agent: true });
+    broker = await connectNats({ servers: [harness.brokers.nats.url], name: 'thief', logger: silentLogger });
+    const [agent] = await harness.api.all('GET /v1/agents');
     agentId = agent?.agentId as AgentId;
-    const command = await lab.api.call('POST /v1/commands', {
+    const command = await harness.api.call('POST /v1/commands', {
       body: {
         action: 'file.quarantine',
         params: { path: join(folder, 'not-there') },
         target: { agentIds: [agentId] },
       },
     });
-    await followCommand(lab.api, command.id);
+    await followCommand(harness.api, command.id);
     signedId = command.id as CommandId;
-    const subject = STREAM_SUBJECTS.command(lab.stack.org as OrgId, signedId);
+    const subject = STREAM_SUBJECTS.command(harness.stack.org as OrgId, signedId);
     for await (const { data } of broker.streams.read(STREAMS.commands.name, { subject })) {
       const entry = decodeJournalEntry(data);
       if (entry.t === 'submitted' && entry.signature !== undefined) signed = entry.signature;
@@ -52,7 +52,7 @@ describe('orders that the command service did not sign', () => {
   }, 120_000);
   afterAll(async () => {
     await broker.stop();
-    await lab.close();
+    await harness.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -64,7 +64,7 @@ describe('orders that the command service did not sign', () => {
     const tree = order.tree ?? TargetTree.over([{ number: 1, agentId }]);
     const { id, jws, keys } = order;
     const targets = [[1, agentId, tree.proof(1), null]] as const;
-    const org = lab.stack.org as OrgId;
+    const org = harness.stack.org as OrgId;
     broker.bus.publish(
       SUBJECTS.allGatewayCommands,
       encodeBusMessage({ t: 'command_deliver', id, org, jws, keys, targets, broadcast: true }),
@@ -73,7 +73,7 @@ describe('orders that the command service did not sign', () => {
 
   async function audited(subject: string): Promise<AuditRecordJson> {
     for (const untilMs = performance.now() + 15_000; performance.now() < untilMs;) {
-      const records = await lab.api.all('GET /v1/audit', { query: { action: 'command.refused_by_agent' } });
+      const records = await harness.api.all('GET /v1/audit', { query: { action: 'command.refused_by_agent' } });
       const found = records.find((record) => record.subject === subject);
       if (found !== undefined) return found;
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -121,7 +121,7 @@ describe('orders that the command service did not sign', () => {
     expect(await audited(id)).toMatchObject({ code: 'unknown_key' });
     expect(isThere()).toBe(true);
     // The list with the high version is not believed either: true orders still run.
-    const dry = await lab.api.call('POST /v1/commands', {
+    const dry = await harness.api.call('POST /v1/commands', {
       body: {
         action: 'file.quarantine',
         params: { path },
@@ -129,7 +129,7 @@ describe('orders that the command service did not sign', () => {
         dryRun: true,
       },
     });
-    expect((await followCommand(lab.api, dry.id)).ledger).toMatchObject({ succeeded: 1 });
+    expect((await followCommand(harness.api, dry.id)).ledger).toMatchObject({ succeeded: 1 });
   }, 60_000);
 
   it('a true order for somebody else: this agent is not among its targets', async () => {
@@ -149,30 +149,30 @@ describe('orders that the command service did not sign', () => {
 
   it('a true order once more: nothing runs again, and its outcome stays', async () => {
     const { path, isThere } = victim('replayed');
-    const first = await lab.api.call('POST /v1/commands', {
+    const first = await harness.api.call('POST /v1/commands', {
       body: {
         action: 'file.quarantine',
         params: { path },
         target: { agentIds: [agentId] },
       },
     });
-    expect((await followCommand(lab.api, first.id)).ledger).toMatchObject({ succeeded: 1 });
+    expect((await followCommand(harness.api, first.id)).ledger).toMatchObject({ succeeded: 1 });
     writeFileSync(path, 'again');
-    const subject = STREAM_SUBJECTS.command(lab.stack.org as OrgId, first.id as CommandId);
+    const subject = STREAM_SUBJECTS.command(harness.stack.org as OrgId, first.id as CommandId);
     for await (const { data } of broker.streams.read(STREAMS.commands.name, { subject })) {
       const entry = decodeJournalEntry(data);
       if (entry.t !== 'submitted' || entry.signature === undefined) continue;
       deliver({ id: first.id as CommandId, ...entry.signature });
     }
     // Orders of one lane run one after the other: when the next one has ended, the replay would have too.
-    const next = await lab.api.call('POST /v1/commands', {
+    const next = await harness.api.call('POST /v1/commands', {
       body: {
         action: 'file.quarantine',
         params: { path: join(folder, 'not-there') },
         target: { agentIds: [agentId] },
       },
     });
-    await followCommand(lab.api, next.id);
+    await followCommand(harness.api, next.id);
     expect(isThere()).toBe(true);
   }, 60_000);
 });

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { muster } from '../kit/cli.js';
-import { eventually } from '../kit/eventually.js';
-import { openLab, type Lab } from '../kit/lab.js';
+import { eventually } from '@muster/runtime/testing';
+import { startHarness, type Harness } from '../kit/harness.js';
 
 /** Everything real: services, brokers, an agent on this machine, and the CLI as a program of its own. */
 describe.each(['live', 'poll'] as const)('commands on this machine, through the CLI (%s)', (channel) => {
-  let lab: Lab;
+  let harness: Harness;
   let folder: string;
   const children: ChildProcess[] = [];
 
@@ -19,10 +19,10 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     folder = mkdtempSync(join(tmpdir(), 'muster-commands-'));
     const policy = join(folder, 'modes.json');
     writeFileSync(policy, JSON.stringify({ rules: [{ selector: 'os=linux', mode: channel, interval: '1s' }] }));
-    lab = await openLab({ agent: true, env: { gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy } } });
+    harness = await startHarness({ agent: true, env: { gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy } } });
     await eventually(
+      async () => (await harness.api.all('GET /v1/agents'))[0]?.mode === channel,
       'the agent is on its channel',
-      async () => (await lab.api.all('GET /v1/agents'))[0]?.mode === channel,
       20_000,
     );
   }, 120_000);
@@ -30,7 +30,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     for (const child of children.splice(0)) child.kill('SIGKILL');
   });
   afterAll(async () => {
-    await lab.close();
+    await harness.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -44,7 +44,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     return child as ChildProcess & { readonly pid: number };
   }
 
-  const cli = (args: readonly string[], input?: string) => muster(lab, args, input);
+  const cli = (args: readonly string[], input?: string) => muster(harness, args, input);
   const isAlive = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
 
   it('abc.exe is found, and killed by the very rows that were found: nothing else of that name that came since', async () => {
@@ -114,7 +114,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     ]);
     expect([run.stderr, run.code]).toEqual([run.stderr, 0]);
     expect(existsSync(path)).toBe(false);
-    const listed = await lab.api.all('GET /v1/commands', { pageSize: 1 });
+    const listed = await harness.api.all('GET /v1/commands', { pageSize: 1 });
     const undone = await cli(['undo', listed[0]?.id ?? '', '--yes', '--wait']);
     expect([undone.stderr, undone.code]).toEqual([undone.stderr, 0]);
     expect(readFileSync(path, 'utf8')).toContain('echo bad');
@@ -137,8 +137,8 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     expect(found.stdout.trim().split('\n')).toHaveLength(1);
     const run = await cli(['run', 'connection.kill', '--from', '-', '--yes', '--wait', '-o', 'ndjson'], found.stdout);
     if (run.code === 2) throw new Error(run.stderr);
-    const listed = await lab.api.all('GET /v1/commands', { pageSize: 1 });
-    const [target] = await lab.api.all('GET /v1/commands/{id}/targets', { params: { id: listed[0]?.id ?? '' } });
+    const listed = await harness.api.all('GET /v1/commands', { pageSize: 1 });
+    const [target] = await harness.api.all('GET /v1/commands/{id}/targets', { params: { id: listed[0]?.id ?? '' } });
     if (run.code === 0) await closed;
     else
       expect([run.code, target?.state, target?.message]).toEqual([
@@ -151,9 +151,9 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
   }, 60_000);
 
   it('what is not allowed is said, and nothing is half done', async () => {
-    const before = (await lab.api.all('GET /v1/commands', { pageSize: 100 })).length;
+    const before = (await harness.api.all('GET /v1/commands', { pageSize: 100 })).length;
     const post = async (body: Readonly<Record<string, unknown>>) => {
-      const response = await lab.api.fetch('/v1/commands', { method: 'POST', body });
+      const response = await harness.api.fetch('/v1/commands', { method: 'POST', body });
       const problem = (await response.json()) as { code?: string };
       return [response.status, response.headers.get('content-type')?.split(';')[0], problem.code];
     };
@@ -164,23 +164,23 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     expect(await post({ ...kill, params: { pid: 'one' } })).toEqual([422, problem, 'bad_params']);
     expect(await post({ ...kill, target: { selector: 'os=windows' } })).toEqual([422, problem, 'no_targets']);
     expect(await post({ ...kill, target: { selector: 'os==,' } })).toEqual([400, problem, 'bad_selector']);
-    const approve = await lab.api.fetch('/v1/commands/c01h0000000000000000000000/approve', {
+    const approve = await harness.api.fetch('/v1/commands/c01h0000000000000000000000/approve', {
       method: 'POST',
       body: {},
     });
     expect(approve.status).toBe(404);
-    expect((await lab.api.all('GET /v1/commands', { pageSize: 100 })).length).toBe(before);
+    expect((await harness.api.all('GET /v1/commands', { pageSize: 100 })).length).toBe(before);
 
-    const once1 = await lab.api.call('POST /v1/commands', { body: kill, idempotencyKey: 'same-key' });
-    const once2 = await lab.api.call('POST /v1/commands', { body: kill, idempotencyKey: 'same-key' });
+    const once1 = await harness.api.call('POST /v1/commands', { body: kill, idempotencyKey: 'same-key' });
+    const once2 = await harness.api.call('POST /v1/commands', { body: kill, idempotencyKey: 'same-key' });
     expect(once2.id).toBe(once1.id);
-    expect((await lab.api.all('GET /v1/commands', { pageSize: 100 })).length).toBe(before + 1);
+    expect((await harness.api.all('GET /v1/commands', { pageSize: 100 })).length).toBe(before + 1);
   }, 60_000);
 
   it('all of it is in an audit chain without a break', async () => {
     const verified = await cli(['audit', 'verify']);
     expect([verified.stderr, verified.code]).toEqual([verified.stderr, 0]);
-    const records = await lab.api.all('GET /v1/audit', { query: { action: 'command' }, pageSize: 1_000 });
+    const records = await harness.api.all('GET /v1/audit', { query: { action: 'command' }, pageSize: 1_000 });
     const kinds = new Set(records.map(({ action, outcome }) => `${action} ${outcome}`));
     expect([...kinds].toSorted()).toEqual(
       expect.arrayContaining([

@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { startAgentProgram } from '@muster/agent/testing/agent-program';
+import { TestProcess } from '@muster/testkit';
+import { AGENT_MAIN } from '../kit/agent-process.js';
 import { ConnectProxy } from '@muster/agent/testing/connect-proxy';
 import { type CertificateFiles, ensureCertificates } from '@muster/local';
 import { freePort } from '@muster/local/brokers';
-import { ProxyLab, readPair } from '../kit/proxy-lab.js';
+import { ProxyHarness, readPair } from '../kit/proxy-harness.js';
 import { UpgradeProxy, type UpgradeTreatment } from '../kit/upgrade-proxy.js';
 
-let proxies: ProxyLab;
+let proxies: ProxyHarness;
 beforeAll(async () => {
-  proxies = await ProxyLab.open();
+  proxies = await ProxyHarness.open();
   const { code, output } = await runAgent('enroll', { at: proxies.secure[0] });
   if (code !== 0) throw new Error(output);
 }, 60_000);
@@ -103,16 +104,20 @@ function certificates(name: string, nowMs?: number): Promise<CertificateFiles> {
 }
 
 async function runAgent(command: string, { at, env }: Ailment): Promise<{ code: number | null; output: string }> {
-  const { stack } = proxies.lab;
-  const program = startAgentProgram([command], {
-    MUSTER_GATEWAY_URL: `wss://${at}`,
-    MUSTER_GATEWAY_CA: proxies.files.caPath,
-    MUSTER_ORG: stack.org,
-    MUSTER_ENROLL_SECRET: stack.enrollSecret,
-    MUSTER_DATA_DIR: join(proxies.folder, 'patient'),
-    ...env,
+  const { stack } = proxies.harness;
+  const program = new TestProcess({
+    main: AGENT_MAIN,
+    args: [command],
+    env: {
+      MUSTER_GATEWAY_URL: `wss://${at}`,
+      MUSTER_GATEWAY_CA: proxies.files.caPath,
+      MUSTER_ORG: stack.org,
+      MUSTER_ENROLL_SECRET: stack.enrollSecret,
+      MUSTER_DATA_DIR: join(proxies.folder, 'patient'),
+      ...env,
+    },
   });
-  return { code: await program.exit, output: program.output() };
+  return { code: await program.exited, output: program.output };
 }
 
 describe('muster-agent doctor, real gateways, and what is between them', () => {

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { followQuery, runQuery } from '@muster/api-client';
 import type { GroupJson, LedgerJson } from '@muster/api-contract';
 import { ledgerBalances } from '@muster/protocol';
-import { eventually } from '../kit/eventually.js';
+import { eventually } from '@muster/runtime/testing';
 import { onChannel } from '../kit/fleet-options.js';
 import { startHaproxy, type LoadBalancer } from '../kit/haproxy.js';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
 
 const AGENTS = 400;
@@ -21,21 +21,21 @@ const sum = (ledger: LedgerJson, ...outcomes: (keyof LedgerJson)[]): number =>
   outcomes.reduce((total, outcome) => total + ledger[outcome], 0);
 
 describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (channel) => {
-  let lab: Lab;
+  let harness: Harness;
   let balancer: LoadBalancer;
   let fleet: Fleet;
 
   const groupsOf = async (id: string): Promise<GroupJson[]> =>
-    (await lab.api.all('GET /v1/queries/{id}/rows', { params: { id }, pageSize: 1_000 })) as GroupJson[];
+    (await harness.api.all('GET /v1/queries/{id}/rows', { params: { id }, pageSize: 1_000 })) as GroupJson[];
   const gateway = (i: number) => {
-    const one = lab.stack.gateways[i];
+    const one = harness.stack.gateways[i];
     if (one === undefined) throw new Error(`no gateway ${i}`);
     return one;
   };
   const host = (i: number): string => gateway(i).url.replace('ws://', '');
 
   beforeAll(async () => {
-    lab = await openLab({
+    harness = await startHarness({
       gateways: 2,
       restart: true,
       env: { gateway: { MUSTER_GATEWAY_LEASE: '8s', MUSTER_TRUSTED_PROXIES: '127.0.0.1' } },
@@ -43,8 +43,8 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     balancer = await startHaproxy([host(0), host(1)]);
     fleet = new Fleet({
       gateways: [`ws://${balancer.address}`],
-      org: lab.stack.org,
-      enrolSecret: lab.stack.enrollSecret,
+      org: harness.stack.org,
+      enrolSecret: harness.stack.enrollSecret,
       agents: AGENTS,
       ...onChannel(channel),
       behaviour: { slow: 0.5 },
@@ -56,21 +56,21 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
   afterAll(async () => {
     await fleet.stop();
     await balancer.stop();
-    await lab.close();
+    await harness.close();
   });
 
   it('share the fleet, and one query reaches all of it', async () => {
     const held = await Promise.all([0, 1].map((i) => liveSessions(gateway(i).healthUrl)));
     expect((held[0] ?? 0) + (held[1] ?? 0)).toBe(AGENTS);
     expect(Math.min(...held)).toBeGreaterThan(AGENTS / 4);
-    const ended = await runQuery(lab.api, { sql: SQL, timeout: '30s' });
+    const ended = await runQuery(harness.api, { sql: SQL, timeout: '30s' });
     expect(ended.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS, waiting: 0 });
   }, 60_000);
 
   it('one of them killed in mid-query: nobody is lost from the ledger, and the next query counts all of them once', async () => {
-    const { id } = await lab.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '30s' } });
+    const { id } = await harness.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '30s' } });
     let killedAtMs = 0;
-    const ended = await followQuery(lab.api, id, (ledger) => {
+    const ended = await followQuery(harness.api, id, (ledger) => {
       expect(ledgerBalances(ledger)).toBe(true);
       if (killedAtMs > 0 || ledger.targeted !== AGENTS) return;
       killedAtMs = performance.now();
@@ -80,24 +80,24 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     // Those that came back in time were asked again by the other gateway; the rest is unreachable, and named.
     expect(ended.ledger).toMatchObject({ targeted: AGENTS, waiting: 0 });
     expect(sum(ended.ledger, 'answered', 'unreachable', 'disconnected')).toBe(AGENTS);
-    const missing = await lab.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
+    const missing = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
     expect(missing).toHaveLength(sum(ended.ledger, 'unreachable', 'disconnected'));
     const groups = await groupsOf(id);
     expect(groups.reduce((total, { endpoints }) => total + endpoints, 0)).toBe(ended.ledger.answered);
 
     await fleet.waitFor(() => fleet.count('ready') === AGENTS);
     expect(performance.now() - killedAtMs).toBeLessThan(30_000);
-    const next = await runQuery(lab.api, { sql: SQL, timeout: '30s' });
+    const next = await runQuery(harness.api, { sql: SQL, timeout: '30s' });
     expect(next.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
   }, 90_000);
 
   it('one of them frozen past its lease: it is fenced when it resumes, counts nobody and closes its old sockets', async () => {
     await eventually(
-      'the killed gateway is back',
       async () => (await fetch(`http://${host(0)}/readyz`).catch(() => undefined))?.status === 200,
+      'the killed gateway is back',
       20_000,
     );
-    await eventually('a balanced fleet', async () => (await liveSessions(gateway(1).healthUrl)) > 0, 10_000);
+    await eventually(async () => (await liveSessions(gateway(1).healthUrl)) > 0, 'a balanced fleet', 10_000);
     const frozen = gateway(1);
     const before = await liveSessions(frozen.healthUrl);
     expect(before).toBeGreaterThan(0);
@@ -105,42 +105,43 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     const leaseIsOver = new Promise((resolve) => setTimeout(resolve, 9_000));
     // HAProxy notices after three seconds and cuts its sessions; the agents come back through the other gateway.
     await eventually(
-      'all agents on the other gateway',
       async () => (await liveSessions(gateway(0).healthUrl)) === AGENTS,
+      'all agents on the other gateway',
       30_000,
     );
-    const during = await runQuery(lab.api, { sql: SQL, mode: 'group', timeout: '20s' });
+    const during = await runQuery(harness.api, { sql: SQL, mode: 'group', timeout: '20s' });
     expect(during.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
     await leaseIsOver;
     frozen.signal('SIGCONT');
     await eventually(
-      'no session on the fenced gateway',
       async () => (await liveSessions(frozen.healthUrl)) === 0,
+      'no session on the fenced gateway',
       10_000,
     );
-    const after = await runQuery(lab.api, { sql: SQL, mode: 'group', timeout: '20s' });
+    const after = await runQuery(harness.api, { sql: SQL, mode: 'group', timeout: '20s' });
     expect(after.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
     const groups = await groupsOf(after.id);
     expect(groups.reduce((total, { endpoints }) => total + endpoints, 0)).toBe(AGENTS);
   }, 120_000);
 
   it('Redis emptied: live queries go on, and the registry is filled again', async () => {
-    await lab.brokers.redis.kill9();
-    const without = await runQuery(lab.api, { sql: SQL, timeout: '20s' });
+    await harness.brokers.redis.kill9();
+    const without = await runQuery(harness.api, { sql: SQL, timeout: '20s' });
     expect(without.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
-    await lab.brokers.redis.restart();
+    await harness.brokers.redis.restart();
     await eventually(
+      async () =>
+        (await harness.api.all('GET /v1/agents', { query: { selector: `mode=${channel}` } })).length === AGENTS,
       'all agents are listed as connected again',
-      async () => (await lab.api.all('GET /v1/agents', { query: { selector: `mode=${channel}` } })).length === AGENTS,
       30_000,
     );
   }, 90_000);
 
   it('a query whose owner is killed ends as interrupted, with what was gathered, and its viewers are told', async () => {
-    const { id } = await lab.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '60s' } });
-    const owner = lab.stack.queries[0];
+    const { id } = await harness.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '60s' } });
+    const owner = harness.stack.queries[0];
     let killed = false;
-    const ended = await followQuery(lab.api, id, (ledger) => {
+    const ended = await followQuery(harness.api, id, (ledger) => {
       if (killed || ledger.answered === 0) return;
       killed = true;
       owner?.signal('SIGKILL');
@@ -149,8 +150,8 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     expect(ledgerBalances(ended.ledger)).toBe(true);
     expect(ended.ledger.answered).toBeGreaterThan(0);
     await eventually(
+      async () => (await harness.api.fetch('/v1/queries', { method: 'POST', body: { sql: SQL } })).status === 201,
       'a query service is back',
-      async () => (await lab.api.fetch('/v1/queries', { method: 'POST', body: { sql: SQL } })).status === 201,
       20_000,
     );
   }, 90_000);

@@ -3,7 +3,7 @@ import { followQuery, runQuery } from '@muster/api-client';
 import type { GroupJson, LedgerJson, RawRowJson } from '@muster/api-contract';
 import { ledgerBalances } from '@muster/protocol';
 import { fleetOptions, onChannel } from '../kit/fleet-options.js';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 import { Fleet, type ExpectedGroup } from '../simulator/index.js';
 
 const SQL = 'SELECT name, version FROM deb_packages';
@@ -24,22 +24,22 @@ describe.each([
   ['live', 5_000],
   ['poll', 1_500],
 ] as const)('a %s fleet of %d', (channel, agents) => {
-  let lab: Lab;
+  let harness: Harness;
   let fleet: Fleet;
 
   beforeAll(async () => {
-    lab = await openLab({ gateways: 2 });
-    fleet = new Fleet({ ...fleetOptions(lab), agents, ...onChannel(channel), behaviour: { failing: 0.02 } });
+    harness = await startHarness({ gateways: 2 });
+    fleet = new Fleet({ ...fleetOptions(harness), agents, ...onChannel(channel), behaviour: { failing: 0.02 } });
     await fleet.start();
     await fleet.waitFor(() => fleet.count('ready') === agents);
   }, 180_000);
   afterAll(async () => {
     await fleet.stop();
-    await lab.close();
+    await harness.close();
   });
 
   it('answers in group mode with the very rows and counts that the machines have, every endpoint accounted for', async () => {
-    const ended = await runQuery(lab.api, { sql: SQL, mode: 'group', timeout: '60s' }, expectBalanced);
+    const ended = await runQuery(harness.api, { sql: SQL, mode: 'group', timeout: '60s' }, expectBalanced);
     const truth = fleet.expected(SQL, 2);
     expectBalanced(ended.ledger);
     expect(ended.state).toBe('complete');
@@ -52,14 +52,14 @@ describe.each([
       error: fleet.agents.filter(({ behaviour }) => behaviour === 'failing').length,
     });
     const call = { params: { id: ended.id }, pageSize: 1_000 };
-    const groups = (await lab.api.all('GET /v1/queries/{id}/rows', call)) as GroupJson[];
+    const groups = (await harness.api.all('GET /v1/queries/{id}/rows', call)) as GroupJson[];
     expect(fromApi(groups)).toEqual(fromTruth(truth.groups));
   }, 120_000);
 
   it('gives the same rows in raw mode, endpoint by endpoint', async () => {
-    const ended = await runQuery(lab.api, { sql: 'SELECT hostname FROM system_info', mode: 'raw', timeout: '60s' });
+    const ended = await runQuery(harness.api, { sql: 'SELECT hostname FROM system_info', mode: 'raw', timeout: '60s' });
     const call = { params: { id: ended.id }, pageSize: 1_000 };
-    const rows = (await lab.api.all('GET /v1/queries/{id}/rows', call)) as RawRowJson[];
+    const rows = (await harness.api.all('GET /v1/queries/{id}/rows', call)) as RawRowJson[];
     const answering = fleet.agents.filter(({ behaviour }) => behaviour === 'normal');
     expect(new Set(rows.map(({ agentId }) => agentId))).toEqual(new Set(answering.map(({ agentId }) => agentId)));
     expect(rows).toHaveLength(answering.length);
@@ -68,11 +68,11 @@ describe.each([
 
   it('reduces all rows of the fleet by a second statement', async () => {
     const reduce = 'SELECT count(*) AS packages, sum(endpoints) AS installs FROM rows';
-    const { id } = await lab.api.call('POST /v1/queries', {
+    const { id } = await harness.api.call('POST /v1/queries', {
       body: { sql: SQL, mode: 'group', reduce, timeout: '60s' },
     });
     let reduced: unknown;
-    for await (const event of lab.api.events('GET /v1/queries/{id}/events', { params: { id } }))
+    for await (const event of harness.api.events('GET /v1/queries/{id}/events', { params: { id } }))
       if (event.event === 'reduced') reduced = [event.columns, event.rows];
     const { groups } = fleet.expected(SQL, 2);
     const installs = groups.reduce((sum, { endpoints }) => sum + endpoints, 0);
@@ -81,41 +81,45 @@ describe.each([
 
   it('targets exactly whom the selector selects', async () => {
     const selected = fleet.agents.filter(({ machine }) => machine.facts.os === 'windows');
-    const ended = await runQuery(lab.api, { sql: 'SELECT name FROM programs', selector: 'os=windows', timeout: '60s' });
+    const ended = await runQuery(harness.api, {
+      sql: 'SELECT name FROM programs',
+      selector: 'os=windows',
+      timeout: '60s',
+    });
     expect(ended.ledger.targeted).toBe(selected.length);
-    const nobody = await runQuery(lab.api, { sql: 'SELECT 1', selector: 'os=linux,os=windows' });
+    const nobody = await runQuery(harness.api, { sql: 'SELECT 1', selector: 'os=linux,os=windows' });
     expect([nobody.state, nobody.ledger.targeted]).toEqual(['complete', 0]);
   }, 120_000);
 });
 
 describe('agents that vanish in mid-query', () => {
   const agents = 600;
-  let lab: Lab;
+  let harness: Harness;
   let fleet: Fleet;
 
   beforeAll(async () => {
-    lab = await openLab({ gateways: 2 });
-    fleet = new Fleet({ ...fleetOptions(lab), agents, behaviour: { slow: 1 }, slowMs: 4_000 });
+    harness = await startHarness({ gateways: 2 });
+    fleet = new Fleet({ ...fleetOptions(harness), agents, behaviour: { slow: 1 }, slowMs: 4_000 });
     await fleet.start();
     await fleet.waitFor(() => fleet.count('ready') === agents);
   }, 120_000);
   afterAll(async () => {
     await fleet.stop();
-    await lab.close();
+    await harness.close();
   });
 
   it('are named as disconnected, and the ledger adds up at every moment', async () => {
-    const { id } = await lab.api.call('POST /v1/queries', {
+    const { id } = await harness.api.call('POST /v1/queries', {
       body: { sql: 'SELECT hostname FROM system_info', mode: 'group', timeout: '30s' },
     });
     let killed: string[] = [];
-    const ended = await followQuery(lab.api, id, (ledger) => {
+    const ended = await followQuery(harness.api, id, (ledger) => {
       expectBalanced(ledger);
       if (killed.length === 0 && ledger.targeted === agents) killed = fleet.kill(1 / 3).map(({ agentId }) => agentId);
     });
     expect(killed).toHaveLength(agents / 3);
     expectBalanced(ended.ledger);
-    const missing = await lab.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
+    const missing = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
     expect(missing).toHaveLength(ended.ledger.disconnected);
     expect(ended.ledger).toMatchObject({ targeted: agents, waiting: 0, answered: agents - missing.length });
     expect(new Set(missing.map(({ outcome }) => outcome))).toEqual(new Set(['disconnected']));

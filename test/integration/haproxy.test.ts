@@ -8,19 +8,19 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ensureCertificates, type StackOptions } from '@muster/local';
 import { startHaproxy, type LoadBalancer } from '../kit/haproxy.js';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 
-let lab: Lab | undefined;
+let harness: Harness | undefined;
 let balancer: LoadBalancer | undefined;
 afterEach(async () => {
-  await lab?.close();
+  await harness?.close();
   await balancer?.stop();
-  [lab, balancer] = [undefined, undefined];
+  [harness, balancer] = [undefined, undefined];
 });
 
 async function openGateways(options: Partial<StackOptions>): Promise<[string, string]> {
-  lab = await openLab({ gateways: 2, ...options });
-  const hosts = lab.stack.gateways.map(({ url }) => new URL(url).host);
+  harness = await startHarness({ gateways: 2, ...options });
+  const hosts = harness.stack.gateways.map(({ url }) => new URL(url).host);
   return [hosts[0]!, hosts[1]!];
 }
 
@@ -35,8 +35,8 @@ function statusOf(address: string, path: string, ca: string): Promise<number | u
 describe('the HAProxy configurations that are shipped', () => {
   test('TLS passed through: an agent enrols and lives behind it, trusting the gateways themselves', async () => {
     balancer = await startHaproxy(await openGateways({ tls: true }), 'haproxy-passthrough.cfg');
-    await lab!.stack.addAgent({ gatewayUrl: `wss://${balancer.address}` });
-    const ca = await readFile(lab!.stack.caPath!, 'utf8');
+    await harness!.stack.addAgent({ gatewayUrl: `wss://${balancer.address}` });
+    const ca = await readFile(harness!.stack.caPath!, 'utf8');
     expect(await statusOf(balancer.address, '/v1/live', ca)).toBe(426);
   }, 60_000);
 
@@ -48,7 +48,7 @@ describe('the HAProxy configurations that are shipped', () => {
       await writeFile(pem, (await readFile(certPath, 'utf8')) + (await readFile(keyPath, 'utf8')), { mode: 0o600 });
       const hosts = await openGateways({ tls: false, env: { gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1' } } });
       balancer = await startHaproxy(hosts, 'haproxy.cfg', `ssl crt ${pem} alpn http/1.1`);
-      await lab!.stack.addAgent({ gatewayUrl: `wss://${balancer.address}`, env: { MUSTER_GATEWAY_CA: caPath } });
+      await harness!.stack.addAgent({ gatewayUrl: `wss://${balancer.address}`, env: { MUSTER_GATEWAY_CA: caPath } });
       const ca = await readFile(caPath, 'utf8');
       expect(await statusOf(balancer.address, '/v1/live', ca)).toBe(426);
       for (const path of ['/readyz', '/healthz', '/metrics']) {

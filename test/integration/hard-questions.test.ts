@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runQuery } from '@muster/api-client';
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 
 const MUSTER = fileURLToPath(new URL('../../../services/cli/bin/muster.js', import.meta.url));
 const YEAR_MS = 365 * 86_400_000;
@@ -15,19 +15,19 @@ interface Ran {
 
 /** Questions at the edge of what can be asked, over a real agent: each has one defined answer from the API, and from the CLI. */
 describe('hard questions', () => {
-  let lab: Lab;
+  let harness: Harness;
   beforeAll(async () => {
-    lab = await openLab({ agent: true });
+    harness = await startHarness({ agent: true });
   }, 120_000);
-  afterAll(() => lab.close());
+  afterAll(() => harness.close());
 
   function muster(...args: readonly string[]): Promise<Ran> {
     const child = spawn(process.execPath, [MUSTER, ...args], {
       env: {
         PATH: process.env['PATH'],
-        HOME: lab.stack.folder,
-        MUSTER_API_URL: lab.stack.apiUrl,
-        MUSTER_TOKEN: lab.stack.token,
+        HOME: harness.stack.folder,
+        MUSTER_API_URL: harness.stack.apiUrl,
+        MUSTER_TOKEN: harness.stack.token,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -38,7 +38,7 @@ describe('hard questions', () => {
   }
 
   async function refusal(body: Readonly<Record<string, unknown>>) {
-    const response = await lab.api.fetch('/v1/queries', { method: 'POST', body });
+    const response = await harness.api.fetch('/v1/queries', { method: 'POST', body });
     expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
     return { status: response.status, ...((await response.json()) as Record<string, unknown>) };
   }
@@ -100,7 +100,7 @@ describe('hard questions', () => {
     const sql =
       "SELECT 'a' || char(0) || '😀' AS text, 9007199254740993 AS big, -9223372036854775808 AS least, 9007199254740991 AS safe, " +
       "NULL AS missing, x'00ff' AS blob, 1.5 AS real, 9e999 AS infinite, '' AS empty, '\"quoted\", comma' AS csv";
-    const ended = await runQuery(lab.api, { sql });
+    const ended = await runQuery(harness.api, { sql });
     expect(ended.columns).toEqual([
       'text',
       'big',
@@ -125,9 +125,11 @@ describe('hard questions', () => {
       '',
       '"quoted", comma',
     ];
-    const [row] = await lab.api.all('GET /v1/queries/{id}/rows', { params: { id: ended.id } });
+    const [row] = await harness.api.all('GET /v1/queries/{id}/rows', { params: { id: ended.id } });
     expect(row?.values).toEqual(values);
-    const csv = await (await lab.api.fetch(`/v1/queries/${ended.id}/rows`, { headers: { accept: 'text/csv' } })).text();
+    const csv = await (
+      await harness.api.fetch(`/v1/queries/${ended.id}/rows`, { headers: { accept: 'text/csv' } })
+    ).text();
     expect(csv).toContain(`9007199254740993,-9223372036854775808,9007199254740991,,X'00FF',1.5,Infinity,`);
     expect(csv).toContain('"""quoted"", comma"');
     const ran = await muster('query', sql, '--output', 'json');
@@ -157,9 +159,9 @@ describe('hard questions', () => {
   ])(
     '%s ends as over budget, visibly, and the endpoint answers the next question',
     async (_what, sql, code) => {
-      const ended = await runQuery(lab.api, { sql, timeout: '30s' });
+      const ended = await runQuery(harness.api, { sql, timeout: '30s' });
       expect(ended).toMatchObject({ state: 'complete', ledger: { targeted: 1, over_budget: 1, waiting: 0 } });
-      const [missing] = await lab.api.all('GET /v1/queries/{id}/endpoints', { params: { id: ended.id } });
+      const [missing] = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id: ended.id } });
       expect(missing).toMatchObject({ outcome: 'over_budget', code });
       const ran = await muster('query', 'SELECT 1 AS one');
       expect(ran).toMatchObject({ code: 0 });
@@ -171,8 +173,8 @@ describe('hard questions', () => {
     const ran = await muster('query', 'SELECT name FROM programs');
     expect(ran.code).toBe(3);
     expect(ran.stderr).toMatch(/refused/);
-    const ended = await runQuery(lab.api, { sql: 'SELECT name FROM programs' });
-    const [missing] = await lab.api.all('GET /v1/queries/{id}/endpoints', { params: { id: ended.id } });
+    const ended = await runQuery(harness.api, { sql: 'SELECT name FROM programs' });
+    const [missing] = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id: ended.id } });
     expect(missing).toMatchObject({ outcome: 'refused', code: 'unsupported_table' });
   });
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { runQuery } from '@muster/api-client';
 import { ensureBinary } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 import { fleetOptions } from '../kit/fleet-options.js';
 import { Fleet } from '../simulator/index.js';
 
@@ -17,26 +17,31 @@ const promtool = await ensureBinary('promtool', 'prometheus', { logger: silentLo
 const testWithPromtool = promtool === undefined ? test.skip : test;
 
 describe('what /metrics says after some use', () => {
-  let lab: Lab;
+  let harness: Harness;
   let fleet: Fleet;
   const texts = new Map<string, string>();
   const ids: string[] = [];
 
   beforeAll(async () => {
-    lab = await openLab();
-    fleet = new Fleet({ ...fleetOptions(lab), agents: AGENTS, behaviour: { failing: 0.2, disappearing: 0.2 } });
+    harness = await startHarness();
+    fleet = new Fleet({ ...fleetOptions(harness), agents: AGENTS, behaviour: { failing: 0.2, disappearing: 0.2 } });
     await fleet.start();
     ids.push(...fleet.agents.flatMap(({ agentId, machine }) => [agentId, machine.facts.host]));
     for (const mode of ['raw', 'group'] as const) {
       const reduce = 'SELECT count(*) AS n FROM rows';
-      const ended = await runQuery(lab.api, { sql: 'SELECT hostname FROM system_info', mode, reduce, timeout: '5s' });
+      const ended = await runQuery(harness.api, {
+        sql: 'SELECT hostname FROM system_info',
+        mode,
+        reduce,
+        timeout: '5s',
+      });
       expect(ended.state).toBe('complete');
       ids.push(ended.id);
     }
     for (const path of ['/v1/nothing', '/v1/agents/none', `/v1/queries/${ids.at(-1)}/rows`, '/v1/agents?selector=!'])
-      await lab.api.fetch(path);
-    await fetch(`${lab.stack.apiUrl}/v1/agents`);
-    const { gateways, queries, apis } = lab.stack;
+      await harness.api.fetch(path);
+    await fetch(`${harness.stack.apiUrl}/v1/agents`);
+    const { gateways, queries, apis } = harness.stack;
     for (const { name, healthUrl } of [...gateways, ...queries, ...apis]) {
       const response = await fetch(`${healthUrl}/metrics`);
       expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
@@ -45,7 +50,7 @@ describe('what /metrics says after some use', () => {
   }, 120_000);
   afterAll(async () => {
     await fleet.stop();
-    await lab.close();
+    await harness.close();
   });
 
   const services = ['gateway-1', 'query-1', 'api-1'];

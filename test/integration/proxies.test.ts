@@ -8,10 +8,10 @@ import type { LedgerJson } from '@muster/api-contract';
 import { ConnectProxy } from '@muster/agent/testing/connect-proxy';
 import { ledgerBalances, LIMITS } from '@muster/protocol';
 import type { AgentProcess } from '../kit/agent-process.js';
-import { CuttingRelay } from '../kit/cutting-relay.js';
-import { eventually } from '../kit/eventually.js';
+import { TcpRelay } from '@muster/testkit';
+import { eventually } from '@muster/runtime/testing';
 import { startHaproxy } from '../kit/haproxy.js';
-import { ProxyLab } from '../kit/proxy-lab.js';
+import { ProxyHarness } from '../kit/proxy-harness.js';
 import { UpgradeProxy, type UpgradeTreatment } from '../kit/upgrade-proxy.js';
 
 /** Longer than three heartbeats, and than twice the timeouts that are usual. */
@@ -22,8 +22,8 @@ const ROWS = 2_000;
 const SQL = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS}) SELECT i, hex(zeroblob(60)) AS pad FROM n`;
 const TIMEOUT_MS = 120_000;
 
-let proxies: ProxyLab;
-beforeAll(async () => void (proxies = await ProxyLab.open()), 60_000);
+let proxies: ProxyHarness;
+beforeAll(async () => void (proxies = await ProxyHarness.open()), 60_000);
 afterAll(() => proxies.close(), 60_000);
 
 const connectProxy = async (options?: Parameters<typeof ConnectProxy.start>[0]): Promise<ConnectProxy> =>
@@ -41,7 +41,7 @@ describe('the real agent, real gateways, and something between them', () => {
     const agent = proxies.startAgent(name, address);
     await agent.ready();
     await delay(IDLE_MS);
-    expect([agent.sessions, agent.streams.filter(({ msg }) => msg === 'session ended')]).toEqual([['live'], []]);
+    expect([agent.sessions, agent.log.filter(({ msg }) => msg === 'session ended')]).toEqual([['live'], []]);
     await answers(agent);
     expect(agent.sessions).toEqual(['live']);
   }
@@ -70,10 +70,10 @@ describe('the real agent, real gateways, and something between them', () => {
   test.concurrent(
     'one that cuts when either direction is silent for 60 s: the agent says something in every heartbeat, the gateway in every second one',
     async () => {
-      const relay = proxies.atEnd(await CuttingRelay.start({ port: portOf(proxies.secure[0]), silenceMs: 60_000 }));
+      const relay = proxies.atEnd(await TcpRelay.start({ port: portOf(proxies.secure[0]), silenceMs: 60_000 }));
       await idlesAndAnswers('idle-directions', relay.address);
       expect(relay.cuts).toBe(0);
-      const { fromAgent, fromGateway } = relay.longestSilenceMs;
+      const { in: fromGateway, out: fromAgent } = relay.longestSilenceMs;
       expect(fromAgent).toBeLessThan(LIMITS.heartbeatMs + 2_000);
       expect(fromGateway).toBeLessThan(2 * LIMITS.heartbeatMs + 2_000);
     },
@@ -85,7 +85,7 @@ describe('the real agent, real gateways, and something between them', () => {
     async () => {
       let isCutting = true;
       const nextCutMs = (): number | undefined => (isCutting ? 200 + Math.random() * 4_000 : undefined);
-      const relay = proxies.atEnd(await CuttingRelay.start({ port: portOf(proxies.secure[0]), nextCutMs }));
+      const relay = proxies.atEnd(await TcpRelay.start({ port: portOf(proxies.secure[0]), nextCutMs }));
       const agent = proxies.startAgent('random', relay.address);
       await agent.ready();
       const agentId = await agent.agentId();
@@ -96,8 +96,8 @@ describe('the real agent, real gateways, and something between them', () => {
       ]);
       isCutting = false;
       await eventually(
-        'it answers',
         async () => (await agent.query('SELECT 1 AS one', '5s')).ledger.answered === 1,
+        'it answers',
         60_000,
       );
       await expectRunOnce(agent, commands);
@@ -145,11 +145,11 @@ describe('the real agent, real gateways, and something between them', () => {
       proxy.upgrades = 'pass';
       await agent.ready(2);
       expect(agent.sessions).toEqual(['poll', 'live']);
-      await eventually('it says that it is back', async () => (await agent.seen()).away?.mode === 'live', 10_000);
+      await eventually(async () => (await agent.seen()).away?.mode === 'live', 'it says that it is back', 10_000);
       expect(await agent.seen()).toMatchObject({ mode: 'live', away: { mode: 'live', why } });
       await answers(agent);
       // The old session was left when the new one was there.
-      expect(agent.streams.filter(({ msg }) => msg === 'session ended')).toEqual([]);
+      expect(agent.log.filter(({ msg }) => msg === 'session ended')).toEqual([]);
     },
     TIMEOUT_MS,
   );
@@ -178,13 +178,13 @@ describe('the real agent, real gateways, and something between them', () => {
         const { away, mode } = await agent.seen();
         return mode === 'poll' && away?.why === 'the connection was cut after 1 s';
       };
-      await eventually('it polls and says why', isAway, 10_000);
+      await eventually(isAway, 'it polls and says why', 10_000);
       proxy.upgrades = 'pass';
       const isBack = async (): Promise<boolean> => {
         const { away, mode } = await agent.seen();
         return mode === 'live' && away?.mode === 'live' && away.failures >= 3;
       };
-      await eventually('it is back, and says so', isBack, 90_000);
+      await eventually(isBack, 'it is back, and says so', 90_000);
       await answers(agent);
     },
     TIMEOUT_MS,
@@ -201,7 +201,7 @@ describe('the real agent, real gateways, and something between them', () => {
     await answers(agent);
     // One tunnel for the enrolment, one for the session.
     expect(proxy.asked).toEqual([proxies.secure[0], proxies.secure[0]]);
-    expect(agent.program.output()).not.toContain('s3cret');
+    expect(agent.program.output).not.toContain('s3cret');
   });
 
   test.concurrent(
@@ -211,7 +211,7 @@ describe('the real agent, real gateways, and something between them', () => {
       const HTTPS_PROXY = `http://anna:wr0ng@127.0.0.1:${proxy.port}`;
       const agent = proxies.startAgent('connect-wrong', proxies.secure[0], { HTTPS_PROXY });
       await agent.program.printed('enrol refused: 407');
-      expect([agent.sessions, agent.program.output().includes('wr0ng')]).toEqual([[], false]);
+      expect([agent.sessions, agent.program.output.includes('wr0ng')]).toEqual([[], false]);
     },
   );
 
@@ -236,7 +236,7 @@ function expectBalanced(ledger: LedgerJson): void {
 
 /** Asks the agent; its answer is there whole and once, or not at all. */
 async function askOnce(agent: AgentProcess): Promise<boolean> {
-  const { api } = proxies.lab;
+  const { api } = proxies.harness;
   const query = { sql: SQL, mode: 'raw', selector: `case=${agent.name}`, timeout: '10s' } as const;
   const ended = await runQuery(api, query, expectBalanced);
   expectBalanced(ended.ledger);
@@ -263,7 +263,7 @@ async function quarantineUntil(agentId: string, folder: string, untilMs: number)
     const path = join(folder, String(commands.size));
     await writeFile(path, path);
     const body = { action: 'file.quarantine', params: { path }, target: { agentIds: [agentId] }, expiresIn: '5m' };
-    commands.set((await proxies.lab.api.call('POST /v1/commands', { body })).id, path);
+    commands.set((await proxies.harness.api.call('POST /v1/commands', { body })).id, path);
     await delay(500);
   }
   return commands;
@@ -271,7 +271,7 @@ async function quarantineUntil(agentId: string, folder: string, untilMs: number)
 
 /** Each command has succeeded, which it can only once; and the agent's own ledger has begun it once. */
 async function expectRunOnce(agent: AgentProcess, commands: ReadonlyMap<string, string>): Promise<void> {
-  const { api } = proxies.lab;
+  const { api } = proxies.harness;
   for (const [id, path] of commands) {
     const { ledger } = await followCommand(api, id);
     const targets = await api.all('GET /v1/commands/{id}/targets', { params: { id } });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { fleetOptions } from '../kit/fleet-options.js';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
 
 const MIB = 2 ** 20;
@@ -17,26 +17,26 @@ const STALLED = 8;
 const BYTES_PER_STALLED = 10 * MIB;
 
 describe('viewers of a large raw query that stop reading', () => {
-  let lab: Lab;
+  let harness: Harness;
   let fleet: Fleet;
   const stalled: IncomingMessage[] = [];
 
   beforeAll(async () => {
-    lab = await openLab();
-    fleet = new Fleet({ ...fleetOptions(lab), agents: AGENTS, behaviour: { slow: 1 }, slowMs: 2_000 });
+    harness = await startHarness();
+    fleet = new Fleet({ ...fleetOptions(harness), agents: AGENTS, behaviour: { slow: 1 }, slowMs: 2_000 });
     await fleet.start();
   }, 120_000);
   afterAll(async () => {
     for (const response of stalled) response.destroy();
     await fleet.stop();
-    await lab.close();
+    await harness.close();
   });
 
   /** A viewer whose socket is open and read no further than what came with the head. */
   async function stall(id: string): Promise<IncomingMessage> {
-    const sent = request(`${lab.stack.apiUrl}/v1/queries/${id}/events`, {
+    const sent = request(`${harness.stack.apiUrl}/v1/queries/${id}/events`, {
       agent: false,
-      headers: { authorization: `Bearer ${lab.stack.token}`, accept: 'text/event-stream' },
+      headers: { authorization: `Bearer ${harness.stack.token}`, accept: 'text/event-stream' },
     });
     sent.end();
     const [response] = (await once(sent, 'response')) as [IncomingMessage];
@@ -46,12 +46,12 @@ describe('viewers of a large raw query that stop reading', () => {
 
   /** Asks, and reads everything; tells what was read and how much memory the API had at most meanwhile. */
   async function ask(stalledViewers: number) {
-    const { id } = await lab.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'raw', timeout: '60s' } });
+    const { id } = await harness.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'raw', timeout: '60s' } });
     for (let i = 0; i < stalledViewers; i += 1) stalled.push(await stall(id));
     const rows = new Map<number, number>();
     let peak = 0;
-    for await (const event of lab.api.events('GET /v1/queries/{id}/events', { params: { id } })) {
-      peak = Math.max(peak, residentBytes(lab.stack.apis[0]!.pid));
+    for await (const event of harness.api.events('GET /v1/queries/{id}/events', { params: { id } })) {
+      peak = Math.max(peak, residentBytes(harness.stack.apis[0]!.pid));
       const answers = event.event === 'rows' ? event.answers : [];
       for (const answer of answers) rows.set(answer.num, (rows.get(answer.num) ?? 0) + answer.rows.length);
       if (event.event === 'ended') return { id, peak, rows, query: event.query };
@@ -71,7 +71,7 @@ describe('viewers of a large raw query that stop reading', () => {
     for (const { socket } of stalled) expect(socket.bytesRead).toBeLessThan(TOTAL_BYTES / 10);
     expect(STALLED * BYTES_PER_STALLED).toBeLessThan((STALLED * TOTAL_BYTES) / 4);
     expect(crowded.peak - alone.peak).toBeLessThan(STALLED * BYTES_PER_STALLED);
-    expect(residentBytes(lab.stack.apis[0]!.pid) - alone.peak).toBeLessThan(STALLED * BYTES_PER_STALLED);
+    expect(residentBytes(harness.stack.apis[0]!.pid) - alone.peak).toBeLessThan(STALLED * BYTES_PER_STALLED);
   }, 120_000);
 
   it('get what they missed when they read on', async () => {

@@ -3,9 +3,9 @@ import { runQuery } from '@muster/api-client';
 import type { GroupJson, LedgerJson, RawRowJson } from '@muster/api-contract';
 import { ledgerBalances, type SessionMode } from '@muster/protocol';
 import { CommandLoad, expectCommandsSettled } from '../kit/command-load.js';
-import { eventually } from '../kit/eventually.js';
+import { eventually } from '@muster/runtime/testing';
 import { fleetOptions } from '../kit/fleet-options.js';
-import { openLab, type Lab } from '../kit/lab.js';
+import { startHarness, type Harness } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
 
 const AGENTS = 300;
@@ -15,7 +15,7 @@ const SQL = 'SELECT hostname FROM system_info';
 
 /** Orders a changing half of the fleet to the one channel and the rest to the other. */
 class Operator {
-  readonly #lab: Lab;
+  readonly #harness: Harness;
   readonly #agentIds: readonly string[];
   /** What each was ordered last. */
   readonly ordered = new Map<string, SessionMode>();
@@ -23,8 +23,8 @@ class Operator {
   #running: Promise<void> | undefined;
   #stopped = false;
 
-  constructor(lab: Lab, agentIds: readonly string[]) {
-    this.#lab = lab;
+  constructor(harness: Harness, agentIds: readonly string[]) {
+    this.#harness = harness;
     this.#agentIds = agentIds;
   }
 
@@ -50,7 +50,7 @@ class Operator {
   async #order(agentIds: readonly string[], mode: SessionMode): Promise<void> {
     const body = { agentIds, mode, interval: '1s', reason: 'test' };
     for (;;) {
-      const response = await this.#lab.api.fetch('/v1/agents/mode', { method: 'POST', body });
+      const response = await this.#harness.api.fetch('/v1/agents/mode', { method: 'POST', body });
       const reply = (await response.json()) as { failed?: number };
       if (response.status === 200 && reply.failed === 0) break;
       if (response.status < 500 && response.status !== 200) throw new Error(JSON.stringify(reply));
@@ -65,14 +65,14 @@ function expectBalanced(ledger: LedgerJson): void {
 }
 
 describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while they are asked and ordered about`, () => {
-  let lab: Lab;
+  let harness: Harness;
   let fleet: Fleet;
   const accepted: string[] = [];
 
   beforeAll(async () => {
-    lab = await openLab({ gateways: 2, restart: true });
+    harness = await startHarness({ gateways: 2, restart: true });
     fleet = new Fleet({
-      ...fleetOptions(lab),
+      ...fleetOptions(harness),
       agents: AGENTS,
       // No stickiness: every poll may reach the gateway that does not hold its session.
       channel: { mode: 'mixed', pollIntervalMs: 1_000, scattered: true },
@@ -85,27 +85,27 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
   }, 120_000);
   afterAll(async () => {
     await fleet.stop();
-    await lab.close();
+    await harness.close();
   });
 
   /** One query; `whole` when nothing may be missing. */
   async function ask(mode: 'raw' | 'group', whole: boolean): Promise<void> {
-    const ended = await runQuery(lab.api, { sql: SQL, mode, timeout: '10s' }, expectBalanced);
+    const ended = await runQuery(harness.api, { sql: SQL, mode, timeout: '10s' }, expectBalanced);
     expectBalanced(ended.ledger);
     expect(ended.ledger.waiting).toBe(0);
     const call = { params: { id: ended.id }, pageSize: 1_000 };
-    const missing = await lab.api.all('GET /v1/queries/{id}/endpoints', call);
+    const missing = await harness.api.all('GET /v1/queries/{id}/endpoints', call);
     if (whole) expect([ended.ledger, missing]).toMatchObject([{ targeted: AGENTS, answered: AGENTS }, []]);
     const hosts = new Map(fleet.agents.map(({ agentId, machine }) => [agentId, machine.facts.host]));
     const counted = new Map<unknown, number>();
     const count = (host: unknown, endpoints: number): void =>
       void counted.set(host, (counted.get(host) ?? 0) + endpoints);
     if (mode === 'raw') {
-      const rows = (await lab.api.all('GET /v1/queries/{id}/rows', call)) as RawRowJson[];
+      const rows = (await harness.api.all('GET /v1/queries/{id}/rows', call)) as RawRowJson[];
       expect(rows.filter(({ agentId, values }) => hosts.get(agentId ?? '') !== values[0])).toEqual([]);
       for (const { values } of rows) count(values[0], 1);
     } else {
-      const groups = (await lab.api.all('GET /v1/queries/{id}/rows', call)) as GroupJson[];
+      const groups = (await harness.api.all('GET /v1/queries/{id}/rows', call)) as GroupJson[];
       for (const { values, endpoints, copies } of groups) count(values[0], Math.max(endpoints, copies));
     }
     // Every machine has a name of its own: whoever has answered has done so once, and nobody else has.
@@ -121,8 +121,8 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
   /** The storm, with `fault` in the middle of it, and what must be true when it is over. */
   async function storm(forMs: number, fault?: () => void | Promise<void>): Promise<void> {
     const ids = fleet.agents.map(({ agentId }) => agentId);
-    const operator = new Operator(lab, ids);
-    const load = new CommandLoad(lab, ids, COMMANDS_PER_SECOND);
+    const operator = new Operator(harness, ids);
+    const load = new CommandLoad(harness, ids, COMMANDS_PER_SECOND);
     const changesBefore = fleet.stats.changes;
     const beganMs = performance.now();
     operator.start();
@@ -147,35 +147,35 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
 
     const misled = (): string[] =>
       fleet.agents.filter(({ agentId, mode }) => mode !== operator.ordered.get(agentId)).map(({ agentId }) => agentId);
-    await eventually('everybody is on the channel that was ordered last', () => misled().length === 0, 20_000);
-    const listed = await lab.api.all('GET /v1/agents', { pageSize: 500 });
+    await eventually(() => misled().length === 0, 'everybody is on the channel that was ordered last', 20_000);
+    const listed = await harness.api.all('GET /v1/agents', { pageSize: 500 });
     expect(listed.filter(({ duplicate }) => duplicate !== undefined)).toEqual([]);
     expect([fleet.count('excluded'), fleet.stats.ends.get('closed 4503 duplicateIdentity')]).toEqual([0, undefined]);
     await eventually(
-      'the registry says so too',
       async () => {
-        const agents = await lab.api.all('GET /v1/agents', { pageSize: 500 });
+        const agents = await harness.api.all('GET /v1/agents', { pageSize: 500 });
         const wrong = agents.filter(({ agentId, mode }) => mode !== operator.ordered.get(agentId));
         if (wrong.length > 0) throw new Error(`${wrong.length} are not, one of them ${JSON.stringify(wrong[0])}`);
         return true;
       },
+      'the registry says so too',
       20_000,
     );
     await ask('group', true);
     accepted.push(...load.accepted.values());
-    await expectCommandsSettled(lab, accepted, () => fleet.oracle.all, 60_000);
+    await expectCommandsSettled(harness, accepted, () => fleet.oracle.all, 60_000);
   }
 
   it('loses nothing and doubles nothing', () => storm(20_000), 120_000);
 
   it('nor when a gateway is killed meanwhile', async () => {
-    await storm(12_000, () => expect(lab.stack.gateways[0]?.signal('SIGKILL')).toBe(true));
+    await storm(12_000, () => expect(harness.stack.gateways[0]?.signal('SIGKILL')).toBe(true));
   }, 120_000);
 
   it('nor when Redis is emptied meanwhile', async () => {
     await storm(12_000, async () => {
-      await lab.brokers.redis.kill9();
-      await lab.brokers.redis.restart();
+      await harness.brokers.redis.kill9();
+      await harness.brokers.redis.restart();
     });
   }, 120_000);
 });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Lab } from './lab.js';
+import type { Harness } from './harness.js';
 
 const MAIN = fileURLToPath(new URL('../../../services/cli/dist/main.js', import.meta.url));
 
@@ -10,12 +10,12 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs `muster` as a program of its own against a lab, as a person's shell would, with `input` on its standard input. */
-export function muster(lab: Lab, args: readonly string[], input?: string): Promise<CliResult> {
+/** Runs `muster` as a process against a harness, with `input` on its standard input. */
+export function muster(harness: Harness, args: readonly string[], input?: string): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [MAIN, ...args], {
       stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-      env: { PATH: process.env['PATH'], MUSTER_API_URL: lab.stack.apiUrl, MUSTER_TOKEN: lab.stack.token },
+      env: { PATH: process.env['PATH'], MUSTER_API_URL: harness.stack.apiUrl, MUSTER_TOKEN: harness.stack.token },
     });
     const texts = { stdout: '', stderr: '' };
     child.stdout?.setEncoding('utf8').on('data', (text: string) => (texts.stdout += text));

@@ -4,16 +4,16 @@ import type { CommandJson } from '@muster/api-contract';
 import { commandLedgerBalances, commandLedgerSettled } from '@muster/protocol';
 import { call, textOf } from '../load/measure/rest.js';
 import { disagreements, type JournaledTarget, type Run } from '../simulator/index.js';
-import { eventually } from './eventually.js';
-import type { Lab } from './lab.js';
+import { eventually } from '@muster/runtime/testing';
+import type { Harness } from './harness.js';
 
 const TICK_MS = 50;
 
-/** Sends commands at a steady rate, each to one or a few endpoints, and repeats what was not answered until it is. */
+/** Sends commands at a steady rate, each to one to three endpoints, and repeats each request until it is answered. */
 export class CommandLoad {
-  /** Idempotency keys with the id that each was accepted under. */
+  /** The id of each accepted command, by idempotency key. */
   readonly accepted = new Map<string, string>();
-  readonly #lab: Lab;
+  readonly #harness: Harness;
   readonly #agentIds: readonly string[];
   readonly #perSecond: number;
   readonly #pending = new Set<Promise<void>>();
@@ -22,8 +22,8 @@ export class CommandLoad {
   #count = 0;
   #repeats = 0;
 
-  constructor(lab: Lab, agentIds: readonly string[], perSecond: number) {
-    this.#lab = lab;
+  constructor(harness: Harness, agentIds: readonly string[], perSecond: number) {
+    this.#harness = harness;
     this.#agentIds = agentIds;
     this.#perSecond = perSecond;
   }
@@ -41,7 +41,7 @@ export class CommandLoad {
     }, TICK_MS);
   }
 
-  /** Resolves when everything that was sent has been accepted. */
+  /** Resolves when all commands that were sent are accepted. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await Promise.all(this.#pending);
@@ -63,9 +63,9 @@ export class CommandLoad {
     }
   }
 
-  /** Not by `fetch`, which costs this thread several times as much. */
+  /** Not by `fetch`, which takes several times as much processor time. */
   async #submit(body: string, key: string): Promise<string> {
-    const { apiUrl: url, token } = this.#lab.stack;
+    const { apiUrl: url, token } = this.#harness.stack;
     const headers = { 'idempotency-key': key };
     const response = await call({ url, token }, { method: 'POST', path: '/v1/commands', body, headers });
     const text = await textOf(response);
@@ -75,41 +75,41 @@ export class CommandLoad {
 }
 
 /**
- * What all commands that the lab ever had must have come to: accepted once, ended, one terminal state for each target, and what the endpoints themselves wrote down
- * agrees. `runs` is asked for after all have ended.
+ * Expects of all commands that the harness ever had: accepted once, ended, one terminal state for each target, in agreement with what the
+ * endpoints recorded. `runs` is called after all commands have ended.
  */
 export async function expectCommandsSettled(
-  lab: Lab,
+  harness: Harness,
   ids: readonly string[],
   runs: () => Promise<readonly Run[]> | readonly Run[],
   withinMs: number,
 ): Promise<void> {
-  // Repeats under one key never made a second command.
+  // A repeat under the same key never created a second command.
   expect(new Set(ids).size).toBe(ids.length);
   const open = async (): Promise<number> =>
-    (await lab.api.all('GET /v1/commands', { query: { status: 'running' } })).length;
-  await eventually('all commands ended', async () => (await open()) === 0, withinMs);
-  const listed = new Set((await lab.api.all('GET /v1/commands', { pageSize: 200 })).map(({ id }) => id));
+    (await harness.api.all('GET /v1/commands', { query: { status: 'running' } })).length;
+  await eventually(async () => (await open()) === 0, 'all commands ended', withinMs);
+  const listed = new Set((await harness.api.all('GET /v1/commands', { pageSize: 200 })).map(({ id }) => id));
   expect(ids.filter((id) => !listed.has(id))).toEqual([]);
 
   const unsettled: CommandJson[] = [];
   const targets: JournaledTarget[] = [];
   await forAll(ids, async (id) => {
-    const command = await lab.api.call('GET /v1/commands/{id}', { params: { id } });
+    const command = await harness.api.call('GET /v1/commands/{id}', { params: { id } });
     const { ledger } = command;
     const isSettled = commandLedgerBalances(ledger) && commandLedgerSettled(ledger) && command.status === 'ended';
     if (!isSettled) unsettled.push(command);
-    const items = await lab.api.all('GET /v1/commands/{id}/targets', { params: { id }, pageSize: 100 });
+    const items = await harness.api.all('GET /v1/commands/{id}/targets', { params: { id }, pageSize: 100 });
     targets.push(...items.map((target) => ({ ...target, agentId: target.agentId ?? '', command: id })));
   });
   expect(unsettled).toEqual([]);
   const ran = await runs();
   expect(ran.length).toBeGreaterThan(ids.length / 2);
-  // Among these is everything that ran twice.
+  // Commands that ran twice are among these.
   expect(disagreements(ran, targets).slice(0, 20)).toEqual([]);
 }
 
-/** Runs `each` over all items, some at a time. */
+/** Runs `each` for all items, sixteen at a time. */
 async function forAll<T>(items: Iterable<T>, each: (item: T) => Promise<void>): Promise<void> {
   const iterator = items[Symbol.iterator]();
   const worker = async (): Promise<void> => {

@@ -21,9 +21,9 @@ export interface LoadBalancer {
 export async function startHaproxy(
   gateways: readonly [string, string],
   config: 'haproxy.cfg' | 'haproxy-passthrough.cfg' = 'haproxy.cfg',
-  /** What follows the address in its bind line: `ssl crt <file>`. */
+  /** Appended to the address in its bind line: `ssl crt <file>`. */
   bindOptions = '',
-  /** What is different from the shipped configuration: a text that is in it, and what stands there instead. */
+  /** Changes to the shipped configuration: a text in it, and its replacement. */
   changes: readonly (readonly [string, string])[] = [],
 ): Promise<LoadBalancer> {
   const program = await ensureBinary('haproxy', 'haproxy', { logger: silentLogger });

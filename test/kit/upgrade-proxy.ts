@@ -4,8 +4,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /**
- * What becomes of a WebSocket upgrade: it passes, loses what makes it one, is never answered, passes but nothing after it does, passes and is cut some time later,
- * or is answered by the proxy itself.
+ * What the proxy does with a WebSocket upgrade. `pass`: forwards it. `strip`: forwards it without its upgrade headers. `never`: does not
+ * answer. `hold`: forwards it, but nothing after it. `cutAfterMs`: ends the connection later. `status`: answers itself.
  */
 export type UpgradeTreatment =
   | 'pass'
@@ -18,22 +18,22 @@ export type UpgradeTreatment =
 export interface UpgradeProxyOptions {
   /** PEM. */
   readonly tls: { readonly cert: string; readonly key: string };
-  /** Where gateways without TLS are, `host:port`; requests go to them in turn. */
+  /** Gateways without TLS, `host:port`; requests go to them in turn. */
   readonly gateways: readonly string[];
   readonly upgrades?: UpgradeTreatment;
-  /** Bodies of requests are sent on in chunks, without a `Content-Length`. */
+  /** Forwards bodies of requests in chunks, without a `Content-Length`. */
   readonly chunks?: boolean;
-  /** Bodies, either way, are held until they are whole, and then for so long. */
+  /** Buffers whole bodies, in both directions, and forwards them after this time. */
   readonly holdsMs?: number;
 }
 
-/** A reverse proxy for HTTP and WebSockets that ends TLS, as there are in the world. */
+/** A reverse proxy for HTTP and WebSockets that terminates TLS. */
 export class UpgradeProxy {
-  /** May change at any time: the proxy is mended, or breaks. */
+  /** May be changed at any time. */
   upgrades: UpgradeTreatment;
-  /** Upgrades that were asked for. */
+  /** Upgrade requests so far. */
   asked = 0;
-  /** Requests that are no upgrades. */
+  /** Requests that are no upgrades, so far. */
   requests = 0;
   readonly #options: UpgradeProxyOptions;
   readonly #server: Server;
@@ -110,7 +110,7 @@ export class UpgradeProxy {
     const call = this.#call(request, upgrades === 'strip' ? rest : { ...rest, connection, upgrade });
     call.on('error', () => socket.destroy());
     call.on('response', (answer) => {
-      // The end of the connection is the end of the body, whatever it was before.
+      // The end of the connection ends the body, so its framing headers are dropped.
       socket.write(headOf(answer, { connection: 'close', 'transfer-encoding': undefined }));
       answer.pipe(socket);
     });
@@ -153,7 +153,7 @@ async function whole(message: IncomingMessage, thenMs: number): Promise<Buffer> 
   return Buffer.concat(parts);
 }
 
-/** As it came, but for what is to be there instead, or not at all. */
+/** The head of the response, with some headers replaced or removed. */
 function headOf(
   { statusCode, statusMessage, rawHeaders }: IncomingMessage,
   instead: Readonly<Record<string, string | undefined>> = {},

@@ -2,4 +2,4 @@
 export { chooseBrokerSource, startBrokers, type BrokerSource, type TestBroker, type TestBrokers } from './brokers.js';
 export { MemoryRegistry, RegistryStore, type HeldAgent, type MemoryRegistryOptions } from './memory-registry.js';
 export { TcpRelay, type Direction, type RelayedBytes, type TcpRelayOptions } from './tcp-relay.js';
-export { TestProcess, type Ready, type TestProcessOptions } from './test-process.js';
+export { TestProcess, type LogLine, type Ready, type TestProcessOptions } from './test-process.js';

@@ -25,6 +25,12 @@ export interface Ready {
   readonly ports: Readonly<Record<string, number>>;
 }
 
+/** One line that a logger wrote, as JSON. */
+export interface LogLine {
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
 const READY_WITHIN_MS = 30_000;
 const QUOTED_CHARACTERS = 4_000;
 
@@ -87,6 +93,13 @@ export class TestProcess {
     return this.#output;
   }
 
+  /** Its log lines so far, without other output. */
+  get log(): readonly LogLine[] {
+    // The last line may be incomplete.
+    const lines = this.#output.split('\n').slice(0, -1);
+    return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as LogLine);
+  }
+
   /** A port of its ready file. @throws where it is not ready, or names no such port. */
   port(name: string): number {
     const port = this.#ready?.ports[name];
@@ -112,10 +125,15 @@ export class TestProcess {
 
   /** Resolves with the match and its groups as soon as its output contains the pattern. @throws when it ends first. */
   async printed(pattern: RegExp | string): Promise<readonly string[]> {
-    for (;;) {
-      const match = this.#match(pattern);
-      if (match !== null) return match;
-      if (!this.running) throw await this.#endedEarly(`it printed ${String(pattern)}`);
+    let match: readonly string[] | null = null;
+    await this.until(() => (match = this.#match(pattern)) !== null, `it printed ${String(pattern)}`);
+    return match ?? [];
+  }
+
+  /** Resolves when the condition on its output holds; it is checked at every output. @throws when the process ends first. */
+  async until(condition: () => boolean, what = 'the condition held'): Promise<void> {
+    while (!condition()) {
+      if (!this.running) throw await this.#endedEarly(what);
       await new Promise<void>((resolve) => this.#waiting.add(resolve));
     }
   }

@@ -1,24 +1,24 @@
 import { call, EventScanner, textOf, type ApiAccess } from '../measure/rest.js';
 
-/** A sample of a machine's metrics: its load and its memory. The last column says when it was read, in milliseconds since 1970. */
-export const LOOK =
+/** A sample of a machine's metrics: its load and its memory. The last column is the time of reading, in milliseconds since 1970. */
+export const SAMPLE =
   "SELECT l.average AS load, m.memory_available, 1000 * unixepoch('subsec') AS read_at " +
   "FROM load_average l, memory_info m WHERE l.period = '1m'";
-/** A question of the kind that operators have. */
-export const QUESTION =
+/** A typical query of an operator. */
+export const QUERY =
   "SELECT pid, name, path, cmdline, 1000 * unixepoch('subsec') AS read_at FROM processes WHERE pid = 1 OR name = 'nobody-has-this'";
-/** An order that finds nothing to do: all the way there and back, and the machine is as it was. */
-export const ORDER = { action: 'process.kill', params: { name: 'nobody-has-this' } };
+/** A command that finds nothing to do: the whole round trip, and the machine is unchanged. */
+export const COMMAND = { action: 'process.kill', params: { name: 'nobody-has-this' } };
 
 export interface Answer {
-  /** From the question to the whole answer at the asker. */
+  /** From the query to the whole answer at the client. */
   readonly waitedMs: number;
   readonly arrivedAtMs: number;
   /** Values in the order of the columns. */
   readonly rows: readonly (readonly unknown[])[];
 }
 
-/** Asks one endpoint; throws unless it answered. */
+/** Queries one endpoint. Throws unless it answered. */
 export async function ask(api: ApiAccess, agentId: string, sql: string): Promise<Answer> {
   const begin = performance.now();
   const body = JSON.stringify({ sql, selector: `id=${agentId}`, timeout: '90s' });

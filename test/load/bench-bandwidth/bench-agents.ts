@@ -1,24 +1,24 @@
 import { FAST_FORWARD, type BenchAgent } from './run-bandwidth.js';
 
-/** The ways in which an agent can be reached, with the names that reports give them. */
+/** The kinds of connections that are compared, with their names in reports. */
 export const VARIANTS = [
   { name: 'Live', channel: 'live' },
   { name: 'Poll', channel: 'poll' },
-  { name: 'Poll, idle connections cut', channel: 'poll', cutIdleMs: 250 },
-] as const satisfies readonly Pick<BenchAgent, 'name' | 'channel' | 'cutIdleMs'>[];
+  { name: 'Poll, idle connections cut', channel: 'poll', endIdleMs: 250 },
+] as const satisfies readonly Pick<BenchAgent, 'name' | 'channel' | 'endIdleMs'>[];
 
-/** Longer idle times show nothing that four heartbeats do not. */
+/** Four heartbeats: longer idle times show nothing more. */
 const REAL_IDLE_MS = 100_000;
 
 /**
- * Two agents for each way: one that idles and is watched in fast-forward, and one that is asked and ordered at the real intervals, then idles for a while at those,
- * which shows whether fast-forward tells the truth.
+ * Two agents for each variant. One idles and is sampled in fast-forward. The other gets queries and commands at real intervals, and then
+ * idles at those, which shows whether the figures of fast-forward are right.
  */
 export function benchAgents({ idleMs, repetitions }: { idleMs: number; repetitions: number }): BenchAgent[] {
   const fastIdleMs = idleMs / FAST_FORWARD;
-  const fast = { looks: 2 * repetitions, queries: 0, commands: 0, idleMs: fastIdleMs };
+  const fast = { samples: 2 * repetitions, queries: 0, commands: 0, idleMs: fastIdleMs };
   const commands = Math.ceil(repetitions / 2);
-  const real = { looks: 0, queries: repetitions, commands, idleMs: Math.min(REAL_IDLE_MS, fastIdleMs) };
+  const real = { samples: 0, queries: repetitions, commands, idleMs: Math.min(REAL_IDLE_MS, fastIdleMs) };
   return VARIANTS.flatMap((variant) => [
     { ...variant, fastForward: FAST_FORWARD, workload: fast },
     { ...variant, fastForward: 1, workload: real },

@@ -1,33 +1,34 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Burst, CountingRelay, WireBytes } from '../../kit/counting-relay.js';
+import type { RelayedBytes } from '@muster/testkit';
 import { timeCommand } from '../bench-command/command-times.js';
 import type { ApiAccess } from '../measure/rest.js';
-import { ask, LOOK, ORDER, QUESTION } from './ask.js';
+import { ask, COMMAND, QUERY, SAMPLE } from './ask.js';
 import type { Channel, RealAgent } from './real-agent.js';
+import type { Burst, WireWatch } from './wire-watch.js';
 
-/** What one agent is put through. All times as they pass for the agent's program, fast-forward or not. */
+/** The workload of one agent. All times as the agent's program sees them, fast-forward or not. */
 export interface AgentWorkload {
-  /** Samples of metrics, one every `everyMs` whether or not the one before has come. */
-  readonly looks: number;
-  /** Questions and orders, one after the other. */
+  /** Samples of metrics, one every `everyMs`, whether or not the previous one has arrived. */
+  readonly samples: number;
+  /** Queries and commands, one after the other. */
   readonly queries: number;
   readonly commands: number;
-  /** Between two polls of those that poll. */
+  /** The interval between two polls of a polling agent. */
   readonly everyMs: number;
-  /** Of doing nothing. */
+  /** The length of the idle phase. */
   readonly idleMs: number;
 }
 
 /** What passed on the wire in one phase of the workload. */
-export interface Phase extends WireBytes {
+export interface Phase extends RelayedBytes {
   readonly ms: number;
-  /** How often it was done; of `idle`, how many heartbeats or polls there were. */
+  /** How often it was done; for `idle`, the number of heartbeats or polls. */
   readonly times: number;
 }
 
-export type PhaseName = 'enrol' | 'connect' | 'looks' | 'queries' | 'commands' | 'idle';
+export type PhaseName = 'enrol' | 'connect' | 'samples' | 'queries' | 'commands' | 'idle';
 
-/** One line of the agent's own count. */
+/** One row of the agent's own count. */
 export interface OwnCount {
   readonly channel: string;
   readonly purpose: string;
@@ -37,50 +38,50 @@ export interface OwnCount {
 
 export interface AgentFigures {
   readonly phases: Readonly<Record<PhaseName, Phase>>;
-  /** From question to answer, and from order to outcome. */
+  /** From query to answer, and from command to outcome. */
   readonly queryMs: readonly number[];
   readonly commandMs: readonly number[];
-  /** From when the endpoint read what it says to the arrival of the answer. */
+  /** From the moment when the endpoint read its values to the arrival of the answer. */
   readonly sinceReadMs: readonly number[];
   readonly own: readonly OwnCount[];
-  /** Bytes that its own count is away from what the relay had counted at some moment: 0 when they agree. */
+  /** The least difference between its own count and any count of the relay, in bytes: 0 when they agree. */
   readonly ownOff: number;
 }
 
 export interface MeasuredAgent {
   readonly agent: RealAgent;
   readonly channel: Channel;
-  readonly relay: CountingRelay;
+  readonly wire: WireWatch;
 }
 
-/** Has one agent do everything, one after the other, and reads the relay before and after. */
+/** Runs the workload of one agent, phase by phase, and reads the relay before and after each. */
 export async function measureAgent(
   api: ApiAccess,
   measured: MeasuredAgent,
   workload: AgentWorkload,
 ): Promise<AgentFigures> {
-  const { agent, channel, relay } = measured;
+  const { agent, channel, wire } = measured;
   const phase = async (times: number, run: () => Promise<void>): Promise<Phase> => {
-    const [before, beganMs] = [relay.bytes, performance.now()];
+    const [before, beganMs] = [wire.bytes, performance.now()];
     await run();
-    await relay.quiet();
-    return { ms: performance.now() - beganMs, times, ...difference(relay.bytes, before) };
+    await wire.quiet();
+    return { ms: performance.now() - beganMs, times, ...difference(wire.bytes, before) };
   };
-  // Whoever asks does not wait for the moment at which an agent polls. A live agent has no such moment.
+  // Queries do not wait for the moment at which an agent polls. A live agent has no such moment.
   const pause = (): Promise<void> => delay(channel === 'live' ? 50 : Math.random() * workload.everyMs);
   const [queryMs, sinceReadMs, commandMs]: [number[], number[], number[]] = [[], [], []];
   const enrol = await phase(1, async () => {
     await agent.start();
     await agent.stop();
   });
-  const since = relay.bytes;
+  const since = wire.bytes;
   const connect = await phase(1, () => agent.start());
-  const looks = workload.looks === 0 ? nothing() : await watch(api, measured, workload);
-  await relay.quiet();
+  const samples = workload.samples === 0 ? nothing() : await watch(api, measured, workload);
+  await wire.quiet();
   const queries = await phase(workload.queries, async () => {
     for (let i = 0; i < workload.queries; i += 1) {
       await pause();
-      const { waitedMs, arrivedAtMs, rows } = await ask(api, agent.agentId, QUESTION);
+      const { waitedMs, arrivedAtMs, rows } = await ask(api, agent.agentId, QUERY);
       queryMs.push(waitedMs);
       sinceReadMs.push(arrivedAtMs - Number(rows[0]?.at(-1)));
     }
@@ -88,45 +89,48 @@ export async function measureAgent(
   const commands = await phase(workload.commands, async () => {
     for (let i = 0; i < workload.commands; i += 1) {
       await pause();
-      commandMs.push(await order(api, agent.agentId));
+      commandMs.push(await runCommand(api, agent.agentId));
     }
   });
   const idle = await idleStretch(measured, workload.idleMs);
   const own = await ownCount(api, agent.agentId);
   const total = own.reduce((sum, one) => ({ in: sum.in + one.in, out: sum.out + one.out }), { in: 0, out: 0 });
-  const phases = { enrol, connect, looks, queries, commands, idle };
-  return { phases, queryMs, commandMs, sinceReadMs, own, ownOff: relay.nearest(total, since) };
+  const phases = { enrol, connect, samples, queries, commands, idle };
+  return { phases, queryMs, commandMs, sinceReadMs, own, ownOff: wire.nearest(total, since) };
 }
 
-/** From the middle between two looks to the middle between two others, so that each of them is in it whole, and what passes between them too. */
+/** Measures from the middle between two samples to the middle between two others, so that only whole samples count. */
 async function watch(
   api: ApiAccess,
-  { agent, relay }: MeasuredAgent,
-  { looks, everyMs }: AgentWorkload,
+  { agent, wire }: MeasuredAgent,
+  { samples, everyMs }: AgentWorkload,
 ): Promise<Phase> {
   const window = async (): Promise<Phase> => {
     await delay(everyMs / 2);
-    const [before, beganMs] = [relay.bytes, performance.now()];
-    await delay(looks * everyMs);
-    return { ms: performance.now() - beganMs, times: looks, ...difference(relay.bytes, before) };
+    const [before, beganMs] = [wire.bytes, performance.now()];
+    await delay(samples * everyMs);
+    return { ms: performance.now() - beganMs, times: samples, ...difference(wire.bytes, before) };
   };
-  const look = async (number: number): Promise<void> => {
+  const takeSample = async (number: number): Promise<void> => {
     await delay(number * everyMs);
-    await ask(api, agent.agentId, LOOK);
+    await ask(api, agent.agentId, SAMPLE);
   };
-  const [phase] = await Promise.all([window(), ...Array.from({ length: looks + 1 }, (_, number) => look(number))]);
+  const [phase] = await Promise.all([
+    window(),
+    ...Array.from({ length: samples + 1 }, (_, number) => takeSample(number)),
+  ]);
   return phase;
 }
 
-async function order(api: ApiAccess, agentId: string): Promise<number> {
-  const { endedMs, ledger } = await timeCommand(api, { ...ORDER, target: { agentIds: [agentId] } });
-  if (ledger['succeeded'] !== 1) throw new Error(`an order of the bench did not succeed: ${JSON.stringify(ledger)}`);
+async function runCommand(api: ApiAccess, agentId: string): Promise<number> {
+  const { endedMs, ledger } = await timeCommand(api, { ...COMMAND, target: { agentIds: [agentId] } });
+  if (ledger['succeeded'] !== 1) throw new Error(`a command of the bench did not succeed: ${JSON.stringify(ledger)}`);
   return endedMs;
 }
 
 /**
- * From the beginning of one heartbeat or poll that is answered to that of another, at least so long after it: no part of an interval counts, nor of the round that
- * a live agent needs two heartbeats for.
+ * Measures from the start of one answered heartbeat or poll to the start of another, at least `forMs` later. So only whole intervals count,
+ * and only whole rounds of a live agent, whose gateway answers every second heartbeat.
  */
 async function idleStretch(measured: MeasuredAgent, forMs: number): Promise<Phase> {
   let first = await nextBeat(measured);
@@ -138,13 +142,13 @@ async function idleStretch(measured: MeasuredAgent, forMs: number): Promise<Phas
   }
 }
 
-/** The next heartbeat or poll. A connection that the gateway ends is neither: there it speaks first, or the agent has the last word. */
-async function nextBeat({ channel, relay }: MeasuredAgent): Promise<Burst & { readonly isAnswered: boolean }> {
+/** The next heartbeat or poll. The end of a connection by the gateway is neither: the gateway sends first, or does not answer. */
+async function nextBeat({ channel, wire }: MeasuredAgent): Promise<Burst & { readonly isAnswered: boolean }> {
   for (;;) {
-    const burst = await relay.nextBurst();
-    await relay.quiet();
-    const isAnswered = relay.bytes.in > burst.before.in;
-    if (burst.isFromNear && (isAnswered || channel === 'live')) return { ...burst, isAnswered };
+    const burst = await wire.nextBurst();
+    await wire.quiet();
+    const isAnswered = wire.bytes.in > burst.before.in;
+    if (burst.isFromAgent && (isAnswered || channel === 'live')) return { ...burst, isAnswered };
   }
 }
 
@@ -162,7 +166,7 @@ function nothing(): Phase {
   return { ms: 0, times: 0, in: 0, out: 0, connections: 0 };
 }
 
-function difference(after: WireBytes, before: WireBytes): WireBytes {
+function difference(after: RelayedBytes, before: RelayedBytes): RelayedBytes {
   return {
     in: after.in - before.in,
     out: after.out - before.out,

@@ -23,7 +23,7 @@ export function drawBandwidth({ share, variants, workload }: BandwidthSummary): 
     );
   const percent = (ratio: number): string => `${(100 * ratio).toFixed(0)} %`;
   return drawBarChart({
-    title: `Live and Poll, where an answer is wanted within ${seconds} s`,
+    title: `Live and Poll, where an answer is needed within ${seconds} s`,
     subtitle: `One endpoint, measured on the wire: payload of TCP both ways, with TLS, HTTP and WebSocket. Poll comes every ${seconds} s.`,
     panels: [
       {
@@ -36,7 +36,7 @@ export function drawBandwidth({ share, variants, workload }: BandwidthSummary): 
       },
       {
         title: 'Freshness',
-        axis: 'seconds from the question to its answer',
+        axis: 'seconds from the query to its answer',
         groups: [
           { title: 'Half of the answers within', bars: times(({ queryMs }) => queryMs.p50) },
           { title: '95 % of the answers within', bars: times(({ queryMs }) => queryMs.p95) },

@@ -1,9 +1,9 @@
-import { table, verdicts } from '../measure/report.js';
+import type { BenchReport } from '../measure/run-bench.js';
 import { FAST_FORWARD, type BandwidthFigures } from './run-bandwidth.js';
 import { type BandwidthSummary, inWords, type Quantiles, type VariantSummary } from './summary.js';
 
 /** What the figures mean, and which of them are measured. */
-export function methodOf({ agents }: Pick<BandwidthFigures, 'agents'>, { workload }: BandwidthSummary): string[] {
+function methodOf({ agents }: Pick<BandwidthFigures, 'agents'>, { workload }: BandwidthSummary): string[] {
   const seconds = workload.freshnessMs / 1_000;
   const fast = agents.find(({ fastForward, channel }) => fastForward > 1 && channel === 'live');
   const idle = fast?.phases.idle;
@@ -20,8 +20,12 @@ export function methodOf({ agents }: Pick<BandwidthFigures, 'agents'>, { workloa
   ];
 }
 
-/** The tables for a terminal. */
-export function formatSummary(figures: BandwidthFigures, summary: BandwidthSummary): string {
+/** The method and the tables for a terminal. */
+export function report(
+  figures: BandwidthFigures,
+  summary: BandwidthSummary,
+): Omit<BenchReport, 'document'> & { readonly method: readonly string[] } {
+  const method = methodOf(figures, summary);
   const { share, variants, workload } = summary;
   const kilobytes = (bytes: number): string => (bytes / 1_000).toFixed(1);
   const hours = [
@@ -35,16 +39,13 @@ export function formatSummary(figures: BandwidthFigures, summary: BandwidthSumma
       ...[share.idle, share.workload, share.watched].map((ratio) => `${ratio.toFixed(3)}×`),
     ],
   ];
-  return [
-    methodOf(figures, summary).join('\n'),
-    table(hours),
-    table(phaseRows(variants)),
-    table(idleRows(variants)),
-    table(freshnessRows(variants)),
-    table(countRows(figures, summary)),
-    table(verdicts(summary.targets)),
-    remarks(summary).join('\n'),
-  ].join('\n\n');
+  return {
+    method,
+    head: method.join('\n'),
+    tables: [hours, phaseRows(variants), idleRows(variants), freshnessRows(variants), countRows(figures, summary)],
+    targets: summary.targets,
+    remarks: remarks(summary),
+  };
 }
 
 function phaseRows(variants: readonly VariantSummary[]): string[][] {
@@ -60,7 +61,7 @@ function phaseRows(variants: readonly VariantSummary[]): string[][] {
 function idleRows(variants: readonly VariantSummary[]): string[][] {
   const digits = (value: number | undefined, count: number): string => value?.toFixed(count) ?? '–';
   return [
-    ['idle', 'a beat or poll, B', 'real', 'a minute, B', 'real', 'connections each', 'real'],
+    ['idle', 'a heartbeat or poll, B', 'real', 'a minute, B', 'real', 'connections each', 'real'],
     ...variants.map(({ name, beat, idlePerMinute, connectionsPerBeat }) => [
       name,
       digits(beat.fast, 1),
@@ -76,7 +77,7 @@ function idleRows(variants: readonly VariantSummary[]): string[][] {
 function freshnessRows(variants: readonly VariantSummary[]): string[][] {
   const both = ({ p50, p95 }: Quantiles): string[] => [p50, p95].map((ms) => (ms / 1_000).toFixed(3));
   return [
-    ['s', 'answer p50', 'p95', 'outcome of an order p50', 'p95', 'read before it came p50', 'p95'],
+    ['s', 'answer p50', 'p95', 'outcome of a command p50', 'p95', 'read before it arrived p50', 'p95'],
     ...variants.map(({ name, queryMs, commandMs, sinceReadMs }) => [
       name,
       ...both(queryMs),
@@ -89,7 +90,7 @@ function freshnessRows(variants: readonly VariantSummary[]): string[][] {
 function countRows({ counts: { gateways, relays } }: BandwidthFigures, { variants }: BandwidthSummary): string[][] {
   const off = Math.abs(gateways.up - relays.up) + Math.abs(gateways.down - relays.down);
   return [
-    ['counted by', 'bytes', 'away from the relay'],
+    ['counted by', 'bytes', 'difference from the relay'],
     ...variants.map(({ name, own }) => [`agent_traffic, ${name}`, String(own.bytes), String(own.off)]),
     gateways.measured === 'sockets'
       ? ['GET /v1/bandwidth, all together', String(gateways.up + gateways.down), String(off)]

@@ -1,21 +1,22 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startStack, type Stack } from '@muster/local';
+import { startStack } from '@muster/local';
 import { LIMITS } from '@muster/protocol';
-import { CountingRelay } from '../../kit/counting-relay.js';
-import { call, textOf, type ApiAccess } from '../measure/rest.js';
+import { TcpRelay } from '@muster/testkit';
+import { apiOf, call, textOf, type ApiAccess } from '../measure/rest.js';
+import { progress } from '../measure/run-bench.js';
 import { type AgentFigures, type AgentWorkload, measureAgent } from './measure-agent.js';
 import { type Channel, RealAgent } from './real-agent.js';
+import { WireWatch } from './wire-watch.js';
 
-/** One agent of a run, and what its network does. */
+/** One agent of a run, and the behaviour of its network. */
 export interface BenchAgent {
   readonly name: string;
   readonly channel: Channel;
-  /** The network ends connections on which nothing passes, after so long. */
-  readonly cutIdleMs?: number;
-  /** How much shorter its heartbeats and polls follow each other: 1 or {@link FAST_FORWARD}. */
+  /** After how long the network ends idle connections. */
+  readonly endIdleMs?: number;
+  /** The factor by which its intervals between heartbeats or polls are shorter: 1 or {@link FAST_FORWARD}. */
   readonly fastForward: number;
   readonly workload: Omit<AgentWorkload, 'everyMs'>;
 }
@@ -26,15 +27,14 @@ export interface BandwidthOptions {
   readonly folder: string;
   readonly freshnessMs: number;
   readonly agents: readonly BenchAgent[];
-  readonly say: (text: string) => void;
 }
 
 export type BenchAgentFigures = Pick<BenchAgent, 'name' | 'channel' | 'fastForward'> & AgentFigures;
 
-/** Both ways of all agents, from the first byte to the last. */
+/** The bytes of all agents in both directions, from the first byte to the last. */
 export interface CountsCompared {
   readonly relays: { readonly up: number; readonly down: number };
-  /** `GET /v1/bandwidth`: what the kernels of the gateways say of their sockets. */
+  /** `GET /v1/bandwidth`: the socket counts of the gateways' kernels. */
   readonly gateways: { readonly up: number; readonly down: number; readonly measured: string };
 }
 
@@ -43,16 +43,16 @@ export interface BandwidthFigures {
   readonly counts: CountsCompared;
 }
 
-/** The shortest silence that a gateway can be told to suffer; its agents send heartbeats that much more often. */
+/** The shortest silence limit of a gateway. Its agents send heartbeats more often in proportion. */
 const FAST_SILENCE_MS = 8_000;
-/** How much faster than usual an idle time passes. */
+/** How much faster than usual idle time passes. */
 export const FAST_FORWARD = LIMITS.sessionSilenceMs / FAST_SILENCE_MS;
-/** Whoever asks a gateway for its sockets gets a look that is five seconds old at most. */
+/** A gateway's socket counts are at most five seconds old. */
 const COUNTED_WITHIN_MS = 6_000;
 
-/** Starts the whole product with TLS and every agent behind a relay of its own, and has all of them do their workload side by side. */
+/** Starts the whole product with TLS and each agent behind its own relay, and runs all workloads in parallel. */
 export async function runBandwidth(options: BandwidthOptions): Promise<BandwidthFigures> {
-  const { agents, folder, freshnessMs, natsUrl, redisUrl, say } = options;
+  const { agents, folder, freshnessMs, natsUrl, redisUrl } = options;
   await mkdir(folder, { recursive: true });
   const policy = join(folder, 'mode-policy.json');
   const rule = (pace: Pace, ms: number) => ({
@@ -61,7 +61,7 @@ export async function runBandwidth(options: BandwidthOptions): Promise<Bandwidth
     interval: `${ms}ms`,
   });
   const rules = [rule('real', freshnessMs), rule('fast', Math.round(freshnessMs / FAST_FORWARD))];
-  writeFileSync(policy, JSON.stringify({ rules }));
+  await writeFile(policy, JSON.stringify({ rules }));
   const env = { gateway: { MUSTER_GATEWAY_MODE_POLICY_FILE: policy } };
   const stack = await startStack({ folder: join(folder, 'stack'), natsUrl, redisUrl, gateways: 0, env });
   const stops: (() => Promise<void>)[] = [() => stack.stop()];
@@ -69,13 +69,14 @@ export async function runBandwidth(options: BandwidthOptions): Promise<Bandwidth
     const fast = await stack.addGateway({ MUSTER_GATEWAY_SESSION_SILENCE: String(FAST_SILENCE_MS) });
     const real = await stack.addGateway();
     const api = apiOf(stack);
-    const relays: CountingRelay[] = [];
+    const wires: WireWatch[] = [];
     const measured = agents.map(async (one): Promise<BenchAgentFigures> => {
-      const { name, channel, fastForward, cutIdleMs, workload } = one;
+      const { name, channel, fastForward, endIdleMs, workload } = one;
       const pace: Pace = fastForward === 1 ? 'real' : 'fast';
       const port = Number(new URL((pace === 'fast' ? fast : real).url).port);
-      const relay = await CountingRelay.start({ port, ...(cutIdleMs !== undefined && { cutIdleMs }) });
-      relays.push(relay);
+      const relay = await TcpRelay.start({ port, ...(endIdleMs !== undefined && { endIdleMs }) });
+      const wire = new WireWatch(relay);
+      wires.push(wire);
       const labels = `channel=${channel},pace=${pace}`;
       const agent = new RealAgent({ stack, port: relay.port, name: `${name}-${pace}`, labels, channel });
       stops.push(async () => {
@@ -83,13 +84,13 @@ export async function runBandwidth(options: BandwidthOptions): Promise<Bandwidth
         await relay.stop();
       });
       const everyMs = Math.round(freshnessMs / fastForward);
-      const figures = await measureAgent(api, { agent, channel, relay }, { ...workload, everyMs });
+      const figures = await measureAgent(api, { agent, channel, wire }, { ...workload, everyMs });
       await agent.stop();
-      say(`${name}, ${pace}: done`);
+      progress(`${name}, ${pace}: done`);
       return { name, channel, fastForward, ...figures };
     });
     const figures = await Promise.all(measured);
-    return { agents: figures, counts: await compareCounts(api, relays) };
+    return { agents: figures, counts: await compareCounts(api, wires) };
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
@@ -97,12 +98,12 @@ export async function runBandwidth(options: BandwidthOptions): Promise<Bandwidth
 
 type Pace = 'real' | 'fast';
 
-/** Asks the gateways until they have looked at everything that the relays have counted, but not for ever. */
-async function compareCounts(api: ApiAccess, relays: readonly CountingRelay[]): Promise<CountsCompared> {
-  await Promise.all(relays.map((relay) => relay.quiet()));
-  const bytes = relays.map((relay) => relay.bytes);
+/** Asks the gateways until they have counted everything that the relays have counted, within a limit. */
+async function compareCounts(api: ApiAccess, wires: readonly WireWatch[]): Promise<CountsCompared> {
+  await Promise.all(wires.map((wire) => wire.quiet()));
+  const bytes = wires.map((wire) => wire.bytes);
   const counted = {
-    up: bytes.reduce((sum, one) => sum + one.out, 0) - relays.reduce((sum, one) => sum + one.undelivered, 0),
+    up: bytes.reduce((sum, one) => sum + one.out, 0) - wires.reduce((sum, one) => sum + one.undelivered, 0),
     down: bytes.reduce((sum, one) => sum + one.in, 0),
   };
   const untilMs = performance.now() + COUNTED_WITHIN_MS;
@@ -120,9 +121,4 @@ interface Sockets {
   readonly measured: string;
   readonly bytesUp: number;
   readonly bytesDown: number;
-}
-
-function apiOf(stack: Stack): ApiAccess {
-  const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
-  return { url: stack.apiUrl, token: stack.token, ...ca };
 }

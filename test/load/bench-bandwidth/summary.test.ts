@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AgentFigures, Phase } from './measure-agent.js';
 import { drawBandwidth } from './picture.js';
-import { formatSummary } from './report.js';
+import { formatReport } from '../measure/run-bench.js';
+import { report } from './report.js';
 import { FAST_FORWARD, type BandwidthFigures, type BenchAgentFigures } from './run-bandwidth.js';
 import { summarize } from './summary.js';
 
@@ -20,7 +21,7 @@ function agent(name: string, change: Partial<BenchAgentFigures>, phases: Partial
     own: [{ channel: 'live', purpose: 'query', in: 3, out: 4 }],
     ownOff: 0,
     ...change,
-    phases: { enrol: once(5), connect: once(0), looks: none, queries: none, commands: none, idle: none, ...phases },
+    phases: { enrol: once(5), connect: once(0), samples: none, queries: none, commands: none, idle: none, ...phases },
   } satisfies BenchAgentFigures;
 }
 
@@ -33,7 +34,7 @@ const live = [
   agent(
     'L',
     { fastForward: FAST_FORWARD },
-    { idle: idle(6_000, FAST_FORWARD, 10), looks: idle(60_000, FAST_FORWARD, 30) },
+    { idle: idle(6_000, FAST_FORWARD, 10), samples: idle(60_000, FAST_FORWARD, 30) },
   ),
   // Two queries in a tenth of an hour, in which the heartbeats cost 600 bytes.
   agent('L', {}, { connect: once(400), idle: idle(6_000, 1, 10), queries: { ...idle(16_000, 1, 2) } }),
@@ -44,7 +45,7 @@ const poll = (name: string, bytes: number, connections: number) =>
     { channel: 'poll', fastForward: FAST_FORWARD, queryMs: [9_000, 11_000], ownOff: 7 },
     {
       idle: idle(bytes, FAST_FORWARD, 20, connections),
-      looks: idle(2 * bytes, FAST_FORWARD, 30),
+      samples: idle(2 * bytes, FAST_FORWARD, 30),
     },
   );
 const figures: BandwidthFigures = {
@@ -57,14 +58,14 @@ describe('the summary of the bench', () => {
   const summary = summarize(figures, workload);
   const [first, cheap, cut] = summary.variants;
 
-  it('has an hour of idling from fast-forward, and shows the real interval beside it', () => {
+  it('takes the idle hour from fast-forward, and shows the real interval beside it', () => {
     expect(first?.idlePerMinute.fast).toBeCloseTo(100);
     expect(first?.idlePerMinute.real).toBeCloseTo(100);
     expect(first?.beat).toEqual({ fast: 60, real: 60 });
     expect([cheap?.beat.real, cut?.connectionsPerBeat.fast]).toEqual([undefined, 1]);
   });
 
-  it('takes what heartbeats cost anyway from the cost of a query', () => {
+  it('subtracts the heartbeats that happen anyway from the cost of a query', () => {
     expect(first?.query).toBeCloseTo((1_600 - 600) / 2);
     expect(first?.hours.idle).toBeCloseTo(6_400);
     expect(first?.hours.workload).toBeCloseTo(6_400 + 4 * 500);
@@ -76,26 +77,26 @@ describe('the summary of the bench', () => {
     expect(summary.share.watched).toBeCloseTo(60_400 / 200_000);
   });
 
-  it('says with how many queries Live comes to a tenth, and when Poll would cost as little', () => {
+  it('gives the number of queries at which Live reaches a tenth, and the interval at which Poll costs as little', () => {
     const atATenth = { ...workload, queries: summary.queriesToATenth };
     expect(summarize(figures, atATenth).share.workload).toBeCloseTo(0.1);
     // 4,500 bytes for each poll at 100 bytes a minute.
     expect(summary.equalIntervalMs).toBeCloseTo(45 * 60_000);
   });
 
-  it('says of each target whether it was met', () => {
+  it('shows for each target whether it was met', () => {
     expect(summary.targets.map(({ met }) => met)).toEqual([true, true, true, false]);
   });
 
-  it('shows the figures, and how far the counts are apart', () => {
-    const text = formatSummary(figures, summary);
+  it('shows the figures, and the differences between the counts', () => {
+    const text = formatReport({ document: {}, ...report(figures, summary) });
     for (const piece of ['0.064×', '6.4', 'MISSED', '≤ 100 B', '4 queries, 1 command', 'Scaled:', '10 heartbeats'])
       expect(text).toContain(piece);
     expect(text).toMatch(/agent_traffic, P +7 +7\n/);
     expect(text).toMatch(/bandwidth, all together +1490 +10\n/);
   });
 
-  it('draws them', () => {
+  it('draws the figures', () => {
     const svg = drawBandwidth(summary);
     for (const piece of ['8.4 kB', '100 kB', '900 kB', '20 ms', '11.0 s', 'kB an hour for one endpoint', 'every 10 s'])
       expect(svg).toContain(piece);

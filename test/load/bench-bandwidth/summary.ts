@@ -5,13 +5,13 @@ import type { BandwidthFigures, BenchAgentFigures } from './run-bandwidth.js';
 
 /** What happens in an hour, as an operator sees it. */
 export interface Workload {
-  /** An answer is to be no older: the interval of those that poll, and of the samples of metrics. */
+  /** The greatest age of an answer: the interval of polls, and of the samples of metrics. */
   readonly freshnessMs: number;
   readonly queries: number;
   readonly commands: number;
 }
 
-/** Questions and orders in words. */
+/** `2 queries, 1 command`. */
 export function inWords({ commands, queries }: Workload): string {
   const counted = (count: number, one: string, several: string): string => `${count} ${count === 1 ? one : several}`;
   return `${counted(queries, 'query', 'queries')}, ${counted(commands, 'command', 'commands')}`;
@@ -28,13 +28,13 @@ export interface VariantSummary {
   /** Connections for each of them. */
   readonly connectionsPerBeat: { readonly fast: number; readonly real: number | undefined };
   readonly idlePerMinute: { readonly fast: number; readonly real: number | undefined };
-  /** What one costs besides the heartbeats or polls that there are anyway. */
+  /** The cost of one, without the heartbeats or polls that happen anyway. */
   readonly query: number;
   readonly command: number;
   readonly hours: {
     /** Connecting, and an hour of nothing. */
     readonly idle: number;
-    /** That, and the questions and orders of the workload. */
+    /** The same, and the queries and commands of the workload. */
     readonly workload: number;
     /** Connecting, and a sample of metrics in every interval of the freshness. */
     readonly watched: number;
@@ -42,7 +42,7 @@ export interface VariantSummary {
   readonly queryMs: Quantiles;
   readonly commandMs: Quantiles;
   readonly sinceReadMs: Quantiles;
-  /** Its own count, and how far that is from what the relay saw. */
+  /** Its own count, and the difference from the relay's count. */
   readonly own: { readonly bytes: number; readonly off: number };
 }
 
@@ -54,11 +54,11 @@ export interface Quantiles {
 export interface BandwidthSummary {
   readonly workload: Workload;
   readonly variants: readonly VariantSummary[];
-  /** Live as a part of the cheapest Poll. */
+  /** Live as a share of the cheapest Poll. */
   readonly share: Readonly<Record<keyof VariantSummary['hours'], number>>;
-  /** Queries an hour to one endpoint with which Live comes to a tenth of the cheapest Poll; less than none when it is there without any. */
+  /** Queries an hour to one endpoint at which Live reaches a tenth of the cheapest Poll; negative when it exceeds that without a query. */
   readonly queriesToATenth: number;
-  /** How often Poll would come for the bytes of an idle Live session, with a connection for each poll. */
+  /** The interval at which Poll, with a connection for each poll, costs as much as an idle Live session. */
   readonly equalIntervalMs: number | undefined;
   readonly targets: readonly Target[];
 }
@@ -68,7 +68,8 @@ const TENTH = 0.1;
 const IDLE_BYTES_PER_MINUTE = 100;
 
 /**
- * Agents of one name belong together: idle time and samples count of the one that was put forward fastest, questions and orders of the one at real intervals.
+ * Agents of one name form a variant: idle time and samples come from the one in fast-forward, queries and commands from the one at real
+ * intervals.
  */
 export function summarize({ agents }: Pick<BandwidthFigures, 'agents'>, workload: Workload): BandwidthSummary {
   const names = [...new Set(agents.map(({ name }) => name))];
@@ -103,8 +104,8 @@ export function summarize({ agents }: Pick<BandwidthFigures, 'agents'>, workload
         ' %',
       ),
       ...target('an idle live endpoint, a minute', live.idlePerMinute.fast, IDLE_BYTES_PER_MINUTE, ' B'),
-      ...target('from question to answer, p95, Live', live.queryMs.p95 / 1_000, seconds, ' s'),
-      ...target('from question to answer, p95, Poll', poll.queryMs.p95 / 1_000, seconds, ' s'),
+      ...target('from query to answer, p95, Live', live.queryMs.p95 / 1_000, seconds, ' s'),
+      ...target('from query to answer, p95, Poll', poll.queryMs.p95 / 1_000, seconds, ' s'),
     ],
   };
 }
@@ -135,7 +136,7 @@ function variantOf(agents: readonly BenchAgentFigures[], { queries, commands }: 
     hours: {
       idle,
       workload: idle + queries * query + commands * command,
-      watched: connect + perHour(fast, fast.phases.looks),
+      watched: connect + perHour(fast, fast.phases.samples),
     },
     queryMs: quantiles(asked.queryMs),
     commandMs: quantiles(asked.commandMs),
@@ -167,7 +168,7 @@ function perBeat({ phases: { idle } }: AgentFigures, count: (phase: Phase) => nu
   return count(idle) / idle.times;
 }
 
-/** How long it was for an operator. */
+/** How many hours it is for an operator. */
 function hoursOf({ fastForward }: Pick<BenchAgentFigures, 'fastForward'>, { ms }: Phase): number {
   return (ms * fastForward) / HOUR_MS;
 }

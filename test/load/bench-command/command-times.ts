@@ -1,11 +1,11 @@
 import { call, EventScanner, textOf, type ApiAccess } from '../measure/rest.js';
 
-/** What one command looked like from outside, in milliseconds since it was sent. */
+/** One command as its client sees it; times in milliseconds since it was sent. */
 export interface CommandTimes {
   readonly id: string;
-  /** The `202`: it is in the journal. */
+  /** `202`: the command is in the journal. */
   readonly acceptedMs: number;
-  /** No live target is queued or merely sent any more: every one of them has confirmed it. */
+  /** No live target is `queued` or `sent` any more: every agent has confirmed the command. */
   readonly reachedMs: number;
   readonly endedMs: number;
   readonly ledger: Readonly<Record<string, number>>;
@@ -36,7 +36,7 @@ export async function timeCommand(api: ApiAccess, body: Readonly<Record<string, 
   throw new Error('the event stream closed before the command ended');
 }
 
-/** Submits a command and waits for the answer that tells how it ended: one request, from the API to the agent and back. */
+/** Submits a command and waits for the answer with its outcome: one request, from the API to the agent and back. */
 export async function timeAnsweredCommand(api: ApiAccess, body: Readonly<Record<string, unknown>>): Promise<number> {
   const begin = performance.now();
   const path = '/v1/commands?wait=10s';

@@ -6,7 +6,7 @@ interface JetStreamReport {
   readonly account_details?: readonly { readonly stream_detail?: readonly StreamDetail[] }[];
 }
 
-/** What the journal of commands takes on disk, by the broker's own count. */
+/** The size of the command journal on disk, as the broker counts it. */
 export async function journalSize(monitorUrl: string): Promise<{ readonly bytes: number; readonly messages: number }> {
   const response = await fetch(new URL('/jsz?streams=true&accounts=true', monitorUrl));
   const report = (await response.json()) as JetStreamReport;

@@ -1,4 +1,5 @@
-import { table, target, verdicts, type Target } from '../measure/report.js';
+import { target, type Target } from '../measure/report.js';
+import type { BenchReport } from '../measure/run-bench.js';
 import { quantile } from '../measure/statistics.js';
 import type { CommandFigures } from './run-commands.js';
 
@@ -35,7 +36,7 @@ const quantiles = (values: readonly number[]): Quantiles => ({
 export function summarize({ requestMs, answeredMs, singles, wide }: CommandBenchFigures): CommandSummary {
   const answered = quantiles(answeredMs);
   const single = quantiles(singles.map(({ endedMs }) => endedMs));
-  // The slowest and not the median: what was promised is a bound.
+  // The slowest, not the median: the target is a bound.
   const worst = (pick: (times: CommandFigures['wide'][number]) => number): number => Math.max(...wide.map(pick));
   const wideAcceptedMs = worst(({ acceptedMs }) => acceptedMs);
   const wideReachedMs = worst(({ reachedMs }) => reachedMs);
@@ -56,7 +57,7 @@ export function summarize({ requestMs, answeredMs, singles, wide }: CommandBench
 }
 
 /** The tables for a terminal. */
-export function formatSummary(figures: CommandBenchFigures, summary: CommandSummary): string {
+export function report(figures: CommandBenchFigures, summary: CommandSummary): Omit<BenchReport, 'document'> {
   const { agents, gateways, tls, journalBytesPerTarget, journalEntriesPerWide, memoryBytesPerTarget } = figures;
   const row = (name: string, { p50, p99 }: Quantiles): string[] => [name, p50.toFixed(2), p99.toFixed(2)];
   const times = [
@@ -84,5 +85,5 @@ export function formatSummary(figures: CommandBenchFigures, summary: CommandSumm
     ['', ...programs.map((program) => (figures.cpuMs[program] ?? 0).toFixed(0))],
   ];
   const head = `${agents} agents on ${gateways} gateway${gateways === 1 ? '' : 's'}, ${tls ? 'TLS' : 'plain'}; a journaled command, outcome seen by the viewer`;
-  return [head, table(times), table(wide), table(cpu), table(sizes), table(verdicts(summary.targets))].join('\n\n');
+  return { head, tables: [times, wide, cpu, sizes], targets: summary.targets };
 }

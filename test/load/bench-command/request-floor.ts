@@ -1,7 +1,7 @@
 import { connectNats } from '@muster/bus';
 import { silentLogger } from '@muster/runtime';
 
-/** Round trips of bare requests over the broker, in milliseconds: asker and answerer on connections of their own. */
+/** Round trips of bare requests over the broker, in milliseconds. Both sides have their own connections. */
 export async function timeRequests(natsUrl: string, count: number): Promise<number[]> {
   const [asker, answerer] = await Promise.all([
     connectNats({ servers: [natsUrl], name: 'bench asker', logger: silentLogger }),

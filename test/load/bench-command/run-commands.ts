@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type Stack } from '@muster/local';
-import type { FleetRequest } from '../fleet/fleet-messages.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
-import { call, textOf, type ApiAccess } from '../measure/rest.js';
-import { MEASURED_NODE_ARGS, settledBytes } from '../measure/process-memory.js';
+import { MEASURED_NODE_ARGS, profileArgs, settledBytes } from '../measure/process-memory.js';
+import { apiOf, call, textOf, type ApiAccess } from '../measure/rest.js';
+import { progress } from '../measure/run-bench.js';
 import { submitCommand, timeAnsweredCommand, timeCommand, type CommandTimes } from './command-times.js';
 import { journalSize } from './journal-size.js';
 
@@ -23,30 +22,29 @@ export interface CommandBenchOptions {
   readonly singles: number;
   readonly wide: number;
   readonly profileFolder?: string;
-  readonly say: (text: string) => void;
 }
 
 export interface CommandFigures {
-  /** One request whose answer tells the outcome. */
+  /** Commands whose outcome came with the answer to the request. */
   readonly answeredMs: readonly number[];
   readonly singles: readonly CommandTimes[];
   readonly wide: readonly CommandTimes[];
-  /** Of a command to all, run to its end. */
+  /** For a command to all endpoints, until it has ended. */
   readonly journalBytesPerTarget: number;
   readonly journalEntriesPerWide: number;
-  /** Of the command service, for each target of a command that waits for absent endpoints. */
+  /** Memory of the command service for each target of a command that waits for absent endpoints. */
   readonly memoryBytesPerTarget: number;
   /** Processor time of a command to all, by program. */
   readonly cpuMs: CpuUse;
 }
 
-/** Code that has run a few times is compiled; what is measured is a service that has been up for a while. */
+/** Commands before the measurement, so that the code of the services is compiled. */
 const WARM_UP = 200;
 const ACTION = { action: 'dns.flush', params: {} };
 
-/** Starts the whole product and a fleet, and times commands: to one endpoint, to all, and to all of them while they are away. */
+/** Starts the whole product and a fleet, and times commands: to one endpoint, to all, and to all while they are absent. */
 export async function runCommands(options: CommandBenchOptions): Promise<CommandFigures> {
-  const { folder, natsUrl, redisUrl, gateways, tls, say, agents } = options;
+  const { folder, natsUrl, redisUrl, gateways, tls, agents } = options;
   const stack = await startStack({
     folder,
     natsUrl,
@@ -59,15 +57,16 @@ export async function runCommands(options: CommandBenchOptions): Promise<Command
   });
   let fleet: FleetProcess | undefined;
   try {
-    fleet = await startFleet(stack, options);
+    const { connectsPerSecond } = options;
+    fleet = await FleetProcess.startOn(stack, { agents, connectsPerSecond }, profileArgs(options.profileFolder));
     const api = apiOf(stack);
     const ids = await liveAgents(api, options.singles + WARM_UP);
-    say(`${agents} agents live; ${options.singles} commands to one endpoint each`);
+    progress(`${agents} agents live; ${options.singles} commands to one endpoint each`);
     const answeredMs: number[] = [];
     for (const id of ids) answeredMs.push(await timeAnsweredCommand(api, { ...ACTION, target: { agentIds: [id] } }));
     const singles: CommandTimes[] = [];
     for (const id of ids) singles.push(succeeded(await timeCommand(api, { ...ACTION, target: { agentIds: [id] } })));
-    say(`${options.wide} commands to all`);
+    progress(`${options.wide} commands to all`);
     const wide: CommandTimes[] = [];
     const before = await journalSize(options.natsMonitorUrl);
     const cpu = new CpuMeter(pidsOf(stack, fleet, options));
@@ -79,14 +78,14 @@ export async function runCommands(options: CommandBenchOptions): Promise<Command
     }
     const after = await journalSize(options.natsMonitorUrl);
     const targets = agents * wide.length;
-    say('a command to all of them while they are away');
+    progress('a command to all while they are absent');
     await fleet.stop();
     fleet = undefined;
     const memoryBytesPerTarget = await waitingBytes(stack, api, agents);
     return {
       answeredMs: answeredMs.slice(WARM_UP),
       singles: singles.slice(WARM_UP),
-      // The first one finds cold code.
+      // The first one runs code that is not compiled yet.
       wide: wide.slice(1),
       journalBytesPerTarget: (after.bytes - before.bytes) / targets,
       journalEntriesPerWide: (after.messages - before.messages) / wide.length,
@@ -127,39 +126,9 @@ function pidsOf(stack: Stack, fleet: FleetProcess, { natsPid }: CommandBenchOpti
   };
 }
 
-function profileArgs(folder: string | undefined): string[] {
-  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
-}
-
 function nodeArgs({ profileFolder }: CommandBenchOptions) {
   const profile = profileArgs(profileFolder);
   return { gateway: profile, command: [...MEASURED_NODE_ARGS, ...profile], api: profile };
-}
-
-function apiOf(stack: Stack): ApiAccess {
-  const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
-  return { url: stack.apiUrl, token: stack.token, ...ca };
-}
-
-function startFleet(stack: Stack, options: CommandBenchOptions): Promise<FleetProcess> {
-  const [first, ...rest] = stack.gateways.map(({ url }) => url);
-  if (first === undefined) throw new Error('the stack has no gateway');
-  const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
-  const order: FleetRequest = {
-    t: 'fleet',
-    keysFile: `${options.folder}/fleet.json`,
-    options: {
-      gateways: [first, ...rest],
-      org: stack.org,
-      enrolSecret: stack.enrollSecret,
-      agents: options.agents,
-      seed: 1,
-      uniform: true,
-      connectsPerSecond: options.connectsPerSecond,
-      ...ca,
-    },
-  };
-  return FleetProcess.start(order, profileArgs(options.profileFolder));
 }
 
 async function liveAgents(api: ApiAccess, count: number): Promise<string[]> {

@@ -1,7 +1,8 @@
 import type { FloorFigures } from '../floor/run-floor.js';
 import type { CpuUse } from '../measure/process-cpu.js';
-import { table, target, verdicts, type Target } from '../measure/report.js';
-import type { ModeFigures, ProductFigures } from './run-product.js';
+import { target, type Target } from '../measure/report.js';
+import type { BenchReport } from '../measure/run-bench.js';
+import type { FormFigures, ProductFigures } from './run-product.js';
 import { quantile, spreadOf, type Spread } from '../measure/statistics.js';
 
 /** Everything that one run of the bench measured. */
@@ -14,11 +15,11 @@ export interface BenchFigures {
   readonly floor: readonly FloorFigures[];
   /** The run that was timed. */
   readonly timed: ProductFigures;
-  /** The one over the other kind of connection, for its memory. */
+  /** The run over the other kind of connection, for its memory. */
   readonly other: ProductFigures | undefined;
 }
 
-/** The figures that people compare, and how they stand to what was promised. */
+/** The figures to compare, and whether they meet their targets. */
 export interface Summary {
   readonly floorMs: Spread;
   readonly rawMs: Spread;
@@ -33,7 +34,7 @@ export interface Summary {
 
 export function summarize(figures: BenchFigures): Summary {
   const { floor, timed, other, timedOverTls } = figures;
-  const { raw, group } = timed.modes;
+  const { raw, group } = timed.forms;
   const floorMs = spreadOf(floor.flatMap(({ completeMs }) => completeMs));
   const rawMs = spreadOf(raw.times.map(({ completeMs }) => completeMs));
   const groupMs = spreadOf(group.times.map(({ completeMs }) => completeMs));
@@ -62,11 +63,11 @@ export function summarize(figures: BenchFigures): Summary {
   };
 }
 
-function firstPartial({ times }: ModeFigures): Spread {
+function firstPartial({ times }: FormFigures): Spread {
   return spreadOf(times.map(({ firstPartialMs }) => firstPartialMs));
 }
 
-function trafficOf({ traffic }: ModeFigures): { messages: number; bytes: number } {
+function trafficOf({ traffic }: FormFigures): { messages: number; bytes: number } {
   return {
     messages: quantile(
       traffic.map(({ messages }) => messages),
@@ -79,8 +80,8 @@ function trafficOf({ traffic }: ModeFigures): { messages: number; bytes: number 
   };
 }
 
-/** The table for a terminal. */
-export function formatSummary(figures: BenchFigures, summary: Summary): string {
+/** The tables for a terminal. */
+export function report(figures: BenchFigures, summary: Summary): Omit<BenchReport, 'document'> {
   const { agents, gateways, timed, timedOverTls, questionBytes, answerBytes } = figures;
   const { floorMs, rawMs, groupMs, firstPartialMs, nats } = summary;
   const timeRow = (name: string, spread: Spread, first: Spread | undefined): string[] => [
@@ -105,7 +106,7 @@ export function formatSummary(figures: BenchFigures, summary: Summary): string {
     ['gateway, per plain session', '', kilobytes(summary.plainBytesPerSession)],
     ['gateway, per TLS session', '', kilobytes(summary.tlsBytesPerSession)],
   ];
-  const programs = Object.keys(timed.modes.raw.cpuMs);
+  const programs = Object.keys(timed.forms.raw.cpuMs);
   const cpuRow = (name: string, use: CpuUse): string[] => [
     name,
     ...programs.map((program) => (use[program] ?? 0).toFixed(0)),
@@ -116,11 +117,11 @@ export function formatSummary(figures: BenchFigures, summary: Summary): string {
   const cpu = [
     ['processor ms per query', ...programs, 'all'],
     cpuRow('floor', figures.floor.at(-1)?.cpuMs ?? {}),
-    cpuRow('group mode', timed.modes.group.cpuMs),
-    cpuRow('raw mode', timed.modes.raw.cpuMs),
+    cpuRow('group mode', timed.forms.group.cpuMs),
+    cpuRow('raw mode', timed.forms.raw.cpuMs),
   ];
   const head =
     `${agents} agents on ${gateways} gateway${gateways === 1 ? '' : 's'}, ${timedOverTls ? 'TLS' : 'plain'}; ` +
     `${questionBytes} B question, ${answerBytes} B answer; from the question to the complete ledger at the viewer`;
-  return [head, table(times), table(cpu), table(others), table(verdicts(summary.targets))].join('\n\n');
+  return { head, tables: [times, cpu, others], targets: summary.targets };
 }

@@ -1,13 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startStack, type Stack } from '@muster/local';
-import type { FleetRequest } from '../fleet/fleet-messages.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
-import type { ApiAccess } from '../measure/rest.js';
-import { timeQuery, type QueryTimes } from './event-stream.js';
+import { apiOf } from '../measure/rest.js';
+import { progress } from '../measure/run-bench.js';
+import { timeQuery, type QueryTimes } from './time-query.js';
 import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { natsTraffic, trafficBetween, type Traffic } from '../measure/nats-traffic.js';
-import { MEASURED_NODE_ARGS, settledBytes } from '../measure/process-memory.js';
+import { MEASURED_NODE_ARGS, profileArgs, settledBytes } from '../measure/process-memory.js';
 
 export interface ProductOptions {
   readonly natsUrl: string;
@@ -25,32 +24,31 @@ export interface ProductOptions {
   readonly warmUp: number;
   /** Where V8 writes CPU profiles of the services. */
   readonly profileFolder?: string;
-  readonly say: (text: string) => void;
 }
 
-export type Mode = 'raw' | 'group';
+export type ResultForm = 'raw' | 'group';
 
-export interface ModeFigures {
+export interface FormFigures {
   readonly times: readonly QueryTimes[];
   readonly traffic: readonly Traffic[];
-  /** Processor time per question, by program. */
+  /** Processor time per query, by program. */
   readonly cpuMs: CpuUse;
 }
 
 export interface ProductFigures {
   readonly bytesPerSession: number;
   readonly emptyBytes: number;
-  readonly modes: Readonly<Record<Mode, ModeFigures>>;
+  readonly forms: Readonly<Record<ResultForm, FormFigures>>;
 }
 
-/** Agents that come and go before anything is measured: what the first sessions load and compile is no cost of later ones. */
+/** Agents that connect and leave before the measurement: code that the first sessions load and compile is no cost of later ones. */
 const WARM_UP_AGENTS = 400;
-/** Between questions: the broker and the services come to rest. */
+/** The pause between queries, in which the broker and the services become idle. */
 const PAUSE_MS = 150;
 
-/** Starts the whole product and a uniform fleet, measures the gateways' memory and the time of questions, and stops it all. */
+/** Starts the whole product and a uniform fleet, measures the gateways' memory and the times of queries, and stops everything. */
 export async function runProduct(options: ProductOptions): Promise<ProductFigures> {
-  const { folder, natsUrl, redisUrl, gateways, tls, agents, say } = options;
+  const { folder, natsUrl, redisUrl, gateways, tls, agents } = options;
   const stack = await startStack({
     folder,
     natsUrl,
@@ -69,47 +67,27 @@ export async function runProduct(options: ProductOptions): Promise<ProductFigure
     const emptyBytes = await gatewayBytes(stack);
     const begin = performance.now();
     fleet = await startFleet(stack, options, { seed: 1, agents });
-    say(`${agents} agents live after ${((performance.now() - begin) / 1000).toFixed(1)} s`);
+    progress(`${agents} agents live after ${((performance.now() - begin) / 1000).toFixed(1)} s`);
     const fullBytes = await gatewayBytes(stack);
-    const modes = await ask(stack, fleet, options, options);
-    return { emptyBytes, bytesPerSession: (fullBytes - emptyBytes) / agents, modes };
+    const forms = await ask(stack, fleet, options, options);
+    return { emptyBytes, bytesPerSession: (fullBytes - emptyBytes) / agents, forms };
   } finally {
     await fleet?.stop();
     await stack.stop();
   }
 }
 
-function profileArgs({ profileFolder }: ProductOptions): string[] {
-  return profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-}
-
-function nodeArgs(options: ProductOptions) {
-  const profile = profileArgs(options);
+function nodeArgs({ profileFolder }: ProductOptions) {
+  const profile = profileArgs(profileFolder);
   return { gateway: [...MEASURED_NODE_ARGS, ...profile], query: profile, api: profile };
 }
 
 function startFleet(
   stack: Stack,
-  options: ProductOptions,
+  { connectsPerSecond, profileFolder }: ProductOptions,
   { seed, agents }: { readonly seed: number; readonly agents: number },
 ): Promise<FleetProcess> {
-  const [first, ...rest] = stack.gateways.map(({ url }) => url);
-  if (first === undefined) throw new Error('the stack has no gateway');
-  const order: FleetRequest = {
-    t: 'fleet',
-    keysFile: `${options.folder}/fleet-${seed}.json`,
-    options: {
-      gateways: [first, ...rest],
-      org: stack.org,
-      enrolSecret: stack.enrollSecret,
-      agents,
-      seed,
-      uniform: true,
-      connectsPerSecond: options.connectsPerSecond,
-      ...(stack.caPath !== undefined && { ca: readFileSync(stack.caPath, 'utf8') }),
-    },
-  };
-  return FleetProcess.start(order, profileArgs(options));
+  return FleetProcess.startOn(stack, { agents, seed, connectsPerSecond }, profileArgs(profileFolder));
 }
 
 async function gatewayBytes(stack: Stack): Promise<number> {
@@ -123,12 +101,8 @@ async function ask(
   fleet: FleetProcess,
   { sql, natsMonitorUrl, natsPid }: ProductOptions,
   { repetitions, warmUp }: { readonly repetitions: number; readonly warmUp: number },
-): Promise<Record<Mode, ModeFigures>> {
-  const api: ApiAccess = {
-    url: stack.apiUrl,
-    token: stack.token,
-    ...(stack.caPath !== undefined && { ca: readFileSync(stack.caPath, 'utf8') }),
-  };
+): Promise<Record<ResultForm, FormFigures>> {
+  const api = apiOf(stack);
   const pids = {
     fleet: [fleet.pid],
     gateway: stack.gateways.map(({ pid }) => pid),
@@ -137,16 +111,16 @@ async function ask(
     api: stack.apis.map(({ pid }) => pid),
     viewer: [process.pid],
   };
-  const modes = { raw: new ModeMeter(pids), group: new ModeMeter(pids) };
+  const forms = { raw: new FormMeter(pids), group: new FormMeter(pids) };
   const rounds = repetitions === 0 ? Math.min(warmUp, 3) : warmUp + repetitions;
   for (let round = 0; round < rounds; round += 1) {
-    for (const mode of ['raw', 'group'] as const) {
-      const meter = round < warmUp ? new ModeMeter(pids) : modes[mode];
+    for (const form of ['raw', 'group'] as const) {
+      const meter = round < warmUp ? new FormMeter(pids) : forms[form];
       const before = await natsTraffic(natsMonitorUrl);
       meter.cpu.begin();
-      const result = await timeQuery(api, { sql, mode, timeout: '60s' });
+      const result = await timeQuery(api, { sql, mode: form, timeout: '60s' });
       if (result.state !== 'complete' || result.ledger['answered'] !== result.ledger['targeted']) {
-        throw new Error(`a question of the bench was not answered by all: ${JSON.stringify(result)}`);
+        throw new Error(`a query of the bench was not answered by all: ${JSON.stringify(result)}`);
       }
       await delay(PAUSE_MS);
       meter.cpu.end();
@@ -154,10 +128,10 @@ async function ask(
       meter.traffic.push(trafficBetween(before, await natsTraffic(natsMonitorUrl)));
     }
   }
-  return { raw: modes.raw.figures(), group: modes.group.figures() };
+  return { raw: forms.raw.figures(), group: forms.group.figures() };
 }
 
-class ModeMeter {
+class FormMeter {
   readonly times: QueryTimes[] = [];
   readonly traffic: Traffic[] = [];
   readonly cpu: CpuMeter;
@@ -166,7 +140,7 @@ class ModeMeter {
     this.cpu = new CpuMeter(pids);
   }
 
-  figures(): ModeFigures {
+  figures(): FormFigures {
     return { times: this.times, traffic: this.traffic, cpuMs: this.cpu.perRound() };
   }
 }

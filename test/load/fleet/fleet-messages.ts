@@ -1,6 +1,6 @@
 import type { FleetOptions, Run } from '../../simulator/index.js';
 
-/** What a bench says to the process that holds its fleet, and what comes back. */
+/** What a bench requests from the process of its fleet. */
 export type FleetRequest =
   | { readonly t: 'fleet'; readonly options: FleetOptions; readonly keysFile: string }
   | {
@@ -11,9 +11,10 @@ export type FleetRequest =
       readonly connectsPerSecond: number;
       readonly answerHex: string;
     }
-  /** What ran so far on its agents? */
+  /** Asks for the runs on its agents so far. */
   | { readonly t: 'oracle' };
 
+/** The answer to a request. */
 export type FleetReply =
   | { readonly t: 'ready'; readonly ready: number }
   | { readonly t: 'failed'; readonly message: string }

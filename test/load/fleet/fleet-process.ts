@@ -1,11 +1,14 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Run } from '../../simulator/index.js';
+import type { Stack } from '@muster/local';
+import type { FleetOptions, Run } from '../../simulator/index.js';
 import type { FleetRequest, FleetReply } from './fleet-messages.js';
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 
-/** A fleet that runs elsewhere. */
+/** A fleet in a process of its own. */
 export class FleetProcess {
   readonly #child: ChildProcess;
 
@@ -13,17 +16,35 @@ export class FleetProcess {
     this.#child = child;
   }
 
-  /** Resolves when all its agents are live; rejects with the reason when that fails. */
-  static async start(order: FleetRequest, nodeArgs: readonly string[] = []): Promise<FleetProcess> {
+  /** Starts a uniform fleet on a local stack. Identities are kept in the stack's folder, by seed. */
+  static startOn(
+    stack: Stack,
+    { seed = 1, ...options }: Pick<FleetOptions, 'agents' | 'seed' | 'connectsPerSecond'>,
+    nodeArgs: readonly string[] = [],
+  ): Promise<FleetProcess> {
+    const [first, ...rest] = stack.gateways.map(({ url }) => url);
+    if (first === undefined) throw new Error('the stack has no gateway');
+    const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
+    const { org, enrollSecret: enrolSecret } = stack;
+    const request: FleetRequest = {
+      t: 'fleet',
+      keysFile: join(stack.folder, `fleet-${seed}.json`),
+      options: { ...options, gateways: [first, ...rest], org, enrolSecret, seed, uniform: true, ...ca },
+    };
+    return FleetProcess.start(request, nodeArgs);
+  }
+
+  /** Resolves when all its agents are ready; rejects with the reason when that fails. */
+  static async start(request: FleetRequest, nodeArgs: readonly string[] = []): Promise<FleetProcess> {
     const child = fork(MAIN, { execArgv: [...nodeArgs], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    child.send(order);
-    const report = await new Promise<FleetReply>((resolve, reject) => {
+    child.send(request);
+    const reply = await new Promise<FleetReply>((resolve, reject) => {
       child.once('message', (message) => resolve(message as FleetReply));
       child.once('exit', (code) => reject(new Error(`the fleet ended with ${code}`)));
     });
-    if (report.t === 'failed') {
+    if (reply.t === 'failed') {
       child.disconnect();
-      throw new Error(report.message);
+      throw new Error(reply.message);
     }
     return new FleetProcess(child);
   }
@@ -32,15 +53,15 @@ export class FleetProcess {
     return this.#child.pid ?? -1;
   }
 
-  /** What ran so far on its agents, as they wrote it down themselves. */
+  /** The runs on its agents so far, as the agents recorded them. */
   async runs(): Promise<readonly Run[]> {
-    const report = new Promise<FleetReply>((resolve) =>
-      this.#child.once('message', (said) => resolve(said as FleetReply)),
+    const received = new Promise<FleetReply>((resolve) =>
+      this.#child.once('message', (message) => resolve(message as FleetReply)),
     );
     this.#child.send({ t: 'oracle' } satisfies FleetRequest);
-    const said = await report;
-    if (said.t !== 'oracle') throw new Error(`the fleet answered with ${said.t}`);
-    return said.runs;
+    const reply = await received;
+    if (reply.t !== 'oracle') throw new Error(`the fleet answered with ${reply.t}`);
+    return reply.runs;
   }
 
   async stop(): Promise<void> {

@@ -5,7 +5,7 @@ import type * as Uws from 'uWebSockets.js';
 // A CommonJS module whose exports Node cannot see from outside.
 const uws = createRequire(import.meta.url)('uWebSockets.js') as typeof Uws;
 
-/** Subjects of the floor; nothing of the product listens there. */
+/** Subjects of the floor. The product does not use them. */
 export const FLOOR = { ask: 'floor.ask', answers: 'floor.answers' } as const;
 
 const TOPIC = 'all';
@@ -20,8 +20,8 @@ export interface FloorGatewayOptions {
 }
 
 /**
- * The least that a gateway can do: a question from the broker goes to all sockets, their answers go back in batches. No
- * identity, no ledger, no credit, no merging. What the product takes longer than this is the price of its features.
+ * The least that a gateway can do: a query from the broker goes to all sockets, and their answers go back in batches. No identity, no
+ * ledger, no credit, no merging. The time that the product needs beyond this is the price of its features.
  */
 export class FloorGateway {
   readonly #broker: Broker;

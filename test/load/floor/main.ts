@@ -2,7 +2,7 @@ import { connectNats } from '@muster/bus';
 import { createLogger, watchParent, writeReadyFile } from '@muster/runtime';
 import { FloorGateway } from './floor-gateway.js';
 
-/** The floor's gateway in a process of its own, as the product's gateway is. */
+/** The floor's gateway in a process of its own, like the product's gateway. */
 const { FLOOR_NATS_URL = '', FLOOR_CERT_FILE, FLOOR_KEY_FILE, MUSTER_READY_FILE } = process.env;
 const logger = createLogger({ service: 'floor', level: 'warn' });
 const broker = await connectNats({ servers: [FLOOR_NATS_URL], name: 'floor', logger });

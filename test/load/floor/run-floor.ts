@@ -1,10 +1,8 @@
-import { spawn } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Broker, connectNats } from '@muster/bus';
 import { silentLogger } from '@muster/runtime';
+import { TestProcess } from '@muster/testkit';
 import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { MEASURED_NODE_ARGS, settledBytes } from '../measure/process-memory.js';
 import { FleetProcess } from '../fleet/fleet-process.js';
@@ -13,30 +11,28 @@ import { FLOOR, countAnswers } from './floor-gateway.js';
 export interface FloorOptions {
   readonly natsUrl: string;
   readonly natsPid: number | undefined;
-  readonly folder: string;
   readonly agents: number;
   readonly connectsPerSecond: number;
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
-  readonly question: Uint8Array;
+  readonly query: Uint8Array;
   readonly answer: Uint8Array;
   readonly repetitions: number;
   readonly warmUp: number;
 }
 
 export interface FloorFigures {
-  /** Milliseconds from the question to the last answer, one for each repetition. */
+  /** Milliseconds from the query to the last answer, one for each repetition. */
   readonly completeMs: readonly number[];
   readonly bytesPerConnection: number;
-  /** Processor time per question, by program. */
+  /** Processor time per query, by program. */
   readonly cpuMs: CpuUse;
 }
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
-const READY_TIMEOUT_MS = 10_000;
 const ANSWERS_TIMEOUT_MS = 30_000;
 const PAUSE_MS = 150;
 
-/** Starts the floor and a bare fleet, asks, counts, and stops both. */
+/** Starts the floor's gateway and a bare fleet, measures, and stops both. */
 export async function runFloor(options: FloorOptions): Promise<FloorFigures> {
   const { natsUrl, agents, connectsPerSecond, tls, answer } = options;
   const gateway = await startGateway(options);
@@ -46,7 +42,7 @@ export async function runFloor(options: FloorOptions): Promise<FloorFigures> {
     const emptyBytes = await settledBytes(gateway.pid);
     fleet = await FleetProcess.start({
       t: 'bare',
-      gateway: `${tls === undefined ? 'ws' : 'wss'}://127.0.0.1:${gateway.port}`,
+      gateway: `${tls === undefined ? 'ws' : 'wss'}://127.0.0.1:${gateway.port('gateway')}`,
       ...(tls !== undefined && { ca: tls.ca }),
       agents,
       connectsPerSecond,
@@ -69,7 +65,7 @@ export async function runFloor(options: FloorOptions): Promise<FloorFigures> {
 }
 
 async function ask({ bus }: Broker, options: FloorOptions, cpu: CpuMeter): Promise<number[]> {
-  const { agents, question, repetitions, warmUp } = options;
+  const { agents, query, repetitions, warmUp } = options;
   let answers = 0;
   let done: () => void = () => undefined;
   const subscription = bus.subscribe(FLOOR.answers, ({ data }) => {
@@ -91,7 +87,7 @@ async function ask({ bus }: Broker, options: FloorOptions, cpu: CpuMeter): Promi
         clearTimeout(timer);
         resolve();
       };
-      bus.publish(FLOOR.ask, question);
+      bus.publish(FLOOR.ask, query);
     });
     if (i >= warmUp) times.push(performance.now() - begin);
     await delay(PAUSE_MS);
@@ -101,39 +97,13 @@ async function ask({ bus }: Broker, options: FloorOptions, cpu: CpuMeter): Promi
   return times;
 }
 
-interface FloorProcess {
-  readonly pid: number;
-  readonly port: number;
-  stop(): Promise<void>;
-}
-
-async function startGateway({ natsUrl, folder, tls }: FloorOptions): Promise<FloorProcess> {
-  const readyFile = join(folder, 'floor.json');
-  await rm(readyFile, { force: true });
-  const child = spawn(process.execPath, [...MEASURED_NODE_ARGS, MAIN], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+function startGateway({ natsUrl, tls }: FloorOptions): Promise<TestProcess> {
+  return TestProcess.start({
+    main: MAIN,
+    nodeArgs: MEASURED_NODE_ARGS,
     env: {
-      PATH: process.env['PATH'],
       FLOOR_NATS_URL: natsUrl,
-      MUSTER_READY_FILE: readyFile,
       ...(tls !== undefined && { FLOOR_CERT_FILE: tls.cert, FLOOR_KEY_FILE: tls.key }),
     },
   });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const stop = async (): Promise<void> => {
-    child.kill('SIGTERM');
-    await exited;
-  };
-  for (const giveUpAt = performance.now() + READY_TIMEOUT_MS; ;) {
-    const text = await readFile(readyFile, 'utf8').catch(() => undefined);
-    if (text !== undefined) {
-      const { pid, ports } = JSON.parse(text) as { pid: number; ports: { gateway: number } };
-      return { pid, port: ports.gateway, stop };
-    }
-    if (child.exitCode !== null || performance.now() > giveUpAt) {
-      await stop();
-      throw new Error('the floor did not start');
-    }
-    await delay(20);
-  }
 }

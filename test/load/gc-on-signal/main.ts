@@ -1,9 +1,8 @@
 import { Session } from 'node:inspector';
 
 /**
- * Loaded by `--import` into the processes whose memory is measured: SIGUSR2 collects garbage and gives back what is free (V8's
- * low-memory collection, which also shrinks the young generation), so that what is left is what sessions cost and not what their
- * making left behind.
+ * Loaded by `--import` into the processes whose memory is measured. SIGUSR2 runs V8's low-memory garbage collection, which also shrinks
+ * the young generation and returns free memory. What is left is the cost of the sessions, without garbage of their creation.
  */
 const inspector = new Session();
 inspector.connect();

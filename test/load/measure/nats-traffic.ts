@@ -1,10 +1,10 @@
-/** What the broker has taken in so far. */
+/** Everything that the broker has received so far. */
 export interface Traffic {
   readonly messages: number;
   readonly bytes: number;
 }
 
-/** Reads nats-server's own counters, and with them everything that any client published. */
+/** Reads nats-server's own counters, which include everything that any client published. */
 export async function natsTraffic(monitorUrl: string): Promise<Traffic> {
   const response = await fetch(new URL('/varz', monitorUrl));
   const { in_msgs: messages, in_bytes: bytes } = (await response.json()) as { in_msgs: number; in_bytes: number };

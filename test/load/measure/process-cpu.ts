@@ -1,19 +1,19 @@
 import { readFileSync } from 'node:fs';
 
-/** Linux counts in ticks of a hundredth of a second on every architecture that Node runs on. */
+/** Linux counts in ticks of 10 ms on every architecture on which Node runs. */
 const TICK_MS = 10;
 
 /** Milliseconds of processor time, user and system, that a process has used so far; from /proc. */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The second field is the program's name in parentheses and may hold anything.
+  // The second field is the program's name in parentheses, which may contain spaces.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
 export type CpuUse = Readonly<Record<string, number>>;
 
-/** Adds up what processes with names use between two looks. Unlike elapsed time this hardly depends on what else the machine does. */
+/** Sums the processor time of named processes between `begin` and `end`. It hardly depends on what else the machine does. */
 export class CpuMeter {
   readonly #pids: ReadonlyMap<string, readonly number[]>;
   #before: ReadonlyMap<string, number> = new Map();
@@ -27,11 +27,11 @@ export class CpuMeter {
   }
 
   begin(): void {
-    this.#before = this.#look();
+    this.#before = this.#sample();
   }
 
   end(): void {
-    for (const [name, ms] of this.#look()) {
+    for (const [name, ms] of this.#sample()) {
       this.#used.set(name, (this.#used.get(name) ?? 0) + ms - (this.#before.get(name) ?? 0));
     }
     this.#rounds += 1;
@@ -42,7 +42,7 @@ export class CpuMeter {
     return Object.fromEntries([...this.#used].map(([name, ms]) => [name, ms / Math.max(1, this.#rounds)]));
   }
 
-  #look(): Map<string, number> {
+  #sample(): Map<string, number> {
     return new Map([...this.#pids].map(([name, pids]) => [name, pids.reduce((sum, pid) => sum + cpuMs(pid), 0)]));
   }
 }

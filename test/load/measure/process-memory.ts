@@ -7,6 +7,11 @@ export const MEASURED_NODE_ARGS: readonly string[] = [
   `--import=${fileURLToPath(new URL('../gc-on-signal/main.js', import.meta.url))}`,
 ];
 
+/** Arguments for a Node process that writes a CPU profile to this folder; none without a folder. */
+export function profileArgs(folder: string | undefined): string[] {
+  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+}
+
 /** Resident bytes of a process, from /proc. */
 export function residentBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -14,8 +19,8 @@ export function residentBytes(pid: number): number {
 }
 
 /**
- * Resident bytes once garbage is collected and the figure stands still. The pages that are free again return to the system with
- * some delay, so this takes seconds.
+ * Resident bytes after garbage collection, once the figure no longer falls. Free pages return to the system with some delay, so this
+ * takes seconds.
  */
 export async function settledBytes(pid: number): Promise<number> {
   let least = Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** A figure that was promised. */
+/** A figure and its limit. */
 export interface Target {
   readonly name: string;
   readonly value: number;
@@ -7,12 +7,12 @@ export interface Target {
   readonly met: boolean;
 }
 
-/** A figure against its limit; none when it was not measured. */
+/** A figure against its limit; an empty list when it was not measured. */
 export function target(name: string, value: number | undefined, limit: number, unit: string): Target[] {
   return value === undefined ? [] : [{ name, value, limit, unit, met: value <= limit }];
 }
 
-/** The rows of a table that say which targets were met. */
+/** The rows of a table that shows which targets were met. */
 export function verdicts(targets: readonly Target[]): string[][] {
   return targets.map(({ name, value, limit, unit, met }) => [
     met ? 'met' : 'MISSED',
@@ -22,10 +22,10 @@ export function verdicts(targets: readonly Target[]): string[][] {
   ]);
 }
 
-/** Columns for a terminal. */
+/** Formats rows as columns for a terminal. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  // Words to the left, figures to the right.
+  // Words are aligned to the left, figures to the right.
   const pad = (cell: string, width: number): string =>
     /\d/.test(cell) && !/[a-z]{4}/.test(cell) ? cell.padStart(width) : cell.padEnd(width);
   return rows.map((row) => row.map((cell, column) => pad(cell, widths[column] ?? 0)).join('   ')).join('\n');

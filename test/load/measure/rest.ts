@@ -1,14 +1,22 @@
+import { readFileSync } from 'node:fs';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import type { Stack } from '@muster/local';
 
-/** Where the API is, and as whom to ask. */
+/** The API's address, and the token to use there. */
 export interface ApiAccess {
   readonly url: string;
   readonly token: string;
   readonly ca?: string;
 }
 
-/** Cuts a stream of server-sent events into events, without looking into their data: there may be megabytes of it. */
+/** The API of a local stack. */
+export function apiOf(stack: Stack): ApiAccess {
+  const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
+  return { url: stack.apiUrl, token: stack.token, ...ca };
+}
+
+/** Splits a stream of server-sent events into events. Does not parse their data, which may be megabytes. */
 export class EventScanner {
   #rest = '';
   #name = '';
@@ -40,7 +48,7 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** One request to the API; resolves with the response as soon as its head is there. */
+/** Sends one request to the API. Resolves with the response as soon as its headers have arrived. */
 export function call(
   api: ApiAccess,
   { method, path, accept = 'application/json', body, headers: more }: Call,
@@ -60,7 +68,7 @@ export function call(
   });
 }
 
-/** The whole body. */
+/** Reads the whole body. */
 export async function textOf(message: IncomingMessage): Promise<string> {
   let text = '';
   for await (const piece of message) text += String(piece);

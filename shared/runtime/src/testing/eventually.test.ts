@@ -16,11 +16,11 @@ test('a condition that throws is asked again', async () => {
   expect(asked).toBe(3);
 });
 
-test('says what did not come true, and why', async () => {
+test('reports which condition did not hold, and why', async () => {
   const condition = (): boolean => {
     throw new Error('connection refused');
   };
-  await expect(eventually(condition, 'the gateway’s health', 10)).rejects.toThrow(
-    'the gateway’s health did not come true within 10 ms: connection refused',
+  await expect(eventually(condition, 'the gateway is healthy', 10)).rejects.toThrow(
+    'not within 10 ms: the gateway is healthy: connection refused',
   );
 });

@@ -24,7 +24,7 @@ export async function eventually<T>(
     }
     if (performance.now() > deadlineMs) {
       const reason = cause instanceof Error ? `: ${cause.message}` : '';
-      throw new Error(`${what} did not come true within ${withinMs} ms${reason}`, { cause });
+      throw new Error(`not within ${withinMs} ms: ${what}${reason}`, { cause });
     }
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }

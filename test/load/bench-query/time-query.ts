@@ -1,6 +1,6 @@
 import { call, EventScanner, textOf, type ApiAccess } from '../measure/rest.js';
 
-/** What the people's side of one query looked like from outside, in milliseconds since the question was sent. */
+/** One query as its client sees it; times in milliseconds since the query was sent. */
 export interface QueryTimes {
   readonly firstPartialMs: number;
   readonly completeMs: number;
@@ -9,7 +9,7 @@ export interface QueryTimes {
   readonly bytes: number;
 }
 
-/** Asks a question over REST, follows it over server-sent events to its end, and notes when what came. */
+/** Starts a query over REST, follows its events to the end, and records when they arrived. */
 export async function timeQuery(api: ApiAccess, body: Readonly<Record<string, unknown>>): Promise<QueryTimes> {
   const begin = performance.now();
   const started = await call(api, { method: 'POST', path: '/v1/queries', body: JSON.stringify(body) });

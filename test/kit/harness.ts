@@ -5,17 +5,17 @@ import { ApiClient } from '@muster/api-client';
 import { startStack, type Stack, type StackOptions } from '@muster/local';
 import { startBrokers, type TestBrokers } from '@muster/testkit';
 
-/** Everything that runs in production, started for one test file: brokers, services, and the API as its users see it. */
-export interface Lab {
+/** The whole product for one test file: brokers, services, and a client of the API. */
+export interface Harness {
   readonly brokers: TestBrokers;
   readonly stack: Stack;
   readonly api: ApiClient;
   close(): Promise<void>;
 }
 
-export async function openLab(options: Partial<StackOptions> = {}): Promise<Lab> {
+export async function startHarness(options: Partial<StackOptions> = {}): Promise<Harness> {
   const brokers = await startBrokers();
-  const folder = await mkdtemp(join(tmpdir(), 'muster-lab-'));
+  const folder = await mkdtemp(join(tmpdir(), 'muster-harness-'));
   const stack = await startStack({
     folder,
     natsUrl: brokers.nats.url,
