@@ -9,21 +9,21 @@ let keys: TestKeys;
 let folder: string;
 beforeAll(async () => {
   keys = await makeTestKeys();
-  folder = await mkdtemp(join(tmpdir(), 'muster-storm-'));
+  folder = await mkdtemp(join(tmpdir(), 'muster-fuzz-'));
   await writeFile(join(folder, 'policy.json'), JSON.stringify({ approval: [{ actions: ['dns.*'] }] }));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const SEEDS = Number(process.env['MUSTER_STORM_SEEDS'] ?? 50);
-const FIRST = Number(process.env['MUSTER_STORM_FIRST'] ?? 1);
+const SEEDS = Number(process.env['MUSTER_FUZZ_SEEDS'] ?? 50);
+const FIRST = Number(process.env['MUSTER_FUZZ_FIRST'] ?? 1);
 
-test('in any weather every target ends once, nothing runs twice, and what was never sent never ran', async () => {
+test('with any faults of the network every target ends once, nothing runs twice, and what was never sent never runs', async () => {
   let commands = 0;
   for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
     const run = new FuzzRun(seed, keys, join(folder, 'policy.json'));
     try {
       await run.run();
-      expect({ seed, faults: run.faults() }).toEqual({ seed, faults: [] });
+      expect({ seed, violations: run.violations() }).toEqual({ seed, violations: [] });
       commands += run.commands;
     } finally {
       await run.harness.close();

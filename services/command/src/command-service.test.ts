@@ -24,7 +24,7 @@ describe('a command', () => {
     expect(fold.status).toBe('ended');
     expect(fold.ledger).toMatchObject({ targeted: 3, succeeded: 3 });
     expect(agents.map((agent, i) => agent.startsOf(record.id, i + 1))).toEqual([1, 1, 1]);
-    expect(gateway.told.flatMap((message) => (message.t === 'command_kept' ? message.items : []))).toHaveLength(3);
+    expect(gateway.received.flatMap((message) => (message.t === 'command_kept' ? message.items : []))).toHaveLength(3);
     expect(await harness.ask({ t: 'list', org: record.org, limit: 10 })).toMatchObject({
       commands: [{ status: 'ended', ledger: { succeeded: 3 } }],
     });

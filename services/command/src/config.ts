@@ -16,7 +16,7 @@ const definition = defineConfig({
       optional: true,
       example: '/etc/muster/command-policy.json',
     }),
-    /** Ended commands that are kept in memory for lists. */
+    /** Ended commands that stay in memory for lists. */
     keepEnded: field.int('MUSTER_COMMAND_KEEP_ENDED', { default: 100_000, min: 100 }),
     /** How long a request waits for the journal while the broker is away. */
     journalPatienceMs: field.durationMs('MUSTER_COMMAND_JOURNAL_PATIENCE', { default: 8_000, min: 100, max: 60_000 }),

@@ -1,7 +1,7 @@
 import type { Bus } from './bus.js';
 import type { StreamStore } from './stream-store.js';
 
-/** One connection to a broker, with its live and its kept side. Whoever made it stops it. */
+/** One connection to a broker, with its live side and its stored side. Its creator stops it. */
 export interface Broker {
   readonly bus: Bus;
   readonly streams: StreamStore;
@@ -10,7 +10,7 @@ export interface Broker {
 }
 
 export interface StopOptions {
-  /** First let the broker take what was published, and handlers see what was delivered. Default true. */
+  /** First send what was published, and let handlers process what was received. Default true. */
   readonly drain?: boolean;
   /** For the whole stop; default 5,000. */
   readonly timeoutMs?: number;

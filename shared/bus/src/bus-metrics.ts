@@ -1,7 +1,7 @@
 import type { Metrics } from '@muster/runtime';
 import type { Bus, BusStats } from './bus.js';
 
-/** What a service says and hears on the bus, and what was lost because the broker was away. */
+/** Messages and bytes of a service on the bus, and messages that were lost. */
 export function createBusMetrics(metrics: Metrics, bus: Bus): void {
   const count = (what: string, help: string, read: (stats: BusStats) => number): void => {
     metrics.counter({
@@ -12,8 +12,8 @@ export function createBusMetrics(metrics: Metrics, bus: Bus): void {
   };
   count('sent_messages', 'Messages published on the bus.', ({ messagesOut }) => messagesOut);
   count('sent_bytes', 'Bytes published on the bus.', ({ bytesOut }) => bytesOut);
-  count('received_messages', 'Messages heard on the bus.', ({ messagesIn }) => messagesIn);
-  count('received_bytes', 'Bytes heard on the bus.', ({ bytesIn }) => bytesIn);
+  count('received_messages', 'Messages received from the bus.', ({ messagesIn }) => messagesIn);
+  count('received_bytes', 'Bytes received from the bus.', ({ bytesIn }) => bytesIn);
   count('dropped_messages', 'Messages that were lost because the broker was away.', ({ dropped }) => dropped);
   count('handler_errors', 'Messages whose handler failed: a bug.', ({ handlerErrors }) => handlerErrors);
   count(

@@ -1,27 +1,27 @@
 /**
- * The port to the broker's live side: what is said now, to whoever listens now.
+ * The port to the broker's live side: messages to whoever is subscribed now.
  *
- * Delivery: at most once. A message reaches the subscribers that are connected when it passes; nobody else ever sees it.
- * Whoever needs more repeats the question (`request`) or keeps it (`Log`).
+ * Delivery: at most once. A message reaches the subscribers that are connected when it passes, and nobody later.
+ * A sender that needs more repeats a `request`, or appends to a `StreamStore`.
  *
- * Ordering: messages of one publisher on one subject arrive at one subscriber in the order they were published.
- * Nothing is promised across publishers, or between subjects of one publisher that are heard by different subscriptions.
+ * Ordering: messages of one publisher on one subject arrive at one subscriber in the order in which they were published.
+ * There is no order across publishers, or between subjects that different subscriptions receive.
  *
- * Atomicity: one message is all or nothing. There is no transaction over several.
+ * Atomicity: one message is delivered whole or not at all. There are no transactions.
  *
- * What the caller owes: batches instead of many small messages (every publish may cost a socket write), subjects built
- * by `@muster/protocol`, and a look at the result of every `publish`.
+ * Duties of the caller: send batches instead of many small messages, because every publish may cost a socket write. Take
+ * subjects from `@muster/messages`. Check the result of every `publish`.
  */
 export interface Bus {
   /** False from the moment the connection is lost until it is back. */
   readonly connected: boolean;
-  /** The largest body one message may carry, in bytes; larger ones are a bug of the caller and throw `RangeError`. */
+  /** The largest body of a message, in bytes. A larger one is a bug of the caller and throws `RangeError`. */
   readonly maxPayloadBytes: number;
 
   /**
    * Hands a message to the connection; never waits, never throws for a lost connection.
    * `data` belongs to the bus until the current turn of the event loop is over: do not overwrite it before.
-   * Nothing is kept for the time after a reconnect: a live message that comes late is worth nothing.
+   * Nothing is buffered for the time after a reconnect, because a late live message is worthless.
    */
   publish(subject: string, data: Uint8Array): PublishResult;
 
@@ -29,27 +29,27 @@ export interface Bus {
    * Calls `handler` for each message, in order, synchronously from the socket's callback: it must not block.
    * `subject` may hold the wildcards `*` (one token) and `>` (the rest). Subscriptions outlive reconnects.
    * With `queue`, each message goes to one member of the queue group.
-   * A handler that throws is logged and counted; the subscription goes on.
+   * An exception of the handler is logged and counted; the subscription continues.
    */
   subscribe(subject: string, handler: (message: BusMessage) => void, options?: SubscribeOptions): BusSubscription;
 
   /**
-   * Asks and takes the first reply. Every way in which no reply comes is a result, not an exception.
-   * `no_responders` comes at once when nobody subscribes to the subject: that is the sign of a dead peer.
-   * It does not say whether the question was acted on, except for `no_responders` (it was not).
+   * Sends a request and returns the first reply. A missing reply is a result, never an exception.
+   * `no_responders` comes at once when nobody subscribes to the subject: the peer is dead, and the request was not handled.
+   * With `timeout` and `disconnected` it is unknown whether the request was handled.
    */
   request(subject: string, data: Uint8Array, options: RequestOptions): Promise<RequestResult>;
 
-  /** A subject nobody else uses, for replies that come as a stream; subscribe to it first, then tell others. */
+  /** A unique subject, for replies that come as a stream. Subscribe to it before you pass it on. */
   newInbox(): string;
 
   /**
-   * Resolves true once the broker has processed everything published and subscribed before the call,
-   * false when it cannot say so within `timeoutMs` (default 5,000).
+   * Resolves with true once the broker has processed everything that was published and subscribed before the call.
+   * Resolves with false when it does not answer within `timeoutMs` (default 5,000).
    */
   flush(timeoutMs?: number): Promise<boolean>;
 
-  /** Tells of every loss and return of the connection; returns the function that ends the telling. */
+  /** Calls the listener at every loss and return of the connection. The returned function removes the listener. */
   onConnectionChange(listener: (connected: boolean) => void): () => void;
 
   /** Counters since the connection was made. */
@@ -57,8 +57,8 @@ export interface Bus {
 }
 
 /**
- * `dropped`: disconnected, stopped, or the broker is so slow that the bounded buffer is full. The message is gone; it was counted.
- * `sent` is no receipt: the connection may break with the message still on its way.
+ * `dropped`: disconnected, stopped, or the bounded buffer is full because the broker is slow. The message is lost and counted.
+ * `sent` is no receipt: the connection may still break before the message arrives.
  */
 export type PublishResult = 'sent' | 'dropped';
 
@@ -66,7 +66,7 @@ export interface BusMessage {
   readonly subject: string;
   /** Never overwritten, but a view of a larger receive buffer: `slice()` what is kept for long. */
   readonly data: Uint8Array;
-  /** Present when the sender waits for a reply; at most the first reply is heard. */
+  /** Present when the sender waits for a reply; only the first reply counts. */
   readonly reply?: (data: Uint8Array) => PublishResult;
 }
 

@@ -28,7 +28,7 @@ export interface NatsTls {
   readonly keyFile?: string;
 }
 
-/** NATS could not be reached, or refused us; the message names the servers and the cause, not the credentials. */
+/** NATS could not be reached, or refused the credentials. The message names servers and cause, never credentials. */
 export class NatsUnreachableError extends Error {
   override readonly name = 'NatsUnreachableError';
 }
@@ -37,8 +37,8 @@ const RETRY_MS = 250;
 const DIAL_TIMEOUT_MS = 3_000;
 
 /**
- * Connects to NATS, waiting for it up to `startTimeoutMs`; afterwards the connection is kept for ever, whatever happens.
- * @throws NatsUnreachableError when the wait is over, or at once when the credentials are refused.
+ * Connects to NATS and waits for it up to `startTimeoutMs`. Afterwards the connection reconnects for ever.
+ * @throws NatsUnreachableError when the time is over, or at once when the credentials are refused.
  */
 export async function connectNats(options: NatsOptions): Promise<Broker> {
   const nc = await firstConnection(options);

@@ -5,26 +5,26 @@ export interface ViewOptions {
   readonly stream: string;
   /** Only entries of this subject (wildcards allowed). */
   readonly subject?: string;
-  /** Folds one entry in. Newest of each subject first time round, then everything new; must not throw. */
+  /** Applies one entry: first the newest of each subject, then every new one. Must not throw. */
   readonly apply: (entry: Entry) => void;
-  /** The stream was emptied and began again: forget everything; all entries are applied anew. */
+  /** The stream was created again: forget everything; all entries are applied again. */
   readonly reset?: () => void;
   readonly logger: Logger;
-  /** Aborting it gives up: before the view has caught up, `followView` rejects with the signal's reason. */
+  /** Aborting it ends the view; before it has caught up, `followView` rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 export interface FollowedView {
-  /** Ends the following; resolves when `apply` will not be called any more. Idempotent. */
+  /** Ends the view; resolves when `apply` will not be called any more. Idempotent. */
   stop(): Promise<void>;
 }
 
 const RETRY_MS = 1_000;
 
 /**
- * Keeps a view of a stream's newest entry per subject: calls `apply` for each, resolves once all that is kept now has been
- * applied, then goes on with what comes. Outages are waited out; the end of the broker's connection ends the following.
- * @throws StreamError when the stream cannot be read at all before the view has caught up.
+ * Keeps a view of a stream's newest entry per subject: calls `apply` for each entry, resolves when all that is stored now has
+ * been applied, and then follows new entries. It waits while the broker is away, and ends with the broker's connection.
+ * @throws StreamError when the stream cannot be read before the view has caught up.
  */
 export async function followView(streams: StreamStore, options: ViewOptions): Promise<FollowedView> {
   const stopping = new AbortController();
@@ -65,8 +65,8 @@ async function follow(
     } catch (error) {
       if (!(error instanceof StreamError) || error.code === 'unavailable') throw error;
       if (error.code !== 'stream_reset' && !isCaughtUp) throw error;
-      options.logger.warn('view of a stream begins again', { stream, code: error.code });
-      // A stream that is gone comes back when somebody ensures it again.
+      options.logger.warn('view of a stream is read again from its start', { stream, code: error.code });
+      // A deleted stream comes back when a service ensures it again.
       if (error.code !== 'stream_reset') await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       options.reset?.();
     }

@@ -104,7 +104,7 @@ export class MemoryBus implements Bus {
     for (const listener of this.listeners) listener(connected);
   }
 
-  /** How many subscribers it goes to. */
+  /** Returns how many subscribers get the message. */
   private send(
     subject: string,
     data: Uint8Array,

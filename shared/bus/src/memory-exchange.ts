@@ -9,7 +9,7 @@ export interface MemorySubscriber {
   isUp: boolean;
 }
 
-/** Where memory buses meet: hands messages on, each in a later microtask, in order. */
+/** Connects memory buses: delivers each message in a later microtask, in order. */
 export class MemoryExchange {
   private readonly subscribers = new Set<MemorySubscriber>();
   private turn = 0;

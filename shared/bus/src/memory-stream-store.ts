@@ -18,7 +18,7 @@ interface MemoryStream {
   readonly idsSeen: Map<string, number>;
 }
 
-/** The streams that memory logs share. */
+/** The streams that all memory stores of a broker share. */
 export class MemoryStore {
   readonly streams = new Map<string, MemoryStream>();
   readonly changed = new Set<() => void>();
@@ -82,7 +82,7 @@ function trim(stream: MemoryStream): void {
   stream.entries = kept.toReversed();
 }
 
-/** {@link Log} in memory: for unit tests. */
+/** {@link StreamStore} in memory, for unit tests. */
 export class MemoryStreamStore implements StreamStore {
   private readonly store: MemoryStore;
   private readonly isConnected: () => boolean;
@@ -114,7 +114,7 @@ export class MemoryStreamStore implements StreamStore {
     const { subject = '>', fromSeq = 1, lastPerSubject = false, follow = false, signal, onCaughtUp } = options;
     let next = fromSeq;
     let isCaughtUp = false;
-    // Newest per subject is a question about the moment the reading begins; what comes later is read entry by entry.
+    // The newest entry per subject is taken when the reading starts; later entries are read one by one.
     const begunAt = this.store.stream(name).lastSeq;
     for (;;) {
       const found = this.store.stream(name);

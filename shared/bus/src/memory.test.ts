@@ -1,4 +1,4 @@
-import { busContract, logContract, type BrokerFixture } from './contract.js';
+import { busContract, streamStoreContract, type BrokerFixture } from './testing/index.js';
 import { MemoryBroker } from './memory.js';
 
 function makeFixture(): Promise<BrokerFixture> {
@@ -12,4 +12,4 @@ function makeFixture(): Promise<BrokerFixture> {
 }
 
 busContract('the broker in memory', makeFixture);
-logContract('the broker in memory', makeFixture);
+streamStoreContract('the broker in memory', makeFixture);

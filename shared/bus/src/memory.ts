@@ -8,7 +8,7 @@ export interface MemoryConnection extends Broker {
   readonly streams: MemoryStreamStore;
 }
 
-/** A broker within the process, for unit tests. Everything connected to one of these sees the others. */
+/** A broker inside the process, for unit tests. All connections of one instance share its subjects and streams. */
 export class MemoryBroker {
   private readonly exchange = new MemoryExchange();
   private readonly store = new MemoryStore();
@@ -32,7 +32,7 @@ export class MemoryBroker {
     return connection;
   }
 
-  /** As if the broker had died: all connections break until `restore`. What was kept stays. */
+  /** Breaks all connections until `restore`, like a broker that stopped. Stored entries stay. */
   interrupt(): void {
     for (const { bus } of this.connections) bus.setConnected(false);
   }

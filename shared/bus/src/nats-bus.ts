@@ -12,16 +12,16 @@ import type {
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
 import { late, within } from './within.js';
 
-/** A PING goes out after so many bytes; its PONG tells that the server has read all of them. */
+/** A PING goes out after so many bytes; its PONG says that the server has read all of them. */
 const PING_EVERY_BYTES = 1024 * 1024;
-/** What nats-server allows when it has not said otherwise. */
+/** The default of nats-server. */
 const DEFAULT_MAX_PAYLOAD_BYTES = 1024 * 1024;
 
 /**
  * {@link Bus} on core NATS.
  *
- * The client's own buffers have no bound. Ours comes from PING and PONG: the server answers them in line with the
- * messages, so bytes published after the last answered PING are still on this side, or on the wire.
+ * The buffers of the client library are unbounded. PING and PONG give a bound: the server answers a PING after the messages
+ * before it. So only bytes that were published after the last answered PING can still be on this side or on the wire.
  */
 export class NatsBus implements Bus {
   private readonly link: NatsLink;
@@ -39,7 +39,7 @@ export class NatsBus implements Bus {
     this.link = link;
     this.maxUnreadBytes = maxUnreadBytes;
     link.onChange((connected) => {
-      // Whatever was on its way is gone with the connection.
+      // Messages on their way are lost with the connection.
       if (!connected) this.readBytes = this.pingedBytes = this.publishedBytes;
     });
   }

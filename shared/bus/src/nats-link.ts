@@ -2,19 +2,19 @@ import { errors, type NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '@muster/runtime';
 
 /**
- * One NATS connection as the bus and the log share it: knows whether it is up, and cuts short whoever waits for an
- * answer when it goes down (the client itself would let them run into their timeouts).
+ * One NATS connection, shared by bus and stream store. It knows whether the connection is up. When it goes down, pending
+ * answers resolve as `lost` at once; the client library alone would let them run into their timeouts.
  */
 export class NatsLink {
   readonly nc: NatsConnection;
   readonly logger: Logger;
   connected = true;
-  /** `stop` was called: what is lost now is lost on purpose. */
+  /** `stop` was called: a loss of the connection is expected. */
   stopping = false;
   reconnects = 0;
   private readonly listeners = new Set<(connected: boolean) => void>();
   private readonly waiting = new Set<() => void>();
-  /** Called when the connection has ended for good. */
+  /** Called when the connection is closed for good. */
   private readonly settled = new Set<() => void>();
 
   constructor(nc: NatsConnection, logger: Logger) {
@@ -28,7 +28,7 @@ export class NatsLink {
     return () => this.listeners.delete(listener);
   }
 
-  /** The answer, or `lost` as soon as the connection is. Rejects as `answer` does. */
+  /** Resolves with the answer, or with `lost` as soon as the connection is lost. Rejects as `answer` does. */
   orLost<T>(answer: Promise<T>): Promise<T | typeof lost> {
     if (!this.connected) {
       answer.catch(() => undefined);
@@ -41,7 +41,7 @@ export class NatsLink {
     });
   }
 
-  /** Resolves true when the connection is up, false when it never will be again or the signal is aborted. */
+  /** Resolves with true when the connection is up, with false when it is closed for good or the signal is aborted. */
   whenConnected(signal?: AbortSignal): Promise<boolean> {
     if (this.nc.isClosed() || signal?.aborted === true) return Promise.resolve(false);
     if (this.connected) return Promise.resolve(true);

@@ -5,7 +5,7 @@ import type { NatsLink } from './nats-link.js';
 /** One request for entries stays open this long when there are none. */
 const PULL_EXPIRES_MS = 30_000;
 const HEARTBEAT_MS = 5_000;
-/** Longer silence on an open request means that the server, or the way to it, is gone. */
+/** Longer silence on an open request means that the server or the connection is lost. */
 const SILENCE_MS = 2 * HEARTBEAT_MS + 2_000;
 const MAX_PULL_BYTES = 4 * 1024 * 1024;
 
@@ -82,7 +82,7 @@ export class NatsPull {
     this.notify();
   };
 
-  /** Ends the subscription and lets the server forget the consumer now rather than after its inactivity. */
+  /** Ends the subscription and deletes the consumer at once instead of after its inactivity. */
   close(): void {
     clearTimeout(this.silence);
     this.options.signal?.removeEventListener('abort', this.lose);

@@ -12,16 +12,16 @@ import { asStreamError } from './nats-stream-error.js';
 import { NatsPull } from './nats-pull.js';
 
 const DEFAULT_BATCH = 256;
-/** A reader whose consumer pauses longer than this is forgotten by the server, and opened again at the next sequence. */
+/** The server deletes a consumer that pauses longer than this; the reader then opens a new one at the next sequence. */
 const INACTIVE_MS = 60_000;
 const RETRY_MS = 250;
 
 type Opened = { readonly pull: NatsPull; readonly waiting: number };
 
 /**
- * Reads through one ephemeral, unacknowledged pull consumer. The server numbers its deliveries; a missing number, a
- * missed heartbeat, a lost connection or a forgotten consumer all have the same answer: a new consumer that begins after
- * the last sequence that was yielded.
+ * Reads through one ephemeral pull consumer without acknowledgements. The server numbers its deliveries. After a missing
+ * number, a missed heartbeat, a lost connection or a deleted consumer it opens a new consumer, which starts after the last
+ * sequence that was yielded.
  *
  *   open ──▶ pull ⇄ yield ──▶ caught up ──▶ end, or wait for more (follow)
  *     ▲        │ lost
@@ -44,7 +44,7 @@ export async function* readStream(
         const entry = await pull.next();
         if (entry === 'lost') break;
         if (entry === 'ended') {
-          // A pull without an answer: what was announced has been removed meanwhile, or there is nothing new.
+          // A pull without entries: those that were announced have been removed, or there is nothing new.
           if (!cursor.caughtUp && (await pendingNow(await jsm(), stream, pull)) === 0 && cursor.catchUp()) return;
           continue;
         }
@@ -58,11 +58,11 @@ export async function* readStream(
   }
 }
 
-/** Where a reader stands. */
+/** The position of a reader. */
 class Cursor {
-  /** First sequence not yet yielded; undefined while nothing was. */
+  /** The first sequence that was not yielded; undefined before the first entry. */
   next: number | undefined;
-  /** When the stream was made: another time means other entries under the same sequences. */
+  /** When the stream was created: another time means other entries under the same sequences. */
   created: string | undefined;
   caughtUp = false;
   private readonly options: ReadOptions;
@@ -71,7 +71,7 @@ class Cursor {
     this.options = options;
   }
 
-  /** Everything kept at the start is with the consumer. Returns whether that ends the reading. */
+  /** All entries that were stored at the start were yielded. Returns whether that ends the reading. */
   catchUp(): boolean {
     if (!this.caughtUp) {
       this.caughtUp = true;
@@ -88,7 +88,7 @@ class Cursor {
   }
 }
 
-/** Opens a consumer, as often as it takes; undefined when the signal was aborted. */
+/** Opens a consumer, with retries; undefined when the signal was aborted. */
 async function open(
   link: NatsLink,
   jsm: JetStreamManager,
@@ -108,7 +108,7 @@ async function open(
       const info = await jsm.consumers.add(stream, {
         ...cursor.start(),
         ack_policy: AckPolicy.None,
-        // The server wants a filter with LastPerSubject; `>` means everything.
+        // LastPerSubject needs a filter; `>` matches everything.
         filter_subject: options.subject ?? '>',
         inactive_threshold: nanos(INACTIVE_MS),
         mem_storage: true,

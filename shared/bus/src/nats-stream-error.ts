@@ -1,7 +1,7 @@
 import { JetStreamApiCodes, JetStreamApiError } from '@nats-io/jetstream';
 import { StreamError } from './stream-store.js';
 
-/** What the driver throws, as the port's one exception. */
+/** Converts an exception of the driver to the exception of the port. */
 export function asStreamError(error: unknown, stream: string): StreamError {
   if (error instanceof StreamError) return error;
   const reason = error instanceof Error ? error.message : String(error);

@@ -22,7 +22,7 @@ import { asStreamError } from './nats-stream-error.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
 import { readStream } from './nats-reader.js';
 
-/** A definition of ours as the server's configuration; fields that only 2.10 knows are not used. */
+/** A definition as the server's configuration; without fields that need nats-server 2.10. */
 function configOf(definition: StreamDefinition) {
   return {
     name: definition.name,
@@ -40,11 +40,11 @@ function configOf(definition: StreamDefinition) {
 
 const DUPLICATE_WINDOW_MS = 120_000;
 const API_TIMEOUT_MS = 5_000;
-/** JetStream answers some time after the server accepts connections: it recovers its streams first. */
+/** JetStream recovers its streams first, so it answers later than the server accepts connections. */
 const ENSURE_TIMEOUT_MS = 15_000;
 const MAX_APPENDS_IN_FLIGHT = 20_000;
 
-/** {@link Log} on JetStream. */
+/** {@link StreamStore} on JetStream. */
 export class NatsStreamStore implements StreamStore {
   private readonly link: NatsLink;
   private manager: Promise<JetStreamManager> | undefined;
@@ -128,7 +128,7 @@ export class NatsStreamStore implements StreamStore {
     }
   }
 
-  /** Made at first use: without JetStream on the server, the bus must work all the same. */
+  /** Created at first use, because the bus must also work on a server without JetStream. */
   private jsm(): Promise<JetStreamManager> {
     this.manager ??= jetstreamManager(this.link.nc, { timeout: API_TIMEOUT_MS, checkAPI: false });
     return this.manager;

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, startNats, type NatsHandle } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
-import { eventually, text, untext } from './broker-fixture.js';
+import { eventually } from '@muster/runtime/testing';
+import { text, untext } from './testing/broker-fixture.js';
 import { connectNats } from './connect-nats.js';
-import { busContract, logContract, type BrokerFixture } from './contract.js';
+import { busContract, streamStoreContract, type BrokerFixture } from './testing/index.js';
 import { followView } from './follow-view.js';
 
 async function makeFixture(): Promise<BrokerFixture> {
@@ -24,7 +25,7 @@ async function makeFixture(): Promise<BrokerFixture> {
 }
 
 busContract('nats', makeFixture);
-logContract('nats', makeFixture);
+streamStoreContract('nats', makeFixture);
 
 describe('nats', () => {
   let dataDir: string;

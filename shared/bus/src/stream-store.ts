@@ -1,16 +1,15 @@
 /**
- * The port to the broker's kept side: named streams of entries with sequence numbers, read again from any point.
+ * The port to the broker's stored side: named streams of entries with sequence numbers, readable from any point.
  *
- * Delivery: an appended entry is kept until the stream's limits (age, bytes, entries per subject) or a purge remove it,
- * and every reader that asks for its sequence before that sees it. `read` yields each entry at most once and skips none
- * that is still kept, over reconnects and broker restarts too.
+ * Delivery: an appended entry stays until a limit of the stream (age, bytes, entries per subject) or a purge removes it.
+ * `read` yields each entry at most once and skips no entry that is still stored, over reconnects and broker restarts too.
  *
- * Ordering: one stream has one order, its sequence numbers; they rise, with gaps where entries were removed.
+ * Ordering: one stream has one order, its sequence numbers. They rise, with gaps where entries were removed.
  *
  * Atomicity: one append is all or nothing; `expectLastSubjectSeq` makes it a compare-and-set per subject.
- * The broker acknowledges before it has forced the entry to disk: one machine's power loss can take the last moments.
+ * The broker acknowledges before it has forced the entry to disk: a power loss of its machine can take the last moments.
  *
- * What the caller owes: `ensure` before the first use; a `msgId` on appends that are repeated after `maybeStored`.
+ * Duties of the caller: `ensure` before the first use; a `msgId` on appends that are repeated after `maybeStored`.
  */
 export interface StreamStore {
   /**
@@ -19,7 +18,10 @@ export interface StreamStore {
    */
   ensure(streams: readonly StreamDefinition[]): Promise<void>;
 
-  /** Appends one entry. Calls may overlap (pipelining); overlapping appends of one caller keep their order. Never throws for a broken broker. */
+  /**
+   * Appends one entry. Calls may overlap; overlapping appends of one caller keep their order.
+   * It does not throw when the broker fails.
+   */
   append(subject: string, data: Uint8Array, options?: AppendOptions): Promise<AppendResult>;
 
   /**
@@ -34,7 +36,7 @@ export interface StreamStore {
    *
    * Without `follow` it ends when it has caught up; at once when nothing matches. With `follow` it ends only by `signal`.
    * An aborted signal ends the iteration without an exception. While the broker is away the iteration waits.
-   * @throws StreamError `no_stream`; `stream_reset` when the stream was lost and made anew, so that sequences mean other entries.
+   * @throws StreamError `no_stream`; `stream_reset` when the stream was lost and created again: sequences name other entries.
    */
   read(stream: string, options?: ReadOptions): AsyncIterable<Entry>;
 
@@ -48,7 +50,7 @@ export interface StreamStore {
 export interface StreamDefinition {
   /** Upper-case letters, digits and `_`. */
   readonly name: string;
-  /** What the stream keeps; no subject may belong to two streams. */
+  /** The subjects of the stream; no subject may belong to two streams. */
   readonly subjects: readonly string[];
   /** Default `file`. It cannot be changed later. */
   readonly storage?: 'file' | 'memory';
@@ -73,9 +75,9 @@ export interface AppendOptions {
 
 export type AppendResult =
   | { readonly kind: 'appended'; readonly seq: number }
-  /** `expectLastSubjectSeq` did not hold: somebody else wrote. Nothing was stored. */
+  /** `expectLastSubjectSeq` did not hold: there is a newer entry. Nothing was stored. */
   | { readonly kind: 'conflict' }
-  /** `maybeStored`: the acknowledgement was lost, so the entry may be there; repeat with the same `msgId`. */
+  /** `maybeStored`: the acknowledgement was lost, so the entry may be stored. Repeat it with the same `msgId`. */
   | { readonly kind: 'unavailable'; readonly maybeStored: boolean; readonly cause: Error };
 
 export interface Entry {
@@ -85,30 +87,30 @@ export interface Entry {
   readonly data: Uint8Array;
   /** When the broker stored it. */
   readonly timestampMs: number;
-  /** How many matching entries were kept after this one when it was fetched; 0 means caught up. */
+  /** How many matching entries were stored after this one when it was fetched; 0 means caught up. */
   readonly pending: number;
 }
 
 export interface ReadOptions {
   /** Only entries of this subject (wildcards allowed). */
   readonly subject?: string;
-  /** First sequence of interest; default: the oldest entry kept. */
+  /** First sequence to read; default: the oldest stored entry. */
   readonly fromSeq?: number;
   /**
    * Start with the newest entry of each subject, then what comes after. Not together with `fromSeq`.
    * After an interruption a subject may be seen more than once, newest last.
    */
   readonly lastPerSubject?: boolean;
-  /** Go on with new entries after catching up. */
+  /** Continue with new entries after catching up. */
   readonly follow?: boolean;
   readonly signal?: AbortSignal;
   /** Entries fetched ahead, 1 to 1,000; default 256. */
   readonly batch?: number;
-  /** Called once, when all that was kept at the start has been taken by the consumer; at once when nothing matched. */
+  /** Called once, when the consumer has taken all entries that were stored at the start; at once when nothing matched. */
   readonly onCaughtUp?: () => void;
 }
 
-/** Why a log operation could not be done. */
+/** Why an operation failed. */
 export const StreamErrorCode = {
   noStream: 'no_stream',
   unavailable: 'unavailable',
@@ -117,7 +119,7 @@ export const StreamErrorCode = {
 } as const;
 export type StreamErrorCode = (typeof StreamErrorCode)[keyof typeof StreamErrorCode];
 
-/** The one exception of the port; look at `code`, not at the message. */
+/** The only exception of the port. Check `code`, not the message. */
 export class StreamError extends Error {
   override readonly name = 'StreamError';
   readonly code: StreamErrorCode;

@@ -1,4 +1,4 @@
-/** Whether a subject falls under a pattern with `*` (one token) and `>` (one token or more, at the end). */
+/** Whether a subject matches a pattern with `*` (one token) and `>` (one token or more, at the end). */
 export function matchesSubject(pattern: string, subject: string): boolean {
   const wanted = pattern.split('.');
   const tokens = subject.split('.');

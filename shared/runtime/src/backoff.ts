@@ -12,14 +12,14 @@ export interface Backoff {
   readonly attempt: number;
   /** The next delay. `minMs` is what the server asked for at least (`Retry-After`); the jitter comes on top of it. */
   next(minMs?: number): number;
-  /** To be called when the attempt succeeded. */
+  /** Call it when the attempt succeeded. */
   reset(): void;
 }
 
 /**
- * Exponential backoff with full jitter: each delay is drawn evenly from 0 to `min(cap, base × 2^attempt)`, the first one too, so
- * that a fleet cut off at one moment does not come back at one moment (AWS Architecture Blog, "Exponential Backoff And Jitter").
- * A server-steered minimum is a floor under the jitter, not a replacement: all who got the same `Retry-After` would return together.
+ * Exponential backoff with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): each delay is a random
+ * number from 0 to `min(cap, base × 2^attempt)`. The first one too, so that a fleet that was cut off at one moment does not
+ * return at one moment. A minimum from the server is added to the jitter, because many agents get the same `Retry-After`.
  */
 export function fullJitter({ baseMs, capMs, random = Math.random }: BackoffOptions): Backoff {
   let attempt = 0;

@@ -1,8 +1,8 @@
 import { sleep, type Clock } from './clock.js';
 
 /**
- * Runs something for at most `ms`, or until `outer` is aborted; its signal is aborted then, and it is left behind. Once `outer`
- * is aborted it still gets one turn of the event loop, enough for what only has to let go.
+ * Runs `run` for at most `ms`, or until `outer` is aborted. Then its signal is aborted, and the call returns `late` without it.
+ * When `outer` is aborted already, `run` still gets one turn of the event loop.
  */
 export async function within(
   clock: Clock,

@@ -1,15 +1,15 @@
 import { BlockList, isIP } from 'node:net';
 
-/** Which peers may say on whose behalf they ask. */
+/** The peers whose `X-Forwarded-For` is believed. */
 export interface TrustedProxies {
-  /** As they were configured; for the log. */
+  /** As configured, for the log. */
   readonly networks: readonly string[];
   trusts(address: string): boolean;
 }
 
 /**
- * Reads addresses and networks (`10.0.0.0/8`, `::1`). Throws `RangeError` naming the first that is none.
- * Without any, nobody's `X-Forwarded-For` is believed.
+ * Parses addresses and networks (`10.0.0.0/8`, `::1`). With an empty list no `X-Forwarded-For` is believed.
+ * @throws RangeError that names the first entry that is neither.
  */
 export function trustedProxies(networks: readonly string[]): TrustedProxies {
   const list = new BlockList();
@@ -27,7 +27,7 @@ export function trustedProxies(networks: readonly string[]): TrustedProxies {
   };
 }
 
-/** Without the form that IPv4 has on an IPv6 socket, and without a link's zone, which only that machine can make sense of. */
+/** Removes the IPv6 prefix of a mapped IPv4 address, and the zone of a link-local address. */
 function plain(address: string): string {
   const [bare = ''] = address.trim().split('%', 1);
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare);
@@ -35,8 +35,8 @@ function plain(address: string): string {
 }
 
 /**
- * The caller's address: from the right end of `X-Forwarded-For`, each entry is believed only while the hop that wrote it is
- * trusted. What an untrusted peer claims is ignored, and so is everything to the left of an entry that is no address.
+ * The address of the client. `X-Forwarded-For` is read from its right end; an entry is believed only when the hop that wrote
+ * it is trusted. Reading ends at an entry that is not an address.
  */
 export function clientAddress(
   peer: string | undefined,

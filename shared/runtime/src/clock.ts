@@ -4,11 +4,11 @@ export interface Timer {
   unref(): unknown;
 }
 
-/** Time, passed in so that tests own it. All values are milliseconds. */
+/** The time, passed in so that tests can control it. All values are milliseconds. */
 export interface Clock {
-  /** Wall-clock time since 1970; jumps when the machine's clock is set. For time stamps, expiry, deadlines on the wire. */
+  /** Wall-clock time since 1970; it jumps when the clock is set. For time stamps, expiry, and deadlines on the wire. */
   now(): number;
-  /** Time since some moment, which never jumps. For measuring how long something takes. */
+  /** Time since an arbitrary moment; it never jumps. For durations. */
   monotonic(): number;
   setTimeout(run: () => void, delayMs: number): Timer;
   setInterval(run: () => void, everyMs: number): Timer;
@@ -16,17 +16,17 @@ export interface Clock {
   clear(timer: Timer | undefined): void;
 }
 
-/** The machine's own time. */
+/** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimeout: (run, delayMs) => setTimeout(run, delayMs),
   setInterval: (run, everyMs) => setInterval(run, everyMs),
-  // Every timer that this clock gave out is a Node timer.
+  // Every timer of this clock is a Node timer.
   clear: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
 };
 
-/** Resolves when the time has passed or the signal is aborted, and tells which; never rejects, leaves no timer behind. */
+/** Resolves when the time has passed or the signal is aborted, and returns which. Never rejects; leaves no timer behind. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<'elapsed' | 'aborted'> {
   if (signal?.aborted) return Promise.resolve('aborted');
   return new Promise((resolve) => {

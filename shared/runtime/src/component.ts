@@ -1,14 +1,14 @@
 /**
- * Something with a life: made stopped, started once, stopped once. Holders of traffic also drain.
+ * A unit with a life cycle: created stopped, started once, stopped once. One that holds traffic also drains.
  *
- * The signal given to `drain` and `stop` is aborted when their time is over; what is not done by then is left behind.
+ * The signal given to `drain` and `stop` is aborted when their time is over; the runner then goes on without them.
  */
 export interface Component {
   start?(): void | Promise<void>;
-  /** Stops taking work and lets work under way end. */
+  /** Takes no more work, and waits for work under way. */
   drain?(signal: AbortSignal): void | Promise<void>;
-  /** Gives everything back. May be called without a drain, and must not throw for a part whose start failed half-way. */
+  /** Releases everything. May be called without a drain, and must not throw after a start that failed half-way. */
   stop?(signal: AbortSignal): void | Promise<void>;
-  /** Ports bound by the start, by name; they are logged and written to the ready file. */
+  /** Ports that were bound by the start, by name; they are logged and written to the ready file. */
   ports?(): Readonly<Record<string, number>>;
 }

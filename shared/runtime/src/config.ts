@@ -8,14 +8,14 @@ export type Env = Readonly<Record<string, string | undefined>>;
 type Fields = Readonly<Record<string, Field<unknown>>>;
 type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
 
-/** One thing that is wrong with one variable. Values of secrets are never part of it. */
+/** One fault of one variable. It never contains the value of a secret. */
 export interface ConfigFault {
   readonly name: string;
   readonly fault: string;
   readonly example?: string;
 }
 
-/** Everything that is wrong with a configuration, at once. The message is a list that a person can work through. */
+/** All faults of a configuration. The message is a list for people. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly faults: readonly ConfigFault[];
@@ -27,10 +27,10 @@ export class ConfigError extends Error {
 }
 
 export interface ConfigDefinition<F extends Fields = Fields> {
-  /** Variables that start with this and that no field names are reported as warnings: they are probably misspelt. */
+  /** Variables with this prefix that belong to no field are reported as warnings: they are probably misspelt. */
   readonly prefix: string;
   readonly fields: F;
-  /** What the fields must satisfy together; called only when each is right by itself. */
+  /** Conditions across fields; called only when every field is valid. */
   readonly check?: (config: Values<F>) => readonly ConfigFault[];
 }
 
@@ -47,9 +47,9 @@ export function defineConfig<const F extends Fields>(definition: ConfigDefinitio
 }
 
 /**
- * Reads a configuration from an environment. It never throws and has no effect beyond reading the files that `*_FILE`
- * variables of secrets name; every fault is in the one error it returns. A variable that is set to nothing counts as not set,
- * as compose files and Helm charts produce those.
+ * Reads a configuration from an environment. It never throws; all faults are in the error that it returns. Its only effect is
+ * reading the files of `*_FILE` variables. An empty variable counts as not set, because compose files and Helm charts
+ * produce them.
  */
 export function loadConfig<F extends Fields>(
   definition: ConfigDefinition<F>,
@@ -77,7 +77,7 @@ export function loadConfig<F extends Fields>(
   return faults.length === 0 ? { ok: true, config, warnings } : { ok: false, error: new ConfigError(faults), warnings };
 }
 
-/** A configuration as it may be logged: secrets hidden, user and password cut out of URLs. */
+/** A configuration for the log: secrets are hidden, and user and password are removed from URLs. */
 export function printableConfig(config: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, printable(value)]));
 }

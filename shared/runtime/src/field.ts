@@ -7,9 +7,9 @@ import { Secret } from './secret.js';
 export interface Field<T> {
   /** The variable's name. */
   readonly env: string;
-  /** From the variable's text (never empty, trimmed) to the value; its issues' messages are shown to people. */
+  /** Parses the variable's text (trimmed, never empty). The messages of its issues are shown to people. */
   readonly schema: z.ZodType<unknown, string>;
-  /** A value that would be right; every fault quotes it. */
+  /** A valid value; every fault quotes it. */
   readonly example: string;
   /** What the value is when the variable is not set. Without it the variable must be set. */
   readonly fallback?: { readonly value: unknown };
@@ -19,17 +19,17 @@ export interface Field<T> {
   readonly type?: T;
 }
 
-/** `default` gives a value to a variable that is not set; `optional` makes that value `undefined`. With neither it must be set. */
+/** `default` is the value of a variable that is not set; `optional` makes that value `undefined`. Without both it must be set. */
 export interface FieldOptions<T> {
   readonly default?: T;
   readonly optional?: boolean;
   readonly example?: string;
 }
 
-/** What a field of type T made with options O holds. */
-type Held<T, O> = O extends { optional: true } ? T | undefined : T;
+/** The value type of a field of type T with options O. */
+type Value<T, O> = O extends { optional: true } ? T | undefined : T;
 
-/** What a parser of secret documents gives. */
+/** The result of a parser of secret documents. */
 type ParsedSecret = { readonly ok: true } | { readonly ok: false; readonly fault: string };
 type Accepted<P extends ParsedSecret> = Extract<P, { readonly ok: true }>;
 
@@ -47,7 +47,7 @@ function makeField<T, O extends FieldOptions<T>>(
   env: string,
   options: O | undefined,
   kind: { schema: z.ZodType<T, string>; example: string; secret?: boolean },
-): Field<Held<T, O>> {
+): Field<Value<T, O>> {
   const hasFallback = options?.default !== undefined || options?.optional === true;
   return {
     env,
@@ -188,7 +188,7 @@ export const field = {
     return makeField<readonly string[], O>(env, options, { schema: schemaOf(parse), example: 'one,two' });
   },
 
-  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed; none unless they are named. */
+  /** Addresses and networks of proxies whose `X-Forwarded-For` is believed; default none. */
   proxies(env: string) {
     const parse: Parse<TrustedProxies> = (text) => {
       try {
@@ -214,8 +214,8 @@ export const field = {
   },
 
   /**
-   * A secret: from the variable, or from the file that `<env>_FILE` names (its last line break is dropped). `check` returns
-   * what is wrong with it, which must not quote it.
+   * A secret, from the variable or from the file that `<env>_FILE` names (without its last line break). `check` returns its
+   * fault, which must not quote it.
    */
   secret<const O extends FieldOptions<Secret> & { check?: (text: string) => string | undefined }>(
     env: string,
@@ -228,7 +228,7 @@ export const field = {
   },
 
   /**
-   * A secret that is a document, such as a set of keys: `reveal()` gives what `parse` made of the text.
+   * A secret document, such as a set of keys: `reveal()` returns what `parse` made of the text.
    * A fault of `parse` must not quote the text.
    */
   parsedSecret<P extends ParsedSecret, const O extends FieldOptions<Secret<Accepted<P>>>>(
@@ -242,7 +242,7 @@ export const field = {
     });
   },
 
-  /** Whatever a zod schema makes of the text; its messages are shown as they are. */
+  /** A value that a zod schema parses from the text; its messages are shown unchanged. */
   custom<T, const O extends FieldOptions<T> & { example: string }>(
     env: string,
     schema: z.ZodType<T, string>,

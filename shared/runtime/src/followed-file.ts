@@ -6,7 +6,7 @@ import type { Logger } from './logger.js';
 export type ParsedDocument<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly faults: readonly string[] };
 
-/** Reads a JSON document that people write, and says every fault at once, each with the place where it is. */
+/** Parses a JSON document that people write, and returns all its faults with their paths. */
 export function parseDocument<S extends z.ZodType>(text: string, schema: S): ParsedDocument<z.output<S>> {
   let document: unknown;
   try {
@@ -25,31 +25,32 @@ export function parseDocument<S extends z.ZodType>(text: string, schema: S): Par
 }
 
 export interface FollowedFileOptions<T> {
-  /** What it is, in log lines and errors. */
+  /** Its name in log lines and errors. */
   readonly what: string;
-  /** Without it the value is `fallback`, for good. */
+  /** Without it the value is always `fallback`. */
   readonly path: string | undefined;
   readonly fallback: T;
   readonly parse: (text: string) => ParsedDocument<T>;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called after the file was changed, and understood; not for the first time that it is read. */
+  /** Called after a changed file was parsed; not for the first read. */
   readonly onChange?: () => void;
 }
 
-const LOOK_MS = 5_000;
+const CHECK_MS = 5_000;
 
 /**
- * A setting as its file has it now: looked at every few seconds, so that it can be changed without a restart. A file that became unreadable
- * or wrong changes nothing: what was in force stays in force, loudly.
+ * A setting in a file that is checked every five seconds, so that it can be changed without a restart. When the file becomes
+ * unreadable or wrong, an error is logged and the last valid content stays in force.
  */
 export class FollowedFile<T> {
   readonly #options: FollowedFileOptions<T>;
   #value: T;
-  /** Of the file as it was last understood, and as it last was found wrong. */
+  /** Version of the file that is in force. */
   #version = '';
+  /** Version of the file that was last found wrong. */
   #wrong = '';
-  #isLooking = false;
+  #isChecking = false;
   #timer: Timer | undefined;
 
   constructor(options: FollowedFileOptions<T>) {
@@ -61,30 +62,30 @@ export class FollowedFile<T> {
     return this.#value;
   }
 
-  /** Rejects when the file cannot be read, or with everything that is wrong with it. */
+  /** Rejects when the file cannot be read, or with all its faults. */
   async start(): Promise<void> {
     const { path, clock } = this.#options;
     if (path === undefined) return;
     await this.#read(path);
-    this.#timer = clock.setInterval(() => void this.#look(path), LOOK_MS);
+    this.#timer = clock.setInterval(() => void this.#check(path), CHECK_MS);
   }
 
   stop(): void {
     this.#options.clock.clear(this.#timer);
   }
 
-  async #look(path: string): Promise<void> {
+  async #check(path: string): Promise<void> {
     const { what, logger, onChange } = this.#options;
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     try {
       if (!(await this.#read(path))) return;
       logger.info('file reread', { what, path });
       onChange?.();
     } catch (error) {
-      logger.error('file cannot be reread; what it said before stays in force', { what, path, err: error });
+      logger.error('file cannot be reread; its last content stays in force', { what, path, err: error });
     } finally {
-      this.#isLooking = false;
+      this.#isChecking = false;
     }
   }
 
@@ -93,7 +94,7 @@ export class FollowedFile<T> {
     const { mtimeMs, size, ino } = await stat(path);
     const version = `${mtimeMs} ${size} ${ino}`;
     if (version === this.#version || version === this.#wrong) return false;
-    // One that could not be read may be readable at the next look, and look the same.
+    // An unreadable file is not remembered as wrong: it may become readable without a change.
     const parsed = parse(await readFile(path, 'utf8'));
     if (!parsed.ok) {
       this.#wrong = version;

@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
-/** Whether one thing that a service needs is there. `detail` is shown to whoever asks; no secrets. */
+/** Whether a dependency is available. `detail` is public, so it must not contain secrets. */
 export type CheckResult = boolean | { readonly ok: boolean; readonly detail?: string };
 export type Check = () => CheckResult | Promise<CheckResult>;
 
-/** Where the service is in its life; the runner is one. */
+/** The life-cycle state of the service; the runner implements it. */
 export interface Readiness {
   readonly state: string;
   readonly ready: boolean;
@@ -17,7 +17,7 @@ export interface HealthServerOptions {
   /** 0 means any free one. */
   readonly port: number;
   readonly registry: Registry;
-  /** What /readyz asks besides the life cycle. */
+  /** What /readyz checks besides the life cycle. */
   readonly checks?: Readonly<Record<string, Check>>;
   readonly readiness: Readiness;
   /** How long one check may take before it counts as failed. */
@@ -32,10 +32,10 @@ export interface HealthServer {
 }
 
 /**
- * The face that orchestrators and Prometheus see, on a port of its own:
+ * Endpoints for orchestrators and Prometheus, on a port of their own:
  *
- * - `/healthz` 200 whenever the event loop turns. It asks nothing else: a broker that is down must not get every pod restarted.
- * - `/readyz` 200 when the service takes work, else 503; a JSON body names each check.
+ * - `/healthz` 200 while the event loop runs. It checks nothing else: the loss of a broker must not restart every pod.
+ * - `/readyz` 200 when the service takes work, else 503; a JSON body has the result of each check.
  * - `/metrics` the registry in Prometheus' text format.
  */
 export function createHealthServer(options: HealthServerOptions): HealthServer {
@@ -68,8 +68,8 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
     case '/healthz':
       return send(response, 200, 'text/plain; charset=utf-8', 'ok\n');
     case '/readyz': {
-      const report = await readyReport(options);
-      return send(response, report.ready ? 200 : 503, 'application/json', `${JSON.stringify(report)}\n`);
+      const body = await readinessBody(options);
+      return send(response, body.ready ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`);
     }
     case '/metrics':
       return send(response, 200, options.registry.contentType, await options.registry.metrics());
@@ -87,21 +87,21 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.end(body);
 }
 
-interface ReadyReport {
+interface ReadinessBody {
   readonly ready: boolean;
   readonly state: string;
   readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail?: string }>>;
 }
 
-async function readyReport({
+async function readinessBody({
   checks = {},
   readiness,
   checkTimeoutMs = 2_000,
-}: HealthServerOptions): Promise<ReadyReport> {
+}: HealthServerOptions): Promise<ReadinessBody> {
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => [name, await runCheck(check, checkTimeoutMs)] as const),
   );
-  // Read after the checks: a drain that began meanwhile must show.
+  // Read after the checks, to include a drain that began meanwhile.
   const { state, ready } = readiness;
   return { ready: ready && results.every(([, result]) => result.ok), state, checks: Object.fromEntries(results) };
 }
@@ -131,7 +131,7 @@ function listen(server: Server, port: number, host: string): Promise<void> {
   });
 }
 
-/** Lets answers under way finish; the signal ends the wait. */
+/** Waits for answers under way; the signal ends the wait. */
 function close(server: Server, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (!server.listening) return resolve();

@@ -8,8 +8,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /**
- * What libraries log to. The message is constant lower-case text, so that lines can be counted; what varies goes in the
- * fields. Debug is per message, info per life-cycle step, error only where a person must act.
+ * The logger that is passed to everything. The message is constant lower-case text, so that lines can be counted; data goes
+ * into the fields. Debug is per message, info per life-cycle step, error only where a person must act.
  */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
@@ -18,9 +18,9 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
   /** The process cannot go on. */
   fatal(message: string, fields?: LogFields): void;
-  /** A logger that puts these fields on every line. */
+  /** A logger that adds these fields to every line. */
   child(fields: LogFields): Logger;
-  /** Whether a line of this level would be written; for fields that are costly to make. */
+  /** Whether a line of this level would be written; for fields that are costly to compute. */
   isEnabled(level: LogLevel): boolean;
 }
 
@@ -34,7 +34,7 @@ export interface LoggerOptions {
   readonly destination?: { write(line: string): unknown };
 }
 
-// Names of fields whose values never belong in a log, whoever puts them there. One level down covers headers and options.
+// Fields whose values must never be logged. Two levels of nesting cover headers and options.
 const HIDDEN_FIELDS = [
   'authorization',
   'Authorization',
@@ -47,7 +47,7 @@ const HIDDEN_FIELDS = [
 ];
 const HIDDEN_PATHS = HIDDEN_FIELDS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
-/** A logger that writes one line of JSON per call, with secrets cut out by name. */
+/** A logger that writes one line of JSON per call. Values of fields with the names of secrets are replaced. */
 export function createLogger({ service, level = 'info', pretty = false, destination }: LoggerOptions): Logger {
   const sink = destination ?? pino.destination({ fd: 1, sync: true });
   const options: pino.LoggerOptions = {
@@ -72,7 +72,7 @@ export const silentLogger: Logger = {
   isEnabled: () => false,
 };
 
-/** Our argument order (message first), so that a call reads as a sentence and needs no empty object when there is no data. */
+/** Puts the message first, so that a call without data needs no empty object. */
 function wrap(target: pino.Logger): Logger {
   return {
     debug: (message, fields) => target.debug(fields ?? {}, message),

@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 export type { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface MetricOptions<L extends string> {
-  /** The whole name, so that it can be found by searching: `muster_<service>_<noun>_<unit>[_total]`. */
+  /** The complete name, so that a search finds it: `muster_<service>_<noun>_<unit>[_total]`. */
   readonly name: string;
   readonly help: string;
   /** Names of labels whose values come from a small closed set; never ids, hosts or query texts. */
@@ -15,16 +15,16 @@ export interface LabelledTotal<L extends string> {
   readonly value: number;
 }
 
-/** A service's metrics. Each capability makes its own with these factories and keeps what they return. */
+/** Factories for the metrics of a service. Each capability creates its own metrics with them. */
 export interface Metrics {
-  /** Of this service: `gateway`. */
+  /** The name of the service, such as `gateway`. */
   readonly service: string;
   readonly registry: Registry;
-  /** `total` is read at each scrape, for what is counted elsewhere already; `totals` are the same where there are labels. */
+  /** `total` is read at each scrape, for totals that are counted elsewhere; `totals` is the same with labels. */
   counter<const L extends string = never>(
     options: MetricOptions<L> & { total?: () => number; totals?: () => Iterable<LabelledTotal<L>> },
   ): Counter<L>;
-  /** `collect` is called at each scrape, to set a value that is cheaper to read than to follow. */
+  /** `collect` is called at each scrape and sets the value. */
   gauge<const L extends string = never>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }): Gauge<L>;
   histogram<const L extends string = never>(options: MetricOptions<L> & { buckets: readonly number[] }): Histogram<L>;
 }
@@ -32,19 +32,18 @@ export interface Metrics {
 /** Buckets for latencies that a person waits for, in seconds. */
 export const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
-// prom-client's own gauges whose names end in _total, which Prometheus keeps for counters. Their sums are no loss: each has a
-// namesake without the suffix, by type.
+// Gauges of prom-client whose names end in _total, a suffix of counters. The same gauges exist by type without the suffix.
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
 
-// One time series per endpoint would sink Prometheus, and query texts are nobody's business there.
+// One time series per endpoint is too much for Prometheus, and query texts are confidential.
 const FORBIDDEN_LABELS =
   /^(agent|agent_id|id|host|hostname|endpoint|query|query_id|sql|text|address|ip|user|le|quantile)$/;
 const SCALED_UNIT =
   /_(ms|millis|milliseconds|micros|microseconds|nanoseconds|minutes|hours|kb|mb|kib|mib|kilobytes|megabytes|percent)(_|$)/;
 
 /**
- * A registry with the process's and Node's own metrics, and factories that refuse a name or label that breaks the rules. They
- * throw when the service starts, so that a wrong name never reaches a dashboard.
+ * A registry with the metrics of process and Node, and factories that refuse names and labels against the rules. They throw
+ * when the service starts.
  */
 export function createMetrics(service: string): Metrics {
   const registry = new Registry();
@@ -90,7 +89,7 @@ export function createMetrics(service: string): Metrics {
 
 type MetricKind = 'counter' | 'gauge' | 'histogram';
 
-/** What is wrong with a metric, by Prometheus' naming practice and our own rules; `undefined` when nothing is. */
+/** The fault of a metric's name, help or labels, by the naming practices of Prometheus and our rules. */
 function metricFault(
   service: string,
   kind: MetricKind,

@@ -1,19 +1,19 @@
 import { systemClock, type Clock } from './clock.js';
 
 export interface ParentGuardOptions {
-  /** The process whose end is to be noticed. */
+  /** The process to watch. */
   readonly pid: number;
   /** Called once. */
   readonly onGone: () => void;
   readonly clock?: Clock;
-  /** For tests: what the system says. */
+  /** Replaced by tests. */
   readonly system?: { readonly ppid: () => number; readonly exists: (pid: number) => boolean };
 }
 
 /**
- * Notices, within a second, that the process which started this one has ended, even by SIGKILL, so that nothing is left behind
- * in the background. A direct parent is watched by this process's parent id, which changes when the system adopts the orphan and
- * cannot be fooled by a reused id; one further up by whether its id exists. Returns what ends the watch.
+ * Calls `onGone` within a second after the process that started this one has ended, even by SIGKILL. A direct parent is
+ * watched by the parent id of this process, which changes when the system adopts the orphan; a reused id does not matter.
+ * An indirect parent is watched by whether its id exists. Returns a function that ends the watch.
  */
 export function watchParent({ pid, onGone, clock = systemClock, system = realSystem }: ParentGuardOptions): () => void {
   const isDirect = system.ppid() === pid;
@@ -33,7 +33,7 @@ const realSystem = {
       process.kill(pid, 0);
       return true;
     } catch (error) {
-      // EPERM: it exists and belongs to somebody else.
+      // EPERM: it exists and belongs to another user.
       return error instanceof Error && 'code' in error && error.code === 'EPERM';
     }
   },

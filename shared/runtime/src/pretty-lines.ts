@@ -1,4 +1,4 @@
-/** Turns each JSON line into one for people: `20:15:02.113 info  gateway session opened agentId=abc`. */
+/** Converts each JSON line to a readable one: `20:15:02.113 info  gateway session opened agentId=abc`. */
 export function prettyLines(target: { write(line: string): unknown }): { write(line: string): void } {
   return { write: (line) => void target.write(prettyLine(line)) };
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
 import { copyFile, link, readFile, rm, writeFile } from 'node:fs/promises';
 
-/** Another process holds what the lock is for. */
+/** Another process holds the lock. */
 export interface LockHeld {
   readonly kind: 'held';
   readonly pid: number;
@@ -13,20 +13,20 @@ export interface ProcessLock {
   release(): Promise<void>;
 }
 
-const NOWHERE_SAID = 'unknown';
+const UNKNOWN_BIRTH = 'unknown';
 
 /**
- * One process at a time, until it releases the lock or ends. The file names the process and when it began, so that the lock of a process
- * that was killed is recognised as stale, also when its id was given to somebody else since. Processes must see each other: it says nothing
- * across machines or containers. Throws what the file system throws.
+ * A lock that one process holds until it releases it or ends. The file has the process id and its start time, so that the
+ * lock of a killed process is recognised as stale even when its id was reused. It works only among processes that see each
+ * other, not across machines or containers. Throws what the file system throws.
  */
 export async function takeProcessLock(path: string): Promise<ProcessLock | LockHeld> {
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
-  await writeFile(draft, `${process.pid} ${birthOf(process.pid) ?? NOWHERE_SAID}\n`, { mode: 0o600, flag: 'wx' });
+  await writeFile(draft, `${process.pid} ${birthOf(process.pid) ?? UNKNOWN_BIRTH}\n`, { mode: 0o600, flag: 'wx' });
   try {
     for (;;) {
-      // A link appears with its content: nobody ever sees a lock that names no process yet, and takes it for a stale one.
-      if (await appears(draft, path)) return { kind: 'locked', release: () => rm(path, { force: true }) };
+      // A link appears with its content, so no process sees an empty lock and takes it for a stale one.
+      if (await createLink(draft, path)) return { kind: 'locked', release: () => rm(path, { force: true }) };
       const found = await contentOf(path);
       if (found === undefined) continue;
       const { pid, birth } = ownerOf(found);
@@ -38,10 +38,10 @@ export async function takeProcessLock(path: string): Promise<ProcessLock | LockH
   }
 }
 
-async function appears(draft: string, path: string): Promise<boolean> {
+async function createLink(draft: string, path: string): Promise<boolean> {
   try {
     await link(draft, path).catch(async (error: unknown) => {
-      // Some file systems have no links.
+      // Some file systems do not support links.
       if (isErrno(error, 'EEXIST')) throw error;
       await copyFile(draft, path, constants.COPYFILE_EXCL);
     });
@@ -53,12 +53,13 @@ async function appears(draft: string, path: string): Promise<boolean> {
 }
 
 /**
- * Takes away the lock that was looked at, one process at a time: another one could otherwise take away what has replaced it in between. Nobody
- * replaces a lock that is there, so while one is at it, what it has looked at stays. Who died at it is passed over.
+ * Removes a stale lock, one process at a time: two processes that remove it together could remove the new lock of a third.
+ * A lock that exists is never replaced, so the lock stays the same while this process holds the turn file. A turn file of a
+ * dead process is removed.
  */
 async function removeStale(path: string, content: string, draft: string): Promise<void> {
   const turn = `${path}.turn`;
-  if (!(await appears(draft, turn))) {
+  if (!(await createLink(draft, turn))) {
     const other = await contentOf(turn);
     if (other === undefined) return;
     const { pid, birth } = ownerOf(other);
@@ -89,7 +90,7 @@ function ownerOf(content: string): { readonly pid: number; readonly birth: strin
 
 function isAlive(pid: number, birth: string): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
-  if (birth !== NOWHERE_SAID) return birthOf(pid) === birth;
+  if (birth !== UNKNOWN_BIRTH) return birthOf(pid) === birth;
   try {
     return process.kill(pid, 0);
   } catch (error) {
@@ -97,11 +98,11 @@ function isAlive(pid: number, birth: string): boolean {
   }
 }
 
-/** When a process began, in the kernel's ticks since boot (proc(5), field 22); undefined when there is none, or no /proc. */
+/** Start time of a process in ticks since boot (proc(5), field 22); undefined without such a process or without /proc. */
 function birthOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The second field is the command in parentheses and may hold anything; what follows the last one is plain.
+    // The second field is the command in parentheses and may contain anything; the fields after the last one are plain.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {

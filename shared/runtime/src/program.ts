@@ -1,5 +1,4 @@
-// What a program on somebody else's machine needs: all of this package but what only services have. It leaves out the metrics
-// library, which costs an agent seven megabytes that it has no use for.
+// The part of this package that agent and CLI use. It leaves out the metrics library, which would cost an agent seven megabytes.
 export { Secret } from './secret.js';
 export { parseDurationMs } from './quantity.js';
 export { field, type Field, type FieldOptions } from './field.js';

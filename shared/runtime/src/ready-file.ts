@@ -1,8 +1,8 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 
 /**
- * Tells whoever started this process that it is ready, and where it listens: `{"pid":1,"ports":{"health":9100}}`. The file
- * appears whole or not at all.
+ * Writes the ready file, which says that this process is ready and where it listens: `{"pid":1,"ports":{"health":9100}}`.
+ * The file appears complete or not at all.
  */
 export async function writeReadyFile(path: string, ports: Readonly<Record<string, number>>): Promise<void> {
   const draft = `${path}.${process.pid}.tmp`;

@@ -5,7 +5,7 @@ import { watchParent } from './parent-guard.js';
 import { writeReadyFile } from './ready-file.js';
 import { createRunner, type RunOutcome, type Runner } from './runner.js';
 
-/** What a program is given to build itself with. */
+/** What a program is built with. */
 export interface ProgramContext {
   readonly name: string;
   readonly logger: Logger;
@@ -17,11 +17,11 @@ export interface Program<C extends object, Context = ProgramContext> {
   readonly name: string;
   readonly env: Env;
   readonly load: (env: Env) => ConfigResult<C>;
-  /** The composition root: makes the parts and registers them with the runner. */
+  /** The composition root: creates the components and registers them with the runner. */
   readonly build: (config: C, context: Context) => void | Promise<void>;
 }
 
-/** Settings that every program has, read beside its own. */
+/** Settings of every program, read beside its own. */
 const commonConfig = defineConfig({
   prefix: 'MUSTER_LOG_',
   fields: {
@@ -35,9 +35,9 @@ const commonConfig = defineConfig({
 });
 
 /**
- * A program's whole life: reads its configuration, builds, runs, stops. Ends the process with 0 after a clean stop, 1 after a
- * failure or an unclean stop, 2 when the configuration has faults, which it lists on standard error. A second SIGTERM or SIGINT
- * ends the process at once.
+ * Runs a program: reads its configuration, builds, runs and stops it, and ends the process. Exit codes:
+ * 0 after a clean stop, 1 after a failure or an unclean stop, 2 when the configuration has faults (listed on standard error).
+ * A second SIGTERM or SIGINT ends the process at once.
  */
 export async function runProgram<C extends object>(program: Program<C>): Promise<void> {
   const common = loadConfig(commonConfig, program.env);
@@ -60,14 +60,14 @@ export async function runProgram<C extends object>(program: Program<C>): Promise
   });
   stopOnSignals(runner, logger);
   if (parentPid !== undefined) watchParent({ pid: parentPid, onGone: () => void runner.stop('parent gone') });
-  process.exit(await life(runner, logger, () => program.build(config, { name: program.name, logger, runner })));
+  process.exit(await run(runner, logger, () => program.build(config, { name: program.name, logger, runner })));
 }
 
-/** Builds, runs and stops; gives the exit code. */
-async function life(runner: Runner, logger: Logger, build: () => void | Promise<void>): Promise<0 | 1> {
+/** Builds, runs and stops; returns the exit code. */
+async function run(runner: Runner, logger: Logger, build: () => void | Promise<void>): Promise<0 | 1> {
   let outcome: RunOutcome;
   try {
-    // A build that waits for a broker must not hold up a stop.
+    // A build that waits for a broker must not delay a stop.
     await Promise.race([build(), stopBegins(runner.stopSignal)]);
     outcome = await runner.wait();
   } catch (error) {
@@ -91,10 +91,10 @@ function stopOnSignals(runner: Runner, logger: Logger): void {
     asked = true;
     void runner.stop(name);
   };
-  // 128 + the signal's number, as a shell reports it.
+  // 128 + the number of the signal, as a shell reports it.
   process.on('SIGTERM', onSignal('SIGTERM', 143));
   process.on('SIGINT', onSignal('SIGINT', 130));
-  // After either of these nothing in memory can be trusted, so there is no orderly stop.
+  // After either of these the state in memory cannot be trusted, so there is no orderly stop.
   const onCrash = (error: unknown): void => {
     logger.fatal('program crashed', { err: error });
     process.exit(1);

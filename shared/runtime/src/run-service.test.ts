@@ -16,13 +16,13 @@ const PROGRAM = `
     name: 'demo',
     env: process.env,
     load: (env) => loadConfig(config, env),
-    build: async ({ mode }, { metrics, runner, log }) => {
+    build: async ({ mode }, { metrics, runner, logger }) => {
       runner.go('health', createHealthServer({ host: '127.0.0.1', port: 0, registry: metrics.registry, readiness: runner }));
       if (mode === 'throw') throw new Error('no broker');
       if (mode === 'crash') setTimeout(() => { throw new Error('bug'); }, 10);
       if (mode === 'fail') setTimeout(() => runner.fail('lease', new Error('lost')), 10);
       if (mode === 'hang') runner.defer('hung', () => new Promise(() => {}));
-      if (mode === 'wait') { setInterval(() => {}, 1000); log.info('waiting'); await new Promise(() => {}); }
+      if (mode === 'wait') { setInterval(() => {}, 1000); logger.info('waiting'); await new Promise(() => {}); }
     },
   });
 `;
@@ -111,7 +111,7 @@ describe('a service', () => {
     await printed(running, 'listening');
     running.kill('SIGTERM');
     expect(await ended(running)).toBe(1);
-    expect(output).toContain('part did not end in time');
+    expect(output).toContain('component did not end in time');
   });
 
   test('that hangs in its stop ends at once on a second signal', async () => {

@@ -1,15 +1,15 @@
 import { createMetrics, type Metrics } from './metrics.js';
 import { runProgram, type Program, type ProgramContext } from './run-program.js';
 
-/** What every service is given to build itself with. */
+/** What a service is built with. */
 export interface ServiceContext extends ProgramContext {
   readonly metrics: Metrics;
 }
 
-/** A program that is operated by us: `name` is also the middle of every metric's name. */
+/** A program of the server side. `name` is also part of the name of each of its metrics. */
 export type Service<C extends object> = Program<C, ServiceContext>;
 
-/** `runProgram` for a service: the same life, with metrics. */
+/** `runProgram` for a service: the same life cycle, with metrics. */
 export function runService<C extends object>(service: Service<C>): Promise<void> {
   return runProgram({
     ...service,

@@ -8,13 +8,13 @@ function setUp(options: Partial<RunnerOptions> = {}) {
   const events: string[] = [];
   const clock = new FakeClock();
   const runner = createRunner({ logger: silentLogger, clock, ...options });
-  const part = (name: string, extra: Component = {}): Component => ({
+  const component = (name: string, extra: Component = {}): Component => ({
     start: () => void events.push(`start ${name}`),
     drain: () => void events.push(`drain ${name} ${runner.state}`),
     stop: () => void events.push(`stop ${name}`),
     ...extra,
   });
-  return { events, clock, runner, part };
+  return { events, clock, runner, component };
 }
 
 /** Waits for readiness without sleeping: it is reached within a few turns of promises. */
@@ -28,11 +28,11 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const never = (): Promise<void> => new Promise(() => {});
 
 describe('runner', () => {
-  test('parts start in order; the stop flips readiness, drains, then stops in reverse order', async () => {
-    const { events, runner, part } = setUp();
+  test('components start in order; the stop flips readiness, drains, then stops in reverse order', async () => {
+    const { events, runner, component } = setUp();
     runner.defer('bus', () => void events.push('stop bus'));
-    runner.go('hub', part('hub'));
-    runner.go('listener', part('listener'));
+    runner.go('hub', component('hub'));
+    runner.go('listener', component('listener'));
     const run = runner.wait();
     await untilReady(runner);
     const stop = runner.stop('SIGTERM');
@@ -53,8 +53,8 @@ describe('runner', () => {
   });
 
   test('a stop happens once, however often it is asked for', async () => {
-    const { events, runner, part } = setUp();
-    runner.go('a', part('a'));
+    const { events, runner, component } = setUp();
+    runner.go('a', component('a'));
     const run = runner.wait();
     await untilReady(runner);
     await Promise.all([runner.stop('first'), runner.stop('second'), run]);
@@ -63,43 +63,43 @@ describe('runner', () => {
   });
 
   test('a start that fails stops what has started and rejects with the cause', async () => {
-    const { events, runner, part } = setUp();
+    const { events, runner, component } = setUp();
     const cause = new Error('port taken');
-    runner.go('a', part('a'));
-    runner.go('b', part('b', { start: () => Promise.reject(cause) }));
-    runner.go('c', part('c'));
+    runner.go('a', component('a'));
+    runner.go('b', component('b', { start: () => Promise.reject(cause) }));
+    runner.go('c', component('c'));
     await expect(runner.wait()).rejects.toMatchObject({ message: 'b did not start: port taken', cause });
     expect(events).toEqual(['start a', 'stop a']);
   });
 
-  test('a part can be started early, for others to be made from it', async () => {
-    const { events, runner, part } = setUp();
-    runner.go('bus', part('bus'));
+  test('a component can be started early, for others to be made from it', async () => {
+    const { events, runner, component } = setUp();
+    runner.go('bus', component('bus'));
     await runner.start();
     expect([events, runner.ready]).toEqual([['start bus'], false]);
-    runner.go('hub', part('hub'));
+    runner.go('hub', component('hub'));
     const run = runner.wait(AbortSignal.abort());
     expect((await run).reason).toBe('aborted');
     expect(events).toEqual(['start bus', 'stop bus']);
   });
 
   test('an early start that fails stops what has started before it rejects', async () => {
-    const { events, runner, part } = setUp();
-    runner.go('bus', part('bus'));
-    runner.go('bad', part('bad', { start: () => Promise.reject(new Error('refused')) }));
+    const { events, runner, component } = setUp();
+    runner.go('bus', component('bus'));
+    runner.go('bad', component('bad', { start: () => Promise.reject(new Error('refused')) }));
     await expect(runner.start()).rejects.toThrow('bad did not start: refused');
     expect([events, runner.state]).toEqual([['start bus', 'stop bus'], 'stopped']);
   });
 
-  test('a part that hangs in its stop is left behind after its bound, and named', async () => {
-    const { events, clock, runner, part } = setUp({ partTimeoutMs: 1_000 });
+  test('a component that hangs in its stop is left behind after its bound, and named', async () => {
+    const { events, clock, runner, component } = setUp({ componentTimeoutMs: 1_000 });
     let told = false;
     const stop = (signal: AbortSignal): Promise<void> => {
       signal.addEventListener('abort', () => (told = true));
       return never();
     };
-    runner.go('a', part('a'));
-    runner.go('hung', part('hung', { stop }));
+    runner.go('a', component('a'));
+    runner.go('hung', component('hung', { stop }));
     const run = runner.wait();
     await untilReady(runner);
     void runner.stop();
@@ -108,8 +108,8 @@ describe('runner', () => {
     expect([told, events.at(-1), clock.pendingTimers]).toEqual([true, 'stop a', 0]);
   });
 
-  test('the whole stop is bounded though every part hangs, and each is still told to stop', async () => {
-    const { clock, runner } = setUp({ stopTimeoutMs: 5_000, drainTimeoutMs: 2_000, partTimeoutMs: 1_500 });
+  test('the whole stop is bounded though every component hangs, and each is still told to stop', async () => {
+    const { clock, runner } = setUp({ stopTimeoutMs: 5_000, drainTimeoutMs: 2_000, componentTimeoutMs: 1_500 });
     const stopped: string[] = [];
     const names = ['a', 'b', 'c', 'd', 'e'];
     for (const name of names) {
@@ -130,9 +130,9 @@ describe('runner', () => {
   });
 
   test('a stop that throws does not keep the others from stopping', async () => {
-    const { events, runner, part } = setUp();
-    runner.go('a', part('a'));
-    runner.go('bad', part('bad', { stop: () => Promise.reject(new Error('x')) }));
+    const { events, runner, component } = setUp();
+    runner.go('a', component('a'));
+    runner.go('bad', component('bad', { stop: () => Promise.reject(new Error('x')) }));
     const run = runner.wait();
     await untilReady(runner);
     void runner.stop();
@@ -141,11 +141,11 @@ describe('runner', () => {
   });
 
   test('a stop while a start is under way lets it finish, then stops it, and starts nothing more', async () => {
-    const { events, runner, part } = setUp();
+    const { events, runner, component } = setUp();
     let open = (): void => {};
     const gate = new Promise<void>((resolve) => (open = resolve));
-    runner.go('slow', part('slow', { start: () => gate.then(() => void events.push('start slow')) }));
-    runner.go('next', part('next'));
+    runner.go('slow', component('slow', { start: () => gate.then(() => void events.push('start slow')) }));
+    runner.go('next', component('next'));
     const run = runner.wait();
     await turn();
     void runner.stop();
@@ -155,8 +155,8 @@ describe('runner', () => {
   });
 
   test('a start that hangs does not hold up the stop', async () => {
-    const { events, clock, runner, part } = setUp({ partTimeoutMs: 1_000 });
-    runner.go('hung', part('hung', { start: never }));
+    const { events, clock, runner, component } = setUp({ componentTimeoutMs: 1_000 });
+    runner.go('hung', component('hung', { start: never }));
     const run = runner.wait();
     await turn();
     void runner.stop('SIGTERM');
@@ -165,9 +165,9 @@ describe('runner', () => {
     expect(events).toEqual(['stop hung']);
   });
 
-  test('a part that cannot go on ends the run, and the outcome carries why', async () => {
-    const { events, runner, part } = setUp();
-    runner.go('a', part('a'));
+  test('a component that cannot go on ends the run, and the outcome carries why', async () => {
+    const { events, runner, component } = setUp();
+    runner.go('a', component('a'));
     const run = runner.wait();
     await untilReady(runner);
     const failure = new Error('fenced');
@@ -178,8 +178,8 @@ describe('runner', () => {
   });
 
   test('the time between unready and drain is kept', async () => {
-    const { events, clock, runner, part } = setUp({ unreadyWaitMs: 3_000 });
-    runner.go('a', part('a'));
+    const { events, clock, runner, component } = setUp({ unreadyWaitMs: 3_000 });
+    runner.go('a', component('a'));
     const run = runner.wait();
     await untilReady(runner);
     void runner.stop();
@@ -190,20 +190,20 @@ describe('runner', () => {
     expect(events).toEqual(['start a', 'drain a draining', 'stop a']);
   });
 
-  test('ports of all parts are told once everything runs', async () => {
+  test('ports of all components are told once everything runs', async () => {
     const told: unknown[] = [];
-    const { runner, part } = setUp({ onReady: (ports) => void told.push(ports) });
-    runner.go('health', part('health', { ports: () => ({ health: 1 }) }));
-    runner.go('listener', part('listener', { ports: () => ({ live: 2 }) }));
+    const { runner, component } = setUp({ onReady: (ports) => void told.push(ports) });
+    runner.go('health', component('health', { ports: () => ({ health: 1 }) }));
+    runner.go('listener', component('listener', { ports: () => ({ live: 2 }) }));
     const run = runner.wait();
     await untilReady(runner);
     expect(told).toEqual([{ health: 1, live: 2 }]);
     await Promise.all([runner.stop(), run]);
   });
 
-  test('what is told about readiness failing fails the run and stops the parts', async () => {
-    const { events, runner, part } = setUp({ onReady: () => Promise.reject(new Error('disk full')) });
-    runner.go('a', part('a'));
+  test('what is told about readiness failing fails the run and stops the components', async () => {
+    const { events, runner, component } = setUp({ onReady: () => Promise.reject(new Error('disk full')) });
+    runner.go('a', component('a'));
     await expect(runner.wait()).rejects.toThrow('disk full');
     expect(events.at(-1)).toBe('stop a');
   });

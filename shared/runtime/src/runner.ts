@@ -12,23 +12,23 @@ export type RunnerState = 'idle' | 'starting' | 'ready' | 'draining' | 'stopping
 
 /** How a run ended. */
 export interface RunOutcome {
-  /** What made it stop: a signal's name, `aborted`, `requested`, or what `fail` was given. */
+  /** Why it stopped: the name of a signal, `aborted`, `requested`, or the component that failed. */
   readonly reason: string;
-  /** Set when a part said that it cannot go on. */
+  /** Set when a component called `fail`. */
   readonly failure?: unknown;
-  /** Names of parts that did not stop in time or threw while they stopped. */
+  /** Names of components that did not stop in time or threw while they stopped. */
   readonly unclean: readonly string[];
 }
 
 export interface RunnerOptions {
   readonly logger: Logger;
-  /** Bound of the whole stop: drains and stops together. 25 s unless given, inside Kubernetes' 30. */
+  /** Bound of the whole stop, drains included; default 25 s, because Kubernetes allows 30. */
   readonly stopTimeoutMs?: number;
-  /** Bound of all drains together; three fifths of `stopTimeoutMs` unless given. */
+  /** Bound of all drains together; default three fifths of `stopTimeoutMs`. */
   readonly drainTimeoutMs?: number;
-  /** Bound of one part's stop; 5 s unless given. */
-  readonly partTimeoutMs?: number;
-  /** From unready to the first drain, so that load balancers have looked elsewhere before anything is refused. */
+  /** Bound of the stop of one component; default 5 s. */
+  readonly componentTimeoutMs?: number;
+  /** Time from unready to the first drain, so that load balancers stop sending before anything is refused. */
   readonly unreadyWaitMs?: number;
   readonly clock?: Clock;
   /** Called once when everything runs. */
@@ -37,35 +37,35 @@ export interface RunnerOptions {
 
 export interface Runner extends Readiness {
   readonly state: RunnerState;
-  /** Aborted as soon as a stop has begun; for whatever may wait long while the service is built or started. */
+  /** Aborted when a stop begins; for long waits while the service is built or started. */
   readonly stopSignal: AbortSignal;
-  /** Registers a part. Parts start in this order and stop in the reverse one. */
-  go(name: string, part: Component): void;
-  /** Registers something that is live already and only needs an end. */
+  /** Registers a component. Components start in this order and stop in reverse order. */
+  go(name: string, component: Component): void;
+  /** Registers the stop of something that runs already. */
   defer(name: string, stop: (signal: AbortSignal) => void | Promise<void>): void;
   /**
-   * Starts what is registered and not started yet; for a composition that needs one part live before it can make the next.
-   * When one fails it stops all that was started, then rejects with the failure as cause.
+   * Starts all components that are registered and not started yet: for a service that needs one component running before it
+   * can create the next. When one fails it stops all that were started, and rejects with the failure as cause.
    */
   start(): Promise<void>;
-  /** Starts everything, becomes ready, waits for `stop`, `fail` or the signal, stops everything and tells how it went. */
+  /** Starts everything, becomes ready, waits for `stop`, `fail` or the signal, and stops everything. */
   wait(signal?: AbortSignal): Promise<RunOutcome>;
-  /** Begins the stop. Any number of calls give the same promise. */
+  /** Begins the stop. Every call returns the same promise. */
   stop(reason?: string): Promise<RunOutcome>;
-  /** A part cannot go on: stops everything, and the outcome carries the failure. */
+  /** A component failed for good: stops everything, and the outcome has the failure. */
   fail(name: string, failure: unknown): void;
-  /** Ports bound so far, of all parts. */
+  /** Ports bound so far, of all components. */
   ports(): Readonly<Record<string, number>>;
 }
 
 interface Entry {
   readonly name: string;
-  readonly part: Component;
-  /** Live ones are stopped; so is one whose start still hangs when the stop begins. */
+  readonly component: Component;
+  /** Live components are stopped, and so is one whose start hangs when the stop begins. */
   state: 'waiting' | 'live' | 'ended';
 }
 
-/** Starts parts in order and stops them in reverse order, bounded; readiness goes first. */
+/** Starts components in order and stops them in reverse order, with bounds. Readiness ends first. */
 export function createRunner(options: RunnerOptions): Runner {
   return new OrderedRunner(options);
 }
@@ -75,14 +75,14 @@ class OrderedRunner implements Runner {
   readonly #clock: Clock;
   readonly #stopTimeoutMs: number;
   readonly #drainTimeoutMs: number;
-  readonly #partTimeoutMs: number;
+  readonly #componentTimeoutMs: number;
   readonly #unreadyWaitMs: number;
   readonly #onReady: RunnerOptions['onReady'];
   readonly #entries: Entry[] = [];
   #state: RunnerState = 'idle';
   #starting: Promise<void> = Promise.resolve();
   #stopping: Promise<RunOutcome> | undefined;
-  /** The start of the part whose turn it is. */
+  /** The start that is under way. */
   #inFlight: Promise<void> = Promise.resolve();
   #startError: Error | undefined;
   #failure: { readonly failure: unknown } | undefined;
@@ -96,7 +96,7 @@ class OrderedRunner implements Runner {
     this.#clock = options.clock ?? systemClock;
     this.#stopTimeoutMs = options.stopTimeoutMs ?? 25_000;
     this.#drainTimeoutMs = options.drainTimeoutMs ?? Math.floor(this.#stopTimeoutMs * 0.6);
-    this.#partTimeoutMs = options.partTimeoutMs ?? 5_000;
+    this.#componentTimeoutMs = options.componentTimeoutMs ?? 5_000;
     this.#unreadyWaitMs = options.unreadyWaitMs ?? 0;
     this.#onReady = options.onReady;
   }
@@ -113,16 +113,16 @@ class OrderedRunner implements Runner {
     return this.#state === 'ready';
   }
 
-  go(name: string, part: Component): void {
-    this.#entries.push({ name, part, state: 'waiting' });
+  go(name: string, component: Component): void {
+    this.#entries.push({ name, component, state: 'waiting' });
   }
 
   defer(name: string, stop: (signal: AbortSignal) => void | Promise<void>): void {
-    this.#entries.push({ name, part: { stop }, state: 'live' });
+    this.#entries.push({ name, component: { stop }, state: 'live' });
   }
 
   start(): Promise<void> {
-    // After a stop nothing starts; what is registered late is stopped by nobody because it never lived.
+    // After a stop nothing starts. A component that is registered late never ran, so it is not stopped.
     this.#starting = this.#starting.then(() => this.#startWaiting());
     return this.#starting;
   }
@@ -153,20 +153,20 @@ class OrderedRunner implements Runner {
 
   fail(name: string, failure: unknown): void {
     if (this.#stopping !== undefined) return;
-    this.#logger.error('part failed', { part: name, err: failure });
+    this.#logger.error('component failed', { component: name, err: failure });
     this.#failure = { failure };
     void this.stop(`${name} failed`);
   }
 
   ports(): Readonly<Record<string, number>> {
     const all: Record<string, number> = {};
-    for (const { part, state } of this.#entries) if (state === 'live') Object.assign(all, part.ports?.());
+    for (const { component, state } of this.#entries) if (state === 'live') Object.assign(all, component.ports?.());
     return all;
   }
 
   async #startWaiting(): Promise<void> {
     if (this.#state === 'idle') this.#state = 'starting';
-    // By index, because a part's start may register further parts.
+    // By index, because the start of a component may register more components.
     for (let i = 0; i < this.#entries.length && this.#stopping === undefined; i += 1) {
       const entry = this.#entries[i];
       if (entry?.state === 'waiting') await this.#startOne(entry);
@@ -176,7 +176,7 @@ class OrderedRunner implements Runner {
   async #startOne(entry: Entry): Promise<void> {
     const startedMs = this.#clock.monotonic();
     entry.state = 'live';
-    const starting = (async () => entry.part.start?.())();
+    const starting = (async () => entry.component.start?.())();
     this.#inFlight = starting.catch(() => {});
     try {
       await starting;
@@ -187,7 +187,10 @@ class OrderedRunner implements Runner {
       await this.stop(`${entry.name} did not start`);
       throw this.#startError;
     }
-    this.#logger.debug('part started', { part: entry.name, tookMs: Math.round(this.#clock.monotonic() - startedMs) });
+    this.#logger.debug('component started', {
+      component: entry.name,
+      tookMs: Math.round(this.#clock.monotonic() - startedMs),
+    });
   }
 
   async #becomeReady(): Promise<void> {
@@ -199,7 +202,7 @@ class OrderedRunner implements Runner {
 
   async #stopAll(reason: string): Promise<RunOutcome> {
     const wasReady = this.ready;
-    // Readiness goes before anything else, in the same turn as the call.
+    // Readiness ends first, in the same turn of the event loop as the call.
     this.#state = 'draining';
     this.#stopAsked.abort();
     this.#logger.info('stopping', { reason });
@@ -207,7 +210,7 @@ class OrderedRunner implements Runner {
     const timer = this.#clock.setTimeout(() => overall.abort(), this.#stopTimeoutMs);
     const unclean = new Set<string>();
     try {
-      await within(this.#clock, this.#partTimeoutMs, overall.signal, () => this.#inFlight);
+      await within(this.#clock, this.#componentTimeoutMs, overall.signal, () => this.#inFlight);
       if (wasReady) {
         if (this.#unreadyWaitMs > 0) await sleep(this.#clock, this.#unreadyWaitMs, overall.signal);
         await this.#drainAll(overall.signal, unclean);
@@ -216,7 +219,7 @@ class OrderedRunner implements Runner {
       for (const entry of this.#entries.toReversed()) {
         if (entry.state !== 'live') continue;
         entry.state = 'ended';
-        await this.#end(entry, 'stop', { ms: this.#partTimeoutMs, overall: overall.signal, unclean });
+        await this.#end(entry, 'stop', { ms: this.#componentTimeoutMs, overall: overall.signal, unclean });
       }
     } finally {
       this.#clock.clear(timer);
@@ -229,22 +232,22 @@ class OrderedRunner implements Runner {
   async #drainAll(overall: AbortSignal, unclean: Set<string>): Promise<void> {
     const untilMs = this.#clock.monotonic() + this.#drainTimeoutMs;
     for (const entry of this.#entries.toReversed()) {
-      if (entry.state !== 'live' || entry.part.drain === undefined) continue;
+      if (entry.state !== 'live' || entry.component.drain === undefined) continue;
       await this.#end(entry, 'drain', { ms: untilMs - this.#clock.monotonic(), overall, unclean });
     }
   }
 
   async #end(
-    { name, part }: Entry,
+    { name, component }: Entry,
     step: 'drain' | 'stop',
     { ms, overall, unclean }: { ms: number; overall: AbortSignal; unclean: Set<string> },
   ): Promise<void> {
     const startedMs = this.#clock.monotonic();
-    const result = await within(this.#clock, Math.max(ms, 0), overall, (signal) => part[step]?.(signal));
-    const fields = { part: name, step, tookMs: Math.round(this.#clock.monotonic() - startedMs) };
-    if (result === 'done') return this.#logger.debug('part ended', fields);
+    const result = await within(this.#clock, Math.max(ms, 0), overall, (signal) => component[step]?.(signal));
+    const fields = { component: name, step, tookMs: Math.round(this.#clock.monotonic() - startedMs) };
+    if (result === 'done') return this.#logger.debug('component ended', fields);
     unclean.add(name);
-    if (result === 'late') this.#logger.warn('part did not end in time', fields);
-    else this.#logger.warn('part failed to end', { ...fields, err: result.error });
+    if (result === 'late') this.#logger.warn('component did not end in time', fields);
+    else this.#logger.warn('component failed to end', { ...fields, err: result.error });
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.js';
 
 export interface TokenBucketOptions {
-  /** How many may be taken at once after a quiet time. */
+  /** How many tokens may be taken at once after an idle time. */
   readonly capacity: number;
   readonly refillPerSecond: number;
   readonly clock: Clock;
@@ -9,13 +9,13 @@ export interface TokenBucketOptions {
 
 export type TakeResult =
   | { readonly ok: true }
-  /** How long until the same take can succeed; `Infinity` when it asks for more than the capacity. */
+  /** How long until the same call can succeed; `Infinity` when it asks for more than the capacity. */
   | { readonly ok: false; readonly retryAfterMs: number };
 
-// Refills add up fractions; whoever waited exactly as long as they were told must not be short by one in a billion.
+// Refills are sums of fractions; a caller that waited exactly `retryAfterMs` must not fail because of rounding.
 const ROUNDING = 1e-6;
 
-/** A rate limit that allows bursts. It has no timer: what was refilled is computed when something is taken. */
+/** A rate limit that allows bursts. It has no timer; the refill is computed at each call. */
 export class TokenBucket {
   readonly #capacity: number;
   readonly #perMs: number;
@@ -32,7 +32,7 @@ export class TokenBucket {
     this.#atMs = clock.monotonic();
   }
 
-  /** Takes `count` tokens, or none and tells when to try again. */
+  /** Takes `count` tokens, or takes none and returns when to try again. */
   take(count = 1): TakeResult {
     this.#refill();
     if (this.#tokens + ROUNDING >= count) {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connectNats, type Broker } from '@muster/bus';
-import { busContract, logContract } from '@muster/bus/contract';
+import { busContract, streamStoreContract } from '@muster/bus/testing';
 import { openRedisRegistry } from '@muster/registry';
 import { silentLogger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
@@ -54,5 +54,5 @@ if (source === 'containers') {
     };
   };
   busContract('nats from an image', makeFixture);
-  logContract('nats from an image', makeFixture);
+  streamStoreContract('nats from an image', makeFixture);
 }

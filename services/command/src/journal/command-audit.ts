@@ -5,7 +5,7 @@ import { isOrgId } from '@muster/protocol';
 import { decodeNumberSet, type JournalEntry } from '@muster/records';
 import type { OpenCommand } from './open-command.js';
 
-/** Who did what a service does of itself. */
+/** The actor of what the service does by itself. */
 export const SYSTEM = { id: 'muster', name: 'Muster' } as const;
 
 const ACTIONS = {
@@ -15,7 +15,7 @@ const ACTIONS = {
   cancel: 'command.cancel',
 } as const;
 
-/** What goes into the audit chain of commands, and how it is said. */
+/** Writes the audit records of commands. */
 export class CommandAudit {
   readonly #trail: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
 
@@ -23,7 +23,7 @@ export class CommandAudit {
     this.#trail = trail;
   }
 
-  /** What somebody asked for, and whether it was done. */
+  /** A request and its result. */
   request(request: CommandRequest, reply: CommandReply): void {
     if (request.t === 'list' || request.t === 'plan' || !isOrgId(request.org)) return;
     const { org, caller } = request;
@@ -61,7 +61,7 @@ export class CommandAudit {
     });
   }
 
-  /** What became of targets: one record for each entry of the journal that says so. */
+  /** Outcomes of targets: one record for each journal entry, with the hash of the entry. */
   outcome(
     command: OpenCommand,
     entry: JournalEntry,
@@ -85,7 +85,7 @@ export class CommandAudit {
     this.#trail.record({ ...of(command), action: 'command.outcome', details });
   }
 
-  /** An endpoint does not believe a command: its signature, its key, its target proof. Agents can cause any number of these. */
+  /** An endpoint could not verify a command. Agents can cause any number of these, so they are bounded. */
   refusedByAgent(report: CommandReport): void {
     const { org, agentId, id, number, code, message } = report;
     this.#trail.recordRateLimited({

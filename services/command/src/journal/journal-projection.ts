@@ -29,8 +29,8 @@ export interface JournalStep {
 const RETRY_MS = 1_000;
 
 /**
- * Every command as its journal has it, in memory: follows the whole stream from its start. Nothing here is ever believed over the stream; a
- * copy that is behind only knows less. Open commands are whole, ended ones shrink to summaries.
+ * The state of all commands in memory, folded from the journal. It follows the stream from its start. The stream is the
+ * truth; a projection that is behind only knows less. Open commands are complete, ended ones shrink to summaries.
  */
 export class JournalProjection {
   readonly #options: JournalProjectionOptions;
@@ -41,7 +41,7 @@ export class JournalProjection {
   readonly #restarted = new Set<() => void>();
   readonly #stopping = new AbortController();
   #following: Promise<void> = Promise.resolve();
-  /** True from the first time on, and false while the journal is read anew. */
+  /** False until the journal was read for the first time, and while it is read again. */
   #caughtUp = false;
   #wasCaughtUp = false;
 
@@ -50,11 +50,11 @@ export class JournalProjection {
     this.#known = new KnownCommands(options.keepEnded);
   }
 
-  /** Resolves when all that is in the journal now is known; outages are waited out. */
+  /** Resolves when everything that is in the journal now is folded. It waits while the broker is away. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#following = this.#follow(resolve).catch((error: unknown) => {
-        this.#options.logger.error('the journal cannot be followed', { err: error });
+        this.#options.logger.error('journal cannot be followed', { err: error });
         reject(error instanceof Error ? error : new Error(String(error)));
       });
     });
@@ -82,7 +82,7 @@ export class JournalProjection {
     return this.#known.open(id);
   }
 
-  /** Whether it is open or among the ended ones that are remembered. */
+  /** Whether the command is open, or ended and still in memory. */
   knows(id: CommandId): boolean {
     return this.#known.has(id);
   }
@@ -95,35 +95,35 @@ export class JournalProjection {
     return this.#known.list(org, options);
   }
 
-  /** The command that a request key made within the last day. */
+  /** The command that was created with a request key within the last day. */
   byRequestKey(key: string): CommandId | undefined {
     return this.#keys.get(key, this.#options.clock.now());
   }
 
-  /** For a command that is void because an earlier one has its request key: that one. */
+  /** The earlier command with the same request key, for a command that is void because of it. */
   firstOf(id: CommandId): CommandId | undefined {
     return this.#keys.firstOf(id);
   }
 
-  /** Resolves when the entry with this sequence is folded; false when the view ended first, or was begun anew. */
+  /** Resolves with true when the entry with this sequence is folded, with false when the projection stopped or restarted first. */
   folded(seq: number): Promise<boolean> {
     return this.#waiters.reached(seq);
   }
 
-  /** Tells of every entry of an open command once it is folded, from when the view has caught up. */
+  /** Calls the listener for each folded entry of an open command, once the projection has caught up. */
   onStep(listener: (step: JournalStep) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Tells when the journal had to be read anew and is: open commands are other objects than before. */
+  /** Calls the listener after the journal was read again from its start: open commands are other objects than before. */
   onRestart(listener: () => void): () => void {
     this.#restarted.add(listener);
     return () => this.#restarted.delete(listener);
   }
 
   /**
-   * A command with all its targets: the open one itself; of one that has ended a copy read from the journal.
+   * A command with all its targets: the open one itself, or a copy of an ended one, read from the journal.
    * @throws StreamError
    */
   async load(org: OrgId, id: CommandId): Promise<OpenCommand | undefined> {
@@ -158,7 +158,7 @@ export class JournalProjection {
       } catch (error) {
         if (!(error instanceof StreamError)) throw error;
         if (error.code !== 'stream_reset' && !this.#wasCaughtUp) throw error;
-        logger.error('the journal begins again', { code: error.code, err: error });
+        logger.error('journal is read again from its start', { code: error.code, err: error });
         if (error.code !== 'stream_reset') await sleep(clock, RETRY_MS, signal);
         this.#clear();
       }
@@ -177,15 +177,15 @@ export class JournalProjection {
     try {
       this.#apply(entry);
     } catch (error) {
-      // One unreadable entry must not hide all that follow it.
+      // One unreadable entry must not hide those after it.
       this.#options.metrics.unreadable.inc();
-      this.#options.logger.error('unreadable journal entry passed over', { seq: entry.seq, err: error });
+      this.#options.logger.error('unreadable journal entry skipped', { seq: entry.seq, err: error });
     }
     this.#waiters.pass(entry.seq);
   }
 
   #apply({ data, seq, subject }: Entry): void {
-    // Records are kept for long, and the entry is a view of a larger buffer.
+    // Records stay in memory, and the data is a view of a larger buffer.
     const entry = decodeJournalEntry(data.slice());
     const command = this.#commandOf(entry, subject, seq);
     if (command === undefined) return;
@@ -199,7 +199,7 @@ export class JournalProjection {
     const id = subject.slice(subject.lastIndexOf('.') + 1) as CommandId;
     const known = this.#known.open(id);
     if (known !== undefined || entry.t !== 'submitted' || this.#known.has(id)) return known;
-    // Whoever may write to the broker must not be able to file a command under another one's name.
+    // A client of the broker must not be able to write a command under the subject of another one.
     if (subject !== STREAM_SUBJECTS.command(entry.record.org, entry.record.id))
       throw new TypeError('the entry is of another command');
     if (!this.#keys.take(entry.record)) return undefined;

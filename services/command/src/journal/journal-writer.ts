@@ -10,28 +10,28 @@ export interface JournalWriterOptions {
   readonly clock: Clock;
   readonly metrics: JournalMetrics;
   readonly maxEntryBytes: number;
-  /** How long an append is tried while the broker is away. */
+  /** How long an append is retried while the broker is away. */
   readonly patienceMs: number;
 }
 
 export type JournalResult =
   | { readonly kind: 'appended'; readonly seq: number; readonly bytes: Uint8Array }
-  /** Something came before it that the caller had not seen; nothing was written. */
+  /** There is an entry that the caller has not seen; nothing was written. */
   | { readonly kind: 'conflict' }
   | { readonly kind: 'too_large'; readonly bytes: number }
-  /** Not acknowledged within the patience; with `maybeStored` it may be in the journal all the same. */
+  /** Not acknowledged in time; with `maybeStored` the entry may be in the journal all the same. */
   | { readonly kind: 'unavailable'; readonly maybeStored: boolean; readonly cause: Error };
 
 export interface WriteOptions {
-  /** Write only if the newest entry of this command has this sequence: for what is true only if nothing has happened since. */
+  /** Write only if the newest entry of this command has this sequence (compare-and-set). */
   readonly after?: number;
   readonly patienceMs?: number;
 }
 
-/** The id of an entry makes its repetition harmless for two minutes; nobody is that patient. */
+/** The broker recognises a repeated entry by its id for two minutes. */
 const MAX_PATIENCE_MS = 60_000;
 
-/** Writes entries of commands. A lost acknowledgement is asked for again under the entry's own id, so an entry is in the journal once. */
+/** Writes journal entries. An append without acknowledgement is repeated with the same id, so an entry is in the journal once. */
 export class JournalWriter {
   readonly #options: JournalWriterOptions;
 
@@ -39,7 +39,7 @@ export class JournalWriter {
     this.#options = options;
   }
 
-  /** Never throws for a broken broker. */
+  /** Does not throw when the broker fails. */
   async append(
     { org, id }: { readonly org: OrgId; readonly id: CommandId },
     entry: JournalEntry,

@@ -9,12 +9,12 @@ export interface ListOptions {
   readonly status?: CommandStatus;
 }
 
-/** Commands by id: open ones whole, of ended ones a summary, and of those only the newest. */
+/** Commands by id: open ones complete, and summaries of the latest ended ones. */
 export class KnownCommands {
   readonly #keepEnded: number;
   readonly #open = new Map<CommandId, OpenCommand>();
   readonly #ended = new Map<CommandId, CommandSummary>();
-  /** Ids of an org in rising order, which is nearly the order in which they come. */
+  /** Ids of an org in rising order, which is nearly the order in which they arrive. */
   readonly #ids = new Map<OrgId, CommandId[]>();
 
   constructor(keepEnded: number) {
@@ -72,7 +72,7 @@ export class KnownCommands {
   list(org: OrgId, { before, limit, status }: ListOptions): CommandSummary[] {
     const ids = this.#ids.get(org) ?? [];
     const found: CommandSummary[] = [];
-    for (let i = before === undefined ? ids.length : place(ids, before); i > 0 && found.length < limit; i -= 1) {
+    for (let i = before === undefined ? ids.length : indexOf(ids, before); i > 0 && found.length < limit; i -= 1) {
       const summary = this.summary(org, ids[i - 1] as CommandId);
       if (summary !== undefined && (status === undefined || summary.status === status)) found.push(summary);
     }
@@ -84,13 +84,13 @@ export class KnownCommands {
     this.#ended.delete(id);
     const ids = org === undefined ? undefined : this.#ids.get(org);
     if (ids === undefined) return;
-    const at = place(ids, id);
+    const at = indexOf(ids, id);
     if (ids[at] === id) ids.splice(at, 1);
   }
 }
 
-/** The index of the first id that is not below. */
-function place(ids: readonly CommandId[], id: CommandId): number {
+/** The index of the first id that is not lower. */
+function indexOf(ids: readonly CommandId[], id: CommandId): number {
   let low = 0;
   let high = ids.length;
   while (low < high) {

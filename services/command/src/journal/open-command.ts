@@ -1,13 +1,13 @@
 import type { CommandId, OrgId } from '@muster/protocol';
 import { CommandFold, STREAM_SUBJECTS, type CommandRecord } from '@muster/records';
 
-/** A command that is not settled yet, as its journal has it. */
+/** A command that has not ended, folded from its journal. */
 export class OpenCommand {
   readonly id: CommandId;
   readonly org: OrgId;
   readonly subject: string;
   readonly fold: CommandFold;
-  /** The sequence of its newest entry that was folded: what a compare-and-set compares with. */
+  /** The sequence of its newest folded entry, for compare-and-set. */
   lastSeq: number;
 
   constructor(record: CommandRecord, seq: number) {
@@ -22,7 +22,7 @@ export class OpenCommand {
     return this.fold.record;
   }
 
-  /** Whether new deliveries may be tried. */
+  /** Whether targets may be sent to. */
   get isRunning(): boolean {
     return this.fold.status === 'running' && this.fold.cancel === undefined;
   }

@@ -1,7 +1,7 @@
 import type { CommandId } from '@muster/protocol';
 import type { CommandRecord } from '@muster/records';
 
-/** How long a request key names the command that it made. */
+/** How long a request key refers to the command that was created with it. */
 export const REQUEST_KEY_MS = 24 * 3_600_000;
 
 interface First {
@@ -10,12 +10,12 @@ interface First {
 }
 
 /**
- * Which command a request key made. Of two commands with the same key within a day the one that comes first in the journal is real; every
- * service reads the journal in the same order, so all of them find the same one void.
+ * Commands by request key. Of two commands with the same key within a day the later one in the journal is void. All services
+ * read the journal in the same order, so all of them agree.
  */
 export class RequestKeys {
   readonly #firsts = new Map<string, First>();
-  /** Void commands, and the one that each repeats. */
+  /** Void commands, and the first one with the same key. */
   readonly #voids = new Map<CommandId, First>();
 
   clear(): void {
@@ -28,7 +28,7 @@ export class RequestKeys {
     return first === undefined || nowMs - first.atMs > REQUEST_KEY_MS ? undefined : first.id;
   }
 
-  /** Takes the next record in the order of the journal; false when it is void. */
+  /** Takes the next record of the journal; false when it is void. */
   take({ id, requestKey, submittedAtMs }: CommandRecord): boolean {
     if (requestKey === undefined) return true;
     const first = this.#firsts.get(requestKey);
@@ -42,12 +42,12 @@ export class RequestKeys {
     return true;
   }
 
-  /** The command that a void one repeats. */
+  /** The first command with the request key of a void one. */
   firstOf(id: CommandId): CommandId | undefined {
     return this.#voids.get(id)?.id;
   }
 
-  /** The maps are in the order of the journal, and so, nearly, of time. */
+  /** The maps are in the order of the journal, which is nearly that of time. */
   #forget(nowMs: number): void {
     for (const map of [this.#firsts, this.#voids] as Map<string, First>[]) {
       for (const [key, { atMs }] of map) {

@@ -3,7 +3,7 @@ interface Waiter {
   readonly settle: (reached: boolean) => void;
 }
 
-/** Who waits for a sequence number to pass. They come nearly in order, so the list stays sorted cheaply. */
+/** Promises that resolve when a sequence number has passed. They arrive nearly in order, so sorting is cheap. */
 export class SequenceWaiters {
   #passed = 0;
   #ended = false;
@@ -24,7 +24,7 @@ export class SequenceWaiters {
     while ((this.#waiting[0]?.seq ?? Number.POSITIVE_INFINITY) <= this.#passed) this.#waiting.shift()?.settle(true);
   }
 
-  /** The sequences mean other entries from now on. */
+  /** Sequences refer to other entries from now on: all waiting promises resolve with false. */
   reset(): void {
     this.#passed = 0;
     for (const { settle } of this.#waiting.splice(0)) settle(false);

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => harness.close());
 
-const deliveries = (gateway: FakeGateway) => gateway.told.filter(({ t }) => t === 'command_deliver');
+const deliveries = (gateway: FakeGateway) => gateway.received.filter(({ t }) => t === 'command_deliver');
 const ledger = async (id: CommandId) => (await harness.fold(id)).ledger;
 const startsOf = (agents: readonly FakeAgent[]) => agents.map((agent) => [...agent.starts.values()]);
 
@@ -110,7 +110,7 @@ describe('an endpoint that is away', () => {
     const gateway = harness.gateway('gw-1');
     const { record } = await harness.submit();
     await harness.pass(2_500);
-    harness.registry.held.set(agent!.agentId, { org: ORG, num: agent!.num, gatewayId: gateway.id });
+    harness.registry.hold({ ...agent!, gatewayId: gateway.id });
     gateway.connectSilently(agent!);
     await harness.pass(60_000);
     expect((await ledger(record.id)).succeeded).toBe(1);
@@ -140,8 +140,8 @@ describe('a delivery that was lost', () => {
   test('is not made every minute to an endpoint that polls: it waits at its gateway, and says when it is elsewhere', async () => {
     const [agent] = await harness.agents(1);
     await harness.service();
-    harness.registry.mode = 'poll';
     const [gateway, other] = [harness.gateway('gw-1', () => undefined), harness.gateway('gw-2', () => undefined)];
+    gateway.mode = 'poll';
     gateway.connect(agent!);
     await harness.pass(1_500);
     const { record } = await harness.submit({ expiresInMs: 3_600_000 });
@@ -164,10 +164,10 @@ describe('a delivery that was lost', () => {
     await harness.service();
     const [old, now] = [harness.gateway('gw-old'), harness.gateway('gw-now')];
     now.connect(agent!);
-    harness.registry.held.set(agent!.agentId, { org: ORG, num: agent!.num, gatewayId: old.id });
-    const asking = harness.ask(harness.order());
+    harness.registry.hold({ ...agent!, gatewayId: old.id });
+    const asking = harness.ask(harness.request());
     await harness.settle();
-    harness.registry.held.set(agent!.agentId, { org: ORG, num: agent!.num, gatewayId: now.id });
+    harness.registry.hold({ ...agent!, gatewayId: now.id });
     await asking;
     await harness.pass(6_000);
     expect(startsOf([agent!])).toEqual([[1]]);
@@ -182,7 +182,7 @@ describe('without the registry', () => {
     one.connect(agents[0]!);
     two.connect(agents[1]!);
     await harness.pass(1_500);
-    harness.registry.up = false;
+    harness.registry.store.available = false;
     const { record } = await harness.submit({ expiresInMs: 60_000 });
     await harness.pass(2_000);
     expect(await ledger(record.id)).toMatchObject({ succeeded: 2, sent: 1 });
@@ -197,12 +197,11 @@ describe('without the registry', () => {
     await harness.service();
     const gateway = harness.gateway('gw-1');
     gateway.connect(agent!);
-    const held = new Map(harness.registry.held);
-    harness.registry.held.clear();
+    harness.registry.store.empty();
     const { record } = await harness.submit();
     await harness.pass(500);
     expect((await ledger(record.id)).queued).toBe(1);
-    for (const [id, entry] of held) harness.registry.held.set(id, entry);
+    harness.registry.hold({ ...agent!, gatewayId: gateway.id });
     await harness.pass(3_000);
     expect((await ledger(record.id)).succeeded).toBe(1);
   });
@@ -225,7 +224,7 @@ describe('an endpoint that took it and falls silent', () => {
     await live(3_000, [agent!]);
     const fold = await harness.fold(record.id);
     expect([fold.state(1), fold.late(1)?.state]).toEqual(['timed_out', 'succeeded']);
-    const kept = gateway.told.filter(({ t }) => t === 'command_kept');
+    const kept = gateway.received.filter(({ t }) => t === 'command_kept');
     expect(kept.length).toBeGreaterThan(0);
   });
 });
@@ -340,7 +339,7 @@ describe('a rollout', () => {
 describe('an endpoint that does not believe a command', () => {
   test('is asked twice more; the third refusal counts, and each is in the audit chain', async () => {
     const [agent] = await harness.agents(1);
-    agent!.distrusts = true;
+    agent!.refusesAll = true;
     await harness.service();
     const gateway = harness.gateway('gw-1');
     gateway.connect(agent!);
@@ -355,7 +354,7 @@ describe('an endpoint that does not believe a command', () => {
 });
 
 test('a report from another agent’s session changes nothing', async () => {
-  const [agent, thief] = await harness.agents(2, { laneMs: () => 60_000 });
+  const [agent, thief] = await harness.agents(2, { queueMs: () => 60_000 });
   await harness.service();
   const gateway = harness.gateway('gw-1');
   gateway.connect(agent!, thief!);
@@ -374,5 +373,5 @@ test('an outcome of a command that the journal does not have is not repeated for
   const id = 'c0000000000000000000000000' as CommandId;
   agent!.report!({ id, number: 1, state: 'succeeded', code: 'done', message: '', authentic: true });
   await harness.pass(5_000);
-  expect(gateway.told).toContainEqual({ t: 'command_kept', items: [[agent!.agentId, id, 1]] });
+  expect(gateway.received).toContainEqual({ t: 'command_kept', items: [[agent!.agentId, id, 1]] });
 });

@@ -19,19 +19,19 @@ const policySchema = z.strictObject({
   approval: z.array(rule).default([]),
 });
 
-/** Who may touch how much, and when a second person must approve. */
+/** How many targets a role may have, and when a second person must approve. */
 export type Policy = z.output<typeof policySchema>;
 type ApprovalRule = Policy['approval'][number];
 
-/** Without a file: nobody needs approval, and only the protocol's own limits hold. */
+/** The policy without a file: no approvals, and only the limits of the protocol. */
 export const OPEN_POLICY: Policy = { limits: {}, approval: [] };
 
-/** Reads a policy file and says every fault at once. */
+/** Parses a policy file and returns all its faults. */
 export function parsePolicy(text: string): ParsedDocument<Policy> {
   return parseDocument(text, policySchema);
 }
 
-export interface Asked {
+export interface ApprovalRequest {
   readonly action: ActionDefinition;
   readonly dryRun: boolean;
   readonly targets: number;
@@ -43,10 +43,10 @@ export interface Approval {
   readonly role: Role;
 }
 
-/** Whether a second person must approve, why, and of which role at least. A dry run changes nothing, so nobody has to. */
-export function approvalFor(policy: Policy, asked: Asked): Approval | undefined {
-  if (asked.dryRun) return undefined;
-  const rules = policy.approval.filter((each) => applies(each, asked));
+/** Whether a second person must approve, why, and with which role at least. A dry run needs no approval. */
+export function approvalFor(policy: Policy, request: ApprovalRequest): Approval | undefined {
+  if (request.dryRun) return undefined;
+  const rules = policy.approval.filter((each) => applies(each, request));
   const [first] = rules;
   if (first === undefined) return undefined;
   return {
@@ -55,17 +55,17 @@ export function approvalFor(policy: Policy, asked: Asked): Approval | undefined 
   };
 }
 
-/** How many targets a role may touch with one command; `undefined` where the policy sets no limit. */
+/** How many targets one command of a role may have; `undefined` without a limit. */
 export function targetLimit(policy: Policy, role: Role): number | undefined {
   return policy.limits[role]?.maxTargets;
 }
 
-/** All that a rule names must hold. The selector holds when it matches any of the targets. */
-function applies({ actions, minTargets, selector: of }: ApprovalRule, asked: Asked): boolean {
-  if (actions !== undefined && !actions.some((pattern) => namesAction(pattern, asked.action))) return false;
-  if (minTargets !== undefined && asked.targets < minTargets) return false;
+/** All conditions of a rule must hold. The selector holds when it matches any target. */
+function applies({ actions, minTargets, selector: of }: ApprovalRule, request: ApprovalRequest): boolean {
+  if (actions !== undefined && !actions.some((pattern) => namesAction(pattern, request.action))) return false;
+  if (minTargets !== undefined && request.targets < minTargets) return false;
   if (of === undefined) return true;
-  for (const endpoint of asked.endpoints) if (selectorMatches(of.selector, endpointLabel(endpoint))) return true;
+  for (const endpoint of request.endpoints) if (selectorMatches(of.selector, endpointLabel(endpoint))) return true;
   return false;
 }
 

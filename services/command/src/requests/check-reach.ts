@@ -2,7 +2,7 @@ import { endpointLabel, type Directory, type Endpoint } from '@muster/directory'
 import { AppError, parseSelector, selectorMatches, type CommandId } from '@muster/protocol';
 
 /**
- * The endpoints of a command, each once, if all of them are within the operator's bound.
+ * Returns the endpoints of a command, each once, when all of them are within the operator's bound.
  * @throws AppError `forbidden`, `bad_selector`.
  */
 export function checkReach(
@@ -17,10 +17,10 @@ export function checkReach(
       details: { field: 'bound', offset: parsed.offset },
     });
   }
-  const wanted = new Set(nums);
+  const targets = new Set(nums);
   const found: Endpoint[] = [];
   for (const endpoint of directory.endpoints(command.org)) {
-    if (!wanted.has(endpoint.num)) continue;
+    if (!targets.has(endpoint.num)) continue;
     if (!selectorMatches(parsed.selector, endpointLabel(endpoint))) {
       throw new AppError('forbidden', `command ${command.id} has targets that your token does not reach`, {
         details: { id: command.id },

@@ -1,4 +1,4 @@
-import { type Bus, type BusMessage, type BusSubscription } from '@muster/bus';
+import type { Bus, BusMessage, BusSubscription } from '@muster/bus';
 import { encodeBusMessage, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/messages';
 import { AppError, LIMITS } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
@@ -16,7 +16,7 @@ export interface CommandRequestHandlerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
-  /** Only what an API has sealed is read. */
+  /** With a seal, only requests that an API sealed are read. */
   readonly seal?: RequestSeal;
   readonly audit: Pick<CommandAudit, 'request'>;
   readonly submissions: Pick<SubmitCommands, 'submit' | 'plan' | 'undo'>;
@@ -33,7 +33,7 @@ const KINDS: ReadonlySet<string> = new Set<CommandRequest['t']>([
   'list',
 ]);
 
-/** What the API asks, of any command service, and the replies. */
+/** Answers the requests of the API. All command services form one queue group, so any of them gets a request. */
 export class CommandRequestHandler {
   readonly #options: CommandRequestHandlerOptions;
   readonly #underWay = new Set<Promise<void>>();
@@ -52,7 +52,7 @@ export class CommandRequestHandler {
     this.#subscription = this.#options.bus.subscribe(SUBJECTS.commands, take, { queue: 'command' });
   }
 
-  /** Takes no more requests; those under way are answered. */
+  /** Takes no more requests, and answers those under way. */
   async drain(): Promise<void> {
     this.#subscription?.unsubscribe();
     this.#options.waiters.stop();
@@ -91,14 +91,14 @@ export class CommandRequestHandler {
     let reply: CommandReply;
     try {
       request = openRequest(message.data, seal, clock.now());
-      if (!isWhole(request)) throw new AppError('bad_request', 'the request is not whole');
+      if (!isComplete(request)) throw new AppError('bad_request', 'the request is not whole');
       reply = await this.#handle(request);
     } catch (error) {
       reply = problemReply(error, { service: 'command', kind: request?.t ?? 'unknown', logger });
     }
     const kind = request !== undefined && KINDS.has(request.t) ? request.t : 'unknown';
-    // One that names nobody, or nothing to act on, has been refused already; there is nobody to name in a record.
-    if (request !== undefined && kind !== 'unknown' && isWhole(request)) audit.request(request, reply);
+    // An incomplete request has no caller that an audit record could name.
+    if (request !== undefined && kind !== 'unknown' && isComplete(request)) audit.request(request, reply);
     metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
     metrics.seconds.observe({ kind }, (clock.monotonic() - startedMs) / 1_000);
     message.reply?.(encodeBusMessage(await this.#whenEnded(request, reply)));
@@ -110,8 +110,8 @@ export class CommandRequestHandler {
   }
 }
 
-/** The API has checked what operators say; this is about whoever else reaches the broker. */
-function isWhole(request: CommandRequest): boolean {
+/** The API has checked the input of operators; this checks what any other client of the broker sends. */
+function isComplete(request: CommandRequest): boolean {
   if (typeof request.org !== 'string') return false;
   if (request.t === 'list') return true;
   const has = (value: unknown): boolean => typeof value === 'object' && value !== null;

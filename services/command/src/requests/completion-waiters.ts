@@ -3,14 +3,14 @@ import type { CommandId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 import type { JournalProjection } from '../journal/journal-projection.js';
 
-type CommandMade = Extract<CommandReply, { readonly t: 'command' }>;
+type CommandCreated = Extract<CommandReply, { readonly t: 'command' }>;
 
 export interface CompletionWaitersOptions {
   readonly projection: Pick<JournalProjection, 'onStep' | 'summary'>;
   readonly clock: Clock;
 }
 
-/** Callers who want the answer to their order to tell how it ended, if that does not take long. */
+/** Lets a submission wait for a limited time until its command has ended, so that the reply has the outcome. */
 export class CompletionWaiters {
   readonly #options: CompletionWaitersOptions;
   readonly #waiting = new Map<CommandId, Set<() => void>>();
@@ -27,10 +27,10 @@ export class CompletionWaiters {
     });
   }
 
-  /** The command as it stands when it has ended, when `waitMs` are over, or when the service stops: whichever comes first. */
-  async ended(made: CommandMade, waitMs: number): Promise<CommandMade> {
+  /** Resolves with the command when it has ended, when `waitMs` are over, or when the service stops, whichever is first. */
+  async ended(made: CommandCreated, waitMs: number): Promise<CommandCreated> {
     const { id, org } = made.command.record;
-    const now = (): CommandMade['command'] => this.#options.projection.summary(org, id) ?? made.command;
+    const now = (): CommandCreated['command'] => this.#options.projection.summary(org, id) ?? made.command;
     if (now().status !== 'ended' && !this.#stopped) await this.#next(id, waitMs);
     return { ...made, command: now() };
   }

@@ -16,7 +16,7 @@ import {
 import { encodeNumberSet, type TargetList } from '@muster/records';
 import type { RouteMap, Routes } from '../deliveries/routes.js';
 
-/** Who is meant, frozen: those connected come first. */
+/** The targets of a command, frozen at its submission. Connected ones have the first numbers. */
 export interface FrozenTargets {
   readonly list: TargetList;
   /** How many targets. */
@@ -25,13 +25,13 @@ export interface FrozenTargets {
   readonly connected: number;
   /** Each endpoint once. */
   readonly endpoints: readonly Endpoint[];
-  /** Where the connected ones are; unknown when the registry could not be asked. */
+  /** Routes of connected targets; undefined when the registry could not be asked. */
   readonly routes: RouteMap | undefined;
-  /** For people: the selector, `3 endpoints`, `12 rows`. */
+  /** Shown to people: the selector, `3 endpoints`, `12 rows`. */
   readonly text: string;
 }
 
-export interface TargetQuestion {
+export interface TargetRequest {
   readonly org: OrgId;
   readonly action: ActionDefinition;
   readonly target: CommandTarget;
@@ -44,35 +44,35 @@ export interface TargetDeps {
   readonly routes: Pick<Routes, 'of' | 'all'>;
 }
 
-/** Endpoints looked at before others get their turn: about a millisecond of work. */
+/** Endpoints per turn of the event loop: about a millisecond of work. */
 const SLICE = 2_000;
-/** How many are named in an error. */
+/** How many agent ids an error names. */
 const NAMED = 10;
 
 /**
- * Freezes the target set. Nothing half done: a named endpoint that is unknown, revoked or out of the operator's bound refuses the whole.
+ * Freezes the target set. One named endpoint that is unknown, revoked or outside the operator's bound refuses the command.
  * @throws AppError `bad_selector`, `bad_params` (rows), `no_targets`, `too_many_targets`, `not_found`, `revoked`, `forbidden`.
  */
-export async function expandTarget(deps: TargetDeps, question: TargetQuestion): Promise<FrozenTargets> {
-  const { target } = question;
-  if ('selector' in target) return bySelector(deps, question, target.selector);
-  if ('agentIds' in target) return byIds(deps, question, target.agentIds);
-  return byRows(deps, question, target.rows);
+export async function expandTarget(deps: TargetDeps, request: TargetRequest): Promise<FrozenTargets> {
+  const { target } = request;
+  if ('selector' in target) return bySelector(deps, request, target.selector);
+  if ('agentIds' in target) return byIds(deps, request, target.agentIds);
+  return byRows(deps, request, target.rows);
 }
 
 async function bySelector(
   { directory, routes }: TargetDeps,
-  question: TargetQuestion,
+  request: TargetRequest,
   text: string,
 ): Promise<FrozenTargets> {
-  const { org, bound } = question;
+  const { org, bound } = request;
   const selector = scopeOf(text, bound);
-  // Only the registry knows how a session talks.
+  // Only the registry knows the mode of a session.
   const early = selector.some(({ key }) => key === 'mode') ? await routes.all(org) : undefined;
   const found: Endpoint[] = [];
-  let looked = 0;
+  let visited = 0;
   for (const endpoint of directory.endpoints(org)) {
-    if (++looked % SLICE === 0) await turn();
+    if (++visited % SLICE === 0) await turn();
     if (endpoint.revoked !== undefined) continue;
     if (selectorMatches(selector, endpointLabel(endpoint, early?.get(endpoint.num)?.mode))) found.push(endpoint);
   }
@@ -85,17 +85,17 @@ async function bySelector(
   return ofEndpoints(found, early ?? (await routes.of(org, found)), text === '' ? 'all endpoints' : text);
 }
 
-async function byIds(deps: TargetDeps, question: TargetQuestion, ids: readonly AgentId[]): Promise<FrozenTargets> {
+async function byIds(deps: TargetDeps, request: TargetRequest, ids: readonly AgentId[]): Promise<FrozenTargets> {
   checkCount(ids.length);
-  const found = resolve(deps, question, new Set(ids));
+  const found = resolve(deps, request, new Set(ids));
   const endpoints = [...found.values()];
   const text = endpoints.length === 1 ? (endpoints[0]?.facts.host ?? '1 endpoint') : `${endpoints.length} endpoints`;
-  return ofEndpoints(endpoints, await deps.routes.of(question.org, endpoints), text);
+  return ofEndpoints(endpoints, await deps.routes.of(request.org, endpoints), text);
 }
 
 async function byRows(
   deps: TargetDeps,
-  question: TargetQuestion,
+  request: TargetRequest,
   rows: readonly { readonly agentId: AgentId; readonly row: Binding }[],
 ): Promise<FrozenTargets> {
   if (rows.length > LIMITS.commandRows) {
@@ -103,15 +103,15 @@ async function byRows(
       details: { targets: rows.length, limit: LIMITS.commandRows },
     });
   }
-  const found = resolve(deps, question, new Set(rows.map(({ agentId }) => agentId)));
+  const found = resolve(deps, request, new Set(rows.map(({ agentId }) => agentId)));
   const faults: (Fault & { row: number })[] = [];
   const bound = new Map<string, { readonly num: number; readonly binding: Binding }>();
   for (const [i, { agentId, row }] of rows.entries()) {
-    const parsed = parseBinding(question.action, row);
+    const parsed = parseBinding(request.action, row);
     if (!parsed.ok) faults.push(...parsed.faults.map((fault) => ({ ...fault, row: i + 1 })));
     else {
       const num = found.get(agentId)?.num ?? 0;
-      // The same row twice is one thing to do.
+      // Equal rows are one target.
       bound.set(`${num} ${Buffer.from(encodeCbor(parsed.binding)).toString('base64')}`, {
         num,
         binding: parsed.binding,
@@ -131,11 +131,11 @@ async function byRows(
     );
   }
   const endpoints = [...found.values()];
-  const routes = await deps.routes.of(question.org, endpoints);
+  const routes = await deps.routes.of(request.org, endpoints);
   return ofRows([...bound.values()], endpoints, routes, `${bound.size} ${bound.size === 1 ? 'row' : 'rows'}`);
 }
 
-/** Targets in the order of the numbers that they get: the connected agents' rows first. */
+/** Numbers rows: those of connected agents first. */
 export function ofRows(
   rows: readonly { readonly num: number; readonly binding: Binding }[],
   endpoints: readonly Endpoint[],
@@ -163,7 +163,7 @@ function ofEndpoints(endpoints: readonly Endpoint[], routes: RouteMap | undefine
   return { list: { sets }, count: endpoints.length, connected: first.length, endpoints, routes, text };
 }
 
-/** The asked selector and the operator's bound together. */
+/** Joins the requested selector with the operator's bound. */
 function scopeOf(text: string, bound: string): Selector {
   for (const [field, each] of [
     ['selector', text],
@@ -181,10 +181,10 @@ function scopeOf(text: string, bound: string): Selector {
   });
 }
 
-/** Named endpoints, all of them or none. */
+/** Resolves named endpoints: all of them or none. */
 function resolve(
   { directory }: TargetDeps,
-  { org, bound }: TargetQuestion,
+  { org, bound }: TargetRequest,
   ids: ReadonlySet<AgentId>,
 ): Map<AgentId, Endpoint> {
   if (ids.size === 0) throw new AppError('no_targets', 'no endpoint is named', { details: {} });

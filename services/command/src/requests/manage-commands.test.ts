@@ -103,7 +103,7 @@ describe('cancelling', () => {
   });
 
   test('reaches one that waits in its lane, and one that comes back later', async () => {
-    const slow = await harness.agents(2, { laneMs: () => 60_000 });
+    const slow = await harness.agents(2, { queueMs: () => 60_000 });
     gateway.connect(...slow);
     const { record } = await harness.submit({
       target: { agentIds: slow.map(({ agentId }) => agentId) },

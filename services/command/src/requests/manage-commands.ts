@@ -27,7 +27,7 @@ export interface ManageCommandsOptions {
 
 type Request<T extends CommandRequest['t']> = CommandRequest & { readonly t: T };
 
-/** What can be asked of a command that exists. */
+/** Requests about commands that exist: list, approve, cancel. */
 export class ManageCommands {
   readonly #options: ManageCommandsOptions;
 
@@ -45,13 +45,13 @@ export class ManageCommands {
   }
 
   /**
-   * The second person's word: the command is signed with both names, and starts.
+   * Approves a command as the second person. It is signed with both names, and starts.
    * @throws AppError `not_found`, `conflict`, `self_approval`, `forbidden`, `broker_unavailable`.
    */
   async approve({ org, caller, id }: Request<'approve'>): Promise<CommandReply> {
     checkCaller(org, caller);
     const command = this.#open(org, id);
-    this.#mayApprove(command, caller);
+    this.#checkApprover(command, caller);
     const entry = await this.#signed(command, caller);
     await this.#append(command, entry);
     if (command.fold.signature?.jws !== entry.signature.jws) throw notWaiting(command);
@@ -59,7 +59,7 @@ export class ManageCommands {
   }
 
   /**
-   * Nothing that was not tried starts any more; the rest is told to stop. Asking again changes nothing.
+   * Cancels a command: queued targets end at once, agents of the others are told. A repetition changes nothing.
    * @throws AppError `not_found`, `conflict` when it has ended, `forbidden`, `broker_unavailable`.
    */
   async cancel({ org, caller, id, reason }: Request<'cancel'>): Promise<CommandReply> {
@@ -77,7 +77,7 @@ export class ManageCommands {
       code: isRejected ? 'rejected' : 'cancelled',
       message: reason ?? '',
     });
-    // The last outcome came first.
+    // The last outcome came before the cancellation.
     if (fold.cancel === undefined) throw hasEnded(id);
     return this.#reply(org, id);
   }
@@ -88,7 +88,7 @@ export class ManageCommands {
     throw this.#options.projection.summary(org, id) === undefined ? noCommand(id) : hasEnded(id);
   }
 
-  #mayApprove(command: OpenCommand, caller: CommandCaller): void {
+  #checkApprover(command: OpenCommand, caller: CommandCaller): void {
     const { fold, record, id } = command;
     const role = record.approval?.role ?? 'responder';
     if (fold.status !== 'awaiting_approval') throw notWaiting(command);
@@ -140,7 +140,7 @@ export class ManageCommands {
 
 const MAX_LIST = 500;
 
-/** Two tokens of one name are one person's, as far as anybody can tell. */
+/** Two tokens with the same name belong to the same person. */
 function isSamePerson(one: { id: string; name: string }, other: { id: string; name: string }): boolean {
   return one.id === other.id || one.name.trim().toLowerCase() === other.name.trim().toLowerCase();
 }

@@ -3,9 +3,9 @@ import { decodeServiceMessage, type CommandRequest } from '@muster/messages';
 import { AppError } from '@muster/protocol';
 
 /**
- * Reads a request. With a seal, only one that an API has sealed: this service signs what it is asked for, so a place on the broker must not be
- * enough to ask. A copy of a sealed request finds the command that the first one made.
- * @throws AppError `forbidden`, which names what must be the same on both sides
+ * Reads a request. With a seal, only a request that an API sealed: this service signs commands, so access to the broker must
+ * not be enough to submit one. The id of the seal becomes the request key, so a replay finds the first command.
+ * @throws AppError `forbidden`; the message names what must be equal on both sides.
  */
 export function openRequest(data: Uint8Array, seal: RequestSeal | undefined, nowMs: number): CommandRequest {
   if (seal === undefined) return decodeServiceMessage<CommandRequest>(data);
@@ -19,6 +19,6 @@ export function openRequest(data: Uint8Array, seal: RequestSeal | undefined, now
     );
   }
   const request = decodeServiceMessage<CommandRequest>(opened.body);
-  const makesOne = request.t === 'submit' || request.t === 'undo';
-  return makesOne && request.requestKey === undefined ? { ...request, requestKey: opened.id } : request;
+  const createsCommand = request.t === 'submit' || request.t === 'undo';
+  return createsCommand && request.requestKey === undefined ? { ...request, requestKey: opened.id } : request;
 }

@@ -6,9 +6,9 @@ import { approvalFor, targetLimit, type Approval, type Policy } from './approval
 import { checkCaller, checkExpiry, checkReason, checkRollout, checkTimeout } from './check-request.js';
 import { expandTarget, type FrozenTargets, type TargetDeps } from './expand-target.js';
 
-export type CommandQuestion = Omit<SubmitCommand, 't'>;
+export type CommandSubmission = Omit<SubmitCommand, 't'>;
 
-/** An order that was found to make sense and to be allowed. */
+/** A submission that is valid and allowed. */
 export interface CommandPlan {
   readonly action: ActionDefinition;
   readonly params: Params;
@@ -23,32 +23,39 @@ export interface PlanDeps extends TargetDeps {
 }
 
 /**
- * Checks an order in the order in which a person would want to hear of faults, before anything is written or sent.
+ * Checks a submission before anything is written or sent. Input faults come before those of targets and policy.
  * @throws AppError `bad_request`, `unknown_action`, `bad_params`, `bad_timeout`, `bad_rollout`, and what {@link expandTarget} throws.
  */
-export async function planCommand(deps: PlanDeps, question: CommandQuestion): Promise<CommandPlan> {
-  const { org, caller, target } = question;
+export async function planCommand(deps: PlanDeps, submission: CommandSubmission): Promise<CommandPlan> {
+  const { org, caller, target } = submission;
   checkCaller(org, caller);
-  const action = findAction(question.action);
+  const action = findAction(submission.action);
   if (action === undefined || action.hidden === true) {
-    throw new AppError('unknown_action', `there is no action ${question.action.slice(0, 80)}`, {
-      details: { action: question.action.slice(0, 80) },
+    throw new AppError('unknown_action', `there is no action ${submission.action.slice(0, 80)}`, {
+      details: { action: submission.action.slice(0, 80) },
     });
   }
-  const params = checkParams(action, question);
-  const timeoutMs = question.timeoutMs ?? action.timeoutMs;
-  checkExpiry(question.expiresInMs);
+  const params = checkParams(action, submission);
+  const timeoutMs = submission.timeoutMs ?? action.timeoutMs;
+  checkExpiry(submission.expiresInMs);
   checkTimeout(timeoutMs);
-  checkReason(question.reason);
+  checkReason(submission.reason);
   const targets = await expandTarget(deps, { org, action, target, bound: caller.bound });
-  const rollout = checkRollout(question.rollout, targets.count);
-  return { action, params, targets, timeoutMs, rollout, approval: authorise(deps.policy(), question, action, targets) };
+  const rollout = checkRollout(submission.rollout, targets.count);
+  return {
+    action,
+    params,
+    targets,
+    timeoutMs,
+    rollout,
+    approval: authorise(deps.policy(), submission, action, targets),
+  };
 }
 
-/** What the policy says of it. @throws AppError `too_many_targets`. */
+/** Applies the policy. @throws AppError `too_many_targets`. */
 export function authorise(
   policy: Policy,
-  { caller, dryRun }: Pick<CommandQuestion, 'caller' | 'dryRun'>,
+  { caller, dryRun }: Pick<CommandSubmission, 'caller' | 'dryRun'>,
   action: ActionDefinition,
   { count, endpoints }: FrozenTargets,
 ): Approval | undefined {
@@ -71,11 +78,11 @@ export function planReply({ action, targets, approval }: CommandPlan): CommandRe
   return { t: 'plan', targets: count, connected, unsupported, ...(approval === undefined ? {} : { approval }) };
 }
 
-function checkParams(action: ActionDefinition, { params, target }: CommandQuestion): Params {
+function checkParams(action: ActionDefinition, { params, target }: CommandSubmission): Params {
   const parsed = parseParams(action, params, { bound: 'rows' in target });
   if (parsed.ok) return parsed.params;
-  const said = parsed.faults.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
-  throw new AppError('bad_params', `${action.name}: ${said.join('; ')}`, {
+  const faults = parsed.faults.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
+  throw new AppError('bad_params', `${action.name}: ${faults.join('; ')}`, {
     details: { action: action.name, faults: parsed.faults },
   });
 }

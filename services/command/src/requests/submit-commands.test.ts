@@ -27,7 +27,7 @@ afterEach(() => harness.close());
 
 const nobody = 'z'.repeat(24) as AgentId;
 
-describe('an order that makes no sense or is not allowed is refused, and nothing is written', () => {
+describe('an request that makes no sense or is not allowed is refused, and nothing is written', () => {
   const cases: [string, Partial<SubmitCommand>, string, string | RegExp][] = [
     ['an unknown action', { action: 'process.hug' }, 'unknown_action', /process\.hug/],
     ['the hidden action', { action: 'undo', params: { command: 'c1' } }, 'unknown_action', /undo/],
@@ -60,7 +60,7 @@ describe('an order that makes no sense or is not allowed is refused, and nothing
     await harness.agents(4, {}, { env: 'dev' });
     await harness.service();
     const target = { selector: 'env=prod' };
-    const problem = await harness.problem(harness.order({ target, ...change }));
+    const problem = await harness.problem(harness.request({ target, ...change }));
     expect(problem.code).toBe(code);
     expect(problem.message).toMatch(message);
     expect(await harness.ask({ t: 'list', org: ORG, limit: 10 })).toEqual({ t: 'list', commands: [] });
@@ -75,11 +75,11 @@ describe('an order that makes no sense or is not allowed is refused, and nothing
     await harness.service();
     const caller = { ...ANN, bound: 'env=dev' };
     const target = { agentIds: [mine.agentId, other.agentId] };
-    const problem = await harness.problem(harness.order({ caller, target }));
+    const problem = await harness.problem(harness.request({ caller, target }));
     expect([problem.code, problem.details['agentIds']]).toEqual(['forbidden', [other.agentId]]);
     await harness.revoke(mine);
-    expect((await harness.problem(harness.order({ target: { agentIds: [mine.agentId] } }))).code).toBe('revoked');
-    expect((await harness.problem(harness.order({ target: { selector: 'env=dev' } }))).code).toBe('no_targets');
+    expect((await harness.problem(harness.request({ target: { agentIds: [mine.agentId] } }))).code).toBe('revoked');
+    expect((await harness.problem(harness.request({ target: { selector: 'env=dev' } }))).code).toBe('no_targets');
   });
 
   test('rows say which row is wrong; equal rows are one target', async () => {
@@ -88,7 +88,7 @@ describe('an order that makes no sense or is not allowed is refused, and nothing
     const { agentId } = agent;
     const row = { pid: 7, start_time: 1_700_000_000, path: '/bin/abc', user: 'root' };
     const bad = await harness.problem(
-      harness.order({
+      harness.request({
         params: {},
         target: {
           rows: [
@@ -118,11 +118,11 @@ describe('an order that makes no sense or is not allowed is refused, and nothing
 test('what is no whole request is refused, and the service lives on', async () => {
   await harness.agents(1);
   await harness.service();
-  const order = harness.order({ target: { selector: '' } });
+  const request = harness.request({ target: { selector: '' } });
   const strange = [
-    { ...order, caller: undefined },
-    { ...order, target: {} },
-    { ...order, target: { rows: 1 } },
+    { ...request, caller: undefined },
+    { ...request, target: {} },
+    { ...request, target: { rows: 1 } },
     { t: 'approve' },
     { t: 'x' },
   ];
@@ -130,7 +130,7 @@ test('what is no whole request is refused, and the service lives on', async () =
     const request = JSON.parse(JSON.stringify(each)) as SubmitCommand;
     expect((await harness.problem(request)).code).toBe('bad_request');
   }
-  expect((await harness.ask(order)).t).toBe('command');
+  expect((await harness.ask(request)).t).toBe('command');
 });
 
 describe('a plan', () => {
@@ -138,12 +138,15 @@ describe('a plan', () => {
     const agents = await harness.agents(2, {}, { env: 'prod' });
     await harness.service();
     harness.gateway('gw-1').connect(...agents.slice(0, 1));
-    const reply = await harness.ask({ ...harness.order({ target: { selector: 'env=prod' } }), t: 'plan' });
+    const reply = await harness.ask({ ...harness.request({ target: { selector: 'env=prod' } }), t: 'plan' });
     expect(reply).toEqual({
       ...{ t: 'plan', targets: 2, connected: 1, unsupported: 0 },
       approval: { role: 'responder', why: 'dns.*, destructive on 2 or more targets where env=prod' },
     });
-    const dry = await harness.ask({ ...harness.order({ target: { selector: 'env=prod' }, dryRun: true }), t: 'plan' });
+    const dry = await harness.ask({
+      ...harness.request({ target: { selector: 'env=prod' }, dryRun: true }),
+      t: 'plan',
+    });
     expect(dry).not.toHaveProperty('approval');
     expect(await harness.ask({ t: 'list', org: ORG, limit: 10 })).toEqual({ t: 'list', commands: [] });
   });
@@ -155,19 +158,24 @@ describe('the same request key', () => {
     await harness.service();
     await harness.service();
     harness.gateway('gw-1').connect(...agents);
-    const order = harness.order({ requestKey: 'key' });
-    const asked = await Promise.all([harness.ask(order), harness.ask(order), harness.ask(order), harness.ask(order)]);
+    const request = harness.request({ requestKey: 'key' });
+    const asked = await Promise.all([
+      harness.ask(request),
+      harness.ask(request),
+      harness.ask(request),
+      harness.ask(request),
+    ]);
     const ids = new Set(asked.map((reply) => commandOf(reply).record.id));
     expect(ids.size).toBe(1);
     expect(asked.filter((reply) => reply.t === 'command' && !reply.repeated)).toHaveLength(1);
     await harness.pass(1_000);
     expect([...(agents[0]?.starts.values() ?? [])]).toEqual([1]);
-    const later = await harness.ask({ ...order, caller: BOB });
+    const later = await harness.ask({ ...request, caller: BOB });
     expect(later).toMatchObject({ repeated: true, command: { status: 'ended' } });
     for (const service of [...harness.services]) await service.kill();
     await harness.pass(24 * 3_600_000);
     await harness.service();
-    expect(commandOf(await harness.ask(order)).record.id).not.toBe([...ids][0]);
+    expect(commandOf(await harness.ask(request)).record.id).not.toBe([...ids][0]);
   });
 });
 

@@ -29,7 +29,7 @@ type Draft = Omit<CommandRecord, 'id' | 'submittedAtMs' | 'expiresAtMs' | 'targe
   readonly expiresInMs: number;
 };
 
-/** Makes durable commands out of orders: check, freeze, sign, write down, and only then say so. */
+/** Creates commands: check, freeze the targets, sign, write to the journal, and only then reply. */
 export class SubmitCommands {
   readonly #options: SubmitCommandsOptions;
 
@@ -58,7 +58,7 @@ export class SubmitCommands {
   }
 
   /**
-   * Orders the endpoints on which a command succeeded to take back what it did.
+   * Submits the undo of a command to the endpoints on which it succeeded.
    * @throws AppError `not_found`, `not_undoable`, `forbidden`, and what {@link submit} throws.
    */
   async undo(request: CommandRequest & { readonly t: 'undo' }): Promise<CommandReply> {
@@ -68,12 +68,12 @@ export class SubmitCommands {
     checkReason(reason);
     const earlier = this.#earlier(org, requestKey);
     if (earlier !== undefined) return earlier;
-    const done = await this.#options.projection.load(org, id);
-    if (done === undefined) throw noCommand(id);
-    const rows = undoRows(done);
+    const undone = await this.#options.projection.load(org, id);
+    if (undone === undefined) throw noCommand(id);
+    const rows = undoRows(undone);
     const endpoints = checkReach(
       this.#options.directory,
-      done,
+      undone,
       caller.bound,
       rows.map(({ num }) => num),
     );
@@ -113,7 +113,7 @@ export class SubmitCommands {
       });
     }
     if (result.kind !== 'appended') throw unacknowledged(result, record.id);
-    // The reply speaks of the journal as everybody reads it: of two with one request key, this may be the void one.
+    // Of two commands with one request key the later one in the journal is void; the reply then has the first.
     if (!(await projection.folded(result.seq)))
       throw new AppError('broker_unavailable', `command ${record.id} is kept, but the journal cannot be read now`);
     const first = projection.firstOf(record.id);
@@ -148,7 +148,7 @@ export function noCommand(id: CommandId): AppError {
   return new AppError('not_found', `there is no command ${id}`, { details: { id } });
 }
 
-/** What became of an entry is not known: the caller must be able to ask again without doing it twice. */
+/** The error for an entry that may or may not be in the journal: the caller must be able to repeat the request safely. */
 export function unacknowledged(
   result:
     | { readonly kind: 'conflict' }
@@ -183,7 +183,7 @@ function recordOf(
   };
 }
 
-/** One row for each target that succeeded: its number there tells the endpoint what to take back. */
+/** One row for each target that succeeded. Its target number tells the endpoint what to undo. */
 function undoRows({ id, fold, record }: OpenCommand): { readonly num: number; readonly binding: Binding }[] {
   const refuse = (why: string): AppError => new AppError('not_undoable', `command ${id} ${why}`, { details: { id } });
   if (findAction(record.action)?.reversible !== true) throw refuse(`ran ${record.action}, which cannot be undone`);

@@ -7,8 +7,8 @@ import { targetBinding, targetNums, type CommandRecord } from '@muster/records';
 const MAX_LEAVES = 200_000;
 
 /**
- * The Merkle trees from which deliveries take their proofs. The least recently used ones are dropped and rebuilt from the
- * command's record when they are needed, because numbers and ids of agents never change.
+ * The Merkle trees from which deliveries take their proofs. The least recently used ones are dropped. They are rebuilt
+ * from the command's record when they are needed, because numbers and ids of agents never change.
  */
 export class TargetTrees {
   readonly #directory: Pick<Directory, 'byNum'>;

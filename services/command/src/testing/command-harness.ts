@@ -30,17 +30,17 @@ import {
 } from '@muster/records';
 import { createMetrics, silentLogger, type Logger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
+import { MemoryRegistry } from '@muster/testkit';
 import { createCommandService } from '../command-service.js';
 import { CommandKeys } from '../signing/command-keys.js';
-import { FakeAgent, type AgentHabits } from './fake-agent.js';
+import { FakeAgent, type AgentBehaviour } from './fake-agent.js';
 import { FakeGateway } from './fake-gateway.js';
-import { FakeRegistry } from './fake-registry.js';
 
 export const ORG = 'acme' as OrgId;
 export const ANN: CommandCaller = { id: 'op-ann', name: 'Ann', role: 'responder', bound: '', from: '192.0.2.1' };
 export const BOB: CommandCaller = { id: 'op-bob', name: 'Bob', role: 'responder', bound: '', from: '192.0.2.2' };
 
-/** Keys of a deployment: a root, a signing key, and the list. */
+/** Keys of a deployment: a root, a signing key, and the signed key list. */
 export interface TestKeys {
   readonly root: PrivateJwks;
   readonly signing: PrivateJwks;
@@ -58,7 +58,7 @@ export async function makeTestKeys(): Promise<TestKeys> {
 export interface HarnessService {
   readonly instance: string;
   readonly connection: MemoryConnection;
-  /** The process is killed. */
+  /** Ends it like a killed process. */
   kill(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -66,17 +66,17 @@ export interface HarnessService {
 export interface HarnessOptions {
   readonly keys: TestKeys;
   readonly policyFile?: string;
-  /** How the broker looks to a service: for tests that make it worse. */
+  /** Wraps the broker of each service, for tests with a faulty network. */
   readonly wrap?: (broker: Broker) => { readonly bus: Bus; readonly streams: StreamStore };
   readonly logger?: Logger;
 }
 
-/** Command services over a broker in memory, with agents and gateways that a test plays and a clock that it moves. */
+/** Command services over a broker in memory, with fake agents, gateways and clock. */
 export class CommandHarness {
   readonly broker = new MemoryBroker();
   readonly connection: MemoryConnection = this.broker.connect();
   readonly clock = new FakeClock();
-  readonly registry = new FakeRegistry();
+  readonly registry = new MemoryRegistry({ clock: this.clock });
   readonly services: HarnessService[] = [];
   readonly #options: HarnessOptions;
   #agents = 0;
@@ -127,19 +127,19 @@ export class CommandHarness {
     return service;
   }
 
-  /** Lets time pass, for as long as it takes. */
+  /** Advances the clock until the work is done. */
   async meanwhile(work: void | Promise<void>): Promise<void> {
     let isDone = false;
     const working = Promise.resolve(work).finally(() => (isDone = true));
     for (let passedMs = 0; !isDone; passedMs += 10) {
-      if (passedMs > 120_000) throw new Error('it takes for ever');
+      if (passedMs > 120_000) throw new Error('not done within two minutes');
       await this.clock.advanceAsync(10);
     }
     await working;
   }
 
   /** An enrolled agent, not connected. */
-  async agent(habits: Partial<AgentHabits> = {}, labels: Record<string, string> = {}): Promise<FakeAgent> {
+  async agent(behaviour: Partial<AgentBehaviour> = {}, labels: Record<string, string> = {}): Promise<FakeAgent> {
     const agentId = String.fromCharCode(97 + (this.#agents % 26)).repeat(20) + base(this.#agents);
     const host = `host-${(this.#agents += 1)}`;
     const writer = new DirectoryWriter({ streams: this.connection.streams });
@@ -155,7 +155,7 @@ export class CommandHarness {
       num: enrolled.num,
       clock,
       roots: this.#options.keys.roots,
-      habits,
+      behaviour,
     });
   }
 
@@ -165,15 +165,19 @@ export class CommandHarness {
     await this.settle();
   }
 
-  agents(count: number, habits: Partial<AgentHabits> = {}, labels: Record<string, string> = {}): Promise<FakeAgent[]> {
-    return Promise.all(Array.from({ length: count }, () => this.agent(habits, labels)));
+  agents(
+    count: number,
+    behaviour: Partial<AgentBehaviour> = {},
+    labels: Record<string, string> = {},
+  ): Promise<FakeAgent[]> {
+    return Promise.all(Array.from({ length: count }, () => this.agent(behaviour, labels)));
   }
 
   gateway(id: string, link?: (deliver: () => void) => void, bus: Bus = this.connection.bus): FakeGateway {
     return new FakeGateway({ bus, id, registry: this.registry, ...(link === undefined ? {} : { link }) });
   }
 
-  order(change: Partial<SubmitCommand> = {}): SubmitCommand {
+  request(change: Partial<SubmitCommand> = {}): SubmitCommand {
     return {
       ...{ t: 'submit', org: ORG, caller: ANN, action: 'process.kill', params: { name: 'abc.exe' } },
       ...{ target: { selector: '' }, dryRun: false, expiresInMs: 3_600_000 },
@@ -190,16 +194,16 @@ export class CommandHarness {
   }
 
   async submit(change: Partial<SubmitCommand> = {}): Promise<CommandSummary> {
-    return commandOf(await this.ask(this.order(change)));
+    return commandOf(await this.ask(this.request(change)));
   }
 
   async problem(request: CommandRequest): Promise<CommandReply & { t: 'problem' }> {
     const reply = await this.ask(request);
-    if (reply.t !== 'problem') throw new Error(`no problem: ${JSON.stringify(reply)}`);
+    if (reply.t !== 'problem') throw new Error(`not a problem: ${JSON.stringify(reply)}`);
     return reply;
   }
 
-  /** Lets everything that is under way happen, without time passing. */
+  /** Runs everything that is under way, without advancing the clock. */
   async settle(): Promise<void> {
     for (let i = 0; i < 30; i += 1) await this.clock.advanceAsync(0);
   }
@@ -219,7 +223,7 @@ export class CommandHarness {
     return entries;
   }
 
-  /** What the journal makes of a command. */
+  /** The command, folded from its journal. */
   async fold(id: CommandId): Promise<CommandFold> {
     const entries = await this.entries(id);
     const [first] = entries;
@@ -241,7 +245,7 @@ export class CommandHarness {
 }
 
 export function commandOf(reply: CommandReply): CommandSummary {
-  if (reply.t !== 'command') throw new Error(`no command: ${JSON.stringify(reply)}`);
+  if (reply.t !== 'command') throw new Error(`not a command: ${JSON.stringify(reply)}`);
   return reply.command;
 }
 

@@ -27,8 +27,8 @@ export interface FakeReport {
   readonly authentic: boolean;
 }
 
-interface Note {
-  /** `started` without an outcome after a crash means that nobody knows how far it came. */
+interface HistoryEntry {
+  /** `started` after a crash means that the action was interrupted. */
   state: 'started' | ReportedState;
   code: string;
   kept: boolean;
@@ -36,35 +36,35 @@ interface Note {
   delayMs: number;
 }
 
-/** What a test decides about how an agent fares. */
-export interface AgentHabits {
-  /** How long it takes from acceptance to start, and from start to end. */
-  readonly laneMs: () => number;
+/** The behaviour of an agent's actions. */
+export interface AgentBehaviour {
+  /** Time from acceptance to start, and from start to end. */
+  readonly queueMs: () => number;
   readonly runMs: () => number;
   readonly outcome: () => ReportedState;
 }
 
-const PROMPT: AgentHabits = { laneMs: () => 0, runMs: () => 0, outcome: () => 'succeeded' };
+const IMMEDIATE: AgentBehaviour = { queueMs: () => 0, runMs: () => 0, outcome: () => 'succeeded' };
 
-/** An agent as the docs describe it, with a disk that survives its crashes. Time moves when `tick` is called. */
+/** An agent after docs/protocol.md, with a disk that survives its crashes. It acts when `tick` is called. */
 export class FakeAgent {
   readonly agentId: AgentId;
   readonly org: OrgId;
   readonly num: number;
-  /** How often each target was started: the test's own record, which the agent does not read. */
+  /** How often each target was started, for assertions; the agent does not read it. */
   readonly starts = new Map<string, number>();
-  /** Refuses everything as if it could not check the signature. */
-  distrusts = false;
-  /** Checks nothing: for tests with so many agents in one process that their checks would be what is measured. */
-  trusts = false;
+  /** Refuses everything as if the signature were wrong. */
+  refusesAll = false;
+  /** Verifies nothing: for tests whose many agents would make verification the bottleneck. */
+  skipsVerification = false;
   report: ((report: FakeReport) => void) | undefined;
   readonly #clock: Clock;
-  readonly #habits: AgentHabits;
+  readonly #behaviour: AgentBehaviour;
   readonly #verifier: CommandVerifier;
-  /** The disk. */
-  readonly #ledger = new Map<string, Note>();
-  /** Memory: accepted or running, and when the next thing happens. */
-  #lanes = new Map<
+  /** On disk. */
+  readonly #history = new Map<string, HistoryEntry>();
+  /** In memory: accepted or running commands, and when they go on. */
+  #active = new Map<
     string,
     { readonly delivery: FakeDelivery; dueMs: number; running: boolean; readonly expiresMs: number }
   >();
@@ -75,11 +75,11 @@ export class FakeAgent {
     readonly num: number;
     readonly clock: Clock;
     readonly roots: readonly { kid: string; x: string }[];
-    readonly habits?: Partial<AgentHabits>;
+    readonly behaviour?: Partial<AgentBehaviour>;
   }) {
     ({ agentId: this.agentId, org: this.org, num: this.num } = options);
     this.#clock = options.clock;
-    this.#habits = { ...PROMPT, ...options.habits };
+    this.#behaviour = { ...IMMEDIATE, ...options.behaviour };
     this.#verifier = new CommandVerifier({ roots: options.roots });
   }
 
@@ -87,95 +87,95 @@ export class FakeAgent {
     return this.starts.get(`${id}/${number}`) ?? 0;
   }
 
-  /** What its disk says. */
+  /** The outcome on its disk. */
   outcomeOf(id: CommandId, number: number): ReportedState | 'started' | undefined {
-    return this.#ledger.get(`${id}/${number}`)?.state;
+    return this.#history.get(`${id}/${number}`)?.state;
   }
 
   deliver(delivery: FakeDelivery): void {
     const { id, number } = delivery;
     const key = `${id}/${number}`;
-    const note = this.#ledger.get(key);
-    const lane = this.#lanes.get(key);
-    if (lane !== undefined) return this.#say(id, number, lane.running ? 'running' : 'accepted', '');
-    if (note !== undefined) return this.#repeat(key, note);
-    const refusal = this.#refusal(delivery);
-    if (typeof refusal === 'string') return this.#say(id, number, 'refused', refusal, false);
+    const entry = this.#history.get(key);
+    const active = this.#active.get(key);
+    if (active !== undefined) return this.#report(id, number, active.running ? 'running' : 'accepted', '');
+    if (entry !== undefined) return this.#repeat(key, entry);
+    const verified = this.#verify(delivery);
+    if (typeof verified === 'string') return this.#report(id, number, 'refused', verified, false);
     const nowMs = this.#clock.now();
-    if (nowMs >= refusal.expiresMs) return this.#settle(key, 'expired', 'expired');
-    this.#lanes.set(key, { delivery, running: false, dueMs: nowMs + this.#habits.laneMs(), ...refusal });
-    this.#say(id, number, 'accepted', '');
+    if (nowMs >= verified.expiresMs) return this.#settle(key, 'expired', 'expired');
+    this.#active.set(key, { delivery, running: false, dueMs: nowMs + this.#behaviour.queueMs(), ...verified });
+    this.#report(id, number, 'accepted', '');
     this.tick();
   }
 
   cancel(id: CommandId, number: number): void {
     const key = `${id}/${number}`;
-    const note = this.#ledger.get(key);
-    const lane = this.#lanes.get(key);
-    if (note !== undefined && note.state !== 'started') return this.#repeat(key, note);
-    // What runs was begun; this model's actions do not listen and end in their own time.
-    if (lane?.running === true) return this.#say(id, number, 'running', '');
-    this.#lanes.delete(key);
+    const entry = this.#history.get(key);
+    const active = this.#active.get(key);
+    if (entry !== undefined && entry.state !== 'started') return this.#repeat(key, entry);
+    // A running action of this fake cannot be cancelled.
+    if (active?.running === true) return this.#report(id, number, 'running', '');
+    this.#active.delete(key);
     this.#settle(key, 'cancelled', 'cancelled');
   }
 
   kept(id: CommandId, number: number): void {
-    const note = this.#ledger.get(`${id}/${number}`);
-    if (note !== undefined && note.state !== 'started') note.kept = true;
+    const entry = this.#history.get(`${id}/${number}`);
+    if (entry !== undefined && entry.state !== 'started') entry.kept = true;
   }
 
-  /** The session is there: what is not kept is told again. */
+  /** A session begins: outcomes without acknowledgement are reported again. */
   connected(report: (report: FakeReport) => void): void {
     this.report = report;
-    for (const [key, note] of this.#ledger) if (!note.kept) this.#repeat(key, note);
+    for (const [key, entry] of this.#history) if (!entry.kept) this.#repeat(key, entry);
   }
 
-  /** The process dies and comes back. */
+  /** The process is killed and starts again. */
   crash(): void {
     this.report = undefined;
-    this.#lanes = new Map();
-    for (const [key, note] of this.#ledger) {
-      if (note.state === 'started') this.#settle(key, 'failed', 'interrupted');
+    this.#active = new Map();
+    for (const [key, entry] of this.#history) {
+      if (entry.state === 'started') this.#settle(key, 'failed', 'interrupted');
     }
   }
 
   tick(): void {
     const nowMs = this.#clock.now();
-    for (const [key, lane] of this.#lanes) if (lane.dueMs <= nowMs) this.#advance(key, lane, nowMs);
-    for (const [key, note] of this.#ledger) {
-      if (note.kept || note.state === 'started' || note.nextReportMs > nowMs) continue;
-      note.delayMs = Math.min(note.delayMs * 2, 30_000);
-      note.nextReportMs = nowMs + note.delayMs;
-      this.#repeat(key, note);
+    for (const [key, active] of this.#active) if (active.dueMs <= nowMs) this.#advance(key, active, nowMs);
+    for (const [key, entry] of this.#history) {
+      if (entry.kept || entry.state === 'started' || entry.nextReportMs > nowMs) continue;
+      entry.delayMs = Math.min(entry.delayMs * 2, 30_000);
+      entry.nextReportMs = nowMs + entry.delayMs;
+      this.#repeat(key, entry);
     }
   }
 
   #advance(
     key: string,
-    lane: { readonly delivery: FakeDelivery; dueMs: number; running: boolean; readonly expiresMs: number },
+    active: { readonly delivery: FakeDelivery; dueMs: number; running: boolean; readonly expiresMs: number },
     nowMs: number,
   ): void {
-    const { id, number } = lane.delivery;
-    if (lane.running) {
-      this.#lanes.delete(key);
-      return this.#settle(key, this.#habits.outcome(), 'done');
+    const { id, number } = active.delivery;
+    if (active.running) {
+      this.#active.delete(key);
+      return this.#settle(key, this.#behaviour.outcome(), 'done');
     }
-    if (nowMs >= lane.expiresMs) {
-      this.#lanes.delete(key);
+    if (nowMs >= active.expiresMs) {
+      this.#active.delete(key);
       return this.#settle(key, 'expired', 'expired');
     }
-    this.#ledger.set(key, { state: 'started', code: '', kept: false, nextReportMs: 0, delayMs: 1_000 });
+    this.#history.set(key, { state: 'started', code: '', kept: false, nextReportMs: 0, delayMs: 1_000 });
     this.starts.set(key, (this.starts.get(key) ?? 0) + 1);
-    lane.running = true;
-    lane.dueMs = nowMs + this.#habits.runMs();
-    this.#say(id, number, 'running', '');
-    if (lane.dueMs <= nowMs) this.#advance(key, lane, nowMs);
+    active.running = true;
+    active.dueMs = nowMs + this.#behaviour.runMs();
+    this.#report(id, number, 'running', '');
+    if (active.dueMs <= nowMs) this.#advance(key, active, nowMs);
   }
 
-  /** Why the delivery is not believed, or when it expires. */
-  #refusal({ id, number, jws, keys, proof, binding }: FakeDelivery): string | { readonly expiresMs: number } {
-    if (this.distrusts) return 'bad_signature';
-    if (this.trusts) return { expiresMs: Number.POSITIVE_INFINITY };
+  /** Verifies a delivery: the code of a refusal, or when it expires. */
+  #verify({ id, number, jws, keys, proof, binding }: FakeDelivery): string | { readonly expiresMs: number } {
+    if (this.refusesAll) return 'bad_signature';
+    if (this.skipsVerification) return { expiresMs: Number.POSITIVE_INFINITY };
     const accepted = this.#verifier.acceptKeys(keys);
     if (!accepted.ok) return accepted.reason;
     const verified = this.#verifier.verify(jws);
@@ -189,18 +189,18 @@ export class FakeAgent {
 
   #settle(key: string, state: ReportedState, code: string): void {
     const nextReportMs = this.#clock.now() + 1_000;
-    const note = { state, code, kept: false, nextReportMs, delayMs: 1_000 };
-    this.#ledger.set(key, note);
-    this.#repeat(key, note);
+    const entry = { state, code, kept: false, nextReportMs, delayMs: 1_000 };
+    this.#history.set(key, entry);
+    this.#repeat(key, entry);
   }
 
-  #repeat(key: string, { state, code }: Note): void {
+  #repeat(key: string, { state, code }: HistoryEntry): void {
     if (state === 'started') return;
     const [id, number] = key.split('/') as [CommandId, string];
-    this.#say(id, Number(number), state, code);
+    this.#report(id, Number(number), state, code);
   }
 
-  #say(id: CommandId, number: number, state: ReportedState, code: string, authentic = true): void {
+  #report(id: CommandId, number: number, state: ReportedState, code: string, authentic = true): void {
     this.report?.({ id, number, state, code, message: '', authentic });
   }
 }

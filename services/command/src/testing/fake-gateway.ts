@@ -9,21 +9,23 @@ import {
   type DeliverCommand,
   type ReportsKept,
 } from '@muster/messages';
-import type { AgentId, GatewayId } from '@muster/protocol';
+import type { AgentId, GatewayId, SessionMode } from '@muster/protocol';
 import { encodeNumberSet } from '@muster/records';
+import type { MemoryRegistry } from '@muster/testkit';
 import type { FakeAgent, FakeReport } from './fake-agent.js';
-import type { FakeRegistry } from './fake-registry.js';
 
-type Told = DeliverCommand | CancelDelivery | ReportsKept;
+type GatewayMessage = DeliverCommand | CancelDelivery | ReportsKept;
 
 /** A gateway as the command service sees it over the bus. */
 export class FakeGateway {
   readonly id: GatewayId;
-  /** All that it was told, oldest first. */
-  readonly told: Told[] = [];
+  /** All messages from command services, oldest first. */
+  readonly received: GatewayMessage[] = [];
+  /** The mode of its sessions. */
+  mode: SessionMode = 'live';
   readonly #bus: Bus;
-  readonly #registry: FakeRegistry | undefined;
-  /** How a frame travels to an agent; `undefined` when it gets lost. */
+  readonly #registry: MemoryRegistry | undefined;
+  /** Carries a frame to an agent or back: may delay, repeat or drop it. */
   readonly #link: (deliver: () => void) => void;
   readonly #sessions = new Map<AgentId, FakeAgent>();
   readonly #known = new Set<string>();
@@ -33,7 +35,7 @@ export class FakeGateway {
   constructor(options: {
     readonly bus: Bus;
     readonly id: string;
-    readonly registry?: FakeRegistry;
+    readonly registry?: MemoryRegistry;
     readonly link?: (deliver: () => void) => void;
   }) {
     const { bus, id, registry, link = (deliver) => deliver() } = options;
@@ -42,8 +44,8 @@ export class FakeGateway {
     this.#registry = registry;
     this.#link = link;
     this.#subscriptions = [
-      bus.subscribe(SUBJECTS.gatewayCommands(this.id), ({ data }) => this.#tell(data)),
-      bus.subscribe(SUBJECTS.allGatewayCommands, ({ data }) => this.#tell(data)),
+      bus.subscribe(SUBJECTS.gatewayCommands(this.id), ({ data }) => this.#receive(data)),
+      bus.subscribe(SUBJECTS.allGatewayCommands, ({ data }) => this.#receive(data)),
       bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => {
         const beat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
         if (beat === undefined || this.#known.has(beat.instance)) return;
@@ -60,13 +62,14 @@ export class FakeGateway {
   connect(...agents: readonly FakeAgent[]): void {
     for (const agent of agents) {
       this.#sessions.set(agent.agentId, agent);
-      this.#registry?.held.set(agent.agentId, { org: agent.org, num: agent.num, gatewayId: this.id });
+      const { org, agentId, num } = agent;
+      this.#registry?.hold({ org, agentId, num, gatewayId: this.id, mode: this.mode });
       agent.connected((report) => this.#link(() => this.#report(agent, report)));
     }
     this.#arrived(agents);
   }
 
-  /** A session of which nobody tells the command services. */
+  /** A session that is not announced to the command services. */
   connectSilently(agent: FakeAgent): void {
     this.#sessions.set(agent.agentId, agent);
     agent.connected((report) => this.#link(() => this.#report(agent, report)));
@@ -75,14 +78,14 @@ export class FakeGateway {
   disconnect(agent: FakeAgent): void {
     this.#sessions.delete(agent.agentId);
     agent.report = undefined;
-    if (this.#registry?.held.get(agent.agentId)?.gatewayId === this.id) this.#registry.held.delete(agent.agentId);
+    if (this.#registry?.store.entries.get(agent.agentId)?.gatewayId === this.id) this.#registry.release(agent.agentId);
   }
 
   announce(): void {
     this.#arrived(this.agents);
   }
 
-  /** The process is gone; its agents notice. */
+  /** Ends it like a killed process; its agents are disconnected. */
   die(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     for (const agent of this.agents) this.disconnect(agent);
@@ -94,10 +97,10 @@ export class FakeGateway {
     this.#bus.publish(SUBJECTS.commandPresence, encodeBusMessage({ t: 'agents_arrived', gateway: this.id, nums }));
   }
 
-  #tell(data: Uint8Array): void {
-    const message = decodeBusMessage<Told>(data, 'command_deliver', 'command_cancel', 'command_kept');
+  #receive(data: Uint8Array): void {
+    const message = decodeBusMessage<GatewayMessage>(data, 'command_deliver', 'command_cancel', 'command_kept');
     if (message === undefined) return;
-    this.told.push(message);
+    this.received.push(message);
     switch (message.t) {
       case 'command_deliver': {
         const missing: number[] = [];

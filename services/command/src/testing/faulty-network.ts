@@ -2,7 +2,7 @@ import type { AppendOptions, AppendResult, Broker, Bus, StreamStore } from '@mus
 import { sleep, type Clock } from '@muster/runtime';
 import type { Random } from './random.js';
 
-/** How bad it gets; all are probabilities, and the delay in milliseconds. */
+/** Probabilities of faults, and the longest delay in milliseconds. */
 export interface NetworkFaults {
   drop: number;
   double: number;
@@ -14,7 +14,7 @@ export interface NetworkFaults {
 
 export const NO_FAULTS: NetworkFaults = { drop: 0, double: 0, delay: 0, maxDelayMs: 0, lostAck: 0 };
 
-/** A network that shuffles, drops, doubles and delays, as the weather says at the moment. */
+/** A network that drops, doubles, delays and thereby reorders messages, with the current faults. */
 export class FaultyNetwork {
   faults: NetworkFaults = NO_FAULTS;
   readonly #random: Random;
@@ -25,13 +25,13 @@ export class FaultyNetwork {
     this.#clock = clock;
   }
 
-  /** Something that is on its way: it happens once, twice, later, or not at all. */
-  readonly carry = (happen: () => void): void => {
+  /** Delivers once, twice, late, or not at all. */
+  readonly carry = (deliver: () => void): void => {
     const { drop, double, delay, maxDelayMs } = this.faults;
     if (this.#random.chance(drop)) return;
     const once = (): void => {
-      if (!this.#random.chance(delay)) happen();
-      else this.#clock.setTimeout(happen, this.#random.below(maxDelayMs));
+      if (!this.#random.chance(delay)) deliver();
+      else this.#clock.setTimeout(deliver, this.#random.below(maxDelayMs));
     };
     once();
     if (this.#random.chance(double)) once();

@@ -9,12 +9,14 @@ import type { FakeGateway } from './fake-gateway.js';
 import { Random } from './random.js';
 
 const STEP_MS = 250;
-const STORM_STEPS = 100;
-/** What the journal says of one that nobody tried to deliver to. */
+const STEPS = 100;
+/** The journal's message for a target that was never sent. */
 const NEVER_TRIED = 'not connected before it expired';
-const ALL = ['succeeded', 'succeeded', 'succeeded', 'failed', 'unsupported'] as const;
+const OUTCOMES = ['succeeded', 'succeeded', 'succeeded', 'failed', 'unsupported'] as const;
 
-/** One run of the whole protocol in bad weather, followed by calm; everything that happens follows from the seed. */
+/**
+ * One run of the whole protocol over a faulty network, followed by a time without faults. All events follow from the seed.
+ */
 export class FuzzRun {
   readonly harness: CommandHarness;
   readonly #random: Random;
@@ -40,12 +42,12 @@ export class FuzzRun {
     const random = this.#random;
     for (let i = 0; i < 4 + random.below(5); i += 1) {
       const slow = random.chance(0.3) ? 4_000 : 400;
-      const habits = {
-        laneMs: () => random.below(slow),
+      const behaviour = {
+        queueMs: () => random.below(slow),
         runMs: () => random.below(slow),
-        outcome: () => random.pick(ALL),
+        outcome: () => random.pick(OUTCOMES),
       };
-      this.#agents.push(await this.harness.agent(habits, { env: random.chance(0.5) ? 'prod' : 'dev' }));
+      this.#agents.push(await this.harness.agent(behaviour, { env: random.chance(0.5) ? 'prod' : 'dev' }));
     }
     for (let i = 0; i < 1 + random.below(3); i += 1) await this.harness.service();
     for (let i = 0; i < 2; i += 1) this.#addGateway();
@@ -56,20 +58,20 @@ export class FuzzRun {
       maxDelayMs: 1 + random.below(3_000),
       lostAck: random.next() * 0.2,
     };
-    for (let step = 0; step < STORM_STEPS; step += 1) {
-      await this.#happen();
-      await this.#time(STEP_MS);
+    for (let step = 0; step < STEPS; step += 1) {
+      await this.#act();
+      await this.#pass(STEP_MS);
     }
-    await this.#calm();
+    await this.#recover();
     await Promise.allSettled(this.#asked);
   }
 
-  /** What is wrong afterwards, in words; nothing when all is well. */
-  faults(): string[] {
+  /** Violated invariants after the run. */
+  violations(): string[] {
     return [...this.#histories].flatMap(([id, entries]) => {
       const [first] = entries;
-      if (first?.t !== 'submitted') return [`${id}: begins with ${first?.t}`];
-      return this.#folds.has(id) ? this.#faultsOf(id, first.record, entries) : this.#startsOfVoid(id);
+      if (first?.t !== 'submitted') return [`${id}: starts with ${first?.t}`];
+      return this.#folds.has(id) ? this.#violationsOf(id, first.record, entries) : this.#violationsOfVoid(id);
     });
   }
 
@@ -77,7 +79,7 @@ export class FuzzRun {
     return this.#ids.length;
   }
 
-  async #happen(): Promise<void> {
+  async #act(): Promise<void> {
     const random = this.#random;
     const what = random.below(100);
     if (what < 30) this.#submit();
@@ -88,8 +90,8 @@ export class FuzzRun {
     else if (what < 79) await this.#killService();
     else if (what < 82 && this.harness.services.length < 3) await this.harness.service();
     else if (what < 85) this.#killGateway();
-    else if (what < 87) this.harness.registry.up = !this.harness.registry.up;
-    else if (what < 88) this.harness.registry.held.clear();
+    else if (what < 87) this.harness.registry.store.available = !this.harness.registry.store.available;
+    else if (what < 88) this.harness.registry.store.empty();
     else if (what < 90) await this.#outage();
   }
 
@@ -101,9 +103,9 @@ export class FuzzRun {
       pauseMs: random.below(2_000),
       abortOver: random.next(),
     } as const;
-    const request = this.harness.order({
+    const request = this.harness.request({
       target: random.chance(0.5) ? { selector: '' } : { agentIds: [random.pick(this.#agents).agentId] },
-      // The policy asks for a second person for this one.
+      // The policy requires approval for this action.
       action: random.chance(0.2) ? 'dns.flush' : 'process.kill',
       params: {},
       expiresInMs: 2_000 + random.below(30_000),
@@ -157,26 +159,26 @@ export class FuzzRun {
 
   async #outage(): Promise<void> {
     this.harness.broker.interrupt();
-    await this.#time(this.#random.below(3_000));
+    await this.#pass(this.#random.below(3_000));
     this.harness.broker.restore();
-    // As a real one does when its connection is back.
+    // A gateway does this when its connection is back.
     for (const gateway of this.#gateways) gateway.announce();
   }
 
-  /** Everything works again, everybody is there: whatever is open must come to its end. */
-  async #calm(): Promise<void> {
+  /** All faults end and all agents are connected: every open command must end. */
+  async #recover(): Promise<void> {
     this.#network.faults = { drop: 0, double: 0, delay: 0, maxDelayMs: 0, lostAck: 0 };
-    this.harness.registry.up = true;
+    this.harness.registry.store.available = true;
     if (this.harness.services.length === 0) await this.harness.service();
     for (const agent of this.#agents) this.#join(agent);
-    for (let second = 0; second < 120 && (second < 8 || this.#openCount > 0); second += 1) await this.#time(1_000);
+    for (let second = 0; second < 120 && (second < 8 || this.#openCount > 0); second += 1) await this.#pass(1_000);
   }
 
   get #openCount(): number {
     return [...this.#folds.values()].filter((fold) => fold.status !== 'ended').length;
   }
 
-  async #time(ms: number): Promise<void> {
+  async #pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += STEP_MS) {
       await this.harness.clock.advanceAsync(STEP_MS);
       for (const agent of this.#agents) agent.tick();
@@ -185,7 +187,7 @@ export class FuzzRun {
   }
 
   async #readJournal(): Promise<void> {
-    // A broker that is away keeps readers waiting.
+    // Without a broker the read would wait.
     if (!this.harness.connection.bus.connected) return;
     const options = { fromSeq: this.#readUpTo + 1 };
     for await (const { subject, data, seq } of this.harness.connection.streams.read(STREAMS.commands.name, options)) {
@@ -204,45 +206,45 @@ export class FuzzRun {
     }
   }
 
-  #startsOfVoid(id: CommandId): string[] {
+  #violationsOfVoid(id: CommandId): string[] {
     return this.#agents.flatMap((agent) =>
       [...agent.starts.keys()].some((key) => key.startsWith(`${id}/`)) ? [`${id}: void, and yet it ran`] : [],
     );
   }
 
-  #faultsOf(id: CommandId, record: CommandFold['record'], entries: readonly JournalEntry[]): string[] {
-    const faults: string[] = [];
+  #violationsOf(id: CommandId, record: CommandFold['record'], entries: readonly JournalEntry[]): string[] {
+    const violations: string[] = [];
     const fold = new CommandFold(record);
     const everSent = new Set<number>();
     for (const entry of entries) {
       for (const { outcome, targets } of fold.apply(entry).changes) {
         if (outcome.state === 'sent') for (const target of targets) everSent.add(target);
       }
-      if (!commandLedgerBalances(fold.ledger)) faults.push(`${id}: the ledger does not balance`);
+      if (!commandLedgerBalances(fold.ledger)) violations.push(`${id}: the ledger does not balance`);
     }
-    if (fold.status !== 'ended') faults.push(`${id}: ${fold.status} after all: ${JSON.stringify(fold.ledger)}`);
+    if (fold.status !== 'ended') violations.push(`${id}: ${fold.status} after all: ${JSON.stringify(fold.ledger)}`);
     for (let number = 1; number <= fold.nums.length; number += 1) {
       const agent = this.#agents.find(({ num }) => num === fold.nums[number - 1]);
       if (agent === undefined) throw new Error('an unknown agent');
       const where = `${id}/${number}`;
       const state = fold.state(number);
       const starts = agent.startsOf(id, number);
-      const said = agent.outcomeOf(id, number);
+      const reported = agent.outcomeOf(id, number);
       if (everSent.has(number) && fold.outcome(number)?.message === NEVER_TRIED) {
-        faults.push(`${where}: called expired for never having been tried, and was sent`);
+        violations.push(`${where}: called expired for never having been tried, and was sent`);
       }
-      if (!isTerminal(state)) faults.push(`${where}: ${state} after all`);
-      if (starts > 1) faults.push(`${where}: ran ${starts} times`);
-      if (!everSent.has(number) && (starts > 0 || said !== undefined))
-        faults.push(`${where}: ${said}, and was never sent`);
-      if (state === 'succeeded' && (said !== 'succeeded' || starts !== 1))
-        faults.push(`${where}: succeeded, but the agent says ${said}`);
-      if (said !== undefined && said !== state && fold.late(number)?.state !== said) {
-        faults.push(`${where}: ${state}, late ${fold.late(number)?.state}, but the agent says ${said}`);
+      if (!isTerminal(state)) violations.push(`${where}: ${state} after all`);
+      if (starts > 1) violations.push(`${where}: ran ${starts} times`);
+      if (!everSent.has(number) && (starts > 0 || reported !== undefined))
+        violations.push(`${where}: ${reported}, and was never sent`);
+      if (state === 'succeeded' && (reported !== 'succeeded' || starts !== 1))
+        violations.push(`${where}: succeeded, but the agent says ${reported}`);
+      if (reported !== undefined && reported !== state && fold.late(number)?.state !== reported) {
+        violations.push(`${where}: ${state}, late ${fold.late(number)?.state}, but the agent says ${reported}`);
       }
       if (record.approval !== undefined && fold.signature === undefined && starts > 0)
-        faults.push(`${where}: ran without approval`);
+        violations.push(`${where}: ran without approval`);
     }
-    return faults;
+    return violations;
   }
 }

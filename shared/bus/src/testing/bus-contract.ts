@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Broker } from './broker.js';
-import { eventually, text, untext, type BrokerFixture } from './broker-fixture.js';
-import type { Bus } from './bus.js';
+import type { Broker } from '../broker.js';
+import { eventually } from '@muster/runtime/testing';
+import { text, untext, type BrokerFixture } from './broker-fixture.js';
+import type { Bus } from '../bus.js';
 
-/** What every {@link Bus} promises; run it against each implementation. */
+/** Registers the tests of everything a `Bus` promises. Call it in a test file of each implementation. */
 export function busContract(title: string, makeFixture: () => Promise<BrokerFixture>): void {
   describe(`${title} keeps the bus contract:`, () => {
     let fixture: BrokerFixture;

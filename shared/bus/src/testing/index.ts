@@ -1,3 +1,3 @@
 export type { BrokerFixture } from './broker-fixture.js';
 export { busContract } from './bus-contract.js';
-export { logContract } from './stream-store-contract.js';
+export { streamStoreContract } from './stream-store-contract.js';

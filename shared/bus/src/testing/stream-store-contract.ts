@@ -1,12 +1,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { silentLogger } from '@muster/runtime';
-import type { Broker } from './broker.js';
-import { eventually, text, untext, type BrokerFixture } from './broker-fixture.js';
-import { followView } from './follow-view.js';
-import type { AppendResult, Entry, StreamStore, ReadOptions, StreamDefinition } from './stream-store.js';
+import type { Broker } from '../broker.js';
+import { eventually } from '@muster/runtime/testing';
+import { text, untext, type BrokerFixture } from './broker-fixture.js';
+import { followView } from '../follow-view.js';
+import type { AppendResult, Entry, StreamStore, ReadOptions, StreamDefinition } from '../stream-store.js';
 
-/** What every {@link Log} promises; run it against each implementation. */
-export function logContract(title: string, makeFixture: () => Promise<BrokerFixture>): void {
+/** Registers the tests of everything a `StreamStore` promises. Call it in a test file of each implementation. */
+export function streamStoreContract(title: string, makeFixture: () => Promise<BrokerFixture>): void {
   describe(`${title} keeps the log contract:`, () => {
     let fixture: BrokerFixture;
     let broker: Broker;
