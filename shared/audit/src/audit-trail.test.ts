@@ -79,7 +79,7 @@ describe('an audit trail', () => {
   };
   const answerLost: AppendResult = { kind: 'unavailable', maybeStored: true, cause: new Error('no answer') };
 
-  it('keeps records in order, each org in a chain of its own', async () => {
+  it('stores records in order, each org in a chain of its own', async () => {
     const trail = open();
     for (let i = 0; i < 500; i += 1) trail.record(did(`s${i}`, i % 3 === 0 ? OTHER : ORG));
     await trail.stop();
@@ -92,7 +92,7 @@ describe('an audit trail', () => {
     expect(lost.value).toBe(0);
   });
 
-  it('goes on behind what others wrote, records from before the chain too', async () => {
+  it('continues after records of other writers, and after records from before the chain', async () => {
     const old = { ...did('old'), atMs: 1 };
     await connection.streams.append(STREAM_SUBJECTS.audit(ORG), encodeRecord(old));
     const [one, two] = [open(), open()];
@@ -107,7 +107,7 @@ describe('an audit trail', () => {
     expect(new Set(all.map(({ record }) => record.subject)).size).toBe(101);
   });
 
-  it('keeps a record once whose acknowledgement was lost, whether or not somebody wrote behind it', async () => {
+  it('stores a record once when its acknowledgement was lost, whether or not another one follows it', async () => {
     for (const somebody of [false, true]) {
       await connection.streams.purge(STREAMS.audit.name, STREAM_SUBJECTS.audit(ORG));
       const other = open();
@@ -130,7 +130,7 @@ describe('an audit trail', () => {
     expect(lost.value).toBe(0);
   });
 
-  it('tries again a record that may have been stored and was not', async () => {
+  it('retries a record that may have been stored and was not', async () => {
     let isFirst = true;
     const streams = withAnswers((result) => result);
     const append = streams.append.bind(streams);
@@ -151,7 +151,7 @@ describe('an audit trail', () => {
     expect(verifyChain(await links(connection.streams)).faults).toEqual([]);
   });
 
-  it('waits out an outage', async () => {
+  it('retries during an outage', async () => {
     const trail = open();
     trail.record(did('before'));
     await trail.flush();
@@ -164,7 +164,7 @@ describe('an audit trail', () => {
     expect(lost.value).toBe(0);
   });
 
-  it('logs whole and counts what it gives up: after its patience, over the bound, and at the stop', async () => {
+  it('logs whole and counts what it gives up: after the retry time, over the pending limit, and at the stop', async () => {
     connection.bus.setConnected(false);
     const clock = new FakeClock();
     const trail = open({ clock, retryForMs: 1_000, maxPending: 2 });
@@ -184,7 +184,7 @@ describe('an audit trail', () => {
     expect(lost.value).toBe(5);
   });
 
-  it('gives no place to what cannot be kept: a record that is too large holds up nobody', async () => {
+  it('drops a record that is too large, without delaying others', async () => {
     const trail = open();
     trail.record({ ...did('large'), details: { text: 'x'.repeat(300_000) } });
     trail.record(did('small'));
@@ -193,7 +193,7 @@ describe('an audit trail', () => {
     expect(lost.value).toBe(1);
   });
 
-  it('bounds what rateLimit can cause, and the next record tells how many were left out', async () => {
+  it('limits the rate of refusals, and the next record has the number of those left out', async () => {
     const clock = new FakeClock();
     const trail = open({ clock, rateLimit: { capacity: 2, refillPerSecond: 1 } });
     for (let i = 0; i < 7; i += 1) trail.recordRateLimited(did(`s${i}`));

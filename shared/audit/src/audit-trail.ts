@@ -4,10 +4,10 @@ import { encodeRecord, type AuditRecord } from '@muster/records';
 import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
 import { ChainWriter } from './chain-writer.js';
 
-/** What somebody did or was refused; the trail says when, and what came before it. */
+/** An audit record without what the trail adds: time and hash of the previous record. */
 export type NewAuditRecord = Omit<AuditRecord, 'atMs' | 'prev'>;
 
-interface Count {
+interface Counter {
   inc(): void;
 }
 
@@ -16,26 +16,26 @@ export interface AuditTrailOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: {
-    /** Records that could not be kept; each is in the process's log. */
-    readonly auditLost: Count;
-    /** Refusals of rateLimit that were counted instead of kept. */
-    readonly auditSuppressed: Count;
+    /** Records that could not be stored; each is in the log. */
+    readonly auditLost: Counter;
+    /** Refusals over the rate limit, which were counted and not stored. */
+    readonly auditSuppressed: Counter;
   };
-  /** What rateLimit can cause without limit is kept within one; default 100 at once, 5 a second. */
+  /** Limit of {@link AuditTrail.recordRateLimited}; default 100 at once, 5 a second. */
   readonly rateLimit?: { readonly capacity: number; readonly refillPerSecond: number };
-  /** Records on their way, over all orgs; default 10,000. */
+  /** How many records of all orgs may wait to be stored; default 10,000. */
   readonly maxPending?: number;
-  /** How long a record is tried; default 60 s. */
+  /** How long the append of a record is retried; default 60 s. */
   readonly retryForMs?: number;
 }
 
 const MAX_RECORD_BYTES = 256 * 1024;
 
 /**
- * Writes the audit chains of this process's orgs. Any number of processes may write to one chain: every append is a compare-and-set against
- * the newest record, and who loses reads that and goes on from there. A record is on its way before the answer leaves, and nobody waits for
- * it; one that cannot be kept is logged whole, so that it is not lost, and counted. Records of one org and process keep their order; those of
- * several processes stand in the order in which they won.
+ * Writes the audit chains of all orgs that this process acts for. Any number of processes may write to one chain: every append is a
+ * compare-and-set on the newest record, and the loser reads that one and tries again. Callers do not wait. A record that cannot be
+ * stored is logged whole and counted. Records of one org and process stay in order; records of several processes are in the order in
+ * which they won.
  */
 export class AuditTrail {
   readonly #options: AuditTrailOptions;
@@ -49,23 +49,26 @@ export class AuditTrail {
   constructor(options: AuditTrailOptions) {
     this.#options = options;
     this.#maxPending = options.maxPending ?? 10_000;
-    const rateLimit = options.rateLimit ?? { capacity: 100, refillPerSecond: 5 };
-    this.#rateLimit = new TokenBucket({ ...rateLimit, clock: options.clock });
+    const limit = options.rateLimit ?? { capacity: 100, refillPerSecond: 5 };
+    this.#rateLimit = new TokenBucket({ ...limit, clock: options.clock });
   }
 
   record(record: NewAuditRecord): void {
     const complete = normalised({ ...record, atMs: this.#options.clock.now() });
     if (this.#stopping.signal.aborted) this.#lost(complete, new Error('the trail was stopped'));
     else if (this.#pending >= this.#maxPending) {
-      this.#lost(complete, new Error('too many audit records are on their way'));
-    } else if (encodeRecord(complete).length > MAX_RECORD_BYTES) this.#lost(complete, new Error('too large to keep'));
+      this.#lost(complete, new Error('too many audit records are pending'));
+    } else if (encodeRecord(complete).length > MAX_RECORD_BYTES) this.#lost(complete, new Error('too large to store'));
     else {
       this.#pending += 1;
       this.#chain(record.org).add(complete);
     }
   }
 
-  /** For refusals that need no credentials or come in floods: what is over the limit is counted and told by the next one that is kept. */
+  /**
+   * For refusals that anybody can cause: those over the rate limit are counted, and the next stored record has the count in its
+   * details.
+   */
   recordRateLimited(record: NewAuditRecord): void {
     if (!this.#rateLimit.take().ok) {
       this.#suppressed += 1;
@@ -77,12 +80,12 @@ export class AuditTrail {
     this.record(suppressed === 0 ? record : { ...record, details: { ...record.details, suppressed } });
   }
 
-  /** Resolves when all that was recorded before is kept, or given up. */
+  /** Resolves when all earlier records are stored or given up. */
   async flush(): Promise<void> {
     await Promise.all(Array.from(this.#chains.values(), (chain) => chain.idle()));
   }
 
-  /** Waits for what is on its way until the signal is aborted (or 5 s have passed); what is left then is logged. Idempotent. */
+  /** Waits for pending records until the signal is aborted, at most 5 s; logs the rest. Idempotent. */
   async stop(signal?: AbortSignal): Promise<void> {
     const timer = this.#options.clock.setTimeout(() => this.#stopping.abort(), STOP_MS);
     const abort = (): void => this.#stopping.abort();
@@ -98,7 +101,7 @@ export class AuditTrail {
     const known = this.#chains.get(org);
     if (known !== undefined) return known;
     const { streams, clock, retryForMs = RETRY_FOR_MS } = this.#options;
-    const made = new ChainWriter({
+    const chain = new ChainWriter({
       streams,
       clock,
       org,
@@ -109,20 +112,20 @@ export class AuditTrail {
         if (lost !== undefined) this.#lost(record, lost);
       },
     });
-    this.#chains.set(org, made);
-    return made;
+    this.#chains.set(org, chain);
+    return chain;
   }
 
   #lost(record: AuditRecord, err: Error): void {
     this.#options.metrics.auditLost.inc();
-    this.#options.logger.error('audit record not kept', { record, err });
+    this.#options.logger.error('audit record not stored', { record, err });
   }
 }
 
 const STOP_MS = 5_000;
 const RETRY_FOR_MS = 60_000;
 
-/** Details as JSON has them: whoever verifies the chain has read it as JSON, and must come to the same bytes. */
+/** Details as JSON has them: a verifier reads the records as JSON and must compute the same bytes. */
 function normalised(record: AuditRecord): AuditRecord {
   return JSON.parse(JSON.stringify(record)) as AuditRecord;
 }

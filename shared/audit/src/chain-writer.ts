@@ -8,9 +8,9 @@ export interface ChainWriterOptions {
   readonly clock: Clock;
   readonly org: OrgId;
   readonly retryForMs: number;
-  /** What is not kept when it is aborted is given up. */
+  /** When it is aborted, pending records are given up. */
   readonly stopping: AbortSignal;
-  /** Told of every record once. */
+  /** Called once per record; `lost` is why it could not be stored. */
   readonly settled: (record: AuditRecord, lost: Error | undefined) => void;
 }
 
@@ -25,18 +25,18 @@ interface Head {
   readonly hash: string;
 }
 
-/** After so many records in a row a writer rests a moment, so that another one which waits for its turn gets it. */
+/** After this many records in a row a writer pauses, so that another one gets its turn. */
 const RUN = 200;
 const REST_MS = 10;
 const CONFLICT_WAIT = { baseMs: 2, capMs: 10 };
 const OUTAGE_WAIT = { baseMs: 100, capMs: 2_000 };
 
 /**
- * One org's chain as this process writes it. Records go out one after another: the next one's hash needs the one before it to be where it
- * is said to be. They cannot be sent ahead with guessed sequences: where another writer takes the guessed place, the one after the refused
- * record would be accepted behind a record that it does not name.
+ * Appends the records of one org, one after another: each record names the hash of the one before it. They cannot be pipelined with
+ * guessed sequences. If another writer took a guessed sequence, the record after the refused one would be accepted behind a record that
+ * it does not name.
  *
- *     idle ──add──▶ append ──kept──▶ next, or idle
+ *     idle ──add──▶ append ─stored─▶ next, or idle
  *                     │  ▲
  *         conflict,   ▼  │ head known
  *         outage    wait and read the newest record
@@ -68,44 +68,44 @@ export class ChainWriter {
     for (let run = 1; ; run += 1) {
       const waiting = this.#queue.shift();
       if (waiting === undefined) break;
-      settled(waiting.record, await this.#keep(waiting.record, waiting.sinceMs + retryForMs));
+      settled(waiting.record, await this.#store(waiting.record, waiting.sinceMs + retryForMs));
       if (run % RUN === 0) await sleep(clock, REST_MS, stopping);
     }
-    // In the same turn as the look at the empty queue: what is added afterwards starts the next writing.
+    // In the same turn as the check of the queue: a record that is added afterwards starts a new run.
     this.#writing = undefined;
   }
 
-  /** Tries until the record is kept or its time is over; then, why it could not be. */
-  async #keep(record: AuditRecord, untilMs: number): Promise<Error | undefined> {
+  /** Tries until the record is stored or its time is over. Returns why it could not be stored. */
+  async #store(record: AuditRecord, untilMs: number): Promise<Error | undefined> {
     const { clock, stopping } = this.#options;
     const [conflicts, outages] = [fullJitter(CONFLICT_WAIT), fullJitter(OUTAGE_WAIT)];
-    const trial: Trial = { record, mayBeStored: false };
+    const attempt: Attempt = { record, mayBeStored: false };
     while (!stopping.aborted) {
-      const failed = await this.#try(trial).catch(asError);
+      const failed = await this.#try(attempt).catch(asError);
       if (failed === undefined) return undefined;
       if (clock.monotonic() >= untilMs) return this.#giveUp(failed);
       await sleep(clock, (failed === 'conflict' ? conflicts : outages).next(), stopping);
     }
-    return this.#giveUp(new Error('the process stopped before it was kept'));
+    return this.#giveUp(new Error('the process stopped before it was stored'));
   }
 
-  async #try(trial: Trial): Promise<undefined | 'conflict' | Error> {
+  async #try(attempt: Attempt): Promise<undefined | 'conflict' | Error> {
     const head = (this.#head ??= await this.#readHead());
-    const data = encodeRecord({ ...trial.record, prev: head.hash });
+    const data = encodeRecord({ ...attempt.record, prev: head.hash });
     const result = await this.#options.streams.append(this.#subject, data, { expectLastSubjectSeq: head.seq });
     switch (result.kind) {
       case 'appended':
         this.#head = { seq: result.seq, hash: auditHash(data) };
         return undefined;
       case 'conflict': {
-        // What took the place may be this very record, whose acknowledgement was lost: at any later time, unlike a message id, this tells.
-        const isKept = trial.mayBeStored && (await this.#follows(head, data));
-        trial.mayBeStored = false;
+        // The next record may be this one, whose acknowledgement was lost. Unlike a message id, this check works at any later time.
+        const isStored = attempt.mayBeStored && (await this.#follows(head, data));
+        attempt.mayBeStored = false;
         this.#head = undefined;
-        return isKept ? undefined : 'conflict';
+        return isStored ? undefined : 'conflict';
       }
       case 'unavailable':
-        trial.mayBeStored ||= result.maybeStored;
+        attempt.mayBeStored ||= result.maybeStored;
         return result.cause;
     }
   }
@@ -115,7 +115,7 @@ export class ChainWriter {
     return last === undefined ? { seq: 0, hash: '' } : { seq: last.seq, hash: auditHash(last.data) };
   }
 
-  /** Whether the record after `head` is this one. */
+  /** Whether the record after `head` has these bytes. */
   async #follows(head: Head, data: Uint8Array): Promise<boolean> {
     const rest = this.#options.streams.read(STREAMS.audit.name, {
       subject: this.#subject,
@@ -126,14 +126,14 @@ export class ChainWriter {
     return false;
   }
 
-  /** It may be stored all the same, so where the chain ends is not known any more. */
+  /** The record may be stored all the same, so the head is unknown now. */
   #giveUp(failed: 'conflict' | Error): Error {
     this.#head = undefined;
-    return failed === 'conflict' ? new Error('other writers were faster all the time') : failed;
+    return failed === 'conflict' ? new Error('other writers were always faster') : failed;
   }
 }
 
-interface Trial {
+interface Attempt {
   readonly record: AuditRecord;
   mayBeStored: boolean;
 }

@@ -55,7 +55,7 @@ describe('Directory', () => {
       });
     });
 
-  it('numbers a key pair once: enrolling again gives the number it has', async () => {
+  it('numbers a key pair once: enrolling again returns the same number', async () => {
     const first = await writer.enroll(enrolment(ID));
     const other = await writer.enroll(enrolment(OTHER));
     const again = await writer.enroll({ ...enrolment(ID), facts: { ...FACTS, host: 'renamed' } });
@@ -65,13 +65,13 @@ describe('Directory', () => {
     expect(directory.byId(ORG, ID)?.facts.host).toBe('web-1');
   });
 
-  it('two that enrol the same key at once get one number', async () => {
+  it('two concurrent enrolments of one key get one number', async () => {
     const results = await Promise.all([writer.enroll(enrolment(ID)), writer.enroll(enrolment(ID))]);
     expect(results.map(({ kind }) => kind).toSorted()).toEqual(['enrolled', 'known']);
     expect(new Set(results.map((result) => (result.kind === 'unavailable' ? 0 : result.num))).size).toBe(1);
   });
 
-  it('knows at the start all that was kept, by number and by id, one org apart from the other', async () => {
+  it('has all stored endpoints after the start, by number and by id, separated by org', async () => {
     const enrolled = await writer.enroll(enrolment(ID));
     await writer.enroll(enrolment(OTHER, 'globex' as OrgId));
     await directory.start();
@@ -82,7 +82,7 @@ describe('Directory', () => {
     expect(directory.size).toBe(2);
   });
 
-  it('follows changes as they are written: facts, labels, revocation, duplicates, channels', async () => {
+  it('follows changes as they are written: facts, labels, revocation, duplicates, modes', async () => {
     await directory.start();
     const seen: EndpointChange[] = [];
     directory.onChange((_endpoint, change) => seen.push(change));
@@ -100,8 +100,8 @@ describe('Directory', () => {
       refusedHost: 'clone',
       refusedAddress: '192.0.2.9',
     });
-    const order: ModeOverrideRecord = { mode: 'poll', intervalMs: 9_000, reason: 'night', by: 'op', atMs: 4_500 };
-    await writer.overrideMode(ORG, ID, order);
+    const override: ModeOverrideRecord = { mode: 'poll', intervalMs: 9_000, reason: 'night', by: 'op', atMs: 4_500 };
+    await writer.overrideMode(ORG, ID, override);
     await writer.recordFallback(ORG, ID, { mode: 'poll', forMs: 40_000, failures: 3, why: 'no upgrade', atMs: 4_600 });
     const revoked = next('revoked');
     await writer.revoke(ORG, ID, { by: 'op', reason: 'stolen', atMs: 5_000 });
@@ -114,13 +114,13 @@ describe('Directory', () => {
       operatorLabels: { wave: 'one', env: 'lab' },
       labels: { env: 'lab', wave: 'one' },
       duplicate: { refusedHost: 'clone' },
-      modeOverride: order,
+      modeOverride: override,
       fallback: { mode: 'poll', failures: 3, why: 'no upgrade' },
       revoked: { reason: 'stolen' },
     });
   });
 
-  it('keeps what was written about an agent before its enrolment is read', async () => {
+  it('applies records that arrive before the enrolment record', async () => {
     await writer.setLabels(ORG, ID, { labels: { wave: 'two' }, by: 'op', atMs: 1 });
     await writer.revoke(ORG, ID, { by: 'op', reason: 'early', atMs: 2 });
     await writer.enroll(enrolment(ID));
@@ -128,7 +128,7 @@ describe('Directory', () => {
     expect(directory.byId(ORG, ID)).toMatchObject({ operatorLabels: { wave: 'two' }, revoked: { reason: 'early' } });
   });
 
-  it('passes over a record that cannot be read, and goes on', async () => {
+  it('skips a record that cannot be read', async () => {
     await directory.start();
     await writer.enroll(enrolment(ID));
     await connection.streams.append(`muster.v1.identity.${ORG}.facts.${ID}`, Uint8Array.of(0xff));
@@ -137,7 +137,7 @@ describe('Directory', () => {
     expect((await changed).operatorLabels).toEqual({ a: 'b' });
   });
 
-  it('says unavailable while the broker is away, and nothing is kept', async () => {
+  it('returns unavailable while the broker is away, and stores nothing', async () => {
     connection.bus.setConnected(false);
     expect(await writer.enroll(enrolment(ID))).toMatchObject({ kind: 'unavailable' });
     expect(await writer.setLabels(ORG, ID, { labels: {}, by: 'op', atMs: 1 })).toMatchObject({ kind: 'unavailable' });
@@ -162,18 +162,18 @@ describe('endpointLabel', () => {
   });
 });
 
-describe('modeOverride', () => {
-  const order: ModeOverrideRecord = { mode: 'live', untilMs: 2_000, reason: '', by: 'op', atMs: 1_000 };
+describe('activeModeOverride', () => {
+  const override: ModeOverrideRecord = { mode: 'live', untilMs: 2_000, reason: '', by: 'op', atMs: 1_000 };
 
-  it('is the order until its lease is over', () => {
-    expect(activeModeOverride(order, 1_999)).toEqual(order);
-    expect(activeModeOverride(order, 2_000)).toBeUndefined();
-    const { untilMs: _, ...forever } = order;
+  it('is the override until it expires', () => {
+    expect(activeModeOverride(override, 1_999)).toEqual(override);
+    expect(activeModeOverride(override, 2_000)).toBeUndefined();
+    const { untilMs: _, ...forever } = override;
     expect(activeModeOverride(forever, 1e15)).toEqual(forever);
   });
 
-  it('is none after it was withdrawn', () => {
-    expect(activeModeOverride({ ...order, mode: 'default' }, 1_000)).toBeUndefined();
+  it('is undefined after it was withdrawn', () => {
+    expect(activeModeOverride({ ...override, mode: 'default' }, 1_000)).toBeUndefined();
     expect(activeModeOverride(undefined, 1_000)).toBeUndefined();
   });
 });

@@ -7,9 +7,9 @@ import { isObject, openJws, type JwsFault } from './compact-jws.js';
 import { isPublicKeyX } from './ed25519.js';
 import type { PublicJwks } from './signing-jwks.js';
 
-/** Why a token is refused. For logs and metrics; the one who presented it learns only that it is not valid, or has expired. */
+/** Why a token is refused. For logs and metrics; the caller learns only that it is invalid, or has expired. */
 export type AgentTokenFault =
-  /** `unknown_key`: another deployment's, or one rotated out. */
+  /** `unknown_key`: the key of another deployment, or one that was rotated out. */
   | JwsFault
   | 'wrong_issuer'
   | 'expired'
@@ -20,27 +20,27 @@ export type AgentTokenFault =
 export type AgentTokenResult =
   { readonly ok: true; readonly claims: AgentTokenClaims } | { readonly ok: false; readonly reason: AgentTokenFault };
 
-/** A token of ours has about 500 characters; nothing longer than this is looked at. */
+/** Our tokens have about 500 characters; longer input than this is refused unread. */
 const MAX_TOKEN_CHARS = 2_048;
 const CLOCK_TOLERANCE_MS = 60_000;
 
 /**
- * Verifies agent tokens without a look-up, and without waiting: an upgrade is answered in the callback that it came in.
+ * Verifies agent tokens without a look-up and synchronously: an upgrade is answered in the callback that it arrived in.
  *
- * Why not jose here: measured with Node 20, `jose.jwtVerify` costs about 125 µs of CPU per token (50 on the main thread, 75 in
- * WebCrypto's thread pool) and this about 90, nearly all of it Ed25519 itself. On the few cores that a gateway shares, a reconnect
- * storm pays for the sum; and an upgrade that need not wait cannot be overtaken by its socket's end. jose makes the tokens, and its
- * own verifier checks them in the tests.
+ * Why not jose here: measured with Node 20, `jose.jwtVerify` costs about 125 µs of CPU per token, 50 on the main thread and 75 in
+ * WebCrypto's thread pool. This code costs about 90, nearly all of it Ed25519. A gateway has few cores, so a reconnect storm costs the
+ * sum. A synchronous upgrade also cannot be overtaken by the end of its socket. jose issues the tokens, and the tests verify them with
+ * jose too.
  */
 export class AgentTokenVerifier {
   readonly #keys: ReadonlyMap<string, KeyObject>;
 
-  /** From a public or a private document; private parts are not used. Throws a `TypeError` for a key that is none. */
+  /** Takes a public or a private document; private parts are not used. Throws a `TypeError` for an invalid key. */
   constructor(jwks: PublicJwks) {
     this.#keys = importKeys(jwks.keys);
   }
 
-  /** Never throws. `nowMs` may be off by a minute from the issuer's clock. */
+  /** Never throws. Tolerates a minute between `nowMs` and the issuer's clock. */
   verify(token: string, nowMs: number): AgentTokenResult {
     const opened = openJws(token, {
       typ: AGENT_TOKEN_TYPE,

@@ -4,7 +4,7 @@ import { agentIdFromPublicKey } from './agent-keys.js';
 import { isPublicKeyX, publicJwk } from './ed25519.js';
 import type { PrivateJwks } from './signing-jwks.js';
 
-/** What an agent token says; `exp` and `iat` in milliseconds here, in seconds in the token. */
+/** The claims of an agent token. Times are milliseconds here, seconds in the token. */
 export interface AgentTokenClaims {
   readonly agentId: AgentId;
   readonly org: OrgId;
@@ -40,7 +40,7 @@ export class AgentTokenIssuer {
     this.#jwks = jwks;
   }
 
-  /** Signs with the first key of the document. The subject is the id that follows from the public key, so the two always agree. */
+  /** Signs with the first key of the document. The subject is derived from the public key, so the two always match. */
   async issue(request: AgentTokenRequest, nowMs: number): Promise<string> {
     const signer = this.#jwks.keys[0];
     if (signer === undefined) throw new TypeError('no signing key');
@@ -62,7 +62,7 @@ export class AgentTokenIssuer {
   }
 }
 
-/** True when so much of the token's life is over that the next WELCOME should carry a new one. */
+/** True after half of the token's lifetime: the next WELCOME should carry a new one. */
 export function needsRenewal(claims: Pick<AgentTokenClaims, 'issuedAtMs' | 'expiresAtMs'>, nowMs: number): boolean {
   return nowMs > (claims.issuedAtMs + claims.expiresAtMs) / 2;
 }

@@ -1,4 +1,5 @@
-// What an agent needs: its own key and what it proves with it, and whose commands it believes. It leaves out jose, which costs memory on every endpoint.
+// What an agent needs: its key, the proofs it makes with it, and the verification of commands. It leaves out jose to save memory on
+// endpoints.
 export { type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
 export {
   agentIdFromPublicKey,

@@ -14,14 +14,14 @@ export type CommandKeysResult =
   { readonly ok: true; readonly claims: CommandKeysClaims } | { readonly ok: false; readonly reason: JwsFault };
 
 /**
- * Reads a list of command signing keys that one of the roots has signed. Whether it is newer than another one is for the caller to see.
- * Throws a `TypeError` for a root that is no key; never because of the list.
+ * Reads a list of command signing keys that one of the roots has signed. The caller checks whether it is newer than another one.
+ * Throws a `TypeError` for an invalid root; never because of the list.
  */
 export function readCommandKeys(jws: string, roots: readonly NamedKey[]): CommandKeysResult {
   return openCommandKeys(jws, importKeys(roots));
 }
 
-/** The same with keys that are imported already. */
+/** As `readCommandKeys`, with imported keys. */
 export function openCommandKeys(jws: string, roots: ReadonlyMap<string, KeyObject>): CommandKeysResult {
   const opened = openJws(jws, {
     typ: COMMAND_KEYS_TYPE,
@@ -34,7 +34,7 @@ export function openCommandKeys(jws: string, roots: ReadonlyMap<string, KeyObjec
   return { ok: true, claims: claims.data };
 }
 
-/** What is wrong with a list that has the right members; `undefined` when nothing is. */
+/** What is wrong with the keys of a list; `undefined` when nothing is. */
 export function keyListFault({ keys, retired }: Pick<CommandKeysClaims, 'keys' | 'retired'>): string | undefined {
   const seen = new Set<string>();
   for (const { kid, x } of keys) {
@@ -46,7 +46,7 @@ export function keyListFault({ keys, retired }: Pick<CommandKeysClaims, 'keys' |
   return undefined;
 }
 
-/** Keys by their ids. Throws a `TypeError` for one that is none. */
+/** Imports keys, by their ids. Throws a `TypeError` for an invalid one. */
 export function importKeys(keys: readonly NamedKey[]): Map<string, KeyObject> {
   return new Map(
     keys.map(({ kid, x }) => {

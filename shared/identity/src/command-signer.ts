@@ -10,8 +10,8 @@ export function generateCommandRoot(): Promise<PrivateJwks> {
 }
 
 /**
- * A root's word on which keys may sign commands, as a compact JWS. The first key of the document signs. Throws a `TypeError` for a list that
- * no agent would take.
+ * Signs a list of the keys that may sign commands, as a compact JWS. The first key of the document signs. Throws a `TypeError` for a
+ * list that agents would refuse.
  */
 export function signCommandKeys(root: PrivateJwks, claims: Omit<CommandKeysClaims, 'iss'>): string {
   const { version, keys, retired, iat } = claims;
@@ -22,9 +22,9 @@ export function signCommandKeys(root: PrivateJwks, claims: Omit<CommandKeysClaim
   return bounded(signJws({ iss: 'muster', version, iat, keys, retired }, { key, kid, typ: COMMAND_KEYS_TYPE }));
 }
 
-/** Signs commands, without waiting. */
+/** Signs commands, synchronously. */
 export class CommandSigner {
-  /** The id of the key that signs; the key list must have it. */
+  /** The id of the signing key; the key list must contain it. */
   readonly kid: string;
   readonly #key: KeyObject;
 

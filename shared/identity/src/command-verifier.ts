@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import {
   COMMAND_TYPE,
   commandClaimsSchema,
@@ -12,28 +13,28 @@ import { decodeBase64Url } from './ed25519.js';
 
 export type CommandKeysFault =
   | JwsFault
-  /** Genuine, but older than one that is known. A delivery may carry it; the command still counts if the newer list has its key. */
+  /** Authentic, but older than the known one. A delivery may carry it; the command is still valid if the newer list has its key. */
   | 'older_version'
-  /** Genuine, but another list has the same version: whoever holds the root must give the next one a higher version. */
+  /** Authentic, but another list has the same version: the next list needs a higher one. */
   | 'same_version';
 
 export type AcceptedKeys =
   | {
       readonly ok: true;
       readonly version: number;
-      /** The version is higher than any before: to be kept durably before a command is believed because of it. */
+      /** The version is higher than all before: it must be stored durably before a command is accepted because of it. */
       readonly isNew: boolean;
     }
   | { readonly ok: false; readonly reason: CommandKeysFault };
 
-/** `retired_key`: named as retired by the newest list, or its time there is over. */
+/** `retired_key`: retired by the newest list, or expired there. */
 export type CommandFault = JwsFault | 'retired_key';
 
 export type VerifiedCommand =
   | {
       readonly ok: true;
       readonly claims: CommandClaims;
-      /** Of the tree of its targets, 32 bytes. */
+      /** Root of the target tree, 32 bytes. */
       readonly root: Uint8Array;
     }
   | { readonly ok: false; readonly reason: CommandFault };
@@ -41,37 +42,39 @@ export type VerifiedCommand =
 export interface CommandVerifierOptions {
   /** The pinned roots. */
   readonly roots: readonly NamedKey[];
-  /** The highest version of the key list that was ever accepted: nothing older is, not even after a restart. */
+  /** The highest version of the key list that was ever accepted: older lists are refused, also after a restart. */
   readonly knownVersion?: number;
-  /** Milliseconds since 1970; only the end of a key's time is compared with it. */
+  /** Milliseconds since 1970; used for the expiry of keys only. */
   readonly now?: () => number;
 }
 
-/** Texts of commands whose signature is known to be good, in characters. */
+/** Total length of the cached commands, in characters. */
 const CACHE_CHARS = 1024 * 1024;
-/** A rotation brings two lists; a few more cost nothing. */
+/** A key rotation needs two lists. */
 const CACHED_LISTS = 8;
 
-type Known = Extract<VerifiedCommand, { ok: true }> & { readonly kid: string };
+type CachedCommand = Extract<VerifiedCommand, { ok: true }> & { readonly kid: string };
 
 /**
- * Believes a command when a key signed it that one of the pinned roots has listed. It does not know the time a command was made for, its
- * org or its targets: that is the caller's to check, with the claims.
+ * Verifies that a command is signed by a key that one of the pinned roots has listed. Expiry, org and targets are checked by the
+ * caller, with the claims.
  *
- * What was verified once is remembered by its text, so that the repeats of a delivery, and the many agents of one process, cost a look-up;
- * whether the key is retired by now is asked every time.
+ * Verified commands are cached by their text, so that a repeated delivery, or many agents in one process, cost a look-up. Whether the
+ * key has been retired is checked every time.
  */
 export class CommandVerifier {
   readonly #roots: ReadonlyMap<string, KeyObject>;
   readonly #now: () => number;
-  readonly #lists = new Map<string, CommandKeysResult>();
-  readonly #commands = new Map<string, Known>();
-  #chars = 0;
+  readonly #lists = new LRUCache<string, CommandKeysResult>({ max: CACHED_LISTS });
+  readonly #commands = new LRUCache<string, CachedCommand>({
+    maxSize: CACHE_CHARS,
+    sizeCalculation: (_command, jws) => jws.length,
+  });
   #version: number;
   #current: CommandKeysClaims | undefined;
   #keys: ReadonlyMap<string, KeyObject> = new Map();
 
-  /** Throws a `TypeError` for a root that is no key. */
+  /** Throws a `TypeError` for an invalid root. */
   constructor({ roots, knownVersion = 0, now = Date.now }: CommandVerifierOptions) {
     this.#roots = importKeys(roots);
     this.#version = knownVersion;
@@ -93,9 +96,8 @@ export class CommandVerifier {
     this.#version = version;
     this.#current = read.claims;
     this.#keys = importKeys(read.claims.keys);
-    // A key id may stand for another key now.
+    // A key id may name another key now.
     this.#commands.clear();
-    this.#chars = 0;
     return { ok: true, version, isNew };
   }
 
@@ -115,8 +117,8 @@ export class CommandVerifier {
     const claims = commandClaimsSchema.safeParse(opened.payload);
     const root = claims.success ? decodeBase64Url(claims.data.root, 32) : undefined;
     if (!claims.success || root === undefined) return { ok: false, reason: 'malformed' };
-    const verified: Known = { ok: true, claims: claims.data, root, kid: opened.kid };
-    this.#remember(jws, verified);
+    const verified: CachedCommand = { ok: true, claims: claims.data, root, kid: opened.kid };
+    this.#commands.set(jws, verified);
     return verified;
   }
 
@@ -132,26 +134,13 @@ export class CommandVerifier {
     const known = this.#lists.get(jws);
     if (known !== undefined) return known;
     const read = openCommandKeys(jws, this.#roots);
-    // Only what a root signed: nobody else can push the lists in use out of the cache.
-    if (read.ok) {
-      this.#lists.set(jws, read);
-      if (this.#lists.size > CACHED_LISTS) this.#lists.delete(this.#lists.keys().next().value ?? '');
-    }
+    // Only lists that a root signed: nobody else can push the lists in use out of the cache.
+    if (read.ok) this.#lists.set(jws, read);
     return read;
-  }
-
-  #remember(jws: string, verified: Known): void {
-    this.#commands.set(jws, verified);
-    this.#chars += jws.length;
-    for (const oldest of this.#commands.keys()) {
-      if (this.#chars <= CACHE_CHARS) return;
-      this.#commands.delete(oldest);
-      this.#chars -= oldest.length;
-    }
   }
 }
 
-/** Two roots may both have signed the same list. */
+/** Two roots may have signed the same list: the texts differ, the keys do not. */
 function sameKeys(one: CommandKeysClaims, other: CommandKeysClaims): boolean {
   const form = ({ keys, retired }: CommandKeysClaims): string =>
     JSON.stringify([keys.map(({ kid, x, exp }) => [kid, x, exp ?? null]), retired]);

@@ -1,23 +1,23 @@
 import { sign, type KeyObject } from 'node:crypto';
 import { decodeBase64Url, verifySignature } from './ed25519.js';
 
-/** Why a text is not a JWS that was asked for. */
+/** Why a text is not the expected JWS. */
 export type JwsFault =
   /** Not a compact JWS, or its header or payload are not those of its type. */
   | 'malformed'
-  /** Another `typ`: made for another purpose, by us or by somebody else. */
+  /** Another `typ`: it was made for another purpose. */
   | 'wrong_type'
   /** Any algorithm but EdDSA, `none` included. */
   | 'wrong_algorithm'
-  /** Signed by a key that is not known here. */
+  /** Signed by an unknown key. */
   | 'unknown_key'
   | 'bad_signature';
 
 export interface JwsExpectation<F extends string> {
   readonly typ: string;
-  /** Nothing longer is looked at. */
+  /** Longer input is refused unread. */
   readonly maxChars: number;
-  /** The key of an id, or why there is none. */
+  /** The key of an id, or the reason why there is none. */
   keyOf(this: void, kid: string): KeyObject | F;
 }
 
@@ -26,8 +26,8 @@ export type OpenedJws<F extends string> =
   | { readonly ok: false; readonly reason: JwsFault | F };
 
 /**
- * Opens a compact JWS (RFC 7515 §3.1) signed with Ed25519, strictly as RFC 8725 asks: one algorithm, one type, exactly the header members
- * `alg`, `kid` and `typ`, canonical base64url, a payload that is a JSON object. Never throws.
+ * Verifies and opens a compact JWS (RFC 7515 §3.1) signed with Ed25519, as strictly as RFC 8725 requires: one algorithm, one type,
+ * exactly the header members `alg`, `kid` and `typ`, canonical base64url, and a JSON object as payload. Never throws.
  */
 export function openJws<F extends string>(text: string, { typ, maxChars, keyOf }: JwsExpectation<F>): OpenedJws<F> {
   const parts = text.length <= maxChars ? text.split('.') : [];
@@ -70,6 +70,6 @@ function decodeObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** True for what JSON calls an object. */
+/** True for a JSON object. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -18,8 +18,8 @@ export function publicJwk(x: string): Ed25519PublicJwk {
 }
 
 /**
- * Decodes base64url and gives `undefined` for anything that is not its one canonical form. `Buffer.from` alone skips characters it
- * does not know and accepts several spellings of the same bytes.
+ * Decodes base64url; `undefined` for anything but its canonical form. `Buffer.from` alone skips unknown characters and accepts several
+ * spellings of the same bytes.
  */
 export function decodeBase64Url(text: string, length?: number): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url');
@@ -27,18 +27,18 @@ export function decodeBase64Url(text: string, length?: number): Buffer | undefin
   return bytes.toString('base64url') === text ? bytes : undefined;
 }
 
-/** True for base64url of 32 bytes, which is all that can be said of an Ed25519 public key without using it. */
+/** True for base64url of 32 bytes. That is all that can be checked of an Ed25519 public key without using it. */
 export function isPublicKeyX(x: string): boolean {
   return decodeBase64Url(x, 32) !== undefined;
 }
 
 /** Imports a public key; `undefined` when `x` is not base64url of 32 bytes. */
 export function importPublicKey(x: string): KeyObject | undefined {
-  // By JWK: ten times as fast as DER in Node 20 (8 µs against 86).
+  // JWK is ten times as fast as DER in Node 20 (8 µs against 86).
   return isPublicKeyX(x) ? createPublicKey({ key: { ...publicJwk(x) }, format: 'jwk' }) : undefined;
 }
 
-/** False for a signature that is wrong in any way; never throws. */
+/** False for any wrong signature; never throws. */
 export function verifySignature(key: KeyObject, message: Uint8Array, signature: Uint8Array): boolean {
   return signature.length === 64 && verify(null, message, key, signature);
 }

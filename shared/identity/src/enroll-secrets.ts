@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isOrgId } from '@muster/protocol';
 
-/** The secrets with which endpoints may enrol, by org. Only their hashes are kept. */
+/** The secrets with which endpoints may enrol, by org. Only their hashes are in memory. */
 export interface EnrollSecrets {
-  /** The orgs that have at least one. */
+  /** The orgs with at least one secret. */
   readonly orgs: readonly string[];
   /** True when this is one of the org's secrets. Takes the same time for an unknown org, a wrong secret and a right one. */
   matches(org: string, secret: string): boolean;
@@ -11,14 +11,14 @@ export interface EnrollSecrets {
 
 export type ParsedEnrollSecrets =
   | { readonly ok: true; readonly secrets: EnrollSecrets }
-  /** `fault` fits behind a variable's name and quotes no secret. */
+  /** `fault` is written to follow a variable's name, and quotes no secret. */
   | { readonly ok: false; readonly fault: string };
 
 const MIN_SECRET_CHARS = 16;
 
 /**
- * Reads `acme=secret,acme=next-secret,globex=other`, or JSON `{"acme":["secret","next-secret"],"globex":"other"}` (the form for
- * secrets with a comma). An org may have several, so that a new one can be given out before the old one is withdrawn.
+ * Reads `acme=secret,acme=next-secret,globex=other`, or JSON `{"acme":["secret","next-secret"],"globex":"other"}` for secrets with a comma.
+ * An org may have several secrets, so that a new one can be given out before the old one is withdrawn.
  */
 export function parseEnrollSecrets(text: string): ParsedEnrollSecrets {
   const pairs = text.trimStart().startsWith('{') ? fromJson(text) : fromList(text);
@@ -28,7 +28,7 @@ export function parseEnrollSecrets(text: string): ParsedEnrollSecrets {
   for (const [org, secret] of pairs) {
     if (!isOrgId(org))
       return { ok: false, fault: `has an org that is not [a-z0-9-], 1 to 63 characters: ${JSON.stringify(org)}` };
-    // They are compared by a fast hash and may be tried over the network, so they must not be guessable.
+    // They are compared by a fast hash and can be tried over the network, so they must not be guessable.
     if (secret.length < MIN_SECRET_CHARS)
       return { ok: false, fault: `has a secret of ${org} shorter than ${MIN_SECRET_CHARS} characters` };
     hashes.set(org, [...(hashes.get(org) ?? []), sha256(secret)]);
@@ -37,13 +37,13 @@ export function parseEnrollSecrets(text: string): ParsedEnrollSecrets {
 }
 
 function secretsOf(hashes: ReadonlyMap<string, readonly Buffer[]>): EnrollSecrets {
-  const nobody = [Buffer.alloc(32)];
+  const noMatch = [Buffer.alloc(32)];
   return {
     orgs: [...hashes.keys()],
     matches(org, secret) {
       const presented = sha256(secret);
       let found = false;
-      for (const hash of hashes.get(org) ?? nobody) found = timingSafeEqual(hash, presented) || found;
+      for (const hash of hashes.get(org) ?? noMatch) found = timingSafeEqual(hash, presented) || found;
       return found;
     },
   };

@@ -21,15 +21,15 @@ export interface OidcOptions {
   readonly keys: { readonly jwksUri: string } | { readonly jwks: JSONWebKeySet };
   /** Path to the claim that holds the role or a list of them, with dots: `realm_access.roles`. */
   readonly roleClaim: string;
-  /** From a value of that claim to a role here; where several apply, the highest holds. */
+  /** From a value of that claim to a role; when several apply, the highest counts. */
   readonly roleMap: Readonly<Record<string, Role>>;
-  /** Path to the claim that names the org, or the org that all have. */
+  /** Path to the claim that names the org, or one org for all. */
   readonly org: { readonly claim: string } | { readonly fixed: string };
-  /** Path to the claim that bounds what the principal may touch. Who has no such claim is refused; an empty one is no bound. */
+  /** Path to the claim with the principal's own selector. A token without it is refused; an empty one does not restrict. */
   readonly selectorClaim?: string;
 }
 
-/** Why a bearer token is refused. `keys_unavailable` alone is not the token's fault. */
+/** Why a bearer token is refused. Only `keys_unavailable` is not the fault of the token. */
 export type OidcFault =
   | 'malformed'
   | 'wrong_algorithm'
@@ -52,7 +52,7 @@ export interface OidcVerifier {
   verify(token: string, nowMs: number): Promise<OidcResult>;
 }
 
-// Only asymmetric ones: with HS256 in the list, a public key could be used as a shared secret (RFC 8725 §2.1).
+// Only asymmetric algorithms: with HS256 in the list, a public key could be used as a shared secret (RFC 8725 §2.1).
 const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -99,7 +99,7 @@ function principalOf(payload: JWTPayload, options: OidcOptions): OidcResult {
   const org = 'fixed' in options.org ? options.org.fixed : valueAt(payload, options.org.claim);
   if (typeof org !== 'string' || !isOrgId(org)) return { ok: false, reason: 'no_org' };
   const selector = options.selectorClaim === undefined ? '' : valueAt(payload, options.selectorClaim);
-  // A bound that is missing or cannot be read must not turn into no bound.
+  // A missing or unreadable selector must not mean "unrestricted".
   if (typeof selector !== 'string' || !parseSelector(selector).ok) return { ok: false, reason: 'bad_selector' };
   const id = payload.sub ?? '';
   const principal: Principal = {
@@ -130,7 +130,7 @@ function nameOf(payload: JWTPayload): string | undefined {
   );
 }
 
-/** A claim by its whole name first, as some providers put dots and slashes in names, then by path. */
+/** Looks a claim up by its whole name first, since some providers use dots in names, then by path. */
 function valueAt(payload: JWTPayload, path: string): unknown {
   if (Object.hasOwn(payload, path)) return payload[path];
   let value: unknown = payload;
@@ -142,7 +142,7 @@ function valueAt(payload: JWTPayload, path: string): unknown {
 }
 
 function faultOf(error: unknown): OidcFault {
-  // By code: jose's classes are not the same objects across realms.
+  // By code: `instanceof` fails across realms.
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   switch (code) {
     case errors.JWTExpired.code:
@@ -165,7 +165,7 @@ function faultOf(error: unknown): OidcFault {
     case errors.JOSENotSupported.code:
       return 'malformed';
     default:
-      // What is none of jose's errors comes from fetching the keys.
+      // An error that is not jose's comes from fetching the keys.
       return 'keys_unavailable';
   }
 }

@@ -10,11 +10,11 @@ import type { Principal } from './principal.js';
  */
 export interface MintedToken {
   readonly tokenId: string;
-  /** Shown once, kept nowhere. */
+  /** Shown once, stored nowhere. */
   readonly token: string;
   /**
-   * SHA-256 of the whole token, hex; what is kept. A slow hash would add nothing: it makes guessing dear where secrets are guessable,
-   * and this one has 256 random bits.
+   * SHA-256 of the whole token, hex; only this is stored. A slow hash would add nothing: it protects guessable secrets, and this one
+   * has 256 random bits.
    */
   readonly hash: string;
 }
@@ -30,10 +30,10 @@ export function mintOperatorToken(): MintedToken {
 
 export type ParsedToken =
   | { readonly ok: true; readonly tokenId: string }
-  /** `malformed`: not a token of ours at all. `bad_checksum`: one of ours with a slip in it. */
+  /** `malformed`: not a token of this form. `bad_checksum`: a mistyped one. */
   | { readonly ok: false; readonly reason: 'malformed' | 'bad_checksum' };
 
-/** Takes a presented token apart; says nothing about whether it was ever given out. */
+/** Parses a presented token; does not check whether it was ever issued. */
 export function parseOperatorToken(token: string): ParsedToken {
   const [, tokenId, secret, check] = TOKEN_FORM.exec(token) ?? [];
   if (tokenId === undefined || secret === undefined) return { ok: false, reason: 'malformed' };
@@ -56,7 +56,7 @@ export type OperatorTokenResult =
   | { readonly ok: true; readonly principal: Principal }
   | { readonly ok: false; readonly reason: 'unknown' | 'revoked' | 'expired' };
 
-/** Judges a presented token by the record of its id; `undefined` when there is none. */
+/** Checks a presented token against the record of its id (`undefined` when there is none). */
 export function verifyOperatorToken(
   token: string,
   record: OperatorTokenRecord | undefined,

@@ -1,7 +1,7 @@
 import { createHash, sign, type KeyObject } from 'node:crypto';
 import { decodeBase64Url, importPublicKey, verifySignature } from './ed25519.js';
 
-/** What a hello proves: that whoever sends it holds the agent's key, now, on this connection, with this token. */
+/** What a hello proves: the sender holds the agent's key, now, on this connection, with this token. */
 export interface HelloClaim {
   readonly agentId: string;
   /** The server's challenge, 32 random bytes. */
@@ -10,7 +10,7 @@ export interface HelloClaim {
   readonly token: string;
 }
 
-/** What an enrolment proves: that whoever asks for an identity holds the key it is for, and meant this org at this time. */
+/** What an enrolment proves: the sender holds the key to be enrolled, and meant this org at this time. */
 export interface EnrollClaim {
   readonly org: string;
   /** base64url of the raw public key. */
@@ -23,7 +23,7 @@ export const ENROLL_TOLERANCE_MS = 300_000;
 
 /**
  * The bytes signed in a hello: UTF-8 of `muster.v1 hello`, agent id, base64url(nonce) and base64url(SHA-256(token)), with a line
- * feed between. The nonce makes recorded bytes worthless, the token's hash binds the proof to the token (as `ath` in RFC 9449).
+ * feed between. The nonce prevents replay; the token's hash binds the proof to the token (as `ath` in RFC 9449).
  */
 export function helloProofMessage({ agentId, nonce, token }: HelloClaim): Buffer {
   const tokenHash = createHash('sha256').update(token).digest('base64url');

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** How long a sealed request can be opened, and how far the clocks of those who share the key may differ. */
+/** How long a sealed request can be opened, and by how much the clocks of both sides may differ. */
 export const SEAL_WINDOW_MS = 60_000;
 
 const MAC_BYTES = 32;
@@ -25,15 +25,15 @@ export type OpenedRequest =
   | {
       readonly ok: true;
       readonly body: Uint8Array;
-      /** Differs for every sealing, also of the same body: a copy of a request is known by it. */
+      /** Unique for every sealing, also of the same body: a replay has the same id. */
       readonly id: string;
     }
   | { readonly ok: false; readonly reason: 'malformed' | 'bad_seal' | 'stale' };
 
 /**
- * Tells a command service that a request comes from an API, which has checked whose it is: HMAC-SHA-256 (RFC 2104) under a key that both have and
- * gateways do not. Without it, whoever gets onto the broker could have commands signed. What is sealed can be copied within
- * `SEAL_WINDOW_MS`, so whoever opens it must know `id` again.
+ * Proves to a command service that a request comes from an API, which has authenticated the caller: HMAC-SHA-256 (RFC 2104) under a key
+ * that gateways do not have. Without it, anybody with access to the broker could have commands signed. A sealed request can be replayed
+ * within `SEAL_WINDOW_MS`, so the receiver must remember each `id` for that long.
  *
  *     MAC (32) │ milliseconds since 1970 (8, big endian) │ nonce (16) │ body
  */

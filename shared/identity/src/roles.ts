@@ -1,9 +1,9 @@
 import type { Role } from '@muster/records';
 
-/** From the least to the most: each role may do all that the ones before it may. */
+/** In rising order: each role includes the permissions of those before it. */
 export const ROLES = ['viewer', 'analyst', 'responder', 'admin'] as const satisfies readonly Role[];
 
-/** The least role that each permission needs. */
+/** The lowest role with each permission. */
 const LEAST_ROLE = {
   'tables:read': 'viewer',
   'agents:read': 'viewer',
@@ -33,12 +33,12 @@ export function roleAllows(role: Role, permission: Permission): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(LEAST_ROLE[permission]);
 }
 
-/** The least role that a permission needs, for the message that refuses. */
+/** The lowest role with a permission, for the message of a refusal. */
 export function leastRole(permission: Permission): Role {
   return LEAST_ROLE[permission];
 }
 
-/** The one that may do more. */
+/** The higher of two roles. */
 export function higherRole(a: Role, b: Role): Role {
   return ROLES.indexOf(a) >= ROLES.indexOf(b) ? a : b;
 }

@@ -11,9 +11,11 @@ interface Named {
 }
 
 /**
- * The keys that sign agent tokens (RFC 7517 §5). **The first one signs, all of them verify.** To rotate: append the new key and
- * roll that out to every gateway, move it to the front and roll that out, and drop the old one when the last token it signed has
- * expired.
+ * The keys that sign agent tokens (RFC 7517 §5). **The first one signs, all of them verify.** To rotate:
+ *
+ * 1. Append the new key, and roll the document out to every gateway.
+ * 2. Move the new key to the front, and roll that out.
+ * 3. Drop the old key when the last token that it signed has expired.
  */
 export interface PrivateJwks {
   readonly keys: readonly (Ed25519PrivateJwk & Named)[];
@@ -38,7 +40,7 @@ export function publicJwks(jwks: PrivateJwks): PublicJwks {
 
 export type ParsedJwks<T = PrivateJwks> =
   | { readonly ok: true; readonly jwks: T }
-  /** `fault` fits behind a variable's name and does not quote the document. */
+  /** `fault` is written to follow a variable's name, and does not quote the document. */
   | { readonly ok: false; readonly fault: string };
 
 /** Reads a document as `generateSigningJwks` makes it, from JSON. */
@@ -50,7 +52,7 @@ export function parseSigningJwks(text: string): ParsedJwks {
   );
 }
 
-/** Reads a document as `publicJwks` makes it, from JSON. One with private parts is refused: it must not be where it was found. */
+/** Reads a document as `publicJwks` makes it, from JSON. One with private keys is refused: they must not be in that place. */
 export function parsePublicJwks(text: string): ParsedJwks<PublicJwks> {
   return parseJwks(text, (entry) => {
     if ('d' in entry) return 'must not have private keys, only their public parts';

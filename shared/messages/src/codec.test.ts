@@ -24,11 +24,11 @@ describe('bus messages', () => {
     expect(decodeBusMessage<GatewayUpdate>(encodeBusMessage(partial), 'partial', 'targeted')).toEqual(partial);
   });
 
-  it('of a kind that is not expected are passed over', () => {
+  it('of an unexpected kind are ignored', () => {
     expect(decodeBusMessage<QueryStop>(encodeBusMessage(partial), 'query_stop')).toBeUndefined();
   });
 
-  it('that are none never throw', () => {
+  it('never throw on other bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
         expect(decodeBusMessage<QueryStop>(bytes, 'query_stop')).toBeUndefined();
@@ -40,7 +40,7 @@ describe('bus messages', () => {
   });
 });
 
-describe('query messages and kept records', () => {
+describe('service messages and stored records', () => {
   it('come back as they were, large integers and blobs too', () => {
     const event: ResultEvent = {
       t: 'reduced',
@@ -53,7 +53,7 @@ describe('query messages and kept records', () => {
     expect(decodeRecord(encodeRecord(record))).toEqual(record);
   });
 
-  it('that are no map are a bug, and say so', () => {
+  it('throw on anything that is no map', () => {
     expect(() => decodeServiceMessage(encodeCbor(5))).toThrow(TypeError);
     expect(() => decodeRecord(encodeCbor(null))).toThrow(TypeError);
   });

@@ -14,14 +14,14 @@ describe('subjects', () => {
   });
 
   it('are different for different things', () => {
-    const owner = newCoordinatorId();
+    const coordinator = newCoordinatorId();
     const query = newQueryId(1);
     const all = [
       SUBJECTS.gateways,
       SUBJECTS.gateway(newGatewayId()),
       SUBJECTS.gatewayHeartbeats,
-      SUBJECTS.coordinatorInbox(owner),
-      SUBJECTS.coordinator(owner),
+      SUBJECTS.coordinatorInbox(coordinator),
+      SUBJECTS.coordinator(coordinator),
       SUBJECTS.coordinatorHeartbeats,
       SUBJECTS.queries,
       STREAM_SUBJECTS.enrolled(org, agent),
@@ -37,17 +37,17 @@ describe('subjects', () => {
     expect(new Set(all).size).toBe(all.length);
   });
 
-  it('of kept things belong to one stream each, and live ones to none', () => {
+  it('of records belong to one stream each, and live ones to none', () => {
     const patterns = Object.values(STREAMS).flatMap(({ subjects }) => subjects.map((one) => one.replace('.>', '.')));
     const homes = (subject: string): number => patterns.filter((pattern) => subject.startsWith(pattern)).length;
-    const kept = [
+    const stored = [
       STREAM_SUBJECTS.enrolled(org, agent),
       STREAM_SUBJECTS.query(org, newQueryId(1)),
       STREAM_SUBJECTS.result(org, newQueryId(1)),
       STREAM_SUBJECTS.audit(org),
       STREAM_SUBJECTS.operatorToken(org, 't1'),
     ];
-    for (const subject of kept) expect([subject, homes(subject)]).toEqual([subject, 1]);
+    for (const subject of stored) expect([subject, homes(subject)]).toEqual([subject, 1]);
     for (const subject of [SUBJECTS.queries, SUBJECTS.gateways, SUBJECTS.coordinatorHeartbeats])
       expect(homes(subject)).toBe(0);
   });

@@ -9,8 +9,8 @@ export function encodeCbor(value: unknown): Uint8Array {
 const IN_ORDER_GIVEN = { ...rfc8949EncodeOptions, mapSorter: undefined } as unknown as typeof rfc8949EncodeOptions;
 
 /**
- * CBOR with map keys in the order in which they were set: for what nobody compares or hashes by its bytes. Sorting keys is two thirds of the
- * cost of encoding a message of many small maps (7.5 against 2.7 µs for one agent's report).
+ * CBOR with map keys in the order in which they were set: for what nobody compares or hashes by its bytes. Sorting keys is two thirds
+ * of the cost of encoding a message of many small maps (7.5 against 2.7 µs for one agent's report).
  */
 export function encodeCborUnsorted(value: unknown): Uint8Array {
   return encode(value, IN_ORDER_GIVEN);

@@ -13,9 +13,9 @@ export interface TargetLeaf {
 }
 
 /**
- * The Merkle tree over a command's targets, hashed as RFC 9162 §2.1.1 does: SHA-256 of 0x00 and the entry for a leaf, of 0x01 and both halves
- * for a node, a list split at the largest power of two below its length. The entry is the deterministic CBOR of `[number, agentId, binding]`,
- * `binding` being null where there is none.
+ * The Merkle tree over a command's targets, hashed as RFC 9162 §2.1.1 does: SHA-256 of 0x00 and the entry for a leaf, of 0x01 and both
+ * halves for a node, a list split at the largest power of two below its length. The entry is the deterministic CBOR of `[number,
+ * agentId, binding]`, `binding` being null where there is none.
  */
 export class TargetTree {
   /** Hashes one after another. Level 0 are the leaves; the last level is the root alone. */

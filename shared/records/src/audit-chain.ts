@@ -1,24 +1,27 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { AuditRecord } from './operator-records.js';
 import { encodeRecord } from './record-codec.js';
 
 /**
- * The audit chain of an org: each record names the one before it by the SHA-256 of that record's bytes, so that a record which was changed,
- * removed, inserted or moved no longer fits its neighbours. What no chain can show is the end cut off: whoever must know keeps the newest
- * hash somewhere else. Records from before the chain name nothing; they may stand at the start only.
+ * The audit chain of an org. Each record names the SHA-256 of the record before it. So a record that was changed, removed, inserted or
+ * moved no longer fits its neighbours. A chain cannot show that its end was cut off: to detect that, store the newest hash elsewhere.
+ * Records from before the chain was introduced name no hash; they can only be at the start.
  */
 export interface ChainLink {
   readonly seq: number;
   readonly record: AuditRecord;
-  /** What the reader was told of the record's bytes; compared with what they hash to here. */
+  /** The hash that came with the record; compared with the one computed here. */
   readonly hash?: string;
 }
 
 export interface ChainFault {
   /**
-   * `changed`: the record is not what its hash says. `unchained`: it names no record before it, though the chain had begun. `inserted`:
-   * what stands between `after` and `seq` does not belong there. `moved`: the record at `seq` stands after the one that names it.
-   * `broken`: the record at `after` was changed, or records between `after` and `seq` were removed; the chain cannot tell which.
+   * - `changed`: the record does not match its hash.
+   * - `unchained`: it names no record before it, though the chain had begun.
+   * - `inserted`: the records between `after` and `seq` do not belong there.
+   * - `moved`: the record at `seq` comes after the one that names it.
+   * - `broken`: the record at `after` was changed, or records between `after` and `seq` were removed; the chain cannot tell which.
    */
   readonly kind: 'changed' | 'unchained' | 'inserted' | 'moved' | 'broken';
   readonly seq: number;
@@ -28,12 +31,12 @@ export interface ChainFault {
 
 export interface ChainReport {
   readonly records: number;
-  /** Of these at the start, from before the chain. */
+  /** How many of them are from before the chain. */
   readonly unchained: number;
-  /** The oldest kept record names one that is no longer kept: true after years, or when the start was cut off. */
+  /** The oldest stored record names one that is not stored: its age limit was reached, or the start was cut off. */
   readonly cut: boolean;
   readonly faults: readonly ChainFault[];
-  /** Of the newest record; empty when there is none. */
+  /** Hash of the newest record; empty when there is none. */
   readonly head: string;
   readonly headSeq: number;
 }
@@ -46,16 +49,16 @@ export function auditHash(record: AuditRecord | Uint8Array): string {
 }
 
 /** How many records back a fault can still be explained. */
-const MEMORY = 10_000;
+const REMEMBERED = 10_000;
 const MAX_FAULTS = 1_000;
 
 /** Checks a chain record by record, oldest first, in bounded memory. */
 export class ChainVerifier {
   readonly #faults: ChainFault[] = [];
   /** Hash → sequence of the last records. */
-  readonly #seen = new Map<string, number>();
-  /** Hashes that a record named and nobody had, and where. */
-  readonly #missing = new Map<string, number>();
+  readonly #seen = new LRUCache<string, number>({ max: REMEMBERED });
+  /** Hash that no record had → sequence of the record that named it. */
+  readonly #missing = new LRUCache<string, number>({ max: REMEMBERED });
   #records = 0;
   #unchained = 0;
   #cut = false;
@@ -63,18 +66,18 @@ export class ChainVerifier {
   #head = '';
   #headSeq = 0;
 
-  /** Takes the next record; the faults that it showed. */
+  /** Takes the next record and returns the faults that it shows. */
   next(link: ChainLink): readonly ChainFault[] {
     const before = this.#faults.length;
     const hash = auditHash(link.record);
     if (link.hash !== undefined && link.hash !== hash) {
       this.#fault('changed', link.seq, `record ${link.seq} is not what its hash says: it was changed`);
     }
-    this.#place(link);
-    const wanting = this.#missing.get(hash);
-    if (wanting !== undefined) {
+    this.#checkPrevious(link);
+    const namedBy = this.#missing.get(hash);
+    if (namedBy !== undefined) {
       this.#missing.delete(hash);
-      this.#fault('moved', link.seq, `record ${link.seq} belongs before record ${wanting}: their order was changed`);
+      this.#fault('moved', link.seq, `record ${link.seq} belongs before record ${namedBy}: their order was changed`);
     }
     this.#remember(hash, link.seq);
     return this.#faults.slice(before);
@@ -91,8 +94,8 @@ export class ChainVerifier {
     };
   }
 
-  /** Whether it names the record before it, and if not, why. */
-  #place({ seq, record: { prev } }: ChainLink): void {
+  /** Checks that the record names the one before it. */
+  #checkPrevious({ seq, record: { prev } }: ChainLink): void {
     if (prev === undefined) {
       if (this.#hasBegun) this.#fault('unchained', seq, `record ${seq} names no record before it: it was inserted`);
       else this.#unchained += 1;
@@ -122,12 +125,12 @@ export class ChainVerifier {
         `record ${seq} does not follow record ${after}: ${what} was changed, or records between them were removed`,
         after,
       );
-      keep(this.#missing, prev, seq);
+      this.#missing.set(prev, seq);
     }
   }
 
   #remember(hash: string, seq: number): void {
-    keep(this.#seen, hash, seq);
+    this.#seen.set(hash, seq);
     this.#records += 1;
     this.#head = hash;
     this.#headSeq = seq;
@@ -138,14 +141,9 @@ export class ChainVerifier {
   }
 }
 
-/** Checks a chain that is at hand. */
+/** Checks a whole chain in memory. */
 export function verifyChain(links: Iterable<ChainLink>): ChainReport {
   const verifier = new ChainVerifier();
   for (const link of links) verifier.next(link);
   return verifier.report();
-}
-
-function keep(map: Map<string, number>, key: string, seq: number): void {
-  map.set(key, seq);
-  if (map.size > MEMORY) for (const oldest of map.keys()) return void map.delete(oldest);
 }

@@ -6,7 +6,7 @@ export interface Answer {
   readonly rows: Uint8Array;
 }
 
-/** Answers one after the other: varint number, varint length, bytes. Travels from gateway to owner to viewer without being rebuilt. */
+/** Answers one after the other: varint number, varint length, bytes. Passes from gateway to coordinator to viewer without being rebuilt. */
 export class AnswerBlockWriter {
   readonly #writer = new ByteWriter(16 * 1024);
 
@@ -34,7 +34,7 @@ export function* readAnswerBlock(bytes: Uint8Array): Generator<Answer> {
   }
 }
 
-/** One distinct row: `endpoints` gave it at least once, `copies` counts every occurrence, `sample` names some of the endpoints. */
+/** One distinct row: `endpoints` is how many returned it, `copies` counts every occurrence, `sample` holds some of their numbers. */
 export interface GroupedRow {
   readonly row: Uint8Array;
   readonly endpoints: number;
@@ -42,7 +42,7 @@ export interface GroupedRow {
   readonly sample: readonly number[];
 }
 
-/** Distinct rows one after the other; `index` is the group's number within its query (0 on the way from gateway to owner). */
+/** Distinct rows one after the other; `index` is the group's number within its query (0 in messages from a gateway). */
 export class GroupBlockWriter {
   readonly #writer = new ByteWriter(4 * 1024);
 

@@ -22,7 +22,7 @@ import {
  */
 export type CommandStatus = 'awaiting_approval' | 'running' | 'ended';
 
-/** What became of a target. Shared by all targets that fared alike. */
+/** Where a target stands and why. One object is shared by all targets with the same outcome. */
 export interface TargetOutcome {
   readonly state: CommandState;
   readonly code: string;
@@ -31,7 +31,7 @@ export interface TargetOutcome {
   readonly atMs: number;
 }
 
-/** What one entry changed. Targets whose change did not hold (a second outcome, a step back) are not among them. */
+/** What one entry changed. Targets that it could not change (a second outcome, a step back) are left out. */
 export interface FoldStep {
   readonly signed: boolean;
   readonly cancelled: boolean;
@@ -43,28 +43,28 @@ const CODES = new Map(COMMAND_STATES.map((state, code) => [state, code]));
 const NOTHING: FoldStep = { signed: false, cancelled: false, ended: false, changes: [] };
 
 /**
- * The state of one command, made from its journal entries in their order. Total and deterministic: the same entries make the same state
- * everywhere, entries that come twice or too late change nothing, and of two outcomes of one target the first one in the journal counts.
+ * The state of one command, made from its journal entries in their order. It is deterministic: the same entries give the same state in
+ * every process. Duplicate and late entries change nothing. Of two outcomes of one target, the first one in the journal counts.
  */
 export class CommandFold {
   readonly record: CommandRecord;
-  /** Agent numbers by target number less one. */
+  /** Agent numbers, by target number - 1. */
   readonly nums: readonly number[];
   signature: Signature | undefined;
   cancel: CancelEntry | undefined;
-  /** Targets up to this number may be tried. */
+  /** Targets up to this number may be delivered. */
   released = 0;
   endedAtMs: number | undefined;
-  /** When something last changed. */
+  /** Time of the last change. */
   changedAtMs: number;
-  /** By target number less one: where it stands. */
+  /** State codes, by target number - 1. */
   readonly #states: Uint8Array;
   readonly #outcomes: (TargetOutcome | undefined)[];
   readonly #counts = new Uint32Array(COMMAND_STATES.length);
-  /** What targets reported after they had settled: what really happened, too late to count. */
+  /** Outcomes that targets reported after they had settled. They show what really happened, but do not count. */
   readonly #late = new Map<number, TargetOutcome>();
 
-  /** Starts with a `submitted` entry; the caller then applies that entry too. */
+  /** Starts from the record of a `submitted` entry; the caller then applies that entry too. */
   constructor(record: CommandRecord) {
     this.record = record;
     this.nums = targetNums(record.targets);
@@ -88,7 +88,7 @@ export class CommandFold {
     return COMMAND_STATES[this.#states[target - 1] ?? 0] ?? 'queued';
   }
 
-  /** Why it stands where it does; `undefined` while it is queued, or sent from the start. */
+  /** The reason for its state; `undefined` while it is queued, or was sent from the start. */
   outcome(target: number): TargetOutcome | undefined {
     return this.#outcomes[target - 1];
   }
@@ -99,8 +99,8 @@ export class CommandFold {
 
   /** Target numbers in a state. */
   *inState(...states: readonly CommandState[]): Generator<number> {
-    const wanted = new Set(states.map((state) => CODES.get(state)));
-    for (let i = 0; i < this.#states.length; i += 1) if (wanted.has(this.#states[i])) yield i + 1;
+    const codes = new Set(states.map((state) => CODES.get(state)));
+    for (let i = 0; i < this.#states.length; i += 1) if (codes.has(this.#states[i])) yield i + 1;
   }
 
   apply(entry: JournalEntry): FoldStep {
@@ -174,7 +174,7 @@ export class CommandFold {
     this.#outcomes[target - 1] = outcome;
   }
 
-  /** True at the moment when the last target settles. */
+  /** True once: when the last target settles. */
   #end(atMs: number): boolean {
     if (this.endedAtMs !== undefined) return false;
     const open = (this.#counts[0] ?? 0) + (this.#counts[1] ?? 0) + (this.#counts[2] ?? 0) + (this.#counts[3] ?? 0);
@@ -184,7 +184,7 @@ export class CommandFold {
   }
 }
 
-/** Narrows for callers that look at outcomes of settled targets. */
+/** The terminal state of an outcome; `undefined` when there is none, or the target is still under way. */
 export function terminalOf(outcome: TargetOutcome | undefined): TerminalState | undefined {
   return outcome !== undefined && isTerminal(outcome.state) ? outcome.state : undefined;
 }

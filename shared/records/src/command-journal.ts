@@ -11,8 +11,8 @@ import type { Role } from './operator-records.js';
 import { decodeNumberSet } from './number-set.js';
 
 /**
- * The journal: one subject per command, read in the order of the stream. The first entry is `submitted`; the state of a command is what
- * `CommandFold` makes of its entries, and nothing else, so that every service and every API process sees the same.
+ * The journal: one subject per command, read in the order of the stream. The first entry is `submitted`. `CommandFold` alone makes the
+ * state of a command from its entries, so every service and every API process sees the same.
  */
 export type JournalEntry = SubmittedEntry | SignedEntry | ReleasedEntry | StatesEntry | CancelEntry;
 
@@ -26,13 +26,14 @@ export interface Rollout {
   readonly canary: number;
   readonly step: number | `${number}%`;
   readonly pauseMs: number;
-  /** Share of settled targets, 0 to 1, that may fail; above it nothing more starts. */
+  /** Share of settled targets, 0 to 1, that may fail; above it no more targets start. */
   readonly abortOver: number;
 }
 
 /**
- * Who is meant. Target numbers run from 1 through the list: the agents of each number set in rising order, set after set (those
- * connected at the time first, so that a canary is one that can answer); or the rows.
+ * The targets of a command, as number sets of agents or as rows. Target numbers run from 1 through the list: set after set, the agents
+ * of each in rising order; or row after row. The first set holds the agents that were connected at submission, so that a canary can
+ * answer.
  */
 export type TargetList =
   { readonly sets: readonly Uint8Array[] } | { readonly rows: readonly (readonly [num: number, binding: Binding])[] };
@@ -43,7 +44,7 @@ export interface CommandRecord {
   readonly action: string;
   readonly params: Params;
   readonly dryRun: boolean;
-  /** What was asked for, for people: the selector, `3 endpoints`, `12 rows`. */
+  /** The requested target as text for people: the selector, `3 endpoints`, `12 rows`. */
   readonly target: string;
   readonly targets: TargetList;
   readonly rollout?: Rollout;
@@ -53,9 +54,9 @@ export interface CommandRecord {
   readonly expiresAtMs: number;
   /** How long it may run on one endpoint. */
   readonly timeoutMs: number;
-  /** A hash of whose request it is and of its idempotency key: of two commands with the same one, the later is void. */
+  /** A hash of the caller's identity and the idempotency key: of two commands with the same one, the later is void. */
   readonly requestKey?: string;
-  /** Why a second person must approve; absent when none must. */
+  /** Why a second person must approve; absent when approval is not needed. */
   readonly approval?: { readonly why: string; readonly role: Role };
   /** The command that this one undoes. */
   readonly undoes?: CommandId;
@@ -64,7 +65,7 @@ export interface CommandRecord {
 export interface Signature {
   /** The compact JWS of the claims. */
   readonly jws: string;
-  /** The compact JWS of the key list that was current. */
+  /** The compact JWS of the key list that was current at signing. */
   readonly keys: string;
   readonly approver?: Person;
 }
@@ -75,12 +76,12 @@ export interface SubmittedEntry {
   readonly record: CommandRecord;
   /** Absent while it waits for approval. */
   readonly signature?: Signature;
-  /** With a signature: how many targets may be tried, and which of them are `sent` from the start. */
+  /** With a signature: how many targets may be delivered, and the number set of those that are `sent` from the start. */
   readonly released?: number;
   readonly sent?: Uint8Array;
 }
 
-/** Approved, and so signed. */
+/** The command was approved and is signed now. */
 export interface SignedEntry {
   readonly t: 'signed';
   readonly atMs: number;
@@ -89,14 +90,14 @@ export interface SignedEntry {
   readonly sent: Uint8Array;
 }
 
-/** A rollout goes on: targets up to this number may be tried. */
+/** A rollout continues: targets up to this number may be delivered. */
 export interface ReleasedEntry {
   readonly t: 'released';
   readonly atMs: number;
   readonly upTo: number;
 }
 
-/** Some targets have come further. */
+/** Some targets have changed state. */
 export interface StatesEntry {
   readonly t: 'states';
   readonly atMs: number;
@@ -107,14 +108,14 @@ export interface StateChange {
   readonly state: CommandState;
   /** A number set of target numbers. */
   readonly targets: Uint8Array;
-  /** One word for machines; empty where the state says all. */
+  /** A code for programs; empty where the state needs none. */
   readonly code: string;
   readonly message: string;
-  /** What was done, or would be, one line each. */
+  /** What was done, or in a dry run would be done, one line each. */
   readonly effects?: readonly string[];
 }
 
-/** Nothing that has not been tried starts any more; what was tried is told to stop. Also the end of a rollout, and a refused approval. */
+/** Queued targets do not start any more; sent ones are told to stop. Also written when a rollout is aborted or approval is refused. */
 export interface CancelEntry {
   readonly t: 'cancel';
   readonly atMs: number;
@@ -128,14 +129,14 @@ export function encodeJournalEntry(entry: JournalEntry): Uint8Array {
   return encodeCborUnsorted(entry);
 }
 
-/** Reads what {@link encodeJournalEntry} wrote. Throws on anything else. */
+/** Reads what {@link encodeJournalEntry} wrote. Throws a `TypeError` on anything else. */
 export function decodeJournalEntry(bytes: Uint8Array): JournalEntry {
   const value = decodeCbor(bytes);
   if (typeof value !== 'object' || value === null || !('t' in value)) throw new TypeError('not a journal entry');
   return value as JournalEntry;
 }
 
-/** Agent numbers by target number less one. */
+/** Agent numbers, by target number - 1. */
 export function targetNums(list: TargetList): number[] {
   return 'rows' in list ? list.rows.map(([num]) => num) : list.sets.flatMap((set) => decodeNumberSet(set));
 }

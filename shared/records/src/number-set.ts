@@ -1,6 +1,6 @@
 /**
- * Sets of agent numbers as runs: pairs of varints (gap since the last run's end, length of the run). Fleets that enrolled together have
- * neighbouring numbers, so fifteen thousand of them are a few bytes to a few kilobytes.
+ * A set of agent numbers as runs: pairs of varints (gap since the end of the last run, length of the run). Agents that enrolled
+ * together have neighbouring numbers, so fifteen thousand of them take a few bytes to a few kilobytes.
  */
 export function encodeNumberSet(numbers: Iterable<number>): Uint8Array {
   const sorted = Float64Array.from(numbers).sort();

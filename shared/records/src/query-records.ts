@@ -9,18 +9,18 @@ import {
   type SqlValue,
 } from '@muster/protocol';
 
-/** What streams keep of queries: the record of each, and the events of its results. */
+/** What streams store of queries: the record of each, and the events of its result stream. */
 
 /** `raw`: rows with their endpoint. `group`: equal rows become one with the number of endpoints. */
 export type ResultForm = 'raw' | 'group';
 
-/** An endpoint that will not answer: number, outcome, code, message. */
+/** An endpoint that did not answer: number, outcome, code, message. */
 export type Failure = readonly [num: number, outcome: Outcome, code: string, message: string];
 
-/** running → complete (all settled or deadline) | cancelled | interrupted (its owner died). */
+/** running → complete (all settled or deadline) | cancelled | interrupted (its coordinator died). */
 export type QueryState = 'running' | 'complete' | 'cancelled' | 'interrupted';
 
-/** The durable record of a query; the last one per query counts. */
+/** The durable record of a query; the last version counts. */
 export interface QueryRecord {
   readonly id: QueryId;
   readonly org: OrgId;
@@ -28,7 +28,7 @@ export interface QueryRecord {
   readonly operator: string;
   readonly operatorName: string;
   readonly sql: string;
-  /** As asked, and as bounded by the operator's own selector. */
+  /** The requested selector, and that one joined with the operator's own. */
   readonly selector: string;
   readonly scope: string;
   readonly mode: ResultForm;
@@ -43,9 +43,9 @@ export interface QueryRecord {
   readonly ledger: Ledger;
   /** Enrolled endpoints in scope that were not connected when the query started. */
   readonly offline: number;
-  /** Rows (raw) or groups (group) written to the result stream so far. */
+  /** Rows (raw) or groups (group) in the result stream so far. */
   readonly rows: number;
-  /** Set when a limit stopped the query from keeping everything. */
+  /** Why the rows are incomplete; absent when they are not. */
   readonly truncated?: string;
 }
 
@@ -57,14 +57,14 @@ export type ResultEvent =
       readonly ledger: Ledger;
       readonly elapsedMs: number;
       readonly gateways: number;
-      /** Of those waited for: who polls, and by when the last of them has heard of the query. Absent when nobody does. */
+      /** The waiting endpoints that poll, and when the last of them is due. Absent when there are none. */
       readonly polling?: { readonly waiting: number; readonly answerByMs: number };
     }
-  /** Raw mode: an answer block. */
+  /** Raw form: an answer block. */
   | { readonly t: 'rows'; readonly answers: Uint8Array }
-  /** Group mode: groups that are new or changed; a later one with the same index replaces the earlier. */
+  /** Group form: a block of new or changed groups; a later one with the same index replaces the earlier one. */
   | { readonly t: 'groups'; readonly groups: Uint8Array }
-  /** Endpoints that did not answer, and why. A later one for the same number replaces the earlier. */
+  /** Endpoints that did not answer, and why. A later entry for the same number replaces the earlier one. */
   | { readonly t: 'failures'; readonly failures: readonly Failure[] }
   /** Endpoints that were listed as failures but answered after all. */
   | { readonly t: 'recovered'; readonly numbers: readonly number[] }
