@@ -1,6 +1,6 @@
 /**
- * Jest reporter that writes how many tests passed, failed and were skipped to `.jest/counts.json` of the package, for the last line of
- * `npm test`; and that fails a run which has left something open, instead of letting it hang.
+ * Jest reporter. Writes the numbers of passed, failed and skipped tests to the package's `.jest/counts.json`, for the last line of
+ * `npm test`. Fails a run that leaves handles open, instead of letting it hang.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ export default class CountsReporter {
   onRunComplete(_contexts, results) {
     const counts = {
       passed: results.numPassedTests,
-      // A file that cannot even be loaded holds no failed test, yet it failed.
+      // A file that cannot be loaded has no failed test, but counts as one.
       failed: results.numFailedTests + results.numRuntimeErrorTestSuites,
       skipped: results.numPendingTests + results.numTodoTests,
     };

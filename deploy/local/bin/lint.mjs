@@ -1,4 +1,4 @@
-/** `npm run lint`: types are checked by the build; this checks promises, boundaries, unused code and format. */
+/** `npm run lint`: checks promises, import boundaries, unused code and format. The build checks types. */
 import { pathToFileURL } from 'node:url';
 import { build, ensureInstalled, requireNode, run, tool } from './workspace.mjs';
 
@@ -8,7 +8,7 @@ const STEPS = [
   ['format', 'prettier', ['--check', '--log-level=warn', '.']],
 ];
 
-/** Runs every step, also after one has failed, and returns how many passed and failed. */
+/** Runs all steps, also after a failure. Returns how many passed and failed. */
 export async function lint() {
   const counts = { passed: 0, failed: 0 };
   for (const [what, command, args] of STEPS) {

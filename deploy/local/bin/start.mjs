@@ -1,6 +1,6 @@
 /**
- * `npm start`: from a fresh clone to a running Muster. Installs and builds what is missing, then becomes the local runner: in this same process, so
- * that signals reach it without a go-between.
+ * `npm start`: from a fresh clone to a running Muster. Installs and builds what is missing, then becomes the local runner in this same
+ * process, so that signals reach it directly.
  */
 import { build, ensureInstalled, requireNode, ROOT } from './workspace.mjs';
 

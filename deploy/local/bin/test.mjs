@@ -1,7 +1,6 @@
 /**
- * `npm test`: everything from a fresh clone to the verdict. Installs, builds, lints, runs each package's tests, then those that cross programs.
- * Its last line is `N passed, N failed`, summed over all test runs; runs that turbo answered from its cache count too, because the counts are
- * among the outputs it keeps.
+ * `npm test`: works from a fresh clone. Installs, builds, lints, runs each package's tests, then those across programs. The last line is
+ * `N passed, N failed`, summed over all test runs. Runs from turbo's cache count too: the counts are among the cached outputs.
  */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,8 +25,8 @@ if (!failures.includes('build')) {
 report();
 
 /**
- * What tests start, installed before any of them does: a package manager takes one at a time, and tests run side by side and have little time.
- * A program that cannot be had is no failure here; the tests that need it say so.
+ * Installs the programs that tests start. This happens before the tests: they run in parallel, and a package manager takes one
+ * installation at a time. A program that cannot be installed is no failure here; the tests that need it fail.
  */
 async function ensurePrograms() {
   const { ensureBinary } = await import('../dist/brokers/find-broker.js');
@@ -47,7 +46,7 @@ async function ensurePrograms() {
   }
 }
 
-/** Packages run two at a time and each keeps to half the cores; see jest.config.js. */
+/** Two packages are tested at a time, each on half of the cores; see jest.config.js. */
 function runTests(filter) {
   const args = [
     'run',
@@ -68,7 +67,7 @@ function report() {
     for (const key of Object.keys(total)) total[key] += counts?.[key] ?? 0;
   }
   if (failures.length > 0) console.log(`FAILED: ${failures.join(', ')}`);
-  // A step that failed without a failing test (build, lint, a crash) must not close on "0 failed".
+  // A failure without a failed test (build, lint, a crash) counts as one, so that the last line is never "0 failed".
   const failed = total.failed === 0 && failures.length > 0 ? failures.length : total.failed;
   console.log(`${total.passed} passed, ${failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
   process.exitCode = failed > 0 ? 1 : 0;

@@ -1,5 +1,5 @@
 /**
- * What the root scripts share. Plain JavaScript with no dependencies: on a fresh clone this runs before anything is installed or built.
+ * Shared by the root scripts. Plain JavaScript without dependencies: on a fresh clone it runs before anything is installed or built.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 
-/** No tool that is run from here phones home, asks for an update, or waits for a terminal. */
+/** Tools that are run from here send no telemetry, do not look for updates, and do not wait for a terminal. */
 export const TOOL_ENV = {
   ...process.env,
   TURBO_TELEMETRY_DISABLED: '1',
@@ -35,7 +35,7 @@ export function tool(name) {
 
 /**
  * Runs a command in the foreground and resolves with its exit code.
- * A terminating signal reaches the child too and is answered with 128 + n. What a `quiet` command says is shown only when it fails.
+ * A terminating signal is forwarded to the child, and the result is then 128 + n. A `quiet` command's output is shown only when it fails.
  */
 export function run(command, args, { env = TOOL_ENV, cwd = ROOT, quiet = false } = {}) {
   return new Promise((resolve) => {
@@ -43,7 +43,7 @@ export function run(command, args, { env = TOOL_ENV, cwd = ROOT, quiet = false }
     const child = spawn(command, args, { cwd, env, stdio: ['ignore', out, out] });
     const kept = [];
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part) => kept.push(part));
-    // Some tools end with 0 when they are asked to stop; whoever waits must still not go on.
+    // Some tools end with 0 after a signal; the caller must still not continue.
     let asked;
     const pass = (signal) => {
       asked = signal;
@@ -67,8 +67,8 @@ export function run(command, args, { env = TOOL_ENV, cwd = ROOT, quiet = false }
 }
 
 /**
- * Runs `npm ci` when node_modules is missing or not what package-lock.json says. npm's own record of what it installed is compared, so an
- * installation made by hand counts as well.
+ * Runs `npm ci` when node_modules is missing or differs from package-lock.json. It compares npm's own record of the installation, so an
+ * installation by hand counts too.
  */
 export function ensureInstalled() {
   if (isInstalled()) return;
@@ -92,13 +92,13 @@ function isInstalled() {
   return Object.entries(wanted).every(([path, entry]) => {
     if (!path.startsWith('node_modules/')) return true;
     const installed = present[path];
-    // Optional packages are left out where they do not fit the platform.
+    // Optional packages are missing on other platforms.
     if (installed === undefined) return entry.optional === true;
     return installed.version === entry.version && installed.integrity === entry.integrity;
   });
 }
 
-/** Builds every package; what has not changed comes from turbo's cache. A `quiet` build says something only when it fails. */
+/** Builds all packages; unchanged ones come from turbo's cache. A `quiet` build prints only failures. */
 export function build({ quiet = false } = {}) {
   if (!quiet) return turbo(['run', 'build', '--output-logs=new-only']);
   return turbo(['run', 'build', '--output-logs=errors-only'], { quiet });

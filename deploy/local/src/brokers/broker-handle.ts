@@ -1,12 +1,12 @@
 import { BrokerProcess, BrokerStartError, type ProcessOptions } from './broker-process.js';
 import { freePort } from './free-port.js';
 
-/** A broker that runs on this machine because we started it. */
+/** A broker that we started on this machine. */
 export interface BrokerHandle {
-  /** What clients connect to. */
+  /** The URL for clients. */
   readonly url: string;
   readonly port: number;
-  /** Undefined while it does not run; for a container, the docker client's. */
+  /** Undefined while it does not run. For a container: the pid of the docker client. */
   readonly pid: number | undefined;
   /** SIGTERM, then SIGKILL after 5 s. Data stays. Idempotent. */
   stop(): Promise<void>;
@@ -17,8 +17,8 @@ export interface BrokerHandle {
 }
 
 /**
- * Starts a broker on the port given, or on a free one. A free port may be taken by somebody else before the broker has it;
- * then another is tried.
+ * Starts a broker on the given port, or on a free one. Another program may take a free port before the broker does; then another port is
+ * tried.
  * @throws BrokerStartError when it does not start.
  */
 export async function startOnPort(

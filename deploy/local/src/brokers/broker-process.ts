@@ -6,21 +6,21 @@ import { Socket } from 'node:net';
 import { until } from './probe.js';
 
 export interface ProcessOptions {
-  /** What it is, for messages: `nats-server`. */
+  /** Its name in messages: `nats-server`. */
   readonly name: string;
   readonly program: string;
   readonly args: readonly string[];
-  /** Its output; written anew at each start. */
+  /** Its output; overwritten at each start. */
   readonly logFile: string;
   readonly isReady: () => Promise<boolean>;
-  /** A command that ends it for certain, where SIGKILL to the process would not: a container. */
+  /** A command that forces its end where SIGKILL to the process does not: for a container. */
   readonly killCommand?: readonly string[];
 }
 
-/** It did not start; the message holds the end of its log. */
+/** A broker did not start. The message contains the end of its log. */
 export class BrokerStartError extends Error {
   override readonly name = 'BrokerStartError';
-  /** Somebody else has the port. */
+  /** Another program has the port. */
   readonly isPortTaken: boolean;
 
   constructor(message: string, isPortTaken: boolean) {
@@ -33,8 +33,8 @@ const READY_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 5_000;
 
 /**
- * Waits for its standard input to end, which happens when this process does, however it ends; then takes the broker along.
- * `$1` is the broker's process id, the rest the command that ends it for certain.
+ * A shell script that waits for the end of its standard input, which comes when this process ends in any way. It then ends the broker.
+ * `$1`: the broker's process id; the other arguments: the command that forces its end.
  */
 const WATCHER = `
 read _; pid=$1; shift
@@ -45,7 +45,7 @@ kill -KILL "$pid" 2>/dev/null
 `;
 
 /**
- * A broker as a child process: started when it answers, stopped within a bound, gone when this process is gone, and startable
+ * A broker as a child process. It counts as started when it answers, stops within a bound, ends with this process, and can be started
  * again on the same port and data.
  */
 export class BrokerProcess {
@@ -66,9 +66,9 @@ export class BrokerProcess {
   async start(): Promise<void> {
     if (isRunning(this.child)) return;
     const { name, program, args, logFile, isReady } = this.options;
-    if (await isReady()) throw new BrokerStartError(`${name} did not start: another one answers on its port`, true);
+    if (await isReady()) throw new BrokerStartError(`${name} did not start: another program answers on its port`, true);
     const output = openSync(logFile, 'w');
-    // In a process group of its own: Ctrl-C is for the holder, which stops the broker last.
+    // In its own process group: Ctrl-C reaches only the parent, which stops the broker last.
     const child = spawn(program, args, { stdio: ['ignore', output, output], detached: true });
     closeSync(output);
     let failure: Error | undefined;
@@ -120,7 +120,7 @@ export class BrokerProcess {
     const args = ['-c', WATCHER, 'sh', String(child.pid), ...(this.options.killCommand ?? [])];
     const watcher = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     watcher.on('error', () => undefined);
-    // Neither process may keep this one alive: a holder that forgets to stop must still be able to end.
+    // Neither child keeps this process alive, so it can end even if `stop` was not called.
     watcher.unref();
     child.unref();
     const { stdin } = watcher;

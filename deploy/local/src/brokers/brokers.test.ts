@@ -21,12 +21,12 @@ describe('brokers on this machine', () => {
   });
   afterAll(() => rm(dataDir, { recursive: true }));
 
-  it('a program is found on the search path, and in the system folders when that lacks them', async () => {
+  it('a program is found on PATH, and in the system folders when PATH lacks them', async () => {
     expect(await findBinary('sh', '/nowhere')).toMatch(/^\/(usr\/)?bin\/sh$/);
     expect(await findBinary('no-such-program')).toBeUndefined();
   });
 
-  it('a program that cannot be had is named in one error that says what to do', async () => {
+  it('a program that cannot be found or installed is named in one error that says what to do', async () => {
     const finding = findBroker('nats', { logger, allow: [] });
     await expect(finding).rejects.toMatchObject({ name: 'MissingProgramError', program: 'nats-server' });
     await expect(finding).rejects.toThrow(/apt-get install nats-server.*Docker.*MUSTER_NATS_URL/);
@@ -36,7 +36,7 @@ describe('brokers on this machine', () => {
     );
   });
 
-  it('nats answers once it is started, keeps its address over a kill, and is gone once it is stopped', async () => {
+  it('nats answers after its start, keeps its address over a kill, and is gone after its stop', async () => {
     const nats = await startNats({ dataDir: join(dataDir, 'nats'), logger });
     expect(nats.url).toBe(`nats://127.0.0.1:${nats.port}`);
     expect((await fetch(`${nats.monitorUrl}/varz`)).ok).toBe(true);
@@ -52,14 +52,14 @@ describe('brokers on this machine', () => {
     expect(await natsAnswers(nats.port)).toBe(false);
   });
 
-  it('a port that somebody has is refused, with the reason', async () => {
+  it('a port that another program has is refused, with the reason', async () => {
     const redis = await startRedis({ dataDir: join(dataDir, 'redis-1'), logger });
     const second = startRedis({ dataDir: join(dataDir, 'redis-2'), logger, port: redis.port });
     await expect(second).rejects.toMatchObject({ name: 'BrokerStartError', isPortTaken: true });
     await redis.stop();
   });
 
-  it('a broker that ends at once says why', async () => {
+  it('a broker that ends at once is reported with its output', async () => {
     const source = { kind: 'binary', path: '/bin/false' } as const;
     const starting = startRedis({ dataDir: join(dataDir, 'redis-3'), logger, source });
     await expect(starting).rejects.toThrow(/redis-server did not start: it ended at once/);
@@ -72,7 +72,7 @@ describe('brokers on this machine', () => {
     expect(redis.pid).toBeUndefined();
   });
 
-  it('what is kept survives a stop, if so asked', async () => {
+  it('redis data survives a stop with `persist`', async () => {
     const redis = await startRedis({ dataDir: join(dataDir, 'redis-5'), logger, persist: true });
     await redisSays(redis.port, 'SET color green');
     await redis.restart();
@@ -80,7 +80,7 @@ describe('brokers on this machine', () => {
     await redis.stop();
   });
 
-  it('brokers end with the process that started them, even if that is killed', async () => {
+  it('brokers end with the process that started them, even when it is killed', async () => {
     const port = await freePort();
     const script = `
       const { startRedis } = await import(${JSON.stringify(new URL('index.js', import.meta.url).href)});

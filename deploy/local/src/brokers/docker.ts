@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { findBinary } from './find-binary.js';
 import { runCommand } from './run-command.js';
 
-/** The docker client's path when an engine answers it within a few seconds, else undefined. */
+/** The path of the docker client, when an engine answers it within a few seconds; else undefined. */
 export async function dockerAnswers(): Promise<string | undefined> {
   const docker = await findBinary('docker');
   if (docker === undefined) return undefined;
@@ -15,14 +15,14 @@ export interface ContainerOptions {
   readonly image: string;
   /** Part of the container's name. */
   readonly what: string;
-  /** Loopback port → the container's. */
+  /** Port on loopback → port of the container. */
   readonly ports: ReadonlyMap<number, number>;
-  /** Where `/data` of the container is on this machine; without it the data ends with the container. */
+  /** The folder of this machine that is `/data` in the container; without it the data is lost with the container. */
   readonly dataDir?: string;
   readonly command: readonly string[];
 }
 
-/** How to run a container in the foreground, as us, so that the files it leaves are ours; and how to end it for certain. */
+/** The command that runs a container in the foreground under our user id, and the command that forces its end. */
 export function containerCommand({ docker, image, what, ports, dataDir, command }: ContainerOptions) {
   const name = `muster-${what}-${randomBytes(4).toString('hex')}`;
   const publish = [...ports].flatMap(([outside, inside]) => ['-p', `127.0.0.1:${outside}:${inside}`]);

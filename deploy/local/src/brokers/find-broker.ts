@@ -5,15 +5,15 @@ import { installPackage } from './install-package.js';
 
 export interface FindOptions {
   readonly logger: Logger;
-  /** Default: whatever works. Tests use it to force a way. */
-  readonly allow?: readonly BrokerWay[];
+  /** Default: all of them. Tests use it to force one. */
+  readonly allow?: readonly ProgramOrigin[];
 }
 
-/** The ways to a program, in the order they are tried. */
-export type BrokerWay = 'path' | 'packages' | 'docker';
-const ALL_WAYS: readonly BrokerWay[] = ['path', 'packages', 'docker'];
+/** Where a program is looked for, in this order. */
+export type ProgramOrigin = 'path' | 'packages' | 'docker';
+const ALL_ORIGINS: readonly ProgramOrigin[] = ['path', 'packages', 'docker'];
 
-/** Where a broker will come from. */
+/** A binary or an image from which a broker can be started. */
 export type BrokerSource =
   | { readonly kind: 'binary'; readonly path: string }
   | { readonly kind: 'container'; readonly docker: string; readonly image: string };
@@ -24,7 +24,7 @@ export const BROKER_IMAGES = { nats: 'nats:2.10-alpine', redis: 'redis:7-alpine'
 const PROGRAMS = { nats: 'nats-server', redis: 'redis-server' } as const;
 const INSTEAD = { nats: 'MUSTER_NATS_URL', redis: 'MUSTER_REDIS_URL' } as const;
 
-/** A program is neither there nor can be got; the message says what was tried and what to install. */
+/** A program was not found and could not be installed. The message says what was tried and what to install. */
 export class MissingProgramError extends Error {
   override readonly name = 'MissingProgramError';
   readonly program: string;
@@ -37,14 +37,14 @@ export class MissingProgramError extends Error {
 
 /**
  * Finds a broker: the program on this machine; else from the system's packages; else a Docker image.
- * @throws MissingProgramError when there is no way.
+ * @throws MissingProgramError when none of these works.
  */
 export async function findBroker(name: BrokerName, options: FindOptions): Promise<BrokerSource> {
   const program = PROGRAMS[name];
   const search = await findOrInstall(program, program, options);
   if (search.path !== undefined) return { kind: 'binary', path: search.path };
   const tried = [...search.tried];
-  if ((options.allow ?? ALL_WAYS).includes('docker')) {
+  if ((options.allow ?? ALL_ORIGINS).includes('docker')) {
     const docker = await dockerAnswers();
     if (docker !== undefined) return { kind: 'container', docker, image: BROKER_IMAGES[name] };
     tried.push('no Docker engine answers');
@@ -57,7 +57,7 @@ export async function findBroker(name: BrokerName, options: FindOptions): Promis
 }
 
 /**
- * The path of a program that has no container to stand in for it, installed if need be.
+ * Finds a program for which there is no image, and installs it if necessary. Returns its path.
  * @throws MissingProgramError when it is not there and cannot be installed.
  */
 export async function ensureBinary(program: string, aptPackage: string, options: FindOptions): Promise<string> {
@@ -70,7 +70,7 @@ export async function ensureBinary(program: string, aptPackage: string, options:
 }
 
 async function findOrInstall(program: string, aptPackage: string, options: FindOptions) {
-  const { logger, allow = ALL_WAYS } = options;
+  const { logger, allow = ALL_ORIGINS } = options;
   const tried: string[] = [];
   if (allow.includes('path')) {
     const found = await findBinary(program);

@@ -2,12 +2,12 @@ import { createServer } from 'node:net';
 
 const LOOPBACK = '127.0.0.1';
 
-/** A loopback port that nobody listens on now. Somebody else may take it before it is used: be ready to ask again. */
+/** A loopback port that is free now. Another program may take it before it is used, so callers must be ready to try again. */
 export function freePort(): Promise<number> {
   return listenOnce(0);
 }
 
-/** A free port whose partner, `offset` above it, is free too: a Redis Cluster node's bus is 10,000 above its port. */
+/** A free port such that the port `offset` above it is free too: a Redis Cluster node's bus is 10,000 above its port. */
 export async function freePortPair(offset: number): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
     const port = await freePort();
@@ -16,7 +16,7 @@ export async function freePortPair(offset: number): Promise<number> {
       await listenOnce(port + offset);
       return port;
     } catch {
-      // The partner is taken.
+      // The second port is taken.
     }
   }
   throw new Error(`no two free ports ${offset} apart`);

@@ -1,7 +1,7 @@
 export type { BrokerHandle } from './broker-handle.js';
 export { BROKER_IMAGES, ensureBinary } from './find-broker.js';
 export { freePort } from './free-port.js';
-export { natsAnswers, redisAnswers, until } from './probe.js';
+export { natsAnswers, redisAnswers } from './probe.js';
 export { startNats, type NatsHandle } from './start-nats.js';
 export { startRedis } from './start-redis.js';
 export { startRedisCluster } from './start-redis-cluster.js';

@@ -8,12 +8,12 @@ const APT_TIMEOUT_MS = 300_000;
 const POLICY = '/usr/sbin/policy-rc.d';
 
 /**
- * Installs a package of the system, where that can be done without asking anybody: apt-get, as root or with a sudo that needs
- * no password. Returns why it could not be done, or undefined when it was.
+ * Installs a package of the system by apt-get, as root or with a sudo that needs no password. Returns the reason of a failure, or
+ * undefined after success.
  *
- * Debian starts and enables a server when it is installed. We want the program, not the service, so for the time of the
- * installation a policy-rc.d says that nothing is to be started, unless the machine has a policy of its own; and a unit that
- * came with the package is disabled. Services that were there before are not touched.
+ * Debian starts and enables a server when it is installed. Only the program is needed, not the service. So a policy-rc.d forbids starts
+ * during the installation, unless the machine has its own policy, and a unit of the package is disabled afterwards. Services that were
+ * installed before are not changed.
  */
 export async function installPackage(name: string, logger: Logger): Promise<string | undefined> {
   if ((await findBinary('apt-get')) === undefined) return 'this system has no apt-get';
@@ -40,7 +40,7 @@ export async function installPackage(name: string, logger: Logger): Promise<stri
   return undefined;
 }
 
-/** What makes a command run as root: nothing, or sudo; undefined when neither does. */
+/** The prefix that runs a command as root: empty, or sudo; undefined when neither works. */
 async function rootPrefix(): Promise<string[] | undefined> {
   if (process.getuid?.() === 0) return [];
   const sudo = await findBinary('sudo');

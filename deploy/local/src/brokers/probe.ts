@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 const ANSWER_MS = 2_000;
 const RETRY_MS = 25;
 
-/** Sends text to a loopback port and reads until the answer matches; undefined when it does not, in time. */
+/** Sends text to a loopback port and reads until the answer matches; undefined when it does not match in time. */
 function exchange(port: number, send: string, until: RegExp): Promise<string | undefined> {
   return new Promise((resolve) => {
     let text = '';
@@ -55,7 +55,7 @@ export async function clusterIsComplete(port: number, nodes: number): Promise<bo
   );
 }
 
-/** Asks again until the answer is yes, or the time is over, or `giveUp` says that it will never be. */
+/** Polls until it is ready, the time is over, or `giveUp` returns true. Returns whether it is ready. */
 export async function until(
   isReady: () => Promise<boolean>,
   timeoutMs: number,

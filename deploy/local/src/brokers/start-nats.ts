@@ -8,7 +8,7 @@ import { freePort } from './free-port.js';
 import { natsAnswers, natsIsHealthy } from './probe.js';
 
 export interface StartNatsOptions {
-  /** Made if missing; holds JetStream's files and the log. */
+  /** Created if missing; holds JetStream's files and the log. */
   readonly dataDir: string;
   readonly logger: Logger;
   /** Default: a free one. */

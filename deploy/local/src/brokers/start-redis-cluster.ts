@@ -24,7 +24,7 @@ export interface RedisClusterHandle {
   stop(): Promise<void>;
 }
 
-/** A node's cluster bus listens so far above its port. */
+/** A node's cluster bus listens this far above its port. */
 const CLUSTER_BUS_OFFSET = 10_000;
 
 /** Starts a Redis Cluster from the redis-server on this machine and waits until every node serves all slots. */
@@ -62,7 +62,7 @@ async function startNode(program: string, dataDir: string): Promise<BrokerHandle
     args: [
       ...redisArgs(port, dataDir, false),
       ...['--cluster-enabled', 'yes', '--cluster-config-file', 'nodes.conf', '--cluster-node-timeout', '2000'],
-      // One dead master must not take the others' slots along.
+      // The others serve their slots also while one master is down.
       ...['--cluster-require-full-coverage', 'no'],
     ],
     logFile: join(dataDir, 'redis.log'),

@@ -7,7 +7,7 @@ import { findBroker, type BrokerSource } from './find-broker.js';
 import { redisAnswers } from './probe.js';
 
 export interface StartRedisOptions {
-  /** Made if missing; holds the log, and the data with `persist`. */
+  /** Created if missing; holds the log, and the data with `persist`. */
   readonly dataDir: string;
   readonly logger: Logger;
   /** Default: a free one. */
@@ -50,7 +50,7 @@ function commandFor(source: BrokerSource, dataDir: string, port: number, persist
     what: 'redis',
     ports: new Map([[port, 6379]]),
     ...keep,
-    // Published on loopback only; without this Redis refuses whoever is not on the container's own loopback.
+    // Published on loopback only. Without this Redis refuses clients from outside the container.
     command: [
       ...['redis-server', '--save', '', '--appendonly', persist ? 'yes' : 'no', '--protected-mode', 'no'],
       ...(persist ? ['--dir', '/data'] : []),

@@ -3,7 +3,7 @@ import type { Logger } from '@muster/runtime';
 import { startNats, startRedis, type BrokerHandle, type NatsHandle } from '../brokers/index.js';
 import type { RunOptions } from './run-options.js';
 
-/** The brokers a local stack talks to; those it did not start have no handle. */
+/** The brokers of a local stack. Those that it did not start have no handle. */
 export interface LocalBrokers {
   readonly natsUrl: string;
   readonly redisUrl: string;
@@ -12,7 +12,7 @@ export interface LocalBrokers {
   stop(): Promise<void>;
 }
 
-/** Starts what the options do not point to elsewhere. When one does not start, the other is stopped again. */
+/** Starts the brokers for which the options name no URL. When one does not start, the other is stopped again. */
 export async function startLocalBrokers(options: RunOptions, logger: Logger): Promise<LocalBrokers> {
   const dataDir = (name: string): string => join(options.folder, 'data', name);
   // One after the other: both may have to be installed, and the system's package manager takes one at a time.

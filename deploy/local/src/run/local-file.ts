@@ -1,7 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** `.muster/local.json`: what a running local stack tells the CLI, scripts and people. It is there only while the stack runs. */
+/** `.muster/local.json`: addresses and secrets for the CLI and for scripts. It exists only while the stack runs. */
 export interface LocalFile {
   readonly apiUrl: string;
   readonly gatewayUrls: readonly string[];
@@ -16,7 +16,7 @@ export interface LocalFile {
   readonly pids: Readonly<Record<string, number>>;
 }
 
-/** Writes the file whole or not at all, readable by its owner only: it holds secrets. */
+/** Writes the file atomically, readable by its owner only: it holds secrets. */
 export async function writeLocalFile(folder: string, content: LocalFile): Promise<void> {
   const path = join(folder, 'local.json');
   const draft = `${path}.${process.pid}.tmp`;

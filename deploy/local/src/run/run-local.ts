@@ -8,12 +8,12 @@ import { removeLocalFile, writeLocalFile, type LocalFile } from './local-file.js
 import type { RunOptions } from './run-options.js';
 import { renderScreen } from './screen.js';
 
-/** What `--fresh` forgets: all but the certificates, which somebody may have come to trust. */
+/** The folders that `--fresh` deletes: all but the certificates, which a browser may trust already. */
 const DATA_FOLDERS = ['data', 'keys', 'logs', 'run'];
 
 /**
- * The local runner: brokers, then the stack, then one screen; then nothing until a signal. Returns the exit code: 0 after a stop by signal, 1 when
- * something did not start.
+ * The local runner: starts brokers and stack, prints one screen and waits for a signal. Returns the exit code: 0 after a stop by signal, 1
+ * when something did not start.
  */
 export async function runLocal(options: RunOptions): Promise<number> {
   const { folder } = options;
@@ -37,20 +37,20 @@ export async function runLocal(options: RunOptions): Promise<number> {
 
 class LocalRun {
   readonly #options: RunOptions;
-  readonly #stopAsked: Promise<void>;
+  readonly #stopRequested: Promise<void>;
   #brokers: LocalBrokers | undefined;
   #stack: Stack | undefined;
 
   constructor(options: RunOptions) {
     this.#options = options;
-    this.#stopAsked = new Promise((resolve) => {
+    this.#stopRequested = new Promise((resolve) => {
       if (options.parentPid !== undefined) watchParent({ pid: options.parentPid, onGone: resolve });
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
         let count = 0;
         process.on(signal, () => {
           count += 1;
           resolve();
-          // Impatience: the children notice that this process is gone and end by themselves.
+          // A second signal ends this process at once; the children notice it and end by themselves.
           if (count > 1) process.exit(signal === 'SIGINT' ? 130 : 143);
         });
       }
@@ -60,12 +60,12 @@ class LocalRun {
   async run(): Promise<number> {
     const startedAt = performance.now();
     try {
-      const up = await Promise.race([this.#start().then(() => 'up' as const), this.#stopAsked]);
+      const up = await Promise.race([this.#start().then(() => 'up' as const), this.#stopRequested]);
       if (up === 'up') {
         console.log(
           renderScreen(this.#requireStack(), this.#requireBrokers(), (performance.now() - startedAt) / 1_000),
         );
-        await this.#stopAsked;
+        await this.#stopRequested;
       }
       console.log('\nStopping…');
       return 0;
@@ -84,23 +84,23 @@ class LocalRun {
     const { natsUrl, redisUrl } = this.#brokers;
     const onEvent = (text: string): void => {
       console.error(`${new Date().toLocaleTimeString()}  ${text}`);
-      // Process ids have changed.
-      if (text.endsWith('is back')) void this.#tell();
+      // The file has the process ids.
+      if (text.endsWith('is back')) void this.#publish();
     };
     const shape = { gateways, agent, logLevel, settings, restart: true };
     const start = startStack({ folder, natsUrl, redisUrl, ...shape, onEvent });
     this.#starting = start.catch(() => undefined);
     this.#stack = await start;
-    await this.#tell();
+    await this.#publish();
   }
 
   #starting: Promise<Stack | undefined> | undefined;
 
-  async #tell(): Promise<void> {
+  async #publish(): Promise<void> {
     await writeLocalFile(this.#options.folder, localFile(this.#requireStack(), this.#requireBrokers()));
   }
 
-  /** In reverse order of starting. A start that is under way is awaited, so that nothing of it is missed. */
+  /** Stops in reverse order of starting. Waits for a start that is under way, so that none of its programs is missed. */
   async #stop(): Promise<void> {
     await removeLocalFile(this.#options.folder);
     await (await this.#starting)?.stop();

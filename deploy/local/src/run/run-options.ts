@@ -4,19 +4,19 @@ import type { ProgramSettings } from '../stack/programs.js';
 import { settingsOf } from './settings-of.js';
 
 export interface RunOptions {
-  /** Where everything is kept: `.muster`. */
+  /** The folder of all data: `.muster`. */
   readonly folder: string;
   readonly gateways: number;
   readonly agent: boolean;
-  /** Forget the data of earlier runs. */
+  /** Delete the data of earlier runs. */
   readonly fresh: boolean;
-  /** Brokers that exist and are used instead of our own. */
+  /** Brokers that run already and are used instead of own ones. */
   readonly natsUrl?: string;
   readonly redisUrl?: string;
   readonly logLevel: string;
-  /** What the environment says of single programs. */
+  /** The variables of the environment for single programs. */
   readonly settings: ProgramSettings;
-  /** Stop when this process is gone: npm does not pass on every signal that ends it. */
+  /** Stop when this process has ended: npm does not forward every signal. */
   readonly parentPid?: number;
 }
 
@@ -26,18 +26,18 @@ Runs all of Muster on this machine until Ctrl-C: brokers, gateways, query and co
 
   --gateways N   how many gateways, 1 to 16 (default 1)
   --no-agent     start no agent for this machine
-  --fresh        forget the data of earlier runs first
+  --fresh        delete the data of earlier runs first
   --help         show this
 
-MUSTER_NATS_URL and MUSTER_REDIS_URL use brokers that exist. MUSTER_LOG_LEVEL sets how much .muster/logs tells.
-MUSTER_GATEWAY_*, MUSTER_QUERY_*, MUSTER_COMMAND_*, MUSTER_API_* and MUSTER_AGENT_* go to these programs, except what the runner sets.`;
+MUSTER_NATS_URL and MUSTER_REDIS_URL name brokers that run already. MUSTER_LOG_LEVEL sets the level of .muster/logs.
+MUSTER_GATEWAY_*, MUSTER_QUERY_*, MUSTER_COMMAND_*, MUSTER_API_* and MUSTER_AGENT_* are passed to these programs, except those that the runner sets.`;
 
 export type ParsedOptions =
   | { readonly kind: 'run'; readonly options: RunOptions }
   | { readonly kind: 'help' }
   | { readonly kind: 'fault'; readonly message: string };
 
-/** Reads the runner's arguments and environment; a fault is told, not thrown. */
+/** Parses the runner's arguments and environment. A fault is returned, not thrown. */
 export function parseRunOptions(args: readonly string[], env: NodeJS.ProcessEnv, cwd: string): ParsedOptions {
   let values;
   try {

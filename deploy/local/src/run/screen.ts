@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import type { Stack } from '../stack/stack.js';
 import type { LocalBrokers } from './local-brokers.js';
 
-/** What runs where, and what to try first: one screen. */
+/** The programs with their addresses, and the commands to try first. */
 export function renderScreen(stack: Stack, brokers: LocalBrokers, seconds: number): string {
   const programs = [...stack.apis, ...stack.gateways, ...stack.queries, ...stack.commands, ...stack.agents];
   const lines = programs.map(({ name, pid, url }) => line(name, url ?? (name === 'agent' ? 'live' : ''), pid));
@@ -27,7 +27,7 @@ Ctrl-C stops everything.
 }
 
 function line(name: string, where: string, pid: number | undefined): string {
-  // A broker's password is nobody's business on a screen.
+  // The screen does not show a broker's password.
   const shown = where.replace(/\/\/[^@/]*@/, '//…@');
   return `  ${name.padEnd(10)} ${shown.padEnd(32)}${pid === undefined ? '  (not ours)' : `  pid ${pid}`}`;
 }

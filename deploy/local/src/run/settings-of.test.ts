@@ -35,7 +35,7 @@ const SETTING: StackSetting = {
   env: {},
 };
 
-test('a program gets the settings that are named for it, and no secret of another', () => {
+test('a program gets the settings with its prefix, and no secret of another program', () => {
   expect(settingsOf(ENVIRONMENT)).toEqual({
     gateway: { MUSTER_GATEWAY_UPGRADE_RATE: '7', MUSTER_GATEWAY_PORT: '4711' },
     query: { MUSTER_QUERY_PER_ORG: '3' },
@@ -45,12 +45,12 @@ test('a program gets the settings that are named for it, and no secret of anothe
   });
 });
 
-test('what the stack sets itself wins over them', () => {
+test('the stack’s own settings override them', () => {
   const { env } = programSpec('gateway', 'gateway-1', { ...SETTING, settings: settingsOf(ENVIRONMENT) });
   expect(env).toMatchObject({ MUSTER_GATEWAY_UPGRADE_RATE: '7', MUSTER_GATEWAY_PORT: '0' });
 });
 
-test('without them nothing of the environment gets through but what every program needs', () => {
+test('without them a program inherits only the variables that every program needs', () => {
   process.env['MUSTER_GATEWAY_LEASE'] = '1h';
   try {
     expect(programSpec('gateway', 'gateway-1', SETTING).env).not.toHaveProperty('MUSTER_GATEWAY_LEASE');

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-test('a client that pins the authority trusts the server by name and by address, and nobody else does', async () => {
+test('only a client that pins the authority trusts the server, by name and by address', async () => {
   const files = await ensureCertificates(folder);
   const [ca, cert, key] = await Promise.all(
     [files.caPath, files.certPath, files.keyPath].map((path) => readFile(path, 'utf8')),
@@ -43,7 +43,7 @@ test('a client that pins the authority trusts the server by name and by address,
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('what exists is kept, and the server certificate is renewed in time under the same authority', async () => {
+test('existing certificates are kept, and the server certificate is renewed in time under the same authority', async () => {
   const first = await ensureCertificates(folder);
   const [ca, cert] = [await readFile(first.caPath, 'utf8'), await readFile(first.certPath, 'utf8')];
   await ensureCertificates(folder);

@@ -15,7 +15,7 @@ const NAMES: x509.JsonGeneralNames = [
   { type: 'ip', value: '::1' },
 ];
 
-/** Where the files are; the key files are readable by their owner only. */
+/** The paths of the files. Key files are readable by their owner only. */
 export interface CertificateFiles {
   readonly caPath: string;
   readonly certPath: string;
@@ -23,8 +23,8 @@ export interface CertificateFiles {
 }
 
 /**
- * A certificate authority of this machine's own and a server certificate for localhost under it, kept in `folder`. What exists is used again:
- * the authority until 30 days before its end (agents pin it), the server certificate likewise.
+ * A certificate authority and a server certificate for localhost under it, kept in `folder`. Existing ones are used until 30 days before
+ * they expire: agents pin the authority.
  */
 export async function ensureCertificates(folder: string, nowMs = Date.now()): Promise<CertificateFiles> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -45,7 +45,7 @@ interface Pair {
 
 type CryptoKey = webcrypto.CryptoKey;
 
-/** The pair, unless a file is missing or unreadable, or the certificate ends soon. */
+/** The pair; undefined when a file is missing or unreadable, or when the certificate expires soon. */
 async function readPair(certPath: string, keyPath: string, nowMs: number): Promise<Pair | undefined> {
   try {
     const certificate = new x509.X509Certificate(await readFile(certPath, 'utf8'));
@@ -99,7 +99,7 @@ function validity(nowMs: number, days: number): { serialNumber: string; notBefor
   // The first byte stays below 0x80: serial numbers are positive (RFC 5280, 4.1.2.2).
   const serial = randomBytes(16);
   serial[0] = 0x40 | ((serial[0] ?? 0) & 0x3f);
-  // An hour back, for clocks that are a little behind.
+  // Valid from an hour ago, for clocks that are slow.
   return {
     serialNumber: serial.toString('hex'),
     notBefore: new Date(nowMs - 3_600_000),

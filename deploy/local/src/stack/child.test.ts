@@ -24,21 +24,21 @@ async function spec(program: string, more: Partial<ChildSpec> = {}): Promise<Chi
   return { name: 'probe', main, env: {}, logPath: join(folder, 'log'), readyPath: join(folder, 'ready.json'), ...more };
 }
 
-test('a program that dies before it is ready is reported with the end of its log', async () => {
+test('a program that ends before it is ready is reported with the end of its log', async () => {
   const child = new Child(await spec(`console.error('no broker'); process.exit(3)`));
   const failure = await child.ready().catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(ChildError);
   expect((failure as Error).message).toMatch(/probe ended with code 3[^]*no broker/);
 });
 
-test('a program that ignores SIGTERM is gone after its grace', async () => {
+test('a program that ignores SIGTERM is killed after its grace time', async () => {
   const child = new Child(await spec(`process.on('SIGTERM', () => {});${READY}`));
   await child.ready();
   await child.stop(50);
   expect(await child.exited).toEqual({ code: null, signal: 'SIGKILL' });
 });
 
-test('a killed program comes back on the same port, and says so', async () => {
+test('a killed program is restarted on the same port, and an event reports it', async () => {
   const events: string[] = [];
   let back: () => void = () => undefined;
   const returned = new Promise<void>((resolve) => (back = resolve));
@@ -58,7 +58,7 @@ test('a killed program comes back on the same port, and says so', async () => {
   expect(supervisor.pid).toBe(-1);
 });
 
-test('a configuration fault is not tried again', async () => {
+test('a program with a configuration fault is not restarted', async () => {
   const told = new Promise<string>((onEvent) => {
     const program = `${READY} setTimeout(() => process.exit(2), 50);`;
     void spec(program).then((made) => new Supervisor(made, { restart: true, onEvent }).start());

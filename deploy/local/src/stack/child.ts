@@ -15,14 +15,12 @@ export interface ChildSpec {
   readonly env: Readonly<Record<string, string>>;
   readonly logPath: string;
   readonly readyPath: string;
-  /**
-   * The variables that pin the ports of the first start at a restart, by the port's name in the ready file: others know the addresses.
-   */
+  /** The variables that set its ports, by their names in the ready file: a restart uses the ports of the first start. */
   readonly portVariables?: Readonly<Record<string, string>>;
   readonly readyTimeoutMs?: number;
 }
 
-/** What a program says of itself when it is ready. */
+/** The content of a ready file. */
 export interface Ready {
   readonly pid: number;
   readonly ports: Readonly<Record<string, number>>;
@@ -41,10 +39,10 @@ export class ChildError extends Error {
 const READY_POLL_MS = 20;
 const DEFAULT_READY_TIMEOUT_MS = 30_000;
 const LOG_TAIL_LINES = 12;
-/** The exit code of a service whose configuration has faults: starting it again changes nothing. */
+/** The exit code of a service whose configuration has faults: a restart would fail too. */
 const CONFIG_FAULT = 2;
 
-/** One run of one program. It leads a process group of its own, so that Ctrl-C at the terminal reaches only the runner. */
+/** One run of one program, in its own process group, so that Ctrl-C at the terminal reaches only the runner. */
 export class Child {
   readonly spec: ChildSpec;
   readonly exited: Promise<Exit>;
@@ -79,8 +77,8 @@ export class Child {
     return this.#exit === undefined;
   }
 
-  /** True when a further start would end the same way. */
-  get hopeless(): boolean {
+  /** Whether a restart would fail too. */
+  get hasConfigFault(): boolean {
     return this.#exit?.code === CONFIG_FAULT;
   }
 
@@ -117,7 +115,7 @@ export class Child {
       try {
         process.kill(-this.pid, 'SIGKILL');
       } catch {
-        // Gone in the meantime.
+        // It has ended in the meantime.
       }
       await this.exited;
     }

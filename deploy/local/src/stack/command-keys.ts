@@ -8,21 +8,21 @@ import {
   signCommandKeys,
   type PrivateJwks,
 } from '@muster/identity';
-import { readOrMake } from './read-or-make.js';
+import { readOrCreate } from './read-or-create.js';
 
-/** Where the keys of a stack's commands are. */
+/** The key files for the commands of a stack. */
 export interface CommandKeyFiles {
-  /** The private root. No program gets it: it signs key lists, and belongs on no server outside of one machine's stack. */
+  /** The private root, which signs key lists. No program gets it, and outside of a local stack it belongs on no server. */
   readonly rootPath: string;
-  /** The public roots, which gateways tell agents at enrolment. */
+  /** The public roots, which gateways hand out at enrolment. */
   readonly rootsPath: string;
   /** The private JWKS that signs commands. */
   readonly keysPath: string;
-  /** The root's word that these are the keys. */
+  /** The key list, signed by the root. */
   readonly keyListPath: string;
 }
 
-/** Makes root, signing key and key list once, and reads them afterwards: agents have pinned the root. */
+/** Creates root, signing key and key list once, and reads them afterwards: agents have pinned the root. */
 export async function ensureCommandKeys(folder: string): Promise<CommandKeyFiles> {
   const paths = {
     rootPath: join(folder, 'command-root.json'),
@@ -32,9 +32,9 @@ export async function ensureCommandKeys(folder: string): Promise<CommandKeyFiles
   };
   const root = await privateKeys(paths.rootPath, generateCommandRoot);
   const keys = await privateKeys(paths.keysPath, generateSigningJwks);
-  await readOrMake(paths.rootsPath, () => JSON.stringify(publicJwks(root)));
+  await readOrCreate(paths.rootsPath, () => JSON.stringify(publicJwks(root)));
   const current = publicJwks(keys).keys.map(({ kid, x }) => ({ kid, x }));
-  const list = await readOrMake(paths.keyListPath, () =>
+  const list = await readOrCreate(paths.keyListPath, () =>
     signCommandKeys(root, { version: 1, iat: Math.floor(Date.now() / 1_000), keys: current, retired: [] }),
   );
   const read = readCommandKeys(list, publicJwks(root).keys);
@@ -45,7 +45,7 @@ export async function ensureCommandKeys(folder: string): Promise<CommandKeyFiles
 }
 
 async function privateKeys(path: string, generate: () => Promise<PrivateJwks>): Promise<PrivateJwks> {
-  const parsed = parseSigningJwks(await readOrMake(path, async () => JSON.stringify(await generate())));
+  const parsed = parseSigningJwks(await readOrCreate(path, async () => JSON.stringify(await generate())));
   if (!parsed.ok) throw new Error(`${path} ${parsed.fault}; start with --fresh`);
   return parsed.jwks;
 }

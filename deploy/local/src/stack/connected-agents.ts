@@ -6,8 +6,8 @@ const TIMEOUT_MS = 20_000;
 const POLL_MS = 50;
 
 /**
- * Resolves when the API, asked as an operator asks it, lists at least so many agents as connected, over either channel: the proof that all the ways work.
- * @throws Error with the API's last answer
+ * Resolves when the API lists at least this many agents as connected, over either channel. That proves that all services work together.
+ * @throws Error with the API's last answer.
  */
 export async function waitForConnectedAgents(
   atLeast: number,

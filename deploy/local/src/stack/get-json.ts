@@ -8,7 +8,7 @@ export interface GetOptions {
   readonly timeoutMs?: number;
 }
 
-/** One GET for JSON. @throws Error when nobody answers in time or the answer is no JSON; a status of 400 and more is an answer. */
+/** Sends a GET and parses the JSON answer, also of a status from 400. @throws Error without an answer in time, or when it is no JSON. */
 export function getJson(
   url: string,
   { ca, token, timeoutMs = 5_000 }: GetOptions = {},

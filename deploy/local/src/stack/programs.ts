@@ -11,23 +11,24 @@ export type ProgramSettings = Partial<Record<ProgramKind, Readonly<Record<string
 
 const SERVICES = fileURLToPath(new URL('../../../../services/', import.meta.url));
 
-/** What all programs of one stack have in common. */
+/** The settings that all programs of one stack share. */
 export interface StackSetting {
   readonly folder: string;
   readonly natsUrl: string;
   readonly redisUrl: string;
   readonly secrets: StackSecrets;
-  /** Without it everything speaks plain HTTP and WebSocket on loopback. */
+  /** Without it all programs use plain HTTP and WebSocket on loopback. */
   readonly tls?: CertificateFiles;
   readonly logLevel: string;
-  /** Settings that give way to those of the stack itself. */
+  /** Variables that the stack's own variables override. */
   readonly settings: ProgramSettings;
+  /** Variables that override the stack's own. */
   readonly env: ProgramSettings;
   /** Arguments for Node itself, for profiles of a bench. */
   readonly nodeArgs?: Partial<Record<ProgramKind, readonly string[]>>;
 }
 
-/** A service's configuration by environment, and where its files go. `extra` wins over everything. */
+/** How a program is started: its environment and the paths of its files. `extra` overrides everything. */
 export function programSpec(
   kind: ProgramKind,
   name: string,
@@ -54,7 +55,7 @@ export function programSpec(
   };
 }
 
-/** Only what a program needs of the environment it is started from: settings are handed over on purpose, or not at all. */
+/** The few variables that a program inherits. All others are passed explicitly. */
 function inherited(): Record<string, string> {
   const names = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'NODE_EXTRA_CA_CERTS', 'USER'];
   return Object.fromEntries(
@@ -76,7 +77,7 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     ...serverTls(setting),
     MUSTER_GATEWAY_HOST: '127.0.0.1',
     MUSTER_GATEWAY_PORT: '0',
-    // Within the drains' part of the stop timeout above: agents must not be told more time than they have.
+    // Shorter than the stop timeout above, so that agents get the time that they are promised.
     MUSTER_GATEWAY_DRAIN_SPREAD: '2s',
     MUSTER_GATEWAY_DRAIN_GRACE: '1s',
     MUSTER_HEALTH_HOST: '127.0.0.1',

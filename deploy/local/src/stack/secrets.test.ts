@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-test('the second start finds the secrets of the first, which nobody else can read', async () => {
+test('the second start uses the secrets of the first, which only their owner can read', async () => {
   const first = await ensureSecrets(folder);
   const read = async () => Promise.all(Object.values({ ...first.commandKeys }).map((path) => readFile(path, 'utf8')));
   const files = await read();
@@ -27,7 +27,7 @@ test('the second start finds the secrets of the first, which nobody else can rea
   }
 });
 
-test('an agent that pins the public roots takes the key list, and the roots file has no private part', async () => {
+test('an agent that pins the public roots accepts the key list, and the roots file has no private part', async () => {
   const { commandKeys } = await ensureSecrets(folder);
   const roots = parsePublicJwks((await readFile(commandKeys.rootsPath, 'utf8')).trim());
   const verifier = new CommandVerifier({ roots: roots.ok ? roots.jwks.keys : [] });
@@ -37,7 +37,7 @@ test('an agent that pins the public roots takes the key list, and the roots file
   });
 });
 
-test('a signing key that the list does not have is noticed before anything starts', async () => {
+test('a signing key that is missing in the key list is reported before anything starts', async () => {
   const { commandKeys } = await ensureSecrets(folder);
   await rm(commandKeys.keysPath);
   await expect(ensureSecrets(folder)).rejects.toThrow(/command-key-list.*--fresh/);

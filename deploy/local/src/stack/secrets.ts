@@ -4,19 +4,18 @@ import { join } from 'node:path';
 import { generateSigningJwks, mintOperatorToken, parseOperatorToken } from '@muster/identity';
 import { base32 } from '@muster/protocol';
 import { ensureCommandKeys, type CommandKeyFiles } from './command-keys.js';
-import { readOrMake } from './read-or-make.js';
+import { readOrCreate } from './read-or-create.js';
 
-/** The org of everything that runs on one machine. */
+/** The organisation of a local stack. */
 export const LOCAL_ORG = 'local';
 
 export interface StackSecrets {
   /** An operator token with the role `admin`. */
   readonly token: string;
-  /** With this, an endpoint may enrol in {@link LOCAL_ORG}. */
+  /** The secret for enrolment in {@link LOCAL_ORG}. */
   readonly enrollSecret: string;
   /**
-   * Programs get the files, not the values: a process's environment can be read by whoever may read `process_envs`, on this machine that is
-   * every analyst.
+   * Programs get the paths of files, not the values: every operator who may query `process_envs` can read a process's environment.
    */
   readonly tokenPath: string;
   readonly enrollSecretPath: string;
@@ -25,26 +24,26 @@ export interface StackSecrets {
   /** The private JWKS that signs agent tokens. */
   readonly agentTokenKeysPath: string;
   readonly commandKeys: CommandKeyFiles;
-  /** What API and command service share, and gateways do not have. */
+  /** The key that API and command service share; gateways do not have it. */
   readonly commandRequestKeyPath: string;
 }
 
-/** Makes the secrets of a stack once, and reads them afterwards: agents that enrolled must find the same keys again. */
+/** Creates the secrets of a stack once, and reads them afterwards: enrolled agents depend on the same keys. */
 export async function ensureSecrets(folder: string): Promise<StackSecrets> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const agentTokenKeysPath = join(folder, 'agent-token-keys.json');
-  const jwks = await readOrMake(agentTokenKeysPath, async () => JSON.stringify(await generateSigningJwks()));
+  const jwks = await readOrCreate(agentTokenKeysPath, async () => JSON.stringify(await generateSigningJwks()));
   if (jwks === '') throw new Error(`${agentTokenKeysPath} is empty; start with --fresh`);
   const tokenPath = join(folder, 'operator-token');
-  const token = await readOrMake(tokenPath, () => mintOperatorToken().token);
+  const token = await readOrCreate(tokenPath, () => mintOperatorToken().token);
   if (!parseOperatorToken(token).ok) throw new Error(`${tokenPath} holds no token; start with --fresh`);
   const enrollSecretPath = join(folder, 'enroll-secret');
-  const enrollSecret = await readOrMake(enrollSecretPath, () => base32(randomBytes(20)));
+  const enrollSecret = await readOrCreate(enrollSecretPath, () => base32(randomBytes(20)));
   const enrollSecretsPath = join(folder, 'enroll-secrets');
-  await readOrMake(enrollSecretsPath, () => `${LOCAL_ORG}=${enrollSecret}`);
+  await readOrCreate(enrollSecretsPath, () => `${LOCAL_ORG}=${enrollSecret}`);
   const commandKeys = await ensureCommandKeys(folder);
   const commandRequestKeyPath = join(folder, 'command-request-key');
-  await readOrMake(commandRequestKeyPath, () => base32(randomBytes(32)));
+  await readOrCreate(commandRequestKeyPath, () => base32(randomBytes(32)));
   return {
     commandRequestKeyPath,
     token,

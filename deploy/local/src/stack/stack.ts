@@ -1,11 +1,11 @@
 import type { ProgramKind, ProgramSettings } from './programs.js';
 
 export interface StackOptions {
-  /** Keys, certificates, logs and the agents' state; made when it is missing. Two stacks never share one. */
+  /** Holds keys, certificates, logs and the agents' data. Created when it is missing. Two stacks never share one. */
   readonly folder: string;
   readonly natsUrl: string;
   readonly redisUrl: string;
-  /** How many of each; default 1, and no agent. */
+  /** How many of each. Default: 1 of each service, and no agent. */
   readonly gateways?: number;
   readonly queries?: number;
   readonly commands?: number;
@@ -13,15 +13,15 @@ export interface StackOptions {
   readonly agent?: boolean;
   /** Default true. */
   readonly tls?: boolean;
-  /** Start what ends by itself again; default false, as tests and benches want to see it end. */
+  /** Whether programs that end by themselves are restarted. Default false. */
   readonly restart?: boolean;
   readonly logLevel?: string;
-  /** Variables that give way to those of the stack. */
+  /** Variables that the stack's own variables override. */
   readonly settings?: ProgramSettings;
-  /** Variables that win over those of the stack. */
+  /** Variables that override the stack's own. */
   readonly env?: ProgramSettings;
   readonly nodeArgs?: Partial<Record<ProgramKind, readonly string[]>>;
-  /** Told in words of unexpected ends and restarts. */
+  /** Called with a message at unexpected ends and restarts. */
   readonly onEvent?: (text: string) => void;
 }
 
@@ -30,11 +30,11 @@ export interface Program {
   readonly name: string;
   /** Changes at a restart; -1 while there is none. */
   readonly pid: number;
-  /** Absent where a program has no such face. */
+  /** Absent where a program has no such port. */
   readonly url?: string;
   readonly healthUrl?: string;
   signal(signal: NodeJS.Signals): boolean;
-  /** Resolves when its present run has ended. */
+  /** Resolves when its current run has ended. */
   exited(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -43,7 +43,7 @@ export interface Program {
 export type ServerProgram = Program & { readonly url: string };
 
 export interface AgentOptions {
-  /** Where it connects, when not to the stack's gateways themselves: a load balancer. */
+  /** Where it connects, for example a load balancer. Default: the stack's gateways. */
   readonly gatewayUrl?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -59,13 +59,13 @@ export interface Stack {
   readonly agents: readonly Program[];
   /** Undefined without TLS. */
   readonly caPath: string | undefined;
-  /** PEM of certificate and key of the servers, for what stands before them in a test; undefined without TLS. */
+  /** PEM files of the servers' certificate and key, for a proxy in front of them in a test. Undefined without TLS. */
   readonly serverTls: { readonly certPath: string; readonly keyPath: string } | undefined;
   readonly token: string;
   readonly enrollSecret: string;
-  /** One more gateway, ready when the promise resolves. `env` wins over all other variables. */
+  /** Starts one more gateway; resolves when it is ready. `env` overrides all other variables. */
   addGateway(env?: Readonly<Record<string, string>>): Promise<ServerProgram>;
-  /** One more real agent with an identity of its own; resolves when a gateway holds its session and the API lists it as connected. */
+  /** Starts one more real agent with its own identity. Resolves when the API lists it as connected. */
   addAgent(options?: AgentOptions): Promise<Program>;
   /** Stops everything in the reverse order of starting, within about 8 s. Idempotent. */
   stop(): Promise<void>;

@@ -9,12 +9,12 @@ import { Supervisor } from './supervisor.js';
 
 const STOP_GRACE_MS = 7_000;
 
-/** The agent and the faces of people first, then the edge, then the core: nobody is asked who is already gone. */
-const STOP_RANKS: readonly (readonly ProgramKind[])[] = [['agent'], ['api'], ['gateway'], ['query', 'command']];
+/** Clients stop before the services that they use. */
+const STOP_ORDER: readonly (readonly ProgramKind[])[] = [['agent'], ['api'], ['gateway'], ['query', 'command']];
 
 /**
- * Starts gateways, query and command services, APIs and agents as real processes against brokers that run already, and resolves when all are ready.
- * The brokers stay the caller's. When one program does not come up, those that did are stopped again.
+ * Starts gateways, query and command services, APIs and agents as processes, with brokers that run already. Resolves when all are ready.
+ * The caller stops the brokers. When one program does not start, the others are stopped again.
  * @throws ChildError names the program and quotes the end of its log.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -84,7 +84,7 @@ class RunningStack implements Stack {
     return this.#setting.tls?.caPath;
   }
 
-  /** The services need each other only at run time, so they start side by side; an agent needs a gateway's address. */
+  /** Services do not need each other to start, so they start in parallel. An agent needs a gateway's address. */
   async start(): Promise<void> {
     const { gateways = 1, queries = 1, commands = 1, apis = 1, agent = false } = this.#options;
     const times = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1);
@@ -143,8 +143,8 @@ class RunningStack implements Stack {
   async #stop(): Promise<void> {
     const deadline = performance.now() + STOP_GRACE_MS;
     const rank = (supervisor: Supervisor): number =>
-      STOP_RANKS.findIndex((kinds) => kinds.some((kind) => supervisor.name.startsWith(kind)));
-    for (const step of STOP_RANKS.keys()) {
+      STOP_ORDER.findIndex((kinds) => kinds.some((kind) => supervisor.name.startsWith(kind)));
+    for (const step of STOP_ORDER.keys()) {
       const left = Math.max(500, deadline - performance.now());
       await Promise.all(this.#started.filter((one) => rank(one) === step).map((one) => one.stop(left)));
     }

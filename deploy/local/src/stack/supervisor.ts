@@ -8,9 +8,9 @@ const MAX_PAUSE_MS = 10_000;
 const HEALTHY_MS = 30_000;
 
 export interface SupervisorOptions {
-  /** Start a program again when it ends by itself. Tests that kill programs do not want that. */
+  /** Whether a program that ends by itself is restarted. */
   readonly restart: boolean;
-  /** Told, in words for people, of every unexpected end and every restart. */
+  /** Called with a message at every unexpected end and every restart. */
   readonly onEvent: (text: string) => void;
 }
 
@@ -38,12 +38,12 @@ export class Supervisor {
     return this.#spec.name;
   }
 
-  /** Of the present run; -1 when there is none. */
+  /** The pid of the current run; -1 when there is none. */
   get pid(): number {
     return this.#child?.running === true ? this.#child.pid : -1;
   }
 
-  /** The port of this name that the program listens on. @throws Error when it never said so. */
+  /** The port of this name in the ready file. @throws Error when there is none. */
   port(name: string): number {
     const port = this.#ready.ports[name];
     if (port === undefined)
@@ -51,9 +51,9 @@ export class Supervisor {
     return port;
   }
 
-  /** Resolves when the program is ready for the first time. @throws ChildError; the program is then gone. */
+  /** Resolves when the program is ready for the first time. @throws ChildError when it is not; it has ended then. */
   async start(): Promise<void> {
-    // The log holds one start and its restarts, not those of last week.
+    // The log file covers one start and its restarts.
     await rm(this.#spec.logPath, { force: true });
     await this.#run();
     void this.#watch();
@@ -63,7 +63,7 @@ export class Supervisor {
     return this.#child?.signal(signal) ?? false;
   }
 
-  /** Resolves when the present run has ended. */
+  /** Resolves when the current run has ended. */
   async exited(): Promise<void> {
     await this.#child?.exited;
   }
@@ -100,13 +100,14 @@ export class Supervisor {
       const exit = await child.exited;
       if (this.#stopping.signal.aborted) return;
       const how = `${this.name} ${describeExit(exit)}`;
-      if (!restart || child.hopeless) return onEvent(`${how}; it is not started again (log: ${this.#spec.logPath})`);
+      if (!restart || child.hasConfigFault)
+        return onEvent(`${how}; it is not started again (log: ${this.#spec.logPath})`);
       if (performance.now() - startedAt > HEALTHY_MS) pauseMs = FIRST_PAUSE_MS;
       onEvent(`${how}; starting it again in ${pauseMs / 1000} s (log: ${this.#spec.logPath})`);
       await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS);
       if (this.#stopping.signal.aborted) return;
-      // A run that fails early shows as an ended child in the next turn.
+      // A run that fails early is handled as an ended child in the next iteration.
       await this.#run().then(
         () => onEvent(`${this.name} is back`),
         () => undefined,

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 
-/** The text of a file, without the white space around it; made when there is none, for its owner's eyes only. */
-export async function readOrMake(path: string, make: () => string | Promise<string>): Promise<string> {
+/** Reads a file, without surrounding white space. Creates it when it is missing, readable by its owner only. */
+export async function readOrCreate(path: string, make: () => string | Promise<string>): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).trim();
   } catch (error) {
