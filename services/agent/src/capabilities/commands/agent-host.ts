@@ -8,13 +8,13 @@ export interface AgentHostOptions extends Pick<ActionHost, 'platform' | 'dataDir
   /** `MUSTER_AGENT_PROTECT` */
   readonly protect: readonly string[];
   readonly gatewayUrls: readonly string[];
-  /** Both ends of the connections to gateways that are open. */
+  /** Both ends of the open connections to gateways. */
   readonly openEnds: () => readonly NetworkEnd[];
-  /** The agent's own environment; programs get of it only what a system cannot do without. */
+  /** The agent's own environment. Programs get only the variables that the system needs. */
   readonly env: Env;
 }
 
-/** Windows programs find their own parts by these. */
+/** Windows programs need these to find their own files. */
 const WINDOWS_VARIABLES = [
   'SystemRoot',
   'windir',
@@ -26,7 +26,7 @@ const WINDOWS_VARIABLES = [
   'TEMP',
 ];
 
-/** This machine, for actions. */
+/** Creates the host that actions use. */
 export function createAgentHost(options: AgentHostOptions): ActionHost {
   const { platform, dataDir, labels, logger, clock, protect, gatewayUrls, openEnds, env } = options;
   const base = platform === 'windows' ? pick(env, WINDOWS_VARIABLES) : undefined;
@@ -43,7 +43,7 @@ export function createAgentHost(options: AgentHostOptions): ActionHost {
   };
 }
 
-/** Environment variables by name; on Windows their case does not count. */
+/** Environment variables by name; on Windows names are case-insensitive. */
 function pick(env: Env, names: readonly string[]): Record<string, string> {
   const wanted = new Map(names.map((name) => [name.toLowerCase(), name]));
   const found = Object.entries(env).flatMap(([key, value]) => {

@@ -22,25 +22,25 @@ export interface CommandHistoryOptions {
   readonly logger: Logger;
 }
 
-/** A delivery can still be on its way this long after a command's expiry. */
+/** A delivery can still arrive this long after a command's expiry. */
 const REMEMBERED_MS = 24 * 3_600_000;
-/** New lines before the file is written anew, without what was forgotten since; more in a ledger that is longer. */
+/** Lines added before the file is compacted; a longer file gets more. */
 const SPARE_LINES = 512;
-/** A cancel is not signed, so anybody who can put frames into a session can make the agent note one. */
+/** Cancels are not signed, so whoever can inject frames can make the agent record them: their number is bounded. */
 const MAX_BARE_CANCELS = 1_000;
 
 /**
- * What this agent has run, through crashes of its process and of the machine: the reason why nothing runs twice. Every change is one line of
- * `commands.log`, flushed before the call returns, so a command is noted before it begins and its outcome before anybody hears of it. What
- * cannot be noted must not run: the calls that note throw what the file system throws.
+ * The durable record of the commands that this agent ran; it prevents running one twice, also after crashes of the process or the machine. Every change is one
+ * line of `commands.log`, flushed before the call returns: a command is recorded before it starts, and its outcome before it is reported. What cannot be
+ * recorded must not run. The recording methods throw the errors of the file system.
  */
 export class CommandHistory {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #file: AppendFile;
-  /** By {@link keyText}, in the order in which they were first noted. */
+  /** By {@link keyText}, in the order in which they were first recorded. */
   readonly #records = new Map<string, CommandRecord>();
-  /** Of the file as it was written or read as a whole, and since. */
+  /** Lines in the file when it was last read or rewritten, and lines added since. */
   #lines = { whole: 0, added: 0 };
   #isClosed = false;
   #forgottenUpToMs = 0;
@@ -51,7 +51,7 @@ export class CommandHistory {
     this.#file = new AppendFile(join(folder, 'commands.log'));
   }
 
-  /** Reads what is on disk. Throws when it cannot be read: an agent that does not know what it ran must not run. */
+  /** Reads the file. Throws when it cannot be read: an agent that does not know which commands it ran must not start. */
   static open(options: CommandHistoryOptions): CommandHistory {
     const history = new CommandHistory(options);
     history.#load();
@@ -63,8 +63,8 @@ export class CommandHistory {
   }
 
   /**
-   * What expires up to then may have been forgotten, so a command that is not known may have run. Always long past, unless the clock was
-   * ahead once and was set back.
+   * Commands that expire before this time may have been forgotten, so an unknown one may have run. This is long past, unless the clock was once ahead and was
+   * set back.
    */
   get forgottenUpToMs(): number {
     return this.#forgottenUpToMs;
@@ -74,55 +74,55 @@ export class CommandHistory {
     return this.#records.get(keyText(key));
   }
 
-  /** Those that began and did not end: at the start of the agent, what it was doing when it died. */
+  /** Commands that started and did not end. At the start of the agent: those that ran when it died. */
   unfinished(): CommandRecord[] {
     return [...this.#records.values()].filter(({ outcome }) => outcome === undefined);
   }
 
-  /** Those whose outcome nobody has confirmed, the oldest first. */
+  /** Commands whose outcome is not confirmed yet, oldest first. */
   unkept(): CommandRecord[] {
     return [...this.#records.values()].filter(({ outcome, kept }) => outcome !== undefined && !kept);
   }
 
-  /** On disk when it returns; only then may the command begin. */
+  /** On disk when it returns. Only then may the command start. */
   started(key: CommandKey, { action, expiresAtMs }: { readonly action: string; readonly expiresAtMs: number }): void {
-    this.#note(startedEntry({ ...key, action, expiresAtMs, kept: false }));
+    this.#record(startedEntry({ ...key, action, expiresAtMs, kept: false }));
   }
 
-  /** On disk when it returns; only then may it be reported. What has an outcome keeps it. */
+  /** On disk when it returns. Only then may the outcome be reported. A command that has an outcome keeps it. */
   ended(
     key: CommandKey,
     outcome: Outcome,
     { action, expiresAtMs }: Pick<CommandRecord, 'action' | 'expiresAtMs'>,
   ): void {
-    this.#note(outcomeEntry({ ...key, ...(action !== undefined && { action }), expiresAtMs, kept: false }, outcome));
+    this.#record(outcomeEntry({ ...key, ...(action !== undefined && { action }), expiresAtMs, kept: false }, outcome));
   }
 
-  /** A cancel came before the command did: it will not run. */
+  /** A cancel came before the command: the command will not run. */
   cancelledUnseen(key: CommandKey, outcome: Outcome): void {
     this.#dropOldestCancels();
     this.ended(key, outcome, { expiresAtMs: this.#clock.now() + LIMITS.commandExpiryMaxMs });
   }
 
-  /** Not flushed: what is lost costs one more report. Never throws. */
+  /** The outcome is in the journal. Not flushed: if it is lost, the outcome is reported once more. Never throws. */
   kept(key: CommandKey): void {
     const record = this.get(key);
     if (record?.outcome === undefined || record.kept) return;
     try {
-      this.#note({ t: 'kept', ...key }, { durable: false });
+      this.#record({ t: 'kept', ...key }, { durable: false });
     } catch (error) {
       this.#records.set(keyText(key), { ...record, kept: true });
       this.#logger.error('command history cannot be written', { err: error });
     }
   }
 
-  /** Nothing can be noted from now on: the folder may belong to another process. */
+  /** Nothing can be recorded any more: the folder may now belong to another process. */
   close(): void {
     this.#isClosed = true;
     this.#file.close();
   }
 
-  #note(entry: CommandEntry, { durable = true } = {}): void {
+  #record(entry: CommandEntry, { durable = true } = {}): void {
     const text = keyText(entry);
     const next = applyEntry(this.#records.get(text), entry);
     if (next === undefined) return;
@@ -159,7 +159,7 @@ export class CommandHistory {
     if (next !== undefined) this.#records.set(text, next);
   }
 
-  /** A disk that is full must not keep the agent from starting; the first command will be refused if it still is. */
+  /** A full disk must not keep the agent from starting. If it is still full then, the first command is refused. */
   #tryRewrite(): void {
     try {
       this.#rewrite();
@@ -184,7 +184,7 @@ export class CommandHistory {
     for (const record of this.#records.values()) yield* entriesOf(record).map((entry) => JSON.stringify(entry));
   }
 
-  /** Forgets what nobody can deliver any more. A cancel that no command ever followed is not worth keeping for ever, confirmed or not. */
+  /** Forgets commands that cannot be delivered any more. A cancel without a command is forgotten even if it was not confirmed. */
   #prune(): void {
     const nowMs = this.#clock.now();
     for (const [text, { action, kept, expiresAtMs }] of this.#records) {

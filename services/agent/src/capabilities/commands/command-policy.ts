@@ -1,6 +1,6 @@
 import type { ActionDefinition } from '@muster/actions';
 
-/** What this endpoint allows, whatever was signed. Entries: an action's name, `family.*`, `destructive`, `all`, `none`. */
+/** What this endpoint allows, whatever was signed. Entries: the name of an action, `family.*`, `destructive`, `all`, `none`. */
 export interface CommandPolicy {
   /** `MUSTER_AGENT_ACTIONS` */
   readonly actions: readonly string[];
@@ -13,12 +13,12 @@ export function takesCommands({ actions }: CommandPolicy): boolean {
   return !actions.includes('none');
 }
 
-/** Whether any of these may run; more than one where an action stands for another, as an undo does. */
+/** Whether any of these actions may run. An undo passes two: itself and the action that it undoes. */
 export function isAllowed(policy: CommandPolicy, ...actions: readonly ActionDefinition[]): boolean {
   return takesCommands(policy) && actions.some((action) => matches(policy.actions, action));
 }
 
-/** Whether any of these must have been approved by a second person. */
+/** Whether any of these actions needs the approval of a second person. */
 export function needsApproval(policy: CommandPolicy, ...actions: readonly ActionDefinition[]): boolean {
   return actions.some((action) => matches(policy.requireApproval, action));
 }

@@ -13,12 +13,18 @@ import type { CommandHistory } from './command-history.js';
 import type { CommandPolicy } from './command-policy.js';
 import type { CommandTrust } from './command-trust.js';
 import type { UndoStore } from './undo-store.js';
-import { KeyedQueues, type LanePlace } from './keyed-queues.js';
+import { KeyedQueues, type QueuePlace } from './keyed-queues.js';
 import { type CommandKey, keyText, type Outcome } from './history-entry.js';
 import { Outcomes } from './outcomes.js';
 import { reportOf, type SendReport } from './report-sender.js';
 import { RunningCommand } from './running-command.js';
-import { authenticate, type Disbelief, type Endpoint, judge, type Order } from './verify-command.js';
+import {
+  authenticate,
+  type AuthenticationFault,
+  authorize,
+  type AuthorizedCommand,
+  type Endpoint,
+} from './verify-command.js';
 
 export interface CommandRunnerOptions {
   readonly endpoint: Endpoint;
@@ -27,43 +33,45 @@ export interface CommandRunnerOptions {
   readonly history: CommandHistory;
   readonly undo: UndoStore;
   readonly host: ActionHost;
-  /** Loaded with the first command: most endpoints never get one. */
+  /** Called with the first command, because most endpoints never get one. */
   readonly loadActions: () => Promise<Actions>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random?: () => number;
-  /** Called when the last outcome that was to be confirmed is. */
+  /** Called when no outcome waits for its confirmation any more. */
   readonly onAllKept?: () => void;
-  /** How long an action runs before that is said: most are over sooner, and their outcome says enough. */
+  /** After this time `running` is reported. Most actions end sooner. */
   readonly runningAfterMs?: number;
 }
 
 const RUNNING_AFTER_MS = 100;
 
-/** Under way here: in its lane, and then running. */
+/** A command that waits in its queue or runs. */
 interface Entry {
-  readonly order: Order;
-  place: LanePlace | undefined;
+  readonly command: AuthorizedCommand;
+  place: QueuePlace | undefined;
   running: RunningCommand | undefined;
 }
 
 /**
- * Commands on this endpoint. Outlives sessions: what runs goes on when the connection is lost, and its outcome is said over the next one.
+ * Runs the commands of this endpoint, one at a time for each `lane` of the action catalogue. Commands outlive sessions: a running one goes on when the
+ * connection is lost, and its outcome is reported over the next session.
  *
- *     COMMAND ──not believed──▶ reported (`authentic: false`), forgotten
- *        │ authentic, known ──▶ what is known of it is reported again
- *        │ authentic, new, may not run ──────────────────────────────────────────────────┐
- *        ▼                                                                               ▼
- *     waiting for its lane ──▶ noted as started (disk) ──▶ running ──▶ outcome noted (disk) ──▶ reported, again and again
- *        │                                                                               ▲              │ kept
- *        └── cancelled, expired, ledger cannot be written ───────────────────────────────┘              ▼
- *     CANCEL of what never came ──▶ noted as cancelled (disk) ──────────────────────────▶┘           at rest
+ *     COMMAND ──not authentic──▶ reported (`authentic: false`), forgotten
+ *        │ authentic, known ──▶ its state is reported again
+ *        │ authentic, new, not authorized ───────────────────────────────────────────────────────┐
+ *        ▼                                                                                       ▼
+ *     waiting in its queue ──▶ start recorded (disk) ──▶ running ──▶ outcome recorded (disk) ──▶ reported until confirmed
+ *        │                                                                                       ▲              │
+ *        └── cancelled, expired, history cannot be written ──────────────────────────────────────┘              ▼
+ *     CANCEL of an unknown command ──▶ recorded as cancelled (disk) ────────────────────────────▶┘             done
  *
- * A crash while it waits forgets it, and it is delivered again. A crash after the note makes it `failed`, code `interrupted`: it never runs again.
+ * A crash while a command waits forgets it, and it is delivered again. A crash after its start was recorded makes it `failed` with code `interrupted`: it never
+ * runs again.
  */
 export class CommandRunner {
   readonly #options: CommandRunnerOptions;
-  readonly #lanes = new KeyedQueues();
+  readonly #queues = new KeyedQueues();
   readonly #entries = new Map<string, Entry>();
   readonly #outcomes: Outcomes;
   #isStopped = false;
@@ -93,23 +101,23 @@ export class CommandRunner {
   onCommand(body: CommandBody): void {
     const { trust, endpoint } = this.#options;
     const key = { id: body.id as CommandId, number: body.number };
-    const believed = authenticate(body, trust, endpoint);
-    if (believed.kind === 'disbelieved') {
-      // What was authentic when it came is known by its id; that the key is retired since changes nothing.
-      const isOld = believed.code === 'retired_key' || believed.code === 'unknown_key';
-      return isOld && this.#repeat(key) ? undefined : this.#disbelieve(key, believed);
+    const authentication = authenticate(body, trust, endpoint);
+    if (authentication.kind === 'rejected') {
+      // A known command was authentic when it came; that its key was retired since then changes nothing.
+      const isOld = authentication.code === 'retired_key' || authentication.code === 'unknown_key';
+      return isOld && this.#repeat(key) ? undefined : this.#reject(key, authentication);
     }
     if (this.#repeat(key)) return;
-    const { claims } = believed;
+    const { claims } = authentication;
     const about = { action: claims.action, expiresAtMs: claims.exp * 1_000 };
-    const judged = judge(body, claims, {
+    const authorization = authorize(body, claims, {
       policy: this.#options.policy,
       nowMs: this.#options.clock.now(),
-      overMs: this.#options.history.forgottenUpToMs,
+      expiredUpToMs: this.#options.history.forgottenUpToMs,
       undoOf: (asked) => this.#options.undo.get(asked),
     });
-    if (!judged.ok) {
-      const { state, code, message } = judged;
+    if (!authorization.ok) {
+      const { state, code, message } = authorization;
       this.#options.logger.warn('command refused', {
         command: key.id,
         number: key.number,
@@ -118,7 +126,7 @@ export class CommandRunner {
       });
       return this.#outcomes.settle({ ...key, ...about, kept: false }, { state, code, message });
     }
-    this.#accept(judged.order);
+    this.#accept(authorization.command);
   }
 
   onCancel(body: CommandCancelBody): void {
@@ -131,14 +139,14 @@ export class CommandRunner {
     }
     logger.info('command cancelled', { command: key.id, number: key.number });
     if (entry.running !== undefined) entry.running.cancel();
-    else if (entry.place?.leave() !== false) this.#end(entry, CANCELLED);
+    else if (entry.place?.cancel() !== false) this.#end(entry, CANCELLED);
   }
 
   onReportKept(key: CommandKey): void {
     this.#outcomes.onKept(key);
   }
 
-  /** What waits is forgotten, and comes again to the next start; what runs is told to end, and given a few seconds. */
+  /** Waiting commands are forgotten, and delivered again after the next start. Running ones are told to end and get a few seconds for it. */
   async stop(signal?: AbortSignal): Promise<void> {
     this.#isStopped = true;
     const running = [...this.#entries.values()].flatMap((entry) =>
@@ -150,7 +158,7 @@ export class CommandRunner {
     this.#outcomes.stop();
   }
 
-  /** Says again what is known of a command. `false` when nothing is. */
+  /** Reports again what is known of a command. `false` when it is unknown. */
   #repeat(key: CommandKey): boolean {
     const entry = this.#entries.get(keyText(key));
     if (entry !== undefined) {
@@ -160,43 +168,48 @@ export class CommandRunner {
     return this.#outcomes.repeat(key);
   }
 
-  #accept(order: Order): void {
+  #accept(command: AuthorizedCommand): void {
     if (this.#isStopped) return;
-    const entry: Entry = { order, place: undefined, running: undefined };
-    this.#entries.set(keyText(order), entry);
-    const { lane } = order.action;
-    const waits = !this.#lanes.isFree(lane);
-    const place = this.#lanes.enter(lane, { run: () => this.#run(entry) });
+    const entry: Entry = { command, place: undefined, running: undefined };
+    this.#entries.set(keyText(command), entry);
+    const { lane } = command.action;
+    const waits = !this.#queues.isFree(lane);
+    const place = this.#queues.add(lane, { run: () => this.#run(entry) });
     if (place === undefined) {
       return this.#end(entry, refusal('busy', `too many commands wait for the lane "${lane}" on this endpoint`));
     }
     entry.place = place;
-    if (waits) this.#mention(order, 'accepted');
+    if (waits) this.#mention(command, 'accepted');
   }
 
   async #run(entry: Entry): Promise<void> {
     const { clock, history, logger, trust } = this.#options;
-    const { order } = entry;
-    // A stopping agent begins nothing; it is delivered again to the next start.
+    const { command } = entry;
+    // A stopping agent starts nothing; the command is delivered again after the next start.
     if (this.#isStopped) return;
-    if (order.expiresAtMs <= clock.now()) return this.#end(entry, EXPIRED_WAITING);
+    if (command.expiresAtMs <= clock.now()) return this.#end(entry, EXPIRED_WAITING);
     try {
       if (!trust.ensureStored()) throw new Error('command trust cannot be stored');
-      history.started(order, { action: order.action.name, expiresAtMs: order.expiresAtMs });
+      history.started(command, { action: command.action.name, expiresAtMs: command.expiresAtMs });
     } catch (error) {
-      logger.error('command history cannot be written; the command does not run', { command: order.id, err: error });
-      this.#entries.delete(keyText(order));
-      return this.#outcomes.keepInMind(order, UNAVAILABLE);
+      logger.error('command history cannot be written; the command does not run', { command: command.id, err: error });
+      this.#entries.delete(keyText(command));
+      return this.#outcomes.keepInMemory(command, UNAVAILABLE);
     }
-    logger.info('command runs', { command: order.id, number: order.number, action: order.action.name });
-    entry.running = new RunningCommand((signal) => this.#act(order, signal), {
+    logger.info('command runs', { command: command.id, number: command.number, action: command.action.name });
+    entry.running = new RunningCommand((signal) => this.#act(command, signal), {
       clock,
-      timeoutMs: Math.min(order.timeoutMs, LIMITS.commandTimeoutMaxMs),
+      timeoutMs: Math.min(command.timeoutMs, LIMITS.commandTimeoutMaxMs),
       onLate: ({ state, code }) =>
-        logger.warn('a command ended after it was given up', { command: order.id, number: order.number, state, code }),
+        logger.warn('a command ended after it was given up', {
+          command: command.id,
+          number: command.number,
+          state,
+          code,
+        }),
     });
     const late = clock.setTimeout(
-      () => this.#mention(order, 'running'),
+      () => this.#mention(command, 'running'),
       this.#options.runningAfterMs ?? RUNNING_AFTER_MS,
     );
     const outcome = await entry.running.outcome;
@@ -204,10 +217,10 @@ export class CommandRunner {
     this.#end(entry, outcome);
   }
 
-  async #act(order: Order, signal: AbortSignal): Promise<Awaited<ReturnType<Actions['run']>>> {
+  async #act(command: AuthorizedCommand, signal: AbortSignal): Promise<Awaited<ReturnType<Actions['run']>>> {
     const { host, loadActions, undo } = this.#options;
     const actions = await loadActions();
-    const { action, binding, dryRun, id, number, params, undoes } = order;
+    const { action, binding, dryRun, id, number, params, undoes } = command;
     const call: ActionCall = {
       action,
       params,
@@ -217,18 +230,18 @@ export class CommandRunner {
       id,
       number,
       host,
-      // An undo is not undone: it is done again.
-      keepUndo: (info: JsonValue) => undoes === undefined && undo.keep(order, { action: action.name, info }),
+      // An undo cannot be undone.
+      keepUndo: (info: JsonValue) => undoes === undefined && undo.keep(command, { action: action.name, info }),
     };
     if (undoes === undefined) return await actions.run(call);
-    const result = await actions.undo(call, undoes.kept.action, undoes.kept.info);
+    const result = await actions.undo(call, undoes.data.action, undoes.data.info);
     if (result.state === 'succeeded' && !dryRun) this.#dropUndo(undoes.key);
     return result;
   }
 
-  #end({ order }: Entry, outcome: Outcome): void {
-    this.#entries.delete(keyText(order));
-    const { action, expiresAtMs, id, number } = order;
+  #end({ command }: Entry, outcome: Outcome): void {
+    this.#entries.delete(keyText(command));
+    const { action, expiresAtMs, id, number } = command;
     const { state, code } = outcome;
     this.#options.logger.info('command ended', { command: id, number, action: action.name, state, code });
     this.#outcomes.settle({ id, number, action: action.name, expiresAtMs, kept: false }, outcome);
@@ -238,12 +251,12 @@ export class CommandRunner {
     try {
       this.#options.undo.drop(key);
     } catch (error) {
-      this.#options.logger.error('what was undone cannot be forgotten', { command: key.id, err: error });
+      this.#options.logger.error('undo data cannot be removed', { command: key.id, err: error });
     }
   }
 
-  #disbelieve(key: CommandKey, { code, message }: { readonly code: Disbelief; readonly message: string }): void {
-    this.#options.logger.warn('command not believed', { command: key.id, number: key.number, code });
+  #reject(key: CommandKey, { code, message }: { readonly code: AuthenticationFault; readonly message: string }): void {
+    this.#options.logger.warn('command not authentic', { command: key.id, number: key.number, code });
     this.#outcomes.mention(reportOf(key, refusal(code, clipMessage(message)), false));
   }
 

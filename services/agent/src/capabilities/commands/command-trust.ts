@@ -9,14 +9,14 @@ import { sameRoots } from '../../identity/command-roots.js';
 const storedSchema = z.object({
   roots: z.array(z.object({ kid: z.string(), x: z.string() })),
   version: z.number().int().nonnegative(),
-  /** The list of that version, so that an agent knows after a restart which keys are retired. */
+  /** The list of that version, so that the agent knows after a restart which keys are retired. */
   list: z.string().max(LIMITS.jwsBytes).optional(),
 });
 type Stored = z.output<typeof storedSchema>;
 
 export interface CommandTrustOptions {
   readonly folder: string;
-  /** Roots that whoever set up the endpoint gave it: they win over what is pinned and over what a gateway says. */
+  /** `MUSTER_COMMAND_ROOTS_FILE`: these roots replace the pinned ones, and those that a gateway names. */
   readonly roots?: readonly NamedKey[] | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -25,8 +25,8 @@ export interface CommandTrustOptions {
 export type CheckedCommand = VerifiedCommand | { readonly ok: false; readonly reason: 'no_trust' };
 
 /**
- * Whose commands this agent believes: the roots that it pinned at its enrolment, in `command-trust.json`, and the highest version of the key
- * list that one of them signed. Pinned roots stay: what a gateway says later changes nothing.
+ * Whose commands this agent runs: the roots that it pinned at its enrolment, stored in `command-trust.json`, and the newest key list that one of them signed.
+ * A gateway cannot change pinned roots.
  */
 export class CommandTrust {
   readonly #path: string;
@@ -42,7 +42,7 @@ export class CommandTrust {
     this.#logger = logger;
   }
 
-  /** Throws when the file is there and cannot be read, or a root is no key: whom to believe is for a person to judge. */
+  /** Throws when the file exists and cannot be read, or a root is not a key: then a person must decide whom to trust. */
   static open(options: CommandTrustOptions): CommandTrust {
     const trust = new CommandTrust(options);
     const text = readFileIfThere(trust.#path);
@@ -52,14 +52,14 @@ export class CommandTrust {
       if (trust.#stored.roots.length > 0) {
         options.logger.warn('command roots are replaced by those of the configuration', { roots: idsOf(roots) });
       }
-      // Versions count per root: those of another one say nothing.
+      // Versions count per root.
       trust.#keep({ roots: [...roots], version: 0 });
     }
     trust.#start();
     return trust;
   }
 
-  /** Whether any command can be believed. */
+  /** Whether any command can be authentic. */
   get hasRoots(): boolean {
     return this.#stored.roots.length > 0;
   }
@@ -85,7 +85,7 @@ export class CommandTrust {
     return true;
   }
 
-  /** Takes a key list if it is newer than what is known. What is wrong with one is logged: a delivery with it can still be good. */
+  /** Takes a key list if it is newer than the known one. Faults are only logged: the command that came with the list can still be authentic. */
   acceptKeys(list: string): void {
     if (this.#verifier === undefined) return;
     const accepted = this.#verifier.acceptKeys(list);
@@ -105,7 +105,7 @@ export class CommandTrust {
     return this.#verifier.verify(jws);
   }
 
-  /** `false` while what it knows cannot be put on disk: after a restart an older list could count again, so nothing may begin. */
+  /** `false` while the trust cannot be stored. An older key list would count after a restart, so no command may start. */
   ensureStored(): boolean {
     return this.#isStored || this.#write();
   }

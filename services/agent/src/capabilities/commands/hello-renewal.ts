@@ -1,9 +1,9 @@
 import type { Clock, Timer } from '@muster/runtime/program';
 
-/** A command that changed what HELLO says is reported over the session that it came on, if that can be. */
+/** A command that changed HELLO is reported over the session on which it came, if it ends within this time. */
 const LATEST_MS = 2_000;
 
-/** When to open a new session because HELLO says something else now: when the outcome that led to it was confirmed, or soon after anyway. */
+/** Opens a new session when HELLO has changed: after all outcomes are confirmed, but at most two seconds later. */
 export class HelloRenewal {
   readonly #options: { readonly clock: Clock; readonly renew: () => void };
   #timer: Timer | undefined;
@@ -12,12 +12,12 @@ export class HelloRenewal {
     this.#options = options;
   }
 
-  /** HELLO would say something else now. */
+  /** HELLO has changed. */
   request(): void {
     this.#timer ??= this.#options.clock.setTimeout(() => this.#fire(), LATEST_MS);
   }
 
-  /** No outcome waits to be confirmed any more. */
+  /** No outcome waits for its confirmation any more. */
   allKept(): void {
     if (this.#timer !== undefined) this.#fire();
   }

@@ -1,13 +1,13 @@
 import { TERMINAL_STATES, type CommandId, type TerminalState } from '@muster/protocol';
 import { z } from 'zod';
 
-/** Which command, and which of its targets: one endpoint can be several. */
+/** A command, and one of its targets. One endpoint can be several targets of a command. */
 export interface CommandKey {
   readonly id: CommandId;
   readonly number: number;
 }
 
-/** How a command ended here. */
+/** How a command ended on this endpoint. */
 export interface Outcome {
   readonly state: TerminalState;
   readonly code: string;
@@ -15,15 +15,15 @@ export interface Outcome {
   readonly effects?: readonly string[];
 }
 
-/** What the agent remembers of one command. */
+/** What the history knows about one command. */
 export interface CommandRecord extends CommandKey {
-  /** Milliseconds; nobody delivers it after that. */
+  /** Milliseconds since 1970. It is not delivered after that. */
   readonly expiresAtMs: number;
-  /** Its name; absent where only a cancel was ever seen. */
+  /** The action's name; absent if only a cancel was received. */
   readonly action?: string;
-  /** Absent: it has begun and not ended. */
+  /** Absent: it has started and not ended. */
   readonly outcome?: Outcome;
-  /** The outcome is in the journal. */
+  /** The gateway confirmed that the outcome is in the journal. */
   readonly kept: boolean;
 }
 
@@ -46,16 +46,16 @@ const entrySchema = z.discriminatedUnion('t', [
 ]);
 
 /**
- * One line of the ledger. A command that was cancelled before it came has an `outcome` without an action.
+ * One line of the history file. A command that was cancelled before it was received has an `outcome` without an action.
  *
  *     started ──▶ outcome ──▶ kept ──▶ (forgotten, a day after its expiry)
- *                 outcome: also alone, for what was refused or never began
+ *                 outcome: also alone, for commands that were refused or never started
  */
 export type HistoryEntry = z.output<typeof entrySchema>;
-/** One about a command; the other kind says up to which expiry commands were forgotten. */
+/** An entry about one command. The other kind says up to which expiry commands were forgotten. */
 export type CommandEntry = Exclude<HistoryEntry, { t: 'forgotten' }>;
 
-/** The entry of a line, or `undefined` when the line is none. */
+/** The entry of a line, or `undefined` when the line is not valid. */
 export function readEntry(line: string): HistoryEntry | undefined {
   try {
     return entrySchema.safeParse(JSON.parse(line)).data;
@@ -83,14 +83,14 @@ export function outcomeEntry({ id, number, expiresAtMs, action }: CommandRecord,
   };
 }
 
-/** The lines that say what a record says, and nothing more. */
+/** The smallest list of entries that gives this record. */
 export function entriesOf(record: CommandRecord): CommandEntry[] {
   const { id, number, outcome, kept } = record;
   if (outcome === undefined) return [startedEntry(record)];
   return [outcomeEntry(record, outcome), ...(kept ? [{ t: 'kept', id, number } as const] : [])];
 }
 
-/** What a record becomes by the next entry about it. An entry that cannot follow changes nothing. */
+/** Applies the next entry to a record. An entry that cannot follow changes nothing. */
 export function applyEntry(record: CommandRecord | undefined, entry: CommandEntry): CommandRecord | undefined {
   switch (entry.t) {
     case 'started': {
@@ -114,7 +114,7 @@ export function applyEntry(record: CommandRecord | undefined, entry: CommandEntr
   }
 }
 
-/** One text for a key. */
+/** The key as one string. */
 export function keyText({ id, number }: { readonly id: string; readonly number: number }): string {
   return `${id} ${number}`;
 }

@@ -1,65 +1,65 @@
-/** Work that waits for its turn in a lane. */
-export interface LaneJob {
-  /** Called when it is this job's turn; the lane is taken until the promise settles. */
+/** Work that waits for its turn. */
+export interface QueuedJob {
+  /** Called when it is this job's turn. The queue stays busy until the promise settles. */
   run(): Promise<void>;
 }
 
-/** `leave` takes a job out that has not begun, and says whether it did. */
-export interface LanePlace {
-  leave(): boolean;
+export interface QueuePlace {
+  /** Removes the job if it has not started. `false` when it has. */
+  cancel(): boolean;
 }
 
-interface Lane {
-  isTaken: boolean;
-  readonly queue: LaneJob[];
+interface Queue {
+  isBusy: boolean;
+  readonly waiting: QueuedJob[];
 }
 
-/** What waits in one lane; more is refused, so that nobody's orders can fill the memory of an endpoint. */
+/** Jobs that wait with one key. More are refused, so that commands cannot fill the memory of an endpoint. */
 const MAX_WAITING = 32;
 
-/** Jobs of one lane run one after another in the order they came; lanes know nothing of each other. */
+/** Runs jobs with the same key one after another, in the order in which they came; jobs with different keys run at the same time. */
 export class KeyedQueues {
   readonly #maxWaiting: number;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #queues = new Map<string, Queue>();
 
   constructor({ maxWaiting = MAX_WAITING }: { readonly maxWaiting?: number } = {}) {
     this.#maxWaiting = maxWaiting;
   }
 
-  /** Whether a job that came now would begin at once. */
-  isFree(name: string): boolean {
-    return this.#lanes.get(name)?.isTaken !== true;
+  /** Whether a job with this key would start at once. */
+  isFree(key: string): boolean {
+    return this.#queues.get(key)?.isBusy !== true;
   }
 
-  /** Begins the job at once or in its turn; `undefined` when too many wait. */
-  enter(name: string, job: LaneJob): LanePlace | undefined {
-    const lane = this.#lanes.get(name) ?? { isTaken: false, queue: [] };
-    this.#lanes.set(name, lane);
-    if (lane.isTaken && lane.queue.length >= this.#maxWaiting) return undefined;
-    lane.queue.push(job);
-    this.#next(name, lane);
+  /** Starts the job at once or in its turn; `undefined` when too many wait. */
+  add(key: string, job: QueuedJob): QueuePlace | undefined {
+    const queue = this.#queues.get(key) ?? { isBusy: false, waiting: [] };
+    this.#queues.set(key, queue);
+    if (queue.isBusy && queue.waiting.length >= this.#maxWaiting) return undefined;
+    queue.waiting.push(job);
+    this.#next(key, queue);
     return {
-      leave: () => {
-        const at = lane.queue.indexOf(job);
-        if (at >= 0) lane.queue.splice(at, 1);
+      cancel: () => {
+        const at = queue.waiting.indexOf(job);
+        if (at >= 0) queue.waiting.splice(at, 1);
         return at >= 0;
       },
     };
   }
 
-  #next(name: string, lane: Lane): void {
-    if (lane.isTaken) return;
-    const job = lane.queue.shift();
+  #next(key: string, queue: Queue): void {
+    if (queue.isBusy) return;
+    const job = queue.waiting.shift();
     if (job === undefined) {
-      this.#lanes.delete(name);
+      this.#queues.delete(key);
       return;
     }
-    lane.isTaken = true;
+    queue.isBusy = true;
     const free = (): void => {
-      lane.isTaken = false;
-      this.#next(name, lane);
+      queue.isBusy = false;
+      this.#next(key, queue);
     };
-    // A job that fails has said so elsewhere; the lane must go on.
+    // The job reports its own failures; the queue must go on.
     job.run().then(free, free);
   }
 }

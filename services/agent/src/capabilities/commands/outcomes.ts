@@ -1,5 +1,6 @@
 import type { ReportBody } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
+import { LRUCache } from 'lru-cache';
 import type { CommandHistory } from './command-history.js';
 import { type CommandKey, type CommandRecord, keyText, type Outcome } from './history-entry.js';
 import { ReportSender, type SendReport } from './report-sender.js';
@@ -9,25 +10,25 @@ export interface OutcomesOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random?: () => number;
-  /** Called when the last outcome that was to be confirmed is. */
+  /** Called when no outcome waits for its confirmation any more. */
   readonly onAllKept?: () => void;
 }
 
-const MAX_UNWRITTEN = 1_000;
-/** How soon to try again to write down how a command ended. */
-const NOTE_AGAIN_MS = 5_000;
+const MAX_UNRECORDED = 1_000;
+/** When to try again to record an outcome. */
+const RETRY_MS = 5_000;
 
 /**
- * How commands ended: written down first, then said until somebody else has it. What ran is not said as long as it cannot be written down: a crash
- * would make it another outcome. What did not run can be said all the same, and is kept in mind until the agent ends.
+ * The outcomes of commands: first recorded in the history, then reported until they are confirmed. The outcome of a command that ran is not reported before it
+ * is recorded, because a crash would change it. The outcome of a command that did not run is reported even if it cannot be recorded; then it is kept in memory.
  */
 export class Outcomes {
   readonly #options: OutcomesOptions;
   readonly #reports: ReportSender;
-  /** Of what ran: not written down yet. */
-  readonly #unnoted = new Map<string, Timer>();
-  /** Of what did not run: could not be written down. */
-  readonly #unwritten = new Map<string, Outcome>();
+  /** Retries for commands that ran and whose outcome is not recorded yet. */
+  readonly #retries = new Map<string, Timer>();
+  /** Outcomes of commands that did not run, which could not be recorded. */
+  readonly #unrecorded = new LRUCache<string, Outcome>({ max: MAX_UNRECORDED });
   #isStopped = false;
 
   constructor(options: OutcomesOptions) {
@@ -59,63 +60,62 @@ export class Outcomes {
     this.#reports.kept(key);
   }
 
-  /** Says again how it ended, if it did. `false` when nothing is known of it. */
+  /** Reports the outcome again, if there is one. `false` when the command is unknown. */
   repeat(key: CommandKey): boolean {
     const record = this.#options.history.get(key);
-    const outcome = record?.outcome ?? this.#unwritten.get(keyText(key));
+    const outcome = record?.outcome ?? this.#unrecorded.peek(keyText(key));
     if (outcome !== undefined) this.#reports.settle(key, outcome);
     return record !== undefined || outcome !== undefined;
   }
 
-  /** Said once, and not remembered: how it goes, or why it is not believed. */
+  /** Reports once, without a confirmation: progress, or why a command is not authentic. */
   mention(report: ReportBody): void {
     this.#reports.mention(report);
   }
 
   settle(record: CommandRecord, outcome: Outcome): void {
     const { clock, history, logger } = this.#options;
-    this.#unnoted.delete(keyText(record));
+    this.#retries.delete(keyText(record));
     try {
       history.ended(record, outcome, record);
       this.#reports.settle(record, history.get(record)?.outcome ?? outcome);
     } catch (error) {
-      logger.error('how a command ended cannot be written down', { command: record.id, err: error });
-      if (history.get(record) === undefined) return this.keepInMind(record, outcome);
+      logger.error('the outcome of a command cannot be recorded', { command: record.id, err: error });
+      if (history.get(record) === undefined) return this.keepInMemory(record, outcome);
       if (this.#isStopped) return;
-      this.#unnoted.set(
+      this.#retries.set(
         keyText(record),
-        clock.setTimeout(() => this.settle(record, outcome), NOTE_AGAIN_MS),
+        clock.setTimeout(() => this.settle(record, outcome), RETRY_MS),
       );
     }
   }
 
-  /** A cancel came before the command: it will not run. */
+  /** A cancel came before the command: the command will not run. */
   cancelUnseen(key: CommandKey, outcome: Outcome): void {
     try {
       this.#options.history.cancelledUnseen(key, outcome);
       this.#reports.settle(key, outcome);
     } catch (error) {
-      this.#options.logger.error('a cancel cannot be written down', { command: key.id, err: error });
-      this.keepInMind(key, outcome);
+      this.#options.logger.error('a cancel cannot be recorded', { command: key.id, err: error });
+      this.keepInMemory(key, outcome);
     }
   }
 
-  /** It did not run and will not; that cannot be written down. */
-  keepInMind(key: CommandKey, outcome: Outcome): void {
-    if (this.#unwritten.size >= MAX_UNWRITTEN) this.#unwritten.delete(this.#unwritten.keys().next().value ?? '');
-    this.#unwritten.set(keyText(key), outcome);
+  /** The command did not and will not run, which cannot be recorded. */
+  keepInMemory(key: CommandKey, outcome: Outcome): void {
+    this.#unrecorded.set(keyText(key), outcome);
     this.#reports.settle(key, outcome);
   }
 
-  /** Nothing is said or written down any more. */
+  /** Nothing is reported or recorded any more. */
   stop(): void {
     this.#isStopped = true;
-    for (const timer of this.#unnoted.values()) this.#options.clock.clear(timer);
+    for (const timer of this.#retries.values()) this.#options.clock.clear(timer);
     this.#reports.stop();
     this.#options.history.close();
   }
 
-  /** What the agent was doing when it died has failed; what it did not get rid of is said again. */
+  /** Commands that ran when the agent died have failed. Outcomes that were not confirmed are reported again. */
   #recover(): void {
     const { history, logger } = this.#options;
     const unkept = history.unkept();

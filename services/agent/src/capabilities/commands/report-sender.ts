@@ -3,13 +3,13 @@ import type { Clock, Timer } from '@muster/runtime/program';
 import type { SendResult } from '../../contract/session-connection.js';
 import { type CommandKey, keyText, type Outcome } from './history-entry.js';
 
-/** Puts a report on the wire of the session that is open. */
+/** Sends a report over the active session. */
 export type SendReport = (report: ReportBody, options: { readonly urgent: boolean }) => SendResult;
 
 export interface ReportSenderOptions {
   readonly clock: Clock;
   readonly random?: () => number;
-  /** The journal has it: it need not be said again, not even after a restart. */
+  /** The outcome is in the journal: it is not reported again, not even after a restart. */
   readonly onKept: (key: CommandKey) => void;
 }
 
@@ -22,31 +22,31 @@ interface Pending {
 
 const FIRST_REPEAT_MS = 1_000;
 const LONGEST_REPEAT_MS = 30_000;
-/** Of many that wait, so many are said in a row and the others a second later: gateways pass over what is a flood. */
+/** Of many pending reports, this many are sent at once and the others a second later, because gateways drop floods. */
 const BURST = 200;
 const BURST_EVERY_MS = 1_000;
 
 /**
- * Says how commands ended, again and again over as many sessions as it takes, until the gateway says that it was kept: after 1 s, 2 s, 4 s …
- * 30 s or a quarter more or less, and at the begin of each session. What comes before an outcome is said once: it tells only how things go.
+ * Sends outcomes, over as many sessions as it takes, until the gateway confirms that they are in the journal (REPORT_KEPT): at the start of each session, and
+ * again after 1 s, 2 s, 4 s … 30 s, each ±25 %. Reports of progress are sent once.
  */
 export class ReportSender {
   readonly #options: ReportSenderOptions;
   readonly #pending = new Map<string, Pending>();
   #send: SendReport | undefined;
-  /** Some of those that wait have not been said over this session. */
+  /** Set while some pending reports have not been sent over this session yet. */
   #rest: Timer | undefined;
 
   constructor(options: ReportSenderOptions) {
     this.#options = options;
   }
 
-  /** Outcomes that were not confirmed yet. */
+  /** Outcomes that are not confirmed yet. */
   get pending(): number {
     return this.#pending.size;
   }
 
-  /** An outcome; `true` in `authentic` because what nobody signed is not worth repeating. */
+  /** Sends an outcome until it is confirmed. Only authentic commands have one. */
   settle(key: CommandKey, outcome: Outcome): void {
     const text = keyText(key);
     const pending = this.#pending.get(text) ?? {
@@ -56,15 +56,15 @@ export class ReportSender {
       timer: undefined,
     };
     this.#pending.set(text, pending);
-    this.#say(pending);
+    this.#sendOnce(pending);
   }
 
-  /** Something that is said once. */
+  /** Sends a report once. */
   mention(report: ReportBody): void {
     this.#send?.(report, { urgent: true });
   }
 
-  /** A gateway has written it down. */
+  /** A gateway confirmed it. */
   kept(key: CommandKey): void {
     const pending = this.#pending.get(keyText(key));
     if (pending === undefined) return;
@@ -73,7 +73,7 @@ export class ReportSender {
     this.#options.onKept(key);
   }
 
-  /** There is a session: everything is said over it. It replaces the one before. */
+  /** A session is active: all pending reports are sent over it. */
   attach(send: SendReport): void {
     this.#send = send;
     this.#clearTimers();
@@ -87,7 +87,7 @@ export class ReportSender {
     this.#clearTimers();
   }
 
-  /** There is room again after a send said `full`. */
+  /** There is room again after a send returned `full`. */
   resume(): void {
     if (this.#rest !== undefined) return;
     let room = BURST;
@@ -101,7 +101,7 @@ export class ReportSender {
         return;
       }
       room -= 1;
-      if (!this.#say(pending)) return;
+      if (!this.#sendOnce(pending)) return;
     }
   }
 
@@ -110,8 +110,8 @@ export class ReportSender {
     this.#clearTimers();
   }
 
-  /** Says it and plans the next time. `false` when the session takes nothing now. */
-  #say(pending: Pending): boolean {
+  /** Sends it and plans the next time. `false` when the session takes nothing now. */
+  #sendOnce(pending: Pending): boolean {
     const { clock } = this.#options;
     clock.clear(pending.timer);
     pending.timer = undefined;
@@ -119,7 +119,7 @@ export class ReportSender {
     const delayMs = Math.min(FIRST_REPEAT_MS * 2 ** pending.attempts, LONGEST_REPEAT_MS);
     pending.attempts += 1;
     const spread = 0.75 + 0.5 * (this.#options.random ?? Math.random)();
-    pending.timer = clock.setTimeout(() => this.#say(pending), delayMs * spread);
+    pending.timer = clock.setTimeout(() => this.#sendOnce(pending), delayMs * spread);
     return true;
   }
 
@@ -133,7 +133,7 @@ export class ReportSender {
   }
 }
 
-/** The frame's body; texts are cut to what it may carry. */
+/** The body of a REPORT; texts are cut to the limits of the protocol. */
 export function reportOf(
   { id, number }: CommandKey,
   {

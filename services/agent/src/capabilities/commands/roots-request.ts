@@ -4,35 +4,35 @@ import type { CommandTrust } from './command-trust.js';
 
 export interface RootsRequestOptions {
   readonly trust: Pick<CommandTrust, 'hasRoots'>;
-  /** Asks for a token; roots that come with it are pinned. */
+  /** Enrols again; roots that come with the token are pinned. */
   readonly enrol: (signal: AbortSignal) => Promise<EnrolOutcome>;
-  /** There are roots now, so HELLO says something else. */
+  /** There are roots now, so HELLO has changed. */
   readonly onPinned: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random?: () => number;
 }
 
-/** A fleet that was just updated starts at about the same time. */
+/** The agents of a fleet that was just updated all start at about the same time. */
 const SPREAD_MS = 5_000;
 
 /**
- * An agent that enrolled before its deployment had commands knows no roots, and only an enrolment names them. So it enrols once more, once in
- * its life as a process, beside the session that it has: nothing is lost when that is refused.
+ * An agent that enrolled before its deployment had commands knows no command roots, and only an enrolment names them. So it enrols once more, once per start,
+ * while its session stays open: a refusal has no effect.
  */
 export class RootsRequest {
   readonly #options: RootsRequestOptions;
   readonly #stopping = new AbortController();
-  #isAsked = false;
+  #isDone = false;
 
   constructor(options: RootsRequestOptions) {
     this.#options = options;
   }
 
-  /** There is a session, so there is a gateway that can be asked. */
+  /** A session is active, so a gateway can be reached. */
   onReady(): void {
-    if (this.#isAsked || this.#options.trust.hasRoots) return;
-    this.#isAsked = true;
+    if (this.#isDone || this.#options.trust.hasRoots) return;
+    this.#isDone = true;
     void this.#ask();
   }
 
@@ -47,6 +47,6 @@ export class RootsRequest {
     const outcome = await enrol(signal);
     if (signal.aborted) return;
     if (trust.hasRoots) onPinned();
-    else logger.info('no command roots; this agent takes no commands', { asked: outcome.kind });
+    else logger.info('no command roots; this agent takes no commands', { enrolment: outcome.kind });
   }
 }

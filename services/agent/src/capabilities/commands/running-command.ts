@@ -2,21 +2,21 @@ import type { Clock, Timer } from '@muster/runtime/program';
 import type { ActionResult } from '../../actions/contract/action.js';
 import type { Outcome } from './history-entry.js';
 
-/** Why it was told to end. */
+/** Why the action was told to end. */
 type Why = 'cancelled' | 'deadline' | 'agent_stops';
 
-/** After it was told to end, before it is given up. */
+/** Between the abort and giving up. */
 const GRACE_MS = 5_000;
 
 /**
- * One action that runs: until it ends by itself, or is told to and ends, or is given up because it does not.
+ * One running action: until it ends by itself, ends because it was told to, or is given up because it does not end.
  *
  *     running ──────────────── ends ─────────────▶ its own result
  *        │ deadline, stop                    ▲
  *        └──▶ told to end ───────────────────┤
  *                  │ 5 s                     │
- *                  └──▶ given up: `timed_out`; what it still does is only logged
- *     running ──cancel──▶ told to end, and then as long as it takes, up to the deadline
+ *                  └──▶ given up: `timed_out`; a later result is only logged
+ *     running ──cancel──▶ told to end; it may take until the deadline
  */
 export class RunningCommand {
   readonly #clock: Clock;
@@ -52,12 +52,12 @@ export class RunningCommand {
     });
   }
 
-  /** It is told to stop; what it reports in the end is what really happened. */
+  /** Tells the action to end. The outcome is what it then returns. */
   cancel(): void {
     if (this.#why === undefined && !this.#isOver) this.#abort('cancelled');
   }
 
-  /** The agent ends: no time for more than the grace. */
+  /** The agent stops: the action is given up after the grace period. */
   stop(): void {
     if (!this.#isOver) this.#end('agent_stops');
   }
@@ -70,7 +70,7 @@ export class RunningCommand {
 
   #abort(why: Why): void {
     this.#why = why;
-    // Nothing happens when it was aborted before: the first reason stays.
+    // A second abort has no effect: the first reason stays.
     this.#controller.abort(
       why === 'deadline' ? new DOMException('its time ran out', 'TimeoutError') : new DOMException(why, 'AbortError'),
     );

@@ -6,17 +6,17 @@ import type { JsonValue } from '../../actions/contract/action.js';
 import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from '../../store/atomic-file.js';
 import type { CommandKey } from './history-entry.js';
 
-/** What an action kept to be undone. */
-export interface Kept {
-  /** Its name. */
+/** What an action stored so that it can be undone. */
+export interface UndoData {
+  /** The name of the action. */
   readonly action: string;
   readonly info: JsonValue;
 }
 
-/** Commands are in the journal for 30 days; nobody can name an older one. */
+/** Commands are in the journal for 30 days; older ones cannot be undone. */
 const KEPT_FOR_MS = 31 * 24 * 3_600_000;
 
-/** What actions keep to be undone: one file for each command that ran here, gone when it was used. */
+/** What actions stored so that they can be undone: one file for each command, deleted when the command is undone. */
 export class UndoStore {
   readonly #folder: string;
 
@@ -26,17 +26,17 @@ export class UndoStore {
       ensurePrivateFolder(this.#folder);
       this.#dropOld(clock.now() - KEPT_FOR_MS);
     } catch (error) {
-      logger.error('what is kept for undoing cannot be tidied', { err: error });
+      logger.error('old undo data cannot be removed', { err: error });
     }
   }
 
-  /** On disk when it returns. Of several for one command the last counts. Throws what the file system throws. */
-  keep(key: CommandKey, kept: Kept): void {
+  /** On disk when it returns. A later call for the same command replaces the data. Throws the errors of the file system. */
+  keep(key: CommandKey, data: UndoData): void {
     ensurePrivateFolder(this.#folder);
-    writeFileAtomic(this.#path(key), JSON.stringify({ ...key, ...kept }));
+    writeFileAtomic(this.#path(key), JSON.stringify({ ...key, ...data }));
   }
 
-  get(key: CommandKey): Kept | undefined {
+  get(key: CommandKey): UndoData | undefined {
     const text = readFileIfThere(this.#path(key));
     if (text === undefined) return undefined;
     try {
@@ -47,12 +47,12 @@ export class UndoStore {
     }
   }
 
-  /** It was used: it cannot be used again. */
+  /** The command was undone: it cannot be undone again. */
   drop(key: CommandKey): void {
     rmSync(this.#path(key), { force: true });
   }
 
-  /** A hash, because the id in an undo's parameters is text from elsewhere. */
+  /** A hash, because the id in the parameters of an undo is untrusted text. */
   #path({ id, number }: CommandKey): string {
     return join(this.#folder, `${createHash('sha256').update(`${id} ${number}`).digest('hex')}.json`);
   }

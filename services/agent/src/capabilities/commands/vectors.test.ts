@@ -6,7 +6,7 @@ import type { AgentId, CommandBody, OrgId } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
 import { CommandTrust } from './command-trust.js';
-import { authenticate, judge } from './verify-command.js';
+import { authenticate, authorize } from './verify-command.js';
 
 interface CommandVector {
   readonly name: string;
@@ -36,11 +36,16 @@ function answer({ atMs, delivery }: CommandVector): CommandVector['report'] {
   const clock = new FakeClock(atMs);
   const trust = CommandTrust.open({ folder, roots: [commands.root], clock, logger: silentLogger });
   const body = { ...delivery, proof: Uint8Array.from(Buffer.from(delivery.proof.$hex, 'hex')) };
-  const believed = authenticate(body, trust, { agentId: identity.agentId, org: commands.org });
-  if (believed.kind === 'disbelieved') return { state: 'refused', code: believed.code, authentic: false };
+  const authentication = authenticate(body, trust, { agentId: identity.agentId, org: commands.org });
+  if (authentication.kind === 'rejected') return { state: 'refused', code: authentication.code, authentic: false };
   const policy = { actions: ['all'], requireApproval: [] };
-  const judged = judge(body, believed.claims, { policy, nowMs: clock.now(), overMs: 0, undoOf: () => undefined });
-  return judged.ok ? undefined : { state: judged.state, code: judged.code, authentic: true };
+  const authorization = authorize(body, authentication.claims, {
+    policy,
+    nowMs: clock.now(),
+    expiredUpToMs: 0,
+    undoOf: () => undefined,
+  });
+  return authorization.ok ? undefined : { state: authorization.state, code: authorization.code, authentic: true };
 }
 
 describe('the protocol’s test vectors', () => {

@@ -11,38 +11,38 @@ import {
 } from '@muster/protocol';
 import { type CommandPolicy, isAllowed, needsApproval } from './command-policy.js';
 import type { CheckedCommand, CommandTrust } from './command-trust.js';
-import type { Kept } from './undo-store.js';
+import type { UndoData } from './undo-store.js';
 import type { CommandKey } from './history-entry.js';
 
-/** Who is asked. */
+/** The endpoint that commands are for. */
 export interface Endpoint {
   readonly agentId: AgentId;
   readonly org: OrgId;
 }
 
-/** Why a command is not believed, in one word. */
-export type Disbelief =
+/** Why a command is not authentic. */
+export type AuthenticationFault =
   'no_trust' | 'malformed' | 'bad_signature' | 'unknown_key' | 'retired_key' | 'wrong_org' | 'not_a_target';
 
-export type Authenticated =
+export type Authentication =
   | { readonly kind: 'authentic'; readonly claims: CommandClaims }
-  /** Anybody may have made it up. */
-  | { readonly kind: 'disbelieved'; readonly code: Disbelief; readonly message: string };
+  /** It may be forged. */
+  | { readonly kind: 'rejected'; readonly code: AuthenticationFault; readonly message: string };
 
 /** A command that may run here. */
-export interface Order extends CommandKey {
+export interface AuthorizedCommand extends CommandKey {
   readonly action: ActionDefinition;
   readonly params: Params;
   readonly binding?: Binding;
   readonly dryRun: boolean;
   readonly expiresAtMs: number;
   readonly timeoutMs: number;
-  /** For an undo: what is undone, and what it kept. */
-  readonly undoes?: { readonly key: CommandKey; readonly kept: Kept };
+  /** For an undo: the command that is undone, and the data that it stored for that. */
+  readonly undoes?: { readonly key: CommandKey; readonly data: UndoData };
 }
 
-export type Judged =
-  | { readonly ok: true; readonly order: Order }
+export type Authorization =
+  | { readonly ok: true; readonly command: AuthorizedCommand }
   | {
       readonly ok: false;
       readonly state: 'refused' | 'unsupported' | 'expired';
@@ -50,25 +50,22 @@ export type Judged =
       readonly message: string;
     };
 
-/** Clocks differ; a command from further ahead was made by somebody who has a reason. */
+/** Clocks differ by less than this; a command signed further ahead is suspicious. */
 const MAX_AHEAD_MS = 5 * 60_000;
 
 /**
- * First part: whether the command comes from whom this endpoint trusts, and is meant for it. In this order: a root is pinned; the signature is
- * that of a listed key; the org; the id; the proof that leads from this agent, the number and the row to the signed root.
+ * Step 1: whether a trusted key signed the command, for this endpoint. Checks in this order: a root is pinned; the signature is of a listed key; the org; the
+ * id; the proof that the signed targets contain this agent with this number and row.
  */
-export function authenticate(body: CommandBody, trust: CommandTrust, endpoint: Endpoint): Authenticated {
+export function authenticate(body: CommandBody, trust: CommandTrust, endpoint: Endpoint): Authentication {
   trust.acceptKeys(body.keys);
   const checked = trust.verify(body.jws);
-  if (!checked.ok) return { kind: 'disbelieved', ...DISBELIEFS[checked.reason] };
+  if (!checked.ok) return { kind: 'rejected', ...AUTHENTICATION_FAULTS[checked.reason] };
   const { claims, root } = checked;
   if (claims.org !== endpoint.org) {
-    return disbelieved(
-      'wrong_org',
-      `the command is for the org ${claims.org}, this endpoint belongs to ${endpoint.org}`,
-    );
+    return rejected('wrong_org', `the command is for the org ${claims.org}, this endpoint belongs to ${endpoint.org}`);
   }
-  if (claims.jti !== body.id) return disbelieved('malformed', `the signature is over another command, ${claims.jti}`);
+  if (claims.jti !== body.id) return rejected('malformed', `the signature is over another command, ${claims.jti}`);
   const leaf = {
     number: body.number,
     agentId: endpoint.agentId,
@@ -76,59 +73,59 @@ export function authenticate(body: CommandBody, trust: CommandTrust, endpoint: E
   };
   return verifyTarget(leaf, { root, size: claims.targets }, body.proof)
     ? { kind: 'authentic', claims }
-    : disbelieved('not_a_target', 'the signed targets do not have this endpoint with this number and row');
+    : rejected('not_a_target', 'the signed targets do not have this endpoint with this number and row');
 }
 
-/** Second part: whether an authentic command may run now. In this order: its time, what is asked for, approval, what this endpoint allows. */
-export function judge(
+/** Step 2: whether an authentic command may run now. Checks in this order: time, action and parameters, approval, the policy of this endpoint. */
+export function authorize(
   body: CommandBody,
   claims: CommandClaims,
-  asked: {
+  context: {
     readonly policy: CommandPolicy;
     readonly nowMs: number;
-    /** What expires up to then is over, whatever the clock says. */
-    readonly overMs: number;
-    readonly undoOf: (key: CommandKey) => Kept | undefined;
+    /** Commands that expire up to then count as expired, whatever the clock says. */
+    readonly expiredUpToMs: number;
+    readonly undoOf: (key: CommandKey) => UndoData | undefined;
   },
-): Judged {
-  const { policy, nowMs, overMs } = asked;
+): Authorization {
+  const { policy, nowMs, expiredUpToMs } = context;
   if (claims.iat * 1_000 > nowMs + MAX_AHEAD_MS) {
     return refused(
       'not_yet_valid',
       `it was signed at ${iso(claims.iat)}, and here it is ${new Date(nowMs).toISOString()}`,
     );
   }
-  if (claims.exp * 1_000 <= Math.max(nowMs, overMs)) {
+  if (claims.exp * 1_000 <= Math.max(nowMs, expiredUpToMs)) {
     return { ok: false, state: 'expired', code: 'expired', message: `it expired at ${iso(claims.exp)}` };
   }
   const action = findAction(claims.action);
   if (action === undefined) {
     return { ok: false, state: 'unsupported', code: 'unknown_action', message: `this agent knows no ${claims.action}` };
   }
-  const order = readOrder(body, claims, action, asked.undoOf);
-  if (!order.ok) return order;
-  const { undoes } = order.order;
-  const original = undoes === undefined ? undefined : findAction(undoes.kept.action);
-  const meant = original === undefined ? [action] : [action, original];
-  if (!claims.dryRun && needsApproval(policy, ...meant) && !isApproved(claims)) {
+  const read = readCommand(body, claims, action, context.undoOf);
+  if (!read.ok) return read;
+  const { undoes } = read.command;
+  const original = undoes === undefined ? undefined : findAction(undoes.data.action);
+  const actions = original === undefined ? [action] : [action, original];
+  if (!claims.dryRun && needsApproval(policy, ...actions) && !isApproved(claims)) {
     return refused('approval_missing', 'this endpoint runs it only when a second person has approved it');
   }
-  return isAllowed(policy, ...meant)
-    ? order
+  return isAllowed(policy, ...actions)
+    ? read
     : refused('action_not_allowed', `this endpoint is set not to run ${claims.action}`);
 }
 
-function readOrder(
+function readCommand(
   body: CommandBody,
   claims: CommandClaims,
   action: ActionDefinition,
-  undoOf: (key: CommandKey) => Kept | undefined,
-): Judged {
+  undoOf: (key: CommandKey) => UndoData | undefined,
+): Authorization {
   const isUndo = action.name === UNDO_ACTION;
   const bound = body.binding !== null && !isUndo;
   const params = parseParams(action, claims.params, { bound });
   if (!params.ok) return refused('bad_params', sentence(params.faults));
-  const order: Order = {
+  const command: AuthorizedCommand = {
     id: body.id as CommandId,
     number: body.number,
     action,
@@ -138,36 +135,38 @@ function readOrder(
     timeoutMs: claims.timeoutMs,
     ...(body.binding !== null && { binding: body.binding }),
   };
-  if (isUndo) return readUndo(order, undoOf);
-  if (body.binding === null) return { ok: true, order };
+  if (isUndo) return readUndo(command, undoOf);
+  if (body.binding === null) return { ok: true, command };
   const binding = parseBinding(action, body.binding);
   return binding.ok
-    ? { ok: true, order: { ...order, binding: binding.binding } }
+    ? { ok: true, command: { ...command, binding: binding.binding } }
     : refused('bad_params', sentence(binding.faults));
 }
 
-/** An undo names a command, and by its binding the number that this endpoint was there. */
-function readUndo(order: Order, undoOf: (key: CommandKey) => Kept | undefined): Judged {
-  const { params, binding } = order;
+/** An undo names the command that it undoes; its binding names the number that this endpoint had there. */
+function readUndo(command: AuthorizedCommand, undoOf: (key: CommandKey) => UndoData | undefined): Authorization {
+  const { params, binding } = command;
   const [id, number] = [params['command'], binding?.['target']];
   if (typeof id !== 'string' || typeof number !== 'number' || !Number.isSafeInteger(number) || number < 1) {
     return refused('bad_params', 'an undo needs a command and, in its row, the number of the target');
   }
   const key = { id: id as CommandId, number };
-  const kept = undoOf(key);
-  return kept === undefined
+  const data = undoOf(key);
+  return data === undefined
     ? refused('nothing_kept', `this endpoint keeps nothing to undo target ${number} of ${id}, or it was undone already`)
-    : { ok: true, order: { ...order, undoes: { key, kept } } };
+    : { ok: true, command: { ...command, undoes: { key, data } } };
 }
 
-/** A person cannot approve what the same person ordered. */
+/** The person who submitted a command cannot approve it. */
 function isApproved({ approver, operator }: CommandClaims): boolean {
   return approver !== undefined && approver.id !== operator.id;
 }
 
 type Reason = Extract<CheckedCommand, { ok: false }>['reason'];
 
-const DISBELIEFS: Readonly<Record<Reason, { readonly code: Disbelief; readonly message: string }>> = {
+const AUTHENTICATION_FAULTS: Readonly<
+  Record<Reason, { readonly code: AuthenticationFault; readonly message: string }>
+> = {
   no_trust: { code: 'no_trust', message: 'this agent has pinned no root of trust for commands' },
   malformed: { code: 'malformed', message: 'the signed text is not a command' },
   wrong_type: { code: 'malformed', message: 'the signed text was made for another purpose' },
@@ -177,11 +176,11 @@ const DISBELIEFS: Readonly<Record<Reason, { readonly code: Disbelief; readonly m
   bad_signature: { code: 'bad_signature', message: 'the signature does not fit' },
 };
 
-function disbelieved(code: Disbelief, message: string): Authenticated {
-  return { kind: 'disbelieved', code, message };
+function rejected(code: AuthenticationFault, message: string): Authentication {
+  return { kind: 'rejected', code, message };
 }
 
-function refused(code: string, message: string): Judged {
+function refused(code: string, message: string): Authorization {
   return { ok: false, state: 'refused', code, message };
 }
 
