@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
@@ -142,3 +142,16 @@ async function required(name: string): Promise<Record<string, string>> {
   if (name !== 'gateway') return brokers;
   return { ...brokers, MUSTER_AGENT_TOKEN_KEYS: keys, MUSTER_ENROLL_SECRETS: 'default=0123456789abcdef' };
 }
+
+describe('docs/map.md', () => {
+  const SERVICES = new Set(readdirSync(join(root, 'services')));
+  const paths = [...read('docs/map.md').matchAll(/`(@?)([a-z-]+)\/([\w./-]+\.ts)`/g)].map(
+    ([, at, name = '', path = '']) =>
+      join(at === '@' || !SERVICES.has(name) ? 'shared' : 'services', name, 'src', path),
+  );
+
+  test('names only files that exist', () => {
+    expect(paths.length).toBeGreaterThan(80);
+    expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+});
