@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => harness.close());
 
 describe('a command', () => {
-  test('goes out to those who are connected, is reported, kept and settled', async () => {
+  test('is delivered to connected agents, reported, acknowledged and settled', async () => {
     const agents = await harness.agents(3);
     await harness.service();
     const gateway = harness.gateway('gw-1');

@@ -21,7 +21,7 @@ const startsOf = (agents: readonly FakeAgent[], id: CommandId) =>
 const once = (agents: readonly unknown[]) => agents.map(() => 1);
 
 describe('a command service that is killed', () => {
-  test('between its signature and the last report: another one goes on, and nothing runs twice', async () => {
+  test('between signature and last report: another one goes on, and nothing runs twice', async () => {
     const agents = await harness.agents(40, { runMs: () => 1_500 });
     const [first] = [await harness.startService(), await harness.startService()];
     await harness.gateway(agents.slice(0, 20));
@@ -38,7 +38,7 @@ describe('a command service that is killed', () => {
     }
   }, 60_000);
 
-  test('and was the only one: the next one that starts rebuilds its pending deliveries from the journal', async () => {
+  test('and was the only one: the next one rebuilds its pending deliveries from the journal', async () => {
     const agents = await harness.agents(20, { runMs: () => 1_000 });
     const only = await harness.startService();
     await harness.gateway(agents.slice(0, 10));
@@ -53,7 +53,7 @@ describe('a command service that is killed', () => {
 });
 
 describe('brokers that are killed', () => {
-  test('Redis, with all that it had: commands go out while it is away, and after it is back', async () => {
+  test('Redis, with its data: commands are delivered while it is away, and after it is back', async () => {
     const agents = await harness.agents(10);
     await harness.startService();
     const gateway = await harness.gateway(agents);
@@ -70,7 +70,7 @@ describe('brokers that are killed', () => {
     expect(startsOf(agents, away.record.id)).toEqual(once(agents.slice(0, 5)));
   }, 60_000);
 
-  test('NATS, with its store: what was accepted is there and goes on', async () => {
+  test('NATS, with its store: accepted commands go on', async () => {
     const agents = await harness.agents(10, { runMs: () => 500 });
     await harness.startService();
     const gateway = await harness.gateway(agents.slice(0, 5));
@@ -86,7 +86,7 @@ describe('brokers that are killed', () => {
 });
 
 describe('two services', () => {
-  test('asked the same under one request key make one command', async () => {
+  test('with the same request key create one command', async () => {
     const agents = await harness.agents(2);
     await Promise.all([harness.startService(), harness.startService()]);
     await harness.gateway(agents);
@@ -99,7 +99,7 @@ describe('two services', () => {
     expect(agents.map((agent) => agent.starts.size)).toEqual([1, 1]);
   }, 60_000);
 
-  test('approve, and cancel, in the same instant: one of them came first', async () => {
+  test('that approve and cancel at the same time: the first entry counts', async () => {
     const agents = await harness.agents(3);
     await Promise.all([harness.startService(), harness.startService()]);
     await harness.gateway(agents);

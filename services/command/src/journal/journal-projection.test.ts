@@ -49,7 +49,7 @@ async function append(id: CommandId, entry: JournalEntry): Promise<void> {
   await projection.folded(result.seq);
 }
 
-test('what has ended shrinks to a summary, the newest are kept, and all of it can be read again', async () => {
+test('an ended command shrinks to a summary, the newest summaries stay in memory, and every command can be read again', async () => {
   await projection.start();
   const ids = [1, 2, 3].map((n) => newCommandId(n));
   for (const id of ids) {
@@ -64,7 +64,7 @@ test('what has ended shrinks to a summary, the newest are kept, and all of it ca
   expect(await projection.load('other' as OrgId, ids[0]!)).toBeUndefined();
 });
 
-test('an entry that cannot be read, or is filed under another command’s name, hides nothing that follows', async () => {
+test('an entry that cannot be read, or is under the subject of another command, does not hide later entries', async () => {
   await projection.start();
   const [one, two] = [newCommandId(1), newCommandId(2)];
   await connection.streams.append(STREAM_SUBJECTS.command(ORG, one), Buffer.from('nonsense'));
@@ -73,7 +73,7 @@ test('an entry that cannot be read, or is filed under another command’s name, 
   expect([projection.openCount, projection.get(one)?.id, projection.get(two)]).toEqual([1, one, undefined]);
 });
 
-test('of two with one request key the later in the journal is void, for a day', async () => {
+test('of two commands with one request key within a day the later one in the journal is void', async () => {
   await projection.start();
   const [first, second, third] = [1, 2, 3].map((n) => newCommandId(n)) as [CommandId, CommandId, CommandId];
   await append(first, submitted(first, { requestKey: 'key' }));
@@ -91,7 +91,7 @@ test('of two with one request key the later in the journal is void, for a day', 
   expect([projection.byRequestKey('key'), projection.firstOf(third)]).toEqual([third, undefined]);
 });
 
-test('an entry whose acknowledgement was lost is in the journal once; one that nobody takes is given up in time', async () => {
+test('an entry whose acknowledgement was lost is in the journal once; without a broker an append is given up in time', async () => {
   await projection.start();
   const id = newCommandId(1);
   const { streams } = connection;
@@ -122,7 +122,7 @@ test('an entry whose acknowledgement was lost is in the journal once; one that n
   broker.restore();
 });
 
-test('a journal that has to be read anew is told of when it is whole again, not entry by entry', async () => {
+test('listeners hear of a journal that is read again once it is complete, not entry by entry', async () => {
   const { streams } = connection;
   let breakNow: () => void = () => undefined;
   const breaking = {

@@ -19,7 +19,7 @@ const deliveries = (gateway: FakeGateway) => gateway.received.filter(({ t }) => 
 const ledger = async (id: CommandId) => (await harness.fold(id)).ledger;
 const startsOf = (agents: readonly FakeAgent[]) => agents.map((agent) => [...agent.starts.values()]);
 
-/** Time passes for agents too. */
+/** Advances the clock, and lets agents act. */
 async function live(ms: number, agents: readonly FakeAgent[]): Promise<void> {
   for (let passed = 0; passed < ms; passed += 250) {
     await harness.pass(250);
@@ -28,8 +28,8 @@ async function live(ms: number, agents: readonly FakeAgent[]): Promise<void> {
   await harness.settle();
 }
 
-describe('an endpoint that is there', () => {
-  test('gets the command after one look into the registry', async () => {
+describe('a connected endpoint', () => {
+  test('gets the command after one look-up in the registry', async () => {
     const [agent] = await harness.agents(1);
     await harness.service();
     harness.gateway('gw-1').connect(agent!);
@@ -42,8 +42,8 @@ describe('an endpoint that is there', () => {
   });
 });
 
-describe('an endpoint that is away', () => {
-  test('gets the command when it comes, and not before the journal says that it is sent', async () => {
+describe('an endpoint that is not connected', () => {
+  test('gets the command when it connects, and not before the journal has the `sent` entry', async () => {
     const [agent] = await harness.agents(1);
     await harness.service();
     const gateway = harness.gateway('gw-1');
@@ -57,7 +57,7 @@ describe('an endpoint that is away', () => {
     expect(sent).toMatchObject({ t: 'states', changes: [{ state: 'sent' }] });
   });
 
-  test('and does not come: the command expires, exactly, and never runs', async () => {
+  test('and does not connect: the command expires and never runs', async () => {
     const [agent] = await harness.agents(1);
     await harness.service();
     const { record } = await harness.submit({ expiresInMs: 5_000 });
@@ -70,7 +70,7 @@ describe('an endpoint that is away', () => {
     expect(startsOf([agent!])).toEqual([[]]);
   });
 
-  test('and comes in the last moment, heard by another service: it is not called expired for never having been tried', async () => {
+  test('and connects in the last moment, to another service: it is not expired as never tried', async () => {
     let meanwhile = true;
     const late = await new CommandHarness({
       keys,
@@ -104,7 +104,7 @@ describe('an endpoint that is away', () => {
     await late.close();
   });
 
-  test('whose arrival nobody heard is found all the same', async () => {
+  test('is found although its arrival was not announced', async () => {
     const [agent] = await harness.agents(1);
     await harness.service();
     const gateway = harness.gateway('gw-1');
@@ -118,7 +118,7 @@ describe('an endpoint that is away', () => {
 });
 
 describe('a delivery that was lost', () => {
-  test('is made again after five seconds, then later each time, while the agent seems to be there', async () => {
+  test('is repeated after five seconds, then later each time, while the agent is connected', async () => {
     const [agent] = await harness.agents(1);
     await harness.service();
     const gateway = harness.gateway('gw-1', () => undefined);
@@ -137,7 +137,7 @@ describe('a delivery that was lost', () => {
     expect((await ledger(record.id)).sent).toBe(1);
   });
 
-  test('is not made every minute to an endpoint that polls: it waits at its gateway, and says when it is elsewhere', async () => {
+  test('is not repeated every minute for an endpoint in the mode poll: it waits at its gateway', async () => {
     const [agent] = await harness.agents(1);
     await harness.service();
     const [gateway, other] = [harness.gateway('gw-1', () => undefined), harness.gateway('gw-2', () => undefined)];
@@ -149,7 +149,7 @@ describe('a delivery that was lost', () => {
     expect(deliveries(gateway)).toHaveLength(2);
     await harness.pass(10 * 60_000);
     expect(deliveries(gateway)).toHaveLength(2);
-    // Now and then all the same: what was said may have been lost.
+    // It is repeated rarely, because a delivery may have been lost.
     await harness.pass(10 * 60_000);
     expect(deliveries(gateway)).toHaveLength(3);
     gateway.disconnect(agent!);
@@ -159,7 +159,7 @@ describe('a delivery that was lost', () => {
     expect((await ledger(record.id)).sent).toBe(1);
   });
 
-  test('because the gateway had lost the agent: looked up again', async () => {
+  test('because the agent moved to another gateway: its route is looked up again', async () => {
     const [agent] = await harness.agents(1);
     await harness.service();
     const [old, now] = [harness.gateway('gw-old'), harness.gateway('gw-now')];
@@ -175,7 +175,7 @@ describe('a delivery that was lost', () => {
 });
 
 describe('without the registry', () => {
-  test('commands go out by broadcast, and only those who hold a target act', async () => {
+  test('commands are broadcast, and only gateways with a target deliver', async () => {
     const agents = await harness.agents(3);
     await harness.service();
     const [one, two] = [harness.gateway('gw-1'), harness.gateway('gw-2')];
@@ -188,11 +188,11 @@ describe('without the registry', () => {
     expect(await ledger(record.id)).toMatchObject({ succeeded: 2, sent: 1 });
     expect(deliveries(one)[0]).toMatchObject({ broadcast: true });
     await harness.pass(75_000);
-    // Nobody can say that it was not delivered, so it is not called expired for never having been tried.
+    // It may have been delivered, so it is not expired as never tried.
     expect((await harness.fold(record.id)).outcome(3)).toMatchObject({ state: 'expired', code: 'unconfirmed' });
   });
 
-  test('emptied, it misses those who are connected only until they are asserted again', async () => {
+  test('without its data, connected agents are found again after a resync', async () => {
     const [agent] = await harness.agents(1);
     await harness.service();
     const gateway = harness.gateway('gw-1');
@@ -207,8 +207,8 @@ describe('without the registry', () => {
   });
 });
 
-describe('an endpoint that took it and falls silent', () => {
-  test('is given up after the time that the action may take; what it says later is kept as late', async () => {
+describe('an endpoint that accepted a command and does not report', () => {
+  test('times out after the timeout of the action; a later report is kept as its late outcome', async () => {
     const [agent] = await harness.agents(1, { runMs: () => 50_000 });
     await harness.service();
     const gateway = harness.gateway('gw-1');
@@ -224,13 +224,13 @@ describe('an endpoint that took it and falls silent', () => {
     await live(3_000, [agent!]);
     const fold = await harness.fold(record.id);
     expect([fold.state(1), fold.late(1)?.state]).toEqual(['timed_out', 'succeeded']);
-    const kept = gateway.received.filter(({ t }) => t === 'command_kept');
-    expect(kept.length).toBeGreaterThan(0);
+    const acks = gateway.received.filter(({ t }) => t === 'command_kept');
+    expect(acks.length).toBeGreaterThan(0);
   });
 });
 
 describe('several services', () => {
-  test('share the commands; when one is killed its commands go on with another', async () => {
+  test('share the commands; when one is killed another one takes over', async () => {
     const agents = await harness.agents(12);
     await harness.service();
     await harness.service();
@@ -247,7 +247,7 @@ describe('several services', () => {
     expect(startsOf(agents)).toEqual(agents.map(() => [1]));
   });
 
-  test('one that starts again knows everything from the journal', async () => {
+  test('one that restarts knows everything from the journal', async () => {
     const agents = await harness.agents(2);
     const first = await harness.service();
     const { record } = await harness.submit();
@@ -261,7 +261,7 @@ describe('several services', () => {
     expect((await harness.fold(record.id)).ledger).toMatchObject({ succeeded: 2 });
   });
 
-  test('one that stops in an orderly way hands over at once', async () => {
+  test('one that stops hands over at once', async () => {
     const agents = await harness.agents(6);
     await harness.service();
     await harness.service();
@@ -293,7 +293,7 @@ describe('a rollout', () => {
     expect((await harness.fold(record.id)).status).toBe('ended');
   });
 
-  test('stops by itself when more fail than may: the rest never starts', async () => {
+  test('stops by itself after too many failures: the rest never starts', async () => {
     const [canary] = await harness.agents(1, { outcome: () => 'failed' });
     const others = await harness.agents(4);
     await harness.service();
@@ -308,7 +308,7 @@ describe('a rollout', () => {
     expect(startsOf(others).flat()).toEqual([]);
   });
 
-  test('is not held up by those who are away, and does not flood those who come together', async () => {
+  test('is not held up by absent agents, and keeps its wave size when they connect together', async () => {
     const agents = await harness.agents(4, { runMs: () => 2_000 });
     await harness.service();
     const gateway = harness.gateway('gw-1');
@@ -324,7 +324,7 @@ describe('a rollout', () => {
     expect((await ledger(record.id)).succeeded).toBe(4);
   });
 
-  test('cancelled in the middle stays where it is', async () => {
+  test('stops when it is cancelled', async () => {
     const agents = await harness.agents(5);
     await harness.service();
     harness.gateway('gw-1').connect(...agents);
@@ -336,8 +336,8 @@ describe('a rollout', () => {
   });
 });
 
-describe('an endpoint that does not believe a command', () => {
-  test('is asked twice more; the third refusal counts, and each is in the audit chain', async () => {
+describe('an endpoint that cannot verify a command', () => {
+  test('gets it twice more; the third refusal counts, and each refusal is in the audit chain', async () => {
     const [agent] = await harness.agents(1);
     agent!.refusesAll = true;
     await harness.service();
@@ -354,18 +354,18 @@ describe('an endpoint that does not believe a command', () => {
 });
 
 test('a report from another agent’s session changes nothing', async () => {
-  const [agent, thief] = await harness.agents(2, { queueMs: () => 60_000 });
+  const [agent, other] = await harness.agents(2, { queueMs: () => 60_000 });
   await harness.service();
   const gateway = harness.gateway('gw-1');
-  gateway.connect(agent!, thief!);
+  gateway.connect(agent!, other!);
   const { record } = await harness.submit({ target: { agentIds: [agent!.agentId] } });
   await harness.pass(200);
-  thief!.report!({ id: record.id, number: 1, state: 'succeeded', code: 'done', message: '', authentic: true });
+  other!.report!({ id: record.id, number: 1, state: 'succeeded', code: 'done', message: '', authentic: true });
   await harness.pass(500);
   expect((await ledger(record.id)).accepted).toBe(1);
 });
 
-test('an outcome of a command that the journal does not have is not repeated for ever', async () => {
+test('a report about a command that is not in the journal is acknowledged, so that it is not repeated for ever', async () => {
   const [agent] = await harness.agents(1);
   await harness.service();
   const gateway = harness.gateway('gw-1');

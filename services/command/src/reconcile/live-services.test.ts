@@ -21,7 +21,7 @@ function start(count: number) {
 }
 const ids = Array.from({ length: 300 }, () => newCommandId(1));
 
-test('each command has exactly one that drives it, and they are shared out about evenly', async () => {
+test('each command is reconciled by exactly one service, and commands are spread evenly', async () => {
   const { clock, services } = start(3);
   await clock.advanceAsync(1_100);
   for (const id of ids) expect(services.filter(({ live }) => live.reconciles(id))).toHaveLength(1);
@@ -32,7 +32,7 @@ test('each command has exactly one that drives it, and they are shared out about
   }
 });
 
-test('of one that falls silent only its own commands move, after 3.5 s; of one that says goodbye at once', async () => {
+test('only the commands of a silent service move, after 3.5 s; those of a stopping service move at once', async () => {
   const { clock, services } = start(3);
   await clock.advanceAsync(1_100);
   const [one, two, three] = services;

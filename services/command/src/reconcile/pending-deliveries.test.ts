@@ -21,9 +21,9 @@ function command(targets: TargetList): OpenCommand {
   return new OpenCommand(record, 1);
 }
 
-test('whatever the shape of a command, its targets are found by their agents', () => {
+test('targets of commands of any shape are found by their agents', () => {
   const random = new Random(7);
-  const boxes = new PendingDeliveries();
+  const pending = new PendingDeliveries();
   const some = (count: number) => Array.from({ length: count }, () => 1 + random.below(200));
   const row = (num: number) => [num, { pid: num }] as const;
   const commands = Array.from({ length: 60 }, (_, i) => {
@@ -34,11 +34,11 @@ test('whatever the shape of a command, its targets are found by their agents', (
     const rest = [...set].filter((num) => num % 3 !== 0);
     return command({ sets: [encodeNumberSet(first), encodeNumberSet(rest)] });
   });
-  for (const each of commands) boxes.add(each);
+  for (const each of commands) pending.add(each);
   const gone = commands.filter((_, i) => i % 5 === 0);
-  for (const each of gone) boxes.remove(each);
+  for (const each of gone) pending.remove(each);
   for (let num = 1; num <= 200; num += 1) {
-    const found = boxes.targetsOf([num]);
+    const found = pending.targetsOf([num]);
     for (const each of commands) {
       const expected = gone.includes(each) ? [] : each.fold.nums.flatMap((other, i) => (other === num ? [i + 1] : []));
       expect((found.get(each) ?? []).toSorted((a, b) => a - b)).toEqual(expected);

@@ -65,7 +65,7 @@ class TargetIndex {
   readonly #nums: readonly number[];
   /** The start of each rising run, and the end of the last one. */
   readonly #runs: number[] = [0];
-  readonly #order: Uint32Array | undefined;
+  readonly #sorted: Uint32Array | undefined;
 
   constructor(nums: readonly number[]) {
     this.#nums = nums;
@@ -73,7 +73,7 @@ class TargetIndex {
       if ((nums[i] ?? 0) <= (nums[i - 1] ?? 0)) this.#runs.push(i);
     }
     if (this.#runs.length > MAX_RUNS) {
-      this.#order = Uint32Array.from(nums.keys()).sort((a, b) => (nums[a] ?? 0) - (nums[b] ?? 0) || a - b);
+      this.#sorted = Uint32Array.from(nums.keys()).sort((a, b) => (nums[a] ?? 0) - (nums[b] ?? 0) || a - b);
       this.#runs = [0];
     }
     this.#runs.push(nums.length);
@@ -84,14 +84,14 @@ class TargetIndex {
     for (let run = 0; run + 1 < this.#runs.length; run += 1) {
       const end = this.#runs[run + 1] ?? 0;
       for (let at = this.#firstAt(num, this.#runs[run] ?? 0, end); at < end && this.#num(at) === num; at += 1) {
-        targets.push((this.#order?.[at] ?? at) + 1);
+        targets.push((this.#sorted?.[at] ?? at) + 1);
       }
     }
     return targets;
   }
 
   #num(at: number): number {
-    return this.#nums[this.#order?.[at] ?? at] ?? 0;
+    return this.#nums[this.#sorted?.[at] ?? at] ?? 0;
   }
 
   #firstAt(num: number, from: number, to: number): number {

@@ -27,7 +27,7 @@ describe('a rule', () => {
     expect(approvalFor(policy([{ actions: [pattern] }]), asked(name, 1)) !== undefined).toBe(applies);
   });
 
-  test('applies when all that it names holds', () => {
+  test('applies when all its conditions hold', () => {
     const all = policy([{ actions: ['dns.*'], minTargets: 2, selector: 'env=prod', role: 'admin' }]);
     expect(approvalFor(all, asked('dns.flush', 1, 'prod'))).toBeUndefined();
     expect(approvalFor(all, asked('dns.flush', 2, 'dev', 'dev'))).toBeUndefined();
@@ -39,7 +39,7 @@ describe('a rule', () => {
     });
   });
 
-  test('with others asks for the highest of their roles, and all reasons are told', () => {
+  test('with others requires the highest of their roles, and all reasons are given', () => {
     const both = policy([{ actions: ['dns.*'], role: 'admin' }, { minTargets: 1 }]);
     expect(approvalFor(both, asked('dns.flush', 1))).toEqual({
       role: 'admin',
@@ -48,7 +48,7 @@ describe('a rule', () => {
   });
 });
 
-test('a policy says everything that is wrong with it', () => {
+test('all faults of a policy are returned', () => {
   const text = JSON.stringify({
     limits: { king: { maxTargets: 1 } },
     approval: [{ selector: 'env=(' }, { minTargets: 0 }],

@@ -33,7 +33,7 @@ function setUp() {
 }
 
 describe('waiting for the end of a command', () => {
-  test('ends with it, for everybody who waits for this one and nobody else', async () => {
+  test('resolves for all callers that wait for this command, and for no others', async () => {
     const { waiters, made, end, clock } = setUp();
     const both = [waiters.ended(made('c1'), 5_000), waiters.ended(made('c1'), 5_000)];
     const other = waiters.ended(made('c2'), 1_000);
@@ -43,14 +43,14 @@ describe('waiting for the end of a command', () => {
     expect((await other).command.status).toBe('running');
   });
 
-  test('an end that came before the wait is not missed', async () => {
+  test('an end before the wait is not missed', async () => {
     const { waiters, made, status } = setUp();
     const reply = made('c1');
     status['c1'] = 'ended';
     expect((await waiters.ended(reply, 5_000)).command.status).toBe('ended');
   });
 
-  test('a service that stops keeps nobody waiting', async () => {
+  test('resolves when the service stops', async () => {
     const { waiters, made } = setUp();
     const waiting = waiters.ended(made('c1'), 5_000);
     waiters.stop();

@@ -36,7 +36,7 @@ const cancel = (id: CommandId, caller = ANN) => ({ t: 'cancel', org: ORG, caller
 const waiting = () => harness.submit({ action: 'dns.flush', params: {} });
 
 describe('approval', () => {
-  test('by another person starts it, with both names in what is signed', async () => {
+  test('by another person starts the command, and the signature has both names', async () => {
     gateway.connect(...agents.slice(0, 2));
     const { record, status } = await waiting();
     expect([status, record.approval?.role]).toEqual(['awaiting_approval', 'responder']);
@@ -51,20 +51,20 @@ describe('approval', () => {
     expect(claims).toMatchObject({ operator: { name: 'Ann' }, approver: { id: 'op-bob', name: 'Bob' } });
   });
 
-  test('by oneself is refused, also with another token of the same name', async () => {
+  test('by the operator who submitted it is refused, also with another token of the same name', async () => {
     const { record } = await waiting();
     expect((await harness.problem(approve(record.id, ANN))).code).toBe('self_approval');
     expect((await harness.problem(approve(record.id, { ...BOB, name: 'ann ' }))).code).toBe('self_approval');
     expect((await harness.fold(record.id)).status).toBe('awaiting_approval');
   });
 
-  test('by one who may not: the role, or the reach, is missing', async () => {
+  test('without the role, or outside the bound, is refused', async () => {
     const { record } = await waiting();
     expect((await harness.problem(approve(record.id, { ...BOB, role: 'analyst' }))).code).toBe('forbidden');
     expect((await harness.problem(approve(record.id, { ...BOB, bound: 'env=dev' }))).code).toBe('forbidden');
   });
 
-  test('twice: the first counts, and the second hears who it was', async () => {
+  test('twice: the first one counts, and the second one learns who approved', async () => {
     const { record } = await waiting();
     const [one, two] = await Promise.all([harness.ask(approve(record.id)), harness.ask(approve(record.id, CAROL))]);
     const problem = [one, two].find((reply) => reply.t === 'problem');
@@ -72,7 +72,7 @@ describe('approval', () => {
     expect((await harness.problem(approve(record.id, CAROL))).code).toBe('conflict');
   });
 
-  test('rejected, or too late: nothing ever starts', async () => {
+  test('rejected, or too late: nothing starts', async () => {
     gateway.connect(...agents);
     const rejected = await waiting();
     expect(commandOf(await harness.ask(cancel(rejected.record.id, BOB)))).toMatchObject({
@@ -89,7 +89,7 @@ describe('approval', () => {
 });
 
 describe('cancelling', () => {
-  test('what was not tried never starts; what was is told, and the state says what happened', async () => {
+  test('queued targets never start; the others keep their outcome', async () => {
     const [quick, slow, away] = agents;
     gateway.connect(quick!);
     const { record } = await harness.submit();
@@ -102,7 +102,7 @@ describe('cancelling', () => {
     expect((await harness.problem(cancel(record.id))).code).toBe('conflict');
   });
 
-  test('reaches one that waits in its lane, and one that comes back later', async () => {
+  test('reaches an agent with the command in its queue, and one that connects later', async () => {
     const slow = await harness.agents(2, { queueMs: () => 60_000 });
     gateway.connect(...slow);
     const { record } = await harness.submit({
@@ -114,7 +114,7 @@ describe('cancelling', () => {
     gateway.disconnect(slow[1]!);
     const cancelled = { status: 'running', cancel: { by: { name: 'Ann' } } };
     expect(commandOf(await harness.ask(cancel(record.id)))).toMatchObject(cancelled);
-    // Asking again for what is under way is no fault.
+    // A repeated cancellation is no fault.
     expect(commandOf(await harness.ask(cancel(record.id, BOB)))).toMatchObject(cancelled);
     await harness.pass(500);
     expect((await harness.fold(record.id)).ledger).toMatchObject({ accepted: 1, cancelled: 1 });
@@ -124,7 +124,7 @@ describe('cancelling', () => {
     expect(slow.flatMap((agent) => [...agent.starts])).toEqual([]);
   });
 
-  test('is for who ordered it, or whose token reaches all of it', async () => {
+  test('is for the operator who submitted it, or whose bound includes all targets', async () => {
     const { record } = await harness.submit();
     expect((await harness.problem(cancel(record.id, { ...BOB, bound: 'env=dev' }))).code).toBe('forbidden');
     expect((await harness.problem(cancel('c0000000000000000000000000' as CommandId))).code).toBe('not_found');
@@ -137,7 +137,7 @@ describe('undoing', () => {
   const undo = (id: CommandId, change: object = {}) =>
     ({ t: 'undo', org: ORG, caller: ANN, id, dryRun: false, expiresInMs: 60_000, ...change }) as const;
 
-  test('orders those on which it succeeded to take it back, bound to what they were', async () => {
+  test('submits the undo to the endpoints on which it succeeded, bound to their target numbers', async () => {
     const [one, two] = agents;
     gateway.connect(one!, two!);
     const { record } = await harness.submit({ action: 'file.quarantine', params: { path: '/tmp/x' } });
@@ -168,7 +168,7 @@ describe('undoing', () => {
   });
 });
 
-test('every entry that says what became of targets is in the audit chain, by its hash', async () => {
+test('every journal entry with outcomes is in the audit chain, with its hash', async () => {
   gateway.connect(...agents);
   const { record } = await harness.submit({ reason: 'found it' });
   await harness.pass(1_000);

@@ -11,7 +11,7 @@ const common = { org: 'acme' as OrgId, caller, dryRun: false, expiresInMs: 1_000
 const submit: CommandRequest = { t: 'submit', ...common, action: 'dns.flush', params: {}, target: { selector: '' } };
 const sealed = (request: CommandRequest) => seal.seal(encodeBusMessage(request), NOW);
 
-test('what an API has sealed is read; what somebody else put on the broker is not', () => {
+test('a request that an API sealed is read; one of another client of the broker is refused', () => {
   expect(openRequest(sealed(submit), seal, NOW)).toMatchObject(submit);
   const forged = [
     encodeBusMessage(submit),
@@ -22,7 +22,7 @@ test('what an API has sealed is read; what somebody else put on the broker is no
   expect(() => openRequest(sealed(submit), seal, NOW + 61_000)).toThrow(/clocks/);
 });
 
-test('a copy is the same request as its original, another one of the same words is not', () => {
+test('a replay has the request key of its original; an equal request that is sealed again has another', () => {
   const keyOf = (data: Uint8Array) => (openRequest(data, seal, NOW) as { requestKey?: string }).requestKey;
   const data = sealed(submit);
   expect(keyOf(data)).toBeDefined();
@@ -30,11 +30,11 @@ test('a copy is the same request as its original, another one of the same words 
   expect(keyOf(sealed(submit))).not.toBe(keyOf(data));
 });
 
-test('a key that the operator gave stays', () => {
+test('a request key of the operator is kept', () => {
   const keyed = { ...submit, requestKey: 'of the operator' };
   expect(openRequest(sealed(keyed), seal, NOW)).toMatchObject({ requestKey: 'of the operator' });
 });
 
-test('without a seal requests are read as they come', () => {
+test('without a seal every request is read', () => {
   expect(openRequest(encodeBusMessage(submit), undefined, NOW)).toEqual(submit);
 });

@@ -25,20 +25,20 @@ beforeEach(async () => {
 });
 afterEach(() => harness.close());
 
-const nobody = 'z'.repeat(24) as AgentId;
+const unknownAgent = 'z'.repeat(24) as AgentId;
 
-describe('an request that makes no sense or is not allowed is refused, and nothing is written', () => {
+describe('a submission that is invalid or not allowed is refused, and nothing is written', () => {
   const cases: [string, Partial<SubmitCommand>, string, string | RegExp][] = [
     ['an unknown action', { action: 'process.hug' }, 'unknown_action', /process\.hug/],
     ['the hidden action', { action: 'undo', params: { command: 'c1' } }, 'unknown_action', /undo/],
     ['a wrong parameter', { params: { name: 'a', colour: 'red' } }, 'bad_params', /colour/],
-    ['no object', { params: {} }, 'bad_params', /pid/],
+    ['no process', { params: {} }, 'bad_params', /pid/],
     ['a selector that does not parse', { target: { selector: 'os=(' } }, 'bad_selector', ''],
-    ['a selector that matches nobody', { target: { selector: 'env=moon' } }, 'no_targets', /no endpoint/],
+    ['a selector without a match', { target: { selector: 'env=moon' } }, 'no_targets', /no endpoint/],
     ['no agent at all', { target: { agentIds: [] } }, 'no_targets', ''],
-    ['an unknown agent', { target: { agentIds: [nobody] } }, 'not_found', nobody],
+    ['an unknown agent', { target: { agentIds: [unknownAgent] } }, 'not_found', unknownAgent],
     ['more than the role may touch', { target: { selector: 'env=dev' } }, 'too_many_targets', /responder/],
-    ['an expiry of nothing', { expiresInMs: 0 }, 'bad_timeout', /expire/],
+    ['an expiry of zero', { expiresInMs: 0 }, 'bad_timeout', /expire/],
     ['a timeout of days', { timeoutMs: 1e9 }, 'bad_timeout', /timeout/],
     [
       'a rollout without a canary',
@@ -47,12 +47,12 @@ describe('an request that makes no sense or is not allowed is refused, and nothi
       /canary/,
     ],
     [
-      'a rollout of strange steps',
+      'a rollout with invalid steps',
       { rollout: { canary: 1, step: '0%', pauseMs: 0, abortOver: 2 } },
       'bad_rollout',
       /step.*abort_over/,
     ],
-    ['a reason of a page', { reason: 'x'.repeat(LIMITS.reasonBytes + 1) }, 'bad_request', /reason/],
+    ['a reason that is too long', { reason: 'x'.repeat(LIMITS.reasonBytes + 1) }, 'bad_request', /reason/],
     ['rows for an action that has none', { action: 'dns.flush', params: {}, target: { rows: [] } }, 'no_targets', ''],
   ];
   test.each(cases)('%s', async (_name, change, code, message) => {
@@ -70,7 +70,7 @@ describe('an request that makes no sense or is not allowed is refused, and nothi
     ]);
   });
 
-  test('named agents beyond the operator’s bound, or revoked: all or none', async () => {
+  test('named agents outside the operator’s bound, or revoked: all or none', async () => {
     const [mine, other] = [await harness.agent({}, { env: 'dev' }), await harness.agent({}, { env: 'prod' })];
     await harness.service();
     const caller = { ...ANN, bound: 'env=dev' };
@@ -82,7 +82,7 @@ describe('an request that makes no sense or is not allowed is refused, and nothi
     expect((await harness.problem(harness.request({ target: { selector: 'env=dev' } }))).code).toBe('no_targets');
   });
 
-  test('rows say which row is wrong; equal rows are one target', async () => {
+  test('an error names the wrong row; equal rows are one target', async () => {
     const agent = await harness.agent();
     await harness.service();
     const { agentId } = agent;
@@ -115,7 +115,7 @@ describe('an request that makes no sense or is not allowed is refused, and nothi
   });
 });
 
-test('what is no whole request is refused, and the service lives on', async () => {
+test('an incomplete request is refused, and the service goes on', async () => {
   await harness.agents(1);
   await harness.service();
   const request = harness.request({ target: { selector: '' } });
@@ -134,7 +134,7 @@ test('what is no whole request is refused, and the service lives on', async () =
 });
 
 describe('a plan', () => {
-  test('counts, tells what approval it would take, and writes nothing', async () => {
+  test('counts targets, says which approval is needed, and writes nothing', async () => {
     const agents = await harness.agents(2, {}, { env: 'prod' });
     await harness.service();
     harness.gateway('gw-1').connect(...agents.slice(0, 1));
@@ -153,7 +153,7 @@ describe('a plan', () => {
 });
 
 describe('the same request key', () => {
-  test('twice makes one command, also at two services in the same instant', async () => {
+  test('creates one command, also at two services at the same time', async () => {
     const agents = await harness.agents(1);
     await harness.service();
     await harness.service();

@@ -17,7 +17,7 @@ const record: CommandRecord = {
   ...{ submittedAtMs: 1_000_500, expiresAtMs: 2_000_500, timeoutMs: 5_000 },
 };
 
-test('what it signs, agents believe: whole seconds that lose nothing of the life of a command', () => {
+test('agents verify what it signs; times are whole seconds that do not shorten the life of a command', () => {
   const tree = TargetTree.over([{ number: 1, agentId: 'a' as AgentId }]);
   const approver = { id: 'b', name: 'Bob' };
   const signed = new CommandKeys(keys.signing, keys.list).sign(
@@ -41,11 +41,11 @@ test('what it signs, agents believe: whole seconds that lose nothing of the life
   expect(signed.approver).toEqual(approver);
 });
 
-describe('a key list that agents would not take this key by is refused at the start', () => {
+describe('a key list with which agents would refuse the key is refused at the start', () => {
   test.each([
-    ['none at all', () => 'nonsense', /muster keys/],
-    ['one without the key', (other: string) => other, /does not have the signing key/],
-    ['one that retired it', (_: string, retired: string) => retired, /is retired/],
+    ['no list', () => 'nonsense', /muster keys/],
+    ['a list without the key', (other: string) => other, /does not have the signing key/],
+    ['a list that retired it', (_: string, retired: string) => retired, /is retired/],
   ])('%s', async (_name, pick, message) => {
     const other = (await generateSigningJwks()).keys.map(({ kid, x }) => ({ kid, x }));
     const list = (gone: string[]) => signCommandKeys(keys.root, { version: 2, iat: 0, keys: other, retired: gone });

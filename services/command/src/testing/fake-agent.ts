@@ -31,7 +31,7 @@ interface HistoryEntry {
   /** `started` after a crash means that the action was interrupted. */
   state: 'started' | ReportedState;
   code: string;
-  kept: boolean;
+  acknowledged: boolean;
   nextReportMs: number;
   delayMs: number;
 }
@@ -119,15 +119,15 @@ export class FakeAgent {
     this.#settle(key, 'cancelled', 'cancelled');
   }
 
-  kept(id: CommandId, number: number): void {
+  acknowledge(id: CommandId, number: number): void {
     const entry = this.#history.get(`${id}/${number}`);
-    if (entry !== undefined && entry.state !== 'started') entry.kept = true;
+    if (entry !== undefined && entry.state !== 'started') entry.acknowledged = true;
   }
 
   /** A session begins: outcomes without acknowledgement are reported again. */
   connected(report: (report: FakeReport) => void): void {
     this.report = report;
-    for (const [key, entry] of this.#history) if (!entry.kept) this.#repeat(key, entry);
+    for (const [key, entry] of this.#history) if (!entry.acknowledged) this.#repeat(key, entry);
   }
 
   /** The process is killed and starts again. */
@@ -143,7 +143,7 @@ export class FakeAgent {
     const nowMs = this.#clock.now();
     for (const [key, active] of this.#active) if (active.dueMs <= nowMs) this.#advance(key, active, nowMs);
     for (const [key, entry] of this.#history) {
-      if (entry.kept || entry.state === 'started' || entry.nextReportMs > nowMs) continue;
+      if (entry.acknowledged || entry.state === 'started' || entry.nextReportMs > nowMs) continue;
       entry.delayMs = Math.min(entry.delayMs * 2, 30_000);
       entry.nextReportMs = nowMs + entry.delayMs;
       this.#repeat(key, entry);
@@ -164,7 +164,7 @@ export class FakeAgent {
       this.#active.delete(key);
       return this.#settle(key, 'expired', 'expired');
     }
-    this.#history.set(key, { state: 'started', code: '', kept: false, nextReportMs: 0, delayMs: 1_000 });
+    this.#history.set(key, { state: 'started', code: '', acknowledged: false, nextReportMs: 0, delayMs: 1_000 });
     this.starts.set(key, (this.starts.get(key) ?? 0) + 1);
     active.running = true;
     active.dueMs = nowMs + this.#behaviour.runMs();
@@ -189,7 +189,7 @@ export class FakeAgent {
 
   #settle(key: string, state: ReportedState, code: string): void {
     const nextReportMs = this.#clock.now() + 1_000;
-    const entry = { state, code, kept: false, nextReportMs, delayMs: 1_000 };
+    const entry = { state, code, acknowledged: false, nextReportMs, delayMs: 1_000 };
     this.#history.set(key, entry);
     this.#repeat(key, entry);
   }

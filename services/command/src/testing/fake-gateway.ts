@@ -47,9 +47,9 @@ export class FakeGateway {
       bus.subscribe(SUBJECTS.gatewayCommands(this.id), ({ data }) => this.#receive(data)),
       bus.subscribe(SUBJECTS.allGatewayCommands, ({ data }) => this.#receive(data)),
       bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => {
-        const beat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
-        if (beat === undefined || this.#known.has(beat.instance)) return;
-        this.#known.add(beat.instance);
+        const heartbeat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
+        if (heartbeat === undefined || this.#known.has(heartbeat.instance)) return;
+        this.#known.add(heartbeat.instance);
         this.announce();
       }),
     ];
@@ -128,7 +128,7 @@ export class FakeGateway {
       case 'command_kept':
         for (const [agentId, id, number] of message.items) {
           const agent = this.#sessions.get(agentId);
-          if (agent !== undefined) this.#link(() => agent.kept(id, number));
+          if (agent !== undefined) this.#link(() => agent.acknowledge(id, number));
         }
     }
   }

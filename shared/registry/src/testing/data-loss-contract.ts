@@ -5,7 +5,7 @@ import { INFO, LEASE_MS, heldSession, type RegistryHarness } from './registry-ha
 /** After all data was lost, and while the store is away. */
 export function dataLossContract(harness: RegistryHarness): void {
   describe('after all data was lost', () => {
-    it('the generation is another, and the same for everybody', async () => {
+    it('the generation changes, and is the same for every client', async () => {
       const other = await harness.openAnother();
       const before = await harness.registry.generation();
       expect(before.kind).toBe('generation');
@@ -17,7 +17,7 @@ export function dataLossContract(harness: RegistryHarness): void {
       expect(afterOther).toEqual(after);
     });
 
-    it('gateways put back what they hold, and epochs go on rising', async () => {
+    it('gateways register their sessions again, and epochs keep rising', async () => {
       const epoch = await harness.registered('gw-a', { epochHint: 50_000 });
       await harness.fixture.empty();
       expect(await harness.presence()).toBeUndefined();
@@ -27,7 +27,7 @@ export function dataLossContract(harness: RegistryHarness): void {
       expect(await harness.registered('gw-b', { connectedAtMs: 600 })).toBe(epoch + 1);
     });
 
-    it('the newer of two sessions stays, whoever comes first', async () => {
+    it('the newer of two sessions wins, in any order of arrival', async () => {
       const old = heldSession({ epoch: 2_000, connectedAtMs: 1 });
       const newer = heldSession({ epoch: 3_000, connectedAtMs: 2 });
       await harness.registry.resync('gw-a', [old]);
@@ -36,20 +36,20 @@ export function dataLossContract(harness: RegistryHarness): void {
       expect(await harness.registry.resync('gw-a', [old])).toEqual([{ kind: 'lost', holder }]);
     });
 
-    it('another session with the same epoch does not take the place', async () => {
+    it('another session with the same epoch is refused', async () => {
       await harness.registry.resync('gw-a', [heldSession({ epoch: 2_000, connectedAtMs: 1 })]);
       const result = await harness.registry.resync('gw-b', [heldSession({ epoch: 2_000, connectedAtMs: 2 })]);
       expect(result).toEqual([{ kind: 'lost', holder: { gatewayId: 'gw-a', epoch: 2_000 } }]);
     });
 
-    it('an unregistered session does not come back to life', async () => {
+    it('an unregistered session stays unregistered', async () => {
       const epoch = await harness.registered('gw-a');
       await harness.registry.unregister([{ agentId: 'agent-1', epoch }]);
       expect(await harness.registry.resync('gw-a', [heldSession({ epoch })])).toEqual([{ kind: 'lost' }]);
     });
   });
 
-  it('while the store is away every call says so quickly, and works again when it is back', async () => {
+  it('while the store is away every call is unavailable at once, and works again when it is back', async () => {
     await harness.registered('gw-a');
     await harness.fixture.interrupt();
     await eventually(() => !harness.registry.connected);

@@ -5,7 +5,7 @@ import { INFO, LEASE_MS, heldSession, type RegistryHarness } from './registry-ha
 /** An entry counts only while the lease of its gateway does. */
 export function leaseContract(harness: RegistryHarness): void {
   describe('leases', () => {
-    it('make the gateways known, with what they say of themselves', async () => {
+    it('make gateways known, with their info', async () => {
       await harness.registry.lease.renew({
         gatewayId: 'gw-a',
         ttlMs: LEASE_MS,
@@ -21,7 +21,7 @@ export function leaseContract(harness: RegistryHarness): void {
       for (const { remainingMs } of gateways) expect(remainingMs).toBeGreaterThan(LEASE_MS / 2);
     });
 
-    it('that end take their sessions with them, and tell when these were last seen', async () => {
+    it('that end invalidate their sessions, and keep when these were last seen', async () => {
       await harness.registered('gw-a');
       await harness.registry.lease.renew({ gatewayId: 'gw-a', ttlMs: 30, info: INFO });
       await eventually(async () => (await harness.presence())?.session === undefined);
@@ -42,7 +42,7 @@ export function leaseContract(harness: RegistryHarness): void {
       });
     });
 
-    it('taken under a new id after a fence get back what nobody else has taken', async () => {
+    it('under a new id after a fence get back the sessions that did not move', async () => {
       const kept = await harness.registered('gw-a', { agentId: 'stayed' });
       const lost = await harness.registered('gw-a', { agentId: 'moved' });
       await harness.registry.lease.drop('gw-a');
@@ -58,7 +58,7 @@ export function leaseContract(harness: RegistryHarness): void {
   });
 
   describe('lookups', () => {
-    it('leave out agents never heard of', async () => {
+    it('leave out unknown agents', async () => {
       await harness.registered('gw-a');
       const result = await harness.registry.lookup(['agent-1', 'agent-2']);
       expect(result.kind === 'found' && [...result.agents.keys()]).toEqual(['agent-1']);

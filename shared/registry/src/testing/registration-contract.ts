@@ -4,7 +4,7 @@ import { OTHER_INSTANCE, registration, type RegistryHarness } from './registry-h
 /** Registering and unregistering: epochs, repeats, order of the results. */
 export function registrationContract(harness: RegistryHarness): void {
   describe('registrations', () => {
-    it('of an agent that nobody holds get the hint as epoch, and can be looked up', async () => {
+    it('of an agent without a holder get the hint as epoch, and can be looked up', async () => {
       expect(await harness.register('gw-a')).toEqual({ kind: 'registered', epoch: 1_000 });
       const found = await harness.presence();
       expect(found?.session).toEqual({ gatewayId: 'gw-a', epoch: 1_000, mode: 'live', connectedAtMs: 500 });
@@ -32,7 +32,7 @@ export function registrationContract(harness: RegistryHarness): void {
       expect((await harness.presence())?.session?.gatewayId).toBe('gw-b');
     });
 
-    it('that are repeated, because the answer was lost, change nothing', async () => {
+    it('that are repeated after a lost answer change nothing', async () => {
       const epoch = await harness.registered('gw-a');
       for (let i = 0; i < 10; i++) expect(await harness.register('gw-a')).toEqual({ kind: 'registered', epoch });
     });
@@ -47,7 +47,7 @@ export function registrationContract(harness: RegistryHarness): void {
       expect(kinds).toEqual(items.map(({ epochHint }, n) => (n === 7 ? 'duplicate' : epochHint)));
     });
 
-    it('of nothing are nothing', async () => {
+    it('of an empty batch return an empty result', async () => {
       expect(await harness.registry.register('gw-a', [])).toEqual([]);
       expect(await harness.registry.unregister([])).toEqual({ kind: 'unregistered', count: 0 });
       expect(await harness.registry.resync('gw-a', [])).toEqual([]);
@@ -66,7 +66,7 @@ export function registrationContract(harness: RegistryHarness): void {
       expect(Math.abs((found?.lastSeenMs ?? 0) - Date.now())).toBeLessThan(5_000);
     });
 
-    it('by an older epoch is ignored, and so is a second one', async () => {
+    it('with an older epoch is ignored, and so is a second one', async () => {
       const old = await harness.registered('gw-a');
       const epoch = await harness.registered('gw-b', { connectedAtMs: 600 });
       expect(await harness.registry.unregister([{ agentId: 'agent-1', epoch: old }])).toEqual({

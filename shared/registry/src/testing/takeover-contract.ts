@@ -39,7 +39,7 @@ export function takeoverContract(harness: RegistryHarness): void {
     });
   });
 
-  describe('an agent that changes hands', () => {
+  describe('an agent that changes gateways', () => {
     it('is refused after five supersedes within the window, and let in again when it has passed', async () => {
       const fast = await harness.openAnother({ flapLimit: { supersedes: 5, withinMs: 700 } });
       const results: string[] = [];
@@ -56,13 +56,13 @@ export function takeoverContract(harness: RegistryHarness): void {
       expect(again).toBe('registered');
     });
 
-    it('on one gateway is counted like between two', async () => {
+    it('or reconnects to the same one is counted alike', async () => {
       const kinds: string[] = [];
       for (let n = 0; n < 7; n++) kinds.push((await harness.register('gw-a', { connectedAtMs: n })).kind);
       expect(kinds).toEqual([...Array<string>(6).fill('registered'), 'duplicate']);
     });
 
-    it('that names the epoch it replaces may do so as often as it likes, and is still fenced', async () => {
+    it('and names the epoch that it replaces may do so without a limit, and is still fenced', async () => {
       let replaces = await harness.registered('gw-a', { connectedAtMs: 0 });
       for (let n = 1; n < 12; n++) {
         const epoch = await harness.registered(n % 2 === 0 ? 'gw-a' : 'gw-b', { connectedAtMs: n, replaces });
@@ -71,13 +71,13 @@ export function takeoverContract(harness: RegistryHarness): void {
       }
     });
 
-    it('that names another epoch than the current one is counted', async () => {
+    it('and names another epoch than the current one is counted', async () => {
       const kinds: string[] = [];
       for (let n = 0; n < 7; n++) kinds.push((await harness.register('gw-a', { connectedAtMs: n, replaces: 7 })).kind);
       expect(kinds).toEqual([...Array<string>(6).fill('registered'), 'duplicate']);
     });
 
-    it('in an orderly way may do so as often as it likes', async () => {
+    it('and is unregistered first may do so without a limit', async () => {
       for (let n = 0; n < 12; n++) {
         const epoch = await harness.registered(n % 2 === 0 ? 'gw-a' : 'gw-b', { connectedAtMs: n });
         await harness.registry.unregister([{ agentId: 'agent-1', epoch }]);
