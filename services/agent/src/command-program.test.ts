@@ -97,7 +97,7 @@ async function outcome(session: FakeSession): Promise<ReportBody> {
   }
 }
 
-const said = ({ state, code, authentic }: ReportBody): string => `${authentic ? '' : 'unbelieved '}${state}/${code}`;
+const said = ({ state, code, authentic }: ReportBody): string => `${authentic ? '' : 'unauthentic '}${state}/${code}`;
 
 describe('the agent program and commands', () => {
   test('killed between running and reporting: the command ran once, has failed as interrupted, and stays so', async () => {
@@ -185,13 +185,13 @@ describe('the agent program and commands', () => {
     const changed = Buffer.from(JSON.stringify({ ...old, timeoutMs: 1 })).toString('base64url');
     const seconds = Math.floor(Date.now() / 1_000);
     const orders: readonly (readonly [CommandBody, string])[] = [
-      [stranger.issue({ targets: [agentId], claims })[0]!, 'unbelieved refused/unknown_key'],
-      [{ ...good, jws: `${header}.${changed}.${signature}` }, 'unbelieved refused/bad_signature'],
-      [issuer.issue({ targets: ['b'.repeat(24) as AgentId], claims })[0]!, 'unbelieved refused/not_a_target'],
-      [ask(pid, { org: 'other' }), 'unbelieved refused/wrong_org'],
+      [stranger.issue({ targets: [agentId], claims })[0]!, 'unauthentic refused/unknown_key'],
+      [{ ...good, jws: `${header}.${changed}.${signature}` }, 'unauthentic refused/bad_signature'],
+      [issuer.issue({ targets: ['b'.repeat(24) as AgentId], claims })[0]!, 'unauthentic refused/not_a_target'],
+      [ask(pid, { org: 'other' }), 'unauthentic refused/wrong_org'],
       [
         { ...issuer.issue({ targets: [agentId], claims, retired: true })[0]!, keys: issuer.keyList(1) },
-        'unbelieved refused/retired_key',
+        'unauthentic refused/retired_key',
       ],
       [ask(pid, { iat: seconds - 60, exp: seconds - 1 }), 'expired/expired'],
     ];
@@ -231,7 +231,7 @@ describe('the agent program and commands', () => {
     const { session, hello } = await connect(gateway);
     expect(hello.capabilities).toEqual(['query', 'mode']);
     session.command(ask(1));
-    expect(said(await session.report())).toBe('unbelieved refused/no_trust');
+    expect(said(await session.report())).toBe('unauthentic refused/no_trust');
     await first.printed('"msg":"no command roots; this agent takes no commands"');
     await first.kill();
     expect(enrolments).toBe(2);
