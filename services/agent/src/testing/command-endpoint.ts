@@ -90,7 +90,9 @@ export class CommandEndpoint {
   heard(): string[] {
     return this.reports
       .splice(0)
-      .map(({ state, code, authentic }) => `${authentic ? '' : 'unauthentic '}${state}${code === '' ? '' : `/${code}`}`);
+      .map(
+        ({ state, code, authentic }) => `${authentic ? '' : 'unauthentic '}${state}${code === '' ? '' : `/${code}`}`,
+      );
   }
 }
 
