@@ -20,7 +20,7 @@ import { parseLabelChanges } from './label-changes.js';
 import { currentFallback, fallbackText, overrideText } from './mode-text.js';
 
 const WIDE_OUTPUTS = [...LIST_OUTPUTS, 'wide'] as const;
-const WIDE = ['wanted', 'away'];
+const HEADERS = ['id', 'host', 'mode', 'os', 'version', 'agent', 'labels', 'notes'];
 
 interface ListOptions {
   readonly target?: string;
@@ -60,7 +60,7 @@ function addList(agents: Command, env: CommandEnv): void {
       }
       const most = limit === undefined ? undefined : parseLimit(limit);
       await printList(env.terminal, form, env.client().items('GET /v1/agents', { query, limit: most }), {
-        headers: [...['id', 'host', 'mode', 'os', 'version', 'agent', 'labels', 'notes'], ...(isWide ? WIDE : [])],
+        headers: isWide ? [...HEADERS, 'wanted', 'away'] : HEADERS,
         row: (agent) => [
           agent.agentId,
           agent.host,

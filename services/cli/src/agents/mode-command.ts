@@ -5,8 +5,8 @@ import type { CommandEnv } from '../environment/command-env.js';
 import { agree } from '../commands/confirm.js';
 import { readAgentIds } from '../commands/target.js';
 import { EXIT, usageError } from '../terminal/cli-error.js';
-import { escapeControls, safeJson } from '../terminal/escape.js';
-import { counted, parseOutput } from '../terminal/listing.js';
+import { escapedLines, safeJson } from '../terminal/escape.js';
+import { counted, numberText, parseOutput } from '../terminal/listing.js';
 import { reachOf, reachText, type ModeTarget, type Reach } from './mode-reach.js';
 
 const MODES = ['live', 'poll', 'default'] as const;
@@ -66,7 +66,7 @@ async function run(env: CommandEnv, request: ModeRequest, options: ModeOptions):
   const { stdout, stderr } = env.terminal;
   if (dryRun) {
     const reach = await reachOf(env.client(), request);
-    return stdout.write(output === 'json' ? `${safeJson(reach)}\n` : lineText(describe(request, options, reach)));
+    return stdout.write(output === 'json' ? `${safeJson(reach)}\n` : escapedLines(describe(request, options, reach)));
   }
   // The same command can undo it, so scripts need no --yes.
   const prompt = yes ? undefined : env.terminal.openPrompt('input');
@@ -78,7 +78,7 @@ async function run(env: CommandEnv, request: ModeRequest, options: ModeOptions):
     }
     const call = { body: request, idempotencyKey: randomUUID() };
     const result = await env.client().call('POST /v1/agents/mode', call);
-    await stderr.write(result.matched === 0 ? NOBODY : lineText(resultLines(result)));
+    await stderr.write(result.matched === 0 ? NOBODY : escapedLines(resultLines(result)));
     if (output === 'json') await stdout.write(`${safeJson(result)}\n`);
     if (result.failed > 0) env.exit(EXIT.error);
   } finally {
@@ -141,16 +141,12 @@ function describe(request: ModeRequest, { target, reason }: ModeOptions, reach: 
 
 function resultLines({ matched, changed, unchanged, failed, connected }: ModeRequestedJson): string[] {
   const counts = [
-    `${changed.toLocaleString('en-US')} changed`,
-    ...(unchanged > 0 ? [`${unchanged.toLocaleString('en-US')} were so already`] : []),
-    ...(failed > 0 ? [`${failed.toLocaleString('en-US')} failed (the same again changes nothing twice)`] : []),
+    `${numberText(changed)} changed`,
+    ...(unchanged > 0 ? [`${numberText(unchanged)} were so already`] : []),
+    ...(failed > 0 ? [`${numberText(failed)} failed (the same again changes nothing twice)`] : []),
   ];
   return [
     `${counted(matched, 'endpoint')}: ${counts.join(', ')}`,
     ...(changed > 0 ? [`They hear of it: ${reachText(connected, Date.now())}.`] : []),
   ];
-}
-
-function lineText(lines: readonly string[]): string {
-  return lines.map((line) => `${escapeControls(line)}\n`).join('');
 }

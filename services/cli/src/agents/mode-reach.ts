@@ -1,6 +1,7 @@
 import type { ApiClient } from '@muster/api-client';
 import type { ModeRequestedJson } from '@muster/api-contract';
 import { wallTime } from '../terminal/time-text.js';
+import { numberText } from '../terminal/listing.js';
 
 /** How the endpoints of a request are connected; null where that is unknown. `pollBy`: when the last of them has polled. */
 export type Reach = ModeRequestedJson['connected'];
@@ -42,11 +43,9 @@ export function reachText({ live, poll, offline, pollBy }: Reach, nowMs: number)
     return 'at once over Live, at their next poll, or when they return; nobody knows who is connected now';
   const by = pollBy === undefined ? '' : ` (by ${wallTime(pollBy, nowMs)})`;
   const parts = [
-    ...(live > 0 ? [`${number(live)} at once (Live)`] : []),
-    ...(poll > 0 ? [`${number(poll)} at ${poll === 1 ? 'its' : 'their'} next poll${by}`] : []),
-    ...(offline > 0 ? [`${number(offline)} when ${offline === 1 ? 'it returns' : 'they return'}`] : []),
+    ...(live > 0 ? [`${numberText(live)} at once (Live)`] : []),
+    ...(poll > 0 ? [`${numberText(poll)} at ${poll === 1 ? 'its' : 'their'} next poll${by}`] : []),
+    ...(offline > 0 ? [`${numberText(offline)} when ${offline === 1 ? 'it returns' : 'they return'}`] : []),
   ];
   return parts.join(', ');
 }
-
-const number = (value: number): string => value.toLocaleString('en-US');

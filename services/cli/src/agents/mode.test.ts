@@ -19,7 +19,9 @@ const reach = (counts: { total: number; live: number | null; poll: number | null
   api.json('GET /v1/agents', { items: [], counts: { labels: {}, ...counts } });
 const ordered = (counts: { matched: number; changed: number; unchanged?: number; failed?: number }) =>
   api.json('POST /v1/agents/mode', {
-    ...{ unchanged: 0, failed: 0, ...counts },
+    unchanged: 0,
+    failed: 0,
+    ...counts,
     connected: { live: 4_800, poll: 190, offline: 10, pollBy: BY },
   });
 

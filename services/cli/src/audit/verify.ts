@@ -2,7 +2,7 @@ import { auditHash, ChainVerifier, type ChainReport } from '@muster/records';
 import type { CommandEnv } from '../environment/command-env.js';
 import { CliError, usageError } from '../terminal/cli-error.js';
 import { escapeControls, safeJson } from '../terminal/escape.js';
-import { counted, renderFacts } from '../terminal/listing.js';
+import { counted, numberText, renderFacts } from '../terminal/listing.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 import { styleFor } from '../terminal/table.js';
 import { readChain } from './chain.js';
@@ -54,7 +54,7 @@ async function verify(env: CommandEnv, expected: string | undefined): Promise<Ve
       firstSeq ||= link.seq;
       if (sinceHead !== undefined) sinceHead += 1;
       else if (expected !== undefined && auditHash(link.record) === expected) sinceHead = 0;
-      line.update(`${count.toLocaleString('en-US')} records`);
+      line.update(`${numberText(count)} records`);
     }
   } finally {
     line.end();
@@ -65,7 +65,7 @@ async function verify(env: CommandEnv, expected: string | undefined): Promise<Ve
 function render({ records, firstSeq, headSeq, head, unchained, cut, sinceHead }: Verified): string {
   if (records === 0) return 'records  0\n';
   return renderFacts([
-    ['records', records.toLocaleString('en-US')],
+    ['records', numberText(records)],
     ['first', `${firstSeq}${cut ? ' (the record before it is no longer kept)' : ''}`],
     ['last', String(headSeq)],
     ['head', head],

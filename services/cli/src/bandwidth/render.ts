@@ -5,7 +5,7 @@ import type {
   FleetBandwidthJson,
   Purpose,
 } from '@muster/api-contract';
-import { counted, shortTime } from '../terminal/listing.js';
+import { counted, numberText, shortTime } from '../terminal/listing.js';
 import { renderTable, type Style } from '../terminal/table.js';
 import type { Units } from './units.js';
 
@@ -81,8 +81,7 @@ export function renderEndpoints({ total, endpoints }: EndpointsBandwidthJson, op
   ]);
   const headers = ['host', 'live/h', 'poll/h', 'poll/live', 'bytes', 'since'];
   const most = renderTable({ ...options, headers, numeric: new Set([1, 2, 3, 4]) }, rows);
-  const of =
-    total.endpoints > endpoints.length ? ` (${endpoints.length} of ${total.endpoints.toLocaleString('en-US')})` : '';
+  const of = total.endpoints > endpoints.length ? ` (${endpoints.length} of ${numberText(total.endpoints)})` : '';
   return `${options.style.bold(AT_SOCKETS)}\n${renderChannels(total, options)}\nThe most bytes${of}:\n${most}`;
 }
 
@@ -97,7 +96,7 @@ function renderChannels({ live, poll, pollToLive }: Channels, { style, width, un
   const ratio = pollToLive === undefined ? '' : ratioText(pollToLive);
   const used = PURPOSES.filter((purpose) => live.purposes[purpose] ?? poll.purposes[purpose]);
   const rows = [
-    row('endpoints', ({ endpoints }) => endpoints.toLocaleString('en-US')),
+    row('endpoints', ({ endpoints }) => numberText(endpoints)),
     row('hours of sessions', ({ seconds }) => units.hours(seconds)),
     row('up', ({ bytesUp }) => units.bytes(bytesUp)),
     row('down', ({ bytesDown }) => units.bytes(bytesDown)),
@@ -119,7 +118,7 @@ function perHour(bytes: number | null, units: Units): string {
 
 /** `52.9×`; `-` while one of the two is not known. */
 function ratioText(ratio: number | null): string {
-  return ratio === null ? '-' : `${ratio.toLocaleString('en-US')}×`;
+  return ratio === null ? '-' : `${numberText(ratio)}×`;
 }
 
 function upDown({ bytesUp, bytesDown }: BytesJson, units: Units): string {

@@ -1,7 +1,7 @@
 import { CliError, usageError } from '../terminal/cli-error.js';
 import type { CommandPlanJson } from '@muster/api-contract';
-import { escapeControls } from '../terminal/escape.js';
-import { counted } from '../terminal/listing.js';
+import { escapedLines } from '../terminal/escape.js';
+import { counted, numberText } from '../terminal/listing.js';
 import type { Prompt, Terminal } from '../terminal/terminal.js';
 import type { BoundRow } from './rows.js';
 
@@ -43,22 +43,18 @@ export async function confirm(prompt: Prompt, intent: Intent, plan: CommandPlanJ
   const isTyped = intent.destructive && plan.targets > MANY;
   if (!isTyped) return agree(prompt, describe(intent, plan));
   const question = `Type the number of targets (${plan.targets}) to go on: `;
-  const answer = await prompt.ask(lineText(describe(intent, plan)) + question);
+  const answer = await prompt.ask(escapedLines(describe(intent, plan)) + question);
   if (answer?.replaceAll(/[,\s]/g, '') !== String(plan.targets)) throw notConfirmed();
 }
 
 /** Shows the lines and asks for a yes. @throws CliError without one */
 export async function agree(prompt: Prompt, lines: readonly string[]): Promise<void> {
-  const answer = (await prompt.ask(`${lineText(lines)}Go on? [y/N] `))?.trim().toLowerCase();
+  const answer = (await prompt.ask(`${escapedLines(lines)}Go on? [y/N] `))?.trim().toLowerCase();
   if (answer !== 'y' && answer !== 'yes') throw notConfirmed();
 }
 
 function notConfirmed(): CliError {
   return new CliError('not confirmed; nothing was submitted');
-}
-
-function lineText(lines: readonly string[]): string {
-  return lines.map((line) => `${escapeControls(line)}\n`).join('');
 }
 
 function describe(
@@ -68,9 +64,9 @@ function describe(
   const { targets, connected, unsupported, approval } = plan;
   const away = targets - connected;
   const counts = [
-    `${connected.toLocaleString('en-US')} connected`,
-    ...(away > 0 ? [`${away.toLocaleString('en-US')} when they return`] : []),
-    ...(unsupported > 0 ? [`${unsupported.toLocaleString('en-US')} cannot do it`] : []),
+    `${numberText(connected)} connected`,
+    ...(away > 0 ? [`${numberText(away)} when they return`] : []),
+    ...(unsupported > 0 ? [`${numberText(unsupported)} cannot do it`] : []),
   ];
   const nature = [...(destructive ? ['is destructive'] : []), ...(reversible ? [] : ['cannot be taken back'])];
   return [
@@ -87,7 +83,7 @@ function rowLines(rows: readonly BoundRow[]): string[] {
   const more = rows.length - ROWS_SHOWN;
   return [
     ...rows.slice(0, ROWS_SHOWN).map(({ host, row }) => `  ${host}: ${bindingText(row)}`),
-    ...(more > 0 ? [`  … and ${more.toLocaleString('en-US')} more`] : []),
+    ...(more > 0 ? [`  … and ${numberText(more)} more`] : []),
   ];
 }
 

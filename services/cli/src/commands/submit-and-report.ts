@@ -1,6 +1,6 @@
 import { commandText } from '../actions/params.js';
 import type { CommandEnv } from '../environment/command-env.js';
-import { escapeControls, safeJson } from '../terminal/escape.js';
+import { escapedLines, safeJson } from '../terminal/escape.js';
 import { counted, shortTime, type ListOutput } from '../terminal/listing.js';
 import { submit, type SubmitCall, type Submitted } from './submit.js';
 import { ledgerText } from './summary.js';
@@ -50,5 +50,5 @@ function acceptedText(command: Submitted, { watch, key }: SubmissionOptions): st
     lines.push(`${ledgerText(ledger)}; valid until ${shortTime(expiresAt)} UTC.`);
     lines.push(`\`muster commands watch ${id}\` shows what becomes of it.`);
   }
-  return lines.map((line) => `${escapeControls(line)}\n`).join('');
+  return escapedLines(lines);
 }

@@ -3,19 +3,21 @@ import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import type { CommandJson, CommandTargetChangeJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
 import { renderTable, type Style } from '../terminal/table.js';
+import { numberText } from '../terminal/listing.js';
+import { elapsedText } from '../terminal/time-text.js';
 
 /** `5,000 targeted · 4,800 succeeded · 10 running` */
 export function ledgerProgress(ledger: CommandLedger): string {
   return ['targeted' as const, ...COMMAND_STATES]
     .filter((state) => state === 'targeted' || ledger[state] > 0)
-    .map((state) => `${number(ledger[state])} ${words(state)}`)
+    .map((state) => `${numberText(ledger[state])} ${words(state)}`)
     .join(' · ');
 }
 
 /** `12 succeeded, 3 queued`: for lists. */
 export function ledgerText(ledger: CommandLedger): string {
   return COMMAND_STATES.filter((state) => ledger[state] > 0)
-    .map((state) => `${number(ledger[state])} ${words(state)}`)
+    .map((state) => `${numberText(ledger[state])} ${words(state)}`)
     .join(', ');
 }
 
@@ -33,7 +35,7 @@ export function renderCommandSummary(
     text += `Did not succeed:\n${renderTable({ headers: ['host', 'agent', 'state', 'why'], width, style }, rows)}`;
     if (count > named.length)
       text += style.dim(
-        `… and ${number(count - named.length)} more; \`muster commands targets ${command.id}\` names all\n`,
+        `… and ${numberText(count - named.length)} more; \`muster commands targets ${command.id}\` names all\n`,
       );
   }
   return text;
@@ -41,14 +43,13 @@ export function renderCommandSummary(
 
 function headline({ ledger, dryRun, cancel, submittedAt, endedAt }: CommandJson, style: Style): string {
   const counts = COMMAND_STATES.filter((state) => ledger[state] > 0).map((state) => {
-    const text = `${number(ledger[state])} ${words(state)}`;
+    const text = `${numberText(ledger[state])} ${words(state)}`;
     return !isTerminal(state) ? style.yellow(text) : state === 'succeeded' ? style.green(text) : style.red(text);
   });
   const stopped = cancel === undefined ? '' : `${style.yellow(stoppedText(cancel))} `;
-  const seconds =
-    endedAt === undefined ? '' : ` in ${((Date.parse(endedAt) - Date.parse(submittedAt)) / 1_000).toFixed(1)} s`;
+  const seconds = elapsedText(submittedAt, endedAt);
   const kind = dryRun ? '; a dry run, nothing was changed' : '';
-  return `${stopped}${number(ledger.targeted)} targeted${counts.length === 0 ? '' : ` = ${counts.join(' + ')}`}${seconds}${kind}`;
+  return `${stopped}${numberText(ledger.targeted)} targeted${counts.length === 0 ? '' : ` = ${counts.join(' + ')}`}${seconds}${kind}`;
 }
 
 function stoppedText({ by, message }: NonNullable<CommandJson['cancel']>): string {
@@ -65,4 +66,3 @@ export function hostOf({ host, agentId, number: target }: CommandTargetChangeJso
 }
 
 export const words = (state: string): string => state.replaceAll('_', ' ');
-const number = (value: number): string => value.toLocaleString('en-US');

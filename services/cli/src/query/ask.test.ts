@@ -119,7 +119,11 @@ describe('muster query', () => {
       api.query(queryJson(), []);
       let end: () => void = () => undefined;
       const running: QueryEvent = {
-        ...{ event: 'progress', seq: 1, ledger: ledger({ targeted: 1, waiting: 1 }), elapsedMs: 1, gateways: 1 },
+        event: 'progress',
+        seq: 1,
+        ledger: ledger({ targeted: 1, waiting: 1 }),
+        elapsedMs: 1,
+        gateways: 1,
         polling: { waiting: 1, answerBy: by },
       };
       api.on(`GET /v1/queries/${QUERY_ID}/events`, (_, response) => {

@@ -2,6 +2,7 @@ import { LIMITS, type Ledger } from '@muster/protocol';
 import type { PollingJson, QueryJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
 import { wallTime } from '../terminal/time-text.js';
+import { numberText } from '../terminal/listing.js';
 
 type Running = Pick<QueryJson, 'ledger' | 'deadlineAt'> & { readonly polling?: PollingJson | undefined };
 
@@ -13,12 +14,12 @@ export function progressText(query: Running, nowMs = Date.now()): string {
   const live = waiting - (query.polling?.waiting ?? 0);
   const failed = failedOf(query.ledger);
   const counts = [
-    `${number(targeted)} targeted`,
-    `${number(answered)} answered`,
+    `${numberText(targeted)} targeted`,
+    `${numberText(answered)} answered`,
     // Space on the line is short: zero counts are left out when there is something about polls.
-    ...(polls !== undefined && live === 0 ? [] : [`${number(live)} waiting`]),
+    ...(polls !== undefined && live === 0 ? [] : [`${numberText(live)} waiting`]),
     ...(polls === undefined ? [] : [polls]),
-    ...(polls !== undefined && failed === 0 ? [] : [`${number(failed)} failed`]),
+    ...(polls !== undefined && failed === 0 ? [] : [`${numberText(failed)} failed`]),
   ];
   return counts.join(' · ');
 }
@@ -27,7 +28,7 @@ function pollText({ polling, deadlineAt }: Running, nowMs: number): string | und
   if (polling === undefined) return undefined;
   const { waiting, answerBy } = polling;
   const late = isLate(answerBy, deadlineAt) ? `, after the deadline at ${wallTime(deadlineAt, nowMs)}` : '';
-  return `${number(waiting)} waiting (poll, by ${wallTime(answerBy, nowMs)}${late})`;
+  return `${numberText(waiting)} waiting (poll, by ${wallTime(answerBy, nowMs)}${late})`;
 }
 
 function failedOf({ targeted, waiting, answered, empty }: Ledger): number {
@@ -44,7 +45,7 @@ export function lateText(query: QueryJson, polling: PollingJson | undefined, now
   const longer = minutes * MINUTE_MS > LIMITS.queryTimeoutMaxMs ? '' : `Ask with --timeout ${minutes}m, or make`;
   const target = escapeControls([scope, 'mode=poll'].filter((part) => part !== '').join(','));
   return (
-    `${number(waiting)} of those polled, and the deadline came first: the last was due at ${wallTime(answerBy, nowMs)}.\n` +
+    `${numberText(waiting)} of those polled, and the deadline came first: the last was due at ${wallTime(answerBy, nowMs)}.\n` +
     `${longer === '' ? 'Make' : longer} them Live first: muster mode live --target '${target}'`
   );
 }
@@ -56,5 +57,3 @@ const MINUTE_MS = 60_000;
 function isLate(answerBy: string, deadlineAt: string): boolean {
   return Date.parse(answerBy) > Date.parse(deadlineAt);
 }
-
-const number = (value: number): string => value.toLocaleString('en-US');

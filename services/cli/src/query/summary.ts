@@ -3,6 +3,8 @@ import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import type { FailureJson, QueryJson } from '@muster/api-contract';
 import { escapeControls } from '../terminal/escape.js';
 import { renderTable, type Style } from '../terminal/table.js';
+import { numberText } from '../terminal/listing.js';
+import { elapsedText } from '../terminal/time-text.js';
 
 const NAMED = 10;
 
@@ -20,7 +22,7 @@ export function renderSummary(
   else if (query.offline > 0)
     lines.push(
       style.dim(
-        `${number(query.offline)} more in scope ${query.offline === 1 ? 'is' : 'are'} enrolled but not connected.`,
+        `${numberText(query.offline)} more in scope ${query.offline === 1 ? 'is' : 'are'} enrolled but not connected.`,
       ),
     );
   let text = `${lines.join('\n')}\n`;
@@ -30,38 +32,34 @@ export function renderSummary(
       .map(({ host, agentId, num, outcome, message }) => [host ?? `#${num}`, agentId ?? '', outcome, message]);
     text += `Did not answer:\n${renderTable({ headers: ['host', 'agent', 'outcome', 'why'], width, style }, rows)}`;
     if (failures.length > NAMED)
-      text += style.dim(`… and ${number(failures.length - NAMED)} more; --output json names all of them\n`);
+      text += style.dim(`… and ${numberText(failures.length - NAMED)} more; --output json names all of them\n`);
   }
   return text;
 }
 
 function headline({ state, ledger, rows, mode, createdAt, endedAt }: QueryJson, style: Style): string {
-  const seconds =
-    endedAt === undefined ? '' : ` in ${((Date.parse(endedAt) - Date.parse(createdAt)) / 1_000).toFixed(1)} s`;
   const counts = OUTCOMES.filter((outcome) => ledger[outcome] > 0).map((outcome) => {
-    const text = `${number(ledger[outcome])} ${outcome.replace('_', ' ')}`;
+    const text = `${numberText(ledger[outcome])} ${outcome.replace('_', ' ')}`;
     return isAnswer(outcome) ? style.green(text) : style.red(text);
   });
-  if (ledger.waiting > 0) counts.push(style.yellow(`${number(ledger.waiting)} not waited for`));
+  if (ledger.waiting > 0) counts.push(style.yellow(`${numberText(ledger.waiting)} not waited for`));
   const how =
     state === 'complete'
       ? ''
       : `${style.yellow(state === 'cancelled' ? 'Cancelled.' : 'Interrupted: its query service went away.')} `;
   const unit = mode === 'group' ? 'distinct row' : 'row';
   const outcomes = counts.length === 0 ? '' : ` = ${counts.join(' + ')}`;
-  return `${how}${number(ledger.targeted)} targeted${outcomes}; ${number(rows)} ${unit}${rows === 1 ? '' : 's'}${seconds}`;
+  return `${how}${numberText(ledger.targeted)} targeted${outcomes}; ${numberText(rows)} ${unit}${rows === 1 ? '' : 's'}${elapsedText(createdAt, endedAt)}`;
 }
 
 function nobody({ offline, scope }: QueryJson): string {
   const where = scope === '' ? 'No endpoint is connected' : `No connected endpoint matches ${escapeControls(scope)}`;
   return offline === 0
     ? `${where}.`
-    : `${where}; ${number(offline)} enrolled ${offline === 1 ? 'one is' : 'ones are'} offline.`;
+    : `${where}; ${numberText(offline)} enrolled ${offline === 1 ? 'one is' : 'ones are'} offline.`;
 }
 
 /** 0 when every endpoint answered and everything was kept, else 3. */
 export function exitCodeOf({ state, ledger, truncated }: QueryJson): ExitCode {
   return state === 'complete' && ledgerComplete(ledger) && truncated === undefined ? EXIT.complete : EXIT.partial;
 }
-
-const number = (value: number): string => value.toLocaleString('en-US');

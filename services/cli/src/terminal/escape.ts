@@ -12,6 +12,11 @@ export function escapeControls(text: string): string {
   return text.replace(UNSAFE, (character) => NAMED[character] ?? unicodeEscape(character));
 }
 
+/** Lines of text, each escaped and ended. */
+export function escapedLines(lines: readonly string[]): string {
+  return lines.map((line) => `${escapeControls(line)}\n`).join('');
+}
+
 /** JSON text in which unsafe characters are `\uXXXX` escapes; a parser reads the same value. */
 export function safeJson(value: unknown): string {
   return JSON.stringify(value).replace(UNSAFE, unicodeEscape);

@@ -72,7 +72,12 @@ export function parseLimit(text: string): number {
   return limit;
 }
 
+/** `1,200` */
+export function numberText(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
 /** `1 row`, `1,200 rows` */
 export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+  return `${numberText(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

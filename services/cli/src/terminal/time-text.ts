@@ -18,6 +18,11 @@ export function durationText(ms: number): string {
   return `${Math.floor(rounded / size)} ${name}${rest === 0 ? '' : ` ${rest} ${smallerName}`}`;
 }
 
+/** ` in 1.5 s`, from one RFC 3339 time to another; empty while there is no end. */
+export function elapsedText(from: string, to: string | undefined): string {
+  return to === undefined ? '' : ` in ${((Date.parse(to) - Date.parse(from)) / 1_000).toFixed(1)} s`;
+}
+
 /** `12:00:41` of an RFC 3339 time in local time, with the date when it is not today's. */
 export function wallTime(time: string, nowMs: number): string {
   const at = new Date(time);
