@@ -1,8 +1,7 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { wallTime } from '../terminal/time-text.js';
-import { runCli } from '../run.js';
-import { AGENT_ID, FakeApi } from '../testing/fake-api.js';
-import { fakeTerminal } from '../testing/fake-terminal.js';
+import { cliHarness } from '../testing/cli-harness.js';
+import { AGENT_ID } from '../testing/fake-api.js';
 import type { AgentJson } from '@muster/api-contract';
 import { currentFallback, fallbackText, overrideText } from './mode-text.js';
 
@@ -65,18 +64,12 @@ test.each([
   );
 });
 
-let api: FakeApi;
-let url: string;
-beforeEach(async () => {
-  api = new FakeApi();
-  url = await api.start();
-});
-afterEach(() => api.stop());
+const { api, ...cli } = cliHarness();
 
 async function muster(...args: string[]): Promise<string> {
-  const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
-  expect(await runCli(args, terminal)).toBe(0);
-  return terminal.out();
+  const { code, out } = await cli.muster(args);
+  expect(code).toBe(0);
+  return out;
 }
 
 test('the list shows mode and fallback; the wide list also the override and the reason of the fallback', async () => {

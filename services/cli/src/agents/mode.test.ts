@@ -1,18 +1,13 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { wallTime } from '../terminal/time-text.js';
-import { runCli } from '../run.js';
-import { AGENT_ID, FakeApi } from '../testing/fake-api.js';
-import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
+import { cliHarness } from '../testing/cli-harness.js';
+import { AGENT_ID } from '../testing/fake-api.js';
 
-let api: FakeApi;
-let url: string;
-beforeEach(async () => {
-  api = new FakeApi();
-  url = await api.start();
+const { api, muster } = cliHarness();
+beforeEach(() => {
   reach({ total: 5_000, live: 4_800, poll: 190, offline: 10 });
   ordered({ matched: 5_000, changed: 4_998, unchanged: 2 });
 });
-afterEach(() => api.stop());
 
 const BY = '2026-01-01T12:00:41.000Z';
 const reach = (counts: { total: number; live: number | null; poll: number | null; offline: number | null }) =>
@@ -25,11 +20,6 @@ const ordered = (counts: { matched: number; changed: number; unchanged?: number;
     connected: { live: 4_800, poll: 190, offline: 10, pollBy: BY },
   });
 
-async function muster(args: string[], options: FakeTerminalOptions = {}) {
-  const terminal = fakeTerminal({ ...options, env: { MUSTER_API_URL: url } });
-  const code = await runCli(args, terminal);
-  return { code, out: terminal.out(), err: terminal.err(), asked: terminal.asked };
-}
 const posts = () => api.requests.filter(({ method }) => method === 'POST');
 
 test('shows how many would hear of it when, and sets the mode after a yes', async () => {

@@ -1,23 +1,11 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import type { OrgId } from '@muster/protocol';
 import { auditHash, type AuditRecord, type ChainLink } from '@muster/records';
-import { runCli } from '../run.js';
-import { FakeApi } from '../testing/fake-api.js';
-import { fakeTerminal } from '../testing/fake-terminal.js';
+import { cliHarness } from '../testing/cli-harness.js';
 
-let api: FakeApi;
-let url: string;
-beforeEach(async () => {
-  api = new FakeApi();
-  url = await api.start();
-});
-afterEach(() => api.stop());
+const { api, muster } = cliHarness();
 
-async function verify(...args: string[]) {
-  const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
-  const code = await runCli(['audit', 'verify', ...args], terminal);
-  return { code, out: terminal.out(), err: terminal.err() };
-}
+const verify = (...args: string[]) => muster(['audit', 'verify', ...args]);
 
 /** A whole chain; the sequences have gaps, as those of a stream that many orgs share. */
 function chain(length: number): ChainLink[] {
@@ -51,7 +39,7 @@ test('of a whole chain the count, the first and last record and the head are pri
   const links = chain(4);
   serve(links);
   const head = links[3]?.hash;
-  expect(await verify()).toEqual({
+  expect(await verify()).toMatchObject({
     code: 0,
     out: `records  4\nfirst    5\nlast     11\nhead     ${head}\n`,
     err: '',
@@ -122,7 +110,6 @@ test('after a broken connection it continues behind the last record', async () =
 
 test('`muster audit` without a subcommand lists records', async () => {
   api.json('GET /v1/audit', { items: [] });
-  const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
-  expect(await runCli(['audit', '--action', 'command', '--limit', '5'], terminal)).toBe(0);
+  expect(await muster(['audit', '--action', 'command', '--limit', '5'])).toMatchObject({ code: 0 });
   expect(api.requests[0]?.path).toBe('/v1/audit?action=command&limit=5');
 });

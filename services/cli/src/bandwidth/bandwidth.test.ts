@@ -1,23 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { runCli } from '../run.js';
-import { endedQuery, FakeApi } from '../testing/fake-api.js';
-import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
+import { describe, expect, test } from '@jest/globals';
+import { cliHarness } from '../testing/cli-harness.js';
+import { endedQuery } from '../testing/fake-api.js';
 import type { ChannelBandwidthJson, EndpointsBandwidthJson, FleetBandwidthJson } from '@muster/api-contract';
 import { FOR_PEOPLE, FOR_PROGRAMS } from './units.js';
 
-let api: FakeApi;
-let url: string;
-beforeEach(async () => {
-  api = new FakeApi();
-  url = await api.start();
-});
-afterEach(() => api.stop());
-
-async function muster(args: readonly string[], options: FakeTerminalOptions = {}) {
-  const terminal = fakeTerminal({ ...options, env: { MUSTER_API_URL: url, NO_COLOR: '1' } });
-  const code = await runCli(args, terminal);
-  return { code, out: terminal.out(), err: terminal.err() };
-}
+const { api, muster } = cliHarness({ NO_COLOR: '1' });
 
 const live = {
   endpoints: 12,

@@ -1,21 +1,9 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { runCli } from '../run.js';
-import { AGENT_ID, COMMAND_ID, commandJson, endedCommand, FakeApi, targetJson } from '../testing/fake-api.js';
-import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
+import { expect, test } from '@jest/globals';
+import { cliHarness } from '../testing/cli-harness.js';
+import { AGENT_ID, COMMAND_ID, commandJson, endedCommand, targetJson } from '../testing/fake-api.js';
 
-let api: FakeApi;
-let url: string;
-beforeEach(async () => {
-  api = new FakeApi();
-  url = await api.start();
-});
-afterEach(() => api.stop());
+const { api, muster } = cliHarness();
 
-async function muster(args: string[], options: FakeTerminalOptions = {}) {
-  const terminal = fakeTerminal({ ...options, env: { MUSTER_API_URL: url } });
-  const code = await runCli(args, terminal);
-  return { code, out: terminal.out(), err: terminal.err(), asked: terminal.asked };
-}
 const PATH = `/v1/commands/${COMMAND_ID}`;
 
 test('the list shows operator, action, target and state; filters go to the server', async () => {

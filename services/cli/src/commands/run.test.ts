@@ -1,24 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { runCli } from '../run.js';
-import { AGENT_ID, COMMAND_ID, commandJson, endedCommand, FakeApi, QUERY_ID } from '../testing/fake-api.js';
-import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
+import { cliHarness } from '../testing/cli-harness.js';
+import { AGENT_ID, COMMAND_ID, commandJson, endedCommand, QUERY_ID } from '../testing/fake-api.js';
 
-let api: FakeApi;
-let url: string;
-beforeEach(async () => {
-  api = new FakeApi();
-  url = await api.start();
-});
-afterEach(() => api.stop());
-
-async function muster(args: string[], options: FakeTerminalOptions = {}) {
-  const terminal = fakeTerminal({ ...options, env: { MUSTER_API_URL: url, MUSTER_TOKEN: 't', ...options.env } });
-  const code = await runCli(args, terminal);
-  return { code, out: terminal.out(), err: terminal.err(), asked: terminal.asked };
-}
+const { api, muster, terminal: openTerminal } = cliHarness({ MUSTER_TOKEN: 't' });
 
 const KILL = ['run', 'process.kill', 'name=abc.exe', '--target', 'os=linux'];
 const posts = (path: string) => api.requests.filter((request) => request.method === 'POST' && request.path === path);
@@ -312,7 +300,7 @@ describe('a lost answer', () => {
 
   test('after Ctrl-C during the submit the message tells that it may have been accepted', async () => {
     api.command(commandJson(), []);
-    const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
+    const terminal = openTerminal();
     api.on('POST /v1/commands', () => terminal.interrupt());
     expect(await runCli([...KILL, '--yes'], terminal)).toBe(130);
     expect(terminal.err()).toMatch(

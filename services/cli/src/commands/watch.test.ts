@@ -1,22 +1,10 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { CommandEvent } from '@muster/api-contract';
 import { runCli } from '../run.js';
-import { AGENT_ID, COMMAND_ID, commandJson, endedCommand, FakeApi, targetJson } from '../testing/fake-api.js';
-import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
+import { cliHarness } from '../testing/cli-harness.js';
+import { AGENT_ID, COMMAND_ID, commandJson, endedCommand, targetJson } from '../testing/fake-api.js';
 
-let api: FakeApi;
-let url: string;
-beforeEach(async () => {
-  api = new FakeApi();
-  url = await api.start();
-});
-afterEach(() => api.stop());
-
-async function muster(args: string[], options: FakeTerminalOptions = {}) {
-  const terminal = fakeTerminal({ ...options, env: { MUSTER_API_URL: url, MUSTER_TOKEN: 't', ...options.env } });
-  const code = await runCli(args, terminal);
-  return { code, out: terminal.out(), err: terminal.err(), asked: terminal.asked };
-}
+const { api, muster, terminal: openTerminal } = cliHarness({ MUSTER_TOKEN: 't' });
 
 const KILL = ['run', 'process.kill', 'name=abc.exe', '--target', 'os=linux'];
 const submits = () => api.requests.filter(({ method, path }) => method === 'POST' && path === '/v1/commands');
@@ -145,7 +133,7 @@ describe('--wait', () => {
 
   test('Ctrl-C ends the watching at once, not the command, and prints how to stop it', async () => {
     api.command(commandJson({}, ledger), []);
-    const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
+    const terminal = openTerminal();
     api.on(`GET /v1/commands/${COMMAND_ID}/events`, (_, response) => {
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });
       const event: CommandEvent = { event: 'targets', seq: 2, targets: [targetJson(1)] };

@@ -1,23 +1,13 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { runCli } from '../run.js';
-import { ACTIONS, COMMAND_ID, commandJson, FakeApi } from '../testing/fake-api.js';
-import { fakeTerminal } from '../testing/fake-terminal.js';
+import { expect, test } from '@jest/globals';
+import { cliHarness } from '../testing/cli-harness.js';
+import { ACTIONS, COMMAND_ID, commandJson } from '../testing/fake-api.js';
 
-let api: FakeApi;
-let url: string;
-beforeEach(async () => {
-  api = new FakeApi();
-  url = await api.start();
-});
-afterEach(() => api.stop());
+const { api, muster } = cliHarness();
 
 async function complete(...words: string[]): Promise<string[]> {
-  const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
-  expect(await runCli(['__complete', '--', ...words], terminal)).toBe(0);
-  return terminal
-    .out()
-    .split('\n')
-    .filter((word) => word !== '');
+  const { code, out } = await muster(['__complete', '--', ...words]);
+  expect(code).toBe(0);
+  return out.split('\n').filter((word) => word !== '');
 }
 
 test('commands, their commands, options and values of options complete', async () => {
@@ -67,9 +57,9 @@ test('without a server there is nothing to offer, and no error', async () => {
 test('hidden commands are not offered, and each shell has a script', async () => {
   expect(await complete('_')).toEqual([]);
   for (const shell of ['bash', 'zsh', 'fish']) {
-    const terminal = fakeTerminal();
-    expect(await runCli(['completion', shell], terminal)).toBe(0);
-    expect(terminal.out()).toContain('muster __complete');
+    const { code, out } = await muster(['completion', shell]);
+    expect(code).toBe(0);
+    expect(out).toContain('muster __complete');
   }
-  expect(await runCli(['completion', 'tcsh'], fakeTerminal())).toBe(2);
+  expect(await muster(['completion', 'tcsh'])).toMatchObject({ code: 2 });
 });

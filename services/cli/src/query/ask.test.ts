@@ -1,18 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { QueryEvent, QueryJson } from '@muster/api-contract';
 import { wallTime } from '../terminal/time-text.js';
 import { runCli } from '../run.js';
-import { endedQuery, FakeApi, QUERY_ID, queryJson } from '../testing/fake-api.js';
-import { fakeTerminal, type FakeTerminalOptions } from '../testing/fake-terminal.js';
+import { cliHarness } from '../testing/cli-harness.js';
+import { endedQuery, QUERY_ID, queryJson } from '../testing/fake-api.js';
 import { progressText } from './progress.js';
 
-let api: FakeApi;
-let url: string;
-beforeEach(async () => {
-  api = new FakeApi();
-  url = await api.start();
-});
-afterEach(() => api.stop());
+const { api, muster, terminal: openTerminal } = cliHarness({ MUSTER_TOKEN: 't' });
 
 const SQL = 'SELECT name, version FROM os_version';
 const host = (num: number, name = `h${num}`) => ({ num, agentId: `agent${num}`, host: name });
@@ -21,12 +15,6 @@ const rowsEvent = (seq: number, num: number, ...rows: (string | number | null)[]
   seq,
   answers: [{ ...host(num), rows }],
 });
-
-async function muster(args: string[], options: FakeTerminalOptions = {}) {
-  const terminal = fakeTerminal({ ...options, env: { MUSTER_API_URL: url, MUSTER_TOKEN: 't', ...options.env } });
-  const code = await runCli(args, terminal);
-  return { code, out: terminal.out(), err: terminal.err() };
-}
 
 describe('muster query', () => {
   test('prints rows on stdout and the ledger on stderr, and ends with 0 when all endpoints answered', async () => {
@@ -132,7 +120,7 @@ describe('muster query', () => {
         const ended = { event: 'ended', seq: 2, query: endedQuery({}, { targeted: 1, empty: 1 }) };
         end = () => response.end(`${JSON.stringify(ended)}\n`);
       });
-      const terminal = fakeTerminal({ env: { MUSTER_API_URL: url, NO_COLOR: '1' }, isTTY: true, columns: 200 });
+      const terminal = openTerminal({ env: { NO_COLOR: '1' }, isTTY: true, columns: 200 });
       const code = runCli(['query', SQL], terminal);
       while (!terminal.err().includes(`1 waiting (poll, by ${at(by)})`))
         await new Promise((turn) => setImmediate(turn));
@@ -174,7 +162,7 @@ describe('muster query', () => {
 
   test('Ctrl-C cancels the query, keeps what came, and ends with 130', async () => {
     api.query(queryJson(), []);
-    const terminal = fakeTerminal({ env: { MUSTER_API_URL: url } });
+    const terminal = openTerminal();
     let end: () => void = () => undefined;
     api.on(`GET /v1/queries/${QUERY_ID}/events`, (_, response) => {
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });

@@ -26,9 +26,15 @@ export class FakeApi {
   readonly #answers = new Map<string, Answer>();
   readonly #server = createServer((incoming, response) => void this.#handle(incoming, response));
 
-  async start(): Promise<string> {
+  /** Its address while it runs. */
+  url = '';
+
+  /** Starts without answers and without requests. */
+  async start(): Promise<void> {
+    this.requests.length = 0;
+    this.#answers.clear();
     await new Promise<void>((resolve) => void this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async stop(): Promise<void> {
