@@ -14,21 +14,21 @@ function hostWith(labels: Labels) {
 describe('agent.set_labels', () => {
   test('sets and removes labels, and saves the undo before it changes anything', async () => {
     const { call, current } = hostWith({ env: 'prod', tier: 'web' });
-    const order = call({ set: { env: 'test', site: 'zrh' }, remove: ['tier', 'none'] });
-    const result = await setLabels.run(order);
+    const request = call({ set: { env: 'test', site: 'zrh' }, remove: ['tier', 'none'] });
+    const result = await setLabels.run(request);
     expect(result).toMatchObject({ state: 'succeeded', effects: ['set env=test', 'removed tier', 'set site=zrh'] });
     expect(current()).toEqual({ env: 'test', site: 'zrh' });
-    expect(order.kept.length).toBe(1);
-    expect(await setLabels.undo!(call({}), order.kept[0]!)).toMatchObject({ state: 'succeeded' });
+    expect(request.kept.length).toBe(1);
+    expect(await setLabels.undo!(call({}), request.kept[0]!)).toMatchObject({ state: 'succeeded' });
     expect(current()).toEqual({ env: 'prod', tier: 'web' });
   });
 
   test('undo skips labels that were changed again', async () => {
     const { call, current } = hostWith({ env: 'prod' });
-    const order = call({ set: { env: 'test', site: 'zrh' } });
-    await setLabels.run(order);
+    const request = call({ set: { env: 'test', site: 'zrh' } });
+    await setLabels.run(request);
     await setLabels.run(call({ set: { env: 'dev' } }));
-    await setLabels.undo!(call({}), order.kept[0]!);
+    await setLabels.undo!(call({}), request.kept[0]!);
     expect(current()).toEqual({ env: 'dev' });
   });
 

@@ -3,7 +3,7 @@ import { createSqlEngine, type ExecuteResult, type SqlEngine, TABLES } from '@mu
 import { platformTables } from './platform-tables.js';
 
 /** Result and rows (by column name) of a statement. */
-export interface Answer {
+export interface QueryResult {
   readonly result: ExecuteResult;
   readonly rows: Record<string, SqlValue>[];
 }
@@ -21,7 +21,7 @@ export class LinuxTables {
     return new LinuxTables(await createSqlEngine({ tables: TABLES, provider, platform: 'linux' }));
   }
 
-  ask(sql: string, limits: { ms?: number } = {}): Answer {
+  query(sql: string, limits: { ms?: number } = {}): QueryResult {
     let names: string[] = [];
     const rows: Record<string, SqlValue>[] = [];
     const result = this.#engine.execute(sql, {

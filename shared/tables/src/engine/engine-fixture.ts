@@ -37,7 +37,7 @@ export const FIXTURE_TABLES: readonly TableSpec[] = [
 
 /** Records its requests and returns the rows of `rows`. */
 export class FixtureProvider implements TableProvider {
-  readonly asked: { table: string; request: CollectRequest }[] = [];
+  readonly requests: { table: string; request: CollectRequest }[] = [];
   readonly #rows: (table: string, request: CollectRequest) => Iterable<TableRow>;
 
   constructor(rows: (table: string, request: CollectRequest) => Iterable<TableRow> = () => []) {
@@ -49,7 +49,7 @@ export class FixtureProvider implements TableProvider {
   }
 
   collect(table: string, request: CollectRequest): Iterable<TableRow> {
-    this.asked.push({ table, request });
+    this.requests.push({ table, request });
     return this.#rows(table, request);
   }
 }

@@ -51,37 +51,37 @@ describe('executing a statement', () => {
   it('pushes an equality down to the collector', async () => {
     await open();
     expect(run('SELECT name FROM processes WHERE pid = 2').rows).toEqual([['p2']]);
-    expect(provider.asked).toHaveLength(1);
-    expect(provider.asked[0]?.request.constraints).toEqual([{ column: 'pid', op: '=', value: 2 }]);
-    expect([...(provider.asked[0]?.request.columns ?? [])].sort()).toEqual(['name', 'pid']);
+    expect(provider.requests).toHaveLength(1);
+    expect(provider.requests[0]?.request.constraints).toEqual([{ column: 'pid', op: '=', value: 2 }]);
+    expect([...(provider.requests[0]?.request.columns ?? [])].sort()).toEqual(['name', 'pid']);
   });
 
   it('pushes the values of IN lists, joins and numeric text down one by one', async () => {
     await open();
-    const asked = () =>
-      provider.asked.splice(0).map(({ request }) => request.equal('pid') ?? request.equal('path') ?? []);
+    const requests = () =>
+      provider.requests.splice(0).map(({ request }) => request.equal('pid') ?? request.equal('path') ?? []);
     expect(run('SELECT name FROM processes WHERE pid IN (1, 3)').rows).toEqual([['p1'], ['p3']]);
-    expect(asked()).toEqual([[1], [3]]);
+    expect(requests()).toEqual([[1], [3]]);
     expect(run("SELECT name FROM processes WHERE pid = '3'").rows).toEqual([['p3']]);
-    expect(asked()).toEqual([[3]]);
+    expect(requests()).toEqual([[3]]);
     expect(run('SELECT f.path FROM file f JOIN processes p ON p.path = f.path WHERE p.pid < 3').rows).toEqual([
       ['/etc/a'],
       ['/etc/b'],
     ]);
-    expect(asked()).toEqual([[], ['/etc/a'], ['/etc/b']]);
+    expect(requests()).toEqual([[], ['/etc/a'], ['/etc/b']]);
   });
 
   it('pushes patterns and bounds down, and reads nothing for NULL', async () => {
     await open();
     run("SELECT path FROM file WHERE path LIKE '/etc/%' AND size >= 3 AND size < 9");
-    expect(provider.asked[0]?.request.constraints).toEqual([
+    expect(provider.requests[0]?.request.constraints).toEqual([
       { column: 'size', op: '>=', value: 3 },
       { column: 'size', op: '<', value: 9 },
       { column: 'path', op: 'like', value: '/etc/%' },
     ]);
-    provider.asked.length = 0;
+    provider.requests.length = 0;
     expect(run('SELECT path FROM file WHERE path = NULL').rows).toEqual([]);
-    expect(provider.asked).toEqual([]);
+    expect(provider.requests).toEqual([]);
   });
 
   it('returns a row once when both sides of an OR match, and keeps equal rows', async () => {

@@ -28,8 +28,8 @@ export class Protection {
 
   /** Returns why this path is protected, or `undefined`. */
   path(path: string): string | undefined {
-    const asked = this.#path(path);
-    const found = this.#paths.find((own) => asked === own || asked.startsWith(`${own}/`));
+    const candidate = this.#path(path);
+    const found = this.#paths.find((own) => candidate === own || candidate.startsWith(`${own}/`));
     return found === undefined ? undefined : `this endpoint is set to protect ${found}`;
   }
 

@@ -19,7 +19,7 @@ const load = (...parts: string[]): RecordedRun => ({
 
 let dataDir: string;
 beforeEach(() => {
-  dataDir = mkdtempSync(join(tmpdir(), 'watch-'));
+  dataDir = mkdtempSync(join(tmpdir(), 'monitor-'));
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
 

@@ -9,7 +9,7 @@ import { NetworkHarness, type Peer } from '../testing/network-harness.js';
 
 const GATEWAY = '10.99.0.1';
 const OTHER = '10.99.0.3';
-const FRIEND = '10.99.0.4';
+const ALLOWED = '10.99.0.4';
 const GATEWAY_PORT = 8443;
 const gateways = [
   { host: GATEWAY, port: GATEWAY_PORT },
@@ -17,17 +17,17 @@ const gateways = [
 ];
 
 let network: NetworkHarness | undefined;
-let world: Peer;
+let outside: Peer;
 let host: Peer;
 let dataDir: string;
 beforeAll(async () => {
   network = NetworkHarness.open();
   if (network === undefined) return;
-  world = network.peer('world');
+  outside = network.peer('outside');
   host = network.peer('host');
   for (const number of [1, 3, 4]) {
     for (const address of [`10.99.0.${number}`, `fd00:99::${number}`]) {
-      for (const port of [GATEWAY_PORT, 80]) await world.send({ t: 'listen', host: address, port });
+      for (const port of [GATEWAY_PORT, 80]) await outside.send({ t: 'listen', host: address, port });
     }
   }
   for (const address of ['10.99.0.2', 'fd00:99::2']) await host.send({ t: 'listen', host: address, port: 7000 });
@@ -64,7 +64,7 @@ async function reach(): Promise<boolean[]> {
       { host: 'fd00:99::3', port: 80 },
     ],
   });
-  const inwards = await world.send({
+  const inwards = await outside.send({
     t: 'probe',
     targets: [1, 3].flatMap((number) => [
       { host: '10.99.0.2', port: 7000, from: `10.99.0.${number}` },
@@ -108,16 +108,16 @@ describe('an isolated host', () => {
 
   test('communicates with allowed networks, and leaves other nftables rules unchanged', async () => {
     if (network === undefined) return;
-    network.run('nft', ['add table inet theirs']);
-    await act('host.isolate', { params: { allow: [`${FRIEND}/32`, 'fd00:99::4'] } });
-    expect(await isOpen(host, { host: FRIEND, port: 80 })).toBe(true);
+    network.run('nft', ['add table inet other']);
+    await act('host.isolate', { params: { allow: [`${ALLOWED}/32`, 'fd00:99::4'] } });
+    expect(await isOpen(host, { host: ALLOWED, port: 80 })).toBe(true);
     expect(await isOpen(host, { host: 'fd00:99::4', port: 80 })).toBe(true);
-    expect(await isOpen(world, { host: '10.99.0.2', port: 7000, from: FRIEND })).toBe(true);
-    expect(await isOpen(world, { host: 'fd00:99::2', port: 7000, from: 'fd00:99::4' })).toBe(true);
+    expect(await isOpen(outside, { host: '10.99.0.2', port: 7000, from: ALLOWED })).toBe(true);
+    expect(await isOpen(outside, { host: 'fd00:99::2', port: 7000, from: 'fd00:99::4' })).toBe(true);
     expect(await reach()).toEqual(GATEWAY_ONLY);
     await act('host.release');
-    expect(network.run('nft', ['list', 'tables']).trim()).toBe('table inet theirs');
-    network.run('nft', ['delete', 'table', 'inet', 'theirs']);
+    expect(network.run('nft', ['list', 'tables']).trim()).toBe('table inet other');
+    network.run('nft', ['delete', 'table', 'inet', 'other']);
   }, 90_000);
 
   test('stays isolated until the later end of two commands, and an undo restores the first', async () => {

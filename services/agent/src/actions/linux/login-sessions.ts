@@ -46,9 +46,9 @@ export const logind: SessionSource = {
     const listed = await host.run('loginctl', ['list-sessions', '--no-legend', '--no-pager'], { signal });
     if (listed.code !== 0) return listed.stderr.trim() || 'loginctl does not answer';
     const ids = listed.stdout.split('\n').flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []);
-    const asked = id === undefined ? ids : ids.filter((one) => one === id);
-    if (asked.length === 0) return [];
-    const shown = await host.run('loginctl', ['show-session', `--property=${PROPERTIES.join(',')}`, '--', ...asked], {
+    const requested = id === undefined ? ids : ids.filter((one) => one === id);
+    if (requested.length === 0) return [];
+    const shown = await host.run('loginctl', ['show-session', `--property=${PROPERTIES.join(',')}`, '--', ...requested], {
       signal,
     });
     // Fails when a session ended in between. The others are printed all the same.

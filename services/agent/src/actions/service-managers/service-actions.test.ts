@@ -29,9 +29,9 @@ onLinux('services with init scripts on this machine', () => {
   const call = (name: string, verb: string, options: object = {}) =>
     testCall(host, `service.${verb}`, { params: { name }, ...options });
   const run = async (name: string, verb: string, options: object = {}) => {
-    const order = call(name, verb, options);
-    const result = await actions()[`service.${verb}`]!.run(order);
-    return { ...result, kept: order.kept };
+    const request = call(name, verb, options);
+    const result = await actions()[`service.${verb}`]!.run(request);
+    return { ...result, kept: request.kept };
   };
   const actions = () => serviceActions(() => initScripts(folder, folder));
   const isRunning = async () => (await host.run(join(folder, 'watcher'), ['status'], {})).code === 0;

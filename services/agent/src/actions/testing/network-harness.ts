@@ -32,7 +32,7 @@ export class Peer {
 
 /**
  * Two network namespaces of the test, connected by a virtual cable. `host` is the isolated machine with address .2.
- * `world` has the addresses .1, .3 and .4. Both have IPv4 and IPv6.
+ * `outside` has the addresses .1, .3 and .4. Both have IPv4 and IPv6.
  */
 export class NetworkHarness {
   readonly #prefix = `mst${randomBytes(3).toString('hex')}`;
@@ -55,7 +55,7 @@ export class NetworkHarness {
     return `${this.#prefix}h`;
   }
 
-  peer(side: 'host' | 'world'): Peer {
+  peer(side: 'host' | 'outside'): Peer {
     const peer = new Peer(side === 'host' ? this.hostNamespace : `${this.#prefix}w`);
     this.#peers.push(peer);
     return peer;

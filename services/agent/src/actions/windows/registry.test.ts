@@ -86,13 +86,13 @@ describe('registry.delete_key', () => {
     const binding = { path, type: 'subkey', mtime: 1 };
     expect(await play([read(0)], 'registry.delete_key', { binding })).toMatchObject({ code: 'changed' });
     expect(await play([read(3)], 'registry.delete_key', { params: { path } })).toMatchObject({ code: 'not_empty' });
-    const vital = [
+    const critical = [
       'HKLM\\SOFTWARE',
       'HKLM\\SYSTEM\\CurrentControlSet',
       'HKLM\\SYSTEM\\ControlSet001\\Services',
       'HKLM\\SAM\\SAM',
     ];
-    const refusals = vital.map((text) => criticalReason(parseRegistryKey(text)!));
+    const refusals = critical.map((text) => criticalReason(parseRegistryKey(text)!));
     for (const refusal of refusals) expect(refusal).toMatch(/hive|Windows/);
     expect(criticalReason(parseRegistryKey(path)!)).toBeUndefined();
     for (const text of ['HKLM', 'HKLM\\', 'HKXX\\a', 'HKLM\\a\\\\b', 'C:\\a'])

@@ -135,10 +135,10 @@ describe('caches and sessions', () => {
   const neighbour = { address: '10.0.0.9', index: 7, mac: '00-11-22-33-44-55' };
 
   test("arp.flush removes one entry with the row's hardware address, or all entries", async () => {
-    const asked = { address: '10.0.0.9', interface: '7' };
-    const find = script(FIND_NEIGHBOURS, asked, [neighbour]);
+    const filter = { address: '10.0.0.9', interface: '7' };
+    const find = script(FIND_NEIGHBOURS, filter, [neighbour]);
     const remove = script(REMOVE_NEIGHBOURS, { neighbours: [{ address: '10.0.0.9', index: 7 }] });
-    const row = { ...asked, mac: '00:11:22:33:44:55' };
+    const row = { ...filter, mac: '00:11:22:33:44:55' };
     expect(await play([find, remove], 'arp.flush', { binding: row })).toMatchObject({ state: 'succeeded' });
     expect(await play([find], 'arp.flush', { binding: { ...row, mac: '00:00:00:00:00:01' } })).toMatchObject({
       code: 'changed',

@@ -41,22 +41,22 @@ describe('tables on this machine', () => {
   });
 
   it.each(CATALOGUED.map((table) => table.name))('answers SELECT * from %s', (table) => {
-    expect(tables.ask(everything(table)).result).toMatchObject({ ok: true });
+    expect(tables.query(everything(table)).result).toMatchObject({ ok: true });
   });
 
   it('works without privileges', () => {
     const regain = losePrivileges();
     try {
-      const failed = CATALOGUED.filter(({ name }) => !tables.ask(everything(name)).result.ok);
+      const failed = CATALOGUED.filter(({ name }) => !tables.query(everything(name)).result.ok);
       expect(failed).toEqual([]);
-      expect(tables.ask('SELECT pid FROM processes WHERE pid = 1').rows).toHaveLength(1);
+      expect(tables.query('SELECT pid FROM processes WHERE pid = 1').rows).toHaveLength(1);
     } finally {
       regain();
     }
   });
 
   it('finds this process', () => {
-    const [row] = tables.ask(`SELECT * FROM processes WHERE pid = ${process.pid}`).rows;
+    const [row] = tables.query(`SELECT * FROM processes WHERE pid = ${process.pid}`).rows;
     expect(row).toMatchObject({
       pid: process.pid,
       parent: process.ppid,
@@ -79,10 +79,10 @@ describe('tables on this machine', () => {
     try {
       await new Promise((resolve) => child.once('spawn', resolve));
       rmSync(executable);
-      expect(tables.ask(`SELECT path, on_disk FROM processes WHERE pid = ${child.pid}`).rows).toEqual([
+      expect(tables.query(`SELECT path, on_disk FROM processes WHERE pid = ${child.pid}`).rows).toEqual([
         { path: executable, on_disk: 0 },
       ]);
-      expect(tables.ask(`SELECT key, value FROM process_envs WHERE pid = ${child.pid}`).rows).toEqual([
+      expect(tables.query(`SELECT key, value FROM process_envs WHERE pid = ${child.pid}`).rows).toEqual([
         { key: 'MUSTER_PROBE', value: 'é=1' },
       ]);
     } finally {
@@ -96,9 +96,9 @@ describe('tables on this machine', () => {
     const bound = server.address();
     const port = typeof bound === 'object' ? bound?.port : undefined;
     const sql = `SELECT l.pid, l.address, p.name FROM listening_ports l JOIN processes p USING (pid) WHERE l.port = ${port} AND l.protocol = 6`;
-    expect(tables.ask(sql).rows).toEqual([{ pid: process.pid, address, name: expect.any(String) }]);
+    expect(tables.query(sql).rows).toEqual([{ pid: process.pid, address, name: expect.any(String) }]);
     expect(
-      tables.ask(`SELECT state FROM process_open_sockets WHERE pid = ${process.pid} AND local_port = ${port}`).rows,
+      tables.query(`SELECT state FROM process_open_sockets WHERE pid = ${process.pid} AND local_port = ${port}`).rows,
     ).toEqual([{ state: 'LISTEN' }]);
     await new Promise((resolve) => server.close(resolve));
   });
@@ -109,50 +109,50 @@ describe('tables on this machine', () => {
     symlinkSync(join(directory, 'loop'), join(directory, 'loop'));
     execFileSync('/usr/bin/mkfifo', [join(directory, 'pipe')]);
     const sha256 = createHash('sha256').update('content').digest('hex');
-    expect(tables.ask(`SELECT path, sha256 FROM hash WHERE directory = '${directory}'`).rows).toEqual([
+    expect(tables.query(`SELECT path, sha256 FROM hash WHERE directory = '${directory}'`).rows).toEqual([
       { path: join(directory, 'a.txt'), sha256 },
       { path: join(directory, 'link'), sha256 },
     ]);
     expect(
-      tables.ask(
+      tables.query(
         `SELECT count(*) AS n FROM hash WHERE path = '${directory}/a.txt' AND sha256 = '${sha256.toUpperCase()}'`,
       ).rows,
     ).toEqual([{ n: 1 }]);
-    expect(tables.ask(`SELECT filename, type, symlink, size FROM file WHERE path LIKE '${directory}/%'`).rows).toEqual([
+    expect(tables.query(`SELECT filename, type, symlink, size FROM file WHERE path LIKE '${directory}/%'`).rows).toEqual([
       { filename: 'a.txt', type: 'regular', symlink: 0, size: 7 },
       { filename: 'link', type: 'regular', symlink: 1, size: 7 },
       { filename: 'loop', type: 'symlink', symlink: 1, size: join(directory, 'loop').length },
       { filename: 'pipe', type: 'fifo', symlink: 0, size: 0 },
     ]);
-    expect(tables.ask("SELECT sha1 FROM hash WHERE path = '/dev/zero'").rows).toEqual([]);
-    expect(tables.ask("SELECT path FROM file WHERE path = '/nowhere' OR path = 'relative'").rows).toEqual([]);
+    expect(tables.query("SELECT sha1 FROM hash WHERE path = '/dev/zero'").rows).toEqual([]);
+    expect(tables.query("SELECT path FROM file WHERE path = '/nowhere' OR path = 'relative'").rows).toEqual([]);
   });
 
   it('joins hash to the paths of another table', () => {
     const sql = `SELECT h.sha256 FROM processes p JOIN hash h ON h.path = p.path WHERE p.pid = ${process.pid}`;
-    const [row] = tables.ask(sql).rows;
+    const [row] = tables.query(sql).rows;
     expect(row?.['sha256']).toMatch(/^[0-9a-f]{64}$/);
   });
 
   it('stops a search of the whole file system on timeout', () => {
-    const { result } = tables.ask("SELECT count(*) FROM hash WHERE path LIKE '/%%'", { ms: 100 });
+    const { result } = tables.query("SELECT count(*) FROM hash WHERE path LIKE '/%%'", { ms: 100 });
     expect(result).toMatchObject({ ok: false, code: 'over_budget', limit: 'time' });
   });
 
   it('describes the machine', () => {
-    expect(tables.ask('SELECT hostname FROM system_info').rows).toEqual([{ hostname: hostname() }]);
-    expect(tables.ask("SELECT mac FROM interface_details WHERE interface = 'lo'").rows).toEqual([
+    expect(tables.query('SELECT hostname FROM system_info').rows).toEqual([{ hostname: hostname() }]);
+    expect(tables.query("SELECT mac FROM interface_details WHERE interface = 'lo'").rows).toEqual([
       { mac: '00:00:00:00:00:00' },
     ]);
-    expect(tables.ask("SELECT address, mask FROM interface_addresses WHERE address = '127.0.0.1'").rows).toEqual([
+    expect(tables.query("SELECT address, mask FROM interface_addresses WHERE address = '127.0.0.1'").rows).toEqual([
       { address: '127.0.0.1', mask: '255.0.0.0' },
     ]);
-    expect(tables.ask('SELECT username FROM users WHERE uid = 0').rows).toEqual([{ username: 'root' }]);
-    expect(Number(tables.ask('SELECT total_seconds AS s FROM uptime').rows[0]?.['s'])).toBeGreaterThan(0);
+    expect(tables.query('SELECT username FROM users WHERE uid = 0').rows).toEqual([{ username: 'root' }]);
+    expect(Number(tables.query('SELECT total_seconds AS s FROM uptime').rows[0]?.['s'])).toBeGreaterThan(0);
   });
 
   it('refuses tables of other systems', () => {
-    expect(tables.ask("SELECT * FROM registry WHERE key = 'HKEY_LOCAL_MACHINE'").result).toMatchObject({
+    expect(tables.query("SELECT * FROM registry WHERE key = 'HKEY_LOCAL_MACHINE'").result).toMatchObject({
       ok: false,
       code: 'unsupported_table',
       message: 'table registry does not exist on linux',

@@ -199,17 +199,17 @@ describe('tables of a copied file tree', () => {
     ["SELECT path FROM file WHERE directory LIKE '/srv/_'", [{ path: '/srv/1/deep' }, { path: '/srv/2/X.CONF' }]],
     ["SELECT filename, directory FROM file WHERE path = '/srv/2/'", [{ filename: '', directory: '/srv' }]],
   ])('%s', (sql, rows) => {
-    const answer = tables.ask(sql);
-    expect(answer.result).toMatchObject({ ok: true });
-    expect(answer.rows).toEqual(rows);
+    const outcome = tables.query(sql);
+    expect(outcome.result).toMatchObject({ ok: true });
+    expect(outcome.rows).toEqual(rows);
   });
 
   it('rejects a relative pattern instead of finding nothing', () => {
-    expect(tables.ask("SELECT path FROM file WHERE path LIKE '%.conf'").result).toMatchObject({
+    expect(tables.query("SELECT path FROM file WHERE path LIKE '%.conf'").result).toMatchObject({
       ok: false,
       code: 'failed',
     });
-    expect(tables.ask("SELECT path FROM file WHERE path LIKE 'srv/%' OR directory = 'srv'").result).toMatchObject({
+    expect(tables.query("SELECT path FROM file WHERE path LIKE 'srv/%' OR directory = 'srv'").result).toMatchObject({
       ok: false,
     });
   });
