@@ -1,6 +1,6 @@
 import { labelFaults, type Labels } from '@muster/protocol';
 import type { ActionCall, ActionImplementation, ActionResult, JsonValue } from './contract/action.js';
-import { refused, succeeded, unchanged, wouldDo } from './contract/results.js';
+import { counted, refused, succeeded, unchanged, wouldDo } from './contract/results.js';
 
 /** `agent.set_labels` on every platform: sets and removes the agent's own labels. */
 export const setLabels: ActionImplementation = {
@@ -36,7 +36,7 @@ function change(call: ActionCall, set: ReadonlyMap<string, string>, remove: read
   if (fault !== undefined) return refused('bad_params', fault);
   const changes = changesOf(before, after);
   if (changes.length === 0) return unchanged('the labels are so already');
-  const count = changes.length === 1 ? '1 label' : `${changes.length} labels`;
+  const count = counted(changes.length, 'label');
   if (call.dryRun)
     return wouldDo(
       `${count} would change`,

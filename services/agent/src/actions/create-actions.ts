@@ -5,7 +5,7 @@ import { ISOLATION_ACTIONS } from './isolation/isolate-host.js';
 import { LINUX_ACTIONS } from './linux/linux-actions.js';
 import { MACOS_ACTIONS } from './macos/macos-actions.js';
 import { LINUX_PACKAGE_ACTIONS } from './packages/remove-package.js';
-import { FILE_ACTIONS } from './quarantine/file-actions.js';
+import { FILE_ACTIONS } from './quarantine/quarantine-file.js';
 import { failed, refused, stopped, unsupported } from './contract/results.js';
 import { launchd } from './service-managers/launchd.js';
 import { SERVICE_COLUMNS, serviceActions } from './service-managers/service-actions.js';
@@ -28,7 +28,7 @@ export function createActions(host: ActionHost): Actions {
     try {
       return await work();
     } catch (error) {
-      host.logger.error('an action ended in an exception', { command: call.id, action: call.action.name, error });
+      host.logger.error('an action threw an exception', { command: call.id, action: call.action.name, error });
       return failed(
         'internal',
         `the agent could not finish it: ${error instanceof Error ? error.message : String(error)}`,

@@ -17,6 +17,11 @@ export function name(what: string, max = 255): z.ZodString {
     .refine((value) => value.isWellFormed(), `${what} must be well-formed Unicode`);
 }
 
+/** A name that cannot be taken for an option of a program. */
+export function word(what: string, max?: number): z.ZodString {
+  return name(what, max).refine((value) => !value.startsWith('-'), `${what} must not begin with "-"`);
+}
+
 /** An integer within bounds. */
 export function integer(what: string, min: number, max: number): z.ZodNumber {
   const message = `${what} must be a whole number from ${min} to ${max}`;
@@ -46,9 +51,7 @@ export const port = integer('a port', 1, 65_535);
 export const address = name('an address', 64).refine((value) => isIP(value) !== 0, 'an IP address is expected');
 
 /** Interface name of Linux, Windows or macOS. */
-export const networkInterface = name('an interface', 64).refine((value) => !value.startsWith('-'), {
-  error: 'an interface must not begin with "-"',
-});
+export const networkInterface = word('an interface', 64);
 
 /** An address, or a network such as `10.0.0.0/8`. */
 export const addressBlock = name('an address', 64).refine(isBlock, {

@@ -1,9 +1,6 @@
 import { z } from 'zod';
 import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
-import { name } from './fields.js';
-
-const word = (what: string): z.ZodString =>
-  name(what).refine((value) => !value.startsWith('-'), `${what} must not begin with "-"`);
+import { word } from './fields.js';
 
 export const packageActions: readonly ActionDefinition[] = [
   {

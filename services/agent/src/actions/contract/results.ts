@@ -11,13 +11,19 @@ export function unchanged(message: string): ActionResult {
   return { state: 'succeeded', code: 'unchanged', message };
 }
 
+/** One effect for each object, all with the same verb. */
+export function withVerb(verb: string, objects: readonly string[]): string[] {
+  return objects.map((object) => `${verb} ${object}`);
+}
+
+/** `1 process`, `2 processes`. */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
+}
+
 /** The result of a dry run: the same effects in the conditional. */
 export function wouldDo(message: string, effects: readonly string[]): ActionResult {
-  return succeeded(
-    message,
-    effects.map((effect) => `would ${effect}`),
-    'dry_run',
-  );
+  return succeeded(message, withVerb('would', effects), 'dry_run');
 }
 
 export function failed(code: string, message: string, effects: readonly string[] = []): ActionResult {

@@ -7,13 +7,17 @@ import type { ActionHost } from '../contract/action.js';
 import { failed } from '../contract/results.js';
 import { ActionStop } from '../contract/settle.js';
 import type { FirewallBackend } from './firewall-backend.js';
-import { createFirewall } from './create-firewall.js';
 import { IsolationStore, type IsolationState } from './isolation-state.js';
+import { NetshFirewall } from './netsh-firewall.js';
 import { parseNetworkAddress } from './network-address.js';
+import { NftFirewall } from './nft-firewall.js';
+import { PfFirewall } from './pf-firewall.js';
 import { parseNameServers, resolveGateways, type AllowList } from './allow-list.js';
 
 /** The upstream servers of systemd-resolved. resolv.conf then names only systemd-resolved itself. */
 const UPSTREAM_SERVERS = '/run/systemd/resolve/resolv.conf';
+
+const FIREWALLS = { linux: NftFirewall, windows: NetshFirewall, darwin: PfFirewall };
 
 /** The last work for each data directory. */
 const last = new Map<string, Promise<unknown>>();
@@ -39,7 +43,7 @@ export class Isolation {
 
   constructor(host: ActionHost) {
     this.#host = host;
-    this.firewall = createFirewall(host);
+    this.firewall = new FIREWALLS[host.platform](host);
     this.#store = new IsolationStore(host.dataDir);
   }
 

@@ -1,5 +1,16 @@
 import type { ActionCall, ActionImplementation, ActionResult } from '../contract/action.js';
-import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
+import { callText } from '../contract/call-values.js';
+import {
+  counted,
+  failed,
+  refused,
+  stopped,
+  succeeded,
+  unchanged,
+  unsupported,
+  withVerb,
+  wouldDo,
+} from '../contract/results.js';
 
 /** An entry of the kernel's neighbour table. */
 export interface Neighbour {
@@ -38,17 +49,13 @@ async function flush(call: ActionCall): Promise<ActionResult> {
     return unchanged(`nothing is known of ${filter.address ?? 'any neighbour'} on ${target}`);
   }
   if (call.dryRun)
-    return wouldDo(
-      `${count(learned)} would be forgotten`,
-      learned.map((one) => `forget ${line(one)}`),
-    );
+    return wouldDo(`${counted(learned.length, 'neighbour')} would be forgotten`, withVerb('forget', learned.map(line)));
   return forget(call, filter, learned);
 }
 
-function filterOf({ binding, params }: ActionCall): NeighbourFilter {
-  const from = binding ?? params;
-  const text = (key: string): string | undefined => (typeof from[key] === 'string' ? from[key] : undefined);
-  return { address: text('address'), interface: text('interface'), mac: text('mac')?.toLowerCase() };
+function filterOf(call: ActionCall): NeighbourFilter {
+  const [address, device, mac] = ['address', 'interface', 'mac'].map((key) => callText(call, key));
+  return { address, interface: device, mac: mac?.toLowerCase() };
 }
 
 async function forget(call: ActionCall, filter: NeighbourFilter, learned: readonly Neighbour[]): Promise<ActionResult> {
@@ -63,17 +70,16 @@ async function forget(call: ActionCall, filter: NeighbourFilter, learned: readon
     // The kernel has already removed the entry.
     if (code !== 0 && !/No such file/i.test(stderr)) faults.push(stderr.trim());
   }
-  if (call.signal.aborted)
-    return stopped(
-      call.signal,
-      learned.map((one) => `told to forget ${line(one)}`),
-    );
-  const effects = learned.map((one) => `forgot ${line(one)}`);
+  if (call.signal.aborted) return stopped(call.signal, withVerb('told to forget', learned.map(line)));
+  const effects = withVerb('forgot', learned.map(line));
   const [fault] = faults;
   if (fault !== undefined) return failed(/not permitted/i.test(fault) ? 'not_permitted' : 'ip_failed', fault);
   const after = await list(call, filter);
   const again = 'state' in after ? 0 : after.filter((one) => !one.isPermanent).length;
-  return succeeded(`${count(learned)} forgotten`, again === 0 ? effects : [`${again} learned anew since`, ...effects]);
+  return succeeded(
+    `${counted(learned.length, 'neighbour')} forgotten`,
+    again === 0 ? effects : [`${again} learned anew since`, ...effects],
+  );
 }
 
 /** Lists the entries that match the filter. */
@@ -111,8 +117,4 @@ export function parseNeighbours(text: string, device?: string): Neighbour[] {
 
 function line(one: Neighbour): string {
   return `${one.address} at ${one.mac} on ${one.interface}`;
-}
-
-function count({ length }: readonly unknown[]): string {
-  return length === 1 ? '1 neighbour' : `${length} neighbours`;
 }

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
 import { pollUntil } from '../contract/poll-until.js';
-import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { counted, failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
 import {
   agentAndAncestors,
   describeProcess,
@@ -75,7 +75,7 @@ async function killByName(call: ActionCall, name: string): Promise<ActionResult>
     if (call.dryRun && open.length > 0) {
       const kept = [...skipped.values()].map((why) => `leave alone what is protected: ${why}`);
       const lines = [...open.map((view) => killLine(view, signal)), ...kept];
-      return wouldDo(`${count(open.length)} would get ${signal}`, lines);
+      return wouldDo(`${counted(open.length, 'process', 'processes')} would get ${signal}`, lines);
     }
     if (open.length === 0) return summary(name, effects, [...skipped.values()]);
     const result = await terminate(call, open, signal, effects);
@@ -87,7 +87,7 @@ async function killByName(call: ActionCall, name: string): Promise<ActionResult>
     ? summary(name, effects, [...skipped.values()])
     : failed(
         'came_back',
-        `${count(effects.length)} ended, and ${left} of the same name runs again: something restarts it`,
+        `${counted(effects.length, 'process', 'processes')} ended, and ${left} of the same name runs again: something restarts it`,
         effects,
       );
 }
@@ -96,10 +96,14 @@ function summary(name: string, effects: readonly string[], skipped: readonly str
   const [why] = skipped;
   if (why !== undefined) {
     if (effects.length === 0) return refused('protected', why);
-    return failed('protected', `${count(effects.length)} ended; ${skipped.length} left alone: ${why}`, effects);
+    return failed(
+      'protected',
+      `${counted(effects.length, 'process', 'processes')} ended; ${skipped.length} left alone: ${why}`,
+      effects,
+    );
   }
   if (effects.length === 0) return unchanged(`no process is called ${name}`);
-  return succeeded(`${count(effects.length)} ended`, effects);
+  return succeeded(`${counted(effects.length, 'process', 'processes')} ended`, effects);
 }
 
 function targetOf({ binding, params }: ActionCall): ProcessTarget {
@@ -159,7 +163,7 @@ async function terminate(
     return failed('still_running', stillRunning(left, signal), lines);
   }
   if (refusedLines.length > 0) return failed('not_signalled', refusedLines.join('; '), effects);
-  return succeeded(`${count(effects.length)} ended`, effects);
+  return succeeded(`${counted(effects.length, 'process', 'processes')} ended`, effects);
 }
 
 /** Returns why the process could not be signalled. A process that has already exited is a success. */
@@ -194,8 +198,4 @@ function killLine(view: ProcessView, signal: Signal): string {
 
 function endedLine(view: ProcessView, signal: Signal): string {
   return `ended ${describeProcess(view)}, ${view.path}, by ${signal}`;
-}
-
-function count(processes: number): string {
-  return processes === 1 ? '1 process' : `${processes} processes`;
 }

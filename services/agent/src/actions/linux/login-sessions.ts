@@ -48,9 +48,13 @@ export const logind: SessionSource = {
     const ids = listed.stdout.split('\n').flatMap((line) => /^\s*(\S+)/.exec(line)?.[1] ?? []);
     const requested = id === undefined ? ids : ids.filter((one) => one === id);
     if (requested.length === 0) return [];
-    const shown = await host.run('loginctl', ['show-session', `--property=${PROPERTIES.join(',')}`, '--', ...requested], {
-      signal,
-    });
+    const shown = await host.run(
+      'loginctl',
+      ['show-session', `--property=${PROPERTIES.join(',')}`, '--', ...requested],
+      {
+        signal,
+      },
+    );
     // Fails when a session ended in between. The others are printed all the same.
     const sessions = [...parseShow(shown.stdout)].filter((values) => values.get('Class')?.startsWith('user') !== false);
     return sessions.map(managedSession).filter((session) => user === undefined || session.user === user);

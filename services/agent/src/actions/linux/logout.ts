@@ -1,5 +1,16 @@
 import type { ActionCall, ActionImplementation, ActionResult } from '../contract/action.js';
-import { failed, refused, stopped, succeeded, unchanged, unsupported, wouldDo } from '../contract/results.js';
+import { callText } from '../contract/call-values.js';
+import {
+  counted,
+  failed,
+  refused,
+  stopped,
+  succeeded,
+  unchanged,
+  unsupported,
+  withVerb,
+  wouldDo,
+} from '../contract/results.js';
 import { type LoginSession, sessionSource, type SessionSource } from './login-sessions.js';
 import { viewProcess } from './process-view.js';
 
@@ -24,10 +35,7 @@ async function run(call: ActionCall, source: SessionSource): Promise<ActionResul
   const guard = sessions.map((session) => protectionReason(call, session)).find((why) => why !== undefined);
   if (guard !== undefined) return refused('protected', guard);
   if (call.dryRun) {
-    return wouldDo(
-      `${count(sessions)} would be ended`,
-      sessions.map((session) => `end ${describe(session)}`),
-    );
+    return wouldDo(`${counted(sessions.length, 'session')} would be ended`, withVerb('end', sessions.map(describe)));
   }
   return endAll(call, source, sessions);
 }
@@ -47,14 +55,12 @@ async function endAll(
   }
   if (call.signal.aborted && faults.length > 0) return stopped(call.signal, [...effects, ...faults]);
   return faults.length === 0
-    ? succeeded(`${count(sessions)} ended`, effects)
+    ? succeeded(`${counted(sessions.length, 'session')} ended`, effects)
     : failed('not_ended', faults.join('; '), effects);
 }
 
-function filterOf({ binding, params }: ActionCall): { user?: string; tty?: string; id?: string } {
-  const from = binding ?? params;
-  const text = (key: string): string | undefined => (typeof from[key] === 'string' ? from[key] : undefined);
-  const [user, tty, id] = [text('user'), text('tty'), text('session')];
+function filterOf(call: ActionCall): { user?: string; tty?: string; id?: string } {
+  const [user, tty, id] = ['user', 'tty', 'session'].map((key) => callText(call, key));
   return { ...(user !== undefined && { user }), ...(tty !== undefined && { tty }), ...(id !== undefined && { id }) };
 }
 
@@ -85,8 +91,4 @@ function protectionReason({ host }: ActionCall, session: LoginSession): string |
 
 function describe({ id, user, tty }: LoginSession): string {
   return `session${id === undefined ? '' : ` ${id}`} of ${user}${tty === '' ? '' : ` on ${tty}`}`;
-}
-
-function count({ length }: readonly unknown[]): string {
-  return length === 1 ? '1 session' : `${length} sessions`;
 }

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { parseBootTime } from '../../tables/linux/parse/proc.js';
+import { parseBootTime, parseColonLines, parseIds, parseProcStat } from '../../tables/linux/parse/proc.js';
 
 /** A snapshot of one process. */
 export interface ProcessView {
@@ -87,8 +87,8 @@ export function viewProcesses(): ProcessView[] {
 /** Whether this same process still runs. A zombie does not. */
 export function isAlive({ pid, startTicks }: Pick<ProcessView, 'pid' | 'startTicks'>): boolean {
   try {
-    const stat = parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-    return stat.startTicks === startTicks && !hasEnded(stat);
+    const stat = parseProcStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return stat?.startTicks === startTicks && !hasEnded(stat);
   } catch {
     return false;
   }
@@ -115,35 +115,24 @@ export function describeProcess({ name, pid }: Pick<ProcessView, 'name' | 'pid'>
 }
 
 function readView(pid: number, folder: ProcessFolder, bootTime: number | undefined): ProcessView | undefined {
-  const status = folder.text('status');
-  if (numberOf(status, 'Tgid') !== pid) return undefined;
-  const stat = parseStat(folder.text('stat'));
+  const status = parseColonLines(folder.text('status'));
+  const stat = parseProcStat(folder.text('stat'));
+  if (Number(status.get('Tgid')) !== pid || stat === undefined) return undefined;
+  const { name, state, parent, session, tty, threads, startTicks } = stat;
   return {
     pid,
-    ...stat,
-    startTime: bootTime === undefined ? -1 : bootTime + Math.floor(stat.startTicks / USER_HZ),
+    name,
+    state,
+    parent,
+    session,
+    tty,
+    threads,
+    startTicks,
+    isKernelThread: (stat.flags & KERNEL_THREAD) !== 0,
+    startTime: bootTime === undefined ? -1 : bootTime + Math.floor(startTicks / USER_HZ),
     path: executableOf(folder),
     args: folder.text('cmdline').split('\0').filter(Boolean),
-    uid: numberOf(status, 'Uid'),
-  };
-}
-
-type Stat = Omit<ProcessView, 'pid' | 'startTime' | 'path' | 'args' | 'uid'>;
-
-/** Parses /proc/<pid>/stat (proc_pid_stat(5)). The name may contain spaces and brackets, so fields are counted from the last bracket. */
-function parseStat(text: string): Stat {
-  const close = text.lastIndexOf(')');
-  const fields = text.slice(close + 2).split(' ');
-  const field = (number: number): number => Number(fields[number - 3] ?? 0);
-  return {
-    name: text.slice(text.indexOf('(') + 1, close),
-    state: fields[0] ?? '',
-    parent: field(4),
-    session: field(6),
-    tty: field(7),
-    isKernelThread: (field(9) & KERNEL_THREAD) !== 0,
-    threads: field(20),
-    startTicks: field(22),
+    uid: parseIds(status.get('Uid'))?.[0] ?? -1,
   };
 }
 
@@ -167,10 +156,6 @@ function executableOf(folder: ProcessFolder): string {
 function* exeLinks(folder: ProcessFolder): Iterable<string> {
   yield 'exe';
   for (const thread of folder.list('task').slice(0, 8)) yield `task/${thread}/exe`;
-}
-
-function numberOf(status: string, key: string): number {
-  return Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? -1);
 }
 
 /** The kernel cuts names at this length. */

@@ -1,5 +1,6 @@
 import type { ActionImplementation } from '../contract/action.js';
-import { refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { flushResolverCache } from '../contract/flush-resolver-cache.js';
+import { refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { runOrStop, settle } from '../contract/settle.js';
 
 const ARP = '/usr/sbin/arp';
@@ -29,32 +30,20 @@ export const flushArp: ActionImplementation = {
         return refused('changed', `${first.address} has hardware address ${first.mac} now, not ${mac}`);
       }
       const lines = found.map((one) => `${one.address} (${one.mac}) on ${one.interface}`);
-      if (call.dryRun)
-        return wouldDo(
-          `${found.length} neighbour(s) would be forgotten`,
-          lines.map((line) => `forget ${line}`),
-        );
+      if (call.dryRun) return wouldDo(`${found.length} neighbour(s) would be forgotten`, withVerb('forget', lines));
       for (const one of found) {
         call.signal.throwIfAborted();
         await runOrStop(call.host, ARP, ['-d', one.address]);
       }
-      return succeeded(
-        `${found.length} neighbour(s) forgotten`,
-        lines.map((line) => `forgot ${line}`),
-      );
+      return succeeded(`${found.length} neighbour(s) forgotten`, withVerb('forgot', lines));
     }),
 };
 
 /** `dns.flush`. */
-export const flushDns: ActionImplementation = {
-  run: (call) =>
-    settle(call, async () => {
-      if (call.dryRun) return wouldDo('the resolver cache would be emptied', ['empty the cache of mDNSResponder']);
-      await runOrStop(call.host, '/usr/bin/dscacheutil', ['-flushcache']);
-      await runOrStop(call.host, '/usr/bin/killall', ['-HUP', 'mDNSResponder']);
-      return succeeded('the resolver cache was emptied', ['emptied the cache of mDNSResponder']);
-    }),
-};
+export const flushDns = flushResolverCache('mDNSResponder', [
+  ['/usr/bin/dscacheutil', ['-flushcache']],
+  ['/usr/bin/killall', ['-HUP', 'mDNSResponder']],
+]);
 
 /** Parses `arp -an`: `? (10.0.0.1) at 0:1b:21:a:b:c on en0 ifscope [ethernet]`. */
 export function parseNeighbours(text: string): MacNeighbour[] {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
 import { pollUntil } from '../contract/poll-until.js';
-import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { failed, refused, stopped, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { runOrStop, settle } from '../contract/settle.js';
 
 const EXIT_WAIT = { timeoutMs: 5_000, intervalMs: 50 };
@@ -43,11 +43,7 @@ export const killProcess: ActionImplementation = {
         const why = protectionReason(one, all, call.host);
         if (why !== undefined) return refused('protected', `${describe(one)} is protected: ${why}`);
       }
-      if (call.dryRun)
-        return wouldDo(
-          `${found.length} process(es) would end`,
-          found.map((one) => `end ${describe(one)}`),
-        );
+      if (call.dryRun) return wouldDo(`${found.length} process(es) would end`, withVerb('end', found.map(describe)));
       return end(call, found);
     }),
 };

@@ -1,5 +1,5 @@
 import type { ActionImplementation } from '../contract/action.js';
-import { refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { runOrStop, settle } from '../contract/settle.js';
 
 /** The terminal that `who` shows for the graphical session. */
@@ -29,11 +29,7 @@ export const logoutSession: ActionImplementation = {
       const why = host.protect.name(...found.map(({ user }) => user));
       if (why !== undefined) return refused('protected', why);
       const lines = found.map((one) => `the session of ${one.user} on ${one.tty}`);
-      if (call.dryRun)
-        return wouldDo(
-          `${found.length} session(s) would end`,
-          lines.map((line) => `end ${line}`),
-        );
+      if (call.dryRun) return wouldDo(`${found.length} session(s) would end`, withVerb('end', lines));
       for (const one of found) {
         call.signal.throwIfAborted();
         if (one.tty !== CONSOLE) {
@@ -43,10 +39,7 @@ export const logoutSession: ActionImplementation = {
         const uid = (await runOrStop(host, '/usr/bin/id', ['-u', one.user])).trim();
         await runOrStop(host, '/bin/launchctl', ['bootout', `gui/${uid}`], { timeoutMs: 25_000 });
       }
-      return succeeded(
-        `${found.length} session(s) ended`,
-        lines.map((line) => `ended ${line}`),
-      );
+      return succeeded(`${found.length} session(s) ended`, withVerb('ended', lines));
     }),
 };
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { ActionCall, ActionResult, ActionRunner, UndoRunner } from '../contract/action.js';
+import type { ActionCall, ActionImplementations, ActionResult, ActionRunner, UndoRunner } from '../contract/action.js';
 import { failed, refused, succeeded, wouldDo } from '../contract/results.js';
 import { keptText, callText } from '../contract/call-values.js';
 import { ActionStop, settle } from '../contract/settle.js';
 import { copyContent } from './copy-content.js';
 import { protectionReason } from './protected-files.js';
-import { runRestore } from './restore-file.js';
+import { restoreFile, runRestore } from './restore-file.js';
 import { SourceFile } from './source-file.js';
 import { QuarantineStore, type QuarantineItem } from './quarantine-store.js';
 
@@ -13,7 +13,7 @@ import { QuarantineStore, type QuarantineItem } from './quarantine-store.js';
  * `file.quarantine`. Copies the file instead of moving it. This works across file systems, and the copy is a new inode
  * that nobody has open. The original is removed after the copy and its metadata are on disk.
  */
-export const quarantineFile: ActionRunner = (call) =>
+const quarantineFile: ActionRunner = (call) =>
   settle(call, async () => {
     const target = fileTarget(call);
     const source = await SourceFile.open(target.path);
@@ -27,12 +27,18 @@ export const quarantineFile: ActionRunner = (call) =>
   });
 
 /** The undo of `file.quarantine`. */
-export const undoQuarantine: UndoRunner = (call, kept) =>
+const undoQuarantine: UndoRunner = (call, kept) =>
   settle(call, async () => {
     const item = await new QuarantineStore(call.host.dataDir).find(keptText(kept, 'item') ?? '');
     if (item === undefined) return failed('not_kept', 'nothing is kept of it: it was put back, or never taken');
     return runRestore(call, item);
   });
+
+/** The file actions of every platform. */
+export const FILE_ACTIONS: ActionImplementations = {
+  'file.quarantine': { run: quarantineFile, undo: undoQuarantine },
+  'file.restore': { run: restoreFile },
+};
 
 interface FileTarget {
   readonly path: string;

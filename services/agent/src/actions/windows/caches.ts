@@ -1,5 +1,6 @@
 import type { ActionImplementation } from '../contract/action.js';
-import { refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { flushResolverCache } from '../contract/flush-resolver-cache.js';
+import { refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { callText } from '../contract/call-values.js';
 import { runOrStop, settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
@@ -24,34 +25,19 @@ export const flushArp: ActionImplementation = {
         return refused('changed', `${address} has hardware address ${String(first?.['mac'])} now, not ${mac}`);
       }
       const lines = found.map((one) => `${String(one['address'])} (${String(one['mac'])})`);
-      if (call.dryRun)
-        return wouldDo(
-          `${found.length} neighbour(s) would be forgotten`,
-          lines.map((line) => `forget ${line}`),
-        );
+      if (call.dryRun) return wouldDo(`${found.length} neighbour(s) would be forgotten`, withVerb('forget', lines));
       call.signal.throwIfAborted();
       if (isAll) await runOrStop(call.host, `${SYSTEM32}netsh.exe`, ['interface', 'ip', 'delete', 'arpcache']);
       else
         await runScript(call.host, REMOVE_NEIGHBOURS, {
           neighbours: found.map(({ address: a, index }) => ({ address: a, index })),
         });
-      return succeeded(
-        `${found.length} neighbour(s) forgotten`,
-        lines.map((line) => `forgot ${line}`),
-      );
+      return succeeded(`${found.length} neighbour(s) forgotten`, withVerb('forgot', lines));
     }),
 };
 
 /** `dns.flush`. */
-export const flushDns: ActionImplementation = {
-  run: (call) =>
-    settle(call, async () => {
-      if (call.dryRun)
-        return wouldDo('the resolver cache would be emptied', ['empty the cache of the DNS client service']);
-      await runOrStop(call.host, `${SYSTEM32}ipconfig.exe`, ['/flushdns']);
-      return succeeded('the resolver cache was emptied', ['emptied the cache of the DNS client service']);
-    }),
-};
+export const flushDns = flushResolverCache('the DNS client service', [[`${SYSTEM32}ipconfig.exe`, ['/flushdns']]]);
 
 function macDigits(mac: unknown): string {
   return typeof mac === 'string' ? mac.toLowerCase().replace(/[^0-9a-f]/g, '') : '';

@@ -1,5 +1,5 @@
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
-import { failed, refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { failed, refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { callText } from '../contract/call-values.js';
 import { settle } from '../contract/settle.js';
 import { rowsOf, runScript, SYSTEM32 } from './powershell.js';
@@ -43,11 +43,7 @@ export const killProcess: ActionImplementation = {
         const why = protectionReason(one, call.host);
         if (why !== undefined) return refused('protected', `${describe(one)} is protected: ${why}`);
       }
-      if (call.dryRun)
-        return wouldDo(
-          `${found.length} process(es) would end`,
-          found.map((one) => `end ${describe(one)}`),
-        );
+      if (call.dryRun) return wouldDo(`${found.length} process(es) would end`, withVerb('end', found.map(describe)));
       return endAll(call, found);
     }),
 };

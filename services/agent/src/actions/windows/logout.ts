@@ -1,5 +1,5 @@
 import type { ActionImplementation } from '../contract/action.js';
-import { refused, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { runOrStop, settle } from '../contract/settle.js';
 import { SYSTEM32 } from './powershell.js';
 
@@ -33,19 +33,12 @@ export const logoutSession: ActionImplementation = {
       const lines = found.map(
         ({ user, station, id }) => `session ${id} of ${user}${station === '' ? '' : ` on ${station}`}`,
       );
-      if (call.dryRun)
-        return wouldDo(
-          `${found.length} session(s) would end`,
-          lines.map((line) => `end ${line}`),
-        );
+      if (call.dryRun) return wouldDo(`${found.length} session(s) would end`, withVerb('end', lines));
       for (const { id } of found) {
         call.signal.throwIfAborted();
         await runOrStop(call.host, `${SYSTEM32}logoff.exe`, [String(id)], { timeoutMs: 25_000 });
       }
-      return succeeded(
-        `${found.length} session(s) ended`,
-        lines.map((line) => `ended ${line}`),
-      );
+      return succeeded(`${found.length} session(s) ended`, withVerb('ended', lines));
     }),
 };
 

@@ -45,7 +45,10 @@ const CRITICAL = [
 export function criticalReason({ hive, subkey }: RegistryKey): string | undefined {
   const key = subkey.toLowerCase();
   if (!key.includes('\\')) return 'it is at the top of its hive';
-  if (hive === 'HKEY_LOCAL_MACHINE' && CRITICAL.some((critical) => critical === key || critical.startsWith(`${key}\\`))) {
+  if (
+    hive === 'HKEY_LOCAL_MACHINE' &&
+    CRITICAL.some((critical) => critical === key || critical.startsWith(`${key}\\`))
+  ) {
     return 'Windows does not run without it';
   }
   // CurrentControlSet is a link to one of these.

@@ -1,6 +1,6 @@
+import type { TableRow } from '@muster/tables';
 import type { Collector } from '../contract/collector.js';
 import { aptSources } from './apt_sources.js';
-import { arpCache } from './arp_cache.js';
 import { authorizedKeys } from './authorized_keys.js';
 import { blockDevices } from './block_devices.js';
 import { certificates } from './certificates.js';
@@ -8,10 +8,6 @@ import { chromeExtensions } from './chrome_extensions.js';
 import { cpuTime } from './cpu_time.js';
 import { crontab } from './crontab.js';
 import { debPackages } from './deb_packages.js';
-import { dnsResolvers } from './dns_resolvers.js';
-import { etcHosts } from './etc_hosts.js';
-import { etcProtocols } from './etc_protocols.js';
-import { etcServices } from './etc_services.js';
 import { file } from './file.js';
 import { groups } from './groups.js';
 import { hash } from './hash.js';
@@ -27,6 +23,8 @@ import { memoryInfo } from './memory_info.js';
 import { mounts } from './mounts.js';
 import { npmPackages } from './npm_packages.js';
 import { osVersion } from './os_version.js';
+import { parseHosts, parseProtocols, parseResolvConf, parseServices } from './parse/etc.js';
+import { parseArp } from './parse/net.js';
 import { platformInfo } from './platform_info.js';
 import { processEnvs } from './process_envs.js';
 import { processOpenFiles } from './process_open_files.js';
@@ -43,10 +41,19 @@ import { uptime } from './uptime.js';
 import { userGroups } from './user_groups.js';
 import { users } from './users.js';
 
-/** All Linux collectors. Each has a file named for its table. */
+/** A table that is parsed from one text file. */
+function textFile(table: string, path: string, parse: (text: string) => Iterable<TableRow>): Collector {
+  return { table, collect: (system) => parse(system.text(path) ?? '') };
+}
+
+/** All Linux collectors. Those that are more than a parsed text file have a file named for their table. */
 export const LINUX_COLLECTORS: readonly Collector[] = [
+  textFile('arp_cache', '/proc/net/arp', parseArp),
+  textFile('dns_resolvers', '/etc/resolv.conf', parseResolvConf),
+  textFile('etc_hosts', '/etc/hosts', parseHosts),
+  textFile('etc_protocols', '/etc/protocols', parseProtocols),
+  textFile('etc_services', '/etc/services', parseServices),
   aptSources,
-  arpCache,
   authorizedKeys,
   blockDevices,
   certificates,
@@ -54,10 +61,6 @@ export const LINUX_COLLECTORS: readonly Collector[] = [
   cpuTime,
   crontab,
   debPackages,
-  dnsResolvers,
-  etcHosts,
-  etcProtocols,
-  etcServices,
   file,
   groups,
   hash,

@@ -118,7 +118,9 @@ describe('tables on this machine', () => {
         `SELECT count(*) AS n FROM hash WHERE path = '${directory}/a.txt' AND sha256 = '${sha256.toUpperCase()}'`,
       ).rows,
     ).toEqual([{ n: 1 }]);
-    expect(tables.query(`SELECT filename, type, symlink, size FROM file WHERE path LIKE '${directory}/%'`).rows).toEqual([
+    expect(
+      tables.query(`SELECT filename, type, symlink, size FROM file WHERE path LIKE '${directory}/%'`).rows,
+    ).toEqual([
       { filename: 'a.txt', type: 'regular', symlink: 0, size: 7 },
       { filename: 'link', type: 'regular', symlink: 1, size: 7 },
       { filename: 'loop', type: 'symlink', symlink: 1, size: join(directory, 'loop').length },

@@ -19,13 +19,15 @@ describe('/proc files of a process', () => {
       state: 'S',
       parent: 1,
       group: 4711,
+      session: 4711,
+      tty: 0,
+      flags: 4_194_368,
       userTicks: 120,
       systemTicks: 45,
       nice: -5,
       threads: 3,
       startTicks: 98_765,
       virtualBytes: 8_765_440,
-      residentPages: 912,
     });
   });
 

@@ -4,13 +4,16 @@ export interface ProcStat {
   readonly state: string;
   readonly parent: number;
   readonly group: number;
+  readonly session: number;
+  /** Device number of the controlling terminal; 0 for none. */
+  readonly tty: number;
+  readonly flags: number;
   readonly userTicks: number;
   readonly systemTicks: number;
   readonly nice: number;
   readonly threads: number;
   readonly startTicks: number;
   readonly virtualBytes: number;
-  readonly residentPages: number;
 }
 
 /** The name may contain spaces and parentheses, so fields are counted from the last parenthesis. */
@@ -25,13 +28,15 @@ export function parseProcStat(text: string): ProcStat | undefined {
     state: fields[0] ?? '',
     parent: field(4),
     group: field(5),
+    session: field(6),
+    tty: field(7),
+    flags: field(9),
     userTicks: field(14),
     systemTicks: field(15),
     nice: field(19),
     threads: field(20),
     startTicks: field(22),
     virtualBytes: field(23),
-    residentPages: field(24),
   };
 }
 
