@@ -7,7 +7,8 @@ import { CommandKeys } from './signing/command-keys.js';
 
 /** The command service, component by component, in the order in which they start. */
 export async function buildCommandService(config: CommandConfig, context: ServiceContext): Promise<void> {
-  const { keys, keyList, requestKey } = config;
+  const { keyList, requestKey } = config;
+  const keys = new CommandKeys(config.keys.reveal().jwks, keyList.reveal().trim());
   if (requestKey === undefined) {
     context.logger.warn(
       'commands are accepted from anyone who reaches the broker; set MUSTER_COMMAND_REQUEST_KEY here and on every api',
@@ -16,8 +17,7 @@ export async function buildCommandService(config: CommandConfig, context: Servic
   const base = await connectService(config, context);
   const { instance, components } = createCommandService({
     ...base,
-    config,
-    keys: new CommandKeys(keys.reveal().jwks, keyList.reveal().trim()),
+    ...{ config, keys },
     ...(requestKey === undefined ? {} : { seal: new RequestSeal(requestKey.reveal().keys) }),
   });
   context.logger.info('command service', { instance });

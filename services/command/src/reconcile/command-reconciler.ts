@@ -1,13 +1,13 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import { decodeBusMessage, SUBJECTS, type AgentsConnected, type AgentsNotHeld } from '@muster/messages';
-import { isTerminal, type CommandId, type CommandState, type GatewayId } from '@muster/protocol';
+import { isTerminal, type CommandId, type GatewayId } from '@muster/protocol';
 import { decodeNumberSet } from '@muster/records';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { JournalStep, JournalProjection } from '../journal/journal-projection.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { FreshRoutes } from '../deliveries/fresh-routes.js';
 import type { ReconcileSteps } from './reconcile-steps.js';
-import { ReconciledCommand } from './reconciled-command.js';
+import { CHECK_MS, ON_ENDPOINTS, ReconciledCommand } from './reconciled-command.js';
 import type { ReconcileMetrics } from './reconcile-metrics.js';
 import type { LiveServices } from './live-services.js';
 import { PendingDeliveries } from './pending-deliveries.js';
@@ -27,6 +27,10 @@ export interface CommandReconcilerOptions {
 const TICK_MS = 100;
 /** At most so many due commands start a turn per tick. */
 const PER_TICK = 200;
+/** Routes were looked up at the submission, so the next look-up can wait this long. */
+const JUST_LOOKED_MS = 1_000;
+/** Longer than the interval of heartbeats, so that the other live services are known. */
+const FIRST_MS = 1_200;
 
 /**
  * Brings the commands that this service is responsible for to their end. Journal entries, presence messages of gateways and
@@ -234,8 +238,3 @@ export class CommandReconciler {
     return !this.#stopped && this.#commands.get(command.id)?.command === command;
   }
 }
-
-const ON_ENDPOINTS: readonly CommandState[] = ['sent', 'accepted', 'running'];
-const JUST_LOOKED_MS = 1_000;
-const CHECK_MS = 1_000;
-const FIRST_MS = 1_200;

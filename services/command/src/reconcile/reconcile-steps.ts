@@ -1,4 +1,4 @@
-import { isTerminal, type CommandState, type GatewayId } from '@muster/protocol';
+import { isTerminal, type GatewayId } from '@muster/protocol';
 import { encodeNumberSet, type CancelEntry, type JournalEntry } from '@muster/records';
 import type { Directory, Endpoint } from '@muster/directory';
 import type { Clock, Logger } from '@muster/runtime';
@@ -9,7 +9,7 @@ import type { OpenCommand } from '../journal/open-command.js';
 import type { Routes } from '../deliveries/routes.js';
 import { overdue } from './deadlines.js';
 import type { DeliverySender } from '../deliveries/delivery-sender.js';
-import type { ReconciledCommand } from './reconciled-command.js';
+import { CHECK_MS, ON_ENDPOINTS, type ReconciledCommand } from './reconciled-command.js';
 import { nextStep, waveSize } from './rollout.js';
 
 export interface ReconcileStepsOptions {
@@ -23,8 +23,6 @@ export interface ReconcileStepsOptions {
   readonly audit: Pick<CommandAudit, 'delivered' | 'outcome'>;
 }
 
-/** How often deadlines are checked while targets of a command are under way. */
-const CHECK_MS = 1_000;
 /** The reconciler tries again, so an append is not retried for long. */
 const PATIENCE_MS = 2_000;
 
@@ -177,8 +175,6 @@ export class ReconcileSteps {
     return this.#options.directory.byNum(fold.nums[target - 1] ?? 0);
   }
 }
-
-const ON_ENDPOINTS: readonly CommandState[] = ['sent', 'accepted', 'running'];
 
 /** How many more targets may be under way. */
 function roomInWave({ command: { fold, record }, absent }: ReconciledCommand): number {

@@ -1,5 +1,10 @@
-import type { GatewayId } from '@muster/protocol';
+import type { CommandState, GatewayId } from '@muster/protocol';
 import type { OpenCommand } from '../journal/open-command.js';
+
+/** How often deadlines are checked while targets of a command are under way. */
+export const CHECK_MS = 1_000;
+/** States in which an agent may have the command. */
+export const ON_ENDPOINTS: readonly CommandState[] = ['sent', 'accepted', 'running'];
 
 const RETRY = { firstMs: 5_000, lastMs: 60_000 } as const;
 /** One of so many retries includes endpoints in the mode poll. */
