@@ -13,7 +13,7 @@ const bytes = (min: number, max = min) =>
     (value) => value instanceof Uint8Array && value.length >= min && value.length <= max,
     'bytes of another length',
   );
-/** What an agent says of its machine. Free text, except that `os` is one of three so that questions can be aimed. */
+/** An agent's facts about its machine. Free text, except `os`, which selectors use. */
 export const factsSchema = z.object({
   host: text(LIMITS.hostBytes).min(1),
   os: z.enum(['linux', 'windows', 'darwin']),
@@ -24,7 +24,7 @@ export const factsSchema = z.object({
 });
 export type Facts = z.infer<typeof factsSchema>;
 
-/** The words in a hello for what an agent can do beyond connecting. */
+/** The capabilities that an agent may list in its hello. */
 export const CAPABILITY = { query: 'query', command: 'command', mode: 'mode' } as const;
 
 /** The columns of the row that a command is bound to on this endpoint. */
@@ -32,7 +32,7 @@ const bindingSchema = z.record(text(LIMITS.bindingKeyBytes), z.union([z.string()
 
 const modeSetting = {
   mode: z.enum(SESSION_MODES),
-  /** Between two polls, at most. */
+  /** Longest time between two polls. */
   intervalMs: count.min(LIMITS.pollIntervalMinMs).max(LIMITS.pollIntervalMaxMs),
 };
 
@@ -40,9 +40,9 @@ const modeSetting = {
 const modeSchema = z.object({
   ...modeSetting,
   reason: text(LIMITS.reasonBytes),
-  /** Drawn at random up to this long, the agent waits before it changes; so that many do not change at one moment. */
+  /** The agent waits a random time up to this before it changes, so that many agents do not change at the same moment. */
   spreadMs: count,
-  /** A lease: after so long the agent goes on with `next`, by itself. */
+  /** A lease: after this time the agent switches to `next` by itself. */
   lease: z.object({ forMs: count, next: z.object(modeSetting) }).optional(),
 });
 
@@ -54,9 +54,9 @@ const schemas = {
     capabilities: z.array(text(64)).max(64),
     instance: bytes(16),
     proof: bytes(64),
-    /** The epoch of the session that this agent holds or held last: who can name it is no other process with the same key. */
+    /** Epoch of the last session of this agent. Another process with the same key does not know it. */
     replaces: count.optional(),
-    /** Why the agent is, or until now was, not on the channel that it was told to use. */
+    /** Why the agent is, or until now was, on another channel than its assigned one. */
     away: z.object({ forMs: count, failures: count, why: text(LIMITS.errorMessageBytes) }).optional(),
   }),
   welcome: z.object({
@@ -64,10 +64,10 @@ const schemas = {
     epoch: count,
     heartbeatMs: count.min(1_000),
     token: text(4096).optional(),
-    /** The signed list of keys that may sign commands, as it is now. */
+    /** The current signed list of keys that may sign commands. */
     commandKeys: text(LIMITS.jwsBytes).optional(),
     labels: z.record(z.string(), z.string()),
-    /** For agents that said that they can change it. */
+    /** For agents with the capability `mode`. */
     mode: modeSchema.optional(),
   }),
   mode: modeSchema,
@@ -130,7 +130,7 @@ export function encodeBody<K extends keyof Bodies>(_kind: K, body: Bodies[K]): U
   return encodeCbor(body);
 }
 
-/** Decodes and checks a body. Unknown members are ignored, so that a newer peer can say more. */
+/** Decodes and checks a body. Unknown members are ignored, so that a newer peer can send more. */
 export function decodeBody<K extends keyof Bodies>(kind: K, body: Uint8Array): DecodedBody<Bodies[K]> {
   let value: unknown;
   try {
@@ -144,7 +144,7 @@ export function decodeBody<K extends keyof Bodies>(kind: K, body: Uint8Array): D
   return { ok: false, fault: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'does not fit'}` };
 }
 
-/** Cuts text to what an error message may carry, at a character's boundary. */
+/** Cuts text to the limit of an error message, at a character boundary. */
 export function clipMessage(message: string): string {
   return message.length <= LIMITS.errorMessageBytes
     ? message

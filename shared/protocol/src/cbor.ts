@@ -1,6 +1,6 @@
 import { decode, encode, rfc8949EncodeOptions } from 'cborg';
 
-/** Deterministic CBOR (RFC 8949 §4.2.1): equal values are equal bytes. Throws on what CBOR has no word for. */
+/** Deterministic CBOR (RFC 8949 §4.2.1): equal values are equal bytes. Throws on values that CBOR cannot encode. */
 export function encodeCbor(value: unknown): Uint8Array {
   return encode(value, rfc8949EncodeOptions);
 }
@@ -9,8 +9,8 @@ export function encodeCbor(value: unknown): Uint8Array {
 const IN_ORDER_GIVEN = { ...rfc8949EncodeOptions, mapSorter: undefined } as unknown as typeof rfc8949EncodeOptions;
 
 /**
- * CBOR with map keys in the order in which they were set: for what nobody compares or hashes by its bytes. Sorting keys is two thirds
- * of the cost of encoding a message of many small maps (7.5 against 2.7 µs for one agent's report).
+ * CBOR with map keys in the order in which they were set, for messages that are not compared or hashed by their bytes. Sorting keys is
+ * two thirds of the cost of encoding many small maps: 7.5 against 2.7 µs for one agent's report.
  */
 export function encodeCborUnsorted(value: unknown): Uint8Array {
   return encode(value, IN_ORDER_GIVEN);

@@ -1,6 +1,6 @@
 /**
- * WebSocket close codes as data. 4000–4499 tell the agent to come back (with backoff), 4500–4999 to stay away until somebody
- * or something has changed. Standard codes are RFC 6455 §7.4.1.
+ * WebSocket close codes as data. 4000–4499 mean that the agent reconnects, with backoff; 4500–4999 that it stays away until something has
+ * changed. Standard codes are RFC 6455 §7.4.1.
  */
 export const CLOSE = {
   normal: { code: 1000, reconnect: true, meaning: 'orderly end' },
@@ -34,12 +34,12 @@ export const CLOSE = {
 
 export type CloseReason = keyof typeof CLOSE;
 
-/** Whether an agent that was closed with this code should reconnect by itself. Unknown codes outside 4500–4999 mean yes. */
+/** Whether an agent reconnects by itself after this close code. True for unknown codes outside 4500–4999. */
 export function shouldReconnect(code: number): boolean {
   return code < 4500 || code > 4999;
 }
 
-/** The name of a close code of ours, for logs. */
+/** The name of a close code of this protocol, for logs. */
 export function closeReasonOf(code: number): CloseReason | undefined {
   for (const [reason, entry] of Object.entries(CLOSE)) if (entry.code === code) return reason as CloseReason;
   return undefined;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** `typ` of a signed command's JWS header. */
 export const COMMAND_TYPE = 'muster-command+jws';
-/** `typ` of the list of keys that may sign commands, itself signed by a root. */
+/** `typ` of the list of keys that may sign commands; a root signs that list. */
 export const COMMAND_KEYS_TYPE = 'muster-command-keys+jws';
 
 const person = z.object({ id: z.string().max(200), name: z.string().max(200) });
@@ -19,7 +19,7 @@ export const paramValueSchema = z.union([
 export type ParamValue = z.output<typeof paramValueSchema>;
 export type Params = Readonly<Record<string, ParamValue>>;
 
-/** What a command's signature says (the JWS payload, JSON). Times are seconds since 1970, as everywhere in JWTs. */
+/** What a command's signature covers: the JWS payload, JSON. Times are seconds since 1970, as in every JWT. */
 export const commandClaimsSchema = z.object({
   iss: z.literal('muster'),
   org: z.string(),
@@ -27,7 +27,7 @@ export const commandClaimsSchema = z.object({
   jti: z.string(),
   action: z.string(),
   params: z.record(z.string(), paramValueSchema),
-  /** How many targets, and the root of their tree: base64url of 32 bytes. */
+  /** Number of targets. `root` is the root of their tree, base64url of 32 bytes. */
   targets: z.number().int().positive(),
   root: z.string().length(43),
   iat: z.number().int(),
@@ -36,13 +36,13 @@ export const commandClaimsSchema = z.object({
   timeoutMs: z.number().int().positive(),
   dryRun: z.boolean(),
   operator: person,
-  /** Who approved it, where that was asked for: never the operator. */
+  /** Who approved it, when approval was needed: never the operator. */
   approver: person.optional(),
   reason: z.string().optional(),
 });
 export type CommandClaims = z.output<typeof commandClaimsSchema>;
 
-/** What a root signs: the keys that may sign commands. An agent never goes back to a lower version. */
+/** What a root signs: the keys that may sign commands. An agent never accepts a lower version again. */
 export const commandKeysClaimsSchema = z.object({
   iss: z.literal('muster'),
   version: z.number().int().positive(),
@@ -50,7 +50,7 @@ export const commandKeysClaimsSchema = z.object({
   keys: z
     .array(z.object({ kid: z.string().min(1), x: z.string().length(43), exp: z.number().int().optional() }))
     .min(1),
-  /** Key ids that were in use once and must not be believed any more: what they signed is refused by name. */
+  /** Ids of keys that must not be accepted any more. What they signed is refused as `retired_key`. */
   retired: z.array(z.string()),
 });
 export type CommandKeysClaims = z.output<typeof commandKeysClaimsSchema>;

@@ -1,11 +1,11 @@
 /**
- * How far a command has come on one target. The rank only rises, and what has rank 4 stays for ever:
+ * The state of a command on one target. The rank only rises, and states of rank 4 are final:
  *
  *     queued ──▶ sent ──▶ accepted ──▶ running ──▶ succeeded | failed | refused | unsupported | timed_out | cancelled | expired
  *       │         └──────────┴────────────┴──────────▲
- *       └──▶ cancelled | expired   (nobody ever tried to deliver it)
+ *       └──▶ cancelled | expired   (no delivery was ever tried)
  *
- * `sent` means that a delivery may have been tried, so only the endpoint can say what became of it.
+ * `sent` means that a delivery may have been tried, so only the endpoint knows the outcome.
  */
 export const COMMAND_STATES = [
   'queued',
@@ -33,7 +33,7 @@ export const TERMINAL_STATES = [
 ] as const satisfies readonly CommandState[];
 export type TerminalState = (typeof TERMINAL_STATES)[number];
 
-/** What an agent reports of itself. */
+/** The states that an agent reports. */
 export const REPORTED_STATES = ['accepted', 'running', ...TERMINAL_STATES] as const satisfies readonly CommandState[];
 export type ReportedState = (typeof REPORTED_STATES)[number];
 
@@ -85,7 +85,7 @@ export function commandLedgerBalances(ledger: CommandLedger): boolean {
   return sum === ledger.targeted;
 }
 
-/** True when no target is under way any more. */
+/** True when every target has a terminal state. */
 export function commandLedgerSettled(ledger: CommandLedger): boolean {
   return ledger.queued + ledger.sent + ledger.accepted + ledger.running === 0;
 }

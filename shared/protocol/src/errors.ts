@@ -55,8 +55,8 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 const appErrorMark: unique symbol = Symbol.for('muster.AppError') as never;
 
 /**
- * The one error that crosses boundaries. `message` is for the person who called: what failed, which id, what to do.
- * `details` are safe to show; what is not goes in `cause` and is logged once, at the edge.
+ * The error that crosses boundaries between components. `message` is for the caller: what failed, which id, what to do.
+ * `details` are safe to show; anything else goes into `cause` and is logged once, at the edge.
  */
 export class AppError extends Error {
   override readonly name = 'AppError';

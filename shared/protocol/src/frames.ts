@@ -1,4 +1,4 @@
-/** The WebSocket subprotocol; its number changes when an agent written for this one could not be understood. */
+/** The WebSocket subprotocol. Its number changes with an incompatible version. */
 export const SUBPROTOCOL = 'muster.v1';
 
 /** Types below 0x80 travel from gateway to agent, the others from agent to gateway. */
@@ -26,7 +26,7 @@ export const FLAG_FINAL = 0x01;
 
 export const HEADER_BYTES = 8;
 
-/** The header: type, flags, two zero bytes, and the query's handle on this gateway (big-endian; 0 where no query is meant). */
+/** The header: type, flags, two zero bytes, and the query's handle on this gateway (big-endian; 0 for frames without a query). */
 export interface Header {
   readonly type: FrameType;
   readonly flags: number;

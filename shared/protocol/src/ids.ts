@@ -1,15 +1,15 @@
 declare const brand: unique symbol;
 type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
-/** An agent's name: 24 characters of lowercase base32 (RFC 4648 without padding) over the head of its public key's SHA-256. */
+/** An agent's id: 24 characters of lowercase base32 (RFC 4648 without padding) over the first bytes of its public key's SHA-256. */
 export type AgentId = Brand<string, 'AgentId'>;
 /** A tenant's name: `[a-z0-9][a-z0-9-]{0,62}`. */
 export type OrgId = Brand<string, 'OrgId'>;
-/** A query's name: `q` and 26 characters that sort by time of creation. */
+/** A query's id: `q` and 26 characters that sort by time of creation. */
 export type QueryId = Brand<string, 'QueryId'>;
-/** A command's name: `c` and 26 characters that sort by time of creation. */
+/** A command's id: `c` and 26 characters that sort by time of creation. */
 export type CommandId = Brand<string, 'CommandId'>;
-/** One incarnation of a gateway: new at every start, and whenever the gateway was fenced. */
+/** One incarnation of a gateway: new at every start, and after the gateway was fenced. */
 export type GatewayId = Brand<string, 'GatewayId'>;
 /** One incarnation of a query service. */
 export type CoordinatorId = Brand<string, 'CoordinatorId'>;
@@ -17,7 +17,7 @@ export type CoordinatorId = Brand<string, 'CoordinatorId'>;
 export type CommandServiceId = Brand<string, 'CommandServiceId'>;
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
-// Crockford's alphabet, lower case: its order is the order of its values, so ids sort as their times do.
+// Crockford's alphabet, lower case: its characters are in the order of their values, so ids sort by time.
 const SORTABLE = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** Lowercase RFC 4648 base32 without padding. */
@@ -36,7 +36,7 @@ export function base32(bytes: Uint8Array): string {
   return bits > 0 ? out + BASE32.charAt((value << (5 - bits)) & 31) : out;
 }
 
-/** True for the text form of an agent id; says nothing about whether that agent exists. */
+/** True for the text form of an agent id; does not check whether the agent exists. */
 export function isAgentId(text: string): text is AgentId {
   return /^[a-z2-7]{24}$/.test(text);
 }

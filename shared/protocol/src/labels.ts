@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { LIMITS } from './limits.js';
 
-/** Labels as Kubernetes has them: short keys with short values. */
+/** Labels as in Kubernetes: short keys with short values. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** Names that the endpoint's own facts answer; nobody can set them as labels. */
+/** Label names whose values come from an endpoint's facts; they cannot be set. */
 export const BUILT_IN_LABELS = ['id', 'host', 'os', 'arch', 'version', 'mode'] as const;
 
 const KEY = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;

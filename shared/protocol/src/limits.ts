@@ -1,21 +1,21 @@
 /**
- * Every limit of the wire and of the services that more than one party must know. Bytes and milliseconds.
+ * The limits of the wire and of the services that more than one program must know. Bytes and milliseconds.
  * `docs/protocol.md` repeats those that bind an agent.
  */
 export const LIMITS = {
-  /** What an unauthenticated connection may send in all before its hello is accepted. */
+  /** What an unauthenticated connection may send in total before its hello is accepted. */
   helloBytes: 8 * 1024,
   /** From the upgrade to an accepted hello; traffic does not extend it. */
   helloDeadlineMs: 10_000,
   /** One WebSocket message in either direction. */
   frameBytes: 1024 * 1024,
-  /** What an agent should put in one ROWS frame unless a single row is larger. */
+  /** What an agent should put into one ROWS frame, unless a single row is larger. */
   chunkBytes: 32 * 1024,
   /** One row; larger ones end the answer as over budget. */
   rowBytes: 512 * 1024,
-  /** An agent pings at least this often, load balancers often cut idle connections at 30 to 60 s. */
+  /** An agent pings at least this often. Load balancers often close idle connections after 30 to 60 s. */
   heartbeatMs: 25_000,
-  /** A gateway closes a session that it heard nothing from for this long. */
+  /** A gateway closes a session that was silent for this long. */
   sessionSilenceMs: 60_000,
   /** One batch of frames in a poll's request or reply, before compression. */
   pollBodyBytes: 960 * 1024,
@@ -24,7 +24,7 @@ export const LIMITS = {
   pollIntervalMs: 60_000,
   pollIntervalMinMs: 1_000,
   pollIntervalMaxMs: 24 * 3_600_000,
-  /** A gateway gives a poll session up that did not poll for twice its interval and this. */
+  /** A gateway ends a poll session that did not poll for twice its interval plus this. */
   pollSilenceMs: 30_000,
   sqlBytes: 64 * 1024,
   queryTimeoutMinMs: 1_000,
@@ -50,7 +50,7 @@ export const LIMITS = {
   bindingKeyBytes: 64,
   /** The row that a command is bound to, as CBOR. */
   bindingBytes: 4 * 1024,
-  /** What a report may list as done, and the length of one line. */
+  /** How many effects a report may list. */
   effects: 50,
   effectBytes: 256,
   commandTargets: 100_000,
@@ -62,7 +62,7 @@ export const LIMITS = {
   /** How long an action may run on one endpoint unless the action says otherwise. */
   commandTimeoutDefaultMs: 60_000,
   commandTimeoutMaxMs: 3_600_000,
-  /** How long the answer to an order may wait for the outcome. */
+  /** How long the reply to a command request may wait for the outcome. */
   commandWaitMaxMs: 30_000,
   reasonBytes: 500,
 } as const;

@@ -2,10 +2,10 @@ import { hash } from 'node:crypto';
 import { encodeCbor } from './cbor.js';
 import type { AgentId } from './ids.js';
 
-/** What a command is bound to on one endpoint: the columns of the row that justified it. Integers beyond 2^53 as decimal text. */
+/** What a command is bound to on one endpoint: the columns of a result row. Integers beyond 2^53 as decimal text. */
 export type Binding = Readonly<Record<string, string | number | null>>;
 
-/** One leaf: which agent, and the row if there is one. Its number is its place, from 1. */
+/** One leaf: the agent, and its row if there is one. `number` is its position, from 1. */
 export interface TargetLeaf {
   readonly number: number;
   readonly agentId: AgentId;
@@ -13,32 +13,32 @@ export interface TargetLeaf {
 }
 
 /**
- * The Merkle tree over a command's targets, hashed as RFC 9162 §2.1.1 does: SHA-256 of 0x00 and the entry for a leaf, of 0x01 and both
- * halves for a node, a list split at the largest power of two below its length. The entry is the deterministic CBOR of `[number,
- * agentId, binding]`, `binding` being null where there is none.
+ * The Merkle tree over a command's targets, hashed as in RFC 9162 §2.1.1. A leaf is the SHA-256 of 0x00 and the entry; a node is the
+ * SHA-256 of 0x01 and both halves. A list is split at the largest power of two below its length. The entry is the deterministic CBOR of
+ * `[number, agentId, binding]`, with `null` where there is no binding.
  */
 export class TargetTree {
-  /** Hashes one after another. Level 0 are the leaves; the last level is the root alone. */
+  /** The hashes of each level in one buffer. Level 0 holds the leaves, the last level only the root. */
   readonly #levels: readonly Buffer[];
 
   private constructor(levels: readonly Buffer[]) {
     this.#levels = levels;
   }
 
-  /** From the targets in the order of their numbers. Throws `RangeError` when there are none. */
+  /** Builds the tree of targets in the order of their numbers. Throws `RangeError` when there are none. */
   static over(leaves: Iterable<TargetLeaf>): TargetTree {
-    const building = build(leaves);
+    const slices = buildLevels(leaves);
     for (;;) {
-      const step = building.next();
+      const step = slices.next();
       if (step.done === true) return new TargetTree(step.value);
     }
   }
 
-  /** The same, with a turn of the event loop every few milliseconds: a large tree takes longer than others should wait. */
-  static async buildInSlices(leaves: Iterable<TargetLeaf>): Promise<TargetTree> {
-    const building = build(leaves);
+  /** As `over`, but yields to the event loop every few milliseconds, since a large tree takes long. */
+  static async overInSlices(leaves: Iterable<TargetLeaf>): Promise<TargetTree> {
+    const slices = buildLevels(leaves);
     for (;;) {
-      const step = building.next();
+      const step = slices.next();
       if (step.done === true) return new TargetTree(step.value);
       await new Promise((resolve) => setImmediate(resolve));
     }
@@ -52,7 +52,7 @@ export class TargetTree {
     return (this.#levels[0]?.length ?? 0) / HASH_BYTES;
   }
 
-  /** The neighbours on the way to the root, from the leaf's up, 32 bytes each (RFC 9162 §2.1.3.1). */
+  /** The sibling hashes from the leaf up to the root, 32 bytes each (RFC 9162 §2.1.3.1). */
   proof(number: number): Uint8Array {
     let at = number - 1;
     const path: Buffer[] = [];
@@ -86,11 +86,11 @@ export function verifyTarget(
   return at === proof.length && hash.equals(tree.root);
 }
 
-/** Hashes between two pauses. */
+/** Hashes per slice. */
 const SLICE = 1_000;
 
-/** The levels, from the leaves up; pauses now and then. */
-function* build(leaves: Iterable<TargetLeaf>): Generator<undefined, Buffer[]> {
+/** The levels from the leaves up; yields after each slice. */
+function* buildLevels(leaves: Iterable<TargetLeaf>): Generator<undefined, Buffer[]> {
   const hashes: Buffer[] = [];
   let hashed = 0;
   for (const leaf of leaves) {
@@ -98,7 +98,7 @@ function* build(leaves: Iterable<TargetLeaf>): Generator<undefined, Buffer[]> {
     if (++hashed % SLICE === 0) yield undefined;
   }
   if (hashes.length === 0) throw new RangeError('a tree needs a target');
-  // One buffer for each level: a tree of thousands of small objects would take six times the memory.
+  // One buffer per level: thousands of small objects would take six times the memory.
   let level = Buffer.concat(hashes);
   const levels = [level];
   while (level.length > HASH_BYTES) {
@@ -106,7 +106,7 @@ function* build(leaves: Iterable<TargetLeaf>): Generator<undefined, Buffer[]> {
     for (let from = 0; from < level.length; from += 2 * HASH_BYTES) {
       const left = level.subarray(from, from + HASH_BYTES);
       const right = level.subarray(from + HASH_BYTES, from + 2 * HASH_BYTES);
-      // A node without a neighbour rises as it is: the same tree as splitting from the top.
+      // A node without a sibling moves up unchanged, which gives the same tree as splitting from the top.
       next.set(right.length === 0 ? left : nodeHash(left, right), from / 2);
       if (++hashed % SLICE === 0) yield undefined;
     }
@@ -133,5 +133,5 @@ function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
 const HASH_BYTES = 32;
 const LEAF = 0;
 const NODE = 1;
-/** Filled anew for each node. A `Hash` object for each costs three times as much as the hashing, and more for the collector of garbage. */
+/** Reused for each node. One `Hash` object per node would cost three times as much as the hashing, plus garbage collection. */
 const NODE_INPUT = Buffer.alloc(1 + 2 * HASH_BYTES, NODE);

@@ -1,4 +1,4 @@
-/** How one endpoint's part in a query ended. Disjoint, and together they are everything that was targeted. */
+/** The outcome of a query on one endpoint. Every targeted endpoint ends in exactly one of them. */
 export const OUTCOMES = [
   'answered',
   'empty',
@@ -11,11 +11,11 @@ export const OUTCOMES = [
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** The outcomes that an agent itself reports in QUERY_END; the others are observed by the gateway or the query's owner. */
+/** The outcomes that an agent itself reports in QUERY_END; the others are observed by the gateway or the query's coordinator. */
 export const AGENT_OUTCOMES = ['error', 'refused', 'over_budget', 'timed_out'] as const satisfies readonly Outcome[];
 export type AgentOutcome = (typeof AGENT_OUTCOMES)[number];
 
-/** Outcomes that mean the endpoint's own truth arrived whole. */
+/** Outcomes of a complete answer. */
 export function isAnswer(outcome: Outcome): boolean {
   return outcome === 'answered' || outcome === 'empty';
 }
@@ -36,7 +36,7 @@ export const EMPTY_LEDGER: Ledger = {
   unreachable: 0,
 };
 
-/** True when the outcomes and those still waited for add up to what was targeted. */
+/** True when the outcomes and `waiting` add up to `targeted`. */
 export function ledgerBalances(ledger: Ledger): boolean {
   let sum = ledger.waiting;
   for (const outcome of OUTCOMES) sum += ledger[outcome];

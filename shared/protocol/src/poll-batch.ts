@@ -11,7 +11,7 @@ export const POLL_SEQUENCE_HEADER = 'muster-sequence';
 /** In replies: milliseconds until the next poll, where it is not the session's interval. */
 export const POLL_AFTER_HEADER = 'muster-poll-after';
 
-/** A frame on its way in a batch. */
+/** A frame in a batch. */
 export interface BatchedFrame {
   readonly frame: Uint8Array;
   /** How long the frame waited before the batch was made, in ms: times within its body count from then. */
@@ -22,7 +22,7 @@ export interface BatchedFrame {
 export const BATCH_ENTRY_BYTES = 8;
 const MAX_AGE_MS = 0xffff_ffff;
 
-/** Frames one after the other; see {@link BATCH_ENTRY_BYTES} for what is before each. */
+/** Joins frames into a batch. Each has {@link BATCH_ENTRY_BYTES} of length and age before it. */
 export function encodeBatch(frames: readonly BatchedFrame[]): Uint8Array {
   const total = frames.reduce((sum, { frame }) => sum + BATCH_ENTRY_BYTES + frame.length, 0);
   const batch = new Uint8Array(total);
@@ -37,7 +37,7 @@ export function encodeBatch(frames: readonly BatchedFrame[]): Uint8Array {
   return batch;
 }
 
-/** The frames of a batch, as views of it; `undefined` when the bytes are none: cut off, over a limit, or an entry too short for a frame. */
+/** The frames of a batch, as views of it; `undefined` when it is cut off, over a limit, or has an entry too short for a frame. */
 export function decodeBatch(batch: Uint8Array): BatchedFrame[] | undefined {
   if (batch.length > LIMITS.pollBodyBytes) return undefined;
   const view = new DataView(batch.buffer, batch.byteOffset, batch.length);

@@ -6,7 +6,7 @@ export type SqlValue = null | number | bigint | string | Uint8Array;
 const MAJOR_ARRAY = 4;
 const INFO_ONE_BYTE = 24;
 
-/** Where an item's content starts, and its argument; `undefined` when the head is cut off, indefinite or reserved. */
+/** The head of a CBOR item: major type, argument, and the offset behind it. */
 interface Head {
   major: number;
   argument: number;
@@ -130,8 +130,8 @@ export function sqlValueToJson(value: SqlValue): JsonSqlValue {
 }
 
 /**
- * A row as JSON text, as `JSON.stringify` of its decoded values would give it, without making them: viewers of a fleet's raw rows are sent
- * hundreds of thousands. The row must be one that {@link skipRow} accepts; throws `RangeError` where it is not.
+ * A row as JSON text, the same as `JSON.stringify` of its decoded values, but without decoding: viewers of raw rows get hundreds of
+ * thousands of them. The row must be one that {@link skipRow} accepts; throws `RangeError` where it is not.
  */
 export function rowJsonText(row: Uint8Array): string {
   const isRow = readHead(row, 0);
@@ -148,7 +148,7 @@ export function rowJsonText(row: Uint8Array): string {
     if (i > 0) text += ',';
     if (major === 3) text += JSON.stringify(buffer.toString('utf8', next, end));
     else if (major === 0 && argument <= Number.MAX_SAFE_INTEGER) text += String(argument);
-    // The rare ones: negative and large integers, floats, blobs, null.
+    // Rare: negative and large integers, floats, blobs, null.
     else text += JSON.stringify(sqlValueToJson(decodeCbor(row.subarray(at, end)) as SqlValue));
     at = end;
   }

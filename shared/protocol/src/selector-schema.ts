@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseSelector, type Selector } from './selector.js';
 
-/** A selector in a document that people write: the text and what it means. */
+/** A selector in a document: its text and the parsed selector. */
 export const selectorSchema = z.string().transform((text, context): { text: string; selector: Selector } => {
   const parsed = parseSelector(text);
   if (parsed.ok) return { text, selector: parsed.selector };

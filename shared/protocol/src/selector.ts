@@ -6,7 +6,7 @@ export type Requirement =
   | { readonly kind: 'exists' | 'absent'; readonly key: string }
   | { readonly kind: 'gt' | 'lt'; readonly key: string; readonly bound: number };
 
-/** All requirements must hold; none at all selects everything. */
+/** All requirements must hold. An empty list selects everything. */
 export type Selector = readonly Requirement[];
 
 export type ParsedSelector =
@@ -115,7 +115,7 @@ class SelectorParser {
 
   #value(): string {
     const token = this.#tokens[this.#at];
-    // `key=` and `key in (a,)` name the empty value, as in Kubernetes.
+    // `key=` and `key in (a,)` contain the empty value, as in Kubernetes.
     if (token === undefined || token.symbol) return '';
     this.#at += 1;
     return token.text;
@@ -153,7 +153,7 @@ class SelectorParser {
   }
 }
 
-/** Whether an endpoint whose label values `valueOf` answers is selected. */
+/** Whether a selector matches an endpoint. `valueOf` returns the endpoint's label values. */
 export function selectorMatches(selector: Selector, valueOf: (key: string) => string | undefined): boolean {
   return selector.every((requirement) => requirementHolds(requirement, valueOf(requirement.key)));
 }
@@ -179,7 +179,7 @@ function isInteger(value: string | undefined): boolean {
   return value !== undefined && /^-?\d+$/.test(value);
 }
 
-/** Both must hold. Texts, because selectors travel as text; empty ones select everything. */
+/** Joins selectors by AND. Takes and returns text, because selectors travel as text. Empty ones select everything. */
 export function joinSelectors(...texts: readonly (string | undefined)[]): string {
   return texts.filter((text): text is string => text !== undefined && text.trim() !== '').join(',');
 }

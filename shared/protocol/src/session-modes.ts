@@ -1,3 +1,3 @@
-/** How a session talks: over a WebSocket, or by polling over HTTPS. */
+/** The channel of a session: a WebSocket, or polling over HTTPS. */
 export const SESSION_MODES = ['live', 'poll'] as const;
 export type SessionMode = (typeof SESSION_MODES)[number];

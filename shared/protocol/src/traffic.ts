@@ -1,19 +1,19 @@
 import { FRAME } from './frames.js';
 
-/** What bytes are for. `session` is everything that keeps a session itself: from CHALLENGE to ERROR, MODE among them. */
+/** What bytes are used for. `session` is everything that the session itself needs: from CHALLENGE to ERROR, and MODE. */
 export const TRAFFIC_PURPOSES = ['session', 'heartbeat', 'query', 'command'] as const;
 export type TrafficPurpose = (typeof TRAFFIC_PURPOSES)[number];
 
 const OF_QUERIES: ReadonlySet<number> = new Set([FRAME.query, FRAME.cancel, FRAME.credit, FRAME.rows, FRAME.queryEnd]);
 const OF_COMMANDS: ReadonlySet<number> = new Set([FRAME.command, FRAME.commandCancel, FRAME.reportKept, FRAME.report]);
 
-/** What a frame is for, by its first byte. What is no frame of the protocol counts for the session that it ends. */
+/** The purpose of a frame, by its first byte. An unknown type counts as `session`. */
 export function purposeOfFrame(type: number): Exclude<TrafficPurpose, 'heartbeat'> {
   if (OF_QUERIES.has(type)) return 'query';
   return OF_COMMANDS.has(type) ? 'command' : 'session';
 }
 
-/** Bytes either way, as the one who counts them sees it. */
+/** Bytes in both directions, as seen by the program that counts them. */
 export interface ByteCounts {
   readonly bytesIn: number;
   readonly bytesOut: number;

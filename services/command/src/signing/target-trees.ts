@@ -23,7 +23,7 @@ export class TargetTrees {
     const known = this.#trees.get(record.id);
     if (known !== undefined) return known;
     const nums = targetNums(record.targets);
-    const tree = TargetTree.buildInSlices(this.#leaves(record, nums));
+    const tree = TargetTree.overInSlices(this.#leaves(record, nums));
     this.#trees.set(record.id, tree, { size: Math.max(1, nums.length) });
     tree.catch(() => this.drop(record.id));
     return tree;
