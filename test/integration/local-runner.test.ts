@@ -1,12 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { eventually } from '@muster/runtime/testing';
+import { TestProcess } from '@muster/testkit';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const RUNNER = join(ROOT, 'deploy/local/dist/main.js');
@@ -31,30 +32,18 @@ afterEach(async () => {
 });
 
 /** The local runner in a folder of its own, without the build that `npm start` does first. */
-class Runner {
-  readonly child: ChildProcess;
-  readonly exited: Promise<number | null>;
-  output = '';
-
+class Runner extends TestProcess {
   constructor(args: readonly string[] = []) {
-    this.child = spawn(process.execPath, [RUNNER, ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.child.stdout!, this.child.stderr!])
-      stream.on('data', (part) => (this.output += String(part)));
-    this.exited = once(this.child, 'exit').then(([code]) => code as number | null);
+    super({ main: RUNNER, args, cwd: folder, env: process.env as Record<string, string> });
   }
 
   async up(): Promise<LocalFile> {
-    await until(
-      () => this.output.includes('Ctrl-C stops everything') || this.child.exitCode !== null,
-      60_000,
-      () => this.output,
-    );
-    if (this.child.exitCode !== null) throw new Error(this.output);
+    await this.printed('Ctrl-C stops everything');
     return localFile();
   }
 
   async end(signal: NodeJS.Signals): Promise<number | null> {
-    if (this.child.exitCode === null) this.child.kill(signal);
+    this.signal(signal);
     return this.exited;
   }
 }
@@ -71,14 +60,6 @@ async function muster(...args: string[]): Promise<{ code: number | null; out: st
   child.stderr.on('data', (part) => (err += String(part)));
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, out, err };
-}
-
-async function until(holds: () => boolean | Promise<boolean>, timeoutMs: number, tell: () => string): Promise<void> {
-  const giveUpAt = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > giveUpAt) throw new Error(`not within ${timeoutMs} ms: ${tell()}`);
-    await delay(50);
-  }
 }
 
 function isAlive(pid: number): boolean {
@@ -147,11 +128,12 @@ describe('the local runner', () => {
     runner = new Runner();
     const local = await runner.up();
     await runner.end('SIGKILL');
-    await until(
-      () => aliveOf(local).length === 0,
-      20_000,
-      () => `alive: ${aliveOf(local).join(', ')}`,
-    );
+    const areGone = (): boolean => {
+      const alive = aliveOf(local);
+      if (alive.length > 0) throw new Error(`alive: ${alive.join(', ')}`);
+      return true;
+    };
+    await eventually(areGone, 'all programs have ended', 20_000);
     expect(await muster('agents')).toMatchObject({ code: 1, err: expect.stringMatching(/no longer runs/) as unknown });
     runner = new Runner(['--no-agent']);
     expect(Object.keys((await runner.up()).pids)).not.toContain('agent');
@@ -162,10 +144,10 @@ describe('the local runner', () => {
     const before = await runner.up();
     process.kill(before.pids['gateway-1']!, 'SIGKILL');
     const back = async (): Promise<boolean> => (await localFile()).pids['gateway-1'] !== before.pids['gateway-1'];
-    await until(back, 30_000, () => runner!.output);
+    await eventually(back, 'the gateway is back', 30_000);
     expect((await localFile()).gatewayUrls).toEqual(before.gatewayUrls);
     expect(runner.output).toMatch(/gateway-1 was ended by SIGKILL; starting it again/);
     const asked = async (): Promise<boolean> => (await muster('query', 'SELECT 1', '-o', 'ndjson')).out.startsWith('{');
-    await until(asked, 60_000, () => runner!.output);
+    await eventually(asked, 'a query is answered', 60_000);
   }, 150_000);
 });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { agentIdFromPublicKey } from '@muster/identity/agent';
 import { type AgentId, type CommandBody, decodeRows, type HelloBody, type ReportBody } from '@muster/protocol';
-import { type AgentProgram, startAgentProgram } from './testing/agent-program.js';
+import type { TestProcess } from '@muster/testkit';
+import { startAgentProgram } from './testing/agent-program.js';
 import { CommandIssuer } from './testing/command-issuer.js';
 import { FakeGateway, type FakeRefusal } from './testing/fake-gateway.js';
 import type { FakeSession } from './testing/fake-session.js';
@@ -39,7 +40,7 @@ async function startGateway(): Promise<FakeGateway> {
   return gateway;
 }
 
-function start(gateway: FakeGateway, env: Record<string, string> = {}): AgentProgram {
+function start(gateway: FakeGateway, env: Record<string, string> = {}): TestProcess {
   const program = startAgentProgram(['run'], {
     MUSTER_GATEWAY_URL: gateway.url.replace('/v1/live', ''),
     MUSTER_ENROLL_SECRET: 'sesame',

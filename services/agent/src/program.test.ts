@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { agentIdFromPublicKey } from '@muster/identity/agent';
 import { decodeRows } from '@muster/protocol';
-import { type AgentProgram, startAgentProgram } from './testing/agent-program.js';
+import type { TestProcess } from '@muster/testkit';
+import { startAgentProgram } from './testing/agent-program.js';
 import { FakeGateway, type FakeRefusal } from './testing/fake-gateway.js';
 import { OTHER_CA, TEST_CA, TEST_CERTIFICATE, TEST_KEY } from './testing/tls-fixture.js';
 
@@ -16,7 +17,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(args: readonly string[], env: Record<string, string> = {}): AgentProgram {
+function start(args: readonly string[], env: Record<string, string> = {}): TestProcess {
   const program = startAgentProgram(args, env);
   cleanups.push(() => program.kill());
   return program;
@@ -75,11 +76,11 @@ describe('the agent program', () => {
     });
     const startedMs = performance.now();
     agent.child.kill('SIGTERM');
-    expect(await agent.exit).toBe(0);
+    expect(await agent.exited).toBe(0);
     expect(performance.now() - startedMs).toBeLessThan(5_000);
     expect(await session.closed).toBe(1000);
     expect(JSON.parse(readFileSync(join(folder, 'ready.json'), 'utf8'))).toMatchObject({ pid: agent.child.pid });
-    expect(agent.output()).not.toMatch(/sesame|a-token/);
+    expect(agent.output).not.toMatch(/sesame|a-token/);
   });
 
   test('pinned to Poll it does the same over HTTPS, on one connection, and does not say that it can change', async () => {
@@ -91,7 +92,7 @@ describe('the agent program', () => {
     await agent.printed('"msg":"listening"');
     expect(residentMegabytes(agent.child.pid!)).toBeLessThan(80);
     agent.child.kill('SIGTERM');
-    expect(await agent.exit).toBe(0);
+    expect(await agent.exited).toBe(0);
     expect(await session.closed).toBe(1000);
     expect([gateway.upgrades, gateway.opens]).toEqual([0, 1]);
   });
@@ -112,24 +113,24 @@ describe('the agent program', () => {
   test('comes back as the same agent, and does not enrol again', async () => {
     const gateway = await startGateway();
     const enroll = start(['enroll'], settings(gateway));
-    expect(await enroll.exit).toBe(0);
-    const id = /enrolled as ([a-z2-7]{24})/.exec(enroll.output())![1]!;
+    expect(await enroll.exited).toBe(0);
+    const id = /enrolled as ([a-z2-7]{24})/.exec(enroll.output)![1]!;
     const { MUSTER_ENROLL_SECRET: _secret, ...withoutSecret } = settings(gateway);
     const agent = start(['run'], withoutSecret);
     await (await gateway.next()).welcome();
     await agent.printed('"msg":"session ready"');
-    expect(agent.output()).toContain(id);
+    expect(agent.output).toContain(id);
   });
 
   test('a gateway with a certificate of another authority gets neither the secret nor a session', async () => {
     const gateway = await startGateway();
     const agent = start([], settings(gateway, OTHER_CA));
     await agent.printed('"msg":"no session"');
-    expect(agent.output()).toMatch(/unable to (verify|get)/);
+    expect(agent.output).toMatch(/unable to (verify|get)/);
     expect(gateway.upgrades).toBe(0);
     const doctor = start(['doctor'], settings(gateway, OTHER_CA));
-    expect(await doctor.exit).toBe(1);
-    expect(doctor.output()).toMatch(/ok {4}tcp[\s\S]*FAIL {2}tls/);
+    expect(await doctor.exited).toBe(1);
+    expect(doctor.output).toMatch(/ok {4}tcp[\s\S]*FAIL {2}tls/);
   });
 
   test('an agent that was killed in mid-query refuses that query afterwards, and no other', async () => {
@@ -146,7 +147,7 @@ describe('the agent program', () => {
     session.query(3, { sql: 'SELECT 3 AS three', columns: ['three'] });
     await session.answer();
     first.child.kill('SIGKILL');
-    await first.exit;
+    await first.exited;
     const second = start([], env);
     const again = await gateway.next();
     await again.welcome();
@@ -163,13 +164,13 @@ describe('the agent program', () => {
     await (await gateway.next()).welcome();
     await first.printed('"msg":"session ready"');
     const second = start(['run'], settings(gateway));
-    expect(await second.exit).toBe(1);
-    expect(second.output()).toContain(
+    expect(await second.exited).toBe(1);
+    expect(second.output).toContain(
       `another agent (process ${first.child.pid}) runs with the data directory ${join(folder, 'data')}`,
     );
     expect(gateway.upgrades).toBe(1);
     first.child.kill('SIGTERM');
-    expect(await first.exit).toBe(0);
+    expect(await first.exited).toBe(0);
     const third = start(['run'], settings(gateway));
     await (await gateway.next()).welcome();
     await third.printed('"msg":"session ready"');
@@ -177,14 +178,14 @@ describe('the agent program', () => {
 
   test('people can ask this machine without a gateway', async () => {
     const sql = start(['sql', 'SELECT hostname FROM system_info', '--output', 'ndjson']);
-    expect(await sql.exit).toBe(0);
-    expect(JSON.parse(sql.output())).toEqual({ hostname: hostname() });
+    expect(await sql.exited).toBe(0);
+    expect(JSON.parse(sql.output)).toEqual({ hostname: hostname() });
     const table = start(['sql', "SELECT 1 AS a, X'00ff' AS b, NULL AS c"]);
-    await table.exit;
-    expect(table.output()).toBe("A  B        C\n1  X'00FF'\n");
+    await table.exited;
+    expect(table.output).toBe("A  B        C\n1  X'00FF'\n");
     const wrong = start(['sql', 'SELECT nope FROM system_info']);
-    expect(await wrong.exit).toBe(1);
-    expect(wrong.output()).toContain('sql_error: no such column: nope');
+    expect(await wrong.exited).toBe(1);
+    expect(wrong.output).toContain('sql_error: no such column: nope');
   });
 
   test('nobody learns the secrets that the agent was given, by whichever id of it they ask', async () => {
@@ -194,9 +195,9 @@ describe('the agent program', () => {
         MUSTER_PROBE: folder,
         proxy_password: 'hunter2',
       });
-      expect(await sql.exit).toBe(0);
-      expect(sql.output()).not.toMatch(/open-sesame|hunter2/);
-      const lines = sql.output().split('\n').filter(Boolean);
+      expect(await sql.exited).toBe(0);
+      expect(sql.output).not.toMatch(/open-sesame|hunter2/);
+      const lines = sql.output.split('\n').filter(Boolean);
       const rows = lines.map((line) => JSON.parse(line) as { key: string; value: string | null });
       return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
     };
@@ -215,7 +216,7 @@ describe('the agent program', () => {
     [['run'], 'MUSTER_GATEWAY_URL is not set'],
   ])('%j is a usage error', async (args, message) => {
     const program = start(args);
-    expect(await program.exit).toBe(2);
-    expect(program.output()).toContain(message);
+    expect(await program.exited).toBe(2);
+    expect(program.output).toContain(message);
   });
 });

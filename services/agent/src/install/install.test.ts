@@ -170,11 +170,11 @@ describe('installing', () => {
 
   test('is refused from a checkout, and without a gateway', async () => {
     const checkout = startAgentProgram(['install', '--root', folder, '--set', 'MUSTER_GATEWAY_URL=https://gateway']);
-    expect([await checkout.exit, checkout.output()]).toEqual([2, expect.stringContaining('npm run bundle:agent')]);
+    expect([await checkout.exited, checkout.output]).toEqual([2, expect.stringContaining('npm run bundle:agent')]);
     const nowhere = startAgentProgram(['install', '--root', folder]);
-    expect([await nowhere.exit, nowhere.output()]).toEqual([2, expect.stringContaining('--set MUSTER_GATEWAY_URL')]);
+    expect([await nowhere.exited, nowhere.output]).toEqual([2, expect.stringContaining('--set MUSTER_GATEWAY_URL')]);
     const unknown = startAgentProgram(['status', '--manager', 'upstart']);
-    expect([await unknown.exit, unknown.output()]).toEqual([2, expect.stringContaining('systemd, sysvinit')]);
+    expect([await unknown.exited, unknown.output]).toEqual([2, expect.stringContaining('systemd, sysvinit')]);
   });
 });
 

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { agentIdFromPublicKey } from '@muster/identity/agent';
 import { completeProxies } from '../environment.js';
-import { type AgentProgram, startAgentProgram } from '../testing/agent-program.js';
+import type { TestProcess } from '@muster/testkit';
+import { startAgentProgram } from '../testing/agent-program.js';
 import { ConnectProxy } from '../testing/connect-proxy.js';
 import { FakeGateway } from '../testing/fake-gateway.js';
 import { OTHER_CA, TEST_CA, TEST_CERTIFICATE, TEST_KEY } from '../testing/tls-fixture.js';
@@ -19,7 +20,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function start(args: readonly string[], env: Record<string, string>, via: readonly string[] = []): AgentProgram {
+function start(args: readonly string[], env: Record<string, string>, via: readonly string[] = []): TestProcess {
   const program = startAgentProgram(args, env, via);
   cleanups.push(() => program.kill());
   return program;
@@ -68,7 +69,7 @@ describe('a proxy on the way', () => {
     await (await gateway.next()).welcome();
     await agent.printed('"msg":"session ready"');
     expect(proxy.asked).toEqual([endOf(gateway), endOf(gateway)]);
-    expect(agent.output()).not.toMatch(/s3cret/);
+    expect(agent.output).not.toMatch(/s3cret/);
   });
 
   test('a poll session goes through one tunnel, and keeps it', async () => {
@@ -111,22 +112,22 @@ describe('a proxy on the way', () => {
     const agent = start([], { ...settings(gateway), HTTPS_PROXY: `http://anna:wrong@127.0.0.1:${proxy.port}` });
     await agent.printed('enrol refused: 407');
     expect(gateway.upgrades).toBe(0);
-    expect(agent.output()).not.toMatch(/anna|wrong/);
+    expect(agent.output).not.toMatch(/anna|wrong/);
   });
 
   test('one that is no URL ends the program with a word about it, and without its password', async () => {
     const agent = start(['doctor'], { ...settings(await startGateway()), HTTPS_PROXY: 'socks5://anna:s3cret@proxy' });
-    expect(await agent.exit).not.toBe(0);
-    expect(agent.output()).toContain('no URL of the form http://user:password@host:port');
-    expect(agent.output()).not.toContain('s3cret');
+    expect(await agent.exited).not.toBe(0);
+    expect(agent.output).toContain('no URL of the form http://user:password@host:port');
+    expect(agent.output).not.toContain('s3cret');
   });
 });
 
 describe('the doctor, where there is a proxy', () => {
   async function hops(gateway: FakeGateway, env: Record<string, string>): Promise<string> {
     const doctor = start(['doctor'], { ...settings(gateway), ...env });
-    await doctor.exit;
-    return doctor.output();
+    await doctor.exited;
+    return doctor.output;
   }
 
   test('names it as a hop of its own', async () => {
@@ -170,9 +171,9 @@ describe('whom the agent trusts', () => {
     const { MUSTER_GATEWAY_CA: _pinned, ...unpinned } = settings(gateway, OTHER_CA);
     const SSL_CERT_FILE = join(folder, 'system.pem');
     const trusting = start(['enroll'], { ...unpinned, SSL_CERT_FILE });
-    expect([await trusting.exit, trusting.output()]).toEqual([0, expect.stringContaining('enrolled as')]);
+    expect([await trusting.exited, trusting.output]).toEqual([0, expect.stringContaining('enrolled as')]);
     const pinned = start(['enroll'], { ...settings(gateway, OTHER_CA), SSL_CERT_FILE });
-    expect([await pinned.exit, pinned.output()]).toEqual([1, expect.stringContaining('unable to')]);
+    expect([await pinned.exited, pinned.output]).toEqual([1, expect.stringContaining('unable to')]);
   });
 });
 
@@ -185,7 +186,7 @@ if (BUNDLE === undefined)
 
 describe('whom the program trusts, when nobody is pinned', () => {
   /** Enrols, and opens a session over Live. */
-  async function startUnpinned(env: Record<string, string>, via: readonly string[] = []): Promise<AgentProgram> {
+  async function startUnpinned(env: Record<string, string>, via: readonly string[] = []): Promise<TestProcess> {
     const gateway = await startGateway();
     const { MUSTER_GATEWAY_CA: _pinned, ...unpinned } = settings(gateway);
     const agent = start([], { ...unpinned, ...env }, via);
@@ -196,7 +197,7 @@ describe('whom the program trusts, when nobody is pinned', () => {
   test('nobody but those of the system', async () => {
     const agent = await startUnpinned({});
     await agent.printed('"msg":"no session"');
-    expect(agent.output()).toMatch(/unable to (verify|get)/);
+    expect(agent.output).toMatch(/unable to (verify|get)/);
   });
 
   test('those that NODE_EXTRA_CA_CERTS adds', async () => {
@@ -223,11 +224,11 @@ describe('settings in a file', () => {
     });
     writeFileSync(file, `# Where it goes\n${lines.map(([name, value]) => `${name}="${value}"`).join('\n')}\n`);
     const enroll = start(['enroll', '--config', file], { MUSTER_ORG: 'acme' });
-    expect([await enroll.exit, enroll.output()]).toEqual([0, expect.stringMatching(/enrolled as \w+ .* in acme/)]);
+    expect([await enroll.exited, enroll.output]).toEqual([0, expect.stringMatching(/enrolled as \w+ .* in acme/)]);
     expect(proxy.asked).toEqual([endOf(gateway)]);
     expect(readFileSync(file, 'utf8')).toContain('sesame');
     const missing = start(['run', '--config', join(folder, 'nowhere.env')], {});
-    expect([await missing.exit, missing.output()]).toEqual([2, expect.stringContaining('nowhere.env')]);
+    expect([await missing.exited, missing.output]).toEqual([2, expect.stringContaining('nowhere.env')]);
   });
 
   test('a proxy without a scheme is one that is spoken to without TLS', () => {

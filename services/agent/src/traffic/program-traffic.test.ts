@@ -5,7 +5,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { agentIdFromPublicKey } from '@muster/identity/agent';
 import { decodeRows } from '@muster/protocol';
 import { startAgentProgram } from '../testing/agent-program.js';
-import { CountingRelay } from '../testing/counting-relay.js';
+import { TcpRelay } from '@muster/testkit';
 import { FakeGateway, type FakeRefusal } from '../testing/fake-gateway.js';
 import { FakePollSession } from '../testing/fake-poll-session.js';
 import { TEST_CA, TEST_CERTIFICATE, TEST_KEY } from '../testing/tls-fixture.js';
@@ -36,7 +36,7 @@ test.each(['live', 'poll'] as const)(
       enrol: enrolEverybody,
     });
     cleanups.push(() => gateway.stop());
-    const relay = await CountingRelay.start(Number(new URL(gateway.url).port));
+    const relay = await TcpRelay.start({ port: Number(new URL(gateway.url).port) });
     cleanups.push(() => relay.stop());
     const startedMs = Date.now();
     const agent = startAgentProgram([], {
@@ -56,19 +56,19 @@ test.each(['live', 'poll'] as const)(
     session.query(1, { sql: 'SELECT 1 AS one', columns: ['one'] });
     await session.answer();
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const outBefore = relay.bytesOut;
+    const outBefore = relay.bytes.out;
     session.query(2, { sql: `SELECT ${COLUMNS.join(', ')} FROM agent_traffic`, columns: COLUMNS });
     const rows = (await session.answer()).flatMap((chunk) => decodeRows(chunk, COLUMNS.length));
     const sum = (column: string): number =>
       rows.reduce((total, row) => total + Number(row[COLUMNS.indexOf(column)]), 0);
     if (mode === 'live') {
-      expect(sum('bytes_in')).toBe(relay.bytesIn);
+      expect(sum('bytes_in')).toBe(relay.bytes.in);
       expect(sum('bytes_out')).toBe(outBefore);
     } else {
       // The poll that brought the question was on its way in between.
-      expect(sum('bytes_in')).toBeLessThanOrEqual(relay.bytesIn);
+      expect(sum('bytes_in')).toBeLessThanOrEqual(relay.bytes.in);
       expect(sum('bytes_out')).toBeGreaterThanOrEqual(outBefore);
-      expect(sum('bytes_out')).toBeLessThan(relay.bytesOut);
+      expect(sum('bytes_out')).toBeLessThan(relay.bytes.out);
     }
     const purposes = new Map(rows.map((row) => [`${String(row[0])}/${String(row[1])}`, row]));
     expect([...purposes.keys()].sort()).toEqual(

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { encodeBody, FRAME, HEADER_BYTES, type SessionMode } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
-import { FakeClock } from '@muster/runtime/testing';
+import { eventually, FakeClock } from '@muster/runtime/testing';
+import { TcpRelay } from '@muster/testkit';
 import { openDialer } from '../network/dialer.js';
 import { createConnect } from '../transports/create-connect.js';
 import type { SessionConnection } from '../contract/session-connection.js';
 import { ConnectProxy } from '../testing/connect-proxy.js';
-import { CountingRelay } from '../testing/counting-relay.js';
 import { FakeGateway } from '../testing/fake-gateway.js';
 import { TEST_CERTIFICATE, TEST_CA, TEST_KEY } from '../testing/tls-fixture.js';
 import { HELLO } from '../testing/connection-fixture.js';
@@ -42,11 +42,11 @@ function totals(meter: TrafficMeter): { in: number; out: number } {
 }
 
 /** Bytes are on their way for a while; in the end both have counted the same. */
-async function untilEqual(meter: TrafficMeter, relay: CountingRelay): Promise<void> {
-  const isEqual = (): boolean => totals(meter).in === relay.bytesIn && totals(meter).out === relay.bytesOut;
-  for (let turns = 0; !isEqual() && turns < 1_000; turns += 1) await new Promise((resolve) => setTimeout(resolve, 2));
-  expect(totals(meter)).toEqual({ in: relay.bytesIn, out: relay.bytesOut });
-  expect(relay.bytesIn).toBeGreaterThan(0);
+async function untilEqual(meter: TrafficMeter, relay: TcpRelay): Promise<void> {
+  const isEqual = (): boolean => totals(meter).in === relay.bytes.in && totals(meter).out === relay.bytes.out;
+  await eventually(isEqual, 'equal counts', 2_000).catch(() => undefined);
+  expect(totals(meter)).toEqual({ in: relay.bytes.in, out: relay.bytes.out });
+  expect(relay.bytes.in).toBeGreaterThan(0);
 }
 
 function frameBytes(meter: TrafficMeter, purpose: TrafficPurpose): { in: number; out: number } {
@@ -95,8 +95,8 @@ function proxyEnvironment(proxy: string): Record<string, string> {
   return { ALL_PROXY: proxy };
 }
 
-async function startRelay(port: number): Promise<CountingRelay> {
-  const relay = await CountingRelay.start(port);
+async function startRelay(port: number): Promise<TcpRelay> {
+  const relay = await TcpRelay.start({ port });
   cleanups.push(() => relay.stop());
   return relay;
 }

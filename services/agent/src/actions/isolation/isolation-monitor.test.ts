@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { silentLogger } from '@muster/runtime/program';
-import { FakeClock } from '@muster/runtime/testing';
+import { eventually, FakeClock } from '@muster/runtime/testing';
 import { testHost, playback, runAction, type RecordedRun } from '../testing/action-harness.js';
 import { IsolationMonitor } from './isolation-monitor.js';
 
@@ -22,12 +22,6 @@ beforeEach(() => {
   dataDir = mkdtempSync(join(tmpdir(), 'monitor-'));
 });
 afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
-
-/** File operations and name lookups settle in real time, not in the time of the fake clock. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 5_000 && !condition(); i += 1) await new Promise((resolve) => setImmediate(resolve));
-  expect(condition()).toBe(true);
-}
 
 describe('the isolation monitor', () => {
   test('applies new gateway addresses for the remaining time, and ends the isolation in time', async () => {
@@ -50,9 +44,9 @@ describe('the isolation monitor', () => {
     expect(run.rest).toHaveLength(3);
     address = '203.0.113.2';
     clock.advance(LOOK_MS);
-    await until(() => run.rest.length === 2);
+    await eventually(() => run.rest.length === 2);
     clock.advance(LOOK_MS * 2);
-    await until(() => !existsSync(join(dataDir, 'isolation.json')));
+    await eventually(() => !existsSync(join(dataDir, 'isolation.json')));
     expect(run.rest).toEqual([]);
     monitor.stop();
     expect(clock.pendingTimers).toBe(0);
@@ -72,7 +66,7 @@ describe('the isolation monitor', () => {
     expect(errors).toHaveLength(1);
     peers = [{ host: '203.0.113.1', port: 443 }];
     clock.advance(LOOK_MS);
-    await until(() => run.rest.length === 0);
+    await eventually(() => run.rest.length === 0);
     monitor.stop();
   });
 });
