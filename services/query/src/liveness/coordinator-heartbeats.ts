@@ -25,7 +25,7 @@ interface ActiveQuery {
   startMessage(): QueryStart;
 }
 
-export const HEARTBEAT_MS = 1_000;
+const HEARTBEAT_MS = 1_000;
 /** Statements may be long: a heartbeat above this size is split into several messages. */
 const MESSAGE_BYTES = 256 * 1024;
 

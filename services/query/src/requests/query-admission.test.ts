@@ -17,13 +17,13 @@ describe('query admission', () => {
     const running = [query('ann')];
     const admission = new QueryAdmission({ perOperator: 2, perOrg: 3 }, () => running);
     const starting = query('ann');
-    const leave = admission.enter(starting);
+    const release = admission.enter(starting);
     expect(codeOf(() => admission.enter(query('ann')))).toBe('operator');
     // It is among the running ones before its slot is released.
     running.push(starting);
     expect(codeOf(() => admission.enter(query('bob')))).toBe('admitted');
     expect(codeOf(() => admission.enter(query('cat')))).toBe('org');
-    leave();
+    release();
     expect(codeOf(() => admission.enter(query('ann')))).toBe('operator');
   });
 

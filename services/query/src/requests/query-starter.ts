@@ -29,13 +29,13 @@ export class QueryStarter {
     this.#draining = true;
   }
 
-  /** @throws AppError what {@link planQuery} and {@link Admission.enter} throw; `draining`; `broker_unavailable`. */
+  /** @throws AppError what {@link planQuery} and {@link QueryAdmission.enter} throw; `draining`; `broker_unavailable`. */
   async start(request: StartQuery): Promise<QueryReply> {
     if (this.#draining) throw new AppError('draining', 'the query service is stopping; ask again');
     const { compiler, admission, coordinator, logger } = this.#options;
     const { scope, columns } = await planQuery(compiler, request);
     const record = this.#recordOf(request, scope, columns);
-    const leave = admission.enter(record);
+    const release = admission.enter(record);
     try {
       const launched = await coordinator.launch(record);
       if (launched.kind === 'unavailable') {
@@ -44,7 +44,7 @@ export class QueryStarter {
         });
       }
     } finally {
-      leave();
+      release();
     }
     const { id, org, mode, timeoutMs } = record;
     logger.info('query started', { query: id, org, mode, timeoutMs });
