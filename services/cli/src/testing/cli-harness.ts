@@ -7,9 +7,9 @@ import { fakeTerminal, type FakeTerminal, type FakeTerminalOptions } from './fak
 export interface CliHarness {
   readonly api: FakeApi;
   /** A terminal whose environment names the fake API. */
-  terminal(options?: FakeTerminalOptions): FakeTerminal;
+  readonly terminal: (options?: FakeTerminalOptions) => FakeTerminal;
   /** Runs one command to its end. */
-  muster(args: readonly string[], options?: FakeTerminalOptions): Promise<CliResult>;
+  readonly muster: (args: readonly string[], options?: FakeTerminalOptions) => Promise<CliResult>;
 }
 
 export interface CliResult {
