@@ -44,7 +44,7 @@ export class GuardedDatabase implements HookHost {
   #missing: TableSpec | undefined;
   #failure: unknown;
   #deadline = Infinity;
-  #timeOver = false;
+  #timedOut = false;
 
   constructor(runtime: SqliteRuntime, options: DatabaseOptions) {
     this.#runtime = runtime;
@@ -75,8 +75,8 @@ export class GuardedDatabase implements HookHost {
   }
 
   expired(): boolean {
-    if (this.#deadline !== Infinity && performance.now() > this.#deadline) this.#timeOver = true;
-    return this.#timeOver;
+    if (this.#deadline !== Infinity && performance.now() > this.#deadline) this.#timedOut = true;
+    return this.#timedOut;
   }
 
   /** Compiles `sql`, passes the statement to `use`, and always frees it. The deadline includes the compilation. */
@@ -104,7 +104,7 @@ export class GuardedDatabase implements HookHost {
     this.#denial = undefined;
     this.#missing = undefined;
     this.#failure = undefined;
-    this.#timeOver = false;
+    this.#timedOut = false;
     this.#deadline = performance.now() + ms;
   }
 
@@ -139,7 +139,7 @@ export class GuardedDatabase implements HookHost {
 
   #explain(code: number, limits: StatementLimits): RunFailure {
     const { sqlite } = this.#runtime;
-    if (this.#timeOver || this.#failure instanceof StatementTimeout || code === RESULT.interrupt) {
+    if (this.#timedOut || this.#failure instanceof StatementTimeout || code === RESULT.interrupt) {
       return overBudget('time', `the statement ran longer than ${limits.ms} ms`);
     }
     if (code === RESULT.nomem) return overBudget('memory', 'the statement needs more memory than it may have');

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { FakeClock } from '@muster/runtime/testing';
 import type { RecordedRun } from '../testing/action-harness.js';
-import { program, windowsHarness } from '../testing/windows-harness.js';
+import { program, platformHarness } from '../testing/platform-harness.js';
 
-const { dataDir, play } = windowsHarness();
+const { dataDir, play } = platformHarness('windows');
 
 describe('host.isolate and host.release', () => {
   const netsh = (...args: string[]): RecordedRun => program('netsh.exe', ['advfirewall', ...args]);

@@ -18,7 +18,7 @@ const EXIT_TIMEOUT_MS = { KILL: 5_000, TERM: 10_000 } as const;
 const POLL_INTERVAL_MS = 25;
 /**
  * Number of passes over the process list. Later passes find processes that were started in between. The limit ends a
- * race against a restarter.
+ * race against a supervisor that restarts them.
  */
 const ROUNDS = 3;
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { RecordedRun } from '../testing/action-harness.js';
-import { program, windowsHarness } from '../testing/windows-harness.js';
+import { program, platformHarness } from '../testing/platform-harness.js';
 
-const { play, playUndo } = windowsHarness();
+const { play, playUndo } = platformHarness('windows');
 
 describe('service.stop, start and restart', () => {
   const state = (number: number, word: string): RecordedRun =>

@@ -3,12 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { RecordedRun } from '../testing/action-harness.js';
-import { program, script, windowsHarness } from '../testing/windows-harness.js';
+import { program, script, platformHarness } from '../testing/platform-harness.js';
 import { READ_KEY } from './registry-key.js';
 import { criticalReason, parseRegistryKey } from './registry-path.js';
 import { DELETE_VALUE, READ_VALUE, WRITE_VALUE } from './registry-value.js';
 
-const { dataDir, play, playUndo } = windowsHarness();
+const { dataDir, play, playUndo } = platformHarness('windows');
 
 describe('registry.delete_value', () => {
   const key = { hive: 'HKEY_LOCAL_MACHINE', subkey: 'SOFTWARE\\Vendor' };

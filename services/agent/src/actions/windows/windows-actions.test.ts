@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { RecordedRun } from '../testing/action-harness.js';
-import { program, script, windowsHarness } from '../testing/windows-harness.js';
+import { program, script, platformHarness } from '../testing/platform-harness.js';
 import { FIND_NEIGHBOURS, REMOVE_NEIGHBOURS } from './caches.js';
 import { END_CONNECTION, FIND_CONNECTION } from './kill-connection.js';
 import { FIND_PROCESSES, KILL_PROCESS } from './kill-process.js';
@@ -8,7 +8,7 @@ import { parseSessions } from './logout.js';
 import { asciiJson, scriptArgs } from './powershell.js';
 import { FIND_PROGRAMS } from './remove-package.js';
 
-const { play } = windowsHarness();
+const { play } = platformHarness('windows');
 
 describe('a PowerShell script', () => {
   test('is constant: the command line does not depend on the input', () => {

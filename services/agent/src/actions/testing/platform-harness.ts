@@ -2,33 +2,36 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect } from '@jest/globals';
-import type { ActionHost, ActionResult, JsonValue } from '../contract/action.js';
+import type { ActionPlatform } from '@muster/actions';
+import type { ActionHost, ActionImplementation, ActionResult, JsonValue } from '../contract/action.js';
 import { createActions } from '../create-actions.js';
 import { POWERSHELL_PATH, scriptArgs, SYSTEM32 } from '../windows/powershell.js';
 import { playback, testCall, testHost, type RecordedRun, type TestCallOptions } from './action-harness.js';
 
-/** A Windows host with recorded programs and a data directory for each test. Call it at the top level of a test file. */
-export function windowsHarness() {
+/** A host with recorded programs and a data directory for each test. Call it at the top level of a test file. */
+export function platformHarness(platform: ActionPlatform) {
   let dataDir = '';
   beforeEach(() => {
-    dataDir = mkdtempSync(join(tmpdir(), 'windows-'));
+    dataDir = mkdtempSync(join(tmpdir(), `${platform}-`));
   });
   afterEach(() => rmSync(dataDir, { recursive: true, force: true }));
-  const hostWith = (more: Partial<ActionHost>): ActionHost =>
-    testHost({ dataDir, platform: 'windows', protects: ['Backup'], ...more });
+  const hostWith = (parts: Partial<ActionHost>): ActionHost =>
+    testHost({ dataDir, platform, protects: ['Backup'], ...parts });
   return {
     dataDir: () => dataDir,
+    hostWith,
     /** Runs an action and expects exactly the recorded programs. */
     async play(
       recorded: readonly RecordedRun[],
       name: string,
       options: TestCallOptions,
-      more: Partial<ActionHost> = {},
+      parts: Partial<ActionHost> & { readonly implementation?: ActionImplementation | undefined } = {},
     ): Promise<ActionResult & { kept: readonly JsonValue[] }> {
+      const { implementation, ...overrides } = parts;
       const run = playback(recorded);
-      const host = hostWith({ run, ...more });
+      const host = hostWith({ run, ...overrides });
       const call = testCall(host, name, options);
-      const result = await createActions(host).run(call);
+      const result = await (implementation ?? createActions(host)).run(call);
       expect(run.rest).toEqual([]);
       return { ...result, kept: call.kept };
     },
@@ -41,6 +44,11 @@ export function windowsHarness() {
       return result;
     },
   };
+}
+
+/** A recorded run of the program with this path. */
+export function ran(argv: readonly string[], rest: Partial<RecordedRun> = {}): RecordedRun {
+  return { argv, ...rest };
 }
 
 /** A recorded run of one of our scripts with its input and output. */
