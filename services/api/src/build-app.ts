@@ -53,14 +53,14 @@ export interface AppOptions {
   readonly metrics: Metrics;
   readonly proxies: TrustedProxies;
   readonly oidc?: OidcVerifier;
-  /** What requests to command services are sealed with. */
+  /** Seals requests to command services. */
   readonly seal?: RequestSeal;
   readonly bootstrap?: { readonly token: Secret; readonly org: OrgId };
   readonly defaultOrg: OrgId;
   readonly requestRate: number;
   readonly requestBurst: number;
   readonly maxViewers: number;
-  /** How patient viewers' streams are; changed in tests. */
+  /** Intervals of event streams; changed in tests. */
   readonly patience?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'> & { readonly inactivityMs?: number };
 }
 
@@ -68,11 +68,11 @@ export interface Api {
   readonly app: Express;
   readonly operations: readonly Operation[];
   readonly viewers: Viewers;
-  /** What must be started, in this order, before a request is served. */
+  /** What must be started, in this order, before the first request is served. */
   readonly components: Readonly<Record<string, Component>>;
 }
 
-/** Everything between the broker and the socket. */
+/** Builds the stores, the operations and the Express application. */
 export function buildApp(options: AppOptions): Api {
   const { clock, logger, defaultOrg } = options;
   const { bus, streams } = options.broker;

@@ -40,7 +40,7 @@ async function start(): Promise<QueryRecord> {
   return decodeQueryRecord(entry?.data ?? new Uint8Array()) as QueryRecord;
 }
 
-/** What a stream has told so far, and when it is over. */
+/** The text of a stream so far, and a promise of its end. */
 function watch(stream: IncomingMessage) {
   const viewer = { text: '', closed: new Promise((resolve) => stream.on('close', resolve)) };
   stream.on('data', (part: Buffer) => (viewer.text += part.toString()));
@@ -49,14 +49,14 @@ function watch(stream: IncomingMessage) {
 }
 
 describe('the API on a real broker', () => {
-  test('asks, streams and pages a query, and keeps who asked', async () => {
+  test('starts, streams and pages a query, and audits it', async () => {
     const record = await start();
     const stream = await api.open('GET', `/v1/queries/${record.id}/events`);
     const viewer = watch(stream);
     await eventually(() => viewer.text.includes('event: started'));
     const block = new AnswerBlockWriter();
     block.add(1, encodeCbor(['bash', 1]));
-    await harness.service.writeItem(record, { t: 'rows', answers: block.bytes() });
+    await harness.service.emit(record, { t: 'rows', answers: block.bytes() });
     await eventually(() => viewer.text.includes('event: rows'));
     await harness.service.end(record);
     await viewer.closed;
@@ -66,7 +66,7 @@ describe('the API on a real broker', () => {
     await eventually(async () => (await api.ask('GET', '/v1/audit?action=query.start')).text.includes(record.id));
   });
 
-  test('two API processes are one: an idempotency key, a token and its end are known to both', async () => {
+  test('two API processes share idempotency keys, tokens and revocations', async () => {
     const second = await harness.startApi();
     const once = { body: { sql: 'SELECT 1' }, key: 'once' };
     const [here, there] = [await api.ask('POST', '/v1/queries', once), await second.ask('POST', '/v1/queries', once)];
@@ -74,20 +74,20 @@ describe('the API on a real broker', () => {
     const { status, text } = await second.ask('POST', '/v1/tokens', { body: { name: 'both', role: 'viewer' } });
     expect(status).toBe(201);
     const { tokenId } = JSON.parse(text) as { tokenId: string };
-    // What one made, the other learns from the stream.
+    // The other process learns of it from the stream.
     await eventually(async () => (await api.ask('GET', '/v1/tokens')).text.includes(tokenId));
     expect((await api.ask('DELETE', `/v1/tokens/${tokenId}`)).status).toBe(204);
     await eventually(async () => (await second.ask('GET', '/v1/tokens')).text.includes('"revoked"'));
     expect(await second.process.stop()).toBe(0);
   });
 
-  test('orders once from two processes, one of which dies before it answers, and follows the journal in both', async () => {
+  test('a command is submitted once through two processes, one of which dies before it answers; both follow its journal', async () => {
     const second = await harness.startApi();
     const once = {
       body: { action: 'process.kill', params: { name: 'abc.exe' }, target: { selector: '' } },
       key: 'kill',
     };
-    // The command is made, and the process that was asked never hears of it.
+    // The command is made, and the process that was asked never gets the reply.
     harness.commands.held = new Promise(() => undefined);
     const lost = second.ask('POST', '/v1/commands', once).catch((error: unknown) => error);
     await eventually(() => harness.commands.asked.some(({ t }) => t === 'submit'));
@@ -112,14 +112,14 @@ describe('the API on a real broker', () => {
     expect(await third.process.stop()).toBe(0);
   });
 
-  test('is one of many that write the audit chain, and gives it as it is kept', async () => {
+  test('several processes write one audit chain, and serve it as stored', async () => {
     const second = await harness.startApi();
     const token = (i: number) => ({ body: { name: `chain ${i}`, role: 'viewer' } });
     const made = await Promise.all(
       Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? api : second).ask('POST', '/v1/tokens', token(i))),
     );
     expect(made.every(({ status }) => status === 201)).toBe(true);
-    // What it has on its way is kept before it ends.
+    // Its pending records are written before it ends.
     expect(await second.process.stop()).toBe(0);
     const links = async () =>
       (await api.ask('GET', '/v1/audit/chain')).text
@@ -132,14 +132,14 @@ describe('the API on a real broker', () => {
     expect(verifyChain(await links())).toMatchObject({ unchained: 0, cut: false, faults: [] });
   });
 
-  test('is ready, and its metrics are there', async () => {
+  test('is ready and serves metrics', async () => {
     expect((await api.health('/readyz')).status).toBe(200);
     const { text } = await api.health('/metrics');
     expect(text).toContain('muster_api_request_duration_seconds_bucket');
     expect(text).not.toMatch(/\bq[0-9a-z]{26}\b/);
   });
 
-  test('does not wait for Redis, and says unknown without it', async () => {
+  test('starts without Redis, and then says unknown', async () => {
     const without = await harness.startApi({ MUSTER_REDIS_URL: 'redis://127.0.0.1:1' });
     expect((await without.health('/readyz')).status).toBe(200);
     const counts = JSON.parse((await without.ask('GET', '/v1/agents?counts=os')).text) as { counts: object };
@@ -152,7 +152,7 @@ describe('the API on a real broker', () => {
     expect(api.process.output).not.toContain(harness.token);
   });
 
-  test('serves TLS where it is given a certificate', async () => {
+  test('serves TLS with a certificate', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'muster-api-'));
     const files = await ensureCertificates(join(folder, 'tls'));
     const secure = await harness.startApi({ MUSTER_TLS_CERT_FILE: files.certPath, MUSTER_TLS_KEY_FILE: files.keyPath });
@@ -163,7 +163,7 @@ describe('the API on a real broker', () => {
     await rm(folder, { recursive: true });
   });
 
-  test('ends viewers’ streams when it stops, so that they go on elsewhere', async () => {
+  test('ends event streams when it stops, so that viewers resume elsewhere', async () => {
     const second = await harness.startApi();
     const record = await start();
     const stream = await second.open('GET', `/v1/queries/${record.id}/events`);
@@ -176,7 +176,7 @@ describe('the API on a real broker', () => {
     expect((await api.ask('GET', `/v1/queries/${record.id}/events?after=${id}`)).text).toContain('event: ended');
   });
 
-  test('outlives a restart of the broker, and so do its viewers', async () => {
+  test('survives a restart of the broker, and so do its event streams', async () => {
     const record = await start();
     const stream = await api.open('GET', `/v1/queries/${record.id}/events`);
     const viewer = watch(stream);
@@ -190,7 +190,7 @@ describe('the API on a real broker', () => {
     await eventually(
       async () =>
         (await harness.service
-          .writeItem(record, { t: 'progress', ledger: record.ledger, elapsedMs: 1, gateways: 1 })
+          .emit(record, { t: 'progress', ledger: record.ledger, elapsedMs: 1, gateways: 1 })
           .catch(() => 0)) > 0,
     );
     await harness.service.end(record);

@@ -2,7 +2,7 @@ import { endpointLabel, type Endpoint } from '@muster/directory';
 import { MAX_LABEL_VALUES, type AgentCountsJson } from '@muster/api-contract';
 import type { SessionsByAgent } from './presence.js';
 
-/** Totals of a selection, by connection and by the values of some labels. */
+/** Counts of a selection: by connection, and by the values of some labels. */
 export function countAgents(
   endpoints: readonly Endpoint[],
   held: SessionsByAgent | undefined,

@@ -3,7 +3,7 @@ import { given, isoTime } from '../http/json-members.js';
 import type { AgentJson, PresenceJson } from '@muster/api-contract';
 import type { Presence } from '@muster/registry';
 
-/** An agent as people see it at `nowMs`. `known` is what the registry says of any agents; `undefined` when it cannot be asked. */
+/** `known` is the presence of agents; `undefined` when the registry is unreachable. */
 export function agentJson(
   endpoint: Endpoint,
   known: ReadonlyMap<string, Presence> | undefined,

@@ -13,7 +13,7 @@ export interface AgentParts extends SelectionParts {
   readonly clock: Clock;
 }
 
-/** Looking at agents, and ending their trust. */
+/** Listing, showing and revoking agents. */
 export function agentOperations(parts: AgentParts): Operation[] {
   return [listOperation(parts), showOperation(parts), revokeOperation(parts)];
 }

@@ -8,18 +8,18 @@ export interface SelectionParts {
   readonly presence: PresenceReader;
 }
 
-/** What a selection needs to be judged; made once per request. */
+/** A selector that is ready to be applied. Made once per request. */
 export interface Selection {
   readonly matches: (endpoint: Endpoint) => boolean;
-  /** Who is connected; asked only when the selector or the caller needs it. `undefined` when nobody knows. */
+  /** The connected agents, read only when the selector or the caller needs them. `undefined` when the registry is unreachable. */
   readonly held: SessionsByAgent | undefined;
 }
 
 const usesMode = (selector: Selector): boolean => selector.some(({ key }) => key === 'mode');
 
 /**
- * A principal's bound and a selector that has been checked already, both of which must hold. Throws `broker_unavailable` with `toChange` when
- * they look at `mode` and nobody knows who is connected: what cannot be judged must not be changed.
+ * Agents must match both the bound of the principal and the selector.
+ * With `toChange`, throws `broker_unavailable` when they use `mode` and the registry is unreachable: the selection would be wrong.
  */
 export async function selectionOf(
   { presence }: SelectionParts,
@@ -39,7 +39,7 @@ export async function selectionOf(
   return { matches, held };
 }
 
-/** The endpoint, if the principal may know of it; otherwise it does not exist for them. Throws `not_found`. */
+/** The endpoint, if it is within the bound of the principal. Throws `not_found`. */
 export async function findAgent(parts: SelectionParts, principal: Principal, id: string): Promise<Endpoint> {
   const endpoint = parts.directory.byId(principal.org, id);
   if (endpoint !== undefined) {

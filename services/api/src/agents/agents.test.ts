@@ -43,7 +43,7 @@ describe('the list of agents', () => {
     expect(typeof bad.body.offset).toBe('number');
   });
 
-  test('comes in pages that fit together', async () => {
+  test('is paged without gaps or repeats', async () => {
     await fleet();
     const first = (await api.get('/v1/agents?limit=3')).body;
     const second = (await api.get(`/v1/agents?limit=3&cursor=${first.nextCursor}`)).body;
@@ -51,7 +51,7 @@ describe('the list of agents', () => {
     expect(second.nextCursor).toBeUndefined();
   });
 
-  test('counts by labels, and who is connected', async () => {
+  test('counts by labels and by connection', async () => {
     await fleet();
     const { body } = await api.get('/v1/agents?counts=os,env,nope&limit=1');
     expect(body.counts).toEqual({
@@ -64,14 +64,14 @@ describe('the list of agents', () => {
     expect((await api.get('/v1/agents?counts=')).body.counts).toMatchObject({ total: 4, labels: {} });
   });
 
-  test('asks the registry for everything at most once a second', async () => {
+  test('scans the registry at most once a second', async () => {
     await fleet();
     const scan = jest.spyOn(api.registry, 'scan');
     await Promise.all(Array.from({ length: 20 }, () => api.get('/v1/agents?counts=os')));
     expect(scan.mock.calls.length).toBeLessThanOrEqual(2);
   });
 
-  test('says unknown, and is no error, while the registry is away', async () => {
+  test('says unknown, without an error, while the registry is unreachable', async () => {
     const [first] = await fleet();
     api.registry.store.available = false;
     const { status, body } = await api.get('/v1/agents?counts=os');
@@ -118,7 +118,7 @@ describe('one agent', () => {
 });
 
 describe('labels', () => {
-  test('of operators win over the agent’s, and give way when they are removed', async () => {
+  test('of operators win over those of the agent until they are removed', async () => {
     const { agentId } = await api.agent({ labels: { env: 'prod' } });
     const patch = (body: object) => api.ask('PATCH', `/v1/agents/${agentId}/labels`, { body });
     expect((await patch({ set: { env: 'dev', team: 'soc' } })).body).toMatchObject({
@@ -126,7 +126,7 @@ describe('labels', () => {
       agentLabels: { env: 'prod' },
       operatorLabels: { env: 'dev', team: 'soc' },
     });
-    // At once, although the view may not have seen the first change yet.
+    // At once: the view may not have the first change yet.
     expect((await patch({ remove: ['env'] })).body).toMatchObject({
       labels: { env: 'prod', team: 'soc' },
       operatorLabels: { team: 'soc' },
@@ -134,7 +134,7 @@ describe('labels', () => {
     await eventually(async () => (await api.get('/v1/agents?selector=team%3Dsoc')).body.items.length === 1);
   });
 
-  test('set by many at the same moment are all kept', async () => {
+  test('set by several operators at the same moment are all kept', async () => {
     const { agentId } = await api.agent();
     const answers = await Promise.all(
       Array.from({ length: 4 }, (_, i) =>
@@ -166,7 +166,7 @@ describe('labels', () => {
     expect([many.status, many.body.code]).toEqual([400, 'bad_request']);
   });
 
-  test('of a selection are set for all of it, and only where that changes something', async () => {
+  test('are set on a whole selection, and written only where something changes', async () => {
     await fleet();
     const body = { selector: 'env=prod', set: { tier: '1' } };
     expect((await api.ask('POST', '/v1/agents/labels', { body })).body).toEqual({

@@ -1,6 +1,6 @@
 const AT_ONCE = 64;
 
-/** Does something about each of many, a bounded number at a time. */
+/** Runs an asynchronous function for each item, a bounded number at a time. */
 export async function* inBatches<T, R>(items: Iterable<T>, run: (item: T) => Promise<R>): AsyncGenerator<R> {
   let batch: Promise<R>[] = [];
   for (const item of items) {

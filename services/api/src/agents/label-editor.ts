@@ -18,8 +18,8 @@ export type EditResult =
 const ATTEMPTS = 5;
 
 /**
- * Changes labels that operators set. Each change is made on top of the newest kept ones, by compare-and-set, so that two operators who
- * set different labels at the same moment both see theirs kept.
+ * Changes the labels that operators set. Each change is a compare-and-set on top of the newest record.
+ * Two operators who set different labels at the same moment both succeed.
  */
 export class LabelEditor {
   readonly #streams: StreamStore;
@@ -49,7 +49,7 @@ export class LabelEditor {
     return inBatches(endpoints, (endpoint) => this.edit(endpoint, change));
   }
 
-  /** `undefined` when somebody else wrote meanwhile. */
+  /** `undefined` when another process wrote in between. */
   async #attempt(endpoint: Endpoint, change: LabelChange): Promise<EditResult | undefined> {
     const subject = STREAM_SUBJECTS.labels(endpoint.org, endpoint.agentId);
     const entry = await this.#streams.last(STREAMS.identities.name, subject);

@@ -11,7 +11,7 @@ export interface LabelParts extends SelectionParts {
   readonly clock: Clock;
 }
 
-/** Changing the labels that operators set. */
+/** Changing the labels that operators set, of one agent or of many. */
 export function labelOperations(parts: LabelParts): Operation[] {
   return [editOneOperation(parts), editManyOperation(parts)];
 }
@@ -42,7 +42,7 @@ function editManyOperation(parts: LabelParts): Operation {
     }
     const edited = { matched: chosen.length, ...counts };
     note({ details: { ...details, ...edited } });
-    // Nothing done at all is a failure; something done is told, with what is missing.
+    // A failure only when every write failed. A partial success is answered with its counts.
     if (fault !== undefined && counts.failed === chosen.length) throw fault;
     return json(200, edited);
   });

@@ -32,7 +32,7 @@ export function modeOperation(parts: ModeParts): Operation {
     }
     const counted = { matched: chosen.length, ...counts };
     note({ details: { ...details, ...counted } });
-    // Nothing done at all is a failure; something done is told, with what is missing.
+    // A failure only when every write failed. A partial success is answered with its counts.
     if (fault !== undefined && counts.failed === chosen.length) throw fault;
     return json(200, { ...counted, connected });
   });
@@ -58,7 +58,7 @@ function recordOf(
   return { mode, ...given('intervalMs', interval), ...given('untilMs', untilMs), reason, by, atMs };
 }
 
-/** The agents that the request is for, among those that the principal may see. Throws `not_found` when one that is named is not. */
+/** The agents that the request names, within the bound of the principal. Throws `not_found` when a named agent is not among them. */
 async function choose(
   parts: ModeParts,
   principal: Principal,

@@ -29,7 +29,7 @@ export class ModeOverrides {
 
   async #set(endpoint: Endpoint, override: ModeOverrideRecord): Promise<OverrideResult> {
     try {
-      // What the view shows may be a moment old: an override that was kept since must not be missed.
+      // The view may lag: the newest record decides.
       if (isSame(endpoint.modeOverride, override) && isSame(await this.#newest(endpoint), override)) {
         return { kind: 'unchanged' };
       }
@@ -48,7 +48,7 @@ export class ModeOverrides {
   }
 }
 
-/** A lease is new each time: it ends later than the one before. */
+/** An override with a lease is never the same: its lease ends later than the one before. */
 function isSame(before: ModeOverrideRecord | undefined, override: ModeOverrideRecord): boolean {
   if (override.untilMs !== undefined) return false;
   const active = activeModeOverride(before, override.atMs);

@@ -13,7 +13,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-const order = (body: object, options = {}) => api.ask('POST', '/v1/agents/mode', { body, ...options });
+const overrideMode = (body: object, options = {}) => api.ask('POST', '/v1/agents/mode', { body, ...options });
 const show = async (agentId: string) => (await api.get(`/v1/agents/${agentId}`)).body;
 
 async function kept(agentId: AgentId): Promise<ModeOverrideRecord | undefined> {
@@ -28,10 +28,10 @@ async function fleet() {
   return { live, poll, offline };
 }
 
-describe('ordering a mode', () => {
-  test('is kept for each agent of the selection, told with who hears of it when, and audited', async () => {
+describe('a mode override', () => {
+  test('is kept for each agent of the selection, answered with when agents receive it, and audited', async () => {
     const { live, poll, offline } = await fleet();
-    const answer = await order({ selector: '', mode: 'poll', interval: '90s', reason: 'incident 4711' });
+    const answer = await overrideMode({ selector: '', mode: 'poll', interval: '90s', reason: 'incident 4711' });
     expect(answer.body).toEqual({
       ...{ matched: 3, changed: 3, unchanged: 0, failed: 0 },
       connected: { live: 1, poll: 1, offline: 1 },
@@ -52,71 +52,82 @@ describe('ordering a mode', () => {
     });
   });
 
-  test('is for those whom a selector with `mode` selects as they are connected now', async () => {
+  test('with `mode` in the selector applies to agents by their present connection', async () => {
     const { poll } = await fleet();
-    const answer = await order({ selector: 'mode=poll', mode: 'live' });
+    const answer = await overrideMode({ selector: 'mode=poll', mode: 'live' });
     expect(answer.body).toMatchObject({ matched: 1, changed: 1, connected: { live: 0, poll: 1, offline: 0 } });
     expect(await kept(poll.agentId)).toMatchObject({ mode: 'live', reason: '' });
   });
 
-  test('that says nothing new is not written again', async () => {
+  test('that changes nothing is not written again', async () => {
     const { live } = await fleet();
-    await order({ selector: 'mode=live', mode: 'live' });
+    await overrideMode({ selector: 'mode=live', mode: 'live' });
     const before = await kept(live.agentId);
     await eventually(async () => (await show(live.agentId)).wanted !== undefined);
-    expect((await order({ selector: 'env=prod', mode: 'live' })).body).toMatchObject({ changed: 1, unchanged: 1 });
+    expect((await overrideMode({ selector: 'env=prod', mode: 'live' })).body).toMatchObject({
+      changed: 1,
+      unchanged: 1,
+    });
     expect(await kept(live.agentId)).toEqual(before);
-    expect((await order({ selector: 'mode=live', mode: 'live', interval: 5_000 })).body).toMatchObject({ changed: 1 });
-    expect((await order({ selector: 'env=dev', mode: 'default' })).body).toMatchObject({ changed: 0, unchanged: 1 });
+    expect((await overrideMode({ selector: 'mode=live', mode: 'live', interval: 5_000 })).body).toMatchObject({
+      changed: 1,
+    });
+    expect((await overrideMode({ selector: 'env=dev', mode: 'default' })).body).toMatchObject({
+      changed: 0,
+      unchanged: 1,
+    });
   });
 
-  test('with a lease ends by itself, and each lease is a new one', async () => {
+  test('with a lease ends by itself, and is written again each time', async () => {
     const { live } = await fleet();
     const body = { agentIds: [live.agentId], mode: 'live', for: '2h' };
-    expect((await order(body)).body).toMatchObject({ matched: 1, changed: 1 });
+    expect((await overrideMode(body)).body).toMatchObject({ matched: 1, changed: 1 });
     const record = await kept(live.agentId);
     expect((record?.untilMs ?? 0) - (record?.atMs ?? 0)).toBe(7_200_000);
     await eventually(async () => (await show(live.agentId)).wanted !== undefined);
     expect((await show(live.agentId)).wanted.until).toBe(new Date(record?.untilMs ?? 0).toISOString());
-    expect((await order(body)).body).toMatchObject({ changed: 1, unchanged: 0 });
+    expect((await overrideMode(body)).body).toMatchObject({ changed: 1, unchanged: 0 });
   });
 
-  test('whose lease is over is as if it had never been', async () => {
+  test('whose lease has ended has no effect', async () => {
     const { live } = await fleet();
     const over = { mode: 'poll', untilMs: Date.now() - 1_000, reason: 'x', by: 'y', atMs: 1 } as const;
     await new DirectoryWriter({ streams: api.connection.streams }).overrideMode(ORG, live.agentId, over);
-    expect((await order({ selector: 'mode=live', mode: 'default' })).body).toMatchObject({ unchanged: 1, changed: 0 });
+    expect((await overrideMode({ selector: 'mode=live', mode: 'default' })).body).toMatchObject({
+      unchanged: 1,
+      changed: 0,
+    });
     expect(await show(live.agentId)).not.toHaveProperty('wanted');
   });
 
   test('is withdrawn by `default`', async () => {
     const { live } = await fleet();
-    await order({ selector: 'mode=live', mode: 'poll' });
+    await overrideMode({ selector: 'mode=live', mode: 'poll' });
     await eventually(async () => (await show(live.agentId)).wanted?.mode === 'poll');
-    expect((await order({ selector: 'mode=live', mode: 'default' })).body).toMatchObject({ changed: 1 });
+    expect((await overrideMode({ selector: 'mode=live', mode: 'default' })).body).toMatchObject({ changed: 1 });
     await eventually(async () => (await show(live.agentId)).wanted === undefined);
   });
 
-  test('tells by when the last one that polls hears of it, where every interval is known', async () => {
+  test('has the time by which the last polling agent receives it, where every interval is known', async () => {
     const { poll } = await fleet();
-    await order({ selector: 'mode=poll', mode: 'poll', interval: '10m' });
+    await overrideMode({ selector: 'mode=poll', mode: 'poll', interval: '10m' });
     await eventually(async () => (await show(poll.agentId)).wanted !== undefined);
-    const { connected } = (await order({ selector: '', mode: 'live' })).body;
+    const { connected } = (await overrideMode({ selector: '', mode: 'live' })).body;
     const inMs = Date.parse(connected.pollBy) - Date.now();
     expect(inMs).toBeGreaterThan(590_000);
     expect(inMs).toBeLessThanOrEqual(600_000);
     await api.agent({ mode: 'poll' });
-    expect((await order({ selector: '', mode: 'live' })).body.connected).not.toHaveProperty('pollBy');
+    expect((await overrideMode({ selector: '', mode: 'live' })).body.connected).not.toHaveProperty('pollBy');
   });
 
-  test('of named agents is all or nothing when one of them does not exist', async () => {
+  test('of named agents changes nothing when one of them does not exist', async () => {
     const { live, poll } = await fleet();
     const nobody = 'a'.repeat(24);
-    const answer = await order({ agentIds: [live.agentId, nobody, live.agentId], mode: 'poll' });
+    const answer = await overrideMode({ agentIds: [live.agentId, nobody, live.agentId], mode: 'poll' });
     expect([answer.status, answer.body.code, answer.body.agentIds]).toEqual([404, 'not_found', [nobody]]);
     expect(await kept(live.agentId)).toBeUndefined();
     const both = { agentIds: [live.agentId, poll.agentId, live.agentId], mode: 'poll' };
-    expect((await order(both)).body).toMatchObject({ matched: 2, changed: 2 });
+    expect((await overrideMode(both)).body).toMatchObject({ matched: 2, changed: 2 });
   });
 
   test.each([
@@ -135,18 +146,18 @@ describe('ordering a mode', () => {
     [{ agentIds: ['../x'], mode: 'live' }],
   ])('%j is refused', async (body) => {
     const { live } = await fleet();
-    const answer = await order(body);
+    const answer = await overrideMode(body);
     expect([answer.status, answer.body.code]).toEqual([400, 'bad_request']);
     expect(await kept(live.agentId)).toBeUndefined();
   });
 
-  test('under one idempotency key is given once', async () => {
+  test('under one idempotency key is written once', async () => {
     const { live } = await fleet();
     const headers = { 'idempotency-key': 'mode-1' };
     const body = { selector: 'mode=live', mode: 'live', for: '1h' };
-    const first = await order(body, { headers });
+    const first = await overrideMode(body, { headers });
     const before = await kept(live.agentId);
-    const second = await order(body, { headers });
+    const second = await overrideMode(body, { headers });
     expect([second.body, second.headers.get('idempotency-replayed')]).toEqual([first.body, 'true']);
     expect(await kept(live.agentId)).toEqual(before);
   });
@@ -154,28 +165,31 @@ describe('ordering a mode', () => {
   test('needs the role responder, and stays within the operator’s own selector', async () => {
     const { live, offline } = await fleet();
     const { token: analyst } = await api.token({ role: 'analyst' });
-    expect((await order({ selector: '', mode: 'poll' }, { token: analyst })).body.code).toBe('forbidden');
+    expect((await overrideMode({ selector: '', mode: 'poll' }, { token: analyst })).body.code).toBe('forbidden');
     const { token } = await api.token({ role: 'responder', selector: 'env=prod' });
-    expect((await order({ selector: '', mode: 'poll' }, { token })).body).toMatchObject({ matched: 2, changed: 2 });
+    expect((await overrideMode({ selector: '', mode: 'poll' }, { token })).body).toMatchObject({
+      matched: 2,
+      changed: 2,
+    });
     expect(await kept(offline.agentId)).toBeUndefined();
-    const foreign = await order({ agentIds: [live.agentId, offline.agentId], mode: 'live' }, { token });
+    const foreign = await overrideMode({ agentIds: [live.agentId, offline.agentId], mode: 'live' }, { token });
     expect([foreign.status, foreign.body.agentIds]).toEqual([404, [offline.agentId]]);
   });
 
-  test('without the registry goes by labels alone: who is connected is unknown, and `mode` selects nobody', async () => {
+  test('without the registry works by labels alone; `mode` in the selector is refused', async () => {
     await fleet();
     api.registry.store.available = false;
-    const answer = await order({ selector: 'env=prod', mode: 'poll' });
+    const answer = await overrideMode({ selector: 'env=prod', mode: 'poll' });
     expect(answer.body).toMatchObject({ matched: 2, changed: 2, connected: { live: null, poll: null, offline: null } });
     for (const selector of ['mode=live', 'mode!=live']) {
-      expect((await order({ selector, mode: 'default' })).body.code).toBe('broker_unavailable');
+      expect((await overrideMode({ selector, mode: 'default' })).body.code).toBe('broker_unavailable');
     }
     const labels = await api.ask('POST', '/v1/agents/labels', { body: { selector: 'mode!=live', set: { a: 'b' } } });
     expect(labels.body.code).toBe('broker_unavailable');
   });
 });
 
-test('an order is written over a newer one that the view has not seen', async () => {
+test('an override replaces a newer one that the view has not seen', async () => {
   const { streams } = new MemoryBroker().connect();
   await streams.ensure(Object.values(STREAMS));
   const writer = new DirectoryWriter({ streams });
@@ -190,7 +204,7 @@ test('an order is written over a newer one that the view has not seen', async ()
   expect(results).toEqual(['changed', 'unchanged']);
 });
 
-test('an order that cannot be kept is told as failed', async () => {
+test('an override that cannot be written is answered as failed', async () => {
   const broker = new MemoryBroker();
   const { streams } = broker.connect();
   broker.interrupt();
@@ -203,14 +217,14 @@ test('an order that cannot be kept is told as failed', async () => {
   expect(results.map(({ kind }) => kind)).toEqual(['failed', 'failed']);
 });
 
-test('an agent shows the channel of its session and the last time that it was away', async () => {
+test('an agent shows the channel of its session and its last fallback', async () => {
   const { agentId } = await api.agent({ mode: 'poll' });
   expect(await show(agentId)).toMatchObject({ mode: 'poll' });
   const away = { atMs: Date.now(), mode: 'poll', forMs: 720_000, failures: 3, why: 'upgrade refused: 403' } as const;
   await new DirectoryWriter({ streams: api.connection.streams }).recordFallback(ORG, agentId, away);
   await eventually(async () => (await show(agentId)).away !== undefined);
-  const { atMs, ...said } = away;
-  expect((await show(agentId)).away).toEqual({ ...said, at: new Date(atMs).toISOString() });
+  const { atMs, ...fields } = away;
+  expect((await show(agentId)).away).toEqual({ ...fields, at: new Date(atMs).toISOString() });
   api.registry.release(agentId);
   expect(await show(agentId)).not.toHaveProperty('mode');
 });

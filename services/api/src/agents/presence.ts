@@ -18,8 +18,7 @@ export function createPresenceMetrics(metrics: Metrics) {
 type PresenceMetrics = ReturnType<typeof createPresenceMetrics>;
 
 /**
- * Who is connected, as the registry says. The registry may be away: every answer can be `undefined`, which means that nobody knows, and is
- * never an error.
+ * The connected agents, from the registry. Every answer can be `undefined`: the registry is unreachable, which is never an error here.
  */
 export class PresenceReader {
   readonly #registry: Pick<Registry, 'lookup' | 'scan'>;
@@ -37,7 +36,7 @@ export class PresenceReader {
     this.#metrics = options.metrics;
   }
 
-  /** Of a page of agents. */
+  /** The presence of a page of agents. */
   async of(agentIds: readonly string[]): Promise<ReadonlyMap<string, Presence> | undefined> {
     if (agentIds.length === 0) return new Map();
     const result = await this.#registry.lookup(agentIds);
@@ -46,7 +45,7 @@ export class PresenceReader {
     return undefined;
   }
 
-  /** All that are connected of an org. Costs a pass over the registry, so it is shared by who asks within a second. */
+  /** All connected agents of an org. Scans the registry, so calls within a second share one scan. */
   held(org: OrgId): Promise<SessionsByAgent | undefined> {
     const nowMs = this.#clock.monotonic();
     const known = this.#scans.get(org);

@@ -1,6 +1,6 @@
 import type { Metrics } from '@muster/runtime';
 
-/** What becomes of audit records. */
+/** Audit records that were suppressed or lost. */
 export function createAuditMetrics(metrics: Metrics) {
   return {
     auditSuppressed: metrics.counter({

@@ -5,12 +5,12 @@ import { isoTime } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
 import { readAudit } from './audit-reader.js';
 
-/** Reading what people did and were refused. */
+/** Reading the audit record. */
 export function auditOperations({ streams }: { readonly streams: StreamStore }): Operation[] {
   return [
     implement(operations.listAudit, async ({ principal, query: { limit, cursor, ...filter }, signal }) => {
       const before = cursor === undefined ? undefined : decodeCursor('audit', cursor, [position])[0];
-      // Whoever is bounded sees what they did themselves: the rest tells of endpoints that they must not see.
+      // A bounded principal sees only their own records: others may name endpoints outside the bound.
       if (principal.bound.length > 0) filter.actor = principal.id;
       const page = await readAudit(streams, principal.org, { before, limit, filter, signal });
       return json(200, {

@@ -15,17 +15,17 @@ export interface AuditEntry {
 
 export interface AuditPage {
   readonly entries: readonly AuditEntry[];
-  /** Go on with entries before this one; absent when there are none. */
+  /** The next page has the entries before this sequence; absent on the last page. */
   readonly before?: number;
 }
 
 const FIRST_WINDOW = 512;
-// What one request may look through; a filter that matches seldom gives short pages instead of long waits.
+// How many records one request scans at most. A filter that matches rarely gives short pages, not long waits.
 const MAX_SCANNED = 20_000;
 
 /**
- * Audit records, newest first. The stream reads forwards only, so this reads windows of it backwards, each twice as wide as the one after
- * it in time.
+ * Audit records, newest first. The stream reads forwards only.
+ * So this reads windows from the end backwards, each twice as wide as the last.
  */
 export async function readAudit(
   streams: StreamStore,

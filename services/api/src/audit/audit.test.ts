@@ -36,7 +36,7 @@ async function all(query = ''): Promise<string[]> {
 }
 
 describe('the audit record', () => {
-  test('comes newest first, in pages that fit together, over any number of records', async () => {
+  test('is listed newest first, paged without gaps or repeats, for any number of records', async () => {
     await keep(1_700, (i) => (i % 3 === 0 ? { org: 'other' as OrgId } : {}));
     const expected = Array.from({ length: 1_700 }, (_, i) => i)
       .filter((i) => i % 3 !== 0)
@@ -45,7 +45,7 @@ describe('the audit record', () => {
     expect(await all()).toEqual(expected);
   });
 
-  test('can be filtered by who, what and how it went', async () => {
+  test('can be filtered by actor, action and outcome', async () => {
     await keep(30, (i) => ({
       actor: `a${i % 2}`,
       action: i % 3 === 0 ? 'token.create' : 'query.start',

@@ -16,7 +16,7 @@ const read = async (query = ''): Promise<ChainLink[]> =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as ChainLink);
 
-/** Does `count` things that are kept in the audit record. */
+/** Makes `count` audited calls. */
 async function act(count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) {
     await api.ask('POST', '/v1/tokens', { body: { name: `t${i}`, role: 'viewer', selector: 'os in (linux,darwin)' } });
@@ -24,7 +24,7 @@ async function act(count: number): Promise<void> {
 }
 
 describe('the audit chain', () => {
-  test('as the API gives it can be verified by whoever has it, from any record on', async () => {
+  test('as served can be verified by any client, from any record on', async () => {
     await api.connection.streams.append(
       STREAM_SUBJECTS.audit('other' as OrgId),
       encodeRecord({ org: 'other' } as AuditRecord),
@@ -40,7 +40,7 @@ describe('the audit chain', () => {
     expect(verifyChain(links.toSpliced(6, 1)).faults).toHaveLength(1);
   });
 
-  test('shows a record that somebody wrote past it', async () => {
+  test('shows a record that was written outside the chain', async () => {
     await act(2);
     await eventually(async () => (await read()).length === 2);
     const { record } = (await read())[1]!;
@@ -51,7 +51,7 @@ describe('the audit chain', () => {
     expect(verifyChain(links).faults).toMatchObject([{ kind: 'inserted', seq: links[2]!.seq }]);
   });
 
-  test('is for admins whom no selector bounds', async () => {
+  test('is for admins that are not bounded', async () => {
     const bounded = await api.token({ role: 'admin', selector: 'os=linux' });
     const responder = await api.token({ role: 'responder' });
     for (const { token } of [bounded, responder]) {

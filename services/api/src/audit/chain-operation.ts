@@ -13,7 +13,7 @@ export interface ChainParts {
 
 const STALL_MS = 60_000;
 
-/** The audit record as it is kept, for whoever checks that nothing in it was changed. */
+/** The stored audit record, with which a client verifies that nothing in it was changed. */
 export function chainOperation({ streams, clock }: ChainParts): Operation {
   return implement(operations.readAuditChain, ({ principal, query, negotiate, signal }): StreamAnswer => {
     if (principal.bound.length > 0) {

@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => api.stop());
 
 describe('credentials', () => {
-  test('of the bootstrap token are an admin’s', async () => {
+  test('of the bootstrap token have the role admin', async () => {
     expect((await api.get('/v1/me')).body).toMatchObject({ id: 'bootstrap', org: 'default', role: 'admin' });
   });
 
@@ -53,7 +53,7 @@ describe('credentials', () => {
     expect((await api.ask('DELETE', `/v1/tokens/${tokenId}`)).status).toBe(204);
   });
 
-  test('whose bound cannot be read are refused, not unbounded', async () => {
+  test('with a selector that cannot be parsed are refused, not unbounded', async () => {
     const { token } = mintOperatorToken();
     const tokenId = token.slice(4, 20);
     await api.connection.streams.append(
@@ -111,7 +111,7 @@ describe('roles', () => {
 });
 
 describe('bounds', () => {
-  test('of a token join every query, and hide what is outside', async () => {
+  test('of a token apply to every query, and hide endpoints outside', async () => {
     const inside = await api.agent({ labels: { env: 'prod' }, facts: { host: 'in' } });
     const outside = await api.agent({ labels: { env: 'dev' }, facts: { host: 'out' } });
     const { token } = await api.token({ role: 'admin', selector: 'env=prod' });
@@ -151,7 +151,7 @@ describe('bounds', () => {
     );
   });
 
-  test('pass on to tokens made within them, which alone they manage', async () => {
+  test('are inherited by tokens that the principal makes; they manage no others', async () => {
     const { token, tokenId } = await api.token({ role: 'admin', selector: 'env=prod' });
     const made = await api.ask('POST', '/v1/tokens', {
       token,
@@ -167,7 +167,7 @@ describe('bounds', () => {
     ).toBe(true);
   });
 
-  test('of an org keep everything of another out of sight', async () => {
+  test('of an org hide everything of other orgs', async () => {
     const { agentId } = await api.agent();
     const query = (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).body.id;
     const { token } = await api.token({ role: 'admin', org: 'other' as OrgId });
@@ -180,7 +180,7 @@ describe('bounds', () => {
 });
 
 describe('rate limits', () => {
-  test('of a principal answer 429 with Retry-After, and leave others alone', async () => {
+  test('of a principal answer 429 with Retry-After, and do not affect others', async () => {
     await api.stop();
     api = await ApiFixture.start({ requestRate: 1, requestBurst: 5 });
     const answers = await Promise.all(Array.from({ length: 10 }, () => api.get('/v1/me')));
@@ -203,13 +203,13 @@ describe('rate limits', () => {
   });
 });
 
-test('the use of a token is noted, at most once a minute', async () => {
+test('the use of a token is recorded, at most once a minute', async () => {
   const { token, tokenId } = await api.token({ role: 'viewer' });
   for (let i = 0; i < 5; i += 1) await api.get('/v1/me', { token });
   await eventually(
     async () => ((await api.get('/v1/tokens')).body.items[0] as { lastUsedAt?: string }).lastUsedAt !== undefined,
   );
   const entry = await api.connection.streams.last('MUSTER_TOKENS', `muster.v1.token.default.${tokenId}`);
-  // The record itself, and one note.
+  // The record itself, and one recorded use.
   expect(entry?.seq).toBe(2);
 });

@@ -15,13 +15,13 @@ export interface AuthenticatorOptions {
   readonly tokens: TokenStore;
   readonly clock: Clock;
   readonly oidc?: OidcVerifier;
-  /** A token by configuration, admin of its org, so that a first login exists. */
+  /** A configured token with the role admin, for the first login. */
   readonly bootstrap?: { readonly token: Secret; readonly org: OrgId };
 }
 
 const MAX_CREDENTIAL_CHARS = 8 * 1024;
 
-/** Tells who presents an `Authorization` header: an operator token, or a JWT where an identity provider is configured. */
+/** Verifies the `Authorization` header: an operator token, or a JWT where an identity provider is configured. */
 export class CredentialVerifier implements Authenticator {
   readonly #tokens: TokenStore;
   readonly #clock: Clock;

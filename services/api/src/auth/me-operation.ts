@@ -3,7 +3,7 @@ import { PERMISSIONS, roleAllows } from '@muster/identity';
 import { isoTime } from '../http/json-members.js';
 import { implement, json, type Operation } from '../http/operation.js';
 
-/** Who the caller is. */
+/** Shows the caller their own principal. */
 export function meOperation(): Operation {
   return implement(operations.me, ({ principal: { kind, id, name, org, role, selector, expiresAtMs } }) =>
     json(200, {

@@ -78,7 +78,7 @@ function revokeOperation({ tokens, clock }: TokenParts): Operation {
   });
 }
 
-/** Whoever is bounded manages only what they made, which is bounded too. */
+/** A bounded principal manages only the tokens that they created; those are bounded too. */
 function mayManage(principal: Principal, record: OperatorTokenRecord): boolean {
   return principal.bound.length === 0 || record.createdBy === principal.id;
 }

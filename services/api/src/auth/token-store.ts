@@ -11,14 +11,14 @@ interface Kept {
 const USE_INTERVAL_MS = 60_000;
 
 /**
- * Operator tokens, in memory: a view that follows their stream, so that a request costs no look-up and a revocation is known in
- * every API process within moments.
+ * Operator tokens in memory. The view follows their stream, so that a request costs no look-up and every API process learns of a revocation
+ * within moments.
  */
 export class TokenStore {
   readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #tokens = new Map<string, Kept>();
-  /** When this process last wrote a use, by token: the view lags behind what was written. */
+  /** When this process last wrote a use, by token. The view lags behind writes. */
   readonly #useWritten = new Map<string, number>();
   readonly #revokedListeners: ((tokenId: string) => void)[] = [];
   #view: FollowedView | undefined;
@@ -29,7 +29,7 @@ export class TokenStore {
     this.#logger = logger;
   }
 
-  /** Until then a token that is not known may just not have been read yet. */
+  /** While false, an unknown token may only be unread. */
   get caughtUp(): boolean {
     return this.#caughtUp;
   }
@@ -52,12 +52,12 @@ export class TokenStore {
     return this.#tokens.get(tokenId)?.record;
   }
 
-  /** Called for each token that is revoked from now on, by whichever API process. */
+  /** Called for each token that any API process revokes from now on. */
   onRevoked(listener: (tokenId: string) => void): void {
     this.#revokedListeners.push(listener);
   }
 
-  /** Tokens of an org in the order of their ids, revoked and expired ones too. */
+  /** Tokens of an org sorted by id, including revoked and expired ones. */
   list(org: OrgId): OperatorTokenRecord[] {
     return [...this.#tokens.values()]
       .map(({ record }) => record)
@@ -65,15 +65,15 @@ export class TokenStore {
       .sort((a, b) => (a.tokenId < b.tokenId ? -1 : 1));
   }
 
-  /** Keeps a new token. Throws `broker_unavailable`. */
+  /** Writes a new token. Throws `broker_unavailable`. */
   async create(record: OperatorTokenRecord): Promise<void> {
     const seq = await this.#write(record, 0);
     if (seq === undefined) throw new AppError('conflict', 'a token with this id exists already; try again');
   }
 
-  /** Ends a token now; ending it twice changes nothing. Throws `not_found`, `broker_unavailable`. */
+  /** Revokes a token now; a second revocation changes nothing. Throws `not_found`, `broker_unavailable`. */
   async revoke(org: OrgId, tokenId: string, nowMs: number): Promise<OperatorTokenRecord> {
-    // A use that is noted at the same moment makes the write conflict; it is repeated on top of that one.
+    // A use that is written at the same moment makes the write conflict. It is then repeated on top of that record.
     for (let attempt = 0; attempt < 5; attempt += 1) {
       const kept = await this.#newest(org, tokenId);
       if (kept === undefined) throw new AppError('not_found', `there is no token ${tokenId}`);
@@ -84,14 +84,14 @@ export class TokenStore {
     throw new AppError('broker_unavailable', `token ${tokenId} changes too often to be revoked; try again`);
   }
 
-  /** Notes that a token was used, at most once a minute. Never throws and nobody waits for it; a lost note costs nothing. */
+  /** Writes that a token was used, at most once a minute, in the background. Never throws; a lost write is harmless. */
   noteUse(tokenId: string, nowMs: number): void {
     const kept = this.#tokens.get(tokenId);
     if (kept === undefined) return;
     const draft = Math.max(kept.record.lastUsedAtMs ?? 0, this.#useWritten.get(tokenId) ?? 0);
     if (nowMs - draft < USE_INTERVAL_MS) return;
     this.#useWritten.set(tokenId, nowMs);
-    // The expected sequence keeps a note from bringing back a token that was revoked meanwhile.
+    // The expected sequence prevents this write from undoing a revocation.
     this.#write({ ...kept.record, lastUsedAtMs: nowMs }, kept.seq).catch((err: unknown) =>
       this.#logger.debug('noting a token use failed', { err }),
     );
@@ -106,7 +106,7 @@ export class TokenStore {
     }
   }
 
-  /** The sequence, or `undefined` when somebody else wrote meanwhile. What was written is known here at once. */
+  /** The sequence, or `undefined` when another process wrote in between. The view has the record at once. */
   async #write(record: OperatorTokenRecord, expectLastSubjectSeq: number): Promise<number | undefined> {
     const subject = STREAM_SUBJECTS.operatorToken(record.org, record.tokenId);
     const result = await this.#streams.append(subject, encodeRecord(record), { expectLastSubjectSeq });
@@ -125,7 +125,7 @@ export class TokenStore {
     try {
       this.#keep({ seq: entry.seq, record: decodeRecord(entry.data) });
     } catch (err) {
-      this.#logger.error('unreadable operator token passed over', { seq: entry.seq, err });
+      this.#logger.error('unreadable operator token skipped', { seq: entry.seq, err });
     }
   }
 

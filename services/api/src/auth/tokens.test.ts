@@ -9,7 +9,7 @@ afterEach(() => api.stop());
 
 const create = (body: object, headers = {}) => api.ask('POST', '/v1/tokens', { body, headers });
 
-test('a token is shown once, works at once, and its secret is kept nowhere', async () => {
+test('a token is shown once, works at once, and its secret is stored nowhere', async () => {
   const made = await create({ name: 'siem', role: 'analyst', selector: 'env=prod', expiresIn: '90d' });
   expect(made.status).toBe(201);
   expect(made.body.token).toMatch(/^mst_/);
@@ -31,7 +31,7 @@ test('a token is shown once, works at once, and its secret is kept nowhere', asy
   }
 });
 
-test('a repeat under the same idempotency key makes no second token, and does not tell the secret again', async () => {
+test('a repeat under the same idempotency key makes no second token, and does not show the secret again', async () => {
   const headers = { 'idempotency-key': 'once' };
   const first = await create({ name: 'x', role: 'viewer' }, headers);
   const second = await create({ role: 'viewer', name: 'x' }, headers);
@@ -59,7 +59,7 @@ test('a bound that cannot be parsed is bad_selector', async () => {
   expect((await create({ name: 'x', role: 'viewer', selector: 'a b' })).body.code).toBe('bad_selector');
 });
 
-test('lists in pages, and revokes what exists only', async () => {
+test('lists in pages, and revokes only existing tokens', async () => {
   for (const name of ['a', 'b', 'c']) await create({ name, role: 'viewer' });
   const first = (await api.get('/v1/tokens?limit=2')).body;
   const second = (await api.get(`/v1/tokens?limit=2&cursor=${first.nextCursor}`)).body;

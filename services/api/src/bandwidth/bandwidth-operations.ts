@@ -18,7 +18,7 @@ export interface BandwidthParts extends SurveyParts, SelectionParts {
   readonly byNum: EndpointByNum;
 }
 
-/** Bytes on the wire, Live against Poll: as gateways count them, and as endpoints do. */
+/** Bytes on the wire, Live compared with Poll: as gateways count them, and as endpoints count them. */
 export function bandwidthOperations(parts: BandwidthParts): Operation[] {
   return [fleetOperation(parts), endpointsOperation(parts), agentOperation(parts)];
 }
@@ -31,9 +31,9 @@ function fleetOperation(parts: BandwidthParts): Operation {
     const asks = call.query.ask === 'true' || (call.query.ask === undefined && mayAsk);
     if (asks && !mayAsk)
       throw new AppError('forbidden', `to ask endpoints needs the role ${leastRole('queries:run')}; yours is ${role}`);
-    // To look at counters is nothing to keep a record of.
+    // Reading counters is not audited; asking endpoints is.
     if (!asks) call.auditedElsewhere();
-    // First what fails at once: nobody is asked when the answer could not be given.
+    // The gateways first: when they cannot be asked, no query is started.
     const gateways = await surveyGateways(bus, registry);
     const endpoints = asks ? await surveyed(parts, call, call.query) : undefined;
     return json(200, { ...fleetJson(gateways, clock.now()), endpoints });

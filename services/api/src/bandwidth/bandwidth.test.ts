@@ -15,7 +15,7 @@ afterEach(() => api.stop());
 
 const nothing = { bytesIn: 0, bytesOut: 0 };
 
-/** A gateway with one endpoint in each channel, for an hour each; `heartbeat` bytes went up for Live, forty times of it for Poll. */
+/** One endpoint in each channel for an hour. `heartbeat` bytes went up by Live, forty times as many by Poll. */
 function report(change: Partial<TrafficCounters> = {}, heartbeat = 1_000): TrafficCounters {
   const purposes = { session: { bytesIn: 0, bytesOut: 500 }, heartbeat: nothing, query: nothing, command: nothing };
   return {
@@ -45,8 +45,8 @@ function gateway(answer: TrafficCounters | undefined): GatewayId {
   return id;
 }
 
-describe('what gateways have carried', () => {
-  test('is added up, as endpoints have it: what comes in at a gateway goes up', async () => {
+describe('bandwidth as gateways count it', () => {
+  test('is added up from the side of endpoints: bytes into a gateway are bytes up', async () => {
     const ids = [gateway(report()), gateway(report())].toSorted();
     const { status, body } = await api.get('/v1/bandwidth?ask=false');
     expect(status).toBe(200);
@@ -75,7 +75,7 @@ describe('what gateways have carried', () => {
     expect(body.gateways[0]).toMatchObject({ startedAt: '2026-09-21T14:13:20.000Z', live: { bytesPerHour: 1_500 } });
   });
 
-  test('names the gateways that say nothing and those that are gone, and leaves them out', async () => {
+  test('names gateways that do not answer or are gone, and leaves them out of the sums', async () => {
     const answered = gateway(report());
     const silent = gateway(undefined);
     const gone = newGatewayId();
@@ -91,7 +91,7 @@ describe('what gateways have carried', () => {
     });
   });
 
-  test('says of how many the sockets were seen, and that nothing is known where nobody was connected', async () => {
+  test('says for how many gateways sockets were measured, and null without sessions', async () => {
     const idle = { sessions: 0, seconds: 0, purposes: report().live.purposes };
     const unseen = { measured: 'frames', bytesIn: 0, bytesOut: 0, missed: 0 } as const;
     gateway(report({ poll: idle, sockets: unseen }));
@@ -106,13 +106,13 @@ describe('what gateways have carried', () => {
     });
   });
 
-  test('cannot be told while nobody knows which gateways there are', async () => {
+  test('is unavailable while the registry is unreachable', async () => {
     api.registry.store.available = false;
     const { status, body } = await api.get('/v1/bandwidth?ask=false');
     expect([status, body.code]).toEqual([503, 'broker_unavailable']);
   });
 
-  test('is for everybody who may read queries, and leaves no audit record of its own', async () => {
+  test('needs only the right to read queries, and is not audited', async () => {
     const { token } = await api.token({ role: 'viewer' });
     expect((await api.get('/v1/bandwidth?ask=false', { token })).status).toBe(200);
     expect((await api.audit()).filter(({ action }) => action.startsWith('bandwidth'))).toEqual([]);
@@ -121,7 +121,7 @@ describe('what gateways have carried', () => {
 
 type Row = [channel: string, purpose: string, bytesIn: number | bigint, bytesOut: number | bigint, seconds: number];
 
-/** Asks, lets a query service say what it wants, and gives the answer. */
+/** Requests `path`, emits the given results from the query service, and returns the answer. */
 async function asked(path: string, say: (record: QueryRecord) => Promise<unknown>, token?: string): Promise<Asked> {
   api.service.columns = ['channel', 'purpose', 'bytes_in', 'bytes_out', 'seconds', 'connections', 'since'];
   const answer = api.get(path, token === undefined ? {} : { token });
@@ -138,7 +138,7 @@ function item(record: QueryRecord, ...answers: readonly (readonly [num: number, 
     const encoded = rows.map((row): SqlValue[] => [...row, 3, 1_790_000_000_000]);
     block.add(num, Buffer.concat(encoded.map((row) => encodeCbor(row))));
   }
-  return api.service.writeItem(record, { t: 'rows', answers: block.bytes() });
+  return api.service.emit(record, { t: 'rows', answers: block.bytes() });
 }
 
 const liveRows = (bytes: number, seconds = 3_600): Row[] => [
@@ -146,8 +146,8 @@ const liveRows = (bytes: number, seconds = 3_600): Row[] => [
   ['live', 'transport', bytes, 0, seconds],
 ];
 
-describe('what endpoints have carried', () => {
-  test('is asked as a query, told with its ledger, those with the most bytes first', async () => {
+describe('bandwidth as endpoints count it', () => {
+  test('is read by a query, and answered with its ledger, the largest endpoints first', async () => {
     const small = await api.agent({ facts: { host: 'small' } });
     const large = await api.agent({ facts: { host: 'large' } });
     const { status, body } = await asked('/v1/bandwidth/endpoints?selector=os%3Dlinux&timeout=5s', async (record) => {
@@ -192,7 +192,7 @@ describe('what endpoints have carried', () => {
     expect(body.missing).toEqual([]);
   });
 
-  test('stands beside what the gateways have carried, and its record says what was asked', async () => {
+  test('is part of the fleet’s bandwidth, and its audit record names the query', async () => {
     const { num } = await api.agent();
     gateway(report());
     const { status, body } = await asked('/v1/bandwidth?timeout=5s', async (record) => {
@@ -209,7 +209,7 @@ describe('what endpoints have carried', () => {
     expect(kept).toMatchObject([{ subject: body.endpoints.query.id, outcome: 'allowed' }]);
   });
 
-  test('is asked by those who may run queries; without that right the gateways are told of alone', async () => {
+  test('needs the right to run queries; without it only the gateways’ counters are answered', async () => {
     const { token } = await api.token({ role: 'viewer' });
     gateway(report());
     const { status, body } = await api.get('/v1/bandwidth', { token });
@@ -219,13 +219,13 @@ describe('what endpoints have carried', () => {
     }
   });
 
-  test('is not believed beyond all measure', async () => {
+  test('ignores implausible counts', async () => {
     const [sane, mad] = [await api.agent(), await api.agent()];
     const { status, body } = await asked('/v1/bandwidth/endpoints', async (record) => {
       const block = new AnswerBlockWriter();
       const huge: SqlValue[] = ['live', 'query', 2 ** 53 - 1, -5, 3_600, 2 ** 52, 9e15];
       block.add(mad.num, Buffer.from(encodeCbor(huge)));
-      await api.service.writeItem(record, { t: 'rows', answers: block.bytes() });
+      await api.service.emit(record, { t: 'rows', answers: block.bytes() });
       await item(record, [sane.num, liveRows(10)]);
       await api.service.end(record, { ledger: ledger({ answered: 2 }) });
     });
@@ -236,17 +236,17 @@ describe('what endpoints have carried', () => {
     ]);
   });
 
-  test('names who did not answer, and whoever came back is not among them', async () => {
+  test('names endpoints that did not answer, without those that recovered', async () => {
     const { num, agentId } = await api.agent({ facts: { host: 'late' } });
     const { body } = await asked('/v1/bandwidth/endpoints', async (record) => {
-      await api.service.writeItem(record, {
+      await api.service.emit(record, {
         t: 'failures',
         failures: [
           [num, 'timed_out', 'deadline', 'no whole answer before the deadline'],
           [77, 'disconnected', 'disconnected', 'gone'],
         ],
       });
-      await api.service.writeItem(record, { t: 'recovered', numbers: [77] });
+      await api.service.emit(record, { t: 'recovered', numbers: [77] });
       await item(record, [77, liveRows(10)]);
       await api.service.end(record, { ledger: ledger({ answered: 1, timed_out: 1 }) });
     });
@@ -256,7 +256,7 @@ describe('what endpoints have carried', () => {
     expect([body.total.endpoints, body.query.ledger.targeted]).toEqual([1, 2]);
   });
 
-  test('totals are of all, however few are shown', async () => {
+  test('totals include endpoints that are not listed', async () => {
     const { body } = await asked('/v1/bandwidth/endpoints?top=2', async (record) => {
       await item(record, ...Array.from({ length: 9 }, (_, i) => [i + 1, liveRows(i + 1)] as const));
       await api.service.end(record, { ledger: ledger({ answered: 9 }) });
@@ -265,7 +265,7 @@ describe('what endpoints have carried', () => {
     expect(body.total).toMatchObject({ endpoints: 9, live: { bytesUp: 45, bytesDown: 45 } });
   });
 
-  test('rows that no agent gives do no harm', async () => {
+  test('malformed rows are ignored', async () => {
     const { body } = await asked('/v1/bandwidth/endpoints', async (record) => {
       const odd = [
         ['__proto__', 'query', 1, 1, 1],
@@ -292,7 +292,7 @@ describe('what endpoints have carried', () => {
     expect((await api.get(`/v1/agents/${'a'.repeat(24)}/bandwidth`)).status).toBe(404);
   });
 
-  test('is asked within the bound of who asks, and on record', async () => {
+  test('is read within the bound of the caller, and audited', async () => {
     const { token, tokenId } = await api.token({ role: 'analyst', selector: 'env=prod' });
     const { status, body } = await asked(
       '/v1/bandwidth/endpoints?selector=os%3Dlinux',
@@ -310,7 +310,7 @@ describe('what endpoints have carried', () => {
     expect([status, body.code, api.service.asked]).toEqual([400, 'bad_timeout', []]);
   });
 
-  test('a caller who leaves ends the query', async () => {
+  test('the query is cancelled when the caller disconnects', async () => {
     const gone = new AbortController();
     const headers = { authorization: `Bearer ${api.adminToken}` };
     const request = fetch(`${api.url}/v1/bandwidth/endpoints`, { headers, signal: gone.signal });

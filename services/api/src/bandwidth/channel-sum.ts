@@ -1,6 +1,6 @@
 import { PURPOSES, type Purpose } from '@muster/api-contract';
 
-/** Bytes as the endpoint has them: up is from it, down is to it. */
+/** Bytes from endpoints (up) and to endpoints (down). */
 export interface UpAndDown {
   bytesUp: number;
   bytesDown: number;
@@ -8,7 +8,7 @@ export interface UpAndDown {
 
 const SECONDS_PER_HOUR = 3_600;
 
-/** Adds up what one channel has carried, for one endpoint or for many. */
+/** The bytes of one channel, for one endpoint or for many. */
 export class ChannelSum {
   seconds = 0;
   readonly #purposes = new Map<Purpose, UpAndDown>();
@@ -37,13 +37,13 @@ export class ChannelSum {
     return total;
   }
 
-  /** Both ways, for one endpoint and one hour of a session; null while there was none. */
+  /** Up and down together, per endpoint and hour of session; null without a session. */
   get bytesPerHour(): number | null {
     const { bytesUp, bytesDown } = this.total;
     return this.seconds > 0 ? Math.round(((bytesUp + bytesDown) / this.seconds) * SECONDS_PER_HOUR) : null;
   }
 
-  /** As people see it; purposes in their order, those alone that occurred. */
+  /** The JSON form. Has only the purposes that occurred, in their fixed order. */
   json() {
     const { total, bytesPerHour } = this;
     const purposes = PURPOSES.flatMap((purpose) => {
@@ -54,7 +54,7 @@ export class ChannelSum {
   }
 }
 
-/** How often Live's cost goes into Poll's; null when either has cost nothing yet. */
+/** Bytes per hour of Poll divided by those of Live; null when either is zero or unknown. */
 export function pollToLive(live: ChannelSum, poll: ChannelSum): number | null {
   const [ofLive, ofPoll] = [live.bytesPerHour, poll.bytesPerHour];
   if (ofLive === null || ofPoll === null || ofLive === 0) return null;

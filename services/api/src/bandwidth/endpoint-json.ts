@@ -6,10 +6,10 @@ import { pollToLive } from './channel-sum.js';
 import type { Survey } from './endpoint-survey.js';
 import type { EndpointTraffic } from './traffic-aggregator.js';
 
-/** How many of those who did not answer are named here; the query has all of them. */
+/** At most this many endpoints without an answer are named; the query has all of them. */
 const NAMED = 1_000;
 
-/** What endpoints have counted, as people see it. */
+/** The counts of endpoints: the sum, the largest, and the endpoints that did not answer. */
 export function endpointsJson(
   { record, traffic, failures }: Survey,
   top: number,

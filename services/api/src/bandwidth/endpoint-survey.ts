@@ -13,24 +13,24 @@ export interface SurveyParts {
   readonly clock: Clock;
   readonly client: Pick<QueryClient, 'start' | 'cancel' | 'coordinatorStatus'>;
   readonly store: Pick<QueryStore, 'read'>;
-  /** A running query that says nothing for this long is asked after. */
+  /** The coordinator of a running query without events for this long is checked. */
   readonly inactivityMs: number;
 }
 
 export interface Survey {
-  /** As it ended. */
+  /** The query as it ended. */
   readonly record: QueryRecord;
   readonly traffic: TrafficAggregator;
-  /** Who did not answer, in the order of their numbers. */
+  /** The endpoints that did not answer, sorted by number. */
   readonly failures: readonly Failure[];
 }
 
-/** For how long a viewer of ours would wait for a sign of life: nobody reads along. */
+/** How often the wait for events is interrupted. No client reads these heartbeats. */
 const LOOK_MS = 1_000;
 
 /**
- * Asks endpoints for the bytes that they have counted, as a query like any other, and waits for its end. When the caller goes away the query is
- * cancelled. Throws what starting a query throws.
+ * Runs a query for the byte counts of endpoints, and waits for its end. Cancels the query when the caller disconnects.
+ * Throws what starting a query throws.
  */
 export async function surveyEndpoints(
   parts: SurveyParts,
@@ -74,7 +74,7 @@ export async function surveyEndpoints(
     if (event.t === 'recovered') for (const num of event.numbers) failures.delete(num);
     if (event.t === 'ended') return surveyOf(event.record, traffic, failures);
   }
-  // Only the caller's leaving ends the events early; who has left hears nothing of this.
+  // The events end early only when the caller has disconnected. They get no answer.
   await client.cancel(record, principal.name).catch(() => undefined);
   throw new AppError('timeout', 'the caller went away before the endpoints had answered');
 }

@@ -7,7 +7,7 @@ import type { GatewayAnswer } from './gateway-survey.js';
 
 type CountersJson = Omit<FleetBandwidthJson['fleet'], 'gateways'>;
 
-/** The gateways' counters as people see them: of all together, and of each. */
+/** The gateways' counters: the sum, and each gateway. */
 export function fleetJson(answers: readonly GatewayAnswer[], nowMs: number): FleetBandwidthJson {
   const reports = answers.flatMap((answer) => (answer.state === 'answered' ? [answer.report] : []));
   return {
@@ -55,7 +55,7 @@ function channelOf(reports: readonly ChannelCounters[]) {
   return { endpoints, ...sum.json() };
 }
 
-/** What comes in at a gateway goes up from an endpoint. */
+/** Bytes into a gateway are bytes up from endpoints. */
 function upAndDown(counts: readonly ByteCounts[]): UpAndDown {
   const sum = { bytesUp: 0, bytesDown: 0 };
   for (const { bytesIn, bytesOut } of counts) {

@@ -3,14 +3,14 @@ import { decodeBusMessage, encodeBusMessage, SUBJECTS, type TrafficCounters } fr
 import { AppError, type GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 
-/** What one gateway said. `no_answer`: it lives by its lease, and said nothing in time. `gone`: nobody listens any more. */
+/** The answer of one gateway. `no_answer`: it has a lease, but did not answer in time. `gone`: it no longer listens. */
 export type GatewayAnswer =
   | { readonly id: string; readonly state: 'answered'; readonly report: TrafficCounters }
   | { readonly id: string; readonly state: 'no_answer' | 'gone' };
 
 const WITHIN_MS = 3_000;
 
-/** Asks every gateway that has a lease what it has carried, all at once. Throws `broker_unavailable` when nobody knows which there are, or they cannot be reached. */
+/** Asks all gateways with a lease for their counters. Throws `broker_unavailable` when registry or broker are unreachable. */
 export async function surveyGateways(
   bus: Pick<Bus, 'request'>,
   registry: Pick<Registry, 'gateways'>,

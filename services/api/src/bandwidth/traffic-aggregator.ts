@@ -6,7 +6,7 @@ import { ChannelSum, pollToLive, type UpAndDown } from './channel-sum.js';
 const CHANNELS = ['live', 'poll', 'enrol'] as const;
 type Channel = (typeof CHANNELS)[number];
 
-/** What is asked of each endpoint. {@link EndpointTally} reads the columns in this order. */
+/** The query that every endpoint answers. {@link TrafficAggregator} reads the columns in this order. */
 export const TRAFFIC_SQL =
   'SELECT channel, purpose, bytes_in, bytes_out, seconds, connections, since FROM agent_traffic';
 const COLUMNS = 7;
@@ -29,11 +29,11 @@ export class EndpointTraffic {
   }
 }
 
-/** Takes the endpoints' answers as they come; a later answer of an endpoint replaces the earlier one. */
+/** Adds up the answers of endpoints. A later answer of an endpoint replaces the earlier one. */
 export class TrafficAggregator {
   readonly #endpoints = new Map<number, EndpointTraffic>();
 
-  /** Takes an answer block of {@link TRAFFIC_SQL}. Rows that no agent of ours gives are passed over. */
+  /** Takes an answer block of {@link TRAFFIC_SQL}. Rows with unknown channels or purposes are ignored. */
   take(answers: Uint8Array): void {
     for (const { num, rows } of readAnswerBlock(answers)) {
       const endpoint = new EndpointTraffic(num);
@@ -42,7 +42,7 @@ export class TrafficAggregator {
     }
   }
 
-  /** Those with the most bytes first. */
+  /** The endpoints with the most bytes, in descending order. */
   top(count: number): EndpointTraffic[] {
     return [...this.#endpoints.values()].toSorted((a, b) => b.bytes - a.bytes || a.num - b.num).slice(0, count);
   }
@@ -88,7 +88,7 @@ function addRow(endpoint: EndpointTraffic, values: readonly SqlValue[]): void {
   endpoint.channels.set(channel, sum);
   const bytes: UpAndDown = { bytesUp: countOf(bytesOut), bytesDown: countOf(bytesIn) };
   sum.add(purpose satisfies Purpose, bytes);
-  // The same in each row of the channel.
+  // Equal in every row of the channel.
   sum.seconds = Math.max(sum.seconds, countOf(seconds));
   endpoint.connections.set(channel, countOf(connections));
   endpoint.sinceMs = countOf(since, LATEST_MS);
@@ -98,12 +98,12 @@ function isOneOf<const T extends string>(known: readonly T[], value: SqlValue | 
   return (known as readonly unknown[]).includes(value);
 }
 
-/** What no endpoint has carried or lived through; sums of a whole fleet's counts stay exact below it. */
+/** The largest count that is believed; sums over a whole fleet stay exact integers below it. */
 const MOST = 2 ** 38;
 /** The last moment that a date can have (ECMA-262 §21.4.1.1). */
 const LATEST_MS = 8.64e15;
 
-/** 0 for what is no count: endpoints say what they like. */
+/** 0 for values that are no plausible count: endpoints can answer anything. */
 function countOf(value: SqlValue | undefined, most = MOST): number {
   const count = typeof value === 'bigint' ? Number(value) : value;
   return typeof count === 'number' && Number.isSafeInteger(count) && count > 0 && count <= most ? count : 0;

@@ -3,7 +3,7 @@ import type { ActionDefinition } from '@muster/actions';
 import { z } from 'zod';
 import { implement, json, type Operation } from '../http/operation.js';
 
-/** The catalogue of what can be ordered. */
+/** The catalogue of actions. */
 export function actionOperations(catalogue: readonly ActionDefinition[]): Operation[] {
   const items = catalogue
     .filter(({ hidden }) => hidden !== true)

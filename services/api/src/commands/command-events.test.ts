@@ -4,7 +4,7 @@ import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
 import { parseSse, RawViewer } from '../testing/raw-viewer.js';
 
-// Megabytes go past viewers that are slow on purpose.
+// Slow viewers read megabytes.
 jest.setTimeout(90_000);
 
 let api: ApiFixture;
@@ -29,7 +29,7 @@ async function finished(): Promise<CommandRecord> {
 }
 
 describe('the events of a command', () => {
-  test('tell what settles, then the ledger, and end when the last target has', async () => {
+  test('have settled targets, then the ledger, and end when the last target has settled', async () => {
     const record = await finished();
     const { text, headers } = await api.get(path(record));
     expect(headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
@@ -67,7 +67,7 @@ describe('the events of a command', () => {
     expect(lines.map((line) => JSON.parse(line) as object)).toEqual(seen.map(({ data }) => data));
   });
 
-  test('tell of every change, or of no target, when asked', async () => {
+  test('have every change, or no target, when requested', async () => {
     const record = await finished();
     const states = (text: string) =>
       parseSse(text)
@@ -80,7 +80,7 @@ describe('the events of a command', () => {
     expect((await api.get(path(record, '?targets=some'))).body.code).toBe('bad_request');
   });
 
-  test('go on after any event that was seen: nothing is missed, and at most the events of one entry come again', async () => {
+  test('resume after any event: nothing is missed, and at most the events of one entry are repeated', async () => {
     const record = await finished();
     const seen = parseSse((await api.get(path(record))).text);
     let last: string | undefined;
@@ -98,7 +98,7 @@ describe('the events of a command', () => {
     expect((await api.get(path(record), { headers: { accept: 'image/png' } })).body.code).toBe('not_acceptable');
   });
 
-  test('come as they happen, with a sign of life when nothing does', async () => {
+  test('come as they happen, with heartbeats in between', async () => {
     const record = await api.commands.make({ approval: { why: 'prod', role: 'responder' } });
     const viewer = new RawViewer(api, path(record));
     await eventually(() => viewer.text.includes('event: command'));
@@ -118,7 +118,7 @@ describe('the events of a command', () => {
     expect(names(viewer.body).slice(-2)).toEqual(['ledger', 'ended']);
   });
 
-  test('wait out the broker, and make nothing up', async () => {
+  test('wait while the broker is unreachable, and invent nothing', async () => {
     const record = await api.commands.make();
     const viewer = new RawViewer(api, path(record));
     await eventually(() => viewer.text.includes('event: ledger'));
@@ -133,14 +133,14 @@ describe('the events of a command', () => {
     expect(names(viewer.body).at(-1)).toBe('ended');
   });
 
-  test('end with the token that opened them', async () => {
+  test('end when their token is revoked', async () => {
     const record = await api.commands.make();
     const { token, tokenId } = await api.token({ role: 'viewer', expiresAtMs: Date.now() + 700 });
     const text = (await api.get(path(record), { token })).text;
     expect([names(text), tokenId]).toEqual([['command', 'ledger'], expect.any(String)]);
   });
 
-  test('of 20,000 targets cost little for a viewer that stops reading, and nothing for the one beside it', async () => {
+  test('of 20,000 targets cost little memory for a viewer that stops reading, and do not delay another viewer', async () => {
     const TARGETS = 20_000;
     const nums = Array.from({ length: TARGETS }, (_, i) => i + 1);
     const record = await api.commands.make({}, nums);
@@ -149,10 +149,10 @@ describe('the events of a command', () => {
     const reader = new RawViewer(api, path(record, '?targets=all'));
     let mostBuffered = 0;
     const sampling = setInterval(() => (mostBuffered = Math.max(mostBuffered, ...api.bufferedBytes())), 5);
-    const said = { message: 'x'.repeat(200), effects: ['y'.repeat(200)] };
+    const outcome = { message: 'x'.repeat(200), effects: ['y'.repeat(200)] };
     await api.commands.settle(record, 'sent', nums);
     await api.commands.settle(record, 'running', nums);
-    await api.commands.settle(record, 'succeeded', nums, said);
+    await api.commands.settle(record, 'succeeded', nums, outcome);
     await reader.closed;
     const seen = parseSse(reader.body);
     const settled = seen.flatMap(({ event, data }) => (event === 'targets' ? data.targets : []));

@@ -13,7 +13,7 @@ export interface CommandEventsOptions {
   readonly clock: Clock;
   readonly visibility: EndpointVisibility;
   readonly detail: TargetDetail;
-  /** Tell only what came after this entry; what was before is folded without a word. */
+  /** Events only of entries after this one. Earlier entries are folded without events. */
   readonly afterSeq: number;
   readonly signal: AbortSignal;
   readonly heartbeatMs: number;
@@ -23,8 +23,8 @@ export interface CommandEventsOptions {
 const TARGETS_PER_EVENT = 500;
 
 /**
- * The events of one command, to its end. One journal entry makes several: what changed on which targets, then the ledger; only the last of
- * them has the entry's sequence as its id, so that a viewer who was cut off between them is told all of them again, and never misses one.
+ * The events of one command, to its end. One journal entry makes several events: changed targets, then the ledger.
+ * Only the last of them has the entry's sequence as its id. A viewer that was disconnected between them gets all of them again.
  */
 export async function* commandEvents(
   journal: Pick<CommandRecord, 'org' | 'id'>,
@@ -64,7 +64,7 @@ interface EntryPlace extends Pick<CommandEventsOptions, 'detail' | 'visibility'>
 
 interface NamedEvent {
   readonly name: string;
-  /** What follows `{"event":…,"seq":…` on the line. */
+  /** The rest of the line after `{"event":…,"seq":…`. */
   readonly rest: () => Iterable<string>;
 }
 

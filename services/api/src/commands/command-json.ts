@@ -6,7 +6,7 @@ import { COMMAND_STATES, selectorMatches, type CommandLedger, type CommandState 
 import type { CommandFold, TargetOutcome } from '@muster/records';
 import type { Principal } from '../http/principal.js';
 
-/** A command as people see it. */
+/** The JSON of a command. */
 export function commandJson({
   record,
   status,
@@ -42,13 +42,13 @@ export function commandJson({
   };
 }
 
-/** In the order in which people read it, whatever order the wire gave its members. */
+/** The states in their fixed order, which the wire does not keep. */
 export function commandLedgerJson(ledger: CommandLedger): CommandLedgerJson {
   const counts = Object.fromEntries(COMMAND_STATES.map((state) => [state, ledger[state]]));
   return { targeted: ledger.targeted, ...counts } as CommandLedgerJson;
 }
 
-/** What a principal may be told of the endpoint with this number; `undefined`: nothing but how its target fares. */
+/** The names of the endpoint with this number. `undefined`: the principal may see only the state of its target. */
 export type EndpointVisibility = (
   num: number,
 ) => { readonly agentId: string | null; readonly host: string | null } | undefined;
@@ -56,8 +56,8 @@ export type EndpointVisibility = (
 const UNNAMED = { agentId: null, host: null };
 
 /**
- * Sees endpoints within the bound of this principal as it is now. One that has left it since the command was submitted is not named any
- * more, and what happened on it is not told.
+ * Shows endpoints within the bound of this principal as it is now. An endpoint that has left the bound since the command was submitted is
+ * not named any more, and its messages are hidden.
  */
 export function visibilityOf(principal: Principal, directory: Pick<Directory, 'byNum'>): EndpointVisibility {
   const { bound } = principal;
@@ -69,7 +69,7 @@ export function visibilityOf(principal: Principal, directory: Pick<Directory, 'b
   };
 }
 
-/** One target and how it fares. `outcome` is absent while nothing was said of it. */
+/** One target and its state. `outcome` is absent while nothing was reported of it. */
 export function targetJson(
   target: { readonly number: number; readonly num: number; readonly state: CommandState },
   outcome: TargetOutcome | undefined,
@@ -97,6 +97,6 @@ export function foldedTargetJson(fold: CommandFold, number: number, visibility: 
 function outcomeJson(outcome: TargetOutcome | undefined, isVisible: boolean) {
   if (outcome === undefined) return { code: '', message: '' };
   const { code, message, effects, atMs } = outcome;
-  const said = isVisible ? { message, ...(effects === undefined ? {} : { effects }) } : { message: '' };
-  return { code, ...said, at: isoTime(atMs) };
+  const details = isVisible ? { message, ...(effects === undefined ? {} : { effects }) } : { message: '' };
+  return { code, ...details, at: isoTime(atMs) };
 }

@@ -15,7 +15,7 @@ const showing = (id: string, token?: string) => api.get(`/v1/commands/${id}`, to
 const targets = async (id: string, query = '') => (await api.get(`/v1/commands/${id}/targets${query}`)).body.items;
 
 describe('a command', () => {
-  test('is shown as its journal tells it, also when no command service is left', async () => {
+  test('is shown from its journal, also without a command service', async () => {
     const record = await api.commands.make({
       reason: 'ticket',
       rollout: { canary: 1, step: '10%', pauseMs: 0, abortOver: 0 },
@@ -62,7 +62,7 @@ describe('a command', () => {
     expect(approved.body.code).toBe('not_found');
   });
 
-  test('has its targets by name, in pages and by state, with what came too late', async () => {
+  test('has its targets by name, in pages and by state, with late reports', async () => {
     const one = await api.agent({ facts: { host: 'web-1' } });
     const record = await api.commands.make({}, [one.num, 998, 999]);
     await api.commands.settle(record, 'running', [1]);
@@ -111,7 +111,7 @@ describe('a command', () => {
 });
 
 describe('the list of commands', () => {
-  test('is newest first, in pages that fit together, of one status if asked', async () => {
+  test('is newest first, paged without gaps or repeats, and can be filtered by status', async () => {
     const made: CommandRecord[] = [];
     for (let i = 0; i < 90; i += 1) made.push(await api.commands.make(i % 3 === 0 ? APPROVAL : {}));
     const all = async (query: string): Promise<string[]> => {
@@ -133,7 +133,7 @@ describe('the list of commands', () => {
 });
 
 describe('a bounded principal', () => {
-  test('knows of their own commands, and of those within their bound, and of no other', async () => {
+  test('sees their own commands and those within their bound, and no others', async () => {
     const inside = await api.agent({ labels: { env: 'prod' }, facts: { host: 'in' } });
     const outside = await api.agent({ labels: { env: 'dev' }, facts: { host: 'out' } });
     const { token, tokenId } = await api.token({ role: 'responder', selector: 'env=prod' });
@@ -155,7 +155,7 @@ describe('a bounded principal', () => {
       const given = { token, ...(body === undefined ? {} : { body }) };
       expect((await api.ask(method, `/v1/commands/${beyond.id}${path}`, given)).body.code).toBe('not_found');
     }
-    // What has left the bound since is not named any more, and what it said is not told.
+    // An endpoint that has left the bound is not named any more, and its messages are hidden.
     await api.commands.settle(own, 'succeeded', [1, 2], { message: 'secret', effects: ['secret'] });
     const { items } = (await api.get(`/v1/commands/${own.id}/targets`, { token })).body;
     expect(items).toMatchObject([
@@ -177,7 +177,7 @@ describe('cancelling', () => {
     expect(api.commands.asked).toHaveLength(1);
   });
 
-  test('what ends meanwhile is 204, what the service refuses is its problem', async () => {
+  test('is 204 when the command ends meanwhile, and passes on refusals', async () => {
     const [racing, refused] = [await api.commands.make(), await api.commands.make()];
     api.commands.answer = () => problem('forbidden');
     expect((await api.ask('DELETE', `/v1/commands/${refused.id}`)).body.code).toBe('forbidden');
@@ -196,7 +196,7 @@ describe('approving', () => {
   const approve = (id: string, token?: string) =>
     api.ask('POST', `/v1/commands/${id}/approve`, { ...(token === undefined ? {} : { token }) });
 
-  test('is passed on, and once more by the same person changes nothing', async () => {
+  test('is passed on, and changes nothing when the same person repeats it', async () => {
     const record = await api.commands.make(APPROVAL);
     const { token, tokenId } = await api.token({ role: 'responder', name: 'Bob' });
     const answer = await approve(record.id, token);
@@ -212,7 +212,7 @@ describe('approving', () => {
     ]);
   });
 
-  test('one’s own order is refused by the service', async () => {
+  test('one’s own command is refused by the service', async () => {
     const record = await api.commands.make(APPROVAL);
     api.commands.answer = () => problem('self_approval');
     const answer = await approve(record.id);
@@ -234,7 +234,7 @@ describe('approving', () => {
     expect(api.commands.asked).toEqual([]);
   });
 
-  test('what needs none is a conflict', async () => {
+  test('a command that needs no approval is a conflict', async () => {
     const record = await api.commands.make({ targets: { sets: [encodeNumberSet([1])] } });
     expect((await approve(record.id)).body.detail).toContain('needs no approval');
   });

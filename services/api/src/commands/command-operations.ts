@@ -16,7 +16,7 @@ export interface CommandParts {
   readonly directory: Pick<Directory, 'byNum'>;
 }
 
-/** Looking at commands. */
+/** Listing and showing commands and their targets. */
 export function commandOperations(parts: CommandParts): Operation[] {
   return [listOperation(parts), showOperation(parts), targetsOperation(parts)];
 }
@@ -38,9 +38,9 @@ interface ListQuestion {
   readonly limit: number;
 }
 
-/** So few that one reply holds them whatever their parameters are. */
+/** Few enough that one reply holds them, however large their parameters are. */
 const ASKED_AT_ONCE = 40;
-/** What one request may look through on behalf of somebody who is bounded. */
+/** How many commands one request reads at most for a bounded principal. */
 const MAX_LOOKED_AT = 2_000;
 
 async function listPage(
@@ -82,10 +82,10 @@ function targetsOperation({ store, directory }: CommandParts): Operation {
     async ({ principal, params, query: { state, limit, cursor }, signal }) => {
       const after = cursor === undefined ? 0 : decodeCursor('targets', cursor, [position])[0];
       const { fold } = await store.find(principal, params.id, signal);
-      const wanted = new Set(state ?? COMMAND_STATES);
+      const selected = new Set(state ?? COMMAND_STATES);
       const numbers: number[] = [];
       for (let number = after + 1; number <= fold.nums.length && numbers.length <= limit; number += 1) {
-        if (wanted.has(fold.state(number))) numbers.push(number);
+        if (selected.has(fold.state(number))) numbers.push(number);
       }
       const page = numbers.slice(0, limit);
       const last = page.at(-1);

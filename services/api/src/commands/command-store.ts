@@ -12,18 +12,18 @@ import {
 } from '@muster/records';
 import type { Principal } from '../http/principal.js';
 
-/** A command as its journal tells it by now. */
+/** A command as its journal has it now. */
 export interface FoldedCommand {
   readonly fold: CommandFold;
-  /** Of the newest entry. */
+  /** The sequence of the newest entry. */
   readonly seq: number;
-  /** Of the entry with which the last target settled. */
+  /** The sequence of the entry with which the last target settled. */
   readonly endedSeq: number | undefined;
 }
 
 const BATCH = 32;
 
-/** Commands as they are kept. The journal is all there is to know: no service is asked, and any API process says the same. */
+/** Reads commands from the journal. No service is asked, so that every API process gives the same answer. */
 export class CommandStore {
   readonly #streams: StreamStore;
   readonly #directory: Pick<Directory, 'byNum'>;
@@ -33,7 +33,7 @@ export class CommandStore {
     this.#directory = directory;
   }
 
-  /** The command, if this principal may know of it. Throws `not_found`, `broker_unavailable`. */
+  /** The command, if this principal may see it. Throws `not_found`, `broker_unavailable`. */
   async find(principal: Principal, id: string, signal?: AbortSignal): Promise<FoldedCommand> {
     const command = isCommandId(id) ? await this.read(principal.org, id, signal) : undefined;
     if (command === undefined || !maySee(principal, command.fold, this.#directory)) throw unknown(id);
@@ -41,8 +41,8 @@ export class CommandStore {
   }
 
   /**
-   * Finds out no more than that there is something for this principal to follow; where that takes no fold, it costs one look instead of a pass
-   * over the journal. Throws as {@link find} does.
+   * Checks that the command exists and that this principal may follow it. Reads the whole journal only for a bounded principal.
+   * Throws as {@link find} does.
    */
   async findJournal(
     principal: Principal,
@@ -72,7 +72,7 @@ export class CommandStore {
     return fold === undefined ? undefined : { fold, seq, endedSeq };
   }
 
-  /** Its entries from the first one on, and those to come until the signal is aborted. */
+  /** Its entries from the first one on, and new ones until the signal is aborted. */
   follow({ org, id }: Pick<CommandRecord, 'org' | 'id'>, signal: AbortSignal): AsyncIterable<Entry> {
     return this.#entries(org, id, { follow: true, signal });
   }
@@ -101,7 +101,7 @@ export interface Applied {
   readonly step: FoldStep;
 }
 
-/** The fold with one more entry, and what that changed; `undefined` before the entry that makes the command. */
+/** Applies one entry to the fold. `undefined` before the entry that makes the command. */
 export function applyEntry(fold: CommandFold | undefined, data: Uint8Array): Applied | undefined {
   const entry = decodeJournalEntry(data);
   const made = fold ?? (entry.t === 'submitted' ? new CommandFold(withoutRows(entry.record)) : undefined);
@@ -109,8 +109,8 @@ export function applyEntry(fold: CommandFold | undefined, data: Uint8Array): App
 }
 
 /**
- * Whoever is bounded by a selector knows of the commands that they submitted themselves, and of those whose every target is within the bound
- * as it is now; whatever else was ordered tells of endpoints that they must not see.
+ * A bounded principal sees their own commands, and commands whose targets are all within the bound as it is now.
+ * Other commands could reveal endpoints outside the bound.
  */
 function maySee(principal: Principal, fold: CommandFold, directory: Pick<Directory, 'byNum'>): boolean {
   const { bound, id } = principal;
@@ -127,7 +127,7 @@ function unknown(id: string): AppError {
 
 const NO_COLUMNS = {};
 
-/** Without what the rows hold: nobody is shown it, and a fold lives as long as somebody looks at its command. */
+/** Without the columns of rows: no answer has them, and a fold stays in memory as long as its command is viewed. */
 function withoutRows(record: CommandRecord): CommandRecord {
   if (!('rows' in record.targets)) return record;
   return { ...record, targets: { rows: record.targets.rows.map(([num]) => [num, NO_COLUMNS]) } };

@@ -12,7 +12,7 @@ export interface DecideParts {
   readonly store: CommandStore;
 }
 
-/** Deciding on commands that somebody has ordered. */
+/** Cancelling and approving commands. */
 export function decideOperations(parts: DecideParts): Operation[] {
   return [cancelOperation(parts), approveOperation(parts)];
 }
@@ -29,7 +29,7 @@ function cancelOperation({ client, store }: DecideParts): Operation {
       const request = { t: 'cancel', ...callerOf(call), id, ...reason } as const;
       return json(202, commandJson((await client.decide(request, call.auditedElsewhere)).command));
     } catch (error) {
-      // It may have ended between the look and the request.
+      // It may have ended between the read and the request.
       const newest = await store.read(principal.org, id, signal);
       if (newest?.fold.status === 'ended') return json(204);
       throw error;
@@ -50,7 +50,7 @@ function approveOperation({ client, store }: DecideParts): Operation {
   });
 }
 
-/** The link that an approver was sent leads to something that is over. */
+/** Why a command no longer waits for approval. */
 function notWaiting(id: CommandId, { status, approver, cancel }: CommandSummary): AppError {
   const why =
     approver !== undefined

@@ -14,7 +14,7 @@ export interface CommandEventParts {
   readonly viewers: Viewers;
 }
 
-/** What becomes of a command, as it comes. */
+/** The event stream of a command. */
 export function commandEventOperation({ store, directory, clock, viewers }: CommandEventParts): Operation {
   return implement(operations.streamCommandEvents, async ({ principal, params, query, header, negotiate, signal }) => {
     const type = negotiate(...Object.values(EVENT_TYPES));
@@ -29,7 +29,7 @@ export function commandEventOperation({ store, directory, clock, viewers }: Comm
       principal,
       format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',
       subject: journal.id,
-      events: (gone, heartbeatMs) => commandEvents(journal, { ...shown, signal: gone, heartbeatMs }),
+      events: (viewerSignal, heartbeatMs) => commandEvents(journal, { ...shown, signal: viewerSignal, heartbeatMs }),
     });
   });
 }

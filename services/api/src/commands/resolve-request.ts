@@ -29,7 +29,7 @@ export interface ResolvedRequest {
   readonly target: CommandTarget;
 }
 
-/** Where in the body a fault is: a JSON pointer in a URI fragment (RFC 6901 §6), and why. */
+/** A fault and its place in the body: a JSON pointer in a URI fragment (RFC 6901 §6). */
 interface BodyFault {
   readonly pointer: string;
   readonly fault: string;
@@ -38,7 +38,7 @@ interface BodyFault {
 const MAX_FAULTS = 20;
 
 /**
- * Checks a request against its action and reads the rows it names. Reports every fault of parameters and rows at once. Asks no command service.
+ * Checks a request against its action, and reads the rows of a query that it names. Collects the faults of parameters and rows.
  * Throws `unknown_action`, `bad_params`; for the rows of a query also `not_found`, `conflict`, `bad_request`, `no_targets`.
  */
 export async function resolveRequest(

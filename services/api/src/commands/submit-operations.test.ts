@@ -22,8 +22,8 @@ const audited = async (action: string): Promise<AuditRecord[]> => {
   return (await api.audit()).filter((record) => record.action === action);
 };
 
-describe('an order', () => {
-  test('can be answered with how it ended: the service is asked to wait, within a bound', async () => {
+describe('a command request', () => {
+  test('can be answered with the outcome: the service is asked to wait, up to a limit', async () => {
     const ask = (wait: string) => api.ask('POST', `/v1/commands?wait=${wait}`, { body: KILL });
     expect((await ask('5s')).status).toBe(202);
     expect(lastAsked().waitMs).toBe(5_000);
@@ -35,7 +35,7 @@ describe('an order', () => {
     expect(api.commands.asked).toHaveLength(before);
   });
 
-  test('is accepted when a command service has kept it, with everything that was asked', async () => {
+  test('is accepted when a command service has journalled it, with all its members', async () => {
     const { token, tokenId } = await api.token({ role: 'responder', selector: 'env=prod' });
     const answer = await submit(
       {
@@ -76,7 +76,7 @@ describe('an order', () => {
     expect(lastAsked().rollout).toEqual({ canary: 1, step: '10%', pauseMs: 30_000, abortOver: 0.05 });
   });
 
-  test('names endpoints once each, or rows with the columns that the action compares', async () => {
+  test('names each endpoint once, or rows with the columns that the action compares', async () => {
     const { agentId } = await api.agent();
     await submit({ ...KILL, target: { agentIds: [agentId, agentId] } });
     expect(lastAsked().target).toEqual({ agentIds: [agentId] });
@@ -85,7 +85,7 @@ describe('an order', () => {
     expect(lastAsked().target).toEqual({ rows: [{ agentId, row: { pid: 12, start_time: 7, path: '/x' } }] });
   });
 
-  test('is planned the same way, and nothing is ordered', async () => {
+  test('is planned the same way, and nothing is submitted', async () => {
     const { status, body } = await api.ask('POST', '/v1/commands/plan', { body: KILL });
     expect([status, body]).toEqual([200, { targets: 3, connected: 1, unsupported: 0 }]);
     expect(api.commands.asked.map(({ t }) => t)).toEqual(['plan']);
@@ -102,7 +102,7 @@ describe('an order', () => {
   });
 });
 
-describe('an order that cannot be', () => {
+describe('a command request is refused', () => {
   const agentId = 'a'.repeat(24);
   const faultsOf = (body: object): string[] =>
     (body as { faults: { pointer: string }[] }).faults.map(({ pointer }) => pointer);
@@ -164,7 +164,7 @@ describe('an order that cannot be', () => {
     expect(await audited('command.submit')).toEqual([]);
   });
 
-  test('because nobody listens is 503 at once, with a time to come back', async () => {
+  test('with 503 and Retry-After when no command service listens', async () => {
     api.commands.stop();
     const answer = await submit(KILL);
     expect([answer.status, answer.body.code, answer.headers.get('retry-after')]).toEqual([
@@ -176,17 +176,17 @@ describe('an order that cannot be', () => {
     expect((await api.get('/v1/commands')).body.code).toBe('no_command_service');
   });
 
-  test('because the broker is away is told, and nothing else', async () => {
+  test('with broker_unavailable while the broker is unreachable', async () => {
     api.connection.bus.setConnected(false);
     expect((await submit(KILL)).body.code).toBe('broker_unavailable');
     api.connection.bus.setConnected(true);
   });
 });
 
-describe('an order under an idempotency key', () => {
+describe('a command request under an idempotency key', () => {
   const KEY = { 'idempotency-key': 'one' };
 
-  test('is made once, whoever answers the repeat', async () => {
+  test('makes one command, whichever process answers the repeat', async () => {
     const [first, again] = [await submit(KILL, KEY), await submit(KILL, KEY)];
     expect([first.status, again.status, again.body.id]).toEqual([202, 202, first.body.id]);
     expect(api.commands.asked).toHaveLength(1);
@@ -199,9 +199,9 @@ describe('an order under an idempotency key', () => {
     expect((await audited('command.submit')).map(({ details }) => details)).toEqual([{ replayed: true }]);
   });
 
-  test('of which the answer was lost with its process is found by the repeat, at once', async () => {
+  test('whose answer was lost with its process is found by the repeat at once', async () => {
     const first = await submit(KILL, KEY);
-    // As the process that dies between the command and its answer leaves it: under way, and it always will be.
+    // As a process leaves it that dies between the command and its answer: running, for ever.
     const subject = `${STREAM_SUBJECTS.idempotency(ORG, 'x').slice(0, -1)}*`;
     const { streams } = api.connection;
     for await (const entry of streams.read('MUSTER_IDEMPOTENCY', { subject })) {
@@ -213,14 +213,14 @@ describe('an order under an idempotency key', () => {
     expect(api.commands.asked).toHaveLength(2);
   });
 
-  test('is refused for another order', async () => {
+  test('is refused for another request', async () => {
     await submit(KILL, KEY);
     const other = await submit({ ...KILL, params: { name: 'other.exe' } }, KEY);
     expect([other.status, other.body.code]).toEqual([422, 'idempotency_mismatch']);
     expect(api.commands.asked).toHaveLength(1);
   });
 
-  test('that failed is tried again by the repeat', async () => {
+  test('that failed is carried out by the repeat', async () => {
     api.commands.answer = () => problem('no_targets');
     expect((await submit(KILL, KEY)).body.code).toBe('no_targets');
     api.commands.answer = () => undefined;
@@ -241,11 +241,11 @@ describe('the rows of a query', () => {
   async function rows(record: QueryRecord, num: number, values: readonly unknown[][]): Promise<void> {
     const block = new AnswerBlockWriter();
     block.add(num, Buffer.concat(values.map((row) => encodeCbor(row))));
-    await api.service.writeItem(record, { t: 'rows', answers: block.bytes() });
+    await api.service.emit(record, { t: 'rows', answers: block.bytes() });
   }
   const act = (id: string, token?: string) => submit({ action: 'process.kill', target: { query: id } }, {}, token);
 
-  test('become the rows of the order', async () => {
+  test('become the rows of the request', async () => {
     const { agentId, num } = await api.agent();
     const record = await query();
     await rows(record, num, [
@@ -262,7 +262,7 @@ describe('the rows of a query', () => {
     });
   });
 
-  test('must be whole, of endpoints, and known to who orders', async () => {
+  test('must be complete, name endpoints, and be visible to the caller', async () => {
     const { num } = await api.agent();
     const running = await query();
     await rows(running, num, [[1, 10, '/a']]);
@@ -288,7 +288,7 @@ describe('the rows of a query', () => {
 });
 
 describe('an undo', () => {
-  test('is an order of its own, under the name of who asks', async () => {
+  test('is a command of its own, under the name of the caller', async () => {
     const done = await submit(KILL);
     const answer = await api.ask('POST', `/v1/commands/${done.body.id}/undo`, {
       body: { dryRun: true, reason: 'wrong one' },
@@ -300,7 +300,7 @@ describe('an undo', () => {
     expect((await api.ask('POST', `/v1/commands/${done.body.id}/undo`)).status).toBe(202);
   });
 
-  test('of what cannot be undone, or is not there, is a problem', async () => {
+  test('of a command that cannot be undone or does not exist is a problem', async () => {
     const done = await submit(KILL);
     api.commands.answer = () => problem('not_undoable');
     const answer = await api.ask('POST', `/v1/commands/${done.body.id}/undo`, { body: {} });

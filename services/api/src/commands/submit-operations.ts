@@ -62,7 +62,7 @@ function undoOperation({ client, store }: SubmitParts): Operation {
   });
 }
 
-/** On whose behalf a command service is asked. */
+/** The caller, as a command service is told it. */
 export function callerOf({ principal, from }: Pick<Call, 'principal' | 'from'>) {
   const { id, name, role, org, selector = '' } = principal;
   return { org, caller: { id, name, role, bound: selector, from } };

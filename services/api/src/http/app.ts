@@ -17,7 +17,7 @@ export interface AppParts {
   readonly logger: Logger;
 }
 
-/** The Express application: everything from the socket to the operations, and every error on its way back. */
+/** The Express application: routes requests to operations, and answers every error with a problem document. */
 export function createApp({ operations, pipeline, proxies, metrics, logger }: AppParts): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -50,7 +50,7 @@ export function createApp({ operations, pipeline, proxies, metrics, logger }: Ap
   return app;
 }
 
-/** Fixed names before parameters: `/v1/agents/labels` must not be taken for the agent `labels`. */
+/** Fixed path segments before parameters: `/v1/agents/labels` is not the agent `labels`. */
 function routingOrder(operations: readonly Operation[]): string[] {
   const rank = (path: string): string => path.replaceAll('{', '\uffff');
   return [...new Set(operations.map(({ path }) => path))].sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
@@ -61,7 +61,7 @@ function allowedMethods(operations: readonly Operation[]): string[] {
   return methods.includes('GET') ? ['HEAD', ...methods] : methods;
 }
 
-/** The API serves data only: nothing may be framed, sniffed, run or kept. */
+/** The API serves data only: browsers must not frame, sniff, execute or cache it. */
 function securityHeaders() {
   const lock = helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
@@ -98,7 +98,7 @@ function begin(request: Request, response: Response, { proxies, metrics, logger 
   next();
 }
 
-/** A method's name comes from the caller; a label's value must not. */
+/** The caller chooses the method's name; a metric label must not hold arbitrary text. */
 function known(method: string): string {
   return ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'PUT', 'OPTIONS'].includes(method) ? method : 'other';
 }
@@ -116,11 +116,11 @@ function fail(thrown: unknown, request: Request, response: Response, logger: Log
     else logger.warn('request failed', fields);
   }
   if (response.headersSent) {
-    // Half an answer must not look like a whole one.
+    // A partial answer must not look complete.
     response.destroy();
     return;
   }
-  // A body that was not read would be taken for the next request, or have to be read to its end.
+  // An unread body would be parsed as the next request, or would have to be read to its end.
   if (error.code === 'too_large' || (hasBody(request) && !request.complete)) response.setHeader('connection', 'close');
   sendProblem(response, error, requestId);
 }

@@ -1,4 +1,4 @@
-/** JSON that is the same text for the same value, in whatever order the members of its objects came. */
+/** JSON text that is equal for equal values: members of objects are sorted by name. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_name, member: unknown) => (isObject(member) ? sorted(member) : member));
 }

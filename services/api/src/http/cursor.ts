@@ -1,12 +1,12 @@
 import { AppError } from '@muster/protocol';
 import { z } from 'zod';
 
-/** Where a page ended, as text that only this server reads. `kind` keeps the cursor of one list from being used on another. */
+/** The position where a page ended, as opaque text. `kind` prevents the cursor of one list from being used on another. */
 export function encodeCursor(kind: string, position: readonly (number | string)[]): string {
   return Buffer.from(JSON.stringify([kind, ...position])).toString('base64url');
 }
 
-/** The position in a cursor of this kind, each part checked by its schema. Throws `bad_cursor`. */
+/** The position in a cursor of this kind; each component is checked by its schema. Throws `bad_cursor`. */
 export function decodeCursor<const S extends readonly [z.ZodType, ...z.ZodType[]]>(
   kind: string,
   cursor: string,
@@ -16,7 +16,7 @@ export function decodeCursor<const S extends readonly [z.ZodType, ...z.ZodType[]
     const [found, ...position] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown[];
     if (found === kind) return z.tuple(parts as never).parse(position) as never;
   } catch {
-    // Falls through: whatever is wrong with it, it is not one of ours.
+    // Falls through: a cursor that cannot be read is not one of ours.
   }
   throw new AppError('bad_cursor', 'the cursor is not one that this list gave; start again without one');
 }
@@ -24,5 +24,5 @@ export function decodeCursor<const S extends readonly [z.ZodType, ...z.ZodType[]
 /** A position that is the id of the last item. */
 export const idPosition = z.string();
 
-/** A position in a list: a whole number that is exact. */
+/** A position that is a sequence or a number. */
 export const position = z.int().nonnegative();

@@ -3,19 +3,19 @@ import type { Clock } from '@muster/runtime';
 
 export interface DrainWriterOptions {
   readonly clock: Clock;
-  /** A reader that takes nothing for this long is cut off. */
+  /** A reader that takes nothing for this long is disconnected. */
   readonly stallMs: number;
 }
 
-/** What became of a write. `stalled`: the reader took nothing for too long, and the connection was cut. */
+/** The result of a write. `stalled`: the reader took nothing for `stallMs`, and the connection was closed. */
 export type WriteOutcome = 'written' | 'closed' | 'stalled';
 
-// Large enough to be cheap, small enough that a slow reader which does read is seen to drain within the stall limit.
+// Large enough to be cheap, small enough that a slow reader drains one slice within the stall limit.
 const SLICE_BYTES = 32 * 1024;
 
 /**
- * Writes to a response no faster than the reader takes it: at most one slice is on our side of the socket's buffer while the next write
- * waits. Text is gathered until it fills a slice or is flushed.
+ * Writes to a response no faster than the reader takes it. At most one slice is buffered in this process while the next write waits.
+ * Text is collected until it fills a slice or is flushed.
  */
 export class DrainWriter {
   readonly #response: ServerResponse;
@@ -31,7 +31,7 @@ export class DrainWriter {
     this.#stallMs = stallMs;
   }
 
-  /** Resolves at once, or when the reader has taken enough for more to be useful. */
+  /** Resolves at once, or when the reader has taken enough of what was written before. */
   async write(text: string): Promise<WriteOutcome> {
     this.#gathered.push(text);
     this.#length += text.length;

@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-/** What comes back for these bytes, until the server closes or `enough` has come. */
+/** The answer to these bytes, until the server closes or `enough` is true. */
 function raw(bytes: string, enough = /\r\n\r\n[^]*\}$/): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
@@ -96,7 +96,7 @@ describe('paths and methods', () => {
     ]);
   });
 
-  test('a wrong method is 405 and names those that are right', async () => {
+  test('a wrong method is 405 and names the allowed ones', async () => {
     const answer = await api.ask('PUT', '/v1/queries', { body: {} });
     expect([answer.status, answer.body.code, answer.headers.get('allow')]).toEqual([
       405,
@@ -135,7 +135,7 @@ describe('paths and methods', () => {
 });
 
 describe('every answer', () => {
-  test('has a request id and headers that lock it down', async () => {
+  test('has a request id and security headers', async () => {
     const answer = await api.get('/v1/me');
     expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
     expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
@@ -144,7 +144,7 @@ describe('every answer', () => {
     expect(answer.headers.get('x-powered-by')).toBeNull();
   });
 
-  test('repeats a request id that is sane, and no other', async () => {
+  test('repeats a well-formed request id, and no other', async () => {
     expect((await api.get('/v1/me', { headers: { 'x-request-id': 'abc.1-2' } })).headers.get('x-request-id')).toBe(
       'abc.1-2',
     );
@@ -153,14 +153,14 @@ describe('every answer', () => {
     );
   });
 
-  test('an error of ours tells nothing of our insides', async () => {
+  test('an internal error reveals no details', async () => {
     api.service.answer = () => ({ t: 'adopted' });
     const answer = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } });
     expect([answer.status, answer.body.code]).toEqual([500, 'internal']);
     expect(answer.text).not.toMatch(/\bat \S+ \(|node_modules|dist\//);
   });
 
-  test('while the broker is away is broker_unavailable, and afterwards all is well', async () => {
+  test('while the broker is unreachable is broker_unavailable, and works again afterwards', async () => {
     api.broker.interrupt();
     const answer = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } });
     expect([answer.status, answer.body.code]).toEqual([503, 'broker_unavailable']);

@@ -13,7 +13,7 @@ import type { JsonAnswer } from './operation.js';
  */
 interface KeptAnswer {
   readonly state: 'running' | 'done' | 'free';
-  /** Of method, path and body. */
+  /** A hash of operation, path and body. */
   readonly fingerprint: string;
   readonly atMs: number;
   readonly status?: number;
@@ -26,18 +26,18 @@ export interface IdempotentCall {
   readonly org: OrgId;
   readonly principalId: string;
   readonly key: string;
-  /** Everything of the request that must be equal in a repeat. */
+  /** What must be equal in a repeat of the request. */
   readonly request: readonly string[];
-  /** Whether the call may run again while an earlier one does: whoever it asks sees to it that it is done once. */
+  /** Whether the call may run again while an earlier one does, because the service behind it does it once per key. */
   readonly isPassedOn: boolean;
 }
 
-// A call that runs for longer was lost with its process.
+// A call that has run for longer was lost with its process.
 const ABANDONED_MS = 120_000;
 
 /**
- * Runs a call once per key and principal, over all API processes, for as long as the stream keeps the answer (24 hours). Answers that
- * tell of a failure are not kept: a repeat then tries again.
+ * Runs a call once per key and principal, across all API processes, for as long as the stream keeps the answer (24 hours).
+ * Failures are not kept: a repeat tries again.
  */
 export class Idempotency {
   readonly #streams: StreamStore;
@@ -64,7 +64,7 @@ export class Idempotency {
     return answer;
   }
 
-  /** The sequence of the reservation, or the answer that was given before. */
+  /** The sequence of the reservation, or the answer of the earlier call. */
   async #reserve(
     subject: string,
     fingerprint: string,
@@ -102,7 +102,7 @@ export class Idempotency {
     };
   }
 
-  /** The call has been made: that its answer cannot be kept must not make it look as if it failed. */
+  /** Ignores a failure: the call was made, and must not look failed because its answer could not be kept. */
   async #keep(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<void> {
     await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
   }
@@ -136,7 +136,7 @@ function without(body: unknown, names: readonly string[]): unknown {
   return Object.fromEntries(Object.entries(body as object).filter(([name]) => !names.includes(name)));
 }
 
-/** A hash of whose request it is and of their key, in its own name space. */
+/** A hash of principal and key, in its own name space. */
 export function requestKeyOf({ org, principalId, key }: Pick<IdempotentCall, 'org' | 'principalId' | 'key'>): string {
   return digest(['request', org, principalId, key]);
 }

@@ -1,12 +1,12 @@
 import type { Response } from 'express';
 
-/** What the middlewares know of a request. */
+/** What the first middleware records of a request. */
 export interface RequestLocals {
   requestId: string;
   from: string;
   /** The route's template, for metrics and logs. */
   route: string;
-  /** Set for answers that last as long as somebody looks; they would spoil the latencies. */
+  /** Set for event streams and downloads, whose duration is not a latency. */
   isStream?: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { AuditRecord } from '@muster/records';
 import type { z } from 'zod';
 import type { Principal } from './principal.js';
 
-/** What only the handler knows of what is kept in the audit record. */
+/** The fields of the audit record that only the handler knows. */
 export type AuditNote = Pick<AuditRecord, 'subject' | 'scope' | 'details'>;
 
 /** What a handler sees of a request. The schemas of the contract have checked everything in it. */
@@ -62,7 +62,7 @@ type CallOf<O extends OperationContract> = Call<
   Parsed<O, 'body', undefined>
 >;
 
-/** An operation of the contract, and what carries it out. */
+/** An operation of the contract with its handler. */
 export interface Operation extends OperationContract {
   readonly handle: (call: Call<never, never, never>) => Promise<Answer> | Answer;
 }

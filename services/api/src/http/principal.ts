@@ -1,20 +1,20 @@
 import { parseSelector, type AppError, type Selector } from '@muster/protocol';
 import type { Principal as VerifiedPrincipal } from '@muster/identity';
 
-/** Who makes a request, with their bound ready to use. */
+/** Who makes a request, with the selector that bounds them already parsed. */
 export interface Principal extends VerifiedPrincipal {
-  /** The parsed `selector`; empty when nothing bounds them. */
+  /** The parsed `selector`; empty when the principal is not bounded. */
   readonly bound: Selector;
 }
 
-/** `undefined` when the bound cannot be read: it must not turn into no bound. */
+/** `undefined` when the selector cannot be parsed: the principal must not become unbounded by that. */
 export function withBound(principal: VerifiedPrincipal): Principal | undefined {
   if (principal.selector === undefined) return { ...principal, bound: [] };
   const parsed = parseSelector(principal.selector);
   return parsed.ok ? { ...principal, bound: parsed.selector } : undefined;
 }
 
-/** `reason` is for metrics and the audit record, from a small closed set; `error` is for the caller and says less. */
+/** `reason` is for metrics and the audit record, from a small closed set. `error` is for the caller and has less detail. */
 export type AuthResult =
   | { readonly ok: true; readonly principal: Principal }
   | { readonly ok: false; readonly reason: string; readonly error: AppError };

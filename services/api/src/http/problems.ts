@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { AppError, ERROR_CODES, problemOf, type ErrorCode } from '@muster/protocol';
 import type { z } from 'zod';
 
-/** What express and its body parser throw: `type` is body-parser's word for the cause. */
+/** What express and its body parser throw. `type` is the error type of body-parser. */
 interface HttpFault {
   readonly status?: number;
   readonly type?: string;
@@ -19,8 +19,8 @@ const BODY_FAULTS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 };
 
 /**
- * The error that the caller is told, whatever was thrown. What is not one of ours and not a fault of the request becomes `internal` with
- * nothing of its text; the original stays in `cause` for the log.
+ * The error that the caller gets for anything that was thrown. Unknown errors become `internal` without their text.
+ * The original stays in `cause` for the log.
  */
 export function asAppError(thrown: unknown): AppError {
   if (AppError.is(thrown)) return thrown;
@@ -33,7 +33,7 @@ export function asAppError(thrown: unknown): AppError {
   return new AppError('internal', 'the request failed; the log has more under the request id', { cause: thrown });
 }
 
-/** What a schema found, in terms of the request: `body.timeoutMs: must be …`. */
+/** The faults that a schema found, named by their place in the request: `body.timeoutMs: must be …`. */
 export function schemaFault(where: 'path' | 'query' | 'body', error: z.ZodError): AppError {
   const faults = error.issues.slice(0, 20).map((issue) => {
     const name = [where, ...issue.path.map(String)].join('.');
@@ -47,12 +47,12 @@ export function schemaFault(where: 'path' | 'query' | 'body', error: z.ZodError)
   });
 }
 
-/** A member of the body, as a JSON pointer in a URI fragment (RFC 6901 §6). */
+/** A path in the body as a JSON pointer in a URI fragment (RFC 6901 §6). */
 export function pointerOf(path: readonly string[]): string {
   return ['#', ...path.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')))].join('/');
 }
 
-/** A schema may say by which code its fault is to be known, and more: `params: { code: 'bad_selector', offset: 3 }`. */
+/** A schema may give the problem code of its fault, and details: `params: { code: 'bad_selector', offset: 3 }`. */
 function customParams(error: z.ZodError): { readonly code?: ErrorCode } {
   for (const issue of error.issues) {
     if (issue.code !== 'custom') continue;

@@ -19,7 +19,7 @@ export interface PipelineParts {
   readonly audit: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
   readonly idempotency: Idempotency;
   readonly metrics: HttpMetrics;
-  /** Whose audit record keeps the refusals of strangers. */
+  /** The org whose audit record keeps refusals of unknown callers. */
   readonly defaultOrg: OrgId;
 }
 
@@ -28,10 +28,10 @@ type Outcome = Pick<AuditRecord, 'outcome' | 'code'>;
 const BODY_LIMIT_BYTES = 1024 * 1024;
 const readJson = express.json({ limit: BODY_LIMIT_BYTES, inflate: false, strict: false, type: () => true });
 
-/** Refusals that are kept whatever was asked; others only where the operation itself is audited. */
+/** Statuses of refusals that are audited for every operation. Other refusals are audited only where the operation is. */
 const KEPT_REFUSALS: ReadonlySet<number> = new Set([401, 403, 422, 429]);
 
-/** What every request goes through, in this order: who, may they, what exactly, once only, do it, note it, answer. */
+/** Every request goes through: authenticate, limit, authorise, validate, idempotency, handler, audit record, answer. */
 export class RequestPipeline {
   readonly #parts: PipelineParts;
 
@@ -79,20 +79,20 @@ export class RequestPipeline {
     if (key === undefined) return await perform();
     const of = [operation.id, request.originalUrl, canonicalJson(body ?? null)];
     const identity = { ...caller, key, request: of, isPassedOn: operation.idempotent === 'passed_on' };
-    // Sound: an operation that takes idempotency keys answers with data, never with a stream.
+    // Sound: an operation that takes idempotency keys answers with JSON, never with a stream.
     const answer = await this.#parts.idempotency.run(identity, async () => (await perform()) as JsonAnswer);
     if (answer.headers?.['idempotency-replayed'] !== undefined) draft.note = { details: { replayed: true } };
     return answer;
   }
 
-  /** Who asks, within their limit, and allowed to ask this. */
+  /** Authenticates the caller, applies the rate limits, and checks the permission. */
   async #admit(operation: Operation, request: Request, response: Response, draft: AuditDraft): Promise<Principal> {
     const { authenticator, principalLimits, failureLimits, metrics } = this.#parts;
     const result = await authenticator.authenticate(request.header('authorization'));
     if (!result.ok) {
       metrics.authFailures.inc({ reason: result.reason });
       draft.note = { details: { reason: result.reason } };
-      // Only failures count: a valid token is not locked out by whoever fails from the same address.
+      // Only failures count: failures from the same address do not lock out a valid token.
       if (result.error.status === 401) this.#limit(failureLimits, localsOf(response).from, 'failed_authentications');
       throw result.error;
     }
@@ -138,7 +138,7 @@ export class RequestPipeline {
   }
 }
 
-/** What is known for the audit record by the time it is written. */
+/** What is known for the audit record when it is written. */
 interface AuditDraft {
   principal: Principal | undefined;
   note: AuditNote | undefined;
@@ -167,7 +167,7 @@ function idempotencyKey(request: Request): string | undefined {
   throw new AppError('bad_request', 'the idempotency key must be 1 to 255 visible ASCII characters');
 }
 
-/** The body as JSON; `undefined` when there is none at all. */
+/** The parsed JSON body; `undefined` when there is no body. */
 async function readBody(request: Request, response: Response): Promise<unknown> {
   const length = request.header('content-length');
   if (request.header('transfer-encoding') === undefined && (length === undefined || length === '0')) return undefined;
@@ -187,9 +187,9 @@ function negotiate(request: Request, offered: readonly string[]): string {
 }
 
 function closeSignal(response: Response): AbortSignal {
-  const gone = new AbortController();
-  response.on('close', () => gone.abort());
-  return gone.signal;
+  const controller = new AbortController();
+  response.on('close', () => controller.abort());
+  return controller.signal;
 }
 
 async function send(answer: Answer, request: Request, response: Response): Promise<void> {

@@ -5,18 +5,18 @@ import type { AddressInfo } from 'node:net';
 
 export interface ApiServerOptions {
   readonly host: string;
-  /** 0 means any free one. */
+  /** 0 means any free port. */
   readonly port: number;
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   readonly maxConnections: number;
   readonly handler: RequestListener;
-  /** Called when a drain begins: what would never end by itself must be ended. */
+  /** Called when a drain begins. Must end the event streams, which would not end by themselves. */
   readonly onDrain: () => void;
 }
 
 const LIMITS = {
   maxHeaderSize: 16 * 1024,
-  // From the first byte to the last of a request; a body of a megabyte on a slow line fits.
+  // From the first byte of a request to its last. A body of 1 MiB on a slow line fits.
   headersTimeout: 10_000,
   requestTimeout: 30_000,
 } as const;
@@ -36,7 +36,7 @@ export class ApiServer {
             { ...LIMITS, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), minVersion: 'TLSv1.2' },
             handler,
           );
-    // Above the idle timeouts of load balancers, so that it is they who close.
+    // Above the idle timeouts of load balancers, so that they close idle connections, and not this server.
     this.#server.keepAliveTimeout = 75_000;
     this.#server.maxConnections = maxConnections;
   }
@@ -55,7 +55,7 @@ export class ApiServer {
     return { api: (this.#server.address() as AddressInfo | null)?.port ?? 0 };
   }
 
-  /** Lets answers under way end; the signal cuts the rest. */
+  /** Waits for answers in progress. When the signal is aborted the remaining connections are closed. */
   async drain(signal: AbortSignal): Promise<void> {
     this.#options.onDrain();
     if (!this.#server.listening) return;

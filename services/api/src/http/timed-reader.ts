@@ -1,7 +1,7 @@
 import { StreamError } from '@muster/bus';
 import type { Clock, Timer } from '@muster/runtime';
 
-/** An iterator whose next value can be waited for with a limit, without losing the value that comes later. */
+/** Reads an async iterable with a time limit per value. A value that arrives after the limit is returned by the next call. */
 export class TimedReader<T> {
   readonly #iterator: AsyncIterator<T>;
   readonly #clock: Clock;
@@ -15,7 +15,7 @@ export class TimedReader<T> {
     this.#clock = clock;
   }
 
-  /** Whether a value is there to be taken at once. */
+  /** Whether the next call returns a value at once. */
   get arrived(): boolean {
     return this.#result !== undefined && this.#result.done !== true;
   }
@@ -27,7 +27,7 @@ export class TimedReader<T> {
     );
     if (this.#result === undefined && this.#failure === undefined) await this.#wait(waitMs);
     if (this.#failure !== undefined) {
-      // A stream that was emptied holds nothing more of this query.
+      // The stream was deleted or purged: it holds no more values.
       if (this.#failure.error instanceof Error && this.#failure.error.name === StreamError.name) return 'ended';
       throw this.#failure.error;
     }
@@ -39,7 +39,7 @@ export class TimedReader<T> {
     return result.value;
   }
 
-  /** Ends a wait now, with `nothing` if nothing has come. */
+  /** Ends a wait now, with `timeout` when no value has arrived. */
   nudge(): void {
     this.#wake?.();
   }

@@ -19,39 +19,39 @@ export interface ViewersOptions {
   readonly stallMs?: number;
 }
 
-/** What a viewer is to be told next. */
+/** What an event stream writes next. */
 export type StreamItem =
   | {
       readonly kind: 'event';
       readonly name: string;
-      /** What a viewer that comes back gives to go on after it; an event without one is told again. */
+      /** The event id, which a viewer gives to resume after this event. An event without one is sent again. */
       readonly id?: number;
-      /** The event's JSON on one line, in pieces: an event may be large, and a viewer must never cost more than what is on its way to it. */
+      /** The event's JSON on one line, in pieces, so that a large event is never in memory as a whole. */
       readonly pieces: Iterable<string>;
       /** How the stream ends with this event, where that is not `ended`. */
       readonly how?: 'interrupted';
     }
-  /** Nothing, but that the connection lives. */
+  /** No event: a heartbeat is due. */
   | { readonly kind: 'idle' };
 
 export interface View {
-  /** Who looks, for as long as they may. */
+  /** The stream ends when the credentials of this principal are revoked or expire. */
   readonly principal: Pick<Principal, 'kind' | 'id'>;
   readonly format: EventFormat;
-  /** For the log: the id of what is looked at. */
+  /** The id of the query or command, for the log. */
   readonly subject: string;
-  /** Pulled; ends after the last event. Says `idle` at least every `heartbeatMs` when it has nothing else to say. */
+  /** Ends after the last event. Yields `idle` at least every `heartbeatMs` while there is no event. */
   readonly events: (signal: AbortSignal, heartbeatMs: number) => AsyncIterable<StreamItem>;
 }
 
 interface OpenView {
   readonly principal: View['principal'];
-  readonly gone: AbortController;
+  readonly controller: AbortController;
 }
 
 /**
- * Streams of events to people. Each viewer pulls for themselves, no faster than their socket drains, so one that stops reading holds a few
- * entries and one slice of text, delays nobody, and is cut off after a minute.
+ * Event streams to API clients. Each viewer reads its own stream, no faster than its socket drains.
+ * A viewer that stops reading holds a few entries and one slice of text, delays no other viewer, and is disconnected after a minute.
  */
 export class Viewers {
   readonly #options: ViewersOptions;
@@ -62,7 +62,7 @@ export class Viewers {
     this.#options = options;
   }
 
-  /** Throws `rate_limited` when as many look as this process can serve, `draining` when it stops. */
+  /** Throws `rate_limited` when `maxViewers` streams are open, `draining` when the process stops. */
   admit(): void {
     if (this.#stopping) throw new AppError('draining', 'the server is stopping; connect again');
     if (this.#open.size < this.#options.maxViewers) return;
@@ -78,29 +78,29 @@ export class Viewers {
     return {
       kind: 'stream',
       status: 200,
-      // The last one keeps nginx from gathering what should arrive now.
+      // The last header keeps nginx from buffering the stream.
       headers: { 'content-type': `${EVENT_TYPES[view.format]}; charset=utf-8`, 'x-accel-buffering': 'no' },
       write: (response) => this.show(view, response),
     };
   }
 
-  /** Writes the events until the last one. Resolves however it ends; rejects only for what is a bug. */
+  /** Writes the events until the last one. Resolves however the stream ends; rejects only for bugs. */
   async show(view: View, response: ServerResponse): Promise<void> {
     const { clock, metrics, heartbeatMs = 10_000, stallMs = 60_000 } = this.#options;
     const { format, principal } = view;
-    const gone = new AbortController();
+    const controller = new AbortController();
     const writer = new DrainWriter(response, { clock, stallMs });
-    this.#open.set(response, { principal, gone });
+    this.#open.set(response, { principal, controller });
     metrics.viewers.inc({ format });
-    response.on('close', () => gone.abort('closed'));
+    response.on('close', () => controller.abort('closed'));
     let how = 'ended';
     try {
       response.flushHeaders();
       let wroteMs = clock.monotonic();
-      for await (const item of view.events(gone.signal, heartbeatMs)) {
-        const over = this.#whyOver(principal);
-        if (over !== undefined) gone.abort(over);
-        if (gone.signal.aborted) break;
+      for await (const item of view.events(controller.signal, heartbeatMs)) {
+        const reason = this.#endReason(principal);
+        if (reason !== undefined) controller.abort(reason);
+        if (controller.signal.aborted) break;
         if (item.kind === 'idle' && clock.monotonic() - wroteMs < heartbeatMs) continue;
         const written = await writeItem(item, format, writer);
         wroteMs = clock.monotonic();
@@ -108,7 +108,7 @@ export class Viewers {
         if (written !== 'written') break;
         if (item.kind === 'event' && item.how !== undefined) how = item.how;
       }
-      if (gone.signal.aborted && how === 'ended') how = String(gone.signal.reason);
+      if (controller.signal.aborted && how === 'ended') how = String(controller.signal.reason);
       response.end();
     } catch (error) {
       how = 'failed';
@@ -118,25 +118,25 @@ export class Viewers {
       metrics.viewers.dec({ format });
       metrics.viewersEnded.inc({ how });
       if (how === 'stalled')
-        this.#options.logger.warn('viewer that stopped reading cut off', { subject: view.subject });
+        this.#options.logger.warn('viewer disconnected because it stopped reading', { subject: view.subject });
     }
   }
 
-  /** Ends the streams that were opened with this token: what it allowed is over. */
+  /** Ends the streams that were opened with this token, because it was revoked. */
   endOfToken(tokenId: string): void {
-    for (const { principal, gone } of this.#open.values()) {
-      if (principal.kind === 'token' && principal.id === tokenId) gone.abort('revoked');
+    for (const { principal, controller } of this.#open.values()) {
+      if (principal.kind === 'token' && principal.id === tokenId) controller.abort('revoked');
     }
   }
 
-  /** Ends all streams; viewers connect again elsewhere and go on from the last event they saw. */
+  /** Ends all streams. Viewers connect to another process and resume after the last event they saw. */
   stop(): void {
     this.#stopping = true;
     for (const response of this.#open.keys()) response.destroy();
   }
 
-  /** A token's end, looked at again before each event: it may have come between the request and the stream. */
-  #whyOver({ kind, id }: View['principal']): 'revoked' | 'expired' | undefined {
+  /** Why the token is no longer valid. Checked before each event: it may have ended after the request was authenticated. */
+  #endReason({ kind, id }: View['principal']): 'revoked' | 'expired' | undefined {
     const record = kind === 'token' ? this.#options.tokens.find(id) : undefined;
     if (record?.revokedAtMs !== undefined) return 'revoked';
     return (record?.expiresAtMs ?? Infinity) <= this.#options.clock.now() ? 'expired' : undefined;
@@ -158,7 +158,7 @@ async function writeItem(item: StreamItem, format: EventFormat, writer: DrainWri
   return await writer.flush();
 }
 
-/** The event after which a reader goes on: `Last-Event-ID` wins over `after`. Throws `bad_request`. */
+/** The event after which a viewer resumes: `Last-Event-ID` wins over `after`. Throws `bad_request`. */
 export function lastSeen(header: string | undefined, after: number | undefined): number {
   if (header === undefined || header === '') return after ?? 0;
   if (!/^\d{1,15}$/.test(header)) throw new AppError('bad_request', 'Last-Event-ID is not the id of an event');

@@ -1,8 +1,9 @@
 import type { SqlValue } from '@muster/protocol';
 
 /**
- * One CSV field (RFC 4180). Values are exact: NULL is nothing, the empty text is `""`, a blob is `X'hex'`. Spreadsheets run text
- * that begins with `=`, `+`, `-` or `@` as a formula; `escapeFormulas` puts an apostrophe before such text, which changes the value.
+ * One CSV field (RFC 4180). Values are exact: NULL is empty, the empty text is `""`, a blob is `X'hex'`.
+ * Spreadsheets run text that begins with `=`, `+`, `-` or `@` as a formula. `escapeFormulas` puts an apostrophe before such text, which
+ * changes the value.
  */
 export function csvField(value: SqlValue, escapeFormulas = false): string {
   if (value === null) return '';

@@ -5,10 +5,10 @@ import type { Clock } from '@muster/runtime';
 import { TimedReader } from '../http/timed-reader.js';
 import type { QueryClient } from '../upstream/query-client.js';
 
-/** What a viewer is to be told next. `idle`: nothing, but that the connection lives. */
+/** The next item of an event stream. `idle`: no event, a heartbeat may be due. */
 export type QueryStreamItem =
   | { readonly kind: 'event'; readonly seq: number; readonly event: ResultEvent }
-  /** The end, made here because the stream does not hold it. */
+  /** The end of the query, made here because the stream does not hold it. */
   | { readonly kind: 'synthesized_end'; readonly record: QueryRecord }
   | { readonly kind: 'idle' };
 
@@ -16,34 +16,34 @@ export interface EventSourceOptions {
   readonly streams: StreamStore;
   readonly clock: Clock;
   readonly client: Pick<QueryClient, 'coordinatorStatus'>;
-  /** The newest record. */
+  /** Reads the newest record of the query. */
   readonly readRecord: () => Promise<QueryRecord | undefined>;
   readonly afterSeq: number;
   readonly signal: AbortSignal;
   readonly heartbeatMs: number;
-  /** A running query that says nothing for this long is asked after. */
+  /** The coordinator of a running query without events for this long is checked. */
   readonly inactivityMs: number;
 }
 
-// Small, because each viewer has its own: what is fetched ahead of a viewer that reads slowly is all that they cost.
+// Small, because each viewer has its own reader, and prefetched entries are what a slow viewer costs.
 const BATCH = 2;
 const SETTLING_MS = 60_000;
-// When every query service is frozen: how long after a query's deadline its viewers are told that it will not end by itself.
+// When every query service is frozen: how long after its deadline a query is shown as interrupted.
 const OVERDUE_MS = 10_000;
 
 /**
- * The events of one query from a sequence on, to its end. It is pulled: the next event is fetched only when the last one has been
- * taken. Ends after the last event, whoever made it.
+ * The events of one query from a sequence on, to its end. The next event is fetched only when the last one has been taken.
+ * Ends after the last event, also after one that was made here.
  *
- *     reading ──ended──▶ over
+ *     reading ──ended──▶ ended
  *        │ ▲
- *        │ └── owner lives, or another service has taken over
- *     silence ── record says ended, or nobody is left ──▶ synthesized end ──▶ over
+ *        │ └── coordinator runs, or another service has taken over
+ *     inactive ── record says ended, or no service is left ──▶ synthesized end ──▶ ended
  */
 export async function* queryEvents(record: QueryRecord, options: EventSourceOptions): AsyncGenerator<QueryStreamItem> {
   const { streams, clock, signal, heartbeatMs, inactivityMs } = options;
   const subject = STREAM_SUBJECTS.result(record.org, record.id);
-  // The end is written to two streams; a record that has just ended may be ahead of the last events.
+  // The end is written to two streams: the record of an ended query may be ahead of its last events.
   const follow = record.state === 'running' || clock.now() - (record.endedAtMs ?? 0) < SETTLING_MS;
   const reading = new AbortController();
   const entries = streams.read(STREAMS.results.name, {
@@ -85,7 +85,7 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
   }
 }
 
-/** Asks after a query that says nothing, beside the stream: an answer may take longer than a viewer should wait for a sign of life. */
+/** Checks an inactive query beside the stream: the check may take longer than the heartbeat interval. */
 class InactivityMonitor {
   readonly #options: EventSourceOptions;
   readonly #onEnd: () => void;
@@ -107,7 +107,7 @@ class InactivityMonitor {
     this.#end = undefined;
   }
 
-  /** The end that was found out; asks when it is time to. */
+  /** The end that an earlier check found. Starts a check when one is due. */
   look(record: QueryRecord): QueryRecord | undefined {
     const { clock, inactivityMs } = this.#options;
     if (this.#asking || this.#end !== undefined || clock.monotonic() - this.#heardMs < inactivityMs) return this.#end;
@@ -115,7 +115,7 @@ class InactivityMonitor {
     const heardMs = this.#heardMs;
     void endOfInactive(record, this.#seenSeq, this.#options).then((end) => {
       this.#asking = false;
-      // Whatever was found out is worth nothing when the query has spoken meanwhile.
+      // Events that arrived in the meantime make the result of the check void.
       if (this.#heardMs !== heardMs) return;
       this.#heardMs = clock.monotonic();
       this.#end = end;
@@ -125,15 +125,15 @@ class InactivityMonitor {
   }
 }
 
-/** A query has ended but its results do not say so any more: they are kept for less time than its record. */
+/** The record of an ended query whose results have expired: they are kept for less time than the record. */
 async function endOfExpiredResults(known: QueryRecord, { readRecord }: EventSourceOptions): Promise<QueryRecord> {
   const newest = known.state === 'running' ? await readRecord() : known;
   if (newest !== undefined && newest.state !== 'running') return newest;
-  // The stream itself broke off: the viewer comes back and goes on.
+  // The stream itself broke off: the viewer reconnects and resumes.
   throw new AppError('broker_unavailable', 'the result stream broke off; connect again');
 }
 
-/** How a silent query has ended, or `undefined` while somebody looks after it or nobody can say. Never rejects. */
+/** How an inactive query has ended; `undefined` while it has a coordinator, or when that is unknown. Never rejects. */
 async function endOfInactive(
   known: QueryRecord,
   seenSeq: number,
@@ -141,7 +141,7 @@ async function endOfInactive(
 ): Promise<QueryRecord | undefined> {
   const { client, clock, streams, readRecord } = options;
   const newest = await readRecord().catch(() => undefined);
-  // Silence of our reading is not silence of the query: what is kept and not seen yet comes first.
+  // Entries that were not read yet: this reader lags, the query is not inactive.
   const last = await streams
     .last(STREAMS.results.name, STREAM_SUBJECTS.result(known.org, known.id))
     .catch(() => undefined);

@@ -3,16 +3,16 @@ import type { LedgerJson, QueryJson } from '@muster/api-contract';
 import { isoTime } from '../http/json-members.js';
 import type { QueryRecord, ResultEvent } from '@muster/records';
 
-/** Where a query stands: its ledger, and who of those waited for polls. */
+/** The ledger of a query, and how many of the waiting endpoints poll. */
 export type QueryProgress = Pick<ResultEvent & { readonly t: 'progress' }, 'ledger' | 'polling'>;
 
-/** In the order in which people read it, whatever order the wire gave its members. */
+/** The outcomes in their fixed order, which the wire does not keep. */
 export function ledgerJson(ledger: Ledger): LedgerJson {
   const { targeted, waiting } = ledger;
   return { ...EMPTY_LEDGER, targeted, waiting, ...Object.fromEntries(OUTCOMES.map((name) => [name, ledger[name]])) };
 }
 
-/** Where a query stands, as people see it; `polling` only while somebody who polls is waited for. */
+/** `polling` is present only while endpoints that poll are waited for. */
 export function progressJson({ ledger, polling }: QueryProgress) {
   const { waiting, answerByMs } = polling ?? { waiting: 0, answerByMs: 0 };
   return {
@@ -21,7 +21,7 @@ export function progressJson({ ledger, polling }: QueryProgress) {
   };
 }
 
-/** A query as people see it. `standing` may be fresher than the record. */
+/** The JSON of a query. `progress` may be newer than the record. */
 export function queryJson(record: QueryRecord, progress: QueryProgress = record): QueryJson {
   return {
     id: record.id,

@@ -10,8 +10,8 @@ afterEach(() => api.stop());
 
 const ask = (body: unknown, headers = {}) => api.ask('POST', '/v1/queries', { body, headers });
 
-describe('asking', () => {
-  test('starts a query and tells where it is', async () => {
+describe('starting a query', () => {
+  test('answers with the query and its location', async () => {
     const started = await ask({ sql: 'SELECT name, pid FROM processes', selector: 'os=linux' });
     expect(started.status).toBe(201);
     expect(started.headers.get('location')).toBe(`/v1/queries/${started.body.id}`);
@@ -59,7 +59,7 @@ describe('asking', () => {
     expect((await ask({ sql: '' })).body.code).toBe('bad_request');
   });
 
-  test('passes on what the query service refuses, with its position, and notes it', async () => {
+  test('passes on refusals of the query service with their position, and audits them', async () => {
     api.service.answer = () => ({
       t: 'problem',
       code: 'sql_error',
@@ -86,7 +86,7 @@ describe('asking', () => {
     expect(record?.details).toMatchObject({ sql: 'SELECT * FROM nope' });
   });
 
-  test('says so at once when there is no query service', async () => {
+  test('fails at once when there is no query service', async () => {
     api.service.stop();
     const answer = await ask({ sql: 'SELECT 1' });
     expect([answer.status, answer.body.code, answer.headers.get('retry-after')]).toEqual([
@@ -96,7 +96,7 @@ describe('asking', () => {
     ]);
   });
 
-  test('notes who asked what of whom', async () => {
+  test('is audited with actor, SQL and scope', async () => {
     const started = await ask({ sql: 'SELECT 1', selector: 'os=linux' });
     expect(await api.audit()).toMatchObject([
       {
@@ -143,7 +143,7 @@ describe('idempotency', () => {
     expect((await ask({ sql: 'SELECT 1' }, key)).status).toBe(201);
   });
 
-  test('two at the same moment start one query', async () => {
+  test('two requests at the same moment start one query', async () => {
     const answers = await Promise.all(Array.from({ length: 5 }, () => ask({ sql: 'SELECT 1' }, key)));
     expect(answers.filter(({ status }) => status === 201).length).toBeGreaterThan(0);
     expect(answers.every(({ status }) => status === 201 || status === 409)).toBe(true);
@@ -151,8 +151,8 @@ describe('idempotency', () => {
   });
 });
 
-describe('looking', () => {
-  test('lists newest first, in pages that fit together', async () => {
+describe('reading queries', () => {
+  test('lists newest first, paged without gaps or repeats', async () => {
     const ids: string[] = [];
     for (let i = 0; i < 5; i += 1) ids.unshift((await ask({ sql: `SELECT ${i}` })).body.id);
     const seen: string[] = [];
@@ -178,18 +178,18 @@ describe('looking', () => {
   test('shows the live ledger of a running query', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     const live = ledger({ answered: 3, waiting: 2 });
-    await api.service.writeItem(await recordOf(id), { t: 'progress', ledger: live, elapsedMs: 10, gateways: 1 });
+    await api.service.emit(await recordOf(id), { t: 'progress', ledger: live, elapsedMs: 10, gateways: 1 });
     expect((await api.get(`/v1/queries/${id}`)).body.ledger).toEqual(live);
   });
 
-  test('shows who of those waited for polls, while somebody does', async () => {
+  test('shows how many of the waiting endpoints poll', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     const record = await recordOf(id);
     const progress = { t: 'progress', ledger: ledger({ waiting: 2 }), elapsedMs: 10, gateways: 1 } as const;
-    await api.service.writeItem(record, { ...progress, polling: { waiting: 1, answerByMs: Date.UTC(2026, 0, 2) } });
+    await api.service.emit(record, { ...progress, polling: { waiting: 1, answerByMs: Date.UTC(2026, 0, 2) } });
     const polling = { waiting: 1, answerBy: '2026-01-02T00:00:00.000Z' };
     expect((await api.get(`/v1/queries/${id}`)).body.polling).toEqual(polling);
-    await api.service.writeItem(record, progress);
+    await api.service.emit(record, progress);
     expect((await api.get(`/v1/queries/${id}`)).body).not.toHaveProperty('polling');
     await api.service.end(record);
     const lines = (await api.get(`/v1/queries/${id}/events`, { headers: { accept: 'application/x-ndjson' } })).text;
@@ -202,21 +202,21 @@ describe('looking', () => {
     ]);
   });
 
-  test('a cursor of another list, or of nobody, is bad_cursor', async () => {
+  test('a cursor of another list, or a made-up one, is bad_cursor', async () => {
     for (const cursor of ['x', 'bm90anNvbg', Buffer.from('["agents",1]').toString('base64url')]) {
       const answer = await api.get(`/v1/queries?cursor=${cursor}`);
       expect([answer.status, answer.body.code]).toEqual([400, 'bad_cursor']);
     }
   });
 
-  test('what does not exist is 404, what is no id is 400', async () => {
+  test('an unknown query is 404, a malformed id is 400', async () => {
     expect((await api.get(`/v1/queries/q${'0'.repeat(26)}`)).body.code).toBe('not_found');
     expect((await api.get('/v1/queries/nope')).body.code).toBe('bad_request');
   });
 });
 
 describe('cancelling', () => {
-  test('asks the owner, and is answered 202', async () => {
+  test('asks the coordinator, and is answered 202', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     const answer = await api.ask('DELETE', `/v1/queries/${id}`);
     expect([answer.status, answer.body.id]).toEqual([202, id]);
@@ -224,14 +224,14 @@ describe('cancelling', () => {
     expect((await api.audit()).at(-1)).toMatchObject({ action: 'query.cancel', outcome: 'allowed', subject: id });
   });
 
-  test('of a query that has ended is 204 and asks nobody', async () => {
+  test('of a query that has ended is 204, without a request to a service', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     await api.service.end(await recordOf(id));
     expect((await api.ask('DELETE', `/v1/queries/${id}`)).status).toBe(204);
     expect(api.service.asked.map(({ t }) => t)).toEqual(['start']);
   });
 
-  test('when the owner is gone, another service is asked to end it', async () => {
+  test('when the coordinator is gone, another service is asked to end the query', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     api.service.loseCoordinator();
     expect((await api.ask('DELETE', `/v1/queries/${id}`)).status).toBe(202);
@@ -239,7 +239,7 @@ describe('cancelling', () => {
     expect(api.service.askedOf.at(-1)).toBe('cancel any');
   });
 
-  test('of somebody else takes more than an analyst', async () => {
+  test('a query of another principal needs the role responder', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     const { token } = await api.token({ role: 'analyst' });
     expect((await api.ask('DELETE', `/v1/queries/${id}`, { token })).body.code).toBe('forbidden');

@@ -16,7 +16,7 @@ export interface QueryParts {
   readonly store: QueryStore;
 }
 
-/** Asking, looking at and ending queries. */
+/** Starting, listing, showing, cancelling and reducing queries. */
 export function queryOperations(parts: QueryParts): Operation[] {
   return [
     startOperation(parts),
@@ -83,7 +83,7 @@ function cancelOperation({ client, store }: QueryParts): Operation {
     try {
       await client.cancel(record, principal.name);
     } catch (error) {
-      // It may have ended between the look and the request.
+      // It may have ended between the read and the request.
       const newest = await store.read(record.org, record.id as QueryId);
       if (newest === undefined || newest.state === 'running') throw error;
       return json(204);
@@ -92,7 +92,7 @@ function cancelOperation({ client, store }: QueryParts): Operation {
   });
 }
 
-/** Analysts end their own queries; ending those of others takes more. */
+/** Analysts cancel their own queries. Cancelling those of others needs the role responder. */
 function mayCancel(principal: Principal, operator: string): void {
   if (operator === principal.id || roleAllows(principal.role, 'agents:label')) return;
   throw new AppError('forbidden', 'this query is somebody else’s; cancelling it needs the role responder');

@@ -12,7 +12,7 @@ import type { Clock, Logger } from '@muster/runtime';
 import type { Principal } from '../http/principal.js';
 import type { QueryProgress } from './query-json.js';
 
-// How far back the newest progress of a running query is looked for, in entries of all queries together.
+// How many entries of the result stream are searched for the newest progress of a running query.
 const PROGRESS_WINDOW = 512;
 
 interface Indexed {
@@ -21,14 +21,14 @@ interface Indexed {
 }
 
 /**
- * Queries as they are kept. In memory is only what lists need to find their page, about a hundred bytes per query: ids sort by
- * time, and the records themselves are read when they are asked for.
+ * Reads stored queries. In memory is only an index for lists, about a hundred bytes per query: ids sort by time.
+ * The records are read from the stream when they are needed.
  */
 export class QueryStore {
   readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  /** By org, in rising order of id, which is the order of time. */
+  /** By org, sorted by id, which is the order of time. */
   readonly #index = new Map<string, Indexed[]>();
   #view: FollowedView | undefined;
 
@@ -59,7 +59,7 @@ export class QueryStore {
     await this.#view?.stop();
   }
 
-  /** The query, if this principal may know of it. Throws `not_found`, `broker_unavailable`. */
+  /** The query, if this principal may see it. Throws `not_found`, `broker_unavailable`. */
   async find(principal: Principal, id: string): Promise<QueryRecord> {
     const record = await this.read(principal.org, id as QueryId);
     if (record === undefined || !maySee(principal, record)) {
@@ -73,7 +73,7 @@ export class QueryStore {
     return entry && decodeQueryRecord<QueryRecord>(entry.data);
   }
 
-  /** Newest first, those before `before`; one more than `limit` tells that there is a next page. */
+  /** Queries before `before`, newest first. Returns up to `limit + 1`: one more than `limit` means that there is a next page. */
   async list(principal: Principal, options: ListOptions): Promise<QueryRecord[]> {
     const { before, state, limit } = options;
     const found: QueryRecord[] = [];
@@ -92,7 +92,7 @@ export class QueryStore {
     return found.slice(0, limit + 1);
   }
 
-  /** Where a query stands now: while it runs its record is written seldom, its progress often. */
+  /** The newest progress of a query. While it runs, progress is written more often than its record. */
   async progress(record: QueryRecord): Promise<QueryProgress> {
     if (record.state !== 'running') return record;
     const subject = STREAM_SUBJECTS.result(record.org, record.id);
@@ -126,12 +126,12 @@ export class QueryStore {
     try {
       ({ state } = decodeQueryRecord<QueryRecord>(entry.data));
     } catch (err) {
-      this.#logger.error('unreadable query record passed over', { seq: entry.seq, err });
+      this.#logger.error('unreadable query record skipped', { seq: entry.seq, err });
       return;
     }
     const index = this.#index.get(org) ?? [];
     this.#index.set(org, index);
-    // What the stream has let go of by age need not be known either.
+    // The index forgets what the stream has dropped by age.
     const expired = lowerBound(index, newQueryId(this.#clock.now() - STREAMS.queries.maxAgeMs).slice(0, 11));
     if (expired > 0) index.splice(0, expired);
     const at = lowerBound(index, id);
@@ -148,8 +148,8 @@ export interface ListOptions {
 }
 
 /**
- * Whoever is bounded by a selector knows of their own queries, and only of those that ran within the bound they have now: the rows of
- * others may come from endpoints that they must not see.
+ * A bounded principal sees only their own queries that ran within the bound as it is now.
+ * Other queries may have rows of endpoints outside the bound.
  */
 export function maySee(principal: Principal, record: QueryRecord): boolean {
   if (principal.bound.length === 0) return true;

@@ -4,7 +4,7 @@ import { eventPieces, type EndpointByNum } from './result-json.js';
 import type { QueryRecord } from '@muster/records';
 import type { StreamItem } from '../http/viewers.js';
 
-/** The events of a query as viewers are told them. */
+/** The events of a query as JSON for viewers. */
 export async function* queryView(
   record: QueryRecord,
   { byNum, ...options }: EventSourceOptions & { readonly byNum: EndpointByNum },
@@ -16,7 +16,7 @@ export async function* queryView(
         break;
       case 'synthesized_end': {
         const event = { event: 'ended', seq: null, query: queryJson(item.record), synthesized: true };
-        // Without an id, so that a viewer who comes back goes on from the last event that is kept.
+        // Without an id, so that a viewer that reconnects resumes after the last stored event.
         yield {
           kind: 'event',
           name: 'ended',

@@ -4,7 +4,7 @@ import { decodeRow, forEachRow, rowJsonText, sqlValueToJson, type JsonSqlValue, 
 import { readAnswerBlock, readGroupBlock, type Failure, type GroupedRow, type ResultEvent } from '@muster/records';
 import { queryJson, progressJson } from './query-json.js';
 
-/** Finds an endpoint by its number; what is not known (yet) is shown by number alone. */
+/** Finds an endpoint by its number. An unknown endpoint is shown by number alone. */
 export type EndpointByNum = (num: number) => Pick<Endpoint, 'agentId' | 'facts'> | undefined;
 
 export function endpointName(num: number, byNum: EndpointByNum): EndpointNameJson {
@@ -12,7 +12,7 @@ export function endpointName(num: number, byNum: EndpointByNum): EndpointNameJso
   return { num, agentId: endpoint?.agentId ?? null, host: endpoint?.facts.host ?? null };
 }
 
-/** The values of one row. A row of a kept stream that is malformed is a bug, and throws. */
+/** The values of one encoded row. Throws for a malformed row, which would be a bug. */
 export function rowJson(row: Uint8Array): JsonSqlValue[] {
   return decodeRow(row).map(sqlValueToJson);
 }
@@ -31,7 +31,7 @@ export function groupJson(group: GroupedRow & { readonly index: number }, byNum:
   return { index, endpoints, copies, sample, values: rowJson(group.row) };
 }
 
-/** Who and what an event's text is made with. */
+/** What the text of an event depends on besides the event. */
 export interface EventView {
   readonly seq: number | null;
   readonly columns: number;
@@ -39,8 +39,8 @@ export interface EventView {
 }
 
 /**
- * The JSON text of one event in pieces, none larger than one row needs: an event may hold a megabyte of rows, and a viewer must
- * never cost more than what is on its way to it. The pieces together are one line.
+ * The JSON text of one event on one line, in pieces of about one row: an event may hold a megabyte of rows, which must not be in memory as
+ * text for every viewer.
  */
 export function* eventPieces(event: ResultEvent, view: EventView): Generator<string> {
   switch (event.t) {

@@ -20,11 +20,11 @@ export interface ResultParts {
   readonly byNum: EndpointByNum;
   readonly viewers: Viewers;
   readonly client: Pick<QueryClient, 'coordinatorStatus'>;
-  /** A running query that says nothing for this long is asked after. */
+  /** The coordinator of a running query without events for this long is checked. */
   readonly inactivityMs: number;
 }
 
-/** What came of a query: as it comes, as rows, and who is missing. */
+/** The results of a query: event stream, rows, and endpoints that did not answer. */
 export function resultOperations(parts: ResultParts): Operation[] {
   return [eventsOperation(parts), rowsOperation(parts), endpointsOperation(parts)];
 }

@@ -12,7 +12,7 @@ import {
   type ResultEvent,
 } from '@muster/records';
 
-/** One row of a query in raw mode, and where it is: the entry it came in and its place there. */
+/** One row of a raw query, and its place: the entry of the stream, and the index of the row in it. */
 export interface RawRow {
   readonly seq: number;
   readonly at: number;
@@ -22,7 +22,7 @@ export interface RawRow {
 
 export type IndexedGroup = GroupedRow & { readonly index: number };
 
-/** Everything that is kept of a query's results by now, in order. */
+/** All result events of a query that are stored now, in order. */
 async function* keptEvents(
   streams: StreamStore,
   record: QueryRecord,
@@ -34,7 +34,7 @@ async function* keptEvents(
   }
 }
 
-/** Rows in the order in which they came, from a place on. Decodes one at a time. */
+/** Rows in the order of their arrival, from a place on. Decodes one at a time. */
 export async function* rawRows(
   streams: StreamStore,
   record: QueryRecord,
@@ -56,8 +56,8 @@ export async function* rawRows(
 }
 
 /**
- * Groups `from` up to `from + limit` by index, each as it was last told. One pass over the stream; memory for the groups of the
- * window only.
+ * Groups `from` up to `from + limit` by index, each in its newest state. One pass over the stream; only the groups of this window are in
+ * memory.
  */
 export async function groupWindow(
   streams: StreamStore,
@@ -72,7 +72,7 @@ export async function groupWindow(
     if (event.t !== 'groups') continue;
     for (const group of readGroupBlock(event.groups)) {
       if (group.index >= end) more = true;
-      // A copy: the row is a view into an entry that would stay in memory with it.
+      // A copy: the row is a view into its entry, which would stay in memory with it.
       else if (group.index >= window.from) groups.set(group.index, { ...group, row: group.row.slice() });
     }
   }
@@ -80,8 +80,8 @@ export async function groupWindow(
 }
 
 /**
- * All groups, each once and as it was last told, in the order of those last tellings. Two passes over the stream: the first notes for
- * each group the entry that speaks of it last, so that memory is eight bytes per group, whatever the rows weigh.
+ * All groups in their newest state, sorted by the entry that has it. Two passes over the stream: the first records the newest entry of each
+ * group, which takes eight bytes per group, however large the rows are.
  */
 export async function* allGroups(
   streams: StreamStore,
@@ -109,7 +109,7 @@ export async function* allGroups(
   }
 }
 
-/** Who did not answer, and why, in the order of their numbers. */
+/** The endpoints that did not answer, and why, sorted by number. */
 export async function failures(streams: StreamStore, record: QueryRecord, signal: AbortSignal): Promise<Failure[]> {
   const byNum = new Map<number, Failure>();
   for await (const { event } of keptEvents(streams, record, { signal })) {

@@ -26,7 +26,7 @@ interface PageRequest {
   readonly signal: AbortSignal;
 }
 
-// A page ends early rather than hold more than this; at least one row is always in it.
+// A page ends early rather than exceed this size. It has at least one row.
 const PAGE_BYTES = 4 * 1024 * 1024;
 const STALL_MS = 60_000;
 
@@ -70,7 +70,7 @@ interface StreamRequest {
   readonly signal: AbortSignal;
 }
 
-/** All rows that are kept by now, written as fast as the reader takes them. */
+/** All rows that are stored now, written as fast as the reader takes them. */
 export function rowStream(parts: RowParts, request: StreamRequest): StreamAnswer {
   const { format, record } = request;
   const type = format === 'csv' ? 'text/csv; charset=utf-8; header=present' : 'application/x-ndjson; charset=utf-8';

@@ -23,17 +23,17 @@ async function tellRows(
 ) {
   const block = new AnswerBlockWriter();
   for (const [num, rows] of list) block.add(num, Buffer.concat(rows.map((row) => encodeCbor(row))));
-  await api.service.writeItem(record, { t: 'rows', answers: block.bytes() });
+  await api.service.emit(record, { t: 'rows', answers: block.bytes() });
 }
 
-async function tellGroups(
+async function emitGroups(
   record: QueryRecord,
   ...list: readonly (readonly [index: number, endpoints: number, row: SqlValue[]])[]
 ) {
   const block = new GroupBlockWriter();
   for (const [index, endpoints, row] of list)
     block.add(index, { row: encodeCbor(row), endpoints, copies: endpoints, sample: [7] });
-  await api.service.writeItem(record, { t: 'groups', groups: block.bytes() });
+  await api.service.emit(record, { t: 'groups', groups: block.bytes() });
 }
 
 async function allPages(path: string): Promise<{ items: unknown[]; pages: number }> {
@@ -47,7 +47,7 @@ async function allPages(path: string): Promise<{ items: unknown[]; pages: number
 }
 
 describe('rows of a raw query', () => {
-  test('come in pages that fit together, across answers and events', async () => {
+  test('are paged without gaps or repeats, across answers and events', async () => {
     const record = await start('raw');
     const rows = Array.from({ length: 25 }, (_, i): SqlValue[] => [`p${i}`, i]);
     await tellRows(record, [1, rows.slice(0, 4)], [2, []], [3, rows.slice(4, 11)]);
@@ -61,7 +61,7 @@ describe('rows of a raw query', () => {
     }
   });
 
-  test('carry the columns and the endpoint, and say whether more may come', async () => {
+  test('have columns and endpoint, and say whether more may come', async () => {
     const { num, agentId } = await api.agent({ facts: { host: 'web-1' } });
     const record = await start('raw', ['name', 'name']);
     await tellRows(record, [num, [['a', 'b']]]);
@@ -124,11 +124,11 @@ describe('rows of a raw query', () => {
 });
 
 describe('rows of a group query', () => {
-  test('are folded: each group once, as it was last told', async () => {
+  test('are folded: each group once, in its newest state', async () => {
     const record = await start('group');
-    await tellGroups(record, [0, 1, ['a', 0]], [1, 1, ['b', 1]]);
-    await tellGroups(record, [2, 1, ['c', 2]], [0, 5, ['a', 0]]);
-    await tellGroups(record, [1, 9, ['b', 1]]);
+    await emitGroups(record, [0, 1, ['a', 0]], [1, 1, ['b', 1]]);
+    await emitGroups(record, [2, 1, ['c', 2]], [0, 5, ['a', 0]]);
+    await emitGroups(record, [1, 9, ['b', 1]]);
     await api.service.end(record);
     for (const limit of [1, 2, 3, 10]) {
       const { items } = await allPages(`/v1/queries/${record.id}/rows?limit=${limit}`);
@@ -153,7 +153,7 @@ describe('rows of a group query', () => {
 test('endpoints that did not answer are listed with the reason, those that recovered are not', async () => {
   const { num, agentId } = await api.agent({ facts: { host: 'web-1' } });
   const record = await start('raw');
-  await api.service.writeItem(record, {
+  await api.service.emit(record, {
     t: 'failures',
     failures: [
       [num, 'timed_out', 'timed_out', 'no answer'],
@@ -161,8 +161,8 @@ test('endpoints that did not answer are listed with the reason, those that recov
       [901, 'unreachable', 'gateway_lost', 'gone'],
     ],
   });
-  await api.service.writeItem(record, { t: 'failures', failures: [[900, 'over_budget', 'rows', 'too many']] });
-  await api.service.writeItem(record, { t: 'recovered', numbers: [901] });
+  await api.service.emit(record, { t: 'failures', failures: [[900, 'over_budget', 'rows', 'too many']] });
+  await api.service.emit(record, { t: 'recovered', numbers: [901] });
   const path = `/v1/queries/${record.id}/endpoints`;
   const { body } = await api.get(path);
   expect(body.items).toEqual([
@@ -177,7 +177,7 @@ test('a field is quoted only where it must be', () => {
   expect(csvLine(['a', '', null, ' b', 'c\n', 1, 2n])).toBe('a,"",," b","c\n",1,2\r\n');
 });
 
-/** RFC 4180, as strict as a reader can be. */
+/** A strict parser for RFC 4180. */
 function parseCsv(text: string): string[][] {
   const rows: string[][] = [];
   let row: string[] = [];

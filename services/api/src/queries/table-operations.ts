@@ -3,7 +3,7 @@ import { AppError } from '@muster/protocol';
 import type { TableSpec } from '@muster/tables';
 import { implement, json, type Operation } from '../http/operation.js';
 
-/** The schema that questions are asked against. */
+/** The tables that queries can use. */
 export function tableOperations(tables: readonly TableSpec[]): Operation[] {
   const sorted = tables.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return [

@@ -8,7 +8,7 @@ import { ledger } from '../testing/fake-query-service.js';
 import { parseSse, RawViewer } from '../testing/raw-viewer.js';
 import type { QueryStore } from './query-store.js';
 
-// Megabytes go past viewers that are slow on purpose.
+// Slow viewers read megabytes.
 jest.setTimeout(90_000);
 
 let api: ApiFixture;
@@ -34,12 +34,12 @@ const events = (record: QueryRecord, headers = {}, query = '') =>
 const NDJSON = { accept: 'application/x-ndjson' };
 
 describe('a stream of events', () => {
-  test('tells everything by name, and ends after the end', async () => {
+  test('has every event by name, and ends after `ended`', async () => {
     const { agentId, num } = await api.agent({ facts: { host: 'web-1' } });
     const record = await start();
     const live = ledger({ answered: 1, timed_out: 1 });
-    await api.service.writeItem(record, { t: 'progress', ledger: live, elapsedMs: 12, gateways: 2 });
-    await api.service.writeItem(record, {
+    await api.service.emit(record, { t: 'progress', ledger: live, elapsedMs: 12, gateways: 2 });
+    await api.service.emit(record, {
       t: 'rows',
       answers: answers(
         [
@@ -52,9 +52,9 @@ describe('a stream of events', () => {
         [999, []],
       ),
     });
-    await api.service.writeItem(record, { t: 'failures', failures: [[num, 'timed_out', 'timed_out', 'too slow']] });
-    await api.service.writeItem(record, { t: 'recovered', numbers: [num] });
-    await api.service.writeItem(record, { t: 'reduced', columns: ['n'], rows: [[3n]], truncated: false });
+    await api.service.emit(record, { t: 'failures', failures: [[num, 'timed_out', 'timed_out', 'too slow']] });
+    await api.service.emit(record, { t: 'recovered', numbers: [num] });
+    await api.service.emit(record, { t: 'reduced', columns: ['n'], rows: [[3n]], truncated: false });
     await api.service.end(record);
     const answer = await events(record);
     expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
@@ -91,7 +91,7 @@ describe('a stream of events', () => {
     expect(lines).toEqual(seen.map(({ data }) => data));
   });
 
-  test('carries values that JSON has no word for, and any text, exactly', async () => {
+  test('has values that JSON cannot express, and any text, exactly', async () => {
     const record = await start();
     const row = [
       2n ** 63n - 1n,
@@ -104,7 +104,7 @@ describe('a stream of events', () => {
       '💥\u2028"\\\n',
       0.1,
     ];
-    await api.service.writeItem({ ...record, columns: row.map(String) }, { t: 'rows', answers: answers([1, [row]]) });
+    await api.service.emit({ ...record, columns: row.map(String) }, { t: 'rows', answers: answers([1, [row]]) });
     // The number of columns comes from the record.
     await api.service.keep({ ...record, columns: row.map(String) });
     await api.service.end({ ...record, columns: row.map(String) });
@@ -124,12 +124,12 @@ describe('a stream of events', () => {
     ]);
   });
 
-  test('of groups has their counts and sample', async () => {
+  test('of a group query has counts and samples', async () => {
     const { num, agentId } = await api.agent({ facts: { host: 'db-1' } });
     const record = await start({ sql: 'SELECT name, pid FROM processes', mode: 'group' });
     const block = new GroupBlockWriter();
     block.add(4, { row: encodeCbor(['bash', 1]), endpoints: 7, copies: 9, sample: [num] });
-    await api.service.writeItem(record, { t: 'groups', groups: block.bytes() });
+    await api.service.emit(record, { t: 'groups', groups: block.bytes() });
     await api.service.end(record);
     const seen = parseSse((await events(record)).text);
     expect(seen.find(({ event }) => event === 'groups')?.data.groups).toEqual([
@@ -137,11 +137,11 @@ describe('a stream of events', () => {
     ]);
   });
 
-  test('comes as it happens, and a comment when nothing does', async () => {
+  test('has events as they happen, and comments in between', async () => {
     const record = await start();
     const viewer = new RawViewer(api, eventsOf(record));
     await eventually(() => viewer.text.includes('event: started'));
-    await api.service.writeItem(record, { t: 'progress', ledger: ledger({ waiting: 1 }), elapsedMs: 1, gateways: 1 });
+    await api.service.emit(record, { t: 'progress', ledger: ledger({ waiting: 1 }), elapsedMs: 1, gateways: 1 });
     await eventually(() => viewer.text.includes('event: progress'));
     await eventually(() => viewer.text.includes(': heartbeat'));
     await api.service.end(record);
@@ -152,10 +152,10 @@ describe('a stream of events', () => {
     );
   });
 
-  test('goes on after Last-Event-ID or `after`, without a gap or a repeat', async () => {
+  test('resumes after Last-Event-ID or `after`, without gaps or repeats', async () => {
     const record = await start();
     for (let i = 0; i < 5; i += 1)
-      await api.service.writeItem(record, { t: 'progress', ledger: ledger({ waiting: i }), elapsedMs: i, gateways: 1 });
+      await api.service.emit(record, { t: 'progress', ledger: ledger({ waiting: i }), elapsedMs: i, gateways: 1 });
     await api.service.end(record);
     const all = parseSse((await events(record)).text);
     expect(all).toHaveLength(7);
@@ -167,12 +167,12 @@ describe('a stream of events', () => {
     expect((await events(record, { 'last-event-id': 'x' })).body.code).toBe('bad_request');
   });
 
-  test('cannot be had as something else', async () => {
+  test('refuses other media types', async () => {
     const record = await start();
     expect((await events(record, { accept: 'image/png' })).body.code).toBe('not_acceptable');
   });
 
-  test('is refused when too many look already', async () => {
+  test('is refused when too many streams are open', async () => {
     const record = await start();
     const viewers = Array.from({ length: 10 }, () => new RawViewer(api, eventsOf(record)));
     for (const viewer of viewers) await eventually(() => viewer.text.includes('event: started'));
@@ -184,18 +184,18 @@ describe('a stream of events', () => {
   });
 });
 
-describe('a stream whose token is over', () => {
-  test('ends in an orderly way when the token is revoked anywhere, and no other stream does', async () => {
+describe('a stream whose token has ended', () => {
+  test('ends cleanly when any process revokes the token; other streams go on', async () => {
     const record = await start();
     const { token, tokenId } = await api.token({ role: 'analyst' });
     const revoked = api.get(`/v1/queries/${record.id}/events`, { token });
     const other = new RawViewer(api, eventsOf(record));
     await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 2'));
     const kept = (api.api.components['tokens'] as unknown as TokenStore).find(tokenId)!;
-    // As another API process does it.
+    // As another API process revokes it.
     const end = encodeRecord({ ...kept, revokedAtMs: Date.now() });
     await api.connection.streams.append(STREAM_SUBJECTS.operatorToken('default' as OrgId, tokenId), end);
-    // Resolves for a whole answer only.
+    // Resolves only for a complete answer.
     expect(parseSse((await revoked).text).map(({ event }) => event)).toEqual(['started']);
     expect((await api.get(`/v1/queries/${record.id}/events`, { token })).body.code).toBe('unauthenticated');
     expect(await api.metrics.registry.metrics()).toContain('muster_api_viewers_ended_total{how="revoked"} 1');
@@ -204,7 +204,7 @@ describe('a stream whose token is over', () => {
     expect(other.text).toContain('event: ended');
   });
 
-  test('ends at once, without waiting for the next sign of life', async () => {
+  test('ends at once, without waiting for the next heartbeat', async () => {
     await api.stop();
     api = await ApiFixture.start({ patience: { heartbeatMs: 60_000, inactivityMs: 60_000 } });
     const record = await start();
@@ -215,7 +215,7 @@ describe('a stream whose token is over', () => {
     expect((await revoked).text).not.toContain('event: ended');
   });
 
-  test('ends when the time of the token is over', async () => {
+  test('ends when the token expires', async () => {
     const record = await start();
     const { token } = await api.token({ role: 'analyst', expiresAtMs: Date.now() + 1_000 });
     const expiring = await api.get(`/v1/queries/${record.id}/events`, { token });
@@ -224,8 +224,8 @@ describe('a stream whose token is over', () => {
   });
 });
 
-describe('when the owner falls silent', () => {
-  test('and lives, the viewer waits on', async () => {
+describe('when a query becomes inactive', () => {
+  test('and its coordinator runs, the viewer waits on', async () => {
     const record = await start();
     const viewer = new RawViewer(api, eventsOf(record));
     await eventually(() => api.service.askedOf.filter((what) => what === 'adopt coordinator').length >= 2);
@@ -235,7 +235,7 @@ describe('when the owner falls silent', () => {
     await viewer.closed;
   });
 
-  test('and is gone, another service is asked to end the query, and its end is told', async () => {
+  test('and its coordinator is gone, another service is asked to end the query, and the viewer gets its end', async () => {
     const record = await start();
     api.service.loseCoordinator();
     const viewer = new RawViewer(api, eventsOf(record));
@@ -246,7 +246,7 @@ describe('when the owner falls silent', () => {
     expect([end?.data.query.state, end?.data.synthesized]).toEqual(['interrupted', undefined]);
   });
 
-  test('and whoever should know is mute, the viewer still hears that the connection lives, and is told when it is long overdue', async () => {
+  test('and every service is frozen, the viewer gets heartbeats, and the end when the query is long overdue', async () => {
     const record = await start();
     api.service.frozen = true;
     const viewer = new RawViewer(api, eventsOf(record));
@@ -262,10 +262,10 @@ describe('when the owner falls silent', () => {
     expect(parseSse(later.body).at(-1)?.data).toMatchObject({ synthesized: true, query: { state: 'interrupted' } });
   });
 
-  test('and nobody at all is left, the viewer is told with the last ledger that was known', async () => {
+  test('and no service is left, the viewer gets the end with the last known ledger', async () => {
     const record = await start();
     const last = ledger({ answered: 2, waiting: 3 });
-    await api.service.writeItem(record, { t: 'progress', ledger: last, elapsedMs: 5, gateways: 1 });
+    await api.service.emit(record, { t: 'progress', ledger: last, elapsedMs: 5, gateways: 1 });
     api.service.stop();
     const viewer = new RawViewer(api, eventsOf(record));
     await viewer.closed;
@@ -274,7 +274,7 @@ describe('when the owner falls silent', () => {
     expect(end?.data.query).toMatchObject({ state: 'interrupted', ledger: last });
   });
 
-  test('while the broker is away, nothing is made up', async () => {
+  test('while the broker is unreachable, nothing is invented', async () => {
     const record = await start();
     const viewer = new RawViewer(api, eventsOf(record));
     await eventually(() => viewer.text.includes('event: started'));
@@ -287,7 +287,7 @@ describe('when the owner falls silent', () => {
     expect(parseSse(viewer.body).at(-1)?.data.synthesized).toBeUndefined();
   });
 
-  test('a query whose results have expired ends with what its record says', async () => {
+  test('a query whose results have expired ends with its record', async () => {
     const record = await start();
     await api.service.end(record, { endedAtMs: Date.now() - 3_600_000, ledger: ledger({ answered: 4 }) });
     await api.connection.streams.purge('MUSTER_RESULTS', `muster.v1.result.default.${record.id}`);
@@ -306,7 +306,7 @@ describe('a viewer that stops reading', () => {
   const BLOCKS = 60;
   const block = answers([1, Array.from({ length: ROWS }, (_, i) => ['x'.repeat(100), i])]);
 
-  test('costs a bounded amount of memory, delays nobody, and is cut off and counted', async () => {
+  test('costs bounded memory, delays no other viewer, and is disconnected and counted', async () => {
     await api.stop();
     api = await ApiFixture.start({ patience: { heartbeatMs: 100, inactivityMs: 150, stallMs: 2_000 } });
     const record = await start();
@@ -316,10 +316,10 @@ describe('a viewer that stops reading', () => {
     let mostBuffered = 0;
     const sampling = setInterval(() => (mostBuffered = Math.max(mostBuffered, ...api.bufferedBytes())), 5);
     const before = process.memoryUsage();
-    for (let i = 0; i < BLOCKS; i += 1) await api.service.writeItem(record, { t: 'rows', answers: block });
+    for (let i = 0; i < BLOCKS; i += 1) await api.service.emit(record, { t: 'rows', answers: block });
     await api.service.end(record);
     await reader.closed;
-    // Everything there is: about 14 MB as JSON went past one of them, while the other held still.
+    // About 14 MB of JSON went to one viewer while the other did not read.
     expect(reader.bytes).toBeGreaterThan(BLOCKS * ROWS * 100);
     expect(stalled.bytes).toBe(0);
     const after = process.memoryUsage();
@@ -329,17 +329,17 @@ describe('a viewer that stops reading', () => {
     clearInterval(sampling);
     expect(mostBuffered).toBeGreaterThan(0);
     expect(mostBuffered).toBeLessThan(128 * 1024);
-    // The log in memory keeps the blocks themselves, and each viewer has a few of them fetched ahead; beyond that almost nothing may stay.
+    // The stream in memory keeps the blocks, and each viewer has prefetched a few; hardly anything more may stay.
     const grown = after.external + after.arrayBuffers - before.external - before.arrayBuffers;
     expect(grown).toBeLessThan(4 * BLOCKS * block.length);
     expect(await api.metrics.registry.metrics()).toContain('muster_api_viewers{format="sse"} 0');
     stalled.socket.destroy();
   });
 
-  test('but one that reads slowly is not', async () => {
+  test('a viewer that reads slowly is not disconnected', async () => {
     const record = await start();
     const slow = new RawViewer(api, eventsOf(record), { read: false });
-    for (let i = 0; i < 10; i += 1) await api.service.writeItem(record, { t: 'rows', answers: block });
+    for (let i = 0; i < 10; i += 1) await api.service.emit(record, { t: 'rows', answers: block });
     await api.service.end(record);
     const pace = setInterval(() => {
       slow.socket.resume();

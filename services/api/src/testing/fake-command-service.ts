@@ -21,14 +21,14 @@ import {
   type JournalEntry,
 } from '@muster/records';
 
-/** As much of a command service as the API can tell from a real one: it keeps a journal, and says what the test wants. */
+/** Behaves towards the API as a command service does: it keeps a journal, and answers as the test says. */
 export class FakeCommandService {
   readonly asked: CommandRequest[] = [];
   /** Overrides the reply to a request. */
   answer: (request: CommandRequest) => CommandReply | undefined = () => undefined;
   /** How many targets a selector has; numbers from 1. */
   targets = 3;
-  /** Answers are held back until it resolves; what was asked for is done. */
+  /** Requests are carried out at once; their answers wait until this resolves. */
   held: Promise<void> | undefined;
   /** New commands wait for approval. */
   needsApproval = false;
@@ -73,7 +73,7 @@ export class FakeCommandService {
     return result.seq;
   }
 
-  /** Some targets have come further. */
+  /** Journals a new state of some targets. */
   settle(
     command: Pick<CommandRecord, 'org' | 'id'>,
     state: CommandState,
@@ -84,7 +84,7 @@ export class FakeCommandService {
     return this.keep(command, { t: 'states', atMs: Date.now(), changes: [change] });
   }
 
-  /** A command of its own, made without the API. */
+  /** Makes a command without the API. */
   async make(change: Partial<CommandRecord> = {}, nums?: readonly number[]): Promise<CommandRecord> {
     this.#madeMs += 1;
     const record: CommandRecord = {
@@ -152,8 +152,8 @@ export class FakeCommandService {
         const { org, before, status, limit } = request;
         const ids = this.#ids.filter((id) => before === undefined || id < before).toReversed();
         const commands = (await Promise.all(ids.map((id) => this.read(org, id)))).filter((one) => one !== undefined);
-        const wanted = commands.filter((one) => status === undefined || one.status === status);
-        return { t: 'list', commands: wanted.slice(0, limit) };
+        const selected = commands.filter((one) => status === undefined || one.status === status);
+        return { t: 'list', commands: selected.slice(0, limit) };
       }
     }
   }

@@ -21,7 +21,7 @@ export function parseSse(text: string): SeenEvent[] {
     });
 }
 
-/** A viewer on a bare socket, which can hold still as no HTTP client lets one. */
+/** A viewer on a plain socket, which can stop reading, as HTTP clients cannot. */
 export class RawViewer {
   readonly socket: Socket;
   readonly closed: Promise<void>;

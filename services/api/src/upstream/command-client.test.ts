@@ -22,7 +22,7 @@ function clientWith(seal?: RequestSeal) {
   return { client: new CommandClient({ bus, clock, ...(seal === undefined ? {} : { seal }) }), sent, clock };
 }
 
-test('with a seal, what goes out is sealed, and now', async () => {
+test('with a seal, requests are sealed with the current time', async () => {
   const seal = new RequestSeal(['k'.repeat(32)]);
   const { client, sent, clock } = clientWith(seal);
   await client.list(list);
@@ -30,13 +30,13 @@ test('with a seal, what goes out is sealed, and now', async () => {
   expect(opened.ok && decodeServiceMessage<CommandRequest>(opened.body)).toEqual(list);
 });
 
-test('without one it goes out as it is', async () => {
+test('without a seal, requests are sent as they are', async () => {
   const { client, sent } = clientWith();
   await client.list(list);
   expect(decodeServiceMessage<CommandRequest>(sent[0] ?? new Uint8Array())).toEqual(list);
 });
 
-test('the seal counts when a message is too large', async () => {
+test('the seal counts towards the size of a message', async () => {
   const reason = 'x'.repeat(900);
   const cancel = { t: 'cancel', org: 'acme' as OrgId, caller, id: 'c1' as never, reason } as const;
   const bare = encodeBusMessage(cancel).length;

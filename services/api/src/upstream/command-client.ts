@@ -15,21 +15,21 @@ type Reply<T extends CommandReply['t']> = Extract<CommandReply, { t: T }>;
 type Request<T extends CommandRequest['t']> = Extract<CommandRequest, { t: T }>;
 
 const SERVICE: ServiceName = { name: 'command service', absent: 'no_command_service' };
-/** A submit to many endpoints is hashed, signed and kept before it is answered. */
+/** The command service hashes, signs and journals a command before it answers. */
 const CHANGE_TIMEOUT_MS = 10_000;
 const LOOK_TIMEOUT_MS = 5_000;
 
 export interface CommandClientOptions {
   readonly bus: Pick<Bus, 'request' | 'maxPayloadBytes'>;
   readonly clock: Clock;
-  /** Without it, command services must not ask for one. */
+  /** Seals requests. Absent: command services are configured without a request key. */
   readonly seal?: RequestSeal;
 }
 
 /**
- * The API's side of the talk with command services. `answered` is called when a service has decided, either way: it keeps the audit record of
- * that. Every method throws an `AppError` when there is no answer or a refusal. A `timeout` may
- * have been acted on; a repeat with the same request key then finds the command that was made.
+ * Requests to command services. `answered` is called when a service has accepted or refused, because it keeps the audit record of that.
+ * Every method throws an `AppError` for a refusal and when there is no answer.
+ * A request that timed out may have been carried out; a repeat with the same request key then finds the command that it made.
  */
 export class CommandClient {
   readonly #options: CommandClientOptions;

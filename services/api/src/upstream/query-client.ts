@@ -13,8 +13,9 @@ import { expectReply, readable, replyOf, type ServiceName } from './service-repl
 type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
 
 /**
- * Whether somebody looks after a running query. `mute`: somebody listens, but does not answer, as a frozen process does.
- * `unknown`: the broker is away, so nothing can be said.
+ * Whether a query service coordinates a running query. `running`: its coordinator does. `adopted`: another service has taken over.
+ * `no_service`: no service listens. `no_answer`: one listens but does not answer, as a frozen process.
+ * `unknown`: the broker is unreachable.
  */
 export type CoordinatorStatus = 'running' | 'adopted' | 'no_service' | 'no_answer' | 'unknown';
 
@@ -24,7 +25,7 @@ const REDUCE_TIMEOUT_MS = 60_000;
 const COORDINATOR_TIMEOUT_MS = 2_000;
 const ADOPT_TIMEOUT_MS = 5_000;
 
-/** The API's side of the talk with query services. Every method throws an `AppError` when there is no answer or a refusal. */
+/** Requests to query services. Every method throws an `AppError` for a refusal and when there is no answer. */
 export class QueryClient {
   readonly #bus: Bus;
 
@@ -32,13 +33,13 @@ export class QueryClient {
     this.#bus = bus;
   }
 
-  /** Any query service becomes the owner. */
+  /** Any query service takes the request and becomes the coordinator. */
   async start(request: StartQuery): Promise<QueryRecord> {
     const reply = await this.#ask(SUBJECTS.queries, request, START_TIMEOUT_MS);
     return expectOf(reply, 'started').record;
   }
 
-  /** Asks the owner, and when it is gone or does not have the query, any service: that one then ends it as interrupted. */
+  /** Asks the coordinator. When it is gone or does not have the query, asks any service, which ends the query as interrupted. */
   async cancel(record: QueryRecord, by: string): Promise<void> {
     const request: QueryRequest = { t: 'cancel', org: record.org, id: record.id, by };
     const result = await this.#request(SUBJECTS.coordinator(record.owner), request, CANCEL_TIMEOUT_MS);
@@ -47,29 +48,28 @@ export class QueryClient {
     expectOf(isGone ? await this.#ask(SUBJECTS.queries, request, CANCEL_TIMEOUT_MS) : reply, 'cancelled');
   }
 
-  /** Any service runs it, over what the result stream holds by now. */
+  /** Any service runs the statement, over what the result stream holds now. */
   async reduce(record: QueryRecord, sql: string): Promise<Reply<'reduced'>> {
     const request: QueryRequest = { t: 'reduce', org: record.org, id: record.id, sql };
     return expectOf(await this.#ask(SUBJECTS.queries, request, REDUCE_TIMEOUT_MS), 'reduced');
   }
 
   /**
-   * Finds out whether a query that says nothing is still looked after, and if not, asks the other query services to end it.
-   * Never throws.
+   * Finds out whether an inactive query still has a coordinator, and if not, asks the other query services to end it. Never throws.
    */
   async coordinatorStatus(record: QueryRecord): Promise<CoordinatorStatus> {
     const request: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
     const owner = await this.#request(SUBJECTS.coordinator(record.owner), request, COORDINATOR_TIMEOUT_MS);
     if (owner.kind === 'disconnected') return 'unknown';
     if (owner.kind === 'reply') {
-      // An owner refuses to give up a query that it has.
+      // A coordinator refuses to give up a query that it has.
       const reply = readable(owner.data, decode);
       if (reply?.t !== 'problem' || reply.code !== 'not_found') return 'running';
     }
     const other = await this.#request(SUBJECTS.queries, request, ADOPT_TIMEOUT_MS);
     switch (other.kind) {
       case 'reply':
-        // A refusal too is a sign of somebody who knows better; the next silence asks again.
+        // A refusal counts too: that service has a reason. The next check asks again.
         return 'adopted';
       case 'no_responders':
         return 'no_service';

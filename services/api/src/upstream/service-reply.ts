@@ -2,9 +2,9 @@ import type { RequestResult } from '@muster/bus';
 import { AppError, ERROR_CODES, type ErrorCode } from '@muster/protocol';
 
 export interface ServiceName {
-  /** For people: `query service`. */
+  /** For messages to people: `query service`. */
   readonly name: string;
-  /** When nobody listens. */
+  /** The code when no service listens. */
   readonly absent: ErrorCode;
 }
 
@@ -15,7 +15,7 @@ interface Problem {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** What a service replied, read by `decode`. Throws an `AppError` for every way in which no reply came. */
+/** The reply of a service, decoded. Throws an `AppError` when there is none, or it cannot be decoded. */
 export function replyOf<T>(result: RequestResult, decode: (data: Uint8Array) => T, service: ServiceName): T {
   switch (result.kind) {
     case 'reply': {
@@ -36,7 +36,7 @@ export function replyOf<T>(result: RequestResult, decode: (data: Uint8Array) => 
   }
 }
 
-/** `undefined` when the bytes are not what they should be. */
+/** `undefined` when the bytes cannot be decoded. */
 export function readable<T>(data: Uint8Array, decode: (data: Uint8Array) => T): T | undefined {
   try {
     return decode(data);
@@ -45,7 +45,7 @@ export function readable<T>(data: Uint8Array, decode: (data: Uint8Array) => T): 
   }
 }
 
-/** The reply of the kind that was asked for. Throws the problem that came instead. */
+/** The reply of the expected kind. Throws when the reply is a problem. */
 export function expectReply<R extends { readonly t: string }, const T extends R['t']>(
   reply: R | Problem,
   kind: T,
