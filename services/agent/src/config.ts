@@ -39,7 +39,9 @@ const definition = defineConfig({
     maxQueryBytes: field.bytes('MUSTER_AGENT_QUERY_BYTES', { default: DEFAULT_BUDGET.bytes, min: 1024 }),
     workers: field.int('MUSTER_AGENT_WORKERS', { default: 2, min: 1, max: 8 }),
     workerIdleMs: field.durationMs('MUSTER_AGENT_WORKER_IDLE', { default: 60_000, min: 100 }),
-    /** Public JWKS of the roots whose word on command keys counts; without it those that the enrolment names are pinned. */
+    /**
+     * Public JWKS of the roots whose word on command keys counts; without it those that the enrolment names are pinned.
+     */
     commandRootsFile: field.text('MUSTER_COMMAND_ROOTS_FILE', {
       optional: true,
       example: '/etc/muster-agent/command-roots.json',

@@ -6,7 +6,10 @@ import { openDialer } from './network/dialer.js';
 import { liveUrl, pollUrl } from './network/gateway-urls.js';
 import { readFileIfThere } from './store/atomic-file.js';
 
-/** `muster-agent doctor`: one line for each hop to each gateway; 1 when one fails. Leaves the session of a running agent alone. */
+/**
+ * `muster-agent doctor`: one line for each hop to each gateway; 1 when one fails. Leaves the session of a running agent
+ * alone.
+ */
 export async function doctor(env: Env): Promise<number> {
   const loaded = loadAgentConfig(env);
   if (!loaded.ok) {

@@ -8,7 +8,10 @@ export function defaultConfigurationFile(env: Env): string {
   return '/etc/muster-agent/agent.env';
 }
 
-/** The file to read settings from: the one that is named; or the installed one, for a person who was not given any by the environment. */
+/**
+ * The file to read settings from: the one that is named; or the installed one, for a person who was not given any by
+ * the environment.
+ */
 export function configurationFile(named: string | undefined, env: Env): string | undefined {
   if (named !== undefined) return named;
   const installed = defaultConfigurationFile(env);

@@ -127,8 +127,8 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
 }
 
 /**
- * Allows one agent per data directory: two agents with one key would supersede each other's sessions, and overwrite each other's files. Resolves to a function
- * that releases the lock.
+ * Allows one agent per data directory: two agents with one key would supersede each other's sessions, and overwrite
+ * each other's files. Resolves to a function that releases the lock.
  */
 async function lockDataDirectory(folder: string): Promise<() => Promise<void>> {
   ensurePrivateFolder(folder);
@@ -145,7 +145,10 @@ function warnOfPlainText({ gatewayUrls }: AgentConfig, logger: Logger): void {
     logger.warn('the connection to the gateway is not encrypted: others on the network can read answers', { plain });
 }
 
-/** The last step of a stop. `process.exit` waits for all threads, and would wait forever for one that hangs in a system call. */
+/**
+ * The last step of a stop. `process.exit` waits for all threads, and would wait forever for one that hangs in a system
+ * call.
+ */
 function endByForce(stuck: number, logger: Logger): void {
   logger.error('query workers hang in a system call; ending by force', { stuck });
   process.kill(process.pid, 'SIGKILL');

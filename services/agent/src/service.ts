@@ -20,7 +20,10 @@ export interface ServiceOptions {
   readonly purge: boolean;
 }
 
-/** `muster-agent install|uninstall|status`: 0 when done (or when it runs), 1 when a step failed (or it does not run), 2 for what cannot be meant. */
+/**
+ * `muster-agent install|uninstall|status`: 0 when done (or when it runs), 1 when a step failed (or it does not run), 2
+ * for what cannot be meant.
+ */
 export function service(command: 'install' | 'uninstall' | 'status', options: ServiceOptions, env: Env): number {
   try {
     const place = locate(options, env);

@@ -10,7 +10,10 @@ export function agentVersion(): string {
   return MUSTER_AGENT_VERSION;
 }
 
-/** The bundle is the worker's main module too; a single executable has its text as an asset, as a thread cannot start from an executable. */
+/**
+ * The bundle is the worker's main module too; a single executable has its text as an asset, as a thread cannot start
+ * from an executable.
+ */
 export function queryWorker(): WorkerEntry {
   return { code: isSea() ? getAsset('bundle', 'utf8') : readFileSync(MUSTER_AGENT_FILE, 'utf8') };
 }

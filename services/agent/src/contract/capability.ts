@@ -9,8 +9,8 @@ export interface Session {
 }
 
 /**
- * Something that an agent does for its gateway, such as answering queries. `run.ts` lists the capabilities; the connection manager calls them all in the
- * order of that list and knows none of them.
+ * Something that an agent does for its gateway, such as answering queries. `run.ts` lists the capabilities; the
+ * connection manager calls them all in the order of that list and knows none of them.
  *
  *     ready ──▶ frames, writable ──▶ ended ──▶ ready (of the next session) ──▶ …
  *

@@ -12,7 +12,9 @@ export interface DesiredMode {
   readonly setting: ModeSetting;
   /** Whether Poll may replace Live while Live does not work. */
   readonly fallsBack: boolean;
-  /** From now on `onChange` is called when the setting changes during a session; the session changes within `spreadMs`. */
+  /**
+   * From now on `onChange` is called when the setting changes during a session; the session changes within `spreadMs`.
+   */
   start(onChange: (spreadMs: number) => void): void;
   stop(): void;
 }

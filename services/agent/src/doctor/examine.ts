@@ -35,8 +35,10 @@ export interface Examination {
 }
 
 /**
- * Walks the way to a gateway hop by hop and stops at the first that fails: name, TCP, the proxy's tunnel if there is one, TLS, WebSocket upgrade, ping. Where the way to the gateway
- * is well, Poll is looked at too, whether or not it carries WebSockets. It sends no hello, so that the session of an agent that runs with the same identity is not superseded.
+ * Walks the way to a gateway hop by hop and stops at the first that fails: name, TCP, the proxy's tunnel if there is
+ * one, TLS, WebSocket upgrade, ping. Where the way to the gateway is well, Poll is looked at too, whether or not it
+ * carries WebSockets. It sends no hello, so that the session of an agent that runs with the same identity is not
+ * superseded.
  */
 export async function* examine(examination: Examination): AsyncGenerator<HopReport> {
   const url = new URL(examination.url);

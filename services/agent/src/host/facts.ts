@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { hostname, machine, release, version } from 'node:os';
 
-/** What this machine says of itself in enrolment and hello. */
+/** The facts about this machine for enrolment and HELLO. */
 export function collectFacts(agentVersion: string): Facts {
   const { name, version: osVersion } = operatingSystem();
   return {

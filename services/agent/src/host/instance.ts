@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 
-/** Where a machine's own name may be found, the most trustworthy first. Files that are absent, empty or closed to us are skipped. */
+/** Files with the machine id, in order of preference. Missing, empty and unreadable files are skipped. */
 const MACHINE_ID_FILES = ['/etc/machine-id', '/var/lib/dbus/machine-id'];
 const HARDWARE_UUID_FILE = '/sys/class/dmi/id/product_uuid';
 
-/** What the instance is made of; a parameter so that tests can be other machines. */
+/** Sources of the instance id; a parameter so that tests can be other machines. */
 export interface MachineSources {
   readFile(path: string): string | undefined;
   hostname(): string;
@@ -14,9 +14,9 @@ export interface MachineSources {
 }
 
 /**
- * 16 bytes that name the machine this process runs on. Never stored: an image cloned with our data directory must come up with another
- * instance, so that two machines with one key are told apart (`duplicate_identity`). The hardware's uuid is mixed in where it can be read,
- * because virtual machines made from one template often share their machine-id.
+ * 16 bytes that identify the machine. They are never stored: a clone of this machine, with our data directory, must get
+ * another instance id, so that a gateway can detect two machines with one key (`duplicate_identity`). The hardware UUID
+ * is included where it can be read, because virtual machines of one template often share their machine id.
  */
 export function machineInstance(sources: MachineSources = thisMachine): Uint8Array {
   const machineId = MACHINE_ID_FILES.map((path) => sources.readFile(path)).find((id) => id !== undefined);
@@ -33,7 +33,7 @@ const thisMachine: MachineSources = {
   readFile(path) {
     try {
       const text = readFileSync(path, 'utf8').trim();
-      // systemd writes this word into images that have not been booted yet.
+      // systemd writes "uninitialized" into images that have not been booted yet.
       return text === '' || text === 'uninitialized' ? undefined : text;
     } catch {
       return undefined;

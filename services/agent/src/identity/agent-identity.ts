@@ -20,12 +20,12 @@ export interface SelfDescription {
 /** HELLO without what depends on the session. */
 export type IdentityHello = Pick<HelloBody, 'facts' | 'labels' | 'instance' | 'proof'>;
 
-/** Whether a token can be shown at all: a header takes no line breaks. */
+/** Whether a text can be sent as a token: HTTP headers cannot contain line breaks. */
 export function isToken(text: string): boolean {
   return /^[\x20-\x7e]+$/.test(text);
 }
 
-/** Who this agent is: its key pair and its token, both in the data directory, readable by the agent's user only. */
+/** The agent's key pair and token, both in the data directory and readable only by the agent's user. */
 export class AgentIdentity {
   readonly keys: AgentKeys;
   readonly #tokenFile: string;
@@ -41,8 +41,8 @@ export class AgentIdentity {
   }
 
   /**
-   * Opens the identity in `folder`, or makes one. Throws when the folder cannot be written or holds a key file that is none: a broken key
-   * is for a person to judge, since a new one is a new endpoint to everybody else.
+   * Opens the identity in `folder`, or creates one. Throws when the folder cannot be written or the key file is not
+   * valid. Then a person must decide, because an agent with a new key is a new endpoint.
    */
   static open(folder: string, logger: Logger): AgentIdentity {
     ensurePrivateFolder(folder);
@@ -67,11 +67,11 @@ export class AgentIdentity {
   }
 
   /**
-   * Keeps the token for the next start too; `undefined` forgets it. One that is none leaves the one that there is. A disk that refuses costs an enrolment after a
-   * restart, no more.
+   * Sets the token and stores it for the next start; `undefined` removes it. A text that is not a token is ignored. If
+   * it cannot be stored, the agent enrols again after a restart.
    */
   setToken(token: string | undefined): void {
-    if (token !== undefined && !isToken(token)) return this.#logger.warn('the gateway gave a token that is none');
+    if (token !== undefined && !isToken(token)) return this.#logger.warn('the gateway sent an invalid token');
     this.#token = token;
     try {
       writeFileAtomic(this.#tokenFile, token === undefined ? '' : `${token}\n`);

@@ -9,15 +9,15 @@ export interface AgentLabelsOptions {
   /** `MUSTER_LABELS` */
   readonly configured: Labels;
   readonly logger: Logger;
-  /** They are other ones now, and on disk. */
+  /** Called after the labels have changed and are stored. */
   readonly onChange: () => void;
 }
 
 const storedSchema = z.record(z.string(), z.string().nullable());
 
 /**
- * The labels that this agent says of itself: those of its configuration, and what was ordered since. Only the difference is on disk, in
- * `labels.json`, with null for a label that was taken away; it wins over the configuration.
+ * The labels of this agent: those of its configuration, and changes by commands. Only the changes are stored, in
+ * `labels.json`, with null for a removed label; they override the configuration.
  */
 export class AgentLabels {
   readonly #options: AgentLabelsOptions;
@@ -39,7 +39,7 @@ export class AgentLabels {
     return Object.fromEntries(labels);
   }
 
-  /** On disk when it returns. Throws what the file system throws, and then nothing has changed. */
+  /** On disk when it returns. Throws the errors of the file system; then nothing has changed. */
   write(labels: Labels): void {
     const [configured, next] = [new Map(Object.entries(this.#options.configured)), new Map(Object.entries(labels))];
     const changes = new Map<string, string | null>();
@@ -50,7 +50,7 @@ export class AgentLabels {
     this.#options.onChange();
   }
 
-  /** Labels are not worth an agent that does not start: what cannot be read is ignored, loudly. */
+  /** An unreadable file must not keep the agent from starting: it is ignored, with an error in the log. */
   #load(): ReadonlyMap<string, string | null> {
     const { logger } = this.#options;
     const parsed = storedSchema.safeParse(parseJson(this.#readFile() ?? '{}'));
@@ -58,7 +58,7 @@ export class AgentLabels {
     if (parsed.success && labelFaults(Object.fromEntries(set) as Labels).length === 0) {
       return new Map(Object.entries(parsed.data));
     }
-    logger.error('labels that were ordered cannot be read; those of the configuration count', { path: this.#path });
+    logger.error('the stored labels cannot be read; those of the configuration are used', { path: this.#path });
     return new Map();
   }
 

@@ -8,7 +8,9 @@ const rootsSchema = z.object({
     .max(16),
 });
 
-/** The roots of a JWKS, or of the `trust` of an enrolment; `undefined` when it names none. Other members are ignored. */
+/**
+ * The roots of a JWKS, or of the `trust` of an enrolment; `undefined` when it names none. Other members are ignored.
+ */
 export function parseRoots(value: unknown): readonly NamedKey[] | undefined {
   return rootsSchema.safeParse(value).data?.keys;
 }

@@ -12,19 +12,19 @@ export type EnrolOutcome =
       readonly agentId: string;
       readonly num: number;
       readonly token: string;
-      /** The roots whose word on command keys to take; absent where the deployment has none. */
+      /** The roots that may sign the list of command keys; absent if the deployment has none. */
       readonly roots?: readonly NamedKey[];
     }
-  /** An HTTP response that is no success, or there is nothing to enrol with. */
+  /** An HTTP error response, or there is no enrolment secret. */
   | { readonly kind: 'refused'; readonly refusal: Refusal }
-  /** No HTTP response, or one that makes no sense. */
+  /** No HTTP response, or one that cannot be understood. */
   | { readonly kind: 'failed'; readonly error: Error };
 
 export interface EnrolRequest {
   /** `https://host:port/v1/enroll` */
   readonly url: string;
   readonly ca?: string | undefined;
-  /** What opens the connection, where a proxy is on the way. */
+  /** Opens the connection; needed where it goes through a proxy. */
   readonly agent?: Agent | undefined;
   readonly org: string;
   readonly secret: Secret;
@@ -36,12 +36,13 @@ export interface EnrolRequest {
 }
 
 const TIMEOUT_MS = 20_000;
-/** A proof may be five minutes old, so a difference below this is not why it was refused. */
+/** A proof may be five minutes old, so a smaller difference of the clocks is not why it was refused. */
 const HARMLESS_SKEW_MS = 120_000;
 
 /**
- * Asks a gateway for a token for our key. When it is refused and the gateway's clock (its `Date`) is further from ours than a
- * proof may be old, asks once more with the gateway's time: endpoints with wrong clocks exist, and the signature is what counts.
+ * Asks a gateway for a token for this agent's key. If it is refused and the gateway's clock (its `Date` header) differs
+ * from ours by more than the allowed age of a proof, asks once more with the gateway's time, because clocks of
+ * endpoints can be wrong.
  */
 export async function enrol(request: EnrolRequest): Promise<EnrolOutcome> {
   const first = await post(request, request.clock.now());
@@ -53,7 +54,7 @@ export async function enrol(request: EnrolRequest): Promise<EnrolOutcome> {
 
 interface Attempt {
   readonly outcome: EnrolOutcome;
-  /** The gateway's clock less ours. */
+  /** The gateway's clock minus ours. */
   readonly skewMs?: number;
 }
 
@@ -78,7 +79,7 @@ function bodyOf({ org, keys, facts, labels }: EnrolRequest, timestampMs: number)
   return JSON.stringify({ org, publicKey: keys.publicKeyX, timestampMs, proof, facts, labels });
 }
 
-/** `node:https` and not `fetch`, which takes no certificate authority and ten megabytes. */
+/** Uses `node:https`, because `fetch` takes no certificate authority and needs ten megabytes. */
 async function send({ url, ca, agent, secret, signal }: EnrolRequest, body: string): Promise<IncomingMessage> {
   const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http');
   return new Promise((resolve, reject) => {

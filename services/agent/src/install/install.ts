@@ -22,7 +22,10 @@ export interface InstallOptions {
   readonly settings: string;
 }
 
-/** Puts everything in place and starts the service. Run again, it updates: the settings that are there stay. Throws when a step fails. */
+/**
+ * Puts everything in place and starts the service. Run again, it updates: the settings that are there stay. Throws when
+ * a step fails.
+ */
 export function install({ plan, program, configFile, dataDir, settings }: InstallOptions, hands: Hands): void {
   place(program.to, hands, (path) => copyProgram(program.from, path));
   if (existsSync(at(configFile, hands))) hands.say(`keep   ${configFile}`);

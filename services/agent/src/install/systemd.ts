@@ -3,8 +3,8 @@ import { type Installation, runLine, type ServicePlan } from './service-plan.js'
 const UNIT = 'muster-agent.service';
 
 /**
- * Which right is for what. A command runs what it starts with these rights too: a package's scripts are why the file system is not read-only, and why the
- * ids may be changed.
+ * Which right is for what. A command runs what it starts with these rights too: a package's scripts are why the file
+ * system is not read-only, and why the ids may be changed.
  */
 const CAPABILITIES = [
   // Tables: other users' files, and what processes of others have open.
@@ -24,7 +24,9 @@ const CAPABILITIES = [
   'CAP_SETGID',
 ];
 
-/** A JIT compiler needs memory that is written and executed; files are quarantined from homes and /tmp: these stay open. */
+/**
+ * A JIT compiler needs memory that is written and executed; files are quarantined from homes and /tmp: these stay open.
+ */
 const FOR_ACTIONS = `CapabilityBoundingSet=${CAPABILITIES.join(' ')}
 ProtectClock=yes
 ProtectControlGroups=yes

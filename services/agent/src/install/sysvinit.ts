@@ -3,7 +3,10 @@ import { type Installation, runLine, type ServicePlan } from './service-plan.js'
 const NAME = 'muster-agent';
 const SCRIPT = `/etc/init.d/${NAME}`;
 
-/** A script for machines without systemd, with what Debian's dpkg brings (start-stop-daemon(8)). Nothing starts the agent again when it dies. */
+/**
+ * A script for machines without systemd, with what Debian's dpkg brings (start-stop-daemon(8)). Nothing starts the
+ * agent again when it dies.
+ */
 export function sysvinit(installation: Installation): ServicePlan {
   const [program = '', ...args] = runLine(installation);
   const observe = installation.observe ? 'export MUSTER_AGENT_ACTIONS=none\n' : '';

@@ -4,8 +4,9 @@ import { type Installation, runLine, type ServicePlan } from './service-plan.js'
 const TASK = 'MusterAgent';
 
 /**
- * A task that starts with the machine and is started again when it ends, as LocalSystem. Not a service: one must answer the service control manager through an API
- * that Node does not have, so `sc.exe create` with it ends in error 1053; and a wrapper would be a second program to trust.
+ * A task that starts with the machine and is started again when it ends, as LocalSystem. Not a service: one must answer
+ * the service control manager through an API that Node does not have, so `sc.exe create` with it ends in error 1053;
+ * and a wrapper would be a second program to trust.
  */
 export function windowsTask(installation: Installation): ServicePlan {
   const { configFile, observe } = installation;

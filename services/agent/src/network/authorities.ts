@@ -3,11 +3,11 @@ import * as tls from 'node:tls';
 import type { Env } from '@muster/runtime/program';
 import { readFileIfThere } from '../store/atomic-file.js';
 
-/** Where distributions keep the authorities that this machine's administrator trusts, as one PEM file. */
+/** Where Linux distributions store the trusted authorities of the system, as one PEM file. */
 const LINUX_BUNDLES = [
   // Debian, Ubuntu, Arch, Gentoo, Alpine
   '/etc/ssl/certs/ca-certificates.crt',
-  // Fedora, RHEL and their kin
+  // Fedora, RHEL and relatives
   '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
   '/etc/pki/tls/certs/ca-bundle.crt',
   // SUSE
@@ -16,9 +16,9 @@ const LINUX_BUNDLES = [
 ];
 
 /**
- * PEM of whom to trust: the pinned ones alone; or the file that `SSL_CERT_FILE` names, as with OpenSSL; or the system's, with those of `NODE_EXTRA_CA_CERTS`.
- * `undefined` where the system's cannot be had (Windows and macOS before Node 22.15), which leaves Node's own.
- * Throws when a file that was named cannot be read.
+ * PEM of the authorities to trust: only the pinned ones; or those of `SSL_CERT_FILE`, as with OpenSSL; or those of the
+ * system plus `NODE_EXTRA_CA_CERTS`. `undefined` where those of the system are not available (Windows and macOS before
+ * Node 22.15): then Node uses its own. Throws when a named file cannot be read.
  */
 export function authorities(pinnedFile: string | undefined, env: Env, bundles = LINUX_BUNDLES): string | undefined {
   const named = pinnedFile ?? (env['SSL_CERT_FILE'] || undefined);
@@ -37,7 +37,7 @@ function firstOf(paths: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** Keychain or certificate store, which Node reads itself from 22.15 on. */
+/** The keychain or certificate store; Node can read it from 22.15 on. */
 function systemStore(): string | undefined {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'system') => string[] };
   const found = getCACertificates?.('system') ?? [];

@@ -5,35 +5,38 @@ import type { TrafficMeter } from '../traffic/traffic-meter.js';
 import { authorities } from './authorities.js';
 import { DirectAgent, DirectTlsAgent, type Opening } from './direct-agent.js';
 
-/** How connections to gateways are opened: whom they trust, and which proxy they go through. */
+/** How connections to gateways are opened: trusted authorities and proxies. */
 export interface Dialer {
-  /** PEM of the authorities to trust; Node's own when absent. */
+  /** PEM of the trusted authorities; absent: those of Node. */
   readonly ca: string | undefined;
-  /** The proxy for this URL, with its user and password: not for a log. */
+  /** The proxy for this URL. It contains user and password: never log it. */
   proxyFor(url: string): URL | undefined;
-  /** What opens one connection to this URL. */
+  /** An HTTP agent that opens one connection to this URL. */
   agentFor(url: string, channel: TrafficChannel): Agent;
-  /** What opens a connection to this URL and keeps it for the next request; one for each session, which ends it. */
+  /**
+   * An HTTP agent that keeps its connection to this URL for the next request. Each session has its own and destroys it.
+   */
   keepAliveAgentFor(url: string, channel: TrafficChannel): Agent;
 }
 
 export interface DialerOptions {
   readonly gatewayUrls: readonly string[];
-  /** PEM file of the only authorities to trust; the system's when not set. */
+  /** PEM file of the only authorities to trust; absent: those of the system. */
   readonly gatewayCaFile?: string | undefined;
-  /** Sees the TCP sockets of each channel. */
+  /** Counts the bytes of each channel's TCP sockets. */
   readonly meter?: Pick<TrafficMeter, 'opening'> | undefined;
 }
 
 /**
- * Reads `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of this process, in capitals or not, as most programs do. The code that speaks to
- * proxies is loaded only where there is one: nobody else pays its memory. Throws when a file of authorities cannot be read, or a proxy is no URL.
+ * Reads `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of this process, in upper or lower case. The proxy code
+ * is loaded only if a proxy is set, to save memory. Throws when a file of authorities cannot be read, or a proxy is not
+ * a URL.
  */
 export async function openDialer({ gatewayUrls, gatewayCaFile, meter }: DialerOptions, env: Env): Promise<Dialer> {
   const isEncrypted = gatewayUrls.some((url) => /^(wss|https):/.test(url));
   const ca = isEncrypted || gatewayCaFile !== undefined ? authorities(gatewayCaFile, env) : undefined;
   const proxies = await openProxies(gatewayUrls, env);
-  // An agent for each connection: a gateway's answer must not depend on what an earlier one left open.
+  // A new HTTP agent for each connection, so that no connection is shared.
   const open = (url: string, channel: TrafficChannel, options: AgentOptions): Agent => {
     const opening: Opening = (run) => (meter === undefined ? run() : meter.opening(channel, run));
     const proxy = proxies?.proxyFor(url);
@@ -50,7 +53,7 @@ export async function openDialer({ gatewayUrls, gatewayCaFile, meter }: DialerOp
   };
 }
 
-/** One request at a time, so one connection. */
+/** One request at a time needs one connection. */
 const KEEP_ALIVE = { keepAlive: true, maxSockets: 1, keepAliveMsecs: 60_000 };
 
 async function openProxies(gatewayUrls: readonly string[], env: Env) {

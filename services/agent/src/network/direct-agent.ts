@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, type AgentOptions as HttpsAgentOptions, type Reque
 import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-/** Runs what opens a TCP socket, so that somebody can see it. */
+/** Runs a function that opens a TCP socket, so that the traffic meter can see the socket. */
 export type Opening = <Result>(open: () => Result) => Result;
 
 type OnCreated = (error: Error | null, stream: Duplex) => void;
@@ -22,7 +22,10 @@ export class DirectAgent extends HttpAgent {
   }
 }
 
-/** Opens connections with TLS over a TCP socket of its own: one that `tls.connect` opens by itself cannot be seen. */
+/**
+ * Opens connections with TLS. It opens the TCP socket itself, because the meter cannot see one that `tls.connect`
+ * opens.
+ */
 export class DirectTlsAgent extends HttpsAgent {
   readonly #opening: Opening;
 

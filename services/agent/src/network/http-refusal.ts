@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 
-/** The gateway (or something before it) answered the upgrade with a plain HTTP response. */
+/** An HTTP error response of the gateway, or of a proxy in front of it. */
 export interface Refusal {
   readonly status: number;
-  /** The `code` of the problem document (RFC 9457), when the answer was one of ours. */
+  /** The `code` of the problem document (RFC 9457); only gateways send one. */
   readonly code?: string;
   readonly detail?: string;
   readonly retryAfterMs?: number;
@@ -12,7 +12,7 @@ export interface Refusal {
 const MAX_BODY_BYTES = 16 * 1024;
 const MAX_RETRY_AFTER_MS = 3_600_000;
 
-/** Reads a refusal to its end or its bound. Never rejects: a body that cannot be read leaves only the status. */
+/** Reads a refusal, up to a bound. Never rejects: without a readable body, only the status is set. */
 export async function readRefusal(response: IncomingMessage, nowMs: number): Promise<Refusal> {
   const retryAfterMs = parseRetryAfter(response.headers['retry-after'], nowMs);
   return {
@@ -22,14 +22,14 @@ export async function readRefusal(response: IncomingMessage, nowMs: number): Pro
   };
 }
 
-/** `Retry-After` (RFC 9110 §10.2.3), seconds or a date, as milliseconds from now; at most an hour, whoever asks for more. */
+/** `Retry-After` (RFC 9110 §10.2.3), seconds or a date, as milliseconds from now; at most an hour. */
 export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
   if (value === undefined) return undefined;
   const delayMs = /^\d{1,9}$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - nowMs;
   return Number.isNaN(delayMs) ? undefined : Math.min(Math.max(delayMs, 0), MAX_RETRY_AFTER_MS);
 }
 
-/** What a problem document says, as far as it is one. */
+/** `code` and `detail` of a problem document; empty when the body is not one. */
 export function problemMembers(body: string): { code?: string; detail?: string } {
   let problem: unknown;
   try {
@@ -45,7 +45,7 @@ export function problemMembers(body: string): { code?: string; detail?: string }
   };
 }
 
-/** The body's first bytes as text; what goes wrong on the way ends it. */
+/** The first bytes of the body as text; an error ends it early. */
 export async function readBody(response: IncomingMessage): Promise<string> {
   const parts: Buffer[] = [];
   let length = 0;
@@ -56,7 +56,7 @@ export async function readBody(response: IncomingMessage): Promise<string> {
       if (length > MAX_BODY_BYTES) break;
     }
   } catch {
-    // Cut off: what came is what there is.
+    // Cut off: the part that arrived is used.
   }
   return Buffer.concat(parts).subarray(0, MAX_BODY_BYTES).toString('utf8');
 }

@@ -4,14 +4,14 @@ import { type NetworkEnd, urlEnd } from './network-end.js';
 
 export type Tunnel =
   | { readonly ok: true; readonly socket: Socket }
-  /** The proxy's first line, and what it wants to know who asks. */
+  /** The status line of the proxy, and the authentication scheme that it asks for. */
   | { readonly ok: false; readonly status: number; readonly line: string; readonly scheme: string | undefined };
 
 const MAX_HEAD_BYTES = 16 * 1024;
 
 /**
- * Asks a proxy for a tunnel (RFC 9110 §9.3.6), one step at a time for the doctor, who must say which fails; sessions leave it to the library. Rejects when
- * the connection fails; the caller bounds the time, and destroys the socket.
+ * Asks a proxy for a tunnel (RFC 9110 §9.3.6). Only the doctor uses this, because it must say which step failed;
+ * sessions use the library. Rejects when the connection fails. The caller limits the time and destroys the socket.
  */
 export async function openTunnel(
   proxy: URL,

@@ -15,7 +15,7 @@ export class ProxyAgent extends HttpsProxyAgent<string> {
   }
 
   override connect(request: ClientRequest, options: ConnectOptions): Promise<Socket> {
-    // The library opens the socket before it first waits.
+    // The library opens the socket before its first `await`.
     return this.#opening(() => {
       const { host = '', port } = this.connectOpts;
       if (this.proxy.protocol === 'https:') this.connectOpts = { ...this.connectOpts, socket: connect({ host, port }) };

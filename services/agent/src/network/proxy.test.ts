@@ -177,7 +177,10 @@ describe('whom the agent trusts', () => {
   });
 });
 
-/** Where this system keeps the authorities that its administrator trusts, when another file can be put in its place for one program. */
+/**
+ * Where this system keeps the authorities that its administrator trusts, when another file can be put in its place for
+ * one program.
+ */
 const BUNDLE = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem'].find(
   (path) => existsSync(path) && spawnSync('unshare', ['--mount', 'mount', '--bind', path, path]).status === 0,
 );

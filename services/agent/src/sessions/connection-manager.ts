@@ -46,7 +46,10 @@ interface Attempt {
   readonly purpose: Purpose;
 }
 
-/** Keeps one session with a gateway for as long as the agent runs: opens it, reopens it, and moves it to another gateway or transport. */
+/**
+ * Keeps one session with a gateway for as long as the agent runs: opens it, reopens it, and moves it to another gateway
+ * or transport.
+ */
 export class ConnectionManager {
   readonly #options: ConnectionManagerOptions;
   readonly #capabilities: CapabilitySet;

@@ -179,7 +179,10 @@ describe('Live that cannot be had', () => {
     await agent.logged(/session ready/, 2);
   });
 
-  /** A poll session of an agent that is away; what its attempts to have Live back meet with, and what its enrolments do, is up to the test. */
+  /**
+   * A poll session of an agent that is away; what its attempts to have Live back meet with, and what its enrolments do,
+   * is up to the test.
+   */
   async function away(options: FakeGatewayOptions, setup: ManagerSetup = {}) {
     let isAway = false;
     const { gateway, agent } = await startAssigned(

@@ -18,16 +18,19 @@ type Request = 'connect' | 'enrol';
 
 const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_CAP_MS = 60_000;
-/** For ends that only a person or time can mend: another machine with this key, a HELLO that the gateway does not understand. */
+/**
+ * For ends that only a person or time can mend: another machine with this key, a HELLO that the gateway does not
+ * understand.
+ */
 const STAY_AWAY_MS = 5 * 60_000;
 const REVOKED_MS = 60 * 60_000;
 /** A session that was held for this long resets the backoff. */
 const STABLE_MS = 30_000;
 
 /**
- * How long to wait before the next attempt. Three speeds: full-jitter backoff (1 s doubling to 60 s, the first delay jittered too) for faults that pass by
- * themselves; minutes for faults that a person must mend; an hour for revoked agents. Every delay is random, so that a fleet that lost its gateway does not
- * return all at once.
+ * How long to wait before the next attempt. Three speeds: full-jitter backoff (1 s doubling to 60 s, the first delay
+ * jittered too) for faults that pass by themselves; minutes for faults that a person must mend; an hour for revoked
+ * agents. Every delay is random, so that a fleet that lost its gateway does not return all at once.
  */
 export class ReconnectPolicy {
   readonly #random: () => number;
@@ -47,8 +50,8 @@ export class ReconnectPolicy {
   }
 
   /**
-   * `isOwnMove`: another connection of this agent may have superseded the session. `isPathFault`: something between agent and gateway ended it, so its answer
-   * says nothing about this agent.
+   * `isOwnMove`: another connection of this agent may have superseded the session. `isPathFault`: something between
+   * agent and gateway ended it, so its answer says nothing about this agent.
    */
   afterConnection(end: ConnectionEnd, { isOwnMove = false, isPathFault = false } = {}): Reconnect {
     switch (end.kind) {
@@ -104,7 +107,8 @@ export class ReconnectPolicy {
   }
 
   #soon(why: string, retryAfterMs = 0): Reconnect {
-    // Agents that got the same `Retry-After` at the same time would return within the first second of the backoff: spread them further.
+    // Agents that got the same `Retry-After` at the same time would return within the first second of the backoff:
+    // spread them further.
     const spreadMs = Math.floor(this.#random() * retryAfterMs * 0.25);
     return { delayMs: this.#backoff.next(retryAfterMs) + spreadMs, enrol: false, why, level: 'info' };
   }

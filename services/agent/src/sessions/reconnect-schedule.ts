@@ -47,7 +47,9 @@ export class ReconnectSchedule {
     this.#planned = { timer, purpose, dueMs: clock.monotonic() + delayMs };
   }
 
-  /** Makes sure that there is an attempt within `delayMs`. An attempt that is planned anyway serves this purpose too. */
+  /**
+   * Makes sure that there is an attempt within `delayMs`. An attempt that is planned anyway serves this purpose too.
+   */
   within(purpose: Purpose, delayMs: number): void {
     const planned = this.#planned;
     if (planned === undefined) this.set(purpose, delayMs);
@@ -55,8 +57,8 @@ export class ReconnectSchedule {
   }
 
   /**
-   * Plans what moves a session from `mode` to the preferred mode, and drops a planned change to another one. Without `spreadMs`, an attempt that is planned
-   * keeps its time: it is the retry after a failure.
+   * Plans what moves a session from `mode` to the preferred mode, and drops a planned change to another one. Without
+   * `spreadMs`, an attempt that is planned keeps its time: it is the retry after a failure.
    */
   moveFrom(mode: SessionMode, spreadMs?: number): void {
     const { selector, clock, run } = this.#options;

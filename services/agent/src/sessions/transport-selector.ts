@@ -15,7 +15,10 @@ const PROBE_BASE_MS = 30_000;
 const PROBE_CAP_MS = 600_000;
 /** A Live session that was cut earlier does not show that the network path carries Live. */
 const STABLE_MS = 30_000;
-/** Silence is noticed after one or two heartbeats, so a session on which nothing got through looks as if it was held that long. */
+/**
+ * Silence is noticed after one or two heartbeats, so a session on which nothing got through looks as if it was held
+ * that long.
+ */
 const SILENT_WITHIN_MS = 120_000;
 /** Close codes with which a gateway ends a session on purpose; they say nothing against the network path. */
 const INTENDED: readonly number[] = [
@@ -29,8 +32,8 @@ const INTENDED: readonly number[] = [
 ].map(({ code }) => code);
 
 /**
- * Which transport the next session uses. If the desired mode is Live and Live has failed three times in a row, the agent falls back to Poll and probes Live
- * with backoff until a Live session was held.
+ * Which transport the next session uses. If the desired mode is Live and Live has failed three times in a row, the
+ * agent falls back to Poll and probes Live with backoff until a Live session was held.
  *
  *            third failure in a row                      ┌── Live ready, cut within 30 s ──┐
  *  desired ────────────────────────▶ fallback (Poll, Live is probed with backoff) ◀────────┘
@@ -103,8 +106,8 @@ export class TransportSelector {
   }
 
   /**
-   * An attempt failed. `true` when the network path does not carry Live and Poll may be used instead. Then the answer on this path says nothing about this
-   * agent.
+   * An attempt failed. `true` when the network path does not carry Live and Poll may be used instead. Then the answer
+   * on this path says nothing about this agent.
    */
   attemptFailed(mode: SessionMode, end: ConnectionEnd): boolean {
     this.#turn = mode === 'poll' ? 'live' : 'poll';
@@ -158,7 +161,10 @@ export class TransportSelector {
   }
 }
 
-/** Whether the end was caused by something between agent and gateway. `heldMs` is absent when the session was never ready. */
+/**
+ * Whether the end was caused by something between agent and gateway. `heldMs` is absent when the session was never
+ * ready.
+ */
 function isPathFault(end: ConnectionEnd, heldMs: number | undefined): boolean {
   switch (end.kind) {
     case 'failed':
@@ -173,7 +179,10 @@ function isPathFault(end: ConnectionEnd, heldMs: number | undefined): boolean {
   }
 }
 
-/** Whether a gateway refused this agent or was busy. A gateway that saw a broken upgrade also answers; then a proxy broke it. */
+/**
+ * Whether a gateway refused this agent or was busy. A gateway that saw a broken upgrade also answers; then a proxy
+ * broke it.
+ */
 function isGatewayAnswer(status: number, code: string | undefined): boolean {
   return code !== undefined && (status === 401 || code === 'revoked' || status === 429 || status === 503);
 }

@@ -2,8 +2,8 @@ import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, writeSync
 import { isErrno, writeFileAtomic } from './atomic-file.js';
 
 /**
- * A file of lines that only grows, until it is written anew as a whole. A crash can cut its last line off, never more: a line counts only with
- * its line feed, and whatever fails half-way is repaired by writing the file anew before the next line is added.
+ * A file of lines to which lines are appended, until the whole file is rewritten. A crash can only cut the last line: a
+ * line counts only with its line feed. After a failed write, the file is rewritten before the next line is appended.
  */
 export class AppendFile {
   readonly #path: string;
@@ -13,7 +13,7 @@ export class AppendFile {
     this.#path = path;
   }
 
-  /** Its whole lines, and whether a part of one follows them. Throws what the file system throws. */
+  /** The complete lines, and whether an incomplete one follows. Throws the errors of the file system. */
   read(): { readonly lines: readonly string[]; readonly isTorn: boolean } {
     let text: string;
     try {
@@ -27,8 +27,8 @@ export class AppendFile {
   }
 
   /**
-   * Adds a line; on disk when it returns, if `durable`. When the file is not known to be whole, it is written anew first, with the lines that `whole`
-   * gives. Throws what the file system throws, and then nothing counts as added.
+   * Appends a line; it is on disk when this returns, if `durable`. If the file may be damaged, it is first rewritten
+   * with the lines of `whole`. Throws the errors of the file system; then the line is not appended.
    */
   append(line: string, whole: () => Iterable<string>, { durable }: { readonly durable: boolean }): void {
     if (this.#file === undefined) this.rewrite(whole());
@@ -44,14 +44,14 @@ export class AppendFile {
     }
   }
 
-  /** Replaces the content: after a crash there is the old or the new one. */
+  /** Replaces the content. After a crash the file has the old or the new content. */
   rewrite(lines: Iterable<string>): void {
     this.close();
     writeFileAtomic(this.#path, [...lines].map((line) => `${line}\n`).join(''));
     this.#file = openSync(this.#path, 'a');
   }
 
-  /** Goes on at the end of a file that was just read and found whole. */
+  /** Continues at the end of a file that was just read and is complete. */
   resume(): void {
     this.close();
     if (existsSync(this.#path)) this.#file = openSync(this.#path, 'a');
@@ -64,7 +64,7 @@ export class AppendFile {
     try {
       closeSync(file);
     } catch {
-      // It was about to be given up anyway.
+      // The file is not used any more.
     }
   }
 }

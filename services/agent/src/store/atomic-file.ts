@@ -14,8 +14,9 @@ import { dirname, join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 
 /**
- * Replaces a file so that after a crash or a power cut it holds either the old content or the new one, never a part: written beside
- * it, flushed, renamed over it, and the folder flushed too. Readable by its owner only. Throws what the file system throws.
+ * Replaces a file so that after a crash or a power cut it has either the old or the new content: writes a temporary
+ * file in the same folder, flushes it, renames it, and flushes the folder. Only the owner can read the file. Throws the
+ * errors of the file system.
  */
 export function writeFileAtomic(path: string, content: string | Uint8Array): void {
   const folder = dirname(path);
@@ -37,7 +38,10 @@ export function writeFileAtomic(path: string, content: string | Uint8Array): voi
   flushFolder(folder);
 }
 
-/** The file's text, or `undefined` when there is no such file. Throws on anything else, so that a key is never taken for absent. */
+/**
+ * The file's text, or `undefined` when it does not exist. Throws on any other error, so that an unreadable key never
+ * counts as absent.
+ */
 export function readFileIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
@@ -47,14 +51,14 @@ export function readFileIfThere(path: string): string | undefined {
   }
 }
 
-/** Creates a folder of ours, closed to others, with those above it. */
+/** Creates a folder that only this user can read, and its parents. */
 export function ensurePrivateFolder(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     if (isErrno(error, 'EEXIST') && statSync(path).isDirectory()) return;
     const above = dirname(path);
-    // Where nothing can be made although what is above is there (/proc), Node's own `recursive` tries for ever.
+    // Where the parent exists but nothing can be created in it (/proc), Node's own `recursive` never ends.
     if (!isErrno(error, 'ENOENT') || above === path || existsSync(above)) throw error;
     ensurePrivateFolder(above);
     ensurePrivateFolder(path);
@@ -76,6 +80,6 @@ function flushFolder(path: string): void {
       closeSync(folder);
     }
   } catch {
-    // Windows cannot open folders, and some file systems cannot flush them; the rename itself stands.
+    // Windows cannot open folders, and some file systems cannot flush them. The rename is done anyway.
   }
 }

@@ -29,7 +29,10 @@ export interface EndpointOptions {
   readonly onAllKept?: () => void;
 }
 
-/** The commands of one agent, with a session and actions of the test's. Another one over the same folder is the agent after a restart. */
+/**
+ * The commands of one agent, with a session and actions of the test's. Another one over the same folder is the agent
+ * after a restart.
+ */
 export class CommandEndpoint {
   readonly runner: CommandRunner;
   readonly history: CommandHistory;

@@ -12,7 +12,10 @@ export class ConnectProxy {
     this.#server = server;
   }
 
-  /** `credentials` as `user:password`, when it lets only those through; `forbids` answers 403 for everything; `tls` when it is spoken to with TLS. */
+  /**
+   * `credentials` as `user:password`, when it lets only those through; `forbids` answers 403 for everything; `tls` when
+   * it is spoken to with TLS.
+   */
   static async start(
     options: { credentials?: string; forbids?: boolean; tls?: { cert: string; key: string } } = {},
   ): Promise<ConnectProxy> {

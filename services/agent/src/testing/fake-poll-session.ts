@@ -16,7 +16,10 @@ export type PollFault =
   | 'hang'
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string | Uint8Array };
 
-/** A session in HTTP requests: numbers its frames, forgets what was acknowledged, takes each numbered request once, holds the answer to HELLO until WELCOME is said. */
+/**
+ * A session in HTTP requests: numbers its frames, forgets what was acknowledged, takes each numbered request once,
+ * holds the answer to HELLO until WELCOME is said.
+ */
 export class FakePollSession extends FakeSession {
   readonly mode = 'poll';
   readonly name = `session-${Math.random()}`;

@@ -44,7 +44,10 @@ const NO_MORE: readonly ConnectionEnd[] = [
   { kind: 'abandoned', why: 'gateway_silent' },
 ];
 
-/** Connections to a gateway, and a way to it, that do anything that can be done, by these random numbers, until they are told to be well. */
+/**
+ * Connections to a gateway, and a way to it, that do anything that can be done, by these random numbers, until they are
+ * told to be well.
+ */
 export class FaultyGateway {
   isWell = false;
   /** When each connection was begun. */

@@ -3,21 +3,24 @@ import type { Socket } from 'node:net';
 import type { Clock } from '@muster/runtime/program';
 import { TRAFFIC_CHANNELS, TRAFFIC_PURPOSES, type TrafficChannel, type TrafficPurpose } from './purpose.js';
 
-/** What one channel carried for one purpose since the agent started; `seconds` and `connections` are the channel's. */
+/**
+ * The traffic of one channel for one purpose since the agent started; `seconds` and `connections` are those of the
+ * channel.
+ */
 export interface TrafficRow {
   readonly channel: TrafficChannel;
   readonly purpose: TrafficPurpose;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** For how long there was a session over the channel. */
+  /** How long a session was active over the channel. */
   readonly seconds: number;
-  /** TCP connections that were opened. */
+  /** Number of TCP connections that were opened. */
   readonly connections: number;
-  /** Since when this is counted, in ms since 1970. */
+  /** Start of the count, in ms since 1970. */
   readonly sinceMs: number;
 }
 
-/** What a session tells of the frames that it sends and receives, with the heads that they have on their way. */
+/** Counts the frames of one session, with their WebSocket or batch headers. */
 export interface SessionTraffic {
   sent(purpose: TrafficPurpose, bytes: number): void;
   received(purpose: TrafficPurpose, bytes: number): void;
@@ -33,7 +36,7 @@ interface Bytes {
 
 interface ChannelCount {
   readonly sockets: Set<Socket>;
-  /** Of the sockets that are closed. */
+  /** Bytes of closed sockets. */
   readonly closed: Bytes;
   readonly frames: Map<TrafficPurpose, Bytes>;
   connections: number;
@@ -42,12 +45,13 @@ interface ChannelCount {
   readyMs: number;
 }
 
-/** Node tells of every TCP socket that it opens, before anything is sent on it. */
+/** Node publishes every TCP socket that it opens, before anything is sent on it. */
 const OPENED = 'net.client.socket';
 
 /**
- * Counts what the agent's channels cost. The totals are what the TCP sockets themselves say, so TLS, HTTP and the proxy on the way are in them; frames are
- * counted by what they are for, and what is left of the totals is transport. Nothing is estimated, and nothing has to be done for it while nobody asks.
+ * Counts the agent's traffic by channel and purpose. The totals are the byte counts of the TCP sockets, so they include
+ * TLS, HTTP and proxies. Frames are counted by purpose; the rest of the totals is `transport`. Nothing is estimated,
+ * and no timer runs.
  */
 export class TrafficMeter {
   readonly #clock: Clock;
@@ -71,7 +75,10 @@ export class TrafficMeter {
     unsubscribe(OPENED, this.#onOpened);
   }
 
-  /** Runs `open`; the TCP sockets that it opens before it returns are the channel's. They have to come from `net.connect`: Node does not tell of those that `tls.connect` opens by itself. */
+  /**
+   * Runs `open` and counts the TCP sockets that it opens before it returns for the channel. They must come from
+   * `net.connect`: Node does not publish those that `tls.connect` opens itself.
+   */
   opening<Result>(channel: TrafficChannel, open: () => Result): Result {
     const outer = this.#opening;
     this.#opening = this.#count(channel);
@@ -82,7 +89,7 @@ export class TrafficMeter {
     }
   }
 
-  /** For one session, from its first frame to its end. */
+  /** Counts one session, from its first frame to its end. */
   session(channel: TrafficChannel): SessionTraffic {
     const count = this.#count(channel);
     let isReady = false;
@@ -92,7 +99,7 @@ export class TrafficMeter {
       ready: () => {
         if (isReady) return;
         isReady = true;
-        // While one session takes over from another there are two; that time is counted once.
+        // During a move two sessions are ready; that time is counted once.
         if (count.readySessions++ === 0) count.readySinceMs = this.#clock.monotonic();
       },
       end: () => {
@@ -103,7 +110,7 @@ export class TrafficMeter {
     };
   }
 
-  /** All that was carried until now; no row for what there was none of. */
+  /** All traffic until now; purposes without traffic have no row. */
   read(): readonly TrafficRow[] {
     return TRAFFIC_CHANNELS.flatMap((channel) => this.#rowsOf(channel));
   }
@@ -120,7 +127,7 @@ export class TrafficMeter {
     }
     return TRAFFIC_PURPOSES.flatMap((purpose) => {
       const bytes = purpose === 'transport' ? rest : count.frames.get(purpose);
-      // A frame that waits in the process has not reached its socket yet, so that the rest can be less than nothing for a moment.
+      // A buffered frame has not reached its socket yet, so the rest can be negative for a moment.
       const bytesIn = Math.max(0, bytes?.in ?? 0);
       const bytesOut = Math.max(0, bytes?.out ?? 0);
       if (bytesIn === 0 && bytesOut === 0) return [];
@@ -147,7 +154,7 @@ function noTraffic(): ChannelCount {
   };
 }
 
-/** A socket keeps its figures when it is destroyed, and says `close` last of all. */
+/** A socket keeps its byte counts when it is destroyed; `close` is its last event. */
 function watch(socket: Socket, count: ChannelCount): void {
   count.sockets.add(socket);
   socket.once('connect', () => (count.connections += 1));

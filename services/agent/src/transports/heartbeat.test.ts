@@ -53,7 +53,7 @@ describe('a heartbeat', () => {
   test('anything else that is sent takes its place', async () => {
     const { clock, heartbeat, sent } = start({ random: () => 1 });
     for (let second = 0; second < 300; second += 15) {
-      heartbeat.heard();
+      heartbeat.received();
       heartbeat.sent();
       await clock.advanceAsync(15_000);
     }
@@ -68,7 +68,7 @@ describe('a heartbeat', () => {
       const draws = [0.01, random];
       const { clock, heartbeat, sent } = start({ random: () => draws.shift() ?? 1 });
       await clock.advanceAsync(10_000);
-      heartbeat.heard();
+      heartbeat.received();
       heartbeat.sent();
       await clock.advanceAsync(EVERY_MS);
       next.push(sent[1]?.[0] ?? Number.NaN);
@@ -103,7 +103,7 @@ describe('a heartbeat', () => {
     await clock.advanceAsync(50_000);
     expect(sent.at(-1)).toEqual([50_000, 'ping']);
     await clock.advanceAsync(14_999);
-    heartbeat.heard();
+    heartbeat.received();
     await clock.advanceAsync(1);
     expect(sent.at(-1)).toEqual([50_000, 'ping']);
     expect(heartbeat.rttMs).toBeUndefined();

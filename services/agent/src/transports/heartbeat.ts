@@ -2,50 +2,50 @@ import type { Clock, Timer } from '@muster/runtime/program';
 
 export interface HeartbeatOptions {
   readonly clock: Clock;
-  /** The most that may lie between two frames that we send. */
+  /** The longest time between two frames that the agent sends. */
   readonly everyMs: number;
   readonly random: () => number;
   /** Sends a ping without data. */
   readonly sendPing: () => void;
-  /** Sends a pong without data, which nobody asked for. */
+  /** Sends an unsolicited pong without data. */
   readonly sendPong: () => void;
   readonly onSilent: () => void;
 }
 
-/** How long a ping may stay without anything heard. */
+/** After a ping, how long nothing may be received. */
 const PATIENCE_MS = 15_000;
-/** In heartbeats: a peer that was heard this long ago need not be asked whether it lives. */
+/** In heartbeats: if something was received within this time, no ping is needed. */
 const FRESH = 1.5;
-/** In heartbeats: however much we say ourselves, a peer that says nothing is asked by then. */
+/** In heartbeats: if nothing was received for this long, a ping is sent, however much the agent sends. */
 const STALE = 2;
 
 /**
- * Keeps a session's path open and notices when it is not. A half-open TCP connection (cable pulled, NAT entry gone) accepts writes for many
- * minutes; only something heard proves life, and anything heard does: pongs, pings and messages.
+ * Keeps the connection open and notices when it is dead. A half-open TCP connection (cable pulled, NAT entry gone)
+ * accepts writes for many minutes. Only received bytes prove that it is alive; pongs, pings and messages all count.
  *
  *     idle:  ──everyMs──▶ pong ──everyMs──▶ ping ◀── pong ──everyMs──▶ pong ──everyMs──▶ ping …
- *                                            └──15 s, and nothing heard──▶ silent
+ *                                            └──15 s, and nothing received──▶ silent
  *
- * Every byte counts for an endpoint that idles for months: a pong that nobody asked for (RFC 6455 §5.5.3) keeps the path open as well as a ping does and is
- * not answered, anything else that is sent takes a heartbeat's place, and neither carries data.
+ * An endpoint idles for months, so every byte counts. An unsolicited pong (RFC 6455 §5.5.3) keeps the path open like a
+ * ping and is not answered. Any other frame replaces a heartbeat. Neither ping nor pong carries data.
  *
- * The first one comes at a random time, and after other frames the next one is late at random: a fleet that connected, or was asked something, at one
- * moment must not keep step from then on.
+ * The first heartbeat comes at a random time, and after other frames the next one is delayed at random: agents that
+ * connected or were queried together must not stay in step.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   #timer: Timer | undefined;
-  #heardAtMs: number;
+  #receivedAtMs: number;
   #dueAtMs: number;
-  /** Of the first ping since something was heard. */
+  /** Time of the first ping since something was received. */
   #unansweredSinceMs: number | undefined;
   #pingedAtMs: number | undefined;
   #rttMs: number | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
-    this.#heardAtMs = options.clock.monotonic();
-    this.#dueAtMs = this.#heardAtMs + options.everyMs * options.random();
+    this.#receivedAtMs = options.clock.monotonic();
+    this.#dueAtMs = this.#receivedAtMs + options.everyMs * options.random();
     this.#arm();
   }
 
@@ -54,23 +54,23 @@ export class Heartbeat {
     return this.#rttMs;
   }
 
-  /** A frame of any kind went out that is not a heartbeat. */
+  /** A frame was sent that is not a heartbeat. */
   sent(): void {
     const { clock, everyMs, random } = this.#options;
     this.#dueAtMs = clock.monotonic() + everyMs * (0.75 + 0.25 * random());
   }
 
-  /** Anything at all came from the peer. */
-  heard(): void {
-    this.#heardAtMs = this.#options.clock.monotonic();
+  /** Anything was received from the gateway. */
+  received(): void {
+    this.#receivedAtMs = this.#options.clock.monotonic();
     this.#unansweredSinceMs = undefined;
   }
 
-  /** A pong came; the first one after a ping measures the round trip. */
+  /** A pong was received. The first one after a ping measures the round trip. */
   pong(): void {
-    this.heard();
+    this.received();
     if (this.#pingedAtMs === undefined) return;
-    this.#rttMs = this.#heardAtMs - this.#pingedAtMs;
+    this.#rttMs = this.#receivedAtMs - this.#pingedAtMs;
     this.#pingedAtMs = undefined;
   }
 
@@ -79,11 +79,13 @@ export class Heartbeat {
     this.#timer = undefined;
   }
 
-  /** What was sent or heard meanwhile only puts things off, so the timer is armed again when it fires, not at every frame. */
+  /** Frames only delay the next heartbeat, so the timer is set again when it fires and not at every frame. */
   #arm(): void {
     const { clock, everyMs } = this.#options;
     const lifeMs =
-      this.#unansweredSinceMs === undefined ? this.#heardAtMs + STALE * everyMs : this.#unansweredSinceMs + PATIENCE_MS;
+      this.#unansweredSinceMs === undefined
+        ? this.#receivedAtMs + STALE * everyMs
+        : this.#unansweredSinceMs + PATIENCE_MS;
     const dueMs = Math.min(this.#dueAtMs, lifeMs);
     this.#timer = clock.setTimeout(() => this.#tick(), Math.max(1, Math.ceil(dueMs - clock.monotonic())));
   }
@@ -97,16 +99,16 @@ export class Heartbeat {
       onSilent();
       return;
     }
-    const isStale = this.#unansweredSinceMs === undefined && nowMs - this.#heardAtMs >= STALE * everyMs;
+    const isStale = this.#unansweredSinceMs === undefined && nowMs - this.#receivedAtMs >= STALE * everyMs;
     if (isStale || nowMs >= this.#dueAtMs) this.#beat(nowMs);
     this.#arm();
   }
 
   #beat(nowMs: number): void {
     const { everyMs, sendPing, sendPong } = this.#options;
-    const isFresh = nowMs - this.#heardAtMs <= FRESH * everyMs;
+    const isFresh = nowMs - this.#receivedAtMs <= FRESH * everyMs;
     this.#dueAtMs = nowMs + everyMs;
-    // A second ping would tell nothing that the first does not, but the peer counts our silence too.
+    // A second ping would tell nothing new, but the gateway also watches for our silence.
     if (isFresh || this.#unansweredSinceMs !== undefined) return sendPong();
     this.#unansweredSinceMs = nowMs;
     this.#pingedAtMs = nowMs;

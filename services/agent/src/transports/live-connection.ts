@@ -20,9 +20,9 @@ export interface LiveConnectionOptions {
   /** `wss://host:port/v1/live`. */
   readonly url: string;
   readonly token: string;
-  /** PEM of the only certificate authority to trust; the system's when absent. */
+  /** PEM of the only certificate authority to trust; absent: those of the system. */
   readonly ca?: string | undefined;
-  /** What opens the connection, where a proxy is on the way. */
+  /** Opens the connection; needed where it goes through a proxy. */
   readonly agent?: Agent | undefined;
   readonly traffic: SessionTraffic;
   readonly clock: Clock;
@@ -31,10 +31,10 @@ export interface LiveConnectionOptions {
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
 
-/** However rarely a gateway wants to be pinged, a dead one is noticed within ten minutes. */
+/** Upper bound for the interval that a gateway asks for, so that a dead gateway is noticed within ten minutes. */
 const MAX_HEARTBEAT_MS = 5 * 60_000;
 
-/** One WebSocket to one gateway, from the upgrade to its end. */
+/** One session over a WebSocket, from the upgrade to its end. */
 export class LiveConnection implements SessionConnection {
   readonly mode = 'live';
   readonly #options: LiveConnectionOptions;
@@ -77,7 +77,7 @@ export class LiveConnection implements SessionConnection {
       },
       cut: () => {
         socket.terminate();
-        // The end of a socket whose answer is being read is not waited for.
+        // While the body of a refusal is read, the end of the socket is not waited for.
         if (this.#refusing) this.#protocol.end({ kind: 'abandoned', why: 'refused' });
       },
     };
@@ -129,15 +129,15 @@ export class LiveConnection implements SessionConnection {
     socket.on('upgrade', (response) => void (this.#ends = socketEnds(response.socket)));
     socket.on('open', () => protocol.opened());
     socket.on('message', (data, isBinary) => {
-      this.#heartbeat?.heard();
+      this.#heartbeat?.received();
       if (!isBinary) return protocol.protocolError('text_message', 'unsupportedData');
       const frame = data as Buffer;
       this.#countReceived(purposeOf(frame), frame.length);
       protocol.receive(frame);
     });
-    // Its pong goes out by itself, before this is called.
+    // The library sends the pong before this is called.
     socket.on('ping', (data) => {
-      this.#heartbeat?.heard();
+      this.#heartbeat?.received();
       this.#heartbeat?.sent();
       this.#countReceived('heartbeat', data.length);
       this.#countSent('heartbeat', data.length);
@@ -148,7 +148,7 @@ export class LiveConnection implements SessionConnection {
     });
     socket.on('unexpected-response', (_request, response) => {
       this.#refusing = true;
-      // The deadline stays armed: it bounds the reading of a body that trickles.
+      // The deadline still runs and bounds the reading of a slow body.
       void readRefusal(response, this.#options.clock.now()).then((refusal) => {
         protocol.end({ kind: 'refused', refusal });
         socket.terminate();

@@ -26,10 +26,13 @@ import {
 } from '../contract/session-connection.js';
 
 export interface PollConnectionOptions {
-  /** The gateway to open it at, and others of the deployment; their agents are ours alone, and end with the session. */
+  /**
+   * The gateway to open it at, then the others of the deployment. Their HTTP agents belong to this session and end with
+   * it.
+   */
   readonly places: readonly [PollPlace, ...PollPlace[]];
   readonly token: string;
-  /** PEM of the only certificate authority to trust; the system's when absent. */
+  /** PEM of the only certificate authority to trust; absent: those of the system. */
   readonly ca?: string | undefined;
   readonly intervalMs: number;
   readonly traffic: SessionTraffic;
@@ -39,16 +42,16 @@ export interface PollConnectionOptions {
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
 
-/** Between two polls of a gateway that has not said WELCOME yet. */
+/** Between two polls before WELCOME. */
 const UNREADY_MS = 1_000;
-/** No gateway needs to be asked more often for nothing. */
-const LEAST_REST_MS = 50;
+/** The shortest time between two polls that bring nothing. */
+const MIN_WAIT_MS = 50;
 
 /**
- * One session with one gateway in HTTP requests, one at a time:
+ * One session in HTTP requests, one request at a time:
  *
- *  POST (opens) ─▶ POST (HELLO) ─▶ ┌── rest until there is something to say, or the interval is over ──┐ ─▶ DELETE
- *                                  └──────────── POST (frames) or GET, repeated until answered ◀────────┘
+ *  POST (opens) ─▶ POST (HELLO) ─▶ ┌──── wait until there are frames to send, or the interval is over ────┐ ─▶ DELETE
+ *                                  └──────────── POST (frames) or GET, repeated until answered ◀──────────┘
  */
 export class PollConnection implements SessionConnection {
   readonly mode = 'poll';
@@ -56,14 +59,17 @@ export class PollConnection implements SessionConnection {
   readonly #protocol: ProtocolHandler;
   readonly #outbox: PollOutbox;
   readonly #conversation: PollConversation;
-  /** The orderly end has begun: nothing is waited for. */
+  /** Aborted when the orderly end begins. */
   readonly #leaving = new AbortController();
-  /** It has taken too long. */
+  /** Aborted when the orderly end has taken too long. */
   readonly #cut = new AbortController();
-  /** The same for requests before the session is ready: an end does not wait for the one that is answered when it is. */
+  /**
+   * Aborts requests before the session is ready: the answer to HELLO can take long, and an orderly end does not wait
+   * for it.
+   */
   readonly #unready = new AbortController();
   #intervalMs: number;
-  /** The number of the last frame that came. */
+  /** The number of the last frame that was received. */
   #have = 0;
   #closing: Timer | undefined;
   #due: Timer | undefined;
@@ -126,7 +132,7 @@ export class PollConnection implements SessionConnection {
   pollEvery(intervalMs: number): void {
     if (intervalMs === this.#intervalMs) return;
     this.#intervalMs = intervalMs;
-    // While it rests, the next poll is due at another time now.
+    // The next poll is due at another time now.
     if (this.#due !== undefined) this.#armDue(this.#drawIntervalMs());
   }
 
@@ -134,7 +140,7 @@ export class PollConnection implements SessionConnection {
     this.#protocol.close(reason, why);
   }
 
-  /** What was said goes out before the end, as with a WebSocket; but not for ever. */
+  /** Frames in the outbox are sent before the end, as with a WebSocket, within a bound. */
   #beginClose(): void {
     this.#closing = this.#options.clock.setTimeout(() => this.#endNow(), CLOSE_TIMEOUT_MS);
     this.#leaving.abort();
@@ -150,11 +156,11 @@ export class PollConnection implements SessionConnection {
   }
 
   async #run(): Promise<void> {
-    this.#protocol.end(await this.#live());
+    this.#protocol.end(await this.#session());
   }
 
-  /** The whole session; how it ended. */
-  async #live(): Promise<ConnectionEnd> {
+  /** Runs the whole session; resolves to how it ended. */
+  async #session(): Promise<ConnectionEnd> {
     const opened = await this.#conversation.open(this.#unready.signal);
     if (opened.kind !== 'answered') return this.#endOf(opened);
     this.#protocol.opened();
@@ -172,7 +178,7 @@ export class PollConnection implements SessionConnection {
       const had = this.#have;
       this.#take(outcome.response);
       this.#protocol.drained();
-      await this.#rest(this.#restMs(outcome.response.headers, this.#have > had));
+      await this.#wait(this.#waitMs(outcome.response.headers, this.#have > had));
     }
   }
 
@@ -181,7 +187,7 @@ export class PollConnection implements SessionConnection {
       this.#protocol.protocolError('bad_batch', 'protocolError', outcome.detail);
       return this.#leave();
     }
-    // A request that we gave up to leave may have been well.
+    // A request that was aborted because the session ends says nothing about the connection.
     return outcome.kind === 'failed' && this.#leaving.signal.aborted ? this.#leave() : outcome;
   }
 
@@ -190,7 +196,9 @@ export class PollConnection implements SessionConnection {
     return { kind: 'closed', code: CLOSE.normal.code, reason: '' };
   }
 
-  /** What an answer brings. What comes while we are leaving is not acknowledged, as nobody has looked at it. */
+  /**
+   * Handles the frames of an answer. Frames that arrive after the end has begun are neither handled nor acknowledged.
+   */
   #take({ batch, batchBytes, headers }: PollResponse): void {
     if (batch === undefined || this.#protocol.isOver) return;
     const frames = decodeBatch(batch);
@@ -211,8 +219,10 @@ export class PollConnection implements SessionConnection {
     }
   }
 
-  /** Until there is something to say, or the time is over. What is said in one turn goes out together. */
-  async #rest(delayMs: number): Promise<void> {
+  /**
+   * Waits until there are frames to send, or the time is over. Frames of one turn of the event loop are sent together.
+   */
+  async #wait(delayMs: number): Promise<void> {
     if (this.#outbox.bytes === 0 && !this.#leaving.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -230,12 +240,11 @@ export class PollConnection implements SessionConnection {
     this.#due = this.#options.clock.setTimeout(() => this.#wake?.(), delayMs);
   }
 
-  #restMs(headers: PollResponse['headers'], hasBrought: boolean): number {
-    // Nothing was said of when WELCOME comes.
+  #waitMs(headers: PollResponse['headers'], hasFrames: boolean): number {
     if (this.#protocol.state !== 'ready') return UNREADY_MS;
-    const said = headers[POLL_AFTER_HEADER];
-    if (typeof said !== 'string' || !/^\d{1,10}$/.test(said)) return this.#drawIntervalMs();
-    return Math.min(Math.max(Number(said), hasBrought ? 0 : LEAST_REST_MS), LIMITS.pollIntervalMaxMs);
+    const afterMs = headers[POLL_AFTER_HEADER];
+    if (typeof afterMs !== 'string' || !/^\d{1,10}$/.test(afterMs)) return this.#drawIntervalMs();
+    return Math.min(Math.max(Number(afterMs), hasFrames ? 0 : MIN_WAIT_MS), LIMITS.pollIntervalMaxMs);
   }
 
   #drawIntervalMs(): number {
@@ -243,7 +252,7 @@ export class PollConnection implements SessionConnection {
   }
 }
 
-/** The number in an `ETag`, which something on the way may have made weak. */
+/** The number in an `ETag`. A proxy may have made it a weak one. */
 function numberOf(etag: string | undefined): number | undefined {
   const digits = /^(?:W\/)?"(\d{1,15})"$/.exec(etag ?? '')?.[1];
   return digits === undefined ? undefined : Number(digits);

@@ -8,7 +8,7 @@ import type { ConnectionEnd } from '../contract/session-connection.js';
 import type { NetworkEnd } from '../network/network-end.js';
 import { parseRetryAfter, problemMembers, type Refusal } from '../network/http-refusal.js';
 
-/** Where polls go, and what holds the TCP connection and keeps it between two of them. */
+/** One gateway for a Poll session, and the HTTP agent that keeps the TCP connection between two polls. */
 export interface PollPlace {
   /** `https://host:port/v1/poll`. */
   readonly url: string;
@@ -16,7 +16,7 @@ export interface PollPlace {
 }
 
 export interface PollConversationOptions {
-  /** The session is opened at the first; any of them takes its requests. */
+  /** The session is opened at the first one. Later requests can go to any of them. */
   readonly places: readonly [PollPlace, ...PollPlace[]];
   readonly token: string;
   readonly ca?: string | undefined;
@@ -26,27 +26,27 @@ export interface PollConversationOptions {
 }
 
 export interface PollQuestion {
-  /** What is said; without one, it is only asked what waits. */
+  /** The frames to send. Without a batch, the request only fetches frames. */
   readonly batch: PollBatch | undefined;
-  /** The number of the last frame that came, 0 for none. */
+  /** The number of the last frame that was received, 0 for none. */
   readonly have: number;
 }
 
-/** What came of a request: an answer, a batch that cannot be read, or the end of the session. */
+/** The result of a request: an answer, an answer that cannot be read, or the end of the session. */
 export type PollOutcome =
   | { readonly kind: 'answered'; readonly response: PollResponse }
   | { readonly kind: 'unreadable'; readonly detail: string }
   | ConnectionEnd;
 
-/** A request that got no answer of a gateway is repeated so often; another session may have more luck then. */
+/** How often a request without an answer from a gateway is repeated. After that the session is given up. */
 const REPEATS = 5;
 
-/** The requests of one session, one after the other: what each needs to say, and what an answer means. */
+/** The requests of one session, one after the other: their headers, and what an answer means. */
 export class PollConversation {
   readonly #options: PollConversationOptions;
   #requests: PollRequester;
   #place = 0;
-  /** Names the session, and is its only secret. */
+  /** The session's id, which is also its secret. */
   #name: string | undefined;
   #rttMs: number | undefined;
 
@@ -85,8 +85,8 @@ export class PollConversation {
     const { clock, logger, random } = this.#options;
     const backoff = fullJitter({ baseMs: 1_000, capMs: 60_000, random });
     for (let repeats = 0; ; repeats += 1) {
-      const { outcome, mayPass } = await this.#askOnce(question, signal);
-      if (!mayPass || repeats === REPEATS || leaving.aborted) return outcome;
+      const { outcome, isTransient } = await this.#askOnce(question, signal);
+      if (!isTransient || repeats === REPEATS || leaving.aborted) return outcome;
       const delayMs = backoff.next(outcome.kind === 'refused' ? outcome.refusal.retryAfterMs : undefined);
       logger.info('poll failed', { repeats, retryInMs: Math.round(delayMs), ...describeEnd(outcome) });
       if ((await sleep(clock, delayMs, leaving)) === 'aborted') return outcome;
@@ -94,7 +94,7 @@ export class PollConversation {
     }
   }
 
-  /** Tells the gateway that it is over; it finds out by itself when this fails. */
+  /** Tells the gateway that the session is over. If this fails, the gateway notices by itself. */
   async end(signal: AbortSignal): Promise<void> {
     if (this.#name === undefined) return;
     const headers = { [POLL_SESSION_HEADER]: this.#name };
@@ -106,20 +106,20 @@ export class PollConversation {
     try {
       response = await this.#requests.send(this.#call(question), signal);
     } catch (error) {
-      if (!(error instanceof BadBatch)) return { outcome: failed(error), mayPass: true };
-      return { outcome: { kind: 'unreadable', detail: error.message }, mayPass: false };
+      if (!(error instanceof BadBatch)) return { outcome: failed(error), isTransient: true };
+      return { outcome: { kind: 'unreadable', detail: error.message }, isTransient: false };
     }
     const { batch: frames, status, text, tookMs } = response;
     if (status === 204 || (status === 304 && question.batch === undefined) || frames !== undefined) {
       this.#rttMs = tookMs;
-      return { outcome: { kind: 'answered', response }, mayPass: false };
+      return { outcome: { kind: 'answered', response }, isTransient: false };
     }
     const refusal = this.#refusal(response);
-    if (refusal.code === 'session_ended') return { outcome: closed(text), mayPass: false };
-    // A gateway's word about this agent or this request stands; that of a gateway in trouble, or of something before it, may pass.
+    if (refusal.code === 'session_ended') return { outcome: closed(text), isTransient: false };
+    // A refusal of this agent or this request is final. An answer of a gateway in trouble, or of a proxy, is transient.
     return {
       outcome: { kind: 'refused', refusal },
-      mayPass: refusal.code === undefined || status >= 500 || status === 429,
+      isTransient: refusal.code === undefined || status >= 500 || status === 429,
     };
   }
 
@@ -155,15 +155,15 @@ export class PollConversation {
 }
 
 type Attempt =
-  /** The same request may meet with something else in a while. */
-  | { readonly outcome: ConnectionEnd; readonly mayPass: boolean }
-  | { readonly outcome: PollOutcome; readonly mayPass: false };
+  /** The same request may succeed later. */
+  | { readonly outcome: ConnectionEnd; readonly isTransient: boolean }
+  | { readonly outcome: PollOutcome; readonly isTransient: false };
 
 function failed(error: unknown): ConnectionEnd {
   return { kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) };
 }
 
-/** What a WebSocket would have been closed with. */
+/** The close code that a WebSocket would have got. */
 function closed(problem: string): ConnectionEnd {
   const { closeCode, closeReason } = JSON.parse(problem) as { closeCode?: unknown; closeReason?: unknown };
   return {

@@ -5,21 +5,21 @@ import type { Clock } from '@muster/runtime/program';
 import { bytesByPurpose } from '../traffic/batch-bytes.js';
 import type { TrafficPurpose } from '../traffic/purpose.js';
 
-/** A request's body, numbered; repeated as it is until it is answered. */
+/** The numbered body of a request. It is repeated unchanged until it is answered. */
 export interface PollBatch {
   readonly sequence: number;
   readonly body: Uint8Array;
   readonly isCompressed: boolean;
-  /** The body's bytes by what they are for. */
+  /** The body's bytes by purpose. */
   readonly traffic: ReadonlyMap<TrafficPurpose, number>;
 }
 
-/** Below it a compressed body saves less than the header that says that it is compressed. */
+/** Below this size, compression saves less than its header costs. */
 const COMPRESS_FROM_BYTES = 1024;
 
 /**
- * Some gateways, and things before them, wait ten seconds for a body. On a slow line a large one would never arrive, and it has to be repeated as it is:
- * so batches begin small and grow while they pass quickly.
+ * Some gateways and proxies wait ten seconds for a body. On a slow line a large body would never arrive, and it must be
+ * repeated unchanged. So batches start small and grow while they are answered quickly.
  */
 const FIRST_BYTES = 16 * 1024;
 const QUICK_MS = 1_000;
@@ -27,7 +27,7 @@ const SLOW_MS = 4_000;
 
 const compress = promisify(gzip);
 
-/** Frames on their way to a gateway that is asked now and then: gathered into batches, each of which is held until it was taken. */
+/** Frames that wait for the next poll, collected into batches. A batch is kept until the gateway has taken it. */
 export class PollOutbox {
   readonly #clock: Clock;
   #waiting: { readonly frame: Uint8Array; readonly sinceMs: number }[] = [];
@@ -41,7 +41,7 @@ export class PollOutbox {
     this.#clock = clock;
   }
 
-  /** Bytes of frames that no gateway has taken yet. */
+  /** Bytes of frames that the gateway has not taken yet. */
   get bytes(): number {
     return this.#waitingBytes + this.#sentBytes;
   }
@@ -51,7 +51,7 @@ export class PollOutbox {
     this.#waitingBytes += frame.length;
   }
 
-  /** The batch that was not answered yet, or the next one; `undefined` when there is nothing to say. */
+  /** The batch that is not answered yet, or the next one; `undefined` when there are no frames. */
   async next(): Promise<PollBatch | undefined> {
     if (this.#batch !== undefined || this.#waiting.length === 0) return this.#batch;
     const frames = this.#take();
@@ -68,7 +68,7 @@ export class PollOutbox {
     return this.#batch;
   }
 
-  /** The gateway has the batch, and said so after `tookMs`. */
+  /** The gateway took the batch and answered after `tookMs`. */
   taken(tookMs: number): void {
     if (tookMs > SLOW_MS) this.#limitBytes = Math.max(FIRST_BYTES, this.#limitBytes / 2);
     else if (tookMs < QUICK_MS && this.#sentBytes >= this.#limitBytes / 2)
@@ -77,7 +77,7 @@ export class PollOutbox {
     this.#sentBytes = 0;
   }
 
-  /** As many frames as a request may carry; always one at least. */
+  /** As many frames as fit into a request; always at least one. */
   #take(): { frame: Uint8Array; ageMs: number }[] {
     const nowMs = this.#clock.monotonic();
     let bytes = 0;

@@ -16,13 +16,13 @@ export interface PollCall {
 export interface PollResponse {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
-  /** A batch, where the answer is one. */
+  /** The batch, if the answer is one. */
   readonly batch?: Uint8Array;
-  /** The batch as it came, compressed or not. */
+  /** Bytes of the batch as it was sent, compressed or not. */
   readonly batchBytes?: number;
-  /** What else a response says, cut to a bound. */
+  /** The body of any other response, cut to a bound. */
   readonly text: string;
-  /** From the request to the head of the answer. */
+  /** From the request to the response headers. */
   readonly tookMs: number;
 }
 
@@ -30,21 +30,21 @@ export interface PollRequesterOptions {
   /** `https://host:port/v1/poll` */
   readonly url: string;
   readonly ca?: string | undefined;
-  /** What holds the TCP connection, and keeps it. */
+  /** Opens and keeps the TCP connection. */
   readonly agent: Agent;
   readonly clock: Clock;
 }
 
-/** Thrown for a batch that is over the limit, or compressed in a way that nobody asked for. */
+/** Thrown for a batch that is over the limit, or has an unknown compression. */
 export class BadBatch extends Error {}
 
 const HEAD_TIMEOUT_MS = 20_000;
-/** The slowest way on which a body is worth waiting for. */
+/** The slowest line for which the time limits of bodies are made. */
 const SLOWEST_BYTES_PER_SECOND = 16 * 1024;
 
 const decompress = promisify(gunzip);
 
-/** HTTP requests to one gateway, one after the other over one connection as long as that lasts. */
+/** HTTP requests to one gateway, one after the other, over one connection while it lasts. */
 export class PollRequester {
   readonly #options: PollRequesterOptions;
   readonly #request: typeof requestHttp;
@@ -60,12 +60,15 @@ export class PollRequester {
     return this.#ends;
   }
 
-  /** Rejects when there was no whole response: nothing came, it was cut, it took too long, the signal was aborted; with {@link BadBatch} when a batch cannot be read. */
+  /**
+   * Rejects when there is no complete response: no answer, cut off, too slow, aborted by the signal. Rejects with
+   * {@link BadBatch} when the batch cannot be read.
+   */
   async send(call: PollCall, signal: AbortSignal): Promise<PollResponse> {
     try {
       return await this.#once(call, signal);
     } catch (error) {
-      // A server may close a kept connection at the moment at which it is used again. That is no failure of the way.
+      // A server may close a kept connection just when it is used again. That is not a failure.
       if (!(error instanceof StaleConnection)) throw error;
       return this.#once(call, signal);
     }

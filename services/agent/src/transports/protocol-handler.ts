@@ -50,7 +50,10 @@ const HIGH_WATER_BYTES = 256 * 1024;
 /** A gateway that leaves this much unread is cut off, so that the buffer is bounded. */
 const MAX_BUFFERED_BYTES = 2 * 1024 * 1024;
 
-/** The frames of one session and their order, over any transport: CHALLENGE, HELLO, WELCOME, then the frames of the ready session. */
+/**
+ * The frames of one session and their order, over any transport: CHALLENGE, HELLO, WELCOME, then the frames of the
+ * ready session.
+ */
 export class ProtocolHandler {
   readonly #options: ProtocolHandlerOptions;
   readonly #events: ConnectionEvents;

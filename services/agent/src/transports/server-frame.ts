@@ -34,7 +34,9 @@ const KINDS = {
   [FRAME.reportKept]: 'reportKept',
 } as const;
 
-/** Decodes one message from a gateway. `fault` is one of a few constant words, for messages that are not valid frames. */
+/**
+ * Decodes one message from a gateway. `fault` is one of a few constant words, for messages that are not valid frames.
+ */
 export function readServerFrame(bytes: Uint8Array): ReadServerFrame {
   const header = decodeHeader(bytes);
   if (header === undefined) return { ok: false, fault: 'no_frame' };

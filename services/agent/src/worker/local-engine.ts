@@ -2,8 +2,8 @@ import { createSqlEngine, type Platform, type SqlEngine, TABLES } from '@muster/
 import { platformTables, type PlatformTablesOptions } from '../tables/platform-tables.js';
 
 /**
- * The SQL engine over the tables of this machine. It knows the other platforms' tables too, so that a question for them is refused as
- * such here and not taken for a misspelt one.
+ * The SQL engine over the tables of this machine. It also knows the tables of other platforms, so that a query for them
+ * is refused as unsupported and not as a misspelt table.
  */
 export function createLocalEngine(options: Pick<PlatformTablesOptions, 'traffic'> = {}): Promise<SqlEngine> {
   const platform = thisPlatform();

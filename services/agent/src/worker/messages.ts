@@ -1,27 +1,27 @@
 import type { AgentOutcome, Budget } from '@muster/protocol';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 
-/** What the main thread asks of a worker, one at a time. */
+/** A request of the main thread to a worker. A worker gets one at a time. */
 export interface WorkerRequest {
   readonly sql: string;
-  /** Names that the result must have; not checked when absent (a query typed on this machine). */
+  /** The column names that the result must have; absent for statements typed on this machine, which are not checked. */
   readonly columns?: readonly string[];
   readonly budget: Budget;
   readonly chunkBytes: number;
-  /** What the agent has sent and received until now: a thread of its own cannot look. */
+  /** The agent's traffic until now; a worker thread cannot read it. */
   readonly traffic?: readonly TrafficRow[];
 }
 
-/** How a statement that did not give its whole answer ended. */
+/** How a statement ended that did not give its whole answer. */
 export interface QueryFailure {
   readonly outcome: AgentOutcome;
   readonly code: string;
   readonly message: string;
 }
 
-/** What a worker says of the request it has. Rows travel as a CBOR sequence in a buffer that changes hands. */
+/** Messages of a worker about its request. Rows are a CBOR sequence in a transferred buffer. */
 export type WorkerReply =
-  /** The engine is loaded: the statement's time begins. */
+  /** The engine is loaded: the time of the statement starts. */
   | { readonly t: 'started' }
   | { readonly t: 'rows'; readonly rows: Uint8Array }
   | { readonly t: 'done'; readonly columns: readonly string[]; readonly failure?: QueryFailure };

@@ -3,7 +3,7 @@ import type { TrafficRow } from '../traffic/traffic-meter.js';
 import { createLocalEngine } from './local-engine.js';
 import { serveRequests } from './serve-requests.js';
 
-/** The thread in which statements run. It knows nothing of sessions, keys and tokens. */
+/** The main module of the worker threads that run statements. It has no access to sessions, keys and tokens. */
 if (parentPort === null) throw new Error('this module is the main module of a worker thread');
 const port = parentPort;
 let traffic: readonly TrafficRow[] = [];

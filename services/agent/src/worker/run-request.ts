@@ -4,7 +4,7 @@ import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
 
 type Done = Extract<WorkerReply, { t: 'done' }>;
 
-/** Runs one statement on the engine. `onRows` takes over the buffer. */
+/** Runs one statement on the engine. `onRows` takes ownership of the buffer. */
 export function runRequest(
   engine: SqlEngine,
   request: WorkerRequest,
@@ -37,7 +37,7 @@ function failureOf(result: CompileFailure | Extract<ExecuteResult, { ok: false }
   }
 }
 
-/** The gateway's schema and ours differ (versions apart): rows would be read under the wrong names. */
+/** The schemas of gateway and agent differ (other versions): rows would be read under the wrong names. */
 function mismatch(ours: readonly string[], asked: readonly string[]): QueryFailure {
   const message = `this agent's result has other columns (${ours.join(', ')}) than were asked for (${asked.join(', ')})`;
   return { outcome: 'error', code: 'schema_mismatch', message: clipMessage(message) };

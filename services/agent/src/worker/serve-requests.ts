@@ -3,7 +3,10 @@ import type { SqlEngine } from '@muster/tables';
 import type { WorkerReply, WorkerRequest } from './messages.js';
 import { runRequest } from './run-request.js';
 
-/** The worker's side: takes one request at a time from `port`, for as long as the thread lives. `prepare` is called before each one. */
+/**
+ * The worker's side: handles one request at a time from `port`, until the thread ends. `prepare` is called before each
+ * one.
+ */
 export function serveRequests(
   port: MessagePort,
   engine: SqlEngine,

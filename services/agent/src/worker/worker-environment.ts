@@ -1,6 +1,6 @@
 import type { Env } from '@muster/runtime/program';
 
-// What the system's own programs need to be found and to start; by name, so that nobody's secret slips through.
+// What the system's programs need to start. A list of names, so that no secret is passed on.
 const PASSED_ON = [
   'PATH',
   'LANG',
@@ -15,7 +15,7 @@ const PASSED_ON = [
   'PROGRAMFILES',
 ];
 
-/** The part of our environment that query workers get. */
+/** The part of the agent's environment that query workers get. */
 export function workerEnvironment(env: Env): Record<string, string> {
   const passed: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {

@@ -4,7 +4,7 @@ import type { WorkerEntry } from '../host/program-files.js';
 import { isErrno } from '../store/atomic-file.js';
 import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
 
-/** How a statement ended, with its whole answer or without any. */
+/** How a statement ended: with its complete answer or with none. */
 export type WorkerOutcome =
   | {
       readonly kind: 'answer';
@@ -13,15 +13,15 @@ export type WorkerOutcome =
       readonly columns: readonly string[];
     }
   | { readonly kind: 'failed'; readonly failure: QueryFailure }
-  /** The worker died of it. */
+  /** The worker crashed. */
   | { readonly kind: 'crashed'; readonly message: string };
 
 export interface WorkerPoolOptions {
   readonly entry: WorkerEntry;
-  /** The threads' environment: what collectors need to start the system's own programs, and no secret. */
+  /** The threads' environment: what collectors need to start the system's programs, and no secret. */
   readonly env: Readonly<Record<string, string>>;
   readonly workers: number;
-  /** A worker that had nothing to do for this long is ended; it costs tens of megabytes. */
+  /** A worker that is idle for this long is ended; it needs tens of megabytes. */
   readonly idleMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -29,7 +29,7 @@ export interface WorkerPoolOptions {
   readonly onRoom: () => void;
 }
 
-/** A statement that runs. */
+/** A running statement. */
 export interface WorkerTask {
   /** Stops it; `onOutcome` is not called any more. */
   kill(): void;
@@ -37,14 +37,14 @@ export interface WorkerTask {
 
 // A thread's heap; SQLite's own memory is bounded by the engine. Enough for a table of a hundred thousand rows.
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 };
-/** The engine ends a statement by itself when its time is over; it cannot while a collector is stuck in one system call. */
+/** The engine ends a statement when its time is over. It cannot while a collector is stuck in a system call. */
 const GRACE_MS = 1_000;
 const START_TIMEOUT_MS = 20_000;
 const STOP_MS = 2_000;
 
 /**
- * Threads that run statements, so that no statement can hold up the session: they are started for the first statement, and ended when one
- * misbehaves or when there is nothing to do.
+ * Threads that run statements, so that no statement can block the session. They are started on demand and ended when
+ * they misbehave or are idle.
  */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
@@ -54,7 +54,7 @@ export class WorkerPool {
     this.#options = options;
   }
 
-  /** Threads that exist, the stuck ones included. */
+  /** The number of threads, including stuck ones. */
   get size(): number {
     return this.#hosts.size;
   }
@@ -70,8 +70,8 @@ export class WorkerPool {
   }
 
   /**
-   * Ends all threads, and waits for them a little while. Those that are still there then hang in a system call (a dead network file system);
-   * `process.exit` would wait for them for ever, so the caller must end the process by force.
+   * Ends all threads and waits up to two seconds. Threads that are left hang in a system call (for example of a dead
+   * network file system). `process.exit` would wait for them forever, so the caller must end the process by force.
    */
   async stop(signal?: AbortSignal): Promise<{ readonly stuck: number }> {
     const patience = new AbortController();
@@ -109,7 +109,8 @@ interface Running {
 /**
  *  idle ──run──▶ running ──done──▶ idle          any ──kill, crash, end──▶ ending ──exit──▶ gone
  *
- * A thread stuck in a system call stays in `ending`; it keeps its place in the pool, so that stuck threads cannot pile up.
+ * A thread that is stuck in a system call stays in `ending` and keeps its place in the pool, so that stuck threads are
+ * bounded.
  */
 class WorkerHost {
   readonly #options: WorkerPoolOptions;

@@ -30,9 +30,10 @@ const SPARE_LINES = 512;
 const MAX_BARE_CANCELS = 1_000;
 
 /**
- * The durable record of the commands that this agent ran; it prevents running one twice, also after crashes of the process or the machine. Every change is one
- * line of `commands.log`, flushed before the call returns: a command is recorded before it starts, and its outcome before it is reported. What cannot be
- * recorded must not run. The recording methods throw the errors of the file system.
+ * The durable record of the commands that this agent ran; it prevents running one twice, also after crashes of the
+ * process or the machine. Every change is one line of `commands.log`, flushed before the call returns: a command is
+ * recorded before it starts, and its outcome before it is reported. What cannot be recorded must not run. The recording
+ * methods throw the errors of the file system.
  */
 export class CommandHistory {
   readonly #clock: Clock;
@@ -51,7 +52,9 @@ export class CommandHistory {
     this.#file = new AppendFile(join(folder, 'commands.log'));
   }
 
-  /** Reads the file. Throws when it cannot be read: an agent that does not know which commands it ran must not start. */
+  /**
+   * Reads the file. Throws when it cannot be read: an agent that does not know which commands it ran must not start.
+   */
   static open(options: CommandHistoryOptions): CommandHistory {
     const history = new CommandHistory(options);
     history.#load();
@@ -63,8 +66,8 @@ export class CommandHistory {
   }
 
   /**
-   * Commands that expire before this time may have been forgotten, so an unknown one may have run. This is long past, unless the clock was once ahead and was
-   * set back.
+   * Commands that expire before this time may have been forgotten, so an unknown one may have run. This is long past,
+   * unless the clock was once ahead and was set back.
    */
   get forgottenUpToMs(): number {
     return this.#forgottenUpToMs;
@@ -184,7 +187,10 @@ export class CommandHistory {
     for (const record of this.#records.values()) yield* entriesOf(record).map((entry) => JSON.stringify(entry));
   }
 
-  /** Forgets commands that cannot be delivered any more. A cancel without a command is forgotten even if it was not confirmed. */
+  /**
+   * Forgets commands that cannot be delivered any more. A cancel without a command is forgotten even if it was not
+   * confirmed.
+   */
   #prune(): void {
     const nowMs = this.#clock.now();
     for (const [text, { action, kept, expiresAtMs }] of this.#records) {

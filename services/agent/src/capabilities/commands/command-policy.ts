@@ -1,6 +1,9 @@
 import type { ActionDefinition } from '@muster/actions';
 
-/** What this endpoint allows, whatever was signed. Entries: the name of an action, `family.*`, `destructive`, `all`, `none`. */
+/**
+ * What this endpoint allows, whatever was signed. Entries: the name of an action, `family.*`, `destructive`, `all`,
+ * `none`.
+ */
 export interface CommandPolicy {
   /** `MUSTER_AGENT_ACTIONS` */
   readonly actions: readonly string[];

@@ -54,8 +54,8 @@ interface Entry {
 }
 
 /**
- * Runs the commands of this endpoint, one at a time for each `lane` of the action catalogue. Commands outlive sessions: a running one goes on when the
- * connection is lost, and its outcome is reported over the next session.
+ * Runs the commands of this endpoint, one at a time for each `lane` of the action catalogue. Commands outlive sessions:
+ * a running one goes on when the connection is lost, and its outcome is reported over the next session.
  *
  *     COMMAND ──not authentic──▶ reported (`authentic: false`), forgotten
  *        │ authentic, known ──▶ its state is reported again
@@ -66,8 +66,8 @@ interface Entry {
  *        └── cancelled, expired, history cannot be written ──────────────────────────────────────┘              ▼
  *     CANCEL of an unknown command ──▶ recorded as cancelled (disk) ────────────────────────────▶┘             done
  *
- * A crash while a command waits forgets it, and it is delivered again. A crash after its start was recorded makes it `failed` with code `interrupted`: it never
- * runs again.
+ * A crash while a command waits forgets it, and it is delivered again. A crash after its start was recorded makes it
+ * `failed` with code `interrupted`: it never runs again.
  */
 export class CommandRunner {
   readonly #options: CommandRunnerOptions;
@@ -146,7 +146,10 @@ export class CommandRunner {
     this.#outcomes.onKept(key);
   }
 
-  /** Waiting commands are forgotten, and delivered again after the next start. Running ones are told to end and get a few seconds for it. */
+  /**
+   * Waiting commands are forgotten, and delivered again after the next start. Running ones are told to end and get a
+   * few seconds for it.
+   */
   async stop(signal?: AbortSignal): Promise<void> {
     this.#isStopped = true;
     const running = [...this.#entries.values()].flatMap((entry) =>

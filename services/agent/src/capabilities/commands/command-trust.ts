@@ -25,8 +25,8 @@ export interface CommandTrustOptions {
 export type CheckedCommand = VerifiedCommand | { readonly ok: false; readonly reason: 'no_trust' };
 
 /**
- * Whose commands this agent runs: the roots that it pinned at its enrolment, stored in `command-trust.json`, and the newest key list that one of them signed.
- * A gateway cannot change pinned roots.
+ * Whose commands this agent runs: the roots that it pinned at its enrolment, stored in `command-trust.json`, and the
+ * newest key list that one of them signed. A gateway cannot change pinned roots.
  */
 export class CommandTrust {
   readonly #path: string;
@@ -42,7 +42,9 @@ export class CommandTrust {
     this.#logger = logger;
   }
 
-  /** Throws when the file exists and cannot be read, or a root is not a key: then a person must decide whom to trust. */
+  /**
+   * Throws when the file exists and cannot be read, or a root is not a key: then a person must decide whom to trust.
+   */
   static open(options: CommandTrustOptions): CommandTrust {
     const trust = new CommandTrust(options);
     const text = readFileIfThere(trust.#path);
@@ -85,7 +87,10 @@ export class CommandTrust {
     return true;
   }
 
-  /** Takes a key list if it is newer than the known one. Faults are only logged: the command that came with the list can still be authentic. */
+  /**
+   * Takes a key list if it is newer than the known one. Faults are only logged: the command that came with the list can
+   * still be authentic.
+   */
   acceptKeys(list: string): void {
     if (this.#verifier === undefined) return;
     const accepted = this.#verifier.acceptKeys(list);
@@ -105,7 +110,9 @@ export class CommandTrust {
     return this.#verifier.verify(jws);
   }
 
-  /** `false` while the trust cannot be stored. An older key list would count after a restart, so no command may start. */
+  /**
+   * `false` while the trust cannot be stored. An older key list would count after a restart, so no command may start.
+   */
   ensureStored(): boolean {
     return this.#isStored || this.#write();
   }

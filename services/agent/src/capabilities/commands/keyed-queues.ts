@@ -17,7 +17,10 @@ interface Queue {
 /** Jobs that wait with one key. More are refused, so that commands cannot fill the memory of an endpoint. */
 const MAX_WAITING = 32;
 
-/** Runs jobs with the same key one after another, in the order in which they came; jobs with different keys run at the same time. */
+/**
+ * Runs jobs with the same key one after another, in the order in which they came; jobs with different keys run at the
+ * same time.
+ */
 export class KeyedQueues {
   readonly #maxWaiting: number;
   readonly #queues = new Map<string, Queue>();

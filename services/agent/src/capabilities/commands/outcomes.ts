@@ -19,8 +19,9 @@ const MAX_UNRECORDED = 1_000;
 const RETRY_MS = 5_000;
 
 /**
- * The outcomes of commands: first recorded in the history, then reported until they are confirmed. The outcome of a command that ran is not reported before it
- * is recorded, because a crash would change it. The outcome of a command that did not run is reported even if it cannot be recorded; then it is kept in memory.
+ * The outcomes of commands: first recorded in the history, then reported until they are confirmed. The outcome of a
+ * command that ran is not reported before it is recorded, because a crash would change it. The outcome of a command
+ * that did not run is reported even if it cannot be recorded; then it is kept in memory.
  */
 export class Outcomes {
   readonly #options: OutcomesOptions;

@@ -27,8 +27,9 @@ const BURST = 200;
 const BURST_EVERY_MS = 1_000;
 
 /**
- * Sends outcomes, over as many sessions as it takes, until the gateway confirms that they are in the journal (REPORT_KEPT): at the start of each session, and
- * again after 1 s, 2 s, 4 s … 30 s, each ±25 %. Reports of progress are sent once.
+ * Sends outcomes, over as many sessions as it takes, until the gateway confirms that they are in the journal
+ * (REPORT_KEPT): at the start of each session, and again after 1 s, 2 s, 4 s … 30 s, each ±25 %. Reports of progress
+ * are sent once.
  */
 export class ReportSender {
   readonly #options: ReportSenderOptions;

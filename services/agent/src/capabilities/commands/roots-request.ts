@@ -17,8 +17,8 @@ export interface RootsRequestOptions {
 const SPREAD_MS = 5_000;
 
 /**
- * An agent that enrolled before its deployment had commands knows no command roots, and only an enrolment names them. So it enrols once more, once per start,
- * while its session stays open: a refusal has no effect.
+ * An agent that enrolled before its deployment had commands knows no command roots, and only an enrolment names them.
+ * So it enrols once more, once per start, while its session stays open: a refusal has no effect.
  */
 export class RootsRequest {
   readonly #options: RootsRequestOptions;

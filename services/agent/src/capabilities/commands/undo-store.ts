@@ -30,7 +30,9 @@ export class UndoStore {
     }
   }
 
-  /** On disk when it returns. A later call for the same command replaces the data. Throws the errors of the file system. */
+  /**
+   * On disk when it returns. A later call for the same command replaces the data. Throws the errors of the file system.
+   */
   keep(key: CommandKey, data: UndoData): void {
     ensurePrivateFolder(this.#folder);
     writeFileAtomic(this.#path(key), JSON.stringify({ ...key, ...data }));

@@ -54,8 +54,9 @@ export type Authorization =
 const MAX_AHEAD_MS = 5 * 60_000;
 
 /**
- * Step 1: whether a trusted key signed the command, for this endpoint. Checks in this order: a root is pinned; the signature is of a listed key; the org; the
- * id; the proof that the signed targets contain this agent with this number and row.
+ * Step 1: whether a trusted key signed the command, for this endpoint. Checks in this order: a root is pinned; the
+ * signature is of a listed key; the org; the id; the proof that the signed targets contain this agent with this number
+ * and row.
  */
 export function authenticate(body: CommandBody, trust: CommandTrust, endpoint: Endpoint): Authentication {
   trust.acceptKeys(body.keys);
@@ -76,7 +77,10 @@ export function authenticate(body: CommandBody, trust: CommandTrust, endpoint: E
     : rejected('not_a_target', 'the signed targets do not have this endpoint with this number and row');
 }
 
-/** Step 2: whether an authentic command may run now. Checks in this order: time, action and parameters, approval, the policy of this endpoint. */
+/**
+ * Step 2: whether an authentic command may run now. Checks in this order: time, action and parameters, approval, the
+ * policy of this endpoint.
+ */
 export function authorize(
   body: CommandBody,
   claims: CommandClaims,

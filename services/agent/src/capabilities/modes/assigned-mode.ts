@@ -32,8 +32,9 @@ const fileSchema = settingSchema.extend({
 type Assignment = z.infer<typeof fileSchema>;
 
 /**
- * The mode that gateways assigned to this agent, in WELCOME and in MODE. It is stored as `mode.json` in the data directory. A lease ends by itself. While the
- * agent runs, the lease is measured with the monotonic clock; a system clock that was set back cannot make it longer than it was given for.
+ * The mode that gateways assigned to this agent, in WELCOME and in MODE. It is stored as `mode.json` in the data
+ * directory. A lease ends by itself. While the agent runs, the lease is measured with the monotonic clock; a system
+ * clock that was set back cannot make it longer than it was given for.
  */
 export class AssignedMode implements DesiredMode, Capability {
   readonly fallsBack = true;
@@ -119,8 +120,8 @@ export class AssignedMode implements DesiredMode, Capability {
   }
 
   /**
-   * Agents whose leases began together would otherwise all change together when the leases end. How many they are is not known here, and the spread of the
-   * assignment counted only the agents that changed then.
+   * Agents whose leases began together would otherwise all change together when the leases end. How many they are is
+   * not known here, and the spread of the assignment counted only the agents that changed then.
    */
   #endSpreadMs(): number {
     const { forMs = 0 } = this.#assigned?.lease ?? {};

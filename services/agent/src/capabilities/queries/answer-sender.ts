@@ -9,13 +9,16 @@ export interface AnswerSenderOptions {
   readonly send: (rows: Uint8Array, flags: number) => SendResult;
 }
 
-/** Sends one answer in frames of whole rows, never more bytes than the gateway gave credit for. The last frame says that it is the last. */
+/**
+ * Sends one answer in frames of whole rows, never more bytes than the gateway gave credit for. The last frame has the
+ * final flag.
+ */
 export class AnswerSender {
   readonly #options: AnswerSenderOptions;
   #credit: number;
   #chunk = 0;
   #offset = 0;
-  /** More credit was asked for and has not come. */
+  /** More credit was requested and has not come. */
   #starved = false;
 
   constructor(options: AnswerSenderOptions) {
@@ -28,7 +31,7 @@ export class AnswerSender {
     this.#starved = false;
   }
 
-  /** Sends what may be sent now. `true` when the whole answer is out. */
+  /** Sends what may be sent now. `true` when the whole answer is sent. */
   pump(): boolean {
     const { chunks } = this.#options.answer;
     if (chunks.length === 0) return this.#options.send(new Uint8Array(), FLAG_FINAL) !== 'full';
@@ -50,12 +53,15 @@ export class AnswerSender {
     }
   }
 
-  /** Not even one row fits: an empty frame that is not the last one says so, once. A gateway cannot know how large the next row is. */
+  /**
+   * Not even one row fits. An empty frame without the final flag tells the gateway so, once; it cannot know how large
+   * the next row is.
+   */
   #askForCredit(): void {
     if (!this.#starved) this.#starved = this.#options.send(new Uint8Array(), 0) !== 'full';
   }
 
-  /** Where the next frame ends: the whole rest of the chunk, or as many whole rows as the credit covers. */
+  /** Where the next frame ends: the rest of the chunk, or as many whole rows as the credit covers. */
   #endWithinCredit(chunk: Uint8Array): number {
     if (chunk.length - this.#offset <= this.#credit) return chunk.length;
     let end = this.#offset;

@@ -10,9 +10,9 @@ export interface QueryDenylistOptions {
   readonly logger: Logger;
 }
 
-/** A note that lies on disk while a query runs. */
-export interface RunningNote {
-  /** The query did no harm. */
+/** The file on disk while a query runs. */
+export interface RunningRecord {
+  /** The query ended without a crash: removes the file. */
   end(): void;
 }
 
@@ -26,9 +26,9 @@ const DENIED_FOR_MS = 24 * 3_600_000;
 const MAX_DENIED = 200;
 
 /**
- * Remembers, through crashes of this process and of the machine, which statements were running when it died, so that a query that brings a
- * machine down is not asked of it again for a day. A note is on disk before the statement starts and gone when it has ended; a note found
- * at the start therefore names a suspect. Statements that killed a worker thread are noted likewise.
+ * Refuses, for a day, statements that brought the agent down. A file is on disk while a statement runs. A file that is
+ * found at the start therefore names a statement that ran when the process or the machine crashed. Statements that
+ * crash a worker thread are denied too.
  */
 export class QueryDenylist {
   readonly #options: QueryDenylistOptions;
@@ -43,14 +43,14 @@ export class QueryDenylist {
     this.#deniedFile = join(options.folder, 'denied.json');
   }
 
-  /** Reads what is on disk; gives the ids of the queries that were running when the agent died. */
+  /** Reads the files; returns the ids of the queries that ran when the agent died. */
   load(): string[] {
     ensurePrivateFolder(this.#running);
     this.#denied = parseDenied(readFileIfThere(this.#deniedFile));
     const suspects: string[] = [];
     for (const name of readdirSync(this.#running)) {
       const path = join(this.#running, name);
-      const note = name.endsWith('.json') ? parseNote(readFileIfThere(path)) : undefined;
+      const note = name.endsWith('.json') ? parseRecord(readFileIfThere(path)) : undefined;
       if (note !== undefined) {
         suspects.push(note.id);
         this.#deny(note.hash, 'the agent died while it ran');
@@ -68,7 +68,7 @@ export class QueryDenylist {
     return denied && `${denied.why} at ${new Date(denied.atMs).toISOString()}; it is refused for 24 hours from then`;
   }
 
-  begin(id: string, sql: string): RunningNote {
+  begin(id: string, sql: string): RunningRecord {
     const path = join(this.#running, `${randomBytes(8).toString('hex')}.json`);
     this.#write(path, JSON.stringify({ id, hash: hashOf(sql), atMs: this.#options.clock.now() }));
     return {
@@ -76,13 +76,13 @@ export class QueryDenylist {
         try {
           rmSync(path, { force: true });
         } catch (error) {
-          this.#options.logger.error('note of a finished query cannot be removed', { path, err: error });
+          this.#options.logger.error('record of a finished query cannot be removed', { path, err: error });
         }
       },
     };
   }
 
-  /** This statement killed its worker. */
+  /** This statement crashed its worker. */
   crashed(sql: string): void {
     this.#deny(hashOf(sql), 'it crashed the query worker');
   }
@@ -94,7 +94,7 @@ export class QueryDenylist {
     this.#write(this.#deniedFile, JSON.stringify(this.#denied));
   }
 
-  /** A disk that is full or read-only must not make an endpoint mute: the query runs without its note. */
+  /** With a full or read-only disk, queries run without a record. */
   #write(path: string, content: string): void {
     try {
       writeFileAtomic(path, content);
@@ -110,7 +110,7 @@ function hashOf(sql: string): string {
   return createHash('sha256').update(sql).digest('hex');
 }
 
-function parseNote(text: string | undefined): { id: string; hash: string } | undefined {
+function parseRecord(text: string | undefined): { id: string; hash: string } | undefined {
   const note = parseJson(text);
   if (typeof note !== 'object' || note === null) return undefined;
   const { id, hash } = note as { id?: unknown; hash?: unknown };

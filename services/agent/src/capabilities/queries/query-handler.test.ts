@@ -45,7 +45,10 @@ function createPool({ workers = 1, env = {} }: { workers?: number; env?: Record<
 const sharedPool = createPool({});
 afterAll(() => sharedPool.stop());
 
-/** An agent's query side with a worker that runs the fixture tables, and a connection that takes everything unless told otherwise. */
+/**
+ * An agent's query side with a worker that runs the fixture tables, and a connection that takes everything unless told
+ * otherwise.
+ */
 function createAgent(
   options: {
     folder?: string;
@@ -234,7 +237,8 @@ describe('queries of a session', () => {
     expect((await agent.outcome(2)).frames).toHaveLength(1);
     expect(agent.poolSize()).toBe(2);
     expect(await agent.runner.stop()).toEqual({ stuck: 1 });
-    // Somebody opens the other end: the system call returns and the thread can end. It may be gone before anything could be written.
+    // Somebody opens the other end: the system call returns and the thread can end. It may be gone before anything
+    // could be written.
     closeSync(openSync(fifo, 'w'));
     await agent.until(() => agent.poolSize() === 0);
     rmSync(dirname(fifo), { recursive: true });

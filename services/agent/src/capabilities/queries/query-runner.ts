@@ -2,7 +2,7 @@ import { type Budget, clipMessage, LIMITS } from '@muster/protocol';
 import type { QueryFailure } from '../../worker/messages.js';
 import type { TrafficRow } from '../../traffic/traffic-meter.js';
 import type { WorkerOutcome, WorkerPool, WorkerTask } from '../../worker/worker-pool.js';
-import type { QueryDenylist } from './query-denylist.js';
+import type { QueryDenylist, RunningRecord } from './query-denylist.js';
 
 export interface Job {
   readonly id: string;
@@ -11,7 +11,7 @@ export interface Job {
   readonly budget: Budget;
 }
 
-/** A whole answer in memory. `release` gives its room back, once it is sent or dropped. */
+/** A complete answer in memory. `release` frees its memory budget, once it is sent or dropped. */
 export interface Answer {
   readonly chunks: readonly Uint8Array[];
   release(): void;
@@ -21,19 +21,19 @@ export type JobResult =
   { readonly ok: true; readonly answer: Answer } | { readonly ok: false; readonly failure: QueryFailure };
 
 export interface JobHandle {
-  /** Takes the job out of the queue or ends its statement; no result follows. Does nothing afterwards. */
+  /** Removes the job from the queue or ends its statement; no result follows. Does nothing after the result. */
   cancel(): void;
 }
 
 export interface QueryRunnerOptions {
   readonly denylist: QueryDenylist;
   readonly createPool: (onRoom: () => void) => WorkerPool;
-  /** The most that a query may spend here, whatever it was given. */
+  /** Upper bound for the budget of each query. */
   readonly maxBudget: Budget;
-  /** What the agent has sent and received, for statements that ask. */
+  /** The agent's traffic, for the table `agent_traffic`. */
   readonly traffic?: () => readonly TrafficRow[];
   readonly maxQueued?: number;
-  /** No statement starts while answers of this size wait to be sent. */
+  /** No statement starts while answers of this size are held in memory. */
   readonly maxHeldBytes?: number;
 }
 
@@ -41,15 +41,16 @@ interface Entry {
   readonly job: Job;
   readonly onResult: (result: JobResult) => void;
   task: WorkerTask | undefined;
-  note: { end(): void } | undefined;
+  record: RunningRecord | undefined;
 }
 
 const MAX_QUEUED = 16;
 const MAX_HELD_BYTES = 8 * 1024 * 1024;
 
 /**
- * Runs queries, a few at a time and the others in the order they came. Answers are gathered whole before any of it is sent: one that turns
- * out over budget contributes no rows anyway, and no statement holds its tables open while a slow gateway hands out credit.
+ * Runs a few queries at a time; the others wait in the order in which they came. An answer is complete before the first
+ * row is sent: an answer over budget contributes no rows anyway, and no statement keeps its tables open while a slow
+ * gateway gives credit.
  */
 export class QueryRunner {
   readonly #options: QueryRunnerOptions;
@@ -72,7 +73,7 @@ export class QueryRunner {
     return this.#queue.length;
   }
 
-  /** Takes a job, or says why not: `onResult` is called once, later, unless the job was refused or is cancelled. */
+  /** Takes a job, or returns why not. `onResult` is called once, later, unless the job is refused or cancelled. */
   submit(job: Job, onResult: (result: JobResult) => void): JobHandle | QueryFailure {
     const denial = this.#options.denylist.denial(job.sql);
     if (denial !== undefined) return { outcome: 'refused', code: 'crashed_before', message: clipMessage(denial) };
@@ -80,13 +81,13 @@ export class QueryRunner {
       const message = `${this.#running.size} queries run on this endpoint and ${this.#queue.length} wait`;
       return { outcome: 'refused', code: 'busy', message };
     }
-    const entry: Entry = { job, onResult, task: undefined, note: undefined };
+    const entry: Entry = { job, onResult, task: undefined, record: undefined };
     this.#queue.push(entry);
     this.#pump();
     return { cancel: () => this.#cancel(entry) };
   }
 
-  /** Cancels everything; tells how many threads could not be ended. An orderly end leaves no note behind. */
+  /** Cancels everything and removes the records. `stuck` counts the threads that could not be ended. */
   stop(signal?: AbortSignal): Promise<{ readonly stuck: number }> {
     this.#stopped = true;
     this.#queue.length = 0;
@@ -106,7 +107,7 @@ export class QueryRunner {
     const { id, sql, columns, budget } = entry.job;
     const { maxBudget, denylist, traffic } = this.#options;
     this.#running.add(entry);
-    entry.note = denylist.begin(id, sql);
+    entry.record = denylist.begin(id, sql);
     const clamped = {
       ms: Math.min(budget.ms, maxBudget.ms),
       rows: Math.min(budget.rows, maxBudget.rows),
@@ -119,7 +120,7 @@ export class QueryRunner {
   #settle(entry: Entry, outcome: WorkerOutcome): void {
     this.#running.delete(entry);
     if (outcome.kind === 'crashed') this.#options.denylist.crashed(entry.job.sql);
-    entry.note?.end();
+    entry.record?.end();
     entry.onResult(this.#resultOf(outcome));
   }
 
@@ -156,6 +157,6 @@ export class QueryRunner {
     if (at >= 0) this.#queue.splice(at, 1);
     if (!this.#running.delete(entry)) return;
     entry.task?.kill();
-    entry.note?.end();
+    entry.record?.end();
   }
 }
