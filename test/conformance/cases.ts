@@ -1,7 +1,7 @@
 import { closing, fragments, frame, OP } from './frames.js';
 import type { Ending } from './raw-client.js';
 
-/** Bytes that end a session, and how it ends with each transport. */
+/** Bytes that end a session, and how the session ends on each transport. */
 export interface EndingCase {
   readonly what: string;
   readonly bytes: () => Uint8Array;
@@ -15,14 +15,14 @@ const both = (what: string, bytes: () => Uint8Array, ends: Ending): EndingCase =
   uws: ends,
   ws: ends,
 });
-/** uWebSockets ends TCP on what breaks the RFC, without a word. */
+/** uWebSockets drops TCP without a close frame on violations of the RFC. */
 const broken = (what: string, bytes: () => Uint8Array, ws: Ending): EndingCase => ({ what, bytes, uws: 'dropped', ws });
 
 const some = (length: number): Buffer => Buffer.alloc(length, 0x61);
 const MEBIBYTE = 1024 * 1024;
 const EURO = Buffer.from('€');
 
-/** What breaks framing. The message of eight zero bytes is a WebSocket message, and no frame of ours. */
+/** Violations of WebSocket framing. The message of eight zero bytes is a valid message, but no valid frame of the protocol. */
 export const BROKEN_FRAMES: readonly EndingCase[] = [
   ...[0x40, 0x20, 0x10].map((rsv) =>
     broken(`reserved bit 0x${rsv.toString(16)}`, () => frame({ opcode: OP.binary, rsv, payload: some(8) }), 1002),
@@ -50,8 +50,8 @@ export const BROKEN_FRAMES: readonly EndingCase[] = [
       ]),
     1002,
   ),
-  broken('a message over 1 MiB', () => frame({ opcode: OP.binary, saysLength: BigInt(MEBIBYTE + 1) }), 1009),
-  broken('a message of 2^63 bytes', () => frame({ opcode: OP.binary, saysLength: 1n << 63n }), 1009),
+  broken('a message over 1 MiB', () => frame({ opcode: OP.binary, statedLength: BigInt(MEBIBYTE + 1) }), 1009),
+  broken('a message of 2^63 bytes', () => frame({ opcode: OP.binary, statedLength: 1n << 63n }), 1009),
   broken(
     'fragments over 1 MiB together',
     () => fragments(OP.binary, [some(MEBIBYTE / 2), some(MEBIBYTE / 2), some(1)]),
@@ -59,7 +59,7 @@ export const BROKEN_FRAMES: readonly EndingCase[] = [
   ),
 ];
 
-/** What is a message, and none of ours. */
+/** Valid WebSocket messages that are not valid in the protocol. */
 export const BROKEN_MESSAGES: readonly EndingCase[] = [
   both('an empty message', () => frame({ opcode: OP.binary }), 1002),
   both('seven bytes', () => frame({ opcode: OP.binary, payload: new Uint8Array(7) }), 1002),
@@ -82,7 +82,7 @@ export const BROKEN_MESSAGES: readonly EndingCase[] = [
   ),
   broken('text that is no UTF-8', () => frame({ opcode: OP.text, payload: Buffer.from([0x61, 0xff]) }), 1007),
   broken(
-    'text that breaks off within a character',
+    'text that ends within a character',
     () => fragments(OP.text, [EURO.subarray(0, 1), EURO.subarray(1, 2)]),
     1007,
   ),
@@ -96,7 +96,7 @@ const close = (what: string, payload: Uint8Array, uws: Ending, ws: Ending): Endi
   ws,
 });
 
-/** How a close is answered; 1005 is a close frame without a status. */
+/** The answers to close frames; 1005 is a close frame without a status. */
 export const CLOSES: readonly EndingCase[] = [
   close('without a status', new Uint8Array(0), 1005, 1005),
   ...[1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 4000, 4500, 4999].map((code) =>
@@ -119,7 +119,7 @@ export interface UnmaskedCase {
 
 const OPCODES = Object.entries(OP);
 
-/** One frame without a mask, and not a byte more. */
+/** One frame without a mask, and no bytes after it. */
 export const UNMASKED: readonly UnmaskedCase[] = [
   ...OPCODES.flatMap(([name, opcode]) =>
     [0, 1, 2, 3, 4, 5, 8, 125].map((length) => ({
@@ -137,7 +137,7 @@ export const UNMASKED: readonly UnmaskedCase[] = [
   })),
 ];
 
-/** Data frames without a mask, with bytes behind them: enough for both transports to see it at once. */
+/** Data frames without a mask, with more bytes after them: both transports detect these at once. */
 export const UNMASKED_AND_MORE: readonly UnmaskedCase[] = [0, 1, 2, 3, 4, 5, 8, 20, 125, 126, 1_000, 65_536].map(
   (length) => {
     const one = frame({ opcode: OP.binary, masked: false, payload: some(length) });

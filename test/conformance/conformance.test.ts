@@ -5,7 +5,7 @@ import { closing, fragments, frame, OP } from './frames.js';
 import { Gateways, HEARTBEAT_LIMIT_MS, welcomed } from './gateways.js';
 import { upgradeLines, type Ending, type RawClient } from './raw-client.js';
 
-/** The table in docs/protocol.md, line by line, as raw bytes. */
+/** The table in docs/protocol.md, line by line, with raw bytes. */
 
 let gateways: Gateways;
 beforeAll(async () => {
@@ -14,10 +14,10 @@ beforeAll(async () => {
 afterAll(() => gateways.stop(), 30_000);
 afterEach(() => gateways.dropAll());
 
-/** On a machine that does other things too; less than any deadline. */
+/** Enough for a busy machine, and shorter than any deadline. */
 const AT_ONCE_MS = 3_000;
 
-/** For all at once: they only wait. */
+/** For tests that wait concurrently. */
 async function endingsOf(
   open: () => Promise<{ client: RawClient }>,
   cases: readonly UnmaskedCase[],
@@ -49,7 +49,7 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
       return gateways.connect(transport, secure).request(upgradeLines({ authorization, ...change }), start);
     };
 
-    test('is accepted as RFC 6455 has it, with the key of its example, in any case and order', async () => {
+    test('is accepted with the key of RFC 6455’s example, with headers in any case and order', async () => {
       const { status, head } = await asked({
         'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
         'sec-websocket-protocol': 'chat, muster.v1',
@@ -100,7 +100,7 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
       const bytes = cut(hello);
       for (const piece of bytes instanceof Uint8Array ? [bytes] : bytes) {
         client.send(piece);
-        // A write of its own for each piece.
+        // Each piece in a write of its own.
         await new Promise((resolve) => setImmediate(resolve));
       }
       await welcomed(client);
@@ -125,7 +125,7 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
       expect(pongs).toEqual(Array.from({ length: 10 }, (_, i) => `${i * 300}`));
     });
 
-    test('one byte at a time, heads and masks too', async () => {
+    test('one byte at a time, headers and masks too', async () => {
       const client = await helloIn((hello) =>
         singly(
           fragments(OP.binary, [hello.subarray(0, 9), hello.subarray(9)], () =>
@@ -150,7 +150,7 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
   });
 
   describe('control frames', () => {
-    test('pings of 0 to 125 bytes are answered with the same bytes, in order; pongs are free', async () => {
+    test('pings of 0 to 125 bytes are answered with the same bytes, in order; unsolicited pongs are ignored', async () => {
       const client = await ready();
       for (let length = 0; length <= 125; length += 1) {
         client.send(frame({ opcode: OP.pong, payload: Buffer.alloc(125 - length, 7) }));
@@ -164,7 +164,7 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
 
     test.each(CLOSES)('a close $what: uws $uws, ws $ws', async ({ bytes, [transport]: ending }) => {
       const client = await ready();
-      // What comes after a close is not heard.
+      // Data after a close frame is ignored.
       client.send(Buffer.concat([bytes(), frame({ opcode: OP.ping })]));
       expect(await client.ended).toBe(ending);
       expect(client.frames.some(({ first }) => first === 0x8a)).toBe(false);
@@ -186,7 +186,7 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
   });
 
   describe('half-open and half-closed connections', () => {
-    test('a peer that ends its side is let go', async () => {
+    test('a peer that ends its side is disconnected', async () => {
       const between = await ready();
       between.socket.end();
       expect(await between.ended).toBe('dropped');
@@ -197,7 +197,7 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
   });
 
   describe('frames without a mask', () => {
-    test('end a session with 1002 at once where more bytes follow', async () => {
+    test('end a session with 1002 at once when more bytes follow', async () => {
       const { ends, tookMs } = await endingsOf(async () => ({ client: await ready() }), UNMASKED_AND_MORE);
       expect(ends).toEqual(all1002(UNMASKED_AND_MORE));
       expect(tookMs).toBeLessThan(AT_ONCE_MS);
@@ -214,7 +214,7 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
   });
 });
 
-describe('what waits, over both transports and both wires at the same time', () => {
+describe('deadlines, over both transports and both wires at the same time', () => {
   test('a frame without a mask ends a session with 1002, whatever its opcode and length, within a heartbeat', async () => {
     const half = frame({ opcode: OP.binary, payload: Buffer.alloc(100) }).subarray(0, 50);
     const cases = [{ what: 'nothing', bytes: Buffer.alloc(0) }, { what: 'half a frame', bytes: half }, ...UNMASKED];
@@ -226,7 +226,7 @@ describe('what waits, over both transports and both wires at the same time', () 
         const { ends, tookMs } = await endingsOf(open, cases);
         expect(ends).toEqual(all1002(cases));
         expect(tookMs).toBeLessThan(HEARTBEAT_LIMIT_MS);
-        // Whoever pings as often as it was told stays.
+        // A client that pings as often as required keeps its session.
         clearInterval(pings);
         pinging.send(frame({ opcode: OP.ping, payload: Buffer.from('still here') }));
         await pinging.until(() => pinging.frames.some(({ payload }) => payload.toString() === 'still here'));
@@ -234,7 +234,7 @@ describe('what waits, over both transports and both wires at the same time', () 
     );
   }, 30_000);
 
-  test.each([false, true])('over ws it is seen at once (TLS: %s)', async (secure) => {
+  test.each([false, true])('ws detects it at once (TLS: %s)', async (secure) => {
     const transport = 'ws';
     const { ends, tookMs } = await endingsOf(
       async () => ({ client: await gateways.ready(transport, secure) }),
@@ -244,15 +244,15 @@ describe('what waits, over both transports and both wires at the same time', () 
     expect(tookMs).toBeLessThan(AT_ONCE_MS);
   });
 
-  test('before HELLO, and HELLO itself, it ends with 1002 by the deadline; who only says nothing, with 4002', async () => {
+  test('before HELLO, or as HELLO, it ends with 1002 by the deadline; a silent client ends with 4002', async () => {
     await Promise.all(
       MATRIX.map(async ({ transport, secure }) => {
         const open = () => gateways.challenged(transport, secure);
-        // Whoever speaks WebSocket answers the ping that comes before the deadline.
+        // A WebSocket client answers the ping that comes before the deadline.
         const silent = await polite(open);
         const said = await open();
         said.client.send(frame({ opcode: OP.binary, masked: false, payload: said.hello }));
-        // An unmasked ping, by a client whose pongs are masked.
+        // An unmasked ping from a client whose pongs are masked.
         const mixed = await polite(open);
         mixed.send(frame({ opcode: OP.ping, masked: false }));
         const { ends, tookMs } = await endingsOf(open, UNMASKED);
@@ -264,7 +264,7 @@ describe('what waits, over both transports and both wires at the same time', () 
   }, 30_000);
 });
 
-/** A client that answers the first ping, and says nothing else by itself. */
+/** A client that answers the first ping and sends nothing else by itself. */
 async function polite(open: () => Promise<{ client: RawClient }>): Promise<RawClient> {
   const { client } = await open();
   const answer = ({ payload }: { payload: Buffer }): void => client.send(frame({ opcode: OP.pong, payload }));

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** The parts of one frame (RFC 6455 §5.2), each of which may be wrong. */
+/** The parts of one frame (RFC 6455 §5.2). Each may be invalid. */
 export interface FrameParts {
   readonly fin?: boolean;
   /** The three reserved bits, as in the first byte. */
@@ -11,18 +11,18 @@ export interface FrameParts {
   readonly masked?: boolean;
   /** Default: the shortest. */
   readonly lengthForm?: 'short' | 'medium' | 'long';
-  /** What the head says, when it is not the payload's length. */
-  readonly saysLength?: bigint;
+  /** The length in the header, when it differs from the payload's. */
+  readonly statedLength?: bigint;
 }
 
 export const OP = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** The bytes of a frame, right or wrong. */
+/** The bytes of a frame, valid or not. */
 export function frame(parts: FrameParts): Buffer {
   const { fin = true, rsv = 0, opcode, payload = NO_BYTES, masked = true } = parts;
-  const length = parts.saysLength ?? BigInt(payload.length);
+  const length = parts.statedLength ?? BigInt(payload.length);
   const form = parts.lengthForm ?? (length < 126n ? 'short' : length < 65_536n ? 'medium' : 'long');
   const code = form === 'short' ? Number(length) : form === 'medium' ? 126 : 127;
   const head = Buffer.from([(fin ? 0x80 : 0) | rsv | opcode, (masked ? 0x80 : 0) | code]);
@@ -35,7 +35,7 @@ export function frame(parts: FrameParts): Buffer {
   return Buffer.concat([head, extended, key, hidden]);
 }
 
-/** A message in pieces; between two of them comes what `between` makes. */
+/** A fragmented message, with the bytes of `between` after each fragment but the last. */
 export function fragments(
   opcode: number,
   pieces: readonly Uint8Array[],

@@ -1,6 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +13,7 @@ import {
 } from '@muster/identity';
 import { ensureCertificates } from '@muster/local';
 import { decodeBody, encodeBody, encodeFrame, FRAME, frameBody, type OrgId } from '@muster/protocol';
-import { startBrokers, type TestBrokers } from '@muster/testkit';
+import { startBrokers, TestProcess, type TestBrokers } from '@muster/testkit';
 import { frame, OP } from './frames.js';
 import { RawClient, type Wire } from './raw-client.js';
 
@@ -24,9 +22,9 @@ const ORG = 'acme' as OrgId;
 
 export type TransportName = 'uws' | 'ws';
 
-/** The shortest silence that the gateway may be told; its heartbeat is shorter in proportion. */
+/** The shortest silence limit that a gateway accepts. Its heartbeat interval is shorter in proportion. */
 const SILENCE_MS = 8_000;
-/** The heartbeat is then 3.3 s, and with a fifth more and a sweep 4.5 s; the rest is for a machine that does other things too. */
+/** The heartbeat interval is then 3.3 s; a fifth more and one sweep make 4.5 s. The rest is a margin for a busy machine. */
 export const HEARTBEAT_LIMIT_MS = 9_000;
 
 /** Real gateways, one for each transport and wire, on real brokers. */
@@ -35,7 +33,7 @@ export class Gateways {
   readonly #folder: string;
   readonly #issuer: AgentTokenIssuer;
   readonly #wires: ReadonlyMap<string, Wire>;
-  readonly #children: readonly ChildProcess[];
+  readonly #processes: readonly TestProcess[];
   readonly #clients: RawClient[] = [];
 
   private constructor(parts: {
@@ -43,13 +41,13 @@ export class Gateways {
     folder: string;
     issuer: AgentTokenIssuer;
     wires: ReadonlyMap<string, Wire>;
-    children: readonly ChildProcess[];
+    processes: readonly TestProcess[];
   }) {
     this.#brokers = parts.brokers;
     this.#folder = parts.folder;
     this.#issuer = parts.issuer;
     this.#wires = parts.wires;
-    this.#children = parts.children;
+    this.#processes = parts.processes;
   }
 
   static async start(): Promise<Gateways> {
@@ -66,42 +64,39 @@ export class Gateways {
       MUSTER_REDIS_URL: brokers.redis.url,
       MUSTER_AGENT_TOKEN_KEYS: JSON.stringify(jwks),
     };
-    const children: ChildProcess[] = [];
+    const processes: TestProcess[] = [];
     const wires = new Map<string, Wire>();
     for (const transport of ['uws', 'ws'] as const) {
       for (const secure of [false, true]) {
         const name = `${transport}-${secure}`;
-        const readyFile = join(folder, `${name}.json`);
         const env = {
           ...common,
           ...(secure ? tls : {}),
           MUSTER_GATEWAY_TRANSPORT: transport,
-          MUSTER_READY_FILE: readyFile,
         };
-        const child = spawnGateway(env);
-        children.push(child);
-        const port = await portOf(child, readyFile);
-        wires.set(name, { port, ...(secure ? { ca } : {}) });
+        const gateway = await startGateway(env);
+        processes.push(gateway);
+        wires.set(name, { port: gateway.port('gateway'), ...(secure ? { ca } : {}) });
       }
     }
-    return new Gateways({ brokers, folder, issuer: new AgentTokenIssuer(jwks), wires, children });
+    return new Gateways({ brokers, folder, issuer: new AgentTokenIssuer(jwks), wires, processes });
   }
 
-  /** A connection to one of them, before any request. */
+  /** Connects to one of them, and sends nothing yet. */
   connect(transport: TransportName, secure: boolean): RawClient {
     const client = new RawClient(this.wire(transport, secure));
     this.#clients.push(client);
     return client;
   }
 
-  /** Where one of them listens. */
+  /** The address of one of them. */
   wire(transport: TransportName, secure: boolean): Wire {
     const wire = this.#wires.get(`${transport}-${secure}`);
     if (wire === undefined) throw new Error('no such gateway');
     return wire;
   }
 
-  /** An agent of its own: its token, and the HELLO that answers a CHALLENGE. */
+  /** A new agent: its token, and a function that makes its HELLO for a CHALLENGE. */
   async agent() {
     const keys = generateAgentKeys();
     const publicKeyX = exportAgentKeys(keys).x;
@@ -120,7 +115,7 @@ export class Gateways {
     return { token, helloTo };
   }
 
-  /** An agent of its own, upgraded; it has its CHALLENGE and the bytes of the HELLO that answers it. */
+  /** A new agent, upgraded and challenged, with the bytes of its HELLO. */
   async challenged(transport: TransportName, secure: boolean) {
     const { token, helloTo } = await this.agent();
     const client = this.connect(transport, secure);
@@ -128,7 +123,7 @@ export class Gateways {
     return { client, token, hello: helloTo((await client.frame(0x82)).payload) };
   }
 
-  /** An agent of its own whose session is ready. */
+  /** A new agent whose session is ready. */
   async ready(transport: TransportName, secure: boolean): Promise<RawClient> {
     const { client, hello } = await this.challenged(transport, secure);
     client.send(frame({ opcode: OP.binary, payload: hello }));
@@ -136,7 +131,7 @@ export class Gateways {
     return client;
   }
 
-  /** Drops the connections that tests left. */
+  /** Drops the connections that tests left open. */
   dropAll(): void {
     for (const client of this.#clients.splice(0)) client.destroy();
   }
@@ -148,12 +143,7 @@ export class Gateways {
 
   async stop(): Promise<void> {
     this.dropAll();
-    await Promise.all(
-      this.#children.map(async (child) => {
-        if (child.exitCode !== null || !child.kill('SIGTERM')) return;
-        await once(child, 'exit');
-      }),
-    );
+    await Promise.all(this.#processes.map((gateway) => gateway.stop()));
     await this.#brokers.stop();
     await rm(this.#folder, { recursive: true, force: true });
   }
@@ -165,10 +155,10 @@ export async function welcomed(client: RawClient): Promise<void> {
   if (welcome.payload[0] !== FRAME.welcome) throw new Error(`not a WELCOME: ${welcome.payload.toString('hex')}`);
 }
 
-function spawnGateway(env: Readonly<Record<string, string>>): ChildProcess {
-  return spawn(process.execPath, [MAIN], {
+async function startGateway(env: Readonly<Record<string, string>>): Promise<TestProcess> {
+  return TestProcess.start({
+    main: MAIN,
     env: {
-      PATH: process.env['PATH'],
       MUSTER_GATEWAY_HOST: '127.0.0.1',
       MUSTER_GATEWAY_PORT: '0',
       MUSTER_HEALTH_HOST: '127.0.0.1',
@@ -177,28 +167,7 @@ function spawnGateway(env: Readonly<Record<string, string>>): ChildProcess {
       MUSTER_GATEWAY_SESSION_SILENCE: `${SILENCE_MS}ms`,
       MUSTER_GATEWAY_DRAIN_SPREAD: '0',
       MUSTER_GATEWAY_DRAIN_GRACE: '0',
-      MUSTER_PARENT_PID: String(process.pid),
       ...env,
     },
-    stdio: ['ignore', 'pipe', 'inherit'],
   });
-}
-
-/** Waits for the line that says so in the log, then reads the port. */
-async function portOf({ stdout }: ChildProcess, readyFile: string): Promise<number> {
-  if (stdout === null) throw new Error('no output to read');
-  let seen = '';
-  await new Promise<void>((resolve, reject) => {
-    stdout.on('data', (chunk: Buffer) => {
-      seen = (seen + chunk.toString()).slice(-10_000);
-      if (seen.includes('"listening"')) resolve();
-    });
-    stdout.on('end', () => reject(new Error(`the gateway ended before it was ready:\n${seen}`)));
-  });
-  for (;;) {
-    // It appears whole, right after that line.
-    const text = await readFile(readyFile, 'utf8').catch(() => undefined);
-    if (text !== undefined) return (JSON.parse(text) as { ports: { gateway: number } }).ports.gateway;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }

@@ -15,19 +15,19 @@ export interface PollAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
-  /** Of a 200. */
+  /** The frames of a 200. */
   readonly frames: readonly BatchedFrame[];
-  /** Of a problem document. */
+  /** The fields of a problem document. */
   readonly problem: { readonly code?: string; readonly closeCode?: number; readonly closeReason?: string };
 }
 
 type Headers = Readonly<Record<string, string | undefined>>;
 
-/** Requests for `/v1/poll`, each as a test writes it, over one connection that is kept. */
+/** Sends requests for `/v1/poll`, exactly as a test writes them, over keep-alive connections. */
 export class PollPeer {
   readonly #wire: Wire;
   readonly #agent: HttpAgent;
-  /** Of its session, once it was opened. */
+  /** The name of its session, after `open`. */
   session = '';
 
   constructor(wire: Wire) {
@@ -39,7 +39,7 @@ export class PollPeer {
         : new HttpsAgent({ ...options, ca: wire.ca, servername: 'localhost' });
   }
 
-  /** `undefined` leaves a header out. */
+  /** Sends one request; `undefined` omits a header. */
   async ask(method: string, headers: Headers = {}, body?: Uint8Array): Promise<PollAnswer> {
     const { port, ca } = this.#wire;
     const request = ca === undefined ? requestHttp : requestHttps;
@@ -70,17 +70,17 @@ export class PollPeer {
     return answer;
   }
 
-  /** What waits? `have`: the last frame that came. */
+  /** Polls. `have`: the number of the last received frame. */
   get(have?: number, headers: Headers = {}): Promise<PollAnswer> {
     return this.ask('GET', { ...this.#within(have), ...headers });
   }
 
-  /** Here are frames. */
+  /** Sends frames. */
   post(sequence: number, frames: readonly Uint8Array[], have?: number, headers: Headers = {}): Promise<PollAnswer> {
     return this.postBytes(sequence, encodeBatch(frames.map((frame) => ({ frame, ageMs: 0 }))), have, headers);
   }
 
-  /** Here are bytes that should be a batch. */
+  /** Sends bytes as a batch. */
   postBytes(sequence: number | string, body: Uint8Array, have?: number, headers: Headers = {}): Promise<PollAnswer> {
     const all = {
       ...this.#within(have),

@@ -6,7 +6,7 @@ import { encodeBatch, encodeFrame, FRAME, LIMITS, POLL_MEDIA_TYPE, POLL_SESSION_
 import { Gateways } from './gateways.js';
 import { PollPeer, type PollAnswer } from './poll-peer.js';
 
-/** Section 10 of docs/protocol.md, sentence by sentence. */
+/** Section 10 of docs/protocol.md. */
 
 let gateways: Gateways;
 beforeAll(async () => {
@@ -25,7 +25,7 @@ const MATRIX = (['uws', 'ws'] as const).flatMap((transport) =>
 
 const types = ({ frames }: PollAnswer): (number | undefined)[] => frames.map(({ frame }) => frame[0]);
 const ended = (closeCode: number) => ({ status: 410, problem: { code: 'session_ended', closeCode } });
-/** Rows for a query that nobody asked: they are passed over. */
+/** Rows for an unknown query: gateways ignore them. */
 const ROWS = encodeFrame(FRAME.rows, 7, new Uint8Array(0), 1);
 
 describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) => {
@@ -51,14 +51,14 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
   }
 
   describe('opening', () => {
-    test('names the session and brings CHALLENGE', async () => {
+    test('returns the name of the session and CHALLENGE', async () => {
       const { answer } = await opened();
       expect([answer.status, answer.headers.etag, types(answer)]).toEqual([200, '"1"', [FRAME.challenge]]);
       expect(answer.headers[POLL_SESSION_HEADER]).toMatch(/^[\x21-\x7e]{20,200}$/);
       expect(answer.headers).toMatchObject({ 'content-type': POLL_MEDIA_TYPE, 'cache-control': 'no-store' });
     });
 
-    test('is refused as an upgrade is', async () => {
+    test('is refused like an upgrade', async () => {
       const { token } = await gateways.agent();
       const authorization = `Bearer ${token}`;
       const one = peer();
@@ -104,7 +104,7 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
   });
 
   describe('a session', () => {
-    test('says 304 to a GET and 204 to a POST when nothing waits, without a body', async () => {
+    test('answers 304 to a GET and 204 to a POST when nothing waits, without a body', async () => {
       const one = await ready();
       const [get, post, empty] = [
         await one.get(2),
@@ -118,7 +118,7 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
       ]);
     });
 
-    test('brings again what was not received, and only that', async () => {
+    test('sends frames again that were not received, and only those', async () => {
       const { peer: one, hello } = await opened();
       const answer = await one.post(1, [hello], 1);
       const again = [await one.get(1), await one.post(1, [hello], 1), await one.get(1, { 'if-none-match': 'W/"1"' })];
@@ -126,13 +126,13 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
       expect(await one.get(2)).toMatchObject({ status: 304 });
     });
 
-    test('without a receipt everything comes from the first frame', async () => {
+    test('sends all frames from the first one without a receipt', async () => {
       const { peer: one, hello } = await opened();
       const answer = await one.post(1, [hello]);
       expect([answer.headers.etag, types(answer)]).toEqual(['"2"', [FRAME.challenge, FRAME.welcome]]);
     });
 
-    test('takes a request once, however often and on however many connections it comes', async () => {
+    test('handles a repeated request once, on any number of connections', async () => {
       const { peer: one, hello } = await opened();
       const answers = await Promise.all([1, 2, 3, 4].map(() => one.post(1, [hello], 1)));
       // A second HELLO would have ended the session.
@@ -145,12 +145,12 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
     test.each([
       ['a request that was left out', (one: PollPeer) => one.post(3, [ROWS], 2)],
       [
-        'a request before the last one',
+        'a sequence number before the last one',
         async (one: PollPeer) => one.post(2, [ROWS], 2).then(() => one.post(1, [ROWS], 2)),
       ],
       ['a receipt for what was never given', (one: PollPeer) => one.get(3)],
       [
-        'a batch that is cut',
+        'a truncated batch',
         (one: PollPeer) => one.postBytes(2, encodeBatch([{ frame: ROWS, ageMs: 0 }]).subarray(0, -1), 2),
       ],
       ['a batch with a length that is too long', (one: PollPeer) => one.postBytes(2, Buffer.alloc(12, 0xff), 2)],
@@ -161,7 +161,7 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
       expect(await one.get(2)).toMatchObject(ended(1002));
     });
 
-    test('refuses what it cannot read, takes nothing of it, and goes on', async () => {
+    test('refuses a malformed request as a whole, and continues', async () => {
       const one = await ready();
       const batch = encodeBatch([{ frame: ROWS, ageMs: 0 }]);
       const gzip = { 'content-encoding': 'gzip' };
@@ -190,7 +190,7 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
       expect(await one.post(3, [ROWS], 2)).toMatchObject({ status: 204 });
     });
 
-    test('takes a batch of the full size, in chunks of HTTP too, and refuses one byte more', async () => {
+    test('accepts a batch of the largest size, also chunked, and refuses one byte more', async () => {
       const one = await ready();
       const filling = (bytes: number): Uint8Array => {
         const half = (bytes - 16) / 2;
@@ -212,7 +212,7 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
       expect(await one.post(4, [ROWS], 2)).toMatchObject({ status: 204 });
     });
 
-    test('ends in order with DELETE', async () => {
+    test('ends with DELETE', async () => {
       const one = await ready();
       const left = await one.leave();
       expect([left.status, left.body.length]).toEqual([204, 0]);
@@ -220,7 +220,7 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
       expect(await one.leave()).toMatchObject(ended(1000));
     });
 
-    test('belongs to whoever has its name, and to nobody else', async () => {
+    test('is found only by its name', async () => {
       const one = await ready();
       const stranger = peer();
       for (const name of ['x', randomBytes(40).toString('base64url'), `${one.session}x`, one.session.slice(0, -1)]) {
@@ -244,7 +244,7 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
   });
 });
 
-test('a session ends when HELLO does not come in time, whatever else is asked meanwhile', async () => {
+test('a session ends when HELLO does not arrive in time, also while it is polled', async () => {
   const beganMs = performance.now();
   const ends = MATRIX.map(async ({ transport, secure }) => {
     const one = new PollPeer(gateways.wire(transport, secure));

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
-/** What to connect to. */
+/** The address of a gateway. */
 export interface Wire {
   readonly port: number;
   /** PEM of the authority, for TLS. */
@@ -15,10 +15,10 @@ export interface ServerFrame {
   readonly payload: Buffer;
 }
 
-/** How a connection ended: the status of the close frame (1005: it had none), or `dropped` without one. */
+/** How a connection ended: the status of the close frame (1005: without a status), or `dropped` without a close frame. */
 export type Ending = number | 'dropped';
 
-/** A client that does nothing by itself: it sends the bytes that it is given and keeps those that come. */
+/** A client that sends only the bytes that it is given, and keeps all that it receives. */
 export class RawClient {
   readonly socket: Socket;
   /** Settles with the close frame, or with the end of TCP. */
@@ -51,7 +51,7 @@ export class RawClient {
     this.socket.on('close', end);
   }
 
-  /** Whether TCP has ended, from the gateway's side at least. */
+  /** Whether the gateway has ended its side of TCP. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -67,7 +67,7 @@ export class RawClient {
     if (!this.socket.destroyed) this.socket.write(bytes);
   }
 
-  /** Sends a request head; resolves to the head of the answer. Frames begin after a 101. */
+  /** Sends the head of a request. Resolves with the head of the response. After a 101, frames follow. */
   async request(lines: readonly string[], start = 'GET /v1/live HTTP/1.1'): Promise<{ status: number; head: string }> {
     this.send(Buffer.from([start, ...lines, '', ''].join('\r\n')));
     let end = -1;
@@ -82,13 +82,13 @@ export class RawClient {
     return { status, head };
   }
 
-  /** Upgrades; throws when that is refused. */
+  /** Upgrades. Throws when the gateway refuses. */
   async upgrade(token: string): Promise<void> {
     const { status, head } = await this.request(upgradeLines({ authorization: `Bearer ${token}` }));
     if (status !== 101) throw new Error(`not upgraded: ${head}`);
   }
 
-  /** The n-th frame with this first byte, as soon as it is there. */
+  /** The n-th frame with this first byte, as soon as it has arrived. */
   async frame(first: number, n = 0): Promise<ServerFrame> {
     const found = (): ServerFrame | undefined => this.frames.filter((one) => one.first === first)[n];
     await this.until(() => found() !== undefined);
@@ -125,7 +125,7 @@ export class RawClient {
   }
 }
 
-/** The lines of an upgrade as it should be, with what a test changes; `undefined` leaves one out. */
+/** The header lines of a valid upgrade, with changes; `undefined` omits a header. */
 export function upgradeLines(change: Readonly<Record<string, string | undefined>> = {}): string[] {
   const headers: Record<string, string | undefined> = {
     host: 'localhost',

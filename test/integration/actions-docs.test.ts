@@ -17,14 +17,14 @@ const OFFERED = ACTIONS.filter((action) => action.hidden !== true);
 const names = OFFERED.map((action) => action.name);
 
 describe('docs/actions.md', () => {
-  test('has every action of the catalogue, and none twice or beyond it', () => {
+  test('lists every action of the catalogue exactly once', () => {
     const [first = ''] = catalogue.split('\n\n`undo`');
     const told = [...first.matchAll(/^\| `([\w.]+)` /gm)].map(([, name]) => name);
     expect(new Set(told).size).toBe(told.length);
     expect(new Set(told)).toEqual(new Set(names));
   });
 
-  test.each(OFFERED)('says what $name takes and whether it can be undone', (action: ActionDefinition) => {
+  test.each(OFFERED)('describes the parameters of $name and whether it can be undone', (action: ActionDefinition) => {
     const [, , , params = '', , undo, destructive] = cellsOf(action.name);
     const told = [...params.matchAll(/`(\w+)`/g)].map(([, word = '']) => word);
     expect(told).toEqual(expect.arrayContaining(Object.keys(action.params.shape)));
@@ -32,7 +32,7 @@ describe('docs/actions.md', () => {
   });
 
   test.each(OFFERED.filter((action) => action.binds !== undefined && action.name.split('.')[0] !== 'service'))(
-    'names the tables and columns that $name is bound to',
+    'names the tables and columns to which $name is bound',
     (action: ActionDefinition) => {
       const bound = cellsOf(action.name)[4] ?? '';
       for (const { table } of shapesOf(action)) expect(bound).toContain(`\`${table}\``);

@@ -26,16 +26,16 @@ interface Form {
   readonly command: (path: string) => [program: string, ...args: string[]];
 }
 
-/** Both weigh what a download weighs; the executable is Node itself, and the bundle in it. */
+/** The size of each download; the executable contains Node and the bundle. */
 const FORMS: Record<string, Form> = {
   'the bundle': { file: 'muster-agent.cjs', bytes: 3 << 20, command: (path) => [process.execPath, path] },
   'the single executable': { file: 'muster-agent', bytes: 150 << 20, command: (path) => [path] },
 };
 
-describe('the agent as one file, in a folder where nothing else is', () => {
+describe('the agent as one file, alone in a folder', () => {
   let harness: Harness;
   let folder: string;
-  /** What the bundler said. */
+  /** The output of the bundler. */
   let built: string;
   let child: ChildProcess | undefined;
 
@@ -59,7 +59,7 @@ describe('the agent as one file, in a folder where nothing else is', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Starts it as a new machine would, and resolves when a gateway holds its session. */
+  /** Starts it on an empty data folder. Resolves when its session is ready. */
   async function start({ file, command }: Form): Promise<{ readonly home: string }> {
     const home = mkdtempSync(join(folder, 'machine-'));
     const program = join(home, 'program', file);
@@ -88,13 +88,13 @@ describe('the agent as one file, in a folder where nothing else is', () => {
   }
 
   it.each(Object.entries(FORMS))(
-    '%s enrols, answers, and does what it is ordered to',
+    '%s enrols, answers a query, and runs a command',
     async (_name, form) => {
       expect(built).toMatch(new RegExp(`^${form.file.replace('.', '\\.')}: [\\d.]+ MiB`, 'm'));
       expect(statSync(join(folder, 'built', form.file)).size).toBeLessThan(form.bytes);
       const { home } = await start(form);
       const selector = `form=${form.file.replace('.', '-')}`;
-      // From SQLite, in a thread that has no file to start from.
+      // From SQLite, in a worker thread whose code is in the bundle.
       const sql = "SELECT count(*) AS n, (SELECT path FROM file WHERE path = '/etc/passwd') AS path FROM processes";
       const asked = await muster(harness, ['query', sql, '--target', selector, '-o', 'ndjson']);
       expect([asked.stderr, asked.code]).toEqual([asked.stderr, 0]);
@@ -118,7 +118,7 @@ describe('the agent as one file, in a folder where nothing else is', () => {
       expect([ordered.stderr, ordered.code]).toEqual([ordered.stderr, 0]);
       expect(existsSync(evil)).toBe(false);
 
-      // It knows what it is itself, wherever it lies.
+      // It finds its own form, wherever the file is.
       const own = join(home, 'program', form.file);
       const refused = await order(own);
       expect([refused.code, readFileSync(own).length]).toEqual([3, statSync(join(folder, 'built', form.file)).size]);
@@ -126,7 +126,8 @@ describe('the agent as one file, in a folder where nothing else is', () => {
     60_000,
   );
 
-  // A machine in a folder: its own /etc, /opt, /run and /var, with this one's programs; needs to be root. `cat` keeps it until the test ends.
+  // A machine in a folder: its own /etc, /opt, /run and /var, and the programs of this machine. Needs root.
+  // `cat` keeps it alive until the test ends.
   const machine = `set -e
 for d in usr proc dev; do mkdir -p "$1/$d"; mount --rbind "/$d" "$1/$d"; done
 for l in bin sbin lib lib64; do ln -s "usr/$l" "$1/$l"; done
@@ -148,7 +149,7 @@ exec cat`;
 
   const ifRoot = canEnter ? describe : describe.skip;
   ifRoot('as a service', () => {
-    it('the bundle makes itself a service of sysvinit, which starts, says that it runs, starts anew, and stops', async () => {
+    it('the bundle installs itself as a service of sysvinit, which starts, reports its status, restarts and stops', async () => {
       const root = mkdtempSync(join(folder, 'root-'));
       const settings = Object.entries({
         MUSTER_GATEWAY_URL: harness.stack.gateways[0]!.url,

@@ -16,7 +16,7 @@ describe.each(['live', 'poll'] as const)(
 
     beforeAll(async () => {
       harness = await startHarness({ gateways: 2 });
-      // None of the slow half answers before somebody has had the time to cancel.
+      // The slow half answers only after the cancel.
       fleet = new Fleet({
         ...fleetOptions(harness),
         agents: AGENTS,
@@ -32,7 +32,7 @@ describe.each(['live', 'poll'] as const)(
     });
 
     it.each(['raw', 'group'] as const)(
-      'ends at once with what had come, in %s mode; every agent that worked on it is told',
+      'ends at once with the results so far, in %s form; every agent that works on it gets the cancel',
       async (mode) => {
         const slow = fleet.agents.filter(({ behaviour }) => behaviour === 'slow').map(({ agentId }) => agentId);
         const quick = AGENTS - slow.length;
@@ -57,7 +57,7 @@ describe.each(['live', 'poll'] as const)(
 
         await fleet.waitFor(() => fleet.stats.cancels - cancelsBefore === slow.length);
         expect(fleet.count('ready')).toBe(AGENTS);
-        // It is over: to cancel it again changes nothing, and whoever comes late is told the same.
+        // A second cancel changes nothing, and late viewers see the same result.
         expect((await harness.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' })).status).toBe(204);
         expect(await harness.api.call('GET /v1/queries/{id}', { params: { id } })).toMatchObject({
           state: 'cancelled',

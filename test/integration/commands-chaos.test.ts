@@ -8,27 +8,27 @@ import { FleetProcess } from '../load/fleet/fleet-process.js';
 
 const AGENTS = 2_000;
 const PER_SECOND = 200;
-/** Load goes on for so long around each fault. */
+/** How long the load runs around each fault. */
 const BEFORE_MS = 1_000;
 const AFTER_MS = 5_000;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while everything dies once`, () => {
+describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while each program is killed once`, () => {
   let harness: Harness;
   let fleet: FleetProcess;
   let load: CommandLoad;
 
   beforeAll(async () => {
     harness = await startHarness({ gateways: 2, commands: 2, restart: true });
-    // In a process of its own: the load must not wait for the agents.
+    // In a process of its own, so that the load does not compete with the agents.
     fleet = await FleetProcess.start({
       t: 'fleet',
       keysFile: join(harness.stack.folder, 'fleet.json'),
       options: {
         ...fleetOptions(harness),
         agents: AGENTS,
-        // Some die between running and reporting, and come back with what they had on disk.
+        // Some crash between run and report, and start again with their history.
         commands: { crashing: 0.02, failing: 0.05 },
       },
     });
@@ -49,7 +49,7 @@ describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while everything 
     expect(program?.signal('SIGKILL')).toBe(true);
   };
 
-  it('every accepted command ends in exactly one state for every target, and nobody ran anything twice', async () => {
+  it('every accepted command ends in exactly one state for every target, and nothing ran twice', async () => {
     load.start();
     const faults: readonly (() => void | Promise<void>)[] = [
       () => kill(harness.stack.commands[0]),
@@ -71,11 +71,11 @@ describe(`${PER_SECOND} commands a second to ${AGENTS} agents, while everything 
     }
     await load.stop();
     const ids = [...load.accepted.values()];
-    // A loaded machine accepts fewer than are asked; each fault must have met some.
+    // A busy machine accepts fewer than are sent; each fault must have hit some.
     expect(ids.length).toBeGreaterThan(PER_SECOND * 2);
     process.stderr.write(`${ids.length} commands accepted, ${load.repeats} repeated\n`);
     await expectCommandsSettled(harness, ids, () => fleet.runs(), 90_000);
-    // Nothing became a command that nobody was told of.
+    // Every command in the journal was accepted by an answer.
     const listed = await harness.api.all('GET /v1/commands', { pageSize: 200 });
     expect(listed.filter(({ id }) => !ids.includes(id))).toEqual([]);
   }, 300_000);

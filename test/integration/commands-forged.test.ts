@@ -19,13 +19,13 @@ import { decodeJournalEntry, STREAM_SUBJECTS, STREAMS, type Signature } from '@m
 import { silentLogger } from '@muster/runtime';
 import { startHarness, type Harness } from '../kit/harness.js';
 
-/** Somebody has the broker, all of it, and speaks to the gateways as a command service does. The agent and everything else are real. */
-describe('orders that the command service did not sign', () => {
+/** The attacker controls the broker and sends to gateways what a command service would send. The agent and all services are real. */
+describe('commands that the command service did not sign', () => {
   let harness: Harness;
   let broker: Broker;
   let folder: string;
   let agentId: AgentId;
-  /** What the service signed for this very agent. */
+  /** A command that the service signed for this agent. */
   let signed: Signature;
   let signedId: CommandId;
 
@@ -59,7 +59,7 @@ describe('orders that the command service did not sign', () => {
   const claimsOf = (jws: string): CommandClaims =>
     JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8')) as CommandClaims;
 
-  /** Gives an order to whichever gateway holds the agent. */
+  /** Sends a command to the gateway that holds the agent. */
   function deliver(order: { id: CommandId; jws: string; keys: string; tree?: TargetTree }): void {
     const tree = order.tree ?? TargetTree.over([{ number: 1, agentId }]);
     const { id, jws, keys } = order;
@@ -81,7 +81,7 @@ describe('orders that the command service did not sign', () => {
     throw new Error(`no audit record of a refusal of ${subject}`);
   }
 
-  /** A file that the order is about, still there or not. */
+  /** The file that the command would quarantine. */
   function victim(name: string): { readonly path: string; readonly isThere: () => boolean } {
     const path = join(folder, name);
     writeFileSync(path, name);
@@ -96,7 +96,7 @@ describe('orders that the command service did not sign', () => {
     ...changes,
   });
 
-  it('a changed parameter under the true signature', async () => {
+  it('a changed parameter under a valid signature is refused', async () => {
     const { path, isThere } = victim('changed');
     const id = newCommandId(Date.now());
     const [head, , signature] = signed.jws.split('.');
@@ -106,7 +106,7 @@ describe('orders that the command service did not sign', () => {
     expect(isThere()).toBe(true);
   }, 60_000);
 
-  it("a key that the thief made, in a list that the thief's own root signed", async () => {
+  it('a key of the attacker, in a list that the attacker’s own root signed, is refused', async () => {
     const { path, isThere } = victim('own-root');
     const id = newCommandId(Date.now());
     const keys = await generateSigningJwks();
@@ -120,7 +120,7 @@ describe('orders that the command service did not sign', () => {
     deliver({ id, jws: new CommandSigner(keys).sign(claimsFor(path, id)), keys: list });
     expect(await audited(id)).toMatchObject({ code: 'unknown_key' });
     expect(isThere()).toBe(true);
-    // The list with the high version is not believed either: true orders still run.
+    // Its key list with a higher version is refused too: genuine commands still run.
     const dry = await harness.api.call('POST /v1/commands', {
       body: {
         action: 'file.quarantine',
@@ -132,22 +132,22 @@ describe('orders that the command service did not sign', () => {
     expect((await followCommand(harness.api, dry.id)).ledger).toMatchObject({ succeeded: 1 });
   }, 60_000);
 
-  it('a true order for somebody else: this agent is not among its targets', async () => {
+  it('a genuine command for another agent is refused: this agent is no target', async () => {
     const other = 'aaaaaaaaaaaaaaaaaaaaaaaa' as AgentId;
     const id = newCommandId(Date.now());
     const tree = TargetTree.over([
       { number: 1, agentId },
       { number: 2, agentId: other },
     ]);
-    // Its id is that of the signature, its proof leads to another root.
+    // Its id matches the signature, but its proof leads to another root.
     deliver({ id: signedId, jws: signed.jws, keys: signed.keys, tree });
     expect(await audited(signedId)).toMatchObject({ code: 'not_a_target' });
-    // And under another id.
+    // The same under another id.
     deliver({ id, jws: signed.jws, keys: signed.keys });
     expect(await audited(id)).toMatchObject({ code: 'malformed' });
   }, 60_000);
 
-  it('a true order once more: nothing runs again, and its outcome stays', async () => {
+  it('a replayed genuine command does not run again, and its outcome stays', async () => {
     const { path, isThere } = victim('replayed');
     const first = await harness.api.call('POST /v1/commands', {
       body: {
@@ -164,7 +164,7 @@ describe('orders that the command service did not sign', () => {
       if (entry.t !== 'submitted' || entry.signature === undefined) continue;
       deliver({ id: first.id as CommandId, ...entry.signature });
     }
-    // Orders of one lane run one after the other: when the next one has ended, the replay would have too.
+    // Commands of one lane run in sequence: after the next one has ended, the replay would have ended too.
     const next = await harness.api.call('POST /v1/commands', {
       body: {
         action: 'file.quarantine',

@@ -9,7 +9,7 @@ import { muster } from '../kit/cli.js';
 import { eventually } from '@muster/runtime/testing';
 import { startHarness, type Harness } from '../kit/harness.js';
 
-/** Everything real: services, brokers, an agent on this machine, and the CLI as a program of its own. */
+/** Real services, brokers and agent on this machine, and the CLI as a process. */
 describe.each(['live', 'poll'] as const)('commands on this machine, through the CLI (%s)', (channel) => {
   let harness: Harness;
   let folder: string;
@@ -34,7 +34,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** A process whose program has this name, running from a folder of the test's own. */
+  /** Starts a process whose program has this name, from the test's folder. */
   async function start(name: string): Promise<ChildProcess & { readonly pid: number }> {
     const path = join(folder, name);
     if (!existsSync(path)) copyFileSync('/bin/sleep', path);
@@ -47,7 +47,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
   const cli = (args: readonly string[], input?: string) => muster(harness, args, input);
   const isAlive = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
 
-  it('abc.exe is found, and killed by the very rows that were found: nothing else of that name that came since', async () => {
+  it('abc.exe is found and killed by the rows of the query; a process of that name that started later is not', async () => {
     const [first, second] = [await start('abc.exe'), await start('abc.exe')];
     const found = await cli([
       'query',
@@ -68,11 +68,11 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     expect([run.stderr, run.code]).toEqual([run.stderr, 0]);
     expect([first, second, later].map(isAlive)).toEqual([false, false, true]);
 
-    // Nothing is left to do for the same rows.
+    // The same rows again change nothing.
     const again = await cli(['run', 'process.kill', '--from', '-', '--yes', '--wait', '-o', 'ndjson'], found.stdout);
     expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('unchanged')]);
 
-    // The world has moved on: this pid is somebody else now. Not of the same second, which is all that a row knows of its beginning.
+    // The pid belongs to another process now. Its start time differs by a second, which is the resolution of the row.
     const line = JSON.parse(found.stdout.split('\n')[0] ?? '') as { row: { start_time: number } };
     const row = { ...line.row, pid: later.pid, start_time: line.row.start_time - 60 };
     const moved = JSON.stringify({ ...line, row });
@@ -81,7 +81,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     expect(isAlive(later)).toBe(true);
   }, 60_000);
 
-  it('all of a name are killed by selector', async () => {
+  it('all processes of a name are killed by selector', async () => {
     const child = await start('muster-test-adware');
     const run = await cli([
       'run',
@@ -98,7 +98,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     expect(isAlive(child)).toBe(false);
   }, 60_000);
 
-  it('a file is quarantined, and comes back by undo as it was', async () => {
+  it('a file is quarantined, and undo restores it unchanged', async () => {
     const path = join(folder, 'dropper.sh');
     writeFileSync(path, '#!/bin/sh\necho bad\n', { mode: 0o750 });
     const run = await cli([
@@ -120,12 +120,12 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     expect(readFileSync(path, 'utf8')).toContain('echo bad');
   }, 60_000);
 
-  it('a TCP connection that a query found is cut, or the machine says why it cannot', async () => {
+  it('a TCP connection that a query found is ended, or the machine reports why it cannot', async () => {
     const server = createServer();
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as { port: number };
     const accepted = once(server, 'connection');
-    // Not of this process: it runs the agent, and the agent protects what runs it.
+    // Not a connection of this process: the agent protects its parent.
     const script = `require('net').connect(${port}, '127.0.0.1').on('error', () => {})`;
     const child = spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
     children.push(child);
@@ -150,7 +150,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     server.close();
   }, 60_000);
 
-  it('what is not allowed is said, and nothing is half done', async () => {
+  it('a request that is not allowed is refused with its reason, and changes nothing', async () => {
     const before = (await harness.api.all('GET /v1/commands', { pageSize: 100 })).length;
     const post = async (body: Readonly<Record<string, unknown>>) => {
       const response = await harness.api.fetch('/v1/commands', { method: 'POST', body });
@@ -177,7 +177,7 @@ describe.each(['live', 'poll'] as const)('commands on this machine, through the 
     expect((await harness.api.all('GET /v1/commands', { pageSize: 100 })).length).toBe(before + 1);
   }, 60_000);
 
-  it('all of it is in an audit chain without a break', async () => {
+  it('all of it is in an unbroken audit chain', async () => {
     const verified = await cli(['audit', 'verify']);
     expect([verified.stderr, verified.code]).toEqual([verified.stderr, 0]);
     const records = await harness.api.all('GET /v1/audit', { query: { action: 'command' }, pageSize: 1_000 });

@@ -20,7 +20,7 @@ const PROGRAMS = {
 
 interface Setting {
   readonly name: string;
-  /** What the table says in backticks; undefined where it is told in words. */
+  /** The default in backticks; undefined where the table describes it in words. */
   readonly literal: string | undefined;
 }
 
@@ -44,12 +44,12 @@ describe('docs/operations.md', () => {
     const all = [...program, ...defined(`services/${name}/src/config.ts`)];
     expect(all.length).toBeGreaterThan(program.length);
     const own = described(heading).map((setting) => setting.name);
-    // Of the common ones, the agent has those of every program; services have the brokers and the health port besides.
+    // The agent has the settings of every program; services also have those of the brokers and the health port.
     const shared = name === 'agent' ? common.slice(0, program.length) : common;
     expect([...shared, ...own].sort()).toEqual(all.sort());
   });
 
-  test.each(Object.entries(PROGRAMS))('says what %s does where a setting is not set', async (name, heading) => {
+  test.each(Object.entries(PROGRAMS))('describes the defaults of %s', async (name, heading) => {
     const load = await loaderOf(name);
     const base = await required(name);
     const unset = load(base);
@@ -61,7 +61,7 @@ describe('docs/operations.md', () => {
       expect([variable, load({ ...base, [variable]: literal })]).toEqual([variable, unset]);
   });
 
-  test('the settings of every program have the defaults that it says', () => {
+  test('describes the defaults of the settings of every program', () => {
     const source = read('shared/runtime/src/run-program.ts');
     for (const { name, literal } of described('All services').filter((setting) => program.includes(setting.name))) {
       const found = new RegExp(`'${name}',.*default: ('?)([\\w]+)\\1`).exec(source)?.[2]?.replaceAll('_', '');
@@ -78,7 +78,7 @@ describe('docs/operations.md', () => {
       ),
     ]);
     const unknown = documents().flatMap(([path, text]) =>
-      // Without families of settings, `MUSTER_GATEWAY_…`.
+      // Prefixes of settings, such as `MUSTER_GATEWAY_…`, are left out.
       (text.match(/MUSTER_[A-Z_]*[A-Z](?![A-Z_])/g) ?? [])
         .filter((name) => !known.has(name) && !known.has(name.replace(/_FILE$/, '')) && name !== 'MUSTER_')
         .map((name) => `${path}: ${name}`),
@@ -86,7 +86,7 @@ describe('docs/operations.md', () => {
     expect(unknown).toEqual([]);
   });
 
-  test('every metric that a document names exists, with the labels that it names', () => {
+  test('every metric in a document exists, with the labels in the document', () => {
     const source = sources('services') + sources('shared');
     const named = documents().flatMap(([, text]) => [...text.matchAll(/`(muster_\w+)(?:\{(\w+)[^}]*\})?`/g)]);
     expect(named.length).toBeGreaterThan(5);
@@ -103,7 +103,7 @@ function documents(): [path: string, text: string][] {
   return ['README.md', ...filesBelow('docs', /\.md$/)].map((path) => [path, read(path)]);
 }
 
-/** All sources below a folder but tests, as one text. */
+/** All sources below a folder, without tests, as one text. */
 function sources(folder: string): string {
   return filesBelow(folder, /(?<!\.test|\.d)\.ts$/)
     .map(read)
@@ -118,7 +118,7 @@ function filesBelow(folder: string, form: RegExp): string[] {
 
 type Load = (env: Env) => { readonly config: object; readonly warnings: readonly string[] };
 
-/** A program's own reading of its environment, from its build. */
+/** A program's configuration loader, from its build. */
 async function loaderOf(name: string): Promise<Load> {
   const path = join(root, `services/${name}/dist/config.js`);
   const module = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
@@ -132,7 +132,7 @@ async function loaderOf(name: string): Promise<Load> {
   };
 }
 
-/** What must be set. */
+/** The required settings. */
 async function required(name: string): Promise<Record<string, string>> {
   const brokers = { MUSTER_NATS_URL: 'nats://127.0.0.1:4222', MUSTER_REDIS_URL: 'redis://127.0.0.1:6379' };
   if (name === 'agent') return { MUSTER_GATEWAY_URL: 'https://127.0.0.1:8443' };

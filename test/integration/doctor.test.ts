@@ -21,17 +21,17 @@ const connectProxy = async (options?: Parameters<typeof ConnectProxy.start>[0]):
 const upgradeProxy = async (upgrades: UpgradeTreatment, tls = proxies.tls): Promise<UpgradeProxy> =>
   proxies.atEnd(await UpgradeProxy.start({ tls, gateways: proxies.plain, upgrades }));
 
-/** What it takes to fail at each hop: where the agent is told that its gateway is, and what else it is told. */
+/** A setup that fails at each hop: the agent's gateway address and other settings. */
 interface Ailment {
   readonly at: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The program's own view of the way, hop by hop, and what it is expected to come to. */
+/** For each setup: the expected hops, with the failing one in capitals, and the expected advice. */
 const DOCTOR: [string, () => Ailment | Promise<Ailment>, hops: string, says: RegExp][] = [
   ['a way that is well', () => ({ at: proxies.secure[0] }), 'dns tcp tls upgrade ping poll', /a session was opened/],
   [
-    'a proxy that is well',
+    'a working proxy',
     async () => ({
       at: proxies.secure[0],
       env: through(await connectProxy({ credentials: 'anna:right' }), 'anna:right@'),
@@ -51,7 +51,7 @@ const DOCTOR: [string, () => Ailment | Promise<Ailment>, hops: string, says: Reg
     /407[^]*wants a user and a password/,
   ],
   [
-    'an authority that nobody knows',
+    'an unknown authority',
     async () => ({ at: proxies.secure[0], env: { MUSTER_GATEWAY_CA: (await certificates('another')).caPath } }),
     'dns tcp TLS',
     /is MUSTER_GATEWAY_CA the authority/,
@@ -82,7 +82,7 @@ const DOCTOR: [string, () => Ailment | Promise<Ailment>, hops: string, says: Reg
     /no gateway's: 403[^]*may not pass WebSocket upgrades[^]*the agent will poll/,
   ],
   [
-    'a proxy that takes the upgrade away',
+    'a proxy that strips the upgrade',
     async () => ({ at: (await upgradeProxy('strip')).address }),
     'dns tcp tls UPGRADE poll',
     /426 upgrade_required[^]*may not pass WebSocket upgrades[^]*the agent will poll/,
@@ -120,7 +120,7 @@ async function runAgent(command: string, { at, env }: Ailment): Promise<{ code: 
   return { code: await program.exited, output: program.output };
 }
 
-describe('muster-agent doctor, real gateways, and what is between them', () => {
+describe('muster-agent doctor, with real gateways and proxies in front of them', () => {
   test.concurrent.each(DOCTOR)('%s', async (_what, ail, hops, says) => {
     const { code, output } = await runAgent('doctor', await ail());
     const found = [...output.matchAll(/^ {2}(ok|FAIL) +(\w+)/gm)];

@@ -11,7 +11,7 @@ import { Fleet } from '../simulator/index.js';
 const AGENTS = 400;
 const SQL = 'SELECT hostname FROM system_info';
 
-/** Sessions that a gateway says it holds. */
+/** The number of sessions in a gateway's metrics. */
 async function liveSessions(healthUrl: string | undefined): Promise<number> {
   const text = await (await fetch(`${healthUrl}/metrics`)).text();
   return Number(/^muster_gateway_live_sessions (\d+)$/m.exec(text)?.[1] ?? Number.NaN);
@@ -67,7 +67,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     expect(ended.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS, waiting: 0 });
   }, 60_000);
 
-  it('one of them killed in mid-query: nobody is lost from the ledger, and the next query counts all of them once', async () => {
+  it('one gateway is killed during a query: no agent is missing in the ledger, and the next query counts each once', async () => {
     const { id } = await harness.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '30s' } });
     let killedAtMs = 0;
     const ended = await followQuery(harness.api, id, (ledger) => {
@@ -77,7 +77,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
       gateway(0).signal('SIGKILL');
     });
     expect(killedAtMs).toBeGreaterThan(0);
-    // Those that came back in time were asked again by the other gateway; the rest is unreachable, and named.
+    // The other gateway asked again the agents that reconnected in time; the others are unreachable, and listed.
     expect(ended.ledger).toMatchObject({ targeted: AGENTS, waiting: 0 });
     expect(sum(ended.ledger, 'answered', 'unreachable', 'disconnected')).toBe(AGENTS);
     const missing = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id }, pageSize: 1000 });
@@ -91,7 +91,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     expect(next.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
   }, 90_000);
 
-  it('one of them frozen past its lease: it is fenced when it resumes, counts nobody and closes its old sockets', async () => {
+  it('one gateway is frozen past its lease: when it resumes, it is fenced, counts no agent and closes its old sockets', async () => {
     await eventually(
       async () => (await fetch(`http://${host(0)}/readyz`).catch(() => undefined))?.status === 200,
       'the killed gateway is back',
@@ -103,7 +103,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     expect(before).toBeGreaterThan(0);
     frozen.signal('SIGSTOP');
     const leaseIsOver = new Promise((resolve) => setTimeout(resolve, 9_000));
-    // HAProxy notices after three seconds and cuts its sessions; the agents come back through the other gateway.
+    // HAProxy detects it after three seconds and cuts its sessions; the agents reconnect through the other gateway.
     await eventually(
       async () => (await liveSessions(gateway(0).healthUrl)) === AGENTS,
       'all agents on the other gateway',
@@ -115,7 +115,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     frozen.signal('SIGCONT');
     await eventually(
       async () => (await liveSessions(frozen.healthUrl)) === 0,
-      'no session on the fenced gateway',
+      'the fenced gateway has no session',
       10_000,
     );
     const after = await runQuery(harness.api, { sql: SQL, mode: 'group', timeout: '20s' });
@@ -124,7 +124,7 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     expect(groups.reduce((total, { endpoints }) => total + endpoints, 0)).toBe(AGENTS);
   }, 120_000);
 
-  it('Redis emptied: live queries go on, and the registry is filled again', async () => {
+  it('Redis loses its data: live queries continue, and the registry is filled again', async () => {
     await harness.brokers.redis.kill9();
     const without = await runQuery(harness.api, { sql: SQL, timeout: '20s' });
     expect(without.ledger).toMatchObject({ targeted: AGENTS, answered: AGENTS });
@@ -137,14 +137,14 @@ describe.each(['live', 'poll'] as const)('two gateways behind HAProxy (%s)', (ch
     );
   }, 90_000);
 
-  it('a query whose owner is killed ends as interrupted, with what was gathered, and its viewers are told', async () => {
+  it('a query whose coordinator is killed ends as interrupted, with the results so far, and its viewers see the end', async () => {
     const { id } = await harness.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'group', timeout: '60s' } });
-    const owner = harness.stack.queries[0];
+    const coordinator = harness.stack.queries[0];
     let killed = false;
     const ended = await followQuery(harness.api, id, (ledger) => {
       if (killed || ledger.answered === 0) return;
       killed = true;
-      owner?.signal('SIGKILL');
+      coordinator?.signal('SIGKILL');
     });
     expect(ended.state).toBe('interrupted');
     expect(ledgerBalances(ended.ledger)).toBe(true);

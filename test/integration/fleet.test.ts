@@ -14,12 +14,12 @@ const fromApi = (groups: readonly GroupJson[]): Map<string, string> =>
 const fromTruth = (groups: readonly ExpectedGroup[]): Map<string, string> =>
   new Map(groups.map(({ row, endpoints, copies }) => [keyed(row), `${endpoints} endpoints, ${copies} copies`]));
 
-/** The sums of the ledger's outcomes, whatever it says itself. */
+/** The ledger's sums, computed from its outcomes. */
 function expectBalanced(ledger: LedgerJson): void {
   expect([ledger, ledgerBalances(ledger)]).toEqual([ledger, true]);
 }
 
-// So many that poll every second would keep a machine busy with nothing else.
+// As many agents that poll every second would keep a machine busy.
 describe.each([
   ['live', 5_000],
   ['poll', 1_500],
@@ -38,7 +38,7 @@ describe.each([
     await harness.close();
   });
 
-  it('answers in group mode with the very rows and counts that the machines have, every endpoint accounted for', async () => {
+  it('answers in group form with exactly the rows and counts of the machines, and accounts for every endpoint', async () => {
     const ended = await runQuery(harness.api, { sql: SQL, mode: 'group', timeout: '60s' }, expectBalanced);
     const truth = fleet.expected(SQL, 2);
     expectBalanced(ended.ledger);
@@ -56,7 +56,7 @@ describe.each([
     expect(fromApi(groups)).toEqual(fromTruth(truth.groups));
   }, 120_000);
 
-  it('gives the same rows in raw mode, endpoint by endpoint', async () => {
+  it('answers in raw form with the same rows, endpoint by endpoint', async () => {
     const ended = await runQuery(harness.api, { sql: 'SELECT hostname FROM system_info', mode: 'raw', timeout: '60s' });
     const call = { params: { id: ended.id }, pageSize: 1_000 };
     const rows = (await harness.api.all('GET /v1/queries/{id}/rows', call)) as RawRowJson[];
@@ -79,7 +79,7 @@ describe.each([
     expect(reduced).toEqual([['packages', 'installs'], [[groups.length, installs]]]);
   }, 120_000);
 
-  it('targets exactly whom the selector selects', async () => {
+  it('targets exactly the selected endpoints', async () => {
     const selected = fleet.agents.filter(({ machine }) => machine.facts.os === 'windows');
     const ended = await runQuery(harness.api, {
       sql: 'SELECT name FROM programs',
@@ -92,7 +92,7 @@ describe.each([
   }, 120_000);
 });
 
-describe('agents that vanish in mid-query', () => {
+describe('agents that vanish during a query', () => {
   const agents = 600;
   let harness: Harness;
   let fleet: Fleet;
@@ -108,7 +108,7 @@ describe('agents that vanish in mid-query', () => {
     await harness.close();
   });
 
-  it('are named as disconnected, and the ledger adds up at every moment', async () => {
+  it('are listed as disconnected, and the ledger balances at every moment', async () => {
     const { id } = await harness.api.call('POST /v1/queries', {
       body: { sql: 'SELECT hostname FROM system_info', mode: 'group', timeout: '30s' },
     });
@@ -123,7 +123,7 @@ describe('agents that vanish in mid-query', () => {
     expect(missing).toHaveLength(ended.ledger.disconnected);
     expect(ended.ledger).toMatchObject({ targeted: agents, waiting: 0, answered: agents - missing.length });
     expect(new Set(missing.map(({ outcome }) => outcome))).toEqual(new Set(['disconnected']));
-    // Whoever answered before it was killed has answered; all others that were killed are missing, and nobody else is.
+    // Exactly those agents are missing that were killed before they answered.
     expect(missing.filter(({ agentId }) => !killed.includes(agentId ?? ''))).toEqual([]);
     expect(missing.length).toBeGreaterThan(agents / 6);
   }, 60_000);

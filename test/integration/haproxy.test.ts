@@ -32,15 +32,15 @@ function statusOf(address: string, path: string, ca: string): Promise<number | u
   });
 }
 
-describe('the HAProxy configurations that are shipped', () => {
-  test('TLS passed through: an agent enrols and lives behind it, trusting the gateways themselves', async () => {
+describe('the shipped HAProxy configurations', () => {
+  test('TLS passthrough: an agent enrols and connects, and trusts the gateways’ certificates', async () => {
     balancer = await startHaproxy(await openGateways({ tls: true }), 'haproxy-passthrough.cfg');
     await harness!.stack.addAgent({ gatewayUrl: `wss://${balancer.address}` });
     const ca = await readFile(harness!.stack.caPath!, 'utf8');
     expect(await statusOf(balancer.address, '/v1/live', ca)).toBe(426);
   }, 60_000);
 
-  test('TLS ended at the proxy: an agent enrols and lives behind it, and health stays inside', async () => {
+  test('TLS terminated at the proxy: an agent enrols and connects, and health endpoints are not reachable from outside', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'muster-haproxy-'));
     try {
       const { caPath, certPath, keyPath } = await ensureCertificates(folder);
@@ -59,12 +59,12 @@ describe('the HAProxy configurations that are shipped', () => {
     }
   }, 60_000);
 
-  test('a gateway that leaves gets no new sessions and keeps its old ones; one that is frozen loses them', async () => {
+  test('a draining gateway gets no new sessions and keeps its old ones; a frozen one loses them', async () => {
     const [one, two] = [new StandInGateway(), new StandInGateway()];
     try {
       balancer = await startHaproxy([await one.start(), await two.start()]);
       const { address } = balancer;
-      // With least connections the second session goes to the other gateway.
+      // By `leastconn` the second session goes to the other gateway.
       const sessions = [await openSession(address), await openSession(address)];
       expect([one.sessions, two.sessions]).toEqual([1, 1]);
 
@@ -75,7 +75,7 @@ describe('the HAProxy configurations that are shipped', () => {
 
       one.readiness = 'frozen';
       await one.lostAll;
-      // The far ends hear of it a moment later.
+      // The clients see it a moment later.
       if (!sessions.some(({ destroyed }) => destroyed)) {
         await Promise.race(sessions.map((session) => once(session, 'close')));
       }
@@ -86,11 +86,11 @@ describe('the HAProxy configurations that are shipped', () => {
   }, 60_000);
 });
 
-// The example of RFC 6455, 1.3: HAProxy looks at both.
+// The example of RFC 6455, 1.3: HAProxy checks both headers.
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 
-/** Speaks HTTP as a gateway does: readiness, and upgrades that stay open. */
+/** Answers HTTP as a gateway does: readiness, and upgrades that stay open. */
 class StandInGateway {
   readiness: 'ready' | 'leaving' | 'frozen' = 'ready';
   sessions = 0;
@@ -112,7 +112,7 @@ class StandInGateway {
         socket.write(
           `HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: ${ACCEPT}\r\n\r\n`,
         );
-        // An HTTP server's sockets stay half open by themselves.
+        // Sockets of an HTTP server stay half open unless they are ended.
         socket
           .on('error', () => undefined)
           .on('end', () => socket.destroy())
@@ -130,7 +130,7 @@ class StandInGateway {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Resolves when the answer to a second health check from now was sent: the first one is then understood. */
+  /** Resolves when the second health check from now is answered: HAProxy has then processed the first answer. */
   async checked(): Promise<void> {
     for (let i = 0; i < 2; i += 1) await new Promise<void>((resolve) => (this.#onChecked = resolve));
   }

@@ -75,7 +75,7 @@ const aliveOf = ({ pids }: LocalFile): string[] =>
   Object.entries(pids).flatMap(([name, pid]) => (isAlive(pid) ? [name] : []));
 
 describe('the local runner', () => {
-  test('brings everything up, answers the truth about this machine, and leaves nothing behind', async () => {
+  test('starts everything, answers about this machine, and leaves nothing behind', async () => {
     runner = new Runner(['--gateways', '2']);
     const local = await runner.up();
     expect(Object.keys(local.pids).sort()).toEqual([
@@ -109,7 +109,7 @@ describe('the local runner', () => {
     expect(await readdir(join(folder, '.muster/run'))).toEqual([]);
   }, 120_000);
 
-  test('the agent keeps its identity over a second start, and --fresh forgets it', async () => {
+  test('the agent keeps its identity over a second start, and loses it with --fresh', async () => {
     const agentId = async (...args: string[]): Promise<string> => {
       runner = new Runner(args);
       await runner.up();
@@ -124,7 +124,7 @@ describe('the local runner', () => {
     expect(await agentId('--fresh')).not.toBe(first);
   }, 120_000);
 
-  test('everything ends when the runner is killed, brokers too, and the next start is not hindered', async () => {
+  test('everything ends when the runner is killed, also brokers, and the next start works', async () => {
     runner = new Runner();
     const local = await runner.up();
     await runner.end('SIGKILL');
@@ -139,7 +139,7 @@ describe('the local runner', () => {
     expect(Object.keys((await runner.up()).pids)).not.toContain('agent');
   }, 120_000);
 
-  test('a service that dies is started again at the same address, and questions are answered again', async () => {
+  test('a service that is killed is restarted at the same address, and queries are answered again', async () => {
     runner = new Runner();
     const before = await runner.up();
     process.kill(before.pids['gateway-1']!, 'SIGKILL');

@@ -9,14 +9,14 @@ import { fleetOptions } from '../kit/fleet-options.js';
 import { Fleet } from '../simulator/index.js';
 
 const AGENTS = 40;
-/** Invariant: nothing that grows with the fleet or its use is a label. */
+/** Invariant: no label has values that grow with the fleet or its use. */
 const UNBOUNDED = /agent|host|query|id$|org|operator|user|sql|address|url/;
 
-// Skipped, visibly, where Prometheus can neither be found nor installed.
+// Reported as skipped where Prometheus can neither be found nor installed.
 const promtool = await ensureBinary('promtool', 'prometheus', { logger: silentLogger }).catch(() => undefined);
 const testWithPromtool = promtool === undefined ? test.skip : test;
 
-describe('what /metrics says after some use', () => {
+describe('/metrics after some use', () => {
   let harness: Harness;
   let fleet: Fleet;
   const texts = new Map<string, string>();
@@ -55,7 +55,7 @@ describe('what /metrics says after some use', () => {
 
   const services = ['gateway-1', 'query-1', 'api-1'];
 
-  test.each(services)('of %s counts what happened', (name) => {
+  test.each(services)('of %s counts the events', (name) => {
     const own = [...texts.get(name)!.matchAll(/^muster_\w+(?:\{[^}]*\})? [1-9]/gm)];
     expect(own.length).toBeGreaterThan(5);
   });
@@ -71,7 +71,7 @@ describe('what /metrics says after some use', () => {
     const { status, stdout, stderr } = spawnSync(promtool!, args, { input: texts.get(name), encoding: 'utf8' });
     if (/unknown long flag/.test(stderr)) return;
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    // Metric, Cardinality, Percentage.
+    // Columns: metric, cardinality, percentage.
     const counts = [...stdout.matchAll(/^(\w+)\s+(\d+)\s+[\d.]+%/gm)].map(([, metric, count]) => [
       metric,
       Number(count),

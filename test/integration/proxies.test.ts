@@ -14,9 +14,9 @@ import { startHaproxy } from '../kit/haproxy.js';
 import { ProxyHarness } from '../kit/proxy-harness.js';
 import { UpgradeProxy, type UpgradeTreatment } from '../kit/upgrade-proxy.js';
 
-/** Longer than three heartbeats, and than twice the timeouts that are usual. */
+/** Longer than three heartbeats, and than twice the usual timeouts of proxies. */
 const IDLE_MS = 77_000;
-const STORM_MS = 45_000;
+const CUTS_MS = 45_000;
 /** An answer of several frames. */
 const ROWS = 2_000;
 const SQL = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${ROWS}) SELECT i, hex(zeroblob(60)) AS pad FROM n`;
@@ -32,11 +32,11 @@ const upgradeProxy = async (upgrades: UpgradeTreatment, tls = proxies.tls): Prom
   proxies.atEnd(await UpgradeProxy.start({ tls, gateways: proxies.plain, upgrades }));
 const portOf = (host: string): number => Number(host.split(':')[1]);
 
-/** Most of this is waiting, so all of it is in one block and waits at the same time, what waits longest first. */
-describe('the real agent, real gateways, and something between them', () => {
+/** These tests mostly wait, so they run concurrently, the longest first. */
+describe('the real agent and real gateways, with a proxy in between', () => {
   const SHORT = [['timeout tunnel          1h', 'timeout tunnel         30s']] as const;
 
-  /** It is not asked anything for a while, has the one session all the time, and answers then. */
+  /** The agent idles, keeps its one session, and then answers. */
   async function idlesAndAnswers(name: string, address: string): Promise<void> {
     const agent = proxies.startAgent(name, address);
     await agent.ready();
@@ -47,7 +47,7 @@ describe('the real agent, real gateways, and something between them', () => {
   }
 
   test.concurrent(
-    'HAProxy with 30 s for everything, TLS passed through: an agent that idles keeps its session',
+    'HAProxy with timeouts of 30 s, TLS passthrough: an idle agent keeps its session',
     async () => {
       const { address } = proxies.atEnd(await startHaproxy(proxies.secure, 'haproxy-passthrough.cfg', '', SHORT));
       await idlesAndAnswers('idle-passthrough', address);
@@ -56,7 +56,7 @@ describe('the real agent, real gateways, and something between them', () => {
   );
 
   test.concurrent(
-    'HAProxy with 30 s for everything, TLS ended there: the same',
+    'HAProxy with timeouts of 30 s, TLS terminated: an idle agent keeps its session',
     async () => {
       const pem = join(proxies.folder, 'both.pem');
       await writeFile(pem, proxies.tls.cert + proxies.tls.key, { mode: 0o600 });
@@ -68,7 +68,7 @@ describe('the real agent, real gateways, and something between them', () => {
   );
 
   test.concurrent(
-    'one that cuts when either direction is silent for 60 s: the agent says something in every heartbeat, the gateway in every second one',
+    'a relay that cuts when either direction is silent for 60 s: an idle agent keeps its session',
     async () => {
       const relay = proxies.atEnd(await TcpRelay.start({ port: portOf(proxies.secure[0]), silenceMs: 60_000 }));
       await idlesAndAnswers('idle-directions', relay.address);
@@ -81,7 +81,7 @@ describe('the real agent, real gateways, and something between them', () => {
   );
 
   test.concurrent(
-    'a relay that cuts at random: every ledger balances, every command runs once, and the agent is there when it is over',
+    'a relay that cuts at random: every ledger balances, every command runs once, and the agent answers afterwards',
     async () => {
       let isCutting = true;
       const nextCutMs = (): number | undefined => (isCutting ? 200 + Math.random() * 4_000 : undefined);
@@ -89,7 +89,7 @@ describe('the real agent, real gateways, and something between them', () => {
       const agent = proxies.startAgent('random', relay.address);
       await agent.ready();
       const agentId = await agent.agentId();
-      const untilMs = performance.now() + STORM_MS;
+      const untilMs = performance.now() + CUTS_MS;
       const [answered, commands] = await Promise.all([
         askUntil(agent, untilMs),
         quarantineUntil(agentId, join(proxies.folder, 'victims'), untilMs),
@@ -97,7 +97,7 @@ describe('the real agent, real gateways, and something between them', () => {
       isCutting = false;
       await eventually(
         async () => (await agent.query('SELECT 1 AS one', '5s')).ledger.answered === 1,
-        'it answers',
+        'the agent answers',
         60_000,
       );
       await expectRunOnce(agent, commands);
@@ -133,42 +133,43 @@ describe('the real agent, real gateways, and something between them', () => {
     ['broken', { status: 502 }, '502'],
     ['strip', 'strip', '426 upgrade_required'],
   ])(
-    'a proxy that does not upgrade (%s): the agent polls, says why, and comes back by itself when it is mended',
-    async (name, upgrades, said) => {
+    'a proxy that does not upgrade (%s): the agent polls, reports why, and returns to Live when the proxy works',
+    async (name, upgrades, status) => {
       const proxy = await upgradeProxy(upgrades);
       const agent = proxies.startAgent(`upgrade-${name}`, proxy.address);
       await agent.ready();
       await answers(agent);
-      const why = expect.stringContaining(`the upgrade was answered with ${said}`);
+      const why = expect.stringContaining(`the upgrade was answered with ${status}`);
       expect(await agent.seen()).toMatchObject({ mode: 'poll', away: { mode: 'poll', failures: 3, why } });
       expect(agent.sessions).toEqual(['poll']);
       proxy.upgrades = 'pass';
       await agent.ready(2);
       expect(agent.sessions).toEqual(['poll', 'live']);
-      await eventually(async () => (await agent.seen()).away?.mode === 'live', 'it says that it is back', 10_000);
+      await eventually(
+        async () => (await agent.seen()).away?.mode === 'live',
+        'it reports that it is back on Live',
+        10_000,
+      );
       expect(await agent.seen()).toMatchObject({ mode: 'live', away: { mode: 'live', why } });
       await answers(agent);
-      // The old session was left when the new one was there.
+      // The old session was left only after the new one was ready.
       expect(agent.log.filter(({ msg }) => msg === 'session ended')).toEqual([]);
     },
     TIMEOUT_MS,
   );
 
-  test.concurrent(
-    'a proxy that holds bodies until they are whole, and sends them on in chunks: nothing is missing',
-    async () => {
-      const { plain, tls } = proxies;
-      const options = { tls, gateways: plain, upgrades: { status: 502 }, chunks: true, holdsMs: 50 };
-      const proxy = proxies.atEnd(await UpgradeProxy.start(options));
-      const agent = proxies.startAgent('buffered', proxy.address);
-      await agent.ready();
-      expect(await askOnce(agent)).toBe(true);
-      expect(agent.sessions).toEqual(['poll']);
-    },
-  );
+  test.concurrent('a proxy that buffers whole bodies and forwards them in chunks: nothing is missing', async () => {
+    const { plain, tls } = proxies;
+    const options = { tls, gateways: plain, upgrades: { status: 502 }, chunks: true, holdsMs: 50 };
+    const proxy = proxies.atEnd(await UpgradeProxy.start(options));
+    const agent = proxies.startAgent('buffered', proxy.address);
+    await agent.ready();
+    expect(await askOnce(agent)).toBe(true);
+    expect(agent.sessions).toEqual(['poll']);
+  });
 
   test.concurrent(
-    'a load balancer that cuts every WebSocket after a second: the same',
+    'a load balancer that cuts every WebSocket after a second: the agent polls, and returns to Live when it works',
     async () => {
       const proxy = await upgradeProxy({ cutAfterMs: 1_000 });
       const agent = proxies.startAgent('cut', proxy.address);
@@ -178,13 +179,13 @@ describe('the real agent, real gateways, and something between them', () => {
         const { away, mode } = await agent.seen();
         return mode === 'poll' && away?.why === 'the connection was cut after 1 s';
       };
-      await eventually(isAway, 'it polls and says why', 10_000);
+      await eventually(isAway, 'it polls and reports why', 10_000);
       proxy.upgrades = 'pass';
       const isBack = async (): Promise<boolean> => {
         const { away, mode } = await agent.seen();
         return mode === 'live' && away?.mode === 'live' && away.failures >= 3;
       };
-      await eventually(isBack, 'it is back, and says so', 90_000);
+      await eventually(isBack, 'it is back on Live, and reports it', 90_000);
       await answers(agent);
     },
     TIMEOUT_MS,
@@ -205,7 +206,7 @@ describe('the real agent, real gateways, and something between them', () => {
   });
 
   test.concurrent(
-    'HTTP CONNECT with a wrong password: there is no session, and the log says why without it',
+    'HTTP CONNECT with a wrong password: no session, and the log has the reason without the password',
     async () => {
       const proxy = await connectProxy({ credentials: 'anna:right' });
       const HTTPS_PROXY = `http://anna:wr0ng@127.0.0.1:${proxy.port}`;
@@ -234,7 +235,7 @@ function expectBalanced(ledger: LedgerJson): void {
   expect([ledger, ledgerBalances(ledger)]).toEqual([ledger, true]);
 }
 
-/** Asks the agent; its answer is there whole and once, or not at all. */
+/** Queries the agent. Its answer must be complete and unique, or missing. Returns whether it answered. */
 async function askOnce(agent: AgentProcess): Promise<boolean> {
   const { api } = proxies.harness;
   const query = { sql: SQL, mode: 'raw', selector: `case=${agent.name}`, timeout: '10s' } as const;
@@ -248,14 +249,14 @@ async function askOnce(agent: AgentProcess): Promise<boolean> {
   return isAnswered;
 }
 
-/** Asks the agent again and again, and returns how often it answered. */
+/** Queries the agent until then. Returns how often it answered. */
 async function askUntil(agent: AgentProcess, untilMs: number): Promise<number> {
   let answered = 0;
   while (performance.now() < untilMs) if (await askOnce(agent)) answered += 1;
   return answered;
 }
 
-/** Has one file after another taken away. Returns the files by the command that is to do it. */
+/** Quarantines one file after another until then. Returns the files by command. */
 async function quarantineUntil(agentId: string, folder: string, untilMs: number): Promise<Map<string, string>> {
   const commands = new Map<string, string>();
   await mkdir(folder);
@@ -269,7 +270,7 @@ async function quarantineUntil(agentId: string, folder: string, untilMs: number)
   return commands;
 }
 
-/** Each command has succeeded, which it can only once; and the agent's own ledger has begun it once. */
+/** Expects that each command has succeeded, and that the agent's own history has one start of it. */
 async function expectRunOnce(agent: AgentProcess, commands: ReadonlyMap<string, string>): Promise<void> {
   const { api } = proxies.harness;
   for (const [id, path] of commands) {

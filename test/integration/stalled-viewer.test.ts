@@ -9,11 +9,11 @@ import { Fleet } from '../simulator/index.js';
 const MIB = 2 ** 20;
 const AGENTS = 40;
 const ROWS = 1_200;
-/** A thousand characters each: what one viewer is sent comes to 48 MB. */
+/** A thousand characters each: one viewer gets 48 MB. */
 const SQL = `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < ${ROWS}) SELECT x, hex(zeroblob(500)) AS filler FROM c`;
 const TOTAL_BYTES = AGENTS * ROWS * 1_000;
 const STALLED = 8;
-/** What one that does not read may cost: what was fetched ahead for it, and a slice of text. With what is garbage, as RSS counts that too. */
+/** The memory that a stalled viewer may cost: prefetched rows and a slice of text, with garbage, which RSS includes. */
 const BYTES_PER_STALLED = 10 * MIB;
 
 describe('viewers of a large raw query that stop reading', () => {
@@ -32,7 +32,7 @@ describe('viewers of a large raw query that stop reading', () => {
     await harness.close();
   });
 
-  /** A viewer whose socket is open and read no further than what came with the head. */
+  /** A viewer that reads the response head and then stops reading. */
   async function stall(id: string): Promise<IncomingMessage> {
     const sent = request(`${harness.stack.apiUrl}/v1/queries/${id}/events`, {
       agent: false,
@@ -44,7 +44,7 @@ describe('viewers of a large raw query that stop reading', () => {
     return response.pause();
   }
 
-  /** Asks, and reads everything; tells what was read and how much memory the API had at most meanwhile. */
+  /** Runs the query and reads everything. Returns the bytes read and the API's highest memory meanwhile. */
   async function ask(stalledViewers: number) {
     const { id } = await harness.api.call('POST /v1/queries', { body: { sql: SQL, mode: 'raw', timeout: '60s' } });
     for (let i = 0; i < stalledViewers; i += 1) stalled.push(await stall(id));
@@ -59,22 +59,22 @@ describe('viewers of a large raw query that stop reading', () => {
     throw new Error('the stream closed before the query ended');
   }
 
-  it('cost the API a bounded amount of memory, and a viewer beside them gets everything', async () => {
-    // What one viewer that reads costs: heap that has grown once stays.
+  it('cost the API a bounded amount of memory, while another viewer gets everything', async () => {
+    // The cost of a viewer that reads, first: a heap that has grown does not shrink.
     const alone = await ask(0);
     const crowded = await ask(STALLED);
     for (const { rows, query } of [alone, crowded]) {
       expect(query.state).toBe('complete');
       expect([...rows.values()]).toEqual(Array.from({ length: AGENTS }, () => ROWS));
     }
-    // They have stalled: neither did we take it all, nor can the kernel hold it.
+    // They have stalled: the test did not read all of it, and kernel buffers cannot hold the rest.
     for (const { socket } of stalled) expect(socket.bytesRead).toBeLessThan(TOTAL_BYTES / 10);
     expect(STALLED * BYTES_PER_STALLED).toBeLessThan((STALLED * TOTAL_BYTES) / 4);
     expect(crowded.peak - alone.peak).toBeLessThan(STALLED * BYTES_PER_STALLED);
     expect(residentBytes(harness.stack.apis[0]!.pid) - alone.peak).toBeLessThan(STALLED * BYTES_PER_STALLED);
   }, 120_000);
 
-  it('get what they missed when they read on', async () => {
+  it('get everything when they continue to read', async () => {
     let text = '';
     let bytes = 0;
     for await (const chunk of stalled[0] as AsyncIterable<Buffer>) {

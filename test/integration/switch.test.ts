@@ -13,13 +13,13 @@ const EVERY_MS = 200;
 const COMMANDS_PER_SECOND = 20;
 const SQL = 'SELECT hostname FROM system_info';
 
-/** Orders a changing half of the fleet to the one channel and the rest to the other. */
+/** Assigns one channel to a random half of the fleet, again and again, alternating between the channels. */
 class Operator {
   readonly #harness: Harness;
   readonly #agentIds: readonly string[];
-  /** What each was ordered last. */
-  readonly ordered = new Map<string, SessionMode>();
-  orders = 0;
+  /** The latest assignment of each agent. */
+  readonly assigned = new Map<string, SessionMode>();
+  overrides = 0;
   #running: Promise<void> | undefined;
   #stopped = false;
 
@@ -40,14 +40,14 @@ class Operator {
   async #run(): Promise<void> {
     for (let nextMs = performance.now(); !this.#stopped;) {
       const half = this.#agentIds.filter(() => Math.random() < 0.5);
-      await this.#order(half, this.orders % 2 === 0 ? 'poll' : 'live');
+      await this.#override(half, this.overrides % 2 === 0 ? 'poll' : 'live');
       nextMs = Math.max(nextMs + EVERY_MS, performance.now());
       await new Promise((resolve) => setTimeout(resolve, nextMs - performance.now()));
     }
   }
 
-  /** Repeated until it is done: what counts in the end is the last order. */
-  async #order(agentIds: readonly string[], mode: SessionMode): Promise<void> {
+  /** Repeats the request until it has succeeded, so that the latest assignment counts. */
+  async #override(agentIds: readonly string[], mode: SessionMode): Promise<void> {
     const body = { agentIds, mode, interval: '1s', reason: 'test' };
     for (;;) {
       const response = await this.#harness.api.fetch('/v1/agents/mode', { method: 'POST', body });
@@ -55,8 +55,8 @@ class Operator {
       if (response.status === 200 && reply.failed === 0) break;
       if (response.status < 500 && response.status !== 200) throw new Error(JSON.stringify(reply));
     }
-    for (const agentId of agentIds) this.ordered.set(agentId, mode);
-    this.orders += 1;
+    for (const agentId of agentIds) this.assigned.set(agentId, mode);
+    this.overrides += 1;
   }
 }
 
@@ -64,7 +64,7 @@ function expectBalanced(ledger: LedgerJson): void {
   expect([ledger, ledgerBalances(ledger)]).toEqual([ledger, true]);
 }
 
-describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while they are asked and ordered about`, () => {
+describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, under queries and commands`, () => {
   let harness: Harness;
   let fleet: Fleet;
   const accepted: string[] = [];
@@ -74,7 +74,7 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
     fleet = new Fleet({
       ...fleetOptions(harness),
       agents: AGENTS,
-      // No stickiness: every poll may reach the gateway that does not hold its session.
+      // Without stickiness: a poll may reach a gateway that does not hold its session.
       channel: { mode: 'mixed', pollIntervalMs: 1_000, scattered: true },
       commands: { runMs: [0, 400] },
       behaviour: { slow: 0.2 },
@@ -88,7 +88,7 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
     await harness.close();
   });
 
-  /** One query; `whole` when nothing may be missing. */
+  /** Runs one query. `whole`: no endpoint may be missing. */
   async function ask(mode: 'raw' | 'group', whole: boolean): Promise<void> {
     const ended = await runQuery(harness.api, { sql: SQL, mode, timeout: '10s' }, expectBalanced);
     expectBalanced(ended.ledger);
@@ -108,7 +108,7 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
       const groups = (await harness.api.all('GET /v1/queries/{id}/rows', call)) as GroupJson[];
       for (const { values, endpoints, copies } of groups) count(values[0], Math.max(endpoints, copies));
     }
-    // Every machine has a name of its own: whoever has answered has done so once, and nobody else has.
+    // Host names are unique: each endpoint that answered did so exactly once.
     const names = new Set(hosts.values());
     expect([...counted].filter(([name, times]) => times !== 1 || !names.has(String(name)))).toEqual([]);
     expect(missing.filter(({ agentId }) => counted.has(hosts.get(agentId ?? '')))).toEqual([]);
@@ -118,8 +118,8 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
     ]);
   }
 
-  /** The storm, with `fault` in the middle of it, and what must be true when it is over. */
-  async function storm(forMs: number, fault?: () => void | Promise<void>): Promise<void> {
+  /** Changes channels under load, with `fault` after a third of the time, and checks the results. */
+  async function switchUnderLoad(forMs: number, fault?: () => void | Promise<void>): Promise<void> {
     const ids = fleet.agents.map(({ agentId }) => agentId);
     const operator = new Operator(harness, ids);
     const load = new CommandLoad(harness, ids, COMMANDS_PER_SECOND);
@@ -141,24 +141,24 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
     }
     const changes = fleet.stats.changes - changesBefore;
     process.stderr.write(
-      `${queries} queries, ${operator.orders} orders, ${changes} changes, ${load.accepted.size} commands, ${JSON.stringify([...fleet.stats.ends])}\n`,
+      `${queries} queries, ${operator.overrides} overrides, ${changes} changes, ${load.accepted.size} commands, ${JSON.stringify([...fleet.stats.ends])}\n`,
     );
     expect(changes).toBeGreaterThan(AGENTS);
 
-    const misled = (): string[] =>
-      fleet.agents.filter(({ agentId, mode }) => mode !== operator.ordered.get(agentId)).map(({ agentId }) => agentId);
-    await eventually(() => misled().length === 0, 'everybody is on the channel that was ordered last', 20_000);
+    const misplaced = (): string[] =>
+      fleet.agents.filter(({ agentId, mode }) => mode !== operator.assigned.get(agentId)).map(({ agentId }) => agentId);
+    await eventually(() => misplaced().length === 0, 'every agent is on the channel that was assigned last', 20_000);
     const listed = await harness.api.all('GET /v1/agents', { pageSize: 500 });
     expect(listed.filter(({ duplicate }) => duplicate !== undefined)).toEqual([]);
     expect([fleet.count('excluded'), fleet.stats.ends.get('closed 4503 duplicateIdentity')]).toEqual([0, undefined]);
     await eventually(
       async () => {
         const agents = await harness.api.all('GET /v1/agents', { pageSize: 500 });
-        const wrong = agents.filter(({ agentId, mode }) => mode !== operator.ordered.get(agentId));
+        const wrong = agents.filter(({ agentId, mode }) => mode !== operator.assigned.get(agentId));
         if (wrong.length > 0) throw new Error(`${wrong.length} are not, one of them ${JSON.stringify(wrong[0])}`);
         return true;
       },
-      'the registry says so too',
+      'the registry agrees',
       20_000,
     );
     await ask('group', true);
@@ -166,14 +166,14 @@ describe(`${AGENTS} agents whose channel changes every ${EVERY_MS} ms, while the
     await expectCommandsSettled(harness, accepted, () => fleet.oracle.all, 60_000);
   }
 
-  it('loses nothing and doubles nothing', () => storm(20_000), 120_000);
+  it('no answer or command is lost or doubled', () => switchUnderLoad(20_000), 120_000);
 
-  it('nor when a gateway is killed meanwhile', async () => {
-    await storm(12_000, () => expect(harness.stack.gateways[0]?.signal('SIGKILL')).toBe(true));
+  it('nor when a gateway is killed', async () => {
+    await switchUnderLoad(12_000, () => expect(harness.stack.gateways[0]?.signal('SIGKILL')).toBe(true));
   }, 120_000);
 
-  it('nor when Redis is emptied meanwhile', async () => {
-    await storm(12_000, async () => {
+  it('nor when Redis loses its data', async () => {
+    await switchUnderLoad(12_000, async () => {
       await harness.brokers.redis.kill9();
       await harness.brokers.redis.restart();
     });

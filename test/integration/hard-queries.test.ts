@@ -1,41 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runQuery } from '@muster/api-client';
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { muster, type CliResult } from '../kit/cli.js';
 import { startHarness, type Harness } from '../kit/harness.js';
 
-const MUSTER = fileURLToPath(new URL('../../../services/cli/bin/muster.js', import.meta.url));
 const YEAR_MS = 365 * 86_400_000;
 
-interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Questions at the edge of what can be asked, over a real agent: each has one defined answer from the API, and from the CLI. */
-describe('hard questions', () => {
+/** Invalid and extreme queries to a real agent: each has one defined answer from the API and from the CLI. */
+describe('hard queries', () => {
   let harness: Harness;
   beforeAll(async () => {
     harness = await startHarness({ agent: true });
   }, 120_000);
   afterAll(() => harness.close());
 
-  function muster(...args: readonly string[]): Promise<Ran> {
-    const child = spawn(process.execPath, [MUSTER, ...args], {
-      env: {
-        PATH: process.env['PATH'],
-        HOME: harness.stack.folder,
-        MUSTER_API_URL: harness.stack.apiUrl,
-        MUSTER_TOKEN: harness.stack.token,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const parts = { stdout: '', stderr: '' };
-    child.stdout.on('data', (chunk: Buffer) => (parts.stdout += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (parts.stderr += chunk.toString()));
-    return new Promise((resolve) => child.once('close', (code) => resolve({ code, ...parts })));
-  }
+  const cli = (...args: readonly string[]): Promise<CliResult> => muster(harness, args);
 
   async function refusal(body: Readonly<Record<string, unknown>>) {
     const response = await harness.api.fetch('/v1/queries', { method: 'POST', body });
@@ -59,10 +37,10 @@ describe('hard questions', () => {
     ['a NUL byte in the SQL', "SELECT 'a\u0000b'", { status: 422 }],
   ])('%s is refused before anything is sent', async (_what, sql, expected) => {
     expect(await refusal({ sql })).toMatchObject(expected);
-    // A NUL byte cannot be an argument of a program.
+    // A NUL byte cannot be passed as an argument.
     if (sql.includes('\0')) return;
     const isUsage = sql.trim() === '' || sql.startsWith('--');
-    const ran = await muster('query', sql);
+    const ran = await cli('query', sql);
     expect([ran.code, ran.stdout]).toEqual([isUsage ? 2 : 1, '']);
     expect(ran.stderr).not.toBe('');
   });
@@ -77,7 +55,7 @@ describe('hard questions', () => {
       { sql: 'SELECT 1 AS a', reduce: 'SELECT b FROM rows' },
       { status: 422, code: 'sql_error' },
     ],
-    ['a mode that is none', { sql: 'SELECT 1', mode: 'both' }, { status: 400, code: 'bad_request' }],
+    ['an unknown mode', { sql: 'SELECT 1', mode: 'both' }, { status: 400, code: 'bad_request' }],
     ['no SQL', {}, { status: 400, code: 'bad_request' }],
     ['SQL that is no text', { sql: 7 }, { status: 400, code: 'bad_request' }],
   ])('%s is refused', async (_what, body, expected) => {
@@ -90,8 +68,8 @@ describe('hard questions', () => {
     [['query'], 2],
     [['query', 'SELECT 1', '--output', 'xml'], 2],
     [['nonsense'], 2],
-  ])('muster %j exits with %i and says why', async (args, code) => {
-    const ran = await muster(...args);
+  ])('muster %j exits with %i and a message', async (args, code) => {
+    const ran = await cli(...args);
     expect([ran.code, ran.stdout]).toEqual([code, '']);
     expect(ran.stderr).not.toBe('');
   });
@@ -132,10 +110,10 @@ describe('hard questions', () => {
     ).text();
     expect(csv).toContain(`9007199254740993,-9223372036854775808,9007199254740991,,X'00FF',1.5,Infinity,`);
     expect(csv).toContain('"""quoted"", comma"');
-    const ran = await muster('query', sql, '--output', 'json');
+    const ran = await cli('query', sql, '--output', 'json');
     expect(ran.code).toBe(0);
     expect(ran.stdout).toContain('9007199254740993');
-    const table = await muster('query', sql);
+    const table = await cli('query', sql);
     expect([table.code, table.stdout.includes('\0'), table.stdout.includes("X'00FF'")]).toEqual([0, false, true]);
   });
 
@@ -157,20 +135,20 @@ describe('hard questions', () => {
       'over_time',
     ],
   ])(
-    '%s ends as over budget, visibly, and the endpoint answers the next question',
+    '%s ends as over budget, and the endpoint answers the next query',
     async (_what, sql, code) => {
       const ended = await runQuery(harness.api, { sql, timeout: '30s' });
       expect(ended).toMatchObject({ state: 'complete', ledger: { targeted: 1, over_budget: 1, waiting: 0 } });
       const [missing] = await harness.api.all('GET /v1/queries/{id}/endpoints', { params: { id: ended.id } });
       expect(missing).toMatchObject({ outcome: 'over_budget', code });
-      const ran = await muster('query', 'SELECT 1 AS one');
+      const ran = await cli('query', 'SELECT 1 AS one');
       expect(ran).toMatchObject({ code: 0 });
     },
     60_000,
   );
 
   it('an endpoint that does not have the table refuses, and the CLI exits with 3', async () => {
-    const ran = await muster('query', 'SELECT name FROM programs');
+    const ran = await cli('query', 'SELECT name FROM programs');
     expect(ran.code).toBe(3);
     expect(ran.stderr).toMatch(/refused/);
     const ended = await runQuery(harness.api, { sql: 'SELECT name FROM programs' });
@@ -178,7 +156,7 @@ describe('hard questions', () => {
     expect(missing).toMatchObject({ outcome: 'refused', code: 'unsupported_table' });
   });
 
-  it('a selection without endpoints is complete at once, and no failure', async () => {
-    expect(await muster('query', 'SELECT 1 AS one', '--target', 'os=windows')).toMatchObject({ code: 0 });
+  it('a query whose selector matches no endpoint is complete at once, without a failure', async () => {
+    expect(await cli('query', 'SELECT 1 AS one', '--target', 'os=windows')).toMatchObject({ code: 0 });
   });
 });
