@@ -1,5 +1,5 @@
 import { ConnectionError, isTransient } from './errors.js';
-import { backoffMs, pause } from './retry.js';
+import { pause, pauseBefore } from './retry.js';
 
 export interface ResumeOptions {
   readonly signal?: AbortSignal | undefined;
@@ -21,6 +21,7 @@ export async function* resumed<T>(
   { signal, onReconnect, incomplete }: ResumeOptions & { readonly incomplete: () => Error },
 ): AsyncGenerator<T> {
   for (let failures = 0; ; failures += 1) {
+    let cause: unknown;
     try {
       for await (const item of open()) {
         failures = 0;
@@ -30,10 +31,11 @@ export async function* resumed<T>(
     } catch (error) {
       signal?.throwIfAborted();
       if (!isTransient(error) || failures >= MAX_ATTEMPTS) throw error;
+      cause = error;
     }
     if (failures >= MAX_ATTEMPTS) throw incomplete();
     onReconnect?.(failures + 1);
-    await pause(backoffMs(failures, MAX_PAUSE_MS), signal);
+    await pause(Math.min(pauseBefore(cause, failures, MAX_PAUSE_MS), MAX_PAUSE_MS), signal);
   }
 }
 

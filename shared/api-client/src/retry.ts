@@ -28,10 +28,10 @@ export async function withRetries<T>(
       return await attempt();
     } catch (error) {
       if (made >= attempts || options.signal?.aborted === true || !mayRepeat(error, options.idempotent)) throw error;
-      const asked = error instanceof ApiProblem ? (error.retryAfterMs ?? 0) : 0;
-      if (asked > maxPauseMs) throw error;
+      const pauseMs = pauseBefore(error, made - 1, maxPauseMs);
+      if (pauseMs > maxPauseMs) throw error;
       onRetry?.(error);
-      await pause(Math.max(asked, backoffMs(made - 1, maxPauseMs)), options.signal);
+      await pause(pauseMs, options.signal);
     }
   }
 }
@@ -41,9 +41,13 @@ function mayRepeat(error: unknown, idempotent: boolean): boolean {
   return error instanceof ApiProblem && error.status === 429 ? true : idempotent && isTransient(error);
 }
 
-/** The pause before a further attempt: it doubles up to `maxMs`, and is spread so that many clients do not come back together. */
-export function backoffMs(failures: number, maxMs: number): number {
-  return Math.min(FIRST_PAUSE_MS * 2 ** failures, maxMs) * (0.5 + Math.random() / 2);
+/**
+ * Milliseconds until the next attempt. They double up to `maxMs` and are random, so that many clients do not come back together.
+ * They are never fewer than what `Retry-After` says, which may be more than `maxMs`.
+ */
+export function pauseBefore(error: unknown, failures: number, maxMs: number): number {
+  const asked = error instanceof ApiProblem ? (error.retryAfterMs ?? 0) : 0;
+  return Math.max(asked, Math.min(FIRST_PAUSE_MS * 2 ** failures, maxMs) * (0.5 + Math.random() / 2));
 }
 
 /** Resolves after `ms`. @throws the reason of `signal` as soon as it is aborted */
