@@ -110,7 +110,7 @@ describe('an endpoint that is not connected', () => {
     const gateway = harness.gateway('gw-1');
     const { record } = await harness.submit();
     await harness.pass(2_500);
-    harness.registry.hold({ ...agent!, gatewayId: gateway.id });
+    gateway.register(agent!);
     gateway.connectSilently(agent!);
     await harness.pass(60_000);
     expect((await ledger(record.id)).succeeded).toBe(1);
@@ -164,10 +164,10 @@ describe('a delivery that was lost', () => {
     await harness.service();
     const [old, now] = [harness.gateway('gw-old'), harness.gateway('gw-now')];
     now.connect(agent!);
-    harness.registry.hold({ ...agent!, gatewayId: old.id });
+    old.register(agent!);
     const asking = harness.ask(harness.request());
     await harness.settle();
-    harness.registry.hold({ ...agent!, gatewayId: now.id });
+    now.register(agent!);
     await asking;
     await harness.pass(6_000);
     expect(startsOf([agent!])).toEqual([[1]]);
@@ -201,7 +201,7 @@ describe('without the registry', () => {
     const { record } = await harness.submit();
     await harness.pass(500);
     expect((await ledger(record.id)).queued).toBe(1);
-    harness.registry.hold({ ...agent!, gatewayId: gateway.id });
+    gateway.register(agent!);
     await harness.pass(3_000);
     expect((await ledger(record.id)).succeeded).toBe(1);
   });

@@ -62,11 +62,15 @@ export class FakeGateway {
   connect(...agents: readonly FakeAgent[]): void {
     for (const agent of agents) {
       this.#sessions.set(agent.agentId, agent);
-      const { org, agentId, num } = agent;
-      this.#registry?.hold({ org, agentId, num, gatewayId: this.id, mode: this.mode });
+      this.register(agent);
       agent.connected((report) => this.#link(() => this.#report(agent, report)));
     }
     this.#arrived(agents);
+  }
+
+  /** Puts the agent's session into the registry, and does nothing else. */
+  register({ org, agentId, num }: FakeAgent): void {
+    this.#registry?.hold({ org, agentId, num, gatewayId: this.id, mode: this.mode });
   }
 
   /** A session that is not announced to the command services. */
