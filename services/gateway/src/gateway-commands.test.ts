@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CLOSE, decodeBody, encodeBody, FRAME, type GatewayId, type ReportBody } from '@muster/protocol';
-import { GatewayHarness, type RunningGateway } from './testing/running-gateway.js';
+import { GatewayHarness, type RunningGateway } from './testing/gateway-harness.js';
 import { TestAgent } from './testing/test-agent.js';
 import type { TestSession } from './testing/test-session.js';
 import { TestCommandService } from './testing/test-command-service.js';
@@ -19,23 +19,23 @@ async function enrolled(gateway: RunningGateway, change: Partial<TestAgent> = {}
 
 for (const transport of ['uws', 'ws'] as const) {
   describe.each(['live', 'poll'] as const)(`commands through a gateway, %s over ${transport}`, (channel) => {
-    let lab: GatewayHarness;
+    let harness: GatewayHarness;
     let gateway: RunningGateway;
     let service: TestCommandService;
 
     beforeAll(async () => {
-      lab = await GatewayHarness.open();
-      gateway = await lab.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
-      service = await new TestCommandService(lab.broker).start();
+      harness = await GatewayHarness.open();
+      gateway = await harness.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
+      service = await new TestCommandService(harness.broker).start();
     });
-    afterAll(() => lab.close());
+    afterAll(() => harness.close());
 
     async function joined(change: Partial<TestAgent> = {}): Promise<{ session: TestSession; id: GatewayId }> {
       const session = await (await enrolled(gateway, { channel, ...change })).connect(gateway.url);
       return { session, id: await service.gatewayOf(session.agent.num) };
     }
 
-    it('an order goes to the agent, its report to a service, and the word that it is kept back to the agent', async () => {
+    it('a command goes to the agent, its report to a service, and the acknowledgement to the agent', async () => {
       const { session, id } = await joined();
       const { agentId, num } = session.agent;
       const command = service.deliver([agentId], id);
@@ -43,8 +43,8 @@ for (const transport of ['uws', 'ws'] as const) {
       expect(decodeBody('command', body)).toMatchObject({ ok: true, body: { id: command, number: 1, jws: 'j' } });
       session.send(FRAME.report, 0, report(command, { effects: ['would do it'] }));
       await service.until(() => service.reportsOf(agentId).length === 1);
-      const [said] = service.reportsOf(agentId);
-      expect(said).toMatchObject({ num, id: command, number: 1, state: 'succeeded', effects: ['would do it'] });
+      const [reported] = service.reportsOf(agentId);
+      expect(reported).toMatchObject({ num, id: command, number: 1, state: 'succeeded', effects: ['would do it'] });
       service.keep(service.reportsOf(agentId), id);
       const kept = decodeBody('reportKept', (await session.next(FRAME.reportKept)).body);
       expect(kept).toEqual({ ok: true, body: { id: command, number: 1 } });
@@ -53,7 +53,7 @@ for (const transport of ['uws', 'ws'] as const) {
       expect(cancel).toEqual({ ok: true, body: { id: command, number: 1 } });
     });
 
-    it('a broadcast finds the agent without anybody knowing where it is', async () => {
+    it('a broadcast reaches an agent whose gateway is not known', async () => {
       const { session } = await joined();
       const command = service.deliver([session.agent.agentId]);
       expect(decodeBody('command', (await session.next(FRAME.command)).body)).toMatchObject({ body: { id: command } });
@@ -68,8 +68,8 @@ for (const transport of ['uws', 'ws'] as const) {
       expect(service.missing).toMatchObject([{ gateway: id, id: command, targets: [1] }]);
     });
 
-    it('an agent without the capability is not announced, gets no keys, and is answered for', async () => {
-      service.beat(keys(1));
+    it('an agent without the capability is not announced, gets no keys, and is reported for', async () => {
+      service.heartbeat(keys(1));
       const able = await joined();
       const { agent } = await (await enrolled(gateway, { channel, capabilities: ['query'] })).connect(gateway.url);
       service.deliver([agent.agentId], able.id);
@@ -78,16 +78,16 @@ for (const transport of ['uws', 'ws'] as const) {
       expect(service.arrivals.flatMap(({ nums }) => nums)).not.toContain(agent.num);
     });
 
-    it('WELCOME carries the newest list of keys that a service has told of', async () => {
+    it('WELCOME carries the newest list of keys that a service has sent', async () => {
       const welcomed = async (capabilities: string[]) => {
         const session = await (await enrolled(gateway, { channel, capabilities })).open(gateway.url);
         session.answerChallenge(await session.next(FRAME.challenge));
         const welcome = decodeBody('welcome', (await session.next(FRAME.welcome)).body);
         return welcome.ok ? welcome.body.commandKeys : welcome.fault;
       };
-      for (const version of [7, 6]) service.beat(keys(version));
-      await lab.broker.bus.flush();
-      // The gateway has heard both once it has acted on what was said after them.
+      for (const version of [7, 6]) service.heartbeat(keys(version));
+      await harness.broker.bus.flush();
+      // The gateway knows both when it has acted on the message after them.
       const { session, id } = await joined();
       service.deliver([session.agent.agentId], id);
       await session.next(FRAME.command);
@@ -101,15 +101,15 @@ for (const transport of ['uws', 'ws'] as const) {
       expect(await malformed.closed).toBe(CLOSE.protocolError.code);
     });
 
-    it('says everything again when the broker was away', async () => {
+    it('sends its presence again when the broker was away', async () => {
       const { session } = await joined();
       service.arrivals.length = 0;
-      await lab.nats.kill9();
-      await lab.nats.restart();
-      // The gateway may be back before the service is; then it is the first beat that it answers.
-      const beats = setInterval(() => service.beat(), 100);
+      await harness.nats.kill9();
+      await harness.nats.restart();
+      // The gateway may be back before the service; then it answers the first heartbeat.
+      const heartbeats = setInterval(() => service.heartbeat(), 100);
       const id = await service.gatewayOf(session.agent.num);
-      clearInterval(beats);
+      clearInterval(heartbeats);
       const command = service.deliver([session.agent.agentId], id);
       expect(decodeBody('command', (await session.next(FRAME.command)).body)).toMatchObject({ body: { id: command } });
     });
@@ -117,19 +117,19 @@ for (const transport of ['uws', 'ws'] as const) {
 }
 
 describe('a gateway that was frozen past its lease', () => {
-  it('takes commands under its new name only, for agents that came back to it', async () => {
-    const lab = await GatewayHarness.open();
+  it('takes commands under its new id only, for agents that came back', async () => {
+    const harness = await GatewayHarness.open();
     try {
-      const gateway = await lab.startGateway({ MUSTER_GATEWAY_LEASE: '2s' });
-      const service = await new TestCommandService(lab.broker).start();
+      const gateway = await harness.startGateway({ MUSTER_GATEWAY_LEASE: '2s' });
+      const service = await new TestCommandService(harness.broker).start();
       const agent = await enrolled(gateway);
       const old = await agent.connect(gateway.url);
       const before = await service.gatewayOf(agent.num);
-      gateway.kill('SIGSTOP');
+      gateway.process.freeze();
       await new Promise((resolve) => setTimeout(resolve, 3_000));
       service.arrivals.length = 0;
       old.send(FRAME.report, 0, report('c1'));
-      gateway.kill('SIGCONT');
+      gateway.process.resume();
       expect(await old.closed).toBe(CLOSE.fenced.code);
       const session = await agent.connect(gateway.url);
       const after = await service.gatewayOf(agent.num);
@@ -140,7 +140,7 @@ describe('a gateway that was frozen past its lease', () => {
       expect(service.reports).toEqual([]);
       session.close();
     } finally {
-      await lab.close();
+      await harness.close();
     }
   });
 });

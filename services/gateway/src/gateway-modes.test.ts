@@ -7,7 +7,7 @@ import { Directory, DirectoryWriter, type Endpoint } from '@muster/directory';
 import { CLOSE, decodeBody, FRAME, type Labels, type ModeBody, type OrgId } from '@muster/protocol';
 import type { ModeOverrideRecord } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
-import { GatewayHarness, ORG, type RunningGateway } from './testing/running-gateway.js';
+import { GatewayHarness, ORG, type RunningGateway } from './testing/gateway-harness.js';
 import { TestAgent } from './testing/test-agent.js';
 import type { TestSession } from './testing/test-session.js';
 
@@ -20,8 +20,8 @@ async function nextMode(session: TestSession): Promise<ModeBody> {
 }
 
 for (const transport of ['uws', 'ws'] as const) {
-  describe(`which channel, told by a gateway over ${transport}`, () => {
-    let lab: GatewayHarness;
+  describe(`modes over ${transport}`, () => {
+    let harness: GatewayHarness;
     let gateway: RunningGateway;
     let writer: DirectoryWriter;
     let directory: Directory;
@@ -32,18 +32,18 @@ for (const transport of ['uws', 'ws'] as const) {
       folder = await mkdtemp(join(tmpdir(), 'muster-modes-'));
       policyPath = join(folder, 'policy.json');
       await policy({ selector: 'site=slow', interval: '2m' });
-      lab = await GatewayHarness.open();
-      gateway = await lab.startGateway({
+      harness = await GatewayHarness.open();
+      gateway = await harness.startGateway({
         MUSTER_GATEWAY_TRANSPORT: transport,
         MUSTER_GATEWAY_MODE_POLICY_FILE: policyPath,
       });
-      writer = new DirectoryWriter({ streams: lab.broker.streams });
-      directory = new Directory({ streams: lab.broker.streams, logger: silentLogger });
+      writer = new DirectoryWriter({ streams: harness.broker.streams });
+      directory = new Directory({ streams: harness.broker.streams, logger: silentLogger });
       await directory.start();
     });
     afterAll(async () => {
       await directory.stop();
-      await lab.close();
+      await harness.close();
       await rm(folder, { recursive: true, force: true });
     });
 
@@ -55,31 +55,31 @@ for (const transport of ['uws', 'ws'] as const) {
       return agent;
     }
 
-    async function order(agent: TestAgent, change: Partial<ModeOverrideRecord>): Promise<void> {
+    async function override(agent: TestAgent, change: Partial<ModeOverrideRecord>): Promise<void> {
       const record = { mode: 'live', reason: 'incident 4711', by: 'op', atMs: Date.now(), ...change } as const;
       expect(await writer.overrideMode(org, agent.agentId, record)).toEqual({ kind: 'ok' });
     }
 
-    it('WELCOME says what the policy says, and an order is told at once, as is its end', async () => {
+    it('WELCOME follows the policy, and an override and its end are assigned at once', async () => {
       const session = await (await enrolled({ site: 'slow' })).connect(gateway.url);
       const byPolicy = { mode: 'live', intervalMs: 120_000, reason: 'policy: site=slow', spreadMs: 0 };
       expect(session.welcome?.mode).toEqual(byPolicy);
-      await order(session.agent, { mode: 'poll', intervalMs: 5_000 });
+      await override(session.agent, { mode: 'poll', intervalMs: 5_000 });
       const ordered = { mode: 'poll', intervalMs: 5_000, reason: 'incident 4711', spreadMs: 0 };
       expect(await nextMode(session)).toEqual(ordered);
-      await order(session.agent, { mode: 'default' });
+      await override(session.agent, { mode: 'default' });
       expect(await nextMode(session)).toEqual(byPolicy);
       session.close();
     });
 
-    it('an order waits for an agent that is away, with what is left of its lease and what follows it', async () => {
+    it('an override waits for an agent that is offline, with what is left of its lease and what follows it', async () => {
       const agent = await enrolled({ site: 'slow' });
-      await order(agent, { mode: 'poll', intervalMs: 5_000, untilMs: Date.now() + 60_000 });
+      await override(agent, { mode: 'poll', intervalMs: 5_000, untilMs: Date.now() + 60_000 });
       const over = await enrolled();
-      await order(over, { mode: 'poll', untilMs: Date.now() - 1 });
-      // The gateway has heard of both when it has acted on what was said after them.
+      await override(over, { mode: 'poll', untilMs: Date.now() - 1 });
+      // The gateway knows both when it has acted on the record after them.
       const witness = await (await enrolled()).connect(gateway.url);
-      await order(witness.agent, { mode: 'poll' });
+      await override(witness.agent, { mode: 'poll' });
       await nextMode(witness);
       const session = await agent.connect(gateway.url);
       expect(session.welcome?.mode).toMatchObject({
@@ -94,7 +94,7 @@ for (const transport of ['uws', 'ws'] as const) {
       for (const opened of [witness, session, unleased]) opened.close();
     });
 
-    it('a policy that changes is told at once, and so are labels that operators set', async () => {
+    it('a new policy is assigned at once, and so is what labels of operators change', async () => {
       const [branch, head] = await Promise.all(
         ['branch', 'head'].map(async (site) => (await enrolled({ site })).connect(gateway.url)),
       );
@@ -110,10 +110,10 @@ for (const transport of ['uws', 'ws'] as const) {
       for (const session of [branch, head]) session.close();
     });
 
-    it('an agent that did not say that it can change hears nothing of it', async () => {
+    it('an agent that did not say that it can change gets no assignment', async () => {
       const mute = await (await enrolled({}, ['query'])).connectLive(gateway.url);
       const able = await (await enrolled()).connect(gateway.url);
-      for (const { agent } of [mute, able]) await order(agent, { mode: 'poll' });
+      for (const { agent } of [mute, able]) await override(agent, { mode: 'poll' });
       expect(await nextMode(able)).toMatchObject({ mode: 'poll' });
       // Whatever was sent before it has arrived with the pong.
       mute.socket.ping();
@@ -124,7 +124,7 @@ for (const transport of ['uws', 'ws'] as const) {
       for (const session of [mute, able]) session.close();
     });
 
-    it('what an agent says of having been away is kept, and counted; what a clone of it says is not', async () => {
+    it('a fallback is recorded and counted; one of a refused clone is not', async () => {
       const agent = await enrolled();
       const first = await agent.connect(gateway.url);
       const clone = Object.assign(new TestAgent(), agent, { instance: randomBytes(16) });
@@ -145,15 +145,15 @@ for (const transport of ['uws', 'ws'] as const) {
   });
 }
 
-it('a gateway does not start with a policy that has a fault, and says what is wrong', async () => {
+it('a gateway does not start with a faulty policy, and says what is wrong', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'muster-modes-'));
   const path = join(folder, 'policy.json');
   await writeFile(path, '{"rules":[{"selector":"site=("}]}');
-  const lab = await GatewayHarness.open();
+  const harness = await GatewayHarness.open();
   try {
-    await expect(lab.startGateway({ MUSTER_GATEWAY_MODE_POLICY_FILE: path })).rejects.toThrow(/rules\.0\.selector/);
+    await expect(harness.startGateway({ MUSTER_GATEWAY_MODE_POLICY_FILE: path })).rejects.toThrow(/rules\.0\.selector/);
   } finally {
-    await lab.close();
+    await harness.close();
     await rm(folder, { recursive: true, force: true });
   }
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { DirectoryWriter } from '@muster/directory';
 import { CLOSE, encodeCbor, encodeFrame, FRAME, type OrgId } from '@muster/protocol';
-import { GatewayHarness, ORG, type RunningGateway } from './testing/running-gateway.js';
+import { GatewayHarness, ORG, type RunningGateway } from './testing/gateway-harness.js';
 import { LiveSession } from './testing/live-session.js';
 import { TestAgent } from './testing/test-agent.js';
 import { TestCoordinator } from './testing/test-coordinator.js';
@@ -11,16 +11,16 @@ const row = (...values: (string | number)[]): Uint8Array => encodeCbor(values);
 
 for (const transport of ['uws', 'ws'] as const) {
   describe.each(['live', 'poll'] as const)(`%s over ${transport}`, (channel) => {
-    let lab: GatewayHarness;
+    let harness: GatewayHarness;
     let gateway: RunningGateway;
-    let owner: TestCoordinator;
+    let coordinator: TestCoordinator;
 
     beforeAll(async () => {
-      lab = await GatewayHarness.open();
-      gateway = await lab.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
-      owner = await new TestCoordinator(lab.broker).start();
+      harness = await GatewayHarness.open();
+      gateway = await harness.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
+      coordinator = await new TestCoordinator(harness.broker).start();
     });
-    afterAll(() => lab.close());
+    afterAll(() => harness.close());
 
     async function enrolled(change: Partial<TestAgent> = {}): Promise<TestAgent> {
       const agent = Object.assign(new TestAgent(), { channel }, change);
@@ -29,7 +29,7 @@ for (const transport of ['uws', 'ws'] as const) {
     }
 
     describe('before the hello is accepted', () => {
-      it('closes 4500 on a proof for another challenge, so that recorded bytes open nothing', async () => {
+      it('closes 4500 on a proof for another challenge: a replay opens no session', async () => {
         const agent = await enrolled();
         const first = await agent.open(gateway.url);
         const recorded = first.helloFor(await first.next(FRAME.challenge));
@@ -46,7 +46,7 @@ for (const transport of ['uws', 'ws'] as const) {
         const session = await thief.open(gateway.url);
         session.answerChallenge(await session.next(FRAME.challenge));
         expect(await session.closed).toBe(CLOSE.unauthenticated.code);
-        const seen = await lab.auditOf(owner1.agentId, 'unauthenticated');
+        const seen = await harness.auditOf(owner1.agentId, 'unauthenticated');
         expect(seen).toMatchObject({ action: 'agent.connect', outcome: 'refused', from: '127.0.0.1' });
       });
 
@@ -72,7 +72,7 @@ for (const transport of ['uws', 'ws'] as const) {
         clearInterval(ping);
       }, 20_000);
 
-      it('lets few connections of one agent wait for their hello, and again when they are gone', async () => {
+      it('lets few connections of one agent wait for their hello, and more when those are gone', async () => {
         const agent = await enrolled();
         const waiting = [await agent.open(gateway.url), await agent.open(gateway.url), await agent.open(gateway.url)];
         const refused = await agent.refusal(gateway.url);
@@ -136,7 +136,7 @@ for (const transport of ['uws', 'ws'] as const) {
         const agent = await enrolled();
         const session = await agent.connect(gateway.url);
         const record = { by: 'test', reason: 'stolen', atMs: Date.now() };
-        await new DirectoryWriter({ streams: lab.broker.streams }).revoke(ORG as OrgId, agent.agentId, record);
+        await new DirectoryWriter({ streams: harness.broker.streams }).revoke(ORG as OrgId, agent.agentId, record);
         expect(await session.closed).toBe(CLOSE.revoked.code);
         expect(await agent.refusal(gateway.url)).toMatchObject({ status: 403, code: 'revoked' });
         expect((await agent.enroll(gateway.url)).status).toBe(403);
@@ -145,12 +145,12 @@ for (const transport of ['uws', 'ws'] as const) {
       it("selects by operators' labels as soon as they are set", async () => {
         const agent = await enrolled({ labels: { env: 'prod' } });
         const session = await agent.connect(gateway.url);
-        const writer = new DirectoryWriter({ streams: lab.broker.streams });
+        const writer = new DirectoryWriter({ streams: harness.broker.streams });
         await writer.setLabels(ORG as OrgId, agent.agentId, { labels: { wave: 'one' }, by: 'test', atMs: Date.now() });
         for (let asked = false; !asked;) {
-          const query = owner.ask(owner.query({ selector: 'wave=one,env=prod' }));
-          await owner.until(() => owner.targeted(query).length === 1);
-          asked = owner.targeted(query)[0]?.nums.includes(agent.num) ?? false;
+          const query = coordinator.ask(coordinator.query({ selector: 'wave=one,env=prod' }));
+          await coordinator.until(() => coordinator.targeted(query).length === 1);
+          asked = coordinator.targeted(query)[0]?.nums.includes(agent.num) ?? false;
         }
         session.close();
       });

@@ -4,20 +4,20 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { encodeBusMessage, SUBJECTS } from '@muster/messages';
 import { CLOSE, decodeCbor, type OrgId } from '@muster/protocol';
-import { GatewayHarness, ORG, type RunningGateway } from './testing/running-gateway.js';
+import { GatewayHarness, ORG, type RunningGateway } from './testing/gateway-harness.js';
 import { refusedPoll, refusedUpgrade } from './testing/refusals.js';
 import { TestAgent } from './testing/test-agent.js';
 
 for (const transport of ['uws', 'ws'] as const) {
   describe(`gateway over ${transport}`, () => {
-    let lab: GatewayHarness;
+    let harness: GatewayHarness;
     let gateway: RunningGateway;
 
     beforeAll(async () => {
-      lab = await GatewayHarness.open();
-      gateway = await lab.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
+      harness = await GatewayHarness.open();
+      gateway = await harness.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
     });
-    afterAll(() => lab.close());
+    afterAll(() => harness.close());
 
     async function enrolled(change: Partial<TestAgent> = {}): Promise<TestAgent> {
       const agent = Object.assign(new TestAgent(), change);
@@ -52,7 +52,7 @@ for (const transport of ['uws', 'ws'] as const) {
         expect(response.headers.get('content-type')).toBe('application/problem+json');
       });
 
-      it('answers what is no enrolment at all', async () => {
+      it('answers requests that are no enrolment', async () => {
         const url = `http://${gateway.url}/v1/enroll`;
         const json = { 'content-type': 'application/json' };
         const statuses = await Promise.all([
@@ -66,8 +66,8 @@ for (const transport of ['uws', 'ws'] as const) {
       });
     });
 
-    describe('the way in', () => {
-      it('needs the path, the subprotocol and a valid token, and says which is missing', async () => {
+    describe('admission', () => {
+      it('requires the path, the subprotocol and a valid token, and says which is missing', async () => {
         const { token } = await enrolled();
         const { url } = gateway;
         expect(await refusedUpgrade(url, { protocol: 'muster.v1', token, path: '/' })).toMatchObject({ status: 404 });
@@ -86,7 +86,7 @@ for (const transport of ['uws', 'ws'] as const) {
       it('refuses tokens that have expired, and those of another deployment', async () => {
         const agent = await enrolled();
         const claims = { org: ORG as OrgId, num: agent.num, publicKeyX: agent.x, factsDigest: '' };
-        const old = await lab.issuer.issue({ ...claims, ttlMs: 1_000 }, Date.now() - 3_600_000);
+        const old = await harness.issuer.issue({ ...claims, ttlMs: 1_000 }, Date.now() - 3_600_000);
         const expired = await refusedUpgrade(gateway.url, { protocol: 'muster.v1', token: old });
         expect(expired).toMatchObject({ status: 401, code: 'token_expired' });
         expect(await refusedPoll(gateway.url, old)).toMatchObject({ status: 401, code: 'token_expired' });
@@ -127,14 +127,14 @@ for (const transport of ['uws', 'ws'] as const) {
       const session = await (await enrolled()).connect(gateway.url);
       session.close();
     });
-    it('answers a ping on its own subject, which its beat names', async () => {
+    it('answers a ping on its own subject, which its heartbeat names', async () => {
       let id = '';
-      const subscription = lab.broker.bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
+      const subscription = harness.broker.bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
         id = (decodeCbor(data) as { gateway: string }).gateway;
       });
-      while (id === '') await lab.broker.bus.flush();
+      while (id === '') await harness.broker.bus.flush();
       subscription.unsubscribe();
-      const reply = await lab.broker.bus.request(SUBJECTS.gateway(id as never), encodeBusMessage({ t: 'ping' }), {
+      const reply = await harness.broker.bus.request(SUBJECTS.gateway(id as never), encodeBusMessage({ t: 'ping' }), {
         timeoutMs: 2_000,
       });
       expect(reply.kind === 'reply' && decodeCbor(reply.data)).toEqual({ t: 'ok' });

@@ -89,8 +89,8 @@ export class Enrolment {
     if (secret === undefined || !secrets.matches(parsed.org, secret)) {
       return refuse('the enrolment secret is not valid for this org');
     }
-    const claim = { org: parsed.org, publicKeyX: parsed.publicKey, timestampMs: parsed.timestampMs };
-    const proof = verifyEnrollProof(claim, parsed.proof, clock.now());
+    const enrolment = { org: parsed.org, publicKeyX: parsed.publicKey, timestampMs: parsed.timestampMs };
+    const proof = verifyEnrollProof(enrolment, parsed.proof, clock.now());
     if (!proof.ok) {
       return refuse(
         proof.reason === 'stale'

@@ -15,7 +15,7 @@ export interface Connection {
   close(code: number, reason: string): void;
   /** Runs `send` calls together, with as few writes as possible. */
   cork(run: () => void): void;
-  /** The peer was told how often to poll. Absent where nobody polls. */
+  /** The peer was told how often to poll. Absent on connections that do not poll. */
   expectPolls?(schedule: PollSchedule): void;
 }
 

@@ -7,7 +7,7 @@ import type { SessionTable } from './hub/session-table.js';
 export interface LivenessMonitorOptions {
   readonly clock: Clock;
   readonly table: SessionTable;
-  /** How often agents are told in WELCOME to send a ping. */
+  /** How often agents must send a ping, as WELCOME says. */
   readonly heartbeatMs: number;
   /** Ends a session. `countAs`: the reason in the metrics, where it is not the one that the peer is given. */
   readonly end: (session: Session, reason: CloseReason, why: { detail: string; countAs?: CloseReason }) => void;
@@ -20,8 +20,9 @@ const PROBE_MS = 1_000;
 const GRACE = 0.2;
 
 /**
- * The data of our ping. uWebSockets reads the first four bytes of an unmasked frame as its key, so after one it is four bytes behind. A peer that
- * answers without a mask makes it read `82 82` as the head of the next frame, a binary message of two bytes, which is no frame of ours.
+ * The data of our ping. uWebSockets reads the first four bytes of an unmasked frame as its key, so after such a frame it is four bytes
+ * behind. When a peer answers this ping without a mask, uWebSockets reads `82 82` as the head of the next frame: a binary message of two
+ * bytes, which is no frame of ours.
  */
 const PROBE = Buffer.alloc(16, 0x82);
 
@@ -31,9 +32,9 @@ export function heartbeatFor(silenceMs: number): number {
 }
 
 /**
- * Ends the connections that bring no whole frame. A frame without a mask never becomes whole: uWebSockets does not look at the mask bit and waits
- * for four bytes more. It shows neither those bytes nor that it waits, so a silent peer and an unmasked frame look the same here. Both break the
- * protocol, which requires a ping in every heartbeat, and both are closed with 1002.
+ * Ends the connections that bring no whole frame. A frame without a mask never becomes whole: uWebSockets does not look at the mask bit
+ * and waits for four bytes more. It shows neither those bytes nor that it waits, so a silent peer and an unmasked frame look the same
+ * here. Both break the protocol, which requires a ping in every heartbeat, and both are closed with 1002.
  *
  *     before HELLO:  ──9 s──▶ probed ──pong──▶ 4002 at 10 s
  *                                 └──nothing, or anything else that is no message──▶ 1002, at 10 s at the latest

@@ -53,7 +53,7 @@ describe('sessions that are old', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('of agents that poll now and then are closed only when these could have heard of it', () => {
+  it('of agents that poll are closed only after a poll that could have fetched the request', () => {
     const { session } = fakeSession(1, { mode: 'poll', dueMs: 2 * HOUR });
     const { clock, asked, ended, age } = setUp(session);
     clock.advance(2 * HOUR);

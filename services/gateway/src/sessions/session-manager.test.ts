@@ -182,7 +182,7 @@ describe('a session', () => {
 });
 
 describe('capabilities hear', () => {
-  it('of new labels, of a new id, and of a fencing before their sessions are closed', async () => {
+  it('about new labels, a new id, and a fencing before their sessions are closed', async () => {
     const { manager, noting, hub, identity, becomesReady } = setUp();
     const fake = await becomesReady(1);
     noting.events.length = 0;
@@ -194,7 +194,7 @@ describe('capabilities hear', () => {
     expect(lastOf(fake)).toMatchObject({ body: { code: 'fenced' } });
   });
 
-  it('nothing when two of them take the same frames: such a gateway is not made', () => {
+  it('nothing when two of them take the same frames: the constructor throws', () => {
     expect(() => setUp(2)).toThrow('noting takes frames that are taken');
   });
 });

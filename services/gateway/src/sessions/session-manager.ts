@@ -159,7 +159,7 @@ export class SessionManager
       this.#welcome(session, token);
       for (const capability of capabilities) capability.ready?.(session, hello);
     });
-    // The older one ends last: whatever it still owed is asked of this one by then, and nobody counts as disconnected in between.
+    // The older one ends last: by then its queries are asked of this one, and the agent never counts as disconnected.
     if (former !== undefined && former !== session) this.#end(former, 'superseded');
   }
 
@@ -298,12 +298,12 @@ export class SessionManager
   #end(session: Session, reason: CloseReason, detail?: string, countAs = reason): void {
     if (session.state === 'closed') return;
     session.close(reason, detail);
-    // Some transports report the close later; nothing that this session says in between may count.
+    // Some transports report the close later; frames that come in between must not count.
     this.closed(session.connection, CLOSE[countAs].code);
   }
 }
 
-/** Peers may close with any code; only those that mean something get a line of their own. */
+/** Peers may close with any code; only known ones become label values. */
 const CODES: ReadonlySet<number> = new Set([...Object.values(CLOSE).map(({ code }) => code), 1005, 1006, 1007]);
 
 function unexpectedFrame(type: number): FrameFault {

@@ -16,7 +16,7 @@ export interface FakeSession {
   /** What it was sent. */
   readonly frames: { readonly type: number; readonly ref: number; readonly body: Uint8Array }[];
   readonly types: number[];
-  /** How often its agent polls, as it was told. */
+  /** How often its agent was told to poll. */
   readonly schedules: PollSchedule[];
 }
 

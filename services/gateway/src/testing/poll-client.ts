@@ -15,7 +15,7 @@ export interface PollAsk {
   readonly body?: Uint8Array;
 }
 
-/** Requests to `/v1/poll`, as a test wants them. */
+/** Requests to `/v1/poll`. */
 export class PollClient {
   readonly #agent = new Agent({ keepAlive: true });
 

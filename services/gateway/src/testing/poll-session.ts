@@ -13,15 +13,15 @@ import { PollClient, type PollAnswer, type PollAsk } from './poll-client.js';
 import type { TestAgent } from './test-agent.js';
 import { TestSession } from './test-session.js';
 
-/** Quicker than any interval, so that tests need not wait for one. */
+/** Shorter than any interval, so that tests need not wait for one. */
 const POLL_MS = 25;
 const GZIP_FROM_BYTES = 1_024;
-/** Requests that nobody answers are repeated so often. */
+/** How often a request without an answer is repeated. */
 const REPEATS = 200;
 
 /**
- * A session over Poll that comes all the time. With several addresses it takes them in turn. `flaky` repeats every request, as an agent does that has not
- * heard the answer to it.
+ * A session over Poll that comes all the time. With several addresses it takes them in turn. `flaky` repeats every request, as an agent
+ * does that has not heard the answer to it.
  */
 export class PollSession extends TestSession {
   readonly name: string;
@@ -70,12 +70,12 @@ export class PollSession extends TestSession {
     this.#wakePump();
   }
 
-  /** There is nothing that could be cut: it says that it is over. */
+  /** There is no connection to cut: it ends the session. */
   cut(): void {
     this.close();
   }
 
-  /** Never comes again, and does not say so. */
+  /** Stops polling without ending the session. */
   vanish(): void {
     this.#isCut = true;
     this.#wakePump();
@@ -176,7 +176,7 @@ export class PollSession extends TestSession {
       const timer = setTimeout(resolve, POLL_MS);
       this.#wakePump = () => {
         clearTimeout(timer);
-        // What is said in one turn goes out together.
+        // Frames of one turn go out together.
         setImmediate(resolve);
       };
     });

@@ -9,7 +9,7 @@ export interface Refusal {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** What an upgrade is answered with that must not succeed. */
+/** The reply to an upgrade that must not succeed. */
 export async function refusedUpgrade(
   url: string,
   options: { protocol?: string; token?: string; path?: string },
@@ -24,7 +24,7 @@ export async function refusedUpgrade(
   return { status: response.statusCode ?? 0, code, headers: response.headers };
 }
 
-/** What the opening of a poll session is answered with that must not succeed. */
+/** The reply to the opening of a poll session that must not succeed. */
 export async function refusedPoll(url: string, token: string | undefined): Promise<Refusal> {
   const client = new PollClient();
   const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };

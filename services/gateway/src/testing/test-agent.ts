@@ -19,7 +19,7 @@ import {
 import { LiveSession } from './live-session.js';
 import { PollSession } from './poll-session.js';
 import { refusedPoll, refusedUpgrade, type Refusal } from './refusals.js';
-import { ENROLL_SECRET, ORG } from './running-gateway.js';
+import { ENROLL_SECRET, ORG } from './gateway-harness.js';
 import type { TestSession } from './test-session.js';
 
 export const FACTS: Facts = {
@@ -31,7 +31,7 @@ export const FACTS: Facts = {
   agentVersion: '0.1.0',
 };
 
-/** An agent as a test drives it: it does nothing by itself but answer the challenge. */
+/** An agent that a test drives: it only answers the challenge by itself. */
 export class TestAgent {
   readonly keys: AgentKeys;
   readonly x: string;
@@ -85,7 +85,7 @@ export class TestAgent {
     return this.#becomesReady(await this.open(url, ...others));
   }
 
-  /** The same over Live, whatever the agent uses otherwise. */
+  /** The same over Live, whatever channel the agent uses otherwise. */
   async connectLive(url: string): Promise<LiveSession> {
     return this.#becomesReady(await this.openLive(url));
   }
@@ -99,7 +99,7 @@ export class TestAgent {
     return this.channel === 'live' ? LiveSession.open(this, url) : PollSession.open(this, [url, ...others]);
   }
 
-  /** What a session is refused with. */
+  /** The reply that refuses a session. */
   refusal(url: string): Promise<Refusal> {
     const { token } = this;
     return this.channel === 'live' ? refusedUpgrade(url, { protocol: SUBPROTOCOL, token }) : refusedPoll(url, token);

@@ -21,9 +21,9 @@ import {
   type OrgId,
 } from '@muster/protocol';
 import { decodeNumberSet } from '@muster/records';
-import { ORG } from './running-gateway.js';
+import { ORG } from './gateway-harness.js';
 
-/** A command service as a test drives it: it keeps everything that gateways say. */
+/** A command service that a test drives: it keeps everything that gateways send. */
 export class TestCommandService {
   readonly id = newCommandServiceId();
   readonly arrivals: { gateway: GatewayId; nums: number[] }[] = [];
@@ -56,7 +56,7 @@ export class TestCommandService {
     return this;
   }
 
-  beat(keys = ''): void {
+  heartbeat(keys = ''): void {
     this.#say(SUBJECTS.commandHeartbeats, { t: 'command_beat', instance: this.id, stopping: false, keys });
   }
 
@@ -82,7 +82,7 @@ export class TestCommandService {
     return this.reports.filter((report) => report.agentId === agentId);
   }
 
-  /** The gateway that has announced this agent last, once it has. */
+  /** The gateway that announced this agent last, as soon as one has. */
   async gatewayOf(num: number): Promise<GatewayId> {
     const find = () => this.arrivals.findLast(({ nums }) => nums.includes(num))?.gateway;
     await this.until(() => find() !== undefined);

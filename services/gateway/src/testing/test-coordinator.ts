@@ -11,12 +11,12 @@ import {
 } from '@muster/messages';
 import { DEFAULT_BUDGET, newCoordinatorId, newQueryId, type OrgId } from '@muster/protocol';
 import { decodeNumberSet, readAnswerBlock } from '@muster/records';
-import { ORG } from './running-gateway.js';
+import { ORG } from './gateway-harness.js';
 
-/** An owner of queries as a test drives it: it starts queries and keeps every report. */
+/** A coordinator of queries that a test drives: it starts queries and keeps every update. */
 export class TestCoordinator {
   readonly id = newCoordinatorId();
-  readonly reports: GatewayUpdate[] = [];
+  readonly updates: GatewayUpdate[] = [];
   readonly #broker: Broker;
   #wake: () => void = () => undefined;
 
@@ -26,8 +26,8 @@ export class TestCoordinator {
 
   async start(): Promise<this> {
     this.#broker.bus.subscribe(SUBJECTS.coordinatorInbox(this.id), ({ data }) => {
-      const report = decodeBusMessage<GatewayUpdate>(data, 'targeted', 'partial');
-      if (report !== undefined) this.reports.push(report);
+      const update = decodeBusMessage<GatewayUpdate>(data, 'targeted', 'partial');
+      if (update !== undefined) this.updates.push(update);
       this.#wake();
     });
     await this.#broker.bus.flush();
@@ -57,20 +57,26 @@ export class TestCoordinator {
     return start;
   }
 
-  beat(...queries: QueryStart[]): void {
-    const beat: CoordinatorHeartbeat = { t: 'owner_beat', owner: this.id, queries, operators: [], stopping: false };
-    this.#broker.bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(beat));
+  heartbeat(...queries: QueryStart[]): void {
+    const heartbeat: CoordinatorHeartbeat = {
+      t: 'owner_beat',
+      owner: this.id,
+      queries,
+      operators: [],
+      stopping: false,
+    };
+    this.#broker.bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(heartbeat));
   }
 
   partials(query: QueryStart): PartialUpdate[] {
-    return this.reports.filter(
-      (report): report is PartialUpdate => report.t === 'partial' && report.query === query.id,
+    return this.updates.filter(
+      (update): update is PartialUpdate => update.t === 'partial' && update.query === query.id,
     );
   }
 
   targeted(query: QueryStart): { gateway: string; joined: boolean; nums: number[] }[] {
-    return this.reports
-      .filter((report): report is TargetedUpdate => report.t === 'targeted' && report.query === query.id)
+    return this.updates
+      .filter((update): update is TargetedUpdate => update.t === 'targeted' && update.query === query.id)
       .flatMap(({ gateway, joined, targets, moved }) => [
         { gateway, joined, nums: decodeNumberSet(targets) },
         ...(moved === undefined ? [] : [{ gateway, joined: true, nums: decodeNumberSet(moved) }]),

@@ -18,7 +18,7 @@ export interface ReceivedFrame {
   readonly body: Uint8Array;
 }
 
-/** A session as a test drives it, over either channel. */
+/** A session that a test drives, over either channel. */
 export abstract class TestSession {
   readonly agent: TestAgent;
   /** The code that it was closed with. */
@@ -74,8 +74,8 @@ export abstract class TestSession {
     if (!challenge.ok) throw new Error(challenge.fault);
     const { agentId, keys, facts, labels, capabilities, instance, away, replaces } = this.agent;
     const proof = new Uint8Array(signHelloProof(keys.privateKey, { agentId, nonce: challenge.body.nonce, token }));
-    const said = { ...(away === undefined ? {} : { away }), ...(replaces === undefined ? {} : { replaces }) };
-    return encodeBody('hello', { facts, labels: { ...labels }, capabilities, instance, proof, ...said });
+    const optional = { ...(away === undefined ? {} : { away }), ...(replaces === undefined ? {} : { replaces }) };
+    return encodeBody('hello', { facts, labels: { ...labels }, capabilities, instance, proof, ...optional });
   }
 
   send(type: (typeof FRAME)[keyof typeof FRAME], ref: number, body: Uint8Array, flags = 0): void {

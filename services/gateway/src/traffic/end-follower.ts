@@ -11,20 +11,20 @@ export interface EndFollowerOptions {
   readonly logger: Logger;
   /** A socket of the port is no more; these are its last figures. */
   readonly ended: (socket: SocketLine) => void;
-  /** From here on every end is told. */
+  /** From now on `ended` is called for every end. */
   readonly following: () => void;
-  /** Ends were not told, or not all of them. */
+  /** Some ends may not have been reported. */
   readonly missed: () => void;
 }
 
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 300_000;
-/** A child that lived so long was no failure. */
+/** A child that ran for so long was healthy: the next retry comes soon. */
 const HEALTHY_MS = 60_000;
 const LOOK_MS = 5;
 const READY_WITHIN_MS = 2_000;
 
-/** Keeps a child running that tells the end of each socket. */
+/** Keeps a child process running that reports the end of each socket. */
 export class EndFollower {
   readonly #options: EndFollowerOptions;
   readonly #stopping = new AbortController();
@@ -35,7 +35,7 @@ export class EndFollower {
     this.#options = options;
   }
 
-  /** Resolves when the first child follows, or could not. */
+  /** Resolves when the first child follows sockets, or has failed. */
   start(): Promise<void> {
     return new Promise((resolve) => {
       this.#running = this.#keep(resolve);
@@ -59,20 +59,20 @@ export class EndFollower {
       if (signal.aborted) return;
       missed();
       if (clock.monotonic() - startedAtMs >= HEALTHY_MS) delayMs = RETRY_MIN_MS;
-      logger.warn('the program that tells the end of sockets ended', { why, againInMs: delayMs });
+      logger.warn('the program that reports the end of sockets ended', { why, againInMs: delayMs });
       await sleep(clock, delayMs, signal);
       delayMs = Math.min(2 * delayMs, RETRY_MAX_MS);
     }
   }
 
-  /** One life of the child; resolves to what is known of its end. */
+  /** Runs one child; resolves to the reason of its end, as far as it is known. */
   async #run(follows: () => void): Promise<string> {
     const { programs, port, ended, following, missed } = this.#options;
     const child = spawnFollower(programs, port);
     this.#child = child;
-    let said = '';
+    let lastError = '';
     child.on('error', (error) => {
-      said = error.message;
+      lastError = error.message;
     });
     const closed = once(child, 'close').catch(() => undefined);
     const onLine = (line: string): void => {
@@ -80,12 +80,12 @@ export class EndFollower {
       if (socket !== undefined) ended(socket);
     };
     const complaints = readLines(child.stderr, (line) => {
-      said = line.slice(0, 200);
-      // It goes on after that: the kernel had more to tell than it would keep.
+      lastError = line.slice(0, 200);
+      // The child goes on after that: the kernel had more events than its buffer holds.
       if (/no buffer space/i.test(line)) missed();
     });
     const output = readLines(child.stdout, onLine).catch((error: unknown) => {
-      said = String(error);
+      lastError = String(error);
       killChild(child);
     });
     if (child.pid !== undefined && (await this.#becomesReady(child))) {
@@ -93,7 +93,7 @@ export class EndFollower {
       follows();
     }
     await Promise.all([closed, output, complaints.catch(() => undefined)]);
-    return said === '' ? `code ${child.exitCode ?? child.signalCode ?? 'unknown'}` : said;
+    return lastError === '' ? `code ${child.exitCode ?? child.signalCode ?? 'unknown'}` : lastError;
   }
 
   async #becomesReady(child: SsChild): Promise<boolean> {

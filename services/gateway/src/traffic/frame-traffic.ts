@@ -2,7 +2,7 @@ import type { ChannelCounters } from '@muster/messages';
 import { purposeOfFrame, TRAFFIC_PURPOSES, type ByteCounts } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
 
-/** By the first byte of a frame: the place of its purpose. A table, because this is asked for each of the thousands of frames of a fan-out. */
+/** The index of a frame's purpose, by the first byte of the frame. A table, because it is read for each frame of a fan-out to thousands. */
 const PLACE_OF_TYPE = Uint8Array.from({ length: 256 }, (_, type) => TRAFFIC_PURPOSES.indexOf(purposeOfFrame(type)));
 const HEARTBEAT = TRAFFIC_PURPOSES.indexOf('heartbeat');
 
@@ -25,7 +25,7 @@ export class ChannelTraffic {
     this.#clock = clock;
   }
 
-  /** A frame went out, with so many bytes of the channel's own before it. */
+  /** A frame went out. `headBytes`: what the channel put before it. */
   sent(frame: Uint8Array, headBytes: number): void {
     const place = PLACE_OF_TYPE[frame[0] ?? 0] ?? 0;
     this.#out[place] = (this.#out[place] ?? 0) + frame.length + headBytes;
@@ -37,7 +37,7 @@ export class ChannelTraffic {
   }
 
   /** A ping or pong with so many bytes of data. */
-  beat(direction: 'in' | 'out', dataBytes: number): void {
+  heartbeat(direction: 'in' | 'out', dataBytes: number): void {
     const counts = direction === 'in' ? this.#in : this.#out;
     counts[HEARTBEAT] = (counts[HEARTBEAT] ?? 0) + dataBytes + webSocketHead(dataBytes, direction);
   }
@@ -66,7 +66,7 @@ export class ChannelTraffic {
     };
   }
 
-  /** The sum over all sessions needs no mark in any of them: only how many there were since the number last changed. */
+  /** Adds the time since the number of sessions last changed, once for each of them. No session needs a mark of its own for that. */
   #advance(): void {
     const nowMs = this.#clock.monotonic();
     this.#sessionMs += this.#sessions * (nowMs - this.#sinceMs);
@@ -74,7 +74,7 @@ export class ChannelTraffic {
   }
 }
 
-/** All that the gateway says to agents and hears from them. */
+/** Counts all bytes of frames and enrolments, by channel. */
 export class FrameTraffic {
   readonly live: ChannelTraffic;
   readonly poll: ChannelTraffic;

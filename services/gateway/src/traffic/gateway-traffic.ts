@@ -53,7 +53,7 @@ export class GatewayTraffic {
     await this.#sockets?.stop();
   }
 
-  /** What is known of the sockets without looking anew. */
+  /** The sockets as of the last look. */
   get sockets(): TrafficCounters['sockets'] {
     return this.#sockets?.known ?? UNSEEN_SOCKETS;
   }

@@ -55,7 +55,7 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
 }
 
 describe('the kernel’s counters', () => {
-  it('tell of connections that are open and of those that ended between looks', async () => {
+  it('include open connections and those that ended between looks', async () => {
     const { port } = await listen();
     const sockets = await start(port);
     await Promise.all([echoed(port, 1_000), echoed(port, 70_000), echoed(port, 1)]);
@@ -67,13 +67,13 @@ describe('the kernel’s counters', () => {
     open.destroy();
   });
 
-  it('go on when the child that follows them is killed, and say that something was missed', async () => {
+  it('go on when the child that follows them is killed, and count what was missed', async () => {
     const { port } = await listen();
     const folder = await mkdtemp(join(tmpdir(), 'muster-ss-'));
     stops.push(() => rm(folder, { recursive: true, force: true }));
     const pidFile = join(folder, 'pid');
     const stdbuf = join(folder, 'stdbuf');
-    // Tells who it is, then becomes the real one.
+    // Writes its process id, then becomes the real program.
     await writeFile(stdbuf, `#!/bin/sh\necho $$ > ${pidFile}\nexec ${programs.stdbuf} "$@"\n`);
     await chmod(stdbuf, 0o755);
     const sockets = await start(port, { stdbuf });
@@ -93,7 +93,7 @@ describe('the kernel’s counters', () => {
     });
   });
 
-  it('are not believed where several processes listen on the port', async () => {
+  it('are not used where several processes listen on the port', async () => {
     const { port } = await listen('127.0.0.1');
     const sockets = await start(port);
     expect((await sockets.read()).measured).toBe('sockets');
@@ -101,7 +101,7 @@ describe('the kernel’s counters', () => {
     expect(await sockets.read()).toEqual({ measured: 'frames', bytesIn: 0, bytesOut: 0, missed: 0 });
   });
 
-  it('are frames only where the programs do not work', async () => {
+  it('are replaced by frames where the programs do not work', async () => {
     const { port } = await listen();
     const sockets = await start(port, { stdbuf: '/nowhere/stdbuf', setpriv: undefined });
     expect((await sockets.read()).measured).toBe('frames');
@@ -114,7 +114,7 @@ describe('the kernel’s counters', () => {
     await until(async () => !(await isRunning(follower)));
   });
 
-  it('cannot be read when there are no descriptors left, and that harms nobody', async () => {
+  it('cannot be read without free descriptors, and the gateway goes on', async () => {
     const { port } = await listen();
     const script = `
       const { openSync, closeSync } = await import('node:fs');
@@ -147,7 +147,7 @@ describe('the kernel’s counters', () => {
     expect(Buffer.concat(output).toString()).toBe('alive sockets\n');
   });
 
-  it('leave no child behind without setpriv either, once it has something to tell', async () => {
+  it('leave no child behind without setpriv either, once it has something to write', async () => {
     const { port } = await listen();
     const follower = await followerOfKilled(port, 'SIGKILL', '{ ...findSsPrograms(), setpriv: undefined }');
     await until(async () => {

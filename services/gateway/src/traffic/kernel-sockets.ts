@@ -13,7 +13,7 @@ export interface KernelSocketsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly lookEveryMs?: number;
-  /** Who asks gets a look that is at most so old. */
+  /** How old the figures of `read` may be. */
   readonly freshMs: number;
 }
 
@@ -21,8 +21,8 @@ const LOOK_EVERY_MS = 30_000;
 const LOOK_WITHIN_MS = 5_000;
 
 /**
- * The kernel's own counters of the port's TCP sockets, for a transport that shows none of its own: what `ss` says of those that are open, looked at
- * now and then, and what it says of each as it is destroyed.
+ * The kernel's counters of the port's TCP sockets, for a transport that has none of its own. `ss` lists the open sockets now and then, and
+ * reports each one as it is destroyed.
  */
 export class KernelSockets implements SocketTraffic {
   readonly #options: KernelSocketsOptions;
@@ -113,7 +113,7 @@ export class KernelSockets implements SocketTraffic {
     }
   }
 
-  /** Nobody can tell whose a socket was, once it is destroyed. */
+  /** Once a socket is destroyed, `ss` does not say which process it belonged to. */
   #giveUp(listeners: number): void {
     this.#measured = 'frames';
     this.#options.clock.clear(this.#timer);

@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 
-/** Longer than any line of `ss`; what is longer still is no line of it. */
+/** Longer than any line of `ss`. */
 const LINE_BYTES = 64 * 1024;
 
-/** Hands over each line of a program's output as it comes. Resolves when the output ends; rejects when a line does not. */
+/** Hands over each line of a program's output as it comes. Resolves when the output ends; rejects when a line is too long. */
 export async function readLines(output: Readable, onLine: (line: string) => void): Promise<void> {
   let rest = '';
   output.setEncoding('latin1');

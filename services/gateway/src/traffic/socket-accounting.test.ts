@@ -19,7 +19,7 @@ describe('the sum over all sockets', () => {
     expect(ledger.bytes()).toEqual({ bytesIn: 35, bytesOut: 2 });
   });
 
-  it('takes the last word of one that ends in place of what looks have said', () => {
+  it('takes the report of an end in place of earlier looks', () => {
     const ledger = new SocketAccounting();
     look(ledger, 0, socket('a', 10));
     ledger.ended(socket('a', 25));
@@ -29,7 +29,7 @@ describe('the sum over all sockets', () => {
     expect([ledger.bytes().bytesIn, ledger.missed]).toEqual([25, 0]);
   });
 
-  it('knows one that begins and ends between two looks', () => {
+  it('counts a socket that begins and ends between two looks', () => {
     const ledger = new SocketAccounting();
     look(ledger, 0);
     ledger.ended(socket('a', 7, 8));
@@ -53,7 +53,7 @@ describe('the sum over all sockets', () => {
     expect(ledger.bytes().bytesIn).toBe(13);
   });
 
-  it('waits for a late word before it goes by the last look, and says that it missed one', () => {
+  it('waits for a late report before it takes the last look, and counts the end as missed', () => {
     const ledger = new SocketAccounting();
     look(ledger, 0, socket('a', 10), socket('b', 20));
     look(ledger, 1);
@@ -65,7 +65,7 @@ describe('the sum over all sockets', () => {
     expect([ledger.bytes().bytesIn, ledger.missed]).toEqual([31, 1]);
   });
 
-  it('keeps one whose word was lost when its addresses are used again', () => {
+  it('keeps a socket whose end was not reported when its addresses are used again', () => {
     const ledger = new SocketAccounting();
     look(ledger, 0, socket('a', 10));
     look(ledger, 1);
@@ -83,7 +83,7 @@ describe('the sum over all sockets', () => {
     expect(ledger.bytes().bytesIn).toBe(13);
   });
 
-  it('never falls', () => {
+  it('never decreases', () => {
     const ledger = new SocketAccounting();
     look(ledger, 0, socket('a', 10));
     expect(ledger.bytes().bytesIn).toBe(10);

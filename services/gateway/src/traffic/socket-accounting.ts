@@ -1,23 +1,24 @@
 import type { ByteCounts } from '@muster/protocol';
 import type { SocketLine } from './ss-line.js';
 
-/** A socket that a look no longer found, and whose end nobody has told of yet. */
+/** A socket that a look no longer found, and whose end was not reported yet. */
 interface Vanished extends ByteCounts {
   readonly atMs: number;
 }
 
-/** How long the word of an end may be late. */
+/** How late the report of an end may come. */
 const LATE_MS = 60_000;
 
 /**
- * Adds up what the sockets of a port have carried, from looks at those that are open and the word of each that ends. Each socket counts once:
+ * Adds up what the sockets of a port have carried, from looks at those that are open and from the report of each end. Each socket counts
+ * once:
  *
- *     ──a look finds it──▶ open ──the word of its end──▶ ended: its last figures, whatever the looks said
- *                           └──a look does not find it──▶ vanished ──the word──▶ ended
+ *     ──a look finds it──▶ open ──its end is reported──▶ ended: with the figures of the report
+ *                           └──a look does not find it──▶ vanished ──its end is reported──▶ ended
  *                                                            └──a minute without──▶ ended with the figures of the last look, and missed
  *
- * A socket that ends while a look is under way may be in the look all the same: those are left out of it. What begins and ends between two looks is
- * known from its end alone.
+ * A socket that ends during a look may still be in that look, so it is left out. One that begins and ends between two looks is known from
+ * the report of its end.
  */
 export class SocketAccounting {
   #open = new Map<string, ByteCounts>();
@@ -25,26 +26,26 @@ export class SocketAccounting {
   #endedDuringLook: Set<string> | undefined;
   #endedIn = 0;
   #endedOut = 0;
-  #toldIn = 0;
-  #toldOut = 0;
+  #reportedIn = 0;
+  #reportedOut = 0;
   #missed = 0;
 
-  /** How often an end was not told. */
+  /** How many ends were not reported. */
   get missed(): number {
     return this.#missed;
   }
 
-  /** The kernel's word may have been lost, for sockets that no look has seen. */
+  /** Ends may have been lost of sockets that no look has seen. */
   miss(): void {
     this.#missed += 1;
   }
 
-  /** Who ends from here on is not in the look that is handed over next. */
+  /** A look begins: sockets that end from now on are left out of it. */
   lookBegins(): void {
     this.#endedDuringLook = new Set();
   }
 
-  /** Nothing is handed over. */
+  /** The look that began has no result. */
   lookFailed(): void {
     this.#endedDuringLook = undefined;
   }
@@ -58,7 +59,7 @@ export class SocketAccounting {
       if (ended?.has(key)) continue;
       this.#open.set(key, { bytesIn, bytesOut });
       former.delete(key);
-      // Its addresses are used again: the former socket is over, and its word was lost.
+      // Its addresses are used again: the former socket is over, and the report of its end was lost.
       this.#giveUp(key);
     }
     for (const [key, { bytesIn, bytesOut }] of former) this.#vanished.set(key, { bytesIn, bytesOut, atMs: nowMs });
@@ -73,7 +74,7 @@ export class SocketAccounting {
     this.#endedOut += bytesOut;
   }
 
-  /** Never less than before: a figure that is put right by a byte must not look like a counter that began anew. */
+  /** Never less than before: a figure that is corrected by a byte must not look like a counter that was reset. */
   bytes(): ByteCounts {
     let bytesIn = this.#endedIn;
     let bytesOut = this.#endedOut;
@@ -83,9 +84,9 @@ export class SocketAccounting {
         bytesOut += socket.bytesOut;
       }
     }
-    this.#toldIn = Math.max(this.#toldIn, bytesIn);
-    this.#toldOut = Math.max(this.#toldOut, bytesOut);
-    return { bytesIn: this.#toldIn, bytesOut: this.#toldOut };
+    this.#reportedIn = Math.max(this.#reportedIn, bytesIn);
+    this.#reportedOut = Math.max(this.#reportedOut, bytesOut);
+    return { bytesIn: this.#reportedIn, bytesOut: this.#reportedOut };
   }
 
   #giveUp(key: string): void {

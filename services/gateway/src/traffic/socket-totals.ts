@@ -1,13 +1,13 @@
 import type { Socket } from 'node:net';
 import type { ByteCounts } from '@muster/protocol';
 
-/** What TCP sockets of this process have carried: those that are open, and those that have ended. */
+/** The bytes that TCP sockets of this process have carried, open ones and ended ones. */
 export class SocketTotals {
   readonly #open = new Set<Socket>();
   #endedIn = 0;
   #endedOut = 0;
 
-  /** Counts a socket from its beginning; under TLS, the one that TLS runs on. */
+  /** Counts a new socket; under TLS, the one that TLS runs on. */
   watch(socket: Socket): void {
     this.#open.add(socket);
     socket.once('close', () => {

@@ -9,5 +9,5 @@ export interface SocketTraffic {
   stop(): Promise<void>;
 }
 
-/** Sockets that nobody can see. */
+/** Where sockets cannot be counted. */
 export const UNSEEN_SOCKETS: TrafficCounters['sockets'] = { measured: 'frames', bytesIn: 0, bytesOut: 0, missed: 0 };

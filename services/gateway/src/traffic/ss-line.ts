@@ -3,7 +3,7 @@ import type { ByteCounts } from '@muster/protocol';
 /** One TCP socket, as `ss -tinO` writes it. */
 export interface SocketLine extends ByteCounts {
   readonly state: string;
-  /** The addresses and ports of both ends: no two connections have the same at one time. */
+  /** The addresses and ports of both ends. No two connections have the same at one time. */
   readonly key: string;
 }
 
@@ -13,10 +13,13 @@ const HEAD = /^(\S+)\s+\d+\s+\d+\s+(\S+)\s+(\S+)/;
 const PEER_ENDED: ReadonlySet<string> = new Set(['CLOSE-WAIT', 'LAST-ACK', 'CLOSING']);
 
 /**
- * Reads a line of `ss`; `undefined` for one that is none. Bytes are payload: what was sent again counts once (`bytes_sent` holds it each time,
- * `bytes_retrans` says how much of that it is). A FIN takes a number of TCP's sequence, so Linux counts the peer's as a byte received: it is taken
- * off. Of a socket that is being destroyed (`UNCONN`) nobody says whether the FIN came; when ours was acknowledged (one byte more than was sent)
- * the connection ended in order, and it did. One that was reset after the peer's FIN counts a byte too much.
+ * Reads a line of `ss`; `undefined` for one that is none. Bytes are payload: what was sent again counts once (`bytes_sent` holds it each
+ * time, `bytes_retrans` says how much of that it is). A FIN takes a number of TCP's sequence, so Linux counts the peer's as a byte
+ * received: it is taken off. The line of a socket that is being destroyed (`UNCONN`) does not say whether the peer's FIN came. It is
+ * assumed when ours was acknowledged (one byte more than was sent). Two kinds of connections are wrong by one byte for that:
+ * - One that was reset after the peer's FIN counts a byte too much.
+ * - One that this process closed before the peer's FIN counts a byte too little. Linux destroys such a socket as soon as our FIN is
+ *   acknowledged.
  */
 export function parseSocketLine(line: string): SocketLine | undefined {
   const head = HEAD.exec(line);

@@ -2,7 +2,7 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 
-/** Where the programs are that show the kernel's sockets. Whole paths: whoever owns PATH must not choose what a gateway runs. */
+/** Full paths of the programs that show the kernel's sockets. PATH is not used: it must not decide what a gateway runs. */
 export interface SsPrograms {
   readonly ss: string;
   readonly stdbuf: string;
@@ -12,33 +12,33 @@ export interface SsPrograms {
 
 export type SsChild = ChildProcessByStdio<null, Readable, Readable>;
 
-/** Ends a child that was started. One that could not be has no process id, and a signal to it would go to the gateway's whole process group. */
+/** Ends a child. One that could not be started has no process id: a signal to it would go to the whole process group of the gateway. */
 export function killChild(child: SsChild): void {
   if (child.pid !== undefined) child.kill('SIGKILL');
 }
 
 const FOLDERS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/local/bin', '/usr/local/sbin'];
 
-/** `ss` is of iproute2, `stdbuf` of coreutils, `setpriv` of util-linux. Undefined where the first two are not. */
+/** `ss` is part of iproute2, `stdbuf` of coreutils, `setpriv` of util-linux. Undefined where one of the first two is missing. */
 export function findSsPrograms(folders: readonly string[] = FOLDERS): SsPrograms | undefined {
   const [ss, stdbuf, setpriv] = ['ss', 'stdbuf', 'setpriv'].map((name) => find(folders, name));
   return ss === undefined || stdbuf === undefined ? undefined : { ss, stdbuf, setpriv };
 }
 
-/** All sockets of a port, one a line, the listening one too; those that only wait for late packets carry nothing any more. */
+/** Lists all sockets of a port, one a line, the listening one too. Sockets in TIME-WAIT carry nothing any more and are left out. */
 export function spawnLook({ ss }: SsPrograms, port: number): SsChild {
   const states = ['state', 'listening', 'state', 'connected', 'exclude', 'time-wait', 'exclude', 'syn-recv'];
   return start([ss, '-tinOH', ...states, ofPort(port)]);
 }
 
-/** Goes on until it is ended, and writes a line for each socket of the port that the kernel destroys. */
+/** Runs until it is killed, and writes a line for each socket of the port that the kernel destroys. */
 export function spawnFollower({ ss, stdbuf, setpriv }: SsPrograms, port: number): SsChild {
   const bound = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL'];
-  // Without stdbuf a line would wait until four kilobytes are full.
+  // Without stdbuf, `ss` writes in blocks of four kilobytes.
   return start([...bound, stdbuf, '-oL', ss, '-E', '-tinOH', ofPort(port)]);
 }
 
-/** Whether the kernel has begun to tell this process of sockets: NETLINK_SOCK_DIAG is 4, and it has joined a group. */
+/** Whether a process receives socket events: it has joined a group of NETLINK_SOCK_DIAG, which is 4. */
 export function followsSockets(pid: number): boolean {
   try {
     return readFileSync('/proc/net/netlink', 'latin1')
@@ -56,10 +56,10 @@ function ofPort(port: number): string {
   return `sport = :${port}`;
 }
 
-/** Throws when there is nothing to start it with: no descriptor, no memory. */
+/** Throws when it cannot be started for want of descriptors or memory. */
 function start([program = '', ...args]: readonly string[]): SsChild {
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { LC_ALL: 'C' } });
-  // Without a listener it would end the gateway. Without descriptors there are no streams, whatever the types say.
+  // Without a listener an error would end the gateway. Without descriptors there are no streams, although the types say so.
   child.on('error', () => undefined);
   if (!(child.stdout as Readable | null | undefined)) throw new Error(`${program} cannot be started`);
   return child;

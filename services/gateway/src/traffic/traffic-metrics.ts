@@ -4,7 +4,7 @@ import type { GatewayTraffic } from './gateway-traffic.js';
 
 const CHANNELS = ['live', 'poll'] as const;
 
-/** What was carried; all of it is counted elsewhere and read when it is scraped. */
+/** Metrics of traffic; the counters live elsewhere and are read at each scrape. */
 export function createTrafficMetrics(metrics: Metrics, traffic: GatewayTraffic): void {
   metrics.counter({
     name: 'muster_gateway_frame_bytes_total',
@@ -14,7 +14,7 @@ export function createTrafficMetrics(metrics: Metrics, traffic: GatewayTraffic):
   });
   metrics.counter({
     name: 'muster_gateway_session_seconds_total',
-    help: 'Time of all sessions, added up: bytes over this is what one endpoint costs.',
+    help: 'Seconds of all sessions, added up. Bytes divided by this are what one endpoint costs.',
     labels: ['channel'],
     totals: () => CHANNELS.map((channel) => ({ labels: { channel }, value: traffic.frames[channel].report().seconds })),
   });
@@ -26,7 +26,7 @@ export function createTrafficMetrics(metrics: Metrics, traffic: GatewayTraffic):
   });
   metrics.counter({
     name: 'muster_gateway_socket_ends_missed_total',
-    help: 'How often the kernel told nothing of the end of a socket, so that its last bytes are not counted.',
+    help: 'Sockets whose end the kernel did not report, so that their last bytes are not counted.',
     total: () => traffic.sockets.missed,
   });
 }

@@ -46,8 +46,8 @@ const agent = (num: number): AgentId => `a${num}` as AgentId;
 const keyList = (version: unknown): string =>
   `h.${Buffer.from(JSON.stringify({ version })).toString('base64url')}.s${String(version)}`;
 
-describe('what command services are told of who is here', () => {
-  it('names those that arrive within a moment in one message, and none that takes no commands', async () => {
+describe('presence', () => {
+  it('names agents that arrive within a moment in one message, and none that takes no commands', async () => {
     const { handler, service, hub, clock, gatewayId } = await setUp();
     for (const num of [3, 1, 2]) handler.ready(join(hub, num).session);
     handler.ready(join(hub, 4, NO_COMMANDS).session);
@@ -63,28 +63,28 @@ describe('what command services are told of who is here', () => {
     handler.stop();
   });
 
-  it('names everybody to a service on its first beat, once, and again when it was not heard for a while', async () => {
+  it('names all agents at the first heartbeat of a service, and again when it was not heard for a while', async () => {
     const { handler, service, hub, clock, gatewayId } = await setUp();
     for (const num of [1, 2]) join(hub, num);
     join(hub, 3, NO_COMMANDS);
     const everybody = { gateway: gatewayId, nums: [1, 2] };
     for (let second = 0; second < 4; second += 1) {
-      service.beat();
+      service.heartbeat();
       clock.advance(1_000);
       await turn();
     }
     expect(service.arrivals).toEqual([everybody]);
     clock.advance(3_000);
-    service.beat();
+    service.heartbeat();
     await turn();
     expect(service.arrivals).toEqual([everybody, everybody]);
     handler.stop();
   });
 
-  it('names everybody when the broker is back, and again on the first beat after that', async () => {
+  it('names all agents when the broker is back, and again at the first heartbeat after that', async () => {
     const { broker, handler, service, hub, clock, gatewayId } = await setUp();
     const { session } = join(hub, 1);
-    service.beat();
+    service.heartbeat();
     await turn();
     broker.interrupt();
     handler.ready(session);
@@ -95,14 +95,14 @@ describe('what command services are told of who is here', () => {
     clock.advance(10);
     await turn();
     expect(service.arrivals).toEqual([{ gateway: gatewayId, nums: [1] }]);
-    service.beat();
+    service.heartbeat();
     clock.advance(10);
     await turn();
     expect(service.arrivals).toHaveLength(2);
     handler.stop();
   });
 
-  it('names everybody under its new name, and listens to that one', async () => {
+  it('names all agents under a new id of the gateway, and listens to that id', async () => {
     const { handler, service, hub, clock, identity, gatewayId } = await setUp();
     const { frames } = join(hub, 1);
     identity.rename();
@@ -137,7 +137,7 @@ describe('delivery', () => {
     handler.stop();
   });
 
-  it('does not hold whose connection turns out to be over, although nobody has told of its end yet', async () => {
+  it('reports an agent as missing whose connection turns out to be over, although its end was not reported yet', async () => {
     const { service, hub, gatewayId } = await setUp();
     join(hub, 1);
     join(hub, 2, { send: 'closed' });
@@ -146,7 +146,7 @@ describe('delivery', () => {
     expect(service.missing).toMatchObject([{ id, targets: [2] }]);
   });
 
-  it('says of whom it does not hold, unless all gateways were asked; another org’s agent is not held', async () => {
+  it('reports agents as missing that it does not hold, unless all gateways were asked; an agent of another org is not held', async () => {
     const { handler, service, hub, gatewayId } = await setUp();
     const { frames } = join(hub, 1);
     const stranger = join(hub, 2, { org: 'globex' as OrgId });
@@ -166,7 +166,7 @@ describe('delivery', () => {
     handler.stop();
   });
 
-  it('answers for an agent that takes no commands, so that nobody waits for it', async () => {
+  it('reports for an agent that takes no commands, so that nobody waits for it', async () => {
     const { handler, service, hub } = await setUp();
     const { frames } = join(hub, 1, NO_COMMANDS);
     const id = service.deliver([agent(1)]);
@@ -181,10 +181,10 @@ describe('delivery', () => {
     handler.stop();
   });
 
-  it('looks at its lease before it believes anything', async () => {
+  it('checks its lease before it believes a message', async () => {
     const { handler, service, identity, gatewayId } = await setUp();
     const looks = jest.spyOn(identity, 'checkLease');
-    service.beat();
+    service.heartbeat();
     service.deliver([agent(1)]);
     service.deliver([agent(1)], gatewayId);
     await turn();
@@ -194,7 +194,7 @@ describe('delivery', () => {
 });
 
 describe('reports', () => {
-  it('are passed on in the name of the session that said them, and the agent hears that they are kept', async () => {
+  it('are passed on in the name of their session, and the agent gets an acknowledgement', async () => {
     const { handler, service, hub, gatewayId, reported } = await setUp();
     const { session, frames } = join(hub, 7);
     const effects = ['killed pid 5'];
@@ -231,14 +231,14 @@ describe('reports', () => {
     const agents = Array.from({ length: 600 }, (_, i) => join(hub, i + 1).session);
     for (const session of agents) for (let i = 0; i < 18; i += 1) reported(session, report({ number: i + 1 }));
     broker.restore();
-    service.beat();
+    service.heartbeat();
     await turn();
     expect(service.reports).toHaveLength(10_000);
     expect(await counted()).toMatch(/command_reports_total\{[^}]*result="full"[^}]*\} 800\b/);
     handler.stop();
   });
 
-  it('are not heard from a session that floods, while one whose reports are kept may say any number', async () => {
+  it('are ignored from a session that floods, while one whose reports are kept may send any number', async () => {
     const { handler, service, hub, clock, gatewayId, counted, reported } = await setUp();
     const [flooding, busy] = [join(hub, 1).session, join(hub, 2).session];
     // Above its rate it is not heard and may go on; far above it must go.
@@ -260,7 +260,7 @@ describe('reports', () => {
     handler.stop();
   });
 
-  it('are forgotten when the gateway is fenced: what it was told then is not to be believed', async () => {
+  it('are forgotten when the gateway is fenced: they must not be believed', async () => {
     const { handler, service, hub, clock, identity, reported } = await setUp();
     const { session } = join(hub, 1);
     reported(session, report());
@@ -274,17 +274,17 @@ describe('reports', () => {
 });
 
 describe('the list of command keys', () => {
-  it('is the newest one that was heard of, whatever comes after it', async () => {
+  it('is the newest one that was heard, whatever comes after it', async () => {
     const { handler, service, hub } = await setUp();
     const { session } = join(hub, 1);
     const given = () => handler.welcome(session)?.commandKeys;
     expect([given(), handler.welcome(join(hub, 2, NO_COMMANDS).session)]).toEqual([undefined, undefined]);
     for (const keys of [keyList(2), keyList(1), 'nonsense', '', keyList('9'), `x.${'A'.repeat(40_000)}.y`]) {
-      service.beat(keys);
+      service.heartbeat(keys);
     }
     await turn();
     expect(given()).toBe(keyList(2));
-    service.beat(keyList(3));
+    service.heartbeat(keyList(3));
     await turn();
     expect(given()).toBe(keyList(3));
     handler.stop();

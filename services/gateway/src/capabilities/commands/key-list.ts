@@ -1,8 +1,8 @@
 import { LIMITS } from '@muster/protocol';
 
 /**
- * The newest signed list of command keys that a command service has sent, for WELCOME. It is not verified here: agents do that, and an agent
- * that is given an older one keeps what it has.
+ * The newest signed list of command keys that a command service has sent, for WELCOME. It is not verified here: agents do that, and an
+ * agent that is given an older one keeps what it has.
  */
 export class KeyList {
   #jws: string | undefined;

@@ -15,8 +15,8 @@ const EVERY_MS = 5;
 const SILENCE_MS = 2_500;
 
 /**
- * Tells command services which sessions take commands: each as it becomes ready, and all of them whenever a service may not know. Bus messages
- * can be lost, so everything is sent again at the first heartbeat of a service that was not heard before.
+ * Tells command services which sessions take commands: each as it becomes ready, and all of them whenever a service may not know. Bus
+ * messages can be lost, so everything is sent again at the first heartbeat of a service that was not heard before.
  */
 export class PresenceNotifier {
   readonly #options: PresenceNotifierOptions;

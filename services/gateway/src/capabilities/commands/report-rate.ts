@@ -10,8 +10,9 @@ const FLOOD = 10;
 export type RateResult = 'ok' | 'over' | 'flood';
 
 /**
- * Counts, for each session, the reports of this second that nobody has kept yet. An agent with much to report, such as one that comes back
- * with everything that was not kept, is heard as fast as its reports are kept; one that floods is not. Costs memory only for sessions that report.
+ * Counts, for each session, the reports of this second that nobody has kept yet. An agent with much to report, such as one that comes
+ * back with everything that was not kept, is heard as fast as its reports are kept; one that floods is not. Costs memory only for
+ * sessions that report.
  */
 export class ReportRate {
   readonly #clock: Clock;

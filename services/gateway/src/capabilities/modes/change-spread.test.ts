@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { FakeClock } from '@muster/runtime/testing';
 import { ChangeSpread } from './change-spread.js';
 
-test('few change at once; many take so long that some 500 change in a second', () => {
+test('few changes are not spread; many are spread so that some 500 happen in a second', () => {
   const pace = new ChangeSpread({ clock: new FakeClock() });
   pace.expect(100);
   expect(pace.spreadMs).toBe(0);
@@ -10,7 +10,7 @@ test('few change at once; many take so long that some 500 change in a second', (
   expect(pace.spreadMs).toBe(10_000);
 });
 
-test('those who were asked a moment ago count until their time is over', () => {
+test('agents that were asked a moment ago count until their time is over', () => {
   const clock = new FakeClock();
   const pace = new ChangeSpread({ clock });
   pace.expect(5_000);

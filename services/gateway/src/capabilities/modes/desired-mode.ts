@@ -2,7 +2,7 @@ import type { ModeOverride } from '@muster/directory';
 import { LIMITS, type ModeBody } from '@muster/protocol';
 import type { ModeSetting, PolicyAnswer } from './mode-policy.js';
 
-/** Which channel an agent should use, and why. Once the agent was told, it is the assigned mode. */
+/** Which channel an agent should use, and why. Once it was sent to the agent, it is the assigned mode. */
 export interface DesiredMode extends ModeSetting {
   readonly reason: string;
   /** From `untilMs` (wall clock) on, `next` counts. */

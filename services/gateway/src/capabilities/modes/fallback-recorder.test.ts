@@ -41,8 +41,8 @@ function setUp() {
   return { clock, recorder, kept, state, logged, settle, count };
 }
 
-describe('AwayReports', () => {
-  it('keeps and logs what an agent says', async () => {
+describe('FallbackRecorder', () => {
+  it('records and logs what an agent says', async () => {
     const { clock, recorder, kept, logged, settle, count } = setUp();
     recorder.record(fakeSession(1).session, FALLBACK);
     await settle();
@@ -52,7 +52,7 @@ describe('AwayReports', () => {
     expect(await count('fallback_records_total{result="kept"}')).toBe(1);
   });
 
-  it('writes nothing when nothing new is said, for ten minutes', async () => {
+  it('records nothing for ten minutes when an agent says the same again', async () => {
     const { clock, recorder, kept, settle, count } = setUp();
     const { session } = fakeSession(1);
     const say = async (why: string): Promise<void> => {
@@ -69,7 +69,7 @@ describe('AwayReports', () => {
     expect(await count('fallbacks_total{mode="live"}')).toBe(5);
   });
 
-  it('writes a few at a time when a fleet says so at once, the newest word of each, and counts what does not fit', async () => {
+  it('writes a few at a time when a fleet falls back at once, the newest record of each agent, and counts what does not fit', async () => {
     const { recorder, kept, state, settle, count } = setUp();
     const last = fakeSession(4_000).session;
     for (let num = 0; num < 6_000; num += 1) recorder.record(fakeSession(num).session, FALLBACK);
@@ -81,7 +81,7 @@ describe('AwayReports', () => {
     expect(await count('fallback_records_total{result="dropped"}')).toBe(992);
   });
 
-  it('takes it for new again when it could not be kept', async () => {
+  it('records it at the next time when it could not be written', async () => {
     const { recorder, kept, state, settle, count } = setUp();
     const { session } = fakeSession(1);
     state.isUp = false;
@@ -94,7 +94,7 @@ describe('AwayReports', () => {
     expect(kept).toHaveLength(1);
   });
 
-  it('stops when what is under way is written, and drops what waits', async () => {
+  it('stops when the writes under way are done, and drops what waits', async () => {
     const { recorder, kept, state } = setUp();
     for (let num = 0; num < 20; num += 1) recorder.record(fakeSession(num).session, FALLBACK);
     await recorder.stop();

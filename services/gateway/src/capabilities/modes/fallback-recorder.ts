@@ -29,8 +29,8 @@ const REPEAT_MS = 600_000;
 const MAX_REMEMBERED = 10_000;
 
 /**
- * Records that agents could not use their assigned channel. When a proxy breaks, a whole fleet says so at once: the newest word of each agent
- * waits, a few are written at a time, and what does not fit is counted and dropped. The agent says it again with its next session.
+ * Records that agents could not use their assigned channel. When a proxy breaks, a whole fleet says so at once: the newest word of each
+ * agent waits, a few are written at a time, and what does not fit is counted and dropped. The agent says it again with its next session.
  */
 export class FallbackRecorder {
   readonly #options: FallbackRecorderOptions;

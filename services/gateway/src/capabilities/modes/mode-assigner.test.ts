@@ -12,7 +12,7 @@ import { parseModePolicy } from './mode-policy.js';
 function setUp() {
   const hub = new Hub();
   const clock = new FakeClock();
-  const orders = new Map<AgentId, ModeOverride>();
+  const overrides = new Map<AgentId, ModeOverride>();
   const policy = { value: policyOf() };
   const metrics = createMetrics('gateway');
   const assigner = new ModeAssigner({
@@ -20,8 +20,8 @@ function setUp() {
     clock,
     overrides: {
       modeOf: (_org, agentId, nowMs) => {
-        const order = orders.get(agentId);
-        return order !== undefined && (order.untilMs ?? Infinity) > nowMs ? order : undefined;
+        const override = overrides.get(agentId);
+        return override !== undefined && (override.untilMs ?? Infinity) > nowMs ? override : undefined;
       },
     },
     policy,
@@ -37,8 +37,8 @@ function setUp() {
     const whole = { mode: 'live', reason: 'r', by: 'op', atMs: clock.now(), ...change } as const;
     for (const num of nums) {
       const agentId = `a${num}` as AgentId;
-      if (change === undefined) orders.delete(agentId);
-      else orders.set(agentId, whole);
+      if (change === undefined) overrides.delete(agentId);
+      else overrides.set(agentId, whole);
       const session = hub.get(agentId);
       if (session !== undefined) assigner.review(session);
     }
@@ -68,11 +68,11 @@ function heard({ frames }: FakeSession): ModeBody[] {
 }
 
 describe('ModeAssigner', () => {
-  it('tells of an order at once, and only those whom it changes anything for', async () => {
+  it('assigns an override at once, and only to agents for which it changes something', async () => {
     const { join, override, settle } = setUp();
     const [one, other] = [join(1), join(2)];
     override([1], { mode: 'poll', intervalMs: 5_000 });
-    override([2], { mode: 'live', reason: 'it is so already' });
+    override([2], { mode: 'live', reason: 'no change' });
     await settle();
     expect(heard(one)).toMatchObject([{ mode: 'poll', intervalMs: 5_000, reason: 'r', spreadMs: 0 }]);
     expect(heard(other)).toEqual([]);
@@ -84,7 +84,7 @@ describe('ModeAssigner', () => {
     expect(heard(one)[1]).toMatchObject({ mode: 'poll', intervalMs: 6_000 });
   });
 
-  it('tells of an order that is withdrawn', async () => {
+  it('assigns what the policy says when an override is withdrawn', async () => {
     const { join, override, settle } = setUp();
     const one = join(1);
     override([1], { mode: 'poll' });
@@ -94,7 +94,7 @@ describe('ModeAssigner', () => {
     expect(heard(one)).toMatchObject([{ mode: 'poll' }, { mode: 'live', reason: 'default' }]);
   });
 
-  it('tells everybody whom a new policy changes, in the words of the rule', async () => {
+  it('assigns a new policy to all agents that it changes, with the rule as reason', async () => {
     const { policy, assigner, join, settle } = setUp();
     const sessions = ['branch', 'branch', 'head'].map((site, num) => join(num, { labels: { site } }));
     policy.value = policyOf({ selector: 'site=branch', mode: 'poll', interval: '2m' });
@@ -107,7 +107,7 @@ describe('ModeAssigner', () => {
     ]);
   });
 
-  it('says nothing to agents that did not say that they can change', async () => {
+  it('assigns nothing to agents that did not say that they can change', async () => {
     const { policy, assigner, join, override, settle } = setUp();
     const mute = join(1, { capabilities: [] });
     expect(mute.welcome).toBeUndefined();
@@ -118,7 +118,7 @@ describe('ModeAssigner', () => {
     expect(mute.frames).toEqual([]);
   });
 
-  it('says in WELCOME how long a lease has to go, and nothing when it is over: the agent knows', async () => {
+  it('says in WELCOME how long a lease still lasts, and nothing when it is over: the agent knows', async () => {
     const { clock, assigner, join, override, settle } = setUp();
     const untilMs = clock.now() + 60_000;
     override([1], { mode: 'poll', untilMs });
@@ -132,7 +132,7 @@ describe('ModeAssigner', () => {
     expect(join(1).welcome).toMatchObject({ mode: 'live', reason: 'default' });
   });
 
-  it('tells in a lease what follows it anew when the policy has changed', async () => {
+  it('assigns a lease again when the policy changes what follows it', async () => {
     const { clock, policy, assigner, join, override, settle } = setUp();
     const one = join(1);
     override([1], { mode: 'live', untilMs: clock.now() + 60_000 });
@@ -146,7 +146,7 @@ describe('ModeAssigner', () => {
     ]);
   });
 
-  it('gives many time in proportion, also when they are told in several turns; who only polls at another interval needs none', async () => {
+  it('spreads many changes in proportion, also over several turns; another poll interval needs no spreading', async () => {
     const { join, override, settle } = setUp();
     const sessions = Array.from({ length: 2_500 }, (_, num) => join(num));
     override(Array.from(sessions.keys()), { mode: 'poll' });
@@ -161,7 +161,7 @@ describe('ModeAssigner', () => {
     expect(new Set(many.map((each) => heard(each)[0]?.spreadMs))).toEqual(new Set([0]));
   });
 
-  it('takes for told only what was sent, and passes over sessions that have ended', async () => {
+  it('remembers an assignment only when it was sent, and skips sessions that have ended', async () => {
     const { join, override, settle, metrics } = setUp();
     const full = join(1, { send: 'dropped' });
     const gone = join(2);
@@ -173,7 +173,7 @@ describe('ModeAssigner', () => {
     expect(await metrics.registry.metrics()).not.toMatch(/mode_assignments_total\{mode="poll"\}/);
   });
 
-  it('does not tell of what was taken back before it was told', async () => {
+  it('does not assign an override that was withdrawn before it was sent', async () => {
     const { join, override, settle } = setUp();
     const one = join(1);
     override([1], { mode: 'poll' });

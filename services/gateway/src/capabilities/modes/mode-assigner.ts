@@ -21,9 +21,9 @@ const EVERY_MS = 20;
 const BATCH = 1_000;
 
 /**
- * Assigns channels to agents: in WELCOME, and by MODE when an override, the policy or a label changes the desired one. Decisions come one by
- * one and concern thousands of agents, so those that may be concerned are gathered first. They are then told as fast as this gateway can open
- * their next sessions.
+ * Assigns channels to agents: in WELCOME, and by MODE when an override, the policy or a label changes the desired one. Decisions come one
+ * by one and concern thousands of agents, so those that may be concerned are gathered first. They are then assigned as fast as this gateway
+ * can open their next sessions.
  *
  *     override, policy, label ──▶ to review ──desired differs from assigned──▶ to assign ──batch──▶ MODE
  */
@@ -31,7 +31,7 @@ export class ModeAssigner {
   readonly #options: ModeAssignerOptions;
   readonly #spread: ChangeSpread;
   readonly #scheduler: BatchScheduler;
-  /** What each agent was told. Agents that did not say that they can change their channel are not in it. */
+  /** The assigned modes. Agents that did not say that they can change their channel are not in it. */
   readonly #assigned = new Map<SessionView, DesiredMode>();
   /** What an override and the policy's answer make together; thousands of sessions share one. */
   readonly #combined = new WeakMap<ModeOverride, WeakMap<PolicyAnswer, DesiredMode>>();
@@ -109,7 +109,7 @@ export class ModeAssigner {
     session.connection.expectPolls?.(assigned);
   }
 
-  /** What a session must be told; `isMove` when its agent is to open another one for it. */
+  /** The mode that a session must be assigned, if any; `isMove` when its agent must open another session for it. */
   #changeOf(session: SessionView): { readonly desired: DesiredMode; readonly isMove: boolean } | undefined {
     const assigned = this.#assigned.get(session);
     if (session.state !== 'ready' || assigned === undefined) return undefined;

@@ -47,7 +47,7 @@ describe('ModeHandler', () => {
     await handler.stop();
   });
 
-  it('tells a session that has ended nothing', async () => {
+  it('assigns nothing to a session that has ended', async () => {
     const { handler, session, frames, override } = await setUp();
     handler.welcome(session);
     handler.closed(session);

@@ -25,14 +25,14 @@ describe('the mode policy', () => {
     expect(answer(policy, {})).toEqual(['poll', LIMITS.pollIntervalMs]);
   });
 
-  it('is Live where nothing matches, and says who decided', () => {
+  it('is Live where nothing matches, and gives the reason', () => {
     const policy = policyOf({ selector: 'site=branch', mode: 'poll' });
     expect(answer(policy, { site: 'head' })).toEqual(['live', LIMITS.pollIntervalMs]);
     expect(policy.answerFor(fakeSession(1).session).reason).toBe('default');
     expect(policy.answerFor(fakeSession(1, { labels: { site: 'branch' } }).session).reason).toBe('policy: site=branch');
   });
 
-  it('gives one object to all of a rule, whether or not it looks at single endpoints', () => {
+  it('gives the same object to all agents of a rule, whether or not it looks at single endpoints', () => {
     for (const selector of ['site=branch', 'site=branch,host!=host-9']) {
       const policy = policyOf({ selector, mode: 'poll' });
       const labels = { site: 'branch' };
@@ -41,7 +41,7 @@ describe('the mode policy', () => {
     }
   });
 
-  it('tells agents of one profile apart by id and host', () => {
+  it('distinguishes agents of one profile by id and host', () => {
     const policy = policyOf({ selector: 'host=host-1', mode: 'poll' }, { selector: 'id=a3', interval: '2s' });
     const { profile } = fakeSession(1).session;
     const answers = [1, 2, 3].map((num) => policy.answerFor(Object.assign(fakeSession(num).session, { profile })));
@@ -59,7 +59,7 @@ describe('the policy file', () => {
     return parsed.ok ? '' : parsed.faults.join('\n');
   };
 
-  it('says every fault at once, and where it is', () => {
+  it('reports every fault at once, and where it is', () => {
     const faults = faultsOf({
       rules: [
         { selector: 'env=(', mode: 'fast', interval: '999ms' },
@@ -86,7 +86,7 @@ describe('the policy file', () => {
     }
   });
 
-  it('is refused without rules, and taken with none', () => {
+  it('is refused without a list of rules, and accepted with an empty one', () => {
     expect(faultsOf('{}')).toMatch(/^rules: /);
     expect(faultsOf('[')).toMatch(/^not JSON/);
     expect(faultsOf({ rules: [] })).toBe('');

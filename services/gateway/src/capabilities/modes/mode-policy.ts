@@ -10,7 +10,7 @@ export interface ModeSetting {
   readonly intervalMs: number;
 }
 
-/** What the policy says of an agent, and by which rule. */
+/** The policy's answer for an agent, and the rule that gave it. */
 export interface PolicyAnswer extends ModeSetting {
   readonly reason: string;
 }
@@ -37,14 +37,14 @@ const rule = z
 
 const schema = z.strictObject({ rules: z.array(rule) }).transform(({ rules }) => new ModePolicy(rules));
 
-/** Reads a policy file and says every fault at once. */
+/** Reads a policy file. Reports every fault at once. */
 export function parseModePolicy(text: string): ParsedDocument<ModePolicy> {
   return parseDocument(text, schema);
 }
 
 const UNRULED: PolicyAnswer = { mode: 'live', intervalMs: pollIntervalMs, reason: 'default' };
 
-/** Which channel agents are to use as long as no operator orders otherwise: of the rules that match an agent, the first one counts. */
+/** Which channel agents use unless an operator overrides it: of the rules that match an agent, the first one counts. */
 export class ModePolicy {
   readonly #rules: readonly { readonly selector: Selector; readonly answer: PolicyAnswer }[];
   readonly #isPerEndpoint: boolean;
@@ -60,7 +60,7 @@ export class ModePolicy {
     this.#isPerEndpoint = this.#rules.some(({ selector }) => isPerEndpoint(selector));
   }
 
-  /** The same object for all whom one rule matches. Looked up once per profile, unless a rule looks at id or host. */
+  /** The same object for all agents that one rule matches. Evaluated once per profile, unless a rule looks at id or host. */
   answerFor(session: Pick<SessionView, 'profile' | 'agentId' | 'host'>): PolicyAnswer {
     const { profile } = session;
     if (profile === undefined || this.#rules.length === 0) return UNRULED;

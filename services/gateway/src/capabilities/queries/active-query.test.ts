@@ -110,7 +110,7 @@ describe('ActiveQuery', () => {
     expect([query.waiting, query.aggregator.size]).toEqual([0, 1]);
   });
 
-  it('takes one outcome per session and passes over whatever follows it', () => {
+  it('takes one outcome per session and ignores what follows it', () => {
     const { query } = activeQuery();
     const { session } = sessionOf(1);
     query.ask([session], { joined: false, nowMs: 0 });
@@ -156,7 +156,7 @@ describe('ActiveQuery', () => {
     expect(failuresOf(query)).toEqual([[1, 'disconnected', 'disconnected']]);
   });
 
-  it('has not heard an endpoint whose session ended, and has when it refused', () => {
+  it('may ask an endpoint again whose session ended, but not one that refused', () => {
     const { query } = activeQuery();
     const [one, two] = [sessionOf(1).session, sessionOf(2).session];
     query.ask([one, two], { joined: false, nowMs: 0 });
@@ -165,7 +165,7 @@ describe('ActiveQuery', () => {
     expect([query.hasHeard(1), query.hasHeard(2)]).toEqual([false, true]);
   });
 
-  it('lets everybody who is waited for time out at the deadline', () => {
+  it('times out every endpoint at the deadline that has not answered', () => {
     const { query } = activeQuery();
     const [one, two] = [sessionOf(1).session, sessionOf(2).session];
     query.ask([one, two], { joined: false, nowMs: 0 });

@@ -56,7 +56,7 @@ export class ActiveQuery {
   readonly ref: number;
   readonly deadlineMs: number;
   readonly aggregator: PartialAggregator;
-  /** Set when the deadline has passed: nobody is asked any more. */
+  /** Set when the deadline has passed: no more sessions are asked. */
   over = false;
   readonly #credits: CreditPool;
   readonly #waiting = new Map<number, Asked>();
@@ -91,7 +91,7 @@ export class ActiveQuery {
     return this.#heard.has(num);
   }
 
-  /** Notes that these are asked, in place of older sessions of the same endpoints, and makes the frame that asks them. */
+  /** Notes that these sessions are asked, in place of older ones of the same endpoints. Returns the frame that asks them. */
   ask(sessions: readonly SessionView[], options: { readonly joined: boolean; readonly nowMs: number }): Uint8Array {
     const credit = this.#credits.initialFor(this.#waiting.size + sessions.length);
     for (const session of sessions) {
@@ -109,7 +109,7 @@ export class ActiveQuery {
     );
   }
 
-  /** Notes that these are not asked: they did not say that they can answer. */
+  /** Notes that these sessions are not asked: their agents did not say that they answer queries. */
   refuse(sessions: readonly SessionView[]): void {
     for (const { num } of sessions) {
       this.#heard.add(num);
@@ -149,7 +149,7 @@ export class ActiveQuery {
     return true;
   }
 
-  /** The session is gone. Tells whether it was waited for. */
+  /** The session is gone. Returns whether its answer was awaited. */
   sessionClosed(session: SessionView): boolean {
     const asked = this.#askedOf(session);
     if (asked === undefined) return false;
@@ -160,7 +160,10 @@ export class ActiveQuery {
     return true;
   }
 
-  /** The deadline has passed: everybody who is waited for has timed out. Returns them, so that they can be told. */
+  /**
+   * The deadline has passed: every endpoint without an outcome has timed out. Returns their sessions, so that the query can be cancelled
+   * there.
+   */
   expire(): SessionView[] {
     this.over = true;
     const late = [...this.#waiting.values()];
@@ -171,7 +174,7 @@ export class ActiveQuery {
     return late.map(({ session }) => session);
   }
 
-  /** Forgets everybody without an outcome. Returns those who were still waited for. */
+  /** Forgets every endpoint without an outcome. Returns their sessions. */
   abandon(): SessionView[] {
     this.over = true;
     const sessions = this.waitingSessions();

@@ -10,7 +10,7 @@ describe('ByteStore', () => {
     expect(Buffer.compare(store.bytes(), Buffer.concat(chunks))).toBe(0);
   });
 
-  it('keeps a copy: what the caller does with its bytes afterwards changes nothing', () => {
+  it('keeps a copy of the bytes of the caller', () => {
     const store = new ByteStore();
     const chunk = Uint8Array.of(1, 2);
     store.add(chunk);

@@ -1,8 +1,8 @@
 const FIRST_BYTES = 4 * 1024;
 
 /**
- * The chunks of one answer, one after the other. One buffer that doubles, because an object per chunk would let an agent that sends a byte at a
- * time take hundreds of times the memory that its credit stands for.
+ * The chunks of one answer, one after the other, in one buffer that doubles. With an object per chunk, an agent that sends one byte at a
+ * time would take hundreds of times the memory that its credit stands for.
  */
 export class ByteStore {
   #buffer = new Uint8Array(0);

@@ -22,7 +22,7 @@ describe('CreditPool', () => {
     expect(pool.usedBytes).toBe(0);
   });
 
-  it('forgets one that gave up while it waited', () => {
+  it('forgets a taker that gave up while it waited', () => {
     const pool = new CreditPool({ limitBytes: 40, stepBytes: 40 });
     const [first, second, third] = [taker(), taker(), taker()];
     for (const one of [first, second, third]) pool.request(one);
@@ -31,7 +31,7 @@ describe('CreditPool', () => {
     expect([second.grants, third.grants]).toEqual([[], [40]]);
   });
 
-  it('shares the first credit out, between a floor and a ceiling', () => {
+  it('gives a first credit between a floor and a ceiling', () => {
     const pool = new CreditPool({ limitBytes: 256 * 1024 * 1024, stepBytes: 1 });
     expect(pool.initialFor(1)).toBe(256 * 1024);
     expect(pool.initialFor(5_000)).toBe(53_687);

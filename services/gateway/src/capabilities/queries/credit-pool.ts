@@ -1,15 +1,15 @@
-/** Somebody who wants to send more than its first credit allows. */
+/** An endpoint that wants to send more than its first credit allows. */
 export interface CreditTaker {
   /** What the pool has granted so far, in bytes. Kept by the pool. */
   granted: number;
-  /** Sends the grant on. */
+  /** Sends the grant to the endpoint. */
   grant(bytes: number): void;
 }
 
 /**
- * The memory for answers that are not complete yet, shared by all queries. Every asked endpoint starts with a small credit of its own; whoever
- * needs more waits here for its turn, first come first served, and then gets enough for the largest answer: whoever was served can finish, so
- * nobody waits for ever, and the gateway's memory is bounded however many answer at once.
+ * The memory for answers that are not complete yet, shared by all queries. Every asked endpoint starts with a small credit of its own. One
+ * that needs more waits here for its turn, first come first served, and then gets enough for the largest answer. So an endpoint that was
+ * served can finish, none waits for ever, and the memory of the gateway is bounded however many answer at once.
  */
 export class CreditPool {
   readonly #limitBytes: number;
@@ -39,7 +39,7 @@ export class CreditPool {
     this.#serve();
   }
 
-  /** The taker is done: its memory is free. */
+  /** The taker has finished: its memory is free again. */
   release(taker: CreditTaker): void {
     this.#queue.delete(taker);
     this.#used -= taker.granted;

@@ -17,8 +17,8 @@ function groupsOf(contents: readonly UpdateContent[]) {
   );
 }
 
-describe('Gathering', () => {
-  it('makes equal rows of different endpoints one, counting endpoints and copies apart', () => {
+describe('PartialAggregator', () => {
+  it('combines equal rows of different endpoints, and counts endpoints and copies apart', () => {
     const aggregator = new PartialAggregator({ form: 'group', columns: 2, maxRows: 10_000, updateBytes: 1_000 });
     expect(aggregator.answer(1, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe('taken');
     expect(aggregator.answer(2, answer(row('bash', '5.2'), row('curl', '8')), false)).toBe('taken');
@@ -51,7 +51,7 @@ describe('Gathering', () => {
     expect(decodeNumberSet(contents.at(-1)?.answered ?? new Uint8Array())).toEqual([1]);
   });
 
-  it('tells answers without rows from those with', () => {
+  it('distinguishes answers without rows from those with rows', () => {
     const aggregator = new PartialAggregator({ form: 'raw', columns: 1, maxRows: 10_000, updateBytes: 1_000 });
     aggregator.answer(4, new Uint8Array(), false);
     aggregator.answer(5, row(null), false);

@@ -134,7 +134,9 @@ export class PartialAggregator {
     this.#size = 0;
   }
 
-  /** Agents keep to the budget by themselves; one that does not must not count as answered. A row over the limit would fit into no update. */
+  /**
+   * Agents keep to the budget by themselves; one that does not must not count as answered. A row over the limit would fit into no update.
+   */
   #faultOf(rows: Uint8Array): Exclude<AnswerResult, 'taken'> | undefined {
     const measure = measureRows(rows, this.#columns);
     if (measure === undefined) return 'malformed';

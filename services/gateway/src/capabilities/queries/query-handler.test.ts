@@ -78,7 +78,7 @@ const answeredIn = (updates: readonly GatewayUpdate[]): number[] =>
   updates.flatMap((report) => (report.t === 'partial' ? decodeNumberSet(report.answered) : []));
 
 describe('QueryHandler', () => {
-  it('says whom it asks before it says what they answered, and numbers its updates', async () => {
+  it('reports its targets before their answers, and numbers its updates', async () => {
     const { handler, hub, updates, query, say, answer } = setUp();
     const one = join(hub, 1);
     await say(query());
@@ -107,7 +107,7 @@ describe('QueryHandler', () => {
     handler.stop();
   });
 
-  it('updates even when it has nobody to ask: the owner waits for it', async () => {
+  it('reports its targets even when it has none: the coordinator waits for that', async () => {
     const { handler, updates, query, say } = setUp();
     await say(query());
     await turn();
@@ -115,7 +115,7 @@ describe('QueryHandler', () => {
     handler.stop();
   });
 
-  it('does not ask an agent that did not say that it answers queries, and says so at once', async () => {
+  it('refuses at once for an agent that did not say that it answers queries', async () => {
     const { handler, hub, updates, query, say } = setUp();
     const mute = join(hub, 1, []);
     await say(query());
@@ -139,7 +139,7 @@ describe('QueryHandler', () => {
     handler.stop();
   });
 
-  it('holds what was gathered while the broker is away, and updates it when it is back', async () => {
+  it('holds answers while the broker is away, and sends them when it is back', async () => {
     const { broker, handler, hub, clock, updates, query, say, answer } = setUp();
     const agents = [join(hub, 1), join(hub, 2)];
     await say(query());
@@ -157,7 +157,7 @@ describe('QueryHandler', () => {
     handler.stop();
   });
 
-  it('does not start an ended query again when a beat that was on its way still names it', async () => {
+  it('does not start an ended query again when a late heartbeat still names it', async () => {
     const { handler, hub, updates, query, say, active } = setUp();
     const asked = join(hub, 1);
     const start = query();
@@ -177,7 +177,7 @@ describe('QueryHandler', () => {
     handler.stop();
   });
 
-  it('forgets a query whose owner is not heard any more, and cancels it for those who still work on it', async () => {
+  it('forgets a query whose coordinator is silent, and cancels it for agents that still work on it', async () => {
     const { handler, hub, clock, query, say, active } = setUp();
     const asked = join(hub, 1);
     await say(query({ deadlineMs: 60_000 }));
@@ -187,7 +187,7 @@ describe('QueryHandler', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('updates nothing after it was fenced', async () => {
+  it('sends nothing after it was fenced', async () => {
     const { handler, hub, clock, updates, query, say, answer } = setUp();
     const one = join(hub, 1);
     await say(query());

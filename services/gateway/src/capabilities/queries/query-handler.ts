@@ -24,7 +24,7 @@ export interface QueryHandlerOptions extends CapabilityContext {
 const KEEP_ALIVE_MS = 900;
 /** Below the broker's usual 1 MB, with room for the rest of the update. */
 const UPDATE_BYTES = 512 * 1024;
-/** A coordinator that nobody hears for so long is gone, and so are its queries. */
+/** A coordinator that is silent for so long is gone, and so are its queries. */
 const COORDINATOR_SILENCE_MS = 15_000;
 /** Longer than a broadcast and a move can overtake each other. */
 const RECENT_MOVE_MS = 10_000;
@@ -137,7 +137,7 @@ export class QueryHandler implements Capability {
       run.ask(targets, true);
       return;
     }
-    // The broadcast may have reached an agent's former gateway while it was still there: who moved a moment ago answers apart.
+    // The broadcast may have reached an agent's former gateway while it was still there: agents that moved a moment ago answer apart.
     const hasMoved = ({ movedAtMs }: SessionView): boolean => nowMs - movedAtMs < RECENT_MOVE_MS;
     const moved = targets.filter(hasMoved);
     const settled = moved.length === 0 ? targets : targets.filter((session) => !hasMoved(session));

@@ -47,7 +47,7 @@ export class QueryRun {
     this.#deadlineTimer = clock.setTimeout(() => this.#deadline(), Math.max(0, query.deadlineMs - nowMs));
   }
 
-  /** Tells the coordinator whom it will hear of. `joined`: it may know their answers from other gateways. */
+  /** Tells the coordinator which endpoints this gateway asks. `joined`: it may know their answers from other gateways. */
   reportTargets(asked: {
     readonly joined: boolean;
     readonly targets: readonly SessionView[];
@@ -60,7 +60,7 @@ export class QueryRun {
     this.#update((address) => ({ t: 'targeted', ...address, joined, ...sets, ...polls }));
   }
 
-  /** Asks those who can answer; the others have their outcome at once. */
+  /** Asks the sessions that can answer; the others have their outcome at once. */
   ask(targets: readonly SessionView[], joined: boolean): void {
     const { clock, metrics } = this.#context;
     const able = targets.filter(canAnswer);
@@ -108,13 +108,13 @@ export class QueryRun {
     }
   }
 
-  /** Ends work on the query: tells those who are still waited for, and sends nothing more. */
+  /** Ends work on the query: cancels it for the sessions that have not answered, and sends nothing more. */
   cancel(reason: string): void {
     this.#cancelAt(this.query.abandon(), reason);
     this.forget();
   }
 
-  /** Ends work on the query without a word to anybody. */
+  /** Ends work on the query and sends nothing. */
   forget(): void {
     const { clock } = this.#context;
     this.#isOver = true;
@@ -151,7 +151,7 @@ function canAnswer({ profile }: SessionView): boolean {
   return profile?.capabilities.has(CAPABILITY.query) === true;
 }
 
-/** Those that hear of the query only at their next poll. */
+/** The endpoints that get the query only at their next poll. */
 function pollsOf(sessions: readonly SessionView[], nowMs: number): Pick<TargetedUpdate, 'polls'> {
   const polling = sessions.filter(({ mode }) => mode === 'poll');
   if (polling.length === 0) return {};

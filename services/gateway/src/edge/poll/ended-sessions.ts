@@ -10,7 +10,9 @@ export interface SessionEnd {
 const KEPT_MS = 600_000;
 const MAX_KEPT = 20_000;
 
-/** How poll sessions ended, by name, as long as their agents may not know. What is forgotten is answered like a session that nobody knows. */
+/**
+ * How poll sessions ended, by name, as long as their agents may not know. What is forgotten is answered like a session that nobody knows.
+ */
 export class EndedSessions {
   readonly #ends: LRUCache<string, SessionEnd>;
 

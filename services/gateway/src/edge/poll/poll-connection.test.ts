@@ -44,7 +44,7 @@ describe('a connection to an agent that polls', () => {
     };
   }
 
-  it('brings frames in order, again until they were received, with their age', () => {
+  it('brings frames in order, again until they were acknowledged, with their age', () => {
     connection.send(query(1));
     clock.advance(40);
     connection.send(query(2));
@@ -58,7 +58,7 @@ describe('a connection to an agent that polls', () => {
     expect(poll(1)).toEqual({ refs: [], upTo: 3, ages: [] });
   });
 
-  it('does not believe that somebody has what was never fetched', () => {
+  it('refuses an acknowledgement of frames that were never fetched', () => {
     connection.send(query(1));
     expect(connection.acknowledge(1)).toBe(false);
     expect(poll(0).upTo).toBe(1);
@@ -66,7 +66,7 @@ describe('a connection to an agent that polls', () => {
     expect(connection.acknowledge(1)).toBe(true);
   });
 
-  it('takes back a query that is cancelled before anybody fetched it, and leaves no gap in the numbers', () => {
+  it('takes back a query that is cancelled before it was fetched, and leaves no gap in the numbers', () => {
     connection.send(query(1));
     expect(poll(0)).toMatchObject({ refs: [1], upTo: 1 });
     connection.send(query(2));
@@ -77,7 +77,7 @@ describe('a connection to an agent that polls', () => {
     expect(poll(2)).toMatchObject({ refs: [3], upTo: 3 });
   });
 
-  it('cancels a query that was fetched, received or not', () => {
+  it('cancels a query that was fetched, acknowledged or not', () => {
     connection.send(query(1));
     connection.send(query(2));
     poll(0);
@@ -86,7 +86,7 @@ describe('a connection to an agent that polls', () => {
     expect(poll(2)).toMatchObject({ refs: [1, 2], upTo: 4 });
   });
 
-  it('lets what services repeat wait once', () => {
+  it('holds frames that services repeat only once', () => {
     for (const number of [1, 2, 1]) connection.send(command(number));
     expect(poll(0).upTo).toBe(2);
     connection.send(command(1));
@@ -96,7 +96,7 @@ describe('a connection to an agent that polls', () => {
     expect(poll(2).upTo).toBe(3);
   });
 
-  it('brings as much as fits into a batch, and says that there is more', () => {
+  it('fetches as much as fits into a batch, and says that there is more', () => {
     const large = encodeFrame(FRAME.query, 9, Buffer.alloc(LIMITS.pollBodyBytes / 2 - BATCH_ENTRY_BYTES - 8));
     connection.send(large);
     connection.send(large);
@@ -108,7 +108,7 @@ describe('a connection to an agent that polls', () => {
     expect(connection.fetch()).toMatchObject({ upTo: 3, hasMore: false });
   });
 
-  it('is bounded in frames and in bytes, and says so to its owner', () => {
+  it('is bounded in frames and in bytes, and reports an overflow', () => {
     let sent = 0;
     while (connection.send(query(7)) === 'sent') sent += 1;
     expect([sent, onOverflow.mock.calls.length]).toEqual([4_096, 1]);
@@ -119,9 +119,9 @@ describe('a connection to an agent that polls', () => {
     expect(results).toEqual(['sent', 'sent', 'sent', 'sent', 'dropped']);
   });
 
-  it('holds orders only as long as there is room for those of all connections, and gives the room back', () => {
-    const order = (number: number): Uint8Array => encodeFrame(FRAME.command, 0, Buffer.alloc(392, number));
-    expect([1, 2, 3].map((number) => connection.send(order(number)))).toEqual(['sent', 'sent', 'dropped']);
+  it('holds commands only while there is memory for those of all connections, and gives it back', () => {
+    const large = (number: number): Uint8Array => encodeFrame(FRAME.command, 0, Buffer.alloc(392, number));
+    expect([1, 2, 3].map((number) => connection.send(large(number)))).toEqual(['sent', 'sent', 'dropped']);
     expect([onOverflow.mock.calls.length, connection.send(query(1)), memory.freeBytes]).toEqual([0, 'sent', 200]);
     poll(0);
     poll(1);
@@ -130,7 +130,7 @@ describe('a connection to an agent that polls', () => {
     expect(memory.freeBytes).toBe(1_000);
   });
 
-  it('counts what it brings once, however often it is brought', () => {
+  it('counts a frame once, however often it is fetched', () => {
     connection.send(query(4));
     poll(0);
     poll(0);
@@ -139,7 +139,7 @@ describe('a connection to an agent that polls', () => {
     expect(counted).toBe(2 * (8 + 4 + BATCH_ENTRY_BYTES));
   });
 
-  it('wakes every request that waits for it to speak, and those that have waited long enough', async () => {
+  it('wakes every request that waits for a frame, and those that have waited long enough', async () => {
     const enough = new AbortController();
     const waiting = [connection.sentMoreThan(0, enough.signal), connection.sentMoreThan(0, enough.signal)];
     connection.send(query(1));
@@ -153,7 +153,7 @@ describe('a connection to an agent that polls', () => {
     await closed;
   });
 
-  it('is closed once, drops what waits, and says nothing more', () => {
+  it('is closed once, drops what waits, and sends nothing more', () => {
     connection.send(query(1));
     connection.close(4_000, 'draining');
     connection.close(1_000, 'normal');

@@ -139,7 +139,7 @@ export class PollConnection implements Connection {
     this.#schedule = schedule;
   }
 
-  /** How long the agent waits between two polls, as it was told. */
+  /** How many milliseconds the agent waits between two polls. */
   get intervalMs(): number {
     const { intervalMs, lease } = this.#schedule;
     return lease !== undefined && lease.untilMs <= this.#options.clock.now() ? lease.next.intervalMs : intervalMs;

@@ -59,8 +59,8 @@ const MAX_FOREIGN = 50_000;
 const MAX_REQUESTS = 1_000;
 
 /**
- * The transport for agents that poll: turns their requests into connections, so that everything behind it, from admission to queries, knows no
- * difference. Any gateway takes any request, and passes those on that belong to a session of another one.
+ * The transport for agents that poll: turns their requests into connections, so that everything behind it, from admission to queries,
+ * knows no difference. Any gateway takes any request, and passes those on that belong to a session of another one.
  *
  *     request ──no session──▶ admission ──▶ a new connection
  *        └──session──▶ held elsewhere ──▶ relay
@@ -142,7 +142,7 @@ export class PollHandler {
     return openedReply(request, connection.name, connection.fetch());
   }
 
-  /** The connection was closed from this side; its agent hears why at its next poll. */
+  /** The connection was closed from this side; its agent gets the reason at its next poll. */
   #closed(connection: PollConnection): void {
     if (this.#connections.get(connection.name) !== connection) return;
     this.#connections.delete(connection.name);
@@ -265,7 +265,10 @@ export class PollHandler {
 
 const GONE = { code: CLOSE.goingAway.code, reason: 'goingAway' };
 
-/** Whether the agent is sent something soon: WELCOME and what waits, the acknowledgement of a report, credit for an answer that is not whole. */
+/**
+ * Whether the agent is sent something soon: WELCOME and what waits, the acknowledgement of a report, credit for an answer that is not
+ * whole.
+ */
 function expectsAnswer(frames: readonly BatchedFrame[]): boolean {
   return frames.some(({ frame }) => {
     const type = frame[0];

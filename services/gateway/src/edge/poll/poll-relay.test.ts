@@ -43,12 +43,12 @@ describe('a poll that another gateway holds the session of', () => {
     expect(await pass()).toMatchObject(frames);
   });
 
-  it('is asked again when no answer comes, and then hears that nobody is there any more', async () => {
+  it('is sent again when no answer comes, and is unknown when nobody listens any more', async () => {
     const { pass, asked } = relayTo({ kind: 'timeout' }, { kind: 'no_responders' });
     expect([await pass(), asked.length]).toEqual([{ kind: 'unknown' }, 2]);
   });
 
-  it('is asked again while the holder waits for the session to become ready', async () => {
+  it('is sent again while the holder waits for the session to become ready', async () => {
     const reply = { kind: 'reply', data: encodeBusMessage({ t: 'polled', ...frames }) } as const;
     const { pass } = relayTo({ kind: 'timeout' }, { kind: 'timeout' }, reply);
     expect(await pass()).toMatchObject(frames);

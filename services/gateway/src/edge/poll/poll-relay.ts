@@ -35,8 +35,8 @@ export interface PollUnavailable {
 }
 
 /**
- * Passes polls on to the gateways that hold their sessions, and answers those that others pass on. When a holder does not answer, its sessions
- * are worth nothing: the agent hears that nobody knows the session, and opens another one here.
+ * Passes polls on to the gateways that hold their sessions, and answers those that others pass on. When a holder does not answer, its
+ * sessions are worth nothing: the agent hears that nobody knows the session, and opens another one here.
  */
 export class PollRelay {
   readonly #options: PollRelayOptions;

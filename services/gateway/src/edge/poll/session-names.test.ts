@@ -6,14 +6,14 @@ import { SessionNames } from './session-names.js';
 const GATEWAY = 'gw-abc234' as GatewayId;
 
 describe('names of poll sessions', () => {
-  it('say who holds the session, to every gateway with the same keys', async () => {
+  it('name the gateway that holds the session, to every gateway with the same keys', async () => {
     const jwks = await generateSigningJwks();
     const name = new SessionNames(jwks).make(GATEWAY);
     expect(new SessionNames(jwks).gatewayOf(name)).toBe(GATEWAY);
     expect(new SessionNames(jwks).make(GATEWAY)).not.toBe(name);
   });
 
-  it('are known while the key that made them is there, and not without it', async () => {
+  it('are valid as long as the key that made them is configured', async () => {
     const [older, newer] = [await generateSigningJwks(), await generateSigningJwks()];
     const name = new SessionNames(older).make(GATEWAY);
     const both = { ...newer, keys: [...newer.keys, ...older.keys] };
@@ -21,7 +21,7 @@ describe('names of poll sessions', () => {
     expect(new SessionNames(newer).gatewayOf(name)).toBeUndefined();
   });
 
-  it('cannot be made up or changed', async () => {
+  it('cannot be invented or changed', async () => {
     const names = new SessionNames(await generateSigningJwks());
     const name = names.make(GATEWAY);
     const [gateway = '', random = '', mac = ''] = name.split('.');

@@ -8,8 +8,8 @@ const NAME = /^(gw-[a-z2-7]{1,32})\.([\w-]{22})\.([\w-]{16})$/;
 
 /**
  * Names of poll sessions: `<gateway>.<128 random bits>.<mac>`. A name is a secret: a request with it counts as the agent's. It says which
- * gateway holds the session, and its MAC proves that a gateway of this deployment made it: an invented name costs no look-up and no message.
- * The key of the MAC is derived from the keys of the agents' tokens, which all gateways have.
+ * gateway holds the session, and its MAC proves that a gateway of this deployment made it: an invented name costs no look-up and no
+ * message. The key of the MAC is derived from the keys of the agents' tokens, which all gateways have.
  */
 export class SessionNames {
   readonly #keys: readonly Buffer[];

@@ -7,8 +7,8 @@ import { WsTransport } from './ws-transport.js';
 export type TransportKind = 'auto' | 'uws' | 'ws';
 
 /**
- * The fast transport, or the portable one where the native module cannot be loaded (an older C library, another processor) or the
- * configuration asks for it. `uws` makes a module that does not load an error.
+ * `auto`: the fast transport, or the portable one where the native module cannot be loaded (an older C library, another processor).
+ * `uws` rejects when the module cannot be loaded.
  */
 export async function chooseTransport<Context>(
   kind: TransportKind,

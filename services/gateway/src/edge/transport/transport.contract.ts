@@ -145,7 +145,7 @@ export function transportContract(
       expect(body).toBe('{"status":401}');
     });
 
-    it('answers 500 when deciding over an upgrade fails', async () => {
+    it('answers 500 when the decision on an upgrade fails', async () => {
       const { port } = await listen();
       const socket = new WebSocket(`ws://127.0.0.1:${port}/broken`, 'muster.v1');
       socket.on('error', () => undefined);
@@ -154,7 +154,7 @@ export function transportContract(
       response.resume();
     });
 
-    it('tells the time in every reply, once, whatever became of the request', async () => {
+    it('sends Date once in every reply, whatever became of the request', async () => {
       const { port } = await listen();
       const statuses: number[] = [];
       const requests = [
@@ -210,7 +210,7 @@ export function transportContract(
       expect(recorder.events.filter((event) => event.startsWith('message'))).toEqual(['message 500 binary']);
     });
 
-    it('tells of pings and pongs, and answers pings by itself', async () => {
+    it('reports pings and pongs, and answers pings by itself', async () => {
       const { port, recorder } = await listen();
       const socket = await connect(port);
       await recorder.until(() => recorder.open.length === 1);
@@ -238,7 +238,7 @@ export function transportContract(
       expect(recorder.upgrades).toEqual([]);
     });
 
-    it('takes what has a key and asks for no upgrade for a request like any other', async () => {
+    it('treats a request with a key but without an upgrade as a usual one', async () => {
       const { port, recorder } = await listen();
       const { 'sec-websocket-key': key, 'sec-websocket-version': version } = UPGRADE;
       const headers = { 'sec-websocket-key': key, 'sec-websocket-version': version };
@@ -256,7 +256,7 @@ export function transportContract(
       expect(recorder.events.filter((event) => event.startsWith('message'))).toEqual([]);
     });
 
-    it('closes with a code and reason, and tells of it once', async () => {
+    it('closes with a code and reason, and reports the close once', async () => {
       const { port, recorder } = await listen();
       const socket = await connect(port);
       recorder.onMessage = (connection) => {
@@ -309,7 +309,7 @@ export function transportContract(
       expect(recorder.requests).toHaveLength(1);
     });
 
-    it('ends a peer that does not read when its buffer is full, and the others notice nothing', async () => {
+    it('ends a peer that does not read when its buffer is full, and no other one', async () => {
       const { port, recorder } = await listen();
       const slow = await connect(port, '/slow');
       const quick = await connect(port, '/quick');
@@ -328,7 +328,7 @@ export function transportContract(
       slow.terminate();
     });
 
-    it('ends a connection that says nothing for too long', async () => {
+    it('ends a connection that sends nothing for too long', async () => {
       const { port, recorder } = await listen({ silenceMs: 8_000 });
       const socket = await connect(port);
       socket.on('error', () => undefined);

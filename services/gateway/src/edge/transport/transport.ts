@@ -7,19 +7,17 @@ import type { HttpReply, HttpRequest } from '../http/http-message.js';
 /**
  * The port to sockets: it moves bytes and knows nothing of frames, tokens or queries.
  *
- * Ordering: what one connection sends arrives in order, and so does what is sent to it. `open` comes before any `message`, `closed` comes
- * exactly once and last. Handlers run synchronously from the event loop and must not block or throw.
- *
- * What the caller owes: copy a message before the handler returns, its bytes are reused after it.
+ * Ordering: what one connection sends arrives in order, and so does what is sent to it. `ConnectionListener` says in which order its
+ * methods are called, and what they must do.
  */
 export interface Transport {
   /** Starts to listen; resolves to the port that was bound. Rejects when it cannot be bound. */
   listen(): Promise<number>;
   /** Closes the listening socket; connections stay. Idempotent. */
   stopListening(): void;
-  /** Ends what is left, without close frames. Idempotent. */
+  /** Ends the connections that are left, without close frames. Idempotent. */
   stop(): void;
-  /** What all sockets have carried, those that ended too; absent where the transport does not show its sockets. */
+  /** The bytes of all sockets, open and ended. Absent where the transport cannot see its sockets. */
   socketBytes?(): ByteCounts;
 }
 
@@ -58,9 +56,9 @@ export interface TransportOptions {
   readonly frameBytes: number;
   /** The largest body of this request; asked before anything of it is read. */
   readonly bodyBytes: (request: Pick<HttpRequest, 'path' | 'headers'>) => number;
-  /** A connection that sent nothing for so long is closed. Any byte may count: that frames become whole is for the caller to watch. */
+  /** A connection that sent nothing for so long is closed. Any byte may count; the liveness monitor checks that frames become whole. */
   readonly silenceMs: number;
-  /** What may wait in memory for one peer that does not read. */
+  /** How many bytes may wait in memory for one peer that does not read. */
   readonly backpressureBytes: number;
   /** Where the messages, pings and pongs of WebSockets are counted. */
   readonly traffic: ChannelTraffic;

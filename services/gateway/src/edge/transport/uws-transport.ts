@@ -15,8 +15,8 @@ import {
 import { asksForWebSocket, refuseHandshake, type HandshakeHead } from './websocket-handshake.js';
 
 /**
- * uWebSockets copies the members of its user data object, so it gets exactly one. What the upgrade made is only needed until the connection
- * opens; it must not stay, tens of thousands of times.
+ * uWebSockets copies the members of its user data object, so it gets exactly one. The context of the upgrade is only needed until the
+ * connection opens. It must not stay in memory, tens of thousands of times.
  */
 interface UserData<Context> {
   readonly held: { state: UwsConnection | { readonly address: string; readonly context: Context } };
@@ -48,7 +48,7 @@ class UwsConnection implements Connection {
   ping(data: Uint8Array): void {
     if (this.#socket === undefined) return;
     this.#socket.ping(data);
-    this.#traffic.beat('out', data.length);
+    this.#traffic.heartbeat('out', data.length);
   }
 
   close(code: number, reason: string): void {
@@ -105,13 +105,13 @@ export class UwsTransport<Context> implements Transport {
       },
       ping: (socket, data) => {
         // It is answered by now, with the same data.
-        traffic.beat('in', data.byteLength);
-        traffic.beat('out', data.byteLength);
+        traffic.heartbeat('in', data.byteLength);
+        traffic.heartbeat('out', data.byteLength);
         const { state } = socket.getUserData().held;
         if (state instanceof UwsConnection) handlers.connections.pinged(state);
       },
       pong: (socket, data) => {
-        traffic.beat('in', data.byteLength);
+        traffic.heartbeat('in', data.byteLength);
         const { state } = socket.getUserData().held;
         if (state instanceof UwsConnection) handlers.connections.ponged(state, new Uint8Array(data));
       },
@@ -128,8 +128,8 @@ export class UwsTransport<Context> implements Transport {
   async listen(): Promise<number> {
     const { host, port } = this.#options;
     if (port !== 0) return this.#listenOn(port);
-    // Not 0 itself: only for a port that is named does uWebSockets set SO_REUSEADDR, without which a gateway that was killed cannot have its
-    // port again for a minute. The port may be taken between being found and being bound, so it is tried more than once.
+    // Port 0 is not passed on: uWebSockets sets SO_REUSEADDR for other ports only, and without it a gateway that was killed cannot bind its
+    // port again for a minute. Another process may take the port before it is bound, so this is tried more than once.
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#listenOn(await freePort(host));
@@ -172,7 +172,7 @@ export class UwsTransport<Context> implements Transport {
   ): Promise<void> {
     const handshake = handshakeOf(req);
     if (!asksForWebSocket(handshake)) {
-      // uWebSockets takes whatever has a key for an upgrade; this is a request like any other.
+      // uWebSockets takes every request with a key for an upgrade, but this one is a usual request.
       req.setYield(true);
       return;
     }
@@ -285,7 +285,7 @@ function respond(res: Uws.HttpResponse, reply: HttpReply): void {
   for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
   // `Date` is written by uWebSockets itself, and so is `Connection`.
   const isLast = connection === 'close';
-  // Without any argument: an undefined length would be sent as 2^63.
+  // No argument: an undefined length would be sent as 2^63.
   if (isBodiless(reply.status)) res.endWithoutBody();
   else res.end(reply.body, isLast);
 }

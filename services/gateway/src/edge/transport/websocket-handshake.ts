@@ -25,7 +25,7 @@ export function asksForWebSocket({ upgrade, connection }: HandshakeHead): boolea
   return hasToken(upgrade, 'websocket') && hasToken(connection, 'upgrade');
 }
 
-/** What is wrong with an opening handshake (RFC 6455 §4.2.1), as the reply to it. */
+/** The reply to an opening handshake that is wrong (RFC 6455 §4.2.1). */
 export function refuseHandshake({ method, version, key }: HandshakeHead): HttpReply | undefined {
   if (method !== 'GET') return NO_GET;
   if (version !== '13') return OTHER_VERSION;

@@ -48,7 +48,7 @@ class WsConnection implements Connection {
   ping(data: Uint8Array): void {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.#socket.ping(data);
-    this.#traffic.beat('out', data.length);
+    this.#traffic.heartbeat('out', data.length);
   }
 
   close(code: number, reason: string): void {
@@ -93,7 +93,7 @@ export class WsTransport<Context> implements Transport {
       ...CLOSE_TIMEOUT,
       handleProtocols: (_protocols, request) => this.#accepted.get(request) ?? false,
     });
-    // What ws itself would refuse: a handshake without a proper key.
+    // ws itself would refuse a handshake without a proper key.
     this.#sockets.on('wsClientError', (_error, socket) => refuse(socket, { status: 400, headers: {}, body: '' }));
     // The TCP socket, also with TLS: what is read and written there is what is on the wire.
     this.#server.on('connection', (socket) => this.#tally.watch(socket));
@@ -177,16 +177,16 @@ export class WsTransport<Context> implements Transport {
     socket.on('ping', (data: Buffer) => {
       connection.heardAtMs = Date.now();
       // It is answered by now, with the same data.
-      traffic.beat('in', data.length);
-      traffic.beat('out', data.length);
+      traffic.heartbeat('in', data.length);
+      traffic.heartbeat('out', data.length);
       this.#handlers.connections.pinged(connection);
     });
     socket.on('pong', (data: Buffer) => {
       connection.heardAtMs = Date.now();
-      traffic.beat('in', data.length);
+      traffic.heartbeat('in', data.length);
       this.#handlers.connections.ponged(connection, data);
     });
-    // ws closes by itself with the right code on protocol errors; the event is only to be taken.
+    // On protocol errors ws closes with the right code by itself. Without a listener the event would be thrown.
     socket.on('error', () => undefined);
     socket.on('close', (code: number) => {
       this.#connections.delete(connection);

@@ -14,8 +14,8 @@ export interface AuditedDenial {
 }
 
 /**
- * Writes what the gateway denied to the audit chain; what it granted has a record of its own. Anybody who reaches the port can cause denials,
- * so they are rate-bounded: a flood of them is counted in metrics and does not fill the chain.
+ * Writes what the gateway denied to the audit chain; what it granted has a record of its own. Anybody who reaches the port can cause
+ * denials, so they are rate-bounded: a flood of them is counted in metrics and does not fill the chain.
  */
 export class DenialAuditor {
   readonly #trail: AuditTrail;

@@ -20,8 +20,8 @@ export interface FormerToken {
 }
 
 /**
- * A new token for an agent that connects: when the old one is past half its life, or when what the agent says of itself has changed. Changed
- * facts are recorded first; the token then names them, so that the next connect writes nothing.
+ * A new token for an agent that connects: when the old one is past half its life, or when what the agent says of itself has changed.
+ * Changed facts are recorded first; the token then names them, so that the next connect writes nothing.
  */
 export async function renewToken(
   parts: RenewalParts,

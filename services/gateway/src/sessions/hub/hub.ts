@@ -15,7 +15,7 @@ export class Hub implements HubView {
   readonly #byOrg = new Map<OrgId, Map<string, Group>>();
   readonly #traffic: Pick<FrameTraffic, 'live' | 'poll'> | undefined;
 
-  /** `traffic` hears for how long there were sessions of each channel. */
+  /** `traffic` counts how long there were sessions of each channel. */
   constructor(traffic?: Pick<FrameTraffic, 'live' | 'poll'>) {
     this.#traffic = traffic;
   }

@@ -22,8 +22,8 @@ const MAX_AGENTS = 10_000;
 type Duplicate = Extract<RegistrationResult, { readonly kind: 'duplicate' }>;
 
 /**
- * Records that two machines use one identity: the first time for an agent, then once a minute. A clone tries again and again, and each of its
- * attempts says the same. Beyond `MAX_AGENTS` the agents that were recorded longest ago are forgotten, and may be recorded once more.
+ * Records that two machines use one identity: the first time for an agent, then once a minute. A clone tries again and again, and each of
+ * its attempts says the same. Beyond `MAX_AGENTS` the agents that were recorded longest ago are forgotten, and may be recorded once more.
  */
 export class DuplicateIdentityReporter {
   readonly #options: DuplicateIdentityReporterOptions;

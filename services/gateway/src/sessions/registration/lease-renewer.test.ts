@@ -53,7 +53,7 @@ function setUp() {
   let owesResync = false;
   let canResync = true;
   const registrations = {
-    oweResync: () => void (owesResync = true),
+    requestResync: () => void (owesResync = true),
     resync: (): Promise<void> => {
       if (owesResync) events.push('resync');
       owesResync &&= !canResync;
@@ -81,20 +81,20 @@ function setUp() {
 }
 
 describe('LeaseRenewer', () => {
-  it('renews its lease every five seconds and tells everybody that it lives', async () => {
+  it('renews its lease every five seconds and sends heartbeats', async () => {
     const { bus, registry, clock, identity, start, stop } = setUp();
-    const beats: GatewayHeartbeat[] = [];
+    const heartbeats: GatewayHeartbeat[] = [];
     bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
-      const beat = decodeBusMessage<GatewayHeartbeat>(data, 'gateway_beat');
-      if (beat !== undefined) beats.push(beat);
+      const heartbeat = decodeBusMessage<GatewayHeartbeat>(data, 'gateway_beat');
+      if (heartbeat !== undefined) heartbeats.push(heartbeat);
     });
     await start();
     await clock.inner.advanceAsync(15_000);
     expect(registry.renewals.map(({ gatewayId, ttlMs }) => [gatewayId, ttlMs])).toEqual(
       Array.from({ length: 4 }, () => [identity.id, 15_000]),
     );
-    expect(beats.length).toBeGreaterThanOrEqual(10);
-    expect(beats[0]).toMatchObject({ gateway: identity.id, sessions: 3, draining: false });
+    expect(heartbeats.length).toBeGreaterThanOrEqual(10);
+    expect(heartbeats[0]).toMatchObject({ gateway: identity.id, sessions: 3, draining: false });
     await stop();
     expect(registry.dropped).toEqual([identity.id]);
     expect(clock.inner.pendingTimers).toBe(0);
@@ -153,7 +153,7 @@ describe('LeaseRenewer', () => {
     await stop();
   });
 
-  it('keeps serving while the registry is away, and registers its sessions again until it was heard', async () => {
+  it('keeps serving while the registry is away, and registers its sessions again until that succeeds', async () => {
     const { registry, clock, events, start, stop, setCanResync } = setUp();
     await start();
     registry.renewal = { kind: 'unavailable', cause: new Error('down') };

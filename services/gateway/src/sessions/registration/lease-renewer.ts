@@ -13,7 +13,7 @@ export interface LeaseRenewerOptions {
   readonly identity: GatewayIdentity;
   readonly inbox: GatewayInbox;
   readonly hub: Pick<Hub, 'size'>;
-  readonly registrations: Pick<RegistrationQueue, 'oweResync' | 'resync'>;
+  readonly registrations: Pick<RegistrationQueue, 'requestResync' | 'resync'>;
   readonly draining: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -91,7 +91,7 @@ export class LeaseRenewer {
     const info = { sessions: hub.size, draining: draining(), startedAtMs: this.#startedAtMs };
     const renewed = await registry.lease.renew({ gatewayId: identity.id, ttlMs: identity.leaseMs, info });
     if (renewed.kind === 'unavailable') {
-      registrations.oweResync();
+      registrations.requestResync();
       return;
     }
     const generation = await registry.generation();
@@ -101,10 +101,10 @@ export class LeaseRenewer {
     this.#generation = generation.value;
     if (lostData) {
       logger.warn('registry lost its data, registering all sessions again');
-      registrations.oweResync();
+      registrations.requestResync();
     } else if (renewed.kind === 'lapsed' && !isFirst) {
       identity.rename();
-      registrations.oweResync();
+      registrations.requestResync();
     }
     await registrations.resync();
   }

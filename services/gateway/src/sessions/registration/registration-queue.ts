@@ -42,7 +42,7 @@ export class RegistrationQueue {
   #registrations: Session[] = [];
   #ends: UnregisterItem[] = [];
   #scheduled = false;
-  #owesResync = false;
+  #isResyncDue = false;
   /** Registry calls of one process take effect in the order in which they are made, but results must be waited for at the end. */
   #pending: Promise<unknown> = Promise.resolve();
 
@@ -71,17 +71,17 @@ export class RegistrationQueue {
     this.#schedule();
   }
 
-  /** The registry may not know what this gateway holds. */
-  oweResync(): void {
-    this.#owesResync = true;
+  /** The registry may not know what this gateway holds: all of it is registered again after the next renewal of the lease. */
+  requestResync(): void {
+    this.#isResyncDue = true;
   }
 
-  /** Registers everything again that this gateway holds, if that is owed. */
+  /** Registers everything again that this gateway holds, if that is due. */
   async resync(): Promise<void> {
-    if (!this.#owesResync) return;
-    this.#owesResync = false;
+    if (!this.#isResyncDue) return;
+    this.#isResyncDue = false;
     const superseded = (session: Session): void => this.#listener?.superseded(session);
-    if (!(await resyncSessions({ ...this.#options, superseded }))) this.#owesResync = true;
+    if (!(await resyncSessions({ ...this.#options, superseded }))) this.#isResyncDue = true;
   }
 
   /** Resolves when everything queued so far has been answered. */
@@ -142,7 +142,7 @@ export class RegistrationQueue {
         session.epoch = result.epoch;
         session.confirmed = true;
         if (isOver) this.unregister(session);
-        else this.#claimed(session, result.previous?.gatewayId as GatewayId | undefined);
+        else this.#registered(session, result.previous?.gatewayId as GatewayId | undefined);
         return;
       case 'duplicate':
         if (!isOver) this.#listener?.duplicate(session, this.#options.duplicates.report(session, result));
@@ -151,14 +151,14 @@ export class RegistrationQueue {
         if (isOver) return;
         // Losing the registry must not lock anybody out: the clock's epoch holds until it can be confirmed.
         session.epoch = epochHint;
-        // Without the registry nobody knows where the agent was before.
+        // Without the registry it is not known where the agent was before.
         session.movedAtMs = this.#options.clock.monotonic();
-        this.#owesResync = true;
+        this.#isResyncDue = true;
         this.#listener?.registered(session);
     }
   }
 
-  #claimed(session: Session, previous: GatewayId | undefined): void {
+  #registered(session: Session, previous: GatewayId | undefined): void {
     const { bus, identity, clock } = this.#options;
     const isElsewhere = previous !== undefined && previous !== identity.id;
     if (isElsewhere) session.movedAtMs = clock.monotonic();
