@@ -14,6 +14,7 @@ import { SessionNames } from './edge/poll/session-names.js';
 import { bodyBytesOf, routeHttp } from './edge/routes.js';
 import { chooseTransport } from './edge/transport/choose-transport.js';
 import type { TransportOptions } from './edge/transport/transport.js';
+import type { Capability } from './foundation/capability.js';
 import { GatewayIdentity } from './foundation/gateway-identity.js';
 import { GatewayInbox } from './foundation/gateway-inbox.js';
 import { OperatorOverrides } from './foundation/operator-overrides.js';
@@ -57,7 +58,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const base = { ...service, bus, hub, identity, inbox, overrides, directory, auditor, issuer };
 
   // Capabilities
-  const capabilities = [
+  const capabilities: readonly Capability[] = [
     new QueryHandler({ ...base, creditBytes: config.answerMemoryBytes }),
     new CommandHandler(base),
     new ModeHandler({ ...base, policyFile: config.modePolicyFile }),
