@@ -111,7 +111,7 @@ export class Enrolment {
     const nowMs = clock.now();
     const kept = await directory.enroll({ agentId, org, publicKey, enrolledAtMs: nowMs, from, facts, labels });
     if (kept.kind === 'unavailable') {
-      logger.warn('enrolment could not be kept', { err: kept.cause });
+      logger.warn('enrolment could not be recorded', { err: kept.cause });
       return problemReply('broker_unavailable', 'the identity cannot be kept right now', retryAfter(2_000));
     }
     // A known key may come with other facts than on record; the digest of what was kept first is not known here, so the token names none.
@@ -127,7 +127,7 @@ export class Enrolment {
   }
 }
 
-/** The request, or what is wrong with it. */
+/** Returns the request, or what is wrong with it. */
 function parseRequest(body: Uint8Array): EnrolRequest | string {
   let value: unknown;
   try {

@@ -17,7 +17,7 @@ export interface Routes {
 }
 
 const USUAL_BODY_BYTES = 64 * 1024;
-/** Enough to say what is wrong with a poll without a session, which should have no body. */
+/** For polls without a session, which should have no body: enough to read one and refuse it properly. */
 const NO_SESSION_BODY_BYTES = 1024;
 
 /** The largest body that a request may have. Only a poll in a session may have a large one. */

@@ -17,7 +17,7 @@ export interface Capability extends Component {
   readonly name: string;
   /** The frames that it takes from ready sessions. A frame type belongs to one capability at most. */
   readonly frames: readonly FrameRoute[];
-  /** What it adds to WELCOME, for any session. */
+  /** Called for each session before WELCOME is sent; returns what it adds to it. */
   welcome?(session: SessionView): WelcomeAddition | undefined;
   /** WELCOME was sent; frames that are sent now go out in the same write. */
   ready?(session: SessionView, hello: HelloRemainder): void;

@@ -8,10 +8,10 @@ export function expiringCache<V extends NonNullable<unknown>>(
 ): LRUCache<string, V> {
   return new LRUCache({
     max,
-    // It forgets what is older than this, and we what is as old as `ttlMs`.
+    // lru-cache forgets entries older than this; ours end at the age of `ttlMs`.
     ttl: ttlMs - 1,
     ttlResolution: 0,
-    // It takes 0 for "no time", and clocks of tests begin there.
+    // lru-cache takes 0 for "no time", and clocks of tests begin at 0.
     perf: { now: () => clock.monotonic() + 1 },
   });
 }

@@ -43,7 +43,7 @@ export class OperatorOverrides {
     this.#listeners.push(listener);
   }
 
-  /** Resolves when everything decided so far is known. */
+  /** Resolves when all decisions so far are known. */
   async start(): Promise<void> {
     this.#views = await Promise.all([
       this.#follow(STREAM_SUBJECTS.allLabels, (entry, org, agentId) => {
@@ -91,14 +91,14 @@ export class OperatorOverrides {
       stream: STREAMS.identities.name,
       subject,
       logger: this.#logger,
-      // Nothing is forgotten when the stream begins anew and has lost decisions: that errs on the safe side.
+      // When the stream begins anew and has lost decisions, they stay in force here: that is the safe side.
       apply: (entry) => {
         const parts = parseIdentitySubject(entry.subject);
         if (parts === undefined) return;
         try {
           take(entry, parts.org, parts.agentId);
         } catch (error) {
-          this.#logger.error('unreadable identity record passed over', { err: error, seq: entry.seq });
+          this.#logger.error('unreadable identity record ignored', { err: error, seq: entry.seq });
         }
       },
     });

@@ -10,7 +10,7 @@ export interface LivenessMonitorOptions {
   /** How often agents must send a ping, as WELCOME says. */
   readonly heartbeatMs: number;
   /** Ends a session. `countAs`: the reason in the metrics, where it is not the one that the peer is given. */
-  readonly end: (session: Session, reason: CloseReason, why: { detail: string; countAs?: CloseReason }) => void;
+  readonly end: (session: Session, reason: CloseReason, detail: string, countAs?: CloseReason) => void;
 }
 
 const SWEEP_MS = 500;
@@ -103,16 +103,16 @@ export class LivenessMonitor {
     } else if (challenge.life === 'asked') {
       this.#broken(session, 'no HELLO, and no answer to a ping: silent, or frames that are not masked');
     } else {
-      this.#options.end(session, 'helloTimeout', { detail: 'no valid hello before the deadline' });
+      this.#options.end(session, 'helloTimeout', 'no valid hello before the deadline');
     }
   }
 
   #silent(session: Session): void {
     const detail = 'no whole frame within a heartbeat: silent, or frames that are not masked';
-    this.#options.end(session, 'protocolError', { detail, countAs: 'silent' });
+    this.#options.end(session, 'protocolError', detail, 'silent');
   }
 
   #broken(session: Session, detail: string): void {
-    this.#options.end(session, 'protocolError', { detail });
+    this.#options.end(session, 'protocolError', detail);
   }
 }

@@ -13,7 +13,7 @@ import {
   type OrgId,
 } from '@muster/protocol';
 import type { Clock, Logger, Metrics } from '@muster/runtime';
-import type { Capability, FrameFault, FrameRoute, HelloRemainder, WelcomeAddition } from '../foundation/capability.js';
+import type { Capability, HelloRemainder, WelcomeAddition } from '../foundation/capability.js';
 import type { Connection, ConnectionListener } from '../foundation/connection.js';
 import type { GatewayIdentity, IdentityListener } from '../foundation/gateway-identity.js';
 import type { OperatorOverrides, OverrideListener } from '../foundation/operator-overrides.js';
@@ -22,10 +22,11 @@ import type { Handshake } from './admission/handshake.js';
 import type { Hub } from './hub/hub.js';
 import { Session, type Challenge, type HandshakeContext } from './hub/session.js';
 import type { SessionTable } from './hub/session-table.js';
+import { FrameDispatcher } from './frame-dispatcher.js';
 import { LivenessMonitor } from './liveness-monitor.js';
 import { MaxConnectionAge } from './max-connection-age.js';
 import type { RegistrationListener, RegistrationQueue } from './registration/registration-queue.js';
-import { createSessionMetrics, type SessionMetrics } from './session-metrics.js';
+import { closeCodeLabel, createSessionMetrics, type SessionMetrics } from './session-metrics.js';
 
 export interface SessionManagerOptions {
   readonly hub: Hub;
@@ -61,8 +62,7 @@ export class SessionManager
   readonly #metrics: SessionMetrics;
   readonly #liveness: LivenessMonitor;
   readonly #age: MaxConnectionAge;
-  /** By frame type. */
-  readonly #routes: (FrameRoute | undefined)[] = [];
+  readonly #frames: FrameDispatcher;
   readonly #opening = new WeakMap<Session, Opening>();
 
   constructor(options: SessionManagerOptions) {
@@ -72,18 +72,9 @@ export class SessionManager
       sessions: () => hub.size,
       connections: () => table.size,
     });
-    const end = this.#end.bind(this);
-    this.#liveness = new LivenessMonitor({
-      ...{ clock, table, heartbeatMs },
-      end: (session, reason, { detail, countAs }) => end(session, reason, detail, countAs),
-    });
+    this.#liveness = new LivenessMonitor({ clock, table, heartbeatMs, end: (...why) => this.#end(...why) });
     this.#age = new MaxConnectionAge({ hub, clock, maxAgeMs, sessions: this });
-    for (const { name, frames } of capabilities) {
-      for (const route of frames) {
-        if (this.#routes[route.type] !== undefined) throw new TypeError(`${name} takes frames that are taken`);
-        this.#routes[route.type] = route;
-      }
-    }
+    this.#frames = new FrameDispatcher(capabilities);
     options.registrations.listen(this);
     options.identity.listen(this);
     options.overrides.listen(this);
@@ -139,7 +130,7 @@ export class SessionManager
     if (session === undefined) return;
     table.delete(session);
     session.state = 'closed';
-    this.#metrics.closed.inc({ code: CODES.has(code) ? String(code) : 'other' });
+    this.#metrics.closed.inc({ code: closeCodeLabel(code) });
     if (session.epoch === 0) return;
     hub.remove(session);
     for (const capability of capabilities) capability.closed?.(session);
@@ -231,19 +222,11 @@ export class SessionManager
   }
 
   #frame(session: Session, header: Header, body: Uint8Array): void {
-    const route = this.#routes[header.type];
-    if (header.ref !== 0 && route?.hasRef !== true) {
-      this.#end(session, 'protocolError', 'a handle where none is meant');
-      return;
-    }
-    if (session.state === 'challenged' && header.type === FRAME.hello) {
+    if (session.state === 'challenged' && header.type === FRAME.hello && header.ref === 0) {
       this.#hello(session, body);
       return;
     }
-    const fault =
-      session.state === 'ready' && route !== undefined
-        ? route.handle(session, header, body)
-        : unexpectedFrame(header.type);
+    const fault = this.#frames.dispatch(session, header, body);
     if (fault !== undefined) this.#end(session, fault.reason, fault.detail);
   }
 
@@ -301,11 +284,4 @@ export class SessionManager
     // Some transports report the close later; frames that come in between must not count.
     this.closed(session.connection, CLOSE[countAs].code);
   }
-}
-
-/** Peers may close with any code; only known ones become label values. */
-const CODES: ReadonlySet<number> = new Set([...Object.values(CLOSE).map(({ code }) => code), 1005, 1006, 1007]);
-
-function unexpectedFrame(type: number): FrameFault {
-  return { reason: 'protocolError', detail: `frame type ${type} is not expected now` };
 }

@@ -1,3 +1,4 @@
+import { CLOSE } from '@muster/protocol';
 import type { Metrics } from '@muster/runtime';
 
 /** What sessions count. */
@@ -30,3 +31,10 @@ export function createSessionMetrics(
 }
 
 export type SessionMetrics = ReturnType<typeof createSessionMetrics>;
+
+const CODES: ReadonlySet<number> = new Set([...Object.values(CLOSE).map(({ code }) => code), 1005, 1006, 1007]);
+
+/** Peers may close with any code; only known ones become label values. */
+export function closeCodeLabel(code: number): string {
+  return CODES.has(code) ? String(code) : 'other';
+}

@@ -16,10 +16,10 @@ export interface PollConnectionOptions {
   readonly address: string;
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly traffic: Pick<ChannelTraffic, 'sent'>;
-  /** More waits than may wait: the agent does not fetch it. */
+  /** More waits than the limits allow: the agent does not fetch it. */
   readonly onOverflow: () => void;
   readonly commandMemory: CommandMemory;
-  /** It was closed, from whichever side. */
+  /** The connection was closed, by either side. */
   readonly onClosed: () => void;
 }
 
@@ -48,7 +48,7 @@ export class CommandMemory {
 }
 
 const MAX_FRAMES = LIMITS.pollFrames;
-/** A query to many agents waits as the same bytes for all of them. */
+/** A query to many agents is the same bytes in memory for all of them. */
 const MAX_BYTES = 16 * 1024 * 1024;
 /** Services repeat these until they are answered; one that waits already need not wait twice. */
 const REPEATED: ReadonlySet<number> = new Set([FRAME.command, FRAME.commandCancel, FRAME.reportKept]);
@@ -70,7 +70,7 @@ export class PollConnection implements Connection {
   dueMs: number;
   /** How long it may wait until then. */
   waitMs: number = LIMITS.helloDeadlineMs;
-  /** How long nothing came, by the sweeps that were made meanwhile. */
+  /** How long nothing came, counted in sweeps. */
   quietMs = 0;
   /** Requests since the last sweep. */
   requests = 0;
@@ -95,7 +95,7 @@ export class PollConnection implements Connection {
     this.dueMs = options.clock.monotonic();
   }
 
-  /** How it was closed, once it was. */
+  /** Why it was closed; undefined while it is open. */
   get end(): { readonly code: number; readonly reason: string } | undefined {
     return this.#end;
   }

@@ -44,7 +44,7 @@ export interface PollHandlerOptions {
   readonly metrics: Metrics;
 }
 
-/** A hello is answered when the session is ready, which takes a call to the registry. */
+/** The reply to a hello waits until the session is ready, which takes a call to the registry. */
 const HELLO_WAIT_MS = 10_000;
 /** Acknowledgements and credit come within milliseconds: better in this reply than in one more poll. */
 const ANSWER_WAIT_MS = 150;
@@ -218,7 +218,7 @@ export class PollHandler {
     return soonMs === undefined || soonMs >= intervalMs ? reply : { ...reply, comeBackMs: soonMs };
   }
 
-  /** Hands frames on, once however often they come; returns what is wrong with the request. */
+  /** Hands frames on, once however often they come. Returns what is wrong with the request, if anything is. */
   #receive(
     connection: PollConnection,
     { seq }: PollRequest,
