@@ -77,4 +77,20 @@ export const DRIVERS = {
  * Floors inside a package: folder → the folders of the same package that it may import. Where a package is not listed, any direction is fine as
  * long as the graph of its folders has no circle.
  */
-export const FLOORS = {};
+export const FLOORS = {
+  'services/gateway': {
+    edge: ['edge/poll', 'edge/transport', 'edge/http', 'sessions/admission', 'sessions/hub', 'foundation', 'traffic'],
+    'edge/poll': ['edge/http', 'sessions', 'sessions/admission', 'foundation', 'traffic'],
+    'edge/transport': ['edge/http', 'foundation', 'traffic'],
+    'edge/http': ['sessions/admission'],
+    sessions: ['sessions/admission', 'sessions/registration', 'sessions/hub', 'foundation'],
+    'sessions/registration': ['sessions/admission', 'sessions/hub', 'foundation'],
+    'sessions/admission': ['sessions/hub', 'foundation'],
+    'sessions/hub': ['foundation', 'traffic'],
+    'capabilities/queries': ['foundation'],
+    'capabilities/commands': ['foundation'],
+    'capabilities/modes': ['foundation'],
+    foundation: [],
+    traffic: [],
+  },
+};
