@@ -4,7 +4,8 @@ import { busContract, streamStoreContract } from '@muster/bus/testing';
 import { openRedisRegistry } from '@muster/registry';
 import { silentLogger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
-import { chooseBrokerSource, startBrokers, type TestBrokers } from './brokers.js';
+import { chooseBrokerSource, startBrokers } from './brokers.js';
+import type { TestBrokers } from './test-brokers.js';
 
 const logger = silentLogger;
 const source = await chooseBrokerSource();

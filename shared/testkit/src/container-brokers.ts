@@ -1,7 +1,7 @@
 import { BROKER_IMAGES, freePort, natsAnswers, redisAnswers } from '@muster/local/brokers';
 import { eventually } from '@muster/runtime/testing';
 import { GenericContainer, getContainerRuntimeClient, Wait, type StartedTestContainer } from 'testcontainers';
-import type { TestBroker, TestBrokers } from './brokers.js';
+import type { TestBroker, TestBrokers } from './test-brokers.js';
 
 const READY_TIMEOUT_MS = 30_000;
 

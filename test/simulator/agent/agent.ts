@@ -7,6 +7,7 @@ import {
   type WelcomeBody,
 } from '@muster/protocol';
 import { fullJitter, type Backoff } from '@muster/runtime';
+import type { AgentStatus } from './agent-status.js';
 import type { Behaviour } from './behaviour.js';
 import { ChannelSelector } from './channel-selector.js';
 import { AgentCommands, type CommandHost } from '../commands/agent-commands.js';
@@ -14,20 +15,13 @@ import type { Identity } from './identity.js';
 import type { FleetContext } from './fleet-context.js';
 import type { Machine } from '../machine/machine.js';
 import { PlannedMove, type MoveReason } from './planned-move.js';
-import { Session, type SessionState } from './session.js';
+import { Session, type SessionAgent, type SessionState } from './session.js';
 import type { WireEnd } from '../channels/wire.js';
-
-/**
- *     idle ──connect──▶ connecting ──WELCOME──▶ ready ──lost, reconnect code──▶ waiting ──▶ connecting
- *                                                 ├──permanent refusal──▶ excluded
- *     any ──stop, kill──▶ stopped                 └──disappear──▶ waiting (long)
- */
-export type AgentStatus = 'idle' | 'connecting' | 'ready' | 'waiting' | 'excluded' | 'stopped';
 
 const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
 
 /** One simulated endpoint: its machine, its identity, its behaviour and its sessions with gateways. */
-export class SimulatedAgent implements CommandHost {
+export class SimulatedAgent implements CommandHost, SessionAgent {
   readonly machine: Machine;
   readonly behaviour: Behaviour;
   /** Set by enrolment, and again when a WELCOME brings a new token. */

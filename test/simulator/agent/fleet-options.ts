@@ -6,7 +6,7 @@ import type { Identity } from './identity.js';
 
 /** The options of a fleet. */
 export interface FleetOptions {
-  /** One or more gateways, `wss://host:port` or `ws://host:port`. Agents spread over them and change to the next one when theirs is lost. */
+  /** `wss://host:port` or `ws://host:port`. Agents spread over the gateways, and change to the next one when theirs is lost. */
   readonly gateways: readonly [string, ...string[]];
   readonly org: string;
   readonly enrolSecret: string;

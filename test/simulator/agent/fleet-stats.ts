@@ -1,5 +1,5 @@
 import { closeReasonOf, type SessionMode } from '@muster/protocol';
-import type { AgentStatus } from './agent.js';
+import type { AgentStatus } from './agent-status.js';
 import type { CommandStats } from '../commands/command-context.js';
 import type { PollStats } from '../channels/poll-wire.js';
 import type { WireEnd } from '../channels/wire.js';

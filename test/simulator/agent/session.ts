@@ -10,21 +10,39 @@ import {
   HEADER_BYTES,
   type Header,
   type HelloBody,
+  type ModeBody,
   type QueryBody,
   type ReconnectBody,
   type SessionMode,
   type WelcomeBody,
 } from '@muster/protocol';
 import type { Answer } from '../truth/answer.js';
-import type { SimulatedAgent } from './agent.js';
+import type { AgentCommands } from '../commands/agent-commands.js';
+import type { Machine } from '../machine/machine.js';
+import type { Behaviour } from './behaviour.js';
 import { Delivery } from './delivery.js';
 import { dispatchCommandFrame } from '../commands/dispatch-command-frame.js';
 import type { FleetContext } from './fleet-context.js';
-import { simulatedInstance, simulatedKey } from './identity.js';
+import { type Identity, simulatedInstance, simulatedKey } from './identity.js';
 import type { Wire, WireEnd, WireOwner } from '../channels/wire.js';
 import type { Route } from '../channels/wires.js';
 
 export type SessionState = 'connecting' | 'awaitingChallenge' | 'awaitingWelcome' | 'ready' | 'ended';
+
+/** The agent of a session. */
+export interface SessionAgent {
+  readonly machine: Machine;
+  readonly identity: Identity;
+  readonly behaviour: Behaviour;
+  readonly commands: AgentCommands;
+  readonly pollIntervalMs: number;
+  helloFields(): Pick<HelloBody, 'replaces' | 'away'>;
+  sessionReady(session: Session, welcome: WelcomeBody, ageMs: number): void;
+  sessionEnded(session: Session, end: WireEnd, how: { readonly reached: SessionState; readonly heldMs: number }): void;
+  modeAssigned(mode: ModeBody, ageMs: number): void;
+  reconnectAfter(delayMs: number): void;
+  disappear(): void;
+}
 
 /**
  * One session of one agent, from the connection to its end, over either channel.
@@ -33,7 +51,7 @@ export type SessionState = 'connecting' | 'awaitingChallenge' | 'awaitingWelcome
  */
 export class Session implements WireOwner {
   readonly mode: SessionMode;
-  readonly #agent: SimulatedAgent;
+  readonly #agent: SessionAgent;
   readonly #context: FleetContext;
   readonly #wire: Wire;
   #state: SessionState = 'connecting';
@@ -45,7 +63,7 @@ export class Session implements WireOwner {
   #lastSentAtMs: number;
   #heartbeatMs = 0;
 
-  constructor(agent: SimulatedAgent, context: FleetContext, route: Route) {
+  constructor(agent: SessionAgent, context: FleetContext, route: Route) {
     this.mode = route.mode;
     this.#agent = agent;
     this.#context = context;

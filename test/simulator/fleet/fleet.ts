@@ -1,10 +1,11 @@
 import type { QueryBody } from '@muster/protocol';
-import { SimulatedAgent, type AgentStatus } from '../agent/agent.js';
+import { SimulatedAgent } from '../agent/agent.js';
+import type { AgentStatus } from '../agent/agent-status.js';
 import type { AnswerSource } from '../truth/answer.js';
 import { behaviourOf } from '../agent/behaviour.js';
 import { Enrolment } from './enrolment.js';
 import type { Identity } from '../agent/identity.js';
-import type { FleetContext } from '../agent/fleet-context.js';
+import type { EnrolledAgent, FleetContext } from '../agent/fleet-context.js';
 import { Schedule } from '../commands/schedule.js';
 import { Oracle } from '../truth/oracle.js';
 import { SharedCommandVerifier } from '../commands/command-verifier.js';
@@ -170,7 +171,7 @@ export class Fleet {
     return identity;
   }
 
-  #enrolAgain(agent: SimulatedAgent): void {
+  #enrolAgain(agent: EnrolledAgent): void {
     this.#enrol(agent.machine).then(
       (identity) => {
         agent.reenrolled(identity);

@@ -98,7 +98,7 @@ export class Oracle {
 }
 
 /**
- * Where the journal and the endpoints disagree, one line each. None when each target has one terminal state, that state matches the run, and
+ * Where the journal and the endpoints disagree, one line each. None when each target has one terminal state that matches its run, and
  * nothing ran twice or on an agent that was no target. `expired` as `unconfirmed` and `timed_out` as `no_report` mean that the outcome is
  * unknown, so any one run agrees with them.
  */
