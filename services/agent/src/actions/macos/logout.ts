@@ -1,5 +1,5 @@
 import type { ActionImplementation } from '../contract/action.js';
-import { refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
+import { endSessions } from '../contract/end-sessions.js';
 import { runOrStop, settle } from '../contract/settle.js';
 
 /** The terminal that `who` shows for the graphical session. */
@@ -21,25 +21,16 @@ export const logoutSession: ActionImplementation = {
         (one) =>
           (target['user'] === undefined || one.user === target['user']) && (tty === undefined || one.tty === tty),
       );
-      if (found.length === 0) {
-        return call.binding === undefined
-          ? unchanged('there is no such session')
-          : refused('changed', 'there is no such session any more');
-      }
-      const why = host.protect.name(...found.map(({ user }) => user));
-      if (why !== undefined) return refused('protected', why);
-      const lines = found.map((one) => `the session of ${one.user} on ${one.tty}`);
-      if (call.dryRun) return wouldDo(`${found.length} session(s) would end`, withVerb('end', lines));
-      for (const one of found) {
-        call.signal.throwIfAborted();
-        if (one.tty !== CONSOLE) {
-          await runOrStop(host, '/usr/bin/pkill', ['-HUP', '-t', one.tty, '-u', one.user]);
-          continue;
-        }
-        const uid = (await runOrStop(host, '/usr/bin/id', ['-u', one.user])).trim();
-        await runOrStop(host, '/bin/launchctl', ['bootout', `gui/${uid}`], { timeoutMs: 25_000 });
-      }
-      return succeeded(`${found.length} session(s) ended`, withVerb('ended', lines));
+      return endSessions(
+        call,
+        found,
+        (one) => `the session of ${one.user} on ${one.tty}`,
+        async (one) => {
+          if (one.tty !== CONSOLE) return runOrStop(host, '/usr/bin/pkill', ['-HUP', '-t', one.tty, '-u', one.user]);
+          const uid = (await runOrStop(host, '/usr/bin/id', ['-u', one.user])).trim();
+          return runOrStop(host, '/bin/launchctl', ['bootout', `gui/${uid}`], { timeoutMs: 25_000 });
+        },
+      );
     }),
 };
 

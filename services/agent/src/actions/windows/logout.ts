@@ -1,5 +1,5 @@
 import type { ActionImplementation } from '../contract/action.js';
-import { refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
+import { endSessions } from '../contract/end-sessions.js';
 import { runOrStop, settle } from '../contract/settle.js';
 import { SYSTEM32 } from './powershell.js';
 
@@ -23,22 +23,12 @@ export const logoutSession: ActionImplementation = {
           (target['tty'] === undefined || sameText(station, target['tty'])) &&
           (target['session'] === undefined || String(id) === target['session']),
       );
-      if (found.length === 0) {
-        return call.binding === undefined
-          ? unchanged('there is no such session')
-          : refused('changed', 'there is no such session any more');
-      }
-      const why = call.host.protect.name(...found.map(({ user }) => user));
-      if (why !== undefined) return refused('protected', why);
-      const lines = found.map(
+      return endSessions(
+        call,
+        found,
         ({ user, station, id }) => `session ${id} of ${user}${station === '' ? '' : ` on ${station}`}`,
+        ({ id }) => runOrStop(call.host, `${SYSTEM32}logoff.exe`, [String(id)], { timeoutMs: 25_000 }),
       );
-      if (call.dryRun) return wouldDo(`${found.length} session(s) would end`, withVerb('end', lines));
-      for (const { id } of found) {
-        call.signal.throwIfAborted();
-        await runOrStop(call.host, `${SYSTEM32}logoff.exe`, [String(id)], { timeoutMs: 25_000 });
-      }
-      return succeeded(`${found.length} session(s) ended`, withVerb('ended', lines));
     }),
 };
 
