@@ -79,7 +79,7 @@ const DOCTOR: [string, () => Ailment | Promise<Ailment>, hops: string, says: Reg
     'a proxy that refuses upgrades',
     async () => ({ at: (await upgradeProxy({ status: 403, body: 'no' })).address }),
     'dns tcp tls UPGRADE poll',
-    /no gateway's: 403[^]*may not pass WebSocket upgrades[^]*the agent will poll/,
+    /not from a gateway: 403[^]*may not pass WebSocket upgrades[^]*the agent will poll/,
   ],
   [
     'a proxy that strips the upgrade',

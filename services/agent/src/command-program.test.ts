@@ -90,7 +90,7 @@ const ask = (pid: number, claims = {}): CommandBody =>
     claims: { action: 'process.kill', params: { pid, signal: 'TERM' }, ...claims },
   })[0]!;
 
-/** How a command ended; that it runs is said before only when it takes a moment. */
+/** How a command ended. A report that it runs comes only if it takes a moment. */
 async function outcome(session: FakeSession): Promise<ReportBody> {
   for (;;) {
     const report = await session.report();
@@ -98,10 +98,11 @@ async function outcome(session: FakeSession): Promise<ReportBody> {
   }
 }
 
-const said = ({ state, code, authentic }: ReportBody): string => `${authentic ? '' : 'unauthentic '}${state}/${code}`;
+const describeReport = ({ state, code, authentic }: ReportBody): string =>
+  `${authentic ? '' : 'unauthentic '}${state}/${code}`;
 
 describe('the agent program and commands', () => {
-  test('killed between running and reporting: the command ran once, has failed as interrupted, and stays so', async () => {
+  test('killed between running and reporting: the command ran once, has failed as interrupted, and stays failed', async () => {
     const gateway = await startGateway();
     const first = start(gateway);
     const { session, hello } = await connect(gateway);
@@ -115,9 +116,9 @@ describe('the agent program and commands', () => {
 
     const second = start(gateway);
     const { session: again } = await connect(gateway);
-    expect(said(await again.report())).toBe('failed/interrupted');
+    expect(describeReport(await again.report())).toBe('failed/interrupted');
     again.command(order);
-    expect(said(await again.report())).toBe('failed/interrupted');
+    expect(describeReport(await again.report())).toBe('failed/interrupted');
     again.keepReport(order);
     // An answer to a query behind it means that it was read.
     again.query(1, { sql: 'SELECT 1 AS one', columns: ['one'] });
@@ -127,11 +128,11 @@ describe('the agent program and commands', () => {
     start(gateway);
     const { session: last } = await connect(gateway);
     last.command(order);
-    expect(said(await last.report())).toBe('failed/interrupted');
+    expect(describeReport(await last.report())).toBe('failed/interrupted');
     expect(stubborn.asked()).toBe(1);
   });
 
-  test('killed after reporting, before that was kept: the recorded outcome is reported again', async () => {
+  test('killed after reporting, before the confirmation: the recorded outcome is reported again', async () => {
     const gateway = await startGateway();
     const first = start(gateway);
     const { session } = await connect(gateway);
@@ -148,7 +149,7 @@ describe('the agent program and commands', () => {
     expect(await again.report()).toEqual(ended);
   });
 
-  test('one that hangs holds up neither a query nor another kind of action, and stops when it is cancelled', async () => {
+  test('a hanging action blocks neither queries nor other kinds of actions, and stops when it is cancelled', async () => {
     const gateway = await startGateway();
     start(gateway);
     const { session } = await connect(gateway);
@@ -173,12 +174,12 @@ describe('the agent program and commands', () => {
     expect(stubborn.asked()).toBe(1);
   });
 
-  test('what is forged, changed, meant for another, expired or signed by a retired key is refused and not run', async () => {
+  test('a command that is forged, changed, for another agent, expired or signed by a retired key is refused', async () => {
     const gateway = await startGateway();
     start(gateway);
     const { session } = await connect(gateway, { commandKeys: issuer.keyList(2) });
     const { pid, asked } = await startStubborn();
-    const stranger = await CommandIssuer.create(Date.now);
+    const foreignIssuer = await CommandIssuer.create(Date.now);
     const claims = { action: 'process.kill', params: { pid, signal: 'TERM' } };
     const good = ask(pid);
     const [header, payload, signature] = good.jws.split('.');
@@ -186,7 +187,7 @@ describe('the agent program and commands', () => {
     const changed = Buffer.from(JSON.stringify({ ...old, timeoutMs: 1 })).toString('base64url');
     const seconds = Math.floor(Date.now() / 1_000);
     const orders: readonly (readonly [CommandBody, string])[] = [
-      [stranger.issue({ targets: [agentId], claims })[0]!, 'unauthentic refused/unknown_key'],
+      [foreignIssuer.issue({ targets: [agentId], claims })[0]!, 'unauthentic refused/unknown_key'],
       [{ ...good, jws: `${header}.${changed}.${signature}` }, 'unauthentic refused/bad_signature'],
       [issuer.issue({ targets: ['b'.repeat(24) as AgentId], claims })[0]!, 'unauthentic refused/not_a_target'],
       [ask(pid, { org: 'other' }), 'unauthentic refused/wrong_org'],
@@ -198,13 +199,13 @@ describe('the agent program and commands', () => {
     ];
     for (const [order, expected] of orders) {
       session.command(order);
-      expect(said(await session.report())).toBe(expected);
+      expect(describeReport(await session.report())).toBe(expected);
       session.keepReport(order);
     }
     expect(asked()).toBe(0);
   });
 
-  test('labels that are ordered are in the HELLO of a new session, at once and after a restart', async () => {
+  test('labels that a command sets are in the HELLO of a new session, at once and after a restart', async () => {
     const gateway = await startGateway();
     const first = start(gateway);
     const { session, hello } = await connect(gateway);
@@ -224,7 +225,7 @@ describe('the agent program and commands', () => {
     expect((await connect(gateway)).hello.labels).toEqual({ env: 'prod', team: 'blue' });
   });
 
-  test('one that enrolled before there were roots enrols once more and says that it takes commands', async () => {
+  test('an agent that enrolled before there were roots enrols once more and announces commands', async () => {
     const gateway = await startGateway();
     const roots = trust;
     trust = {};
@@ -232,7 +233,7 @@ describe('the agent program and commands', () => {
     const { session, hello } = await connect(gateway);
     expect(hello.capabilities).toEqual(['query', 'mode']);
     session.command(ask(1));
-    expect(said(await session.report())).toBe('unauthentic refused/no_trust');
+    expect(describeReport(await session.report())).toBe('unauthentic refused/no_trust');
     await first.printed('"msg":"no command roots; this agent takes no commands"');
     await first.kill();
     expect(enrolments).toBe(2);
@@ -246,12 +247,12 @@ describe('the agent program and commands', () => {
     expect(pinned).toMatchObject({ roots: issuer.roots });
   });
 
-  test('one that is set to run nothing does not say that it takes commands, and runs none', async () => {
+  test('an agent with the policy "none" does not announce commands, and runs none', async () => {
     const gateway = await startGateway();
     start(gateway, { MUSTER_AGENT_ACTIONS: 'none' });
     const { session, hello } = await connect(gateway);
     expect(hello.capabilities).toEqual(['query', 'mode']);
     session.command(ask(1));
-    expect(said(await session.report())).toBe('refused/action_not_allowed');
+    expect(describeReport(await session.report())).toBe('refused/action_not_allowed');
   });
 });

@@ -16,7 +16,7 @@ describe('configuration of the agent', () => {
     });
   });
 
-  test('every fault is told at once, and none quotes the secret', () => {
+  test('all faults are reported at once, and none quotes the secret', () => {
     const loaded = loadAgentConfig({
       MUSTER_ORG: 'Not An Org',
       MUSTER_LABELS: 'env',
@@ -39,7 +39,7 @@ describe('configuration of the agent', () => {
     expect(loaded.ok ? '' : loaded.error.message).toContain('MUSTER_LABELS has a fault: label "os" is built in');
   });
 
-  test('everything may run unless it is said what may; a word that is no action is a fault', () => {
+  test('all actions may run unless a policy is set; an unknown action is a fault', () => {
     const url = { MUSTER_GATEWAY_URL: 'wss://g' };
     expect(loadAgentConfig(url)).toMatchObject({ config: { actions: ['all'], requireApproval: [], protect: [] } });
     const some = { MUSTER_AGENT_ACTIONS: 'process.*, file.restore', MUSTER_AGENT_REQUIRE_APPROVAL: 'destructive' };

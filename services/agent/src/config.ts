@@ -15,12 +15,12 @@ import { parseLabels } from './identity/agent-labels.js';
 const definition = defineConfig({
   prefix: 'MUSTER_AGENT_',
   fields: {
-    /** Where gateways are; more than one when no load balancer stands before them. */
+    /** URLs of the gateways; more than one if there is no load balancer. */
     gatewayUrls: field.urls('MUSTER_GATEWAY_URL', {
       protocols: ['wss', 'https', 'ws', 'http'],
       example: 'wss://gateway.example.com',
     }),
-    /** PEM file with the only certificate authorities to trust; the system's when not set. */
+    /** PEM file with the only certificate authorities to trust; absent: those of the system. */
     gatewayCaFile: field.text('MUSTER_GATEWAY_CA', { optional: true, example: '/etc/muster-agent/ca.pem' }),
     org: field.text('MUSTER_ORG', {
       default: 'default',
@@ -28,10 +28,10 @@ const definition = defineConfig({
       pattern: /^[a-z0-9][a-z0-9-]{0,62}$/,
       expect: 'must be an org: up to 63 lower-case letters, digits and "-"',
     }),
-    /** Needed until the agent has a token, and again should that one expire. */
+    /** Needed until the agent has a token, and again if the token expires. */
     enrolSecret: field.secret('MUSTER_ENROLL_SECRET', { optional: true }),
     dataDir: field.text('MUSTER_DATA_DIR', { default: '/var/lib/muster-agent', example: '/var/lib/muster-agent' }),
-    /** `live` or `poll`: this channel, whatever gateways say. */
+    /** `live` or `poll`: always this mode, whatever gateways assign. */
     mode: field.oneOf('MUSTER_AGENT_MODE', ['auto', 'live', 'poll'], { default: 'auto' }),
     labelList: field.list('MUSTER_LABELS', { default: [], example: 'env=prod,site=zrh' }),
     maxQueryMs: field.durationMs('MUSTER_AGENT_QUERY_TIME', { default: DEFAULT_BUDGET.ms, min: 100 }),
@@ -50,7 +50,7 @@ const definition = defineConfig({
     actions: field.list('MUSTER_AGENT_ACTIONS', { default: ['all'], example: 'process.kill,file.*' }),
     /** Actions that run here only when a second person has approved the command. */
     requireApproval: field.list('MUSTER_AGENT_REQUIRE_APPROVAL', { default: [], example: 'destructive' }),
-    /** Names of processes, services and packages, and paths, that no command touches. */
+    /** Names of processes, services and packages, and paths, that no command may touch. */
     protect: field.list('MUSTER_AGENT_PROTECT', { default: [], example: 'postgres,/srv/data' }),
   },
   check: ({ labelList, actions, requireApproval }): readonly ConfigFault[] => [
@@ -68,7 +68,7 @@ function policyFaults(name: string, entries: readonly string[]): ConfigFault[] {
 
 export type AgentConfig = ConfigOf<typeof definition>;
 
-/** Pure and total: every fault at once. */
+/** Reads the configuration. Pure; reports all faults at once. */
 export function loadAgentConfig(env: Env): ConfigResult<AgentConfig> {
   return loadConfig(definition, env);
 }

@@ -40,7 +40,7 @@ function line({ hop, ok, detail, advice, tookMs }: HopReport): string {
   return advice === undefined ? head : `${head}        ${''.padEnd(8)}${advice}\n`;
 }
 
-/** Another user's token cannot be read; the hops before it can be examined all the same. */
+/** Another user's token cannot be read; the other hops can be tested without it. */
 function storedToken(path: string): string | undefined {
   try {
     return readFileIfThere(path)?.trim() || undefined;

@@ -3,7 +3,7 @@ import { openDialer } from './network/dialer.js';
 import { openAgent } from './agent.js';
 import { loadAgentConfig } from './config.js';
 
-/** `muster-agent enroll`: gets a token now, whether there is one or not. The same key keeps the same agent id. */
+/** `muster-agent enroll`: gets a new token now. The agent id stays the same, because it is derived from the key. */
 export async function enroll(env: Env): Promise<number> {
   const loaded = loadAgentConfig(env);
   if (!loaded.ok) {

@@ -2,30 +2,27 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import type { Env } from '@muster/runtime/program';
 
-/** Where `muster-agent install` puts the settings. */
+/** Where `muster-agent install` writes the settings. */
 export function defaultConfigurationFile(env: Env): string {
   if (process.platform === 'win32') return `${env['ProgramData'] ?? 'C:\\ProgramData'}\\MusterAgent\\agent.env`;
   return '/etc/muster-agent/agent.env';
 }
 
-/**
- * The file to read settings from: the one that is named; or the installed one, for a person who was not given any by
- * the environment.
- */
+/** The file to read settings from: the named one; or the installed one, if the environment has no settings. */
 export function configurationFile(named: string | undefined, env: Env): string | undefined {
   if (named !== undefined) return named;
   const installed = defaultConfigurationFile(env);
   return env['MUSTER_GATEWAY_URL'] === undefined && existsSync(installed) ? installed : undefined;
 }
 
-/** The settings of a file that the environment does not have already. Throws when the file cannot be read. */
+/** The settings of a file that the environment does not set. Throws when the file cannot be read. */
 export function readConfiguration(path: string, env: Env): Record<string, string> {
   const settings = Object.entries(parseEnv(readFileSync(path, 'utf8')));
   const added = settings.filter(([name]) => env[name] === undefined);
   return Object.fromEntries(added.map(([name, value]) => [name, value ?? '']));
 }
 
-/** Most proxies are given as `host:port`, and are spoken to without TLS. Changes the environment it is given. */
+/** Proxies are often given as `host:port`, without a scheme: adds `http://`. Changes the given environment. */
 export function completeProxies(env: Record<string, string | undefined>): void {
   for (const [name, value] of Object.entries(env)) {
     if (/^(https?|all)_proxy$/i.test(name) && value && !value.includes('://')) env[name] = `http://${value}`;

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { completeProxies, configurationFile, readConfiguration } from './environment.js';
 
-// An agent allocates little and lives for months: a nursery that does not grow saves five megabytes of garbage.
+// An agent allocates little and runs for months. A young generation that does not grow saves five megabytes.
 setFlagsFromString('--semi-space-growth-factor=1');
 
 const USAGE = `Usage: muster-agent [command]
@@ -11,26 +11,26 @@ const USAGE = `Usage: muster-agent [command]
 Commands:
   run       keep a session with a gateway, answer queries, run commands (default)
   enroll    enrol this machine now, then end
-  doctor    try each hop on the way to the gateway and name the one that fails
+  doctor    test each hop to the gateway and name the one that fails
   sql SQL   run a statement on this machine and print its rows
   version   print the version
-  install   make it a service of this machine, from the bundle or the executable
-  uninstall take the service away; --purge its key, its token and its settings too
-  status    say whether the service is there and runs
+  install   install it as a service, from the bundle or the executable
+  uninstall remove the service; with --purge also its key, token and settings
+  status    show whether the service is installed and runs
 
 Options:
   --output table|json|ndjson   how "sql" prints rows (default table)
-  --config FILE                settings, one NAME=value a line; the environment goes before them. Without it, and
-                               without MUSTER_GATEWAY_URL, the one that "install" made is read
-  --set NAME=value             with "install": a setting for a configuration file that is made; may be repeated
-  --manager NAME               with "install" and the like: systemd, sysvinit, launchd, windows-task (default: what is there)
-  --observe                    with "install": a service that answers queries, and has the rights for nothing else
-  --root DIR                   with "install" and "uninstall": the files go below DIR, and no program is started
-  --print                      with "install" and "uninstall": only say what would be done
+  --config FILE                settings, one NAME=value a line; the environment overrides them. Without it, and
+                               without MUSTER_GATEWAY_URL, the file that "install" wrote is read
+  --set NAME=value             with "install": a setting for a new configuration file; may be repeated
+  --manager NAME               with "install" and the like: systemd, sysvinit, launchd, windows-task (default: the one found)
+  --observe                    with "install": a service that only answers queries, with only the rights for that
+  --root DIR                   with "install" and "uninstall": write the files below DIR, and start no program
+  --print                      with "install" and "uninstall": only print what would be done
   --purge                      with "uninstall"
   --help                       print this
 
-Configuration is in the environment or that file: MUSTER_GATEWAY_URL, MUSTER_GATEWAY_CA, MUSTER_ORG, MUSTER_ENROLL_SECRET or
+Configuration comes from the environment or that file: MUSTER_GATEWAY_URL, MUSTER_GATEWAY_CA, MUSTER_ORG, MUSTER_ENROLL_SECRET or
 MUSTER_ENROLL_SECRET_FILE, MUSTER_DATA_DIR, MUSTER_LABELS, MUSTER_AGENT_MODE; for commands MUSTER_COMMAND_ROOTS_FILE, MUSTER_AGENT_ACTIONS,
 MUSTER_AGENT_REQUIRE_APPROVAL, MUSTER_AGENT_PROTECT. HTTPS_PROXY and NO_PROXY are honoured.
 `;
@@ -47,7 +47,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-/** The commands, and the options that each of them takes. */
+/** The options of each command. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
   run: ['config'],
   enroll: ['config'],
@@ -59,7 +59,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   status: ['config', 'manager'],
 };
 
-/** Commands are loaded when they are asked for: what `run` does not need must not cost it memory. */
+/** Each command is loaded when it is needed, so that `run` needs no memory for the others. */
 async function main(argv: readonly string[]): Promise<number | undefined> {
   let parsed;
   try {
@@ -93,13 +93,13 @@ async function main(argv: readonly string[]): Promise<number | undefined> {
   try {
     return await runOnce(command, rest[0], parsed.values.output);
   } catch (error) {
-    // A file that is not there, a proxy that is none: who typed it needs no stack.
+    // A missing file or an invalid proxy: the message is enough, without a stack.
     process.stderr.write(`muster-agent: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
 }
 
-/** What ends by itself. */
+/** Commands that end by themselves. */
 async function runOnce(command: string, statement: string | undefined, output: string): Promise<number> {
   switch (command) {
     case 'enroll':
@@ -127,5 +127,5 @@ function usage(fault: string): number {
   return 2;
 }
 
-// Not awaited: the bundle is CommonJS, as a single executable must be, and that has no await at the top.
+// Not awaited: the bundle is CommonJS, as a single executable must be, and has no top-level await.
 void main(process.argv.slice(2)).then((code) => (process.exitCode = code));

@@ -97,7 +97,7 @@ describe('the agent program', () => {
     expect([gateway.upgrades, gateway.opens]).toEqual([0, 1]);
   });
 
-  test('answers over Poll what came with WELCOME', async () => {
+  test('answers over Poll the query that came with WELCOME', async () => {
     const gateway = await startGateway();
     start([], { ...settings(gateway), MUSTER_AGENT_MODE: 'poll' });
     const session = await gateway.nextPoll();
@@ -110,7 +110,7 @@ describe('the agent program', () => {
     expect(gateway.connections).toBe(2);
   });
 
-  test('comes back as the same agent, and does not enrol again', async () => {
+  test('restarts as the same agent, and does not enrol again', async () => {
     const gateway = await startGateway();
     const enroll = start(['enroll'], settings(gateway));
     expect(await enroll.exited).toBe(0);
@@ -133,7 +133,7 @@ describe('the agent program', () => {
     expect(doctor.output).toMatch(/ok {4}tcp[\s\S]*FAIL {2}tls/);
   });
 
-  test('an agent that was killed in mid-query refuses that query afterwards, and no other', async () => {
+  test('an agent that was killed during a query refuses that query afterwards, and no other', async () => {
     const sql = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS x FROM c';
     const gateway = await startGateway();
     const env = settings(gateway);
@@ -176,7 +176,7 @@ describe('the agent program', () => {
     await third.printed('"msg":"session ready"');
   });
 
-  test('people can ask this machine without a gateway', async () => {
+  test('"sql" queries this machine without a gateway', async () => {
     const sql = start(['sql', 'SELECT hostname FROM system_info', '--output', 'ndjson']);
     expect(await sql.exited).toBe(0);
     expect(JSON.parse(sql.output)).toEqual({ hostname: hostname() });
@@ -188,7 +188,7 @@ describe('the agent program', () => {
     expect(wrong.output).toContain('sql_error: no such column: nope');
   });
 
-  test('nobody learns the secrets that the agent was given, by whichever id of it they ask', async () => {
+  test('queries do not show the agent’s secrets, whichever of its ids they use', async () => {
     const ask = async (where: string): Promise<Record<string, string | null>> => {
       const sql = start(['sql', `SELECT key, value FROM process_envs WHERE ${where}`, '--output', 'ndjson'], {
         MUSTER_ENROLL_SECRET: 'open-sesame',

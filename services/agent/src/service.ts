@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, posix, win32 } from 'node:path';
 import type { Env } from '@muster/runtime/program';
 import { loadAgentConfig } from './config.js';
-import { type Hands, install, uninstall } from './install/install.js';
+import { type InstallContext, install, uninstall } from './install/install.js';
 import { planFor } from './install/plan-for.js';
 import { type Installation, type Manager, MANAGERS } from './install/service-plan.js';
 import { parseSetting, settingsFile } from './install/settings-file.js';
@@ -21,36 +21,36 @@ export interface ServiceOptions {
 }
 
 /**
- * `muster-agent install|uninstall|status`: 0 when done (or when it runs), 1 when a step failed (or it does not run), 2
- * for what cannot be meant.
+ * `muster-agent install|uninstall|status`. Returns the exit code: 0 on success (status: it runs), 1 when a step failed
+ * (status: it does not run), 2 for wrong usage.
  */
 export function service(command: 'install' | 'uninstall' | 'status', options: ServiceOptions, env: Env): number {
   try {
     const place = locate(options, env);
     const plan = planFor(place.manager, place);
-    const hands: Hands = {
+    const context: InstallContext = {
       root: options.root,
-      print: options.print,
-      say: (line) => void process.stdout.write(`${line}\n`),
+      dryRun: options.print,
+      printLine: (line) => void process.stdout.write(`${line}\n`),
     };
     if (command === 'status') return status(plan.status, place);
     const { configFile, dataDir, programFile: to } = place;
     if (command === 'uninstall') {
-      uninstall({ plan, program: { from: to, to }, configFile, dataDir, purge: options.purge }, hands);
+      uninstall({ plan, program: { from: to, to }, configFile, dataDir, purge: options.purge }, context);
       return 0;
     }
     const settings = firstSettings(options, place);
     if ((options.set ?? []).length > 0 && existsSync(`${options.root ?? ''}${configFile}`))
       process.stderr.write(`muster-agent: ${configFile} stays as it is, without what --set says: change it there\n`);
-    install({ plan, program: { from: programToCopy(), to }, configFile, dataDir, settings }, hands);
+    install({ plan, program: { from: programToCopy(), to }, configFile, dataDir, settings }, context);
     return 0;
   } catch (error) {
     process.stderr.write(`muster-agent: ${error instanceof Error ? error.message : String(error)}\n`);
-    return error instanceof Unusable ? 2 : 1;
+    return error instanceof UsageError ? 2 : 1;
   }
 }
 
-class Unusable extends Error {}
+class UsageError extends Error {}
 
 interface Place extends Installation {
   readonly manager: Manager;
@@ -59,7 +59,7 @@ interface Place extends Installation {
 
 function locate({ config, manager: named, observe }: ServiceOptions, env: Env): Place {
   const manager = named === undefined ? managerOfThisMachine() : MANAGERS.find((one) => one === named);
-  if (manager === undefined) throw new Unusable(`there is no manager "${named}": ${MANAGERS.join(', ')}`);
+  if (manager === undefined) throw new UsageError(`there is no manager "${named}": ${MANAGERS.join(', ')}`);
   const configFile = config ?? defaultConfigurationFile(env);
   const name = SINGLE_FILE?.endsWith('.cjs') === false ? 'muster-agent' : 'muster-agent.cjs';
   const isWindows = manager === 'windows-task';
@@ -96,19 +96,19 @@ function firstSettings({ set = [], root }: ServiceOptions, { configFile, dataDir
     }
     if (known.includes('MUSTER_GATEWAY_URL') || existsSync(`${root ?? ''}${configFile}`)) return settingsFile(settings);
   } catch (error) {
-    throw new Unusable(error instanceof Error ? error.message : String(error));
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
-  throw new Unusable(`${configFile} is not there: give the settings, --set MUSTER_GATEWAY_URL=https://… at least`);
+  throw new UsageError(`${configFile} is not there: give the settings, --set MUSTER_GATEWAY_URL=https://… at least`);
 }
 
-/** A service must not run what a user can change, nor a Node that it cannot reach. */
+/** The service must not run a file that a user can change, or a Node that it cannot reach. */
 function programToCopy(): string {
   if (SINGLE_FILE === undefined) {
-    throw new Unusable('install works from the bundle or the single executable ("npm run bundle:agent" makes them)');
+    throw new UsageError('install works from the bundle or the single executable ("npm run bundle:agent" makes them)');
   }
   const isNode = basename(process.execPath).startsWith('node');
   if (isNode && /^\/(home|root|Users)\//.test(process.execPath)) {
-    throw new Unusable(
+    throw new UsageError(
       `${process.execPath} belongs to a user: install Node for the machine, or use the single executable`,
     );
   }
@@ -119,10 +119,10 @@ function status(
   [program, ...args]: readonly [string, ...string[]],
   { manager, programFile, configFile }: Place,
 ): number {
-  const say = (what: string, path: string): void =>
+  const printLine = (what: string, path: string): void =>
     void process.stdout.write(`${what.padEnd(9)}${path}${existsSync(path) ? '' : ' (not there)'}\n`);
   process.stdout.write(`manager  ${manager}\n`);
-  say('program', programFile);
-  say('settings', configFile);
+  printLine('program', programFile);
+  printLine('settings', configFile);
   return spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] }).status === 0 ? 0 : 1;
 }

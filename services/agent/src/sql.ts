@@ -4,7 +4,7 @@ import { runRequest } from './worker/run-request.js';
 
 export type Output = 'table' | 'json' | 'ndjson';
 
-/** A person at a terminal may wait longer than a fleet, and stops it with Ctrl-C. */
+/** A person at a terminal can wait longer than a fleet query, and can stop it with Ctrl-C. */
 const BUDGET = { ...DEFAULT_BUDGET, ms: 600_000, rows: 1_000_000, bytes: 256 * 1024 * 1024 };
 
 /** `muster-agent sql`: runs a statement on this machine, as this user, without a gateway. */

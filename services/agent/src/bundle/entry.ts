@@ -1,5 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
 
-/** One file, two programs: the agent, and in its threads the one that runs statements. */
+/** The bundle is the main module of the agent and of its worker threads. */
 if (isMainThread) void import('../main.js');
 else void import('../worker/query-worker.js');

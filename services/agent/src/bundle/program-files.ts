@@ -11,7 +11,7 @@ export function agentVersion(): string {
 }
 
 /**
- * The bundle is the worker's main module too; a single executable has its text as an asset, as a thread cannot start
+ * The bundle is also the worker's main module. A single executable has it as an asset, because a thread cannot start
  * from an executable.
  */
 export function queryWorker(): WorkerEntry {

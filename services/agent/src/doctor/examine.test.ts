@@ -34,7 +34,7 @@ async function mute(greeting?: string): Promise<number> {
 }
 
 describe('the doctor', () => {
-  test('finds nothing wrong with a way that works', async () => {
+  test('reports no fault on a path that works', async () => {
     expect(await hops({ url: await gateway(), token: 't' })).toEqual(['dns ok', 'tcp ok', 'upgrade ok', 'ping ok']);
   });
 
@@ -78,7 +78,7 @@ describe('the doctor', () => {
     ]);
   });
 
-  test('tells a refusal of a gateway from the answer of something before it', async () => {
+  test('distinguishes the refusal of a gateway from the answer of a proxy', async () => {
     const proxy = await gateway({ refuse: () => ({ status: 502, body: 'bad gateway' }) });
     expect(await hops({ url: proxy })).toEqual(['dns ok', 'tcp ok', 'upgrade fails']);
     const refusing = await gateway({ refuse: () => ({ status: 401, body: { code: 'unauthenticated' } }) });
@@ -101,7 +101,7 @@ describe('the doctor', () => {
     return [lines.slice(2), last];
   }
 
-  test('a gateway that saw no upgrade says so because something took it away', async () => {
+  test('a gateway that saw no upgrade shows that something removed it', async () => {
     const url = await gateway({ refuse: () => ({ status: 426, body: { code: 'upgrade_required' } }) });
     const advice: (string | undefined)[] = [];
     for await (const hop of examine({ url, token: 't' })) advice.push(hop.advice);
@@ -118,11 +118,11 @@ describe('the doctor', () => {
     expect(detail).toContain('the agent will poll');
   });
 
-  test('says when Poll does not work either, and tells a refusal of a gateway from the answer of something before it', async () => {
+  test('says when Poll does not work either, and distinguishes the refusal of a gateway from the answer of a proxy', async () => {
     const refuse = () => ({ status: 502 });
     const [lines, detail] = await withPoll({ refuse, refusePoll: refuse });
     expect(lines).toEqual(['upgrade fails', 'poll fails']);
-    expect(detail).toContain("no gateway's");
+    expect(detail).toContain('not from a gateway');
     const [, own] = await withPoll({ refusePoll: () => ({ status: 503, body: { code: 'gateway_full' } }) });
     expect(own).toBe('the gateway refused: 503 gateway_full');
     const unenrolled = () => ({ status: 401, body: { code: 'unauthenticated' } });
@@ -130,7 +130,7 @@ describe('the doctor', () => {
     expect(open).toEqual(['upgrade ok', 'poll ok']);
   });
 
-  test('looks only at the channel that the agent is pinned to', async () => {
+  test('tests only the mode that the agent is pinned to', async () => {
     expect((await withPoll({}, { pin: 'live' }))[0]).toEqual(['upgrade ok', 'ping ok']);
     expect((await withPoll({ refuse: () => ({ status: 502 }) }, { pin: 'poll' }))[0]).toEqual(['poll ok']);
   });

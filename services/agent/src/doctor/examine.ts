@@ -7,8 +7,7 @@ import { WebSocket } from 'ws';
 import { type NetworkEnd, urlEnd } from '../network/network-end.js';
 import { openTunnel } from '../network/open-tunnel.js';
 import { readRefusal, type Refusal } from '../network/http-refusal.js';
-import { examinePoll, POLL_ADVICE } from './examine-poll.js';
-import type { Finding } from './finding.js';
+import { examinePoll, type Finding, POLL_ADVICE } from './examine-poll.js';
 
 export type Hop = 'dns' | 'tcp' | 'proxy' | 'tls' | 'upgrade' | 'ping' | 'poll';
 
@@ -21,24 +20,23 @@ export interface Examination {
   /** `wss://host:port/v1/live` */
   readonly url: string;
   readonly ca?: string | undefined;
-  /** Where there is a proxy on the way: the first hops lead to it, and the rest through it. */
+  /** The proxy, if there is one: the first hops lead to it, the others through it. */
   readonly proxy?: URL | undefined;
-  /** What opens connections through that proxy. */
+  /** Opens connections through that proxy. */
   readonly agent?: Agent | undefined;
-  /** Without one, the upgrade can only show that a gateway answers. */
+  /** Without a token, the upgrade can only show that a gateway answers. */
   readonly token?: string | undefined;
-  /** Which channels the agent may use; both when absent. */
+  /** The mode that the agent is pinned to; absent: it may use both. */
   readonly pin?: SessionMode | undefined;
-  /** For the other channel; it is not looked at when absent. */
+  /** For the test of Poll; absent: Poll is not tested. */
   readonly poll?: { readonly url: string; readonly agent: Agent } | undefined;
   readonly timeoutMs?: number;
 }
 
 /**
- * Walks the way to a gateway hop by hop and stops at the first that fails: name, TCP, the proxy's tunnel if there is
- * one, TLS, WebSocket upgrade, ping. Where the way to the gateway is well, Poll is looked at too, whether or not it
- * carries WebSockets. It sends no hello, so that the session of an agent that runs with the same identity is not
- * superseded.
+ * Tests the path to a gateway hop by hop and stops at the first failure: name, TCP, the proxy's tunnel if there is one,
+ * TLS, WebSocket upgrade, ping. If the path up to TLS works, Poll is tested too, even if WebSockets fail. It sends no
+ * HELLO, so it does not supersede the session of a running agent.
  */
 export async function* examine(examination: Examination): AsyncGenerator<HopReport> {
   const url = new URL(examination.url);
@@ -46,40 +44,44 @@ export async function* examine(examination: Examination): AsyncGenerator<HopRepo
   const timeoutMs = examination.timeoutMs ?? 10_000;
   const { proxy } = examination;
   const first = proxy === undefined ? target : urlEnd(proxy);
-  const visit = new Visit(examination, target, timeoutMs);
-  const way: readonly Step[] = [
-    ['dns', () => visit.resolve(), `does "${first.host}" exist, and does this machine reach its name server?`],
-    ['tcp', () => visit.connect(), `a firewall may block port ${first.port}, or nothing listens there`],
-    ...(proxy === undefined ? [] : [['proxy', () => visit.tunnel(proxy), PROXY_ADVICE] as const]),
-    ...(url.protocol === 'wss:' ? [['tls', () => visit.handshake(), TLS_ADVICE] as const] : []),
+  const tests = new HopTests(examination, target, timeoutMs);
+  const path: readonly Step[] = [
+    ['dns', () => tests.resolve(), `does "${first.host}" exist, and does this machine reach its name server?`],
+    ['tcp', () => tests.connect(), `a firewall may block port ${first.port}, or nothing listens there`],
+    ...(proxy === undefined ? [] : [['proxy', () => tests.tunnel(proxy), PROXY_ADVICE] as const]),
+    ...(url.protocol === 'wss:' ? [['tls', () => tests.handshake(), TLS_ADVICE] as const] : []),
   ];
   const live: readonly Step[] = [
-    ['upgrade', () => visit.upgrade(), UPGRADE_ADVICE],
-    ['ping', () => visit.ping(), 'something on the way lets the upgrade through but holds WebSocket frames back'],
+    ['upgrade', () => tests.upgrade(), UPGRADE_ADVICE],
+    [
+      'ping',
+      () => tests.ping(),
+      'something between agent and gateway lets the upgrade through but blocks WebSocket frames',
+    ],
   ];
   const { poll, pin } = examination;
   try {
-    if (!(yield* walk(way, visit))) return;
-    const isLive = pin !== 'poll' && (yield* walk(live, visit));
+    if (!(yield* walk(path, tests))) return;
+    const isLive = pin !== 'poll' && (yield* walk(live, tests));
     if (poll === undefined || pin === 'live') return;
-    const look = async (): Promise<Finding> => {
+    const testPoll = async (): Promise<Finding> => {
       const finding = await examinePoll({ ...examination, ...poll }, timeoutMs);
-      const isWayOut = finding.ok && !isLive && pin === undefined;
-      return isWayOut
+      const isFallback = finding.ok && !isLive && pin === undefined;
+      return isFallback
         ? { ...finding, detail: `${finding.detail}: the agent will poll until Live can be had` }
         : finding;
     };
-    yield* walk([['poll', look, POLL_ADVICE]], visit);
+    yield* walk([['poll', testPoll, POLL_ADVICE]], tests);
   } finally {
-    visit.close();
+    tests.close();
   }
 }
 
 type Step = readonly [Hop, () => Promise<Finding>, advice: string];
 
-/** One step after the other, until one fails; returns whether all were well. */
-async function* walk(steps: readonly Step[], visit: Visit): AsyncGenerator<HopReport, boolean> {
-  visit.ended = false;
+/** Runs the steps in order until one fails; returns whether all succeeded. */
+async function* walk(steps: readonly Step[], tests: HopTests): AsyncGenerator<HopReport, boolean> {
+  tests.ended = false;
   for (const [hop, run, advice] of steps) {
     const startedMs = performance.now();
     const finding = await run().catch((error: unknown) => ({
@@ -89,12 +91,12 @@ async function* walk(steps: readonly Step[], visit: Visit): AsyncGenerator<HopRe
     }));
     yield { hop, ...finding, tookMs: performance.now() - startedMs };
     if (!finding.ok) return false;
-    if (visit.ended) return true;
+    if (tests.ended) return true;
   }
   return true;
 }
 
-/** What is wrong with a certificate, where that says more than that it is not trusted. */
+/** Advice for certificate errors that say more than that it is not trusted. */
 function adviceFor(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID')
@@ -105,18 +107,18 @@ function adviceFor(error: unknown): string | undefined {
 
 const PROXY_ADVICE =
   'is it a proxy, and the one that HTTPS_PROXY should name? If the gateway needs none, name it in NO_PROXY';
-const TLS_ADVICE = 'is MUSTER_GATEWAY_CA the authority of this gateway, or does a proxy on the way inspect TLS?';
-const UPGRADE_ADVICE = 'a proxy or load balancer on the way may not pass WebSocket upgrades';
+const TLS_ADVICE = 'is MUSTER_GATEWAY_CA the authority of this gateway, or does a proxy inspect TLS?';
+const UPGRADE_ADVICE = 'a proxy or load balancer may not pass WebSocket upgrades';
 
-class Visit {
+class HopTests {
   readonly #examination: Examination;
   readonly #target: NetworkEnd;
   readonly #timeoutMs: number;
-  /** Where the first connection leads: to the gateway, or to the proxy before it. */
+  /** Where the first connection leads: to the gateway, or to the proxy. */
   readonly #first: NetworkEnd;
   #tunnel: Socket | undefined;
   #socket: WebSocket | undefined;
-  /** No further hop can be tried, although this one is well. */
+  /** No further hop can be tested, although this one succeeded. */
   ended = false;
 
   constructor(examination: Examination, target: NetworkEnd, timeoutMs: number) {
@@ -215,17 +217,18 @@ class Visit {
     this.#socket?.terminate();
   }
 
-  /** An HTTP answer of a gateway of ours is a way that works; one of anybody else is not. */
+  /** An HTTP answer from a gateway shows that the path works; one from anything else does not. */
   #judge({ status, code, detail }: Refusal): Finding {
-    const said = [status, code, detail].filter(Boolean).join(' ');
-    if (code === undefined) return { ok: false, detail: `the answer is no gateway's: ${said}`, advice: UPGRADE_ADVICE };
+    const answer = [status, code, detail].filter(Boolean).join(' ');
+    if (code === undefined)
+      return { ok: false, detail: `the answer is not from a gateway: ${answer}`, advice: UPGRADE_ADVICE };
     this.ended = true;
     if (status === 401 && this.#examination.token === undefined) {
       return { ok: true, detail: 'a gateway answers; this agent has no token yet ("muster-agent enroll")' };
     }
-    // What reached it was no upgrade, or a part of one.
+    // Something removed parts of the upgrade request.
     const isCut = status === 426 || status === 400;
-    return { ok: false, detail: `the gateway refused: ${said}`, ...(isCut ? { advice: UPGRADE_ADVICE } : {}) };
+    return { ok: false, detail: `the gateway refused: ${answer}`, ...(isCut ? { advice: UPGRADE_ADVICE } : {}) };
   }
 }
 

@@ -4,7 +4,7 @@ import { collectFacts, parseOsRelease } from './facts.js';
 import { machineInstance, type MachineSources } from './instance.js';
 
 describe('facts', () => {
-  test('this machine has some, and they fit the wire', () => {
+  test('this machine has some, and they fit the protocol', () => {
     const facts = collectFacts('1.2.3');
     expect(factsSchema.parse(facts)).toEqual(facts);
     expect(facts.agentVersion).toBe('1.2.3');
@@ -37,12 +37,12 @@ describe('the instance', () => {
     expect(hex(a)).not.toBe(hex(machine({ '/etc/machine-id': 'two' })));
   });
 
-  test('two clones of one template differ where the hardware tells', () => {
+  test('two clones of one template differ by their hardware UUID', () => {
     const clone = (uuid: string) => machine({ '/etc/machine-id': 'same', '/sys/class/dmi/id/product_uuid': uuid });
     expect(hex(clone('A'))).not.toBe(hex(clone('B')));
   });
 
-  test('without either it is the name and the network cards', () => {
+  test('without both it is the host name and the MAC addresses', () => {
     expect(hex(machine({}, 'a'))).not.toBe(hex(machine({}, 'b')));
     expect(hex(machine({}, 'a', ['02:00:00:00:00:02']))).not.toBe(hex(machine({}, 'a')));
   });

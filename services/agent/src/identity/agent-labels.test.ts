@@ -13,8 +13,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const open = (configured: Labels, onChange = (): void => {}): AgentLabels =>
   new AgentLabels({ folder, configured, logger: silentLogger, onChange });
 
-describe('labels of the agent’s own', () => {
-  test('what was ordered wins over the configuration and lasts; what was not goes on following it', () => {
+describe('the labels of the agent', () => {
+  test('changes by commands override the configuration and are stored; the other labels follow the configuration', () => {
     let changes = 0;
     const labels = open({ env: 'test', site: 'zrh' }, () => (changes += 1));
     labels.write({ env: 'prod', team: 'blue' });
@@ -23,14 +23,14 @@ describe('labels of the agent’s own', () => {
     expect(open({ env: 'test', site: 'gva', rack: '7' }).read()).toEqual({ env: 'prod', team: 'blue', rack: '7' });
   });
 
-  test('back to what the configuration says is no order of its own', () => {
+  test('a label that is set back to the configured value follows the configuration again', () => {
     const labels = open({ env: 'test' });
     labels.write({ env: 'prod' });
     labels.write({ env: 'test' });
     expect(open({ env: 'dev' }).read()).toEqual({ env: 'dev' });
   });
 
-  test('what cannot be written changes nothing', () => {
+  test('a failed write changes nothing', () => {
     let changes = 0;
     const labels = open({ env: 'test' }, () => (changes += 1));
     rmSync(folder, { recursive: true });

@@ -44,7 +44,7 @@ describe('an identity', () => {
     },
   );
 
-  test('a key file that is none stops the agent instead of making it somebody else', () => {
+  test('an invalid key file stops the agent; it does not create a new identity', () => {
     writeFileSync(join(folder, 'agent-key.json'), '{"kty":"OKP"}');
     expect(() => AgentIdentity.open(folder, silentLogger)).toThrow(/holds no agent key/);
     expect(readFileSync(join(folder, 'agent-key.json'), 'utf8')).toBe('{"kty":"OKP"}');
@@ -131,7 +131,7 @@ describe('enrolment', () => {
     expect(stamps).toHaveLength(2);
   });
 
-  test('an answer that is none, or for another key, is a failure', async () => {
+  test('an invalid answer, or one for another key, is a failure', async () => {
     expect(await ask(() => ({ status: 200, body: 'welcome to the captive portal' }))).toMatchObject({ kind: 'failed' });
     const mine = { agentId: keys.agentId, num: 1, token: 't' };
     for (const body of [
@@ -142,7 +142,7 @@ describe('enrolment', () => {
     }
   });
 
-  test('nobody there is a failure, not an exception', async () => {
+  test('a connection error is a failure, not an exception', async () => {
     const outcome = await ask(() => ({ status: 200 }), { url: 'http://127.0.0.1:1/v1/enroll' });
     expect(outcome).toMatchObject({ kind: 'failed', error: { message: expect.stringContaining('ECONNREFUSED') } });
   });

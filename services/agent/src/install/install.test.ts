@@ -122,8 +122,12 @@ describe('the files and command lines of a service', () => {
 });
 
 describe('installing', () => {
-  const said: string[] = [];
-  const hands = (print = false) => ({ root: join(folder, 'root'), print, say: (line: string) => void said.push(line) });
+  const printed: string[] = [];
+  const context = (dryRun = false) => ({
+    root: join(folder, 'root'),
+    dryRun,
+    printLine: (line: string) => void printed.push(line),
+  });
   const options = (settings: string) => ({
     plan: planFor('systemd', UNIX),
     program: { from: join(folder, 'muster-agent.cjs'), to: '/opt/muster-agent/muster-agent.cjs' },
@@ -133,39 +137,39 @@ describe('installing', () => {
   });
   const at = (path: string): string => join(folder, 'root', path);
   beforeEach(() => {
-    said.length = 0;
+    printed.length = 0;
     writeFileSync(join(folder, 'muster-agent.cjs'), 'the program');
   });
 
-  test('puts all in place, readable by those who need it; again, it updates and leaves the settings', () => {
-    install(options('A=1\n'), hands());
+  test('writes all files with the right permissions; run again, it updates them and keeps the settings', () => {
+    install(options('A=1\n'), context());
     expect(readFileSync(at('/opt/muster-agent/muster-agent.cjs'), 'utf8')).toBe('the program');
     const modes = ['/etc/muster-agent/agent.env', '/var/lib/muster-agent', '/etc/systemd/system/muster-agent.service'];
     expect(modes.map((path) => statSync(at(path)).mode & 0o777)).toEqual([0o600, 0o700, 0o644]);
-    expect(said.filter((line) => line.startsWith('skip'))).toHaveLength(3);
+    expect(printed.filter((line) => line.startsWith('skip'))).toHaveLength(3);
     writeFileSync(join(folder, 'muster-agent.cjs'), 'the next program');
-    install(options('A=2\n'), hands());
+    install(options('A=2\n'), context());
     expect(readFileSync(at('/opt/muster-agent/muster-agent.cjs'), 'utf8')).toBe('the next program');
     expect(readFileSync(at('/etc/muster-agent/agent.env'), 'utf8')).toBe('A=1\n');
   });
 
-  test('is undone by uninstalling, which keeps who the agent is unless it is told not to', () => {
-    install(options('A=1\n'), hands());
+  test('is undone by uninstall, which keeps the identity unless --purge is given', () => {
+    install(options('A=1\n'), context());
     mkdirSync(at(UNIX.dataDir), { recursive: true });
     writeFileSync(at('/var/lib/muster-agent/agent-key'), 'key');
-    uninstall({ ...options(''), purge: false }, hands());
+    uninstall({ ...options(''), purge: false }, context());
     expect(
       ['/opt/muster-agent', '/etc/systemd/system/muster-agent.service'].map((path) => existsSync(at(path))),
     ).toEqual([false, false]);
     expect(existsSync(at('/var/lib/muster-agent/agent-key'))).toBe(true);
-    uninstall({ ...options(''), purge: true }, hands());
+    uninstall({ ...options(''), purge: true }, context());
     expect([UNIX.dataDir, UNIX.configFile].map((path) => existsSync(at(path)))).toEqual([false, false]);
   });
 
-  test('only says what it would do, when that is asked for', () => {
-    install(options('A=1\n'), hands(true));
+  test('only prints what it would do, with --print', () => {
+    install(options('A=1\n'), context(true));
     expect(existsSync(at('/'))).toBe(false);
-    expect(said).toContain('write  /etc/systemd/system/muster-agent.service');
+    expect(printed).toContain('write  /etc/systemd/system/muster-agent.service');
   });
 
   test('is refused from a checkout, and without a gateway', async () => {
@@ -179,7 +183,7 @@ describe('installing', () => {
 });
 
 describe('the settings file', () => {
-  test('is read back as it was given, whatever the values hold', () => {
+  test('is read back as it was given, whatever the values contain', () => {
     const settings = [
       ['MUSTER_GATEWAY_URL', 'https://gateway.example.com'],
       ['HTTPS_PROXY', 'http://anna:p#ss$word%21@proxy:3128'],

@@ -4,80 +4,87 @@ import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../store/atomic-file.js';
 import type { CommandLine, ServicePlan } from './service-plan.js';
 
-/** Carries a plan out, or only says what it would do. */
-export interface Hands {
-  /** Everything is written below this folder, and no program is started; `undefined` for this machine. */
+/** How a plan is carried out. */
+export interface InstallContext {
+  /** Files are written below this folder, and no program is started; `undefined` for this machine. */
   readonly root: string | undefined;
-  readonly print: boolean;
-  readonly say: (line: string) => void;
+  /** Only print what would be done. */
+  readonly dryRun: boolean;
+  readonly printLine: (line: string) => void;
 }
 
 export interface InstallOptions {
   readonly plan: ServicePlan;
-  /** The program's file, and where it goes. */
+  /** The program file, and where it is installed. */
   readonly program: { readonly from: string; readonly to: string };
   readonly configFile: string;
   readonly dataDir: string;
-  /** For a machine that has no configuration file yet. */
+  /** Content of the configuration file, if there is none yet. */
   readonly settings: string;
 }
 
 /**
- * Puts everything in place and starts the service. Run again, it updates: the settings that are there stay. Throws when
- * a step fails.
+ * Installs all files and starts the service; run again, it updates them and keeps the settings. Throws when a step
+ * fails.
  */
-export function install({ plan, program, configFile, dataDir, settings }: InstallOptions, hands: Hands): void {
-  place(program.to, hands, (path) => copyProgram(program.from, path));
-  if (existsSync(at(configFile, hands))) hands.say(`keep   ${configFile}`);
-  else place(configFile, hands, (path) => writeFileAtomic(path, settings), 0o700);
-  place(join(dataDir, '.'), hands, (path) => mkdirSync(path, { recursive: true, mode: 0o700 }));
+export function install(
+  { plan, program, configFile, dataDir, settings }: InstallOptions,
+  context: InstallContext,
+): void {
+  place(program.to, context, (path) => copyProgram(program.from, path));
+  if (existsSync(at(configFile, context))) context.printLine(`keep   ${configFile}`);
+  else place(configFile, context, (path) => writeFileAtomic(path, settings), 0o700);
+  place(join(dataDir, '.'), context, (path) => mkdirSync(path, { recursive: true, mode: 0o700 }));
   for (const { path, content, mode } of plan.files) {
-    place(path, hands, (to) => {
+    place(path, context, (to) => {
       writeFileSync(to, content, { mode });
       chmodSync(to, mode);
     });
   }
-  for (const line of plan.install) start(line, hands);
+  for (const line of plan.install) start(line, context);
 }
 
-/** `program.to` in a folder that is the agent's alone: the folder goes. */
+/** The folder of `program.to` belongs to the agent alone and is removed. */
 export interface UninstallOptions extends Omit<InstallOptions, 'settings'> {
-  /** The settings, the key and the token go too: the machine comes back as another agent. */
+  /** Also removes settings, key and token: after that the machine is a new agent. */
   readonly purge: boolean;
 }
 
-/** Ends the service and takes away what `install` has put there. Whatever is missing already is no fault. */
-export function uninstall({ plan, program, configFile, dataDir, purge }: UninstallOptions, hands: Hands): void {
-  for (const line of plan.uninstall) start(line, hands, { mayFail: true });
+/** Stops the service and removes what `install` wrote. Missing files are not an error. */
+export function uninstall(
+  { plan, program, configFile, dataDir, purge }: UninstallOptions,
+  context: InstallContext,
+): void {
+  for (const line of plan.uninstall) start(line, context, { mayFail: true });
   const paths = [...plan.files.map((file) => file.path), dirname(program.to), ...(purge ? [configFile, dataDir] : [])];
   for (const path of paths) {
-    hands.say(`remove ${path}`);
-    if (!hands.print) rmSync(at(path, hands), { recursive: true, force: true });
+    context.printLine(`remove ${path}`);
+    if (!context.dryRun) rmSync(at(path, context), { recursive: true, force: true });
   }
-  if (purge) removeIfEmpty(dirname(configFile), hands);
-  for (const line of plan.afterwards) start(line, hands, { mayFail: true });
+  if (purge) removeIfEmpty(dirname(configFile), context);
+  for (const line of plan.afterwards) start(line, context, { mayFail: true });
 }
 
-function removeIfEmpty(folder: string, hands: Hands): void {
-  if (hands.print) return;
+function removeIfEmpty(folder: string, context: InstallContext): void {
+  if (context.dryRun) return;
   try {
-    rmdirSync(at(folder, hands));
+    rmdirSync(at(folder, context));
   } catch {
-    // Something else is in it, or it is gone.
+    // It has other files, or does not exist.
   }
 }
 
-function place(path: string, hands: Hands, write: (path: string) => void, folderMode = 0o755): void {
-  hands.say(`write  ${path}`);
-  if (hands.print) return;
-  const to = at(path, hands);
+function place(path: string, context: InstallContext, write: (path: string) => void, folderMode = 0o755): void {
+  context.printLine(`write  ${path}`);
+  if (context.dryRun) return;
+  const to = at(path, context);
   const folder = dirname(to);
   mkdirSync(dirname(folder), { recursive: true });
   mkdirSync(folder, { recursive: true, mode: folderMode });
   write(to);
 }
 
-/** Beside it and renamed: a program that runs cannot be overwritten. */
+/** Copies to a temporary name and renames, because a running program cannot be overwritten. */
 function copyProgram(from: string, to: string): void {
   if (from === to) return;
   copyFileSync(from, `${to}.new`);
@@ -85,9 +92,13 @@ function copyProgram(from: string, to: string): void {
   renameSync(`${to}.new`, to);
 }
 
-function start([program, ...args]: CommandLine, { root, print, say }: Hands, { mayFail = false } = {}): void {
-  say(`${root === undefined ? 'run    ' : 'skip   '}${[program, ...args].join(' ')}`);
-  if (print || root !== undefined) return;
+function start(
+  [program, ...args]: CommandLine,
+  { root, dryRun, printLine }: InstallContext,
+  { mayFail = false } = {},
+): void {
+  printLine(`${root === undefined ? 'run    ' : 'skip   '}${[program, ...args].join(' ')}`);
+  if (dryRun || root !== undefined) return;
   try {
     execFileSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'] });
   } catch (error) {
@@ -95,6 +106,6 @@ function start([program, ...args]: CommandLine, { root, print, say }: Hands, { m
   }
 }
 
-function at(path: string, { root }: Hands): string {
+function at(path: string, { root }: InstallContext): string {
   return root === undefined ? path : join(root, path);
 }

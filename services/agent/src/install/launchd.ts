@@ -3,10 +3,7 @@ import { type Installation, runLine, type ServicePlan } from './service-plan.js'
 const LABEL = 'io.muster.agent';
 const PLIST = `/Library/LaunchDaemons/${LABEL}.plist`;
 
-/**
- * A daemon of launchd (launchd.plist(5)). It runs as root: macOS knows no part of root's rights; Full Disk Access is
- * granted by MDM or by hand.
- */
+/** A launchd daemon (launchd.plist(5)). It runs as root; Full Disk Access must be granted by MDM or by hand. */
 export function launchd(installation: Installation): ServicePlan {
   const strings = runLine(installation).map((word) => `    <string>${escaped(word)}</string>`);
   const observe = installation.observe

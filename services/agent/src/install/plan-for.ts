@@ -11,7 +11,7 @@ const PLANS: Readonly<Record<Manager, (installation: Installation) => ServicePla
   'windows-task': windowsTask,
 };
 
-/** The files and command lines that make the agent a service of this manager. */
+/** The files and command lines for a service of this manager. */
 export function planFor(manager: Manager, installation: Installation): ServicePlan {
   return PLANS[manager](installation);
 }

@@ -1,13 +1,13 @@
 export const MANAGERS = ['systemd', 'sysvinit', 'launchd', 'windows-task'] as const;
 export type Manager = (typeof MANAGERS)[number];
 
-/** What is to run, and where its things are. Paths are those on the machine, whatever folder they are written below. */
+/** What is installed, and where. Paths are those on the machine, also with `--root`. */
 export interface Installation {
-  /** The program and its first arguments, absolute. */
+  /** The program (an absolute path) and its first arguments. */
   readonly program: readonly string[];
   readonly configFile: string;
   readonly dataDir: string;
-  /** Answers queries only: the service gets the rights for that, and no others. */
+  /** The service only answers queries, and gets only the rights for that. */
   readonly observe: boolean;
 }
 
@@ -19,20 +19,20 @@ export interface ServiceFile {
 
 export type CommandLine = readonly [program: string, ...args: string[]];
 
-/** Everything that makes a service, as data: it is shown, tested and carried out from the same place. */
+/** The files and command lines of a service as data, so that they can be printed, tested and carried out. */
 export interface ServicePlan {
   readonly files: readonly ServiceFile[];
-  /** In this order, after the files are there. */
+  /** Run in this order after the files are written. */
   readonly install: readonly CommandLine[];
-  /** Before the files go; each may fail, for a service that is half there. */
+  /** Run before the files are removed; each may fail, because the service may be installed only in part. */
   readonly uninstall: readonly CommandLine[];
-  /** After the files are gone. */
+  /** Run after the files are removed. */
   readonly afterwards: readonly CommandLine[];
   /** Ends with 0 when the service runs. */
   readonly status: CommandLine;
 }
 
-/** What the service is started with, the same everywhere. */
+/** The command line of the service. */
 export function runLine({ program, configFile }: Installation): readonly string[] {
   return [...program, 'run', '--config', configFile];
 }

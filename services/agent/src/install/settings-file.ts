@@ -1,10 +1,10 @@
-/** The text of a configuration file with these settings. Throws on what such a file cannot hold. */
+/** The text of a configuration file with these settings. Throws on values that such a file cannot contain. */
 export function settingsFile(settings: readonly (readonly [name: string, value: string])[]): string {
   const lines = settings.map(([name, value]) => `${name}=${quoted(name, value)}\n`);
   return `# Settings of muster-agent, one NAME=value a line: docs/operations.md lists them. Restart the agent after a change.\n${lines.join('')}`;
 }
 
-/** `NAME=value`, as it is given to `--set`. Throws on anything else. */
+/** Parses the `NAME=value` of `--set`. Throws on anything else. */
 export function parseSetting(text: string): readonly [name: string, value: string] {
   const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined) throw new Error('--set takes NAME=value');
@@ -13,7 +13,7 @@ export function parseSetting(text: string): readonly [name: string, value: strin
 
 function quoted(name: string, value: string): string {
   if (/^[\w@%+=:,./-]*$/.test(value)) return value;
-  // A backslash means something between double quotes only.
+  // Only within double quotes a backslash is special.
   const quote = ["'", '`', '"'].find((one) => !value.includes(one) && !(one === '"' && value.includes('\\')));
   if (quote === undefined || /[\n\r]/.test(value))
     throw new Error(`${name} has characters that a configuration file cannot hold`);

@@ -3,29 +3,30 @@ import { type Installation, runLine, type ServicePlan } from './service-plan.js'
 const UNIT = 'muster-agent.service';
 
 /**
- * Which right is for what. A command runs what it starts with these rights too: a package's scripts are why the file
- * system is not read-only, and why the ids may be changed.
+ * Capabilities and what needs them. Programs that commands start have them too; the maintainer scripts of packages need
+ * a writable file system and changing user ids.
  */
 const CAPABILITIES = [
-  // Tables: other users' files, and what processes of others have open.
+  // Tables: files and open files of other users.
   'CAP_DAC_READ_SEARCH',
   'CAP_SYS_PTRACE',
-  // process.kill, and daemons that are told to forget what they cache
+  // process.kill, and signals to daemons that flush their caches
   'CAP_KILL',
   // connection.kill, the ARP cache, host.isolate
   'CAP_NET_ADMIN',
-  // file.quarantine and its undo: taking a file from its owner, and giving it back as it was
+  // file.quarantine and its undo, which change the owner and mode of files
   'CAP_DAC_OVERRIDE',
   'CAP_CHOWN',
   'CAP_FOWNER',
   'CAP_FSETID',
-  // package.remove: apt works under a user of its own, and packages' scripts change to others
+  // package.remove: apt and the scripts of packages change their user
   'CAP_SETUID',
   'CAP_SETGID',
 ];
 
 /**
- * A JIT compiler needs memory that is written and executed; files are quarantined from homes and /tmp: these stay open.
+ * Not restricted: memory that is writable and executable (the JIT compiler needs it), homes and /tmp (files are
+ * quarantined there).
  */
 const FOR_ACTIONS = `CapabilityBoundingSet=${CAPABILITIES.join(' ')}
 ProtectClock=yes
@@ -47,7 +48,7 @@ ProtectKernelModules=yes
 ProtectKernelTunables=yes
 RestrictSUIDSGID=yes`;
 
-/** A unit of systemd (systemd.exec(5)). */
+/** A systemd unit (systemd.exec(5)). */
 export function systemd(installation: Installation): ServicePlan {
   const { dataDir, observe } = installation;
   const unit = `# Made by "muster-agent install". Changes of your own belong in "systemctl edit muster-agent".
@@ -95,7 +96,7 @@ WantedBy=multi-user.target
   };
 }
 
-/** As systemd.service(5) reads words: `%` and `$` are its own. */
+/** Quotes a word for systemd.service(5), where `%` and `$` are special. */
 function quoted(word: string): string {
   const escaped = word.replaceAll('%', '%%').replaceAll('$', '$$$$');
   return /^[\w@%+=:,./$-]+$/.test(escaped) ? escaped : `"${escaped.replaceAll(/["\\]/g, '\\$&')}"`;

@@ -4,8 +4,8 @@ const NAME = 'muster-agent';
 const SCRIPT = `/etc/init.d/${NAME}`;
 
 /**
- * A script for machines without systemd, with what Debian's dpkg brings (start-stop-daemon(8)). Nothing starts the
- * agent again when it dies.
+ * An init script for machines without systemd; it uses Debian's start-stop-daemon(8). The agent is not restarted when
+ * it dies.
  */
 export function sysvinit(installation: Installation): ServicePlan {
   const [program = '', ...args] = runLine(installation);

@@ -4,16 +4,16 @@ import { type Installation, runLine, type ServicePlan } from './service-plan.js'
 const TASK = 'MusterAgent';
 
 /**
- * A task that starts with the machine and is started again when it ends, as LocalSystem. Not a service: one must answer
- * the service control manager through an API that Node does not have, so `sc.exe create` with it ends in error 1053;
- * and a wrapper would be a second program to trust.
+ * A scheduled task that starts with the machine, as LocalSystem, and is started again when it ends. It is not a
+ * service, because Node has no API for the service control manager: `sc.exe create` fails with error 1053. A wrapper
+ * would be a second program to trust.
  */
 export function windowsTask(installation: Installation): ServicePlan {
   const { configFile, observe } = installation;
   const [program = '', ...args] = runLine(installation);
   const folder = win32.dirname(configFile);
   const definition = win32.join(folder, 'task.xml');
-  // The environment goes before the file, and a task has no variables of its own: cmd.exe sets this one.
+  // The environment overrides the file. A task has no own variables, so cmd.exe sets this one.
   const [command, line] = observe
     ? [
         '%SystemRoot%\\System32\\cmd.exe',
@@ -46,7 +46,7 @@ export function windowsTask(installation: Installation): ServicePlan {
       { path: definition, content: Buffer.from(`\uFEFF${xml.replaceAll('\n', '\r\n')}`, 'utf16le'), mode: 0o600 },
     ],
     install: [
-      // Secrets are in there: LocalSystem and administrators, by number, as their names are translated.
+      // The folder contains secrets: access for LocalSystem and administrators only, by SID, because their names are translated.
       ['icacls', folder, '/inheritance:r', '/grant:r', '*S-1-5-18:(OI)(CI)F', '*S-1-5-32-544:(OI)(CI)F'],
       ['schtasks', '/Create', '/F', '/TN', TASK, '/XML', definition],
       ['schtasks', '/Run', '/TN', TASK],
@@ -60,7 +60,7 @@ export function windowsTask(installation: Installation): ServicePlan {
   };
 }
 
-/** As CommandLineToArgvW reads words; none of ours ends in a backslash or has quotes. */
+/** Quotes a word for CommandLineToArgvW. Our words have no quotes and do not end in a backslash. */
 function quoted(word: string): string {
   return /[\s&()^]/.test(word) ? `"${word}"` : word;
 }

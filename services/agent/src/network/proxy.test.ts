@@ -56,7 +56,7 @@ function settings(gateway: FakeGateway, ca = TEST_CA): Record<string, string> {
   };
 }
 
-describe('a proxy on the way', () => {
+describe('connections through a proxy', () => {
   test.each([
     ['without a password', undefined, ''],
     ['with a password', 'anna:s3cret!', 'anna:s3cret%21@'],
@@ -96,7 +96,7 @@ describe('a proxy on the way', () => {
     expect(proxy.asked[0]).toBe(`gateway.internal:${port}`);
   });
 
-  test('who is named in NO_PROXY is reached directly', async () => {
+  test('a host in NO_PROXY is reached directly', async () => {
     const proxy = await startProxy({ forbids: true });
     const gateway = await startGateway();
     const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, NO_PROXY: 'example.com,127.0.0.1' };
@@ -106,7 +106,7 @@ describe('a proxy on the way', () => {
     expect(proxy.asked).toEqual([]);
   });
 
-  test('a proxy that refuses is a reason to come back later, and its answer is in the log', async () => {
+  test('after a refusal by the proxy the agent tries again later, and the answer is in the log', async () => {
     const proxy = await startProxy({ credentials: 'anna:right' });
     const gateway = await startGateway();
     const agent = start([], { ...settings(gateway), HTTPS_PROXY: `http://anna:wrong@127.0.0.1:${proxy.port}` });
@@ -115,7 +115,7 @@ describe('a proxy on the way', () => {
     expect(agent.output).not.toMatch(/anna|wrong/);
   });
 
-  test('one that is no URL ends the program with a word about it, and without its password', async () => {
+  test('an invalid proxy URL ends the program with a message that does not contain the password', async () => {
     const agent = start(['doctor'], { ...settings(await startGateway()), HTTPS_PROXY: 'socks5://anna:s3cret@proxy' });
     expect(await agent.exited).not.toBe(0);
     expect(agent.output).toContain('no URL of the form http://user:password@host:port');
@@ -130,7 +130,7 @@ describe('the doctor, where there is a proxy', () => {
     return doctor.output;
   }
 
-  test('names it as a hop of its own', async () => {
+  test('names the proxy as a hop', async () => {
     const gateway = await startGateway();
     const open = await startProxy();
     const way = await hops(gateway, { HTTPS_PROXY: `http://127.0.0.1:${open.port}` });
@@ -154,7 +154,7 @@ describe('the doctor, where there is a proxy', () => {
   });
 });
 
-describe('whom the agent trusts', () => {
+describe('authorities that the agent trusts', () => {
   test('without a pinned authority, those of the system', async () => {
     const bundles = [join(folder, 'none.crt'), join(folder, 'system.crt')];
     writeFileSync(bundles[1]!, OTHER_CA);
@@ -165,7 +165,7 @@ describe('whom the agent trusts', () => {
     expect(authorities(undefined, {}, [])).toBeUndefined();
   });
 
-  test('one that SSL_CERT_FILE names is believed; and not beside a pinned one', async () => {
+  test('those of SSL_CERT_FILE; but not beside a pinned one', async () => {
     const gateway = await startGateway();
     writeFileSync(join(folder, 'system.pem'), TEST_CA);
     const { MUSTER_GATEWAY_CA: _pinned, ...unpinned } = settings(gateway, OTHER_CA);
@@ -187,7 +187,7 @@ const BUNDLE = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/ca-trust/extract
 if (BUNDLE === undefined)
   process.stderr.write("skipped: this system's authorities cannot be changed for one program\n");
 
-describe('whom the program trusts, when nobody is pinned', () => {
+describe('authorities that the program trusts without a pinned one', () => {
   /** Enrols, and opens a session over Live. */
   async function startUnpinned(env: Record<string, string>, via: readonly string[] = []): Promise<TestProcess> {
     const gateway = await startGateway();
@@ -197,7 +197,7 @@ describe('whom the program trusts, when nobody is pinned', () => {
     return agent;
   }
 
-  test('nobody but those of the system', async () => {
+  test('only those of the system', async () => {
     const agent = await startUnpinned({});
     await agent.printed('"msg":"no session"');
     expect(agent.output).toMatch(/unable to (verify|get)/);
@@ -216,7 +216,7 @@ describe('whom the program trusts, when nobody is pinned', () => {
 });
 
 describe('settings in a file', () => {
-  test('are taken where the environment has none', async () => {
+  test('are used where the environment has none', async () => {
     const gateway = await startGateway();
     const proxy = await startProxy();
     const file = join(folder, 'agent.env');
@@ -234,7 +234,7 @@ describe('settings in a file', () => {
     expect([await missing.exited, missing.output]).toEqual([2, expect.stringContaining('nowhere.env')]);
   });
 
-  test('a proxy without a scheme is one that is spoken to without TLS', () => {
+  test('a proxy without a scheme is used without TLS', () => {
     const env = { HTTPS_PROXY: 'proxy:3128', http_proxy: 'https://proxy', NO_PROXY: 'a,b', all_proxy: '' };
     completeProxies(env);
     expect(env).toEqual({

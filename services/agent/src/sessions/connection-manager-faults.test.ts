@@ -26,9 +26,9 @@ function busiestMinute(atMs: readonly number[]): number {
   return most;
 }
 
-describe('whatever gateways and the way to them do for hours', () => {
+describe('random faults of gateways and network for hours', () => {
   test.each(Array.from({ length: 30 }, (_, i) => i + 1))(
-    'the agent has one session, hurries nowhere, and is where it was told to be when all is well again (%i)',
+    'the agent has one session, never loops, and uses the assigned mode when everything works again (%i)',
     async (seed) => {
       const clock = new FakeClock();
       const random = randomNumbers(seed * 7_919);
@@ -48,7 +48,7 @@ describe('whatever gateways and the way to them do for hours', () => {
           setToken: (next) => void (token = next),
           enrol: () => {
             enrolledAtMs.push(clock.monotonic());
-            if (!gateway.isWell && random() < 0.7)
+            if (!gateway.isHealthy && random() < 0.7)
               return Promise.resolve({ kind: 'refused' as const, refusal: { status: 401, code: 'enrolment_refused' } });
             token = 'next';
             return Promise.resolve({ kind: 'enrolled' as const, agentId: 'a', num: 1, token });
@@ -66,7 +66,7 @@ describe('whatever gateways and the way to them do for hours', () => {
       expect(busiestMinute(gateway.begunAtMs)).toBeLessThan(40);
       expect(busiestMinute(enrolledAtMs)).toBeLessThan(10);
 
-      gateway.isWell = true;
+      gateway.isHealthy = true;
       await clock.advanceAsync(3 * HOUR);
       expect([manager.state, manager.mode]).toEqual(['active', desired.setting.mode]);
       expect(gateway.states()).toEqual(['ready']);

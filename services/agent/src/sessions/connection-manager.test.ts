@@ -25,7 +25,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     expect(agent.token()).toBe('renewed');
   });
 
-  test('a closed session comes back after a jittered delay, on the next gateway, and says which one it replaces', async () => {
+  test('a closed session is reopened after a jittered delay, on the next gateway, and names the session that it replaces', async () => {
     const [first, second] = [await startGateway(), await startGateway()];
     const agent = await start([first.origin, second.origin], { random: () => 0.25 });
     const session = await first.next();
@@ -42,7 +42,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     await agent.logged(/session ready/, 2);
   });
 
-  test('a renewal opens the next session before the old one is closed; one that was asked for too late is made up for', async () => {
+  test('a renewal opens the next session before the old one is closed; a request that comes too late leads to another one', async () => {
     const gateway = await startGateway();
     const agent = await start([gateway.origin]);
     const first = await gateway.next();
@@ -65,7 +65,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     expect(agent.sessions.map(({ ended }) => ended)).toEqual([true, true, false]);
   });
 
-  test('both ends of what is open are known, for whoever must not cut it', async () => {
+  test('both ends of open connections are known, so that actions do not cut them', async () => {
     const gateway = await startGateway();
     const agent = await start([gateway.origin]);
     expect(agent.manager.ends).toEqual([]);
@@ -76,7 +76,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     expect(near?.host).toBe('127.0.0.1');
   });
 
-  test('a move opens the next session before the old one is closed, and being superseded by it is no loss', async () => {
+  test('a move opens the next session before the old one is closed, and being superseded by it has no effect', async () => {
     const [first, second] = [await startGateway(), await startGateway()];
     const agent = await start([first.origin, second.origin], { random: () => 0.25 });
     const old = await first.next();
@@ -160,7 +160,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     },
   );
 
-  test('the revoked stay away for an hour', async () => {
+  test('a revoked agent stays away for an hour', async () => {
     const refuse = () => ({ status: 403, body: { code: 'revoked', detail: 'gone' } });
     const gateway = await startGateway({ refuse, refusePoll: refuse });
     const agent = await start([gateway.origin], { random: () => 0 });
@@ -242,7 +242,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     expect(agent.manager.state).toBe('stopped');
   });
 
-  test('what is too much is refused until there is room again', async () => {
+  test('frames are refused above the high-water mark until there is room again', async () => {
     const gateway = await startGateway();
     const agent = await start([gateway.origin]);
     const session = await gateway.next();
@@ -261,8 +261,8 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
   });
 });
 
-describe('a move that went wrong', () => {
-  test('superseded by a session that was lost before its welcome is no reason to stay away', async () => {
+describe('a failed move', () => {
+  test('superseded by its own session that was lost before WELCOME, the agent does not stay away', async () => {
     const [first, second] = [await startGateway(), await startGateway()];
     const agent = await startManager([first.origin, second.origin], { random: () => 0.1 });
     const old = await first.nextLive();

@@ -5,13 +5,13 @@ import { type ManagerSetup, modeBody, startAssigned } from '../testing/connectio
 
 const SECOND = 1_000;
 
-describe('Live that cannot be had', () => {
+describe('Live that is not available', () => {
   test.each<[string, FakeGatewayOptions]>([
     ['a load balancer answers', { refuse: () => ({ status: 502 }) }],
     ['a proxy forbids it', { refuse: () => ({ status: 403, body: 'no' }) }],
     ['a proxy takes the upgrade away', { refuse: () => ({ status: 426, body: { code: 'upgrade_required' } }) }],
     ['something wants a password', { refuse: () => ({ status: 401 }) }],
-  ])('%s: it polls after the third time, and says for how long and why', async (_name, options) => {
+  ])('%s: it polls after the third failure, and reports for how long and why', async (_name, options) => {
     const { gateway, agent } = await startAssigned(options, { random: () => 0.5 });
     await agent.logged(/no session/);
     await agent.clock.advanceAsync(500);
@@ -57,7 +57,7 @@ describe('Live that cannot be had', () => {
     expect(away).toMatchObject({ failures: 3, why: 'nothing was heard after 65 s' });
   });
 
-  test('it is tried beside the poll session, which ends when Live is ready and not before', async () => {
+  test('Live is probed beside the Poll session, which ends only when Live is ready', async () => {
     let isBroken = true;
     const { gateway, agent } = await startAssigned(
       { refuse: () => (isBroken ? { status: 502 } : undefined) },
@@ -93,7 +93,7 @@ describe('Live that cannot be had', () => {
     expect(none).toBeUndefined();
   });
 
-  test('Live that comes back only to be cut is left for Poll again at once', async () => {
+  test('Live that works again and is cut soon is left for Poll at once', async () => {
     let isBroken = true;
     const { gateway, agent } = await startAssigned({ refuse: () => (isBroken ? { status: 502 } : undefined) });
     for (let times = 1; times <= 3; times += 1) {
@@ -113,7 +113,7 @@ describe('Live that cannot be had', () => {
     expect((await (await gateway.nextPoll()).welcome()).away).toMatchObject({ failures: 4 });
   });
 
-  test('when Poll fails too, attempts take turns under one backoff', async () => {
+  test('when Poll fails too, attempts alternate with one backoff', async () => {
     const refuse = (): { status: number } => ({ status: 502 });
     const { gateway, agent } = await startAssigned({ refuse, refusePoll: refuse }, { random: () => 0.999_999 });
     const seen: string[] = [];
@@ -137,7 +137,7 @@ describe('Live that cannot be had', () => {
     expect(gateway.opens).toBe(0);
   });
 
-  test('a move that the gateway asks for while Live is missed stays on Poll', async () => {
+  test('a move by RECONNECT during a fallback stays on Poll', async () => {
     const { gateway, agent } = await startAssigned({ refuse: () => ({ status: 502 }) }, { random: () => 0.5 });
     for (let times = 1; times <= 3; times += 1) {
       await agent.logged(/no session/, times);
@@ -155,7 +155,7 @@ describe('Live that cannot be had', () => {
     expect(await poll.closed).toBe(1000);
   });
 
-  test('a poll session that is lost while it is tried waits for neither longer than that', async () => {
+  test('a Poll session that is lost during a probe waits only for the probe', async () => {
     let hold = false;
     const { gateway, agent } = await startAssigned({ refuse: () => (hold ? undefined : { status: 502 }) });
     for (let times = 1; times <= 3; times += 1) {
@@ -200,7 +200,7 @@ describe('Live that cannot be had', () => {
     return { gateway, agent, poll };
   }
 
-  test('told by WELCOME to poll, it was not away any longer', async () => {
+  test('Poll assigned by WELCOME ends the fallback', async () => {
     let isBroken = true;
     const { gateway, agent, poll } = await away({ refuse: () => (isBroken ? { status: 502 } : undefined) });
     poll.reconnect();
@@ -218,7 +218,7 @@ describe('Live that cannot be had', () => {
     expect((await (await gateway.nextLive()).hello()).away).toBeUndefined();
   });
 
-  test('a token that is refused then, and an enrolment that fails, are no reason to hurry', async () => {
+  test('a refused token and a failed enrolment during a fallback do not lead to a busy loop', async () => {
     const { gateway, agent, poll } = await away(
       { refuse: () => ({ status: 401, body: { code: 'token_expired' } }) },
       { enrol: () => ({ kind: 'refused', refusal: { status: 401, code: 'enrolment_refused' } }) },
@@ -233,7 +233,7 @@ describe('Live that cannot be had', () => {
     expect([agent.enrolments(), poll.isOpen, agent.manager.state]).toEqual([1, true, 'active']);
   });
 
-  test('what HELLO has to say anew is said although an attempt to have Live back was under way when its time came', async () => {
+  test('a renewal that is due during a probe of Live is made after it', async () => {
     let isBusy = false;
     const { gateway, agent, poll } = await away({ refusePoll: () => (isBusy ? { status: 502 } : undefined) });
     await agent.clock.advanceAsync(12 * SECOND);

@@ -10,8 +10,8 @@ import {
 
 const MINUTE = 60_000;
 
-/** A ready session of an agent that was told to use the channel. */
-async function held(mode: 'live' | 'poll', setup?: ManagerSetup) {
+/** A ready session of an agent with this assigned mode. */
+async function active(mode: 'live' | 'poll', setup?: ManagerSetup) {
   const { gateway, agent } = await startAssigned({}, setup);
   const first = await gateway.nextLive();
   await first.welcome({ epoch: 1, ...(mode === 'poll' && { mode: modeBody('poll') }) });
@@ -25,9 +25,9 @@ async function held(mode: 'live' | 'poll', setup?: ManagerSetup) {
   return { gateway, agent, session };
 }
 
-describe('mode assigned', () => {
-  test('by WELCOME: the other one is ready before the first is left, and says what it replaces', async () => {
-    const { agent, session } = await held('poll');
+describe('a mode that a gateway assigns', () => {
+  test('by WELCOME: the session over the other transport is ready before the first is closed, and names what it replaces', async () => {
+    const { agent, session } = await active('poll');
     expect(agent.manager.mode).toBe('poll');
     expect(agent.sessions.map(({ mode, ended }) => [mode, ended])).toEqual([
       ['live', true],
@@ -37,8 +37,8 @@ describe('mode assigned', () => {
     expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
   });
 
-  test('by MODE, to poll: after a random part of the spread, and the work goes on until then', async () => {
-    const { gateway, agent, session } = await held('live', { random: () => 0.5 });
+  test('by MODE, to Poll: after a random part of the spread; the session stays active until then', async () => {
+    const { gateway, agent, session } = await active('live', { random: () => 0.5 });
     session.tell({ mode: 'poll', spreadMs: 10_000 });
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(4_999);
@@ -53,7 +53,7 @@ describe('mode assigned', () => {
   });
 
   test('by MODE, to Live: at the next poll, at once', async () => {
-    const { gateway, agent, session } = await held('poll');
+    const { gateway, agent, session } = await active('poll');
     session.tell({ mode: 'live' });
     await agent.fetch();
     await agent.logged(/mode assigned/);
@@ -64,8 +64,8 @@ describe('mode assigned', () => {
     expect(agent.manager.mode).toBe('live');
   });
 
-  test('otherwise again before it has changed, it stays where it is', async () => {
-    const { gateway, agent, session } = await held('live', { random: () => 0.5 });
+  test('assigned back before the change, the session stays', async () => {
+    const { gateway, agent, session } = await active('live', { random: () => 0.5 });
     session.tell({ mode: 'poll', spreadMs: 10_000 });
     await agent.logged(/mode assigned/);
     session.tell({ mode: 'live', spreadMs: 10_000 });
@@ -74,8 +74,8 @@ describe('mode assigned', () => {
     expect([gateway.opens, session.isOpen, agent.manager.state]).toEqual([0, true, 'active']);
   });
 
-  test('otherwise again while it changes, it comes back when it has changed', async () => {
-    const { gateway, agent, session } = await held('live');
+  test('assigned back during the change, the session changes back after it', async () => {
+    const { gateway, agent, session } = await active('live');
     session.tell({ mode: 'poll' });
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
@@ -91,8 +91,8 @@ describe('mode assigned', () => {
     expect(agent.manager.mode).toBe('live');
   });
 
-  test('twice in a row, the later word counts', async () => {
-    const { agent, session } = await held('poll');
+  test('two assignments in a row: the later one applies', async () => {
+    const { agent, session } = await active('poll');
     session.tell({ mode: 'poll', intervalMs: 5_000 });
     session.tell({ mode: 'poll', intervalMs: 10_000 });
     await agent.fetch();
@@ -104,8 +104,8 @@ describe('mode assigned', () => {
     if (session.mode === 'poll') await session.polled(before + 1);
   });
 
-  test('a lease ends by itself, without a word from anybody', async () => {
-    const { gateway, agent, session } = await held('poll');
+  test('a lease ends by itself, without a frame from the gateway', async () => {
+    const { gateway, agent, session } = await active('poll');
     session.tell({ mode: 'live', lease: { forMs: 2 * MINUTE, next: { mode: 'poll', intervalMs: MINUTE } } });
     await agent.fetch();
     await agent.logged(/mode assigned/);
@@ -120,7 +120,7 @@ describe('mode assigned', () => {
     expect(await live.closed).toBe(1000);
   });
 
-  test('a change that fails keeps the session and is tried again; told back meanwhile, it is dropped', async () => {
+  test('a change that fails keeps the session and is tried again; assigned back meanwhile, it is dropped', async () => {
     const { gateway, agent } = await startAssigned({ refusePoll: () => ({ status: 502 }) });
     const session = await gateway.nextLive();
     await session.welcome({ heartbeatMs: 5 * MINUTE });
@@ -137,7 +137,7 @@ describe('mode assigned', () => {
     expect([gateway.opens, session.isOpen, agent.manager.mode]).toEqual([2, true, 'live']);
   });
 
-  test('a change that fails is tried again under the backoff, and not in a hurry', async () => {
+  test('a change that fails is tried again with backoff', async () => {
     const { gateway, agent } = await startAssigned({ refusePoll: () => ({ status: 502 }) }, { random: () => 0.5 });
     const session = await gateway.nextLive();
     await session.welcome({ heartbeatMs: 5 * MINUTE });
@@ -155,8 +155,8 @@ describe('mode assigned', () => {
     expect(session.isOpen).toBe(true);
   });
 
-  test('a move that was asked for goes to the channel that is to be used by then', async () => {
-    const { gateway, agent, session } = await held('live', { random: () => 0.5 });
+  test('a move by RECONNECT uses the mode that is assigned by then', async () => {
+    const { gateway, agent, session } = await active('live', { random: () => 0.5 });
     session.reconnect({ afterMs: 1_000 });
     session.tell({ mode: 'poll', spreadMs: 10_000 });
     await agent.logged(/mode assigned/);
@@ -166,7 +166,7 @@ describe('mode assigned', () => {
   });
 
   test('a renewal over Poll stays on Poll', async () => {
-    const { gateway, agent, session } = await held('poll');
+    const { gateway, agent, session } = await active('poll');
     agent.manager.renew();
     await agent.clock.advanceAsync(0);
     expect(await (await gateway.nextPoll()).welcome({ epoch: 3 })).toMatchObject({ replaces: 2 });
@@ -174,7 +174,7 @@ describe('mode assigned', () => {
   });
 
   test('a stop in the middle of a change ends both', async () => {
-    const { gateway, agent, session } = await held('live');
+    const { gateway, agent, session } = await active('live');
     session.tell({ mode: 'poll' });
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
@@ -185,9 +185,9 @@ describe('mode assigned', () => {
     expect(agent.clock.pendingTimers).toBe(0);
   });
 
-  test('what was told counts from the first attempt after a restart', async () => {
+  test('the assignment applies from the first attempt after a restart', async () => {
     const desired = assignedMode();
-    const { gateway, agent, session } = await held('poll', { desired });
+    const { gateway, agent, session } = await active('poll', { desired });
     await agent.manager.stop();
     expect(await session.closed).toBe(1000);
     const again = await startManager([gateway.origin], { desired, random: () => 0 });

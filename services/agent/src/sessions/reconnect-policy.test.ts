@@ -12,8 +12,8 @@ function randomNumbers(seed = 1): () => number {
   return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
 }
 
-describe('coming back', () => {
-  test('the first delay is drawn from a whole second, so that a fleet cut off at one moment spreads', () => {
+describe('the reconnect policy', () => {
+  test('the first delay is random within a second, so that a fleet that was cut off together spreads', () => {
     const random = randomNumbers();
     const delays = Array.from(
       { length: 2_000 },
@@ -26,7 +26,7 @@ describe('coming back', () => {
     expect(Math.max(...delays)).toBeLessThan(1_000);
   });
 
-  test('delays double up to a minute, and start anew only after a session that held', () => {
+  test('delays double up to a minute, and are reset only by a session that was held', () => {
     const policy = new ReconnectPolicy(() => 0.999_999);
     const next = (): number => policy.afterConnection(closed(1006)).delayMs;
     expect([next(), next(), next()]).toEqual([999, 1_999, 3_999]);
@@ -59,7 +59,7 @@ describe('coming back', () => {
     },
   );
 
-  test('the revoked probe once an hour', () => {
+  test('a revoked agent tries once an hour', () => {
     const policy = new ReconnectPolicy(() => 0);
     expect(policy.afterConnection(closed(CLOSE.revoked.code)).delayMs).toBe(60 * MINUTE);
     expect(policy.afterRefusal({ status: 403, code: 'revoked' }, 'connect').delayMs).toBe(60 * MINUTE);
@@ -76,13 +76,13 @@ describe('coming back', () => {
     expect(policy.afterConnection(refused)).toMatchObject({ enrol: true, delayMs: 500 });
   });
 
-  test('a refused enrolment is never repeated in a hurry', () => {
+  test('a refused enrolment is repeated only after minutes', () => {
     const policy = new ReconnectPolicy(() => 0);
     expect(policy.afterRefusal({ status: 401, code: 'enrolment_refused' }, 'enrol').delayMs).toBe(5 * MINUTE);
   });
 
   test.each([400, 401, 403, 404, 407, 426])(
-    '%i of something that is no gateway says nothing of this agent',
+    '%i of something that is not a gateway says nothing about this agent',
     (status) => {
       const policy = new ReconnectPolicy(() => 0.5);
       for (const delayMs of [500, 1_000, 2_000]) {

@@ -37,8 +37,8 @@ function fixture({ random = 0.5, fallsBack = true }: { random?: number; fallsBac
   };
 }
 
-describe('the choice of the channel', () => {
-  test('is what was told, until Live has failed three times in a row', () => {
+describe('the transport selector', () => {
+  test('selects the desired mode until Live has failed three times in a row', () => {
     const { selector, clock, fail, assign } = fixture();
     expect([selector.preferred, selector.next, selector.fallback, selector.probeInMs]).toEqual([
       'live',
@@ -61,7 +61,7 @@ describe('the choice of the channel', () => {
     });
   });
 
-  test('takes turns while both fail, and polls again once Poll was ready', () => {
+  test('alternates while both fail, and polls again once Poll was ready', () => {
     const { selector, fail } = fixture();
     fail(3);
     expect(selector.next).toBe('poll');
@@ -74,7 +74,7 @@ describe('the choice of the channel', () => {
     expect(selector.next).toBe('poll');
   });
 
-  test('told to poll and unable to, it takes turns too; but not pinned', () => {
+  test('alternates too if the desired mode is Poll and Poll fails, but not when pinned', () => {
     for (const fallsBack of [true, false]) {
       const { selector, assign } = fixture({ fallsBack });
       assign('poll');
@@ -90,7 +90,7 @@ describe('the choice of the channel', () => {
     }
   });
 
-  test('Live is tried after a random time of up to 30 s, which doubles up to 10 minutes', () => {
+  test('Live is probed after a random time of up to 30 s, which doubles up to 10 minutes', () => {
     const { selector, clock, fail } = fixture({ random: 0.999_999 });
     fail(3);
     expect(selector.probeInMs).toBe(29_999);
@@ -103,7 +103,7 @@ describe('the choice of the channel', () => {
     expect(delays).toEqual([59_999, 119_999, 239_999, 479_999, 599_999, 599_999]);
   });
 
-  test('a Live session that is cut within 30 s is one more failure; one that held starts the count anew', () => {
+  test('a Live session that is cut within 30 s is one more failure; one that was held resets the count', () => {
     const { selector, fail, hold } = fixture();
     fail(2);
     expect(hold(29_999, CUT)).toBe(true);
@@ -117,7 +117,7 @@ describe('the choice of the channel', () => {
     expect(selector.next).toBe('live');
   });
 
-  test('while Live is ready, however young, it is where the session belongs', () => {
+  test('while Live is ready, however briefly, it is preferred', () => {
     const { selector, fail } = fixture();
     fail(3);
     selector.ready('live');
@@ -141,11 +141,11 @@ describe('the choice of the channel', () => {
     ['a proxy that wants a password', refused(407)],
     ['an answer of a load balancer', refused(502)],
     ['a proxy that forbids', refused(403)],
-    ['an upgrade whose header a proxy took away', refused(426, 'upgrade_required')],
-    ['an upgrade whose key a proxy took away', refused(400, 'bad_request')],
+    ['an upgrade whose header a proxy removed', refused(426, 'upgrade_required')],
+    ['an upgrade whose key a proxy removed', refused(400, 'bad_request')],
     ['a hello that never arrived', closed(CLOSE.helloTimeout.code)],
-    ['frames that were changed on the way', closed(CLOSE.protocolError.code)],
-  ])('%s shows that the way does not carry Live', (_name, end) => {
+    ['frames that were changed by a proxy', closed(CLOSE.protocolError.code)],
+  ])('%s shows that the network path does not carry Live', (_name, end) => {
     const { selector } = fixture();
     expect(selector.attemptFailed('live', end)).toBe(true);
   });
@@ -153,7 +153,7 @@ describe('the choice of the channel', () => {
   test.each<[string, ConnectionEnd]>([
     ['a token that is refused', refused(401, 'token_expired')],
     ['an agent that was revoked', refused(403, 'revoked')],
-    ['too many at once', refused(429, 'rate_limited')],
+    ['a rate limit', refused(429, 'rate_limited')],
     ['a gateway that is full', refused(503, 'gateway_full')],
     ['a gateway that drains', refused(503, 'draining')],
     ...[CLOSE.draining, CLOSE.goingAway, CLOSE.overloaded, CLOSE.fenced, CLOSE.internalError, CLOSE.sessionAge].map(
@@ -171,7 +171,7 @@ describe('the choice of the channel', () => {
     expect(selector.next).toBe('live');
   });
 
-  test('what is no fault of the way, met while away, is not asked about in a hurry', () => {
+  test('during a fallback, an end that is not a path fault leads to a probe with backoff', () => {
     const { selector, clock, fail } = fixture();
     fail(3);
     clock.advance(15_000);
@@ -184,7 +184,7 @@ describe('the choice of the channel', () => {
     expect(selector.fallback).toMatchObject({ failures: 3 });
   });
 
-  test('Live that must wait for something else is not tried before that', () => {
+  test('a postponed probe is not made earlier', () => {
     const { selector, clock, fail } = fixture();
     fail(3);
     selector.postponeProbe(5_000);
@@ -194,7 +194,7 @@ describe('the choice of the channel', () => {
     expect(selector.probeInMs).toBe(300_000);
   });
 
-  test('who is told anew to use Live tries it soon; told to poll, it is not away at all', () => {
+  test('Live assigned again is tried soon; Poll assigned ends the fallback', () => {
     const { selector, clock, fail, assign } = fixture({ random: 0.5 });
     fail(5);
     expect(selector.probeInMs).toBe(60_000);

@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('an append file', () => {
-  test('a line is read back, a part of one is not', () => {
+  test('a line is read back, an incomplete one is not', () => {
     const file = new AppendFile(path);
     expect(file.read()).toEqual({ lines: [], isTorn: false });
     file.append('two', () => ['one'], { durable: true });
@@ -23,7 +23,7 @@ describe('an append file', () => {
     expect(new AppendFile(path).read().lines).toHaveLength(3);
   });
 
-  test('a full disk: the call throws, and the next one writes the whole file anew', () => {
+  test('a full disk: the call throws, and the next one rewrites the whole file', () => {
     // /dev/full refuses every write, as a disk without room does.
     symlinkSync('/dev/full', path);
     const file = new AppendFile(path);
@@ -34,7 +34,7 @@ describe('an append file', () => {
     file.close();
   });
 
-  test('a folder that is away: the call throws, until it is back', () => {
+  test('a missing folder: the call throws until the folder is back', () => {
     const file = new AppendFile(path);
     renameSync(folder, `${folder}.away`);
     expect(() => file.append('a', () => [], { durable: true })).toThrow('ENOENT');

@@ -30,8 +30,8 @@ export interface EndpointOptions {
 }
 
 /**
- * The commands of one agent, with a session and actions of the test's. Another one over the same folder is the agent
- * after a restart.
+ * The commands of one agent, with a fake session and fake actions. A second one over the same folder is the agent after
+ * a restart.
  */
 export class CommandEndpoint {
   readonly runner: CommandRunner;
@@ -82,14 +82,14 @@ export class CommandEndpoint {
     this.runner.attach(this.send);
   }
 
-  /** Delivers, and lets everything happen that can without time passing. */
+  /** Delivers commands, and waits for everything that happens without time passing. */
   async deliver(...bodies: CommandBody[]): Promise<void> {
     for (const body of bodies) this.runner.onCommand(body);
     await settled();
     this.#clock.advance(0);
   }
 
-  /** `state` or `state/code` of each report, and forgets them. */
+  /** `state` or `state/code` of each new report. */
   heard(): string[] {
     return this.reports
       .splice(0)

@@ -9,7 +9,7 @@ import {
 } from '@muster/protocol';
 
 export interface IssueOptions {
-  /** Their numbers are their places, from 1. */
+  /** Numbered from 1. */
   readonly targets: readonly (AgentId | readonly [AgentId, Binding])[];
   readonly claims?: Partial<CommandClaims>;
   /** Signs with the retired key. */
@@ -17,7 +17,7 @@ export interface IssueOptions {
   readonly id?: string;
 }
 
-/** A command service for tests: it signs what it is told to. Its list has one key, and another one that is retired. */
+/** A command service for tests. Its list has one current and one retired key. */
 export class CommandIssuer {
   readonly #root: PrivateJwks;
   readonly #signer: CommandSigner;
@@ -40,12 +40,12 @@ export class CommandIssuer {
     return new CommandIssuer(await make(), await make(), await make(), nowMs);
   }
 
-  /** As an enrolment names them. */
+  /** The roots as an enrolment names them. */
   get roots(): { kid: string; x: string }[] {
     return publicJwks(this.#root).keys.map(({ kid, x }) => ({ kid, x }));
   }
 
-  /** The signed key list. In version 1 the key that is retired from version 2 on is a good one. */
+  /** The signed key list. The second key is valid in version 1 and retired from version 2 on. */
   keyList(version = 2): string {
     const [current, retired] = [this.#keys, this.#retiredKeys].flatMap((keys) => publicJwks(keys).keys);
     const listed = version > 1 ? [current!] : [current!, retired!];

@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 
-/** A proxy for tests: it knows CONNECT, and notes where it was asked to lead. */
+/** A proxy for tests. It supports CONNECT and records the requested targets. */
 export class ConnectProxy {
   readonly asked: string[] = [];
   readonly #server: Server;
@@ -13,8 +13,7 @@ export class ConnectProxy {
   }
 
   /**
-   * `credentials` as `user:password`, when it lets only those through; `forbids` answers 403 for everything; `tls` when
-   * it is spoken to with TLS.
+   * `credentials`: the required `user:password`. `forbids`: answers 403 to everything. `tls`: clients connect with TLS.
    */
   static async start(
     options: { credentials?: string; forbids?: boolean; tls?: { cert: string; key: string } } = {},
@@ -33,7 +32,7 @@ export class ConnectProxy {
         );
       }
       const { hostname, port } = new URL(`http://${request.url}`);
-      // A name that only the proxy knows.
+      // Names that only the proxy can resolve.
       const target = connect(Number(port), hostname.endsWith('.internal') ? '127.0.0.1' : hostname, () => {
         client.write('HTTP/1.1 200 Connection established\r\n\r\n');
         target.pipe(client).pipe(target);

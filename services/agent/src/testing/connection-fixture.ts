@@ -28,7 +28,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** Is called when the test is over. */
+/** Registers a function that is called when the test is over. */
 export function atEnd(cleanup: () => Promise<unknown> | void): void {
   cleanups.push(cleanup);
 }
@@ -120,7 +120,7 @@ export async function startManager(gateways: readonly string[], setup: ManagerSe
     sessions,
     enrolments: () => enrolments,
     token: () => token,
-    /** Waits until something was logged that matches; no time passes on the fake clock. */
+    /** Waits until `count` lines of the log match. No time passes on the fake clock. */
     async logged(pattern: RegExp, count = 1): Promise<void> {
       while (logLines.filter((line) => pattern.test(line)).length < count)
         await new Promise<void>((resolve) => waiters.push(resolve));
@@ -139,7 +139,7 @@ export async function startAssigned(options: FakeGatewayOptions = {}, setup: Man
   return { gateway, agent };
 }
 
-/** A `mode` of WELCOME. */
+/** A `mode` for WELCOME. */
 export function modeBody(mode: SessionMode, more: Partial<ModeBody> = {}): ModeBody {
   return { mode, intervalMs: LIMITS.pollIntervalMs, reason: 'test', spreadMs: 0, ...more };
 }

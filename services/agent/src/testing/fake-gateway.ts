@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws';
 import { FakePollSession } from './fake-poll-session.js';
 import { FakeLiveSession, type FakeSession } from './fake-session.js';
 
-/** An HTTP answer instead of an upgrade. */
+/** An HTTP response instead of an upgrade. */
 export interface FakeRefusal {
   readonly status: number;
   readonly headers?: Record<string, string>;
@@ -13,22 +13,22 @@ export interface FakeRefusal {
 }
 
 export interface FakeGatewayOptions {
-  /** Asked for each upgrade; nothing means that it is accepted. */
+  /** Called for each upgrade; `undefined` accepts it. */
   readonly refuse?: (request: IncomingMessage) => FakeRefusal | undefined;
-  /** Asked for each request that opens a poll session. */
+  /** Called for each request that opens a Poll session; `undefined` accepts it. */
   readonly refusePoll?: (request: IncomingMessage) => FakeRefusal | undefined;
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Answers POST /v1/enroll. */
   readonly enrol?: (request: IncomingMessage, body: unknown) => FakeRefusal;
 }
 
-/** A gateway for tests: it speaks the real protocol, and says only what the test tells it to. */
+/** A gateway for tests. It implements the protocol and sends only what the test asks for. */
 export class FakeGateway {
-  /** Where its WebSockets are. */
+  /** The URL for WebSockets. */
   readonly url: string;
   readonly sessions: FakeSession[] = [];
   upgrades = 0;
-  /** Requests that would open a poll session. */
+  /** Number of requests to open a Poll session. */
   opens = 0;
   connections = 0;
   readonly #options: FakeGatewayOptions;
@@ -45,7 +45,7 @@ export class FakeGateway {
 
   static async start(options: FakeGatewayOptions = {}): Promise<FakeGateway> {
     const server = options.tls === undefined ? createServer() : createTlsServer(options.tls);
-    // What an agent keeps open is closed by nobody else, however slow the machine is.
+    // Longer than any test: the server must not close connections that the agent keeps.
     server.keepAliveTimeout = 60_000;
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const gateway = new FakeGateway(server, options);
@@ -71,17 +71,17 @@ export class FakeGateway {
     return gateway;
   }
 
-  /** As an agent is told where it is. */
+  /** The URL as in `MUSTER_GATEWAY_URL`. */
   get origin(): string {
     return this.url.replace('/v1/live', '');
   }
 
-  /** How often somebody tried to open a session. */
+  /** Number of attempts to open a session. */
   get attempts(): number {
     return this.upgrades + this.opens;
   }
 
-  /** The next session that was accepted; it waits for a WELCOME. */
+  /** The next accepted session; it waits for WELCOME. */
   async next(): Promise<FakeSession> {
     const session =
       this.sessions[this.#given] ?? (await new Promise<FakeSession>((resolve) => this.#waiting.push(resolve)));

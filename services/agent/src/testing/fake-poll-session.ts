@@ -9,7 +9,7 @@ export interface PollRequestSeen {
   readonly body: Buffer;
 }
 
-/** What is done to a request instead of answering it; `lose` takes it and cuts the connection before the answer. */
+/** A fault instead of the answer. `lose` handles the request and cuts the connection before the answer. */
 export type PollFault =
   | 'cut'
   | 'lose'
@@ -17,19 +17,19 @@ export type PollFault =
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string | Uint8Array };
 
 /**
- * A session in HTTP requests: numbers its frames, forgets what was acknowledged, takes each numbered request once,
- * holds the answer to HELLO until WELCOME is said.
+ * The gateway's side of a Poll session: numbers its frames, drops acknowledged ones, takes each numbered request once,
+ * and holds the answer to HELLO until WELCOME.
  */
 export class FakePollSession extends FakeSession {
   readonly mode = 'poll';
   readonly name = `session-${Math.random()}`;
   readonly closed: Promise<number>;
   readonly requests: PollRequestSeen[] = [];
-  /** How old frames are when they are brought. */
+  /** The age of the frames that are sent. */
   ageMs = 0;
   /** `Muster-Poll-After` of the answers. */
   pollAfterMs: number | undefined;
-  /** Asked for each request after the first. */
+  /** Called for each request after the first. */
   fault: (request: PollRequestSeen) => PollFault | undefined = () => undefined;
   #outbox: { number: number; bytes: Uint8Array }[] = [];
   #number = 0;
@@ -63,7 +63,7 @@ export class FakePollSession extends FakeSession {
     this.#held?.();
   }
 
-  /** Waits until so many requests have come after the one that opened it. */
+  /** Waits until this many requests have come after the first. */
   async polled(count: number): Promise<void> {
     while (this.requests.length < count) await new Promise<void>((resolve) => this.#seen.push(resolve));
   }

@@ -25,7 +25,7 @@ export interface ReceivedFrame {
   readonly body: Uint8Array;
 }
 
-/** A session as a gateway sees it, over either channel. It says only what the test tells it to. */
+/** The gateway's side of a session, over either transport. It sends only what the test asks for. */
 export abstract class FakeSession {
   abstract readonly mode: SessionMode;
   /** The request that opened it. */
@@ -39,12 +39,12 @@ export abstract class FakeSession {
     this.request = request;
   }
 
-  /** Resolves to the code that it was closed with; 1000 when the agent ended a poll session. */
+  /** Resolves to the close code; 1000 when the agent ended a Poll session. */
   abstract readonly closed: Promise<number>;
   abstract readonly isOpen: boolean;
   /** Sends bytes as one message. */
   abstract sendBytes(bytes: Uint8Array): void;
-  /** Ends it as a gateway does. */
+  /** Ends the session as a gateway does. */
   abstract end(code: number): void;
 
   send(type: FrameType, ref: number, body: Uint8Array): void {
@@ -62,7 +62,7 @@ export abstract class FakeSession {
     return hello.body;
   }
 
-  /** Reads the hello and welcomes the agent. */
+  /** Waits for HELLO and sends WELCOME. */
   async welcome(body: Partial<WelcomeBody> = {}): Promise<HelloBody> {
     const hello = await this.hello();
     this.sayWelcome(body);

@@ -8,7 +8,7 @@ import type {
   SessionConnection,
 } from '../contract/session-connection.js';
 
-/** What a connection meets with: never a session, or one and then an end. */
+/** What happens to a connection: it ends without a session, or it gets one that ends later. */
 type Fate =
   | { readonly end: ConnectionEnd; readonly afterMs: number }
   | { readonly readyAfterMs: number; readonly holdsMs: number; readonly end: ConnectionEnd };
@@ -32,25 +32,25 @@ const NO_SESSION: readonly ConnectionEnd[] = [
   closed(1006),
   closed(CLOSE.helloTimeout.code),
 ];
-/** After these an agent stays away, for an hour or for minutes. */
-const NOT_YOU: readonly ConnectionEnd[] = [
+/** After these the agent stays away, for an hour or for minutes. */
+const REJECTED: readonly ConnectionEnd[] = [
   refused(403, 'revoked'),
   closed(CLOSE.duplicateIdentity.code),
   closed(CLOSE.helloInvalid.code),
 ];
-const NO_MORE: readonly ConnectionEnd[] = [
+const SESSION_ENDS: readonly ConnectionEnd[] = [
   ...[1006, 1006, 1000, ...Object.values(CLOSE).flatMap(({ code }) => (code < 4500 ? [code] : []))].map(closed),
   closed(CLOSE.superseded.code),
   { kind: 'abandoned', why: 'gateway_silent' },
 ];
 
 /**
- * Connections to a gateway, and a way to it, that do anything that can be done, by these random numbers, until they are
- * told to be well.
+ * A gateway, and a network path to it, with random faults until `isHealthy` is set. The random numbers are given, so a
+ * run can be repeated.
  */
 export class FaultyGateway {
-  isWell = false;
-  /** When each connection was begun. */
+  isHealthy = false;
+  /** When each connection was opened. */
   readonly begunAtMs: number[] = [];
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -62,10 +62,10 @@ export class FaultyGateway {
     this.#random = random;
   }
 
-  /** The most that there were at one moment of connections that nobody had begun to end. */
+  /** The highest number of connections at one time, without those that are being closed. */
   readonly most = { ready: 0, unready: 0 };
 
-  /** Of connections that nobody has begun to end. */
+  /** The states of all connections that are not being closed. */
   states(): ConnectionState[] {
     return [...this.#open].map(({ state }) => state);
   }
@@ -101,7 +101,7 @@ export class FaultyGateway {
     const welcome = { agentId: 'a', epoch: this.#epoch, heartbeatMs: 25_000, labels: {} };
     events.onReady({ ...welcome, ...(mode !== undefined && { mode }) });
     this.#count();
-    if (this.isWell) return;
+    if (this.isHealthy) return;
     connection.later(holdsMs, () => connection.end(end));
     connection.later(this.#random() * holdsMs * 2, () => events.onFrame({ kind: 'mode', ref: 0, body: this.#mode() }));
     connection.later(this.#random() * holdsMs * 2, () => {
@@ -112,17 +112,17 @@ export class FaultyGateway {
 
   #fate(mode: SessionMode): Fate {
     const latencyMs = 1 + this.#random() * (this.#isLikely(0.1) ? 15_000 : 50);
-    if (this.isWell) return { readyAfterMs: latencyMs, holdsMs: Infinity, end: closed(1006) };
-    if (this.#isLikely(0.01)) return { end: this.#one(NOT_YOU), afterMs: latencyMs };
-    // Often one of the two channels is the one that does not work.
+    if (this.isHealthy) return { readyAfterMs: latencyMs, holdsMs: Infinity, end: closed(1006) };
+    if (this.#isLikely(0.01)) return { end: this.#one(REJECTED), afterMs: latencyMs };
+    // For ten minutes at a time, one of the two transports mostly fails.
     const isBadTime = Math.floor(this.#clock.monotonic() / 600_000) % 2 === (mode === 'live' ? 0 : 1);
     if (this.#isLikely(isBadTime ? 0.9 : 0.3)) return { end: this.#one(NO_SESSION), afterMs: latencyMs };
-    return { readyAfterMs: latencyMs, holdsMs: 120_000 * this.#random() ** 3, end: this.#one(NO_MORE) };
+    return { readyAfterMs: latencyMs, holdsMs: 120_000 * this.#random() ** 3, end: this.#one(SESSION_ENDS) };
   }
 
   #mode(): ModeBody {
     const one = (): SessionMode => (this.#isLikely(0.5) ? 'live' : 'poll');
-    const body = { mode: one(), intervalMs: 60_000, reason: 'mood', spreadMs: Math.floor(this.#random() * 3_000) };
+    const body = { mode: one(), intervalMs: 60_000, reason: 'test', spreadMs: Math.floor(this.#random() * 3_000) };
     if (this.#isLikely(0.7)) return body;
     return {
       ...body,
@@ -155,7 +155,7 @@ class FaultyConnection implements SessionConnection {
     this.#events = events;
   }
 
-  /** Unless it is over by then. */
+  /** Unless the connection has ended by then. */
   later(delayMs: number, run: () => void): void {
     if (delayMs === Infinity) return;
     this.#clock.setTimeout(() => {

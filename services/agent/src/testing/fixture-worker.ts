@@ -34,11 +34,11 @@ const provider: TableProvider = {
         const eaten: number[][] = [];
         for (;;) eaten.push(Array.from({ length: 100_000 }, (_, i) => i + 0.5));
       }
-      // A system call that does not return, as a read from a dead network file system: the engine's own clock cannot end it.
+      // A system call that does not return, like a read from a dead network file system. The engine cannot end it.
       case 'blocks':
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
         return;
-      // A read that even ending the thread cannot interrupt.
+      // A read that even the end of the thread cannot interrupt.
       case 'hangs':
         readFileSync(process.env['FIXTURE_FIFO'] ?? '');
         return;

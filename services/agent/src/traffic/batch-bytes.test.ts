@@ -9,7 +9,7 @@ const frames = [
   encodeFrame(FRAME.queryEnd, 1, new Uint8Array(3)),
 ];
 
-test('a batch is as large as its frames with their entries, by what they are for', () => {
+test('a batch is as large as its frames with their entries, by purpose', () => {
   const batch = encodeBatch(frames.map((frame) => ({ frame, ageMs: 0 })));
   expect(Object.fromEntries(bytesByPurpose(frames, batch.length))).toEqual({ query: 716 + 19, command: 57 });
 });
@@ -33,7 +33,7 @@ test('a frame has the purpose that the gateway sees in it', () => {
   ]);
 });
 
-test('the head of a WebSocket message grows with its length', () => {
+test('the WebSocket header grows with the length of the message', () => {
   const sizes = [0, 125, 126, 65_535, 65_536];
   expect(sizes.map((bytes) => webSocketHeadBytes(bytes, false))).toEqual([2, 2, 4, 4, 10]);
   expect(sizes.map((bytes) => webSocketHeadBytes(bytes, true))).toEqual([6, 6, 8, 8, 14]);

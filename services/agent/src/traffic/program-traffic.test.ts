@@ -65,7 +65,7 @@ test.each(['live', 'poll'] as const)(
       expect(sum('bytes_in')).toBe(relay.bytes.in);
       expect(sum('bytes_out')).toBe(outBefore);
     } else {
-      // The poll that brought the question was on its way in between.
+      // The poll that brought the query was counted in between.
       expect(sum('bytes_in')).toBeLessThanOrEqual(relay.bytes.in);
       expect(sum('bytes_out')).toBeGreaterThanOrEqual(outBefore);
       expect(sum('bytes_out')).toBeLessThan(relay.bytes.out);

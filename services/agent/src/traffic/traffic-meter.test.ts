@@ -41,7 +41,7 @@ function totals(meter: TrafficMeter): { in: number; out: number } {
   return sum;
 }
 
-/** Bytes are on their way for a while; in the end both have counted the same. */
+/** Bytes can be in transit for a while; in the end both have counted the same. */
 async function untilEqual(meter: TrafficMeter, relay: TcpRelay): Promise<void> {
   const isEqual = (): boolean => totals(meter).in === relay.bytes.in && totals(meter).out === relay.bytes.out;
   await eventually(isEqual, 'equal counts', 2_000).catch(() => undefined);

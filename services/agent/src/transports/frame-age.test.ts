@@ -12,7 +12,7 @@ const mode: ModeBody = {
 };
 
 describe('a frame that waited', () => {
-  test('has a query of which less time is left', () => {
+  test('leaves its query less time', () => {
     expect(agedFrame({ kind: 'query', ref: 1, body: query }, 12_000).body).toEqual({ remainingMs: 18_000 });
     expect(agedFrame({ kind: 'query', ref: 1, body: query }, 31_000).body).toEqual({ remainingMs: 0 });
   });
@@ -31,7 +31,7 @@ describe('a frame that waited', () => {
     });
   });
 
-  test('has a lease of which less is left, in MODE and in WELCOME', () => {
+  test('shortens the lease, in MODE and in WELCOME', () => {
     const aged = { ...mode, spreadMs: 1_000, lease: { ...mode.lease!, forMs: 6_000 } };
     expect(agedFrame({ kind: 'mode', ref: 0, body: mode }, 4_000).body).toEqual(aged);
     const welcome = { agentId: 'a', epoch: 1, heartbeatMs: 1_000, labels: {} };

@@ -25,7 +25,7 @@ function start(options: { random?: () => number; rttMs?: number } = {}) {
 }
 
 describe('a heartbeat', () => {
-  test('costs an idle session one round trip in two heartbeats, and is never late', async () => {
+  test('needs one round trip in two heartbeats on an idle session, and is never late', async () => {
     const { clock, sent } = start({ random: () => 1, rttMs: 40 });
     await clock.advanceAsync(10 * EVERY_MS);
     expect(sent).toEqual(
@@ -50,7 +50,7 @@ describe('a heartbeat', () => {
     },
   );
 
-  test('anything else that is sent takes its place', async () => {
+  test('any other frame replaces it', async () => {
     const { clock, heartbeat, sent } = start({ random: () => 1 });
     for (let second = 0; second < 300; second += 15) {
       heartbeat.received();
@@ -62,7 +62,7 @@ describe('a heartbeat', () => {
     expect(sent).toEqual([[310_000, 'pong']]);
   });
 
-  test('a fleet that said something at one moment does not keep step', async () => {
+  test('agents that sent something together do not stay in step', async () => {
     const next: number[] = [];
     for (const random of [0, 0.4, 1]) {
       const draws = [0.01, random];
@@ -76,7 +76,7 @@ describe('a heartbeat', () => {
     expect(next).toEqual([28_750, 31_250, 35_000]);
   });
 
-  test('a peer that is only spoken to is asked whether it lives', async () => {
+  test('a peer that only receives is pinged', async () => {
     const { clock, heartbeat, sent } = start({ random: () => 1 });
     for (let second = 0; second < 70 && sent.every(([, what]) => what !== 'silent'); second += 1) {
       heartbeat.sent();
@@ -88,7 +88,7 @@ describe('a heartbeat', () => {
     ]);
   });
 
-  test('a peer that answers nothing is given up 15 s after the ping, and is kept content until then', async () => {
+  test('a peer that does not answer is given up 15 s after the ping, and gets heartbeats until then', async () => {
     const { clock, sent } = start({ random: () => 1 });
     await clock.advanceAsync(300_000);
     expect(sent).toEqual([
@@ -98,7 +98,7 @@ describe('a heartbeat', () => {
     ]);
   });
 
-  test('whatever is heard after a ping proves life, and only a pong measures the round trip', async () => {
+  test('anything received after a ping proves life, and only a pong measures the round trip', async () => {
     const { clock, heartbeat, sent } = start({ random: () => 1 });
     await clock.advanceAsync(50_000);
     expect(sent.at(-1)).toEqual([50_000, 'ping']);

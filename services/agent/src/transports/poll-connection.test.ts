@@ -31,7 +31,7 @@ async function heard(work: { heard: string[] }, count: number): Promise<string[]
 }
 
 describe('a poll session', () => {
-  test('opens with the token, and then its name is all it shows', async () => {
+  test('opens with the token; later requests send only the session id', async () => {
     const { gateway, agent, session } = await opened();
     expect(session.request.method).toBe('POST');
     expect(session.request.headers).toMatchObject({ authorization: 'Bearer first', 'content-length': '0' });
@@ -56,7 +56,7 @@ describe('a poll session', () => {
     expect(gateway.connections).toBe(1);
   });
 
-  test('comes at a random time in the last tenth of the interval, and when it is told another one', async () => {
+  test('polls at a random time in the last tenth of the interval, and follows a new interval', async () => {
     const { agent, session, connection, work } = await opened(() => 0.999_999);
     session.sendBytes(credit(1));
     await agent.clock.advanceAsync(54_000);
@@ -77,12 +77,12 @@ describe('a poll session', () => {
     await session.polled(4);
   });
 
-  test('what is said in one turn, and while a request is under way, goes out together', async () => {
+  test('frames of one turn, and frames during a request, are sent together', async () => {
     const { session, connection } = await opened();
     connection.send(FRAME.rows, 1, rows(10));
     connection.send(FRAME.rows, 2, rows(20));
     await session.polled(2);
-    // The answer is on its way; these wait for it.
+    // The request is in progress; these frames wait for its answer.
     for (let i = 0; i < 50; i += 1) connection.send(FRAME.rows, 3, rows(30));
     await session.polled(3);
     const [, first, second] = session.requests as PollRequestSeen[];
@@ -100,7 +100,7 @@ describe('a poll session', () => {
     expect(session.requests[1]!.headers['content-encoding']).toBeUndefined();
   });
 
-  test('frames that waited count from when they were said', async () => {
+  test('the age of waiting frames is sent', async () => {
     const { agent, session, work } = await opened();
     session.ageMs = 12_000;
     session.query(1, { sql: 'x', columns: ['x'], remainingMs: 30_000 });
@@ -134,7 +134,7 @@ describe('a poll session', () => {
     },
   );
 
-  test('a reply to a GET that was lost is brought again', async () => {
+  test('a lost answer to a GET is fetched again', async () => {
     const { agent, session, work } = await opened();
     session.sendBytes(credit(1));
     faults(session, 'GET', 'lose', 'lose');
@@ -144,7 +144,7 @@ describe('a poll session', () => {
     expect(await heard(work, 1)).toEqual(['credit 1 1']);
   });
 
-  test('when its gateway is gone another one is asked, which knows what became of the session', async () => {
+  test('when its gateway is gone, another one is asked and knows the state of the session', async () => {
     const [first, second] = [await startGateway(), await startGateway()];
     const agent = await startManager([first.origin, second.origin], { desired: 'poll', random: () => 0 });
     await (await first.nextPoll()).welcome({ epoch: 1 });
@@ -172,7 +172,7 @@ describe('a poll session', () => {
     expect(session.requests).toHaveLength(7);
   });
 
-  test('a gateway that is too busy is asked again when it said', async () => {
+  test('a busy gateway is asked again after its Retry-After', async () => {
     const { agent, session } = await opened(() => 0);
     faults(session, 'GET', {
       status: 429,
@@ -187,7 +187,7 @@ describe('a poll session', () => {
     await session.polled(3);
   });
 
-  test('a gateway that says that this agent was revoked is believed', async () => {
+  test('a gateway that says that the agent is revoked ends the session', async () => {
     const { agent, session } = await opened(() => 0);
     faults(session, 'GET', { status: 403, body: '{"code":"revoked"}' });
     await agent.fetch();
@@ -195,7 +195,7 @@ describe('a poll session', () => {
     expect(agent.logLines.some((line) => line.startsWith('poll failed'))).toBe(false);
   });
 
-  test('a request that nobody answers is given up after 20 s, and repeated', async () => {
+  test('a request without an answer is given up after 20 s, and repeated', async () => {
     const { agent, session, work } = await opened();
     session.sendBytes(credit(1));
     faults(session, 'GET', 'hang');
@@ -215,7 +215,7 @@ describe('a poll session', () => {
     ['is too long', reply(new Uint8Array(1024 * 1024))],
     ['is no gzip', reply(Buffer.from('garbage'), { 'content-encoding': 'gzip' })],
     ['is too long when it is unpacked', reply(gzipSync(new Uint8Array(8 << 20)), { 'content-encoding': 'gzip' })],
-    ['is packed in an unknown way', reply(Buffer.from('x'), { 'content-encoding': 'br' })],
+    ['has an unknown compression', reply(Buffer.from('x'), { 'content-encoding': 'br' })],
   ])('a batch that %s ends the session', async (_name, fault) => {
     const { agent, session, work } = await opened();
     faults(session, 'GET', fault);
@@ -225,7 +225,7 @@ describe('a poll session', () => {
     expect(work.heard).toEqual([]);
   });
 
-  test('frames that it has already are passed over, and a weak ETag is as good', async () => {
+  test('frames that it has already are ignored, and a weak ETag works too', async () => {
     const { agent, session, work } = await opened();
     const frames = [credit(1), credit(2)].map((frame) => ({ frame, ageMs: 0 }));
     faults(session, 'GET', reply(encodeBatch(frames), { etag: 'W/"3"' }));
@@ -233,7 +233,7 @@ describe('a poll session', () => {
     expect(await heard(work, 1)).toEqual(['credit 1 2']);
   });
 
-  test('an answer that brings nothing new is no reason to come back at once', async () => {
+  test('an answer without new frames does not lead to a poll at once', async () => {
     const { agent, session } = await opened();
     const stale = encodeBatch([{ frame: credit(1), ageMs: 0 }]);
     const headers = { 'content-type': POLL_MEDIA_TYPE, etag: '"2"', 'muster-poll-after': '0' };
@@ -253,7 +253,7 @@ describe('a poll session', () => {
     expect(await heard(work, 1)).toEqual(['credit 1 5']);
   });
 
-  test('what was said before the end goes out before the end', async () => {
+  test('frames from before the end are sent before the end', async () => {
     const { agent, session, connection } = await opened();
     connection.send(FRAME.report, 0, rows(3));
     await agent.manager.stop();
@@ -261,7 +261,7 @@ describe('a poll session', () => {
     expect(session.requests.map(({ method }) => method)).toEqual(['POST', 'POST', 'DELETE']);
   });
 
-  test('an end that nobody answers takes two seconds', async () => {
+  test('an end without an answer takes two seconds', async () => {
     const { agent, session } = await opened();
     session.fault = () => 'hang';
     const stopped = agent.manager.stop();
@@ -293,7 +293,7 @@ describe('a poll session', () => {
   });
 });
 
-describe('a server that is no gateway', () => {
+describe('a server that is not a gateway', () => {
   /** Answers every connection with these bytes, or never. */
   async function mute(bytes?: string): Promise<string> {
     const server: Server = createServer((socket) => {
@@ -307,8 +307,12 @@ describe('a server that is no gateway', () => {
   }
 
   test.each([
-    ['a page', 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello', /is no gateway's/],
-    ['a batch without a session', `HTTP/1.1 200 OK\r\nContent-Type: ${POLL_MEDIA_TYPE}\r\n\r\n`, /is no gateway's/],
+    ['a page', 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello', /is not from a gateway/],
+    [
+      'a batch without a session',
+      `HTTP/1.1 200 OK\r\nContent-Type: ${POLL_MEDIA_TYPE}\r\n\r\n`,
+      /is not from a gateway/,
+    ],
     ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n', /failed: .*Parse Error/],
     ['half a head', 'HTTP/1.1 200 OK\r\nContent-', /failed/],
     ['half a body', 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 500\r\n\r\nhello', /connect refused: 502/],

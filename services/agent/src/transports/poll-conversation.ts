@@ -75,7 +75,7 @@ export class PollConversation {
     if (response.status !== 200) return { kind: 'refused', refusal: this.#refusal(response) };
     const name = response.headers[POLL_SESSION_HEADER];
     if (typeof name !== 'string' || response.batch === undefined)
-      return failed("the answer to the poll is no gateway's");
+      return failed('the answer to the poll is not from a gateway');
     this.#name = name;
     return { kind: 'answered', response };
   }

@@ -17,8 +17,8 @@ async function sizes(outbox: PollOutbox, ...tookMs: readonly number[]): Promise<
   return seen;
 }
 
-describe('what waits for a gateway that is asked now and then', () => {
-  it('goes in small batches first, and in larger ones while they pass quickly', async () => {
+describe('the outbox of a Poll session', () => {
+  it('starts with small batches, which grow while they are taken quickly', async () => {
     const outbox = new PollOutbox(new FakeClock());
     const each = 4_096 - BATCH_ENTRY_BYTES;
     for (let i = 0; i < 1_000; i += 1) outbox.add(frame(each));
@@ -28,14 +28,14 @@ describe('what waits for a gateway that is asked now and then', () => {
     expect(Math.max(...seen)).toBeLessThanOrEqual(LIMITS.pollBodyBytes);
   });
 
-  it('goes in smaller ones again when they take long', async () => {
+  it('shrinks batches when they take long', async () => {
     const outbox = new PollOutbox(new FakeClock());
     for (let i = 0; i < 200; i += 1) outbox.add(frame(4_096 - BATCH_ENTRY_BYTES));
     const seen = await sizes(outbox, 100, 100, 2_000, 8_000, 8_000, 8_000, 100);
     expect(seen.map((bytes) => bytes / 1024)).toEqual([16, 32, 64, 64, 32, 16, 16]);
   });
 
-  it('is not thought quick because it is little', async () => {
+  it('does not grow because of small batches', async () => {
     const outbox = new PollOutbox(new FakeClock());
     for (let i = 0; i < 3; i += 1) {
       outbox.add(frame(100));
@@ -45,7 +45,7 @@ describe('what waits for a gateway that is asked now and then', () => {
     expect(await sizes(outbox, 10)).toEqual([16 * 1024]);
   });
 
-  it('is the same batch until it was taken, and a frame that is larger than a batch goes alone', async () => {
+  it('repeats a batch until it is taken, and sends a frame that is larger than a batch alone', async () => {
     const outbox = new PollOutbox(new FakeClock());
     outbox.add(frame(100_000));
     outbox.add(frame(10));

@@ -3,7 +3,7 @@ import { silentLogger, systemClock } from '@muster/runtime/program';
 import { createAgentHost } from './agent-host.js';
 
 describe('the machine, for actions', () => {
-  test('gateways are those that are open now, and those that could be next', () => {
+  test('gateway peers are the open connections and the configured gateways', () => {
     const host = createAgentHost({
       platform: 'linux',
       dataDir: '/nonexistent',

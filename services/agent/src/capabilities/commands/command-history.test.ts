@@ -37,7 +37,7 @@ const about = (hours = 1): { action: string; expiresAtMs: number } => ({
 });
 
 describe('the command history', () => {
-  test('is what it was after a restart', () => {
+  test('is the same after a restart', () => {
     const first = open();
     for (const id of ['c1', 'c2', 'c3']) first.started(key(id), about());
     first.ended(key('c2'), DONE, about());
@@ -60,7 +60,7 @@ describe('the command history', () => {
     expect([history.get(key('c1'))?.outcome, open().get(key('c1'))?.outcome]).toEqual([DONE, DONE]);
   });
 
-  test('a line that a crash cut off, at any byte, is no line; what comes after it is read', () => {
+  test('a line that a crash cut off, at any byte, is ignored; later lines are read', () => {
     const whole = open();
     whole.started(key('c1'), about());
     const before = statSync(file).size;
@@ -77,7 +77,7 @@ describe('the command history', () => {
     }
   });
 
-  test('a line that somebody damaged costs that line', () => {
+  test('a damaged line costs only that line', () => {
     const history = open();
     history.started(key('c1'), about());
     appendFileSync(file, '{"t":"outcome","id":"c1"}\nrubbish\n');
@@ -89,7 +89,7 @@ describe('the command history', () => {
     ).toEqual(['c1', 'c2']);
   });
 
-  test('forgets what was confirmed a day after its expiry, and nothing that was not', () => {
+  test('forgets confirmed commands a day after their expiry, and no others', () => {
     const first = open();
     for (const id of ['kept', 'unkept', 'started']) first.started(key(id), about());
     for (const id of ['kept', 'unkept']) first.ended(key(id), DONE, about());
@@ -106,7 +106,7 @@ describe('the command history', () => {
     expect(readFileSync(file, 'utf8').split('\n').filter(Boolean)).toHaveLength(3);
   });
 
-  test('does not grow with what is over', () => {
+  test('does not grow with commands that are done', () => {
     const history = open();
     for (let i = 0; i < 400; i += 1) {
       clock.advance(2 * DAY_MS);
@@ -119,7 +119,7 @@ describe('the command history', () => {
     expect(open().get(key('c399'))?.kept).toBe(true);
   });
 
-  test('has room for a thousand cancels of what never came, however many are sent', () => {
+  test('keeps at most a thousand cancels of unknown commands', () => {
     const history = open();
     history.started(key('real'), about());
     for (let i = 0; i < 1_010; i += 1) {
@@ -131,7 +131,7 @@ describe('the command history', () => {
     expect(history.get(key('real'))).toBeDefined();
   }, 60_000);
 
-  test('notes nothing any more once it is closed: the folder may belong to another process', () => {
+  test('records nothing after it is closed: the folder may belong to another process', () => {
     const history = open();
     history.close();
     expect(() => history.started(key('c2'), about())).toThrow('closed');

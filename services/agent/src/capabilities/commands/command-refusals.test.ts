@@ -40,9 +40,9 @@ describe('these do not run', () => {
   });
 
   test('a command that another deployment signed, even with its own key list', async () => {
-    const stranger = await CommandIssuer.create(() => clock.now());
+    const foreignIssuer = await CommandIssuer.create(() => clock.now());
     const agent = endpoint();
-    await agent.deliver(stranger.issue({ targets: [AGENT] })[0]!);
+    await agent.deliver(foreignIssuer.issue({ targets: [AGENT] })[0]!);
     expect(agent.heard()).toEqual(['unauthentic refused/unknown_key']);
   });
 
@@ -51,12 +51,12 @@ describe('these do not run', () => {
     await agent.deliver(one());
     expect(agent.heard()).toEqual(['unauthentic refused/no_trust']);
     expect(agent.trust.pin(issuer.roots)).toBe(true);
-    const stranger = await CommandIssuer.create(() => clock.now());
-    expect(agent.trust.pin(stranger.roots)).toBe(false);
-    await agent.deliver(stranger.issue({ targets: [AGENT] })[0]!, one());
+    const foreignIssuer = await CommandIssuer.create(() => clock.now());
+    expect(agent.trust.pin(foreignIssuer.roots)).toBe(false);
+    await agent.deliver(foreignIssuer.issue({ targets: [AGENT] })[0]!, one());
     expect(agent.heard()).toEqual(['unauthentic refused/unknown_key', 'running']);
     const later = endpoint({ roots: undefined });
-    await later.deliver(stranger.issue({ targets: [AGENT] })[0]!);
+    await later.deliver(foreignIssuer.issue({ targets: [AGENT] })[0]!);
     expect(later.heard()).toContain('unauthentic refused/unknown_key');
   });
 

@@ -23,18 +23,18 @@ const open = (roots?: readonly { kid: string; x: string }[]): CommandTrust =>
 
 describe('trust in commands', () => {
   test('is pinned once, and stays through restarts', async () => {
-    const stranger = await CommandIssuer.create(() => clock.now());
+    const foreignIssuer = await CommandIssuer.create(() => clock.now());
     expect(open().hasRoots).toBe(false);
     expect(open().pin(issuer.roots)).toBe(true);
     const later = open();
-    expect([later.hasRoots, later.pin(stranger.roots), later.pin(issuer.roots)]).toEqual([true, false, false]);
-    later.acceptKeys(stranger.keyList(9));
+    expect([later.hasRoots, later.pin(foreignIssuer.roots), later.pin(issuer.roots)]).toEqual([true, false, false]);
+    later.acceptKeys(foreignIssuer.keyList(9));
     expect(later.version).toBe(0);
     later.acceptKeys(issuer.keyList(2));
     expect(later.version).toBe(2);
   });
 
-  test('the highest version counts for ever, the list of it too', () => {
+  test('the highest version and its list are kept', () => {
     open(issuer.roots).acceptKeys(issuer.keyList(5));
     const later = open();
     const [body] = issuer.issue({ targets: [AGENT] });
@@ -43,7 +43,7 @@ describe('trust in commands', () => {
     expect(later.version).toBe(5);
   });
 
-  test('roots of the configuration win over pinned ones, and begin with their own versions', async () => {
+  test('configured roots replace pinned ones, and start with their own versions', async () => {
     const before = open(issuer.roots);
     before.acceptKeys(issuer.keyList(7));
     const other = await CommandIssuer.create(() => clock.now());
@@ -55,12 +55,12 @@ describe('trust in commands', () => {
     expect(open(other.roots).version).toBe(1);
   });
 
-  test('a file that cannot be read is for a person to judge', () => {
+  test('a file that cannot be read stops the agent', () => {
     writeFileSync(join(folder, 'command-trust.json'), '{"roots":');
     expect(() => open()).toThrow('cannot be read');
   });
 
-  test('nothing begins while a newer list cannot be put on disk', async () => {
+  test('no command starts while a newer list cannot be stored', async () => {
     const agent = new CommandEndpoint({ folder, clock, roots: issuer.roots });
     renameSync(folder, `${folder}.away`);
     writeFileSync(folder, '');
@@ -82,7 +82,7 @@ describe('trust in commands', () => {
     expect(parseRootsText(text)?.length).toBe(count);
   });
 
-  test('an enrolment without trust names none', () => {
+  test('an enrolment without trust names no roots', () => {
     expect(parseRoots(undefined)).toBeUndefined();
   });
 });

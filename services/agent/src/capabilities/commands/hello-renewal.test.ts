@@ -9,7 +9,7 @@ function fixture(): { clock: FakeClock; renewal: HelloRenewal; renewed: () => nu
 }
 
 describe('the renewal of a session', () => {
-  test('comes when the last outcome was confirmed, once', () => {
+  test('comes once, when the last outcome is confirmed', () => {
     const { clock, renewal, renewed } = fixture();
     renewal.request();
     renewal.request();
@@ -19,7 +19,7 @@ describe('the renewal of a session', () => {
     expect(renewed()).toBe(1);
   });
 
-  test('comes after two seconds when nobody confirms, and not without a reason', () => {
+  test('comes after two seconds without a confirmation, and not without a request', () => {
     const { clock, renewal, renewed } = fixture();
     renewal.allKept();
     renewal.request();

@@ -53,7 +53,7 @@ describe('the assigned mode', () => {
     expect(statSync(join(folder, 'mode.json')).mode & 0o777).toBe(0o600);
   });
 
-  test('a lease ends by itself, and tells so', () => {
+  test('a lease ends by itself and reports the change', () => {
     const { changes, clock, mode } = open();
     assign(mode, LEASE);
     clock.advance(2 * HOUR - 1);

@@ -51,7 +51,7 @@ describe('query denylist', () => {
     expect(denylist.denial('SELECT 249')).toBeDefined();
   });
 
-  test('files that a crash or a person damaged are no reason not to start', () => {
+  test('damaged files do not keep the agent from starting', () => {
     mkdirSync(join(folder, 'running'), { recursive: true });
     writeFileSync(join(folder, 'running', 'x.json'), '{"id":');
     writeFileSync(join(folder, 'running', '.left-over.tmp'), 'x');

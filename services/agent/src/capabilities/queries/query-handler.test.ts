@@ -129,7 +129,7 @@ function createAgent(
 }
 
 describe('queries of a session', () => {
-  test('a small answer is exactly one final frame, and its note is gone', async () => {
+  test('a small answer is exactly one final frame, and its record is removed', async () => {
     const agent = createAgent();
     agent.ask(1, "SELECT 1 AS one, '\u{1f600}' AS face, NULL AS gap", ['one', 'face', 'gap']);
     expect(agent.running()).toHaveLength(1);
@@ -227,7 +227,7 @@ describe('queries of a session', () => {
     expect((await agent.outcome(2)).frames).toHaveLength(1);
   });
 
-  test('a thread that hangs in the kernel keeps its place, and the others work on', async () => {
+  test('a thread that hangs in the kernel keeps its place, and the others continue', async () => {
     const fifo = join(mkdtempSync(join(tmpdir(), 'muster-agent-')), 'fifo');
     execFileSync('mkfifo', [fifo]);
     const agent = createAgent({ workers: 2, env: { FIXTURE_FIFO: fifo } });
@@ -244,7 +244,7 @@ describe('queries of a session', () => {
     rmSync(dirname(fifo), { recursive: true });
   });
 
-  test('memory has a limit too, and over it is not a crash', async () => {
+  test('memory has a limit too, and exceeding it is not a crash', async () => {
     const agent = createAgent({ maxBudget: { ...BUDGET, ms: 25_000 } });
     agent.ask(1, 'SELECT n FROM eats_memory', ['n'], { budget: { ...BUDGET, ms: 25_000 } });
     expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_memory' });
@@ -302,7 +302,7 @@ describe('queries of a session', () => {
     expect(await agent.outcome(1)).toMatchObject(expected);
   });
 
-  test('the deadline ends what runs and what waits', async () => {
+  test('the deadline ends running and waiting queries', async () => {
     const agent = createAgent();
     agent.ask(1, FOREVER, ['x'], { remainingMs: 300 });
     agent.ask(2, 'SELECT 2 AS two', ['two'], { remainingMs: 50 });
@@ -318,7 +318,7 @@ describe('queries of a session', () => {
     expect(await agent.outcome(1)).toMatchObject({ outcome: 'timed_out' });
   });
 
-  test('cancel stops the statement, says nothing, and makes room', async () => {
+  test('cancel stops the statement, sends nothing, and makes room', async () => {
     const agent = createAgent();
     agent.ask(1, FOREVER, ['x']);
     agent.ask(2, 'SELECT 2 AS two', ['two']);
@@ -330,7 +330,7 @@ describe('queries of a session', () => {
     expect(agent.running()).toEqual([]);
   });
 
-  test('what cannot run or wait is refused as busy', async () => {
+  test('a query that can neither run nor wait is refused as busy', async () => {
     const agent = createAgent({ workers: 1, maxQueued: 2 });
     for (const ref of [1, 2, 3, 4]) agent.ask(ref, FOREVER, ['x']);
     expect(await agent.outcome(4)).toMatchObject({ outcome: 'refused', code: 'busy' });

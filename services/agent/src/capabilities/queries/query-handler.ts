@@ -76,11 +76,11 @@ export class QueryHandler implements Capability {
   }
 
   writable(): void {
-    for (const query of [...this.#queries.values()]) this.#pump(query);
+    for (const query of this.#queries.values()) this.#pump(query);
   }
 
   ended(): void {
-    for (const query of [...this.#queries.values()]) this.#drop(query);
+    for (const query of this.#queries.values()) this.#drop(query);
     this.#session = undefined;
   }
 

@@ -91,7 +91,7 @@ export class QueryRunner {
   stop(signal?: AbortSignal): Promise<{ readonly stuck: number }> {
     this.#stopped = true;
     this.#queue.length = 0;
-    for (const entry of [...this.#running]) this.#cancel(entry);
+    for (const entry of this.#running) this.#cancel(entry);
     return this.#pool.stop(signal);
   }
 
