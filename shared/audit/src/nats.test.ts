@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { connectNats, type Broker } from '@muster/bus';
 import { startNats, type NatsHandle } from '@muster/local/brokers';
 import type { OrgId } from '@muster/protocol';
@@ -16,6 +16,9 @@ import {
 } from '@muster/records';
 import { silentLogger, systemClock } from '@muster/runtime';
 import { AuditTrail } from './audit-trail.js';
+
+// Thousands of appends, each acknowledged by the broker: slow on a busy machine.
+jest.setTimeout(180_000);
 
 const WRITERS = 4;
 const EACH = 400;
@@ -43,7 +46,7 @@ describe('audit trails on nats', () => {
   async function open(lost: { inc(): void }): Promise<AuditTrail> {
     const { streams } = await connect();
     const metrics = { auditLost: lost, auditSuppressed: { inc: () => undefined } };
-    return new AuditTrail({ streams, clock: systemClock, logger: silentLogger, metrics });
+    return new AuditTrail({ streams, clock: systemClock, logger: silentLogger, metrics, retryForMs: 600_000 });
   }
   async function links(org: OrgId): Promise<ChainLink[]> {
     const found: ChainLink[] = [];
@@ -63,6 +66,11 @@ describe('audit trails on nats', () => {
       from: '-',
       details: { i },
     });
+  async function secondsToFlush(trails: readonly AuditTrail[]): Promise<number> {
+    const beginMs = performance.now();
+    await Promise.all(trails.map((trail) => trail.flush()));
+    return (performance.now() - beginMs) / 1_000;
+  }
   function expectWhole(all: readonly ChainLink[], writers: number, each: number): void {
     expect(verifyChain(all)).toMatchObject({ records: writers * each, unchained: 0, cut: false, faults: [] });
     for (let writer = 0; writer < writers; writer += 1) {
@@ -76,17 +84,17 @@ describe('audit trails on nats', () => {
     const orgs = ['acme', 'globex'] as OrgId[];
     const count = { inc: () => void (lost += 1) };
     const trails = await Promise.all(Array.from({ length: WRITERS }, () => open(count)));
+    for (let i = 0; i < EACH; i += 1) write(trails[0]!, 'alone' as OrgId, 0, i);
+    const alonePerSecond = EACH / (await secondsToFlush(trails));
     for (let i = 0; i < EACH; i += 1) {
       trails.forEach((trail, writer) => orgs.forEach((org) => write(trail, org, writer, i)));
       if (i % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    const beginMs = performance.now();
-    await Promise.all(trails.map((trail) => trail.flush()));
-    const perSecond = (WRITERS * EACH * orgs.length) / ((performance.now() - beginMs) / 1_000);
+    const perSecond = (WRITERS * EACH * orgs.length) / (await secondsToFlush(trails));
     for (const org of orgs) expectWhole(await links(org), WRITERS, EACH);
     expect(lost).toBe(0);
-    // A bound that only a writer which waits for its turn again and again would miss.
-    expect(perSecond).toBeGreaterThan(300);
+    // Writers that wait for their turn after every conflict would be far slower than one writer alone.
+    expect(perSecond).toBeGreaterThan(alonePerSecond / 10);
     await Promise.all(trails.map((trail) => trail.stop()));
   });
 
@@ -97,6 +105,7 @@ describe('audit trails on nats', () => {
     write(modest, org, 1, 0);
     await modest.flush();
     const at = (await links(org)).findIndex(({ record }) => record.actor === 'writer1');
+    await busy.flush();
     await Promise.all([busy.stop(), modest.stop()]);
     expect(at).toBeGreaterThanOrEqual(0);
     expect((await links(org)).length).toBe(3_001);
