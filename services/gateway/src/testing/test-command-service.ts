@@ -21,6 +21,7 @@ import {
   type OrgId,
 } from '@muster/protocol';
 import { decodeNumberSet } from '@muster/records';
+import { eventually } from '@muster/runtime/testing';
 import { ORG } from './gateway-harness.js';
 
 /** A command service that a test drives: it keeps everything that gateways send. */
@@ -30,7 +31,6 @@ export class TestCommandService {
   readonly missing: { gateway: GatewayId; id: CommandId; targets: number[] }[] = [];
   readonly reports: CommandReport[] = [];
   readonly #broker: Broker;
-  #wake: () => void = () => undefined;
 
   constructor(broker: Broker) {
     this.#broker = broker;
@@ -45,12 +45,10 @@ export class TestCommandService {
       } else if (message !== undefined) {
         this.missing.push({ ...message, targets: decodeNumberSet(message.targets) });
       }
-      this.#wake();
     });
     bus.subscribe(SUBJECTS.commandReports, ({ data }) => {
       const message = decodeBusMessage<CommandReports>(data, 'command_reports');
       this.reports.push(...(message?.reports ?? []));
-      this.#wake();
     });
     await bus.flush();
     return this;
@@ -89,13 +87,9 @@ export class TestCommandService {
     return find() ?? ('' as GatewayId);
   }
 
-  /** Resolves when the condition holds; it is looked at after every message. */
+  /** Resolves when the condition holds. */
   async until(holds: () => boolean): Promise<void> {
-    while (!holds()) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+    await eventually(holds);
   }
 
   #head(id: CommandId, to: GatewayId | undefined) {

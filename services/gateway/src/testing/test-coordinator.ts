@@ -11,6 +11,7 @@ import {
 } from '@muster/messages';
 import { DEFAULT_BUDGET, newCoordinatorId, newQueryId, type OrgId } from '@muster/protocol';
 import { decodeNumberSet, readAnswerBlock } from '@muster/records';
+import { eventually } from '@muster/runtime/testing';
 import { ORG } from './gateway-harness.js';
 
 /** A coordinator of queries that a test drives: it starts queries and keeps every update. */
@@ -18,7 +19,6 @@ export class TestCoordinator {
   readonly id = newCoordinatorId();
   readonly updates: GatewayUpdate[] = [];
   readonly #broker: Broker;
-  #wake: () => void = () => undefined;
 
   constructor(broker: Broker) {
     this.#broker = broker;
@@ -28,7 +28,6 @@ export class TestCoordinator {
     this.#broker.bus.subscribe(SUBJECTS.coordinatorInbox(this.id), ({ data }) => {
       const update = decodeBusMessage<GatewayUpdate>(data, 'targeted', 'partial');
       if (update !== undefined) this.updates.push(update);
-      this.#wake();
     });
     await this.#broker.bus.flush();
     return this;
@@ -95,12 +94,8 @@ export class TestCoordinator {
     return outcomes;
   }
 
-  /** Resolves when the condition holds; it is looked at after every report. */
+  /** Resolves when the condition holds. */
   async until(holds: () => boolean): Promise<void> {
-    while (!holds()) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+    await eventually(holds);
   }
 }
