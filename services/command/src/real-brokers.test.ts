@@ -141,4 +141,4 @@ test('15,000 targets in one command: accepted within a second on an idle machine
   // Ten times what an idle machine takes at most, because tests run beside each other.
   expect(acceptedMs).toBeLessThan(10_000);
   expect(metrics).not.toMatch(new RegExp(`${record.id}|host-|${agents[0]!.agentId}`));
-}, 120_000);
+}, 300_000);
