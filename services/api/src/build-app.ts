@@ -19,31 +19,30 @@ import { auditOperations } from './audit/audit-operations.js';
 import { chainOperation } from './audit/chain-operation.js';
 import { CredentialVerifier } from './auth/credential-verifier.js';
 import { meOperation } from './auth/me-operation.js';
-import { RateLimits } from './http/rate-limits.js';
+import { tokenOperations } from './auth/token-operations.js';
 import { TokenStore } from './auth/token-store.js';
 import { bandwidthOperations } from './bandwidth/bandwidth-operations.js';
 import { actionOperations } from './commands/action-operations.js';
-import { CommandClient } from './upstream/command-client.js';
 import { commandOperations } from './commands/command-operations.js';
 import { CommandStore } from './commands/command-store.js';
 import { decideOperations } from './commands/decide-operations.js';
 import { commandEventOperation } from './commands/event-operation.js';
 import { submitOperations } from './commands/submit-operations.js';
 import { createApp } from './http/app.js';
-import { given } from './http/json-members.js';
+import { createHttpMetrics, type HttpMetrics } from './http/http-metrics.js';
 import { Idempotency } from './http/idempotency.js';
-import type { Operation } from './http/operation.js';
-import { Viewers, type ViewersOptions } from './http/viewers.js';
-import { RequestPipeline } from './http/request-pipeline.js';
-import { createHttpMetrics } from './http/http-metrics.js';
+import { given } from './http/json-members.js';
 import { openApiOperation } from './http/openapi-operation.js';
-import { QueryClient } from './upstream/query-client.js';
+import type { Operation } from './http/operation.js';
+import { RateLimits } from './http/rate-limits.js';
+import { RequestPipeline } from './http/request-pipeline.js';
+import { Viewers, type ViewersOptions } from './http/viewers.js';
 import { queryOperations } from './queries/query-operations.js';
 import { QueryStore } from './queries/query-store.js';
 import { resultOperations } from './queries/result-operations.js';
-
 import { tableOperations } from './queries/table-operations.js';
-import { tokenOperations } from './auth/token-operations.js';
+import { CommandClient } from './upstream/command-client.js';
+import { QueryClient } from './upstream/query-client.js';
 
 export interface AppOptions {
   readonly broker: Pick<Broker, 'bus' | 'streams'>;
@@ -61,7 +60,7 @@ export interface AppOptions {
   readonly requestBurst: number;
   readonly maxViewers: number;
   /** Intervals of event streams; changed in tests. */
-  readonly patience?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'> & { readonly inactivityMs?: number };
+  readonly streamIntervals?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'> & { readonly inactivityMs?: number };
 }
 
 export interface Api {
@@ -74,53 +73,61 @@ export interface Api {
 
 /** Builds the stores, the operations and the Express application. */
 export function buildApp(options: AppOptions): Api {
-  const { clock, logger, defaultOrg } = options;
-  const { bus, streams } = options.broker;
+  const { clock, logger, proxies, maxViewers } = options;
+  const { streams } = options.broker;
+  const { inactivityMs = 5_000, ...intervals } = options.streamIntervals ?? {};
   const metrics = createHttpMetrics(options.metrics);
   const directory = new Directory({ streams, logger });
   const tokens = new TokenStore({ streams, logger });
-  const store = new QueryStore({ streams, logger, clock });
+  const queries = new QueryStore({ streams, logger, clock });
   const audit = new AuditTrail({ streams, clock, logger, metrics: createAuditMetrics(options.metrics) });
-  const client = new QueryClient(bus);
-  const presence = new PresenceReader({
-    registry: options.registry,
-    clock,
-    metrics: createPresenceMetrics(options.metrics),
-  });
-  const byNum = (num: number) => directory.byNum(num);
-  const { maxViewers, patience: { inactivityMs = 5_000, ...patience } = {} } = options;
-  const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...patience });
+  const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...intervals });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
-  const selection = { directory, presence };
+  const operations = createOperations(options, { directory, tokens, queries, viewers, inactivityMs });
+  const pipeline = createPipeline(options, { tokens, audit, metrics });
+  return {
+    app: createApp({ operations, pipeline, proxies, metrics, logger }),
+    operations,
+    viewers,
+    components: { audit, directory, tokens, queries },
+  };
+}
+
+interface Stores {
+  readonly directory: Directory;
+  readonly tokens: TokenStore;
+  readonly queries: QueryStore;
+  readonly viewers: Viewers;
+  readonly inactivityMs: number;
+}
+
+/** All operations of the contract. */
+function createOperations(options: AppOptions, stores: Stores): Operation[] {
+  const { registry, clock } = options;
+  const { bus, streams } = options.broker;
+  const { directory, tokens, queries, viewers, inactivityMs } = stores;
+  const byNum = (num: number) => directory.byNum(num);
   const writer = new DirectoryWriter({ streams });
+  const presence = new PresenceReader({ registry, clock, metrics: createPresenceMetrics(options.metrics) });
+  const agents = { directory, presence, clock };
+  const results = { store: queries, streams, clock, client: new QueryClient(bus), byNum, inactivityMs };
   const commands = {
     store: new CommandStore({ streams, directory }),
-    client: new CommandClient({ bus, clock, ...(options.seal === undefined ? {} : { seal: options.seal }) }),
+    client: new CommandClient({ bus, clock, ...given('seal', options.seal) }),
     directory,
   };
-
-  const operations = [
-    ...queryOperations({ client, store }),
-    ...resultOperations({ store, streams, clock, client, byNum, viewers, inactivityMs }),
+  return [
+    ...queryOperations(results),
+    ...resultOperations({ ...results, viewers }),
     ...actionOperations(ACTIONS),
-    ...submitOperations({ ...commands, queries: store, streams, byNum }),
+    ...submitOperations({ ...commands, queries, streams, byNum }),
     ...commandOperations(commands),
     ...decideOperations(commands),
     commandEventOperation({ ...commands, clock, viewers }),
-    ...agentOperations({ ...selection, writer, clock }),
-    ...labelOperations({ ...selection, editor: new LabelEditor({ streams, clock }), clock }),
-    modeOperation({ ...selection, overrides: new ModeOverrides({ streams, writer }), clock }),
-    ...bandwidthOperations({
-      ...selection,
-      registry: options.registry,
-      bus,
-      streams,
-      clock,
-      client,
-      store,
-      byNum,
-      inactivityMs,
-    }),
+    ...agentOperations({ ...agents, writer }),
+    ...labelOperations({ ...agents, editor: new LabelEditor({ streams, clock }) }),
+    modeOperation({ ...agents, overrides: new ModeOverrides({ streams, writer }) }),
+    ...bandwidthOperations({ ...agents, ...results, registry, bus }),
     ...tableOperations(TABLES),
     ...tokenOperations({ tokens, clock }),
     ...auditOperations({ streams }),
@@ -128,24 +135,28 @@ export function buildApp(options: AppOptions): Api {
     meOperation(),
     openApiOperation(),
   ];
-  const pipeline = new RequestPipeline({
+}
+
+interface PipelineStores {
+  readonly tokens: TokenStore;
+  readonly audit: AuditTrail;
+  readonly metrics: HttpMetrics;
+}
+
+function createPipeline(options: AppOptions, { tokens, audit, metrics }: PipelineStores): RequestPipeline {
+  const { clock, defaultOrg, requestRate, requestBurst, oidc, bootstrap } = options;
+  return new RequestPipeline({
     authenticator: new CredentialVerifier({
       tokens,
       clock,
-      ...given('oidc', options.oidc),
-      ...given('bootstrap', options.bootstrap),
+      ...given('oidc', oidc),
+      ...given('bootstrap', bootstrap),
     }),
-    principalLimits: new RateLimits({ clock, perSecond: options.requestRate, burst: options.requestBurst }),
+    principalLimits: new RateLimits({ clock, perSecond: requestRate, burst: requestBurst }),
     failureLimits: new RateLimits({ clock, perSecond: 0.5, burst: 20 }),
     audit,
-    idempotency: new Idempotency({ streams, clock }),
+    idempotency: new Idempotency({ streams: options.broker.streams, clock }),
     metrics,
     defaultOrg,
   });
-  return {
-    app: createApp({ operations, pipeline, proxies: options.proxies, metrics, logger }),
-    operations,
-    viewers,
-    components: { audit, directory, tokens, queries: store },
-  };
 }

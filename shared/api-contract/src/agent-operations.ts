@@ -1,6 +1,6 @@
 import { labelKeyFault, labelsSchema, LIMITS, SESSION_MODES } from '@muster/protocol/vocabulary';
 import { z } from 'zod';
-import { agentSchema, countsParameter, countsSchema, labelsEditedSchema } from './agent.js';
+import { agentSchema, agentCountsParameter, agentCountsSchema, labelsEditedSchema } from './agent.js';
 import {
   agentIdParameter,
   agentIdText,
@@ -25,7 +25,7 @@ export const listAgents = defineOperation({
   query: z.strictObject({
     selector: selectorText.default(''),
     revoked: z.enum(['exclude', 'include', 'only']).default('exclude'),
-    counts: countsParameter.optional(),
+    counts: agentCountsParameter.optional(),
     limit: limitParameter(100, 1_000),
     cursor: cursorParameter,
   }),
@@ -34,7 +34,7 @@ export const listAgents = defineOperation({
       description: 'A page.',
       content: {
         'application/json': z
-          .object({ items: z.array(agentSchema), nextCursor, counts: countsSchema.optional() })
+          .object({ items: z.array(agentSchema), nextCursor, counts: agentCountsSchema.optional() })
           .meta({ id: 'AgentPage' }),
       },
     },

@@ -74,7 +74,7 @@ export const agentSchema = z
 // More values than a person looks at, fewer than a label that names each machine has.
 export const MAX_LABEL_VALUES = 1_000;
 
-export const countsParameter = z
+export const agentCountsParameter = z
   .string()
   .max(1_000)
   .transform((text) => text.split(',').filter((key) => key !== ''))
@@ -84,7 +84,7 @@ export const countsParameter = z
       'Labels between commas, at most 8, to count the selected agents by: `os,env`. Empty for the totals alone.',
   });
 
-export const countsSchema = z
+export const agentCountsSchema = z
   .object({
     total: count,
     live: count.nullable().meta({ description: 'Connected by WebSocket; null when nobody knows.' }),
@@ -103,4 +103,4 @@ export const labelsEditedSchema = z.object({ matched: count, changed: count, unc
 
 export type PresenceJson = Json<typeof presenceSchema>;
 export type AgentJson = Json<typeof agentSchema>;
-export type AgentCountsJson = Json<typeof countsSchema>;
+export type AgentCountsJson = Json<typeof agentCountsSchema>;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { agentIdParameter, count, selectorText, timestamp } from './fields.js';
 import { defineOperation, type Json } from './operation.js';
 import { limitParameter } from './paging.js';
-import { endpointNameSchema, failureSchema, querySchema } from './query.js';
+import { endpointNameSchema, queryFailureSchema, querySchema } from './query.js';
 
 /** What bytes are for. `transport` is what an endpoint's sockets carried besides frames; gateways do not count it. */
 export const PURPOSES = ['session', 'heartbeat', 'query', 'command', 'transport'] as const;
@@ -96,7 +96,7 @@ export const endpointBandwidthSchema = z
       pollToLive: ratio,
     }),
     endpoints: z.array(endpointSchema).meta({ description: 'Those with the most bytes first.' }),
-    missing: z.array(failureSchema).meta({
+    missing: z.array(queryFailureSchema).meta({
       description: 'Who did not answer, up to 1,000 of them; `/v1/queries/{id}/endpoints` has all.',
     }),
   })

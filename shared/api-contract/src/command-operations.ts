@@ -8,10 +8,10 @@ import {
   commandPageSchema,
   commandSchema,
   commandStatusSchema,
-  planSchema,
-  submittedSchema,
+  commandPlanSchema,
+  submittedCommandSchema,
   TARGET_DETAIL,
-  targetPageSchema,
+  commandTargetPageSchema,
 } from './command.js';
 import { label } from './fields.js';
 import { defineOperation } from './operation.js';
@@ -36,7 +36,7 @@ const REQUEST_PROBLEMS = [
 
 const ACCEPTED = {
   description: 'It is in the journal: it will be carried out, refused or expire, exactly once for each target.',
-  content: { 'application/json': submittedSchema },
+  content: { 'application/json': submittedCommandSchema },
   headers: { location: 'Where the command is.' },
 };
 
@@ -87,7 +87,7 @@ export const planCommand = defineOperation({
   access: 'commands:run',
   body: commandRequestSchema,
   answers: {
-    200: { description: 'What a submit would begin.', content: { 'application/json': planSchema } },
+    200: { description: 'What a submit would begin.', content: { 'application/json': commandPlanSchema } },
   },
   problems: [...REQUEST_PROBLEMS],
 });
@@ -177,7 +177,7 @@ export const listCommandTargets = defineOperation({
   params: commandIdParameter,
   query: z.strictObject({ state: statesParameter, limit: limitParameter(1_000, 10_000), cursor: cursorParameter }),
   answers: {
-    200: { description: 'A page, by target number.', content: { 'application/json': targetPageSchema } },
+    200: { description: 'A page, by target number.', content: { 'application/json': commandTargetPageSchema } },
   },
   problems: ['bad_cursor', 'not_found'],
 });

@@ -41,7 +41,7 @@ export interface RequestRow {
   readonly row: Readonly<Record<string, unknown>>;
 }
 
-const targetSchema = z
+const requestTargetSchema = z
   .strictObject({
     selector: selectorText.optional(),
     agentIds: z.array(agentIdText).min(1).max(MAX_AGENTS).optional(),
@@ -130,7 +130,7 @@ const rolloutSchema = z
 export const commandRequestSchema = z.strictObject({
   action: z.string().min(1).max(64).meta({ description: 'A name of `/v1/actions`.' }),
   params: z.record(z.string(), z.unknown()).default({}).meta({ description: 'As the action describes them.' }),
-  target: targetSchema,
+  target: requestTargetSchema,
   dryRun,
   expiresIn,
   timeout: duration(

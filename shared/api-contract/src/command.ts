@@ -67,7 +67,7 @@ export const commandSchema = z
   })
   .meta({ id: 'Command' });
 
-export const submittedSchema = commandSchema
+export const submittedCommandSchema = commandSchema
   .extend({
     repeated: z
       .boolean()
@@ -77,7 +77,7 @@ export const submittedSchema = commandSchema
 
 export const commandPageSchema = z.object({ items: z.array(commandSchema), nextCursor }).meta({ id: 'CommandPage' });
 
-export const planSchema = z
+export const commandPlanSchema = z
   .object({
     targets: count,
     connected: count.meta({ description: 'Of these, connected now.' }),
@@ -103,9 +103,9 @@ const targetMembers = {
   ...outcome,
 };
 
-export const changedTargetSchema = z.object(targetMembers).meta({ id: 'CommandTargetChange' });
+export const commandTargetChangeSchema = z.object(targetMembers).meta({ id: 'CommandTargetChange' });
 
-export const targetSchema = z
+export const commandTargetSchema = z
   .object({
     ...targetMembers,
     late: z
@@ -115,8 +115,8 @@ export const targetSchema = z
   })
   .meta({ id: 'CommandTarget' });
 
-export const targetPageSchema = z
-  .object({ status: commandStatusSchema, items: z.array(targetSchema), nextCursor })
+export const commandTargetPageSchema = z
+  .object({ status: commandStatusSchema, items: z.array(commandTargetSchema), nextCursor })
   .meta({ id: 'CommandTargetPage' });
 
 const seq = z
@@ -128,7 +128,7 @@ const seq = z
 export const commandEventSchema = z
   .discriminatedUnion('event', [
     z.object({ event: z.literal('command'), seq, command: commandSchema }),
-    z.object({ event: z.literal('targets'), seq, targets: z.array(changedTargetSchema) }),
+    z.object({ event: z.literal('targets'), seq, targets: z.array(commandTargetChangeSchema) }),
     z.object({ event: z.literal('ledger'), seq, ledger: commandLedgerSchema }),
     z.object({ event: z.literal('ended'), seq, command: commandSchema }),
     z.object({ event: z.literal('heartbeat') }),
@@ -170,9 +170,9 @@ export const actionSchema = z
 export type CommandStatus = Json<typeof commandStatusSchema>;
 export type CommandLedgerJson = Json<typeof commandLedgerSchema>;
 export type CommandJson = Json<typeof commandSchema>;
-export type SubmittedCommandJson = Json<typeof submittedSchema>;
-export type CommandTargetJson = Json<typeof targetSchema>;
-export type CommandTargetChangeJson = Json<typeof changedTargetSchema>;
-export type CommandPlanJson = Json<typeof planSchema>;
+export type SubmittedCommandJson = Json<typeof submittedCommandSchema>;
+export type CommandTargetJson = Json<typeof commandTargetSchema>;
+export type CommandTargetChangeJson = Json<typeof commandTargetChangeSchema>;
+export type CommandPlanJson = Json<typeof commandPlanSchema>;
 export type CommandEvent = Json<typeof commandEventSchema>;
 export type ActionJson = Json<typeof actionSchema>;

@@ -25,7 +25,6 @@ export const agentIdParameter = z.object({ id: agentIdText.meta({ description: "
 export const timestamp = z.iso.datetime().meta({ description: 'RFC 3339, UTC.' });
 export const count = z.int().nonnegative();
 export const platform = z.enum(['linux', 'windows', 'darwin']);
-export const freeObject = z.record(z.string(), z.unknown());
 
 /** One SQL value in JSON. */
 export const sqlValue = z.union([z.null(), z.number(), z.string(), z.object({ $blob: z.string() })]).meta({

@@ -4,19 +4,19 @@ import { queryIdParameter } from './fields.js';
 import { defineOperation } from './operation.js';
 import { afterParameter, cursorParameter, limitParameter } from './paging.js';
 import {
-  failurePageSchema,
+  queryFailurePageSchema,
   queryEventSchema,
   queryPageSchema,
   querySchema,
   queryStateSchema,
   reducedSchema,
-  reduceSchema,
+  reduceRequestSchema,
   rowLineSchema,
   rowPageSchema,
   startQuerySchema,
 } from './query.js';
 
-const SQL_CODES = [
+const SQL_PROBLEMS = [
   'sql_error',
   'sql_not_select',
   'sql_many_statements',
@@ -55,7 +55,7 @@ export const startQuery = defineOperation({
     'too_many_queries',
     'no_query_service',
     'timeout',
-    ...SQL_CODES,
+    ...SQL_PROBLEMS,
   ],
 });
 
@@ -126,7 +126,7 @@ export const reduceQuery = defineOperation({
     'While the query runs, over the rows so far.',
   access: 'queries:read',
   params: queryIdParameter,
-  body: reduceSchema,
+  body: reduceRequestSchema,
   answers: {
     200: { description: 'The rows of the second SELECT.', content: { 'application/json': reducedSchema } },
   },
@@ -215,7 +215,7 @@ export const listQueryEndpoints = defineOperation({
     cursor: cursorParameter,
   }),
   answers: {
-    200: { description: 'A page, in the order of enrolment.', content: { 'application/json': failurePageSchema } },
+    200: { description: 'A page, in the order of enrolment.', content: { 'application/json': queryFailurePageSchema } },
   },
   problems: ['bad_cursor', 'not_found'],
 });

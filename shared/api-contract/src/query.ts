@@ -55,7 +55,7 @@ export const startQuerySchema = z
     return { ...rest, timeoutMs: given ?? queryTimeoutDefaultMs };
   });
 
-export const reduceSchema = z.strictObject({ sql: sqlText });
+export const reduceRequestSchema = z.strictObject({ sql: sqlText });
 
 const ledgerCounts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, count])) as Record<
   (typeof OUTCOMES)[number],
@@ -117,12 +117,12 @@ const endpointName = {
 
 export const endpointNameSchema = z.object(endpointName).meta({ id: 'EndpointName' });
 
-export const failureSchema = z
+export const queryFailureSchema = z
   .object({ ...endpointName, outcome: outcomeSchema, code: z.string(), message: z.string() })
   .meta({ id: 'Failure', description: 'An endpoint that did not answer, and why.' });
 
-export const failurePageSchema = z
-  .object({ state: queryStateSchema, items: z.array(failureSchema), nextCursor })
+export const queryFailurePageSchema = z
+  .object({ state: queryStateSchema, items: z.array(queryFailureSchema), nextCursor })
   .meta({ id: 'FailurePage' });
 
 export const groupSchema = z
@@ -188,7 +188,7 @@ export const queryEventSchema = z
     z.object({ event: z.literal('groups'), seq, groups: z.array(groupSchema) }).meta({
       description: 'Groups that are new or changed; one with a known index replaces the earlier one.',
     }),
-    z.object({ event: z.literal('failures'), seq, failures: z.array(failureSchema) }),
+    z.object({ event: z.literal('failures'), seq, failures: z.array(queryFailureSchema) }),
     z.object({ event: z.literal('recovered'), seq, endpoints: z.array(endpointNameSchema) }),
     z.object({ event: z.literal('reduced'), seq, ...reducedSchema.shape, error: z.string().optional() }),
     z.object({ event: z.literal('ended'), seq, query: querySchema, synthesized }),
@@ -201,7 +201,7 @@ export type PollingJson = Json<typeof pollingSchema>;
 export type QueryState = Json<typeof queryStateSchema>;
 export type QueryJson = Json<typeof querySchema>;
 export type EndpointNameJson = Json<typeof endpointNameSchema>;
-export type FailureJson = Json<typeof failureSchema>;
+export type FailureJson = Json<typeof queryFailureSchema>;
 export type GroupJson = Json<typeof groupSchema>;
 export type RawRowJson = Json<typeof rawRowSchema>;
 export type RowPageJson = Json<typeof rowPageSchema>;

@@ -9,7 +9,7 @@ jest.setTimeout(90_000);
 
 let api: ApiFixture;
 beforeEach(async () => {
-  api = await ApiFixture.start({ patience: { heartbeatMs: 100, stallMs: 2_000 } });
+  api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 100, stallMs: 2_000 } });
 });
 afterEach(() => api.stop());
 

@@ -13,7 +13,7 @@ jest.setTimeout(90_000);
 
 let api: ApiFixture;
 beforeEach(async () => {
-  api = await ApiFixture.start({ patience: { heartbeatMs: 100, inactivityMs: 150, stallMs: 400 } });
+  api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 100, inactivityMs: 150, stallMs: 400 } });
 });
 afterEach(() => api.stop());
 
@@ -206,7 +206,7 @@ describe('a stream whose token has ended', () => {
 
   test('ends at once, without waiting for the next heartbeat', async () => {
     await api.stop();
-    api = await ApiFixture.start({ patience: { heartbeatMs: 60_000, inactivityMs: 60_000 } });
+    api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 60_000, inactivityMs: 60_000 } });
     const record = await start();
     const { token, tokenId } = await api.token({ role: 'analyst' });
     const revoked = api.get(`/v1/queries/${record.id}/events`, { token });
@@ -308,7 +308,7 @@ describe('a viewer that stops reading', () => {
 
   test('costs bounded memory, delays no other viewer, and is disconnected and counted', async () => {
     await api.stop();
-    api = await ApiFixture.start({ patience: { heartbeatMs: 100, inactivityMs: 150, stallMs: 2_000 } });
+    api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 100, inactivityMs: 150, stallMs: 2_000 } });
     const record = await start();
     const stalled = new RawViewer(api, eventsOf(record), { read: false });
     await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));
