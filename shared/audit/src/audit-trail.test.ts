@@ -63,7 +63,7 @@ describe('an audit trail', () => {
       metrics: { auditLost: lost, auditSuppressed: suppressed },
       ...more,
     });
-  /** The broker, with every answer to an append first given to `change`. */
+  /** The broker, with `change` applied to the result of every append. */
   const withAnswers = (change: (result: AppendResult, count: number) => AppendResult): StreamStore => {
     let count = 0;
     return {

@@ -33,7 +33,7 @@ describe('operator token', () => {
     expect(new Set(many.map(({ hash }) => hash)).size).toBe(1_000);
   });
 
-  test('a slip in one character is noticed without a look-up', () => {
+  test('one mistyped character is detected without a look-up', () => {
     for (let at = 4; at < minted.token.length; at += 1) {
       const slipped = `${minted.token.slice(0, at)}${minted.token[at] === 'a' ? 'b' : 'a'}${minted.token.slice(at + 1)}`;
       expect(parseOperatorToken(slipped)).toMatchObject({ ok: false });
@@ -57,7 +57,7 @@ describe('operator token', () => {
     expect(parseOperatorToken(text)).toEqual({ ok: false, reason: 'malformed' }),
   );
 
-  test('what is kept does not give the token away, and matches it alone', () => {
+  test('the stored hash does not reveal the token, and matches only this token', () => {
     expect(minted.hash).toMatch(/^[0-9a-f]{64}$/);
     expect(hashOperatorToken(minted.token)).toBe(minted.hash);
     expect(operatorTokenMatches(minted.token, minted.hash)).toBe(true);
@@ -77,7 +77,7 @@ describe('operator token', () => {
     });
   });
 
-  test('unknown, revoked and expired are told apart, and only to who holds the token', () => {
+  test('unknown, revoked and expired are different results, for the right token only', () => {
     const reason = (text: string, kept: OperatorTokenRecord | undefined, nowMs = NOW) => {
       const result = verifyOperatorToken(text, kept, nowMs);
       return result.ok ? 'ok' : result.reason;

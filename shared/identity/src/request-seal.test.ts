@@ -13,7 +13,7 @@ const reasonOf = (bytes: Uint8Array, nowMs = NOW, by = seal): string => {
 };
 
 describe('a sealed request', () => {
-  test('says what was sealed, and is told from another one of the same words', () => {
+  test('opens to its body, with an id that differs from another sealing of that body', () => {
     const [one, two] = [seal.open(seal.seal(BODY, NOW), NOW), seal.open(seal.seal(BODY, NOW), NOW)];
     if (!one.ok || !two.ok) throw new Error('not opened');
     expect(Buffer.from(one.body)).toEqual(BODY);
@@ -29,14 +29,14 @@ describe('a sealed request', () => {
     }
   });
 
-  test('whoever does not have the key cannot make one, nor without any', () => {
+  test('cannot be made without the key', () => {
     expect(reasonOf(new RequestSeal([NEXT]).seal(BODY, NOW))).toBe('bad_seal');
     expect(reasonOf(BODY)).toBe('malformed');
     expect(reasonOf(Buffer.concat([Buffer.alloc(64), BODY]))).toBe('bad_seal');
     expect(reasonOf(new Uint8Array())).toBe('malformed');
   });
 
-  test('a recorded one is worthless a minute later, and one from a clock that is ahead is too', () => {
+  test('is stale after a minute, and when the clock is ahead by as much', () => {
     const sealed = seal.seal(BODY, NOW);
     expect([0, SEAL_WINDOW_MS, -SEAL_WINDOW_MS].map((by) => reasonOf(sealed, NOW + by))).toEqual(['ok', 'ok', 'ok']);
     expect(reasonOf(sealed, NOW + SEAL_WINDOW_MS + 1)).toBe('stale');

@@ -35,7 +35,7 @@ const changed = (link: ChainLink): ChainLink => {
 };
 
 describe('the audit chain', () => {
-  it('that is whole has no fault, and tells its end', () => {
+  it('without changes has no fault, and reports its head', () => {
     const links = chain(50);
     expect(verifyChain(links)).toEqual({
       records: 50,
@@ -48,33 +48,33 @@ describe('the audit chain', () => {
     expect(verifyChain([])).toMatchObject({ records: 0, head: '', faults: [] });
   });
 
-  it('is the same after JSON, as whoever verifies it elsewhere reads it', () => {
+  it('is the same after JSON, as an external verifier reads it', () => {
     const links = chain(5).map((link) => JSON.parse(JSON.stringify(link)) as ChainLink);
     expect(faults(links)).toEqual([]);
     for (const { record: each } of links)
       expect(encodeRecord(decodeRecord<AuditRecord>(encodeRecord(each)))).toEqual(encodeRecord(each));
   });
 
-  it('names a changed record by the one that no longer fits it', () => {
+  it('reports a changed record at the next record, which does not fit it', () => {
     const links = chain(5);
     links[2] = changed(links[2]!);
     expect(faults(links)).toEqual([['broken', 40, 30]]);
     expect(verifyChain(links).faults[0]!.message).toMatch(/record 40 does not follow record 30/);
   });
 
-  it('names a changed record itself where its bytes and its hash come apart, the last one too', () => {
+  it('reports a changed record itself when its bytes do not match its hash, also the last one', () => {
     const links = chain(5);
     links[4] = { ...changed(links[4]!), hash: links[4]!.hash! };
     expect(faults(links)).toEqual([['changed', 50, 40]]);
   });
 
-  it('names the place of a removed record', () => {
+  it('reports the place of a removed record', () => {
     const links = chain(5);
     links.splice(2, 2);
     expect(faults(links)).toEqual([['broken', 50, 20]]);
   });
 
-  it('names an inserted record, whichever record it claims to follow', () => {
+  it('reports an inserted record, whichever record it names', () => {
     const links = chain(5);
     const insert = (prev: string | undefined) => {
       const forged = record('forged', prev);
@@ -91,13 +91,13 @@ describe('the audit chain', () => {
     ]);
   });
 
-  it('names records whose order was changed', () => {
+  it('reports records whose order was changed', () => {
     const links = chain(6);
     const swapped = [links[0]!, links[1]!, links[3]!, links[2]!, links[4]!, links[5]!];
     expect(faults(swapped)).toContainEqual(['moved', 30, 40]);
   });
 
-  it('may begin with records from before it, which its first one pins', () => {
+  it('may begin with unchained records, which its first record covers', () => {
     const old = [record('old0'), record('old1')];
     const links = chain(3, old);
     expect(verifyChain(links)).toMatchObject({ records: 5, unchained: 2, cut: false, faults: [] });
@@ -105,13 +105,13 @@ describe('the audit chain', () => {
     expect(faults(links)).toEqual([['broken', 30, 20]]);
   });
 
-  it('whose start is no longer kept says so, and the rest is checked', () => {
+  it('without its start reports that, and the rest is checked', () => {
     const links = chain(6).slice(3);
     expect(verifyChain(links)).toMatchObject({ cut: true, faults: [], records: 3 });
     expect(verifyChain(links.toSpliced(1, 1))).toMatchObject({ cut: true, faults: [{ kind: 'broken', seq: 60 }] });
   });
 
-  it('every change of any one record, but the last, is found', () => {
+  it('every change of any record except the last is found', () => {
     for (let at = 0; at < 19; at += 1) {
       const links = chain(20);
       expect(faults(links.with(at, changed(links[at]!))).length).toBeGreaterThan(0);
@@ -119,10 +119,10 @@ describe('the audit chain', () => {
     }
   });
 
-  it('tells each fault once, when the record that shows it is read', () => {
+  it('reports each fault once, with the record that shows it', () => {
     const verifier = new ChainVerifier();
     const links = chain(4);
-    const told = [links[0]!, links[2]!, links[3]!].map((link) => verifier.next(link).length);
-    expect(told).toEqual([0, 1, 0]);
+    const faultCounts = [links[0]!, links[2]!, links[3]!].map((link) => verifier.next(link).length);
+    expect(faultCounts).toEqual([0, 1, 0]);
   });
 });

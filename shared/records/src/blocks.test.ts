@@ -7,7 +7,7 @@ const num = fc.nat({ max: 2 ** 31 - 1 });
 const bytes = fc.uint8Array({ maxLength: 300 });
 
 describe('an answer block', () => {
-  it('gives back its answers in order, empty ones too', () => {
+  it('returns its answers in order, empty ones too', () => {
     fc.assert(
       fc.property(fc.array(fc.record({ num, rows: bytes })), (answers) => {
         const writer = new AnswerBlockWriter();
@@ -26,7 +26,7 @@ describe('an answer block', () => {
 });
 
 describe('a group block', () => {
-  it('gives back its groups in order', () => {
+  it('returns its groups in order', () => {
     const group = fc.record({
       index: num,
       endpoints: num,
@@ -43,7 +43,7 @@ describe('a group block', () => {
     );
   });
 
-  it('never makes the reader do anything but throw a range error, whatever the bytes', () => {
+  it('of random bytes makes the reader throw nothing but a range error', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (junk) => {
         try {

@@ -55,7 +55,7 @@ const cancel = {
 } as const;
 
 describe('the state of a command', () => {
-  test('numbers targets through its sets: those connected first', () => {
+  test('numbers targets through its sets, connected ones first', () => {
     expect(begin().nums).toEqual([30, 31, 40, 7, 9]);
     const rows = {
       rows: [
@@ -66,13 +66,13 @@ describe('the state of a command', () => {
     expect(new CommandFold({ ...RECORD, targets: rows }).nums).toEqual([5, 5]);
   });
 
-  test('starts with who was sent to, and the rest queued', () => {
+  test('starts with some targets sent and the others queued', () => {
     const fold = begin();
     expect(fold.status).toBe('running');
     expect(fold.ledger).toMatchObject({ targeted: 5, sent: 3, queued: 2 });
   });
 
-  test('of two outcomes the first in the journal counts, the other is kept as late', () => {
+  test('of two outcomes the first in the journal counts, the other is recorded as late', () => {
     const fold = begin();
     fold.apply(states('succeeded', 1));
     expect(fold.apply(states('failed', 1)).changes).toEqual([]);
@@ -80,20 +80,20 @@ describe('the state of a command', () => {
     expect(fold.late(1)?.state).toBe('failed');
   });
 
-  test('cancelling settles exactly what was never tried; the rest is asked', () => {
+  test('cancelling settles exactly the targets that were never sent', () => {
     const fold = begin();
     const step = fold.apply(cancel);
     expect(step.cancelled).toBe(true);
     expect(step.changes).toMatchObject([{ targets: [4, 5] }]);
     expect(fold.ledger).toMatchObject({ sent: 3, cancelled: 2 });
-    // What another service meant to send, not knowing of the cancellation, does not count as sent.
+    // A `sent` entry of another service that did not know of the cancellation has no effect.
     expect(fold.apply(states('sent', 4)).changes).toEqual([]);
     expect(fold.apply(cancel)).toMatchObject({ cancelled: false, changes: [] });
     expect(fold.apply(states('succeeded', 1, 2, 3)).ended).toBe(true);
     expect(fold.status).toBe('ended');
   });
 
-  test('a rollout cannot be overtaken: what is not released is not sent', () => {
+  test('a target that a rollout has not released is never sent', () => {
     const fold = begin({ signature: SIGNATURE, released: 1, sent: set(1, 2) });
     expect(fold.ledger).toMatchObject({ sent: 1, queued: 4 });
     fold.apply({ t: 'released', atMs: 2_000, upTo: 3 });
@@ -102,7 +102,7 @@ describe('the state of a command', () => {
     expect(fold.apply(states('sent', 2, 3, 4)).changes).toMatchObject([{ targets: [2, 3] }]);
   });
 
-  test('nothing moves before it is signed, and it is signed once', () => {
+  test('no state changes before the signature, and only one signature counts', () => {
     const fold = begin({});
     expect(fold.status).toBe('awaiting_approval');
     expect(fold.apply(states('sent', 1)).changes).toEqual([]);
@@ -130,7 +130,7 @@ describe('the state of a command', () => {
     expect(commandLedgerBalances(fold.ledger)).toBe(true);
   });
 
-  test('any entries in any order: it balances, ranks only rise, what is settled stays, and every copy agrees', () => {
+  test('any entries in any order: it balances, ranks only rise, settled targets stay, and every copy agrees', () => {
     let seed = 1;
     const random = (below: number): number => {
       seed = (seed * 48_271) % 2_147_483_647;
@@ -153,7 +153,7 @@ describe('the state of a command', () => {
         const before = [1, 2, 3, 4, 5].map((target) => one.state(target));
         const ended = one.endedAtMs;
         one.apply(entry);
-        // As it comes out of the stream, and twice.
+        // As read from the stream, and applied twice.
         other.apply(decodeJournalEntry(encodeJournalEntry(entry)));
         other.apply(entry);
         const after = [1, 2, 3, 4, 5].map((target) => one.state(target));

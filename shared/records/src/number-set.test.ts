@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { ByteReader, ByteWriter, decodeNumberSet, encodeNumberSet } from './number-set.js';
 
 describe('a number set', () => {
-  it('gives back its members in rising order, once each', () => {
+  it('returns its members in rising order, once each', () => {
     const numbers = fc.oneof(
       fc.nat({ max: 60 }),
       fc.nat({ max: 1_000_000 }),
@@ -17,7 +17,7 @@ describe('a number set', () => {
     );
   });
 
-  it('of neighbours is tiny', () => {
+  it('of neighbouring numbers is small', () => {
     const fleet = Array.from({ length: 15_000 }, (_, i) => i + 1_000_000);
     expect(encodeNumberSet(fleet).length).toBeLessThan(10);
     expect(decodeNumberSet(encodeNumberSet(fleet))).toEqual(fleet);
@@ -32,7 +32,7 @@ describe('a number set', () => {
     expect(encodeNumberSet([5, 3, 4, 3])).toEqual(encodeNumberSet([3, 4, 5]));
   });
 
-  it('that claims more members than allowed is refused before it takes memory', () => {
+  it('over the member limit is refused before memory is allocated', () => {
     const writer = new ByteWriter();
     writer.varint(0);
     writer.varint(2 ** 40);
@@ -40,7 +40,7 @@ describe('a number set', () => {
     expect(() => decodeNumberSet(encodeNumberSet([1, 2, 3]), 2)).toThrow(RangeError);
   });
 
-  it('that is cut off is refused, or is another set, and never hangs', () => {
+  it('that is cut off is refused or gives another set, and never hangs', () => {
     const bytes = encodeNumberSet([1, 2, 300, 70_000]);
     for (let length = 1; length < bytes.length; length += 1) {
       try {

@@ -46,7 +46,7 @@ describe('update sequencer', () => {
     ]);
   });
 
-  test('what surrounds a gap is salvaged until a partial surely begins', () => {
+  test('updates around a gap are salvaged until the next partial begins', () => {
     expect(feed(targeted(0), part(1, true), part(3, true), part(4), part(5))).toEqual([
       ['apply', 0],
       ['wait'],

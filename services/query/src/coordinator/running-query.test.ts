@@ -176,7 +176,7 @@ describe('a running query', () => {
     await expect(harness.ended(record)).rejects.toThrow('has not ended');
     await harness.pass(1_000);
     expect(await harness.ended(record)).toMatchObject({ state: 'complete', ledger: { answered: 2, unreachable: 1 } });
-    // It still has a lease, and later queries know better than to wait for it.
+    // It still has a lease, but later queries do not wait for it.
     const next = await harness.launch();
     b.answer(3);
     await harness.settle();
@@ -215,7 +215,7 @@ describe('a running query', () => {
     expect(await harness.ended(record)).toMatchObject({ ledger: { unreachable: 1 } });
   });
 
-  test('without the registry it gives gateways that were never heard of time to speak', async () => {
+  test('without the registry it gives gateways that were never heard of time for a first update', async () => {
     harness.registryUp = false;
     const record = await harness.launch();
     await harness.pass(1_900);
@@ -263,7 +263,7 @@ describe('a running query', () => {
     expect(quiet).toBeLessThanOrEqual(9);
   });
 
-  test('the first rows are not held up by the progress before them', async () => {
+  test('the first rows are not delayed by the progress event before them', async () => {
     const gateway = harness.gateway('gw-a', range(1, 3));
     const record = await harness.launch();
     await harness.pass(20);
@@ -293,7 +293,7 @@ describe('a running query', () => {
     expect((await harness.records.get(record.org, record.id))?.record.state).toBe('running');
   });
 
-  test('rides out a broker that is away for a moment', async () => {
+  test('continues after a short outage of the broker', async () => {
     const gateway = harness.gateway('gw-a', [1, 2]);
     const record = await harness.launch();
     harness.broker.interrupt();
@@ -305,7 +305,7 @@ describe('a running query', () => {
     expect(await harness.ended(record)).toMatchObject({ state: 'complete', ledger: { answered: 2 } });
   });
 
-  test('is given up when the broker stays away', async () => {
+  test('is abandoned when the broker stays away', async () => {
     harness.gateway('gw-a', [1, 2]);
     await harness.launch();
     harness.broker.interrupt();
