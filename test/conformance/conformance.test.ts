@@ -250,15 +250,15 @@ describe('deadlines, over both transports and both wires at the same time', () =
         const open = () => gateways.challenged(transport, secure);
         // A WebSocket client answers the ping that comes before the deadline.
         const silent = await polite(open);
-        const said = await open();
-        said.client.send(frame({ opcode: OP.binary, masked: false, payload: said.hello }));
+        const unmaskedHello = await open();
+        unmaskedHello.client.send(frame({ opcode: OP.binary, masked: false, payload: unmaskedHello.hello }));
         // An unmasked ping from a client whose pongs are masked.
         const mixed = await polite(open);
         mixed.send(frame({ opcode: OP.ping, masked: false }));
         const { ends, tookMs } = await endingsOf(open, UNMASKED);
         expect(ends).toEqual(all1002(UNMASKED));
         expect(tookMs).toBeLessThan(LIMITS.helloDeadlineMs + 3_000);
-        expect(await Promise.all([said.client.ended, mixed.ended, silent.ended])).toEqual([1002, 1002, 4002]);
+        expect(await Promise.all([unmaskedHello.client.ended, mixed.ended, silent.ended])).toEqual([1002, 1002, 4002]);
       }),
     );
   }, 30_000);

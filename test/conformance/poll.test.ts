@@ -222,13 +222,13 @@ describe.each(MATRIX)('Poll over $transport and $wire', ({ transport, secure }) 
 
     test('is found only by its name', async () => {
       const one = await ready();
-      const stranger = peer();
+      const other = peer();
       for (const name of ['x', randomBytes(40).toString('base64url'), `${one.session}x`, one.session.slice(0, -1)]) {
-        stranger.session = name;
-        expect(await stranger.get(2)).toMatchObject(ended(1001));
+        other.session = name;
+        expect(await other.get(2)).toMatchObject(ended(1001));
       }
-      stranger.session = one.session;
-      expect(await stranger.get(2)).toMatchObject({ status: 304 });
+      other.session = one.session;
+      expect(await other.get(2)).toMatchObject({ status: 304 });
     });
 
     test('is closed as superseded when a newer one of the same agent is ready', async () => {

@@ -19,15 +19,15 @@ const names = OFFERED.map((action) => action.name);
 describe('docs/actions.md', () => {
   test('lists every action of the catalogue exactly once', () => {
     const [first = ''] = catalogue.split('\n\n`undo`');
-    const told = [...first.matchAll(/^\| `([\w.]+)` /gm)].map(([, name]) => name);
-    expect(new Set(told).size).toBe(told.length);
-    expect(new Set(told)).toEqual(new Set(names));
+    const listed = [...first.matchAll(/^\| `([\w.]+)` /gm)].map(([, name]) => name);
+    expect(new Set(listed).size).toBe(listed.length);
+    expect(new Set(listed)).toEqual(new Set(names));
   });
 
   test.each(OFFERED)('describes the parameters of $name and whether it can be undone', (action: ActionDefinition) => {
     const [, , , params = '', , undo, destructive] = cellsOf(action.name);
-    const told = [...params.matchAll(/`(\w+)`/g)].map(([, word = '']) => word);
-    expect(told).toEqual(expect.arrayContaining(Object.keys(action.params.shape)));
+    const listed = [...params.matchAll(/`(\w+)`/g)].map(([, word = '']) => word);
+    expect(listed).toEqual(expect.arrayContaining(Object.keys(action.params.shape)));
     expect([undo, destructive]).toEqual([action.reversible ? 'yes' : 'no', action.destructive ? 'yes' : 'no']);
   });
 

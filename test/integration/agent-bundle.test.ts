@@ -100,7 +100,7 @@ describe('the agent as one file, alone in a folder', () => {
       expect([asked.stderr, asked.code]).toEqual([asked.stderr, 0]);
       expect(asked.stdout).toContain('/etc/passwd');
 
-      const order = (path: string) =>
+      const quarantine = (path: string) =>
         muster(harness, [
           'run',
           'file.quarantine',
@@ -114,13 +114,13 @@ describe('the agent as one file, alone in a folder', () => {
         ]);
       const evil = join(home, 'evil.sh');
       writeFileSync(evil, 'echo evil\n');
-      const ordered = await order(evil);
-      expect([ordered.stderr, ordered.code]).toEqual([ordered.stderr, 0]);
+      const ran = await quarantine(evil);
+      expect([ran.stderr, ran.code]).toEqual([ran.stderr, 0]);
       expect(existsSync(evil)).toBe(false);
 
       // It finds its own form, wherever the file is.
       const own = join(home, 'program', form.file);
-      const refused = await order(own);
+      const refused = await quarantine(own);
       expect([refused.code, readFileSync(own).length]).toEqual([3, statSync(join(folder, 'built', form.file)).size]);
     },
     60_000,

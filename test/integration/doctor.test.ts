@@ -22,13 +22,13 @@ const upgradeProxy = async (upgrades: UpgradeTreatment, tls = proxies.tls): Prom
   proxies.atEnd(await UpgradeProxy.start({ tls, gateways: proxies.plain, upgrades }));
 
 /** A setup that fails at each hop: the agent's gateway address and other settings. */
-interface Ailment {
+interface Setup {
   readonly at: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** For each setup: the expected hops, with the failing one in capitals, and the expected advice. */
-const DOCTOR: [string, () => Ailment | Promise<Ailment>, hops: string, says: RegExp][] = [
+const DOCTOR: [string, () => Setup | Promise<Setup>, hops: string, advice: RegExp][] = [
   ['a way that is well', () => ({ at: proxies.secure[0] }), 'dns tcp tls upgrade ping poll', /a session was opened/],
   [
     'a working proxy',
@@ -103,7 +103,7 @@ function certificates(name: string, nowMs?: number): Promise<CertificateFiles> {
   return ensureCertificates(join(proxies.folder, name), nowMs);
 }
 
-async function runAgent(command: string, { at, env }: Ailment): Promise<{ code: number | null; output: string }> {
+async function runAgent(command: string, { at, env }: Setup): Promise<{ code: number | null; output: string }> {
   const { stack } = proxies.harness;
   const program = new TestProcess({
     main: AGENT_MAIN,
@@ -121,12 +121,12 @@ async function runAgent(command: string, { at, env }: Ailment): Promise<{ code: 
 }
 
 describe('muster-agent doctor, with real gateways and proxies in front of them', () => {
-  test.concurrent.each(DOCTOR)('%s', async (_what, ail, hops, says) => {
-    const { code, output } = await runAgent('doctor', await ail());
+  test.concurrent.each(DOCTOR)('%s', async (_what, setUp, hops, advice) => {
+    const { code, output } = await runAgent('doctor', await setUp());
     const found = [...output.matchAll(/^ {2}(ok|FAIL) +(\w+)/gm)];
     // The hop that fails is in capitals.
     expect(found.map(([, how, hop = '']) => (how === 'ok' ? hop : hop.toUpperCase())).join(' ')).toBe(hops);
-    expect(output).toMatch(says);
+    expect(output).toMatch(advice);
     expect(code).toBe(hops === hops.toLowerCase() ? 0 : 1);
   });
 });

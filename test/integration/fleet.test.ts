@@ -87,8 +87,8 @@ describe.each([
       timeout: '60s',
     });
     expect(ended.ledger.targeted).toBe(selected.length);
-    const nobody = await runQuery(harness.api, { sql: 'SELECT 1', selector: 'os=linux,os=windows' });
-    expect([nobody.state, nobody.ledger.targeted]).toEqual(['complete', 0]);
+    const none = await runQuery(harness.api, { sql: 'SELECT 1', selector: 'os=linux,os=windows' });
+    expect([none.state, none.ledger.targeted]).toEqual(['complete', 0]);
   }, 120_000);
 });
 

@@ -23,7 +23,7 @@ describe(`test brokers from ${source}`, () => {
     await brokers.stop();
   });
 
-  it('nats comes back after a kill on the same address, with what it kept', async () => {
+  it('nats restarts after a kill on the same address, with its data', async () => {
     await nats.streams.ensure([{ name: 'KIT', subjects: ['kit.>'] }]);
     await nats.streams.append('kit.a', Buffer.from('kept'));
     await brokers.nats.kill9();
@@ -32,7 +32,7 @@ describe(`test brokers from ${source}`, () => {
     expect(Buffer.from((await nats.streams.last('KIT', 'kit.a'))?.data ?? []).toString()).toBe('kept');
   });
 
-  it('redis comes back after a kill on the same address', async () => {
+  it('redis restarts after a kill on the same address', async () => {
     const registry = await openRedisRegistry({ url: brokers.redis.url, logger });
     expect((await registry.generation()).kind).toBe('generation');
     await brokers.redis.kill9();

@@ -10,7 +10,7 @@ interface Recipe {
   readonly image: string;
   readonly port: number;
   readonly command: readonly string[];
-  /** What it logs when it serves. */
+  /** The log line that shows that it serves. */
   readonly greeting: RegExp;
   readonly answers: (port: number) => Promise<boolean>;
 }
@@ -51,12 +51,12 @@ export async function startContainerBrokers(): Promise<TestBrokers> {
 }
 
 async function start({ scheme, image, port, command, greeting, answers }: Recipe) {
-  // A port of our choice, because a port that Docker chooses is another one after a restart.
+  // A fixed port: one that Docker chooses changes at a restart.
   const host = await freePort();
   const container = await new GenericContainer(image)
     .withCommand([...command])
     .withExposedPorts({ container: port, host })
-    // The default strategy runs awk and nc in the container; an image need not have them.
+    // The default strategy needs awk and nc in the container, which an image may lack.
     .withWaitStrategy(Wait.forLogMessage(greeting).withStartupTimeout(READY_TIMEOUT_MS))
     .start();
   await answered();
@@ -67,7 +67,7 @@ async function start({ scheme, image, port, command, greeting, answers }: Recipe
       await running.kill();
       await running.wait({ condition: 'not-running' });
     },
-    // Not through testcontainers, which would wait for the greeting and sometimes miss it.
+    // Not through testcontainers, which waits for the log line and sometimes misses it.
     restart: async () => {
       const ended = await raw();
       await ended.restart({ t: 2 });

@@ -3,7 +3,7 @@ import { request, type RequestOptions } from 'node:http';
 const ANSWER_MS = 1_500;
 const DEFAULT_SOCKET = '/var/run/docker.sock';
 
-/** Whether a Docker engine answers a ping quickly, where DOCKER_HOST says, or at the usual socket. */
+/** Whether a Docker engine answers a ping quickly, at DOCKER_HOST or at the default socket. */
 export function engineAnswers(): Promise<boolean> {
   return new Promise((resolve) => {
     const call = request({ ...engineAddress(), path: '/_ping', timeout: ANSWER_MS }, (response) => {

@@ -48,7 +48,7 @@ export class RegistryStore {
   readonly entries = new Map<string, Entry>();
   readonly leases = new Map<string, Lease>();
   generation = randomUUID();
-  /** While false, every call says `unavailable`. */
+  /** While false, every call returns `unavailable`. */
   available = true;
 
   /** All data is lost. */
@@ -60,7 +60,7 @@ export class RegistryStore {
 }
 
 export interface MemoryRegistryOptions {
-  /** Default: one of its own. */
+  /** Default: a new one. */
   readonly store?: RegistryStore;
   readonly clock?: Clock;
   /** How many supersedes of one agent are allowed within how long; default 5 in 60,000 ms. */

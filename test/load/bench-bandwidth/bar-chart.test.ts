@@ -19,7 +19,7 @@ it('the axis begins at 0 and has round numbers up to the longest bar', () => {
   expect(ticks).toEqual([0, 0.2, 0.4, 0.6]);
 });
 
-it('words are words, whatever they contain, and nothing needs a style from outside', () => {
+it('text is escaped, and no style comes from outside', () => {
   const svg = chart(bar(1, 'a<b'));
   expect(svg).toContain('A &lt;title&gt; &amp; more');
   expect(svg).toContain('>a&lt;b<');

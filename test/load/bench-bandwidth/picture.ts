@@ -30,7 +30,7 @@ export function drawBandwidth({ share, variants, workload }: BandwidthSummary): 
         title: 'Bytes an hour',
         axis: 'kB an hour for one endpoint',
         groups: [
-          { title: `Asked when wanted: ${inWords(workload)}`, bars: kilobytes(({ hours }) => hours.workload) },
+          { title: `On demand: ${inWords(workload)}`, bars: kilobytes(({ hours }) => hours.workload) },
           { title: `Watched: a sample every ${seconds} s`, bars: kilobytes(({ hours }) => hours.watched) },
         ],
       },

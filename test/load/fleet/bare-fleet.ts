@@ -13,7 +13,7 @@ export interface BareFleetOptions {
   readonly ca?: string;
   readonly agents: number;
   readonly connectsPerSecond: number;
-  /** The message with which every agent answers every question. */
+  /** The answer of every agent to every query. */
   readonly answer: Uint8Array;
 }
 

@@ -157,7 +157,7 @@ function flushArp(machine: Machine, request: ActionRequest): Plan {
   );
 }
 
-/** No table shows isolation; it is kept under a name of its own. */
+/** No table shows isolation; it is kept as a named change. */
 function isolate(machine: Machine): Plan {
   if (machine.changes?.has('isolation', 'on') === true) return unchanged('the host is isolated already');
   return doing(['isolate the host'], () => changesOf(machine).set('isolation', 'on', (row) => row));

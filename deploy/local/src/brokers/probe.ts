@@ -29,7 +29,7 @@ export async function natsAnswers(port: number): Promise<boolean> {
   return answer?.includes('PONG') === true;
 }
 
-/** JetStream is up when the monitoring port says that the server is healthy. */
+/** Whether the monitoring port reports the server as healthy; JetStream is up then. */
 export async function natsIsHealthy(monitorPort: number): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${monitorPort}/healthz`, { signal: AbortSignal.timeout(ANSWER_MS) });

@@ -15,7 +15,7 @@ export interface StartNatsOptions {
   readonly port?: number;
   /** Default true. */
   readonly jetstream?: boolean;
-  /** Default: whatever `findBroker` finds. */
+  /** Default: the result of `findBroker`. */
   readonly source?: BrokerSource;
 }
 

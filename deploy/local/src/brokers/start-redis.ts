@@ -14,7 +14,7 @@ export interface StartRedisOptions {
   readonly port?: number;
   /** Keep the data over a restart. Default false: Muster can lose it. */
   readonly persist?: boolean;
-  /** Default: whatever `findBroker` finds. */
+  /** Default: the result of `findBroker`. */
   readonly source?: BrokerSource;
 }
 

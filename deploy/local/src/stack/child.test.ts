@@ -59,9 +59,9 @@ test('a killed program is restarted on the same port, and an event reports it', 
 });
 
 test('a program with a configuration fault is not restarted', async () => {
-  const told = new Promise<string>((onEvent) => {
+  const event = new Promise<string>((onEvent) => {
     const program = `${READY} setTimeout(() => process.exit(2), 50);`;
     void spec(program).then((made) => new Supervisor(made, { restart: true, onEvent }).start());
   });
-  expect(await told).toMatch(/ended with code 2; it is not started again/);
+  expect(await event).toMatch(/ended with code 2; it is not started again/);
 });
