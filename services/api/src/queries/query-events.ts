@@ -12,7 +12,7 @@ export type QueryStreamItem =
   | { readonly kind: 'synthesized_end'; readonly record: QueryRecord }
   | { readonly kind: 'idle' };
 
-export interface EventSourceOptions {
+export interface QueryEventsOptions {
   readonly streams: StreamStore;
   readonly clock: Clock;
   readonly client: Pick<QueryClient, 'coordinatorStatus'>;
@@ -40,7 +40,7 @@ const OVERDUE_MS = 10_000;
  *        │ └── coordinator runs, or another service has taken over
  *     inactive ── record says ended, or no service is left ──▶ synthesized end ──▶ ended
  */
-export async function* queryEvents(record: QueryRecord, options: EventSourceOptions): AsyncGenerator<QueryStreamItem> {
+export async function* queryEvents(record: QueryRecord, options: QueryEventsOptions): AsyncGenerator<QueryStreamItem> {
   const { streams, clock, signal, heartbeatMs, inactivityMs } = options;
   const subject = STREAM_SUBJECTS.result(record.org, record.id);
   // The end is written to two streams: the record of an ended query may be ahead of its last events.
@@ -54,7 +54,7 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
     signal: AbortSignal.any([signal, reading.signal]),
   });
   const reader = new TimedReader(entries, clock);
-  const silence = new InactivityMonitor(options, () => reader.nudge());
+  const inactivity = new InactivityMonitor(options, () => reader.nudge());
   let current = record;
   try {
     for (;;) {
@@ -69,10 +69,10 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
         yield { kind: 'event', seq: next.seq, event };
         if (event.t === 'ended') return;
         current = withLedger(current, event);
-        silence.heard(next.seq);
+        inactivity.noteEvent(next.seq);
         continue;
       }
-      const end = silence.look(current);
+      const end = inactivity.check(current);
       if (end !== undefined && !reader.arrived) {
         yield { kind: 'synthesized_end', record: end };
         return;
@@ -87,37 +87,38 @@ export async function* queryEvents(record: QueryRecord, options: EventSourceOpti
 
 /** Checks an inactive query beside the stream: the check may take longer than the heartbeat interval. */
 class InactivityMonitor {
-  readonly #options: EventSourceOptions;
+  readonly #options: QueryEventsOptions;
   readonly #onEnd: () => void;
-  #heardMs: number;
+  #lastEventMs: number;
   #seenSeq: number;
-  #asking = false;
+  #checking = false;
   #end: QueryRecord | undefined;
 
-  constructor(options: EventSourceOptions, onEnd: () => void) {
+  constructor(options: QueryEventsOptions, onEnd: () => void) {
     this.#options = options;
     this.#onEnd = onEnd;
-    this.#heardMs = options.clock.monotonic();
+    this.#lastEventMs = options.clock.monotonic();
     this.#seenSeq = options.afterSeq;
   }
 
-  heard(seq: number): void {
+  noteEvent(seq: number): void {
     this.#seenSeq = seq;
-    this.#heardMs = this.#options.clock.monotonic();
+    this.#lastEventMs = this.#options.clock.monotonic();
     this.#end = undefined;
   }
 
   /** The end that an earlier check found. Starts a check when one is due. */
-  look(record: QueryRecord): QueryRecord | undefined {
+  check(record: QueryRecord): QueryRecord | undefined {
     const { clock, inactivityMs } = this.#options;
-    if (this.#asking || this.#end !== undefined || clock.monotonic() - this.#heardMs < inactivityMs) return this.#end;
-    this.#asking = true;
-    const heardMs = this.#heardMs;
+    if (this.#checking || this.#end !== undefined || clock.monotonic() - this.#lastEventMs < inactivityMs)
+      return this.#end;
+    this.#checking = true;
+    const lastEventMs = this.#lastEventMs;
     void endOfInactive(record, this.#seenSeq, this.#options).then((end) => {
-      this.#asking = false;
+      this.#checking = false;
       // Events that arrived in the meantime make the result of the check void.
-      if (this.#heardMs !== heardMs) return;
-      this.#heardMs = clock.monotonic();
+      if (this.#lastEventMs !== lastEventMs) return;
+      this.#lastEventMs = clock.monotonic();
       this.#end = end;
       if (end !== undefined) this.#onEnd();
     });
@@ -126,7 +127,7 @@ class InactivityMonitor {
 }
 
 /** The record of an ended query whose results have expired: they are kept for less time than the record. */
-async function endOfExpiredResults(known: QueryRecord, { readRecord }: EventSourceOptions): Promise<QueryRecord> {
+async function endOfExpiredResults(known: QueryRecord, { readRecord }: QueryEventsOptions): Promise<QueryRecord> {
   const newest = known.state === 'running' ? await readRecord() : known;
   if (newest !== undefined && newest.state !== 'running') return newest;
   // The stream itself broke off: the viewer reconnects and resumes.
@@ -137,7 +138,7 @@ async function endOfExpiredResults(known: QueryRecord, { readRecord }: EventSour
 async function endOfInactive(
   known: QueryRecord,
   seenSeq: number,
-  options: EventSourceOptions,
+  options: QueryEventsOptions,
 ): Promise<QueryRecord | undefined> {
   const { client, clock, streams, readRecord } = options;
   const newest = await readRecord().catch(() => undefined);

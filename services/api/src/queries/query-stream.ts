@@ -1,4 +1,4 @@
-import { queryEvents, type EventSourceOptions } from './query-events.js';
+import { queryEvents, type QueryEventsOptions } from './query-events.js';
 import { queryJson } from './query-json.js';
 import { eventPieces, type EndpointByNum } from './result-json.js';
 import type { QueryRecord } from '@muster/records';
@@ -7,7 +7,7 @@ import type { StreamItem } from '../http/viewers.js';
 /** The events of a query as JSON for viewers. */
 export async function* queryView(
   record: QueryRecord,
-  { byNum, ...options }: EventSourceOptions & { readonly byNum: EndpointByNum },
+  { byNum, ...options }: QueryEventsOptions & { readonly byNum: EndpointByNum },
 ): AsyncGenerator<StreamItem> {
   for await (const item of queryEvents(record, options)) {
     switch (item.kind) {

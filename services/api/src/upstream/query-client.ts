@@ -59,15 +59,15 @@ export class QueryClient {
    */
   async coordinatorStatus(record: QueryRecord): Promise<CoordinatorStatus> {
     const request: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
-    const owner = await this.#request(SUBJECTS.coordinator(record.owner), request, COORDINATOR_TIMEOUT_MS);
-    if (owner.kind === 'disconnected') return 'unknown';
-    if (owner.kind === 'reply') {
+    const fromCoordinator = await this.#request(SUBJECTS.coordinator(record.owner), request, COORDINATOR_TIMEOUT_MS);
+    if (fromCoordinator.kind === 'disconnected') return 'unknown';
+    if (fromCoordinator.kind === 'reply') {
       // A coordinator refuses to give up a query that it has.
-      const reply = readable(owner.data, decode);
+      const reply = readable(fromCoordinator.data, decode);
       if (reply?.t !== 'problem' || reply.code !== 'not_found') return 'running';
     }
-    const other = await this.#request(SUBJECTS.queries, request, ADOPT_TIMEOUT_MS);
-    switch (other.kind) {
+    const fromAny = await this.#request(SUBJECTS.queries, request, ADOPT_TIMEOUT_MS);
+    switch (fromAny.kind) {
       case 'reply':
         // A refusal counts too: that service has a reason. The next check asks again.
         return 'adopted';
