@@ -31,9 +31,19 @@ function described(heading: string): Setting[] {
   return [...rows].map(([, name = '', value = '']) => ({ name, literal: /^`(.*)`$/.exec(value.trim())?.[1] }));
 }
 
-/** The variables that fields of a configuration read. */
+/** The variables that fields of a configuration read, its groups of common fields included. */
 function defined(path: string): string[] {
-  return [...read(path).matchAll(/^\s+\w+: field\.\w+\(\s*'(MUSTER_\w+)'/gm)].map(([, name = '']) => name);
+  const source = read(path);
+  const groups = [...source.matchAll(/^\s+\.\.\.(\w+Fields),/gm)].map(([, group = '']) => commonFields(group));
+  return [source, ...groups].flatMap((text) =>
+    [...text.matchAll(/^\s+\w+: field\.\w+\(\s*'(MUSTER_\w+)'/gm)].map(([, name = '']) => name),
+  );
+}
+
+/** The source of one group, such as `serviceFields`. */
+function commonFields(group: string): string {
+  const [, after = ''] = read('shared/service-base/src/common-fields.ts').split(`export const ${group} = `);
+  return after.split(/^\}/m, 1)[0] ?? '';
 }
 
 const common = described('All services').map(({ name }) => name);
@@ -73,7 +83,7 @@ describe('docs/operations.md', () => {
     const known = new Set([
       ...Object.keys(PROGRAMS).flatMap((name) => defined(`services/${name}/src/config.ts`)),
       ...program,
-      ...['services/cli/src', 'deploy/local/src', 'test/kit', 'shared/protocol/src'].flatMap(
+      ...['services/cli/src', 'deploy/local/src', 'test/kit', 'shared/records/src', 'shared/testkit/src'].flatMap(
         (folder) => sources(folder).match(/MUSTER_\w+/g) ?? [],
       ),
     ]);
