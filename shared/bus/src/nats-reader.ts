@@ -19,9 +19,9 @@ const RETRY_MS = 250;
 type Opened = { readonly pull: NatsPull; readonly waiting: number };
 
 /**
- * Reads through one ephemeral pull consumer without acknowledgements. The server numbers its deliveries. After a missing
- * number, a missed heartbeat, a lost connection or a deleted consumer it opens a new consumer, which starts after the last
- * sequence that was yielded.
+ * Reads through one ephemeral pull consumer without acknowledgements. The server numbers its deliveries. A missing number, a
+ * missed heartbeat, a lost connection or a deleted consumer means that entries are missing. The reader then opens a new
+ * consumer, which starts after the last sequence that was yielded.
  *
  *   open ──▶ pull ⇄ yield ──▶ caught up ──▶ end, or wait for more (follow)
  *     ▲        │ lost
