@@ -2,9 +2,7 @@ import type { TrafficCounters } from '@muster/messages';
 import type { ByteCounts } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime';
 import { FrameTraffic } from './frame-traffic.js';
-import { KernelSockets } from './kernel-sockets.js';
-import { OwnSockets } from './own-sockets.js';
-import { UNSEEN_SOCKETS, type SocketTraffic } from './socket-traffic.js';
+import { KernelSockets, UNSEEN_SOCKETS } from './kernel-sockets.js';
 import { findSsPrograms } from './ss-programs.js';
 
 const FRESH_MS = 5_000;
@@ -16,7 +14,9 @@ export class GatewayTraffic {
   readonly #logger: Logger;
   readonly #freshMs: number;
   readonly #startedAtMs: number;
-  #sockets: SocketTraffic | undefined;
+  /** Of a transport that counts its sockets itself. */
+  #transport: { socketBytes?(): ByteCounts } = {};
+  #kernel: KernelSockets | undefined;
 
   /** `freshMs`: how old the figures of sockets in a report may be. */
   constructor(options: { readonly clock: Clock; readonly logger: Logger; readonly freshMs?: number }) {
@@ -30,7 +30,7 @@ export class GatewayTraffic {
   /** Follows the sockets of a transport that listens on this port: by its own counters if it has them, else by the kernel's. */
   async watch(transport: { socketBytes?(): ByteCounts }, port: number): Promise<void> {
     if (transport.socketBytes !== undefined) {
-      this.#sockets = new OwnSockets(() => transport.socketBytes?.() ?? UNSEEN_SOCKETS);
+      this.#transport = transport;
       return;
     }
     const programs = findSsPrograms();
@@ -38,28 +38,23 @@ export class GatewayTraffic {
       this.#logger.info('without ss and stdbuf the bytes of sockets are not counted, only those of frames');
       return;
     }
-    const kernel = new KernelSockets({
-      programs,
-      port,
-      freshMs: this.#freshMs,
-      clock: this.#clock,
-      logger: this.#logger,
-    });
-    this.#sockets = kernel;
-    await kernel.start();
+    const [freshMs, clock, logger] = [this.#freshMs, this.#clock, this.#logger];
+    this.#kernel = new KernelSockets({ programs, port, freshMs, clock, logger });
+    await this.#kernel.start();
   }
 
   async stop(): Promise<void> {
-    await this.#sockets?.stop();
+    await this.#kernel?.stop();
   }
 
   /** The sockets as of the last look. */
   get sockets(): TrafficCounters['sockets'] {
-    return this.#sockets?.known ?? UNSEEN_SOCKETS;
+    const own = this.#transport.socketBytes?.();
+    return own === undefined ? (this.#kernel?.known ?? UNSEEN_SOCKETS) : { measured: 'sockets', ...own, missed: 0 };
   }
 
   async report(): Promise<TrafficCounters> {
-    const sockets = (await this.#sockets?.read()) ?? UNSEEN_SOCKETS;
+    const sockets = (await this.#kernel?.read()) ?? this.sockets;
     const { live, poll, enrol } = this.frames;
     return {
       t: 'traffic',

@@ -3,7 +3,6 @@ import type { Clock, Logger, Timer } from '@muster/runtime';
 import { EndFollower } from './end-follower.js';
 import { readLines } from './read-lines.js';
 import { SocketAccounting } from './socket-accounting.js';
-import { UNSEEN_SOCKETS, type SocketTraffic } from './socket-traffic.js';
 import { parseSocketLine, type SocketLine } from './ss-line.js';
 import { killChild, spawnLook, type SsChild, type SsPrograms } from './ss-programs.js';
 
@@ -17,6 +16,9 @@ export interface KernelSocketsOptions {
   readonly freshMs: number;
 }
 
+/** Where sockets cannot be counted. */
+export const UNSEEN_SOCKETS: TrafficCounters['sockets'] = { measured: 'frames', bytesIn: 0, bytesOut: 0, missed: 0 };
+
 const LOOK_EVERY_MS = 30_000;
 const LOOK_WITHIN_MS = 5_000;
 
@@ -24,9 +26,9 @@ const LOOK_WITHIN_MS = 5_000;
  * The kernel's counters of the port's TCP sockets, for a transport that has none of its own. `ss` lists the open sockets now and then, and
  * reports each one as it is destroyed.
  */
-export class KernelSockets implements SocketTraffic {
+export class KernelSockets {
   readonly #options: KernelSocketsOptions;
-  readonly #ledger = new SocketAccounting();
+  readonly #accounting = new SocketAccounting();
   #follower: EndFollower | undefined;
   #timer: Timer | undefined;
   #look: Promise<void> | undefined;
@@ -41,12 +43,12 @@ export class KernelSockets implements SocketTraffic {
     const { clock, lookEveryMs = LOOK_EVERY_MS } = this.#options;
     this.#follower = new EndFollower({
       ...this.#options,
-      ended: (socket) => this.#ledger.ended(socket),
+      ended: (socket) => this.#accounting.ended(socket),
       following: () => {
         this.#measured = 'sockets';
         void this.#lookNow();
       },
-      missed: () => this.#ledger.miss(),
+      missed: () => this.#accounting.miss(),
     });
     await this.#follower.start();
     this.#timer = clock.setInterval(() => void this.#lookNow(), lookEveryMs);
@@ -58,6 +60,7 @@ export class KernelSockets implements SocketTraffic {
     await this.#look;
   }
 
+  /** The counts as of `freshMs` ago at most. Never rejects. */
   async read(): Promise<TrafficCounters['sockets']> {
     const { clock, freshMs } = this.#options;
     if (this.#measured === 'frames') return UNSEEN_SOCKETS;
@@ -65,9 +68,10 @@ export class KernelSockets implements SocketTraffic {
     return this.known;
   }
 
+  /** The counts as of the last look. */
   get known(): TrafficCounters['sockets'] {
     if (this.#measured === 'frames') return UNSEEN_SOCKETS;
-    return { measured: this.#measured, ...this.#ledger.bytes(), missed: this.#ledger.missed };
+    return { measured: this.#measured, ...this.#accounting.bytes(), missed: this.#accounting.missed };
   }
 
   /** One at a time; never rejects. */
@@ -82,7 +86,7 @@ export class KernelSockets implements SocketTraffic {
     const { programs, port, clock, logger } = this.#options;
     const sockets: SocketLine[] = [];
     let listeners = 0;
-    this.#ledger.lookBegins();
+    this.#accounting.lookBegins();
     let child: SsChild | undefined;
     let timer: Timer | undefined;
     try {
@@ -101,11 +105,11 @@ export class KernelSockets implements SocketTraffic {
       });
       const [code] = await Promise.all([exited, read]);
       if (code !== 0) throw new Error(`ss ended with ${code ?? 'a signal'}`);
-      this.#ledger.looked(sockets, clock.monotonic());
+      this.#accounting.looked(sockets, clock.monotonic());
       this.#lookedAtMs = clock.monotonic();
       if (listeners > 1) this.#giveUp(listeners);
     } catch (error) {
-      this.#ledger.lookFailed();
+      this.#accounting.lookFailed();
       if (child !== undefined) killChild(child);
       logger.warn('looking at the sockets of the port failed', { err: error });
     } finally {

@@ -6,91 +6,91 @@ const MINUTE_MS = 60_000;
 const socket = (key: string, bytesIn: number, bytesOut = 0): SocketLine => ({ state: 'ESTAB', key, bytesIn, bytesOut });
 
 /** A look that begins and ends at once. */
-function look(ledger: SocketAccounting, atMs: number, ...sockets: SocketLine[]): void {
-  ledger.lookBegins();
-  ledger.looked(sockets, atMs);
+function look(accounting: SocketAccounting, atMs: number, ...sockets: SocketLine[]): void {
+  accounting.lookBegins();
+  accounting.looked(sockets, atMs);
 }
 
 describe('the sum over all sockets', () => {
   it('takes the last look at those that are open, not the sum of looks', () => {
-    const ledger = new SocketAccounting();
-    look(ledger, 0, socket('a', 10, 1), socket('b', 5));
-    look(ledger, 1, socket('a', 30, 2), socket('b', 5));
-    expect(ledger.bytes()).toEqual({ bytesIn: 35, bytesOut: 2 });
+    const accounting = new SocketAccounting();
+    look(accounting, 0, socket('a', 10, 1), socket('b', 5));
+    look(accounting, 1, socket('a', 30, 2), socket('b', 5));
+    expect(accounting.bytes()).toEqual({ bytesIn: 35, bytesOut: 2 });
   });
 
   it('takes the report of an end in place of earlier looks', () => {
-    const ledger = new SocketAccounting();
-    look(ledger, 0, socket('a', 10));
-    ledger.ended(socket('a', 25));
-    expect(ledger.bytes().bytesIn).toBe(25);
-    look(ledger, 1);
-    look(ledger, 2 * MINUTE_MS);
-    expect([ledger.bytes().bytesIn, ledger.missed]).toEqual([25, 0]);
+    const accounting = new SocketAccounting();
+    look(accounting, 0, socket('a', 10));
+    accounting.ended(socket('a', 25));
+    expect(accounting.bytes().bytesIn).toBe(25);
+    look(accounting, 1);
+    look(accounting, 2 * MINUTE_MS);
+    expect([accounting.bytes().bytesIn, accounting.missed]).toEqual([25, 0]);
   });
 
   it('counts a socket that begins and ends between two looks', () => {
-    const ledger = new SocketAccounting();
-    look(ledger, 0);
-    ledger.ended(socket('a', 7, 8));
-    look(ledger, 1);
-    expect(ledger.bytes()).toEqual({ bytesIn: 7, bytesOut: 8 });
+    const accounting = new SocketAccounting();
+    look(accounting, 0);
+    accounting.ended(socket('a', 7, 8));
+    look(accounting, 1);
+    expect(accounting.bytes()).toEqual({ bytesIn: 7, bytesOut: 8 });
   });
 
   it('does not count one twice that ends while a look at it is under way', () => {
-    const ledger = new SocketAccounting();
-    ledger.lookBegins();
-    ledger.ended(socket('a', 25));
-    ledger.looked([socket('a', 20), socket('b', 1)], 0);
-    expect(ledger.bytes().bytesIn).toBe(26);
+    const accounting = new SocketAccounting();
+    accounting.lookBegins();
+    accounting.ended(socket('a', 25));
+    accounting.looked([socket('a', 20), socket('b', 1)], 0);
+    expect(accounting.bytes().bytesIn).toBe(26);
   });
 
   it('counts the next connection between the same ends beside the former', () => {
-    const ledger = new SocketAccounting();
-    look(ledger, 0, socket('a', 10));
-    ledger.ended(socket('a', 10));
-    look(ledger, 1, socket('a', 3));
-    expect(ledger.bytes().bytesIn).toBe(13);
+    const accounting = new SocketAccounting();
+    look(accounting, 0, socket('a', 10));
+    accounting.ended(socket('a', 10));
+    look(accounting, 1, socket('a', 3));
+    expect(accounting.bytes().bytesIn).toBe(13);
   });
 
   it('waits for a late report before it takes the last look, and counts the end as missed', () => {
-    const ledger = new SocketAccounting();
-    look(ledger, 0, socket('a', 10), socket('b', 20));
-    look(ledger, 1);
-    expect([ledger.bytes().bytesIn, ledger.missed]).toEqual([30, 0]);
-    ledger.ended(socket('a', 11));
-    look(ledger, MINUTE_MS + 1);
-    expect([ledger.bytes().bytesIn, ledger.missed]).toEqual([31, 1]);
-    look(ledger, 9 * MINUTE_MS);
-    expect([ledger.bytes().bytesIn, ledger.missed]).toEqual([31, 1]);
+    const accounting = new SocketAccounting();
+    look(accounting, 0, socket('a', 10), socket('b', 20));
+    look(accounting, 1);
+    expect([accounting.bytes().bytesIn, accounting.missed]).toEqual([30, 0]);
+    accounting.ended(socket('a', 11));
+    look(accounting, MINUTE_MS + 1);
+    expect([accounting.bytes().bytesIn, accounting.missed]).toEqual([31, 1]);
+    look(accounting, 9 * MINUTE_MS);
+    expect([accounting.bytes().bytesIn, accounting.missed]).toEqual([31, 1]);
   });
 
   it('keeps a socket whose end was not reported when its addresses are used again', () => {
-    const ledger = new SocketAccounting();
-    look(ledger, 0, socket('a', 10));
-    look(ledger, 1);
-    look(ledger, 2, socket('a', 4));
-    expect([ledger.bytes().bytesIn, ledger.missed]).toEqual([14, 1]);
+    const accounting = new SocketAccounting();
+    look(accounting, 0, socket('a', 10));
+    look(accounting, 1);
+    look(accounting, 2, socket('a', 4));
+    expect([accounting.bytes().bytesIn, accounting.missed]).toEqual([14, 1]);
   });
 
   it('goes on after a look that failed', () => {
-    const ledger = new SocketAccounting();
-    look(ledger, 0, socket('a', 10));
-    ledger.lookBegins();
-    ledger.lookFailed();
-    ledger.ended(socket('a', 12));
-    look(ledger, 1, socket('a', 1));
-    expect(ledger.bytes().bytesIn).toBe(13);
+    const accounting = new SocketAccounting();
+    look(accounting, 0, socket('a', 10));
+    accounting.lookBegins();
+    accounting.lookFailed();
+    accounting.ended(socket('a', 12));
+    look(accounting, 1, socket('a', 1));
+    expect(accounting.bytes().bytesIn).toBe(13);
   });
 
   it('never decreases', () => {
-    const ledger = new SocketAccounting();
-    look(ledger, 0, socket('a', 10));
-    expect(ledger.bytes().bytesIn).toBe(10);
-    ledger.ended(socket('a', 9));
-    expect(ledger.bytes().bytesIn).toBe(10);
-    look(ledger, 1, socket('b', 5));
-    expect(ledger.bytes().bytesIn).toBe(14);
+    const accounting = new SocketAccounting();
+    look(accounting, 0, socket('a', 10));
+    expect(accounting.bytes().bytesIn).toBe(10);
+    accounting.ended(socket('a', 9));
+    expect(accounting.bytes().bytesIn).toBe(10);
+    look(accounting, 1, socket('b', 5));
+    expect(accounting.bytes().bytesIn).toBe(14);
   });
 });
 

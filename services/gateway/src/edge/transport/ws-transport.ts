@@ -74,7 +74,7 @@ export class WsTransport<Context> implements Transport {
   readonly #server: Server;
   readonly #sockets: WebSocketServer;
   readonly #connections = new Set<WsConnection>();
-  readonly #tally = new SocketTotals();
+  readonly #totals = new SocketTotals();
   readonly #accepted = new WeakMap<IncomingMessage, string>();
   #sweep: NodeJS.Timeout | undefined;
 
@@ -96,7 +96,7 @@ export class WsTransport<Context> implements Transport {
     // ws itself would refuse a handshake without a proper key.
     this.#sockets.on('wsClientError', (_error, socket) => refuse(socket, { status: 400, headers: {}, body: '' }));
     // The TCP socket, also with TLS: what is read and written there is what is on the wire.
-    this.#server.on('connection', (socket) => this.#tally.watch(socket));
+    this.#server.on('connection', (socket) => this.#totals.watch(socket));
     this.#server.on('request', (request, response) => void this.#http(request, response));
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
     this.#server.on('clientError', (_error, socket) => socket.destroy());
@@ -123,7 +123,7 @@ export class WsTransport<Context> implements Transport {
   }
 
   socketBytes(): ByteCounts {
-    return this.#tally.bytes();
+    return this.#totals.bytes();
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {

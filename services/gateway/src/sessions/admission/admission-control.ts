@@ -60,7 +60,9 @@ export class AdmissionControl {
     if (table.size >= maxConnections)
       return deny('full', 'gateway_full', 'this gateway takes no more sessions', { retryAfterMs: 5_000 });
     const taken = rate.take();
-    return taken.ok ? undefined : deny('rate', 'rate_limited', 'too many connect at once; wait and try again', taken);
+    if (taken.ok) return undefined;
+    const { retryAfterMs } = taken;
+    return deny('rate', 'rate_limited', 'too many connect at once; wait and try again', { retryAfterMs });
   }
 
   #identify({ token, address, mode }: AdmissionRequest): Admission {
@@ -103,13 +105,5 @@ function deny(
   message: string,
   more: Pick<Denial, 'retryAfterMs' | 'token'> = {},
 ): Denial {
-  const { retryAfterMs, token } = more;
-  return {
-    kind: 'deny',
-    result,
-    code,
-    message,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(token === undefined ? {} : { token }),
-  };
+  return { kind: 'deny', result, code, message, ...more };
 }
