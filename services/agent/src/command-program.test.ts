@@ -119,7 +119,7 @@ describe('the agent program and commands', () => {
     expect(describeReport(await again.report())).toBe('failed/interrupted');
     again.command(order);
     expect(describeReport(await again.report())).toBe('failed/interrupted');
-    again.keepReport(order);
+    again.confirmReport(order);
     // An answer to a query behind it means that it was read.
     again.query(1, { sql: 'SELECT 1 AS one', columns: ['one'] });
     await again.answer();
@@ -166,7 +166,7 @@ describe('the agent program and commands', () => {
     })[0]!;
     session.command(other);
     expect(await outcome(session)).toMatchObject({ id: other.id, state: 'succeeded' });
-    session.keepReport(other);
+    session.confirmReport(other);
     session.cancelCommand(order);
     const ended = await session.report();
     expect(ended).toMatchObject({ id: order.id, state: 'cancelled' });
@@ -200,7 +200,7 @@ describe('the agent program and commands', () => {
     for (const [order, expected] of orders) {
       session.command(order);
       expect(describeReport(await session.report())).toBe(expected);
-      session.keepReport(order);
+      session.confirmReport(order);
     }
     expect(asked()).toBe(0);
   });
@@ -216,7 +216,7 @@ describe('the agent program and commands', () => {
     })[0]!;
     session.command(order);
     expect(await outcome(session)).toMatchObject({ state: 'succeeded' });
-    session.keepReport(order);
+    session.confirmReport(order);
     const { hello: next } = await connect(gateway);
     expect(next.labels).toEqual({ env: 'prod', team: 'blue' });
     expect(await session.closed).toBe(1000);

@@ -102,7 +102,7 @@ describe('the agent program', () => {
     start([], { ...settings(gateway), MUSTER_AGENT_MODE: 'poll' });
     const session = await gateway.nextPoll();
     await session.hello();
-    session.sayWelcome();
+    session.sendWelcome();
     session.query(1, { sql: 'SELECT hostname FROM system_info', columns: ['hostname'] });
     const [rows] = await session.answer();
     expect(decodeRows(rows!, 1)).toEqual([[hostname()]]);

@@ -1,12 +1,6 @@
-import type { FrameType, SessionMode, WelcomeBody } from '@muster/protocol';
-import type { SendOptions, SendResult } from './session-connection.js';
+import type { WelcomeBody } from '@muster/protocol';
+import type { Session } from './session.js';
 import type { FrameHandlers } from './session-frames.js';
-
-/** What a capability sees of a session. */
-export interface Session {
-  readonly mode: SessionMode;
-  send(type: FrameType, ref: number, body: Uint8Array, options?: SendOptions): SendResult;
-}
 
 /**
  * Something that an agent does for its gateway, such as answering queries. `run.ts` lists the capabilities; the

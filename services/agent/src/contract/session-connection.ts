@@ -1,7 +1,7 @@
 import type { ChallengeBody, CloseReason, HelloBody, SessionMode, WelcomeBody } from '@muster/protocol';
 import type { Refusal } from '../network/http-refusal.js';
 import type { NetworkEnd } from '../network/network-end.js';
-import type { Session } from './capability.js';
+import type { Session } from './session.js';
 import type { SessionFrame } from './session-frames.js';
 
 /**
@@ -32,15 +32,6 @@ export interface ConnectionEvents {
   onWritable(): void;
   /** The last event, exactly once. */
   onEnd(end: ConnectionEnd): void;
-}
-
-/** `full`: not taken, `onWritable` follows. `closed`: not taken, the session is over. */
-export type SendResult = 'sent' | 'full' | 'closed';
-
-export interface SendOptions {
-  readonly flags?: number;
-  /** Taken above the high-water mark too. */
-  readonly urgent?: boolean;
 }
 
 /** One session with one gateway, from the attempt to open it to its end, over either transport. */

@@ -14,9 +14,9 @@ export interface MachineSources {
 }
 
 /**
- * 16 bytes that identify the machine. They are never stored: a clone of this machine, with our data directory, must get
- * another instance id, so that a gateway can detect two machines with one key (`duplicate_identity`). The hardware UUID
- * is included where it can be read, because virtual machines of one template often share their machine id.
+ * 16 bytes that identify the machine. They are never stored: a clone of this machine has our data directory too and must
+ * get another instance id. So a gateway can detect two machines with one key (`duplicate_identity`). The hardware UUID is
+ * included where it can be read, because virtual machines of one template often share their machine id.
  */
 export function machineInstance(sources: MachineSources = thisMachine): Uint8Array {
   const machineId = MACHINE_ID_FILES.map((path) => sources.readFile(path)).find((id) => id !== undefined);

@@ -40,9 +40,8 @@ const TIMEOUT_MS = 20_000;
 const HARMLESS_SKEW_MS = 120_000;
 
 /**
- * Asks a gateway for a token for this agent's key. If it is refused and the gateway's clock (its `Date` header) differs
- * from ours by more than the allowed age of a proof, asks once more with the gateway's time, because clocks of
- * endpoints can be wrong.
+ * Asks a gateway for a token for this agent's key. A proof may be only a few minutes old, and clocks of endpoints can be
+ * wrong: if the gateway refuses and its clock (the `Date` header) differs too much from ours, asks once more with its time.
  */
 export async function enrol(request: EnrolRequest): Promise<EnrolOutcome> {
   const first = await post(request, request.clock.now());

@@ -1,5 +1,6 @@
 import type { WelcomeBody } from '@muster/protocol';
-import type { Capability, Session } from '../contract/capability.js';
+import type { Capability } from '../contract/capability.js';
+import type { Session } from '../contract/session.js';
 import type { FrameHandlers, SessionFrame } from '../contract/session-frames.js';
 
 /** All capabilities of an agent, called as one. Throws when two of them handle the same frame. */

@@ -49,7 +49,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     await first.hello();
     // This HELLO is out already.
     agent.manager.renew();
-    first.sayWelcome({ epoch: 1 });
+    first.sendWelcome({ epoch: 1 });
     await agent.logged(/session ready/);
     await agent.clock.advanceAsync(0);
     const second = await gateway.next();
@@ -93,7 +93,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     expect(old.isOpen).toBe(true);
     expect(agent.manager.state).toBe('moving');
     expect(agent.sessions[0]).toMatchObject({ ended: false });
-    next.sayWelcome({ epoch: 2 });
+    next.sendWelcome({ epoch: 2 });
     expect(await old.closed).toBe(1000);
     expect(agent.manager.state).toBe('active');
     expect(agent.sessions.map(({ ended }) => ended)).toEqual([true, false]);
@@ -116,7 +116,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     if (mode === 'poll') agent.sessions[0]!.session.send(FRAME.report, 0, new Uint8Array());
     await agent.logged(/session ended/);
     expect(agent.manager.state).toBe('connecting');
-    next.sayWelcome();
+    next.sendWelcome();
     await agent.logged(/session ready/, 2);
     expect(agent.logLines.some((line) => line.startsWith('no session'))).toBe(false);
   });
@@ -248,7 +248,7 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     const session = await gateway.next();
     await session.welcome();
     await agent.logged(/session ready/);
-    const [{ session: active, heard }] = agent.sessions as [(typeof agent.sessions)[0]];
+    const [{ session: active, received }] = agent.sessions as [(typeof agent.sessions)[0]];
     const chunk = new Uint8Array(64 * 1024);
     const results = Array.from({ length: 100 }, () => active.send(FRAME.rows, 1, chunk));
     const sent = results.filter((result) => result === 'sent').length;
@@ -256,8 +256,8 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     expect(results.slice(sent)).toEqual(Array<string>(100 - sent).fill('full'));
     expect(active.send(FRAME.queryEnd, 1, chunk, { urgent: true })).toBe('sent');
     for (let frames = 0; frames <= sent; frames += 1) await session.frame();
-    while (heard.length === 0) await agent.clock.advanceAsync(0);
-    expect(heard).toEqual(['writable']);
+    while (received.length === 0) await agent.clock.advanceAsync(0);
+    expect(received).toEqual(['writable']);
   });
 });
 

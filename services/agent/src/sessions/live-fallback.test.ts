@@ -83,7 +83,7 @@ describe('Live that is not available', () => {
     const { away, replaces } = await live.hello();
     expect([replaces, away?.failures]).toEqual([5, 4]);
     expect([poll.isOpen, agent.manager.mode]).toEqual([true, 'poll']);
-    live.sayWelcome({ epoch: 6 });
+    live.sendWelcome({ epoch: 6 });
     expect(await poll.closed).toBe(1000);
     await agent.clock.advanceAsync(31 * SECOND);
     live.reconnect();
@@ -211,7 +211,7 @@ describe('Live that is not available', () => {
     await next.welcome({ epoch: 2, mode: modeBody('poll') });
     await agent.logged(/session ready/, 2);
     isBroken = false;
-    next.tell({ mode: 'live' });
+    next.assignMode({ mode: 'live' });
     await agent.fetch();
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);

@@ -39,7 +39,7 @@ describe('a mode that a gateway assigns', () => {
 
   test('by MODE, to Poll: after a random part of the spread; the session stays active until then', async () => {
     const { gateway, agent, session } = await active('live', { random: () => 0.5 });
-    session.tell({ mode: 'poll', spreadMs: 10_000 });
+    session.assignMode({ mode: 'poll', spreadMs: 10_000 });
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(4_999);
     expect(gateway.opens).toBe(0);
@@ -47,14 +47,14 @@ describe('a mode that a gateway assigns', () => {
     const next = await gateway.nextPoll();
     expect(await next.hello()).toMatchObject({ replaces: 1 });
     expect([agent.manager.mode, agent.manager.state, agent.sessions[0]!.ended]).toEqual(['live', 'moving', false]);
-    next.sayWelcome({ epoch: 2 });
+    next.sendWelcome({ epoch: 2 });
     expect(await session.closed).toBe(1000);
     expect(agent.manager.mode).toBe('poll');
   });
 
   test('by MODE, to Live: at the next poll, at once', async () => {
     const { gateway, agent, session } = await active('poll');
-    session.tell({ mode: 'live' });
+    session.assignMode({ mode: 'live' });
     await agent.fetch();
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
@@ -66,9 +66,9 @@ describe('a mode that a gateway assigns', () => {
 
   test('assigned back before the change, the session stays', async () => {
     const { gateway, agent, session } = await active('live', { random: () => 0.5 });
-    session.tell({ mode: 'poll', spreadMs: 10_000 });
+    session.assignMode({ mode: 'poll', spreadMs: 10_000 });
     await agent.logged(/mode assigned/);
-    session.tell({ mode: 'live', spreadMs: 10_000 });
+    session.assignMode({ mode: 'live', spreadMs: 10_000 });
     await agent.logged(/mode assigned/, 2);
     await agent.clock.advanceAsync(20_000);
     expect([gateway.opens, session.isOpen, agent.manager.state]).toEqual([0, true, 'active']);
@@ -76,14 +76,14 @@ describe('a mode that a gateway assigns', () => {
 
   test('assigned back during the change, the session changes back after it', async () => {
     const { gateway, agent, session } = await active('live');
-    session.tell({ mode: 'poll' });
+    session.assignMode({ mode: 'poll' });
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     const poll = await gateway.nextPoll();
     await poll.hello();
-    session.tell({ mode: 'live' });
+    session.assignMode({ mode: 'live' });
     await agent.logged(/mode assigned/, 2);
-    poll.sayWelcome({ epoch: 2 });
+    poll.sendWelcome({ epoch: 2 });
     await agent.logged(/session ready/, 2);
     await agent.clock.advanceAsync(0);
     expect(await (await gateway.nextLive()).welcome({ epoch: 3 })).toMatchObject({ replaces: 2 });
@@ -93,8 +93,8 @@ describe('a mode that a gateway assigns', () => {
 
   test('two assignments in a row: the later one applies', async () => {
     const { agent, session } = await active('poll');
-    session.tell({ mode: 'poll', intervalMs: 5_000 });
-    session.tell({ mode: 'poll', intervalMs: 10_000 });
+    session.assignMode({ mode: 'poll', intervalMs: 5_000 });
+    session.assignMode({ mode: 'poll', intervalMs: 10_000 });
     await agent.fetch();
     await agent.logged(/mode assigned/, 2);
     const before = session.mode === 'poll' ? session.requests.length : 0;
@@ -106,7 +106,7 @@ describe('a mode that a gateway assigns', () => {
 
   test('a lease ends by itself, without a frame from the gateway', async () => {
     const { gateway, agent, session } = await active('poll');
-    session.tell({ mode: 'live', lease: { forMs: 2 * MINUTE, next: { mode: 'poll', intervalMs: MINUTE } } });
+    session.assignMode({ mode: 'live', lease: { forMs: 2 * MINUTE, next: { mode: 'poll', intervalMs: MINUTE } } });
     await agent.fetch();
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
@@ -125,13 +125,13 @@ describe('a mode that a gateway assigns', () => {
     const session = await gateway.nextLive();
     await session.welcome({ heartbeatMs: 5 * MINUTE });
     await agent.logged(/session ready/);
-    session.tell({ mode: 'poll' });
+    session.assignMode({ mode: 'poll' });
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     await agent.logged(/connect refused: 502/);
     await agent.clock.advanceAsync(0);
     await agent.logged(/connect refused: 502/, 2);
-    session.tell({ mode: 'live' });
+    session.assignMode({ mode: 'live' });
     await agent.logged(/mode assigned/, 2);
     await agent.clock.advanceAsync(2 * MINUTE);
     expect([gateway.opens, session.isOpen, agent.manager.mode]).toEqual([2, true, 'live']);
@@ -142,7 +142,7 @@ describe('a mode that a gateway assigns', () => {
     const session = await gateway.nextLive();
     await session.welcome({ heartbeatMs: 5 * MINUTE });
     await agent.logged(/session ready/);
-    session.tell({ mode: 'poll' });
+    session.assignMode({ mode: 'poll' });
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     for (const [times, delayMs] of [500, 1_000, 2_000, 4_000].entries()) {
@@ -158,7 +158,7 @@ describe('a mode that a gateway assigns', () => {
   test('a move by RECONNECT uses the mode that is assigned by then', async () => {
     const { gateway, agent, session } = await active('live', { random: () => 0.5 });
     session.reconnect({ afterMs: 1_000 });
-    session.tell({ mode: 'poll', spreadMs: 10_000 });
+    session.assignMode({ mode: 'poll', spreadMs: 10_000 });
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(1_000);
     await (await gateway.nextPoll()).welcome({ epoch: 2 });
@@ -175,7 +175,7 @@ describe('a mode that a gateway assigns', () => {
 
   test('a stop in the middle of a change ends both', async () => {
     const { gateway, agent, session } = await active('live');
-    session.tell({ mode: 'poll' });
+    session.assignMode({ mode: 'poll' });
     await agent.logged(/mode assigned/);
     await agent.clock.advanceAsync(0);
     const poll = await gateway.nextPoll();

@@ -32,8 +32,8 @@ const INTENDED: readonly number[] = [
 ].map(({ code }) => code);
 
 /**
- * Which transport the next session uses. If the desired mode is Live and Live has failed three times in a row, the
- * agent falls back to Poll and probes Live with backoff until a Live session was held.
+ * Which transport the next session uses. If the desired mode is Live, three failures of Live in a row lead to a fallback:
+ * the agent polls, and probes Live with backoff. The fallback ends when a Live session was held.
  *
  *            third failure in a row                      ┌── Live ready, cut within 30 s ──┐
  *  desired ────────────────────────▶ fallback (Poll, Live is probed with backoff) ◀────────┘

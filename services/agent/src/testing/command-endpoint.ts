@@ -90,7 +90,7 @@ export class CommandEndpoint {
   }
 
   /** `state` or `state/code` of each new report. */
-  heard(): string[] {
+  newReports(): string[] {
     return this.reports
       .splice(0)
       .map(

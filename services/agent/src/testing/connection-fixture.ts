@@ -11,7 +11,8 @@ import { createConnect } from '../transports/create-connect.js';
 import type { Connect } from '../contract/session-connection.js';
 import { ConnectionManager } from '../sessions/connection-manager.js';
 import { AssignedMode, pinnedMode } from '../capabilities/modes/assigned-mode.js';
-import type { Capability, Session } from '../contract/capability.js';
+import type { Capability } from '../contract/capability.js';
+import type { Session } from '../contract/session.js';
 import { TrafficMeter } from '../traffic/traffic-meter.js';
 import { FakeGateway, type FakeGatewayOptions } from './fake-gateway.js';
 
@@ -58,7 +59,7 @@ export interface ManagerSetup {
 export async function startManager(gateways: readonly string[], setup: ManagerSetup = {}) {
   const clock = new FakeClock();
   const logLines: string[] = [];
-  const sessions: { mode: SessionMode; ended: boolean; session: Session; heard: string[] }[] = [];
+  const sessions: { mode: SessionMode; ended: boolean; session: Session; received: string[] }[] = [];
   let token: string | undefined = 'token' in setup ? setup.token : 'first';
   let enrolments = 0;
   const waiters: (() => void)[] = [];
@@ -70,15 +71,15 @@ export async function startManager(gateways: readonly string[], setup: ManagerSe
   const random = setup.random ?? ((): number => 0.5);
   const desired = setup.desired ?? 'live';
   const source = typeof desired === 'string' ? pinnedMode(desired) : desired(clock, logger);
-  const heard = (what: string): void => void sessions.at(-1)?.heard.push(what);
+  const received = (what: string): void => void sessions.at(-1)?.received.push(what);
   const recorder: Capability = {
     flags: () => [],
     frames: {
-      query: ({ remainingMs }, ref) => heard(`query ${ref} for ${remainingMs} ms`),
-      credit: ({ bytes }, ref) => heard(`credit ${ref} ${bytes}`),
+      query: ({ remainingMs }, ref) => received(`query ${ref} for ${remainingMs} ms`),
+      credit: ({ bytes }, ref) => received(`credit ${ref} ${bytes}`),
     },
-    ready: (session) => void sessions.push({ mode: session.mode, ended: false, session, heard: [] }),
-    writable: () => heard('writable'),
+    ready: (session) => void sessions.push({ mode: session.mode, ended: false, session, received: [] }),
+    writable: () => received('writable'),
     ended: () => {
       const last = sessions.at(-1);
       if (last !== undefined) last.ended = true;

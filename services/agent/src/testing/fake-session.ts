@@ -65,11 +65,11 @@ export abstract class FakeSession {
   /** Waits for HELLO and sends WELCOME. */
   async welcome(body: Partial<WelcomeBody> = {}): Promise<HelloBody> {
     const hello = await this.hello();
-    this.sayWelcome(body);
+    this.sendWelcome(body);
     return hello;
   }
 
-  sayWelcome(body: Partial<WelcomeBody> = {}): void {
+  sendWelcome(body: Partial<WelcomeBody> = {}): void {
     const welcome = { agentId: 'a'.repeat(24), epoch: 1, heartbeatMs: 25_000, labels: {}, ...body };
     this.send(FRAME.welcome, 0, encodeBody('welcome', welcome));
   }
@@ -78,7 +78,7 @@ export abstract class FakeSession {
     this.send(FRAME.reconnect, 0, encodeBody('reconnect', { afterMs: 0, spreadMs: 0, reason: 'draining', ...body }));
   }
 
-  tell(body: Partial<ModeBody> & Pick<ModeBody, 'mode'>): void {
+  assignMode(body: Partial<ModeBody> & Pick<ModeBody, 'mode'>): void {
     this.send(FRAME.mode, 0, encodeBody('mode', { intervalMs: 60_000, reason: 'test', spreadMs: 0, ...body }));
   }
 
@@ -101,7 +101,7 @@ export abstract class FakeSession {
     this.send(FRAME.commandCancel, 0, encodeBody('commandCancel', { id, number }));
   }
 
-  keepReport({ id, number }: Pick<CommandBody, 'id' | 'number'>): void {
+  confirmReport({ id, number }: Pick<CommandBody, 'id' | 'number'>): void {
     this.send(FRAME.reportKept, 0, encodeBody('reportKept', { id, number }));
   }
 

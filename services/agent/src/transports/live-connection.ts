@@ -7,13 +7,8 @@ import { CLOSE_TIMEOUT_MS, ProtocolHandler } from './protocol-handler.js';
 import { purposeOf, type TrafficPurpose, webSocketHeadBytes } from '../traffic/purpose.js';
 import type { SessionTraffic } from '../traffic/traffic-meter.js';
 import { Heartbeat } from './heartbeat.js';
-import {
-  type ConnectionEvents,
-  type ConnectionState,
-  type SendOptions,
-  type SendResult,
-  type SessionConnection,
-} from '../contract/session-connection.js';
+import type { ConnectionEvents, ConnectionState, SessionConnection } from '../contract/session-connection.js';
+import type { SendOptions, SendResult } from '../contract/session.js';
 import { readRefusal } from '../network/http-refusal.js';
 
 export interface LiveConnectionOptions {

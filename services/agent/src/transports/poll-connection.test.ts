@@ -16,8 +16,8 @@ async function opened(random = (): number => 0.5) {
   const session = await gateway.nextPoll();
   await session.welcome();
   await agent.logged(/session ready/);
-  const [work] = agent.sessions as [(typeof agent.sessions)[0]];
-  return { gateway, agent, session, work, connection: work.session as SessionConnection };
+  const [active] = agent.sessions as [(typeof agent.sessions)[0]];
+  return { gateway, agent, session, active, connection: active.session as SessionConnection };
 }
 
 /** The first requests that match meet with this. */
@@ -25,9 +25,9 @@ function faults(session: FakePollSession, method: string, ...list: PollFault[]):
   session.fault = (request) => (request.method === method ? list.shift() : undefined);
 }
 
-async function heard(work: { heard: string[] }, count: number): Promise<string[]> {
-  while (work.heard.length < count) await new Promise((resolve) => setImmediate(resolve));
-  return work.heard;
+async function received(active: { received: string[] }, count: number): Promise<string[]> {
+  while (active.received.length < count) await new Promise((resolve) => setImmediate(resolve));
+  return active.received;
 }
 
 describe('a poll session', () => {
@@ -57,12 +57,12 @@ describe('a poll session', () => {
   });
 
   test('polls at a random time in the last tenth of the interval, and follows a new interval', async () => {
-    const { agent, session, connection, work } = await opened(() => 0.999_999);
+    const { agent, session, connection, active } = await opened(() => 0.999_999);
     session.sendBytes(credit(1));
     await agent.clock.advanceAsync(54_000);
     expect(session.requests).toHaveLength(1);
     await agent.clock.advanceAsync(1);
-    await heard(work, 1);
+    await received(active, 1);
     await agent.clock.advanceAsync(0);
     connection.pollEvery(10_000);
     session.pollAfterMs = 1_500;
@@ -70,7 +70,7 @@ describe('a poll session', () => {
     await agent.clock.advanceAsync(9_000);
     expect(session.requests).toHaveLength(2);
     await agent.clock.advanceAsync(1);
-    await heard(work, 2);
+    await received(active, 2);
     await agent.clock.advanceAsync(1_499);
     expect(session.requests).toHaveLength(3);
     await agent.clock.advanceAsync(1);
@@ -101,17 +101,17 @@ describe('a poll session', () => {
   });
 
   test('the age of waiting frames is sent', async () => {
-    const { agent, session, work } = await opened();
+    const { agent, session, active } = await opened();
     session.ageMs = 12_000;
     session.query(1, { sql: 'x', columns: ['x'], remainingMs: 30_000 });
     await agent.fetch();
-    expect(await heard(work, 1)).toEqual(['query 1 for 18000 ms']);
+    expect(await received(active, 1)).toEqual(['query 1 for 18000 ms']);
   });
 
   test.each<PollFault>(['lose', 'cut', { status: 502 }, { status: 200, body: 'Please log in' }])(
     'a request that met with %j is repeated as it was; nothing is lost or comes twice',
     async (fault) => {
-      const { agent, session, connection, work } = await opened();
+      const { agent, session, connection, active } = await opened();
       session.sendBytes(credit(1));
       // A connection that was used before is opened anew without a word, once.
       const times = typeof fault === 'string' ? 3 : 2;
@@ -123,7 +123,7 @@ describe('a poll session', () => {
       await agent.clock.advanceAsync(500);
       await agent.logged(/poll failed/, 2);
       await agent.clock.advanceAsync(1_000);
-      expect(await heard(work, 2)).toEqual(['credit 1 1', 'credit 1 2']);
+      expect(await received(active, 2)).toEqual(['credit 1 1', 'credit 1 2']);
       const bodies = [await session.frame(), await session.frame()].map(({ body }) => body.length);
       expect(bodies).toEqual([2_000, 5]);
       const [first, ...again] = session.requests.filter(({ headers }) => headers['muster-sequence'] === '2');
@@ -135,13 +135,13 @@ describe('a poll session', () => {
   );
 
   test('a lost answer to a GET is fetched again', async () => {
-    const { agent, session, work } = await opened();
+    const { agent, session, active } = await opened();
     session.sendBytes(credit(1));
     faults(session, 'GET', 'lose', 'lose');
     await agent.fetch();
     await agent.logged(/poll failed/);
     await agent.clock.advanceAsync(1_000);
-    expect(await heard(work, 1)).toEqual(['credit 1 1']);
+    expect(await received(active, 1)).toEqual(['credit 1 1']);
   });
 
   test('when its gateway is gone, another one is asked and knows the state of the session', async () => {
@@ -196,7 +196,7 @@ describe('a poll session', () => {
   });
 
   test('a request without an answer is given up after 20 s, and repeated', async () => {
-    const { agent, session, work } = await opened();
+    const { agent, session, active } = await opened();
     session.sendBytes(credit(1));
     faults(session, 'GET', 'hang');
     await agent.fetch();
@@ -204,7 +204,7 @@ describe('a poll session', () => {
     await agent.clock.advanceAsync(20_000);
     await agent.logged(/poll failed/);
     await agent.clock.advanceAsync(1_000);
-    expect(await heard(work, 1)).toEqual(['credit 1 1']);
+    expect(await received(active, 1)).toEqual(['credit 1 1']);
   });
 
   test.each<[string, PollFault]>([
@@ -217,20 +217,20 @@ describe('a poll session', () => {
     ['is too long when it is unpacked', reply(gzipSync(new Uint8Array(8 << 20)), { 'content-encoding': 'gzip' })],
     ['has an unknown compression', reply(Buffer.from('x'), { 'content-encoding': 'br' })],
   ])('a batch that %s ends the session', async (_name, fault) => {
-    const { agent, session, work } = await opened();
+    const { agent, session, active } = await opened();
     faults(session, 'GET', fault);
     await agent.fetch();
     await agent.logged(/no session: protocol_error/);
     expect(await session.closed).toBe(1000);
-    expect(work.heard).toEqual([]);
+    expect(active.received).toEqual([]);
   });
 
   test('frames that it has already are ignored, and a weak ETag works too', async () => {
-    const { agent, session, work } = await opened();
+    const { agent, session, active } = await opened();
     const frames = [credit(1), credit(2)].map((frame) => ({ frame, ageMs: 0 }));
     faults(session, 'GET', reply(encodeBatch(frames), { etag: 'W/"3"' }));
     await agent.fetch();
-    expect(await heard(work, 1)).toEqual(['credit 1 2']);
+    expect(await received(active, 1)).toEqual(['credit 1 2']);
   });
 
   test('an answer without new frames does not lead to a poll at once', async () => {
@@ -246,11 +246,11 @@ describe('a poll session', () => {
   });
 
   test('a batch that was compressed is read', async () => {
-    const { agent, session, work } = await opened();
+    const { agent, session, active } = await opened();
     const batch = gzipSync(encodeBatch([{ frame: credit(5), ageMs: 0 }]));
     faults(session, 'GET', reply(batch, { 'content-encoding': 'gzip' }));
     await agent.fetch();
-    expect(await heard(work, 1)).toEqual(['credit 1 5']);
+    expect(await received(active, 1)).toEqual(['credit 1 5']);
   });
 
   test('frames from before the end are sent before the end', async () => {

@@ -16,14 +16,13 @@ import { CLOSE_TIMEOUT_MS, ProtocolHandler } from './protocol-handler.js';
 import { PollConversation, type PollOutcome, type PollPlace } from './poll-conversation.js';
 import { PollOutbox } from './poll-outbox.js';
 import type { PollResponse } from './poll-request.js';
-import {
-  type ConnectionEnd,
-  type ConnectionEvents,
-  type ConnectionState,
-  type SendOptions,
-  type SendResult,
-  type SessionConnection,
+import type {
+  ConnectionEnd,
+  ConnectionEvents,
+  ConnectionState,
+  SessionConnection,
 } from '../contract/session-connection.js';
+import type { SendOptions, SendResult } from '../contract/session.js';
 
 export interface PollConnectionOptions {
   /**

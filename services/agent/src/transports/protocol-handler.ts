@@ -12,13 +12,8 @@ import {
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { agedFrame } from './frame-age.js';
 import { readServerFrame, type ServerFrame } from './server-frame.js';
-import type {
-  ConnectionEnd,
-  ConnectionEvents,
-  ConnectionState,
-  SendOptions,
-  SendResult,
-} from '../contract/session-connection.js';
+import type { ConnectionEnd, ConnectionEvents, ConnectionState } from '../contract/session-connection.js';
+import type { SendOptions, SendResult } from '../contract/session.js';
 
 /** Carries the frames of one session. */
 export interface Transport {

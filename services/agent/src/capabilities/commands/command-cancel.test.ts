@@ -11,7 +11,7 @@ describe('a cancel', () => {
     agent.calls[0]!.end();
     await settled();
     expect(agent.calls).toHaveLength(1);
-    expect(agent.heard()).toEqual(['accepted', 'running', 'cancelled/cancelled', 'succeeded/ok']);
+    expect(agent.newReports()).toEqual(['accepted', 'running', 'cancelled/cancelled', 'succeeded/ok']);
   });
 
   test('of an unknown command: it is recorded, and the command does not run when it comes, also after a restart', async () => {
@@ -22,7 +22,9 @@ describe('a cancel', () => {
     await agent.deliver(body);
     const later = endpoint();
     await later.deliver(body);
-    expect([...agent.heard(), ...later.heard()]).toEqual(Array.from({ length: 4 }, () => 'cancelled/cancelled'));
+    expect([...agent.newReports(), ...later.newReports()]).toEqual(
+      Array.from({ length: 4 }, () => 'cancelled/cancelled'),
+    );
     expect([...agent.calls, ...later.calls]).toEqual([]);
   });
 
@@ -31,7 +33,7 @@ describe('a cancel', () => {
     ['it was done already', { state: 'succeeded', code: 'ok' }, 'succeeded/ok'],
   ] as const)(
     'of a running command: the action is told to stop, and the report says what happened (%s)',
-    async (_what, result, heard) => {
+    async (_what, result, newReports) => {
       const agent = endpoint();
       const body = one();
       await agent.deliver(body);
@@ -41,7 +43,7 @@ describe('a cancel', () => {
       expect((call.signal.reason as Error).name).toBe('AbortError');
       end(result);
       await settled();
-      expect(agent.heard()).toEqual(['running', heard]);
+      expect(agent.newReports()).toEqual(['running', newReports]);
     },
   );
 
@@ -52,7 +54,7 @@ describe('a cancel', () => {
     agent.calls[0]!.end();
     await settled();
     agent.runner.onCancel(keyOf(body));
-    expect(agent.heard()).toEqual(['running', 'succeeded/ok', 'succeeded/ok']);
+    expect(agent.newReports()).toEqual(['running', 'succeeded/ok', 'succeeded/ok']);
     expect(recorded()).toEqual(['started', 'outcome succeeded']);
   });
 });
@@ -106,7 +108,7 @@ describe('queues and deadlines', () => {
     const agent = endpoint({ act: () => Promise.reject(new Error('boom')) });
     await agent.deliver(one());
     await agent.deliver(one());
-    expect(agent.heard()).toEqual(['failed/internal', 'failed/internal']);
+    expect(agent.newReports()).toEqual(['failed/internal', 'failed/internal']);
   });
 
   test('a stop tells running actions to end, starts nothing new, and records the outcomes', async () => {

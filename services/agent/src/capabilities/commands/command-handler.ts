@@ -1,7 +1,8 @@
 import { CAPABILITY, type CommandId, encodeBody, FRAME, type WelcomeBody } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
 import type { ActionHost } from '../../actions/contract/action.js';
-import type { Capability, Session } from '../../contract/capability.js';
+import type { Capability } from '../../contract/capability.js';
+import type { Session } from '../../contract/session.js';
 import type { FrameHandlers } from '../../contract/session-frames.js';
 import type { Enroller } from '../../identity/enroller.js';
 import { CommandHistory } from './command-history.js';

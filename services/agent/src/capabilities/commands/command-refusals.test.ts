@@ -33,7 +33,7 @@ describe('these do not run', () => {
     const agent = endpoint();
     const body = make();
     await agent.deliver(body);
-    expect(agent.heard()).toEqual([expected]);
+    expect(agent.newReports()).toEqual([expected]);
     expect(agent.calls).toEqual([]);
     // Only what was signed is worth a line on disk.
     expect(agent.history.size).toBe(expected.startsWith('unauthentic') ? 0 : 1);
@@ -43,21 +43,21 @@ describe('these do not run', () => {
     const foreignIssuer = await CommandIssuer.create(() => clock.now());
     const agent = endpoint();
     await agent.deliver(foreignIssuer.issue({ targets: [AGENT] })[0]!);
-    expect(agent.heard()).toEqual(['unauthentic refused/unknown_key']);
+    expect(agent.newReports()).toEqual(['unauthentic refused/unknown_key']);
   });
 
   test('no command without a pinned root; a pinned root stays', async () => {
     const agent = endpoint({ roots: undefined });
     await agent.deliver(one());
-    expect(agent.heard()).toEqual(['unauthentic refused/no_trust']);
+    expect(agent.newReports()).toEqual(['unauthentic refused/no_trust']);
     expect(agent.trust.pin(issuer.roots)).toBe(true);
     const foreignIssuer = await CommandIssuer.create(() => clock.now());
     expect(agent.trust.pin(foreignIssuer.roots)).toBe(false);
     await agent.deliver(foreignIssuer.issue({ targets: [AGENT] })[0]!, one());
-    expect(agent.heard()).toEqual(['unauthentic refused/unknown_key', 'running']);
+    expect(agent.newReports()).toEqual(['unauthentic refused/unknown_key', 'running']);
     const later = endpoint({ roots: undefined });
     await later.deliver(foreignIssuer.issue({ targets: [AGENT] })[0]!);
-    expect(later.heard()).toContain('unauthentic refused/unknown_key');
+    expect(later.newReports()).toContain('unauthentic refused/unknown_key');
   });
 
   test('a command with an older key list than the newest one, also after a restart', async () => {
@@ -66,7 +66,7 @@ describe('these do not run', () => {
     const second = endpoint();
     const body = { ...one({ retired: true }), keys: issuer.keyList(1) };
     await second.deliver(body);
-    expect(second.heard()).toEqual(['unauthentic refused/retired_key']);
+    expect(second.newReports()).toEqual(['unauthentic refused/retired_key']);
   });
 
   test('a command that the policy forbids, or that lacks the approval of a second person', async () => {
@@ -75,15 +75,15 @@ describe('these do not run', () => {
     await agent.deliver(one({ claims: { action: 'dns.flush' } }));
     await agent.deliver(one());
     await agent.deliver(one({ claims: { approver: { id: 'alice', name: 'Alice' } } }));
-    expect(agent.heard()).toEqual([
+    expect(agent.newReports()).toEqual([
       'refused/action_not_allowed',
       'refused/approval_missing',
       'refused/approval_missing',
     ]);
     await agent.deliver(one({ claims: { approver: { id: 'bob', name: 'Bob' } } }));
-    expect(agent.heard()).toEqual(['running']);
+    expect(agent.newReports()).toEqual(['running']);
     await agent.deliver(one({ claims: { dryRun: true } }));
-    expect(agent.heard()).toEqual(['accepted']);
+    expect(agent.newReports()).toEqual(['accepted']);
   });
 
   test('a command that cannot be recorded, and it stays refused', async () => {
@@ -98,14 +98,14 @@ describe('these do not run', () => {
     rmSync(folder);
     renameSync(`${folder}.away`, folder);
     await agent.deliver(body);
-    expect(agent.heard()).toEqual(['refused/ledger_unavailable', 'refused/ledger_unavailable']);
+    expect(agent.newReports()).toEqual(['refused/ledger_unavailable', 'refused/ledger_unavailable']);
     expect(agent.calls).toEqual([]);
   });
 
   test('more commands than a queue holds', async () => {
     const agent = endpoint();
     await agent.deliver(...Array.from({ length: 34 }, () => one()));
-    expect(agent.heard()).toEqual([...Array.from({ length: 32 }, () => 'accepted'), 'refused/busy', 'running']);
+    expect(agent.newReports()).toEqual([...Array.from({ length: 32 }, () => 'accepted'), 'refused/busy', 'running']);
   });
 });
 

@@ -24,16 +24,16 @@ describe('a command', () => {
       effects: ['flushed 3'],
       authentic: true,
     });
-    expect(agent.heard()).toEqual(['succeeded/ok']);
+    expect(agent.newReports()).toEqual(['succeeded/ok']);
     clock.advance(1_000);
     clock.advance(2_000);
     clock.advance(4_000);
-    expect(agent.heard()).toEqual(['succeeded/ok', 'succeeded/ok', 'succeeded/ok']);
+    expect(agent.newReports()).toEqual(['succeeded/ok', 'succeeded/ok', 'succeeded/ok']);
     for (let i = 0; i < 10; i += 1) clock.advance(30_000);
-    expect(agent.heard().length).toBeGreaterThanOrEqual(10);
+    expect(agent.newReports().length).toBeGreaterThanOrEqual(10);
     agent.runner.onReportKept(keyOf(body));
     clock.advance(120_000);
-    expect(agent.heard()).toEqual([]);
+    expect(agent.newReports()).toEqual([]);
     expect(recorded().at(-1)).toBe('kept');
     expect(clock.pendingTimers).toBe(0);
   });
@@ -44,13 +44,13 @@ describe('a command', () => {
     await agent.deliver(body, body);
     await agent.deliver(body);
     expect(agent.calls).toHaveLength(1);
-    expect(agent.heard()).toEqual(['running', 'running', 'running']);
+    expect(agent.newReports()).toEqual(['running', 'running', 'running']);
     agent.calls[0]!.end({ state: 'failed', code: 'no_tool', message: 'there is no ip' });
     await settled();
     agent.runner.onReportKept(keyOf(body));
     await agent.deliver(body);
     expect(agent.calls).toHaveLength(1);
-    expect(agent.heard()).toEqual(['failed/no_tool', 'failed/no_tool']);
+    expect(agent.newReports()).toEqual(['failed/no_tool', 'failed/no_tool']);
   });
 
   test('is answered with its outcome after a restart, after its expiry, and after its key was retired', async () => {
@@ -59,14 +59,14 @@ describe('a command', () => {
     const body = one();
     await first.deliver(early, body);
     first.runner.onReportKept(keyOf(body));
-    expect(first.heard()).toEqual(['accepted', 'succeeded/ok', 'succeeded/ok']);
+    expect(first.newReports()).toEqual(['accepted', 'succeeded/ok', 'succeeded/ok']);
     await first.runner.stop();
     const second = endpoint();
-    expect(second.heard()).toEqual(['succeeded/ok']);
+    expect(second.newReports()).toEqual(['succeeded/ok']);
     clock.advance(2 * 3_600_000);
     await second.deliver(body, { ...early, keys: issuer.keyList(2) });
     expect(second.calls).toEqual([]);
-    expect(new Set(second.heard())).toEqual(new Set(['succeeded/ok']));
+    expect(new Set(second.newReports())).toEqual(new Set(['succeeded/ok']));
   });
 
   test('that ran when the agent died has failed with code interrupted, and never runs again', async () => {
@@ -76,18 +76,18 @@ describe('a command', () => {
     expect(first.calls).toHaveLength(1);
     // No stop: the process is gone.
     const second = endpoint();
-    expect(second.heard()).toEqual(['failed/interrupted']);
+    expect(second.newReports()).toEqual(['failed/interrupted']);
     expect(recorded()).toEqual(['started', 'outcome failed']);
     await second.deliver(body);
     expect(second.calls).toEqual([]);
-    expect(second.heard()).toEqual(['failed/interrupted']);
+    expect(second.newReports()).toEqual(['failed/interrupted']);
   });
 
   test('that was waiting is forgotten by a crash, and runs when it is delivered again', async () => {
     const first = endpoint();
     const [running, waiting] = [one(), one()];
     await first.deliver(running, waiting);
-    expect(first.heard()).toEqual(['accepted', 'running']);
+    expect(first.newReports()).toEqual(['accepted', 'running']);
     const second = endpoint();
     await second.deliver(waiting);
     expect(second.calls).toHaveLength(1);
@@ -109,10 +109,10 @@ describe('a command', () => {
     await settled();
     await agent.deliver(body);
     await clock.advanceAsync(20_000);
-    expect(agent.heard()).toEqual(['running']);
+    expect(agent.newReports()).toEqual(['running']);
     isFull = false;
     await clock.advanceAsync(5_000);
-    expect(agent.heard()[0]).toBe('succeeded/ok');
+    expect(agent.newReports()[0]).toBe('succeeded/ok');
     expect(recorded()).toEqual(['started', 'outcome succeeded']);
     expect(agent.calls).toHaveLength(1);
   });
@@ -128,7 +128,7 @@ describe('a command', () => {
     const back = endpoint();
     await back.deliver(body);
     expect(back.calls).toEqual([]);
-    expect(back.heard()).toEqual(['expired/expired']);
+    expect(back.newReports()).toEqual(['expired/expired']);
   });
 
   test('is reported over the next session when this one ends', async () => {
@@ -139,9 +139,9 @@ describe('a command', () => {
     agent.calls[0]!.end();
     await settled();
     clock.advance(60_000);
-    expect(agent.heard()).toEqual(['running']);
+    expect(agent.newReports()).toEqual(['running']);
     agent.runner.attach(agent.send);
-    expect(agent.heard()).toEqual(['succeeded/ok']);
+    expect(agent.newReports()).toEqual(['succeeded/ok']);
   });
 
   test('two targets of one command are two commands', async () => {

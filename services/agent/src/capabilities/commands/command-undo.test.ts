@@ -24,9 +24,9 @@ describe('an undo', () => {
     expect(agent.calls[2]!.call.binding).toEqual({ target: 1 });
     agent.calls[2]!.end();
     await settled();
-    agent.heard();
+    agent.newReports();
     await agent.deliver(undoOf(body.id));
-    expect(agent.heard()).toEqual(['refused/nothing_kept']);
+    expect(agent.newReports()).toEqual(['refused/nothing_kept']);
   });
 
   test('needs the permission and the approval of the action that it undoes', async () => {
@@ -35,9 +35,9 @@ describe('an undo', () => {
     await first.deliver(body);
     first.calls[0]!.call.keepUndo(1);
     const agent = endpoint({ policy: { actions: ['service.*'], requireApproval: ['service.stop'] } });
-    agent.heard();
+    agent.newReports();
     await agent.deliver(undoOf(body.id));
     await agent.deliver(undoOf(body.id, { approver: { id: 'bob', name: 'Bob' } }));
-    expect(agent.heard()).toEqual(['refused/approval_missing', 'running']);
+    expect(agent.newReports()).toEqual(['refused/approval_missing', 'running']);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CommandId, ReportBody } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
-import type { SendResult } from '../../contract/session-connection.js';
+import type { SendResult } from '../../contract/session.js';
 import type { CommandKey, Outcome } from './history-entry.js';
 import { reportOf, ReportSender } from './report-sender.js';
 
@@ -12,17 +12,17 @@ function fixture(): {
   clock: FakeClock;
   sender: ReportSender;
   kept: string[];
-  session: () => { heard: string[]; answer: SendResult; send: (report: ReportBody) => SendResult };
+  session: () => { reported: string[]; answer: SendResult; send: (report: ReportBody) => SendResult };
 } {
   const clock = new FakeClock();
   const kept: string[] = [];
   const sender = new ReportSender({ clock, random: () => 0.5, onKept: ({ id }) => kept.push(id) });
-  const session = (): { heard: string[]; answer: SendResult; send: (report: ReportBody) => SendResult } => {
+  const session = (): { reported: string[]; answer: SendResult; send: (report: ReportBody) => SendResult } => {
     const made = {
-      heard: [] as string[],
+      reported: [] as string[],
       answer: 'sent' as SendResult,
       send: ({ id }: ReportBody): SendResult => {
-        if (made.answer === 'sent') made.heard.push(id);
+        if (made.answer === 'sent') made.reported.push(id);
         return made.answer;
       },
     };
@@ -39,18 +39,18 @@ describe('reports', () => {
     sender.settle(key('a'), DONE);
     const times: number[] = [];
     for (let s = 1; s <= 125; s += 1) {
-      const before = first.heard.length;
+      const before = first.reported.length;
       clock.advance(1_000);
-      if (first.heard.length > before) times.push(s);
+      if (first.reported.length > before) times.push(s);
     }
     expect(times).toEqual([1, 3, 7, 15, 31, 61, 91, 121]);
     const second = session();
     sender.attach(second.send);
-    expect(second.heard).toEqual(['a']);
+    expect(second.reported).toEqual(['a']);
     clock.advance(1_000);
-    expect(second.heard).toEqual(['a', 'a']);
+    expect(second.reported).toEqual(['a', 'a']);
     clock.advance(2_000);
-    expect(second.heard).toHaveLength(3);
+    expect(second.reported).toHaveLength(3);
     sender.detach();
     expect(clock.pendingTimers).toBe(0);
   });
@@ -62,11 +62,11 @@ describe('reports', () => {
     sender.attach(one.send);
     for (const id of ['a', 'b', 'c']) sender.settle(key(id), DONE);
     clock.advance(60_000);
-    expect(one.heard).toEqual([]);
+    expect(one.reported).toEqual([]);
     one.answer = 'sent';
     sender.resume();
     sender.resume();
-    expect(one.heard).toEqual(['a', 'b', 'c']);
+    expect(one.reported).toEqual(['a', 'b', 'c']);
   });
 
   test('of which there are many come 200 a second', () => {
@@ -74,13 +74,13 @@ describe('reports', () => {
     for (let i = 0; i < 450; i += 1) sender.settle(key(`c${i}`), DONE);
     const one = session();
     sender.attach(one.send);
-    expect(one.heard).toHaveLength(200);
+    expect(one.reported).toHaveLength(200);
     for (let i = 0; i < 200; i += 1) sender.kept(key(`c${i}`));
     clock.advance(1_000);
-    expect(one.heard).toHaveLength(400);
+    expect(one.reported).toHaveLength(400);
     for (let i = 200; i < 400; i += 1) sender.kept(key(`c${i}`));
     clock.advance(1_000);
-    expect(new Set(one.heard).size).toBe(450);
+    expect(new Set(one.reported).size).toBe(450);
   });
 
   test('are confirmed once; what was never reported cannot be', () => {

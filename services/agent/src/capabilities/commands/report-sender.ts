@@ -1,6 +1,6 @@
 import { clipMessage, LIMITS, type ReportBody } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime/program';
-import type { SendResult } from '../../contract/session-connection.js';
+import type { SendResult } from '../../contract/session.js';
 import { type CommandKey, keyText, type Outcome } from './history-entry.js';
 
 /** Sends a report over the active session. */

@@ -1,5 +1,5 @@
 import { FLAG_FINAL, skipRow } from '@muster/protocol';
-import type { SendResult } from '../../contract/session-connection.js';
+import type { SendResult } from '../../contract/session.js';
 import type { Answer } from './query-runner.js';
 
 export interface AnswerSenderOptions {

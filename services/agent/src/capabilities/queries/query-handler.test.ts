@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { decodeRows, FRAME, decodeBody, type QueryBody, type QueryEndBody } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
-import type { SendResult } from '../../contract/session-connection.js';
+import type { SendResult } from '../../contract/session.js';
 import { WorkerPool } from '../../worker/worker-pool.js';
 import { QueryDenylist } from './query-denylist.js';
 import { QueryRunner } from './query-runner.js';

@@ -1,7 +1,7 @@
 import { CAPABILITY, encodeBody, FRAME, LIMITS, type QueryBody } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
-import type { Capability, Session } from '../../contract/capability.js';
-import type { SendResult } from '../../contract/session-connection.js';
+import type { Capability } from '../../contract/capability.js';
+import type { SendResult, Session } from '../../contract/session.js';
 import type { FrameHandlers } from '../../contract/session-frames.js';
 import type { QueryFailure } from '../../worker/messages.js';
 import { WorkerPool, type WorkerPoolOptions } from '../../worker/worker-pool.js';

@@ -1,0 +1,16 @@
+import type { FrameType, SessionMode } from '@muster/protocol';
+
+/** `full`: not taken, `onWritable` follows. `closed`: not taken, the session is over. */
+export type SendResult = 'sent' | 'full' | 'closed';
+
+export interface SendOptions {
+  readonly flags?: number;
+  /** Taken above the high-water mark too. */
+  readonly urgent?: boolean;
+}
+
+/** What a capability sees of a session. */
+export interface Session {
+  readonly mode: SessionMode;
+  send(type: FrameType, ref: number, body: Uint8Array, options?: SendOptions): SendResult;
+}
