@@ -64,8 +64,7 @@ export class QueryOperations {
 
   /** A request that another query service forwarded, because this one coordinates the query. */
   handleAsCoordinator(request: QueryRequest): QueryReply {
-    if (request.t !== 'cancel' && request.t !== 'adopt')
-      throw new AppError('bad_request', 'only cancel and adopt are forwarded to a coordinator');
+    if (request.t !== 'cancel' && request.t !== 'adopt') throw new AppError('bad_request', 'no question for an owner');
     const query = this.#options.coordinator.get(request.id);
     if (query === undefined || query.record.org !== request.org) throw notFound(request.id);
     if (request.t === 'adopt') throw coordinatorIsAlive(request.id);
@@ -89,7 +88,7 @@ export class QueryOperations {
     }
     if (result.kind === 'disconnected') throw new AppError('broker_unavailable', 'the message broker is out of reach');
     if (await orphanReaper.isAlive(owner))
-      throw new AppError('timeout', 'the coordinator of the query did not answer in time');
+      throw new AppError('timeout', 'the owner of the query did not answer in time');
     return undefined;
   }
 
@@ -98,8 +97,7 @@ export class QueryOperations {
     if (stored.record.state !== 'running') return;
     const result = await this.#options.interrupt(stored);
     if (result === 'alive') throw coordinatorIsAlive(id);
-    if (result === 'unavailable')
-      throw new AppError('broker_unavailable', `the end of query ${id} could not be stored`);
+    if (result === 'unavailable') throw new AppError('broker_unavailable', `the end of query ${id} could not be kept`);
   }
 
   async #find(org: OrgId, id: QueryId): Promise<StoredQuery> {
@@ -112,4 +110,4 @@ export class QueryOperations {
 const notFound = (id: QueryId): AppError => new AppError('not_found', `there is no query ${id}`, { details: { id } });
 const hasEnded = (id: QueryId): AppError => new AppError('conflict', `query ${id} has ended`, { details: { id } });
 const coordinatorIsAlive = (id: QueryId): AppError =>
-  new AppError('conflict', `the coordinator of query ${id} is alive`, { details: { id } });
+  new AppError('conflict', `query ${id} has an owner that lives`, { details: { id } });

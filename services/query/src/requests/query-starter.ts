@@ -39,7 +39,7 @@ export class QueryStarter {
     try {
       const launched = await coordinator.launch(record);
       if (launched.kind === 'unavailable') {
-        throw new AppError('broker_unavailable', 'the query could not be recorded; it was not sent to any endpoint', {
+        throw new AppError('broker_unavailable', 'the query could not be recorded; nobody was asked', {
           cause: launched.cause,
         });
       }
