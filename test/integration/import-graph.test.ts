@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { circles, importTable, readImports, ROOT, type Import } from '../kit/import-graph.js';
+import { betweenFolders, circles, importTable, readImports, ROOT, type Import } from '../kit/import-graph.js';
 
-const { PACKAGES, CROSSING, TEST_PACKAGES, DRIVERS } = await importTable();
+const { PACKAGES, CROSSING, TEST_PACKAGES, DRIVERS, FLOORS } = await importTable();
 const PACKAGE_FOLDERS = Object.keys(PACKAGES);
 /** What this project's packages are called in imports. */
 const NAMES = PACKAGE_FOLDERS.map((folder) => folder.slice(folder.indexOf('/') + 1));
@@ -30,6 +30,35 @@ describe('the real imports', () => {
       PACKAGES[from]!.map((to) => ({ from: from.slice(from.indexOf('/') + 1), to: to.split('/')[0]! })),
     );
     expect(circles(packages)).toEqual([]);
+  });
+
+  test.each([...PACKAGE_FOLDERS, ...CROSSING])('of %s go one way between its folders, types included', (folder) => {
+    expect(circles(inside(folder, betweenFolders(readImports([sources(folder)], { tests: false }))))).toEqual([]);
+  });
+
+  test.each([...PACKAGE_FOLDERS, ...CROSSING])('of %s go one way between its files, types included', (folder) => {
+    expect(circles(inside(folder, readImports([sources(folder)], { tests: false })))).toEqual([]);
+  });
+
+  test.each(Object.entries(FLOORS))('of %s go down its floors only', (folder, floors) => {
+    const imports = inside(folder, readImports([sources(folder)], { tests: false }));
+    const wrong = imports.filter(({ from, to }) => {
+      const [above, below] = [floorOf(folder, from), floorOf(folder, to)];
+      return above !== below && !/\/testing\//.test(from) && !(floors[above]?.includes(below) ?? above === '.');
+    });
+    expect(wrong).toEqual([]);
+    const unused = Object.keys(floors).filter((floor) => !imports.some(({ from }) => floorOf(folder, from) === floor));
+    expect(unused).toEqual([]);
+
+    /** The longest listed folder that the file is in; `.` for the root of the package. */
+    function floorOf(home: string, file: string): string {
+      const path = file.slice(`${sources(home)}/`.length);
+      const listed = Object.keys(floors).filter((floor) => path.startsWith(`${floor}/`));
+      return (
+        listed.sort((one, other) => other.length - one.length)[0] ??
+        (path.includes('/') ? `unlisted: ${dirname(path)}` : '.')
+      );
+    }
   });
 });
 
@@ -121,4 +150,8 @@ interface Diagnostic {
 
 function ours(imports: readonly Import[]): string[] {
   return [...new Set(imports.flatMap(({ to }) => /^@muster\/(.+)/.exec(to)?.[1] ?? []))];
+}
+
+function inside(folder: string, imports: readonly Import[]): Import[] {
+  return imports.filter(({ to }) => `${to}/`.startsWith(`${sources(folder)}/`));
 }
