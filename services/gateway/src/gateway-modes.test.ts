@@ -55,7 +55,7 @@ for (const transport of ['uws', 'ws'] as const) {
       return agent;
     }
 
-    async function override(agent: TestAgent, change: Partial<ModeOverrideRecord>): Promise<void> {
+    async function override(agent: Pick<TestAgent, 'agentId'>, change: Partial<ModeOverrideRecord>): Promise<void> {
       const record = { mode: 'live', reason: 'incident 4711', by: 'op', atMs: Date.now(), ...change } as const;
       expect(await writer.overrideMode(org, agent.agentId, record)).toEqual({ kind: 'ok' });
     }

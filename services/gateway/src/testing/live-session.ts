@@ -1,13 +1,12 @@
 import { once } from 'node:events';
 import { SUBPROTOCOL } from '@muster/protocol';
 import { WebSocket } from 'ws';
-import type { TestAgent } from './test-agent.js';
-import { TestSession } from './test-session.js';
+import { TestSession, type AgentState } from './test-session.js';
 
 export class LiveSession extends TestSession {
   readonly socket: WebSocket;
 
-  private constructor(agent: TestAgent, socket: WebSocket) {
+  private constructor(agent: AgentState, socket: WebSocket) {
     super(agent);
     this.socket = socket;
     socket.on('error', () => undefined);
@@ -16,7 +15,7 @@ export class LiveSession extends TestSession {
   }
 
   /** Opens the WebSocket only. */
-  static async open(agent: TestAgent, url: string): Promise<LiveSession> {
+  static async open(agent: AgentState, url: string): Promise<LiveSession> {
     const socket = new WebSocket(`ws://${url}/v1/live`, SUBPROTOCOL, {
       headers: { authorization: `Bearer ${agent.token}` },
     });

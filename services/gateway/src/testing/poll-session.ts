@@ -10,8 +10,7 @@ import {
   POLL_SESSION_HEADER,
 } from '@muster/protocol';
 import { PollClient, type PollAnswer, type PollAsk } from './poll-client.js';
-import type { TestAgent } from './test-agent.js';
-import { TestSession } from './test-session.js';
+import { TestSession, type AgentState } from './test-session.js';
 
 /** Shorter than any interval, so that tests need not wait for one. */
 const POLL_MS = 25;
@@ -36,7 +35,7 @@ export class PollSession extends TestSession {
   #isLeaving = false;
   #isCut = false;
 
-  private constructor(agent: TestAgent, parts: { client: PollClient; name: string; urls: readonly string[] }) {
+  private constructor(agent: AgentState, parts: { client: PollClient; name: string; urls: readonly string[] }) {
     super(agent);
     this.name = parts.name;
     this.#client = parts.client;
@@ -45,7 +44,7 @@ export class PollSession extends TestSession {
   }
 
   /** Opens it only; rejects when that is refused. */
-  static async open(agent: TestAgent, urls: readonly string[]): Promise<PollSession> {
+  static async open(agent: AgentState, urls: readonly string[]): Promise<PollSession> {
     const client = new PollClient();
     const headers = { authorization: `Bearer ${agent.token}` };
     const answer = await client.ask(urls[0] ?? '', { method: 'POST', headers });

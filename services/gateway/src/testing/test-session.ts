@@ -1,4 +1,4 @@
-import { signHelloProof } from '@muster/identity';
+import { signHelloProof, type AgentKeys } from '@muster/identity';
 import {
   decodeBody,
   decodeHeader,
@@ -7,10 +7,22 @@ import {
   FLAG_FINAL,
   FRAME,
   frameBody,
+  type AgentId,
   type AgentOutcome,
+  type HelloBody,
   type WelcomeBody,
 } from '@muster/protocol';
-import type { TestAgent } from './test-agent.js';
+
+/** What a session needs of its agent. */
+export interface AgentState extends Pick<HelloBody, 'facts' | 'labels' | 'capabilities' | 'instance'> {
+  readonly keys: AgentKeys;
+  readonly agentId: AgentId;
+  readonly num: number;
+  readonly token: string;
+  readonly away: HelloBody['away'];
+  readonly replaces: number | undefined;
+  readonly flaky: boolean;
+}
 
 export interface ReceivedFrame {
   readonly type: number;
@@ -20,7 +32,7 @@ export interface ReceivedFrame {
 
 /** A session that a test drives, over either channel. */
 export abstract class TestSession {
-  readonly agent: TestAgent;
+  readonly agent: AgentState;
   /** The code that it was closed with. */
   readonly closed: Promise<number>;
   epoch = 0;
@@ -32,7 +44,7 @@ export abstract class TestSession {
   #closeCode: number | undefined;
   #settle: (code: number) => void = () => undefined;
 
-  constructor(agent: TestAgent) {
+  constructor(agent: AgentState) {
     this.agent = agent;
     this.closed = new Promise((resolve) => {
       this.#settle = resolve;
