@@ -11,72 +11,8 @@ import {
   selectorText,
   timestamp,
 } from './fields.js';
-import { defineOperation, type Json } from './operation.js';
+import { defineOperations, jsonAnswer, type Json } from './operation.js';
 import { cursorParameter, limitParameter, nextCursor } from './paging.js';
-
-export const listAgents = defineOperation({
-  id: 'listAgents',
-  method: 'get',
-  path: '/v1/agents',
-  tag: 'agents',
-  action: 'agent.list',
-  summary: 'Enrolled agents in the order of enrolment, and counts of them',
-  access: 'agents:read',
-  query: z.strictObject({
-    selector: selectorText.default(''),
-    revoked: z.enum(['exclude', 'include', 'only']).default('exclude'),
-    counts: agentCountsParameter.optional(),
-    limit: limitParameter(100, 1_000),
-    cursor: cursorParameter,
-  }),
-  answers: {
-    200: {
-      description: 'A page.',
-      content: {
-        'application/json': z
-          .object({ items: z.array(agentSchema), nextCursor, counts: agentCountsSchema.optional() })
-          .meta({ id: 'AgentPage' }),
-      },
-    },
-  },
-  problems: ['bad_selector', 'bad_cursor'],
-});
-
-export const showAgent = defineOperation({
-  id: 'showAgent',
-  method: 'get',
-  path: '/v1/agents/{id}',
-  tag: 'agents',
-  action: 'agent.show',
-  summary: 'One agent',
-  access: 'agents:read',
-  params: agentIdParameter,
-  answers: {
-    200: { description: 'The agent.', content: { 'application/json': agentSchema } },
-  },
-  problems: ['not_found'],
-});
-
-export const revokeAgent = defineOperation({
-  id: 'revokeAgent',
-  method: 'post',
-  path: '/v1/agents/{id}/revoke',
-  tag: 'agents',
-  action: 'agent.revoke',
-  audited: true,
-  summary: 'End the trust in an agent: its session is closed within seconds, and its key is never accepted again',
-  access: 'agents:revoke',
-  params: agentIdParameter,
-  body: z.strictObject({ reason: label(500) }),
-  idempotent: true,
-  answers: {
-    200: {
-      description: 'The agent, revoked. It was already, if the time is older.',
-      content: { 'application/json': agentSchema },
-    },
-  },
-  problems: ['not_found', 'too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'],
-});
 
 const changeShape = {
   set: labelsSchema.default({}),
@@ -94,44 +30,6 @@ const changeShape = {
 };
 
 const BODY_PROBLEMS = ['too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'] as const;
-
-export const labelAgent = defineOperation({
-  id: 'labelAgent',
-  method: 'patch',
-  path: '/v1/agents/{id}/labels',
-  tag: 'agents',
-  action: 'agent.label',
-  audited: true,
-  summary: "Set and remove an agent's labels",
-  access: 'agents:label',
-  params: agentIdParameter,
-  body: z.strictObject(changeShape),
-  idempotent: true,
-  answers: {
-    200: { description: 'The agent as it is now.', content: { 'application/json': agentSchema } },
-  },
-  problems: ['not_found', ...BODY_PROBLEMS],
-});
-
-export const labelAgents = defineOperation({
-  id: 'labelAgents',
-  method: 'post',
-  path: '/v1/agents/labels',
-  tag: 'agents',
-  action: 'agent.label_many',
-  audited: true,
-  summary: 'Set and remove labels of all agents that a selector selects',
-  access: 'agents:label',
-  body: z.strictObject({
-    selector: selectorText.meta({ description: 'Must be given; the empty one selects every agent.' }),
-    ...changeShape,
-  }),
-  idempotent: true,
-  answers: {
-    200: { description: 'How many were changed.', content: { 'application/json': labelsEditedSchema } },
-  },
-  problems: ['bad_selector', ...BODY_PROBLEMS],
-});
 
 const MAX_AGENTS = 30_000;
 const MIN_LEASE_MS = 1_000;
@@ -190,26 +88,95 @@ const modeRequestedSchema = z
   })
   .meta({ id: 'ModeOrdered' });
 
-export const orderMode = defineOperation({
-  id: 'orderMode',
-  method: 'post',
-  path: '/v1/agents/mode',
-  tag: 'agents',
-  action: 'agent.mode',
-  audited: true,
-  summary: 'Order agents to use Live or Poll, or to do as the policy says',
-  description:
-    'Kept until it is replaced, withdrawn, or its lease is over. An agent that cannot do both, or whose own settings pin one, stays as it is.',
-  access: 'agents:mode',
-  body: modeRequestSchema,
-  idempotent: true,
-  answers: {
-    200: {
-      description: 'What was ordered, and who hears of it when.',
-      content: { 'application/json': modeRequestedSchema },
+export const agentOperations = defineOperations('agents', {
+  listAgents: {
+    method: 'get',
+    path: '/v1/agents',
+    action: 'agent.list',
+    summary: 'Enrolled agents in the order of enrolment, and counts of them',
+    access: 'agents:read',
+    query: z.strictObject({
+      selector: selectorText.default(''),
+      revoked: z.enum(['exclude', 'include', 'only']).default('exclude'),
+      counts: agentCountsParameter.optional(),
+      limit: limitParameter(100, 1_000),
+      cursor: cursorParameter,
+    }),
+    answers: {
+      200: jsonAnswer(
+        'A page.',
+        z
+          .object({ items: z.array(agentSchema), nextCursor, counts: agentCountsSchema.optional() })
+          .meta({ id: 'AgentPage' }),
+      ),
     },
+    problems: ['bad_selector', 'bad_cursor'],
   },
-  problems: ['bad_selector', 'not_found', 'too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'],
+  showAgent: {
+    method: 'get',
+    path: '/v1/agents/{id}',
+    action: 'agent.show',
+    summary: 'One agent',
+    access: 'agents:read',
+    params: agentIdParameter,
+    answers: { 200: jsonAnswer('The agent.', agentSchema) },
+    problems: ['not_found'],
+  },
+  revokeAgent: {
+    method: 'post',
+    path: '/v1/agents/{id}/revoke',
+    action: 'agent.revoke',
+    audited: true,
+    summary: 'End the trust in an agent: its session is closed within seconds, and its key is never accepted again',
+    access: 'agents:revoke',
+    params: agentIdParameter,
+    body: z.strictObject({ reason: label(500) }),
+    idempotent: true,
+    answers: { 200: jsonAnswer('The agent, revoked. It was already, if the time is older.', agentSchema) },
+    problems: ['not_found', ...BODY_PROBLEMS],
+  },
+  labelAgent: {
+    method: 'patch',
+    path: '/v1/agents/{id}/labels',
+    action: 'agent.label',
+    audited: true,
+    summary: "Set and remove an agent's labels",
+    access: 'agents:label',
+    params: agentIdParameter,
+    body: z.strictObject(changeShape),
+    idempotent: true,
+    answers: { 200: jsonAnswer('The agent as it is now.', agentSchema) },
+    problems: ['not_found', ...BODY_PROBLEMS],
+  },
+  labelAgents: {
+    method: 'post',
+    path: '/v1/agents/labels',
+    action: 'agent.label_many',
+    audited: true,
+    summary: 'Set and remove labels of all agents that a selector selects',
+    access: 'agents:label',
+    body: z.strictObject({
+      selector: selectorText.meta({ description: 'Must be given; the empty one selects every agent.' }),
+      ...changeShape,
+    }),
+    idempotent: true,
+    answers: { 200: jsonAnswer('How many were changed.', labelsEditedSchema) },
+    problems: ['bad_selector', ...BODY_PROBLEMS],
+  },
+  orderMode: {
+    method: 'post',
+    path: '/v1/agents/mode',
+    action: 'agent.mode',
+    audited: true,
+    summary: 'Order agents to use Live or Poll, or to do as the policy says',
+    description:
+      'Kept until it is replaced, withdrawn, or its lease is over. An agent that cannot do both, or whose own settings pin one, stays as it is.',
+    access: 'agents:mode',
+    body: modeRequestSchema,
+    idempotent: true,
+    answers: { 200: jsonAnswer('What was ordered, and who hears of it when.', modeRequestedSchema) },
+    problems: ['bad_selector', 'not_found', ...BODY_PROBLEMS],
+  },
 });
 
 export type ModeRequest = z.output<typeof modeRequestSchema>;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { timestamp } from './fields.js';
-import { defineOperation, type Json } from './operation.js';
+import { defineOperations, jsonAnswer, type Json } from './operation.js';
 import { cursorParameter, limitParameter, nextCursor } from './paging.js';
 
 const outcome = z.enum(['allowed', 'refused', 'failed']);
@@ -37,56 +37,48 @@ const linkSchema = z
   })
   .meta({ id: 'AuditLink' });
 
-export const listAudit = defineOperation({
-  id: 'listAudit',
-  method: 'get',
-  path: '/v1/audit',
-  tag: 'audit',
-  action: 'audit.list',
-  summary: 'The audit record, newest first',
-  description: 'A page may be short, or empty, and have a next one all the same, when a filter matches seldom.',
-  access: 'audit:read',
-  query: z.strictObject({
-    actor: z.string().max(200).optional().meta({ description: 'An id or a name.' }),
-    action: z.string().max(100).optional().meta({ description: '`query.start`, or `query` for all of its kind.' }),
-    outcome: outcome.optional(),
-    limit: limitParameter(100, 1_000),
-    cursor: cursorParameter,
-  }),
-  answers: {
-    200: {
-      description: 'A page.',
-      content: {
-        'application/json': z.object({ items: z.array(auditSchema), nextCursor }).meta({ id: 'AuditPage' }),
-      },
+export const auditOperations = defineOperations('audit', {
+  listAudit: {
+    method: 'get',
+    path: '/v1/audit',
+    action: 'audit.list',
+    summary: 'The audit record, newest first',
+    description: 'A page may be short, or empty, and have a next one all the same, when a filter matches seldom.',
+    access: 'audit:read',
+    query: z.strictObject({
+      actor: z.string().max(200).optional().meta({ description: 'An id or a name.' }),
+      action: z.string().max(100).optional().meta({ description: '`query.start`, or `query` for all of its kind.' }),
+      outcome: outcome.optional(),
+      limit: limitParameter(100, 1_000),
+      cursor: cursorParameter,
+    }),
+    answers: {
+      200: jsonAnswer('A page.', z.object({ items: z.array(auditSchema), nextCursor }).meta({ id: 'AuditPage' })),
     },
+    problems: ['bad_cursor'],
   },
-  problems: ['bad_cursor'],
-});
-
-export const readAuditChain = defineOperation({
-  id: 'readAuditChain',
-  method: 'get',
-  path: '/v1/audit/chain',
-  tag: 'audit',
-  action: 'audit.chain',
-  summary: 'The whole audit record, oldest first, with the hashes that chain it',
-  description:
-    'One JSON object per line. Every record names the one before it by its hash: a record that was changed, removed, inserted or moved shows. ' +
-    'Records from before the chain name none; they stand at the start only.',
-  access: 'audit:read',
-  query: z.strictObject({
-    after: z
-      .string()
-      .regex(/^\d{1,15}$/, 'must be the sequence of a record')
-      .transform(Number)
-      .optional()
-      .meta({ description: 'Only records after the one with this sequence.' }),
-  }),
-  answers: {
-    200: { description: 'The records.', content: { 'application/x-ndjson': linkSchema } },
+  readAuditChain: {
+    method: 'get',
+    path: '/v1/audit/chain',
+    action: 'audit.chain',
+    summary: 'The whole audit record, oldest first, with the hashes that chain it',
+    description:
+      'One JSON object per line. Every record names the one before it by its hash: a record that was changed, removed, inserted or moved shows. ' +
+      'Records from before the chain name none; they stand at the start only.',
+    access: 'audit:read',
+    query: z.strictObject({
+      after: z
+        .string()
+        .regex(/^\d{1,15}$/, 'must be the sequence of a record')
+        .transform(Number)
+        .optional()
+        .meta({ description: 'Only records after the one with this sequence.' }),
+    }),
+    answers: {
+      200: { description: 'The records.', content: { 'application/x-ndjson': linkSchema } },
+    },
+    problems: ['not_acceptable'],
   },
-  problems: ['not_acceptable'],
 });
 
 export type AuditRecordJson = Json<typeof auditSchema>;

@@ -2,7 +2,7 @@ import { LIMITS } from '@muster/protocol/vocabulary';
 import { parseDurationMs } from '@muster/runtime/quantity';
 import { z } from 'zod';
 import { agentIdParameter, count, selectorText, timestamp } from './fields.js';
-import { defineOperation, type Json } from './operation.js';
+import { defineOperations, type Json } from './operation.js';
 import { limitParameter } from './paging.js';
 import { endpointNameSchema, queryFailureSchema, querySchema } from './query.js';
 
@@ -132,60 +132,54 @@ const whenAnswered = <S extends z.ZodType>(schema: S) =>
 
 const QUERY_PROBLEMS = ['bad_timeout', 'too_many_queries', 'no_query_service', 'timeout'] as const;
 
-export const showBandwidth = defineOperation({
-  id: 'showBandwidth',
-  method: 'get',
-  path: '/v1/bandwidth',
-  tag: 'bandwidth',
-  action: 'bandwidth.show',
-  audited: true,
-  summary: 'Live against Poll: what endpoints have carried at their sockets, and what the gateways have',
-  description:
-    '`endpoints` is what `/v1/bandwidth/endpoints` answers: what went through their sockets, TLS, HTTP and WebSocket with it, by channel. The ' +
-    'gateways count frames by channel, with the heads that WebSocket gives them and before the compression of Poll, and `sockets` is what TCP ' +
-    'carried for all channels together. A gateway that does not answer in three seconds is named, and not in the sums.',
-  access: 'queries:read',
-  query: z.strictObject({
-    ask: z.enum(['true', 'false']).optional().meta({
-      description:
-        'With `false` no endpoint is asked: the answer has the gateways’ counters alone. The same without it for who may not run queries.',
+export const bandwidthOperations = defineOperations('bandwidth', {
+  showBandwidth: {
+    method: 'get',
+    path: '/v1/bandwidth',
+    action: 'bandwidth.show',
+    audited: true,
+    summary: 'Live against Poll: what endpoints have carried at their sockets, and what the gateways have',
+    description:
+      '`endpoints` is what `/v1/bandwidth/endpoints` answers: what went through their sockets, TLS, HTTP and WebSocket with it, by channel. The ' +
+      'gateways count frames by channel, with the heads that WebSocket gives them and before the compression of Poll, and `sockets` is what TCP ' +
+      'carried for all channels together. A gateway that does not answer in three seconds is named, and not in the sums.',
+    access: 'queries:read',
+    query: z.strictObject({
+      ask: z.enum(['true', 'false']).optional().meta({
+        description:
+          'With `false` no endpoint is asked: the answer has the gateways’ counters alone. The same without it for who may not run queries.',
+      }),
+      ...askParameters,
     }),
-    ...askParameters,
-  }),
-  answers: whenAnswered(fleetBandwidthSchema),
-  problems: ['bad_selector', ...QUERY_PROBLEMS],
-});
-
-export const listEndpointBandwidth = defineOperation({
-  id: 'listEndpointBandwidth',
-  method: 'get',
-  path: '/v1/bandwidth/endpoints',
-  tag: 'bandwidth',
-  action: 'bandwidth.ask',
-  audited: true,
-  summary: 'What endpoints have carried since their agents started, Live against Poll',
-  description:
-    'Asks them for their table `agent_traffic`, which counts at the sockets, as a query like any other: the answer comes when it has ended, and ' +
-    '`/v1/queries/{id}` has it as long as queries are kept.',
-  access: 'queries:run',
-  query: z.strictObject(askParameters),
-  answers: whenAnswered(endpointBandwidthSchema),
-  problems: ['bad_selector', ...QUERY_PROBLEMS],
-});
-
-export const showAgentBandwidth = defineOperation({
-  id: 'showAgentBandwidth',
-  method: 'get',
-  path: '/v1/agents/{id}/bandwidth',
-  tag: 'bandwidth',
-  action: 'bandwidth.ask',
-  audited: true,
-  summary: 'What one endpoint has carried since its agent started, Live against Poll',
-  access: 'queries:run',
-  params: agentIdParameter,
-  query: z.strictObject({ timeout: waitParameter }),
-  answers: whenAnswered(endpointBandwidthSchema),
-  problems: ['not_found', ...QUERY_PROBLEMS],
+    answers: whenAnswered(fleetBandwidthSchema),
+    problems: ['bad_selector', ...QUERY_PROBLEMS],
+  },
+  listEndpointBandwidth: {
+    method: 'get',
+    path: '/v1/bandwidth/endpoints',
+    action: 'bandwidth.ask',
+    audited: true,
+    summary: 'What endpoints have carried since their agents started, Live against Poll',
+    description:
+      'Asks them for their table `agent_traffic`, which counts at the sockets, as a query like any other: the answer comes when it has ended, and ' +
+      '`/v1/queries/{id}` has it as long as queries are kept.',
+    access: 'queries:run',
+    query: z.strictObject(askParameters),
+    answers: whenAnswered(endpointBandwidthSchema),
+    problems: ['bad_selector', ...QUERY_PROBLEMS],
+  },
+  showAgentBandwidth: {
+    method: 'get',
+    path: '/v1/agents/{id}/bandwidth',
+    action: 'bandwidth.ask',
+    audited: true,
+    summary: 'What one endpoint has carried since its agent started, Live against Poll',
+    access: 'queries:run',
+    params: agentIdParameter,
+    query: z.strictObject({ timeout: waitParameter }),
+    answers: whenAnswered(endpointBandwidthSchema),
+    problems: ['not_found', ...QUERY_PROBLEMS],
+  },
 });
 
 export type BytesJson = Json<typeof bytesSchema>;

@@ -14,7 +14,7 @@ import {
   commandTargetPageSchema,
 } from './command.js';
 import { label } from './fields.js';
-import { defineOperation } from './operation.js';
+import { defineOperations, jsonAnswer } from './operation.js';
 import { afterParameter, cursorParameter, limitParameter } from './paging.js';
 
 const REQUEST_PROBLEMS = [
@@ -40,88 +40,6 @@ const ACCEPTED = {
   headers: { location: 'Where the command is.' },
 };
 
-export const listActions = defineOperation({
-  id: 'listActions',
-  method: 'get',
-  path: '/v1/actions',
-  tag: 'commands',
-  action: 'action.list',
-  summary: 'Actions that can be ordered, with their parameters',
-  access: 'commands:read',
-  answers: {
-    200: {
-      description: 'All of them, by name.',
-      content: { 'application/json': z.object({ items: z.array(actionSchema) }).meta({ id: 'ActionList' }) },
-    },
-  },
-  problems: [],
-});
-
-export const submitCommand = defineOperation({
-  id: 'submitCommand',
-  method: 'post',
-  path: '/v1/commands',
-  tag: 'commands',
-  action: 'command.submit',
-  audited: true,
-  summary: 'Order an action on one or many endpoints',
-  description:
-    'Answers when the command is kept. Endpoints that are connected get it at once, the others when they return, until it expires. Where the ' +
-    'policy asks for it, it first waits for the approval of a second person. Follow `/v1/commands/{id}/events` for what comes; with `wait` the answer ' +
-    'itself tells how it ended, if it has by then.',
-  access: 'commands:run',
-  query: waitQuerySchema,
-  body: commandRequestSchema,
-  idempotent: 'passed_on',
-  answers: { 202: ACCEPTED },
-  problems: [...REQUEST_PROBLEMS, 'idempotency_mismatch'],
-});
-
-export const planCommand = defineOperation({
-  id: 'planCommand',
-  method: 'post',
-  path: '/v1/commands/plan',
-  tag: 'commands',
-  action: 'command.plan',
-  summary: 'How many endpoints an order would reach now, and whether it would need approval; nothing is ordered',
-  access: 'commands:run',
-  body: commandRequestSchema,
-  answers: {
-    200: { description: 'What a submit would begin.', content: { 'application/json': commandPlanSchema } },
-  },
-  problems: [...REQUEST_PROBLEMS],
-});
-
-export const undoCommand = defineOperation({
-  id: 'undoCommand',
-  method: 'post',
-  path: '/v1/commands/{id}/undo',
-  tag: 'commands',
-  action: 'command.undo',
-  audited: true,
-  summary: 'Take back what a command did, on every endpoint where it succeeded',
-  description: 'A command of its own, whose events and targets are followed as those of any other.',
-  access: 'commands:run',
-  params: commandIdParameter,
-  body: undoRequestSchema,
-  idempotent: 'passed_on',
-  answers: {
-    202: ACCEPTED,
-  },
-  problems: [
-    'bad_timeout',
-    'not_found',
-    'conflict',
-    'not_undoable',
-    'too_large',
-    'too_many_targets',
-    'unsupported_media_type',
-    'no_command_service',
-    'timeout',
-    'idempotency_mismatch',
-  ],
-});
-
 const statesParameter = z
   .string()
   .max(200)
@@ -130,135 +48,172 @@ const statesParameter = z
   .optional()
   .meta({ description: 'Only targets in these states, with commas between.' });
 
-export const listCommands = defineOperation({
-  id: 'listCommands',
-  method: 'get',
-  path: '/v1/commands',
-  tag: 'commands',
-  action: 'command.list',
-  summary: 'Commands of the last 30 days, newest first',
-  description:
-    'Whoever is bounded by a selector is listed their own; then a page may be short, or empty, and have a next one all the same.',
-  access: 'commands:read',
-  query: z.strictObject({
-    status: commandStatusSchema.optional(),
-    limit: limitParameter(50, 200),
-    cursor: cursorParameter,
-  }),
-  answers: {
-    200: { description: 'A page.', content: { 'application/json': commandPageSchema } },
-  },
-  problems: ['bad_cursor', 'no_command_service', 'timeout'],
-});
-
-export const showCommand = defineOperation({
-  id: 'showCommand',
-  method: 'get',
-  path: '/v1/commands/{id}',
-  tag: 'commands',
-  action: 'command.show',
-  summary: 'One command and its ledger, as its journal tells it by now',
-  access: 'commands:read',
-  params: commandIdParameter,
-  answers: {
-    200: { description: 'The command.', content: { 'application/json': commandSchema } },
-  },
-  problems: ['not_found'],
-});
-
-export const listCommandTargets = defineOperation({
-  id: 'listCommandTargets',
-  method: 'get',
-  path: '/v1/commands/{id}/targets',
-  tag: 'commands',
-  action: 'command.targets',
-  summary: 'Every target of a command, and how it fares',
-  access: 'commands:read',
-  params: commandIdParameter,
-  query: z.strictObject({ state: statesParameter, limit: limitParameter(1_000, 10_000), cursor: cursorParameter }),
-  answers: {
-    200: { description: 'A page, by target number.', content: { 'application/json': commandTargetPageSchema } },
-  },
-  problems: ['bad_cursor', 'not_found'],
-});
-
-export const cancelCommand = defineOperation({
-  id: 'cancelCommand',
-  method: 'delete',
-  path: '/v1/commands/{id}',
-  tag: 'commands',
-  action: 'command.cancel',
-  audited: true,
-  summary: 'Cancel a command: what has not begun does not begin, what runs is told to stop',
-  description:
-    'Each target says in the end what really happened there. For a command that awaits approval this is its rejection. A command that has ended is ' +
-    'left as it is, and the answer is 204.',
-  access: 'commands:cancel',
-  params: commandIdParameter,
-  query: z.strictObject({ reason: label(500).optional() }),
-  answers: {
-    202: {
-      description: 'It is cancelled; its events tell what becomes of what had begun.',
-      content: { 'application/json': commandSchema },
+export const commandOperations = defineOperations('commands', {
+  listActions: {
+    method: 'get',
+    path: '/v1/actions',
+    action: 'action.list',
+    summary: 'Actions that can be ordered, with their parameters',
+    access: 'commands:read',
+    answers: {
+      200: jsonAnswer('All of them, by name.', z.object({ items: z.array(actionSchema) }).meta({ id: 'ActionList' })),
     },
-    204: { description: 'It had ended already.' },
+    problems: [],
   },
-  problems: ['not_found', 'conflict', 'no_command_service', 'timeout'],
-});
-
-export const approveCommand = defineOperation({
-  id: 'approveCommand',
-  method: 'post',
-  path: '/v1/commands/{id}/approve',
-  tag: 'commands',
-  action: 'command.approve',
-  audited: true,
-  summary: 'Approve what somebody else has ordered; it is signed with both names, and begins',
-  description: 'To approve again what one has approved changes nothing. Rejecting is cancelling.',
-  access: 'commands:approve',
-  params: commandIdParameter,
-  body: z.strictObject({}).default({}),
-  answers: {
-    200: { description: 'It is approved.', content: { 'application/json': commandSchema } },
+  submitCommand: {
+    method: 'post',
+    path: '/v1/commands',
+    action: 'command.submit',
+    audited: true,
+    summary: 'Order an action on one or many endpoints',
+    description:
+      'Answers when the command is kept. Endpoints that are connected get it at once, the others when they return, until it expires. Where the ' +
+      'policy asks for it, it first waits for the approval of a second person. Follow `/v1/commands/{id}/events` for what comes; with `wait` the answer ' +
+      'itself tells how it ended, if it has by then.',
+    access: 'commands:run',
+    query: waitQuerySchema,
+    body: commandRequestSchema,
+    idempotent: 'passed_on',
+    answers: { 202: ACCEPTED },
+    problems: [...REQUEST_PROBLEMS, 'idempotency_mismatch'],
   },
-  problems: [
-    'not_found',
-    'conflict',
-    'self_approval',
-    'too_large',
-    'unsupported_media_type',
-    'no_command_service',
-    'timeout',
-  ],
-});
-
-export const streamCommandEvents = defineOperation({
-  id: 'streamCommandEvents',
-  method: 'get',
-  path: '/v1/commands/{id}/events',
-  tag: 'commands',
-  action: 'command.events',
-  summary: 'Everything that happens to a command, as it happens',
-  description:
-    'Server-sent events, or one JSON object per line with `Accept: application/x-ndjson`: `command` (it is submitted, approved, goes on, is ' +
-    'cancelled), `targets` (how some of them fare), `ledger`, and `ended`, after which the stream ends. A reader who was cut off goes on ' +
-    'with `Last-Event-ID` or `after`; some of the last events may then come again. When there is nothing more, the answer is 204. A command ' +
-    'whose endpoints are away may say nothing for as long as it lasts; heartbeats tell that the connection lives.',
-  access: 'commands:read',
-  params: commandIdParameter,
-  query: z.strictObject({
-    after: afterParameter,
-    targets: z.enum(TARGET_DETAIL).default('settled').meta({
-      description: 'Which targets to tell of: those that settle, all whose state changes, or none.',
+  planCommand: {
+    method: 'post',
+    path: '/v1/commands/plan',
+    action: 'command.plan',
+    summary: 'How many endpoints an order would reach now, and whether it would need approval; nothing is ordered',
+    access: 'commands:run',
+    body: commandRequestSchema,
+    answers: { 200: jsonAnswer('What a submit would begin.', commandPlanSchema) },
+    problems: REQUEST_PROBLEMS,
+  },
+  undoCommand: {
+    method: 'post',
+    path: '/v1/commands/{id}/undo',
+    action: 'command.undo',
+    audited: true,
+    summary: 'Take back what a command did, on every endpoint where it succeeded',
+    description: 'A command of its own, whose events and targets are followed as those of any other.',
+    access: 'commands:run',
+    params: commandIdParameter,
+    body: undoRequestSchema,
+    idempotent: 'passed_on',
+    answers: { 202: ACCEPTED },
+    problems: [
+      'bad_timeout',
+      'not_found',
+      'conflict',
+      'not_undoable',
+      'too_large',
+      'too_many_targets',
+      'unsupported_media_type',
+      'no_command_service',
+      'timeout',
+      'idempotency_mismatch',
+    ],
+  },
+  listCommands: {
+    method: 'get',
+    path: '/v1/commands',
+    action: 'command.list',
+    summary: 'Commands of the last 30 days, newest first',
+    description:
+      'Whoever is bounded by a selector is listed their own; then a page may be short, or empty, and have a next one all the same.',
+    access: 'commands:read',
+    query: z.strictObject({
+      status: commandStatusSchema.optional(),
+      limit: limitParameter(50, 200),
+      cursor: cursorParameter,
     }),
-  }),
-  headers: { 'Last-Event-ID': 'The id of the last event that was seen.' },
-  answers: {
-    200: {
-      description: 'Events. In `text/event-stream`, `data` is the same object as a line of `application/x-ndjson`.',
-      content: { 'text/event-stream': undefined, 'application/x-ndjson': commandEventSchema },
-    },
-    204: { description: 'The command has ended, and there is no later event.' },
+    answers: { 200: jsonAnswer('A page.', commandPageSchema) },
+    problems: ['bad_cursor', 'no_command_service', 'timeout'],
   },
-  problems: ['not_found', 'not_acceptable', 'draining'],
+  showCommand: {
+    method: 'get',
+    path: '/v1/commands/{id}',
+    action: 'command.show',
+    summary: 'One command and its ledger, as its journal tells it by now',
+    access: 'commands:read',
+    params: commandIdParameter,
+    answers: { 200: jsonAnswer('The command.', commandSchema) },
+    problems: ['not_found'],
+  },
+  listCommandTargets: {
+    method: 'get',
+    path: '/v1/commands/{id}/targets',
+    action: 'command.targets',
+    summary: 'Every target of a command, and how it fares',
+    access: 'commands:read',
+    params: commandIdParameter,
+    query: z.strictObject({ state: statesParameter, limit: limitParameter(1_000, 10_000), cursor: cursorParameter }),
+    answers: { 200: jsonAnswer('A page, by target number.', commandTargetPageSchema) },
+    problems: ['bad_cursor', 'not_found'],
+  },
+  cancelCommand: {
+    method: 'delete',
+    path: '/v1/commands/{id}',
+    action: 'command.cancel',
+    audited: true,
+    summary: 'Cancel a command: what has not begun does not begin, what runs is told to stop',
+    description:
+      'Each target says in the end what really happened there. For a command that awaits approval this is its rejection. A command that has ended is ' +
+      'left as it is, and the answer is 204.',
+    access: 'commands:cancel',
+    params: commandIdParameter,
+    query: z.strictObject({ reason: label(500).optional() }),
+    answers: {
+      202: jsonAnswer('It is cancelled; its events tell what becomes of what had begun.', commandSchema),
+      204: { description: 'It had ended already.' },
+    },
+    problems: ['not_found', 'conflict', 'no_command_service', 'timeout'],
+  },
+  approveCommand: {
+    method: 'post',
+    path: '/v1/commands/{id}/approve',
+    action: 'command.approve',
+    audited: true,
+    summary: 'Approve what somebody else has ordered; it is signed with both names, and begins',
+    description: 'To approve again what one has approved changes nothing. Rejecting is cancelling.',
+    access: 'commands:approve',
+    params: commandIdParameter,
+    body: z.strictObject({}).default({}),
+    answers: { 200: jsonAnswer('It is approved.', commandSchema) },
+    problems: [
+      'not_found',
+      'conflict',
+      'self_approval',
+      'too_large',
+      'unsupported_media_type',
+      'no_command_service',
+      'timeout',
+    ],
+  },
+  streamCommandEvents: {
+    method: 'get',
+    path: '/v1/commands/{id}/events',
+    action: 'command.events',
+    summary: 'Everything that happens to a command, as it happens',
+    description:
+      'Server-sent events, or one JSON object per line with `Accept: application/x-ndjson`: `command` (it is submitted, approved, goes on, is ' +
+      'cancelled), `targets` (how some of them fare), `ledger`, and `ended`, after which the stream ends. A reader who was cut off goes on ' +
+      'with `Last-Event-ID` or `after`; some of the last events may then come again. When there is nothing more, the answer is 204. A command ' +
+      'whose endpoints are away may say nothing for as long as it lasts; heartbeats tell that the connection lives.',
+    access: 'commands:read',
+    params: commandIdParameter,
+    query: z.strictObject({
+      after: afterParameter,
+      targets: z.enum(TARGET_DETAIL).default('settled').meta({
+        description: 'Which targets to tell of: those that settle, all whose state changes, or none.',
+      }),
+    }),
+    headers: { 'Last-Event-ID': 'The id of the last event that was seen.' },
+    answers: {
+      200: {
+        description: 'Events. In `text/event-stream`, `data` is the same object as a line of `application/x-ndjson`.',
+        content: { 'text/event-stream': undefined, 'application/x-ndjson': commandEventSchema },
+      },
+      204: { description: 'The command has ended, and there is no later event.' },
+    },
+    problems: ['not_found', 'not_acceptable', 'draining'],
+  },
 });

@@ -1,7 +1,7 @@
 import { ROLES } from '@muster/identity/roles';
 import { z } from 'zod';
 import { timestamp } from './fields.js';
-import { defineOperation, type Json } from './operation.js';
+import { defineOperations, jsonAnswer, type Json } from './operation.js';
 
 const meSchema = z
   .object({
@@ -16,16 +16,16 @@ const meSchema = z
   })
   .meta({ id: 'Me' });
 
-export const me = defineOperation({
-  id: 'me',
-  method: 'get',
-  path: '/v1/me',
-  tag: 'me',
-  action: 'me.show',
-  summary: 'Who these credentials belong to, and what they allow',
-  access: 'any',
-  answers: { 200: { description: 'You.', content: { 'application/json': meSchema } } },
-  problems: [],
+export const meOperations = defineOperations('me', {
+  me: {
+    method: 'get',
+    path: '/v1/me',
+    action: 'me.show',
+    summary: 'Who these credentials belong to, and what they allow',
+    access: 'any',
+    answers: { 200: jsonAnswer('You.', meSchema) },
+    problems: [],
+  },
 });
 
 export type MeJson = Json<typeof meSchema>;

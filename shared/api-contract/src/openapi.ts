@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { defineOperation, responsesOf, type AnswerDescription, type OperationContract } from './operation.js';
+import {
+  defineOperations,
+  jsonAnswer,
+  responsesOf,
+  type AnswerDescription,
+  type OperationContract,
+} from './operation.js';
 
 /** Of the REST interface, not of a program. */
 export const API_VERSION = '1.0.0';
@@ -9,16 +15,14 @@ type Json = Record<string, unknown>;
 /** Schemas by name, gathered while the document is made. */
 type Components = Record<string, unknown>;
 
-export const openapi = defineOperation({
-  id: 'openapi',
-  method: 'get',
-  path: '/v1/openapi.json',
-  tag: 'openapi',
-  action: 'openapi.show',
-  summary: 'This document',
-  access: 'public',
-  answers: {
-    200: { description: 'OpenAPI 3.1.', content: { 'application/json': z.record(z.string(), z.unknown()) } },
+export const openapiOperations = defineOperations('openapi', {
+  openapi: {
+    method: 'get',
+    path: '/v1/openapi.json',
+    action: 'openapi.show',
+    summary: 'This document',
+    access: 'public',
+    answers: { 200: jsonAnswer('OpenAPI 3.1.', z.record(z.string(), z.unknown())) },
   },
 });
 

@@ -43,9 +43,17 @@ export interface OperationContract {
   readonly problems?: readonly ProblemCode[];
 }
 
-/** Keeps the exact type of an operation, from which the types of its parameters and answers are inferred. */
-export function defineOperation<const O extends OperationContract>(operation: O): O {
-  return operation;
+/** An answer with a JSON body. */
+export function jsonAnswer<S extends z.ZodType>(description: string, schema: S) {
+  return { description, content: { 'application/json': schema } } as const;
+}
+
+type Contracts = Readonly<Record<string, Omit<OperationContract, 'id' | 'tag'>>>;
+
+/** Names operations by their keys. Keeps their exact types, from which those of parameters and answers are inferred. */
+export function defineOperations<const C extends Contracts>(tag: string, contracts: C) {
+  const named = Object.entries(contracts).map(([id, contract]) => [id, { id, tag, ...contract }]);
+  return Object.fromEntries(named) as { readonly [K in keyof C]: C[K] & { readonly id: K; readonly tag: string } };
 }
 
 /** All answers of an operation by status, problems included. */

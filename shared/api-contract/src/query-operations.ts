@@ -1,7 +1,7 @@
 import { OUTCOMES } from '@muster/protocol/vocabulary';
 import { z } from 'zod';
 import { queryIdParameter } from './fields.js';
-import { defineOperation } from './operation.js';
+import { defineOperations, jsonAnswer } from './operation.js';
 import { afterParameter, cursorParameter, limitParameter } from './paging.js';
 import {
   queryFailurePageSchema,
@@ -27,195 +27,163 @@ const SQL_PROBLEMS = [
   'idempotency_mismatch',
 ] as const;
 
-export const startQuery = defineOperation({
-  id: 'startQuery',
-  method: 'post',
-  path: '/v1/queries',
-  tag: 'queries',
-  action: 'query.start',
-  audited: true,
-  summary: 'Ask every live endpoint in scope',
-  description: 'Answers as soon as the query has started. Follow `/v1/queries/{id}/events` for what comes.',
-  access: 'queries:run',
-  body: startQuerySchema,
-  idempotent: true,
-  answers: {
-    201: {
-      description: 'The query runs.',
-      content: { 'application/json': querySchema },
-      headers: { location: 'Where the query is.' },
+export const queryOperations = defineOperations('queries', {
+  startQuery: {
+    method: 'post',
+    path: '/v1/queries',
+    action: 'query.start',
+    audited: true,
+    summary: 'Ask every live endpoint in scope',
+    description: 'Answers as soon as the query has started. Follow `/v1/queries/{id}/events` for what comes.',
+    access: 'queries:run',
+    body: startQuerySchema,
+    idempotent: true,
+    answers: {
+      201: {
+        description: 'The query runs.',
+        content: { 'application/json': querySchema },
+        headers: { location: 'Where the query is.' },
+      },
     },
+    problems: [
+      'bad_selector',
+      'bad_timeout',
+      'conflict',
+      'too_large',
+      'unsupported_media_type',
+      'too_many_queries',
+      'no_query_service',
+      'timeout',
+      ...SQL_PROBLEMS,
+    ],
   },
-  problems: [
-    'bad_selector',
-    'bad_timeout',
-    'conflict',
-    'too_large',
-    'unsupported_media_type',
-    'too_many_queries',
-    'no_query_service',
-    'timeout',
-    ...SQL_PROBLEMS,
-  ],
-});
-
-export const listQueries = defineOperation({
-  id: 'listQueries',
-  method: 'get',
-  path: '/v1/queries',
-  tag: 'queries',
-  action: 'query.list',
-  summary: 'Queries of the last week, newest first',
-  access: 'queries:read',
-  query: z.strictObject({
-    state: queryStateSchema.optional(),
-    limit: limitParameter(50, 200),
-    cursor: cursorParameter,
-  }),
-  answers: {
-    200: { description: 'A page.', content: { 'application/json': queryPageSchema } },
+  listQueries: {
+    method: 'get',
+    path: '/v1/queries',
+    action: 'query.list',
+    summary: 'Queries of the last week, newest first',
+    access: 'queries:read',
+    query: z.strictObject({
+      state: queryStateSchema.optional(),
+      limit: limitParameter(50, 200),
+      cursor: cursorParameter,
+    }),
+    answers: { 200: jsonAnswer('A page.', queryPageSchema) },
+    problems: ['bad_cursor'],
   },
-  problems: ['bad_cursor'],
-});
-
-export const showQuery = defineOperation({
-  id: 'showQuery',
-  method: 'get',
-  path: '/v1/queries/{id}',
-  tag: 'queries',
-  action: 'query.show',
-  summary: 'One query and its ledger, live while it runs',
-  access: 'queries:read',
-  params: queryIdParameter,
-  answers: {
-    200: { description: 'The query.', content: { 'application/json': querySchema } },
+  showQuery: {
+    method: 'get',
+    path: '/v1/queries/{id}',
+    action: 'query.show',
+    summary: 'One query and its ledger, live while it runs',
+    access: 'queries:read',
+    params: queryIdParameter,
+    answers: { 200: jsonAnswer('The query.', querySchema) },
+    problems: ['not_found'],
   },
-  problems: ['not_found'],
-});
-
-export const cancelQuery = defineOperation({
-  id: 'cancelQuery',
-  method: 'delete',
-  path: '/v1/queries/{id}',
-  tag: 'queries',
-  action: 'query.cancel',
-  audited: true,
-  summary: 'Cancel a query; what came is kept',
-  description: 'A query that has ended already is left as it is, and the answer is 204.',
-  access: 'queries:cancel',
-  params: queryIdParameter,
-  answers: {
-    202: {
-      description: 'The query is being ended; its events tell when.',
-      content: { 'application/json': querySchema },
+  cancelQuery: {
+    method: 'delete',
+    path: '/v1/queries/{id}',
+    action: 'query.cancel',
+    audited: true,
+    summary: 'Cancel a query; what came is kept',
+    description: 'A query that has ended already is left as it is, and the answer is 204.',
+    access: 'queries:cancel',
+    params: queryIdParameter,
+    answers: {
+      202: jsonAnswer('The query is being ended; its events tell when.', querySchema),
+      204: { description: 'It had ended already.' },
     },
-    204: { description: 'It had ended already.' },
+    problems: ['not_found', 'no_query_service', 'timeout'],
   },
-  problems: ['not_found', 'no_query_service', 'timeout'],
-});
-
-export const reduceQuery = defineOperation({
-  id: 'reduceQuery',
-  method: 'post',
-  path: '/v1/queries/{id}/reduce',
-  tag: 'queries',
-  action: 'query.reduce',
-  summary: "Run a second SELECT over a query's rows",
-  description:
-    'The table `rows` has `agent_id`, `host` and the columns of the query; in mode `group` its columns, `endpoints` and `copies`. ' +
-    'While the query runs, over the rows so far.',
-  access: 'queries:read',
-  params: queryIdParameter,
-  body: reduceRequestSchema,
-  answers: {
-    200: { description: 'The rows of the second SELECT.', content: { 'application/json': reducedSchema } },
+  reduceQuery: {
+    method: 'post',
+    path: '/v1/queries/{id}/reduce',
+    action: 'query.reduce',
+    summary: "Run a second SELECT over a query's rows",
+    description:
+      'The table `rows` has `agent_id`, `host` and the columns of the query; in mode `group` its columns, `endpoints` and `copies`. ' +
+      'While the query runs, over the rows so far.',
+    access: 'queries:read',
+    params: queryIdParameter,
+    body: reduceRequestSchema,
+    answers: { 200: jsonAnswer('The rows of the second SELECT.', reducedSchema) },
+    problems: [
+      'not_found',
+      'too_large',
+      'unsupported_media_type',
+      'reduce_failed',
+      'sql_error',
+      'sql_too_long',
+      'no_query_service',
+      'timeout',
+    ],
   },
-  problems: [
-    'not_found',
-    'too_large',
-    'unsupported_media_type',
-    'reduce_failed',
-    'sql_error',
-    'sql_too_long',
-    'no_query_service',
-    'timeout',
-  ],
-});
-
-export const streamQueryEvents = defineOperation({
-  id: 'streamQueryEvents',
-  method: 'get',
-  path: '/v1/queries/{id}/events',
-  tag: 'queries',
-  action: 'query.events',
-  summary: 'Everything that happens to a query, as it happens',
-  description:
-    'Server-sent events, or one JSON object per line with `Accept: application/x-ndjson`. The stream ends after `ended`. A reader ' +
-    'who was cut off goes on with `Last-Event-ID` or `after`; when there is nothing more, the answer is 204, which tells an ' +
-    'EventSource to stay away. A reader who takes nothing for a minute is cut off, and the stream of a token that is revoked or ' +
-    'expires ends.',
-  access: 'queries:read',
-  params: queryIdParameter,
-  query: z.strictObject({
-    after: afterParameter,
-  }),
-  headers: { 'Last-Event-ID': 'The id of the last event that was seen.' },
-  answers: {
-    200: {
-      description: 'Events. In `text/event-stream`, `data` is the same object as a line of `application/x-ndjson`.',
-      content: { 'text/event-stream': undefined, 'application/x-ndjson': queryEventSchema },
+  streamQueryEvents: {
+    method: 'get',
+    path: '/v1/queries/{id}/events',
+    action: 'query.events',
+    summary: 'Everything that happens to a query, as it happens',
+    description:
+      'Server-sent events, or one JSON object per line with `Accept: application/x-ndjson`. The stream ends after `ended`. A reader ' +
+      'who was cut off goes on with `Last-Event-ID` or `after`; when there is nothing more, the answer is 204, which tells an ' +
+      'EventSource to stay away. A reader who takes nothing for a minute is cut off, and the stream of a token that is revoked or ' +
+      'expires ends.',
+    access: 'queries:read',
+    params: queryIdParameter,
+    query: z.strictObject({
+      after: afterParameter,
+    }),
+    headers: { 'Last-Event-ID': 'The id of the last event that was seen.' },
+    answers: {
+      200: {
+        description: 'Events. In `text/event-stream`, `data` is the same object as a line of `application/x-ndjson`.',
+        content: { 'text/event-stream': undefined, 'application/x-ndjson': queryEventSchema },
+      },
+      204: { description: 'The query has ended, and there is no later event.' },
     },
-    204: { description: 'The query has ended, and there is no later event.' },
+    problems: ['not_found', 'not_acceptable', 'draining'],
   },
-  problems: ['not_found', 'not_acceptable', 'draining'],
-});
-
-export const listQueryRows = defineOperation({
-  id: 'listQueryRows',
-  method: 'get',
-  path: '/v1/queries/{id}/rows',
-  tag: 'queries',
-  action: 'query.rows',
-  summary: 'The rows of a query: a page, or all of them as NDJSON or CSV',
-  description:
-    'JSON is paged. `application/x-ndjson` and `text/csv` (by `Accept` or `format`) give everything that is kept by now. ' +
-    'CSV values are exact (RFC 4180; NULL is nothing, the empty text `""`, a blob `X\'hex\'`). Text that begins with =, +, - or @ is ' +
-    'run as a formula by spreadsheets: ask for `formulas=escape` to have an apostrophe put before it. ' +
-    'Columns in raw mode: `agent_id`, `host`, then those of the query; in group mode `endpoints`, `copies`, `sample` (hosts, between blanks), then ' +
-    'those of the query.',
-  access: 'queries:read',
-  params: queryIdParameter,
-  query: z.strictObject({
-    format: z.enum(['json', 'ndjson', 'csv']).optional().meta({ description: 'Instead of `Accept`.' }),
-    formulas: z.enum(['exact', 'escape']).default('exact').meta({ description: 'CSV only.' }),
-    limit: limitParameter(1_000, 10_000),
-    cursor: cursorParameter,
-  }),
-  answers: {
-    200: {
-      description: 'Rows.',
-      content: { 'application/json': rowPageSchema, 'application/x-ndjson': rowLineSchema, 'text/csv': undefined },
+  listQueryRows: {
+    method: 'get',
+    path: '/v1/queries/{id}/rows',
+    action: 'query.rows',
+    summary: 'The rows of a query: a page, or all of them as NDJSON or CSV',
+    description:
+      'JSON is paged. `application/x-ndjson` and `text/csv` (by `Accept` or `format`) give everything that is kept by now. ' +
+      'CSV values are exact (RFC 4180; NULL is nothing, the empty text `""`, a blob `X\'hex\'`). Text that begins with =, +, - or @ is ' +
+      'run as a formula by spreadsheets: ask for `formulas=escape` to have an apostrophe put before it. ' +
+      'Columns in raw mode: `agent_id`, `host`, then those of the query; in group mode `endpoints`, `copies`, `sample` (hosts, between blanks), then ' +
+      'those of the query.',
+    access: 'queries:read',
+    params: queryIdParameter,
+    query: z.strictObject({
+      format: z.enum(['json', 'ndjson', 'csv']).optional().meta({ description: 'Instead of `Accept`.' }),
+      formulas: z.enum(['exact', 'escape']).default('exact').meta({ description: 'CSV only.' }),
+      limit: limitParameter(1_000, 10_000),
+      cursor: cursorParameter,
+    }),
+    answers: {
+      200: {
+        description: 'Rows.',
+        content: { 'application/json': rowPageSchema, 'application/x-ndjson': rowLineSchema, 'text/csv': undefined },
+      },
     },
+    problems: ['bad_cursor', 'not_found', 'not_acceptable'],
   },
-  problems: ['bad_cursor', 'not_found', 'not_acceptable'],
-});
-
-export const listQueryEndpoints = defineOperation({
-  id: 'listQueryEndpoints',
-  method: 'get',
-  path: '/v1/queries/{id}/endpoints',
-  tag: 'queries',
-  action: 'query.endpoints',
-  summary: 'Who did not answer, and why',
-  access: 'queries:read',
-  params: queryIdParameter,
-  query: z.strictObject({
-    outcome: z.enum(OUTCOMES).optional(),
-    limit: limitParameter(1_000, 10_000),
-    cursor: cursorParameter,
-  }),
-  answers: {
-    200: { description: 'A page, in the order of enrolment.', content: { 'application/json': queryFailurePageSchema } },
+  listQueryEndpoints: {
+    method: 'get',
+    path: '/v1/queries/{id}/endpoints',
+    action: 'query.endpoints',
+    summary: 'Who did not answer, and why',
+    access: 'queries:read',
+    params: queryIdParameter,
+    query: z.strictObject({
+      outcome: z.enum(OUTCOMES).optional(),
+      limit: limitParameter(1_000, 10_000),
+      cursor: cursorParameter,
+    }),
+    answers: { 200: jsonAnswer('A page, in the order of enrolment.', queryFailurePageSchema) },
+    problems: ['bad_cursor', 'not_found'],
   },
-  problems: ['bad_cursor', 'not_found'],
 });

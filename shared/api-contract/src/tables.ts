@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { platform } from './fields.js';
-import { defineOperation, type Json } from './operation.js';
+import { defineOperations, jsonAnswer, type Json } from './operation.js';
 
 const columnSchema = z
   .object({
@@ -33,37 +33,32 @@ const tableSchema = z
   })
   .meta({ id: 'Table' });
 
-export const listTables = defineOperation({
-  id: 'listTables',
-  method: 'get',
-  path: '/v1/tables',
-  tag: 'tables',
-  action: 'table.list',
-  summary: 'All tables, in the order of their names',
-  access: 'tables:read',
-  query: z.strictObject({ platform: platform.optional() }),
-  answers: {
-    200: {
-      description: 'Tables with their columns.',
-      content: { 'application/json': z.object({ items: z.array(tableSchema) }).meta({ id: 'TableList' }) },
+export const tableOperations = defineOperations('tables', {
+  listTables: {
+    method: 'get',
+    path: '/v1/tables',
+    action: 'table.list',
+    summary: 'All tables, in the order of their names',
+    access: 'tables:read',
+    query: z.strictObject({ platform: platform.optional() }),
+    answers: {
+      200: jsonAnswer(
+        'Tables with their columns.',
+        z.object({ items: z.array(tableSchema) }).meta({ id: 'TableList' }),
+      ),
     },
+    problems: [],
   },
-  problems: [],
-});
-
-export const showTable = defineOperation({
-  id: 'showTable',
-  method: 'get',
-  path: '/v1/tables/{name}',
-  tag: 'tables',
-  action: 'table.show',
-  summary: 'One table',
-  access: 'tables:read',
-  params: z.object({ name: z.string().max(128) }),
-  answers: {
-    200: { description: 'The table.', content: { 'application/json': tableSchema } },
+  showTable: {
+    method: 'get',
+    path: '/v1/tables/{name}',
+    action: 'table.show',
+    summary: 'One table',
+    access: 'tables:read',
+    params: z.object({ name: z.string().max(128) }),
+    answers: { 200: jsonAnswer('The table.', tableSchema) },
+    problems: ['not_found'],
   },
-  problems: ['not_found'],
 });
 
 export type TableJson = Json<typeof tableSchema>;

@@ -2,7 +2,7 @@ import { ROLES } from '@muster/identity/roles';
 import { parseDurationMs } from '@muster/runtime/quantity';
 import { z } from 'zod';
 import { label, selectorText, timestamp } from './fields.js';
-import { defineOperation, type Json } from './operation.js';
+import { defineOperations, jsonAnswer, type Json } from './operation.js';
 import { cursorParameter, limitParameter, nextCursor } from './paging.js';
 
 const tokenSchema = z
@@ -53,59 +53,51 @@ const createSchema = z
     }
   });
 
-export const listTokens = defineOperation({
-  id: 'listTokens',
-  method: 'get',
-  path: '/v1/tokens',
-  tag: 'tokens',
-  action: 'token.list',
-  summary: 'Operator tokens, without what is secret of them',
-  access: 'tokens:manage',
-  query: z.strictObject({ limit: limitParameter(100, 1_000), cursor: cursorParameter }),
-  answers: {
-    200: {
-      description: 'A page, in the order of ids.',
-      content: {
-        'application/json': z.object({ items: z.array(tokenSchema), nextCursor }).meta({ id: 'TokenPage' }),
+export const tokenOperations = defineOperations('tokens', {
+  listTokens: {
+    method: 'get',
+    path: '/v1/tokens',
+    action: 'token.list',
+    summary: 'Operator tokens, without what is secret of them',
+    access: 'tokens:manage',
+    query: z.strictObject({ limit: limitParameter(100, 1_000), cursor: cursorParameter }),
+    answers: {
+      200: jsonAnswer(
+        'A page, in the order of ids.',
+        z.object({ items: z.array(tokenSchema), nextCursor }).meta({ id: 'TokenPage' }),
+      ),
+    },
+    problems: ['bad_cursor'],
+  },
+  createToken: {
+    method: 'post',
+    path: '/v1/tokens',
+    action: 'token.create',
+    audited: true,
+    summary: 'Make an operator token',
+    access: 'tokens:manage',
+    body: createSchema,
+    idempotent: true,
+    answers: {
+      201: {
+        description: 'The token.',
+        content: { 'application/json': createdSchema },
+        headers: { location: 'Where to revoke it.' },
       },
     },
+    problems: ['bad_selector', 'conflict', 'idempotency_mismatch', 'too_large', 'unsupported_media_type'],
   },
-  problems: ['bad_cursor'],
-});
-
-export const createToken = defineOperation({
-  id: 'createToken',
-  method: 'post',
-  path: '/v1/tokens',
-  tag: 'tokens',
-  action: 'token.create',
-  audited: true,
-  summary: 'Make an operator token',
-  access: 'tokens:manage',
-  body: createSchema,
-  idempotent: true,
-  answers: {
-    201: {
-      description: 'The token.',
-      content: { 'application/json': createdSchema },
-      headers: { location: 'Where to revoke it.' },
-    },
+  revokeToken: {
+    method: 'delete',
+    path: '/v1/tokens/{id}',
+    action: 'token.revoke',
+    audited: true,
+    summary: 'End a token; ending it twice changes nothing',
+    access: 'tokens:manage',
+    params: z.object({ id: z.string().regex(/^[a-z2-7]{16}$/, 'is not the id of a token') }),
+    answers: { 204: { description: 'It is not valid any more.' } },
+    problems: ['not_found'],
   },
-  problems: ['bad_selector', 'conflict', 'idempotency_mismatch', 'too_large', 'unsupported_media_type'],
-});
-
-export const revokeToken = defineOperation({
-  id: 'revokeToken',
-  method: 'delete',
-  path: '/v1/tokens/{id}',
-  tag: 'tokens',
-  action: 'token.revoke',
-  audited: true,
-  summary: 'End a token; ending it twice changes nothing',
-  access: 'tokens:manage',
-  params: z.object({ id: z.string().regex(/^[a-z2-7]{16}$/, 'is not the id of a token') }),
-  answers: { 204: { description: 'It is not valid any more.' } },
-  problems: ['not_found'],
 });
 
 export type TokenJson = Json<typeof tokenSchema>;
