@@ -91,7 +91,7 @@ const DOCTOR: [string, () => Setup | Promise<Setup>, hops: string, advice: RegEx
     'a proxy that upgrades and lets no ping pass',
     async () => ({ at: (await upgradeProxy('hold')).address }),
     'dns tcp tls upgrade PING poll',
-    /holds WebSocket frames back[^]*the agent will poll/,
+    /blocks WebSocket frames[^]*the agent will poll/,
   ],
 ];
 
