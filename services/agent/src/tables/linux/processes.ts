@@ -2,23 +2,60 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector } from '../contract/collector.js';
 import type { System } from '../contract/system.js';
-import { parseBootTime, parseCgroup, parseCmdline, parseColonLines, parseIds, parseProcStat } from './parse/proc.js';
+import {
+  parseBootTime,
+  parseCgroup,
+  parseCmdline,
+  parseColonLines,
+  parseEnviron,
+  parseIds,
+  parseProcStat,
+} from './parse/proc.js';
 import { pidsOf } from './pids.js';
 
 /** USER_HZ: the unit of times in /proc, the same on all current architectures. */
 const TICKS_PER_SECOND = 100;
 const DELETED = ' (deleted)';
 
-export const processes: Collector = {
-  table: 'processes',
-  *collect(system, request) {
-    const bootTime = request.memo('boot_time', () => parseBootTime(system.text('/proc/stat') ?? ''));
-    for (const pid of pidsOf(system, request)) {
-      const row = readProcess(system, request, pid, bootTime);
-      if (row !== undefined) yield row;
-    }
+/** Credentials of the agent. Operators must not be able to impersonate the endpoint with them. */
+const SECRET_NAME = /SECRET|TOKEN|PASSWORD|KEY|(HTTPS?|ALL)_PROXY/i;
+
+/** Processes, their variables and their files. */
+export const PROCESS_COLLECTORS: readonly Collector[] = [
+  {
+    table: 'processes',
+    *collect(system, request) {
+      const bootTime = request.memo('boot_time', () => parseBootTime(system.text('/proc/stat') ?? ''));
+      for (const pid of pidsOf(system, request)) {
+        const row = readProcess(system, request, pid, bootTime);
+        if (row !== undefined) yield row;
+      }
+    },
   },
-};
+  {
+    table: 'process_envs',
+    *collect(system, request) {
+      for (const pid of pidsOf(system, request)) {
+        const own = isOurs(system, pid);
+        for (const [key, value] of parseEnviron(system.text(`/proc/${pid}/environ`) ?? '')) {
+          yield { pid, key, value: own && SECRET_NAME.test(key) ? null : value };
+        }
+      }
+    },
+  },
+  {
+    table: 'process_open_files',
+    *collect(system, request) {
+      for (const pid of pidsOf(system, request)) {
+        for (const fd of system.list(`/proc/${pid}/fd`)) {
+          const path = system.link(`/proc/${pid}/fd/${fd}`);
+          // Sockets and pipes have other names, such as `pipe:[17]`.
+          if (path?.startsWith('/') === true) yield { pid, fd: Number(fd), path };
+        }
+      }
+    },
+  },
+];
 
 /** `undefined` when the process has ended. */
 function readProcess(
@@ -107,4 +144,9 @@ function linkOf(system: System, path: string): string | undefined {
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? '' : undefined;
   }
+}
+
+/** Checks threads too: /proc also answers to thread ids, with the same environment. */
+function isOurs(system: System, pid: number): boolean {
+  return system.live && system.exists(`/proc/self/task/${pid}`);
 }

@@ -1,10 +1,11 @@
 import type { CollectRequest } from '@muster/tables';
+import type { Collector } from '../contract/collector.js';
 import type { System } from '../contract/system.js';
 import { FAMILY, parseInetSockets, parseUnixSockets, type Socket } from './parse/net.js';
 import { allPids, pidsOf } from './pids.js';
 
 /** A socket and the process that holds it. pid is -1 when no visible process holds it. */
-export interface OwnedSocket {
+interface OwnedSocket {
   readonly pid: number;
   readonly fd: number;
   readonly socket: Socket;
@@ -34,7 +35,7 @@ interface Namespace {
  * Sockets of the processes that the statement names, in all their network namespaces. Without a pid constraint also
  * sockets that no process holds.
  */
-export function* ownedSockets(system: System, request: CollectRequest): Iterable<OwnedSocket> {
+function* ownedSockets(system: System, request: CollectRequest): Iterable<OwnedSocket> {
   const everyone = request.equal('pid') === undefined;
   if (request.equal('pid')?.every((pid) => Number(pid) === -1) === true) {
     yield* unclaimed(system, request);
@@ -113,3 +114,47 @@ function readSockets(system: System, base: string): Socket[] {
   );
   return [...inet, ...parseUnixSockets(system.text(`${base}/unix`) ?? '')];
 }
+
+/** Sockets and the processes that hold them. */
+export const SOCKET_COLLECTORS: readonly Collector[] = [
+  {
+    table: 'process_open_sockets',
+    *collect(system, request) {
+      for (const { pid, fd, socket, namespace } of ownedSockets(system, request)) {
+        yield {
+          pid,
+          fd,
+          socket: socket.inode,
+          family: socket.family,
+          protocol: socket.protocol,
+          local_address: socket.localAddress,
+          remote_address: socket.remoteAddress,
+          local_port: socket.localPort,
+          remote_port: socket.remotePort,
+          path: socket.path,
+          state: socket.state,
+          net_namespace: namespace,
+        };
+      }
+    },
+  },
+  {
+    table: 'listening_ports',
+    *collect(system, request) {
+      for (const { pid, fd, socket, namespace } of ownedSockets(system, request)) {
+        if (!socket.listening) continue;
+        yield {
+          pid,
+          fd,
+          port: socket.localPort,
+          protocol: socket.protocol,
+          family: socket.family,
+          address: socket.localAddress,
+          socket: socket.inode,
+          path: socket.path,
+          net_namespace: namespace,
+        };
+      }
+    },
+  },
+];

@@ -1,11 +1,99 @@
+import type { TableRow } from '@muster/tables';
 import type { Collector } from '../contract/collector.js';
-import { accounts } from './accounts.js';
+import type { System } from '../contract/system.js';
+import { accounts, homes } from './accounts.js';
+import { parseAssignments, parseGroup } from './parse/etc.js';
+import { parseAuthorizedKeys } from './parse/ssh.js';
+import { type LoginRecord, parseUtmp } from './parse/utmp.js';
 
-export const users: Collector = {
-  table: 'users',
-  *collect(system, request) {
-    for (const account of accounts(system, request)) {
-      yield { ...account, uid_signed: account.uid | 0, gid_signed: account.gid | 0, uuid: '' };
-    }
-  },
+/** osquery's names for the record types of sessions. */
+const SESSION_TYPES: Readonly<Record<string, string>> = {
+  runlevel: 'runlevel',
+  'boot-time': 'boot_time',
+  init: 'init',
+  login: 'login',
+  normal: 'user',
+  dead: 'dead',
 };
+
+const KEY_FILES = ['.ssh/authorized_keys', '.ssh/authorized_keys2'] as const;
+
+/** Accounts, groups and logins. */
+export const USER_COLLECTORS: readonly Collector[] = [
+  {
+    table: 'users',
+    *collect(system, request) {
+      for (const account of accounts(system, request)) {
+        yield { ...account, uid_signed: account.uid | 0, gid_signed: account.gid | 0, uuid: '' };
+      }
+    },
+  },
+  {
+    table: 'groups',
+    *collect(system) {
+      for (const { gid, groupname } of parseGroup(system.text('/etc/group') ?? '')) {
+        yield { gid, gid_signed: gid | 0, groupname };
+      }
+    },
+  },
+  {
+    table: 'user_groups',
+    *collect(system, request) {
+      const groups = request.memo('groups', () => parseGroup(system.text('/etc/group') ?? ''));
+      for (const { uid, gid, username } of accounts(system, request)) {
+        const gids = groups.filter((group) => group.members.includes(username)).map((group) => group.gid);
+        for (const one of new Set([gid, ...gids])) yield { uid, gid: one };
+      }
+    },
+  },
+  {
+    table: 'last',
+    *collect(system) {
+      for (const record of parseUtmp(system.bytes('/var/log/wtmp') ?? Buffer.alloc(0))) {
+        const { user: username, tty, pid, type, typeName, time, host } = record;
+        yield { username, tty, pid, type, type_name: typeName, time, host };
+      }
+    },
+  },
+  {
+    table: 'logged_in_users',
+    *collect(system) {
+      const utmp = system.bytes('/run/utmp') ?? system.bytes('/var/run/utmp');
+      // Systems without utmp have the records of the login manager.
+      if (utmp === undefined) yield* managedSessions(system);
+      else for (const record of parseUtmp(utmp)) yield* recordRow(record);
+    },
+  },
+  {
+    table: 'authorized_keys',
+    *collect(system, request) {
+      for (const { uid, directory } of homes(system, request)) {
+        for (const name of KEY_FILES) {
+          const path = `${directory}/${name}`;
+          for (const key of parseAuthorizedKeys(system.text(path) ?? '')) yield { ...key, uid, key_file: path };
+        }
+      }
+    },
+  },
+];
+
+function* recordRow(record: LoginRecord): Iterable<TableRow> {
+  const type = SESSION_TYPES[record.typeName];
+  if (type === undefined) return;
+  yield { type, user: record.user, tty: record.tty, host: record.host, time: record.time, pid: record.pid };
+}
+
+function* managedSessions(system: System): Iterable<TableRow> {
+  for (const name of system.list('/run/systemd/sessions')) {
+    const session = parseAssignments(system.text(`/run/systemd/sessions/${name}`) ?? '');
+    if (session.get('CLASS')?.startsWith('user') !== true) continue;
+    yield {
+      type: 'user',
+      user: session.get('USER'),
+      tty: session.get('TTY') ?? '',
+      host: session.get('REMOTE_HOST') ?? '',
+      time: Math.floor(Number(session.get('REALTIME') ?? 0) / 1_000_000),
+      pid: Number(session.get('LEADER') ?? 0),
+    };
+  }
+}
