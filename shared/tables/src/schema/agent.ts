@@ -1,14 +1,13 @@
-import { bigint, text } from './column.js';
+import { bigint, EVERY_PLATFORM, table, text } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 /** Tables about the agent itself. */
 export const AGENT_TABLES: readonly TableSpec[] = [
-  {
-    name: 'agent_traffic',
-    description:
-      'Bytes that the running agent has exchanged with gateways, counted at its TCP sockets: a row for each channel and purpose that there was',
-    platforms: ['linux', 'windows', 'darwin'],
-    columns: [
+  table(
+    'agent_traffic',
+    'Bytes that the running agent has exchanged with gateways, counted at its TCP sockets: a row for each channel and purpose that there was',
+    EVERY_PLATFORM,
+    [
       text('channel', 'live, poll or enrol'),
       text(
         'purpose',
@@ -20,5 +19,5 @@ export const AGENT_TABLES: readonly TableSpec[] = [
       bigint('connections', 'TCP connections that were opened for the channel; the same in each of its rows'),
       bigint('since', 'When the counting began, in milliseconds since 1970: the start of the agent'),
     ],
-  },
+  ),
 ];

@@ -1,6 +1,19 @@
-import type { ColumnSpec, ColumnType, ConstraintOp, Platform } from './table-spec.js';
+import {
+  PLATFORMS,
+  type ColumnSpec,
+  type ColumnType,
+  type ConstraintOp,
+  type Platform,
+  type TableSpec,
+} from './table-spec.js';
 
 type Extra = Partial<Omit<ColumnSpec, 'name' | 'type' | 'description'>>;
+
+export const EVERY_PLATFORM = PLATFORMS;
+export const LINUX: readonly Platform[] = ['linux'];
+export const UNIX: readonly Platform[] = ['linux', 'darwin'];
+export const MACOS: readonly Platform[] = ['darwin'];
+export const WINDOWS: readonly Platform[] = ['windows'];
 
 /** The collector can look up one value. */
 export const EQUAL: { readonly pushdown: readonly ConstraintOp[] } = { pushdown: ['='] };
@@ -25,3 +38,12 @@ export const text = column('TEXT');
 export const integer = column('INTEGER');
 export const bigint = column('BIGINT');
 export const double = column('DOUBLE');
+
+export function table(
+  name: string,
+  description: string,
+  platforms: readonly Platform[],
+  columns: readonly ColumnSpec[],
+): TableSpec {
+  return { name, description, platforms, columns };
+}

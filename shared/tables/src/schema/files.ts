@@ -1,4 +1,4 @@
-import { bigint, EQUAL, EQUAL_OR_LIKE, integer, NO_CASE, only, text } from './column.js';
+import { bigint, EQUAL, EQUAL_OR_LIKE, integer, NO_CASE, only, table, text, UNIX } from './column.js';
 import type { TableSpec } from './table-spec.js';
 
 /** Files, hashes and mounts. */
@@ -56,39 +56,29 @@ export const FILE_TABLES: readonly TableSpec[] = [
       text('sha256', 'SHA-256 of the content', NO_CASE),
     ],
   },
-  {
-    name: 'mounts',
-    description: 'Mounted file systems',
-    platforms: ['linux', 'darwin'],
-    columns: [
-      text('device', 'What is mounted'),
-      text('device_alias', 'The same with links resolved'),
-      text('path', 'Where it is mounted'),
-      text('type', 'Type of the file system'),
-      bigint('blocks_size', 'Block size in bytes'),
-      bigint('blocks', 'Blocks in all'),
-      bigint('blocks_free', 'Free blocks, those for root included'),
-      bigint('blocks_available', 'Free blocks for everybody'),
-      bigint('inodes', 'Inodes in all'),
-      bigint('inodes_free', 'Free inodes'),
-      text('flags', 'Mount options'),
-    ],
-  },
-  {
-    name: 'block_devices',
-    description: 'Disks, partitions and other block devices',
-    platforms: ['linux', 'darwin'],
-    columns: [
-      text('name', 'Device file', EQUAL),
-      text('parent', 'Device that it is a part of'),
-      text('vendor', 'Maker'),
-      text('model', 'Model'),
-      text('serial', 'Serial number'),
-      bigint('size', 'Size in blocks'),
-      integer('block_size', 'Block size in bytes'),
-      text('uuid', 'UUID of the file system on it', NO_CASE),
-      text('type', 'Type of the file system on it'),
-      text('label', 'Label of the file system on it'),
-    ],
-  },
+  table('mounts', 'Mounted file systems', UNIX, [
+    text('device', 'What is mounted'),
+    text('device_alias', 'The same with links resolved'),
+    text('path', 'Where it is mounted'),
+    text('type', 'Type of the file system'),
+    bigint('blocks_size', 'Block size in bytes'),
+    bigint('blocks', 'Blocks in all'),
+    bigint('blocks_free', 'Free blocks, those for root included'),
+    bigint('blocks_available', 'Free blocks for everybody'),
+    bigint('inodes', 'Inodes in all'),
+    bigint('inodes_free', 'Free inodes'),
+    text('flags', 'Mount options'),
+  ]),
+  table('block_devices', 'Disks, partitions and other block devices', UNIX, [
+    text('name', 'Device file', EQUAL),
+    text('parent', 'Device that it is a part of'),
+    text('vendor', 'Maker'),
+    text('model', 'Model'),
+    text('serial', 'Serial number'),
+    bigint('size', 'Size in blocks'),
+    integer('block_size', 'Block size in bytes'),
+    text('uuid', 'UUID of the file system on it', NO_CASE),
+    text('type', 'Type of the file system on it'),
+    text('label', 'Label of the file system on it'),
+  ]),
 ];
