@@ -21,12 +21,12 @@ export function platformHarness(platform: ActionPlatform) {
     dataDir: () => dataDir,
     hostWith,
     /** Runs an action and expects exactly the recorded programs. */
-    async play(
+    play: async (
       recorded: readonly RecordedRun[],
       name: string,
       options: TestCallOptions,
       parts: Partial<ActionHost> & { readonly implementation?: ActionImplementation | undefined } = {},
-    ): Promise<ActionResult & { kept: readonly JsonValue[] }> {
+    ): Promise<ActionResult & { kept: readonly JsonValue[] }> => {
       const { implementation, ...overrides } = parts;
       const run = playback(recorded);
       const host = hostWith({ run, ...overrides });
@@ -35,7 +35,7 @@ export function platformHarness(platform: ActionPlatform) {
       expect(run.rest).toEqual([]);
       return { ...result, kept: call.kept };
     },
-    async playUndo(recorded: readonly RecordedRun[], name: string, kept: JsonValue): Promise<ActionResult> {
+    playUndo: async (recorded: readonly RecordedRun[], name: string, kept: JsonValue): Promise<ActionResult> => {
       const run = playback(recorded);
       const host = hostWith({ run });
       const call = testCall(host, 'undo', { params: { command: 'command1' }, id: 'command2' });
