@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { readCommandLine, USAGE, type CommandLine } from './command-line.js';
-import { OracleFile } from './truth/oracle-file.js';
+import { OracleFile } from './truth/oracle.js';
 import { Fleet } from './fleet/fleet.js';
 import { readIdentities, writeIdentities } from './fleet/identity-file.js';
 

@@ -1,6 +1,4 @@
-/**
- * Shared by the root scripts. Plain JavaScript without dependencies: on a fresh clone it runs before anything is installed or built.
- */
+/** Shared by the root scripts. Plain JavaScript without dependencies: on a fresh clone it runs before anything is installed or built. */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';

@@ -1,6 +1,6 @@
 export type { ActionDefinition, ActionPlatform, Fault, ObjectParams, RowShape } from './catalogue/action.js';
 export { ACTIONS, findAction } from './catalogue/catalogue.js';
-export { UNDO_ACTION } from './catalogue/undo.js';
+export { UNDO_ACTION } from './catalogue/agent.js';
 export { parseParams, type ParsedParams } from './params.js';
 export { parseBinding, shapesOf, type Bindable, type ParsedBinding } from './binding.js';
 export { paramFromText } from './text-params.js';

@@ -1,5 +1,5 @@
 import { ConnectPacer } from '../../simulator/channels/connect-pacer.js';
-import { sourceAddress } from '../../simulator/channels/source-address.js';
+import { sourceAddress } from '../../simulator/channels/wires.js';
 import { targetsOf } from '../../simulator/channels/target.js';
 import { RawWebSocket } from '../../simulator/channels/raw-web-socket.js';
 import type { Target } from '../../simulator/channels/target.js';

@@ -7,7 +7,7 @@ import {
   type WelcomeBody,
 } from '@muster/protocol';
 import { fullJitter, type Backoff } from '@muster/runtime';
-import type { AgentStatus } from './agent-status.js';
+import type { AgentStatus } from './fleet-stats.js';
 import type { Behaviour } from './behaviour.js';
 import { ChannelSelector } from './channel-selector.js';
 import { AgentCommands, type CommandHost } from '../commands/agent-commands.js';

@@ -45,6 +45,19 @@ export type CompleteFleetOptions = Required<Omit<FleetOptions, 'ca' | 'behaviour
   readonly channel: ChannelBehaviour;
 };
 
+const DEFAULTS = {
+  ca: undefined,
+  firstIndex: 0,
+  seed: 1,
+  connectsPerSecond: 2_000,
+  connectsInFlight: 256,
+  slowMs: 3_000,
+  disappearMs: 60_000,
+  labels: {},
+  uniform: false,
+  identities: new Map<number, Identity>(),
+};
+
 /** Fills in the defaults. Throws a `RangeError` that names the option for a value that makes no sense. */
 export function completeFleetOptions(options: FleetOptions): CompleteFleetOptions {
   const behaviour = { ...ALL_NORMAL, ...options.behaviour };
@@ -57,22 +70,10 @@ export function completeFleetOptions(options: FleetOptions): CompleteFleetOption
   }
   if (!Number.isInteger(options.agents) || options.agents < 1) throw new RangeError('agents is a number from 1');
   return {
-    gateways: options.gateways,
-    org: options.org,
-    enrolSecret: options.enrolSecret,
-    agents: options.agents,
-    ca: options.ca,
-    firstIndex: options.firstIndex ?? 0,
-    seed: options.seed ?? 1,
-    connectsPerSecond: options.connectsPerSecond ?? 2_000,
-    connectsInFlight: options.connectsInFlight ?? 256,
+    ...DEFAULTS,
+    ...options,
     behaviour,
     commands: completeCommandBehaviour(options.commands),
     channel: completeChannelBehaviour(options.channel),
-    slowMs: options.slowMs ?? 3_000,
-    disappearMs: options.disappearMs ?? 60_000,
-    labels: options.labels ?? {},
-    uniform: options.uniform ?? false,
-    identities: options.identities ?? new Map<number, Identity>(),
   };
 }

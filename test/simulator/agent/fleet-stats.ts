@@ -1,8 +1,14 @@
 import { closeReasonOf, type SessionMode } from '@muster/protocol';
-import type { AgentStatus } from './agent-status.js';
 import type { CommandStats } from '../commands/command-context.js';
 import type { PollStats } from '../channels/poll-wire.js';
 import type { WireEnd } from '../channels/wire.js';
+
+/**
+ *     idle ──connect──▶ connecting ──WELCOME──▶ ready ──lost, reconnect code──▶ waiting ──▶ connecting
+ *                                                 ├──permanent refusal──▶ excluded
+ *     any ──stop, kill──▶ stopped                 └──disappear──▶ waiting (long)
+ */
+export type AgentStatus = 'idle' | 'connecting' | 'ready' | 'waiting' | 'excluded' | 'stopped';
 
 /** Counters of one fleet; plain fields, because they are written once per message. */
 export class FleetStats implements CommandStats, PollStats {

@@ -1,5 +1,4 @@
 import type { SessionMode } from '@muster/protocol';
-import { sourceAddress } from './source-address.js';
 import { PollClient } from './poll-client.js';
 import { PollWire, type PollStats } from './poll-wire.js';
 import { RawWebSocket } from './raw-web-socket.js';
@@ -62,4 +61,17 @@ export class Wires {
   #target(index: number): Target {
     return this.#targets[index % this.#targets.length] ?? this.#targets[0];
   }
+}
+
+/** Agents per source address: far below the 28,232 ephemeral ports that Linux has for one address and one destination. */
+const AGENTS_PER_ADDRESS = 4_000;
+
+/**
+ * The address from which agent `index` connects; `undefined` leaves it to the kernel. To the loopback network any address of 127.0.0.0/8
+ * can connect, so a fleet of any size has enough ports.
+ */
+export function sourceAddress(host: string, index: number): string | undefined {
+  if (process.platform !== 'linux' || !host.startsWith('127.')) return undefined;
+  const block = Math.floor(index / AGENTS_PER_ADDRESS) + 1;
+  return `127.${(block >> 8) & 63}.${block & 255}.2`;
 }

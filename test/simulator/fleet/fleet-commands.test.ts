@@ -1,12 +1,29 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { decodeBody, FRAME, type CommandBody, type CommandClaims, type ReportBody } from '@muster/protocol';
+import { CommandIssuer, type IssueOptions } from '@muster/agent/testing/command-issuer';
+import {
+  decodeBody,
+  encodeBody,
+  encodeFrame,
+  FRAME,
+  type Binding,
+  type CommandBody,
+  type CommandClaims,
+  type ReportBody,
+} from '@muster/protocol';
 import type { SimulatedAgent } from '../agent/agent.js';
 import { FakeGateway } from '../testing/fake-gateway.js';
 import { Fleet } from './fleet.js';
 import type { FleetOptions } from '../agent/fleet-options.js';
-import { cancelFrame, commandFrame, CommandIssuer, keptFrame, type IssuedCommand } from '../testing/command-issuer.js';
 
 type Report = ReportBody & { readonly agentId: string };
+type Claims = Partial<CommandClaims> & Pick<CommandClaims, 'action'>;
+
+const newIssuer = (): Promise<CommandIssuer> => CommandIssuer.create(() => Date.now());
+const commandFrame = (body: CommandBody): Uint8Array => encodeFrame(FRAME.command, 0, encodeBody('command', body));
+const cancelFrame = ({ id, number }: CommandBody): Uint8Array =>
+  encodeFrame(FRAME.commandCancel, 0, encodeBody('commandCancel', { id, number }));
+const keptFrame = ({ id, number }: CommandBody): Uint8Array =>
+  encodeFrame(FRAME.reportKept, 0, encodeBody('reportKept', { id, number }));
 
 describe('commands on simulated agents', () => {
   let issuer: CommandIssuer;
@@ -17,13 +34,13 @@ describe('commands on simulated agents', () => {
   let decodedUpTo: number;
 
   beforeAll(async () => {
-    issuer = await CommandIssuer.create();
+    issuer = await newIssuer();
   });
   beforeEach(async () => {
     gateway = new FakeGateway();
     [decoded, decodedUpTo] = [[], 0];
-    gateway.trust = issuer.trust;
-    gateway.commandKeys = issuer.keyList;
+    gateway.trust = { keys: issuer.roots };
+    gateway.commandKeys = issuer.keyList();
     url = await gateway.listen();
   });
   afterEach(async () => {
@@ -49,11 +66,16 @@ describe('commands on simulated agents', () => {
   const states = (): string[] => reports().map(({ state }) => state);
 
   const send = (body: CommandBody, agent = one()): void => gateway.send(agent.agentId, commandFrame(body));
-  function sendAll(command: IssuedCommand): void {
-    command.bodies.forEach((body, i) => send(body, fleet.agents[i]!));
+  function sendAll(command: readonly CommandBody[]): void {
+    command.forEach((body, i) => send(body, fleet.agents[i]!));
   }
-  const toAll = (claims: Partial<CommandClaims> & Pick<CommandClaims, 'action'>): IssuedCommand =>
-    issuer.issue(
+  const issue = (
+    targets: readonly (string | readonly [agentId: string, binding: Binding])[],
+    claims: Claims,
+    by = issuer,
+  ): CommandBody[] => by.issue({ targets: targets as IssueOptions['targets'], claims });
+  const toAll = (claims: Claims): CommandBody[] =>
+    issue(
       fleet.agents.map(({ agentId }) => agentId),
       claims,
     );
@@ -65,10 +87,10 @@ describe('commands on simulated agents', () => {
     await gateway.until(() => reports().length === 20);
     expect(new Set(states())).toEqual(new Set(['succeeded']));
     expect(new Map(fleet.oracle.all.map(({ number, result }) => [number, result]))).toEqual(
-      new Map(command.bodies.map(({ number }) => [number, 'succeeded'])),
+      new Map(command.map(({ number }) => [number, 'succeeded'])),
     );
     const [kept, ...others] = fleet.agents;
-    gateway.send(kept!.agentId, keptFrame(command.bodies[0]!));
+    gateway.send(kept!.agentId, keptFrame(command[0]!));
     await gateway.until(() =>
       others.every(({ agentId }) => reports().filter((report) => report.agentId === agentId).length > 1),
     );
@@ -88,7 +110,7 @@ describe('commands on simulated agents', () => {
     sendAll(command);
     await gateway.until(() => states().length === 4);
     expect(new Set(states())).toEqual(new Set(['succeeded']));
-    expect(fleet.oracle.runs(one().agentId, command.id, 1)).toBe(1);
+    expect(fleet.oracle.runs(one().agentId, command[0]!.id, 1)).toBe(1);
     expect(fleet.oracle.doubled()).toEqual([]);
   });
 
@@ -115,7 +137,7 @@ describe('commands on simulated agents', () => {
     const { groups } = fleet.expected("SELECT pid, start_time, path FROM processes WHERE name = 'cron'", 3);
     const [pid, start_time, path] = groups[0]!.row as [number, number, string];
     const bound = (change: object): void => {
-      const command = issuer.issue([[one().agentId, { pid, start_time, path, ...change }]], { action: 'process.kill' });
+      const command = issue([[one().agentId, { pid, start_time, path, ...change }]], { action: 'process.kill' });
       sendAll(command);
     };
     bound({ start_time: start_time + 1 });
@@ -139,9 +161,9 @@ describe('commands on simulated agents', () => {
     sendAll(stop);
     await gateway.until(() => reports().length === 1);
     expect(state()).toBe('inactive');
-    const undo = { action: 'undo', params: { command: stop.id } };
+    const undo = { action: 'undo', params: { command: stop[0]!.id } };
     for (const round of [2, 3]) {
-      sendAll(issuer.issue([[one().agentId, { target: 1 }]], undo));
+      sendAll(issue([[one().agentId, { target: 1 }]], undo));
       await gateway.until(() => reports().length === round);
     }
     expect(state()).toBe('active');
@@ -151,27 +173,27 @@ describe('commands on simulated agents', () => {
   it('a forged, altered, misaddressed or expired command does not run', async () => {
     await start({ agents: 2 });
     const [agent, other] = [fleet.agents[0]!, fleet.agents[1]!];
-    const foreignIssuer = await CommandIssuer.create();
+    const foreignIssuer = await newIssuer();
     const claims = { action: 'process.kill', params: { name: 'nginx' } };
-    const good = issuer.issue([agent.agentId, other.agentId], claims).bodies[0]!;
+    const good = issue([agent.agentId, other.agentId], claims)[0]!;
     const [head, , signature] = good.jws.split('.');
     const payload = JSON.parse(Buffer.from(good.jws.split('.')[1]!, 'base64url').toString()) as object;
     const changed = Buffer.from(JSON.stringify({ ...payload, params: { name: 'cron' } })).toString('base64url');
     const past = Math.floor(Date.now() / 1_000) - 10;
     const cases: readonly [string, boolean, CommandBody][] = [
-      ['unknown_key', false, foreignIssuer.issue([agent.agentId], claims).bodies[0]!],
+      ['unknown_key', false, issue([agent.agentId], claims, foreignIssuer)[0]!],
       ['bad_signature', false, { ...good, jws: `${head}.${changed}.${signature}` }],
       ['malformed', false, { ...good, jws: 'nonsense' }],
       ['malformed', false, { ...good, id: `${good.id}x` }],
-      ['wrong_org', false, issuer.issue([agent.agentId], { ...claims, org: 'globex' }).bodies[0]!],
-      ['not_a_target', false, issuer.issue([other.agentId], claims).bodies[0]!],
+      ['wrong_org', false, issue([agent.agentId], { ...claims, org: 'globex' })[0]!],
+      ['not_a_target', false, issue([other.agentId], claims)[0]!],
       ['not_a_target', false, { ...good, binding: { pid: 1 } }],
       ['not_a_target', false, { ...good, number: 2 }],
-      ['expired', true, issuer.issue([agent.agentId], { ...claims, exp: past }).bodies[0]!],
-      ['not_yet_valid', true, issuer.issue([agent.agentId], { ...claims, iat: past + 3_600 }).bodies[0]!],
-      ['unknown_action', true, issuer.issue([agent.agentId], { action: 'process.maim' }).bodies[0]!],
-      ['platform', true, issuer.issue([agent.agentId], { action: 'registry.delete_key' }).bodies[0]!],
-      ['bad_params', true, issuer.issue([agent.agentId], { action: 'process.kill', params: { pid: 'x' } }).bodies[0]!],
+      ['expired', true, issue([agent.agentId], { ...claims, exp: past })[0]!],
+      ['not_yet_valid', true, issue([agent.agentId], { ...claims, iat: past + 3_600 })[0]!],
+      ['unknown_action', true, issue([agent.agentId], { action: 'process.maim' })[0]!],
+      ['platform', true, issue([agent.agentId], { action: 'registry.delete_key' })[0]!],
+      ['bad_params', true, issue([agent.agentId], { action: 'process.kill', params: { pid: 'x' } })[0]!],
     ];
     for (const [code, authentic, body] of cases) {
       const before = reports().length;
@@ -185,9 +207,9 @@ describe('commands on simulated agents', () => {
 
   it('pinned roots survive a later enrolment with other roots', async () => {
     await start();
-    const foreignIssuer = await CommandIssuer.create();
-    one().reenrolled({ ...one().identity, token: 'new', trust: foreignIssuer.trust.keys });
-    expect(one().identity).toMatchObject({ token: 'new', trust: issuer.trust.keys });
+    const foreignIssuer = await newIssuer();
+    one().reenrolled({ ...one().identity, token: 'new', trust: foreignIssuer.roots });
+    expect(one().identity).toMatchObject({ token: 'new', trust: issuer.roots });
   });
 
   it('agents that crash after a run report what was recorded, and never run it again', async () => {
@@ -217,28 +239,28 @@ describe('commands on simulated agents', () => {
     expect(states()).toEqual(['running', 'accepted']);
     one().crash();
     await gateway.until(() => states().length === 3);
-    expect(reports()[2]).toMatchObject({ id: first.id, state: 'failed', code: 'interrupted' });
+    expect(reports()[2]).toMatchObject({ id: first[0]!.id, state: 'failed', code: 'interrupted' });
     sendAll(second);
     await gateway.until(() => states().length === 4);
-    expect(reports().slice(3)).toMatchObject([{ id: second.id, state: 'running' }]);
+    expect(reports().slice(3)).toMatchObject([{ id: second[0]!.id, state: 'running' }]);
     expect(fleet.oracle.all.map(({ command, result }) => [command, result])).toEqual([
-      [first.id, 'interrupted'],
-      [second.id, 'running'],
+      [first[0]!.id, 'interrupted'],
+      [second[0]!.id, 'running'],
     ]);
   });
 
   it('a cancel ends a waiting command, a running one, and one that arrives later', async () => {
     await start({ commands: { slow: 1, slowMs: 60_000 } });
     const [runs, waits, comes] = [1, 2, 3].map(() => toAll({ action: 'dns.flush' })) as [
-      IssuedCommand,
-      IssuedCommand,
-      IssuedCommand,
+      CommandBody[],
+      CommandBody[],
+      CommandBody[],
     ];
     for (const command of [runs, waits]) sendAll(command);
-    for (const { bodies } of [waits, runs, comes]) gateway.send(one().agentId, cancelFrame(bodies[0]!));
+    for (const command of [waits, runs, comes]) gateway.send(one().agentId, cancelFrame(command[0]!));
     sendAll(comes);
     await gateway.until(() => states().filter((state) => state === 'cancelled').length === 4);
-    expect(fleet.oracle.all.map(({ command, result }) => [command, result])).toEqual([[runs.id, 'cancelled']]);
+    expect(fleet.oracle.all.map(({ command, result }) => [command, result])).toEqual([[runs[0]!.id, 'cancelled']]);
   });
 
   it('a run that takes longer than its timeout is ended', async () => {

@@ -1,6 +1,6 @@
 import type { QueryBody } from '@muster/protocol';
 import { SimulatedAgent } from '../agent/agent.js';
-import type { AgentStatus } from '../agent/agent-status.js';
+import type { AgentStatus } from '../agent/fleet-stats.js';
 import type { AnswerSource } from '../truth/answer.js';
 import { behaviourOf } from '../agent/behaviour.js';
 import { Enrolment } from './enrolment.js';

@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { Oracle } from './oracle.js';
-import { OracleFile, readOracleFiles } from './oracle-file.js';
+
+import { Oracle, OracleFile, readOracleFiles } from './oracle.js';
 
 describe('the file of an oracle', () => {
   it('has all runs with their latest results, and is written only after a change', () => {

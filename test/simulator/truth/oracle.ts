@@ -1,8 +1,7 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { CommandState } from '@muster/protocol';
 
-/**
- * How a run ended on the endpoint. `interrupted`: the agent crashed before it recorded the outcome, so that is all it can report later.
- */
+/** How a run ended on the endpoint. `interrupted`: the agent crashed before it recorded the outcome, so that is all it can report later. */
 export type RunResult =
   'running' | 'interrupted' | 'succeeded' | 'failed' | 'refused' | 'unsupported' | 'cancelled' | 'timed_out';
 
@@ -154,4 +153,30 @@ function groupByTarget(runs: Iterable<Run>): Map<string, Run[]> {
 
 function keyOf({ command, number, agentId }: Pick<Run, 'command' | 'number' | 'agentId'>): string {
   return `${command} target ${number} on ${agentId}`;
+}
+
+/** Writes the runs of an oracle to a file, so that another process can compare them with the journal. */
+export class OracleFile {
+  readonly #oracle: Oracle;
+  readonly #path: string;
+  #written = -1;
+
+  constructor(oracle: Oracle, path: string) {
+    this.#oracle = oracle;
+    this.#path = path;
+  }
+
+  /** Replaces the file atomically, when there is something new. */
+  write(): void {
+    const { all, notes } = this.#oracle;
+    if (notes === this.#written) return;
+    this.#written = notes;
+    writeFileSync(`${this.#path}.new`, JSON.stringify(all));
+    renameSync(`${this.#path}.new`, this.#path);
+  }
+}
+
+/** The runs in the files of a fleet's processes. */
+export function readOracleFiles(...paths: readonly string[]): Run[] {
+  return paths.flatMap((path) => JSON.parse(readFileSync(path, 'utf8')) as Run[]);
 }

@@ -32,16 +32,7 @@ export async function startOnPort(
     const broker = new BrokerProcess(await optionsFor(chosen));
     try {
       await broker.start();
-      return {
-        url: `${scheme}://127.0.0.1:${chosen}`,
-        port: chosen,
-        get pid() {
-          return broker.pid;
-        },
-        stop: () => broker.stop(),
-        kill9: () => broker.kill9(),
-        restart: () => broker.restart(),
-      };
+      return Object.assign(broker, { url: `${scheme}://127.0.0.1:${chosen}`, port: chosen });
     } catch (error) {
       const isWorthAnother =
         error instanceof BrokerStartError && error.isPortTaken && port === undefined && attempt < 5;

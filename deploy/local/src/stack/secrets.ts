@@ -14,9 +14,7 @@ export interface StackSecrets {
   readonly token: string;
   /** The secret for enrolment in {@link LOCAL_ORG}. */
   readonly enrollSecret: string;
-  /**
-   * Programs get the paths of files, not the values: every operator who may query `process_envs` can read a process's environment.
-   */
+  /** Programs get the paths of files, not the values: every operator who may query `process_envs` can read a process's environment. */
   readonly tokenPath: string;
   readonly enrollSecretPath: string;
   /** `org=secret`, as gateways take it. */

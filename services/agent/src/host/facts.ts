@@ -8,7 +8,7 @@ export function collectFacts(agentVersion: string): Facts {
   const { name, version: osVersion } = operatingSystem();
   return {
     host: clip(hostname(), LIMITS.hostBytes) || 'localhost',
-    os: platform(),
+    os: thisPlatform(),
     arch: clip(machine(), 32),
     osName: clip(name, LIMITS.factBytes),
     osVersion: clip(osVersion, LIMITS.factBytes),
@@ -16,7 +16,7 @@ export function collectFacts(agentVersion: string): Facts {
   };
 }
 
-function platform(): Facts['os'] {
+export function thisPlatform(): Facts['os'] {
   switch (process.platform) {
     case 'win32':
       return 'windows';

@@ -23,10 +23,7 @@ export interface InstallOptions {
   readonly settings: string;
 }
 
-/**
- * Installs all files and starts the service; run again, it updates them and keeps the settings. Throws when a step
- * fails.
- */
+/** Installs all files and starts the service; run again, it updates them and keeps the settings. Throws when a step fails. */
 export function install(
   { plan, program, configFile, dataDir, settings }: InstallOptions,
   context: InstallContext,

@@ -24,10 +24,7 @@ const CAPABILITIES = [
   'CAP_SETGID',
 ];
 
-/**
- * Not restricted: memory that is writable and executable (the JIT compiler needs it), homes and /tmp (files are
- * quarantined there).
- */
+/** Not restricted: memory that is writable and executable (the JIT compiler needs it), homes and /tmp (files are quarantined there). */
 const FOR_ACTIONS = `CapabilityBoundingSet=${CAPABILITIES.join(' ')}
 ProtectClock=yes
 ProtectControlGroups=yes

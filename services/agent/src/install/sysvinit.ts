@@ -3,10 +3,7 @@ import { type Installation, runLine, type ServicePlan } from './service-plan.js'
 const NAME = 'muster-agent';
 const SCRIPT = `/etc/init.d/${NAME}`;
 
-/**
- * An init script for machines without systemd; it uses Debian's start-stop-daemon(8). The agent is not restarted when
- * it dies.
- */
+/** An init script for machines without systemd; it uses Debian's start-stop-daemon(8). The agent is not restarted when it dies. */
 export function sysvinit(installation: Installation): ServicePlan {
   const [program = '', ...args] = runLine(installation);
   const observe = installation.observe ? 'export MUSTER_AGENT_ACTIONS=none\n' : '';

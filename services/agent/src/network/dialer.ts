@@ -13,9 +13,7 @@ export interface Dialer {
   proxyFor(url: string): URL | undefined;
   /** An HTTP agent that opens one connection to this URL. */
   agentFor(url: string, channel: TrafficChannel): Agent;
-  /**
-   * An HTTP agent that keeps its connection to this URL for the next request. Each session has its own and destroys it.
-   */
+  /** An HTTP agent that keeps its connection to this URL for the next request. Each session has its own and destroys it. */
   keepAliveAgentFor(url: string, channel: TrafficChannel): Agent;
 }
 

@@ -22,10 +22,7 @@ export class DirectAgent extends HttpAgent {
   }
 }
 
-/**
- * Opens connections with TLS. It opens the TCP socket itself, because the meter cannot see one that `tls.connect`
- * opens.
- */
+/** Opens connections with TLS. It opens the TCP socket itself, because the meter cannot see one that `tls.connect` opens. */
 export class DirectTlsAgent extends HttpsAgent {
   readonly #opening: Opening;
 

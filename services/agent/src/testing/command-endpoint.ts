@@ -29,10 +29,7 @@ export interface EndpointOptions {
   readonly onAllKept?: () => void;
 }
 
-/**
- * The commands of one agent, with a fake session and fake actions. A second one over the same folder is the agent after
- * a restart.
- */
+/** The commands of one agent, with a fake session and fake actions. A second one over the same folder is the agent after a restart. */
 export class CommandEndpoint {
   readonly runner: CommandRunner;
   readonly history: CommandHistory;

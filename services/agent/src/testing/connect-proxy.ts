@@ -12,9 +12,7 @@ export class ConnectProxy {
     this.#server = server;
   }
 
-  /**
-   * `credentials`: the required `user:password`. `forbids`: answers 403 to everything. `tls`: clients connect with TLS.
-   */
+  /** `credentials`: the required `user:password`. `forbids`: answers 403 to everything. `tls`: clients connect with TLS. */
   static async start(
     options: { credentials?: string; forbids?: boolean; tls?: { cert: string; key: string } } = {},
   ): Promise<ConnectProxy> {

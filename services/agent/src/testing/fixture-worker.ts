@@ -7,7 +7,7 @@ import {
   type TableRow,
   type TableSpec,
 } from '@muster/tables';
-import { serveRequests } from '../worker/serve-requests.js';
+import { serveRequests } from '../worker/run-request.js';
 
 /** A worker for tests: the real engine over tables that misbehave on demand. */
 const names = ['numbers', 'exits', 'throws', 'eats_memory', 'blocks', 'spins', 'hangs', 'absent'];

@@ -1,4 +1,5 @@
-import { createSqlEngine, type Platform, type SqlEngine, TABLES } from '@muster/tables';
+import { createSqlEngine, type SqlEngine, TABLES } from '@muster/tables';
+import { thisPlatform } from '../host/facts.js';
 import { platformTables, type PlatformTablesOptions } from '../tables/platform-tables.js';
 
 /**
@@ -8,15 +9,4 @@ import { platformTables, type PlatformTablesOptions } from '../tables/platform-t
 export function createLocalEngine(options: Pick<PlatformTablesOptions, 'traffic'> = {}): Promise<SqlEngine> {
   const platform = thisPlatform();
   return createSqlEngine({ tables: TABLES, provider: platformTables(platform, options).provider, platform });
-}
-
-function thisPlatform(): Platform {
-  switch (process.platform) {
-    case 'win32':
-      return 'windows';
-    case 'darwin':
-      return 'darwin';
-    default:
-      return 'linux';
-  }
 }

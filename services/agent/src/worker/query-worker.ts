@@ -1,7 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 import { createLocalEngine } from './local-engine.js';
-import { serveRequests } from './serve-requests.js';
+import { serveRequests } from './run-request.js';
 
 /** The main module of the worker threads that run statements. It has no access to sessions, keys and tokens. */
 if (parentPort === null) throw new Error('this module is the main module of a worker thread');

@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import type { CompileFailure, ExecuteResult, SqlEngine } from '@muster/tables';
 import { clipMessage } from '@muster/protocol';
 import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
@@ -45,4 +46,18 @@ function mismatch(ours: readonly string[], asked: readonly string[]): QueryFailu
 
 function sameNames(left: readonly string[], right: readonly string[]): boolean {
   return left.length === right.length && left.every((name, index) => name === right[index]);
+}
+
+/** The worker's side: handles one request at a time from `port`, until the thread ends. `prepare` is called before each one. */
+export function serveRequests(
+  port: MessagePort,
+  engine: SqlEngine,
+  prepare: (request: WorkerRequest) => void = () => {},
+): void {
+  const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+  port.on('message', (request: WorkerRequest) => {
+    reply({ t: 'started' });
+    prepare(request);
+    reply(runRequest(engine, request, (rows) => reply({ t: 'rows', rows }, [rows.buffer])));
+  });
 }

@@ -1,6 +1,7 @@
 import { labelFaults, labelKeyFault, LIMITS } from '@muster/protocol';
 import { z } from 'zod';
 import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
+import { name } from './fields.js';
 
 /** Uses the shared rule for labels and its messages. */
 const labels = z.record(z.string(), z.string('a label value must be text'), 'set is labels by key').check((context) => {
@@ -37,3 +38,18 @@ export const agentActions: readonly ActionDefinition[] = [
     lane: 'labels',
   },
 ];
+
+/** Name of the action that undoes the action of another command. */
+export const UNDO_ACTION = 'undo';
+
+export const undoAction: ActionDefinition = {
+  name: UNDO_ACTION,
+  summary: 'Undoes what an earlier command did',
+  params: z.strictObject({ command: name('a command id', 64).describe('Command to undo') }),
+  platforms: EVERY_PLATFORM,
+  reversible: false,
+  destructive: false,
+  timeoutMs: 120_000,
+  lane: 'undo',
+  hidden: true,
+};

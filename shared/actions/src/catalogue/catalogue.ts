@@ -1,15 +1,9 @@
 import type { ActionDefinition } from './action.js';
-import { agentActions } from './agent.js';
-import { cacheActions } from './cache.js';
-import { connectionActions } from './connection.js';
+import { agentActions, undoAction } from './agent.js';
 import { fileActions } from './file.js';
-import { hostActions } from './host.js';
-import { packageActions } from './package.js';
-import { processActions } from './process.js';
-import { registryActions } from './registry.js';
-import { serviceActions } from './service.js';
-import { sessionActions } from './session.js';
-import { undoAction } from './undo.js';
+import { cacheActions, connectionActions, hostActions } from './network.js';
+import { processActions, serviceActions, sessionActions } from './process.js';
+import { packageActions, registryActions } from './software.js';
 
 /** All actions, including hidden ones. */
 export const ACTIONS: readonly ActionDefinition[] = [

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { isIPv6, SocketAddress } from 'node:net';
+import { System } from '../../tables/contract/system.js';
 import { FAMILY, parseInetSockets, type Socket } from '../../tables/linux/parse/net.js';
 
 /** Identifies a connection: protocol, and address and port of both ends. */
@@ -11,6 +11,7 @@ export interface FiveTuple {
   readonly remotePort: number;
 }
 
+const MACHINE = new System();
 const PROTOCOLS = { tcp: 6, udp: 17 } as const;
 /** The agent's own entry in /proc. */
 export const SELF = 'self';
@@ -23,7 +24,7 @@ export function findSockets(process_: number | typeof SELF, tuple: FiveTuple): S
     [`${tuple.protocol}6`, FAMILY.inet6],
   ] as const;
   return files
-    .flatMap(([file, family]) => parseInetSockets(readText(`/proc/${process_}/net/${file}`), family, number))
+    .flatMap(([file, family]) => parseInetSockets(MACHINE.text(`/proc/${process_}/net/${file}`) ?? '', family, number))
     .filter((socket) => matches(socket, tuple));
 }
 
@@ -45,44 +46,18 @@ function canonicalAddress(address: string): string {
 
 /** Ids of the processes that hold the socket, as far as the agent may see them. */
 export function holdersOf(inode: number): number[] {
-  return readdirSync('/proc')
-    .filter((entry) => /^\d+$/.test(entry))
-    .map(Number)
-    .filter((pid) => holds(pid, inode));
+  const pids = MACHINE.list('/proc').filter((entry) => /^\d+$/.test(entry));
+  return pids.map(Number).filter((pid) => holds(pid, inode));
 }
 
 export function holds(pid: number | typeof SELF, inode: number): boolean {
   const folder = `/proc/${pid}/fd`;
-  return listNames(folder).some((fd) => readLink(`${folder}/${fd}`) === `socket:[${inode}]`);
+  return MACHINE.list(folder).some((fd) => MACHINE.link(`${folder}/${fd}`) === `socket:[${inode}]`);
 }
 
 /** Number of a process's network namespace, as in `process_open_sockets.net_namespace`. */
 export function namespaceOf(process_: number | typeof SELF): string | undefined {
-  return /^net:\[(\d+)\]$/.exec(readLink(`/proc/${process_}/ns/net`) ?? '')?.[1];
-}
-
-function listNames(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+  return /^net:\[(\d+)\]$/.exec(MACHINE.link(`/proc/${process_}/ns/net`) ?? '')?.[1];
 }
 
 /** For people, such as `tcp 10.0.0.1:80 → [::1]:9`. */

@@ -1,5 +1,6 @@
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
+import { System } from '../../tables/contract/system.js';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
 import { failed, stopped, succeeded, unsupported, wouldDo } from '../contract/results.js';
 import { describeProcess, hasEnded, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
@@ -22,16 +23,10 @@ const THIS_MACHINE: CacheProbe = { exists: existsSync, processes: machineProcess
 
 /** Without processes in containers. Their caches do not belong to the endpoint, and our programs do not reach them. */
 function machineProcesses(): readonly ProcessView[] {
-  const namespace = pidNamespace(1);
-  return viewProcesses().filter((view) => pidNamespace(view.pid) === namespace);
-}
-
-function pidNamespace(pid: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/pid`);
-  } catch {
-    return undefined;
-  }
+  const machine = new System();
+  const namespaceOf = (pid: number): string | undefined => machine.link(`/proc/${pid}/ns/pid`);
+  const namespace = namespaceOf(1);
+  return viewProcesses().filter((view) => namespaceOf(view.pid) === namespace);
 }
 
 /**

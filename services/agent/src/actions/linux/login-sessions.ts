@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { System } from '../../tables/contract/system.js';
 import { parseShow } from '../../tables/linux/parse/systemd.js';
 import type { ActionCall } from '../contract/action.js';
 import { pollUntil } from '../contract/poll-until.js';
@@ -75,22 +76,15 @@ export const logind: SessionSource = {
 function managedSession(values: ReadonlyMap<string, string>): LoginSession {
   const id = values.get('Id') ?? '';
   const leader = Number(values.get('Leader') ?? 0);
+  const cgroups = new System().text('/proc/self/cgroup') ?? '';
   return {
     id,
     user: values.get('Name') ?? '',
     tty: values.get('TTY') ?? '',
     leader,
     since: viewProcess(leader)?.startTime ?? -1,
-    runsAgent: agentAndAncestors().has(leader) || agentCgroups().includes(`/session-${id}.scope`),
+    runsAgent: agentAndAncestors().has(leader) || cgroups.includes(`/session-${id}.scope`),
   };
-}
-
-function agentCgroups(): string {
-  try {
-    return readFileSync('/proc/self/cgroup', 'utf8');
-  } catch {
-    return '';
-  }
 }
 
 /** Sessions found by their leader on a terminal. They get a hangup; processes that remain are killed. */

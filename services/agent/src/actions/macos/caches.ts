@@ -1,5 +1,6 @@
 import type { ActionImplementation } from '../contract/action.js';
 import { flushResolverCache } from '../contract/flush-resolver-cache.js';
+import { matchLines } from '../contract/match-lines.js';
 import { refused, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { runOrStop, settle } from '../contract/settle.js';
 
@@ -47,19 +48,10 @@ export const flushDns = flushResolverCache('mDNSResponder', [
 
 /** Parses `arp -an`: `? (10.0.0.1) at 0:1b:21:a:b:c on en0 ifscope [ethernet]`. */
 export function parseNeighbours(text: string): MacNeighbour[] {
-  const rows = text.split('\n').map((line) => /^\S+ \(([\d.]+)\) at ([0-9a-f:]+) on (\S+)(.*)$/.exec(line));
-  return rows.flatMap((row) =>
-    row === null
-      ? []
-      : [
-          {
-            address: row[1] ?? '',
-            mac: normalMac(row[2] ?? ''),
-            interface: row[3] ?? '',
-            isPermanent: row[4]?.includes('permanent') === true,
-          },
-        ],
-  );
+  const pattern = /^\S+ \(([\d.]+)\) at ([0-9a-f:]+) on (\S+)(.*)$/;
+  return matchLines(text, pattern, ([address = '', mac = '', on = '', rest = '']) => {
+    return { address, mac: normalMac(mac), interface: on, isPermanent: rest.includes('permanent') };
+  });
 }
 
 /** macOS omits leading zeros. */

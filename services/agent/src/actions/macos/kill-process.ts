@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
+import { matchLines } from '../contract/match-lines.js';
 import { pollUntil } from '../contract/poll-until.js';
 import { failed, refused, stopped, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
 import { runOrStop, settle } from '../contract/settle.js';
@@ -74,21 +75,10 @@ async function listProcesses(host: ActionHost): Promise<MacProcess[]> {
 
 /** Parses ps with these columns, in UTC: ` 501 1 Tue Nov 25 00:40:12 2025 /Applications/X.app/Contents/MacOS/X`. */
 export function parseProcesses(text: string): MacProcess[] {
-  const rows = text
-    .split('\n')
-    .map((line) => /^\s*(\d+)\s+(\d+)\s+(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\s+(.*)$/.exec(line));
-  return rows.flatMap((row) =>
-    row === null
-      ? []
-      : [
-          {
-            pid: Number(row[1]),
-            parent: Number(row[2]),
-            startTime: Date.parse(`${row[3]} UTC`) / 1000,
-            path: row[4] ?? '',
-          },
-        ],
-  );
+  const pattern = /^\s*(\d+)\s+(\d+)\s+(\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4})\s+(.*)$/;
+  return matchLines(text, pattern, ([pid, parent, started, path = '']) => {
+    return { pid: Number(pid), parent: Number(parent), startTime: Date.parse(`${started} UTC`) / 1000, path };
+  });
 }
 
 function protectionReason(one: MacProcess, all: readonly MacProcess[], { protect }: ActionHost): string | undefined {

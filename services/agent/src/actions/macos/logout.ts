@@ -1,5 +1,6 @@
 import type { ActionImplementation } from '../contract/action.js';
 import { endSessions } from '../contract/end-sessions.js';
+import { matchLines } from '../contract/match-lines.js';
 import { runOrStop, settle } from '../contract/settle.js';
 
 /** The terminal that `who` shows for the graphical session. */
@@ -36,6 +37,5 @@ export const logoutSession: ActionImplementation = {
 
 /** Parses who(1): `ann console Nov 25 00:12`. */
 export function parseWho(text: string): MacSession[] {
-  const rows = text.split('\n').map((line) => /^(\S+)\s+(\S+)\s+\w{3} /.exec(line));
-  return rows.flatMap((row) => (row === null ? [] : [{ user: row[1] ?? '', tty: row[2] ?? '' }]));
+  return matchLines(text, /^(\S+)\s+(\S+)\s+\w{3} /, ([user = '', tty = '']) => ({ user, tty }));
 }

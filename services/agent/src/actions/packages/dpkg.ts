@@ -1,4 +1,5 @@
 import type { ActionCall, ActionHost, ActionResult } from '../contract/action.js';
+import { matchLines } from '../contract/match-lines.js';
 import { failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
 import { ActionStop, runOrStop } from '../contract/settle.js';
 import type { PackageTarget } from './package-target.js';
@@ -58,8 +59,7 @@ export function parseDpkgQuery(text: string): InstalledDeb[] {
 
 /** Parses the output of `apt-get -s`: `Remv`, `Purg`, `Inst` and `Conf` lines. Names come without the architecture. */
 export function parseSimulation(text: string): { readonly what: string; readonly name: string }[] {
-  const matches = text.split('\n').map((line) => /^(Remv|Purg|Inst|Conf) ([^\s:]+)/.exec(line));
-  return matches.flatMap((match) => (match === null ? [] : [{ what: match[1] ?? '', name: match[2] ?? '' }]));
+  return matchLines(text, /^(Remv|Purg|Inst|Conf) ([^\s:]+)/, ([what = '', name = '']) => ({ what, name }));
 }
 
 async function query(host: ActionHost, name: string): Promise<InstalledDeb[] | undefined> {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { System } from '../../tables/contract/system.js';
 import { parseShow } from '../../tables/linux/parse/systemd.js';
 import type { ActionCall, ProgramResult } from '../contract/action.js';
 import type { ServiceManager, ServiceVerb } from './service-manager.js';
@@ -45,19 +45,10 @@ async function protectionReason(call: ActionCall, id: string, verb: ServiceVerb)
   if (SHUTDOWN_UNITS.test(id)) return `${id} would end or suspend the machine`;
   if (verb === 'start') return undefined;
   if (CRITICAL.test(id)) return `${id} is what other services depend on`;
-  const agent = agentUnit();
+  const agent = unitOfCgroups(new System().text('/proc/self/cgroup') ?? '');
   if (agent === undefined) return undefined;
   if (id === agent) return `${id} runs the agent`;
   return (await unitsRequiredBy(call, agent)).has(id) ? `the agent's service stops with ${id}` : undefined;
-}
-
-/** The unit that the agent runs in, from its control group. */
-function agentUnit(): string | undefined {
-  try {
-    return unitOfCgroups(readFileSync('/proc/self/cgroup', 'utf8'));
-  } catch {
-    return undefined;
-  }
 }
 
 /** The innermost service in a `/proc/<pid>/cgroup`. */

@@ -1,5 +1,6 @@
 import type { ActionImplementation } from '../contract/action.js';
 import { endSessions } from '../contract/end-sessions.js';
+import { matchLines } from '../contract/match-lines.js';
 import { runOrStop, settle } from '../contract/settle.js';
 import { SYSTEM32 } from './powershell.js';
 
@@ -34,10 +35,8 @@ export const logoutSession: ActionImplementation = {
 
 /** Parses quser: user name (`>` marks one's own), station (may be missing) and id. The rest is localized. */
 export function parseSessions(text: string): WindowsSession[] {
-  const rows = text.split(/\r?\n/).map((line) => /^[> ](\S+)\s+(?:(\S+)\s+)?(\d+)\s+\S/.exec(line));
-  return rows.flatMap((row) =>
-    row === null ? [] : [{ user: row[1] ?? '', station: row[2] ?? '', id: Number(row[3]) }],
-  );
+  const pattern = /^[> ](\S+)\s+(?:(\S+)\s+)?(\d+)\s+\S/;
+  return matchLines(text, pattern, ([user = '', station = '', id]) => ({ user, station, id: Number(id) }));
 }
 
 function sameText(a: string, b: unknown): boolean {

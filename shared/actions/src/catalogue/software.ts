@@ -1,6 +1,36 @@
 import { z } from 'zod';
-import type { ActionDefinition } from './action.js';
-import { name, sha256 } from './fields.js';
+import { EVERY_PLATFORM, type ActionDefinition } from './action.js';
+import { name, sha256, word } from './fields.js';
+
+export const packageActions: readonly ActionDefinition[] = [
+  {
+    name: 'package.remove',
+    summary: 'Removes an installed application',
+    params: z.strictObject({
+      name: word('a package name').optional().describe('Name of the package, program or application'),
+      version: word('a version').optional().describe('Version that it must have'),
+      arch: word('an architecture').optional().describe('Architecture that it must have'),
+      purge: z.boolean('purge is true or false').default(false).describe('With its configuration, where that is kept'),
+    }),
+    object: [{ required: ['name'], optional: ['version', 'arch'] }],
+    platforms: EVERY_PLATFORM,
+    reversible: false,
+    destructive: true,
+    binds: { table: 'deb_packages', required: ['name', 'version', 'arch'], optional: [] },
+    bindsToo: [
+      {
+        table: 'rpm_packages',
+        required: ['name', 'version', 'release', 'arch'],
+        optional: ['epoch'],
+        integers: ['epoch'],
+      },
+      { table: 'programs', required: ['name', 'version', 'identifying_number'], optional: ['publisher'] },
+      { table: 'apps', required: ['path', 'bundle_identifier'], optional: ['bundle_short_version'] },
+    ],
+    timeoutMs: 600_000,
+    lane: 'package',
+  },
+];
 
 const HIVE = /^(HKEY_(LOCAL_MACHINE|USERS|CURRENT_USER|CURRENT_CONFIG|CLASSES_ROOT)|HKLM|HKU|HKCU|HKCC|HKCR)\\[^\\]/i;
 const registryPath = name('a registry path', 16_383).regex(HIVE, {
@@ -11,7 +41,7 @@ const type = z
   .regex(/^[A-Z0-9_]{1,40}$/, 'a type is one of REG_SZ, REG_DWORD and so on')
   .optional();
 
-const common = {
+const registryCommon = {
   platforms: ['windows'],
   reversible: true,
   destructive: true,
@@ -21,7 +51,7 @@ const common = {
 
 export const registryActions: readonly ActionDefinition[] = [
   {
-    ...common,
+    ...registryCommon,
     name: 'registry.delete_value',
     summary: 'Deletes one value of the registry',
     params: z.strictObject({
@@ -39,7 +69,7 @@ export const registryActions: readonly ActionDefinition[] = [
     },
   },
   {
-    ...common,
+    ...registryCommon,
     name: 'registry.delete_key',
     summary: 'Deletes one key of the registry with its values',
     params: z.strictObject({
