@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { generateCommandRoot, publicJwks } from '@muster/identity';
 import { agentIdFromPublicKey } from '@muster/identity/agent';
 import { decodeRows } from '@muster/protocol';
 import type { TestProcess } from '@muster/testkit';
@@ -27,14 +28,16 @@ function residentMegabytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 }
 
-function enrolEverybody(_request: unknown, body: unknown): FakeRefusal {
+function enrolEverybody(body: unknown, trust?: unknown): FakeRefusal {
   const { publicKey } = body as { publicKey: string };
-  return { status: 201, body: { agentId: agentIdFromPublicKey(publicKey), num: 1, token: 'a-token', expiresAtMs: 1 } };
+  const enrolled = { agentId: agentIdFromPublicKey(publicKey), num: 1, token: 'a-token', expiresAtMs: 1, trust };
+  return { status: 201, body: enrolled };
 }
 
-async function startGateway(): Promise<FakeGateway> {
+/** With `trust` the enrolment names command roots, so the agent does not enrol again to ask for them. */
+async function startGateway(trust?: unknown): Promise<FakeGateway> {
   const tls = { cert: TEST_CERTIFICATE, key: TEST_KEY };
-  const gateway = await FakeGateway.start({ tls, enrol: enrolEverybody });
+  const gateway = await FakeGateway.start({ tls, enrol: (_request, body) => enrolEverybody(body, trust) });
   cleanups.push(() => gateway.stop());
   return gateway;
 }
@@ -98,7 +101,7 @@ describe('the agent program', () => {
   });
 
   test('answers over Poll the query that came with WELCOME', async () => {
-    const gateway = await startGateway();
+    const gateway = await startGateway({ keys: publicJwks(await generateCommandRoot()).keys });
     start([], { ...settings(gateway), MUSTER_AGENT_MODE: 'poll' });
     const session = await gateway.nextPoll();
     await session.hello();
