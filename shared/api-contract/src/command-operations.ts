@@ -14,7 +14,7 @@ import {
   commandTargetPageSchema,
 } from './command.js';
 import { label } from './fields.js';
-import { defineOperations, jsonAnswer } from './operation.js';
+import { defineOperations, eventStream, jsonAnswer } from './operation.js';
 import { afterParameter, cursorParameter, limitParameter } from './paging.js';
 
 const REQUEST_PROBLEMS = [
@@ -206,14 +206,7 @@ export const commandOperations = defineOperations('commands', {
         description: 'Which targets to tell of: those that settle, all whose state changes, or none.',
       }),
     }),
-    headers: { 'Last-Event-ID': 'The id of the last event that was seen.' },
-    answers: {
-      200: {
-        description: 'Events. In `text/event-stream`, `data` is the same object as a line of `application/x-ndjson`.',
-        content: { 'text/event-stream': undefined, 'application/x-ndjson': commandEventSchema },
-      },
-      204: { description: 'The command has ended, and there is no later event.' },
-    },
+    ...eventStream(commandEventSchema, 'The command has ended, and there is no later event.'),
     problems: ['not_found', 'not_acceptable', 'draining'],
   },
 });

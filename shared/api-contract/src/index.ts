@@ -11,5 +11,4 @@ export * from './bandwidth.js';
 export type * from './tables.js';
 export type * from './tokens.js';
 export type * from './audit.js';
-export type * from './me.js';
 export { openApiDocument } from './openapi.js';

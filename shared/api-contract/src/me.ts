@@ -1,7 +1,7 @@
 import { ROLES } from '@muster/identity/roles';
 import { z } from 'zod';
 import { timestamp } from './fields.js';
-import { defineOperations, jsonAnswer, type Json } from './operation.js';
+import { defineOperations, jsonAnswer } from './operation.js';
 
 const meSchema = z
   .object({
@@ -27,5 +27,3 @@ export const meOperations = defineOperations('me', {
     problems: [],
   },
 });
-
-export type MeJson = Json<typeof meSchema>;

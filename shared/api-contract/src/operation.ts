@@ -48,6 +48,20 @@ export function jsonAnswer<S extends z.ZodType>(description: string, schema: S) 
   return { description, content: { 'application/json': schema } } as const;
 }
 
+/** The header and the answers of an event stream. `over`: what status 204 means. */
+export function eventStream<S extends z.ZodType>(event: S, over: string) {
+  return {
+    headers: { 'Last-Event-ID': 'The id of the last event that was seen.' },
+    answers: {
+      200: {
+        description: 'Events. In `text/event-stream`, `data` is the same object as a line of `application/x-ndjson`.',
+        content: { 'text/event-stream': undefined, 'application/x-ndjson': event },
+      },
+      204: { description: over },
+    },
+  } as const;
+}
+
 type Contracts = Readonly<Record<string, Omit<OperationContract, 'id' | 'tag'>>>;
 
 /** Names operations by their keys. Keeps their exact types, from which those of parameters and answers are inferred. */

@@ -1,7 +1,7 @@
 import { OUTCOMES } from '@muster/protocol/vocabulary';
 import { z } from 'zod';
 import { queryIdParameter } from './fields.js';
-import { defineOperations, jsonAnswer } from './operation.js';
+import { defineOperations, eventStream, jsonAnswer } from './operation.js';
 import { afterParameter, cursorParameter, limitParameter } from './paging.js';
 import {
   queryFailurePageSchema,
@@ -134,14 +134,7 @@ export const queryOperations = defineOperations('queries', {
     query: z.strictObject({
       after: afterParameter,
     }),
-    headers: { 'Last-Event-ID': 'The id of the last event that was seen.' },
-    answers: {
-      200: {
-        description: 'Events. In `text/event-stream`, `data` is the same object as a line of `application/x-ndjson`.',
-        content: { 'text/event-stream': undefined, 'application/x-ndjson': queryEventSchema },
-      },
-      204: { description: 'The query has ended, and there is no later event.' },
-    },
+    ...eventStream(queryEventSchema, 'The query has ended, and there is no later event.'),
     problems: ['not_found', 'not_acceptable', 'draining'],
   },
   listQueryRows: {

@@ -101,4 +101,3 @@ export const tokenOperations = defineOperations('tokens', {
 });
 
 export type TokenJson = Json<typeof tokenSchema>;
-export type CreatedTokenJson = Json<typeof createdSchema>;

@@ -65,19 +65,9 @@ export class RawWebSocket implements FrameSink, Wire {
     this.#socket.on('close', () => this.#finish());
   }
 
-  /** Bytes that the kernel has not accepted yet. */
-  get bufferedBytes(): number {
-    return this.#socket.writableLength;
-  }
-
   /** Sends one binary message. Does nothing when the socket has ended. */
   send(payload: Uint8Array): void {
     this.#write(OPCODE.binary, payload);
-  }
-
-  /** Sends raw bytes: for tests that violate the protocol. */
-  sendRaw(bytes: Uint8Array): void {
-    if (!this.#ended) this.#socket.write(bytes);
   }
 
   sendPing(payload: Uint8Array): void {

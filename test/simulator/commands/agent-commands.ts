@@ -13,8 +13,19 @@ import type { CommandContext } from './command-context.js';
 import { fateOf, type Fate } from './command-behaviour.js';
 import type { Run } from '../truth/oracle.js';
 import type { Trust } from './command-verifier.js';
-import { CANCELLED, done, EXPIRED, INTERRUPTED, TIMED_OUT, UNKNOWN_ACTION } from './outcomes.js';
-import { doing, ending, type Outcome, type Plan, type Undo } from './plan.js';
+import {
+  CANCELLED,
+  doing,
+  done,
+  ending,
+  EXPIRED,
+  INTERRUPTED,
+  TIMED_OUT,
+  UNKNOWN_ACTION,
+  type Outcome,
+  type Plan,
+  type Undo,
+} from './plan.js';
 import { refusalOf } from './refusal.js';
 import { planAction } from './simulated-actions.js';
 

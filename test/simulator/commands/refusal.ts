@@ -1,8 +1,7 @@
 import { parseParams, UNDO_ACTION, type ActionDefinition } from '@muster/actions';
 import type { CommandBody, CommandClaims } from '@muster/protocol';
 import type { Machine } from '../machine/machine.js';
-import { EXPIRED, UNKNOWN_ACTION } from './outcomes.js';
-import type { Outcome } from './plan.js';
+import { EXPIRED, UNKNOWN_ACTION, type Outcome } from './plan.js';
 
 /** Why an authentic command is not accepted; `undefined` when it is. */
 export function refusalOf(

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
+import { freePort } from './free-port.js';
 import { until } from './probe.js';
 
 export interface ProcessOptions {
@@ -57,7 +58,7 @@ export class BrokerProcess {
     this.options = options;
   }
 
-  /** Undefined while it does not run. */
+  /** Undefined while it does not run. For a container: the pid of the docker client. */
   get pid(): number | undefined {
     return isRunning(this.child) ? this.child?.pid : undefined;
   }
@@ -143,4 +144,32 @@ function isRunning(child: ChildProcess | undefined): boolean {
 async function ended(child: ChildProcess): Promise<void> {
   child.ref();
   if (isRunning(child)) await once(child, 'exit');
+}
+
+/** A broker that we started on this machine, and the URL for its clients. Its data stays over a stop. */
+export type BrokerHandle = BrokerProcess & { readonly url: string; readonly port: number };
+
+/**
+ * Starts a broker on the given port, or on a free one. Another program may take a free port before the broker does; then another port is
+ * tried.
+ * @throws BrokerStartError when it does not start.
+ */
+export async function startOnPort(
+  port: number | undefined,
+  scheme: 'nats' | 'redis',
+  optionsFor: (port: number) => ProcessOptions | Promise<ProcessOptions>,
+  pickPort: () => Promise<number> = freePort,
+): Promise<BrokerHandle> {
+  for (let attempt = 1; ; attempt++) {
+    const chosen = port ?? (await pickPort());
+    const broker = new BrokerProcess(await optionsFor(chosen));
+    try {
+      await broker.start();
+      return Object.assign(broker, { url: `${scheme}://127.0.0.1:${chosen}`, port: chosen });
+    } catch (error) {
+      const isWorthAnother =
+        error instanceof BrokerStartError && error.isPortTaken && port === undefined && attempt < 5;
+      if (!isWorthAnother) throw error;
+    }
+  }
 }

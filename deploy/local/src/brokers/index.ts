@@ -1,4 +1,4 @@
-export type { BrokerHandle } from './broker-handle.js';
+export type { BrokerHandle } from './broker-process.js';
 export { BROKER_IMAGES, ensureBinary } from './find-broker.js';
 export { freePort } from './free-port.js';
 export { natsAnswers, redisAnswers } from './probe.js';

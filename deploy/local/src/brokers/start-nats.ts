@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@muster/runtime';
-import { startOnPort, type BrokerHandle } from './broker-handle.js';
+import { startOnPort, type BrokerHandle } from './broker-process.js';
 import { containerCommand } from './docker.js';
 import { findBroker, type BrokerSource } from './find-broker.js';
 import { freePort } from './free-port.js';

@@ -1,8 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Logger } from '@muster/runtime';
-import { startOnPort, type BrokerHandle } from './broker-handle.js';
-import { BrokerStartError } from './broker-process.js';
+import { BrokerStartError, startOnPort, type BrokerHandle } from './broker-process.js';
 import { findBinary } from './find-binary.js';
 import { ensureBinary } from './find-broker.js';
 import { freePortPair } from './free-port.js';

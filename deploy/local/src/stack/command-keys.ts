@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   generateCommandRoot,
@@ -8,7 +9,6 @@ import {
   signCommandKeys,
   type PrivateJwks,
 } from '@muster/identity';
-import { readOrCreate } from './read-or-create.js';
 
 /** The key files for the commands of a stack. */
 export interface CommandKeyFiles {
@@ -48,4 +48,16 @@ async function privateKeys(path: string, generate: () => Promise<PrivateJwks>): 
   const parsed = parseSigningJwks(await readOrCreate(path, async () => JSON.stringify(await generate())));
   if (!parsed.ok) throw new Error(`${path} ${parsed.fault}; start with --fresh`);
   return parsed.jwks;
+}
+
+/** Reads a file, without surrounding white space. Creates it when it is missing, readable by its owner only. */
+export async function readOrCreate(path: string, make: () => string | Promise<string>): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const value = await make();
+  await writeFile(path, `${value}\n`, { mode: 0o600, flag: 'wx' });
+  return value;
 }

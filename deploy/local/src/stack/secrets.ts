@@ -3,8 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateSigningJwks, mintOperatorToken, parseOperatorToken } from '@muster/identity';
 import { base32 } from '@muster/protocol';
-import { ensureCommandKeys, type CommandKeyFiles } from './command-keys.js';
-import { readOrCreate } from './read-or-create.js';
+import { ensureCommandKeys, readOrCreate, type CommandKeyFiles } from './command-keys.js';
 
 /** The organisation of a local stack. */
 export const LOCAL_ORG = 'local';

@@ -13,7 +13,6 @@ export interface SqliteExports {
   sqlite3_finalize(stmt: number): number;
   sqlite3_errmsg(db: number): number;
   sqlite3_error_offset(db: number): number;
-  sqlite3_extended_errcode(db: number): number;
   sqlite3_limit(db: number, id: number, value: number): number;
   sqlite3_stmt_readonly(stmt: number): number;
   sqlite3_stmt_isexplain(stmt: number): number;

@@ -6,13 +6,12 @@ import { networkInterfaces } from 'node:os';
 import type { ActionHost } from '../contract/action.js';
 import { failed } from '../contract/results.js';
 import { ActionStop } from '../contract/settle.js';
-import type { FirewallBackend } from './firewall-backend.js';
 import { IsolationStore, type IsolationState } from './isolation-state.js';
 import { NetshFirewall } from './netsh-firewall.js';
 import { parseNetworkAddress } from './network-address.js';
 import { NftFirewall } from './nft-firewall.js';
 import { PfFirewall } from './pf-firewall.js';
-import { parseNameServers, resolveGateways, type AllowList } from './allow-list.js';
+import { parseNameServers, resolveGateways, type AllowList, type FirewallBackend } from './allow-list.js';
 
 /** The upstream servers of systemd-resolved. resolv.conf then names only systemd-resolved itself. */
 const UPSTREAM_SERVERS = '/run/systemd/resolve/resolv.conf';

@@ -4,9 +4,8 @@ import { writeFileAtomic } from '../../store/atomic-file.js';
 import type { ActionHost } from '../contract/action.js';
 import { runOrStop } from '../contract/settle.js';
 import { SYSTEM32 } from '../windows/powershell.js';
-import type { FirewallBackend } from './firewall-backend.js';
 import { formatNetworkAddress } from './network-address.js';
-import type { AllowList } from './allow-list.js';
+import type { AllowList, FirewallBackend } from './allow-list.js';
 
 const NETSH = `${SYSTEM32}netsh.exe`;
 const SCHTASKS = `${SYSTEM32}schtasks.exe`;

@@ -1,8 +1,7 @@
 import type { ActionHost } from '../contract/action.js';
 import { runOrStop } from '../contract/settle.js';
-import type { FirewallBackend } from './firewall-backend.js';
 import { isolationRuleset, TABLE } from './nft-ruleset.js';
-import type { AllowList } from './allow-list.js';
+import type { AllowList, FirewallBackend } from './allow-list.js';
 
 const OPTIONS = { timeoutMs: 20_000 };
 

@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { readFileIfThere, writeFileAtomic } from '../../store/atomic-file.js';
 import type { ActionHost } from '../contract/action.js';
 import { runOrStop } from '../contract/settle.js';
-import type { FirewallBackend } from './firewall-backend.js';
 import { formatNetworkAddress } from './network-address.js';
-import type { AllowList } from './allow-list.js';
+import type { AllowList, FirewallBackend } from './allow-list.js';
 
 const PFCTL = '/sbin/pfctl';
 const LAUNCHCTL = '/bin/launchctl';

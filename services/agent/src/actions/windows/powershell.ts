@@ -5,7 +5,7 @@ import { ActionStop, runOrStop } from '../contract/settle.js';
 /** System programs are run by full path, because Windows searches the current folder first. */
 export const SYSTEM32 = 'C:\\Windows\\System32\\';
 
-const POWERSHELL = `${SYSTEM32}WindowsPowerShell\\v1.0\\powershell.exe`;
+export const POWERSHELL_PATH = `${SYSTEM32}WindowsPowerShell\\v1.0\\powershell.exe`;
 const OPTIONS = ['-NoLogo', '-NoProfile', '-NonInteractive', '-ExecutionPolicy', 'Bypass', '-Command'];
 const PRELUDE = [
   "$ErrorActionPreference = 'Stop'",
@@ -23,7 +23,7 @@ export async function runScript(
   input: Readonly<Record<string, unknown>>,
   options: RunOptions = {},
 ): Promise<unknown> {
-  const text = await runOrStop(host, POWERSHELL, scriptArgs(script), {
+  const text = await runOrStop(host, POWERSHELL_PATH, scriptArgs(script), {
     timeoutMs: 30_000,
     ...options,
     input: asciiJson(input),
@@ -41,8 +41,6 @@ export async function runScript(
 export function scriptArgs(script: string): string[] {
   return [...OPTIONS, `${PRELUDE}; ${script}`];
 }
-
-export const POWERSHELL_PATH = POWERSHELL;
 
 /** Escapes everything beyond ASCII, because the console's code page is unknown. */
 export function asciiJson(value: unknown): string {

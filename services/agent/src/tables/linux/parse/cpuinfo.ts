@@ -1,14 +1,5 @@
-export interface CpuInfo {
-  readonly brand: string;
-  readonly model: string;
-  readonly microcode: string;
-  readonly threads: number;
-  readonly cores: number;
-  readonly sockets: number;
-}
-
 /** Parses `/proc/cpuinfo`. Without core ids, each thread counts as a core. */
-export function parseCpuinfo(text: string): CpuInfo {
+export function parseCpuinfo(text: string) {
   const cpus = text
     .split('\n\n')
     .map(

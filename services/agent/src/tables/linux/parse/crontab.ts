@@ -1,17 +1,9 @@
-export interface CronJob {
-  readonly event: string;
-  readonly minute: string;
-  readonly hour: string;
-  readonly day_of_month: string;
-  readonly month: string;
-  readonly day_of_week: string;
-  readonly command: string;
-}
+import type { TableRow } from '@muster/tables';
 
 const NO_TIME = { minute: '', hour: '', day_of_month: '', month: '', day_of_week: '' };
 
 /** Parses crontab(5). In system tables the command begins with the user. */
-export function parseCrontab(text: string): CronJob[] {
+export function parseCrontab(text: string): TableRow[] {
   return text.split('\n').flatMap((raw) => {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return [];

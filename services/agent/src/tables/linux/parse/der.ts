@@ -5,7 +5,6 @@ export interface DerElement {
 }
 
 export const TAG = {
-  bitString: 0x03,
   octetString: 0x04,
   oid: 0x06,
   sequence: 0x30,

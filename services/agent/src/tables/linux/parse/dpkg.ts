@@ -1,3 +1,5 @@
+import type { TableRow } from '@muster/tables';
+
 /** Fields of one paragraph of a Debian control file. Names are in lower case; continuation lines are joined with line breaks. */
 export type Paragraph = ReadonlyMap<string, string>;
 
@@ -22,20 +24,6 @@ export function* parseParagraphs(text: string): Iterable<Paragraph> {
   if (fields.size > 0) yield fields;
 }
 
-/** A package in dpkg's status file. */
-export interface DebPackage {
-  readonly name: string;
-  readonly version: string;
-  readonly source: string;
-  readonly size: number | undefined;
-  readonly arch: string;
-  readonly revision: string;
-  readonly status: string;
-  readonly maintainer: string;
-  readonly section: string;
-  readonly priority: string;
-}
-
 const FIELDS = {
   name: 'Package',
   version: 'Version',
@@ -52,7 +40,7 @@ const FIELDS = {
  * Parses dpkg's status file. The file has megabytes, so it is not split in lines: each field is searched from one
  * package to the next. Packages without a version were never installed and are skipped.
  */
-export function* parseDpkgStatus(text: string): Iterable<DebPackage> {
+export function* parseDpkgStatus(text: string): Iterable<TableRow> {
   const scans = Object.values(FIELDS).map((field) => new FieldScan(text, field));
   for (let start = 0; start < text.length;) {
     const gap = text.indexOf('\n\n', start);
@@ -95,7 +83,7 @@ class FieldScan {
   }
 }
 
-function toPackage(name: string, version: string, fields: ReadonlyMap<string, string | undefined>): DebPackage {
+function toPackage(name: string, version: string, fields: ReadonlyMap<string, string | undefined>): TableRow {
   const size = fields.get(FIELDS.size);
   return {
     name,

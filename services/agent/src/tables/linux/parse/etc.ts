@@ -1,3 +1,5 @@
+import type { TableRow } from '@muster/tables';
+
 /** Splits a line into content and comment. */
 function splitComment(line: string): { content: string; comment: string } {
   const hash = line.indexOf('#');
@@ -44,14 +46,6 @@ export function parseServices(
   });
 }
 
-type Resolver = {
-  readonly id: number;
-  readonly type: string;
-  readonly address: string;
-  readonly netmask: string;
-  readonly options: number;
-};
-
 /** Default options of the C library: RES_INIT, RES_RECURSE, RES_DEFNAMES and RES_DNSRCH. */
 const RESOLVER_DEFAULTS = 0x2c1;
 
@@ -70,7 +64,7 @@ const RESOLVER_OPTIONS: Readonly<Record<string, number>> = {
 };
 
 /** resolv.conf(5). The last `domain` or `search` line applies. */
-export function parseResolvConf(text: string): Resolver[] {
+export function parseResolvConf(text: string): TableRow[] {
   const servers: string[] = [];
   let domains: string[] = [];
   let sortlist: string[] = [];

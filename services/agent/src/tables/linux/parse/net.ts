@@ -1,3 +1,5 @@
+import type { TableRow } from '@muster/tables';
+
 /** Address families of the kernel. */
 export const FAMILY = { unix: 1, inet: 2, inet6: 10 } as const;
 
@@ -136,20 +138,8 @@ export function parseArp(text: string): { address: string; mac: string; interfac
     }));
 }
 
-/** A route of the main table (IPv4) or of all tables (IPv6). */
-export interface Route {
-  readonly destination: string;
-  readonly netmask: number;
-  readonly gateway: string;
-  readonly flags: number;
-  readonly metric: number;
-  readonly mtu: number;
-  readonly interface: string;
-  readonly type: string;
-}
-
-/** Parses `/proc/net/route`. */
-export function parseIpv4Routes(text: string): Route[] {
+/** Parses `/proc/net/route`, the main table. */
+export function parseIpv4Routes(text: string): TableRow[] {
   const rejects = 0x200;
   return text
     .split('\n')
@@ -172,8 +162,8 @@ export function parseIpv4Routes(text: string): Route[] {
     });
 }
 
-/** Parses `/proc/net/ipv6_route`. It has no header, and addresses are in network byte order. */
-export function parseIpv6Routes(text: string): Route[] {
+/** Parses `/proc/net/ipv6_route`, all tables. It has no header, and addresses are in network byte order. */
+export function parseIpv6Routes(text: string): TableRow[] {
   const local = 0x8000_0000;
   const anycast = 0x0010_0000;
   const rejects = 0x200;

@@ -1,16 +1,8 @@
+import type { TableRow } from '@muster/tables';
 import { asObject, parseObject } from './json.js';
 
-export interface NpmPackage {
-  readonly name: string;
-  readonly version: string;
-  readonly description: string;
-  readonly author: string;
-  readonly license: string;
-  readonly homepage: string;
-}
-
 /** Parses a package.json. `undefined` for any other text. */
-export function parsePackageJson(text: string): NpmPackage | undefined {
+export function parsePackageJson(text: string): TableRow | undefined {
   const json = parseObject(text);
   if (typeof json?.['name'] !== 'string') return undefined;
   const word = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -1,13 +1,7 @@
-export interface PythonMetadata {
-  readonly name: string;
-  readonly version: string;
-  readonly summary: string;
-  readonly author: string;
-  readonly license: string;
-}
+import type { TableRow } from '@muster/tables';
 
 /** Parses core metadata (METADATA or PKG-INFO): headers up to the first empty line. */
-export function parsePythonMetadata(text: string): PythonMetadata | undefined {
+export function parsePythonMetadata(text: string): TableRow | undefined {
   const head = text.split(/\r?\n\r?\n/, 1)[0] ?? '';
   const value = (key: string): string => new RegExp(`^${key}: *(.*)$`, 'm').exec(head)?.[1]?.trim() ?? '';
   const name = value('Name');

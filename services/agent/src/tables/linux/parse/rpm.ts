@@ -1,3 +1,5 @@
+import type { TableRow } from '@muster/tables';
+
 const FIELDS = {
   name: 'NAME',
   version: 'VERSION',
@@ -21,10 +23,8 @@ export const RPM_QUERY_FORMAT = `${Object.values(FIELDS)
 
 const NUMBERS: ReadonlySet<string> = new Set(['size', 'epoch', 'install_time']);
 
-export type RpmPackage = { readonly [K in keyof typeof FIELDS]?: string | number };
-
 /** Parses the output of that format. rpm writes `(none)` for a missing field. */
-export function parseRpmQuery(text: string): RpmPackage[] {
+export function parseRpmQuery(text: string): TableRow[] {
   const names = Object.keys(FIELDS);
   return text
     .split('\n')

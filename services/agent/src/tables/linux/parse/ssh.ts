@@ -1,15 +1,10 @@
-export interface AuthorizedKey {
-  readonly algorithm: string;
-  readonly key: string;
-  readonly options: string;
-  readonly comment: string;
-}
+import type { TableRow } from '@muster/tables';
 
 const KEY_TYPE =
   /^(ssh-(rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w-]+@openssh\.com|ssh-[\w-]+-cert-v01@openssh\.com|ecdsa-[\w-]+-cert-v01@openssh\.com)$/;
 
 /** Parses authorized_keys (sshd(8)): options, which may contain quoted spaces, then type, key and comment. */
-export function parseAuthorizedKeys(text: string): AuthorizedKey[] {
+export function parseAuthorizedKeys(text: string): TableRow[] {
   return text.split('\n').flatMap((raw) => {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return [];
