@@ -2,8 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Program } from '@muster/local';
 import { CommandLoad, expectCommandsSettled } from '../kit/command-load.js';
-import { fleetOptions } from '../kit/fleet-options.js';
-import { startHarness, type Harness } from '../kit/harness.js';
+import { startHarness, type Harness, fleetOptions } from '../kit/harness.js';
 import { FleetProcess } from '../load/fleet/fleet-process.js';
 
 const AGENTS = 2_000;

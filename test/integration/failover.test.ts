@@ -3,9 +3,8 @@ import { followQuery, runQuery } from '@muster/api-client';
 import type { GroupJson, LedgerJson } from '@muster/api-contract';
 import { ledgerBalances } from '@muster/protocol';
 import { eventually } from '@muster/runtime/testing';
-import { onChannel } from '../kit/fleet-options.js';
 import { startHaproxy, type LoadBalancer } from '../kit/haproxy.js';
-import { startHarness, type Harness } from '../kit/harness.js';
+import { startHarness, type Harness, onChannel } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
 
 const AGENTS = 400;

@@ -2,8 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { followQuery, runQuery } from '@muster/api-client';
 import type { GroupJson, LedgerJson, RawRowJson } from '@muster/api-contract';
 import { ledgerBalances } from '@muster/protocol';
-import { fleetOptions, onChannel } from '../kit/fleet-options.js';
-import { startHarness, type Harness } from '../kit/harness.js';
+import { startHarness, type Harness, fleetOptions, onChannel } from '../kit/harness.js';
 import { Fleet, type ExpectedGroup } from '../simulator/index.js';
 
 const SQL = 'SELECT name, version FROM deb_packages';

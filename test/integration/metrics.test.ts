@@ -4,8 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { runQuery } from '@muster/api-client';
 import { ensureBinary } from '@muster/local/brokers';
 import { silentLogger } from '@muster/runtime';
-import { startHarness, type Harness } from '../kit/harness.js';
-import { fleetOptions } from '../kit/fleet-options.js';
+import { startHarness, type Harness, fleetOptions } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
 
 const AGENTS = 40;

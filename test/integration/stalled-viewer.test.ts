@@ -2,8 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { fleetOptions } from '../kit/fleet-options.js';
-import { startHarness, type Harness } from '../kit/harness.js';
+import { startHarness, type Harness, fleetOptions } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
 
 const MIB = 2 ** 20;

@@ -4,8 +4,7 @@ import type { GroupJson, LedgerJson, RawRowJson } from '@muster/api-contract';
 import { ledgerBalances, type SessionMode } from '@muster/protocol';
 import { CommandLoad, expectCommandsSettled } from '../kit/command-load.js';
 import { eventually } from '@muster/runtime/testing';
-import { fleetOptions } from '../kit/fleet-options.js';
-import { startHarness, type Harness } from '../kit/harness.js';
+import { startHarness, type Harness, fleetOptions } from '../kit/harness.js';
 import { Fleet } from '../simulator/index.js';
 
 const AGENTS = 300;

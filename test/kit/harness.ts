@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ApiClient } from '@muster/api-client';
 import { startStack, type Stack, type StackOptions } from '@muster/local';
 import { startBrokers, type TestBrokers } from '@muster/testkit';
+import type { ChannelBehaviour } from '../simulator/index.js';
 
 /** The whole product for one test file: brokers, services, and a client of the API. */
 export interface Harness {
@@ -34,4 +35,19 @@ export async function startHarness(options: Partial<StackOptions> = {}): Promise
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The gateways, organisation and enrolment secret for a simulated fleet. */
+export function fleetOptions({ stack }: Harness) {
+  const [first, ...others] = stack.gateways.map(({ url }) => url);
+  if (first === undefined) throw new Error('the stack has no gateway');
+  return { gateways: [first, ...others] as [string, ...string[]], org: stack.org, enrolSecret: stack.enrollSecret };
+}
+
+/**
+ * A fleet that stays on this channel. Its agents poll every second, each time at another gateway, as behind a load balancer without
+ * stickiness.
+ */
+export function onChannel(mode: ChannelBehaviour['mode']): { readonly channel: Partial<ChannelBehaviour> } {
+  return { channel: { mode, capable: false, pollIntervalMs: 1_000, scattered: true } };
 }

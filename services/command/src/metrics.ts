@@ -1,9 +1,9 @@
 import type { Metrics } from '@muster/runtime';
-import { deliveryMetrics } from './deliveries/delivery-metrics.js';
 import { auditMetrics, journalMetrics } from './journal/journal-metrics.js';
 import { reconcileMetrics } from './reconcile/reconcile-metrics.js';
-import { reportMetrics } from './reports/report-metrics.js';
-import { requestMetrics } from './requests/request-metrics.js';
+import { deliveryMetrics } from './deliveries/delivery-sender.js';
+import { reportMetrics } from './reports/report-handler.js';
+import { requestMetrics } from './requests/command-request-handler.js';
 
 export interface LiveCounts {
   readonly open: () => number;

@@ -111,13 +111,7 @@ export interface ReadOptions {
 }
 
 /** Why an operation failed. */
-export const StreamErrorCode = {
-  noStream: 'no_stream',
-  unavailable: 'unavailable',
-  invalid: 'invalid',
-  streamReset: 'stream_reset',
-} as const;
-export type StreamErrorCode = (typeof StreamErrorCode)[keyof typeof StreamErrorCode];
+export type StreamErrorCode = 'no_stream' | 'unavailable' | 'invalid' | 'stream_reset';
 
 /** The only exception of the port. Check `code`, not the message. */
 export class StreamError extends Error {

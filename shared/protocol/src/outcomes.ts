@@ -23,24 +23,13 @@ export function isAnswer(outcome: Outcome): boolean {
 /** The count of endpoints in each outcome. `targeted` is always the sum of the rest. */
 export type Ledger = { readonly targeted: number; readonly waiting: number } & { readonly [K in Outcome]: number };
 
-export const EMPTY_LEDGER: Ledger = {
-  targeted: 0,
-  waiting: 0,
-  answered: 0,
-  empty: 0,
-  error: 0,
-  refused: 0,
-  over_budget: 0,
-  timed_out: 0,
-  disconnected: 0,
-  unreachable: 0,
-};
+export const EMPTY_LEDGER = Object.fromEntries(
+  ['targeted', 'waiting', ...OUTCOMES].map((outcome) => [outcome, 0]),
+) as Ledger;
 
 /** True when the outcomes and `waiting` add up to `targeted`. */
 export function ledgerBalances(ledger: Ledger): boolean {
-  let sum = ledger.waiting;
-  for (const outcome of OUTCOMES) sum += ledger[outcome];
-  return sum === ledger.targeted;
+  return OUTCOMES.reduce((sum, outcome) => sum + ledger[outcome], ledger.waiting) === ledger.targeted;
 }
 
 /** True when every targeted endpoint answered, with or without rows. */

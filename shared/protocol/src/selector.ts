@@ -1,4 +1,5 @@
 import { LIMITS } from './limits.js';
+import { AppError } from './errors.js';
 
 /** One requirement of a selector. `in` and `notin` cover `=`, `==` and `!=` too. */
 export type Requirement =
@@ -182,4 +183,29 @@ function isInteger(value: string | undefined): boolean {
 /** Joins selectors by AND. Takes and returns text, because selectors travel as text. Empty ones select everything. */
 export function joinSelectors(...texts: readonly (string | undefined)[]): string {
   return texts.filter((text): text is string => text !== undefined && text.trim() !== '').join(',');
+}
+
+/**
+ * The selector of a request, joined with the one that bounds its operator.
+ * @throws AppError `bad_selector`; its details name the faulty one, `selector` or `bound`, and the offset in it.
+ */
+export function boundedSelector(
+  selector: string,
+  bound: string,
+): { readonly text: string; readonly selector: Selector } {
+  const text = joinSelectors(selector, bound);
+  let joined: Selector = [];
+  for (const [field, which, each] of [
+    ['selector', '', selector],
+    // The operator cannot correct this one: it belongs to the token.
+    ['bound', 'the selector that bounds this operator: ', bound],
+    ['selector', 'together with the one that bounds this operator: ', text],
+  ] as const) {
+    const parsed = parseSelector(each);
+    if (!parsed.ok) {
+      throw new AppError('bad_selector', which + parsed.message, { details: { field, offset: parsed.offset } });
+    }
+    joined = parsed.selector;
+  }
+  return { text, selector: joined };
 }

@@ -7,14 +7,7 @@ import {
   type Signature,
   type StateChange,
 } from './command-journal.js';
-import {
-  COMMAND_STATES,
-  isTerminal,
-  canTransition,
-  type CommandLedger,
-  type CommandState,
-  type TerminalState,
-} from '@muster/protocol';
+import { COMMAND_STATES, isTerminal, canTransition, type CommandLedger, type CommandState } from '@muster/protocol';
 
 /**
  *     awaiting_approval ──signed──▶ running ──every target settled──▶ ended
@@ -182,9 +175,4 @@ export class CommandFold {
     this.endedAtMs = atMs;
     return true;
   }
-}
-
-/** The terminal state of an outcome; `undefined` when there is none, or the target is still under way. */
-export function terminalOf(outcome: TargetOutcome | undefined): TerminalState | undefined {
-  return outcome !== undefined && isTerminal(outcome.state) ? outcome.state : undefined;
 }

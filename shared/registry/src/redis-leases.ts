@@ -1,7 +1,15 @@
 import { DROP_LUA, LIVE_LUA, RENEW_LUA } from './lua/leases.js';
 import { KEYS } from './partition.js';
 import { LuaScript, type RedisConnection } from './redis-connection.js';
-import type { DropResult, GatewayInfo, GatewayLease, Leases, LeaseRenewal, RenewResult } from './registry.js';
+import type {
+  DropResult,
+  GatewayInfo,
+  GatewayLease,
+  GatewaysResult,
+  Leases,
+  LeaseRenewal,
+  RenewResult,
+} from './registry.js';
 
 const RENEW = new LuaScript(RENEW_LUA);
 const DROP = new LuaScript(DROP_LUA);
@@ -43,6 +51,16 @@ export class RedisLeases implements Leases {
     try {
       await this.connection.run(DROP, LEASE_KEYS, [gatewayId]);
       return { kind: 'dropped' };
+    } catch (error) {
+      return { kind: 'unavailable', cause: asError(error) };
+    }
+  }
+
+  /** The gateways with a valid lease now. */
+  async gateways(): Promise<GatewaysResult> {
+    try {
+      const { leases } = await this.fresh();
+      return { kind: 'gateways', gateways: [...leases.values()] };
     } catch (error) {
       return { kind: 'unavailable', cause: asError(error) };
     }

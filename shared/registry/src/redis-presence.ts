@@ -1,8 +1,33 @@
-import { parseEntry, type StoredEntry } from './entry.js';
 import { groupByPartition, KEYS, PARTITIONS } from './partition.js';
 import type { RedisConnection } from './redis-connection.js';
 import { asError, type LiveGateways, type RedisLeases } from './redis-leases.js';
 import type { LookupResult, Presence, ScanEntry, ScanPage } from './registry.js';
+import type { SessionMode } from '@muster/protocol';
+
+/** A stored entry (its format is in lua/entry.ts). */
+interface StoredEntry {
+  readonly epoch: number;
+  /** Empty when unregistered. */
+  readonly gatewayId: string;
+  readonly mode: SessionMode;
+  readonly connectedAtMs: number;
+  readonly lastSeenMs: number;
+  readonly org: string;
+  readonly num: number;
+}
+
+function parseEntry(packed: string): StoredEntry {
+  const [epoch, gatewayId = '', , mode, connectedAtMs, lastSeenMs, org = '', num] = packed.split('|');
+  return {
+    epoch: Number(epoch),
+    gatewayId,
+    mode: mode === 'poll' ? 'poll' : 'live',
+    connectedAtMs: Number(connectedAtMs),
+    lastSeenMs: Number(lastSeenMs),
+    org,
+    num: Number(num),
+  };
+}
 
 const MAX_BATCH = 512;
 const SCAN_COUNT = 512;

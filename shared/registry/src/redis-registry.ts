@@ -5,15 +5,7 @@ import { RedisRegistrations } from './redis-registrations.js';
 import { RedisConnection } from './redis-connection.js';
 import { asError, RedisLeases } from './redis-leases.js';
 import { RedisPresence } from './redis-presence.js';
-import type {
-  FlapLimit,
-  RegistrationItem,
-  GatewaysResult,
-  GenerationResult,
-  ResyncItem,
-  Registry,
-  UnregisterItem,
-} from './registry.js';
+import type { FlapLimit, GenerationResult, Registry } from './registry.js';
 
 export interface RedisRegistryOptions {
   /** `redis://host:port`, `redis-cluster://host:port,host:port`, or with `rediss` for TLS. */
@@ -33,78 +25,43 @@ export async function openRedisRegistry(options: RedisRegistryOptions): Promise<
   const connection = new RedisConnection(options.url, options.logger);
   const isReady = await connection.whenReady(options.startTimeoutMs ?? 5_000);
   if (!isReady) options.logger.warn('going on without redis');
-  return new RedisRegistry(connection, options.flapLimit ?? { supersedes: 5, withinMs: 60_000 });
+  const lease = new RedisLeases(connection);
+  const flapLimit = options.flapLimit ?? { supersedes: 5, withinMs: 60_000 };
+  const registrations = new RedisRegistrations(connection, lease, flapLimit);
+  const presence = new RedisPresence(connection, lease);
+  return {
+    lease,
+    get connected() {
+      return connection.connected;
+    },
+    register: (gatewayId, items) => registrations.register(gatewayId, items),
+    unregister: (items) => registrations.unregister(items),
+    resync: (gatewayId, items) => registrations.resync(gatewayId, items),
+    lookup: (agentIds) => presence.lookup(agentIds),
+    scan: (org, signal) => presence.scan(org, signal),
+    gateways: () => lease.gateways(),
+    generation: () => generationOf(connection),
+    stop: () => {
+      connection.stop();
+      return Promise.resolve();
+    },
+  };
 }
 
-class RedisRegistry implements Registry {
-  readonly lease: RedisLeases;
-  private readonly connection: RedisConnection;
-  private readonly registrations: RedisRegistrations;
-  private readonly presence: RedisPresence;
-
-  constructor(connection: RedisConnection, flapLimit: FlapLimit) {
-    this.connection = connection;
-    this.lease = new RedisLeases(connection);
-    this.registrations = new RedisRegistrations(connection, this.lease, flapLimit);
-    this.presence = new RedisPresence(connection, this.lease);
-  }
-
-  get connected(): boolean {
-    return this.connection.connected;
-  }
-
-  register(gatewayId: string, items: readonly RegistrationItem[]) {
-    return this.registrations.register(gatewayId, items);
-  }
-
-  unregister(items: readonly UnregisterItem[]) {
-    return this.registrations.unregister(items);
-  }
-
-  resync(gatewayId: string, items: readonly ResyncItem[]) {
-    return this.registrations.resync(gatewayId, items);
-  }
-
-  lookup(agentIds: readonly string[]) {
-    return this.presence.lookup(agentIds);
-  }
-
-  scan(org: string, signal?: AbortSignal) {
-    return this.presence.scan(org, signal);
-  }
-
-  async gateways(): Promise<GatewaysResult> {
-    try {
-      const { leases } = await this.lease.fresh();
-      return { kind: 'gateways', gateways: [...leases.values()] };
-    } catch (error) {
-      return { kind: 'unavailable', cause: asError(error) };
-    }
-  }
-
-  /** There is one marker per partition, so that the loss of one master of a cluster is noticed too. */
-  async generation(): Promise<GenerationResult> {
-    const mine = randomBytes(8).toString('hex');
-    const markers = Array.from({ length: PARTITIONS }, async (_, partition) => {
-      const key = KEYS.generation(partition);
-      const found = await this.connection.get(key);
-      if (found !== null) return found;
-      await this.connection.setIfAbsent(key, mine);
-      return this.connection.get(key);
-    });
-    try {
-      const value = createHash('sha256')
-        .update((await Promise.all(markers)).join())
-        .digest('hex')
-        .slice(0, 16);
-      return { kind: 'generation', value };
-    } catch (error) {
-      return { kind: 'unavailable', cause: asError(error) };
-    }
-  }
-
-  stop(): Promise<void> {
-    this.connection.stop();
-    return Promise.resolve();
+/** There is one marker per partition, so that the loss of one master of a cluster is noticed too. */
+async function generationOf(connection: RedisConnection): Promise<GenerationResult> {
+  const mine = randomBytes(8).toString('hex');
+  const markers = Array.from({ length: PARTITIONS }, async (_, partition) => {
+    const key = KEYS.generation(partition);
+    const found = await connection.get(key);
+    if (found !== null) return found;
+    await connection.setIfAbsent(key, mine);
+    return connection.get(key);
+  });
+  try {
+    const all = (await Promise.all(markers)).join();
+    return { kind: 'generation', value: createHash('sha256').update(all).digest('hex').slice(0, 16) };
+  } catch (error) {
+    return { kind: 'unavailable', cause: asError(error) };
   }
 }

@@ -2,26 +2,13 @@
 export { Secret } from './secret.js';
 export { parseDurationMs } from './quantity.js';
 export { field, type Field, type FieldOptions } from './field.js';
-export {
-  defineConfig,
-  loadConfig,
-  type ConfigDefinition,
-  type ConfigFault,
-  type ConfigOf,
-  type ConfigResult,
-  type Env,
-} from './config.js';
+export { defineConfig, loadConfig } from './config.js';
+export type * from './config.js';
 export { sleep, systemClock, type Clock, type Timer } from './clock.js';
 export { fullJitter, type Backoff, type BackoffOptions } from './backoff.js';
 export { TokenBucket, type TakeResult, type TokenBucketOptions } from './token-bucket.js';
-export {
-  createLogger,
-  silentLogger,
-  type LogFields,
-  type Logger,
-  type LoggerOptions,
-  type LogLevel,
-} from './logger.js';
+export { createLogger, silentLogger } from './logger.js';
+export type * from './logger.js';
 export { type Component } from './component.js';
 export { type Runner, type RunnerState, type RunOutcome } from './runner.js';
 export { watchParent } from './parent-guard.js';

@@ -3,7 +3,7 @@ import { field } from './field.js';
 import { createLogger, LOG_LEVELS, type Logger } from './logger.js';
 import { watchParent } from './parent-guard.js';
 import { writeReadyFile } from './ready-file.js';
-import { createRunner, type RunOutcome, type Runner } from './runner.js';
+import { Runner, type RunOutcome } from './runner.js';
 
 /** What a program is built with. */
 export interface ProgramContext {
@@ -52,7 +52,7 @@ export async function runProgram<C extends object>(program: Program<C>): Promise
   const logger = createLogger({ service: program.name, level: logLevel, pretty: logPretty });
   for (const warning of [...common.warnings, ...own.warnings]) logger.warn('unknown setting', { warning });
   logger.info('starting', { pid: process.pid, config: printableConfig(config) });
-  const runner = createRunner({
+  const runner = new Runner({
     logger,
     stopTimeoutMs,
     unreadyWaitMs,

@@ -2,12 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import { FakeClock } from './testing/fake-clock.js';
 import { silentLogger } from './logger.js';
 import type { Component } from './component.js';
-import { createRunner, type Runner, type RunnerOptions } from './runner.js';
+import { Runner, type RunnerOptions } from './runner.js';
 
 function setUp(options: Partial<RunnerOptions> = {}) {
   const events: string[] = [];
   const clock = new FakeClock();
-  const runner = createRunner({ logger: silentLogger, clock, ...options });
+  const runner = new Runner({ logger: silentLogger, clock, ...options });
   const component = (name: string, extra: Component = {}): Component => ({
     start: () => void events.push(`start ${name}`),
     drain: () => void events.push(`drain ${name} ${runner.state}`),

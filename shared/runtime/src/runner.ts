@@ -35,29 +35,6 @@ export interface RunnerOptions {
   readonly onReady?: (ports: Readonly<Record<string, number>>) => void | Promise<void>;
 }
 
-export interface Runner extends Readiness {
-  readonly state: RunnerState;
-  /** Aborted when a stop begins; for long waits while the service is built or started. */
-  readonly stopSignal: AbortSignal;
-  /** Registers a component. Components start in this order and stop in reverse order. */
-  go(name: string, component: Component): void;
-  /** Registers the stop of something that runs already. */
-  defer(name: string, stop: (signal: AbortSignal) => void | Promise<void>): void;
-  /**
-   * Starts all components that are registered and not started yet: for a service that needs one component running before it
-   * can create the next. When one fails it stops all that were started, and rejects with the failure as cause.
-   */
-  start(): Promise<void>;
-  /** Starts everything, becomes ready, waits for `stop`, `fail` or the signal, and stops everything. */
-  wait(signal?: AbortSignal): Promise<RunOutcome>;
-  /** Begins the stop. Every call returns the same promise. */
-  stop(reason?: string): Promise<RunOutcome>;
-  /** A component failed for good: stops everything, and the outcome has the failure. */
-  fail(name: string, failure: unknown): void;
-  /** Ports bound so far, of all components. */
-  ports(): Readonly<Record<string, number>>;
-}
-
 interface Entry {
   readonly name: string;
   readonly component: Component;
@@ -66,11 +43,7 @@ interface Entry {
 }
 
 /** Starts components in order and stops them in reverse order, with bounds. Readiness ends first. */
-export function createRunner(options: RunnerOptions): Runner {
-  return new OrderedRunner(options);
-}
-
-class OrderedRunner implements Runner {
+export class Runner implements Readiness {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #stopTimeoutMs: number;
@@ -105,6 +78,7 @@ class OrderedRunner implements Runner {
     return this.#state;
   }
 
+  /** Aborted when a stop begins; for long waits while the service is built or started. */
   get stopSignal(): AbortSignal {
     return this.#stopAsked.signal;
   }
@@ -113,20 +87,27 @@ class OrderedRunner implements Runner {
     return this.#state === 'ready';
   }
 
+  /** Registers a component. Components start in this order and stop in reverse order. */
   go(name: string, component: Component): void {
     this.#entries.push({ name, component, state: 'waiting' });
   }
 
+  /** Registers the stop of something that runs already. */
   defer(name: string, stop: (signal: AbortSignal) => void | Promise<void>): void {
     this.#entries.push({ name, component: { stop }, state: 'live' });
   }
 
+  /**
+   * Starts all components that are registered and not started yet: for a service that needs one component running before it
+   * can create the next. When one fails it stops all that were started, and rejects with the failure as cause.
+   */
   start(): Promise<void> {
     // After a stop nothing starts. A component that is registered late never ran, so it is not stopped.
     this.#starting = this.#starting.then(() => this.#startWaiting());
     return this.#starting;
   }
 
+  /** Starts everything, becomes ready, waits for `stop`, `fail` or the signal, and stops everything. */
   async wait(signal?: AbortSignal): Promise<RunOutcome> {
     const onAbort = (): void => void this.stop('aborted');
     if (signal?.aborted) onAbort();
@@ -147,10 +128,12 @@ class OrderedRunner implements Runner {
     }
   }
 
+  /** Begins the stop. Every call returns the same promise. */
   stop(reason = 'requested'): Promise<RunOutcome> {
     return (this.#stopping ??= this.#stopAll(reason));
   }
 
+  /** A component failed for good: stops everything, and the outcome has the failure. */
   fail(name: string, failure: unknown): void {
     if (this.#stopping !== undefined) return;
     this.#logger.error('component failed', { component: name, err: failure });
@@ -158,6 +141,7 @@ class OrderedRunner implements Runner {
     void this.stop(`${name} failed`);
   }
 
+  /** Ports bound so far, of all components. */
   ports(): Readonly<Record<string, number>> {
     const all: Record<string, number> = {};
     for (const { component, state } of this.#entries) if (state === 'live') Object.assign(all, component.ports?.());

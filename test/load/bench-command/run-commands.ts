@@ -6,7 +6,7 @@ import { MEASURED_NODE_ARGS, profileArgs, settledBytes } from '../measure/proces
 import { apiOf, call, textOf, type ApiAccess } from '../measure/rest.js';
 import { progress } from '../measure/run-bench.js';
 import { submitCommand, timeAnsweredCommand, timeCommand, type CommandTimes } from './command-times.js';
-import { journalSize } from './journal-size.js';
+import { journalSize } from '../measure/nats-traffic.js';
 
 export interface CommandBenchOptions {
   readonly natsUrl: string;

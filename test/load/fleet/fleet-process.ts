@@ -4,7 +4,26 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Stack } from '@muster/local';
 import type { FleetOptions, Run } from '../../simulator/index.js';
-import type { FleetRequest, FleetReply } from './fleet-messages.js';
+
+/** What a bench requests from the process of its fleet. */
+export type FleetRequest =
+  | { readonly t: 'fleet'; readonly options: FleetOptions; readonly keysFile: string }
+  | {
+      readonly t: 'bare';
+      readonly gateway: string;
+      readonly ca?: string;
+      readonly agents: number;
+      readonly connectsPerSecond: number;
+      readonly answerHex: string;
+    }
+  /** Asks for the runs on its agents so far. */
+  | { readonly t: 'oracle' };
+
+/** The answer to a request. */
+export type FleetReply =
+  | { readonly t: 'ready'; readonly ready: number }
+  | { readonly t: 'failed'; readonly message: string }
+  | { readonly t: 'oracle'; readonly runs: readonly Run[] };
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 

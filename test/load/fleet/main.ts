@@ -1,7 +1,7 @@
 import { BareFleet } from './bare-fleet.js';
 import { Fleet } from '../../simulator/index.js';
 import { readIdentities, writeIdentities } from '../../simulator/fleet/identity-file.js';
-import type { FleetRequest, FleetReply } from './fleet-messages.js';
+import type { FleetRequest, FleetReply } from './fleet-process.js';
 
 /** The fleet of a bench in a process of its own, so that agents do not share a thread with the measuring client. */
 

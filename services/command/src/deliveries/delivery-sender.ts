@@ -6,7 +6,7 @@ import { targetBinding } from '@muster/records';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { Routes } from './routes.js';
 import type { TargetTrees } from '../signing/target-trees.js';
-import type { DeliveryMetrics } from './delivery-metrics.js';
+import type { Metrics } from '@muster/runtime';
 
 export interface DeliverySenderOptions {
   readonly bus: Bus;
@@ -150,3 +150,19 @@ function bindingBytes(binding: DeliveryTarget[3]): number {
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export type DeliveryMetrics = ReturnType<typeof deliveryMetrics>;
+
+export function deliveryMetrics(metrics: Metrics) {
+  return {
+    deliveries: metrics.counter({
+      name: 'muster_command_deliveries_total',
+      help: 'Targets sent to gateways for delivery, repetitions too, by how the gateway was found.',
+      labels: ['route'],
+    }),
+    cancels: metrics.counter({
+      name: 'muster_command_cancels_total',
+      help: 'Targets sent to gateways for cancellation, repetitions too.',
+    }),
+  };
+}

@@ -1,5 +1,5 @@
 import type { Endpoint } from '@muster/directory';
-import type { GatewayId, OrgId } from '@muster/protocol';
+import type { GatewayId, OrgId, CommandId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 
 /** The gateway and the mode of an agent's session. */
@@ -49,6 +49,29 @@ export class Routes {
       if (page.kind === 'unavailable') return undefined;
       for (const { num, gatewayId, mode } of page.entries) routes.set(num, { gateway: gatewayId as GatewayId, mode });
     }
+    return routes;
+  }
+}
+
+/**
+ * Routes that were looked up at the submission of a command, until its first entry is read back from the journal: the
+ * reconciler need not look them up again. When a route is out of date the gateway reports the agent as missing.
+ */
+export class FreshRoutes {
+  readonly #byCommand = new Map<CommandId, RouteMap>();
+
+  get size(): number {
+    return this.#byCommand.size;
+  }
+
+  keep(id: CommandId, routes: RouteMap | undefined): void {
+    if (routes !== undefined) this.#byCommand.set(id, routes);
+  }
+
+  /** Removes and returns the routes of a command. */
+  take(id: CommandId): RouteMap | undefined {
+    const routes = this.#byCommand.get(id);
+    this.#byCommand.delete(id);
     return routes;
   }
 }

@@ -5,12 +5,12 @@ import { decodeNumberSet } from '@muster/records';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { JournalStep, JournalProjection } from '../journal/journal-projection.js';
 import type { OpenCommand } from '../journal/open-command.js';
-import type { FreshRoutes } from '../deliveries/fresh-routes.js';
 import type { ReconcileSteps } from './reconcile-steps.js';
 import { CHECK_MS, ON_ENDPOINTS, ReconciledCommand } from './reconciled-command.js';
 import type { ReconcileMetrics } from './reconcile-metrics.js';
 import type { LiveServices } from './live-services.js';
 import { PendingDeliveries } from './pending-deliveries.js';
+import type { FreshRoutes } from '../deliveries/routes.js';
 
 export interface CommandReconcilerOptions {
   readonly bus: Bus;

@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals';
 import { newCommandId, type OrgId } from '@muster/protocol';
 import { encodeNumberSet, type CommandRecord, type TargetList } from '@muster/records';
 import { OpenCommand } from '../journal/open-command.js';
-import { Random } from '../testing/random.js';
 import { PendingDeliveries } from './pending-deliveries.js';
+import { Random } from '../testing/faulty-network.js';
 
 function command(targets: TargetList): OpenCommand {
   const record: CommandRecord = {

@@ -1,19 +1,18 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import type { Directory } from '@muster/directory';
 import { decodeBusMessage, SUBJECTS, type CommandReports } from '@muster/messages';
-import { isTerminal } from '@muster/protocol';
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import { isTerminal, type CommandId } from '@muster/protocol';
+import type { Clock, Logger, Timer, Metrics } from '@muster/runtime';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { DeliverySender } from '../deliveries/delivery-sender.js';
 import type { AckSender } from './ack-sender.js';
 import { EarlyReports } from './early-reports.js';
-import { FailureCounter } from './failure-counter.js';
 import type { LateReports } from './late-reports.js';
 import type { OutcomeWriter } from './outcome-writer.js';
 import { isFromTarget, type ReceivedReport } from './received-report.js';
-import type { ReportMetrics } from './report-metrics.js';
+import { LRUCache } from 'lru-cache';
 
 export interface ReportHandlerOptions {
   readonly bus: Bus;
@@ -147,5 +146,36 @@ export class ReportHandler {
       });
     }
     return 'unauthentic';
+  }
+}
+
+export type ReportMetrics = ReturnType<typeof reportMetrics>;
+
+export function reportMetrics(metrics: Metrics) {
+  return {
+    reports: metrics.counter({
+      name: 'muster_command_reports_total',
+      help: 'Reports of agents, by what became of them here.',
+      labels: ['result'],
+    }),
+  };
+}
+
+const MAX_COMMANDS = 10_000;
+
+/** Counts per target how often something failed. Each process counts by itself, so with several services the sum is higher. */
+class FailureCounter {
+  readonly #counts = new LRUCache<CommandId, Map<number, number>>({ max: MAX_COMMANDS });
+
+  /** The count of this target, this failure included. */
+  add(id: CommandId, target: number): number {
+    const counts = this.#counts.get(id) ?? new Map<number, number>();
+    const count = (counts.get(target) ?? 0) + 1;
+    this.#counts.set(id, counts.set(target, count));
+    return count;
+  }
+
+  forget(id: CommandId): void {
+    this.#counts.delete(id);
   }
 }

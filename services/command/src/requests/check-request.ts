@@ -1,8 +1,17 @@
 import type { CommandCaller } from '@muster/messages';
-import { AppError, isOrgId, LIMITS, type OrgId } from '@muster/protocol';
+import {
+  AppError,
+  isOrgId,
+  LIMITS,
+  type OrgId,
+  boundedSelector,
+  selectorMatches,
+  type CommandId,
+} from '@muster/protocol';
 import type { Rollout } from '@muster/records';
 import { isRole } from '@muster/identity';
 import { isCount, stepOf } from '../reconcile/rollout.js';
+import { endpointLabel, type Directory, type Endpoint } from '@muster/directory';
 
 /** The API has checked the input of operators; this checks what any other caller on the bus sends. */
 export function checkCaller(org: OrgId, caller: CommandCaller): void {
@@ -54,3 +63,28 @@ export function checkRollout(rollout: Rollout | undefined, targets: number): Rol
 }
 
 const MAX_PAUSE_MS = 24 * 3_600_000;
+
+/**
+ * Returns the endpoints of a command, each once, when all of them are within the operator's bound.
+ * @throws AppError `forbidden`, `bad_selector`.
+ */
+export function checkReach(
+  directory: Pick<Directory, 'endpoints'>,
+  command: { readonly id: CommandId; readonly org: Endpoint['org'] },
+  bound: string,
+  nums: Iterable<number>,
+): Endpoint[] {
+  const { selector } = boundedSelector('', bound);
+  const targets = new Set(nums);
+  const found: Endpoint[] = [];
+  for (const endpoint of directory.endpoints(command.org)) {
+    if (!targets.has(endpoint.num)) continue;
+    if (!selectorMatches(selector, endpointLabel(endpoint))) {
+      throw new AppError('forbidden', `command ${command.id} has targets that your token does not reach`, {
+        details: { id: command.id },
+      });
+    }
+    found.push(endpoint);
+  }
+  return found;
+}

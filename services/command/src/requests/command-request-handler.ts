@@ -2,11 +2,10 @@ import type { Bus, BusMessage, BusSubscription } from '@muster/bus';
 import { encodeBusMessage, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/messages';
 import { AppError, LIMITS } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
-import type { Clock, Logger } from '@muster/runtime';
+import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
 import { problemReply } from '@muster/service-base';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { CompletionWaiters } from './completion-waiters.js';
-import type { RequestMetrics } from './request-metrics.js';
 import type { ManageCommands } from './manage-commands.js';
 import { openRequest } from './open-request.js';
 import type { SubmitCommands } from './submit-commands.js';
@@ -123,4 +122,22 @@ function isTarget(target: unknown): boolean {
   if (typeof target !== 'object' || target === null) return false;
   if ('selector' in target) return typeof target.selector === 'string';
   return Array.isArray('agentIds' in target ? target.agentIds : 'rows' in target ? target.rows : undefined);
+}
+
+export type RequestMetrics = ReturnType<typeof requestMetrics>;
+
+export function requestMetrics(metrics: Metrics) {
+  return {
+    requests: metrics.counter({
+      name: 'muster_command_requests_total',
+      help: 'Requests to the command service, by kind and result (ok or an error code).',
+      labels: ['kind', 'result'],
+    }),
+    seconds: metrics.histogram({
+      name: 'muster_command_request_seconds',
+      help: 'From a request to its reply.',
+      labels: ['kind'],
+      buckets: LATENCY_BUCKETS,
+    }),
+  };
 }

@@ -3,15 +3,13 @@ import { endpointLabel, type Directory, type Endpoint } from '@muster/directory'
 import type { CommandTarget } from '@muster/messages';
 import {
   AppError,
-  joinSelectors,
+  boundedSelector,
   LIMITS,
-  parseSelector,
   selectorMatches,
   encodeCbor,
   type AgentId,
   type Binding,
   type OrgId,
-  type Selector,
 } from '@muster/protocol';
 import { encodeNumberSet, type TargetList } from '@muster/records';
 import type { RouteMap, Routes } from '../deliveries/routes.js';
@@ -66,7 +64,7 @@ async function bySelector(
   text: string,
 ): Promise<FrozenTargets> {
   const { org, bound } = request;
-  const selector = scopeOf(text, bound);
+  const { selector } = boundedSelector(text, bound);
   // Only the registry knows the mode of a session.
   const early = selector.some(({ key }) => key === 'mode') ? await routes.all(org) : undefined;
   const found: Endpoint[] = [];
@@ -163,24 +161,6 @@ function ofEndpoints(endpoints: readonly Endpoint[], routes: RouteMap | undefine
   return { list: { sets }, count: endpoints.length, connected: first.length, endpoints, routes, text };
 }
 
-/** Joins the requested selector with the operator's bound. */
-function scopeOf(text: string, bound: string): Selector {
-  for (const [field, each] of [
-    ['selector', text],
-    ['bound', bound],
-  ] as const) {
-    const parsed = parseSelector(each);
-    if (parsed.ok) continue;
-    const whose = field === 'bound' ? 'the selector that bounds this operator: ' : '';
-    throw new AppError('bad_selector', `${whose}${parsed.message}`, { details: { field, offset: parsed.offset } });
-  }
-  const joined = parseSelector(joinSelectors(text, bound));
-  if (joined.ok) return joined.selector;
-  throw new AppError('bad_selector', `together with the one that bounds this operator: ${joined.message}`, {
-    details: { field: 'selector', offset: joined.offset },
-  });
-}
-
 /** Resolves named endpoints: all of them or none. */
 function resolve(
   { directory }: TargetDeps,
@@ -188,13 +168,13 @@ function resolve(
   ids: ReadonlySet<AgentId>,
 ): Map<AgentId, Endpoint> {
   if (ids.size === 0) throw new AppError('no_targets', 'no endpoint is named', { details: {} });
-  const scope = scopeOf('', bound);
+  const { selector } = boundedSelector('', bound);
   const found = new Map<AgentId, Endpoint>();
   const refused = { not_found: [] as AgentId[], forbidden: [] as AgentId[], revoked: [] as AgentId[] };
   for (const id of ids) {
     const endpoint = directory.byId(org, id);
     if (endpoint === undefined) refused.not_found.push(id);
-    else if (!selectorMatches(scope, endpointLabel(endpoint))) refused.forbidden.push(id);
+    else if (!selectorMatches(selector, endpointLabel(endpoint))) refused.forbidden.push(id);
     else if (endpoint.revoked !== undefined) refused.revoked.push(id);
     else found.set(id, endpoint);
   }

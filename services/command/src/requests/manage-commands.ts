@@ -8,11 +8,9 @@ import type { JournalProjection } from '../journal/journal-projection.js';
 import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { Routes } from '../deliveries/routes.js';
-import { commandClaims } from '../signing/command-claims.js';
-import type { CommandKeys } from '../signing/command-keys.js';
+import { type CommandKeys, commandClaims } from '../signing/command-keys.js';
 import type { TargetTrees } from '../signing/target-trees.js';
-import { checkReach } from './check-reach.js';
-import { checkCaller, checkReason } from './check-request.js';
+import { checkCaller, checkReason, checkReach } from './check-request.js';
 import { noCommand, unacknowledged } from './submit-commands.js';
 
 export interface ManageCommandsOptions {

@@ -6,14 +6,12 @@ import type { Clock } from '@muster/runtime';
 import type { JournalProjection } from '../journal/journal-projection.js';
 import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
-import { commandClaims } from '../signing/command-claims.js';
-import type { FreshRoutes } from '../deliveries/fresh-routes.js';
-import type { CommandKeys } from '../signing/command-keys.js';
+import { type CommandKeys, commandClaims } from '../signing/command-keys.js';
 import type { TargetTrees } from '../signing/target-trees.js';
-import { checkCaller, checkExpiry, checkReason } from './check-request.js';
-import { checkReach } from './check-reach.js';
+import { checkCaller, checkExpiry, checkReason, checkReach } from './check-request.js';
 import { ofRows, type FrozenTargets } from './expand-target.js';
 import { authorise, planCommand, planReply, type PlanDeps } from './plan-command.js';
+import type { FreshRoutes } from '../deliveries/routes.js';
 
 export interface SubmitCommandsOptions extends PlanDeps {
   readonly clock: Clock;

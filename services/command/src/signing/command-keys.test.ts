@@ -3,8 +3,7 @@ import { CommandVerifier, generateSigningJwks, signCommandKeys } from '@muster/i
 import { TargetTree, type AgentId, type CommandId, type OrgId } from '@muster/protocol';
 import type { CommandRecord } from '@muster/records';
 import { makeTestKeys, type TestKeys } from '../testing/command-harness.js';
-import { commandClaims } from './command-claims.js';
-import { CommandKeys } from './command-keys.js';
+import { CommandKeys, commandClaims } from './command-keys.js';
 
 let keys: TestKeys;
 beforeAll(async () => {

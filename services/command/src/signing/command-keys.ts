@@ -1,6 +1,6 @@
 import { CommandSigner, type PrivateJwks } from '@muster/identity';
-import { commandKeysClaimsSchema, type CommandClaims } from '@muster/protocol';
-import type { Signature, Person } from '@muster/records';
+import { commandKeysClaimsSchema, type CommandClaims, type TargetTree } from '@muster/protocol';
+import type { Signature, Person, CommandRecord } from '@muster/records';
 
 /** The signing key, and the key list in which a root certifies it. */
 export class CommandKeys {
@@ -37,4 +37,29 @@ function keyListFault(list: string, kid: string): string | undefined {
   if (claims.data.retired.includes(kid)) return `the key list says that the signing key ${kid} is retired`;
   if (!claims.data.keys.some((key) => key.kid === kid)) return `the key list does not have the signing key ${kid}`;
   return undefined;
+}
+
+/** The claims of a command's signature. The approver is part of them where approval was required. */
+export function commandClaims(
+  record: CommandRecord,
+  tree: Pick<TargetTree, 'root' | 'size'>,
+  { nowMs, approver }: { readonly nowMs: number; readonly approver?: Person },
+): CommandClaims {
+  const { id, org, action, params, dryRun, operator, reason, timeoutMs, expiresAtMs } = record;
+  return {
+    iss: 'muster',
+    org,
+    jti: id,
+    action,
+    params: { ...params },
+    targets: tree.size,
+    root: Buffer.from(tree.root).toString('base64url'),
+    iat: Math.floor(nowMs / 1_000),
+    exp: Math.ceil(expiresAtMs / 1_000),
+    timeoutMs,
+    dryRun,
+    operator: { id: operator.id, name: operator.name },
+    ...(approver === undefined ? {} : { approver: { id: approver.id, name: approver.name } }),
+    ...(reason === undefined ? {} : { reason }),
+  };
 }

@@ -2,11 +2,10 @@ import { encodeBusMessage, SUBJECTS, type CommandRequest } from '@muster/message
 import { commandLedgerBalances, isTerminal, type CommandId } from '@muster/protocol';
 import { CommandFold, decodeJournalEntry, parseCommandSubject, STREAMS, type JournalEntry } from '@muster/records';
 import { RequestKeys } from '../journal/request-keys.js';
-import { FaultyNetwork } from './faulty-network.js';
+import { FaultyNetwork, Random } from './faulty-network.js';
 import { ANN, BOB, CommandHarness, ORG, type TestKeys } from './command-harness.js';
 import type { FakeAgent } from './fake-agent.js';
 import type { FakeGateway } from './fake-gateway.js';
-import { Random } from './random.js';
 
 const STEP_MS = 250;
 const STEPS = 100;

@@ -102,19 +102,8 @@ export class QueryLedger {
   }
 
   snapshot(): Ledger {
-    const count = (state: 'waiting' | Outcome): number => this.#counts[codeOf(state)] ?? 0;
-    return {
-      targeted: this.targeted,
-      waiting: this.waiting,
-      answered: count('answered'),
-      empty: count('empty'),
-      error: count('error'),
-      refused: count('refused'),
-      over_budget: count('over_budget'),
-      timed_out: count('timed_out'),
-      disconnected: count('disconnected'),
-      unreachable: count('unreachable'),
-    };
+    const counts = Object.fromEntries(STATES.map((state, code) => [state, this.#counts[code] ?? 0]));
+    return { targeted: this.targeted, ...counts } as Ledger;
   }
 
   /** A gateway has sent the query to these endpoints. `joined`: they connected while the query ran, so their answers name them. */

@@ -10,8 +10,7 @@ import { newCoordinatorId, type CoordinatorId, type QueryId } from '@muster/prot
 import { createMetrics, silentLogger } from '@muster/runtime';
 import type { StoredQuery } from '../results/query-record-store.js';
 import { CoordinatorHarness } from '../testing/coordinator-harness.js';
-import { livenessMetrics } from './liveness-metrics.js';
-import { OrphanReaper } from './orphan-reaper.js';
+import { OrphanReaper, livenessMetrics } from './orphan-reaper.js';
 import { CoordinatorHeartbeats } from './coordinator-heartbeats.js';
 
 let harness: CoordinatorHarness;

@@ -1,9 +1,8 @@
 import type { Bus } from '@muster/bus';
 import { decodeBusMessage, encodeBusMessage, SUBJECTS, type GatewayReply } from '@muster/messages';
 import type { CoordinatorId, QueryId } from '@muster/protocol';
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { Clock, Logger, Timer, Metrics } from '@muster/runtime';
 import type { StoredQuery } from '../results/query-record-store.js';
-import type { LivenessMetrics } from './liveness-metrics.js';
 import type { InterruptResult } from './interrupt-orphan.js';
 import type { CoordinatorHeartbeats } from './coordinator-heartbeats.js';
 
@@ -99,4 +98,16 @@ export class OrphanReaper {
       logger.warn('orphaned query ended', { query: orphan.record.id, coordinator: owner, result });
     }
   }
+}
+
+export type LivenessMetrics = ReturnType<typeof livenessMetrics>;
+
+export function livenessMetrics(metrics: Metrics) {
+  return {
+    orphans: metrics.counter({
+      name: 'muster_query_orphans_total',
+      help: 'Queries found running without a coordinator, by result.',
+      labels: ['result'],
+    }),
+  };
 }

@@ -1,5 +1,5 @@
 import type { StartQuery } from '@muster/messages';
-import { AppError, isOrgId, joinSelectors, LIMITS, parseSelector } from '@muster/protocol';
+import { AppError, boundedSelector, isOrgId, LIMITS } from '@muster/protocol';
 import type { CompiledSql, SqlCompiler } from '../sql/sql-compiler.js';
 
 /** A checked query: what is sent to the endpoints, and which endpoints are in its scope. */
@@ -19,7 +19,7 @@ export async function planQuery(
   draft: QueryDraft,
 ): Promise<QueryPlan> {
   checkShape(draft);
-  const scope = checkScope(draft);
+  const { text: scope } = boundedSelector(draft.selector, draft.bound);
   checkTimeout(draft.timeoutMs);
   const compiled = await compiler.compile(draft.sql);
   if (draft.reduce !== undefined) {
@@ -39,28 +39,6 @@ function checkShape(draft: QueryDraft): void {
   }
   if (!isOrgId(draft.org))
     throw new AppError('bad_request', 'the org is not a valid name', { details: { field: 'org' } });
-}
-
-function checkScope({ selector, bound }: QueryDraft): string {
-  const requested = parseSelector(selector);
-  if (!requested.ok) {
-    throw new AppError('bad_selector', requested.message, { details: { field: 'selector', offset: requested.offset } });
-  }
-  const limit = parseSelector(bound);
-  if (!limit.ok) {
-    // The operator cannot correct this one: it belongs to the token.
-    throw new AppError('bad_selector', `the selector that bounds this operator: ${limit.message}`, {
-      details: { field: 'bound', offset: limit.offset },
-    });
-  }
-  const scope = joinSelectors(selector, bound);
-  const joined = parseSelector(scope);
-  if (!joined.ok) {
-    throw new AppError('bad_selector', `together with the one that bounds this operator: ${joined.message}`, {
-      details: { field: 'selector', offset: joined.offset },
-    });
-  }
-  return scope;
 }
 
 function checkTimeout(timeoutMs: number): void {

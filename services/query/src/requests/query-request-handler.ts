@@ -9,9 +9,8 @@ import {
   type QueryRequest,
 } from '@muster/messages';
 import { AppError, type CoordinatorId } from '@muster/protocol';
-import type { Logger } from '@muster/runtime';
+import type { Logger, Metrics } from '@muster/runtime';
 import { problemReply } from '@muster/service-base';
-import type { RequestMetrics } from './request-metrics.js';
 import type { QueryOperations } from './query-operations.js';
 import type { QueryStarter } from './query-starter.js';
 
@@ -96,4 +95,16 @@ export class QueryRequestHandler {
         throw new AppError('bad_request', 'the query service does not know this request');
     }
   }
+}
+
+export type RequestMetrics = ReturnType<typeof requestMetrics>;
+
+export function requestMetrics(metrics: Metrics) {
+  return {
+    requests: metrics.counter({
+      name: 'muster_query_requests_total',
+      help: 'Requests to the query service, by kind and result (ok or an error code).',
+      labels: ['kind', 'result'],
+    }),
+  };
 }

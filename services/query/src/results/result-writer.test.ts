@@ -5,8 +5,7 @@ import { STREAMS, type ResultEvent } from '@muster/records';
 import { createMetrics, silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { readResults } from './read-results.js';
-import { resultMetrics } from './result-metrics.js';
-import { ResultWriter } from './result-writer.js';
+import { ResultWriter, resultMetrics } from './result-writer.js';
 
 const progress = (elapsedMs: number): ResultEvent => ({ t: 'progress', ledger: EMPTY_LEDGER, elapsedMs, gateways: 0 });
 

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { StreamStore } from '@muster/bus';
 import type { OrgId, QueryId } from '@muster/protocol';
 import { encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type ResultEvent } from '@muster/records';
-import { sleep, type Clock, type Logger } from '@muster/runtime';
-import type { ResultMetrics } from './result-metrics.js';
+import { sleep, type Clock, type Logger, type Metrics } from '@muster/runtime';
 
 /**
  * The result of an append. `fenced`: another process has written to this query's results and is its coordinator now.
@@ -126,4 +125,28 @@ export class ResultWriter {
     logger.warn('query was ended by another coordinator', { query: id });
     return 'fenced';
   }
+}
+
+export type ResultMetrics = ReturnType<typeof resultMetrics>;
+
+export function resultMetrics(metrics: Metrics) {
+  return {
+    events: metrics.counter({
+      name: 'muster_query_result_events_total',
+      help: 'Events written to the result stream.',
+      labels: ['kind'],
+    }),
+    bytes: metrics.counter({
+      name: 'muster_query_result_bytes_total',
+      help: 'Bytes of events written to the result stream.',
+    }),
+    retries: metrics.counter({
+      name: 'muster_query_result_retries_total',
+      help: 'Appends to the result stream that were repeated because the broker did not take them.',
+    }),
+    fenced: metrics.counter({
+      name: 'muster_query_fenced_total',
+      help: 'Queries of this process that another process had ended.',
+    }),
+  };
 }

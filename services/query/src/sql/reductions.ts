@@ -2,10 +2,9 @@ import type { StreamStore } from '@muster/bus';
 import type { Directory } from '@muster/directory';
 import { AppError, decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
 import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
-import type { Clock, Logger } from '@muster/runtime';
+import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
 import { readResults } from '../results/read-results.js';
 import { compileProblem } from './sql-compiler.js';
-import type { ReduceMetrics } from './reduce-metrics.js';
 import { ReduceThread, type ReduceReply, type ReduceRequest } from './reduce-thread.js';
 
 export interface ReductionsOptions {
@@ -186,4 +185,21 @@ function cut(columns: readonly string[], bytes: Uint8Array): Reduced {
     else truncated = true;
   });
   return { columns, rows, truncated };
+}
+
+export type ReduceMetrics = ReturnType<typeof reduceMetrics>;
+
+export function reduceMetrics(metrics: Metrics) {
+  return {
+    runs: metrics.counter({
+      name: 'muster_query_reductions_total',
+      help: 'Reduce statements, by result.',
+      labels: ['result'],
+    }),
+    duration: metrics.histogram({
+      name: 'muster_query_reduction_seconds',
+      help: 'Time to read the rows and run a reduce statement over them.',
+      buckets: LATENCY_BUCKETS,
+    }),
+  };
 }
