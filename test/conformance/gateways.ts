@@ -3,14 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  agentIdFromPublicKey,
-  AgentTokenIssuer,
-  exportAgentKeys,
-  generateAgentKeys,
-  generateSigningJwks,
-  signHelloProof,
-} from '@muster/identity';
+import { AgentTokenIssuer, generateAgentKeys, generateSigningJwks, signHelloProof } from '@muster/identity';
 import { ensureCertificates } from '@muster/local';
 import { decodeBody, encodeBody, encodeFrame, FRAME, frameBody, type OrgId } from '@muster/protocol';
 import { startBrokers, TestProcess, type TestBrokers } from '@muster/testkit';
@@ -27,27 +20,21 @@ const SILENCE_MS = 8_000;
 /** The heartbeat interval is then 3.3 s; a fifth more and one sweep make 4.5 s. The rest is a margin for a busy machine. */
 export const HEARTBEAT_LIMIT_MS = 9_000;
 
+interface GatewaysParts {
+  readonly brokers: TestBrokers;
+  readonly folder: string;
+  readonly issuer: AgentTokenIssuer;
+  readonly wires: ReadonlyMap<string, Wire>;
+  readonly processes: readonly TestProcess[];
+}
+
 /** Real gateways, one for each transport and wire, on real brokers. */
 export class Gateways {
-  readonly #brokers: TestBrokers;
-  readonly #folder: string;
-  readonly #issuer: AgentTokenIssuer;
-  readonly #wires: ReadonlyMap<string, Wire>;
-  readonly #processes: readonly TestProcess[];
+  readonly #parts: GatewaysParts;
   readonly #clients: RawClient[] = [];
 
-  private constructor(parts: {
-    brokers: TestBrokers;
-    folder: string;
-    issuer: AgentTokenIssuer;
-    wires: ReadonlyMap<string, Wire>;
-    processes: readonly TestProcess[];
-  }) {
-    this.#brokers = parts.brokers;
-    this.#folder = parts.folder;
-    this.#issuer = parts.issuer;
-    this.#wires = parts.wires;
-    this.#processes = parts.processes;
+  private constructor(parts: GatewaysParts) {
+    this.#parts = parts;
   }
 
   static async start(): Promise<Gateways> {
@@ -69,11 +56,7 @@ export class Gateways {
     for (const transport of ['uws', 'ws'] as const) {
       for (const secure of [false, true]) {
         const name = `${transport}-${secure}`;
-        const env = {
-          ...common,
-          ...(secure ? tls : {}),
-          MUSTER_GATEWAY_TRANSPORT: transport,
-        };
+        const env = { ...common, ...(secure ? tls : {}), MUSTER_GATEWAY_TRANSPORT: transport };
         const gateway = await startGateway(env);
         processes.push(gateway);
         wires.set(name, { port: gateway.port('gateway'), ...(secure ? { ca } : {}) });
@@ -91,24 +74,22 @@ export class Gateways {
 
   /** The address of one of them. */
   wire(transport: TransportName, secure: boolean): Wire {
-    const wire = this.#wires.get(`${transport}-${secure}`);
+    const wire = this.#parts.wires.get(`${transport}-${secure}`);
     if (wire === undefined) throw new Error('no such gateway');
     return wire;
   }
 
   /** A new agent: its token, and a function that makes its HELLO for a CHALLENGE. */
   async agent() {
-    const keys = generateAgentKeys();
-    const publicKeyX = exportAgentKeys(keys).x;
-    const agentId = agentIdFromPublicKey(publicKeyX);
+    const { agentId, publicKeyX, privateKey } = generateAgentKeys();
     const num = randomBytes(4).readUInt32BE() >>> 4;
-    const token = await this.#issuer.issue({ org: ORG, num, publicKeyX, factsDigest: '' }, Date.now());
+    const token = await this.#parts.issuer.issue({ org: ORG, num, publicKeyX, factsDigest: '' }, Date.now());
     const instance = randomBytes(16);
     const facts = { host: 'h', os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
     const helloTo = (challenge: Uint8Array): Uint8Array => {
       const read = decodeBody('challenge', frameBody(challenge));
       if (!read.ok) throw new Error(read.fault);
-      const proof = new Uint8Array(signHelloProof(keys.privateKey, { agentId, nonce: read.body.nonce, token }));
+      const proof = new Uint8Array(signHelloProof(privateKey, { agentId, nonce: read.body.nonce, token }));
       const body = { facts, labels: {}, capabilities: ['query'], instance, proof };
       return encodeFrame(FRAME.hello, 0, encodeBody('hello', body));
     };
@@ -137,15 +118,14 @@ export class Gateways {
   }
 
   async token(): Promise<string> {
-    const publicKeyX = exportAgentKeys(generateAgentKeys()).x;
-    return this.#issuer.issue({ org: ORG, num: 1, publicKeyX, factsDigest: '' }, Date.now());
+    return (await this.agent()).token;
   }
 
   async stop(): Promise<void> {
     this.dropAll();
-    await Promise.all(this.#processes.map((gateway) => gateway.stop()));
-    await this.#brokers.stop();
-    await rm(this.#folder, { recursive: true, force: true });
+    await Promise.all(this.#parts.processes.map((gateway) => gateway.stop()));
+    await this.#parts.brokers.stop();
+    await rm(this.#parts.folder, { recursive: true, force: true });
   }
 }
 

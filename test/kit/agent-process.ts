@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LogLine, TestProcess } from '@muster/testkit';
 import type { Harness } from './harness.js';
+import type { Stack } from '@muster/local';
 
 export interface AgentProcessOptions {
   /** The value of its label `case`; unique. */
@@ -28,20 +29,8 @@ export class AgentProcess {
   constructor(harness: Harness, { name, gatewayUrl, caPath, env }: AgentProcessOptions) {
     this.name = name;
     this.#harness = harness;
-    const { stack } = harness;
-    this.folder = join(stack.folder, 'data', name);
-    this.program = new TestProcess({
-      main: AGENT_MAIN,
-      env: {
-        MUSTER_GATEWAY_URL: gatewayUrl,
-        MUSTER_GATEWAY_CA: caPath,
-        MUSTER_ORG: stack.org,
-        MUSTER_ENROLL_SECRET: stack.enrollSecret,
-        MUSTER_DATA_DIR: this.folder,
-        MUSTER_LABELS: `case=${name}`,
-        ...env,
-      },
-    });
+    this.folder = join(harness.stack.folder, 'data', name);
+    this.program = startAgent(harness.stack, { name, gatewayUrl, caPath, labels: `case=${name}`, env });
   }
 
   /** Its log lines. */
@@ -83,4 +72,29 @@ export class AgentProcess {
   async stop(): Promise<void> {
     await this.program.kill();
   }
+}
+
+/** Starts the agent's program, with its data in a folder of this name in the stack's folder. */
+export function startAgent(
+  { folder, org, enrollSecret }: Stack,
+  {
+    name,
+    gatewayUrl,
+    caPath,
+    labels,
+    env,
+  }: Omit<AgentProcessOptions, 'env'> & { labels: string; env?: object | undefined },
+): TestProcess {
+  return new TestProcess({
+    main: AGENT_MAIN,
+    env: {
+      MUSTER_GATEWAY_URL: gatewayUrl,
+      MUSTER_GATEWAY_CA: caPath,
+      MUSTER_ORG: org,
+      MUSTER_ENROLL_SECRET: enrollSecret,
+      MUSTER_DATA_DIR: join(folder, 'data', name),
+      MUSTER_LABELS: labels,
+      ...env,
+    },
+  });
 }

@@ -1,4 +1,4 @@
-import { call, EventScanner, textOf, type ApiAccess } from '../measure/rest.js';
+import { create, eventsOf, getJson, type ApiAccess } from '../measure/rest.js';
 
 /** A sample of a machine's metrics: its load and its memory. The last column is the time of reading, in milliseconds since 1970. */
 export const SAMPLE =
@@ -21,29 +21,18 @@ export interface Answer {
 /** Queries one endpoint. Throws unless it answered. */
 export async function ask(api: ApiAccess, agentId: string, sql: string): Promise<Answer> {
   const begin = performance.now();
-  const body = JSON.stringify({ sql, selector: `id=${agentId}`, timeout: '90s' });
-  const started = await call(api, { method: 'POST', path: '/v1/queries', body });
-  const text = await textOf(started);
-  if (started.statusCode !== 201) throw new Error(`the query was refused: ${started.statusCode} ${text}`);
-  const { id } = JSON.parse(text) as { id: string };
+  const id = await create(api, 'query', '/v1/queries', { sql, selector: `id=${agentId}`, timeout: '90s' });
   const ledger = await endOf(api, id);
   const waitedMs = performance.now() - begin;
   const arrivedAtMs = Date.now();
   if (ledger['answered'] !== 1) throw new Error(`an endpoint of the bench did not answer: ${JSON.stringify(ledger)}`);
-  const page = await textOf(await call(api, { method: 'GET', path: `/v1/queries/${id}/rows` }));
-  const { items } = JSON.parse(page) as { items: { values: unknown[] }[] };
+  const { items } = await getJson<{ items: { values: unknown[] }[] }>(api, `/v1/queries/${id}/rows`);
   return { waitedMs, arrivedAtMs, rows: items.map(({ values }) => values) };
 }
 
 async function endOf(api: ApiAccess, id: string): Promise<Readonly<Record<string, number>>> {
-  const events = await call(api, { method: 'GET', path: `/v1/queries/${id}/events`, accept: 'text/event-stream' });
-  const scanner = new EventScanner();
-  for await (const chunk of events as AsyncIterable<Buffer>) {
-    for (const { name, data } of scanner.push(chunk)) {
-      if (name !== 'ended') continue;
-      events.destroy();
-      return (JSON.parse(data) as { query: { ledger: Record<string, number> } }).query.ledger;
-    }
+  for await (const { name, data } of eventsOf(api, `/v1/queries/${id}/events`)) {
+    if (name === 'ended') return (JSON.parse(data) as { query: { ledger: Record<string, number> } }).query.ledger;
   }
-  throw new Error('the event stream closed before the query ended');
+  throw new Error('unreachable');
 }

@@ -1,7 +1,6 @@
-import { join } from 'node:path';
 import type { Stack } from '@muster/local';
-import { TestProcess } from '@muster/testkit';
-import { AGENT_MAIN } from '../../kit/agent-process.js';
+import type { TestProcess } from '@muster/testkit';
+import { startAgent } from '../../kit/agent-process.js';
 
 export type Channel = 'live' | 'poll';
 
@@ -33,17 +32,8 @@ export class RealAgent {
     const { channel, labels, name, port, stack } = this.#options;
     const { caPath } = stack;
     if (caPath === undefined) throw new Error('the bench measures TLS');
-    const program = new TestProcess({
-      main: AGENT_MAIN,
-      env: {
-        MUSTER_GATEWAY_URL: `https://127.0.0.1:${port}`,
-        MUSTER_GATEWAY_CA: caPath,
-        MUSTER_ORG: stack.org,
-        MUSTER_ENROLL_SECRET: stack.enrollSecret,
-        MUSTER_DATA_DIR: join(stack.folder, 'data', name),
-        MUSTER_LABELS: labels,
-      },
-    });
+    const gatewayUrl = `https://127.0.0.1:${port}`;
+    const program = startAgent(stack, { name, gatewayUrl, caPath, labels });
     this.#program = program;
     await program.until(() => program.log.some(({ msg, mode }) => msg === 'session ready' && mode === channel));
     const agentId = program.log.find(({ msg }) => msg === 'agent identity')?.['agentId'];

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startStack } from '@muster/local';
 import { LIMITS } from '@muster/protocol';
 import { TcpRelay } from '@muster/testkit';
-import { apiOf, call, textOf, type ApiAccess } from '../measure/rest.js';
+import { apiOf, getJson, type ApiAccess } from '../measure/rest.js';
 import { progress } from '../measure/run-bench.js';
 import { type AgentFigures, type AgentWorkload, measureAgent } from './measure-agent.js';
 import { type Channel, RealAgent } from './real-agent.js';
@@ -108,8 +108,7 @@ async function compareCounts(api: ApiAccess, wires: readonly WireWatch[]): Promi
   };
   const untilMs = performance.now() + COUNTED_WITHIN_MS;
   for (;;) {
-    const text = await textOf(await call(api, { method: 'GET', path: '/v1/bandwidth?ask=false' }));
-    const { fleet } = JSON.parse(text) as { fleet: { sockets: Sockets } };
+    const { fleet } = await getJson<{ fleet: { sockets: Sockets } }>(api, '/v1/bandwidth?ask=false');
     const { bytesUp: up, bytesDown: down, measured } = fleet.sockets;
     const isSame = up === counted.up && down === counted.down;
     if (isSame || performance.now() > untilMs) return { relays: counted, gateways: { up, down, measured } };

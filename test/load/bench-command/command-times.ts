@@ -1,4 +1,4 @@
-import { call, EventScanner, textOf, type ApiAccess } from '../measure/rest.js';
+import { call, create, eventsOf, textOf, type ApiAccess } from '../measure/rest.js';
 
 /** One command as its client sees it; times in milliseconds since it was sent. */
 export interface CommandTimes {
@@ -18,22 +18,15 @@ export async function timeCommand(api: ApiAccess, body: Readonly<Record<string, 
   const begin = performance.now();
   const id = await submitCommand(api, body);
   const acceptedMs = performance.now() - begin;
-  const events = await call(api, { method: 'GET', path: `/v1/commands/${id}/events`, accept: 'text/event-stream' });
   let reachedMs = Number.NaN;
-  const scanner = new EventScanner();
-  for await (const chunk of events as AsyncIterable<Buffer>) {
-    for (const { name, data } of scanner.push(chunk)) {
-      const ledger = ledgerOf(name, data);
-      if (ledger === undefined) continue;
-      const unreached = (ledger['queued'] ?? 0) + (ledger['sent'] ?? 0);
-      if (unreached === 0 && Number.isNaN(reachedMs)) reachedMs = performance.now() - begin;
-      if (name !== 'ended') continue;
-      const endedMs = performance.now() - begin;
-      events.destroy();
-      return { id, acceptedMs, reachedMs, endedMs, ledger };
-    }
+  for await (const { name, data } of eventsOf(api, `/v1/commands/${id}/events`)) {
+    const ledger = ledgerOf(name, data);
+    if (ledger === undefined) continue;
+    const unreached = (ledger['queued'] ?? 0) + (ledger['sent'] ?? 0);
+    if (unreached === 0 && Number.isNaN(reachedMs)) reachedMs = performance.now() - begin;
+    if (name === 'ended') return { id, acceptedMs, reachedMs, endedMs: performance.now() - begin, ledger };
   }
-  throw new Error('the event stream closed before the command ended');
+  throw new Error('unreachable');
 }
 
 /** Submits a command and waits for the answer with its outcome: one request, from the API to the agent and back. */
@@ -51,11 +44,8 @@ export async function timeAnsweredCommand(api: ApiAccess, body: Readonly<Record<
 }
 
 /** Submits a command and returns its id; throws unless it was accepted. */
-export async function submitCommand(api: ApiAccess, body: Readonly<Record<string, unknown>>): Promise<string> {
-  const response = await call(api, { method: 'POST', path: '/v1/commands', body: JSON.stringify(body) });
-  const text = await textOf(response);
-  if (response.statusCode !== 202) throw new Error(`the command was refused: ${response.statusCode} ${text}`);
-  return (JSON.parse(text) as { id: string }).id;
+export function submitCommand(api: ApiAccess, body: Readonly<Record<string, unknown>>): Promise<string> {
+  return create(api, 'command', '/v1/commands', body);
 }
 
 function ledgerOf(name: string, data: string): Ledger | undefined {

@@ -1,27 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { startStack, type Stack } from '@muster/local';
+import type { Stack } from '@muster/local';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { MEASURED_NODE_ARGS, profileArgs, settledBytes } from '../measure/process-memory.js';
-import { apiOf, call, textOf, type ApiAccess } from '../measure/rest.js';
+import { apiOf, getJson, type ApiAccess } from '../measure/rest.js';
 import { progress } from '../measure/run-bench.js';
 import { submitCommand, timeAnsweredCommand, timeCommand, type CommandTimes } from './command-times.js';
 import { journalSize } from '../measure/nats-traffic.js';
+import { pidsOf, startBenchStack, type StackBenchOptions } from '../measure/bench-stack.js';
 
-export interface CommandBenchOptions {
-  readonly natsUrl: string;
-  readonly natsMonitorUrl: string;
-  readonly natsPid: number | undefined;
-  readonly redisUrl: string;
-  readonly folder: string;
-  readonly agents: number;
-  readonly gateways: number;
-  readonly connectsPerSecond: number;
-  readonly tls: boolean;
+export interface CommandBenchOptions extends StackBenchOptions {
   /** Commands to one endpoint each, and to all of them. */
   readonly singles: number;
   readonly wide: number;
-  readonly profileFolder?: string;
 }
 
 export interface CommandFigures {
@@ -44,21 +35,16 @@ const ACTION = { action: 'dns.flush', params: {} };
 
 /** Starts the whole product and a fleet, and times commands: to one endpoint, to all, and to all while they are absent. */
 export async function runCommands(options: CommandBenchOptions): Promise<CommandFigures> {
-  const { folder, natsUrl, redisUrl, gateways, tls, agents } = options;
-  const stack = await startStack({
-    folder,
-    natsUrl,
-    redisUrl,
-    gateways,
-    tls,
-    logLevel: 'warn',
-    nodeArgs: nodeArgs(options),
-    env: { gateway: { MUSTER_GATEWAY_ENROLL_RATE: '5000', MUSTER_GATEWAY_UPGRADE_RATE: '5000' } },
+  const { agents, connectsPerSecond } = options;
+  const profile = profileArgs(options.profileFolder);
+  const stack = await startBenchStack(options, {
+    gateway: profile,
+    command: [...MEASURED_NODE_ARGS, ...profile],
+    api: profile,
   });
   let fleet: FleetProcess | undefined;
   try {
-    const { connectsPerSecond } = options;
-    fleet = await FleetProcess.startOn(stack, { agents, connectsPerSecond }, profileArgs(options.profileFolder));
+    fleet = await FleetProcess.startOn(stack, { agents, connectsPerSecond }, profile);
     const api = apiOf(stack);
     const ids = await liveAgents(api, options.singles + WARM_UP);
     progress(`${agents} agents live; ${options.singles} commands to one endpoint each`);
@@ -69,7 +55,7 @@ export async function runCommands(options: CommandBenchOptions): Promise<Command
     progress(`${options.wide} commands to all`);
     const wide: CommandTimes[] = [];
     const before = await journalSize(options.natsMonitorUrl);
-    const cpu = new CpuMeter(pidsOf(stack, fleet, options));
+    const cpu = new CpuMeter(pidsOf(stack, fleet, options.natsPid, 'command'));
     for (let i = 0; i <= options.wide; i += 1) {
       if (i > 0) cpu.begin();
       wide.push(succeeded(await timeCommand(api, { ...ACTION, target: { selector: '' } })));
@@ -115,28 +101,11 @@ async function waitingBytes(stack: Stack, api: ApiAccess, agents: number): Promi
   return ((await settledBytes(pid)) - before) / (COMMANDS * agents);
 }
 
-function pidsOf(stack: Stack, fleet: FleetProcess, { natsPid }: CommandBenchOptions) {
-  return {
-    fleet: [fleet.pid],
-    gateway: stack.gateways.map(({ pid }) => pid),
-    nats: [natsPid],
-    command: stack.commands.map(({ pid }) => pid),
-    api: stack.apis.map(({ pid }) => pid),
-    viewer: [process.pid],
-  };
-}
-
-function nodeArgs({ profileFolder }: CommandBenchOptions) {
-  const profile = profileArgs(profileFolder);
-  return { gateway: profile, command: [...MEASURED_NODE_ARGS, ...profile], api: profile };
-}
-
 async function liveAgents(api: ApiAccess, count: number): Promise<string[]> {
   const ids: string[] = [];
   for (let cursor = ''; ids.length < count;) {
     const path = `/v1/agents?selector=mode%3Dlive&limit=200${cursor}`;
-    const text = await textOf(await call(api, { method: 'GET', path }));
-    const page = JSON.parse(text) as { items: { agentId: string }[]; nextCursor?: string };
+    const page = await getJson<{ items: { agentId: string }[]; nextCursor?: string }>(api, path);
     ids.push(...page.items.map(({ agentId }) => agentId));
     if (page.nextCursor === undefined) break;
     cursor = `&cursor=${encodeURIComponent(page.nextCursor)}`;

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { startStack, type Stack } from '@muster/local';
+import type { Stack } from '@muster/local';
+import type { ResultForm } from '@muster/records';
 import { FleetProcess } from '../fleet/fleet-process.js';
 import { apiOf } from '../measure/rest.js';
 import { progress } from '../measure/run-bench.js';
@@ -7,26 +8,14 @@ import { timeQuery, type QueryTimes } from './time-query.js';
 import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { natsTraffic, trafficBetween, type Traffic } from '../measure/nats-traffic.js';
 import { MEASURED_NODE_ARGS, profileArgs, settledBytes } from '../measure/process-memory.js';
+import { pidsOf, startBenchStack, type StackBenchOptions } from '../measure/bench-stack.js';
 
-export interface ProductOptions {
-  readonly natsUrl: string;
-  readonly natsMonitorUrl: string;
-  readonly natsPid: number | undefined;
-  readonly redisUrl: string;
-  readonly folder: string;
-  readonly agents: number;
-  readonly gateways: number;
-  readonly connectsPerSecond: number;
-  readonly tls: boolean;
+export interface ProductOptions extends StackBenchOptions {
   readonly sql: string;
   /** 0 measures memory only. */
   readonly repetitions: number;
   readonly warmUp: number;
-  /** Where V8 writes CPU profiles of the services. */
-  readonly profileFolder?: string;
 }
-
-export type ResultForm = 'raw' | 'group';
 
 export interface FormFigures {
   readonly times: readonly QueryTimes[];
@@ -48,25 +37,20 @@ const PAUSE_MS = 150;
 
 /** Starts the whole product and a uniform fleet, measures the gateways' memory and the times of queries, and stops everything. */
 export async function runProduct(options: ProductOptions): Promise<ProductFigures> {
-  const { folder, natsUrl, redisUrl, gateways, tls, agents } = options;
-  const stack = await startStack({
-    folder,
-    natsUrl,
-    redisUrl,
-    gateways,
-    tls,
-    logLevel: 'warn',
-    nodeArgs: nodeArgs(options),
-    env: { gateway: { MUSTER_GATEWAY_ENROLL_RATE: '5000', MUSTER_GATEWAY_UPGRADE_RATE: '5000' } },
-  });
+  const { agents, connectsPerSecond } = options;
+  const profile = profileArgs(options.profileFolder);
+  const nodeArgs = { gateway: [...MEASURED_NODE_ARGS, ...profile], query: profile, api: profile };
+  const stack = await startBenchStack(options, nodeArgs);
+  const startFleet = (fleetOptions: { readonly seed: number; readonly agents: number }): Promise<FleetProcess> =>
+    FleetProcess.startOn(stack, { ...fleetOptions, connectsPerSecond }, profile);
   let fleet: FleetProcess | undefined;
   try {
-    const warm = await startFleet(stack, options, { seed: 2, agents: Math.min(WARM_UP_AGENTS, agents) });
+    const warm = await startFleet({ seed: 2, agents: Math.min(WARM_UP_AGENTS, agents) });
     await ask(stack, warm, options, { repetitions: 0, warmUp: 3 });
     await warm.stop();
     const emptyBytes = await gatewayBytes(stack);
     const begin = performance.now();
-    fleet = await startFleet(stack, options, { seed: 1, agents });
+    fleet = await startFleet({ seed: 1, agents });
     progress(`${agents} agents live after ${((performance.now() - begin) / 1000).toFixed(1)} s`);
     const fullBytes = await gatewayBytes(stack);
     const forms = await ask(stack, fleet, options, options);
@@ -75,19 +59,6 @@ export async function runProduct(options: ProductOptions): Promise<ProductFigure
     await fleet?.stop();
     await stack.stop();
   }
-}
-
-function nodeArgs({ profileFolder }: ProductOptions) {
-  const profile = profileArgs(profileFolder);
-  return { gateway: [...MEASURED_NODE_ARGS, ...profile], query: profile, api: profile };
-}
-
-function startFleet(
-  stack: Stack,
-  { connectsPerSecond, profileFolder }: ProductOptions,
-  { seed, agents }: { readonly seed: number; readonly agents: number },
-): Promise<FleetProcess> {
-  return FleetProcess.startOn(stack, { agents, seed, connectsPerSecond }, profileArgs(profileFolder));
 }
 
 async function gatewayBytes(stack: Stack): Promise<number> {
@@ -103,14 +74,7 @@ async function ask(
   { repetitions, warmUp }: { readonly repetitions: number; readonly warmUp: number },
 ): Promise<Record<ResultForm, FormFigures>> {
   const api = apiOf(stack);
-  const pids = {
-    fleet: [fleet.pid],
-    gateway: stack.gateways.map(({ pid }) => pid),
-    nats: [natsPid],
-    query: stack.queries.map(({ pid }) => pid),
-    api: stack.apis.map(({ pid }) => pid),
-    viewer: [process.pid],
-  };
+  const pids = pidsOf(stack, fleet, natsPid, 'query');
   const forms = { raw: new FormMeter(pids), group: new FormMeter(pids) };
   const rounds = repetitions === 0 ? Math.min(warmUp, 3) : warmUp + repetitions;
   for (let round = 0; round < rounds; round += 1) {

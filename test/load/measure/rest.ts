@@ -16,13 +16,18 @@ export function apiOf(stack: Stack): ApiAccess {
   return { url: stack.apiUrl, token: stack.token, ...ca };
 }
 
+export interface ServerEvent {
+  readonly name: string;
+  readonly data: string;
+}
+
 /** Splits a stream of server-sent events into events. Does not parse their data, which may be megabytes. */
-export class EventScanner {
+class EventScanner {
   #rest = '';
   #name = '';
   #data = '';
 
-  *push(chunk: Buffer): Generator<{ name: string; data: string }> {
+  *push(chunk: Buffer): Generator<ServerEvent> {
     const text = this.#rest + chunk.toString('latin1');
     let start = 0;
     for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
@@ -66,6 +71,32 @@ export function call(
     request.on('error', reject);
     request.end(body);
   });
+}
+
+/** Posts JSON and returns the id of what that created. `what` names it in the error when the API refuses. */
+export async function create(api: ApiAccess, what: string, path: string, body: object): Promise<string> {
+  const response = await call(api, { method: 'POST', path, body: JSON.stringify(body) });
+  const text = await textOf(response);
+  const { statusCode } = response;
+  if (statusCode !== 201 && statusCode !== 202) throw new Error(`the ${what} was refused: ${statusCode} ${text}`);
+  return (JSON.parse(text) as { id: string }).id;
+}
+
+/** Reads a JSON document of the API. */
+export async function getJson<T>(api: ApiAccess, path: string): Promise<T> {
+  return JSON.parse(await textOf(await call(api, { method: 'GET', path }))) as T;
+}
+
+/** The server-sent events of the API as they arrive, each with the bytes of the stream so far. Throws when the stream closes. */
+export async function* eventsOf(api: ApiAccess, path: string): AsyncGenerator<ServerEvent & { bytes: number }, never> {
+  const events = await call(api, { method: 'GET', path, accept: 'text/event-stream' });
+  const scanner = new EventScanner();
+  let bytes = 0;
+  for await (const chunk of events as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    for (const event of scanner.push(chunk)) yield { ...event, bytes };
+  }
+  throw new Error(`the event stream ${path} closed before its end`);
 }
 
 /** Reads the whole body. */

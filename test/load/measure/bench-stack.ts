@@ -1,0 +1,35 @@
+import { startStack, type Stack, type StackOptions } from '@muster/local';
+import type { FleetProcess } from '../fleet/fleet-process.js';
+import type { BenchBrokers } from './run-bench.js';
+
+/** What a bench of the whole product takes. */
+export interface StackBenchOptions extends BenchBrokers {
+  readonly agents: number;
+  readonly gateways: number;
+  readonly connectsPerSecond: number;
+  readonly tls: boolean;
+  /** Where V8 writes CPU profiles of the services. */
+  readonly profileFolder?: string;
+}
+
+/** Starts the whole product, with rate limits that do not slow down a fleet. */
+export function startBenchStack(
+  options: StackBenchOptions,
+  nodeArgs: NonNullable<StackOptions['nodeArgs']>,
+): Promise<Stack> {
+  const { folder, natsUrl, redisUrl, gateways, tls } = options;
+  const env = { gateway: { MUSTER_GATEWAY_ENROLL_RATE: '5000', MUSTER_GATEWAY_UPGRADE_RATE: '5000' } };
+  return startStack({ folder, natsUrl, redisUrl, gateways, tls, logLevel: 'warn', nodeArgs, env });
+}
+
+/** The processes that take part, by program; `service` is the one that is measured. */
+export function pidsOf(stack: Stack, fleet: FleetProcess, natsPid: number | undefined, service: 'query' | 'command') {
+  return {
+    fleet: [fleet.pid],
+    gateway: stack.gateways.map(({ pid }) => pid),
+    nats: [natsPid],
+    [service]: (service === 'query' ? stack.queries : stack.commands).map(({ pid }) => pid),
+    api: stack.apis.map(({ pid }) => pid),
+    viewer: [process.pid],
+  };
+}
