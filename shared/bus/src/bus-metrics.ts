@@ -4,11 +4,7 @@ import type { Bus, BusStats } from './bus.js';
 /** Messages and bytes of a service on the bus, and messages that were lost. */
 export function createBusMetrics(metrics: Metrics, bus: Bus): void {
   const count = (what: string, help: string, read: (stats: BusStats) => number): void => {
-    metrics.counter({
-      name: `muster_${metrics.service}_bus_${what}_total`,
-      help,
-      total: () => read(bus.stats()),
-    });
+    metrics.counter({ name: `muster_${metrics.service}_bus_${what}_total`, help, total: () => read(bus.stats()) });
   };
   count('sent_messages', 'Messages published on the bus.', ({ messagesOut }) => messagesOut);
   count('sent_bytes', 'Bytes published on the bus.', ({ bytesOut }) => bytesOut);

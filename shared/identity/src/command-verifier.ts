@@ -108,11 +108,7 @@ export class CommandVerifier {
       const key = this.#keyOf(known.kid);
       return typeof key === 'string' ? { ok: false, reason: key } : known;
     }
-    const opened = openJws(jws, {
-      typ: COMMAND_TYPE,
-      maxChars: LIMITS.jwsBytes,
-      keyOf: (kid) => this.#keyOf(kid),
-    });
+    const opened = openJws(jws, { typ: COMMAND_TYPE, maxChars: LIMITS.jwsBytes, keyOf: (kid) => this.#keyOf(kid) });
     if (!opened.ok) return opened;
     const claims = commandClaimsSchema.safeParse(opened.payload);
     const root = claims.success ? decodeBase64Url(claims.data.root, 32) : undefined;

@@ -74,8 +74,4 @@ export interface Budget {
   readonly bytes: number;
 }
 
-export const DEFAULT_BUDGET: Budget = {
-  ms: LIMITS.budgetMs,
-  rows: LIMITS.budgetRows,
-  bytes: LIMITS.budgetBytes,
-};
+export const DEFAULT_BUDGET: Budget = { ms: LIMITS.budgetMs, rows: LIMITS.budgetRows, bytes: LIMITS.budgetBytes };

@@ -47,12 +47,7 @@ export const STREAMS = {
     maxBytes: 8 * 1024 ** 3,
   },
   /** The age is longer than the longest expiry: a command that is not settled must never be dropped. */
-  commands: {
-    name: 'MUSTER_COMMANDS',
-    storage: 'file',
-    subjects: [`${ROOT}.journal.>`],
-    maxAgeMs: 30 * 24 * HOUR_MS,
-  },
+  commands: { name: 'MUSTER_COMMANDS', storage: 'file', subjects: [`${ROOT}.journal.>`], maxAgeMs: 30 * 24 * HOUR_MS },
   audit: { name: 'MUSTER_AUDIT', storage: 'file', subjects: [`${ROOT}.audit.>`], maxAgeMs: 400 * 24 * HOUR_MS },
   operatorTokens: { name: 'MUSTER_TOKENS', storage: 'file', subjects: [`${ROOT}.token.>`], maxMsgsPerSubject: 1 },
   /** Replies to mutating calls: a repeat with the same idempotency key gets the same reply from any API process. */

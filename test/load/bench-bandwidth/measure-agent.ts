@@ -167,9 +167,5 @@ function nothing(): Phase {
 }
 
 function difference(after: RelayedBytes, before: RelayedBytes): RelayedBytes {
-  return {
-    in: after.in - before.in,
-    out: after.out - before.out,
-    connections: after.connections - before.connections,
-  };
+  return { in: after.in - before.in, out: after.out - before.out, connections: after.connections - before.connections };
 }

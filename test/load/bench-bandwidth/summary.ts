@@ -127,10 +127,7 @@ function variantOf(agents: readonly BenchAgentFigures[], { queries, commands }: 
     connect,
     beat: { fast: perBeat(fast, bytesOf), real: real && perBeat(real, bytesOf) },
     connectionsPerBeat: { fast: perBeat(fast, connectionsOf), real: real && perBeat(real, connectionsOf) },
-    idlePerMinute: {
-      fast: perHour(fast, fast.phases.idle) / 60,
-      real: real && perHour(real, real.phases.idle) / 60,
-    },
+    idlePerMinute: { fast: perHour(fast, fast.phases.idle) / 60, real: real && perHour(real, real.phases.idle) / 60 },
     query,
     command,
     hours: {

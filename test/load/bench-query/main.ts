@@ -78,11 +78,7 @@ async function floorRun(
     repetitions,
     warmUp: WARM_UP,
     ...(certificates !== undefined && {
-      tls: {
-        cert: certificates.certPath,
-        key: certificates.keyPath,
-        ca: readFileSync(certificates.caPath, 'utf8'),
-      },
+      tls: { cert: certificates.certPath, key: certificates.keyPath, ca: readFileSync(certificates.caPath, 'utf8') },
     }),
   });
 }

@@ -101,9 +101,6 @@ function startGateway({ natsUrl, tls }: FloorOptions): Promise<TestProcess> {
   return TestProcess.start({
     main: MAIN,
     nodeArgs: MEASURED_NODE_ARGS,
-    env: {
-      FLOOR_NATS_URL: natsUrl,
-      ...(tls !== undefined && { FLOOR_CERT_FILE: tls.cert, FLOOR_KEY_FILE: tls.key }),
-    },
+    env: { FLOOR_NATS_URL: natsUrl, ...(tls !== undefined && { FLOOR_CERT_FILE: tls.cert, FLOOR_KEY_FILE: tls.key }) },
   });
 }

@@ -64,9 +64,7 @@ export function authorise(
     throw new AppError(
       'too_many_targets',
       `the role ${caller.role} may touch ${limit} targets at once, these are ${count}`,
-      {
-        details: { targets: count, limit, role: caller.role },
-      },
+      { details: { targets: count, limit, role: caller.role } },
     );
   }
   return approvalFor(policy, { action, dryRun, targets: count, endpoints });

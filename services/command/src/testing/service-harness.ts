@@ -108,10 +108,12 @@ export class ServiceHarness {
     const renewed = await this.registry.lease.renew({ gatewayId: gateway.id, ttlMs: 600_000, info });
     if (renewed.kind === 'unavailable') throw renewed.cause;
     for (let from = 0; from < agents.length; from += 1_000) {
-      const items = agents.slice(from, from + 1_000).map(({ agentId, num }) => ({
-        ...{ org: ORG, agentId, num, instance: '0'.repeat(32), mode: 'live' as const },
-        ...{ epochHint: Date.now(), connectedAtMs: Date.now() },
-      }));
+      const items = agents
+        .slice(from, from + 1_000)
+        .map(({ agentId, num }) => ({
+          ...{ org: ORG, agentId, num, instance: '0'.repeat(32), mode: 'live' as const },
+          ...{ epochHint: Date.now(), connectedAtMs: Date.now() },
+        }));
       const results = await this.registry.register(gateway.id, items);
       if (results.some(({ kind }) => kind !== 'registered')) throw new Error('a registration was refused');
     }

@@ -52,8 +52,6 @@ function refuseOver(scope: 'operator' | 'org', running: number, limit: number): 
   throw new AppError(
     'too_many_queries',
     `${whose} ${running} queries running, ${limit} are allowed; cancel one or wait`,
-    {
-      details: { scope, limit, running },
-    },
+    { details: { scope, limit, running } },
   );
 }
