@@ -19,7 +19,6 @@ export const OP = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong
 
 const NO_BYTES = new Uint8Array(0);
 
-/** The bytes of a frame, valid or not. */
 export function frame(parts: FrameParts): Buffer {
   const { fin = true, rsv = 0, opcode, payload = NO_BYTES, masked = true } = parts;
   const length = parts.statedLength ?? BigInt(payload.length);
@@ -50,7 +49,6 @@ export function fragments(
   );
 }
 
-/** The payload of a close frame. */
 export function closing(code: number, reason: string | Uint8Array = ''): Buffer {
   const status = Buffer.alloc(2);
   status.writeUInt16BE(code);

@@ -72,7 +72,6 @@ export class Gateways {
     return client;
   }
 
-  /** The address of one of them. */
   wire(transport: TransportName, secure: boolean): Wire {
     const wire = this.#parts.wires.get(`${transport}-${secure}`);
     if (wire === undefined) throw new Error('no such gateway');
@@ -112,7 +111,6 @@ export class Gateways {
     return client;
   }
 
-  /** Drops the connections that tests left open. */
   dropAll(): void {
     for (const client of this.#clients.splice(0)) client.destroy();
   }
@@ -129,7 +127,6 @@ export class Gateways {
   }
 }
 
-/** Waits for WELCOME. */
 export async function welcomed(client: RawClient): Promise<void> {
   const welcome = await client.frame(0x82, 1);
   if (welcome.payload[0] !== FRAME.welcome) throw new Error(`not a WELCOME: ${welcome.payload.toString('hex')}`);

@@ -63,7 +63,6 @@ export class PollPeer {
     };
   }
 
-  /** Opens a session and keeps its name. */
   async open(token: string): Promise<PollAnswer> {
     const answer = await this.ask('POST', { authorization: `Bearer ${token}` });
     this.session = String(answer.headers[POLL_SESSION_HEADER] ?? '');
@@ -75,12 +74,10 @@ export class PollPeer {
     return this.ask('GET', { ...this.#within(have), ...headers });
   }
 
-  /** Sends frames. */
   post(sequence: number, frames: readonly Uint8Array[], have?: number, headers: Headers = {}): Promise<PollAnswer> {
     return this.postBytes(sequence, encodeBatch(frames.map((frame) => ({ frame, ageMs: 0 }))), have, headers);
   }
 
-  /** Sends bytes as a batch. */
   postBytes(sequence: number | string, body: Uint8Array, have?: number, headers: Headers = {}): Promise<PollAnswer> {
     const all = {
       ...this.#within(have),

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
-/** The address of a gateway. */
 export interface Wire {
   readonly port: number;
   /** PEM of the authority, for TLS. */

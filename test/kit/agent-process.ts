@@ -22,7 +22,6 @@ export const AGENT_MAIN = fileURLToPath(new URL('../../../services/agent/dist/ma
 export class AgentProcess {
   readonly name: string;
   readonly program: TestProcess;
-  /** Its data folder. */
   readonly folder: string;
   readonly #harness: Harness;
 
@@ -33,7 +32,6 @@ export class AgentProcess {
     this.program = startAgent(harness.stack, { name, gatewayUrl, caPath, labels: `case=${name}`, env });
   }
 
-  /** Its log lines. */
   get log(): readonly LogLine[] {
     return this.program.log;
   }

@@ -109,7 +109,6 @@ export async function expectCommandsSettled(
   expect(disagreements(ran, targets).slice(0, 20)).toEqual([]);
 }
 
-/** Runs `each` for all items, sixteen at a time. */
 async function forAll<T>(items: Iterable<T>, each: (item: T) => Promise<void>): Promise<void> {
   const iterator = items[Symbol.iterator]();
   const worker = async (): Promise<void> => {

@@ -48,7 +48,6 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   const coordinatorId = newCoordinatorId();
   const metrics = createQueryMetrics(deps.metrics, { running: () => coordinator.size });
 
-  // Results and SQL.
   const directory = new Directory({ streams, logger });
   const records = new QueryRecordStore({ streams, logger });
   const compiler = new SqlCompiler({ clock, logger });
@@ -62,7 +61,6 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     },
   });
 
-  // The coordinator and the gateways that it depends on.
   const detector = new GatewayFailureDetector({
     ...{ bus, registry, clock, logger },
     onDead: (gateway, sign) => coordinator.gatewayDied(gateway, sign),
@@ -92,7 +90,6 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     isOwn: (id) => coordinator.get(id) !== undefined,
   });
 
-  // Requests of the API.
   const admission = new QueryAdmission({ perOperator: config.queriesPerOperator, perOrg: config.queriesPerOrg }, () =>
     [...records.running(), ...coordinator.all()].map(({ record }) => record),
   );

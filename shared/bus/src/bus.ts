@@ -71,7 +71,6 @@ export interface BusMessage {
 }
 
 export interface SubscribeOptions {
-  /** Name of the queue group. */
   readonly queue?: string;
 }
 
@@ -97,7 +96,6 @@ export interface BusStats {
   readonly bytesIn: number;
   /** Messages that `publish` or `reply` answered with `dropped`. */
   readonly dropped: number;
-  /** Handler calls that threw. */
   readonly handlerErrors: number;
   readonly reconnects: number;
 }

@@ -58,7 +58,6 @@ export async function* readStream(
   }
 }
 
-/** The position of a reader. */
 class Cursor {
   /** The first sequence that was not yielded; undefined before the first entry. */
   next: number | undefined;

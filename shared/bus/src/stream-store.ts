@@ -110,7 +110,6 @@ export interface ReadOptions {
   readonly onCaughtUp?: () => void;
 }
 
-/** Why an operation failed. */
 export type StreamErrorCode = 'no_stream' | 'unavailable' | 'invalid' | 'stream_reset';
 
 /** The only exception of the port. Check `code`, not the message. */

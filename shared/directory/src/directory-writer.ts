@@ -62,7 +62,6 @@ export class DirectoryWriter {
     return this.#write(STREAM_SUBJECTS.duplicate(org, agentId), record);
   }
 
-  /** Sets or withdraws the mode override of an agent. */
   overrideMode(org: OrgId, agentId: AgentId, record: ModeOverrideRecord): Promise<WriteResult> {
     return this.#write(STREAM_SUBJECTS.mode(org, agentId), record);
   }

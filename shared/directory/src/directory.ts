@@ -15,7 +15,6 @@ import {
 import type { Logger } from '@muster/runtime';
 import { effectiveLabels, type Endpoint } from './endpoint.js';
 
-/** What has changed in an endpoint. */
 export type EndpointChange = 'enrolled' | 'facts' | 'labels' | 'revoked' | 'duplicate' | 'mode' | 'fallback';
 
 type Listener = (endpoint: Endpoint, change: EndpointChange) => void;

@@ -13,7 +13,6 @@ export interface Endpoint {
   readonly facts: Facts;
   /** Labels from the agent's own configuration. */
   readonly agentLabels: Labels;
-  /** Labels that operators set. */
   readonly operatorLabels: Labels;
   /** Both; the operators' labels win. */
   readonly labels: Labels;
@@ -26,7 +25,6 @@ export interface Endpoint {
   readonly fallback?: FallbackRecord;
 }
 
-/** A mode override that is in force. */
 export type ModeOverride = ModeOverrideRecord & { readonly mode: SessionMode };
 
 /** The override if it is in force at `nowMs`; `undefined` when there is none, or it was withdrawn, or it has expired. */

@@ -10,7 +10,6 @@ export interface AgentKeys {
   readonly privateKey: KeyObject;
 }
 
-/** A new identity. */
 export function generateAgentKeys(): AgentKeys {
   return agentKeysOf(generateKeyPairSync('ed25519').privateKey);
 }

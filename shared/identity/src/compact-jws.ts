@@ -70,6 +70,5 @@ function decodeObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** True for a JSON object. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

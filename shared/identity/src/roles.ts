@@ -3,7 +3,6 @@ import type { Role } from '@muster/records';
 /** In rising order: each role includes the permissions of those before it. */
 export const ROLES = ['viewer', 'analyst', 'responder', 'admin'] as const satisfies readonly Role[];
 
-/** The lowest role with each permission. */
 const LEAST_ROLE = {
   'tables:read': 'viewer',
   'agents:read': 'viewer',
@@ -38,7 +37,6 @@ export function leastRole(permission: Permission): Role {
   return LEAST_ROLE[permission];
 }
 
-/** The higher of two roles. */
 export function higherRole(a: Role, b: Role): Role {
   return ROLES.indexOf(a) >= ROLES.indexOf(b) ? a : b;
 }

@@ -35,7 +35,6 @@ export type PollReply =
   | { readonly kind: 'ended'; readonly code: number; readonly reason: string }
   | { readonly kind: 'unknown' };
 
-/** Requests to one gateway. */
 export type GatewayRequest =
   | { readonly t: 'ping' }
   /** Another gateway holds a newer session of this agent: close the one here if its epoch is older. */
@@ -44,7 +43,6 @@ export type GatewayRequest =
   | { readonly t: 'holds'; readonly agentId: AgentId; readonly epoch: number }
   /** A poll that reached another gateway than the one that holds its session. */
   | ({ readonly t: 'poll' } & PollRequest)
-  /** Asks for the traffic counters. */
   | { readonly t: 'traffic' };
 
 export type GatewayReply =

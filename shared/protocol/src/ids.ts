@@ -65,7 +65,6 @@ export function newCommandServiceId(): CommandServiceId {
   return `cs-${base32(randomBytes(7)).slice(0, 10)}` as CommandServiceId;
 }
 
-/** A new query id. */
 export function newQueryId(nowMs: number): QueryId {
   return `q${sortableId(nowMs)}` as QueryId;
 }

@@ -11,7 +11,6 @@ export const POLL_SEQUENCE_HEADER = 'muster-sequence';
 /** In replies: milliseconds until the next poll, where it is not the session's interval. */
 export const POLL_AFTER_HEADER = 'muster-poll-after';
 
-/** A frame in a batch. */
 export interface BatchedFrame {
   readonly frame: Uint8Array;
   /** How long the frame waited before the batch was made, in ms: times within its body count from then. */

@@ -48,7 +48,6 @@ export class CommandFold {
   /** Targets up to this number may be delivered. */
   released = 0;
   endedAtMs: number | undefined;
-  /** Time of the last change. */
   changedAtMs: number;
   /** State codes, by target number - 1. */
   readonly #states: Uint8Array;

@@ -97,7 +97,6 @@ export interface ReleasedEntry {
   readonly upTo: number;
 }
 
-/** Some targets have changed state. */
 export interface StatesEntry {
   readonly t: 'states';
   readonly atMs: number;

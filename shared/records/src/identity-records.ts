@@ -50,7 +50,6 @@ export interface ModeOverrideRecord {
   readonly mode: SessionMode | 'default';
   /** Poll interval. Absent: the policy's interval. */
   readonly intervalMs?: number;
-  /** The override expires at this time. */
   readonly untilMs?: number;
   readonly reason: string;
   readonly by: string;

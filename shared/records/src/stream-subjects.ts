@@ -61,14 +61,12 @@ export const STREAMS = {
   },
 } as const;
 
-/** The parts of an identity subject. */
 export function parseIdentitySubject(subject: string): { org: OrgId; kind: string; agentId: AgentId } | undefined {
   const match = /^muster\.v1\.identity\.([^.]+)\.([^.]+)\.([^.]+)$/.exec(subject);
   if (match === null) return undefined;
   return { org: match[1] as OrgId, kind: match[2] as string, agentId: match[3] as AgentId };
 }
 
-/** The parts of a command's journal subject. */
 export function parseCommandSubject(subject: string): { org: OrgId; id: CommandId } | undefined {
   const match = /^muster\.v1\.journal\.([^.]+)\.([^.]+)$/.exec(subject);
   return match === null ? undefined : { org: match[1] as OrgId, id: match[2] as CommandId };

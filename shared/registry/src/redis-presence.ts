@@ -32,7 +32,6 @@ function parseEntry(packed: string): StoredEntry {
 const MAX_BATCH = 512;
 const SCAN_COUNT = 512;
 
-/** Reads of the registry. */
 export class RedisPresence {
   private readonly connection: RedisConnection;
   private readonly lease: RedisLeases;

@@ -1,4 +1,3 @@
-/** A pending timer. */
 export interface Timer {
   /** Lets the process end although the timer is pending. */
   unref(): unknown;
@@ -16,7 +15,6 @@ export interface Clock {
   clear(timer: Timer | undefined): void;
 }
 
-/** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

@@ -5,7 +5,6 @@ import { Secret } from './secret.js';
 
 /** How one environment variable becomes one value of a configuration. */
 export interface Field<T> {
-  /** The variable's name. */
   readonly env: string;
   /** Parses the variable's text (trimmed, never empty). The messages of its issues are shown to people. */
   readonly schema: z.ZodType<unknown, string>;
@@ -204,7 +203,6 @@ export const field = {
     );
   },
 
-  /** One of a closed set of words. */
   oneOf<const V extends string, const O extends FieldOptions<V>>(env: string, values: readonly V[], options?: O) {
     const parse: Parse<V> = (text) => {
       const value = values.find((candidate) => candidate === text);

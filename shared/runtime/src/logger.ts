@@ -60,7 +60,6 @@ export function createLogger({ service, level = 'info', pretty = false, destinat
   return wrap(pino(options, pretty ? prettyLines(sink) : sink));
 }
 
-/** Writes nothing. */
 export const silentLogger: Logger = {
   debug() {},
   info() {},

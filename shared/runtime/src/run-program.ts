@@ -5,7 +5,6 @@ import { watchParent } from './parent-guard.js';
 import { writeReadyFile } from './ready-file.js';
 import { Runner, type RunOutcome } from './runner.js';
 
-/** What a program is built with. */
 export interface ProgramContext {
   readonly name: string;
   readonly logger: Logger;
@@ -63,7 +62,6 @@ export async function runProgram<C extends object>(program: Program<C>): Promise
   process.exit(await run(runner, logger, () => program.build(config, { name: program.name, logger, runner })));
 }
 
-/** Builds, runs and stops; returns the exit code. */
 async function run(runner: Runner, logger: Logger, build: () => void | Promise<void>): Promise<0 | 1> {
   let outcome: RunOutcome;
   try {

@@ -1,7 +1,6 @@
 import { createMetrics, type Metrics } from './metrics.js';
 import { runProgram, type Program, type ProgramContext } from './run-program.js';
 
-/** What a service is built with. */
 export interface ServiceContext extends ProgramContext {
   readonly metrics: Metrics;
 }

@@ -10,7 +10,6 @@ import type { Component } from './component.js';
  */
 export type RunnerState = 'idle' | 'starting' | 'ready' | 'draining' | 'stopping' | 'stopped';
 
-/** How a run ended. */
 export interface RunOutcome {
   /** Why it stopped: the name of a signal, `aborted`, `requested`, or the component that failed. */
   readonly reason: string;
@@ -55,7 +54,6 @@ export class Runner implements Readiness {
   #state: RunnerState = 'idle';
   #starting: Promise<void> = Promise.resolve();
   #stopping: Promise<RunOutcome> | undefined;
-  /** The start that is under way. */
   #inFlight: Promise<void> = Promise.resolve();
   #startError: Error | undefined;
   #failure: { readonly failure: unknown } | undefined;

@@ -51,7 +51,6 @@ export class RegistryStore {
   /** While false, every call returns `unavailable`. */
   available = true;
 
-  /** All data is lost. */
   empty(): void {
     this.entries.clear();
     this.leases.clear();

@@ -15,7 +15,6 @@ export interface AgentWorkload {
   readonly commands: number;
   /** The interval between two polls of a polling agent. */
   readonly everyMs: number;
-  /** The length of the idle phase. */
   readonly idleMs: number;
 }
 

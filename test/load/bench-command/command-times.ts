@@ -43,7 +43,6 @@ export async function timeAnsweredCommand(api: ApiAccess, body: Readonly<Record<
   return tookMs;
 }
 
-/** Submits a command and returns its id; throws unless it was accepted. */
 export function submitCommand(api: ApiAccess, body: Readonly<Record<string, unknown>>): Promise<string> {
   return create(api, 'command', '/v1/commands', body);
 }

@@ -56,7 +56,6 @@ export function summarize({ requestMs, answeredMs, singles, wide }: CommandBench
   };
 }
 
-/** The tables for a terminal. */
 export function report(figures: CommandBenchFigures, summary: CommandSummary): Omit<BenchReport, 'document'> {
   const { agents, gateways, tls, journalBytesPerTarget, journalEntriesPerWide, memoryBytesPerTarget } = figures;
   const row = (name: string, { p50, p99 }: Quantiles): string[] => [name, p50.toFixed(2), p99.toFixed(2)];

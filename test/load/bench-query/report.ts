@@ -80,7 +80,6 @@ function trafficOf({ traffic }: FormFigures): { messages: number; bytes: number 
   };
 }
 
-/** The tables for a terminal. */
 export function report(figures: BenchFigures, summary: Summary): Omit<BenchReport, 'document'> {
   const { agents, gateways, timed, timedOverTls, questionBytes, answerBytes } = figures;
   const { floorMs, rawMs, groupMs, firstPartialMs, nats } = summary;

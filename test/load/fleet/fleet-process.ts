@@ -19,7 +19,6 @@ export type FleetRequest =
   /** Asks for the runs on its agents so far. */
   | { readonly t: 'oracle' };
 
-/** The answer to a request. */
 export type FleetReply =
   | { readonly t: 'ready'; readonly ready: number }
   | { readonly t: 'failed'; readonly message: string }

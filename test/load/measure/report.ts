@@ -1,4 +1,3 @@
-/** A figure and its limit. */
 export interface Target {
   readonly name: string;
   readonly value: number;

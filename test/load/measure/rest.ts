@@ -10,7 +10,6 @@ export interface ApiAccess {
   readonly ca?: string;
 }
 
-/** The API of a local stack. */
 export function apiOf(stack: Stack): ApiAccess {
   const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
   return { url: stack.apiUrl, token: stack.token, ...ca };
@@ -82,7 +81,6 @@ export async function create(api: ApiAccess, what: string, path: string, body: o
   return (JSON.parse(text) as { id: string }).id;
 }
 
-/** Reads a JSON document of the API. */
 export async function getJson<T>(api: ApiAccess, path: string): Promise<T> {
   return JSON.parse(await textOf(await call(api, { method: 'GET', path }))) as T;
 }
@@ -99,7 +97,6 @@ export async function* eventsOf(api: ApiAccess, path: string): AsyncGenerator<Se
   throw new Error(`the event stream ${path} closed before its end`);
 }
 
-/** Reads the whole body. */
 export async function textOf(message: IncomingMessage): Promise<string> {
   let text = '';
   for await (const piece of message) text += String(piece);

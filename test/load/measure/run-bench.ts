@@ -68,7 +68,6 @@ export async function runBench<const O extends OptionsConfig>({ usage, options, 
   process.stdout.write(`\n${formatReport(output)}\n\n${path}\n`);
 }
 
-/** The text for a terminal. */
 export function formatReport({ head, tables, targets, remarks = [] }: BenchReport): string {
   return [
     head,

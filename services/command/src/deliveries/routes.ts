@@ -2,7 +2,6 @@ import type { Endpoint } from '@muster/directory';
 import type { GatewayId, OrgId, CommandId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 
-/** The gateway and the mode of an agent's session. */
 export interface Route {
   readonly gateway: GatewayId;
   readonly mode: 'live' | 'poll';
@@ -68,7 +67,6 @@ export class FreshRoutes {
     if (routes !== undefined) this.#byCommand.set(id, routes);
   }
 
-  /** Removes and returns the routes of a command. */
   take(id: CommandId): RouteMap | undefined {
     const routes = this.#byCommand.get(id);
     this.#byCommand.delete(id);

@@ -23,7 +23,6 @@ export class CommandAudit {
     this.#trail = trail;
   }
 
-  /** A request and its result. */
   request(request: CommandRequest, reply: CommandReply): void {
     if (request.t === 'list' || request.t === 'plan' || !isOrgId(request.org)) return;
     const { org, caller } = request;

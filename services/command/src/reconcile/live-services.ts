@@ -57,7 +57,6 @@ export class LiveServices {
     return this.#heardMs.size + (this.#stopping ? 0 : 1);
   }
 
-  /** Whether this service reconciles the command. */
   reconciles(id: CommandId): boolean {
     if (this.#stopping) return false;
     const own = score(this.#options.instance, id);

@@ -36,7 +36,6 @@ export class ReconciledCommand {
   working = false;
   /** When deadlines are checked next: expiry, rollout. */
   checkMs = 0;
-  /** When deliveries are repeated. */
   retryMs = Number.POSITIVE_INFINITY;
   /** When the agents of queued targets are looked up. */
   lookMs = Number.POSITIVE_INFINITY;

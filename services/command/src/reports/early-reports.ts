@@ -20,7 +20,6 @@ export class EarlyReports {
     return true;
   }
 
-  /** Removes and returns what waits for this command. */
   take(id: CommandId): readonly ReceivedReport[] {
     const reports = this.#waiting.get(id)?.reports ?? [];
     this.#count -= reports.length;

@@ -167,7 +167,6 @@ const MAX_COMMANDS = 10_000;
 class FailureCounter {
   readonly #counts = new LRUCache<CommandId, Map<number, number>>({ max: MAX_COMMANDS });
 
-  /** The count of this target, this failure included. */
   add(id: CommandId, target: number): number {
     const counts = this.#counts.get(id) ?? new Map<number, number>();
     const count = (counts.get(target) ?? 0) + 1;

@@ -26,7 +26,6 @@ type ApprovalRule = Policy['approval'][number];
 /** The policy without a file: no approvals, and only the limits of the protocol. */
 export const OPEN_POLICY: Policy = { limits: {}, approval: [] };
 
-/** Parses a policy file and returns all its faults. */
 export function parsePolicy(text: string): ParsedDocument<Policy> {
   return parseDocument(text, policySchema);
 }

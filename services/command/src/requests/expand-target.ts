@@ -17,7 +17,6 @@ import type { RouteMap, Routes } from '../deliveries/routes.js';
 /** The targets of a command, frozen at its submission. Connected ones have the first numbers. */
 export interface FrozenTargets {
   readonly list: TargetList;
-  /** How many targets. */
   readonly count: number;
   /** Targets up to this number are connected now. */
   readonly connected: number;

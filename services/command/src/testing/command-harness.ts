@@ -223,7 +223,6 @@ export class CommandHarness {
     return entries;
   }
 
-  /** The command, folded from its journal. */
   async fold(id: CommandId): Promise<CommandFold> {
     const entries = await this.entries(id);
     const [first] = entries;

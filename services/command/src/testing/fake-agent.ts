@@ -36,7 +36,6 @@ interface HistoryEntry {
   delayMs: number;
 }
 
-/** The behaviour of an agent's actions. */
 export interface AgentBehaviour {
   /** Time from acceptance to start, and from start to end. */
   readonly queueMs: () => number;
@@ -130,7 +129,6 @@ export class FakeAgent {
     for (const [key, entry] of this.#history) if (!entry.acknowledged) this.#repeat(key, entry);
   }
 
-  /** The process is killed and starts again. */
   crash(): void {
     this.report = undefined;
     this.#active = new Map();

@@ -21,7 +21,6 @@ export class FakeGateway {
   readonly id: GatewayId;
   /** All messages from command services, oldest first. */
   readonly received: GatewayMessage[] = [];
-  /** The mode of its sessions. */
   mode: SessionMode = 'live';
   readonly #bus: Bus;
   readonly #registry: MemoryRegistry | undefined;

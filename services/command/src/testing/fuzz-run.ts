@@ -65,7 +65,6 @@ export class FuzzRun {
     await Promise.allSettled(this.#asked);
   }
 
-  /** Violated invariants after the run. */
   violations(): string[] {
     return [...this.#histories].flatMap(([id, entries]) => {
       const [first] = entries;

@@ -102,7 +102,6 @@ export class ServiceHarness {
     return gateway;
   }
 
-  /** Registers the sessions of a gateway. */
   async register(gateway: FakeGateway, agents: readonly FakeAgent[]): Promise<void> {
     const info = { sessions: agents.length, draining: false, startedAtMs: Date.now() };
     const renewed = await this.registry.lease.renew({ gatewayId: gateway.id, ttlMs: 600_000, info });

@@ -30,7 +30,6 @@ export class AnswerQueue {
     return this.#queuedBytes;
   }
 
-  /** Rows queued so far. */
   get rows(): number {
     return this.#rows;
   }

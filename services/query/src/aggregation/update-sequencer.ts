@@ -1,6 +1,5 @@
 import type { GatewayUpdate, PartialUpdate } from '@muster/messages';
 
-/** What to do with an update that has arrived. */
 export type SequencedUpdates =
   /** All parts of one partial, or a `targeted` update. */
   | { readonly kind: 'apply'; readonly updates: readonly GatewayUpdate[] }
@@ -8,7 +7,6 @@ export type SequencedUpdates =
   | { readonly kind: 'wait' }
   /** Updates before this one were lost, so its merged rows may be incomplete; what does not depend on the lost ones can still be used. */
   | { readonly kind: 'salvage'; readonly updates: readonly GatewayUpdate[] }
-  /** It has been taken before. */
   | { readonly kind: 'repeat' };
 
 /** A partial has a handful of parts; one that never ends must not fill the memory. */
@@ -22,7 +20,6 @@ export class UpdateSequencer {
   /** After a gap it is unknown whether the next part begins or continues a partial; until the next end it counts as a continuation. */
   #broken = false;
 
-  /** How many updates did not arrive. */
   get lost(): number {
     return this.#lost;
   }

@@ -53,7 +53,6 @@ export class FlushScheduler {
     this.#arm(this.#lastMs + FLUSH_EVERY_MS);
   }
 
-  /** Begins a flush immediately. */
   flushNow(): void {
     this.#begin();
   }

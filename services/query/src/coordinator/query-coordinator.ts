@@ -13,7 +13,6 @@ export interface QueryCoordinatorOptions {
   readonly metrics: CoordinatorMetrics;
   readonly records: Pick<QueryRecordStore, 'store'>;
   readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent' | 'heard' | 'expectedGateways'>;
-  /** What a new query runs with. */
   readonly runningDeps: (record: QueryRecord) => RunningQueryDeps;
 }
 
@@ -79,7 +78,6 @@ export class QueryCoordinator {
     await Promise.race([this.#allEnded(), aborted]);
   }
 
-  /** Ends all queries, then unsubscribes. */
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const query of this.#queries.values()) query.end('interrupted');

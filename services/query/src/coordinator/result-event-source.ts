@@ -5,7 +5,6 @@ import type { ResultAggregator } from '../aggregation/result-aggregator.js';
 export interface ResultEventSourceOptions {
   readonly aggregator: ResultAggregator;
   readonly scheduler: FlushScheduler;
-  /** Approximate upper bound of one event. */
   readonly eventBytes: number;
   readonly elapsedMs: () => number;
 }
@@ -20,7 +19,6 @@ export class ResultEventSource {
     this.#options = options;
   }
 
-  /** The next event; `undefined` when none is due. */
   next(): ResultEvent | undefined {
     const { aggregator, scheduler, eventBytes, elapsedMs } = this.#options;
     const { ledger, groups, answers } = aggregator;

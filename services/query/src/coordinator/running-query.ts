@@ -12,7 +12,6 @@ import { FlushScheduler } from './flush-scheduler.js';
 import { ResultEventSource } from './result-event-source.js';
 import { ResultAggregator, type AggregatorOptions } from '../aggregation/result-aggregator.js';
 
-/** What a query runs with. */
 export interface RunningQueryDeps {
   readonly bus: Bus;
   readonly clock: Clock;
@@ -116,7 +115,6 @@ export class RunningQuery {
     this.#changed();
   }
 
-  /** Applies a gateway's update. */
   takeUpdate(update: GatewayUpdate): void {
     const { metrics, logger, clock } = this.#deps;
     if (this.#state !== 'running') return metrics.updates.inc({ result: 'too_late' });

@@ -36,7 +36,6 @@ export class ContestedEndpoints {
     return contender;
   }
 
-  /** Removes and returns the contender of an endpoint. */
   take(num: number): Contender | undefined {
     const contender = this.#contenders.get(num);
     if (contender === undefined) return undefined;
@@ -67,7 +66,6 @@ export class ContestedEndpoints {
     return true;
   }
 
-  /** Removes and returns all early answers. */
   takeEarly(): (readonly [num: number, answer: EarlyAnswer])[] {
     const answers = [...this.#early];
     this.#early.clear();

@@ -14,7 +14,6 @@ export interface CoordinatorHeartbeatsOptions {
   readonly bus: Bus;
   readonly coordinatorId: CoordinatorId;
   readonly clock: Clock;
-  /** The queries on this coordinator. */
   readonly active: () => Iterable<ActiveQuery>;
 }
 

@@ -15,7 +15,6 @@ export interface OrphanReaperOptions {
   readonly heartbeats: Pick<CoordinatorHeartbeats, 'silenceMs' | 'heard'>;
   /** Queries whose record says that they run. */
   readonly running: () => Iterable<StoredQuery>;
-  /** Whether this process runs the query. */
   readonly isOwn: (id: QueryId) => boolean;
   readonly interrupt: (orphan: StoredQuery) => Promise<InterruptResult>;
 }

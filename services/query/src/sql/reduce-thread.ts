@@ -43,7 +43,6 @@ export class ReduceThread {
     });
   }
 
-  /** Whether it still takes requests. */
   get alive(): boolean {
     return this.#end === undefined;
   }

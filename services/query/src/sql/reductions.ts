@@ -95,7 +95,6 @@ export class Reductions {
     }
   }
 
-  /** Starts the thread for the first reduction. */
   start(): void {
     this.#spare = this.#spawn();
   }

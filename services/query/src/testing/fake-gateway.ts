@@ -47,7 +47,6 @@ export class FakeGateway {
     );
   }
 
-  /** The process is gone. */
   die(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
@@ -85,7 +84,6 @@ export class FakeGateway {
     this.#partial(this.#last(), { failures });
   }
 
-  /** Sends an empty update. */
   keepAlive(): void {
     this.#partial(this.#last(), {});
   }

@@ -35,14 +35,12 @@ export function targeted(gateway: string, seq: number, nums: number[], joined = 
   return update(gateway, seq, { t: 'targeted', joined, targets: encodeNumberSet(nums) });
 }
 
-/** An answer block of these endpoints. */
 export function answers(...nums: number[]): Uint8Array {
   const writer = new AnswerBlockWriter();
   for (const num of nums) writer.add(num, rowsOf(num));
   return writer.bytes();
 }
 
-/** The answers of these endpoints, merged into groups. */
 export function merged(...nums: number[]): { readonly answered: Uint8Array; readonly groups: Uint8Array } {
   const groups = new GroupBlockWriter();
   for (const num of nums) {

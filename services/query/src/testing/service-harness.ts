@@ -45,7 +45,6 @@ export class ServiceHarness {
     return new ServiceHarness(brokers, broker, registry);
   }
 
-  /** Starts a query service process and waits until it is ready. */
   async startService(env: Readonly<Record<string, string>> = {}): Promise<RunningService> {
     const process = await TestProcess.start({
       main: MAIN,

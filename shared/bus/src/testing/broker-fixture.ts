@@ -3,7 +3,6 @@ import type { Broker } from '../broker.js';
 /** A broker to which a contract suite connects. The suite can stop and restart it. */
 export interface BrokerFixture {
   connect(): Promise<Broker>;
-  /** The broker stops at once. */
   interrupt(): Promise<void>;
   /** The broker runs again, with its stored entries. Resolves when it accepts connections. */
   restore(): Promise<void>;
