@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { commandLedgerSettled, type CommandId } from '@muster/protocol';
 import { eventually } from '@muster/runtime/testing';
-import { ANN, BOB, commandOf, ORG } from './testing/command-harness.js';
+import { ANN, BOB, commandOf, ORG, submitRequest } from './testing/command-harness.js';
 import type { FakeAgent } from './testing/fake-agent.js';
 import { ServiceHarness } from './testing/service-harness.js';
 
@@ -90,7 +90,7 @@ describe('two services', () => {
     const agents = await harness.agents(2);
     await Promise.all([harness.startService(), harness.startService()]);
     await harness.gateway(agents);
-    const request = harness.request({ target: targetsOf(agents), requestKey: 'twice' });
+    const request = submitRequest({ target: targetsOf(agents), requestKey: 'twice' });
     const replies = await Promise.all(Array.from({ length: 8 }, () => harness.ask(request)));
     const ids = new Set(replies.map((reply) => commandOf(reply).record.id));
     expect(ids.size).toBe(1);

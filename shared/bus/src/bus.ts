@@ -31,14 +31,18 @@ export interface Bus {
    * With `queue`, each message goes to one member of the queue group.
    * An exception of the handler is logged and counted; the subscription continues.
    */
-  subscribe(subject: string, handler: (message: BusMessage) => void, options?: SubscribeOptions): BusSubscription;
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    options?: { readonly queue?: string },
+  ): BusSubscription;
 
   /**
    * Sends a request and returns the first reply. A missing reply is a result, never an exception.
    * `no_responders` comes at once when nobody subscribes to the subject: the peer is dead, and the request was not handled.
    * With `timeout` and `disconnected` it is unknown whether the request was handled.
    */
-  request(subject: string, data: Uint8Array, options: RequestOptions): Promise<RequestResult>;
+  request(subject: string, data: Uint8Array, options: { readonly timeoutMs: number }): Promise<RequestResult>;
 
   /** A unique subject, for replies that come as a stream. Subscribe to it before you pass it on. */
   newInbox(): string;
@@ -70,17 +74,9 @@ export interface BusMessage {
   readonly reply?: (data: Uint8Array) => PublishResult;
 }
 
-export interface SubscribeOptions {
-  readonly queue?: string;
-}
-
 export interface BusSubscription {
   /** No handler call happens after this returns. Idempotent. */
   unsubscribe(): void;
-}
-
-export interface RequestOptions {
-  readonly timeoutMs: number;
 }
 
 export type RequestResult =

@@ -1,13 +1,4 @@
-import type {
-  Bus,
-  BusMessage,
-  BusStats,
-  BusSubscription,
-  PublishResult,
-  RequestOptions,
-  RequestResult,
-  SubscribeOptions,
-} from './bus.js';
+import type { Bus, BusMessage, BusStats, BusSubscription, PublishResult, RequestResult } from './bus.js';
 import type { MemoryExchange, MemorySubscriber } from './memory-exchange.js';
 
 const MAX_PAYLOAD_BYTES = 1024 * 1024;
@@ -43,7 +34,11 @@ export class MemoryBus implements Bus {
     return this.send(subject, data, undefined) === 'dropped' ? 'dropped' : 'sent';
   }
 
-  subscribe(subject: string, handler: (message: BusMessage) => void, options: SubscribeOptions = {}): BusSubscription {
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    options: { readonly queue?: string } = {},
+  ): BusSubscription {
     const subscriber = this.exchange.join(subject, options.queue, (message) => this.receive(message, handler));
     this.subscriptions.add(subscriber);
     subscriber.isUp = this.isConnected;
@@ -55,7 +50,7 @@ export class MemoryBus implements Bus {
     };
   }
 
-  request(subject: string, data: Uint8Array, { timeoutMs }: RequestOptions): Promise<RequestResult> {
+  request(subject: string, data: Uint8Array, { timeoutMs }: { readonly timeoutMs: number }): Promise<RequestResult> {
     return new Promise((resolve) => {
       const settle = (result: RequestResult) => {
         clearTimeout(timer);

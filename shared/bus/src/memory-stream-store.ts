@@ -118,7 +118,9 @@ export class MemoryStreamStore implements StreamStore {
     const begunAt = this.store.stream(name).lastSeq;
     for (;;) {
       const found = this.store.stream(name);
-      const rest = entriesFrom(found.entries, next).filter((entry) => matchesSubject(subject, entry.subject));
+      const rest = found.entries
+        .slice(found.entries.findLastIndex((entry) => entry.seq < next) + 1)
+        .filter((entry) => matchesSubject(subject, entry.subject));
       const wanted = lastPerSubject ? newestPerSubject(rest, begunAt) : rest;
       const lookedUpTo = found.lastSeq;
       let taken = 0;
@@ -160,18 +162,6 @@ export class MemoryStreamStore implements StreamStore {
       signal?.addEventListener('abort', settle, { once: true });
     });
   }
-}
-
-/** The entries of this sequence and later. */
-function entriesFrom(entries: readonly Stored[], seq: number): readonly Stored[] {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((entries[middle]?.seq ?? 0) < seq) low = middle + 1;
-    else high = middle;
-  }
-  return low === 0 ? entries : entries.slice(low);
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {

@@ -1,14 +1,5 @@
 import { createInbox, type Msg } from '@nats-io/transport-node';
-import type {
-  Bus,
-  BusMessage,
-  BusStats,
-  BusSubscription,
-  PublishResult,
-  RequestOptions,
-  RequestResult,
-  SubscribeOptions,
-} from './bus.js';
+import type { Bus, BusMessage, BusStats, BusSubscription, PublishResult, RequestResult } from './bus.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
 import { late, within } from './within.js';
 
@@ -65,7 +56,11 @@ export class NatsBus implements Bus {
     return 'sent';
   }
 
-  subscribe(subject: string, handler: (message: BusMessage) => void, options: SubscribeOptions = {}): BusSubscription {
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    options: { readonly queue?: string } = {},
+  ): BusSubscription {
     let open = true;
     const subscription = this.link.nc.subscribe(subject, {
       ...(options.queue === undefined ? {} : { queue: options.queue }),
@@ -85,7 +80,7 @@ export class NatsBus implements Bus {
     };
   }
 
-  async request(subject: string, data: Uint8Array, options: RequestOptions): Promise<RequestResult> {
+  async request(subject: string, data: Uint8Array, options: { readonly timeoutMs: number }): Promise<RequestResult> {
     if (!this.canSend(data.length)) {
       this.dropped += 1;
       return { kind: 'disconnected' };

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import type { Component } from './component.js';
 
 /** Whether a dependency is available. `detail` is public, so it must not contain secrets. */
 export type CheckResult = boolean | { readonly ok: boolean; readonly detail?: string };
@@ -24,12 +25,7 @@ export interface HealthServerOptions {
   readonly checkTimeoutMs?: number;
 }
 
-export interface HealthServer {
-  start(): Promise<void>;
-  stop(signal?: AbortSignal): Promise<void>;
-  /** `{ health: <bound port> }` after the start. */
-  ports(): Record<string, number>;
-}
+export type HealthServer = Required<Pick<Component, 'start' | 'stop' | 'ports'>>;
 
 /**
  * Endpoints for orchestrators and Prometheus, on a port of their own:

@@ -70,10 +70,6 @@ export class JournalProjection {
     return this.#known.openCount;
   }
 
-  get endedCount(): number {
-    return this.#known.endedCount;
-  }
-
   open(): Iterable<OpenCommand> {
     return this.#known.all();
   }

@@ -25,10 +25,6 @@ export class KnownCommands {
     return this.#open.size;
   }
 
-  get endedCount(): number {
-    return this.#ended.size;
-  }
-
   all(): Iterable<OpenCommand> {
     return this.#open.values();
   }
@@ -84,19 +80,12 @@ export class KnownCommands {
     this.#ended.delete(id);
     const ids = org === undefined ? undefined : this.#ids.get(org);
     if (ids === undefined) return;
-    const at = indexOf(ids, id);
-    if (ids[at] === id) ids.splice(at, 1);
+    const at = ids.indexOf(id);
+    if (at >= 0) ids.splice(at, 1);
   }
 }
 
-/** The index of the first id that is not lower. */
+/** The index of the first id that is not lower. Most searches are for one of the newest. */
 function indexOf(ids: readonly CommandId[], id: CommandId): number {
-  let low = 0;
-  let high = ids.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((ids[middle] as CommandId) < id) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return ids.findLastIndex((each) => each < id) + 1;
 }

@@ -33,11 +33,6 @@ export class PendingDeliveries {
     }
   }
 
-  clear(): void {
-    this.#small.clear();
-    this.#large.clear();
-  }
-
   /** The target numbers of these agents, by command. */
   targetsOf(nums: readonly number[]): Map<OpenCommand, number[]> {
     const found = new Map<OpenCommand, number[]>();

@@ -1,5 +1,5 @@
 import { findAction, UNDO_ACTION } from '@muster/actions';
-import type { CommandCaller, CommandReply, CommandRequest, SubmitCommand } from '@muster/messages';
+import type { CommandReply, CommandRequest, SubmitCommand } from '@muster/messages';
 import { AppError, newCommandId, type Binding, type CommandId, type OrgId } from '@muster/protocol';
 import { encodeNumberSet, type CommandRecord, type SubmittedEntry } from '@muster/records';
 import type { Clock } from '@muster/runtime';
@@ -22,10 +22,9 @@ export interface SubmitCommandsOptions extends PlanDeps {
   readonly freshRoutes: Pick<FreshRoutes, 'keep' | 'take'>;
 }
 
-type Draft = Omit<CommandRecord, 'id' | 'submittedAtMs' | 'expiresAtMs' | 'targets' | 'target' | 'operator'> & {
-  readonly caller: CommandCaller;
-  readonly expiresInMs: number;
-};
+type UndoCommand = CommandRequest & { readonly t: 'undo' };
+/** What the kind of the request decides about the command. */
+type Draft = Pick<CommandRecord, 'action' | 'params' | 'timeoutMs' | 'rollout' | 'approval' | 'undoes'>;
 
 /** Creates commands: check, freeze the targets, sign, write to the journal, and only then reply. */
 export class SubmitCommands {
@@ -40,12 +39,9 @@ export class SubmitCommands {
     const earlier = this.#earlier(request.org, request.requestKey);
     if (earlier !== undefined) return earlier;
     const { action, params, targets, timeoutMs, rollout, approval } = await planCommand(this.#options, request);
-    const { org, caller, dryRun, expiresInMs, reason, requestKey } = request;
-    return this.#write(targets, {
-      ...{ org, caller, action: action.name, params, dryRun, timeoutMs, expiresInMs },
+    return this.#write(targets, request, {
+      ...{ action: action.name, params, timeoutMs },
       ...(rollout === undefined ? {} : { rollout }),
-      ...(reason === undefined ? {} : { reason }),
-      ...(requestKey === undefined ? {} : { requestKey }),
       ...(approval === undefined ? {} : { approval }),
     });
   }
@@ -59,8 +55,8 @@ export class SubmitCommands {
    * Submits the undo of a command to the endpoints on which it succeeded.
    * @throws AppError `not_found`, `not_undoable`, `forbidden`, and what {@link submit} throws.
    */
-  async undo(request: CommandRequest & { readonly t: 'undo' }): Promise<CommandReply> {
-    const { org, caller, id, dryRun, expiresInMs, reason, requestKey } = request;
+  async undo(request: UndoCommand): Promise<CommandReply> {
+    const { org, caller, id, expiresInMs, reason, requestKey } = request;
     checkCaller(org, caller);
     checkExpiry(expiresInMs);
     checkReason(reason);
@@ -80,26 +76,15 @@ export class SubmitCommands {
     const routes = await this.#options.routes.of(org, endpoints);
     const targets = ofRows(rows, endpoints, routes, `${rows.length} of ${id}`);
     const approval = authorise(this.#options.policy(), request, action, targets);
-    return this.#write(targets, {
-      ...{
-        org,
-        caller,
-        action: UNDO_ACTION,
-        params: { command: id },
-        dryRun,
-        timeoutMs: action.timeoutMs,
-        expiresInMs,
-      },
-      undoes: id,
-      ...(reason === undefined ? {} : { reason }),
-      ...(requestKey === undefined ? {} : { requestKey }),
+    return this.#write(targets, request, {
+      ...{ action: UNDO_ACTION, params: { command: id }, timeoutMs: action.timeoutMs, undoes: id },
       ...(approval === undefined ? {} : { approval }),
     });
   }
 
-  async #write(targets: FrozenTargets, draft: Draft): Promise<CommandReply> {
+  async #write(targets: FrozenTargets, request: SubmitCommand | UndoCommand, draft: Draft): Promise<CommandReply> {
     const { clock, writer, trees, projection, freshRoutes } = this.#options;
-    const record = recordOf(draft, targets, clock.now());
+    const record = recordOf(request, draft, targets, clock.now());
     const entry = record.approval === undefined ? await this.#signed(record, targets) : unsigned(record);
     freshRoutes.keep(record.id, targets.routes);
     const result = await writer.append(record, entry);
@@ -166,18 +151,18 @@ function unsigned(record: CommandRecord): SubmittedEntry {
 }
 
 function recordOf(
-  { caller, expiresInMs, ...rest }: Draft,
+  { org, caller, dryRun, expiresInMs, reason, requestKey }: SubmitCommand | UndoCommand,
+  draft: Draft,
   { list, text }: FrozenTargets,
   nowMs: number,
 ): CommandRecord {
   return {
-    ...rest,
-    id: newCommandId(nowMs),
-    target: text,
-    targets: list,
+    ...draft,
+    ...{ id: newCommandId(nowMs), org, dryRun, target: text, targets: list },
     operator: { id: caller.id, name: caller.name, role: caller.role },
-    submittedAtMs: nowMs,
-    expiresAtMs: nowMs + expiresInMs,
+    ...(reason === undefined ? {} : { reason }),
+    ...(requestKey === undefined ? {} : { requestKey }),
+    ...{ submittedAtMs: nowMs, expiresAtMs: nowMs + expiresInMs },
   };
 }
 

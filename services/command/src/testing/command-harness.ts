@@ -18,7 +18,7 @@ import {
   type CommandSummary,
   type SubmitCommand,
 } from '@muster/messages';
-import type { AgentId, CommandId, OrgId } from '@muster/protocol';
+import type { AgentId, CommandId, OrgId, Labels } from '@muster/protocol';
 import {
   CommandFold,
   decodeJournalEntry,
@@ -78,6 +78,7 @@ export class CommandHarness {
   readonly clock = new FakeClock();
   readonly registry = new MemoryRegistry({ clock: this.clock });
   readonly services: HarnessService[] = [];
+  readonly request = submitRequest;
   readonly #options: HarnessOptions;
   #agents = 0;
 
@@ -140,23 +141,11 @@ export class CommandHarness {
 
   /** An enrolled agent, not connected. */
   async agent(behaviour: Partial<AgentBehaviour> = {}, labels: Record<string, string> = {}): Promise<FakeAgent> {
-    const agentId = String.fromCharCode(97 + (this.#agents % 26)).repeat(20) + base(this.#agents);
+    const agentId = (String.fromCharCode(97 + (this.#agents % 26)).repeat(20) + base(this.#agents)) as AgentId;
     const host = `host-${(this.#agents += 1)}`;
-    const writer = new DirectoryWriter({ streams: this.connection.streams });
-    const facts = { host, os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
-    const enrolled = await writer.enroll({
-      ...{ agentId: agentId as AgentId, org: ORG, publicKey: 'k', enrolledAtMs: 1, from: '', facts, labels },
-    });
-    if (enrolled.kind === 'unavailable') throw enrolled.cause;
     const { clock } = this;
-    return new FakeAgent({
-      agentId: agentId as AgentId,
-      org: ORG,
-      num: enrolled.num,
-      clock,
-      roots: this.#options.keys.roots,
-      behaviour,
-    });
+    const num = await enrolAgent(this.connection.streams, agentId, host, labels);
+    return new FakeAgent({ agentId, org: ORG, num, clock, roots: this.#options.keys.roots, behaviour });
   }
 
   async revoke(agent: FakeAgent): Promise<void> {
@@ -175,14 +164,6 @@ export class CommandHarness {
 
   gateway(id: string, link?: (deliver: () => void) => void, bus: Bus = this.connection.bus): FakeGateway {
     return new FakeGateway({ bus, id, registry: this.registry, ...(link === undefined ? {} : { link }) });
-  }
-
-  request(change: Partial<SubmitCommand> = {}): SubmitCommand {
-    return {
-      ...{ t: 'submit', org: ORG, caller: ANN, action: 'process.kill', params: { name: 'abc.exe' } },
-      ...{ target: { selector: '' }, dryRun: false, expiresInMs: 3_600_000 },
-      ...change,
-    };
   }
 
   async ask(request: CommandRequest): Promise<CommandReply> {
@@ -241,6 +222,28 @@ export class CommandHarness {
     }
     return records;
   }
+}
+
+/** Returns the agent's number. */
+export async function enrolAgent(
+  streams: StreamStore,
+  agentId: AgentId,
+  host: string,
+  labels: Labels = {},
+): Promise<number> {
+  const facts = { host, os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
+  const record = { agentId, org: ORG, publicKey: 'k', enrolledAtMs: 1, from: '', facts, labels };
+  const enrolled = await new DirectoryWriter({ streams }).enroll(record);
+  if (enrolled.kind === 'unavailable') throw enrolled.cause;
+  return enrolled.num;
+}
+
+export function submitRequest(change: Partial<SubmitCommand> = {}): SubmitCommand {
+  return {
+    ...{ t: 'submit', org: ORG, caller: ANN, action: 'process.kill', params: { name: 'abc.exe' } },
+    ...{ target: { selector: '' }, dryRun: false, expiresInMs: 3_600_000 },
+    ...change,
+  };
 }
 
 export function commandOf(reply: CommandReply): CommandSummary {

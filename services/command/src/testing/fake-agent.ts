@@ -36,6 +36,13 @@ interface HistoryEntry {
   delayMs: number;
 }
 
+interface ActiveCommand {
+  readonly delivery: FakeDelivery;
+  readonly expiresMs: number;
+  dueMs: number;
+  running: boolean;
+}
+
 export interface AgentBehaviour {
   /** Time from acceptance to start, and from start to end. */
   readonly queueMs: () => number;
@@ -63,10 +70,7 @@ export class FakeAgent {
   /** On disk. */
   readonly #history = new Map<string, HistoryEntry>();
   /** In memory: accepted or running commands, and when they go on. */
-  #active = new Map<
-    string,
-    { readonly delivery: FakeDelivery; dueMs: number; running: boolean; readonly expiresMs: number }
-  >();
+  #active = new Map<string, ActiveCommand>();
 
   constructor(options: {
     readonly agentId: AgentId;
@@ -148,11 +152,7 @@ export class FakeAgent {
     }
   }
 
-  #advance(
-    key: string,
-    active: { readonly delivery: FakeDelivery; dueMs: number; running: boolean; readonly expiresMs: number },
-    nowMs: number,
-  ): void {
+  #advance(key: string, active: ActiveCommand, nowMs: number): void {
     const { id, number } = active.delivery;
     if (active.running) {
       this.#active.delete(key);

@@ -104,36 +104,31 @@ export class FakeGateway {
     const message = decodeBusMessage<GatewayMessage>(data, 'command_deliver', 'command_cancel', 'command_kept');
     if (message === undefined) return;
     this.received.push(message);
-    switch (message.t) {
-      case 'command_deliver': {
-        const missing: number[] = [];
-        for (const [number, agentId, proof, binding] of message.targets) {
-          const agent = this.#sessions.get(agentId);
-          if (agent === undefined) missing.push(number);
-          else
-            this.#link(() =>
-              agent.deliver({ id: message.id, jws: message.jws, keys: message.keys, number, proof, binding }),
-            );
-        }
-        if (!message.broadcast && missing.length > 0) this.#missing(message.id, missing);
-        return;
-      }
-      case 'command_cancel': {
-        const missing: number[] = [];
-        for (const [number, agentId] of message.targets) {
-          const agent = this.#sessions.get(agentId);
-          if (agent === undefined) missing.push(number);
-          else this.#link(() => agent.cancel(message.id, number));
-        }
-        if (!message.broadcast && missing.length > 0) this.#missing(message.id, missing);
-        return;
-      }
-      case 'command_kept':
-        for (const [agentId, id, number] of message.items) {
-          const agent = this.#sessions.get(agentId);
-          if (agent !== undefined) this.#link(() => agent.acknowledge(id, number));
-        }
+    if (message.t === 'command_kept') {
+      for (const [agentId, id, number] of message.items) this.#carry(agentId, (agent) => agent.acknowledge(id, number));
+      return;
     }
+    const missing: number[] = [];
+    const { id } = message;
+    if (message.t === 'command_deliver') {
+      const { jws, keys } = message;
+      for (const [number, agentId, proof, binding] of message.targets) {
+        const isHeld = this.#carry(agentId, (agent) => agent.deliver({ id, jws, keys, number, proof, binding }));
+        if (!isHeld) missing.push(number);
+      }
+    } else {
+      for (const [number, agentId] of message.targets) {
+        if (!this.#carry(agentId, (agent) => agent.cancel(id, number))) missing.push(number);
+      }
+    }
+    if (!message.broadcast && missing.length > 0) this.#missing(id, missing);
+  }
+
+  /** False when the agent has no session here. */
+  #carry(agentId: AgentId, act: (agent: FakeAgent) => void): boolean {
+    const agent = this.#sessions.get(agentId);
+    if (agent !== undefined) this.#link(() => act(agent));
+    return agent !== undefined;
   }
 
   #missing(id: DeliverCommand['id'], numbers: readonly number[]): void {

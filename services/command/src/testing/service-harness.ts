@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connectNats, type Broker } from '@muster/bus';
-import { DirectoryWriter } from '@muster/directory';
 import {
   decodeServiceMessage,
   encodeBusMessage,
@@ -18,7 +17,7 @@ import { CommandFold, decodeJournalEntry, STREAM_SUBJECTS, STREAMS } from '@must
 import { openRedisRegistry, type Registry } from '@muster/registry';
 import { silentLogger, systemClock } from '@muster/runtime';
 import { startBrokers, TestProcess, type TestBrokers } from '@muster/testkit';
-import { ANN, commandOf, makeTestKeys, ORG, type TestKeys } from './command-harness.js';
+import { commandOf, enrolAgent, makeTestKeys, ORG, submitRequest, type TestKeys } from './command-harness.js';
 import { FakeAgent, type AgentBehaviour } from './fake-agent.js';
 import { FakeGateway } from './fake-gateway.js';
 
@@ -83,12 +82,7 @@ export class ServiceHarness {
 
   async #agent(behaviour: Partial<AgentBehaviour>): Promise<FakeAgent> {
     const agentId = base32(crypto.getRandomValues(new Uint8Array(15))) as AgentId;
-    const host = `host-${agentId}`;
-    const facts = { host, os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' } as const;
-    const record = { agentId, org: ORG, publicKey: 'k', enrolledAtMs: 1, from: '', labels: {}, facts };
-    const enrolled = await new DirectoryWriter({ streams: this.broker.streams }).enroll(record);
-    if (enrolled.kind === 'unavailable') throw enrolled.cause;
-    const { num } = enrolled;
+    const num = await enrolAgent(this.broker.streams, agentId, `host-${agentId}`);
     return new FakeAgent({ agentId, org: ORG, num, clock: systemClock, behaviour, roots: this.keys.roots });
   }
 
@@ -107,23 +101,13 @@ export class ServiceHarness {
     const renewed = await this.registry.lease.renew({ gatewayId: gateway.id, ttlMs: 600_000, info });
     if (renewed.kind === 'unavailable') throw renewed.cause;
     for (let from = 0; from < agents.length; from += 1_000) {
-      const items = agents
-        .slice(from, from + 1_000)
-        .map(({ agentId, num }) => ({
-          ...{ org: ORG, agentId, num, instance: '0'.repeat(32), mode: 'live' as const },
-          ...{ epochHint: Date.now(), connectedAtMs: Date.now() },
-        }));
+      const items = agents.slice(from, from + 1_000).map(({ agentId, num }) => ({
+        ...{ org: ORG, agentId, num, instance: '0'.repeat(32), mode: 'live' as const },
+        ...{ epochHint: Date.now(), connectedAtMs: Date.now() },
+      }));
       const results = await this.registry.register(gateway.id, items);
       if (results.some(({ kind }) => kind !== 'registered')) throw new Error('a registration was refused');
     }
-  }
-
-  request(change: Partial<SubmitCommand> = {}): SubmitCommand {
-    return {
-      ...{ t: 'submit', org: ORG, caller: ANN, action: 'process.kill', params: { name: 'abc.exe' } },
-      ...{ target: { selector: '' }, dryRun: false, expiresInMs: 600_000 },
-      ...change,
-    };
   }
 
   async ask(request: CommandRequest): Promise<CommandReply> {
@@ -133,7 +117,7 @@ export class ServiceHarness {
   }
 
   async submit(change: Partial<SubmitCommand> = {}): Promise<CommandSummary> {
-    return commandOf(await this.ask(this.request(change)));
+    return commandOf(await this.ask(submitRequest({ expiresInMs: 600_000, ...change })));
   }
 
   /** Follows the command's journal until the condition holds. */

@@ -57,7 +57,8 @@ async function measure(mode: ResultForm): Promise<number> {
     maxGroupBytes: 2 ** 27,
   }).open();
   const nums = Array.from({ length: ENDPOINTS }, (_, i) => i + 1);
-  harness.leases.add('gw-a').add('gw-b');
+  harness.lease('gw-a');
+  harness.lease('gw-b');
   const query = harness.record({ mode, columns: ['name', 'version', 'arch'] });
   const messages = [
     ...updates(

@@ -1,11 +1,5 @@
 import type { Clock, Timer } from '@muster/runtime';
 
-export interface FlushSchedulerOptions {
-  readonly clock: Clock;
-  /** A flush begins: the writer should take what is due. */
-  readonly onDue: () => void;
-}
-
 /** Viewers see a change within this time. */
 const FLUSH_EVERY_MS = 250;
 /** Without any change, viewers get a progress event at least this often. */
@@ -15,7 +9,8 @@ const INTERIM_GROUP_BYTES_PER_MS = 4_000;
 
 /** Decides when summaries of a query (progress, failures, changed groups) are written: the first one immediately, later ones batched. */
 export class FlushScheduler {
-  readonly #options: FlushSchedulerOptions;
+  readonly #clock: Clock;
+  readonly #onDue: () => void;
   #timer: Timer | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
   #due = false;
@@ -26,8 +21,10 @@ export class FlushScheduler {
   #groupsAtMs = Number.NEGATIVE_INFINITY;
   #groupsDue = false;
 
-  constructor(options: FlushSchedulerOptions) {
-    this.#options = options;
+  /** `onDue` is called when a flush begins: the writer should take what is due. */
+  constructor(clock: Clock, onDue: () => void) {
+    this.#clock = clock;
+    this.#onDue = onDue;
   }
 
   /** Whether summaries may be written now. */
@@ -39,7 +36,7 @@ export class FlushScheduler {
   groupsDue(bytes: number): boolean {
     if (bytes === 0) return false;
     if (this.#finishing || this.#groupsDue) return true;
-    const nowMs = this.#options.clock.monotonic();
+    const nowMs = this.#clock.monotonic();
     if (nowMs < this.#groupsAtMs) return false;
     this.#groupsAtMs = nowMs + bytes / INTERIM_GROUP_BYTES_PER_MS;
     this.#groupsDue = true;
@@ -76,7 +73,7 @@ export class FlushScheduler {
   }
 
   stop(): void {
-    this.#options.clock.clear(this.#timer);
+    this.#clock.clear(this.#timer);
     this.#timer = undefined;
     this.#timerAtMs = Number.POSITIVE_INFINITY;
   }
@@ -86,16 +83,16 @@ export class FlushScheduler {
     this.#due = true;
     this.#progressDue = true;
     this.#changed = false;
-    this.#lastMs = this.#options.clock.monotonic();
-    this.#options.onDue();
+    this.#lastMs = this.#clock.monotonic();
+    this.#onDue();
   }
 
   #arm(atMs: number): void {
-    const waitMs = atMs - this.#options.clock.monotonic();
+    const waitMs = atMs - this.#clock.monotonic();
     if (waitMs <= 0) return this.#begin();
     if (this.#timerAtMs <= atMs) return;
     this.stop();
     this.#timerAtMs = atMs;
-    this.#timer = this.#options.clock.setTimeout(() => this.#begin(), waitMs);
+    this.#timer = this.#clock.setTimeout(() => this.#begin(), waitMs);
   }
 }

@@ -198,7 +198,7 @@ describe('a running query', () => {
     harness.frozen.add(gateway.id);
     await harness.pass(5_000);
     await expect(harness.ended(record)).rejects.toThrow('has not ended');
-    harness.leases.delete(gateway.id);
+    await harness.registry.lease.drop(gateway.id);
     await harness.pass(500);
     expect(await harness.ended(record)).toMatchObject({ ledger: { unreachable: 1 } });
   });
@@ -206,7 +206,7 @@ describe('a running query', () => {
   test('without the registry a frozen gateway is dead after as long as a lease lasts', async () => {
     const gateway = harness.gateway('gw-a', [1]);
     gateway.sendHeartbeat();
-    harness.registryUp = false;
+    harness.registry.store.available = false;
     const record = await harness.launch({ timeoutMs: 60_000 });
     harness.frozen.add(gateway.id);
     await harness.pass(14_000);
@@ -216,7 +216,7 @@ describe('a running query', () => {
   });
 
   test('without the registry it gives gateways that were never heard of time for a first update', async () => {
-    harness.registryUp = false;
+    harness.registry.store.available = false;
     const record = await harness.launch();
     await harness.pass(1_900);
     await expect(harness.ended(record)).rejects.toThrow('has not ended');

@@ -64,7 +64,7 @@ export class RunningQuery {
     this.#deps = deps;
     this.#stored = stored;
     this.#aggregator = new ResultAggregator({ ...deps.limits, form: record.mode, columns: record.columns.length });
-    this.#scheduler = new FlushScheduler({ clock: deps.clock, onDue: () => this.#writer.kick() });
+    this.#scheduler = new FlushScheduler(deps.clock, () => this.#writer.kick());
     this.#events = new ResultEventSource({
       aggregator: this.#aggregator,
       scheduler: this.#scheduler,

@@ -13,6 +13,7 @@ import { QueryRecordStore } from '../results/query-record-store.js';
 import { readResults } from '../results/read-results.js';
 import { ResultWriter } from '../results/result-writer.js';
 import { FakeGateway } from './fake-gateway.js';
+import { MemoryRegistry } from '@muster/testkit';
 
 export const ORG = 'acme' as OrgId;
 
@@ -24,8 +25,7 @@ export class CoordinatorHarness {
   readonly coordinatorId = newCoordinatorId();
   /** Gateways whose process is frozen: they receive and do not answer. */
   readonly frozen = new Set<string>();
-  readonly leases = new Set<string>();
-  registryUp = true;
+  readonly registry = new MemoryRegistry({ clock: this.clock });
   offline = 0;
   readonly records = new QueryRecordStore({ streams: this.connection.streams, logger: silentLogger });
   readonly detector: GatewayFailureDetector;
@@ -39,30 +39,12 @@ export class CoordinatorHarness {
     this.detector = new GatewayFailureDetector({
       ...common,
       bus: this.#busWithFrozen(bus),
-      registry: {
-        gateways: () => {
-          const infos = [...this.leases].map((gatewayId) => ({
-            gatewayId,
-            remainingMs: 1,
-            sessions: 0,
-            draining: false,
-            startedAtMs: 0,
-          }));
-          return Promise.resolve(
-            this.registryUp ? { kind: 'gateways', gateways: infos } : { kind: 'unavailable', cause: new Error('down') },
-          );
-        },
-      },
+      registry: this.registry,
       onDead: (gateway, sign) => this.coordinator.gatewayDied(gateway, sign),
     });
     this.coordinator = new QueryCoordinator({
-      ...{
-        bus,
-        coordinatorId: this.coordinatorId,
-        metrics: metrics.coordinator,
-        records: this.records,
-        detector: this.detector,
-      },
+      ...{ bus, coordinatorId: this.coordinatorId, metrics: metrics.coordinator },
+      ...{ records: this.records, detector: this.detector },
       runningDeps: () => ({
         ...common,
         ...{ bus, metrics: metrics.coordinator, records: this.records, detector: this.detector },
@@ -94,8 +76,14 @@ export class CoordinatorHarness {
 
   /** A gateway with a lease and these endpoints. */
   gateway(id: string, nums: readonly number[], on: Broker = this.connection): FakeGateway {
-    this.leases.add(id);
+    this.lease(id);
     return new FakeGateway(on.bus, id, nums);
+  }
+
+  /** A lease that outlasts the test. */
+  lease(gatewayId: string): void {
+    const info = { sessions: 0, draining: false, startedAtMs: 0 };
+    void this.registry.lease.renew({ gatewayId, ttlMs: Number.POSITIVE_INFINITY, info });
   }
 
   record(change: Partial<QueryRecord> = {}): QueryRecord {

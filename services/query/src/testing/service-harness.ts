@@ -103,24 +103,18 @@ export class ServiceHarness {
   }
 
   /** All events up to the end; waits for it. */
-  async eventsUntilEnd(query: QueryRecord): Promise<ResultEvent[]> {
+  eventsUntilEnd(query: QueryRecord): Promise<ResultEvent[]> {
+    return this.storedEvents(query, true);
+  }
+
+  /** Every event that is stored now, also those behind the end. With `follow`: those up to the end, whenever it comes. */
+  async storedEvents(query: QueryRecord, follow = false): Promise<ResultEvent[]> {
     const events: ResultEvent[] = [];
-    const options = { subject: STREAM_SUBJECTS.result(query.org, query.id), follow: true };
+    const options = { subject: STREAM_SUBJECTS.result(query.org, query.id), follow };
     for await (const entry of this.broker.streams.read(STREAMS.results.name, options)) {
       const event = decodeQueryRecord<ResultEvent>(entry.data);
       events.push(event);
-      if (event.t === 'ended') break;
-    }
-    return events;
-  }
-
-  /** Every event that is stored now, also those behind the end. */
-  async storedEvents(query: QueryRecord): Promise<ResultEvent[]> {
-    const events: ResultEvent[] = [];
-    for await (const entry of this.broker.streams.read(STREAMS.results.name, {
-      subject: STREAM_SUBJECTS.result(query.org, query.id),
-    })) {
-      events.push(decodeQueryRecord<ResultEvent>(entry.data));
+      if (follow && event.t === 'ended') break;
     }
     return events;
   }

@@ -23,23 +23,20 @@ export function leaseContract(harness: RegistryHarness): void {
 
     it('that end invalidate their sessions, and keep when these were last seen', async () => {
       await harness.registered('gw-a');
-      await harness.registry.lease.renew({ gatewayId: 'gw-a', ttlMs: 30, info: INFO });
+      await harness.renew('gw-a', 30);
       await eventually(async () => (await harness.presence())?.session === undefined);
       expect(Math.abs(((await harness.presence())?.lastSeenMs ?? 0) - Date.now())).toBeLessThan(5_000);
     });
 
     it('that have ended cannot be renewed: the gateway is fenced', async () => {
-      await harness.registry.lease.renew({ gatewayId: 'gw-a', ttlMs: 30, info: INFO });
+      await harness.renew('gw-a', 30);
       await eventually(async () => {
         const result = await harness.registry.gateways();
         return result.kind === 'gateways' && result.gateways.every(({ gatewayId }) => gatewayId !== 'gw-a');
       });
-      const again = await harness.registry.lease.renew({ gatewayId: 'gw-a', ttlMs: LEASE_MS, info: INFO });
-      expect(again).toEqual({ kind: 'lapsed' });
+      expect(await harness.renew('gw-a')).toEqual({ kind: 'lapsed' });
       await harness.registry.lease.drop('gw-b');
-      expect(await harness.registry.lease.renew({ gatewayId: 'gw-b', ttlMs: LEASE_MS, info: INFO })).toEqual({
-        kind: 'lapsed',
-      });
+      expect(await harness.renew('gw-b')).toEqual({ kind: 'lapsed' });
     });
 
     it('under a new id after a fence get back the sessions that did not move', async () => {
@@ -68,7 +65,7 @@ export function leaseContract(harness: RegistryHarness): void {
       await harness.registered('gw-none');
       expect((await harness.presence())?.session).toBeUndefined();
       const other = await harness.openAnother();
-      await other.lease.renew({ gatewayId: 'gw-none', ttlMs: LEASE_MS, info: INFO });
+      await harness.renew('gw-none', LEASE_MS, other);
       expect((await harness.presence())?.session).toMatchObject({ gatewayId: 'gw-none' });
     });
   });

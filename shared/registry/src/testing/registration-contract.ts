@@ -57,10 +57,7 @@ export function registrationContract(harness: RegistryHarness): void {
   describe('unregistering', () => {
     it('ends the session and notes when the agent was last seen', async () => {
       const epoch = await harness.registered('gw-a');
-      expect(await harness.registry.unregister([{ agentId: 'agent-1', epoch }])).toEqual({
-        kind: 'unregistered',
-        count: 1,
-      });
+      expect(await harness.unregister(epoch)).toBe(1);
       const found = await harness.presence();
       expect(found?.session).toBeUndefined();
       expect(Math.abs((found?.lastSeenMs ?? 0) - Date.now())).toBeLessThan(5_000);
@@ -69,19 +66,10 @@ export function registrationContract(harness: RegistryHarness): void {
     it('with an older epoch is ignored, and so is a second one', async () => {
       const old = await harness.registered('gw-a');
       const epoch = await harness.registered('gw-b', { connectedAtMs: 600 });
-      expect(await harness.registry.unregister([{ agentId: 'agent-1', epoch: old }])).toEqual({
-        kind: 'unregistered',
-        count: 0,
-      });
+      expect(await harness.unregister(old)).toBe(0);
       expect((await harness.presence())?.session).toMatchObject({ gatewayId: 'gw-b', epoch });
-      expect(await harness.registry.unregister([{ agentId: 'agent-1', epoch }])).toEqual({
-        kind: 'unregistered',
-        count: 1,
-      });
-      expect(await harness.registry.unregister([{ agentId: 'agent-1', epoch }])).toEqual({
-        kind: 'unregistered',
-        count: 0,
-      });
+      expect(await harness.unregister(epoch)).toBe(1);
+      expect(await harness.unregister(epoch)).toBe(0);
     });
   });
 }

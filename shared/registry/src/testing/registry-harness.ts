@@ -1,4 +1,11 @@
-import type { FlapLimit, RegistrationItem, RegistrationResult, Registry, ResyncItem } from '../registry.js';
+import type {
+  FlapLimit,
+  RegistrationItem,
+  RegistrationResult,
+  Registry,
+  ResyncItem,
+  RenewResult,
+} from '../registry.js';
 
 /** A store on which a contract suite opens registries. The suite can empty, stop and restart it. */
 export interface RegistryFixture {
@@ -57,9 +64,20 @@ export class RegistryHarness {
   /** Takes leases for these gateways. */
   async live(...gatewayIds: string[]): Promise<void> {
     for (const gatewayId of gatewayIds) {
-      const result = await this.registry.lease.renew({ gatewayId, ttlMs: LEASE_MS, info: INFO });
-      if (result.kind !== 'renewed') throw new Error(`the lease of ${gatewayId} is ${result.kind}`);
+      const { kind } = await this.renew(gatewayId);
+      if (kind !== 'renewed') throw new Error(`the lease of ${gatewayId} is ${kind}`);
     }
+  }
+
+  renew(gatewayId: string, ttlMs = LEASE_MS, registry = this.registry): Promise<RenewResult> {
+    return registry.lease.renew({ gatewayId, ttlMs, info: INFO });
+  }
+
+  /** Unregisters `agent-1` and returns how many sessions that ended. */
+  async unregister(epoch: number): Promise<number> {
+    const result = await this.registry.unregister([{ agentId: 'agent-1', epoch }]);
+    if (result.kind !== 'unregistered') throw new Error('unavailable');
+    return result.count;
   }
 
   async register(gatewayId: string, more: Partial<RegistrationItem> = {}): Promise<RegistrationResult> {

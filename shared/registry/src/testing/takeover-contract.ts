@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { INFO, INSTANCE, LEASE_MS, OTHER_INSTANCE, registration, type RegistryHarness } from './registry-harness.js';
+import { INSTANCE, LEASE_MS, OTHER_INSTANCE, registration, type RegistryHarness } from './registry-harness.js';
 
 /** Who gets an agent that is held already: clones of one identity, and agents that change gateways too often. */
 export function takeoverContract(harness: RegistryHarness): void {
@@ -16,14 +16,14 @@ export function takeoverContract(harness: RegistryHarness): void {
     it('is refused even if the holder came to a gateway that started a moment ago', async () => {
       await harness.registered('gw-a', { agentId: 'someone-else' });
       const other = await harness.openAnother();
-      await other.lease.renew({ gatewayId: 'gw-new', ttlMs: LEASE_MS, info: INFO });
+      await harness.renew('gw-new', LEASE_MS, other);
       await other.register('gw-new', [registration()]);
       expect(await harness.register('gw-a', clone)).toMatchObject({ kind: 'duplicate', reason: 'instance' });
     });
 
     it('is let in when the holder was unregistered', async () => {
       const epoch = await harness.registered('gw-a');
-      await harness.registry.unregister([{ agentId: 'agent-1', epoch }]);
+      await harness.unregister(epoch);
       expect(await harness.register('gw-b', clone)).toEqual({ kind: 'registered', epoch: epoch + 1 });
     });
 
@@ -80,7 +80,7 @@ export function takeoverContract(harness: RegistryHarness): void {
     it('and is unregistered first may do so without a limit', async () => {
       for (let n = 0; n < 12; n++) {
         const epoch = await harness.registered(n % 2 === 0 ? 'gw-a' : 'gw-b', { connectedAtMs: n });
-        await harness.registry.unregister([{ agentId: 'agent-1', epoch }]);
+        await harness.unregister(epoch);
       }
     });
   });
