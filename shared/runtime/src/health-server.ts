@@ -1,7 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
-import type { Component } from './component.js';
 
 /** Whether a dependency is available. `detail` is public, so it must not contain secrets. */
 export type CheckResult = boolean | { readonly ok: boolean; readonly detail?: string };
@@ -25,8 +24,6 @@ export interface HealthServerOptions {
   readonly checkTimeoutMs?: number;
 }
 
-export type HealthServer = Required<Pick<Component, 'start' | 'stop' | 'ports'>>;
-
 /**
  * Endpoints for orchestrators and Prometheus, on a port of their own:
  *
@@ -34,7 +31,7 @@ export type HealthServer = Required<Pick<Component, 'start' | 'stop' | 'ports'>>
  * - `/readyz` 200 when the service takes work, else 503; a JSON body has the result of each check.
  * - `/metrics` the registry in Prometheus' text format.
  */
-export function createHealthServer(options: HealthServerOptions): HealthServer {
+export function createHealthServer(options: HealthServerOptions) {
   const server = createServer(
     { maxHeaderSize: 8 * 1024, headersTimeout: 5_000, requestTimeout: 5_000 },
     (request, response) => {
@@ -49,10 +46,12 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
   let stopped: Promise<void> | undefined;
   return {
     start: () => listen(server, options.port, options.host),
-    stop: (signal) => (stopped ??= close(server, signal)),
+    stop: (signal?: AbortSignal) => (stopped ??= close(server, signal)),
     ports: () => ({ health: (server.address() as AddressInfo | null)?.port ?? 0 }),
   };
 }
+
+export type HealthServer = ReturnType<typeof createHealthServer>;
 
 async function answer(request: IncomingMessage, response: ServerResponse, options: HealthServerOptions): Promise<void> {
   const path = (request.url ?? '/').split('?', 1)[0];
