@@ -35,6 +35,13 @@ export function readImports(folders: readonly string[], { tests }: { readonly te
     .flatMap((from) => requestsOf(from).map((request) => ({ from, to: resolved(from, request) })));
 }
 
+/** The same between folders. Imports inside one folder are left out. */
+export function betweenFolders(imports: readonly Import[]): Import[] {
+  return imports
+    .map(({ from, to }) => ({ from: dirname(from), to: to.endsWith('.ts') ? dirname(to) : to }))
+    .filter(({ from, to }) => from !== to);
+}
+
 /** Groups of two or more that import each other in a circle (strongly connected components, Tarjan 1972). */
 export function circles(imports: readonly Import[]): string[][] {
   const next = new Map<string, Set<string>>();
