@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
 import type { CommandJson } from '@muster/api-contract';
 import { commandLedgerBalances, commandLedgerSettled } from '@muster/protocol';
-import { call, textOf } from '../load/measure/rest.js';
+import { call } from '../load/measure/rest.js';
 import { disagreements, type JournaledTarget, type Run } from '../simulator/index.js';
 import { eventually } from '@muster/runtime/testing';
 import type { Harness } from './harness.js';
+import { text } from 'node:stream/consumers';
 
 const TICK_MS = 50;
 
@@ -68,9 +69,9 @@ export class CommandLoad {
     const { apiUrl: url, token } = this.#harness.stack;
     const headers = { 'idempotency-key': key };
     const response = await call({ url, token }, { method: 'POST', path: '/v1/commands', body, headers });
-    const text = await textOf(response);
-    if (response.statusCode !== 202) throw new Error(text);
-    return (JSON.parse(text) as { id: string }).id;
+    const answer = await text(response);
+    if (response.statusCode !== 202) throw new Error(answer);
+    return (JSON.parse(answer) as { id: string }).id;
   }
 }
 

@@ -38,7 +38,7 @@ export async function startHarness(options: Partial<StackOptions> = {}): Promise
 }
 
 /** The gateways, organisation and enrolment secret for a simulated fleet. */
-export function fleetOptions({ stack }: Harness) {
+export function fleetOptions({ stack }: Pick<Harness, 'stack'>) {
   const [first, ...others] = stack.gateways.map(({ url }) => url);
   if (first === undefined) throw new Error('the stack has no gateway');
   return { gateways: [first, ...others] as [string, ...string[]], org: stack.org, enrolSecret: stack.enrollSecret };

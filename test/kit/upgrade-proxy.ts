@@ -2,6 +2,7 @@ import { type ClientRequest, type IncomingMessage, request as requestHttp, type 
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { buffer } from 'node:stream/consumers';
 
 /**
  * What the proxy does with a WebSocket upgrade. `pass`: forwards it. `strip`: forwards it without its upgrade headers. `never`: does not
@@ -147,10 +148,9 @@ export class UpgradeProxy {
 }
 
 async function whole(message: IncomingMessage, thenMs: number): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const part of message as AsyncIterable<Buffer>) parts.push(part);
+  const body = await buffer(message);
   await delay(thenMs);
-  return Buffer.concat(parts);
+  return body;
 }
 
 /** The head of the response, with some headers replaced or removed. */

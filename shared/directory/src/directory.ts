@@ -138,26 +138,23 @@ export class Directory {
       case 'facts': {
         const { facts, labels, seenAtMs } = decodeRecord<FactsRecord>(data);
         const merged = effectiveLabels(labels, known.operatorLabels);
-        this.#put({ ...known, facts, agentLabels: labels, labels: merged, seenAtMs }, kind);
-        return;
+        return this.#put({ ...known, facts, agentLabels: labels, labels: merged, seenAtMs }, kind);
       }
       case 'labels': {
         const { labels } = decodeRecord<LabelsRecord>(data);
-        this.#put({ ...known, operatorLabels: labels, labels: effectiveLabels(known.agentLabels, labels) }, kind);
-        return;
+        return this.#put(
+          { ...known, operatorLabels: labels, labels: effectiveLabels(known.agentLabels, labels) },
+          kind,
+        );
       }
       case 'revoked':
-        this.#put({ ...known, revoked: decodeRecord<RevokedRecord>(data) }, kind);
-        return;
+        return this.#put({ ...known, revoked: decodeRecord<RevokedRecord>(data) }, kind);
       case 'duplicate':
-        this.#put({ ...known, duplicate: decodeRecord<DuplicateRecord>(data) }, kind);
-        return;
+        return this.#put({ ...known, duplicate: decodeRecord<DuplicateRecord>(data) }, kind);
       case 'mode':
-        this.#put({ ...known, modeOverride: decodeRecord<ModeOverrideRecord>(data) }, kind);
-        return;
+        return this.#put({ ...known, modeOverride: decodeRecord<ModeOverrideRecord>(data) }, kind);
       case 'away':
-        this.#put({ ...known, fallback: decodeRecord<FallbackRecord>(data) }, 'fallback');
-        return;
+        return this.#put({ ...known, fallback: decodeRecord<FallbackRecord>(data) }, 'fallback');
       default:
         // Written by a newer version.
         this.#logger.debug('unknown identity record skipped', { kind });

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { once } from 'node:events';
 
 /** Whether a dependency is available. `detail` is public, so it must not contain secrets. */
 export type CheckResult = boolean | { readonly ok: boolean; readonly detail?: string };
@@ -116,14 +117,9 @@ async function runCheck(check: Check, timeoutMs: number): Promise<{ ok: boolean;
   }
 }
 
-function listen(server: Server, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
+async function listen(server: Server, port: number, host: string): Promise<void> {
+  server.listen(port, host);
+  await once(server, 'listening');
 }
 
 /** Waits for answers under way; the signal ends the wait. */

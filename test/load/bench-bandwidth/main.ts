@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseDurationMs } from '@muster/runtime';
-import { runBench, type OptionValues } from '../measure/run-bench.js';
+import { runBench } from '../measure/run-bench.js';
 import { benchAgents } from './bench-agents.js';
 import { drawBandwidth } from './picture.js';
 import { report } from './report.js';
@@ -40,21 +40,16 @@ function durationOf(name: string, text: string, leastMs: number): number {
   return ms;
 }
 
-function workloadOf({ commands, freshness, queries }: OptionValues<typeof OPTIONS>) {
-  const freshnessMs = durationOf('freshness', freshness, LEAST_FRESHNESS_MS);
-  return { freshnessMs, queries: Number(queries), commands: Number(commands) };
-}
-
 await runBench({
   usage: USAGE,
   options: OPTIONS,
   run: async ({ folder, natsUrl, redisUrl }, options) => {
-    const workload = workloadOf(options);
+    const freshnessMs = durationOf('freshness', options.freshness, LEAST_FRESHNESS_MS);
+    const workload = { freshnessMs, queries: Number(options.queries), commands: Number(options.commands) };
     const agents = benchAgents({
       idleMs: durationOf('idle', options.idle, 1_000),
       repetitions: Number(options.repetitions),
     });
-    const { freshnessMs } = workload;
     const figures = await runBandwidth({ natsUrl, redisUrl, folder: join(folder, 'bench'), freshnessMs, agents });
     const summary = summarize(figures, workload);
     const { method, ...rest } = report(figures, summary);

@@ -1,4 +1,5 @@
-import { call, create, eventsOf, textOf, type ApiAccess } from '../measure/rest.js';
+import { call, create, eventsOf, type ApiAccess } from '../measure/rest.js';
+import { text } from 'node:stream/consumers';
 
 /** One command as its client sees it; times in milliseconds since it was sent. */
 export interface CommandTimes {
@@ -34,11 +35,11 @@ export async function timeAnsweredCommand(api: ApiAccess, body: Readonly<Record<
   const begin = performance.now();
   const path = '/v1/commands?wait=10s';
   const response = await call(api, { method: 'POST', path, body: JSON.stringify(body) });
-  const text = await textOf(response);
+  const answer = await text(response);
   const tookMs = performance.now() - begin;
-  const { status, ledger } = JSON.parse(text) as { status?: string; ledger?: Ledger };
+  const { status, ledger } = JSON.parse(answer) as { status?: string; ledger?: Ledger };
   if (status !== 'ended' || ledger?.['succeeded'] !== ledger?.['targeted']) {
-    throw new Error(`a command of the bench did not succeed in time: ${response.statusCode} ${text}`);
+    throw new Error(`a command of the bench did not succeed in time: ${response.statusCode} ${answer}`);
   }
   return tookMs;
 }

@@ -7,7 +7,7 @@ import { apiOf, getJson, type ApiAccess } from '../measure/rest.js';
 import { progress } from '../measure/run-bench.js';
 import { submitCommand, timeAnsweredCommand, timeCommand, type CommandTimes } from './command-times.js';
 import { journalSize } from '../measure/nats-traffic.js';
-import { pidsOf, startBenchStack, type StackBenchOptions } from '../measure/bench-stack.js';
+import { pidsOf, startBenchStack, type StackBenchOptions } from '../fleet/bench-stack.js';
 
 export interface CommandBenchOptions extends StackBenchOptions {
   /** Commands to one endpoint each, and to all of them. */

@@ -6,6 +6,7 @@ import { progress, runBench, timestamped, type BenchBrokers, type OptionValues }
 import { benchQuery, type BenchQuery } from './bench-query.js';
 import { report, summarize, type BenchFigures } from './report.js';
 import { runProduct, type ProductFigures } from './run-product.js';
+import { STACK_OPTIONS, stackOptions } from '../fleet/bench-stack.js';
 
 const USAGE = `npm run bench:query -- [options]
 
@@ -18,14 +19,9 @@ const USAGE = `npm run bench:query -- [options]
   --profile DIR     let V8 write CPU profiles of the services to this folder`;
 
 const OPTIONS = {
-  agents: { type: 'string', default: '15000' },
-  gateways: { type: 'string', default: '1' },
+  ...STACK_OPTIONS,
   repetitions: { type: 'string', default: '15' },
-  rate: { type: 'string', default: '1500' },
-  tls: { type: 'boolean', default: false },
   'no-other': { type: 'boolean', default: false },
-  profile: { type: 'string' },
-  help: { type: 'boolean', default: false },
 } as const;
 
 const WARM_UP = 5;
@@ -88,16 +84,9 @@ function productRun(
   options: Options,
   run: { readonly sql: string; readonly tls: boolean; readonly repetitions: number },
 ): Promise<ProductFigures> {
-  return runProduct({
-    ...brokers,
-    ...run,
-    folder: join(brokers.folder, 'stack'),
-    agents: Number(options.agents),
-    gateways: Number(options.gateways),
-    connectsPerSecond: Number(options.rate),
-    warmUp: WARM_UP,
-    ...(options.profile !== undefined && run.repetitions > 0 && { profileFolder: options.profile }),
-  });
+  const { profileFolder, ...stack } = stackOptions(brokers, { ...options, tls: run.tls });
+  const profile = profileFolder !== undefined && run.repetitions > 0 ? { profileFolder } : {};
+  return runProduct({ ...stack, ...run, ...profile, warmUp: WARM_UP });
 }
 
 await runBench({

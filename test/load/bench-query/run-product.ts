@@ -8,7 +8,7 @@ import { timeQuery, type QueryTimes } from './time-query.js';
 import { CpuMeter, type CpuUse } from '../measure/process-cpu.js';
 import { natsTraffic, trafficBetween, type Traffic } from '../measure/nats-traffic.js';
 import { MEASURED_NODE_ARGS, profileArgs, settledBytes } from '../measure/process-memory.js';
-import { pidsOf, startBenchStack, type StackBenchOptions } from '../measure/bench-stack.js';
+import { pidsOf, startBenchStack, type StackBenchOptions } from '../fleet/bench-stack.js';
 
 export interface ProductOptions extends StackBenchOptions {
   readonly sql: string;

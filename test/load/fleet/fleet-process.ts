@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Stack } from '@muster/local';
 import type { FleetOptions, Run } from '../../simulator/index.js';
+import { once } from 'node:events';
+import { fleetOptions } from '../../kit/harness.js';
 
 /** What a bench requests from the process of its fleet. */
 export type FleetRequest =
@@ -40,14 +42,11 @@ export class FleetProcess {
     { seed = 1, ...options }: Pick<FleetOptions, 'agents' | 'seed' | 'connectsPerSecond'>,
     nodeArgs: readonly string[] = [],
   ): Promise<FleetProcess> {
-    const [first, ...rest] = stack.gateways.map(({ url }) => url);
-    if (first === undefined) throw new Error('the stack has no gateway');
     const ca = stack.caPath === undefined ? {} : { ca: readFileSync(stack.caPath, 'utf8') };
-    const { org, enrollSecret: enrolSecret } = stack;
     const request: FleetRequest = {
       t: 'fleet',
       keysFile: join(stack.folder, `fleet-${seed}.json`),
-      options: { ...options, gateways: [first, ...rest], org, enrolSecret, seed, uniform: true, ...ca },
+      options: { ...options, ...fleetOptions({ stack }), seed, uniform: true, ...ca },
     };
     return FleetProcess.start(request, nodeArgs);
   }
@@ -73,18 +72,16 @@ export class FleetProcess {
 
   /** The runs on its agents so far, as the agents recorded them. */
   async runs(): Promise<readonly Run[]> {
-    const received = new Promise<FleetReply>((resolve) =>
-      this.#child.once('message', (message) => resolve(message as FleetReply)),
-    );
+    const received = once(this.#child, 'message');
     this.#child.send({ t: 'oracle' } satisfies FleetRequest);
-    const reply = await received;
+    const [reply] = (await received) as [FleetReply];
     if (reply.t !== 'oracle') throw new Error(`the fleet answered with ${reply.t}`);
     return reply.runs;
   }
 
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null) return;
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
+    const ended = once(this.#child, 'exit');
     this.#child.disconnect();
     await ended;
   }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import type { Stack } from '@muster/local';
+import { text } from 'node:stream/consumers';
 
 /** The API's address, and the token to use there. */
 export interface ApiAccess {
@@ -27,10 +28,10 @@ class EventScanner {
   #data = '';
 
   *push(chunk: Buffer): Generator<ServerEvent> {
-    const text = this.#rest + chunk.toString('latin1');
+    const received = this.#rest + chunk.toString('latin1');
     let start = 0;
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-      const line = text.slice(start, end);
+    for (let end = received.indexOf('\n'); end >= 0; end = received.indexOf('\n', start)) {
+      const line = received.slice(start, end);
       start = end + 1;
       if (line.startsWith('event: ')) this.#name = line.slice(7);
       else if (line.startsWith('data: ')) this.#data = line.slice(6);
@@ -40,7 +41,7 @@ class EventScanner {
         this.#data = '';
       }
     }
-    this.#rest = text.slice(start);
+    this.#rest = received.slice(start);
   }
 }
 
@@ -73,16 +74,16 @@ export function call(
 }
 
 /** Posts JSON and returns the id of what that created. `what` names it in the error when the API refuses. */
-export async function create(api: ApiAccess, what: string, path: string, body: object): Promise<string> {
-  const response = await call(api, { method: 'POST', path, body: JSON.stringify(body) });
-  const text = await textOf(response);
+export async function create(api: ApiAccess, what: string, path: string, request: object): Promise<string> {
+  const response = await call(api, { method: 'POST', path, body: JSON.stringify(request) });
+  const body = await text(response);
   const { statusCode } = response;
-  if (statusCode !== 201 && statusCode !== 202) throw new Error(`the ${what} was refused: ${statusCode} ${text}`);
-  return (JSON.parse(text) as { id: string }).id;
+  if (statusCode !== 201 && statusCode !== 202) throw new Error(`the ${what} was refused: ${statusCode} ${body}`);
+  return (JSON.parse(body) as { id: string }).id;
 }
 
 export async function getJson<T>(api: ApiAccess, path: string): Promise<T> {
-  return JSON.parse(await textOf(await call(api, { method: 'GET', path }))) as T;
+  return JSON.parse(await text(await call(api, { method: 'GET', path }))) as T;
 }
 
 /** The server-sent events of the API as they arrive, each with the bytes of the stream so far. Throws when the stream closes. */
@@ -95,10 +96,4 @@ export async function* eventsOf(api: ApiAccess, path: string): AsyncGenerator<Se
     for (const event of scanner.push(chunk)) yield { ...event, bytes };
   }
   throw new Error(`the event stream ${path} closed before its end`);
-}
-
-export async function textOf(message: IncomingMessage): Promise<string> {
-  let text = '';
-  for await (const piece of message) text += String(piece);
-  return text;
 }

@@ -1,6 +1,6 @@
 import type { Bus } from '@muster/bus';
 import type { Directory } from '@muster/directory';
-import { encodeBusMessage, SUBJECTS, type DeliverCommand, type DeliveryTarget } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS, type DeliveryTarget } from '@muster/messages';
 import type { AgentId, GatewayId } from '@muster/protocol';
 import { targetBinding } from '@muster/records';
 import type { OpenCommand } from '../journal/open-command.js';
@@ -59,16 +59,10 @@ export class DeliverySender {
       let batch: DeliveryTarget[] = [];
       let bytes = 0;
       const flush = async (): Promise<void> => {
-        const broadcast = gateway === ALL_GATEWAYS;
+        const { subject, broadcast } = routeTo(gateway);
         const { id, org } = command;
-        const message: DeliverCommand = {
-          t: 'command_deliver',
-          ...{ id, org, jws: signature.jws, keys: keyList(), targets: batch, broadcast },
-        };
-        bus.publish(
-          broadcast ? SUBJECTS.allGatewayCommands : SUBJECTS.gatewayCommands(gateway),
-          encodeBusMessage(message),
-        );
+        const content = { id, org, jws: signature.jws, keys: keyList(), targets: batch, broadcast };
+        bus.publish(subject, encodeBusMessage({ t: 'command_deliver', ...content }));
         metrics.deliveries.inc({ route: broadcast ? 'broadcast' : 'gateway' }, batch.length);
         [batch, bytes] = [[], 0];
         await turn();
@@ -89,8 +83,7 @@ export class DeliverySender {
     const { bus, directory, metrics } = this.#options;
     const routed = await this.#route(command, targets);
     for (const [gateway, numbers] of routed.byGateway) {
-      const broadcast = gateway === ALL_GATEWAYS;
-      const subject = broadcast ? SUBJECTS.allGatewayCommands : SUBJECTS.gatewayCommands(gateway);
+      const { subject, broadcast } = routeTo(gateway);
       for (let from = 0; from < numbers.length; from += CANCELS) {
         const slice = numbers.slice(from, from + CANCELS).flatMap((number): [number, AgentId][] => {
           const agentId = directory.byNum(command.fold.nums[number - 1] ?? 0)?.agentId;
@@ -144,6 +137,11 @@ interface Routed {
 const ALL_GATEWAYS = '' as GatewayId;
 const NO_ROUTES: ReadonlyMap<number, never> = new Map<number, never>();
 const CANCELS = 5_000;
+
+function routeTo(gateway: GatewayId): { readonly subject: string; readonly broadcast: boolean } {
+  const broadcast = gateway === ALL_GATEWAYS;
+  return { subject: broadcast ? SUBJECTS.allGatewayCommands : SUBJECTS.gatewayCommands(gateway), broadcast };
+}
 
 function bindingBytes(binding: DeliveryTarget[3]): number {
   return binding === null ? 0 : JSON.stringify(binding).length + 16;

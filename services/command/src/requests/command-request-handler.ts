@@ -23,14 +23,7 @@ export interface CommandRequestHandlerOptions {
   readonly waiters: Pick<CompletionWaiters, 'start' | 'stop' | 'ended'>;
 }
 
-const KINDS: ReadonlySet<string> = new Set<CommandRequest['t']>([
-  'submit',
-  'plan',
-  'undo',
-  'approve',
-  'cancel',
-  'list',
-]);
+const KINDS = new Set<CommandRequest['t']>(['submit', 'plan', 'undo', 'approve', 'cancel', 'list']);
 
 /** Answers the requests of the API. All command services form one queue group, so any of them gets a request. */
 export class CommandRequestHandler {

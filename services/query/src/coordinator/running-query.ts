@@ -9,7 +9,7 @@ import type { FailureSign, ExpectedGateways, GatewayFailureDetector } from '../l
 import { ENDINGS, type Ending, type EndingKind } from './endings.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { FlushScheduler } from './flush-scheduler.js';
-import { ResultEventSource } from './result-event-source.js';
+import { nextResultEvent } from './next-result-event.js';
 import { ResultAggregator, type AggregatorOptions } from '../aggregation/result-aggregator.js';
 
 export interface RunningQueryDeps {
@@ -44,7 +44,6 @@ export class RunningQuery {
   readonly #deps: RunningQueryDeps;
   readonly #aggregator: ResultAggregator;
   readonly #scheduler: FlushScheduler;
-  readonly #events: ResultEventSource;
   readonly #writer: ResultWriter;
   #stored: StoredQuery;
   #state: 'starting' | 'running' | 'finishing' | 'ended' = 'starting';
@@ -65,16 +64,13 @@ export class RunningQuery {
     this.#stored = stored;
     this.#aggregator = new ResultAggregator({ ...deps.limits, form: record.mode, columns: record.columns.length });
     this.#scheduler = new FlushScheduler(deps.clock, () => this.#writer.kick());
-    this.#events = new ResultEventSource({
-      aggregator: this.#aggregator,
-      scheduler: this.#scheduler,
-      eventBytes: deps.limits.eventBytes,
-      elapsedMs: () => this.#elapsedMs,
-    });
     this.#writer = deps.openResults({
       org: record.org,
       id: record.id,
-      next: () => this.#events.next(),
+      next: () => {
+        const { eventBytes } = deps.limits;
+        return nextResultEvent(this.#aggregator, this.#scheduler, { eventBytes, elapsedMs: this.#elapsedMs });
+      },
       onBroken: (result) => this.#abandon(result),
     });
     this.ended = new Promise((resolve) => {

@@ -1,6 +1,7 @@
+import { join } from 'node:path';
 import { startStack, type Stack, type StackOptions } from '@muster/local';
-import type { FleetProcess } from '../fleet/fleet-process.js';
-import type { BenchBrokers } from './run-bench.js';
+import type { FleetProcess } from './fleet-process.js';
+import type { BenchBrokers, OptionValues } from '../measure/run-bench.js';
 
 /** What a bench of the whole product takes. */
 export interface StackBenchOptions extends BenchBrokers {
@@ -10,6 +11,24 @@ export interface StackBenchOptions extends BenchBrokers {
   readonly tls: boolean;
   /** Where V8 writes CPU profiles of the services. */
   readonly profileFolder?: string;
+}
+
+/** Options of the command line that these benches share. */
+export const STACK_OPTIONS = {
+  agents: { type: 'string', default: '15000' },
+  gateways: { type: 'string', default: '1' },
+  rate: { type: 'string', default: '1500' },
+  tls: { type: 'boolean', default: false },
+  profile: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const;
+
+export function stackOptions(brokers: BenchBrokers, options: OptionValues<typeof STACK_OPTIONS>): StackBenchOptions {
+  return {
+    ...{ ...brokers, folder: join(brokers.folder, 'stack'), tls: options.tls },
+    ...{ agents: Number(options.agents), gateways: Number(options.gateways), connectsPerSecond: Number(options.rate) },
+    ...(options.profile !== undefined && { profileFolder: options.profile }),
+  };
 }
 
 /** Starts the whole product, with rate limits that do not slow down a fleet. */
