@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { agentSchema, agentCountsParameter, agentCountsSchema, labelsEditedSchema } from './agent.js';
 import {
   agentIdParameter,
-  agentIdText,
+  agentIdList,
   count,
   duration,
   label,
@@ -31,14 +31,13 @@ const changeShape = {
 
 const BODY_PROBLEMS = ['too_large', 'unsupported_media_type', 'conflict', 'idempotency_mismatch'] as const;
 
-const MAX_AGENTS = 30_000;
 const MIN_LEASE_MS = 1_000;
 const MAX_LEASE_MS = 30 * 24 * 3_600_000;
 
 export const modeRequestSchema = z
   .strictObject({
     selector: selectorText.optional(),
-    agentIds: z.array(agentIdText).min(1).max(MAX_AGENTS).optional(),
+    agentIds: agentIdList.optional(),
     mode: z.enum([...SESSION_MODES, 'default']).meta({
       description:
         'Which channel to use; `default` withdraws earlier orders, so that the policy of the gateways counts.',

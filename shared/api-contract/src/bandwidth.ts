@@ -1,16 +1,13 @@
-import { LIMITS } from '@muster/protocol/vocabulary';
 import { parseDurationMs } from '@muster/runtime/quantity';
 import { z } from 'zod';
 import { agentIdParameter, count, selectorText, timestamp } from './fields.js';
 import { defineOperations, type Json } from './operation.js';
 import { limitParameter } from './paging.js';
-import { endpointNameSchema, queryFailureSchema, querySchema } from './query.js';
+import { endpointNameSchema, isTimeout, queryFailureSchema, querySchema, TIMEOUT_FAULT } from './query.js';
 
 /** What bytes are for. `transport` is what an endpoint's sockets carried besides frames; gateways do not count it. */
 export const PURPOSES = ['session', 'heartbeat', 'query', 'command', 'transport'] as const;
 export type Purpose = (typeof PURPOSES)[number];
-
-const { queryTimeoutMinMs, queryTimeoutMaxMs } = LIMITS;
 
 /** How long endpoints have to answer. */
 export const waitParameter = z
@@ -18,9 +15,8 @@ export const waitParameter = z
   .default('10s')
   .transform((text, context) => {
     const ms = parseDurationMs(text);
-    if (ms !== undefined && Number.isInteger(ms) && ms >= queryTimeoutMinMs && ms <= queryTimeoutMaxMs) return ms;
-    const message = `the timeout must be ${queryTimeoutMinMs / 1_000} s to ${queryTimeoutMaxMs / 60_000} min`;
-    context.issues.push({ code: 'custom', message, input: text, params: { code: 'bad_timeout' } });
+    if (isTimeout(ms)) return ms;
+    context.issues.push({ code: 'custom', message: TIMEOUT_FAULT, input: text, params: { code: 'bad_timeout' } });
     return z.NEVER;
   })
   .meta({ description: 'How long endpoints have to answer: `10s`, `2m`. Those that poll need their interval.' });

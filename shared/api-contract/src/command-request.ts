@@ -1,6 +1,6 @@
 import { isQueryId, LIMITS } from '@muster/protocol/vocabulary';
 import { z } from 'zod';
-import { agentIdText, duration, reading, reasonText, selectorText } from './fields.js';
+import { agentIdList, agentIdText, duration, reading, reasonText, selectorText } from './fields.js';
 
 /** A command as callers request it, or the undo of one. The server checks parameters and rows against the action afterwards. */
 
@@ -27,9 +27,6 @@ const expiresIn = duration(
 
 const dryRun = z.boolean().default(false).meta({ description: 'Say what would be done, and change nothing.' });
 
-/** As many as one message to the command service holds with certainty. */
-const MAX_AGENTS = 30_000;
-
 export type RequestTarget =
   | { readonly selector: string }
   | { readonly agentIds: readonly string[] }
@@ -44,7 +41,7 @@ export interface RequestRow {
 const requestTargetSchema = z
   .strictObject({
     selector: selectorText.optional(),
-    agentIds: z.array(agentIdText).min(1).max(MAX_AGENTS).optional(),
+    agentIds: agentIdList.optional(),
     rows: z
       .array(z.strictObject({ agentId: agentIdText, row: z.record(z.string(), z.unknown()) }))
       .min(1)

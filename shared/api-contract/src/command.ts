@@ -3,7 +3,7 @@ import { COMMAND_STATES } from '@muster/protocol/vocabulary';
 import { z } from 'zod';
 import { count, timestamp } from './fields.js';
 import type { Json } from './operation.js';
-import { nextCursor } from './paging.js';
+import { nextCursor, seq } from './paging.js';
 
 export const commandIdParameter = z.object({
   id: z.string().max(200).meta({ description: "The command's id." }),
@@ -118,11 +118,6 @@ export const commandTargetSchema = z
 export const commandTargetPageSchema = z
   .object({ status: commandStatusSchema, items: z.array(commandTargetSchema), nextCursor })
   .meta({ id: 'CommandTargetPage' });
-
-const seq = z
-  .int()
-  .nullable()
-  .meta({ description: 'Give the last one seen as `after` or `Last-Event-ID` to go on from there.' });
 
 /** One event of `/v1/commands/{id}/events`. Readers ignore events whose name they do not know. */
 export const commandEventSchema = z

@@ -20,6 +20,9 @@ export const queryIdParameter = z.object({
 
 export const agentIdText = z.string().refine((text): boolean => isAgentId(text), 'is not the id of an agent');
 
+/** As many as one message to the command service holds with certainty. */
+export const agentIdList = z.array(agentIdText).min(1).max(30_000);
+
 export const agentIdParameter = z.object({ id: agentIdText.meta({ description: "The agent's id." }) });
 
 export const timestamp = z.iso.datetime().meta({ description: 'RFC 3339, UTC.' });

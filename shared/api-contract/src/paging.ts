@@ -25,3 +25,9 @@ export const afterParameter = z
   .transform(Number)
   .optional()
   .meta({ description: 'Only events after the one with this id; `Last-Event-ID` wins.' });
+
+/** The sequence of an event; null when it has none. */
+export const seq = z
+  .int()
+  .nullable()
+  .meta({ description: 'Give the last one seen as `after` or `Last-Event-ID` to go on from there.' });

@@ -3,7 +3,7 @@ import { parseDurationMs } from '@muster/runtime/quantity';
 import { z } from 'zod';
 import { count, rowValues, selectorText, timestamp, utf8Bytes } from './fields.js';
 import type { Json } from './operation.js';
-import { nextCursor } from './paging.js';
+import { nextCursor, seq } from './paging.js';
 
 const { queryTimeoutMinMs, queryTimeoutMaxMs, queryTimeoutDefaultMs } = LIMITS;
 
@@ -26,7 +26,11 @@ function timeoutFault(context: z.core.$RefinementCtx, message: string): void {
   context.issues.push({ code: 'custom', message, input: undefined, params: { code: 'bad_timeout' } });
 }
 
-const inRange = (ms: number): boolean => Number.isInteger(ms) && ms >= queryTimeoutMinMs && ms <= queryTimeoutMaxMs;
+export const TIMEOUT_FAULT = `the timeout must be ${queryTimeoutMinMs / 1_000} s to ${queryTimeoutMaxMs / 60_000} min`;
+
+export function isTimeout(ms: number | undefined): ms is number {
+  return Number.isInteger(ms) && Number(ms) >= queryTimeoutMinMs && Number(ms) <= queryTimeoutMaxMs;
+}
 
 export const startQuerySchema = z
   .strictObject({
@@ -49,9 +53,7 @@ export const startQuerySchema = z
   .transform(({ timeout, timeoutMs, ...rest }, context) => {
     const given = timeoutMs ?? (timeout === undefined ? queryTimeoutDefaultMs : parseDurationMs(timeout));
     if (timeout !== undefined && timeoutMs !== undefined) timeoutFault(context, 'give timeout or timeoutMs, not both');
-    else if (given === undefined || !inRange(given)) {
-      timeoutFault(context, `the timeout must be ${queryTimeoutMinMs / 1_000} s to ${queryTimeoutMaxMs / 60_000} min`);
-    }
+    else if (!isTimeout(given)) timeoutFault(context, TIMEOUT_FAULT);
     return { ...rest, timeoutMs: given ?? queryTimeoutDefaultMs };
   });
 
@@ -159,10 +161,6 @@ export const reducedSchema = z
   .object({ columns: z.array(z.string()), rows: z.array(rowValues), truncated: z.boolean() })
   .meta({ id: 'Reduced' });
 
-const seq = z
-  .int()
-  .nullable()
-  .meta({ description: 'Give the last one seen as `after` or `Last-Event-ID` to go on from there.' });
 const synthesized = z.literal(true).optional().meta({
   description:
     'Made by the API because the stream itself does not hold it: results have expired, or nobody is left to end the query.',

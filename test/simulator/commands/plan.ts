@@ -2,7 +2,6 @@ import type { ActionDefinition } from '@muster/actions';
 import type { Binding, Params } from '@muster/protocol';
 import type { Machine } from '../machine/machine.js';
 import { MachineChanges } from '../machine/machine-changes.js';
-import { MACHINE_TABLES } from '../machine/machine-tables.js';
 import type { Row } from '../machine/simulated-table.js';
 
 /** How an action ended on an endpoint. */
@@ -25,12 +24,6 @@ export interface ActionRequest {
   readonly action: ActionDefinition;
   readonly params: Params;
   readonly binding: Binding | null;
-}
-
-/** The rows of a table as they are now. */
-export function rowsOf(machine: Machine, table: string): readonly Row[] {
-  const rows = MACHINE_TABLES[machine.profile.os].get(table)?.rows(machine) ?? [];
-  return machine.changes?.apply(table, rows) ?? rows;
 }
 
 export function changesOf(machine: Machine): MachineChanges {

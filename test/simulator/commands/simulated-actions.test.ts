@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { ACTIONS, findAction } from '@muster/actions';
 import type { Binding, Facts, Params } from '@muster/protocol';
 import { makeMachine, type Machine } from '../machine/machine.js';
-import { rowsOf, type Plan } from './plan.js';
+import { rowsOf } from '../machine/machine-tables.js';
+import type { Plan } from './plan.js';
 import { planAction } from './simulated-actions.js';
 
 const machineOf = (os: Facts['os']): Machine => {

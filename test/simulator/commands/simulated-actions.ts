@@ -1,5 +1,6 @@
 import type { Labels } from '@muster/protocol';
 import type { Machine } from '../machine/machine.js';
+import { rowsOf } from '../machine/machine-tables.js';
 import {
   changesOf,
   doing,
@@ -7,7 +8,6 @@ import {
   hide,
   isStill,
   named,
-  rowsOf,
   unchanged,
   type Plan,
   type Undo,

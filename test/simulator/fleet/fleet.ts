@@ -1,6 +1,5 @@
 import type { QueryBody } from '@muster/protocol';
 import { SimulatedAgent } from '../agent/agent.js';
-import type { AgentStatus } from '../agent/fleet-stats.js';
 import type { AnswerSource } from '../truth/answer.js';
 import { behaviourOf } from '../agent/behaviour.js';
 import { Enrolment } from './enrolment.js';
@@ -10,7 +9,7 @@ import { Schedule } from '../commands/schedule.js';
 import { Oracle } from '../truth/oracle.js';
 import { SharedCommandVerifier } from '../commands/command-verifier.js';
 import { completeFleetOptions, type CompleteFleetOptions, type FleetOptions } from '../agent/fleet-options.js';
-import { FleetStats } from '../agent/fleet-stats.js';
+import { FleetStats, type AgentStatus } from '../agent/fleet-stats.js';
 import { makeMachine, type Machine } from '../machine/machine.js';
 import { ConnectPacer } from '../channels/connect-pacer.js';
 import { QueryReader } from '../agent/query-reader.js';

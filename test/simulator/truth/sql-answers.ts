@@ -2,7 +2,7 @@ import { createSqlEngine, TABLES, type ExecuteResult, type SqlEngine, type Table
 import { DEFAULT_BUDGET, type Budget, type QueryBody } from '@muster/protocol';
 import { RowsAnswer, type Answer, type AnswerSource, type EndedAnswer } from './answer.js';
 import type { Machine } from '../machine/machine.js';
-import { MACHINE_TABLES } from '../machine/machine-tables.js';
+import { MACHINE_TABLES, rowsOf } from '../machine/machine-tables.js';
 import type { Row } from '../machine/simulated-table.js';
 
 /** Statements whose answers are cached. */
@@ -26,9 +26,7 @@ class MachineTableProvider implements TableProvider {
 
   // Constraints are left to SQLite, which checks every row anyway: these tables are small and in memory.
   collect(table: string): Iterable<Row> {
-    if (this.machine === undefined) return [];
-    const rows = MACHINE_TABLES[this.machine.profile.os].get(table)?.rows(this.machine) ?? [];
-    return this.machine.changes?.apply(table, rows) ?? rows;
+    return this.machine === undefined ? [] : rowsOf(this.machine, table);
   }
 }
 

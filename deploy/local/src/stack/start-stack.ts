@@ -5,9 +5,7 @@ import { programSpec, type ProgramKind, type StackSetting } from './programs.js'
 import { ensureSecrets, LOCAL_ORG } from './secrets.js';
 import { waitForConnectedAgents } from './connected-agents.js';
 import type { AgentOptions, Program, ServerProgram, Stack, StackOptions } from './stack.js';
-import { Supervisor } from './supervisor.js';
-
-const STOP_GRACE_MS = 7_000;
+import { STOP_GRACE_MS, Supervisor } from './supervisor.js';
 
 /** Clients stop before the services that they use. */
 const STOP_ORDER: readonly (readonly ProgramKind[])[] = [['agent'], ['api'], ['gateway'], ['query', 'command']];
@@ -48,6 +46,11 @@ async function prepare(options: StackOptions): Promise<StackSetting> {
 
 class RunningStack implements Stack {
   readonly org = LOCAL_ORG;
+  readonly folder: string;
+  readonly token: string;
+  readonly enrollSecret: string;
+  readonly serverTls: CertificateFiles | undefined;
+  readonly caPath: string | undefined;
   readonly gateways: ServerProgram[] = [];
   readonly queries: Program[] = [];
   readonly commands: Program[] = [];
@@ -60,28 +63,18 @@ class RunningStack implements Stack {
 
   constructor(setting: StackSetting, options: StackOptions) {
     this.#setting = setting;
+    this.folder = setting.folder;
+    this.token = setting.secrets.token;
+    this.enrollSecret = setting.secrets.enrollSecret;
+    this.serverTls = setting.tls;
+    this.caPath = setting.tls?.caPath;
     this.#options = options;
   }
 
-  get folder(): string {
-    return this.#setting.folder;
-  }
   get apiUrl(): string {
     const url = this.apis[0]?.url;
     if (url === undefined) throw new Error('this stack has no api');
     return url;
-  }
-  get token(): string {
-    return this.#setting.secrets.token;
-  }
-  get enrollSecret(): string {
-    return this.#setting.secrets.enrollSecret;
-  }
-  get serverTls(): CertificateFiles | undefined {
-    return this.#setting.tls;
-  }
-  get caPath(): string | undefined {
-    return this.#setting.tls?.caPath;
   }
 
   /** Services do not need each other to start, so they start in parallel. An agent needs a gateway's address. */
@@ -154,17 +147,10 @@ class RunningStack implements Stack {
 function programOf(supervisor: Supervisor, kind: ProgramKind, tls: boolean): Program {
   const schemes: Partial<Record<ProgramKind, string>> = { gateway: tls ? 'wss' : 'ws', api: tls ? 'https' : 'http' };
   const scheme = schemes[kind];
-  return {
-    name: supervisor.name,
-    get pid() {
-      return supervisor.pid;
-    },
+  return Object.assign(supervisor, {
     ...(scheme === undefined ? {} : { url: `${scheme}://127.0.0.1:${supervisor.port(kind)}` }),
     ...(kind === 'agent' ? {} : { healthUrl: `http://127.0.0.1:${supervisor.port('health')}` }),
-    signal: (signal) => supervisor.signal(signal),
-    exited: () => supervisor.exited(),
-    stop: () => supervisor.stop(STOP_GRACE_MS),
-  };
+  });
 }
 
 function withUrl(program: Program): ServerProgram {

@@ -2,6 +2,8 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child, describeExit, type ChildSpec, type Ready } from './child.js';
 
+/** How long a program may take to stop. */
+export const STOP_GRACE_MS = 7_000;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
 /** A run longer than this counts as healthy: the next failure starts with the first pause again. */
@@ -68,7 +70,7 @@ export class Supervisor {
     await this.#child?.exited;
   }
 
-  async stop(graceMs: number): Promise<void> {
+  async stop(graceMs = STOP_GRACE_MS): Promise<void> {
     this.#stopping.abort();
     await this.#child?.stop(graceMs);
   }

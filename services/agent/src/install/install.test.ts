@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startAgentProgram } from '../testing/agent-program.js';
-import { install, uninstall } from './install.js';
-import { planFor } from './plan-for.js';
+import { install, planFor, uninstall } from './install.js';
 import { type Installation, type Manager, MANAGERS } from './service-plan.js';
 import { parseSetting, settingsFile } from './settings-file.js';
 

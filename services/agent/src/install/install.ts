@@ -2,7 +2,23 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { writeFileAtomic } from '../store/atomic-file.js';
-import type { CommandLine, ServicePlan } from './service-plan.js';
+import { launchd } from './launchd.js';
+import type { CommandLine, Installation, Manager, ServicePlan } from './service-plan.js';
+import { systemd } from './systemd.js';
+import { sysvinit } from './sysvinit.js';
+import { windowsTask } from './windows-task.js';
+
+const PLANS: Readonly<Record<Manager, (installation: Installation) => ServicePlan>> = {
+  systemd,
+  sysvinit,
+  launchd,
+  'windows-task': windowsTask,
+};
+
+/** The files and command lines for a service of this manager. */
+export function planFor(manager: Manager, installation: Installation): ServicePlan {
+  return PLANS[manager](installation);
+}
 
 /** How a plan is carried out. */
 export interface InstallContext {

@@ -1,11 +1,11 @@
-import { type Installation, runLine, type ServicePlan } from './service-plan.js';
+import { escapeXml, type Installation, runLine, type ServicePlan } from './service-plan.js';
 
 const LABEL = 'io.muster.agent';
 const PLIST = `/Library/LaunchDaemons/${LABEL}.plist`;
 
 /** A launchd daemon (launchd.plist(5)). It runs as root; Full Disk Access must be granted by MDM or by hand. */
 export function launchd(installation: Installation): ServicePlan {
-  const strings = runLine(installation).map((word) => `    <string>${escaped(word)}</string>`);
+  const strings = runLine(installation).map((word) => `    <string>${escapeXml(word)}</string>`);
   const observe = installation.observe
     ? '\n  <key>EnvironmentVariables</key>\n  <dict><key>MUSTER_AGENT_ACTIONS</key><string>none</string></dict>'
     : '';
@@ -40,8 +40,4 @@ ${strings.join('\n')}
     afterwards: [],
     status: ['launchctl', 'print', `system/${LABEL}`],
   };
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -36,3 +36,7 @@ export interface ServicePlan {
 export function runLine({ program, configFile }: Installation): readonly string[] {
   return [...program, 'run', '--config', configFile];
 }
+
+export function escapeXml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}

@@ -1,5 +1,5 @@
 import { win32 } from 'node:path';
-import { type Installation, runLine, type ServicePlan } from './service-plan.js';
+import { escapeXml, type Installation, runLine, type ServicePlan } from './service-plan.js';
 
 const TASK = 'MusterAgent';
 
@@ -37,7 +37,7 @@ export function windowsTask(installation: Installation): ServicePlan {
     <RestartOnFailure><Interval>PT1M</Interval><Count>999</Count></RestartOnFailure>
   </Settings>
   <Actions Context="Author">
-    <Exec><Command>${escaped(command)}</Command><Arguments>${escaped(line)}</Arguments></Exec>
+    <Exec><Command>${escapeXml(command)}</Command><Arguments>${escapeXml(line)}</Arguments></Exec>
   </Actions>
 </Task>
 `;
@@ -63,8 +63,4 @@ export function windowsTask(installation: Installation): ServicePlan {
 /** Quotes a word for CommandLineToArgvW. Our words have no quotes and do not end in a backslash. */
 function quoted(word: string): string {
   return /[\s&()^]/.test(word) ? `"${word}"` : word;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
