@@ -1,18 +1,15 @@
 import type { TableRow } from '@muster/tables';
 import type { Collector } from '../contract/collector.js';
-import { aptSources } from './apt_sources.js';
 import { certificates } from './certificates.js';
 import { chromeExtensions } from './chrome_extensions.js';
-import { crontab } from './crontab.js';
-import { file } from './file.js';
-import { hash } from './hash.js';
+import { FILE_COLLECTORS } from './files.js';
 import { NETWORK_COLLECTORS } from './network.js';
 import { PACKAGE_COLLECTORS } from './packages.js';
 import { parseHosts, parseProtocols, parseResolvConf, parseServices } from './parse/etc.js';
 import { parseArp } from './parse/net.js';
 import { PROCESS_COLLECTORS } from './processes.js';
 import { SOCKET_COLLECTORS } from './sockets.js';
-import { startupItems } from './startup_items.js';
+import { STARTUP_COLLECTORS } from './startup.js';
 import { STORAGE_COLLECTORS } from './storage.js';
 import { sudoers } from './sudoers.js';
 import { SYSTEM_COLLECTORS } from './system.js';
@@ -31,20 +28,17 @@ export const LINUX_COLLECTORS: readonly Collector[] = [
   textFile('etc_hosts', '/etc/hosts', parseHosts),
   textFile('etc_protocols', '/etc/protocols', parseProtocols),
   textFile('etc_services', '/etc/services', parseServices),
+  ...FILE_COLLECTORS,
   ...NETWORK_COLLECTORS,
   ...PACKAGE_COLLECTORS,
   ...PROCESS_COLLECTORS,
   ...SOCKET_COLLECTORS,
+  ...STARTUP_COLLECTORS,
   ...STORAGE_COLLECTORS,
   ...SYSTEM_COLLECTORS,
   ...USER_COLLECTORS,
-  aptSources,
   certificates,
   chromeExtensions,
-  crontab,
-  file,
-  hash,
-  startupItems,
   sudoers,
   systemdUnits,
 ];

@@ -2,10 +2,14 @@ import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector } from '../contract/collector.js';
 import type { System } from '../contract/system.js';
 import { homes } from './accounts.js';
-import { parseDpkgStatus } from './parse/dpkg.js';
+import { aptListName, type AptSource, parseDeb822Sources, parseSourcesList } from './parse/apt.js';
+import { type Paragraph, parseDpkgStatus, parseParagraphs } from './parse/dpkg.js';
 import { parsePackageJson } from './parse/npm.js';
 import { parsePythonMetadata } from './parse/python.js';
 import { parseRpmQuery, RPM_QUERY_FORMAT } from './parse/rpm.js';
+
+const APT_FOLDER = '/etc/apt/sources.list.d';
+const APT_LISTS = '/var/lib/apt/lists';
 
 const DPKG_FOLDER = '/var/lib/dpkg';
 
@@ -54,6 +58,15 @@ export const PACKAGE_COLLECTORS: readonly Collector[] = [
           const row = readPythonPackage(system, directory, entry);
           if (row !== undefined) yield row;
         }
+      }
+    },
+  },
+  {
+    table: 'apt_sources',
+    *collect(system) {
+      const drops = system.list(APT_FOLDER).map((name) => `${APT_FOLDER}/${name}`);
+      for (const file of ['/etc/apt/sources.list', ...drops]) {
+        for (const source of parseSources(file, system)) yield sourceRow(system, file, source);
       }
     },
   },
@@ -106,5 +119,35 @@ function readPythonPackage(system: System, directory: string, entry: string): Ta
     const metadata = text === undefined ? undefined : parsePythonMetadata(text);
     if (metadata !== undefined) return { ...metadata, uid: system.stat(path)?.uid, path, directory };
   }
+  return undefined;
+}
+
+function parseSources(file: string, system: System): AptSource[] {
+  if (file.endsWith('.list')) return parseSourcesList(system.text(file) ?? '');
+  return file.endsWith('.sources') ? parseDeb822Sources(system.text(file) ?? '') : [];
+}
+
+function sourceRow(system: System, source: string, { uri, release, components, architectures }: AptSource): TableRow {
+  const index = downloadedRelease(system, { uri, release, components, architectures });
+  return {
+    name: `${uri.replace(/^[a-z+]+:\/+/i, '').replace(/\/+$/, '')} ${release}`,
+    source,
+    base_uri: uri,
+    release,
+    version: index?.get('version') ?? '',
+    maintainer: index?.get('origin') ?? '',
+    components,
+    architectures: architectures === '' ? (index?.get('architectures') ?? '') : architectures,
+  };
+}
+
+/** The head of the index that apt downloaded last. The file hashes after it are not needed. */
+function downloadedRelease(system: System, source: AptSource): Paragraph | undefined {
+  const headBytes = 4_096;
+  const base = `${APT_LISTS}/${aptListName(source)}`;
+  const text = system.head(`${base}_InRelease`, headBytes) ?? system.head(`${base}_Release`, headBytes);
+  if (text === undefined) return undefined;
+  for (const paragraph of parseParagraphs(text))
+    if (paragraph.has('suite') || paragraph.has('origin')) return paragraph;
   return undefined;
 }

@@ -2,20 +2,40 @@ import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector } from '../contract/collector.js';
 import type { System } from '../contract/system.js';
 import { homes } from './accounts.js';
+import { parseCrontab } from './parse/crontab.js';
 import { parseDesktopEntry } from './parse/systemd.js';
+
+const CRON_FOLDERS = ['/etc/cron.d', '/var/spool/cron', '/var/spool/cron/crontabs', '/var/spool/cron/tabs'] as const;
 
 const SYSTEM_AUTOSTART = '/etc/xdg/autostart';
 const INIT = '/etc/init.d';
 const RUNLEVELS = ['S', '2', '3', '4', '5'] as const;
 
-export const startupItems: Collector = {
-  table: 'startup_items',
-  *collect(system, request) {
-    yield* autostart(system, SYSTEM_AUTOSTART, 'root');
-    yield* userAutostart(system, request);
-    yield* initScripts(system);
+/** What runs by itself: jobs of cron, and items that start with the machine or with a session. */
+export const STARTUP_COLLECTORS: readonly Collector[] = [
+  {
+    table: 'crontab',
+    *collect(system) {
+      const drops = CRON_FOLDERS.flatMap((folder) =>
+        system
+          .list(folder)
+          .filter((name) => !name.startsWith('.'))
+          .map((name) => `${folder}/${name}`),
+      );
+      for (const path of ['/etc/crontab', ...drops]) {
+        for (const job of parseCrontab(system.text(path) ?? '')) yield { ...job, path };
+      }
+    },
   },
-};
+  {
+    table: 'startup_items',
+    *collect(system, request) {
+      yield* autostart(system, SYSTEM_AUTOSTART, 'root');
+      yield* userAutostart(system, request);
+      yield* initScripts(system);
+    },
+  },
+];
 
 function* userAutostart(system: System, request: CollectRequest): Iterable<TableRow> {
   for (const { directory, username } of homes(system, request)) {
