@@ -1,9 +1,7 @@
 import { type Platform, type TableProvider, TABLES, type TableSpec } from '@muster/tables';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
-import { agentTraffic } from './agent-traffic.js';
-import type { Collector } from './contract/collector.js';
 import { LINUX_COLLECTORS } from './linux/collectors.js';
-import { System } from './contract/system.js';
+import { type Collector, System } from './contract/system.js';
 
 /** The tables of one machine and the source of their rows. */
 export interface PlatformTables {
@@ -34,4 +32,16 @@ export function platformTables(platform: Platform, options: PlatformTablesOption
 
 function collectorsOf(platform: Platform): readonly Collector[] {
   return platform === 'linux' ? LINUX_COLLECTORS : [];
+}
+
+/** The agent's own traffic counters, as of the start of the statement. No rows where no agent runs. */
+function agentTraffic(traffic: () => readonly TrafficRow[]): Collector {
+  return {
+    table: 'agent_traffic',
+    *collect() {
+      for (const { channel, purpose, bytesIn, bytesOut, seconds, connections, sinceMs } of traffic()) {
+        yield { channel, purpose, bytes_in: bytesIn, bytes_out: bytesOut, seconds, connections, since: sinceMs };
+      }
+    },
+  };
 }

@@ -15,6 +15,7 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import type { CollectRequest, TableRow } from '@muster/tables';
 
 /** Limit for a file that is read completely. Real files are far smaller. */
 const READ_LIMIT = 64 * 1024 * 1024;
@@ -167,6 +168,12 @@ export class System {
       return undefined;
     }
   }
+}
+
+/** Reads one table of one platform. Skips what it cannot read. Throws only when the time of the statement is over. */
+export interface Collector {
+  readonly table: string;
+  collect(system: System, request: CollectRequest): Iterable<TableRow>;
 }
 
 function readNames(directory: Dir, path: string): string[] {

@@ -1,4 +1,4 @@
-import type { Collector } from '../contract/collector.js';
+import type { Collector } from '../contract/system.js';
 import { parseCertificates } from './parse/certificate.js';
 
 /** Bundles of trusted certificates in the different distributions. */

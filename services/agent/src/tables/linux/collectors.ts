@@ -1,5 +1,5 @@
 import type { TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
+import type { Collector } from '../contract/system.js';
 import { certificates } from './certificates.js';
 import { chromeExtensions } from './chrome_extensions.js';
 import { FILE_COLLECTORS } from './files.js';

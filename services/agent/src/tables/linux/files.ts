@@ -1,8 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type BigIntStats, closeSync, constants, readSync } from 'node:fs';
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
+import type { Collector, System } from '../contract/system.js';
 import { type CandidatePath, candidatePaths } from './path_patterns.js';
 
 const ALGORITHMS = ['md5', 'sha1', 'sha256'] as const;

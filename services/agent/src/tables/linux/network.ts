@@ -1,7 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import type { TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
+import type { Collector, System } from '../contract/system.js';
 import { parseIpv4Routes, parseIpv6Routes } from './parse/net.js';
 
 const INTERFACES = '/sys/class/net';

@@ -1,7 +1,6 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
-import { homes } from './accounts.js';
+import type { Collector, System } from '../contract/system.js';
+import { homes } from './users.js';
 import { aptListName, type AptSource, parseDeb822Sources, parseSourcesList } from './parse/apt.js';
 import { type Paragraph, parseDpkgStatus, parseParagraphs } from './parse/dpkg.js';
 import { parsePackageJson } from './parse/npm.js';

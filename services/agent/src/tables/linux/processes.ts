@@ -1,7 +1,6 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
+import type { Collector, System } from '../contract/system.js';
 import {
   parseBootTime,
   parseCgroup,
@@ -11,7 +10,6 @@ import {
   parseIds,
   parseProcStat,
 } from './parse/proc.js';
-import { pidsOf } from './pids.js';
 
 /** USER_HZ: the unit of times in /proc, the same on all current architectures. */
 const TICKS_PER_SECOND = 100;
@@ -149,4 +147,22 @@ function linkOf(system: System, path: string): string | undefined {
 /** Checks threads too: /proc also answers to thread ids, with the same environment. */
 function isOurs(system: System, pid: number): boolean {
   return system.live && system.exists(`/proc/self/task/${pid}`);
+}
+
+/** Process ids that the statement names, or all. */
+export function pidsOf(system: System, request: CollectRequest): number[] {
+  const wanted = request.equal('pid');
+  if (wanted === undefined) return allPids(system);
+  const pids = new Set(wanted);
+  // No process has two ids.
+  if (pids.size > 1) return [];
+  return [...pids].map(Number).filter((pid) => Number.isInteger(pid) && pid > 0 && system.exists(`/proc/${pid}`));
+}
+
+export function allPids(system: System): number[] {
+  return system
+    .list('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .sort((left, right) => left - right);
 }

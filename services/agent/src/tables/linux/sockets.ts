@@ -1,8 +1,7 @@
 import type { CollectRequest } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
+import type { Collector, System } from '../contract/system.js';
 import { FAMILY, parseInetSockets, parseUnixSockets, type Socket } from './parse/net.js';
-import { allPids, pidsOf } from './pids.js';
+import { allPids, pidsOf } from './processes.js';
 
 /** A socket and the process that holds it. pid is -1 when no visible process holds it. */
 interface OwnedSocket {

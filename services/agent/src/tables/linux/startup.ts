@@ -1,7 +1,6 @@
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
-import { homes } from './accounts.js';
+import type { Collector, System } from '../contract/system.js';
+import { homes } from './users.js';
 import { parseCrontab } from './parse/crontab.js';
 import { parseDesktopEntry } from './parse/systemd.js';
 

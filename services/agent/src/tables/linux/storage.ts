@@ -1,7 +1,6 @@
 import { realpathSync, statfsSync } from 'node:fs';
 import type { CollectRequest, TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
+import type { Collector, System } from '../contract/system.js';
 import { type Mount, parseMounts } from './parse/mounts.js';
 
 /** A statfs on these may wait for an unreachable server or trigger a mount. */

@@ -1,7 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type { TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
+import type { Collector, System } from '../contract/system.js';
 import { parseSudoers } from './parse/sudoers.js';
 
 /** sudo's own limit for nested includes. */

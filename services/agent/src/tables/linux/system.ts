@@ -1,5 +1,5 @@
 import { arch } from 'node:os';
-import type { Collector } from '../contract/collector.js';
+import type { Collector } from '../contract/system.js';
 import { parseCpuinfo } from './parse/cpuinfo.js';
 import { parseAssignments } from './parse/etc.js';
 import { parseColonLines } from './parse/proc.js';

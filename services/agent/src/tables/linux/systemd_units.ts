@@ -1,6 +1,5 @@
 import type { TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
+import type { Collector, System } from '../contract/system.js';
 import { parseShow, parseUnitFile, unitObjectPath } from './parse/systemd.js';
 
 /** Unit folders by precedence (systemd.unit(5)). */

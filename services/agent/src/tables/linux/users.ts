@@ -1,8 +1,6 @@
-import type { TableRow } from '@muster/tables';
-import type { Collector } from '../contract/collector.js';
-import type { System } from '../contract/system.js';
-import { accounts, homes } from './accounts.js';
-import { parseAssignments, parseGroup } from './parse/etc.js';
+import type { CollectRequest, TableRow } from '@muster/tables';
+import type { Collector, System } from '../contract/system.js';
+import { type Account, parseAssignments, parseGroup, parsePasswd } from './parse/etc.js';
 import { parseAuthorizedKeys } from './parse/ssh.js';
 import { type LoginRecord, parseUtmp } from './parse/utmp.js';
 
@@ -96,4 +94,22 @@ function* managedSessions(system: System): Iterable<TableRow> {
       pid: Number(session.get('LEADER') ?? 0),
     };
   }
+}
+
+/** The local accounts, read once per statement. */
+function accounts(system: System, request: CollectRequest): readonly Account[] {
+  return request.memo('accounts', () => parsePasswd(system.text('/etc/passwd') ?? ''));
+}
+
+/** Accounts with their own home folder, limited to the users that the statement names. */
+export function homes(system: System, request: CollectRequest): readonly Account[] {
+  const wanted = request.equal('uid');
+  const seen = new Set<string>();
+  return accounts(system, request).filter((account) => {
+    const { directory, uid } = account;
+    if (!directory.startsWith('/') || directory === '/' || seen.has(directory)) return false;
+    if (wanted?.every((value) => value === uid) === false) return false;
+    seen.add(directory);
+    return system.isDirectory(directory);
+  });
 }
