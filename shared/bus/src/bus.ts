@@ -44,9 +44,6 @@ export interface Bus {
    */
   request(subject: string, data: Uint8Array, options: { readonly timeoutMs: number }): Promise<RequestResult>;
 
-  /** A unique subject, for replies that come as a stream. Subscribe to it before you pass it on. */
-  newInbox(): string;
-
   /**
    * Resolves with true once the broker has processed everything that was published and subscribed before the call.
    * Resolves with false when it does not answer within `timeoutMs` (default 5,000).

@@ -12,9 +12,6 @@ export interface NatsOptions {
   /** Shown in the server's connection list. */
   readonly name: string;
   readonly logger: Logger;
-  readonly user?: string;
-  readonly pass?: string;
-  readonly token?: string;
   readonly tls?: NatsTls;
   /** How long to wait for the first connection; default 30,000. */
   readonly startTimeoutMs?: number;
@@ -75,10 +72,8 @@ async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
 
 function connectionOptions(options: NatsOptions): ConnectionOptions {
   const fromUrl = options.servers.map((server) => new URL(server)).find((url) => url.username !== '');
-  const user = options.user ?? (fromUrl && decodeURIComponent(fromUrl.username));
-  const pass = options.pass ?? (fromUrl && decodeURIComponent(fromUrl.password));
   const tls = options.tls ?? (options.servers.some((server) => server.startsWith('tls:')) ? {} : undefined);
-  const settings = {
+  return {
     servers: options.servers.map((server) => new URL(server).host),
     name: options.name,
     timeout: DIAL_TIMEOUT_MS,
@@ -92,12 +87,9 @@ function connectionOptions(options: NatsOptions): ConnectionOptions {
     // Stack traces across awaits cost more than the request itself.
     noAsyncTraces: true,
     ignoreAuthErrorAbort: true,
-    ...(user === undefined ? {} : { user }),
-    ...(pass === undefined ? {} : { pass }),
-    ...(options.token === undefined ? {} : { token: options.token }),
+    ...(fromUrl && { user: decodeURIComponent(fromUrl.username), pass: decodeURIComponent(fromUrl.password) }),
     ...(tls === undefined ? {} : { tls }),
   };
-  return settings;
 }
 
 function withoutCredentials(server: string): string {

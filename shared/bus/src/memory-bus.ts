@@ -70,10 +70,6 @@ export class MemoryBus implements Bus {
     });
   }
 
-  newInbox(): string {
-    return this.exchange.newInbox();
-  }
-
   async flush(): Promise<boolean> {
     if (!this.isConnected) return false;
     await this.exchange.settled();

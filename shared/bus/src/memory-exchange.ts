@@ -13,7 +13,6 @@ export interface MemorySubscriber {
 export class MemoryExchange {
   private readonly subscribers = new Set<MemorySubscriber>();
   private turn = 0;
-  private inboxes = 0;
 
   join(subject: string, queue: string | undefined, deliver: (message: BusMessage) => void): MemorySubscriber {
     const subscriber = { subject, queue, deliver, isUp: true };
@@ -23,11 +22,6 @@ export class MemoryExchange {
 
   leave(subscriber: MemorySubscriber): void {
     this.subscribers.delete(subscriber);
-  }
-
-  newInbox(): string {
-    this.inboxes += 1;
-    return `_INBOX.memory.${this.inboxes}`;
   }
 
   /** Returns how many subscribers the message goes to. */

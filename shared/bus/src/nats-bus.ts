@@ -1,4 +1,4 @@
-import { createInbox, type Msg } from '@nats-io/transport-node';
+import type { Msg } from '@nats-io/transport-node';
 import type { Bus, BusMessage, BusStats, BusSubscription, PublishResult, RequestResult } from './bus.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
 import { late, within } from './within.js';
@@ -99,10 +99,6 @@ export class NatsBus implements Bus {
       if (!this.link.connected) return { kind: 'disconnected' };
       throw error;
     }
-  }
-
-  newInbox(): string {
-    return createInbox();
   }
 
   async flush(timeoutMs = 5_000): Promise<boolean> {

@@ -33,7 +33,7 @@ function configOf(definition: StreamDefinition) {
     max_age: nanos(definition.maxAgeMs ?? 0),
     max_bytes: definition.maxBytes ?? -1,
     max_msgs_per_subject: definition.maxMsgsPerSubject ?? -1,
-    num_replicas: definition.replicas ?? 1,
+    num_replicas: 1,
     duplicate_window: nanos(Math.min(DUPLICATE_WINDOW_MS, definition.maxAgeMs ?? DUPLICATE_WINDOW_MS)),
   } satisfies Partial<StreamConfig>;
 }
@@ -87,8 +87,7 @@ export class NatsStreamStore implements StreamStore {
     if (this.appendsInFlight >= MAX_APPENDS_IN_FLIGHT) return unavailable(false, 'too many appends wait for nats');
     this.appendsInFlight += 1;
     try {
-      const { timeoutMs = API_TIMEOUT_MS, ...conditions } = options;
-      const request = { timeout: timeoutMs, ...appendHeaders(conditions) };
+      const request = { timeout: API_TIMEOUT_MS, ...appendHeaders(options) };
       const message = await this.link.orLost(this.link.nc.request(subject, data, request));
       if (message === lost) return unavailable(true, 'the connection to nats was lost');
       return acknowledged(message, subject);

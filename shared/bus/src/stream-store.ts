@@ -60,8 +60,6 @@ export interface StreamDefinition {
   readonly maxBytes?: number;
   /** 1 makes the stream a map of the newest entry per subject. */
   readonly maxMsgsPerSubject?: number;
-  /** Copies in a broker cluster; default 1. */
-  readonly replicas?: number;
 }
 
 export interface AppendOptions {
@@ -69,8 +67,6 @@ export interface AppendOptions {
   readonly expectLastSubjectSeq?: number;
   /** The same id within two minutes is stored once; the repeat is answered with the first one's sequence. */
   readonly msgId?: string;
-  /** Default 5,000. */
-  readonly timeoutMs?: number;
 }
 
 export type AppendResult =

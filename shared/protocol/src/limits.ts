@@ -59,8 +59,7 @@ export const LIMITS = {
   commandExpiryMinMs: 1_000,
   commandExpiryMaxMs: 7 * 24 * 3_600_000,
   commandExpiryDefaultMs: 24 * 3_600_000,
-  /** How long an action may run on one endpoint unless the action says otherwise. */
-  commandTimeoutDefaultMs: 60_000,
+  /** How long an action may run on one endpoint. */
   commandTimeoutMaxMs: 3_600_000,
   /** How long the reply to a command request may wait for the outcome. */
   commandWaitMaxMs: 30_000,

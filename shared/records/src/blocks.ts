@@ -1,5 +1,17 @@
 import { ByteReader, ByteWriter } from './number-set.js';
 
+class BlockWriter {
+  protected readonly writer: ByteWriter = new ByteWriter(4 * 1024);
+
+  get byteLength(): number {
+    return this.writer.length;
+  }
+
+  bytes(): Uint8Array {
+    return this.writer.bytes();
+  }
+}
+
 /** One endpoint's whole answer: its number and its rows as a CBOR sequence (empty when it had none). */
 export interface Answer {
   readonly num: number;
@@ -7,21 +19,11 @@ export interface Answer {
 }
 
 /** Answers one after the other: varint number, varint length, bytes. Passes from gateway to coordinator to viewer without being rebuilt. */
-export class AnswerBlockWriter {
-  readonly #writer = new ByteWriter(16 * 1024);
-
-  get byteLength(): number {
-    return this.#writer.length;
-  }
-
+export class AnswerBlockWriter extends BlockWriter {
   add(num: number, rows: Uint8Array): void {
-    this.#writer.varint(num);
-    this.#writer.varint(rows.length);
-    this.#writer.raw(rows);
-  }
-
-  bytes(): Uint8Array {
-    return this.#writer.bytes();
+    this.writer.varint(num);
+    this.writer.varint(rows.length);
+    this.writer.raw(rows);
   }
 }
 
@@ -43,25 +45,15 @@ export interface GroupedRow {
 }
 
 /** Distinct rows one after the other; `index` is the group's number within its query (0 in messages from a gateway). */
-export class GroupBlockWriter {
-  readonly #writer = new ByteWriter(4 * 1024);
-
-  get byteLength(): number {
-    return this.#writer.length;
-  }
-
+export class GroupBlockWriter extends BlockWriter {
   add(index: number, group: GroupedRow): void {
-    this.#writer.varint(index);
-    this.#writer.varint(group.endpoints);
-    this.#writer.varint(group.copies);
-    this.#writer.varint(group.sample.length);
-    for (const num of group.sample) this.#writer.varint(num);
-    this.#writer.varint(group.row.length);
-    this.#writer.raw(group.row);
-  }
-
-  bytes(): Uint8Array {
-    return this.#writer.bytes();
+    this.writer.varint(index);
+    this.writer.varint(group.endpoints);
+    this.writer.varint(group.copies);
+    this.writer.varint(group.sample.length);
+    for (const num of group.sample) this.writer.varint(num);
+    this.writer.varint(group.row.length);
+    this.writer.raw(group.row);
   }
 }
 

@@ -2,18 +2,13 @@ import { groupByPartition, KEYS, PARTITIONS } from './partition.js';
 import type { RedisConnection } from './redis-connection.js';
 import { asError, type LiveGateways, type RedisLeases } from './redis-leases.js';
 import type { LookupResult, Presence, ScanEntry, ScanPage } from './registry.js';
-import type { SessionMode } from '@muster/protocol';
 
 /** A stored entry (its format is in lua/entry.ts). */
-interface StoredEntry {
-  readonly epoch: number;
+interface StoredEntry extends Omit<ScanEntry, 'agentId'> {
   /** Empty when unregistered. */
   readonly gatewayId: string;
-  readonly mode: SessionMode;
-  readonly connectedAtMs: number;
   readonly lastSeenMs: number;
   readonly org: string;
-  readonly num: number;
 }
 
 function parseEntry(packed: string): StoredEntry {

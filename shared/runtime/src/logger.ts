@@ -19,15 +19,11 @@ export interface Logger {
   fatal(message: string, fields?: LogFields): void;
   /** A logger that adds these fields to every line. */
   child(fields: LogFields): Logger;
-  /** Whether a line of this level would be written; for fields that are costly to compute. */
-  isEnabled(level: LogLevel): boolean;
 }
 
 export interface LoggerOptions {
-  /** The `service` field of every line. */
   readonly service: string;
   readonly level?: LogLevel;
-  /** Lines for people instead of JSON. */
   readonly pretty?: boolean;
   /** Where lines go; standard output unless given. */
   readonly destination?: { write(line: string): unknown };
@@ -67,7 +63,6 @@ export const silentLogger: Logger = {
   error() {},
   fatal() {},
   child: () => silentLogger,
-  isEnabled: () => false,
 };
 
 /** Puts the message first, so that a call without data needs no empty object. */
@@ -79,7 +74,6 @@ function wrap(target: pino.Logger): Logger {
     error: (message, fields) => target.error(fields ?? {}, message),
     fatal: (message, fields) => target.fatal(fields ?? {}, message),
     child: (fields) => wrap(target.child(fields)),
-    isEnabled: (level) => target.isLevelEnabled(level),
   };
 }
 

@@ -1,7 +1,6 @@
 import { systemClock, type Clock } from './clock.js';
 
 export interface ParentGuardOptions {
-  /** The process to watch. */
   readonly pid: number;
   /** Called once. */
   readonly onGone: () => void;

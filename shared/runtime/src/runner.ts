@@ -11,7 +11,7 @@ import type { Component } from './component.js';
 export type RunnerState = 'idle' | 'starting' | 'ready' | 'draining' | 'stopping' | 'stopped';
 
 export interface RunOutcome {
-  /** Why it stopped: the name of a signal, `aborted`, `requested`, or the component that failed. */
+  /** Why it stopped: the name of a signal, `requested`, or the component that failed. */
   readonly reason: string;
   /** Set when a component called `fail`. */
   readonly failure?: unknown;
@@ -43,13 +43,11 @@ interface Entry {
 
 /** Starts components in order and stops them in reverse order, with bounds. Readiness ends first. */
 export class Runner implements Readiness {
+  readonly #options: RunnerOptions;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #stopTimeoutMs: number;
-  readonly #drainTimeoutMs: number;
   readonly #componentTimeoutMs: number;
-  readonly #unreadyWaitMs: number;
-  readonly #onReady: RunnerOptions['onReady'];
   readonly #entries: Entry[] = [];
   #state: RunnerState = 'idle';
   #starting: Promise<void> = Promise.resolve();
@@ -63,13 +61,11 @@ export class Runner implements Readiness {
   });
 
   constructor(options: RunnerOptions) {
+    this.#options = options;
     this.#logger = options.logger;
     this.#clock = options.clock ?? systemClock;
     this.#stopTimeoutMs = options.stopTimeoutMs ?? 25_000;
-    this.#drainTimeoutMs = options.drainTimeoutMs ?? Math.floor(this.#stopTimeoutMs * 0.6);
     this.#componentTimeoutMs = options.componentTimeoutMs ?? 5_000;
-    this.#unreadyWaitMs = options.unreadyWaitMs ?? 0;
-    this.#onReady = options.onReady;
   }
 
   get state(): RunnerState {
@@ -105,11 +101,8 @@ export class Runner implements Readiness {
     return this.#starting;
   }
 
-  /** Starts everything, becomes ready, waits for `stop`, `fail` or the signal, and stops everything. */
-  async wait(signal?: AbortSignal): Promise<RunOutcome> {
-    const onAbort = (): void => void this.stop('aborted');
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener('abort', onAbort, { once: true });
+  /** Starts everything, becomes ready, waits for `stop` or `fail`, and stops everything. */
+  async wait(): Promise<RunOutcome> {
     try {
       // A stop does not wait for a start that hangs.
       await Promise.race([this.start(), this.#stopBegins]);
@@ -121,8 +114,6 @@ export class Runner implements Readiness {
     } catch (error) {
       await this.stop('failed');
       throw error;
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -179,7 +170,7 @@ export class Runner implements Readiness {
     const ports = this.ports();
     this.#state = 'ready';
     this.#logger.info('listening', { ports });
-    await this.#onReady?.(ports);
+    await this.#options.onReady?.(ports);
   }
 
   async #stopAll(reason: string): Promise<RunOutcome> {
@@ -194,7 +185,8 @@ export class Runner implements Readiness {
     try {
       await within(this.#clock, this.#componentTimeoutMs, overall.signal, () => this.#inFlight);
       if (wasReady) {
-        if (this.#unreadyWaitMs > 0) await sleep(this.#clock, this.#unreadyWaitMs, overall.signal);
+        const { unreadyWaitMs = 0 } = this.#options;
+        if (unreadyWaitMs > 0) await sleep(this.#clock, unreadyWaitMs, overall.signal);
         await this.#drainAll(overall.signal, unclean);
       }
       this.#state = 'stopping';
@@ -212,7 +204,8 @@ export class Runner implements Readiness {
   }
 
   async #drainAll(overall: AbortSignal, unclean: Set<string>): Promise<void> {
-    const untilMs = this.#clock.monotonic() + this.#drainTimeoutMs;
+    const { drainTimeoutMs = Math.floor(this.#stopTimeoutMs * 0.6) } = this.#options;
+    const untilMs = this.#clock.monotonic() + drainTimeoutMs;
     for (const entry of this.#entries.toReversed()) {
       if (entry.state !== 'live' || entry.component.drain === undefined) continue;
       await this.#end(entry, 'drain', { ms: untilMs - this.#clock.monotonic(), overall, unclean });

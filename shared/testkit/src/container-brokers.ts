@@ -32,7 +32,6 @@ const REDIS: Recipe = {
   answers: redisAnswers,
 };
 
-/** {@link TestBrokers} from images, through testcontainers. */
 export async function startContainerBrokers(): Promise<TestBrokers> {
   const started: { readonly broker: TestBroker; readonly container: StartedTestContainer }[] = [];
   const stop = async () => {

@@ -23,15 +23,9 @@ import type {
 } from '@muster/registry';
 import { type Clock, systemClock } from '@muster/runtime/program';
 
-interface Entry {
-  readonly org: string;
-  readonly num: number;
-  readonly epoch: number;
+interface Entry extends Omit<ResyncItem, 'agentId'> {
   /** Empty when released. */
   readonly gatewayId: string;
-  readonly instance: string;
-  readonly mode: SessionMode;
-  readonly connectedAtMs: number;
   readonly lastSeenMs: number;
   /** When it was superseded, for the flap limit. */
   readonly supersededAtMs: readonly number[];
@@ -67,10 +61,7 @@ export interface MemoryRegistryOptions {
 }
 
 /** A session that a test puts into the registry, without a registration. */
-export interface HeldAgent {
-  readonly org: string;
-  readonly agentId: string;
-  readonly num: number;
+export interface HeldAgent extends Pick<ResyncItem, 'org' | 'agentId' | 'num'> {
   readonly gatewayId: string;
   readonly mode?: SessionMode;
 }
@@ -81,7 +72,6 @@ const PAGE = 512;
 export class MemoryRegistry implements Registry {
   readonly store: RegistryStore;
   readonly lease: Leases;
-  /** How often `lookup` was called. */
   lookups = 0;
   readonly #clock: Clock;
   readonly #flapLimit: { readonly supersedes: number; readonly withinMs: number };
@@ -111,7 +101,6 @@ export class MemoryRegistry implements Registry {
     this.store.entries.set(agent.agentId, { ...agent, ...session, supersededAtMs: [] });
   }
 
-  /** Ends a session that a test has put there. */
   release(agentId: string): void {
     const entry = this.store.entries.get(agentId);
     if (entry !== undefined) this.#release(agentId, entry);

@@ -32,7 +32,6 @@ export type BytesListener = (direction: Direction, bytes: number) => void;
 export class TcpRelay {
   /** The longest silence in either direction of a connection, so far. */
   readonly longestSilenceMs: Record<Direction, number> = { in: 0, out: 0 };
-  /** Connections that it has reset. */
   cuts = 0;
   readonly #server: Server;
   readonly #options: TcpRelayOptions;
@@ -60,7 +59,6 @@ export class TcpRelay {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** `127.0.0.1:port`. */
   get address(): string {
     return `127.0.0.1:${this.port}`;
   }
@@ -83,7 +81,6 @@ export class TcpRelay {
     this.#listeners.push(listener);
   }
 
-  /** Resets all connections that are open now. */
   cut(): void {
     for (const reset of this.#resets) reset();
   }

@@ -19,13 +19,11 @@ export interface TestProcessOptions {
   readonly stderr?: 'output' | 'inherit';
 }
 
-/** What a program writes into its ready file. */
 export interface Ready {
   readonly pid: number;
   readonly ports: Readonly<Record<string, number>>;
 }
 
-/** One line that a logger wrote, as JSON. */
 export interface LogLine {
   readonly msg: string;
   readonly [field: string]: unknown;
@@ -88,7 +86,6 @@ export class TestProcess {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** All that it has printed so far. */
   get output(): string {
     return this.#output;
   }
@@ -107,7 +104,6 @@ export class TestProcess {
     return port;
   }
 
-  /** Where it answers health checks. */
   get healthUrl(): string {
     return `http://127.0.0.1:${this.port('health')}`;
   }

@@ -4,7 +4,6 @@ import { create, eventsOf, getJson, type ApiAccess } from '../measure/rest.js';
 export const SAMPLE =
   "SELECT l.average AS load, m.memory_available, 1000 * unixepoch('subsec') AS read_at " +
   "FROM load_average l, memory_info m WHERE l.period = '1m'";
-/** A typical query of an operator. */
 export const QUERY =
   "SELECT pid, name, path, cmdline, 1000 * unixepoch('subsec') AS read_at FROM processes WHERE pid = 1 OR name = 'nobody-has-this'";
 /** A command that finds nothing to do: the whole round trip, and the machine is unchanged. */
@@ -14,7 +13,6 @@ export interface Answer {
   /** From the query to the whole answer at the client. */
   readonly waitedMs: number;
   readonly arrivedAtMs: number;
-  /** Values in the order of the columns. */
   readonly rows: readonly (readonly unknown[])[];
 }
 

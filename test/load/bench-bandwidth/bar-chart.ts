@@ -1,4 +1,3 @@
-/** One bar, with the words that stand behind it. */
 export interface Bar {
   readonly label: string;
   readonly value: number;

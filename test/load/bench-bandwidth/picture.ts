@@ -4,7 +4,6 @@ import { type BandwidthSummary, inWords, type VariantSummary } from './summary.j
 const COLOURS = ['#1f7a4d', '#c77700', '#e3b56b'];
 const LABELS = ['Live', 'Poll', 'Poll, cut'];
 
-/** The main figures as a picture, in SVG. */
 export function drawBandwidth({ share, variants, workload }: BandwidthSummary): string {
   const seconds = workload.freshnessMs / 1_000;
   const bars = (value: (variant: VariantSummary) => number, words: (value: number) => string): Bar[] =>

@@ -20,7 +20,6 @@ function methodOf({ agents }: Pick<BandwidthFigures, 'agents'>, { workload }: Ba
   ];
 }
 
-/** The method and the tables for a terminal. */
 export function report(
   figures: BandwidthFigures,
   summary: BandwidthSummary,

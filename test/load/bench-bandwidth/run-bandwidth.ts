@@ -10,7 +10,6 @@ import { type AgentFigures, type AgentWorkload, measureAgent } from './measure-a
 import { type Channel, RealAgent } from './real-agent.js';
 import { WireWatch } from './wire-watch.js';
 
-/** One agent of a run, and the behaviour of its network. */
 export interface BenchAgent {
   readonly name: string;
   readonly channel: Channel;

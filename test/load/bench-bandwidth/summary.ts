@@ -3,7 +3,6 @@ import { quantile } from '../measure/statistics.js';
 import type { AgentFigures, Phase } from './measure-agent.js';
 import type { BandwidthFigures, BenchAgentFigures } from './run-bandwidth.js';
 
-/** What happens in an hour, as an operator sees it. */
 export interface Workload {
   /** The greatest age of an answer: the interval of polls, and of the samples of metrics. */
   readonly freshnessMs: number;
@@ -165,7 +164,6 @@ function perBeat({ phases: { idle } }: AgentFigures, count: (phase: Phase) => nu
   return count(idle) / idle.times;
 }
 
-/** How many hours it is for an operator. */
 function hoursOf({ fastForward }: Pick<BenchAgentFigures, 'fastForward'>, { ms }: Phase): number {
   return (ms * fastForward) / HOUR_MS;
 }

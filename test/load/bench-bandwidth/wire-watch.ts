@@ -4,9 +4,7 @@ import type { RelayedBytes, TcpRelay } from '@muster/testkit';
 /** The moment at which bytes pass again after a pause. */
 export interface Burst {
   readonly atMs: number;
-  /** Whether the agent sent first. */
   readonly isFromAgent: boolean;
-  /** What had passed before it. */
   readonly before: RelayedBytes;
 }
 
@@ -51,7 +49,6 @@ export class WireWatch {
     );
   }
 
-  /** Resolves when bytes pass after a pause. */
   nextBurst(): Promise<Burst> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

@@ -3,12 +3,10 @@ import type { BenchReport } from '../measure/run-bench.js';
 import { quantile } from '../measure/statistics.js';
 import type { CommandFigures } from './run-commands.js';
 
-/** Everything that one run of the bench measured. */
 export interface CommandBenchFigures extends CommandFigures {
   readonly agents: number;
   readonly gateways: number;
   readonly tls: boolean;
-  /** Bare requests over the broker. */
   readonly requestMs: readonly number[];
 }
 

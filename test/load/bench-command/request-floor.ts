@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { connectNats } from '@muster/bus';
 import { silentLogger } from '@muster/runtime';
 
@@ -8,7 +9,7 @@ export async function timeRequests(natsUrl: string, count: number): Promise<numb
     connectNats({ servers: [natsUrl], name: 'bench answerer', logger: silentLogger }),
   ]);
   try {
-    const subject = asker.bus.newInbox();
+    const subject = `bench.${randomUUID()}`;
     answerer.bus.subscribe(subject, ({ data, reply }) => void reply?.(data));
     await answerer.bus.flush();
     const body = new Uint8Array(200);

@@ -25,7 +25,6 @@ export interface CommandFigures {
   readonly journalEntriesPerWide: number;
   /** Memory of the command service for each target of a command that waits for absent endpoints. */
   readonly memoryBytesPerTarget: number;
-  /** Processor time of a command to all, by program. */
   readonly cpuMs: CpuUse;
 }
 

@@ -5,7 +5,6 @@ import type { BenchReport } from '../measure/run-bench.js';
 import type { FormFigures, ProductFigures } from './run-product.js';
 import { quantile, spreadOf, type Spread } from '../measure/statistics.js';
 
-/** Everything that one run of the bench measured. */
 export interface BenchFigures {
   readonly agents: number;
   readonly gateways: number;
@@ -13,13 +12,11 @@ export interface BenchFigures {
   readonly questionBytes: number;
   readonly answerBytes: number;
   readonly floor: readonly FloorFigures[];
-  /** The run that was timed. */
   readonly timed: ProductFigures;
   /** The run over the other kind of connection, for its memory. */
   readonly other: ProductFigures | undefined;
 }
 
-/** The figures to compare, and whether they meet their targets. */
 export interface Summary {
   readonly floorMs: Spread;
   readonly rawMs: Spread;

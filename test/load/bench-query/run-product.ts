@@ -20,7 +20,6 @@ export interface ProductOptions extends StackBenchOptions {
 export interface FormFigures {
   readonly times: readonly QueryTimes[];
   readonly traffic: readonly Traffic[];
-  /** Processor time per query, by program. */
   readonly cpuMs: CpuUse;
 }
 

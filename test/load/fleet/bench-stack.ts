@@ -3,7 +3,6 @@ import { startStack, type Stack, type StackOptions } from '@muster/local';
 import type { FleetProcess } from './fleet-process.js';
 import type { BenchBrokers, OptionValues } from '../measure/run-bench.js';
 
-/** What a bench of the whole product takes. */
 export interface StackBenchOptions extends BenchBrokers {
   readonly agents: number;
   readonly gateways: number;
@@ -13,7 +12,6 @@ export interface StackBenchOptions extends BenchBrokers {
   readonly profileFolder?: string;
 }
 
-/** Options of the command line that these benches share. */
 export const STACK_OPTIONS = {
   agents: { type: 'string', default: '15000' },
   gateways: { type: 'string', default: '1' },

@@ -7,7 +7,6 @@ import type { FleetOptions, Run } from '../../simulator/index.js';
 import { once } from 'node:events';
 import { fleetOptions } from '../../kit/harness.js';
 
-/** What a bench requests from the process of its fleet. */
 export type FleetRequest =
   | { readonly t: 'fleet'; readonly options: FleetOptions; readonly keysFile: string }
   | {

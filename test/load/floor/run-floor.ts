@@ -32,7 +32,6 @@ const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 const ANSWERS_TIMEOUT_MS = 30_000;
 const PAUSE_MS = 150;
 
-/** Starts the floor's gateway and a bare fleet, measures, and stops both. */
 export async function runFloor(options: FloorOptions): Promise<FloorFigures> {
   const { natsUrl, agents, connectsPerSecond, tls, answer } = options;
   const gateway = await startGateway(options);

@@ -82,7 +82,6 @@ export function timestamped(name: string): string {
   return `${name}-${new Date().toISOString().replaceAll(':', '-').slice(0, 19)}`;
 }
 
-/** Prints a line about the progress, to standard error. */
 export function progress(text: string): void {
   process.stderr.write(`${text}\n`);
 }

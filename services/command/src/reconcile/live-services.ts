@@ -9,7 +9,6 @@ export interface LiveServicesOptions {
   readonly clock: Clock;
   /** The current signed key list. */
   readonly keyList: () => string;
-  /** The set of live services changed. */
   readonly onChange: () => void;
 }
 

@@ -122,7 +122,6 @@ export class SubmitCommands {
   }
 }
 
-/** The set of target numbers from 1 to `last`. */
 export function firstNumbers(last: number): Uint8Array {
   return encodeNumberSet(Array.from({ length: last }, (_, i) => i + 1));
 }

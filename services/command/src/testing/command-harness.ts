@@ -224,7 +224,6 @@ export class CommandHarness {
   }
 }
 
-/** Returns the agent's number. */
 export async function enrolAgent(
   streams: StreamStore,
   agentId: AgentId,

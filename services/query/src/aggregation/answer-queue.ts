@@ -58,7 +58,6 @@ export class AnswerQueue {
     this.addRun(writer.bytes(), 1, rows);
   }
 
-  /** Removes and returns the next block; `undefined` when the queue is empty. */
   take(): Uint8Array | undefined {
     const first = this.#runs[this.#head];
     if (first === undefined) return undefined;

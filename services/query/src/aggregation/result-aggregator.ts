@@ -71,7 +71,6 @@ export class ResultAggregator {
     return this.initialUpdatesIn && this.ledger.waiting === 0;
   }
 
-  /** Gateways that the query still waits for. */
   *pending(): Generator<GatewayId> {
     for (const [gateway, state] of this.#gateways) {
       if (!state.dead && (!state.hasReported || this.ledger.waitingAt(gateway) > 0)) yield gateway;

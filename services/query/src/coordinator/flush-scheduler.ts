@@ -32,7 +32,6 @@ export class FlushScheduler {
     return this.#due;
   }
 
-  /** Whether changed groups of this size may be written in the flush under way. */
   groupsDue(bytes: number): boolean {
     if (bytes === 0) return false;
     if (this.#finishing || this.#groupsDue) return true;

@@ -98,7 +98,6 @@ export class RunningQuery {
     return this.#writer.write({ t: 'started', record: this.record });
   }
 
-  /** Broadcasts the query to the gateways. */
   begin({ gateways, certain }: ExpectedGateways): void {
     const { bus, clock } = this.#deps;
     this.#state = 'running';

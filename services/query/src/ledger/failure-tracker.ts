@@ -13,7 +13,6 @@ export class FailureTracker {
   readonly #unpublished = new Set<number>();
   readonly #recovered = new Set<number>();
 
-  /** The endpoint will not answer. */
   failed(failure: Failure): void {
     this.#failures.set(failure[0], failure);
     this.#unpublished.add(failure[0]);
@@ -24,7 +23,6 @@ export class FailureTracker {
     if (this.#failures.delete(num)) this.#unpublished.delete(num);
   }
 
-  /** The endpoint answered after all. */
   answered(num: number): void {
     this.reopened(num);
     if (this.#published.delete(num)) this.#recovered.add(num);

@@ -27,7 +27,6 @@ export class PollTracker {
     return this.#dueMs[gateway] ?? 0;
   }
 
-  /** `undefined` when no polling endpoint is waiting. */
   summary(): Polling | undefined {
     let waiting = 0;
     let answerByMs = 0;

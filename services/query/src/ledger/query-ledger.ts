@@ -54,7 +54,6 @@ const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY
  * endpoint that joined counts before every gateway has sent its targets. This way every row counts once.
  */
 export class QueryLedger {
-  /** Endpoints that did not answer, for viewers. */
   readonly failures = new FailureTracker();
   readonly #form: ResultForm;
   readonly #onReleased: LedgerOptions['onReleased'];
@@ -78,10 +77,6 @@ export class QueryLedger {
     return this.#version;
   }
 
-  get targeted(): number {
-    return this.#entries.size;
-  }
-
   get waiting(): number {
     return this.#counts[WAITING] ?? 0;
   }
@@ -91,7 +86,6 @@ export class QueryLedger {
     return this.#polls.summary();
   }
 
-  /** How many endpoints wait for this gateway to settle them. */
   waitingAt(gateway: GatewayId): number {
     const index = this.#gateways.get(gateway);
     return index === undefined ? 0 : (this.#waitingAt[index] ?? 0);
@@ -103,7 +97,7 @@ export class QueryLedger {
 
   snapshot(): Ledger {
     const counts = Object.fromEntries(STATES.map((state, code) => [state, this.#counts[code] ?? 0]));
-    return { targeted: this.targeted, ...counts } as Ledger;
+    return { targeted: this.#entries.size, ...counts } as Ledger;
   }
 
   /** A gateway has sent the query to these endpoints. `joined`: they connected while the query ran, so their answers name them. */
@@ -146,7 +140,6 @@ export class QueryLedger {
     return twice;
   }
 
-  /** These endpoints answered that they have no rows. */
   empty(gateway: GatewayId, nums: readonly number[]): void {
     for (const num of nums) this.answer(gateway, num, NO_ROWS);
   }

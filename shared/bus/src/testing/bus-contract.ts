@@ -137,14 +137,6 @@ export function busContract(title: string, makeFixture: () => Promise<BrokerFixt
       expect(await one.request(topic, text('hello'), { timeoutMs: 50 })).toEqual({ kind: 'timeout' });
     });
 
-    it('an inbox takes a stream of replies', async () => {
-      const inbox = one.newInbox();
-      expect(one.newInbox()).not.toBe(inbox);
-      const got = await collect(one, inbox);
-      for (let i = 0; i < 3; i++) two.publish(inbox, text(String(i)));
-      await eventually(() => got.length === 3);
-    });
-
     it('a message that is too large is refused as the bug it is', () => {
       expect(() => one.publish(topic, new Uint8Array(one.maxPayloadBytes + 1))).toThrow(RangeError);
     });
