@@ -12,17 +12,10 @@ export interface NatsOptions {
   /** Shown in the server's connection list. */
   readonly name: string;
   readonly logger: Logger;
-  readonly tls?: NatsTls;
   /** How long to wait for the first connection; default 30,000. */
   readonly startTimeoutMs?: number;
   /** Bytes published but not yet read by the server before `publish` drops; default 64 MB. */
   readonly maxUnreadBytes?: number;
-}
-
-export interface NatsTls {
-  readonly caFile?: string;
-  readonly certFile?: string;
-  readonly keyFile?: string;
 }
 
 /** NATS could not be reached, or refused the credentials. The message names servers and cause, never credentials. */
@@ -72,7 +65,6 @@ async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
 
 function connectionOptions(options: NatsOptions): ConnectionOptions {
   const fromUrl = options.servers.map((server) => new URL(server)).find((url) => url.username !== '');
-  const tls = options.tls ?? (options.servers.some((server) => server.startsWith('tls:')) ? {} : undefined);
   return {
     servers: options.servers.map((server) => new URL(server).host),
     name: options.name,
@@ -88,7 +80,7 @@ function connectionOptions(options: NatsOptions): ConnectionOptions {
     noAsyncTraces: true,
     ignoreAuthErrorAbort: true,
     ...(fromUrl && { user: decodeURIComponent(fromUrl.username), pass: decodeURIComponent(fromUrl.password) }),
-    ...(tls === undefined ? {} : { tls }),
+    ...(options.servers.some((server) => server.startsWith('tls:')) && { tls: {} }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { BenchReport } from '../measure/run-bench.js';
 import { FAST_FORWARD, type BandwidthFigures } from './run-bandwidth.js';
-import { type BandwidthSummary, inWords, type Quantiles, type VariantSummary } from './summary.js';
+import { type BandwidthSummary, inWords, type VariantSummary } from './summary.js';
+import type { Quantiles } from '../measure/statistics.js';
 
 /** What the figures mean, and which of them are measured. */
 function methodOf({ agents }: Pick<BandwidthFigures, 'agents'>, { workload }: BandwidthSummary): string[] {

@@ -1,5 +1,5 @@
 import { target, type Target } from '../measure/report.js';
-import { quantile } from '../measure/statistics.js';
+import { type Quantiles, quantiles } from '../measure/statistics.js';
 import type { AgentFigures, Phase } from './measure-agent.js';
 import type { BandwidthFigures, BenchAgentFigures } from './run-bandwidth.js';
 
@@ -43,11 +43,6 @@ export interface VariantSummary {
   readonly sinceReadMs: Quantiles;
   /** Its own count, and the difference from the relay's count. */
   readonly own: { readonly bytes: number; readonly off: number };
-}
-
-export interface Quantiles {
-  readonly p50: number;
-  readonly p95: number;
 }
 
 export interface BandwidthSummary {
@@ -170,8 +165,4 @@ function hoursOf({ fastForward }: Pick<BenchAgentFigures, 'fastForward'>, { ms }
 
 function perHour(agent: BenchAgentFigures, phase: Phase): number {
   return phase.times === 0 ? Number.NaN : bytesOf(phase) / hoursOf(agent, phase);
-}
-
-function quantiles(values: readonly number[]): Quantiles {
-  return { p50: quantile(values, 0.5), p95: quantile(values, 0.95) };
 }

@@ -1,6 +1,6 @@
 import { target, type Target } from '../measure/report.js';
 import type { BenchReport } from '../measure/run-bench.js';
-import { quantile } from '../measure/statistics.js';
+import { type Quantiles, quantiles } from '../measure/statistics.js';
 import type { CommandFigures } from './run-commands.js';
 
 export interface CommandBenchFigures extends CommandFigures {
@@ -20,16 +20,6 @@ export interface CommandSummary {
   readonly wideEndedMs: number;
   readonly targets: readonly Target[];
 }
-
-export interface Quantiles {
-  readonly p50: number;
-  readonly p99: number;
-}
-
-const quantiles = (values: readonly number[]): Quantiles => ({
-  p50: quantile(values, 0.5),
-  p99: quantile(values, 0.99),
-});
 
 export function summarize({ requestMs, answeredMs, singles, wide }: CommandBenchFigures): CommandSummary {
   const answered = quantiles(answeredMs);

@@ -15,7 +15,6 @@ const ACTIONS = {
   cancel: 'command.cancel',
 } as const;
 
-/** Writes the audit records of commands. */
 export class CommandAudit {
   readonly #trail: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
 

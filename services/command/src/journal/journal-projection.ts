@@ -14,7 +14,6 @@ export interface JournalProjectionOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: JournalMetrics;
-  /** How many ended commands are kept as summaries. */
   readonly keepEnded: number;
 }
 

@@ -10,7 +10,6 @@ export interface JournalWriterOptions {
   readonly clock: Clock;
   readonly metrics: JournalMetrics;
   readonly maxEntryBytes: number;
-  /** How long an append is retried while the broker is away. */
   readonly patienceMs: number;
 }
 

@@ -22,7 +22,6 @@ export class OpenCommand {
     return this.fold.record;
   }
 
-  /** Whether targets may be sent to. */
   get isRunning(): boolean {
     return this.fold.status === 'running' && this.fold.cancel === undefined;
   }

@@ -7,7 +7,6 @@ export interface LiveServicesOptions {
   readonly bus: Bus;
   readonly instance: CommandServiceId;
   readonly clock: Clock;
-  /** The current signed key list. */
   readonly keyList: () => string;
   readonly onChange: () => void;
 }

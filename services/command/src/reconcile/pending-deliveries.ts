@@ -33,7 +33,6 @@ export class PendingDeliveries {
     }
   }
 
-  /** The target numbers of these agents, by command. */
   targetsOf(nums: readonly number[]): Map<OpenCommand, number[]> {
     const found = new Map<OpenCommand, number[]>();
     const add = (command: OpenCommand, targets: readonly number[]): void => {

@@ -56,7 +56,6 @@ export class ReconcileSteps {
     }
   }
 
-  /** Repeats deliveries and cancellations that had no report. */
   retry(reconciled: ReconciledCommand): void {
     const { fold } = reconciled.command;
     reconciled.tried(this.#options.clock.now());
@@ -176,7 +175,6 @@ export class ReconcileSteps {
   }
 }
 
-/** How many more targets may be under way. */
 function roomInWave({ command: { fold, record }, absent }: ReconciledCommand): number {
   if (record.rollout === undefined) return Number.POSITIVE_INFINITY;
   const { sent, accepted, running } = fold.ledger;
