@@ -255,19 +255,27 @@ describe('deadlines, over both transports and both wires at the same time', () =
         // An unmasked ping from a client whose pongs are masked.
         const mixed = await polite(open);
         mixed.send(frame({ opcode: OP.ping, masked: false }));
+        // The answer to a ping brings the data of that ping (RFC 6455 §5.5.3).
+        const bent = await polite(open, (data) => Buffer.from(data.with(-1, 0)));
+        const shortened = await polite(open, (data) => data.subarray(1));
         const { ends, tookMs } = await endingsOf(open, UNMASKED);
         expect(ends).toEqual(all1002(UNMASKED));
         expect(tookMs).toBeLessThan(LIMITS.helloDeadlineMs + 3_000);
         expect(await Promise.all([unmaskedHello.client.ended, mixed.ended, silent.ended])).toEqual([1002, 1002, 4002]);
+        expect(await Promise.all([bent.ended, shortened.ended])).toEqual([1002, 1002]);
       }),
     );
   }, 30_000);
 });
 
-/** A client that answers the first ping and sends nothing else by itself. */
-async function polite(open: () => Promise<{ client: RawClient }>): Promise<RawClient> {
+/** A client that answers the first ping, with what `bend` makes of its data, and sends nothing else by itself. */
+async function polite(
+  open: () => Promise<{ client: RawClient }>,
+  bend = (data: Buffer): Buffer => data,
+): Promise<RawClient> {
   const { client } = await open();
-  const answer = ({ payload }: { payload: Buffer }): void => client.send(frame({ opcode: OP.pong, payload }));
+  const answer = ({ payload }: { payload: Buffer }): void =>
+    client.send(frame({ opcode: OP.pong, payload: bend(payload) }));
   client.frame(0x89).then(answer, () => undefined);
   return client;
 }

@@ -72,6 +72,15 @@ for (const transport of ['uws', 'ws'] as const) {
         clearInterval(ping);
       }, 20_000);
 
+      it('closes 4501 a connection that waits for its hello when its agent is revoked', async () => {
+        const agent = await enrolled();
+        const session = await agent.open(gateway.url);
+        await session.next(FRAME.challenge);
+        const record = { by: 'test', reason: 'stolen', atMs: Date.now() };
+        await new DirectoryWriter({ streams: harness.broker.streams }).revoke(ORG as OrgId, agent.agentId, record);
+        expect(await session.closed).toBe(CLOSE.revoked.code);
+      });
+
       it('lets few connections of one agent wait for their hello, and more when those are gone', async () => {
         const agent = await enrolled();
         const waiting = [await agent.open(gateway.url), await agent.open(gateway.url), await agent.open(gateway.url)];

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import type { Logger } from '@muster/runtime';
+import { parseRedisUrl } from './redis-url.js';
 
 /** A Lua script and the digest under which Redis caches it. */
 export class LuaScript {
@@ -13,11 +14,8 @@ export class LuaScript {
   }
 }
 
-const COMMAND_TIMEOUT_MS = 3_000;
-const DISCONNECT = { disconnectTimeout: 250 };
-
 /**
- * One Redis, or a Redis Cluster: `redis://[user:pass@]host:port[/db]`, `redis-cluster://h1:p1,h2:p2`, and both with `rediss` for TLS.
+ * One Redis, or a Redis Cluster, as `parseRedisUrl` reads it.
  *
  * Reconnects for ever. While it is not ready every command fails at once instead of being queued, because callers work
  * without the registry and must not wait. Nothing is sent twice: whether a lost command was executed is unknown.
@@ -99,41 +97,16 @@ export class RedisConnection {
 }
 
 function createClient(url: string): Redis | Cluster {
-  const { isCluster, nodes, options } = parseUrl(url);
+  const { isCluster, nodes, options } = parseRedisUrl(url);
   const retryStrategy = (times: number) => Math.min(times * 100, 2_000) * (0.5 + Math.random() / 2);
   if (!isCluster) {
-    const node = nodes[0] ?? { host: '127.0.0.1', port: 6379 };
-    return new Redis({ ...options, ...node, retryStrategy, enableOfflineQueue: false });
+    return new Redis({ ...options, ...nodes[0], retryStrategy, enableOfflineQueue: false });
   }
-  return new Cluster(nodes, {
+  return new Cluster([...nodes], {
     redisOptions: options,
     clusterRetryStrategy: retryStrategy,
     enableOfflineQueue: false,
     maxRedirections: 4,
     slotsRefreshTimeout: 2_000,
   });
-}
-
-function parseUrl(url: string) {
-  const match = /^redis(s?)(-cluster)?:\/\/(?:([^@/]*)@)?([^/]+)(?:\/(\d+))?\/?$/.exec(url);
-  if (match === null) throw new RangeError('a redis URL is redis://host:port or redis-cluster://host:port,host:port');
-  const [, tls, cluster, login, hosts = '', db] = match;
-  const [username = '', password] = (login ?? '').split(':').map(decodeURIComponent);
-  const options = {
-    connectTimeout: 3_000,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    // Not in the client's types: how long a stopped client holds on to a socket that does not close.
-    ...DISCONNECT,
-    ...(username === '' ? {} : { username }),
-    ...(password === undefined ? {} : { password }),
-    ...(db === undefined ? {} : { db: Number(db) }),
-    ...(tls === '' ? {} : { tls: {} }),
-  } satisfies RedisOptions;
-  const nodes = hosts.split(',').map((host) => {
-    const { hostname, port } = new URL(`redis://${host}`);
-    return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 6379 : Number(port) };
-  });
-  return { isCluster: cluster !== undefined, nodes, options };
 }

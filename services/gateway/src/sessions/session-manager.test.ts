@@ -1,131 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { MemoryBroker } from '@muster/bus/memory';
-import { decodeBody, encodeBody, encodeFrame, FLAG_FINAL, FRAME, type FrameType } from '@muster/protocol';
-import type { Capability, FrameFault } from '../foundation/capability.js';
-import type { SessionView } from '../foundation/session-view.js';
-import { capabilityContext, turn } from '../testing/capability-harness.js';
-import { fakeSession, type FakeSession } from '../testing/fake-session.js';
-import type { Handshake } from './admission/handshake.js';
-import type { Session } from './hub/session.js';
-import { SessionTable } from './hub/session-table.js';
-import { SessionManager } from './session-manager.js';
-
-/** A capability that notes what the session manager tells it. */
-class NotingCapability implements Capability {
-  readonly name = 'noting';
-  readonly events: string[] = [];
-  fault: FrameFault | undefined;
-  readonly frames: Capability['frames'] = [
-    { type: FRAME.rows, hasRef: true, handle: (_session, { ref, flags }) => this.#note(`rows ${ref} ${flags}`) },
-    { type: FRAME.report, handle: () => this.#note('report') },
-  ];
-
-  welcome() {
-    this.events.push('welcome');
-    return { commandKeys: 'keys' };
-  }
-
-  ready(session: SessionView) {
-    this.events.push(`ready ${session.state}`);
-  }
-
-  closed() {
-    this.events.push('closed');
-  }
-
-  relabelled() {
-    this.events.push('relabelled');
-  }
-
-  fenced() {
-    this.events.push('fenced');
-  }
-
-  renamed() {
-    this.events.push('renamed');
-  }
-
-  #note(event: string): FrameFault | undefined {
-    this.events.push(event);
-    return this.fault;
-  }
-}
-
-const HELLO = encodeBody('hello', {
-  facts: { host: 'h', os: 'linux', arch: 'x64', osName: '', osVersion: '', agentVersion: '1' },
-  labels: {},
-  capabilities: [],
-  instance: new Uint8Array(16),
-  proof: new Uint8Array(64),
-});
-
-function setUp(copies = 1) {
-  const context = capabilityContext(new MemoryBroker().connect().bus);
-  const { hub, identity } = context;
-  const table = new SessionTable();
-  const noting = new NotingCapability();
-  const ended: Session[] = [];
-  const registrations = {
-    listen: () => undefined,
-    register: (session: Session) => {
-      session.epoch = 7;
-      manager.registered(session);
-    },
-    unregister: (session: Session) => void ended.push(session),
-  };
-  const handshake = {
-    verify: ({ challenge }: Session, body: Uint8Array) => {
-      const hello = decodeBody('hello', body);
-      return hello.ok
-        ? { ok: true, hello: hello.body, challenge }
-        : { ok: false, reason: 'helloInvalid', detail: hello.fault };
-    },
-    admit: () => Promise.resolve('a new token'),
-  };
-  const manager: SessionManager = new SessionManager({
-    ...{
-      ...context,
-      table,
-      capabilities: Array.from({ length: copies }, () => noting),
-      heartbeatMs: 15_000,
-      maxAgeMs: 3_600_000,
-    },
-    handshake: handshake as unknown as Handshake,
-    registrations,
-    overrides: { listen: () => undefined, labelsOf: () => ({ site: 'x' }), isRevoked: () => false },
-  });
-  const open = (num: number): FakeSession => {
-    const fake = fakeSession(num);
-    const { org, agentId, mode, challenge } = fake.session;
-    if (challenge === undefined) throw new Error('no challenge');
-    manager.opened(fake.session.connection, { org, agentId, num, mode, challenge });
-    return fake;
-  };
-  const send = (
-    { session }: FakeSession,
-    type: FrameType,
-    body: Uint8Array = new Uint8Array(),
-    { ref = 0, flags = 0 } = {},
-  ): void => manager.received(session.connection, encodeFrame(type, ref, body, flags), true);
-  const becomesReady = async (num: number): Promise<FakeSession> => {
-    const fake = open(num);
-    send(fake, FRAME.hello, HELLO);
-    const session = table.get(fake.session.connection);
-    if (session !== undefined) session.profile = fake.session.profile;
-    await turn();
-    return fake;
-  };
-  return { manager, noting, hub, table, identity, ended, open, send, becomesReady };
-}
-
-const lastOf = ({ frames }: FakeSession): unknown => {
-  const last = frames.at(-1);
-  return last?.type === FRAME.error ? decodeBody('error', last.body) : last?.type;
-};
+import { CLOSE, decodeBody, encodeBody, FLAG_FINAL, FRAME } from '@muster/protocol';
+import { turn } from '../testing/capability-harness.js';
+import { HELLO, lastOf, sessionManagerHarness } from '../testing/session-manager-harness.js';
 
 describe('a session', () => {
   it('is challenged, registered and welcomed with what capabilities add, before they send anything', async () => {
-    const { noting, hub, becomesReady } = setUp();
+    const { noting, hub, becomesReady } = sessionManagerHarness();
     const fake = await becomesReady(1);
     expect(fake.frames.map(({ type }) => type)).toEqual([FRAME.challenge, FRAME.welcome]);
     expect(decodeBody('welcome', fake.frames[1]!.body)).toMatchObject({
@@ -135,7 +15,7 @@ describe('a session', () => {
   });
 
   it('hands each frame to the capability that takes frames of its type', async () => {
-    const { noting, send, becomesReady } = setUp();
+    const { noting, send, becomesReady } = sessionManagerHarness();
     const fake = await becomesReady(1);
     send(fake, FRAME.rows, new Uint8Array(), { ref: 9, flags: FLAG_FINAL });
     send(fake, FRAME.report);
@@ -148,22 +28,36 @@ describe('a session', () => {
     ['a frame that no capability takes', FRAME.queryEnd, 0, 'frame type'],
     ['a handle where none is meant', FRAME.report, 5, 'a handle'],
   ] as const)('ends at %s', async (_what, type, ref, detail) => {
-    const { noting, table, send, becomesReady } = setUp();
+    const { noting, table, send, becomesReady } = sessionManagerHarness();
     const fake = await becomesReady(1);
-    send(fake, type, HELLO, { ref });
+    send(fake, type, encodeBody('hello', HELLO), { ref });
     expect(lastOf(fake)).toMatchObject({ body: { code: 'protocolError', message: expect.stringContaining(detail) } });
     expect([table.size, noting.events.at(-1)]).toEqual([0, 'closed']);
   });
 
+  it.each(['live', 'poll'] as const)(
+    'over %s is not registered when its agent was revoked between the upgrade and the hello',
+    async (mode) => {
+      const { table, hub, noting, registered, revoked, open, send } = sessionManagerHarness();
+      const fake = open(1, mode);
+      // Nobody tells the manager: the revocation came before it knew of this connection.
+      revoked.add('acme/a1');
+      send(fake, FRAME.hello, encodeBody('hello', HELLO));
+      await turn();
+      expect([lastOf(fake), fake.closes]).toMatchObject([{ body: { code: 'revoked' } }, [CLOSE.revoked.code]]);
+      expect([registered, table.size, hub.size, noting.events]).toEqual([[], 0, 0, []]);
+    },
+  );
+
   it('takes no frame of a capability before it is ready', () => {
-    const { noting, open, send } = setUp();
+    const { noting, open, send } = sessionManagerHarness();
     const fake = open(1);
     send(fake, FRAME.report);
     expect([noting.events, lastOf(fake)]).toMatchObject([[], { body: { code: 'protocolError' } }]);
   });
 
   it('ends with the fault that a capability returns', async () => {
-    const { noting, ended, send, becomesReady } = setUp();
+    const { noting, ended, send, becomesReady } = sessionManagerHarness();
     const fake = await becomesReady(1);
     noting.fault = { reason: 'overloaded', detail: 'too much' };
     send(fake, FRAME.report);
@@ -172,7 +66,7 @@ describe('a session', () => {
   });
 
   it('takes the place of an older one of the same agent, which ends after it is ready', async () => {
-    const { noting, hub, becomesReady } = setUp();
+    const { noting, hub, becomesReady } = sessionManagerHarness();
     const former = await becomesReady(1);
     const newer = await becomesReady(1);
     expect(lastOf(former)).toMatchObject({ body: { code: 'superseded' } });
@@ -183,7 +77,7 @@ describe('a session', () => {
 
 describe('capabilities hear', () => {
   it('about new labels, a new id, and a fencing before their sessions are closed', async () => {
-    const { manager, noting, hub, identity, becomesReady } = setUp();
+    const { manager, noting, hub, identity, becomesReady } = sessionManagerHarness();
     const fake = await becomesReady(1);
     noting.events.length = 0;
     manager.labelsChanged(fake.session.org, fake.session.agentId);
@@ -195,6 +89,6 @@ describe('capabilities hear', () => {
   });
 
   it('nothing when two of them take the same frames: the constructor throws', () => {
-    expect(() => setUp(2)).toThrow('noting takes frames that are taken');
+    expect(() => sessionManagerHarness(2)).toThrow('noting takes frames that are taken');
   });
 });

@@ -18,6 +18,10 @@ export interface FakeSession {
   readonly types: number[];
   /** How often its agent was told to poll. */
   readonly schedules: PollSchedule[];
+  /** The data of the pings that it was sent. */
+  readonly pings: Uint8Array[];
+  /** The codes that it was closed with. */
+  readonly closes: number[];
 }
 
 export interface FakeSessionOptions {
@@ -28,6 +32,8 @@ export interface FakeSessionOptions {
   readonly capabilities?: readonly string[];
   /** When an agent that polls comes next. */
   readonly dueMs?: number;
+  /** Until when its hello has to come (monotonic). */
+  readonly deadlineMs?: number;
   readonly labels?: Labels;
   readonly mode?: SessionMode;
   readonly os?: Facts['os'];
@@ -42,6 +48,8 @@ export function fakeSession(num: number, options: FakeSessionOptions = {}): Fake
   const frames: { type: number; ref: number; body: Uint8Array }[] = [];
   const types: number[] = [];
   const schedules: PollSchedule[] = [];
+  const pings: Uint8Array[] = [];
+  const closes: number[] = [];
   const connection = {
     ...(options.dueMs === undefined ? {} : { dueMs: options.dueMs }),
     address: '127.0.0.1',
@@ -52,19 +60,19 @@ export function fakeSession(num: number, options: FakeSessionOptions = {}): Fake
       types.push(type);
       return send;
     },
-    close: () => undefined,
-    ping: () => undefined,
+    close: (code: number) => void closes.push(code),
+    ping: (data: Uint8Array) => void pings.push(data),
     cork: (run: () => void) => run(),
     expectPolls: (schedule: PollSchedule) => void schedules.push(schedule),
   };
   const challenge = {
     ...{ nonce: new Uint8Array(32), token: '', publicKey: '', factsDigest: '' },
-    ...{ tokenIssuedAtMs: 0, tokenExpiresAtMs: 0, deadlineMs: 0, bytes: 0 },
+    ...{ tokenIssuedAtMs: 0, tokenExpiresAtMs: 0, deadlineMs: options.deadlineMs ?? 0, bytes: 0 },
   };
   const session = new Session({ org, agentId: agentId as AgentId, num, mode, challenge }, connection, 0);
   const facts = { os, arch: 'x64', agentVersion: '1', mode, capabilities: new Set(capabilities) };
   session.profile = makeProfile(facts, labels, {});
   session.host = host;
   session.state = 'ready';
-  return { session, frames, types, schedules };
+  return { session, frames, types, schedules, pings, closes };
 }

@@ -8,19 +8,17 @@ const FAILURE_BYTES = 40;
  * latest state.
  */
 export class FailureTracker {
-  readonly #failures = new Map<number, Failure>();
+  readonly #unpublished = new Map<number, Failure>();
   readonly #published = new Set<number>();
-  readonly #unpublished = new Set<number>();
   readonly #recovered = new Set<number>();
 
   failed(failure: Failure): void {
-    this.#failures.set(failure[0], failure);
-    this.#unpublished.add(failure[0]);
+    this.#unpublished.set(failure[0], failure);
   }
 
   /** The endpoint is waiting again, so it has no failure for now. */
   reopened(num: number): void {
-    if (this.#failures.delete(num)) this.#unpublished.delete(num);
+    this.#unpublished.delete(num);
   }
 
   answered(num: number): void {
@@ -32,11 +30,9 @@ export class FailureTracker {
   takeFailures(maxBytes: number): Failure[] {
     const taken: Failure[] = [];
     let bytes = 0;
-    for (const num of this.#unpublished) {
+    for (const [num, failure] of this.#unpublished) {
       if (bytes >= maxBytes) break;
       this.#unpublished.delete(num);
-      const failure = this.#failures.get(num);
-      if (failure === undefined) continue;
       this.#published.add(num);
       taken.push(failure);
       bytes += FAILURE_BYTES + failure[2].length + 3 * failure[3].length;

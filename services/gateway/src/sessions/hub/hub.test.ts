@@ -106,4 +106,42 @@ describe('Hub', () => {
     for (const one of [...hub.sessions()]) hub.remove(one);
     expect([hub.size, select(hub, '')]).toEqual([0, []]);
   });
+
+  it('knows whether a selector selects one session', () => {
+    const hub = fill();
+    const one = hub.get('a' as AgentId)!;
+    const matching = ['', 'env=prod', 'id=a', 'host=host-a', 'env=test', 'id=b'].map((text) =>
+      hub.matches(one, selector(text)),
+    );
+    expect(matching).toEqual([true, true, true, true, false, false]);
+    one.profile = undefined;
+    expect(hub.matches(one, selector(''))).toBe(false);
+  });
+
+  it('takes no session without a profile, and relabels none that has left', () => {
+    const hub = new Hub();
+    const one = session({ id: 'a' });
+    const { profile } = one;
+    one.profile = undefined;
+    expect(() => hub.add(one)).toThrow(TypeError);
+    one.profile = profile;
+    hub.relabel(one, makeProfile(profile!, { env: 'lab' }, {}));
+    expect([hub.size, one.profile]).toEqual([0, profile]);
+  });
+
+  it('counts the sessions of each channel, as they begin and end', () => {
+    const counts = { live: 0, poll: 0 };
+    const counting = (mode: SessionMode) => ({
+      sessionBegan: () => void (counts[mode] += 1),
+      sessionEnded: () => void (counts[mode] -= 1),
+    });
+    const hub = new Hub({ live: counting('live'), poll: counting('poll') } as never);
+    const [live, poll] = [session({ id: 'a' }), session({ id: 'b', mode: 'poll' })];
+    for (const one of [live, poll, session({ id: 'b', mode: 'poll' })]) hub.add(one);
+    expect(counts).toEqual({ live: 1, poll: 1 });
+    hub.remove(poll);
+    hub.remove(live);
+    hub.remove(live);
+    expect(counts).toEqual({ live: 0, poll: 1 });
+  });
 });

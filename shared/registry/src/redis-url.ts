@@ -1,0 +1,38 @@
+import type { RedisOptions } from 'ioredis';
+
+const COMMAND_TIMEOUT_MS = 3_000;
+const DISCONNECT = { disconnectTimeout: 250 };
+
+interface RedisNode {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Reads `redis://[user:pass@]host:port[/db]` or `redis-cluster://[user:pass@]h1:p1,h2:p2`; both with `rediss` for TLS.
+ * @throws RangeError for anything else.
+ */
+export function parseRedisUrl(url: string) {
+  const match = /^redis(s?)(-cluster)?:\/\/(?:([^@/]*)@)?([^/]+)(?:\/(\d+))?\/?$/.exec(url);
+  if (match === null) throw new RangeError('a redis URL is redis://host:port or redis-cluster://host:port,host:port');
+  const [, tls, cluster, login, hosts = '', db] = match;
+  const [username = '', password] = (login ?? '').split(':').map(decodeURIComponent);
+  const options = {
+    connectTimeout: 3_000,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    // Not in the client's types: how long a stopped client holds on to a socket that does not close.
+    ...DISCONNECT,
+    ...(username === '' ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(db === undefined ? {} : { db: Number(db) }),
+    ...(tls === '' ? {} : { tls: {} }),
+  } satisfies RedisOptions;
+  const [first = '', ...others] = hosts.split(',');
+  const nodeOf = (host: string): RedisNode => {
+    const { hostname, port } = new URL(`redis://${host}`);
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 6379 : Number(port) };
+  };
+  return { isCluster: cluster !== undefined, nodes: [nodeOf(first), ...others.map(nodeOf)] as const, options };
+}
