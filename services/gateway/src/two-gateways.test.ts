@@ -14,7 +14,7 @@ describe('two gateways', () => {
   afterAll(() => harness.close());
 
   it('close the older session on the other gateway when an agent moves', async () => {
-    const [one, two] = [await harness.startGateway(), await harness.startGateway()];
+    const [one, two] = await Promise.all([harness.startGateway(), harness.startGateway()]);
     const agent = new TestAgent();
     await agent.enroll(one.url);
     const first = await agent.connect(one.url);
