@@ -63,6 +63,7 @@ export const DRIVERS = {
   '@nats-io/*': ['shared/bus'],
   ioredis: ['shared/registry'],
   'uWebSockets.js': ['services/gateway/src/edge/transport', 'test'],
+  koffi: ['services/gateway/src/edge/transport'],
   ws: ['services/gateway', 'services/agent', 'test'],
   express: ['services/api'],
   'prom-client': ['shared/runtime'],

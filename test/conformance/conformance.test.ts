@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { LIMITS } from '@muster/protocol';
+import { encodeFrame, FRAME, LIMITS } from '@muster/protocol';
 import { BROKEN_FRAMES, BROKEN_MESSAGES, CLOSES, UNMASKED, UNMASKED_AND_MORE, type UnmaskedCase } from './cases.js';
 import { closing, fragments, frame, OP } from './frames.js';
 import { Gateways, HEARTBEAT_LIMIT_MS, welcomed } from './gateways.js';
@@ -161,6 +161,17 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
       expect(pongs.map(({ second }) => second)).toEqual(Array.from({ length: 126 }, (_, i) => i));
       expect(pongs.every(({ payload }, i) => payload.equals(Buffer.alloc(i, i)))).toBe(true);
     });
+
+    test('8 MiB of frames at once, with a ping after each 32 KiB: every ping is answered, and the session goes on', async () => {
+      const client = await ready();
+      // Rows of a query that is over.
+      const rows = encodeFrame(FRAME.rows, 4_711, Buffer.alloc(32 * 1024));
+      const one = Buffer.concat([frame({ opcode: OP.binary, payload: rows }), frame({ opcode: OP.ping })]);
+      client.send(Buffer.concat(Array.from({ length: 256 }, () => one)));
+      await client.frame(0x8a, 255);
+      client.send(frame({ opcode: OP.ping, payload: Buffer.from('still here') }));
+      expect((await client.frame(0x8a, 256)).payload.toString()).toBe('still here');
+    }, 20_000);
 
     test.each(CLOSES)('a close $what: uws $uws, ws $ws', async ({ bytes, [transport]: ending }) => {
       const client = await ready();

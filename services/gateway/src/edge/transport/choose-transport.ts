@@ -1,5 +1,6 @@
 import type { Logger } from '@muster/runtime';
 import type * as Uws from 'uWebSockets.js';
+import { ReceiveBuffers } from './receive-buffers.js';
 import type { Transport, TransportHandlers, TransportOptions } from './transport.js';
 import { UwsTransport } from './uws-transport.js';
 import { WsTransport } from './ws-transport.js';
@@ -7,8 +8,8 @@ import { WsTransport } from './ws-transport.js';
 export type TransportKind = 'auto' | 'uws' | 'ws';
 
 /**
- * `auto`: the fast transport, or the portable one where the native module cannot be loaded (an older C library, another processor).
- * `uws` rejects when the module cannot be loaded.
+ * `auto`: the fast transport, or the portable one where the native module cannot be loaded (an older C library, another processor), or
+ * where its reads under TLS cannot be bounded. `uws` rejects when the module cannot be loaded.
  */
 export async function chooseTransport<Context>(
   kind: TransportKind,
@@ -24,5 +25,16 @@ export async function chooseTransport<Context>(
     logger.warn('native transport does not load, using the portable one', { err: error });
     return new WsTransport(options, handlers);
   }
-  return new UwsTransport(uws, options, handlers);
+  if (options.tls === undefined) return new UwsTransport({ uws }, options, handlers);
+  const receiveBuffers = await ReceiveBuffers.load();
+  if (receiveBuffers === undefined) {
+    logger.warn(
+      'receive buffers cannot be bounded: over TLS the native transport may cut peers that send a lot at once',
+      {
+        transport: kind === 'uws' ? 'native' : 'portable',
+      },
+    );
+    if (kind === 'auto') return new WsTransport(options, handlers);
+  }
+  return new UwsTransport({ uws, receiveBuffers }, options, handlers);
 }

@@ -9,7 +9,7 @@ import type { HttpRequest } from '../http/http-message.js';
 import type { Transport, TransportHandlers, TransportOptions, UpgradeRequest } from './transport.js';
 
 /** What a test sees of the far side of a transport. */
-class Recorder implements TransportHandlers<string>, ConnectionListener<string> {
+export class Recorder implements TransportHandlers<string>, ConnectionListener<string> {
   readonly connections = this;
   readonly upgrades: UpgradeRequest[] = [];
   readonly requests: HttpRequest[] = [];

@@ -1,14 +1,6 @@
 import type { HttpReply } from '../http/http-message.js';
 import { problemReply } from '../http/replies.js';
-
-/** What a request says about an upgrade; '' where it says nothing. */
-export interface HandshakeHead {
-  readonly method: string;
-  readonly upgrade: string;
-  readonly connection: string;
-  readonly version: string;
-  readonly key: string;
-}
+import type { RequestHead } from '../http/request-head.js';
 
 /** Sixteen bytes in base64. */
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
@@ -19,19 +11,21 @@ const OTHER_VERSION = problemReply('upgrade_required', 'Sec-WebSocket-Version mu
 });
 const NO_GET = problemReply('method_not_allowed', 'a WebSocket is opened with GET', { allow: 'GET' });
 const NO_KEY = problemReply('bad_request', 'Sec-WebSocket-Key must be 16 bytes in base64');
+const NO_BODY = problemReply('bad_request', 'a request to open a WebSocket has no body', { connection: 'close' });
 
 /** Whether a request asks for a WebSocket at all. One with both headers does, however wrong the rest. */
-export function asksForWebSocket({ upgrade, connection }: HandshakeHead): boolean {
-  return hasToken(upgrade, 'websocket') && hasToken(connection, 'upgrade');
+export function asksForWebSocket(head: RequestHead): boolean {
+  return hasToken(head.get('upgrade'), 'websocket') && hasToken(head.get('connection'), 'upgrade');
 }
 
-/** The reply to an opening handshake that is wrong (RFC 6455 §4.2.1). */
-export function refuseHandshake({ method, version, key }: HandshakeHead): HttpReply | undefined {
+/** The reply to an opening handshake that is wrong (RFC 6455 §4.2.1). What follows it would be frames to one and a body to another. */
+export function refuseHandshake(method: string, head: RequestHead): HttpReply | undefined {
   if (method !== 'GET') return NO_GET;
-  if (version !== '13') return OTHER_VERSION;
-  return KEY.test(key) ? undefined : NO_KEY;
+  if (head.hasBody) return NO_BODY;
+  if (head.get('sec-websocket-version') !== '13') return OTHER_VERSION;
+  return KEY.test(head.get('sec-websocket-key') ?? '') ? undefined : NO_KEY;
 }
 
-function hasToken(list: string, token: string): boolean {
-  return list.split(',').some((one) => one.trim().toLowerCase() === token);
+function hasToken(list: string | undefined, token: string): boolean {
+  return (list ?? '').split(',').some((one) => one.trim().toLowerCase() === token);
 }

@@ -9,14 +9,18 @@ import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { Connection, SendResult } from '../../foundation/connection.js';
 import { webSocketHead, type ChannelTraffic } from '../../traffic/frame-traffic.js';
 import { SocketTotals } from '../../traffic/socket-totals.js';
-import { isBodiless, READ_HEADERS, type HttpReply, type HttpRequest } from '../http/http-message.js';
+import { isBodiless, type HttpReply } from '../http/http-message.js';
 import { FAILED, problemReply, TOO_LARGE } from '../http/replies.js';
+import { RequestHead } from '../http/request-head.js';
 import { splitProtocols, type Transport, type TransportHandlers, type TransportOptions } from './transport.js';
 import { asksForWebSocket, refuseHandshake } from './websocket-handshake.js';
 
 const OTHER_UPGRADE = problemReply('upgrade_required', 'the only upgrade here is to websocket', {
   upgrade: 'websocket',
 });
+/** How long a peer may take to close its side after a refusal. */
+const REFUSED_MS = 5_000;
+const NO_REQUEST = problemReply('bad_request', 'not a request of HTTP/1.1');
 /** How long a peer may take to answer a close frame. Missing from the package's types. */
 const CLOSE_TIMEOUT: object = { closeTimeout: 5_000 };
 
@@ -65,7 +69,7 @@ class WsConnection implements Connection {
 }
 
 /** A connection is kept from one poll to the next where the interval is the usual one. */
-const KEEP_ALIVE = { keepAliveTimeout: LIMITS.pollIntervalMs + 5_000 } as const;
+const KEEP_ALIVE = { keepAliveTimeout: LIMITS.pollIntervalMs + 5_000, requireHostHeader: false } as const;
 
 /** The portable transport: slower and larger, but it runs where the native module cannot be loaded. */
 export class WsTransport<Context> implements Transport {
@@ -76,6 +80,8 @@ export class WsTransport<Context> implements Transport {
   readonly #connections = new Set<WsConnection>();
   readonly #totals = new SocketTotals();
   readonly #accepted = new WeakMap<IncomingMessage, string>();
+  /** Connections on which a request was refused because its end is not clear: nothing behind it is a request. */
+  readonly #refused = new WeakSet<Duplex>();
   #sweep: NodeJS.Timeout | undefined;
 
   constructor(options: TransportOptions, handlers: TransportHandlers<Context>) {
@@ -99,7 +105,10 @@ export class WsTransport<Context> implements Transport {
     this.#server.on('connection', (socket) => this.#totals.watch(socket));
     this.#server.on('request', (request, response) => void this.#http(request, response));
     this.#server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
-    this.#server.on('clientError', (_error, socket) => socket.destroy());
+    this.#server.on('clientError', (_error, socket) => {
+      if (socket.writable) refuse(socket, NO_REQUEST);
+      else socket.destroy();
+    });
   }
 
   async listen(): Promise<number> {
@@ -126,37 +135,35 @@ export class WsTransport<Context> implements Transport {
     return this.#totals.bytes();
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async #upgrade(request: IncomingMessage, socket: Duplex, rest: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
-    const { headers } = request;
-    const handshake = {
-      method: request.method ?? 'GET',
-      upgrade: headers.upgrade ?? '',
-      connection: headers.connection ?? '',
-      version: headers['sec-websocket-version'] ?? '',
-      key: headers['sec-websocket-key'] ?? '',
-    };
-    const refused = asksForWebSocket(handshake) ? refuseHandshake(handshake) : OTHER_UPGRADE;
+    if (this.#refused.has(socket)) {
+      socket.destroy();
+      return;
+    }
+    const head = readHead(request);
+    const wrong = asksForWebSocket(head) ? refuseHandshake(request.method ?? 'GET', head) : OTHER_UPGRADE;
+    const refused = head.refuse() ?? wrong;
     if (refused !== undefined) {
       refuse(socket, refused);
       return;
     }
-    const address = this.#address(request);
-    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    const address = this.#address(request, head);
+    const path = pathOf(request);
     try {
       const decision = await this.#handlers.upgrade({
         path,
         address,
-        protocols: splitProtocols(request.headers['sec-websocket-protocol']),
-        authorization: request.headers.authorization,
-        origin: headers.origin,
+        protocols: splitProtocols(head.get('sec-websocket-protocol')),
+        authorization: head.get('authorization'),
+        origin: head.get('origin'),
       });
       if (decision.kind === 'refuse') {
         refuse(socket, decision.reply);
         return;
       }
       this.#accepted.set(request, decision.protocol);
-      this.#sockets.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#sockets.handleUpgrade(request, socket, rest, (webSocket) =>
         this.#open(webSocket, address, decision.context),
       );
     } catch {
@@ -196,20 +203,14 @@ export class WsTransport<Context> implements Transport {
   }
 
   async #http(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    // Its response would come after the refusal, which closes the connection.
+    if (this.#refused.has(socket)) return;
     try {
-      const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-      const headers = readHeaders(request);
-      const body = await readBody(request, this.#options.bodyBytes({ path, headers }));
-      const reply: HttpReply =
-        body === undefined
-          ? TOO_LARGE
-          : await this.#handlers.http({
-              method: request.method ?? 'GET',
-              path,
-              address: this.#address(request),
-              headers,
-              body,
-            });
+      const head = readHead(request);
+      const refused = head.refuse();
+      if (refused !== undefined) this.#refused.add(socket);
+      const reply = refused ?? (await this.#answer(request, head));
       response.writeHead(reply.status, reply.headers).end(isBodiless(reply.status) ? undefined : reply.body);
     } catch {
       if (response.headersSent) response.end();
@@ -217,28 +218,34 @@ export class WsTransport<Context> implements Transport {
     }
   }
 
+  async #answer(request: IncomingMessage, head: RequestHead): Promise<HttpReply> {
+    const [path, { headers }] = [pathOf(request), head];
+    const body = await readBody(request, this.#options.bodyBytes({ path, headers }));
+    if (body === undefined) return TOO_LARGE;
+    const address = this.#address(request, head);
+    return this.#handlers.http({ method: request.method ?? 'GET', path, address, headers, body });
+  }
+
   #endSilent(): void {
     const oldest = Date.now() - this.#options.silenceMs;
     for (const connection of this.#connections) if (connection.heardAtMs < oldest) connection.terminate();
   }
 
-  #address(request: IncomingMessage): string {
-    const forwarded = request.headers['x-forwarded-for'];
-    return clientAddress(
-      request.socket.remoteAddress,
-      Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
-      this.#options.trustedProxies,
-    );
+  #address(request: IncomingMessage, head: RequestHead): string {
+    return clientAddress(request.socket.remoteAddress, head.get('x-forwarded-for'), this.#options.trustedProxies);
   }
 }
 
-function readHeaders({ headers }: IncomingMessage): HttpRequest['headers'] {
-  return Object.fromEntries(
-    READ_HEADERS.flatMap((name) => {
-      const value = headers[name];
-      return value === undefined ? [] : [[name, Array.isArray(value) ? value.join(',') : value]];
-    }),
-  );
+/** From the fields as they came: Node.js keeps the first of some that come twice. */
+function readHead({ rawHeaders }: IncomingMessage): RequestHead {
+  const head = new RequestHead();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2)
+    head.add(rawHeaders[i]?.toLowerCase() ?? '', rawHeaders[i + 1] ?? '');
+  return head;
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? '/';
 }
 
 function bytesOf(data: RawData): Uint8Array {
@@ -268,4 +275,7 @@ function refuse(socket: Duplex, reply: HttpReply): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const head = `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? ''}\r\n${lines.join('')}\r\n`;
   socket.end(Buffer.concat([Buffer.from(head), body]));
+  // A peer that does not close its side may not keep ours.
+  socket.resume();
+  setTimeout(() => socket.destroy(), REFUSED_MS).unref();
 }
