@@ -19,7 +19,7 @@ import { AckSender } from './reports/ack-sender.js';
 import { LateReports } from './reports/late-reports.js';
 import { OutcomeWriter } from './reports/outcome-writer.js';
 import { ReportHandler } from './reports/report-handler.js';
-import { OPEN_POLICY, parsePolicy } from './requests/approval-policy.js';
+import { OPEN_POLICY, parsePolicy, type Policy } from './requests/approval-policy.js';
 import { CommandRequestHandler } from './requests/command-request-handler.js';
 import { CompletionWaiters } from './requests/completion-waiters.js';
 import { ManageCommands } from './requests/manage-commands.js';
@@ -29,6 +29,8 @@ import { TargetTrees } from './signing/target-trees.js';
 
 /** Room that a journal entry leaves for the headers of its message. */
 const HEADER_BYTES = 4 * 1024;
+/** Audit records of what one agent says that it could not verify. */
+const CLAIMS_OF_ONE_AGENT = { capacity: 20, refillPerSecond: 0.2 };
 
 export interface CommandServiceDeps {
   readonly broker: Broker;
@@ -60,7 +62,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const keyList = (): string => keys.list;
 
   const directory = new Directory({ streams, logger });
-  const trail = new AuditTrail({ streams, clock, logger, metrics: metrics.audit });
+  const trail = new AuditTrail({ streams, clock, logger, metrics: metrics.audit, actorLimit: CLAIMS_OF_ONE_AGENT });
   const audit = new CommandAudit(trail);
   const projection = new JournalProjection({
     ...{ streams, clock, logger, metrics: metrics.journal },
@@ -81,13 +83,13 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     ...{ what: 'command policy', path: config.policyFile, clock, logger },
     ...{ fallback: OPEN_POLICY, parse: parsePolicy },
   });
+  const policy = (): Policy => policyFile.value;
   const submissions = new SubmitCommands({
-    ...{ ...journal, clock, trees, keys, directory, routes, freshRoutes },
-    policy: () => policyFile.value,
+    ...{ ...journal, clock, trees, keys, directory, routes, freshRoutes, policy },
   });
   const requests = new CommandRequestHandler({
     ...{ bus, clock, logger, metrics: metrics.requests, audit, submissions },
-    management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys }),
+    management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys, policy }),
     waiters: new CompletionWaiters({ projection, clock }),
     ...(seal === undefined ? {} : { seal }),
   });
@@ -106,7 +108,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const outcomes = new OutcomeWriter({ ...journal, clock, acks });
   const reports = new ReportHandler({
     ...{ bus, clock, logger, metrics: metrics.reports, projection, directory, audit, outcomes, acks, deliveries },
-    late: new LateReports({ projection, directory, logger, acks, outcomes }),
+    late: new LateReports({ projection, directory, clock, logger, acks, outcomes }),
   });
 
   return {

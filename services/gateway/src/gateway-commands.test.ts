@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CLOSE, decodeBody, encodeBody, FRAME, type GatewayId, type ReportBody } from '@muster/protocol';
+import { CLOSE, decodeBody, encodeBody, FRAME, newCommandId, type GatewayId, type ReportBody } from '@muster/protocol';
 import { GatewayHarness, type RunningGateway } from './testing/gateway-harness.js';
 import { TestAgent } from './testing/test-agent.js';
 import type { TestSession } from './testing/test-session.js';
@@ -101,6 +101,20 @@ for (const transport of ['uws', 'ws'] as const) {
       expect(await malformed.closed).toBe(CLOSE.protocolError.code);
     });
 
+    it('drops and counts a report about what is no command, and hears the session’s next one', async () => {
+      const { session, id } = await joined();
+      const { agentId } = session.agent;
+      const command = service.deliver([agentId], id);
+      await session.next(FRAME.command);
+      for (const bad of ['*.1', '', 'a.b.>', 'c\0', `${command}.x`]) session.send(FRAME.report, 0, report(bad));
+      session.send(FRAME.report, 0, report(command));
+      await service.until(() => service.reportsOf(agentId).length > 0);
+      expect(service.reportsOf(agentId).map((each) => each.id)).toEqual([command]);
+      const metrics = await (await fetch(`${gateway.healthUrl}/metrics`)).text();
+      expect(metrics).toMatch(/command_reports_total\{[^}]*result="bad_id"[^}]*\} 5\b/);
+      session.close();
+    });
+
     it('sends its presence again when the broker was away', async () => {
       const { session } = await joined();
       service.arrivals.length = 0;
@@ -128,7 +142,7 @@ describe('a gateway that was frozen past its lease', () => {
       gateway.process.freeze();
       await new Promise((resolve) => setTimeout(resolve, 3_000));
       service.arrivals.length = 0;
-      old.send(FRAME.report, 0, report('c1'));
+      old.send(FRAME.report, 0, report(newCommandId(Date.now())));
       gateway.process.resume();
       expect(await old.closed).toBe(CLOSE.fenced.code);
       const session = await agent.connect(gateway.url);

@@ -11,6 +11,11 @@ interface Counter {
   inc(): void;
 }
 
+interface RateLimit {
+  readonly capacity: number;
+  readonly refillPerSecond: number;
+}
+
 export interface AuditTrailOptions {
   readonly streams: StreamStore;
   readonly clock: Clock;
@@ -22,7 +27,9 @@ export interface AuditTrailOptions {
     readonly auditSuppressed: Counter;
   };
   /** Limit of {@link AuditTrail.recordRateLimited}; default 100 at once, 5 a second. */
-  readonly rateLimit?: { readonly capacity: number; readonly refillPerSecond: number };
+  readonly rateLimit?: RateLimit;
+  /** What one actor may take of it, so that nobody can crowd out the refusals of others; default everything. */
+  readonly actorLimit?: RateLimit;
   /** How many records of all orgs may wait to be stored; default 10,000. */
   readonly maxPending?: number;
   /** How long the append of a record is retried; default 60 s. */
@@ -30,6 +37,8 @@ export interface AuditTrailOptions {
 }
 
 const MAX_RECORD_BYTES = 256 * 1024;
+/** Actors whose share is remembered; with more of them, all begin anew. */
+const MAX_ACTORS = 10_000;
 
 /**
  * Writes the audit chains of all orgs that this process acts for. Any number of processes may write to one chain: every append is a
@@ -42,6 +51,7 @@ export class AuditTrail {
   readonly #maxPending: number;
   readonly #chains = new Map<OrgId, ChainWriter>();
   readonly #rateLimit: TokenBucket;
+  readonly #byActor = new Map<string, TokenBucket>();
   readonly #stopping = new AbortController();
   #pending = 0;
   #suppressed = 0;
@@ -70,7 +80,7 @@ export class AuditTrail {
    * details.
    */
   recordRateLimited(record: NewAuditRecord): void {
-    if (!this.#rateLimit.take().ok) {
+    if (!this.#takeShare(record.actor) || !this.#rateLimit.take().ok) {
       this.#suppressed += 1;
       this.#options.metrics.auditSuppressed.inc();
       return;
@@ -95,6 +105,15 @@ export class AuditTrail {
     this.#options.clock.clear(timer);
     signal?.removeEventListener('abort', abort);
     abort();
+  }
+
+  #takeShare(actor: string): boolean {
+    const { actorLimit, clock } = this.#options;
+    if (actorLimit === undefined) return true;
+    if (this.#byActor.size >= MAX_ACTORS && !this.#byActor.has(actor)) this.#byActor.clear();
+    const share = this.#byActor.get(actor) ?? new TokenBucket({ ...actorLimit, clock });
+    this.#byActor.set(actor, share);
+    return share.take().ok;
   }
 
   #chain(org: OrgId): ChainWriter {

@@ -44,6 +44,7 @@ export class CommandAudit {
         ...(request.t === 'submit' ? { action: request.action, params: request.params, dryRun: request.dryRun } : {}),
         ...(request.t === 'undo' ? { undoes: request.id, dryRun: request.dryRun } : {}),
         ...('reason' in request && request.reason !== undefined ? { reason: request.reason } : {}),
+        ...(caller.person === undefined ? {} : { person: caller.person }),
         ...(command === undefined ? {} : { status: command.status, targets: command.ledger.targeted }),
         ...(reply.t === 'command' && reply.repeated ? { repeated: true } : {}),
         ...(isProblem ? { message: reply.message } : {}),
@@ -83,8 +84,11 @@ export class CommandAudit {
     this.#trail.record({ ...of(command), action: 'command.outcome', details });
   }
 
-  /** An endpoint could not verify a command. Agents can cause any number of these, so they are bounded. */
-  refusedByAgent(report: CommandReport): void {
+  /**
+   * An endpoint says that it could not verify a command. `doubt`: why nothing confirms that; it is then recorded as a claim of this agent,
+   * not as something that happened to the command. Agents can cause any number of these, so they are bounded.
+   */
+  refusedByAgent(report: CommandReport, doubt?: string): void {
     const { org, agentId, id, number, code, message } = report;
     this.#trail.recordRateLimited({
       org,
@@ -95,7 +99,7 @@ export class CommandAudit {
       from: '',
       subject: id,
       code,
-      details: { target: number, message },
+      details: { target: number, message, ...(doubt === undefined ? {} : { claim: 'unconfirmed', doubt }) },
     });
   }
 }

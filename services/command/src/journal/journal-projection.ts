@@ -125,10 +125,11 @@ export class JournalProjection {
     const open = this.#known.open(id);
     if (open !== undefined) return open.org === org ? open : undefined;
     if (this.#keys.firstOf(id) !== undefined) return undefined;
+    const subject = STREAM_SUBJECTS.command(org, id);
+    // Reading a subject costs a consumer; that it has no entry costs one request.
+    if ((await this.#options.streams.last(STREAMS.commands.name, subject)) === undefined) return undefined;
     let command: OpenCommand | undefined;
-    for await (const { data, seq } of this.#options.streams.read(STREAMS.commands.name, {
-      subject: STREAM_SUBJECTS.command(org, id),
-    })) {
+    for await (const { data, seq } of this.#options.streams.read(STREAMS.commands.name, { subject })) {
       const entry = decodeJournalEntry(data);
       if (entry.t === 'submitted') command ??= new OpenCommand(entry.record, seq);
       command?.fold.apply(entry);

@@ -1,6 +1,6 @@
 import type { Directory } from '@muster/directory';
 import type { CommandReport } from '@muster/messages';
-import type { GatewayId } from '@muster/protocol';
+import { isCommandId, isOrgId, type GatewayId } from '@muster/protocol';
 import type { OpenCommand } from '../journal/open-command.js';
 
 /** A report, and the gateway that gets the acknowledgement. */
@@ -17,4 +17,9 @@ export function isFromTarget(
 ): boolean {
   const target = fold.nums[number - 1];
   return target !== undefined && target === num && from === org && directory.byNum(target)?.agentId === agentId;
+}
+
+/** Gateways check what agents send; this checks what any other client of the broker sends. The ids become part of a subject. */
+export function isWellFormed({ id, org, number }: CommandReport): boolean {
+  return isCommandId(id) && isOrgId(org) && Number.isSafeInteger(number);
 }

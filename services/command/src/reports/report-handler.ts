@@ -1,7 +1,7 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import type { Directory } from '@muster/directory';
 import { decodeBusMessage, SUBJECTS, type CommandReports } from '@muster/messages';
-import { isTerminal, type CommandId } from '@muster/protocol';
+import { isTerminal, type GatewayId } from '@muster/protocol';
 import type { Clock, Logger, Timer, Metrics } from '@muster/runtime';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
@@ -11,8 +11,8 @@ import type { AckSender } from './ack-sender.js';
 import { EarlyReports } from './early-reports.js';
 import type { LateReports } from './late-reports.js';
 import type { OutcomeWriter } from './outcome-writer.js';
-import { isFromTarget, type ReceivedReport } from './received-report.js';
-import { LRUCache } from 'lru-cache';
+import { isFromTarget, isWellFormed, type ReceivedReport } from './received-report.js';
+import { RepeatedRefusals } from './repeated-refusals.js';
 
 export interface ReportHandlerOptions {
   readonly bus: Bus;
@@ -29,8 +29,6 @@ export interface ReportHandlerOptions {
 }
 
 const TICK_MS = 1_000;
-/** A refusal with a bad signature is believed when it was repeated this often. */
-const REFUSALS_BELIEVED = 3;
 
 /**
  * Receives the reports of agents and passes them to the journal. An agent repeats an outcome until it is acknowledged, so
@@ -39,7 +37,7 @@ const REFUSALS_BELIEVED = 3;
 export class ReportHandler {
   readonly #options: ReportHandlerOptions;
   readonly #early = new EarlyReports();
-  readonly #refusals = new FailureCounter();
+  readonly #refusals = new RepeatedRefusals();
   #subscription: BusSubscription | undefined;
   #unlisten: (() => void) | undefined;
   #timer: Timer | undefined;
@@ -64,7 +62,10 @@ export class ReportHandler {
       },
       { queue: 'command' },
     );
-    this.#timer = clock.setInterval(() => this.#expireEarly(), TICK_MS);
+    this.#timer = clock.setInterval(() => {
+      this.#expireEarly();
+      this.#deliverAgain();
+    }, TICK_MS);
   }
 
   /** Takes no more reports, and writes those that it has. */
@@ -79,18 +80,35 @@ export class ReportHandler {
     this.#options.clock.clear(this.#timer);
   }
 
-  /** The command did not appear in the journal, so it ended long ago. */
+  /** The command did not appear in the journal, so it ended long ago, or never was. */
   #expireEarly(): void {
     const { clock, late } = this.#options;
     for (const each of this.#early.expired(clock.monotonic())) {
-      if (isTerminal(each.report.state)) late.add(each);
+      if (!each.report.authentic) this.#doubt(each, 'no such command is under way');
+      else if (isTerminal(each.report.state)) late.add(each);
     }
   }
 
-  /** A failed signature check is audited in any case, most of all when there is no such command. */
+  /** Delivers to targets that refused what they could not verify, when the gap between two refusals is over. */
+  #deliverAgain(): void {
+    const { clock, projection } = this.#options;
+    for (const [command, numbers] of this.#refusals.takeDue(clock.monotonic())) {
+      if (projection.get(command.id) !== command || command.fold.cancel !== undefined) continue;
+      const waiting = numbers.filter((number) => command.fold.state(number) === 'sent');
+      this.#redeliver(command, new Map(waiting.map((number) => [number, undefined])));
+    }
+  }
+
+  #redeliver(command: OpenCommand, targets: ReadonlyMap<number, GatewayId | undefined>): void {
+    if (targets.size === 0) return;
+    this.#options.deliveries.deliver(command, targets).catch((error: unknown) => {
+      this.#options.logger.warn('refused command was not delivered again', { command: command.id, err: error });
+    });
+  }
+
   #receive(received: ReceivedReport): void {
-    if (!received.report.authentic) this.#options.audit.refusedByAgent(received.report);
-    this.#process(received);
+    if (isWellFormed(received.report)) this.#process(received);
+    else this.#options.metrics.reports.inc({ result: 'malformed' });
   }
 
   #process(received: ReceivedReport): void {
@@ -104,13 +122,25 @@ export class ReportHandler {
     const { id, state } = report;
     const command = projection.get(id);
     if (command === undefined) {
-      if (projection.firstOf(id) !== undefined) return 'void';
-      if (projection.knows(id)) return isTerminal(state) && late.add(received) ? 'late' : 'stale';
+      if (projection.firstOf(id) !== undefined) return this.#doubt(received, 'the command is void', 'void');
+      if (projection.knows(id)) {
+        if (!report.authentic) return this.#doubt(received, 'the command has ended', 'stale');
+        return isTerminal(state) && late.add(received) ? 'late' : 'stale';
+      }
       // Another service wrote the command, and this projection is a moment behind.
-      return this.#early.add(received, clock.monotonic()) ? 'early' : 'dropped';
+      if (this.#early.add(received, clock.monotonic())) return 'early';
+      return this.#doubt(received, 'no such command is known', 'dropped');
     }
-    if (!isFromTarget(report, command, this.#options.directory)) return 'rejected';
+    if (!isFromTarget(report, command, this.#options.directory)) {
+      return this.#doubt(received, 'the agent is no such target of the command', 'rejected');
+    }
     return report.authentic ? this.#takeOutcome(command, received) : this.#takeRefusal(command, received);
+  }
+
+  /** Audits a refusal that nothing confirms. Returns `result`, for the metric. */
+  #doubt({ report }: ReceivedReport, doubt: string, result = ''): string {
+    if (!report.authentic) this.#options.audit.refusedByAgent(report, doubt);
+    return result;
   }
 
   #takeOutcome(command: OpenCommand, received: ReceivedReport): string {
@@ -130,20 +160,24 @@ export class ReportHandler {
   }
 
   /**
-   * The agent could not verify the command: it was changed on its way, or a key is missing. Such a report proves nothing,
-   * so the command is delivered again, and only the third refusal is believed.
+   * The agent could not verify the command: it was changed on its way, or a key is missing. Such a report proves nothing, so the command is
+   * delivered again: at once after the first refusal, because a fault on the way may be over, and after a while in any case. See
+   * {@link RepeatedRefusals} for when a target is settled by it.
    */
   #takeRefusal(command: OpenCommand, received: ReceivedReport): string {
-    const { outcomes, deliveries, logger } = this.#options;
+    const { audit, clock, outcomes } = this.#options;
     const { fold } = command;
     const { number } = received.report;
     const state = fold.state(number);
-    if (isTerminal(state) || state === 'accepted' || state === 'running') return 'unauthentic';
-    if (this.#refusals.add(command.id, number) >= REFUSALS_BELIEVED) outcomes.add(command, received);
-    else if (fold.cancel === undefined && state === 'sent') {
-      deliveries.deliver(command, new Map([[number, received.gateway]])).catch((error: unknown) => {
-        logger.warn('refused command was not delivered again', { command: command.id, err: error });
-      });
+    if (state !== 'sent') {
+      const doubt = state === 'queued' ? 'it was not delivered yet' : `the target is ${state}: it was verified before`;
+      return this.#doubt(received, doubt, 'unauthentic');
+    }
+    audit.refusedByAgent(received.report);
+    const verdict = this.#refusals.add(command, number, clock.monotonic());
+    if (verdict === 'believed') outcomes.add(command, received);
+    else if (verdict === 'first' && fold.cancel === undefined) {
+      this.#redeliver(command, new Map([[number, received.gateway]]));
     }
     return 'unauthentic';
   }
@@ -159,22 +193,4 @@ export function reportMetrics(metrics: Metrics) {
       labels: ['result'],
     }),
   };
-}
-
-const MAX_COMMANDS = 10_000;
-
-/** Counts per target how often something failed. Each process counts by itself, so with several services the sum is higher. */
-class FailureCounter {
-  readonly #counts = new LRUCache<CommandId, Map<number, number>>({ max: MAX_COMMANDS });
-
-  add(id: CommandId, target: number): number {
-    const counts = this.#counts.get(id) ?? new Map<number, number>();
-    const count = (counts.get(target) ?? 0) + 1;
-    this.#counts.set(id, counts.set(target, count));
-    return count;
-  }
-
-  forget(id: CommandId): void {
-    this.#counts.delete(id);
-  }
 }

@@ -1,6 +1,14 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
-import { decodeBody, encodeBody, FRAME, type AgentId, type OrgId, type ReportBody } from '@muster/protocol';
+import {
+  decodeBody,
+  encodeBody,
+  FRAME,
+  type AgentId,
+  type CommandId,
+  type OrgId,
+  type ReportBody,
+} from '@muster/protocol';
 import type { Hub } from '../../sessions/hub/hub.js';
 import type { Session } from '../../sessions/hub/session.js';
 import { capabilityContext, frameTo, turn } from '../../testing/capability-harness.js';
@@ -32,9 +40,10 @@ function join(hub: Hub, num: number, change: FakeSessionOptions = {}): FakeSessi
 }
 
 const NO_COMMANDS = { capabilities: ['query'] };
+const ID = 'c01jd8xk3t0h5m2p7r9v4w6y8zb';
 const report = (change: Partial<ReportBody> = {}): Uint8Array =>
   encodeBody('report', {
-    id: 'c1',
+    id: ID,
     number: 1,
     state: 'succeeded',
     code: '',
@@ -137,6 +146,15 @@ describe('delivery', () => {
     handler.stop();
   });
 
+  it('of what is no command does not reach an agent: it would report it for ever', async () => {
+    const { handler, service, hub, gatewayId } = await setUp();
+    const { frames, session } = join(hub, 1);
+    for (const id of ['*.1', '', 'c1'] as CommandId[]) service.cancel(id, [session.agentId], gatewayId);
+    await turn();
+    expect(frames).toEqual([]);
+    handler.stop();
+  });
+
   it('reports an agent as missing whose connection turns out to be over, although its end was not reported yet', async () => {
     const { service, hub, gatewayId } = await setUp();
     join(hub, 1);
@@ -201,7 +219,7 @@ describe('reports', () => {
     expect(reported(session, report({ state: 'running' }))).toBe('taken');
     expect(reported(session, report({ effects }))).toBe('taken');
     await turn();
-    const known = { org: ORG, agentId: 'a7', num: 7, id: 'c1', number: 1, code: '', message: '', authentic: true };
+    const known = { org: ORG, agentId: 'a7', num: 7, id: ID, number: 1, code: '', message: '', authentic: true };
     expect(service.reports).toEqual([
       { ...known, state: 'running' },
       { ...known, state: 'succeeded', effects },
@@ -209,7 +227,7 @@ describe('reports', () => {
     service.keep(service.reports.slice(1), gatewayId);
     await turn();
     expect(frames.map(({ type }) => type)).toEqual([FRAME.reportKept]);
-    expect(decodeBody('reportKept', frames[0]!.body)).toEqual({ ok: true, body: { id: 'c1', number: 1 } });
+    expect(decodeBody('reportKept', frames[0]!.body)).toEqual({ ok: true, body: { id: ID, number: 1 } });
     handler.stop();
   });
 
@@ -224,6 +242,20 @@ describe('reports', () => {
     expect(service.reports).toMatchObject([{ org: ORG, agentId: 'a7', num: 7 }]);
     handler.stop();
   });
+
+  it.each(['*.1', '', 'a.b.>', 'c\0', 'c1', 'q01jd8xk3t0h5m2p7r9v4w6y8zb', `${ID}x`, ID.toUpperCase(), `${ID}\n`])(
+    'about %j, which is no command, reach nobody and are counted',
+    async (id) => {
+      const { handler, service, hub, counted, reported } = await setUp();
+      const { session } = join(hub, 7);
+      expect(reported(session, report({ id }))).toBe('taken');
+      expect(reported(session, report({ id, authentic: false, state: 'refused' }))).toBe('taken');
+      await turn();
+      expect(service.reports).toEqual([]);
+      expect(await counted()).toMatch(/command_reports_total\{[^}]*result="bad_id"[^}]*\} 2\b/);
+      handler.stop();
+    },
+  );
 
   it('wait while the broker is away, but not without bounds', async () => {
     const { broker, handler, service, hub, counted, reported } = await setUp();

@@ -7,7 +7,7 @@ import {
   type DeliverCommand,
   type ReportsKept,
 } from '@muster/messages';
-import { CAPABILITY, decodeBody, FRAME, type CommandId } from '@muster/protocol';
+import { CAPABILITY, decodeBody, FRAME, isCommandId } from '@muster/protocol';
 import {
   malformed,
   type Capability,
@@ -125,7 +125,12 @@ export class CommandHandler implements Capability {
     const decoded = decodeBody('report', body);
     if (!decoded.ok) return malformed('report');
     const { id, effects, ...report } = decoded.body;
-    const known = { org, agentId, num, id: id as CommandId };
+    // Nobody can have given it such a command. Beyond this point the id becomes part of a subject and of records.
+    if (!isCommandId(id)) {
+      this.#metrics.reports.inc({ result: 'bad_id' });
+      return undefined;
+    }
+    const known = { org, agentId, num, id };
     this.#reports.add({ ...report, ...known, ...(effects === undefined ? {} : { effects }) }, body.length);
     return undefined;
   }
@@ -159,18 +164,13 @@ export class CommandHandler implements Capability {
       'command_cancel',
       'command_kept',
     );
-    switch (message?.t) {
-      case 'command_deliver':
-        this.#deliveries.deliver(message);
-        return;
-      case 'command_cancel':
-        this.#deliveries.cancel(message);
-        return;
-      case 'command_kept':
-        this.#deliveries.kept(message);
-        return;
-      case undefined:
-        logger.warn('a message to this gateway is not understood', { bytes: data.length });
+    // An agent remembers what it was told to cancel, and reports it until it is kept: it must be a command's id.
+    if (message === undefined || (message.t !== 'command_kept' && !isCommandId(message.id))) {
+      logger.warn('a message to this gateway is not understood', { bytes: data.length });
+      return;
     }
+    if (message.t === 'command_deliver') this.#deliveries.deliver(message);
+    else if (message.t === 'command_cancel') this.#deliveries.cancel(message);
+    else this.#deliveries.kept(message);
   }
 }
