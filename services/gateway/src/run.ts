@@ -28,6 +28,7 @@ import { heartbeatFor } from './sessions/liveness-monitor.js';
 import { DuplicateIdentityReporter } from './sessions/registration/duplicate-identity-reporter.js';
 import { LeaseRenewer } from './sessions/registration/lease-renewer.js';
 import { RegistrationQueue } from './sessions/registration/registration-queue.js';
+import { SuccessorLookup } from './sessions/registration/successor-lookup.js';
 import { SessionManager } from './sessions/session-manager.js';
 import { GatewayTraffic } from './traffic/gateway-traffic.js';
 import { createTrafficMetrics } from './traffic/traffic-metrics.js';
@@ -59,7 +60,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
 
   // Capabilities
   const capabilities: readonly Capability[] = [
-    new QueryHandler({ ...base, creditBytes: config.answerMemoryBytes }),
+    new QueryHandler({ ...base, successors: new SuccessorLookup(base), creditBytes: config.answerMemoryBytes }),
     new CommandHandler(base),
     new ModeHandler({ ...base, policyFile: config.modePolicyFile }),
   ];

@@ -55,6 +55,12 @@ export interface TargetedUpdate {
 }
 
 /**
+ * The code of a `disconnected` failure whose endpoint has a newer session, or may have one: another gateway asks it again. The coordinator
+ * goes on waiting for it for a while. To one that does not know the code it is a disconnected endpoint that may come back.
+ */
+export const MOVED_CODE = 'moved';
+
+/**
  * Gateway → coordinator: what came since the last update. `seq` counts all updates of this gateway for this query from 0. When `more`
  * is true, the next update belongs to the same partial; the coordinator applies them together or not at all.
  */

@@ -19,10 +19,18 @@ export interface SessionView {
   readonly host: string;
   readonly profile: Profile | undefined;
   readonly state: SessionState;
+  /** 0 until the session is registered. */
+  readonly epoch: number;
   /** Monotonic; when the agent came here from another gateway. It may have answered a running query there already. */
   readonly movedAtMs: number;
   readonly connection: Pick<Connection, 'dueMs' | 'expectPolls'>;
   send(frame: Uint8Array): SendResult;
+}
+
+/** Finds out whether the agent of a session that has ended has a newer one. */
+export interface SuccessorView {
+  /** `undefined`: it is not known. Never rejects, and takes a second at most. */
+  hasSuccessor(session: SessionView): Promise<boolean | undefined>;
 }
 
 /** What a capability may see of the hub: the ready sessions of this gateway. */

@@ -4,15 +4,15 @@ import { createMetrics, silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import type { Capability, FrameFault } from '../foundation/capability.js';
 import { GatewayIdentity } from '../foundation/gateway-identity.js';
-import type { SessionView } from '../foundation/session-view.js';
+import type { SessionView, SuccessorView } from '../foundation/session-view.js';
 import { Hub } from '../sessions/hub/hub.js';
 
-/** What a capability is made with, without a gateway around it. */
-export function capabilityContext(bus: Bus) {
+/** What a capability is made with, without a gateway around it. `hasSuccessor`: what the registry says of ended sessions. */
+export function capabilityContext(bus: Bus, hasSuccessor: SuccessorView['hasSuccessor'] = async () => false) {
   const clock = new FakeClock();
   const metrics = createMetrics('gateway');
   const identity = new GatewayIdentity({ clock, logger: silentLogger, leaseMs: 15_000 });
-  return { bus, hub: new Hub(), identity, clock, logger: silentLogger, metrics };
+  return { bus, hub: new Hub(), identity, clock, logger: silentLogger, metrics, successors: { hasSuccessor } };
 }
 
 /** Hands a frame of a session to a capability, as the session manager does. */

@@ -173,7 +173,8 @@ export class RunningQuery {
 
   #everyTick(): void {
     for (const gateway of this.#aggregator.pending()) this.#deps.detector.probeIfSilent(gateway, this.#startedMs);
-    this.#endWhenSettled();
+    this.#aggregator.ledger.expireMoves(this.#deps.clock.monotonic());
+    this.#changed();
   }
 
   get #elapsedMs(): number {

@@ -1,3 +1,4 @@
+import { MOVED_CODE } from '@muster/messages';
 import type { GatewayId, Ledger, Outcome } from '@muster/protocol';
 import type { Failure, ResultForm } from '@muster/records';
 import {
@@ -17,6 +18,7 @@ import {
 } from './endpoint-state.js';
 import { ContestedEndpoints } from './contested-endpoints.js';
 import { FailureTracker } from './failure-tracker.js';
+import { MovingEndpoints } from './moving-endpoints.js';
 import { PollTracker, type Polling } from './poll-tracker.js';
 
 /**
@@ -38,6 +40,8 @@ export interface PollSessions {
 }
 
 const NO_ROWS = new Uint8Array(0);
+/** Where an endpoint waits that has left its gateway for one that has not asked it yet. */
+const BETWEEN = 0;
 const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY : ANSWERED);
 
 /**
@@ -46,7 +50,8 @@ const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY
  *
  *     unknown ──targeted──▶ waiting@A ──▶ answered | empty                         (final)
  *                             │   ▲  └──▶ error | refused | over_budget            (final: the endpoint reported it)
- *                             │   └─joined─┐
+ *                             │   └─joined─┤
+ *                             ├──▶ waiting, between gateways                    (moved; `disconnected` when nobody asks it)
  *                             └──▶ disconnected | unreachable | timed_out          (until it joins again)
  *
  * When an endpoint waits at A and joins at B, the two gateways contend for it. In group form A may have merged its rows already, so B's
@@ -60,7 +65,9 @@ export class QueryLedger {
   readonly #entries = new Map<number, Entry>();
   readonly #counts = Array.from(STATES, () => 0);
   readonly #gateways = new Map<GatewayId, number>();
-  readonly #waitingAt: number[] = [];
+  /** By the index of a gateway; the first is {@link BETWEEN}. */
+  readonly #waitingAt: number[] = [0];
+  readonly #moving = new MovingEndpoints();
   readonly #polls = new PollTracker();
   readonly #contested = new ContestedEndpoints();
   #sealed: boolean;
@@ -108,9 +115,10 @@ export class QueryLedger {
       const isWaiting = entry !== undefined && stateOf(entry) === WAITING;
       if (entry !== undefined && !isWaiting && !isRecoverable(stateOf(entry))) continue;
       // When two gateways target it, the one that it joined while the query ran has its newer session.
-      const polls = isWaiting && !joined ? isPolled(entry) : polled?.nums.has(num) === true;
+      const isHeld = isWaiting && gatewayOf(entry) !== BETWEEN;
+      const polls = isHeld && !joined ? isPolled(entry) : polled?.nums.has(num) === true;
       const asked = withPolls(waiting, polls);
-      const at = isWaiting ? this.#askAgain(num, entry, asked) : this.#set(num, entry, asked);
+      const at = isHeld ? this.#askAgain(num, entry, asked) : this.#set(num, entry, asked);
       if (polls && polled !== undefined) this.#polls.due(at, polled.dueMs);
     }
   }
@@ -174,9 +182,15 @@ export class QueryLedger {
     if (state <= EMPTY) return false;
     if (entry !== undefined) {
       const current = stateOf(entry);
-      if (current === WAITING && gatewayOf(entry) !== index) return this.#failContender(num, index, failure);
+      const at = gatewayOf(entry);
+      if (current === WAITING && at !== index && at !== BETWEEN) return this.#failContender(num, index, failure);
       if (current === WAITING && isRecoverable(state) && this.#handOver(num, entry)) return true;
       if (current !== WAITING && !(isRecoverable(current) && !isRecoverable(state))) return false;
+    }
+    if (outcome === 'disconnected' && failure[2] === MOVED_CODE) {
+      this.#set(num, entry, entryOf(BETWEEN, true, WAITING));
+      this.#moving.add(num);
+      return true;
     }
     this.#settleFailed(num, entry, index, failure);
     return true;
@@ -188,6 +202,16 @@ export class QueryLedger {
     if (index === undefined) return 0;
     this.#contested.dropEmpty(index);
     return this.#settleWaiting(index, ['unreachable', 'gateway_lost', 'the gateway that asked it does not answer']);
+  }
+
+  /** Endpoints that moved and that nobody has asked for too long are disconnected. `nowMs` is monotonic; to be called every moment. */
+  expireMoves(nowMs: number): void {
+    for (const num of this.#moving.expired(nowMs)) {
+      const entry = this.#entries.get(num);
+      if (entry === undefined || stateOf(entry) !== WAITING || gatewayOf(entry) !== BETWEEN) continue;
+      const message = 'it left for another gateway, which did not ask it';
+      this.#settleFailed(num, entry, BETWEEN, [num, 'disconnected', 'disconnected', message]);
+    }
   }
 
   /** Updates of this gateway were lost and it has nothing more to send: its waiting endpoints will never be settled. */

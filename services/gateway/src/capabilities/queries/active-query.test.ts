@@ -11,6 +11,7 @@ import {
   newQueryId,
   type OrgId,
 } from '@muster/protocol';
+import { readGroupBlock } from '@muster/records';
 import type { Session } from '../../sessions/hub/session.js';
 import { fakeSession } from '../../testing/fake-session.js';
 import { ActiveQuery } from './active-query.js';
@@ -54,6 +55,45 @@ function activeQuery(options: { limitBytes?: number; change?: Partial<QueryStart
 const row = encodeCbor(['x'.repeat(1_000)]);
 const failuresOf = (query: ActiveQuery) =>
   query.aggregator.drain().flatMap(({ failures }) => failures.map(([num, ...rest]) => [num, rest[0], rest[1]]));
+
+describe('an answer that breaks several rules', () => {
+  const { rows: maxRows, bytes: maxBytes } = { rows: 2, bytes: 1_000 };
+  const wide = encodeCbor(['x'.repeat(LIMITS.rowBytes)]);
+  const small = encodeCbor(['x']);
+  const odd = encodeCbor(['x', 'y']);
+  const many = (bytes: Uint8Array, count: number) => Buffer.concat(Array.from({ length: count }, () => bytes));
+  const large = { bytes: 4 * LIMITS.rowBytes };
+
+  it.each([
+    ['credit before the budget of bytes', { bytes: maxBytes }, [Buffer.alloc(5 * 1024 * 1024)], 'credit_exceeded'],
+    ['bytes before what the rows are', { bytes: maxBytes }, [many(odd, 400)], 'bytes'],
+    ['rows that are none before their number', { rows: maxRows }, [many(small, 3), odd], 'malformed_rows'],
+    ['the number of rows before the size of one', { rows: maxRows, ...large }, [many(small, 2), wide], 'over_rows'],
+    ['the size of a row', { rows: maxRows, ...large }, [wide], 'over_row_bytes'],
+  ])('has the code of the first: %s', (_name, budget, bodies, code) => {
+    for (const mode of ['raw', 'group'] as const) {
+      const { query } = activeQuery({ change: { mode, budget: { ...DEFAULT_BUDGET, ...budget } } });
+      const { session } = sessionOf(1);
+      query.ask([session], { joined: false, nowMs: 0 });
+      // It gets credit for the largest answer.
+      query.rows(session, new Uint8Array(0), false);
+      bodies.forEach((body, i) => query.rows(session, body, i === bodies.length - 1));
+      // The outcome is final.
+      query.queryEnd(session, encodeBody('queryEnd', { outcome: 'error', code: 'late', message: '' }));
+      expect(failuresOf(query).map(([, , given]) => given)).toEqual([code]);
+    }
+  });
+
+  it('has other bytes for the two zeros, and they are two rows', () => {
+    const { query } = activeQuery({ change: { mode: 'group' } });
+    const sessions = [sessionOf(1).session, sessionOf(2).session];
+    query.ask(sessions, { joined: false, nowMs: 0 });
+    const zeros = ['81f90000', '81f98000'].map((hex) => Buffer.from(hex, 'hex'));
+    sessions.forEach((session, i) => query.rows(session, zeros[i]!, true));
+    const groups = query.aggregator.drain().flatMap(({ groups: block }) => [...readGroupBlock(block)]);
+    expect(groups.map(({ row: bytes }) => Buffer.from(bytes).toString('hex'))).toEqual(['81f90000', '81f98000']);
+  });
+});
 
 describe('ActiveQuery', () => {
   it('asks with what is left of the time and a first credit', () => {
@@ -117,7 +157,7 @@ describe('ActiveQuery', () => {
     query.rows(session, row, true);
     query.rows(session, row, true);
     query.queryEnd(session, encodeBody('queryEnd', { outcome: 'error', code: 'x', message: 'x' }));
-    expect(query.sessionClosed(session)).toBe(false);
+    expect(query.sessionClosed(session, false)).toBe(false);
     expect(query.aggregator.size).toBe(1);
   });
 
@@ -137,7 +177,7 @@ describe('ActiveQuery', () => {
     query.ask([former], { joined: false, nowMs: 0 });
     for (let i = 0; i < 300; i += 1) query.rows(former, row, false);
     query.ask([current], { joined: true, nowMs: 0 });
-    expect([query.waiting, credits.usedBytes, query.sessionClosed(former)]).toEqual([1, 0, false]);
+    expect([query.waiting, credits.usedBytes, query.sessionClosed(former, false)]).toEqual([1, 0, false]);
     expect(query.hasHeard(1)).toBe(false);
     query.rows(current, row, true);
     expect([query.waiting, query.aggregator.size, query.hasHeard(1)]).toEqual([0, 1, true]);
@@ -147,12 +187,12 @@ describe('ActiveQuery', () => {
     const { query } = activeQuery();
     const [former, current, gone] = [sessionOf(1).session, sessionOf(1).session, sessionOf(2).session];
     query.ask([former, gone], { joined: false, nowMs: 0 });
-    query.sessionClosed(former);
-    query.sessionClosed(gone);
+    query.sessionClosed(former, false);
+    query.sessionClosed(gone, false);
     query.ask([current], { joined: true, nowMs: 0 });
     expect([query.waiting, query.aggregator.size]).toEqual([1, 1]);
     expect(failuresOf(query)).toEqual([[2, 'disconnected', 'disconnected']]);
-    query.sessionClosed(current);
+    query.sessionClosed(current, false);
     expect(failuresOf(query)).toEqual([[1, 'disconnected', 'disconnected']]);
   });
 
@@ -160,7 +200,7 @@ describe('ActiveQuery', () => {
     const { query } = activeQuery();
     const [one, two] = [sessionOf(1).session, sessionOf(2).session];
     query.ask([one, two], { joined: false, nowMs: 0 });
-    query.sessionClosed(one);
+    query.sessionClosed(one, false);
     query.queryEnd(two, encodeBody('queryEnd', { outcome: 'refused', code: 'busy', message: '' }));
     expect([query.hasHeard(1), query.hasHeard(2)]).toEqual([false, true]);
   });

@@ -1,4 +1,4 @@
-import type { QueryStart } from '@muster/messages';
+import { MOVED_CODE, type QueryStart } from '@muster/messages';
 import {
   decodeBody,
   encodeBody,
@@ -149,14 +149,17 @@ export class ActiveQuery {
     return true;
   }
 
-  /** The session is gone. Returns whether its answer was awaited. */
-  sessionClosed(session: SessionView): boolean {
+  /** Whether an answer of this session is awaited. */
+  awaits(session: SessionView): boolean {
+    return this.#askedOf(session) !== undefined;
+  }
+
+  /** The session is gone, perhaps because its agent has a newer one on another gateway. Returns whether its answer was awaited. */
+  sessionClosed(session: SessionView, hasMoved: boolean): boolean {
     const asked = this.#askedOf(session);
     if (asked === undefined) return false;
-    this.#fail(asked, 'disconnected', {
-      code: 'disconnected',
-      message: 'the session ended before the answer was complete',
-    });
+    const message = 'the session ended before the answer was complete';
+    this.#fail(asked, 'disconnected', { code: hasMoved ? MOVED_CODE : 'disconnected', message });
     return true;
   }
 

@@ -20,13 +20,14 @@ import {
 } from '@muster/protocol';
 import { decodeNumberSet } from '@muster/records';
 import type { Hub } from '../../sessions/hub/hub.js';
+import type { SuccessorView } from '../../foundation/session-view.js';
 import { capabilityContext, frameTo, turn } from '../../testing/capability-harness.js';
 import { fakeSession, type FakeSession } from '../../testing/fake-session.js';
 import { QueryHandler } from './query-handler.js';
 
 const ROW = encodeCbor(['x']);
 
-function setUp() {
+function setUp({ hasSuccessor }: Partial<SuccessorView> = {}) {
   const broker = new MemoryBroker();
   const { bus } = broker.connect();
   const coordinator = newCoordinatorId();
@@ -35,7 +36,7 @@ function setUp() {
     const update = decodeBusMessage<GatewayUpdate>(data, 'targeted', 'partial');
     if (update !== undefined) updates.push(update);
   });
-  const context = capabilityContext(bus);
+  const context = capabilityContext(bus, hasSuccessor);
   const { hub, clock, metrics } = context;
   const handler = new QueryHandler({ ...context, creditBytes: 64 * 1024 * 1024 });
   handler.start();
@@ -89,7 +90,7 @@ describe('QueryHandler', () => {
       ['partial', 1],
     ]);
     expect(updates.at(-1)).toMatchObject({ settled: true });
-    handler.stop();
+    await handler.stop();
   });
 
   it('asks an agent that came from another gateway a moment ago as one that joined, so that it cannot count twice', async () => {
@@ -104,7 +105,7 @@ describe('QueryHandler', () => {
     if (report?.t !== 'targeted' || report.moved === undefined) throw new Error('not one report of both');
     expect([report.joined, decodeNumberSet(report.targets), decodeNumberSet(report.moved)]).toEqual([false, [1], [2]]);
     expect([settled.types, moved.types]).toEqual([[FRAME.query], [FRAME.query]]);
-    handler.stop();
+    await handler.stop();
   });
 
   it('reports its targets even when it has none: the coordinator waits for that', async () => {
@@ -112,7 +113,7 @@ describe('QueryHandler', () => {
     await say(query());
     await turn();
     expect(updates[0]).toMatchObject({ t: 'targeted', seq: 0, joined: false });
-    handler.stop();
+    await handler.stop();
   });
 
   it('refuses at once for an agent that did not say that it answers queries', async () => {
@@ -136,7 +137,7 @@ describe('QueryHandler', () => {
       [2, 'refused', 'no_capability'],
     ]);
     expect(updates.at(-1)).toMatchObject({ settled: true });
-    handler.stop();
+    await handler.stop();
   });
 
   it('holds answers while the broker is away, and sends them when it is back', async () => {
@@ -154,7 +155,7 @@ describe('QueryHandler', () => {
     clock.advance(1_000);
     await turn();
     expect(answeredIn(updates)).toEqual([1, 2]);
-    handler.stop();
+    await handler.stop();
   });
 
   it('does not start an ended query again when a late heartbeat still names it', async () => {
@@ -174,7 +175,7 @@ describe('QueryHandler', () => {
     expect(asked.types).toEqual([FRAME.query, FRAME.cancel]);
     expect(updates).toHaveLength(1);
     expect(await active()).toBe(0);
-    handler.stop();
+    await handler.stop();
   });
 
   it('forgets a query whose coordinator is silent, and cancels it for agents that still work on it', async () => {
@@ -183,7 +184,7 @@ describe('QueryHandler', () => {
     await say(query({ deadlineMs: 60_000 }));
     clock.advance(16_000);
     expect([await active(), asked.types]).toEqual([0, [FRAME.query, FRAME.cancel]]);
-    handler.stop();
+    await handler.stop();
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -198,7 +199,7 @@ describe('QueryHandler', () => {
     clock.advance(20_000);
     await turn();
     expect(updates).toHaveLength(1);
-    handler.stop();
+    await handler.stop();
   });
 
   it('ends a session that sends a malformed QUERY_END', async () => {
@@ -208,6 +209,71 @@ describe('QueryHandler', () => {
     const frame = { type: FRAME.queryEnd, ref: one.frames[0]?.ref ?? 0, body: new Uint8Array([0xff]) };
     expect(frameTo(handler, one.session, frame)).toEqual({ reason: 'protocolError', detail: 'malformed query end' });
     expect(frameTo(handler, one.session, { ...frame, ref: 99 })).toBeUndefined();
-    handler.stop();
+    await handler.stop();
+  });
+});
+
+describe('a session that ends while it is asked', () => {
+  const failures = (updates: readonly GatewayUpdate[]) =>
+    updates.flatMap((update) => (update.t === 'partial' ? update.failures : [])).map(([num, , code]) => [num, code]);
+
+  async function leaves(hasSuccessor: SuccessorView['hasSuccessor']) {
+    const parts = setUp({ hasSuccessor });
+    const { session } = join(parts.hub, 1);
+    await parts.say(parts.query());
+    session.state = 'closed';
+    parts.hub.remove(session);
+    parts.handler.closed(session);
+    return { ...parts, session };
+  }
+
+  it.each([
+    ['is handed over when its agent has a newer one elsewhere', true, 'moved'],
+    ['is handed over when nobody knows', undefined, 'moved'],
+    ['is disconnected when its agent has none', false, 'disconnected'],
+  ] as const)('%s', async (_name, hasSuccessor, code) => {
+    const { handler, updates } = await leaves(async () => hasSuccessor);
+    await turn();
+    expect(failures(updates)).toEqual([[1, code]]);
+    await handler.stop();
+  });
+
+  it('is disconnected when a newer one is here, and the query does not select that one', async () => {
+    const { handler, hub, say, query, updates } = setUp({ hasSuccessor: async () => true });
+    const older = join(hub, 1);
+    await say(query({ selector: 'mode=live' }));
+    const newer = fakeSession(1, { mode: 'poll' });
+    hub.add(newer.session);
+    handler.ready(newer.session);
+    handler.closed(older.session);
+    await turn();
+    expect(failures(updates)).toEqual([[1, 'disconnected']]);
+    await handler.stop();
+  });
+
+  it('has its word before the gateway stops', async () => {
+    let know = (_moved: boolean): void => undefined;
+    const { handler, updates } = await leaves(() => new Promise((resolve) => (know = resolve)));
+    const stopped = handler.stop();
+    await turn();
+    expect(failures(updates)).toEqual([]);
+    know(true);
+    await stopped;
+    await turn();
+    expect(failures(updates)).toEqual([[1, 'moved']]);
+  });
+
+  it('answers for nothing when its agent is back here before it is known where it went', async () => {
+    let know = (_moved: boolean): void => undefined;
+    const { handler, hub, updates, answer } = await leaves(() => new Promise((resolve) => (know = resolve)));
+    const back = join(hub, 1);
+    handler.ready(back.session);
+    know(false);
+    await turn();
+    expect(failures(updates)).toEqual([]);
+    answer(back);
+    await turn();
+    expect(updates.at(-1)).toMatchObject({ t: 'partial', settled: true });
+    await handler.stop();
   });
 });

@@ -9,13 +9,14 @@ import {
 import { CAPABILITY, FLAG_FINAL, FRAME, LIMITS, parseSelector, type Header, type QueryId } from '@muster/protocol';
 import type { Timer } from '@muster/runtime';
 import { malformed, type Capability, type CapabilityContext, type FrameFault } from '../../foundation/capability.js';
-import type { SessionView } from '../../foundation/session-view.js';
+import type { SessionView, SuccessorView } from '../../foundation/session-view.js';
 import { ActiveQuery } from './active-query.js';
 import { CreditPool } from './credit-pool.js';
 import { createQueryMetrics } from './query-metrics.js';
 import { QueryRun, type QueryRunContext } from './query-run.js';
 
 export interface QueryHandlerOptions extends CapabilityContext {
+  readonly successors: SuccessorView;
   /** Memory for answers that are not complete. */
   readonly creditBytes: number;
 }
@@ -46,6 +47,8 @@ export class QueryHandler implements Capability {
   readonly #byRef = new Map<number, QueryRun>();
   /** Ended ones, so that a heartbeat that was on its way does not start them again. */
   readonly #ended = new Map<QueryId, number>();
+  /** Ended sessions of which it is not yet known whether their agents have moved. */
+  readonly #leaving = new Set<Promise<void>>();
   #nextRef = 1;
   #tick: Timer | undefined;
   #subscriptions: BusSubscription[] = [];
@@ -75,9 +78,10 @@ export class QueryHandler implements Capability {
   }
 
   /** Sends out what was gathered and forgets all queries; sessions that are waited for stay without an outcome. */
-  stop(): void {
+  async stop(): Promise<void> {
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     this.#options.clock.clear(this.#tick);
+    await Promise.all(this.#leaving);
     for (const run of this.#byId.values()) {
       run.flush();
       run.forget();
@@ -104,10 +108,28 @@ export class QueryHandler implements Capability {
     }
   }
 
+  /**
+   * What was awaited of the session is handed over when its agent has a newer one: it is asked again there. An agent leaves as soon as the
+   * newer one is ready, and the other gateway's word may reach the coordinator after ours.
+   */
   closed(session: SessionView): void {
-    for (const run of this.#byId.values()) {
-      if (run.query.sessionClosed(session)) run.gathered();
+    const runs = [...this.#byId.values()].filter(({ query }) => query.awaits(session));
+    if (runs.length === 0) return;
+    const settle = (hasMoved: boolean): void => {
+      for (const run of runs) if (run.query.sessionClosed(session, hasMoved)) run.gathered();
+    };
+    const { hub, successors } = this.#options;
+    // A newer session here was asked when it became ready, if the query selects it.
+    if (hub.get(session.agentId) !== undefined) {
+      settle(false);
+      return;
     }
+    const leaving: Promise<void> = successors.hasSuccessor(session).then((hasSuccessor) => {
+      this.#leaving.delete(leaving);
+      // Not to know is no reason to tell that it is gone: the coordinator waits for a while.
+      settle(hasSuccessor !== false);
+    });
+    this.#leaving.add(leaving);
   }
 
   /** A query begins. With `late` this gateway missed the beginning: the coordinator may know its agents from elsewhere. */

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { followQuery } from '@muster/api-client';
+import { encodeCbor, type SessionMode } from '@muster/protocol';
+import { eventually } from '@muster/runtime/testing';
+import { DocumentAgent, type DocumentSession } from '../kit/document-agent.js';
+import { startHarness, type Harness } from '../kit/harness.js';
+
+const MOVES = 24;
+const DRAINS = 4;
+const IN_FLIGHT = 4;
+const ROW = encodeCbor(['x']);
+
+/** An agent that leaves its old session at the moment at which the next one is ready, with questions in flight, as docs/protocol.md §12 says. */
+describe.each([
+  ['live', 'uws'],
+  ['live', 'ws'],
+  ['poll', 'uws'],
+] as const)('an agent by the book that moves, %s over %s', (channel: SessionMode, transport) => {
+  let harness: Harness;
+  let agent: DocumentAgent;
+  let session: DocumentSession;
+  let at = 0;
+
+  beforeAll(async () => {
+    harness = await startHarness({
+      gateways: 2,
+      restart: true,
+      env: {
+        gateway: {
+          MUSTER_GATEWAY_TRANSPORT: transport,
+          MUSTER_GATEWAY_DRAIN_SPREAD: '0',
+          MUSTER_GATEWAY_DRAIN_GRACE: '5s',
+        },
+      },
+    });
+    agent = new DocumentAgent();
+    await agent.enrol(host(0), harness.stack.org, harness.stack.enrollSecret);
+    session = await agent.open(host(0), channel);
+  }, 120_000);
+  afterAll(async () => {
+    session.leave();
+    await harness.close();
+  });
+
+  function gateway(i: number) {
+    const found = harness.stack.gateways[i];
+    if (found === undefined) throw new Error(`there is no gateway ${i}`);
+    return found;
+  }
+  const host = (i: number): string => gateway(i).url.replace('ws://', '');
+
+  /** Asks its questions, moves to the other gateway while none of them is answered, and answers there. */
+  async function moveWithQuestions(mode: 'raw' | 'group', begin: () => Promise<void>): Promise<void> {
+    const body = { sql: 'SELECT hostname FROM system_info', selector: `id=${agent.agentId}`, timeout: '20s', mode };
+    const before = session.refs.length;
+    const asked = await Promise.all(
+      Array.from({ length: IN_FLIGHT }, () => harness.api.call('POST /v1/queries', { body })),
+    );
+    await eventually(() => session.refs.length === before + IN_FLIGHT, 'all questions at the agent');
+    await begin();
+    const old = session;
+    at = 1 - at;
+    session = await agent.open(host(at), channel);
+    old.leave();
+    for (const ref of session.refs) session.answer(ref, ROW);
+    session.onQuery = (ref) => session.answer(ref, ROW);
+    const ended = await Promise.all(asked.map(({ id }) => followQuery(harness.api, id, () => undefined)));
+    expect(ended.map(({ ledger }) => [ledger.answered, ledger.disconnected])).toEqual(asked.map(() => [1, 0]));
+    session.onQuery = () => undefined;
+  }
+
+  it.each(['raw', 'group'] as const)(
+    'answers every question, in %s form',
+    async (mode) => {
+      for (let i = 0; i < MOVES / 2; i += 1) await moveWithQuestions(mode, async () => undefined);
+    },
+    120_000,
+  );
+
+  it('answers every question over drains', async () => {
+    for (let i = 0; i < DRAINS; i += 1) {
+      const draining = gateway(at);
+      const old = session;
+      await moveWithQuestions(i % 2 === 0 ? 'group' : 'raw', async () => {
+        draining.signal('SIGTERM');
+        await eventually(() => old.wasAskedToMove, 'RECONNECT', 10_000);
+      });
+      await eventually(
+        async () =>
+          (await fetch(`http://${draining.url.replace('ws://', '')}/readyz`).catch(() => null))?.status === 200,
+        'the drained gateway is back',
+        30_000,
+      );
+    }
+  }, 180_000);
+});
