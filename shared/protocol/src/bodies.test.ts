@@ -38,6 +38,32 @@ describe('bodies', () => {
     expect(decoded).toEqual({ ok: true, body: { reason: 'ended' } });
   });
 
+  it('have integers up to 2^53-1, whatever they count', () => {
+    const away = { forMs: 0, failures: 0, why: '' };
+    const report = { id: 'c', number: 1, state: 'running', code: '', message: '', authentic: true };
+    const largest = Number.MAX_SAFE_INTEGER;
+    expect(faultOf('hello', { ...hello, replaces: largest, away: { ...away, forMs: largest } })).toBe('');
+    expect(faultOf('report', { ...report, number: largest })).toBe('');
+    for (const beyond of [2n ** 53n, 2n ** 64n - 1n]) {
+      expect(faultOf('hello', { ...hello, replaces: beyond })).toMatch(/^replaces: /);
+      expect(faultOf('hello', { ...hello, away: { ...away, forMs: beyond } })).toMatch(/^away.forMs: /);
+      expect(faultOf('hello', { ...hello, away: { ...away, failures: beyond } })).toMatch(/^away.failures: /);
+      expect(faultOf('report', { ...report, number: beyond })).toMatch(/^number: /);
+    }
+  });
+
+  it('have texts whose length is counted in code points', () => {
+    const longest = '\u{1f600}'.repeat(LIMITS.errorMessageBytes);
+    expect(faultOf('queryEnd', { outcome: 'error', code: '', message: longest })).toBe('');
+    expect(faultOf('queryEnd', { outcome: 'error', code: '', message: `${longest}x` })).toMatch(/^message: /);
+  });
+
+  it('leave out what is absent: null does not fit', () => {
+    for (const absent of ['replaces', 'away']) {
+      expect(faultOf('hello', { ...hello, [absent]: null })).toMatch(new RegExp(`^${absent}: `));
+    }
+  });
+
   it('never make the decoder throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {

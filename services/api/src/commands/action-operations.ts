@@ -1,6 +1,5 @@
 import { operations, type ActionJson } from '@muster/api-contract';
-import type { ActionDefinition } from '@muster/actions';
-import { z } from 'zod';
+import { paramsSchema, type ActionDefinition } from '@muster/actions';
 import { implement, json, type Operation } from '../http/operation.js';
 
 /** The catalogue of actions. */
@@ -13,11 +12,11 @@ export function actionOperations(catalogue: readonly ActionDefinition[]): Operat
 }
 
 function actionJson(action: ActionDefinition): ActionJson {
-  const { name, summary, params, object, platforms, reversible, destructive, binds, bindsToo, timeoutMs } = action;
+  const { name, summary, object, platforms, reversible, destructive, binds, bindsToo, timeoutMs } = action;
   return {
     name,
     summary,
-    params: z.toJSONSchema(params, { target: 'draft-2020-12', io: 'input', unrepresentable: 'any' }),
+    params: paramsSchema(action),
     ...(object === undefined ? {} : { object }),
     platforms,
     reversible,

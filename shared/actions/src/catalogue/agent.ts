@@ -19,7 +19,7 @@ export const agentActions: readonly ActionDefinition[] = [
     name: 'agent.set_labels',
     summary: "Sets and removes labels of the agent's own",
     params: z.strictObject({
-      set: labels.optional().describe('Labels to set'),
+      set: labels.optional().describe('Labels to set, in the syntax of Kubernetes labels'),
       remove: z
         .array(labelKey, 'remove is a list of label keys')
         .min(1, 'remove must name a label')
