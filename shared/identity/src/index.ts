@@ -5,7 +5,8 @@ export { AGENT_TOKEN_TTL_MS, AgentTokenIssuer, needsRenewal } from './agent-toke
 export type * from './agent-token.js';
 export { AgentTokenVerifier, type AgentTokenFault, type AgentTokenResult } from './agent-token-verifier.js';
 export { type Principal } from './principal.js';
-export { isRole, leastRole, PERMISSIONS, roleAllows, ROLES, type Permission } from './roles.js';
+export * from './person.js';
+export { higherRole, isRole, leastRole, PERMISSIONS, roleAllows, ROLES, type Permission } from './roles.js';
 export * from './operator-token.js';
 export { parseEnrollSecrets, type EnrollSecrets, type ParsedEnrollSecrets } from './enroll-secrets.js';
 export { createOidcVerifier, type OidcFault, type OidcOptions, type OidcResult, type OidcVerifier } from './oidc.js';

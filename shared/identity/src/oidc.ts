@@ -48,6 +48,8 @@ export type OidcResult =
   { readonly ok: true; readonly principal: Principal } | { readonly ok: false; readonly reason: OidcFault };
 
 export interface OidcVerifier {
+  /** Subjects are unique within it only. */
+  readonly issuer: string;
   /** Never rejects. */
   verify(token: string, nowMs: number): Promise<OidcResult>;
 }
@@ -75,6 +77,7 @@ export function createOidcVerifier(options: OidcOptions): OidcVerifier {
       ? createLocalJWKSet(keys.jwks)
       : createRemoteJWKSet(new URL(keys.jwksUri), { timeoutDuration: 5_000, cooldownDuration: 30_000 });
   return {
+    issuer: options.issuer,
     async verify(token, nowMs) {
       try {
         const { payload } = await jwtVerify(token, getKey, {

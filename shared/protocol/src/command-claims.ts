@@ -5,7 +5,17 @@ export const COMMAND_TYPE = 'muster-command+jws';
 /** `typ` of the list of keys that may sign commands; a root signs that list. */
 export const COMMAND_KEYS_TYPE = 'muster-command-keys+jws';
 
-const person = z.object({ id: z.string().max(200), name: z.string().max(200) });
+/** The id and the name of who ordered or approved a command, in UTF-16 code units. */
+export const PERSON_CHARS = 200;
+/** What names who stands behind a credential. */
+export const STANDING_CHARS = 500;
+
+const person = z.object({
+  id: z.string().max(PERSON_CHARS),
+  name: z.string().max(PERSON_CHARS),
+  /** Who stands behind the credential. Two ids with one `person` are one person. */
+  person: z.string().max(STANDING_CHARS).optional(),
+});
 
 /** A parameter of an action. */
 export const paramValueSchema = z.union([

@@ -19,6 +19,12 @@ export type JournalEntry = SubmittedEntry | SignedEntry | ReleasedEntry | States
 export interface Person {
   readonly id: string;
   readonly name: string;
+  /**
+   * Who stands behind the credential, and where its line of makers begins, as `@muster/identity` names them. Absent in entries from before
+   * they were kept.
+   */
+  readonly person?: string;
+  readonly origin?: string;
 }
 
 /** Starts `canary` targets, then `step` at a time (a number of targets, or a percentage as `10%`). */
@@ -37,6 +43,14 @@ export interface Rollout {
  */
 export type TargetList =
   { readonly sets: readonly Uint8Array[] } | { readonly rows: readonly (readonly [num: number, binding: Binding])[] };
+
+/** Why a second person must approve, and with which role at least. */
+export interface Approval {
+  readonly why: string;
+  readonly role: Role;
+  /** No one origin may have made the credentials of both. */
+  readonly independent?: true;
+}
 
 export interface CommandRecord {
   readonly id: CommandId;
@@ -57,7 +71,7 @@ export interface CommandRecord {
   /** A hash of the caller's identity and the idempotency key: of two commands with the same one, the later is void. */
   readonly requestKey?: string;
   /** Why a second person must approve; absent when approval is not needed. */
-  readonly approval?: { readonly why: string; readonly role: Role };
+  readonly approval?: Approval;
   /** The command that this one undoes. */
   readonly undoes?: CommandId;
 }

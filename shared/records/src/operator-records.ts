@@ -12,7 +12,10 @@ export interface OperatorTokenRecord {
   /** SHA-256 of the whole token, hex. */
   readonly hash: string;
   readonly selector?: string;
+  /** The id of who made it. */
   readonly createdBy: string;
+  /** The person who made it, as `@muster/identity` names them. Absent in records from before it was kept. */
+  readonly creator?: string;
   readonly createdAtMs: number;
   readonly expiresAtMs?: number;
   readonly lastUsedAtMs?: number;

@@ -1,14 +1,18 @@
 import {
+  BOOTSTRAP,
   hashOperatorToken,
   operatorTokenMatches,
   parseOperatorToken,
+  subjectPerson,
   verifyOperatorToken,
   type OidcVerifier,
   type Principal as VerifiedPrincipal,
+  type Standing,
 } from '@muster/identity';
 import { AppError, type OrgId } from '@muster/protocol';
 import type { Clock, Secret } from '@muster/runtime';
 import { withBound, type AuthResult, type Authenticator } from '../http/principal.js';
+import { standingOf } from './token-standing.js';
 import type { TokenStore } from './token-store.js';
 
 export interface AuthenticatorOptions {
@@ -21,12 +25,14 @@ export interface AuthenticatorOptions {
 
 const MAX_CREDENTIAL_CHARS = 8 * 1024;
 
+type Verified = { readonly ok: true; readonly principal: VerifiedPrincipal & Standing };
+
 /** Verifies the `Authorization` header: an operator token, or a JWT where an identity provider is configured. */
 export class CredentialVerifier implements Authenticator {
   readonly #tokens: TokenStore;
   readonly #clock: Clock;
   readonly #oidc: OidcVerifier | undefined;
-  readonly #bootstrap: { readonly hash: string; readonly principal: VerifiedPrincipal } | undefined;
+  readonly #bootstrap: { readonly hash: string; readonly principal: Verified['principal'] } | undefined;
 
   constructor({ tokens, clock, oidc, bootstrap }: AuthenticatorOptions) {
     this.#tokens = tokens;
@@ -35,7 +41,10 @@ export class CredentialVerifier implements Authenticator {
     if (bootstrap !== undefined) {
       this.#bootstrap = {
         hash: hashOperatorToken(bootstrap.token.reveal()),
-        principal: { kind: 'token', id: 'bootstrap', name: 'bootstrap', org: bootstrap.org, role: 'admin' },
+        principal: {
+          ...{ kind: 'token', id: 'bootstrap', name: 'bootstrap', org: bootstrap.org, role: 'admin' },
+          ...{ person: BOOTSTRAP, origin: BOOTSTRAP },
+        },
       };
     }
   }
@@ -54,18 +63,20 @@ export class CredentialVerifier implements Authenticator {
       : { ok: true, principal };
   }
 
-  #byToken(token: string): AuthResult | { readonly ok: true; readonly principal: VerifiedPrincipal } {
+  #byToken(token: string): (AuthResult & { readonly ok: false }) | Verified {
     if (this.#bootstrap !== undefined && operatorTokenMatches(token, this.#bootstrap.hash)) {
       return { ok: true, principal: this.#bootstrap.principal };
     }
     const parsed = parseOperatorToken(token);
     if (!parsed.ok) return refused(parsed.reason, 'the token is not a whole one; was it cut off?');
     const nowMs = this.#clock.now();
-    const result = verifyOperatorToken(token, this.#tokens.find(parsed.tokenId), nowMs);
-    if (result.ok) {
+    const record = this.#tokens.find(parsed.tokenId);
+    const result = verifyOperatorToken(token, record, nowMs);
+    if (result.ok && record !== undefined) {
       this.#tokens.noteUse(parsed.tokenId, nowMs);
-      return result;
+      return { ok: true, principal: { ...result.principal, ...standingOf(record, (id) => this.#tokens.find(id)) } };
     }
+    if (result.ok) return refused('unknown', 'the token is not valid');
     if (result.reason === 'unknown' && !this.#tokens.caughtUp) {
       const error = new AppError('broker_unavailable', 'tokens are not read yet; try again in a moment', {
         details: { retryAfterMs: 1_000 },
@@ -76,10 +87,13 @@ export class CredentialVerifier implements Authenticator {
     return refused(result.reason, 'the token is not valid');
   }
 
-  async #byJwt(token: string): Promise<AuthResult | { readonly ok: true; readonly principal: VerifiedPrincipal }> {
+  async #byJwt(token: string): Promise<(AuthResult & { readonly ok: false }) | Verified> {
     if (this.#oidc === undefined) return refused('malformed', 'the token is not an operator token (mst_…)');
     const result = await this.#oidc.verify(token, this.#clock.now());
-    if (result.ok) return result;
+    if (result.ok) {
+      const person = subjectPerson(this.#oidc.issuer, result.principal.id);
+      return { ok: true, principal: { ...result.principal, person, origin: person } };
+    }
     if (result.reason === 'expired') return expired();
     if (result.reason === 'keys_unavailable') {
       const error = new AppError('timeout', "the identity provider's keys cannot be read now; try again");

@@ -1,5 +1,5 @@
 import { operations, type TokenJson } from '@muster/api-contract';
-import { mintOperatorToken } from '@muster/identity';
+import { BOOTSTRAP, mintOperatorToken, tokenPerson } from '@muster/identity';
 import { AppError, joinSelectors } from '@muster/protocol';
 import type { OperatorTokenRecord } from '@muster/records';
 import { parseDurationMs, type Clock } from '@muster/runtime';
@@ -49,6 +49,7 @@ function createOperation({ tokens, clock }: TokenParts): Operation {
       role: body.role,
       hash,
       createdBy: principal.id,
+      creator: creatorOf(principal),
       createdAtMs: nowMs,
       ...(selector === '' ? {} : { selector }),
       ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
@@ -80,7 +81,13 @@ function revokeOperation({ tokens, clock }: TokenParts): Operation {
 
 /** A bounded principal manages only the tokens that they created; those are bounded too. */
 function mayManage(principal: Principal, record: OperatorTokenRecord): boolean {
-  return principal.bound.length === 0 || record.createdBy === principal.id;
+  if (principal.bound.length === 0) return true;
+  return record.createdBy === principal.id && (record.creator ?? creatorOf(principal)) === creatorOf(principal);
+}
+
+/** The maker of a token is a token or a person: the line of makers leads from it to the person. */
+function creatorOf({ kind, id, person }: Principal): string {
+  return kind === 'oidc' || person === BOOTSTRAP ? person : tokenPerson(id);
 }
 
 function expiryOf(body: z.output<typeof operations.createToken.body>, nowMs: number): number | undefined {

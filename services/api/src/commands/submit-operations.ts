@@ -64,8 +64,8 @@ function undoOperation({ client, store }: SubmitParts): Operation {
 
 /** The caller, as a command service is told it. */
 export function callerOf({ principal, from }: Pick<Call, 'principal' | 'from'>) {
-  const { id, name, role, org, selector = '' } = principal;
-  return { org, caller: { id, name, role, bound: selector, from } };
+  const { id, name, role, org, person, origin, selector = '' } = principal;
+  return { org, caller: { id, name, role, bound: selector, from, person, origin } };
 }
 
 function submitFields(

@@ -1,14 +1,14 @@
 import { parseSelector, type AppError, type Selector } from '@muster/protocol';
-import type { Principal as VerifiedPrincipal } from '@muster/identity';
+import type { Principal as VerifiedPrincipal, Standing } from '@muster/identity';
 
 /** Who makes a request, with the selector that bounds them already parsed. */
-export interface Principal extends VerifiedPrincipal {
+export interface Principal extends VerifiedPrincipal, Standing {
   /** The parsed `selector`; empty when the principal is not bounded. */
   readonly bound: Selector;
 }
 
 /** `undefined` when the selector cannot be parsed: the principal must not become unbounded by that. */
-export function withBound(principal: VerifiedPrincipal): Principal | undefined {
+export function withBound(principal: VerifiedPrincipal & Standing): Principal | undefined {
   if (principal.selector === undefined) return { ...principal, bound: [] };
   const parsed = parseSelector(principal.selector);
   return parsed.ok ? { ...principal, bound: parsed.selector } : undefined;

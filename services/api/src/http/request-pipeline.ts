@@ -1,6 +1,6 @@
 import express, { type Request, type Response } from 'express';
 import type { AuditTrail } from '@muster/audit';
-import { leastRole, roleAllows } from '@muster/identity';
+import { leastRole, roleAllows, UNKNOWN_ORIGIN } from '@muster/identity';
 import { AppError, type OrgId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
 import type { Authenticator, Principal } from './principal.js';
@@ -152,6 +152,8 @@ const ANONYMOUS: Principal = {
   org: 'none' as OrgId,
   role: 'viewer',
   bound: [],
+  person: 'nobody',
+  origin: UNKNOWN_ORIGIN,
 };
 
 function check(where: 'path' | 'query' | 'body', schema: Operation['body'], value: unknown): unknown {

@@ -1,6 +1,6 @@
 import { selectorMatches, selectorSchema } from '@muster/protocol';
-import type { Role } from '@muster/records';
-import { ROLES } from '@muster/identity';
+import type { Approval, Role } from '@muster/records';
+import { higherRole, ROLES } from '@muster/identity';
 import { endpointLabel, type Endpoint } from '@muster/directory';
 import type { ActionDefinition } from '@muster/actions';
 import { parseDocument, type ParsedDocument } from '@muster/runtime';
@@ -12,6 +12,7 @@ const rule = z.strictObject({
   minTargets: count.optional(),
   selector: selectorSchema.optional(),
   role: z.enum(ROLES).default('responder'),
+  independent: z.boolean().default(false),
 });
 
 const policySchema = z.strictObject({
@@ -37,11 +38,6 @@ export interface ApprovalRequest {
   readonly endpoints: Iterable<Endpoint>;
 }
 
-export interface Approval {
-  readonly why: string;
-  readonly role: Role;
-}
-
 /** Whether a second person must approve, why, and with which role at least. A dry run needs no approval. */
 export function approvalFor(policy: Policy, request: ApprovalRequest): Approval | undefined {
   if (request.dryRun) return undefined;
@@ -50,7 +46,8 @@ export function approvalFor(policy: Policy, request: ApprovalRequest): Approval 
   if (first === undefined) return undefined;
   return {
     why: rules.map(describe).join('; '),
-    role: rules.reduce((role, each) => (ROLES.indexOf(each.role) > ROLES.indexOf(role) ? each.role : role), first.role),
+    role: rules.reduce((role, each) => higherRole(role, each.role), first.role),
+    ...(rules.some(({ independent }) => independent) ? { independent: true } : {}),
   };
 }
 

@@ -3,25 +3,43 @@ import {
   AppError,
   isOrgId,
   LIMITS,
+  PERSON_CHARS,
   type OrgId,
   boundedSelector,
   selectorMatches,
   type CommandId,
 } from '@muster/protocol';
-import type { Rollout } from '@muster/records';
-import { isRole } from '@muster/identity';
+import type { Person, Rollout } from '@muster/records';
+import { isRole, leastRole, roleAllows, type Permission } from '@muster/identity';
 import { isCount, stepOf } from '../reconcile/rollout.js';
 import { endpointLabel, type Directory, type Endpoint } from '@muster/directory';
 
-/** The API has checked the input of operators; this checks what any other caller on the bus sends. */
-export function checkCaller(org: OrgId, caller: CommandCaller): void {
+/**
+ * The API has checked the input of operators, and what they may do; this checks it again, and what any other caller on the bus sends.
+ * @throws AppError `bad_request`, `forbidden`.
+ */
+export function checkCaller(org: OrgId, caller: CommandCaller, permission: Permission): void {
   if (!isOrgId(org)) throw new AppError('bad_request', 'the org is not a valid name', { details: { field: 'org' } });
-  const { id, name, bound, from, role } = caller;
-  if ([id, name, bound, from].some((text) => typeof text !== 'string') || !isRole(role)) {
+  const { id, name, bound, from, role, person = '', origin = '' } = caller;
+  if ([id, name, bound, from, person, origin].some((text) => typeof text !== 'string') || !isRole(role)) {
     throw new AppError('bad_request', 'the caller needs id, name, role, bound and from', {
       details: { field: 'caller' },
     });
   }
+  if (Math.max(id.length, name.length) > PERSON_CHARS) {
+    throw new AppError('bad_request', `the id and the name of an operator have at most ${PERSON_CHARS} characters`, {
+      details: { field: 'caller' },
+    });
+  }
+  if (roleAllows(role, permission)) return;
+  throw new AppError('forbidden', `this needs the role ${leastRole(permission)}; yours is ${role}`, {
+    details: { permission },
+  });
+}
+
+/** What the journal keeps of who made a request. */
+export function personOf({ id, name, person, origin }: CommandCaller): Person {
+  return { id, name, ...(person === undefined ? {} : { person }), ...(origin === undefined ? {} : { origin }) };
 }
 
 export function checkExpiry(expiresInMs: number): void {

@@ -2,34 +2,65 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { CommandReply } from '@muster/messages';
 import type { CommandId } from '@muster/protocol';
 import { decodeNumberSet } from '@muster/records';
-import { ANN, BOB, commandOf, CommandHarness, makeTestKeys, ORG, type TestKeys } from '../testing/command-harness.js';
+import { eventually } from '@muster/runtime/testing';
+import {
+  ANN,
+  BOB,
+  commandOf,
+  CommandHarness,
+  makeTestKeys,
+  ORG,
+  submitRequest,
+  type TestKeys,
+} from '../testing/command-harness.js';
 import type { FakeAgent } from '../testing/fake-agent.js';
 import type { FakeGateway } from '../testing/fake-gateway.js';
 
 let keys: TestKeys;
 let folder: string;
+let policyFile: string;
 let harness: CommandHarness;
 let agents: FakeAgent[];
 let gateway: FakeGateway;
 beforeAll(async () => {
   keys = await makeTestKeys();
   folder = await mkdtemp(join(tmpdir(), 'muster-policy-'));
-  await writeFile(
-    join(folder, 'policy.json'),
-    JSON.stringify({ approval: [{ actions: ['dns.*'], role: 'responder' }] }),
-  );
+  policyFile = join(folder, 'policy.json');
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 beforeEach(async () => {
-  harness = await new CommandHarness({ keys, policyFile: join(folder, 'policy.json') }).open();
-  agents = await harness.agents(3, {}, { env: 'prod' });
-  await harness.service();
-  gateway = harness.gateway('gw-1');
+  await writeFile(policyFile, JSON.stringify({ approval: [{ actions: ['dns.*'], role: 'responder' }] }));
+  harness = await opened();
 });
 afterEach(() => harness.close());
 
+async function opened(): Promise<CommandHarness> {
+  harness = await new CommandHarness({ keys, policyFile }).open();
+  agents = await harness.agents(3, {}, { env: 'prod' });
+  await harness.service();
+  gateway = harness.gateway('gw-1');
+  return harness;
+}
+
+async function reopened(): Promise<CommandHarness> {
+  await harness.close();
+  return opened();
+}
+
+/** Changes the policy; resolves when the service has read it, as a plan shows. */
+async function policyBecomes(policy: object, isRead: (plan: CommandReply) => boolean): Promise<void> {
+  await writeFile(policyFile, JSON.stringify(policy));
+  await eventually(async () => {
+    await harness.pass(5_000);
+    return isRead(await harness.ask({ ...submitRequest({ action: 'dns.flush', params: {} }), t: 'plan' }));
+  });
+}
+
+const BOOTSTRAP = { person: 'bootstrap', origin: 'bootstrap' };
+const SUBJECT = 'oidc:https://id.example u-1';
 const CAROL = { ...BOB, id: 'op-carol', name: 'Carol' };
 const approve = (id: CommandId, caller = BOB) => ({ t: 'approve', org: ORG, caller, id }) as const;
 const cancel = (id: CommandId, caller = ANN) => ({ t: 'cancel', org: ORG, caller, id }) as const;
@@ -56,6 +87,59 @@ describe('approval', () => {
     expect((await harness.problem(approve(record.id, ANN))).code).toBe('self_approval');
     expect((await harness.problem(approve(record.id, { ...BOB, name: 'ann ' }))).code).toBe('self_approval');
     expect((await harness.fold(record.id)).status).toBe('awaiting_approval');
+  });
+
+  describe('by a credential of the same person', () => {
+    const token = (id: string, origin = 'bootstrap') => ({ person: `token:${id}`, origin });
+    const ann = { ...ANN, ...token('ann') };
+    const bob = { ...BOB, ...token('bob') };
+    const order = (caller: typeof ANN) => harness.submit({ action: 'dns.flush', params: {}, caller });
+
+    test.each([
+      ['that the operator made under another name', ann, { ...BOB, ...token('ann') }],
+      ['whose token the operator used', { ...BOB, ...token('ann') }, ann],
+      ['that was made with the bootstrap token, by which it was ordered', { ...ANN, ...BOOTSTRAP }, bob],
+      ['that is the bootstrap token, which made the one that ordered', bob, { ...ANN, ...BOOTSTRAP }],
+      ['of the identity provider', { ...ANN, ...token('ann', SUBJECT), person: SUBJECT }, { ...BOB, person: SUBJECT }],
+    ])('%s is refused', async (_name, operator, approver) => {
+      const { record } = await order(operator);
+      expect((await harness.problem(approve(record.id, approver))).code).toBe('self_approval');
+      expect((await harness.fold(record.id)).status).toBe('awaiting_approval');
+    });
+
+    test('is not what somebody else has: that starts the command, and the signature names both persons', async () => {
+      const { record } = await order(ann);
+      expect(commandOf(await harness.ask(approve(record.id, bob))).status).toBe('running');
+      const jws = (await harness.fold(record.id)).signature?.jws ?? '';
+      const claims = JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString()) as object;
+      expect(claims).toMatchObject({ operator: { person: 'token:ann' }, approver: { person: 'token:bob' } });
+      const audited = (await harness.audit()).find(({ action }) => action === 'command.approve');
+      expect(audited?.details).toMatchObject({ person: 'token:bob' });
+    });
+
+    test('is refused where the policy wants independent persons, when one origin made both, or is not known', async () => {
+      await writeFile(policyFile, JSON.stringify({ approval: [{ actions: ['dns.*'], independent: true }] }));
+      harness = await reopened();
+      const { record } = await order(ann);
+      for (const approver of [bob, { ...BOB, ...token('bob', 'unknown') }, BOB]) {
+        expect((await harness.problem(approve(record.id, approver))).code).toBe('self_approval');
+      }
+      const carol = { ...CAROL, person: SUBJECT, origin: SUBJECT };
+      expect(commandOf(await harness.ask(approve(record.id, carol))).status).toBe('running');
+    });
+  });
+
+  test('is checked against the policy as it is when the command is signed', async () => {
+    const { record } = await waiting();
+    const needs = (reply: CommandReply) => (reply.t === 'plan' ? reply.approval?.role : reply.t);
+    await policyBecomes({ approval: [{ actions: ['dns.*'], role: 'admin' }] }, (plan) => needs(plan) === 'admin');
+    expect((await harness.problem(approve(record.id))).code).toBe('forbidden');
+    await policyBecomes({ limits: { responder: { maxTargets: 1 } } }, (plan) => needs(plan) === 'problem');
+    expect((await harness.problem(approve(record.id))).code).toBe('too_many_targets');
+    // A looser policy does not take back what was asked for at the submission.
+    await policyBecomes({}, (plan) => needs(plan) === undefined);
+    expect((await harness.problem(approve(record.id, ANN))).code).toBe('self_approval');
+    expect(commandOf(await harness.ask(approve(record.id))).status).toBe('running');
   });
 
   test('without the role, or outside the bound, is refused', async () => {

@@ -1,4 +1,3 @@
-import { ROLES } from '@muster/identity';
 import type { CommandCaller, CommandReply, CommandRequest, CommandSummary } from '@muster/messages';
 import { AppError, type CommandId, type OrgId } from '@muster/protocol';
 import { type SignedEntry, encodeNumberSet } from '@muster/records';
@@ -10,7 +9,9 @@ import type { OpenCommand } from '../journal/open-command.js';
 import type { Routes } from '../deliveries/routes.js';
 import { type CommandKeys, commandClaims } from '../signing/command-keys.js';
 import type { TargetTrees } from '../signing/target-trees.js';
-import { checkCaller, checkReason, checkReach } from './check-request.js';
+import type { Policy } from './approval-policy.js';
+import { checkApproval, notWaiting } from './check-approval.js';
+import { checkCaller, checkReason, checkReach, personOf } from './check-request.js';
 import { noCommand, unacknowledged } from './submit-commands.js';
 
 export interface ManageCommandsOptions {
@@ -21,6 +22,7 @@ export interface ManageCommandsOptions {
   readonly routes: Pick<Routes, 'of'>;
   readonly trees: Pick<TargetTrees, 'of'>;
   readonly keys: Pick<CommandKeys, 'sign'>;
+  readonly policy: () => Policy;
 }
 
 type Request<T extends CommandRequest['t']> = CommandRequest & { readonly t: T };
@@ -44,12 +46,12 @@ export class ManageCommands {
 
   /**
    * Approves a command as the second person. It is signed with both names, and starts.
-   * @throws AppError `not_found`, `conflict`, `self_approval`, `forbidden`, `broker_unavailable`.
+   * @throws AppError `not_found`, `conflict`, `self_approval`, `forbidden`, `too_many_targets`, `broker_unavailable`.
    */
   async approve({ org, caller, id }: Request<'approve'>): Promise<CommandReply> {
-    checkCaller(org, caller);
+    checkCaller(org, caller, 'commands:approve');
     const command = this.#open(org, id);
-    this.#checkApprover(command, caller);
+    this.#check(command, caller);
     const entry = await this.#signed(command, caller);
     await this.#append(command, entry);
     if (command.fold.signature?.jws !== entry.signature.jws) throw notWaiting(command);
@@ -61,7 +63,7 @@ export class ManageCommands {
    * @throws AppError `not_found`, `conflict` when it has ended, `forbidden`, `broker_unavailable`.
    */
   async cancel({ org, caller, id, reason }: Request<'cancel'>): Promise<CommandReply> {
-    checkCaller(org, caller);
+    checkCaller(org, caller, 'commands:cancel');
     checkReason(reason);
     const command = this.#open(org, id);
     const { fold } = command;
@@ -86,36 +88,24 @@ export class ManageCommands {
     throw this.#options.projection.summary(org, id) === undefined ? noCommand(id) : hasEnded(id);
   }
 
-  #checkApprover(command: OpenCommand, caller: CommandCaller): void {
-    const { fold, record, id } = command;
-    const role = record.approval?.role ?? 'responder';
-    if (fold.status !== 'awaiting_approval') throw notWaiting(command);
-    if (this.#options.clock.now() >= record.expiresAtMs) {
-      throw new AppError('conflict', `command ${id} has expired`, { details: { id } });
-    }
-    if (isSamePerson(caller, record.operator)) {
-      throw new AppError('self_approval', `command ${id} was ordered by you; another person must approve it`, {
-        details: { id },
-      });
-    }
-    if (ROLES.indexOf(caller.role) < ROLES.indexOf(role)) {
-      throw new AppError('forbidden', `approving command ${id} needs the role ${role}`, {
-        details: { id, needed: role },
-      });
-    }
-    checkReach(this.#options.directory, command, caller.bound, fold.nums);
+  #check(command: OpenCommand, caller: CommandCaller): void {
+    const { policy, directory, clock } = this.#options;
+    checkApproval(command, caller, { policy: policy(), directory, nowMs: clock.now() });
   }
 
-  async #signed({ org, record, fold, id }: OpenCommand, caller: CommandCaller): Promise<SignedEntry> {
+  async #signed(command: OpenCommand, caller: CommandCaller): Promise<SignedEntry> {
     const { clock, trees, keys, routes, directory } = this.#options;
+    const { org, record, fold, id } = command;
     const released =
       record.rollout === undefined ? fold.nums.length : Math.min(record.rollout.canary, fold.nums.length);
     const nums = fold.nums.slice(0, released);
     const connected = await routes.of(org, checkReach(directory, { id, org }, '', nums));
     const sent = nums.flatMap((num, i) => (connected?.has(num) === true ? [i + 1] : []));
+    const tree = await trees.of(record);
+    // The policy may have changed while the targets were gathered. From here to the signature nothing waits.
+    this.#check(command, caller);
     const nowMs = clock.now();
-    const approver = { id: caller.id, name: caller.name };
-    const signature = keys.sign(commandClaims(record, await trees.of(record), { nowMs, approver }));
+    const signature = keys.sign(commandClaims(record, tree, { nowMs, approver: personOf(caller) }));
     return { t: 'signed', atMs: nowMs, signature, released, sent: encodeNumberSet(sent) };
   }
 
@@ -137,18 +127,6 @@ export class ManageCommands {
 }
 
 const MAX_LIST = 500;
-
-/** Two tokens with the same name belong to the same person. */
-function isSamePerson(one: { id: string; name: string }, other: { id: string; name: string }): boolean {
-  return one.id === other.id || one.name.trim().toLowerCase() === other.name.trim().toLowerCase();
-}
-
-function notWaiting({ id, fold }: OpenCommand): AppError {
-  const by = fold.signature?.approver?.name;
-  const why =
-    fold.status === 'ended' ? 'has ended' : by === undefined ? 'does not wait for approval' : `was approved by ${by}`;
-  return new AppError('conflict', `command ${id} ${why}`, { details: { id, status: fold.status } });
-}
 
 function hasEnded(id: CommandId): AppError {
   return new AppError('conflict', `command ${id} has ended`, { details: { id, status: 'ended' } });

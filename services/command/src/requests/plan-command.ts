@@ -1,8 +1,8 @@
 import { findAction, parseParams, type ActionDefinition } from '@muster/actions';
 import type { CommandReply, SubmitCommand } from '@muster/messages';
 import { AppError, type Params } from '@muster/protocol';
-import type { Rollout } from '@muster/records';
-import { approvalFor, targetLimit, type Approval, type Policy } from './approval-policy.js';
+import type { Approval, Role, Rollout } from '@muster/records';
+import { approvalFor, targetLimit, type Policy } from './approval-policy.js';
 import { checkCaller, checkExpiry, checkReason, checkRollout, checkTimeout } from './check-request.js';
 import { expandTarget, type FrozenTargets, type TargetDeps } from './expand-target.js';
 
@@ -28,7 +28,7 @@ export interface PlanDeps extends TargetDeps {
  */
 export async function planCommand(deps: PlanDeps, submission: CommandSubmission): Promise<CommandPlan> {
   const { org, caller, target } = submission;
-  checkCaller(org, caller);
+  checkCaller(org, caller, 'commands:run');
   const action = findAction(submission.action);
   if (action === undefined || action.hidden === true) {
     throw new AppError('unknown_action', `there is no action ${submission.action.slice(0, 80)}`, {
@@ -59,21 +59,25 @@ export function authorise(
   action: ActionDefinition,
   { count, endpoints }: FrozenTargets,
 ): Approval | undefined {
-  const limit = targetLimit(policy, caller.role);
-  if (limit !== undefined && count > limit) {
-    throw new AppError(
-      'too_many_targets',
-      `the role ${caller.role} may touch ${limit} targets at once, these are ${count}`,
-      { details: { targets: count, limit, role: caller.role } },
-    );
-  }
+  checkTargetLimit(policy, caller.role, count);
   return approvalFor(policy, { action, dryRun, targets: count, endpoints });
+}
+
+/** @throws AppError `too_many_targets`. */
+export function checkTargetLimit(policy: Policy, role: Role, targets: number): void {
+  const limit = targetLimit(policy, role);
+  if (limit === undefined || targets <= limit) return;
+  throw new AppError('too_many_targets', `the role ${role} may touch ${limit} targets at once, these are ${targets}`, {
+    details: { targets, limit, role },
+  });
 }
 
 export function planReply({ action, targets, approval }: CommandPlan): CommandReply {
   const { count, connected, endpoints } = targets;
   const unsupported = endpoints.filter(({ facts }) => !action.platforms.includes(facts.os)).length;
-  return { t: 'plan', targets: count, connected, unsupported, ...(approval === undefined ? {} : { approval }) };
+  const { why, role } = approval ?? {};
+  const needed = why === undefined || role === undefined ? {} : { approval: { why, role } };
+  return { t: 'plan', targets: count, connected, unsupported, ...needed };
 }
 
 function checkParams(action: ActionDefinition, { params, target }: CommandSubmission): Params {

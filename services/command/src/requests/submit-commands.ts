@@ -8,7 +8,7 @@ import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import { type CommandKeys, commandClaims } from '../signing/command-keys.js';
 import type { TargetTrees } from '../signing/target-trees.js';
-import { checkCaller, checkExpiry, checkReason, checkReach } from './check-request.js';
+import { checkCaller, checkExpiry, checkReason, checkReach, personOf } from './check-request.js';
 import { ofRows, type FrozenTargets } from './expand-target.js';
 import { authorise, planCommand, planReply, type PlanDeps } from './plan-command.js';
 import type { FreshRoutes } from '../deliveries/routes.js';
@@ -57,7 +57,7 @@ export class SubmitCommands {
    */
   async undo(request: UndoCommand): Promise<CommandReply> {
     const { org, caller, id, expiresInMs, reason, requestKey } = request;
-    checkCaller(org, caller);
+    checkCaller(org, caller, 'commands:run');
     checkExpiry(expiresInMs);
     checkReason(reason);
     const earlier = this.#earlier(org, requestKey);
@@ -158,7 +158,7 @@ function recordOf(
   return {
     ...draft,
     ...{ id: newCommandId(nowMs), org, dryRun, target: text, targets: list },
-    operator: { id: caller.id, name: caller.name, role: caller.role },
+    operator: { ...personOf(caller), role: caller.role },
     ...(reason === undefined ? {} : { reason }),
     ...(requestKey === undefined ? {} : { requestKey }),
     ...{ submittedAtMs: nowMs, expiresAtMs: nowMs + expiresInMs },

@@ -1,5 +1,5 @@
 import { CommandSigner, type PrivateJwks } from '@muster/identity';
-import { commandKeysClaimsSchema, type CommandClaims, type TargetTree } from '@muster/protocol';
+import { commandKeysClaimsSchema, STANDING_CHARS, type CommandClaims, type TargetTree } from '@muster/protocol';
 import type { Signature, Person, CommandRecord } from '@muster/records';
 
 /** The signing key, and the key list in which a root certifies it. */
@@ -17,9 +17,9 @@ export class CommandKeys {
   }
 
   sign(claims: CommandClaims): Signature {
-    const approver: Person | undefined = claims.approver;
+    const { approver } = claims;
     const signed = { jws: this.#signer.sign(claims), keys: this.list };
-    return approver === undefined ? signed : { ...signed, approver };
+    return approver === undefined ? signed : { ...signed, approver: signedPerson(approver) };
   }
 }
 
@@ -58,8 +58,13 @@ export function commandClaims(
     exp: Math.ceil(expiresAtMs / 1_000),
     timeoutMs,
     dryRun,
-    operator: { id: operator.id, name: operator.name },
-    ...(approver === undefined ? {} : { approver: { id: approver.id, name: approver.name } }),
+    operator: signedPerson(operator),
+    ...(approver === undefined ? {} : { approver: signedPerson(approver) }),
     ...(reason === undefined ? {} : { reason }),
   };
+}
+
+function signedPerson({ id, name, person }: CommandClaims['operator']): Person {
+  // Without it agents compare ids alone.
+  return { id, name, ...(person === undefined || person.length > STANDING_CHARS ? {} : { person }) };
 }

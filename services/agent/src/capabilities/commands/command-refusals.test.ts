@@ -75,8 +75,11 @@ describe('these do not run', () => {
     await agent.deliver(one({ claims: { action: 'dns.flush' } }));
     await agent.deliver(one());
     await agent.deliver(one({ claims: { approver: { id: 'alice', name: 'Alice' } } }));
+    const operator = { id: 'alice', name: 'Alice', person: 'token:alice' };
+    await agent.deliver(one({ claims: { operator, approver: { id: 'al', name: 'Al', person: 'token:alice' } } }));
     expect(agent.newReports()).toEqual([
       'refused/action_not_allowed',
+      'refused/approval_missing',
       'refused/approval_missing',
       'refused/approval_missing',
     ]);

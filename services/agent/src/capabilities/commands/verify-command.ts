@@ -163,7 +163,8 @@ function readUndo(command: AuthorizedCommand, undoOf: (key: CommandKey) => UndoD
 
 /** The person who submitted a command cannot approve it. */
 function isApproved({ approver, operator }: CommandClaims): boolean {
-  return approver !== undefined && approver.id !== operator.id;
+  if (approver === undefined || approver.id === operator.id) return false;
+  return approver.person === undefined || approver.person !== operator.person;
 }
 
 type Reason = Extract<CheckedCommand, { ok: false }>['reason'];
