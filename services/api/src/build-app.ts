@@ -9,6 +9,7 @@ import type { Clock, Logger, Metrics, Component, Secret, TrustedProxies } from '
 import { TABLES } from '@muster/tables';
 import type { Express } from 'express';
 import { agentOperations } from './agents/agent-operations.js';
+import { IdentityRetention } from './agents/identity-retention.js';
 import { LabelEditor } from './agents/label-editor.js';
 import { labelOperations } from './agents/label-operations.js';
 import { modeOperation } from './agents/mode-operation.js';
@@ -59,6 +60,8 @@ export interface AppOptions {
   readonly requestRate: number;
   readonly requestBurst: number;
   readonly maxViewers: number;
+  /** How long an identity may exist without a single session; 0 keeps such identities. */
+  readonly unusedIdentityMs: number;
   /** Intervals of event streams; changed in tests. */
   readonly streamIntervals?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'> & { readonly inactivityMs?: number };
 }
@@ -83,13 +86,23 @@ export function buildApp(options: AppOptions): Api {
   const audit = new AuditTrail({ streams, clock, logger, metrics: createAuditMetrics(options.metrics) });
   const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...intervals });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
-  const operations = createOperations(options, { directory, tokens, queries, viewers, inactivityMs });
+  const presence = new PresenceReader({
+    ...{ registry: options.registry, clock },
+    metrics: createPresenceMetrics(options.metrics),
+  });
+  const operations = createOperations(options, { directory, tokens, queries, viewers, presence, inactivityMs });
+  const retention = new IdentityRetention({
+    ...{ directory, streams, presence, audit, clock, logger },
+    writer: new DirectoryWriter({ streams }),
+    metrics: options.metrics,
+    unusedMs: options.unusedIdentityMs,
+  });
   const pipeline = createPipeline(options, { tokens, audit, metrics });
   return {
     app: createApp({ operations, pipeline, proxies, metrics, logger }),
     operations,
     viewers,
-    components: { audit, directory, tokens, queries },
+    components: { audit, directory, tokens, queries, retention },
   };
 }
 
@@ -98,6 +111,7 @@ interface Stores {
   readonly tokens: TokenStore;
   readonly queries: QueryStore;
   readonly viewers: Viewers;
+  readonly presence: PresenceReader;
   readonly inactivityMs: number;
 }
 
@@ -105,10 +119,9 @@ interface Stores {
 function createOperations(options: AppOptions, stores: Stores): Operation[] {
   const { registry, clock } = options;
   const { bus, streams } = options.broker;
-  const { directory, tokens, queries, viewers, inactivityMs } = stores;
+  const { directory, tokens, queries, viewers, presence, inactivityMs } = stores;
   const byNum = (num: number) => directory.byNum(num);
   const writer = new DirectoryWriter({ streams });
-  const presence = new PresenceReader({ registry, clock, metrics: createPresenceMetrics(options.metrics) });
   const agents = { directory, presence, clock };
   const results = { store: queries, streams, clock, client: new QueryClient(bus), byNum, inactivityMs };
   const commands = {

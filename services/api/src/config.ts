@@ -62,6 +62,7 @@ const definition = defineConfig({
     oidcSelectorClaim: field.text('MUSTER_OIDC_SELECTOR_CLAIM', { optional: true, example: 'muster_selector' }),
     requestRate: field.int('MUSTER_API_REQUEST_RATE', { default: 1_000, min: 1 }),
     requestBurst: field.int('MUSTER_API_REQUEST_BURST', { default: 2_000, min: 1 }),
+    unusedIdentityMs: field.durationMs('MUSTER_API_UNUSED_IDENTITY_AGE', { default: 30 * 86_400_000 }),
     maxViewers: field.int('MUSTER_API_MAX_VIEWERS', { default: 1_000, min: 1 }),
     maxConnections: field.int('MUSTER_API_MAX_CONNECTIONS', { default: 10_000, min: 1 }),
   },

@@ -18,6 +18,7 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     requestRate: config.requestRate,
     requestBurst: config.requestBurst,
     maxViewers: config.maxViewers,
+    unusedIdentityMs: config.unusedIdentityMs,
     ...(oidc === undefined ? {} : { oidc }),
     ...(requestKeys === undefined ? {} : { seal: new RequestSeal(requestKeys) }),
     ...(config.bootstrapToken === undefined

@@ -20,8 +20,9 @@ const definition = defineConfig({
     maxConnections: field.int('MUSTER_GATEWAY_MAX_CONNECTIONS', { optional: true, min: 1 }),
     upgradeRate: field.int('MUSTER_GATEWAY_UPGRADE_RATE', { default: 2_000, min: 1 }),
     upgradeBurst: field.int('MUSTER_GATEWAY_UPGRADE_BURST', { default: 4_000, min: 1 }),
-    enrollRate: field.int('MUSTER_GATEWAY_ENROLL_RATE', { default: 1_000, min: 1 }),
-    enrollBurst: field.int('MUSTER_GATEWAY_ENROLL_BURST', { default: 2_000, min: 1 }),
+    enrollRate: field.int('MUSTER_GATEWAY_ENROLL_RATE', { default: 100, min: 1 }),
+    enrollBurst: field.int('MUSTER_GATEWAY_ENROLL_BURST', { default: 1_000, min: 1 }),
+    orgIdentities: field.int('MUSTER_GATEWAY_ORG_IDENTITIES', { default: 100_000, min: 1 }),
     sessionMaxAgeMs: field.durationMs('MUSTER_GATEWAY_SESSION_MAX_AGE', { default: 12 * 3_600_000, min: 10_000 }),
     sessionSilenceMs: field.durationMs('MUSTER_GATEWAY_SESSION_SILENCE', {
       default: LIMITS.sessionSilenceMs,

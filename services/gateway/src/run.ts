@@ -1,13 +1,14 @@
 import { DirectoryWriter } from '@muster/directory';
 import { AgentTokenIssuer, AgentTokenVerifier, publicJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
-import { TokenBucket, type ServiceContext } from '@muster/runtime';
+import type { ServiceContext } from '@muster/runtime';
 import { connectService, tlsFiles } from '@muster/service-base';
 import { CommandHandler } from './capabilities/commands/command-handler.js';
 import { ModeHandler } from './capabilities/modes/mode-handler.js';
 import { QueryHandler } from './capabilities/queries/query-handler.js';
 import { connectionsThatFit, type GatewayConfig } from './config.js';
 import { Enrolment } from './edge/enrolment.js';
+import { EnrolmentLimits } from './edge/enrolment-limits.js';
 import { LiveUpgrade } from './edge/live-upgrade.js';
 import { PollHandler } from './edge/poll/poll-handler.js';
 import { SessionNames } from './edge/poll/session-names.js';
@@ -15,6 +16,7 @@ import { bodyBytesOf, routeHttp } from './edge/routes.js';
 import { chooseTransport } from './edge/transport/choose-transport.js';
 import type { TransportOptions } from './edge/transport/transport.js';
 import type { Capability } from './foundation/capability.js';
+import { EnrolledIdentities } from './foundation/enrolled-identities.js';
 import { GatewayIdentity } from './foundation/gateway-identity.js';
 import { GatewayInbox } from './foundation/gateway-inbox.js';
 import { OperatorOverrides } from './foundation/operator-overrides.js';
@@ -26,6 +28,7 @@ import { Hub } from './sessions/hub/hub.js';
 import { SessionTable } from './sessions/hub/session-table.js';
 import { heartbeatFor } from './sessions/liveness-monitor.js';
 import { DuplicateIdentityReporter } from './sessions/registration/duplicate-identity-reporter.js';
+import { FirstSessionRecorder } from './sessions/registration/first-session-recorder.js';
 import { LeaseRenewer } from './sessions/registration/lease-renewer.js';
 import { RegistrationQueue } from './sessions/registration/registration-queue.js';
 import { SuccessorLookup } from './sessions/registration/successor-lookup.js';
@@ -49,6 +52,8 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const issuer = new AgentTokenIssuer(jwks);
   const directory = new DirectoryWriter({ streams });
   const overrides = new OperatorOverrides({ streams, logger });
+  const identities = new EnrolledIdentities({ streams, clock, logger });
+  identities.listen(overrides);
   const auditor = new DenialAuditor({ streams, clock, logger, metrics });
   const traffic = new GatewayTraffic({ clock, logger });
   createTrafficMetrics(metrics, traffic);
@@ -56,7 +61,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const inbox = new GatewayInbox({ bus, identity, logger });
   inbox.on('traffic', () => traffic.report());
   const hub = new Hub(traffic.frames);
-  const base = { ...service, bus, hub, identity, inbox, overrides, directory, auditor, issuer };
+  const base = { ...service, bus, hub, identity, inbox, overrides, identities, directory, auditor, issuer };
 
   // Capabilities
   const capabilities: readonly Capability[] = [
@@ -66,31 +71,33 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   ];
 
   // Sessions
-  const table = new SessionTable();
+  const table = new SessionTable(config.maxConnections ?? connectionsThatFit());
   const duplicates = new DuplicateIdentityReporter(base);
   const registrations = new RegistrationQueue({ ...base, duplicates });
   const lease = new LeaseRenewer({ ...base, registrations, draining });
   const sessions = new SessionManager({
     ...{ ...base, table, registrations, capabilities },
     handshake: new Handshake({ ...base, capabilities }),
+    firstSessions: new FirstSessionRecorder(base),
     heartbeatMs: heartbeatFor(config.sessionSilenceMs),
     maxAgeMs: config.sessionMaxAgeMs,
   });
   const admission = new AdmissionControl({
     ...{ ...base, table, draining },
     verifier: new AgentTokenVerifier(publicJwks(jwks)),
-    rate: new TokenBucket({ capacity: config.upgradeBurst, refillPerSecond: config.upgradeRate, clock }),
-    maxConnections: config.maxConnections ?? connectionsThatFit(),
+    upgradeRate: config.upgradeRate,
+    upgradeBurst: config.upgradeBurst,
   });
 
   // Edge
   const names = new SessionNames(jwks);
   const polls = new PollHandler({ ...base, names, admission, sessions, traffic: traffic.frames.poll });
+  const { secrets } = config.enrollSecrets.reveal();
+  const { enrollRate, enrollBurst, orgIdentities } = config;
   const enrolment = new Enrolment({
-    ...{ ...base, traffic: traffic.frames },
-    secrets: config.enrollSecrets.reveal().secrets,
+    ...{ ...base, traffic: traffic.frames, secrets },
     commandRoots: config.commandRoots?.reveal().jwks.keys ?? [],
-    rate: new TokenBucket({ capacity: config.enrollBurst, refillPerSecond: config.enrollRate, clock }),
+    limits: new EnrolmentLimits({ ...base, secrets, enrollRate, enrollBurst, orgIdentities }),
   });
   const upgrade = new LiveUpgrade({ admission, metrics });
   const options = transportOptions(config, traffic, names);
@@ -105,6 +112,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
 
   runner.go('auditor', auditor);
   runner.go('overrides', overrides);
+  runner.go('identities', identities);
   runner.go('inbox', inbox);
   runner.go('lease', lease);
   runner.go('registrations', registrations);

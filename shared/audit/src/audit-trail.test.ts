@@ -70,7 +70,7 @@ describe('an audit trail', () => {
       ensure: (streams) => connection.streams.ensure(streams),
       last: (stream, subject) => connection.streams.last(stream, subject),
       read: (stream, options) => connection.streams.read(stream, options),
-      purge: (stream, subject) => connection.streams.purge(stream, subject),
+      purge: (...what) => connection.streams.purge(...what),
       append: async (subject: string, data: Uint8Array, options?: AppendOptions) => {
         count += 1;
         return change(await connection.streams.append(subject, data, options), count);

@@ -140,11 +140,11 @@ export class MemoryStreamStore implements StreamStore {
     }
   }
 
-  async purge(stream: string, subject: string): Promise<void> {
+  async purge(stream: string, subject: string, { beforeSeq = Infinity } = {}): Promise<void> {
     await Promise.resolve();
     this.checkConnected();
     const found = this.store.stream(stream);
-    found.entries = found.entries.filter((entry) => !matchesSubject(subject, entry.subject));
+    found.entries = found.entries.filter((entry) => entry.seq >= beforeSeq || !matchesSubject(subject, entry.subject));
   }
 
   private checkConnected(): void {

@@ -117,10 +117,11 @@ export class NatsStreamStore implements StreamStore {
     return { [Symbol.asyncIterator]: () => readStream(this.link, () => this.jsm(), stream, options) };
   }
 
-  async purge(stream: string, subject: string): Promise<void> {
+  async purge(stream: string, subject: string, { beforeSeq }: { readonly beforeSeq?: number } = {}): Promise<void> {
     try {
       const jsm = await this.jsm();
-      const result = await this.link.orLost(jsm.streams.purge(stream, { filter: subject }));
+      const range = { filter: subject, ...(beforeSeq === undefined ? {} : { seq: beforeSeq }) };
+      const result = await this.link.orLost(jsm.streams.purge(stream, range));
       if (result === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
     } catch (error) {
       throw asStreamError(error, stream);

@@ -41,10 +41,11 @@ export interface StreamStore {
   read(stream: string, options?: ReadOptions): AsyncIterable<Entry>;
 
   /**
-   * Removes the entries of one subject (wildcards allowed). Sequence numbers are not used again.
+   * Removes the entries of one subject (wildcards allowed): all, or those whose sequence is below `beforeSeq`, so that what was
+   * appended meanwhile stays. Sequence numbers are not used again.
    * @throws StreamError `no_stream`, `unavailable`.
    */
-  purge(stream: string, subject: string): Promise<void>;
+  purge(stream: string, subject: string, options?: { readonly beforeSeq?: number }): Promise<void>;
 }
 
 export interface StreamDefinition {

@@ -14,8 +14,12 @@ export interface Endpoint {
   /** Labels from the agent's own configuration. */
   readonly agentLabels: Labels;
   readonly operatorLabels: Labels;
-  /** Both; the operators' labels win. */
+  /** Both; the operators' labels win. The same object as the agent's where operators set none. */
   readonly labels: Labels;
+  /** The name of the secret that it enrolled with; absent where an earlier version enrolled it. */
+  readonly secret?: string;
+  /** When an agent first opened a session with this identity. Absent: never, or before a version that keeps it. */
+  readonly firstLiveAtMs?: number;
   readonly revoked?: RevokedRecord;
   /** The last time another machine presented this identity. */
   readonly duplicate?: DuplicateRecord;
@@ -35,7 +39,8 @@ export function activeModeOverride(record: ModeOverrideRecord | undefined, nowMs
 
 /** The agent's labels, overridden by those that operators set. */
 export function effectiveLabels(agentLabels: Labels, operatorLabels: Labels): Labels {
-  return { ...agentLabels, ...operatorLabels };
+  for (const _key in operatorLabels) return { ...agentLabels, ...operatorLabels };
+  return agentLabels;
 }
 
 /**

@@ -11,6 +11,8 @@ import type { PublicJwks } from './signing-jwks.js';
 export type AgentTokenFault =
   /** `unknown_key`: the key of another deployment, or one that was rotated out. */
   | JwsFault
+  /** The caller did not allow the signature to be checked now. */
+  | 'unchecked'
   | 'wrong_issuer'
   | 'expired'
   | 'not_yet_valid'
@@ -40,12 +42,19 @@ export class AgentTokenVerifier {
     this.#keys = importKeys(jwks.keys);
   }
 
-  /** Never throws. Tolerates a minute between `nowMs` and the issuer's clock. */
-  verify(token: string, nowMs: number): AgentTokenResult {
+  /**
+   * Never throws. Tolerates a minute between `nowMs` and the issuer's clock. `mayCheck` is asked before the signature is checked, which is
+   * what a token costs; what is no token of this deployment at first sight costs nothing.
+   */
+  verify(token: string, nowMs: number, mayCheck: () => boolean = () => true): AgentTokenResult {
     const opened = openJws(token, {
       typ: AGENT_TOKEN_TYPE,
       maxChars: MAX_TOKEN_CHARS,
-      keyOf: (kid) => this.#keys.get(kid) ?? 'unknown_key',
+      keyOf: (kid) => {
+        const key = this.#keys.get(kid);
+        if (key === undefined) return 'unknown_key';
+        return mayCheck() ? key : 'unchecked';
+      },
     });
     return opened.ok ? checkClaims(opened.payload, opened.kid, nowMs) : opened;
   }

@@ -2,7 +2,11 @@ import type { AgentId, Facts, Labels, OrgId, SessionMode } from '@muster/protoco
 
 /** What the identities stream keeps of each agent: the last record of each kind counts. */
 
-/** Written once per key pair; the stream sequence of the first one is the agent's number. */
+/**
+ * Written once per key pair; the stream sequence is the agent's number. When an identity is removed, a record with `removed` takes the
+ * place of this one, and a later enrolment of the same key takes the place of that: each by compare-and-set, so that of several
+ * processes exactly one succeeds.
+ */
 export interface EnrolledRecord {
   readonly agentId: AgentId;
   readonly org: OrgId;
@@ -13,6 +17,27 @@ export interface EnrolledRecord {
   readonly from: string;
   readonly facts: Facts;
   readonly labels: Labels;
+  /** The name of the enrolment secret. Records of versions that kept no first session have none. */
+  readonly secret?: string;
+  /** The key was enrolled before, and that identity was removed: tokens of earlier numbers are not valid. */
+  readonly again?: true;
+  /** The identity was removed. Facts are blank then. */
+  readonly removed?: RemovedIdentity;
+}
+
+export interface RemovedIdentity {
+  readonly atMs: number;
+  /** `never_live`: no agent ever opened a session with it. `revoked`: it was revoked, and its last token has expired. */
+  readonly why: 'never_live' | 'revoked';
+  /** The number that it had. */
+  readonly num: number;
+}
+
+/** Written once, when an agent has proven for the first time that it holds the key. */
+export interface FirstSessionRecord {
+  readonly atMs: number;
+  /** The number of the identity. */
+  readonly num: number;
 }
 
 /** Written when the agent's own facts or labels have changed. */

@@ -4,6 +4,7 @@ import type {
   EnrolledRecord,
   FactsRecord,
   FallbackRecord,
+  FirstSessionRecord,
   LabelsRecord,
   ModeOverrideRecord,
   RevokedRecord,
@@ -14,6 +15,7 @@ import type { AuditRecord, OperatorTokenRecord } from './operator-records.js';
 export type StoredRecord =
   | EnrolledRecord
   | FactsRecord
+  | FirstSessionRecord
   | LabelsRecord
   | RevokedRecord
   | DuplicateRecord

@@ -11,6 +11,10 @@ export const STREAM_SUBJECTS = {
   mode: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.mode.${token(id)}`,
   /** The last time the agent used another channel than the assigned one. */
   fallback: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.away.${token(id)}`,
+  /** The first session of the agent. */
+  firstSession: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.live.${token(id)}`,
+  allEnrolled: `${ROOT}.identity.*.enrolled.*`,
+  allFirstSessions: `${ROOT}.identity.*.live.*`,
   /** Mode overrides of all agents of all orgs. */
   allModes: `${ROOT}.identity.*.mode.*`,
   /** Operator labels of all agents of all orgs. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { clientAddress, trustedProxies } from './client-address.js';
+import { addressBlock, clientAddress, trustedProxies } from './client-address.js';
 
 describe('the caller’s address', () => {
   const proxies = trustedProxies(['10.0.0.0/8', '::1', 'fe80::/10']);
@@ -27,4 +27,19 @@ describe('the caller’s address', () => {
     for (const network of ['10.0.0.0/33', 'x', '::/129', '10.0.0.0/'])
       expect(() => trustedProxies([network])).toThrow(RangeError);
   });
+});
+
+test.each([
+  ['192.0.2.7', '192.0.2.7'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['2001:DB8:0:0:ffff::', '2001:db8:0:0::/64'],
+  ['2001:0db8:0000:0000:0001:0002:0003:0004', '2001:db8:0:0::/64'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8:1:2::7', '2001:db8:1:2::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['::', '0:0:0:0::/64'],
+  ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
+  ['unknown', 'unknown'],
+])('%s is limited as %s', (address, block) => {
+  expect(addressBlock(address)).toBe(block);
 });

@@ -35,6 +35,24 @@ function plain(address: string): string {
 }
 
 /**
+ * What limits by address count together: an IPv4 address, or the /64 of an IPv6 address, whose owner has all the addresses in it.
+ * Anything else is returned as it is.
+ */
+export function addressBlock(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [head = '', tail] = address.toLowerCase().split('::');
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  // An IPv4 tail stands for two groups.
+  const missing = 8 - before.length - after.length - (address.includes('.') ? 1 : 0);
+  const groups = tail === undefined ? before : [...before, ...Array.from({ length: missing }, () => '0'), ...after];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')}::/64`;
+}
+
+/**
  * The address of the client. `X-Forwarded-For` is read from its right end; an entry is believed only when the hop that wrote
  * it is trusted. Reading ends at an entry that is not an address.
  */

@@ -1,5 +1,5 @@
 export * from './program.js';
-export { clientAddress, trustedProxies, type TrustedProxies } from './client-address.js';
+export { addressBlock, clientAddress, trustedProxies, type TrustedProxies } from './client-address.js';
 export { createMetrics, LATENCY_BUCKETS } from './metrics.js';
 export type * from './metrics.js';
 export { createHealthServer } from './health-server.js';

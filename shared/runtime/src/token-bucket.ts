@@ -43,6 +43,12 @@ export class TokenBucket {
     return { ok: false, retryAfterMs: Math.ceil((count - this.#tokens) / this.#perMs - ROUNDING) };
   }
 
+  /** Whether taking one token would fail now. */
+  get isEmpty(): boolean {
+    this.#refill();
+    return this.#tokens + ROUNDING < 1;
+  }
+
   #refill(): void {
     const nowMs = this.#clock.monotonic();
     this.#tokens = Math.min(this.#capacity, this.#tokens + (nowMs - this.#atMs) * this.#perMs);

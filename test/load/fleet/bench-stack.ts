@@ -35,7 +35,7 @@ export function startBenchStack(
   nodeArgs: NonNullable<StackOptions['nodeArgs']>,
 ): Promise<Stack> {
   const { folder, natsUrl, redisUrl, gateways, tls } = options;
-  const env = { gateway: { MUSTER_GATEWAY_ENROLL_RATE: '5000', MUSTER_GATEWAY_UPGRADE_RATE: '5000' } };
+  const env = { gateway: { MUSTER_GATEWAY_ENROLL_RATE: '10000', MUSTER_GATEWAY_UPGRADE_RATE: '5000' } };
   return startStack({ folder, natsUrl, redisUrl, gateways, tls, logLevel: 'warn', nodeArgs, env });
 }
 

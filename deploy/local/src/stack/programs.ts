@@ -77,6 +77,8 @@ const ENVIRONMENTS: Readonly<Record<ProgramKind, (setting: StackSetting) => Reco
     ...serverTls(setting),
     MUSTER_GATEWAY_HOST: '127.0.0.1',
     MUSTER_GATEWAY_PORT: '0',
+    // All agents of one machine have one address, and get half of this.
+    MUSTER_GATEWAY_ENROLL_RATE: '2000',
     // Shorter than the stop timeout above, so that agents get the time that they are promised.
     MUSTER_GATEWAY_DRAIN_SPREAD: '2s',
     MUSTER_GATEWAY_DRAIN_GRACE: '1s',

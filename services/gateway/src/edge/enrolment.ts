@@ -4,15 +4,17 @@ import {
   agentIdFromPublicKey,
   verifyEnrollProof,
   type AgentTokenIssuer,
+  type EnrollSecret,
   type EnrollSecrets,
   type NamedKey,
 } from '@muster/identity';
 import { factsSchema, isOrgId, labelFaults, type AgentId, type Facts, type Labels, type OrgId } from '@muster/protocol';
-import type { Clock, Logger, Metrics, TokenBucket } from '@muster/runtime';
+import type { Clock, Logger, Metrics } from '@muster/runtime';
 import type { OperatorOverrides } from '../foundation/operator-overrides.js';
 import type { DenialAuditor } from '../sessions/admission/denial-auditor.js';
 import { factsDigest } from '../sessions/admission/facts-digest.js';
 import type { FrameTraffic } from '../traffic/frame-traffic.js';
+import type { EnrolmentLimits, Reservation } from './enrolment-limits.js';
 import type { HttpReply, HttpRequest } from './http/http-message.js';
 import { bearerOf, jsonReply, problemReply, retryAfter } from './http/replies.js';
 
@@ -23,10 +25,10 @@ export interface EnrolmentOptions {
   /** The keys that agents trust to sign lists of command keys; none when there are no commands here. */
   readonly commandRoots: readonly NamedKey[];
   readonly issuer: AgentTokenIssuer;
-  readonly directory: DirectoryWriter;
+  readonly directory: Pick<DirectoryWriter, 'enroll' | 'find' | 'setFirstLabels'>;
   readonly overrides: Pick<OperatorOverrides, 'isRevoked'>;
   readonly auditor: Pick<DenialAuditor, 'denied'>;
-  readonly rate: TokenBucket;
+  readonly limits: EnrolmentLimits;
   readonly traffic: Pick<FrameTraffic, 'enrolled'>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -42,10 +44,26 @@ interface EnrolRequest {
   readonly labels: Labels;
 }
 
-/** `POST /v1/enroll`: a key pair becomes an agent of an org. The same key enrols to the same agent, however often. */
+/** Why a request was refused, for metrics. */
+type RefusalReason =
+  | 'secret'
+  | 'secret_expired'
+  | 'secret_full'
+  | 'org_full'
+  | 'proof'
+  | 'revoked'
+  | 'rate'
+  | 'unproven_rate'
+  | 'broker_unavailable';
+
+/**
+ * `POST /v1/enroll`: a key pair becomes an agent of an org. The same key enrols to the same agent, however often. What comes without a valid
+ * secret takes nothing of what those with one may do: each secret has a rate of its own, and each address a part of it.
+ */
 export class Enrolment {
   readonly #options: EnrolmentOptions;
   readonly #enrolments;
+  readonly #refusals;
 
   constructor(options: EnrolmentOptions) {
     this.#options = options;
@@ -53,6 +71,11 @@ export class Enrolment {
       name: 'muster_gateway_enrolments_total',
       help: 'Enrolment requests by HTTP status.',
       labels: ['status'],
+    });
+    this.#refusals = options.metrics.counter({
+      name: 'muster_gateway_enrolment_refusals_total',
+      help: 'Enrolments that were refused although the request could be read, by reason.',
+      labels: ['reason'],
     });
   }
 
@@ -64,56 +87,81 @@ export class Enrolment {
   }
 
   async #enroll(request: HttpRequest): Promise<HttpReply> {
-    const { rate, secrets, clock, overrides, auditor } = this.#options;
     if (request.method !== 'POST')
       return problemReply('method_not_allowed', `${ENROLL_PATH} takes POST`, { allow: 'POST' });
-    const taken = rate.take();
-    if (!taken.ok)
-      return problemReply('rate_limited', 'too many enrol at once; wait and try again', retryAfter(taken.retryAfterMs));
     if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
       return problemReply('unsupported_media_type', 'enrolment takes application/json');
     }
     const parsed = parseRequest(request.body);
     if (typeof parsed === 'string') return problemReply('bad_request', parsed);
-    const secret = bearerOf(request.headers.authorization);
-    const refuse = (reason: string): HttpReply => {
-      auditor.denied({
-        org: parsed.org,
-        action: 'agent.enroll',
-        from: request.address,
-        code: 'enrolment_refused',
-        reason,
-      });
-      return problemReply('enrolment_refused', reason, { 'www-authenticate': 'Bearer realm="muster enrolment"' });
-    };
-    if (secret === undefined || !secrets.matches(parsed.org, secret)) {
-      return refuse('the enrolment secret is not valid for this org');
+    const { secrets, limits, clock } = this.#options;
+    const presented = bearerOf(request.headers.authorization);
+    const secret = presented === undefined ? undefined : secrets.find(parsed.org, presented);
+    const refusal = { org: parsed.org, from: request.address };
+    if (secret === undefined) {
+      if (!limits.mayHear(request.address)) return this.#later('unproven_rate', 10_000);
+      return this.#refuse('secret', 'the enrolment secret is not valid for this org', refusal);
     }
-    const enrolment = { org: parsed.org, publicKeyX: parsed.publicKey, timestampMs: parsed.timestampMs };
-    const proof = verifyEnrollProof(enrolment, parsed.proof, clock.now());
-    if (!proof.ok) {
-      return refuse(
-        proof.reason === 'stale'
-          ? "the proof's time stamp is too far from the gateway's clock"
-          : 'the proof does not match the public key',
-      );
+    if (secret.expiresAtMs !== undefined && secret.expiresAtMs <= clock.now()) {
+      if (!limits.mayHear(request.address)) return this.#later('unproven_rate', 10_000);
+      return this.#refuse('secret_expired', 'the enrolment secret has expired', refusal);
     }
-    const agentId = agentIdFromPublicKey(parsed.publicKey);
-    if (overrides.isRevoked(parsed.org, agentId)) {
-      return problemReply('revoked', `agent ${agentId} was revoked; enrol with a new key pair`);
-    }
-    return this.#keep(agentId, parsed, request.address);
+    const waitMs = limits.waitMs(secret, request.address);
+    return waitMs === undefined ? this.#prove(parsed, secret, request.address) : this.#later('rate', waitMs);
   }
 
-  async #keep(agentId: AgentId, request: EnrolRequest, from: string): Promise<HttpReply> {
-    const { directory, issuer, clock, logger, commandRoots } = this.#options;
+  /** The secret is valid: does the key belong to who asks, and is there a place for it? */
+  async #prove(request: EnrolRequest, secret: EnrollSecret, from: string): Promise<HttpReply> {
+    const { clock, overrides, limits, directory } = this.#options;
+    const { org, publicKey, timestampMs } = request;
+    const proof = verifyEnrollProof({ org, publicKeyX: publicKey, timestampMs }, request.proof, clock.now());
+    if (!proof.ok) {
+      const stale = "the proof's time stamp is too far from the gateway's clock";
+      const reason = proof.reason === 'stale' ? stale : 'the proof does not match the public key';
+      return this.#refuse('proof', reason, { org, from });
+    }
+    const agentId = agentIdFromPublicKey(publicKey);
+    if (overrides.isRevoked(org, agentId)) {
+      this.#refusals.inc({ reason: 'revoked' });
+      return problemReply('revoked', `agent ${agentId} was revoked; enrol with a new key pair`);
+    }
+    const room = limits.room(secret);
+    if (room.kind === 'free') {
+      try {
+        return await this.#keep(agentId, request, { secret, from, reservation: room.reservation });
+      } finally {
+        room.reservation.release();
+      }
+    }
+    // Who is enrolled already takes no place: an agent that lost its token gets another one.
+    const known = await directory.find(org, agentId);
+    if (known.kind === 'unavailable') return this.#unavailable(known.cause);
+    if (known.kind === 'unknown') return this.#refuse(`${room.bound}_full`, room.message, { org, from });
+    return this.#issue(agentId, request, known);
+  }
+
+  async #keep(agentId: AgentId, request: EnrolRequest, by: EnrolledBy): Promise<HttpReply> {
+    const { directory, clock } = this.#options;
+    const { org, publicKey, facts, labels } = request;
+    const { secret, from, reservation } = by;
+    const enrolledAtMs = clock.now();
+    if (secret.labels !== undefined) {
+      const record = { labels: secret.labels, by: `enrolment secret ${secret.name}`, atMs: enrolledAtMs };
+      // First, so that nobody sees the endpoint without them. They stay when the rest fails, and do no harm.
+      const set = await directory.setFirstLabels(org, agentId, record);
+      if (set.kind === 'unavailable') return this.#unavailable(set.cause);
+    }
+    const record = { agentId, org, publicKey, enrolledAtMs, from, facts, labels, secret: secret.name };
+    const kept = await directory.enroll(record);
+    if (kept.kind === 'unavailable') return this.#unavailable(kept.cause);
+    if (kept.kind === 'enrolled') reservation.taken(kept.num);
+    return this.#issue(agentId, request, kept);
+  }
+
+  async #issue(agentId: AgentId, request: EnrolRequest, kept: KeptIdentity): Promise<HttpReply> {
+    const { issuer, clock, commandRoots } = this.#options;
     const { org, publicKey, facts, labels } = request;
     const nowMs = clock.now();
-    const kept = await directory.enroll({ agentId, org, publicKey, enrolledAtMs: nowMs, from, facts, labels });
-    if (kept.kind === 'unavailable') {
-      logger.warn('enrolment could not be recorded', { err: kept.cause });
-      return problemReply('broker_unavailable', 'the identity cannot be kept right now', retryAfter(2_000));
-    }
     // A known key may come with other facts than on record; the digest of what was kept first is not known here, so the token names none.
     const digest = kept.kind === 'enrolled' ? factsDigest(facts, labels) : '';
     const token = await issuer.issue({ org, num: kept.num, publicKeyX: publicKey, factsDigest: digest }, nowMs);
@@ -125,6 +173,35 @@ export class Enrolment {
       ...(commandRoots.length > 0 ? { trust: { keys: commandRoots.map(({ kid, x }) => ({ kid, x })) } } : {}),
     });
   }
+
+  #refuse(why: RefusalReason, reason: string, { org, from }: { readonly org: OrgId; readonly from: string }): HttpReply {
+    this.#refusals.inc({ reason: why });
+    this.#options.auditor.denied({ org, action: 'agent.enroll', from, code: 'enrolment_refused', reason });
+    return problemReply('enrolment_refused', reason, { 'www-authenticate': 'Bearer realm="muster enrolment"' });
+  }
+
+  #later(why: RefusalReason, waitMs: number): HttpReply {
+    this.#refusals.inc({ reason: why });
+    return problemReply('rate_limited', 'too many enrol at once; wait and try again', retryAfter(waitMs));
+  }
+
+  #unavailable(cause: Error): HttpReply {
+    this.#refusals.inc({ reason: 'broker_unavailable' });
+    this.#options.logger.warn('enrolment could not be recorded', { err: cause });
+    return problemReply('broker_unavailable', 'the identity cannot be kept right now', retryAfter(2_000));
+  }
+}
+
+interface EnrolledBy {
+  readonly secret: EnrollSecret;
+  /** The address it came from. */
+  readonly from: string;
+  readonly reservation: Reservation;
+}
+
+interface KeptIdentity {
+  readonly kind: 'enrolled' | 'known';
+  readonly num: number;
 }
 
 /** Returns the request, or what is wrong with it. */

@@ -8,6 +8,7 @@ import {
   STREAMS,
   type LabelsRecord,
   type ModeOverrideRecord,
+  type RemovedIdentity,
 } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 
@@ -28,9 +29,10 @@ export class OperatorOverrides {
   readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #listeners: OverrideListener[] = [];
-  readonly #labels = new Map<string, Labels>();
-  readonly #revoked = new Set<string>();
-  readonly #modes = new Map<string, ModeOverrideRecord>();
+  readonly #labels = new Map<string, { readonly seq: number; readonly labels: Labels }>();
+  /** The sequences of the revocations. */
+  readonly #revoked = new Map<string, number>();
+  readonly #modes = new Map<string, { readonly seq: number; readonly record: ModeOverrideRecord }>();
   #latestMode: { readonly data: Uint8Array; readonly record: ModeOverrideRecord } | undefined;
   #views: FollowedView[] = [];
 
@@ -47,15 +49,15 @@ export class OperatorOverrides {
   async start(): Promise<void> {
     this.#views = await Promise.all([
       this.#follow(STREAM_SUBJECTS.allLabels, (entry, org, agentId) => {
-        this.#labels.set(keyOf(org, agentId), decodeRecord<LabelsRecord>(entry.data).labels);
+        this.#labels.set(keyOf(org, agentId), { seq: entry.seq, labels: decodeRecord<LabelsRecord>(entry.data).labels });
         for (const listener of this.#listeners) listener.labelsChanged?.(org, agentId);
       }),
-      this.#follow(STREAM_SUBJECTS.allRevoked, (_entry, org, agentId) => {
-        this.#revoked.add(keyOf(org, agentId));
+      this.#follow(STREAM_SUBJECTS.allRevoked, (entry, org, agentId) => {
+        this.#revoked.set(keyOf(org, agentId), entry.seq);
         for (const listener of this.#listeners) listener.revoked?.(org, agentId);
       }),
       this.#follow(STREAM_SUBJECTS.allModes, (entry, org, agentId) => {
-        this.#modes.set(keyOf(org, agentId), this.#sharedMode(entry.data));
+        this.#modes.set(keyOf(org, agentId), { seq: entry.seq, record: this.#sharedMode(entry.data) });
         for (const listener of this.#listeners) listener.modeChanged?.(org, agentId);
       }),
     ]);
@@ -66,16 +68,27 @@ export class OperatorOverrides {
   }
 
   labelsOf(org: OrgId, agentId: AgentId): Labels {
-    return this.#labels.get(keyOf(org, agentId)) ?? NO_LABELS;
+    return this.#labels.get(keyOf(org, agentId))?.labels ?? NO_LABELS;
   }
 
   /** The mode override of an agent, if it still holds. */
   modeOf(org: OrgId, agentId: AgentId, nowMs: number): ModeOverride | undefined {
-    return activeModeOverride(this.#modes.get(keyOf(org, agentId)), nowMs);
+    return activeModeOverride(this.#modes.get(keyOf(org, agentId))?.record, nowMs);
   }
 
   isRevoked(org: OrgId, agentId: AgentId): boolean {
     return this.#revoked.has(keyOf(org, agentId));
+  }
+
+  /**
+   * An identity was removed by the record of this sequence: what was decided about it before is forgotten. A revocation stays in force, unless
+   * it is the reason.
+   */
+  removed(org: OrgId, agentId: AgentId, seq: number, why: RemovedIdentity['why']): void {
+    const key = keyOf(org, agentId);
+    if ((this.#labels.get(key)?.seq ?? seq) < seq) this.#labels.delete(key);
+    if ((this.#modes.get(key)?.seq ?? seq) < seq) this.#modes.delete(key);
+    if (why === 'revoked' && (this.#revoked.get(key) ?? seq) < seq) this.#revoked.delete(key);
   }
 
   /** An override for thousands of agents is thousands of equal records in a row: one object is enough for them. */

@@ -77,10 +77,7 @@ describe.each(MODES)('a connection over %s', (mode) => {
     const { connection } = fake.session;
     expect(harness.manager.isOpening(connection)).toBe(false);
     harness.send(fake, FRAME.hello, encodeBody('hello', HELLO));
-    expect([harness.manager.isOpening(connection), harness.table.pending.hasRoomFor(fake.session.agentId)]).toEqual([
-      true,
-      true,
-    ]);
+    expect([harness.manager.isOpening(connection), harness.table.pending.of(fake.session.agentId)]).toEqual([true, []]);
     expect([...harness.table.pending.overdue(Number.MAX_SAFE_INTEGER)]).toEqual([]);
     await turn();
     const session = harness.registered[0]!;

@@ -17,6 +17,7 @@ import type { Capability, HelloRemainder, WelcomeAddition } from '../foundation/
 import type { Connection, ConnectionListener } from '../foundation/connection.js';
 import type { GatewayIdentity, IdentityListener } from '../foundation/gateway-identity.js';
 import type { OperatorOverrides, OverrideListener } from '../foundation/operator-overrides.js';
+import type { EnrolledIdentities, RemovalListener } from '../foundation/enrolled-identities.js';
 import { makeProfile } from '../foundation/profile.js';
 import type { Handshake } from './admission/handshake.js';
 import type { Hub } from './hub/hub.js';
@@ -25,6 +26,7 @@ import type { SessionTable } from './hub/session-table.js';
 import { FrameDispatcher } from './frame-dispatcher.js';
 import { LivenessMonitor } from './liveness-monitor.js';
 import { MaxConnectionAge } from './max-connection-age.js';
+import type { FirstSessionRecorder } from './registration/first-session-recorder.js';
 import type { RegistrationListener, RegistrationQueue } from './registration/registration-queue.js';
 import { closeCodeLabel, createSessionMetrics, type SessionMetrics } from './session-metrics.js';
 
@@ -35,6 +37,8 @@ export interface SessionManagerOptions {
   readonly handshake: Pick<Handshake, 'verify' | 'admit'>;
   readonly registrations: Pick<RegistrationQueue, 'listen' | 'register' | 'unregister'>;
   readonly overrides: Pick<OperatorOverrides, 'listen' | 'labelsOf' | 'isRevoked'>;
+  readonly identities: Pick<EnrolledIdentities, 'listen' | 'isRemoved'>;
+  readonly firstSessions: Pick<FirstSessionRecorder, 'note'>;
   readonly capabilities: readonly Capability[];
   readonly clock: Clock;
   readonly logger: Logger;
@@ -56,7 +60,7 @@ interface Opening {
  *     opened ──CHALLENGE──▶ HELLO ──handshake──▶ registered ──WELCOME──▶ frames ──▶ closed
  */
 export class SessionManager
-  implements ConnectionListener<HandshakeContext>, RegistrationListener, IdentityListener, OverrideListener
+  implements ConnectionListener<HandshakeContext>, RegistrationListener, IdentityListener, OverrideListener, RemovalListener
 {
   readonly #options: SessionManagerOptions;
   readonly #metrics: SessionMetrics;
@@ -78,6 +82,7 @@ export class SessionManager
     options.registrations.listen(this);
     options.identity.listen(this);
     options.overrides.listen(this);
+    options.identities.listen(this);
   }
 
   start(): void {
@@ -93,7 +98,7 @@ export class SessionManager
   opened(connection: Connection, context: HandshakeContext): void {
     const { clock, table } = this.#options;
     const session = new Session(context, connection, clock.now());
-    table.add(session);
+    for (const unproven of table.add(session)) this.#end(unproven, 'overloaded', 'a newer connection took its place');
     const body = encodeBody('challenge', { nonce: context.challenge.nonce, serverTimeMs: clock.now() });
     session.send(encodeFrame(FRAME.challenge, 0, body));
   }
@@ -144,6 +149,7 @@ export class SessionManager
     session.quietSweeps = 0;
     hub.add(session);
     this.#metrics.hellos.inc({ result: 'ready' });
+    this.#options.firstSessions.note(session);
     const { token, hello = {} }: Partial<Opening> = this.#opening.get(session) ?? {};
     this.#opening.delete(session);
     session.connection.cork(() => {
@@ -185,6 +191,15 @@ export class SessionManager
   revoked(org: OrgId, agentId: AgentId): void {
     for (const session of this.#options.table.sessions()) {
       if (session.agentId === agentId && session.org === org) this.#end(session, 'revoked');
+    }
+  }
+
+  /** An identity was removed: sessions of its number end, and their agents enrol again. */
+  removed(org: OrgId, agentId: AgentId, belowNum: number): void {
+    const { hub, table } = this.#options;
+    for (const session of [hub.get(agentId), ...table.pending.of(agentId)]) {
+      if (session !== undefined && session.org === org && session.num < belowNum)
+        this.#end(session, 'unauthenticated', 'the identity was removed; enrol again');
     }
   }
 
@@ -252,13 +267,14 @@ export class SessionManager
     session: Session,
     verified: { readonly hello: HelloBody; readonly challenge: Challenge },
   ): Promise<void> {
-    const { handshake, overrides, registrations } = this.#options;
+    const { handshake, overrides, identities, registrations } = this.#options;
     const { away } = verified.hello;
     const token = await handshake.admit(session, verified);
     this.#opening.set(session, { token, hello: away === undefined ? {} : { away } });
     if (session.state !== 'registering') return;
     // The revocation may have come between the upgrade and now.
     if (overrides.isRevoked(session.org, session.agentId)) this.#end(session, 'revoked');
+    else if (identities.isRemoved(session.org, session.agentId, session.num)) this.#end(session, 'unauthenticated');
     else registrations.register(session);
   }
 

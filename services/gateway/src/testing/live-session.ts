@@ -18,6 +18,7 @@ export class LiveSession extends TestSession {
   static async open(agent: AgentState, url: string): Promise<LiveSession> {
     const socket = new WebSocket(`ws://${url}/v1/live`, SUBPROTOCOL, {
       headers: { authorization: `Bearer ${agent.token}` },
+      localAddress: agent.from,
     });
     const session = new LiveSession(agent, socket);
     await once(socket, 'open');

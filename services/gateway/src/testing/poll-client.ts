@@ -17,7 +17,11 @@ export interface PollAsk {
 
 /** Requests to `/v1/poll`. */
 export class PollClient {
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #agent: Agent;
+
+  constructor(from?: string) {
+    this.#agent = new Agent({ keepAlive: true, localAddress: from });
+  }
 
   async ask(url: string, { method, headers = {}, body }: PollAsk): Promise<PollAnswer> {
     const sent = request(`http://${url}/v1/poll`, {

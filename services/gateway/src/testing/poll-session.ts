@@ -45,7 +45,7 @@ export class PollSession extends TestSession {
 
   /** Opens it only; rejects when that is refused. */
   static async open(agent: AgentState, urls: readonly string[]): Promise<PollSession> {
-    const client = new PollClient();
+    const client = new PollClient(agent.from);
     const headers = { authorization: `Bearer ${agent.token}` };
     const answer = await client.ask(urls[0] ?? '', { method: 'POST', headers });
     const name = answer.headers[POLL_SESSION_HEADER];

@@ -106,6 +106,8 @@ export function sessionManagerHarness(copies = 1) {
     },
     handshake: handshake as unknown as Handshake,
     registrations,
+    identities: { listen: () => undefined, isRemoved: () => false },
+    firstSessions: { note: () => undefined },
     overrides: {
       listen: () => undefined,
       labelsOf: () => ({ site: 'x' }),

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import {
   agentIdFromPublicKey,
   exportAgentKeys,
@@ -45,6 +48,7 @@ export class TestAgent {
   channel: SessionMode = 'live';
   /** Over Poll: every request is repeated as if its answer had been lost. */
   flaky = false;
+  from: string | undefined;
   token = '';
   num = 0;
 
@@ -67,9 +71,9 @@ export class TestAgent {
       labels: this.labels,
       ...change.body,
     };
-    const response = await fetch(`http://${url}/v1/enroll`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${change.secret ?? ENROLL_SECRET}` },
+    const response = await postJson(`http://${url}/v1/enroll`, {
+      from: this.from,
+      authorization: `Bearer ${change.secret ?? ENROLL_SECRET}`,
       body: JSON.stringify(body),
     });
     if (response.ok) {
@@ -114,4 +118,17 @@ export class TestAgent {
     if (welcome.body.token !== undefined) this.token = welcome.body.token;
     return session;
   }
+}
+
+/** Like `fetch`, which cannot choose the address that it connects from. */
+async function postJson(
+  url: string,
+  { from, authorization, body }: { from: string | undefined; authorization: string; body: string },
+): Promise<Response> {
+  const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), authorization };
+  const sent = request(url, { method: 'POST', agent: false, headers, localAddress: from });
+  sent.end(body);
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  const replied = Object.entries(response.headers).map(([name, value]): [string, string] => [name, String(value)]);
+  return new Response(await text(response), { status: response.statusCode ?? 0, headers: replied });
 }

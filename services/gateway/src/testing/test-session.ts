@@ -22,6 +22,8 @@ export interface AgentState extends Pick<HelloBody, 'facts' | 'labels' | 'capabi
   readonly away: HelloBody['away'];
   readonly replaces: number | undefined;
   readonly flaky: boolean;
+  /** The address of this machine that it connects from. */
+  readonly from: string | undefined;
 }
 
 export interface ReceivedFrame {

@@ -192,6 +192,17 @@ export function streamStoreContract(title: string, makeFixture: () => Promise<Br
       expect(await append('a', '3')).toBe(first + 2);
     });
 
+    it('purge before a sequence leaves that entry, later ones, and other subjects', async () => {
+      await append('b', '1');
+      await append('a', '2');
+      const at = await append('a', '3');
+      await append('a', '4');
+      await streams.purge(stream, `${root}.a`, { beforeSeq: at });
+      expect(values(await readAll())).toEqual(['1', '3', '4']);
+      await streams.purge(stream, `${root}.a`, { beforeSeq: at + 1 });
+      expect(values(await readAll())).toEqual(['1', '4']);
+    });
+
     it('limits hold: entries per subject, and their change by ensure', async () => {
       await define({ maxMsgsPerSubject: 1 });
       await append('a', '1');

@@ -15,7 +15,8 @@ export interface AuditedDenial {
 
 /**
  * Writes what the gateway denied to the audit chain; what it granted has a record of its own. Anybody who reaches the port can cause
- * denials, so they are rate-bounded: a flood of them is counted in metrics and does not fill the chain.
+ * denials, so they are rate-bounded: a flood of them is counted in metrics and does not fill the chain. One agent, and all who
+ * enrol without proving anything together, get a part of it, so that they hide nothing of what is denied to others.
  */
 export class DenialAuditor {
   readonly #trail: AuditTrail;
@@ -27,6 +28,7 @@ export class DenialAuditor {
     this.#trail = new AuditTrail({
       ...options,
       rateLimit: { capacity: 100, refillPerSecond: 10 },
+      actorLimit: { capacity: 40, refillPerSecond: 4 },
       metrics: {
         auditSuppressed: metrics.counter({
           name: 'muster_gateway_audit_suppressed_total',

@@ -1,0 +1,165 @@
+import type { EnrollSecret, EnrollSecrets } from '@muster/identity';
+import { addressBlock, TokenBucket, type Clock, type Logger, type Metrics } from '@muster/runtime';
+import type { LRUCache } from 'lru-cache';
+import type { EnrolledIdentities } from '../foundation/enrolled-identities.js';
+import { expiringCache } from '../foundation/expiring-cache.js';
+import { FairRate } from '../foundation/fair-rate.js';
+
+export interface EnrolmentLimitsOptions {
+  readonly secrets: EnrollSecrets;
+  readonly identities: EnrolledIdentities;
+  /** Enrolments a second, and at once, with one secret that has no rate of its own. One address gets half of them. */
+  readonly enrollRate: number;
+  readonly enrollBurst: number;
+  /** Identities that an org may have. */
+  readonly orgIdentities: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** A place for one more identity, until it is known whether it was taken. */
+export interface Reservation {
+  /** The identity was kept under this number. */
+  taken(num: number): void;
+  /** Does nothing after `taken`. */
+  release(): void;
+}
+
+export type Room = { readonly kind: 'free'; readonly reservation: Reservation } | FullBound;
+
+export interface FullBound {
+  readonly kind: 'full';
+  readonly bound: 'secret' | 'org';
+  readonly message: string;
+}
+
+interface Rates {
+  readonly secret: TokenBucket;
+  readonly addresses: FairRate;
+}
+
+/** Requests without a valid secret from one address that are told so; more are told to wait. */
+const UNPROVEN_PER_ADDRESS = { capacity: 50, refillPerSecond: 5 };
+/** A bound that was reached is logged this often. */
+const LOG_EVERY_MS = 60_000;
+const LOGGED_BOUNDS = 1_000;
+
+/**
+ * How much may enrol: a rate by secret, of which one address gets half, and a number of identities by secret and org. Numbers count what the
+ * identities stream has and what this gateway is about to add: exact for one gateway; several may exceed a bound by what they add while the
+ * stream delivers, which takes milliseconds. Rates are those of one gateway.
+ */
+export class EnrolmentLimits {
+  readonly #options: EnrolmentLimitsOptions;
+  readonly #unproven: FairRate;
+  readonly #bySecret = new Map<EnrollSecret, Rates>();
+  readonly #reserved = new Map<string, number>();
+  readonly #logged: LRUCache<string, true>;
+
+  constructor(options: EnrolmentLimitsOptions) {
+    this.#options = options;
+    const { clock, secrets, metrics } = options;
+    this.#unproven = new FairRate({ clock, own: UNPROVEN_PER_ADDRESS });
+    this.#logged = expiringCache(clock, { max: LOGGED_BOUNDS, ttlMs: LOG_EVERY_MS });
+    for (const secret of secrets.all) this.#bySecret.set(secret, this.#ratesOf(secret));
+    metrics.gauge({
+      name: 'muster_gateway_identities',
+      help: 'Identities of all orgs, as the stream has them: the same at every gateway.',
+      collect: (gauge) => gauge.set(options.identities.size),
+    });
+    metrics.gauge({
+      name: 'muster_gateway_enrolment_fill_ratio',
+      help: 'The fullest org, and the fullest enrolment secret with a bound: 1 when nothing more can enrol.',
+      labels: ['bound'],
+      collect: (gauge) => {
+        gauge.set({ bound: 'org' }, this.#fullestOrg());
+        gauge.set({ bound: 'secret' }, this.#fullestSecret());
+      },
+    });
+  }
+
+  /** Whether a request without a valid secret is told so. */
+  mayHear(address: string): boolean {
+    return this.#unproven.take(addressBlock(address)).from === 'own';
+  }
+
+  /** Takes one enrolment of the rates; returns how long to wait when there is none. */
+  waitMs(secret: EnrollSecret, address: string): number | undefined {
+    const rates = this.#bySecret.get(secret);
+    if (rates === undefined) return undefined;
+    const byAddress = rates.addresses.take(addressBlock(address));
+    const taken = byAddress.from === 'none' ? byAddress : rates.secret.take();
+    return 'retryAfterMs' in taken ? taken.retryAfterMs : undefined;
+  }
+
+  /** A place for one more identity, which has to be given back; or which bound has none left. */
+  room({ org, name, maxIdentities = Number.POSITIVE_INFINITY }: EnrollSecret): Room {
+    const { orgIdentities } = this.#options;
+    const key = `${org}/${name}`;
+    if (this.#used(org) >= orgIdentities) return this.#full('org', org, orgIdentities);
+    if (this.#used(org, name) >= maxIdentities) return this.#full('secret', key, maxIdentities);
+    return { kind: 'free', reservation: this.#reserve(org, name) };
+  }
+
+  #used(org: string, name?: string): number {
+    const key = name === undefined ? org : `${org}/${name}`;
+    return this.#options.identities.count(org, name) + (this.#reserved.get(key) ?? 0);
+  }
+
+  #reserve(org: string, name: string): Reservation {
+    const keys = [org, `${org}/${name}`];
+    for (const key of keys) this.#reserved.set(key, (this.#reserved.get(key) ?? 0) + 1);
+    let isOpen = true;
+    const release = (): void => {
+      if (!isOpen) return;
+      isOpen = false;
+      for (const key of keys) {
+        const left = (this.#reserved.get(key) ?? 1) - 1;
+        if (left > 0) this.#reserved.set(key, left);
+        else this.#reserved.delete(key);
+      }
+    };
+    const taken = (num: number): void => {
+      this.#options.identities.add(num, org, name);
+      release();
+    };
+    return { taken, release };
+  }
+
+  #full(bound: FullBound['bound'], key: string, limit: number): FullBound {
+    if (!this.#logged.has(key)) {
+      this.#logged.set(key, true);
+      this.#options.logger.warn('no more identities can enrol', { bound, of: key, limit });
+    }
+    const message =
+      bound === 'org'
+        ? 'the org has as many identities as it may have'
+        : 'as many identities as it allows have enrolled with this secret';
+    return { kind: 'full', bound, message };
+  }
+
+  #ratesOf({ perMinute }: EnrollSecret): Rates {
+    const { clock, enrollRate, enrollBurst } = this.#options;
+    const capacity = perMinute ?? enrollBurst;
+    const refillPerSecond = perMinute === undefined ? enrollRate : perMinute / 60;
+    const half = { capacity: Math.max(1, capacity / 2), refillPerSecond: refillPerSecond / 2 };
+    return {
+      secret: new TokenBucket({ clock, capacity, refillPerSecond }),
+      addresses: new FairRate({ clock, own: half }),
+    };
+  }
+
+  #fullestOrg(): number {
+    const { identities, orgIdentities } = this.#options;
+    return Math.max(0, ...identities.orgs().map((org) => identities.count(org) / orgIdentities));
+  }
+
+  #fullestSecret(): number {
+    const { identities, secrets } = this.#options;
+    const ratios = secrets.all.flatMap(({ org, name, maxIdentities }) =>
+      maxIdentities === undefined ? [] : [identities.count(org, name) / maxIdentities],
+    );
+    return Math.max(0, ...ratios);
+  }
+}

@@ -1,0 +1,170 @@
+import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import { AGENT_TOKEN_TTL_MS } from '@muster/identity';
+import type { AgentId, OrgId } from '@muster/protocol';
+import {
+  decodeRecord,
+  parseIdentitySubject,
+  STREAM_SUBJECTS,
+  STREAMS,
+  type EnrolledRecord,
+  type FirstSessionRecord,
+  type RemovedIdentity,
+} from '@muster/records';
+import type { Clock, Logger } from '@muster/runtime';
+
+export interface RemovalListener {
+  /** An identity was removed; tokens of numbers below `belowNum` are not valid any more. */
+  removed(org: OrgId, agentId: AgentId, belowNum: number, why: RemovedIdentity['why']): void;
+}
+
+interface Outdated {
+  readonly belowNum: number;
+  /** By then every token of those numbers has expired. */
+  readonly untilMs: number;
+}
+
+/** Longer than a token lives, also one that a gateway issued before it heard of the removal. */
+const OUTDATED_MS = AGENT_TOKEN_TTL_MS + 24 * 3_600_000;
+
+/**
+ * How many identities there are, and which of them ever had a session. Every gateway follows this, so counts hold over gateways and restarts.
+ * An identity takes two numbers, about 50 bytes; its name is kept only when it was removed, until its tokens have expired.
+ */
+export class EnrolledIdentities {
+  readonly #options: { readonly streams: StreamStore; readonly clock: Pick<Clock, 'now'>; readonly logger: Logger };
+  readonly #listeners: RemovalListener[] = [];
+  readonly #current = new Set<number>();
+  readonly #live = new Set<number>();
+  /** By org, and by org and secret. */
+  readonly #counts = new Map<string, number>();
+  /** Oldest removal first. */
+  readonly #outdated = new Map<string, Outdated>();
+  #views: FollowedView[] = [];
+
+  constructor(options: { readonly streams: StreamStore; readonly clock: Pick<Clock, 'now'>; readonly logger: Logger }) {
+    this.#options = options;
+  }
+
+  listen(listener: RemovalListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Resolves when all identities so far are counted. */
+  async start(): Promise<void> {
+    this.#views = await Promise.all([
+      this.#follow(STREAM_SUBJECTS.allEnrolled, (entry, org, agentId) => this.#enrolled(entry, org, agentId)),
+      this.#follow(STREAM_SUBJECTS.allFirstSessions, ({ data }) => {
+        this.#live.add(decodeRecord<FirstSessionRecord>(data).num);
+      }),
+    ]);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#views.map((view) => view.stop()));
+  }
+
+  /** All of all orgs. */
+  get size(): number {
+    return this.#current.size;
+  }
+
+  /** Identities of an org, or those that enrolled with one of its secrets. */
+  count(org: string, secret?: string): number {
+    return this.#counts.get(keyOf(org, secret)) ?? 0;
+  }
+
+  orgs(): string[] {
+    return [...this.#counts.keys()].filter((key) => !key.includes('/'));
+  }
+
+  wasLive(num: number): boolean {
+    return this.#live.has(num);
+  }
+
+  noteLive(num: number): void {
+    this.#live.add(num);
+  }
+
+  /** Whether a token of this number belongs to an identity that was removed since. */
+  isRemoved(org: OrgId, agentId: AgentId, num: number): boolean {
+    return num < (this.#outdated.get(keyOf(org, agentId))?.belowNum ?? 0);
+  }
+
+  /** Counts an identity that was just kept, before the stream brings it back. */
+  add(num: number, org: string, secret: string | undefined): void {
+    if (this.#current.has(num)) return;
+    this.#current.add(num);
+    this.#change(org, secret, 1);
+  }
+
+  #enrolled({ data, seq }: Entry, org: OrgId, agentId: AgentId): void {
+    const record = decodeRecord<EnrolledRecord>(data);
+    const { removed, secret, again } = record;
+    if (removed !== undefined) {
+      if (this.#current.delete(removed.num)) this.#change(org, secret, -1);
+      this.#live.delete(removed.num);
+      // A number above that of this record: what an earlier version issued for the record itself is not valid either.
+      this.#outdate(keyOf(org, agentId), { belowNum: seq + 1, untilMs: removed.atMs + OUTDATED_MS });
+      for (const listener of this.#listeners) listener.removed(org, agentId, seq, removed.why);
+      return;
+    }
+    if (again === true) {
+      this.#outdate(keyOf(org, agentId), { belowNum: seq, untilMs: record.enrolledAtMs + OUTDATED_MS });
+    }
+    this.add(seq, org, secret);
+  }
+
+  #outdate(key: string, outdated: Outdated): void {
+    const nowMs = this.#options.clock.now();
+    for (const [oldest, { untilMs }] of this.#outdated) {
+      if (untilMs > nowMs) break;
+      this.#outdated.delete(oldest);
+    }
+    this.#outdated.delete(key);
+    if (outdated.untilMs > nowMs) this.#outdated.set(key, outdated);
+  }
+
+  #change(org: string, secret: string | undefined, by: 1 | -1): void {
+    const keys = secret === undefined ? [org] : [org, keyOf(org, secret)];
+    for (const key of keys) {
+      const count = (this.#counts.get(key) ?? 0) + by;
+      if (count > 0) this.#counts.set(key, count);
+      else this.#counts.delete(key);
+    }
+  }
+
+  #follow(subject: string, take: (entry: Entry, org: OrgId, agentId: AgentId) => void): Promise<FollowedView> {
+    const { streams, logger } = this.#options;
+    return followView(streams, {
+      stream: STREAMS.identities.name,
+      subject,
+      logger,
+      reset: () => this.#clear(subject),
+      apply: (entry) => {
+        const parts = parseIdentitySubject(entry.subject);
+        if (parts === undefined) return;
+        try {
+          take(entry, parts.org, parts.agentId);
+        } catch (error) {
+          logger.error('unreadable identity record ignored', { err: error, seq: entry.seq });
+        }
+      },
+    });
+  }
+
+  /** The stream was made again: its numbers are others. */
+  #clear(subject: string): void {
+    if (subject === STREAM_SUBJECTS.allFirstSessions) {
+      this.#live.clear();
+      return;
+    }
+    this.#current.clear();
+    this.#counts.clear();
+    this.#outdated.clear();
+  }
+}
+
+/** Neither an org nor an agent's id has a slash. */
+function keyOf(org: string, name: string | undefined): string {
+  return name === undefined ? org : `${org}/${name}`;
+}
