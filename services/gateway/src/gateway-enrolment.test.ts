@@ -78,7 +78,9 @@ describe('enrolment', () => {
 
   it('is exact at one gateway, however many come at once', async () => {
     const one = await harness.startGateway({
-      MUSTER_ENROLL_SECRETS: JSON.stringify({ [ORG]: { secret: 'a-secret-for-a-crowd-0123', name: 'crowd', maxIdentities: 7 } }),
+      MUSTER_ENROLL_SECRETS: JSON.stringify({
+        [ORG]: { secret: 'a-secret-for-a-crowd-0123', name: 'crowd', maxIdentities: 7 },
+      }),
     });
     const secret = 'a-secret-for-a-crowd-0123';
     const replies = await Promise.all(Array.from({ length: 40 }, () => new TestAgent().enroll(one.url, { secret })));
@@ -139,7 +141,9 @@ describe('enrolment', () => {
     expect(agent.num).toBeGreaterThan(formerNum);
     (await agent.connect(gateway.url)).close();
     for (const { url } of [gateway, started, await harness.startGateway(ENV)]) {
-      await eventually(async () => (await Object.assign(new TestAgent(), agent, { token: formerToken }).refusal(url)).status === 401);
+      await eventually(
+        async () => (await Object.assign(new TestAgent(), agent, { token: formerToken }).refusal(url)).status === 401,
+      );
     }
   });
 

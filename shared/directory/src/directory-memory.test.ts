@@ -34,7 +34,13 @@ function streamOf(entries: readonly Pick<Entry, 'subject' | 'data'>[]): StreamSt
 
 /** Bytes of heap that each of many identities takes in a directory. */
 async function bytesEach(labelsOf: (i: number) => Labels): Promise<number> {
-  const facts = { os: 'linux', arch: 'x86_64', osName: 'Debian GNU/Linux', osVersion: '12', agentVersion: '1.4.2' } as const;
+  const facts = {
+    os: 'linux',
+    arch: 'x86_64',
+    osName: 'Debian GNU/Linux',
+    osVersion: '12',
+    agentVersion: '1.4.2',
+  } as const;
   const entries = Array.from({ length: COUNT }, (_, i) => {
     const agentId = randomBytes(12).toString('hex') as AgentId;
     const enrolled = {

@@ -40,7 +40,9 @@ describe('enrolment secrets', () => {
   test('in JSON a secret may have bounds', () => {
     const bounds = { name: 'branch', maxIdentities: 5, perMinute: 60, labels: { site: 'zrh' } };
     const given = { secret: OLD, expires: '2027-01-31', ...bounds };
-    const secrets = secretsOf(JSON.stringify({ acme: [NEW, given], globex: { ...given, expires: '2027-01-31T12:00:00+01:00' } }));
+    const secrets = secretsOf(
+      JSON.stringify({ acme: [NEW, given], globex: { ...given, expires: '2027-01-31T12:00:00+01:00' } }),
+    );
     const expected = { org: 'acme', expiresAtMs: Date.UTC(2027, 0, 31), ...bounds };
     expect(secrets.find('acme', OLD)).toEqual(expected);
     expect(secrets.find('globex', OLD)?.expiresAtMs).toBe(Date.UTC(2027, 0, 31, 11));
@@ -58,7 +60,15 @@ describe('enrolment secrets', () => {
     ['a bound that is none', JSON.stringify({ acme: { secret: OLD, maxIdentities: 0 } })],
     ['a date that is none', JSON.stringify({ acme: { secret: OLD, expires: 'tomorrow' } })],
     ['a label that cannot be set', JSON.stringify({ acme: { secret: OLD, labels: { os: 'linux' } } })],
-    ['two of one name', JSON.stringify({ acme: [{ secret: OLD, name: 'a' }, { secret: NEW, name: 'a' }] })],
+    [
+      'two of one name',
+      JSON.stringify({
+        acme: [
+          { secret: OLD, name: 'a' },
+          { secret: NEW, name: 'a' },
+        ],
+      }),
+    ],
     ['an org that is none', `Acme!=${OLD}`],
     ['a secret that can be guessed', 'acme=summer2026'],
   ])('%s is refused, without quoting a secret', (_name, text) => {

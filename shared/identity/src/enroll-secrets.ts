@@ -80,10 +80,11 @@ export function parseEnrollSecrets(text: string): ParsedEnrollSecrets {
 function faultOf(org: string, { secret, labels = {} }: Given): string | undefined {
   if (!isOrgId(org)) return `has an org that is not [a-z0-9-], 1 to 63 characters: ${JSON.stringify(org)}`;
   // They are compared by a fast hash and can be tried over the network, so they must not be guessable.
-  if (secret.length < MIN_SECRET_CHARS)
-    return `has a secret of ${org} shorter than ${MIN_SECRET_CHARS} characters`;
+  if (secret.length < MIN_SECRET_CHARS) return `has a secret of ${org} shorter than ${MIN_SECRET_CHARS} characters`;
   const faults = labelFaults(labels);
-  return faults.length === 0 ? undefined : `has a secret of ${org} with labels that cannot be set: ${faults.join('; ')}`;
+  return faults.length === 0
+    ? undefined
+    : `has a secret of ${org} with labels that cannot be set: ${faults.join('; ')}`;
 }
 
 function compiled(org: string, { secret, name, expires, maxIdentities, perMinute, labels }: Given): EnrollSecret {

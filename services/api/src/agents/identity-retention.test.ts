@@ -77,7 +77,12 @@ const isGone = ({ agentId }: { readonly agentId: AgentId }) => directory.byId(or
 
 it('removes identities that had no session for their time, and no others', async () => {
   const unused = await enrolled();
-  const [used, connected, revoked, earlier] = [await enrolled(), await enrolled(), await enrolled(), await enrolled({})];
+  const [used, connected, revoked, earlier] = [
+    await enrolled(),
+    await enrolled(),
+    await enrolled(),
+    await enrolled({}),
+  ];
   await writer.setFirstLabels(org, unused.agentId, { labels: { site: 'zrh' }, by: 'a secret', atMs: 1 });
   await writer.recordFirstSession(org, used.agentId, { atMs: clock.now(), num: used.num });
   await writer.revoke(org, revoked.agentId, { by: 'op', reason: 'x', atMs: clock.now() });

@@ -3,13 +3,7 @@ import type { StreamStore } from '@muster/bus';
 import type { Directory, DirectoryWriter, Endpoint } from '@muster/directory';
 import { AGENT_TOKEN_TTL_MS } from '@muster/identity';
 import type { OrgId } from '@muster/protocol';
-import {
-  decodeRecord,
-  STREAM_SUBJECTS,
-  STREAMS,
-  type EnrolledRecord,
-  type RemovedIdentity,
-} from '@muster/records';
+import { decodeRecord, STREAM_SUBJECTS, STREAMS, type EnrolledRecord, type RemovedIdentity } from '@muster/records';
 import type { Clock, Logger, Metrics, Timer } from '@muster/runtime';
 import type { PresenceReader } from './presence.js';
 

@@ -174,7 +174,11 @@ export class Enrolment {
     });
   }
 
-  #refuse(why: RefusalReason, reason: string, { org, from }: { readonly org: OrgId; readonly from: string }): HttpReply {
+  #refuse(
+    why: RefusalReason,
+    reason: string,
+    { org, from }: { readonly org: OrgId; readonly from: string },
+  ): HttpReply {
     this.#refusals.inc({ reason: why });
     this.#options.auditor.denied({ org, action: 'agent.enroll', from, code: 'enrolment_refused', reason });
     return problemReply('enrolment_refused', reason, { 'www-authenticate': 'Bearer realm="muster enrolment"' });

@@ -49,7 +49,10 @@ export class OperatorOverrides {
   async start(): Promise<void> {
     this.#views = await Promise.all([
       this.#follow(STREAM_SUBJECTS.allLabels, (entry, org, agentId) => {
-        this.#labels.set(keyOf(org, agentId), { seq: entry.seq, labels: decodeRecord<LabelsRecord>(entry.data).labels });
+        this.#labels.set(keyOf(org, agentId), {
+          seq: entry.seq,
+          labels: decodeRecord<LabelsRecord>(entry.data).labels,
+        });
         for (const listener of this.#listeners) listener.labelsChanged?.(org, agentId);
       }),
       this.#follow(STREAM_SUBJECTS.allRevoked, (entry, org, agentId) => {

@@ -60,7 +60,12 @@ interface Opening {
  *     opened ──CHALLENGE──▶ HELLO ──handshake──▶ registered ──WELCOME──▶ frames ──▶ closed
  */
 export class SessionManager
-  implements ConnectionListener<HandshakeContext>, RegistrationListener, IdentityListener, OverrideListener, RemovalListener
+  implements
+    ConnectionListener<HandshakeContext>,
+    RegistrationListener,
+    IdentityListener,
+    OverrideListener,
+    RemovalListener
 {
   readonly #options: SessionManagerOptions;
   readonly #metrics: SessionMetrics;
