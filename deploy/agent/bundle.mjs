@@ -29,7 +29,7 @@ async function writeBundle(outfile) {
     target: 'node20',
     // What a single executable takes; and a file that is loaded as it is wherever it lies.
     format: 'cjs',
-    // Neither the text of a thread nor a single executable has `import()`.
+    // A single executable has no `import()`.
     supported: { 'dynamic-import': false },
     minifyWhitespace: true,
     minifySyntax: true,
@@ -68,7 +68,7 @@ function sqliteModule() {
     export default () => init({ wasmBinary: brotliDecompressSync(Buffer.from('${wasm}', 'base64')) });`;
 }
 
-/** The node that runs this, with the bundle in it: once as its program, once as text for its threads. */
+/** The node that runs this, with the bundle in it. */
 function writeExecutable(bundlePath, executable) {
   const blob = `${executable}.blob`;
   const config = `${executable}.sea.json`;
@@ -78,7 +78,6 @@ function writeExecutable(bundlePath, executable) {
       main: bundlePath,
       output: blob,
       disableExperimentalSEAWarning: true,
-      assets: { bundle: bundlePath },
     }),
   );
   try {

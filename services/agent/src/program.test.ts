@@ -136,30 +136,30 @@ describe('the agent program', () => {
     expect(doctor.output).toMatch(/ok {4}tcp[\s\S]*FAIL {2}tls/);
   });
 
-  test('an agent that was killed during a query refuses that query afterwards, and no other', async () => {
-    const sql = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS x FROM c';
+  test('the query that ran when the agent was killed is answered by the next one', async () => {
+    const sql =
+      'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 1000000) SELECT count(*) AS n FROM c';
     const gateway = await startGateway();
     const env = settings(gateway);
-    const first = start([], env);
+    for (let times = 0; times < 2; times += 1) {
+      const killed = start([], env);
+      const session = await gateway.next();
+      await session.welcome();
+      session.query(1, { sql: 'SELECT 1 AS one', columns: ['one'] });
+      await session.answer();
+      session.query(2, { sql, columns: ['n'] });
+      // Frames are handled in order: the answer to the third means that the second was begun.
+      session.query(3, { sql: 'SELECT 3 AS three', columns: ['three'] });
+      await session.answer();
+      killed.child.kill('SIGKILL');
+      await killed.exited;
+    }
+    start([], env);
     const session = await gateway.next();
     await session.welcome();
-    session.query(1, { sql: 'SELECT 1 AS one', columns: ['one'] });
-    await session.answer();
-    session.query(2, { sql, columns: ['x'] });
-    // Frames are handled in order: the answer to the third means that the second was begun.
-    session.query(3, { sql: 'SELECT 3 AS three', columns: ['three'] });
-    await session.answer();
-    first.child.kill('SIGKILL');
-    await first.exited;
-    const second = start([], env);
-    const again = await gateway.next();
-    await again.welcome();
-    await second.printed('it is refused for a day');
-    again.query(1, { sql, columns: ['x'] });
-    expect(await again.queryEnd()).toMatchObject({ ref: 1, outcome: 'refused', code: 'crashed_before' });
-    again.query(2, { sql: 'SELECT 1 AS one', columns: ['one'] });
-    expect(decodeRows((await again.answer())[0]!, 1)).toEqual([[1]]);
-  });
+    session.query(1, { sql, columns: ['n'] });
+    expect(decodeRows((await session.answer())[0]!, 1)).toEqual([[1_000_000]]);
+  }, 120_000);
 
   test('a second agent with the same data directory does not start, and the first notices nothing', async () => {
     const gateway = await startGateway();

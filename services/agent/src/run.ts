@@ -10,20 +10,23 @@ import {
 } from '@muster/runtime/program';
 import { IsolationMonitor } from './actions/isolation/isolation-monitor.js';
 import { openAgent } from './agent.js';
-import { createAgentHost } from './capabilities/commands/agent-host.js';
+import { createAgentHost, programEnvironment } from './capabilities/commands/agent-host.js';
 import { CommandHandler } from './capabilities/commands/command-handler.js';
 import { HelloRenewal } from './capabilities/commands/hello-renewal.js';
 import { AssignedMode, pinnedMode } from './capabilities/modes/assigned-mode.js';
+import { QueryDenylist } from './capabilities/queries/query-denylist.js';
 import { QueryHandler } from './capabilities/queries/query-handler.js';
 import { type AgentConfig, loadAgentConfig } from './config.js';
 import { machineInstance } from './host/instance.js';
-import { queryWorker } from './host/program-files.js';
+import { workerArguments } from './host/program-files.js';
 import { openDialer } from './network/dialer.js';
 import { ConnectionManager } from './sessions/connection-manager.js';
-import { ensurePrivateFolder } from './store/atomic-file.js';
+import { openPrivateFolder } from './store/private-folder.js';
 import { TrafficMeter } from './traffic/traffic-meter.js';
 import { createConnect } from './transports/create-connect.js';
+import { ActionPool } from './worker/action-pool.js';
 import { workerEnvironment } from './worker/worker-environment.js';
+import { WorkerProcesses } from './worker/worker-processes.js';
 
 /** `muster-agent run`: runs until a signal ends it. */
 export function run(env: Env): Promise<void> {
@@ -48,25 +51,27 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   logger.info('agent identity', { agentId: identity.agentId, host: facts.host });
   warnOfPlainText(config, logger);
 
-  const queries = QueryHandler.open({
+  const processes = new WorkerProcesses({
+    args: workerArguments(),
+    env: workerEnvironment(env),
     folder,
-    maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
-    traffic: () => meter.read(),
-    workers: {
-      entry: queryWorker(),
-      env: workerEnvironment(env),
-      workers: config.workers,
-      idleMs: config.workerIdleMs,
-    },
+    idleMs: config.workerIdleMs,
     clock,
     logger,
   });
-  runner.go('queries', {
-    stop: async (signal) => {
-      const { stuck } = await queries.stop(signal);
-      if (stuck > 0) endByForce(stuck, logger);
-    },
+  runner.go('worker processes', { stop: (signal) => processes.stop(signal).then(() => {}) });
+  const denylist = new QueryDenylist({ folder, clock, logger });
+  denylist.load();
+  const queries = QueryHandler.open({
+    denylist,
+    processes,
+    workers: config.workers,
+    maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
+    traffic: () => meter.read(),
+    clock,
+    logger,
   });
+  runner.go('queries', { stop: () => queries.stop() });
 
   const host = createAgentHost({
     platform: facts.os,
@@ -76,6 +81,8 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
     // An isolated machine must still reach its gateways, and the proxies in front of them.
     gatewayUrls: config.gatewayUrls.flatMap((url) => [url, dialer.proxyFor(url)?.href ?? []].flat()),
     openEnds: () => sessions.ends,
+    workerPids: () => processes.pids,
+    refusedQueries: denylist,
     env,
     clock,
     logger,
@@ -88,6 +95,7 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
     trust,
     enroller,
     host,
+    actions: new ActionPool({ host, processes, protect: config.protect, env: programEnvironment(facts.os, env) }),
     renewal,
     clock,
     logger,
@@ -131,7 +139,7 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
  * each other's files. Resolves to a function that releases the lock.
  */
 async function lockDataDirectory(folder: string): Promise<() => Promise<void>> {
-  ensurePrivateFolder(folder);
+  openPrivateFolder(folder);
   const lock = await takeProcessLock(join(folder, 'agent.lock'));
   if (lock.kind === 'locked') return () => lock.release();
   throw new Error(
@@ -143,13 +151,4 @@ function warnOfPlainText({ gatewayUrls }: AgentConfig, logger: Logger): void {
   const plain = gatewayUrls.filter((url) => /^(ws|http):/.test(url));
   if (plain.length > 0)
     logger.warn('the connection to the gateway is not encrypted: others on the network can read answers', { plain });
-}
-
-/**
- * The last step of a stop. `process.exit` waits for all threads, and would wait forever for one that hangs in a system
- * call.
- */
-function endByForce(stuck: number, logger: Logger): void {
-  logger.error('query workers hang in a system call; ending by force', { stuck });
-  process.kill(process.pid, 'SIGKILL');
 }

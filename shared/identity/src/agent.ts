@@ -1,6 +1,6 @@
 // What an agent needs: its key, the proofs it makes with it, and the verification of commands. It leaves out jose to save memory on
 // endpoints.
-export { type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
+export { isPublicKeyX, type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
 export { agentIdFromPublicKey, exportAgentKeys, generateAgentKeys, importAgentKeys } from './agent-keys.js';
 export type * from './agent-keys.js';
 export { signEnrollProof, signHelloProof, verifyEnrollProof, verifyHelloProof } from './proofs.js';

@@ -27,12 +27,32 @@ export function decodeBase64Url(text: string, length?: number): Buffer | undefin
   return bytes.toString('base64url') === text ? bytes : undefined;
 }
 
-/** True for base64url of 32 bytes. That is all that can be checked of an Ed25519 public key without using it. */
+/**
+ * The encodings of points of small order, without the sign bit: the same list as in libsodium (`ge25519_has_small_order`).
+ * With such a key anybody can make signatures that are valid for many messages.
+ */
+const SMALL_ORDER: ReadonlySet<string> = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+]);
+
+/**
+ * True for base64url of 32 bytes that are no point of small order. Whether they are a point at all shows when the key is
+ * used: no signature is valid for a key that is none.
+ */
 export function isPublicKeyX(x: string): boolean {
-  return decodeBase64Url(x, 32) !== undefined;
+  const bytes = decodeBase64Url(x, 32);
+  if (bytes === undefined) return false;
+  bytes[31] = (bytes[31] ?? 0) & 0x7f;
+  return !SMALL_ORDER.has(bytes.toString('hex'));
 }
 
-/** Imports a public key; `undefined` when `x` is not base64url of 32 bytes. */
+/** Imports a public key; `undefined` when `x` is none ({@link isPublicKeyX}). */
 export function importPublicKey(x: string): KeyObject | undefined {
   // JWK is ten times as fast as DER in Node 20 (8 µs against 86).
   return isPublicKeyX(x) ? createPublicKey({ key: { ...publicJwk(x) }, format: 'jwk' }) : undefined;

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -55,4 +55,17 @@ test('who died while it took a stale lock away holds up nobody', async () => {
 
 test('a folder that is not there is an error, not a held lock', async () => {
   await expect(takeProcessLock(join(folder, 'no', 'run.lock'))).rejects.toThrow(/ENOENT/);
+});
+
+test.each([
+  ['a link that leads nowhere', (at: string) => symlink('/nowhere/at/all', at)],
+  ['a folder', (at: string) => mkdir(at)],
+  ['a pipe', async (at: string) => void execFileSync('mkfifo', [at])],
+])('%s in the place of the lock is named, and nobody waits for it', async (_what, put) => {
+  await put(path);
+  await expect(takeProcessLock(path)).rejects.toThrow(`${path} is in the place of a lock and is not a file`);
+  await rm(path, { recursive: true });
+  await writeFile(path, `${process.pid} 1`);
+  await put(`${path}.turn`);
+  await expect(takeProcessLock(path)).rejects.toThrow(`${path}.turn is in the place of a lock`);
 });

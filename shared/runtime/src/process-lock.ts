@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants, readFileSync } from 'node:fs';
-import { copyFile, link, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, lstat, readFile, rm, writeFile } from 'node:fs/promises';
 
 /** Another process holds the lock. */
 export interface LockHeld {
@@ -14,17 +14,20 @@ export interface ProcessLock {
 }
 
 const UNKNOWN_BIRTH = 'unknown';
+/** Attempts while others take and release the lock; many more than processes that start at once can cause. */
+const ATTEMPTS = 1_000;
 
 /**
  * A lock that one process holds until it releases it or ends. The file has the process id and its start time, so that the
  * lock of a killed process is recognised as stale even when its id was reused. It works only among processes that see each
- * other, not across machines or containers. Throws what the file system throws.
+ * other, not across machines or containers. Throws what the file system throws, and where something else than a file is in the
+ * lock's place, such as a link that leads nowhere: that is not this function's work, so a person must look at it.
  */
 export async function takeProcessLock(path: string): Promise<ProcessLock | LockHeld> {
   const draft = `${path}.${randomBytes(6).toString('hex')}`;
   await writeFile(draft, `${process.pid} ${birthOf(process.pid) ?? UNKNOWN_BIRTH}\n`, { mode: 0o600, flag: 'wx' });
   try {
-    for (;;) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       // A link appears with its content, so no process sees an empty lock and takes it for a stale one.
       if (await createLink(draft, path)) return { kind: 'locked', release: () => rm(path, { force: true }) };
       const found = await contentOf(path);
@@ -33,6 +36,7 @@ export async function takeProcessLock(path: string): Promise<ProcessLock | LockH
       if (isAlive(pid, birth)) return { kind: 'held', pid };
       await removeStale(path, found, draft);
     }
+    throw new Error(`the lock ${path} cannot be taken: it comes and goes, or ${path}.turn is in the way`);
   } finally {
     await rm(draft, { force: true });
   }
@@ -73,9 +77,11 @@ async function removeStale(path: string, content: string, draft: string): Promis
   }
 }
 
-/** Undefined when there is no such file. */
+/** Undefined when there is no such file. Throws when it is no file: a link may lead nowhere, and a pipe would block. */
 async function contentOf(path: string): Promise<string | undefined> {
   try {
+    if (!(await lstat(path)).isFile())
+      throw new Error(`${path} is in the place of a lock and is not a file: remove it`);
     return await readFile(path, 'utf8');
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;

@@ -6,7 +6,7 @@ import { counted, refused, succeeded, unchanged, wouldDo } from './contract/resu
 export const setLabels: ActionImplementation = {
   run: (call) => {
     const { set = {}, remove = [] } = call.params as { set?: Labels; remove?: readonly string[] };
-    return Promise.resolve(change(call, new Map(Object.entries(set)), remove));
+    return change(call, new Map(Object.entries(set)), remove);
   },
   /** Restores only labels that this command changed and that still have the value it set. */
   undo: (call, kept) => {
@@ -14,7 +14,7 @@ export const setLabels: ActionImplementation = {
     const own = readKept(kept).filter(({ key, to }) => to === new Map(entries).get(key));
     const set = own.flatMap(({ key, from }) => (from === undefined ? [] : [[key, from] as const]));
     const remove = own.flatMap(({ key, from }) => (from === undefined ? [key] : []));
-    return Promise.resolve(change(call, new Map(set), remove));
+    return change(call, new Map(set), remove);
   },
 };
 
@@ -25,7 +25,11 @@ interface Change {
   readonly to?: string;
 }
 
-function change(call: ActionCall, set: ReadonlyMap<string, string>, remove: readonly string[]): ActionResult {
+async function change(
+  call: ActionCall,
+  set: ReadonlyMap<string, string>,
+  remove: readonly string[],
+): Promise<ActionResult> {
   const { labels } = call.host;
   const before = new Map(Object.entries(labels.read()));
   const after = new Map(before);
@@ -42,7 +46,7 @@ function change(call: ActionCall, set: ReadonlyMap<string, string>, remove: read
       `${count} would change`,
       changes.map((one) => line(one, ['set', 'remove'])),
     );
-  call.keepUndo(changes.map((one) => ({ ...one })));
+  await call.keepUndo(changes.map((one) => ({ ...one })));
   labels.write(next);
   return succeeded(
     `${count} changed`,

@@ -1,5 +1,6 @@
 import { findAction, parseBinding, parseParams, type Fault } from '@muster/actions';
 import { setLabels } from './agent-labels.js';
+import { allowQuery } from './allow-query.js';
 import type { ActionCall, ActionHost, ActionImplementations, ActionResult, JsonValue } from './contract/action.js';
 import { ISOLATION_ACTIONS } from './isolation/isolate-host.js';
 import { LINUX_ACTIONS } from './linux/linux-actions.js';
@@ -53,7 +54,12 @@ export function createActions(host: ActionHost): Actions {
 }
 
 function implementationsOf(platform: ActionHost['platform']): ActionImplementations {
-  const everywhere = { ...FILE_ACTIONS, ...ISOLATION_ACTIONS, 'agent.set_labels': setLabels };
+  const everywhere = {
+    ...FILE_ACTIONS,
+    ...ISOLATION_ACTIONS,
+    'agent.set_labels': setLabels,
+    'agent.allow_query': allowQuery,
+  };
   switch (platform) {
     case 'linux':
       return { ...everywhere, ...LINUX_ACTIONS, ...LINUX_PACKAGE_ACTIONS, ...serviceActions() };

@@ -1,5 +1,5 @@
-import { isMainThread } from 'node:worker_threads';
+import { WORKER_ARGUMENT } from './worker-argument.js';
 
-/** The bundle is the main module of the agent and of its worker threads. */
-if (isMainThread) void import('../main.js');
-else void import('../worker/query-worker.js');
+/** The bundle is the agent and its worker processes. */
+if (process.argv[2] === WORKER_ARGUMENT) void import('../worker/worker-main.js');
+else void import('../main.js');

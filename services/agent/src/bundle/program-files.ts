@@ -1,6 +1,5 @@
-import { isSea, getAsset } from 'node:sea';
-import { readFileSync } from 'node:fs';
-import type { WorkerEntry } from '../host/program-files.js';
+import { isSea } from 'node:sea';
+import { WORKER_ARGUMENT } from './worker-argument.js';
 
 // Replaces `../host/program-files.ts` in the bundle. What the bundler defines:
 declare const MUSTER_AGENT_VERSION: string;
@@ -10,12 +9,9 @@ export function agentVersion(): string {
   return MUSTER_AGENT_VERSION;
 }
 
-/**
- * The bundle is also the worker's main module. A single executable has it as an asset, because a thread cannot start
- * from an executable.
- */
-export function queryWorker(): WorkerEntry {
-  return { code: isSea() ? getAsset('bundle', 'utf8') : readFileSync(MUSTER_AGENT_FILE, 'utf8') };
+/** The bundle is also the program of the worker processes. A single executable needs no file. */
+export function workerArguments(): readonly string[] {
+  return isSea() ? [WORKER_ARGUMENT] : [MUSTER_AGENT_FILE, WORKER_ARGUMENT];
 }
 
 export const PROGRAM_PATH = MUSTER_AGENT_FILE;

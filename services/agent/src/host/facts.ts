@@ -1,7 +1,7 @@
 import { type Facts, LIMITS } from '@muster/protocol';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { hostname, machine, release, version } from 'node:os';
+import { readLocalFile } from './local-file.js';
 
 /** The facts about this machine for enrolment and HELLO. */
 export function collectFacts(agentVersion: string): Facts {
@@ -58,14 +58,8 @@ export function parseOsRelease(text: string): OperatingSystem | undefined {
 }
 
 function readOsRelease(): string {
-  for (const path of ['/etc/os-release', '/usr/lib/os-release']) {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch {
-      // The second path is the one that os-release(5) falls back to.
-    }
-  }
-  return '';
+  // The second path is the one that os-release(5) falls back to.
+  return readLocalFile('/etc/os-release') ?? readLocalFile('/usr/lib/os-release') ?? '';
 }
 
 function macVersion(): string {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
+import { readLocalFile } from './local-file.js';
 
 /** Files with the machine id, in order of preference. Missing, empty and unreadable files are skipped. */
 const MACHINE_ID_FILES = ['/etc/machine-id', '/var/lib/dbus/machine-id'];
@@ -31,13 +31,9 @@ export function machineInstance(sources: MachineSources = thisMachine): Uint8Arr
 
 const thisMachine: MachineSources = {
   readFile(path) {
-    try {
-      const text = readFileSync(path, 'utf8').trim();
-      // systemd writes "uninitialized" into images that have not been booted yet.
-      return text === '' || text === 'uninitialized' ? undefined : text;
-    } catch {
-      return undefined;
-    }
+    const text = readLocalFile(path)?.trim();
+    // systemd writes "uninitialized" into images that have not been booted yet.
+    return text === '' || text === 'uninitialized' ? undefined : text;
   },
   hostname,
   macs() {

@@ -3,9 +3,6 @@ import { fileURLToPath } from 'node:url';
 
 // Where the program finds its own files. The bundle, which is one file, replaces this module with `bundle/program-files.ts`.
 
-/** The main module of a worker thread: a file, or its source text. */
-export type WorkerEntry = URL | { readonly code: string };
-
 /** This program's version, from the package it was installed with. */
 export function agentVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
@@ -13,9 +10,9 @@ export function agentVersion(): string {
   return version;
 }
 
-/** The main module of the threads in which statements run. */
-export function queryWorker(): WorkerEntry {
-  return new URL('../worker/query-worker.js', import.meta.url);
+/** The arguments with which this program's executable is a worker process. */
+export function workerArguments(): readonly string[] {
+  return [fileURLToPath(new URL('../worker/worker-main.js', import.meta.url))];
 }
 
 /** Where the program is: this package's folder, or the one file. */

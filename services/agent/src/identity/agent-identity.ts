@@ -8,7 +8,8 @@ import {
   signHelloProof,
 } from '@muster/identity/agent';
 import type { Logger } from '@muster/runtime/program';
-import { ensurePrivateFolder, readFileIfThere, writeFileAtomic } from '../store/atomic-file.js';
+import { readFileIfThere, writeFileAtomic } from '../store/atomic-file.js';
+import { openPrivateFolder } from '../store/private-folder.js';
 
 /** What the agent tells a gateway about itself. */
 export interface SelfDescription {
@@ -45,7 +46,7 @@ export class AgentIdentity {
    * valid. Then a person must decide, because an agent with a new key is a new endpoint.
    */
   static open(folder: string, logger: Logger): AgentIdentity {
-    ensurePrivateFolder(folder);
+    openPrivateFolder(folder);
     const keyFile = join(folder, 'agent-key.json');
     const text = readFileIfThere(keyFile);
     const keys = text === undefined ? generateAgentKeys() : importAgentKeys(parseJson(text));

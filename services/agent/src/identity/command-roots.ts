@@ -1,9 +1,9 @@
-import type { NamedKey } from '@muster/identity/agent';
+import { isPublicKeyX, type NamedKey } from '@muster/identity/agent';
 import { z } from 'zod';
 
 const rootsSchema = z.object({
   keys: z
-    .array(z.object({ kid: z.string().min(1).max(200), x: z.string().length(43) }))
+    .array(z.object({ kid: z.string().min(1).max(200), x: z.string().refine(isPublicKeyX) }))
     .min(1)
     .max(16),
 });

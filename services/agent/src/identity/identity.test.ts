@@ -45,7 +45,7 @@ describe('an identity', () => {
   );
 
   test('an invalid key file stops the agent; it does not create a new identity', () => {
-    writeFileSync(join(folder, 'agent-key.json'), '{"kty":"OKP"}');
+    writeFileSync(join(folder, 'agent-key.json'), '{"kty":"OKP"}', { mode: 0o600 });
     expect(() => AgentIdentity.open(folder, silentLogger)).toThrow(/holds no agent key/);
     expect(readFileSync(join(folder, 'agent-key.json'), 'utf8')).toBe('{"kty":"OKP"}');
   });

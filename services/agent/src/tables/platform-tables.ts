@@ -1,7 +1,7 @@
 import { type Platform, type TableProvider, TABLES, type TableSpec } from '@muster/tables';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 import { LINUX_COLLECTORS } from './linux/collectors.js';
-import { type Collector, System } from './contract/system.js';
+import { type Collector, System, type SystemOptions } from './contract/system.js';
 
 /** The tables of one machine and the source of their rows. */
 export interface PlatformTables {
@@ -9,16 +9,16 @@ export interface PlatformTables {
   readonly provider: TableProvider;
 }
 
-export interface PlatformTablesOptions {
+export interface PlatformTablesOptions extends SystemOptions {
   /** Root folder of a copied file tree to read instead of the machine. */
   readonly root?: string;
   /** Traffic counters of the running agent. */
   readonly traffic?: () => readonly TrafficRow[];
 }
 
-/** The tables of `platform`. Collectors are synchronous and may take long, so run them in a worker thread. */
+/** The tables of `platform`. Collectors are synchronous and may take long, so run them in a worker process. */
 export function platformTables(platform: Platform, options: PlatformTablesOptions = {}): PlatformTables {
-  const system = new System(options.root);
+  const system = new System(options.root, options);
   const own = agentTraffic(options.traffic ?? (() => []));
   const collectors = new Map([...collectorsOf(platform), own].map((one) => [one.table, one]));
   return {

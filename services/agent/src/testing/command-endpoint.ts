@@ -58,14 +58,13 @@ export class CommandEndpoint {
       history: this.history,
       undo: new UndoStore(parts),
       host: testHost({ dataDir: folder, clock }),
-      loadActions: () =>
-        Promise.resolve({
-          run: act ?? open,
-          undo: (call, action, kept) => {
-            this.undone.push({ action, kept });
-            return (act ?? open)(call);
-          },
-        }),
+      actions: {
+        run: act ?? open,
+        undo: (call, action, kept) => {
+          this.undone.push({ action, kept });
+          return (act ?? open)(call);
+        },
+      },
       clock,
       logger: silentLogger,
       random: () => 0.5,

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { parentPort } from 'node:worker_threads';
 import {
   createSqlEngine,
   type CollectRequest,
@@ -7,10 +6,23 @@ import {
   type TableRow,
   type TableSpec,
 } from '@muster/tables';
-import { serveRequests } from '../worker/run-request.js';
+import { PathNote } from '../worker/path-note.js';
+import { serveAgent } from '../worker/worker-server.js';
 
 /** A worker for tests: the real engine over tables that misbehave on demand. */
-const names = ['numbers', 'exits', 'throws', 'eats_memory', 'blocks', 'spins', 'hangs', 'absent'];
+const names = [
+  'numbers',
+  'exits',
+  'aborts',
+  'is_killed',
+  'throws',
+  'eats_memory',
+  'blocks',
+  'spins',
+  'hangs',
+  'absent',
+];
+const note = new PathNote();
 
 const tables: TableSpec[] = names.map((name) => ({
   name,
@@ -28,6 +40,12 @@ const provider: TableProvider = {
     switch (table) {
       case 'exits':
         return process.exit(7);
+      case 'aborts':
+        return process.abort();
+      // As the OOM killer does.
+      case 'is_killed':
+        process.kill(process.pid, 'SIGKILL');
+        return;
       case 'throws':
         throw new Error('the collector failed');
       case 'eats_memory': {
@@ -38,10 +56,13 @@ const provider: TableProvider = {
       case 'blocks':
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
         return;
-      // A read that even the end of the thread cannot interrupt.
-      case 'hangs':
-        readFileSync(process.env['FIXTURE_FIFO'] ?? '');
+      // Without a mount: as `blocks`, at a path.
+      case 'hangs': {
+        const path = process.env['FIXTURE_PATH'] ?? '/nowhere';
+        note.set(path);
+        readFileSync(path);
         return;
+      }
       case 'spins':
         for (;;) request.checkpoint();
       default:
@@ -50,5 +71,5 @@ const provider: TableProvider = {
   },
 };
 
-if (parentPort === null) throw new Error('this is a worker');
-serveRequests(parentPort, await createSqlEngine({ tables, provider, platform: 'the test machine' }));
+if (process.env['FIXTURE_STARTS'] === 'never') setInterval(() => {}, 60_000);
+else serveAgent({ note, openEngine: () => createSqlEngine({ tables, provider, platform: 'the test machine' }) });

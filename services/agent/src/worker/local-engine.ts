@@ -6,7 +6,7 @@ import { platformTables, type PlatformTablesOptions } from '../tables/platform-t
  * The SQL engine over the tables of this machine. It also knows the tables of other platforms, so that a query for them
  * is refused as unsupported and not as a misspelt table.
  */
-export function createLocalEngine(options: Pick<PlatformTablesOptions, 'traffic'> = {}): Promise<SqlEngine> {
+export function createLocalEngine(options: Omit<PlatformTablesOptions, 'root'> = {}): Promise<SqlEngine> {
   const platform = thisPlatform();
   return createSqlEngine({ tables: TABLES, provider: platformTables(platform, options).provider, platform });
 }

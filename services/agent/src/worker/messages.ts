@@ -1,16 +1,44 @@
-import type { AgentOutcome, Budget } from '@muster/protocol';
+import type { AgentOutcome, Binding, Budget, Params } from '@muster/protocol';
+import type { ActionHost, ActionResult, JsonValue } from '../actions/contract/action.js';
 import type { TrafficRow } from '../traffic/traffic-meter.js';
 
-/** A request of the main thread to a worker. A worker gets one at a time. */
-export interface WorkerRequest {
+/** One statement. */
+export interface QueryRequest {
   readonly sql: string;
   /** The column names that the result must have; absent for statements typed on this machine, which are not checked. */
   readonly columns?: readonly string[];
   readonly budget: Budget;
   readonly chunkBytes: number;
-  /** The agent's traffic until now; a worker thread cannot read it. */
+  /** The agent's traffic until now; a worker cannot read it. */
   readonly traffic?: readonly TrafficRow[];
 }
+
+/** One run of an action, or the undo of one. */
+export interface ActionRequest {
+  readonly action: string;
+  readonly params: Params;
+  readonly binding?: Binding;
+  readonly dryRun: boolean;
+  readonly id: string;
+  readonly number: number;
+  readonly undo?: { readonly action: string; readonly kept: JsonValue };
+  readonly host: Pick<ActionHost, 'platform' | 'dataDir' | 'agentPids'> & {
+    readonly protect: readonly string[];
+    readonly gatewayPeers: ReturnType<ActionHost['gatewayPeers']>;
+    /** The environment of programs, where it is not the usual one. */
+    readonly env?: Readonly<Record<string, string>>;
+  };
+}
+
+/** What the agent tells a worker process. It gets one statement or action at a time. */
+export type WorkerRequest =
+  /** `hung`: paths at which work hangs. */
+  | { readonly t: 'query'; readonly query: QueryRequest; readonly hung: readonly string[] }
+  | { readonly t: 'action'; readonly call: ActionRequest; readonly hung: readonly string[] }
+  /** The action is told to end; `isLate`: because its time is over. */
+  | { readonly t: 'abort'; readonly isLate: boolean }
+  /** The answer to `keep`. */
+  | { readonly t: 'kept'; readonly fault?: string };
 
 /** How a statement ended that did not give its whole answer. */
 export interface QueryFailure {
@@ -19,9 +47,15 @@ export interface QueryFailure {
   readonly message: string;
 }
 
-/** Messages of a worker about its request. Rows are a CBOR sequence in a transferred buffer. */
+/** What a worker process tells. Rows are a CBOR sequence. */
 export type WorkerReply =
   /** The engine is loaded: the time of the statement starts. */
   | { readonly t: 'started' }
   | { readonly t: 'rows'; readonly rows: Uint8Array }
-  | { readonly t: 'done'; readonly columns: readonly string[]; readonly failure?: QueryFailure };
+  | { readonly t: 'done'; readonly columns: readonly string[]; readonly failure?: QueryFailure }
+  /** What the action needs for its undo; it goes on after `kept`. */
+  | { readonly t: 'keep'; readonly info: JsonValue }
+  | { readonly t: 'result'; readonly result: ActionResult }
+  | { readonly t: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: object };
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

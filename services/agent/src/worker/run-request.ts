@@ -1,15 +1,19 @@
-import type { MessagePort } from 'node:worker_threads';
 import type { CompileFailure, ExecuteResult, SqlEngine } from '@muster/tables';
 import { clipMessage } from '@muster/protocol';
-import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
+import type { QueryFailure, QueryRequest, WorkerReply } from './messages.js';
+import type { HungPathError } from './path-note.js';
 
 type Done = Extract<WorkerReply, { t: 'done' }>;
 
-/** Runs one statement on the engine. `onRows` takes ownership of the buffer. */
+/**
+ * Runs one statement on the engine. `onRows` takes ownership of the buffer. When a path was not touched because its file
+ * system hangs (`note.refused`), there is no answer, whatever was found elsewhere.
+ */
 export function runRequest(
   engine: SqlEngine,
-  request: WorkerRequest,
+  request: QueryRequest,
   onRows: (rows: Uint8Array<ArrayBuffer>) => void,
+  note: { readonly refused: HungPathError | undefined } = { refused: undefined },
 ): Done {
   const compiled = engine.compile(request.sql);
   if (!compiled.ok) return { t: 'done', columns: [], failure: failureOf(compiled) };
@@ -18,7 +22,12 @@ export function runRequest(
     return { t: 'done', columns, failure: mismatch(columns, request.columns) };
   }
   const result = engine.execute(request.sql, { limits: request.budget, chunkBytes: request.chunkBytes, onRows });
+  if (note.refused !== undefined) return { t: 'done', columns, failure: hungFailure(note.refused) };
   return result.ok ? { t: 'done', columns } : { t: 'done', columns, failure: failureOf(result) };
+}
+
+function hungFailure({ message, code }: HungPathError): QueryFailure {
+  return { outcome: 'over_budget', code, message: clipMessage(message) };
 }
 
 function failureOf(result: CompileFailure | Extract<ExecuteResult, { ok: false }>): QueryFailure {
@@ -46,18 +55,4 @@ function mismatch(ours: readonly string[], asked: readonly string[]): QueryFailu
 
 function sameNames(left: readonly string[], right: readonly string[]): boolean {
   return left.length === right.length && left.every((name, index) => name === right[index]);
-}
-
-/** The worker's side: handles one request at a time from `port`, until the thread ends. `prepare` is called before each one. */
-export function serveRequests(
-  port: MessagePort,
-  engine: SqlEngine,
-  prepare: (request: WorkerRequest) => void = () => {},
-): void {
-  const reply = (message: WorkerReply, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer);
-  port.on('message', (request: WorkerRequest) => {
-    reply({ t: 'started' });
-    prepare(request);
-    reply(runRequest(engine, request, (rows) => reply({ t: 'rows', rows }, [rows.buffer])));
-  });
 }

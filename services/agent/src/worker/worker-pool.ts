@@ -1,8 +1,8 @@
-import { Worker } from 'node:worker_threads';
-import { type Clock, type Logger, sleep, type Timer } from '@muster/runtime/program';
-import type { WorkerEntry } from '../host/program-files.js';
-import { isErrno } from '../store/atomic-file.js';
-import type { QueryFailure, WorkerReply, WorkerRequest } from './messages.js';
+import { clipMessage } from '@muster/protocol';
+import type { Clock, Logger, Timer } from '@muster/runtime/program';
+import type { QueryFailure, QueryRequest, WorkerReply } from './messages.js';
+import type { WorkerExit, WorkerProcess } from './worker-process.js';
+import type { WorkerProcesses } from './worker-processes.js';
 
 /** How a statement ended: with its complete answer or with none. */
 export type WorkerOutcome =
@@ -12,199 +12,161 @@ export type WorkerOutcome =
       readonly bytes: number;
       readonly columns: readonly string[];
     }
+  /** `failure` says why; the statement did not end its worker. */
   | { readonly kind: 'failed'; readonly failure: QueryFailure }
-  /** The worker crashed. */
-  | { readonly kind: 'crashed'; readonly message: string };
+  /** The statement itself ended its worker; `how` is the signal or exit code. */
+  | { readonly kind: 'crashed'; readonly how: string };
 
 export interface WorkerPoolOptions {
-  readonly entry: WorkerEntry;
-  /** The threads' environment: what collectors need to start the system's programs, and no secret. */
-  readonly env: Readonly<Record<string, string>>;
+  readonly processes: WorkerProcesses;
+  /** Statements that run at the same time. */
   readonly workers: number;
-  /** A worker that is idle for this long is ended; it needs tens of megabytes. */
-  readonly idleMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** A worker is free again. */
+  /** A place is free, or it is known that there will be none ({@link WorkerPool.fault}). */
   readonly onRoom: () => void;
 }
 
 /** A running statement. */
 export interface WorkerTask {
-  /** Stops it; `onOutcome` is not called any more. */
-  kill(): void;
+  /** Stops it; `onOutcome` is not called any more. Returns the path at which it hangs, if it does. */
+  kill(): string | undefined;
 }
 
-// A thread's heap; SQLite's own memory is bounded by the engine. Enough for a table of a hundred thousand rows.
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 };
 /** The engine ends a statement when its time is over. It cannot while a collector is stuck in a system call. */
 const GRACE_MS = 1_000;
 const START_TIMEOUT_MS = 20_000;
-const STOP_MS = 2_000;
+/** Signals by which the kernel ends a program for what it did. All others come from somebody else, such as the OOM killer. */
+const FAULTS: ReadonlySet<NodeJS.Signals> = new Set([
+  'SIGABRT',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGILL',
+  'SIGSEGV',
+  'SIGSYS',
+  'SIGTRAP',
+]);
 
-/**
- * Threads that run statements, so that no statement can block the session. They are started on demand and ended when
- * they misbehave or are idle.
- */
+/** Runs statements in worker processes, so that none can block the session or end the agent. */
 export class WorkerPool {
   readonly #options: WorkerPoolOptions;
-  readonly #hosts = new Set<WorkerHost>();
+  readonly #running = new Set<RunningStatement>();
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
-  }
-
-  /** The number of threads, including stuck ones. */
-  get size(): number {
-    return this.#hosts.size;
+    options.processes.onChange(() => options.onRoom());
   }
 
   get hasRoom(): boolean {
-    return this.#hosts.size < this.#options.workers || this.#idleHost() !== undefined;
+    return this.#running.size < this.#options.workers && this.#options.processes.hasRoom;
+  }
+
+  /** Why no statement can run for an unknown time, or `undefined`. */
+  get fault(): string | undefined {
+    return this.#options.processes.fault;
   }
 
   /** Runs one statement. Call only when there is room. */
-  run(request: WorkerRequest, onOutcome: (outcome: WorkerOutcome) => void): WorkerTask {
-    const host = this.#idleHost() ?? this.#startHost();
-    return host.run(request, onOutcome);
-  }
-
-  /**
-   * Ends all threads and waits up to two seconds. Threads that are left hang in a system call (for example of a dead
-   * network file system). `process.exit` would wait for them forever, so the caller must end the process by force.
-   */
-  async stop(signal?: AbortSignal): Promise<{ readonly stuck: number }> {
-    const patience = new AbortController();
-    const gone = Promise.all([...this.#hosts].map((host) => host.end())).finally(() => patience.abort());
-    const signals = signal === undefined ? [patience.signal] : [patience.signal, signal];
-    await Promise.race([gone, sleep(this.#options.clock, STOP_MS, AbortSignal.any(signals))]);
-    return { stuck: this.#hosts.size };
-  }
-
-  #idleHost(): WorkerHost | undefined {
-    for (const host of this.#hosts) if (host.idle) return host;
-    return undefined;
-  }
-
-  #startHost(): WorkerHost {
-    const host: WorkerHost = new WorkerHost(this.#options, {
-      onIdle: () => this.#options.onRoom(),
-      onExit: () => {
-        this.#hosts.delete(host);
-        this.#options.onRoom();
-      },
+  run(query: QueryRequest, onOutcome: (outcome: WorkerOutcome) => void): WorkerTask {
+    const running: RunningStatement = new RunningStatement(query, this.#options, (outcome) => {
+      this.#running.delete(running);
+      onOutcome(outcome);
+      this.#options.onRoom();
     });
-    this.#hosts.add(host);
-    return host;
-  }
-}
-
-interface Running {
-  readonly budgetMs: number;
-  readonly chunks: Uint8Array[];
-  bytes: number;
-  readonly onOutcome: (outcome: WorkerOutcome) => void;
-}
-
-/**
- *  idle ──run──▶ running ──done──▶ idle          any ──kill, crash, end──▶ ending ──exit──▶ gone
- *
- * A thread that is stuck in a system call stays in `ending` and keeps its place in the pool, so that stuck threads are
- * bounded.
- */
-class WorkerHost {
-  readonly #options: WorkerPoolOptions;
-  readonly #events: { onIdle(): void; onExit(): void };
-  readonly #worker: Worker;
-  #running: Running | undefined;
-  #ending = false;
-  #timer: Timer | undefined;
-
-  constructor(options: WorkerPoolOptions, events: { onIdle(): void; onExit(): void }) {
-    this.#options = options;
-    this.#events = events;
-    const { entry } = options;
-    this.#worker = new Worker(entry instanceof URL ? entry : entry.code, {
-      eval: !(entry instanceof URL),
-      env: { ...options.env },
-      resourceLimits: RESOURCE_LIMITS,
-      name: 'query',
-    });
-    this.#worker.on('message', (reply: WorkerReply) => this.#onReply(reply));
-    this.#worker.on('error', (error) => this.#onError(error));
-    this.#worker.on('exit', (code) => this.#onExit(code));
-    this.#worker.unref();
-  }
-
-  get idle(): boolean {
-    return this.#running === undefined && !this.#ending;
-  }
-
-  run(request: WorkerRequest, onOutcome: (outcome: WorkerOutcome) => void): WorkerTask {
-    const running: Running = { budgetMs: request.budget.ms, chunks: [], bytes: 0, onOutcome };
-    this.#running = running;
-    this.#arm(START_TIMEOUT_MS, () =>
-      this.#settleAndEnd({ kind: 'crashed', message: 'the query worker did not start' }),
-    );
-    this.#worker.postMessage(request);
+    this.#running.add(running);
     return {
       kill: () => {
-        if (this.#running !== running) return;
-        this.#running = undefined;
-        void this.end();
+        if (!this.#running.delete(running)) return undefined;
+        const path = running.abandon();
+        this.#options.onRoom();
+        return path;
       },
     };
   }
+}
 
-  async end(): Promise<void> {
-    this.#ending = true;
+/** One statement in its process, until it has its outcome or is killed. */
+class RunningStatement {
+  readonly #options: WorkerPoolOptions;
+  readonly #budgetMs: number;
+  readonly #onOutcome: (outcome: WorkerOutcome) => void;
+  readonly #worker: WorkerProcess;
+  readonly #chunks: Uint8Array[] = [];
+  #bytes = 0;
+  #hasStarted = false;
+  #timer: Timer | undefined;
+
+  constructor(query: QueryRequest, options: WorkerPoolOptions, onOutcome: (outcome: WorkerOutcome) => void) {
+    this.#options = options;
+    this.#budgetMs = query.budget.ms;
+    this.#onOutcome = onOutcome;
+    this.#worker = options.processes.take();
+    this.#worker.use({ onMessage: (reply) => this.#onReply(reply), onExit: (exit) => this.#onExit(exit) });
+    this.#arm(START_TIMEOUT_MS, () => this.#giveUp(() => notStarted(`it did not within ${START_TIMEOUT_MS} ms`)));
+    this.#worker.send({ t: 'query', query, hung: options.processes.hung });
+  }
+
+  /** Ends it without an outcome. Returns the path at which it hangs, if it does. */
+  abandon(): string | undefined {
     this.#options.clock.clear(this.#timer);
-    await this.#worker.terminate();
+    const path = this.#hasStarted ? this.#worker.hangsAt() : undefined;
+    this.#options.processes.abandon(this.#worker, { path });
+    return path;
   }
 
   #onReply(reply: WorkerReply): void {
-    const running = this.#running;
-    if (running === undefined) return;
     switch (reply.t) {
       case 'started':
-        return this.#arm(running.budgetMs + GRACE_MS, () => this.#settleAndEnd(overTime(running.budgetMs)));
+        this.#hasStarted = true;
+        return this.#arm(this.#budgetMs + GRACE_MS, () => this.#giveUp((path) => this.#overTime(path)));
       case 'rows':
-        running.chunks.push(reply.rows);
-        running.bytes += reply.rows.length;
+        this.#chunks.push(reply.rows);
+        this.#bytes += reply.rows.length;
         return;
       case 'done':
-        this.#settle(outcomeOf(reply, running));
-        this.#arm(this.#options.idleMs, () => void this.end());
-        this.#events.onIdle();
+        this.#options.processes.release(this.#worker);
+        if (reply.failure !== undefined) return this.#settle(failed(reply.failure));
+        return this.#settle({
+          kind: 'answer',
+          chunks: this.#chunks,
+          bytes: this.#bytes,
+          columns: reply.columns,
+        });
+      default:
     }
   }
 
-  #onError(error: unknown): void {
-    if (isErrno(error, 'ERR_WORKER_OUT_OF_MEMORY')) {
+  #onExit(exit: WorkerExit): void {
+    const how = describeExit(exit);
+    const { logger } = this.#options;
+    if (isOutOfMemory(exit)) {
       const message = 'the query needs more memory than it may have';
-      this.#settle({ kind: 'failed', failure: { outcome: 'over_budget', code: 'over_memory', message } });
-      return;
+      return this.#settle(failed({ outcome: 'over_budget', code: 'over_memory', message }));
     }
-    this.#options.logger.error('query worker crashed', { err: error });
-    this.#settle({ kind: 'crashed', message: error instanceof Error ? error.message : String(error) });
+    logger.error('query worker ended', { how, started: this.#hasStarted, stderr: exit.stderr.slice(-1_000) });
+    if (!this.#hasStarted) return this.#settle(notStarted(`it ended: ${how}`));
+    const isItsOwn = exit.signal === null ? exit.code !== null : FAULTS.has(exit.signal);
+    if (isItsOwn) return this.#settle({ kind: 'crashed', how });
+    const message = `the query worker was ended from outside by ${how}, as when the machine has no memory left; the query may run again`;
+    this.#settle(failed({ outcome: 'error', code: 'worker_ended', message }));
   }
 
-  #onExit(code: number): void {
-    this.#options.clock.clear(this.#timer);
-    this.#settle({ kind: 'crashed', message: `the query worker ended with code ${code}` });
-    this.#ending = true;
-    this.#events.onExit();
+  #giveUp(outcome: (path: string | undefined) => WorkerOutcome): void {
+    this.#settle(outcome(this.abandon()));
   }
 
-  #settleAndEnd(outcome: WorkerOutcome): void {
-    this.#settle(outcome);
-    void this.end();
+  #overTime(path: string | undefined): WorkerOutcome {
+    if (path !== undefined) {
+      const message = `${hangs(path)}; the statement was given up after ${this.#budgetMs} ms`;
+      return failed({ outcome: 'over_budget', code: 'hung_file_system', message });
+    }
+    const message = `the statement ran longer than ${this.#budgetMs} ms and had to be ended from outside`;
+    return failed({ outcome: 'over_budget', code: 'over_time', message });
   }
 
   #settle(outcome: WorkerOutcome): void {
-    const running = this.#running;
-    this.#running = undefined;
-    running?.onOutcome(outcome);
+    this.#options.clock.clear(this.#timer);
+    this.#onOutcome(outcome);
   }
 
   #arm(delayMs: number, run: () => void): void {
@@ -215,12 +177,25 @@ class WorkerHost {
   }
 }
 
-function outcomeOf(reply: Extract<WorkerReply, { t: 'done' }>, running: Running): WorkerOutcome {
-  if (reply.failure !== undefined) return { kind: 'failed', failure: reply.failure };
-  return { kind: 'answer', chunks: running.chunks, bytes: running.bytes, columns: reply.columns };
+/** For people: where a statement hangs. */
+export function hangs(path: string): string {
+  return `it hangs at ${path}, whose file system does not answer`;
 }
 
-function overTime(budgetMs: number): WorkerOutcome {
-  const message = `the statement ran longer than ${budgetMs} ms and had to be ended from outside`;
-  return { kind: 'failed', failure: { outcome: 'over_budget', code: 'over_time', message } };
+function failed(failure: QueryFailure): WorkerOutcome {
+  return { kind: 'failed', failure: { ...failure, message: clipMessage(failure.message) } };
+}
+
+function notStarted(why: string): WorkerOutcome {
+  const message = `the query worker did not start: ${why}; the query did not run`;
+  return failed({ outcome: 'error', code: 'worker_failed', message });
+}
+
+function describeExit({ code, signal, error }: WorkerExit): string {
+  return error?.message ?? signal ?? `exit code ${code}`;
+}
+
+/** V8 prints this and aborts when its heap is full. */
+function isOutOfMemory({ stderr }: WorkerExit): boolean {
+  return /FATAL ERROR: .*(heap out of memory|heap limit)/.test(stderr);
 }

@@ -2,6 +2,7 @@ import type { DirectoryWriter } from '@muster/directory';
 import {
   AGENT_TOKEN_TTL_MS,
   agentIdFromPublicKey,
+  isPublicKeyX,
   verifyEnrollProof,
   type AgentTokenIssuer,
   type EnrollSecret,
@@ -219,7 +220,7 @@ function parseRequest(body: Uint8Array): EnrolRequest | string {
   if (typeof value !== 'object' || value === null) return 'the body is not a JSON object';
   const { org, publicKey, timestampMs, proof, facts, labels = {} } = value as Record<string, unknown>;
   if (typeof org !== 'string' || !isOrgId(org)) return '"org" is not the name of an org';
-  if (typeof publicKey !== 'string' || Buffer.from(publicKey, 'base64url').length !== 32) {
+  if (typeof publicKey !== 'string' || !isPublicKeyX(publicKey)) {
     return '"publicKey" is not a raw Ed25519 public key in base64url';
   }
   if (typeof timestampMs !== 'number' || !Number.isSafeInteger(timestampMs))
@@ -238,6 +239,9 @@ function parseRequest(body: Uint8Array): EnrolRequest | string {
 
 function isLabels(value: unknown): value is Labels {
   return (
-    typeof value === 'object' && value !== null && Object.values(value).every((label) => typeof label === 'string')
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((label) => typeof label === 'string')
   );
 }

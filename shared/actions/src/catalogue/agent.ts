@@ -14,7 +14,22 @@ const labelKey = z.string('a label key must be text').check((context) => {
   if (message !== undefined) context.issues.push({ code: 'custom', message, input: context.value });
 });
 
+/** The beginning of the SHA-256 of a query's text, as a refusal of the query names it. */
+const queryHash = z
+  .string('a query must be named by text')
+  .regex(/^[0-9a-fA-F]{8,64}$/, 'a query is named by the first 8 to 64 hexadecimal digits of its SHA-256');
+
 export const agentActions: readonly ActionDefinition[] = [
+  {
+    name: 'agent.allow_query',
+    summary: 'Lets an endpoint run queries again that it refuses because they ended its worker',
+    params: z.strictObject({ query: queryHash.optional().describe('The query, as its refusal names it; absent: all') }),
+    platforms: EVERY_PLATFORM,
+    reversible: false,
+    destructive: false,
+    timeoutMs: 30_000,
+    lane: 'queries',
+  },
   {
     name: 'agent.set_labels',
     summary: "Sets and removes labels of the agent's own",

@@ -4,6 +4,7 @@ import { ACTIONS, findAction } from './catalogue.js';
 import { parseParams } from '../params.js';
 
 const OFFERED = [
+  'agent.allow_query',
   'agent.set_labels',
   'arp.flush',
   'connection.kill',

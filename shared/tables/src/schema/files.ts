@@ -6,7 +6,7 @@ export const FILE_TABLES: readonly TableSpec[] = [
   {
     name: 'file',
     description:
-      'Files and folders at a path, in a directory, or matching a LIKE pattern (% is any name, %% any depth)',
+      'Files and folders at a path, in a directory, or matching a LIKE pattern (% is any name, %% any depth). Wildcards do not enter network and FUSE file systems: of their mount points only the name is given, the rest is NULL. Name such a path or directory to search it',
     platforms: ['linux', 'windows', 'darwin'],
     requiresOneOf: ['path', 'directory'],
     columns: [
@@ -45,7 +45,8 @@ export const FILE_TABLES: readonly TableSpec[] = [
   },
   {
     name: 'hash',
-    description: 'Hashes of regular files at a path, in a directory, or matching a LIKE pattern',
+    description:
+      'Hashes of regular files at a path, in a directory, or matching a LIKE pattern. Wildcards do not enter network and FUSE file systems; name such a path or directory',
     platforms: ['linux', 'windows', 'darwin'],
     requiresOneOf: ['path', 'directory'],
     columns: [

@@ -19,8 +19,13 @@ export interface ActionCall {
   /** The command id, and the number of this target in the command. */
   readonly id: string;
   readonly number: number;
-  /** Stores the undo information durably. Must be called BEFORE the action changes anything. */
-  keepUndo(info: JsonValue): void;
+  /** Stores the undo information durably. Must be called, and awaited, BEFORE the action changes anything. */
+  keepUndo(info: JsonValue): void | Promise<void>;
+  /**
+   * Whoever runs the action elsewhere says here how to give it up: the function leaves it behind and returns the path
+   * that it touched last.
+   */
+  onGivenUp?(giveUp: () => string | undefined): void;
   readonly host: ActionHost;
 }
 
@@ -28,6 +33,13 @@ export interface ActionCall {
 export interface ActionHost {
   readonly platform: ActionPlatform;
   readonly dataDir: string;
+  /** The agent's process, and its worker processes. */
+  readonly agentPids: readonly number[];
+  /**
+   * Call before the first access to files at `path`. When the file system there does not answer, this is the path that
+   * people are told. Throws an error with the code `hung_file_system` where earlier work hangs already.
+   */
+  touch(path: string): void;
   /** Runs a program directly, never through a shell. */
   run(file: string, args: readonly string[], options: RunOptions): Promise<ProgramResult>;
   readonly protect: Protection;
@@ -35,6 +47,8 @@ export interface ActionHost {
   gatewayPeers(): readonly { readonly host: string; readonly port: number }[];
   /** The agent's own labels. Labels set by commands override those of the configuration. */
   readonly labels: { read(): Labels; write(labels: Labels): void };
+  /** Queries that this endpoint refuses, by the beginning of their SHA-256; see the agent's denylist. */
+  readonly refusedQueries: { matching(start?: string): readonly string[]; allow(start?: string): readonly string[] };
   readonly logger: Logger;
   readonly clock: Clock;
 }

@@ -18,8 +18,9 @@ export async function settle({ signal }: ActionCall, work: () => Promise<ActionR
     return await work();
   } catch (error) {
     if (error instanceof ActionStop) return error.result;
-    if (signal.aborted) return stopped(signal);
     const { code, message } = error as { code?: unknown; message?: unknown };
+    if (code === 'hung_file_system') return failed(code, String(message));
+    if (signal.aborted) return stopped(signal);
     if (typeof code !== 'string') throw error;
     return failed(ERRNO[code] ?? 'system_error', String(message));
   }

@@ -30,7 +30,7 @@ async function isolate(call: ActionCall, isolation: Isolation): Promise<ActionRe
   const cut = `cut the network but for ${describeAllowList(allowList)}`;
   const end = `itself at ${until} (UTC)${previous === undefined ? '' : ', which prolongs the isolation in force'}`;
   if (call.dryRun) return wouldDo(`would isolate this host until ${until}`, [cut, `release ${end}`]);
-  call.keepUndo({ previous: previous === undefined ? null : { ...previous } });
+  await call.keepUndo({ previous: previous === undefined ? null : { ...previous } });
   call.signal.throwIfAborted();
   await isolation.enforce(state, allowList);
   return succeeded(`isolated until ${until}`, [cut, `releases ${end}`]);

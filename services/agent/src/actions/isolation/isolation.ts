@@ -1,8 +1,8 @@
 import { getServers } from 'node:dns';
 import { lookup } from 'node:dns/promises';
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { readLocalFile } from '../../host/local-file.js';
 import type { ActionHost } from '../contract/action.js';
 import { failed } from '../contract/results.js';
 import { ActionStop } from '../contract/settle.js';
@@ -121,12 +121,8 @@ function ownAddresses(): ReadonlySet<string> {
 }
 
 function domainServers(): AllowList['resolvers'] {
-  let upstream = '';
-  try {
-    upstream = readFileSync(UPSTREAM_SERVERS, 'utf8');
-  } catch {
-    // The machine does not use systemd-resolved.
-  }
+  // Empty on a machine that does not use systemd-resolved.
+  const upstream = readLocalFile(UPSTREAM_SERVERS) ?? '';
   // A server on another port is written `[address]:port`. It is left out, because only port 53 is allowed.
   const servers = getServers().map((server) => `nameserver ${server}`);
   const byAddress = new Map(parseNameServers([...servers, upstream].join('\n')).map((one) => [one.address, one]));

@@ -13,7 +13,7 @@ export interface FiveTuple {
 
 const MACHINE = new System();
 const PROTOCOLS = { tcp: 6, udp: 17 } as const;
-/** The agent's own entry in /proc. */
+/** This process's own entry in /proc; its network is the agent's. */
 export const SELF = 'self';
 
 /** Finds the sockets of a connection in the network namespace of a process. Only UDP can have several. */

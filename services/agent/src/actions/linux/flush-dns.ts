@@ -2,13 +2,16 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { System } from '../../tables/contract/system.js';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
-import { failed, stopped, succeeded, unsupported, wouldDo } from '../contract/results.js';
+import { failed, stopped, succeeded, unsupported, withVerb, wouldDo } from '../contract/results.js';
+import { configuredProtection } from './process-protection.js';
 import { describeProcess, hasEnded, type ProcessView, viewProcess, viewProcesses } from './process-view.js';
 
 /** A running DNS cache. */
 interface NameCache {
   /** Name for people. */
   readonly what: string;
+  /** Why it may not be touched, if it is protected. */
+  readonly protection?: (host: ActionHost) => string | undefined;
   /** Flushes the cache. Resolves to an error message, or `undefined` on success. */
   readonly empty: (call: ActionCall) => Promise<string | undefined>;
 }
@@ -45,22 +48,31 @@ async function flush(call: ActionCall, caches: readonly NameCache[]): Promise<Ac
     );
   }
   const names = caches.map(({ what }) => what).join(', ');
-  if (call.dryRun)
-    return wouldDo(
-      `caches would be emptied: ${names}`,
-      caches.map(({ what }) => `empty ${what}`),
-    );
+  if (call.dryRun) return plan(call, caches);
   const effects: string[] = [];
   const faults: string[] = [];
-  for (const { what, empty } of caches) {
+  for (const { what, empty, protection } of caches) {
     if (call.signal.aborted) return stopped(call.signal, effects);
-    const fault = await empty(call);
+    const fault = protection?.(call.host) ?? (await empty(call));
     if (fault === undefined) effects.push(`emptied ${what}`);
     else faults.push(`${what}: ${fault}`);
   }
   return faults.length === 0
     ? succeeded(`caches emptied: ${names}`, effects)
     : failed('not_emptied', faults.join('; '), effects);
+}
+
+/** A protected cache makes the action fail, so its dry run does too. */
+function plan({ host }: ActionCall, caches: readonly NameCache[]): ActionResult {
+  const open = caches.filter(({ protection }) => protection?.(host) === undefined);
+  const message = `caches would be emptied: ${open.map(({ what }) => what).join(', ') || 'none'}`;
+  const lines = open.map(({ what }) => `empty ${what}`);
+  const kept = caches.flatMap(({ what, protection }) => {
+    const why = protection?.(host);
+    return why === undefined ? [] : [`${what}: ${why}`];
+  });
+  if (kept.length === 0) return wouldDo(message, lines);
+  return failed('not_emptied', `${message}; left alone: ${kept.join('; ')}`, withVerb('would', lines));
 }
 
 function findCaches({ exists, processes }: CacheProbe): NameCache[] {
@@ -78,7 +90,8 @@ function findCaches({ exists, processes }: CacheProbe): NameCache[] {
     ...caches,
     ...dnsmasqs.map((view) => ({
       what: describeProcess(view),
-      empty: ({ host }: ActionCall) => sendHangup(host, view),
+      protection: (host: ActionHost) => configuredProtection(view, host),
+      empty: () => sendHangup(view),
     })),
   ];
 }
@@ -103,9 +116,7 @@ function byPrograms(...lines: readonly (readonly [file: string, args: readonly s
 }
 
 /** On SIGHUP dnsmasq clears its cache and reads its files again (dnsmasq(8)). */
-function sendHangup({ protect }: ActionHost, view: ProcessView): Promise<string | undefined> {
-  const why = protect.name(view.name) ?? protect.path(view.path);
-  if (why !== undefined) return Promise.resolve(why);
+function sendHangup(view: ProcessView): Promise<string | undefined> {
   // The process id may belong to another program by now.
   if (viewProcess(view.pid)?.startTicks !== view.startTicks) return Promise.resolve('it has ended meanwhile');
   try {

@@ -1,5 +1,4 @@
 import { closeSync, openSync } from 'node:fs';
-import { basename } from 'node:path';
 import { FAMILY, type Socket } from '../../tables/linux/parse/net.js';
 import type { ActionCall, ActionImplementation, ActionResult, ProgramResult } from '../contract/action.js';
 import { pollUntil } from '../contract/poll-until.js';
@@ -16,6 +15,7 @@ import {
 } from './connections.js';
 import { kernelHas, readKernelConfig } from './kernel-config.js';
 import { agentAndAncestors, describeProcess, viewProcess } from './process-view.js';
+import { configuredProtection } from './process-protection.js';
 
 const DESTROY = 'CONFIG_INET_DIAG_DESTROY';
 const CLOSE_WAIT = { timeoutMs: 2_000, intervalMs: 20 };
@@ -147,9 +147,10 @@ function protectionReason(
   const { host } = call;
   const own = agentAndAncestors();
   const line = describeConnection(tuple);
-  if (sockets.some((socket) => holds(SELF, socket.inode))) return `${line} is the agent's own`;
+  const isOurs = ({ inode }: Socket): boolean => host.agentPids.some((pid) => holds(pid, inode));
+  if (sockets.some(isOurs)) return `${line} is the agent's own`;
   const peerSockets = findSockets(seenBy, reversed(tuple));
-  if (peerSockets.some((socket) => holds(SELF, socket.inode))) return `${line} is the other end of the agent's own`;
+  if (peerSockets.some(isOurs)) return `${line} is the other end of the agent's own`;
   const isPeer = host
     .gatewayPeers()
     .some((peer) => peer.host === tuple.remoteAddress && peer.port === tuple.remotePort);
@@ -158,7 +159,7 @@ function protectionReason(
     const view = viewProcess(pid);
     if (view === undefined) continue;
     if (own.has(pid) && pid !== 1) return `${line} is held by ${describeProcess(view)}, which runs the agent`;
-    const why = host.protect.name(view.name, basename(view.path)) ?? host.protect.path(view.path);
+    const why = configuredProtection(view, host);
     if (why !== undefined) return `${line} is held by ${describeProcess(view)}, which is protected: ${why}`;
   }
   return undefined;

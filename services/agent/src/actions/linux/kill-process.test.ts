@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { sleep, systemClock } from '@muster/runtime/program';
 import { createActions } from '../create-actions.js';
@@ -143,6 +143,52 @@ onLinux('process.kill on this machine', () => {
       code: 'protected',
     });
     expect(isAlive(view)).toBe(true);
+  });
+
+  test('a name in the configuration protects the program of that name where only root can put it, and no other', async () => {
+    const guarded = testHost({ protects: ['sleep', 'abc.exe'] });
+    const dryRun = (pid: number) =>
+      createActions(guarded).run(testCall(guarded, 'process.kill', { params: { pid }, dryRun: true }));
+    // Where it is not one of the names of another program.
+    const real = await start('/bin/sleep', ['1000'], '/bin/sleep');
+    if (basename(real.path) === 'sleep') expect(await dryRun(real.pid)).toMatchObject({ code: 'protected' });
+    // Its own file, in a folder in which everybody may put files.
+    expect(await dryRun((await start()).pid)).toMatchObject({ code: 'dry_run' });
+  });
+
+  test('a process that gave itself a protected name is ended', async () => {
+    if (!existsSync('/usr/bin/python3')) {
+      process.stderr.write('skipped: no python3 to rename a process with\n');
+      return;
+    }
+    const code = 'import ctypes, time; ctypes.CDLL(None).prctl(15, b"postgres", 0, 0, 0); time.sleep(1000)';
+    const renamed = await start('/usr/bin/python3', ['-c', code]);
+    while (viewProcess(renamed.pid)?.name !== 'postgres') await sleep(systemClock, 10);
+    const guarded = testHost({ protects: ['postgres'] });
+    const run = (params: object, dryRun: boolean) =>
+      createActions(guarded).run(testCall(guarded, 'process.kill', { params: { ...params }, dryRun }));
+    expect(await run({ pid: renamed.pid }, true)).toMatchObject({ state: 'succeeded', code: 'dry_run' });
+    expect(await run({ pid: renamed.pid }, false)).toMatchObject({ state: 'succeeded' });
+    expect(isAlive(renamed)).toBe(false);
+  });
+
+  test('a dry run ends as the run would when a protected process is among those of a name', async () => {
+    const open = await start();
+    const kept = join(folder, 'kept', 'abc.exe');
+    mkdirSync(join(folder, 'kept'));
+    copyFileSync('/bin/sleep', kept);
+    const protectedOne = await start(kept);
+    const guarded = testHost({ protects: [join(folder, 'kept')] });
+    const run = (dryRun: boolean) =>
+      createActions(guarded).run(testCall(guarded, 'process.kill', { params: { name: 'abc.exe' }, dryRun }));
+    expect(await run(true)).toMatchObject({
+      state: 'failed',
+      code: 'protected',
+      effects: [`would send KILL to abc.exe (${open.pid}), ${program}`],
+    });
+    expect(isAlive(open)).toBe(true);
+    expect(await run(false)).toMatchObject({ state: 'failed', code: 'protected' });
+    expect([isAlive(open), isAlive(protectedOne)]).toEqual([false, true]);
   });
 
   test('a process whose first thread has ended still counts as running, and is ended', async () => {

@@ -1,7 +1,7 @@
-import { basename } from 'node:path';
 import type { ActionCall, ActionHost, ActionImplementation, ActionResult } from '../contract/action.js';
 import { pollUntil } from '../contract/poll-until.js';
-import { counted, failed, refused, stopped, succeeded, unchanged, wouldDo } from '../contract/results.js';
+import { counted, failed, refused, stopped, succeeded, unchanged, withVerb, wouldDo } from '../contract/results.js';
+import { configuredProtection } from './process-protection.js';
 import {
   agentAndAncestors,
   describeProcess,
@@ -72,11 +72,7 @@ async function killByName(call: ActionCall, name: string): Promise<ActionResult>
       if (guard === undefined) open.push(view);
       else skipped.set(view.pid, guard);
     }
-    if (call.dryRun && open.length > 0) {
-      const kept = [...skipped.values()].map((why) => `leave alone what is protected: ${why}`);
-      const lines = [...open.map((view) => killLine(view, signal)), ...kept];
-      return wouldDo(`${counted(open.length, 'process', 'processes')} would get ${signal}`, lines);
-    }
+    if (call.dryRun && open.length > 0) return plan(open, [...skipped.values()], signal);
     if (open.length === 0) return summary(name, effects, [...skipped.values()]);
     const result = await terminate(call, open, signal, effects);
     if (result.state !== 'succeeded') return result;
@@ -90,6 +86,15 @@ async function killByName(call: ActionCall, name: string): Promise<ActionResult>
         `${counted(effects.length, 'process', 'processes')} ended, and ${left} of the same name runs again: something restarts it`,
         effects,
       );
+}
+
+/** What would happen. With protected processes among them the action fails in the end, so its dry run does too. */
+function plan(open: readonly ProcessView[], skipped: readonly string[], signal: Signal): ActionResult {
+  const message = `${counted(open.length, 'process', 'processes')} would get ${signal}`;
+  const lines = open.map((view) => killLine(view, signal));
+  const [why] = skipped;
+  if (why === undefined) return wouldDo(message, lines);
+  return failed('protected', `${message}; ${skipped.length} would be left alone: ${why}`, withVerb('would', lines));
 }
 
 function summary(name: string, effects: readonly string[], skipped: readonly string[]): ActionResult {
@@ -131,9 +136,9 @@ function protectionReason(view: ProcessView, host: ActionHost, own: ReadonlySet<
   const who = describeProcess(view);
   if (view.pid === 1) return `${who} is the first process: the machine would stop`;
   if (view.isKernelThread) return `${who} is part of the kernel`;
-  if (view.pid === process.pid) return `${who} is the agent`;
+  if (host.agentPids.includes(view.pid)) return `${who} is the agent`;
   if (own.has(view.pid)) return `${who} runs the agent`;
-  const why = host.protect.name(view.name, basename(view.path)) ?? host.protect.path(view.path);
+  const why = configuredProtection(view, host);
   return why === undefined ? undefined : `${who} is protected: ${why}`;
 }
 

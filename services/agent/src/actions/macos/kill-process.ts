@@ -81,7 +81,12 @@ export function parseProcesses(text: string): MacProcess[] {
   });
 }
 
-function protectionReason(one: MacProcess, all: readonly MacProcess[], { protect }: ActionHost): string | undefined {
+function protectionReason(
+  one: MacProcess,
+  all: readonly MacProcess[],
+  { protect, agentPids }: ActionHost,
+): string | undefined {
+  if (agentPids.includes(one.pid)) return 'it is the agent';
   if (one.pid <= 1 || CRITICAL.has(basename(one.path))) return 'macOS does not run without it';
   for (let pid = process.pid; pid > 1; pid = all.find((each) => each.pid === pid)?.parent ?? 0) {
     if (pid === one.pid) return 'it is the agent, or runs it';

@@ -69,12 +69,13 @@ export function protectionReason(path: string, identity: FileIdentity, host: Act
     if (isWithin(path, real(folder))) return `it is within ${folder}`;
   }
   for (const file of FILES[process.platform] ?? []) {
-    if (samePath(path, file) || isSame(file, identity)) return `${file} is part of the system`;
+    if (samePath(path, file) || isSame(file, identity, host)) return `${file} is part of the system`;
   }
-  if (isSame(process.execPath, identity)) return 'the agent runs from it';
+  if (isSame(process.execPath, identity, host)) return 'the agent runs from it';
   if (process.platform !== 'linux') return undefined;
-  if (mappedFiles('self').some((file) => isSame(file, identity))) return 'the agent runs from it';
-  if (isSame('/proc/1/exe', identity) || mappedFiles('1').some((file) => isSame(file, identity))) {
+  if (mappedFiles('self').some((file) => isSame(file, identity, host))) return 'the agent runs from it';
+  const init = ['/proc/1/exe', ...mappedFiles('1')];
+  if (init.some((file) => isSame(file, identity, host))) {
     return 'the first process runs from it';
   }
   return undefined;
@@ -109,7 +110,8 @@ function real(path: string): string {
   }
 }
 
-function isSame(path: string, identity: FileIdentity): boolean {
+function isSame(path: string, identity: FileIdentity, host: ActionHost): boolean {
+  host.touch(path);
   try {
     const { dev, ino } = statSync(path, { bigint: true });
     return dev === identity.dev && ino === identity.ino;

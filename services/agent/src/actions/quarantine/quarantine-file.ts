@@ -16,6 +16,7 @@ import { QuarantineStore, type QuarantineItem } from './quarantine-store.js';
 const quarantineFile: ActionRunner = (call) =>
   settle(call, async () => {
     const target = fileTarget(call);
+    call.host.touch(target.path);
     const source = await SourceFile.open(target.path);
     if ('code' in source) return (source.code === 'not_found' ? failed : refused)(source.code, source.message);
     try {
@@ -81,7 +82,7 @@ async function take(call: ActionCall, source: SourceFile, { sha256 }: FileTarget
   const store = new QuarantineStore(call.host.dataDir);
   await refuseFull(store, source);
   const id = itemId(call);
-  call.keepUndo({ item: id });
+  await call.keepUndo({ item: id });
   const content = await store.copyIn(id, source.handle, call.signal);
   try {
     refuseOther(source, sha256, content.sha256);

@@ -16,6 +16,7 @@ export const restoreFile: ActionRunner = (call) =>
 /** Restores the item. In a dry run, reports what would be done. */
 export async function runRestore(call: ActionCall, item: QuarantineItem): Promise<ActionResult> {
   const { path } = item;
+  call.host.touch(path);
   const why = protectionReason(path, NO_IDENTITY, call.host);
   if (why !== undefined) return refused('protected', `${path} is protected: ${why}`);
   const store = new QuarantineStore(call.host.dataDir);

@@ -18,6 +18,7 @@ export function initScripts(folder: string, runFolder = '/run'): ServiceManager 
     kind: 'init scripts',
     async find(call, name) {
       const script = join(folder, name);
+      call.host.touch(script);
       if (name.startsWith('.') || !isScript(script)) return undefined;
       const service = { id: name, definition: script };
       const protectedBecause = protectionReason(name, runFolder);

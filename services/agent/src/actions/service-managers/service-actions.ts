@@ -110,7 +110,7 @@ async function control(
   if (call.dryRun) {
     return wouldDo(`${before.id} would be ${words.done}`, [`${verb} ${before.id}, which is ${before.status}`]);
   }
-  if (verb !== 'restart') call.keepUndo({ name: before.id, verb });
+  if (verb !== 'restart') await call.keepUndo({ name: before.id, verb });
   const { code, stdout, stderr } = await manager.change(call, before, verb);
   // After a failure the state is read once, without waiting.
   const after = await waitForState(call, manager, before, verb, code === 0 ? STATE_TIMEOUT_MS : 0);

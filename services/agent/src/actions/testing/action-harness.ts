@@ -14,10 +14,13 @@ export function testHost({ protects = [], ...overrides }: TestHostOptions = {}):
   return {
     platform: 'linux',
     dataDir: '/nonexistent',
+    agentPids: [process.pid],
+    touch: () => {},
     run: (file, args, options) => runProgram(file, args, options),
     protect: new Protection(protects, overrides.platform ?? 'linux'),
     gatewayPeers: () => [],
     labels: { read: () => labels, write: (next) => void (labels = next) },
+    refusedQueries: { matching: () => [], allow: () => [] },
     logger: silentLogger,
     clock: systemClock,
     ...overrides,
@@ -52,7 +55,7 @@ export function testCall(
     ...options,
     host,
     kept,
-    keepUndo: (info) => kept.push(info),
+    keepUndo: async (info) => void kept.push(info),
   };
 }
 

@@ -97,8 +97,8 @@ function mismatchReason(
   return undefined;
 }
 
-function protectionReason({ pid, name, path }: WindowsProcess, { protect }: ActionHost): string | undefined {
-  if (pid === process.pid || pid === process.ppid) return 'it is the agent, or runs it';
+function protectionReason({ pid, name, path }: WindowsProcess, { protect, agentPids }: ActionHost): string | undefined {
+  if ([...agentPids, process.pid, process.ppid].includes(pid)) return 'it is the agent, or runs it';
   if (pid === 0 || pid === 4 || CRITICAL.has(name.toLowerCase())) return 'Windows does not run without it';
   return protect.name(name) ?? protect.path(path);
 }

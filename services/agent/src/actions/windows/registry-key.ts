@@ -59,7 +59,7 @@ async function exportKey(call: ActionCall, path: string): Promise<string> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, `${id.replace(/[^A-Za-z0-9_-]/g, '_')}-${number}.reg`);
   await runOrStop(host, REG, ['export', path, file, '/y', '/reg:64'], { timeoutMs: 20_000 });
-  call.keepUndo({ file, key: path });
+  await call.keepUndo({ file, key: path });
   return file;
 }
 

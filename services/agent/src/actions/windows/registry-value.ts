@@ -51,7 +51,7 @@ export function deleteValue(call: ActionCall): Promise<ActionResult> {
     const effect = `${path}, ${typeOf(found)}`;
     if (call.dryRun) return wouldDo('1 value would be deleted', [`delete ${effect}`]);
     const kept = { ...value, kind: String(found['kind']), data: textsOf(found['data']) };
-    call.keepUndo(kept);
+    await call.keepUndo(kept);
     call.signal.throwIfAborted();
     const how = await runScript(call.host, DELETE_VALUE, kept);
     if (how === 'changed') return refused('changed', `${path} changed at this moment`);

@@ -12,6 +12,8 @@ describe('the machine, for actions', () => {
       clock: systemClock,
       protect: ['postgres', '/srv/data'],
       gatewayUrls: ['wss://g:8443'],
+      workerPids: () => [],
+      refusedQueries: { matching: () => [], allow: () => [] },
       openEnds: () => [{ host: '10.0.0.9', port: 8443 }],
       env: {},
     });
@@ -32,6 +34,8 @@ describe('the machine, for actions', () => {
       clock: systemClock,
       protect: [],
       gatewayUrls: [],
+      workerPids: () => [],
+      refusedQueries: { matching: () => [], allow: () => [] },
       openEnds: () => [],
       env: { MUSTER_ENROLL_SECRET: 'sesame', PATH: '/tmp/evil' },
     });

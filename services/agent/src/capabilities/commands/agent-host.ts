@@ -4,12 +4,16 @@ import { Protection } from '../../actions/contract/protection.js';
 import { runProgram } from '../../actions/contract/run-program.js';
 import { type NetworkEnd, urlEnd } from '../../network/network-end.js';
 
-export interface AgentHostOptions extends Pick<ActionHost, 'platform' | 'dataDir' | 'labels' | 'logger' | 'clock'> {
+export interface AgentHostOptions extends Pick<
+  ActionHost,
+  'platform' | 'dataDir' | 'labels' | 'refusedQueries' | 'logger' | 'clock'
+> {
   /** `MUSTER_AGENT_PROTECT` */
   readonly protect: readonly string[];
   readonly gatewayUrls: readonly string[];
   /** Both ends of the open connections to gateways. */
   readonly openEnds: () => readonly NetworkEnd[];
+  readonly workerPids: () => readonly number[];
   /** The agent's own environment. Programs get only the variables that the system needs. */
   readonly env: Env;
 }
@@ -26,17 +30,33 @@ const WINDOWS_VARIABLES = [
   'TEMP',
 ];
 
-/** Creates the host that actions use. */
+/** The environment of programs on this platform; `undefined` for the usual one. */
+export function programEnvironment(
+  platform: ActionHost['platform'],
+  env: Env,
+): Readonly<Record<string, string>> | undefined {
+  return platform === 'windows' ? pick(env, WINDOWS_VARIABLES) : undefined;
+}
+
+/** Creates the host of the actions that run in the agent, and of those that worker processes run for it. */
 export function createAgentHost(options: AgentHostOptions): ActionHost {
-  const { platform, dataDir, labels, logger, clock, protect, gatewayUrls, openEnds, env } = options;
-  const base = platform === 'windows' ? pick(env, WINDOWS_VARIABLES) : undefined;
+  const { platform, dataDir, labels, refusedQueries, logger, clock, protect, gatewayUrls, openEnds, env } = options;
+  const base = programEnvironment(platform, env);
   const configured = gatewayUrls.map((url) => urlEnd(new URL(url)));
   return {
     platform,
     dataDir,
     labels,
+    refusedQueries,
     logger,
     clock,
+    get agentPids() {
+      // Elsewhere the parents are found from the agent on.
+      const parents = platform === 'windows' ? [process.ppid] : [];
+      return [process.pid, ...parents, ...options.workerPids()];
+    },
+    // What runs in the agent touches only its own files.
+    touch: () => {},
     run: (file, args, run) => runProgram(file, args, run, base),
     protect: new Protection(protect, platform),
     gatewayPeers: () => [...openEnds(), ...configured],

@@ -1,6 +1,7 @@
 import { CAPABILITY, type CommandId, encodeBody, FRAME, type WelcomeBody } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
 import type { ActionHost } from '../../actions/contract/action.js';
+import type { Actions } from '../../actions/create-actions.js';
 import type { Capability } from '../../contract/capability.js';
 import type { Session } from '../../contract/session.js';
 import type { FrameHandlers } from '../../contract/session-frames.js';
@@ -23,6 +24,7 @@ export interface CommandHandlerOptions {
   readonly trust: CommandTrust;
   readonly enroller: Pick<Enroller, 'canEnrol' | 'enrol'>;
   readonly host: ActionHost;
+  readonly actions: Actions;
   readonly renewal: HelloRenewal;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -42,12 +44,11 @@ export class CommandHandler implements Capability {
   /** Throws when the history cannot be read: an agent that does not know which commands it ran must not start. */
   constructor(options: CommandHandlerOptions) {
     this.#options = options;
-    const { folder, clock, logger, enroller, host, renewal, trust } = options;
+    const { folder, clock, logger, enroller, renewal, trust } = options;
     this.#runner = new CommandRunner({
       ...options,
       history: CommandHistory.open({ folder, clock, logger }),
       undo: new UndoStore({ folder, clock, logger }),
-      loadActions: async () => (await import('../../actions/create-actions.js')).createActions(host),
       onAllKept: () => renewal.allKept(),
     });
     this.#rootsRequest = new RootsRequest({

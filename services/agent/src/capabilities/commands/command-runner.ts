@@ -7,7 +7,7 @@ import {
   type ReportedState,
 } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
-import type { ActionCall, ActionHost, JsonValue } from '../../actions/contract/action.js';
+import type { ActionCall, ActionHost, ActionResult, JsonValue } from '../../actions/contract/action.js';
 import type { Actions } from '../../actions/create-actions.js';
 import type { CommandHistory } from './command-history.js';
 import type { CommandPolicy } from './command-policy.js';
@@ -33,8 +33,7 @@ export interface CommandRunnerOptions {
   readonly history: CommandHistory;
   readonly undo: UndoStore;
   readonly host: ActionHost;
-  /** Called with the first command, because most endpoints never get one. */
-  readonly loadActions: () => Promise<Actions>;
+  readonly actions: Actions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random?: () => number;
@@ -200,7 +199,7 @@ export class CommandRunner {
       return this.#outcomes.keepInMemory(command, UNAVAILABLE);
     }
     logger.info('command runs', { command: command.id, number: command.number, action: command.action.name });
-    entry.running = new RunningCommand((signal) => this.#act(command, signal), {
+    entry.running = new RunningCommand((signal, onGivenUp) => this.#act(command, signal, onGivenUp), {
       clock,
       timeoutMs: Math.min(command.timeoutMs, LIMITS.commandTimeoutMaxMs),
       onLate: ({ state, code }) =>
@@ -220,9 +219,12 @@ export class CommandRunner {
     this.#end(entry, outcome);
   }
 
-  async #act(command: AuthorizedCommand, signal: AbortSignal): Promise<Awaited<ReturnType<Actions['run']>>> {
-    const { host, loadActions, undo } = this.#options;
-    const actions = await loadActions();
+  async #act(
+    command: AuthorizedCommand,
+    signal: AbortSignal,
+    onGivenUp: NonNullable<ActionCall['onGivenUp']>,
+  ): Promise<ActionResult> {
+    const { actions, host, undo } = this.#options;
     const { action, binding, dryRun, id, number, params, undoes } = command;
     const call: ActionCall = {
       action,
@@ -233,8 +235,11 @@ export class CommandRunner {
       id,
       number,
       host,
-      // An undo cannot be undone.
-      keepUndo: (info: JsonValue) => undoes === undefined && undo.keep(command, { action: action.name, info }),
+      onGivenUp,
+      keepUndo: async (info: JsonValue) => {
+        // An undo cannot be undone.
+        if (undoes === undefined) undo.keep(command, { action: action.name, info });
+      },
     };
     if (undoes === undefined) return await actions.run(call);
     const result = await actions.undo(call, undoes.data.action, undoes.data.info);

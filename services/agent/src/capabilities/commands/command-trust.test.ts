@@ -74,7 +74,9 @@ describe('trust in commands', () => {
   });
 
   test.each([
-    ['{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"' + 'A'.repeat(43) + '"}]}', 1],
+    ['{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}', 1],
+    // A point of small order, for which anybody can sign.
+    ['{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"' + 'A'.repeat(43) + '"}]}', undefined],
     ['{"keys":[]}', undefined],
     ['{"keys":[{"kid":"a","x":"short"}]}', undefined],
     ['nonsense', undefined],

@@ -1,9 +1,12 @@
+import { clipMessage } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime/program';
-import type { ActionResult } from '../../actions/contract/action.js';
+import type { ActionCall, ActionResult } from '../../actions/contract/action.js';
 import type { Outcome } from './history-entry.js';
 
 /** Why the action was told to end. */
 type Why = 'cancelled' | 'deadline' | 'agent_stops';
+
+type RunAction = (signal: AbortSignal, onGivenUp: NonNullable<ActionCall['onGivenUp']>) => Promise<ActionResult>;
 
 /** Between the abort and giving up. */
 const GRACE_MS = 5_000;
@@ -23,13 +26,15 @@ export class RunningCommand {
   readonly #controller = new AbortController();
   readonly #giveUp: () => void;
   #timer: Timer | undefined;
+  /** Leaves the action behind; returns the path that it touched last. */
+  #leave: (() => string | undefined) | undefined;
   #why: Why | undefined;
   #isOver = false;
   /** How it ended; never rejects. */
   readonly outcome: Promise<Outcome>;
 
   constructor(
-    run: (signal: AbortSignal) => Promise<ActionResult>,
+    run: RunAction,
     {
       clock,
       timeoutMs,
@@ -76,9 +81,9 @@ export class RunningCommand {
     );
   }
 
-  async #start(run: (signal: AbortSignal) => Promise<ActionResult>): Promise<ActionResult> {
+  async #start(run: RunAction): Promise<ActionResult> {
     try {
-      return await run(this.#controller.signal);
+      return await run(this.#controller.signal, (leave) => (this.#leave = leave));
     } catch (error) {
       const message = `the agent could not finish it: ${error instanceof Error ? error.message : String(error)}`;
       return { state: 'failed', code: 'internal', message };
@@ -91,6 +96,9 @@ export class RunningCommand {
 
   #givenUp(): Outcome {
     const code = this.#why === 'agent_stops' ? 'agent_stopped' : 'stuck';
-    return { state: 'timed_out', code, message: 'it was told to end and did not; what it still does is not known' };
+    const path = this.#leave?.();
+    const where = path === undefined ? '' : ` it hangs at ${path};`;
+    const message = clipMessage(`it was told to end and did not;${where} what it still does is not known`);
+    return { state: 'timed_out', code, message };
   }
 }

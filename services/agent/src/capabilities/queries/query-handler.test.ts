@@ -1,12 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { decodeRows, FRAME, decodeBody, type QueryBody, type QueryEndBody } from '@muster/protocol';
 import { silentLogger, systemClock } from '@muster/runtime/program';
 import type { SendResult } from '../../contract/session.js';
 import { WorkerPool } from '../../worker/worker-pool.js';
+import { WorkerProcesses } from '../../worker/worker-processes.js';
 import { QueryDenylist } from './query-denylist.js';
 import { QueryRunner } from './query-runner.js';
 import { QueryHandler } from './query-handler.js';
@@ -26,24 +27,27 @@ interface Sent {
   readonly flags: number;
 }
 
-const roomListeners = new WeakMap<WorkerPool, () => void>();
+const scratch = mkdtempSync(join(tmpdir(), 'muster-agent-'));
 
-function createPool({ workers = 1, env = {} }: { workers?: number; env?: Record<string, string> }): WorkerPool {
-  const pool: WorkerPool = new WorkerPool({
-    entry: new URL('../../testing/fixture-worker.js', import.meta.url),
-    env,
-    workers,
+const FIXTURE = fileURLToPath(new URL('../../testing/fixture-worker.js', import.meta.url));
+
+function createProcesses(env: Record<string, string> = {}, args = [FIXTURE]): WorkerProcesses {
+  return new WorkerProcesses({
+    args,
+    env: { PATH: process.env['PATH'] ?? '', ...env },
+    folder: scratch,
     idleMs: 60_000,
     clock: systemClock,
     logger: silentLogger,
-    onRoom: () => roomListeners.get(pool)?.(),
   });
-  return pool;
 }
 
-// Loading SQLite takes most of a test's time, so that tests share a thread; those that kill it leave the next one a new one.
-const sharedPool = createPool({});
-afterAll(() => sharedPool.stop());
+// Loading SQLite takes most of a test's time, so that tests share a process; those that kill it leave the next one a new one.
+const shared = createProcesses();
+afterAll(async () => {
+  await shared.stop();
+  rmSync(scratch, { recursive: true, force: true });
+});
 
 /**
  * An agent's query side with a worker that runs the fixture tables, and a connection that takes everything unless told
@@ -57,12 +61,13 @@ function createAgent(
     maxQueued?: number;
     maxHeldBytes?: number;
     env?: Record<string, string>;
+    args?: string[];
   } = {},
 ) {
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'muster-agent-'));
   if (options.folder === undefined) cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
   const denylist = new QueryDenylist({ folder, clock: systemClock, logger: silentLogger });
-  const suspects = denylist.load();
+  denylist.load();
   const sent: Sent[] = [];
   let wake = (): void => {};
   const connection = {
@@ -73,21 +78,26 @@ function createAgent(
       return connection.result;
     },
   };
-  const pool = options.workers === undefined && options.env === undefined ? sharedPool : createPool(options);
+  const processes = options.env === undefined ? shared : createProcesses(options.env, options.args);
+  if (processes !== shared) cleanups.push(() => processes.stop());
+  processes.onChange(() => wake());
   const runner = new QueryRunner({
     denylist,
     maxBudget: options.maxBudget ?? BUDGET,
     ...(options.maxQueued === undefined ? {} : { maxQueued: options.maxQueued }),
     ...(options.maxHeldBytes === undefined ? {} : { maxHeldBytes: options.maxHeldBytes }),
-    createPool: (onRoom) => {
-      roomListeners.set(pool, () => {
-        onRoom();
-        wake();
-      });
-      return pool;
-    },
+    createPool: (onRoom) =>
+      new WorkerPool({
+        processes,
+        workers: options.workers ?? 1,
+        clock: systemClock,
+        logger: silentLogger,
+        onRoom: () => {
+          onRoom();
+          wake();
+        },
+      }),
   });
-  if (pool !== sharedPool) cleanups.push(() => pool.stop());
   const handler = new QueryHandler({ runner, clock: systemClock, logger: silentLogger });
   handler.ready({ mode: 'live', send: (...frame) => connection.send(...frame) });
   cleanups.push(() => handler.ended());
@@ -100,13 +110,13 @@ function createAgent(
   };
   return {
     folder,
-    suspects,
+    denylist,
     sent,
     connection,
     runner,
     handler,
     until,
-    poolSize: () => pool.size,
+    poolSize: () => processes.size,
     ask(ref: number, sql: string, columns: string[], body: Partial<QueryBody> = {}): void {
       const whole = { id: `q${ref}`, sql, columns, remainingMs: 20_000, budget: BUDGET, credit: 10_000_000, ...body };
       handler.frames.query!(whole, ref);
@@ -124,19 +134,16 @@ function createAgent(
         }
         return mine.some((frame) => frame.flags === 1) ? { frames: mine } : undefined;
       }),
-    running: () => readdirSync(join(folder, 'running')),
   };
 }
 
 describe('queries of a session', () => {
-  test('a small answer is exactly one final frame, and its record is removed', async () => {
+  test('a small answer is exactly one final frame', async () => {
     const agent = createAgent();
     agent.ask(1, "SELECT 1 AS one, '\u{1f600}' AS face, NULL AS gap", ['one', 'face', 'gap']);
-    expect(agent.running()).toHaveLength(1);
     const { frames } = await agent.outcome(1);
     expect(frames).toHaveLength(1);
     expect(decodeRows(frames![0]!.body, 3)).toEqual([[1, '\u{1f600}', null]]);
-    expect(agent.running()).toEqual([]);
     expect(agent.handler.size).toBe(0);
   });
 
@@ -219,29 +226,12 @@ describe('queries of a session', () => {
     expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_rows' });
   });
 
-  test('a thread stuck in a system call is ended from outside, and the next query is answered', async () => {
+  test('a worker stuck in a system call is ended from outside, and the next query is answered', async () => {
     const agent = createAgent();
     agent.ask(1, 'SELECT n FROM blocks', ['n'], { budget: { ...BUDGET, ms: 100 } });
     agent.ask(2, 'SELECT 2 AS two', ['two']);
     expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_time' });
     expect((await agent.outcome(2)).frames).toHaveLength(1);
-  });
-
-  test('a thread that hangs in the kernel keeps its place, and the others continue', async () => {
-    const fifo = join(mkdtempSync(join(tmpdir(), 'muster-agent-')), 'fifo');
-    execFileSync('mkfifo', [fifo]);
-    const agent = createAgent({ workers: 2, env: { FIXTURE_FIFO: fifo } });
-    agent.ask(1, 'SELECT n FROM hangs', ['n'], { budget: { ...BUDGET, ms: 100 } });
-    expect(await agent.outcome(1)).toMatchObject({ outcome: 'over_budget', code: 'over_time' });
-    agent.ask(2, 'SELECT 2 AS two', ['two']);
-    expect((await agent.outcome(2)).frames).toHaveLength(1);
-    expect(agent.poolSize()).toBe(2);
-    expect(await agent.runner.stop()).toEqual({ stuck: 1 });
-    // Somebody opens the other end: the system call returns and the thread can end. It may be gone before anything
-    // could be written.
-    closeSync(openSync(fifo, 'w'));
-    await agent.until(() => agent.poolSize() === 0);
-    rmSync(dirname(fifo), { recursive: true });
   });
 
   test('memory has a limit too, and exceeding it is not a crash', async () => {
@@ -252,27 +242,53 @@ describe('queries of a session', () => {
     expect((await agent.outcome(2)).code).not.toBe('crashed_before');
   });
 
-  test('a query that kills its worker is reported, and refused from then on', async () => {
+  test.each([
+    ['exits', 'exit code 7'],
+    ['aborts', 'SIGABRT'],
+  ])(
+    'a query that ends its worker twice (%s) is refused for a day, with why, until when, and how it is allowed',
+    async (table, how) => {
+      const agent = createAgent();
+      const sql = `SELECT n FROM ${table}`;
+      agent.ask(1, sql, ['n']);
+      const once = await agent.outcome(1);
+      expect(once).toMatchObject({ outcome: 'error', code: 'worker_crashed', message: expect.stringContaining(how) });
+      expect(once.message).toMatch(/once more within 24 hours/);
+      agent.ask(2, sql, ['n']);
+      expect(await agent.outcome(2)).toMatchObject({
+        code: 'worker_crashed',
+        message: expect.stringMatching(/refused until/),
+      });
+      agent.ask(3, sql, ['n']);
+      const refused = await agent.outcome(3);
+      expect(refused).toMatchObject({ outcome: 'refused', code: 'crashed_before' });
+      const [, until, query] = /refused until (\S+); the action agent\.allow_query \(query=([0-9a-f]{12})\)/.exec(
+        refused.message!,
+      )!;
+      expect(Date.parse(until!) - Date.now()).toBeGreaterThan(23.9 * 3_600_000);
+      agent.ask(4, 'SELECT 3 AS three', ['three']);
+      expect((await agent.outcome(4)).frames).toHaveLength(1);
+      expect(agent.denylist.allow(query)).toEqual([query]);
+      agent.ask(5, sql, ['n']);
+      expect(await agent.outcome(5)).toMatchObject({ code: 'worker_crashed' });
+    },
+  );
+
+  test('a query whose worker was ended by somebody else may run again', async () => {
     const agent = createAgent();
-    agent.ask(1, 'SELECT n FROM exits', ['n']);
-    expect(await agent.outcome(1)).toMatchObject({ outcome: 'error', code: 'worker_crashed' });
-    agent.ask(2, 'SELECT n FROM exits', ['n']);
-    expect(await agent.outcome(2)).toMatchObject({ outcome: 'refused', code: 'crashed_before' });
-    agent.ask(3, 'SELECT 3 AS three', ['three']);
-    expect((await agent.outcome(3)).frames).toHaveLength(1);
+    for (const ref of [1, 2, 3]) {
+      agent.ask(ref, 'SELECT n FROM is_killed', ['n']);
+      expect(await agent.outcome(ref)).toMatchObject({ outcome: 'error', code: 'worker_ended' });
+    }
   });
 
-  test('a query that ran when the agent died is refused after the restart', async () => {
-    const dead = createAgent();
-    dead.ask(1, FOREVER, ['x']);
-    const note = JSON.parse(readFileSync(join(dead.folder, 'running', dead.running()[0]!), 'utf8')) as { hash: string };
-    expect(note.hash).toMatch(/^[0-9a-f]{64}$/);
-    // What a restart finds while the first one never ended its note.
-    const agent = createAgent({ folder: dead.folder });
-    expect(agent.suspects).toEqual(['q1']);
-    agent.ask(1, FOREVER, ['x']);
-    expect(await agent.outcome(1)).toMatchObject({ outcome: 'refused', code: 'crashed_before' });
-    expect(agent.running()).toEqual([]);
+  test('a query for which no worker could be started is not blamed', async () => {
+    const broken = createAgent({ env: {}, args: ['--no-such-option'] });
+    for (const ref of [1, 2, 3]) {
+      broken.ask(ref, 'SELECT 1 AS one', ['one']);
+      expect(await broken.outcome(ref)).toMatchObject({ outcome: 'error', code: 'worker_failed' });
+    }
+    expect(broken.denylist.denial('SELECT 1 AS one')).toBeUndefined();
   });
 
   test.each([
@@ -309,7 +325,6 @@ describe('queries of a session', () => {
     expect(await agent.outcome(2)).toMatchObject({ outcome: 'timed_out', code: 'deadline' });
     expect(await agent.outcome(1)).toMatchObject({ outcome: 'timed_out', code: 'deadline' });
     await agent.until(() => agent.poolSize() === 0);
-    expect(agent.running()).toEqual([]);
   });
 
   test('the deadline ends an answer that waits for credit', async () => {
@@ -327,7 +342,6 @@ describe('queries of a session', () => {
     agent.cancel(1);
     expect((await agent.outcome(3)).frames).toHaveLength(1);
     expect(agent.sent.map((frame) => frame.ref)).toEqual([3]);
-    expect(agent.running()).toEqual([]);
   });
 
   test('a query that can neither run nor wait is refused as busy', async () => {

@@ -1,12 +1,12 @@
-import { CAPABILITY, encodeBody, FRAME, LIMITS, type QueryBody } from '@muster/protocol';
+import { CAPABILITY, clipMessage, encodeBody, FRAME, LIMITS, type QueryBody } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import type { Capability } from '../../contract/capability.js';
 import type { SendResult, Session } from '../../contract/session.js';
 import type { FrameHandlers } from '../../contract/session-frames.js';
 import type { QueryFailure } from '../../worker/messages.js';
-import { WorkerPool, type WorkerPoolOptions } from '../../worker/worker-pool.js';
+import { hangs, WorkerPool, type WorkerPoolOptions } from '../../worker/worker-pool.js';
 import { AnswerSender } from './answer-sender.js';
-import { QueryDenylist } from './query-denylist.js';
+import type { QueryDenylist } from './query-denylist.js';
 import { type Answer, type JobHandle, type JobResult, QueryRunner, type QueryRunnerOptions } from './query-runner.js';
 
 export interface QueryHandlerOptions {
@@ -16,9 +16,9 @@ export interface QueryHandlerOptions {
 }
 
 export interface OpenQueriesOptions extends Pick<QueryRunnerOptions, 'maxBudget' | 'traffic'> {
-  /** The data directory. */
-  readonly folder: string;
-  readonly workers: Pick<WorkerPoolOptions, 'entry' | 'env' | 'workers' | 'idleMs'>;
+  readonly denylist: QueryDenylist;
+  readonly processes: WorkerPoolOptions['processes'];
+  readonly workers: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -54,13 +54,10 @@ export class QueryHandler implements Capability {
     this.#options = options;
   }
 
-  /** Opens the denylist in the data directory. Throws when the directory cannot be read. */
-  static open({ folder, workers, clock, logger, ...limits }: OpenQueriesOptions): QueryHandler {
-    const denylist = new QueryDenylist({ folder, clock, logger });
-    for (const query of denylist.load())
-      logger.warn('the agent died while this query ran; it is refused for a day', { query });
-    const createPool = (onRoom: () => void): WorkerPool => new WorkerPool({ ...workers, clock, logger, onRoom });
-    return new QueryHandler({ runner: new QueryRunner({ ...limits, denylist, createPool }), clock, logger });
+  static open({ processes, workers, clock, logger, ...options }: OpenQueriesOptions): QueryHandler {
+    const createPool = (onRoom: () => void): WorkerPool =>
+      new WorkerPool({ processes, workers, clock, logger, onRoom });
+    return new QueryHandler({ runner: new QueryRunner({ ...options, createPool }), clock, logger });
   }
 
   get size(): number {
@@ -84,9 +81,9 @@ export class QueryHandler implements Capability {
     this.#session = undefined;
   }
 
-  /** Cancels all queries. `stuck` counts the worker threads that could not be ended. */
-  stop(signal?: AbortSignal): Promise<{ readonly stuck: number }> {
-    return this.#options.runner.stop(signal);
+  /** Cancels all queries. */
+  stop(): void {
+    this.#options.runner.stop();
   }
 
   #onQuery(ref: number, body: QueryBody): void {
@@ -149,20 +146,25 @@ export class QueryHandler implements Capability {
 
   #onDeadline(query: Query): void {
     const where = query.sender === undefined ? 'before its answer was whole' : 'before its answer was sent';
-    this.#drop(query);
+    const path = this.#drop(query);
     const message = `the query's time was over ${where}`;
-    this.#sendEnd(query.ref, query.body.id, { outcome: 'timed_out', code: 'deadline', message });
+    const failure: QueryFailure =
+      path === undefined
+        ? { outcome: 'timed_out', code: 'deadline', message }
+        : { outcome: 'over_budget', code: 'hung_file_system', message: clipMessage(`${message}: ${hangs(path)}`) };
+    this.#sendEnd(query.ref, query.body.id, failure);
   }
 
   #pump(query: Query): void {
     if (query.sender?.pump() === true) this.#drop(query);
   }
 
-  #drop(query: Query): void {
+  /** Returns the path at which its statement hangs, if it does. */
+  #drop(query: Query): string | undefined {
     this.#queries.delete(query.ref);
     this.#options.clock.clear(query.deadline);
-    query.job?.cancel();
     query.answer?.release();
+    return query.job?.cancel();
   }
 
   #sendEnd(ref: number, id: string, failure: QueryFailure): void {

@@ -2,7 +2,7 @@ import { type Budget, clipMessage, LIMITS } from '@muster/protocol';
 import type { QueryFailure } from '../../worker/messages.js';
 import type { TrafficRow } from '../../traffic/traffic-meter.js';
 import type { WorkerOutcome, WorkerPool, WorkerTask } from '../../worker/worker-pool.js';
-import type { QueryDenylist, RunningRecord } from './query-denylist.js';
+import type { QueryDenylist } from './query-denylist.js';
 
 export interface Job {
   readonly id: string;
@@ -21,8 +21,11 @@ export type JobResult =
   { readonly ok: true; readonly answer: Answer } | { readonly ok: false; readonly failure: QueryFailure };
 
 export interface JobHandle {
-  /** Removes the job from the queue or ends its statement; no result follows. Does nothing after the result. */
-  cancel(): void;
+  /**
+   * Removes the job from the queue or ends its statement; no result follows. Does nothing after the result. Returns the
+   * path at which the statement hangs, if it does.
+   */
+  cancel(): string | undefined;
 }
 
 export interface QueryRunnerOptions {
@@ -41,7 +44,6 @@ interface Entry {
   readonly job: Job;
   readonly onResult: (result: JobResult) => void;
   task: WorkerTask | undefined;
-  record: RunningRecord | undefined;
 }
 
 const MAX_QUEUED = 16;
@@ -77,25 +79,30 @@ export class QueryRunner {
   submit(job: Job, onResult: (result: JobResult) => void): JobHandle | QueryFailure {
     const denial = this.#options.denylist.denial(job.sql);
     if (denial !== undefined) return { outcome: 'refused', code: 'crashed_before', message: clipMessage(denial) };
+    const fault = this.#pool.fault;
+    if (fault !== undefined) return workersStuck(fault);
     if (this.#queue.length >= (this.#options.maxQueued ?? MAX_QUEUED) || this.#stopped) {
       const message = `${this.#running.size} queries run on this endpoint and ${this.#queue.length} wait`;
       return { outcome: 'refused', code: 'busy', message };
     }
-    const entry: Entry = { job, onResult, task: undefined, record: undefined };
+    const entry: Entry = { job, onResult, task: undefined };
     this.#queue.push(entry);
     this.#pump();
     return { cancel: () => this.#cancel(entry) };
   }
 
-  /** Cancels everything and removes the records. `stuck` counts the threads that could not be ended. */
-  stop(signal?: AbortSignal): Promise<{ readonly stuck: number }> {
+  /** Cancels everything. */
+  stop(): void {
     this.#stopped = true;
     this.#queue.length = 0;
     for (const entry of this.#running) this.#cancel(entry);
-    return this.#pool.stop(signal);
   }
 
   #pump(): void {
+    const fault = this.#pool.fault;
+    // No place becomes free in a time that is known: those that wait are told at once.
+    if (fault !== undefined)
+      for (const entry of this.#queue.splice(0)) entry.onResult({ ok: false, failure: workersStuck(fault) });
     const maxHeldBytes = this.#options.maxHeldBytes ?? MAX_HELD_BYTES;
     while (this.#queue.length > 0 && this.#pool.hasRoom && this.#heldBytes < maxHeldBytes) {
       const entry = this.#queue.shift();
@@ -104,10 +111,9 @@ export class QueryRunner {
   }
 
   #start(entry: Entry): void {
-    const { id, sql, columns, budget } = entry.job;
-    const { maxBudget, denylist, traffic } = this.#options;
+    const { sql, columns, budget } = entry.job;
+    const { maxBudget, traffic } = this.#options;
     this.#running.add(entry);
-    entry.record = denylist.begin(id, sql);
     const clamped = {
       ms: Math.min(budget.ms, maxBudget.ms),
       rows: Math.min(budget.rows, maxBudget.rows),
@@ -119,22 +125,19 @@ export class QueryRunner {
 
   #settle(entry: Entry, outcome: WorkerOutcome): void {
     this.#running.delete(entry);
-    if (outcome.kind === 'crashed') this.#options.denylist.crashed(entry.job.sql);
-    entry.record?.end();
-    entry.onResult(this.#resultOf(outcome));
+    entry.onResult(this.#resultOf(entry.job, outcome));
   }
 
-  #resultOf(outcome: WorkerOutcome): JobResult {
+  #resultOf({ sql }: Job, outcome: WorkerOutcome): JobResult {
     switch (outcome.kind) {
       case 'answer':
         return { ok: true, answer: this.#hold(outcome.chunks, outcome.bytes) };
       case 'failed':
         return { ok: false, failure: outcome.failure };
-      case 'crashed':
-        return {
-          ok: false,
-          failure: { outcome: 'error', code: 'worker_crashed', message: clipMessage(outcome.message) },
-        };
+      case 'crashed': {
+        const message = clipMessage(this.#options.denylist.crashed(sql, outcome.how));
+        return { ok: false, failure: { outcome: 'error', code: 'worker_crashed', message } };
+      }
     }
   }
 
@@ -152,11 +155,13 @@ export class QueryRunner {
     };
   }
 
-  #cancel(entry: Entry): void {
+  #cancel(entry: Entry): string | undefined {
     const at = this.#queue.indexOf(entry);
     if (at >= 0) this.#queue.splice(at, 1);
-    if (!this.#running.delete(entry)) return;
-    entry.task?.kill();
-    entry.record?.end();
+    return this.#running.delete(entry) ? entry.task?.kill() : undefined;
   }
+}
+
+function workersStuck(fault: string): QueryFailure {
+  return { outcome: 'refused', code: 'workers_stuck', message: clipMessage(fault) };
 }

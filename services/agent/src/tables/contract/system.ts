@@ -12,9 +12,10 @@ import {
   opendirSync,
   readlinkSync,
   readSync,
+  realpathSync,
   statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { CollectRequest, TableRow } from '@muster/tables';
 
 /** Limit for a file that is read completely. Real files are far smaller. */
@@ -24,6 +25,13 @@ const CHUNK = 64 * 1024;
 const LIST_LIMIT = 200_000;
 const COMMAND_MS = 5_000;
 
+export interface SystemOptions {
+  /** Called with each path before it is touched. What it throws ends the statement. */
+  readonly touch?: (path: string) => void;
+  /** The process whose secrets must not be shown; this one unless given. */
+  readonly agentPid?: number;
+}
+
 /**
  * File access of collectors: to the machine, or to a copied tree under another root. A missing or unreadable file is
  * `undefined`, because both are normal on a running system. Only a file or folder over a limit throws: a partial answer
@@ -31,10 +39,14 @@ const COMMAND_MS = 5_000;
  */
 export class System {
   readonly #root: string;
+  readonly #touch: (path: string) => void;
+  readonly #agentPid: number;
   readonly #scratch = Buffer.allocUnsafeSlow(CHUNK);
 
-  constructor(root = '/') {
+  constructor(root = '/', { touch = () => {}, agentPid = process.pid }: SystemOptions = {}) {
     this.#root = root;
+    this.#touch = touch;
+    this.#agentPid = agentPid;
   }
 
   /** False for a copied tree. The kernel and programs of this machine do not describe it. */
@@ -42,8 +54,15 @@ export class System {
     return this.#root === '/';
   }
 
-  /** The path for system calls. */
+  /** Whether a process or thread is the agent's own; /proc answers to thread ids too. */
+  isAgent(pid: number): boolean {
+    if (!this.live) return false;
+    return [this.#agentPid, process.pid].some((own) => this.exists(`/proc/${own}/task/${pid}`));
+  }
+
+  /** The path for a system call that follows at once. */
   real(path: string): string {
+    this.#touch(path);
     return this.live ? path : join(this.#root, path);
   }
 
@@ -85,9 +104,10 @@ export class System {
 
   /** Opens a regular file. The caller closes the descriptor. */
   open(path: string): number | undefined {
+    const real = this.real(path);
     let fd: number;
     try {
-      fd = openSync(this.real(path), constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+      fd = openSync(real, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     } catch {
       return undefined;
     }
@@ -98,9 +118,10 @@ export class System {
 
   /** Lists the names in a folder, sorted. */
   list(path: string): string[] {
+    const real = this.real(path);
     let directory: Dir;
     try {
-      directory = opendirSync(this.real(path), { bufferSize: 512 });
+      directory = opendirSync(real, { bufferSize: 512 });
     } catch {
       return [];
     }
@@ -113,8 +134,20 @@ export class System {
 
   /** The target of a symbolic link, unresolved. */
   link(path: string): string | undefined {
+    const real = this.real(path);
     try {
-      return readlinkSync(this.real(path));
+      return readlinkSync(real);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The path with all links resolved. */
+  realPath(path: string): string | undefined {
+    const real = this.real(path);
+    try {
+      const found = realpathSync.native(real);
+      return this.live ? found : `/${relative(this.#root, found)}`;
     } catch {
       return undefined;
     }
@@ -122,8 +155,9 @@ export class System {
 
   /** Follows links. */
   stat(path: string): BigIntStats | undefined {
+    const real = this.real(path);
     try {
-      return statSync(this.real(path), { bigint: true, throwIfNoEntry: false });
+      return statSync(real, { bigint: true, throwIfNoEntry: false });
     } catch {
       return undefined;
     }
@@ -131,16 +165,18 @@ export class System {
 
   /** Does not follow links. */
   lstat(path: string): BigIntStats | undefined {
+    const real = this.real(path);
     try {
-      return lstatSync(this.real(path), { bigint: true, throwIfNoEntry: false });
+      return lstatSync(real, { bigint: true, throwIfNoEntry: false });
     } catch {
       return undefined;
     }
   }
 
   exists(path: string): boolean {
+    const real = this.real(path);
     try {
-      accessSync(this.real(path), constants.F_OK);
+      accessSync(real, constants.F_OK);
       return true;
     } catch {
       return false;

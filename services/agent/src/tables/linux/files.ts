@@ -22,24 +22,26 @@ export const FILE_COLLECTORS: readonly Collector[] = [
     table: 'hash',
     *collect(system, request) {
       const buffer = Buffer.allocUnsafe(CHUNK);
-      for (const { path, directory } of candidatePaths(system, request)) {
-        if (system.stat(path)?.isFile() !== true) continue;
+      for (const { path, directory, mayTouch, mayFollow } of candidatePaths(system, request)) {
+        if (!mayTouch || !mayFollow() || system.stat(path)?.isFile() !== true) continue;
         yield { path, directory, ...hashFile(system, request, path, buffer) };
       }
     },
   },
 ];
 
-function readFileRow(system: System, { path, directory }: CandidatePath): TableRow | undefined {
+function readFileRow(system: System, { path, directory, mayTouch, mayFollow }: CandidatePath): TableRow | undefined {
+  const filename = path.slice(path.lastIndexOf('/') + 1);
+  if (!mayTouch) return { path, directory, filename };
   const link = system.lstat(path);
   if (link === undefined) return undefined;
   const isLink = link.isSymbolicLink();
-  // A broken link is described by the link itself.
-  const stat = (isLink ? system.stat(path) : undefined) ?? link;
+  // A link that is broken, or leads to a remote file system that was not asked for, is described by itself.
+  const stat = (isLink && mayFollow() ? system.stat(path) : undefined) ?? link;
   return {
     path,
     directory,
-    filename: path.slice(path.lastIndexOf('/') + 1),
+    filename,
     inode: stat.ino,
     uid: stat.uid,
     gid: stat.gid,

@@ -1,5 +1,6 @@
 import type { CollectRequest, Constraint } from '@muster/tables';
 import type { System } from '../contract/system.js';
+import { RemoteMounts } from './remote-mounts.js';
 
 /** Maximum depth below `%%`. Deeper trees may be traps. */
 const MAX_DEPTH = 64;
@@ -7,54 +8,121 @@ const MAX_DEPTH = 64;
 /**
  * Paths that may match a LIKE pattern. `%` and `_` match within one name. `%%` alone between slashes matches names at
  * any depth. Links to folders are followed on levels that the pattern names, but not below `%%`.
+ *
+ * File systems of other machines and of programs are entered only where the pattern names them, which wildcards do not:
+ * one that does not answer would hold up every search.
  */
-export function* matchPaths(system: System, request: CollectRequest, pattern: string): Iterable<string> {
-  yield* matchSegments(system, request, '', pattern.slice(1).split('/'));
+class PatternSearch {
+  readonly #system: System;
+  readonly #request: CollectRequest;
+  readonly #remote: RemoteMounts;
+
+  constructor(system: System, request: CollectRequest, remote: RemoteMounts) {
+    this.#system = system;
+    this.#request = request;
+    this.#remote = remote;
+  }
+
+  *paths(pattern: string): Iterable<FoundPath> {
+    yield* this.#named('', pattern.slice(1).split('/'));
+  }
+
+  /** Segments without wildcards: the statement names what is there. */
+  *#named(base: string, segments: readonly string[]): Iterable<FoundPath> {
+    const [segment = '', ...rest] = segments;
+    const path = `${base}/${segment}`;
+    if (isWild(segment)) yield* this.#wild({ path: base, real: this.#realPath(base), isNamed: true }, segments);
+    else if (rest.length > 0) yield* this.#named(path, rest);
+    else if (segment === '' || this.#system.lstat(path) !== undefined) yield whole(path === '' ? '/' : path);
+  }
+
+  /** From the first wildcard on. */
+  *#wild(base: Folder, segments: readonly string[]): Iterable<FoundPath> {
+    this.#request.checkpoint();
+    const [segment = '', ...rest] = segments;
+    if (segment === '%%') {
+      yield* this.#descend(base, rest, 0);
+      return;
+    }
+    for (const name of namesOf(this.#system, base.path, segment)) {
+      // `_` is a wildcard and a letter of names.
+      const isNamed = base.isNamed && name === segment;
+      const found = isNamed ? whole(`${base.path}/${name}`) : this.#find(base, name);
+      if (rest.length === 0) {
+        if (!found.mayTouch || name === '' || this.#system.lstat(found.path) !== undefined) yield found;
+      } else if (found.mayTouch && found.mayFollow()) {
+        yield* this.#wild({ path: found.path, real: this.#realPath(found.path), isNamed }, rest);
+      }
+    }
+  }
+
+  *#descend(base: Folder, rest: readonly string[], depth: number): Iterable<FoundPath> {
+    this.#request.checkpoint();
+    if (rest.length > 0) yield* this.#wild({ ...base, isNamed: false }, rest);
+    if (depth >= MAX_DEPTH) return;
+    for (const name of this.#system.list(base.path === '' ? '/' : base.path)) {
+      const found = this.#find(base, name);
+      const stat = found.mayTouch ? this.#system.lstat(found.path) : undefined;
+      if (rest.length === 0 && (stat !== undefined || !found.mayTouch)) yield found;
+      const folder = { path: found.path, real: `${base.real}/${name}`, isNamed: false };
+      if (stat?.isDirectory() === true) yield* this.#descend(folder, rest, depth + 1);
+    }
+  }
+
+  /** The entries of a folder that a pattern found. */
+  *entries({ path, mayTouch, mayFollow }: FoundPath): Iterable<FoundPath> {
+    if (!mayTouch || !mayFollow() || !this.#system.isDirectory(path)) return;
+    const base = { path: path === '/' ? '' : path, real: this.#realPath(path), isNamed: false };
+    for (const name of this.#system.list(path)) yield this.#find(base, name);
+  }
+
+  #find({ path, real }: Folder, name: string): FoundPath {
+    return {
+      path: `${path}/${name}`,
+      mayTouch: !this.#remote.has(`${real}/${name}`),
+      mayFollow: () => !this.#remote.isBehind(real, name),
+    };
+  }
+
+  /** Mounts are known by their real paths. Without remote ones nothing has to be known. */
+  #realPath(path: string): string {
+    if (this.#remote.isEmpty) return path;
+    const real = this.#system.realPath(path === '' ? '/' : path) ?? path;
+    return real === '/' ? '' : real;
+  }
 }
 
-function* matchSegments(
-  system: System,
-  request: CollectRequest,
-  base: string,
-  segments: readonly string[],
-): Iterable<string> {
-  request.checkpoint();
-  const [segment = '', ...rest] = segments;
-  if (segment === '%%') {
-    yield* descend(system, request, base, rest, 0);
-    return;
-  }
-  for (const name of namesOf(system, base, segment)) {
-    const path = `${base}/${name}`;
-    if (rest.length > 0) yield* matchSegments(system, request, path, rest);
-    else if (name === '' || system.lstat(path) !== undefined) yield path === '' ? '/' : path;
-  }
+interface Folder {
+  /** As the statement wrote it; empty for the root. */
+  readonly path: string;
+  /** With links resolved. */
+  readonly real: string;
+  /** The statement names it in full. */
+  readonly isNamed: boolean;
+}
+
+interface FoundPath {
+  readonly path: string;
+  /** False for the mount point of a remote file system that only a wildcard found. */
+  readonly mayTouch: boolean;
+  /** Whether a link at the path may be followed. Looked up only when it is needed. */
+  readonly mayFollow: () => boolean;
+}
+
+/** The statement names it: it is touched whatever it is on. */
+function whole(path: string): FoundPath {
+  return { path, mayTouch: true, mayFollow: () => true };
+}
+
+function isWild(segment: string): boolean {
+  return /[%_]/.test(segment);
 }
 
 /** A name without wildcards is taken as it is, even when the folder cannot be listed. */
 function namesOf(system: System, base: string, segment: string): string[] {
-  if (!/[%_]/.test(segment)) return [segment];
+  if (!isWild(segment)) return [segment];
   const matches = likeMatcher(segment);
   return system.list(base === '' ? '/' : base).filter(matches);
-}
-
-function* descend(
-  system: System,
-  request: CollectRequest,
-  base: string,
-  rest: readonly string[],
-  depth: number,
-): Iterable<string> {
-  request.checkpoint();
-  if (rest.length > 0) yield* matchSegments(system, request, base, rest);
-  if (depth >= MAX_DEPTH) return;
-  for (const name of system.list(base === '' ? '/' : base)) {
-    const path = `${base}/${name}`;
-    const stat = system.lstat(path);
-    if (stat === undefined) continue;
-    if (rest.length === 0) yield path;
-    if (stat.isDirectory()) yield* descend(system, request, path, rest, depth + 1);
-  }
 }
 
 /**
@@ -89,8 +157,7 @@ export function likeMatcher(pattern: string): (name: string) => boolean {
 }
 
 /** A file to look at, with path and folder as the statement wrote them. */
-export interface CandidatePath {
-  readonly path: string;
+export interface CandidatePath extends FoundPath {
   readonly directory: string;
 }
 
@@ -116,13 +183,15 @@ function* eachCandidate(system: System, request: CollectRequest): Iterable<Candi
   const value = String(narrowest.value);
   const isPath = narrowest.column === 'path';
   if (narrowest.op === '=') {
-    if (isPath) yield { path: value, directory: directoryOf(value) };
-    else yield* children(system, value);
+    if (isPath) yield { ...whole(value), directory: directoryOf(value) };
+    else for (const path of children(system, value)) yield { ...whole(path), directory: value };
     return;
   }
-  for (const path of matchPaths(system, request, value)) {
-    if (isPath) yield { path, directory: directoryOf(path) };
-    else if (system.isDirectory(path)) yield* children(system, path);
+  const remote = request.memo('remote mounts', () => new RemoteMounts(system));
+  const search = new PatternSearch(system, request, remote);
+  for (const found of search.paths(value)) {
+    if (isPath) yield { ...found, directory: directoryOf(found.path) };
+    else for (const entry of search.entries(found)) yield { ...entry, directory: found.path };
   }
 }
 
@@ -135,9 +204,9 @@ function rank({ column, op }: Constraint): number {
   return (column === 'path' ? 0 : 1) + (op === '=' ? 0 : 2);
 }
 
-function* children(system: System, directory: string): Iterable<CandidatePath> {
+function children(system: System, directory: string): string[] {
   const base = directory.endsWith('/') ? directory : `${directory}/`;
-  for (const name of system.list(directory)) yield { path: base + name, directory };
+  return system.list(directory).map((name) => base + name);
 }
 
 export function directoryOf(path: string): string {

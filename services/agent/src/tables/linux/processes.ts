@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
+import { type Mounts, parseMountinfo, remoteMountOf } from './remote-mounts.js';
 import {
   parseBootTime,
   parseCgroup,
@@ -34,7 +35,7 @@ export const PROCESS_COLLECTORS: readonly Collector[] = [
     table: 'process_envs',
     *collect(system, request) {
       for (const pid of pidsOf(system, request)) {
-        const own = isOurs(system, pid);
+        const own = system.isAgent(pid);
         for (const [key, value] of parseEnviron(system.text(`/proc/${pid}/environ`) ?? '')) {
           yield { pid, key, value: own && SECRET_NAME.test(key) ? null : value };
         }
@@ -80,7 +81,7 @@ function readProcess(
     start_time: bootTime === undefined ? -1 : bootTime + Math.floor(stat.startTicks / TICKS_PER_SECOND),
     wired_size: 0,
     ...(request.uses('cmdline') && { cmdline: cmdlineOf(system, base) }),
-    ...(request.uses('path', 'on_disk') && executable(system, base)),
+    ...(request.uses('path', 'on_disk') && executable(system, request, base)),
     ...(request.uses('cwd') && { cwd: linkOf(system, `${base}/cwd`) }),
     ...(request.uses('root') && { root: linkOf(system, `${base}/root`) }),
     ...(request.uses('uid', 'euid', 'suid', 'gid', 'egid', 'sgid', 'resident_size') && statusOf(system, base)),
@@ -118,35 +119,42 @@ function ioOf(system: System, base: string): TableRow {
 }
 
 /** Kernel threads have no executable (empty path). For processes of other users it may be unreadable (NULL). */
-function executable(system: System, base: string): TableRow {
+function executable(system: System, request: CollectRequest, base: string): TableRow {
   const link = linkOf(system, `${base}/exe`);
   if (link === undefined) return { path: undefined, on_disk: -1 };
   if (link === '') return { path: '', on_disk: -1 };
   if (link.endsWith(DELETED)) return { path: link.slice(0, -DELETED.length), on_disk: 0 };
-  return { path: link, on_disk: onDisk(system, base, link) };
+  return { path: link, on_disk: request.uses('on_disk') ? onDisk(system, request, base, link) : -1 };
 }
 
-/** Resolved below the root of the process, which may be a container's. */
-function onDisk(system: System, base: string, path: string): number {
+/**
+ * Resolved below the root of the process, which may be a container's. Unknown on a file system of another machine or of
+ * a program: one that does not answer must not hide the other processes.
+ */
+function onDisk(system: System, request: CollectRequest, base: string, path: string): number {
+  if (remoteMountOf(path, mountsOf(system, request, base)) !== undefined) return -1;
+  const real = system.real(`${base}/root${path}`);
   try {
-    return lstatSync(system.real(`${base}/root${path}`), { throwIfNoEntry: false }) === undefined ? 0 : 1;
+    return lstatSync(real, { throwIfNoEntry: false }) === undefined ? 0 : 1;
   } catch {
     return -1;
   }
 }
 
+/** The mounts that a process sees, read once for each namespace. */
+function mountsOf(system: System, request: CollectRequest, base: string): Mounts {
+  const namespace = system.link(`${base}/ns/mnt`) ?? 'unknown';
+  return request.memo(`mounts ${namespace}`, () => parseMountinfo(system.text(`${base}/mountinfo`) ?? ''));
+}
+
 /** Empty when the link does not exist, `undefined` when it cannot be read. */
 function linkOf(system: System, path: string): string | undefined {
+  const real = system.real(path);
   try {
-    return readlinkSync(system.real(path));
+    return readlinkSync(real);
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'ENOENT' ? '' : undefined;
   }
-}
-
-/** Checks threads too: /proc also answers to thread ids, with the same environment. */
-function isOurs(system: System, pid: number): boolean {
-  return system.live && system.exists(`/proc/self/task/${pid}`);
 }
 
 /** Process ids that the statement names, or all. */

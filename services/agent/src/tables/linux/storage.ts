@@ -1,10 +1,8 @@
-import { realpathSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import type { CollectRequest, TableRow } from '@muster/tables';
 import type { Collector, System } from '../contract/system.js';
 import { type Mount, parseMounts } from './parse/mounts.js';
-
-/** A statfs on these may wait for an unreachable server or trigger a mount. */
-const REMOTE_TYPES = /^(nfs|cifs|smb|9p|ceph|glusterfs|lustre|afs|autofs|fuse)/;
+import { isRemoteType } from './remote-mounts.js';
 
 /** The unit of sizes in /sys, for every device. */
 const SECTOR = 512;
@@ -35,19 +33,18 @@ export const STORAGE_COLLECTORS: readonly Collector[] = [
 
 function deviceAlias(system: System, request: CollectRequest, { device }: Mount): TableRow {
   if (!request.uses('device_alias')) return {};
-  if (!device.startsWith('/')) return { device_alias: device };
-  try {
-    return { device_alias: system.live ? realpathSync(device) : device };
-  } catch {
-    return { device_alias: device };
-  }
+  // Other paths may lead into a file system that does not answer.
+  if (!device.startsWith('/dev/')) return { device_alias: device };
+  return { device_alias: (system.live ? system.realPath(device) : undefined) ?? device };
 }
 
 function sizes(system: System, request: CollectRequest, { path, type }: Mount): TableRow {
   const wanted = request.uses('blocks_size', 'blocks', 'blocks_free', 'blocks_available', 'inodes', 'inodes_free');
-  if (!wanted || REMOTE_TYPES.test(type) || !system.live) return {};
+  // A statfs there may wait for a server that cannot be reached, or trigger a mount.
+  if (!wanted || isRemoteType(type) || !system.live) return {};
+  const real = system.real(path);
   try {
-    const stat = statfsSync(path);
+    const stat = statfsSync(real);
     return {
       blocks_size: stat.bsize,
       blocks: stat.blocks,

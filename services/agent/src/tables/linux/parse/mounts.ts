@@ -20,6 +20,6 @@ export function parseMounts(text: string): Mount[] {
 }
 
 /** White space and backslashes are octal escapes. */
-function unescapeMount(value: string): string {
+export function unescapeMount(value: string): string {
   return value.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
 }

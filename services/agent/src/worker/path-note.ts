@@ -1,0 +1,62 @@
+import { writeSync } from 'node:fs';
+
+/** The descriptor of a worker process that leads to its note. */
+export const NOTE_FD = 4;
+/** A path has at most 4,096 bytes (PATH_MAX); what does not fit is cut. */
+export const NOTE_BYTES = 8_192;
+
+/** A file system does not answer: earlier work hangs at this path or above it, so it is not touched. */
+export class HungPathError extends Error {
+  override readonly name = 'HungPathError';
+  readonly code = 'hung_file_system';
+  readonly path: string;
+
+  constructor(path: string) {
+    super(`${path}: its file system does not answer; earlier work of this agent still hangs there`);
+    this.path = path;
+  }
+}
+
+/**
+ * Where this worker process is: the path that it touches next, in a small file that the agent reads when the process
+ * hangs. A process that hangs cannot tell any more.
+ */
+export class PathNote {
+  readonly #fd: number;
+  readonly #buffer = Buffer.allocUnsafeSlow(NOTE_BYTES);
+  #hung: readonly string[] = [];
+  #refused: HungPathError | undefined;
+
+  constructor(fd = NOTE_FD) {
+    this.#fd = fd;
+  }
+
+  /** The first path that was not touched because work hangs there. */
+  get refused(): HungPathError | undefined {
+    return this.#refused;
+  }
+
+  /** Begins a new task. `hung` are the paths at which work hangs; nothing at or below them is touched. */
+  begin(hung: readonly string[]): void {
+    this.#hung = hung;
+    this.#refused = undefined;
+    this.set('');
+  }
+
+  /** Call before each call of the system that may hang. Throws {@link HungPathError} where work hangs already. */
+  readonly set = (path: string): void => {
+    for (const hung of this.#hung) if (isWithin(path, hung)) throw (this.#refused ??= new HungPathError(path));
+    const length = this.#buffer.write(path, 0, NOTE_BYTES - 1);
+    this.#buffer[length] = 0;
+    try {
+      writeSync(this.#fd, this.#buffer, 0, length + 1, 0);
+    } catch {
+      // The note is for a message only.
+    }
+  };
+}
+
+/** Whether `path` is `above` or below it. */
+export function isWithin(path: string, above: string): boolean {
+  return path === above || path.startsWith(above.endsWith('/') ? above : `${above}/`);
+}

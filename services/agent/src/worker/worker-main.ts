@@ -1,0 +1,15 @@
+import { createLocalEngine } from './local-engine.js';
+import type { TrafficRow } from '../traffic/traffic-meter.js';
+import { PathNote } from './path-note.js';
+import { serveAgent } from './worker-server.js';
+
+/** The main module of the worker processes. It has no access to sessions, keys and tokens. */
+const note = new PathNote();
+let traffic: readonly TrafficRow[] = [];
+serveAgent({
+  note,
+  // The agent is the parent; its environment has secrets.
+  openEngine: () => createLocalEngine({ traffic: () => traffic, touch: note.set, agentPid: process.ppid }),
+  prepare: (query) => (traffic = query.traffic ?? []),
+  openActions: async (reply) => (await import('./action-server.js')).serveActions(reply, note),
+});
