@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { NamedKey } from '@muster/identity/agent';
 import type { Facts } from '@muster/protocol';
-import type { Clock, Logger } from '@muster/runtime/program';
+import { readFault, type Clock, type Logger } from '@muster/runtime/program';
 import { CommandTrust } from './capabilities/commands/command-trust.js';
 import type { AgentConfig } from './config.js';
 import { collectFacts } from './host/facts.js';
@@ -47,7 +47,16 @@ export function openAgent(config: AgentConfig, { dialer, clock, logger, onLabels
 
 function configuredRoots({ commandRootsFile }: AgentConfig): readonly NamedKey[] | undefined {
   if (commandRootsFile === undefined) return undefined;
-  const roots = parseRootsText(readFileSync(commandRootsFile, 'utf8'));
-  if (roots === undefined) throw new Error(`${commandRootsFile} is not a JWKS with the public keys of command roots`);
-  return roots;
+  let text: string;
+  try {
+    text = readFileSync(commandRootsFile, 'utf8');
+  } catch (cause) {
+    const reason = readFault(cause);
+    throw new Error(`MUSTER_COMMAND_ROOTS_FILE names ${commandRootsFile}, which cannot be read (${reason})`, { cause });
+  }
+  const roots = parseRootsText(text);
+  if (roots !== undefined) return roots;
+  throw new Error(
+    `MUSTER_COMMAND_ROOTS_FILE names ${commandRootsFile}, which is not a JWKS with the public keys of command roots`,
+  );
 }

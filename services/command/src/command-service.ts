@@ -80,7 +80,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const deliveries = new DeliverySender({ bus, directory, routes, trees, keyList, metrics: metrics.deliveries });
 
   const policyFile = new FollowedFile({
-    ...{ what: 'command policy', path: config.policyFile, clock, logger },
+    ...{ what: 'command policy (MUSTER_COMMAND_POLICY_FILE)', path: config.policyFile, clock, logger },
     ...{ fallback: OPEN_POLICY, parse: parsePolicy },
   });
   const policy = (): Policy => policyFile.value;

@@ -1,6 +1,6 @@
 import { connect, errors, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 import type { Broker, StopOptions } from './broker.js';
-import type { Logger } from '@muster/runtime';
+import { sleep, systemClock, type Logger } from '@muster/runtime';
 import { NatsBus } from './nats-bus.js';
 import { NatsLink } from './nats-link.js';
 import { NatsStreamStore } from './nats-stream-store.js';
@@ -12,8 +12,15 @@ export interface NatsOptions {
   /** Shown in the server's connection list. */
   readonly name: string;
   readonly logger: Logger;
-  /** How long to wait for the first connection; default 30,000. */
+  /**
+   * How long to wait for the first connection; default 30,000. `Infinity`: until the signal is aborted, also when the credentials are
+   * refused, since somebody may mend them there.
+   */
   readonly startTimeoutMs?: number;
+  /** Ends the wait for the first connection. */
+  readonly signal?: AbortSignal;
+  /** Called after each attempt that failed, with a text for people. */
+  readonly onWaiting?: (why: string) => void;
   /** Bytes published but not yet read by the server before `publish` drops; default 64 MB. */
   readonly maxUnreadBytes?: number;
 }
@@ -25,10 +32,12 @@ export class NatsUnreachableError extends Error {
 
 const RETRY_MS = 250;
 const DIAL_TIMEOUT_MS = 3_000;
+/** While nothing changes, what is waited for is logged so often. */
+const REMIND_MS = 30_000;
 
 /**
  * Connects to NATS and waits for it up to `startTimeoutMs`. Afterwards the connection reconnects for ever.
- * @throws NatsUnreachableError when the time is over, or at once when the credentials are refused.
+ * @throws NatsUnreachableError when the time is over or the signal aborted, or at once when the credentials are refused.
  */
 export async function connectNats(options: NatsOptions): Promise<Broker> {
   const nc = await firstConnection(options);
@@ -43,24 +52,48 @@ async function firstConnection(options: NatsOptions): Promise<NatsConnection> {
   const settings = connectionOptions(options);
   const timeoutMs = options.startTimeoutMs ?? 30_000;
   const deadline = Date.now() + timeoutMs;
-  for (let attempt = 1; ; attempt += 1) {
+  const tell = reminder(options);
+  for (;;) {
     try {
       return await connect(settings);
     } catch (error) {
-      const names = options.servers.map(withoutCredentials).join(', ');
-      const reason = error instanceof Error ? error.message : String(error);
-      if (error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError) {
-        throw new NatsUnreachableError(`nats at ${names} refuses our credentials: ${reason}`, { cause: error });
-      }
-      if (Date.now() + RETRY_MS >= deadline) {
-        throw new NatsUnreachableError(`cannot reach nats at ${names} within ${timeoutMs} ms: ${reason}`, {
-          cause: error,
-        });
-      }
-      if (attempt === 1) options.logger.warn('waiting for nats', { servers: names, reason });
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      const { why, isRefused } = explain(error, options.servers, timeoutMs);
+      const isOver = Date.now() + RETRY_MS >= deadline || options.signal?.aborted === true;
+      if (isOver || (isRefused && timeoutMs !== Infinity)) throw new NatsUnreachableError(why, { cause: error });
+      tell(why);
+      await sleep(systemClock, RETRY_MS, options.signal);
     }
   }
+}
+
+function explain(
+  error: unknown,
+  servers: readonly string[],
+  timeoutMs: number,
+): { readonly why: string; readonly isRefused: boolean } {
+  const reason = error instanceof Error ? error.message : String(error);
+  const isRefused =
+    error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError;
+  const names = natsServerNames(servers);
+  if (isRefused) return { why: `nats at ${names} refuses our credentials: ${reason}`, isRefused };
+  const limit = timeoutMs === Infinity ? '' : ` within ${timeoutMs} ms`;
+  return { why: `cannot reach nats at ${names}${limit}: ${reason}`, isRefused };
+}
+
+/** Passes every reason on, and logs it when it is new, or after a while. */
+function reminder({ logger, onWaiting }: Pick<NatsOptions, 'logger' | 'onWaiting'>): (why: string) => void {
+  const logged = new Set<string>();
+  let sinceMs = Date.now();
+  return (why) => {
+    onWaiting?.(why);
+    if (Date.now() - sinceMs >= REMIND_MS) {
+      logged.clear();
+      sinceMs = Date.now();
+    }
+    if (logged.has(why)) return;
+    logged.add(why);
+    logger.warn('waiting for nats', { reason: why });
+  };
 }
 
 function connectionOptions(options: NatsOptions): ConnectionOptions {
@@ -84,9 +117,12 @@ function connectionOptions(options: NatsOptions): ConnectionOptions {
   };
 }
 
-function withoutCredentials(server: string): string {
-  const url = new URL(server);
-  return `${url.protocol}//${url.host}`;
+/** The servers for people: without credentials. */
+export function natsServerNames(servers: readonly string[]): string {
+  return servers
+    .map((server) => new URL(server))
+    .map(({ protocol, host }) => `${protocol}//${host}`)
+    .join(', ');
 }
 
 async function end(link: NatsLink, { drain = true, timeoutMs = 5_000 }: StopOptions): Promise<void> {

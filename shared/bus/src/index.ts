@@ -1,7 +1,7 @@
 export type * from './broker.js';
 export type * from './bus.js';
 export { createBusMetrics } from './bus-metrics.js';
-export { connectNats } from './connect-nats.js';
+export { connectNats, natsServerNames } from './connect-nats.js';
 export { followView, type FollowedView } from './follow-view.js';
 export type * from './stream-store.js';
 export { StreamError } from './stream-store.js';

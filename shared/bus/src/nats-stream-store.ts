@@ -54,8 +54,8 @@ export class NatsStreamStore implements StreamStore {
     this.link = link;
   }
 
-  async ensure(streams: readonly StreamDefinition[]): Promise<void> {
-    const deadline = Date.now() + ENSURE_TIMEOUT_MS;
+  async ensure(streams: readonly StreamDefinition[], options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const deadline = Date.now() + (options.timeoutMs ?? ENSURE_TIMEOUT_MS);
     for (const definition of streams) {
       for (;;) {
         try {

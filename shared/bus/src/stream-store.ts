@@ -14,9 +14,10 @@
 export interface StreamStore {
   /**
    * Creates what is missing and updates what differs. Idempotent, safe to call from several processes at once.
+   * While the broker cannot be asked it tries again, for `timeoutMs`; default 15,000.
    * @throws StreamError `invalid` when the broker refuses a definition, `unavailable` when it cannot be asked.
    */
-  ensure(streams: readonly StreamDefinition[]): Promise<void>;
+  ensure(streams: readonly StreamDefinition[], options?: { readonly timeoutMs?: number }): Promise<void>;
 
   /**
    * Appends one entry. Calls may overlap; overlapping appends of one caller keep their order.

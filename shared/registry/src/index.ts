@@ -1,2 +1,3 @@
 export { openRedisRegistry } from './redis-registry.js';
+export { REDIS_URL } from './redis-url.js';
 export type * from './registry.js';

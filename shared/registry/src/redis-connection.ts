@@ -14,6 +14,9 @@ export class LuaScript {
   }
 }
 
+/** Reasons that are logged between two connections. */
+const MAX_TOLD = 10;
+
 /**
  * One Redis, or a Redis Cluster, as `parseRedisUrl` reads it.
  *
@@ -22,22 +25,36 @@ export class LuaScript {
  */
 export class RedisConnection {
   private readonly client: Redis | Cluster;
+  /** The servers, for people: without credentials. */
+  readonly servers: string;
+  /** The last reason why it is not connected, as the log had it. */
+  private reason = 'no answer yet';
 
   constructor(url: string, logger: Logger) {
     this.client = createClient(url);
-    let isDown = false;
-    this.client.on('error', (err: Error) => {
-      if (!isDown) logger.warn('redis is not reachable', { err });
-      isDown = true;
-    });
+    this.servers = url.replace(/\/\/[^@/]*@/, '//');
+    const { servers } = this;
+    const told = new Set<string>();
+    const isDown = (reason: string): void => {
+      this.reason = reason;
+      // The same few reasons come again with each attempt.
+      if (told.has(reason) || told.size >= MAX_TOLD || this.stopped) return;
+      told.add(reason);
+      logger.warn('redis is not reachable', { servers, reason });
+    };
+    this.client.on('error', (error: Error) => isDown(reasonOf(error)));
     this.client.on('close', () => {
-      if (!isDown && !this.stopped) logger.warn('connection to redis lost');
-      isDown = true;
+      if (told.size === 0) isDown('the connection was lost');
     });
     this.client.on('ready', () => {
-      logger.info('connected to redis');
-      isDown = false;
+      logger.info('connected to redis', { servers });
+      told.clear();
     });
+  }
+
+  /** Why it is not connected, for people; `undefined` while it is. */
+  get fault(): string | undefined {
+    return this.connected ? undefined : `redis at ${this.servers}: ${this.reason}`;
   }
 
   private stopped = false;
@@ -94,6 +111,11 @@ export class RedisConnection {
     this.stopped = true;
     this.client.disconnect();
   }
+}
+
+/** A cluster client reports one error for all its nodes, and has the node's own beside it. */
+function reasonOf(error: Error & { readonly lastNodeError?: Error }): string {
+  return error.lastNodeError === undefined ? error.message : `${error.message} (${error.lastNodeError.message})`;
 }
 
 function createClient(url: string): Redis | Cluster {

@@ -24,7 +24,7 @@ export interface RedisRegistryOptions {
 export async function openRedisRegistry(options: RedisRegistryOptions): Promise<Registry> {
   const connection = new RedisConnection(options.url, options.logger);
   const isReady = await connection.whenReady(options.startTimeoutMs ?? 5_000);
-  if (!isReady) options.logger.warn('going on without redis');
+  if (!isReady) options.logger.warn('going on without redis', { reason: connection.fault });
   const lease = new RedisLeases(connection);
   const flapLimit = options.flapLimit ?? { supersedes: 5, withinMs: 60_000 };
   const registrations = new RedisRegistrations(connection, lease, flapLimit);
@@ -33,6 +33,9 @@ export async function openRedisRegistry(options: RedisRegistryOptions): Promise<
     lease,
     get connected() {
       return connection.connected;
+    },
+    get fault() {
+      return connection.fault;
     },
     register: (gatewayId, items) => registrations.register(gatewayId, items),
     unregister: (items) => registrations.unregister(items),

@@ -8,12 +8,15 @@ interface RedisNode {
   readonly port: number;
 }
 
+/** The form of the URL of one Redis or of a cluster, for the check of a setting. */
+export const REDIS_URL = /^redis(s?)(-cluster)?:\/\/(?:([^@/]*)@)?([^/]+)(?:\/(\d+))?\/?$/;
+
 /**
  * Reads `redis://[user:pass@]host:port[/db]` or `redis-cluster://[user:pass@]h1:p1,h2:p2`; both with `rediss` for TLS.
  * @throws RangeError for anything else.
  */
 export function parseRedisUrl(url: string) {
-  const match = /^redis(s?)(-cluster)?:\/\/(?:([^@/]*)@)?([^/]+)(?:\/(\d+))?\/?$/.exec(url);
+  const match = REDIS_URL.exec(url);
   if (match === null) throw new RangeError('a redis URL is redis://host:port or redis-cluster://host:port,host:port');
   const [, tls, cluster, login, hosts = '', db] = match;
   const [username = '', password] = (login ?? '').split(':').map(decodeURIComponent);

@@ -65,6 +65,9 @@ export interface Registry {
   /** Whether the registry is reachable, as far as this process knows. */
   readonly connected: boolean;
 
+  /** Which registry is not reachable, and why, for people; `undefined` while it is. */
+  readonly fault: string | undefined;
+
   /** Ends the connection; every later call returns `unavailable`. Idempotent. */
   stop(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Field } from './field.js';
+import { readFault } from './read-fault.js';
 import { Secret } from './secret.js';
 
 /** The environment, as `process.env` gives it. */
@@ -100,8 +101,7 @@ function readText(field: Field<unknown>, env: Env, readFile: (path: string) => s
     const value = readFile(path).trim();
     return value === '' ? { name: fileVariable, fault: `names an empty file, ${path}` } : { value };
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'error';
-    return { name: fileVariable, fault: `names ${path}, which cannot be read (${reason})` };
+    return { name: fileVariable, fault: `names ${path}, which cannot be read (${readFault(error)})` };
   }
 }
 

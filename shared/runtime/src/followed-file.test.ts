@@ -69,6 +69,11 @@ describe('a followed file', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  test('that is not there is named', async () => {
+    const path = join(folder, 'nowhere.json');
+    await expect(follow(path).file.start()).rejects.toThrow(`the test file ${path} cannot be read: ENOENT`);
+  });
+
   test('that nobody named is the fallback, and is not looked for', async () => {
     const { clock, file } = follow(undefined);
     await file.start();

@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { z } from 'zod';
 import type { Clock, Timer } from './clock.js';
 import type { Logger } from './logger.js';
+import { readFault } from './read-fault.js';
 
 export type ParsedDocument<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly faults: readonly string[] };
@@ -25,7 +26,7 @@ export function parseDocument<S extends z.ZodType>(text: string, schema: S): Par
 }
 
 export interface FollowedFileOptions<T> {
-  /** Its name in log lines and errors. */
+  /** Its name in log lines and errors; best with the setting that names the file. */
   readonly what: string;
   /** Without it the value is always `fallback`. */
   readonly path: string | undefined;
@@ -91,11 +92,18 @@ export class FollowedFile<T> {
 
   async #read(path: string): Promise<boolean> {
     const { what, parse } = this.#options;
-    const { mtimeMs, size, ino } = await stat(path);
-    const version = `${mtimeMs} ${size} ${ino}`;
-    if (version === this.#version || version === this.#wrong) return false;
-    // An unreadable file is not remembered as wrong: it may become readable without a change.
-    const parsed = parse(await readFile(path, 'utf8'));
+    let version: string;
+    let text: string;
+    try {
+      const { mtimeMs, size, ino } = await stat(path);
+      version = `${mtimeMs} ${size} ${ino}`;
+      if (version === this.#version || version === this.#wrong) return false;
+      // An unreadable file is not remembered as wrong: it may become readable without a change.
+      text = await readFile(path, 'utf8');
+    } catch (cause) {
+      throw new Error(`the ${what} ${path} cannot be read: ${readFault(cause)}`, { cause });
+    }
+    const parsed = parse(text);
     if (!parsed.ok) {
       this.#wrong = version;
       throw new Error(`the ${what} ${path} is wrong:\n  ${parsed.faults.join('\n  ')}`);

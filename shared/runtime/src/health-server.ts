@@ -3,8 +3,17 @@ import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { once } from 'node:events';
 
-/** Whether a dependency is available. `detail` is public, so it must not contain secrets. */
-export type CheckResult = boolean | { readonly ok: boolean; readonly detail?: string };
+/**
+ * Whether a dependency is available. `detail` is public, so it must not contain secrets. `needed: false`: the service takes work
+ * without it.
+ */
+export type CheckResult = boolean | CheckDetail;
+
+interface CheckDetail {
+  readonly ok: boolean;
+  readonly needed?: false;
+  readonly detail?: string;
+}
 export type Check = () => CheckResult | Promise<CheckResult>;
 
 /** The life-cycle state of the service; the runner implements it. */
@@ -86,7 +95,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
 interface ReadinessBody {
   readonly ready: boolean;
   readonly state: string;
-  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail?: string }>>;
+  readonly checks: Readonly<Record<string, CheckDetail>>;
 }
 
 async function readinessBody({
@@ -99,10 +108,11 @@ async function readinessBody({
   );
   // Read after the checks, to include a drain that began meanwhile.
   const { state, ready } = readiness;
-  return { ready: ready && results.every(([, result]) => result.ok), state, checks: Object.fromEntries(results) };
+  const allow = results.every(([, result]) => result.ok || result.needed === false);
+  return { ready: ready && allow, state, checks: Object.fromEntries(results) };
 }
 
-async function runCheck(check: Check, timeoutMs: number): Promise<{ ok: boolean; detail?: string }> {
+async function runCheck(check: Check, timeoutMs: number): Promise<CheckDetail> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<CheckResult>((resolve) => {
     timer = setTimeout(() => resolve({ ok: false, detail: `no answer within ${timeoutMs} ms` }), timeoutMs);

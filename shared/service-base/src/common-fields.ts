@@ -1,11 +1,17 @@
+import { REDIS_URL } from '@muster/registry';
 import { field, type ConfigFault } from '@muster/runtime';
+import { tlsFileFaults } from './tls-files.js';
 
 /** Settings of every service. Spread them into the `fields` of its configuration. */
 export const serviceFields = {
   /** NATS servers, one or more. A URL may hold user and password. */
   natsUrls: field.urls('MUSTER_NATS_URL', { protocols: ['nats', 'tls'] }),
   /** One Redis, or a Redis Cluster (`redis-cluster://host:port,host:port`). */
-  redisUrl: field.text('MUSTER_REDIS_URL', { example: 'redis://127.0.0.1:6379' }),
+  redisUrl: field.text('MUSTER_REDIS_URL', {
+    pattern: REDIS_URL,
+    expect: 'must be redis://host:port or redis-cluster://host:port,host:port',
+    example: 'redis://127.0.0.1:6379',
+  }),
   /** Address of `/healthz`, `/readyz` and `/metrics`. */
   healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
   /** 0 means any free port. */
@@ -35,9 +41,15 @@ interface TlsConfig {
   readonly tlsKeyFile: string | undefined;
 }
 
-/** Certificate and key are set together or not at all. */
+/** Certificate and key are set together or not at all, can be read, and belong together. */
 export function listenerFaults({ tlsCertFile, tlsKeyFile }: TlsConfig): ConfigFault[] {
-  return (tlsCertFile === undefined) === (tlsKeyFile === undefined)
+  if (tlsCertFile !== undefined && tlsKeyFile !== undefined) {
+    return tlsFileFaults(
+      { name: 'MUSTER_TLS_CERT_FILE', path: tlsCertFile },
+      { name: 'MUSTER_TLS_KEY_FILE', path: tlsKeyFile },
+    );
+  }
+  return tlsCertFile === tlsKeyFile
     ? []
     : [{ name: 'MUSTER_TLS_CERT_FILE', fault: 'needs MUSTER_TLS_KEY_FILE beside it, and the other way round' }];
 }

@@ -1,9 +1,11 @@
-import { connectNats, createBusMetrics, type Broker } from '@muster/bus';
+import { connectNats, createBusMetrics, natsServerNames, StreamError, type Broker } from '@muster/bus';
 import { STREAMS } from '@muster/records';
 import { openRedisRegistry, type Registry } from '@muster/registry';
 import {
   createHealthServer,
+  sleep,
   systemClock,
+  type Check,
   type Clock,
   type Logger,
   type Metrics,
@@ -25,29 +27,24 @@ export interface ConnectOptions {
   readonly registryTimeoutMs?: number;
 }
 
+const RETRY_MS = 500;
+
 /**
- * Connects to broker and registry, creates the streams, and registers the health server as the first component.
- * What the service registers afterwards starts later and stops earlier.
+ * Starts the health server, then connects to broker and registry and creates the streams. What the service registers afterwards starts
+ * later and stops earlier.
  *
- * The service is ready when its components run and the broker is connected. Redis is not checked: every service works
- * without it, by broadcast.
- * @throws NatsUnreachableError when the broker cannot be reached within 30 s, or refuses the credentials.
+ * It waits for the broker for ever, because a service that ends takes its health port with it: `/readyz` and the log say what it waits
+ * for, also where the broker refuses it. It does not wait long for Redis: every service works without it, by broadcast.
+ *
+ * The service is ready when its components run and the broker is connected.
+ * @throws NatsUnreachableError when it is stopped before there is a broker.
  */
 export async function connectService(
   config: ServiceConfig,
   { name, logger, metrics, runner }: ServiceContext,
   { registryTimeoutMs }: ConnectOptions = {},
 ): Promise<ServiceBase> {
-  const broker = await connectNats({ servers: config.natsUrls, name: `muster ${name}`, logger });
-  runner.defer('broker', () => broker.stop());
-  createBusMetrics(metrics, broker.bus);
-  const registry = await openRedisRegistry({
-    url: config.redisUrl,
-    logger,
-    ...(registryTimeoutMs === undefined ? {} : { startTimeoutMs: registryTimeoutMs }),
-  });
-  runner.defer('registry', () => registry.stop());
-  await broker.streams.ensure(Object.values(STREAMS));
+  const dependencies = new Dependencies(config);
   runner.go(
     'health',
     createHealthServer({
@@ -55,8 +52,83 @@ export async function connectService(
       port: config.healthPort,
       registry: metrics.registry,
       readiness: runner,
-      checks: { broker: () => broker.bus.connected },
+      checks: { broker: () => dependencies.broker(), registry: () => dependencies.registry() },
     }),
   );
+  await runner.start();
+  const broker = await connectNats({
+    servers: config.natsUrls,
+    name: `muster ${name}`,
+    logger,
+    startTimeoutMs: Number.POSITIVE_INFINITY,
+    signal: runner.stopSignal,
+    onWaiting: (why) => dependencies.waitFor(why),
+  });
+  runner.defer('broker', () => broker.stop());
+  dependencies.found({ broker });
+  createBusMetrics(metrics, broker.bus);
+  const registry = await openRedisRegistry({
+    url: config.redisUrl,
+    logger,
+    ...(registryTimeoutMs === undefined ? {} : { startTimeoutMs: registryTimeoutMs }),
+  });
+  runner.defer('registry', () => registry.stop());
+  dependencies.found({ registry });
+  await createStreams(broker, dependencies, { logger, signal: runner.stopSignal });
   return { broker, registry, clock: systemClock, logger, metrics };
+}
+
+/** What `/readyz` says of broker and registry, also before there are any. */
+class Dependencies {
+  readonly #servers: string;
+  #waitsFor: string | undefined;
+  #found: Partial<Pick<ServiceBase, 'broker' | 'registry'>> = {};
+
+  constructor({ natsUrls }: ServiceConfig) {
+    this.#servers = natsServerNames(natsUrls);
+    this.#waitsFor = `connecting to nats at ${this.#servers}`;
+  }
+
+  waitFor(why: string | undefined): void {
+    this.#waitsFor = why;
+  }
+
+  found(found: Partial<Pick<ServiceBase, 'broker' | 'registry'>>): void {
+    this.#found = { ...this.#found, ...found };
+    this.#waitsFor = 'waiting for redis, and then for its streams';
+  }
+
+  broker(): ReturnType<Check> {
+    if (this.#found.broker?.bus.connected === false)
+      return { ok: false, detail: `the connection to nats at ${this.#servers} is lost` };
+    return this.#waitsFor === undefined ? true : { ok: false, detail: this.#waitsFor };
+  }
+
+  registry(): ReturnType<Check> {
+    const { registry } = this.#found;
+    const fault = registry === undefined ? 'not asked yet' : registry.fault;
+    return fault === undefined ? true : { ok: false, needed: false, detail: fault };
+  }
+}
+
+/** Tries until they exist: JetStream may still be starting, be switched off, or have no room. */
+async function createStreams(
+  { streams }: Broker,
+  dependencies: Dependencies,
+  { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
+): Promise<void> {
+  dependencies.waitFor('creating its streams');
+  let logged = '';
+  for (;;) {
+    try {
+      await streams.ensure(Object.values(STREAMS), { timeoutMs: 0 });
+      return dependencies.waitFor(undefined);
+    } catch (error) {
+      if (!(error instanceof StreamError) || signal.aborted) throw error;
+      dependencies.waitFor(error.message);
+      if (error.message !== logged) logger.warn('waiting for the streams', { reason: error.message });
+      logged = error.message;
+      await sleep(systemClock, RETRY_MS, signal);
+    }
+  }
 }

@@ -91,6 +91,10 @@ export class MemoryRegistry implements Registry {
     return this.store.available && !this.#stopped;
   }
 
+  get fault(): string | undefined {
+    return this.connected ? undefined : 'the registry in memory is switched off';
+  }
+
   /** Puts a session there, under a lease that does not end. */
   hold({ mode = 'live', ...agent }: HeldAgent): void {
     const nowMs = this.#clock.now();

@@ -79,6 +79,25 @@ describe('bodies', () => {
     );
   });
 
+  test.each([
+    ['params', (deep: string) => `{"action":"dns.flush","target":{"selector":""},"params":{"a":${deep}}}`],
+    ['a row', (deep: string) => `{"action":"dns.flush","target":{"rows":[{"agentId":"x","row":{"a":${deep}}}]}}`],
+    ['an unknown member', (deep: string) => `{"action":"dns.flush","b":${deep}}`],
+  ])('%s nested deeply is refused with a message, with and without an idempotency key', async (_what, bodyWith) => {
+    for (const headers of [{}, { 'idempotency-key': 'k' }] as Record<string, string>[]) {
+      for (const depth of [33, 5_000, 150_000]) {
+        const body = bodyWith('['.repeat(depth) + ']'.repeat(depth));
+        const answer = await api.ask('POST', '/v1/commands', { body, headers });
+        expect([answer.status, answer.body.detail]).toEqual([400, expect.stringMatching(/more than 32 deep/)]);
+      }
+    }
+  });
+
+  test('in UTF-16 is 415: JSON between systems is UTF-8', async () => {
+    const body = Buffer.from('{"sql":"SELECT 1"}', 'utf16le');
+    expect((await post(body, { 'content-type': 'application/json; charset=utf-16' })).status).toBe(415);
+  });
+
   test('__proto__ pollutes nothing', async () => {
     const answer = await post('{"sql":"SELECT 1","__proto__":{"mode":"group"}}');
     expect(answer.status).toBe(400);
@@ -164,6 +183,15 @@ describe('every answer', () => {
     api.broker.interrupt();
     const answer = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } });
     expect([answer.status, answer.body.code]).toEqual([503, 'broker_unavailable']);
+    const keyed = await api.ask('POST', '/v1/queries', {
+      body: { sql: 'SELECT 1' },
+      headers: { 'idempotency-key': 'of-the-client-itself' },
+    });
+    // Whoever reads this may not know that the client gave a key.
+    expect([keyed.status, keyed.body.detail]).toEqual([
+      503,
+      expect.stringMatching(/^the message broker .* nothing was/),
+    ]);
     expect((await api.get(`/v1/queries/q${'0'.repeat(26)}`)).body.code).toBe('broker_unavailable');
     api.broker.restore();
     await eventually(async () => (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).status === 201);

@@ -146,7 +146,9 @@ function digest(parts: readonly string[]): string {
 }
 
 function unavailable(cause: unknown): AppError {
-  return new AppError('broker_unavailable', 'idempotency keys cannot be kept now; repeat without one, or later', {
+  // Clients such as the CLI give a key of their own accord, so that the person who reads this may know of none.
+  return new AppError('broker_unavailable', 'the message broker cannot be asked now, so nothing was done; try again', {
+    details: { retryAfterMs: 1_000 },
     cause,
   });
 }

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { AppError, ERROR_CODES, problemOf, type ErrorCode } from '@muster/protocol';
 import type { z } from 'zod';
+import { MAX_JSON_DEPTH } from './json-depth.js';
 
 /** What express and its body parser throw. `type` is the error type of body-parser. */
 interface HttpFault {
@@ -14,9 +15,15 @@ const BODY_FAULTS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   'encoding.unsupported': ['unsupported_media_type', 'the body must not be compressed'],
   'charset.unsupported': ['unsupported_media_type', 'the body must be UTF-8'],
   'entity.verify.failed': ['bad_request', 'the body was refused'],
+  'entity.too.deep': ['bad_request', `the body nests objects and arrays more than ${MAX_JSON_DEPTH} deep`],
   'request.aborted': ['bad_request', 'the body ended before its length'],
   'request.size.invalid': ['bad_request', 'the body is not as long as its header says'],
 };
+
+/** A fault of the body, to throw while it is read: {@link asAppError} gives it its code and text. */
+export function bodyFault(type: string): Error {
+  return Object.assign(new Error(type), { type });
+}
 
 /**
  * The error that the caller gets for anything that was thrown. Unknown errors become `internal` without their text.

@@ -10,7 +10,8 @@ import { canonicalJson } from './canonical-json.js';
 import { requestKeyOf, type Idempotency } from './idempotency.js';
 import { localsOf } from './locals.js';
 import type { Answer, AuditNote, Call, JsonAnswer, Operation } from './operation.js';
-import { asAppError, schemaFault } from './problems.js';
+import { isDeeperThan, MAX_JSON_DEPTH } from './json-depth.js';
+import { asAppError, bodyFault, schemaFault } from './problems.js';
 
 export interface PipelineParts {
   readonly authenticator: Authenticator;
@@ -26,7 +27,17 @@ export interface PipelineParts {
 type Outcome = Pick<AuditRecord, 'outcome' | 'code'>;
 
 const BODY_LIMIT_BYTES = 1024 * 1024;
-const readJson = express.json({ limit: BODY_LIMIT_BYTES, inflate: false, strict: false, type: () => true });
+const readJson = express.json({
+  limit: BODY_LIMIT_BYTES,
+  inflate: false,
+  strict: false,
+  type: () => true,
+  verify: (_request, _response, body, charset) => {
+    // RFC 8259 §8.1 has no other, and the depth is counted in bytes.
+    if (charset !== 'utf-8') throw bodyFault('charset.unsupported');
+    if (isDeeperThan(body, MAX_JSON_DEPTH)) throw bodyFault('entity.too.deep');
+  },
+});
 
 /** Statuses of refusals that are audited for every operation. Other refusals are audited only where the operation is. */
 const KEPT_REFUSALS: ReadonlySet<number> = new Set([401, 403, 422, 429]);

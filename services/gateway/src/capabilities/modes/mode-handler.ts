@@ -28,7 +28,7 @@ export class ModeHandler implements Capability {
     const { hub, overrides, policyFile, clock, logger } = options;
     const context = { ...options, metrics: createModeMetrics(options.metrics) };
     this.#policy = new FollowedFile({
-      ...{ what: 'mode policy', path: policyFile, clock, logger },
+      ...{ what: 'mode policy (MUSTER_GATEWAY_MODE_POLICY_FILE)', path: policyFile, clock, logger },
       ...{ fallback: new ModePolicy(), parse: parseModePolicy },
       onChange: () => this.#assigner.reviewAll(),
     });
