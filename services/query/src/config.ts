@@ -13,7 +13,10 @@ const definition = defineConfig({
     maxResultBytes: field.bytes('MUSTER_QUERY_MAX_RESULT_BYTES', { default: 2 ** 30, min: 2 ** 16 }),
     /** The bytes of one query that may wait in memory for the result stream. */
     maxQueuedBytes: field.bytes('MUSTER_QUERY_MAX_QUEUED_BYTES', { default: 64 * 2 ** 20, min: 2 ** 16 }),
-    reduceConcurrent: field.int('MUSTER_QUERY_REDUCE_CONCURRENT', { default: 2, min: 1 }),
+    reduceConcurrent: field.int('MUSTER_QUERY_REDUCE_CONCURRENT', { default: 3, min: 1 }),
+    /** How many of those one org, and one operator, may have. */
+    reducePerOrg: field.int('MUSTER_QUERY_REDUCE_PER_ORG', { default: 2, min: 1 }),
+    reducePerOperator: field.int('MUSTER_QUERY_REDUCE_PER_OPERATOR', { default: 1, min: 1 }),
     reduceMs: field.durationMs('MUSTER_QUERY_REDUCE_TIMEOUT', { default: 30_000, min: 100 }),
     reduceHeapBytes: field.bytes('MUSTER_QUERY_REDUCE_MEMORY', { default: 256 * 2 ** 20, min: 2 ** 22 }),
     /** How long results are retried while the broker is unavailable; then the query is abandoned. */

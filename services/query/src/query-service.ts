@@ -55,7 +55,11 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     ...{ streams, directory, clock, logger, metrics: metrics.reduce },
     limits: {
       concurrent: config.reduceConcurrent,
+      perOrg: config.reducePerOrg,
+      perOperator: config.reducePerOperator,
       waiting: 4 * config.reduceConcurrent,
+      waitingPerOrg: 4 * config.reducePerOrg,
+      waitingPerOperator: 4 * config.reducePerOperator,
       ms: config.reduceMs,
       heapBytes: config.reduceHeapBytes,
     },

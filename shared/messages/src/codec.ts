@@ -3,7 +3,7 @@ import type { CommandBusMessage } from './command-messages.js';
 import type { CommandReply, CommandRequest } from './command-requests.js';
 import type { GatewayHeartbeat, GatewayReply, GatewayRequest } from './gateway-messages.js';
 import type { CoordinatorHeartbeat, GatewayUpdate, QueryStart, QueryStop } from './query-messages.js';
-import type { QueryReply, QueryRequest } from './query-requests.js';
+import type { QueryReply, QueryRequest, ReduceStop } from './query-requests.js';
 
 /** Requests of the API to query and command services, and their replies. */
 export type ServiceMessage = QueryRequest | QueryReply | CommandRequest | CommandReply;
@@ -14,6 +14,7 @@ export type LiveMessage =
   | QueryStop
   | GatewayUpdate
   | CoordinatorHeartbeat
+  | ReduceStop
   | GatewayHeartbeat
   | GatewayRequest
   | GatewayReply

@@ -22,9 +22,27 @@ export type QueryRequest =
   /** Checks a query without running it. */
   | (Omit<StartQuery, 't'> & { readonly t: 'compile' })
   | { readonly t: 'cancel'; readonly org: OrgId; readonly id: QueryId; readonly by: string }
-  | { readonly t: 'reduce'; readonly org: OrgId; readonly id: QueryId; readonly sql: string }
+  | {
+      readonly t: 'reduce';
+      readonly org: OrgId;
+      readonly id: QueryId;
+      readonly sql: string;
+      /** Whose share of the reductions it takes. */
+      readonly operator?: string;
+      /** Names it for {@link ReduceStop}; unique. */
+      readonly job?: string;
+    }
   /** The coordinator of this query does not answer: end the query as interrupted. */
   | { readonly t: 'adopt'; readonly org: OrgId; readonly id: QueryId };
+
+/**
+ * API → all query services: nobody waits for this reduction any more. Which of them runs it is not known. One that was lost costs no
+ * more than the time limit of a reduction.
+ */
+export interface ReduceStop {
+  readonly t: 'reduce_stop';
+  readonly job: string;
+}
 
 export type QueryReply =
   | { readonly t: 'started'; readonly record: QueryRecord }

@@ -22,6 +22,8 @@ export const SUBJECTS = {
   coordinatorHeartbeats: `${ROOT}.beat.owner`,
   /** API → any query service (queue group `query`), request and reply. */
   queries: `${ROOT}.queries`,
+  /** API → all query services: {@link ReduceStop}. */
+  reduceStops: `${ROOT}.queries.reduce-stop`,
   /** API → any command service (queue group `command`), request and reply. */
   commands: `${ROOT}.commands`,
   /** Gateway → any one command service (queue group `command`): {@link CommandReports}. */

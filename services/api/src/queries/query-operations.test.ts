@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { decodeBusMessage, SUBJECTS, type ReduceStop } from '@muster/messages';
+import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
 import { ledger } from '../testing/fake-query-service.js';
 
@@ -252,6 +254,28 @@ test('reduces over the rows, with integers beyond 2^53 exact', async () => {
   const { id } = (await ask({ sql: 'SELECT 1' })).body;
   const answer = await api.ask('POST', `/v1/queries/${id}/reduce`, { body: { sql: 'SELECT count(*) n FROM rows' } });
   expect(answer.body).toEqual({ columns: ['n'], rows: [['1152921504606846976']], truncated: false });
+});
+
+test('a reduction whose viewer has gone is ended, and takes the share of that operator', async () => {
+  const { id } = (await ask({ sql: 'SELECT 1' })).body;
+  const stopped = new Promise<string | undefined>((resolve) => {
+    api.connection.bus.subscribe(SUBJECTS.reduceStops, ({ data }) =>
+      resolve(decodeBusMessage<ReduceStop>(data, 'reduce_stop')?.job),
+    );
+  });
+  api.service.frozen = true;
+  const leaving = new AbortController();
+  const viewer = fetch(`${api.url}/v1/queries/${id}/reduce`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${api.adminToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ sql: 'SELECT 1' }),
+    signal: leaving.signal,
+  }).catch(() => 'gone');
+  const asked = () => api.service.asked.find((request) => request.t === 'reduce');
+  await eventually(() => asked() !== undefined);
+  leaving.abort();
+  expect(await viewer).toBe('gone');
+  expect(asked()).toMatchObject({ job: await stopped, operator: expect.stringMatching(/./) });
 });
 
 async function recordOf(id: string) {

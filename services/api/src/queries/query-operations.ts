@@ -99,10 +99,10 @@ function mayCancel(principal: Principal, operator: string): void {
 }
 
 function reduceOperation({ client, store }: QueryParts): Operation {
-  return implement(operations.reduceQuery, async ({ principal, params, body, note }) => {
+  return implement(operations.reduceQuery, async ({ principal, params, body, note, signal }) => {
     note({ subject: params.id, details: { sql: body.sql } });
     const record = await store.find(principal, params.id);
-    const { columns, rows, truncated } = await client.reduce(record, body.sql);
+    const { columns, rows, truncated } = await client.reduce(record, body.sql, { operator: principal.id, signal });
     return json(200, { columns, rows: rows.map(valuesJson), truncated });
   });
 }

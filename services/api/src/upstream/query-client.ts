@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Bus, RequestResult } from '@muster/bus';
 import {
   decodeServiceMessage,
@@ -48,10 +49,23 @@ export class QueryClient {
     expectOf(isGone ? await this.#ask(SUBJECTS.queries, request, CANCEL_TIMEOUT_MS) : reply, 'cancelled');
   }
 
-  /** Any service runs the statement, over what the result stream holds now. */
-  async reduce(record: QueryRecord, sql: string): Promise<Reply<'reduced'>> {
-    const request: QueryRequest = { t: 'reduce', org: record.org, id: record.id, sql };
-    return expectOf(await this.#ask(SUBJECTS.queries, request, REDUCE_TIMEOUT_MS), 'reduced');
+  /** Any service runs the statement, over what the result stream holds now; an aborted signal ends it there. */
+  async reduce(
+    record: QueryRecord,
+    sql: string,
+    { operator, signal }: { readonly operator: string; readonly signal: AbortSignal },
+  ): Promise<Reply<'reduced'>> {
+    const job = randomUUID();
+    const stop = (): void => void this.#bus.publish(SUBJECTS.reduceStops, encodeBusMessage({ t: 'reduce_stop', job }));
+    const request: QueryRequest = { t: 'reduce', org: record.org, id: record.id, sql, operator, job };
+    const asked = this.#ask(SUBJECTS.queries, request, REDUCE_TIMEOUT_MS);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    try {
+      return expectOf(await asked, 'reduced');
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
   }
 
   /**

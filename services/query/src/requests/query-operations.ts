@@ -28,6 +28,8 @@ const FORWARD_TIMEOUT_MS = 2_000;
 /** Requests about an existing query, answered by any query service. */
 export class QueryOperations {
   readonly #options: QueryOperationsOptions;
+  /** Reductions that were asked for and have not ended, by their job. */
+  readonly #reductions = new Map<string, AbortController>();
 
   constructor(options: QueryOperationsOptions) {
     this.#options = options;
@@ -45,11 +47,28 @@ export class QueryOperations {
   }
 
   /** @throws AppError `not_found` and what {@link Reductions.reduce} throws. */
-  async reduce(request: Request<'reduce'>): Promise<QueryReply> {
-    const { record } = await this.#find(request.org, request.id);
-    // Before any row is read, so that a typing error costs nothing.
-    await this.#options.compiler.compileReduce(request.sql, { form: record.mode, columns: record.columns });
-    return { t: 'reduced', ...(await this.#options.reductions.reduce(record, request.sql)) };
+  async reduce({ org, id, sql, operator = '', job }: Request<'reduce'>): Promise<QueryReply> {
+    const { compiler, reductions } = this.#options;
+    const { signal, done } = this.#stoppable(job);
+    try {
+      const { record } = await this.#find(org, id);
+      // Before any row is read, so that a typing error costs nothing.
+      await compiler.compileReduce(sql, { form: record.mode, columns: record.columns });
+      return { t: 'reduced', ...(await reductions.reduce(record, sql, { owner: { org, operator }, signal })) };
+    } finally {
+      done();
+    }
+  }
+
+  /** Ends a reduction, if it is one of this service. */
+  stopReduction(job: string): void {
+    this.#reductions.get(job)?.abort('nobody waits for this reduction any more');
+  }
+
+  #stoppable(job: string | undefined): { readonly signal: AbortSignal; readonly done: () => void } {
+    const controller = new AbortController();
+    if (job !== undefined) this.#reductions.set(job, controller);
+    return { signal: controller.signal, done: () => job !== undefined && void this.#reductions.delete(job) };
   }
 
   /** @throws AppError `not_found`, `conflict` when its coordinator is alive, `timeout`, `broker_unavailable`. */

@@ -7,6 +7,7 @@ import {
   type GatewayRequest,
   type QueryReply,
   type QueryRequest,
+  type ReduceStop,
 } from '@muster/messages';
 import { AppError, type CoordinatorId } from '@muster/protocol';
 import type { Logger, Metrics } from '@muster/runtime';
@@ -20,7 +21,7 @@ export interface QueryRequestHandlerOptions {
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
   readonly starter: Pick<QueryStarter, 'start' | 'compile'>;
-  readonly operations: Pick<QueryOperations, 'cancel' | 'reduce' | 'adopt' | 'handleAsCoordinator'>;
+  readonly operations: Pick<QueryOperations, 'cancel' | 'reduce' | 'stopReduction' | 'adopt' | 'handleAsCoordinator'>;
 }
 
 const KINDS: ReadonlySet<string> = new Set<QueryRequest['t']>(['start', 'compile', 'cancel', 'reduce', 'adopt']);
@@ -33,6 +34,7 @@ export class QueryRequestHandler {
   readonly #options: QueryRequestHandlerOptions;
   #shared: BusSubscription | undefined;
   #own: BusSubscription | undefined;
+  #stops: BusSubscription | undefined;
 
   constructor(options: QueryRequestHandlerOptions) {
     this.#options = options;
@@ -43,6 +45,10 @@ export class QueryRequestHandler {
     const answer = (message: BusMessage): void => void this.#answer(message, (request) => this.#handle(request));
     this.#own = bus.subscribe(SUBJECTS.coordinator(coordinatorId), (message) => this.#answerAsCoordinator(message));
     this.#shared = bus.subscribe(SUBJECTS.queries, answer, { queue: 'query' });
+    this.#stops = bus.subscribe(SUBJECTS.reduceStops, ({ data }) => {
+      const stop = decodeBusMessage<ReduceStop>(data, 'reduce_stop');
+      if (stop !== undefined) this.#options.operations.stopReduction(stop.job);
+    });
   }
 
   /** Takes no more requests from the queue group; requests about queries that run here are still answered. */
@@ -53,6 +59,7 @@ export class QueryRequestHandler {
   stop(): void {
     this.drain();
     this.#own?.unsubscribe();
+    this.#stops?.unsubscribe();
   }
 
   #answerAsCoordinator(message: BusMessage): void {

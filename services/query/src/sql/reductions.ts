@@ -5,6 +5,7 @@ import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/rec
 import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
 import { readResults } from '../results/read-results.js';
 import { compileProblem } from './sql-compiler.js';
+import { ReduceSlots, type ReduceOwner, type ReduceSlotLimits } from './reduce-slots.js';
 import { ReduceThread, type ReduceReply, type ReduceRequest } from './reduce-thread.js';
 
 export interface ReductionsOptions {
@@ -16,13 +17,18 @@ export interface ReductionsOptions {
   readonly limits: ReduceLimits;
 }
 
-export interface ReduceLimits {
-  /** How many reductions run at once, and how many more may wait. */
-  readonly concurrent: number;
-  readonly waiting: number;
+export interface ReduceLimits extends ReduceSlotLimits {
   /** Time limit for reading the rows and running the statement together. */
   readonly ms: number;
   readonly heapBytes: number;
+}
+
+export interface ReduceCall {
+  readonly owner: ReduceOwner;
+  /** Aborted when nobody waits for it any more. */
+  readonly signal?: AbortSignal;
+  /** The query's own reduce statement. It waits for its turn, however many wait. */
+  readonly isOwn?: boolean;
 }
 
 export interface Reduced {
@@ -32,6 +38,7 @@ export interface Reduced {
   readonly truncated: boolean;
 }
 
+const STOPPING = 'the query service is stopping';
 /** What one reply message may carry, well below the broker's limit. */
 const MAX_ROWS = 10_000;
 const MAX_BYTES = 700 * 1024;
@@ -45,31 +52,41 @@ const STATEMENT_LIMITS = { rows: 1_000_000, bytes: 32 * 1024 * 1024 };
 export class Reductions {
   readonly #options: ReductionsOptions;
   readonly #threads = new Set<ReduceThread>();
-  readonly #queue: (() => void)[] = [];
-  #active = 0;
+  readonly #slots: ReduceSlots;
+  readonly #ends = new Set<AbortController>();
   #spare: ReduceThread | undefined;
   #stopped = false;
 
   constructor(options: ReductionsOptions) {
     this.#options = options;
+    this.#slots = new ReduceSlots(options.limits);
   }
 
   /**
-   * @throws AppError `sql_*`: the statement does not compile. `reduce_failed`: it cannot be run within its limits.
+   * An aborted signal, whose reason is a text, ends it wherever it is.
+   * @throws AppError `sql_*`: the statement does not compile. `reduce_failed`: it cannot be run within its limits, or was ended.
    * `too_many_queries`: too many wait already.
    */
-  async reduce(query: QueryRecord, sql: string): Promise<Reduced> {
-    await this.#enter();
+  async reduce(query: QueryRecord, sql: string, { owner, signal, isOwn = false }: ReduceCall): Promise<Reduced> {
+    const end = this.#open(signal);
+    try {
+      const leave = await this.#slots.enter(owner, { isOwn, signal: end.signal });
+      return await this.#timed(query, sql, end).finally(leave);
+    } finally {
+      this.#ends.delete(end);
+    }
+  }
+
+  async #timed(query: QueryRecord, sql: string, end: AbortController): Promise<Reduced> {
     const { clock, metrics, limits } = this.#options;
+    const { signal } = end;
+    if (signal.aborted) throw new AppError('reduce_failed', String(signal.reason));
     const startedMs = clock.monotonic();
     const thread = this.#takeThread();
-    const over = new AbortController();
-    const timer = clock.setTimeout(() => {
-      over.abort();
-      void thread.stop(`the reduce step took longer than ${limits.ms} ms`);
-    }, limits.ms);
+    signal.addEventListener('abort', () => void thread.stop(String(signal.reason)), { once: true });
+    const timer = clock.setTimeout(() => end.abort(`the reduce step took longer than ${limits.ms} ms`), limits.ms);
     try {
-      const reduced = toReduced(await this.#run(thread, query, sql, over.signal));
+      const reduced = toReduced(await this.#run(thread, query, sql, signal));
       metrics.runs.inc({ result: 'ok' });
       return reduced;
     } catch (error) {
@@ -78,16 +95,25 @@ export class Reductions {
     } finally {
       clock.clear(timer);
       metrics.duration.observe((clock.monotonic() - startedMs) / 1_000);
-      this.#leave();
       this.#threads.delete(thread);
       await thread.stop('done');
     }
   }
 
+  /** What ends one reduction: its caller's signal, the stop of the service, and later its time limit. */
+  #open(signal: AbortSignal | undefined): AbortController {
+    const end = new AbortController();
+    this.#ends.add(end);
+    if (this.#stopped) end.abort(STOPPING);
+    else if (signal?.aborted === true) end.abort(signal.reason);
+    else signal?.addEventListener('abort', () => end.abort(signal.reason), { once: true });
+    return end;
+  }
+
   /** Runs the query's own reduce statement. Never throws: a failure is in the event's `error`. */
   async reducedEvent(query: QueryRecord): Promise<ResultEvent & { readonly t: 'reduced' }> {
     try {
-      return { t: 'reduced', ...(await this.reduce(query, query.reduce ?? '')) };
+      return { t: 'reduced', ...(await this.reduce(query, query.reduce ?? '', { owner: query, isOwn: true })) };
     } catch (error) {
       this.#options.logger.warn('reduce failed', { query: query.id, err: error });
       const message = AppError.is(error) ? error.message : 'the reduce step failed';
@@ -101,7 +127,8 @@ export class Reductions {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.all([...this.#threads].map((thread) => thread.stop('the query service is stopping')));
+    for (const end of this.#ends) end.abort(STOPPING);
+    await Promise.all([...this.#threads].map((thread) => thread.stop(STOPPING)));
   }
 
   /** Loading the engine takes longer than most statements, so one thread is always ready for the next. */
@@ -139,27 +166,6 @@ export class Reductions {
       if (endpoint !== undefined) names.push([num, endpoint.agentId, endpoint.facts.host]);
     }
     return { t: 'answers', block: event.answers, names };
-  }
-
-  async #enter(): Promise<void> {
-    const { concurrent, waiting } = this.#options.limits;
-    if (this.#active < concurrent) {
-      this.#active += 1;
-      return;
-    }
-    if (this.#queue.length >= waiting) {
-      throw new AppError('too_many_queries', 'too many reduce statements are running; try again in a moment', {
-        details: { limit: concurrent + waiting },
-      });
-    }
-    await new Promise<void>((resolve) => this.#queue.push(resolve));
-  }
-
-  /** Passes the slot to the first one that waits. */
-  #leave(): void {
-    const next = this.#queue.shift();
-    if (next === undefined) this.#active -= 1;
-    else next();
   }
 }
 
