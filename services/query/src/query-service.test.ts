@@ -48,6 +48,13 @@ describe('requests that are refused before the query is sent', () => {
     ['an unknown table', { sql: 'SELECT * FROM secrets' }, 'sql_error', { offset: 14 }],
     ['file without a path', { sql: 'SELECT * FROM file' }, 'sql_missing_constraint', {}],
     ['too much sql', { sql: `SELECT '${'x'.repeat(70_000)}'` }, 'sql_too_long', {}],
+    ['a column with a name that is too long', { sql: `SELECT 1 AS "${'a'.repeat(1_025)}"` }, 'sql_too_wide', {}],
+    [
+      'a reduce with such a name',
+      { reduce: `SELECT 1 AS "${'a'.repeat(1_025)}" FROM rows` },
+      'sql_too_wide',
+      { field: 'reduce' },
+    ],
     ['a wrong reduce', { reduce: 'SELECT nope FROM rows' }, 'sql_error', { field: 'reduce' }],
     ['a bad selector', { selector: 'os=linux,,' }, 'bad_selector', { field: 'selector', offset: 9 }],
     ['a bad bound', { bound: 'env in (' }, 'bad_selector', { field: 'bound' }],

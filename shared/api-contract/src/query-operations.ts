@@ -23,6 +23,7 @@ const SQL_PROBLEMS = [
   'sql_missing_constraint',
   'sql_forbidden',
   'sql_too_long',
+  'sql_too_wide',
   'reduce_failed',
   'idempotency_mismatch',
 ] as const;
@@ -115,6 +116,8 @@ export const queryOperations = defineOperations('queries', {
       'reduce_failed',
       'sql_error',
       'sql_too_long',
+      'sql_too_wide',
+      'too_many_queries',
       'no_query_service',
       'timeout',
     ],

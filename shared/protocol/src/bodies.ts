@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { decodeCbor, encodeCbor } from './cbor.js';
 import { labelsSchema } from './labels.js';
+import { HEADER_BYTES } from './frames.js';
 import { LIMITS } from './limits.js';
 import { AGENT_OUTCOMES } from './outcomes.js';
+import { BATCH_ENTRY_BYTES } from './poll-batch.js';
 import { REPORTED_STATES } from './command-states.js';
 import { SESSION_MODES } from './session-modes.js';
 
@@ -76,7 +78,7 @@ const schemas = {
   query: z.object({
     id: text(64),
     sql: text(LIMITS.sqlBytes),
-    columns: z.array(text(1024)).max(2000),
+    columns: z.array(text(LIMITS.columnNameBytes)).max(LIMITS.resultColumns),
     remainingMs: count,
     budget: z.object({ ms: count, rows: count, bytes: count }),
     credit: count,
@@ -139,9 +141,25 @@ export function decodeBody<K extends keyof Bodies>(kind: K, body: Uint8Array): D
     return { ok: false, fault: error instanceof Error ? error.message : 'malformed CBOR' };
   }
   const parsed = schemas[kind].safeParse(value);
-  if (parsed.success) return { ok: true, body: parsed.data as Bodies[K] };
-  const issue = parsed.error.issues[0];
-  return { ok: false, fault: `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'does not fit'}` };
+  return parsed.success ? { ok: true, body: parsed.data as Bodies[K] } : { ok: false, fault: firstFault(parsed.error) };
+}
+
+/** The largest body that fits into a message of either channel: one WebSocket message, and one batch of a poll. */
+const SENDABLE_BYTES = Math.min(LIMITS.frameBytes, LIMITS.pollBodyBytes - BATCH_ENTRY_BYTES) - HEADER_BYTES;
+
+/**
+ * Why the peer would not take this body, or `undefined`: the check of {@link decodeBody}, and the size, for a sender. For what is sent
+ * to many, ask once before the first.
+ */
+export function bodyFault<K extends keyof Bodies>(kind: K, body: Bodies[K]): string | undefined {
+  const parsed = schemas[kind].safeParse(body);
+  if (!parsed.success) return firstFault(parsed.error);
+  const bytes = encodeBody(kind, body).length;
+  return bytes <= SENDABLE_BYTES ? undefined : `it has ${bytes} bytes, ${SENDABLE_BYTES} can be sent`;
+}
+
+function firstFault({ issues: [issue] }: z.ZodError): string {
+  return `${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'does not fit'}`;
 }
 
 /** Cuts text to the limit of an error message, at a character boundary. */

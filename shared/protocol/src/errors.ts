@@ -17,6 +17,11 @@ export const ERROR_CODES = {
   },
   sql_forbidden: { status: 422, retryable: false, title: 'The SQL uses something that is not allowed' },
   sql_too_long: { status: 422, retryable: false, title: 'The SQL is too long' },
+  sql_too_wide: {
+    status: 422,
+    retryable: false,
+    title: 'The result has too many columns, or too long names of columns',
+  },
   reduce_failed: { status: 422, retryable: false, title: 'The reduce statement failed' },
   unknown_action: { status: 422, retryable: false, title: 'There is no such action' },
   bad_params: { status: 422, retryable: false, title: 'The parameters do not fit the action' },

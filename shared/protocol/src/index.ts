@@ -5,6 +5,7 @@ export * from './rows.js';
 export * from './selector-schema.js';
 export * from './frames.js';
 export * from './bodies.js';
+export * from './result-columns.js';
 export * from './poll-batch.js';
 export * from './traffic.js';
 export * from './merkle.js';

@@ -27,6 +27,11 @@ export const LIMITS = {
   /** A gateway ends a poll session that did not poll for twice its interval plus this. */
   pollSilenceMs: 30_000,
   sqlBytes: 64 * 1024,
+  /** Columns of a result; SQLite itself allows no more. */
+  resultColumns: 2_000,
+  /** The name of one column, and the names of all columns of a result together, as UTF-8. */
+  columnNameBytes: 1_024,
+  columnNamesBytes: 64 * 1024,
   queryTimeoutMinMs: 1_000,
   queryTimeoutMaxMs: 600_000,
   queryTimeoutDefaultMs: 30_000,

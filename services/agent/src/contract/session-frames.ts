@@ -17,6 +17,10 @@ export interface SessionFrames {
   readonly command: CommandBody;
   readonly commandCancel: CommandCancelBody;
   readonly reportKept: ReportKeptBody;
+  /** A QUERY or CREDIT whose body this agent does not understand. `code` is `bad_query` or `bad_credit`. */
+  readonly unreadableQuery: { readonly code: string; readonly fault: string };
+  /** A COMMAND of which it understands no more than which one it is. */
+  readonly unreadableCommand: CommandCancelBody & { readonly fault: string };
 }
 
 /** `ref` is the query's handle on the gateway, 0 for frames that concern no query. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { CLOSE, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
+import { CLOSE, encodeBody, encodeCbor, encodeFrame, FRAME } from '@muster/protocol';
 import type { EnrolOutcome } from '../identity/enrol.js';
 import { HELLO, type ManagerSetup, startGateway, startManager } from '../testing/connection-fixture.js';
 
@@ -214,8 +214,6 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
         encodeFrame(FRAME.challenge, 0, encodeBody('challenge', { nonce: new Uint8Array(32), serverTimeMs: 1 })),
       ),
     ],
-    ['a query that fits no schema', Buffer.from(encodeFrame(FRAME.query, 1, Buffer.from([0xa0])))],
-    ['a body that is no CBOR', Buffer.from(encodeFrame(FRAME.credit, 1, Buffer.from([0xff, 0xff])))],
   ])('%s ends the session', async (_name, bytes) => {
     const gateway = await startGateway();
     const agent = await start([gateway.origin]);
@@ -227,6 +225,31 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     // Over Poll there is no word for why.
     expect(await session.closed).toBe(mode === 'live' ? 1002 : 1000);
     await agent.logged(/no session: protocol_error/);
+  });
+
+  test('a frame whose body is not understood leaves the session as it is, and whoever has to answer hears of it', async () => {
+    const gateway = await startGateway();
+    const agent = await start([gateway.origin]);
+    const session = await gateway.next();
+    await session.welcome();
+    await agent.logged(/session ready/);
+    const noCbor = Buffer.from([0xff, 0xff]);
+    const nested = Buffer.alloc(100_000, 0x81);
+    const types = [FRAME.query, FRAME.credit, FRAME.cancel, FRAME.command, FRAME.commandCancel, FRAME.reportKept];
+    for (const type of [...types, FRAME.mode, FRAME.reconnect, FRAME.error])
+      for (const body of [noCbor, Buffer.from([0xa0]), nested]) session.sendBytes(encodeFrame(type, 7, body));
+    const named = encodeCbor({ id: 'c1', number: 3, jws: 'x'.repeat(40_000), more: [] });
+    session.sendBytes(encodeFrame(FRAME.command, 0, named));
+    session.sendBytes(encodeFrame(FRAME.credit, 9, encodeBody('credit', { bytes: 1 })));
+    await agent.fetch();
+    const [{ received }] = agent.sessions as [(typeof agent.sessions)[0]];
+    while (!received.includes('credit 9 1')) await agent.clock.advanceAsync(0);
+    const times = (what: string): string[] => Array<string>(3).fill(what);
+    expect(received).toEqual([
+      ...[...times('bad_query 7'), ...times('bad_credit 7'), ...times('cancel 7')],
+      ...['unreadable command c1 3', 'credit 9 1'],
+    ]);
+    expect(agent.sessions).toMatchObject([{ ended: false }]);
   });
 
   test('stop closes the session in order and leaves no timer', async () => {

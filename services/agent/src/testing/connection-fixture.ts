@@ -77,6 +77,9 @@ export async function startManager(gateways: readonly string[], setup: ManagerSe
     frames: {
       query: ({ remainingMs }, ref) => received(`query ${ref} for ${remainingMs} ms`),
       credit: ({ bytes }, ref) => received(`credit ${ref} ${bytes}`),
+      cancel: (_body, ref) => received(`cancel ${ref}`),
+      unreadableQuery: ({ code }, ref) => received(`${code} ${ref}`),
+      unreadableCommand: ({ id, number }) => received(`unreadable command ${id} ${number}`),
     },
     ready: (session) => void sessions.push({ mode: session.mode, ended: false, session, received: [] }),
     writable: () => received('writable'),

@@ -106,8 +106,10 @@ export class ProtocolHandler {
   receive(bytes: Uint8Array, ageMs = 0): void {
     if (this.isOver) return;
     const read = readServerFrame(bytes);
-    if (!read.ok) return this.protocolError(read.fault, 'protocolError', read.detail);
-    this.#onFrame(agedFrame(read.frame, ageMs));
+    if (read.ok) return this.#onFrame(agedFrame(read.frame, ageMs));
+    const { fault, detail, isPassedOver } = read;
+    if (isPassedOver !== true) return this.protocolError(fault, 'protocolError', detail);
+    this.#options.logger.warn('frame of the gateway is not understood, and has no effect', { fault, detail });
   }
 
   /** Ends the connection because the gateway broke the protocol. `fault` is one of a few constant words. */

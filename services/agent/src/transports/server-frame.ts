@@ -18,7 +18,8 @@ export type ServerFrame =
 
 export type ReadServerFrame =
   | { readonly ok: true; readonly frame: ServerFrame }
-  | { readonly ok: false; readonly fault: string; readonly detail?: string };
+  /** The session cannot go on, unless the frame `isPassedOver`: nobody waits for an answer to it. */
+  | { readonly ok: false; readonly fault: string; readonly detail?: string; readonly isPassedOver?: true };
 
 const KINDS = {
   [FRAME.challenge]: 'challenge',
@@ -34,8 +35,13 @@ const KINDS = {
   [FRAME.reportKept]: 'reportKept',
 } as const;
 
+type Kind = (typeof KINDS)[keyof typeof KINDS];
+
 /**
  * Decodes one message from a gateway. `fault` is one of a few constant words, for messages that are not valid frames.
+ *
+ * A body that this agent does not understand ends the session only where there is no session without it. Elsewhere the agent would be
+ * sent the same frame again in its next session: a query and a command are answered with the fault instead.
  */
 export function readServerFrame(bytes: Uint8Array): ReadServerFrame {
   const header = decodeHeader(bytes);
@@ -45,7 +51,32 @@ export function readServerFrame(bytes: Uint8Array): ReadServerFrame {
     return { ok: false, fault: 'frame_of_an_agent' };
   const kind = KINDS[type];
   const decoded = decodeBody(kind, frameBody(bytes));
-  if (!decoded.ok) return { ok: false, fault: `bad_${kind}`, detail: decoded.fault };
   // Sound: the body was decoded as what `kind` names.
-  return { ok: true, frame: { kind, ref, body: decoded.body } as ServerFrame };
+  if (decoded.ok) return { ok: true, frame: { kind, ref, body: decoded.body } as ServerFrame };
+  const frame = substitute(kind, ref, { body: frameBody(bytes), fault: decoded.fault });
+  if (frame !== undefined) return { ok: true, frame };
+  const isPassedOver = kind !== 'challenge' && kind !== 'welcome';
+  return { ok: false, fault: `bad_${kind}`, detail: decoded.fault, ...(isPassedOver && { isPassedOver }) };
+}
+
+/** What takes the place of a frame whose body is not understood; `undefined` when nothing can. */
+function substitute(
+  kind: Kind,
+  ref: number,
+  { body, fault }: { readonly body: Uint8Array; readonly fault: string },
+): ServerFrame | undefined {
+  switch (kind) {
+    case 'query':
+    case 'credit':
+      return { kind: 'unreadableQuery', ref, body: { code: `bad_${kind}`, fault } };
+    case 'cancel':
+      // The reason is for the log; `ref` says everything.
+      return { kind, ref, body: { reason: '' } };
+    case 'command': {
+      const key = decodeBody('commandCancel', body);
+      return key.ok ? { kind: 'unreadableCommand', ref, body: { ...key.body, fault } } : undefined;
+    }
+    default:
+      return undefined;
+  }
 }

@@ -18,7 +18,7 @@ export interface SubmitCommandsOptions extends PlanDeps {
   readonly projection: Pick<JournalProjection, 'load' | 'summary' | 'byRequestKey' | 'firstOf' | 'folded'>;
   readonly writer: Pick<JournalWriter, 'append'>;
   readonly trees: Pick<TargetTrees, 'of' | 'drop'>;
-  readonly keys: Pick<CommandKeys, 'sign'>;
+  readonly keys: Pick<CommandKeys, 'sign' | 'checkUnapproved'>;
   readonly freshRoutes: Pick<FreshRoutes, 'keep' | 'take'>;
 }
 
@@ -34,7 +34,7 @@ export class SubmitCommands {
     this.#options = options;
   }
 
-  /** @throws AppError what {@link planCommand} throws; `broker_unavailable`, `too_large`. */
+  /** @throws AppError what {@link planCommand} and {@link CommandKeys.sign} throw; `broker_unavailable`, `too_large`. */
   async submit(request: SubmitCommand): Promise<CommandReply> {
     const earlier = this.#earlier(request.org, request.requestKey);
     if (earlier !== undefined) return earlier;
@@ -85,7 +85,7 @@ export class SubmitCommands {
   async #write(targets: FrozenTargets, request: SubmitCommand | UndoCommand, draft: Draft): Promise<CommandReply> {
     const { clock, writer, trees, projection, freshRoutes } = this.#options;
     const record = recordOf(request, draft, targets, clock.now());
-    const entry = record.approval === undefined ? await this.#signed(record, targets) : unsigned(record);
+    const entry = record.approval === undefined ? await this.#signed(record, targets) : this.#unsigned(record, targets);
     freshRoutes.keep(record.id, targets.routes);
     const result = await writer.append(record, entry);
     if (result.kind !== 'appended') freshRoutes.take(record.id);
@@ -112,6 +112,13 @@ export class SubmitCommands {
     const released = record.rollout === undefined ? count : Math.min(record.rollout.canary, count);
     const sent = firstNumbers(Math.min(connected, released));
     return { t: 'submitted', atMs: record.submittedAtMs, record, signature, released, sent };
+  }
+
+  /** Waits for an approval. What could not be signed afterwards is refused now. */
+  #unsigned(record: CommandRecord, { count }: FrozenTargets): SubmittedEntry {
+    const { clock, keys } = this.#options;
+    keys.checkUnapproved(commandClaims(record, { root: new Uint8Array(32), size: count }, { nowMs: clock.now() }));
+    return { t: 'submitted', atMs: record.submittedAtMs, record };
   }
 
   #earlier(org: OrgId, requestKey: string | undefined): CommandReply | undefined {
@@ -143,10 +150,6 @@ export function unacknowledged(
     ? `the journal did not acknowledge command ${id}; it may be kept: repeat the request with the same Idempotency-Key`
     : 'the journal cannot be written now; nothing was done';
   return new AppError('broker_unavailable', message, { details: { id }, cause: result.cause });
-}
-
-function unsigned(record: CommandRecord): SubmittedEntry {
-  return { t: 'submitted', atMs: record.submittedAtMs, record };
 }
 
 function recordOf(

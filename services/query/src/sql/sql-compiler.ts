@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { AppError, type ErrorCode } from '@muster/protocol';
+import { AppError, columnsFault, type ErrorCode } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { CompiledSelect, CompileFailure, CompileFailureCode, ReduceShape } from '@muster/tables';
 
@@ -67,7 +67,10 @@ export class SqlCompiler {
     await this.#replace('stopped');
   }
 
-  /** @throws AppError `sql_*` with `offset`, `line` and `column` in its details where there is one place to point at. */
+  /**
+   * Whatever it returns, agents can be asked: the bounds of the wire are checked here.
+   * @throws AppError `sql_*` with `offset`, `line` and `column` in its details where there is one place to point at.
+   */
   compile(sql: string): Promise<CompiledSql> {
     return this.#compile({ sql }, 'sql');
   }
@@ -80,8 +83,11 @@ export class SqlCompiler {
   async #compile(request: Omit<CompileRequest, 'id'>, field: 'sql' | 'reduce'): Promise<CompiledSql> {
     const { result, fault } = await this.#send(request);
     if (result === undefined) throw new AppError('internal', 'the statement could not be checked', { cause: fault });
-    if (result.ok) return { columns: result.columns.map((column) => column.name), tables: result.tables };
-    throw compileProblem(result, field);
+    if (!result.ok) throw compileProblem(result, field);
+    const columns = result.columns.map(({ name }) => name);
+    const wide = columnsFault(columns);
+    if (wide !== undefined) throw new AppError('sql_too_wide', wide, { details: { field } });
+    return { columns, tables: result.tables };
   }
 
   #send(request: Omit<CompileRequest, 'id'>): Promise<CompileReply> {

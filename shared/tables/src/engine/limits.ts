@@ -24,7 +24,8 @@ export function limitDatabase(
 ): void {
   const { c } = sqlite;
   c.sqlite3_limit(db, LIMIT.length, options.valueBytes);
-  c.sqlite3_limit(db, LIMIT.sqlLength, LIMITS.sqlBytes + 1);
+  // The bound of what people write is `checkSqlText`. The statement that makes a reducer's table repeats the names of all columns.
+  c.sqlite3_limit(db, LIMIT.sqlLength, LIMITS.sqlBytes + 4 * LIMITS.columnNamesBytes);
   c.sqlite3_limit(db, LIMIT.exprDepth, 500);
   c.sqlite3_limit(db, LIMIT.compoundSelect, 200);
   c.sqlite3_limit(db, LIMIT.attached, 0);

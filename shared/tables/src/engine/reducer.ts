@@ -6,7 +6,7 @@ import { RowEncoder } from './row-encoder.js';
 import { loadRuntime, type SqliteRuntime } from './runtime.js';
 import { RESULT, SQLITE_TRANSIENT } from './sqlite-module.js';
 import type { CompiledSelect } from './sql-engine.js';
-import type { CompileFailure } from './sql-text.js';
+import { type CompileFailure, compileFailure } from './sql-text.js';
 import { type ResultColumn, resultColumns } from './statement.js';
 
 /** The columns of the table `rows`. */
@@ -45,9 +45,13 @@ const LEADING = { raw: ['agent_id', 'host'], group: ['endpoints'] } as const;
 /** Names of the columns of `rows`, in order. A repeated name (case-insensitive as in SQLite) gets the suffix `_2`, `_3` and so on. */
 export function reduceColumns(shape: ReduceShape): string[] {
   const taken = new Set<string>();
+  /** Where the search for a suffix goes on, so that thousands of equal names cost no more than as many different ones. */
+  const nextSuffix = new Map<string, number>();
   return [...LEADING[shape.form], ...shape.columns].map((wanted) => {
     let name = wanted;
-    for (let suffix = 2; taken.has(name.toLowerCase()); suffix += 1) name = `${wanted}_${suffix}`;
+    let suffix = nextSuffix.get(wanted) ?? 2;
+    for (; taken.has(name.toLowerCase()); suffix += 1) name = `${wanted}_${suffix}`;
+    nextSuffix.set(wanted, suffix);
     taken.add(name.toLowerCase());
     return name;
   });
@@ -190,6 +194,9 @@ export async function createReducer(options: ReducerOptions): Promise<Reducer> {
 
 /** Checks a reduce statement before the query starts. */
 export async function compileReduce(sql: string, shape: ReduceShape): Promise<CompiledSelect | CompileFailure> {
+  const room = LIMITS.resultColumns - LEADING[shape.form].length;
+  if (shape.columns.length > room)
+    return compileFailure('sql_error', `the query has ${shape.columns.length} columns, and rows has room for ${room}`);
   const reducer = await createReducer(shape);
   try {
     return reducer.compile(sql);

@@ -34,6 +34,7 @@ export interface CommandHandlerOptions {
 export class CommandHandler implements Capability {
   readonly frames: FrameHandlers = {
     command: (body) => this.#runner.onCommand(body),
+    unreadableCommand: ({ id, number, fault }) => this.#runner.onUnreadable({ id: id as CommandId, number }, fault),
     commandCancel: (body) => this.#runner.onCancel(body),
     reportKept: ({ id, number }) => this.#runner.onReportKept({ id: id as CommandId, number }),
   };

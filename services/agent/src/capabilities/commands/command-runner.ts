@@ -128,6 +128,12 @@ export class CommandRunner {
     this.#accept(authorization.command);
   }
 
+  /** Reported like a command with a wrong signature: nothing is known of it but which one it is. */
+  onUnreadable(key: CommandKey, fault: string): void {
+    if (!this.#repeat(key))
+      this.#reject(key, { code: 'malformed', message: `the delivery is not understood: ${fault}` });
+  }
+
   onCancel(body: CommandCancelBody): void {
     const { logger } = this.#options;
     const key = { id: body.id as CommandId, number: body.number };

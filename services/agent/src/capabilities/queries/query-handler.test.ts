@@ -186,6 +186,16 @@ describe('queries of a session', () => {
     expect(agent.sent).toHaveLength(3);
   });
 
+  test('a question that is not understood is answered with an error, and one whose credit is not ends with it', async () => {
+    const agent = createAgent();
+    agent.handler.frames.unreadableQuery!({ code: 'bad_query', fault: `sql: ${'x'.repeat(2_000)}` }, 4);
+    expect(await agent.outcome(4)).toMatchObject({ outcome: 'error', code: 'bad_query' });
+    agent.ask(1, 'SELECT n, text FROM numbers LIMIT 5000', ['n', 'text'], { credit: 0 });
+    agent.handler.frames.unreadableQuery!({ code: 'bad_credit', fault: 'bytes: a number is expected' }, 1);
+    expect(await agent.outcome(1)).toMatchObject({ outcome: 'error', code: 'bad_credit' });
+    expect(agent.handler.size).toBe(0);
+  });
+
   test('credit that comes before the answer counts', async () => {
     const agent = createAgent();
     agent.ask(1, 'SELECT n, text FROM numbers LIMIT 5000', ['n', 'text'], { credit: 0 });

@@ -44,6 +44,7 @@ export class QueryHandler implements Capability {
     query: (body, ref) => this.#onQuery(ref, body),
     cancel: (_body, ref) => this.#onCancel(ref),
     credit: ({ bytes }, ref) => this.#onCredit(ref, bytes),
+    unreadableQuery: (body, ref) => this.#onUnreadable(ref, body),
   };
   readonly #options: QueryHandlerOptions;
   /** By `ref`, the handle that the gateway gave the query. */
@@ -125,6 +126,14 @@ export class QueryHandler implements Capability {
       query.sender.addCredit(bytes);
       this.#pump(query);
     }
+  }
+
+  /** Ending the session instead would bring the same question again, in the next one. */
+  #onUnreadable(ref: number, { code, fault }: { readonly code: string; readonly fault: string }): void {
+    const query = this.#queries.get(ref);
+    if (query !== undefined) this.#drop(query);
+    const message = clipMessage(`this agent does not understand what the gateway asks: ${fault}`);
+    this.#sendEnd(ref, query?.body.id ?? '', { outcome: 'error', code, message });
   }
 
   #onResult(query: Query, result: JobResult): void {

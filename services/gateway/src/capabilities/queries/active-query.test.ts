@@ -178,9 +178,9 @@ describe('ActiveQuery', () => {
     for (let i = 0; i < 300; i += 1) query.rows(former, row, false);
     query.ask([current], { joined: true, nowMs: 0 });
     expect([query.waiting, credits.usedBytes, query.sessionClosed(former, false)]).toEqual([1, 0, false]);
-    expect(query.hasHeard(1)).toBe(false);
+    expect(query.mayAsk(1)).toBe(true);
     query.rows(current, row, true);
-    expect([query.waiting, query.aggregator.size, query.hasHeard(1)]).toEqual([0, 1, true]);
+    expect([query.waiting, query.aggregator.size, query.mayAsk(1)]).toEqual([0, 1, false]);
   });
 
   it('does not report an endpoint as disconnected that was asked again before the next update', () => {
@@ -202,7 +202,29 @@ describe('ActiveQuery', () => {
     query.ask([one, two], { joined: false, nowMs: 0 });
     query.sessionClosed(one, false);
     query.queryEnd(two, encodeBody('queryEnd', { outcome: 'refused', code: 'busy', message: '' }));
-    expect([query.hasHeard(1), query.hasHeard(2)]).toEqual([false, true]);
+    expect([query.mayAsk(1), query.mayAsk(2)]).toEqual([true, false]);
+  });
+
+  it('does not ask an endpoint for ever that loses its session each time; a newer session in its place, here or elsewhere, is no loss', () => {
+    const { query } = activeQuery();
+    query.ask([sessionOf(1).session], { joined: false, nowMs: 0 });
+    for (let i = 1; i <= 3; i += 1) {
+      expect(query.mayAsk(1)).toBe(true);
+      query.ask([sessionOf(1).session], { joined: true, nowMs: 0 });
+      const { session } = sessionOf(1);
+      query.ask([session], { joined: true, nowMs: 0 });
+      query.sessionClosed(session, true);
+      query.ask([session], { joined: true, nowMs: 0 });
+      query.sessionClosed(session, false);
+    }
+    expect(query.mayAsk(1)).toBe(false);
+    const [failure] = query.aggregator.drain().flatMap(({ failures }) => failures);
+    expect(failure).toEqual([
+      1,
+      'disconnected',
+      'disconnected',
+      expect.stringMatching(/3 times: it is not asked again/),
+    ]);
   });
 
   it('times out every endpoint at the deadline that has not answered', () => {

@@ -1,5 +1,6 @@
 import { MOVED_CODE, type QueryStart } from '@muster/messages';
 import {
+  bodyFault,
   decodeBody,
   encodeBody,
   encodeFrame,
@@ -7,6 +8,7 @@ import {
   LIMITS,
   type AgentOutcome,
   type Outcome,
+  type QueryBody,
   type Selector,
 } from '@muster/protocol';
 import type { SessionView } from '../../foundation/session-view.js';
@@ -49,6 +51,9 @@ export interface ActiveQueryOptions {
   readonly updateBytes: number;
 }
 
+/** Sessions of one endpoint that ended while its answer was awaited. After so many the endpoint is not asked again here. */
+const LOST_SESSIONS = 3;
+
 /** One query on this gateway: whom it asked, who has not settled, and what was gathered since the last update. */
 export class ActiveQuery {
   readonly start: QueryStart;
@@ -56,12 +61,16 @@ export class ActiveQuery {
   readonly ref: number;
   readonly deadlineMs: number;
   readonly aggregator: PartialAggregator;
+  /** Why agents would not take the question, or `undefined`. Then nobody is asked. */
+  readonly fault: string | undefined;
   /** Set when the deadline has passed: no more sessions are asked. */
   over = false;
   readonly #credits: CreditPool;
   readonly #waiting = new Map<number, Asked>();
   /** Endpoints that answered here, or said why they do not: that is final. */
   readonly #heard = new Set<number>();
+  /** How many sessions of an endpoint ended while its answer was awaited. */
+  readonly #lost = new Map<number, number>();
 
   constructor(options: ActiveQueryOptions) {
     const { start } = options;
@@ -76,6 +85,7 @@ export class ActiveQuery {
       maxRows: start.budget.rows,
       updateBytes: options.updateBytes,
     });
+    this.fault = bodyFault('query', this.#body(options.deadlineMs, 0));
   }
 
   get waiting(): number {
@@ -86,9 +96,9 @@ export class ActiveQuery {
     return Array.from(this.#waiting.values(), ({ session }) => session);
   }
 
-  /** Whether an endpoint has answered here, or said why it does not. */
-  hasHeard(num: number): boolean {
-    return this.#heard.has(num);
+  /** Whether asking an endpoint again is of use: it has neither answered here nor lost a session each time it was asked. */
+  mayAsk(num: number): boolean {
+    return !this.#heard.has(num) && (this.#lost.get(num) ?? 0) < LOST_SESSIONS;
   }
 
   /** Notes that these sessions are asked, in place of older ones of the same endpoints. Returns the frame that asks them. */
@@ -100,20 +110,14 @@ export class ActiveQuery {
       this.aggregator.returned(session.num);
       this.#waiting.set(session.num, new Asked(session, { joined: options.joined, ref: this.ref, credit }));
     }
-    const { id, sql, columns, budget } = this.start;
-    const remainingMs = Math.max(0, Math.round(this.deadlineMs - options.nowMs));
-    return encodeFrame(
-      FRAME.query,
-      this.ref,
-      encodeBody('query', { id, sql, columns: [...columns], remainingMs, budget, credit }),
-    );
+    return encodeFrame(FRAME.query, this.ref, encodeBody('query', this.#body(options.nowMs, credit)));
   }
 
-  /** Notes that these sessions are not asked: their agents did not say that they answer queries. */
-  refuse(sessions: readonly SessionView[]): void {
+  /** Notes that these sessions are not asked, and why. */
+  refuse(sessions: readonly SessionView[], why: readonly [outcome: Outcome, code: string, message: string]): void {
     for (const { num } of sessions) {
       this.#heard.add(num);
-      this.aggregator.fail([num, 'refused', 'no_capability', 'the agent does not say that it answers queries']);
+      this.aggregator.fail([num, ...why]);
     }
   }
 
@@ -159,7 +163,13 @@ export class ActiveQuery {
     const asked = this.#askedOf(session);
     if (asked === undefined) return false;
     const message = 'the session ended before the answer was complete';
-    this.#fail(asked, 'disconnected', { code: hasMoved ? MOVED_CODE : 'disconnected', message });
+    if (hasMoved) this.#fail(asked, 'disconnected', { code: MOVED_CODE, message });
+    else {
+      const times = (this.#lost.get(session.num) ?? 0) + 1;
+      this.#lost.set(session.num, times);
+      const isLast = times >= LOST_SESSIONS ? `, ${times} times: it is not asked again` : '';
+      this.#fail(asked, 'disconnected', { code: 'disconnected', message: `${message}${isLast}` });
+    }
     return true;
   }
 
@@ -184,6 +194,12 @@ export class ActiveQuery {
     for (const asked of this.#waiting.values()) this.#credits.release(asked);
     this.#waiting.clear();
     return sessions;
+  }
+
+  #body(nowMs: number, credit: number): QueryBody {
+    const { id, sql, columns, budget } = this.start;
+    const remainingMs = Math.max(0, Math.round(this.deadlineMs - nowMs));
+    return { id, sql, columns: [...columns], remainingMs, budget, credit };
   }
 
   #askedOf(session: SessionView): Asked | undefined {

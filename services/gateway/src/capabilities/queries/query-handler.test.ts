@@ -14,6 +14,7 @@ import {
   encodeCbor,
   FLAG_FINAL,
   FRAME,
+  LIMITS,
   newCoordinatorId,
   newQueryId,
   type OrgId,
@@ -106,6 +107,30 @@ describe('QueryHandler', () => {
     expect([report.joined, decodeNumberSet(report.targets), decodeNumberSet(report.moved)]).toEqual([false, [1], [2]]);
     expect([settled.types, moved.types]).toEqual([[FRAME.query], [FRAME.query]]);
     await handler.stop();
+  });
+
+  it.each([
+    ['a name of a column that is too long', { columns: ['a'.repeat(LIMITS.columnNameBytes + 1)] }],
+    ['too many columns', { columns: Array<string>(LIMITS.resultColumns + 1).fill('a') }],
+    ['columns that make no message of a poll', { columns: Array<string>(1_800).fill('a'.repeat(560)) }],
+    ['a statement that is too long', { sql: 'x'.repeat(LIMITS.sqlBytes + 1) }],
+    ['a budget that is no number', { budget: { ...DEFAULT_BUDGET, ms: 0.5 } }],
+  ])('asks nobody what agents would not take: %s', async (_what, change) => {
+    const { handler, hub, updates, query, say } = setUp();
+    const one = join(hub, 1);
+    const start = query(change);
+    await say(start);
+    const late = join(hub, 2);
+    handler.ready(late.session);
+    await turn();
+    expect([one.types, late.types]).toEqual([[], []]);
+    const failures = updates.flatMap((update) => (update.t === 'partial' ? update.failures : []));
+    const why = ['error', 'bad_query', expect.stringMatching(/^no agent takes it: /)];
+    expect(failures).toEqual([
+      [1, ...why],
+      [2, ...why],
+    ]);
+    handler.stop();
   });
 
   it('reports its targets even when it has none: the coordinator waits for that', async () => {

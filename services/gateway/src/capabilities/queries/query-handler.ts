@@ -101,7 +101,7 @@ export class QueryHandler implements Capability {
   ready(session: SessionView): void {
     for (const run of this.#byId.values()) {
       const { query } = run;
-      if (query.over || query.start.org !== session.org || query.hasHeard(session.num)) continue;
+      if (query.over || query.start.org !== session.org || !query.mayAsk(session.num)) continue;
       if (!this.#options.hub.matches(session, query.selector)) continue;
       run.reportTargets({ joined: true, targets: [session] });
       run.ask([session], true);
@@ -150,6 +150,8 @@ export class QueryHandler implements Capability {
       credits: this.#credits,
       updateBytes: UPDATE_BYTES,
     });
+    if (query.fault !== undefined)
+      logger.error('query that agents would not take', { query: start.id, fault: query.fault });
     const run = new QueryRun(query, this.#runContext);
     this.#byId.set(start.id, run);
     this.#byRef.set(query.ref, run);

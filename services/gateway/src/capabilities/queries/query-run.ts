@@ -1,6 +1,6 @@
 import type { Bus } from '@muster/bus';
 import { encodeBusMessage, SUBJECTS, type GatewayUpdate, type TargetedUpdate } from '@muster/messages';
-import { CAPABILITY, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
+import { CAPABILITY, clipMessage, encodeBody, encodeFrame, FRAME } from '@muster/protocol';
 import { encodeNumberSet } from '@muster/records';
 import type { Clock, Timer } from '@muster/runtime';
 import type { CapabilityContext } from '../../foundation/capability.js';
@@ -22,6 +22,8 @@ const FLUSH_BYTES = 192 * 1024;
 const HELD_BYTES = 32 * 1024 * 1024;
 /** Sessions that are asked before the loop turns to answers again: the first answers need not wait for the last question. */
 const ASK_SLICE = 500;
+
+const UNABLE = ['refused', 'no_capability', 'the agent does not say that it answers queries'] as const;
 
 /** Asks sessions one query, and sends its coordinator what comes of it: the first update at once, the last at once, the others in time. */
 export class QueryRun {
@@ -63,11 +65,17 @@ export class QueryRun {
   /** Asks the sessions that can answer; the others have their outcome at once. */
   ask(targets: readonly SessionView[], joined: boolean): void {
     const { clock, metrics } = this.#context;
-    const able = targets.filter(canAnswer);
-    if (able.length < targets.length) {
-      this.query.refuse(targets.filter((session) => !canAnswer(session)));
-      this.gathered();
-    }
+    const { fault } = this.query;
+    const able = fault === undefined ? targets.filter(canAnswer) : [];
+    if (fault !== undefined)
+      this.query.refuse(targets, ['error', 'bad_query', clipMessage(`no agent takes it: ${fault}`)]);
+    else if (able.length < targets.length)
+      this.query.refuse(
+        targets.filter((session) => !canAnswer(session)),
+        UNABLE,
+      );
+    if (able.length < targets.length) this.gathered();
+    if (able.length === 0) return;
     const frame = this.query.ask(able, { joined, nowMs: clock.monotonic() });
     metrics.asked.inc(able.length);
     const askFrom = (from: number): void => {
