@@ -104,11 +104,7 @@ export function commandClaims(
   };
 }
 
-/**
- * Identity providers bound none of them. A name is for people and may be cut; an id is compared and may not; without a person agents
- * compare ids alone.
- */
 function signedPerson({ id, name, person }: CommandClaims['operator']): Person {
-  const known = person === undefined || person.length > STANDING_CHARS ? {} : { person };
-  return { id, name: name.slice(0, PERSON_CHARS).toWellFormed(), ...known };
+  // Without it agents compare ids alone.
+  return { id, name, ...(person === undefined || person.length > STANDING_CHARS ? {} : { person }) };
 }
