@@ -193,6 +193,19 @@ describe('an audit trail', () => {
     expect(lost.value).toBe(1);
   });
 
+  it('keeps the refusals of others when one actor causes any number', async () => {
+    const clock = new FakeClock();
+    const actorLimit = { capacity: 2, refillPerSecond: 1 };
+    const trail = open({ clock, rateLimit: { capacity: 5, refillPerSecond: 0.001 }, actorLimit });
+    for (let i = 0; i < 100; i += 1) trail.recordRateLimited({ ...did(`flood${i}`), actor: 'mallory' });
+    for (let i = 0; i < 2; i += 1) trail.recordRateLimited({ ...did(`ann${i}`), actor: 'ann' });
+    clock.advance(1_000);
+    trail.recordRateLimited({ ...did('later'), actor: 'mallory' });
+    await trail.flush();
+    expect(await subjects(connection.streams)).toEqual(['flood0', 'flood1', 'ann0', 'ann1', 'later']);
+    expect(suppressed.value).toBe(98);
+  });
+
   it('limits the rate of refusals, and the next record has the number of those left out', async () => {
     const clock = new FakeClock();
     const trail = open({ clock, rateLimit: { capacity: 2, refillPerSecond: 1 } });

@@ -1,6 +1,6 @@
 import { StreamError, type Entry, type StreamStore } from '@muster/bus';
 import type { CommandSummary } from '@muster/messages';
-import type { CommandId, OrgId } from '@muster/protocol';
+import { isCommandId, type CommandId, type OrgId } from '@muster/protocol';
 import { decodeJournalEntry, STREAM_SUBJECTS, STREAMS, type FoldStep, type JournalEntry } from '@muster/records';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
 import type { JournalMetrics } from './journal-metrics.js';
@@ -124,7 +124,8 @@ export class JournalProjection {
   async load(org: OrgId, id: CommandId): Promise<OpenCommand | undefined> {
     const open = this.#known.open(id);
     if (open !== undefined) return open.org === org ? open : undefined;
-    if (this.#keys.firstOf(id) !== undefined) return undefined;
+    // The id becomes part of a subject.
+    if (!isCommandId(id) || this.#keys.firstOf(id) !== undefined) return undefined;
     const subject = STREAM_SUBJECTS.command(org, id);
     // Reading a subject costs a consumer; that it has no entry costs one request.
     if ((await this.#options.streams.last(STREAMS.commands.name, subject)) === undefined) return undefined;

@@ -1,5 +1,5 @@
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
-import type { OrgId, QueryId } from '@muster/protocol';
+import { isQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import { decodeQueryRecord, encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 
@@ -55,6 +55,8 @@ export class QueryRecordStore {
    * @throws StreamError when the stream cannot be read.
    */
   async get(org: OrgId, id: QueryId): Promise<StoredQuery | undefined> {
+    // The id becomes part of a subject.
+    if (!isQueryId(id)) return undefined;
     const entry = await this.#streams.last(STREAMS.queries.name, STREAM_SUBJECTS.query(org, id));
     return entry === undefined ? undefined : { record: decodeQueryRecord<QueryRecord>(entry.data), seq: entry.seq };
   }

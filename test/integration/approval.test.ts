@@ -1,0 +1,73 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ApiClient } from '@muster/api-client';
+import { DocumentAgent } from '../kit/document-agent.js';
+import { startHarness, type Harness } from '../kit/harness.js';
+
+/** The attacker is an admin. All services are real; the endpoint is enrolled and stays away, so that nothing runs. */
+describe('the two-person rule', () => {
+  let harness: Harness;
+  let folder: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'muster-approval-'));
+    const policy = { approval: [{ actions: ['dns.*'] }, { actions: ['arp.*'], independent: true }] };
+    await writeFile(join(folder, 'policy.json'), JSON.stringify(policy));
+    harness = await startHarness({ env: { command: { MUSTER_COMMAND_POLICY_FILE: join(folder, 'policy.json') } } });
+    const host = harness.stack.gateways[0]?.url.replace('ws://', '') ?? '';
+    await new DocumentAgent().enrol(host, harness.stack.org, harness.stack.enrollSecret);
+  }, 120_000);
+  afterAll(async () => {
+    await harness.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const as = (token: string): ApiClient => new ApiClient({ url: harness.stack.apiUrl, token });
+  /** A client with a token that `maker` mints under this name. */
+  async function mint(maker: ApiClient, name: string, role: 'responder' | 'admin' = 'admin'): Promise<ApiClient> {
+    const { token } = await maker.call('POST /v1/tokens', { body: { name, role } });
+    return as(token ?? '');
+  }
+  async function order(by: ApiClient, action = 'dns.flush'): Promise<string> {
+    const { id, status } = await by.call('POST /v1/commands', { body: { action, target: { selector: '' } } });
+    expect(status).toBe('awaiting_approval');
+    return id;
+  }
+  /** The status of the reply, and its code if it is a problem. */
+  async function approval(by: ApiClient, id: string): Promise<readonly [number, string | undefined]> {
+    const response = await by.fetch(`/v1/commands/${id}/approve`, { method: 'POST', body: {} });
+    return [response.status, ((await response.json()) as { code?: string }).code];
+  }
+  const refused = [403, 'self_approval'] as const;
+  const approved = [200, undefined] as const;
+
+  it('is not passed by an admin under another name, in either direction', async () => {
+    const admin = await mint(harness.api, 'Ann');
+    const other = await mint(admin, 'Somebody else', 'responder');
+    expect(await approval(other, await order(admin))).toEqual(refused);
+    expect(await approval(admin, await order(other))).toEqual(refused);
+  }, 60_000);
+
+  it('is not passed with two tokens of one admin, nor with one that was made by what one made', async () => {
+    const admin = await mint(harness.api, 'Bea');
+    const [one, two] = [await mint(admin, 'One'), await mint(admin, 'Two')];
+    const third = await mint(two, 'Three', 'responder');
+    expect(await approval(two, await order(one))).toEqual(refused);
+    expect(await approval(third, await order(one))).toEqual(refused);
+    expect(await approval(third, await order(admin))).toEqual(refused);
+  }, 60_000);
+
+  it('is not passed with the bootstrap token and what it made', async () => {
+    const cid = await mint(harness.api, 'Cid', 'responder');
+    expect(await approval(cid, await order(harness.api))).toEqual(refused);
+    expect(await approval(harness.api, await order(cid))).toEqual(refused);
+  }, 60_000);
+
+  it('is passed by two persons; where they must be independent, not when one origin made both', async () => {
+    const [dan, eve] = [await mint(harness.api, 'Dan'), await mint(harness.api, 'Eve', 'responder')];
+    expect(await approval(eve, await order(dan))).toEqual(approved);
+    expect(await approval(eve, await order(dan, 'arp.flush'))).toEqual(refused);
+  }, 60_000);
+});
