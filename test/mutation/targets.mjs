@@ -7,12 +7,21 @@ export const TARGETS = {
   ledger: {
     folder: 'services/query',
     mutate: ['ledger/*.js'],
-    tests: ['ledger/*.test.js', 'aggregation/{early-answers,moved-endpoints,polling,result-aggregator}.test.js'],
+    tests: [
+      'ledger/*.test.js',
+      'aggregation/early-answers.test.js',
+      'aggregation/moved-endpoints.test.js',
+      'aggregation/polling.test.js',
+    ],
   },
   journal: { folder: 'services/command', mutate: ['journal/*.js'], tests: ['journal/*.test.js'] },
   fold: { folder: 'shared/records', mutate: ['command-fold.js'], tests: ['command-fold.test.js'] },
   identity: { folder: 'shared/identity', mutate: ['**/*.js'], tests: ['**/*.test.js'] },
-  registry: { folder: 'shared/registry', mutate: ['*.js'], tests: ['!(redis-cluster).test.js'] },
+  registry: {
+    folder: 'shared/registry',
+    mutate: ['*.js'],
+    tests: ['partition.test.js', 'redis-*s.test.js', 'redis-presence.test.js', 'redis-url.test.js', 'redis.test.js'],
+  },
   sessions: { folder: 'services/gateway', mutate: ['sessions/**/*.js'], tests: ['sessions/**/*.test.js'] },
 };
 
