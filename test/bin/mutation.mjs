@@ -122,7 +122,7 @@ async function mutate() {
     ignoreStatic: isQuick,
     concurrency: Number(process.env['MUSTER_MUTATION_WORKERS'] ?? 2),
     timeoutMS: 5_000,
-    timeoutFactor: 5,
+    timeoutFactor: 1.5,
     disableTypeChecks: false,
     reporters: ['json', 'progress-append-only'],
     jsonReporter: { fileName: 'mutation.json' },

@@ -98,6 +98,32 @@ describe('two gateways contend for an endpoint', () => {
     expect(released).toEqual([[1, ROWS]]);
   });
 
+  test('and a gateway that has nothing to do with it settles nothing', () => {
+    const { ledger } = contested();
+    expect([ledger.fail(C, failure(1, 'disconnected')), ledger.fail(C, failure(1, 'error'))]).toEqual([false, false]);
+    ledger.fail(A, failure(1, 'disconnected'));
+    expectCounts(ledger, { targeted: 1, waiting: 1 });
+    expect(ledger.waitingAt(B)).toBe(1);
+  });
+
+  test('and what the second has sent stays when it asks again, over another channel', () => {
+    const { ledger, released } = contested();
+    ledger.answer(B, 1, ROWS);
+    ledger.target(B, [1], true, { nums: new Set([1]), dueMs: 50 });
+    ledger.fail(A, failure(1, 'disconnected'));
+    expectCounts(ledger, { targeted: 1, answered: 1 });
+    expect(released).toEqual([[1, ROWS]]);
+  });
+
+  test('and a held answer that is not needed any more makes room for others', () => {
+    const { ledger } = ledgerOf('group');
+    const large = new Uint8Array(40 * 1024 * 1024);
+    for (const gateway of [A, B]) ledger.target(gateway, [1, 2], gateway === B);
+    expect([ledger.answer(B, 1, large), ledger.answer(B, 2, large)]).toEqual(['held', 'refused']);
+    ledger.answeredInGroups(A, [1]);
+    expect(ledger.answer(B, 2, large)).toBe('held');
+  });
+
   test('and in raw form, where every answer names its endpoint, the first answer counts', () => {
     const { ledger } = contested('raw');
     expect(ledger.answer(B, 1, ROWS)).toBe('accepted');
@@ -177,4 +203,36 @@ test('the end of a query counts held answers, and times out an endpoint that wai
   ledger.end('deadline', '');
   expectCounts(ledger, { targeted: 2, answered: 1, timed_out: 1 });
   expect(released).toEqual([[1, ROWS]]);
+});
+
+describe.each(['raw', 'group'] as const)('an endpoint between two gateways: %s', (form) => {
+  const moved = () => {
+    const parts = ledgerOf(form);
+    parts.ledger.target(A, [1], false);
+    expect(parts.ledger.fail(A, failure(1, 'disconnected', 'moved'))).toBe(true);
+    return parts;
+  };
+
+  test('may answer or fail at the next one, although the update that targeted it there was lost', () => {
+    const { ledger } = moved();
+    expect(ledger.answer(B, 1, ROWS)).toBe('accepted');
+    const failing = moved().ledger;
+    expect(failing.fail(B, failure(1, 'error'))).toBe(true);
+    expectCounts(failing, { targeted: 1, error: 1 });
+  });
+
+  test('stays timed out when the query ended meanwhile', () => {
+    const { ledger } = moved();
+    ledger.expireMoves(0);
+    ledger.end('deadline', '');
+    ledger.expireMoves(60_000);
+    expectCounts(ledger, { targeted: 1, timed_out: 1 });
+  });
+
+  test('is not one whose agent only says so', () => {
+    const { ledger } = ledgerOf(form);
+    ledger.target(A, [1], false);
+    ledger.fail(A, failure(1, 'error', 'moved'));
+    expectCounts(ledger, { targeted: 1, error: 1 });
+  });
 });

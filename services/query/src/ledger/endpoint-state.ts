@@ -28,6 +28,9 @@ const GATEWAY_SHIFT = 6;
 export const entryOf = (gateway: number, attributed: boolean, state: number): Entry =>
   (gateway << GATEWAY_SHIFT) | (attributed ? ATTRIBUTED : 0) | state;
 
+/** An endpoint that has settled: nobody asks any more whether its answer carried its number. */
+export const settledAt = (gateway: number, state: number): Entry => entryOf(gateway, true, state);
+
 export const stateOf = (entry: Entry): number => entry & STATE_MASK;
 export const gatewayOf = (entry: Entry): number => entry >> GATEWAY_SHIFT;
 export const isAttributed = (entry: Entry): boolean => (entry & ATTRIBUTED) !== 0;

@@ -128,6 +128,22 @@ describe.each(FORMS)('a failure: %s', (form) => {
     expect(failuresOf(ledger)).toEqual([failure(1, 'error', 'sql')]);
   });
 
+  test('that takes the place of one that was told is told too, and its endpoint has not recovered', () => {
+    const { ledger } = ledgerOf(form);
+    ledger.target(A, [1], false);
+    ledger.fail(A, failure(1, 'disconnected'));
+    failuresOf(ledger);
+    ledger.fail(A, failure(1, 'error'));
+    expect([failuresOf(ledger), ledger.failures.takeRecovered(9)]).toEqual([[failure(1, 'error')], []]);
+  });
+
+  test('is one also where the same gateway asked twice', () => {
+    const { ledger } = ledgerOf(form);
+    for (let i = 0; i < 2; i += 1) ledger.target(A, [1], true);
+    ledger.fail(A, failure(1, 'disconnected'));
+    expectCounts(ledger, { targeted: 1, disconnected: 1 });
+  });
+
   test('does not take back an answer', () => {
     const { ledger } = ledgerOf(form);
     ledger.target(A, [1, 2], true);

@@ -10,6 +10,7 @@ import {
   isAttributed,
   isPolled,
   isRecoverable,
+  settledAt,
   STATES,
   stateOf,
   WAITING,
@@ -138,7 +139,7 @@ export class QueryLedger {
    * start.
    */
   answeredInGroups(gateway: GatewayId, nums: readonly number[]): number {
-    const answered = entryOf(this.#indexOf(gateway), false, ANSWERED);
+    const answered = settledAt(this.#indexOf(gateway), ANSWERED);
     let twice = 0;
     for (const num of nums) {
       const entry = this.#entries.get(num);
@@ -169,7 +170,7 @@ export class QueryLedger {
       }
     }
     // No update targeted an unknown endpoint because that update was lost; the answer proves that it was asked.
-    this.#set(num, entry, entryOf(index, true, answeredOrEmpty(rows)));
+    this.#set(num, entry, settledAt(index, answeredOrEmpty(rows)));
     return 'accepted';
   }
 
@@ -301,14 +302,14 @@ export class QueryLedger {
       this.#set(num, entry, withPolls(entryOf(contender.gateway, true, WAITING), isPolled(entry)));
     else if ('failure' in held) this.#settleFailed(num, entry, contender.gateway, held.failure);
     else {
-      this.#set(num, entry, entryOf(contender.gateway, true, answeredOrEmpty(held.rows)));
+      this.#set(num, entry, settledAt(contender.gateway, answeredOrEmpty(held.rows)));
       this.#onReleased(num, held.rows);
     }
     return true;
   }
 
   #settleFailed(num: number, before: Entry | undefined, gateway: number, failure: Failure): void {
-    this.#set(num, before, entryOf(gateway, true, codeOf(failure[1])));
+    this.#set(num, before, settledAt(gateway, codeOf(failure[1])));
     this.failures.failed(failure);
   }
 
