@@ -169,7 +169,9 @@ function summarise({ files }) {
     total.all += counted.all;
   }
   for (const { file, code } of unused) console.log(`no longer there, take it out of equivalents.mjs: ${file}: ${code}`);
-  console.log(`${name}${isQuick ? ' --quick' : ''}: tests notice ${percent(total)} of the changes (${total.noticed} of ${total.all})`);
+  console.log(
+    `${name}${isQuick ? ' --quick' : ''}: tests notice ${percent(total)} of the changes (${total.noticed} of ${total.all})`,
+  );
   return (100 * total.noticed) / total.all >= GOAL ? 0 : 1;
 }
 
