@@ -8,6 +8,7 @@ import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Metrics, Component, Secret, TrustedProxies } from '@muster/runtime';
 import { TABLES } from '@muster/tables';
 import type { Express } from 'express';
+import type { Socket } from 'node:net';
 import { agentOperations } from './agents/agent-operations.js';
 import { IdentityRetention } from './agents/identity-retention.js';
 import { LabelEditor } from './agents/label-editor.js';
@@ -37,7 +38,7 @@ import { openApiOperation } from './http/openapi-operation.js';
 import type { Operation } from './http/operation.js';
 import { RateLimits } from './http/rate-limits.js';
 import { RequestPipeline } from './http/request-pipeline.js';
-import { Viewers, type ViewersOptions } from './http/viewers.js';
+import { Viewers, type ViewerBounds, type ViewersOptions } from './http/viewers.js';
 import { queryOperations } from './queries/query-operations.js';
 import { QueryStore } from './queries/query-store.js';
 import { resultOperations } from './queries/result-operations.js';
@@ -56,10 +57,13 @@ export interface AppOptions {
   /** Seals requests to command services. */
   readonly seal?: RequestSeal;
   readonly bootstrap?: { readonly token: Secret; readonly org: OrgId };
-  readonly defaultOrg: OrgId;
+  /** Its unbounded admins see what is not counted by org. */
+  readonly platformOrg: OrgId;
   readonly requestRate: number;
   readonly requestBurst: number;
-  readonly maxViewers: number;
+  readonly viewerBounds: ViewerBounds;
+  /** Called with the connection of each request whose credentials are valid. */
+  readonly onAuthenticated?: (socket: Socket) => void;
   /** How long an identity may exist without a single session; 0 keeps such identities. */
   readonly unusedIdentityMs: number;
   /** Intervals of event streams; changed in tests. */
@@ -76,7 +80,7 @@ export interface Api {
 
 /** Builds the stores, the operations and the Express application. */
 export function buildApp(options: AppOptions): Api {
-  const { clock, logger, proxies, maxViewers } = options;
+  const { clock, logger, proxies, viewerBounds: bounds } = options;
   const { streams } = options.broker;
   const { inactivityMs = 5_000, ...intervals } = options.streamIntervals ?? {};
   const metrics = createHttpMetrics(options.metrics);
@@ -84,7 +88,7 @@ export function buildApp(options: AppOptions): Api {
   const tokens = new TokenStore({ streams, logger });
   const queries = new QueryStore({ streams, logger, clock });
   const audit = new AuditTrail({ streams, clock, logger, metrics: createAuditMetrics(options.metrics) });
-  const viewers = new Viewers({ clock, logger, tokens, metrics, maxViewers, ...intervals });
+  const viewers = new Viewers({ clock, logger, tokens, metrics, bounds, ...intervals });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const presence = new PresenceReader({
     ...{ registry: options.registry, clock },
@@ -145,7 +149,7 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
     ...tokenOperations({ tokens, clock }),
     ...auditOperations({ streams }),
     chainOperation({ streams, clock }),
-    meOperation(),
+    meOperation(options),
     openApiOperation(),
   ];
 }
@@ -157,7 +161,7 @@ interface PipelineStores {
 }
 
 function createPipeline(options: AppOptions, { tokens, audit, metrics }: PipelineStores): RequestPipeline {
-  const { clock, defaultOrg, requestRate, requestBurst, oidc, bootstrap } = options;
+  const { clock, platformOrg, requestRate, requestBurst, oidc, bootstrap } = options;
   return new RequestPipeline({
     authenticator: new CredentialVerifier({
       tokens,
@@ -170,6 +174,7 @@ function createPipeline(options: AppOptions, { tokens, audit, metrics }: Pipelin
     audit,
     idempotency: new Idempotency({ streams: options.broker.streams, clock }),
     metrics,
-    defaultOrg,
+    platformOrg,
+    ...given('onAuthenticated', options.onAuthenticated),
   });
 }

@@ -9,9 +9,11 @@ import {
   type ConfigFault,
   type ConfigOf,
   type ConfigResult,
+  type ConnectionBounds,
   type Env,
 } from '@muster/runtime';
 import { z } from 'zod';
+import type { ViewerBounds } from './http/viewers.js';
 
 const orgSchema = z.string().refine(isOrgId, 'must be lower-case letters, digits and "-"') as unknown as z.ZodType<
   OrgId,
@@ -46,6 +48,7 @@ const definition = defineConfig({
       check: (text) => (parseOperatorToken(text).ok ? undefined : 'is not a whole operator token (mst_…)'),
     }),
     bootstrapOrg: field.custom('MUSTER_BOOTSTRAP_ORG', orgSchema, { default: 'default' as OrgId, example: 'default' }),
+    platformOrg: field.custom('MUSTER_PLATFORM_ORG', orgSchema, { optional: true, example: 'platform' }),
     commandRequestKey: field.parsedSecret('MUSTER_COMMAND_REQUEST_KEY', parseRequestKeys, { optional: true }),
     oidcIssuer: field.url('MUSTER_OIDC_ISSUER', { optional: true, protocols: ['https', 'http'] }),
     oidcAudience: field.text('MUSTER_OIDC_AUDIENCE', { optional: true, example: 'muster' }),
@@ -64,10 +67,19 @@ const definition = defineConfig({
     requestBurst: field.int('MUSTER_API_REQUEST_BURST', { default: 2_000, min: 1 }),
     unusedIdentityMs: field.durationMs('MUSTER_API_UNUSED_IDENTITY_AGE', { default: 30 * 86_400_000 }),
     maxViewers: field.int('MUSTER_API_MAX_VIEWERS', { default: 1_000, min: 1 }),
+    maxViewersPerOrg: field.int('MUSTER_API_MAX_VIEWERS_PER_ORG', { optional: true, min: 1 }),
+    maxViewersPerOperator: field.int('MUSTER_API_MAX_VIEWERS_PER_OPERATOR', { optional: true, min: 1 }),
     maxConnections: field.int('MUSTER_API_MAX_CONNECTIONS', { default: 10_000, min: 1 }),
+    maxPerAddress: field.int('MUSTER_API_MAX_CONNECTIONS_PER_ADDRESS', { optional: true, min: 1 }),
+    maxUnproven: field.int('MUSTER_API_MAX_UNPROVEN_CONNECTIONS', { optional: true, min: 1 }),
+    headTimeoutMs: field.durationMs('MUSTER_API_HEAD_TIMEOUT', { default: 10_000, min: 100, max: 600_000 }),
+    requestTimeoutMs: field.durationMs('MUSTER_API_REQUEST_TIMEOUT', { default: 30_000, min: 100, max: 600_000 }),
   },
   check: (config): readonly ConfigFault[] => {
     const faults = listenerFaults(config);
+    if (config.headTimeoutMs > config.requestTimeoutMs) {
+      faults.push({ name: 'MUSTER_API_HEAD_TIMEOUT', fault: 'must not be above MUSTER_API_REQUEST_TIMEOUT' });
+    }
     if (config.oidcIssuer === undefined) return faults;
     for (const [name, value] of [
       ['MUSTER_OIDC_AUDIENCE', config.oidcAudience],
@@ -90,4 +102,26 @@ export type ApiConfig = ConfigOf<typeof definition>;
 /** Every variable is described in `docs/operations.md`. */
 export function loadApiConfig(env: Env): ConfigResult<ApiConfig> {
   return loadConfig(definition, env);
+}
+
+/** The bounds of connections; `fit` is how many the limit of file descriptors allows. */
+export function connectionBounds(config: ApiConfig, fit: number): ConnectionBounds {
+  const total = Math.min(config.maxConnections, fit);
+  return {
+    total,
+    perAddress: config.maxPerAddress ?? shareOf(total, 1 / 5),
+    unproven: config.maxUnproven ?? shareOf(total, 1 / 5),
+  };
+}
+
+export function viewerBounds({ maxViewers: total, maxViewersPerOrg, maxViewersPerOperator }: ApiConfig): ViewerBounds {
+  return {
+    total,
+    perOrg: maxViewersPerOrg ?? shareOf(total, 1 / 2),
+    perOperator: maxViewersPerOperator ?? shareOf(total, 1 / 10),
+  };
+}
+
+function shareOf(total: number, share: number): number {
+  return Math.max(1, Math.floor(total * share));
 }

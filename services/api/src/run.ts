@@ -1,24 +1,29 @@
 import { createOidcVerifier, RequestSeal, type OidcVerifier } from '@muster/identity';
-import type { ServiceContext } from '@muster/runtime';
-import { connectService, tlsFiles } from '@muster/service-base';
+import { ConnectionGuard, systemClock, type ServiceContext } from '@muster/runtime';
+import { connectionsThatFit, connectService, tlsFiles } from '@muster/service-base';
 import { buildApp } from './build-app.js';
-import type { ApiConfig } from './config.js';
+import { connectionBounds, viewerBounds, type ApiConfig } from './config.js';
 import { ApiServer } from './http/server.js';
 
 /** The API and its connections, component by component, in the order in which they start. */
 export async function buildApi(config: ApiConfig, context: ServiceContext): Promise<void> {
+  const guard = connectionGuard(config, context);
   // Redis is not waited for: without it presence is unknown, and everything else works.
-  const base = await connectService(config, context, { registryTimeoutMs: 500 });
+  const base = await connectService(config, context, {
+    registryTimeoutMs: 500,
+    checks: { connections: guard.check },
+  });
   const oidc = oidcVerifier(config);
   const requestKeys = config.commandRequestKey?.reveal().keys;
   const api = buildApp({
     ...base,
     proxies: config.trustedProxies,
-    defaultOrg: config.bootstrapOrg,
+    platformOrg: config.platformOrg ?? config.bootstrapOrg,
     requestRate: config.requestRate,
     requestBurst: config.requestBurst,
-    maxViewers: config.maxViewers,
     unusedIdentityMs: config.unusedIdentityMs,
+    viewerBounds: viewerBounds(config),
+    onAuthenticated: (socket) => guard.prove(socket),
     ...(oidc === undefined ? {} : { oidc }),
     ...(requestKeys === undefined ? {} : { seal: new RequestSeal(requestKeys) }),
     ...(config.bootstrapToken === undefined
@@ -32,12 +37,31 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     new ApiServer({
       host: config.host,
       port: config.port,
-      maxConnections: config.maxConnections,
+      guard,
+      headTimeoutMs: config.headTimeoutMs,
+      requestTimeoutMs: config.requestTimeoutMs,
       handler: api.app,
       onDrain: () => api.viewers.stop(),
       ...tlsFiles(config),
     }),
   );
+}
+
+function connectionGuard(config: ApiConfig, { logger, metrics }: ServiceContext): ConnectionGuard {
+  const bounds = connectionBounds(config, connectionsThatFit());
+  if (bounds.total < config.maxConnections) {
+    const { maxConnections: configured } = config;
+    logger.warn('the limit of open files allows fewer connections', { configured, allowed: bounds.total });
+  }
+  return new ConnectionGuard({
+    listener: 'api',
+    bounds,
+    headTimeoutMs: config.headTimeoutMs,
+    proxies: config.trustedProxies,
+    clock: systemClock,
+    logger,
+    metrics,
+  });
 }
 
 function oidcVerifier(config: ApiConfig): OidcVerifier | undefined {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { parseEnrollSecrets, parsePublicJwks, parseSigningJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
 import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
@@ -49,20 +48,4 @@ export type GatewayConfig = ConfigOf<typeof definition>;
 /** Every variable is described in `docs/operations.md`. */
 export function loadGatewayConfig(env: Env): ConfigResult<GatewayConfig> {
   return loadConfig(definition, env);
-}
-
-/** Descriptors for brokers, files and listeners. */
-const RESERVED_DESCRIPTORS = 500;
-const FALLBACK_DESCRIPTORS = 20_000;
-
-/** How many connections fit under the process's limit of file descriptors (Linux; a common default elsewhere). */
-export function connectionsThatFit(): number {
-  let limit = FALLBACK_DESCRIPTORS;
-  try {
-    const match = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
-    if (match !== null) limit = Number(match[1]);
-  } catch {
-    // Not Linux.
-  }
-  return Math.max(1, Math.min(limit, 1_000_000) - RESERVED_DESCRIPTORS);
 }

@@ -138,12 +138,14 @@ export const bandwidthOperations = defineOperations('bandwidth', {
     description:
       '`endpoints` is what `/v1/bandwidth/endpoints` answers: what went through their sockets, TLS, HTTP and WebSocket with it, by channel. The ' +
       'gateways count frames by channel, with the heads that WebSocket gives them and before the compression of Poll, and `sockets` is what TCP ' +
-      'carried for all channels together. A gateway that does not answer in three seconds is named, and not in the sums.',
-    access: 'queries:read',
+      'carried for all channels together. A gateway that does not answer in three seconds is named, and not in the sums. Gateways do not count by ' +
+      'org; for the endpoints of one’s own org there is `/v1/bandwidth/endpoints`.',
+    access: 'queries:run',
+    platform: true,
     query: z.strictObject({
       ask: z.enum(['true', 'false']).optional().meta({
         description:
-          'With `false` no endpoint is asked: the answer has the gateways’ counters alone. The same without it for who may not run queries.',
+          'With `false` no endpoint is asked: the answer has the gateways’ counters alone.',
       }),
       ...askParameters,
     }),

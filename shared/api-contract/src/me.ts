@@ -13,6 +13,9 @@ const meSchema = z
     selector: z.string().optional(),
     expiresAt: timestamp.optional(),
     permissions: z.array(z.string()),
+    platformAdmin: z.literal(true).optional().meta({
+      description: 'They also see what is counted over all orgs together; absent for everybody else.',
+    }),
   })
   .meta({ id: 'Me' });
 

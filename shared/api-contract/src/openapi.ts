@@ -64,8 +64,10 @@ export function openApiDocument(operations: readonly OperationContract[]): Json 
   };
 }
 
+const PLATFORM_NOTE = 'Only for admins of the platform’s org whom no selector bounds: it is counted over all orgs together.';
+
 function operationObject(operation: OperationContract, schemas: Components): Json {
-  const { id, summary, description, tag, access, body } = operation;
+  const { id, summary, description, tag, access, platform, body } = operation;
   const parameters = [
     ...objectParameters('path', operation.params, schemas),
     ...objectParameters('query', operation.query, schemas),
@@ -75,7 +77,7 @@ function operationObject(operation: OperationContract, schemas: Components): Jso
   return {
     operationId: id,
     summary,
-    description: [description, needs].filter((text) => text !== undefined).join('\n\n'),
+    description: [description, needs, platform === true ? PLATFORM_NOTE : undefined].filter((text) => text !== undefined).join('\n\n'),
     tags: [tag],
     ...(access === 'public' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),

@@ -28,6 +28,8 @@ export interface OperationContract {
   readonly summary: string;
   readonly description?: string;
   readonly access: Access;
+  /** It shows what is not counted by org: besides `access`, the caller must be an admin of the platform's org without a selector. */
+  readonly platform?: true;
   readonly params?: z.ZodObject;
   readonly query?: z.ZodObject;
   readonly headers?: Readonly<Record<string, string>>;

@@ -28,7 +28,7 @@ export function trustedProxies(networks: readonly string[]): TrustedProxies {
 }
 
 /** Removes the IPv6 prefix of a mapped IPv4 address, and the zone of a link-local address. */
-function plain(address: string): string {
+export function plainAddress(address: string): string {
   const [bare = ''] = address.trim().split('%', 1);
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare);
   return mapped?.[1] ?? bare;
@@ -61,9 +61,9 @@ export function clientAddress(
   forwardedFor: string | undefined,
   proxies: TrustedProxies,
 ): string {
-  let address = plain(peer ?? '');
+  let address = plainAddress(peer ?? '');
   for (const hop of (forwardedFor ?? '').split(',').toReversed()) {
-    const claimed = plain(hop);
+    const claimed = plainAddress(hop);
     if (!proxies.trusts(address) || isIP(claimed) === 0) break;
     address = claimed;
   }

@@ -1,7 +1,10 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createHealthServer, type Check, type HealthServer } from './health-server.js';
+import { createHealthServer, type HealthServer } from './health-server.js';
+import { silentLogger } from './logger.js';
 import { createMetrics } from './metrics.js';
+import type { Check } from './readiness.js';
+import { eventually } from './testing/eventually.js';
 
 let server: HealthServer | undefined;
 afterEach(() => server?.stop());
@@ -9,11 +12,11 @@ afterEach(() => server?.stop());
 const readiness = { state: 'ready', ready: true };
 
 async function serve(checks: Record<string, Check> = {}, readyState = readiness): Promise<string> {
-  const { registry } = createMetrics('demo');
   server = createHealthServer({
     host: '127.0.0.1',
     port: 0,
-    registry,
+    metrics: createMetrics('demo'),
+    logger: silentLogger,
     checks,
     readiness: readyState,
     checkTimeoutMs: 50,
@@ -75,10 +78,29 @@ describe('health server', () => {
 
   test('a port that is taken rejects the start', async () => {
     const port = Number(new URL(await serve()).port);
-    const second = createHealthServer({ host: '127.0.0.1', port, registry: createMetrics('demo').registry, readiness });
+    const metrics = createMetrics('demo');
+    const second = createHealthServer({ host: '127.0.0.1', port, metrics, logger: silentLogger, readiness });
     await expect(second.start()).rejects.toMatchObject({ code: 'EADDRINUSE' });
     await second.stop();
   });
+
+  test('answers while more silent connections come than it takes, and cuts them', async () => {
+    const base = await serve();
+    const port = Number(new URL(base).port);
+    let closed = 0;
+    const sockets = await Promise.all(
+      Array.from({ length: 600 }, async (_, i) => {
+        const socket = connect({ port, host: '127.0.0.1', localAddress: `127.0.0.${2 + (i % 3)}` });
+        socket.on('error', () => {}).on('close', () => (closed += 1));
+        await new Promise<void>((resolve) => socket.once('connect', resolve).once('close', () => resolve()));
+        return socket;
+      }),
+    );
+    const text = await (await fetch(`${base}/metrics`)).text();
+    expect(text).toMatch(/^muster_demo_health_connections_cut_total\{why="room_unproven"\} [1-9]/m);
+    for (const path of ['healthz', 'readyz']) expect((await fetch(`${base}/${path}`)).status).toBe(200);
+    await eventually(() => closed === sockets.length, 'every silent connection was cut', 15_000);
+  }, 20_000);
 
   test('a stop does not wait for a client that never finishes its request once its time is over', async () => {
     const { port } = new URL(await serve());

@@ -1,38 +1,30 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Registry } from 'prom-client';
 import { once } from 'node:events';
-
-/**
- * Whether a dependency is available. `detail` is public, so it must not contain secrets. `needed: false`: the service takes work
- * without it.
- */
-export type CheckResult = boolean | CheckDetail;
-
-interface CheckDetail {
-  readonly ok: boolean;
-  readonly needed?: false;
-  readonly detail?: string;
-}
-export type Check = () => CheckResult | Promise<CheckResult>;
-
-/** The life-cycle state of the service; the runner implements it. */
-export interface Readiness {
-  readonly state: string;
-  readonly ready: boolean;
-}
+import { systemClock } from './clock.js';
+import { ConnectionGuard } from './connection-guard.js';
+import type { Logger } from './logger.js';
+import type { Metrics } from './metrics.js';
+import type { Check, CheckDetail, CheckResult, Readiness } from './readiness.js';
 
 export interface HealthServerOptions {
   readonly host: string;
   /** 0 means any free one. */
   readonly port: number;
-  readonly registry: Registry;
+  /** What `/metrics` shows; the server's own metrics are among them. */
+  readonly metrics: Metrics;
+  readonly logger: Logger;
   /** What /readyz checks besides the life cycle. */
   readonly checks?: Readonly<Record<string, Check>>;
   readonly readiness: Readiness;
   /** How long one check may take before it counts as failed. */
   readonly checkTimeoutMs?: number;
 }
+
+/** Whoever is silent for this long is cut: probes ask at once, and connect again each time. */
+const TIMEOUT_MS = 5_000;
+/** A request takes milliseconds. When all are taken the oldest silent connection makes room, so probes are answered. */
+const CONNECTIONS = 256;
 
 /**
  * Endpoints for orchestrators and Prometheus, on a port of their own:
@@ -43,7 +35,12 @@ export interface HealthServerOptions {
  */
 export function createHealthServer(options: HealthServerOptions) {
   const server = createServer(
-    { maxHeaderSize: 8 * 1024, headersTimeout: 5_000, requestTimeout: 5_000 },
+    {
+      maxHeaderSize: 8 * 1024,
+      headersTimeout: TIMEOUT_MS,
+      requestTimeout: TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+    },
     (request, response) => {
       answer(request, response, options).catch(() => {
         if (!response.headersSent) send(response, 500, 'text/plain; charset=utf-8', 'failed\n');
@@ -51,8 +48,17 @@ export function createHealthServer(options: HealthServerOptions) {
       });
     },
   );
-  server.keepAliveTimeout = 5_000;
-  server.maxConnections = 256;
+  server.keepAliveTimeout = TIMEOUT_MS;
+  server.timeout = TIMEOUT_MS;
+  const { logger, metrics } = options;
+  new ConnectionGuard({
+    listener: 'health',
+    bounds: { total: CONNECTIONS, perAddress: CONNECTIONS, unproven: CONNECTIONS },
+    headTimeoutMs: TIMEOUT_MS,
+    clock: systemClock,
+    logger,
+    metrics,
+  }).watch(server);
   let stopped: Promise<void> | undefined;
   return {
     start: () => listen(server, options.port, options.host),
@@ -77,7 +83,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
       return send(response, body.ready ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`);
     }
     case '/metrics':
-      return send(response, 200, options.registry.contentType, await options.registry.metrics());
+      return send(response, 200, options.metrics.registry.contentType, await options.metrics.registry.metrics());
     default:
       return send(response, 404, 'text/plain; charset=utf-8', 'not found\n');
   }

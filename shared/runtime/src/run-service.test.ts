@@ -17,7 +17,7 @@ const PROGRAM = `
     env: process.env,
     load: (env) => loadConfig(config, env),
     build: async ({ mode }, { metrics, runner, logger }) => {
-      runner.go('health', createHealthServer({ host: '127.0.0.1', port: 0, registry: metrics.registry, readiness: runner }));
+      runner.go('health', createHealthServer({ host: '127.0.0.1', port: 0, metrics, logger, readiness: runner }));
       if (mode === 'throw') throw new Error('no broker');
       if (mode === 'crash') setTimeout(() => { throw new Error('bug'); }, 10);
       if (mode === 'fail') setTimeout(() => runner.fail('lease', new Error('lost')), 10);

@@ -1,8 +1,8 @@
 import { within } from './bounded-call.js';
 import { sleep, systemClock, type Clock } from './clock.js';
-import type { Readiness } from './health-server.js';
 import type { Logger } from './logger.js';
 import type { Component } from './component.js';
+import type { Readiness } from './readiness.js';
 
 /**
  *     idle ──start──▶ starting ──all started──▶ ready ──stop──▶ draining ──▶ stopping ──▶ stopped

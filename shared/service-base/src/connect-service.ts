@@ -25,6 +25,8 @@ export interface ServiceBase {
 export interface ConnectOptions {
   /** How long to wait for Redis before the service starts without it; default 5,000. */
   readonly registryTimeoutMs?: number;
+  /** What `/readyz` checks besides the broker. */
+  readonly checks?: Readonly<Record<string, Check>>;
 }
 
 const RETRY_MS = 500;
@@ -42,7 +44,7 @@ const RETRY_MS = 500;
 export async function connectService(
   config: ServiceConfig,
   { name, logger, metrics, runner }: ServiceContext,
-  { registryTimeoutMs }: ConnectOptions = {},
+  { registryTimeoutMs, checks = {} }: ConnectOptions = {},
 ): Promise<ServiceBase> {
   const dependencies = new Dependencies(config);
   runner.go(
@@ -50,9 +52,10 @@ export async function connectService(
     createHealthServer({
       host: config.healthHost,
       port: config.healthPort,
-      registry: metrics.registry,
+      metrics,
+      logger,
       readiness: runner,
-      checks: { broker: () => dependencies.broker(), registry: () => dependencies.registry() },
+      checks: { broker: () => dependencies.broker(), registry: () => dependencies.registry(), ...checks },
     }),
   );
   await runner.start();

@@ -17,7 +17,8 @@ export function createHttpMetrics(metrics: Metrics) {
     }),
     viewersRefused: metrics.counter({
       name: 'muster_api_viewers_refused_total',
-      help: 'Streams of events refused because too many are open.',
+      help: 'Streams of events refused because too many are open, by bound: of the operator, of the org, or total.',
+      labels: ['bound'],
     }),
     authFailures: metrics.counter({
       name: 'muster_api_auth_failures_total',

@@ -1,4 +1,4 @@
-import { parseSelector, type AppError, type Selector } from '@muster/protocol';
+import { parseSelector, type AppError, type OrgId, type Selector } from '@muster/protocol';
 import type { Principal as VerifiedPrincipal, Standing } from '@muster/identity';
 
 /** Who makes a request, with the selector that bounds them already parsed. */
@@ -12,6 +12,11 @@ export function withBound(principal: VerifiedPrincipal & Standing): Principal | 
   if (principal.selector === undefined) return { ...principal, bound: [] };
   const parsed = parseSelector(principal.selector);
   return parsed.ok ? { ...principal, bound: parsed.selector } : undefined;
+}
+
+/** An admin of the platform's org whom no selector bounds. Only they see what is counted over all orgs together. */
+export function isPlatformAdmin({ org, role, bound }: Principal, platformOrg: OrgId): boolean {
+  return org === platformOrg && role === 'admin' && bound.length === 0;
 }
 
 /** `reason` is for metrics and the audit record, from a small closed set. `error` is for the caller and has less detail. */

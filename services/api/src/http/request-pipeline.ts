@@ -1,9 +1,10 @@
 import express, { type Request, type Response } from 'express';
+import type { Socket } from 'node:net';
 import type { AuditTrail } from '@muster/audit';
 import { leastRole, roleAllows, UNKNOWN_ORIGIN } from '@muster/identity';
 import { AppError, type OrgId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
-import type { Authenticator, Principal } from './principal.js';
+import { isPlatformAdmin, type Authenticator, type Principal } from './principal.js';
 import type { RateLimits } from './rate-limits.js';
 import type { HttpMetrics } from './http-metrics.js';
 import { canonicalJson } from './canonical-json.js';
@@ -20,8 +21,10 @@ export interface PipelineParts {
   readonly audit: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
   readonly idempotency: Idempotency;
   readonly metrics: HttpMetrics;
-  /** The org whose audit record keeps refusals of unknown callers. */
-  readonly defaultOrg: OrgId;
+  /** Its unbounded admins see what is not counted by org. Its audit record keeps refusals of unknown callers. */
+  readonly platformOrg: OrgId;
+  /** Called with the connection of each request whose credentials are valid. */
+  readonly onAuthenticated?: (socket: Socket) => void;
 }
 
 type Outcome = Pick<AuditRecord, 'outcome' | 'code'>;
@@ -98,7 +101,7 @@ export class RequestPipeline {
 
   /** Authenticates the caller, applies the rate limits, and checks the permission. */
   async #admit(operation: Operation, request: Request, response: Response, draft: AuditDraft): Promise<Principal> {
-    const { authenticator, principalLimits, failureLimits, metrics } = this.#parts;
+    const { authenticator, principalLimits, failureLimits, metrics, onAuthenticated, platformOrg } = this.#parts;
     const result = await authenticator.authenticate(request.header('authorization'));
     if (!result.ok) {
       metrics.authFailures.inc({ reason: result.reason });
@@ -108,6 +111,7 @@ export class RequestPipeline {
       throw result.error;
     }
     draft.principal = result.principal;
+    onAuthenticated?.(request.socket);
     this.#limit(
       principalLimits,
       `${result.principal.org}/${result.principal.kind}/${result.principal.id}`,
@@ -117,6 +121,11 @@ export class RequestPipeline {
     if (access !== 'any' && access !== 'public' && !roleAllows(result.principal.role, access)) {
       throw new AppError('forbidden', `this needs the role ${leastRole(access)}; yours is ${result.principal.role}`, {
         details: { permission: access },
+      });
+    }
+    if (operation.platform === true && !isPlatformAdmin(result.principal, platformOrg)) {
+      throw new AppError('forbidden', 'this is not counted by org: only admins of the platform may see it', {
+        details: { platform: true },
       });
     }
     return result.principal;
@@ -133,9 +142,9 @@ export class RequestPipeline {
 
   #note(operation: Operation, response: Response, { principal, note, elsewhere }: AuditDraft, outcome: Outcome): void {
     if (elsewhere) return;
-    const { audit, defaultOrg } = this.#parts;
+    const { audit, platformOrg } = this.#parts;
     const record = {
-      org: principal?.org ?? defaultOrg,
+      org: principal?.org ?? platformOrg,
       actor: principal?.id ?? 'unknown',
       actorName: principal?.name ?? 'unknown',
       action: operation.action,

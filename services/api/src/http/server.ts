@@ -2,24 +2,33 @@ import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { ConnectionGuard } from '@muster/runtime';
 
 export interface ApiServerOptions {
   readonly host: string;
   /** 0 means any free port. */
   readonly port: number;
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
-  readonly maxConnections: number;
+  /** Bounds the connections. */
+  readonly guard: Pick<ConnectionGuard, 'watch'>;
+  /** For the TLS handshake, and again for the head of a request. */
+  readonly headTimeoutMs: number;
+  /** From the first byte of a request to the last one of its body. */
+  readonly requestTimeoutMs: number;
   readonly handler: RequestListener;
   /** Called when a drain begins. Must end the event streams, which would not end by themselves. */
   readonly onDrain: () => void;
 }
 
-const LIMITS = {
-  maxHeaderSize: 16 * 1024,
-  // From the first byte of a request to its last. A body of 1 MiB on a slow line fits.
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
-} as const;
+const MAX_HEADER_BYTES = 16 * 1024;
+/** How often the deadlines of requests are checked. */
+const CHECK_INTERVAL_MS = 1_000;
+/** Above the idle timeouts of load balancers, so that they close idle connections, and not this server. */
+const KEEP_ALIVE_MS = 75_000;
+/** A caller that takes nothing of its whole answer for this long is cut. */
+const ANSWER_STALL_MS = 60_000;
+/** Connections that the kernel holds until they are accepted (Linux: at most `net.core.somaxconn`). */
+const BACKLOG = 4_096;
 
 /** The listening socket, plain or TLS. Throws when the certificate cannot be read. */
 export class ApiServer {
@@ -27,24 +36,34 @@ export class ApiServer {
   readonly #options: ApiServerOptions;
 
   constructor(options: ApiServerOptions) {
-    const { tls, handler, maxConnections } = options;
+    const { tls, handler, guard, headTimeoutMs, requestTimeoutMs } = options;
     this.#options = options;
+    const limits = {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: headTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    };
     this.#server =
       tls === undefined
-        ? createServer(LIMITS, handler)
+        ? createServer(limits, handler)
         : createTlsServer(
-            { ...LIMITS, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile), minVersion: 'TLSv1.2' },
+            {
+              ...{ ...limits, handshakeTimeout: headTimeoutMs, minVersion: 'TLSv1.2' },
+              ...{ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) },
+            },
             handler,
           );
-    // Above the idle timeouts of load balancers, so that they close idle connections, and not this server.
-    this.#server.keepAliveTimeout = 75_000;
-    this.#server.maxConnections = maxConnections;
+    this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
+    this.#server.timeout = ANSWER_STALL_MS;
+    guard.watch(this.#server);
   }
 
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(this.#options.port, this.#options.host, () => {
+      const { port, host } = this.#options;
+      this.#server.listen({ port, host, backlog: BACKLOG }, () => {
         this.#server.off('error', reject);
         resolve();
       });

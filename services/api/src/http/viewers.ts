@@ -8,13 +8,21 @@ import type { HttpMetrics } from './http-metrics.js';
 import { DrainWriter, type WriteOutcome } from './drain-writer.js';
 import type { StreamAnswer } from './operation.js';
 
+/** How many event streams this process has open at most. */
+export interface ViewerBounds {
+  readonly total: number;
+  readonly perOrg: number;
+  /** Of one token, or of one person of the identity provider. */
+  readonly perOperator: number;
+}
+
 export interface ViewersOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Finds out whether the token of a viewer is still valid. */
   readonly tokens: { find(tokenId: string): Pick<OperatorTokenRecord, 'revokedAtMs' | 'expiresAtMs'> | undefined };
   readonly metrics: HttpMetrics;
-  readonly maxViewers: number;
+  readonly bounds: ViewerBounds;
   readonly heartbeatMs?: number;
   readonly stallMs?: number;
 }
@@ -36,7 +44,7 @@ export type StreamItem =
 
 export interface View {
   /** The stream ends when the credentials of this principal are revoked or expire. */
-  readonly principal: Pick<Principal, 'kind' | 'id'>;
+  readonly principal: Pick<Principal, 'kind' | 'id' | 'org'>;
   readonly format: EventFormat;
   /** The id of the query or command, for the log. */
   readonly subject: string;
@@ -56,25 +64,48 @@ interface OpenView {
 export class Viewers {
   readonly #options: ViewersOptions;
   readonly #open = new Map<ServerResponse, OpenView>();
+  /** Open streams by org (`org`) and by operator (`org/kind/id`). */
+  readonly #openOf = new Map<string, number>();
   #stopping = false;
 
   constructor(options: ViewersOptions) {
     this.#options = options;
   }
 
-  /** Throws `rate_limited` when `maxViewers` streams are open, `draining` when the process stops. */
-  admit(): void {
+  /** Throws `rate_limited` when the operator, the org or the process has all the streams that it may have, `draining` when the process stops. */
+  #admit(principal: View['principal']): void {
     if (this.#stopping) throw new AppError('draining', 'the server is stopping; connect again');
-    if (this.#open.size < this.#options.maxViewers) return;
-    this.#options.metrics.viewersRefused.inc();
-    throw new AppError('rate_limited', `${this.#open.size} streams are open, and no more can be`, {
+    const { metrics, bounds } = this.#options;
+    const reached = this.#scopes(principal).find(({ key, most }) => (this.#openOf.get(key) ?? 0) >= most);
+    const bound = reached?.bound ?? (this.#open.size >= bounds.total ? 'total' : undefined);
+    if (bound === undefined) return;
+    metrics.viewersRefused.inc({ bound });
+    // Of the total nobody learns how many there are: they are those of all orgs.
+    const whose = { operator: 'you have', org: 'your org has', total: 'this server has' }[bound];
+    throw new AppError('rate_limited', `${whose} as many event streams open as are allowed`, {
       details: { retryAfterMs: 5_000 },
     });
   }
 
-  /** The stream as the answer to a request. Throws as {@link admit} does. */
+  #scopes({ org, kind, id }: View['principal']) {
+    const { perOperator, perOrg } = this.#options.bounds;
+    return [
+      { bound: 'operator', key: `${org}/${kind}/${id}`, most: perOperator },
+      { bound: 'org', key: org, most: perOrg },
+    ] as const;
+  }
+
+  #count(principal: View['principal'], change: 1 | -1): void {
+    for (const { key } of this.#scopes(principal)) {
+      const count = (this.#openOf.get(key) ?? 0) + change;
+      if (count > 0) this.#openOf.set(key, count);
+      else this.#openOf.delete(key);
+    }
+  }
+
+  /** The stream as the answer to a request. Throws `rate_limited` or `draining` when it cannot be opened. */
   answer(view: View): StreamAnswer {
-    this.admit();
+    this.#admit(view.principal);
     return {
       kind: 'stream',
       status: 200,
@@ -84,13 +115,18 @@ export class Viewers {
     };
   }
 
-  /** Writes the events until the last one. Resolves however the stream ends; rejects only for bugs. */
+  /**
+   * Writes the events until the last one. Resolves however the stream ends; rejects for bugs, and where others have taken the last stream
+   * since the answer was made. Nothing is written by then.
+   */
   async show(view: View, response: ServerResponse): Promise<void> {
     const { clock, metrics, heartbeatMs = 10_000, stallMs = 60_000 } = this.#options;
     const { format, principal } = view;
+    this.#admit(principal);
     const controller = new AbortController();
     const writer = new DrainWriter(response, { clock, stallMs });
     this.#open.set(response, { principal, controller });
+    this.#count(principal, 1);
     metrics.viewers.inc({ format });
     response.on('close', () => controller.abort('closed'));
     let how = 'ended';
@@ -115,6 +151,7 @@ export class Viewers {
       throw error;
     } finally {
       this.#open.delete(response);
+      this.#count(principal, -1);
       metrics.viewers.dec({ format });
       metrics.viewersEnded.inc({ how });
       if (how === 'stalled')

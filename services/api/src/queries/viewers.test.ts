@@ -182,6 +182,36 @@ describe('a stream of events', () => {
     await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 9'));
     for (const viewer of viewers) viewer.socket.destroy();
   });
+
+  test('one operator, and one org, take only their share, also when all ask at once', async () => {
+    await api.stop();
+    api = await ApiFixture.start({ viewerBounds: { total: 100, perOrg: 5, perOperator: 2 } });
+    const tenant = 'tenant' as OrgId;
+    const record = await start();
+    const { body } = await api.ask('POST', '/v1/queries', {
+      token: (await api.token({ role: 'analyst', org: tenant })).token,
+      body: { sql: 'SELECT 1' },
+    });
+    const ended = new AbortController();
+    const follow = async (token: string, id = record.id) => {
+      const headers = { authorization: `Bearer ${token}` };
+      const answer = await fetch(`${api.url}/v1/queries/${id}/events`, { headers, signal: ended.signal });
+      return answer.status === 429 ? `429 ${((await answer.json()) as { detail: string }).detail}` : answer.status;
+    };
+    const you = '429 you have as many event streams open as are allowed';
+    const org = '429 your org has as many event streams open as are allowed';
+    const { token: ann } = await api.token({ role: 'viewer' });
+    const { token: ben } = await api.token({ role: 'viewer' });
+    const all = await Promise.all(Array.from({ length: 4 }, () => follow(ann)));
+    expect(all.toSorted((a, b) => String(a).localeCompare(String(b)))).toEqual([200, 200, you, you]);
+    expect(await Promise.all([follow(ben), follow(ben), follow(api.adminToken)])).toEqual([200, 200, 200]);
+    expect(await follow(api.adminToken)).toBe(org);
+    const { token: stranger } = await api.token({ role: 'viewer', org: tenant });
+    expect(await follow(stranger, body.id)).toBe(200);
+    expect(await api.metrics.registry.metrics()).toMatch(/^muster_api_viewers_refused_total\{bound="operator"\} 2$/m);
+    ended.abort();
+    await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 0'));
+  });
 });
 
 describe('a stream whose token has ended', () => {

@@ -6,6 +6,7 @@ import { mintOperatorToken } from '@muster/identity';
 import { STREAMS } from '@muster/records';
 import { silentLogger } from '@muster/runtime';
 import { startBrokers, TestProcess, type TestBrokers } from '@muster/testkit';
+import { given } from '../http/json-members.js';
 import { FakeCommandService } from './fake-command-service.js';
 import { FakeQueryService } from './fake-query-service.js';
 
@@ -15,6 +16,8 @@ interface AskOptions {
   readonly ca?: string;
   /** The idempotency key. */
   readonly key?: string;
+  /** The address of the caller. */
+  readonly localAddress?: string;
 }
 
 interface Reply {
@@ -92,7 +95,7 @@ export class ApiProcess {
   }
 
   /** A response whose body has not been read. */
-  open(method: string, path: string, { body, ca, key }: AskOptions = {}): Promise<IncomingMessage> {
+  open(method: string, path: string, { body, ca, key, localAddress }: AskOptions = {}): Promise<IncomingMessage> {
     const send = ca === undefined ? httpRequest : httpsRequest;
     const headers = {
       authorization: `Bearer ${this.#token}`,
@@ -102,7 +105,7 @@ export class ApiProcess {
     };
     const target = { host: '127.0.0.1', port: this.process.port('api'), method, path, headers, agent: false };
     return new Promise((resolve, reject) => {
-      const request = send({ ...target, ...(ca === undefined ? {} : { ca }) }, resolve);
+      const request = send({ ...target, ...given('ca', ca), ...given('localAddress', localAddress) }, resolve);
       request.on('error', reject);
       request.end(body === undefined ? undefined : JSON.stringify(body));
     });

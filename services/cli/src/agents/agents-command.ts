@@ -176,7 +176,7 @@ function addRevoke(agents: Command, env: CommandEnv): void {
       'Ends the trust in an endpoint for good: its session is closed within seconds, its key is never accepted again.',
     )
     .requiredOption('--reason <text>', 'why; kept in the audit record')
-    .option('--yes', 'yes, for good')
+    .option('-y, --yes', 'yes, for good')
     .action(async (name: string, { reason, yes }: { reason: string; yes?: boolean }) => {
       const agent = await findAgent(env.client(), name);
       const { stderr } = env.terminal;

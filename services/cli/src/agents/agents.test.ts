@@ -100,3 +100,13 @@ test('one agent is shown with its override and its last fallback, by `get` as by
   expect(shown).toMatch(/^away +was away from Live for 10 min, .*: upgrade refused: 403$/m);
   expect(await muster('agents', 'get', AGENT_ID)).toBe(shown);
 });
+
+test.each(['-y', '--yes'])('an agent is revoked with %s, and not without it', async (yes) => {
+  const agent = agentJson();
+  api.json(`GET /v1/agents/${AGENT_ID}`, agent);
+  api.json(`POST /v1/agents/${AGENT_ID}/revoke`, agent);
+  const revoke = ['agents', 'revoke', AGENT_ID, '--reason', 'stolen'];
+  expect(await cli.muster(revoke)).toMatchObject({ code: 2 });
+  expect(await cli.muster([...revoke, yes])).toMatchObject({ code: 0 });
+  expect(api.requests.at(-1)).toMatchObject({ method: 'POST', body: { reason: 'stolen' } });
+});

@@ -6,7 +6,8 @@ import { LIST_OUTPUTS, parseOutput, type ListOutput } from '../terminal/listing.
 import { ProgressLine } from '../terminal/progress-line.js';
 import { styleFor } from '../terminal/table.js';
 import { exitCodeOf, renderSummary } from '../query/summary.js';
-import type { EndpointsBandwidthJson } from '@muster/api-contract';
+import { ApiProblem } from '@muster/api-client';
+import type { EndpointsBandwidthJson, FleetBandwidthJson } from '@muster/api-contract';
 import { renderEndpoints, renderFleet, type RenderOptions } from './render.js';
 import { FOR_PEOPLE, FOR_PROGRAMS } from './units.js';
 
@@ -25,7 +26,7 @@ Examples:
   muster bandwidth --target '' --timeout 90s -o json
 
 Endpoints are asked what went through their sockets, TLS, HTTP and WebSocket with it; those that poll need their interval to answer. Without
---target the gateways say too what they have carried, by channel in frames alone. Up is from endpoints, down is to them.
+--target the gateways say too what they have carried, by channel in frames alone; that is for admins of the platform. Up is from endpoints, down is to them.
 
 Exit codes: 0 all answered, 1 error, 2 usage, 3 some gateways or endpoints did not answer (they are named).`;
 
@@ -63,7 +64,14 @@ async function showFleet(
   form: ListOutput,
   query: { readonly timeout: string | undefined } | { readonly ask: 'false' },
 ): Promise<void> {
-  const answer = await whileAsking(env, env.client().call('GET /v1/bandwidth', { query, timeoutMs: TIMEOUT_MS }));
+  let answer: FleetBandwidthJson;
+  try {
+    answer = await whileAsking(env, env.client().call('GET /v1/bandwidth', { query, timeoutMs: TIMEOUT_MS }));
+  } catch (error) {
+    if (!isForPlatformAdmins(error) || 'ask' in query) throw error;
+    await env.terminal.stderr.write('What gateways count is for admins of the platform; here are your endpoints.\n');
+    return showEndpoints(env, form, { selector: '', top: TOP, ...query });
+  }
   const text =
     form === 'json'
       ? `${safeJson(answer)}\n`
@@ -76,6 +84,11 @@ async function showFleet(
   const { asked, answered } = answer.fleet.gateways;
   if (answered < asked) env.exit(EXIT.partial);
   else env.exit(endpoints === undefined ? EXIT.complete : exitCodeOf(endpoints.query));
+}
+
+/** Gateways do not count by org, so the API tells others nothing of it. */
+function isForPlatformAdmins(error: unknown): boolean {
+  return error instanceof ApiProblem && error.code === 'forbidden' && error.problem['platform'] === true;
 }
 
 async function showEndpoints(

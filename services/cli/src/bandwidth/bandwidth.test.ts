@@ -101,6 +101,17 @@ describe('of the fleet', () => {
     expect(code).toBe(3);
   });
 
+  test('for others than platform admins there are the endpoints of their org alone', async () => {
+    const refused = { code: 'forbidden', detail: 'only admins of the platform may see it', status: 403, platform: true };
+    api.json('GET /v1/bandwidth', refused, 403);
+    api.json('GET /v1/bandwidth/endpoints', endpoints());
+    const { code, out, err } = await muster(['bandwidth', '--timeout', '90s']);
+    expect([code, api.requests.at(-1)?.path]).toEqual([0, '/v1/bandwidth/endpoints?selector=&top=10&timeout=90s']);
+    expect(out).not.toContain('Gateways');
+    expect(err).toContain('What gateways count is for admins of the platform; here are your endpoints.');
+    expect(await muster(['bandwidth', '--no-ask'])).toMatchObject({ code: 1 });
+  });
+
   test('names the gateways that did not answer and ends with 3', async () => {
     api.json('GET /v1/bandwidth', fleet({}, [{ id: 'g2', state: 'no_answer' }]));
     const { code, out } = await muster(['bandwidth']);

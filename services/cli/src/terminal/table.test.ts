@@ -22,6 +22,17 @@ test('no line is wider than the terminal, and cut text ends with an ellipsis', (
   expect(lines[1]).toMatch(/^short {2}x+… {2}漢+…$/);
 });
 
+test('one long value pads no other line where lines are not cut', () => {
+  const long = 'x'.repeat(253);
+  const lines = renderTable({ headers: ['host', 'os'], width: undefined, style }, [[long, 'linux'], ['short', 'linux']]);
+  expect(lines.split('\n')).toEqual([
+    `HOST${' '.repeat(38)}OS`,
+    `${long}  linux`,
+    `short${' '.repeat(37)}linux`,
+    '',
+  ]);
+});
+
 test('the widest columns become narrower first', () => {
   expect(fitWidths([4, 10, 100], 60)).toEqual([4, 10, 42]);
   expect(fitWidths([50, 50], 42)).toEqual([20, 20]);

@@ -5,6 +5,8 @@ const GAP = '  ';
 const ELLIPSIS = '…';
 /** A column is not made narrower than this to fit the terminal. */
 const MIN_WIDTH = 6;
+/** Where lines are not cut, a longer value shifts the rest of its own line instead of padding all others. */
+const MAX_PADDED = 40;
 /** Rows that determine the widths; later rows are printed as they come. */
 const SAMPLE_ROWS = 500;
 
@@ -12,7 +14,7 @@ export interface TableOptions {
   readonly headers: readonly string[];
   /** Indexes of right-aligned columns. */
   readonly numeric?: ReadonlySet<number>;
-  /** Lines are cut to this many cells; undefined: they are not cut. */
+  /** Lines are cut to this many cells; undefined: they are not cut, and columns are padded to 40 cells at most. */
   readonly width: number | undefined;
   readonly style: Style;
 }
@@ -67,7 +69,7 @@ export class TableWriter {
     const natural = heads.map((head, i) =>
       rows.reduce((most, row) => Math.max(most, stringWidth(row[i] ?? '')), stringWidth(head)),
     );
-    this.#widths = width === undefined ? natural : fitWidths(natural, width);
+    this.#widths = width === undefined ? natural.map((one) => Math.min(one, MAX_PADDED)) : fitWidths(natural, width);
     return style.bold(this.#line(heads).trimEnd()) + '\n' + rows.map((row) => this.#line(row)).join('');
   }
 
