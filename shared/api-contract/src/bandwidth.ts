@@ -144,8 +144,7 @@ export const bandwidthOperations = defineOperations('bandwidth', {
     platform: true,
     query: z.strictObject({
       ask: z.enum(['true', 'false']).optional().meta({
-        description:
-          'With `false` no endpoint is asked: the answer has the gateways’ counters alone.',
+        description: 'With `false` no endpoint is asked: the answer has the gateways’ counters alone.',
       }),
       ...askParameters,
     }),

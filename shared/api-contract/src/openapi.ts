@@ -64,7 +64,8 @@ export function openApiDocument(operations: readonly OperationContract[]): Json 
   };
 }
 
-const PLATFORM_NOTE = 'Only for admins of the platform’s org whom no selector bounds: it is counted over all orgs together.';
+const PLATFORM_NOTE =
+  'Only for admins of the platform’s org whom no selector bounds: it is counted over all orgs together.';
 
 function operationObject(operation: OperationContract, schemas: Components): Json {
   const { id, summary, description, tag, access, platform, body } = operation;
@@ -77,7 +78,9 @@ function operationObject(operation: OperationContract, schemas: Components): Jso
   return {
     operationId: id,
     summary,
-    description: [description, needs, platform === true ? PLATFORM_NOTE : undefined].filter((text) => text !== undefined).join('\n\n'),
+    description: [description, needs, platform === true ? PLATFORM_NOTE : undefined]
+      .filter((text) => text !== undefined)
+      .join('\n\n'),
     tags: [tag],
     ...(access === 'public' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),

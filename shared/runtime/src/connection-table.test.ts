@@ -60,7 +60,8 @@ describe('a table of connections', () => {
     busy('d', 'x');
     expect(open('e', 'x')).toMatchObject({ admitted: false, refusedBy: 'address' });
     expect(open('f', 'y').admitted).toBe(true);
-    for (const name of ['g', 'h', 'i']) expect(open(name, 'proxy', true)).toMatchObject({ admitted: true, evicted: [] });
+    for (const name of ['g', 'h', 'i'])
+      expect(open(name, 'proxy', true)).toMatchObject({ admitted: true, evicted: [] });
   });
 
   test('the first request of a trusted proxy proves its connection', () => {

@@ -2,7 +2,8 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 /** How a connection of a flood behaves after it has connected. */
-export type FloodKind = 'silent' | 'half_closed' | 'tls_begun' | 'tls_done' | 'head_drips' | 'body_drips' | 'kept_alive';
+export type FloodKind =
+  'silent' | 'half_closed' | 'tls_begun' | 'tls_done' | 'head_drips' | 'body_drips' | 'kept_alive';
 
 export interface FloodOptions {
   readonly port: number;

@@ -102,7 +102,12 @@ describe('of the fleet', () => {
   });
 
   test('for others than platform admins there are the endpoints of their org alone', async () => {
-    const refused = { code: 'forbidden', detail: 'only admins of the platform may see it', status: 403, platform: true };
+    const refused = {
+      code: 'forbidden',
+      detail: 'only admins of the platform may see it',
+      status: 403,
+      platform: true,
+    };
     api.json('GET /v1/bandwidth', refused, 403);
     api.json('GET /v1/bandwidth/endpoints', endpoints());
     const { code, out, err } = await muster(['bandwidth', '--timeout', '90s']);

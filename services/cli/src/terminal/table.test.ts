@@ -24,13 +24,11 @@ test('no line is wider than the terminal, and cut text ends with an ellipsis', (
 
 test('one long value pads no other line where lines are not cut', () => {
   const long = 'x'.repeat(253);
-  const lines = renderTable({ headers: ['host', 'os'], width: undefined, style }, [[long, 'linux'], ['short', 'linux']]);
-  expect(lines.split('\n')).toEqual([
-    `HOST${' '.repeat(38)}OS`,
-    `${long}  linux`,
-    `short${' '.repeat(37)}linux`,
-    '',
+  const lines = renderTable({ headers: ['host', 'os'], width: undefined, style }, [
+    [long, 'linux'],
+    ['short', 'linux'],
   ]);
+  expect(lines.split('\n')).toEqual([`HOST${' '.repeat(38)}OS`, `${long}  linux`, `short${' '.repeat(37)}linux`, '']);
 });
 
 test('the widest columns become narrower first', () => {
