@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { AppError } from '@muster/protocol';
 import { clientAddress, type Logger, type TrustedProxies } from '@muster/runtime';
 import type { HttpMetrics } from './http-metrics.js';
+import { refuseUnclear } from './unclear-requests.js';
 import { localsOf } from './locals.js';
 import type { Operation } from './operation.js';
 import { asAppError, sendProblem } from './problems.js';
@@ -26,6 +27,7 @@ export function createApp({ operations, pipeline, proxies, metrics, logger }: Ap
   app.enable('strict routing');
   app.use(securityHeaders());
   app.use((request, response, next) => begin(request, response, { proxies, metrics, logger }, next));
+  app.use(refuseUnclear());
   for (const path of routingOrder(operations)) {
     const ofPath = operations.filter((operation) => operation.path === path);
     const route = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));

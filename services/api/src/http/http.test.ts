@@ -143,6 +143,20 @@ describe('paths and methods', () => {
     expect(await raw('\u0016\u0003\u0001\u0002\u0000\r\n\r\n', /\r\n\r\n/)).toMatch(/^HTTP\/1\.1 400 /);
   });
 
+  test.each([
+    ['two Host', 'host: x\r\nhost: y\r\ncontent-length: 0', ''],
+    ['an empty Host', 'host:\r\ncontent-length: 0', ''],
+    ['two Content-Length', 'host: x\r\ncontent-length: 2\r\ncontent-length: 0', '{}'],
+    ['Content-Length and Transfer-Encoding', 'host: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked', '0\r\n\r\n'],
+    ['gzip, chunked', 'host: x\r\ntransfer-encoding: gzip, chunked', '0\r\n\r\n'],
+    ['an empty Transfer-Encoding', 'host: x\r\ncontent-length: 2\r\ntransfer-encoding:', '{}'],
+  ])('%s is refused, and so is what comes behind it', async (_what, lines, body) => {
+    const authorization = `authorization: Bearer ${api.adminToken}`;
+    const behind = `GET /v1/me HTTP/1.1\r\nhost: x\r\n${authorization}\r\n\r\n`;
+    const answer = await raw(`POST /v1/queries HTTP/1.1\r\n${lines}\r\n${authorization}\r\n\r\n${body}${behind}`, /$^/);
+    expect(answer.match(/HTTP\/1\.1 \d{3}/g)).toEqual(['HTTP/1.1 400']);
+  });
+
   test('HEAD of a stream ends at once', async () => {
     const { id } = (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).body;
     const response = await fetch(`${api.url}/v1/queries/${id}/events`, {

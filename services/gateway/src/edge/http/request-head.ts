@@ -1,3 +1,4 @@
+import { framingFault } from '@muster/runtime';
 import { READ_HEADERS, type HttpReply, type HttpRequest } from './http-message.js';
 import { problemReply } from './replies.js';
 
@@ -18,23 +19,18 @@ const OWN_HEADERS = [
 type HeaderName = (typeof READ_HEADERS)[number] | (typeof OWN_HEADERS)[number];
 
 const KNOWN: ReadonlySet<string> = new Set<HeaderName>([...READ_HEADERS, ...OWN_HEADERS]);
-/** RFC 9110 §4.2: a name or address, and a port. */
-const HOST = /^[\w.~%:[\]-]+$/;
-/** A number that stays exact. */
-const LENGTH = /^\d{1,15}$/;
-
 /**
  * The header fields of one request, of both transports. Fields of one name are joined to a list, as RFC 9110 §5.3 says: what a proxy added
  * stands behind what the client sent. A field without a value is there, with ''.
  */
 export class RequestHead {
   readonly #fields = new Map<string, string>();
-  #hosts = 0;
+  readonly #hosts: string[] = [];
 
   /** `name` in lower case. */
   add(name: string, value: string): void {
     if (!KNOWN.has(name)) return;
-    if (name === 'host') this.#hosts += 1;
+    if (name === 'host') this.#hosts.push(value);
     const former = this.#fields.get(name);
     this.#fields.set(name, former === undefined ? value : `${former}, ${value}`);
   }
@@ -62,22 +58,13 @@ export class RequestHead {
     return this.isChunked || Number(this.get('content-length') ?? 0) > 0;
   }
 
-  /**
-   * The reply to a request whose end, or whose receiver, a proxy may see elsewhere than the gateway does (RFC 9112 §3.2, §6.1, §6.3). The
-   * connection must be closed after it.
-   */
+  /** The reply to a request that is framed unclearly. The connection is closed after it. */
   refuse(): HttpReply | undefined {
-    const length = this.get('content-length');
-    const coding = this.get('transfer-encoding');
-    if (this.#hosts !== 1 || !HOST.test(this.get('host') ?? '')) return unclear('exactly one Host');
-    if (length !== undefined && coding !== undefined) return unclear('Content-Length or Transfer-Encoding, not both');
-    if (length !== undefined && !LENGTH.test(length)) return unclear('one Content-Length, a number');
-    if (coding !== undefined && coding.toLowerCase() !== 'chunked')
-      return unclear('chunked as the only Transfer-Encoding');
-    return undefined;
+    const fault = framingFault({
+      hosts: this.#hosts,
+      length: this.get('content-length'),
+      coding: this.get('transfer-encoding'),
+    });
+    return fault === undefined ? undefined : problemReply('bad_request', fault, { connection: 'close' });
   }
-}
-
-function unclear(wanted: string): HttpReply {
-  return problemReply('bad_request', `a request may have ${wanted}`, { connection: 'close' });
 }
