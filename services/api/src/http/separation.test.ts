@@ -1,0 +1,143 @@
+import { describe, expect, jest, test } from '@jest/globals';
+import { operations, type OperationContract } from '@muster/api-contract';
+import type { OrgId } from '@muster/protocol';
+import type { Asked } from '../testing/api-fixture.js';
+import { ORG } from '../testing/api-fixture.js';
+import { makeWorld, type Objects, type World } from '../testing/two-worlds.js';
+
+jest.setTimeout(120_000);
+
+interface Sample {
+  readonly body?: unknown;
+  /** The query strings with which it is called; none unless given. */
+  readonly queries?: readonly string[];
+  /** Which object the `{id}` of its path is, where it is not the one of the path's first segment. */
+  readonly id?: keyof Objects & 'pendingCommand';
+}
+
+const KILL = { action: 'process.kill', params: { name: 'abc.exe' }, target: { selector: '' } };
+
+/** How the operations are called that need more than their path. An operation with a body that is missing here fails the test. */
+const SAMPLES: { readonly [id in keyof typeof operations]?: Sample } = {
+  startQuery: { body: { sql: 'SELECT 1' } },
+  reduceQuery: { body: { sql: 'SELECT * FROM rows' } },
+  listQueryRows: { queries: ['', '?format=csv', '?format=ndjson'] },
+  listAgents: { queries: ['', '?revoked=include&counts=site,os'] },
+  submitCommand: { body: KILL },
+  planCommand: { body: KILL },
+  undoCommand: { body: {} },
+  approveCommand: { body: {}, id: 'pendingCommand' },
+  labelAgent: { body: { set: { a: '1' } } },
+  labelAgents: { body: { selector: '', set: { b: '1' } } },
+  orderMode: { body: { selector: '', mode: 'poll' } },
+  revokeAgent: { body: { reason: 'lost' } },
+  createToken: { body: { name: 'new', role: 'viewer' } },
+};
+
+/** What a bounded admin may not do at all. */
+const NOT_FOR_BOUNDED: ReadonlySet<string> = new Set(['readAuditChain']);
+
+/** Reading before changing; the audit record first, because calls add to it. */
+const inOrder: readonly OperationContract[] = Object.values<OperationContract>(operations).toSorted(
+  (a, b) => rank(a) - rank(b),
+);
+
+function rank({ tag, method }: OperationContract): number {
+  return tag === 'audit' ? 0 : ['get', 'post', 'patch', 'delete'].indexOf(method) + 1;
+}
+
+function pathOf({ id, path }: OperationContract, objects: Objects): string {
+  return path.replaceAll(/\/(\w+)\/\{\w+\}/g, (_, kind: string) => {
+    if (kind === 'tables') return '/tables/processes';
+    const named = SAMPLES[id as keyof typeof operations]?.id ?? kind;
+    const found = Object.hasOwn(objects, named) ? String(objects[named as keyof Objects]) : undefined;
+    if (found === undefined) throw new Error(`${id}: say what the parameter of /${kind}/ is`);
+    return `/${kind}/${found}`;
+  });
+}
+
+async function call(world: World, operation: OperationContract, objects: Objects, query = ''): Promise<Asked> {
+  const { body } = SAMPLES[operation.id as keyof typeof operations] ?? {};
+  if (operation.body !== undefined && body === undefined) throw new Error(`${operation.id}: it needs a sample body`);
+  return world.api.ask(operation.method.toUpperCase(), pathOf(operation, objects) + query, {
+    token: world.token,
+    ...(body === undefined ? {} : { body }),
+  });
+}
+
+/** An answer without what differs by chance: ids, moments, sequences and the order of lists by id. */
+function plain({ text }: Asked, { own }: World): unknown {
+  let named = text;
+  for (const [i, id] of own.agentIds.entries()) named = named.replaceAll(id, `agent-${i}`);
+  named = named
+    .replaceAll(/\b[qc][0-9a-z]{26}\b/g, 'ID')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replaceAll(
+      /"(tokenId|id|subject|actor|createdBy|agentId|nextCursor|hash|prev|requestId|gatewayId|token)":"[^"]*"/g,
+      '"$1":"ID"',
+    )
+    .replaceAll(/"(seq|atMs)":\d+/g, '"$1":0')
+    .replaceAll(/"lastUsedAt":"[^"]*",?/g, '')
+    .replaceAll(/^id: \d+$/gm, 'id: 0');
+  const lines = named.split('\n').filter((line) => line !== '');
+  return lines
+    .map((line) => (line.startsWith('{') ? sorted(JSON.parse(line)) : line))
+    .toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((each) => JSON.stringify(sorted(each))).toSorted();
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, sorted(member)]));
+}
+
+/** All that the caller sees: of their own things, and of things that are none of theirs or do not exist. */
+async function view(world: World, strangers: Objects): Promise<Record<string, unknown>> {
+  const seen: Record<string, unknown> = {};
+  const withId = inOrder.filter(({ path, tag }) => path.includes('{') && tag !== 'tables');
+  for (const operation of withId) {
+    const { status, body } = await call(world, operation, strangers);
+    seen[`${operation.id} of a stranger`] = [status, body?.code];
+  }
+  for (const operation of inOrder) {
+    for (const query of SAMPLES[operation.id as keyof typeof operations]?.queries ?? ['']) {
+      const answer = await call(world, operation, world.own, query);
+      seen[operation.id + query] = [answer.status, plain(answer, world)];
+    }
+  }
+  return seen;
+}
+
+const NOBODY: Objects = {
+  agents: 'a'.repeat(24),
+  agentIds: [],
+  queries: `q${'0'.repeat(26)}`,
+  commands: `c${'0'.repeat(26)}`,
+  pendingCommand: `c${'0'.repeat(26)}`,
+  tokens: 'a'.repeat(16),
+};
+
+describe.each([
+  ['an admin of one org, beside another org', { role: 'admin' }, 'neighbour' as OrgId],
+  ['an admin whom a selector bounds, beside the rest of their org', { role: 'admin', selector: 'site=one' }, ORG],
+] as const)('%s', (_, caller, crowd) => {
+  test('sees in every operation what they would see if they were alone', async () => {
+    const alone = await makeWorld({ caller });
+    const crowded = await makeWorld({ caller, crowd });
+    try {
+      const seenAlone = await view(alone, NOBODY);
+      expect(await view(crowded, crowded.foreign ?? NOBODY)).toEqual(seenAlone);
+      for (const { id, path, tag, platform } of inOrder) {
+        const refused = platform === true || ('selector' in caller && NOT_FOR_BOUNDED.has(id));
+        // Of a comparison of failures nothing follows.
+        expect([id, (seenAlone[id] as [number] | undefined)?.[0]]).toEqual([id, refused ? 403 : expect.any(Number)]);
+        if (!refused) expect([id, (seenAlone[id] as [number])[0] < 300]).toEqual([id, true]);
+        if (path.includes('{') && tag !== 'tables')
+          expect(seenAlone[`${id} of a stranger`]).toEqual([404, 'not_found']);
+      }
+    } finally {
+      await alone.api.stop();
+      await crowded.api.stop();
+    }
+  });
+});
