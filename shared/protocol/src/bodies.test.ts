@@ -126,6 +126,8 @@ describe('bodies', () => {
 describe('clipMessage', () => {
   it('leaves what fits as it is, and cuts the rest to what QUERY_END takes', () => {
     expect(clipMessage('short')).toBe('short');
+    expect(clipMessage('x'.repeat(512))).toBe('x'.repeat(512));
+    expect(clipMessage('x'.repeat(513))).toBe(`${'x'.repeat(510)}…`);
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 400, maxLength: 900 }), (text) => {
         const message = clipMessage(text);

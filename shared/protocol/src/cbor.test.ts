@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeCbor, encodeCbor } from './cbor.js';
+import { decodeCbor, encodeCbor, encodeCborUnsorted } from './cbor.js';
 
 const hex = (value: unknown): string => Buffer.from(encodeCbor(value)).toString('hex');
 const decode = (text: string): unknown => decodeCbor(Buffer.from(text, 'hex'));
@@ -8,6 +8,12 @@ const decode = (text: string): unknown => decodeCbor(Buffer.from(text, 'hex'));
 describe('CBOR', () => {
   it('sorts keys by their encoding, as RFC 8949 §4.2.1 says', () => {
     expect(hex({ bb: 1, a: 2, aa: 3 })).toBe('a3616102626161036262620' + '1');
+  });
+
+  it('keeps the order of keys where bytes are not compared', () => {
+    const value = { bb: 1, a: 2, aa: 3 };
+    expect(Buffer.from(encodeCborUnsorted(value)).toString('hex')).toBe('a362626201616102626161' + '03');
+    expect(decodeCbor(encodeCborUnsorted(value))).toEqual(value);
   });
 
   it('uses the shortest form of floats and integers', () => {

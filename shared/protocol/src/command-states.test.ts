@@ -42,6 +42,10 @@ describe('the ledger of a command', () => {
     for (const state of COMMAND_STATES) {
       expect(commandLedgerSettled({ ...EMPTY_COMMAND_LEDGER, targeted: 1, [state]: 1 })).toBe(isTerminal(state));
     }
-    expect(commandLedgerSettled({ ...EMPTY_COMMAND_LEDGER, targeted: 2, queued: 1, running: 1 })).toBe(false);
+    for (const one of ['queued', 'sent', 'accepted', 'running'] as const) {
+      for (const other of ['queued', 'sent', 'accepted', 'running'] as const) {
+        expect(commandLedgerSettled({ ...EMPTY_COMMAND_LEDGER, targeted: 2, [one]: 1, [other]: 1 })).toBe(false);
+      }
+    }
   });
 });

@@ -5,7 +5,7 @@ describe('an AppError', () => {
   it('knows the status of its code, and whether trying again may help', () => {
     const error = new AppError('too_many_queries', 'five run already');
     expect([error.status, error.retryable, error.message]).toEqual([429, true, 'five run already']);
-    expect(error.cause).toBeUndefined();
+    expect([Object.hasOwn(error, 'cause'), error.name, error.details]).toEqual([false, 'AppError', {}]);
   });
 
   it('keeps its cause to itself', () => {
@@ -13,6 +13,7 @@ describe('an AppError', () => {
       cause: new Error('password=hunter2'),
       details: { id: 'q1' },
     });
+    expect(error.cause).toEqual(new Error('password=hunter2'));
     expect(JSON.stringify(problemOf(error))).not.toContain('hunter2');
     expect(problemOf(error)).toMatchObject({ id: 'q1', code: 'internal', status: 500 });
   });

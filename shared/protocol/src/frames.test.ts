@@ -27,6 +27,14 @@ describe('frames', () => {
     }
   });
 
+  it('have zero in the bytes that mean nothing yet', () => {
+    for (const at of [2, 3]) {
+      const frame = encodeFrame(FRAME.report, 0, new Uint8Array());
+      frame[at] = 1;
+      expect(decodeHeader(frame)).toBeUndefined();
+    }
+  });
+
   it('are of known types only', () => {
     const known = new Set<number>(Object.values(FRAME));
     for (let type = 0; type < 256; type += 1) {

@@ -1,6 +1,17 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { base32, isAgentId, isOrgId, isQueryId, newGatewayId, newCoordinatorId, newQueryId } from './ids.js';
+import {
+  base32,
+  isAgentId,
+  isCommandId,
+  isOrgId,
+  isQueryId,
+  newCommandId,
+  newCommandServiceId,
+  newCoordinatorId,
+  newGatewayId,
+  newQueryId,
+} from './ids.js';
 
 describe('base32', () => {
   // RFC 4648 §10, lower case and without padding.
@@ -61,10 +72,30 @@ describe('ids', () => {
     );
   });
 
+  it('of queries and commands have the form of their kind', () => {
+    const [query, command] = [newQueryId(1_795_555_555_123), newCommandId(1_795_555_555_123)];
+    expect([isQueryId(query), isCommandId(command)]).toEqual([true, true]);
+    expect(command.slice(0, 11)).toBe(`c${query.slice(1, 11)}`);
+    for (const id of [query, command]) {
+      const strange = [
+        `x${id}`,
+        `${id}x`,
+        id.slice(0, -1),
+        id.toUpperCase(),
+        id.slice(1),
+        `${id.slice(0, -1)}u`,
+        `${id}\n`,
+      ];
+      for (const text of strange) expect([text, isQueryId(text), isCommandId(text)]).toEqual([text, false, false]);
+    }
+    expect([isQueryId(command), isCommandId(query)]).toEqual([false, false]);
+  });
+
   it('are new each time', () => {
     const many = <T>(make: () => T): number => new Set(Array.from({ length: 500 }, make)).size;
     expect([many(newGatewayId), many(newCoordinatorId), many(() => newQueryId(1))]).toEqual([500, 500, 500]);
     expect(newGatewayId()).toMatch(/^gw-[a-z2-7]{10}$/);
     expect(newCoordinatorId()).toMatch(/^q-[a-z2-7]{10}$/);
+    expect(newCommandServiceId()).toMatch(/^cs-[a-z2-7]{10}$/);
   });
 });

@@ -1,14 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
-import { BUILT_IN_LABELS, labelFaults, labelKeyFault, labelValueFault } from './labels.js';
+import { BUILT_IN_LABELS, labelFaults, labelKeyFault, labelsSchema, labelValueFault } from './labels.js';
 import { LIMITS } from './limits.js';
 
 describe('a label key', () => {
-  it.each(['a', 'A', 'a-b_c.d', 'x9', `a${'b'.repeat(62)}`, 'example.com/team', 'a/b', '9/9', 'hosts', 'Id'])(
-    'may be "%s"',
-    (key) => {
-      expect(labelKeyFault(key)).toBeUndefined();
-    },
-  );
+  it.each([
+    'a',
+    'A',
+    'a-b_c.d',
+    'x9',
+    `a${'b'.repeat(62)}`,
+    'example.com/team',
+    `${'a'.repeat(100)}/b`,
+    'a/b',
+    '9/9',
+    'hosts',
+    'Id',
+  ])('may be "%s"', (key) => {
+    expect(labelKeyFault(key)).toBeUndefined();
+  });
 
   it.each([
     '',
@@ -61,5 +70,14 @@ describe('a set of labels', () => {
     const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, '']));
     expect(labelFaults(many(LIMITS.labels))).toEqual([]);
     expect(labelFaults(many(LIMITS.labels + 1))).toHaveLength(1);
+  });
+
+  it('in a document is an object of texts, with each fault by itself', () => {
+    expect(labelsSchema.parse({ env: 'prod' })).toEqual({ env: 'prod' });
+    for (const value of [null, 7, 'x', { a: 1 }]) expect(labelsSchema.safeParse(value).success).toBe(false);
+    const faulty = labelsSchema.safeParse({ 'not ok': 'x', os: 'linux' });
+    expect(faulty.error?.issues.map(({ message }) => message)).toEqual(labelFaults({ 'not ok': 'x', os: 'linux' }));
+    const polluting = labelsSchema.safeParse(JSON.parse('{"__proto__":"x"}'));
+    expect(polluting.error?.issues[0]?.message).toContain('__proto__');
   });
 });

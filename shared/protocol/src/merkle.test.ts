@@ -28,6 +28,45 @@ function rfcRoot(list: readonly TargetLeaf[]): Buffer {
   return sha(Buffer.of(1), rfcRoot(list.slice(0, k)), rfcRoot(list.slice(k)));
 }
 
+describe('a leaf', () => {
+  test('is not proven against a smaller count of targets, although the path would lead to the root', () => {
+    const list = leaves(4);
+    const { root } = TargetTree.over(list);
+    const last = list[3]!;
+    const proof = TargetTree.over(list).proof(4);
+    expect(verifyTarget(last, { root, size: 4 }, proof)).toBe(true);
+    expect(verifyTarget(last, { root, size: 3 }, proof)).toBe(false);
+  });
+
+  test.each([0, -1, 1.5, Number.NaN])('with the number %d is none, also where the root covers it', (number) => {
+    const [first, second] = leaves(2);
+    const strange = { ...first!, number };
+    const tree = TargetTree.over([strange, second!]);
+    expect(verifyTarget(strange, tree, tree.proof(1))).toBe(false);
+  });
+});
+
+describe('a large tree', () => {
+  test('is the same whether it is built at once or in slices, and then others run meanwhile', async () => {
+    const list = leaves(5_001);
+    const whole = TargetTree.over(list);
+    let turns = 0;
+    let isDone = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    const sliced = await TargetTree.overInSlices(list);
+    isDone = true;
+    expect(Buffer.from(sliced.root).toString('hex')).toBe(Buffer.from(whole.root).toString('hex'));
+    expect([sliced.size, whole.size]).toEqual([5_001, 5_001]);
+    // About 10,000 hashes in slices of 1,000.
+    expect(turns).toBeGreaterThanOrEqual(8);
+    expect(turns).toBeLessThanOrEqual(14);
+  });
+});
+
 describe('a target tree', () => {
   test('has the root of RFC 9162, and a proof for every leaf, at every size', () => {
     for (let size = 1; size <= 70; size += 1) {

@@ -38,6 +38,16 @@ describe('a batch of frames', () => {
     }
   });
 
+  it('may have as many bytes and frames as the limits say, and none more', () => {
+    const ofBytes = (bytes: number) => encodeBatch([{ frame: frameOf(bytes - 16), ageMs: 0 }]);
+    expect(decodeBatch(ofBytes(LIMITS.pollBodyBytes))).toHaveLength(1);
+    expect(decodeBatch(ofBytes(LIMITS.pollBodyBytes + 1))).toBeUndefined();
+    const ofFrames = (count: number) =>
+      encodeBatch(Array.from({ length: count }, () => ({ frame: frameOf(0), ageMs: 0 })));
+    expect(decodeBatch(ofFrames(LIMITS.pollFrames))).toHaveLength(LIMITS.pollFrames);
+    expect(decodeBatch(ofFrames(LIMITS.pollFrames + 1))).toBeUndefined();
+  });
+
   it('is refused with an entry that is too short for a frame, or over the limit', () => {
     expect(decodeBatch(Uint8Array.from([0, 0, 0, 2, 0, 0, 0, 0, 1, 2]))).toBeUndefined();
     expect(decodeBatch(new Uint8Array(LIMITS.pollBodyBytes + 1))).toBeUndefined();

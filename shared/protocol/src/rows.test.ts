@@ -55,7 +55,9 @@ describe('rows as JSON text', () => {
   });
 
   it('are refused where they are no rows', () => {
-    for (const hex of ['', '01', '8181', '8163', '81f5', '9f01ff']) {
+    for (const hex of ['', '01', '8181', '8163', '81f5', '9f01ff', 'a101', '9c']) {
+      // Nothing of the row before is left over.
+      expect(rowJsonText(Buffer.from('80', 'hex'))).toBe('[]');
       expect(() => rowJsonText(Buffer.from(hex, 'hex'))).toThrow(RangeError);
     }
   });
@@ -118,6 +120,13 @@ describe('rows', () => {
     expect(countRows(Buffer.from(`81${hex}`, 'hex'), 1)).toBe(count);
   });
 
+  it('end nowhere when they are malformed', () => {
+    for (const hex of ['811b8000000000000000', `811c${'00'.repeat(16)}`, `811f${'00'.repeat(128)}`, '81', '8162ff']) {
+      expect(skipRow(Buffer.from(hex, 'hex'), 0, 1)).toBe(-1);
+    }
+    expect(skipRow(Buffer.from('8101', 'hex'), 0, 1)).toBe(2);
+  });
+
   it('of another number of columns are malformed', () => {
     fc.assert(
       fc.property(table, fc.integer({ min: 0, max: 40 }), ([columns, rows], other) => {
@@ -157,6 +166,9 @@ describe('a value in JSON', () => {
     ['an integer beyond 2^53', 9_007_199_254_740_993n, '9007199254740993'],
     ['the smallest integer', -(2n ** 63n), '-9223372036854775808'],
     ['a bigint that is safe', 5n, 5],
+    ['the largest safe bigint', 9_007_199_254_740_991n, 9_007_199_254_740_991],
+    ['the smallest safe bigint', -9_007_199_254_740_991n, -9_007_199_254_740_991],
+    ['the next smaller bigint', -9_007_199_254_740_992n, '-9007199254740992'],
     ['infinity', Infinity, 'Infinity'],
     ['minus infinity', -Infinity, '-Infinity'],
     ['text with NUL and four-byte characters', 'a\u0000\u{1f600}', 'a\u0000\u{1f600}'],

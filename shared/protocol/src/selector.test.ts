@@ -69,6 +69,7 @@ describe('a selector', () => {
     ['a>-1', 2],
     ['a>1234567890123456', 2],
     ['a=b;c', 3],
+    ['a=b  ;', 5],
     ['a="b"', 2],
     ['ä=b', 0],
     ['a=b)', 3],
@@ -77,6 +78,20 @@ describe('a selector', () => {
   ])('"%s" is refused at character %d', (text, offset) => {
     expect(fault(text).offset).toBe(offset);
     expect(fault(text).message).not.toBe('');
+  });
+
+  it.each([
+    ['a=\u{1f600}', 'unexpected "\u{1f600}"'],
+    ['=b', 'expected a label name'],
+    ['!', 'expected a label name'],
+    ['a>', 'expected a whole number'],
+    ['a>b', '"b" is not a whole number'],
+    ['a in (b c)', 'expected ")" before "c"'],
+    ['a in (b', 'expected ")"'],
+    ['a,', 'a requirement must follow ","'],
+    ['a b', 'expected an operator (=, !=, in, notin, >, <) before "b"'],
+  ])('"%s" is refused with what belongs there: %s', (text, message) => {
+    expect(fault(text).message).toBe(message);
   });
 
   it('that is too long is refused without being read', () => {
@@ -127,7 +142,7 @@ describe('a selector', () => {
 });
 
 describe('a selector matches', () => {
-  const labels = { os: 'linux', env: 'prod', cores: '8', negative: '-5', version: '1.10', empty: '' };
+  const labels = { os: 'linux', env: 'prod', cores: '8', many: '128', negative: '-5', version: '1.10', empty: '' };
 
   it.each([
     ['', true],
@@ -151,6 +166,8 @@ describe('a selector matches', () => {
     ['cores>4', true],
     ['cores>8', false],
     ['cores<9', true],
+    ['many>64', true],
+    ['many<64', false],
     ['cores<8', false],
     ['negative<0', true],
     ['version>1', false],
