@@ -117,6 +117,7 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
       setToken: (token) => identity.setToken(token),
       enrol: (signal) => enroller.enrol(signal),
       hello: (challenge, token) => identity.hello({ facts, labels: labels.read(), instance }, challenge, token),
+      connectProof: (token) => identity.connectProof(token, clock.now()),
     },
     capabilities: [queries, commands, mode],
     clock,

@@ -94,12 +94,12 @@ for (const transport of ['uws', 'ws'] as const) {
 
     describe.each(CHANNELS)('with a stolen token, while its owner connects over %s', (channel) => {
       it.each([
-        ['from other addresses', ELSEWHERE],
-        ['from the address of its owner', ['127.0.0.1']],
-      ])('%s, keeps neither the owner nor others out', async (_where, from) => {
+        ['from other addresses', { from: ELSEWHERE }],
+        ['from the address of its owner, as many as that has', { from: ['127.0.0.1'], pauseMs: 200 }],
+      ])('%s, keeps neither the owner nor others out', async (_where, how) => {
         const owner = Object.assign(new TestAgent(), { channel, from: '127.0.0.1' });
         expect((await owner.enroll(gateway.url)).status).toBe(201);
-        const flood = new Flood(gateway.url, { from, senders: 2, next: () => upgrade(owner.token) });
+        const flood = new Flood(gateway.url, { ...how, senders: 2, next: () => upgrade(owner.token) });
         try {
           await eventually(() => flood.count(101) >= 20);
           await eventually(async () => {
@@ -107,6 +107,18 @@ for (const transport of ['uws', 'ws'] as const) {
             return true;
           });
           await tenGetIn();
+        } finally {
+          await flood.stop();
+        }
+      });
+
+      it('however fast it is, the owner gets in at once with a proof of the key', async () => {
+        const owner = Object.assign(new TestAgent(), { channel, from: '127.0.0.1', proves: true });
+        expect((await owner.enroll(gateway.url)).status).toBe(201);
+        const flood = new Flood(gateway.url, { from: ['127.0.0.1'], senders: 12, next: () => upgrade(owner.token) });
+        try {
+          await eventually(() => flood.count(429) >= 100);
+          for (let i = 0; i < 5; i += 1) (await owner.connect(gateway.url)).close();
         } finally {
           await flood.stop();
         }

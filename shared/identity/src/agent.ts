@@ -3,7 +3,8 @@
 export { isPublicKeyX, type Ed25519PrivateJwk, type Ed25519PublicJwk } from './ed25519.js';
 export { agentIdFromPublicKey, exportAgentKeys, generateAgentKeys, importAgentKeys } from './agent-keys.js';
 export type * from './agent-keys.js';
-export { signEnrollProof, signHelloProof, verifyEnrollProof, verifyHelloProof } from './proofs.js';
+export { ENROLL_TOLERANCE_MS, signConnectProof, signEnrollProof, signHelloProof } from './proofs.js';
+export { verifyConnectProof, verifyEnrollProof, verifyHelloProof } from './proofs.js';
 export type * from './proofs.js';
 export { readCommandKeys, type CommandKeysResult, type NamedKey } from './command-keys.js';
 export { CommandVerifier } from './command-verifier.js';

@@ -63,3 +63,37 @@ export function verifyEnrollProof(claim: EnrollClaim, proof: string, nowMs: numb
   const isFresh = Math.abs(nowMs - claim.timestampMs) <= ENROLL_TOLERANCE_MS;
   return isFresh ? { ok: true } : { ok: false, reason: 'stale' };
 }
+
+/** What a request to connect can prove ahead of the challenge: the sender holds the agent's key, at this time, with this token. */
+export interface ConnectClaim extends Pick<HelloClaim, 'agentId' | 'token'> {
+  readonly timestampMs: number;
+}
+
+/**
+ * The bytes signed in a request to connect: UTF-8 of `muster.v1 connect`, agent id, milliseconds since 1970 and base64url(SHA-256(token)),
+ * with a line feed between. It gives no session, which only the answer to a challenge does: it tells the owner of a token from who stole it.
+ */
+function connectProofMessage({ agentId, token, timestampMs }: ConnectClaim): Buffer {
+  const tokenHash = createHash('sha256').update(token).digest('base64url');
+  return Buffer.from(`muster.v1 connect\n${agentId}\n${timestampMs}\n${tokenHash}`);
+}
+
+/** The header's value: the time, a dot, and the signature in base64url. */
+export function signConnectProof(privateKey: KeyObject, claim: ConnectClaim): string {
+  return `${claim.timestampMs}.${sign(null, connectProofMessage(claim), privateKey).toString('base64url')}`;
+}
+
+/** Checks such a value, and that it was made within `ENROLL_TOLERANCE_MS` of now. The caller has to see to it that each is used once. */
+export function verifyConnectProof(
+  publicKeyX: string,
+  claim: Pick<ConnectClaim, 'agentId' | 'token'>,
+  { proof, nowMs }: { readonly proof: string; readonly nowMs: number },
+): boolean {
+  const [, time = '', text = ''] = /^(\d{1,15})\.([\w-]{86})$/.exec(proof) ?? [];
+  const timestampMs = Number(time);
+  if (text === '' || Math.abs(timestampMs - nowMs) > ENROLL_TOLERANCE_MS) return false;
+  const key = importPublicKey(publicKeyX);
+  const signature = decodeBase64Url(text, 64);
+  if (key === undefined || signature === undefined) return false;
+  return verifySignature(key, connectProofMessage({ ...claim, timestampMs }), signature);
+}

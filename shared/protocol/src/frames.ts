@@ -1,5 +1,7 @@
 /** The WebSocket subprotocol. Its number changes with an incompatible version. */
 export const SUBPROTOCOL = 'muster.v1';
+/** The header of an upgrade, or of the request that opens a poll session, with a proof ahead of the challenge. */
+export const CONNECT_PROOF_HEADER = 'muster-proof';
 
 /** Types below 0x80 travel from gateway to agent, the others from agent to gateway. */
 export const FRAME = {

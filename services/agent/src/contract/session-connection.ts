@@ -55,6 +55,8 @@ export interface ConnectRequest {
   /** Other gateways of the deployment. Requests of a Poll session can go to any of them. */
   readonly otherGateways: readonly string[];
   readonly token: string;
+  /** A proof of the agent's key, for the request that opens the session. */
+  readonly proof?: string;
   readonly intervalMs: number;
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }

@@ -5,6 +5,7 @@ import {
   exportAgentKeys,
   generateAgentKeys,
   importAgentKeys,
+  signConnectProof,
   signHelloProof,
 } from '@muster/identity/agent';
 import type { Logger } from '@muster/runtime/program';
@@ -79,6 +80,11 @@ export class AgentIdentity {
     } catch (error) {
       this.#logger.error('token cannot be stored', { path: this.#tokenFile, err: error });
     }
+  }
+
+  /** Proves ahead of the challenge that this agent has the key of its token. */
+  connectProof(token: string, timestampMs: number): string {
+    return signConnectProof(this.keys.privateKey, { agentId: this.agentId, token, timestampMs });
   }
 
   /** The part of HELLO that identifies this agent; `proof` proves that it has the key. */

@@ -54,6 +54,7 @@ describe('random faults of gateways and network for hours', () => {
             return Promise.resolve({ kind: 'enrolled' as const, agentId: 'a', num: 1, token });
           },
           hello: () => HELLO,
+          connectProof: () => 'proof',
         },
         capabilities: [desired],
       });

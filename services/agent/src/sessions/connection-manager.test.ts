@@ -171,6 +171,25 @@ describe.each(['live', 'poll'] as const)('a session over %s', (mode) => {
     await agent.logged(/connect refused: 403 revoked/, 2);
   });
 
+  test('an agent that had to give way proves its key with the next request, and with no later one', async () => {
+    const proofs: unknown[] = [];
+    const refuse = ({ headers }: { readonly headers: NodeJS.Dict<string | string[]> }) => {
+      proofs.push(headers['muster-proof']);
+      return proofs.length === 2 ? undefined : { status: 429, body: { code: 'rate_limited' } };
+    };
+    const gateway = await startGateway({ refuse, refusePoll: refuse });
+    const agent = await start([gateway.origin], { random: () => 0 });
+    await agent.logged(/connect refused: 429/);
+    await agent.clock.advanceAsync(1);
+    const session = await gateway.next();
+    await session.welcome();
+    await agent.logged(/session ready/);
+    agent.manager.renew();
+    await agent.clock.advanceAsync(1);
+    await agent.logged(/connect refused: 429/, 2);
+    expect(proofs).toEqual([undefined, 'proof of first', undefined]);
+  });
+
   test('a refused token leads to one enrolment; a second refusal does not lead to a loop', async () => {
     const refuse = () => ({ status: 401, body: { code: 'unauthenticated' } });
     const gateway = await startGateway({ refuse, refusePoll: refuse });

@@ -1,4 +1,4 @@
-import type { HelloBody, ReconnectBody, SessionMode, WelcomeBody } from '@muster/protocol';
+import { CLOSE, type HelloBody, type ReconnectBody, type SessionMode, type WelcomeBody } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
 import type { Capability } from '../contract/capability.js';
 import { describeEnd } from '../contract/describe-end.js';
@@ -64,6 +64,8 @@ export class ConnectionManager {
   #started = false;
   #connectedAtMs = Number.NEGATIVE_INFINITY;
   #epoch: number | undefined;
+  /** The last attempt had to give way to others before it was ready: the next one proves the key with its request. */
+  #isCrowded = false;
   /** HELLO may have changed since the attempt in progress sent it. */
   #isStale = false;
   #onAllClosed: (() => void) | undefined;
@@ -174,6 +176,7 @@ export class ConnectionManager {
         gateway,
         otherGateways,
         token,
+        ...(this.#isCrowded ? { proof: credentials.connectProof(token) } : {}),
         intervalMs: desired.setting.intervalMs,
         hello: (challenge) => ({ ...credentials.hello(challenge, token), ...this.#sessionHello() }),
       },
@@ -207,6 +210,7 @@ export class ConnectionManager {
     const { clock, credentials, desired, logger, onReady } = this.#options;
     const { epoch, mode, token } = welcome;
     this.#attempt = undefined;
+    this.#isCrowded = false;
     this.#schedule.drop();
     this.#epoch = epoch;
     if (token !== undefined) credentials.setToken(token);
@@ -260,6 +264,7 @@ export class ConnectionManager {
 
   #onAttemptFailed(purpose: Purpose, { mode }: SessionConnection, end: ConnectionEnd): void {
     this.#attempt = undefined;
+    this.#isCrowded = gaveWay(end);
     this.#nextGateway();
     if (this.#stopping.signal.aborted) return;
     const isPathFault = this.#selector.attemptFailed(mode, end);
@@ -325,4 +330,9 @@ export class ConnectionManager {
   #nextGateway(): void {
     this.#gatewayIndex = (this.#gatewayIndex + 1) % this.#options.gateways.length;
   }
+}
+
+function gaveWay(end: ConnectionEnd): boolean {
+  if (end.kind === 'closed') return end.code === CLOSE.overloaded.code;
+  return end.kind === 'refused' && end.refusal.code === 'rate_limited';
 }

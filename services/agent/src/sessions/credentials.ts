@@ -9,4 +9,6 @@ export interface Credentials {
   setToken(token: string | undefined): void;
   enrol(signal: AbortSignal): Promise<EnrolOutcome>;
   hello(challenge: ChallengeBody, token: string): IdentityHello;
+  /** A proof of the key, for a request that would otherwise have to wait behind others with the same token. */
+  connectProof(token: string): string;
 }

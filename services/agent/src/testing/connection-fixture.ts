@@ -112,6 +112,7 @@ export async function startManager(gateways: readonly string[], setup: ManagerSe
         return Promise.resolve(outcome);
       },
       hello: () => HELLO,
+      connectProof: (of) => `proof of ${of}`,
     },
     capabilities: [recorder, source],
   });

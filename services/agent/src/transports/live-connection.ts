@@ -1,5 +1,13 @@
 import type { Agent } from 'node:http';
-import { type ChallengeBody, CLOSE, type FrameType, type HelloBody, LIMITS, SUBPROTOCOL } from '@muster/protocol';
+import {
+  type ChallengeBody,
+  CLOSE,
+  CONNECT_PROOF_HEADER,
+  type FrameType,
+  type HelloBody,
+  LIMITS,
+  SUBPROTOCOL,
+} from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { WebSocket } from 'ws';
 import { type NetworkEnd, socketEnds } from '../network/network-end.js';
@@ -15,6 +23,7 @@ export interface LiveConnectionOptions {
   /** `wss://host:port/v1/live`. */
   readonly url: string;
   readonly token: string;
+  readonly proof?: string;
   /** PEM of the only certificate authority to trust; absent: those of the system. */
   readonly ca?: string | undefined;
   /** Opens the connection; needed where it goes through a proxy. */
@@ -43,12 +52,15 @@ export class LiveConnection implements SessionConnection {
 
   constructor(options: LiveConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
-    const { agent, ca, clock, hello, logger, token, traffic, url } = options;
+    const { agent, ca, clock, hello, logger, proof, token, traffic, url } = options;
     const socket = new WebSocket(url, [SUBPROTOCOL], {
       perMessageDeflate: false,
       maxPayload: LIMITS.frameBytes,
       followRedirects: false,
-      headers: { authorization: `Bearer ${token}` },
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(proof === undefined ? {} : { [CONNECT_PROOF_HEADER]: proof }),
+      },
       ...(ca === undefined ? {} : { ca }),
       ...(agent === undefined ? {} : { agent }),
     });

@@ -31,6 +31,7 @@ export interface PollConnectionOptions {
    */
   readonly places: readonly [PollPlace, ...PollPlace[]];
   readonly token: string;
+  readonly proof?: string;
   /** PEM of the only certificate authority to trust; absent: those of the system. */
   readonly ca?: string | undefined;
   readonly intervalMs: number;

@@ -1,5 +1,5 @@
 import type { Agent } from 'node:http';
-import { CLOSE, POLL_MEDIA_TYPE, POLL_SEQUENCE_HEADER, POLL_SESSION_HEADER } from '@muster/protocol';
+import { CLOSE, CONNECT_PROOF_HEADER, POLL_MEDIA_TYPE, POLL_SEQUENCE_HEADER, POLL_SESSION_HEADER } from '@muster/protocol';
 import { type Clock, fullJitter, type Logger, sleep } from '@muster/runtime/program';
 import { describeEnd } from '../contract/describe-end.js';
 import type { PollBatch } from './poll-outbox.js';
@@ -19,6 +19,7 @@ export interface PollConversationOptions {
   /** The session is opened at the first one. Later requests can go to any of them. */
   readonly places: readonly [PollPlace, ...PollPlace[]];
   readonly token: string;
+  readonly proof?: string;
   readonly ca?: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -65,7 +66,12 @@ export class PollConversation {
 
   /** The first request. */
   async open(signal: AbortSignal): Promise<PollOutcome> {
-    const headers = { authorization: `Bearer ${this.#options.token}`, accept: POLL_MEDIA_TYPE };
+    const { proof, token } = this.#options;
+    const headers = {
+      authorization: `Bearer ${token}`,
+      accept: POLL_MEDIA_TYPE,
+      ...(proof === undefined ? {} : { [CONNECT_PROOF_HEADER]: proof }),
+    };
     let response: PollResponse;
     try {
       response = await this.#requests.send({ method: 'POST', headers }, signal);

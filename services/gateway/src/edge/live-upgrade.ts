@@ -26,8 +26,8 @@ export class LiveUpgrade {
   decide(request: UpgradeRequest): UpgradeDecision<HandshakeContext> {
     const misdirected = misdirectedReply(request);
     if (misdirected !== undefined) return this.#refuse(misdirected.result, misdirected.reply);
-    const { address, authorization } = request;
-    const admission = this.#admission.decide({ mode: 'live', address, token: bearerOf(authorization) });
+    const { address, authorization, proof } = request;
+    const admission = this.#admission.decide({ mode: 'live', address, token: bearerOf(authorization), proof });
     if (admission.kind === 'deny') return this.#refuse(admission.result, denialReply(admission));
     this.#upgrades.inc({ result: 'accepted' });
     return { kind: 'accept', protocol: SUBPROTOCOL, context: admission.context };

@@ -8,6 +8,14 @@ export interface FloodRequest {
   readonly body?: string;
 }
 
+export interface FloodOptions {
+  readonly from: readonly string[];
+  readonly senders: number;
+  readonly next: () => FloodRequest;
+  /** Between an answer and the next request. */
+  readonly pauseMs?: number;
+}
+
 export const UPGRADE = {
   connection: 'Upgrade',
   upgrade: 'websocket',
@@ -29,13 +37,13 @@ export class Flood {
 
   constructor(
     url: string,
-    options: { readonly from: readonly string[]; readonly senders: number; readonly next: () => FloodRequest },
+    options: FloodOptions,
   ) {
     this.#url = url;
     for (const localAddress of options.from) {
       const agent = new Agent({ keepAlive: true, localAddress });
       this.#agents.push(agent);
-      for (let i = 0; i < options.senders; i += 1) this.#senders.push(this.#send(agent, options.next));
+      for (let i = 0; i < options.senders; i += 1) this.#senders.push(this.#send(agent, options));
     }
   }
 
@@ -54,10 +62,11 @@ export class Flood {
     for (const socket of this.held) socket.destroy();
   }
 
-  async #send(agent: Agent, next: () => FloodRequest): Promise<void> {
+  async #send(agent: Agent, { next, pauseMs }: FloodOptions): Promise<void> {
     while (!this.#stopped) {
       const status = await this.#one(agent, next());
       this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
+      if (pauseMs !== undefined) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 

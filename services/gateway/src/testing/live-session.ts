@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { SUBPROTOCOL } from '@muster/protocol';
 import { WebSocket } from 'ws';
-import { TestSession, type AgentState } from './test-session.js';
+import { connectHeaders, TestSession, type AgentState } from './test-session.js';
 
 export class LiveSession extends TestSession {
   readonly socket: WebSocket;
@@ -17,7 +17,7 @@ export class LiveSession extends TestSession {
   /** Opens the WebSocket only. */
   static async open(agent: AgentState, url: string): Promise<LiveSession> {
     const socket = new WebSocket(`ws://${url}/v1/live`, SUBPROTOCOL, {
-      headers: { authorization: `Bearer ${agent.token}` },
+      headers: connectHeaders(agent),
       localAddress: agent.from,
     });
     const session = new LiveSession(agent, socket);

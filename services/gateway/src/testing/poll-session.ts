@@ -10,7 +10,7 @@ import {
   POLL_SESSION_HEADER,
 } from '@muster/protocol';
 import { PollClient, type PollAnswer, type PollAsk } from './poll-client.js';
-import { TestSession, type AgentState } from './test-session.js';
+import { connectHeaders, TestSession, type AgentState } from './test-session.js';
 
 /** Shorter than any interval, so that tests need not wait for one. */
 const POLL_MS = 25;
@@ -46,8 +46,7 @@ export class PollSession extends TestSession {
   /** Opens it only; rejects when that is refused. */
   static async open(agent: AgentState, urls: readonly string[]): Promise<PollSession> {
     const client = new PollClient(agent.from);
-    const headers = { authorization: `Bearer ${agent.token}` };
-    const answer = await client.ask(urls[0] ?? '', { method: 'POST', headers });
+    const answer = await client.ask(urls[0] ?? '', { method: 'POST', headers: connectHeaders(agent) });
     const name = answer.headers[POLL_SESSION_HEADER];
     if (answer.status !== 200 || typeof name !== 'string') {
       client.stop();

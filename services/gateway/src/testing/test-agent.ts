@@ -49,6 +49,7 @@ export class TestAgent {
   /** Over Poll: every request is repeated as if its answer had been lost. */
   flaky = false;
   from: string | undefined;
+  proves = false;
   token = '';
   num = 0;
 

@@ -1,5 +1,6 @@
-import { signHelloProof, type AgentKeys } from '@muster/identity';
+import { signConnectProof, signHelloProof, type AgentKeys } from '@muster/identity';
 import {
+  CONNECT_PROOF_HEADER,
   decodeBody,
   decodeHeader,
   encodeBody,
@@ -24,12 +25,20 @@ export interface AgentState extends Pick<HelloBody, 'facts' | 'labels' | 'capabi
   readonly flaky: boolean;
   /** The address of this machine that it connects from. */
   readonly from: string | undefined;
+  /** Whether its requests to connect prove its key. */
+  readonly proves: boolean;
 }
 
 export interface ReceivedFrame {
   readonly type: number;
   readonly ref: number;
   readonly body: Uint8Array;
+}
+
+/** The headers of a request to connect. */
+export function connectHeaders({ keys, agentId, token, proves }: AgentState): Record<string, string> {
+  const proof = signConnectProof(keys.privateKey, { agentId, token, timestampMs: Date.now() });
+  return { authorization: `Bearer ${token}`, ...(proves ? { [CONNECT_PROOF_HEADER]: proof } : {}) };
 }
 
 /** A session that a test drives, over either channel. */

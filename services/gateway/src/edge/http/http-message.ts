@@ -1,4 +1,4 @@
-import { POLL_SEQUENCE_HEADER, POLL_SESSION_HEADER } from '@muster/protocol';
+import { CONNECT_PROOF_HEADER, POLL_SEQUENCE_HEADER, POLL_SESSION_HEADER } from '@muster/protocol';
 
 /** The headers that any handler looks at; a transport reads no others. */
 export const READ_HEADERS = [
@@ -8,6 +8,7 @@ export const READ_HEADERS = [
   'accept-encoding',
   'if-none-match',
   'origin',
+  CONNECT_PROOF_HEADER,
   POLL_SESSION_HEADER,
   POLL_SEQUENCE_HEADER,
 ] as const;

@@ -4,6 +4,7 @@ import {
   decodeBatch,
   BATCH_ENTRY_BYTES,
   CLOSE,
+  CONNECT_PROOF_HEADER,
   FLAG_FINAL,
   FRAME,
   LIMITS,
@@ -127,7 +128,8 @@ export class PollHandler {
       this.#metrics.openings.inc({ result: 'origin' });
       return browser;
     }
-    const decision = admission.decide({ mode: 'poll', address, token: bearerOf(headers.authorization) });
+    const proof = headers[CONNECT_PROOF_HEADER];
+    const decision = admission.decide({ mode: 'poll', address, token: bearerOf(headers.authorization), proof });
     this.#metrics.openings.inc({ result: decision.kind === 'deny' ? decision.result : 'accepted' });
     if (decision.kind === 'deny') return denialReply(decision);
     const connection: PollConnection = new PollConnection({

@@ -38,6 +38,8 @@ export interface UpgradeRequest {
   readonly address: string;
   readonly protocols: readonly string[];
   readonly authorization: string | undefined;
+  /** A proof of the agent's key, ahead of the challenge. */
+  readonly proof: string | undefined;
   /** Browsers say where a page is from; agents say nothing. */
   readonly origin: string | undefined;
 }

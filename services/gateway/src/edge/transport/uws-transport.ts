@@ -1,4 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net';
+import { CONNECT_PROOF_HEADER } from '@muster/protocol';
 import type * as Uws from 'uWebSockets.js';
 import { webSocketHead } from '../../traffic/frame-traffic.js';
 import { FAILED } from '../http/replies.js';
@@ -172,6 +173,7 @@ export class UwsTransport<Context> implements Transport {
       address: addressOf(res, head, this.#options.trustedProxies),
       protocols: splitProtocols(head.get('sec-websocket-protocol')),
       authorization: head.get('authorization'),
+      proof: head.get(CONNECT_PROOF_HEADER),
       origin: head.get('origin'),
     };
     const decision = await decide(handlers, request);

@@ -3,7 +3,7 @@ import { createServer, STATUS_CODES, type IncomingMessage, type Server, type Ser
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { LIMITS, type ByteCounts } from '@muster/protocol';
+import { CONNECT_PROOF_HEADER, LIMITS, type ByteCounts } from '@muster/protocol';
 import { clientAddress } from '@muster/runtime';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { Connection, SendResult } from '../../foundation/connection.js';
@@ -156,6 +156,7 @@ export class WsTransport<Context> implements Transport {
         address,
         protocols: splitProtocols(head.get('sec-websocket-protocol')),
         authorization: head.get('authorization'),
+        proof: head.get(CONNECT_PROOF_HEADER),
         origin: head.get('origin'),
       });
       if (decision.kind === 'refuse') {

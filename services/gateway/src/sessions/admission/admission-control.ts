@@ -1,10 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import type { AgentTokenClaims, AgentTokenFault, AgentTokenVerifier } from '@muster/identity';
+import {
+  ENROLL_TOLERANCE_MS,
+  verifyConnectProof,
+  type AgentTokenClaims,
+  type AgentTokenFault,
+  type AgentTokenVerifier,
+} from '@muster/identity';
 import { LIMITS, type ErrorCode, type SessionMode } from '@muster/protocol';
 import { addressBlock, TokenBucket, type Clock } from '@muster/runtime';
 import type { EnrolledIdentities } from '../../foundation/enrolled-identities.js';
+import { expiringCache } from '../../foundation/expiring-cache.js';
 import { FairRate } from '../../foundation/fair-rate.js';
 import type { OperatorOverrides } from '../../foundation/operator-overrides.js';
+import type { LRUCache } from 'lru-cache';
 import type { HandshakeContext } from '../hub/session.js';
 import type { SessionTable } from '../hub/session-table.js';
 import type { DenialAuditor } from './denial-auditor.js';
@@ -26,6 +34,8 @@ export interface AdmissionControlOptions {
 const PER_AGENT = { capacity: 10, refillPerSecond: 1 };
 /** Tokens with a false signature from one address, before their check draws on what is left for addresses that send more. */
 const FALSE_PER_ADDRESS = { capacity: 50, refillPerSecond: 10 };
+/** Proofs that were used, remembered for longer than one is valid. */
+const USED_PROOFS = { max: 20_000, ttlMs: 2 * ENROLL_TOLERANCE_MS + 1_000 };
 
 /** What is decided on, whatever the channel. */
 export interface AdmissionRequest {
@@ -34,6 +44,8 @@ export interface AdmissionRequest {
   readonly address: string;
   /** The agent token that it sent, if it sent one. */
   readonly token: string | undefined;
+  /** A proof of its key, ahead of the challenge, if it sent one. */
+  readonly proof?: string | undefined;
 }
 
 /** Why a connection is not opened. */
@@ -55,13 +67,15 @@ export type Admission = Denial | { readonly kind: 'accept'; readonly context: Ha
  * Decides whether a connection may be opened, from the request alone: no look-up, no wait, and denials cheaper than admissions.
  *
  * What is not proven takes nothing of what is: requests without a token of this deployment are refused before any limit, false signatures
- * are limited by address, and only agents with a valid token share the rate of all. One of them, from one address, cannot use it up.
+ * are limited by address, and only agents with a valid token share the rate of all. One of them, from one address, cannot use it up. Where
+ * more is opened with a token than one agent needs, a proof of its key tells the owner from a thief.
  */
 export class AdmissionControl {
   readonly #options: AdmissionControlOptions;
   readonly #all: TokenBucket;
   readonly #agents: FairRate;
   readonly #falseTokens: FairRate;
+  readonly #usedProofs: LRUCache<string, true>;
 
   constructor(options: AdmissionControlOptions) {
     this.#options = options;
@@ -71,6 +85,7 @@ export class AdmissionControl {
     this.#agents = new FairRate({ clock, own: PER_AGENT, pool: { capacity: rest, refillPerSecond: rest } });
     const checks = { capacity: upgradeRate, refillPerSecond: upgradeRate };
     this.#falseTokens = new FairRate({ clock, own: FALSE_PER_ADDRESS, pool: checks });
+    this.#usedProofs = expiringCache(clock, USED_PROOFS);
   }
 
   decide(request: AdmissionRequest): Admission {
@@ -80,7 +95,8 @@ export class AdmissionControl {
       return deny('full', 'gateway_full', 'this gateway takes no more sessions', { retryAfterMs: 5_000 });
     const verified = this.#verify(request);
     if (!verified.ok) return verified.denial;
-    return this.#tooMany(request, verified.claims) ?? this.#accept(request, verified);
+    const isProven = this.#isProven(request, verified);
+    return this.#tooMany(request, verified.claims, isProven) ?? this.#accept(request, verified, isProven);
   }
 
   /** What the token says, once it was found to be one of this deployment. */
@@ -105,15 +121,28 @@ export class AdmissionControl {
     );
   }
 
-  #tooMany({ address }: AdmissionRequest, { agentId }: AgentTokenClaims): Denial | undefined {
-    const taken = this.#agents.take(`${agentId} ${addressBlock(address)}`);
+  /** Costs as much as the token, so that it is limited like tokens. */
+  #isProven({ proof, address }: AdmissionRequest, { token, claims }: VerifiedToken): boolean {
+    if (proof === undefined || this.#usedProofs.has(proof)) return false;
+    const block = addressBlock(address);
+    if (this.#falseTokens.peek(block).from === 'none') return false;
+    const { agentId, publicKeyX } = claims;
+    const nowMs = this.#options.clock.now();
+    const isProven = verifyConnectProof(publicKeyX, { agentId, token }, { proof, nowMs });
+    if (isProven) this.#usedProofs.set(proof, true);
+    else this.#falseTokens.spend(block);
+    return isProven;
+  }
+
+  #tooMany({ address }: AdmissionRequest, { agentId }: AgentTokenClaims, isProven: boolean): Denial | undefined {
+    const taken = isProven ? OWN : this.#agents.take(`${agentId} ${addressBlock(address)}`);
     if (taken.from === 'pool') return undefined;
     if (taken.from === 'none') return overRate('agent_rate', taken.retryAfterMs);
     const all = this.#all.take();
     return all.ok ? undefined : overRate('rate', all.retryAfterMs);
   }
 
-  #accept({ address, mode }: AdmissionRequest, { token, claims }: VerifiedToken): Admission {
+  #accept({ address, mode }: AdmissionRequest, { token, claims }: VerifiedToken, isProven: boolean): Admission {
     const { overrides, identities, auditor, clock } = this.#options;
     const { agentId, org, num, publicKeyX, factsDigest, issuedAtMs, expiresAtMs } = claims;
     if (overrides.isRevoked(org, agentId)) {
@@ -134,10 +163,13 @@ export class AdmissionControl {
       tokenExpiresAtMs: expiresAtMs,
       deadlineMs: clock.monotonic() + LIMITS.helloDeadlineMs,
       bytes: 0,
+      ...(isProven ? { isProven } as const : {}),
     };
     return { kind: 'accept', context: { org, agentId, num, mode, challenge } };
   }
 }
+
+const OWN = { from: 'own' } as const;
 
 interface VerifiedToken {
   readonly ok: true;

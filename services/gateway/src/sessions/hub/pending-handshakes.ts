@@ -24,12 +24,12 @@ export class PendingHandshakes {
   }
 
   /** The connection that has to end because of this one, which was just added. */
-  displacedBy({ agentId, connection }: Session): Session | undefined {
-    const sessions = this.#perAgent.get(agentId) ?? [];
+  displacedBy(session: Session): Session | undefined {
+    const sessions = this.of(session.agentId);
     if (sessions.length <= MAX_PER_ADDRESS) return undefined;
     const counts = new Map<string, number>();
     for (const each of sessions) counts.set(blockOf(each), (counts.get(blockOf(each)) ?? 0) + 1);
-    const own = addressBlock(connection.address);
+    const own = blockOf(session);
     if ((counts.get(own) ?? 0) > MAX_PER_ADDRESS) return sessions.find((each) => blockOf(each) === own);
     if (sessions.length <= MAX_PER_AGENT) return undefined;
     const most = Math.max(...counts.values());
@@ -64,4 +64,6 @@ export class PendingHandshakes {
   }
 }
 
-const blockOf = ({ connection }: Session): string => addressBlock(connection.address);
+/** Those that proved their key with their request count apart from who only has the token, also at the same address. */
+const blockOf = ({ challenge, connection }: Session): string =>
+  challenge?.isProven === true ? 'proven' : addressBlock(connection.address);

@@ -22,6 +22,8 @@ export interface Challenge {
   readonly tokenExpiresAtMs: number;
   /** Monotonic. */
   readonly deadlineMs: number;
+  /** The request to connect proved the agent's key, ahead of the challenge. */
+  readonly isProven?: true;
   /** Bytes that came so far. */
   bytes: number;
   /** Whether it sent pings before it was asked for a pong. */
