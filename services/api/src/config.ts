@@ -36,6 +36,8 @@ const roleMapSchema = z.string().transform((text, context): Readonly<Record<stri
   return z.NEVER;
 });
 
+const DAY_MS = 86_400_000;
+
 const definition = defineConfig({
   prefix: 'MUSTER_API_',
   fields: {
@@ -65,7 +67,7 @@ const definition = defineConfig({
     oidcSelectorClaim: field.text('MUSTER_OIDC_SELECTOR_CLAIM', { optional: true, example: 'muster_selector' }),
     requestRate: field.int('MUSTER_API_REQUEST_RATE', { default: 1_000, min: 1 }),
     requestBurst: field.int('MUSTER_API_REQUEST_BURST', { default: 2_000, min: 1 }),
-    unusedIdentityMs: field.durationMs('MUSTER_API_UNUSED_IDENTITY_AGE', { default: 30 * 86_400_000 }),
+    unusedIdentityMs: field.durationMs('MUSTER_API_UNUSED_IDENTITY_AGE', { default: 30 * DAY_MS, max: 3_650 * DAY_MS }),
     maxViewers: field.int('MUSTER_API_MAX_VIEWERS', { default: 1_000, min: 1 }),
     maxViewersPerOrg: field.int('MUSTER_API_MAX_VIEWERS_PER_ORG', { optional: true, min: 1 }),
     maxViewersPerOperator: field.int('MUSTER_API_MAX_VIEWERS_PER_OPERATOR', { optional: true, min: 1 }),
