@@ -1,5 +1,11 @@
 import type { Agent } from 'node:http';
-import { CLOSE, CONNECT_PROOF_HEADER, POLL_MEDIA_TYPE, POLL_SEQUENCE_HEADER, POLL_SESSION_HEADER } from '@muster/protocol';
+import {
+  CLOSE,
+  CONNECT_PROOF_HEADER,
+  POLL_MEDIA_TYPE,
+  POLL_SEQUENCE_HEADER,
+  POLL_SESSION_HEADER,
+} from '@muster/protocol';
 import { type Clock, fullJitter, type Logger, sleep } from '@muster/runtime/program';
 import { describeEnd } from '../contract/describe-end.js';
 import type { PollBatch } from './poll-outbox.js';

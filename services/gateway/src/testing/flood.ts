@@ -35,10 +35,7 @@ export class Flood {
   readonly #senders: Promise<void>[] = [];
   #stopped = false;
 
-  constructor(
-    url: string,
-    options: FloodOptions,
-  ) {
+  constructor(url: string, options: FloodOptions) {
     this.#url = url;
     for (const localAddress of options.from) {
       const agent = new Agent({ keepAlive: true, localAddress });

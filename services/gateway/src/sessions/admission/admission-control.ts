@@ -163,7 +163,7 @@ export class AdmissionControl {
       tokenExpiresAtMs: expiresAtMs,
       deadlineMs: clock.monotonic() + LIMITS.helloDeadlineMs,
       bytes: 0,
-      ...(isProven ? { isProven } as const : {}),
+      ...(isProven ? ({ isProven } as const) : {}),
     };
     return { kind: 'accept', context: { org, agentId, num, mode, challenge } };
   }
