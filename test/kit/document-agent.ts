@@ -16,7 +16,9 @@ import {
   FRAME,
   frameBody,
   SUBPROTOCOL,
+  type CommandBody,
   type Facts,
+  type ReportBody,
   type SessionMode,
 } from '@muster/protocol';
 import { WebSocket } from 'ws';
@@ -35,6 +37,9 @@ export interface DocumentSession {
   readonly wasAskedToMove: boolean;
   /** Called for each QUERY. */
   onQuery: (ref: number) => void;
+  /** Called for each COMMAND. */
+  onCommand: (command: CommandBody) => void;
+  report(report: ReportBody): void;
   answer(ref: number, rows: Uint8Array): void;
   /** Ends it in order: close with 1000, or DELETE. */
   leave(): void;
@@ -46,8 +51,13 @@ export class DocumentAgent {
   readonly #x = exportAgentKeys(this.#keys).x;
   readonly agentId = agentIdFromPublicKey(this.#x);
   readonly #instance = randomBytes(16);
+  readonly #capabilities: string[];
   #token = '';
   #epoch: number | undefined;
+
+  constructor(capabilities: readonly string[] = ['query']) {
+    this.#capabilities = [...capabilities];
+  }
 
   /** `url`: host and port. */
   async enrol(url: string, org: string, secret: string): Promise<void> {
@@ -62,9 +72,9 @@ export class DocumentAgent {
     this.#token = ((await response.json()) as { token: string }).token;
   }
 
-  /** Opens a session; resolves with WELCOME. */
-  async open(url: string, channel: SessionMode): Promise<DocumentSession> {
-    const session = channel === 'live' ? await this.#live(url) : await this.#poll(url);
+  /** Opens a session; resolves with WELCOME. A poll that fails without an answer is repeated at one of the other gateways. */
+  async open(url: string, channel: SessionMode, ...others: readonly string[]): Promise<DocumentSession> {
+    const session = channel === 'live' ? await this.#live(url) : await this.#poll([url, ...others]);
     this.#epoch = await session.ready;
     return session;
   }
@@ -73,7 +83,8 @@ export class DocumentAgent {
     const { agentId } = this;
     const proof = new Uint8Array(signHelloProof(this.#keys.privateKey, { agentId, nonce, token: this.#token }));
     const replaces = this.#epoch === undefined ? {} : { replaces: this.#epoch };
-    const body = { facts: FACTS, labels: {}, capabilities: ['query'], instance: this.#instance, proof, ...replaces };
+    const [capabilities, instance] = [this.#capabilities, this.#instance];
+    const body = { facts: FACTS, labels: {}, capabilities, instance, proof, ...replaces };
     return encodeFrame(FRAME.hello, 0, encodeBody('hello', body));
   };
 
@@ -90,8 +101,8 @@ export class DocumentAgent {
     return session;
   }
 
-  async #poll(url: string): Promise<Session> {
-    const peer = new PollPeer({ port: Number(url.split(':')[1]) });
+  async #poll(urls: readonly string[]): Promise<Session> {
+    const peers = new PollPeers(urls);
     const outbox: Uint8Array[] = [];
     let have: number | undefined;
     let isLeaving = false;
@@ -107,17 +118,54 @@ export class DocumentAgent {
     const come = async (): Promise<void> => {
       for (let sequence = 1; !isLeaving;) {
         const frames = outbox.splice(0);
-        const answer = frames.length > 0 ? await peer.post(sequence++, frames, have) : await peer.get(have);
+        const number = frames.length > 0 ? sequence++ : 0;
+        const answer = await peers.ask((peer) => (number > 0 ? peer.post(number, frames, have) : peer.get(have)));
         if (answer.status >= 400) break;
         take(answer);
         if (outbox.length === 0) await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
-      if (isLeaving) await peer.leave();
-      peer.stop();
+      if (isLeaving) await peers.ask((peer) => peer.leave());
+      peers.stop();
     };
-    take(await peer.open(this.#token));
-    void come().catch(() => peer.stop());
+    take(await peers.open(this.#token));
+    void come().catch(() => peers.stop());
     return session;
+  }
+}
+
+type Ask<T> = (peer: PollPeer) => Promise<T>;
+const REPEATS = 200;
+
+/** The gateways that an agent may poll at. */
+class PollPeers {
+  readonly #peers: readonly PollPeer[];
+  #at = 0;
+
+  constructor(urls: readonly string[]) {
+    this.#peers = urls.map((url) => new PollPeer({ port: Number(url.split(':')[1]) }));
+  }
+
+  async open(token: string): Promise<Awaited<ReturnType<PollPeer['open']>>> {
+    const answer = await this.ask((peer) => peer.open(token));
+    const name = this.#peers[this.#at]?.session ?? '';
+    for (const peer of this.#peers) peer.session = name;
+    return answer;
+  }
+
+  async ask<T>(ask: Ask<T>): Promise<T> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await ask(this.#peers[this.#at] as PollPeer);
+      } catch (error) {
+        if (failures === REPEATS) throw error;
+        this.#at = (this.#at + 1) % this.#peers.length;
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      }
+    }
+  }
+
+  stop(): void {
+    for (const peer of this.#peers) peer.stop();
   }
 }
 
@@ -132,6 +180,7 @@ class Session implements DocumentSession {
   readonly ready: Promise<number>;
   wasAskedToMove = false;
   onQuery: (ref: number) => void = () => undefined;
+  onCommand: (command: CommandBody) => void = () => undefined;
   readonly #channel: Channel;
   readonly #hello: (nonce: Uint8Array) => Uint8Array;
   #welcomed: (epoch: number) => void = () => undefined;
@@ -144,6 +193,10 @@ class Session implements DocumentSession {
 
   answer(ref: number, rows: Uint8Array): void {
     this.#channel.send(encodeFrame(FRAME.rows, ref, rows, FLAG_FINAL));
+  }
+
+  report(report: ReportBody): void {
+    this.#channel.send(encodeFrame(FRAME.report, 0, encodeBody('report', report)));
   }
 
   leave(): void {
@@ -163,6 +216,9 @@ class Session implements DocumentSession {
     else if (header?.type === FRAME.query) {
       this.refs.push(header.ref);
       this.onQuery(header.ref);
+    } else if (header?.type === FRAME.command) {
+      const command = decodeBody('command', body);
+      if (command.ok) this.onCommand(command.body);
     }
   }
 }
