@@ -72,8 +72,15 @@ describe('the agent program', () => {
     session.query(1, { sql: 'SELECT hostname FROM system_info', columns: ['hostname'] });
     const [rows] = await session.answer();
     expect(decodeRows(rows!, 1)).toEqual([[hostname()]]);
-    // A query that the thread is busy with does not hold up the end.
-    session.query(2, {
+    // The worker that reads it is another process than the one with the secrets.
+    const where = `pid = ${agent.child.pid} AND key IN ('MUSTER_ENROLL_SECRET', 'MUSTER_ORG', 'MUSTER_LABELS') ORDER BY key`;
+    session.query(3, { sql: `SELECT key, value FROM process_envs WHERE ${where}`, columns: ['key', 'value'] });
+    expect(decodeRows((await session.answer())[0]!, 2)).toEqual([
+      ['MUSTER_ENROLL_SECRET', null],
+      ['MUSTER_LABELS', 'env=test'],
+    ]);
+    // A query that the worker is busy with does not hold up the end.
+    session.query(4, {
       sql: 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) AS x FROM c',
       columns: ['x'],
     });

@@ -26,6 +26,7 @@ export class PathNote {
   readonly #buffer = Buffer.allocUnsafeSlow(NOTE_BYTES);
   #hung: readonly string[] = [];
   #refused: HungPathError | undefined;
+  #last = '';
 
   constructor(fd = NOTE_FD) {
     this.#fd = fd;
@@ -46,6 +47,9 @@ export class PathNote {
   /** Call before each call of the system that may hang. Throws {@link HungPathError} where work hangs already. */
   readonly set = (path: string): void => {
     for (const hung of this.#hung) if (isWithin(path, hung)) throw (this.#refused ??= new HungPathError(path));
+    const place = placeOf(path);
+    if (place === this.#last) return;
+    this.#last = place;
     const length = this.#buffer.write(path, 0, NOTE_BYTES - 1);
     this.#buffer[length] = 0;
     try {
@@ -54,6 +58,13 @@ export class PathNote {
       // The note is for a message only.
     }
   };
+}
+
+/** What is worth a new note. Of a process in /proc any file will do: a table reads many of each process. */
+function placeOf(path: string): string {
+  if (!path.startsWith('/proc/')) return path;
+  const end = path.indexOf('/', '/proc/'.length);
+  return end < 0 ? path : path.slice(0, end);
 }
 
 /** Whether `path` is `above` or below it. */

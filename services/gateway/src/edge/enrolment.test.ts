@@ -35,3 +35,20 @@ it('a gateway does not start with a private root: that key must not be at the ed
   const text = result.ok ? '' : result.error.message;
   expect(text).toContain('MUSTER_COMMAND_ROOTS must not have private keys');
 });
+
+it.each(['uws', 'ws'])(
+  'labels that are no map of texts, and keys of small order, cannot enrol over %s',
+  async (transport) => {
+    const gateway = await harness.startGateway({ MUSTER_GATEWAY_TRANSPORT: transport });
+    for (const labels of [[], ['a'], [{}], 'a', 1, { a: 1 }, { a: ['b'] }]) {
+      const reply = await new TestAgent().enroll(gateway.url, { body: { labels } });
+      expect([reply.status, await reply.text()]).toEqual([400, expect.stringContaining('is not an object of texts')]);
+    }
+    // The neutral point, for which this proof is valid whatever it is for.
+    const neutral = Buffer.from(`01${'00'.repeat(31)}`, 'hex');
+    const proof = Buffer.concat([neutral, Buffer.alloc(32)]).toString('base64url');
+    const body = { publicKey: neutral.toString('base64url'), proof };
+    const reply = await new TestAgent().enroll(gateway.url, { body });
+    expect([reply.status, await reply.text()]).toEqual([400, expect.stringContaining('not a raw Ed25519 public key')]);
+  },
+);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -335,6 +336,20 @@ describe('queries of a session', () => {
     expect(await agent.outcome(2)).toMatchObject({ outcome: 'timed_out', code: 'deadline' });
     expect(await agent.outcome(1)).toMatchObject({ outcome: 'timed_out', code: 'deadline' });
     await agent.until(() => agent.poolSize() === 0);
+  });
+
+  test('the deadline of a query that hangs names the path', async () => {
+    const fifo = join(scratch, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const agent = createAgent({ env: { FIXTURE_PATH: fifo } });
+    agent.ask(1, 'SELECT 1 AS one', ['one']);
+    await agent.outcome(1);
+    agent.ask(2, 'SELECT n FROM hangs', ['n'], { remainingMs: 1_000 });
+    expect(await agent.outcome(2)).toMatchObject({
+      outcome: 'over_budget',
+      code: 'hung_file_system',
+      message: expect.stringContaining(fifo),
+    });
   });
 
   test('the deadline ends an answer that waits for credit', async () => {
