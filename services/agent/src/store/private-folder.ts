@@ -43,7 +43,8 @@ function checkEntries(folder: string, depth: number): void {
 function refuseOther(path: string, { uid, mode }: Stats): void {
   const own = process.getuid?.() ?? uid;
   // Whatever root did is as good as what this user did.
-  if (uid !== own && uid !== 0) refuse(path, `it belongs to user ${uid}, and this agent is user ${own}`, `chown ${own} ${path}`);
+  if (uid !== own && uid !== 0)
+    refuse(path, `it belongs to user ${uid}, and this agent is user ${own}`, `chown ${own} ${path}`);
   if ((mode & 0o022) !== 0) refuse(path, 'others may write to it', `chmod go-w ${path}`);
 }
 
