@@ -25,4 +25,5 @@ export const COMMON_PROBLEMS = [
   'rate_limited',
   'internal',
   'broker_unavailable',
+  'registry_unavailable',
 ] as const satisfies readonly ProblemCode[];

@@ -80,7 +80,8 @@ export type RequestResult =
   | { readonly kind: 'reply'; readonly data: Uint8Array }
   | { readonly kind: 'no_responders' }
   | { readonly kind: 'timeout' }
-  | { readonly kind: 'disconnected' };
+  /** `mayHaveArrived`: it was sent before the connection was lost; otherwise nobody has it. */
+  | { readonly kind: 'disconnected'; readonly mayHaveArrived?: true };
 
 export interface BusStats {
   readonly messagesOut: number;

@@ -57,7 +57,7 @@ export class MemoryBus implements Bus {
         this.cuts.delete(cut);
         resolve(result);
       };
-      const cut = () => settle({ kind: 'disconnected' });
+      const cut = () => settle({ kind: 'disconnected', mayHaveArrived: true });
       const timer = setTimeout(() => settle({ kind: 'timeout' }), timeoutMs);
       this.cuts.add(cut);
       const outcome = this.send(subject, data, (reply) => {
@@ -65,7 +65,7 @@ export class MemoryBus implements Bus {
         this.counts.bytesIn += reply.length;
         settle({ kind: 'reply', data: reply });
       });
-      if (outcome === 'dropped') cut();
+      if (outcome === 'dropped') settle({ kind: 'disconnected' });
       else if (outcome === 0) queueMicrotask(() => settle({ kind: 'no_responders' }));
     });
   }

@@ -89,14 +89,14 @@ export class NatsBus implements Bus {
     this.countSent(data.length);
     try {
       const message = await this.link.orLost(answer);
-      if (message === lost) return { kind: 'disconnected' };
+      if (message === lost) return { kind: 'disconnected', mayHaveArrived: true };
       this.messagesIn += 1;
       this.bytesIn += message.data.length;
       return { kind: 'reply', data: message.data };
     } catch (error) {
       if (isNoResponders(error)) return { kind: 'no_responders' };
       if (isTimeout(error)) return { kind: 'timeout' };
-      if (!this.link.connected) return { kind: 'disconnected' };
+      if (!this.link.connected) return { kind: 'disconnected', mayHaveArrived: true };
       throw error;
     }
   }

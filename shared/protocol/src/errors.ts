@@ -50,6 +50,7 @@ export const ERROR_CODES = {
   no_query_service: { status: 503, retryable: true, title: 'No query service answers' },
   no_command_service: { status: 503, retryable: true, title: 'No command service answers' },
   broker_unavailable: { status: 503, retryable: true, title: 'The message broker is out of reach' },
+  registry_unavailable: { status: 503, retryable: true, title: 'The registry of sessions (Redis) is out of reach' },
   gateway_full: { status: 503, retryable: true, title: 'The gateway takes no more sessions' },
   draining: { status: 503, retryable: true, title: 'The server is stopping' },
   timeout: { status: 504, retryable: true, title: 'A dependency did not answer in time' },

@@ -19,7 +19,7 @@ const usesMode = (selector: Selector): boolean => selector.some(({ key }) => key
 
 /**
  * Agents must match both the bound of the principal and the selector.
- * With `toChange`, throws `broker_unavailable` when they use `mode` and the registry is unreachable: the selection would be wrong.
+ * With `toChange`, throws `registry_unavailable` when they use `mode` and the registry is unreachable: the selection would be wrong.
  */
 export async function selectionOf(
   { presence }: SelectionParts,
@@ -32,7 +32,10 @@ export async function selectionOf(
   const needsSessions = options.needsSessions === true || usesMode(selector);
   const held = needsSessions ? await presence.held(principal.org) : undefined;
   if (held === undefined && options.toChange === true && usesMode(selector)) {
-    throw new AppError('broker_unavailable', 'nobody knows who is connected now, so `mode` selects nobody; try again');
+    throw new AppError(
+      'registry_unavailable',
+      'nobody knows who is connected now, so `mode` selects nobody; try again',
+    );
   }
   const matches = (endpoint: Endpoint) =>
     selectorMatches(selector, endpointLabel(endpoint, held?.get(endpoint.agentId)?.mode));

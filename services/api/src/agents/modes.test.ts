@@ -182,10 +182,10 @@ describe('a mode override', () => {
     const answer = await overrideMode({ selector: 'env=prod', mode: 'poll' });
     expect(answer.body).toMatchObject({ matched: 2, changed: 2, connected: { live: null, poll: null, offline: null } });
     for (const selector of ['mode=live', 'mode!=live']) {
-      expect((await overrideMode({ selector, mode: 'default' })).body.code).toBe('broker_unavailable');
+      expect((await overrideMode({ selector, mode: 'default' })).body.code).toBe('registry_unavailable');
     }
     const labels = await api.ask('POST', '/v1/agents/labels', { body: { selector: 'mode!=live', set: { a: 'b' } } });
-    expect(labels.body.code).toBe('broker_unavailable');
+    expect(labels.body.code).toBe('registry_unavailable');
   });
 });
 

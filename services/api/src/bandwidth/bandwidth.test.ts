@@ -109,7 +109,7 @@ describe('bandwidth as gateways count it', () => {
   test('is unavailable while the registry is unreachable', async () => {
     api.registry.store.available = false;
     const { status, body } = await api.get('/v1/bandwidth?ask=false');
-    expect([status, body.code]).toEqual([503, 'broker_unavailable']);
+    expect([status, body.code]).toEqual([503, 'registry_unavailable']);
   });
 
   test('is for admins of the platform’s org whom no selector bounds, and is not audited for them', async () => {

@@ -2,6 +2,7 @@ import type { Bus } from '@muster/bus';
 import { decodeBusMessage, encodeBusMessage, SUBJECTS, type TrafficCounters } from '@muster/messages';
 import { AppError, type GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
+import { nothingDone } from '../upstream/service-reply.js';
 
 /** The answer of one gateway. `no_answer`: it has a lease, but did not answer in time. `gone`: it no longer listens. */
 export type GatewayAnswer =
@@ -10,7 +11,7 @@ export type GatewayAnswer =
 
 const WITHIN_MS = 3_000;
 
-/** Asks all gateways with a lease for their counters. Throws `broker_unavailable` when registry or broker are unreachable. */
+/** Asks all gateways with a lease for their counters. Throws `registry_unavailable`, `broker_unavailable`. */
 export async function surveyGateways(
   bus: Pick<Bus, 'request'>,
   registry: Pick<Registry, 'gateways'>,
@@ -18,19 +19,18 @@ export async function surveyGateways(
 ): Promise<GatewayAnswer[]> {
   const leased = await registry.gateways();
   if (leased.kind === 'unavailable') {
-    throw away('nobody knows now which gateways there are; try again in a moment', leased.cause);
+    throw new AppError('registry_unavailable', 'nobody knows now which gateways there are; try again in a moment', {
+      details: { retryAfterMs: 1_000 },
+      cause: leased.cause,
+    });
   }
   const question = encodeBusMessage({ t: 'traffic' });
   const answers = leased.gateways.map(async ({ gatewayId: id }): Promise<GatewayAnswer> => {
     const result = await bus.request(SUBJECTS.gateway(id as GatewayId), question, { timeoutMs: withinMs });
-    if (result.kind === 'disconnected') throw away('the message broker is out of reach');
+    if (result.kind === 'disconnected') throw nothingDone();
     if (result.kind !== 'reply') return { id, state: result.kind === 'no_responders' ? 'gone' : 'no_answer' };
     const report = decodeBusMessage<TrafficCounters>(result.data, 'traffic');
     return report === undefined ? { id, state: 'no_answer' } : { id, state: 'answered', report };
   });
   return (await Promise.all(answers)).toSorted((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-function away(message: string, cause?: Error): AppError {
-  return new AppError('broker_unavailable', message, { details: { retryAfterMs: 1_000 }, cause });
 }

@@ -206,6 +206,7 @@ describe('every answer', () => {
       503,
       expect.stringMatching(/^the message broker .* nothing was/),
     ]);
+    expect([answer.body.carriedOut, keyed.body.carriedOut]).toEqual([false, false]);
     expect((await api.get(`/v1/queries/q${'0'.repeat(26)}`)).body.code).toBe('broker_unavailable');
     api.broker.restore();
     await eventually(async () => (await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } })).status === 201);

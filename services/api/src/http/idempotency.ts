@@ -3,6 +3,7 @@ import type { StreamStore } from '@muster/bus';
 import { AppError, decodeCbor, encodeCbor, type OrgId } from '@muster/protocol';
 import { STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import type { Clock } from '@muster/runtime';
+import { nothingDone } from '../upstream/service-reply.js';
 import type { JsonAnswer } from './operation.js';
 
 /**
@@ -109,7 +110,7 @@ export class Idempotency {
 
   async #append(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<number | undefined> {
     const result = await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
-    if (result.kind === 'unavailable') throw unavailable(result.cause);
+    if (result.kind === 'unavailable') throw nothingDone(result.cause);
     return result.kind === 'appended' ? result.seq : undefined;
   }
 
@@ -118,7 +119,7 @@ export class Idempotency {
       const entry = await this.#streams.last(STREAMS.idempotency.name, subject);
       return entry && { seq: entry.seq, kept: decodeCbor(entry.data) as KeptAnswer };
     } catch (cause) {
-      throw unavailable(cause);
+      throw nothingDone(cause);
     }
   }
 }
@@ -143,12 +144,4 @@ export function requestKeyOf({ org, principalId, key }: Pick<IdempotentCall, 'or
 
 function digest(parts: readonly string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40);
-}
-
-function unavailable(cause: unknown): AppError {
-  // Clients such as the CLI give a key of their own accord, so that the person who reads this may know of none.
-  return new AppError('broker_unavailable', 'the message broker cannot be asked now, so nothing was done; try again', {
-    details: { retryAfterMs: 1_000 },
-    cause,
-  });
 }

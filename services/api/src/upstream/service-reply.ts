@@ -15,6 +15,23 @@ interface Problem {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
+const DOUBT = 'whether it does what was asked is not known';
+
+/**
+ * The broker is out of reach before anything was sent. `carriedOut: false` tells programs so; the text is for a person who may know
+ * neither of an idempotency key nor that the client gave one.
+ */
+export function nothingDone(cause?: unknown): AppError {
+  return new AppError(
+    'broker_unavailable',
+    'the message broker is out of reach, so nothing was done; try again in a moment',
+    {
+      details: { carriedOut: false, retryAfterMs: 1_000 },
+      cause,
+    },
+  );
+}
+
 /** The reply of a service, decoded. Throws an `AppError` when there is none, or it cannot be decoded. */
 export function replyOf<T>(result: RequestResult, decode: (data: Uint8Array) => T, service: ServiceName): T {
   switch (result.kind) {
@@ -28,11 +45,18 @@ export function replyOf<T>(result: RequestResult, decode: (data: Uint8Array) => 
         details: { retryAfterMs: 1_000 },
       });
     case 'timeout':
-      throw new AppError('timeout', `the ${service.name} did not answer in time`);
+      throw new AppError('timeout', `the ${service.name} did not answer in time; ${DOUBT}`);
     case 'disconnected':
-      throw new AppError('broker_unavailable', 'the message broker is out of reach', {
-        details: { retryAfterMs: 1_000 },
-      });
+      if (result.mayHaveArrived === true) {
+        throw new AppError(
+          'broker_unavailable',
+          `the message broker was lost before the ${service.name} answered; ${DOUBT}`,
+          {
+            details: { retryAfterMs: 1_000 },
+          },
+        );
+      }
+      throw nothingDone();
   }
 }
 

@@ -291,6 +291,16 @@ describe('a lost answer', () => {
     expect(err).toContain('on 2 targets; it was ordered before with the same key\n2 succeeded');
   });
 
+  test('when every answer says that nothing was done, that is the message', async () => {
+    api.command(commandJson(), []);
+    api.on('POST /v1/commands', (_, response) => {
+      response.writeHead(503, { 'content-type': 'application/problem+json', 'retry-after': '0' });
+      response.end(JSON.stringify({ code: 'broker_unavailable', detail: 'nothing was done', carriedOut: false }));
+    });
+    const { code, err } = await muster([...KILL, '--yes']);
+    expect([code, err]).toEqual([1, expect.stringMatching(/error: nothing was done \(broker_unavailable\)\n$/)]);
+  });
+
   test('a conflict without Retry-After is reported at once', async () => {
     api.command(commandJson(), []);
     api.json('POST /v1/commands', { code: 'conflict', status: 409, detail: 'no' }, 409);

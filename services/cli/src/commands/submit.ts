@@ -63,7 +63,9 @@ async function newest(env: CommandEnv, command: Submitted): Promise<Submitted> {
 
 /** Refused for now, so no command was made. After any other transient failure that is unknown. */
 function isRefusal(error: unknown): boolean {
-  return error instanceof ApiProblem && (error.code === 'rate_limited' || error.code === 'no_command_service');
+  if (!(error instanceof ApiProblem)) return false;
+  const { code, problem } = error;
+  return code === 'rate_limited' || code === 'no_command_service' || problem['carriedOut'] === false;
 }
 
 function doubtful(message: string, key: string, cause: unknown, exitCode: ExitCode = EXIT.error): CliError {
