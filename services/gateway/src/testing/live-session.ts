@@ -16,9 +16,11 @@ export class LiveSession extends TestSession {
 
   /** Opens the WebSocket only. */
   static async open(agent: AgentState, url: string): Promise<LiveSession> {
-    const socket = new WebSocket(`ws://${url}/v1/live`, SUBPROTOCOL, {
+    const { ca } = agent;
+    const socket = new WebSocket(`${ca === undefined ? 'ws' : 'wss'}://${url}/v1/live`, SUBPROTOCOL, {
       headers: connectHeaders(agent),
       localAddress: agent.from,
+      ...(ca === undefined ? {} : { ca }),
     });
     const session = new LiveSession(agent, socket);
     await once(socket, 'open');

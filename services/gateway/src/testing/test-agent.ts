@@ -50,6 +50,8 @@ export class TestAgent {
   flaky = false;
   from: string | undefined;
   proves = false;
+  /** PEM of the authority of a gateway with TLS, for Live. */
+  ca: string | undefined;
   token = '';
   num = 0;
 

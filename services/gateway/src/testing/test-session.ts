@@ -27,6 +27,7 @@ export interface AgentState extends Pick<HelloBody, 'facts' | 'labels' | 'capabi
   readonly from: string | undefined;
   /** Whether its requests to connect prove its key. */
   readonly proves: boolean;
+  readonly ca: string | undefined;
 }
 
 export interface ReceivedFrame {
