@@ -7,6 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ensureCertificates, type StackOptions } from '@muster/local';
+import { CLOSE } from '@muster/protocol';
+import { eventually } from '@muster/runtime/testing';
+import { DocumentAgent } from '../kit/document-agent.js';
 import { startHaproxy, type LoadBalancer } from '../kit/haproxy.js';
 import { startHarness, type Harness } from '../kit/harness.js';
 
@@ -84,6 +87,34 @@ describe('the shipped HAProxy configurations', () => {
       await Promise.all([one.stop(), two.stop()]);
     }
   }, 60_000);
+});
+
+describe.each(['uws', 'ws'])('a gateway that drains behind HAProxy, over %s', (transport) => {
+  test('keeps its sessions until it ends them itself; nothing new comes to it', async () => {
+    const settings = { MUSTER_GATEWAY_DRAIN_SPREAD: '6s', MUSTER_GATEWAY_DRAIN_GRACE: '1s' };
+    const env = { gateway: { MUSTER_GATEWAY_TRANSPORT: transport, ...settings } };
+    balancer = await startHaproxy(await openGateways({ env }));
+    const { address } = balancer;
+    const { org, enrollSecret, gateways } = harness!.stack;
+    const open = async () => {
+      const agent = new DocumentAgent();
+      await agent.enrol(address, org, enrollSecret);
+      return agent.open(address, 'live');
+    };
+    const sessions = [await open(), await open()];
+    gateways[0]!.signal('SIGTERM');
+    const [leaving] = await eventually(() => {
+      const asked = sessions.filter(({ wasAskedToMove }) => wasAskedToMove);
+      return asked.length > 0 && asked;
+    }, 'the gateway asks its session to move');
+    // As soon as HAProxy has checked the gateway once more.
+    sessions.push(await eventually(() => open()));
+    await eventually(() => leaving!.closeCode, 'the end of the session', 20_000);
+    // 1006 would be a connection that was cut.
+    expect(leaving!.closeCode).toBe(CLOSE.goingAway.code);
+    expect(sessions.filter(({ closeCode }) => closeCode !== undefined)).toEqual([leaving]);
+    for (const session of sessions) session.leave();
+  }, 90_000);
 });
 
 // The example of RFC 6455, 1.3: HAProxy checks both headers.

@@ -35,6 +35,8 @@ export interface DocumentSession {
   /** Handles of the queries that were asked, in sequence. */
   readonly refs: readonly number[];
   readonly wasAskedToMove: boolean;
+  /** How its WebSocket was closed. */
+  readonly closeCode: number | undefined;
   /** Called for each QUERY. */
   onQuery: (ref: number) => void;
   /** Called for each COMMAND. */
@@ -97,6 +99,7 @@ export class DocumentAgent {
       leave: () => socket.close(1_000),
     });
     socket.on('message', (data: Buffer) => session.received(data));
+    socket.on('close', (code: number) => (session.closeCode = code));
     await once(socket, 'open');
     return session;
   }
@@ -179,6 +182,7 @@ class Session implements DocumentSession {
   /** Resolves with the epoch of WELCOME. */
   readonly ready: Promise<number>;
   wasAskedToMove = false;
+  closeCode: number | undefined;
   onQuery: (ref: number) => void = () => undefined;
   onCommand: (command: CommandBody) => void = () => undefined;
   readonly #channel: Channel;

@@ -126,10 +126,8 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
       await traffic.watch(transport, port);
     },
     ports: () => ({ gateway: port }),
-    drain: (signal) => {
-      transport.stopListening();
-      return drainSessions({ ...config, hub, sessions, clock, logger }, signal);
-    },
+    // It listens on: load balancers must hear 503 from `/readyz`. One that finds the port closed cuts the sessions that have yet to move.
+    drain: (signal) => drainSessions({ ...config, hub, sessions, clock, logger }, signal),
     stop: () => {
       transport.stopListening();
       sessions.endAll('goingAway');
