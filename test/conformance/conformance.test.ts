@@ -79,6 +79,10 @@ describe.each(MATRIX)('a gateway over $transport and $wire', ({ transport, secur
       ['no Connection', { connection: undefined }, 426],
       ['an Origin', { origin: 'https://example.com' }, 403],
       ['an Origin of null', { origin: 'null' }, 403],
+      ['an empty Origin', { origin: '' }, 403],
+      ['a body', { 'content-length': '1' }, 400],
+      ['a list as Host', { host: 'a, b' }, 400],
+      ['no Host', { host: undefined }, 400],
       ['no token', { authorization: undefined }, 401],
     ])('with %s is refused', async (what, change, status) => {
       const answer = await asked(change);
