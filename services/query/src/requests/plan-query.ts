@@ -12,7 +12,7 @@ type QueryDraft = Omit<StartQuery, 't'>;
 
 /**
  * Checks a query before anything is sent, the faults that a person corrects first at the beginning.
- * @throws AppError `bad_request`, `bad_selector`, `bad_timeout` or `sql_*`.
+ * @throws AppError `bad_request`, `bad_selector`, `bad_timeout`, `too_many_queries` or `sql_*`.
  */
 export async function planQuery(
   compiler: Pick<SqlCompiler, 'compile' | 'compileReduce'>,
@@ -21,9 +21,10 @@ export async function planQuery(
   checkShape(draft);
   const { text: scope } = boundedSelector(draft.selector, draft.bound);
   checkTimeout(draft.timeoutMs);
-  const compiled = await compiler.compile(draft.sql);
+  const owner = `${draft.org}/${draft.operator}`;
+  const compiled = await compiler.compile(draft.sql, owner);
   if (draft.reduce !== undefined) {
-    await compiler.compileReduce(draft.reduce, { form: draft.mode, columns: compiled.columns });
+    await compiler.compileReduce(draft.reduce, { form: draft.mode, columns: compiled.columns }, owner);
   }
   return { ...compiled, scope };
 }

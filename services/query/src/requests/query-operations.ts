@@ -53,7 +53,7 @@ export class QueryOperations {
     try {
       const { record } = await this.#find(org, id);
       // Before any row is read, so that a typing error costs nothing.
-      await compiler.compileReduce(sql, { form: record.mode, columns: record.columns });
+      await compiler.compileReduce(sql, { form: record.mode, columns: record.columns }, `${org}/${operator}`);
       return { t: 'reduced', ...(await reductions.reduce(record, sql, { owner: { org, operator }, signal })) };
     } finally {
       done();

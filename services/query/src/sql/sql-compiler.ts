@@ -34,19 +34,25 @@ const CODES: Readonly<Record<CompileFailureCode, ErrorCode>> = {
   too_long: 'sql_too_long',
 };
 
+/** Statements of one operator that are being checked or wait for it. */
+const PER_OPERATOR = 20;
+
 interface Waiting {
+  readonly request: CompileRequest;
+  readonly owner: string;
   readonly resolve: (reply: CompileReply) => void;
-  readonly timer: Timer;
 }
 
 /**
- * Compiles statements against the schema, in a worker thread, before anything is sent. A thread that hangs or dies is replaced;
- * requests that it had not answered fail with `internal`.
+ * Compiles statements against the schema, one at a time in a worker thread, before anything is sent. A thread that hangs or dies is
+ * replaced; the statement that it had fails with `internal`. How many statements of one operator wait is bounded, so that nobody's
+ * statements hold up those of all others.
  */
 export class SqlCompiler {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #queue: Waiting[] = [];
+  #current: (Waiting & { readonly timer: Timer }) | undefined;
   #worker: Worker | undefined;
   #hasLoaded = false;
   #nextId = 0;
@@ -68,20 +74,20 @@ export class SqlCompiler {
   }
 
   /**
-   * Whatever it returns, agents can be asked: the bounds of the wire are checked here.
-   * @throws AppError `sql_*` with `offset`, `line` and `column` in its details where there is one place to point at.
+   * Whatever it returns, agents can be asked: the bounds of the wire are checked here. `owner` names whose statement it is.
+   * @throws AppError `sql_*` with `offset`, `line` and `column` in its details where there is one place to point at; `too_many_queries`.
    */
-  compile(sql: string): Promise<CompiledSql> {
-    return this.#compile({ sql }, 'sql');
+  compile(sql: string, owner = ''): Promise<CompiledSql> {
+    return this.#compile({ sql }, 'sql', owner);
   }
 
   /** As `compile`, for a statement over the table `rows` of a query of this shape. */
-  compileReduce(sql: string, reduceOver: ReduceShape): Promise<CompiledSql> {
-    return this.#compile({ sql, reduceOver }, 'reduce');
+  compileReduce(sql: string, reduceOver: ReduceShape, owner = ''): Promise<CompiledSql> {
+    return this.#compile({ sql, reduceOver }, 'reduce', owner);
   }
 
-  async #compile(request: Omit<CompileRequest, 'id'>, field: 'sql' | 'reduce'): Promise<CompiledSql> {
-    const { result, fault } = await this.#send(request);
+  async #compile(request: Omit<CompileRequest, 'id'>, field: 'sql' | 'reduce', owner: string): Promise<CompiledSql> {
+    const { result, fault } = await this.#send(request, owner);
     if (result === undefined) throw new AppError('internal', 'the statement could not be checked', { cause: fault });
     if (!result.ok) throw compileProblem(result, field);
     const columns = result.columns.map(({ name }) => name);
@@ -90,45 +96,66 @@ export class SqlCompiler {
     return { columns, tables: result.tables };
   }
 
-  #send(request: Omit<CompileRequest, 'id'>): Promise<CompileReply> {
+  #send(request: Omit<CompileRequest, 'id'>, owner: string): Promise<CompileReply> {
     if (this.#stopped) throw new AppError('draining', 'the query service is stopping');
+    const all = this.#current === undefined ? this.#queue : [this.#current, ...this.#queue];
+    if (all.filter((waiting) => waiting.owner === owner).length >= PER_OPERATOR) {
+      throw new AppError(
+        'too_many_queries',
+        `${PER_OPERATOR} of your statements are being checked; try again in a moment`,
+        {
+          details: { scope: 'operator', limit: PER_OPERATOR, retryAfterMs: 1_000 },
+        },
+      );
+    }
     const id = (this.#nextId += 1);
-    this.#worker ??= this.#spawn();
-    const worker = this.#worker;
     return new Promise((resolve) => {
-      const timeoutMs = this.#hasLoaded ? TIMEOUT_MS : LOADING_TIMEOUT_MS;
-      const timer = this.#clock.setTimeout(() => void this.#replace(`no reply within ${timeoutMs} ms`), timeoutMs);
-      this.#waiting.set(id, { resolve, timer });
-      worker.postMessage({ ...request, id } satisfies CompileRequest);
+      this.#queue.push({ request: { ...request, id }, owner, resolve });
+      this.#next();
     });
+  }
+
+  #next(): void {
+    if (this.#current !== undefined) return;
+    const waiting = this.#queue.shift();
+    if (waiting === undefined) return;
+    this.#worker ??= this.#spawn();
+    const timeoutMs = this.#hasLoaded ? TIMEOUT_MS : LOADING_TIMEOUT_MS;
+    const timer = this.#clock.setTimeout(() => void this.#replace(`no reply within ${timeoutMs} ms`), timeoutMs);
+    this.#current = { ...waiting, timer };
+    this.#worker.postMessage(waiting.request);
   }
 
   #spawn(): Worker {
     const worker = new Worker(new URL('./compile-worker.js', import.meta.url), { name: 'sql-compiler' });
     this.#hasLoaded = false;
     worker.on('message', (reply: CompileReply) => {
-      this.#hasLoaded ||= worker === this.#worker;
+      if (worker !== this.#worker) return;
+      this.#hasLoaded = true;
       this.#settle(reply);
     });
     worker.on('error', (error) => {
       this.#logger.error('sql compiler died', { err: error });
-      void this.#replace('the compiler died');
+      if (worker === this.#worker) void this.#replace('the compiler died');
     });
     return worker;
   }
 
   #settle(reply: CompileReply): void {
-    const waiting = this.#waiting.get(reply.id);
-    if (waiting === undefined) return;
-    this.#waiting.delete(reply.id);
-    this.#clock.clear(waiting.timer);
-    waiting.resolve(reply);
+    const current = this.#current;
+    if (current?.request.id !== reply.id) return;
+    this.#current = undefined;
+    this.#clock.clear(current.timer);
+    current.resolve(reply);
+    this.#next();
   }
 
   async #replace(fault: string): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    for (const id of [...this.#waiting.keys()]) this.#settle({ id, fault });
+    const waiting = this.#stopped ? this.#queue.splice(0) : [];
+    if (this.#current !== undefined) this.#settle({ id: this.#current.request.id, fault });
+    for (const { request, resolve } of waiting) resolve({ id: request.id, fault });
     await worker?.terminate();
   }
 }

@@ -84,6 +84,7 @@ function explain(sql: string, at: number, piece: Piece, record: CompileRecord): 
   if (piece.message.endsWith('may not be modified')) {
     return compileFailure('not_select', 'only one read-only SELECT is allowed');
   }
+  if (piece.message === 'Recursion limit') return compileFailure('sql_error', 'the statement nests too deep');
   const index = piece.errorOffset >= 0 ? indexOfByte(sql, at + piece.errorOffset) : guessIndex(sql, piece.message);
   return compileFailure('sql_error', piece.message, index < 0 ? undefined : positionAt(sql, index));
 }
