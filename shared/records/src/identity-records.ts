@@ -27,8 +27,11 @@ export interface EnrolledRecord {
 
 export interface RemovedIdentity {
   readonly atMs: number;
-  /** `never_live`: no agent ever opened a session with it. `revoked`: it was revoked, and its last token has expired. */
-  readonly why: 'never_live' | 'revoked';
+  /**
+   * `never_live`: no agent ever opened a session with it. `revoked`: it was revoked, and its last token has expired. `over_limit`: it came at
+   * the same moment as others, to another gateway, and was one too many.
+   */
+  readonly why: 'never_live' | 'revoked' | 'over_limit';
   /** The number that it had. */
   readonly num: number;
 }

@@ -18,15 +18,8 @@ export interface EnrolmentLimitsOptions {
   readonly metrics: Metrics;
 }
 
-/** A place for one more identity, until it is known whether it was taken. */
-export interface Reservation {
-  /** The identity was kept under this number. */
-  taken(num: number): void;
-  /** Does nothing after `taken`. */
-  release(): void;
-}
-
-export type Room = { readonly kind: 'free'; readonly reservation: Reservation } | FullBound;
+/** `release` gives the place back: once the stream has brought the identity, or when there is none. */
+export type Room = { readonly kind: 'free'; readonly release: () => void } | FullBound;
 
 export interface FullBound {
   readonly kind: 'full';
@@ -47,8 +40,8 @@ const LOGGED_BOUNDS = 1_000;
 
 /**
  * How much may enrol: a rate by secret, of which one address gets half, and a number of identities by secret and org. Numbers count what the
- * identities stream has and what this gateway is about to add: exact for one gateway; several may exceed a bound by what they add while the
- * stream delivers, which takes milliseconds. Rates are those of one gateway.
+ * identities stream has and what this gateway is about to add. What several gateways add at one moment has an order in the stream, which all
+ * of them see alike: what comes after the last place is taken back. Rates are those of one gateway.
  */
 export class EnrolmentLimits {
   readonly #options: EnrolmentLimitsOptions;
@@ -99,7 +92,17 @@ export class EnrolmentLimits {
     const key = `${org}/${name}`;
     if (this.#used(org) >= orgIdentities) return this.#full('org', org, orgIdentities);
     if (this.#used(org, name) >= maxIdentities) return this.#full('secret', key, maxIdentities);
-    return { kind: 'free', reservation: this.#reserve(org, name) };
+    return { kind: 'free', release: this.#reserve(org, name) };
+  }
+
+  /** The bound that an identity exceeds which was kept under this number; `unknown` when the stream does not bring it. */
+  async exceeded({ org, name, maxIdentities }: EnrollSecret, num: number): Promise<FullBound | 'unknown' | undefined> {
+    const { identities, orgIdentities } = this.#options;
+    const standing = await identities.standing(num);
+    if (standing === undefined) return 'unknown';
+    if (standing.inOrg > orgIdentities) return this.#full('org', org, orgIdentities);
+    if (maxIdentities === undefined || standing.withSecret <= maxIdentities) return undefined;
+    return this.#full('secret', `${org}/${name}`, maxIdentities);
   }
 
   #used(org: string, name?: string): number {
@@ -107,11 +110,11 @@ export class EnrolmentLimits {
     return this.#options.identities.count(org, name) + (this.#reserved.get(key) ?? 0);
   }
 
-  #reserve(org: string, name: string): Reservation {
+  #reserve(org: string, name: string): () => void {
     const keys = [org, `${org}/${name}`];
     for (const key of keys) this.#reserved.set(key, (this.#reserved.get(key) ?? 0) + 1);
     let isOpen = true;
-    const release = (): void => {
+    return () => {
       if (!isOpen) return;
       isOpen = false;
       for (const key of keys) {
@@ -120,11 +123,6 @@ export class EnrolmentLimits {
         else this.#reserved.delete(key);
       }
     };
-    const taken = (num: number): void => {
-      this.#options.identities.add(num, org, name);
-      release();
-    };
-    return { taken, release };
   }
 
   #full(bound: FullBound['bound'], key: string, limit: number): FullBound {

@@ -15,7 +15,7 @@ import type { OperatorOverrides } from '../foundation/operator-overrides.js';
 import type { DenialAuditor } from '../sessions/admission/denial-auditor.js';
 import { factsDigest } from '../sessions/admission/facts-digest.js';
 import type { FrameTraffic } from '../traffic/frame-traffic.js';
-import type { EnrolmentLimits, Reservation } from './enrolment-limits.js';
+import type { EnrolmentLimits } from './enrolment-limits.js';
 import type { HttpReply, HttpRequest } from './http/http-message.js';
 import { bearerOf, jsonReply, problemReply, retryAfter } from './http/replies.js';
 
@@ -26,7 +26,7 @@ export interface EnrolmentOptions {
   /** The keys that agents trust to sign lists of command keys; none when there are no commands here. */
   readonly commandRoots: readonly NamedKey[];
   readonly issuer: AgentTokenIssuer;
-  readonly directory: Pick<DirectoryWriter, 'enroll' | 'find' | 'setFirstLabels'>;
+  readonly directory: Pick<DirectoryWriter, 'enroll' | 'find' | 'remove' | 'setFirstLabels'>;
   readonly overrides: Pick<OperatorOverrides, 'isRevoked'>;
   readonly auditor: Pick<DenialAuditor, 'denied'>;
   readonly limits: EnrolmentLimits;
@@ -129,9 +129,9 @@ export class Enrolment {
     const room = limits.room(secret);
     if (room.kind === 'free') {
       try {
-        return await this.#keep(agentId, request, { secret, from, reservation: room.reservation });
+        return await this.#keep(agentId, request, { secret, from });
       } finally {
-        room.reservation.release();
+        room.release();
       }
     }
     // Who is enrolled already takes no place: an agent that lost its token gets another one.
@@ -142,9 +142,9 @@ export class Enrolment {
   }
 
   async #keep(agentId: AgentId, request: EnrolRequest, by: EnrolledBy): Promise<HttpReply> {
-    const { directory, clock } = this.#options;
+    const { directory, limits, clock } = this.#options;
     const { org, publicKey, facts, labels } = request;
-    const { secret, from, reservation } = by;
+    const { secret, from } = by;
     const enrolledAtMs = clock.now();
     if (secret.labels !== undefined) {
       const record = { labels: secret.labels, by: `enrolment secret ${secret.name}`, atMs: enrolledAtMs };
@@ -155,8 +155,13 @@ export class Enrolment {
     const record = { agentId, org, publicKey, enrolledAtMs, from, facts, labels, secret: secret.name };
     const kept = await directory.enroll(record);
     if (kept.kind === 'unavailable') return this.#unavailable(kept.cause);
-    if (kept.kind === 'enrolled') reservation.taken(kept.num);
-    return this.#issue(agentId, request, kept);
+    const exceeded = kept.kind === 'enrolled' ? await limits.exceeded(secret, kept.num) : undefined;
+    if (exceeded === 'unknown') return this.#unavailable(new Error('the stream does not bring the identity'));
+    if (exceeded === undefined) return this.#issue(agentId, request, kept);
+    const identity = { org, agentId, num: kept.num, secret: secret.name };
+    const removed = await directory.remove(identity, { atMs: clock.now(), why: 'over_limit' });
+    if (removed.kind === 'unavailable') return this.#unavailable(removed.cause);
+    return this.#refuse(`${exceeded.bound}_full`, exceeded.message, { org, from });
   }
 
   async #issue(agentId: AgentId, request: EnrolRequest, kept: KeptIdentity): Promise<HttpReply> {
@@ -201,7 +206,6 @@ interface EnrolledBy {
   readonly secret: EnrollSecret;
   /** The address it came from. */
   readonly from: string;
-  readonly reservation: Reservation;
 }
 
 interface KeptIdentity {

@@ -10,11 +10,17 @@ import {
   type FirstSessionRecord,
   type RemovedIdentity,
 } from '@muster/records';
-import type { Clock, Logger } from '@muster/runtime';
+import { sleep, type Clock, type Logger } from '@muster/runtime';
 
 export interface RemovalListener {
   /** An identity was removed; tokens of numbers below `belowNum` are not valid any more. */
   removed(org: OrgId, agentId: AgentId, belowNum: number, why: RemovedIdentity['why']): void;
+}
+
+/** How many identities there were, this one included, when the stream took it: the same at every gateway. */
+export interface Standing {
+  readonly inOrg: number;
+  readonly withSecret: number;
 }
 
 interface Outdated {
@@ -23,15 +29,26 @@ interface Outdated {
   readonly untilMs: number;
 }
 
+/** Standings of the latest enrolments, for those that learn their number after the stream brought it. */
+const STANDINGS = 5_000;
+/** How long the stream may take to bring an enrolment that the broker has acknowledged. */
+const STANDING_WAIT_MS = 5_000;
+
 /** Longer than a token lives, also one that a gateway issued before it heard of the removal. */
 const OUTDATED_MS = AGENT_TOKEN_TTL_MS + 24 * 3_600_000;
+
+interface EnrolledIdentitiesOptions {
+  readonly streams: StreamStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
 
 /**
  * How many identities there are, and which of them ever had a session. Every gateway follows this, so counts hold over gateways and restarts.
  * An identity takes two numbers, about 50 bytes; its name is kept only when it was removed, until its tokens have expired.
  */
 export class EnrolledIdentities {
-  readonly #options: { readonly streams: StreamStore; readonly clock: Pick<Clock, 'now'>; readonly logger: Logger };
+  readonly #options: EnrolledIdentitiesOptions;
   readonly #listeners: RemovalListener[] = [];
   readonly #current = new Set<number>();
   readonly #live = new Set<number>();
@@ -39,9 +56,12 @@ export class EnrolledIdentities {
   readonly #counts = new Map<string, number>();
   /** Oldest removal first. */
   readonly #outdated = new Map<string, Outdated>();
+  /** Oldest first. */
+  readonly #standings = new Map<number, Standing>();
+  readonly #waiting = new Map<number, (standing: Standing) => void>();
   #views: FollowedView[] = [];
 
-  constructor(options: { readonly streams: StreamStore; readonly clock: Pick<Clock, 'now'>; readonly logger: Logger }) {
+  constructor(options: EnrolledIdentitiesOptions) {
     this.#options = options;
   }
 
@@ -90,11 +110,18 @@ export class EnrolledIdentities {
     return num < (this.#outdated.get(keyOf(org, agentId))?.belowNum ?? 0);
   }
 
-  /** Counts an identity that was just kept, before the stream brings it back. */
-  add(num: number, org: string, secret: string | undefined): void {
-    if (this.#current.has(num)) return;
-    this.#current.add(num);
-    this.#change(org, secret, 1);
+  /** Where an identity that was just kept stands among all; `undefined` when the stream does not bring it in time. */
+  async standing(num: number): Promise<Standing | undefined> {
+    const known = this.#standings.get(num);
+    if (known !== undefined) return known;
+    const late = new AbortController();
+    const standing = await Promise.race([
+      new Promise<Standing>((resolve) => this.#waiting.set(num, resolve)),
+      sleep(this.#options.clock, STANDING_WAIT_MS, late.signal).then(() => undefined),
+    ]);
+    late.abort();
+    this.#waiting.delete(num);
+    return standing;
   }
 
   #enrolled({ data, seq }: Entry, org: OrgId, agentId: AgentId): void {
@@ -111,7 +138,22 @@ export class EnrolledIdentities {
     if (again === true) {
       this.#outdate(keyOf(org, agentId), { belowNum: seq, untilMs: record.enrolledAtMs + OUTDATED_MS });
     }
-    this.add(seq, org, secret);
+    if (!this.#current.has(seq)) {
+      this.#current.add(seq);
+      this.#change(org, secret, 1);
+    }
+    const withSecret = secret === undefined ? 0 : this.count(org, secret);
+    this.#note(seq, { inOrg: this.count(org), withSecret });
+  }
+
+  #note(num: number, standing: Standing): void {
+    this.#waiting.get(num)?.(standing);
+    this.#standings.set(num, standing);
+    if (this.#standings.size <= STANDINGS) return;
+    for (const oldest of this.#standings.keys()) {
+      this.#standings.delete(oldest);
+      break;
+    }
   }
 
   #outdate(key: string, outdated: Outdated): void {
@@ -161,6 +203,7 @@ export class EnrolledIdentities {
     this.#current.clear();
     this.#counts.clear();
     this.#outdated.clear();
+    this.#standings.clear();
   }
 }
 
