@@ -42,7 +42,10 @@ afterEach(async () => {
   await connection.stop();
 });
 
-async function enrol(id: string, secret?: string): Promise<{ org: OrgId; agentId: AgentId; num: number; secret?: string }> {
+async function enrol(
+  id: string,
+  secret?: string,
+): Promise<{ org: OrgId; agentId: AgentId; num: number; secret?: string }> {
   const agentId = id.repeat(24).slice(0, 24) as AgentId;
   const more = secret === undefined ? {} : { secret };
   const record = { agentId, org: ORG, publicKey: 'k', enrolledAtMs: clock.now(), from: '', facts: FACTS, labels: {} };
