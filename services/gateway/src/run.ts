@@ -1,7 +1,7 @@
 import { DirectoryWriter } from '@muster/directory';
 import { AgentTokenIssuer, AgentTokenVerifier, publicJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
-import type { ServiceContext } from '@muster/runtime';
+import { ConnectionGuard, systemClock, type ServiceContext } from '@muster/runtime';
 import { connectionsThatFit, connectService, tlsFiles } from '@muster/service-base';
 import { CommandHandler } from './capabilities/commands/command-handler.js';
 import { ModeHandler } from './capabilities/modes/mode-handler.js';
@@ -14,7 +14,7 @@ import { PollHandler } from './edge/poll/poll-handler.js';
 import { SessionNames } from './edge/poll/session-names.js';
 import { bodyBytesOf, routeHttp } from './edge/routes.js';
 import { chooseTransport } from './edge/transport/choose-transport.js';
-import type { TransportOptions } from './edge/transport/transport.js';
+import { HEAD_TIMEOUT_MS, type TransportOptions } from './edge/transport/transport.js';
 import type { Capability } from './foundation/capability.js';
 import { EnrolledIdentities } from './foundation/enrolled-identities.js';
 import { GatewayIdentity } from './foundation/gateway-identity.js';
@@ -100,7 +100,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     limits: new EnrolmentLimits({ ...base, secrets, enrollRate, enrollBurst, orgIdentities }),
   });
   const upgrade = new LiveUpgrade({ admission, metrics });
-  const options = transportOptions(config, traffic, names);
+  const options = { ...transportOptions(config, traffic, names), guard: () => connectionGuard(config, context) };
   const transport = await chooseTransport(config.transport, options, {
     handlers: {
       upgrade: async (request) => upgrade.decide(request),
@@ -134,6 +134,17 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
       transport.stop();
       return traffic.stop();
     },
+  });
+}
+
+/** Agents behind one address are many, so an address may have all connections. */
+function connectionGuard({ trustedProxies: proxies }: GatewayConfig, context: ServiceContext): ConnectionGuard {
+  const total = connectionsThatFit();
+  const bounds = { total, perAddress: total, unproven: Math.ceil(total / 2) };
+  const { logger, metrics } = context;
+  return new ConnectionGuard({
+    ...{ listener: 'gateway', bounds, proxies, clock: systemClock, logger, metrics },
+    headTimeoutMs: HEAD_TIMEOUT_MS,
   });
 }
 

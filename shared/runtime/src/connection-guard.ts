@@ -70,6 +70,15 @@ export class ConnectionGuard {
     if (connection !== undefined) this.#table.prove(connection);
   }
 
+  /** The connection carries a session of a proven peer from now on: it counts as busy until it is closed. */
+  hold(socket: Socket): void {
+    const connection = this.#find(socket);
+    if (connection === undefined) return;
+    connection.asked = true;
+    this.#table.prove(connection);
+    this.#table.began(connection);
+  }
+
   /** For `/readyz`: fails while nearly all connections are in use by callers with valid credentials. */
   readonly check = (): CheckResult => {
     const { total } = this.#options.bounds;

@@ -1,5 +1,5 @@
 import type { ByteCounts } from '@muster/protocol';
-import type { TrustedProxies } from '@muster/runtime';
+import type { ConnectionGuard, TrustedProxies } from '@muster/runtime';
 import type { ConnectionListener } from '../../foundation/connection.js';
 import type { ChannelTraffic } from '../../traffic/frame-traffic.js';
 import type { HttpReply, HttpRequest } from '../http/http-message.js';
@@ -64,7 +64,12 @@ export interface TransportOptions {
   readonly backpressureBytes: number;
   /** Where the messages, pings and pongs of WebSockets are counted. */
   readonly traffic: ChannelTraffic;
+  /** Makes what bounds the connections of a transport that cannot do so itself. */
+  readonly guard?: () => Pick<ConnectionGuard, 'watch' | 'prove' | 'hold'>;
 }
+
+/** How long a peer may take for its TLS handshake, and again for the head of a request. */
+export const HEAD_TIMEOUT_MS = 10_000;
 
 /** Splits a `Sec-WebSocket-Protocol` header. */
 export function splitProtocols(header: string | undefined): string[] {

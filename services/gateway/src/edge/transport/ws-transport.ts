@@ -12,7 +12,13 @@ import { SocketTotals } from '../../traffic/socket-totals.js';
 import { isBodiless, type HttpReply } from '../http/http-message.js';
 import { FAILED, problemReply, TOO_LARGE } from '../http/replies.js';
 import { RequestHead } from '../http/request-head.js';
-import { splitProtocols, type Transport, type TransportHandlers, type TransportOptions } from './transport.js';
+import {
+  HEAD_TIMEOUT_MS,
+  splitProtocols,
+  type Transport,
+  type TransportHandlers,
+  type TransportOptions,
+} from './transport.js';
 import { asksForWebSocket, refuseHandshake } from './websocket-handshake.js';
 
 const OTHER_UPGRADE = problemReply('upgrade_required', 'the only upgrade here is to websocket', {
@@ -68,8 +74,16 @@ class WsConnection implements Connection {
   }
 }
 
-/** A connection is kept from one poll to the next where the interval is the usual one. */
-const KEEP_ALIVE = { keepAliveTimeout: LIMITS.pollIntervalMs + 5_000, requireHostHeader: false } as const;
+/** A peer that takes nothing of an answer for so long is cut. */
+const STALL_MS = 60_000;
+
+const SERVER_OPTIONS = {
+  // A connection is kept from one poll to the next where the interval is the usual one.
+  keepAliveTimeout: LIMITS.pollIntervalMs + 5_000,
+  requireHostHeader: false,
+  headersTimeout: HEAD_TIMEOUT_MS,
+  connectionsCheckingInterval: 1_000,
+} as const;
 
 /** The portable transport: slower and larger, but it runs where the native module cannot be loaded. */
 export class WsTransport<Context> implements Transport {
@@ -79,6 +93,7 @@ export class WsTransport<Context> implements Transport {
   readonly #sockets: WebSocketServer;
   readonly #connections = new Set<WsConnection>();
   readonly #totals = new SocketTotals();
+  readonly #guard: ReturnType<NonNullable<TransportOptions['guard']>> | undefined;
   readonly #accepted = new WeakMap<IncomingMessage, string>();
   /** Connections on which a request was refused because its end is not clear: nothing behind it is a request. */
   readonly #refused = new WeakSet<Duplex>();
@@ -90,8 +105,11 @@ export class WsTransport<Context> implements Transport {
     const { tls } = options;
     this.#server =
       tls === undefined
-        ? createServer(KEEP_ALIVE)
-        : createTlsServer({ ...KEEP_ALIVE, cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) });
+        ? createServer(SERVER_OPTIONS)
+        : createTlsServer({
+            ...{ ...SERVER_OPTIONS, handshakeTimeout: HEAD_TIMEOUT_MS },
+            ...{ cert: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) },
+          });
     this.#sockets = new WebSocketServer({
       noServer: true,
       maxPayload: options.frameBytes,
@@ -109,6 +127,9 @@ export class WsTransport<Context> implements Transport {
       if (socket.writable) refuse(socket, NO_REQUEST);
       else socket.destroy();
     });
+    this.#guard = options.guard?.();
+    this.#guard?.watch(this.#server);
+    if (this.#guard !== undefined) this.#server.timeout = STALL_MS;
   }
 
   async listen(): Promise<number> {
@@ -163,6 +184,7 @@ export class WsTransport<Context> implements Transport {
         refuse(socket, decision.reply);
         return;
       }
+      this.#guard?.hold(request.socket);
       this.#accepted.set(request, decision.protocol);
       this.#sockets.handleUpgrade(request, socket, rest, (webSocket) =>
         this.#open(webSocket, address, decision.context),
@@ -212,6 +234,7 @@ export class WsTransport<Context> implements Transport {
       const refused = head.refuse();
       if (refused !== undefined) this.#refused.add(socket);
       const reply = refused ?? (await this.#answer(request, head));
+      if (reply.status < 300 && head.get('authorization') !== undefined) this.#guard?.prove(socket);
       response.writeHead(reply.status, reply.headers).end(isBodiless(reply.status) ? undefined : reply.body);
     } catch {
       if (response.headersSent) response.end();
