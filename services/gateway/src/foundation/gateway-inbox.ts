@@ -36,8 +36,17 @@ export class GatewayInbox {
   start(): void {
     const { bus, identity, logger } = this.#options;
     this.#subscription?.unsubscribe();
-    const subject = SUBJECTS.gateway(identity.id);
-    this.#subscription = answerRequests({ bus, logger, subject, handlers: this.#handlers });
+    const { id } = identity;
+    // A process that stood still finds out before it believes a request that waited meanwhile.
+    const isCurrent = (): boolean => {
+      identity.checkLease();
+      return identity.id === id;
+    };
+    this.#subscription = answerRequests({
+      ...{ bus, logger, isCurrent },
+      subject: SUBJECTS.gateway(id),
+      handlers: this.#handlers,
+    });
   }
 
   stop(): void {
@@ -46,17 +55,22 @@ export class GatewayInbox {
   }
 }
 
-/** Subscribes to requests on a subject. One that has no handler, or whose handler fails, is answered with a fault. */
+/**
+ * Subscribes to requests on a subject. One that has no handler, or whose handler fails, is answered with a fault; all of them when the
+ * subject is not `isCurrent` any more.
+ */
 export function answerRequests(options: {
   readonly bus: Bus;
   readonly logger: Logger;
   readonly subject: string;
   readonly handlers: Readonly<Handlers>;
+  readonly isCurrent?: () => boolean;
 }): BusSubscription {
-  const { bus, logger, subject, handlers } = options;
+  const { bus, logger, subject, handlers, isCurrent = () => true } = options;
   const answer = async (request: GatewayRequest | undefined): Promise<GatewayReply> => {
     const handler = request === undefined ? undefined : (handlers[request.t] as Handler<RequestKind> | undefined);
     if (request === undefined || handler === undefined) return { t: 'fault', message: 'unknown request' };
+    if (!isCurrent()) return { t: 'fault', message: 'the gateway has another id now' };
     try {
       return await handler(request);
     } catch (error) {
