@@ -16,9 +16,15 @@ function setUp(...sessions: Session[]) {
     hub.add(session);
   }
   const [asked, ended]: [Session[], Session[]] = [[], []];
+  const moves: object[] = [];
+  const reasons: string[] = [];
   const sessionManager = {
-    askToMove: (moved: Iterable<Session>) => void asked.push(...moved),
-    end: (session: Session) => {
+    askToMove: (moved: Iterable<Session>, move: object) => {
+      asked.push(...moved);
+      moves.push(move);
+    },
+    end: (session: Session, reason: string) => {
+      reasons.push(reason);
       session.state = 'closed';
       hub.remove(session);
       ended.push(session);
@@ -32,13 +38,13 @@ function setUp(...sessions: Session[]) {
     random: () => 0,
   });
   age.start();
-  return { clock, hub, asked, ended, age };
+  return { clock, hub, asked, ended, moves, reasons, age };
 }
 
 describe('sessions that are old', () => {
   it('are asked to move, once, and closed when they have not moved a minute later', () => {
     const [one, two] = [fakeSession(1).session, fakeSession(2).session];
-    const { clock, hub, asked, ended, age } = setUp(one, two);
+    const { clock, hub, asked, ended, moves, reasons, age } = setUp(one, two);
     clock.advance(HOUR - 1);
     expect(asked).toEqual([]);
     clock.advance(5_000);
@@ -49,6 +55,7 @@ describe('sessions that are old', () => {
     expect(ended).toEqual([]);
     clock.advance(15_000);
     expect([asked.length, ended]).toEqual([2, [two]]);
+    expect([moves, reasons]).toEqual([[{ spreadMs: 5_000, reason: 'session_age' }], ['sessionAge']]);
     age.stop();
     expect(clock.pendingTimers).toBe(0);
   });

@@ -120,13 +120,53 @@ describe.each(MODES)('a connection over %s', (mode) => {
   });
 });
 
+describe.each(MODES)('an identity that was removed: over %s', (mode) => {
+  it('between the upgrade and the hello opens no session', async () => {
+    const harness = sessionManagerHarness();
+    const fake = harness.open(1, mode);
+    harness.removed.add(1);
+    harness.send(fake, FRAME.hello, encodeBody('hello', HELLO));
+    await turn();
+    expect([lastOf(fake), harness.registered]).toMatchObject([{ body: { code: 'unauthenticated' } }, []]);
+    expect(fake.closes).toEqual([CLOSE.unauthenticated.code]);
+  });
+
+  it('ends its sessions, ready or not, and none of another org or of a newer number', async () => {
+    const harness = sessionManagerHarness();
+    const ready = await harness.becomesReady(1, mode);
+    const [waiting, other] = [harness.open(1, mode), await harness.becomesReady(2, mode)];
+    const { org, agentId } = ready.session;
+    harness.manager.removed('globex' as OrgId, agentId, 9);
+    harness.manager.removed(org, agentId, 1);
+    expect(harness.table.size).toBe(3);
+    harness.manager.removed(org, agentId, 2);
+    const code = CLOSE.unauthenticated.code;
+    expect([ready.closes, waiting.closes, other.closes]).toEqual([[code], [code], []]);
+    expect(lastOf(ready)).toMatchObject({ body: { message: expect.stringContaining('enrol again') } });
+  });
+});
+
+describe('a connection that takes the place of one that has proven nothing', () => {
+  it('ends that one as overloaded', () => {
+    const harness = sessionManagerHarness();
+    const all = Array.from({ length: 17 }, () => harness.open(1));
+    expect(all.map(({ closes }) => closes.length)).toEqual([1, ...Array.from({ length: 16 }, () => 0)]);
+    expect(all[0]!.closes).toEqual([CLOSE.overloaded.code]);
+    expect(lastOf(all[0]!)).toMatchObject({ body: { code: 'overloaded' } });
+  });
+});
+
 describe('a session', () => {
   it('is welcomed with its labels, and without a token when it keeps its own', async () => {
     const harness = sessionManagerHarness();
-    harness.handshake.admit = () => Promise.resolve(undefined);
+    harness.handshake.admit = (session) => {
+      session.profile = fakeSession(1, { labels: { env: 'prod' } }).session.profile;
+      return Promise.resolve(undefined);
+    };
     const fake = await harness.becomesReady(1);
     const welcome = decodeBody('welcome', fake.frames[1]!.body);
-    expect(welcome).toMatchObject({ ok: true, body: { agentId: 'a1', labels: {}, heartbeatMs: 15_000 } });
+    const labels = { env: 'prod' };
+    expect(welcome).toMatchObject({ ok: true, body: { agentId: 'a1', labels, heartbeatMs: 15_000 } });
     expect(welcome.ok && Object.hasOwn(welcome.body, 'token')).toBe(false);
     expect(await metric(harness, 'muster_gateway_hellos_total')).toMatch(/result="ready".* 1$/);
     expect(await metric(harness, 'muster_gateway_live_sessions')).toMatch(/ 1$/);

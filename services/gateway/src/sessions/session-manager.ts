@@ -300,7 +300,6 @@ export class SessionManager
 
   /** `countAs`: the reason in the metrics. */
   #end(session: Session, reason: CloseReason, detail?: string, countAs = reason): void {
-    if (session.state === 'closed') return;
     session.close(reason, detail);
     // Some transports report the close later; frames that come in between must not count.
     this.closed(session.connection, CLOSE[countAs].code);

@@ -76,6 +76,7 @@ export function sessionManagerHarness(copies = 1) {
   const ended: Session[] = [];
   const registered: Session[] = [];
   const revoked = new Set<string>();
+  const removed = new Set<number>();
   const registrations = {
     listen: () => undefined,
     register: (session: Session) => {
@@ -94,7 +95,7 @@ export function sessionManagerHarness(copies = 1) {
         ? { ok: true, hello: hello.body, challenge }
         : { ok: false, reason: 'helloInvalid', detail: hello.fault };
     },
-    admit: (): Promise<string | undefined> => Promise.resolve('a new token'),
+    admit: (_session: Session): Promise<string | undefined> => Promise.resolve('a new token'),
   };
   const manager: SessionManager = new SessionManager({
     ...{
@@ -106,7 +107,7 @@ export function sessionManagerHarness(copies = 1) {
     },
     handshake: handshake as unknown as Handshake,
     registrations,
-    identities: { listen: () => undefined, isRemoved: () => false },
+    identities: { listen: () => undefined, isRemoved: (_org, _agentId, num) => removed.has(num) },
     firstSessions: { note: () => undefined },
     overrides: {
       listen: () => undefined,
@@ -143,6 +144,7 @@ export function sessionManagerHarness(copies = 1) {
     ended,
     registered,
     revoked,
+    removed,
     open,
     send,
     becomesReady,

@@ -67,3 +67,14 @@ it('a full gateway of proven sessions has no room', () => {
   table.pending.delete(one);
   expect(table.hasRoom(60_000)).toBe(false);
 });
+
+it('a table ends what an agent displaces, and never the connection that has just come', () => {
+  const table = new SessionTable();
+  const all = Array.from({ length: 17 }, () => pending('a', '192.0.2.1'));
+  expect(all.map((session) => table.add(session))).toEqual([...Array.from({ length: 16 }, () => []), [all[0]]]);
+  const full = new SessionTable(1);
+  const proven = pending('a', '192.0.2.1');
+  full.add(proven);
+  full.pending.delete(proven);
+  expect(full.add(pending('b', '192.0.2.1'))).toEqual([]);
+});

@@ -14,13 +14,21 @@ const DUPLICATE = {
 function setUp(maxAgents?: number) {
   const clock = new FakeClock();
   const recorded: string[] = [];
+  const records: object[] = [];
+  const denials: object[] = [];
   const audited: string[] = [];
   const reporter = new DuplicateIdentityReporter({
     ...{ clock, logger: silentLogger },
     ...(maxAgents === undefined ? {} : { maxAgents }),
-    auditor: { denied: ({ code }) => void audited.push(code) },
+    auditor: {
+      denied: (denial) => {
+        denials.push(denial);
+        audited.push(denial.code);
+      },
+    },
     directory: {
-      recordDuplicate: (org, agentId) => {
+      recordDuplicate: (org, agentId, record) => {
+        records.push(record);
         recorded.push(`${org}/${agentId}`);
         return Promise.resolve({ kind: 'ok' });
       },
@@ -28,7 +36,7 @@ function setUp(maxAgents?: number) {
   });
   const report = (num: number, org = 'acme' as OrgId): string =>
     reporter.report(fakeSession(num, { org }).session, DUPLICATE);
-  return { clock, recorded, audited, report };
+  return { clock, recorded, records, denials, audited, reporter, report };
 }
 
 test('a clone that tries three times a second is recorded once a minute', () => {
@@ -57,4 +65,23 @@ test('what is remembered is bounded: of more agents the oldest are forgotten', (
   expect(recorded).toHaveLength(4);
   report(1);
   expect(recorded).toHaveLength(5);
+});
+
+test('it is recorded which machine was refused, and which one holds the identity', () => {
+  const { clock, records, denials, reporter } = setUp();
+  const { session } = fakeSession(1);
+  session.instance = 'ab';
+  expect(reporter.report(session, { ...DUPLICATE, reason: 'flapping' })).toBe('the identity changes hands too often');
+  expect(records).toEqual([
+    {
+      ...{ atMs: clock.now(), holderInstance: '00'.repeat(16), refusedInstance: 'ab' },
+      ...{ refusedHost: 'host-1', refusedAddress: '127.0.0.1' },
+    },
+  ]);
+  expect(denials).toEqual([
+    {
+      ...{ org: 'acme', action: 'agent.connect', from: '127.0.0.1', agentId: 'a1' },
+      ...{ code: 'duplicate_identity', reason: 'the identity changes hands too often' },
+    },
+  ]);
 });

@@ -11,13 +11,15 @@ import { LeaseRenewer } from './lease-renewer.js';
 /** A registry that answers what a test wants; only leases are asked of it. */
 class ScriptedRegistry {
   renewal: RenewResult = { kind: 'renewed' };
+  /** Renewals wait for this. */
+  gate: Promise<void> = Promise.resolve();
   generationResult: GenerationResult = { kind: 'generation', value: 'one' };
   readonly renewals: LeaseRenewal[] = [];
   readonly dropped: string[] = [];
   readonly lease = {
     renew: (lease: LeaseRenewal): Promise<RenewResult> => {
       this.renewals.push(lease);
-      return Promise.resolve(this.renewal);
+      return this.gate.then(() => this.renewal);
     },
     drop: (gatewayId: string) => {
       this.dropped.push(gatewayId);
@@ -165,6 +167,54 @@ describe('LeaseRenewer', () => {
     setCanResync(true);
     await clock.inner.advanceAsync(10_000);
     expect(events).toEqual(['resync', 'resync']);
+    await stop();
+  });
+
+  it('says what the gateway is doing, and answers pings at its id', async () => {
+    const { bus, registry, clock, identity, start, stop } = setUp();
+    const startedAtMs = clock.now();
+    await start();
+    expect(registry.renewals[0]?.info).toEqual({ sessions: 3, draining: false, startedAtMs });
+    const ping = await bus.request(SUBJECTS.gateway(identity.id), encodeBusMessage({ t: 'ping' }), { timeoutMs: 100 });
+    expect(ping.kind === 'reply' && decodeBusMessage(ping.data, 'ok')).toEqual({ t: 'ok' });
+    await stop();
+  });
+
+  it('renews one at a time, and goes on after a renewal that failed', async () => {
+    const { registry, clock, start, stop } = setUp();
+    await start();
+    let release: () => void = () => undefined;
+    registry.gate = new Promise((resolve) => (release = resolve));
+    await clock.inner.advanceAsync(20_000);
+    expect(registry.renewals).toHaveLength(2);
+    registry.gate = Promise.reject(new Error('broken'));
+    registry.gate.catch(() => undefined);
+    release();
+    await clock.inner.advanceAsync(5_000);
+    registry.gate = Promise.resolve();
+    await clock.inner.advanceAsync(5_000);
+    expect(registry.renewals).toHaveLength(4);
+    await stop();
+  });
+
+  it('renews under its new id as soon as it was fenced', async () => {
+    const { registry, clock, identity, start, stop } = setUp();
+    await start();
+    clock.freeze(16_000);
+    identity.checkLease();
+    await clock.inner.advanceAsync(0);
+    expect(registry.renewals.at(-1)?.gatewayId).toBe(identity.id);
+    expect(registry.renewals).toHaveLength(2);
+    await stop();
+  });
+
+  it('decides nothing while the registry cannot say whether it lost its data', async () => {
+    const { registry, clock, events, start, stop } = setUp();
+    await start();
+    registry.renewal = { kind: 'lapsed' };
+    registry.generationResult = { kind: 'unavailable', cause: new Error('down') };
+    await clock.inner.advanceAsync(10_000);
+    expect(events).toEqual([]);
     await stop();
   });
 });
