@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { NewAuditRecord } from '@muster/audit';
-import type { CommandReply, CommandRequest, CommandSummary } from '@muster/messages';
+import type { CommandReply, CommandReport, CommandRequest, CommandSummary } from '@muster/messages';
 import type { CommandId, OrgId } from '@muster/protocol';
 import { encodeNumberSet, type CommandRecord, type JournalEntry } from '@muster/records';
 import { CommandAudit } from './command-audit.js';
@@ -24,16 +24,17 @@ const problem = (code: string): CommandReply =>
 
 function setUp() {
   const records: NewAuditRecord[] = [];
+  const limited: NewAuditRecord[] = [];
   const audit = new CommandAudit({
     record: (record) => void records.push(record),
-    recordRateLimited: () => undefined,
+    recordRateLimited: (record) => void limited.push(record),
   });
   const recordOf = (request: CommandRequest, reply: CommandReply): NewAuditRecord | undefined => {
     records.length = 0;
     audit.request(request, reply);
     return records[0];
   };
-  return { audit, records, recordOf };
+  return { audit, records, limited, recordOf };
 }
 
 const open = (): OpenCommand =>
@@ -71,6 +72,14 @@ describe('the record of a request', () => {
     expect(record?.details).not.toHaveProperty('status');
     expect(recordOf(SUBMIT, REPLY)).not.toHaveProperty('code');
     expect(recordOf(SUBMIT, REPLY)?.details).not.toHaveProperty('message');
+  });
+
+  test('names the person where that is not who made the request, and no reason where none was given', () => {
+    const { recordOf } = setUp();
+    const details = recordOf({ ...SUBMIT, caller: { ...CALLER, person: 'ann' } } as CommandRequest, REPLY)?.details;
+    expect(details).toMatchObject({ person: 'ann' });
+    expect(recordOf({ ...SUBMIT, reason: undefined } as never, REPLY)?.details).not.toHaveProperty('reason');
+    expect(recordOf(SUBMIT, REPLY)?.details).not.toHaveProperty('person');
   });
 
   test('to undo, approve or cancel names the command, also where it is refused', () => {
@@ -139,4 +148,24 @@ describe('the service itself records', () => {
       })),
     );
   });
+});
+
+test('what an endpoint could not verify is recorded as a refusal, or as its claim where nothing confirms it', () => {
+  const { audit, records, limited } = setUp();
+  const report = {
+    ...{ org: ORG, agentId: 'a1', num: 7, id: ID, number: 2, state: 'refused', code: 'bad_signature' },
+    ...{ message: 'it is forged', authentic: false },
+  } as unknown as CommandReport;
+  audit.refusedByAgent(report);
+  audit.refusedByAgent(report, 'it was never sent');
+  const refusal = {
+    ...{ org: ORG, actor: 'a1', actorName: 'a1', action: 'command.refused_by_agent', outcome: 'refused', from: '' },
+    ...{ subject: ID, code: 'bad_signature' },
+  };
+  const details = { target: 2, message: 'it is forged' };
+  expect(limited).toEqual([
+    { ...refusal, details },
+    { ...refusal, details: { ...details, claim: 'unconfirmed', doubt: 'it was never sent' } },
+  ]);
+  expect(records).toEqual([]);
 });
