@@ -133,13 +133,13 @@ describe('the journal', () => {
     const breaking = () => {
       const { streams } = connection;
       let broken = new AbortController();
-      let failure: Error | undefined;
+      let failure = new Error('broken');
       let reads = 0;
       const store = {
         last: streams.last.bind(streams),
         read: async function* (stream: string, options: ReadOptions = {}) {
           reads += 1;
-          if (failure !== undefined && broken.signal.aborted) throw failure;
+          if (broken.signal.aborted) throw failure;
           const signal = AbortSignal.any([broken.signal, options.signal!]);
           yield* streams.read(stream, { ...options, signal });
           if (broken.signal.aborted) throw failure;
