@@ -2,6 +2,7 @@
  * What tests import from `@jest/globals`, on top of Mocha. Jest loads every module again for each run, which costs seconds for each changed expression;
  * Mocha keeps them, and a run costs milliseconds.
  */
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bind } from 'jest-each';
 import { ModuleMocker } from 'jest-mock';
@@ -25,7 +26,7 @@ const hook = (register) => (run, timeoutMs) =>
 const hookOfTests = (register) => (run, timeoutMs) => {
   const file = depth === 0 ? callingFile() : undefined;
   hook(register)(function () {
-    return file === undefined || current.file === file ? run() : undefined;
+    return file === undefined || resolve(current.file) === file ? run() : undefined;
   }, timeoutMs);
 };
 let depth = 0;
