@@ -101,6 +101,27 @@ for (const transport of ['uws', 'ws'] as const) {
         newer.close();
       });
 
+      it('does not go on asking an agent that ends its session over the question, and asks it the next one', async () => {
+        const agent = await enrolled({ labels: { test: 'leaves' } });
+        const query = coordinator.ask(coordinator.query({ selector: 'test=leaves' }));
+        const failures = () => coordinator.partials(query).flatMap((partial) => partial.failures);
+        for (let times = 1; times <= 3; times += 1) {
+          const session = await agent.connect(gateway.url);
+          await session.next(FRAME.query);
+          session.cut();
+          await coordinator.until(() => failures().length === times);
+        }
+        const message = expect.stringMatching(/3 times: it is not asked again/);
+        expect(failures().at(-1)).toEqual([agent.num, 'disconnected', 'disconnected', message]);
+        const session = await agent.connect(gateway.url);
+        const next = coordinator.ask(coordinator.query({ selector: 'test=leaves' }));
+        const { ref, body } = await session.next(FRAME.query);
+        expect(decodeCbor(body)).toMatchObject({ id: next.id });
+        session.answer(ref, row('x'));
+        await coordinator.until(() => coordinator.outcomes(next)[agent.num] === 'answered');
+        session.close();
+      });
+
       it('counts an agent that did not say that it answers queries as refused, at once', async () => {
         const labels = { test: 'mute' };
         const mute = await enrolled({ labels, capabilities: ['later'] });
