@@ -28,16 +28,20 @@ export class NatsLink {
     return () => this.listeners.delete(listener);
   }
 
-  /** Resolves with the answer, or with `lost` as soon as the connection is lost. Rejects as `answer` does. */
-  orLost<T>(answer: Promise<T>): Promise<T | typeof lost> {
-    if (!this.connected) {
+  /** Resolves with the answer, or with `lost` as soon as the connection is lost or the signal aborted. Rejects as `answer` does. */
+  orLost<T>(answer: Promise<T>, signal?: AbortSignal): Promise<T | typeof lost> {
+    if (!this.connected || signal?.aborted === true) {
       answer.catch(() => undefined);
       return Promise.resolve(lost);
     }
     return new Promise((resolve, reject) => {
       const cut = () => resolve(lost);
       this.waiting.add(cut);
-      answer.then(resolve, reject).finally(() => this.waiting.delete(cut));
+      signal?.addEventListener('abort', cut, { once: true });
+      answer.then(resolve, reject).finally(() => {
+        this.waiting.delete(cut);
+        signal?.removeEventListener('abort', cut);
+      });
     });
   }
 

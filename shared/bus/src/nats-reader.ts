@@ -7,7 +7,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { StreamError, type Entry, type ReadOptions } from './stream-store.js';
-import type { NatsLink } from './nats-link.js';
+import { lost, type NatsLink } from './nats-link.js';
 import { asStreamError } from './nats-stream-error.js';
 import { NatsPull } from './nats-pull.js';
 
@@ -101,10 +101,12 @@ async function open(
       throw new StreamError('unavailable', `the connection to nats was ended while reading ${stream}`);
     }
     try {
-      const { created } = await jsm.streams.info(stream);
-      cursor.created ??= created;
-      if (cursor.created !== created) throw new StreamError('stream_reset', `stream ${stream} was made anew`);
-      const info = await jsm.consumers.add(stream, {
+      // Alone they would run into their timeout, and a reader that is stopped meanwhile would not end before that.
+      const found = await link.orLost(jsm.streams.info(stream), options.signal);
+      if (found === lost) continue;
+      cursor.created ??= found.created;
+      if (cursor.created !== found.created) throw new StreamError('stream_reset', `stream ${stream} was made anew`);
+      const adding = jsm.consumers.add(stream, {
         ...cursor.start(),
         ack_policy: AckPolicy.None,
         // LastPerSubject needs a filter; `>` matches everything.
@@ -113,6 +115,8 @@ async function open(
         mem_storage: true,
         num_replicas: 1,
       });
+      const info = await link.orLost(adding, options.signal);
+      if (info === lost) continue;
       const batch = Math.min(1_000, Math.max(1, options.batch ?? DEFAULT_BATCH));
       const pull = new NatsPull(link, { stream, consumer: info.name, batch, signal: options.signal });
       return { pull, waiting: info.num_pending };

@@ -67,6 +67,26 @@ describe('nats', () => {
     await broker.stop();
   });
 
+  it('that hangs does not hold up a reader that is stopped', async () => {
+    const broker = await connect();
+    await broker.streams.ensure([{ name: 'HANG', subjects: ['hang.>'] }]);
+    process.kill(server.pid ?? 0, 'SIGSTOP');
+    try {
+      const stopping = new AbortController();
+      const reader = broker.streams.read('HANG', { follow: true, signal: stopping.signal })[Symbol.asyncIterator]();
+      const reading = reader.next();
+      // By then it has asked the server, which does not answer.
+      for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+      const sinceMs = performance.now();
+      stopping.abort();
+      expect(await reading).toEqual({ done: true, value: undefined });
+      expect(performance.now() - sinceMs).toBeLessThan(2_000);
+    } finally {
+      process.kill(server.pid ?? 0, 'SIGCONT');
+    }
+    await broker.stop();
+  });
+
   it('without JetStream still carries messages, and says that nothing is kept', async () => {
     const plain = await startNats({ dataDir: join(dataDir, 'plain'), logger: silentLogger, jetstream: false });
     const broker = await connectNats({ servers: [plain.url], name: 'test', logger: silentLogger });
