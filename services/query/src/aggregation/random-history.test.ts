@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { GatewayUpdate } from '@muster/messages';
+import { MOVED_CODE, type GatewayUpdate } from '@muster/messages';
 import { decodeRow, decodeRows, encodeCbor, ledgerBalances, type GatewayId, type QueryId } from '@muster/protocol';
 import {
   AnswerBlockWriter,
@@ -74,7 +74,9 @@ class RandomGateway {
     const session = this.sessions.get(num);
     if (session === undefined) return;
     this.sessions.delete(num);
-    if (!session.answered) this.#failures.push([num, 'disconnected', 'closed', 'the session ended']);
+    // Half of them are known to have moved.
+    const code = num % 2 === 0 ? MOVED_CODE : 'closed';
+    if (!session.answered) this.#failures.push([num, 'disconnected', code, 'the session ended']);
   }
 
   flush(inParts: boolean): void {
@@ -218,6 +220,7 @@ function play({ seed, form, losses, deaths }: Run): void {
       gateway.alive = false;
       if (random(2) === 0) gateway.outbox = [];
     } else if (!gateway.alive && dice === 96) aggregator.gatewayDied(gateway.id);
+    else if (dice === 97) aggregator.ledger.expireMoves(step * 100);
     check();
   }
   for (const gateway of gateways) {
@@ -227,6 +230,7 @@ function play({ seed, form, losses, deaths }: Run): void {
     if (!gateway.alive) aggregator.gatewayDied(gateway.id);
     check();
   }
+  for (const nowMs of [100_000, 200_000]) aggregator.ledger.expireMoves(nowMs);
   if (!losses && !deaths) expect(aggregator.settled).toBe(true);
   aggregator.ledger.end('deadline', 'no answer in time');
   check();
