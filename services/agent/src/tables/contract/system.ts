@@ -190,6 +190,8 @@ export class System {
   /** Runs a program by its absolute path and returns its output. `undefined` when it is missing, fails or takes over five seconds. */
   run(program: string, args: readonly string[]): string | undefined {
     if (!this.live || !this.exists(program)) return undefined;
+    // From here on it is the program that may take its time, and no path.
+    this.#touch('');
     try {
       return execFileSync(program, args, {
         encoding: 'utf8',
