@@ -38,7 +38,8 @@ import { openApiOperation } from './http/openapi-operation.js';
 import type { Operation } from './http/operation.js';
 import { RateLimits } from './http/rate-limits.js';
 import { RequestPipeline } from './http/request-pipeline.js';
-import { Viewers, type ViewerBounds, type ViewersOptions } from './http/viewers.js';
+import { Shares, type ShareBounds } from './http/shares.js';
+import { Viewers, type ViewersOptions } from './http/viewers.js';
 import { queryOperations } from './queries/query-operations.js';
 import { QueryStore } from './queries/query-store.js';
 import { resultOperations } from './queries/result-operations.js';
@@ -61,7 +62,10 @@ export interface AppOptions {
   readonly platformOrg: OrgId;
   readonly requestRate: number;
   readonly requestBurst: number;
-  readonly viewerBounds: ViewerBounds;
+  /** How many requests may be in progress, event streams among them. */
+  readonly requestBounds: ShareBounds;
+  /** How many event streams may be open. */
+  readonly viewerBounds: ShareBounds;
   /** Called with the connection of each request whose credentials are valid. */
   readonly onAuthenticated?: (socket: Socket) => void;
   /** How long an identity may exist without a single session; 0 keeps such identities. */
@@ -170,6 +174,7 @@ function createPipeline(options: AppOptions, { tokens, audit, metrics }: Pipelin
       ...given('bootstrap', bootstrap),
     }),
     principalLimits: new RateLimits({ clock, perSecond: requestRate, burst: requestBurst }),
+    requests: new Shares(options.requestBounds),
     failureLimits: new RateLimits({ clock, perSecond: 0.5, burst: 20 }),
     audit,
     idempotency: new Idempotency({ streams: options.broker.streams, clock }),

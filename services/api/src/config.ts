@@ -13,7 +13,7 @@ import {
   type Env,
 } from '@muster/runtime';
 import { z } from 'zod';
-import type { ViewerBounds } from './http/viewers.js';
+import type { ShareBounds } from './http/shares.js';
 
 const orgSchema = z.string().refine(isOrgId, 'must be lower-case letters, digits and "-"') as unknown as z.ZodType<
   OrgId,
@@ -68,6 +68,8 @@ const definition = defineConfig({
     requestRate: field.int('MUSTER_API_REQUEST_RATE', { default: 1_000, min: 1 }),
     requestBurst: field.int('MUSTER_API_REQUEST_BURST', { default: 2_000, min: 1 }),
     unusedIdentityMs: field.durationMs('MUSTER_API_UNUSED_IDENTITY_AGE', { default: 30 * DAY_MS, max: 3_650 * DAY_MS }),
+    maxRequestsPerOrg: field.int('MUSTER_API_MAX_REQUESTS_PER_ORG', { optional: true, min: 1 }),
+    maxRequestsPerOperator: field.int('MUSTER_API_MAX_REQUESTS_PER_OPERATOR', { optional: true, min: 1 }),
     maxViewers: field.int('MUSTER_API_MAX_VIEWERS', { default: 1_000, min: 1 }),
     maxViewersPerOrg: field.int('MUSTER_API_MAX_VIEWERS_PER_ORG', { optional: true, min: 1 }),
     maxViewersPerOperator: field.int('MUSTER_API_MAX_VIEWERS_PER_OPERATOR', { optional: true, min: 1 }),
@@ -116,11 +118,22 @@ export function connectionBounds(config: ApiConfig, fit: number): ConnectionBoun
   };
 }
 
-export function viewerBounds({ maxViewers: total, maxViewersPerOrg, maxViewersPerOperator }: ApiConfig): ViewerBounds {
+/** How many event streams may be open. */
+export function viewerBounds({ maxViewers: total, maxViewersPerOrg, maxViewersPerOperator }: ApiConfig): ShareBounds {
   return {
     total,
     perOrg: maxViewersPerOrg ?? shareOf(total, 1 / 2),
     perOperator: maxViewersPerOperator ?? shareOf(total, 1 / 10),
+  };
+}
+
+/** How many requests may be in progress. Each holds a connection, so their total is that of connections. */
+export function requestBounds(config: ApiConfig, fit: number): ShareBounds {
+  const { total } = connectionBounds(config, fit);
+  return {
+    total,
+    perOrg: config.maxRequestsPerOrg ?? shareOf(total, 1 / 2),
+    perOperator: config.maxRequestsPerOperator ?? shareOf(total, 1 / 10),
   };
 }
 

@@ -2,7 +2,7 @@ import { createOidcVerifier, RequestSeal, type OidcVerifier } from '@muster/iden
 import { ConnectionGuard, systemClock, type ServiceContext } from '@muster/runtime';
 import { connectionsThatFit, connectService, tlsFiles } from '@muster/service-base';
 import { buildApp } from './build-app.js';
-import { connectionBounds, viewerBounds, type ApiConfig } from './config.js';
+import { connectionBounds, requestBounds, viewerBounds, type ApiConfig } from './config.js';
 import { ApiServer } from './http/server.js';
 
 /** The API and its connections, component by component, in the order in which they start. */
@@ -22,6 +22,7 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     requestRate: config.requestRate,
     requestBurst: config.requestBurst,
     unusedIdentityMs: config.unusedIdentityMs,
+    requestBounds: requestBounds(config, connectionsThatFit()),
     viewerBounds: viewerBounds(config),
     onAuthenticated: (socket) => guard.prove(socket),
     ...(oidc === undefined ? {} : { oidc }),

@@ -27,7 +27,7 @@ export function createHttpMetrics(metrics: Metrics) {
     }),
     rateLimited: metrics.counter({
       name: 'muster_api_rate_limited_total',
-      help: 'Requests refused by a rate limit: of the principal, or of failed authentications of one address.',
+      help: 'Requests refused by a limit: rate of the principal, rate of failed authentications of one address, requests in_progress.',
       labels: ['limit'],
     }),
   };

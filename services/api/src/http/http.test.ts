@@ -223,3 +223,24 @@ describe('every answer', () => {
     expect(text).not.toContain('q000');
   });
 });
+
+test('one operator, and one org, have only their share of requests in progress', async () => {
+  await api.stop();
+  api = await ApiFixture.start({ requestBounds: { total: 100, perOrg: 4, perOperator: 2 } });
+  const [ann, ben] = [await api.token({ role: 'viewer' }), await api.token({ role: 'viewer' })];
+  let release: () => void = () => undefined;
+  api.commands.held = new Promise((resolve) => (release = resolve));
+  const ask = ({ token }: { token: string }) => api.get('/v1/commands', { token });
+  const waiting = [ask(ann), ask(ann), ask(ben), ask(ben)];
+  await eventually(() => api.commands.asked.length === waiting.length);
+  for (const [who, detail] of [
+    [ann, 'you have as many requests in progress as are allowed'],
+    [{ token: api.adminToken }, 'your org has as many requests in progress as are allowed'],
+  ] as const) {
+    const { status, body } = await ask(who);
+    expect([status, body.code, body.detail]).toEqual([429, 'rate_limited', detail]);
+  }
+  release();
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  expect((await ask(ann)).status).toBe(200);
+});

@@ -6,6 +6,7 @@ import { AppError, type OrgId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
 import { isPlatformAdmin, type Authenticator, type Principal } from './principal.js';
 import type { RateLimits } from './rate-limits.js';
+import { HOLDERS, type Shares } from './shares.js';
 import type { HttpMetrics } from './http-metrics.js';
 import { canonicalJson } from './canonical-json.js';
 import { requestKeyOf, type Idempotency } from './idempotency.js';
@@ -18,6 +19,8 @@ export interface PipelineParts {
   readonly authenticator: Authenticator;
   readonly principalLimits: RateLimits;
   readonly failureLimits: RateLimits;
+  /** The requests in progress. */
+  readonly requests: Shares;
   readonly audit: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
   readonly idempotency: Idempotency;
   readonly metrics: HttpMetrics;
@@ -117,6 +120,7 @@ export class RequestPipeline {
       `${result.principal.org}/${result.principal.kind}/${result.principal.id}`,
       'principal',
     );
+    this.#takeShare(result.principal, response);
     const { access } = operation;
     if (access !== 'any' && access !== 'public' && !roleAllows(result.principal.role, access)) {
       throw new AppError('forbidden', `this needs the role ${leastRole(access)}; yours is ${result.principal.role}`, {
@@ -129,6 +133,22 @@ export class RequestPipeline {
       });
     }
     return result.principal;
+  }
+
+  /** Counts the request as one of this operator until its connection has the whole answer, or is gone. */
+  #takeShare(principal: Principal, response: Response): void {
+    const { requests, metrics } = this.#parts;
+    const bound = requests.reachedBy(principal);
+    if (bound !== undefined) {
+      metrics.rateLimited.inc({ limit: 'in_progress' });
+      throw new AppError('rate_limited', `${HOLDERS[bound]} as many requests in progress as are allowed`, {
+        details: { retryAfterMs: 1_000 },
+      });
+    }
+    // The caller may have gone while their credentials were checked.
+    if (response.closed) return;
+    requests.take(principal);
+    response.on('close', () => requests.release(principal));
   }
 
   #limit(limits: RateLimits, key: string, limit: string): void {

@@ -7,14 +7,7 @@ import type { Principal } from './principal.js';
 import type { HttpMetrics } from './http-metrics.js';
 import { DrainWriter, type WriteOutcome } from './drain-writer.js';
 import type { StreamAnswer } from './operation.js';
-
-/** How many event streams this process has open at most. */
-export interface ViewerBounds {
-  readonly total: number;
-  readonly perOrg: number;
-  /** Of one token, or of one person of the identity provider. */
-  readonly perOperator: number;
-}
+import { HOLDERS, Shares, type ShareBounds } from './shares.js';
 
 export interface ViewersOptions {
   readonly clock: Clock;
@@ -22,7 +15,8 @@ export interface ViewersOptions {
   /** Finds out whether the token of a viewer is still valid. */
   readonly tokens: { find(tokenId: string): Pick<OperatorTokenRecord, 'revokedAtMs' | 'expiresAtMs'> | undefined };
   readonly metrics: HttpMetrics;
-  readonly bounds: ViewerBounds;
+  /** How many event streams this process has open at most. */
+  readonly bounds: ShareBounds;
   readonly heartbeatMs?: number;
   readonly stallMs?: number;
 }
@@ -64,43 +58,23 @@ interface OpenView {
 export class Viewers {
   readonly #options: ViewersOptions;
   readonly #open = new Map<ServerResponse, OpenView>();
-  /** Open streams by org (`org`) and by operator (`org/kind/id`). */
-  readonly #openOf = new Map<string, number>();
+  readonly #shares: Shares;
   #stopping = false;
 
   constructor(options: ViewersOptions) {
     this.#options = options;
+    this.#shares = new Shares(options.bounds);
   }
 
   /** Throws `rate_limited` when the operator, the org or the process has all the streams that it may have, `draining` when the process stops. */
   #admit(principal: View['principal']): void {
     if (this.#stopping) throw new AppError('draining', 'the server is stopping; connect again');
-    const { metrics, bounds } = this.#options;
-    const reached = this.#scopes(principal).find(({ key, most }) => (this.#openOf.get(key) ?? 0) >= most);
-    const bound = reached?.bound ?? (this.#open.size >= bounds.total ? 'total' : undefined);
+    const bound = this.#shares.reachedBy(principal);
     if (bound === undefined) return;
-    metrics.viewersRefused.inc({ bound });
-    // Of the total nobody learns how many there are: they are those of all orgs.
-    const whose = { operator: 'you have', org: 'your org has', total: 'this server has' }[bound];
-    throw new AppError('rate_limited', `${whose} as many event streams open as are allowed`, {
+    this.#options.metrics.viewersRefused.inc({ bound });
+    throw new AppError('rate_limited', `${HOLDERS[bound]} as many event streams open as are allowed`, {
       details: { retryAfterMs: 5_000 },
     });
-  }
-
-  #scopes({ org, kind, id }: View['principal']) {
-    const { perOperator, perOrg } = this.#options.bounds;
-    return [
-      { bound: 'operator', key: `${org}/${kind}/${id}`, most: perOperator },
-      { bound: 'org', key: org, most: perOrg },
-    ] as const;
-  }
-
-  #count(principal: View['principal'], change: 1 | -1): void {
-    for (const { key } of this.#scopes(principal)) {
-      const count = (this.#openOf.get(key) ?? 0) + change;
-      if (count > 0) this.#openOf.set(key, count);
-      else this.#openOf.delete(key);
-    }
   }
 
   /** The stream as the answer to a request. Throws `rate_limited` or `draining` when it cannot be opened. */
@@ -126,7 +100,7 @@ export class Viewers {
     const controller = new AbortController();
     const writer = new DrainWriter(response, { clock, stallMs });
     this.#open.set(response, { principal, controller });
-    this.#count(principal, 1);
+    this.#shares.take(principal);
     metrics.viewers.inc({ format });
     response.on('close', () => controller.abort('closed'));
     let how = 'ended';
@@ -151,7 +125,7 @@ export class Viewers {
       throw error;
     } finally {
       this.#open.delete(response);
-      this.#count(principal, -1);
+      this.#shares.release(principal);
       metrics.viewers.dec({ format });
       metrics.viewersEnded.inc({ how });
       if (how === 'stalled')
