@@ -15,7 +15,7 @@ export const TARGETS = {
     ],
   },
   journal: { folder: 'services/command', mutate: ['journal/*.js'], tests: ['journal/*.test.js'] },
-  fold: { folder: 'shared/records', mutate: ['command-fold.js'], tests: ['command-fold.test.js'] },
+  fold: { folder: 'shared/records', mutate: ['command-fold.js'], tests: ['command-fold*.test.js'] },
   identity: { folder: 'shared/identity', mutate: ['**/*.js'], tests: ['**/*.test.js'] },
   registry: {
     folder: 'shared/registry',
