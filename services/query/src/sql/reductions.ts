@@ -38,6 +38,16 @@ export interface Reduced {
   readonly truncated: boolean;
 }
 
+interface ReduceRun {
+  readonly query: QueryRecord;
+  readonly sql: string;
+  readonly signal: AbortSignal;
+  /** Called when the thread has loaded its engine. */
+  readonly started: () => void;
+}
+
+/** A thread that has not loaded its engine by then never will. What it takes on a busy machine is not the statement's time. */
+const START_MS = 30_000;
 const STOPPING = 'the query service is stopping';
 /** What one reply message may carry, well below the broker's limit. */
 const MAX_ROWS = 10_000;
@@ -84,9 +94,13 @@ export class Reductions {
     const startedMs = clock.monotonic();
     const thread = this.#takeThread();
     signal.addEventListener('abort', () => void thread.stop(String(signal.reason)), { once: true });
-    const timer = clock.setTimeout(() => end.abort(`the reduce step took longer than ${limits.ms} ms`), limits.ms);
+    let timer = clock.setTimeout(() => end.abort(`the reduce step did not start within ${START_MS} ms`), START_MS);
+    const started = (): void => {
+      clock.clear(timer);
+      timer = clock.setTimeout(() => end.abort(`the reduce step took longer than ${limits.ms} ms`), limits.ms);
+    };
     try {
-      const reduced = toReduced(await this.#run(thread, query, sql, signal));
+      const reduced = toReduced(await this.#run(thread, { query, sql, signal, started }));
       metrics.runs.inc({ result: 'ok' });
       return reduced;
     } catch (error) {
@@ -144,10 +158,11 @@ export class Reductions {
     return thread;
   }
 
-  async #run(thread: ReduceThread, query: QueryRecord, sql: string, signal: AbortSignal): Promise<ReduceReply> {
+  async #run(thread: ReduceThread, { query, sql, signal, started }: ReduceRun): Promise<ReduceReply> {
     const { heapBytes } = this.#options.limits;
     const opened = await thread.send({ t: 'open', shape: { form: query.mode, columns: query.columns }, heapBytes });
     if (opened.t !== 'taken') return opened;
+    started();
     for await (const { event } of readResults(this.#options.streams, query, signal)) {
       const request = this.#requestFor(event);
       if (request === undefined) continue;
