@@ -17,6 +17,12 @@ const BOUNDS = {
   MUSTER_API_HEAD_TIMEOUT: `${HEAD_TIMEOUT_MS}ms`,
   MUSTER_API_REQUEST_TIMEOUT: '4s',
 };
+/** Every caller here has the same token. */
+const OF_ONE_OPERATOR = {
+  MUSTER_API_MAX_VIEWERS_PER_OPERATOR: '400',
+  MUSTER_API_MAX_REQUESTS_PER_ORG: '400',
+  MUSTER_API_MAX_REQUESTS_PER_OPERATOR: '400',
+};
 const COUNT = 600;
 
 let harness: ApiHarness;
@@ -97,7 +103,7 @@ describe('connections that only occupy the API', () => {
   });
 
   test('bodies that never end are cut in time, also with valid credentials', async () => {
-    api = await harness.startApi(BOUNDS);
+    api = await harness.startApi({ ...BOUNDS, ...OF_ONE_OPERATOR });
     const attack = await flood('body_drips', { count: 200 });
     await expectService('127.0.0.1');
     await eventually(() => attack.closed >= 200, 'each was cut once', 20_000);
@@ -139,7 +145,7 @@ describe('a listener whose connections are all in use', () => {
     api = await harness.startApi({
       MUSTER_API_MAX_CONNECTIONS: '20',
       MUSTER_API_MAX_CONNECTIONS_PER_ADDRESS: '20',
-      MUSTER_API_MAX_VIEWERS_PER_OPERATOR: '100',
+      ...OF_ONE_OPERATOR,
     });
     const { text } = await api.ask('POST', '/v1/queries', { body: { sql: 'SELECT 1' } });
     const path = `/v1/queries/${(JSON.parse(text) as { id: string }).id}/events`;
