@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { agentIdFromPublicKey } from '@muster/identity/agent';
-import { type AgentId, type CommandBody, decodeRows, type ReportBody } from '@muster/protocol';
+import { type AgentId, type CommandBody, decodeRows, FRAME, type ReportBody } from '@muster/protocol';
 import type { TestProcess } from '@muster/testkit';
 import { startAgentProgram } from './testing/agent-program.js';
 import { CommandIssuer } from './testing/command-issuer.js';
@@ -15,6 +15,8 @@ import { HungMount } from './testing/hung-mount.js';
 const missing = HungMount.missing();
 if (missing !== undefined) process.stderr.write(`skipped: no file system that does not answer: ${missing}\n`);
 const withHungMount = missing === undefined ? describe : describe.skip;
+/** What hangs is given up a second after this; what is told at once is told sooner, on a busy machine too. */
+const QUERY_MS = 2_000;
 /** Most of the time is waited for what hangs; some processes are started besides. */
 jest.setTimeout(90_000);
 
@@ -56,7 +58,7 @@ async function startAgent(mode: 'live' | 'poll' = 'live'): Promise<{ agent: Test
     MUSTER_ORG: 'acme',
     MUSTER_DATA_DIR: join(folder, 'data'),
     MUSTER_AGENT_MODE: mode,
-    MUSTER_AGENT_QUERY_TIME: '400ms',
+    MUSTER_AGENT_QUERY_TIME: `${QUERY_MS}ms`,
   });
   cleanups.push(() => agent.kill());
   const session = mode === 'live' ? await gateway.next() : await gateway.nextPoll();
@@ -87,12 +89,18 @@ withHungMount('a file system that does not answer', () => {
     const startedMs = performance.now();
     session.query(5, list(join(mount.path, 'below')));
     expect(await session.queryEnd()).toMatchObject(hung);
-    expect(performance.now() - startedMs).toBeLessThan(400);
+    expect(performance.now() - startedMs).toBeLessThan(QUERY_MS);
     // The file system is back, or gone: so is everything that hung.
     await mount.end();
+    mkdirSync(mount.path, { recursive: true });
     await agent.printed('"msg":"a worker process that hung has ended"');
-    mkdirSync(mount.path);
-    expect(await rowsOf(session, 6, list(mount.path).sql, ['path'])).toEqual([]);
+    for (let ref = 6; ; ref += 1) {
+      session.query(ref, list(mount.path));
+      const { header } = await session.frame();
+      if (header.type === FRAME.rows) break;
+      // One of the others has not ended yet.
+      expect(header.type).toBe(FRAME.queryEnd);
+    }
   });
 
   test('an agent with work that hangs ends when it is told to, and starts again', async () => {
@@ -126,7 +134,7 @@ withHungMount('a file system that does not answer', () => {
     const startedMs = performance.now();
     session.query(90, { sql: 'SELECT 42 AS a', columns: ['a'] });
     expect(await session.queryEnd()).toMatchObject({ outcome: 'refused', code: 'workers_stuck' });
-    expect(performance.now() - startedMs).toBeLessThan(400);
+    expect(performance.now() - startedMs).toBeLessThan(QUERY_MS);
     const command = quarantine(join(folder, 'data'));
     session.command(command);
     expect(await outcome(session)).toMatchObject({ state: 'refused', code: 'workers_stuck' });
