@@ -90,9 +90,9 @@ describe('a quarantined file', () => {
     const actions = createActions(host());
     await actions.run({
       ...call,
-      keepUndo: (info) => {
+      keepUndo: async (info) => {
         seenAtKeep = existsSync(file) && vaultFiles().length === 0;
-        call.keepUndo(info);
+        await call.keepUndo(info);
       },
     });
     expect(seenAtKeep).toBe(true);

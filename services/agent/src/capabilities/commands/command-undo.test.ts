@@ -7,7 +7,7 @@ describe('an undo', () => {
     const first = endpoint();
     const body = one({ claims: { action: 'service.stop', params: { name: 'cron' } } });
     await first.deliver(body);
-    first.calls[0]!.call.keepUndo({ name: 'cron', verb: 'stop' });
+    await first.calls[0]!.call.keepUndo({ name: 'cron', verb: 'stop' });
     first.calls[0]!.end();
     await settled();
     const agent = endpoint();
@@ -33,7 +33,7 @@ describe('an undo', () => {
     const first = endpoint();
     const body = one({ claims: { action: 'service.stop', params: { name: 'cron' } } });
     await first.deliver(body);
-    first.calls[0]!.call.keepUndo(1);
+    await first.calls[0]!.call.keepUndo(1);
     const agent = endpoint({ policy: { actions: ['service.*'], requireApproval: ['service.stop'] } });
     agent.newReports();
     await agent.deliver(undoOf(body.id));

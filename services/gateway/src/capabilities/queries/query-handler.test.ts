@@ -130,7 +130,7 @@ describe('QueryHandler', () => {
       [1, ...why],
       [2, ...why],
     ]);
-    handler.stop();
+    await handler.stop();
   });
 
   it('reports its targets even when it has none: the coordinator waits for that', async () => {
