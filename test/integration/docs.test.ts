@@ -101,7 +101,13 @@ describe('docs/operations.md', () => {
     const named = documents().flatMap(([, text]) => [...text.matchAll(/`(muster_\w+)(?:\{(\w+)[^}]*\})?`/g)]);
     expect(named.length).toBeGreaterThan(5);
     for (const [, name = '', label] of named) {
-      const [, definition] = source.split(`name: '${name}'`);
+      // Those of a listener are named by the service and the listener.
+      const [listener] = /_connections(_cut_total)?$/.exec(name) ?? [];
+      const written =
+        listener === undefined
+          ? `'${name}'`
+          : { _connections: 'prefix', _connections_cut_total: '`${prefix}_cut_total`' }[listener];
+      const [, definition] = source.split(`name: ${written}`);
       expect([name, definition === undefined ? 'missing' : 'exists']).toEqual([name, 'exists']);
       const labels = /^[^}]*?labels: \[([^\]]*)\]/.exec(definition ?? '')?.[1] ?? '';
       if (label !== undefined) expect([name, labels]).toEqual([name, expect.stringContaining(`'${label}'`)]);
