@@ -1,11 +1,13 @@
-import { createHash, createPrivateKey } from 'node:crypto';
+import { createHash, createPrivateKey, sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { agentIdFromPublicKey, generateAgentKeys } from './agent-keys.js';
 import {
   enrollProofMessage,
   helloProofMessage,
+  signConnectProof,
   signEnrollProof,
   signHelloProof,
+  verifyConnectProof,
   verifyEnrollProof,
   verifyHelloProof,
 } from './proofs.js';
@@ -102,5 +104,54 @@ describe('enrolment proof', () => {
   test('a hello proof is no enrolment proof, whatever its fields hold', () => {
     const hello = Buffer.from(signHelloProof(keys.privateKey, claim)).toString('base64url');
     expect(verifyEnrollProof(enrol, hello, NOW)).toEqual({ ok: false, reason: 'bad_proof' });
+  });
+});
+
+describe('the proof in a request to connect', () => {
+  const connect = { agentId: keys.agentId, token: 'header.payload.signature' };
+  const proof = signConnectProof(keys.privateKey, { ...connect, timestampMs: NOW });
+  const holds = (text: string, { nowMs = NOW, by = keys.publicKeyX, claim = {} } = {}): boolean =>
+    verifyConnectProof(by, { ...connect, ...claim }, { proof: text, nowMs });
+
+  test('is the time and the signature over the bytes of the protocol document', () => {
+    const tokenHash = createHash('sha256').update(connect.token).digest('base64url');
+    const message = `muster.v1 connect\n${connect.agentId}\n${NOW}\n${tokenHash}`;
+    expect(proof).toBe(`${NOW}.${sign(null, Buffer.from(message), keys.privateKey).toString('base64url')}`);
+    expect(holds(proof)).toBe(true);
+  });
+
+  test('holds within five minutes of its time, either way', () => {
+    expect([-300_001, -300_000, 300_000, 300_001].map((off) => holds(proof, { nowMs: NOW + off }))).toEqual([
+      ...[false, true, true, false],
+    ]);
+  });
+
+  test('holds for its own agent, token, key and time only', () => {
+    expect([holds(proof, { claim: { token: 'a.b.c' } }), holds(proof, { claim: { agentId: 'somebody' } })]).toEqual([
+      ...[false, false],
+    ]);
+    expect([holds(proof, { by: generateAgentKeys().publicKeyX }), holds(proof, { by: 'no key' })]).toEqual([
+      false,
+      false,
+    ]);
+    expect(holds(proof.replace(String(NOW), String(NOW + 1)))).toBe(false);
+  });
+
+  test('is refused without a throw when it is anything else', () => {
+    const [time = '', text = ''] = proof.split('.');
+    const bad = [
+      '',
+      '.',
+      time,
+      `${time}.`,
+      `.${text}`,
+      `x${proof}`,
+      `${proof}x`,
+      ` ${proof}`,
+      `${proof}\n`,
+      `-${proof}`,
+    ];
+    bad.push(`${time}.${'='.repeat(86)}`, `${time}.${'A'.repeat(86)}`, `${time}.${text.slice(1)}`, `1e3.${text}`);
+    for (const value of bad) expect([value, holds(value)]).toEqual([value, false]);
   });
 });
