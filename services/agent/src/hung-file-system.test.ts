@@ -90,6 +90,7 @@ withHungMount('a file system that does not answer', () => {
     session.query(5, list(join(mount.path, 'below')));
     expect(await session.queryEnd()).toMatchObject(hung);
     expect(performance.now() - startedMs).toBeLessThan(QUERY_MS);
+    await agent.printed('"msg":"a worker process hangs"');
     // The file system is back, or gone: so is everything that hung.
     await mount.end();
     mkdirSync(mount.path, { recursive: true });
