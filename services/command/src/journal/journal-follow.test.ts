@@ -1,75 +1,31 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { StreamError, type ReadOptions, type StreamStore } from '@muster/bus';
-import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
 import { newCommandId, type CommandId, type OrgId } from '@muster/protocol';
-import { encodeNumberSet, STREAMS, type JournalEntry } from '@muster/records';
-import { createMetrics, silentLogger } from '@muster/runtime';
-import { FakeClock } from '@muster/runtime/testing';
-import { journalMetrics } from './journal-metrics.js';
-import { JournalProjection, type JournalStep } from './journal-projection.js';
-import { JournalWriter } from './journal-writer.js';
+import { encodeNumberSet } from '@muster/records';
+import { JournalHarness, ORG, succeeded } from '../testing/journal-harness.js';
+import type { JournalProjection, JournalStep } from './journal-projection.js';
 import { OpenCommand } from './open-command.js';
 
-const ORG = 'acme' as OrgId;
 const OTHER = 'other' as OrgId;
 
 describe('the journal', () => {
-  let connection: MemoryConnection;
-  let clock: FakeClock;
+  let harness: JournalHarness;
   let projection: JournalProjection;
-  let writer: JournalWriter;
-  const projectionOf = (streams: StreamStore): JournalProjection =>
-    new JournalProjection({
-      ...{ streams, clock, logger: silentLogger, keepEnded: 2 },
-      metrics: journalMetrics(createMetrics('command')),
-    });
-
   beforeEach(async () => {
-    connection = new MemoryBroker().connect();
-    clock = new FakeClock();
-    const { streams } = connection;
-    await streams.ensure(Object.values(STREAMS));
-    projection = projectionOf(streams);
-    const metrics = journalMetrics(createMetrics('command'));
-    writer = new JournalWriter({ streams, clock, metrics, maxEntryBytes: 10_000, patienceMs: 1_000 });
+    harness = await JournalHarness.open();
+    ({ projection } = harness);
   });
-  afterEach(async () => {
-    await projection.stop();
-    await connection.stop();
-  });
-
-  const submitted = (id: CommandId, change: object = {}): JournalEntry => ({
-    ...{ t: 'submitted', atMs: 1, signature: { jws: 'j', keys: 'k' }, released: 1, sent: encodeNumberSet([1]) },
-    record: {
-      ...{ id, org: ORG, action: 'dns.flush', params: {}, dryRun: false, target: '' },
-      ...{ targets: { sets: [encodeNumberSet([7])] }, operator: { id: 'o', name: 'o', role: 'admin' } },
-      ...{ submittedAtMs: 1, expiresAtMs: 1_000, timeoutMs: 1, ...change },
-    },
-  });
-  const succeeded: JournalEntry = {
-    ...{ t: 'states', atMs: 2 },
-    changes: [{ state: 'succeeded', targets: encodeNumberSet([1]), code: '', message: '' }],
-  };
-  const write = async (id: CommandId, entry: JournalEntry): Promise<number> => {
-    const result = await writer.append({ org: ORG, id }, entry);
-    if (result.kind !== 'appended') throw new Error(result.kind);
-    return result.seq;
-  };
-  const append = async (id: CommandId, entry: JournalEntry): Promise<number> => {
-    const seq = await write(id, entry);
-    await projection.folded(seq);
-    return seq;
-  };
+  afterEach(() => harness.stop());
 
   test('listeners hear of each entry that is folded after the projection has caught up, until they leave', async () => {
     const [before, id] = [newCommandId(1), newCommandId(2)];
-    await write(before, submitted(before));
+    await harness.write(before, harness.submitted(before));
     const steps: JournalStep[] = [];
     const leave = projection.onStep((step) => steps.push(step));
     await projection.start();
     expect([steps, projection.openCount]).toEqual([[], 1]);
-    const first = await append(id, submitted(id));
-    const second = await append(id, succeeded);
+    const first = await harness.append(id, harness.submitted(id));
+    const second = await harness.append(id, succeeded);
     expect(steps.map(({ entry, seq }) => [entry.t, seq])).toEqual([
       ['submitted', first],
       ['states', second],
@@ -78,14 +34,14 @@ describe('the journal', () => {
     expect([steps[0]?.step.ended, steps[1]?.step.ended, steps[1]?.command.lastSeq]).toEqual([false, true, second]);
     leave();
     const third = newCommandId(3);
-    await append(third, submitted(third));
+    await harness.append(third, harness.submitted(third));
     expect(steps).toHaveLength(2);
   });
 
   test('an open command is loaded as it is, for its own org, and is in the list of the open ones', async () => {
     await projection.start();
     const id = newCommandId(1);
-    const seq = await append(id, submitted(id));
+    const seq = await harness.append(id, harness.submitted(id));
     const open = projection.get(id);
     expect([await projection.load(ORG, id), await projection.load(OTHER, id)]).toEqual([open, undefined]);
     expect([[...projection.open()], projection.summary(ORG, id)?.record.id, open?.lastSeq]).toEqual([[open], id, seq]);
@@ -97,10 +53,10 @@ describe('the journal', () => {
   test('an ended command is loaded from its own entries, with the newest of their sequences', async () => {
     await projection.start();
     const [id, other] = [newCommandId(1), newCommandId(2)];
-    await append(id, submitted(id));
-    await append(other, submitted(other));
-    const last = await append(id, succeeded);
-    await append(other, succeeded);
+    await harness.append(id, harness.submitted(id));
+    await harness.append(other, harness.submitted(other));
+    const last = await harness.append(id, succeeded);
+    await harness.append(other, succeeded);
     const loaded = await projection.load(ORG, id);
     expect([loaded?.id, loaded?.lastSeq, loaded?.fold.status]).toEqual([id, last, 'ended']);
     expect(await projection.load(ORG, newCommandId(9))).toBeUndefined();
@@ -110,14 +66,14 @@ describe('the journal', () => {
   test('what is written again under a command, or without one, makes no command', async () => {
     await projection.start();
     const [id, nobody] = [newCommandId(1), newCommandId(2)];
-    await append(id, submitted(id));
+    await harness.append(id, harness.submitted(id));
     const open = projection.get(id);
-    await append(id, submitted(id, { action: 'host.restart' }));
+    await harness.append(id, harness.submitted(id, { action: 'host.restart' }));
     expect([projection.get(id) === open, open?.record.action]).toEqual([true, 'dns.flush']);
-    await append(id, succeeded);
-    await append(id, submitted(id));
+    await harness.append(id, succeeded);
+    await harness.append(id, harness.submitted(id));
     expect([projection.get(id), projection.openCount]).toEqual([undefined, 0]);
-    await append(nobody, succeeded);
+    await harness.append(nobody, succeeded);
     expect([projection.knows(nobody), projection.openCount]).toEqual([false, 0]);
   });
 
@@ -131,7 +87,7 @@ describe('the journal', () => {
   describe('that breaks off', () => {
     /** A store whose readers fail with this error as soon as it is set. */
     const breaking = () => {
-      const { streams } = connection;
+      const { streams } = harness;
       let broken = new AbortController();
       let failure = new Error('broken');
       let reads = 0;
@@ -155,27 +111,27 @@ describe('the journal', () => {
 
     test('is read again from its start a second later', async () => {
       const { store, fail, mend, reads } = breaking();
-      const following = projectionOf(store);
+      const following = harness.projectionOf(store);
       await following.start();
       const id = newCommandId(1);
-      await following.folded(await write(id, submitted(id)));
+      await following.folded(await harness.write(id, harness.submitted(id)));
       const before = following.get(id);
       let restarts = 0;
       const leave = following.onRestart(() => (restarts += 1));
       const waiting = following.folded(99);
       fail(new StreamError('unavailable', 'away'));
-      await clock.advanceAsync(999);
+      await harness.clock.advanceAsync(999);
       expect(reads()).toBe(1);
       mend();
-      await clock.advanceAsync(1);
-      await clock.advanceAsync(0);
+      await harness.clock.advanceAsync(1);
+      await harness.clock.advanceAsync(0);
       expect([await waiting, reads(), restarts, following.get(id)?.id]).toEqual([false, 2, 1, id]);
       expect(following.get(id)).not.toBe(before);
       leave();
       fail(new StreamError('stream_reset', 'made anew'));
       mend();
-      await clock.advanceAsync(0);
-      await clock.advanceAsync(0);
+      await harness.clock.advanceAsync(0);
+      await harness.clock.advanceAsync(0);
       expect([restarts, reads() > 2, following.openCount]).toEqual([1, true, 1]);
       await following.stop();
     });
@@ -183,7 +139,7 @@ describe('the journal', () => {
     test('before it was read once keeps the service from starting, with the reason', async () => {
       const { store, fail } = breaking();
       fail(new StreamError('no_stream', 'there is none'));
-      const following = projectionOf(store);
+      const following = harness.projectionOf(store);
       await expect(following.start()).rejects.toThrow('there is none');
       await following.stop();
     });
