@@ -1,7 +1,7 @@
 import { DirectoryWriter } from '@muster/directory';
 import { AgentTokenIssuer, AgentTokenVerifier, publicJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
-import { ConnectionGuard, systemClock, type ServiceContext } from '@muster/runtime';
+import { ConnectionGuard, systemClock, type Component, type ServiceContext } from '@muster/runtime';
 import { connectionsThatFit, connectService, tlsFiles } from '@muster/service-base';
 import { CommandHandler } from './capabilities/commands/command-handler.js';
 import { ModeHandler } from './capabilities/modes/mode-handler.js';
@@ -14,7 +14,7 @@ import { PollHandler } from './edge/poll/poll-handler.js';
 import { SessionNames } from './edge/poll/session-names.js';
 import { bodyBytesOf, routeHttp } from './edge/routes.js';
 import { chooseTransport } from './edge/transport/choose-transport.js';
-import { HEAD_TIMEOUT_MS, type TransportOptions } from './edge/transport/transport.js';
+import { HEAD_TIMEOUT_MS, type Transport, type TransportOptions } from './edge/transport/transport.js';
 import type { Capability } from './foundation/capability.js';
 import { EnrolledIdentities } from './foundation/enrolled-identities.js';
 import { GatewayIdentity } from './foundation/gateway-identity.js';
@@ -93,11 +93,10 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const names = new SessionNames(jwks);
   const polls = new PollHandler({ ...base, names, admission, sessions, traffic: traffic.frames.poll });
   const { secrets } = config.enrollSecrets.reveal();
-  const { enrollRate, enrollBurst, orgIdentities } = config;
   const enrolment = new Enrolment({
     ...{ ...base, traffic: traffic.frames, secrets },
     commandRoots: config.commandRoots?.reveal().jwks.keys ?? [],
-    limits: new EnrolmentLimits({ ...base, secrets, enrollRate, enrollBurst, orgIdentities }),
+    limits: new EnrolmentLimits({ ...base, ...config, secrets }),
   });
   const upgrade = new LiveUpgrade({ admission, metrics });
   const options = { ...transportOptions(config, traffic, names), guard: () => connectionGuard(config, context) };
@@ -119,22 +118,38 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   for (const capability of capabilities) runner.go(capability.name, capability);
   runner.go('sessions', sessions);
   runner.go('polls', polls);
+  runner.go(
+    'transport',
+    transportComponent(transport, {
+      ...{ sessions, traffic },
+      drain: (signal) => drainSessions({ ...config, hub, sessions, clock, logger }, signal),
+    }),
+  );
+}
+
+interface TransportWork {
+  readonly sessions: Pick<SessionManager, 'endAll'>;
+  readonly traffic: GatewayTraffic;
+  readonly drain: (signal: AbortSignal) => Promise<void>;
+}
+
+function transportComponent(transport: Transport, { sessions, traffic, drain }: TransportWork): Component {
   let port = 0;
-  runner.go('transport', {
+  return {
     start: async () => {
       port = await transport.listen();
       await traffic.watch(transport, port);
     },
     ports: () => ({ gateway: port }),
     // It listens on: load balancers must hear 503 from `/readyz`. One that finds the port closed cuts the sessions that have yet to move.
-    drain: (signal) => drainSessions({ ...config, hub, sessions, clock, logger }, signal),
+    drain,
     stop: () => {
       transport.stopListening();
       sessions.endAll('goingAway');
       transport.stop();
       return traffic.stop();
     },
-  });
+  };
 }
 
 /** Agents behind one address are many, so an address may have all connections. */

@@ -1,16 +1,15 @@
-import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import { type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import { AGENT_TOKEN_TTL_MS } from '@muster/identity';
 import type { AgentId, OrgId } from '@muster/protocol';
 import {
   decodeRecord,
-  parseIdentitySubject,
   STREAM_SUBJECTS,
-  STREAMS,
   type EnrolledRecord,
   type FirstSessionRecord,
   type RemovedIdentity,
 } from '@muster/records';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
+import { followIdentities } from './follow-identities.js';
 
 export interface RemovalListener {
   /** An identity was removed; tokens of numbers below `belowNum` are not valid any more. */
@@ -177,21 +176,7 @@ export class EnrolledIdentities {
 
   #follow(subject: string, take: (entry: Entry, org: OrgId, agentId: AgentId) => void): Promise<FollowedView> {
     const { streams, logger } = this.#options;
-    return followView(streams, {
-      stream: STREAMS.identities.name,
-      subject,
-      logger,
-      reset: () => this.#clear(subject),
-      apply: (entry) => {
-        const parts = parseIdentitySubject(entry.subject);
-        if (parts === undefined) return;
-        try {
-          take(entry, parts.org, parts.agentId);
-        } catch (error) {
-          logger.error('unreadable identity record ignored', { err: error, seq: entry.seq });
-        }
-      },
-    });
+    return followIdentities(streams, { subject, logger, take, reset: () => this.#clear(subject) });
   }
 
   /** The stream was made again: its numbers are others. */

@@ -1,16 +1,15 @@
-import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import { type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import { activeModeOverride, type ModeOverride } from '@muster/directory';
 import type { AgentId, Labels, OrgId } from '@muster/protocol';
 import {
   decodeRecord,
   STREAM_SUBJECTS,
-  parseIdentitySubject,
-  STREAMS,
   type LabelsRecord,
   type ModeOverrideRecord,
   type RemovedIdentity,
 } from '@muster/records';
 import type { Logger } from '@muster/runtime';
+import { followIdentities } from './follow-identities.js';
 
 export interface OverrideListener {
   labelsChanged?(org: OrgId, agentId: AgentId): void;
@@ -102,22 +101,9 @@ export class OperatorOverrides {
     return this.#latestMode.record;
   }
 
+  /** When the stream begins anew and has lost decisions, they stay in force here: that is the safe side. */
   #follow(subject: string, take: (entry: Entry, org: OrgId, agentId: AgentId) => void): Promise<FollowedView> {
-    return followView(this.#streams, {
-      stream: STREAMS.identities.name,
-      subject,
-      logger: this.#logger,
-      // When the stream begins anew and has lost decisions, they stay in force here: that is the safe side.
-      apply: (entry) => {
-        const parts = parseIdentitySubject(entry.subject);
-        if (parts === undefined) return;
-        try {
-          take(entry, parts.org, parts.agentId);
-        } catch (error) {
-          this.#logger.error('unreadable identity record ignored', { err: error, seq: entry.seq });
-        }
-      },
-    });
+    return followIdentities(this.#streams, { subject, logger: this.#logger, take });
   }
 }
 
