@@ -6,4 +6,5 @@ export type { Behaviour, BehaviourMix } from './agent/behaviour.js';
 export type { ChannelBehaviour } from './agent/channel-selector.js';
 export type { CommandBehaviour } from './commands/command-behaviour.js';
 export { disagreements, Oracle, type JournaledTarget, type Run, type RunResult } from './truth/oracle.js';
+export { Presence, type PresenceInterval } from './truth/presence.js';
 export type { ExpectedGroup, ExpectedResult } from './truth/expected-result.js';

@@ -41,6 +41,17 @@ describe(`test brokers from ${source}`, () => {
     await eventually(async () => (await registry.generation()).kind === 'generation');
     await registry.stop();
   });
+
+  it('a frozen one keeps its connections, answers nobody, and goes on where it stopped', async () => {
+    const registry = await openRedisRegistry({ url: brokers.redis.url, logger });
+    await brokers.redis.freeze();
+    const asked = registry.generation();
+    const first = await Promise.race([asked, new Promise((resolve) => setTimeout(resolve, 200, 'silent'))]);
+    expect(first).toBe('silent');
+    await brokers.redis.resume();
+    await eventually(async () => (await registry.generation()).kind === 'generation');
+    await registry.stop();
+  });
 });
 
 // From binaries, the bus's own tests run these; the image is another version of the server.

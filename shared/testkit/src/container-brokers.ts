@@ -66,6 +66,8 @@ async function start({ scheme, image, port, command, greeting, answers }: Recipe
       await running.kill();
       await running.wait({ condition: 'not-running' });
     },
+    freeze: async () => void (await (await raw()).pause()),
+    resume: async () => void (await (await raw()).unpause()),
     // Not through testcontainers, which waits for the log line and sometimes misses it.
     restart: async () => {
       const ended = await raw();

@@ -3,6 +3,9 @@ export interface TestBroker {
   readonly url: string;
   /** Ends it as a power cut would; resolves when it is gone. */
   kill9(): Promise<void>;
+  /** It stands still, with its connections open, until `resume`. */
+  freeze(): Promise<void>;
+  resume(): Promise<void>;
   /** Resolves when it answers again. */
   restart(): Promise<void>;
 }

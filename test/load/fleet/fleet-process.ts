@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Stack } from '@muster/local';
-import type { FleetOptions, Run } from '../../simulator/index.js';
+import type { FleetOptions, PresenceInterval, Run } from '../../simulator/index.js';
 import { once } from 'node:events';
 import { fleetOptions } from '../../kit/harness.js';
 
@@ -18,18 +18,26 @@ export type FleetRequest =
       readonly answerHex: string;
     }
   /** Asks for the runs on its agents so far. */
-  | { readonly t: 'oracle' };
+  | { readonly t: 'oracle' }
+  /** Asks when its agents had sessions. */
+  | { readonly t: 'presence' }
+  /** Asks how many of its agents have one now. */
+  | { readonly t: 'connected' };
 
 export type FleetReply =
   | { readonly t: 'ready'; readonly ready: number }
   | { readonly t: 'failed'; readonly message: string }
-  | { readonly t: 'oracle'; readonly runs: readonly Run[] };
+  | { readonly t: 'oracle'; readonly runs: readonly Run[] }
+  | { readonly t: 'presence'; readonly intervals: readonly PresenceInterval[] }
+  | { readonly t: 'connected'; readonly count: number };
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.url));
 
 /** A fleet in a process of its own. */
 export class FleetProcess {
   readonly #child: ChildProcess;
+  /** One request at a time: replies name none. */
+  #asked: Promise<unknown> = Promise.resolve();
 
   private constructor(child: ChildProcess) {
     this.#child = child;
@@ -71,11 +79,17 @@ export class FleetProcess {
 
   /** The runs on its agents so far, as the agents recorded them. */
   async runs(): Promise<readonly Run[]> {
-    const received = once(this.#child, 'message');
-    this.#child.send({ t: 'oracle' } satisfies FleetRequest);
-    const [reply] = (await received) as [FleetReply];
-    if (reply.t !== 'oracle') throw new Error(`the fleet answered with ${reply.t}`);
-    return reply.runs;
+    return (await this.#ask('oracle')).runs;
+  }
+
+  /** When its agents had sessions, as they recorded it. */
+  async presence(): Promise<readonly PresenceInterval[]> {
+    return (await this.#ask('presence')).intervals;
+  }
+
+  /** How many of its agents have a session now. */
+  async connected(): Promise<number> {
+    return (await this.#ask('connected')).count;
   }
 
   async stop(): Promise<void> {
@@ -83,5 +97,18 @@ export class FleetProcess {
     const ended = once(this.#child, 'exit');
     this.#child.disconnect();
     await ended;
+  }
+
+  #ask<T extends 'oracle' | 'presence' | 'connected'>(t: T): Promise<Extract<FleetReply, { t: T }>> {
+    const ask = async (): Promise<Extract<FleetReply, { t: T }>> => {
+      const received = once(this.#child, 'message');
+      this.#child.send({ t } satisfies FleetRequest);
+      const [reply] = (await received) as [FleetReply];
+      if (reply.t !== t) throw new Error(`the fleet answered with ${reply.t}`);
+      return reply as Extract<FleetReply, { t: T }>;
+    };
+    const answer = this.#asked.then(ask, ask);
+    this.#asked = answer;
+    return answer;
   }
 }

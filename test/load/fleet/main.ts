@@ -5,7 +5,7 @@ import type { FleetRequest, FleetReply } from './fleet-process.js';
 
 /** The fleet of a bench in a process of its own, so that agents do not share a thread with the measuring client. */
 
-type Start = Exclude<FleetRequest, { t: 'oracle' }>;
+type Start = Extract<FleetRequest, { t: 'fleet' | 'bare' }>;
 
 let fleet: Fleet | undefined;
 
@@ -29,9 +29,14 @@ function reply(message: FleetReply): void {
 }
 
 process.on('message', (request: FleetRequest) => {
-  if (request.t === 'oracle') {
-    reply({ t: 'oracle', runs: fleet?.oracle.all ?? [] });
-    return;
+  switch (request.t) {
+    case 'oracle':
+      return reply({ t: 'oracle', runs: fleet?.oracle.all ?? [] });
+    case 'presence':
+      return reply({ t: 'presence', intervals: fleet?.presence.all ?? [] });
+    case 'connected':
+      return reply({ t: 'connected', count: fleet?.presence.count ?? 0 });
+    default:
   }
   start(request).then(
     (ready) => reply({ t: 'ready', ready }),

@@ -272,6 +272,8 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
   #setStatus(status: AgentStatus): void {
     if (status === this.status) return;
     this.#context.stats.moved(this.status, status);
+    if (status === 'ready') this.#context.presence.connected(this.agentId);
+    else if (this.status === 'ready') this.#context.presence.gone(this.agentId);
     this.status = status;
     if (status === 'ready' || status === 'excluded') this.#context.settled();
   }

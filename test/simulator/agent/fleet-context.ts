@@ -1,5 +1,6 @@
 import type { QueryBody } from '@muster/protocol';
 import type { AnswerSource } from '../truth/answer.js';
+import type { Presence } from '../truth/presence.js';
 import type { ChannelBehaviour } from './channel-selector.js';
 import type { CommandContext } from '../commands/command-context.js';
 import type { FleetStats } from './fleet-stats.js';
@@ -25,6 +26,7 @@ export interface FleetContext {
     readonly channel: ChannelBehaviour;
   };
   readonly stats: FleetStats;
+  readonly presence: Presence;
   readonly answers: AnswerSource;
   readonly pacer: ConnectPacer;
   readonly commands: CommandContext;

@@ -7,6 +7,7 @@ import type { Identity } from '../agent/identity.js';
 import type { EnrolledAgent, FleetContext } from '../agent/fleet-context.js';
 import { Schedule } from '../commands/schedule.js';
 import { Oracle } from '../truth/oracle.js';
+import { Presence } from '../truth/presence.js';
 import { SharedCommandVerifier } from '../commands/command-verifier.js';
 import { completeFleetOptions, type CompleteFleetOptions, type FleetOptions } from '../agent/fleet-options.js';
 import { FleetStats, type AgentStatus } from '../agent/fleet-stats.js';
@@ -32,6 +33,8 @@ export class Fleet {
   readonly stats = new FleetStats();
   /** What commands did on these endpoints, as recorded there. */
   readonly oracle = new Oracle();
+  /** When these endpoints had a session, as each of them knows. */
+  readonly presence = new Presence();
   readonly #options: CompleteFleetOptions;
   readonly #enrolment: Enrolment;
   readonly #pacer: ConnectPacer;
@@ -197,6 +200,7 @@ export class Fleet {
     return {
       options: this.#options,
       stats: this.stats,
+      presence: this.presence,
       answers,
       pacer: this.#pacer,
       commands: {

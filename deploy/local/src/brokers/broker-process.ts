@@ -111,6 +111,17 @@ export class BrokerProcess {
     this.unwatch();
   }
 
+  /** Stands still, with its connections open, until `resume`. Not for a container, whose pid is that of its client. */
+  freeze(): Promise<void> {
+    this.child?.kill('SIGSTOP');
+    return Promise.resolve();
+  }
+
+  resume(): Promise<void> {
+    this.child?.kill('SIGCONT');
+    return Promise.resolve();
+  }
+
   async restart(): Promise<void> {
     await this.stop();
     await this.start();

@@ -1,0 +1,36 @@
+/** From when to when an endpoint had a session that was ready, in milliseconds since 1970. `toMs` is absent while it has. */
+export interface PresenceInterval {
+  readonly agentId: string;
+  readonly fromMs: number;
+  readonly toMs?: number;
+}
+
+/**
+ * When each endpoint of a fleet had a session, recorded by the endpoint itself. A move from one session to another without a gap is no end.
+ * An endpoint whose gateway hangs counts as connected until it gives the session up.
+ */
+export class Presence {
+  readonly #ended: PresenceInterval[] = [];
+  readonly #since = new Map<string, number>();
+
+  connected(agentId: string): void {
+    if (!this.#since.has(agentId)) this.#since.set(agentId, Date.now());
+  }
+
+  gone(agentId: string): void {
+    const fromMs = this.#since.get(agentId);
+    if (fromMs === undefined) return;
+    this.#since.delete(agentId);
+    this.#ended.push({ agentId, fromMs, toMs: Date.now() });
+  }
+
+  /** How many are connected now. */
+  get count(): number {
+    return this.#since.size;
+  }
+
+  /** All intervals so far, those that have ended first. */
+  get all(): readonly PresenceInterval[] {
+    return [...this.#ended, ...[...this.#since].map(([agentId, fromMs]) => ({ agentId, fromMs }))];
+  }
+}
