@@ -1,0 +1,54 @@
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '@muster/runtime/testing';
+import type { ChaosSystem } from '../system/chaos-system.js';
+import type { Fault, Strike } from './fault.js';
+
+const BACK_WITHIN_MS = 60_000;
+
+/** Carries a fault out. Resolves when every struck part runs again; that is not when the system has overcome it. */
+export async function inject(system: ChaosSystem, fault: Fault): Promise<void> {
+  await Promise.all(fault.map((strike) => injectOne(system, strike)));
+}
+
+async function injectOne(system: ChaosSystem, strike: Strike): Promise<void> {
+  const { part, kind, ms } = strike;
+  const broker = system.broker(part);
+  if (kind === 'empty') return emptyRedis(broker?.url ?? '');
+  if (broker !== undefined) {
+    if (kind === 'freeze') {
+      await broker.freeze();
+      await delay(ms);
+      return broker.resume();
+    }
+    if (kind === 'kill') {
+      await broker.kill9();
+      await delay(ms);
+    }
+    return broker.restart();
+  }
+  const program = system.program(part);
+  if (program === undefined) throw new Error(`there is no ${part}`);
+  if (kind === 'freeze') {
+    program.signal('SIGSTOP');
+    await delay(ms);
+    program.signal('SIGCONT');
+    return;
+  }
+  const { pid } = program;
+  program.signal('SIGKILL');
+  await eventually(() => program.pid !== -1 && program.pid !== pid, `${part} runs again`, BACK_WITHIN_MS);
+}
+
+async function emptyRedis(url: string): Promise<void> {
+  const { hostname, port } = new URL(url);
+  await new Promise<void>((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write('FLUSHALL\r\n'));
+    socket.setTimeout(5_000, () => socket.destroy(new Error('redis did not answer')));
+    socket.once('data', () => {
+      socket.destroy();
+      resolve();
+    });
+    socket.once('error', reject);
+  });
+}

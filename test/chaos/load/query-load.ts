@@ -1,0 +1,134 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ledgerBalances } from '@muster/protocol';
+import { seededUnit } from '../../simulator/machine/seeded.js';
+import type { Harness } from '../../kit/harness.js';
+import type { ChaosRecord } from '../record/chaos-record.js';
+import type { QueryObservation, Viewing } from '../record/observations.js';
+import { post } from './post.js';
+
+/** Fewer than one operator may run at once, so that "too many" is never a true answer. */
+const ASKERS = 5;
+const REPEAT_AFTER_MS = 500;
+/** Who has been told "no" for so long asks something else. */
+const PATIENCE_MS = 90_000;
+
+/** What each share of the questions is like. */
+const SHARE = { grouped: 0.5, hurried: 0.3, cancelled: 0.1, watchedTwice: 0.3 };
+const TIMEOUT_MS = { hurried: [1_000, 3_000], patient: [6_000, 12_000] } as const;
+
+export interface LoadOptions {
+  readonly harness: Harness;
+  readonly record: ChaosRecord;
+  readonly seed: number;
+}
+
+/** Callers who ask one question after the other, and follow each to its end. */
+export class QueryLoad {
+  readonly observations: QueryObservation[] = [];
+  readonly #options: LoadOptions;
+  #asks = 0;
+  #stopping = false;
+  #askers: Promise<unknown> = Promise.resolve();
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#askers = Promise.all(Array.from({ length: ASKERS }, () => this.#keepAsking()));
+  }
+
+  /** Resolves when every question that was asked has ended for its viewers. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#askers;
+  }
+
+  async #keepAsking(): Promise<void> {
+    while (!this.#stopping) await this.#ask(++this.#asks);
+  }
+
+  async #ask(ask: number): Promise<void> {
+    const chance = (salt: string): number => seededUnit(this.#options.seed, ask, salt);
+    const [least, most] = chance('hurried') < SHARE.hurried ? TIMEOUT_MS.hurried : TIMEOUT_MS.patient;
+    const observation: QueryObservation = {
+      ask,
+      key: `ask-${ask}`,
+      mode: chance('grouped') < SHARE.grouped ? 'group' : 'raw',
+      timeoutMs: Math.round(least + chance('timeout') * (most - least)),
+      attempts: [],
+      viewings: [],
+    };
+    this.observations.push(observation);
+    const id = await this.#start(observation);
+    if (id === undefined) return;
+    observation.id = id;
+    const watchers = [this.#watch(observation, id, 0)];
+    if (chance('twice') < SHARE.watchedTwice) watchers.push(this.#watch(observation, id, 500));
+    if (chance('cancel') < SHARE.cancelled)
+      watchers.push(this.#cancel(observation, id, chance('cancel after') * 2_000));
+    await Promise.all(watchers);
+  }
+
+  async #start(observation: QueryObservation): Promise<string | undefined> {
+    const { harness, record } = this.#options;
+    const { ask, key, mode, timeoutMs, attempts } = observation;
+    const body = { sql: `SELECT hostname, ${ask} AS ask FROM system_info`, mode, timeoutMs };
+    const giveUpAtMs = Date.now() + PATIENCE_MS;
+    while (Date.now() < giveUpAtMs) {
+      const { attempt } = await post(harness, { path: '/v1/queries', body, key });
+      attempts.push(attempt);
+      record.note('asked', { ask, mode, timeoutMs, ...attempt });
+      if (attempt.id !== undefined) return attempt.id;
+      // The first repeat comes at once: whoever was told "no" may.
+      if (attempts.length > 1) await delay(REPEAT_AFTER_MS);
+      if (this.#stopping) return undefined;
+    }
+    return undefined;
+  }
+
+  async #watch({ ask, viewings }: QueryObservation, id: string, afterMs: number): Promise<void> {
+    await delay(afterMs);
+    const { harness, record } = this.#options;
+    const viewing: Viewing = { fromMs: Date.now(), unbalanced: [], agents: new Set() };
+    viewings.push(viewing);
+    try {
+      const format = afterMs === 0 ? 'ndjson' : 'sse';
+      for await (const event of harness.api.events('GET /v1/queries/{id}/events', { params: { id }, format })) {
+        if (event.event === 'progress' && !ledgerBalances(event.ledger)) viewing.unbalanced.push(event.ledger);
+        if (event.event === 'rows')
+          for (const { agentId, num } of event.answers) viewing.agents.add(agentId ?? `#${num}`);
+        if (event.event === 'ended') {
+          const { query, synthesized = false } = event;
+          viewing.ended = { atMs: Date.now(), query, synthesized };
+          record.note('told end', {
+            ask,
+            id,
+            state: query.state,
+            ledger: query.ledger,
+            offline: query.offline,
+            synthesized,
+          });
+        }
+      }
+      viewing.afterEnd = await harness.api.call('GET /v1/queries/{id}', { params: { id } });
+    } catch (error) {
+      viewing.failed = String(error);
+      record.note('viewer failed', { ask, id, error: String(error) });
+    }
+  }
+
+  async #cancel(observation: QueryObservation, id: string, afterMs: number): Promise<void> {
+    await delay(afterMs);
+    const { harness, record } = this.#options;
+    observation.cancelledAtMs = Date.now();
+    const status = await harness.api.fetch(`/v1/queries/${id}`, { method: 'DELETE' }).then(
+      async (response) => {
+        await response.arrayBuffer();
+        return response.status;
+      },
+      (error: unknown) => String(error),
+    );
+    record.note('cancelled', { ask: observation.ask, id, status });
+  }
+}

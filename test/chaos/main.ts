@@ -1,0 +1,42 @@
+import { parseArgs } from 'node:util';
+import { schedule } from './faults/schedule.js';
+import { runRound } from './run-round.js';
+import { FRONTS, type Front } from './system/chaos-system.js';
+
+const USAGE = `npm run chaos -- [options]
+
+  --minutes N     how long faults are injected (default 30)
+  --seed N        same seed, same faults in the same order (default: the time)
+  --agents N      how many simulated endpoints (default 300)
+  --front WHICH   haproxy or list: how endpoints find the two gateways (default: by the seed)
+  --record FILE   where the record goes (default: chaos-SEED.ndjson)`;
+
+const OPTIONS = {
+  minutes: { type: 'string', default: '30' },
+  seed: { type: 'string', default: String(Math.floor(Date.now() / 1_000)) },
+  agents: { type: 'string', default: '300' },
+  front: { type: 'string' },
+  record: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: OPTIONS });
+  if (values.help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const seed = Number(values.seed);
+  const front = (values.front ?? FRONTS[seed % FRONTS.length]) as Front;
+  const recordFile = values.record ?? `chaos-${seed}.ndjson`;
+  console.log(`seed ${seed}, gateways by ${front}, record in ${recordFile}`);
+  const violations = await runRound({
+    ...{ agents: Number(values.agents), seed, front, recordFile },
+    faults: schedule(seed),
+    forMs: Number(values.minutes) * 60_000,
+    print: (text) => console.log(text),
+  });
+  return violations.length === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
