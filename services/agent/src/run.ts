@@ -21,7 +21,7 @@ import { machineInstance } from './host/instance.js';
 import { workerArguments } from './host/program-files.js';
 import { openDialer } from './network/dialer.js';
 import { ConnectionManager } from './sessions/connection-manager.js';
-import { openPrivateFolder } from './store/private-folder.js';
+import { openPrivateFolder, removeLeftovers } from './store/private-folder.js';
 import { TrafficMeter } from './traffic/traffic-meter.js';
 import { createConnect } from './transports/create-connect.js';
 import { ActionPool } from './worker/action-pool.js';
@@ -142,7 +142,10 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
 async function lockDataDirectory(folder: string): Promise<() => Promise<void>> {
   openPrivateFolder(folder);
   const lock = await takeProcessLock(join(folder, 'agent.lock'));
-  if (lock.kind === 'locked') return () => lock.release();
+  if (lock.kind === 'locked') {
+    removeLeftovers(folder);
+    return () => lock.release();
+  }
   throw new Error(
     `another agent (process ${lock.pid}) runs with the data directory ${folder}: stop it first, or set MUSTER_DATA_DIR to another one`,
   );

@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { takeProcessLock } from './process-lock.js';
+import { isLockText, takeProcessLock } from './process-lock.js';
+import { SmallDisk } from './testing/small-disk.js';
 
 let folder: string;
 let path: string;
@@ -26,8 +27,37 @@ test('the lock of a process that is gone, or whose id was given away, is stale',
   const child = spawn(process.execPath, ['-e', '']);
   await once(child, 'exit');
   for (const content of [`${child.pid} 12345`, `${child.pid} unknown`, `${process.pid} 1`, '', '-1 unknown', 'x']) {
+    await rm(path, { force: true });
     await writeFile(path, content);
     expect((await takeProcessLock(path)).kind).toBe('locked');
+  }
+  for (const text of [`${child.pid} 12345`, `${child.pid} unknown`, `${process.pid} 1`]) {
+    await rm(path, { force: true });
+    await symlink(text, path);
+    expect((await takeProcessLock(path)).kind).toBe('locked');
+    expect(isLockText(await readlink(path))).toBe(true);
+  }
+});
+
+test('a full disk does not keep a process from its lock, nor from a stale one, and nothing else is left there', async () => {
+  const missing = SmallDisk.missing();
+  if (missing !== undefined) return void process.stderr.write(`skipped: ${missing}\n`);
+  const disk = SmallDisk.mount(256 * 1024);
+  try {
+    const lock = join(disk.path, 'run.lock');
+    disk.fill();
+    await expect(writeFile(join(disk.path, 'any'), 'x')).rejects.toThrow('ENOSPC');
+    await rm(join(disk.path, 'any'));
+    for (const before of [undefined, `${process.pid} 1`]) {
+      if (before !== undefined) await symlink(before, lock);
+      const taken = await takeProcessLock(lock);
+      expect(await takeProcessLock(lock)).toEqual({ kind: 'held', pid: process.pid });
+      expect((await readdir(disk.path)).sort()).toEqual(['filler', 'run.lock']);
+      if (taken.kind === 'locked') await taken.release();
+    }
+    expect(await readdir(disk.path)).toEqual(['filler']);
+  } finally {
+    disk.end();
   }
 });
 
@@ -63,7 +93,7 @@ test.each([
   ['a pipe', async (at: string) => void execFileSync('mkfifo', [at])],
 ])('%s in the place of the lock is named, and nobody waits for it', async (_what, put) => {
   await put(path);
-  await expect(takeProcessLock(path)).rejects.toThrow(`${path} is in the place of a lock and is not a file`);
+  await expect(takeProcessLock(path)).rejects.toThrow(`${path} is in the place of a lock and is not one`);
   await rm(path, { recursive: true });
   await writeFile(path, `${process.pid} 1`);
   await put(`${path}.turn`);

@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { constants, readFileSync } from 'node:fs';
-import { copyFile, link, lstat, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { lstat, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 
 /** Another process holds the lock. */
 export interface LockHeld {
@@ -16,38 +15,40 @@ export interface ProcessLock {
 const UNKNOWN_BIRTH = 'unknown';
 /** Attempts while others take and release the lock; many more than processes that start at once can cause. */
 const ATTEMPTS = 1_000;
+/** What a lock says: a process id and when that process began. */
+const OWNER = /^\d+ (\d+|unknown)$/;
 
 /**
- * A lock that one process holds until it releases it or ends. The file has the process id and its start time, so that the
- * lock of a killed process is recognised as stale even when its id was reused. It works only among processes that see each
- * other, not across machines or containers. Throws what the file system throws, and where something else than a file is in the
- * lock's place, such as a link that leads nowhere: that is not this function's work, so a person must look at it.
+ * A lock that one process holds until it releases it or ends. It is a symbolic link whose text is the process id and its start
+ * time, so that the lock of a killed process is recognised as stale even when its id was reused. A link appears with its text at
+ * once, and needs no room on a full disk, as a file would. It works only among processes that see each other, not across machines
+ * or containers. Throws what the file system throws, and where something else is in the lock's place, such as a folder or a link
+ * that names no process: that is not this function's work, so a person must look at it.
  */
 export async function takeProcessLock(path: string): Promise<ProcessLock | LockHeld> {
-  const draft = `${path}.${randomBytes(6).toString('hex')}`;
-  await writeFile(draft, `${process.pid} ${birthOf(process.pid) ?? UNKNOWN_BIRTH}\n`, { mode: 0o600, flag: 'wx' });
-  try {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      // A link appears with its content, so no process sees an empty lock and takes it for a stale one.
-      if (await createLink(draft, path)) return { kind: 'locked', release: () => rm(path, { force: true }) };
-      const found = await contentOf(path);
-      if (found === undefined) continue;
-      const { pid, birth } = ownerOf(found);
-      if (isAlive(pid, birth)) return { kind: 'held', pid };
-      await removeStale(path, found, draft);
-    }
-    throw new Error(`the lock ${path} cannot be taken: it comes and goes, or ${path}.turn is in the way`);
-  } finally {
-    await rm(draft, { force: true });
+  const owner = `${process.pid} ${birthOf(process.pid) ?? UNKNOWN_BIRTH}`;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    if (await create(path, owner)) return { kind: 'locked', release: () => rm(path, { force: true }) };
+    const found = await ownerTextOf(path);
+    if (found === undefined) continue;
+    const { pid, birth } = ownerOf(found);
+    if (isAlive(pid, birth)) return { kind: 'held', pid };
+    await removeStale(path, found, owner);
   }
+  throw new Error(`the lock ${path} cannot be taken: it comes and goes, or ${path}.turn is in the way`);
 }
 
-async function createLink(draft: string, path: string): Promise<boolean> {
+/** Whether a link with this text is a lock of {@link takeProcessLock}. */
+export function isLockText(text: string): boolean {
+  return OWNER.test(text);
+}
+
+/** `false` when something is there already. */
+async function create(path: string, owner: string): Promise<boolean> {
   try {
-    await link(draft, path).catch(async (error: unknown) => {
-      // Some file systems do not support links.
-      if (isErrno(error, 'EEXIST')) throw error;
-      await copyFile(draft, path, constants.COPYFILE_EXCL);
+    await symlink(owner, path).catch(async (error: unknown) => {
+      if (!isErrno(error, ...NO_LINKS)) throw error;
+      await writeFile(path, owner, { mode: 0o600, flag: 'wx' });
     });
     return true;
   } catch (error) {
@@ -56,37 +57,45 @@ async function createLink(draft: string, path: string): Promise<boolean> {
   }
 }
 
+/** Some file systems have no links, and Windows permits them to few. */
+const NO_LINKS = ['EPERM', 'EACCES', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
+
 /**
  * Removes a stale lock, one process at a time: two processes that remove it together could remove the new lock of a third.
- * A lock that exists is never replaced, so the lock stays the same while this process holds the turn file. A turn file of a
- * dead process is removed.
+ * A lock that exists is never replaced, so the lock stays the same while this process holds the turn. A turn of a dead process
+ * is removed.
  */
-async function removeStale(path: string, content: string, draft: string): Promise<void> {
+async function removeStale(path: string, found: string, owner: string): Promise<void> {
   const turn = `${path}.turn`;
-  if (!(await createLink(draft, turn))) {
-    const other = await contentOf(turn);
+  if (!(await create(turn, owner))) {
+    const other = await ownerTextOf(turn);
     if (other === undefined) return;
     const { pid, birth } = ownerOf(other);
     if (!isAlive(pid, birth)) await rm(turn, { force: true });
     return;
   }
   try {
-    if ((await contentOf(path)) === content) await rm(path, { force: true });
+    if ((await ownerTextOf(path)) === found) await rm(path, { force: true });
   } finally {
     await rm(turn, { force: true });
   }
 }
 
-/** Undefined when there is no such file. Throws when it is no file: a link may lead nowhere, and a pipe would block. */
-async function contentOf(path: string): Promise<string | undefined> {
+/**
+ * Undefined when nothing is there. A file is a lock where there are no links, and of earlier versions. Throws when it is neither:
+ * a pipe would block.
+ */
+async function ownerTextOf(path: string): Promise<string | undefined> {
   try {
-    if (!(await lstat(path)).isFile())
-      throw new Error(`${path} is in the place of a lock and is not a file: remove it`);
-    return await readFile(path, 'utf8');
+    const stats = await lstat(path);
+    if (stats.isFile()) return await readFile(path, 'utf8');
+    const text = stats.isSymbolicLink() ? await readlink(path) : '';
+    if (isLockText(text)) return text;
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
+  throw new Error(`${path} is in the place of a lock and is not one: remove it`);
 }
 
 function ownerOf(content: string): { readonly pid: number; readonly birth: string } {
@@ -116,7 +125,7 @@ function birthOf(pid: number): string | undefined {
   }
 }
 
-function isErrno(error: unknown, code: string): boolean {
+function isErrno(error: unknown, ...codes: readonly string[]): boolean {
   // Not `instanceof`, which is false across realms.
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
+  return typeof error === 'object' && error !== null && 'code' in error && codes.includes(String(error.code));
 }

@@ -13,6 +13,6 @@ export type * from './logger.js';
 export { type Component } from './component.js';
 export { type Runner, type RunnerState, type RunOutcome } from './runner.js';
 export { watchParent } from './parent-guard.js';
-export { takeProcessLock, type LockHeld, type ProcessLock } from './process-lock.js';
+export { isLockText, takeProcessLock, type LockHeld, type ProcessLock } from './process-lock.js';
 export { writeReadyFile } from './ready-file.js';
 export { runProgram, type Program, type ProgramContext } from './run-program.js';

@@ -1,8 +1,18 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openPrivateFolder } from './private-folder.js';
+import { openPrivateFolder, removeLeftovers } from './private-folder.js';
 
 const onUnix = process.platform === 'win32' ? describe.skip : describe;
 
@@ -70,6 +80,20 @@ onUnix('the data directory', () => {
     mkdirSync(data, { mode: 0o700 });
     put();
     expect(() => openPrivateFolder(data)).toThrow(message);
+  });
+
+  test('may have a lock in it, which is a link that names a process; what a killed agent left is removed', () => {
+    mkdirSync(join(data, 'undo'), { recursive: true, mode: 0o700 });
+    chmodSync(data, 0o700);
+    symlinkSync('4711 815', join(data, 'agent.lock'));
+    for (const name of ['.0123456789ab.tmp', 'undo/.0123456789ab.tmp', 'agent.lock.0123456789ab', 'labels.json'])
+      file(name);
+    openPrivateFolder(data);
+    removeLeftovers(data);
+    expect([readdirSync(data).sort(), readdirSync(join(data, 'undo'))]).toEqual([
+      ['agent.lock', 'labels.json', 'undo'],
+      [],
+    ]);
   });
 
   test('is refused when it, or what is in it, belongs to somebody else', () => {

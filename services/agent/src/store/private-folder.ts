@@ -1,5 +1,6 @@
-import { chmodSync, lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, readlinkSync, realpathSync, rmSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isLockText } from '@muster/runtime/program';
 import { ensurePrivateFolder } from './atomic-file.js';
 
 /** Entries whose content is secret; they may not be readable by others either. */
@@ -26,12 +27,26 @@ export function openPrivateFolder(path: string): void {
   checkEntries(path, 1);
 }
 
+/** What a killed agent leaves: files that were to replace others, and those of earlier versions beside the lock. */
+const LEFTOVER = /^(\.[0-9a-f]{12}\.(tmp|note)|agent\.lock\.[0-9a-f]{12})$/;
+
+/** Removes what earlier runs left half written in the data directory. Call it with the lock held. */
+export function removeLeftovers(path: string, depth = 1): void {
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    const inner = join(path, entry.name);
+    if (entry.isFile() && LEFTOVER.test(entry.name)) rmSync(inner, { force: true });
+    if (entry.isDirectory() && depth > 0) removeLeftovers(inner, depth - 1);
+  }
+}
+
 /** Also in the folders that the agent has in it. */
 function checkEntries(folder: string, depth: number): void {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
     const stats = lstatSync(path, { throwIfNoEntry: false });
     if (stats === undefined) continue;
+    // The lock is a link that leads nowhere and says who holds it; rights of links mean nothing.
+    if (stats.isSymbolicLink() && isLockText(readlinkSync(path))) continue;
     if (!stats.isFile() && !stats.isDirectory()) refuse(path, 'it is neither a file nor a folder', `rm ${path}`);
     refuseOther(path, stats);
     if (SECRETS.has(name) && (stats.mode & 0o077) !== 0)
