@@ -8,6 +8,8 @@ export interface GatewayHeartbeat {
   readonly sessions: number;
   readonly draining: boolean;
   readonly nowMs: number;
+  /** The last heartbeat of a gateway that stops in order: its sessions have ended, and nobody has to wait for it. */
+  readonly stopped?: true;
 }
 
 /** A poll of an open session, as it came over HTTPS. Without `seq` and `batch` it only fetches what waits. */

@@ -1,4 +1,4 @@
-import { DROP_LUA, LIVE_LUA, RENEW_LUA } from './lua/leases.js';
+import { DROP_LUA, LAPSED_LUA, LIVE_LUA, RENEW_LUA } from './lua/leases.js';
 import { KEYS } from './partition.js';
 import { LuaScript, type RedisConnection } from './redis-connection.js';
 import type {
@@ -14,6 +14,7 @@ import type {
 const RENEW = new LuaScript(RENEW_LUA);
 const DROP = new LuaScript(DROP_LUA);
 const LIVE = new LuaScript(LIVE_LUA);
+const LAPSED = new LuaScript(LAPSED_LUA);
 const LEASE_KEYS = [KEYS.leases, KEYS.gateways];
 
 /** How old the list of live gateways may be where the port does not ask for a fresh one. */
@@ -31,7 +32,7 @@ export class RedisLeases implements Leases {
   private readonly connection: RedisConnection;
   private cached: LiveGateways | undefined;
   private reading: Promise<LiveGateways> | undefined;
-  /** The last renewals of leases that have ended; such a lease is never renewed again. */
+  /** The last renewals of leases that have ended. */
   private readonly lastRenewed = new Map<string, number>();
 
   constructor(connection: RedisConnection) {
@@ -41,7 +42,7 @@ export class RedisLeases implements Leases {
   async renew({ gatewayId, ttlMs, info }: LeaseRenewal): Promise<RenewResult> {
     try {
       const answer = await this.connection.run(RENEW, LEASE_KEYS, [gatewayId, ttlMs, JSON.stringify(info)]);
-      return { kind: answer === 'renewed' ? 'renewed' : 'lapsed' };
+      return { kind: answer as 'renewed' | 'lapsed' | 'dropped' };
     } catch (error) {
       return { kind: 'unavailable', cause: asError(error) };
     }
@@ -66,6 +67,14 @@ export class RedisLeases implements Leases {
     }
   }
 
+  async lapsed(withinMs: number): Promise<GatewaysResult> {
+    try {
+      return { kind: 'gateways', gateways: leasesOf(await this.connection.run(LAPSED, LEASE_KEYS, [withinMs])) };
+    } catch (error) {
+      return { kind: 'unavailable', cause: asError(error) };
+    }
+  }
+
   /** The live gateways, as known at most a second ago. */
   async live(): Promise<LiveGateways> {
     const { cached } = this;
@@ -79,10 +88,11 @@ export class RedisLeases implements Leases {
   /** The live gateways, read after the call. */
   async fresh(): Promise<LiveGateways> {
     const readAtMs = performance.now();
-    const rows = (await this.connection.run(LIVE, LEASE_KEYS, [])) as [string, string, string][];
     const leases = new Map<string, GatewayLease>();
-    for (const [gatewayId, remainingMs, info] of rows) {
-      leases.set(gatewayId, { ...(JSON.parse(info) as GatewayInfo), gatewayId, remainingMs: Number(remainingMs) });
+    for (const lease of leasesOf(await this.connection.run(LIVE, LEASE_KEYS, []))) {
+      leases.set(lease.gatewayId, lease);
+      // A lease that had ended can hold again.
+      this.lastRenewed.delete(lease.gatewayId);
     }
     this.cached = { readAtMs, leases };
     return this.cached;
@@ -100,6 +110,14 @@ export class RedisLeases implements Leases {
     }
     return this.lastRenewed;
   }
+}
+
+function leasesOf(rows: unknown): GatewayLease[] {
+  return (rows as [string, string, string][]).map(([gatewayId, remainingMs, info]) => ({
+    ...(JSON.parse(info) as GatewayInfo),
+    gatewayId,
+    remainingMs: Number(remainingMs),
+  }));
 }
 
 export function asError(error: unknown): Error {

@@ -69,10 +69,11 @@ describe('a look-up', () => {
       .set('left', entry(''))
       .set('lost', entry('gw-gone'))
       .set('later', entry('gw-gone', { lastSeenMs: 95 }));
+    const lapsed = { gatewayId: 'gw-gone', epoch: 7, mode: 'live', connectedAtMs: 30 };
     expect(await Promise.all(['left', 'lost', 'later'].map(of))).toEqual([
       { lastSeenMs: 40 },
-      { lastSeenMs: 90 },
-      { lastSeenMs: 95 },
+      { lastSeenMs: 90, lapsed },
+      { lastSeenMs: 95, lapsed },
     ]);
   });
 

@@ -68,10 +68,12 @@ export class RedisPresence {
     const presences = new Map<string, Presence>();
     for (const [agentId, entry] of stored) {
       const { gatewayId, epoch, mode, connectedAtMs, lastSeenMs } = entry;
+      const session = { gatewayId, epoch, mode, connectedAtMs };
       if (live.leases.has(gatewayId)) {
-        presences.set(agentId, { session: { gatewayId, epoch, mode, connectedAtMs }, lastSeenMs: nowMs });
+        presences.set(agentId, { session, lastSeenMs: nowMs });
       } else {
-        presences.set(agentId, { lastSeenMs: Math.max(lastSeenMs, renewals.get(gatewayId) ?? 0) });
+        const seen = { lastSeenMs: Math.max(lastSeenMs, renewals.get(gatewayId) ?? 0) };
+        presences.set(agentId, gatewayId === '' ? seen : { lapsed: session, ...seen });
       }
     }
     return presences;

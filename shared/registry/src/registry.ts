@@ -76,12 +76,16 @@ export interface Registry {
 export interface Leases {
   /**
    * Takes or extends the lease for `ttlMs` from now (the registry's clock).
-   * `lapsed`: it had ended before, so other services may treat this gateway as dead. It must take a new id and `resync`.
-   * The caller must check its own clock too: when more than `ttlMs` passed since the last `renewed`, it is fenced.
+   * `lapsed`: it had ended before, so that others may have treated this gateway as dead. Now it holds again; the gateway calls
+   * `resync` for its sessions, and learns which of them are elsewhere.
+   * `dropped`: the gateway has dropped it; such a lease does not come back.
+   * The caller must check its own clock too: a process that stood still for longer than `ttlMs` is fenced.
    */
   renew(lease: LeaseRenewal): Promise<RenewResult>;
   /** Ends the lease now; its entries stop being valid, and its agents count as last seen now. */
   drop(gatewayId: string): Promise<DropResult>;
+  /** The gateways whose lease ended within the last `withinMs` and was not dropped: they have not said goodbye. `remainingMs` is negative. */
+  lapsed(withinMs: number): Promise<GatewaysResult>;
 }
 
 export interface RegistrationItem {
@@ -154,11 +158,11 @@ export interface GatewayInfo {
 
 export interface GatewayLease extends GatewayInfo {
   readonly gatewayId: string;
-  /** Until the lease ends, as of the answer. */
+  /** Until the lease ends, as of the answer; below 0 when it has ended. */
   readonly remainingMs: number;
 }
 
-export type RenewResult = { readonly kind: 'renewed' } | { readonly kind: 'lapsed' } | Unavailable;
+export type RenewResult = { readonly kind: 'renewed' | 'lapsed' | 'dropped' } | Unavailable;
 export type DropResult = { readonly kind: 'dropped' } | Unavailable;
 export type GatewaysResult = { readonly kind: 'gateways'; readonly gateways: readonly GatewayLease[] } | Unavailable;
 export type GenerationResult = { readonly kind: 'generation'; readonly value: string } | Unavailable;
@@ -166,6 +170,8 @@ export type GenerationResult = { readonly kind: 'generation'; readonly value: st
 export interface Presence {
   /** Present only while a gateway holds the agent under a valid lease. */
   readonly session?: HeldSession;
+  /** Who held it when the lease of its gateway ended: nobody has said that this session is over. */
+  readonly lapsed?: HeldSession;
   /** When it was last known to be connected; for a held agent, now. */
   readonly lastSeenMs: number;
 }

@@ -84,6 +84,7 @@ export class MemoryRegistry implements Registry {
     this.lease = {
       renew: (lease) => Promise.resolve(this.#renew(lease)),
       drop: (gatewayId) => Promise.resolve(this.#drop(gatewayId)),
+      lapsed: (withinMs) => Promise.resolve(this.#lapsed(withinMs)),
     };
   }
 
@@ -159,10 +160,7 @@ export class MemoryRegistry implements Registry {
   gateways(): Promise<GatewaysResult> {
     if (!this.connected) return Promise.resolve(unavailable());
     const nowMs = this.#clock.now();
-    const gateways: GatewayLease[] = [...this.store.leases]
-      .filter(([, { endsAtMs }]) => endsAtMs > nowMs)
-      .map(([gatewayId, { endsAtMs, info }]) => ({ ...info, gatewayId, remainingMs: endsAtMs - nowMs }));
-    return Promise.resolve({ kind: 'gateways', gateways });
+    return Promise.resolve({ kind: 'gateways', gateways: this.#leases(({ endsAtMs }) => endsAtMs > nowMs) });
   }
 
   generation(): Promise<GenerationResult> {
@@ -228,10 +226,10 @@ export class MemoryRegistry implements Registry {
 
   #presenceOf(entry: Entry): Presence {
     const { gatewayId, epoch, mode, connectedAtMs, lastSeenMs } = entry;
-    if (this.#isHeld(entry)) {
-      return { session: { gatewayId, epoch, mode, connectedAtMs }, lastSeenMs: this.#clock.now() };
-    }
-    return { lastSeenMs: Math.max(lastSeenMs, this.store.leases.get(gatewayId)?.renewedAtMs ?? 0) };
+    const session = { gatewayId, epoch, mode, connectedAtMs };
+    if (this.#isHeld(entry)) return { session, lastSeenMs: this.#clock.now() };
+    const seen = { lastSeenMs: Math.max(lastSeenMs, this.store.leases.get(gatewayId)?.renewedAtMs ?? 0) };
+    return gatewayId === '' ? seen : { lapsed: session, ...seen };
   }
 
   #isHeld({ gatewayId }: Entry): boolean {
@@ -246,9 +244,10 @@ export class MemoryRegistry implements Registry {
     if (!this.connected) return unavailable();
     const nowMs = this.#clock.now();
     const lease = this.store.leases.get(gatewayId);
-    if (lease !== undefined && lease.endsAtMs <= nowMs) return { kind: 'lapsed' };
+    const hasEnded = lease !== undefined && lease.endsAtMs <= nowMs;
+    if (hasEnded && isDropped(lease)) return { kind: 'dropped' };
     this.store.leases.set(gatewayId, { endsAtMs: nowMs + ttlMs, renewedAtMs: nowMs, info });
-    return { kind: 'renewed' };
+    return { kind: hasEnded ? 'lapsed' : 'renewed' };
   }
 
   #drop(gatewayId: string): DropResult {
@@ -260,7 +259,24 @@ export class MemoryRegistry implements Registry {
     }
     return { kind: 'dropped' };
   }
+
+  #lapsed(withinMs: number): GatewaysResult {
+    if (!this.connected) return unavailable();
+    const nowMs = this.#clock.now();
+    const hasLapsed = (lease: Lease): boolean =>
+      lease.endsAtMs <= nowMs && lease.endsAtMs >= nowMs - withinMs && !isDropped(lease);
+    return { kind: 'gateways', gateways: this.#leases(hasLapsed) };
+  }
+
+  #leases(isWanted: (lease: Lease) => boolean): GatewayLease[] {
+    const nowMs = this.#clock.now();
+    return [...this.store.leases]
+      .filter(([, lease]) => isWanted(lease))
+      .map(([gatewayId, { endsAtMs, info }]) => ({ ...info, gatewayId, remainingMs: endsAtMs - nowMs }));
+  }
 }
+
+const isDropped = ({ renewedAtMs, endsAtMs }: Lease): boolean => renewedAtMs >= endsAtMs;
 
 function unavailable(): Unavailable {
   return { kind: 'unavailable', cause: new Error('the registry is not available') };

@@ -27,8 +27,8 @@ export interface Capability extends Component {
   relabelled?(session: SessionView): void;
   /** This gateway may have been replaced while its process stood still. It has a new id, and all its sessions are about to be closed. */
   fenced?(): void;
-  /** This gateway goes on with its sessions under a new id. */
-  renamed?(): void;
+  /** Others may have treated this gateway as dead for a while. It goes on with its sessions. */
+  lapsed?(): void;
 }
 
 export interface FrameRoute {

@@ -7,15 +7,18 @@ export interface IdentityListener {
    * anything else of this incarnation is done; the id has already changed.
    */
   fenced(): void;
-  /** Others have stopped believing the former id although the process ran: it could not be reached. Its sessions may still be good. */
-  renamed(): void;
+  /**
+   * The lease had lapsed although the process ran: the broker or the registry was away. It holds again, under the same id, and the sessions
+   * may still be good; others may have treated this gateway as dead meanwhile.
+   */
+  lapsed?(): void;
 }
 
 /**
- * Who this gateway is at the moment. The id changes when others may have stopped believing the former one:
+ * Who this gateway is at the moment. The id changes only when the sessions end with it:
  *
  *     held ──process stood still past the lease──▶ new id, fenced
- *       └──the registry says that the lease has lapsed──▶ new id, renamed
+ *       └──the registry says that the lease had lapsed──▶ same id, its sessions are registered again
  */
 export class GatewayIdentity {
   readonly leaseMs: number;
@@ -73,11 +76,9 @@ export class GatewayIdentity {
     for (const listener of this.#listeners) listener.fenced();
   }
 
-  /** The lease has lapsed: takes a new id. */
-  rename(): void {
-    const former = this.#id;
-    this.#id = newGatewayId();
-    this.#logger.warn('lease lapsed, going on under a new id', { former });
-    for (const listener of this.#listeners) listener.renamed();
+  /** The lease had lapsed and was taken again. */
+  lapsed(): void {
+    this.#logger.warn('lease had lapsed, registering all sessions again');
+    for (const listener of this.#listeners) listener.lapsed?.();
   }
 }

@@ -13,7 +13,7 @@ it('a gateway that stood still past its lease is fenced before it believes a req
   const identity = new GatewayIdentity({ clock, logger: silentLogger, leaseMs: 2_000 });
   const inbox = new GatewayInbox({ bus: broker.connect().bus, identity, logger: silentLogger });
   const happened: string[] = [];
-  identity.listen({ fenced: () => happened.push('fenced'), renamed: () => undefined });
+  identity.listen({ fenced: () => void happened.push('fenced') });
   inbox.on('superseded', () => {
     happened.push('superseded');
     return { t: 'ok' };

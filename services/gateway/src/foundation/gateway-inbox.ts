@@ -23,10 +23,11 @@ export class GatewayInbox {
 
   constructor(options: InboxOptions) {
     this.#options = options;
-    const subscribeAgain = (): void => {
-      if (this.#subscription !== undefined) this.start();
-    };
-    options.identity.listen({ fenced: subscribeAgain, renamed: subscribeAgain });
+    options.identity.listen({
+      fenced: () => {
+        if (this.#subscription !== undefined) this.start();
+      },
+    });
   }
 
   on<K extends RequestKind>(kind: K, handler: Handlers[K]): void {

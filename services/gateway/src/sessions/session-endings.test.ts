@@ -208,6 +208,8 @@ describe('a session', () => {
     harness.noting.events.length = 0;
     harness.send(fake, FRAME.report);
     expect([harness.noting.events, lastOf(fake)]).toMatchObject([['fenced', 'closed'], { body: { code: 'fenced' } }]);
+    // Its agents have not said goodbye: whoever looks them up finds who held them.
+    expect(harness.ended).toEqual([]);
   });
 
   it('that ended is unregistered once, whoever ends it, and nothing that still comes counts', async () => {

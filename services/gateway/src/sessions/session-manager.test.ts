@@ -76,15 +76,15 @@ describe('a session', () => {
 });
 
 describe('capabilities hear', () => {
-  it('about new labels, a new id, and a fencing before their sessions are closed', async () => {
+  it('about new labels, a lapsed lease, and a fencing before their sessions are closed', async () => {
     const { manager, noting, hub, identity, becomesReady } = sessionManagerHarness();
     const fake = await becomesReady(1);
     noting.events.length = 0;
     manager.labelsChanged(fake.session.org, fake.session.agentId);
     expect(hub.get(fake.session.agentId)?.profile?.labels).toMatchObject({ site: 'x' });
-    identity.rename();
+    identity.lapsed();
     manager.fenced();
-    expect(noting.events).toEqual(['relabelled', 'renamed', 'fenced', 'closed']);
+    expect(noting.events).toEqual(['relabelled', 'lapsed', 'fenced', 'closed']);
     expect(lastOf(fake)).toMatchObject({ body: { code: 'fenced' } });
   });
 

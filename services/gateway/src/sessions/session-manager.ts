@@ -73,6 +73,7 @@ export class SessionManager
   readonly #age: MaxConnectionAge;
   readonly #frames: FrameDispatcher;
   readonly #opening = new WeakMap<Session, Opening>();
+  #isFencing = false;
 
   constructor(options: SessionManagerOptions) {
     this.#options = options;
@@ -144,7 +145,8 @@ export class SessionManager
     if (session.epoch === 0) return;
     hub.remove(session);
     for (const capability of capabilities) capability.closed?.(session);
-    registrations.unregister(session);
+    // What ends in a fence has not said goodbye: the registry goes on naming the former id, whose lease has lapsed.
+    if (!this.#isFencing) registrations.unregister(session);
   }
 
   registered(session: Session): void {
@@ -176,11 +178,13 @@ export class SessionManager
 
   fenced(): void {
     for (const capability of this.#options.capabilities) capability.fenced?.();
+    this.#isFencing = true;
     this.endAll('fenced');
+    this.#isFencing = false;
   }
 
-  renamed(): void {
-    for (const capability of this.#options.capabilities) capability.renamed?.();
+  lapsed(): void {
+    for (const capability of this.#options.capabilities) capability.lapsed?.();
   }
 
   /** Operators changed an agent's labels: from now on selectors see the new ones. */

@@ -50,8 +50,8 @@ export class NotingCapability implements Capability {
     this.events.push('fenced');
   }
 
-  renamed() {
-    this.events.push('renamed');
+  lapsed() {
+    this.events.push('lapsed');
   }
 
   #note(event: string): FrameFault | undefined {

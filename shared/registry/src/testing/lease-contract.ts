@@ -28,15 +28,34 @@ export function leaseContract(harness: RegistryHarness): void {
       expect(Math.abs(((await harness.presence())?.lastSeenMs ?? 0) - Date.now())).toBeLessThan(5_000);
     });
 
-    it('that have ended cannot be renewed: the gateway is fenced', async () => {
+    it('that have ended hold again when they are renewed, and the gateway hears it', async () => {
+      const epoch = await harness.registered('gw-a');
       await harness.renew('gw-a', 30);
-      await eventually(async () => {
-        const result = await harness.registry.gateways();
-        return result.kind === 'gateways' && result.gateways.every(({ gatewayId }) => gatewayId !== 'gw-a');
-      });
+      await eventually(async () => (await harness.presence())?.session === undefined);
+      expect((await harness.presence())?.lapsed).toMatchObject({ gatewayId: 'gw-a', epoch });
       expect(await harness.renew('gw-a')).toEqual({ kind: 'lapsed' });
+      expect(await harness.renew('gw-a')).toEqual({ kind: 'renewed' });
+      expect(await harness.presence()).toMatchObject({ session: { gatewayId: 'gw-a', epoch } });
+    });
+
+    it('that were dropped stay dropped', async () => {
       await harness.registry.lease.drop('gw-b');
-      expect(await harness.renew('gw-b')).toEqual({ kind: 'lapsed' });
+      expect(await harness.renew('gw-b')).toEqual({ kind: 'dropped' });
+    });
+
+    it('that have ended are told from those that were dropped, for as long as somebody asks', async () => {
+      const lapsed = async (withinMs: number) => {
+        const result = await harness.registry.lease.lapsed(withinMs);
+        return result.kind === 'gateways' ? result.gateways.map(({ gatewayId }) => gatewayId) : result.kind;
+      };
+      expect(await lapsed(60_000)).toEqual([]);
+      await harness.renew('gw-a', 30);
+      await harness.registry.lease.drop('gw-b');
+      await eventually(async () => (await lapsed(60_000)).includes('gw-a'));
+      expect(await lapsed(60_000)).toEqual(['gw-a']);
+      await eventually(async () => (await lapsed(10)).length === 0);
+      await harness.renew('gw-a');
+      expect(await lapsed(60_000)).toEqual([]);
     });
 
     it('under a new id after a fence get back the sessions that did not move', async () => {

@@ -9,6 +9,8 @@ import {
   type OrgId,
   type ReportBody,
 } from '@muster/protocol';
+import type { FakeClock } from '@muster/runtime/testing';
+import type { GatewayIdentity } from '../../foundation/gateway-identity.js';
 import type { Hub } from '../../sessions/hub/hub.js';
 import type { Session } from '../../sessions/hub/session.js';
 import { capabilityContext, frameTo, turn } from '../../testing/capability-harness.js';
@@ -54,6 +56,13 @@ const report = (change: Partial<ReportBody> = {}): Uint8Array =>
 const agent = (num: number): AgentId => `a${num}` as AgentId;
 const keyList = (version: unknown): string =>
   `h.${Buffer.from(JSON.stringify({ version })).toString('base64url')}.s${String(version)}`;
+
+/** The process stands still for longer than its lease, and notices it. */
+function standStill(identity: GatewayIdentity, clock: FakeClock): void {
+  identity.tick();
+  clock.advance(16_000);
+  identity.checkLease();
+}
 
 describe('presence', () => {
   it('names agents that arrive within a moment in one message, and none that takes no commands', async () => {
@@ -111,13 +120,20 @@ describe('presence', () => {
     handler.stop();
   });
 
-  it('names all agents under a new id of the gateway, and listens to that id', async () => {
+  it('names all agents again when its lease had lapsed', async () => {
+    const { handler, service, hub, gatewayId } = await setUp();
+    join(hub, 1);
+    handler.lapsed();
+    await turn();
+    expect(service.arrivals).toEqual([{ gateway: gatewayId, nums: [1] }]);
+    handler.stop();
+  });
+
+  it('listens to its new id after a fence', async () => {
     const { handler, service, hub, clock, identity, gatewayId } = await setUp();
     const { frames } = join(hub, 1);
-    identity.rename();
-    handler.renamed();
-    await turn();
-    expect(service.arrivals).toEqual([{ gateway: identity.id, nums: [1] }]);
+    standStill(identity, clock);
+    handler.fenced();
     service.deliver([agent(1)], gatewayId);
     clock.advance(10);
     await turn();
@@ -296,7 +312,7 @@ describe('reports', () => {
     const { handler, service, hub, clock, identity, reported } = await setUp();
     const { session } = join(hub, 1);
     reported(session, report());
-    identity.rename();
+    standStill(identity, clock);
     handler.fenced();
     clock.advance(10);
     await turn();

@@ -104,8 +104,7 @@ export class CommandHandler implements Capability {
     this.#listenAgain();
   }
 
-  renamed(): void {
-    this.#listenAgain();
+  lapsed(): void {
     this.#presence.all();
   }
 

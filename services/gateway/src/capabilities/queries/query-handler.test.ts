@@ -60,6 +60,13 @@ function setUp({ hasSuccessor }: Partial<SuccessorView> = {}) {
     bus.publish(subject, encodeBusMessage(message));
     await turn();
   };
+  const beat = (start: QueryStart): CoordinatorHeartbeat => ({
+    t: 'owner_beat',
+    owner: start.owner,
+    queries: [start],
+    operators: [],
+    stopping: false,
+  });
   /** Answers the query that a session was asked last. */
   const answer = ({ session, frames }: FakeSession): void => {
     const ref = frames.findLast(({ type }) => type === FRAME.query)?.ref ?? 0;
@@ -67,7 +74,7 @@ function setUp({ hasSuccessor }: Partial<SuccessorView> = {}) {
   };
   const active = async (): Promise<number> =>
     Number(/^muster_gateway_active_queries (\d+)/m.exec(await metrics.registry.metrics())?.[1]);
-  return { broker, handler, hub, clock, updates, query, say, answer, active };
+  return { broker, handler, hub, clock, updates, query, say, beat, answer, active };
 }
 
 function join(hub: Hub, num: number, capabilities = ['query']): FakeSession {
@@ -184,18 +191,12 @@ describe('QueryHandler', () => {
   });
 
   it('does not start an ended query again when a late heartbeat still names it', async () => {
-    const { handler, hub, updates, query, say, active } = setUp();
+    const { handler, hub, updates, query, say, beat, active } = setUp();
     const asked = join(hub, 1);
     const start = query();
     await say(start);
     await say({ t: 'query_stop', id: start.id, reason: 'complete' });
-    await say({
-      t: 'owner_beat',
-      owner: start.owner,
-      queries: [start],
-      operators: [],
-      stopping: false,
-    });
+    await say(beat(start));
     await turn();
     expect(asked.types).toEqual([FRAME.query, FRAME.cancel]);
     expect(updates).toHaveLength(1);
@@ -203,7 +204,7 @@ describe('QueryHandler', () => {
     await handler.stop();
   });
 
-  it('forgets a query whose coordinator is silent, and cancels it for agents that still work on it', async () => {
+  it('gives up a query whose coordinator is silent, and cancels it for agents that still work on it', async () => {
     const { handler, hub, clock, query, say, active } = setUp();
     const asked = join(hub, 1);
     await say(query({ deadlineMs: 60_000 }));
@@ -211,6 +212,61 @@ describe('QueryHandler', () => {
     expect([await active(), asked.types]).toEqual([0, [FRAME.query, FRAME.cancel]]);
     await handler.stop();
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('goes on with a query that it gave up, when its coordinator is heard again: updates are numbered on', async () => {
+    const { handler, hub, clock, updates, query, say, beat, answer, active } = setUp();
+    const one = join(hub, 1);
+    const start = query({ deadlineMs: 60_000 });
+    await say(start);
+    clock.advance(16_000);
+    await turn();
+    const sent = updates.length;
+    await say(beat(start));
+    await turn();
+    expect(await active()).toBe(1);
+    expect(one.types).toEqual([FRAME.query, FRAME.cancel, FRAME.query]);
+    expect(updates.slice(sent)).toMatchObject([{ t: 'targeted', joined: true, seq: sent }]);
+    answer(one);
+    await turn();
+    expect(updates.at(-1)).toMatchObject({ t: 'partial', settled: true, seq: sent + 1 });
+    await handler.stop();
+  });
+
+  it('asks the sessions that return after a fence, and numbers updates from 0 under its new id', async () => {
+    const { handler, hub, updates, query, say, beat, answer } = setUp();
+    const one = join(hub, 1);
+    const start = query({ deadlineMs: 60_000 });
+    await say(start);
+    handler.fenced();
+    hub.remove(one.session);
+    updates.length = 0;
+    await say(beat(start));
+    const back = join(hub, 1);
+    handler.ready(back.session);
+    answer(back);
+    await turn();
+    expect(updates.map(({ t, seq }) => [t, seq])).toEqual([
+      ['targeted', 0],
+      ['targeted', 1],
+      ['partial', 2],
+    ]);
+    await handler.stop();
+  });
+
+  it('does not start a query again whose deadline has passed', async () => {
+    const { handler, hub, clock, query, say, beat, active } = setUp();
+    const asked = join(hub, 1);
+    const start = query();
+    await say(start);
+    for (let s = 0; s < 16; s += 1) {
+      clock.advance(1_000);
+      if (s < 10) await say(beat(start));
+    }
+    expect(await active()).toBe(0);
+    await say(beat(start));
+    expect([await active(), asked.types]).toEqual([0, [FRAME.query, FRAME.cancel]]);
+    await handler.stop();
   });
 
   it('sends nothing after it was fenced', async () => {

@@ -25,13 +25,15 @@ export interface QueryHandlerOptions extends CapabilityContext {
 const KEEP_ALIVE_MS = 900;
 /** Below the broker's usual 1 MB, with room for the rest of the update. */
 const UPDATE_BYTES = 512 * 1024;
-/** A coordinator that is silent for so long is gone, and so are its queries. */
+/** A coordinator that is silent for so long is taken for gone, until it is heard again. */
 const COORDINATOR_SILENCE_MS = 15_000;
 /** Longer than a broadcast and a move can overtake each other. */
 const RECENT_MOVE_MS = 10_000;
 /** A query stays known so long after its deadline, so that a late heartbeat does not start it again. */
 const LINGER_MS = 5_000;
 const REMEMBER_ENDED_MS = 60_000;
+/** As long as a query may run. */
+const REMEMBER_GIVEN_UP_MS = LIMITS.queryTimeoutMaxMs;
 
 /** Queries on this gateway: asks its sessions, gathers what they answer, sends it to the coordinators. */
 export class QueryHandler implements Capability {
@@ -45,8 +47,10 @@ export class QueryHandler implements Capability {
   readonly #credits: CreditPool;
   readonly #byId = new Map<QueryId, QueryRun>();
   readonly #byRef = new Map<number, QueryRun>();
-  /** Ended ones, so that a heartbeat that was on its way does not start them again. */
+  /** Those whose end was told, or whose deadline has passed: a heartbeat that was on its way does not start them again. */
   readonly #ended = new Map<QueryId, number>();
+  /** Those that were given up because their coordinator was silent. Should it be heard again, its updates are numbered on. */
+  readonly #givenUp = new Map<QueryId, { readonly seq: number; readonly atMs: number }>();
   /** Ended sessions of which it is not yet known whether their agents have moved. */
   readonly #leaving = new Set<Promise<void>>();
   #nextRef = 1;
@@ -67,7 +71,7 @@ export class QueryHandler implements Capability {
         identity.checkLease();
         const message = decodeBusMessage<QueryStart | QueryStop>(data, 'query_start', 'query_stop');
         if (message?.t === 'query_start') this.#started(message, { late: false });
-        else if (message?.t === 'query_stop') this.#stopped(message);
+        else if (message?.t === 'query_stop') this.#end(message.id, 'ended');
       }),
       bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
         identity.checkLease();
@@ -89,12 +93,16 @@ export class QueryHandler implements Capability {
     }
   }
 
+  /**
+   * Forgets everything and sends nothing: coordinators have stopped believing the former id. The queries go on all the same: the next
+   * heartbeat of a coordinator starts them again for the sessions that return.
+   */
   fenced(): void {
-    this.#forgetAll();
-  }
-
-  renamed(): void {
-    this.#forgetAll();
+    for (const run of this.#byId.values()) {
+      run.forget();
+      this.#remove(run);
+    }
+    this.#givenUp.clear();
   }
 
   /** Whatever runs and selects the session is asked of it too. */
@@ -152,7 +160,8 @@ export class QueryHandler implements Capability {
     });
     if (query.fault !== undefined)
       logger.error('query that agents would not take', { query: start.id, fault: query.fault });
-    const run = new QueryRun(query, this.#runContext);
+    const run = new QueryRun(query, this.#runContext, this.#givenUp.get(start.id)?.seq);
+    this.#givenUp.delete(start.id);
     this.#byId.set(start.id, run);
     this.#byRef.set(query.ref, run);
     const targets = hub.select(start.org, query.selector);
@@ -170,11 +179,19 @@ export class QueryHandler implements Capability {
     if (moved.length > 0) run.ask(moved, true);
   }
 
-  #stopped({ id }: QueryStop): void {
+  #end(id: QueryId, reason: string): void {
     this.#ended.set(id, this.#options.clock.monotonic());
+    this.#givenUp.delete(id);
     const run = this.#byId.get(id);
     if (run === undefined) return;
-    run.cancel('ended');
+    run.cancel(reason);
+    this.#remove(run);
+  }
+
+  /** Its coordinator is silent: agents stop working on it, and it is not known whether it has ended. */
+  #giveUp(run: QueryRun, nowMs: number): void {
+    run.cancel('interrupted');
+    this.#givenUp.set(run.query.start.id, { seq: run.seq, atMs: nowMs });
     this.#remove(run);
   }
 
@@ -209,31 +226,20 @@ export class QueryHandler implements Capability {
     return ref;
   }
 
-  /** Forgets everything and sends nothing: coordinators have stopped believing the former id. */
-  #forgetAll(): void {
-    for (const run of this.#byId.values()) {
-      run.forget();
-      this.#remove(run);
-    }
-  }
-
   #remove({ query }: QueryRun): void {
     this.#byId.delete(query.start.id);
     this.#byRef.delete(query.ref);
-    this.#ended.set(query.start.id, this.#options.clock.monotonic());
   }
 
   #keepAlive(): void {
     const nowMs = this.#options.clock.monotonic();
     for (const run of this.#byId.values()) {
-      const isOrphan = nowMs - run.coordinatorHeardAtMs > COORDINATOR_SILENCE_MS;
-      if (isOrphan || nowMs > run.query.deadlineMs + LINGER_MS) {
-        run.cancel(isOrphan ? 'interrupted' : 'ended');
-        this.#remove(run);
-      } else if (nowMs - run.updatedAtMs >= KEEP_ALIVE_MS) {
-        run.flush();
-      }
+      const { start, deadlineMs } = run.query;
+      if (nowMs > deadlineMs + LINGER_MS) this.#end(start.id, 'ended');
+      else if (nowMs - run.coordinatorHeardAtMs > COORDINATOR_SILENCE_MS) this.#giveUp(run, nowMs);
+      else if (nowMs - run.updatedAtMs >= KEEP_ALIVE_MS) run.flush();
     }
     for (const [id, endedAtMs] of this.#ended) if (nowMs - endedAtMs > REMEMBER_ENDED_MS) this.#ended.delete(id);
+    for (const [id, { atMs }] of this.#givenUp) if (nowMs - atMs > REMEMBER_GIVEN_UP_MS) this.#givenUp.delete(id);
   }
 }

@@ -32,15 +32,18 @@ export class QueryRun {
   coordinatorHeardAtMs: number;
   updatedAtMs: number;
   readonly #context: QueryRunContext;
-  #seq = 0;
+  /** The number of the next update. */
+  seq: number;
   #flushTimer: Timer | undefined;
   /** A flush at the end of this turn of the event loop is due. */
   #flushDue = false;
   #deadlineTimer: Timer | undefined;
   #isOver = false;
 
-  constructor(query: ActiveQuery, context: QueryRunContext) {
+  /** `seq`: where this gateway, under this id, stopped numbering updates of the query when it gave the query up. */
+  constructor(query: ActiveQuery, context: QueryRunContext, seq = 0) {
     this.query = query;
+    this.seq = seq;
     this.#context = context;
     const { clock } = context;
     const nowMs = clock.monotonic();
@@ -90,7 +93,7 @@ export class QueryRun {
   gathered(): void {
     const { aggregator, waiting } = this.query;
     if (aggregator.size === 0 || this.#flushDue) return;
-    if (waiting === 0 || this.#seq <= 1 || aggregator.byteLength >= FLUSH_BYTES) {
+    if (waiting === 0 || this.seq <= 1 || aggregator.byteLength >= FLUSH_BYTES) {
       this.#flushDue = true;
       setImmediate(() => {
         this.#flushDue = false;
@@ -146,8 +149,8 @@ export class QueryRun {
   #update(make: (address: Pick<GatewayUpdate, 'query' | 'gateway' | 'seq'>) => GatewayUpdate): void {
     const { bus, identity, clock, metrics } = this.#context;
     const { start } = this.query;
-    const bytes = encodeBusMessage(make({ query: start.id, gateway: identity.id, seq: this.#seq }));
-    this.#seq += 1;
+    const bytes = encodeBusMessage(make({ query: start.id, gateway: identity.id, seq: this.seq }));
+    this.seq += 1;
     this.updatedAtMs = clock.monotonic();
     const result = bus.publish(SUBJECTS.coordinatorInbox(start.owner), bytes);
     metrics.updates.inc({ result });

@@ -26,8 +26,6 @@ export interface PollRelayOptions {
 const TIMEOUT_MS = 12_000;
 /** A holder that was killed while it had the request never answers it; the next attempt finds that nobody listens. */
 const ATTEMPT_MS = 2_000;
-/** A session does not live through so many outages of the broker. */
-const MAX_IDS = 16;
 
 /** A request that could not be passed on: nothing is known of the session, and the agent should ask again. */
 export interface PollUnavailable {
@@ -40,19 +38,12 @@ export interface PollUnavailable {
  */
 export class PollRelay {
   readonly #options: PollRelayOptions;
-  /** Of this id and of former ones whose sessions may go on, the oldest first. */
-  #subscriptions: BusSubscription[] = [];
+  #subscription: BusSubscription | undefined;
   #answer: ((request: PollRequest) => Promise<PollReply>) | undefined;
 
   constructor(options: PollRelayOptions) {
     this.#options = options;
-    options.identity.listen({
-      fenced: () => {
-        this.#unsubscribe();
-        this.#subscribe();
-      },
-      renamed: () => this.#subscribe(),
-    });
+    options.identity.listen({ fenced: () => this.#subscribe() });
   }
 
   /** `answer` takes a poll in a session that is held here. */
@@ -63,7 +54,7 @@ export class PollRelay {
 
   stop(): void {
     this.#answer = undefined;
-    this.#unsubscribe();
+    this.#subscription?.unsubscribe();
   }
 
   async pass(holder: GatewayId, request: PollRequest): Promise<PollReply | PollUnavailable> {
@@ -98,16 +89,10 @@ export class PollRelay {
     const answer = this.#answer;
     if (answer === undefined) return;
     const { bus, logger, identity } = this.#options;
-    this.#subscriptions.push(
-      answerRequests({
-        ...{ bus, logger, subject: SUBJECTS.gatewayPolls(identity.id) },
-        handlers: { poll: async (request) => ({ t: 'polled', ...(await answer(request)) }) },
-      }),
-    );
-    if (this.#subscriptions.length > MAX_IDS) this.#subscriptions.shift()?.unsubscribe();
-  }
-
-  #unsubscribe(): void {
-    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
+    this.#subscription?.unsubscribe();
+    this.#subscription = answerRequests({
+      ...{ bus, logger, subject: SUBJECTS.gatewayPolls(identity.id) },
+      handlers: { poll: async (request) => ({ t: 'polled', ...(await answer(request)) }) },
+    });
   }
 }

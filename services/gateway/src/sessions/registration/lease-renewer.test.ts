@@ -21,6 +21,7 @@ class ScriptedRegistry {
       this.renewals.push(lease);
       return this.gate.then(() => this.renewal);
     },
+    lapsed: () => Promise.resolve({ kind: 'gateways' as const, gateways: [] }),
     drop: (gatewayId: string) => {
       this.dropped.push(gatewayId);
       return Promise.resolve({ kind: 'dropped' as const });
@@ -69,7 +70,7 @@ function setUp() {
     hub: { size: 3 },
     draining: () => false,
   });
-  identity.listen({ fenced: () => void events.push('fenced'), renamed: () => void events.push('renamed') });
+  identity.listen({ fenced: () => void events.push('fenced'), lapsed: () => void events.push('lapsed') });
   const start = async (): Promise<void> => {
     inbox.start();
     await lease.start();
@@ -131,24 +132,33 @@ describe('LeaseRenewer', () => {
     await stop();
   });
 
-  it('goes on under a new id and registers its sessions again, when others stopped believing it', async () => {
-    const { bus, registry, clock, events, identity, start, stop } = setUp();
+  it('keeps its id and registers its sessions again, when the lease had lapsed and the process ran', async () => {
+    const { registry, clock, events, identity, start, stop } = setUp();
     await start();
     const former = identity.id;
     registry.renewal = { kind: 'lapsed' };
     await clock.inner.advanceAsync(5_000);
-    expect(events).toEqual(['renamed', 'resync']);
-    expect(identity.id).not.toBe(former);
-    const ping = encodeBusMessage({ t: 'ping' });
-    expect(await bus.request(SUBJECTS.gateway(former), ping, { timeoutMs: 100 })).toEqual({ kind: 'no_responders' });
+    expect([events, identity.id]).toEqual([['lapsed', 'resync'], former]);
     await stop();
+  });
+
+  it('says goodbye when it stops, after its lease was dropped', async () => {
+    const { bus, identity, registry, start, stop } = setUp();
+    const goodbyes: [GatewayHeartbeat, dropped: number][] = [];
+    bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
+      const heartbeat = decodeBusMessage<GatewayHeartbeat>(data, 'gateway_beat');
+      if (heartbeat?.stopped === true) goodbyes.push([heartbeat, registry.dropped.length]);
+    });
+    await start();
+    await stop();
+    await new Promise(setImmediate);
+    expect(goodbyes).toMatchObject([[{ gateway: identity.id, stopped: true }, 1]]);
   });
 
   it('keeps its id and registers its sessions again, when the registry lost its data', async () => {
     const { registry, clock, events, identity, start, stop } = setUp();
     await start();
     const former = identity.id;
-    registry.renewal = { kind: 'lapsed' };
     registry.generationResult = { kind: 'generation', value: 'two' };
     await clock.inner.advanceAsync(5_000);
     expect([events, identity.id]).toEqual([['resync'], former]);
@@ -208,13 +218,17 @@ describe('LeaseRenewer', () => {
     await stop();
   });
 
-  it('decides nothing while the registry cannot say whether it lost its data', async () => {
+  it('remembers that its lease had lapsed when the registry goes away at once after saying so', async () => {
     const { registry, clock, events, start, stop } = setUp();
     await start();
     registry.renewal = { kind: 'lapsed' };
     registry.generationResult = { kind: 'unavailable', cause: new Error('down') };
-    await clock.inner.advanceAsync(10_000);
-    expect(events).toEqual([]);
+    await clock.inner.advanceAsync(5_000);
+    expect(events).toEqual(['lapsed']);
+    registry.renewal = { kind: 'renewed' };
+    registry.generationResult = { kind: 'generation', value: 'one' };
+    await clock.inner.advanceAsync(5_000);
+    expect(events).toEqual(['lapsed', 'resync']);
     await stop();
   });
 });

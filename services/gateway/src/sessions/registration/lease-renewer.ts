@@ -1,5 +1,5 @@
 import type { Bus } from '@muster/bus';
-import { encodeBusMessage, SUBJECTS } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS, type GatewayHeartbeat } from '@muster/messages';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { GatewayIdentity } from '../../foundation/gateway-identity.js';
@@ -37,7 +37,7 @@ export class LeaseRenewer {
     this.#options = options;
     this.#startedAtMs = options.clock.now();
     options.inbox.on('ping', () => ({ t: 'ok' }));
-    options.identity.listen({ fenced: () => void this.#renew(), renamed: () => undefined });
+    options.identity.listen({ fenced: () => void this.#renew() });
   }
 
   async start(): Promise<void> {
@@ -53,9 +53,11 @@ export class LeaseRenewer {
     clock.clear(this.#heartbeatTimer);
     clock.clear(this.#renewTimer);
     await registry.lease.drop(identity.id);
+    this.#sendHeartbeat({ stopped: true });
   }
 
-  #sendHeartbeat(): void {
+  /** `stopped`: nothing more comes from this gateway, and nobody has to wait for it. */
+  #sendHeartbeat(goodbye: Pick<GatewayHeartbeat, 'stopped'> = {}): void {
     const { bus, clock, identity, hub, draining } = this.#options;
     identity.tick();
     const heartbeat = {
@@ -64,6 +66,7 @@ export class LeaseRenewer {
       sessions: hub.size,
       draining: draining(),
       nowMs: clock.now(),
+      ...goodbye,
     } as const;
     bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(heartbeat));
   }
@@ -90,20 +93,15 @@ export class LeaseRenewer {
     }
     const info = { sessions: hub.size, draining: draining(), startedAtMs: this.#startedAtMs };
     const renewed = await registry.lease.renew({ gatewayId: identity.id, ttlMs: identity.leaseMs, info });
-    if (renewed.kind === 'unavailable') {
-      registrations.requestResync();
-      return;
-    }
+    if (renewed.kind !== 'renewed') registrations.requestResync();
+    if (renewed.kind === 'unavailable') return;
+    if (renewed.kind === 'lapsed') identity.lapsed();
     const generation = await registry.generation();
     if (generation.kind === 'unavailable') return;
-    const isFirst = this.#generation === undefined;
-    const lostData = !isFirst && this.#generation !== generation.value;
+    const lostData = this.#generation !== undefined && this.#generation !== generation.value;
     this.#generation = generation.value;
     if (lostData) {
       logger.warn('registry lost its data, registering all sessions again');
-      registrations.requestResync();
-    } else if (renewed.kind === 'lapsed' && !isFirst) {
-      identity.rename();
       registrations.requestResync();
     }
     await registrations.resync();
