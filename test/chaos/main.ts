@@ -8,6 +8,7 @@ const USAGE = `npm run chaos -- [options]
   --minutes N     how long faults are injected (default 30)
   --seed N        same seed, same faults in the same order (default: the time)
   --agents N      how many simulated endpoints (default 300)
+  --patience X    what bounds of time are multiplied by (default 1)
   --front WHICH   haproxy or list: how endpoints find the two gateways (default: by the seed)
   --record FILE   where the record goes (default: chaos-SEED.ndjson)`;
 
@@ -15,6 +16,7 @@ const OPTIONS = {
   minutes: { type: 'string', default: '30' },
   seed: { type: 'string', default: String(Math.floor(Date.now() / 1_000)) },
   agents: { type: 'string', default: '300' },
+  patience: { type: 'string', default: '1' },
   front: { type: 'string' },
   record: { type: 'string' },
   help: { type: 'boolean', default: false },
@@ -34,6 +36,7 @@ async function main(): Promise<number> {
     ...{ agents: Number(values.agents), seed, front, recordFile },
     faults: schedule(seed),
     forMs: Number(values.minutes) * 60_000,
+    patience: Number(values.patience),
     print: (text) => console.log(text),
   });
   return violations.length === 0 ? 0 : 1;

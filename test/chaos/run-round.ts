@@ -1,11 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeFault, type Fault } from './faults/fault.js';
 import { inject } from './faults/injector.js';
+import { CommandLoad } from './load/command-load.js';
 import { QueryLoad } from './load/query-load.js';
-import { ledgersBalance, rowsAgreeWithLedger } from './oracle/rows-and-ledger.js';
+import { BOUNDS_MS } from './oracle/bounds.js';
+import { Judge } from './oracle/judge.js';
+import { Stalls } from './oracle/stalls.js';
 import { describeViolation, type Violation } from './oracle/violation.js';
 import { ChaosRecord } from './record/chaos-record.js';
-import { readKeptQuery } from './record/kept.js';
 import type { FaultInterval } from './record/observations.js';
 import { ChaosSystem, type Front } from './system/chaos-system.js';
 import { becomesWhole } from './system/wholeness.js';
@@ -18,6 +20,8 @@ export interface RoundOptions {
   readonly faults: Iterable<Fault>;
   /** No fault begins after so long. */
   readonly forMs: number;
+  /** What bounds of time are multiplied by: 1, and more where the machine is busy with other things. */
+  readonly patience: number;
   /** Where the record is written. */
   readonly recordFile?: string;
   readonly print: (text: string) => void;
@@ -25,52 +29,112 @@ export interface RoundOptions {
 
 /** The load runs alone before each fault. */
 const CALM_MS = 3_000;
+/** After so long without becoming whole, the round goes on with the next fault. */
 const GIVE_UP_WHOLE_MS = 120_000;
 
 /** One round: the system under load, one fault after the other, and what the oracle has to say. */
 export async function runRound(options: RoundOptions): Promise<readonly Violation[]> {
-  const { agents, seed, front, print } = options;
   const record = new ChaosRecord(options.recordFile);
   const onEvent = (text: string): void => record.note('event', { text });
-  const system = await ChaosSystem.start({ agents, front, onEvent });
-  const faults: FaultInterval[] = [];
-  const violations: Violation[] = [];
-  const report = (found: readonly Violation[]): void => {
-    for (const violation of found) {
-      violations.push(violation);
-      record.note('violation', violation);
-      print(describeViolation(violation, faults, record.startedAtMs));
-    }
-  };
+  const system = await ChaosSystem.start({ ...options, onEvent });
   try {
-    const load = new QueryLoad({ harness: system.harness, record, seed });
-    load.start();
-    const endAtMs = Date.now() + options.forMs;
-    for (const fault of options.faults) {
-      await delay(CALM_MS);
-      if (Date.now() > endAtMs) break;
-      const interval: FaultInterval = { fault, fromMs: Date.now() };
-      faults.push(interval);
-      record.note('fault', { fault });
-      await inject(system, fault);
-      interval.healedMs = Date.now();
-      record.note('healed', { fault });
-      const lack = await becomesWhole(system, agents, GIVE_UP_WHOLE_MS);
-      interval.wholeMs = Date.now();
-      record.note('whole', { lack });
-      const [tookMs, wholeMs] = [interval.healedMs - interval.fromMs, interval.wholeMs - interval.healedMs];
-      print(`${describeFault(fault)}: took ${tookMs} ms, whole ${wholeMs} ms later ${lack ?? ''}`);
-    }
-    await load.stop();
-    for (const observation of load.observations) {
-      if (observation.id === undefined) continue;
-      const kept = await readKeptQuery(system.harness, observation, observation.id);
-      report([...ledgersBalance(observation, kept), ...rowsAgreeWithLedger(observation, kept)]);
-    }
-    print(`${load.observations.length} questions, ${faults.length} faults, ${violations.length} violations`);
-    return violations;
+    return await new Round(options, system, record).run();
   } finally {
     await system.stop();
     await record.close();
+  }
+}
+
+class Round {
+  readonly #options: RoundOptions;
+  readonly #system: ChaosSystem;
+  readonly #record: ChaosRecord;
+  readonly #faults: FaultInterval[] = [];
+  readonly #violations: Violation[] = [];
+  readonly #stalls = new Stalls();
+  readonly #judge: Judge;
+
+  constructor(options: RoundOptions, system: ChaosSystem, record: ChaosRecord) {
+    this.#options = options;
+    this.#system = system;
+    this.#record = record;
+    const { patience } = options;
+    const report = (violation: Violation): void => this.#report(violation);
+    this.#judge = new Judge({ system, faults: this.#faults, stalls: this.#stalls, patience, report });
+  }
+
+  async run(): Promise<readonly Violation[]> {
+    const { harness } = this.#system;
+    const common = { harness, record: this.#record, seed: this.#options.seed };
+    const agents = await harness.api.all('GET /v1/agents', { pageSize: 500 });
+    const queries = new QueryLoad(common);
+    const commands = new CommandLoad(
+      common,
+      agents.map(({ agentId }) => agentId),
+    );
+    queries.start();
+    commands.start();
+    try {
+      await this.#faultsInTurn(queries);
+    } finally {
+      await Promise.all([queries.stop(), commands.stop()]);
+      this.#stalls.stop();
+    }
+    await this.#judge.queries(queries.observations);
+    await this.#commandsEnd();
+    await this.#judge.end(queries.observations, commands.observations);
+    const counts = [
+      [queries.observations.length, 'questions'],
+      [commands.observations.length, 'orders'],
+      [this.#faults.length, 'faults'],
+      [this.#violations.length, 'violations'],
+    ];
+    this.#options.print(counts.map(([count, what]) => `${count} ${what}`).join(', '));
+    return this.#violations;
+  }
+
+  async #faultsInTurn(queries: QueryLoad): Promise<void> {
+    const endAtMs = Date.now() + this.#options.forMs;
+    for (const fault of this.#options.faults) {
+      await delay(CALM_MS);
+      if (Date.now() > endAtMs) return;
+      await this.#strike(fault);
+      await this.#judge.queries(queries.observations);
+    }
+  }
+
+  async #strike(fault: Fault): Promise<void> {
+    const { agents, patience, print } = this.#options;
+    const interval: FaultInterval = { fault, fromMs: Date.now() };
+    this.#faults.push(interval);
+    this.#record.note('fault', { fault });
+    await inject(this.#system, fault);
+    const healedMs = (interval.healedMs = Date.now());
+    this.#record.note('healed', { fault });
+    const lack = await becomesWhole(this.#system, agents, GIVE_UP_WHOLE_MS);
+    const wholeMs = (interval.wholeMs = Date.now());
+    this.#record.note('whole', { lack });
+    const took = `${((healedMs - interval.fromMs) / 1_000).toFixed(1)} s`;
+    print(`${describeFault(fault)}: healed after ${took}, whole ${((wholeMs - healedMs) / 1_000).toFixed(1)} s later`);
+    if (wholeMs - healedMs - this.#stalls.within(healedMs, wholeMs) <= BOUNDS_MS.whole * patience) return;
+    const told = lack ?? 'nothing is lacking any more';
+    const truth = `whole ${wholeMs - healedMs} ms after the fault had healed`;
+    this.#report({ rule: 'whole again in time', atMs: wholeMs, ids: [], told, truth });
+  }
+
+  async #commandsEnd(): Promise<void> {
+    const { api } = this.#system.harness;
+    const giveUpAtMs = Date.now() + BOUNDS_MS.commandsEnd * this.#options.patience;
+    for (;;) {
+      const open = await api.all('GET /v1/commands', { query: { status: 'running' } });
+      if (open.length === 0 || Date.now() > giveUpAtMs) return;
+      await delay(500);
+    }
+  }
+
+  #report(violation: Violation): void {
+    this.#violations.push(violation);
+    this.#record.note('violation', violation);
+    this.#options.print(describeViolation(violation, this.#faults, this.#record.startedAtMs));
   }
 }

@@ -60,6 +60,11 @@ export class QueryLoad {
       viewings: [],
     };
     this.observations.push(observation);
+    await this.#follow(observation, chance);
+    observation.done = true;
+  }
+
+  async #follow(observation: QueryObservation, chance: (salt: string) => number): Promise<void> {
     const id = await this.#start(observation);
     if (id === undefined) return;
     observation.id = id;

@@ -1,4 +1,4 @@
-import type { CommandJson, FailureJson, LedgerJson, QueryJson } from '@muster/api-contract';
+import type { CommandJson, CommandLedgerJson, FailureJson, LedgerJson, QueryJson } from '@muster/api-contract';
 import type { Fault } from '../faults/fault.js';
 
 /** What callers and viewers of the system were told. The oracle judges it. Times are milliseconds since 1970. */
@@ -16,6 +16,8 @@ export interface Attempt {
   readonly broke?: string;
   /** Sent while another request with its key was under way. */
   readonly beside?: boolean;
+  /** How long the answer was to wait for an outcome. */
+  readonly waitMs?: number;
 }
 
 /** What one reader of a query's events was told. */
@@ -40,6 +42,8 @@ export interface QueryObservation {
   readonly viewings: Viewing[];
   id?: string;
   cancelledAtMs?: number;
+  /** Its caller and its viewers wait for nothing more. */
+  done?: boolean;
 }
 
 export interface CommandObservation {
@@ -47,6 +51,7 @@ export interface CommandObservation {
   readonly attempts: Attempt[];
   /** Every command that an answer or an event showed as ended. */
   readonly toldEnds: CommandJson[];
+  readonly unbalanced: CommandLedgerJson[];
   id?: string;
 }
 

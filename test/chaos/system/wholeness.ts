@@ -1,9 +1,12 @@
 import { runQuery } from '@muster/api-client';
+import type { CommandJson } from '@muster/api-contract';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChaosSystem } from './chaos-system.js';
 
 const PAUSE_MS = 250;
 const PROBE_TIMEOUT_MS = 8_000;
+/** By which these commands are told from those of the load. */
+const PROBE_EXPIRES_MS = 61_000;
 
 /** What is not whole yet: one sentence; `undefined` when the system works as a whole. */
 type Lack = string | undefined;
@@ -39,10 +42,15 @@ async function listedAgents({ harness }: ChaosSystem): Promise<[count: number, f
   return [listed.length, listed[0]?.agentId];
 }
 
+/** Whether this suite sent the command to see that the system works. */
+export function isProbe({ submittedAt, expiresAt }: CommandJson): boolean {
+  return Date.parse(expiresAt) - Date.parse(submittedAt) === PROBE_EXPIRES_MS;
+}
+
 async function orderOne({ harness }: ChaosSystem, agentId: string): Promise<Lack> {
   const command = await harness.api.call('POST /v1/commands', {
     query: { wait: '5s' },
-    body: { action: 'dns.flush', params: {}, target: { agentIds: [agentId] }, expiresIn: '1m' },
+    body: { action: 'dns.flush', params: {}, target: { agentIds: [agentId] }, expiresIn: PROBE_EXPIRES_MS },
   });
   return command.status === 'ended' ? undefined : `an order is ${command.status} after 5 s`;
 }
