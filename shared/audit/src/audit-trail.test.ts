@@ -71,6 +71,7 @@ describe('an audit trail', () => {
       last: (stream, subject) => connection.streams.last(stream, subject),
       read: (stream, options) => connection.streams.read(stream, options),
       purge: (...what) => connection.streams.purge(...what),
+      catchingUp: connection.streams.catchingUp,
       append: async (subject: string, data: Uint8Array, options?: AppendOptions) => {
         count += 1;
         return change(await connection.streams.append(subject, data, options), count);

@@ -2,6 +2,7 @@ import {
   StreamError,
   type AppendOptions,
   type AppendResult,
+  type CatchUp,
   type Entry,
   type StreamStore,
   type ReadOptions,
@@ -84,6 +85,8 @@ function trim(stream: MemoryStream): void {
 
 /** {@link StreamStore} in memory, for unit tests. */
 export class MemoryStreamStore implements StreamStore {
+  /** A reader in memory has caught up at once. */
+  readonly catchingUp: ReadonlySet<CatchUp> = new Set();
   private readonly store: MemoryStore;
   private readonly isConnected: () => boolean;
 

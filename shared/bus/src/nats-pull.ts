@@ -1,29 +1,31 @@
 import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node';
 import type { Entry } from './stream-store.js';
 import type { NatsLink } from './nats-link.js';
+import type { PullSize } from './pull-size.js';
 
 /** One request for entries stays open this long when there are none. */
 const PULL_EXPIRES_MS = 30_000;
-const HEARTBEAT_MS = 5_000;
-/** Longer silence on an open request means that the server or the connection is lost. */
-const SILENCE_MS = 2 * HEARTBEAT_MS + 2_000;
-const MAX_PULL_BYTES = 4 * 1024 * 1024;
+/** After this many heartbeats that did not come the server is asked whether it is alive. */
+const MISSED_HEARTBEATS = 2;
+const NANOS_PER_MS = 1_000_000;
 
 interface PullOptions {
   readonly stream: string;
   readonly consumer: string;
-  readonly batch: number;
+  readonly size: PullSize;
+  /** How often the server says that there is nothing. */
+  readonly heartbeatMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** `lost`: nothing more will come from this consumer. `ended`: a request ended before it was filled. */
-type Pulled = Entry | 'lost' | 'ended';
+/** `lost`: nothing more will come from this consumer. `idle`: the server says that it has nothing to send now. */
+type Pulled = Entry | 'lost' | 'idle';
 
 /**
  * Pulls a consumer's entries one request at a time; the next request goes out when the last entry of the previous one
- * was taken. What is held here is therefore never more than one request allows: `batch` entries, about 4 MB.
+ * was taken. What is held here is therefore what one request brings: about 4 MB, and never more than 8 MB.
  *
- * The client library's `consume` refills by count only, and its `fetch` knows bytes or count, not both.
+ * The client library's `consume` and `fetch` know a count or the server's bound by bytes, and neither bounds memory without a loss.
  */
 export class NatsPull {
   readonly consumer: string;
@@ -38,6 +40,8 @@ export class NatsPull {
   private outstanding = 0;
   private requests = 0;
   private deliveries = 0;
+  private messages = 0;
+  private isIdle = false;
   private isLost = false;
   private wake: (() => void) | undefined;
   private readonly silence: NodeJS.Timeout;
@@ -50,13 +54,17 @@ export class NatsPull {
       callback: (error, message) => (error === null ? this.receive(message) : this.lose()),
     });
     this.offChange = link.onChange((connected) => connected || this.lose());
-    this.silence = setTimeout(() => this.outstanding > 0 && this.lose(), SILENCE_MS);
+    this.silence = setTimeout(() => void this.checkSilence(), MISSED_HEARTBEATS * options.heartbeatMs);
     options.signal?.addEventListener('abort', this.lose, { once: true });
     if (!link.connected || options.signal?.aborted === true) this.lose();
   }
 
+  /** Entries that have arrived so far. */
+  get received(): number {
+    return this.deliveries;
+  }
+
   async next(): Promise<Pulled> {
-    let asked = false;
     for (;;) {
       const entry = this.queue[this.taken];
       if (entry !== undefined && this.options.signal?.aborted !== true) {
@@ -64,16 +72,14 @@ export class NatsPull {
         return entry;
       }
       if (this.isLost) return 'lost';
-      if (this.outstanding === 0) {
-        if (asked) return 'ended';
-        asked = true;
-        this.request();
-      } else {
-        asked = true;
-        await new Promise<void>((resolve) => {
-          this.wake = resolve;
-        });
+      if (this.isIdle) {
+        this.isIdle = false;
+        return 'idle';
       }
+      if (this.outstanding === 0) this.request();
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
     }
   }
 
@@ -98,12 +104,11 @@ export class NatsPull {
     this.queue = [];
     this.taken = 0;
     this.requests += 1;
-    this.outstanding = this.options.batch;
+    this.outstanding = this.options.size.next();
     const body = JSON.stringify({
-      batch: this.options.batch,
-      max_bytes: MAX_PULL_BYTES,
+      batch: this.outstanding,
       expires: PULL_EXPIRES_MS * NANOS_PER_MS,
-      idle_heartbeat: HEARTBEAT_MS * NANOS_PER_MS,
+      idle_heartbeat: this.options.heartbeatMs * NANOS_PER_MS,
     });
     this.link.nc.publish(this.api('CONSUMER.MSG.NEXT'), body, { reply: `${this.inbox}.${this.requests}` });
     this.silence.refresh();
@@ -114,33 +119,58 @@ export class NatsPull {
   }
 
   private receive(message: Msg): void {
+    this.messages += 1;
     this.silence.refresh();
     if (message.subject.startsWith(this.inbox)) {
       if (message.subject === `${this.inbox}.${this.requests}`) this.receiveStatus(message);
       return;
     }
-    const entry = toEntry(message);
-    if (entry === undefined || entry.delivery !== this.deliveries + 1) {
+    const delivery = toDelivery(message);
+    if (delivery?.consumer !== this.consumer || delivery.number !== this.deliveries + 1) {
       this.lose();
       return;
     }
-    this.deliveries = entry.delivery;
+    this.deliveries = delivery.number;
     this.outstanding = Math.max(0, this.outstanding - 1);
-    this.queue.push(entry.entry);
+    this.queue.push(delivery.entry);
+    if (!this.options.size.fits(message.data.length) && this.outstanding > 0) this.stopReceiving();
     this.notify();
   }
 
-  /** Statuses of a pull (nats-server, consumer.go): 100 heartbeat, 404/408 nothing (more) there, 409 see text, 503 nobody. */
+  /** Statuses of a pull (nats-server, consumer.go): 100 heartbeat, 404/408 nothing (more) there, others: it ended. */
   private receiveStatus(message: Msg): void {
     const code = message.headers?.code ?? 0;
-    if (code === 100) return;
-    const filled = code === 409 && /maxbytes/i.test(message.headers?.description ?? '');
-    if (code === 404 || code === 408 || filled) {
-      this.outstanding = 0;
-      this.notify();
+    if (code === 100) {
+      // The number of the last delivery: what did not arrive until here will not come.
+      if (Number(message.headers?.get('Nats-Last-Consumer') ?? 0) > this.deliveries) return this.lose();
+      this.isIdle = true;
+      return this.notify();
+    }
+    if (code !== 404 && code !== 408) return this.lose();
+    this.isIdle = true;
+    this.outstanding = 0;
+    this.notify();
+  }
+
+  /** A request cannot be taken back. What it would still bring is read again, after what has arrived. */
+  private stopReceiving(): void {
+    this.subscription.unsubscribe();
+    this.isLost = true;
+  }
+
+  /**
+   * No heartbeat came: either the request is lost, or the server hangs. The server answers a ping in line with its messages, so a server
+   * that answers it and says nothing else has no such request. While it hangs there is nothing better to do than to wait for it.
+   */
+  private async checkSilence(): Promise<void> {
+    if (this.outstanding === 0 || this.isLost) return;
+    const before = this.messages;
+    try {
+      await this.link.nc.flush();
+    } catch {
       return;
     }
-    this.lose();
+    if (this.messages === before && this.outstanding > 0) this.lose();
   }
 
   private notify(): void {
@@ -149,16 +179,22 @@ export class NatsPull {
   }
 }
 
-const NANOS_PER_MS = 1_000_000;
+interface Delivery {
+  readonly consumer: string | undefined;
+  /** Counts this consumer's deliveries, from 1. */
+  readonly number: number;
+  readonly entry: Entry;
+}
 
 /** A delivery's reply subject says what it is: `$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<delivery>.<time>.<pending>`. */
-function toEntry(message: Msg): { readonly entry: Entry; readonly delivery: number } | undefined {
+function toDelivery(message: Msg): Delivery | undefined {
   const parts = message.reply?.split('.') ?? [];
   if (parts[0] !== '$JS' || parts[1] !== 'ACK') return undefined;
   // With a domain and an account before the stream, and a random token at the end, it has twelve parts.
   const at = parts.length >= 11 ? 7 : 5;
-  const [seq, delivery, time, pending] = parts.slice(at, at + 4).map(Number);
-  if (seq === undefined || delivery === undefined || time === undefined || pending === undefined) return undefined;
+  const [seq, number, time, pending] = parts.slice(at, at + 4).map(Number);
+  if (seq === undefined || number === undefined || time === undefined || pending === undefined) return undefined;
   const { subject, data } = message;
-  return { delivery, entry: { seq, subject, data, timestampMs: Math.floor(time / NANOS_PER_MS), pending } };
+  const entry = { seq, subject, data, timestampMs: Math.floor(time / NANOS_PER_MS), pending };
+  return { consumer: parts[at - 2], number, entry };
 }

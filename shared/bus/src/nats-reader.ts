@@ -3,20 +3,31 @@ import {
   DeliverPolicy,
   JetStreamApiError,
   type ConsumerConfig,
+  type ConsumerInfo,
   type JetStreamManager,
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
-import { StreamError, type Entry, type ReadOptions } from './stream-store.js';
+import { StreamError, type CatchUp, type Entry, type ReadOptions } from './stream-store.js';
 import { lost, type NatsLink } from './nats-link.js';
 import { asStreamError } from './nats-stream-error.js';
 import { NatsPull } from './nats-pull.js';
+import { PullSize } from './pull-size.js';
+import { ReadCursor } from './read-cursor.js';
 
 const DEFAULT_BATCH = 256;
+const MAX_BATCH = 1_000;
+/** Together with the reopening, a lost request costs 2 s. */
+const DEFAULT_HEARTBEAT_MS = 750;
 /** The server deletes a consumer that pauses longer than this; the reader then opens a new one at the next sequence. */
 const INACTIVE_MS = 60_000;
 const RETRY_MS = 250;
 
-type Opened = { readonly pull: NatsPull; readonly waiting: number };
+/** What readers share: the connection, and who is catching up. */
+export interface ReaderContext {
+  readonly link: NatsLink;
+  readonly jsm: () => Promise<JetStreamManager>;
+  readonly catchingUp: Set<CatchUp>;
+}
 
 /**
  * Reads through one ephemeral pull consumer without acknowledgements. The server numbers its deliveries. A missing number, a
@@ -24,90 +35,77 @@ type Opened = { readonly pull: NatsPull; readonly waiting: number };
  * consumer, which starts after the last sequence that was yielded.
  *
  *   open ──▶ pull ⇄ yield ──▶ caught up ──▶ end, or wait for more (follow)
- *     ▲        │ lost
+ *     ▲        │ lost, or fewer than announced
  *     └────────┘
  */
 export async function* readStream(
-  link: NatsLink,
-  jsm: () => Promise<JetStreamManager>,
+  context: ReaderContext,
   stream: string,
   options: ReadOptions,
 ): AsyncGenerator<Entry, void, undefined> {
-  const cursor = new Cursor(options);
-  for (;;) {
-    const opened = await open(link, await jsm(), stream, cursor, options);
-    if (opened === undefined) return;
-    const { pull } = opened;
-    try {
-      if (opened.waiting === 0 && cursor.catchUp()) return;
-      for (;;) {
-        const entry = await pull.next();
-        if (entry === 'lost') break;
-        if (entry === 'ended') {
-          // A pull without entries: those that were announced have been removed, or there is nothing new.
-          if (!cursor.caughtUp && (await pendingNow(await jsm(), stream, pull)) === 0 && cursor.catchUp()) return;
-          continue;
+  const { catchingUp } = context;
+  const cursor = new ReadCursor(stream, options);
+  const size = new PullSize(Math.min(MAX_BATCH, Math.max(1, options.batch ?? DEFAULT_BATCH)));
+  if (options.onCaughtUp !== undefined) catchingUp.add(cursor);
+  try {
+    for (;;) {
+      const pull = await open(context, stream, { cursor, size, options });
+      if (pull === undefined) return;
+      try {
+        if (cursor.isEmpty && cursor.catchUp()) return;
+        for (;;) {
+          const next = await pull.next();
+          if (next === 'lost') break;
+          if (next !== 'idle') {
+            if (!cursor.take(next)) continue;
+            yield next;
+          }
+          if (cursor.caughtUp) {
+            catchingUp.delete(cursor);
+            continue;
+          }
+          const proof = cursor.judge(next, pull.received);
+          const state =
+            proof === 'ask' ? cursor.confirm(await consumerNow(context, stream, pull), pull.received) : proof;
+          if (state === 'gap') break;
+          if (state === 'complete' && cursor.catchUp()) return;
         }
-        cursor.next = entry.seq + 1;
-        yield entry;
-        if (entry.pending === 0 && cursor.catchUp()) return;
+      } finally {
+        pull.close();
       }
-    } finally {
-      pull.close();
     }
+  } finally {
+    catchingUp.delete(cursor);
   }
 }
 
-class Cursor {
-  /** The first sequence that was not yielded; undefined before the first entry. */
-  next: number | undefined;
-  /** When the stream was created: another time means other entries under the same sequences. */
-  created: string | undefined;
-  caughtUp = false;
-  private readonly options: ReadOptions;
-
-  constructor(options: ReadOptions) {
-    this.options = options;
-  }
-
-  /** All entries that were stored at the start were yielded. Returns whether that ends the reading. */
-  catchUp(): boolean {
-    if (!this.caughtUp) {
-      this.caughtUp = true;
-      this.options.onCaughtUp?.();
-    }
-    return this.options.follow !== true;
-  }
-
-  start(): Partial<ConsumerConfig> {
-    const from = this.next ?? this.options.fromSeq;
-    if (from !== undefined) return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
-    if (this.options.lastPerSubject === true) return { deliver_policy: DeliverPolicy.LastPerSubject };
-    return { deliver_policy: DeliverPolicy.All };
-  }
+interface Reading {
+  readonly cursor: ReadCursor;
+  readonly size: PullSize;
+  readonly options: ReadOptions;
 }
 
 /** Opens a consumer, with retries; undefined when the signal was aborted. */
 async function open(
-  link: NatsLink,
-  jsm: JetStreamManager,
+  { link, jsm: manager }: ReaderContext,
   stream: string,
-  cursor: Cursor,
-  options: ReadOptions,
-): Promise<Opened | undefined> {
+  { cursor, size, options }: Reading,
+): Promise<NatsPull | undefined> {
+  const { signal, heartbeatMs = DEFAULT_HEARTBEAT_MS } = options;
+  const jsm = await manager();
   for (;;) {
-    if (!(await link.whenConnected(options.signal))) {
-      if (options.signal?.aborted === true) return undefined;
+    if (!(await link.whenConnected(signal))) {
+      if (signal?.aborted === true) return undefined;
       throw new StreamError('unavailable', `the connection to nats was ended while reading ${stream}`);
     }
     try {
       // Alone they would run into their timeout, and a reader that is stopped meanwhile would not end before that.
-      const found = await link.orLost(jsm.streams.info(stream), options.signal);
+      const found = await link.orLost(jsm.streams.info(stream), signal);
       if (found === lost) continue;
-      cursor.created ??= found.created;
-      if (cursor.created !== found.created) throw new StreamError('stream_reset', `stream ${stream} was made anew`);
+      cursor.open(found);
+      const start = startOf(cursor, found.config.max_msgs_per_subject === 1, options);
       const adding = jsm.consumers.add(stream, {
-        ...cursor.start(),
+        ...start,
         ack_policy: AckPolicy.None,
         // LastPerSubject needs a filter; `>` matches everything.
         filter_subject: options.subject ?? '>',
@@ -115,11 +113,11 @@ async function open(
         mem_storage: true,
         num_replicas: 1,
       });
-      const info = await link.orLost(adding, options.signal);
+      const info = await link.orLost(adding, signal);
       if (info === lost) continue;
-      const batch = Math.min(1_000, Math.max(1, options.batch ?? DEFAULT_BATCH));
-      const pull = new NatsPull(link, { stream, consumer: info.name, batch, signal: options.signal });
-      return { pull, waiting: info.num_pending };
+      const isSkipping = start.deliver_policy === DeliverPolicy.LastPerSubject;
+      cursor.announce(info.num_pending, isSkipping);
+      return new NatsPull(link, { stream, consumer: info.name, size, heartbeatMs, signal });
     } catch (error) {
       const failure = asStreamError(error, stream);
       if (failure.code !== 'unavailable') throw failure;
@@ -128,10 +126,20 @@ async function open(
   }
 }
 
-async function pendingNow(jsm: JetStreamManager, stream: string, pull: NatsPull): Promise<number | undefined> {
+/**
+ * Where a stream keeps one entry per subject, all entries are the newest ones. They are read as all entries, because that consumer of
+ * nats-server 2.9 skips nothing, whatever ends a request.
+ */
+function startOf(cursor: ReadCursor, isMap: boolean, options: ReadOptions): Partial<ConsumerConfig> {
+  const from = cursor.next ?? options.fromSeq;
+  if (from !== undefined) return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, from) };
+  if (options.lastPerSubject === true && !isMap) return { deliver_policy: DeliverPolicy.LastPerSubject };
+  return { deliver_policy: DeliverPolicy.All };
+}
+
+async function consumerNow({ jsm }: ReaderContext, stream: string, pull: NatsPull): Promise<ConsumerInfo | undefined> {
   try {
-    const info = await jsm.consumers.info(stream, pull.consumer);
-    return info.num_pending;
+    return await (await jsm()).consumers.info(stream, pull.consumer);
   } catch (error) {
     if (error instanceof JetStreamApiError) pull.lose();
     return undefined;

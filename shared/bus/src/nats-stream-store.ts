@@ -13,6 +13,7 @@ import {
   StreamError,
   type AppendOptions,
   type AppendResult,
+  type CatchUp,
   type Entry,
   type StreamStore,
   type ReadOptions,
@@ -20,7 +21,7 @@ import {
 } from './stream-store.js';
 import { asStreamError } from './nats-stream-error.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
-import { readStream } from './nats-reader.js';
+import { readStream, type ReaderContext } from './nats-reader.js';
 
 /** A definition as the server's configuration; without fields that need nats-server 2.10. */
 function configOf(definition: StreamDefinition) {
@@ -47,11 +48,14 @@ const MAX_APPENDS_IN_FLIGHT = 20_000;
 /** {@link StreamStore} on JetStream. */
 export class NatsStreamStore implements StreamStore {
   private readonly link: NatsLink;
+  private readonly reading: ReaderContext;
   private manager: Promise<JetStreamManager> | undefined;
   private appendsInFlight = 0;
+  readonly catchingUp = new Set<CatchUp>();
 
   constructor(link: NatsLink) {
     this.link = link;
+    this.reading = { link, jsm: () => this.jsm(), catchingUp: this.catchingUp };
   }
 
   async ensure(streams: readonly StreamDefinition[], options: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -114,7 +118,7 @@ export class NatsStreamStore implements StreamStore {
   }
 
   read(stream: string, options: ReadOptions = {}): AsyncIterable<Entry> {
-    return { [Symbol.asyncIterator]: () => readStream(this.link, () => this.jsm(), stream, options) };
+    return { [Symbol.asyncIterator]: () => readStream(this.reading, stream, options) };
   }
 
   async purge(stream: string, subject: string, { beforeSeq }: { readonly beforeSeq?: number } = {}): Promise<void> {

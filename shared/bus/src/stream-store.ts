@@ -32,8 +32,8 @@ export interface StreamStore {
   last(stream: string, subject: string): Promise<Entry | undefined>;
 
   /**
-   * Reads entries in sequence order. Pull-based: at most `batch` entries (and about 4 MB) are fetched ahead of the consumer, so
-   * one that stops iterating costs a bounded amount of memory. Leaving the loop frees everything.
+   * Reads entries in sequence order. Pull-based: at most `batch` entries (about 4 MB, never over 8 MB) are fetched ahead of the
+   * consumer, so one that stops iterating costs a bounded amount of memory. Leaving the loop frees everything.
    *
    * Without `follow` it ends when it has caught up; at once when nothing matches. With `follow` it ends only by `signal`.
    * An aborted signal ends the iteration without an exception. While the broker is away the iteration waits.
@@ -47,6 +47,16 @@ export interface StreamStore {
    * @throws StreamError `no_stream`, `unavailable`.
    */
   purge(stream: string, subject: string, options?: { readonly beforeSeq?: number }): Promise<void>;
+
+  /** The readers with `onCaughtUp` that have not caught up: what a start waits for. */
+  readonly catchingUp: ReadonlySet<CatchUp>;
+}
+
+/** How far a reader is. Both numbers change while it reads. */
+export interface CatchUp {
+  readonly stream: string;
+  readonly done: number;
+  readonly of: number;
 }
 
 export interface StreamDefinition {
@@ -85,7 +95,7 @@ export interface Entry {
   readonly data: Uint8Array;
   /** When the broker stored it. */
   readonly timestampMs: number;
-  /** How many matching entries were stored after this one when it was fetched; 0 means caught up. */
+  /** How many matching entries were stored after this one when it was fetched, as the broker counts: it may be wrong where entries were removed. */
   readonly pending: number;
 }
 
@@ -104,6 +114,11 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
   /** Entries fetched ahead, 1 to 1,000; default 256. */
   readonly batch?: number;
+  /**
+   * How often the broker says that there is nothing new; default 750. A request that was lost is noticed after two of them, so a reader
+   * stands still for 2 s. For readers that are many: they cost the broker one small message each.
+   */
+  readonly heartbeatMs?: number;
   /** Called once, when the consumer has taken all entries that were stored at the start; at once when nothing matched. */
   readonly onCaughtUp?: () => void;
 }

@@ -55,7 +55,12 @@ export async function connectService(
       metrics,
       logger,
       readiness: runner,
-      checks: { broker: () => dependencies.broker(), registry: () => dependencies.registry(), ...checks },
+      checks: {
+        broker: () => dependencies.broker(),
+        registry: () => dependencies.registry(),
+        streams: () => dependencies.streams(),
+        ...checks,
+      },
     }),
   );
   await runner.start();
@@ -105,6 +110,17 @@ class Dependencies {
     if (this.#found.broker?.bus.connected === false)
       return { ok: false, detail: `the connection to nats at ${this.#servers} is lost` };
     return this.#waitsFor === undefined ? true : { ok: false, detail: this.#waitsFor };
+  }
+
+  /** What the service reads before it is ready. A stream that was made again is read again while it works. */
+  streams(): ReturnType<Check> {
+    const reading = [...(this.#found.broker?.streams.catchingUp ?? [])];
+    if (reading.length === 0) return true;
+    const count = new Intl.NumberFormat('en');
+    const detail = reading
+      .map(({ stream, done, of }) => `reading ${stream}: ${count.format(done)} of ${count.format(of)}`)
+      .join('; ');
+    return { ok: false, needed: false, detail };
   }
 
   registry(): ReturnType<Check> {

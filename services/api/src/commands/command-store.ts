@@ -1,4 +1,4 @@
-import { StreamError, type Entry, type StreamStore } from '@muster/bus';
+import { StreamError, type Entry, type ReadOptions, type StreamStore } from '@muster/bus';
 import { endpointLabel, type Directory } from '@muster/directory';
 import { AppError, isCommandId, selectorMatches, type CommandId, type OrgId } from '@muster/protocol';
 import {
@@ -22,6 +22,8 @@ export interface FoldedCommand {
 }
 
 const BATCH = 32;
+/** Viewers are many, and most of the time nothing is new for them. */
+const STREAM_HEARTBEAT_MS = 2_500;
 
 /** Reads commands from the journal. No service is asked, so that every API process gives the same answer. */
 export class CommandStore {
@@ -74,10 +76,14 @@ export class CommandStore {
 
   /** Its entries from the first one on, and new ones until the signal is aborted. */
   follow({ org, id }: Pick<CommandRecord, 'org' | 'id'>, signal: AbortSignal): AsyncIterable<Entry> {
-    return this.#entries(org, id, { follow: true, signal });
+    return this.#entries(org, id, { follow: true, signal, heartbeatMs: STREAM_HEARTBEAT_MS });
   }
 
-  #entries(org: OrgId, id: CommandId, options: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<Entry> {
+  #entries(
+    org: OrgId,
+    id: CommandId,
+    options: Pick<ReadOptions, 'follow' | 'signal' | 'heartbeatMs'>,
+  ): AsyncIterable<Entry> {
     return this.#streams.read(STREAMS.commands.name, {
       subject: STREAM_SUBJECTS.command(org, id),
       batch: BATCH,

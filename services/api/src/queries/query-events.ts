@@ -27,6 +27,8 @@ export interface QueryEventsOptions {
 
 // Small, because each viewer has its own reader, and prefetched entries are what a slow viewer costs.
 const BATCH = 2;
+// Viewers are many, and most of the time nothing is new for them.
+const STREAM_HEARTBEAT_MS = 2_500;
 const SETTLING_MS = 60_000;
 // When every query service is frozen: how long after its deadline a query is shown as interrupted.
 const OVERDUE_MS = 10_000;
@@ -51,6 +53,7 @@ export async function* queryEvents(record: QueryRecord, options: QueryEventsOpti
     fromSeq: options.afterSeq + 1,
     follow,
     batch: BATCH,
+    heartbeatMs: STREAM_HEARTBEAT_MS,
     signal: AbortSignal.any([signal, reading.signal]),
   });
   const reader = new TimedReader(entries, clock);

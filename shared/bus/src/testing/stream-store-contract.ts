@@ -286,6 +286,45 @@ export function streamStoreContract(title: string, makeFixture: () => Promise<Br
       expect(seen.has(`${root}.d`)).toBe(false);
     });
 
+    it.each([1, 3])('20 MB of large records, with gaps between, are seen whole: %d kept per subject', async (kept) => {
+      await define({ maxMsgsPerSubject: kept });
+      const subjects = Array.from({ length: 500 }, (_, n) => String(n));
+      const write = (tail: string, version: string) =>
+        streams.append(`${root}.${tail}`, text(version.padEnd(48_000, '.')));
+      const versions = new Map<string, string>();
+      for (const [version, chosen] of [
+        ['1', subjects],
+        ['2', subjects.filter((_, n) => n % 3 === 0)],
+        ['3', subjects.filter((_, n) => n % 7 === 0)],
+      ] as const) {
+        for (const result of await Promise.all(chosen.map((tail) => write(tail, version)))) seqOf(result);
+        for (const tail of chosen) versions.set(`${root}.${tail}`, version);
+      }
+      for (const tail of subjects.filter((_, n) => n % 50 === 11)) {
+        await streams.purge(stream, `${root}.${tail}`);
+        versions.delete(`${root}.${tail}`);
+      }
+      const seen = new Map<string, string>();
+      const apply = ({ subject, data }: Entry) => void seen.set(subject, untext(data.subarray(0, 1)));
+      const sinceMs = performance.now();
+      const view = await followView(streams, { stream, apply, logger: silentLogger });
+      expect(seen).toEqual(versions);
+      seqOf(await write('new', '4'));
+      await eventually(() => seen.get(`${root}.new`) === '4');
+      await view.stop();
+      const newest = await readAll({ lastPerSubject: true });
+      expect(newest.map(({ subject }) => subject).toSorted()).toEqual([...seen.keys()].toSorted());
+      // Far less than a request stays open: nobody waits for entries that are not there.
+      expect(performance.now() - sinceMs).toBeLessThan(10_000);
+    });
+
+    it('large entries after small ones come whole and in order', async () => {
+      const sizes = Array.from({ length: 560 }, (_, n) => (n < 500 ? 10 : 700_000));
+      for (const size of sizes) seqOf(await streams.append(`${root}.a`, new Uint8Array(size)));
+      const entries = await readAll({ batch: 1_000 });
+      expect(entries.map(({ data }) => data.length)).toEqual(sizes);
+    });
+
     it('a view of nothing is given out at once, and one of a missing stream fails', async () => {
       const apply = () => undefined;
       const view = await followView(streams, { stream, subject: `${root}.none`, apply, logger: silentLogger });
