@@ -97,10 +97,14 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const services: LiveServices = new LiveServices({
     ...{ bus, instance, clock, keyList },
     onChange: () => reconciler.redistribute(),
+    onHearing: () => reconciler.hearsAgain(),
   });
   const reconciler: CommandReconciler = new CommandReconciler({
     ...{ bus, clock, logger, metrics: metrics.reconcile, projection, services, freshRoutes },
-    steps: new ReconcileSteps({ ...journal, clock, logger, directory, routes, deliveries }),
+    steps: new ReconcileSteps({
+      ...{ ...journal, clock, logger, directory, routes, deliveries },
+      hearsSinceMs: () => services.hearsSinceMs,
+    }),
     forgetTree: (id) => trees.drop(id),
   });
 

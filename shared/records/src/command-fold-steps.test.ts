@@ -10,7 +10,7 @@ const RECORD = {
   targets: { sets: [set(30, 31, 40)] },
 } as unknown as CommandRecord;
 const SIGNATURE = { jws: 'j', keys: 'k' };
-const NOTHING = { signed: false, cancelled: false, ended: false, changes: [] };
+const NOTHING = { signed: false, cancelled: false, ended: false, changes: [], late: [], notes: [] };
 const CANCEL: CancelEntry = {
   ...{ t: 'cancel', atMs: 3_000, by: { id: 'p', name: 'Pat' } },
   ...{ code: 'cancelled', message: 'not needed' },
@@ -102,7 +102,7 @@ describe('the steps of a command', () => {
       expect([open, fold.state(3), fold.status]).toEqual([open, open, 'running']);
       const last = open === 'queued' ? fold.apply(CANCEL) : fold.apply(states('failed', [3], 3_000));
       expect([last.ended, fold.status, fold.endedAtMs]).toEqual([true, 'ended', 3_000]);
-      expect(fold.apply(states('failed', [3], 9_000))).toEqual(NOTHING);
+      expect(fold.apply(states('failed', [3], 9_000))).toMatchObject({ changes: [], ended: false });
       expect([fold.endedAtMs, fold.changedAtMs]).toEqual([3_000, 3_000]);
     }
   });
@@ -135,10 +135,30 @@ describe('the outcome of a target', () => {
       undefined,
       2_000,
     ]);
-    expect(fold.apply(states('failed', [1], 5_000))).toEqual(NOTHING);
+    const late = { state: 'failed', code: 'code', message: 'message', atMs: 5_000 };
+    expect(fold.apply(states('failed', [1], 5_000))).toEqual({
+      ...NOTHING,
+      late: [{ outcome: late, counts: 'succeeded', targets: [1] }],
+    });
+    expect(fold.apply(states('timed_out', [1], 6_000))).toEqual(NOTHING);
     expect([fold.late(1)?.state, fold.late(1)?.atMs, fold.state(1), fold.changedAtMs]).toEqual([
       ...['failed', 5_000, 'succeeded', 2_000],
     ]);
+  });
+
+  test('of one that stays open is why the endpoint did not take it; it moves nothing', () => {
+    const fold = begun([1, 2]);
+    fold.apply(states('accepted', [2]));
+    const note = { code: 'ledger_unavailable', message: 'its disk is full' };
+    const outcome = { ...note, state: 'sent', atMs: 3_000 };
+    const step = fold.apply(states('sent', [1, 2], 3_000, note));
+    expect(step).toEqual({ ...NOTHING, notes: [{ outcome, targets: [1, 2] }] });
+    expect([fold.outcome(1), fold.outcome(2), fold.changedAtMs]).toEqual([
+      ...[outcome, { ...outcome, state: 'accepted' }, 2_000],
+    ]);
+    fold.apply(states('running', [1, 2]));
+    expect(fold.apply(states('sent', [1, 2], 4_000, note))).toEqual(NOTHING);
+    expect(all(fold)).toEqual(['running', 'running', 'queued']);
   });
 
   test('is none where there is no such target', () => {

@@ -24,16 +24,25 @@ export interface TargetOutcome {
   readonly atMs: number;
 }
 
-/** What one entry changed. Targets that it could not change (a second outcome, a step back) are left out. */
+export interface FoldChange {
+  readonly outcome: TargetOutcome;
+  readonly targets: readonly number[];
+}
+
+/** What one entry changed. Targets that it could not change (a repeated outcome, a step back) are left out. */
 export interface FoldStep {
   readonly signed: boolean;
   readonly cancelled: boolean;
   readonly ended: boolean;
-  readonly changes: readonly { readonly outcome: TargetOutcome; readonly targets: readonly number[] }[];
+  readonly changes: readonly FoldChange[];
+  /** Other outcomes of targets that had settled, with the states that count. Only the first one of a target is kept. */
+  readonly late: readonly (FoldChange & { readonly counts: CommandState })[];
+  /** Why targets that stay open were not taken. */
+  readonly notes: readonly FoldChange[];
 }
 
 const CODES = new Map(COMMAND_STATES.map((state, code) => [state, code]));
-const NOTHING: FoldStep = { signed: false, cancelled: false, ended: false, changes: [] };
+const NOTHING: FoldStep = { signed: false, cancelled: false, ended: false, changes: [], late: [], notes: [] };
 
 /**
  * The state of one command, made from its journal entries in their order. It is deterministic: the same entries give the same state in
@@ -129,32 +138,46 @@ export class CommandFold {
     const targets = [...this.inState('queued')];
     for (const target of targets) this.#set(target, outcome);
     this.changedAtMs = entry.atMs;
-    return { signed: false, cancelled: true, ended: this.#end(entry.atMs), changes: [{ outcome, targets }] };
+    return { ...NOTHING, cancelled: true, ended: this.#end(entry.atMs), changes: [{ outcome, targets }] };
   }
 
   #change(changes: readonly StateChange[], atMs: number): FoldStep {
-    const applied: { outcome: TargetOutcome; targets: number[] }[] = [];
+    const [applied, notes] = [[] as Group[], [] as Group[]];
+    const late: (Group & { readonly counts: CommandState })[] = [];
     for (const { targets, state, code, message, effects } of changes) {
       const outcome: TargetOutcome = { state, code, message, atMs, ...(effects === undefined ? {} : { effects }) };
-      const changed = decodeNumberSet(targets).filter((target) => this.#move(target, outcome));
-      if (changed.length > 0) applied.push({ outcome, targets: changed });
+      for (const target of decodeNumberSet(targets)) {
+        const from = this.state(target);
+        const moved = this.#move(target, outcome);
+        const isSame = (other: Group): boolean => other.outcome === outcome;
+        if (moved === 'changed') group(applied, target, { outcome }, isSame);
+        else if (moved === 'noted') group(notes, target, { outcome }, isSame);
+        else if (moved === 'late') {
+          group(late, target, { outcome, counts: from }, (other) => isSame(other) && other.counts === from);
+        }
+      }
     }
     if (applied.length > 0) this.changedAtMs = atMs;
-    return { signed: false, cancelled: false, ended: this.#end(atMs), changes: applied };
+    return { ...NOTHING, ended: this.#end(atMs), changes: applied, late, notes };
   }
 
-  #move(target: number, outcome: TargetOutcome): boolean {
-    if (target < 1 || target > this.nums.length || this.status === 'awaiting_approval') return false;
+  #move(target: number, outcome: TargetOutcome): 'changed' | 'late' | 'noted' | undefined {
+    if (target < 1 || target > this.nums.length || this.status === 'awaiting_approval') return undefined;
     const from = this.state(target);
     if (from === 'queued' && outcome.state === 'sent' && (target > this.released || this.cancel !== undefined)) {
-      return false;
+      return undefined;
     }
-    if (!canTransition(from, outcome.state)) {
-      if (isTerminal(from) && isTerminal(outcome.state) && from !== outcome.state) this.#late.set(target, outcome);
-      return false;
+    if (canTransition(from, outcome.state)) {
+      this.#set(target, outcome);
+      return 'changed';
     }
-    this.#set(target, outcome);
-    return true;
+    if (outcome.state === 'sent' && outcome.code !== '' && (from === 'sent' || from === 'accepted')) {
+      this.#outcomes[target - 1] = { ...outcome, state: from };
+      return 'noted';
+    }
+    const isLate = isTerminal(from) && isTerminal(outcome.state) && from !== outcome.state && !this.#late.has(target);
+    if (isLate) this.#late.set(target, outcome);
+    return isLate ? 'late' : undefined;
   }
 
   #set(target: number, outcome: TargetOutcome): void {
@@ -174,4 +197,21 @@ export class CommandFold {
     this.endedAtMs = atMs;
     return true;
   }
+}
+
+interface Group {
+  readonly outcome: TargetOutcome;
+  readonly targets: number[];
+}
+
+/** Targets with the same outcome are one change. */
+function group<T extends Group>(
+  groups: T[],
+  target: number,
+  like: Omit<T, 'targets'>,
+  isLike: (other: T) => boolean,
+): void {
+  const known = groups.findLast(isLike);
+  if (known === undefined) groups.push({ ...like, targets: [target] } as unknown as T);
+  else known.targets.push(target);
 }

@@ -1,7 +1,7 @@
 import type { Bus } from '@muster/bus';
 import type { Directory } from '@muster/directory';
 import { encodeBusMessage, SUBJECTS, type DeliveryTarget } from '@muster/messages';
-import type { AgentId, GatewayId } from '@muster/protocol';
+import { isTerminal, type AgentId, type GatewayId } from '@muster/protocol';
 import { targetBinding } from '@muster/records';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { Routes } from './routes.js';
@@ -68,6 +68,8 @@ export class DeliverySender {
         await turn();
       };
       for (const number of numbers) {
+        // Routes and trees were waited for. An endpoint that has reported an outcome meanwhile must not hear of the command again.
+        if (isTerminal(command.fold.state(number))) continue;
         const target = this.#target(command, number, tree.proof(number));
         if (target === undefined) continue;
         batch.push(target);

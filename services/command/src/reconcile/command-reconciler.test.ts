@@ -207,28 +207,6 @@ describe('without the registry', () => {
   });
 });
 
-describe('an endpoint that accepted a command and does not report', () => {
-  test('times out after the timeout of the action; a later report is kept as its late outcome', async () => {
-    const [agent] = await harness.agents(1, { runMs: () => 50_000 });
-    await harness.service();
-    const gateway = harness.gateway('gw-1');
-    gateway.connect(agent!);
-    const { record } = await harness.submit({ timeoutMs: 5_000 });
-    await harness.pass(200);
-    expect((await ledger(record.id)).running).toBe(1);
-    gateway.disconnect(agent!);
-    await live(40_000, [agent!]);
-    expect((await harness.fold(record.id)).outcome(1)).toMatchObject({ state: 'timed_out', code: 'no_report' });
-    await live(20_000, [agent!]);
-    gateway.connect(agent!);
-    await live(3_000, [agent!]);
-    const fold = await harness.fold(record.id);
-    expect([fold.state(1), fold.late(1)?.state]).toEqual(['timed_out', 'succeeded']);
-    const acks = gateway.received.filter(({ t }) => t === 'command_kept');
-    expect(acks.length).toBeGreaterThan(0);
-  });
-});
-
 describe('several services', () => {
   test('share the commands; when one is killed another one takes over', async () => {
     const agents = await harness.agents(12);

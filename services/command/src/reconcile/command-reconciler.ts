@@ -1,6 +1,6 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import { decodeBusMessage, SUBJECTS, type AgentsConnected, type AgentsNotHeld } from '@muster/messages';
-import { isTerminal, type CommandId, type GatewayId } from '@muster/protocol';
+import { isTerminal, type CommandId } from '@muster/protocol';
 import { decodeNumberSet } from '@muster/records';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { JournalStep, JournalProjection } from '../journal/journal-projection.js';
@@ -31,6 +31,8 @@ const PER_TICK = 200;
 const JUST_LOOKED_MS = 1_000;
 /** Longer than the interval of heartbeats, so that the other live services are known. */
 const FIRST_MS = 1_200;
+/** Gateways announce their sessions to a service that they hear again; who was announced need not be looked up. */
+const ANNOUNCED_MS = 1_000;
 
 /**
  * Brings the commands that this service is responsible for to their end. Journal entries, presence messages of gateways and
@@ -50,6 +52,8 @@ export class CommandReconciler {
   #timer: Timer | undefined;
   #first: Timer | undefined;
   #ready = false;
+  /** What was announced before this service knew which commands are its own. */
+  #early: AgentsConnected[] = [];
   #stopped = false;
 
   constructor(options: CommandReconcilerOptions) {
@@ -73,7 +77,15 @@ export class CommandReconciler {
 
   #becomeReady(): void {
     this.#ready = true;
+    const known = new Set(this.#commands.keys());
     this.redistribute();
+    for (const announced of this.#early.splice(0)) this.#onArrived(announced, known);
+  }
+
+  /** After a time in which nothing was heard: what endpoints reported then, and which of them came back, is not known. */
+  hearsAgain(): void {
+    const atMs = this.#options.clock.now() + ANNOUNCED_MS;
+    for (const reconciled of this.#commands.values()) reconciled.resume(atMs);
   }
 
   async stop(): Promise<void> {
@@ -87,7 +99,7 @@ export class CommandReconciler {
 
   /** The set of live services changed: takes over the commands that are now its own, and releases the others. */
   redistribute(): void {
-    const { projection, services, metrics } = this.#options;
+    const { projection, services, metrics, clock } = this.#options;
     for (const [id, { command }] of this.#commands) {
       // After the journal was read again the open commands are other objects.
       if (!services.reconciles(id) || projection.get(id) !== command) this.#release(command);
@@ -95,7 +107,9 @@ export class CommandReconciler {
     if (!this.#ready) return;
     for (const command of projection.open()) {
       if (this.#commands.has(command.id) || !services.reconciles(command.id)) continue;
-      this.#resume(this.#add(command));
+      const reconciled = this.#add(command);
+      reconciled.lookSoon(clock.now());
+      reconciled.resume(clock.now());
       metrics.takeovers.inc();
     }
   }
@@ -112,13 +126,6 @@ export class CommandReconciler {
     this.#pending.remove(command);
   }
 
-  /** What the service that had it before has delivered is unknown. */
-  #resume(reconciled: ReconciledCommand): void {
-    const nowMs = this.#options.clock.now();
-    reconciled.lookSoon(nowMs);
-    reconciled.retryMs = nowMs;
-  }
-
   #onStep({ command, entry, step }: JournalStep): void {
     const { services, clock, metrics, freshRoutes, forgetTree } = this.#options;
     const routes = entry.t === 'submitted' ? freshRoutes.take(command.id) : undefined;
@@ -132,10 +139,7 @@ export class CommandReconciler {
     if (reconciled === undefined) return;
     for (const { outcome, targets } of step.changes) {
       if (isTerminal(outcome.state)) metrics.settled.inc({ state: outcome.state }, targets.length);
-      for (const target of targets) {
-        reconciled.absent.delete(target);
-        reconciled.polled.delete(target);
-      }
+      for (const target of targets) reconciled.heardOf(target);
       if (outcome.state !== 'sent') continue;
       for (const target of targets) {
         const route = routes?.get(command.fold.nums[target - 1] ?? 0);
@@ -158,19 +162,20 @@ export class CommandReconciler {
 
   #onPresence(data: Uint8Array): void {
     const message = decodeBusMessage<AgentsConnected | AgentsNotHeld>(data, 'agents_arrived', 'agents_missing');
-    if (message?.t === 'agents_arrived') this.#onArrived(decodeNumberSet(message.nums), message.gateway);
-    else if (message !== undefined) this.#onMissing(message);
+    if (message?.t === 'agents_missing') this.#onMissing(message);
+    if (message?.t !== 'agents_arrived') return;
+    this.#onArrived(message);
+    if (!this.#ready) this.#early.push(message);
   }
 
-  #onArrived(nums: readonly number[], gateway: GatewayId): void {
+  #onArrived({ nums, gateway }: AgentsConnected, except?: ReadonlySet<CommandId>): void {
     const nowMs = this.#options.clock.now();
-    for (const [command, targets] of this.#pending.targetsOf(nums)) {
-      const reconciled = this.#commands.get(command.id);
+    for (const [command, targets] of this.#pending.targetsOf(decodeNumberSet(nums))) {
+      const reconciled = except?.has(command.id) === true ? undefined : this.#commands.get(command.id);
       if (reconciled === undefined) continue;
       for (const target of targets) {
         const state = command.fold.state(target);
-        reconciled.absent.delete(target);
-        reconciled.polled.delete(target);
+        reconciled.arrived(target, nowMs);
         if (state === 'queued') reconciled.toSend.set(target, gateway);
         else if (isTerminal(state)) continue;
         else if (command.fold.cancel === undefined) reconciled.toDeliver.set(target, gateway);
@@ -181,17 +186,20 @@ export class CommandReconciler {
     }
   }
 
-  /** The route was old. It is looked up again once; a target that is not found waits for its agent or for the next retry. */
+  /** The route was old. It is looked up again: at once for what was just sent, and else, or if it is not found, at the next retry. */
   #onMissing({ id, targets }: AgentsNotHeld): void {
     const reconciled = this.#commands.get(id);
     if (reconciled === undefined) return;
     for (const target of decodeNumberSet(targets)) {
-      if (reconciled.absent.has(target) || reconciled.command.fold.state(target) !== 'sent') continue;
+      const state = reconciled.command.fold.state(target);
+      if (state === 'accepted' || state === 'running') reconciled.toOffer.add(target);
+      if (reconciled.absent.has(target) || state !== 'sent') continue;
       reconciled.absent.add(target);
       reconciled.polled.delete(target);
       if (reconciled.command.fold.cancel === undefined) reconciled.toDeliver.set(target, undefined);
       else reconciled.toCancel.set(target, undefined);
     }
+    if (reconciled.toOffer.size > 0) reconciled.retryLater(this.#options.clock.now());
     this.#schedule(reconciled);
   }
 

@@ -9,6 +9,8 @@ export interface LiveServicesOptions {
   readonly clock: Clock;
   readonly keyList: () => string;
   readonly onChange: () => void;
+  /** Messages get through again after a time in which they did not, or for the first time. */
+  readonly onHearing?: () => void;
 }
 
 const HEARTBEAT_MS = 1_000;
@@ -19,13 +21,19 @@ const SILENCE_MS = 3_500;
  * Which command services are live, by their heartbeats, and which of them reconciles a command: the one with the highest
  * score for its id (rendezvous hashing), so that only the commands of a lost service move. For a moment two services may
  * both reconcile a command; they then do the same things, and every step may be done twice.
+ *
+ * A service hears its own heartbeats too. While it does not, it hears nobody: it was frozen, or the broker was.
  */
 export class LiveServices {
   readonly #options: LiveServicesOptions;
   readonly #heardMs = new Map<CommandServiceId, number>();
   #subscription: BusSubscription | undefined;
+  #unwatch: (() => void) | undefined;
   #timer: Timer | undefined;
   #stopping = false;
+  /** The last heartbeat of its own that came back, monotonic, and since when they do. */
+  #echoMs = Number.NEGATIVE_INFINITY;
+  #hearsSinceMs = 0;
 
   constructor(options: LiveServicesOptions) {
     this.#options = options;
@@ -34,6 +42,8 @@ export class LiveServices {
   start(): void {
     const { bus, clock } = this.#options;
     this.#subscription = bus.subscribe(SUBJECTS.commandHeartbeats, ({ data }) => this.#onHeartbeat(data));
+    // What was sent while the connection was away is lost.
+    this.#unwatch = bus.onConnectionChange(() => (this.#echoMs = Number.NEGATIVE_INFINITY));
     this.#timer = clock.setInterval(() => this.#tick(), HEARTBEAT_MS);
     this.#tick();
   }
@@ -48,11 +58,18 @@ export class LiveServices {
   stop(): void {
     this.#options.clock.clear(this.#timer);
     this.#subscription?.unsubscribe();
+    this.#unwatch?.();
   }
 
   /** How many services are live, this one included. */
   get count(): number {
     return this.#heardMs.size + (this.#stopping ? 0 : 1);
+  }
+
+  /** Since when messages get through without a gap; now, when they do not. */
+  get hearsSinceMs(): number {
+    const { clock } = this.#options;
+    return clock.monotonic() - this.#echoMs > SILENCE_MS ? clock.now() : this.#hearsSinceMs;
   }
 
   reconciles(id: CommandId): boolean {
@@ -67,11 +84,22 @@ export class LiveServices {
 
   #onHeartbeat(data: Uint8Array): void {
     const heartbeat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
-    if (heartbeat === undefined || heartbeat.instance === this.#options.instance) return;
+    if (heartbeat === undefined) return;
+    if (heartbeat.instance === this.#options.instance) return this.#onEcho();
     const isKnown = this.#heardMs.has(heartbeat.instance);
     if (heartbeat.stopping) this.#heardMs.delete(heartbeat.instance);
     else this.#heardMs.set(heartbeat.instance, this.#options.clock.monotonic());
     if (isKnown === heartbeat.stopping) this.#options.onChange();
+  }
+
+  #onEcho(): void {
+    const { clock, onHearing } = this.#options;
+    const nowMs = clock.monotonic();
+    const wasDeaf = nowMs - this.#echoMs > SILENCE_MS;
+    this.#echoMs = nowMs;
+    if (!wasDeaf) return;
+    this.#hearsSinceMs = clock.now();
+    onHearing?.();
   }
 
   #tick(): void {

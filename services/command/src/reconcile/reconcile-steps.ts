@@ -7,7 +7,8 @@ import type { JournalProjection } from '../journal/journal-projection.js';
 import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { Routes } from '../deliveries/routes.js';
-import { overdue } from './deadlines.js';
+import { hasNoRoom } from '../journal/no-room.js';
+import { changesOf, overdue } from './deadlines.js';
 import type { DeliverySender } from '../deliveries/delivery-sender.js';
 import { CHECK_MS, ON_ENDPOINTS, type ReconciledCommand } from './reconciled-command.js';
 import { nextStep, waveSize } from './rollout.js';
@@ -21,10 +22,14 @@ export interface ReconcileStepsOptions {
   readonly routes: Pick<Routes, 'of'>;
   readonly deliveries: Pick<DeliverySender, 'deliver' | 'cancel'>;
   readonly audit: Pick<CommandAudit, 'delivered' | 'outcome'>;
+  /** Since when this service hears what is sent over the broker. */
+  readonly hearsSinceMs: () => number;
 }
 
 /** The reconciler tries again, so an append is not retried for long. */
 const PATIENCE_MS = 2_000;
+/** How often endpoints with overdue reports are looked up, while some are away. */
+const AWAY_LOOK_MS = 10_000;
 
 /** The steps on one command. Decisions are written to the journal, and take effect when they are read back from it. */
 export class ReconcileSteps {
@@ -61,10 +66,14 @@ export class ReconcileSteps {
     reconciled.tried(this.#options.clock.now());
     const isCancelled = fold.cancel !== undefined;
     let open = 0;
-    for (const target of isCancelled ? fold.inState(...ON_ENDPOINTS) : fold.inState('sent')) {
+    for (const target of fold.inState(...ON_ENDPOINTS)) {
+      const isKnown = fold.state(target) !== 'sent' && !hasNoRoom(fold, target);
+      if (isKnown && !isCancelled && !reconciled.toOffer.has(target)) continue;
       open += 1;
       if (reconciled.polled.has(target) && !reconciled.triesPolled) continue;
-      (isCancelled ? reconciled.toCancel : reconciled.toDeliver).set(target, undefined);
+      const due = isCancelled ? reconciled.toCancel : reconciled.toDeliver;
+      // Who was just announced is not looked up.
+      if (!due.has(target)) due.set(target, undefined);
     }
     if (open === 0) reconciled.retryMs = Number.POSITIVE_INFINITY;
   }
@@ -80,18 +89,43 @@ export class ReconcileSteps {
         await this.#giveUp(reconciled, 'not_approved', 'nobody approved it before it expired');
       return;
     }
-    const changes = overdue(fold, nowMs);
+    const due = overdue(fold, nowMs, { sinceMs: this.#options.hearsSinceMs(), arrivedMs: reconciled.arrivedMs });
+    const silent = [...due.silent, ...(await this.#silent(reconciled, due.late))];
+    const changes = changesOf({ ...due, silent });
     if (changes.length > 0) {
       // Only if no other entry came first: a target that was just sent must not be expired as never tried.
       await this.#append(reconciled.command, { t: 'states', atMs: nowMs, changes }, reconciled.command.lastSeq);
     } else if (record.rollout !== undefined && fold.cancel === undefined) await this.#roll(reconciled, nowMs);
   }
 
+  /** Those of the late targets whose endpoints have a session, and could report. The others are noted as away. */
+  async #silent(reconciled: ReconciledCommand, late: readonly number[]): Promise<readonly number[]> {
+    const { command, away } = reconciled;
+    const nowMs = this.#options.clock.now();
+    if (late.length === 0 || nowMs < reconciled.awayLookMs) return [];
+    reconciled.awayLookMs = nowMs + AWAY_LOOK_MS;
+    const endpoints = new Map(late.map((target) => [target, this.#endpoint(command, target)]));
+    const found = await this.#options.routes.of(
+      command.org,
+      [...endpoints.values()].flatMap((each) => each ?? []),
+    );
+    if (found === undefined) return [];
+    return late.filter((target) => {
+      const endpoint = endpoints.get(target);
+      // Its identity is gone: nobody can report for it any more.
+      if (endpoint === undefined) return true;
+      if (!found.has(endpoint.num)) away.add(target);
+      else if (away.has(target)) reconciled.arrived(target, nowMs);
+      else return true;
+      return false;
+    });
+  }
+
   async #roll(reconciled: ReconciledCommand, nowMs: number): Promise<void> {
-    const { command, absent } = reconciled;
+    const { command, absent, away } = reconciled;
     const rollout = command.record.rollout;
     if (rollout === undefined) return;
-    const step = nextStep(command.fold, rollout, { nowMs, absent: absent.size });
+    const step = nextStep(command.fold, rollout, { nowMs, absent: absent.size, away: away.size });
     if (step.kind === 'abort') await this.#giveUp(reconciled, 'rollout_aborted', step.message);
     if (step.kind === 'release')
       await this.#append(command, { t: 'released', atMs: nowMs, upTo: step.upTo }, command.lastSeq);
@@ -144,6 +178,8 @@ export class ReconcileSteps {
     if (targets.size === 0) return;
     const done = await deliveries.deliver(command, targets);
     noteAbsent(reconciled, done.absent);
+    const absent = new Set(done.absent);
+    for (const target of targets.keys()) if (!absent.has(target)) reconciled.toOffer.delete(target);
     for (const target of done.polled) reconciled.polled.add(target);
     if (reconciled.fresh > 0) audit.delivered(command, done.targets, done.gateways, done.broadcast);
     reconciled.fresh = 0;
@@ -175,10 +211,10 @@ export class ReconcileSteps {
   }
 }
 
-function roomInWave({ command: { fold, record }, absent }: ReconciledCommand): number {
+function roomInWave({ command: { fold, record }, absent, away }: ReconciledCommand): number {
   if (record.rollout === undefined) return Number.POSITIVE_INFINITY;
   const { sent, accepted, running } = fold.ledger;
-  return waveSize(fold, record.rollout) - (sent + accepted + running - absent.size);
+  return waveSize(fold, record.rollout) - (sent + accepted + running - absent.size - away.size);
 }
 
 function stillOpen(

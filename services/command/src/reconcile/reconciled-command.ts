@@ -25,6 +25,15 @@ export class ReconciledCommand {
   /** State `sent`, and not connected at the last look-up. */
   readonly absent = new Set<number>();
   /**
+   * Endpoints that may have it, and were not asked since this service began to hear or took the command over. They are
+   * offered it once: an endpoint repeats what it knows, and takes what it has forgotten.
+   */
+  toOffer = new Set<number>();
+  /** When the endpoint was announced, since it was delivered. */
+  readonly arrivedMs = new Map<number, number>();
+  /** Its report is overdue, and it has no session over which it could report. */
+  readonly away = new Set<number>();
+  /**
    * Delivered to agents in the mode poll. The delivery waits at their gateway, and a session on another gateway announces
    * itself, so frequent retries would only cost.
    */
@@ -39,6 +48,8 @@ export class ReconciledCommand {
   retryMs = Number.POSITIVE_INFINITY;
   /** When the agents of queued targets are looked up. */
   lookMs = Number.POSITIVE_INFINITY;
+  /** When endpoints with overdue reports are looked up next. */
+  awayLookMs = 0;
   #retryDelayMs: number = RETRY.firstMs;
   #tries = 0;
   #lookDelayMs: number = LOOK.firstMs;
@@ -55,10 +66,31 @@ export class ReconciledCommand {
     return Math.min(this.checkMs, this.retryMs, this.lookMs);
   }
 
+  /** What the endpoints know is not known here: they are offered everything that is open, once. */
+  resume(atMs: number): void {
+    this.toOffer = new Set(this.command.fold.inState('accepted', 'running'));
+    this.retryMs = Math.min(this.retryMs, atMs);
+  }
+
+  arrived(target: number, nowMs: number): void {
+    this.heardOf(target);
+    this.arrivedMs.set(target, nowMs);
+  }
+
+  /** The target changed, or its endpoint is back: what was noted about its absence is over. */
+  heardOf(target: number): void {
+    for (const noted of [this.absent, this.polled, this.away, this.toOffer, this.arrivedMs]) noted.delete(target);
+  }
+
   /** Something was sent: without a report it is repeated soon. */
   expectAnswers(nowMs: number): void {
     this.#retryDelayMs = RETRY.firstMs;
     this.retryMs = Math.min(this.retryMs, nowMs + RETRY.firstMs);
+  }
+
+  /** Something did not reach its endpoint: it is among the next retries. */
+  retryLater(nowMs: number): void {
+    this.retryMs = Math.min(this.retryMs, nowMs + this.#retryDelayMs);
   }
 
   /** Whether this retry includes agents in the mode poll: their delivery may have been lost. */

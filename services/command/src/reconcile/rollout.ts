@@ -15,19 +15,20 @@ const WAIT: RolloutStep = { kind: 'wait' };
  *            └────────────more failures than allowed──▶ abort
  *
  * `absent` counts targets that were sent and are not connected. Neither they nor targets that were never connected hold up
- * the rollout.
+ * the rollout. `away` counts targets that ran for longer than they may and are not connected: they count as failures here,
+ * although nobody knows yet how they ended.
  */
 export function nextStep(
   fold: CommandFold,
   rollout: Rollout,
-  { nowMs, absent }: { nowMs: number; absent: number },
+  { nowMs, absent, away }: { nowMs: number; absent: number; away: number },
 ): RolloutStep {
   const { sent, accepted, running, targeted } = fold.ledger;
-  const { settled, failed } = outcomes(fold);
+  const [settled, failed] = [outcomes(fold).settled + away, outcomes(fold).failed + away];
   if (settled > 0 && failed / settled > rollout.abortOver) {
     return { kind: 'abort', message: `${failed} of ${settled} failed; no more than ${percent(rollout.abortOver)} may` };
   }
-  if (fold.released >= targeted || sent + accepted + running - absent > 0) return WAIT;
+  if (fold.released >= targeted || sent + accepted + running - absent - away > 0) return WAIT;
   if (nowMs < fold.changedAtMs + rollout.pauseMs) return WAIT;
   return { kind: 'release', upTo: Math.min(targeted, fold.released + waveSize(fold, rollout)) };
 }

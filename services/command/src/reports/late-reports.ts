@@ -2,6 +2,7 @@ import { isTerminal, type CommandId } from '@muster/protocol';
 import type { Directory } from '@muster/directory';
 import type { Clock, Logger } from '@muster/runtime';
 import type { JournalProjection } from '../journal/journal-projection.js';
+import { saysNoRoom } from '../journal/no-room.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { AckSender } from './ack-sender.js';
 import { AgentShares } from './agent-shares.js';
@@ -87,7 +88,8 @@ export class LateReports {
     if (!isFromTarget(report, command, directory)) return;
     const known = command.fold.state(report.number);
     if (!isTerminal(known)) return;
-    if (known === report.state || command.fold.late(report.number) !== undefined) acks.add(received);
+    const isKnown = known === report.state || command.fold.late(report.number) !== undefined;
+    if (isKnown || saysNoRoom(report)) acks.add(received);
     else outcomes.add(command, received);
   }
 }

@@ -1,5 +1,4 @@
-import type { CommandReport } from '@muster/messages';
-import { isTerminal, canTransition, type CommandId } from '@muster/protocol';
+import { isTerminal, canTransition, type CommandId, type CommandState } from '@muster/protocol';
 import { encodeNumberSet, type StateChange } from '@muster/records';
 import type { Clock, Timer } from '@muster/runtime';
 import type { CommandAudit } from '../journal/command-audit.js';
@@ -20,8 +19,14 @@ export interface OutcomeWriterOptions {
 interface Batch {
   readonly command: OpenCommand;
   /** By target number: the report with the latest state. */
-  reports: Map<number, ReceivedReport>;
+  reports: Map<number, Due>;
   writing: boolean;
+}
+
+interface Due {
+  readonly received: ReceivedReport;
+  /** The state to write. */
+  readonly state: CommandState;
 }
 
 /** Progress waits this long, so that a short action is one entry and not three. */
@@ -53,16 +58,30 @@ export class OutcomeWriter {
     const known = command.fold.state(number);
     // This projection may be behind and still say queued; the journal decides.
     if (!isTerminal(state) && known !== 'queued' && !canTransition(known, state)) return false;
+    return this.#add(command, { received, state });
+  }
+
+  /** Notes why the endpoint does not run it now. The target stays open. False when that is known. */
+  note(command: OpenCommand, received: ReceivedReport): boolean {
+    const { number, code } = received.report;
+    // That it was accepted a moment before is not worth an entry.
+    const reports = this.#batches.get(command.id)?.reports;
+    if (reports?.get(number)?.state === 'accepted') reports.delete(number);
+    return command.fold.outcome(number)?.code !== code && this.#add(command, { received, state: 'sent' });
+  }
+
+  #add(command: OpenCommand, due: Due): boolean {
+    const { number } = due.received.report;
     const batch = this.#batches.get(command.id) ?? {
       command,
-      reports: new Map<number, ReceivedReport>(),
+      reports: new Map<number, Due>(),
       writing: false,
     };
     const waiting = batch.reports.get(number);
-    if (waiting !== undefined && !canTransition(waiting.report.state, state)) return false;
+    if (waiting !== undefined && !canTransition(waiting.state, due.state)) return false;
     this.#batches.set(command.id, batch);
-    batch.reports.set(number, received);
-    if (isTerminal(state)) this.#flushSoon(batch);
+    batch.reports.set(number, due);
+    if (isTerminal(due.state)) this.#flushSoon(batch);
     else this.#timer ??= this.#options.clock.setTimeout(() => this.#flushAll(), PROGRESS_WAIT_MS);
     return true;
   }
@@ -92,7 +111,8 @@ export class OutcomeWriter {
   }
 
   #begin(batch: Batch): void {
-    if (batch.writing || batch.reports.size === 0) return;
+    if (batch.writing) return;
+    if (batch.reports.size === 0) return void this.#batches.delete(batch.command.id);
     batch.writing = true;
     const writing: Promise<void> = this.#write(batch).finally(() => {
       batch.writing = false;
@@ -119,36 +139,35 @@ export class OutcomeWriter {
     }
   }
 
-  #acknowledge({ fold }: OpenCommand, reports: readonly ReceivedReport[]): void {
-    for (const each of reports) {
-      const { state, number } = each.report;
-      if (isTerminal(state) && isTerminal(fold.state(number))) this.#options.acks.add(each);
+  #acknowledge({ fold }: OpenCommand, reports: readonly Due[]): void {
+    for (const { received, state } of reports) {
+      if (isTerminal(state) && isTerminal(fold.state(received.report.number))) this.#options.acks.add(received);
     }
   }
 }
 
 /** Equal outcomes are one change. */
-function changesOf(reports: readonly ReceivedReport[]): StateChange[] {
-  const groups = new Map<string, { readonly report: CommandReport; readonly targets: number[] }>();
-  for (const { report } of reports) {
-    const { state, code, message, effects } = report;
+function changesOf(reports: readonly Due[]): StateChange[] {
+  const groups = new Map<string, Omit<StateChange, 'targets'> & { readonly targets: number[] }>();
+  for (const { received, state } of reports) {
+    const { number, code, message, effects } = received.report;
     const key = JSON.stringify([state, code, message, effects ?? null]);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { report, targets: [report.number] });
-    else group.targets.push(report.number);
+    if (group !== undefined) group.targets.push(number);
+    else groups.set(key, { state, code, message, ...(effects === undefined ? {} : { effects }), targets: [number] });
   }
-  return Array.from(groups.values(), ({ report: { state, code, message, effects }, targets }) => ({
+  return Array.from(groups.values(), ({ state, code, message, effects, targets }) => ({
     ...{ state, targets: encodeNumberSet(targets), code, message },
     ...(effects === undefined || effects.length === 0 ? {} : { effects: [...effects] }),
   }));
 }
 
-function* inParts(reports: readonly ReceivedReport[]): Generator<readonly ReceivedReport[]> {
-  let part: ReceivedReport[] = [];
+function* inParts(reports: readonly Due[]): Generator<readonly Due[]> {
+  let part: Due[] = [];
   let bytes = 0;
-  for (const received of reports) {
-    const { code, message, effects = [] } = received.report;
-    part.push(received);
+  for (const due of reports) {
+    const { code, message, effects = [] } = due.received.report;
+    part.push(due);
     bytes += 40 + code.length + 3 * message.length + effects.reduce((sum, line) => sum + 3 * line.length, 0);
     if (bytes < ENTRY_BYTES) continue;
     yield part;

@@ -5,6 +5,7 @@ import { isTerminal, type GatewayId } from '@muster/protocol';
 import type { Clock, Logger, Timer, Metrics } from '@muster/runtime';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
+import { saysNoRoom } from '../journal/no-room.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { DeliverySender } from '../deliveries/delivery-sender.js';
 import type { AckSender } from './ack-sender.js';
@@ -22,7 +23,7 @@ export interface ReportHandlerOptions {
   readonly projection: Pick<JournalProjection, 'get' | 'knows' | 'onStep' | 'firstOf'>;
   readonly directory: Pick<Directory, 'byNum'>;
   readonly audit: Pick<CommandAudit, 'refusedByAgent'>;
-  readonly outcomes: Pick<OutcomeWriter, 'add' | 'idle'>;
+  readonly outcomes: Pick<OutcomeWriter, 'add' | 'note' | 'idle'>;
   readonly late: Pick<LateReports, 'add'>;
   readonly acks: Pick<AckSender, 'add'>;
   readonly deliveries: Pick<DeliverySender, 'deliver'>;
@@ -148,6 +149,10 @@ export class ReportHandler {
     const { fold } = command;
     const { number, state } = received.report;
     const known = fold.state(number);
+    if (saysNoRoom(received.report)) {
+      acks.add(received);
+      return (known === 'sent' || known === 'accepted') && outcomes.note(command, received) ? 'taken' : 'repeated';
+    }
     if (isTerminal(known)) {
       if (!isTerminal(state)) return 'stale';
       if (known === state || fold.late(number) !== undefined) {

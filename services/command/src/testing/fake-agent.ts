@@ -61,6 +61,8 @@ export class FakeAgent {
   readonly starts = new Map<string, number>();
   /** Refuses everything as if the signature were wrong. */
   refusesAll = false;
+  /** Its disk is full: it cannot write down that it begins. */
+  hasRoom = true;
   /** Verifies nothing: for tests whose many agents would make verification the bottleneck. */
   skipsVerification = false;
   report: ((report: FakeReport) => void) | undefined;
@@ -161,6 +163,10 @@ export class FakeAgent {
     if (nowMs >= active.expiresMs) {
       this.#active.delete(key);
       return this.#settle(key, 'expired', 'expired');
+    }
+    if (!this.hasRoom) {
+      this.#active.delete(key);
+      return this.#report(id, number, 'refused', 'ledger_unavailable');
     }
     this.#history.set(key, { state: 'started', code: '', acknowledged: false, nextReportMs: 0, delayMs: 1_000 });
     this.starts.set(key, (this.starts.get(key) ?? 0) + 1);
