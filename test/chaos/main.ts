@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { parseFault } from './faults/fault.js';
 import { schedule } from './faults/schedule.js';
 import { runRound } from './run-round.js';
 import { FRONTS, type Front } from './system/chaos-system.js';
@@ -7,6 +8,7 @@ const USAGE = `npm run chaos -- [options]
 
   --minutes N     how long faults are injected (default 30)
   --seed N        same seed, same faults in the same order (default: the time)
+  --fault TEXT    instead of a schedule, this fault; may be repeated: "freeze nats 20", "kill query-1 + freeze redis 6"
   --agents N      how many simulated endpoints (default 300)
   --patience X    what bounds of time are multiplied by (default 1)
   --front WHICH   haproxy or list: how endpoints find the two gateways (default: by the seed)
@@ -15,6 +17,7 @@ const USAGE = `npm run chaos -- [options]
 const OPTIONS = {
   minutes: { type: 'string', default: '30' },
   seed: { type: 'string', default: String(Math.floor(Date.now() / 1_000)) },
+  fault: { type: 'string', multiple: true },
   agents: { type: 'string', default: '300' },
   patience: { type: 'string', default: '1' },
   front: { type: 'string' },
@@ -34,7 +37,7 @@ async function main(): Promise<number> {
   console.log(`seed ${seed}, gateways by ${front}, record in ${recordFile}`);
   const violations = await runRound({
     ...{ agents: Number(values.agents), seed, front, recordFile },
-    faults: schedule(seed),
+    faults: values.fault?.map(parseFault) ?? schedule(seed),
     forMs: Number(values.minutes) * 60_000,
     patience: Number(values.patience),
     print: (text) => console.log(text),

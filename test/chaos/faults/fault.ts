@@ -37,3 +37,21 @@ function describeStrike({ part, kind, ms }: Strike): string {
   const duration = ms === 0 ? '' : ` for ${ms / 1_000} s`;
   return `${kind} ${part}${duration}`;
 }
+
+const KINDS: readonly string[] = ['kill', 'freeze', 'empty', 'restart'] satisfies Strike['kind'][];
+
+/** Reads `freeze nats 20`, `kill query-1 + freeze redis 6`: kind, part and seconds. @throws Error that says what is wrong */
+export function parseFault(text: string): Fault {
+  const [first, ...others] = text.split('+').map((part) => parseStrike(part.trim()));
+  if (first === undefined) throw new Error('a fault is at least one strike');
+  return [first, ...others];
+}
+
+function parseStrike(text: string): Strike {
+  const [kind = '', part = '', seconds = '0'] = text.split(/\s+/);
+  const ms = Number(seconds) * 1_000;
+  if (!KINDS.includes(kind)) throw new Error(`"${text}": begin with one of ${KINDS.join(', ')}`);
+  if (!PARTS.includes(part as Part)) throw new Error(`"${text}": name one of ${PARTS.join(', ')}`);
+  if (!(ms >= 0)) throw new Error(`"${text}": end with seconds`);
+  return { kind: kind as Strike['kind'], part: part as Part, ms };
+}

@@ -1,4 +1,4 @@
-import type { Part } from '../faults/fault.js';
+import { PARTS, type Part } from '../faults/fault.js';
 import type { Attempt, QueryObservation } from '../record/observations.js';
 import { BOUNDS_MS } from './bounds.js';
 import { FaultLog } from './fault-log.js';
@@ -7,7 +7,7 @@ import type { Violation } from './violation.js';
 
 export interface TimeFacts {
   readonly faults: FaultLog;
-  readonly stalls: Stalls;
+  readonly stalls: Pick<Stalls, 'within'>;
   /** What each bound is multiplied by. */
   readonly patience: number;
 }
@@ -30,16 +30,19 @@ export function answersInTime(
     const tookMs = toMs - fromMs - waitMs - stalls.within(fromMs, toMs);
     // An API that is dead or frozen cannot answer; it is one process.
     if (faults.touching(fromMs, toMs, ['api-1']).length > 0) return [];
-    const struck = faults.touching(fromMs, toMs, [...services, 'nats']).flatMap(({ fault }) => fault);
-    const away = services.every((part) => struck.some((strike) => strike.part === part)) || struck.some(isNats);
-    const boundMs = (away ? BOUNDS_MS.answerWithoutService : BOUNDS_MS.answer) * patience;
+    const struck = faults.touching(fromMs, toMs, PARTS).flatMap(({ fault }) => fault.map(({ part }) => part));
+    const boundMs = answerBoundMs(struck, services) * patience;
     if (tookMs <= boundMs) return [];
     const told = `${textOf(attempt)} after ${tookMs} ms`;
-    return [{ rule: 'answers come in time', atMs: fromMs, ids, told, truth: `at most ${boundMs} ms` }];
+    return [{ rule: 'answers come in time', atMs: toMs, ids, told, truth: `at most ${boundMs} ms` }];
   });
 }
 
-const isNats = ({ part }: { readonly part: Part }): boolean => part === 'nats';
+function answerBoundMs(struck: readonly Part[], services: readonly Part[]): number {
+  if (struck.includes('nats') || services.every((part) => struck.includes(part))) return BOUNDS_MS.answerWithoutService;
+  const isRedisAlone = struck.length > 0 && struck.every((part) => part === 'redis');
+  return isRedisAlone ? BOUNDS_MS.answerWithoutRedis : BOUNDS_MS.answer;
+}
 
 /** Whoever was told "no" may repeat the request at once with the same key; one key makes one thing. */
 export function keysAreFree(ids: readonly string[], attempts: readonly Attempt[]): Violation[] {

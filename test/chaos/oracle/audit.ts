@@ -52,6 +52,7 @@ function auditedCommands(chain: readonly AuditLinkJson[]): Map<string, AuditedCo
     const known = audited.get(subject) ?? { submits: 0, ends: 0, entries: [], cancelled: false };
     audited.set(subject, known);
     if (action === 'command.submit' && outcome === 'allowed' && details?.repeated !== true) known.submits += 1;
+    if (action === 'command.cancel' && outcome === 'allowed') known.cancelled = true;
     if (action !== 'command.outcome') continue;
     known.entries.push(details?.seq);
     if (details?.cancel !== undefined) known.cancelled = true;

@@ -4,8 +4,10 @@ export const BOUNDS_MS = {
   endAfterDeadline: 2_000,
   /** A request is answered, with one of two services of its kind frozen or dead. */
   answer: 4_000,
+  /** A request is answered while nothing but Redis is away: nothing waits for it. */
+  answerWithoutRedis: 1_500,
   /** A request is answered, also when NATS or all services of its kind are away. */
-  answerWithoutService: 12_000,
+  answerWithoutService: 15_000,
   /** The whole system works again, after a fault has healed. */
   whole: 30_000,
   /** What could not be told because of a frozen or dead API or NATS is told, after that has healed. */
