@@ -123,7 +123,7 @@ export class ServiceHarness {
   /** Follows the command's journal until the condition holds. */
   async until(id: CommandId, condition: (fold: CommandFold) => boolean): Promise<CommandFold> {
     let fold: CommandFold | undefined;
-    const options = { subject: STREAM_SUBJECTS.command(ORG, id), follow: true, signal: AbortSignal.timeout(60_000) };
+    const options = { subject: STREAM_SUBJECTS.command(ORG, id), follow: true, signal: AbortSignal.timeout(240_000) };
     for await (const { data } of this.broker.streams.read(STREAMS.commands.name, options)) {
       const entry = decodeJournalEntry(data);
       if (entry.t === 'submitted') fold ??= new CommandFold(entry.record);
