@@ -75,7 +75,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const journal = { projection, writer, audit };
 
   const trees = new TargetTrees(directory);
-  const routes = new Routes(registry);
+  const routes = new Routes(registry, clock);
   const freshRoutes = new FreshRoutes();
   const deliveries = new DeliverySender({ bus, directory, routes, trees, keyList, metrics: metrics.deliveries });
 

@@ -70,6 +70,34 @@ describe('brokers that are killed', () => {
     expect(startsOf(agents, away.record.id)).toEqual(once(agents.slice(0, 5)));
   }, 60_000);
 
+  test('Redis that stands still delays no acceptance: commands are broadcast, and routed again when it goes on', async () => {
+    const agents = await harness.agents(30);
+    await harness.startService();
+    const gateway = await harness.gateway(agents);
+    await harness.submit({ target: targetsOf(agents.slice(0, 1)) });
+    await harness.brokers.redis.freeze();
+    const took: number[] = [];
+    try {
+      for (let n = 1; n < 11; n += 1) {
+        const target = targetsOf(agents.slice(n, n + 1));
+        const startedMs = performance.now();
+        const { record } = await harness.submit({ target });
+        took.push(performance.now() - startedMs);
+        expect((await harness.ended(record.id)).ledger.succeeded).toBe(1);
+      }
+    } finally {
+      await harness.brokers.redis.resume();
+    }
+    // The first ones learn that it is silent.
+    expect(Math.max(...took)).toBeLessThan(1_000);
+    await eventually(async () => {
+      await harness.register(gateway, agents);
+      return true;
+    });
+    const { record } = await harness.submit({ target: targetsOf(agents.slice(20)) });
+    expect((await harness.ended(record.id)).ledger.succeeded).toBe(10);
+  }, 60_000);
+
   test('NATS, with its store: accepted commands go on', async () => {
     const agents = await harness.agents(10, { runMs: () => 500 });
     await harness.startService();

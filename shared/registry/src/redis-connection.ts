@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { Cluster, Redis } from 'ioredis';
-import type { Logger } from '@muster/runtime';
+import { Cluster, Command, Redis } from 'ioredis';
+import { systemClock, type Logger } from '@muster/runtime';
+import { CircuitBreaker } from './circuit-breaker.js';
 import { parseRedisUrl } from './redis-url.js';
 
 /** A Lua script and the digest under which Redis caches it. */
@@ -14,6 +15,9 @@ export class LuaScript {
   }
 }
 
+/** A server of which nothing at all is heard for so long, although it was asked, is spared until a probe is answered. */
+const SILENCE_MS = 2_000;
+const PROBE_MS = 500;
 /** Reasons that are logged between two connections. */
 const MAX_TOLD = 10;
 
@@ -21,17 +25,25 @@ const MAX_TOLD = 10;
  * One Redis, or a Redis Cluster, as `parseRedisUrl` reads it.
  *
  * Reconnects for ever. While it is not ready every command fails at once instead of being queued, because callers work
- * without the registry and must not wait. Nothing is sent twice: whether a lost command was executed is unknown.
+ * without the registry and must not wait; so it does when Redis stands still. Nothing is sent twice: whether a lost command was
+ * executed is unknown.
  */
 export class RedisConnection {
   private readonly client: Redis | Cluster;
+  /** One circuit for each node. */
+  private readonly breaker: CircuitBreaker;
+  /** A key of each node, for the probes. */
+  private readonly keys = new Map<string, string>();
   /** The servers, for people: without credentials. */
   readonly servers: string;
   /** The last reason why it is not connected, as the log had it. */
   private reason = 'no answer yet';
 
   constructor(url: string, logger: Logger) {
-    this.client = createClient(url);
+    const client = createClient(url);
+    this.client = client;
+    const probe = (node: string): Promise<unknown> => client.get(this.keys.get(node) ?? '');
+    this.breaker = new CircuitBreaker({ clock: systemClock, silenceMs: SILENCE_MS, probeEveryMs: PROBE_MS, probe });
     this.servers = url.replace(/\/\/[^@/]*@/, '//');
     const { servers } = this;
     const told = new Set<string>();
@@ -54,12 +66,17 @@ export class RedisConnection {
 
   /** Why it is not connected, for people; `undefined` while it is. */
   get fault(): string | undefined {
-    return this.connected ? undefined : `redis at ${this.servers}: ${this.reason}`;
+    if (this.connected) return undefined;
+    return `redis at ${this.servers}: ${this.hasNode ? 'it does not answer' : this.reason}`;
   }
 
   private stopped = false;
 
   get connected(): boolean {
+    return this.hasNode && !this.breaker.isOpen;
+  }
+
+  private get hasNode(): boolean {
     if (this.client.status !== 'ready') return false;
     // A cluster client stays 'ready' when all its nodes are gone.
     return this.client instanceof Redis || this.client.nodes().some((node) => node.status === 'ready');
@@ -81,34 +98,48 @@ export class RedisConnection {
 
   /** Runs a script, on the node that has the keys. */
   async run(script: LuaScript, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    const [key = ''] = keys;
     try {
-      return await this.client.evalsha(script.sha, keys.length, ...keys, ...args);
+      return await this.ask(key, () => this.client.evalsha(script.sha, keys.length, ...keys, ...args));
     } catch (error) {
       // Redis has not cached the script yet, or restarted. The script did not run.
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return this.client.eval(script.text, keys.length, ...keys, ...args);
+      return this.ask(key, () => this.client.eval(script.text, keys.length, ...keys, ...args));
     }
   }
 
   hmget(key: string, fields: readonly string[]): Promise<(string | null)[]> {
-    return this.client.hmget(key, ...fields);
+    return this.ask(key, () => this.client.hmget(key, ...fields));
   }
 
   /** A page of a hash: the next cursor (`0` at the end), and fields and values in turn. */
   hscan(key: string, cursor: string, count: number): Promise<[string, string[]]> {
-    return this.client.hscan(key, cursor, 'COUNT', count);
+    return this.ask(key, () => this.client.hscan(key, cursor, 'COUNT', count));
   }
 
   get(key: string): Promise<string | null> {
-    return this.client.get(key);
+    return this.ask(key, () => this.client.get(key));
   }
 
   async setIfAbsent(key: string, value: string): Promise<void> {
-    await this.client.set(key, value, 'NX');
+    await this.ask(key, () => this.client.set(key, value, 'NX'));
+  }
+
+  private async ask<T>(key: string, send: () => Promise<T>): Promise<T> {
+    const node = this.nodeOf(key);
+    this.keys.set(node, key);
+    return this.breaker.run(node, send);
+  }
+
+  /** The server that has the key, as far as the client knows. */
+  private nodeOf(key: string): string {
+    if (this.client instanceof Redis) return this.servers;
+    return this.client.slots[new Command('get', [key]).getSlot()]?.[0] ?? this.servers;
   }
 
   stop(): void {
     this.stopped = true;
+    this.breaker.stop();
     this.client.disconnect();
   }
 }

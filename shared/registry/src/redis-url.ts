@@ -1,6 +1,8 @@
 import type { RedisOptions } from 'ioredis';
 
 const COMMAND_TIMEOUT_MS = 3_000;
+/** A connection on which nothing is heard for so long is made anew: its other end may be gone without a word. */
+const SOCKET_TIMEOUT_MS = 5_000;
 const DISCONNECT = { disconnectTimeout: 250 };
 
 interface RedisNode {
@@ -23,6 +25,7 @@ export function parseRedisUrl(url: string) {
   const options = {
     connectTimeout: 3_000,
     commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     // Not in the client's types: how long a stopped client holds on to a socket that does not close.

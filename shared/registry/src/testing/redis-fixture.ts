@@ -21,6 +21,12 @@ export function fixtureOn(url: string, nodes: readonly BrokerHandle[], stop: () 
     restore: async () => {
       await Promise.all(nodes.map((node) => node.restart()));
     },
+    freeze: async () => {
+      await Promise.all(nodes.map((node) => node.freeze()));
+    },
+    resume: async () => {
+      await Promise.all(nodes.map((node) => node.resume()));
+    },
     stop,
   };
 }

@@ -3,6 +3,7 @@ import { dataLossContract } from './data-loss-contract.js';
 import { fleetContract } from './fleet-contract.js';
 import { leaseContract } from './lease-contract.js';
 import { registrationContract } from './registration-contract.js';
+import { silenceContract } from './silence-contract.js';
 import { RegistryHarness, type RegistryFixture } from './registry-harness.js';
 import { takeoverContract } from './takeover-contract.js';
 
@@ -20,5 +21,6 @@ export function registryContract(title: string, makeFixture: () => Promise<Regis
     leaseContract(harness);
     fleetContract(harness);
     dataLossContract(harness);
+    silenceContract(harness);
   });
 }

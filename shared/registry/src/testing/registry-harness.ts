@@ -16,6 +16,9 @@ export interface RegistryFixture {
   interrupt(): Promise<void>;
   /** It answers again, with or without its data. */
   restore(): Promise<void>;
+  /** It stands still with its connections open. */
+  freeze(): Promise<void>;
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
