@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { QueryRequest, StartQuery } from '@muster/messages';
 import type { Ledger } from '@muster/protocol';
-import type { QueryRecord, ResultEvent } from '@muster/records';
+import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { ServiceHarness, type RunningService } from './testing/service-harness.js';
 
 // Each test starts processes of its own, and the machine may be busy.
@@ -201,6 +201,37 @@ describe('a coordinator that is gone', () => {
     while ((await harness.storedRecord(query)).state === 'running') await harness.broker.bus.flush();
     expect(ofKind(await harness.storedEvents(query), 'ended')).toHaveLength(1);
     expect(gateway.stops.at(-1)).toMatchObject({ id: query.id, reason: 'interrupted' });
+  });
+
+  test('has rows, failures and ledger of one moment, killed while answers come', async () => {
+    const nums = Array.from({ length: 600 }, (_, i) => i + 1);
+    for (let round = 0; round < 3; round += 1) {
+      const services = await Promise.all([harness.startService(), harness.startService()]);
+      const gateway = await harness.gateway(nums);
+      const query = await harness.start({ mode: 'raw', timeoutMs: 60_000 });
+      await heard(gateway);
+      const [coordinator] = coordinatorOf(query, services);
+      let killed: Promise<unknown> | undefined;
+      for (const num of nums) {
+        gateway.answer(num);
+        if (num % 5 === 0) await harness.broker.bus.flush();
+        if (num === 200 + 40 * round) killed = coordinator.process.kill();
+      }
+      await killed;
+      const { ledger, state } = await harness.ended(query);
+      const events = await harness.storedEvents(query);
+      const answered = new Set(
+        ofKind(events, 'rows').flatMap(({ answers }) => [...readAnswerBlock(answers)].map(({ num }) => num)),
+      );
+      const failures = ofKind(events, 'failures').flatMap((event) => event.failures);
+      expect([state, ledger.targeted, ledger.answered]).toEqual(['interrupted', nums.length, answered.size]);
+      expect(failures.map(([num]) => num)).toEqual(nums.filter((num) => !answered.has(num)));
+      expect(new Set(failures.map(([, outcome, code]) => `${outcome}/${code}`))).toEqual(
+        new Set(['timed_out/interrupted']),
+      );
+      await harness.stopServices();
+      await harness.dropGateways();
+    }
   });
 
   test('that was only frozen is fenced when it resumes', async () => {

@@ -166,6 +166,10 @@ const synthesized = z.literal(true).optional().meta({
     'Made by the API because the stream itself does not hold it: results have expired, or nobody is left to end the query.',
 });
 
+const ledgerSoFar = ledgerSchema.optional().meta({
+  description: 'Of everything in the events up to this one. An endpoint whose rows or failure come later still waits.',
+});
+
 /** One event of `/v1/queries/{id}/events`. Readers ignore events whose name they do not know. */
 export const queryEventSchema = z
   .discriminatedUnion('event', [
@@ -182,12 +186,24 @@ export const queryEventSchema = z
       event: z.literal('rows'),
       seq,
       answers: z.array(z.object({ ...endpointName, rows: z.array(rowValues) })),
+      ledger: ledgerSoFar,
     }),
-    z.object({ event: z.literal('groups'), seq, groups: z.array(groupSchema) }).meta({
-      description: 'Groups that are new or changed; one with a known index replaces the earlier one.',
-    }),
-    z.object({ event: z.literal('failures'), seq, failures: z.array(queryFailureSchema) }),
-    z.object({ event: z.literal('recovered'), seq, endpoints: z.array(endpointNameSchema) }),
+    z
+      .object({
+        event: z.literal('groups'),
+        seq,
+        groups: z.array(groupSchema),
+        more: z.literal(true).optional().meta({
+          description:
+            'More groups of the same moment follow: these count together with the next `groups` event without `more`, and not if the query ends before it.',
+        }),
+        ledger: ledgerSoFar,
+      })
+      .meta({ description: 'Groups that are new or changed; one with a known index replaces the earlier one.' }),
+    z.object({ event: z.literal('failures'), seq, failures: z.array(queryFailureSchema), ledger: ledgerSoFar }),
+    z
+      .object({ event: z.literal('recovered'), seq, endpoints: z.array(endpointNameSchema), ledger: ledgerSoFar })
+      .meta({ description: 'Endpoints that are no failures any more: they were asked again, or answered after all.' }),
     z.object({ event: z.literal('reduced'), seq, ...reducedSchema.shape, error: z.string().optional() }),
     z.object({ event: z.literal('ended'), seq, query: querySchema, synthesized }),
     z.object({ event: z.literal('heartbeat') }).meta({ description: 'NDJSON only; a comment in an event stream.' }),

@@ -7,5 +7,6 @@ export * from './audit-chain.js';
 export * from './number-set.js';
 export * from './blocks.js';
 export * from './query-records.js';
+export * from './kept-result.js';
 export * from './command-journal.js';
 export * from './command-fold.js';

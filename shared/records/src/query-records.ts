@@ -49,25 +49,49 @@ export interface QueryRecord {
   readonly truncated?: string;
 }
 
+/**
+ * Which endpoints an event counts for the first time, as number sets. Those that have rows (raw) or a failure are in these events
+ * themselves, so that all events up to a sequence say of every endpoint how it stands.
+ */
+export interface LedgerChanges {
+  readonly targeted?: Uint8Array;
+  readonly empty?: Uint8Array;
+  /** Group form: their rows are in the groups up to here. */
+  readonly answered?: Uint8Array;
+}
+
+/**
+ * The ledger of exactly what is in the result stream up to this event: an endpoint whose rows or failure are not written yet still
+ * waits. Absent where an older coordinator wrote it.
+ */
+interface Stamp {
+  readonly ledger?: Ledger;
+  readonly changes?: LedgerChanges;
+}
+
 /** One event of a query's result stream; the stream's sequence number is its id. */
 export type ResultEvent =
   | { readonly t: 'started'; readonly record: QueryRecord }
   | {
       readonly t: 'progress';
       readonly ledger: Ledger;
+      readonly changes?: LedgerChanges;
       readonly elapsedMs: number;
       readonly gateways: number;
       /** The waiting endpoints that poll, and when the last of them is due. Absent when there are none. */
       readonly polling?: { readonly waiting: number; readonly answerByMs: number };
     }
-  /** Raw form: an answer block. */
-  | { readonly t: 'rows'; readonly answers: Uint8Array }
-  /** Group form: a block of new or changed groups; a later one with the same index replaces the earlier one. */
-  | { readonly t: 'groups'; readonly groups: Uint8Array }
+  /** Raw form: an answer block. `cut`: the rest of its last answer is in the next one. */
+  | ({ readonly t: 'rows'; readonly answers: Uint8Array; readonly cut?: true } & Stamp)
+  /**
+   * Group form: a block of new or changed groups; a later one with the same index replaces the earlier one. With `more` it counts
+   * together with the next block that has none: only there do all groups describe one moment.
+   */
+  | ({ readonly t: 'groups'; readonly groups: Uint8Array; readonly more?: true } & Stamp)
   /** Endpoints that did not answer, and why. A later entry for the same number replaces the earlier one. */
-  | { readonly t: 'failures'; readonly failures: readonly Failure[] }
-  /** Endpoints that were listed as failures but answered after all. */
-  | { readonly t: 'recovered'; readonly numbers: readonly number[] }
+  | ({ readonly t: 'failures'; readonly failures: readonly Failure[] } & Stamp)
+  /** Endpoints that were listed as failures and are not any more: they were asked again, or have answered after all. */
+  | ({ readonly t: 'recovered'; readonly numbers: readonly number[] } & Stamp)
   | {
       readonly t: 'reduced';
       readonly columns: readonly string[];

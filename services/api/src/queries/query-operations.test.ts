@@ -184,6 +184,18 @@ describe('reading queries', () => {
     expect((await api.get(`/v1/queries/${id}`)).body.ledger).toEqual(live);
   });
 
+  test('shows the ledger of the newest event, so that rows that are kept are counted', async () => {
+    const { id } = (await ask({ sql: 'SELECT 1' })).body;
+    const record = await recordOf(id);
+    await api.service.emit(record, { t: 'progress', ledger: ledger({ waiting: 2 }), elapsedMs: 10, gateways: 1 });
+    const newest = ledger({ answered: 1, waiting: 1 });
+    await api.service.emit(record, { t: 'rows', answers: new Uint8Array(), ledger: newest });
+    expect((await api.get(`/v1/queries/${id}`)).body.ledger).toEqual(newest);
+    await api.service.end(record);
+    const lines = (await api.get(`/v1/queries/${id}/events`, { headers: { accept: 'application/x-ndjson' } })).text;
+    expect(lines).toContain(`"answers":[],"ledger":${JSON.stringify(newest)}}`);
+  });
+
   test('shows how many of the waiting endpoints poll', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     const record = await recordOf(id);

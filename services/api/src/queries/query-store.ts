@@ -103,8 +103,9 @@ export class QueryStore {
       const fromSeq = Math.max(1, newest.seq - PROGRESS_WINDOW);
       for await (const { data } of this.#streams.read(STREAMS.results.name, { subject, fromSeq, batch: 32 })) {
         const event = decodeQueryRecord<ResultEvent>(data);
+        if (event.t === 'ended') return event.record;
         if (event.t === 'progress') progress = event;
-        if (event.t === 'ended') progress = event.record;
+        else if ('ledger' in event && event.ledger !== undefined) progress = { ...progress, ledger: event.ledger };
       }
       return progress;
     });

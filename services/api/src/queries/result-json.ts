@@ -2,7 +2,7 @@ import type { EndpointNameJson, FailureJson, GroupJson } from '@muster/api-contr
 import type { Endpoint } from '@muster/directory';
 import { decodeRow, forEachRow, rowJsonText, sqlValueToJson, type JsonSqlValue, type SqlValue } from '@muster/protocol';
 import { readAnswerBlock, readGroupBlock, type Failure, type GroupedRow, type ResultEvent } from '@muster/records';
-import { queryJson, progressJson } from './query-json.js';
+import { ledgerJson, queryJson, progressJson } from './query-json.js';
 
 /** Finds an endpoint by its number. An unknown endpoint is shown by number alone. */
 export type EndpointByNum = (num: number) => Pick<Endpoint, 'agentId' | 'facts'> | undefined;
@@ -47,7 +47,7 @@ export function* eventPieces(event: ResultEvent, view: EventView): Generator<str
     case 'rows':
       yield `{"event":"rows","seq":${view.seq},"answers":[`;
       yield* answerPieces(event.answers, view);
-      yield ']}';
+      yield `]${ledgerMember(event)}}`;
       return;
     case 'groups': {
       yield `{"event":"groups","seq":${view.seq},"groups":[`;
@@ -56,12 +56,17 @@ export function* eventPieces(event: ResultEvent, view: EventView): Generator<str
         yield (first ? '' : ',') + JSON.stringify(groupJson(group, view.byNum));
         first = false;
       }
-      yield ']}';
+      yield `]${event.more === true ? ',"more":true' : ''}${ledgerMember(event)}}`;
       return;
     }
     default:
       yield JSON.stringify({ event: event.t, seq: view.seq, ...smallEvent(event, view.byNum) });
   }
+}
+
+/** The ledger of what is in the stream up to this event. */
+function ledgerMember({ ledger }: Stamped): string {
+  return ledger === undefined ? '' : `,"ledger":${JSON.stringify(ledgerJson(ledger))}`;
 }
 
 /** Answers up to this many bytes are one piece. */
@@ -89,6 +94,12 @@ function* answerPieces(block: Uint8Array, { columns, byNum }: EventView): Genera
   }
 }
 
+type Stamped = Pick<ResultEvent & { readonly t: 'rows' }, 'ledger'>;
+
+function stampJson({ ledger }: Stamped): object {
+  return ledger === undefined ? {} : { ledger: ledgerJson(ledger) };
+}
+
 function smallEvent(event: Exclude<ResultEvent, { t: 'rows' | 'groups' }>, byNum: EndpointByNum): object {
   switch (event.t) {
     case 'started':
@@ -97,9 +108,9 @@ function smallEvent(event: Exclude<ResultEvent, { t: 'rows' | 'groups' }>, byNum
     case 'progress':
       return { ...progressJson(event), elapsedMs: event.elapsedMs, gateways: event.gateways };
     case 'failures':
-      return { failures: event.failures.map((failure) => failureJson(failure, byNum)) };
+      return { failures: event.failures.map((failure) => failureJson(failure, byNum)), ...stampJson(event) };
     case 'recovered':
-      return { endpoints: event.numbers.map((num) => endpointName(num, byNum)) };
+      return { endpoints: event.numbers.map((num) => endpointName(num, byNum)), ...stampJson(event) };
     case 'reduced': {
       const { columns, rows, truncated, error } = event;
       return { columns, rows: rows.map(valuesJson), truncated, ...(error === undefined ? {} : { error }) };

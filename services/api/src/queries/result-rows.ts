@@ -22,7 +22,7 @@ export interface RawRow {
 
 export type IndexedGroup = GroupedRow & { readonly index: number };
 
-/** All result events of a query that are stored now, in order. */
+/** All result events of a query that are stored now, in order. Nothing counts after the end. */
 async function* keptEvents(
   streams: StreamStore,
   record: QueryRecord,
@@ -30,7 +30,9 @@ async function* keptEvents(
 ) {
   const subject = STREAM_SUBJECTS.result(record.org, record.id);
   for await (const { seq, data } of streams.read(STREAMS.results.name, { subject, batch: 16, ...options })) {
-    yield { seq, event: decodeQueryRecord<ResultEvent>(data) };
+    const event = decodeQueryRecord<ResultEvent>(data);
+    yield { seq, event };
+    if (event.t === 'ended') return;
   }
 }
 
@@ -55,6 +57,25 @@ export async function* rawRows(
   }
 }
 
+/** Groups of events with `more` count together with the next event without it, so that all groups are of one moment. */
+class GroupsOfOneMoment<T> {
+  readonly #toCome: [group: number, state: T][] = [];
+  readonly #apply: (group: number, state: T) => void;
+
+  constructor(apply: (group: number, state: T) => void) {
+    this.#apply = apply;
+  }
+
+  add(group: number, state: T): void {
+    this.#toCome.push([group, state]);
+  }
+
+  end(event: ResultEvent & { readonly t: 'groups' }): void {
+    if (event.more === true) return;
+    for (const [group, state] of this.#toCome.splice(0)) this.#apply(group, state);
+  }
+}
+
 /**
  * Groups `from` up to `from + limit` by index, each in its newest state. One pass over the stream; only the groups of this window are in
  * memory.
@@ -67,16 +88,23 @@ export async function groupWindow(
 ): Promise<{ readonly groups: IndexedGroup[]; readonly more: boolean }> {
   const end = window.from + window.limit;
   const groups = new Map<number, IndexedGroup>();
-  let more = false;
+  let beyond = false;
+  const moment = new GroupsOfOneMoment<IndexedGroup | undefined>((index, group) => {
+    if (group === undefined) beyond = true;
+    else groups.set(index, group);
+  });
   for await (const { event } of keptEvents(streams, record, { signal })) {
     if (event.t !== 'groups') continue;
+    let isBeyond = false;
     for (const group of readGroupBlock(event.groups)) {
-      if (group.index >= end) more = true;
+      if (group.index >= end) isBeyond = true;
       // A copy: the row is a view into its entry, which would stay in memory with it.
-      else if (group.index >= window.from) groups.set(group.index, { ...group, row: group.row.slice() });
+      else if (group.index >= window.from) moment.add(group.index, { ...group, row: group.row.slice() });
     }
+    if (isBeyond) moment.add(end, undefined);
+    moment.end(event);
   }
-  return { groups: [...groups.values()].sort((a, b) => a.index - b.index), more };
+  return { groups: [...groups.values()].sort((a, b) => a.index - b.index), more: beyond };
 }
 
 /**
@@ -90,17 +118,19 @@ export async function* allGroups(
 ): AsyncGenerator<IndexedGroup> {
   let lastToldIn = new Float64Array(1024);
   let lastSeq = 0;
+  const moment = new GroupsOfOneMoment<number>((index, seq) => {
+    if (index >= lastToldIn.length) {
+      const grown = new Float64Array(Math.max(index + 1, lastToldIn.length * 2));
+      grown.set(lastToldIn);
+      lastToldIn = grown;
+    }
+    lastToldIn[index] = seq;
+  });
   for await (const { seq, event } of keptEvents(streams, record, { signal })) {
     lastSeq = seq;
     if (event.t !== 'groups') continue;
-    for (const { index } of readGroupBlock(event.groups)) {
-      if (index >= lastToldIn.length) {
-        const grown = new Float64Array(Math.max(index + 1, lastToldIn.length * 2));
-        grown.set(lastToldIn);
-        lastToldIn = grown;
-      }
-      lastToldIn[index] = seq;
-    }
+    for (const { index } of readGroupBlock(event.groups)) moment.add(index, seq);
+    moment.end(event);
   }
   for await (const { seq, event } of keptEvents(streams, record, { signal })) {
     if (seq > lastSeq) return;

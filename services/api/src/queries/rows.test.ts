@@ -27,13 +27,15 @@ async function tellRows(
 }
 
 async function emitGroups(
-  record: QueryRecord,
+  record: QueryRecord | { readonly record: QueryRecord; readonly more: true },
   ...list: readonly (readonly [index: number, endpoints: number, row: SqlValue[]])[]
 ) {
   const block = new GroupBlockWriter();
   for (const [index, endpoints, row] of list)
     block.add(index, { row: encodeCbor(row), endpoints, copies: endpoints, sample: [7] });
-  await api.service.emit(record, { t: 'groups', groups: block.bytes() });
+  const event = { t: 'groups', groups: block.bytes() } as const;
+  if ('more' in record) await api.service.emit(record.record, { ...event, more: true });
+  else await api.service.emit(record, event);
 }
 
 async function allPages(path: string): Promise<{ items: unknown[]; pages: number }> {
@@ -124,6 +126,25 @@ describe('rows of a raw query', () => {
 });
 
 describe('rows of a group query', () => {
+  test('that were written in part do not count before the rest of their moment', async () => {
+    const record = await start('group');
+    await emitGroups(record, [0, 1, ['a', 1]], [1, 1, ['b', 1]]);
+    await emitGroups({ record, more: true }, [0, 5, ['a', 1]], [2, 5, ['c', 1]]);
+    const counts = async () =>
+      (await allPages(`/v1/queries/${record.id}/rows?limit=1`)).items.map(
+        (item) => (item as { endpoints: number }).endpoints,
+      );
+    const lines = async () =>
+      (await api.get(`/v1/queries/${record.id}/rows?format=csv`)).text.split('\r\n').slice(1, -1);
+    expect([await counts(), (await lines()).length]).toEqual([[1, 1], 2]);
+    expect((await lines()).map((line) => line.split(',')[0])).toEqual(['1', '1']);
+    await emitGroups(record, [1, 5, ['b', 1]]);
+    expect([await counts(), (await lines()).map((line) => line.split(',')[0])]).toEqual([
+      [5, 5, 5],
+      ['5', '5', '5'],
+    ]);
+  });
+
   test('are folded: each group once, in its newest state', async () => {
     const record = await start('group');
     await emitGroups(record, [0, 1, ['a', 0]], [1, 1, ['b', 1]]);

@@ -56,6 +56,8 @@ class QueryView {
   readonly #writer: ResultWriter;
   readonly #line: ProgressLine;
   readonly #groups = new Map<number, GroupJson>();
+  /** Groups that count together with the next event without `more`. */
+  #groupsToCome: GroupJson[] = [];
   readonly #failures = new Map<number, FailureJson>();
   readonly #giveUp = new AbortController();
   /** Of the last event that had it. The events at the end have none. */
@@ -127,7 +129,10 @@ class QueryView {
         this.#line.hide();
         return this.#writer.answers(event.answers);
       case 'groups':
-        for (const group of event.groups) this.#groups.set(group.index, group);
+        this.#groupsToCome.push(...event.groups);
+        if (event.more === true) return;
+        for (const group of this.#groupsToCome) this.#groups.set(group.index, group);
+        this.#groupsToCome = [];
         return;
       case 'failures':
         for (const failure of event.failures) this.#failures.set(failure.num, failure);

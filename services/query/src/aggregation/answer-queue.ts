@@ -9,15 +9,33 @@ export interface AnswerQueueOptions {
   readonly maxTotalBytes: number;
 }
 
+/** A part of an answer block. */
+export interface AnswerRun {
+  readonly bytes: Uint8Array;
+  /** How many endpoints' answers begin here, and how many of those have rows. */
+  readonly answers: number;
+  readonly answered: number;
+  readonly rows: number;
+  /** It begins with a further piece of the last answer of the run before it. */
+  readonly continues: boolean;
+}
+
+/** One block for the result stream. `cut`: its last answer goes on in the next one. */
+export interface TakenAnswers {
+  readonly block: Uint8Array;
+  readonly cut: boolean;
+}
+
 /**
  * Raw answers on their way to the result stream, as runs of the blocks that they arrived in: nothing is decoded or rebuilt, and runs
  * are copied only to join small ones. What does not fit is dropped, and {@link AnswerQueue.truncated} says so.
  */
 export class AnswerQueue {
   readonly #options: AnswerQueueOptions;
-  #runs: Uint8Array[] = [];
+  #runs: AnswerRun[] = [];
   #head = 0;
   #queuedBytes = 0;
+  #queuedAnswered = 0;
   #totalBytes = 0;
   #rows = 0;
   #lost: { answers: number; why: string } | undefined;
@@ -30,6 +48,11 @@ export class AnswerQueue {
     return this.#queuedBytes;
   }
 
+  /** How many endpoints that answered with rows have none of them in the result stream yet. */
+  get queuedAnswered(): number {
+    return this.#queuedAnswered;
+  }
+
   get rows(): number {
     return this.#rows;
   }
@@ -39,43 +62,54 @@ export class AnswerQueue {
     return `the rows of ${this.#lost.answers} endpoints were not kept: ${this.#lost.why}`;
   }
 
-  /** Adds a part of an answer block: `answers` whole answers with `rows` rows. */
-  addRun(run: Uint8Array, answers: number, rows: number): void {
+  addRun(run: AnswerRun): void {
     const { maxQueuedBytes, maxTotalBytes } = this.#options;
-    if (this.#totalBytes + run.length > maxTotalBytes) return this.#drop(answers, 'the answer as a whole is too large');
-    if (this.#queuedBytes + run.length > maxQueuedBytes)
-      return this.#drop(answers, 'they came faster than they could be written');
+    const { length } = run.bytes;
+    if (this.#totalBytes + length > maxTotalBytes) return this.#drop(run.answers, 'the answer as a whole is too large');
+    if (this.#queuedBytes + length > maxQueuedBytes)
+      return this.#drop(run.answers, 'they came faster than they could be written');
     this.#runs.push(run);
-    this.#queuedBytes += run.length;
-    this.#totalBytes += run.length;
-    this.#rows += rows;
+    this.#queuedBytes += length;
+    this.#queuedAnswered += run.answered;
+    this.#totalBytes += length;
+    this.#rows += run.rows;
   }
 
   /** Adds one answer that is in no block. */
   add(num: number, bytes: Uint8Array, rows: number): void {
     const writer = new AnswerBlockWriter();
     writer.add(num, bytes);
-    this.addRun(writer.bytes(), 1, rows);
+    this.addRun({ bytes: writer.bytes(), answers: 1, answered: bytes.length > 0 ? 1 : 0, rows, continues: false });
   }
 
-  take(): Uint8Array | undefined {
+  /** Removes and returns the next runs as one block; `undefined` when there are none. */
+  take(): TakenAnswers | undefined {
     const first = this.#runs[this.#head];
     if (first === undefined) return undefined;
     let end = this.#head + 1;
-    let length = first.length;
+    let { length } = first.bytes;
     for (let next = this.#runs[end]; next !== undefined; next = this.#runs[end]) {
-      if (length + next.length > this.#options.blockBytes) break;
-      length += next.length;
+      if (length + next.bytes.length > this.#options.blockBytes) break;
+      length += next.bytes.length;
       end += 1;
     }
-    const block = end === this.#head + 1 ? first : Buffer.concat(this.#runs.slice(this.#head, end), length);
+    const taken = this.#runs.slice(this.#head, end);
+    const cut = this.#runs[end]?.continues === true;
+    const block =
+      taken.length === 1
+        ? first.bytes
+        : Buffer.concat(
+            taken.map((run) => run.bytes),
+            length,
+          );
+    for (const run of taken) this.#queuedAnswered -= run.answered;
     this.#head = end;
     if (this.#head * 2 >= this.#runs.length) {
       this.#runs = this.#runs.slice(this.#head);
       this.#head = 0;
     }
     this.#queuedBytes -= length;
-    return block;
+    return { block, cut };
   }
 
   #drop(answers: number, why: string): void {

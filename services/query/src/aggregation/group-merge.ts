@@ -43,6 +43,10 @@ export class GroupMerge {
     return this.#dirtyBytes;
   }
 
+  get hasChanges(): boolean {
+    return this.#dirty.length > 0;
+  }
+
   /** Why some distinct rows are missing; `undefined` while none are. */
   get truncated(): string | undefined {
     if (this.#lostRows === 0) return undefined;

@@ -62,7 +62,7 @@ describe('result aggregator', () => {
     writer.add(2, rowsOf(2));
     aggregator.take(update('gw-a', 1, { answers: writer.bytes() }), 0);
     expect(aggregator.ledger.snapshot()).toMatchObject({ error: 1, answered: 1 });
-    expect([...readAnswerBlock(aggregator.answers.take()!)].map((answer) => answer.num)).toEqual([2]);
+    expect([...readAnswerBlock(aggregator.answers.take()!.block)].map((answer) => answer.num)).toEqual([2]);
   });
 
   test('answers beyond the queue limit are dropped, and `truncated` says so', () => {

@@ -1,5 +1,5 @@
 import type { GatewayUpdate, PartialUpdate, TargetedUpdate } from '@muster/messages';
-import { countRows, type GatewayId } from '@muster/protocol';
+import { countRows, type GatewayId, type Ledger } from '@muster/protocol';
 import { decodeNumberSet, readAnswerBlock, type ResultForm } from '@muster/records';
 import { QueryLedger } from '../ledger/query-ledger.js';
 import { UpdateSequencer } from './update-sequencer.js';
@@ -93,6 +93,12 @@ export class ResultAggregator {
   /** Rows (raw) or distinct rows (group). */
   get rows(): number {
     return this.#options.form === 'group' ? this.groups.size : this.answers.rows;
+  }
+
+  /** The ledger of what has been taken for the result stream: rows and ledger of an event describe one moment. */
+  get writtenLedger(): Ledger {
+    const { ledger, answers } = this;
+    return ledger.written(this.#options.form === 'group' ? ledger.changes.answered : answers.queuedAnswered);
   }
 
   /** Why the rows are incomplete; `undefined` when they are not. */
@@ -193,10 +199,11 @@ export class ResultAggregator {
     let previous = 0;
     let accepted = false;
     for (const block of blocks) {
-      let run = { from: 0, to: 0, answers: 0, rows: 0 };
+      let run = runFrom(0);
       const flush = (next: number): void => {
-        if (run.to > run.from) this.answers.addRun(block.subarray(run.from, run.to), run.answers, run.rows);
-        run = { from: next, to: next, answers: 0, rows: 0 };
+        const { from, to, ...counts } = run;
+        if (to > from) this.answers.addRun({ bytes: block.subarray(from, to), ...counts });
+        run = runFrom(next);
       };
       for (const { num, rows } of readAnswerBlock(block)) {
         const end = rows.byteOffset + rows.length - block.byteOffset;
@@ -209,8 +216,12 @@ export class ResultAggregator {
           continue;
         }
         if (end - run.from > eventBytes) flush(run.to);
+        if (run.to === run.from) run.continues = piece;
         run.to = end;
-        run.answers += piece ? 0 : 1;
+        if (!piece) {
+          run.answers += 1;
+          run.answered += rows.length > 0 ? 1 : 0;
+        }
         run.rows += Math.max(count, 0);
       }
       flush(0);
@@ -244,3 +255,5 @@ export class ResultAggregator {
     else this.answers.add(num, rows, Math.max(count, 0));
   }
 }
+
+const runFrom = (from: number) => ({ from, to: from, answers: 0, answered: 0, rows: 0, continues: false });

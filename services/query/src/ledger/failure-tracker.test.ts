@@ -43,21 +43,33 @@ describe('failures', () => {
   test('of endpoints that wait again are not given', () => {
     const tracker = new FailureTracker();
     tracker.failed(failure(1));
-    tracker.reopened(1);
+    tracker.recovered(1);
     expect(tracker.takeFailures(ALL)).toEqual([]);
   });
 });
 
+test('the list is what was given: a failure counts from then on, until its recovery is given', () => {
+  const tracker = new FailureTracker();
+  for (const num of [1, 2]) tracker.failed(failure(num));
+  expect(tracker.listed).toEqual({});
+  tracker.takeFailures(ALL);
+  expect(tracker.listed).toEqual({ disconnected: 2 });
+  tracker.failed([1, 'error', 'sql', '']);
+  tracker.recovered(2);
+  expect(tracker.listed).toEqual({ disconnected: 2 });
+  tracker.takeRecovered(ALL);
+  tracker.takeFailures(ALL);
+  expect(tracker.listed).toEqual({ disconnected: 0, error: 1 });
+});
+
 describe('recovered endpoints', () => {
-  test('are those that were given as failures and have answered since, each once', () => {
+  test('are those that were given as failures and are none any more, each once', () => {
     const tracker = new FailureTracker();
     for (const num of [1, 2, 3]) tracker.failed(failure(num));
     tracker.takeFailures(ALL);
     for (const num of [3, 1]) {
-      tracker.reopened(num);
-      expect(tracker.takeRecovered(ALL)).toEqual([]);
-      tracker.answered(num);
-      tracker.answered(num);
+      tracker.recovered(num);
+      tracker.recovered(num);
       expect(tracker.takeRecovered(ALL)).toEqual([num]);
     }
     expect(tracker.takeRecovered(ALL)).toEqual([]);
@@ -66,8 +78,8 @@ describe('recovered endpoints', () => {
   test('are not those whose failure nobody was given', () => {
     const tracker = new FailureTracker();
     tracker.failed(failure(1));
-    tracker.answered(1);
-    tracker.answered(2);
+    tracker.recovered(1);
+    tracker.recovered(2);
     expect([tracker.takeFailures(ALL), tracker.takeRecovered(ALL)]).toEqual([[], []]);
   });
 
@@ -75,7 +87,7 @@ describe('recovered endpoints', () => {
     const tracker = new FailureTracker();
     for (const num of [1, 2, 3]) tracker.failed(failure(num));
     tracker.takeFailures(ALL);
-    for (const num of [1, 2, 3]) tracker.answered(num);
+    for (const num of [1, 2, 3]) tracker.recovered(num);
     expect([0, 2, 2, 2].map((limit) => tracker.takeRecovered(limit))).toEqual([[], [1, 2], [3], []]);
   });
 });

@@ -1,5 +1,5 @@
 import { MOVED_CODE } from '@muster/messages';
-import type { GatewayId, Ledger, Outcome } from '@muster/protocol';
+import { EMPTY_LEDGER, OUTCOMES, type GatewayId, type Ledger, type Outcome } from '@muster/protocol';
 import type { Failure, ResultForm } from '@muster/records';
 import {
   ANSWERED,
@@ -19,6 +19,7 @@ import {
 } from './endpoint-state.js';
 import { ContestedEndpoints } from './contested-endpoints.js';
 import { FailureTracker } from './failure-tracker.js';
+import { UnwrittenChanges } from './ledger-changes.js';
 import { MovingEndpoints } from './moving-endpoints.js';
 import { PollTracker, type Polling } from './poll-tracker.js';
 
@@ -61,6 +62,7 @@ const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY
  */
 export class QueryLedger {
   readonly failures = new FailureTracker();
+  readonly changes: UnwrittenChanges;
   readonly #form: ResultForm;
   readonly #onReleased: LedgerOptions['onReleased'];
   readonly #entries = new Map<number, Entry>();
@@ -76,6 +78,7 @@ export class QueryLedger {
 
   constructor(options: LedgerOptions) {
     this.#form = options.form;
+    this.changes = new UnwrittenChanges(options.form);
     this.#onReleased = options.onReleased;
     this.#sealed = options.form === 'raw';
   }
@@ -106,6 +109,18 @@ export class QueryLedger {
   snapshot(): Ledger {
     const counts = Object.fromEntries(STATES.map((state, code) => [state, this.#counts[code] ?? 0]));
     return { targeted: this.#entries.size, ...counts } as Ledger;
+  }
+
+  /**
+   * The ledger of what is in the result stream when `unwritten` of those that answered have no rows there yet: they still wait, and so do
+   * endpoints whose failure is not listed yet.
+   */
+  written(unwritten: number): Ledger {
+    const targeted = this.#entries.size;
+    const answered = (this.#counts[ANSWERED] ?? 0) - unwritten;
+    const written = { ...EMPTY_LEDGER, ...this.failures.listed, answered, empty: this.#counts[EMPTY] ?? 0 };
+    const settled = OUTCOMES.reduce((sum, outcome) => sum + written[outcome], 0);
+    return { ...written, targeted, waiting: targeted - settled };
   }
 
   /** A gateway has sent the query to these endpoints. `joined`: they connected while the query ran, so their answers name them. */
@@ -252,10 +267,8 @@ export class QueryLedger {
     this.#entries.set(num, after);
     const state = stateOf(after);
     if (state !== WAITING) this.#contested.take(num);
-    if (before !== undefined) {
-      if (state === WAITING) this.failures.reopened(num);
-      else if (state <= EMPTY) this.failures.answered(num);
-    }
+    if (before !== undefined && state <= EMPTY) this.failures.recovered(num);
+    this.changes.note(num, state, before === undefined);
     return gatewayOf(after);
   }
 

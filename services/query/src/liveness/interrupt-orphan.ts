@@ -1,16 +1,20 @@
 import { StreamError, type Bus, type StreamStore } from '@muster/bus';
 import { encodeBusMessage, SUBJECTS } from '@muster/messages';
-import { countRows, EMPTY_LEDGER, type Ledger } from '@muster/protocol';
+import type { Ledger } from '@muster/protocol';
 import {
   encodeQueryRecord,
+  KeptResult,
+  type Failure,
   STREAM_SUBJECTS,
-  readAnswerBlock,
-  readGroupBlock,
   type QueryRecord,
   type ResultEvent,
 } from '@muster/records';
 import type { StoredQuery, QueryRecordStore } from '../results/query-record-store.js';
 import { readResults } from '../results/read-results.js';
+import { ENDINGS } from '../coordinator/endings.js';
+
+/** Well below what one message may carry. */
+const FAILURES_PER_EVENT = 2_000;
 
 export interface InterruptDeps {
   readonly bus: Bus;
@@ -31,28 +35,18 @@ export type InterruptResult = 'interrupted' | 'repaired' | 'settled' | 'alive' |
  * itself fenced.
  */
 export async function interruptOrphan(deps: InterruptDeps, orphan: StoredQuery): Promise<InterruptResult> {
-  const { bus, streams, records, nowMs } = deps;
+  const { bus, streams, records } = deps;
   try {
-    const progress = await readProgress(streams, orphan.record);
-    if (progress.ended !== undefined) return await settleRecord(deps, progress.ended, orphan.seq, 'repaired');
-    const record: QueryRecord = {
-      ...orphan.record,
-      state: 'interrupted',
-      endedAtMs: nowMs(),
-      ledger: settled(progress.ledger),
-      rows: progress.rows,
-    };
-    const event: ResultEvent = { t: 'ended', record };
-    const appended = await streams.append(STREAM_SUBJECTS.result(record.org, record.id), encodeQueryRecord(event), {
-      expectLastSubjectSeq: progress.lastSeq,
-    });
-    if (appended.kind === 'unavailable') return 'unavailable';
-    if (appended.kind === 'conflict') {
-      const now = await records.get(record.org, record.id);
+    const kept = await readKept(streams, orphan.record);
+    if (kept.result.ended !== undefined) return await settleRecord(deps, kept.result.ended, orphan.seq, 'repaired');
+    const end = await appendEnd(deps, orphan.record, kept);
+    if (end === 'unavailable') return end;
+    if (end === 'conflict') {
+      const now = await records.get(orphan.record.org, orphan.record.id);
       return now?.record.state === 'running' ? 'alive' : 'settled';
     }
-    bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id: record.id, reason: 'interrupted' }));
-    return await settleRecord(deps, record, orphan.seq, 'interrupted');
+    bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id: end.id, reason: 'interrupted' }));
+    return await settleRecord(deps, end, orphan.seq, 'interrupted');
   } catch (error) {
     if (error instanceof StreamError) return 'unavailable';
     throw error;
@@ -69,43 +63,64 @@ async function settleRecord(
   return stored.kind === 'stored' ? done : stored.kind === 'conflict' ? 'settled' : 'unavailable';
 }
 
-interface Progress {
-  readonly ledger: Ledger;
-  readonly rows: number;
+interface Kept {
+  readonly result: KeptResult;
   readonly lastSeq: number;
-  readonly ended?: QueryRecord;
 }
 
 /** What the coordinator had written until it fell silent. */
-async function readProgress(streams: StreamStore, query: QueryRecord): Promise<Progress> {
-  let ledger = EMPTY_LEDGER;
-  let rows = 0;
+async function readKept(streams: StreamStore, query: QueryRecord): Promise<Kept> {
+  const result = new KeptResult(query);
   let lastSeq = 0;
   for await (const { seq, event } of readResults(streams, query)) {
     lastSeq = seq;
-    switch (event.t) {
-      case 'progress':
-        ledger = event.ledger;
-        break;
-      case 'rows':
-        for (const answer of readAnswerBlock(event.answers))
-          rows += Math.max(countRows(answer.rows, query.columns.length), 0);
-        break;
-      case 'groups':
-        for (const group of readGroupBlock(event.groups)) rows = Math.max(rows, group.index + 1);
-        break;
-      case 'ended':
-        return { ledger, rows, lastSeq, ended: event.record };
-      case 'started':
-      case 'failures':
-      case 'recovered':
-      case 'reduced':
-    }
+    result.apply(event);
   }
-  return { ledger, rows, lastSeq };
+  return { result, lastSeq };
 }
 
-/** Endpoints that were still waiting count as timed out, as they do when a coordinator ends a query early. */
+/** Appends what is missing and the end, each on the condition that nobody else has written since. Returns the last record. */
+async function appendEnd(
+  { streams, nowMs }: InterruptDeps,
+  query: QueryRecord,
+  { result, lastSeq }: Kept,
+): Promise<QueryRecord | 'conflict' | 'unavailable'> {
+  let expected = lastSeq;
+  const append = async (event: ResultEvent) => {
+    const appended = await streams.append(STREAM_SUBJECTS.result(query.org, query.id), encodeQueryRecord(event), {
+      expectLastSubjectSeq: expected,
+    });
+    if (appended.kind === 'appended') expected = appended.seq;
+    return appended.kind;
+  };
+  for (const event of missingEvents(result)) {
+    result.apply(event);
+    const appended = await append(event);
+    if (appended !== 'appended') return appended;
+  }
+  const record: QueryRecord = {
+    ...query,
+    state: 'interrupted',
+    endedAtMs: nowMs(),
+    ledger: settled(result.ledger),
+    rows: result.rows,
+    ...(result.cut ? { truncated: 'the last answer was cut off when the query service stopped' } : {}),
+  };
+  const appended = await append({ t: 'ended', record });
+  return appended === 'appended' ? record : appended;
+}
+
+/** What the stream does not say yet: whose failure is none any more, and who was waited for in vain. */
+function* missingEvents(result: KeptResult): Generator<ResultEvent> {
+  const numbers = result.answeredFailures;
+  if (numbers.length > 0) yield { t: 'recovered', numbers };
+  const { code, message } = ENDINGS.interrupted;
+  const failures = result.waiting.map((num): Failure => [num, 'timed_out', code, message]);
+  for (let from = 0; from < failures.length; from += FAILURES_PER_EVENT)
+    yield { t: 'failures', failures: failures.slice(from, from + FAILURES_PER_EVENT) };
+}
+
+/** An older coordinator did not write whom it waited for: they count as timed out without a failure of their own. */
 function settled(ledger: Ledger): Ledger {
   return { ...ledger, waiting: 0, timed_out: ledger.timed_out + ledger.waiting };
 }

@@ -9,7 +9,8 @@ export type ReduceRequest =
       readonly block: Uint8Array;
       readonly names: readonly (readonly [num: number, agentId: string, host: string])[];
     }
-  | { readonly t: 'groups'; readonly block: Uint8Array }
+  /** With `more` they count together with the next block that has none. */
+  | { readonly t: 'groups'; readonly block: Uint8Array; readonly more: boolean }
   | { readonly t: 'run'; readonly sql: string; readonly limits: Partial<StatementLimits> };
 
 export type ReduceReply =

@@ -10,6 +10,8 @@ import type { ReduceReply, ReduceRequest } from './reduce-thread.js';
 class Reduction {
   readonly #reducer: Reducer;
   readonly #groups = new Map<number, { endpoints: number; row: Uint8Array }>();
+  /** Blocks of groups that do not count yet. */
+  readonly #toCome: Uint8Array[] = [];
 
   constructor(reducer: Reducer) {
     this.#reducer = reducer;
@@ -27,12 +29,16 @@ class Reduction {
         return { t: 'taken' };
       }
       case 'groups':
-        for (const { index, endpoints, row } of readGroupBlock(request.block))
-          this.#groups.set(index, { endpoints, row });
+        this.#toCome.push(request.block);
+        if (!request.more) for (const block of this.#toCome.splice(0)) this.#addGroups(block);
         return { t: 'taken' };
       case 'run':
         return this.#run(request);
     }
+  }
+
+  #addGroups(block: Uint8Array): void {
+    for (const { index, endpoints, row } of readGroupBlock(block)) this.#groups.set(index, { endpoints, row });
   }
 
   #run({ sql, limits }: ReduceRequest & { t: 'run' }): ReduceReply {

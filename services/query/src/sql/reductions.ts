@@ -173,7 +173,7 @@ export class Reductions {
   }
 
   #requestFor(event: ResultEvent): ReduceRequest | undefined {
-    if (event.t === 'groups') return { t: 'groups', block: event.groups };
+    if (event.t === 'groups') return { t: 'groups', block: event.groups, more: event.more === true };
     if (event.t !== 'rows') return undefined;
     const names: (readonly [number, string, string])[] = [];
     for (const { num } of readAnswerBlock(event.answers)) {

@@ -1,0 +1,124 @@
+import { countRows, EMPTY_LEDGER, OUTCOMES, type Ledger, type Outcome } from '@muster/protocol';
+import { readAnswerBlock, readGroupBlock } from './blocks.js';
+import { decodeNumberSet } from './number-set.js';
+import type { LedgerChanges, QueryRecord, ResultEvent } from './query-records.js';
+
+type State = 'waiting' | Outcome;
+
+/**
+ * What the result stream of a query holds: how every endpoint stands, and how many rows there are. Whoever ends the query of a dead
+ * coordinator counts with this, so that rows, failures and ledger of the end describe one moment.
+ */
+export class KeptResult {
+  readonly #columns: number;
+  readonly #states = new Map<number, State>();
+  /** Endpoints that are listed as failures. */
+  readonly #listed = new Set<number>();
+  #rows = 0;
+  /** Distinct rows of groups that do not count yet. */
+  #groupsToCome = 0;
+  #cut = false;
+  #ended: QueryRecord | undefined;
+  #hasChanges = false;
+  #lastLedger = EMPTY_LEDGER;
+
+  constructor({ columns }: Pick<QueryRecord, 'columns'>) {
+    this.#columns = columns.length;
+  }
+
+  /** Rows (raw) or groups (group). */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** The last answer is incomplete: its end was not written. */
+  get cut(): boolean {
+    return this.#cut;
+  }
+
+  /** The last record, once the end is written. */
+  get ended(): QueryRecord | undefined {
+    return this.#ended;
+  }
+
+  /** The ledger of what was applied. */
+  get ledger(): Ledger {
+    // An older coordinator did not write whom it targeted.
+    if (!this.#hasChanges) return this.#lastLedger;
+    const counts = { ...EMPTY_LEDGER, targeted: this.#states.size };
+    for (const state of this.#states.values()) counts[state] += 1;
+    return counts;
+  }
+
+  /** The endpoints that were asked and of which nothing else is kept, sorted. */
+  get waiting(): number[] {
+    const waiting: number[] = [];
+    for (const [num, state] of this.#states) if (state === 'waiting') waiting.push(num);
+    return waiting.sort((a, b) => a - b);
+  }
+
+  /** The endpoints that are listed as failures although their answer is kept. */
+  get answeredFailures(): number[] {
+    return [...this.#listed].filter((num) => !isFailure(this.#states.get(num)));
+  }
+
+  /** Applies the next event of the stream. Events after the end do not count. */
+  apply(event: ResultEvent): void {
+    if (this.#ended !== undefined) return;
+    switch (event.t) {
+      case 'rows':
+        this.#applyRows(event.answers);
+        this.#cut = event.cut === true;
+        break;
+      case 'groups':
+        for (const { index } of readGroupBlock(event.groups))
+          this.#groupsToCome = Math.max(this.#groupsToCome, index + 1);
+        if (event.more !== true) this.#rows = Math.max(this.#rows, this.#groupsToCome);
+        break;
+      case 'failures':
+        for (const [num, outcome] of event.failures) {
+          this.#states.set(num, outcome);
+          this.#listed.add(num);
+        }
+        break;
+      case 'recovered':
+        for (const num of event.numbers) {
+          this.#listed.delete(num);
+          if (isFailure(this.#states.get(num))) this.#states.set(num, 'waiting');
+        }
+        break;
+      case 'progress':
+        this.#lastLedger = event.ledger;
+        break;
+      case 'ended':
+        this.#ended = event.record;
+        return;
+      case 'started':
+      case 'reduced':
+        return;
+    }
+    if (event.changes !== undefined) this.#applyChanges(event.changes);
+  }
+
+  #applyRows(answers: Uint8Array): void {
+    for (const { num, rows } of readAnswerBlock(answers)) {
+      this.#rows += Math.max(countRows(rows, this.#columns), 0);
+      // The pieces of a large answer have one number; none of them is empty.
+      this.#states.set(num, rows.length > 0 ? 'answered' : 'empty');
+    }
+  }
+
+  #applyChanges({ targeted, empty, answered }: LedgerChanges): void {
+    this.#hasChanges = true;
+    for (const num of numbers(targeted)) if (!this.#states.has(num)) this.#states.set(num, 'waiting');
+    for (const num of numbers(empty)) this.#states.set(num, 'empty');
+    for (const num of numbers(answered)) this.#states.set(num, 'answered');
+  }
+}
+
+const FAILURES: ReadonlySet<State | undefined> = new Set(
+  OUTCOMES.filter((outcome) => outcome !== 'answered' && outcome !== 'empty'),
+);
+const isFailure = (state: State | undefined): boolean => FAILURES.has(state);
+
+const numbers = (set: Uint8Array | undefined): readonly number[] => (set === undefined ? [] : decodeNumberSet(set));
