@@ -35,7 +35,7 @@ async function main(): Promise<number> {
   const front = (values.front ?? FRONTS[seed % FRONTS.length]) as Front;
   const recordFile = values.record ?? `chaos-${seed}.ndjson`;
   console.log(`seed ${seed}, gateways by ${front}, record in ${recordFile}`);
-  const violations = await runRound({
+  const { violations } = await runRound({
     ...{ agents: Number(values.agents), seed, front, recordFile },
     faults: values.fault?.map(parseFault) ?? schedule(seed),
     forMs: Number(values.minutes) * 60_000,

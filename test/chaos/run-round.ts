@@ -9,6 +9,7 @@ import { Stalls } from './oracle/stalls.js';
 import { describeViolation, type Violation } from './oracle/violation.js';
 import { ChaosRecord } from './record/chaos-record.js';
 import type { FaultInterval } from './record/observations.js';
+import type { CommandBehaviour } from '../simulator/index.js';
 import { ChaosSystem, type Front } from './system/chaos-system.js';
 import { becomesWhole } from './system/wholeness.js';
 
@@ -20,11 +21,33 @@ export interface RoundOptions {
   readonly faults: Iterable<Fault>;
   /** No fault begins after so long. */
   readonly forMs: number;
+  readonly load?: Partial<LoadShape>;
+  /** What endpoints do with commands. */
+  readonly commands?: Partial<CommandBehaviour>;
   /** What bounds of time are multiplied by: 1, and more where the machine is busy with other things. */
   readonly patience: number;
   /** Where the record is written. */
   readonly recordFile?: string;
   readonly print: (text: string) => void;
+}
+
+/** How much is asked and ordered. */
+export interface LoadShape {
+  /** Callers who ask one question after the other; fewer than one operator may run at once. */
+  readonly askers: number;
+  readonly ordersPerSecond: number;
+  /** Orders that may be under way at once; further ones are not sent. */
+  readonly ordersAtOnce: number;
+}
+
+const LOAD: LoadShape = { askers: 5, ordersPerSecond: 10, ordersAtOnce: 60 };
+
+/** What became of a round. */
+export interface RoundResult {
+  readonly violations: readonly Violation[];
+  readonly questions: number;
+  readonly orders: number;
+  readonly faults: number;
 }
 
 /** The load runs alone before each fault. */
@@ -33,7 +56,7 @@ const CALM_MS = 3_000;
 const GIVE_UP_WHOLE_MS = 120_000;
 
 /** One round: the system under load, one fault after the other, and what the oracle has to say. */
-export async function runRound(options: RoundOptions): Promise<readonly Violation[]> {
+export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const record = new ChaosRecord(options.recordFile);
   const onEvent = (text: string): void => record.note('event', { text });
   const system = await ChaosSystem.start({ ...options, onEvent });
@@ -63,9 +86,9 @@ class Round {
     this.#judge = new Judge({ system, faults: this.#faults, stalls: this.#stalls, patience, report });
   }
 
-  async run(): Promise<readonly Violation[]> {
+  async run(): Promise<RoundResult> {
     const { harness } = this.#system;
-    const common = { harness, record: this.#record, seed: this.#options.seed };
+    const common = { harness, record: this.#record, seed: this.#options.seed, ...LOAD, ...this.#options.load };
     const agents = await harness.api.all('GET /v1/agents', { pageSize: 500 });
     const queries = new QueryLoad(common);
     const commands = new CommandLoad(
@@ -83,14 +106,10 @@ class Round {
     await this.#judge.queries(queries.observations);
     await this.#commandsEnd();
     await this.#judge.end(queries.observations, commands.observations);
-    const counts = [
-      [queries.observations.length, 'questions'],
-      [commands.observations.length, 'orders'],
-      [this.#faults.length, 'faults'],
-      [this.#violations.length, 'violations'],
-    ];
-    this.#options.print(counts.map(([count, what]) => `${count} ${what}`).join(', '));
-    return this.#violations;
+    const [violations, faults] = [this.#violations, this.#faults.length];
+    const [questions, orders] = [queries.observations.length, commands.observations.length];
+    this.#options.print(`${questions} questions, ${orders} orders, ${faults} faults, ${violations.length} violations`);
+    return { violations, questions, orders, faults };
   }
 
   async #faultsInTurn(queries: QueryLoad): Promise<void> {

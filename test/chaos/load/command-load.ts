@@ -7,35 +7,42 @@ import type { CommandObservation } from '../record/observations.js';
 import type { LoadOptions } from './query-load.js';
 import { post, type Post } from './post.js';
 
-const PER_SECOND = 10;
-/** Commands under way at once; further ones are not sent. */
-const MOST = 60;
+const TICK_MS = 50;
 const REPEAT_AFTER_MS = 500;
 const PATIENCE_MS = 120_000;
 
 const WAITING = { path: '/v1/commands?wait=2s', waitMs: 2_000 } as const;
 const SHARE = { waiting: 0.2, repeated: 0.1, doubled: 0.05, watched: 0.1, cancelled: 0.05 };
 
+export interface CommandLoadOptions extends LoadOptions {
+  readonly ordersPerSecond: number;
+  readonly ordersAtOnce: number;
+}
+
 /** Callers who order actions on one to three endpoints at a steady rate, and repeat each order with its key until it is accepted. */
 export class CommandLoad {
   readonly observations: CommandObservation[] = [];
-  readonly #options: LoadOptions;
+  readonly #options: CommandLoadOptions;
   readonly #agentIds: readonly string[];
   readonly #underWay = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #count = 0;
 
-  constructor(options: LoadOptions, agentIds: readonly string[]) {
+  constructor(options: CommandLoadOptions, agentIds: readonly string[]) {
     this.#options = options;
     this.#agentIds = agentIds;
   }
 
   start(): void {
+    const { ordersPerSecond, ordersAtOnce } = this.#options;
+    let due = 0;
     this.#timer = setInterval(() => {
-      if (this.#underWay.size >= MOST) return;
-      const sent = this.#order(++this.#count).finally(() => this.#underWay.delete(sent));
-      this.#underWay.add(sent);
-    }, 1_000 / PER_SECOND);
+      due = Math.min(ordersPerSecond, due + (ordersPerSecond * TICK_MS) / 1_000);
+      for (; due >= 1 && this.#underWay.size < ordersAtOnce; due -= 1) {
+        const sent = this.#order(++this.#count).finally(() => this.#underWay.delete(sent));
+        this.#underWay.add(sent);
+      }
+    }, TICK_MS);
   }
 
   /** Resolves when every order was accepted, or was refused for too long. */

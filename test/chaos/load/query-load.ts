@@ -6,8 +6,6 @@ import type { ChaosRecord } from '../record/chaos-record.js';
 import type { QueryObservation, Viewing } from '../record/observations.js';
 import { post } from './post.js';
 
-/** Fewer than one operator may run at once, so that "too many" is never a true answer. */
-const ASKERS = 5;
 const REPEAT_AFTER_MS = 500;
 /** Who has been told "no" for so long asks something else. */
 const PATIENCE_MS = 90_000;
@@ -22,20 +20,24 @@ export interface LoadOptions {
   readonly seed: number;
 }
 
+export interface QueryLoadOptions extends LoadOptions {
+  readonly askers: number;
+}
+
 /** Callers who ask one question after the other, and follow each to its end. */
 export class QueryLoad {
   readonly observations: QueryObservation[] = [];
-  readonly #options: LoadOptions;
+  readonly #options: QueryLoadOptions;
   #asks = 0;
   #stopping = false;
   #askers: Promise<unknown> = Promise.resolve();
 
-  constructor(options: LoadOptions) {
+  constructor(options: QueryLoadOptions) {
     this.#options = options;
   }
 
   start(): void {
-    this.#askers = Promise.all(Array.from({ length: ASKERS }, () => this.#keepAsking()));
+    this.#askers = Promise.all(Array.from({ length: this.#options.askers }, () => this.#keepAsking()));
   }
 
   /** Resolves when every question that was asked has ended for its viewers. */

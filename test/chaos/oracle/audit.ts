@@ -29,7 +29,10 @@ export function journalAgreesWithAudit({ commands, chain }: KeptCommands): Viola
   return [...broken, ...commands.flatMap((command) => faultsOf(command, audited.get(command.id)))];
 }
 
-function faultsOf({ id, submittedAt, ledger }: CommandJson, audited: AuditedCommand | undefined): Violation[] {
+function faultsOf(
+  { id, submittedAt, endedAt = submittedAt, ledger }: CommandJson,
+  audited: AuditedCommand | undefined,
+): Violation[] {
   const found: string[] = [];
   const { submits = 0, ends = 0, entries = [], cancelled = false } = audited ?? {};
   if (submits !== 1) found.push(`${submits} records of its submission`);
@@ -41,7 +44,8 @@ function faultsOf({ id, submittedAt, ledger }: CommandJson, audited: AuditedComm
   if (found.length === 0) return [];
   const told = `the audit has ${found.join('; ')}`;
   const truth = `the journal: ${JSON.stringify(ledger)}`;
-  return [{ rule: 'journal against audit', atMs: Date.parse(submittedAt), ids: [id], told, truth }];
+  const times = { sinceMs: Date.parse(submittedAt), atMs: Date.parse(endedAt) };
+  return [{ rule: 'journal against audit', ...times, ids: [id], told, truth }];
 }
 
 function auditedCommands(chain: readonly AuditLinkJson[]): Map<string, AuditedCommand> {

@@ -29,15 +29,15 @@ export function acceptedOnesEnd(observations: readonly CommandObservation[], { c
 export function toldEndsAreKept(observations: readonly CommandObservation[], { commands }: KeptCommands): Violation[] {
   const kept = new Map(commands.map((command) => [command.id, command]));
   return observations.flatMap(({ key, toldEnds, unbalanced, attempts }) => {
-    const atMs = attempts[0]?.fromMs ?? 0;
+    const times = { sinceMs: attempts[0]?.fromMs ?? 0, atMs: attempts.at(-1)?.toMs ?? 0 };
     const wrong = toldEnds.flatMap((told): Violation[] => {
       const truth = kept.get(told.id);
       if (truth !== undefined && isDeepStrictEqual(endOf(told), endOf(truth))) return [];
       const texts = { told: JSON.stringify(endOf(told)), truth: truth ? JSON.stringify(endOf(truth)) : 'not kept' };
-      return [{ rule: 'told against kept (commands)', atMs, ids: [key, told.id], ...texts }];
+      return [{ rule: 'told against kept (commands)', ...times, ids: [key, told.id], ...texts }];
     });
     const sums = unbalanced.map((ledger) => ({
-      ...{ rule: 'ledgers balance (commands)', atMs, ids: [key], told: JSON.stringify(ledger), truth: 'no sum' },
+      ...{ rule: 'ledgers balance (commands)', ...times, ids: [key], told: JSON.stringify(ledger), truth: 'no sum' },
     }));
     return [...wrong, ...sums];
   });
@@ -49,11 +49,18 @@ function endOf({ status, ledger, endedAt }: CommandJson): object {
 
 /** Nothing ran twice or elsewhere, and each terminal state agrees with what the endpoint recorded. */
 export function runsAgreeWithTargets(runs: readonly Run[], { targets, commands }: KeptCommands): Violation[] {
-  const submitted = new Map(commands.map(({ id, submittedAt }) => [id, Date.parse(submittedAt)]));
+  const kept = new Map(commands.map((command) => [command.id, command]));
   return disagreements(runs, targets).map((text) => {
     const [id = ''] = text.split(' ');
-    const atMs = submitted.get(id) ?? Date.now();
-    return { rule: 'runs against targets', atMs, ids: [id], told: text, truth: 'the endpoint recorded it otherwise' };
+    const { submittedAt = '', endedAt = '' } = kept.get(id) ?? {};
+    const times = { sinceMs: Date.parse(submittedAt), atMs: Date.parse(endedAt) };
+    return {
+      rule: 'runs against targets',
+      ...times,
+      ids: [id],
+      told: text,
+      truth: 'the endpoint recorded it otherwise',
+    };
   });
 }
 

@@ -46,7 +46,8 @@ export class Judge {
     const judge = async (): Promise<void> => {
       for (const observation of left) {
         this.#judged.add(observation);
-        for (const violation of await this.#query(observation, facts)) report(violation);
+        const sinceMs = observation.attempts[0]?.fromMs ?? 0;
+        for (const violation of await this.#query(observation, facts)) report({ sinceMs, ...violation });
       }
     };
     await Promise.all(Array.from({ length: READERS }, judge));

@@ -6,6 +6,8 @@ export interface Violation {
   readonly rule: string;
   /** When it was seen, in milliseconds since 1970. */
   readonly atMs: number;
+  /** When what it is about began, if that was earlier. */
+  readonly sinceMs?: number;
   readonly ids: readonly string[];
   readonly told: string;
   readonly truth: string;
@@ -13,12 +15,12 @@ export interface Violation {
 
 /** The text of a violation for people, with the faults that were under way or not yet overcome. */
 export function describeViolation(
-  { rule, atMs, ids, told, truth }: Violation,
+  { rule, atMs, sinceMs = atMs, ids, told, truth }: Violation,
   faults: readonly FaultInterval[],
   startedAtMs: number,
 ): string {
   const seconds = (ms: number): string => `${((ms - startedAtMs) / 1_000).toFixed(1)} s`;
-  const underWay = faults.filter(({ fromMs, wholeMs = Infinity }) => fromMs <= atMs && atMs <= wholeMs);
+  const underWay = faults.filter(({ fromMs, wholeMs = Infinity }) => fromMs <= atMs && sinceMs <= wholeMs);
   const latest = faults.findLast(({ fromMs }) => fromMs <= atMs);
   const listed = underWay.length > 0 || latest === undefined ? underWay : [latest];
   const faultText = listed.map(

@@ -4,6 +4,7 @@ import type { TestBroker } from '@muster/testkit';
 import { startHaproxy, type LoadBalancer } from '../../kit/haproxy.js';
 import { fleetOptions, startHarness, type Harness } from '../../kit/harness.js';
 import { FleetProcess } from '../../load/fleet/fleet-process.js';
+import type { CommandBehaviour } from '../../simulator/index.js';
 import { PARTS, type Part } from '../faults/fault.js';
 
 /** How endpoints find the gateways: through one HAProxy, or by a list of their addresses. */
@@ -13,6 +14,7 @@ export type Front = (typeof FRONTS)[number];
 export interface SystemOptions {
   readonly agents: number;
   readonly front: Front;
+  readonly commands?: Partial<CommandBehaviour>;
   readonly onEvent: (text: string) => void;
 }
 
@@ -32,7 +34,7 @@ export class ChaosSystem {
     this.#balancer = balancer;
   }
 
-  static async start({ agents, front, onEvent }: SystemOptions): Promise<ChaosSystem> {
+  static async start({ agents, front, commands = COMMANDS, onEvent }: SystemOptions): Promise<ChaosSystem> {
     const harness = await startHarness({
       ...{ gateways: 2, queries: 2, commands: 2, restart: true, onEvent },
       env: { gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1' } },
@@ -50,7 +52,7 @@ export class ChaosSystem {
           agents,
           behaviour: { slow: SLOW.share },
           slowMs: SLOW.ms,
-          commands: COMMANDS,
+          commands,
         },
       });
       return new ChaosSystem(harness, fleet, balancer);
