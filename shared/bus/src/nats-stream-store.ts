@@ -21,6 +21,7 @@ import {
 } from './stream-store.js';
 import { asStreamError } from './nats-stream-error.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
+import { purgeSubject } from './nats-purge.js';
 import { readStream, type ReaderContext } from './nats-reader.js';
 
 /** A definition as the server's configuration; without fields that need nats-server 2.10. */
@@ -121,12 +122,9 @@ export class NatsStreamStore implements StreamStore {
     return { [Symbol.asyncIterator]: () => readStream(this.reading, stream, options) };
   }
 
-  async purge(stream: string, subject: string, { beforeSeq }: { readonly beforeSeq?: number } = {}): Promise<void> {
+  async purge(stream: string, subject: string, { beforeSeq = Infinity } = {}): Promise<void> {
     try {
-      const jsm = await this.jsm();
-      const range = { filter: subject, ...(beforeSeq === undefined ? {} : { seq: beforeSeq }) };
-      const result = await this.link.orLost(jsm.streams.purge(stream, range));
-      if (result === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
+      await purgeSubject(this.link, await this.jsm(), { stream, subject, beforeSeq });
     } catch (error) {
       throw asStreamError(error, stream);
     }

@@ -43,7 +43,7 @@ export interface StreamStore {
 
   /**
    * Removes the entries of one subject (wildcards allowed): all, or those whose sequence is below `beforeSeq`, so that what was
-   * appended meanwhile stays. Sequence numbers are not used again.
+   * appended meanwhile stays. Sequence numbers are not used again. One by one: not for subjects of many entries.
    * @throws StreamError `no_stream`, `unavailable`.
    */
   purge(stream: string, subject: string, options?: { readonly beforeSeq?: number }): Promise<void>;

@@ -203,6 +203,24 @@ export function streamStoreContract(title: string, makeFixture: () => Promise<Br
       expect(values(await readAll())).toEqual(['1', '4']);
     });
 
+    it('purging a subject takes nothing from a reader that has other entries before it', async () => {
+      await append('gone', '0');
+      for (let i = 0; i < 30; i++) await append('a', String(i));
+      const got: string[] = [];
+      for await (const { data } of streams.read(stream, { batch: 2, subject: `${root}.>` })) {
+        got.push(untext(data));
+        if (got.length === 5) await streams.purge(stream, `${root}.gone`);
+      }
+      expect(got).toEqual(['0', ...Array.from({ length: 30 }, (_, index) => String(index))]);
+    });
+
+    it('purging what is not there, or by two at once, is no fault; a wildcard takes all that match', async () => {
+      await streams.purge(stream, `${root}.none`);
+      for (const tail of ['a', 'b.c', 'b.d', 'b.c', 'e']) await append(tail, tail);
+      await Promise.all([1, 2, 3].map(() => streams.purge(stream, `${root}.b.*`)));
+      expect(values(await readAll())).toEqual(['a', 'e']);
+    });
+
     it('limits hold: entries per subject, and their change by ensure', async () => {
       await define({ maxMsgsPerSubject: 1 });
       await append('a', '1');
