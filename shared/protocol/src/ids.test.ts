@@ -6,6 +6,7 @@ import {
   isCommandId,
   isOrgId,
   isQueryId,
+  idTimeMs,
   newCommandId,
   newCommandServiceId,
   newCoordinatorId,
@@ -89,6 +90,12 @@ describe('ids', () => {
       for (const text of strange) expect([text, isQueryId(text), isCommandId(text)]).toEqual([text, false, false]);
     }
     expect([isQueryId(command), isCommandId(query)]).toEqual([false, false]);
+  });
+
+  it('tell when they were made', () => {
+    for (const timeMs of [0, 1, 1_795_555_555_123, 2 ** 48 - 1]) {
+      expect([idTimeMs(newQueryId(timeMs)), idTimeMs(newCommandId(timeMs))]).toEqual([timeMs, timeMs]);
+    }
   });
 
   it('are new each time', () => {

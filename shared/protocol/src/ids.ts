@@ -73,6 +73,13 @@ export function newCommandId(nowMs: number): CommandId {
   return `c${sortableId(nowMs)}` as CommandId;
 }
 
+/** When the id of a query or a command was made, in milliseconds since 1970. */
+export function idTimeMs(id: QueryId | CommandId): number {
+  let time = 0;
+  for (const character of id.slice(1, 11)) time = time * 32 + Math.max(0, SORTABLE.indexOf(character));
+  return time;
+}
+
 /** 48 bits of milliseconds, then 80 random bits (the layout of a ULID). */
 function sortableId(nowMs: number): string {
   let time = '';

@@ -12,5 +12,7 @@ export interface SendOptions {
 /** What a capability sees of a session. */
 export interface Session {
   readonly mode: SessionMode;
+  /** What its gateway said in CHALLENGE that the time is. */
+  readonly serverTimeMs: number;
   send(type: FrameType, ref: number, body: Uint8Array, options?: SendOptions): SendResult;
 }

@@ -3,6 +3,7 @@ import { silentLogger } from '@muster/runtime/program';
 import { type FakeClock } from '@muster/runtime/testing';
 import type { ActionCall, ActionResult, JsonValue } from '../actions/contract/action.js';
 import { testHost } from '../actions/testing/action-harness.js';
+import { AgreedTime } from '../capabilities/commands/agreed-time.js';
 import { CommandHistory } from '../capabilities/commands/command-history.js';
 import type { CommandPolicy } from '../capabilities/commands/command-policy.js';
 import { CommandRunner } from '../capabilities/commands/command-runner.js';
@@ -27,6 +28,8 @@ export interface EndpointOptions {
   /** What an action does; the default waits for {@link OpenCall.end}. */
   readonly act?: (call: ActionCall) => Promise<ActionResult>;
   readonly onAllKept?: () => void;
+  /** What the gateway says that the time is; the default is the clock's. */
+  readonly serverTimeMs?: number;
 }
 
 /** The commands of one agent, with a fake session and fake actions. A second one over the same folder is the agent after a restart. */
@@ -40,10 +43,12 @@ export class CommandEndpoint {
   readonly send: SendReport;
   readonly #clock: FakeClock;
 
-  constructor({ folder, clock, roots, policy = {}, act, onAllKept }: EndpointOptions) {
+  constructor({ folder, clock, roots, policy = {}, act, onAllKept, serverTimeMs }: EndpointOptions) {
     this.#clock = clock;
-    const parts = { folder, clock, logger: silentLogger };
-    this.trust = CommandTrust.open({ ...parts, roots });
+    const time = new AgreedTime(clock);
+    const parts = { folder, time, logger: silentLogger };
+    const undo = new UndoStore(parts);
+    this.trust = CommandTrust.open({ folder, clock, logger: silentLogger, roots });
     this.history = CommandHistory.open(parts);
     const open = (call: ActionCall): Promise<ActionResult> =>
       new Promise((resolve) => {
@@ -56,7 +61,7 @@ export class CommandEndpoint {
       trust: this.trust,
       policy: { actions: ['all'], requireApproval: [], ...policy },
       history: this.history,
-      undo: new UndoStore(parts),
+      undo,
       host: testHost({ dataDir: folder, clock }),
       actions: {
         run: act ?? open,
@@ -75,6 +80,9 @@ export class CommandEndpoint {
       this.reports.push(report);
       return 'sent';
     };
+    time.heard(serverTimeMs ?? clock.now());
+    this.history.sessionBegan();
+    undo.dropOld();
     this.runner.attach(this.send);
   }
 

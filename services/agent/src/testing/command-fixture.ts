@@ -48,7 +48,7 @@ export const recorded = (): string[] =>
   readFileSync(join(folder, 'commands.log'), 'utf8')
     .split('\n')
     .filter(Boolean)
-    .map((line) => {
-      const { t, state } = JSON.parse(line) as { t: string; state?: string };
-      return state === undefined ? t : `${t} ${state}`;
-    });
+    .map((line) => JSON.parse(line) as { t: string; state?: string })
+    // The first line is the file's own.
+    .filter(({ t }) => t !== 'log')
+    .map(({ t, state }) => (state === undefined ? t : `${t} ${state}`));

@@ -143,6 +143,7 @@ class FaultyConnection implements SessionConnection {
   readonly mode: SessionMode;
   state: ConnectionState = 'connecting';
   readonly rttMs = undefined;
+  readonly serverTimeMs = 1;
   readonly ends = [];
   onClose: () => void = () => {};
   readonly #clock: Clock;

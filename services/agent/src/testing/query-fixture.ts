@@ -102,7 +102,7 @@ export function createAgent(
       }),
   });
   const handler = new QueryHandler({ runner, clock: systemClock, logger: silentLogger });
-  handler.ready({ mode: 'live', send: (...frame) => connection.send(...frame) });
+  handler.ready({ mode: 'live', serverTimeMs: 1, send: (...frame) => connection.send(...frame) });
   cleanups.push(() => handler.ended());
   const until = async <T>(look: () => T | undefined | false): Promise<T> => {
     for (;;) {

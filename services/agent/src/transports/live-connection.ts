@@ -112,6 +112,10 @@ export class LiveConnection implements SessionConnection {
     return this.#protocol.state;
   }
 
+  get serverTimeMs(): number {
+    return this.#protocol.serverTimeMs;
+  }
+
   get rttMs(): number | undefined {
     return this.#heartbeat?.rttMs;
   }

@@ -117,6 +117,10 @@ export class PollConnection implements SessionConnection {
     return this.#protocol.state;
   }
 
+  get serverTimeMs(): number {
+    return this.#protocol.serverTimeMs;
+  }
+
   get rttMs(): number | undefined {
     return this.#conversation.rttMs;
   }

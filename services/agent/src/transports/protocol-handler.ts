@@ -57,6 +57,7 @@ export class ProtocolHandler {
   /** Why the agent ends it. Frames that still arrive are ignored. */
   #leaving: string | undefined;
   #starved = false;
+  #serverTimeMs = 0;
 
   constructor(options: ProtocolHandlerOptions, events: ConnectionEvents) {
     this.#options = options;
@@ -66,6 +67,11 @@ export class ProtocolHandler {
 
   get state(): ConnectionState {
     return this.#state;
+  }
+
+  /** What CHALLENGE said that the time is; 0 before it. */
+  get serverTimeMs(): number {
+    return this.#serverTimeMs;
   }
 
   /** The agent is ending it, or it has ended. */
@@ -162,6 +168,7 @@ export class ProtocolHandler {
 
   #onChallenge(challenge: ChallengeBody): void {
     this.#state = 'helloSent';
+    this.#serverTimeMs = challenge.serverTimeMs;
     const { hello, transport } = this.#options;
     transport.write(encodeFrame(FRAME.hello, 0, encodeBody('hello', hello(challenge))));
   }

@@ -52,6 +52,19 @@ describe('an endpoint that cannot write down what it runs', () => {
     expect([fold.state(1), fold.late(1), [...agent.starts.values()]]).toEqual(['succeeded', undefined, [1]]);
   });
 
+  test('may say that it took the command and waits for room: also after it said that the command waits in its queue', async () => {
+    const { id, agent, gateway } = await refused({ queueMs: () => 60_000 });
+    const said = { id, number: 1, state: 'accepted', ...NO_ROOM, message: 'full', authentic: true } as const;
+    agent.report!(said);
+    await harness.pass(1_000);
+    const fold = await harness.fold(id);
+    expect(fold.outcome(1)).toMatchObject({ state: 'accepted', ...NO_ROOM, message: 'full' });
+    expect(kept(gateway)).toBe(0);
+    agent.report!({ ...said, state: 'succeeded', code: 'ok' });
+    await harness.pass(1_000);
+    expect((await harness.fold(id)).state(1)).toBe('succeeded');
+  });
+
   test('may be killed, and runs it when it is back: nothing that was kept says otherwise', async () => {
     const { id, gateway, agent } = await refused();
     agent.crash();

@@ -150,7 +150,7 @@ export class ReportHandler {
     const { number, state } = received.report;
     const known = fold.state(number);
     if (saysNoRoom(received.report)) {
-      acks.add(received);
+      if (isTerminal(state)) acks.add(received);
       return (known === 'sent' || known === 'accepted') && outcomes.note(command, received) ? 'taken' : 'repeated';
     }
     if (isTerminal(known)) {

@@ -6,6 +6,7 @@ import type { Capability } from '../../contract/capability.js';
 import type { Session } from '../../contract/session.js';
 import type { FrameHandlers } from '../../contract/session-frames.js';
 import type { Enroller } from '../../identity/enroller.js';
+import { AgreedTime } from './agreed-time.js';
 import { CommandHistory } from './command-history.js';
 import { type CommandPolicy, takesCommands } from './command-policy.js';
 import { CommandRunner } from './command-runner.js';
@@ -39,6 +40,9 @@ export class CommandHandler implements Capability {
     reportKept: ({ id, number }) => this.#runner.onReportKept({ id: id as CommandId, number }),
   };
   readonly #options: CommandHandlerOptions;
+  readonly #time: AgreedTime;
+  readonly #history: CommandHistory;
+  readonly #undo: UndoStore;
   readonly #runner: CommandRunner;
   readonly #rootsRequest: RootsRequest;
 
@@ -46,10 +50,13 @@ export class CommandHandler implements Capability {
   constructor(options: CommandHandlerOptions) {
     this.#options = options;
     const { folder, clock, logger, enroller, renewal, trust } = options;
+    this.#time = new AgreedTime(clock);
+    this.#history = CommandHistory.open({ folder, time: this.#time, logger });
+    this.#undo = new UndoStore({ folder, time: this.#time, logger });
     this.#runner = new CommandRunner({
       ...options,
-      history: CommandHistory.open({ folder, clock, logger }),
-      undo: new UndoStore({ folder, clock, logger }),
+      history: this.#history,
+      undo: this.#undo,
       onAllKept: () => renewal.allKept(),
     });
     this.#rootsRequest = new RootsRequest({
@@ -69,6 +76,9 @@ export class CommandHandler implements Capability {
     const { enroller, policy, trust } = this.#options;
     const send: SendReport = (report, { urgent }) =>
       session.send(FRAME.report, 0, encodeBody('report', report), { urgent });
+    this.#time.heard(session.serverTimeMs);
+    this.#history.sessionBegan();
+    this.#undo.dropOld();
     this.#runner.attach(send);
     if (commandKeys !== undefined) trust.acceptKeys(commandKeys);
     if (enroller.canEnrol && takesCommands(policy)) this.#rootsRequest.onReady();

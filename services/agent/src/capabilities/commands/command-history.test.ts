@@ -1,10 +1,11 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { CommandId } from '@muster/protocol';
+import { type CommandId, newCommandId } from '@muster/protocol';
 import { silentLogger } from '@muster/runtime/program';
 import { FakeClock } from '@muster/runtime/testing';
+import { AgreedTime } from './agreed-time.js';
 import { CommandHistory } from './command-history.js';
 import type { CommandKey, Outcome } from './history-entry.js';
 
@@ -26,14 +27,20 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function open(): CommandHistory {
-  const history = CommandHistory.open({ folder, clock, logger: silentLogger });
+/** The history after a start. With `gatewayAheadMs` a session has begun, whose gateway's clock is that far ahead. */
+function open(gatewayAheadMs?: number): CommandHistory {
+  const time = new AgreedTime(clock);
+  const history = CommandHistory.open({ folder, time, logger: silentLogger });
   histories.push(history);
+  if (gatewayAheadMs === undefined) return history;
+  time.heard(clock.now() + gatewayAheadMs);
+  history.sessionBegan();
   return history;
 }
-const about = (hours = 1): { action: string; expiresAtMs: number } => ({
+const about = (hours = 1): { action: string; expiresAtMs: number; signedAtMs: number } => ({
   action: 'arp.flush',
   expiresAtMs: clock.now() + hours * 3_600_000,
+  signedAtMs: clock.now(),
 });
 
 describe('the command history', () => {
@@ -60,54 +67,74 @@ describe('the command history', () => {
     expect([history.get(key('c1'))?.outcome, open().get(key('c1'))?.outcome]).toEqual([DONE, DONE]);
   });
 
-  test('a line that a crash cut off, at any byte, is ignored; later lines are read', () => {
-    const whole = open();
-    whole.started(key('c1'), about());
-    const before = statSync(file).size;
-    whole.ended(key('c1'), DONE, about());
-    const bytes = readFileSync(file);
-    whole.close();
-    for (let cut = before; cut < bytes.length; cut += 1) {
-      writeFileSync(file, bytes.subarray(0, cut));
-      const torn = open();
-      expect(torn.unfinished().map(({ id }) => id)).toEqual(['c1']);
-      torn.ended(key('c1'), DONE, about());
-      torn.close();
-      expect(open().get(key('c1'))?.outcome).toEqual(DONE);
-    }
-  });
-
-  test('a damaged line costs only that line', () => {
+  test('damage costs what it hit, and what is unknown since may have run, up to the next session', () => {
     const history = open();
     history.started(key('c1'), about());
     appendFileSync(file, '{"t":"outcome","id":"c1"}\nrubbish\n');
     history.started(key('c2'), about());
-    expect(
-      open()
-        .unfinished()
-        .map(({ id }) => id),
-    ).toEqual(['c1', 'c2']);
+    const damaged = open();
+    expect(damaged.unfinished().map(({ id }) => id)).toEqual(['c1', 'c2']);
+    expect(damaged.lostUpToMs).toBe(Number.POSITIVE_INFINITY);
+    // Also when the agent is killed before it has a session.
+    clock.advance(60_000);
+    const sessionMs = clock.now();
+    expect(open(0).lostUpToMs).toBe(sessionMs);
+    clock.advance(3_600_000);
+    expect(open(0).lostUpToMs).toBe(sessionMs);
   });
 
-  test('forgets confirmed commands a day after their expiry, and no others', () => {
+  test('what may have run is what was signed up to the session, by the clock of the gateway', () => {
+    const spoil = (): void => rmSync(file);
+    open().started(key('c1'), about());
+    expect(open(0).lostUpToMs).toBe(0);
+    spoil();
+    // This machine's clock is behind after a power cut.
+    expect(open(DAY_MS).lostUpToMs).toBe(clock.now() + DAY_MS);
+    open(0).started(key('c2'), about());
+    spoil();
+    // A clock that is ahead does not shut the endpoint.
+    clock.advance(400 * DAY_MS);
+    expect(open(-400 * DAY_MS).lostUpToMs).toBe(clock.now() - 400 * DAY_MS);
+  });
+
+  test('a gateway whose clock is wrong shuts the endpoint for no longer than a command lives', () => {
+    open().started(key('c1'), about());
+    rmSync(file);
+    expect(open(1_000 * DAY_MS).lostUpToMs).toBe(clock.now() + 7 * DAY_MS);
+  });
+
+  test('without a session nothing is forgotten; with one, when all that was signed no later has expired, for both clocks', () => {
     const first = open();
     for (const id of ['kept', 'unkept', 'started']) first.started(key(id), about());
     for (const id of ['kept', 'unkept']) first.ended(key(id), DONE, about());
     first.kept(key('kept'));
-    first.cancelledUnseen(key('cancel'), { state: 'cancelled', code: 'cancelled', message: '' });
-    clock.advance(DAY_MS + 3_600_000);
-    expect(open().size).toBe(4);
+    first.cancelledUnseen(
+      { id: newCommandId(clock.now()), number: 1 },
+      { state: 'cancelled', code: 'cancelled', message: '' },
+    );
+    const signedMs = clock.now();
+    clock.advance(8 * DAY_MS);
+    expect([open(0).size, open().size]).toEqual([4, 4]);
     clock.advance(1);
-    expect(open().get(key('kept'))).toBeUndefined();
-    clock.advance(7 * DAY_MS);
-    const last = open();
-    expect(last.size).toBe(2);
-    // Each of the two, and up to when others were forgotten.
-    expect(readFileSync(file, 'utf8').split('\n').filter(Boolean)).toHaveLength(3);
+    expect(open().size).toBe(4);
+    expect(open(-1).size).toBe(4);
+    expect(open(0).size).toBe(2);
+    const last = open(0);
+    expect([last.size, last.get(key('kept')), last.forgottenUpToMs]).toEqual([2, undefined, signedMs]);
+  });
+
+  test('a clock that jumps ahead makes it forget nothing', () => {
+    const first = open(0);
+    first.started(key('c1'), about(7 * 24));
+    first.ended(key('c1'), DONE, about(7 * 24));
+    first.kept(key('c1'));
+    clock.advance(365 * DAY_MS);
+    const later = open(-365 * DAY_MS);
+    expect([later.size, later.forgottenUpToMs]).toEqual([1, 0]);
   });
 
   test('does not grow with commands that are done', () => {
-    const history = open();
+    const history = open(0);
     for (let i = 0; i < 400; i += 1) {
       clock.advance(2 * DAY_MS);
       history.started(key(`c${i}`), about());
@@ -117,6 +144,24 @@ describe('the command history', () => {
     expect(history.size).toBeLessThan(200);
     expect(readFileSync(file, 'utf8').split('\n').length).toBeLessThan(800);
     expect(open().get(key('c399'))?.kept).toBe(true);
+  });
+
+  test('of an earlier version is read', () => {
+    const expMs = clock.now() + 3_600_000;
+    const lines = [
+      { t: 'forgotten', exp: clock.now() - DAY_MS },
+      { t: 'started', id: 'c1', number: 1, exp: expMs, action: 'arp.flush' },
+      { t: 'outcome', id: 'c2', number: 1, exp: expMs, action: 'arp.flush', ...DONE },
+      { t: 'kept', id: 'c2', number: 1 },
+    ];
+    writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    for (const history of [open(), open(0)]) {
+      expect(history.unfinished().map(({ id }) => id)).toEqual(['c1']);
+      expect(history.get(key('c2'))).toMatchObject({ outcome: DONE, kept: true });
+      expect([history.lostUpToMs, history.forgottenUpToMs]).toEqual([0, clock.now() - DAY_MS]);
+    }
+    clock.advance(8 * DAY_MS + 3_600_001);
+    expect([open(0).size, open(0).forgottenUpToMs]).toEqual([1, expMs]);
   });
 
   test('keeps at most a thousand cancels of unknown commands', () => {

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { LIMITS } from '@muster/protocol';
-import type { Clock, Logger } from '@muster/runtime/program';
-import { AppendFile } from '../../store/append-file.js';
+import { idTimeMs, LIMITS } from '@muster/protocol';
+import type { Logger } from '@muster/runtime/program';
+import { CheckedLog } from '../../store/checked-log.js';
+import type { AgreedTime } from './agreed-time.js';
 import {
   applyEntry,
   type CommandKey,
@@ -18,12 +19,15 @@ import {
 
 export interface CommandHistoryOptions {
   readonly folder: string;
-  readonly clock: Clock;
+  readonly time: AgreedTime;
   readonly logger: Logger;
 }
 
+/** What the history keeps of a command, besides its outcome. */
+export type CommandFacts = Pick<CommandRecord, 'action' | 'expiresAtMs' | 'signedAtMs'>;
+
 /** A delivery can still arrive this long after a command's expiry. */
-const REMEMBERED_MS = 24 * 3_600_000;
+const LATE_MS = 24 * 3_600_000;
 /** Lines added before the file is compacted; a longer file gets more. */
 const SPARE_LINES = 512;
 /** Cancels are not signed, so whoever can inject frames can make the agent record them: their number is bounded. */
@@ -34,22 +38,28 @@ const MAX_BARE_CANCELS = 1_000;
  * process or the machine. Every change is one line of `commands.log`, flushed before the call returns: a command is
  * recorded before it starts, and its outcome before it is reported. What cannot be recorded must not run. The recording
  * methods throw the errors of the file system.
+ *
+ * Two marks, both times of signatures, say what it does not know. Up to `forgottenUpToMs` it forgot what ran; all of that
+ * has expired. Up to `lostUpToMs` records were lost by damage: of an unknown command nobody knows whether it ran.
  */
 export class CommandHistory {
-  readonly #clock: Clock;
+  readonly #time: AgreedTime;
   readonly #logger: Logger;
-  readonly #file: AppendFile;
+  readonly #file: CheckedLog;
   /** By {@link keyText}, in the order in which they were first recorded. */
   readonly #records = new Map<string, CommandRecord>();
   /** Lines in the file when it was last read or rewritten, and lines added since. */
   #lines = { whole: 0, added: 0 };
   #isClosed = false;
   #forgottenUpToMs = 0;
+  #lostUpToMs = 0;
+  /** Records were lost, and no session has told the time since. */
+  #isLossOpen = false;
 
-  private constructor({ folder, clock, logger }: CommandHistoryOptions) {
-    this.#clock = clock;
+  private constructor({ folder, time, logger }: CommandHistoryOptions) {
+    this.#time = time;
     this.#logger = logger;
-    this.#file = new AppendFile(join(folder, 'commands.log'));
+    this.#file = new CheckedLog(join(folder, 'commands.log'));
   }
 
   /**
@@ -65,12 +75,14 @@ export class CommandHistory {
     return this.#records.size;
   }
 
-  /**
-   * Commands that expire before this time may have been forgotten, so an unknown one may have run. This is long past,
-   * unless the clock was once ahead and was set back.
-   */
+  /** An unknown command that was signed up to then has expired, whatever the clock says. */
   get forgottenUpToMs(): number {
     return this.#forgottenUpToMs;
+  }
+
+  /** An unknown command that was signed up to then may have run. */
+  get lostUpToMs(): number {
+    return this.#isLossOpen ? Number.POSITIVE_INFINITY : this.#lostUpToMs;
   }
 
   get(key: CommandKey): CommandRecord | undefined {
@@ -87,24 +99,38 @@ export class CommandHistory {
     return [...this.#records.values()].filter(({ outcome, kept }) => outcome !== undefined && !kept);
   }
 
+  /**
+   * A session began, so the time is known. What ran before it was signed before it: a loss of records ends here. Call it
+   * before commands of that session are taken.
+   */
+  sessionBegan(): void {
+    // A gateway whose clock is wrong cannot shut the endpoint for longer than a command may live.
+    const nowMs = this.#time.gatewayMs(LIMITS.commandExpiryMaxMs);
+    const hadLoss = this.#isLossOpen && nowMs !== undefined;
+    if (hadLoss) {
+      this.#lostUpToMs = Math.max(this.#lostUpToMs, nowMs);
+      this.#isLossOpen = false;
+      const upTo = new Date(this.#lostUpToMs).toISOString();
+      this.#logger.warn('commands that were signed before this and are not known here are not run', { upTo });
+    }
+    if (this.#prune() || hadLoss) this.#tryRewrite();
+  }
+
   /** On disk when it returns. Only then may the command start. */
-  started(key: CommandKey, { action, expiresAtMs }: { readonly action: string; readonly expiresAtMs: number }): void {
-    this.#record(startedEntry({ ...key, action, expiresAtMs, kept: false }));
+  started(key: CommandKey, facts: CommandFacts): void {
+    this.#record(startedEntry({ ...key, ...facts, kept: false }));
   }
 
   /** On disk when it returns. Only then may the outcome be reported. A command that has an outcome keeps it. */
-  ended(
-    key: CommandKey,
-    outcome: Outcome,
-    { action, expiresAtMs }: Pick<CommandRecord, 'action' | 'expiresAtMs'>,
-  ): void {
-    this.#record(outcomeEntry({ ...key, ...(action !== undefined && { action }), expiresAtMs, kept: false }, outcome));
+  ended(key: CommandKey, outcome: Outcome, { action, expiresAtMs, signedAtMs }: CommandFacts): void {
+    this.#record(outcomeEntry({ ...key, action, expiresAtMs, signedAtMs, kept: false }, outcome));
   }
 
   /** A cancel came before the command: the command will not run. */
   cancelledUnseen(key: CommandKey, outcome: Outcome): void {
     this.#dropOldestCancels();
-    this.ended(key, outcome, { expiresAtMs: this.#clock.now() + LIMITS.commandExpiryMaxMs });
+    const signedAtMs = idTimeMs(key.id);
+    this.ended(key, outcome, { signedAtMs, expiresAtMs: signedAtMs + LIMITS.commandExpiryMaxMs });
   }
 
   /** The outcome is in the journal. Not flushed: if it is lost, the outcome is reported once more. Never throws. */
@@ -130,74 +156,75 @@ export class CommandHistory {
     const next = applyEntry(this.#records.get(text), entry);
     if (next === undefined) return;
     if (this.#isClosed) throw new Error('the command history is closed');
-    if (this.#lines.added >= Math.max(SPARE_LINES, this.#lines.whole)) this.#compact();
-    this.#file.append(JSON.stringify(entry), () => this.#wholeLines(), { durable });
+    if (this.#lines.added >= Math.max(SPARE_LINES, this.#lines.whole)) {
+      this.#prune();
+      // Where there is no room for a second file, there may be room for a line.
+      this.#tryRewrite();
+    }
+    this.#file.append(entry, () => this.#wholeLines(), { durable });
     this.#lines.added += 1;
     this.#records.set(text, next);
   }
 
   #load(): void {
-    const { lines, isTorn } = this.#file.read();
-    let unreadable = 0;
-    for (const line of lines) {
-      const entry = readEntry(line);
-      if (entry === undefined) unreadable += 1;
-      else this.#apply(entry);
+    const { entries, damage, isWhole } = this.#file.read();
+    const read = entries.map(readEntry);
+    const strange = read.filter((entry) => entry === undefined).length;
+    for (const entry of read) if (entry !== undefined) this.#apply(entry);
+    this.#lines = { whole: entries.length, added: 0 };
+    const faults = strange > 0 ? [...damage, `${strange} lines that are no entries`] : damage;
+    if (faults.length > 0) {
+      this.#isLossOpen = true;
+      this.#logger.error('command history is damaged: what is missing in it may have run', { damage: faults });
     }
-    this.#lines = { whole: lines.length, added: 0 };
-    if (unreadable > 0) this.#logger.error('command history has lines that cannot be read', { lines: unreadable });
-    const before = this.#records.size;
-    this.#prune();
-    if (!isTorn && unreadable === 0 && this.#records.size === before) this.#file.resume();
-    else this.#tryRewrite();
+    if (!isWhole || faults.length > 0) this.#tryRewrite();
   }
 
   #apply(entry: HistoryEntry): void {
     if (entry.t === 'forgotten') {
-      this.#forgottenUpToMs = Math.max(this.#forgottenUpToMs, entry.exp);
-      return;
+      this.#forgottenUpToMs = Math.max(this.#forgottenUpToMs, entry.iat ?? entry.exp ?? 0);
+    } else if (entry.t === 'lost') {
+      if (entry.iat === null) this.#isLossOpen = true;
+      else this.#lostUpToMs = Math.max(this.#lostUpToMs, entry.iat);
+    } else {
+      const text = keyText(entry);
+      const next = applyEntry(this.#records.get(text), entry);
+      if (next !== undefined) this.#records.set(text, next);
     }
-    const text = keyText(entry);
-    const next = applyEntry(this.#records.get(text), entry);
-    if (next !== undefined) this.#records.set(text, next);
   }
 
-  /** A full disk must not keep the agent from starting. If it is still full then, the first command is refused. */
+  /** A full disk must not keep the agent from starting. If it is still full then, the first command waits. */
   #tryRewrite(): void {
     try {
-      this.#rewrite();
+      const lines = [...this.#wholeLines()];
+      this.#file.rewrite(lines);
+      this.#lines = { whole: lines.length, added: 0 };
     } catch (error) {
       this.#logger.error('command history cannot be written', { err: error });
     }
   }
 
-  #compact(): void {
-    this.#prune();
-    this.#rewrite();
-  }
-
-  #rewrite(): void {
-    const lines = [...this.#wholeLines()];
-    this.#file.rewrite(lines);
-    this.#lines = { whole: lines.length, added: 0 };
-  }
-
-  *#wholeLines(): Iterable<string> {
-    if (this.#forgottenUpToMs > 0) yield JSON.stringify({ t: 'forgotten', exp: this.#forgottenUpToMs });
-    for (const record of this.#records.values()) yield* entriesOf(record).map((entry) => JSON.stringify(entry));
+  *#wholeLines(): Iterable<HistoryEntry> {
+    if (this.#forgottenUpToMs > 0) yield { t: 'forgotten', iat: this.#forgottenUpToMs };
+    if (this.#lostUpToMs > 0) yield { t: 'lost', iat: this.#lostUpToMs };
+    if (this.#isLossOpen) yield { t: 'lost', iat: null };
+    for (const record of this.#records.values()) yield* entriesOf(record);
   }
 
   /**
-   * Forgets commands that cannot be delivered any more. A cancel without a command is forgotten even if it was not
-   * confirmed.
+   * Forgets a command when all that was signed no later has expired, by both clocks. A cancel without a command is
+   * forgotten even if it was not confirmed. `true` when something was forgotten.
    */
-  #prune(): void {
-    const nowMs = this.#clock.now();
-    for (const [text, { action, kept, expiresAtMs }] of this.#records) {
-      if ((!kept && action !== undefined) || expiresAtMs + REMEMBERED_MS >= nowMs) continue;
+  #prune(): boolean {
+    const nowMs = this.#time.earliestMs;
+    const before = this.#records.size;
+    for (const [text, { action, kept, expiresAtMs, signedAtMs = expiresAtMs }] of this.#records) {
+      const endMs = Math.max(expiresAtMs, signedAtMs + LIMITS.commandExpiryMaxMs) + LATE_MS;
+      if ((!kept && action !== undefined) || nowMs === undefined || endMs >= nowMs) continue;
       this.#records.delete(text);
-      if (action !== undefined) this.#forgottenUpToMs = Math.max(this.#forgottenUpToMs, expiresAtMs);
+      if (action !== undefined) this.#forgottenUpToMs = Math.max(this.#forgottenUpToMs, signedAtMs);
     }
+    return this.#records.size < before;
   }
 
   #dropOldestCancels(): void {

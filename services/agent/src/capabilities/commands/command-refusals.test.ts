@@ -1,8 +1,7 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import type { CommandBody } from '@muster/protocol';
 import { AGENT, OTHER_AGENT } from '../../testing/command-endpoint.js';
-import { clock, endpoint, folder, issuer, one, undoOf } from '../../testing/command-fixture.js';
+import { clock, endpoint, issuer, one, undoOf } from '../../testing/command-fixture.js';
 import { CommandIssuer } from '../../testing/command-issuer.js';
 
 describe('these do not run', () => {
@@ -87,22 +86,6 @@ describe('these do not run', () => {
     expect(agent.newReports()).toEqual(['running']);
     await agent.deliver(one({ claims: { dryRun: true } }));
     expect(agent.newReports()).toEqual(['accepted']);
-  });
-
-  test('a command that cannot be recorded, and it stays refused', async () => {
-    const agent = endpoint();
-    agent.trust.acceptKeys(issuer.keyList());
-    // No file can be made in what is no folder.
-    renameSync(folder, `${folder}.away`);
-    writeFileSync(folder, '');
-    const body = one();
-    await agent.deliver(body);
-    // A disk that has room again must not bring to life what was refused.
-    rmSync(folder);
-    renameSync(`${folder}.away`, folder);
-    await agent.deliver(body);
-    expect(agent.newReports()).toEqual(['refused/ledger_unavailable', 'refused/ledger_unavailable']);
-    expect(agent.calls).toEqual([]);
   });
 
   test('more commands than a queue holds', async () => {

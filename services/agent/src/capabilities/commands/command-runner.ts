@@ -3,6 +3,7 @@ import {
   type CommandCancelBody,
   type CommandId,
   clipMessage,
+  idTimeMs,
   LIMITS,
   type ReportedState,
 } from '@muster/protocol';
@@ -15,15 +16,17 @@ import type { CommandTrust } from './command-trust.js';
 import type { UndoStore } from './undo-store.js';
 import { KeyedQueues, type QueuePlace } from './keyed-queues.js';
 import { type CommandKey, keyText, type Outcome } from './history-entry.js';
-import { Outcomes } from './outcomes.js';
+import { Outcomes, unrecordable } from './outcomes.js';
 import { reportOf, type SendReport } from './report-sender.js';
 import { RunningCommand } from './running-command.js';
+import { StartRecorder } from './start-recorder.js';
 import {
   authenticate,
   type AuthenticationFault,
   authorize,
   type AuthorizedCommand,
   type Endpoint,
+  LOST,
 } from './verify-command.js';
 
 export interface CommandRunnerOptions {
@@ -49,6 +52,8 @@ const RUNNING_AFTER_MS = 100;
 interface Entry {
   readonly command: AuthorizedCommand;
   place: QueuePlace | undefined;
+  /** It is its turn, and its start cannot be recorded yet. Aborted by a cancel, or the end of the agent. */
+  waiting: AbortController | undefined;
   running: RunningCommand | undefined;
 }
 
@@ -61,8 +66,8 @@ interface Entry {
  *        │ authentic, new, not authorized ───────────────────────────────────────────────────────┐
  *        ▼                                                                                       ▼
  *     waiting in its queue ──▶ start recorded (disk) ──▶ running ──▶ outcome recorded (disk) ──▶ reported until confirmed
- *        │                                                                                       ▲              │
- *        └── cancelled, expired, history cannot be written ──────────────────────────────────────┘              ▼
+ *        │         history cannot be written: waits for room                                     ▲              │
+ *        └── cancelled, expired ─────────────────────────────────────────────────────────────────┘              ▼
  *     CANCEL of an unknown command ──▶ recorded as cancelled (disk) ────────────────────────────▶┘             done
  *
  * A crash while a command waits forgets it, and it is delivered again. A crash after its start was recorded makes it
@@ -73,11 +78,13 @@ export class CommandRunner {
   readonly #queues = new KeyedQueues();
   readonly #entries = new Map<string, Entry>();
   readonly #outcomes: Outcomes;
+  readonly #starts: StartRecorder;
   #isStopped = false;
 
   constructor(options: CommandRunnerOptions) {
     this.#options = options;
     this.#outcomes = new Outcomes(options);
+    this.#starts = new StartRecorder(options);
   }
 
   /** Waiting or running. */
@@ -108,24 +115,18 @@ export class CommandRunner {
     }
     if (this.#repeat(key)) return;
     const { claims } = authentication;
-    const about = { action: claims.action, expiresAtMs: claims.exp * 1_000 };
+    const { clock, history, logger, policy, undo } = this.#options;
     const authorization = authorize(body, claims, {
-      policy: this.#options.policy,
-      nowMs: this.#options.clock.now(),
-      expiredUpToMs: this.#options.history.forgottenUpToMs,
-      undoOf: (asked) => this.#options.undo.get(asked),
+      policy,
+      nowMs: clock.now(),
+      history,
+      undoOf: (asked) => undo.get(asked),
     });
-    if (!authorization.ok) {
-      const { state, code, message } = authorization;
-      this.#options.logger.warn('command refused', {
-        command: key.id,
-        number: key.number,
-        action: claims.action,
-        code,
-      });
-      return this.#outcomes.settle({ ...key, ...about, kept: false }, { state, code, message });
-    }
-    this.#accept(authorization.command);
+    if (authorization.ok) return this.#accept(authorization.command);
+    const { state, code, message } = authorization;
+    const about = { action: claims.action, expiresAtMs: claims.exp * 1_000, signedAtMs: claims.iat * 1_000 };
+    logger.warn('command refused', { command: key.id, number: key.number, action: claims.action, code });
+    this.#outcomes.settle({ ...key, ...about, kept: false }, { state, code, message });
   }
 
   /** Reported like a command with a wrong signature: nothing is known of it but which one it is. */
@@ -140,11 +141,13 @@ export class CommandRunner {
     const entry = this.#entries.get(keyText(key));
     if (entry === undefined) {
       if (this.#repeat(key)) return;
-      return this.#outcomes.cancelUnseen(key, CANCELLED);
+      const isLost = idTimeMs(key.id) <= this.#options.history.lostUpToMs;
+      return this.#outcomes.cancelUnseen(key, isLost ? LOST : CANCELLED);
     }
     logger.info('command cancelled', { command: key.id, number: key.number });
     if (entry.running !== undefined) entry.running.cancel();
     else if (entry.place?.cancel() !== false) this.#end(entry, CANCELLED);
+    else entry.waiting?.abort();
   }
 
   onReportKept(key: CommandKey): void {
@@ -157,6 +160,7 @@ export class CommandRunner {
    */
   async stop(signal?: AbortSignal): Promise<void> {
     this.#isStopped = true;
+    for (const { waiting } of this.#entries.values()) waiting?.abort();
     const running = [...this.#entries.values()].flatMap((entry) =>
       entry.running === undefined ? [] : [entry.running],
     );
@@ -170,7 +174,9 @@ export class CommandRunner {
   #repeat(key: CommandKey): boolean {
     const entry = this.#entries.get(keyText(key));
     if (entry !== undefined) {
-      this.#mention(key, entry.running === undefined ? 'accepted' : 'running');
+      if (entry.running === undefined && entry.waiting !== undefined)
+        this.#outcomes.mention(unrecordable(key, { hasRun: false }));
+      else this.#mention(key, entry.running === undefined ? 'accepted' : 'running');
       return true;
     }
     return this.#outcomes.repeat(key);
@@ -178,7 +184,7 @@ export class CommandRunner {
 
   #accept(command: AuthorizedCommand): void {
     if (this.#isStopped) return;
-    const entry: Entry = { command, place: undefined, running: undefined };
+    const entry: Entry = { command, place: undefined, waiting: undefined, running: undefined };
     this.#entries.set(keyText(command), entry);
     const { lane } = command.action;
     const waits = !this.#queues.isFree(lane);
@@ -191,19 +197,14 @@ export class CommandRunner {
   }
 
   async #run(entry: Entry): Promise<void> {
-    const { clock, history, logger, trust } = this.#options;
+    const { clock, logger } = this.#options;
     const { command } = entry;
     // A stopping agent starts nothing; the command is delivered again after the next start.
     if (this.#isStopped) return;
-    if (command.expiresAtMs <= clock.now()) return this.#end(entry, EXPIRED_WAITING);
-    try {
-      if (!trust.ensureStored()) throw new Error('command trust cannot be stored');
-      history.started(command, { action: command.action.name, expiresAtMs: command.expiresAtMs });
-    } catch (error) {
-      logger.error('command history cannot be written; the command does not run', { command: command.id, err: error });
-      this.#entries.delete(keyText(command));
-      return this.#outcomes.keepInMemory(command, UNAVAILABLE);
-    }
+    let recorded: Awaited<ReturnType<StartRecorder['recordLater']>> | 'no_room' = this.#starts.record(command);
+    if (recorded === 'no_room') recorded = await this.#waitForRoom(entry);
+    if (recorded === 'expired') return this.#end(entry, EXPIRED_WAITING);
+    if (recorded === 'aborted') return this.#isStopped ? undefined : this.#end(entry, CANCELLED);
     logger.info('command runs', { command: command.id, number: command.number, action: command.action.name });
     entry.running = new RunningCommand((signal, onGivenUp) => this.#act(command, signal, onGivenUp), {
       clock,
@@ -225,6 +226,12 @@ export class CommandRunner {
     this.#end(entry, outcome);
   }
 
+  #waitForRoom(entry: Entry): ReturnType<StartRecorder['recordLater']> {
+    entry.waiting = new AbortController();
+    this.#outcomes.mention(unrecordable(entry.command, { hasRun: false }));
+    return this.#starts.recordLater(entry.command, entry.waiting.signal);
+  }
+
   async #act(
     command: AuthorizedCommand,
     signal: AbortSignal,
@@ -244,7 +251,7 @@ export class CommandRunner {
       onGivenUp,
       keepUndo: async (info: JsonValue) => {
         // An undo cannot be undone.
-        if (undoes === undefined) undo.keep(command, { action: action.name, info });
+        if (undoes === undefined) undo.keep(command, { action: action.name, info }, command.signedAtMs);
       },
     };
     if (undoes === undefined) return await actions.run(call);
@@ -255,10 +262,10 @@ export class CommandRunner {
 
   #end({ command }: Entry, outcome: Outcome): void {
     this.#entries.delete(keyText(command));
-    const { action, expiresAtMs, id, number } = command;
+    const { action, expiresAtMs, signedAtMs, id, number } = command;
     const { state, code } = outcome;
     this.#options.logger.info('command ended', { command: id, number, action: action.name, state, code });
-    this.#outcomes.settle({ id, number, action: action.name, expiresAtMs, kept: false }, outcome);
+    this.#outcomes.settle({ id, number, action: action.name, expiresAtMs, signedAtMs, kept: false }, outcome);
   }
 
   #dropUndo(key: CommandKey): void {
@@ -280,11 +287,6 @@ export class CommandRunner {
 }
 
 const CANCELLED: Outcome = { state: 'cancelled', code: 'cancelled', message: 'it was cancelled before it began' };
-const UNAVAILABLE: Outcome = {
-  state: 'refused',
-  code: 'ledger_unavailable',
-  message: 'this endpoint cannot write down what it runs, so it does not run it; is its disk full?',
-};
 const EXPIRED_WAITING: Outcome = {
   state: 'expired',
   code: 'expired',

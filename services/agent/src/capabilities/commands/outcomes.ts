@@ -15,20 +15,22 @@ export interface OutcomesOptions {
 }
 
 const MAX_UNRECORDED = 1_000;
-/** When to try again to record an outcome. */
-const RETRY_MS = 5_000;
+/** When to try again to record something. */
+export const RETRY_MS = 5_000;
+const STAYS_TRUE: ReadonlySet<string> = new Set(['cancelled', 'expired']);
 
 /**
- * The outcomes of commands: first recorded in the history, then reported until they are confirmed. The outcome of a
- * command that ran is not reported before it is recorded, because a crash would change it. The outcome of a command
- * that did not run is reported even if it cannot be recorded; then it is kept in memory.
+ * The outcomes of commands: first recorded in the history, then reported until they are confirmed. While an outcome
+ * cannot be recorded, it is not told, because a crash would make it untrue: the command would run, or have another
+ * outcome. Only what stays true by itself is told at once: who cancelled a command does not deliver it again, and what
+ * expired stays expired.
  */
 export class Outcomes {
   readonly #options: OutcomesOptions;
   readonly #reports: ReportSender;
-  /** Retries for commands that ran and whose outcome is not recorded yet. */
+  /** Retries for outcomes that are not recorded yet. */
   readonly #retries = new Map<string, Timer>();
-  /** Outcomes of commands that did not run, which could not be recorded. */
+  /** Outcomes that were told and could not be recorded. */
   readonly #unrecorded = new LRUCache<string, Outcome>({ max: MAX_UNRECORDED });
   #isStopped = false;
 
@@ -61,12 +63,13 @@ export class Outcomes {
     this.#reports.kept(key);
   }
 
-  /** Reports the outcome again, if there is one. `false` when the command is unknown. */
+  /** Reports again what is known. `false` when the command is unknown. */
   repeat(key: CommandKey): boolean {
     const record = this.#options.history.get(key);
     const outcome = record?.outcome ?? this.#unrecorded.peek(keyText(key));
     if (outcome !== undefined) this.#reports.settle(key, outcome);
-    return record !== undefined || outcome !== undefined;
+    else if (this.#retries.has(keyText(key))) this.mention(unrecordable(key, { hasRun: record !== undefined }));
+    return record !== undefined || outcome !== undefined || this.#retries.has(keyText(key));
   }
 
   /** Reports once, without a confirmation: progress, or why a command is not authentic. */
@@ -76,14 +79,17 @@ export class Outcomes {
 
   settle(record: CommandRecord, outcome: Outcome): void {
     const { clock, history, logger } = this.#options;
-    this.#retries.delete(keyText(record));
+    const isFirst = !this.#retries.delete(keyText(record));
     try {
       history.ended(record, outcome, record);
       this.#reports.settle(record, history.get(record)?.outcome ?? outcome);
     } catch (error) {
       logger.error('the outcome of a command cannot be recorded', { command: record.id, err: error });
-      if (history.get(record) === undefined) return this.keepInMemory(record, outcome);
-      if (this.#isStopped) return;
+      const hasRun = history.get(record) !== undefined;
+      if (!hasRun && STAYS_TRUE.has(outcome.state)) return this.#keepInMemory(record, outcome);
+      // Of too many that did not run the rest is forgotten: nothing was told of them, and they are delivered again.
+      if (this.#isStopped || (!hasRun && this.#retries.size >= MAX_UNRECORDED)) return;
+      if (isFirst) this.mention(unrecordable(record, { hasRun }));
       this.#retries.set(
         keyText(record),
         clock.setTimeout(() => this.settle(record, outcome), RETRY_MS),
@@ -98,14 +104,8 @@ export class Outcomes {
       this.#reports.settle(key, outcome);
     } catch (error) {
       this.#options.logger.error('a cancel cannot be recorded', { command: key.id, err: error });
-      this.keepInMemory(key, outcome);
+      this.#keepInMemory(key, outcome);
     }
-  }
-
-  /** The command did not and will not run, which cannot be recorded. */
-  keepInMemory(key: CommandKey, outcome: Outcome): void {
-    this.#unrecorded.set(keyText(key), outcome);
-    this.#reports.settle(key, outcome);
   }
 
   /** Nothing is reported or recorded any more. */
@@ -114,6 +114,12 @@ export class Outcomes {
     for (const timer of this.#retries.values()) this.#options.clock.clear(timer);
     this.#reports.stop();
     this.#options.history.close();
+  }
+
+  /** The command did not and will not run, which cannot be recorded. */
+  #keepInMemory(key: CommandKey, outcome: Outcome): void {
+    this.#unrecorded.set(keyText(key), outcome);
+    this.#reports.settle(key, outcome);
   }
 
   /** Commands that ran when the agent died have failed. Outcomes that were not confirmed are reported again. */
@@ -126,6 +132,13 @@ export class Outcomes {
     }
     for (const record of unkept) if (record.outcome !== undefined) this.#reports.settle(record, record.outcome);
   }
+}
+
+/** What is told of a command while its start or its outcome cannot be recorded. */
+export function unrecordable({ id, number }: CommandKey, { hasRun }: { readonly hasRun: boolean }): ReportBody {
+  if (hasRun) return { id, number, state: 'running', code: '', message: '', authentic: true };
+  const message = 'this endpoint cannot write down what it runs; is its disk full?';
+  return { id, number, state: 'accepted', code: 'ledger_unavailable', message, authentic: true };
 }
 
 const INTERRUPTED: Outcome = {

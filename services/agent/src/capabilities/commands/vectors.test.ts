@@ -42,7 +42,7 @@ function answer({ atMs, delivery }: CommandVector): CommandVector['report'] {
   const authorization = authorize(body, authentication.claims, {
     policy,
     nowMs: clock.now(),
-    expiredUpToMs: 0,
+    history: { forgottenUpToMs: 0, lostUpToMs: 0 },
     undoOf: () => undefined,
   });
   return authorization.ok ? undefined : { state: authorization.state, code: authorization.code, authentic: true };

@@ -9,10 +9,11 @@ import {
   type Params,
   verifyTarget,
 } from '@muster/protocol';
+import type { CommandHistory } from './command-history.js';
 import { type CommandPolicy, isAllowed, needsApproval } from './command-policy.js';
 import type { CheckedCommand, CommandTrust } from './command-trust.js';
 import type { UndoData } from './undo-store.js';
-import type { CommandKey } from './history-entry.js';
+import type { CommandKey, Outcome } from './history-entry.js';
 
 /** The endpoint that commands are for. */
 export interface Endpoint {
@@ -36,6 +37,7 @@ export interface AuthorizedCommand extends CommandKey {
   readonly binding?: Binding;
   readonly dryRun: boolean;
   readonly expiresAtMs: number;
+  readonly signedAtMs: number;
   readonly timeoutMs: number;
   /** For an undo: the command that is undone, and the data that it stored for that. */
   readonly undoes?: { readonly key: CommandKey; readonly data: UndoData };
@@ -45,10 +47,17 @@ export type Authorization =
   | { readonly ok: true; readonly command: AuthorizedCommand }
   | {
       readonly ok: false;
-      readonly state: 'refused' | 'unsupported' | 'expired';
+      readonly state: 'refused' | 'unsupported' | 'expired' | 'failed';
       readonly code: string;
       readonly message: string;
     };
+
+/** Of a command that was signed before the history lost records, and is not in it. */
+export const LOST: Outcome & { readonly state: 'failed' } = {
+  state: 'failed',
+  code: 'interrupted',
+  message: 'this endpoint lost records of what it ran; this may have run, so it is not run again',
+};
 
 /** Clocks differ by less than this; a command signed further ahead is suspicious. */
 const MAX_AHEAD_MS = 5 * 60_000;
@@ -78,8 +87,8 @@ export function authenticate(body: CommandBody, trust: CommandTrust, endpoint: E
 }
 
 /**
- * Step 2: whether an authentic command may run now. Checks in this order: time, action and parameters, approval, the
- * policy of this endpoint.
+ * Step 2: whether an authentic command that is not known here may run now. Checks in this order: whether it may have run
+ * before, time, action and parameters, approval, the policy of this endpoint.
  */
 export function authorize(
   body: CommandBody,
@@ -87,20 +96,21 @@ export function authorize(
   context: {
     readonly policy: CommandPolicy;
     readonly nowMs: number;
-    /** Commands that expire up to then count as expired, whatever the clock says. */
-    readonly expiredUpToMs: number;
+    readonly history: Pick<CommandHistory, 'forgottenUpToMs' | 'lostUpToMs'>;
     readonly undoOf: (key: CommandKey) => UndoData | undefined;
   },
 ): Authorization {
-  const { policy, nowMs, expiredUpToMs } = context;
+  const { policy, nowMs, history } = context;
+  if (claims.iat * 1_000 <= history.lostUpToMs) return { ok: false, ...LOST };
   if (claims.iat * 1_000 > nowMs + MAX_AHEAD_MS) {
     return refused(
       'not_yet_valid',
       `it was signed at ${iso(claims.iat)}, and here it is ${new Date(nowMs).toISOString()}`,
     );
   }
-  if (claims.exp * 1_000 <= Math.max(nowMs, expiredUpToMs)) {
-    return { ok: false, state: 'expired', code: 'expired', message: `it expired at ${iso(claims.exp)}` };
+  if (claims.exp * 1_000 <= nowMs || claims.iat * 1_000 <= history.forgottenUpToMs) {
+    const here = `here it is ${new Date(nowMs).toISOString()}`;
+    return { ok: false, state: 'expired', code: 'expired', message: `it expired at ${iso(claims.exp)}, and ${here}` };
   }
   const action = findAction(claims.action);
   if (action === undefined) {
@@ -136,6 +146,7 @@ function readCommand(
     params: params.params,
     dryRun: claims.dryRun,
     expiresAtMs: claims.exp * 1_000,
+    signedAtMs: claims.iat * 1_000,
     timeoutMs: claims.timeoutMs,
     ...(body.binding !== null && { binding: body.binding }),
   };

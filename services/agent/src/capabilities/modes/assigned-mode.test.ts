@@ -39,7 +39,7 @@ function open(clock = new FakeClock()): {
 
 function assign(mode: AssignedMode, body: ModeBody): void {
   mode.ready(
-    { mode: 'live', send: () => 'sent' },
+    { mode: 'live', serverTimeMs: 1, send: () => 'sent' },
     { agentId: 'a', epoch: 1, heartbeatMs: 1_000, labels: {}, mode: body },
   );
 }
