@@ -25,6 +25,8 @@ const OPTIONS = {
   help: { type: 'boolean', default: false },
 } as const;
 
+const RESUMED_AFTER_MS = 500;
+
 async function main(): Promise<number> {
   const { values } = parseArgs({ options: OPTIONS });
   if (values.help) {
@@ -35,11 +37,19 @@ async function main(): Promise<number> {
   const front = (values.front ?? FRONTS[seed % FRONTS.length]) as Front;
   const recordFile = values.record ?? `chaos-${seed}.ndjson`;
   console.log(`seed ${seed}, gateways by ${front}, record in ${recordFile}`);
+  const abort = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => {
+      abort.abort();
+      setTimeout(() => process.exit(130), RESUMED_AFTER_MS);
+    });
+  }
   const { violations } = await runRound({
     ...{ agents: Number(values.agents), seed, front, recordFile },
     faults: values.fault?.map(parseFault) ?? schedule(seed),
     forMs: Number(values.minutes) * 60_000,
     patience: Number(values.patience),
+    signal: abort.signal,
     print: (text) => console.log(text),
   });
   return violations.length === 0 ? 0 : 1;

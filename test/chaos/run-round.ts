@@ -29,6 +29,8 @@ export interface RoundOptions {
   /** Where the record is written. */
   readonly recordFile?: string;
   readonly print: (text: string) => void;
+  /** Its owner goes away: what is frozen must go on, so that it notices. */
+  readonly signal?: AbortSignal;
 }
 
 /** How much is asked and ordered. */
@@ -55,11 +57,15 @@ const CALM_MS = 3_000;
 /** After so long without becoming whole, the round goes on with the next fault. */
 const GIVE_UP_WHOLE_MS = 120_000;
 
+/** So many violations of one rule are printed; all are in the record. */
+const PRINTED_PER_RULE = 5;
+
 /** One round: the system under load, one fault after the other, and what the oracle has to say. */
 export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const record = new ChaosRecord(options.recordFile);
   const onEvent = (text: string): void => record.note('event', { text });
   const system = await ChaosSystem.start({ ...options, onEvent });
+  options.signal?.addEventListener('abort', () => void system.resume());
   try {
     return await new Round(options, system, record).run();
   } finally {
@@ -74,6 +80,7 @@ class Round {
   readonly #record: ChaosRecord;
   readonly #faults: FaultInterval[] = [];
   readonly #violations: Violation[] = [];
+  readonly #printed = new Map<string, number>();
   readonly #stalls = new Stalls();
   readonly #judge: Judge;
 
@@ -108,6 +115,7 @@ class Round {
     await this.#judge.end(queries.observations, commands.observations);
     const [violations, faults] = [this.#violations, this.#faults.length];
     const [questions, orders] = [queries.observations.length, commands.observations.length];
+    for (const [rule, count] of this.#printed) this.#options.print(`${count} × ${rule}`);
     this.#options.print(`${questions} questions, ${orders} orders, ${faults} faults, ${violations.length} violations`);
     return { violations, questions, orders, faults };
   }
@@ -154,6 +162,10 @@ class Round {
   #report(violation: Violation): void {
     this.#violations.push(violation);
     this.#record.note('violation', violation);
-    this.#options.print(describeViolation(violation, this.#faults, this.#record.startedAtMs));
+    const { rule } = violation;
+    const printed = this.#printed.get(rule) ?? 0;
+    this.#printed.set(rule, printed + 1);
+    if (printed < PRINTED_PER_RULE)
+      this.#options.print(describeViolation(violation, this.#faults, this.#record.startedAtMs));
   }
 }

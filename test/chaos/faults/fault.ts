@@ -18,11 +18,12 @@ export type Part = (typeof PARTS)[number];
  * - `kill`: SIGKILL. A program is started again by its supervisor, a broker after `ms`.
  * - `freeze`: SIGSTOP, and SIGCONT after `ms`.
  * - `empty`: Redis forgets everything.
+ * - `fill`: Redis has no memory left for so long: it refuses what writes.
  * - `restart`: a broker is stopped in good order and started again.
  */
 export interface Strike {
   readonly part: Part;
-  readonly kind: 'kill' | 'freeze' | 'empty' | 'restart';
+  readonly kind: 'kill' | 'freeze' | 'empty' | 'fill' | 'restart';
   readonly ms: number;
 }
 
@@ -38,7 +39,7 @@ function describeStrike({ part, kind, ms }: Strike): string {
   return `${kind} ${part}${duration}`;
 }
 
-const KINDS: readonly string[] = ['kill', 'freeze', 'empty', 'restart'] satisfies Strike['kind'][];
+const KINDS: readonly string[] = ['kill', 'freeze', 'empty', 'fill', 'restart'] satisfies Strike['kind'][];
 
 /** Reads `freeze nats 20`, `kill query-1 + freeze redis 6`: kind, part and seconds. @throws Error that says what is wrong */
 export function parseFault(text: string): Fault {

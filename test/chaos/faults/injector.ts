@@ -14,7 +14,12 @@ export async function inject(system: ChaosSystem, fault: Fault): Promise<void> {
 async function injectOne(system: ChaosSystem, strike: Strike): Promise<void> {
   const { part, kind, ms } = strike;
   const broker = system.broker(part);
-  if (kind === 'empty') return emptyRedis(broker?.url ?? '');
+  if (kind === 'empty') return tellRedis(broker?.url, 'FLUSHALL');
+  if (kind === 'fill') {
+    await tellRedis(broker?.url, 'CONFIG SET maxmemory 1');
+    await delay(ms);
+    return tellRedis(broker?.url, 'CONFIG SET maxmemory 0');
+  }
   if (broker !== undefined) {
     if (kind === 'freeze') {
       await broker.freeze();
@@ -40,10 +45,10 @@ async function injectOne(system: ChaosSystem, strike: Strike): Promise<void> {
   await eventually(() => program.pid !== -1 && program.pid !== pid, `${part} runs again`, BACK_WITHIN_MS);
 }
 
-async function emptyRedis(url: string): Promise<void> {
+async function tellRedis(url = '', command: string): Promise<void> {
   const { hostname, port } = new URL(url);
   await new Promise<void>((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => socket.write('FLUSHALL\r\n'));
+    const socket = connect(Number(port), hostname, () => socket.write(`${command}\r\n`));
     socket.setTimeout(5_000, () => socket.destroy(new Error('redis did not answer')));
     socket.once('data', () => {
       socket.destroy();

@@ -10,7 +10,7 @@ const ALONE_BEFORE_PAIR = 2;
 const BROKERS: readonly Part[] = ['nats', 'redis'];
 
 /**
- * The faults of a round, without end: each part is killed and frozen in turn, Redis emptied and NATS restarted, in an order that the seed
+ * The faults of a round, without end: each part is killed and frozen in turn, Redis emptied and filled, NATS restarted, in an order that the seed
  * decides; pairs of any two strikes come between. The same seed gives the same faults.
  */
 export function* schedule(seed: number): Generator<Fault, never> {
@@ -30,7 +30,12 @@ function strikes(seed: number, round: number): Strike[] {
     strikeOf(seed, round * 100 + i, part, 'kill'),
     strikeOf(seed, round * 100 + i, part, 'freeze'),
   ]);
-  return [...kinds, { part: 'redis', kind: 'empty', ms: 0 }, { part: 'nats', kind: 'restart', ms: 0 }];
+  return [
+    ...kinds,
+    { part: 'redis', kind: 'empty', ms: 0 },
+    { part: 'redis', kind: 'fill', ms: seededPick(seed, round, 'fill', FREEZE_MS) },
+    { part: 'nats', kind: 'restart', ms: 0 },
+  ];
 }
 
 function strikeOf(seed: number, index: number, part: Part, kind: 'kill' | 'freeze'): Strike {

@@ -83,11 +83,16 @@ export class ChaosSystem {
     return (await Promise.all(answers)).every(Boolean);
   }
 
-  async stop(): Promise<void> {
+  /** Lets everything that is frozen go on. */
+  async resume(): Promise<void> {
     for (const part of PARTS) {
       this.program(part)?.signal('SIGCONT');
       await this.broker(part)?.resume();
     }
+  }
+
+  async stop(): Promise<void> {
+    await this.resume();
     await this.fleet.stop();
     await this.#balancer?.stop();
     await this.harness.close();
