@@ -9,7 +9,7 @@ import { summarize, type BandwidthSummary } from '../load/bench-bandwidth/summar
 /** A small run of `npm run bench:bandwidth`, all of it in fast-forward. */
 
 const WORKLOAD = { freshnessMs: 10_000, queries: 2, commands: 1 };
-/** A round of a live agent takes two heartbeats: this is less than one round. */
+/** Less than a round of a live agent: its ping, the pong, and a heartbeat of the gateway. */
 const IDLE_MS = 6_000;
 
 let brokers: TestBrokers;

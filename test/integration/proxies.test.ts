@@ -14,7 +14,7 @@ import { startHaproxy } from '../kit/haproxy.js';
 import { ProxyHarness } from '../kit/proxy-harness.js';
 import { UpgradeProxy, type UpgradeTreatment } from '../kit/upgrade-proxy.js';
 
-/** Longer than three heartbeats, and than twice the usual timeouts of proxies. */
+/** Longer than three heartbeats of the gateway, and than twice the usual timeouts of proxies. */
 const IDLE_MS = 77_000;
 const CUTS_MS = 45_000;
 /** An answer of several frames. */
@@ -74,8 +74,8 @@ describe('the real agent and real gateways, with a proxy in between', () => {
       await idlesAndAnswers('idle-directions', relay.address);
       expect(relay.cuts).toBe(0);
       const { in: fromGateway, out: fromAgent } = relay.longestSilenceMs;
-      expect(fromAgent).toBeLessThan(LIMITS.heartbeatMs + 2_000);
-      expect(fromGateway).toBeLessThan(2 * LIMITS.heartbeatMs + 2_000);
+      expect(fromAgent).toBeLessThan(LIMITS.pairedHeartbeatMs + 2_000);
+      expect(fromGateway).toBeLessThan(LIMITS.gatewayHeartbeatMs + 2_000);
     },
     TIMEOUT_MS,
   );

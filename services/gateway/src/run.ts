@@ -26,7 +26,8 @@ import { Handshake } from './sessions/admission/handshake.js';
 import { drainSessions } from './sessions/drain.js';
 import { Hub } from './sessions/hub/hub.js';
 import { SessionTable } from './sessions/hub/session-table.js';
-import { heartbeatFor } from './sessions/liveness-monitor.js';
+import { heartbeatsFor } from './sessions/liveness-monitor.js';
+import { returnSpread } from './sessions/return-spread.js';
 import { DuplicateIdentityReporter } from './sessions/registration/duplicate-identity-reporter.js';
 import { FirstSessionRecorder } from './sessions/registration/first-session-recorder.js';
 import { LeaseRenewer } from './sessions/registration/lease-renewer.js';
@@ -79,7 +80,8 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     ...{ ...base, table, registrations, capabilities },
     handshake: new Handshake({ ...base, capabilities }),
     firstSessions: new FirstSessionRecorder(base),
-    heartbeatMs: heartbeatFor(config.sessionSilenceMs),
+    heartbeats: heartbeatsFor(config.sessionSilenceMs),
+    returnSpreadMs: () => returnSpread(hub.size, config.upgradeRate),
     maxAgeMs: config.sessionMaxAgeMs,
   });
   const admission = new AdmissionControl({

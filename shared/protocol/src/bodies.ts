@@ -27,7 +27,7 @@ export const factsSchema = z.object({
 export type Facts = z.infer<typeof factsSchema>;
 
 /** The capabilities that an agent may list in its hello. */
-export const CAPABILITY = { query: 'query', command: 'command', mode: 'mode' } as const;
+export const CAPABILITY = { query: 'query', command: 'command', mode: 'mode', heartbeat: 'heartbeat' } as const;
 
 /** The columns of the row that a command is bound to on this endpoint. */
 const bindingSchema = z.record(text(LIMITS.bindingKeyBytes), z.union([z.string(), z.number(), z.null()]));
@@ -65,6 +65,10 @@ const schemas = {
     agentId: text(64),
     epoch: count,
     heartbeatMs: count.min(1_000),
+    /** For agents with the capability `heartbeat`: the gateway sends something at least this often. */
+    gatewayHeartbeatMs: count.min(1_000).optional(),
+    /** When this session is lost, its agent comes back at a random time within this. */
+    returnSpreadMs: count.optional(),
     token: text(4096).optional(),
     /** The current signed list of keys that may sign commands. */
     commandKeys: text(LIMITS.jwsBytes).optional(),

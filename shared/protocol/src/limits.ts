@@ -15,6 +15,10 @@ export const LIMITS = {
   rowBytes: 512 * 1024,
   /** An agent pings at least this often. Load balancers often close idle connections after 30 to 60 s. */
   heartbeatMs: 25_000,
+  /** The same for agents with the capability `heartbeat`: the gateway speaks in between. */
+  pairedHeartbeatMs: 48_000,
+  /** Such an agent hears something of its gateway at least this often. */
+  gatewayHeartbeatMs: 25_000,
   /** A gateway closes a session that was silent for this long. */
   sessionSilenceMs: 60_000,
   /** One batch of frames in a poll's request or reply, before compression. */

@@ -34,6 +34,11 @@ describe('full jitter', () => {
     expect(Math.max(...tenths)).toBeLessThan(1_150);
   });
 
+  test('a spread that the server knows of widens the jitter, even above the cap, and never narrows it', () => {
+    const backoff = fullJitter({ baseMs: 1_000, capMs: 2_000, random: () => 0.999_999 });
+    expect([backoff.next(0, 5_000), backoff.next(0, 1_000)]).toEqual([4_999, 1_999]);
+  });
+
   test('what the server asks for is a floor under the jitter, even above the cap', () => {
     const random = seeded(7);
     const delays = Array.from({ length: 1_000 }, () =>

@@ -10,8 +10,11 @@ export interface BackoffOptions {
 export interface Backoff {
   /** How many delays were taken since the start or the last reset. */
   readonly attempt: number;
-  /** The next delay. `minMs` is what the server asked for at least (`Retry-After`); the jitter comes on top of it. */
-  next(minMs?: number): number;
+  /**
+   * The next delay. `minMs` is what the server asked for at least (`Retry-After`); the jitter comes on top of it. `spreadMs` is the least
+   * upper bound of the jitter, where a server knows how many others return at the same time.
+   */
+  next(minMs?: number, spreadMs?: number): number;
   /** Call it when the attempt succeeded. */
   reset(): void;
 }
@@ -27,8 +30,8 @@ export function fullJitter({ baseMs, capMs, random = Math.random }: BackoffOptio
     get attempt() {
       return attempt;
     },
-    next(minMs = 0) {
-      const ceilingMs = Math.min(capMs, baseMs * 2 ** Math.min(attempt, 52));
+    next(minMs = 0, spreadMs = 0) {
+      const ceilingMs = Math.max(spreadMs, Math.min(capMs, baseMs * 2 ** Math.min(attempt, 52)));
       attempt += 1;
       return Math.max(minMs, 0) + Math.floor(random() * ceilingMs);
     },

@@ -129,7 +129,7 @@ async function runCommand(api: ApiAccess, agentId: string): Promise<number> {
 
 /**
  * Measures from the start of one answered heartbeat or poll to the start of another, at least `forMs` later. So only whole intervals count,
- * and only whole rounds of a live agent, whose gateway answers every second heartbeat.
+ * and only whole rounds of a live agent: its ping, the pong, and a heartbeat of the gateway.
  */
 async function idleStretch(measured: MeasuredAgent, forMs: number): Promise<Phase> {
   let first = await nextBeat(measured);

@@ -18,6 +18,8 @@ import { PlannedMove, type MoveReason } from './planned-move.js';
 import { Session, type SessionAgent, type SessionState } from './session.js';
 import type { WireEnd } from '../channels/wire.js';
 
+/** How long the first attempt waits for a gateway's answer; the third one waits three times as long. */
+const OPEN_TIMEOUT_MS = 5_000;
 const BACKOFF = { baseMs: 1_000, capMs: 30_000 };
 
 /** One simulated endpoint: its machine, its identity, its behaviour and its sessions with gateways. */
@@ -32,6 +34,8 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
   readonly #context: FleetContext;
   readonly #channel: ChannelSelector;
   #backoff: Backoff | undefined;
+  /** Within which time it comes back from its session, as the gateway said. */
+  #returnSpreadMs = 0;
   #session: Session | undefined;
   /** The session that is to replace it, while it is being opened. */
   #next: Session | undefined;
@@ -128,6 +132,7 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
 
   beat(nowMs: number): void {
     this.#session?.beat(nowMs);
+    this.#next?.beat(nowMs);
     this.#commands?.beat(nowMs);
     const spreadMs = this.#channel.lapse(nowMs);
     if (spreadMs !== undefined) this.#moveToDesiredMode(Math.random() * spreadMs);
@@ -164,6 +169,7 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
       this.#next = undefined;
     }
     this.#backoff?.reset();
+    this.#returnSpreadMs = welcome.returnSpreadMs ?? 0;
     this.#channel.ready(session.mode);
     this.#setStatus('ready');
     this.#commands?.connected();
@@ -187,7 +193,8 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
   }
 
   #open(mode: SessionMode): Session {
-    return new Session(this, this.#context, { mode, gateway: this.#gateway });
+    const openTimeoutMs = OPEN_TIMEOUT_MS * Math.min(3, Math.max(1, this.#backoff?.attempt ?? 0));
+    return new Session(this, this.#context, { mode, gateway: this.#gateway, openTimeoutMs });
   }
 
   /** Plans a move when the session is not on the desired channel, or when Live is to be retried. */
@@ -238,7 +245,9 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
   #delay(end: WireEnd): number {
     this.#gateway += 1;
     this.#backoff ??= fullJitter(BACKOFF);
-    return this.#backoff.next(end.kind === 'refused' ? end.retryAfterMs : 0);
+    const delayMs = this.#backoff.next(end.kind === 'refused' ? end.retryAfterMs : 0, this.#returnSpreadMs);
+    this.#returnSpreadMs = 0;
+    return delayMs;
   }
 
   /** A close as superseded counts as a lost connection when it was the agent's own newer session that superseded this one. */

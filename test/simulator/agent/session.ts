@@ -23,9 +23,13 @@ import type { Behaviour } from './behaviour.js';
 import { Delivery } from './delivery.js';
 import { dispatchCommandFrame } from '../commands/dispatch-command-frame.js';
 import type { FleetContext } from './fleet-context.js';
+import { SessionHeartbeat } from './session-heartbeat.js';
 import { type Identity, simulatedInstance, simulatedKey } from './identity.js';
 import type { Wire, WireEnd, WireOwner } from '../channels/wire.js';
 import type { Route } from '../channels/wires.js';
+
+/** From the first attempt to reach the gateway to WELCOME. */
+const CONNECT_TIMEOUT_MS = 15_000;
 
 export type SessionState = 'connecting' | 'awaitingChallenge' | 'awaitingWelcome' | 'ready' | 'ended';
 
@@ -59,16 +63,15 @@ export class Session implements WireOwner {
   // Created at the first query that cannot be answered at once: most sessions never need it.
   #open: Map<number, Delivery> | undefined;
   #leaving = false;
-  #lastReceivedAtMs: number;
-  #lastSentAtMs: number;
-  #heartbeatMs = 0;
+  readonly #heartbeat: SessionHeartbeat;
+  readonly #connectByMs: number;
 
   constructor(agent: SessionAgent, context: FleetContext, route: Route) {
     this.mode = route.mode;
     this.#agent = agent;
     this.#context = context;
-    this.#lastReceivedAtMs = context.coarseNowMs;
-    this.#lastSentAtMs = context.coarseNowMs;
+    this.#heartbeat = new SessionHeartbeat(context.coarseNowMs);
+    this.#connectByMs = context.coarseNowMs + CONNECT_TIMEOUT_MS;
     this.#wire = context.openWire(this, agent, route);
   }
 
@@ -99,12 +102,14 @@ export class Session implements WireOwner {
 
   /** Called about every second: sends a ping when one is due, and drops a gateway that is silent. */
   beat(nowMs: number): void {
-    if (this.#state !== 'ready' || this.#wire.sendPing === undefined) return;
-    if (nowMs - this.#lastReceivedAtMs > 3 * this.#heartbeatMs) this.#wire.destroy();
-    else if (nowMs - this.#lastSentAtMs > 0.8 * this.#heartbeatMs) {
-      this.#lastSentAtMs = nowMs;
-      this.#wire.sendPing(new Uint8Array(0));
+    if (this.#wire.sendPing === undefined) return;
+    if (this.#state !== 'ready') {
+      if (nowMs > this.#connectByMs) this.#wire.destroy();
+      return;
     }
+    const due = this.#heartbeat.visit(nowMs);
+    if (due === 'silent') this.#wire.destroy();
+    else if (due === 'ping') this.#wire.sendPing(new Uint8Array(0));
   }
 
   opened(): void {
@@ -112,10 +117,12 @@ export class Session implements WireOwner {
   }
 
   active(): void {
-    this.#lastReceivedAtMs = this.#context.coarseNowMs;
+    this.#heartbeat.received(this.#context.coarseNowMs);
   }
 
   message(frame: Uint8Array, ageMs: number): void {
+    // The heartbeat of the gateway; it has counted as activity.
+    if (frame.length === 0 && this.#state === 'ready') return;
     const header = decodeHeader(frame);
     if (header === undefined || header.type >= FRAME.hello) this.#wire.close(1002);
     else if (this.#state === 'ready') this.#onFrame(header, frame, ageMs);
@@ -172,6 +179,7 @@ export class Session implements WireOwner {
     const { commands, options } = this.#context;
     return [
       CAPABILITY.query,
+      CAPABILITY.heartbeat,
       ...(commands.behaviour.capable ? [CAPABILITY.command] : []),
       ...(options.channel.capable ? [CAPABILITY.mode] : []),
     ];
@@ -181,9 +189,7 @@ export class Session implements WireOwner {
     this.#state = 'ready';
     this.#readyAtMs = this.#context.coarseNowMs;
     this.#context.stats.sessions[this.mode] += 1;
-    this.#heartbeatMs = welcome.heartbeatMs;
-    // Spreads the first pings of agents that connected at the same moment.
-    this.#lastSentAtMs = this.#context.coarseNowMs - Math.random() * 0.7 * welcome.heartbeatMs;
+    this.#heartbeat.start(welcome, this.#context.coarseNowMs);
     this.#agent.sessionReady(this, welcome, ageMs);
   }
 
@@ -290,7 +296,7 @@ export class Session implements WireOwner {
   }
 
   #send(frame: Uint8Array): void {
-    this.#lastSentAtMs = this.#context.coarseNowMs;
+    this.#heartbeat.sent(this.#context.coarseNowMs);
     this.#context.stats.bytesOut += frame.length;
     this.#wire.send(frame);
   }

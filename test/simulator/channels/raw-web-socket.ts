@@ -9,10 +9,13 @@ export interface OpenOptions {
   /** A source address of the loopback network, when one address has too few ports. */
   readonly localAddress?: string;
   readonly authorization?: string;
+  /** How long nothing may come before the answer to the upgrade. */
+  readonly openTimeoutMs?: number;
 }
 
 /** How long the peer may take to close a connection. */
 const CLOSE_TIMEOUT_MS = 5_000;
+const OPEN_TIMEOUT_MS = 20_000;
 const HEAD_LIMIT = 16 * 1024;
 const HEAD_END = '\r\n\r\n';
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -60,7 +63,7 @@ export class RawWebSocket implements FrameSink, Wire {
         this.#upgrade(options),
       );
     }
-    this.#socket.setTimeout(target.connectTimeoutMs, () => this.#lost('no answer in time'));
+    this.#socket.setTimeout(options.openTimeoutMs ?? OPEN_TIMEOUT_MS, () => this.#lost('no answer in time'));
     this.#socket.on('error', (error) => this.#lost(error.message));
     this.#socket.on('close', () => this.#finish());
   }

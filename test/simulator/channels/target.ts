@@ -1,8 +1,6 @@
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { LIMITS, SUBPROTOCOL } from '@muster/protocol';
 
-const CONNECT_TIMEOUT_MS = 20_000;
-
 /** Where and how to connect; shared by all connections of a fleet. */
 export interface Target {
   readonly host: string;
@@ -15,7 +13,6 @@ export interface Target {
   readonly secureContext?: SecureContext;
   readonly subprotocol: string;
   readonly maxMessageBytes: number;
-  readonly connectTimeoutMs: number;
 }
 
 /** The targets of a fleet, by gateway. `localhost` becomes 127.0.0.1, so that source addresses can be spread. */
@@ -36,7 +33,6 @@ export function targetsOf(
       pollPath: url.pathname === '/' ? '/v1/poll' : url.pathname.replace(/live$/, 'poll'),
       subprotocol: SUBPROTOCOL,
       maxMessageBytes: LIMITS.frameBytes,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
       ...(secure && { secureContext }),
     };
   };

@@ -16,6 +16,8 @@ export interface WireUser {
 export interface Route {
   readonly mode: SessionMode;
   readonly gateway: number;
+  /** How long the gateway may take for its first answer. */
+  readonly openTimeoutMs: number;
 }
 
 /** Opens the wires of a fleet's sessions, over either channel. */
@@ -35,13 +37,14 @@ export class Wires {
     this.#stats = stats;
   }
 
-  open(owner: WireOwner, agent: WireUser, { mode, gateway }: Route): Wire {
+  open(owner: WireOwner, agent: WireUser, { mode, gateway, openTimeoutMs }: Route): Wire {
     const { token } = agent.identity;
     if (mode === 'live') {
       const target = this.#target(gateway);
       const localAddress = sourceAddress(target.host, agent.machine.index);
       return new RawWebSocket(target, owner, {
         authorization: token,
+        openTimeoutMs,
         ...(localAddress !== undefined && { localAddress }),
       });
     }

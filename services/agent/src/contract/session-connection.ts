@@ -58,6 +58,8 @@ export interface ConnectRequest {
   /** A proof of the agent's key, for the request that opens the session. */
   readonly proof?: string;
   readonly intervalMs: number;
+  /** How long the gateway may take for its first answer. One that hangs accepts TCP connections and never answers. */
+  readonly openTimeoutMs: number;
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
 

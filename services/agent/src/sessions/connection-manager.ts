@@ -1,4 +1,11 @@
-import { CLOSE, type HelloBody, type ReconnectBody, type SessionMode, type WelcomeBody } from '@muster/protocol';
+import {
+  CAPABILITY,
+  CLOSE,
+  type HelloBody,
+  type ReconnectBody,
+  type SessionMode,
+  type WelcomeBody,
+} from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
 import type { Capability } from '../contract/capability.js';
 import { describeEnd } from '../contract/describe-end.js';
@@ -73,7 +80,10 @@ export class ConnectionManager {
   constructor(options: ConnectionManagerOptions) {
     this.#options = options;
     const { capabilities, clock, desired, gateways, random = Math.random } = options;
-    const own: Capability = { flags: () => [], frames: { reconnect: (body) => this.#onReconnect(body) } };
+    const own: Capability = {
+      flags: () => [CAPABILITY.heartbeat],
+      frames: { reconnect: (body) => this.#onReconnect(body) },
+    };
     this.#capabilities = new CapabilitySet([...capabilities, own]);
     this.#policy = new ReconnectPolicy(random);
     this.#selector = new TransportSelector({ desired, clock, random });
@@ -178,6 +188,7 @@ export class ConnectionManager {
         token,
         ...(this.#isCrowded ? { proof: credentials.connectProof(token) } : {}),
         intervalMs: desired.setting.intervalMs,
+        openTimeoutMs: this.#policy.openTimeoutMs,
         hello: (challenge) => ({ ...credentials.hello(challenge, token), ...this.#sessionHello() }),
       },
       {
@@ -208,11 +219,12 @@ export class ConnectionManager {
 
   #onReady(connection: SessionConnection, gateway: string, welcome: WelcomeBody): void {
     const { clock, credentials, desired, logger, onReady } = this.#options;
-    const { epoch, mode, token } = welcome;
+    const { epoch, mode, returnSpreadMs, token } = welcome;
     this.#attempt = undefined;
     this.#isCrowded = false;
     this.#schedule.drop();
     this.#epoch = epoch;
+    this.#policy.sessionReady(returnSpreadMs);
     if (token !== undefined) credentials.setToken(token);
     const moved = this.#session !== undefined;
     // Move before break: the old session is closed only now that the new one is ready.

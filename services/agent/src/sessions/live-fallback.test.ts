@@ -49,12 +49,12 @@ describe('Live that is not available', () => {
       await session.welcome({ epoch: times });
       await agent.logged(/session ready/, times);
       session.socket.pause();
-      await agent.clock.advanceAsync(65 * SECOND);
+      await agent.clock.advanceAsync(54 * SECOND);
       await agent.logged(/no session: gateway_silent/, times);
       await agent.clock.advanceAsync(0);
     }
     const { away } = await (await gateway.nextPoll()).welcome();
-    expect(away).toMatchObject({ failures: 3, why: 'nothing was heard after 65 s' });
+    expect(away).toMatchObject({ failures: 3, why: 'nothing was heard after 54 s' });
   });
 
   test('Live is probed beside the Poll session, which ends only when Live is ready', async () => {

@@ -200,7 +200,7 @@ describe('a mode that a gateway assigns', () => {
     const gateway = await startGateway();
     const agent = await startManager([gateway.origin], { desired: 'live', random: () => 0 });
     const session = await gateway.nextLive();
-    await session.welcome({ mode: modeBody('poll') });
+    await session.welcome({ mode: modeBody('poll'), heartbeatMs: 5 * MINUTE });
     await agent.logged(/session ready/);
     await agent.clock.advanceAsync(MINUTE);
     expect([gateway.opens, session.isOpen]).toEqual([0, true]);

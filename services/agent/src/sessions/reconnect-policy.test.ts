@@ -38,6 +38,30 @@ describe('the reconnect policy', () => {
     expect(next()).toBe(999);
   });
 
+  test('the agents of a gateway that was killed come back within the time that it told them, once', () => {
+    const policy = new ReconnectPolicy(() => 0.999_999);
+    const next = (): number => policy.afterConnection(closed(1006)).delayMs;
+    policy.sessionReady(7_500);
+    policy.sessionHeld(30_000);
+    expect([next(), next(), next()]).toEqual([7_499, 1_999, 3_999]);
+    policy.sessionReady(500);
+    policy.sessionHeld(30_000);
+    expect(next()).toBe(999);
+    policy.sessionReady(3_600_000);
+    policy.sessionHeld(30_000);
+    expect(next()).toBe(59_999);
+  });
+
+  test('a gateway gets 5 s for its first answer, and more when attempts have failed', () => {
+    const policy = new ReconnectPolicy(() => 0);
+    const timeouts = Array.from({ length: 4 }, () => {
+      const { openTimeoutMs } = policy;
+      policy.afterConnection(closed(1006));
+      return openTimeoutMs;
+    });
+    expect(timeouts).toEqual([5_000, 5_000, 10_000, 15_000]);
+  });
+
   test('Retry-After is a floor with jitter in proportion above it', () => {
     const refused: ConnectionEnd = {
       kind: 'refused',

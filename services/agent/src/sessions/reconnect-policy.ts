@@ -23,6 +23,8 @@ const BACKOFF_CAP_MS = 60_000;
  * understand.
  */
 const STAY_AWAY_MS = 5 * 60_000;
+/** A gateway that hangs is left for another one soon; one that is busy gets more time at each attempt. */
+const OPEN_TIMEOUT_MS = 5_000;
 const REVOKED_MS = 60 * 60_000;
 /** A session that was held for this long resets the backoff. */
 const STABLE_MS = 30_000;
@@ -36,10 +38,22 @@ export class ReconnectPolicy {
   readonly #random: () => number;
   readonly #backoff: Backoff;
   #enrolledSinceReady = false;
+  /** Within which time to come back from the session that is ready, as its gateway said. */
+  #returnSpreadMs = 0;
 
   constructor(random: () => number) {
     this.#random = random;
     this.#backoff = fullJitter({ baseMs: BACKOFF_BASE_MS, capMs: BACKOFF_CAP_MS, random });
+  }
+
+  /** How long the next attempt may wait for the first answer of a gateway. */
+  get openTimeoutMs(): number {
+    return OPEN_TIMEOUT_MS * Math.max(1, this.#backoff.attempt);
+  }
+
+  /** A gateway that is killed can say nothing any more, so it says beforehand how far its agents spread when they come back. */
+  sessionReady(returnSpreadMs = 0): void {
+    this.#returnSpreadMs = Math.min(returnSpreadMs, BACKOFF_CAP_MS);
   }
 
   /** A session ended that had been ready for this long. */
@@ -110,7 +124,9 @@ export class ReconnectPolicy {
     // Agents that got the same `Retry-After` at the same time would return within the first second of the backoff:
     // spread them further.
     const spreadMs = Math.floor(this.#random() * retryAfterMs * 0.25);
-    return { delayMs: this.#backoff.next(retryAfterMs) + spreadMs, enrol: false, why, level: 'info' };
+    const delayMs = this.#backoff.next(retryAfterMs, this.#returnSpreadMs) + spreadMs;
+    this.#returnSpreadMs = 0;
+    return { delayMs, enrol: false, why, level: 'info' };
   }
 
   #later(atLeastMs: number, why: string): Reconnect {

@@ -118,7 +118,10 @@ function open(
     logger: silentLogger,
     random: () => 0.5,
   })(
-    { gateway: origin, otherGateways: [], mode, token: 'token', intervalMs: 1_000, hello: () => HELLO },
+    {
+      ...{ gateway: origin, otherGateways: [], mode, token: 'token', intervalMs: 1_000, openTimeoutMs: 5_000 },
+      hello: () => HELLO,
+    },
     { onReady, onFrame: ({ kind }) => onFrame(kind), onWritable: () => {}, onEnd },
   );
   return { connection, ready, ended, frame };

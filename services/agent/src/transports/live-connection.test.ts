@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { CLOSE } from '@muster/protocol';
 import { atEnd, startGateway, startManager } from '../testing/connection-fixture.js';
@@ -29,10 +29,54 @@ describe('a live session', () => {
     await agent.logged(/session ready/);
     // Half-open: it takes what is sent and never answers, not even pings.
     session.socket.pause();
-    await agent.clock.advanceAsync(34_999);
+    await agent.clock.advanceAsync(23_999);
     expect(agent.manager.state).toBe('active');
     await agent.clock.advanceAsync(1);
     await agent.logged(/no session: gateway_silent/);
+  });
+
+  test('a gateway that promised heartbeats and hangs is given up 6 s after one was due', async () => {
+    const gateway = await startGateway();
+    const agent = await startManager([gateway.origin], { random: () => 0.9 });
+    const session = await gateway.nextLive();
+    await session.welcome({ heartbeatMs: 48_000, gatewayHeartbeatMs: 25_000 });
+    await agent.logged(/session ready/);
+    await agent.clock.advanceAsync(20_000);
+    const heard = new Promise((resolve) => session.socket.once('pong', resolve));
+    // A heartbeat is an empty message. The pong behind it shows that the agent has read it.
+    session.socket.send(new Uint8Array(0));
+    session.socket.ping();
+    await heard;
+    session.socket.pause();
+    await agent.clock.advanceAsync(30_999);
+    expect(agent.manager.state).toBe('active');
+    await agent.clock.advanceAsync(1);
+    await agent.logged(/no session: gateway_silent/);
+  });
+
+  test('an empty message of a gateway that promised no heartbeats ends the session with 1002', async () => {
+    const gateway = await startGateway();
+    const agent = await startManager([gateway.origin]);
+    const session = await gateway.nextLive();
+    await session.welcome();
+    await agent.logged(/session ready/);
+    session.socket.send(new Uint8Array(0));
+    expect(await session.closed).toBe(1002);
+  });
+
+  test('a gateway that accepts TCP and never answers is given up after 5 s, then after 5, 10 and 15', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    atEnd(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const agent = await startManager([`ws://127.0.0.1:${port}`], { desired: 'live', random: () => 0 });
+    for (const [times, seconds] of [5, 5, 10, 15].entries()) {
+      await agent.clock.advanceAsync(seconds * 1_000 - 1);
+      expect(agent.manager.state).toBe('connecting');
+      await agent.clock.advanceAsync(1);
+      await agent.logged(/no session: no_session_in_time/, times + 1);
+      await agent.clock.advanceAsync(0);
+    }
   });
 
   test('a text message ends the session with 1003, one over the frame limit with 1009', async () => {

@@ -7,6 +7,7 @@ import {
   type HelloBody,
   LIMITS,
   SUBPROTOCOL,
+  type WelcomeBody,
 } from '@muster/protocol';
 import type { Clock, Logger, Timer } from '@muster/runtime/program';
 import { WebSocket } from 'ws';
@@ -32,6 +33,7 @@ export interface LiveConnectionOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
+  readonly openTimeoutMs: number;
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
 
@@ -46,13 +48,14 @@ export class LiveConnection implements SessionConnection {
   readonly #protocol: ProtocolHandler;
   #closing: Timer | undefined;
   #heartbeat: Heartbeat | undefined;
+  #takesHeartbeats = false;
   #refusing = false;
   #failure: Error | undefined;
   #ends: readonly NetworkEnd[] = [];
 
   constructor(options: LiveConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
-    const { agent, ca, clock, hello, logger, proof, token, traffic, url } = options;
+    const { agent, ca, clock, hello, logger, openTimeoutMs, proof, token, traffic, url } = options;
     const socket = new WebSocket(url, [SUBPROTOCOL], {
       perMessageDeflate: false,
       maxPayload: LIMITS.frameBytes,
@@ -89,12 +92,12 @@ export class LiveConnection implements SessionConnection {
       },
     };
     this.#protocol = new ProtocolHandler(
-      { transport, clock, logger, hello },
+      { transport, clock, logger, openTimeoutMs, hello },
       {
         ...events,
         onReady: (welcome) => {
           traffic.ready();
-          this.#startHeartbeat(welcome.heartbeatMs);
+          this.#startHeartbeat(welcome);
           events.onReady(welcome);
         },
         onEnd: (end) => {
@@ -143,6 +146,8 @@ export class LiveConnection implements SessionConnection {
       this.#heartbeat?.received();
       if (!isBinary) return protocol.protocolError('text_message', 'unsupportedData');
       const frame = data as Buffer;
+      // The heartbeat of the gateway.
+      if (frame.length === 0 && this.#takesHeartbeats) return this.#countReceived('heartbeat', 0);
       this.#countReceived(purposeOf(frame), frame.length);
       protocol.receive(frame);
     });
@@ -179,12 +184,14 @@ export class LiveConnection implements SessionConnection {
     });
   }
 
-  #startHeartbeat(heartbeatMs: number): void {
+  #startHeartbeat({ heartbeatMs, gatewayHeartbeatMs }: WelcomeBody): void {
     const { clock, random } = this.#options;
+    this.#takesHeartbeats = gatewayHeartbeatMs !== undefined;
     this.#heartbeat = new Heartbeat({
       clock,
       random,
       everyMs: Math.min(heartbeatMs, MAX_HEARTBEAT_MS),
+      gatewayEveryMs: gatewayHeartbeatMs,
       sendPing: () => {
         this.#socket.ping();
         this.#countSent('heartbeat', 0);

@@ -195,13 +195,13 @@ describe('a poll session', () => {
     expect(agent.logLines.some((line) => line.startsWith('poll failed'))).toBe(false);
   });
 
-  test('a request without an answer is given up after 20 s, and repeated', async () => {
+  test('a request without an answer is given up after 15 s, and repeated', async () => {
     const { agent, session, active } = await opened();
     session.sendBytes(credit(1));
     faults(session, 'GET', 'hang');
     await agent.fetch();
     await session.polled(2);
-    await agent.clock.advanceAsync(20_000);
+    await agent.clock.advanceAsync(15_000);
     await agent.logged(/poll failed/);
     await agent.clock.advanceAsync(1_000);
     expect(await received(active, 1)).toEqual(['credit 1 1']);

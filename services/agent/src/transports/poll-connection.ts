@@ -35,6 +35,7 @@ export interface PollConnectionOptions {
   /** PEM of the only certificate authority to trust; absent: those of the system. */
   readonly ca?: string | undefined;
   readonly intervalMs: number;
+  readonly openTimeoutMs: number;
   readonly traffic: SessionTraffic;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -77,7 +78,7 @@ export class PollConnection implements SessionConnection {
 
   constructor(options: PollConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
-    const { clock, hello, intervalMs, logger, places, traffic } = options;
+    const { clock, hello, intervalMs, logger, openTimeoutMs, places, traffic } = options;
     this.#intervalMs = intervalMs;
     const outbox = new PollOutbox(clock);
     this.#outbox = outbox;
@@ -95,7 +96,7 @@ export class PollConnection implements SessionConnection {
       cut: () => this.#endNow(),
     };
     this.#protocol = new ProtocolHandler(
-      { transport, clock, logger, hello },
+      { transport, clock, logger, openTimeoutMs, hello },
       {
         ...events,
         onReady: (welcome) => {

@@ -38,7 +38,8 @@ export interface PollRequesterOptions {
 /** Thrown for a batch that is over the limit, or has an unknown compression. */
 export class BadBatch extends Error {}
 
-const HEAD_TIMEOUT_MS = 20_000;
+/** A gateway may take 12 s, where another one that holds the session does not answer it. */
+const HEAD_TIMEOUT_MS = 15_000;
 /** The slowest line for which the time limits of bodies are made. */
 const SLOWEST_BYTES_PER_SECOND = 16 * 1024;
 

@@ -33,6 +33,8 @@ export interface ProtocolHandlerOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** From the first attempt to reach the gateway to its first answer. */
+  readonly openTimeoutMs: number;
   readonly hello: (challenge: ChallengeBody) => HelloBody;
 }
 
@@ -54,6 +56,7 @@ export class ProtocolHandler {
   readonly #events: ConnectionEvents;
   #state: ConnectionState = 'connecting';
   #deadline: Timer | undefined;
+  readonly #connectByMs: number;
   /** Why the agent ends it. Frames that still arrive are ignored. */
   #leaving: string | undefined;
   #starved = false;
@@ -62,7 +65,8 @@ export class ProtocolHandler {
   constructor(options: ProtocolHandlerOptions, events: ConnectionEvents) {
     this.#options = options;
     this.#events = events;
-    this.#deadline = options.clock.setTimeout(() => this.cut('no_session_in_time'), CONNECT_TIMEOUT_MS);
+    this.#endBy(Math.min(options.openTimeoutMs, CONNECT_TIMEOUT_MS));
+    this.#connectByMs = options.clock.monotonic() + CONNECT_TIMEOUT_MS;
   }
 
   get state(): ConnectionState {
@@ -81,7 +85,9 @@ export class ProtocolHandler {
 
   /** The transport is open. CHALLENGE comes next. */
   opened(): void {
-    if (this.#state === 'connecting') this.#state = 'open';
+    if (this.#state !== 'connecting') return;
+    this.#state = 'open';
+    this.#endBy(this.#connectByMs - this.#options.clock.monotonic());
   }
 
   send(type: FrameType, ref: number, body: Uint8Array, { flags = 0, urgent = false }: SendOptions = {}): SendResult {
@@ -145,6 +151,13 @@ export class ProtocolHandler {
     this.#state = 'closed';
     this.#options.clock.clear(this.#deadline);
     this.#events.onEnd(this.#leaving === undefined ? end : { kind: 'abandoned', why: this.#leaving });
+  }
+
+  /** Ends the attempt unless there is a session within this time. */
+  #endBy(delayMs: number): void {
+    const { clock } = this.#options;
+    clock.clear(this.#deadline);
+    this.#deadline = clock.setTimeout(() => this.cut('no_session_in_time'), delayMs);
   }
 
   #onFrame(frame: ServerFrame): void {

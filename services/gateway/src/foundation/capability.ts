@@ -50,7 +50,7 @@ export function malformed(what: string): FrameFault {
 }
 
 /** What capabilities may add to WELCOME. */
-export type WelcomeAddition = Partial<Omit<WelcomeBody, 'agentId' | 'epoch' | 'heartbeatMs' | 'labels' | 'token'>>;
+export type WelcomeAddition = Partial<Pick<WelcomeBody, 'commandKeys' | 'mode'>>;
 
 /** What of HELLO is kept until the session is ready. */
 export type HelloRemainder = Pick<HelloBody, 'away'>;

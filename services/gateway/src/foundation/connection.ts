@@ -11,6 +11,8 @@ export interface Connection {
   send(frame: Uint8Array): SendResult;
   /** Sends a ping with this data, at most 125 bytes. */
   ping(data: Uint8Array): void;
+  /** Sends a heartbeat: an empty message. Absent on connections that poll. */
+  beat?(): void;
   /** Sends a close frame and ends the connection. Idempotent. */
   close(code: number, reason: string): void;
   /** Runs `send` calls together, with as few writes as possible. */

@@ -1,13 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
-import type { CloseReason, SessionMode } from '@muster/protocol';
+import { CAPABILITY, type CloseReason, type SessionMode } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
 import { fakeSession } from '../testing/fake-session.js';
 import { SessionTable } from './hub/session-table.js';
-import { heartbeatFor, LivenessMonitor } from './liveness-monitor.js';
+import { heartbeatsFor, LivenessMonitor } from './liveness-monitor.js';
 
 const HELLO_DEADLINE_MS = 10_000;
 const PROBE_AT_MS = 9_000;
 const HEARTBEAT_MS = 15_000;
+const PAIRED = { pairedMs: 48_000, gatewayMs: 25_000 };
 
 function setUp() {
   const clock = new FakeClock();
@@ -15,7 +16,7 @@ function setUp() {
   const ends: { readonly num: number; readonly reason: CloseReason; readonly countAs: CloseReason; atMs: number }[] =
     [];
   const monitor = new LivenessMonitor({
-    ...{ clock, table, heartbeatMs: HEARTBEAT_MS },
+    ...{ clock, table, heartbeats: { aloneMs: HEARTBEAT_MS, ...PAIRED }, random: () => 1 },
     end: (session, reason, _detail, countAs = reason) => {
       table.delete(session);
       session.state = 'closed';
@@ -165,13 +166,64 @@ describe('a session', () => {
   });
 });
 
-describe('the heartbeat', () => {
+describe('a session whose agent takes heartbeats', () => {
+  const take = { capabilities: [CAPABILITY.heartbeat] };
+
+  it('is sent one within each interval that WELCOME promises, and no more', () => {
+    const { clock, monitor, ready } = setUp();
+    const fake = ready(1);
+    monitor.began(fake.session, take);
+    expect(monitor.promises(fake.session)).toEqual({
+      heartbeatMs: PAIRED.pairedMs,
+      gatewayHeartbeatMs: PAIRED.gatewayMs,
+    });
+    for (let round = 1; round <= 10; round += 1) {
+      clock.advance(PAIRED.gatewayMs);
+      fake.session.quietSweeps = 0;
+      expect(fake.beats).toBe(round);
+    }
+  });
+
+  it('costs one heartbeat and one pong in each interval of its agent’s pings', () => {
+    const { clock, monitor, ready } = setUp();
+    const fake = ready(1);
+    monitor.began(fake.session, take);
+    monitor.pinged(fake.session);
+    for (let round = 1; round <= 20; round += 1) {
+      // A few milliseconds of timers and network, so that pings do not stay in step with sweeps.
+      clock.advance(PAIRED.pairedMs + 13);
+      monitor.pinged(fake.session);
+      expect(fake.beats).toBe(round);
+    }
+  });
+
+  it('is closed as silent after a fifth more than its own interval', () => {
+    const { clock, monitor, ends, ready } = setUp();
+    monitor.began(ready(1).session, take);
+    clock.advance(1.2 * PAIRED.pairedMs);
+    expect(ends).toEqual([]);
+    clock.advance(1_000);
+    expect(ends).toMatchObject([{ countAs: 'silent' }]);
+  });
+
+  it('is told nothing of it, and sent none, when the agent does not say so, or polls', () => {
+    const { clock, monitor, ready } = setUp();
+    const [silent, polling] = [ready(1), ready(2, 'poll')];
+    monitor.began(silent.session, { capabilities: [CAPABILITY.query] });
+    monitor.began(polling.session, take);
+    clock.advance(HEARTBEAT_MS);
+    for (const { session, beats } of [silent, polling])
+      expect([monitor.promises(session), beats]).toEqual([{ heartbeatMs: HEARTBEAT_MS }, 0]);
+  });
+});
+
+describe('the heartbeats', () => {
   it.each([
-    [60_000, 25_000],
-    [120_000, 25_000],
-    [45_000, 18_750],
-    [8_000, 3_333],
-  ])('for a silence of %d ms is %d ms', (silenceMs, heartbeatMs) => {
-    expect(heartbeatFor(silenceMs)).toBe(heartbeatMs);
+    [60_000, 25_000, 48_000, 25_000],
+    [120_000, 25_000, 48_000, 25_000],
+    [45_000, 18_750, 36_000, 18_875],
+    [8_000, 3_333, 6_400, 3_767],
+  ])('for a silence of %d ms come every %d ms, or %d and %d ms', (silenceMs, aloneMs, pairedMs, gatewayMs) => {
+    expect(heartbeatsFor(silenceMs)).toEqual({ aloneMs, pairedMs, gatewayMs });
   });
 });

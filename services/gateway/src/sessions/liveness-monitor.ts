@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { LIMITS, type CloseReason } from '@muster/protocol';
+import { CAPABILITY, LIMITS, type CloseReason, type HelloBody, type WelcomeBody } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime';
 import type { Session } from './hub/session.js';
 import type { SessionTable } from './hub/session-table.js';
@@ -7,8 +7,8 @@ import type { SessionTable } from './hub/session-table.js';
 export interface LivenessMonitorOptions {
   readonly clock: Clock;
   readonly table: SessionTable;
-  /** How often agents must send a ping, as WELCOME says. */
-  readonly heartbeatMs: number;
+  readonly heartbeats: Heartbeats;
+  readonly random?: () => number;
   /** Ends a session. `countAs`: the reason in the metrics, where it is not the one that the peer is given. */
   readonly end: (session: Session, reason: CloseReason, detail: string, countAs?: CloseReason) => void;
 }
@@ -26,9 +26,24 @@ const GRACE = 0.2;
  */
 const PROBE = Buffer.alloc(16, 0x82);
 
-/** The usual heartbeat, and a shorter one where less silence is tolerated. */
-export function heartbeatFor(silenceMs: number): number {
-  return Math.min(LIMITS.heartbeatMs, Math.round((silenceMs * LIMITS.heartbeatMs) / LIMITS.sessionSilenceMs));
+/** How often something is sent on a session where nothing else is, as WELCOME says. */
+export interface Heartbeats {
+  /** By agents without the capability `heartbeat`: they ask for a sign of life themselves, with every second heartbeat. */
+  readonly aloneMs: number;
+  /** By agents with it. */
+  readonly pairedMs: number;
+  /** By the gateway to agents with it. A heartbeat is half of their interval, so that one pong and one heartbeat make a round. */
+  readonly gatewayMs: number;
+}
+
+/** The usual heartbeats, and shorter ones where less silence is tolerated. */
+export function heartbeatsFor(silenceMs: number): Heartbeats {
+  const scaled = (ms: number): number => Math.round(ms * Math.min(1, silenceMs / LIMITS.sessionSilenceMs));
+  return {
+    aloneMs: scaled(LIMITS.heartbeatMs),
+    pairedMs: scaled(LIMITS.pairedHeartbeatMs),
+    gatewayMs: scaled(LIMITS.gatewayHeartbeatMs - SWEEP_MS) + SWEEP_MS,
+  };
 }
 
 /**
@@ -40,16 +55,22 @@ export function heartbeatFor(silenceMs: number): number {
  *                                 └──nothing, or anything else that is no message──▶ 1002, at 10 s at the latest
  *     ready:         ──heartbeat and a fifth without a whole frame──▶ 1002
  *
+ * Agents that have the capability `heartbeat` are sent one, so that they notice a gateway that hangs. A pong counts as one: with pings in
+ * twice that interval each round of an idle session is a ping, its pong, and one heartbeat.
+ *
  * Silence is counted in sweeps, not read from a clock: a process that stood still counts one, and then reads what came meanwhile.
  */
 export class LivenessMonitor {
   readonly #options: LivenessMonitorOptions;
-  readonly #quietSweeps: number;
+  /** How many sweeps a session may be quiet, without and with heartbeats of the gateway. */
+  readonly #quietSweeps: { readonly alone: number; readonly paired: number };
   #timer: Timer | undefined;
 
   constructor(options: LivenessMonitorOptions) {
     this.#options = options;
-    this.#quietSweeps = Math.ceil((options.heartbeatMs * (1 + GRACE)) / SWEEP_MS);
+    const { aloneMs, pairedMs } = options.heartbeats;
+    const sweepsIn = (heartbeatMs: number): number => Math.ceil((heartbeatMs * (1 + GRACE)) / SWEEP_MS);
+    this.#quietSweeps = { alone: sweepsIn(aloneMs), paired: sweepsIn(pairedMs) };
   }
 
   start(): void {
@@ -60,9 +81,23 @@ export class LivenessMonitor {
     this.#options.clock.clear(this.#timer);
   }
 
+  /** HELLO came. The first heartbeat goes out at a random time, so that a fleet is not sent them in step. */
+  began(session: Session, { capabilities }: Pick<HelloBody, 'capabilities'>): void {
+    if (session.mode === 'poll' || !capabilities.includes(CAPABILITY.heartbeat)) return;
+    const { clock, heartbeats, random = Math.random } = this.#options;
+    session.beatAtMs = clock.monotonic() + random() * (heartbeats.gatewayMs - SWEEP_MS);
+  }
+
+  /** What WELCOME says of heartbeats. */
+  promises({ beatAtMs }: Session): Pick<WelcomeBody, 'heartbeatMs' | 'gatewayHeartbeatMs'> {
+    const { aloneMs, pairedMs, gatewayMs } = this.#options.heartbeats;
+    return beatAtMs === undefined ? { heartbeatMs: aloneMs } : { heartbeatMs: pairedMs, gatewayHeartbeatMs: gatewayMs };
+  }
+
   /** A ping came whole. */
   pinged(session: Session): void {
     session.quietSweeps = 0;
+    if (session.beatAtMs !== undefined) session.beatAtMs = this.#nextBeatAtMs();
     const { challenge } = session;
     if (challenge === undefined) return;
     if (challenge.life !== 'asked') challenge.pings = true;
@@ -88,8 +123,20 @@ export class LivenessMonitor {
       // The poll handler watches the sessions of agents that poll.
       if (session.state !== 'ready' || session.mode === 'poll') continue;
       session.quietSweeps += 1;
-      if (session.quietSweeps > this.#quietSweeps) this.#silent(session);
+      const { beatAtMs } = session;
+      if (session.quietSweeps > this.#quietSweeps[beatAtMs === undefined ? 'alone' : 'paired']) this.#silent(session);
+      else if (beatAtMs !== undefined && nowMs >= beatAtMs) this.#beat(session);
     }
+  }
+
+  #beat(session: Session): void {
+    session.connection.beat?.();
+    session.beatAtMs = this.#nextBeatAtMs();
+  }
+
+  /** A sweep earlier than promised. */
+  #nextBeatAtMs(): number {
+    return this.#options.clock.monotonic() + this.#options.heartbeats.gatewayMs - SWEEP_MS;
   }
 
   /** A hello that does not come ends the connection, whatever else comes. */

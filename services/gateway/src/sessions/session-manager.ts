@@ -24,7 +24,7 @@ import type { Hub } from './hub/hub.js';
 import { Session, type Challenge, type HandshakeContext } from './hub/session.js';
 import type { SessionTable } from './hub/session-table.js';
 import { FrameDispatcher } from './frame-dispatcher.js';
-import { LivenessMonitor } from './liveness-monitor.js';
+import { type Heartbeats, LivenessMonitor } from './liveness-monitor.js';
 import { MaxConnectionAge } from './max-connection-age.js';
 import type { FirstSessionRecorder } from './registration/first-session-recorder.js';
 import type { RegistrationListener, RegistrationQueue } from './registration/registration-queue.js';
@@ -43,7 +43,9 @@ export interface SessionManagerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  readonly heartbeatMs: number;
+  readonly heartbeats: Heartbeats;
+  /** Within which time the agents of this gateway come back, should it be lost. */
+  readonly returnSpreadMs: () => number;
   readonly maxAgeMs: number;
 }
 
@@ -77,12 +79,12 @@ export class SessionManager
 
   constructor(options: SessionManagerOptions) {
     this.#options = options;
-    const { hub, table, clock, heartbeatMs, maxAgeMs, capabilities } = options;
+    const { hub, table, clock, heartbeats, maxAgeMs, capabilities } = options;
     this.#metrics = createSessionMetrics(options.metrics, {
       sessions: () => hub.size,
       connections: () => table.size,
     });
-    this.#liveness = new LivenessMonitor({ clock, table, heartbeatMs, end: (...why) => this.#end(...why) });
+    this.#liveness = new LivenessMonitor({ clock, table, heartbeats, end: (...why) => this.#end(...why) });
     this.#age = new MaxConnectionAge({ hub, clock, maxAgeMs, sessions: this });
     this.#frames = new FrameDispatcher(capabilities);
     options.registrations.listen(this);
@@ -265,6 +267,7 @@ export class SessionManager
     table.pending.delete(session);
     session.challenge = undefined;
     session.state = 'registering';
+    this.#liveness.began(session, verified.hello);
     session.moveAtMs = this.#age.moveAtMs();
     this.#admit(session, verified).catch((error: unknown) => {
       logger.error('admitting an agent failed', { err: error });
@@ -288,13 +291,14 @@ export class SessionManager
   }
 
   #welcome(session: Session, token: string | undefined): void {
-    const { capabilities, heartbeatMs } = this.#options;
+    const { capabilities, returnSpreadMs } = this.#options;
     const added: WelcomeAddition = {};
     for (const capability of capabilities) Object.assign(added, capability.welcome?.(session));
     const body = encodeBody('welcome', {
       agentId: session.agentId,
       epoch: session.epoch,
-      heartbeatMs,
+      ...this.#liveness.promises(session),
+      returnSpreadMs: returnSpreadMs(),
       labels: { ...session.profile?.labels },
       ...(token === undefined ? {} : { token }),
       ...added,

@@ -20,6 +20,8 @@ export interface FakeSession {
   readonly schedules: PollSchedule[];
   /** The data of the pings that it was sent. */
   readonly pings: Uint8Array[];
+  /** How many heartbeats it was sent. */
+  readonly beats: number;
   /** The codes that it was closed with. */
   readonly closes: number[];
 }
@@ -50,6 +52,7 @@ export function fakeSession(num: number, options: FakeSessionOptions = {}): Fake
   const schedules: PollSchedule[] = [];
   const pings: Uint8Array[] = [];
   const closes: number[] = [];
+  let beats = 0;
   const connection = {
     ...(options.dueMs === undefined ? {} : { dueMs: options.dueMs }),
     address: '127.0.0.1',
@@ -60,6 +63,7 @@ export function fakeSession(num: number, options: FakeSessionOptions = {}): Fake
       types.push(type);
       return send;
     },
+    beat: () => void (beats += 1),
     close: (code: number) => void closes.push(code),
     ping: (data: Uint8Array) => void pings.push(data),
     cork: (run: () => void) => run(),
@@ -74,5 +78,10 @@ export function fakeSession(num: number, options: FakeSessionOptions = {}): Fake
   session.profile = makeProfile(facts, labels, {});
   session.host = host;
   session.state = 'ready';
-  return { session, frames, types, schedules, pings, closes };
+  return {
+    ...{ session, frames, types, schedules, pings, closes },
+    get beats() {
+      return beats;
+    },
+  };
 }

@@ -210,6 +210,15 @@ export function transportContract(
       expect(recorder.events.filter((event) => event.startsWith('message'))).toEqual(['message 500 binary']);
     });
 
+    it('sends an empty message as a heartbeat', async () => {
+      const { port, recorder } = await listen();
+      const socket = await connect(port);
+      await recorder.until(() => recorder.open.length === 1);
+      const heard = once(socket, 'message');
+      recorder.open[0]?.beat?.();
+      expect(await heard).toEqual([Buffer.alloc(0), true]);
+    });
+
     it('reports pings and pongs, and answers pings by itself', async () => {
       const { port, recorder } = await listen();
       const socket = await connect(port);

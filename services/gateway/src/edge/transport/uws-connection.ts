@@ -3,6 +3,7 @@ import type { Connection, SendResult } from '../../foundation/connection.js';
 import { webSocketHead, type ChannelTraffic } from '../../traffic/frame-traffic.js';
 
 const DROPPED = 2;
+const EMPTY = new Uint8Array(0);
 
 /** All that our side keeps for a connection, besides what the listener keeps. */
 export class UwsConnection implements Connection {
@@ -28,6 +29,11 @@ export class UwsConnection implements Connection {
     if (this.#socket === undefined) return;
     this.#socket.ping(data);
     this.#traffic.heartbeat('out', data.length);
+  }
+
+  beat(): void {
+    if (this.#socket === undefined || this.#socket.send(EMPTY, true, false) === DROPPED) return;
+    this.#traffic.heartbeat('out', 0);
   }
 
   close(code: number, reason: string): void {

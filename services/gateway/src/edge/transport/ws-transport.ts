@@ -30,6 +30,8 @@ const NO_REQUEST = problemReply('bad_request', 'not a request of HTTP/1.1');
 /** How long a peer may take to answer a close frame. Missing from the package's types. */
 const CLOSE_TIMEOUT: object = { closeTimeout: 5_000 };
 
+const EMPTY = new Uint8Array(0);
+
 class WsConnection implements Connection {
   readonly address: string;
   heardAtMs = Date.now();
@@ -59,6 +61,12 @@ class WsConnection implements Connection {
     if (this.#socket.readyState !== this.#socket.OPEN) return;
     this.#socket.ping(data);
     this.#traffic.heartbeat('out', data.length);
+  }
+
+  beat(): void {
+    if (this.#socket.readyState !== this.#socket.OPEN || this.#socket.bufferedAmount > this.#backpressureBytes) return;
+    this.#socket.send(EMPTY, { binary: true, compress: false });
+    this.#traffic.heartbeat('out', 0);
   }
 
   close(code: number, reason: string): void {

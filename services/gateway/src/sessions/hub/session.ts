@@ -60,6 +60,8 @@ export class Session implements SessionView {
   instance = '';
   /** Sweeps of the liveness monitor since something whole was heard. */
   quietSweeps = 0;
+  /** Monotonic; when it is due a heartbeat. Absent where the agent takes none. */
+  beatAtMs: number | undefined;
   /** The epoch of the session that this one takes the place of, as the agent says. */
   replaces: number | undefined;
   /** 0 until the session is registered. */
