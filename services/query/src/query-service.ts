@@ -7,10 +7,12 @@ import type { Clock, Component, Logger, Metrics } from '@muster/runtime';
 import type { ServiceConfig } from '@muster/service-base';
 import type { QueryConfig } from './config.js';
 import { countOffline } from './coordinator/count-offline.js';
+import { findLost } from './coordinator/find-lost.js';
 import { QueryCoordinator } from './coordinator/query-coordinator.js';
 import type { RunningQueryDeps } from './coordinator/running-query.js';
 import { CoordinatorHeartbeats } from './liveness/coordinator-heartbeats.js';
 import { GatewayFailureDetector } from './liveness/gateway-failure-detector.js';
+import { HearingMonitor } from './liveness/hearing-monitor.js';
 import { interruptOrphan, type InterruptResult } from './liveness/interrupt-orphan.js';
 import { OrphanReaper } from './liveness/orphan-reaper.js';
 import { createQueryMetrics } from './metrics.js';
@@ -28,7 +30,7 @@ const EVENT_BYTES = 256 * 1024;
 
 export interface QueryServiceDeps {
   readonly broker: Broker;
-  readonly registry: Pick<Registry, 'gateways'>;
+  readonly registry: Pick<Registry, 'gateways' | 'lookup' | 'lease'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -65,9 +67,11 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
     },
   });
 
+  const hearing = new HearingMonitor({ bus, clock });
   const detector = new GatewayFailureDetector({
-    ...{ bus, registry, clock, logger },
+    ...{ bus, registry, hearing, clock, logger },
     onDead: (gateway, sign) => coordinator.gatewayDied(gateway, sign),
+    onReturned: (gateway) => coordinator.gatewayReturned(gateway),
   });
   const runningDeps = (record: QueryRecord): RunningQueryDeps => ({
     ...{ bus, clock, logger, metrics: metrics.coordinator, records, detector },
@@ -76,6 +80,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
         ...query,
         ...{ streams, clock, logger, metrics: metrics.results, retryForMs: config.brokerRetryMs },
       }),
+    findLost: (asked) => findLost({ directory, registry, clock }, record, asked),
     countOffline: (isTargeted) => countOffline(directory, record, isTargeted),
     reduce: (query) => reductions.reducedEvent(query),
     limits: { ...config, eventBytes: EVENT_BYTES },
@@ -85,7 +90,10 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   });
 
   // Coordinators watch each other; the queries of one that is gone are ended by the others.
-  const heartbeats = new CoordinatorHeartbeats({ bus, coordinatorId, clock, active: () => coordinator.all() });
+  const heartbeats = new CoordinatorHeartbeats({
+    ...{ bus, coordinatorId, clock, active: () => coordinator.all() },
+    onOwn: () => hearing.heard(),
+  });
   const interrupt = (orphan: StoredQuery): Promise<InterruptResult> =>
     interruptOrphan({ bus, streams, records, nowMs: () => clock.now() }, orphan);
   const orphanReaper = new OrphanReaper({
@@ -112,6 +120,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
       ['directory', directory],
       ['query records', records],
       ['reductions', reductions],
+      ['hearing monitor', { stop: () => hearing.stop() }],
       ['gateway failure detector', detector],
       ['coordinator heartbeats', heartbeats],
       [

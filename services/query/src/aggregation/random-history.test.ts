@@ -269,7 +269,9 @@ function play({ seed, form, losses, deaths }: Run): void {
       gateway.alive = false;
       if (random(2) === 0) gateway.outbox = [];
     } else if (!gateway.alive && dice === 96) aggregator.gatewayDied(gateway.id);
-    else if (dice === 97) aggregator.ledger.expireMoves(step * 100);
+    // A gateway that could not be heard is taken for dead, and goes on.
+    else if (deaths && dice === 97) aggregator.gatewayDied(gateway.id);
+    else if (dice === 98) aggregator.ledger.expireMoves(step * 100);
     check();
   }
   for (const gateway of gateways) {

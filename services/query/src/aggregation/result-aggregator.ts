@@ -18,14 +18,20 @@ export interface AggregatorOptions {
 }
 
 /** How an update was handled; `partly` after a loss, without its merged rows. */
-export type UpdateResult = 'applied' | 'partly' | 'waiting' | 'repeated' | 'dead_gateway';
+export type UpdateResult = 'applied' | 'partly' | 'waiting' | 'repeated';
 
 interface GatewayState {
   readonly sequencer: UpdateSequencer;
-  /** Its first update has arrived, or is not waited for. */
+  /** Its first update has arrived. */
   hasReported: boolean;
+  /** Its first update is waited for, unless it is dead. */
+  expected: boolean;
   dead: boolean;
+  /** It was dead. Endpoints may have answered elsewhere what it has merged. */
+  returned: boolean;
 }
+
+const isAwaited = ({ hasReported, expected, dead }: GatewayState): boolean => expected && !hasReported && !dead;
 
 /** Everything that one query has collected: ledger, groups, answers, and how updates change them. No clock, no I/O. */
 export class ResultAggregator {
@@ -34,9 +40,8 @@ export class ResultAggregator {
   readonly answers: AnswerQueue;
   readonly #options: AggregatorOptions;
   readonly #gateways = new Map<GatewayId, GatewayState>();
-  #missing = 0;
   #countedTwice = 0;
-  #silentDeaths = 0;
+  #lostUnknown = false;
 
   constructor(options: AggregatorOptions) {
     this.#options = options;
@@ -58,12 +63,13 @@ export class ResultAggregator {
 
   /** The query is not complete before this gateway has sent its first update, or is dead. */
   expect(gateway: GatewayId): void {
-    this.#gateway(gateway, true);
+    this.#gateway(gateway).expected = true;
   }
 
   /** Every expected gateway has sent its first update, or is dead. */
   get initialUpdatesIn(): boolean {
-    return this.#missing === 0;
+    for (const state of this.#gateways.values()) if (isAwaited(state)) return false;
+    return true;
   }
 
   /** Nothing more can arrive, except from endpoints that connect later. */
@@ -73,7 +79,7 @@ export class ResultAggregator {
 
   *pending(): Generator<GatewayId> {
     for (const [gateway, state] of this.#gateways) {
-      if (!state.dead && (!state.hasReported || this.ledger.waitingAt(gateway) > 0)) yield gateway;
+      if (isAwaited(state) || (!state.dead && this.ledger.waitingAt(gateway) > 0)) yield gateway;
     }
   }
 
@@ -104,7 +110,8 @@ export class ResultAggregator {
   /** Why the rows are incomplete; `undefined` when they are not. */
   get truncated(): string | undefined {
     const faults = [this.groups.truncated, this.answers.truncated];
-    if (this.#silentDeaths > 0) faults.push(`${this.#silentDeaths} gateways died before they said whom they ask`);
+    if (this.#lostUnknown)
+      faults.push('gateways do not say whom they ask, and the registry does not say whom they hold');
     if (this.lostUpdates > 0) faults.push(`${this.lostUpdates} reports of gateways were lost`);
     if (this.#countedTwice > 0) {
       faults.push(`${this.#countedTwice} endpoints answered over two gateways and may be counted twice in the rows`);
@@ -115,14 +122,11 @@ export class ResultAggregator {
 
   /** Takes an update that arrived at `nowMs` (wall clock). Throws `RangeError` or `TypeError` when its sets or blocks are malformed. */
   take(update: GatewayUpdate, nowMs: number): UpdateResult {
-    const state = this.#gateway(update.gateway, false);
-    if (state.dead) return 'dead_gateway';
+    const state = this.#gateway(update.gateway);
+    if (state.dead) this.gatewayReturned(update.gateway);
     const sequenced = state.sequencer.take(update);
     if (sequenced.kind === 'repeat') return 'repeated';
-    if (!state.hasReported) {
-      state.hasReported = true;
-      this.#missing -= 1;
-    }
+    state.hasReported = true;
     if (sequenced.kind === 'wait') return 'waiting';
     this.#apply(sequenced.updates, { gateway: update.gateway, whole: sequenced.kind === 'apply', nowMs });
     const last = sequenced.updates.at(-1);
@@ -131,28 +135,43 @@ export class ResultAggregator {
     return sequenced.kind === 'apply' ? 'applied' : 'partly';
   }
 
-  /** The gateway is dead: its waiting endpoints are unreachable and its later updates are ignored. Returns how many were waiting. */
+  /** The gateway is dead: its waiting endpoints are unreachable. Returns how many were waiting. */
   gatewayDied(gateway: GatewayId): number {
     const state = this.#gateways.get(gateway);
     if (state === undefined || state.dead) return 0;
-    if (!state.hasReported) {
-      this.#missing -= 1;
-      // Its sessions are in no ledger, so the result must say that they are missing.
-      this.#silentDeaths += 1;
-    }
     state.dead = true;
-    state.hasReported = true;
     const waited = this.ledger.gatewayDied(gateway);
     if (this.initialUpdatesIn) this.ledger.seal();
     return waited;
   }
 
-  #gateway(id: GatewayId, expected: boolean): GatewayState {
+  /** A gateway that was dead is heard again: it is waited for, as if it had never been. */
+  gatewayReturned(gateway: GatewayId): void {
+    const state = this.#gateway(gateway);
+    state.expected = true;
+    state.returned = true;
+    if (!state.dead) return;
+    state.dead = false;
+    this.ledger.gatewayReturned(gateway);
+  }
+
+  /** Whether the gateway has said whom it asks, and is alive. */
+  speaks(gateway: string): boolean {
+    const state = this.#gateways.get(gateway as GatewayId);
+    return state !== undefined && state.hasReported && !state.dead;
+  }
+
+  /** Endpoints of gateways that do not say whom they ask; `undefined` when it is not known which ones these are. */
+  addLost(nums: readonly number[] | undefined): void {
+    this.#lostUnknown = nums === undefined;
+    if (nums !== undefined) this.ledger.lost(nums);
+  }
+
+  #gateway(id: GatewayId): GatewayState {
     let state = this.#gateways.get(id);
     if (state === undefined) {
-      state = { sequencer: new UpdateSequencer(), hasReported: !expected, dead: false };
+      state = { sequencer: new UpdateSequencer(), hasReported: false, expected: false, dead: false, returned: false };
       this.#gateways.set(id, state);
-      if (expected) this.#missing += 1;
     }
     return state;
   }
@@ -185,12 +204,23 @@ export class ResultAggregator {
     const answered = partials.map((partial) =>
       partial.answered.length === 0 ? [] : decodeNumberSet(partial.answered),
     );
-    for (const nums of answered) if (nums.length > 0) this.#countedTwice += this.ledger.answeredInGroups(gateway, nums);
-    for (const { groups } of partials) if (groups.length > 0) this.groups.addBlock(groups);
+    // It was taken for dead, and an endpoint answered elsewhere what this gateway has merged: the rows cannot be told apart.
+    if (this.#gateway(gateway).returned && answered.some((nums) => this.ledger.hasAnswered(nums))) {
+      this.#dropMerged(gateway, answered.flat());
+    } else {
+      for (const nums of answered)
+        if (nums.length > 0) this.#countedTwice += this.ledger.answeredInGroups(gateway, nums);
+      for (const { groups } of partials) if (groups.length > 0) this.groups.addBlock(groups);
+    }
     const blocks = partials.filter((partial) => partial.answers.length > 0).map((partial) => partial.answers);
     if (blocks.length === 0) return;
     if (this.#options.form === 'raw') this.#queueAnswers(gateway, blocks);
     else this.#mergeAnswers(gateway, blocks);
+  }
+
+  #dropMerged(gateway: GatewayId, nums: readonly number[]): void {
+    const message = 'its rows were merged with those of an endpoint that has answered elsewhere';
+    for (const num of nums) this.ledger.fail(gateway, [num, 'timed_out', 'report_lost', message]);
   }
 
   /** Raw form: accepted runs of a block go on unchanged. The pieces of a large answer follow each other under one number. */

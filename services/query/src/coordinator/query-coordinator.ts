@@ -12,7 +12,7 @@ export interface QueryCoordinatorOptions {
   readonly coordinatorId: CoordinatorId;
   readonly metrics: CoordinatorMetrics;
   readonly records: Pick<QueryRecordStore, 'store'>;
-  readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent' | 'heard' | 'expectedGateways'>;
+  readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent' | 'heard' | 'view'>;
   readonly runningDeps: (record: QueryRecord) => RunningQueryDeps;
 }
 
@@ -51,8 +51,7 @@ export class QueryCoordinator {
 
   /** Stores the record, opens the result stream, then broadcasts the query: a query that was sent can always be found again. */
   async launch(record: QueryRecord): Promise<LaunchResult> {
-    const { records, detector, runningDeps } = this.#options;
-    const expected = detector.expectedGateways();
+    const { records, runningDeps } = this.#options;
     const stored = await records.store(record, 0);
     if (stored.kind !== 'stored')
       return { kind: 'unavailable', cause: stored.kind === 'unavailable' ? stored.cause : stored.kind };
@@ -61,7 +60,7 @@ export class QueryCoordinator {
     void query.ended.then(() => this.#queries.delete(record.id));
     const opened = await query.open();
     if (opened !== 'written') return { kind: 'unavailable', cause: opened };
-    query.begin(await expected);
+    query.begin();
     if (this.#stopping) query.end('interrupted');
     return { kind: 'started', record };
   }
@@ -69,6 +68,10 @@ export class QueryCoordinator {
   gatewayDied(gateway: GatewayId, sign: FailureSign): void {
     this.#options.metrics.deadGateways.inc({ sign });
     for (const query of this.#queries.values()) query.gatewayDied(gateway, sign);
+  }
+
+  gatewayReturned(gateway: GatewayId): void {
+    for (const query of this.#queries.values()) query.gatewayReturned(gateway);
   }
 
   /** Resolves when no query is left, or the signal is aborted. */

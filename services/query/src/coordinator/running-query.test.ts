@@ -165,65 +165,6 @@ describe('a running query', () => {
     expect(await harness.ended(record)).toMatchObject({ ledger: { targeted: 2, answered: 1, error: 1 } });
   });
 
-  test('finds a dead gateway when it has been silent for a moment, and ends without it', async () => {
-    const [a, b] = [harness.gateway('gw-a', [1, 2]), harness.gateway('gw-b', [3])];
-    const record = await harness.launch();
-    a.answer(1);
-    b.answer(3);
-    await harness.settle();
-    a.die();
-    await harness.pass(1_000);
-    await expect(harness.ended(record)).rejects.toThrow('has not ended');
-    await harness.pass(1_000);
-    expect(await harness.ended(record)).toMatchObject({ state: 'complete', ledger: { answered: 2, unreachable: 1 } });
-    // It still has a lease, but later queries do not wait for it.
-    const next = await harness.launch();
-    b.answer(3);
-    await harness.settle();
-    expect(await harness.ended(next)).toMatchObject({ ledger: { targeted: 1, answered: 1 } });
-  });
-
-  test('a gateway that answers pings is not dead, however few updates it sends', async () => {
-    const gateway = harness.gateway('gw-a', [1]);
-    const record = await harness.launch();
-    await harness.pass(9_000);
-    gateway.answer(1);
-    await harness.settle();
-    expect(await harness.ended(record)).toMatchObject({ ledger: { answered: 1 } });
-  });
-
-  test('a frozen gateway is dead when its lease has ended', async () => {
-    const gateway = harness.gateway('gw-a', [1]);
-    const record = await harness.launch({ timeoutMs: 60_000 });
-    harness.frozen.add(gateway.id);
-    await harness.pass(5_000);
-    await expect(harness.ended(record)).rejects.toThrow('has not ended');
-    await harness.registry.lease.drop(gateway.id);
-    await harness.pass(500);
-    expect(await harness.ended(record)).toMatchObject({ ledger: { unreachable: 1 } });
-  });
-
-  test('without the registry a frozen gateway is dead after as long as a lease lasts', async () => {
-    const gateway = harness.gateway('gw-a', [1]);
-    gateway.sendHeartbeat();
-    harness.registry.store.available = false;
-    const record = await harness.launch({ timeoutMs: 60_000 });
-    harness.frozen.add(gateway.id);
-    await harness.pass(14_000);
-    await expect(harness.ended(record)).rejects.toThrow('has not ended');
-    await harness.pass(1_500);
-    expect(await harness.ended(record)).toMatchObject({ ledger: { unreachable: 1 } });
-  });
-
-  test('without the registry it gives gateways that were never heard of time for a first update', async () => {
-    harness.registry.store.available = false;
-    const record = await harness.launch();
-    await harness.pass(1_900);
-    await expect(harness.ended(record)).rejects.toThrow('has not ended');
-    await harness.pass(500);
-    expect(await harness.ended(record)).toMatchObject({ state: 'complete' });
-  });
-
   test('an endpoint that moves is counted once and no longer listed as missing', async () => {
     const [a, b] = [harness.gateway('gw-a', [1, 2]), harness.gateway('gw-b', [])];
     const record = await harness.launch({ mode: 'raw' });

@@ -5,22 +5,22 @@ import type { QueryRecord, ResultEvent } from '@muster/records';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { StoredQuery, QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
-import type { FailureSign, ExpectedGateways, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
+import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
 import { ENDINGS, type Ending, type EndingKind } from './endings.js';
 import type { CoordinatorMetrics } from './coordinator-metrics.js';
 import { FlushScheduler } from './flush-scheduler.js';
 import { nextResultEvent } from './next-result-event.js';
+import { ScopeSurvey, type ScopeSurveyDeps } from './scope-survey.js';
 import { ResultAggregator, type AggregatorOptions } from '../aggregation/result-aggregator.js';
 
-export interface RunningQueryDeps {
+export interface RunningQueryDeps extends ScopeSurveyDeps {
   readonly bus: Bus;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: CoordinatorMetrics;
   readonly records: Pick<QueryRecordStore, 'store'>;
-  readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent'>;
+  readonly detector: Pick<GatewayFailureDetector, 'probeIfSilent' | 'view'>;
   readonly openResults: (query: Pick<ResultWriterOptions, 'org' | 'id' | 'next' | 'onBroken'>) => ResultWriter;
-  readonly countOffline: (isTargeted: (num: number) => boolean) => Promise<number>;
   /** Runs the query's reduce statement over what is in the result stream; never throws. */
   readonly reduce: (record: QueryRecord) => Promise<ResultEvent & { readonly t: 'reduced' }>;
   readonly limits: Omit<AggregatorOptions, 'form' | 'columns'>;
@@ -29,8 +29,6 @@ export interface RunningQueryDeps {
 /** Time after the deadline for updates that are still on the way. */
 const GRACE_MS = 500;
 const TICK_MS = 250;
-/** When the registry is unavailable, live gateways have sent their first update within this time. */
-const UNCERTAIN_WAIT_MS = 2_000;
 
 /**
  * The life of one query on its coordinator:
@@ -43,17 +41,18 @@ export class RunningQuery {
   readonly ended: Promise<QueryRecord>;
   readonly #deps: RunningQueryDeps;
   readonly #aggregator: ResultAggregator;
+  readonly #survey: ScopeSurvey;
   readonly #scheduler: FlushScheduler;
   readonly #writer: ResultWriter;
   #stored: StoredQuery;
   #state: 'starting' | 'running' | 'finishing' | 'ended' = 'starting';
   #startedMs = 0;
-  #certain = true;
+  /** Whether all gateways are known. Until then the query does not end of itself. */
+  #certain = false;
   #hasRows = false;
   #lostUpdates = 0;
   /** Version of the ledger at the last flush request; -1 so that the start counts as a change. */
   #flushedVersion = -1;
-  #offline: Promise<number> | undefined;
   #deadline: Timer | undefined;
   #tick: Timer | undefined;
   #resolveEnded: (record: QueryRecord) => void = () => undefined;
@@ -63,6 +62,7 @@ export class RunningQuery {
     this.#deps = deps;
     this.#stored = stored;
     this.#aggregator = new ResultAggregator({ ...deps.limits, form: record.mode, columns: record.columns.length });
+    this.#survey = new ScopeSurvey(deps, this.#aggregator);
     this.#scheduler = new FlushScheduler(deps.clock, () => this.#writer.kick());
     this.#writer = deps.openResults({
       org: record.org,
@@ -98,12 +98,11 @@ export class RunningQuery {
     return this.#writer.write({ t: 'started', record: this.record });
   }
 
-  begin({ gateways, certain }: ExpectedGateways): void {
+  begin(): void {
     const { bus, clock } = this.#deps;
-    this.#state = 'running';
-    this.#certain = certain;
     this.#startedMs = clock.monotonic();
-    for (const gateway of gateways) this.#aggregator.expect(gateway);
+    this.#lookAround();
+    this.#state = 'running';
     bus.publish(SUBJECTS.gateways, encodeBusMessage(this.startMessage()));
     this.#deadline = clock.setTimeout(() => this.end('deadline'), this.record.timeoutMs + GRACE_MS);
     this.#tick = clock.setInterval(() => this.#everyTick(), TICK_MS);
@@ -125,10 +124,16 @@ export class RunningQuery {
 
   gatewayDied(gateway: GatewayId, sign: FailureSign): void {
     if (this.#state !== 'running') return;
+    this.#survey.isDue ||= !this.#aggregator.speaks(gateway);
     const waited = this.#aggregator.gatewayDied(gateway);
     if (waited > 0)
       this.#deps.logger.warn('gateway died while it ran a query', { query: this.record.id, gateway, sign, waited });
     this.#changed();
+  }
+
+  /** A gateway that was dead is heard again. If it lacks the query, it learns of it from the next heartbeat. */
+  gatewayReturned(gateway: GatewayId): void {
+    if (this.#state === 'running') this.#aggregator.gatewayReturned(gateway);
   }
 
   /** Ends the query now. Only the first call has an effect. */
@@ -154,8 +159,9 @@ export class RunningQuery {
       this.#deps.metrics.firstRows.observe((this.#deps.clock.monotonic() - this.#startedMs) / 1_000);
       this.#scheduler.flushNow();
     }
-    if (aggregator.initialUpdatesIn && this.#offline === undefined) {
-      void this.#startOfflineCount();
+    if (aggregator.initialUpdatesIn && this.#survey.isDue) void this.#survey.findLost().then(() => this.#changed());
+    if (aggregator.initialUpdatesIn && !this.#survey.hasCounted) {
+      void this.#survey.countOffline();
       // The number of targets is what viewers wait for first.
       this.#scheduler.flushNow();
     }
@@ -166,12 +172,13 @@ export class RunningQuery {
   }
 
   #endWhenSettled(): boolean {
-    if (!this.#aggregator.settled || (!this.#certain && this.#elapsedMs < UNCERTAIN_WAIT_MS)) return false;
+    if (!this.#aggregator.settled || !this.#certain) return false;
     this.end('settled');
     return true;
   }
 
   #everyTick(): void {
+    if (!this.#certain) this.#lookAround();
     for (const gateway of this.#aggregator.pending()) this.#deps.detector.probeIfSilent(gateway, this.#startedMs);
     this.#aggregator.ledger.expireMoves(this.#deps.clock.monotonic());
     this.#changed();
@@ -189,14 +196,19 @@ export class RunningQuery {
     this.#deps.logger.warn('gateway updates were lost', { query: this.record.id, gateway, lost });
   }
 
-  #startOfflineCount(): Promise<number> {
-    this.#offline ??= this.#deps.countOffline((num) => this.#aggregator.ledger.has(num));
-    return this.#offline;
+  #lookAround(): void {
+    const { expected, anyLost, certain } = this.#deps.detector.view();
+    for (const gateway of expected) this.#aggregator.expect(gateway);
+    this.#survey.isDue ||= anyLost;
+    this.#certain = certain;
   }
 
   async #finish(ending: Ending): Promise<void> {
     const { reduce, metrics, logger } = this.#deps;
-    const offline = this.#startOfflineCount();
+    this.#survey.isDue ||= !this.#aggregator.initialUpdatesIn;
+    // A service that stops has no time to look for them.
+    if (ending.state !== 'interrupted') await this.#survey.findLost();
+    const offline = this.#survey.countOffline();
     this.#scheduler.finish();
     await this.#writer.idle();
     if (this.record.reduce !== undefined && ending.state !== 'interrupted' && this.#open) {

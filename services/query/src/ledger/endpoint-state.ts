@@ -14,6 +14,7 @@ export const codeOf = (state: 'waiting' | Outcome): number => STATES.indexOf(sta
 export const WAITING = 0;
 export const ANSWERED = codeOf('answered');
 export const EMPTY = codeOf('empty');
+export const UNREACHABLE = codeOf('unreachable');
 
 /** Outcomes that the endpoint itself did not report: it may reconnect and answer after all. */
 const RECOVERABLE: ReadonlySet<number> = new Set([codeOf('disconnected'), codeOf('unreachable'), codeOf('timed_out')]);

@@ -13,6 +13,7 @@ import {
   settledAt,
   STATES,
   stateOf,
+  UNREACHABLE,
   WAITING,
   withPolls,
   type Entry,
@@ -41,6 +42,7 @@ export interface PollSessions {
   readonly dueMs: number;
 }
 
+const LOST_CODE = 'gateway_lost';
 const NO_ROWS = new Uint8Array(0);
 /** Where an endpoint waits that has left its gateway for one that has not asked it yet. */
 const BETWEEN = 0;
@@ -102,13 +104,17 @@ export class QueryLedger {
     return index === undefined ? 0 : (this.#waitingAt[index] ?? 0);
   }
 
+  get targeted(): number {
+    return this.#entries.size;
+  }
+
   has(num: number): boolean {
     return this.#entries.has(num);
   }
 
   snapshot(): Ledger {
     const counts = Object.fromEntries(STATES.map((state, code) => [state, this.#counts[code] ?? 0]));
-    return { targeted: this.#entries.size, ...counts } as Ledger;
+    return { targeted: this.targeted, ...counts } as Ledger;
   }
 
   /**
@@ -212,12 +218,35 @@ export class QueryLedger {
     return true;
   }
 
-  /** A gateway is dead: its waiting endpoints go to their contenders; the others are unreachable. The caller ignores its later updates. */
+  /** Whether one of them has answered with rows. */
+  hasAnswered(nums: readonly number[]): boolean {
+    return nums.some((num) => stateOf(this.#entries.get(num) ?? WAITING) === ANSWERED);
+  }
+
+  /** These endpoints were live until a moment ago, and nobody has said whether they were asked. They may still join. */
+  lost(nums: readonly number[]): void {
+    for (const num of nums) {
+      if (!this.#entries.has(num))
+        this.#settleFailed(num, undefined, BETWEEN, [num, 'unreachable', LOST_CODE, 'its gateway does not answer']);
+    }
+  }
+
+  /** A gateway is dead: its waiting endpoints go to their contenders; the others are unreachable, until it returns or they join elsewhere. */
   gatewayDied(gateway: GatewayId): number {
     const index = this.#gateways.get(gateway);
     if (index === undefined) return 0;
     this.#contested.dropEmpty(index);
-    return this.#settleWaiting(index, ['unreachable', 'gateway_lost', 'the gateway that asked it does not answer']);
+    return this.#settleWaiting(index, ['unreachable', LOST_CODE, 'the gateway that asked it does not answer']);
+  }
+
+  /** A gateway that was dead is heard again: its endpoints are waited for as before. It may have merged their rows meanwhile. */
+  gatewayReturned(gateway: GatewayId): void {
+    const index = this.#gateways.get(gateway);
+    if (index === undefined) return;
+    for (const [num, entry] of this.#entries) {
+      if (stateOf(entry) === UNREACHABLE && gatewayOf(entry) === index)
+        this.#set(num, entry, entryOf(index, false, WAITING));
+    }
   }
 
   /** Endpoints that moved and that nobody has asked for too long are disconnected. `nowMs` is monotonic; to be called every moment. */

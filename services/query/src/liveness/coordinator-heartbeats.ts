@@ -15,6 +15,8 @@ export interface CoordinatorHeartbeatsOptions {
   readonly coordinatorId: CoordinatorId;
   readonly clock: Clock;
   readonly active: () => Iterable<ActiveQuery>;
+  /** A heartbeat of this coordinator came back. */
+  readonly onOwn?: () => void;
 }
 
 interface ActiveQuery {
@@ -47,10 +49,11 @@ export class CoordinatorHeartbeats {
   }
 
   start(): void {
-    const { bus, clock } = this.#options;
+    const { bus, clock, coordinatorId, onOwn = () => undefined } = this.#options;
     this.#subscription = bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
       const heartbeat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
       if (heartbeat !== undefined) this.#heardMs.set(heartbeat.owner, clock.monotonic());
+      if (heartbeat?.owner === coordinatorId) onOwn();
     });
     this.#timer = clock.setInterval(() => this.#send(), HEARTBEAT_MS);
     this.#send();

@@ -8,26 +8,35 @@ import {
 } from '@muster/messages';
 import type { GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
-import type { Clock, Logger } from '@muster/runtime';
+import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { HearingMonitor } from './hearing-monitor.js';
 
-/** Why a gateway is considered dead: nothing listens on its subject; its lease ended; it was silent for longer than a lease lasts. */
-export type FailureSign = 'no_responders' | 'lease_ended' | 'silent';
+/** Why a gateway is considered dead: nothing listens on its subject; it was silent for longer than a lease lasts; it said goodbye. */
+export type FailureSign = 'no_responders' | 'silent' | 'stopped';
 
 export interface GatewayFailureDetectorOptions {
   readonly bus: Bus;
-  readonly registry: Pick<Registry, 'gateways'>;
+  readonly registry: { readonly lease: Pick<Registry['lease'], 'lapsed'> } & Pick<Registry, 'gateways'>;
+  readonly hearing: Pick<HearingMonitor, 'forMs' | 'listen'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onDead: (gateway: GatewayId, sign: FailureSign) => void;
+  /** A gateway that was dead is heard again. */
+  readonly onReturned: (gateway: GatewayId) => void;
 }
 
-/** Gateways that must send a first update for a new query. `certain` is false when the registry was unavailable. */
-export interface ExpectedGateways {
-  readonly gateways: readonly GatewayId[];
+/** What is known of the gateways at this moment. */
+export interface GatewayView {
+  /** Must send a first update for a new query. */
+  readonly expected: readonly GatewayId[];
+  /** One that is dead lived a moment ago and has not said goodbye: its endpoints belong to the targets. */
+  readonly anyLost: boolean;
+  /** False when there may be gateways that were not heard of yet. */
   readonly certain: boolean;
 }
 
 interface Known {
+  /** Of this process's clock, monotonic. */
   heardMs: number;
   /** Cleared by any message from the gateway. */
   dead: boolean;
@@ -37,119 +46,154 @@ interface Known {
 /** Gateways send at least one update a second for each running query; after this much silence they are pinged. */
 const SILENCE_MS = 1_500;
 const PING_TIMEOUT_MS = 1_000;
-/** The length of a lease: after that a gateway has fenced itself. */
+/** The length of a lease: after that a gateway that stood still has fenced itself. Ten of its heartbeats are missing. */
 const DEAD_SILENCE_MS = 15_000;
-const RECENTLY_HEARD_MS = 15_000;
-/** After a reconnect of this process, gateways may still be reconnecting too: "no responders" proves nothing for this long. */
+/**
+ * Who was live counts as lost for so long: its endpoints have left a silent gateway, and were let in elsewhere. Whoever is not back then
+ * is offline.
+ */
+export const LOST_MS = 120_000;
+/** When this process begins to hear, gateways may still be reconnecting: "no responders" proves nothing for this long. */
 const RECONNECT_GRACE_MS = 5_000;
-const FORGET_MS = 300_000;
+/** Gateways send a heartbeat every 1.5 s: who lives was heard within this time. */
+const HEARD_ALL_MS = 2_000;
+const READ_LEASES_MS = 1_000;
 
 /**
  * Knows which gateways are alive, from any message that they send:
  *
  *     heard ──1.5 s silent and needed──▶ pinged ──reply, update or heartbeat──▶ heard
- *                                          ├──no responders──────────────────▶ dead
- *                                          └──no reply, and lease ended
- *                                             or 15 s silent─────────────────▶ dead ──any message──▶ heard
+ *       │                                  └──no responders──────────────┐
+ *       ├──15 s silent───────────────────────────────────────────────────┴▶ dead ──any message──▶ heard
+ *       └──goodbye──▶ forgotten                                               └──120 s──▶ forgotten
  *
- * For a query that was running, a dead gateway stays dead; for later queries it may be alive again.
+ * Silence counts only while this process hears. Leases are read when it begins to hear, for gateways that do not speak any more; no query
+ * waits for that.
  */
 export class GatewayFailureDetector {
   readonly #options: GatewayFailureDetectorOptions;
   readonly #known = new Map<GatewayId, Known>();
   #subscription: BusSubscription | undefined;
-  #unlisten: (() => void) | undefined;
-  #reconnectedMs = Number.NEGATIVE_INFINITY;
+  #timer: Timer | undefined;
+  /** Monotonic; when the leases were last read. */
+  #readMs = Number.NEGATIVE_INFINITY;
+  #isReading = false;
 
   constructor(options: GatewayFailureDetectorOptions) {
     this.#options = options;
   }
 
   start(): void {
-    const { bus, clock } = this.#options;
+    const { bus, clock, hearing } = this.#options;
     this.#subscription = bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
       const heartbeat = decodeBusMessage<GatewayHeartbeat>(data, 'gateway_beat');
-      if (heartbeat !== undefined) this.heard(heartbeat.gateway);
+      if (heartbeat?.stopped === true) this.#stopped(heartbeat.gateway);
+      else if (heartbeat !== undefined) this.heard(heartbeat.gateway);
     });
-    this.#unlisten = bus.onConnectionChange((connected) => {
-      if (connected) this.#reconnectedMs = clock.monotonic();
-    });
+    hearing.listen(() => void this.#readLeases());
+    this.#timer = clock.setInterval(() => void this.#readLeases(), READ_LEASES_MS);
   }
 
   stop(): void {
     this.#subscription?.unsubscribe();
-    this.#unlisten?.();
+    this.#options.clock.clear(this.#timer);
   }
 
   /** Any message from the gateway. */
   heard(gateway: GatewayId): void {
-    const known = this.#known.get(gateway);
-    const heardMs = this.#options.clock.monotonic();
-    if (known === undefined) this.#known.set(gateway, { heardMs, dead: false, probing: false });
-    else {
-      known.heardMs = heardMs;
-      known.dead = false;
-    }
+    const known = this.#know(gateway);
+    const wasDead = known.dead;
+    known.heardMs = this.#options.clock.monotonic();
+    known.dead = false;
+    if (wasDead) this.#options.onReturned(gateway);
   }
 
-  /** The gateways that are alive according to the registry and to what was heard. Never throws. */
-  async expectedGateways(): Promise<ExpectedGateways> {
-    const leased = await this.#options.registry.gateways();
-    const nowMs = this.#options.clock.monotonic();
-    const gateways = new Set<GatewayId>();
-    for (const [gateway, { heardMs }] of this.#known) {
-      if (nowMs - heardMs <= RECENTLY_HEARD_MS) gateways.add(gateway);
-      else if (nowMs - heardMs > FORGET_MS) this.#known.delete(gateway);
+  view(): GatewayView {
+    const expected: GatewayId[] = [];
+    let anyLost = false;
+    for (const [gateway, known] of this.#known) {
+      const silenceMs = this.#silenceMs(known);
+      if (silenceMs > LOST_MS) this.#known.delete(gateway);
+      else if (silenceMs > DEAD_SILENCE_MS) this.#declareDead(gateway, known, 'silent');
+      if (known.dead) anyLost ||= silenceMs <= LOST_MS;
+      else expected.push(gateway);
     }
-    if (leased.kind === 'gateways') for (const { gatewayId } of leased.gateways) gateways.add(gatewayId as GatewayId);
-    return {
-      gateways: [...gateways].filter((gateway) => this.#known.get(gateway)?.dead !== true),
-      certain: leased.kind === 'gateways',
-    };
+    return { expected, anyLost, certain: this.#hasReadLeases || (this.#options.hearing.forMs ?? 0) >= HEARD_ALL_MS };
   }
 
   /** A query has depended on this gateway since `sinceMs` (monotonic): pings it when it has been silent for too long. */
   probeIfSilent(gateway: GatewayId, sinceMs: number): void {
     const nowMs = this.#options.clock.monotonic();
-    const known = this.#known.get(gateway) ?? { heardMs: sinceMs, dead: false, probing: false };
-    this.#known.set(gateway, known);
+    const known = this.#know(gateway);
+    if (this.#silenceMs(known) > DEAD_SILENCE_MS) {
+      this.#declareDead(gateway, known, 'silent');
+      return;
+    }
     // The silence of a gateway that was never heard counts from when it was first needed.
-    if (known.probing || nowMs - Math.max(known.heardMs, sinceMs) < SILENCE_MS) return;
+    if (known.probing || Math.min(this.#silenceMs(known), nowMs - sinceMs) < SILENCE_MS) return;
     known.probing = true;
     void this.#ping(gateway, known).finally(() => {
       known.probing = false;
     });
   }
 
+  /** How long it was silent, as far as this process could hear. */
+  #silenceMs({ heardMs }: Known): number {
+    const { clock, hearing } = this.#options;
+    return Math.min(clock.monotonic() - heardMs, hearing.forMs ?? 0);
+  }
+
+  #know(gateway: GatewayId, heardMs = this.#options.clock.monotonic()): Known {
+    let known = this.#known.get(gateway);
+    if (known === undefined) {
+      known = { heardMs, dead: false, probing: false };
+      this.#known.set(gateway, known);
+    }
+    return known;
+  }
+
   async #ping(gateway: GatewayId, known: Known): Promise<void> {
-    const { bus, clock } = this.#options;
+    const { bus, hearing } = this.#options;
     const ping = encodeBusMessage({ t: 'ping' });
-    const pingedMs = clock.monotonic();
     const result = await bus.request(SUBJECTS.gateway(gateway), ping, { timeoutMs: PING_TIMEOUT_MS });
-    switch (result.kind) {
-      case 'reply':
-        if (decodeBusMessage<GatewayReply>(result.data, 'ok') !== undefined) this.heard(gateway);
-        return;
-      case 'no_responders':
-        if (clock.monotonic() - this.#reconnectedMs > RECONNECT_GRACE_MS)
-          this.#declareDead(gateway, known, 'no_responders');
-        return;
-      case 'timeout': {
-        if (known.heardMs > pingedMs) return;
-        if (clock.monotonic() - known.heardMs >= DEAD_SILENCE_MS) return this.#declareDead(gateway, known, 'silent');
-        const leased = await this.#options.registry.gateways();
-        if (leased.kind !== 'gateways' || known.heardMs > pingedMs) return;
-        if (!leased.gateways.some(({ gatewayId }) => gatewayId === gateway))
-          this.#declareDead(gateway, known, 'lease_ended');
-        return;
-      }
-      case 'disconnected':
+    if (result.kind === 'reply') {
+      if (decodeBusMessage<GatewayReply>(result.data, 'ok') !== undefined) this.heard(gateway);
+    } else if (result.kind === 'no_responders' && (hearing.forMs ?? 0) > RECONNECT_GRACE_MS) {
+      this.#declareDead(gateway, known, 'no_responders');
     }
   }
 
+  #stopped(gateway: GatewayId): void {
+    this.#known.delete(gateway);
+    this.#options.onDead(gateway, 'stopped');
+  }
+
   #declareDead(gateway: GatewayId, known: Known, sign: FailureSign): void {
+    if (known.dead) return;
     known.dead = true;
     this.#options.logger.warn('gateway is dead', { gateway, sign });
     this.#options.onDead(gateway, sign);
+  }
+
+  /** The leases were read since this process hears. */
+  get #hasReadLeases(): boolean {
+    const { clock, hearing } = this.#options;
+    return hearing.forMs !== undefined && this.#readMs >= clock.monotonic() - hearing.forMs;
+  }
+
+  /** Reads the leases once each time that this process begins to hear: of who lives, and of who lived a moment ago. */
+  async #readLeases(): Promise<void> {
+    const { registry, clock, hearing } = this.#options;
+    if (hearing.forMs === undefined || this.#hasReadLeases || this.#isReading) return;
+    this.#isReading = true;
+    const startedMs = clock.monotonic();
+    const [live, lapsed] = await Promise.all([registry.gateways(), registry.lease.lapsed(LOST_MS)]);
+    this.#isReading = false;
+    if (live.kind !== 'gateways' || lapsed.kind !== 'gateways') return;
+    this.#readMs = startedMs;
+    for (const { gatewayId, remainingMs } of [...live.gateways, ...lapsed.gateways]) {
+      // It was renewed when it had its whole length to go.
+      this.#know(gatewayId as GatewayId, startedMs - Math.max(0, DEAD_SILENCE_MS - remainingMs));
+    }
   }
 }

@@ -11,10 +11,8 @@ import { createMetrics, silentLogger } from '@muster/runtime';
 import type { StoredQuery } from '../results/query-record-store.js';
 import { CoordinatorHarness } from '../testing/coordinator-harness.js';
 import { OrphanReaper, livenessMetrics } from './orphan-reaper.js';
-import { CoordinatorHeartbeats } from './coordinator-heartbeats.js';
 
 let harness: CoordinatorHarness;
-let heartbeats: CoordinatorHeartbeats;
 let reaper: OrphanReaper;
 let running: StoredQuery[];
 let interrupted: QueryId[];
@@ -22,9 +20,8 @@ beforeEach(async () => {
   harness = await new CoordinatorHarness().open();
   running = [];
   interrupted = [];
-  const { clock, coordinatorId } = harness;
+  const { clock, coordinatorId, heartbeats } = harness;
   const { bus } = harness.connection;
-  heartbeats = new CoordinatorHeartbeats({ bus, coordinatorId, clock, active: () => harness.coordinator.all() });
   reaper = new OrphanReaper({
     ...{
       bus,
@@ -42,12 +39,10 @@ beforeEach(async () => {
       return Promise.resolve('interrupted');
     },
   });
-  heartbeats.start();
   reaper.start();
 });
 afterEach(async () => {
   reaper.stop();
-  heartbeats.stop();
   await harness.close();
   if (harness.clock.pendingTimers > 0) throw new Error(`${harness.clock.pendingTimers} timers were left`);
 });

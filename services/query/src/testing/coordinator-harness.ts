@@ -6,7 +6,9 @@ import { encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord, type Res
 import { createMetrics, silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { createQueryMetrics } from '../metrics.js';
+import { CoordinatorHeartbeats } from '../liveness/coordinator-heartbeats.js';
 import { GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
+import { HearingMonitor } from '../liveness/hearing-monitor.js';
 import { QueryCoordinator } from '../coordinator/query-coordinator.js';
 import type { RunningQueryDeps } from '../coordinator/running-query.js';
 import { QueryRecordStore } from '../results/query-record-store.js';
@@ -16,6 +18,8 @@ import { FakeGateway } from './fake-gateway.js';
 import { MemoryRegistry } from '@muster/testkit';
 
 export const ORG = 'acme' as OrgId;
+/** The coordinator has heard the bus for so long when a test begins: long enough to be certain of what it did not hear. */
+const HEARS_FOR_MS = 6_000;
 
 /** One coordinator over a broker in memory, with a clock that the test advances. */
 export class CoordinatorHarness {
@@ -23,11 +27,14 @@ export class CoordinatorHarness {
   readonly connection: MemoryConnection = this.broker.connect();
   readonly clock = new FakeClock();
   readonly coordinatorId = newCoordinatorId();
-  /** Gateways whose process is frozen: they receive and do not answer. */
-  readonly frozen = new Set<string>();
+  readonly #frozen = new Set<string>();
   readonly registry = new MemoryRegistry({ clock: this.clock });
   offline = 0;
+  /** Endpoints that the registry names; `undefined` when it does not answer. */
+  lost: readonly { readonly num: number; readonly at: string }[] | undefined = [];
   readonly records = new QueryRecordStore({ streams: this.connection.streams, logger: silentLogger });
+  readonly hearing: HearingMonitor;
+  readonly heartbeats: CoordinatorHeartbeats;
   readonly detector: GatewayFailureDetector;
   readonly coordinator: QueryCoordinator;
 
@@ -36,10 +43,16 @@ export class CoordinatorHarness {
     const { streams, bus } = connection;
     const common = { clock, logger: silentLogger };
     const metrics = createQueryMetrics(createMetrics('query'), { running: () => 0 });
+    this.hearing = new HearingMonitor({ bus, clock });
+    this.heartbeats = new CoordinatorHeartbeats({
+      ...{ bus, coordinatorId: this.coordinatorId, clock, active: () => this.coordinator.all() },
+      onOwn: () => this.hearing.heard(),
+    });
     this.detector = new GatewayFailureDetector({
       ...common,
       bus: this.#busWithFrozen(bus),
-      registry: this.registry,
+      ...{ registry: this.registry, hearing: this.hearing },
+      onReturned: (gateway) => this.coordinator.gatewayReturned(gateway),
       onDead: (gateway, sign) => this.coordinator.gatewayDied(gateway, sign),
     });
     this.coordinator = new QueryCoordinator({
@@ -51,6 +64,8 @@ export class CoordinatorHarness {
         openResults: (query) =>
           new ResultWriter({ ...query, ...common, streams, metrics: metrics.results, retryForMs: 5_000 }),
         countOffline: () => Promise.resolve(this.offline),
+        findLost: ({ has, speaks }) =>
+          Promise.resolve(this.lost?.filter(({ num, at }) => !has(num) && !speaks(at)).map(({ num }) => num)),
         reduce: () => Promise.resolve({ t: 'reduced', columns: ['n'], rows: [[1]], truncated: false }),
         limits: {
           ...{ maxGroups: 1_000, maxGroupBytes: 1_000_000, maxQueuedBytes: 1_000_000, maxResultBytes: 10_000_000 },
@@ -65,12 +80,16 @@ export class CoordinatorHarness {
     await this.connection.streams.ensure(Object.values(STREAMS));
     this.detector.start();
     this.coordinator.start();
+    this.heartbeats.start();
+    await this.pass(HEARS_FOR_MS);
     return this;
   }
 
   async close(): Promise<void> {
     await this.coordinator.stop();
     this.detector.stop();
+    this.heartbeats.stop();
+    this.hearing.stop();
     await this.connection.stop();
   }
 
@@ -80,10 +99,17 @@ export class CoordinatorHarness {
     return new FakeGateway(on.bus, id, nums);
   }
 
-  /** A lease that outlasts the test. */
+  /** A lease that outlasts the test, and a first heartbeat. */
   lease(gatewayId: string): void {
+    this.detector.heard(gatewayId as GatewayId);
     const info = { sessions: 0, draining: false, startedAtMs: 0 };
     void this.registry.lease.renew({ gatewayId, ttlMs: Number.POSITIVE_INFINITY, info });
+  }
+
+  /** Its process stands still: requests to it time out. */
+  freeze(gateway: FakeGateway): void {
+    gateway.frozen = true;
+    this.#frozen.add(gateway.id);
   }
 
   record(change: Partial<QueryRecord> = {}): QueryRecord {
@@ -147,7 +173,7 @@ export class CoordinatorHarness {
         const value: unknown = Reflect.get(target, name, target);
         if (name !== 'request') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
         return (...args: Parameters<Bus['request']>) =>
-          [...this.frozen].some((id) => SUBJECTS.gateway(id as GatewayId) === args[0])
+          [...this.#frozen].some((id) => SUBJECTS.gateway(id as GatewayId) === args[0])
             ? Promise.resolve({ kind: 'timeout' })
             : target.request(...args);
       },

@@ -3,6 +3,7 @@ import {
   decodeBusMessage,
   encodeBusMessage,
   SUBJECTS,
+  type GatewayHeartbeat,
   type GatewayUpdate,
   type GatewayRequest,
   type CoordinatorHeartbeat,
@@ -24,6 +25,8 @@ export class FakeGateway {
   readonly stops: QueryStop[] = [];
   /** Misses the start of queries, and learns of them from heartbeats only. */
   deaf = false;
+  /** Hears nothing and does not answer. */
+  frozen = false;
   /** Which of its endpoints poll, and how often. */
   polls: { readonly nums: readonly number[]; readonly withinMs: number } | undefined;
   readonly #bus: Bus;
@@ -42,22 +45,25 @@ export class FakeGateway {
         for (const start of heartbeat?.queries ?? []) this.#begin(start, true);
       }),
       bus.subscribe(SUBJECTS.gateway(this.id), (message) => {
-        if (decodeBusMessage<GatewayRequest>(message.data, 'ping')) message.reply?.(encodeBusMessage({ t: 'ok' }));
+        if (!this.frozen && decodeBusMessage<GatewayRequest>(message.data, 'ping'))
+          message.reply?.(encodeBusMessage({ t: 'ok' }));
       }),
     );
+    this.sendHeartbeat();
   }
 
   die(): void {
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
   }
 
-  sendHeartbeat(): void {
+  sendHeartbeat(change: Partial<GatewayHeartbeat> = {}): void {
     const heartbeat = {
       t: 'gateway_beat',
       gateway: this.id,
       sessions: this.#nums.length,
       draining: false,
       nowMs: 0,
+      ...change,
     } as const;
     this.#bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(heartbeat));
   }
@@ -101,7 +107,7 @@ export class FakeGateway {
   }
 
   #begin(start: QueryStart, late: boolean): void {
-    if (this.#seqs.has(start.id)) return;
+    if (this.frozen || this.#seqs.has(start.id)) return;
     this.#seqs.set(start.id, 0);
     this.starts.push(start);
     this.#send(start, { t: 'targeted', joined: late, ...this.#targets(this.#nums) });

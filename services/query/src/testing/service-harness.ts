@@ -18,6 +18,8 @@ import { FakeGateway } from './fake-gateway.js';
 const ORG = 'acme' as OrgId;
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
+const HEARTBEAT_MS = 1_500;
+
 export interface RunningService {
   readonly process: TestProcess;
   readonly coordinatorId: string;
@@ -30,6 +32,7 @@ export class ServiceHarness {
   readonly #registry: Registry;
   readonly #services: TestProcess[] = [];
   readonly #gateways: FakeGateway[] = [];
+  #heartbeats: NodeJS.Timeout | undefined;
 
   private constructor(brokers: TestBrokers, broker: Broker, registry: Registry) {
     this.#brokers = brokers;
@@ -70,6 +73,9 @@ export class ServiceHarness {
     if (renewed.kind === 'unavailable') throw renewed.cause;
     const gateway = new FakeGateway(this.broker.bus, id, nums);
     this.#gateways.push(gateway);
+    this.#heartbeats ??= setInterval(() => {
+      for (const one of this.#gateways) one.sendHeartbeat();
+    }, HEARTBEAT_MS);
     await this.broker.bus.flush();
     return gateway;
   }
@@ -136,6 +142,7 @@ export class ServiceHarness {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#heartbeats);
     await this.stopServices();
     await this.broker.stop();
     await this.#registry.stop();

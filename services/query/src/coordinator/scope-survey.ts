@@ -1,0 +1,55 @@
+import type { ResultAggregator } from '../aggregation/result-aggregator.js';
+import type { AskedEndpoints } from './find-lost.js';
+
+export interface ScopeSurveyDeps {
+  readonly countOffline: (isTargeted: (num: number) => boolean) => Promise<number>;
+  /** Endpoints in scope, besides the targets, that were live a moment ago at gateways that do not speak. Never throws. */
+  readonly findLost: (asked: AskedEndpoints) => Promise<readonly number[] | undefined>;
+}
+
+/** Who of a query's scope was not asked: endpoints of gateways that do not speak are lost, the others are offline. */
+export class ScopeSurvey {
+  /** Endpoints may be at a gateway that does not speak: they are to be looked for. */
+  isDue = false;
+  readonly #deps: ScopeSurveyDeps;
+  readonly #aggregator: ResultAggregator;
+  #finding: Promise<void> | undefined;
+  #offline: { readonly count: Promise<number>; readonly targeted: number } | undefined;
+
+  constructor(deps: ScopeSurveyDeps, aggregator: ResultAggregator) {
+    this.#deps = deps;
+    this.#aggregator = aggregator;
+  }
+
+  get hasCounted(): boolean {
+    return this.#offline !== undefined;
+  }
+
+  /** Looks for lost endpoints where that is due, and puts them into the ledger. Resolves when that is done. */
+  async findLost(): Promise<void> {
+    if (this.isDue) {
+      this.isDue = false;
+      this.#finding = this.#findAfter(this.#finding);
+    }
+    await this.#finding;
+  }
+
+  /** How many endpoints are offline. Counts again when there are more targets than at the last time. */
+  countOffline(): Promise<number> {
+    const { ledger } = this.#aggregator;
+    const { targeted } = ledger;
+    if (this.#offline?.targeted !== targeted)
+      this.#offline = { count: this.#deps.countOffline((num) => ledger.has(num)), targeted };
+    return this.#offline.count;
+  }
+
+  async #findAfter(earlier: Promise<void> | undefined): Promise<void> {
+    await earlier;
+    const aggregator = this.#aggregator;
+    const lost = await this.#deps.findLost({
+      has: (num) => aggregator.ledger.has(num),
+      speaks: (gateway) => aggregator.speaks(gateway),
+    });
+    aggregator.addLost(lost);
+  }
+}
