@@ -138,7 +138,8 @@ class Round {
     await inject(this.#system, fault);
     const healedMs = (interval.healedMs = Date.now());
     this.#record.note('healed', { fault });
-    const lack = await becomesWhole(this.#system, agents, GIVE_UP_WHOLE_MS);
+    const onLack = (lack: string): void => this.#record.note('lacking', { lack });
+    const lack = await becomesWhole(this.#system, { agents, withinMs: GIVE_UP_WHOLE_MS, onLack });
     const wholeMs = (interval.wholeMs = Date.now());
     this.#record.note('whole', { lack });
     const took = `${((healedMs - interval.fromMs) / 1_000).toFixed(1)} s`;

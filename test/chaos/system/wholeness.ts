@@ -13,12 +13,17 @@ type Lack = string | undefined;
 
 /**
  * Waits until the whole system works: every program is ready, every endpoint has a session and is listed, one question is answered by all,
- * and one order is carried out. Returns what was lacking at the last look when that takes longer than `withinMs`.
+ * and one order is carried out. `onLack` hears what is lacking at each look. Returns what was lacking at the last one when that takes longer
+ * than `withinMs`.
  */
-export async function becomesWhole(system: ChaosSystem, agents: number, withinMs: number): Promise<Lack> {
+export async function becomesWhole(
+  system: ChaosSystem,
+  { agents, withinMs, onLack }: { agents: number; withinMs: number; onLack: (lack: string) => void },
+): Promise<Lack> {
   const giveUpAt = performance.now() + withinMs;
   for (;;) {
     const lack = await lackOf(system, agents).catch((error: unknown) => String(error));
+    if (lack !== undefined) onLack(lack);
     if (lack === undefined || performance.now() > giveUpAt) return lack;
     await delay(PAUSE_MS);
   }
