@@ -1,11 +1,13 @@
-import type { AuditLinkJson, CommandJson } from '@muster/api-contract';
+import type { AuditLinkJson, CommandJson, CommandTargetJson } from '@muster/api-contract';
 import type { Harness } from '../../kit/harness.js';
 import type { JournaledTarget } from '../../simulator/index.js';
+
+export type KeptTarget = JournaledTarget & Pick<CommandTargetJson, 'effects' | 'late'>;
 
 /** All commands as they are kept, and what the audit chain says of them. */
 export interface KeptCommands {
   readonly commands: readonly CommandJson[];
-  readonly targets: readonly JournaledTarget[];
+  readonly targets: readonly KeptTarget[];
   readonly chain: readonly AuditLinkJson[];
 }
 
@@ -13,7 +15,7 @@ const READERS = 8;
 
 export async function readKeptCommands({ api }: Harness): Promise<KeptCommands> {
   const commands = await api.all('GET /v1/commands', { pageSize: 200 });
-  const targets: JournaledTarget[] = [];
+  const targets: KeptTarget[] = [];
   const left = commands.values();
   const read = async (): Promise<void> => {
     for (const { id } of left) {
