@@ -9,6 +9,7 @@ import type { CommandConfig } from './config.js';
 import { DeliverySender } from './deliveries/delivery-sender.js';
 import { Routes, FreshRoutes } from './deliveries/routes.js';
 import { CommandAudit } from './journal/command-audit.js';
+import { JournalAudit } from './journal/journal-audit.js';
 import { JournalProjection } from './journal/journal-projection.js';
 import { JournalWriter } from './journal/journal-writer.js';
 import { createCommandMetrics } from './metrics.js';
@@ -96,7 +97,10 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
 
   const services: LiveServices = new LiveServices({
     ...{ bus, instance, clock, keyList },
-    onChange: () => reconciler.redistribute(),
+    onChange: () => {
+      reconciler.redistribute();
+      journalAudit.redistribute();
+    },
     onHearing: () => reconciler.hearsAgain(),
   });
   const reconciler: CommandReconciler = new CommandReconciler({
@@ -108,8 +112,13 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     forgetTree: (id) => trees.drop(id),
   });
 
+  const journalAudit: JournalAudit = new JournalAudit({
+    ...{ streams, clock, logger, trail, projection },
+    records: (org) => services.records(org),
+  });
+
   const acks = new AckSender(bus);
-  const outcomes = new OutcomeWriter({ ...journal, clock, acks });
+  const outcomes = new OutcomeWriter({ projection, writer, clock, acks });
   const reports = new ReportHandler({
     ...{ bus, clock, logger, metrics: metrics.reports, projection, directory, audit, outcomes, acks, deliveries },
     late: new LateReports({ projection, directory, clock, logger, acks, outcomes }),
@@ -123,6 +132,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
       ['command policy', policyFile],
       // Resolves when the whole journal is read. Requests, reports and presence are handled only after that.
       ['journal projection', projection],
+      ['audit of the journal', journalAudit],
       ['reconciler', reconciler],
       ['reports', reports],
       ['requests', requests],

@@ -3,6 +3,8 @@ import type { OrgId } from '@muster/protocol';
 import { encodeRecord, type AuditRecord } from '@muster/records';
 import { TokenBucket, type Clock, type Logger } from '@muster/runtime';
 import { ChainWriter } from './chain-writer.js';
+import type { JournalMark } from './journal-mark.js';
+import type { EntryRecord } from './journal-records.js';
 
 /** An audit record without what the trail adds: time and hash of the previous record. */
 export type NewAuditRecord = Omit<AuditRecord, 'atMs' | 'prev'>;
@@ -71,8 +73,26 @@ export class AuditTrail {
     } else if (encodeRecord(complete).length > MAX_RECORD_BYTES) this.#lost(complete, new Error('too large to store'));
     else {
       this.#pending += 1;
-      this.#chain(record.org).add(complete);
+      this.#chain(record.org).add(complete, (stored, failed) => {
+        this.#pending -= 1;
+        if (failed !== undefined) this.#lost(stored, failed);
+      });
     }
+  }
+
+  /**
+   * Appends the record of a journal entry, once, whoever tries; call it in the order of the journal. Resolves with why it could not be stored:
+   * it is not lost then, because it can be made again from the journal.
+   */
+  recordEntry(record: EntryRecord): Promise<Error | undefined> {
+    const complete = bounded(normalised(record));
+    if (this.#stopping.signal.aborted) return Promise.resolve(new Error('the trail was stopped'));
+    return new Promise((resolve) => this.#chain(record.org).add(complete, (_record, failed) => resolve(failed)));
+  }
+
+  /** Up to which journal entry the org's chain has records. */
+  mark(org: OrgId): JournalMark {
+    return this.#chain(org).mark;
   }
 
   /**
@@ -126,10 +146,6 @@ export class AuditTrail {
       org,
       retryForMs,
       stopping: this.#stopping.signal,
-      settled: (record, lost) => {
-        this.#pending -= 1;
-        if (lost !== undefined) this.#lost(record, lost);
-      },
     });
     this.#chains.set(org, chain);
     return chain;
@@ -147,4 +163,11 @@ const RETRY_FOR_MS = 60_000;
 /** Details as JSON has them: a verifier reads the records as JSON and must compute the same bytes. */
 function normalised(record: AuditRecord): AuditRecord {
   return JSON.parse(JSON.stringify(record)) as AuditRecord;
+}
+
+/** A journal entry may be larger than a record; it can be read in the journal. */
+function bounded(record: AuditRecord): AuditRecord {
+  if (encodeRecord(record).length <= MAX_RECORD_BYTES) return record;
+  const { seq, journal } = record.details ?? {};
+  return { ...record, details: { seq, journal, tooLarge: true } };
 }

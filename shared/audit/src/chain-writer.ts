@@ -1,6 +1,15 @@
 import type { StreamStore } from '@muster/bus';
 import type { OrgId } from '@muster/protocol';
-import { auditHash, encodeRecord, STREAM_SUBJECTS, STREAMS, type AuditRecord } from '@muster/records';
+import {
+  auditHash,
+  encodeRecord,
+  journalPosition,
+  STREAM_SUBJECTS,
+  STREAMS,
+  type AuditRecord,
+  type JournalPosition,
+} from '@muster/records';
+import { JournalMark } from './journal-mark.js';
 import { fullJitter, sleep, type Clock } from '@muster/runtime';
 
 export interface ChainWriterOptions {
@@ -10,12 +19,14 @@ export interface ChainWriterOptions {
   readonly retryForMs: number;
   /** When it is aborted, pending records are given up. */
   readonly stopping: AbortSignal;
-  /** Called once per record; `lost` is why it could not be stored. */
-  readonly settled: (record: AuditRecord, lost: Error | undefined) => void;
 }
+
+/** Called once per record; `lost` is why it could not be stored. */
+export type Settled = (record: AuditRecord, lost: Error | undefined) => void;
 
 interface Waiting {
   readonly record: AuditRecord;
+  readonly settled: Settled;
   readonly sinceMs: number;
 }
 
@@ -45,16 +56,20 @@ export class ChainWriter {
   readonly #options: ChainWriterOptions;
   readonly #subject: string;
   readonly #queue: Waiting[] = [];
+  /** The newest record of the chain that was made from the journal. */
+  readonly mark: JournalMark;
   #writing: Promise<void> | undefined;
   #head: Head | undefined;
 
   constructor(options: ChainWriterOptions) {
     this.#options = options;
     this.#subject = STREAM_SUBJECTS.audit(options.org);
+    this.mark = new JournalMark(options.streams, this.#subject);
   }
 
-  add(record: AuditRecord): void {
-    this.#queue.push({ record, sinceMs: this.#options.clock.monotonic() });
+  /** A record of a journal entry at or before the mark is in the chain already, and is not appended again. */
+  add(record: AuditRecord, settled: Settled): void {
+    this.#queue.push({ record, settled, sinceMs: this.#options.clock.monotonic() });
     this.#writing ??= this.#write();
   }
 
@@ -64,11 +79,11 @@ export class ChainWriter {
   }
 
   async #write(): Promise<void> {
-    const { clock, settled, stopping, retryForMs } = this.#options;
+    const { clock, stopping, retryForMs } = this.#options;
     for (let run = 1; ; run += 1) {
       const waiting = this.#queue.shift();
       if (waiting === undefined) break;
-      settled(waiting.record, await this.#store(waiting.record, waiting.sinceMs + retryForMs));
+      waiting.settled(waiting.record, await this.#store(waiting.record, waiting.sinceMs + retryForMs));
       if (run % RUN === 0) await sleep(clock, REST_MS, stopping);
     }
     // In the same turn as the check of the queue: a record that is added afterwards starts a new run.
@@ -80,8 +95,9 @@ export class ChainWriter {
     const { clock, stopping } = this.#options;
     const [conflicts, outages] = [fullJitter(CONFLICT_WAIT), fullJitter(OUTAGE_WAIT)];
     const attempt: Attempt = { record, mayBeStored: false };
+    const position = journalPosition(record);
     while (!stopping.aborted) {
-      const failed = await this.#try(attempt).catch(asError);
+      const failed = await this.#try(attempt, position).catch(asError);
       if (failed === undefined) return undefined;
       if (clock.monotonic() >= untilMs) return this.#giveUp(failed);
       await sleep(clock, (failed === 'conflict' ? conflicts : outages).next(), stopping);
@@ -89,13 +105,15 @@ export class ChainWriter {
     return this.#giveUp(new Error('the process stopped before it was stored'));
   }
 
-  async #try(attempt: Attempt): Promise<undefined | 'conflict' | Error> {
+  async #try(attempt: Attempt, position?: JournalPosition): Promise<undefined | 'conflict' | Error> {
     const head = (this.#head ??= await this.#readHead());
+    if (position !== undefined && (await this.mark.isPast(position, head.seq))) return undefined;
     const data = encodeRecord({ ...attempt.record, prev: head.hash });
     const result = await this.#options.streams.append(this.#subject, data, { expectLastSubjectSeq: head.seq });
     switch (result.kind) {
       case 'appended':
         this.#head = { seq: result.seq, hash: auditHash(data) };
+        this.mark.appended(head.seq, result.seq, position);
         return undefined;
       case 'conflict': {
         // The next record may be this one, whose acknowledgement was lost. Unlike a message id, this check works at any later time.

@@ -1,1 +1,3 @@
 export * from './audit-trail.js';
+export * from './journal-records.js';
+export * from './replay-journal.js';

@@ -84,9 +84,20 @@ export interface Signature {
   readonly approver?: Person;
 }
 
+/** What the audit record of an entry has beside it. Absent in entries from before it was kept. */
+export interface AskedBy {
+  /** The address the request came from. */
+  readonly from: string;
+  /** Who stands behind the credential. */
+  readonly person?: string;
+  /** The selector of the request. */
+  readonly scope?: string;
+}
+
 export interface SubmittedEntry {
   readonly t: 'submitted';
   readonly atMs: number;
+  readonly asked?: AskedBy;
   readonly record: CommandRecord;
   /** Absent while it waits for approval. */
   readonly signature?: Signature;
@@ -99,6 +110,7 @@ export interface SubmittedEntry {
 export interface SignedEntry {
   readonly t: 'signed';
   readonly atMs: number;
+  readonly asked?: AskedBy;
   readonly signature: Signature;
   readonly released: number;
   readonly sent: Uint8Array;
@@ -132,6 +144,7 @@ export interface StateChange {
 export interface CancelEntry {
   readonly t: 'cancel';
   readonly atMs: number;
+  readonly asked?: AskedBy;
   readonly by: Person;
   /** `cancelled`, `rejected`, `rollout_aborted`, `not_approved`. */
   readonly code: string;

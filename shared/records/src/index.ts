@@ -10,3 +10,5 @@ export * from './query-records.js';
 export * from './kept-result.js';
 export * from './command-journal.js';
 export * from './command-fold.js';
+export * from './request-keys.js';
+export * from './journal-position.js';

@@ -23,6 +23,8 @@ export const STREAM_SUBJECTS = {
   query: (org: OrgId, id: QueryId) => `${ROOT}.query.${token(org)}.${token(id)}`,
   result: (org: OrgId, id: QueryId) => `${ROOT}.result.${token(org)}.${token(id)}`,
   command: (org: OrgId, id: CommandId) => `${ROOT}.journal.${token(org)}.${token(id)}`,
+  /** The journals of all commands of an org. */
+  orgCommands: (org: OrgId) => `${ROOT}.journal.${token(org)}.*`,
   /** The journals of all commands of all orgs. */
   allCommands: `${ROOT}.journal.*.*`,
   audit: (org: OrgId) => `${ROOT}.audit.${token(org)}`,

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { NewAuditRecord } from '@muster/audit';
 import type { CommandReply, CommandReport, CommandRequest, CommandSummary } from '@muster/messages';
 import type { CommandId, OrgId } from '@muster/protocol';
-import { encodeNumberSet, type CommandRecord, type JournalEntry } from '@muster/records';
+import type { CommandRecord } from '@muster/records';
 import { CommandAudit } from './command-audit.js';
 import { OpenCommand } from './open-command.js';
 
@@ -16,7 +15,7 @@ const SUBMIT: CommandRequest = {
 };
 const REPLY: CommandReply = {
   t: 'command',
-  repeated: false,
+  repeated: true,
   command: { record: { id: ID }, status: 'running', ledger: { targeted: 3 } } as unknown as CommandSummary,
 };
 const problem = (code: string): CommandReply =>
@@ -45,19 +44,16 @@ describe('the record of a request', () => {
     expect(setUp().recordOf(SUBMIT, REPLY)).toEqual({
       ...{ actor: 'p1', actorName: 'Ann', from: '10.0.0.1', org: ORG, action: 'command.submit', outcome: 'allowed' },
       ...{ subject: ID, scope: 'os=linux' },
-      details: { action: 'dns.flush', params: { a: 1 }, dryRun: false, status: 'running', targets: 3 },
+      details: { action: 'dns.flush', params: { a: 1 }, dryRun: false, status: 'running', targets: 3, repeated: true },
     });
   });
 
   test('has the reason where one was given, and says that an earlier request made the command', () => {
     const { recordOf } = setUp();
-    const record = recordOf(
-      { ...SUBMIT, reason: 'ticket 7', target: { agentIds: [] } } as CommandRequest,
-      { ...REPLY, repeated: true } as CommandReply,
-    );
+    const record = recordOf({ ...SUBMIT, reason: 'ticket 7', target: { agentIds: [] } } as CommandRequest, REPLY);
     expect(record).not.toHaveProperty('scope');
     expect(record?.details).toMatchObject({ reason: 'ticket 7', repeated: true });
-    expect(recordOf(SUBMIT, REPLY)?.details).not.toHaveProperty('repeated');
+    expect(recordOf(SUBMIT, problem('forbidden'))?.details).not.toHaveProperty('repeated');
   });
 
   test.each([
@@ -92,13 +88,14 @@ describe('the record of a request', () => {
     });
     const approve = { t: 'approve', org: ORG, caller: CALLER, id: ID } as const;
     expect(recordOf(approve, problem('forbidden'))).toMatchObject({ action: 'command.approve', subject: ID });
-    expect(recordOf(approve, REPLY)?.details).toEqual({ status: 'running', targets: 3 });
+    expect(recordOf(approve, REPLY)?.details).toEqual({ status: 'running', targets: 3, repeated: true });
     const cancel = { t: 'cancel', org: ORG, caller: CALLER, id: ID, reason: 'wrong' } as const;
     expect(recordOf(cancel, REPLY)).toMatchObject({ action: 'command.cancel', details: { reason: 'wrong' } });
   });
 
-  test('is not made of lists, plans, and requests of no org', () => {
+  test('is not made of lists, plans, requests of no org, and of what the journal has', () => {
     const { recordOf } = setUp();
+    expect(recordOf(SUBMIT, { ...REPLY, repeated: false })).toBeUndefined();
     const plan = { ...SUBMIT, t: 'plan' } as CommandRequest;
     for (const request of [plan, { t: 'list', org: ORG, limit: 1 } as const, { ...SUBMIT, org: 'no org' as OrgId }]) {
       expect(recordOf(request, REPLY)).toBeUndefined();
@@ -117,36 +114,6 @@ describe('the service itself records', () => {
       { ...own, action: 'command.deliver', details: { targets: 5, gateways: 2 } },
       { ...own, action: 'command.deliver', details: { targets: 5, gateways: 2, broadcast: true } },
     ]);
-  });
-
-  test('outcomes, with the hash of the journal entry', () => {
-    const { audit, records } = setUp();
-    const written = { seq: 9, bytes: Uint8Array.of(1, 2) };
-    const journal = createHash('sha256').update(written.bytes).digest('hex');
-    const change = { targets: encodeNumberSet([1, 2]), message: '' };
-    const entries: JournalEntry[] = [
-      {
-        ...{ t: 'states', atMs: 1 },
-        changes: [
-          { ...change, state: 'succeeded', code: '' },
-          { ...change, state: 'failed', code: 'exit_code' },
-        ],
-      },
-      { t: 'cancel', atMs: 1, by: { id: 'p', name: 'P' }, code: 'cancelled', message: 'wrong' },
-      { t: 'released', atMs: 1, upTo: 4 },
-    ];
-    for (const entry of entries) audit.outcome(open(), entry, written);
-    const changes = [
-      { state: 'succeeded', targets: 2 },
-      { state: 'failed', targets: 2, code: 'exit_code' },
-    ];
-    expect(records).toEqual(
-      [{ changes }, { cancel: 'cancelled', message: 'wrong' }, { released: 4 }].map((details) => ({
-        ...own,
-        action: 'command.outcome',
-        details: { journal, seq: 9, ...details },
-      })),
-    );
   });
 });
 

@@ -1,12 +1,7 @@
-import { createHash } from 'node:crypto';
-import type { AuditTrail, NewAuditRecord } from '@muster/audit';
+import { SYSTEM, type AuditTrail, type NewAuditRecord } from '@muster/audit';
 import type { CommandCaller, CommandReport, CommandReply, CommandRequest } from '@muster/messages';
 import { isOrgId } from '@muster/protocol';
-import { decodeNumberSet, type JournalEntry } from '@muster/records';
 import type { OpenCommand } from './open-command.js';
-
-/** The actor of what the service does by itself. */
-export const SYSTEM = { id: 'muster', name: 'Muster' } as const;
 
 const ACTIONS = {
   submit: 'command.submit',
@@ -15,6 +10,7 @@ const ACTIONS = {
   cancel: 'command.cancel',
 } as const;
 
+/** The audit records of what the journal does not have. What it has is recorded from it: see `JournalAudit`. */
 export class CommandAudit {
   readonly #trail: Pick<AuditTrail, 'record' | 'recordRateLimited'>;
 
@@ -22,8 +18,10 @@ export class CommandAudit {
     this.#trail = trail;
   }
 
+  /** A request that was refused or failed, or that changed nothing because an earlier one had done it. */
   request(request: CommandRequest, reply: CommandReply): void {
     if (request.t === 'list' || request.t === 'plan' || !isOrgId(request.org)) return;
+    if (reply.t === 'command' && !reply.repeated) return;
     const { org, caller } = request;
     const isProblem = reply.t === 'problem';
     const command = reply.t === 'command' ? reply.command : undefined;
@@ -58,30 +56,6 @@ export class CommandAudit {
       action: 'command.deliver',
       details: { targets, gateways, ...(broadcast ? { broadcast } : {}) },
     });
-  }
-
-  /** Outcomes of targets: one record for each journal entry, with the hash of the entry. */
-  outcome(
-    command: OpenCommand,
-    entry: JournalEntry,
-    written: { readonly seq: number; readonly bytes: Uint8Array },
-  ): void {
-    const details = {
-      journal: createHash('sha256').update(written.bytes).digest('hex'),
-      seq: written.seq,
-      ...(entry.t === 'states'
-        ? {
-            changes: entry.changes.map(({ state, targets, code }) => ({
-              state,
-              targets: decodeNumberSet(targets).length,
-              ...(code === '' ? {} : { code }),
-            })),
-          }
-        : {}),
-      ...(entry.t === 'cancel' ? { cancel: entry.code, message: entry.message } : {}),
-      ...(entry.t === 'released' ? { released: entry.upTo } : {}),
-    };
-    this.#trail.record({ ...of(command), action: 'command.outcome', details });
   }
 
   /**

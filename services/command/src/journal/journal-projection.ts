@@ -1,12 +1,19 @@
 import { StreamError, type Entry, type StreamStore } from '@muster/bus';
 import type { CommandSummary } from '@muster/messages';
 import { isCommandId, type CommandId, type OrgId } from '@muster/protocol';
-import { decodeJournalEntry, STREAM_SUBJECTS, STREAMS, type FoldStep, type JournalEntry } from '@muster/records';
+import {
+  decodeJournalEntry,
+  parseCommandSubject,
+  RequestKeys,
+  STREAM_SUBJECTS,
+  STREAMS,
+  type FoldStep,
+  type JournalEntry,
+} from '@muster/records';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
 import type { JournalMetrics } from './journal-metrics.js';
 import { KnownCommands, type ListOptions } from './known-commands.js';
 import { OpenCommand } from './open-command.js';
-import { RequestKeys } from './request-keys.js';
 import { SequenceWaiters } from './sequence-waiters.js';
 
 export interface JournalProjectionOptions {
@@ -22,7 +29,15 @@ export interface JournalStep {
   readonly command: OpenCommand;
   readonly entry: JournalEntry;
   readonly seq: number;
+  readonly data: Uint8Array;
   readonly step: FoldStep;
+}
+
+/** An entry of a command that has ended: what it changes shows only in the whole journal of the command. */
+export interface LateEntry {
+  readonly org: OrgId;
+  readonly id: CommandId;
+  readonly seq: number;
 }
 
 const RETRY_MS = 1_000;
@@ -37,6 +52,9 @@ export class JournalProjection {
   readonly #keys = new RequestKeys();
   readonly #waiters = new SequenceWaiters();
   readonly #listeners = new Set<(step: JournalStep) => void>();
+  readonly #lateListeners = new Set<(late: LateEntry) => void>();
+  /** The newest entry of each org. */
+  readonly #newest = new Map<OrgId, number>();
   readonly #restarted = new Set<() => void>();
   readonly #stopping = new AbortController();
   #following: Promise<void> = Promise.resolve();
@@ -111,6 +129,17 @@ export class JournalProjection {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls the listener for each entry of an ended command, once the projection has caught up. */
+  onLate(listener: (late: LateEntry) => void): () => void {
+    this.#lateListeners.add(listener);
+    return () => this.#lateListeners.delete(listener);
+  }
+
+  /** The sequence of the newest entry that was read, by org. */
+  newest(): ReadonlyMap<OrgId, number> {
+    return this.#newest;
+  }
+
   /** Calls the listener after the journal was read again from its start: open commands are other objects than before. */
   onRestart(listener: () => void): () => void {
     this.#restarted.add(listener);
@@ -167,6 +196,7 @@ export class JournalProjection {
     this.#caughtUp = false;
     this.#known.clear();
     this.#keys.clear();
+    this.#newest.clear();
     this.#waiters.reset();
   }
 
@@ -181,19 +211,29 @@ export class JournalProjection {
     this.#waiters.pass(entry.seq);
   }
 
-  #apply({ data, seq, subject }: Entry): void {
+  #apply({ data: view, seq, subject }: Entry): void {
+    const of = parseCommandSubject(subject);
+    if (of === undefined) return;
+    this.#newest.set(of.org, seq);
     // Records stay in memory, and the data is a view of a larger buffer.
-    const entry = decodeJournalEntry(data.slice());
-    const command = this.#commandOf(entry, subject, seq);
-    if (command === undefined) return;
+    const data = view.slice();
+    const entry = decodeJournalEntry(data);
+    const command = this.#commandOf(entry, { ...of, subject, seq });
+    if (command === undefined) {
+      const isLate = this.#caughtUp && entry.t !== 'submitted' && this.#keys.firstOf(of.id) === undefined;
+      if (isLate) for (const listener of this.#lateListeners) listener({ ...of, seq });
+      return;
+    }
     const step = command.fold.apply(entry);
     command.lastSeq = seq;
     if (step.ended) this.#known.end(command);
-    if (this.#caughtUp) for (const listener of this.#listeners) listener({ command, entry, seq, step });
+    if (this.#caughtUp) for (const listener of this.#listeners) listener({ command, entry, seq, data, step });
   }
 
-  #commandOf(entry: JournalEntry, subject: string, seq: number): OpenCommand | undefined {
-    const id = subject.slice(subject.lastIndexOf('.') + 1) as CommandId;
+  #commandOf(
+    entry: JournalEntry,
+    { id, subject, seq }: { readonly id: CommandId; readonly subject: string; readonly seq: number },
+  ): OpenCommand | undefined {
     const known = this.#known.open(id);
     if (known !== undefined || entry.t !== 'submitted' || this.#known.has(id)) return known;
     // A client of the broker must not be able to write a command under the subject of another one.

@@ -1,6 +1,6 @@
 import type { Bus, BusSubscription } from '@muster/bus';
 import { decodeBusMessage, encodeBusMessage, SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
-import type { CommandId, CommandServiceId } from '@muster/protocol';
+import type { CommandId, CommandServiceId, OrgId } from '@muster/protocol';
 import type { Clock, Timer } from '@muster/runtime';
 
 export interface LiveServicesOptions {
@@ -73,7 +73,15 @@ export class LiveServices {
   }
 
   reconciles(id: CommandId): boolean {
-    if (this.#stopping) return false;
+    return !this.#stopping && this.#isFirst(id);
+  }
+
+  /** Whether this service writes the audit records of an org's journal: to its end, if it is the last one. */
+  records(org: OrgId): boolean {
+    return this.#stopping ? this.#heardMs.size === 0 : this.#isFirst(org);
+  }
+
+  #isFirst(id: CommandId | OrgId): boolean {
     const own = score(this.#options.instance, id);
     for (const other of this.#heardMs.keys()) {
       const its = score(other, id);
@@ -124,7 +132,7 @@ export class LiveServices {
 }
 
 /** A number that depends on every bit of both: FNV-1a of the text, then the finalizer of MurmurHash3. */
-function score(instance: CommandServiceId, id: CommandId): number {
+function score(instance: CommandServiceId, id: string): number {
   let hash = 0x811c9dc5;
   for (const text of [instance, id]) {
     for (let i = 0; i < text.length; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

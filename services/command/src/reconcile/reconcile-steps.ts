@@ -2,7 +2,8 @@ import { isTerminal, type GatewayId } from '@muster/protocol';
 import { encodeNumberSet, type CancelEntry, type JournalEntry } from '@muster/records';
 import type { Directory, Endpoint } from '@muster/directory';
 import type { Clock, Logger } from '@muster/runtime';
-import { SYSTEM, type CommandAudit } from '../journal/command-audit.js';
+import { SYSTEM } from '@muster/audit';
+import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
 import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
@@ -21,7 +22,7 @@ export interface ReconcileStepsOptions {
   readonly directory: Pick<Directory, 'byNum'>;
   readonly routes: Pick<Routes, 'of'>;
   readonly deliveries: Pick<DeliverySender, 'deliver' | 'cancel'>;
-  readonly audit: Pick<CommandAudit, 'delivered' | 'outcome'>;
+  readonly audit: Pick<CommandAudit, 'delivered'>;
   /** Since when this service hears what is sent over the broker. */
   readonly hearsSinceMs: () => number;
 }
@@ -195,14 +196,12 @@ export class ReconcileSteps {
 
   /** True when the entry was read back from the journal, whether or not it changed anything. */
   async #append(command: OpenCommand, entry: JournalEntry, after?: number): Promise<boolean> {
-    const { writer, projection, audit } = this.#options;
+    const { writer, projection } = this.#options;
     const result = await writer.append(command, entry, {
       patienceMs: PATIENCE_MS,
       ...(after === undefined ? {} : { after }),
     });
     if (result.kind !== 'appended') return false;
-    const isSent = entry.t === 'states' && entry.changes.every(({ state }) => state === 'sent');
-    if (!isSent) audit.outcome(command, entry, result);
     return projection.folded(result.seq);
   }
 

@@ -1,7 +1,6 @@
 import { isTerminal, canTransition, type CommandId, type CommandState } from '@muster/protocol';
 import { encodeNumberSet, type StateChange } from '@muster/records';
 import type { Clock, Timer } from '@muster/runtime';
-import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
 import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
@@ -13,7 +12,6 @@ export interface OutcomeWriterOptions {
   readonly writer: Pick<JournalWriter, 'append'>;
   readonly projection: Pick<JournalProjection, 'folded'>;
   readonly acks: Pick<AckSender, 'add'>;
-  readonly audit: Pick<CommandAudit, 'outcome'>;
 }
 
 interface Batch {
@@ -124,7 +122,7 @@ export class OutcomeWriter {
   }
 
   async #write(batch: Batch): Promise<void> {
-    const { writer, clock, projection, audit } = this.#options;
+    const { writer, clock, projection } = this.#options;
     const reports = [...batch.reports.values()];
     batch.reports = new Map();
     for (const part of inParts(reports)) {
@@ -132,7 +130,6 @@ export class OutcomeWriter {
       const result = await writer.append(batch.command, entry, { patienceMs: PATIENCE_MS });
       // The agents repeat it.
       if (result.kind !== 'appended') continue;
-      audit.outcome(batch.command, entry, result);
       void projection.folded(result.seq).then((isFolded) => {
         if (isFolded) this.#acknowledge(batch.command, part);
       });

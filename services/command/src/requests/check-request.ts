@@ -9,7 +9,7 @@ import {
   selectorMatches,
   type CommandId,
 } from '@muster/protocol';
-import type { Person, Rollout } from '@muster/records';
+import type { AskedBy, Person, Rollout } from '@muster/records';
 import { isRole, leastRole, roleAllows, type Permission } from '@muster/identity';
 import { isCount, stepOf } from '../reconcile/rollout.js';
 import { endpointLabel, type Directory, type Endpoint } from '@muster/directory';
@@ -40,6 +40,15 @@ export function checkCaller(org: OrgId, caller: CommandCaller, permission: Permi
 /** What the journal keeps of who made a request. */
 export function personOf({ id, name, person, origin }: CommandCaller): Person {
   return { id, name, ...(person === undefined ? {} : { person }), ...(origin === undefined ? {} : { origin }) };
+}
+
+/** What the audit record of the request has beside what the command has. */
+export function askedBy({ from, person }: CommandCaller, selector?: string): AskedBy {
+  return {
+    from,
+    ...(person === undefined ? {} : { person }),
+    ...(selector === undefined ? {} : { scope: selector }),
+  };
 }
 
 export function checkExpiry(expiresInMs: number): void {

@@ -1,6 +1,6 @@
 import type { CommandCaller, CommandReply, CommandRequest, CommandSummary } from '@muster/messages';
 import { AppError, type CommandId, type OrgId } from '@muster/protocol';
-import { type SignedEntry, encodeNumberSet } from '@muster/records';
+import { type CancelEntry, type SignedEntry, encodeNumberSet } from '@muster/records';
 import type { Directory } from '@muster/directory';
 import type { Clock } from '@muster/runtime';
 import type { JournalProjection } from '../journal/journal-projection.js';
@@ -11,7 +11,7 @@ import { type CommandKeys, commandClaims } from '../signing/command-keys.js';
 import type { TargetTrees } from '../signing/target-trees.js';
 import type { Policy } from './approval-policy.js';
 import { checkApproval, notWaiting } from './check-approval.js';
-import { checkCaller, checkReason, checkReach, personOf } from './check-request.js';
+import { askedBy, checkCaller, checkReason, checkReach, personOf } from './check-request.js';
 import { noCommand, unacknowledged } from './submit-commands.js';
 
 export interface ManageCommandsOptions {
@@ -67,19 +67,22 @@ export class ManageCommands {
     checkReason(reason);
     const command = this.#open(org, id);
     const { fold } = command;
-    if (fold.cancel !== undefined) return this.#reply(org, id);
+    if (fold.cancel !== undefined) return this.#reply(org, id, true);
     if (caller.id !== fold.record.operator.id) checkReach(this.#options.directory, command, caller.bound, fold.nums);
     const isRejected = fold.status === 'awaiting_approval' && caller.id !== fold.record.operator.id;
-    await this.#append(command, {
+    const entry: CancelEntry = {
       t: 'cancel',
       atMs: this.#options.clock.now(),
+      asked: askedBy(caller),
       by: { id: caller.id, name: caller.name },
       code: isRejected ? 'rejected' : 'cancelled',
       message: reason ?? '',
-    });
+    };
+    await this.#append(command, entry);
     // The last outcome came before the cancellation.
-    if (fold.cancel === undefined) throw hasEnded(id);
-    return this.#reply(org, id);
+    const won = command.fold.cancel;
+    if (won === undefined) throw hasEnded(id);
+    return this.#reply(org, id, won.atMs !== entry.atMs || won.by.id !== caller.id);
   }
 
   #open(org: OrgId, id: CommandId): OpenCommand {
@@ -106,7 +109,7 @@ export class ManageCommands {
     this.#check(command, caller);
     const nowMs = clock.now();
     const signature = keys.sign(commandClaims(record, tree, { nowMs, approver: personOf(caller) }));
-    return { t: 'signed', atMs: nowMs, signature, released, sent: encodeNumberSet(sent) };
+    return { t: 'signed', atMs: nowMs, asked: askedBy(caller), signature, released, sent: encodeNumberSet(sent) };
   }
 
   async #append(command: OpenCommand, entry: Parameters<JournalWriter['append']>[1]): Promise<void> {
@@ -119,10 +122,10 @@ export class ManageCommands {
     }
   }
 
-  #reply(org: OrgId, id: CommandId): CommandReply {
+  #reply(org: OrgId, id: CommandId, repeated = false): CommandReply {
     const command: CommandSummary | undefined = this.#options.projection.summary(org, id);
     if (command === undefined) throw noCommand(id);
-    return { t: 'command', command, repeated: false };
+    return { t: 'command', command, repeated };
   }
 }
 

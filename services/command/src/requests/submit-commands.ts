@@ -8,7 +8,7 @@ import type { JournalWriter } from '../journal/journal-writer.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import { type CommandKeys, commandClaims } from '../signing/command-keys.js';
 import type { TargetTrees } from '../signing/target-trees.js';
-import { checkCaller, checkExpiry, checkReason, checkReach, personOf } from './check-request.js';
+import { askedBy, checkCaller, checkExpiry, checkReason, checkReach, personOf } from './check-request.js';
 import { ofRows, type FrozenTargets } from './expand-target.js';
 import { authorise, planCommand, planReply, type PlanDeps } from './plan-command.js';
 import type { FreshRoutes } from '../deliveries/routes.js';
@@ -85,7 +85,10 @@ export class SubmitCommands {
   async #write(targets: FrozenTargets, request: SubmitCommand | UndoCommand, draft: Draft): Promise<CommandReply> {
     const { clock, writer, trees, projection, freshRoutes } = this.#options;
     const record = recordOf(request, draft, targets, clock.now());
-    const entry = record.approval === undefined ? await this.#signed(record, targets) : this.#unsigned(record, targets);
+    const draftEntry =
+      record.approval === undefined ? await this.#signed(record, targets) : this.#unsigned(record, targets);
+    const selector = request.t === 'submit' && 'selector' in request.target ? request.target.selector : undefined;
+    const entry: SubmittedEntry = { ...draftEntry, asked: askedBy(request.caller, selector) };
     freshRoutes.keep(record.id, targets.routes);
     const result = await writer.append(record, entry);
     if (result.kind !== 'appended') freshRoutes.take(record.id);

@@ -1,7 +1,13 @@
 import { encodeBusMessage, SUBJECTS, type CommandRequest } from '@muster/messages';
 import { commandLedgerBalances, isTerminal, type CommandId } from '@muster/protocol';
-import { CommandFold, decodeJournalEntry, parseCommandSubject, STREAMS, type JournalEntry } from '@muster/records';
-import { RequestKeys } from '../journal/request-keys.js';
+import {
+  CommandFold,
+  decodeJournalEntry,
+  parseCommandSubject,
+  STREAMS,
+  type JournalEntry,
+  RequestKeys,
+} from '@muster/records';
 import { FaultyNetwork, Random } from './faulty-network.js';
 import { ANN, BOB, CommandHarness, ORG, type TestKeys } from './command-harness.js';
 import type { FakeAgent } from './fake-agent.js';

@@ -1,5 +1,5 @@
 import type { CommandId } from '@muster/protocol';
-import type { CommandRecord } from '@muster/records';
+import type { CommandRecord } from './command-journal.js';
 
 /** How long a request key refers to the command that was created with it. */
 export const REQUEST_KEY_MS = 24 * 3_600_000;

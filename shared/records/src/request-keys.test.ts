@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { CommandId } from '@muster/protocol';
-import type { CommandRecord } from '@muster/records';
+import type { CommandRecord } from './command-journal.js';
 import { REQUEST_KEY_MS, RequestKeys } from './request-keys.js';
 
 const NOW = 1_700_000_000_000;
