@@ -97,7 +97,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   const interrupt = (orphan: StoredQuery): Promise<InterruptResult> =>
     interruptOrphan({ bus, streams, records, nowMs: () => clock.now() }, orphan);
   const orphanReaper = new OrphanReaper({
-    ...{ bus, coordinatorId, clock, logger, metrics: metrics.liveness, heartbeats, interrupt },
+    ...{ bus, coordinatorId, clock, logger, metrics: metrics.liveness, hearing, heartbeats, interrupt },
     running: () => records.running(),
     isOwn: (id) => coordinator.get(id) !== undefined,
   });

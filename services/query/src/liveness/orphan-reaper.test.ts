@@ -20,7 +20,7 @@ beforeEach(async () => {
   harness = await new CoordinatorHarness().open();
   running = [];
   interrupted = [];
-  const { clock, coordinatorId, heartbeats } = harness;
+  const { clock, coordinatorId, heartbeats, hearing } = harness;
   const { bus } = harness.connection;
   reaper = new OrphanReaper({
     ...{
@@ -28,6 +28,7 @@ beforeEach(async () => {
       coordinatorId,
       clock,
       heartbeats,
+      hearing,
       logger: silentLogger,
       metrics: livenessMetrics(createMetrics('query')),
     },
@@ -111,6 +112,20 @@ describe('orphan reaper', () => {
     harness.broker.interrupt();
     await harness.pass(20_000);
     harness.broker.restore();
+    await harness.pass(3_000);
+    heartbeat(coordinator);
+    await harness.pass(3_000);
+    expect(interrupted).toEqual([]);
+  });
+
+  test('does not take a broker that stands still for the silence of others', async () => {
+    const coordinator = newCoordinatorId();
+    addRunning(coordinator);
+    heartbeat(coordinator);
+    // It does not hear itself either.
+    harness.heartbeats.stop();
+    await harness.pass(20_000);
+    harness.heartbeats.start();
     await harness.pass(3_000);
     heartbeat(coordinator);
     await harness.pass(3_000);

@@ -5,6 +5,7 @@ import type { Clock, Logger, Timer, Metrics } from '@muster/runtime';
 import type { StoredQuery } from '../results/query-record-store.js';
 import type { InterruptResult } from './interrupt-orphan.js';
 import type { CoordinatorHeartbeats } from './coordinator-heartbeats.js';
+import type { HearingMonitor } from './hearing-monitor.js';
 
 export interface OrphanReaperOptions {
   readonly bus: Bus;
@@ -12,6 +13,7 @@ export interface OrphanReaperOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: LivenessMetrics;
+  readonly hearing: Pick<HearingMonitor, 'forMs'>;
   readonly heartbeats: Pick<CoordinatorHeartbeats, 'silenceMs' | 'heard'>;
   /** Queries whose record says that they run. */
   readonly running: () => Iterable<StoredQuery>;
@@ -46,20 +48,20 @@ export class OrphanReaper {
     this.#options.clock.clear(this.#timer);
   }
 
-  /** Pings a coordinator. When this process itself is disconnected nothing is known, and the coordinator counts as alive. */
+  /** Pings a coordinator. When this process itself does not hear, nothing is known, and the coordinator counts as alive. */
   async isAlive(owner: CoordinatorId): Promise<boolean> {
-    const { bus, heartbeats } = this.#options;
+    const { bus, heartbeats, hearing } = this.#options;
     const ping = encodeBusMessage({ t: 'ping' });
     const result = await bus.request(SUBJECTS.coordinator(owner), ping, { timeoutMs: PING_TIMEOUT_MS });
-    if (result.kind === 'disconnected') return true;
+    if (result.kind === 'disconnected' || hearing.forMs === undefined) return true;
     if (result.kind !== 'reply' || decodeBusMessage<GatewayReply>(result.data, 'ok') === undefined) return false;
     heartbeats.heard(owner);
     return true;
   }
 
   #check(): void {
-    const { running, bus, clock, coordinatorId, isOwn } = this.#options;
-    if (!bus.connected) return this.#sinceMs.clear();
+    const { running, hearing, clock, coordinatorId, isOwn } = this.#options;
+    if (hearing.forMs === undefined) return this.#sinceMs.clear();
     const nowMs = clock.monotonic();
     const orphans = new Map<CoordinatorId, StoredQuery[]>();
     const seen = new Set<QueryId>();
