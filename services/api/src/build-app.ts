@@ -46,6 +46,7 @@ import { resultOperations } from './queries/result-operations.js';
 import { tableOperations } from './queries/table-operations.js';
 import { CommandClient } from './upstream/command-client.js';
 import { QueryClient } from './upstream/query-client.js';
+import { commandServices, queryServices, type UpstreamService } from './upstream/upstream-services.js';
 
 export interface AppOptions {
   readonly broker: Pick<Broker, 'bus' | 'streams'>;
@@ -98,7 +99,19 @@ export function buildApp(options: AppOptions): Api {
     ...{ registry: options.registry, clock },
     metrics: createPresenceMetrics(options.metrics),
   });
-  const operations = createOperations(options, { directory, tokens, queries, viewers, presence, inactivityMs });
+  const upstream = {
+    queryServices: queryServices({ ...options.broker, clock }),
+    commandServices: commandServices({ ...options.broker, clock }),
+  };
+  const operations = createOperations(options, {
+    directory,
+    tokens,
+    queries,
+    viewers,
+    presence,
+    inactivityMs,
+    ...upstream,
+  });
   const retention = new IdentityRetention({
     ...{ directory, streams, presence, audit, clock, logger },
     writer: new DirectoryWriter({ streams }),
@@ -110,7 +123,11 @@ export function buildApp(options: AppOptions): Api {
     app: createApp({ operations, pipeline, proxies, metrics, logger }),
     operations,
     viewers,
-    components: { audit, directory, tokens, queries, retention },
+    components: {
+      ...{ audit, directory, tokens, queries, retention },
+      queryServices: upstream.queryServices.instances,
+      commandServices: upstream.commandServices.instances,
+    },
   };
 }
 
@@ -120,6 +137,8 @@ interface Stores {
   readonly queries: QueryStore;
   readonly viewers: Viewers;
   readonly presence: PresenceReader;
+  readonly queryServices: UpstreamService;
+  readonly commandServices: UpstreamService;
   readonly inactivityMs: number;
 }
 
@@ -131,10 +150,17 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
   const byNum = (num: number) => directory.byNum(num);
   const writer = new DirectoryWriter({ streams });
   const agents = { directory, presence, clock };
-  const results = { store: queries, streams, clock, client: new QueryClient(bus), byNum, inactivityMs };
+  const results = {
+    store: queries,
+    streams,
+    clock,
+    client: new QueryClient({ bus, clock, asker: stores.queryServices.asker }),
+    byNum,
+    inactivityMs,
+  };
   const commands = {
     store: new CommandStore({ streams, directory }),
-    client: new CommandClient({ bus, clock, ...given('seal', options.seal) }),
+    client: new CommandClient({ bus, clock, asker: stores.commandServices.asker, ...given('seal', options.seal) }),
     directory,
   };
   return [

@@ -89,7 +89,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     ...{ ...journal, clock, trees, keys, directory, routes, freshRoutes, policy },
   });
   const requests = new CommandRequestHandler({
-    ...{ bus, clock, logger, metrics: metrics.requests, audit, submissions },
+    ...{ bus, instance, clock, logger, metrics: metrics.requests, audit, submissions },
     management: new ManageCommands({ ...journal, clock, directory, routes, trees, keys, policy }),
     waiters: new CompletionWaiters({ projection, clock }),
     ...(seal === undefined ? {} : { seal }),

@@ -105,12 +105,13 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   const admission = new QueryAdmission({ perOperator: config.queriesPerOperator, perOrg: config.queriesPerOrg }, () =>
     [...records.running(), ...coordinator.all()].map(({ record }) => record),
   );
-  const starter = new QueryStarter({ coordinatorId, clock, logger, compiler, admission, coordinator });
+  const starter = new QueryStarter({ coordinatorId, clock, logger, compiler, admission, coordinator, records });
   const operations = new QueryOperations({
     ...{ bus, coordinatorId, logger, compiler, records, coordinator, reductions, orphanReaper, interrupt },
+    silenceMs: (owner) => heartbeats.silenceMs(owner),
   });
   const requestHandler = new QueryRequestHandler({
-    ...{ bus, coordinatorId, logger, metrics: metrics.requests, starter, operations },
+    ...{ bus, coordinatorId, clock, logger, metrics: metrics.requests, starter, operations },
   });
 
   return {

@@ -4,9 +4,11 @@ import type { CommandReply, CommandRequest } from './command-requests.js';
 import type { GatewayHeartbeat, GatewayReply, GatewayRequest } from './gateway-messages.js';
 import type { CoordinatorHeartbeat, GatewayUpdate, QueryStart, QueryStop } from './query-messages.js';
 import type { QueryReply, QueryRequest, ReduceStop } from './query-requests.js';
+import type { RequestTerms } from './request-terms.js';
 
 /** Requests of the API to query and command services, and their replies. */
-export type ServiceMessage = QueryRequest | QueryReply | CommandRequest | CommandReply;
+export type ServiceMessage =
+  (QueryRequest & RequestTerms) | QueryReply | (CommandRequest & RequestTerms) | CommandReply;
 
 /** Everything that services say to each other live. */
 export type LiveMessage =

@@ -82,6 +82,8 @@ export interface CommandServiceHeartbeat {
   readonly t: 'command_beat';
   readonly instance: CommandServiceId;
   readonly stopping: boolean;
+  /** Its clock, for the terms of requests to it. Absent: it takes requests from the queue group alone. */
+  readonly nowMs?: number;
   /** The current signed key list; gateways pass it on in WELCOME. */
   readonly keys: string;
 }

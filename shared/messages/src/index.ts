@@ -6,3 +6,4 @@ export * from './gateway-messages.js';
 export * from './traffic-counters.js';
 export * from './command-messages.js';
 export * from './command-requests.js';
+export * from './request-terms.js';

@@ -94,4 +94,6 @@ export interface CoordinatorHeartbeat {
   readonly queries: readonly QueryStart[];
   readonly operators: readonly { readonly query: QueryId; readonly org: OrgId; readonly operator: string }[];
   readonly stopping: boolean;
+  /** Its clock, for the terms of requests to it. Absent: it takes requests from the queue group alone. */
+  readonly nowMs?: number;
 }

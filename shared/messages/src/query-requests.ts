@@ -5,6 +5,8 @@ import type { QueryRecord, ResultForm } from '@muster/records';
 
 export interface StartQuery {
   readonly t: 'start';
+  /** Minted by who asks, so that a request that reaches two services starts one query. Absent: the service mints it. */
+  readonly id?: QueryId;
   readonly org: OrgId;
   readonly operator: string;
   readonly operatorName: string;

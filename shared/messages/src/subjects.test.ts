@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { newGatewayId, newCoordinatorId, newQueryId, type AgentId, type GatewayId, type OrgId } from '@muster/protocol';
+import {
+  newGatewayId,
+  newCoordinatorId,
+  newQueryId,
+  type AgentId,
+  type CommandServiceId,
+  type GatewayId,
+  type OrgId,
+} from '@muster/protocol';
 import { SUBJECTS } from './subjects.js';
 import { STREAM_SUBJECTS, parseIdentitySubject, STREAMS } from '@muster/records';
 
@@ -24,6 +32,9 @@ describe('subjects', () => {
       SUBJECTS.coordinator(coordinator),
       SUBJECTS.coordinatorHeartbeats,
       SUBJECTS.queries,
+      SUBJECTS.queryService(coordinator),
+      SUBJECTS.commands,
+      SUBJECTS.commandService('cs-1' as CommandServiceId),
       STREAM_SUBJECTS.enrolled(org, agent),
       STREAM_SUBJECTS.facts(org, agent),
       STREAM_SUBJECTS.labels(org, agent),

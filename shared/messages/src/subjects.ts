@@ -1,4 +1,4 @@
-import type { CoordinatorId, GatewayId } from '@muster/protocol';
+import type { CommandServiceId, CoordinatorId, GatewayId } from '@muster/protocol';
 import { SUBJECT_ROOT as ROOT, subjectToken as token } from '@muster/records';
 
 /** All subjects of live messages. They are built here and nowhere else; stream subjects are in `@muster/records`. */
@@ -22,10 +22,14 @@ export const SUBJECTS = {
   coordinatorHeartbeats: `${ROOT}.beat.owner`,
   /** API → any query service (queue group `query`), request and reply. */
   queries: `${ROOT}.queries`,
+  /** API → one query service, chosen by its heartbeats: the same requests. */
+  queryService: (id: CoordinatorId) => `${ROOT}.queries.service.${token(id)}`,
   /** API → all query services: {@link ReduceStop}. */
   reduceStops: `${ROOT}.queries.reduce-stop`,
   /** API → any command service (queue group `command`), request and reply. */
   commands: `${ROOT}.commands`,
+  /** API → one command service, chosen by its heartbeats: the same requests. */
+  commandService: (id: CommandServiceId) => `${ROOT}.commands.service.${token(id)}`,
   /** Gateway → any one command service (queue group `command`): {@link CommandReports}. */
   commandReports: `${ROOT}.command.reports`,
   /** Gateway → all command services: {@link AgentsConnected}, {@link AgentsNotHeld}. */

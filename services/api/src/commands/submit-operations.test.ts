@@ -71,7 +71,7 @@ describe('a command request', () => {
   test('has defaults: a day, the action’s own timeout, no rollout; a rollout has its own', async () => {
     await submit(KILL);
     expect(lastAsked()).toMatchObject({ dryRun: false, expiresInMs: 86_400_000 });
-    for (const name of ['timeoutMs', 'rollout', 'reason', 'requestKey']) expect(lastAsked()).not.toHaveProperty(name);
+    for (const name of ['timeoutMs', 'rollout', 'reason']) expect(lastAsked()).not.toHaveProperty(name);
     await submit({ ...KILL, rollout: {} });
     expect(lastAsked().rollout).toEqual({ canary: 1, step: '10%', pauseMs: 30_000, abortOver: 0.05 });
   });

@@ -5,6 +5,7 @@ import { decodeServiceMessage, encodeBusMessage, type CommandRequest } from '@mu
 import type { OrgId } from '@muster/protocol';
 import { FakeClock } from '@muster/runtime/testing';
 import { CommandClient } from './command-client.js';
+import type { Encode } from './service-asker.js';
 
 const caller = { id: 'o', name: 'Ann', role: 'responder', bound: '', from: '' } as const;
 const list = { t: 'list', org: 'acme' as OrgId, caller, limit: 10 } as const;
@@ -13,13 +14,15 @@ function clientWith(seal?: RequestSeal) {
   const sent: Uint8Array[] = [];
   const bus = {
     maxPayloadBytes: 1024,
-    request: (_subject: string, data: Uint8Array): Promise<RequestResult> => {
-      sent.push(data);
+  };
+  const asker = {
+    ask: (encode: Encode): Promise<RequestResult> => {
+      sent.push(encode({}));
       return Promise.resolve({ kind: 'reply', data: encodeBusMessage({ t: 'list', commands: [] }) });
     },
   };
   const clock = new FakeClock(1_700_000_000_000);
-  return { client: new CommandClient({ bus, clock, ...(seal === undefined ? {} : { seal }) }), sent, clock };
+  return { client: new CommandClient({ bus, asker, clock, ...(seal === undefined ? {} : { seal }) }), sent, clock };
 }
 
 test('with a seal, requests are sealed with the current time', async () => {

@@ -1,14 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import type { Bus } from '@muster/bus';
 import {
   decodeServiceMessage,
   encodeBusMessage,
-  SUBJECTS,
   type CommandReply,
   type CommandRequest,
+  type RequestTerms,
 } from '@muster/messages';
 import { AppError } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import type { Clock } from '@muster/runtime';
+import type { ServiceAsker } from './service-asker.js';
 import { expectReply, replyOf, type ServiceName } from './service-reply.js';
 
 type Reply<T extends CommandReply['t']> = Extract<CommandReply, { t: T }>;
@@ -20,7 +22,8 @@ const CHANGE_TIMEOUT_MS = 10_000;
 const LOOK_TIMEOUT_MS = 5_000;
 
 export interface CommandClientOptions {
-  readonly bus: Pick<Bus, 'request' | 'maxPayloadBytes'>;
+  readonly bus: Pick<Bus, 'maxPayloadBytes'>;
+  readonly asker: Pick<ServiceAsker, 'ask'>;
   readonly clock: Clock;
   /** Seals requests. Absent: command services are configured without a request key. */
   readonly seal?: RequestSeal;
@@ -40,34 +43,37 @@ export class CommandClient {
 
   submit(request: Request<'submit' | 'undo'>, answered?: () => void): Promise<Reply<'command'>> {
     const waitMs = request.t === 'submit' ? (request.waitMs ?? 0) : 0;
-    return this.#ask(request, 'command', CHANGE_TIMEOUT_MS + waitMs, answered);
+    // A request that reaches two services makes one command.
+    const once = { ...request, requestKey: request.requestKey ?? randomUUID() };
+    return this.#ask(once, 'command', { beginMs: CHANGE_TIMEOUT_MS, waitMs }, answered);
   }
 
   plan(request: Request<'plan'>): Promise<Reply<'plan'>> {
-    return this.#ask(request, 'plan', LOOK_TIMEOUT_MS);
+    return this.#ask(request, 'plan', { beginMs: LOOK_TIMEOUT_MS });
   }
 
   decide(request: Request<'approve' | 'cancel'>, answered?: () => void): Promise<Reply<'command'>> {
-    return this.#ask(request, 'command', CHANGE_TIMEOUT_MS, answered);
+    return this.#ask(request, 'command', { beginMs: CHANGE_TIMEOUT_MS }, answered);
   }
 
   list(request: Request<'list'>): Promise<Reply<'list'>> {
-    return this.#ask(request, 'list', LOOK_TIMEOUT_MS);
+    return this.#ask(request, 'list', { beginMs: LOOK_TIMEOUT_MS });
   }
 
   async #ask<const T extends CommandReply['t']>(
     request: CommandRequest,
     kind: T,
-    timeoutMs: number,
+    { beginMs, waitMs = 0 }: { readonly beginMs: number; readonly waitMs?: number },
     answered: () => void = () => undefined,
   ): Promise<Reply<T>> {
-    const { bus, clock, seal } = this.#options;
-    const body = encodeBusMessage(request);
-    const data = seal === undefined ? body : seal.seal(body, clock.now());
-    if (data.length > bus.maxPayloadBytes) {
+    const { bus, clock, seal, asker } = this.#options;
+    const encode = (terms: RequestTerms): Uint8Array => {
+      const body = encodeBusMessage({ ...request, ...terms });
+      const data = seal === undefined ? body : seal.seal(body, clock.now());
+      if (data.length <= bus.maxPayloadBytes) return data;
       throw new AppError('too_large', 'the order names more endpoints or rows than one message holds; divide it');
-    }
-    const result = await bus.request(SUBJECTS.commands, data, { timeoutMs });
+    };
+    const result = await asker.ask(encode, { timeoutMs: beginMs + waitMs, beginMs });
     const reply = replyOf<CommandReply>(result, (bytes) => decodeServiceMessage<CommandReply>(bytes), SERVICE);
     answered();
     return expectReply<CommandReply, T>(reply, kind, SERVICE);

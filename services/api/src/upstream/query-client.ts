@@ -6,9 +6,13 @@ import {
   SUBJECTS,
   type QueryReply,
   type QueryRequest,
+  type RequestTerms,
   type StartQuery,
 } from '@muster/messages';
+import { newQueryId, type CoordinatorId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
+import type { Clock } from '@muster/runtime';
+import type { ServiceAsker } from './service-asker.js';
 import { expectReply, readable, replyOf, type ServiceName } from './service-reply.js';
 
 type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
@@ -26,27 +30,35 @@ const REDUCE_TIMEOUT_MS = 60_000;
 const COORDINATOR_TIMEOUT_MS = 2_000;
 const ADOPT_TIMEOUT_MS = 5_000;
 
+export interface QueryClientOptions {
+  readonly bus: Pick<Bus, 'publish'>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly asker: Pick<ServiceAsker, 'ask' | 'askInstance'>;
+}
+
 /** Requests to query services. Every method throws an `AppError` for a refusal and when there is no answer. */
 export class QueryClient {
-  readonly #bus: Bus;
+  readonly #options: QueryClientOptions;
 
-  constructor(bus: Bus) {
-    this.#bus = bus;
+  constructor(options: QueryClientOptions) {
+    this.#options = options;
   }
 
-  /** Any query service takes the request and becomes the coordinator. */
+  /** Any query service takes the request and becomes the coordinator; the first of two, if it reaches two. */
   async start(request: StartQuery): Promise<QueryRecord> {
-    const reply = await this.#ask(SUBJECTS.queries, request, START_TIMEOUT_MS);
+    const once = { ...request, id: request.id ?? newQueryId(this.#options.clock.now()) };
+    const reply = await this.#askAny(once, START_TIMEOUT_MS);
     return expectOf(reply, 'started').record;
   }
 
-  /** Asks the coordinator. When it is gone or does not have the query, asks any service, which ends the query as interrupted. */
+  /** Asks the coordinator. When it is gone, stands still or does not have the query, asks another, which ends the query as interrupted. */
   async cancel(record: QueryRecord, by: string): Promise<void> {
     const request: QueryRequest = { t: 'cancel', org: record.org, id: record.id, by };
-    const result = await this.#request(SUBJECTS.coordinator(record.owner), request, CANCEL_TIMEOUT_MS);
-    const reply = result.kind === 'no_responders' ? undefined : replyOf(result, decode, SERVICE);
+    const result = await this.#askCoordinator(record.owner, request, CANCEL_TIMEOUT_MS);
+    const isSilent = result.kind === 'no_responders' || result.kind === 'silent';
+    const reply = isSilent ? undefined : replyOf(result, decode, SERVICE);
     const isGone = reply === undefined || (reply.t === 'problem' && reply.code === 'not_found');
-    expectOf(isGone ? await this.#ask(SUBJECTS.queries, request, CANCEL_TIMEOUT_MS) : reply, 'cancelled');
+    expectOf(isGone ? await this.#askAny(request, CANCEL_TIMEOUT_MS, record.owner) : reply, 'cancelled');
   }
 
   /** Any service runs the statement, over what the result stream holds now; an aborted signal ends it there. */
@@ -55,10 +67,11 @@ export class QueryClient {
     sql: string,
     { operator, signal }: { readonly operator: string; readonly signal: AbortSignal },
   ): Promise<Reply<'reduced'>> {
+    const { bus } = this.#options;
     const job = randomUUID();
-    const stop = (): void => void this.#bus.publish(SUBJECTS.reduceStops, encodeBusMessage({ t: 'reduce_stop', job }));
+    const stop = (): void => void bus.publish(SUBJECTS.reduceStops, encodeBusMessage({ t: 'reduce_stop', job }));
     const request: QueryRequest = { t: 'reduce', org: record.org, id: record.id, sql, operator, job };
-    const asked = this.#ask(SUBJECTS.queries, request, REDUCE_TIMEOUT_MS);
+    const asked = this.#askAny(request, REDUCE_TIMEOUT_MS);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     try {
@@ -73,14 +86,14 @@ export class QueryClient {
    */
   async coordinatorStatus(record: QueryRecord): Promise<CoordinatorStatus> {
     const request: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
-    const fromCoordinator = await this.#request(SUBJECTS.coordinator(record.owner), request, COORDINATOR_TIMEOUT_MS);
+    const fromCoordinator = await this.#askCoordinator(record.owner, request, COORDINATOR_TIMEOUT_MS);
     if (fromCoordinator.kind === 'disconnected') return 'unknown';
     if (fromCoordinator.kind === 'reply') {
       // A coordinator refuses to give up a query that it has.
       const reply = readable(fromCoordinator.data, decode);
       if (reply?.t !== 'problem' || reply.code !== 'not_found') return 'running';
     }
-    const fromAny = await this.#request(SUBJECTS.queries, request, ADOPT_TIMEOUT_MS);
+    const fromAny = await this.#requestAny(request, ADOPT_TIMEOUT_MS, record.owner);
     switch (fromAny.kind) {
       case 'reply':
         // A refusal counts too: that service has a reason. The next check asks again.
@@ -94,12 +107,18 @@ export class QueryClient {
     }
   }
 
-  #request(subject: string, request: QueryRequest, timeoutMs: number): Promise<RequestResult> {
-    return this.#bus.request(subject, encodeBusMessage(request), { timeoutMs });
+  #askCoordinator(owner: CoordinatorId, request: QueryRequest, timeoutMs: number) {
+    const encode = (terms: RequestTerms): Uint8Array => encodeBusMessage({ ...request, ...terms });
+    return this.#options.asker.askInstance(owner, SUBJECTS.coordinator(owner), encode, { timeoutMs });
   }
 
-  async #ask(subject: string, request: QueryRequest, timeoutMs: number): Promise<QueryReply> {
-    return replyOf(await this.#request(subject, request, timeoutMs), decode, SERVICE);
+  #requestAny(request: QueryRequest, timeoutMs: number, except?: CoordinatorId): Promise<RequestResult> {
+    const encode = (terms: RequestTerms): Uint8Array => encodeBusMessage({ ...request, ...terms });
+    return this.#options.asker.ask(encode, { timeoutMs, ...(except === undefined ? {} : { except: [except] }) });
+  }
+
+  async #askAny(request: QueryRequest, timeoutMs: number, except?: CoordinatorId): Promise<QueryReply> {
+    return replyOf(await this.#requestAny(request, timeoutMs, except), decode, SERVICE);
   }
 }
 

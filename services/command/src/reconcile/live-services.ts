@@ -123,11 +123,9 @@ export class LiveServices {
   }
 
   #publish(): void {
-    const { bus, instance, keyList } = this.#options;
-    bus.publish(
-      SUBJECTS.commandHeartbeats,
-      encodeBusMessage({ t: 'command_beat', instance, stopping: this.#stopping, keys: keyList() }),
-    );
+    const { bus, clock, instance, keyList } = this.#options;
+    const heartbeat = { instance, stopping: this.#stopping, keys: keyList(), nowMs: clock.now() };
+    bus.publish(SUBJECTS.commandHeartbeats, encodeBusMessage({ t: 'command_beat', ...heartbeat }));
   }
 }
 

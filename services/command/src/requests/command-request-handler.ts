@@ -1,6 +1,13 @@
 import type { Bus, BusMessage, BusSubscription } from '@muster/bus';
-import { encodeBusMessage, SUBJECTS, type CommandReply, type CommandRequest } from '@muster/messages';
-import { AppError, LIMITS } from '@muster/protocol';
+import {
+  encodeBusMessage,
+  isExpired,
+  SUBJECTS,
+  type CommandReply,
+  type CommandRequest,
+  type RequestTerms,
+} from '@muster/messages';
+import { AppError, LIMITS, type CommandServiceId } from '@muster/protocol';
 import type { RequestSeal } from '@muster/identity';
 import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
 import { problemReply } from '@muster/service-base';
@@ -12,6 +19,7 @@ import type { SubmitCommands } from './submit-commands.js';
 
 export interface CommandRequestHandlerOptions {
   readonly bus: Bus;
+  readonly instance: CommandServiceId;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
@@ -25,11 +33,16 @@ export interface CommandRequestHandlerOptions {
 
 const KINDS = new Set<CommandRequest['t']>(['submit', 'plan', 'undo', 'approve', 'cancel', 'list']);
 
-/** Answers the requests of the API. All command services form one queue group, so any of them gets a request. */
+/**
+ * Answers the requests of the API. They arrive on the subject of this service, which the API chose by its heartbeats, or through the queue
+ * group of all command services.
+ */
 export class CommandRequestHandler {
   readonly #options: CommandRequestHandlerOptions;
   readonly #underWay = new Set<Promise<void>>();
-  #subscription: BusSubscription | undefined;
+  #shared: BusSubscription | undefined;
+  #own: BusSubscription | undefined;
+  #draining = false;
 
   constructor(options: CommandRequestHandlerOptions) {
     this.#options = options;
@@ -40,19 +53,23 @@ export class CommandRequestHandler {
       const answering: Promise<void> = this.#answer(message).finally(() => this.#underWay.delete(answering));
       this.#underWay.add(answering);
     };
-    this.#options.waiters.start();
-    this.#subscription = this.#options.bus.subscribe(SUBJECTS.commands, take, { queue: 'command' });
+    const { waiters, bus, instance } = this.#options;
+    waiters.start();
+    this.#shared = bus.subscribe(SUBJECTS.commands, take, { queue: 'command' });
+    this.#own = bus.subscribe(SUBJECTS.commandService(instance), take);
   }
 
-  /** Takes no more requests, and answers those under way. */
+  /** Takes no more requests, and answers those under way. Who asks this service itself is told so until it stops. */
   async drain(): Promise<void> {
-    this.#subscription?.unsubscribe();
+    this.#draining = true;
+    this.#shared?.unsubscribe();
     this.#options.waiters.stop();
     await Promise.all(this.#underWay);
   }
 
   stop(): void {
-    this.#subscription?.unsubscribe();
+    this.#shared?.unsubscribe();
+    this.#own?.unsubscribe();
     this.#options.waiters.stop();
   }
 
@@ -79,10 +96,12 @@ export class CommandRequestHandler {
   async #answer(message: BusMessage): Promise<void> {
     const { metrics, clock, logger, audit, seal } = this.#options;
     const startedMs = clock.monotonic();
-    let request: CommandRequest | undefined;
+    let request: (CommandRequest & RequestTerms) | undefined;
     let reply: CommandReply;
     try {
       request = openRequest(message.data, seal, clock.now());
+      if (isExpired(request, clock.now())) return this.#drop(message, request, 'expired');
+      if (this.#draining) return this.#drop(message, request, 'draining');
       if (!isComplete(request)) throw new AppError('bad_request', 'the request is not whole');
       reply = await this.#handle(request);
     } catch (error) {
@@ -94,6 +113,14 @@ export class CommandRequestHandler {
     metrics.requests.inc({ kind, result: reply.t === 'problem' ? reply.code : 'ok' });
     metrics.seconds.observe({ kind }, (clock.monotonic() - startedMs) / 1_000);
     message.reply?.(encodeBusMessage(await this.#whenEnded(request, reply)));
+  }
+
+  /** Neither done nor audited: nobody waits any more, or another service is asked next. */
+  #drop(message: BusMessage, { t }: CommandRequest, why: 'expired' | 'draining'): void {
+    this.#options.metrics.requests.inc({ kind: KINDS.has(t) ? t : 'unknown', result: why });
+    if (why === 'expired') return;
+    const stopping = 'the command service is stopping; ask again';
+    message.reply?.(encodeBusMessage({ t: 'problem', code: why, message: stopping, details: {} }));
   }
 
   async #whenEnded(request: CommandRequest | undefined, reply: CommandReply): Promise<CommandReply> {
@@ -123,7 +150,7 @@ export function requestMetrics(metrics: Metrics) {
   return {
     requests: metrics.counter({
       name: 'muster_command_requests_total',
-      help: 'Requests to the command service, by kind and result (ok or an error code).',
+      help: 'Requests to the command service, by kind and result (ok, an error code, or expired: dropped because nobody waited any more).',
       labels: ['kind', 'result'],
     }),
     seconds: metrics.histogram({

@@ -45,17 +45,20 @@ export class ManageCommands {
   }
 
   /**
-   * Approves a command as the second person. It is signed with both names, and starts.
+   * Approves a command as the second person. It is signed with both names, and starts. A repetition by the same person changes nothing.
    * @throws AppError `not_found`, `conflict`, `self_approval`, `forbidden`, `too_many_targets`, `broker_unavailable`.
    */
   async approve({ org, caller, id }: Request<'approve'>): Promise<CommandReply> {
     checkCaller(org, caller, 'commands:approve');
+    if (this.#options.projection.summary(org, id)?.approver?.id === caller.id) return this.#reply(org, id, true);
     const command = this.#open(org, id);
     this.#check(command, caller);
     const entry = await this.#signed(command, caller);
     await this.#append(command, entry);
-    if (command.fold.signature?.jws !== entry.signature.jws) throw notWaiting(command);
-    return this.#reply(org, id);
+    const { signature } = command.fold;
+    const isRepeated = signature?.jws !== entry.signature.jws;
+    if (isRepeated && signature?.approver?.id !== caller.id) throw notWaiting(command);
+    return this.#reply(org, id, isRepeated);
   }
 
   /**

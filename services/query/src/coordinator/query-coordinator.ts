@@ -18,6 +18,8 @@ export interface QueryCoordinatorOptions {
 
 export type LaunchResult =
   | { readonly kind: 'started'; readonly record: QueryRecord }
+  /** There is a record with this id: another service was asked too, and has started the query. */
+  | { readonly kind: 'taken' }
   /** The broker did not take the record or the first event; the query was not sent. */
   | { readonly kind: 'unavailable'; readonly cause: unknown };
 
@@ -53,8 +55,8 @@ export class QueryCoordinator {
   async launch(record: QueryRecord): Promise<LaunchResult> {
     const { records, runningDeps } = this.#options;
     const stored = await records.store(record, 0);
-    if (stored.kind !== 'stored')
-      return { kind: 'unavailable', cause: stored.kind === 'unavailable' ? stored.cause : stored.kind };
+    if (stored.kind === 'conflict') return { kind: 'taken' };
+    if (stored.kind === 'unavailable') return { kind: 'unavailable', cause: stored.cause };
     const query = new RunningQuery(runningDeps(record), { record, seq: stored.seq });
     this.#queries.set(record.id, query);
     void query.ended.then(() => this.#queries.delete(record.id));

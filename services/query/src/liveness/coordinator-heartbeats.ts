@@ -82,13 +82,14 @@ export class CoordinatorHeartbeats {
   }
 
   #send(): void {
-    const { active, coordinatorId } = this.#options;
+    const { active, coordinatorId, clock } = this.#options;
     let queries: QueryStart[] = [];
     let operators: CoordinatorHeartbeat['operators'][number][] = [];
     let bytes = 0;
     let published = false;
     const publish = (): void => {
-      this.#publish({ t: 'owner_beat', owner: coordinatorId, queries, operators, stopping: this.#stopping });
+      const nowMs = clock.now();
+      this.#publish({ t: 'owner_beat', owner: coordinatorId, queries, operators, stopping: this.#stopping, nowMs });
       queries = [];
       operators = [];
       bytes = 0;

@@ -1,5 +1,5 @@
 import type { StartQuery } from '@muster/messages';
-import { AppError, boundedSelector, isOrgId, LIMITS } from '@muster/protocol';
+import { AppError, boundedSelector, isOrgId, isQueryId, LIMITS } from '@muster/protocol';
 import type { CompiledSql, SqlCompiler } from '../sql/sql-compiler.js';
 
 /** A checked query: what is sent to the endpoints, and which endpoints are in its scope. */
@@ -38,6 +38,8 @@ function checkShape(draft: QueryDraft): void {
       'the query needs sql, selector, bound, operator, operatorName and a mode, raw or group',
     );
   }
+  if (draft.id !== undefined && !isQueryId(draft.id))
+    throw new AppError('bad_request', 'the id is not one of a query', { details: { field: 'id' } });
   if (!isOrgId(draft.org))
     throw new AppError('bad_request', 'the org is not a valid name', { details: { field: 'org' } });
 }

@@ -18,12 +18,16 @@ export interface QueryOperationsOptions {
   readonly coordinator: Pick<QueryCoordinator, 'get'>;
   readonly reductions: Pick<Reductions, 'reduce'>;
   readonly orphanReaper: Pick<OrphanReaper, 'isAlive'>;
+  /** How long a coordinator has been silent. */
+  readonly silenceMs: (owner: CoordinatorId) => number;
   readonly interrupt: (orphan: StoredQuery) => Promise<InterruptResult>;
 }
 
 type Request<T extends QueryRequest['t']> = QueryRequest & { readonly t: T };
 
 const FORWARD_TIMEOUT_MS = 2_000;
+/** A coordinator that was not heard for this long is pinged before anything is forwarded to it. */
+const SILENCE_MS = 2_000;
 
 /** Requests about an existing query, answered by any query service. */
 export class QueryOperations {
@@ -98,6 +102,10 @@ export class QueryOperations {
     const { bus, coordinatorId, coordinator, orphanReaper } = this.#options;
     if (owner === coordinatorId)
       return coordinator.get(request.id) === undefined ? undefined : this.handleAsCoordinator(request);
+    const silenceMs = this.#options.silenceMs(owner);
+    // Never heard: nothing listens, which the request finds out at once.
+    const isSilent = silenceMs >= SILENCE_MS && Number.isFinite(silenceMs);
+    if (isSilent && !(await orphanReaper.isAlive(owner))) return undefined;
     const result = await bus.request(SUBJECTS.coordinator(owner), encodeBusMessage(request), {
       timeoutMs: FORWARD_TIMEOUT_MS,
     });

@@ -8,9 +8,11 @@ import {
   type QueryReply,
   type QueryRequest,
   type ReduceStop,
+  type RequestTerms,
+  isExpired,
 } from '@muster/messages';
 import { AppError, type CoordinatorId } from '@muster/protocol';
-import type { Logger, Metrics } from '@muster/runtime';
+import type { Clock, Logger, Metrics } from '@muster/runtime';
 import { problemReply } from '@muster/service-base';
 import type { QueryOperations } from './query-operations.js';
 import type { QueryStarter } from './query-starter.js';
@@ -18,6 +20,7 @@ import type { QueryStarter } from './query-starter.js';
 export interface QueryRequestHandlerOptions {
   readonly bus: Bus;
   readonly coordinatorId: CoordinatorId;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: RequestMetrics;
   readonly starter: Pick<QueryStarter, 'start' | 'compile'>;
@@ -27,13 +30,15 @@ export interface QueryRequestHandlerOptions {
 const KINDS: ReadonlySet<string> = new Set<QueryRequest['t']>(['start', 'compile', 'cancel', 'reduce', 'adopt']);
 
 /**
- * Answers the API's requests. They arrive through the queue group at any query service. Requests that only the coordinator of a query
- * can answer are forwarded to it, and arrive there on a subject of its own, as pings do.
+ * Answers the API's requests. They arrive on the subject of this service, which the API chose by its heartbeats, or through the queue
+ * group at any. Requests that only the coordinator of a query can answer are forwarded to it, and arrive there on another subject of its
+ * own, as pings do.
  */
 export class QueryRequestHandler {
   readonly #options: QueryRequestHandlerOptions;
   #shared: BusSubscription | undefined;
   #own: BusSubscription | undefined;
+  #asCoordinator: BusSubscription | undefined;
   #stops: BusSubscription | undefined;
 
   constructor(options: QueryRequestHandlerOptions) {
@@ -43,7 +48,10 @@ export class QueryRequestHandler {
   start(): void {
     const { bus, coordinatorId } = this.#options;
     const answer = (message: BusMessage): void => void this.#answer(message, (request) => this.#handle(request));
-    this.#own = bus.subscribe(SUBJECTS.coordinator(coordinatorId), (message) => this.#answerAsCoordinator(message));
+    this.#asCoordinator = bus.subscribe(SUBJECTS.coordinator(coordinatorId), (message) =>
+      this.#answerAsCoordinator(message),
+    );
+    this.#own = bus.subscribe(SUBJECTS.queryService(coordinatorId), answer);
     this.#shared = bus.subscribe(SUBJECTS.queries, answer, { queue: 'query' });
     this.#stops = bus.subscribe(SUBJECTS.reduceStops, ({ data }) => {
       const stop = decodeBusMessage<ReduceStop>(data, 'reduce_stop');
@@ -51,7 +59,7 @@ export class QueryRequestHandler {
     });
   }
 
-  /** Takes no more requests from the queue group; requests about queries that run here are still answered. */
+  /** Takes no more requests from the queue group; who asks this service itself is still answered, with `draining` to a new query. */
   drain(): void {
     this.#shared?.unsubscribe();
   }
@@ -59,6 +67,7 @@ export class QueryRequestHandler {
   stop(): void {
     this.drain();
     this.#own?.unsubscribe();
+    this.#asCoordinator?.unsubscribe();
     this.#stops?.unsubscribe();
   }
 
@@ -71,12 +80,13 @@ export class QueryRequestHandler {
   }
 
   async #answer(message: BusMessage, handle: (request: QueryRequest) => Promise<QueryReply>): Promise<void> {
-    const { metrics, logger } = this.#options;
+    const { metrics, logger, clock } = this.#options;
     let kind = 'unknown';
     let reply: QueryReply;
     try {
-      const request = decodeServiceMessage<QueryRequest>(message.data);
+      const request = decodeServiceMessage<QueryRequest & RequestTerms>(message.data);
       if (KINDS.has(request.t)) kind = request.t;
+      if (isExpired(request, clock.now())) return metrics.requests.inc({ kind, result: 'expired' });
       reply = await handle(request);
     } catch (error) {
       reply = problemReply(error, { service: 'query', kind, logger });
@@ -110,7 +120,7 @@ export function requestMetrics(metrics: Metrics) {
   return {
     requests: metrics.counter({
       name: 'muster_query_requests_total',
-      help: 'Requests to the query service, by kind and result (ok or an error code).',
+      help: 'Requests to the query service, by kind and result (ok, an error code, or expired: dropped because nobody waited any more).',
       labels: ['kind', 'result'],
     }),
   };

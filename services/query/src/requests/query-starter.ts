@@ -4,6 +4,7 @@ import type { QueryRecord } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
 import type { QueryCoordinator } from '../coordinator/query-coordinator.js';
 import type { SqlCompiler } from '../sql/sql-compiler.js';
+import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { QueryAdmission } from './query-admission.js';
 import { planQuery } from './plan-query.js';
 
@@ -14,6 +15,7 @@ export interface QueryStarterOptions {
   readonly compiler: Pick<SqlCompiler, 'compile' | 'compileReduce'>;
   readonly admission: QueryAdmission;
   readonly coordinator: Pick<QueryCoordinator, 'launch'>;
+  readonly records: Pick<QueryRecordStore, 'get'>;
 }
 
 /** Starts queries: check, admit, store the record, broadcast. */
@@ -43,12 +45,20 @@ export class QueryStarter {
           cause: launched.cause,
         });
       }
+      if (launched.kind === 'taken') return await this.#started(record);
     } finally {
       release();
     }
     const { id, org, mode, timeoutMs } = record;
     logger.info('query started', { query: id, org, mode, timeoutMs });
     return { t: 'started', record };
+  }
+
+  /** The query that another service has started on the same request. */
+  async #started({ org, id }: QueryRecord): Promise<QueryReply> {
+    const stored = await this.#options.records.get(org, id);
+    if (stored === undefined) throw new AppError('internal', `query ${id} has a record that cannot be read`);
+    return { t: 'started', record: stored.record };
   }
 
   /** Checks a query without running it. */
@@ -62,7 +72,18 @@ export class QueryStarter {
     const { org, operator, operatorName, sql, selector, mode, reduce, timeoutMs } = request;
     const createdAtMs = clock.now();
     return {
-      ...{ id: newQueryId(createdAtMs), org, operator, operatorName, sql, selector, scope, mode, columns, timeoutMs },
+      ...{
+        id: request.id ?? newQueryId(createdAtMs),
+        org,
+        operator,
+        operatorName,
+        sql,
+        selector,
+        scope,
+        mode,
+        columns,
+        timeoutMs,
+      },
       ...(reduce === undefined ? {} : { reduce }),
       ...{ owner: coordinatorId, state: 'running', createdAtMs, deadlineMs: createdAtMs + timeoutMs },
       ...{ ledger: EMPTY_LEDGER, offline: 0, rows: 0 },

@@ -1,0 +1,82 @@
+import type { Bus, BusSubscription } from '@muster/bus';
+import type { Clock } from '@muster/runtime';
+
+/** Heartbeats come every second. An instance that was not heard for this long may stand still. */
+export const SILENCE_MS = 1_500;
+
+/** What a heartbeat says of its sender. */
+export interface InstanceHeartbeat {
+  readonly id: string;
+  readonly stopping: boolean;
+  /** Its clock. Absent: an older version, which takes requests from the queue group alone. */
+  readonly nowMs?: number;
+}
+
+export interface ServiceInstancesOptions {
+  readonly bus: Pick<Bus, 'subscribe'>;
+  readonly clock: Clock;
+  readonly heartbeats: string;
+  readonly read: (data: Uint8Array) => InstanceHeartbeat | undefined;
+}
+
+interface Instance {
+  /** On the monotonic clock of this process. */
+  readonly heardMs: number;
+  /** Its clock minus the monotonic clock of this process. */
+  readonly aheadMs: number;
+}
+
+/** The instances of a service that live, by their heartbeats. */
+export class ServiceInstances {
+  readonly #options: ServiceInstancesOptions;
+  readonly #instances = new Map<string, Instance>();
+  #subscription: BusSubscription | undefined;
+
+  constructor(options: ServiceInstancesOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { bus, heartbeats, read } = this.#options;
+    this.#subscription = bus.subscribe(heartbeats, ({ data }) => {
+      const heartbeat = read(data);
+      if (heartbeat !== undefined) this.#heard(heartbeat);
+    });
+  }
+
+  stop(): void {
+    this.#subscription?.unsubscribe();
+  }
+
+  /** Any of those that were heard a moment ago, but none of these. */
+  pick(except: ReadonlySet<string>): string | undefined {
+    const nowMs = this.#options.clock.monotonic();
+    const live: string[] = [];
+    for (const [id, { heardMs }] of this.#instances) {
+      if (nowMs - heardMs < SILENCE_MS && !except.has(id)) live.push(id);
+    }
+    return live[Math.floor(Math.random() * live.length)];
+  }
+
+  /** When it was last heard (monotonic); never: `-Infinity`. */
+  heardMs(id: string): number {
+    return this.#instances.get(id)?.heardMs ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** The present on the instance's own clock, so that no two clocks need agree; `undefined` when it was never heard. */
+  nowAt(id: string): number | undefined {
+    const instance = this.#instances.get(id);
+    return instance === undefined ? undefined : instance.aheadMs + this.#options.clock.monotonic();
+  }
+
+  /** Nothing listens on its subject: it is not picked until it is heard again. */
+  gone(id: string): void {
+    this.#instances.delete(id);
+  }
+
+  #heard({ id, stopping, nowMs }: InstanceHeartbeat): void {
+    const heardMs = this.#options.clock.monotonic();
+    if (stopping || nowMs === undefined) this.#instances.delete(id);
+    else this.#instances.set(id, { heardMs, aheadMs: nowMs - heardMs });
+  }
+}
