@@ -12,6 +12,7 @@ const USAGE = `npm run chaos -- [options]
   --agents N      how many simulated endpoints (default 300)
   --patience X    what bounds of time are multiplied by (default 1)
   --front WHICH   haproxy or list: how endpoints find the two gateways (default: by the seed)
+  --mode MODE     live, poll or mixed: the channel of the endpoints (default live)
   --record FILE   where the record goes (default: chaos-SEED.ndjson)`;
 
 const OPTIONS = {
@@ -21,6 +22,7 @@ const OPTIONS = {
   agents: { type: 'string', default: '300' },
   patience: { type: 'string', default: '1' },
   front: { type: 'string' },
+  mode: { type: 'string', default: 'live' },
   record: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const;
@@ -45,7 +47,7 @@ async function main(): Promise<number> {
     });
   }
   const { violations } = await runRound({
-    ...{ agents: Number(values.agents), seed, front, recordFile },
+    ...{ agents: Number(values.agents), seed, front, recordFile, mode: values.mode as 'live' | 'poll' | 'mixed' },
     faults: values.fault?.map(parseFault) ?? schedule(seed),
     forMs: Number(values.minutes) * 60_000,
     patience: Number(values.patience),

@@ -9,7 +9,7 @@ import { Stalls } from './oracle/stalls.js';
 import { describeViolation, type Violation } from './oracle/violation.js';
 import { ChaosRecord } from './record/chaos-record.js';
 import type { FaultInterval } from './record/observations.js';
-import type { CommandBehaviour } from '../simulator/index.js';
+import type { ChannelBehaviour, CommandBehaviour } from '../simulator/index.js';
 import { ChaosSystem, type Front } from './system/chaos-system.js';
 import { becomesWhole } from './system/wholeness.js';
 
@@ -21,6 +21,7 @@ export interface RoundOptions {
   readonly faults: Iterable<Fault>;
   /** No fault begins after so long. */
   readonly forMs: number;
+  readonly mode?: ChannelBehaviour['mode'];
   readonly load?: Partial<LoadShape>;
   /** What endpoints do with commands. */
   readonly commands?: Partial<CommandBehaviour>;

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import type { Program } from '@muster/local';
 import type { TestBroker } from '@muster/testkit';
 import { startHaproxy, type LoadBalancer } from '../../kit/haproxy.js';
-import { fleetOptions, startHarness, type Harness } from '../../kit/harness.js';
+import { fleetOptions, onChannel, startHarness, type Harness } from '../../kit/harness.js';
 import { FleetProcess } from '../../load/fleet/fleet-process.js';
-import type { CommandBehaviour } from '../../simulator/index.js';
+import type { ChannelBehaviour, CommandBehaviour } from '../../simulator/index.js';
 import { PARTS, type Part } from '../faults/fault.js';
 
 /** How endpoints find the gateways: through one HAProxy, or by a list of their addresses. */
@@ -14,6 +14,8 @@ export type Front = (typeof FRONTS)[number];
 export interface SystemOptions {
   readonly agents: number;
   readonly front: Front;
+  /** The channel of the endpoints; mixed: every second one polls. Default: live. */
+  readonly mode?: ChannelBehaviour['mode'];
   readonly commands?: Partial<CommandBehaviour>;
   readonly onEvent: (text: string) => void;
 }
@@ -34,7 +36,13 @@ export class ChaosSystem {
     this.#balancer = balancer;
   }
 
-  static async start({ agents, front, commands = COMMANDS, onEvent }: SystemOptions): Promise<ChaosSystem> {
+  static async start({
+    agents,
+    front,
+    mode = 'live',
+    commands = COMMANDS,
+    onEvent,
+  }: SystemOptions): Promise<ChaosSystem> {
     const harness = await startHarness({
       ...{ gateways: 2, queries: 2, commands: 2, restart: true, onEvent },
       env: { gateway: { MUSTER_TRUSTED_PROXIES: '127.0.0.1' } },
@@ -49,6 +57,7 @@ export class ChaosSystem {
         options: {
           ...options,
           gateways: balancer === undefined ? options.gateways : [`ws://${balancer.address}`],
+          ...onChannel(mode),
           agents,
           behaviour: { slow: SLOW.share },
           slowMs: SLOW.ms,
