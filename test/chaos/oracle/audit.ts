@@ -8,8 +8,6 @@ interface AuditedCommand {
   submits: number;
   /** Targets with an end, over all records. */
   ends: number;
-  /** A record says that what had not begun was cancelled, without a count. */
-  cancelled: boolean;
   readonly entries: unknown[];
 }
 
@@ -34,11 +32,10 @@ function faultsOf(
   audited: AuditedCommand | undefined,
 ): Violation[] {
   const found: string[] = [];
-  const { submits = 0, ends = 0, entries = [], cancelled = false } = audited ?? {};
+  const { submits = 0, ends = 0, entries = [] } = audited ?? {};
   if (submits !== 1) found.push(`${submits} records of its submission`);
   if (new Set(entries).size !== entries.length) found.push(`a journal entry in two records: ${entries.join(' ')}`);
-  const uncounted = cancelled ? ledger.cancelled : 0;
-  if (commandLedgerSettled(ledger) && (ends > ledger.targeted || ends < ledger.targeted - uncounted)) {
+  if (commandLedgerSettled(ledger) && ends !== ledger.targeted) {
     found.push(`${ends} ends of ${ledger.targeted} targets`);
   }
   if (found.length === 0) return [];
@@ -53,13 +50,13 @@ function auditedCommands(chain: readonly AuditLinkJson[]): Map<string, AuditedCo
   for (const { record } of chain) {
     const { action, subject, outcome, details } = record as Partial<AuditFields>;
     if (subject === undefined) continue;
-    const known = audited.get(subject) ?? { submits: 0, ends: 0, entries: [], cancelled: false };
+    const known = audited.get(subject) ?? { submits: 0, ends: 0, entries: [] };
     audited.set(subject, known);
     if (action === 'command.submit' && outcome === 'allowed' && details?.repeated !== true) known.submits += 1;
-    if (action === 'command.cancel' && outcome === 'allowed') known.cancelled = true;
+    // What had not begun when it was cancelled.
+    known.ends += details?.cancelled ?? 0;
     if (action !== 'command.outcome') continue;
     known.entries.push(details?.seq);
-    if (details?.cancel !== undefined) known.cancelled = true;
     for (const { state, targets, late } of details?.changes ?? [])
       if (isTerminal(state as never) && late === undefined) known.ends += targets;
   }
@@ -73,7 +70,7 @@ interface AuditFields {
   readonly details: {
     readonly seq?: number;
     readonly repeated?: boolean;
-    readonly cancel?: string;
+    readonly cancelled?: number;
     readonly changes?: readonly { readonly state: string; readonly targets: number; readonly late?: unknown }[];
   };
 }

@@ -14,6 +14,8 @@ export const BOUNDS_MS = {
   caughtUp: 6_000,
   /** Every command has ended, after the last fault. */
   commandsEnd: 60_000,
+  /** What is in the journal is in the audit chain. */
+  audited: 10_000,
 } as const;
 
 /** Who was connected for so long before a question is one of its targets. */

@@ -109,12 +109,12 @@ describe('the oracle of commands', () => {
     expect(judged([observation()], kept({ chain: broken }))).toEqual(['the audit chain holds']);
   });
 
-  it('a cancel that says of no number what had not begun', () => {
+  it('a cancel, by whomever, that has the number of targets that had not begun', () => {
     const cancelled = { ...EMPTY_COMMAND_LEDGER, targeted: 2, cancelled: 2 };
     const targets = TARGETS.map((target) => ({ ...target, state: 'cancelled' as const, code: '' }));
     for (const cancel of [
-      { action: 'command.outcome', details: { seq: 9, cancel: 'not_approved' } },
-      { action: 'command.cancel' },
+      { action: 'command.outcome', details: { seq: 9, cancel: 'not_approved', cancelled: 2 } },
+      { action: 'command.cancel', details: { cancelled: 2 } },
     ]) {
       const now = kept({ commands: [command({ ledger: cancelled })], targets, chain: chain(SUBMIT, cancel) });
       expect(judged([observation()], now, [])).toEqual([]);

@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { QueryJson } from '@muster/api-contract';
-import { readKeptCommands } from '../record/kept-commands.js';
+import { readKeptCommands, type KeptCommands } from '../record/kept-commands.js';
 import { readKeptQuery } from '../record/kept.js';
 import type { CommandObservation, FaultInterval, QueryObservation } from '../record/observations.js';
 import type { ChaosSystem } from '../system/chaos-system.js';
@@ -7,6 +8,7 @@ import { isProbe } from '../system/wholeness.js';
 import { answersInTime, endsInTime, keysAreFree, neverTooMany, SERVICES, type TimeFacts } from './answers.js';
 import { journalAgreesWithAudit } from './audit.js';
 import { acceptedOnesEnd, keptWereAccepted, runsAgreeWithTargets, toldEndsAreKept } from './commands.js';
+import { BOUNDS_MS } from './bounds.js';
 import { FaultLog } from './fault-log.js';
 import { keptStays, questionsRunForSomebody } from './kept-queries.js';
 import { PresenceIndex } from './presence-index.js';
@@ -83,7 +85,7 @@ export class Judge {
     const { system, report, ...options } = this.#options;
     const facts = { ...options, faults: new FaultLog(options.faults) };
     const asked = await system.harness.api.all('GET /v1/queries', { pageSize: 200 });
-    const kept = await readKeptCommands(system.harness);
+    const kept = await this.#auditedCommands();
     const found = [
       ...keptStays(this.#kept, asked),
       ...questionsRunForSomebody(queries, asked),
@@ -98,5 +100,15 @@ export class Judge {
       ...journalAgreesWithAudit(kept),
     ];
     for (const violation of found) report(violation);
+  }
+
+  /** All commands, when the audit has caught up with them, or has had the time for it. */
+  async #auditedCommands(): Promise<KeptCommands> {
+    const giveUpAtMs = Date.now() + BOUNDS_MS.audited * this.#options.patience;
+    for (;;) {
+      const kept = await readKeptCommands(this.#options.system.harness);
+      if (journalAgreesWithAudit(kept).length === 0 || Date.now() > giveUpAtMs) return kept;
+      await delay(500);
+    }
   }
 }
