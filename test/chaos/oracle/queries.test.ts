@@ -79,6 +79,15 @@ describe('the oracle of questions', () => {
     expect(rules(said)).toEqual(['complete is not "nobody was asked"']);
   });
 
+  it('the same with a word that it is not known, but only while Redis is away', () => {
+    const truncated = 'gateways do not say whom they ask, and the registry does not say whom they hold';
+    const nobody = { ledger: { ...LEDGER, targeted: 0, answered: 0 }, offline: 2, rows: 0, truncated };
+    const case_ = ended(nobody, { agents: [], endpoints: 0 });
+    expect(rules(judged(...case_))).toEqual(['complete is not "nobody was asked"']);
+    const faults = [faultInterval([{ kind: 'freeze', part: 'redis', ms: 10_000 }])];
+    expect(judged(...case_, facts({ faults }))).toEqual([]);
+  });
+
   it('an endpoint that was connected all the time and is called offline; not one that had just come', () => {
     const half = { ledger: { ...LEDGER, targeted: 1, answered: 1 }, offline: 1, rows: 1 };
     const case_ = ended(half, { agents: ['a1'], endpoints: 1 });

@@ -17,9 +17,16 @@ export interface TargetFacts {
 }
 
 /** An endpoint that was connected all the time from before the question is one of its targets: heard or not, never "offline". */
-export function liveAreTargets(observation: QueryObservation, kept: KeptQuery, { presence }: TargetFacts): Violation[] {
+export function liveAreTargets(
+  observation: QueryObservation,
+  kept: KeptQuery,
+  { presence, faults }: TargetFacts,
+): Violation[] {
   const { query, agents } = kept;
-  if (query.state !== 'complete') return [];
+  // Without the registry nobody knows whom a gateway holds that does not speak; then the result says so.
+  const isUntold = faults.touching(Date.parse(query.createdAt), endOf(kept), ['redis']).length > 0;
+  if (query.state !== 'complete' || (isUntold && query.truncated?.includes('do not say whom they ask') === true))
+    return [];
   const live = presence.throughout(Date.parse(query.createdAt) - CONNECTED_BEFORE_MS, endOf(kept));
   const ids = [`ask ${observation.ask}`, query.id];
   const told = `${query.state}, ${query.mode}, ${ledgerText(query.ledger)}, offline ${query.offline}`;

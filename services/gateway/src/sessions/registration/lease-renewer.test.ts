@@ -46,7 +46,7 @@ class FreezableClock implements Clock {
   }
 }
 
-function setUp() {
+function setUp({ leaseMs = 15_000 } = {}) {
   const broker = new MemoryBroker();
   const { bus } = broker.connect();
   const registry = new ScriptedRegistry();
@@ -63,7 +63,7 @@ function setUp() {
       return Promise.resolve();
     },
   };
-  const identity = new GatewayIdentity({ clock, logger, leaseMs: 15_000 });
+  const identity = new GatewayIdentity({ clock, logger, leaseMs });
   const inbox = new GatewayInbox({ bus, identity, logger });
   const lease = new LeaseRenewer({
     ...{ bus, registry, identity, inbox, registrations, clock, logger },
@@ -101,6 +101,16 @@ describe('LeaseRenewer', () => {
     await stop();
     expect(registry.dropped).toEqual([identity.id]);
     expect(clock.inner.pendingTimers).toBe(0);
+  });
+
+  it('sends heartbeats as often when its lease is long', async () => {
+    const { bus, clock, start, stop } = setUp({ leaseMs: 600_000 });
+    let heartbeats = 0;
+    bus.subscribe(SUBJECTS.gatewayHeartbeats, () => void (heartbeats += 1));
+    await start();
+    await clock.inner.advanceAsync(15_000);
+    expect(heartbeats).toBeGreaterThanOrEqual(10);
+    await stop();
   });
 
   it('does not renew while it cannot hear itself through the broker', async () => {

@@ -20,6 +20,8 @@ export interface LeaseRenewerOptions {
 }
 
 const PING_MS = 2_000;
+/** Query services take a gateway for dead after 15 s without any of its heartbeats, however long its lease is. */
+const LONGEST_HEARTBEAT_MS = 1_500;
 
 /**
  * Keeps this gateway believed: sends its heartbeat and renews its lease. It renews only after it heard its own ping through the broker: a
@@ -42,7 +44,8 @@ export class LeaseRenewer {
 
   async start(): Promise<void> {
     const { clock, identity } = this.#options;
-    this.#heartbeatTimer = clock.setInterval(() => this.#sendHeartbeat(), identity.leaseMs / 10);
+    const heartbeatMs = Math.min(identity.leaseMs / 10, LONGEST_HEARTBEAT_MS);
+    this.#heartbeatTimer = clock.setInterval(() => this.#sendHeartbeat(), heartbeatMs);
     this.#renewTimer = clock.setInterval(() => void this.#renew(), identity.leaseMs / 3);
     this.#sendHeartbeat();
     await this.#renew();
