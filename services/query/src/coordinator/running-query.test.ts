@@ -124,6 +124,19 @@ describe('a running query', () => {
     expect(await harness.ended(record)).toMatchObject({ state: 'complete', ledger: { timed_out: 1 } });
   });
 
+  test('gives endpoints its whole time, however long it took to begin', async () => {
+    const gateway = harness.gateway('gw-a', [1]);
+    const record = harness.record({ timeoutMs: 2_000, deadlineMs: harness.clock.now() + 2_000 });
+    await harness.pass(3_000);
+    await harness.coordinator.launch(record);
+    await harness.settle();
+    const [start] = gateway.starts;
+    expect((start?.deadlineMs ?? 0) - (start?.nowMs ?? 0)).toBe(2_000);
+    gateway.answer(1);
+    await harness.settle();
+    expect(await harness.ended(record)).toMatchObject({ ledger: { answered: 1 } });
+  });
+
   test('keeps the results so far when it is cancelled', async () => {
     const gateway = harness.gateway('gw-a', [1, 2]);
     const record = await harness.launch();

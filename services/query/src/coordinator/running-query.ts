@@ -47,6 +47,7 @@ export class RunningQuery {
   #stored: StoredQuery;
   #state: 'starting' | 'running' | 'finishing' | 'ended' = 'starting';
   #startedMs = 0;
+  #deadlineMs = 0;
   /** Whether all gateways are known. Until then the query does not end of itself. */
   #certain = false;
   #hasRows = false;
@@ -88,8 +89,8 @@ export class RunningQuery {
 
   /** The message that starts the query on gateways. Heartbeats repeat it for gateways that missed it. */
   startMessage(): QueryStart {
-    const { id, org, owner, sql, columns, scope, mode, deadlineMs } = this.record;
-    const times = { nowMs: this.#deps.clock.now(), deadlineMs, budget: DEFAULT_BUDGET };
+    const { id, org, owner, sql, columns, scope, mode } = this.record;
+    const times = { nowMs: this.#deps.clock.now(), deadlineMs: this.#deadlineMs, budget: DEFAULT_BUDGET };
     return { t: 'query_start', id, org, owner, sql, columns, selector: scope, mode, ...times };
   }
 
@@ -101,6 +102,8 @@ export class RunningQuery {
   begin(): void {
     const { bus, clock } = this.#deps;
     this.#startedMs = clock.monotonic();
+    // Counts from now, not from the request: what a slow broker takes for the record is not taken from the endpoints.
+    this.#deadlineMs = clock.now() + this.record.timeoutMs;
     this.#lookAround();
     this.#state = 'running';
     bus.publish(SUBJECTS.gateways, encodeBusMessage(this.startMessage()));
