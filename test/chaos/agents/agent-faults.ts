@@ -92,22 +92,7 @@ export async function strike(fault: AgentFault, struck: Struck): Promise<string[
     }
     case 'clock ahead':
     case 'clock behind':
-      await give(1);
-      endpoint.setClock(
-        fault === 'clock ahead'
-          ? seededPick(seed, index, 'clock', AHEAD_MS)
-          : seededPick(seed, index, 'clock', BEHIND_MS),
-      );
-      await give(2);
-      await moment();
-      if (seeded(seed, index, 'restart') % 2 === 0) {
-        await endpoint.kill();
-        await again();
-        await give(1);
-      }
-      endpoint.setClock(0);
-      await delay(100);
-      return [];
+      return clockJumps(struck, fault, { give, again });
     case 'clone':
       await give();
       endpoint.startClone();
@@ -133,6 +118,28 @@ export async function strike(fault: AgentFault, struck: Struck): Promise<string[
       await give(1);
       return [];
   }
+}
+
+/** What ran before a jump is not forgotten by it, and does not shut the endpoint when the clock is right again. */
+async function clockJumps(
+  { endpoint, orders, seed, index }: Struck,
+  fault: AgentFault,
+  how: { readonly give: (count?: number) => Promise<void>; readonly again: () => Promise<void> },
+): Promise<string[]> {
+  const early = await orders.give(endpoint, fault, '6d');
+  await orders.ran(early, 10_000);
+  const jumps = fault === 'clock ahead' ? AHEAD_MS : BEHIND_MS;
+  endpoint.setClock(seededPick(seed, index, 'clock', jumps));
+  await how.give(2);
+  await endpoint.kill();
+  await how.again();
+  await how.give(1);
+  endpoint.setClock(0);
+  if (seeded(seed, index, 'restart') % 2 === 0) {
+    await endpoint.kill();
+    await how.again();
+  }
+  return [];
 }
 
 /** It starts, answers and takes orders while its disk is full; what it did not run it runs when there is room. */

@@ -5,7 +5,7 @@ import { runAgentRound } from './run-agent-round.js';
 it('real agents under kills, full disks, damaged histories, jumping clocks and clones: no order takes effect twice, and its end says what it did', async () => {
   const print = (text: string): void => void process.stderr.write(`${text}\n`);
   const { violations, orders, effects } = await runAgentRound({
-    ...{ endpoints: 3, seed: 12, faults: AGENT_FAULTS, forMs: 180_000, withAudit: false, print },
+    ...{ endpoints: 3, seed: 12, faults: AGENT_FAULTS, forMs: 180_000, withAudit: true, print },
   });
   expect(violations).toEqual([]);
   expect(orders).toBeGreaterThan(AGENT_FAULTS.length * 2);

@@ -34,12 +34,12 @@ export class Orders {
   }
 
   /** Resolves when the order was accepted; it is repeated until then. */
-  async give({ name, agentId }: Endpoint, fault: string): Promise<Order> {
+  async give({ name, agentId }: Endpoint, fault: string, expiresIn = EXPIRES_IN): Promise<Order> {
     const witness = `mw-${process.pid % 100_000}-${this.#count++}`;
     await this.#witnesses.start(witness);
     const body = {
       ...{ action: 'process.kill', params: { name: witness }, target: { agentIds: [agentId] } },
-      ...{ expiresIn: EXPIRES_IN, timeout: TIMEOUT },
+      ...{ expiresIn, timeout: TIMEOUT },
     };
     const key = randomUUID();
     for (;;) {
@@ -52,6 +52,16 @@ export class Orders {
       if (attempt.status === 422 || attempt.status === 400) throw new Error(JSON.stringify(attempt));
       await delay(REPEAT_MS);
     }
+  }
+
+  /** Resolves when the order took effect, or did not in time: then `false`. */
+  async ran({ witness }: Order, withinMs: number): Promise<boolean> {
+    const giveUpAtMs = Date.now() + withinMs;
+    while (this.#witnesses.deaths(witness) === 0) {
+      if (Date.now() > giveUpAtMs) return false;
+      await delay(50);
+    }
+    return true;
   }
 
   /** Asks for a cancel; whether it comes in time is not known. */

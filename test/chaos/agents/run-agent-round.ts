@@ -96,16 +96,9 @@ class AgentRound {
     // What was signed in the same second as a loss was noticed may have run before.
     await delay(1_000);
     const order = await this.#orders.give(endpoint, `after ${fault}`);
-    const giveUpAtMs = Date.now() + WELL_WITHIN_MS;
-    while (this.#witnesses.deaths(order.witness) === 0) {
-      if (Date.now() > giveUpAtMs) {
-        this.#violations.push(
-          `${endpoint.name} ran no order within ${WELL_WITHIN_MS} ms after "${fault}": ${order.id}`,
-        );
-        return;
-      }
-      await delay(50);
-    }
+    if (await this.#orders.ran(order, WELL_WITHIN_MS)) return;
+    const what = `${endpoint.name} ran no order within ${WELL_WITHIN_MS / 1_000} s after "${fault}": ${order.id}`;
+    this.#violations.push(what);
   }
 
   async #allEnd(): Promise<void> {

@@ -8,7 +8,7 @@ import {
   type ReportedState,
 } from '@muster/protocol';
 import type { Clock, Logger } from '@muster/runtime/program';
-import type { ActionCall, ActionHost, ActionResult, JsonValue } from '../../actions/contract/action.js';
+import type { ActionHost } from '../../actions/contract/action.js';
 import type { Actions } from '../../actions/create-actions.js';
 import type { CommandHistory } from './command-history.js';
 import type { CommandPolicy } from './command-policy.js';
@@ -18,6 +18,7 @@ import { KeyedQueues, type QueuePlace } from './keyed-queues.js';
 import { type CommandKey, keyText, type Outcome } from './history-entry.js';
 import { Outcomes, unrecordable } from './outcomes.js';
 import { reportOf, type SendReport } from './report-sender.js';
+import { runAction } from './run-action.js';
 import { RunningCommand } from './running-command.js';
 import { StartRecorder } from './start-recorder.js';
 import {
@@ -206,17 +207,20 @@ export class CommandRunner {
     if (recorded === 'expired') return this.#end(entry, EXPIRED_WAITING);
     if (recorded === 'aborted') return this.#isStopped ? undefined : this.#end(entry, CANCELLED);
     logger.info('command runs', { command: command.id, number: command.number, action: command.action.name });
-    entry.running = new RunningCommand((signal, onGivenUp) => this.#act(command, signal, onGivenUp), {
-      clock,
-      timeoutMs: Math.min(command.timeoutMs, LIMITS.commandTimeoutMaxMs),
-      onLate: ({ state, code }) =>
-        logger.warn('a command ended after it was given up', {
-          command: command.id,
-          number: command.number,
-          state,
-          code,
-        }),
-    });
+    entry.running = new RunningCommand(
+      (signal, onGivenUp) => runAction(command, this.#options, { signal, onGivenUp }),
+      {
+        clock,
+        timeoutMs: Math.min(command.timeoutMs, LIMITS.commandTimeoutMaxMs),
+        onLate: ({ state, code }) =>
+          logger.warn('a command ended after it was given up', {
+            command: command.id,
+            number: command.number,
+            state,
+            code,
+          }),
+      },
+    );
     const late = clock.setTimeout(
       () => this.#mention(command, 'running'),
       this.#options.runningAfterMs ?? RUNNING_AFTER_MS,
@@ -232,48 +236,12 @@ export class CommandRunner {
     return this.#starts.recordLater(entry.command, entry.waiting.signal);
   }
 
-  async #act(
-    command: AuthorizedCommand,
-    signal: AbortSignal,
-    onGivenUp: NonNullable<ActionCall['onGivenUp']>,
-  ): Promise<ActionResult> {
-    const { actions, host, undo } = this.#options;
-    const { action, binding, dryRun, id, number, params, undoes } = command;
-    const call: ActionCall = {
-      action,
-      params,
-      ...(binding !== undefined && { binding }),
-      dryRun,
-      signal,
-      id,
-      number,
-      host,
-      onGivenUp,
-      keepUndo: async (info: JsonValue) => {
-        // An undo cannot be undone.
-        if (undoes === undefined) undo.keep(command, { action: action.name, info }, command.signedAtMs);
-      },
-    };
-    if (undoes === undefined) return await actions.run(call);
-    const result = await actions.undo(call, undoes.data.action, undoes.data.info);
-    if (result.state === 'succeeded' && !dryRun) this.#dropUndo(undoes.key);
-    return result;
-  }
-
   #end({ command }: Entry, outcome: Outcome): void {
     this.#entries.delete(keyText(command));
     const { action, expiresAtMs, signedAtMs, id, number } = command;
     const { state, code } = outcome;
     this.#options.logger.info('command ended', { command: id, number, action: action.name, state, code });
     this.#outcomes.settle({ id, number, action: action.name, expiresAtMs, signedAtMs, kept: false }, outcome);
-  }
-
-  #dropUndo(key: CommandKey): void {
-    try {
-      this.#options.undo.drop(key);
-    } catch (error) {
-      this.#options.logger.error('undo data cannot be removed', { command: key.id, err: error });
-    }
   }
 
   #reject(key: CommandKey, { code, message }: { readonly code: AuthenticationFault; readonly message: string }): void {
