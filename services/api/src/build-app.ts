@@ -6,6 +6,7 @@ import type { OidcVerifier, RequestSeal } from '@muster/identity';
 import type { OrgId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Metrics, Component, Secret, TrustedProxies } from '@muster/runtime';
+import { CoordinatorMonitor, interruptOrphan, OrphanReaper } from '@muster/service-base';
 import { TABLES } from '@muster/tables';
 import type { Express } from 'express';
 import type { Socket } from 'node:net';
@@ -72,7 +73,9 @@ export interface AppOptions {
   /** How long an identity may exist without a single session; 0 keeps such identities. */
   readonly unusedIdentityMs: number;
   /** Intervals of event streams; changed in tests. */
-  readonly streamIntervals?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'> & { readonly inactivityMs?: number };
+  readonly streamIntervals?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'>;
+  /** How long a coordinator may be silent before its queries are ended; changed in tests. */
+  readonly coordinatorSilenceMs?: number;
 }
 
 export interface Api {
@@ -87,13 +90,12 @@ export interface Api {
 export function buildApp(options: AppOptions): Api {
   const { clock, logger, proxies, viewerBounds: bounds } = options;
   const { streams } = options.broker;
-  const { inactivityMs = 5_000, ...intervals } = options.streamIntervals ?? {};
   const metrics = createHttpMetrics(options.metrics);
   const directory = new Directory({ streams, logger });
   const tokens = new TokenStore({ streams, logger });
   const queries = new QueryStore({ streams, logger, clock });
   const audit = new AuditTrail({ streams, clock, logger, metrics: createAuditMetrics(options.metrics) });
-  const viewers = new Viewers({ clock, logger, tokens, metrics, bounds, ...intervals });
+  const viewers = new Viewers({ clock, logger, tokens, metrics, bounds, ...options.streamIntervals });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const presence = new PresenceReader({
     ...{ registry: options.registry, clock },
@@ -109,7 +111,6 @@ export function buildApp(options: AppOptions): Api {
     queries,
     viewers,
     presence,
-    inactivityMs,
     ...upstream,
   });
   const retention = new IdentityRetention({
@@ -124,11 +125,30 @@ export function buildApp(options: AppOptions): Api {
     operations,
     viewers,
     components: {
-      ...{ audit, directory, tokens, queries, retention },
+      ...{ audit, directory, tokens, queries, ...createReaper(options, queries), retention },
       queryServices: upstream.queryServices.instances,
       commandServices: upstream.commandServices.instances,
     },
   };
+}
+
+/** Ends queries whose coordinator is gone: no query service may be left to do it. */
+function createReaper(options: AppOptions, queries: QueryStore) {
+  const { clock, logger, metrics, coordinatorSilenceMs } = options;
+  const { bus, streams } = options.broker;
+  const monitor = new CoordinatorMonitor({ bus, clock });
+  const orphans = metrics.counter({
+    name: 'muster_api_orphaned_queries_total',
+    help: 'Queries found running without a coordinator, by result.',
+    labels: ['result'],
+  });
+  const reaper = new OrphanReaper({
+    ...{ clock, logger, monitor, hears: () => bus.connected, ...given('silenceMs', coordinatorSilenceMs) },
+    running: () => queries.running(),
+    interrupt: (orphan) => interruptOrphan({ bus, streams, nowMs: () => clock.now() }, orphan),
+    onResult: (result) => orphans.inc({ result }),
+  });
+  return { coordinatorMonitor: monitor, orphanReaper: reaper };
 }
 
 interface Stores {
@@ -139,14 +159,13 @@ interface Stores {
   readonly presence: PresenceReader;
   readonly queryServices: UpstreamService;
   readonly commandServices: UpstreamService;
-  readonly inactivityMs: number;
 }
 
 /** All operations of the contract. */
 function createOperations(options: AppOptions, stores: Stores): Operation[] {
   const { registry, clock } = options;
   const { bus, streams } = options.broker;
-  const { directory, tokens, queries, viewers, presence, inactivityMs } = stores;
+  const { directory, tokens, queries, viewers, presence } = stores;
   const byNum = (num: number) => directory.byNum(num);
   const writer = new DirectoryWriter({ streams });
   const agents = { directory, presence, clock };
@@ -156,7 +175,6 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
     clock,
     client: new QueryClient({ bus, clock, asker: stores.queryServices.asker }),
     byNum,
-    inactivityMs,
   };
   const commands = {
     store: new CommandStore({ streams, directory }),

@@ -1,6 +1,6 @@
 import type { Metrics } from '@muster/runtime';
 import { coordinatorMetrics } from './coordinator/coordinator-metrics.js';
-import { livenessMetrics } from './liveness/orphan-reaper.js';
+import { livenessMetrics } from './liveness/liveness-metrics.js';
 import { reduceMetrics } from './sql/reductions.js';
 import { resultMetrics } from './results/result-writer.js';
 import { requestMetrics } from './requests/query-request-handler.js';

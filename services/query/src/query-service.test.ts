@@ -242,9 +242,15 @@ describe('a coordinator that is gone', () => {
     const [coordinator] = coordinatorOf(query, services);
     coordinator.process.freeze();
     expect(await harness.ended(query)).toMatchObject({ state: 'interrupted' });
+    while (gateway.stops.length === 0) await harness.broker.bus.flush();
+    const starts = gateway.announced(query.id);
     coordinator.process.resume();
     gateway.answer(1, 2);
-    while (gateway.stops.length < 2) await harness.broker.bus.flush();
+    await coordinator.process.printed(/query was abandoned/);
+    // Two more heartbeats: none of them says that the query runs, and no other end is told.
+    for (let i = 0; i < 2; i += 1) await gateway.heartbeatOf(query.owner);
+    expect(gateway.announced(query.id)).toBe(starts);
+    expect(gateway.stops.map(({ reason }) => reason)).toEqual(['interrupted']);
     const events = await harness.storedEvents(query);
     expect(events.at(-1)?.t).toBe('ended');
     expect(ofKind(events, 'ended')).toHaveLength(1);

@@ -4,7 +4,14 @@ import { newCoordinatorId, type CoordinatorId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Registry } from '@muster/registry';
 import type { Clock, Component, Logger, Metrics } from '@muster/runtime';
-import type { ServiceConfig } from '@muster/service-base';
+import {
+  CoordinatorMonitor,
+  interruptOrphan,
+  OrphanReaper,
+  type InterruptResult,
+  type ServiceConfig,
+  type StoredQuery,
+} from '@muster/service-base';
 import type { QueryConfig } from './config.js';
 import { countOffline } from './coordinator/count-offline.js';
 import { findLost } from './coordinator/find-lost.js';
@@ -13,14 +20,12 @@ import type { RunningQueryDeps } from './coordinator/running-query.js';
 import { CoordinatorHeartbeats } from './liveness/coordinator-heartbeats.js';
 import { GatewayFailureDetector } from './liveness/gateway-failure-detector.js';
 import { HearingMonitor } from './liveness/hearing-monitor.js';
-import { interruptOrphan, type InterruptResult } from './liveness/interrupt-orphan.js';
-import { OrphanReaper } from './liveness/orphan-reaper.js';
 import { createQueryMetrics } from './metrics.js';
 import { QueryAdmission } from './requests/query-admission.js';
 import { QueryOperations } from './requests/query-operations.js';
 import { QueryRequestHandler } from './requests/query-request-handler.js';
 import { QueryStarter } from './requests/query-starter.js';
-import { QueryRecordStore, type StoredQuery } from './results/query-record-store.js';
+import { QueryRecordStore } from './results/query-record-store.js';
 import { ResultWriter } from './results/result-writer.js';
 import { Reductions } from './sql/reductions.js';
 import { SqlCompiler } from './sql/sql-compiler.js';
@@ -90,16 +95,19 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   });
 
   // Coordinators watch each other; the queries of one that is gone are ended by the others.
-  const heartbeats = new CoordinatorHeartbeats({
-    ...{ bus, coordinatorId, clock, active: () => coordinator.all() },
-    onOwn: () => hearing.heard(),
-  });
+  const heartbeats = new CoordinatorHeartbeats({ bus, coordinatorId, clock, active: () => coordinator.all() });
   const interrupt = (orphan: StoredQuery): Promise<InterruptResult> =>
-    interruptOrphan({ bus, streams, records, nowMs: () => clock.now() }, orphan);
+    interruptOrphan({ bus, streams, nowMs: () => clock.now() }, orphan);
+  const monitor = new CoordinatorMonitor({
+    bus,
+    clock,
+    onHeard: (owner) => owner === coordinatorId && hearing.heard(),
+  });
   const orphanReaper = new OrphanReaper({
-    ...{ bus, coordinatorId, clock, logger, metrics: metrics.liveness, hearing, heartbeats, interrupt },
+    ...{ clock, logger, monitor, interrupt, hears: () => hearing.forMs !== undefined },
+    onResult: (result) => metrics.liveness.orphans.inc({ result }),
     running: () => records.running(),
-    isOwn: (id) => coordinator.get(id) !== undefined,
+    own: { coordinatorId, runs: (id) => coordinator.get(id) !== undefined },
   });
 
   const admission = new QueryAdmission({ perOperator: config.queriesPerOperator, perOrg: config.queriesPerOrg }, () =>
@@ -107,8 +115,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   );
   const starter = new QueryStarter({ coordinatorId, clock, logger, compiler, admission, coordinator, records });
   const operations = new QueryOperations({
-    ...{ bus, coordinatorId, logger, compiler, records, coordinator, reductions, orphanReaper, interrupt },
-    silenceMs: (owner) => heartbeats.silenceMs(owner),
+    ...{ bus, coordinatorId, logger, compiler, records, coordinator, reductions, monitor, interrupt },
   });
   const requestHandler = new QueryRequestHandler({
     ...{ bus, coordinatorId, clock, logger, metrics: metrics.requests, starter, operations },
@@ -123,6 +130,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
       ['reductions', reductions],
       ['hearing monitor', { stop: () => hearing.stop() }],
       ['gateway failure detector', detector],
+      ['coordinator monitor', monitor],
       ['coordinator heartbeats', heartbeats],
       [
         'coordinator',

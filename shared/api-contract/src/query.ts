@@ -162,8 +162,7 @@ export const reducedSchema = z
   .meta({ id: 'Reduced' });
 
 const synthesized = z.literal(true).optional().meta({
-  description:
-    'Made by the API because the stream itself does not hold it: results have expired, or nobody is left to end the query.',
+  description: 'From the record of the query, because its results have expired.',
 });
 
 const ledgerSoFar = ledgerSchema.optional().meta({

@@ -11,10 +11,8 @@ import { TrafficAggregator, TRAFFIC_SQL } from './traffic-aggregator.js';
 export interface SurveyParts {
   readonly streams: StreamStore;
   readonly clock: Clock;
-  readonly client: Pick<QueryClient, 'start' | 'cancel' | 'coordinatorStatus'>;
+  readonly client: Pick<QueryClient, 'start' | 'cancel'>;
   readonly store: Pick<QueryStore, 'read'>;
-  /** The coordinator of a running query without events for this long is checked. */
-  readonly inactivityMs: number;
 }
 
 export interface Survey {

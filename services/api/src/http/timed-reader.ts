@@ -15,11 +15,6 @@ export class TimedReader<T> {
     this.#clock = clock;
   }
 
-  /** Whether the next call returns a value at once. */
-  get arrived(): boolean {
-    return this.#result !== undefined && this.#result.done !== true;
-  }
-
   async next(waitMs: number): Promise<T | 'ended' | 'timeout'> {
     this.#pending ??= this.#iterator.next().then(
       (result) => this.#settle(() => (this.#result = result)),
@@ -37,11 +32,6 @@ export class TimedReader<T> {
     this.#result = undefined;
     this.#pending = undefined;
     return result.value;
-  }
-
-  /** Ends a wait now, with `timeout` when no value has arrived. */
-  nudge(): void {
-    this.#wake?.();
   }
 
   async stop(): Promise<void> {

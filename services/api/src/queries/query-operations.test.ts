@@ -196,6 +196,19 @@ describe('reading queries', () => {
     expect(lines).toContain(`"answers":[],"ledger":${JSON.stringify(newest)}}`);
   });
 
+  test('has ended as soon as its end is in the result stream, in lists too', async () => {
+    const { id } = (await ask({ sql: 'SELECT 1' })).body;
+    const record = await recordOf(id);
+    const counts = ledger({ answered: 1 });
+    // Its record is written a moment later.
+    await api.service.emit(record, { t: 'ended', record: { ...record, state: 'complete', ledger: counts } });
+    expect((await api.get(`/v1/queries/${id}`)).body).toMatchObject({ state: 'complete', ledger: counts });
+    expect((await api.get(`/v1/queries/${id}/rows`)).body.state).toBe('complete');
+    expect((await api.get('/v1/queries?state=running')).body.items).toEqual([]);
+    expect((await api.get('/v1/queries?state=complete')).body.items).toMatchObject([{ id, state: 'complete' }]);
+    expect((await api.ask('DELETE', `/v1/queries/${id}`)).status).toBe(204);
+  });
+
   test('shows how many of the waiting endpoints poll', async () => {
     const { id } = (await ask({ sql: 'SELECT 1' })).body;
     const record = await recordOf(id);

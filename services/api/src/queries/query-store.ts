@@ -9,6 +9,7 @@ import {
   type ResultEvent,
 } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
+import type { StoredQuery } from '@muster/service-base';
 import type { Principal } from '../http/principal.js';
 import type { QueryProgress } from './query-json.js';
 
@@ -30,6 +31,7 @@ export class QueryStore {
   readonly #clock: Clock;
   /** By org, sorted by id, which is the order of time. */
   readonly #index = new Map<string, Indexed[]>();
+  readonly #running = new Map<QueryId, StoredQuery>();
   #view: FollowedView | undefined;
 
   constructor({
@@ -51,12 +53,20 @@ export class QueryStore {
       stream: STREAMS.queries.name,
       logger: this.#logger,
       apply: (entry) => this.#apply(entry),
-      reset: () => this.#index.clear(),
+      reset: () => {
+        this.#index.clear();
+        this.#running.clear();
+      },
     });
   }
 
   async stop(): Promise<void> {
     await this.#view?.stop();
+  }
+
+  /** The queries whose record says that they run, of all orgs. */
+  running(): Iterable<StoredQuery> {
+    return this.#running.values();
   }
 
   /** The query, if this principal may see it. Throws `not_found`, `broker_unavailable`. */
@@ -68,9 +78,16 @@ export class QueryStore {
     return record;
   }
 
+  /** The newest record. The end of a query is in its result stream first, and counts from then on. */
   async read(org: OrgId, id: QueryId): Promise<QueryRecord | undefined> {
-    const entry = await this.#reading(() => this.#streams.last(STREAMS.queries.name, STREAM_SUBJECTS.query(org, id)));
-    return entry && decodeQueryRecord<QueryRecord>(entry.data);
+    return await this.#reading(async () => {
+      const entry = await this.#streams.last(STREAMS.queries.name, STREAM_SUBJECTS.query(org, id));
+      const record = entry && decodeQueryRecord<QueryRecord>(entry.data);
+      if (record?.state !== 'running') return record;
+      const last = await this.#streams.last(STREAMS.results.name, STREAM_SUBJECTS.result(org, id));
+      const event = last && decodeQueryRecord<ResultEvent>(last.data);
+      return event?.t === 'ended' ? event.record : record;
+    });
   }
 
   /** Queries before `before`, newest first. Returns up to `limit + 1`: one more than `limit` means that there is a next page. */
@@ -79,7 +96,7 @@ export class QueryStore {
     const found: QueryRecord[] = [];
     const oldest = this.#clock.now() - STREAMS.queries.maxAgeMs;
     const index = (this.#index.get(principal.org) ?? []).filter(
-      (entry) => (before === undefined || entry.id < before) && (state === undefined || entry.state === state),
+      (entry) => (before === undefined || entry.id < before) && mayBe(entry, state),
     );
     while (index.length > 0 && found.length <= limit) {
       const ids = index.splice(-Math.max(limit + 1 - found.length, 16)).toReversed();
@@ -123,13 +140,16 @@ export class QueryStore {
   #apply(entry: Entry): void {
     const [, org, id] = /^muster\.v1\.query\.([^.]+)\.([^.]+)$/.exec(entry.subject) ?? [];
     if (org === undefined || id === undefined || !isQueryId(id)) return;
-    let state: QueryState;
+    let record: QueryRecord;
     try {
-      ({ state } = decodeQueryRecord<QueryRecord>(entry.data));
+      record = decodeQueryRecord<QueryRecord>(entry.data);
     } catch (err) {
       this.#logger.error('unreadable query record skipped', { seq: entry.seq, err });
       return;
     }
+    const { state } = record;
+    if (state === 'running') this.#running.set(id, { record, seq: entry.seq });
+    else this.#running.delete(id);
     const index = this.#index.get(org) ?? [];
     this.#index.set(org, index);
     // The index forgets what the stream has dropped by age.
@@ -156,6 +176,10 @@ export function maySee(principal: Principal, record: QueryRecord): boolean {
   if (principal.bound.length === 0) return true;
   return record.operator === principal.id && record.scope === joinSelectors(record.selector, principal.selector);
 }
+
+/** A query that runs according to its record may have ended a moment ago. */
+const mayBe = (entry: Indexed, state: QueryState | undefined): boolean =>
+  state === undefined || entry.state === state || entry.state === 'running';
 
 function lowerBound(index: readonly Indexed[], id: string): number {
   let low = 0;

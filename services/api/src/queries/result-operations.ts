@@ -10,7 +10,6 @@ import type { QueryStore } from './query-store.js';
 import { failureJson, type EndpointByNum } from './result-json.js';
 import { failures } from './result-rows.js';
 import { ROW_FORMATS, rowPage, rowStream, type RowFormat } from './row-answers.js';
-import type { QueryClient } from '../upstream/query-client.js';
 import { queryView } from './query-stream.js';
 
 export interface ResultParts {
@@ -19,9 +18,6 @@ export interface ResultParts {
   readonly clock: Clock;
   readonly byNum: EndpointByNum;
   readonly viewers: Viewers;
-  readonly client: Pick<QueryClient, 'coordinatorStatus'>;
-  /** The coordinator of a running query without events for this long is checked. */
-  readonly inactivityMs: number;
 }
 
 /** The results of a query: event stream, rows, and endpoints that did not answer. */
@@ -30,7 +26,7 @@ export function resultOperations(parts: ResultParts): Operation[] {
 }
 
 function eventsOperation(parts: ResultParts): Operation {
-  const { store, streams, clock, client, byNum, viewers, inactivityMs } = parts;
+  const { store, streams, clock, byNum, viewers } = parts;
   return implement(operations.streamQueryEvents, async ({ principal, params, query, header, negotiate }) => {
     const type = negotiate(...Object.values(EVENT_TYPES));
     const afterSeq = lastSeen(header('last-event-id'), query.after);
@@ -45,7 +41,7 @@ function eventsOperation(parts: ResultParts): Operation {
       format: type === EVENT_TYPES.sse ? 'sse' : 'ndjson',
       subject: record.id,
       events: (signal, heartbeatMs) =>
-        queryView(record, { streams, clock, client, byNum, readRecord, afterSeq, signal, heartbeatMs, inactivityMs }),
+        queryView(record, { streams, clock, byNum, readRecord, afterSeq, signal, heartbeatMs }),
     });
   });
 }

@@ -1,6 +1,13 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { encodeCbor, type OrgId } from '@muster/protocol';
-import { AnswerBlockWriter, encodeRecord, GroupBlockWriter, STREAM_SUBJECTS, type QueryRecord } from '@muster/records';
+import {
+  AnswerBlockWriter,
+  encodeNumberSet,
+  encodeRecord,
+  GroupBlockWriter,
+  STREAM_SUBJECTS,
+  type QueryRecord,
+} from '@muster/records';
 import type { TokenStore } from '../auth/token-store.js';
 import { eventually } from '@muster/runtime/testing';
 import { ApiFixture } from '../testing/api-fixture.js';
@@ -13,7 +20,7 @@ jest.setTimeout(90_000);
 
 let api: ApiFixture;
 beforeEach(async () => {
-  api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 100, inactivityMs: 150, stallMs: 400 } });
+  api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 100, stallMs: 400 }, coordinatorSilenceMs: 600 });
 });
 afterEach(() => api.stop());
 
@@ -236,7 +243,7 @@ describe('a stream whose token has ended', () => {
 
   test('ends at once, without waiting for the next heartbeat', async () => {
     await api.stop();
-    api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 60_000, inactivityMs: 60_000 } });
+    api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 60_000 } });
     const record = await start();
     const { token, tokenId } = await api.token({ role: 'analyst' });
     const revoked = api.get(`/v1/queries/${record.id}/events`, { token });
@@ -255,53 +262,56 @@ describe('a stream whose token has ended', () => {
 });
 
 describe('when a query becomes inactive', () => {
+  /** What a caller is told at the end, and what is kept. */
+  const toldAndKept = async (record: QueryRecord, viewer: RawViewer) => {
+    await viewer.closed;
+    const told = parseSse(viewer.body).at(-1)!;
+    const kept = parseSse((await events(record)).text).at(-1)!;
+    expect(told).toEqual(kept);
+    expect(told.data.synthesized).toBeUndefined();
+    expect((await api.get(`/v1/queries/${record.id}`)).body).toEqual(told.data.query);
+    expect((await api.get('/v1/queries?state=interrupted')).body.items).toEqual([told.data.query]);
+    return told.data.query;
+  };
+
   test('and its coordinator runs, the viewer waits on', async () => {
     const record = await start();
     const viewer = new RawViewer(api, eventsOf(record));
-    await eventually(() => api.service.askedOf.filter((what) => what === 'adopt coordinator').length >= 2);
+    await eventually(() => api.service.pings >= 2);
     expect(viewer.text).not.toContain('ended');
-    expect(api.service.askedOf).not.toContain('adopt any');
     await api.service.end(record);
     await viewer.closed;
   });
 
-  test('and its coordinator is gone, another service is asked to end the query, and the viewer gets its end', async () => {
+  test('and its coordinator is gone, the end that is told is the end that is kept', async () => {
     const record = await start();
-    api.service.loseCoordinator();
-    const viewer = new RawViewer(api, eventsOf(record));
-    await eventually(() => api.service.askedOf.includes('adopt any'));
-    await api.service.end(record, { state: 'interrupted' });
-    await viewer.closed;
-    const end = parseSse(viewer.body).at(-1);
-    expect([end?.data.query.state, end?.data.synthesized]).toEqual(['interrupted', undefined]);
-  });
-
-  test('and every service is frozen, the viewer gets heartbeats, and the end when the query is long overdue', async () => {
-    const record = await start();
-    api.service.frozen = true;
-    const viewer = new RawViewer(api, eventsOf(record));
-    await eventually(() => api.service.askedOf.includes('adopt coordinator'));
-    const before = viewer.text.length;
-    await eventually(() => viewer.text.slice(before).split(': heartbeat').length > 5);
-    expect(viewer.text).not.toContain('ended');
-    viewer.socket.destroy();
-    const overdue = { ...record, deadlineMs: Date.now() - 60_000 };
-    await api.service.keep(overdue);
-    const later = new RawViewer(api, eventsOf(record));
-    await later.closed;
-    expect(parseSse(later.body).at(-1)?.data).toMatchObject({ synthesized: true, query: { state: 'interrupted' } });
-  });
-
-  test('and no service is left, the viewer gets the end with the last known ledger', async () => {
-    const record = await start();
-    const last = ledger({ answered: 2, waiting: 3 });
-    await api.service.emit(record, { t: 'progress', ledger: last, elapsedMs: 5, gateways: 1 });
+    const changes = { targeted: encodeNumberSet([1, 2, 3]), empty: encodeNumberSet([1]) };
+    const live = ledger({ empty: 1, waiting: 2 });
+    await api.service.emit(record, { t: 'progress', ledger: live, changes, elapsedMs: 5, gateways: 1 });
     api.service.stop();
-    const viewer = new RawViewer(api, eventsOf(record));
-    await viewer.closed;
-    const end = parseSse(viewer.body).at(-1);
-    expect(end).toMatchObject({ event: 'ended', id: undefined, data: { synthesized: true, seq: null } });
-    expect(end?.data.query).toMatchObject({ state: 'interrupted', ledger: last });
+    const end = await toldAndKept(record, new RawViewer(api, eventsOf(record)));
+    expect(end).toMatchObject({ state: 'interrupted', ledger: ledger({ empty: 1, timed_out: 2 }) });
+    const { items } = (await api.get(`/v1/queries/${record.id}/endpoints`)).body;
+    expect(items.map(({ num, code }: { num: number; code: string }) => [num, code])).toEqual([
+      [2, 'interrupted'],
+      [3, 'interrupted'],
+    ]);
+  });
+
+  test('and every service is frozen, the end comes at most 2 s after the deadline, and a service that thaws is refused', async () => {
+    await api.stop();
+    api = await ApiFixture.start({ coordinatorSilenceMs: 60_000 });
+    const record = await start({ sql: 'SELECT 1', timeoutMs: 2_000 });
+    api.service.frozen = true;
+    const end = await toldAndKept(record, new RawViewer(api, eventsOf(record)));
+    expect(end.state).toBe('interrupted');
+    expect(Date.parse(end.endedAt) - record.deadlineMs).toBeLessThan(2_000);
+    const { streams } = api.connection;
+    const started = (await streams.read('MUSTER_RESULTS')[Symbol.asyncIterator]().next()).value!;
+    const late = streams.append(STREAM_SUBJECTS.result(record.org, record.id), started.data, {
+      expectLastSubjectSeq: started.seq,
+    });
+    expect(await late).toEqual({ kind: 'conflict' });
   });
 
   test('while the broker is unreachable, nothing is invented', async () => {
@@ -338,7 +348,7 @@ describe('a viewer that stops reading', () => {
 
   test('costs bounded memory, delays no other viewer, and is disconnected and counted', async () => {
     await api.stop();
-    api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 100, inactivityMs: 150, stallMs: 2_000 } });
+    api = await ApiFixture.start({ streamIntervals: { heartbeatMs: 100, stallMs: 2_000 } });
     const record = await start();
     const stalled = new RawViewer(api, eventsOf(record), { read: false });
     await eventually(async () => (await api.metrics.registry.metrics()).includes('muster_api_viewers{format="sse"} 1'));

@@ -13,22 +13,13 @@ import { newQueryId, type CoordinatorId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { ServiceAsker } from './service-asker.js';
-import { expectReply, readable, replyOf, type ServiceName } from './service-reply.js';
+import { expectReply, replyOf, type ServiceName } from './service-reply.js';
 
 type Reply<T extends QueryReply['t']> = Extract<QueryReply, { t: T }>;
-
-/**
- * Whether a query service coordinates a running query. `running`: its coordinator does. `adopted`: another service has taken over.
- * `no_service`: no service listens. `no_answer`: one listens but does not answer, as a frozen process.
- * `unknown`: the broker is unreachable.
- */
-export type CoordinatorStatus = 'running' | 'adopted' | 'no_service' | 'no_answer' | 'unknown';
 
 const START_TIMEOUT_MS = 10_000;
 const CANCEL_TIMEOUT_MS = 5_000;
 const REDUCE_TIMEOUT_MS = 60_000;
-const COORDINATOR_TIMEOUT_MS = 2_000;
-const ADOPT_TIMEOUT_MS = 5_000;
 
 export interface QueryClientOptions {
   readonly bus: Pick<Bus, 'publish'>;
@@ -78,32 +69,6 @@ export class QueryClient {
       return expectOf(await asked, 'reduced');
     } finally {
       signal.removeEventListener('abort', stop);
-    }
-  }
-
-  /**
-   * Finds out whether an inactive query still has a coordinator, and if not, asks the other query services to end it. Never throws.
-   */
-  async coordinatorStatus(record: QueryRecord): Promise<CoordinatorStatus> {
-    const request: QueryRequest = { t: 'adopt', org: record.org, id: record.id };
-    const fromCoordinator = await this.#askCoordinator(record.owner, request, COORDINATOR_TIMEOUT_MS);
-    if (fromCoordinator.kind === 'disconnected') return 'unknown';
-    if (fromCoordinator.kind === 'reply') {
-      // A coordinator refuses to give up a query that it has.
-      const reply = readable(fromCoordinator.data, decode);
-      if (reply?.t !== 'problem' || reply.code !== 'not_found') return 'running';
-    }
-    const fromAny = await this.#requestAny(request, ADOPT_TIMEOUT_MS, record.owner);
-    switch (fromAny.kind) {
-      case 'reply':
-        // A refusal counts too: that service has a reason. The next check asks again.
-        return 'adopted';
-      case 'no_responders':
-        return 'no_service';
-      case 'timeout':
-        return 'no_answer';
-      case 'disconnected':
-        return 'unknown';
     }
   }
 

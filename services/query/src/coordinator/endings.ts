@@ -1,5 +1,6 @@
 import type { StopReason } from '@muster/messages';
 import type { QueryState } from '@muster/records';
+import { INTERRUPTED } from '@muster/service-base';
 
 /** How a query ends, and the code and message of endpoints that had not answered by then. */
 export interface Ending {
@@ -18,11 +19,6 @@ export const ENDINGS = {
     code: 'cancelled',
     message: 'the query was cancelled before it answered',
   },
-  interrupted: {
-    state: 'interrupted',
-    stop: 'interrupted',
-    code: 'interrupted',
-    message: 'the query service stopped before it answered',
-  },
+  interrupted: { state: 'interrupted', stop: 'interrupted', ...INTERRUPTED },
 } as const satisfies Record<string, Ending>;
 export type EndingKind = keyof typeof ENDINGS;

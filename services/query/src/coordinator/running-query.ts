@@ -1,9 +1,10 @@
 import type { Bus } from '@muster/bus';
-import { encodeBusMessage, SUBJECTS, type GatewayUpdate, type QueryStart } from '@muster/messages';
+import { encodeBusMessage, SUBJECTS, type GatewayUpdate, type QueryStart, type StopReason } from '@muster/messages';
 import { DEFAULT_BUDGET, OUTCOMES, type GatewayId } from '@muster/protocol';
 import type { QueryRecord, ResultEvent } from '@muster/records';
 import type { Clock, Logger, Timer } from '@muster/runtime';
-import type { StoredQuery, QueryRecordStore } from '../results/query-record-store.js';
+import type { StoredQuery } from '@muster/service-base';
+import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { ResultWriter, ResultWriterOptions, WriteResult } from '../results/result-writer.js';
 import type { FailureSign, GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
 import { ENDINGS, type Ending, type EndingKind } from './endings.js';
@@ -29,6 +30,8 @@ export interface RunningQueryDeps extends ScopeSurveyDeps {
 /** Time after the deadline for updates that are still on the way. */
 const GRACE_MS = 500;
 const TICK_MS = 250;
+/** After this much time without a tick this process stood still, and another may have ended its queries. */
+const STOOD_STILL_MS = 3_000;
 
 /**
  * The life of one query on its coordinator:
@@ -54,6 +57,9 @@ export class RunningQuery {
   #lostUpdates = 0;
   /** Version of the ledger at the last flush request; -1 so that the start counts as a change. */
   #flushedVersion = -1;
+  #tickedMs = 0;
+  /** This process stood still and has not written anything since: the query may be another's. */
+  #isInDoubt = false;
   #deadline: Timer | undefined;
   #tick: Timer | undefined;
   #resolveEnded: (record: QueryRecord) => void = () => undefined;
@@ -87,6 +93,11 @@ export class RunningQuery {
     return this.#state === 'running';
   }
 
+  /** It was sent to the gateways and has not ended, and this process knows that it is still its own. */
+  get announced(): boolean {
+    return this.running && !this.#inDoubt;
+  }
+
   /** The message that starts the query on gateways. Heartbeats repeat it for gateways that missed it. */
   startMessage(): QueryStart {
     const { id, org, owner, sql, columns, scope, mode } = this.record;
@@ -104,6 +115,7 @@ export class RunningQuery {
     this.#startedMs = clock.monotonic();
     // Counts from now, not from the request: what a slow broker takes for the record is not taken from the endpoints.
     this.#deadlineMs = clock.now() + this.record.timeoutMs;
+    this.#tickedMs = this.#startedMs;
     this.#lookAround();
     this.#state = 'running';
     bus.publish(SUBJECTS.gateways, encodeBusMessage(this.startMessage()));
@@ -145,10 +157,11 @@ export class RunningQuery {
     this.#state = 'finishing';
     this.#stopTimers();
     const ending = ENDINGS[kind];
-    const stop = encodeBusMessage({ t: 'query_stop', id: this.record.id, reason: ending.stop });
-    this.#deps.bus.publish(SUBJECTS.gateways, stop);
+    const stop = (): void => this.#broadcastStop(ending.stop);
+    const isInDoubt = this.#inDoubt;
+    if (!isInDoubt) stop();
     this.#aggregator.ledger.end(ending.code, ending.message);
-    this.#finish(ending).catch((error: unknown) => {
+    this.#finish(ending, isInDoubt ? stop : () => undefined).catch((error: unknown) => {
       this.#deps.logger.error('query could not be ended', { query: this.record.id, err: error });
       this.#abandon('lost');
     });
@@ -180,8 +193,23 @@ export class RunningQuery {
     return true;
   }
 
+  get #inDoubt(): boolean {
+    return this.#isInDoubt || this.#deps.clock.monotonic() - this.#tickedMs > STOOD_STILL_MS;
+  }
+
+  /** Writes before anything is broadcast: where another has taken the query over, the write is refused. */
+  #resolveDoubt(): void {
+    this.#isInDoubt = true;
+    this.#scheduler.flushNow();
+    void this.#writer.idle().then(() => {
+      this.#isInDoubt = false;
+    });
+  }
+
   #everyTick(): void {
     if (!this.#certain) this.#lookAround();
+    if (this.#inDoubt) this.#resolveDoubt();
+    this.#tickedMs = this.#deps.clock.monotonic();
     for (const gateway of this.#aggregator.pending()) this.#deps.detector.probeIfSilent(gateway, this.#startedMs);
     this.#aggregator.ledger.expireMoves(this.#deps.clock.monotonic());
     this.#changed();
@@ -206,7 +234,8 @@ export class RunningQuery {
     this.#certain = certain;
   }
 
-  async #finish(ending: Ending): Promise<void> {
+  /** `onWritten` is called when this process knows that the query is its own. */
+  async #finish(ending: Ending, onWritten: () => void): Promise<void> {
     const { reduce, metrics, logger } = this.#deps;
     this.#survey.isDue ||= !this.#aggregator.initialUpdatesIn;
     // A service that stops has no time to look for them.
@@ -214,6 +243,7 @@ export class RunningQuery {
     const offline = this.#survey.countOffline();
     this.#scheduler.finish();
     await this.#writer.idle();
+    if (this.#open) onWritten();
     if (this.record.reduce !== undefined && ending.state !== 'interrupted' && this.#open) {
       await this.#writer.write(await reduce(this.record));
     }
@@ -262,13 +292,15 @@ export class RunningQuery {
     const wasRunning = this.#state === 'running';
     this.#state = 'ended';
     this.#stopTimers();
-    const { id } = this.record;
-    if (wasRunning) {
-      this.#deps.bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id, reason: 'interrupted' }));
-    }
-    this.#deps.logger.warn('query was abandoned', { query: id, reason: result });
+    // Whoever took it over has told the gateways.
+    if (wasRunning && result === 'lost') this.#broadcastStop('interrupted');
+    this.#deps.logger.warn('query was abandoned', { query: this.record.id, reason: result });
     this.#deps.metrics.ended.inc({ state: result, mode: this.record.mode });
     this.#resolveEnded(this.record);
+  }
+
+  #broadcastStop(reason: StopReason): void {
+    this.#deps.bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id: this.record.id, reason }));
   }
 
   #stopTimers(): void {

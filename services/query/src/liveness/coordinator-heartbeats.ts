@@ -1,11 +1,5 @@
-import type { Bus, BusSubscription } from '@muster/bus';
-import {
-  decodeBusMessage,
-  encodeBusMessage,
-  SUBJECTS,
-  type CoordinatorHeartbeat,
-  type QueryStart,
-} from '@muster/messages';
+import type { Bus } from '@muster/bus';
+import { encodeBusMessage, SUBJECTS, type CoordinatorHeartbeat, type QueryStart } from '@muster/messages';
 import type { CoordinatorId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Clock, Timer } from '@muster/runtime';
@@ -15,14 +9,12 @@ export interface CoordinatorHeartbeatsOptions {
   readonly coordinatorId: CoordinatorId;
   readonly clock: Clock;
   readonly active: () => Iterable<ActiveQuery>;
-  /** A heartbeat of this coordinator came back. */
-  readonly onOwn?: () => void;
 }
 
 interface ActiveQuery {
   readonly record: QueryRecord;
-  /** It was sent to the gateways and has not ended. */
-  readonly running: boolean;
+  /** It was sent to the gateways and has not ended, and this process knows that it is still its own. */
+  readonly announced: boolean;
   startMessage(): QueryStart;
 }
 
@@ -30,17 +22,12 @@ const HEARTBEAT_MS = 1_000;
 /** Statements may be long: a heartbeat above this size is split into several messages. */
 const MESSAGE_BYTES = 256 * 1024;
 
-/** A coordinator that was not heard for this long is forgotten. */
-const FORGET_MS = 600_000;
-
 /**
- * Announces every second that this coordinator is alive and which queries it runs, and listens to the heartbeats of others. A gateway
- * that missed the start of a query learns of it here; coordinators learn which of them has gone silent.
+ * Announces every second that this coordinator is alive and which queries it runs. A gateway that missed the start of a query learns of
+ * it here; who watches coordinators learns which of them has gone silent.
  */
 export class CoordinatorHeartbeats {
   readonly #options: CoordinatorHeartbeatsOptions;
-  readonly #heardMs = new Map<CoordinatorId, number>();
-  #subscription: BusSubscription | undefined;
   #timer: Timer | undefined;
   #stopping = false;
 
@@ -49,13 +36,7 @@ export class CoordinatorHeartbeats {
   }
 
   start(): void {
-    const { bus, clock, coordinatorId, onOwn = () => undefined } = this.#options;
-    this.#subscription = bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
-      const heartbeat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
-      if (heartbeat !== undefined) this.#heardMs.set(heartbeat.owner, clock.monotonic());
-      if (heartbeat?.owner === coordinatorId) onOwn();
-    });
-    this.#timer = clock.setInterval(() => this.#send(), HEARTBEAT_MS);
+    this.#timer = this.#options.clock.setInterval(() => this.#send(), HEARTBEAT_MS);
     this.#send();
   }
 
@@ -67,18 +48,6 @@ export class CoordinatorHeartbeats {
 
   stop(): void {
     this.#options.clock.clear(this.#timer);
-    this.#subscription?.unsubscribe();
-  }
-
-  /** Time since a coordinator was last heard; `Infinity` when it never was. */
-  silenceMs(coordinator: CoordinatorId): number {
-    const heardMs = this.#heardMs.get(coordinator);
-    return heardMs === undefined ? Number.POSITIVE_INFINITY : this.#options.clock.monotonic() - heardMs;
-  }
-
-  /** A coordinator answered a request: as good as a heartbeat. */
-  heard(coordinator: CoordinatorId): void {
-    this.#heardMs.set(coordinator, this.#options.clock.monotonic());
   }
 
   #send(): void {
@@ -98,22 +67,15 @@ export class CoordinatorHeartbeats {
     for (const query of active()) {
       const { record } = query;
       // A query that has not begun is left out: nothing would take the gateways' updates.
-      if (query.running) queries.push(query.startMessage());
+      if (query.announced) queries.push(query.startMessage());
       operators.push({ query: record.id, org: record.org, operator: record.operator });
       bytes += record.sql.length * 3 + record.scope.length + 1_024 + record.columns.join().length;
       if (bytes > MESSAGE_BYTES) publish();
     }
     if (operators.length > 0 || !published) publish();
-    this.#forget();
   }
 
   #publish(heartbeat: CoordinatorHeartbeat): void {
     this.#options.bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(heartbeat));
-  }
-
-  #forget(): void {
-    const nowMs = this.#options.clock.monotonic();
-    for (const [coordinator, heardMs] of this.#heardMs)
-      if (nowMs - heardMs > FORGET_MS) this.#heardMs.delete(coordinator);
   }
 }

@@ -10,9 +10,8 @@ import {
   type QueryRecord,
   type ResultEvent,
 } from '@muster/records';
-import type { StoredQuery } from '../results/query-record-store.js';
+import { interruptOrphan, type InterruptDeps, type InterruptResult, type StoredQuery } from '@muster/service-base';
 import { CoordinatorHarness } from '../testing/coordinator-harness.js';
-import { interruptOrphan, type InterruptDeps, type InterruptResult } from './interrupt-orphan.js';
 
 let harness: CoordinatorHarness;
 beforeEach(async () => {
@@ -23,7 +22,7 @@ afterEach(() => harness.close());
 /** Another service, with a connection of its own. */
 const survivor = (): ((orphan: StoredQuery) => Promise<InterruptResult>) => {
   const { bus, streams } = harness.broker.connect();
-  const deps: InterruptDeps = { bus, streams, records: harness.records, nowMs: () => 1_000 };
+  const deps: InterruptDeps = { bus, streams, nowMs: () => 1_000 };
   return (orphan) => interruptOrphan(deps, orphan);
 };
 
@@ -158,7 +157,7 @@ describe('a query whose coordinator is gone', () => {
     const gone = await orphan();
     const { bus, streams } = harness.broker.connect();
     const racing: InterruptDeps = {
-      ...{ bus, records: harness.records, nowMs: () => 0 },
+      ...{ bus, nowMs: () => 0 },
       streams: Object.assign(Object.create(streams) as typeof streams, {
         append: async (...args: Parameters<typeof streams.append>) => {
           await write(gone.record, { t: 'progress', ledger: gone.record.ledger, elapsedMs: 1, gateways: 1 });

@@ -7,10 +7,9 @@ import {
   type CoordinatorHeartbeat,
 } from '@muster/messages';
 import { newCoordinatorId, type CoordinatorId, type QueryId } from '@muster/protocol';
-import { createMetrics, silentLogger } from '@muster/runtime';
-import type { StoredQuery } from '../results/query-record-store.js';
+import { silentLogger } from '@muster/runtime';
+import { CoordinatorMonitor, OrphanReaper, type StoredQuery } from '@muster/service-base';
 import { CoordinatorHarness } from '../testing/coordinator-harness.js';
-import { OrphanReaper, livenessMetrics } from './orphan-reaper.js';
 
 let harness: CoordinatorHarness;
 let reaper: OrphanReaper;
@@ -20,20 +19,11 @@ beforeEach(async () => {
   harness = await new CoordinatorHarness().open();
   running = [];
   interrupted = [];
-  const { clock, coordinatorId, heartbeats, hearing } = harness;
-  const { bus } = harness.connection;
+  const { clock, coordinatorId, monitor, hearing } = harness;
   reaper = new OrphanReaper({
-    ...{
-      bus,
-      coordinatorId,
-      clock,
-      heartbeats,
-      hearing,
-      logger: silentLogger,
-      metrics: livenessMetrics(createMetrics('query')),
-    },
+    ...{ clock, monitor, hears: () => hearing.forMs !== undefined, logger: silentLogger, onResult: () => undefined },
     running: () => running,
-    isOwn: (id) => harness.coordinator.get(id) !== undefined,
+    own: { coordinatorId, runs: (id) => harness.coordinator.get(id) !== undefined },
     interrupt: ({ record }) => {
       interrupted.push(record.id);
       running = running.filter((stored) => stored.record.id !== record.id);
@@ -59,7 +49,7 @@ const heartbeat = (coordinator: CoordinatorId): void => {
   harness.connection.bus.publish(SUBJECTS.coordinatorHeartbeats, encodeBusMessage(message));
 };
 const addRunning = (coordinator: CoordinatorId): QueryId => {
-  const record = harness.record({ owner: coordinator });
+  const record = harness.record({ owner: coordinator, deadlineMs: harness.clock.now() + 600_000 });
   running.push({ record, seq: 1 });
   return record.id;
 };
@@ -132,12 +122,72 @@ describe('orphan reaper', () => {
     expect(interrupted).toEqual([]);
   });
 
+  test('ends a query whose coordinator is gone at most 2 s after its deadline, also when it was heard just before', async () => {
+    await harness.pass(10_000);
+    const coordinator = newCoordinatorId();
+    const record = harness.record({ owner: coordinator, deadlineMs: harness.clock.now() + 10_000 });
+    running.push({ record, seq: 1 });
+    for (let i = 0; i < 9; i += 1) {
+      heartbeat(coordinator);
+      await harness.pass(1_000);
+    }
+    await harness.pass(900);
+    heartbeat(coordinator);
+    await harness.pass(900);
+    expect(interrupted).toEqual([]);
+    await harness.pass(1_000);
+    expect(interrupted).toEqual([record.id]);
+  });
+
+  test('leaves an overdue query alone whose coordinator is heard, or answers', async () => {
+    const [heard, silent] = [newCoordinatorId(), newCoordinatorId()];
+    for (const owner of [heard, silent])
+      running.push({ record: harness.record({ owner, deadlineMs: harness.clock.now() }), seq: 1 });
+    harness.connection.bus.subscribe(SUBJECTS.coordinator(silent), (message) => {
+      if (decodeBusMessage<GatewayRequest>(message.data, 'ping')) message.reply?.(encodeBusMessage({ t: 'ok' }));
+    });
+    for (let i = 0; i < 10; i += 1) {
+      heartbeat(heard);
+      await harness.pass(1_000);
+    }
+    expect(interrupted).toEqual([]);
+  });
+
+  test('gives coordinators time to connect again before an overdue query is ended', async () => {
+    const record = harness.record({ owner: newCoordinatorId(), deadlineMs: harness.clock.now() });
+    running.push({ record, seq: 1 });
+    harness.broker.interrupt();
+    await harness.pass(10_000);
+    harness.broker.restore();
+    await harness.pass(1_400);
+    expect(interrupted).toEqual([]);
+    await harness.pass(1_200);
+    expect(interrupted).toEqual([record.id]);
+  });
+
+  test('does not take the silence of the broker for that of a coordinator', async () => {
+    addRunning(newCoordinatorId());
+    const { bus } = harness.connection;
+    const frozen = {
+      subscribe: bus.subscribe.bind(bus),
+      request: () => Promise.resolve({ kind: 'timeout' as const }),
+      flush: () => Promise.resolve(false),
+    };
+    const unsure = new CoordinatorMonitor({ bus: frozen as unknown as typeof bus, clock: harness.clock });
+    expect(await unsure.isAlive(newCoordinatorId())).toBe(true);
+    const sure = new CoordinatorMonitor({
+      bus: { ...frozen, flush: () => Promise.resolve(true) } as unknown as typeof bus,
+      clock: harness.clock,
+    });
+    expect(await sure.isAlive(newCoordinatorId())).toBe(false);
+  });
+
   test('ends a query of its own that it does not run any more', async () => {
     harness.gateway('gw-a', [1]);
     const live = await harness.launch({ timeoutMs: 60_000 });
     running.push({ record: live, seq: 1 });
     const own = addRunning(harness.coordinatorId);
-    await harness.pass(8_000);
+    await harness.pass(800);
     expect(interrupted).toEqual([own]);
   });
 });

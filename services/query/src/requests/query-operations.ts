@@ -2,10 +2,9 @@ import type { Bus } from '@muster/bus';
 import { decodeServiceMessage, encodeBusMessage, SUBJECTS, type QueryReply, type QueryRequest } from '@muster/messages';
 import { AppError, type OrgId, type CoordinatorId, type QueryId } from '@muster/protocol';
 import type { Logger } from '@muster/runtime';
-import type { InterruptResult } from '../liveness/interrupt-orphan.js';
-import type { OrphanReaper } from '../liveness/orphan-reaper.js';
+import type { CoordinatorMonitor, InterruptResult, StoredQuery } from '@muster/service-base';
 import type { QueryCoordinator } from '../coordinator/query-coordinator.js';
-import type { StoredQuery, QueryRecordStore } from '../results/query-record-store.js';
+import type { QueryRecordStore } from '../results/query-record-store.js';
 import type { Reductions } from '../sql/reductions.js';
 import type { SqlCompiler } from '../sql/sql-compiler.js';
 
@@ -17,9 +16,7 @@ export interface QueryOperationsOptions {
   readonly records: Pick<QueryRecordStore, 'get'>;
   readonly coordinator: Pick<QueryCoordinator, 'get'>;
   readonly reductions: Pick<Reductions, 'reduce'>;
-  readonly orphanReaper: Pick<OrphanReaper, 'isAlive'>;
-  /** How long a coordinator has been silent. */
-  readonly silenceMs: (owner: CoordinatorId) => number;
+  readonly monitor: Pick<CoordinatorMonitor, 'isAlive' | 'silenceMs'>;
   readonly interrupt: (orphan: StoredQuery) => Promise<InterruptResult>;
 }
 
@@ -99,13 +96,13 @@ export class QueryOperations {
 
   /** The coordinator's reply; `undefined` when it is gone, or does not have the query. */
   async #askCoordinator(owner: CoordinatorId, request: Request<'cancel' | 'adopt'>): Promise<QueryReply | undefined> {
-    const { bus, coordinatorId, coordinator, orphanReaper } = this.#options;
+    const { bus, coordinatorId, coordinator, monitor } = this.#options;
     if (owner === coordinatorId)
       return coordinator.get(request.id) === undefined ? undefined : this.handleAsCoordinator(request);
-    const silenceMs = this.#options.silenceMs(owner);
+    const silenceMs = monitor.silenceMs(owner);
     // Never heard: nothing listens, which the request finds out at once.
     const isSilent = silenceMs >= SILENCE_MS && Number.isFinite(silenceMs);
-    if (isSilent && !(await orphanReaper.isAlive(owner))) return undefined;
+    if (isSilent && !(await monitor.isAlive(owner))) return undefined;
     const result = await bus.request(SUBJECTS.coordinator(owner), encodeBusMessage(request), {
       timeoutMs: FORWARD_TIMEOUT_MS,
     });
@@ -114,8 +111,7 @@ export class QueryOperations {
       return reply.t === 'problem' && reply.code === 'not_found' ? undefined : reply;
     }
     if (result.kind === 'disconnected') throw new AppError('broker_unavailable', 'the message broker is out of reach');
-    if (await orphanReaper.isAlive(owner))
-      throw new AppError('timeout', 'the owner of the query did not answer in time');
+    if (await monitor.isAlive(owner)) throw new AppError('timeout', 'the owner of the query did not answer in time');
     return undefined;
   }
 

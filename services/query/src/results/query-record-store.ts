@@ -1,19 +1,8 @@
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import { isQueryId, type OrgId, type QueryId } from '@muster/protocol';
-import { decodeQueryRecord, encodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord } from '@muster/records';
+import { decodeQueryRecord, STREAM_SUBJECTS, STREAMS, type QueryRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
-
-/** A record and its stream sequence, which the next version must name. */
-export interface StoredQuery {
-  readonly record: QueryRecord;
-  readonly seq: number;
-}
-
-/** `conflict`: another process has written a newer version. */
-export type StoreResult =
-  | { readonly kind: 'stored'; readonly seq: number }
-  | { readonly kind: 'conflict' }
-  | { readonly kind: 'unavailable'; readonly cause: Error };
+import { storeQueryRecord, type StoredQuery, type StoreResult } from '@muster/service-base';
 
 /**
  * The durable records of queries, and a view of those that run anywhere in the deployment. The view lags by the delivery time of a
@@ -62,11 +51,8 @@ export class QueryRecordStore {
   }
 
   /** Stores a version of a record; `seq` is that of the previous version, 0 for the first. */
-  async store(record: QueryRecord, seq: number): Promise<StoreResult> {
-    const result = await this.#streams.append(STREAM_SUBJECTS.query(record.org, record.id), encodeQueryRecord(record), {
-      expectLastSubjectSeq: seq,
-    });
-    return result.kind === 'appended' ? { kind: 'stored', seq: result.seq } : result;
+  store(record: QueryRecord, seq: number): Promise<StoreResult> {
+    return storeQueryRecord(this.#streams, record, seq);
   }
 
   #apply(entry: Entry): void {

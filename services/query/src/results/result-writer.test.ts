@@ -4,7 +4,7 @@ import { EMPTY_LEDGER, newQueryId, type OrgId } from '@muster/protocol';
 import { STREAMS, type ResultEvent } from '@muster/records';
 import { createMetrics, silentLogger } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
-import { readResults } from './read-results.js';
+import { readResults } from '@muster/service-base';
 import { ResultWriter, resultMetrics } from './result-writer.js';
 
 const progress = (elapsedMs: number): ResultEvent => ({ t: 'progress', ledger: EMPTY_LEDGER, elapsedMs, gateways: 0 });

@@ -3,7 +3,7 @@ import type { Directory } from '@muster/directory';
 import { AppError, decodeRow, forEachRow, type SqlValue } from '@muster/protocol';
 import { readAnswerBlock, type QueryRecord, type ResultEvent } from '@muster/records';
 import { type Clock, type Logger, LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
-import { readResults } from '../results/read-results.js';
+import { readResults } from '@muster/service-base';
 import { compileProblem } from './sql-compiler.js';
 import { ReduceSlots, type ReduceOwner, type ReduceSlotLimits } from './reduce-slots.js';
 import { ReduceThread, type ReduceReply, type ReduceRequest } from './reduce-thread.js';

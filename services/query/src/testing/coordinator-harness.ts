@@ -12,7 +12,7 @@ import { HearingMonitor } from '../liveness/hearing-monitor.js';
 import { QueryCoordinator } from '../coordinator/query-coordinator.js';
 import type { RunningQueryDeps } from '../coordinator/running-query.js';
 import { QueryRecordStore } from '../results/query-record-store.js';
-import { readResults } from '../results/read-results.js';
+import { CoordinatorMonitor, readResults } from '@muster/service-base';
 import { ResultWriter } from '../results/result-writer.js';
 import { FakeGateway } from './fake-gateway.js';
 import { MemoryRegistry } from '@muster/testkit';
@@ -35,6 +35,7 @@ export class CoordinatorHarness {
   readonly records = new QueryRecordStore({ streams: this.connection.streams, logger: silentLogger });
   readonly hearing: HearingMonitor;
   readonly heartbeats: CoordinatorHeartbeats;
+  readonly monitor: CoordinatorMonitor;
   readonly detector: GatewayFailureDetector;
   readonly coordinator: QueryCoordinator;
 
@@ -44,9 +45,11 @@ export class CoordinatorHarness {
     const common = { clock, logger: silentLogger };
     const metrics = createQueryMetrics(createMetrics('query'), { running: () => 0 });
     this.hearing = new HearingMonitor({ bus, clock });
-    this.heartbeats = new CoordinatorHeartbeats({
-      ...{ bus, coordinatorId: this.coordinatorId, clock, active: () => this.coordinator.all() },
-      onOwn: () => this.hearing.heard(),
+    const { coordinatorId } = this;
+    this.heartbeats = new CoordinatorHeartbeats({ bus, coordinatorId, clock, active: () => this.coordinator.all() });
+    this.monitor = new CoordinatorMonitor({
+      ...{ bus, clock },
+      onHeard: (owner) => owner === coordinatorId && this.hearing.heard(),
     });
     this.detector = new GatewayFailureDetector({
       ...common,
@@ -80,6 +83,7 @@ export class CoordinatorHarness {
     await this.connection.streams.ensure(Object.values(STREAMS));
     this.detector.start();
     this.coordinator.start();
+    this.monitor.start();
     this.heartbeats.start();
     await this.pass(HEARS_FOR_MS);
     return this;
@@ -89,6 +93,7 @@ export class CoordinatorHarness {
     await this.coordinator.stop();
     this.detector.stop();
     this.heartbeats.stop();
+    this.monitor.stop();
     this.hearing.stop();
     await this.connection.stop();
   }

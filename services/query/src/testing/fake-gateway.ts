@@ -10,7 +10,7 @@ import {
   type QueryStart,
   type QueryStop,
 } from '@muster/messages';
-import { encodeCbor, type GatewayId, type QueryId } from '@muster/protocol';
+import { encodeCbor, type CoordinatorId, type GatewayId, type QueryId } from '@muster/protocol';
 import { AnswerBlockWriter, encodeNumberSet, GroupBlockWriter, type Failure } from '@muster/records';
 
 const NOTHING = new Uint8Array(0);
@@ -33,6 +33,8 @@ export class FakeGateway {
   readonly #nums: readonly number[];
   readonly #subscriptions: BusSubscription[] = [];
   readonly #seqs = new Map<QueryId, number>();
+  readonly #announced = new Map<QueryId, number>();
+  #listeners: { readonly owner: CoordinatorId; readonly resolve: () => void }[] = [];
 
   constructor(bus: Bus, id: string, nums: readonly number[]) {
     this.#bus = bus;
@@ -42,7 +44,12 @@ export class FakeGateway {
       bus.subscribe(SUBJECTS.gateways, ({ data }) => this.#receive(data)),
       bus.subscribe(SUBJECTS.coordinatorHeartbeats, ({ data }) => {
         const heartbeat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
-        for (const start of heartbeat?.queries ?? []) this.#begin(start, true);
+        for (const start of heartbeat?.queries ?? []) {
+          this.#announced.set(start.id, this.announced(start.id) + 1);
+          this.#begin(start, true);
+        }
+        if (heartbeat === undefined) return;
+        for (const { owner, resolve } of this.#listeners) if (owner === heartbeat.owner) resolve();
       }),
       bus.subscribe(SUBJECTS.gateway(this.id), (message) => {
         if (!this.frozen && decodeBusMessage<GatewayRequest>(message.data, 'ping'))
@@ -50,6 +57,17 @@ export class FakeGateway {
       }),
     );
     this.sendHeartbeat();
+  }
+
+  /** How many heartbeats have said that the query runs. */
+  announced(query: QueryId): number {
+    return this.#announced.get(query) ?? 0;
+  }
+
+  /** Resolves at the coordinator's next heartbeat. */
+  async heartbeatOf(owner: CoordinatorId): Promise<void> {
+    await new Promise<void>((resolve) => this.#listeners.push({ owner, resolve }));
+    this.#listeners = this.#listeners.filter((listener) => listener.owner !== owner);
   }
 
   die(): void {

@@ -4,14 +4,17 @@ import type { Ledger } from '@muster/protocol';
 import {
   encodeQueryRecord,
   KeptResult,
-  type Failure,
   STREAM_SUBJECTS,
+  STREAMS,
+  type Failure,
   type QueryRecord,
   type ResultEvent,
 } from '@muster/records';
-import type { StoredQuery, QueryRecordStore } from '../results/query-record-store.js';
-import { readResults } from '../results/read-results.js';
-import { ENDINGS } from '../coordinator/endings.js';
+import { readResults } from './read-results.js';
+import { storeQueryRecord, type StoredQuery } from './stored-query.js';
+
+/** Code and message of an endpoint that had not answered when the coordinator of its query was gone. */
+export const INTERRUPTED = { code: 'interrupted', message: 'the query service stopped before it answered' } as const;
 
 /** Well below what one message may carry. */
 const FAILURES_PER_EVENT = 2_000;
@@ -19,7 +22,6 @@ const FAILURES_PER_EVENT = 2_000;
 export interface InterruptDeps {
   readonly bus: Bus;
   readonly streams: StreamStore;
-  readonly records: Pick<QueryRecordStore, 'store' | 'get'>;
   readonly nowMs: () => number;
 }
 
@@ -35,15 +37,16 @@ export type InterruptResult = 'interrupted' | 'repaired' | 'settled' | 'alive' |
  * itself fenced.
  */
 export async function interruptOrphan(deps: InterruptDeps, orphan: StoredQuery): Promise<InterruptResult> {
-  const { bus, streams, records } = deps;
+  const { bus, streams } = deps;
   try {
     const kept = await readKept(streams, orphan.record);
     if (kept.result.ended !== undefined) return await settleRecord(deps, kept.result.ended, orphan.seq, 'repaired');
     const end = await appendEnd(deps, orphan.record, kept);
     if (end === 'unavailable') return end;
     if (end === 'conflict') {
-      const now = await records.get(orphan.record.org, orphan.record.id);
-      return now?.record.state === 'running' ? 'alive' : 'settled';
+      const { org, id } = orphan.record;
+      const now = await streams.last(STREAMS.queries.name, STREAM_SUBJECTS.query(org, id));
+      return now?.seq === orphan.seq ? 'alive' : 'settled';
     }
     bus.publish(SUBJECTS.gateways, encodeBusMessage({ t: 'query_stop', id: end.id, reason: 'interrupted' }));
     return await settleRecord(deps, end, orphan.seq, 'interrupted');
@@ -54,12 +57,12 @@ export async function interruptOrphan(deps: InterruptDeps, orphan: StoredQuery):
 }
 
 async function settleRecord(
-  { records }: InterruptDeps,
+  { streams }: InterruptDeps,
   record: QueryRecord,
   seq: number,
   done: 'interrupted' | 'repaired',
 ): Promise<InterruptResult> {
-  const stored = await records.store(record, seq);
+  const stored = await storeQueryRecord(streams, record, seq);
   return stored.kind === 'stored' ? done : stored.kind === 'conflict' ? 'settled' : 'unavailable';
 }
 
@@ -114,7 +117,7 @@ async function appendEnd(
 function* missingEvents(result: KeptResult): Generator<ResultEvent> {
   const numbers = result.answeredFailures;
   if (numbers.length > 0) yield { t: 'recovered', numbers };
-  const { code, message } = ENDINGS.interrupted;
+  const { code, message } = INTERRUPTED;
   const failures = result.waiting.map((num): Failure => [num, 'timed_out', code, message]);
   for (let from = 0; from < failures.length; from += FAILURES_PER_EVENT)
     yield { t: 'failures', failures: failures.slice(from, from + FAILURES_PER_EVENT) };

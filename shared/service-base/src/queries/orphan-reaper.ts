@@ -1,0 +1,105 @@
+import type { CoordinatorId, QueryId } from '@muster/protocol';
+import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { CoordinatorMonitor } from './coordinator-monitor.js';
+import type { InterruptResult } from './interrupt-orphan.js';
+import type { StoredQuery } from './stored-query.js';
+
+export interface OrphanReaperOptions {
+  /** Whether this process hears what is said on the bus. The silence of others counts only then. */
+  readonly hears: () => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly monitor: Pick<CoordinatorMonitor, 'silenceMs' | 'isAlive'>;
+  /** Queries whose record says that they run. */
+  readonly running: () => Iterable<StoredQuery>;
+  /** The coordinator in this process, and which queries it runs. */
+  readonly own?: { readonly coordinatorId: CoordinatorId; readonly runs: (id: QueryId) => boolean };
+  readonly interrupt: (orphan: StoredQuery) => Promise<InterruptResult>;
+  readonly onResult: (result: InterruptResult) => void;
+  /** Default 5,000. */
+  readonly silenceMs?: number;
+}
+
+const CHECK_MS = 200;
+const SILENCE_MS = 5_000;
+/** A query that should have ended so long ago does not wait for {@link SILENCE_MS}: its coordinator ends it 0.5 s after its deadline. */
+const OVERDUE_MS = 800;
+/** Coordinators send a heartbeat each second. */
+const MISSED_HEARTBEAT_MS = 1_100;
+/** After an outage of the broker, coordinators are heard again within this time. */
+const RECONNECT_MS = 1_500;
+/** This process knows what it runs; the time is for a query that is about to begin. */
+const OWN_MS = 500;
+
+/**
+ * Ends queries whose coordinator is gone: one that is silent for 5 s, or silent at all when the query is overdue, and does not answer a
+ * ping. This covers coordinators that died or hung a moment ago and those that died while nobody looked. Query services and API
+ * processes all look; exactly one of them writes the end. So what viewers are told is what is kept, at most 2 s after the deadline.
+ */
+export class OrphanReaper {
+  readonly #options: OrphanReaperOptions;
+  /** When a running query was first seen here, since this process hears. */
+  readonly #sinceMs = new Map<QueryId, number>();
+  readonly #busy = new Set<CoordinatorId>();
+  #timer: Timer | undefined;
+
+  constructor(options: OrphanReaperOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.setInterval(() => this.#check(), CHECK_MS);
+  }
+
+  stop(): void {
+    this.#options.clock.clear(this.#timer);
+  }
+
+  #check(): void {
+    const { running, hears, clock, own } = this.#options;
+    if (!hears()) return this.#sinceMs.clear();
+    const nowMs = clock.monotonic();
+    const orphans = new Map<CoordinatorId, StoredQuery[]>();
+    const seen = new Set<QueryId>();
+    for (const stored of running()) {
+      const { id, owner } = stored.record;
+      if (own?.runs(id) === true) continue;
+      seen.add(id);
+      const sinceMs = this.#sinceMs.get(id) ?? nowMs;
+      this.#sinceMs.set(id, sinceMs);
+      if (this.#isSuspect(stored, nowMs - sinceMs)) orphans.set(owner, [...(orphans.get(owner) ?? []), stored]);
+    }
+    for (const id of this.#sinceMs.keys()) if (!seen.has(id)) this.#sinceMs.delete(id);
+    for (const [owner, queries] of orphans) this.#reap(owner, queries);
+  }
+
+  #isSuspect({ record: { owner, deadlineMs } }: StoredQuery, seenForMs: number): boolean {
+    const { own, monitor, clock, silenceMs: patienceMs = SILENCE_MS } = this.#options;
+    if (owner === own?.coordinatorId) return seenForMs >= OWN_MS;
+    const silenceMs = monitor.silenceMs(owner);
+    if (Math.min(silenceMs, seenForMs) >= patienceMs) return true;
+    const isOverdue = clock.now() >= deadlineMs + OVERDUE_MS;
+    return isOverdue && seenForMs >= RECONNECT_MS && silenceMs >= MISSED_HEARTBEAT_MS;
+  }
+
+  #reap(owner: CoordinatorId, queries: readonly StoredQuery[]): void {
+    if (this.#busy.has(owner)) return;
+    this.#busy.add(owner);
+    void this.#interruptAll(owner, queries)
+      .catch((error: unknown) =>
+        this.#options.logger.error('orphaned queries could not be ended', { coordinator: owner, err: error }),
+      )
+      .finally(() => this.#busy.delete(owner));
+  }
+
+  async #interruptAll(owner: CoordinatorId, queries: readonly StoredQuery[]): Promise<void> {
+    const { own, logger, interrupt, onResult, monitor } = this.#options;
+    if (owner !== own?.coordinatorId && (await monitor.isAlive(owner))) return;
+    logger.warn('coordinator is gone', { coordinator: owner, queries: queries.length });
+    for (const orphan of queries) {
+      const result = await interrupt(orphan);
+      onResult(result);
+      logger.warn('orphaned query ended', { query: orphan.record.id, coordinator: owner, result });
+    }
+  }
+}
