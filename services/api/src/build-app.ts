@@ -20,6 +20,7 @@ import { createPresenceMetrics, PresenceReader } from './agents/presence.js';
 import { createAuditMetrics } from './audit/audit-metrics.js';
 import { auditOperations } from './audit/audit-operations.js';
 import { chainOperation } from './audit/chain-operation.js';
+import { auditedJournalOperation } from './audit/journal-operation.js';
 import { CredentialVerifier } from './auth/credential-verifier.js';
 import { meOperation } from './auth/me-operation.js';
 import { tokenOperations } from './auth/token-operations.js';
@@ -197,6 +198,7 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
     ...tokenOperations({ tokens, clock }),
     ...auditOperations({ streams }),
     chainOperation({ streams, clock }),
+    auditedJournalOperation({ streams, clock }),
     meOperation(options),
     openApiOperation(),
   ];

@@ -37,6 +37,21 @@ const linkSchema = z
   })
   .meta({ id: 'AuditLink' });
 
+const entrySchema = z
+  .object({
+    seq: z.int().meta({ description: "The entry's sequence in the journal: `details.seq` of its record." }),
+    journal: z
+      .string()
+      .optional()
+      .meta({ description: "SHA-256, hex, of the entry's bytes: `details.journal` of its record." }),
+    action: z.string().optional().meta({ description: 'The `action` of its record.' }),
+    command: z.string().optional(),
+    at: timestamp.optional(),
+    pending: z.boolean().optional().meta({ description: 'It is younger than a minute: its record may be under way.' }),
+    end: z.boolean().optional().meta({ description: 'In the last line, which is no entry.' }),
+  })
+  .meta({ id: 'AuditedEntry' });
+
 export const auditOperations = defineOperations('audit', {
   listAudit: {
     method: 'get',
@@ -79,7 +94,30 @@ export const auditOperations = defineOperations('audit', {
     },
     problems: ['not_acceptable'],
   },
+  readAuditedJournal: {
+    method: 'get',
+    path: '/v1/audit/journal',
+    action: 'audit.journal',
+    summary: 'The entries of the command journal that must each have one audit record',
+    description:
+      'One JSON object per line, in the order of the journal; the last line has `end`. Compared with the chain it shows what was accepted or decided and is not in the ' +
+      'audit record, or is there twice. The journal is kept for 30 days, the audit record for longer.',
+    access: 'audit:read',
+    query: z.strictObject({
+      after: z
+        .string()
+        .regex(/^\d{1,15}$/, 'must be the sequence of an entry')
+        .transform(Number)
+        .optional()
+        .meta({ description: 'Only entries after the one with this sequence.' }),
+    }),
+    answers: {
+      200: { description: 'The entries.', content: { 'application/x-ndjson': entrySchema } },
+    },
+    problems: ['not_acceptable'],
+  },
 });
 
 export type AuditRecordJson = Json<typeof auditSchema>;
 export type AuditLinkJson = Json<typeof linkSchema>;
+export type AuditedEntryJson = Json<typeof entrySchema>;

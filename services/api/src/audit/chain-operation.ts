@@ -11,7 +11,7 @@ export interface ChainParts {
   readonly clock: Clock;
 }
 
-const STALL_MS = 60_000;
+export const STALL_MS = 60_000;
 
 /** The stored audit record, with which a client verifies that nothing in it was changed. */
 export function chainOperation({ streams, clock }: ChainParts): Operation {

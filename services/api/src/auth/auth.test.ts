@@ -88,6 +88,7 @@ describe('roles', () => {
     ['POST', `/v1/commands/c${'0'.repeat(26)}/approve`, 'responder', {}],
     ['POST', `/v1/commands/c${'0'.repeat(26)}/undo`, 'responder', {}],
     ['GET', '/v1/audit/chain', 'admin'],
+    ['GET', '/v1/audit/journal', 'admin'],
     ['POST', '/v1/agents/labels', 'responder', { selector: 'os=none', set: { a: 'b' } }],
     ['GET', '/v1/tokens', 'admin'],
     ['POST', '/v1/tokens', 'admin', { name: 'x', role: 'viewer' }],

@@ -35,7 +35,7 @@ const SAMPLES: { readonly [id in keyof typeof operations]?: Sample } = {
 };
 
 /** What a bounded admin may not do at all. */
-const NOT_FOR_BOUNDED: ReadonlySet<string> = new Set(['readAuditChain']);
+const NOT_FOR_BOUNDED: ReadonlySet<string> = new Set(['readAuditChain', 'readAuditedJournal']);
 
 /** Reading before changing; the audit record first, because calls add to it. */
 const inOrder: readonly OperationContract[] = Object.values<OperationContract>(operations).toSorted(
@@ -73,7 +73,7 @@ function plain({ text }: Asked, { own }: World): unknown {
     .replaceAll(/\b[qc][0-9a-z]{26}\b/g, 'ID')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replaceAll(
-      /"(tokenId|id|subject|actor|createdBy|agentId|nextCursor|hash|prev|requestId|gatewayId|token)":"[^"]*"/g,
+      /"(tokenId|id|subject|actor|createdBy|agentId|nextCursor|hash|journal|prev|requestId|gatewayId|token)":"[^"]*"/g,
       '"$1":"ID"',
     )
     .replaceAll(/"(seq|atMs)":\d+/g, '"$1":0')

@@ -6,6 +6,7 @@ import { counted, numberText, renderFacts } from '../terminal/listing.js';
 import { ProgressLine } from '../terminal/progress-line.js';
 import { styleFor } from '../terminal/table.js';
 import { readChain } from './chain.js';
+import { JournalVerifier, readAuditedJournal, type JournalReport } from './journal.js';
 
 export interface VerifyOptions {
   /** The hash of a record that once was the newest. */
@@ -14,6 +15,8 @@ export interface VerifyOptions {
 }
 
 interface Verified extends ChainReport {
+  /** Undefined when the server does not tell what its journal has. */
+  readonly journal: JournalReport | undefined;
   readonly firstSeq: number;
   /** How many records follow the expected head; undefined when it is not in the chain, or none was expected. */
   readonly sinceHead: number | undefined;
@@ -43,13 +46,17 @@ export async function verifyAudit(env: CommandEnv, { expectHead, asJson }: Verif
 async function verify(env: CommandEnv, expected: string | undefined): Promise<Verified> {
   const { stderr, env: variables } = env.terminal;
   const line = new ProgressLine(stderr, styleFor(stderr.isTTY, variables), 'reading');
+  const client = env.client();
+  const entries = await readAuditedJournal(client);
+  const journal = entries === undefined ? undefined : new JournalVerifier(entries);
   const verifier = new ChainVerifier();
   let firstSeq = 0;
   let count = 0;
   let sinceHead: number | undefined;
   try {
-    for await (const link of readChain(env.client())) {
+    for await (const link of readChain(client)) {
       verifier.next(link);
+      journal?.next(link);
       count += 1;
       firstSeq ||= link.seq;
       if (sinceHead !== undefined) sinceHead += 1;
@@ -59,28 +66,41 @@ async function verify(env: CommandEnv, expected: string | undefined): Promise<Ve
   } finally {
     line.end();
   }
-  return { ...verifier.report(), firstSeq, sinceHead };
+  return { ...verifier.report(), firstSeq, sinceHead, journal: journal?.report() };
 }
 
-function render({ records, firstSeq, headSeq, head, unchained, cut, sinceHead }: Verified): string {
+function render({ records, firstSeq, headSeq, head, unchained, cut, sinceHead, journal }: Verified): string {
   if (records === 0) return 'records  0\n';
   return renderFacts([
     ['records', numberText(records)],
     ['first', `${firstSeq}${cut ? ' (the record before it is no longer kept)' : ''}`],
     ['last', String(headSeq)],
     ['head', head],
+    ['journal', journal === undefined ? 'not compared: this server cannot tell' : journalText(journal)],
     ['unchained', unchained > 0 ? `${unchained} at the start, from before there was a chain` : undefined],
     ['expected head', sinceHead === undefined ? undefined : `found; ${counted(sinceHead, 'record')} since`],
   ]);
 }
 
-function throwFaults({ faults }: ChainReport): void {
-  const [first, ...others] = faults;
+function journalText({ entries, pending }: JournalReport): string | undefined {
+  if (entries === 0) return undefined;
+  return `compared; ${numberText(entries)} entries${pending > 0 ? `, ${pending} of the last minute not recorded yet` : ''}`;
+}
+
+function throwFaults({ faults, journal }: Verified): void {
+  throwFirst(
+    'the chain is broken',
+    faults.map(({ message }) => message),
+  );
+  throwFirst('the chain does not match the journal of commands', journal?.faults ?? []);
+}
+
+function throwFirst(what: string, [first, ...others]: readonly string[]): void {
   if (first === undefined) return;
   const more = others.length - FAULTS_SHOWN;
-  throw new CliError(`the chain is broken: ${first.message}`, {
+  throw new CliError(`${what}: ${escapeControls(first)}`, {
     excerpt: [
-      ...others.slice(0, FAULTS_SHOWN).map(({ message }) => `  ${escapeControls(message)}`),
+      ...others.slice(0, FAULTS_SHOWN).map((message) => `  ${escapeControls(message)}`),
       ...(more > 0 ? [`  … and ${more} more`] : []),
     ],
   });
