@@ -36,7 +36,7 @@ export function coordinatorMetrics(metrics: Metrics) {
     }),
     deadGateways: metrics.counter({
       name: 'muster_query_gateways_dead_total',
-      help: 'Gateways that were found dead while a query needed them, by sign.',
+      help: 'Gateways that were found dead, by sign: no_responders or silent.',
       labels: ['sign'],
     }),
     truncated: metrics.counter({

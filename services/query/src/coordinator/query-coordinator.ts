@@ -68,7 +68,7 @@ export class QueryCoordinator {
   }
 
   gatewayDied(gateway: GatewayId, sign: FailureSign): void {
-    this.#options.metrics.deadGateways.inc({ sign });
+    if (sign !== 'stopped') this.#options.metrics.deadGateways.inc({ sign });
     for (const query of this.#queries.values()) query.gatewayDied(gateway, sign);
   }
 

@@ -55,8 +55,9 @@ export class LeaseRenewer {
     const { clock, registry, identity } = this.#options;
     clock.clear(this.#heartbeatTimer);
     clock.clear(this.#renewTimer);
-    await registry.lease.drop(identity.id);
+    // First, because the registry may keep it waiting.
     this.#sendHeartbeat({ stopped: true });
+    await registry.lease.drop(identity.id);
   }
 
   /** `stopped`: nothing more comes from this gateway, and nobody has to wait for it. */
