@@ -39,6 +39,7 @@ import { given } from './http/json-members.js';
 import { openApiOperation } from './http/openapi-operation.js';
 import type { Operation } from './http/operation.js';
 import { RateLimits } from './http/rate-limits.js';
+import { RunningCalls } from './http/running-calls.js';
 import { RequestPipeline } from './http/request-pipeline.js';
 import { Shares, type ShareBounds } from './http/shares.js';
 import { Viewers, type ViewersOptions } from './http/viewers.js';
@@ -120,13 +121,14 @@ export function buildApp(options: AppOptions): Api {
     metrics: options.metrics,
     unusedMs: options.unusedIdentityMs,
   });
-  const pipeline = createPipeline(options, { tokens, audit, metrics });
+  const calls = new RunningCalls(options.broker.bus);
+  const pipeline = createPipeline(options, { tokens, audit, calls, metrics });
   return {
     app: createApp({ operations, pipeline, proxies, metrics, logger }),
     operations,
     viewers,
     components: {
-      ...{ audit, directory, tokens, queries, ...createReaper(options, queries), retention },
+      ...{ audit, directory, tokens, queries, ...createReaper(options, queries), retention, calls },
       queryServices: upstream.queryServices.instances,
       commandServices: upstream.commandServices.instances,
     },
@@ -207,10 +209,11 @@ function createOperations(options: AppOptions, stores: Stores): Operation[] {
 interface PipelineStores {
   readonly tokens: TokenStore;
   readonly audit: AuditTrail;
+  readonly calls: RunningCalls;
   readonly metrics: HttpMetrics;
 }
 
-function createPipeline(options: AppOptions, { tokens, audit, metrics }: PipelineStores): RequestPipeline {
+function createPipeline(options: AppOptions, { tokens, audit, calls, metrics }: PipelineStores): RequestPipeline {
   const { clock, platformOrg, requestRate, requestBurst, oidc, bootstrap } = options;
   return new RequestPipeline({
     authenticator: new CredentialVerifier({
@@ -223,7 +226,7 @@ function createPipeline(options: AppOptions, { tokens, audit, metrics }: Pipelin
     requests: new Shares(options.requestBounds),
     failureLimits: new RateLimits({ clock, perSecond: 0.5, burst: 20 }),
     audit,
-    idempotency: new Idempotency({ streams: options.broker.streams, clock }),
+    idempotency: new Idempotency({ streams: options.broker.streams, calls, clock }),
     metrics,
     platformOrg,
     ...given('onAuthenticated', options.onAuthenticated),

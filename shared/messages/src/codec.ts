@@ -1,4 +1,5 @@
 import { decodeCbor, encodeCborUnsorted } from '@muster/protocol';
+import type { CallStatus, CallStatusRequest } from './api-messages.js';
 import type { CommandBusMessage } from './command-messages.js';
 import type { CommandReply, CommandRequest } from './command-requests.js';
 import type { GatewayHeartbeat, GatewayReply, GatewayRequest } from './gateway-messages.js';
@@ -17,6 +18,8 @@ export type LiveMessage =
   | GatewayUpdate
   | CoordinatorHeartbeat
   | ReduceStop
+  | CallStatusRequest
+  | CallStatus
   | GatewayHeartbeat
   | GatewayRequest
   | GatewayReply

@@ -1,3 +1,4 @@
+export * from './api-messages.js';
 export * from './subjects.js';
 export * from './codec.js';
 export * from './query-messages.js';

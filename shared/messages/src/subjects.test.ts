@@ -31,6 +31,7 @@ describe('subjects', () => {
       SUBJECTS.coordinatorInbox(coordinator),
       SUBJECTS.coordinator(coordinator),
       SUBJECTS.coordinatorHeartbeats,
+      SUBJECTS.apiCalls('api-1'),
       SUBJECTS.queries,
       SUBJECTS.queryService(coordinator),
       SUBJECTS.commands,

@@ -20,6 +20,8 @@ export const SUBJECTS = {
   coordinator: (id: CoordinatorId) => `${ROOT}.owner.${token(id)}.rpc`,
   /** Coordinator → everyone, every second: {@link CoordinatorHeartbeat}. */
   coordinatorHeartbeats: `${ROOT}.beat.owner`,
+  /** API → one API process, request and reply: {@link CallStatusRequest}. */
+  apiCalls: (id: string) => `${ROOT}.api.${token(id)}.calls`,
   /** API → any query service (queue group `query`), request and reply. */
   queries: `${ROOT}.queries`,
   /** API → one query service, chosen by its heartbeats: the same requests. */

@@ -2,21 +2,27 @@ import { createHash } from 'node:crypto';
 import type { StreamStore } from '@muster/bus';
 import { AppError, decodeCbor, encodeCbor, type OrgId } from '@muster/protocol';
 import { STREAM_SUBJECTS, STREAMS } from '@muster/records';
-import type { Clock } from '@muster/runtime';
+import { sleep, type Clock } from '@muster/runtime';
 import { nothingDone } from '../upstream/service-reply.js';
 import type { JsonAnswer } from './operation.js';
+import type { CallRef, RunningCalls } from './running-calls.js';
 
 /**
  *     (nothing) ──▶ running ──▶ done       a repeat gets the kept answer
  *                     │  ▲
  *                     ▼  │ repeat
  *                    free                   the call failed: a repeat runs it
+ *
+ * A `running` entry of a call that has ended is as good as `free`: its caller was told no, and what should have been kept was lost, or the
+ * entry itself was stored after its caller had been told that it could not be.
  */
 interface KeptAnswer {
   readonly state: 'running' | 'done' | 'free';
   /** A hash of operation, path and body. */
   readonly fingerprint: string;
   readonly atMs: number;
+  /** Of a running one: who runs it. Absent in entries of older versions. */
+  readonly by?: CallRef;
   readonly status?: number;
   /** JSON. */
   readonly body?: string;
@@ -35,60 +41,86 @@ export interface IdempotentCall {
 
 // A call that has run for longer was lost with its process.
 const ABANDONED_MS = 120_000;
+/** How often a reservation is tried when another entry was faster. */
+const ROUNDS = 3;
+const KEEP_AGAIN_MS = 1_000;
 
 /**
  * Runs a call once per key and principal, across all API processes, for as long as the stream keeps the answer (24 hours).
  * Failures are not kept: a repeat tries again.
  */
 export class Idempotency {
-  readonly #streams: StreamStore;
+  readonly #streams: Pick<StreamStore, 'append' | 'last'>;
+  readonly #calls: Pick<RunningCalls, 'begin' | 'end' | 'hasEnded'>;
   readonly #clock: Clock;
 
-  constructor({ streams, clock }: { readonly streams: StreamStore; readonly clock: Clock }) {
-    this.#streams = streams;
-    this.#clock = clock;
+  constructor(options: {
+    readonly streams: Pick<StreamStore, 'append' | 'last'>;
+    readonly calls: Pick<RunningCalls, 'begin' | 'end' | 'hasEnded'>;
+    readonly clock: Clock;
+  }) {
+    this.#streams = options.streams;
+    this.#calls = options.calls;
+    this.#clock = options.clock;
   }
 
   async run(call: IdempotentCall, perform: () => Promise<JsonAnswer>): Promise<JsonAnswer> {
     const subject = STREAM_SUBJECTS.idempotency(call.org, digest([call.principalId, call.key]));
     const fingerprint = digest(call.request);
-    const reserved = await this.#reserve(subject, fingerprint, call);
-    if (typeof reserved !== 'number') return reserved;
-    let answer: JsonAnswer;
+    const by = this.#calls.begin();
+    let isKeptLater = false;
     try {
-      answer = await perform();
-    } catch (error) {
-      await this.#keep(subject, { state: 'free', fingerprint, atMs: this.#clock.now() }, reserved);
-      throw error;
+      const reserved = await this.#reserve(subject, { fingerprint, by }, call);
+      if (typeof reserved !== 'number') return reserved;
+      let answer: JsonAnswer;
+      try {
+        answer = await perform();
+      } catch (error) {
+        await this.#keep(subject, { state: 'free', fingerprint, atMs: this.#clock.now() }, reserved);
+        throw error;
+      }
+      const done = this.#done(fingerprint, answer);
+      if (!(await this.#keep(subject, done, reserved))) {
+        // Until it is kept the call counts as running, so that a repeat does not run it.
+        isKeptLater = true;
+        void this.#keepLater(subject, done, reserved).finally(() => this.#calls.end(by));
+      }
+      return answer;
+    } finally {
+      if (!isKeptLater) this.#calls.end(by);
     }
-    await this.#keep(subject, this.#done(fingerprint, answer), reserved);
-    return answer;
   }
 
   /** The sequence of the reservation, or the answer of the earlier call. */
   async #reserve(
     subject: string,
-    fingerprint: string,
-    { key, isPassedOn }: IdempotentCall,
+    { fingerprint, by }: Pick<KeptAnswer, 'fingerprint'> & { readonly by: CallRef },
+    call: IdempotentCall,
   ): Promise<number | JsonAnswer> {
-    const running: KeptAnswer = { state: 'running', fingerprint, atMs: this.#clock.now() };
-    const first = await this.#append(subject, running, 0);
-    if (first !== undefined) return first;
-    const entry = await this.#last(subject);
-    if (entry !== undefined) {
+    const running: KeptAnswer = { state: 'running', fingerprint, atMs: this.#clock.now(), by };
+    let after = 0;
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const taken = await this.#append(subject, running, after);
+      if (taken !== undefined) return taken;
+      const entry = await this.#last(subject);
+      if (entry === undefined) continue;
       const { seq, kept } = entry;
       if (kept.fingerprint !== fingerprint) {
-        throw new AppError('idempotency_mismatch', `the idempotency key "${key}" was used for another request`);
+        throw new AppError('idempotency_mismatch', `the idempotency key "${call.key}" was used for another request`);
       }
       if (kept.state === 'done') return replay(kept);
-      if (isPassedOn || kept.state === 'free' || this.#clock.now() - kept.atMs > ABANDONED_MS) {
-        const taken = await this.#append(subject, running, seq);
-        if (taken !== undefined) return taken;
-      }
+      if (!(await this.#isFree(kept, call))) break;
+      after = seq;
     }
     throw new AppError('conflict', 'a request with this idempotency key is under way; repeat it in a moment', {
       details: { retryAfterMs: 1_000 },
     });
+  }
+
+  /** Whether a call that has no answer may run, or run again. */
+  async #isFree({ state, atMs, by }: KeptAnswer, { isPassedOn }: IdempotentCall): Promise<boolean> {
+    if (isPassedOn || state === 'free' || this.#clock.now() - atMs > ABANDONED_MS) return true;
+    return by !== undefined && (await this.#calls.hasEnded(by));
   }
 
   #done(fingerprint: string, { status, body, headers, unrepeatable = [] }: JsonAnswer): KeptAnswer {
@@ -103,9 +135,16 @@ export class Idempotency {
     };
   }
 
-  /** Ignores a failure: the call was made, and must not look failed because its answer could not be kept. */
-  async #keep(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<void> {
-    await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
+  /** Whether it is kept, here or by who took the key since. A failure is no error: the call was made, and must not look failed. */
+  async #keep(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<boolean> {
+    const result = await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
+    return result.kind !== 'unavailable';
+  }
+
+  async #keepLater(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<void> {
+    const untilMs = this.#clock.monotonic() + ABANDONED_MS;
+    do await sleep(this.#clock, KEEP_AGAIN_MS);
+    while (!(await this.#keep(subject, kept, expectLastSubjectSeq)) && this.#clock.monotonic() < untilMs);
   }
 
   async #append(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<number | undefined> {

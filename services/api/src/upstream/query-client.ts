@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Bus, RequestResult } from '@muster/bus';
+import type { Bus } from '@muster/bus';
 import {
   decodeServiceMessage,
   encodeBusMessage,
@@ -77,13 +77,10 @@ export class QueryClient {
     return this.#options.asker.askInstance(owner, SUBJECTS.coordinator(owner), encode, { timeoutMs });
   }
 
-  #requestAny(request: QueryRequest, timeoutMs: number, except?: CoordinatorId): Promise<RequestResult> {
-    const encode = (terms: RequestTerms): Uint8Array => encodeBusMessage({ ...request, ...terms });
-    return this.#options.asker.ask(encode, { timeoutMs, ...(except === undefined ? {} : { except: [except] }) });
-  }
-
   async #askAny(request: QueryRequest, timeoutMs: number, except?: CoordinatorId): Promise<QueryReply> {
-    return replyOf(await this.#requestAny(request, timeoutMs, except), decode, SERVICE);
+    const encode = (terms: RequestTerms): Uint8Array => encodeBusMessage({ ...request, ...terms });
+    const excepted = except === undefined ? {} : { except: [except] };
+    return replyOf(await this.#options.asker.ask(encode, { timeoutMs, ...excepted }), decode, SERVICE);
   }
 }
 

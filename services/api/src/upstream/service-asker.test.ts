@@ -138,6 +138,21 @@ describe('a request to a service', () => {
   });
 });
 
+test('an instance that was silent is asked again when it has been heard for five seconds, while there is another', async () => {
+  automatic.set('one.a', replyOf('a')).set('one.b', replyOf('b'));
+  await pass(6_000, 'a', 'b');
+  await pass(4_000, 'b');
+  const asked = async (): Promise<Set<string>> => {
+    sent = [];
+    for (let n = 0; n < 30; n += 1) await ask();
+    return new Set(subjects());
+  };
+  await pass(4_000, 'a', 'b');
+  expect(await asked()).toEqual(new Set(['one.b']));
+  await pass(1_500, 'a', 'b');
+  expect(await asked()).toEqual(new Set(['one.a', 'one.b']));
+});
+
 test('one instance alone is asked until it falls silent', async () => {
   beat({ id: 'a' });
   const asked = asker.askInstance('a', 'own.a', () => encodeBusMessage(REQUEST as never), { timeoutMs: 5_000 });

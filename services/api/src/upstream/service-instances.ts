@@ -3,6 +3,8 @@ import type { Clock } from '@muster/runtime';
 
 /** Heartbeats come every second. An instance that was not heard for this long may stand still. */
 export const SILENCE_MS = 1_500;
+/** An instance that starts or was silent may be behind what is stored; for this long others are preferred. */
+const SETTLE_MS = 5_000;
 
 /** What a heartbeat says of its sender. */
 export interface InstanceHeartbeat {
@@ -22,6 +24,8 @@ export interface ServiceInstancesOptions {
 interface Instance {
   /** On the monotonic clock of this process. */
   readonly heardMs: number;
+  /** Since when it has not been silent. */
+  readonly steadySinceMs: number;
   /** Its clock minus the monotonic clock of this process. */
   readonly aheadMs: number;
 }
@@ -48,14 +52,18 @@ export class ServiceInstances {
     this.#subscription?.unsubscribe();
   }
 
-  /** Any of those that were heard a moment ago, but none of these. */
+  /** Any of those that were heard a moment ago, but none of these; one of long standing if there is one. */
   pick(except: ReadonlySet<string>): string | undefined {
     const nowMs = this.#options.clock.monotonic();
     const live: string[] = [];
-    for (const [id, { heardMs }] of this.#instances) {
-      if (nowMs - heardMs < SILENCE_MS && !except.has(id)) live.push(id);
+    const steady: string[] = [];
+    for (const [id, { heardMs, steadySinceMs }] of this.#instances) {
+      if (nowMs - heardMs >= SILENCE_MS || except.has(id)) continue;
+      live.push(id);
+      if (nowMs - steadySinceMs >= SETTLE_MS) steady.push(id);
     }
-    return live[Math.floor(Math.random() * live.length)];
+    const from = steady.length > 0 ? steady : live;
+    return from[Math.floor(Math.random() * from.length)];
   }
 
   /** When it was last heard (monotonic); never: `-Infinity`. */
@@ -77,6 +85,11 @@ export class ServiceInstances {
   #heard({ id, stopping, nowMs }: InstanceHeartbeat): void {
     const heardMs = this.#options.clock.monotonic();
     if (stopping || nowMs === undefined) this.#instances.delete(id);
-    else this.#instances.set(id, { heardMs, aheadMs: nowMs - heardMs });
+    else {
+      const known = this.#instances.get(id);
+      const wasSilent = known === undefined || heardMs - known.heardMs >= 2 * SILENCE_MS;
+      const steadySinceMs = wasSilent ? heardMs : known.steadySinceMs;
+      this.#instances.set(id, { heardMs, aheadMs: nowMs - heardMs, steadySinceMs });
+    }
   }
 }

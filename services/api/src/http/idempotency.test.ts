@@ -1,0 +1,147 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { AppendResult, StreamStore } from '@muster/bus';
+import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
+import { AppError, type OrgId } from '@muster/protocol';
+import { STREAMS } from '@muster/records';
+import { FakeClock } from '@muster/runtime/testing';
+import { Idempotency, type IdempotentCall } from './idempotency.js';
+import { json, type JsonAnswer } from './operation.js';
+import { RunningCalls } from './running-calls.js';
+
+const CALL: IdempotentCall = {
+  ...{ org: 'acme' as OrgId, principalId: 'token:ann', key: 'k', request: ['startQuery'], isPassedOn: false },
+};
+const LOST: AppendResult = { kind: 'unavailable', maybeStored: true, cause: new Error('no acknowledgement') };
+
+let broker: MemoryBroker;
+let clock: FakeClock;
+let processes: ApiProcess[];
+beforeEach(async () => {
+  broker = new MemoryBroker();
+  clock = new FakeClock();
+  processes = [];
+  await broker.connect().streams.ensure(Object.values(STREAMS));
+});
+afterEach(() => {
+  for (const { calls } of processes) calls.stop();
+});
+
+/** What happens to an append: it is stored and acknowledged, stored without, or neither; `late`: stored by `release`. */
+type Fate = 'kept' | 'unacknowledged' | 'lost' | 'late';
+
+class ApiProcess {
+  readonly connection: MemoryConnection = broker.connect();
+  readonly calls = new RunningCalls(this.connection.bus);
+  readonly #late: (() => Promise<unknown>)[] = [];
+  fate: Fate = 'kept';
+  readonly idempotency = new Idempotency({
+    ...{ calls: this.calls, clock },
+    streams: {
+      append: (...entry) => this.#append(...entry),
+      last: (...entry) => this.connection.streams.last(...entry),
+    },
+  });
+
+  constructor() {
+    this.calls.start();
+    processes.push(this);
+  }
+
+  run(perform: () => Promise<JsonAnswer>): Promise<JsonAnswer> {
+    return this.idempotency.run(CALL, perform);
+  }
+
+  /** What the broker had not read is stored now. */
+  async release(): Promise<void> {
+    this.fate = 'kept';
+    for (const store of this.#late.splice(0)) await store();
+  }
+
+  async #append(...entry: Parameters<StreamStore['append']>): Promise<AppendResult> {
+    const store = () => this.connection.streams.append(...entry);
+    if (this.fate === 'kept') return store();
+    if (this.fate === 'unacknowledged') await store();
+    if (this.fate === 'late') this.#late.push(store);
+    return LOST;
+  }
+}
+
+let performed = 0;
+beforeEach(() => {
+  performed = 0;
+});
+const perform = (): Promise<JsonAnswer> => Promise.resolve(json(201, { n: (performed += 1) }));
+const codeOf = (running: Promise<JsonAnswer>): Promise<string> =>
+  running.then(
+    ({ body }) => JSON.stringify(body),
+    (error: unknown) => (error as AppError).code,
+  );
+
+describe('whoever was told no may come again at once with the same key', () => {
+  test.each(['unacknowledged', 'late', 'lost'] as const)('when the reservation was %s', async (fate) => {
+    for (const repeatElsewhere of [false, true]) {
+      const one = new ApiProcess();
+      const other = repeatElsewhere ? new ApiProcess() : one;
+      one.fate = fate;
+      expect(await codeOf(one.run(perform))).toBe('broker_unavailable');
+      await one.release();
+      expect(await codeOf(other.run(perform))).toBe(JSON.stringify({ n: 1 }));
+      expect(await codeOf(one.run(perform))).toBe(JSON.stringify({ n: 1 }));
+      expect(performed).toBe(1);
+      await one.connection.streams.purge(STREAMS.idempotency.name, 'muster.v1.idempotency.>');
+      performed = 0;
+    }
+  });
+
+  test.each(['unacknowledged', 'late', 'lost'] as const)('when the call failed and that was %s', async (fate) => {
+    const [one, other] = [new ApiProcess(), new ApiProcess()];
+    const failing = one.run(() => {
+      one.fate = fate;
+      return Promise.reject(new AppError('timeout', 'no answer'));
+    });
+    expect(await codeOf(failing)).toBe('timeout');
+    const [repeat] = await Promise.all([codeOf(other.run(perform)), one.release()]);
+    expect(repeat).toBe(JSON.stringify({ n: 1 }));
+    expect(performed).toBe(1);
+  });
+});
+
+describe('a call never runs twice', () => {
+  test('while it runs: a repeat is told so, in this process and in another', async () => {
+    const [one, other] = [new ApiProcess(), new ApiProcess()];
+    let finish: (answer: JsonAnswer) => void = () => undefined;
+    const running = one.run(() => new Promise((resolve) => (finish = resolve)));
+    while (finish.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(await codeOf(one.run(perform))).toBe('conflict');
+    expect(await codeOf(other.run(perform))).toBe('conflict');
+    finish(json(201, { n: 'first' }));
+    expect(await codeOf(running)).toBe(JSON.stringify({ n: 'first' }));
+    expect(await codeOf(other.run(perform))).toBe(JSON.stringify({ n: 'first' }));
+    expect(performed).toBe(0);
+  });
+
+  test('when its answer could not be kept: it is kept when the broker is back', async () => {
+    const [one, other] = [new ApiProcess(), new ApiProcess()];
+    const first = one.run(() => {
+      one.fate = 'lost';
+      return perform();
+    });
+    expect(await codeOf(first)).toBe(JSON.stringify({ n: 1 }));
+    await clock.advanceAsync(5_000);
+    expect(await codeOf(other.run(perform))).toBe('conflict');
+    one.fate = 'kept';
+    await clock.advanceAsync(1_000);
+    expect(await codeOf(other.run(perform))).toBe(JSON.stringify({ n: 1 }));
+    expect(performed).toBe(1);
+  });
+
+  test('when its process does not answer, until it must have ended', async () => {
+    const [dead, other] = [new ApiProcess(), new ApiProcess()];
+    void dead.run(() => new Promise(() => undefined));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    dead.calls.stop();
+    expect(await codeOf(other.run(perform))).toBe('conflict');
+    await clock.advanceAsync(120_001);
+    expect(await codeOf(other.run(perform))).toBe(JSON.stringify({ n: 1 }));
+  });
+});
