@@ -106,7 +106,7 @@ describe('what stands still is not taken for what is not there', () => {
       const late = await timed('a gateway', () => query('10s'));
       expect(late.ledger).toMatchObject({ targeted: AGENTS, waiting: 0 });
       expect(late.ledger.answered + late.ledger.unreachable).toBe(AGENTS);
-      expect(late.ledger.unreachable).toBeGreaterThan(0);
+      // Those that have left it answer through the other one.
       expect(late.offline).toBe(0);
     } finally {
       gateway?.signal('SIGCONT');
