@@ -7,23 +7,13 @@ import { Fleet } from '../simulator/index.js';
 const AGENTS = 200;
 const REAL = 2;
 const ALL = AGENTS + REAL;
-/** Heartbeats of gateways come every 3.8 s instead of every 25 s; what an agent adds to that is the same. */
-const SILENCE = '8s';
-const GATEWAY_BEAT_MS = 3_767;
-/** A heartbeat that is late, a ping without an answer, and the way to another gateway. */
-const LEAVE_MS = 2_000 + 4_000 + 3_000;
-
 let harness: Harness;
 let fleet: Fleet;
 
 const gateway = (at: 0 | 1) => harness.stack.gateways[at]!;
 
 beforeAll(async () => {
-  harness = await startHarness({
-    gateways: 2,
-    restart: true,
-    env: { gateway: { MUSTER_GATEWAY_SESSION_SILENCE: SILENCE } },
-  });
+  harness = await startHarness({ gateways: 2, restart: true });
   fleet = new Fleet({ ...fleetOptions(harness), agents: AGENTS });
   await fleet.start();
   for (let i = 0; i < REAL; i += 1) await harness.stack.addAgent();
@@ -57,11 +47,12 @@ describe('the endpoints of a gateway', () => {
     expect(at(1)).toBeLessThan(15_000);
   }, 90_000);
 
-  it('that hangs with its sockets open: all of them have left it soon after a heartbeat was due', async () => {
+  it('that hangs with its sockets open: all of them have left it and are elsewhere within 35 s', async () => {
     await eventually(async () => (await sessionsOf(harness.stack)) === ALL, 'all are connected', 20_000);
     const { lost, at, gateway: hung } = await lose('SIGSTOP');
     hung.signal('SIGCONT');
+    process.stderr.write(`${lost} endpoints of a gateway that hung were back after ${Math.round(at(1) ?? 0)} ms\n`);
     expect(lost).toBeGreaterThan(AGENTS / 4);
-    expect(at(1)).toBeLessThan(GATEWAY_BEAT_MS + LEAVE_MS);
+    expect(at(1)).toBeLessThan(35_000);
   }, 90_000);
 });

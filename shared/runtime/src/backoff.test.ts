@@ -34,6 +34,11 @@ describe('full jitter', () => {
     expect(Math.max(...tenths)).toBeLessThan(1_150);
   });
 
+  test('the bound doubles when each of several servers has failed', () => {
+    const backoff = fullJitter({ baseMs: 1_000, capMs: 60_000, repeats: 2, random: () => 0.999_999 });
+    expect(Array.from({ length: 5 }, () => backoff.next())).toEqual([999, 999, 1_999, 1_999, 3_999]);
+  });
+
   test('a spread that the server knows of widens the jitter, even above the cap, and never narrows it', () => {
     const backoff = fullJitter({ baseMs: 1_000, capMs: 2_000, random: () => 0.999_999 });
     expect([backoff.next(0, 5_000), backoff.next(0, 1_000)]).toEqual([4_999, 1_999]);

@@ -34,8 +34,9 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
   readonly #context: FleetContext;
   readonly #channel: ChannelSelector;
   #backoff: Backoff | undefined;
-  /** Within which time it comes back from its session, as the gateway said. */
-  #returnSpreadMs = 0;
+  /** Within which time it comes back from its latest session, as the gateway said. */
+  #spreadMs = 0;
+  #isReturning = false;
   #session: Session | undefined;
   /** The session that is to replace it, while it is being opened. */
   #next: Session | undefined;
@@ -169,7 +170,8 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
       this.#next = undefined;
     }
     this.#backoff?.reset();
-    this.#returnSpreadMs = welcome.returnSpreadMs ?? 0;
+    this.#spreadMs = welcome.returnSpreadMs ?? 0;
+    this.#isReturning = true;
     this.#channel.ready(session.mode);
     this.#setStatus('ready');
     this.#commands?.connected();
@@ -193,7 +195,8 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
   }
 
   #open(mode: SessionMode): Session {
-    const openTimeoutMs = OPEN_TIMEOUT_MS * Math.min(3, Math.max(1, this.#backoff?.attempt ?? 0));
+    const patience = Math.min(3, Math.max(1, this.#backoff?.attempt ?? 0));
+    const openTimeoutMs = patience * OPEN_TIMEOUT_MS + this.#spreadMs;
     return new Session(this, this.#context, { mode, gateway: this.#gateway, openTimeoutMs });
   }
 
@@ -244,9 +247,10 @@ export class SimulatedAgent implements CommandHost, SessionAgent {
   /** The delay before the next attempt, which goes to the next gateway: another gateway now is better than the same one later. */
   #delay(end: WireEnd): number {
     this.#gateway += 1;
-    this.#backoff ??= fullJitter(BACKOFF);
-    const delayMs = this.#backoff.next(end.kind === 'refused' ? end.retryAfterMs : 0, this.#returnSpreadMs);
-    this.#returnSpreadMs = 0;
+    this.#backoff ??= fullJitter({ ...BACKOFF, repeats: Math.min(3, this.#context.options.gateways.length) });
+    const spreadMs = this.#isReturning ? this.#spreadMs : 0;
+    const delayMs = this.#backoff.next(end.kind === 'refused' ? end.retryAfterMs : 0, spreadMs);
+    this.#isReturning = false;
     return delayMs;
   }
 

@@ -23,6 +23,7 @@ export interface FleetContext {
     readonly seed: number;
     readonly slowMs: number;
     readonly disappearMs: number;
+    readonly gateways: readonly string[];
     readonly channel: ChannelBehaviour;
   };
   readonly stats: FleetStats;

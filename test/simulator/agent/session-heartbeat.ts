@@ -1,10 +1,12 @@
 import type { WelcomeBody } from '@muster/protocol';
 
+/** Sessions are visited about every second, so what must happen by some moment is due that much before. */
+const VISIT_MS = 1_000;
 /** How late a heartbeat of the gateway may be before it is asked; and how long it may take to answer. */
-const LATE_MS = 1_000;
-const PATIENCE_MS = 3_500;
-/** Sessions are visited about every second: a ping is sent this much before it must be. */
-const EARLY_MS = 2_000;
+const LATE_MS = 1_000 - VISIT_MS;
+const PATIENCE_MS = 4_000 - VISIT_MS;
+/** How early a ping is sent. */
+const EARLY_MS = 2 * VISIT_MS;
 /** Between two visits; after a longer time this process stood still. */
 const STALL_MS = 2_500;
 

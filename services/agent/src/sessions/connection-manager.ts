@@ -85,7 +85,7 @@ export class ConnectionManager {
       frames: { reconnect: (body) => this.#onReconnect(body) },
     };
     this.#capabilities = new CapabilitySet([...capabilities, own]);
-    this.#policy = new ReconnectPolicy(random);
+    this.#policy = new ReconnectPolicy(random, gateways.length);
     this.#selector = new TransportSelector({ desired, clock, random });
     this.#schedule = new ReconnectSchedule({
       clock,

@@ -60,6 +60,9 @@ describe('the reconnect policy', () => {
       return openTimeoutMs;
     });
     expect(timeouts).toEqual([5_000, 5_000, 10_000, 15_000]);
+    policy.sessionReady(7_500);
+    policy.sessionHeld(30_000);
+    expect(policy.openTimeoutMs).toBe(12_500);
   });
 
   test('Retry-After is a floor with jitter in proportion above it', () => {

@@ -18,6 +18,8 @@ type Request = 'connect' | 'enrol';
 
 const BACKOFF_BASE_MS = 1_000;
 const BACKOFF_CAP_MS = 60_000;
+/** The delay grows when each gateway was tried, or this many of them. */
+const MAX_REPEATS = 3;
 /**
  * For ends that only a person or time can mend: another machine with this key, a HELLO that the gateway does not
  * understand.
@@ -38,22 +40,31 @@ export class ReconnectPolicy {
   readonly #random: () => number;
   readonly #backoff: Backoff;
   #enrolledSinceReady = false;
-  /** Within which time to come back from the session that is ready, as its gateway said. */
-  #returnSpreadMs = 0;
+  /** Within which time to come back from the latest session, as its gateway said. */
+  #spreadMs = 0;
+  #isReturning = false;
 
-  constructor(random: () => number) {
+  /** `gateways`: how many are tried in turn. */
+  constructor(random: () => number, gateways = 1) {
     this.#random = random;
-    this.#backoff = fullJitter({ baseMs: BACKOFF_BASE_MS, capMs: BACKOFF_CAP_MS, random });
+    this.#backoff = fullJitter({
+      ...{ baseMs: BACKOFF_BASE_MS, capMs: BACKOFF_CAP_MS, random },
+      repeats: Math.min(gateways, MAX_REPEATS),
+    });
   }
 
-  /** How long the next attempt may wait for the first answer of a gateway. */
+  /**
+   * How long the next attempt may wait for the first answer of a gateway. Where many return at the same time, it is busy:
+   * attempts that are given up would only make it busier.
+   */
   get openTimeoutMs(): number {
-    return OPEN_TIMEOUT_MS * Math.max(1, this.#backoff.attempt);
+    return OPEN_TIMEOUT_MS * Math.max(1, this.#backoff.attempt) + this.#spreadMs;
   }
 
   /** A gateway that is killed can say nothing any more, so it says beforehand how far its agents spread when they come back. */
   sessionReady(returnSpreadMs = 0): void {
-    this.#returnSpreadMs = Math.min(returnSpreadMs, BACKOFF_CAP_MS);
+    this.#spreadMs = Math.min(returnSpreadMs, BACKOFF_CAP_MS);
+    this.#isReturning = true;
   }
 
   /** A session ended that had been ready for this long. */
@@ -124,8 +135,8 @@ export class ReconnectPolicy {
     // Agents that got the same `Retry-After` at the same time would return within the first second of the backoff:
     // spread them further.
     const spreadMs = Math.floor(this.#random() * retryAfterMs * 0.25);
-    const delayMs = this.#backoff.next(retryAfterMs, this.#returnSpreadMs) + spreadMs;
-    this.#returnSpreadMs = 0;
+    const delayMs = this.#backoff.next(retryAfterMs, this.#isReturning ? this.#spreadMs : 0) + spreadMs;
+    this.#isReturning = false;
     return { delayMs, enrol: false, why, level: 'info' };
   }
 

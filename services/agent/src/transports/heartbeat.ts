@@ -17,7 +17,7 @@ export interface HeartbeatOptions {
 /** After a ping, how long nothing may be received. */
 const PATIENCE_MS = 4_000;
 /** How late a heartbeat of the gateway may be before it is asked. */
-const LATE_MS = 2_000;
+const LATE_MS = 1_000;
 /** A timer that fires this late shows that this process, or the machine, stood still. */
 const STALL_MS = 1_000;
 /** In heartbeats, where the gateway sends none: if something was received within this time, no ping is needed. */
@@ -31,7 +31,7 @@ const STALE = 2;
  * messages all count.
  *
  *     idle:  ──everyMs──▶ ping ◀── pong ·····gatewayEveryMs····▶ heartbeat of the gateway ·····▶ ping ◀── pong …
- *              nothing received for gatewayEveryMs and 2 s ──▶ ping ──4 s, and nothing received──▶ silent
+ *              nothing received for gatewayEveryMs and 1 s ──▶ ping ──4 s, and nothing received──▶ silent
  *
  * An endpoint idles for months, so every byte counts: neither ping nor pong carries data, and any other frame replaces a
  * heartbeat. A gateway that sends no heartbeats is asked with every second one; the others are unsolicited pongs
