@@ -52,6 +52,26 @@ describe('a command service that is killed', () => {
   }, 60_000);
 });
 
+test('a command service and an agent that are killed while the order waits in its lane: both back, it runs once', async () => {
+  let queueMs = 3_600_000;
+  const agents = await harness.agents(5, { queueMs: () => queueMs });
+  const only = await harness.startService();
+  const gateway = await harness.gateway(agents);
+  const { record } = await harness.submit({ target: targetsOf(agents) });
+  await harness.until(record.id, ({ ledger }) => ledger.accepted === 5);
+  await only.kill();
+  for (const agent of agents) {
+    agent.crash();
+    gateway.disconnect(agent);
+  }
+  queueMs = 0;
+  const starting = harness.startService();
+  gateway.connect(...agents);
+  await starting;
+  expect((await harness.ended(record.id)).ledger.succeeded).toBe(5);
+  expect(startsOf(agents, record.id)).toEqual(once(agents));
+}, 60_000);
+
 describe('brokers that are killed', () => {
   test('Redis, with its data: commands are delivered while it is away, and after it is back', async () => {
     const agents = await harness.agents(10);

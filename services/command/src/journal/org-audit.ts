@@ -17,7 +17,7 @@ export interface OrgAuditOptions {
 type Due = { readonly record: EntryRecord } | { readonly late: LateEntry };
 
 /** More than this is not kept in memory, but read from the journal again. */
-const MAX_WAITING = 2_000;
+const MAX_WAITING = 500;
 const RETRY_MS = 1_000;
 
 /**

@@ -48,8 +48,7 @@ export class FuzzRun {
     for (let i = 0; i < 4 + random.below(5); i += 1) {
       const slow = random.chance(0.3) ? 4_000 : 400;
       const behaviour = {
-        queueMs: () => random.below(slow),
-        runMs: () => random.below(slow),
+        ...{ queueMs: () => random.below(slow), runMs: () => random.below(slow) },
         outcome: () => random.pick(OUTCOMES),
       };
       this.#agents.push(await this.harness.agent(behaviour, { env: random.chance(0.5) ? 'prod' : 'dev' }));
@@ -57,11 +56,8 @@ export class FuzzRun {
     for (let i = 0; i < 1 + random.below(3); i += 1) await this.harness.service();
     for (let i = 0; i < 2; i += 1) this.#addGateway();
     this.#network.faults = {
-      drop: random.next() * 0.25,
-      double: random.next() * 0.25,
-      delay: random.next() * 0.5,
-      maxDelayMs: 1 + random.below(3_000),
-      lostAck: random.next() * 0.2,
+      ...{ drop: random.next() * 0.25, double: random.next() * 0.25, delay: random.next() * 0.5 },
+      ...{ maxDelayMs: 1 + random.below(3_000), lostAck: random.next() * 0.2 },
     };
     for (let step = 0; step < STEPS; step += 1) {
       await this.#act();
@@ -79,8 +75,8 @@ export class FuzzRun {
     });
   }
 
-  get commands(): number {
-    return this.#ids.length;
+  get folds(): ReadonlyMap<CommandId, CommandFold> {
+    return this.#folds;
   }
 
   async #act(): Promise<void> {
