@@ -47,6 +47,7 @@ import { queryOperations } from './queries/query-operations.js';
 import { QueryStore } from './queries/query-store.js';
 import { resultOperations } from './queries/result-operations.js';
 import { tableOperations } from './queries/table-operations.js';
+import { BrokerWatch } from './upstream/broker-watch.js';
 import { CommandClient } from './upstream/command-client.js';
 import { QueryClient } from './upstream/query-client.js';
 import { commandServices, queryServices, type UpstreamService } from './upstream/upstream-services.js';
@@ -97,7 +98,8 @@ export function buildApp(options: AppOptions): Api {
   const tokens = new TokenStore({ streams, logger });
   const queries = new QueryStore({ streams, logger, clock });
   const audit = new AuditTrail({ streams, clock, logger, metrics: createAuditMetrics(options.metrics) });
-  const viewers = new Viewers({ clock, logger, tokens, metrics, bounds, ...options.streamIntervals });
+  const broker = new BrokerWatch({ bus: options.broker.bus, clock });
+  const viewers = new Viewers({ clock, logger, tokens, metrics, bounds, broker, ...options.streamIntervals });
   tokens.onRevoked((tokenId) => viewers.endOfToken(tokenId));
   const presence = new PresenceReader({
     ...{ registry: options.registry, clock },
@@ -128,7 +130,7 @@ export function buildApp(options: AppOptions): Api {
     operations,
     viewers,
     components: {
-      ...{ audit, directory, tokens, queries, ...createReaper(options, queries), retention, calls },
+      ...{ audit, directory, tokens, queries, broker, ...createReaper(options, queries, broker), retention, calls },
       queryServices: upstream.queryServices.instances,
       commandServices: upstream.commandServices.instances,
     },
@@ -136,7 +138,7 @@ export function buildApp(options: AppOptions): Api {
 }
 
 /** Ends queries whose coordinator is gone: no query service may be left to do it. */
-function createReaper(options: AppOptions, queries: QueryStore) {
+function createReaper(options: AppOptions, queries: QueryStore, broker: BrokerWatch) {
   const { clock, logger, metrics, coordinatorSilenceMs } = options;
   const { bus, streams } = options.broker;
   const monitor = new CoordinatorMonitor({ bus, clock });
@@ -146,7 +148,7 @@ function createReaper(options: AppOptions, queries: QueryStore) {
     labels: ['result'],
   });
   const reaper = new OrphanReaper({
-    ...{ clock, logger, monitor, hears: () => bus.connected, ...given('silenceMs', coordinatorSilenceMs) },
+    ...{ clock, logger, monitor, hears: () => broker.reachable, ...given('silenceMs', coordinatorSilenceMs) },
     running: () => queries.running(),
     interrupt: (orphan) => interruptOrphan({ bus, streams, nowMs: () => clock.now() }, orphan),
     onResult: (result) => orphans.inc({ result }),

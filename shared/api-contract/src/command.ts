@@ -3,6 +3,7 @@ import { COMMAND_STATES } from '@muster/protocol/vocabulary';
 import { z } from 'zod';
 import { count, timestamp } from './fields.js';
 import type { Json } from './operation.js';
+import { stalledEventSchema } from './event-stream.js';
 import { nextCursor, seq } from './paging.js';
 
 export const commandIdParameter = z.object({
@@ -126,6 +127,7 @@ export const commandEventSchema = z
     z.object({ event: z.literal('targets'), seq, targets: z.array(commandTargetChangeSchema) }),
     z.object({ event: z.literal('ledger'), seq, ledger: commandLedgerSchema }),
     z.object({ event: z.literal('ended'), seq, command: commandSchema }),
+    stalledEventSchema,
     z.object({ event: z.literal('heartbeat') }),
   ])
   .meta({ id: 'CommandEvent' });

@@ -3,6 +3,7 @@ import { parseDurationMs } from '@muster/runtime/quantity';
 import { z } from 'zod';
 import { count, rowValues, selectorText, timestamp, utf8Bytes } from './fields.js';
 import type { Json } from './operation.js';
+import { stalledEventSchema } from './event-stream.js';
 import { nextCursor, seq } from './paging.js';
 
 const { queryTimeoutMinMs, queryTimeoutMaxMs, queryTimeoutDefaultMs } = LIMITS;
@@ -205,6 +206,7 @@ export const queryEventSchema = z
       .meta({ description: 'Endpoints that are no failures any more: they were asked again, or answered after all.' }),
     z.object({ event: z.literal('reduced'), seq, ...reducedSchema.shape, error: z.string().optional() }),
     z.object({ event: z.literal('ended'), seq, query: querySchema, synthesized }),
+    stalledEventSchema,
     z.object({ event: z.literal('heartbeat') }).meta({ description: 'NDJSON only; a comment in an event stream.' }),
   ])
   .meta({ id: 'QueryEvent' });

@@ -15,6 +15,8 @@ export interface ViewersOptions {
   /** Finds out whether the token of a viewer is still valid. */
   readonly tokens: { find(tokenId: string): Pick<OperatorTokenRecord, 'revokedAtMs' | 'expiresAtMs'> | undefined };
   readonly metrics: HttpMetrics;
+  /** Whether the broker, where all events come from, answers. */
+  readonly broker: { readonly reachable: boolean };
   /** How many event streams this process has open at most. */
   readonly bounds: ShareBounds;
   readonly heartbeatMs?: number;
@@ -45,6 +47,23 @@ export interface View {
   /** Ends after the last event. Yields `idle` at least every `heartbeatMs` while there is no event. */
   readonly events: (signal: AbortSignal, heartbeatMs: number) => AsyncIterable<StreamItem>;
 }
+
+/** A stream without events is looked at so often. */
+const LOOK_MS = 500;
+
+/** Told once when the broker does not answer: nobody knows how it stands until the next event. */
+const STALLED: StreamItem & { readonly kind: 'event' } = {
+  kind: 'event',
+  name: 'stalled',
+  pieces: [
+    JSON.stringify({
+      event: 'stalled',
+      seq: null,
+      code: 'broker_unavailable',
+      message: 'the message broker does not answer; events go on when it does',
+    }),
+  ],
+};
 
 interface OpenView {
   readonly principal: View['principal'];
@@ -104,13 +123,17 @@ export class Viewers {
     metrics.viewers.inc({ format });
     response.on('close', () => controller.abort('closed'));
     let how = 'ended';
+    let isStalled = false;
     try {
       response.flushHeaders();
       let wroteMs = clock.monotonic();
-      for await (const item of view.events(controller.signal, heartbeatMs)) {
+      for await (const next of view.events(controller.signal, Math.min(heartbeatMs, LOOK_MS))) {
         const reason = this.#endReason(principal);
         if (reason !== undefined) controller.abort(reason);
         if (controller.signal.aborted) break;
+        const stalls = next.kind === 'idle' && !this.#options.broker.reachable;
+        const item = stalls && !isStalled ? STALLED : next;
+        isStalled = stalls;
         if (item.kind === 'idle' && clock.monotonic() - wroteMs < heartbeatMs) continue;
         const written = await writeItem(item, format, writer);
         wroteMs = clock.monotonic();

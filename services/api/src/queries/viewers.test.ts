@@ -319,12 +319,21 @@ describe('when a query becomes inactive', () => {
     const viewer = new RawViewer(api, eventsOf(record));
     await eventually(() => viewer.text.includes('event: started'));
     api.broker.interrupt();
-    await new Promise((resolve) => setTimeout(resolve, 600));
+    await eventually(() => viewer.text.includes('event: stalled'));
+    const before = viewer.text.length;
+    await eventually(() => viewer.text.slice(before).split(': heartbeat').length > 5);
     expect(viewer.text).not.toContain('ended');
     api.broker.restore();
     await api.service.end(record);
     await viewer.closed;
-    expect(parseSse(viewer.body).at(-1)?.data.synthesized).toBeUndefined();
+    const seen = parseSse(viewer.body);
+    expect(seen.map(({ event, id }) => [event, id !== undefined])).toEqual([
+      ['started', true],
+      ['stalled', false],
+      ['ended', true],
+    ]);
+    expect(seen[1]?.data).toMatchObject({ seq: null, code: 'broker_unavailable' });
+    expect(seen[2]?.data.synthesized).toBeUndefined();
   });
 
   test('a query whose results have expired ends with its record', async () => {

@@ -5,7 +5,7 @@ import type { CommandEnv } from '../environment/command-env.js';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
 import type { ListOutput } from '../terminal/listing.js';
-import { ProgressLine } from '../terminal/progress-line.js';
+import { ProgressLine, STALLED_NOTE } from '../terminal/progress-line.js';
 import { styleFor } from '../terminal/table.js';
 import { ClosedPipe, type Terminal } from '../terminal/terminal.js';
 import { createOutcomeWriter, type OutcomeWriter } from './outcomes.js';
@@ -93,6 +93,8 @@ class CommandWatch {
         return this.#progress(event.ledger);
       case 'targets':
         return this.#print(event.targets.filter((target) => this.#isNews(target)));
+      case 'stalled':
+        return this.#line.note(STALLED_NOTE);
       default:
         // A newer server may have further events.
         return;

@@ -13,7 +13,7 @@ import type {
 import type { CommandEnv } from '../environment/command-env.js';
 import { EXIT, type ExitCode } from '../terminal/cli-error.js';
 import { escapeControls } from '../terminal/escape.js';
-import { ProgressLine } from '../terminal/progress-line.js';
+import { ProgressLine, STALLED_NOTE } from '../terminal/progress-line.js';
 import { styleFor } from '../terminal/table.js';
 import { ClosedPipe, type Terminal } from '../terminal/terminal.js';
 import { faultExcerpt } from './fault-excerpt.js';
@@ -143,6 +143,8 @@ class QueryView {
       case 'reduced':
         this.#reduced = event;
         return;
+      case 'stalled':
+        return this.#line.note(STALLED_NOTE);
       default:
         // A newer server may have further events.
         return;

@@ -4,6 +4,9 @@ import type { TextOutput } from './terminal.js';
 const REDRAW_MS = 100;
 const CLEAR = '\r\u001b[K';
 
+/** Shown until the next event, when the server says that it hears nothing. */
+export const STALLED_NOTE = 'the message broker does not answer, waiting for it';
+
 /** The live line on a terminal's stderr. Without a terminal it does nothing. */
 export class ProgressLine {
   readonly #out: TextOutput;

@@ -133,7 +133,7 @@ describe('orphan reaper', () => {
     }
     await harness.pass(900);
     heartbeat(coordinator);
-    await harness.pass(900);
+    await harness.pass(300);
     expect(interrupted).toEqual([]);
     await harness.pass(1_000);
     expect(interrupted).toEqual([record.id]);
@@ -148,7 +148,7 @@ describe('orphan reaper', () => {
     });
     for (let i = 0; i < 10; i += 1) {
       heartbeat(heard);
-      await harness.pass(1_000);
+      await harness.pass(500);
     }
     expect(interrupted).toEqual([]);
   });

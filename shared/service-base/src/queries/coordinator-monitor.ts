@@ -62,7 +62,8 @@ export class CoordinatorMonitor {
     const ping = encodeBusMessage({ t: 'ping' });
     const result = await this.#bus.request(SUBJECTS.coordinator(coordinator), ping, { timeoutMs: PING_TIMEOUT_MS });
     if (result.kind === 'disconnected') return true;
-    if (result.kind === 'timeout') return !(await this.#bus.flush(BROKER_ANSWER_MS));
+    if (result.kind === 'timeout')
+      return this.silenceMs(coordinator) < PING_TIMEOUT_MS || !(await this.#bus.flush(BROKER_ANSWER_MS));
     if (result.kind !== 'reply' || decodeBusMessage<GatewayReply>(result.data, 'ok') === undefined) return false;
     this.#heard(coordinator);
     return true;

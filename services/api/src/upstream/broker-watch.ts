@@ -1,0 +1,40 @@
+import type { Bus } from '@muster/bus';
+import type { Clock, Timer } from '@muster/runtime';
+
+const CHECK_MS = 1_000;
+/** The broker answers in milliseconds; a busy machine may need longer. */
+const ANSWER_MS = 1_500;
+
+/** Whether the broker answers: asked every second, since a broker that stands still keeps its connections. */
+export class BrokerWatch {
+  readonly #bus: Pick<Bus, 'connected' | 'flush'>;
+  readonly #clock: Clock;
+  #answers = true;
+  #asking = false;
+  #timer: Timer | undefined;
+
+  constructor({ bus, clock }: { readonly bus: Pick<Bus, 'connected' | 'flush'>; readonly clock: Clock }) {
+    this.#bus = bus;
+    this.#clock = clock;
+  }
+
+  /** False at the latest 2.5 s after the broker stopped to answer, and at once when the connection is lost. */
+  get reachable(): boolean {
+    return this.#answers && this.#bus.connected;
+  }
+
+  start(): void {
+    this.#timer = this.#clock.setInterval(() => void this.#ask(), CHECK_MS);
+  }
+
+  stop(): void {
+    this.#clock.clear(this.#timer);
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#asking) return;
+    this.#asking = true;
+    this.#answers = await this.#bus.flush(ANSWER_MS);
+    this.#asking = false;
+  }
+}
