@@ -8,7 +8,7 @@ import { TestProcess } from '@muster/testkit';
 import { AGENT_MAIN } from '../../kit/agent-process.js';
 import type { Harness } from '../../kit/harness.js';
 
-const SHIFTED_CLOCK = fileURLToPath(new URL('./shifted-clock.js', import.meta.url));
+const SHIFTED_CLOCK = fileURLToPath(new URL('./shifted-clock/main.js', import.meta.url));
 const DISK_BYTES = 4 * 1024 * 1024;
 
 /** A real agent on a disk and with a clock of its own, and what can befall it. */
@@ -80,6 +80,15 @@ export class Endpoint {
   /** Its wall clock jumps to that far from the right time. */
   setClock(aheadMs: number): void {
     writeFileSync(this.#clockFile, String(aheadMs));
+  }
+
+  /** Starts it anew with room and the right time. */
+  async heal(): Promise<void> {
+    this.resume();
+    await this.kill();
+    this.disk?.free();
+    this.setClock(0);
+    this.start();
   }
 
   /** A copy of the data directory as it is now. */

@@ -82,8 +82,13 @@ class AgentRound {
       if (endpoint === undefined) break;
       const fromMs = Date.now();
       const struck = { harness: this.#harness, endpoint, orders: this.#orders, seed, index };
-      this.#violations.push(...(await strike(fault, struck)));
-      await this.#isWell(endpoint, fault);
+      try {
+        this.#violations.push(...(await strike(fault, struck)));
+        await this.#isWell(endpoint, fault);
+      } catch (error) {
+        this.#violations.push(`${fault} at ${endpoint.name}: ${String(error).slice(0, 2_000)}`);
+        await endpoint.heal();
+      }
       print(`${fault} at ${endpoint.name}: well again after ${((Date.now() - fromMs) / 1_000).toFixed(1)} s`);
       index += 1;
     }
