@@ -94,35 +94,41 @@ export class QueryLoad {
     return undefined;
   }
 
-  async #watch({ ask, viewings }: QueryObservation, id: string, afterMs: number): Promise<void> {
+  async #watch(observation: QueryObservation, id: string, afterMs: number): Promise<void> {
     await delay(afterMs);
-    const { harness, record } = this.#options;
     const viewing: Viewing = { fromMs: Date.now(), unbalanced: [], agents: new Set() };
-    viewings.push(viewing);
-    try {
-      const format = afterMs === 0 ? 'ndjson' : 'sse';
-      for await (const event of harness.api.events('GET /v1/queries/{id}/events', { params: { id }, format })) {
-        if (event.event === 'progress' && !ledgerBalances(event.ledger)) viewing.unbalanced.push(event.ledger);
-        if (event.event === 'rows')
-          for (const { agentId, num } of event.answers) viewing.agents.add(agentId ?? `#${num}`);
-        if (event.event === 'ended') {
-          const { query, synthesized = false } = event;
-          viewing.ended = { atMs: Date.now(), query, synthesized };
-          record.note('told end', {
-            ask,
-            id,
-            state: query.state,
-            ledger: query.ledger,
-            offline: query.offline,
-            synthesized,
-          });
-        }
+    observation.viewings.push(viewing);
+    const giveUpAtMs = Date.now() + PATIENCE_MS;
+    const format = afterMs === 0 ? 'ndjson' : 'sse';
+    // The client resumes by itself until the API is away for too long; then its reader begins anew.
+    while (viewing.afterEnd === undefined && Date.now() < giveUpAtMs) {
+      try {
+        await this.#read(viewing, { id, ask: observation.ask, format });
+      } catch (error) {
+        viewing.failed = String(error);
+        this.#options.record.note('viewer failed', { ask: observation.ask, id, error: String(error) });
+        await delay(REPEAT_AFTER_MS);
       }
-      viewing.afterEnd = await harness.api.call('GET /v1/queries/{id}', { params: { id } });
-    } catch (error) {
-      viewing.failed = String(error);
-      record.note('viewer failed', { ask, id, error: String(error) });
     }
+  }
+
+  async #read(
+    viewing: Viewing,
+    { id, ask, format }: { readonly id: string; readonly ask: number; readonly format: 'ndjson' | 'sse' },
+  ): Promise<void> {
+    const { harness, record } = this.#options;
+    for await (const event of harness.api.events('GET /v1/queries/{id}/events', { params: { id }, format })) {
+      if (event.event === 'progress' && !ledgerBalances(event.ledger)) viewing.unbalanced.push(event.ledger);
+      if (event.event === 'rows')
+        for (const { agentId, num } of event.answers) viewing.agents.add(agentId ?? `#${num}`);
+      if (event.event === 'ended') {
+        const { query, synthesized = false } = event;
+        const { state, ledger, offline } = query;
+        viewing.ended ??= { atMs: Date.now(), query, synthesized };
+        record.note('told end', { ask, id, state, ledger, offline, synthesized });
+      }
+    }
+    viewing.afterEnd = await harness.api.call('GET /v1/queries/{id}', { params: { id } });
   }
 
   async #cancel(observation: QueryObservation, id: string, afterMs: number): Promise<void> {
