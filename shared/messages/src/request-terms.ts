@@ -2,7 +2,8 @@
 export interface RequestTerms {
   /**
    * Until when the instance may begin, on its own clock, which its heartbeats tell. An instance that stood still finds requests that
-   * nobody waits for any more, or that another instance has answered. Absent: the instance was not chosen by its heartbeats.
+   * nobody waits for any more, or that another instance has answered. For the queue group: on the clock of the instance that is furthest ahead.
+   * Absent: no instance was ever heard.
    */
   readonly expiresAtMs?: number;
 }

@@ -81,6 +81,8 @@ describe('a request to a service', () => {
     clock.advance(1_500);
     await ask();
     expect(subjects()).toEqual(['any', 'any']);
+    // Whoever of them goes on first drops what nobody waits for any more.
+    expect(sent.map(({ terms }) => terms.expiresAtMs)).toEqual([undefined, clock.now() + SKEW_MS + 10_000]);
     expect(sent[0]?.terms.expiresAtMs).toBeUndefined();
   });
 

@@ -108,7 +108,8 @@ export class ServiceAsker {
     { timeoutMs, beginMs }: { readonly timeoutMs: number; readonly beginMs: number },
   ): Attempt {
     const { bus, clock, instances } = this.#options;
-    const nowThere = id === undefined ? undefined : instances.nowAt(id);
+    // All of the queue group may stand still: what they find when they go on, nobody waits for any more.
+    const nowThere = id === undefined ? instances.latestNow() : instances.nowAt(id);
     const data = encode(nowThere === undefined ? {} : { expiresAtMs: nowThere + beginMs });
     const result = bus.request(subject, data, { timeoutMs });
     const attempt: Attempt = {

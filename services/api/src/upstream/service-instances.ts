@@ -77,6 +77,12 @@ export class ServiceInstances {
     return instance === undefined ? undefined : instance.aheadMs + this.#options.clock.monotonic();
   }
 
+  /** The present on the clock of whichever instance is furthest ahead; `undefined` when none was ever heard. */
+  latestNow(): number | undefined {
+    const ahead = [...this.#instances.values()].map(({ aheadMs }) => aheadMs);
+    return ahead.length === 0 ? undefined : Math.max(...ahead) + this.#options.clock.monotonic();
+  }
+
   /** Nothing listens on its subject: it is not picked until it is heard again. */
   gone(id: string): void {
     this.#instances.delete(id);
