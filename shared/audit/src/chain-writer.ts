@@ -2,6 +2,7 @@ import type { StreamStore } from '@muster/bus';
 import type { OrgId } from '@muster/protocol';
 import {
   auditHash,
+  decodeRecord,
   encodeRecord,
   journalPosition,
   STREAM_SUBJECTS,
@@ -60,6 +61,8 @@ export class ChainWriter {
   readonly mark: JournalMark;
   #writing: Promise<void> | undefined;
   #head: Head | undefined;
+  /** The head before another writer was faster. */
+  #before: Head | undefined;
 
   constructor(options: ChainWriterOptions) {
     this.#options = options;
@@ -119,7 +122,7 @@ export class ChainWriter {
         // The next record may be this one, whose acknowledgement was lost. Unlike a message id, this check works at any later time.
         const isStored = attempt.mayBeStored && (await this.#follows(head, data));
         attempt.mayBeStored = false;
-        this.#head = undefined;
+        [this.#before, this.#head] = [head, undefined];
         return isStored ? undefined : 'conflict';
       }
       case 'unavailable':
@@ -130,7 +133,14 @@ export class ChainWriter {
 
   async #readHead(): Promise<Head> {
     const last = await this.#options.streams.last(STREAMS.audit.name, this.#subject);
-    return last === undefined ? { seq: 0, hash: '' } : { seq: last.seq, hash: auditHash(last.data) };
+    if (last === undefined) return { seq: 0, hash: '' };
+    const before = this.#before;
+    const record = decodeRecord<AuditRecord>(last.data);
+    // Mostly one record came between: then the mark need not read it again.
+    if (before !== undefined && record.prev === before.hash) {
+      this.mark.appended(before.seq, last.seq, journalPosition(record));
+    }
+    return { seq: last.seq, hash: auditHash(last.data) };
   }
 
   /** Whether the record after `head` has these bytes. */
