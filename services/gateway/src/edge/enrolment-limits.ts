@@ -1,4 +1,5 @@
 import type { EnrollSecret, EnrollSecrets } from '@muster/identity';
+import type { AgentId } from '@muster/protocol';
 import { addressBlock, TokenBucket, type Clock, type Logger, type Metrics } from '@muster/runtime';
 import type { LRUCache } from 'lru-cache';
 import type { EnrolledIdentities } from '../foundation/enrolled-identities.js';
@@ -18,7 +19,7 @@ export interface EnrolmentLimitsOptions {
   readonly metrics: Metrics;
 }
 
-/** `release` gives the place back: once the stream has brought the identity, or when there is none. */
+/** `release` gives the place back when there is no identity. When the stream brings it, the place is its own, and not reserved any more. */
 export type Room = { readonly kind: 'free'; readonly release: () => void } | FullBound;
 
 export interface FullBound {
@@ -48,18 +49,22 @@ export class EnrolmentLimits {
   readonly #unproven: FairRate;
   readonly #bySecret = new Map<EnrollSecret, Rates>();
   readonly #reserved = new Map<string, number>();
+  /** Gives back what is reserved for an agent, by org and agent. */
+  readonly #expected = new Map<string, () => void>();
   readonly #logged: LRUCache<string, true>;
 
   constructor(options: EnrolmentLimitsOptions) {
     this.#options = options;
-    const { clock, secrets, metrics } = options;
+    const { clock, secrets, metrics, identities } = options;
+    // In the same turn, so that nobody is counted twice: the broker may bring an identity before it acknowledges it.
+    identities.onEnrolled((org, agentId) => this.#expected.get(`${org}/${agentId}`)?.());
     this.#unproven = new FairRate({ clock, own: UNPROVEN_PER_ADDRESS });
     this.#logged = expiringCache(clock, { max: LOGGED_BOUNDS, ttlMs: LOG_EVERY_MS });
     for (const secret of secrets.all) this.#bySecret.set(secret, this.#ratesOf(secret));
     metrics.gauge({
       name: 'muster_gateway_identities',
       help: 'Identities of all orgs, as the stream has them: the same at every gateway.',
-      collect: (gauge) => gauge.set(options.identities.size),
+      collect: (gauge) => gauge.set(identities.size),
     });
     metrics.gauge({
       name: 'muster_gateway_enrolment_fill_ratio',
@@ -87,12 +92,12 @@ export class EnrolmentLimits {
   }
 
   /** A place for one more identity, which has to be given back; or which bound has none left. */
-  room({ org, name, maxIdentities = Number.POSITIVE_INFINITY }: EnrollSecret): Room {
+  room({ org, name, maxIdentities = Number.POSITIVE_INFINITY }: EnrollSecret, agentId: AgentId): Room {
     const { orgIdentities } = this.#options;
     const key = `${org}/${name}`;
     if (this.#used(org) >= orgIdentities) return this.#full('org', org, orgIdentities);
     if (this.#used(org, name) >= maxIdentities) return this.#full('secret', key, maxIdentities);
-    return { kind: 'free', release: this.#reserve(org, name) };
+    return { kind: 'free', release: this.#reserve(org, name, agentId) };
   }
 
   /** The bound that an identity exceeds which was kept under this number; `unknown` when the stream does not bring it. */
@@ -110,19 +115,23 @@ export class EnrolmentLimits {
     return this.#options.identities.count(org, name) + (this.#reserved.get(key) ?? 0);
   }
 
-  #reserve(org: string, name: string): () => void {
+  #reserve(org: string, name: string, agentId: AgentId): () => void {
     const keys = [org, `${org}/${name}`];
     for (const key of keys) this.#reserved.set(key, (this.#reserved.get(key) ?? 0) + 1);
+    const expected = `${org}/${agentId}`;
     let isOpen = true;
-    return () => {
+    const release = (): void => {
       if (!isOpen) return;
       isOpen = false;
+      if (this.#expected.get(expected) === release) this.#expected.delete(expected);
       for (const key of keys) {
         const left = (this.#reserved.get(key) ?? 1) - 1;
         if (left > 0) this.#reserved.set(key, left);
         else this.#reserved.delete(key);
       }
     };
+    this.#expected.set(expected, release);
+    return release;
   }
 
   #full(bound: FullBound['bound'], key: string, limit: number): FullBound {

@@ -126,7 +126,7 @@ export class Enrolment {
       this.#refusals.inc({ reason: 'revoked' });
       return problemReply('revoked', `agent ${agentId} was revoked; enrol with a new key pair`);
     }
-    const room = limits.room(secret);
+    const room = limits.room(secret, agentId);
     if (room.kind === 'free') {
       try {
         return await this.#keep(agentId, request, { secret, from });

@@ -49,6 +49,7 @@ interface EnrolledIdentitiesOptions {
 export class EnrolledIdentities {
   readonly #options: EnrolledIdentitiesOptions;
   readonly #listeners: RemovalListener[] = [];
+  readonly #enrolledListeners: ((org: OrgId, agentId: AgentId) => void)[] = [];
   readonly #current = new Set<number>();
   readonly #live = new Set<number>();
   /** By org, and by org and secret. */
@@ -66,6 +67,11 @@ export class EnrolledIdentities {
 
   listen(listener: RemovalListener): void {
     this.#listeners.push(listener);
+  }
+
+  /** Calls the listener in the moment in which an identity is counted. */
+  onEnrolled(listener: (org: OrgId, agentId: AgentId) => void): void {
+    this.#enrolledListeners.push(listener);
   }
 
   /** Resolves when all identities so far are counted. */
@@ -140,6 +146,7 @@ export class EnrolledIdentities {
     if (!this.#current.has(seq)) {
       this.#current.add(seq);
       this.#change(org, secret, 1);
+      for (const listener of this.#enrolledListeners) listener(org, agentId);
     }
     const withSecret = secret === undefined ? 0 : this.count(org, secret);
     this.#note(seq, { inOrg: this.count(org), withSecret });
