@@ -83,9 +83,14 @@ describe('docs/operations.md', () => {
     const known = new Set([
       ...Object.keys(PROGRAMS).flatMap((name) => defined(`services/${name}/src/config.ts`)),
       ...program,
-      ...['services/cli/src', 'deploy/local/src', 'test/kit', 'shared/records/src', 'shared/testkit/src'].flatMap(
-        (folder) => sources(folder).match(/MUSTER_\w+/g) ?? [],
-      ),
+      ...[
+        'services/cli/src',
+        'deploy/local/src',
+        'test/kit',
+        'shared/records/src',
+        'shared/bus/src',
+        'shared/testkit/src',
+      ].flatMap((folder) => sources(folder).match(/MUSTER_\w+/g) ?? []),
     ]);
     const unknown = documents().flatMap(([path, text]) =>
       // Prefixes of settings, such as `MUSTER_GATEWAY_…`, are left out.

@@ -25,5 +25,6 @@ export const COMMON_PROBLEMS = [
   'rate_limited',
   'internal',
   'broker_unavailable',
+  'storage_full',
   'registry_unavailable',
 ] as const satisfies readonly ProblemCode[];

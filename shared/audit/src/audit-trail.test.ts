@@ -72,6 +72,7 @@ describe('an audit trail', () => {
       read: (stream, options) => connection.streams.read(stream, options),
       purge: (...what) => connection.streams.purge(...what),
       catchingUp: connection.streams.catchingUp,
+      storage: () => connection.streams.storage(),
       append: async (subject: string, data: Uint8Array, options?: AppendOptions) => {
         count += 1;
         return change(await connection.streams.append(subject, data, options), count);

@@ -112,7 +112,10 @@ export class ChainWriter {
     const head = (this.#head ??= await this.#readHead());
     if (position !== undefined && (await this.mark.isPast(position, head.seq))) return undefined;
     const data = encodeRecord({ ...attempt.record, prev: head.hash });
-    const result = await this.#options.streams.append(this.#subject, data, { expectLastSubjectSeq: head.seq });
+    const result = await this.#options.streams.append(this.#subject, data, {
+      expectLastSubjectSeq: head.seq,
+      essential: true,
+    });
     switch (result.kind) {
       case 'appended':
         this.#head = { seq: result.seq, hash: auditHash(data) };

@@ -4,6 +4,7 @@ import {
   type AppendResult,
   type CatchUp,
   type Entry,
+  type StorageState,
   type StreamStore,
   type ReadOptions,
   type StreamDefinition,
@@ -148,6 +149,10 @@ export class MemoryStreamStore implements StreamStore {
     this.checkConnected();
     const found = this.store.stream(stream);
     found.entries = found.entries.filter((entry) => entry.seq >= beforeSeq || !matchesSubject(subject, entry.subject));
+  }
+
+  storage(): Promise<StorageState> {
+    return Promise.resolve({ usedBytes: 0, limitBytes: undefined });
   }
 
   private checkConnected(): void {

@@ -15,6 +15,7 @@ import {
   type AppendResult,
   type CatchUp,
   type Entry,
+  type StorageState,
   type StreamStore,
   type ReadOptions,
   type StreamDefinition,
@@ -22,6 +23,8 @@ import {
 import { asStreamError } from './nats-stream-error.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
 import { purgeSubject } from './nats-purge.js';
+import { storageFull } from './nats-stream-error.js';
+import { StorageReserve } from './storage-reserve.js';
 import { readStream, type ReaderContext } from './nats-reader.js';
 
 /** A definition as the server's configuration; without fields that need nats-server 2.10. */
@@ -50,12 +53,14 @@ const MAX_APPENDS_IN_FLIGHT = 20_000;
 export class NatsStreamStore implements StreamStore {
   private readonly link: NatsLink;
   private readonly reading: ReaderContext;
+  private readonly reserve: StorageReserve;
   private manager: Promise<JetStreamManager> | undefined;
   private appendsInFlight = 0;
   readonly catchingUp = new Set<CatchUp>();
 
   constructor(link: NatsLink) {
     this.link = link;
+    this.reserve = new StorageReserve(link, () => this.jsm());
     this.reading = { link, jsm: () => this.jsm(), catchingUp: this.catchingUp };
   }
 
@@ -88,6 +93,15 @@ export class NatsStreamStore implements StreamStore {
   }
 
   async append(subject: string, data: Uint8Array, options: AppendOptions = {}): Promise<AppendResult> {
+    const result = await this.appendOnce(subject, data, options);
+    if (options.essential !== true || result.kind !== 'unavailable' || !isFull(result.cause)) return result;
+    await this.reserve.release();
+    const second = await this.appendOnce(subject, data, options);
+    void this.reserve.fill();
+    return second;
+  }
+
+  private async appendOnce(subject: string, data: Uint8Array, options: AppendOptions): Promise<AppendResult> {
     if (!this.link.connected) return unavailable(false, 'not connected to nats');
     if (this.appendsInFlight >= MAX_APPENDS_IN_FLIGHT) return unavailable(false, 'too many appends wait for nats');
     this.appendsInFlight += 1;
@@ -101,6 +115,19 @@ export class NatsStreamStore implements StreamStore {
       return unavailable(true, isTimeout(error) ? 'nats did not acknowledge in time' : 'append failed', error);
     } finally {
       this.appendsInFlight -= 1;
+    }
+  }
+
+  async storage(): Promise<StorageState> {
+    try {
+      const jsm = await this.jsm();
+      const info = await this.link.orLost(jsm.getAccountInfo());
+      if (info === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
+      await this.reserve.fill();
+      const limit = info.limits.max_storage;
+      return { usedBytes: info.storage, limitBytes: limit > 0 ? limit : undefined };
+    } catch (error) {
+      throw asStreamError(error, 'of the account');
     }
   }
 
@@ -160,7 +187,12 @@ function acknowledged(message: Msg, subject: string): AppendResult {
   const ack = message.json<PublishAck>();
   if (ack.error !== undefined) {
     if (CONFLICTS.has(ack.error.err_code)) return { kind: 'conflict' };
-    return unavailable(false, `nats refused an entry on ${subject}: ${ack.error.description ?? 'unknown'}`);
+    const reason = ack.error.description ?? 'unknown';
+    if (storageFull(ack.error.err_code, reason)) {
+      const cause = new StreamError('storage_full', `nats has no room for an entry on ${subject}: ${reason}`);
+      return { kind: 'unavailable', maybeStored: false, cause };
+    }
+    return unavailable(false, `nats refused an entry on ${subject}: ${reason}`);
   }
   if (typeof ack.seq !== 'number') return unavailable(true, `the answer on ${subject} is no acknowledgement`);
   return { kind: 'appended', seq: ack.seq };
@@ -170,6 +202,10 @@ const CONFLICTS: ReadonlySet<number | undefined> = new Set([
   JetStreamApiCodes.StreamWrongLastSequence,
   JetStreamApiCodes.StreamWrongLastSequenceUnknown,
 ]);
+
+function isFull(cause: Error): boolean {
+  return cause instanceof StreamError && cause.code === 'storage_full';
+}
 
 function unavailable(maybeStored: boolean, text: string, cause?: unknown): AppendResult {
   return { kind: 'unavailable', maybeStored, cause: new Error(text, { cause }) };

@@ -48,8 +48,20 @@ export interface StreamStore {
    */
   purge(stream: string, subject: string, options?: { readonly beforeSeq?: number }): Promise<void>;
 
+  /**
+   * How much the broker keeps, and may keep. Fills up the reserve for essential appends.
+   * @throws StreamError `unavailable`.
+   */
+  storage(): Promise<StorageState>;
+
   /** The readers with `onCaughtUp` that have not caught up: what a start waits for. */
   readonly catchingUp: ReadonlySet<CatchUp>;
+}
+
+export interface StorageState {
+  readonly usedBytes: number;
+  /** Undefined where the broker has no limit for this account, or does not tell it. */
+  readonly limitBytes: number | undefined;
 }
 
 /** How far a reader is. Both numbers change while it reads. */
@@ -79,13 +91,21 @@ export interface AppendOptions {
   readonly expectLastSubjectSeq?: number;
   /** The same id within two minutes is stored once; the repeat is answered with the first one's sequence. */
   readonly msgId?: string;
+  /**
+   * What ends or stops something, or says that it has ended: it is stored also where the broker's storage is full, as long as the reserve
+   * lasts.
+   */
+  readonly essential?: true;
 }
 
 export type AppendResult =
   | { readonly kind: 'appended'; readonly seq: number }
   /** `expectLastSubjectSeq` did not hold: there is a newer entry. Nothing was stored. */
   | { readonly kind: 'conflict' }
-  /** `maybeStored`: the acknowledgement was lost, so the entry may be stored. Repeat it with the same `msgId`. */
+  /**
+   * `maybeStored`: the acknowledgement was lost, so the entry may be stored. Repeat it with the same `msgId`. The cause is a `StreamError`
+   * `storage_full` where the broker has no room.
+   */
   | { readonly kind: 'unavailable'; readonly maybeStored: boolean; readonly cause: Error };
 
 export interface Entry {
@@ -123,7 +143,8 @@ export interface ReadOptions {
   readonly onCaughtUp?: () => void;
 }
 
-export type StreamErrorCode = 'no_stream' | 'unavailable' | 'invalid' | 'stream_reset';
+/** `storage_full`: the broker has no room; nothing was stored. */
+export type StreamErrorCode = 'no_stream' | 'unavailable' | 'invalid' | 'stream_reset' | 'storage_full';
 
 /** The only exception of the port. Check `code`, not the message. */
 export class StreamError extends Error {

@@ -1,4 +1,4 @@
-import type { StreamStore } from '@muster/bus';
+import type { AppendOptions, StreamStore } from '@muster/bus';
 import type { AgentId, OrgId } from '@muster/protocol';
 import {
   decodeRecord,
@@ -135,7 +135,7 @@ export class DirectoryWriter {
   }
 
   revoke(org: OrgId, agentId: AgentId, record: RevokedRecord): Promise<WriteResult> {
-    return this.#write(STREAM_SUBJECTS.revoked(org, agentId), record);
+    return this.#write(STREAM_SUBJECTS.revoked(org, agentId), record, { essential: true });
   }
 
   recordDuplicate(org: OrgId, agentId: AgentId, record: DuplicateRecord): Promise<WriteResult> {
@@ -180,8 +180,8 @@ export class DirectoryWriter {
     }
   }
 
-  async #write(subject: string, record: StoredRecord): Promise<WriteResult> {
-    const result = await this.#streams.append(subject, encodeRecord(record));
+  async #write(subject: string, record: StoredRecord, options?: AppendOptions): Promise<WriteResult> {
+    const result = await this.#streams.append(subject, encodeRecord(record), options);
     if (result.kind === 'appended') return { kind: 'ok' };
     return { kind: 'unavailable', cause: result.kind === 'unavailable' ? result.cause : new Error('conflict') };
   }

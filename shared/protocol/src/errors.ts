@@ -50,6 +50,7 @@ export const ERROR_CODES = {
   no_query_service: { status: 503, retryable: true, title: 'No query service answers' },
   no_command_service: { status: 503, retryable: true, title: 'No command service answers' },
   broker_unavailable: { status: 503, retryable: true, title: 'The message broker is out of reach' },
+  storage_full: { status: 503, retryable: true, title: 'The storage of the message broker is full' },
   registry_unavailable: { status: 503, retryable: true, title: 'The registry of sessions (Redis) is out of reach' },
   gateway_full: { status: 503, retryable: true, title: 'The gateway takes no more sessions' },
   draining: { status: 503, retryable: true, title: 'The server is stopping' },

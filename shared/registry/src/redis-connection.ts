@@ -125,6 +125,12 @@ export class RedisConnection {
     await this.ask(key, () => this.client.set(key, value, 'NX'));
   }
 
+  /** What each master says of its memory. */
+  memory(): Promise<string[]> {
+    const nodes = this.client instanceof Redis ? [this.client] : this.client.nodes('master');
+    return Promise.all(nodes.map((node) => node.info('memory')));
+  }
+
   private async ask<T>(key: string, send: () => Promise<T>): Promise<T> {
     const node = this.nodeOf(key);
     this.keys.set(node, key);

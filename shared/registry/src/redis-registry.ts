@@ -5,7 +5,7 @@ import { RedisRegistrations } from './redis-registrations.js';
 import { RedisConnection } from './redis-connection.js';
 import { asError, RedisLeases } from './redis-leases.js';
 import { RedisPresence } from './redis-presence.js';
-import type { FlapLimit, GenerationResult, Registry } from './registry.js';
+import type { FlapLimit, GenerationResult, MemoryResult, Registry } from './registry.js';
 
 export interface RedisRegistryOptions {
   /** `redis://host:port`, `redis-cluster://host:port,host:port`, or with `rediss` for TLS. */
@@ -44,6 +44,7 @@ export async function openRedisRegistry(options: RedisRegistryOptions): Promise<
     scan: (org, signal) => presence.scan(org, signal),
     gateways: () => lease.gateways(),
     generation: () => generationOf(connection),
+    memory: () => memoryOf(connection),
     stop: () => {
       connection.stop();
       return Promise.resolve();
@@ -64,6 +65,21 @@ async function generationOf(connection: RedisConnection): Promise<GenerationResu
   try {
     const all = (await Promise.all(markers)).join();
     return { kind: 'generation', value: createHash('sha256').update(all).digest('hex').slice(0, 16) };
+  } catch (error) {
+    return { kind: 'unavailable', cause: asError(error) };
+  }
+}
+
+async function memoryOf(connection: RedisConnection): Promise<MemoryResult> {
+  try {
+    const servers = (await connection.memory()).map((text) => {
+      const number = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(text)?.[1] ?? 0);
+      return { usedBytes: number('used_memory'), limitBytes: number('maxmemory') || undefined };
+    });
+    const share = ({ usedBytes, limitBytes }: { usedBytes: number; limitBytes: number | undefined }): number =>
+      limitBytes === undefined ? 0 : usedBytes / limitBytes;
+    const fullest = servers.toSorted((a, b) => share(b) - share(a) || b.usedBytes - a.usedBytes)[0];
+    return { kind: 'memory', usedBytes: 0, limitBytes: undefined, ...fullest };
   } catch (error) {
     return { kind: 'unavailable', cause: asError(error) };
   }

@@ -62,6 +62,9 @@ export interface Registry {
   /** Changes whenever the registry has lost data. A gateway that sees a change calls `resync` for all its sessions. */
   generation(): Promise<GenerationResult>;
 
+  /** How much of its memory is in use: of several servers, where most is. */
+  memory(): Promise<MemoryResult>;
+
   /** Whether the registry is reachable, as far as this process knows. */
   readonly connected: boolean;
 
@@ -71,6 +74,10 @@ export interface Registry {
   /** Ends the connection; every later call returns `unavailable`. Idempotent. */
   stop(): Promise<void>;
 }
+
+/** `limitBytes` is undefined where the server has no limit. Beyond it nothing new is registered. */
+export type MemoryResult =
+  { readonly kind: 'memory'; readonly usedBytes: number; readonly limitBytes: number | undefined } | Unavailable;
 
 /** One lease per gateway: the only thing that is renewed. */
 export interface Leases {

@@ -12,6 +12,8 @@ export const serviceFields = {
     expect: 'must be redis://host:port or redis-cluster://host:port,host:port',
     example: 'redis://127.0.0.1:6379',
   }),
+  /** What JetStream may store (its `max_file_store`), for the metrics. Not needed where the NATS account has a limit. */
+  storageLimitBytes: field.bytes('MUSTER_STORAGE_LIMIT', { optional: true, min: 1 }),
   /** Address of `/healthz`, `/readyz` and `/metrics`. */
   healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
   /** 0 means any free port. */
@@ -24,6 +26,7 @@ export interface ServiceConfig {
   readonly redisUrl: string;
   readonly healthHost: string;
   readonly healthPort: number;
+  readonly storageLimitBytes?: number | undefined;
 }
 
 /** Settings of a service that agents or people connect to. Their `check` is `listenerFaults`. */

@@ -12,6 +12,7 @@ import {
   type ServiceContext,
 } from '@muster/runtime';
 import type { ServiceConfig } from './common-fields.js';
+import { StorageWatch } from './storage-watch.js';
 
 /** What every service is built from. */
 export interface ServiceBase {
@@ -83,6 +84,8 @@ export async function connectService(
   runner.defer('registry', () => registry.stop());
   dependencies.found({ registry });
   await createStreams(broker, dependencies, { logger, signal: runner.stopSignal });
+  const watch = { streams: broker.streams, registry, limitBytes: config.storageLimitBytes };
+  runner.go('storage watch', new StorageWatch({ ...watch, clock: systemClock, logger, metrics }));
   return { broker, registry, clock: systemClock, logger, metrics };
 }
 

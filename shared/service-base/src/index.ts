@@ -6,4 +6,5 @@ export { interruptOrphan, INTERRUPTED, type InterruptDeps, type InterruptResult 
 export { OrphanReaper, type OrphanReaperOptions } from './queries/orphan-reaper.js';
 export { readResults, type StoredEvent } from './queries/read-results.js';
 export { storeQueryRecord, type StoredQuery, type StoreResult } from './queries/stored-query.js';
+export { isStorageFull, writeFailure } from './write-failure.js';
 export { problemReply, type ProblemReply } from './problem-reply.js';

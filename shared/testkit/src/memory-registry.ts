@@ -9,6 +9,7 @@ import type {
   Leases,
   LeaseRenewal,
   LookupResult,
+  MemoryResult,
   Presence,
   RegistrationItem,
   RegistrationResult,
@@ -86,6 +87,10 @@ export class MemoryRegistry implements Registry {
       drop: (gatewayId) => Promise.resolve(this.#drop(gatewayId)),
       lapsed: (withinMs) => Promise.resolve(this.#lapsed(withinMs)),
     };
+  }
+
+  memory(): Promise<MemoryResult> {
+    return Promise.resolve({ kind: 'memory', usedBytes: 0, limitBytes: undefined });
   }
 
   get connected(): boolean {

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '@muster/runtime';
 import { startOnPort, type BrokerHandle } from './broker-process.js';
@@ -15,6 +15,8 @@ export interface StartNatsOptions {
   readonly port?: number;
   /** Default true. */
   readonly jetstream?: boolean;
+  /** What JetStream may store; default: three quarters of the disk's free space, as the server decides. For a binary only. */
+  readonly maxStoreBytes?: number;
   /** Default: the result of `findBroker`. */
   readonly source?: BrokerSource;
 }
@@ -29,12 +31,18 @@ export async function startNats(options: StartNatsOptions): Promise<NatsHandle> 
   const { dataDir, logger, jetstream = true } = options;
   const source = options.source ?? (await findBroker('nats', { logger }));
   await mkdir(join(dataDir, 'jetstream'), { recursive: true });
+  const config = join(dataDir, 'nats.conf');
+  const { maxStoreBytes } = options;
+  if (maxStoreBytes !== undefined) {
+    const store = JSON.stringify(join(dataDir, 'jetstream'));
+    await writeFile(config, `jetstream { store_dir: ${store}, max_file_store: ${maxStoreBytes} }\n`);
+  }
   let monitorPort = 0;
   const handle = await startOnPort(options.port, 'nats', async (port) => {
     monitorPort = await freePort();
     return {
       name: 'nats-server',
-      ...commandFor(source, dataDir, port, monitorPort, jetstream),
+      ...commandFor(source, dataDir, port, monitorPort, maxStoreBytes === undefined ? jetstream : config),
       logFile: join(dataDir, 'nats.log'),
       isReady: async () => (await natsAnswers(port)) && (await natsIsHealthy(monitorPort)),
     };
@@ -45,9 +53,17 @@ export async function startNats(options: StartNatsOptions): Promise<NatsHandle> 
   }) as NatsHandle;
 }
 
-function commandFor(source: BrokerSource, dataDir: string, port: number, monitorPort: number, jetstream: boolean) {
+/** `jetstream`: whether it is on, or the file that configures it. */
+function commandFor(
+  source: BrokerSource,
+  dataDir: string,
+  port: number,
+  monitorPort: number,
+  jetstream: boolean | string,
+) {
   if (source.kind === 'binary') {
-    const store = jetstream ? ['-js', '-sd', join(dataDir, 'jetstream')] : [];
+    const on = jetstream === true ? ['-js', '-sd', join(dataDir, 'jetstream')] : [];
+    const store = typeof jetstream === 'string' ? ['-c', jetstream] : on;
     const args = ['-a', '127.0.0.1', '-p', String(port), '-m', String(monitorPort), ...store];
     return { program: source.path, args };
   }
@@ -60,6 +76,6 @@ function commandFor(source: BrokerSource, dataDir: string, port: number, monitor
       [monitorPort, 8222],
     ]),
     dataDir: join(dataDir, 'jetstream'),
-    command: ['nats-server', '-m', '8222', ...(jetstream ? ['-js', '-sd', '/data'] : [])],
+    command: ['nats-server', '-m', '8222', ...(jetstream === false ? [] : ['-js', '-sd', '/data'])],
   });
 }

@@ -1,6 +1,6 @@
 import { operations } from '@muster/api-contract';
 import type { DirectoryWriter } from '@muster/directory';
-import { AppError } from '@muster/protocol';
+import { writeFailure } from '@muster/service-base';
 import type { Clock } from '@muster/runtime';
 import { decodeCursor, encodeCursor, position } from '../http/cursor.js';
 import { implement, json, type Operation } from '../http/operation.js';
@@ -55,9 +55,7 @@ function revokeOperation(parts: AgentParts): Operation {
     const revoked = { by: principal.name, reason: body.reason, atMs: parts.clock.now() };
     const result = await parts.writer.revoke(endpoint.org, endpoint.agentId, revoked);
     if (result.kind === 'unavailable') {
-      throw new AppError('broker_unavailable', 'the revocation could not be kept; try again', {
-        cause: result.cause,
-      });
+      throw writeFailure('the revocation could not be kept; try again', result.cause);
     }
     return json(200, agentJson({ ...endpoint, revoked }, known, parts.clock.now()));
   });

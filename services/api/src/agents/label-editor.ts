@@ -1,6 +1,7 @@
 import type { StreamStore } from '@muster/bus';
 import { effectiveLabels, type Endpoint } from '@muster/directory';
 import { AppError, labelFaults, LIMITS, type Labels } from '@muster/protocol';
+import { writeFailure } from '@muster/service-base';
 import { decodeRecord, encodeRecord, STREAM_SUBJECTS, STREAMS, type LabelsRecord } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import { inBatches } from './in-batches.js';
@@ -38,9 +39,7 @@ export class LabelEditor {
       }
       throw new AppError('broker_unavailable', `the labels of ${endpoint.agentId} change too often; try again`);
     } catch (thrown) {
-      const error = AppError.is(thrown)
-        ? thrown
-        : new AppError('broker_unavailable', 'labels cannot be kept now; try again', { cause: thrown });
+      const error = AppError.is(thrown) ? thrown : writeFailure('labels cannot be kept now; try again', thrown);
       return { kind: 'failed', error };
     }
   }

@@ -1,6 +1,7 @@
 import type { StreamStore } from '@muster/bus';
 import { activeModeOverride, type DirectoryWriter, type Endpoint } from '@muster/directory';
-import { AppError } from '@muster/protocol';
+import type { AppError } from '@muster/protocol';
+import { writeFailure } from '@muster/service-base';
 import { decodeRecord, STREAM_SUBJECTS, STREAMS, type ModeOverrideRecord } from '@muster/records';
 import { inBatches } from './in-batches.js';
 
@@ -37,7 +38,7 @@ export class ModeOverrides {
       if (result.kind === 'unavailable') throw result.cause;
       return { kind: 'changed' };
     } catch (cause) {
-      const error = new AppError('broker_unavailable', 'modes cannot be kept now; try again', { cause });
+      const error = writeFailure('modes cannot be kept now; try again', cause);
       return { kind: 'failed', error };
     }
   }

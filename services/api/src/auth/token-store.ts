@@ -1,5 +1,6 @@
 import { followView, type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import { AppError, type OrgId } from '@muster/protocol';
+import { writeFailure } from '@muster/service-base';
 import { decodeRecord, encodeRecord, STREAM_SUBJECTS, STREAMS, type OperatorTokenRecord } from '@muster/records';
 import type { Logger } from '@muster/runtime';
 
@@ -109,7 +110,10 @@ export class TokenStore {
   /** The sequence, or `undefined` when another process wrote in between. The view has the record at once. */
   async #write(record: OperatorTokenRecord, expectLastSubjectSeq: number): Promise<number | undefined> {
     const subject = STREAM_SUBJECTS.operatorToken(record.org, record.tokenId);
-    const result = await this.#streams.append(subject, encodeRecord(record), { expectLastSubjectSeq });
+    const result = await this.#streams.append(subject, encodeRecord(record), {
+      expectLastSubjectSeq,
+      ...(record.revokedAtMs === undefined ? {} : { essential: true }),
+    });
     switch (result.kind) {
       case 'appended':
         this.#keep({ seq: result.seq, record });
@@ -117,7 +121,7 @@ export class TokenStore {
       case 'conflict':
         return undefined;
       case 'unavailable':
-        throw new AppError('broker_unavailable', 'the token could not be kept', { cause: result.cause });
+        throw writeFailure('the token could not be kept', result.cause);
     }
   }
 

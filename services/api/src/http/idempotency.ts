@@ -137,7 +137,7 @@ export class Idempotency {
 
   /** Whether it is kept, here or by who took the key since. A failure is no error: the call was made, and must not look failed. */
   async #keep(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<boolean> {
-    const result = await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
+    const result = await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq, essential: true });
     return result.kind !== 'unavailable';
   }
 
@@ -148,7 +148,8 @@ export class Idempotency {
   }
 
   async #append(subject: string, kept: KeptAnswer, expectLastSubjectSeq: number): Promise<number | undefined> {
-    const result = await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq });
+    // Essential, because a cancel may have a key too. What is new is refused by those who keep it.
+    const result = await this.#streams.append(subject, encodeCbor(kept), { expectLastSubjectSeq, essential: true });
     if (result.kind === 'unavailable') throw nothingDone(result.cause);
     return result.kind === 'appended' ? result.seq : undefined;
   }

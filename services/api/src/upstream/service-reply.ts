@@ -1,5 +1,6 @@
 import type { RequestResult } from '@muster/bus';
 import { AppError, ERROR_CODES, type ErrorCode } from '@muster/protocol';
+import { isStorageFull, writeFailure } from '@muster/service-base';
 
 export interface ServiceName {
   /** For messages to people: `query service`. */
@@ -22,6 +23,7 @@ const DOUBT = 'whether it does what was asked is not known';
  * neither of an idempotency key nor that the client gave one.
  */
 export function nothingDone(cause?: unknown): AppError {
+  if (isStorageFull(cause)) return writeFailure('nothing was done; try again later', cause);
   return new AppError(
     'broker_unavailable',
     'the message broker is out of reach, so nothing was done; try again in a moment',

@@ -3,6 +3,7 @@ import type { StreamStore } from '@muster/bus';
 import type { CommandId, OrgId } from '@muster/protocol';
 import { encodeJournalEntry, STREAM_SUBJECTS, type JournalEntry } from '@muster/records';
 import { fullJitter, sleep, type Clock } from '@muster/runtime';
+import { isStorageFull } from '@muster/service-base';
 import type { JournalMetrics } from './journal-metrics.js';
 
 export interface JournalWriterOptions {
@@ -30,6 +31,11 @@ export interface WriteOptions {
 /** The broker recognises a repeated entry by its id for two minutes. */
 const MAX_PATIENCE_MS = 60_000;
 
+/** What ends something is kept also where there is no room for anything new. */
+function isEssential({ t }: JournalEntry): boolean {
+  return t !== 'submitted' && t !== 'released';
+}
+
 /** Writes journal entries. An append without acknowledgement is repeated with the same id, so an entry is in the journal once. */
 export class JournalWriter {
   readonly #options: JournalWriterOptions;
@@ -47,7 +53,12 @@ export class JournalWriter {
     const { clock, metrics, streams, maxEntryBytes } = this.#options;
     const bytes = encodeJournalEntry(entry);
     if (bytes.length > maxEntryBytes) return { kind: 'too_large', bytes: bytes.length };
-    const conditions = { msgId: randomUUID(), ...(after === undefined ? {} : { expectLastSubjectSeq: after }) };
+    const essential = isEssential(entry) ? ({ essential: true } as const) : {};
+    const conditions = {
+      msgId: randomUUID(),
+      ...essential,
+      ...(after === undefined ? {} : { expectLastSubjectSeq: after }),
+    };
     const untilMs = clock.monotonic() + Math.min(patienceMs, MAX_PATIENCE_MS);
     const waiters = fullJitter({ baseMs: 100, capMs: 1_000 });
     let maybeStored = false;
@@ -62,7 +73,8 @@ export class JournalWriter {
       }
       if (result.kind === 'conflict') return { kind: 'conflict' };
       maybeStored ||= result.maybeStored;
-      if (clock.monotonic() >= untilMs) {
+      // Room is not made within the patience of a caller.
+      if (clock.monotonic() >= untilMs || isStorageFull(result.cause)) {
         metrics.failed.inc();
         return { kind: 'unavailable', maybeStored, cause: result.cause };
       }

@@ -1,6 +1,7 @@
 import { findAction, UNDO_ACTION } from '@muster/actions';
 import type { CommandReply, CommandRequest, SubmitCommand } from '@muster/messages';
 import { AppError, newCommandId, type Binding, type CommandId, type OrgId } from '@muster/protocol';
+import { writeFailure } from '@muster/service-base';
 import { encodeNumberSet, type CommandRecord, type SubmittedEntry } from '@muster/records';
 import type { Clock } from '@muster/runtime';
 import type { JournalProjection } from '../journal/journal-projection.js';
@@ -152,7 +153,7 @@ export function unacknowledged(
   const message = result.maybeStored
     ? `the journal did not acknowledge command ${id}; it may be kept: repeat the request with the same Idempotency-Key`
     : 'the journal cannot be written now; nothing was done';
-  return new AppError('broker_unavailable', message, { details: { id }, cause: result.cause });
+  return writeFailure(message, result.cause, { id });
 }
 
 function recordOf(

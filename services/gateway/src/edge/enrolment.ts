@@ -11,6 +11,7 @@ import {
 } from '@muster/identity';
 import { factsSchema, isOrgId, labelFaults, type AgentId, type Facts, type Labels, type OrgId } from '@muster/protocol';
 import type { Clock, Logger, Metrics } from '@muster/runtime';
+import { isStorageFull } from '@muster/service-base';
 import type { OperatorOverrides } from '../foundation/operator-overrides.js';
 import type { DenialAuditor } from '../sessions/admission/denial-auditor.js';
 import { factsDigest } from '../sessions/admission/facts-digest.js';
@@ -55,7 +56,8 @@ type RefusalReason =
   | 'revoked'
   | 'rate'
   | 'unproven_rate'
-  | 'broker_unavailable';
+  | 'broker_unavailable'
+  | 'storage_full';
 
 /**
  * `POST /v1/enroll`: a key pair becomes an agent of an org. The same key enrols to the same agent, however often. What comes without a valid
@@ -196,9 +198,14 @@ export class Enrolment {
   }
 
   #unavailable(cause: Error): HttpReply {
-    this.#refusals.inc({ reason: 'broker_unavailable' });
+    const code = isStorageFull(cause) ? 'storage_full' : 'broker_unavailable';
+    this.#refusals.inc({ reason: code });
     this.#options.logger.warn('enrolment could not be recorded', { err: cause });
-    return problemReply('broker_unavailable', 'the identity cannot be kept right now', retryAfter(2_000));
+    return problemReply(
+      code,
+      'the identity cannot be kept right now',
+      retryAfter(code === 'storage_full' ? 30_000 : 2_000),
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import type { QueryReply, QueryRequest, StartQuery } from '@muster/messages';
 import { AppError, EMPTY_LEDGER, newQueryId, type CoordinatorId } from '@muster/protocol';
+import { writeFailure } from '@muster/service-base';
 import type { QueryRecord } from '@muster/records';
 import type { Clock, Logger } from '@muster/runtime';
 import type { QueryCoordinator } from '../coordinator/query-coordinator.js';
@@ -41,9 +42,7 @@ export class QueryStarter {
     try {
       const launched = await coordinator.launch(record);
       if (launched.kind === 'unavailable') {
-        throw new AppError('broker_unavailable', 'the query could not be recorded; nobody was asked', {
-          cause: launched.cause,
-        });
+        throw writeFailure('the query could not be recorded; nobody was asked', launched.cause);
       }
       if (launched.kind === 'taken') return await this.#started(record);
     } finally {

@@ -88,7 +88,8 @@ export class ResultWriter {
     const { streams, id, clock, metrics, logger, retryForMs } = this.#options;
     const data = encodeQueryRecord(event);
     // The same id on every retry: an append whose acknowledgement was lost is stored once.
-    const options = { expectLastSubjectSeq: this.#seq, msgId: `${this.#name}-${this.#count}` };
+    const essential = event.t === 'ended' ? ({ essential: true } as const) : {};
+    const options = { expectLastSubjectSeq: this.#seq, msgId: `${this.#name}-${this.#count}`, ...essential };
     this.#count += 1;
     const startedMs = clock.monotonic();
     for (;;) {

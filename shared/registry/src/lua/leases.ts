@@ -8,6 +8,11 @@ local time = redis.call('TIME')
 local nowMs = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local function integer(number) return string.format('%.0f', number) end
 `;
+/**
+ * A Redis without memory refuses a script whose first write could take some, and lets it go on once it has written. What keeps a gateway alive
+ * or gives memory back must not be refused.
+ */
+export const WITHOUT_MEMORY_LUA = (key: string): string => `redis.call('HDEL', ${key}, '')\n`;
 const ENDED_LUA = `
 local function isDropped(gateway, endsAt)
   local renewal = redis.call('HGET', KEYS[2], gateway)
@@ -21,6 +26,7 @@ end
  * than 30 days ago.
  */
 export const RENEW_LUA = `${NOW_LUA}
+${WITHOUT_MEMORY_LUA('KEYS[2]')}
 ${ENDED_LUA}
 local result, endsAt = 'renewed', redis.call('ZSCORE', KEYS[1], ARGV[1])
 if endsAt and tonumber(endsAt) <= nowMs then
@@ -38,6 +44,7 @@ return result
 
 /** KEYS as above; ARGV[1] gatewayId. The lease ends now. */
 export const DROP_LUA = `${NOW_LUA}
+${WITHOUT_MEMORY_LUA('KEYS[2]')}
 local renewal = redis.call('HGET', KEYS[2], ARGV[1])
 if not renewal then return 0 end
 local endsAt = redis.call('ZSCORE', KEYS[1], ARGV[1])

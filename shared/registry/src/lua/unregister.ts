@@ -1,4 +1,5 @@
 import { ENTRY_LUA } from './entry.js';
+import { WITHOUT_MEMORY_LUA } from './leases.js';
 
 /**
  * Unregisters agents of one partition, each only if its epoch is still the stored one.
@@ -9,6 +10,7 @@ import { ENTRY_LUA } from './entry.js';
  * Returns how many were unregistered.
  */
 export const UNREGISTER_LUA = `${ENTRY_LUA}
+${WITHOUT_MEMORY_LUA('KEYS[1]')}
 local unregistered = 0
 for i = 1, #ARGV, 2 do
   local entry = read(KEYS[1], ARGV[i])

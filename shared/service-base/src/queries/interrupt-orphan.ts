@@ -92,6 +92,7 @@ async function appendEnd(
   const append = async (event: ResultEvent) => {
     const appended = await streams.append(STREAM_SUBJECTS.result(query.org, query.id), encodeQueryRecord(event), {
       expectLastSubjectSeq: expected,
+      essential: true,
     });
     if (appended.kind === 'appended') expected = appended.seq;
     return appended.kind;

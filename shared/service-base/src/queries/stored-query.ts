@@ -21,6 +21,7 @@ export async function storeQueryRecord(
 ): Promise<StoreResult> {
   const result = await streams.append(STREAM_SUBJECTS.query(record.org, record.id), encodeQueryRecord(record), {
     expectLastSubjectSeq: seq,
+    ...(record.state === 'running' ? {} : { essential: true }),
   });
   return result.kind === 'appended' ? { kind: 'stored', seq: result.seq } : result;
 }

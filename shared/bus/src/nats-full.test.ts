@@ -1,0 +1,88 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { startNats, type NatsHandle } from '@muster/local/brokers';
+import { silentLogger } from '@muster/runtime';
+import { eventually } from '@muster/runtime/testing';
+import type { Broker } from './broker.js';
+import { connectNats } from './connect-nats.js';
+import type { AppendResult } from './stream-store.js';
+import { text } from './testing/broker-fixture.js';
+
+const STORE_BYTES = 12_000_000;
+const ENTRY = new Uint8Array(100_000);
+
+describe('nats whose storage is full', () => {
+  let dataDir: string;
+  let server: NatsHandle;
+  let broker: Broker;
+  let accepted: number[];
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'muster-full-'));
+    server = await startNats({ dataDir, logger: silentLogger, maxStoreBytes: STORE_BYTES });
+    broker = await connectNats({ servers: [server.url], name: 'test', logger: silentLogger });
+    await broker.streams.ensure([
+      { name: 'NEWS', subjects: ['news.>'] },
+      { name: 'ENDS', subjects: ['ends.>'] },
+    ]);
+    // Fills up the reserve.
+    await broker.streams.storage();
+  });
+  afterAll(async () => {
+    await broker.stop();
+    await server.stop();
+    await rm(dataDir, { recursive: true });
+  });
+  beforeEach(async () => {
+    accepted = [];
+    for (let result = await append(); result.kind === 'appended'; result = await append()) accepted.push(result.seq);
+  });
+
+  const append = (): Promise<AppendResult> => broker.streams.append('news.a', ENTRY);
+
+  it('says so, stores nothing of what it refused, keeps what it took, and lets it be read', async () => {
+    const refused = await append();
+    expect(refused).toMatchObject({ kind: 'unavailable', maybeStored: false });
+    expect(refused).toMatchObject({ cause: { name: 'StreamError', code: 'storage_full' } });
+    const read: number[] = [];
+    for await (const { seq } of broker.streams.read('NEWS')) read.push(seq);
+    expect(read).toEqual(accepted);
+    expect((await broker.streams.last('NEWS', 'news.a'))?.seq).toBe(accepted.at(-1));
+  });
+
+  it('takes what is essential all the same, again and again, and nothing else', async () => {
+    for (let n = 0; n < 100; n += 1) {
+      expect(await broker.streams.append('ends.a', text(`end ${n}`), { essential: true })).toMatchObject({
+        kind: 'appended',
+      });
+    }
+    await broker.streams.storage();
+    await append();
+    expect(await append()).toMatchObject({ cause: { code: 'storage_full' } });
+    expect(await broker.streams.storage()).toMatchObject({ limitBytes: undefined });
+    expect((await broker.streams.storage()).usedBytes).toBeGreaterThan(0.95 * STORE_BYTES);
+  });
+
+  it('takes everything again, by itself, when there is room', async () => {
+    await broker.streams.purge('NEWS', 'news.a', { beforeSeq: (accepted[0] ?? 0) + 20 });
+    await eventually(async () => (await append()).kind === 'appended');
+  });
+
+  it('a stream that refuses what goes beyond its own limit is told as full too', async () => {
+    const { streams, bus } = broker;
+    await streams.purge('NEWS', 'news.a');
+    const config = {
+      name: 'CAPPED',
+      subjects: ['capped.>'],
+      discard: 'new',
+      max_msgs: 1,
+      storage: 'file',
+      num_replicas: 1,
+    };
+    await bus.request('$JS.API.STREAM.CREATE.CAPPED', text(JSON.stringify(config)), { timeoutMs: 5_000 });
+    expect(await streams.append('capped.a', text('1'))).toMatchObject({ kind: 'appended' });
+    expect(await streams.append('capped.a', text('2'))).toMatchObject({ cause: { code: 'storage_full' } });
+  });
+});

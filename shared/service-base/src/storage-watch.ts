@@ -1,0 +1,91 @@
+import type { StreamStore } from '@muster/bus';
+import type { Registry } from '@muster/registry';
+import type { Clock, Logger, Metrics } from '@muster/runtime';
+
+interface StorageWatchOptions {
+  readonly streams: Pick<StreamStore, 'storage'>;
+  readonly registry: Pick<Registry, 'memory'>;
+  /** Where the broker does not tell its limit. */
+  readonly limitBytes: number | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const PERIOD_MS = 15_000;
+/** From here on somebody should make room. */
+const NEARLY_FULL = 0.8;
+
+/** Asks broker and registry how full they are, for the metrics, and logs when one of them becomes nearly full. */
+export class StorageWatch {
+  readonly #options: StorageWatchOptions;
+  readonly #nearlyFull = new Set<string>();
+  #timer: ReturnType<Clock['setTimeout']> | undefined;
+  #stopped = false;
+  #usedBytes = 0;
+  #brokerShare: number | undefined;
+  #registryShare: number | undefined;
+
+  constructor(options: StorageWatchOptions) {
+    this.#options = options;
+    const { metrics } = options;
+    const gauge = (name: string, help: string, read: () => number | undefined): void => {
+      metrics.gauge({
+        name: `muster_${metrics.service}_${name}`,
+        help,
+        collect: (one) => {
+          const value = read();
+          if (value !== undefined) one.set(value);
+        },
+      });
+    };
+    gauge('broker_storage_bytes', 'What JetStream stores.', () => this.#usedBytes);
+    gauge(
+      'broker_storage_fill_ratio',
+      'Share of its limit that JetStream stores; at 1 it takes nothing new.',
+      () => this.#brokerShare,
+    );
+    gauge(
+      'registry_memory_fill_ratio',
+      'Share of its limit that Redis uses; at 1 it takes no new session.',
+      () => this.#registryShare,
+    );
+  }
+
+  start(): void {
+    void this.#look();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== undefined) this.#options.clock.clear(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const { streams, registry, limitBytes, clock, logger } = this.#options;
+    try {
+      const [storage, memory] = await Promise.all([streams.storage(), registry.memory()]);
+      this.#usedBytes = storage.usedBytes;
+      const limit = storage.limitBytes ?? limitBytes;
+      this.#brokerShare = limit === undefined ? undefined : storage.usedBytes / limit;
+      this.#warn('the storage of nats', this.#brokerShare);
+      if (memory.kind === 'memory' && memory.limitBytes !== undefined) {
+        this.#registryShare = memory.usedBytes / memory.limitBytes;
+        this.#warn('the memory of redis', this.#registryShare);
+      }
+    } catch (error) {
+      logger.debug('storage cannot be asked for', { err: error });
+    }
+    if (!this.#stopped) this.#timer = clock.setTimeout(() => void this.#look(), PERIOD_MS);
+  }
+
+  #warn(what: string, share: number | undefined): void {
+    if (share === undefined || share < NEARLY_FULL) {
+      this.#nearlyFull.delete(what);
+      return;
+    }
+    if (this.#nearlyFull.has(what)) return;
+    this.#nearlyFull.add(what);
+    this.#options.logger.warn('nearly full', { what, percent: Math.round(share * 100) });
+  }
+}
