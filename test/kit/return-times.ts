@@ -3,13 +3,11 @@ import type { Stack } from '@muster/local';
 
 const SAMPLE_MS = 50;
 
-/** How many sessions the gateways hold that answer. */
-async function sessionsOf(stack: Pick<Stack, 'gateways'>): Promise<number> {
+/** How many sessions the gateways hold that answer within half a second. */
+export async function sessionsOf(stack: Pick<Stack, 'gateways'>): Promise<number> {
   const counts = await Promise.all(
     stack.gateways.map(async ({ healthUrl }) => {
-      const response = await fetch(`${healthUrl}/metrics`, { signal: AbortSignal.timeout(2_000) }).catch(
-        () => undefined,
-      );
+      const response = await fetch(`${healthUrl}/metrics`, { signal: AbortSignal.timeout(500) }).catch(() => undefined);
       const text = await response?.text().catch(() => undefined);
       return Number(/^muster_gateway_live_sessions (\d+)$/m.exec(text ?? '')?.[1] ?? 0);
     }),
@@ -44,5 +42,3 @@ export async function watchReturn(
   }
   return { lost, at: (share) => samples.find(({ back }) => back >= share * lost)?.ms };
 }
-
-export { sessionsOf };
