@@ -31,6 +31,8 @@ export interface ConnectOptions {
 }
 
 const RETRY_MS = 500;
+/** What is still read is logged so often. */
+const PROGRESS_MS = 5_000;
 
 /**
  * Starts the health server, then connects to broker and registry and creates the streams. What the service registers afterwards starts
@@ -84,6 +86,8 @@ export async function connectService(
   runner.defer('registry', () => registry.stop());
   dependencies.found({ registry });
   await createStreams(broker, dependencies, { logger, signal: runner.stopSignal });
+  const progress = setInterval(() => dependencies.logProgress(logger), PROGRESS_MS);
+  runner.defer('progress', () => clearInterval(progress));
   const watch = { streams: broker.streams, registry, limitBytes: config.storageLimitBytes };
   runner.go('storage watch', new StorageWatch({ ...watch, clock: systemClock, logger, metrics }));
   return { broker, registry, clock: systemClock, logger, metrics };
@@ -124,6 +128,11 @@ class Dependencies {
       .map(({ stream, done, of }) => `reading ${stream}: ${count.format(done)} of ${count.format(of)}`)
       .join('; ');
     return { ok: false, needed: false, detail };
+  }
+
+  logProgress(logger: Logger): void {
+    const reading = this.streams();
+    if (typeof reading === 'object' && 'detail' in reading) logger.info('reading streams', { detail: reading.detail });
   }
 
   registry(): ReturnType<Check> {

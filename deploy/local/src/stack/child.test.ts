@@ -31,6 +31,18 @@ test('a program that ends before it is ready is reported with the end of its log
   expect((failure as Error).message).toMatch(/probe ended with code 3[^]*no broker/);
 });
 
+test('a slow start is not given up by who waits for it, who is told what the program logged last', async () => {
+  const program = `console.log('reading 40,000 of 100,000'); await new Promise((done) => setTimeout(done, 1_500));${READY}`;
+  const child = new Child(await spec(program, { readyTimeoutMs: 400 }));
+  const told: string[] = [];
+  await child.ready((text) => told.push(text));
+  expect(told.join()).toMatch(/^probe has been starting for \d+ s\.[^]*reading 40,000 of 100,000/);
+  await child.stop(50);
+  const impatient = new Child(await spec(program, { readyTimeoutMs: 400 }));
+  await expect(impatient.ready()).rejects.toThrow('was not ready within 0.4 s');
+  await impatient.stop(50);
+});
+
 test('a program that ignores SIGTERM is killed after its grace time', async () => {
   const child = new Child(await spec(`process.on('SIGTERM', () => {});${READY}`));
   await child.ready();

@@ -82,15 +82,24 @@ export class Child {
     return this.#exit?.code === CONFIG_FAULT;
   }
 
-  /** Resolves when the program has written its ready file. @throws ChildError */
-  async ready(): Promise<Ready> {
+  /**
+   * Resolves when the program has written its ready file. With `onSlow` it waits as long as the program runs, and passes on what the program
+   * logged last each time that it would have given up.
+   * @throws ChildError
+   */
+  async ready(onSlow?: (text: string) => void): Promise<Ready> {
     const { name, readyTimeoutMs = DEFAULT_READY_TIMEOUT_MS } = this.spec;
-    const giveUpAt = performance.now() + readyTimeoutMs;
+    const startedAt = performance.now();
+    let giveUpAt = startedAt + readyTimeoutMs;
     for (;;) {
       const ready = await readReadyFile(this.spec.readyPath);
       if (ready?.pid === this.pid) return ready;
       if (!this.running) throw new ChildError(`${name} ${describeExit(await this.exited)}.${await this.#logTail()}`);
-      if (performance.now() > giveUpAt) {
+      if (performance.now() > giveUpAt && onSlow !== undefined) {
+        const seconds = Math.round((performance.now() - startedAt) / 1_000);
+        onSlow(`${name} has been starting for ${seconds} s.${await this.#logTail(1)}`);
+        giveUpAt = performance.now() + readyTimeoutMs;
+      } else if (performance.now() > giveUpAt) {
         throw new ChildError(`${name} was not ready within ${readyTimeoutMs / 1000} s.${await this.#logTail()}`);
       }
       await delay(READY_POLL_MS);
@@ -123,9 +132,9 @@ export class Child {
     await rm(this.spec.readyPath, { force: true });
   }
 
-  async #logTail(): Promise<string> {
+  async #logTail(count = LOG_TAIL_LINES): Promise<string> {
     const text = await readFile(this.spec.logPath, 'utf8').catch(() => '');
-    const lines = text.trimEnd().split('\n').slice(-LOG_TAIL_LINES);
+    const lines = text.trimEnd().split('\n').slice(-count);
     return ` The end of ${this.spec.logPath}:\n${lines.map((line) => `  ${line.slice(0, 400)}`).join('\n')}`;
   }
 }

@@ -79,7 +79,9 @@ export class Supervisor {
     const child = new Child(this.#spec);
     this.#child = child;
     try {
-      this.#ready = await child.ready();
+      // Who restarts programs is patient: a start may have much to read.
+      const { restart, onEvent } = this.#options;
+      this.#ready = await child.ready(restart ? onEvent : undefined);
     } catch (error) {
       await child.stop(0);
       throw error;
