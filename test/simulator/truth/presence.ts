@@ -24,6 +24,18 @@ export class Presence {
     this.#ended.push({ agentId, fromMs, toMs: Date.now() });
   }
 
+  /**
+   * This process stood still: nobody knows who was connected meanwhile, and who is counts from now. A gateway may have ended sessions whose
+   * endpoints could not hear it.
+   */
+  stoodStill(fromMs: number): void {
+    const toMs = Date.now();
+    for (const [agentId, since] of this.#since) {
+      if (since < fromMs) this.#ended.push({ agentId, fromMs: since, toMs: fromMs });
+      this.#since.set(agentId, toMs);
+    }
+  }
+
   /** How many are connected now. */
   get count(): number {
     return this.#since.size;
