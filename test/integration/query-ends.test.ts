@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { runQuery } from '@muster/api-client';
 import type { QueryEvent, QueryJson } from '@muster/api-contract';
 import { eventually } from '@muster/runtime/testing';
@@ -62,9 +62,11 @@ describe('the end of a query, whatever stands still or dies', () => {
     await fleet.start();
     await fleet.waitFor(() => fleet.count('ready') === AGENTS);
   }, 120_000);
-  afterAll(async () => {
+  afterEach(async () => {
     await harness.brokers.nats.resume();
     signal('SIGCONT');
+  });
+  afterAll(async () => {
     await fleet.stop();
     await harness.close();
   });

@@ -12,8 +12,6 @@ import type { Clock } from '@muster/runtime';
 /** A coordinator that was not heard for this long is forgotten. */
 const FORGET_MS = 600_000;
 const PING_TIMEOUT_MS = 700;
-/** The broker's own answer takes milliseconds. When it takes longer, silence says nothing about a coordinator. */
-const BROKER_ANSWER_MS = 300;
 
 /** Listens to the heartbeats of coordinators: knows which of them have gone silent. */
 export class CoordinatorMonitor {
@@ -60,10 +58,12 @@ export class CoordinatorMonitor {
    */
   async isAlive(coordinator: CoordinatorId): Promise<boolean> {
     const ping = encodeBusMessage({ t: 'ping' });
-    const result = await this.#bus.request(SUBJECTS.coordinator(coordinator), ping, { timeoutMs: PING_TIMEOUT_MS });
+    const asked = this.#bus.request(SUBJECTS.coordinator(coordinator), ping, { timeoutMs: PING_TIMEOUT_MS });
+    // The broker answers this after it has passed the ping on.
+    const passedOn = this.#bus.flush(PING_TIMEOUT_MS);
+    const result = await asked;
     if (result.kind === 'disconnected') return true;
-    if (result.kind === 'timeout')
-      return this.silenceMs(coordinator) < PING_TIMEOUT_MS || !(await this.#bus.flush(BROKER_ANSWER_MS));
+    if (result.kind === 'timeout') return this.silenceMs(coordinator) < PING_TIMEOUT_MS || !(await passedOn);
     if (result.kind !== 'reply' || decodeBusMessage<GatewayReply>(result.data, 'ok') === undefined) return false;
     this.#heard(coordinator);
     return true;
