@@ -24,6 +24,7 @@ beforeEach(() => {
 });
 
 async function pass(ms: number): Promise<void> {
+  await turn();
   clock.advance(ms);
   await turn();
 }
