@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { describeFault, parseFault, PARTS, type Fault } from './fault.js';
+import { PARTS } from '../system/parts.js';
+import { describeFault, parseFault, type Fault } from './fault.js';
 import { schedule } from './schedule.js';
 
 function first(seed: number, count: number): Fault[] {
@@ -14,7 +15,7 @@ describe('the schedule of faults', () => {
   });
 
   it('kills and freezes each part alone before it repeats one, and strikes two different parts in every third fault', () => {
-    const faults = first(3, 30);
+    const faults = first(3, 31);
     const alone = faults.filter(({ length }) => length === 1).map(([{ kind, part }]) => `${kind} ${part}`);
     for (const part of PARTS) expect(alone).toEqual(expect.arrayContaining([`kill ${part}`, `freeze ${part}`]));
     expect(new Set(alone).size).toBe(alone.length);

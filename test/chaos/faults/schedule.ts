@@ -1,5 +1,6 @@
 import { seeded, seededPick } from '../../simulator/machine/seeded.js';
-import { PARTS, type Fault, type Part, type Strike } from './fault.js';
+import { PARTS, type Part } from '../system/parts.js';
+import type { Fault, Strike } from './fault.js';
 
 /** Freezes of 2 to 60 s: below and above every time-out and lease of the system. */
 const FREEZE_MS = [2_000, 6_000, 12_000, 20_000, 35_000, 60_000] as const;

@@ -1,4 +1,4 @@
-import { PARTS, type Part } from '../faults/fault.js';
+import { PARTS, type Part } from '../system/parts.js';
 import type { Attempt, QueryObservation } from '../record/observations.js';
 import { BOUNDS_MS } from './bounds.js';
 import { FaultLog } from './fault-log.js';

@@ -1,4 +1,4 @@
-import type { Part } from '../faults/fault.js';
+import type { Part } from '../system/parts.js';
 import type { FaultInterval } from '../record/observations.js';
 
 /** Which faults were under way when. */

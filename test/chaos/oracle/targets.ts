@@ -1,4 +1,4 @@
-import type { Part } from '../faults/fault.js';
+import type { Part } from '../system/parts.js';
 import type { KeptQuery, QueryObservation } from '../record/observations.js';
 import { CONNECTED_BEFORE_MS } from './bounds.js';
 import type { FaultLog } from './fault-log.js';

@@ -5,7 +5,7 @@ import { startHaproxy, type LoadBalancer } from '../../kit/haproxy.js';
 import { fleetOptions, onChannel, startHarness, type Harness } from '../../kit/harness.js';
 import { FleetProcess } from '../../load/fleet/fleet-process.js';
 import type { ChannelBehaviour, CommandBehaviour } from '../../simulator/index.js';
-import { PARTS, type Part } from '../faults/fault.js';
+import { PARTS, type Part } from './parts.js';
 
 /** How endpoints find the gateways: through one HAProxy, or by a list of their addresses. */
 export const FRONTS = ['haproxy', 'list'] as const;

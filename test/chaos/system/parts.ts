@@ -1,0 +1,13 @@
+/** What a fault strikes: one process of the system, by its name in the stack, or a broker. */
+export const PARTS = [
+  'gateway-1',
+  'gateway-2',
+  'query-1',
+  'query-2',
+  'command-1',
+  'command-2',
+  'api-1',
+  'nats',
+  'redis',
+] as const;
+export type Part = (typeof PARTS)[number];
