@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { AppendResult, StreamStore } from '@muster/bus';
 import { MemoryBroker, type MemoryConnection } from '@muster/bus/memory';
-import { AppError, type OrgId } from '@muster/protocol';
+import { AppError, type OrgId, type QueryId } from '@muster/protocol';
 import { STREAMS } from '@muster/records';
 import { FakeClock } from '@muster/runtime/testing';
 import { Idempotency, type IdempotentCall } from './idempotency.js';
@@ -47,7 +47,7 @@ class ApiProcess {
     processes.push(this);
   }
 
-  run(perform: () => Promise<JsonAnswer>): Promise<JsonAnswer> {
+  run(perform: (queryId: QueryId) => Promise<JsonAnswer>): Promise<JsonAnswer> {
     return this.idempotency.run(CALL, perform);
   }
 
@@ -143,5 +143,29 @@ describe('a call never runs twice', () => {
     expect(await codeOf(other.run(perform))).toBe('conflict');
     await clock.advanceAsync(120_001);
     expect(await codeOf(other.run(perform))).toBe(JSON.stringify({ n: 1 }));
+  });
+});
+
+describe('a query under a key is started once', () => {
+  const idsOf = async (code: 'timeout' | 'too_many_queries'): Promise<QueryId[]> => {
+    const ids: QueryId[] = [];
+    const [one, other] = [new ApiProcess(), new ApiProcess()];
+    const fails = (id: QueryId): Promise<JsonAnswer> => {
+      ids.push(id);
+      throw new AppError(code, 'no answer');
+    };
+    expect(await codeOf(one.run(async (id) => fails(id)))).toBe(code);
+    expect(await codeOf(other.run(async (id) => fails(id)))).toBe(code);
+    clock.advance(5_000);
+    await one.run((id) => Promise.resolve(json(201, ids.push(id))));
+    return ids;
+  };
+
+  test('a repeat after an unknown outcome has the id of the first attempt, at another process too', async () => {
+    expect(new Set(await idsOf('timeout')).size).toBe(1);
+  });
+
+  test('a repeat after a refusal begins anew', async () => {
+    expect(new Set(await idsOf('too_many_queries')).size).toBe(3);
   });
 });

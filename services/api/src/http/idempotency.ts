@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { StreamStore } from '@muster/bus';
-import { AppError, decodeCbor, encodeCbor, type OrgId } from '@muster/protocol';
+import { AppError, decodeCbor, encodeCbor, newQueryId, type OrgId, type QueryId } from '@muster/protocol';
 import { STREAM_SUBJECTS, STREAMS } from '@muster/records';
 import { sleep, type Clock } from '@muster/runtime';
 import { nothingDone } from '../upstream/service-reply.js';
@@ -23,6 +23,8 @@ interface KeptAnswer {
   readonly atMs: number;
   /** Of a running one: who runs it. Absent in entries of older versions. */
   readonly by?: CallRef;
+  /** The id of the query that the call starts. A free one has it when that query may have begun: a repeat must not start a second one. */
+  readonly queryId?: QueryId;
   readonly status?: number;
   /** JSON. */
   readonly body?: string;
@@ -37,6 +39,12 @@ export interface IdempotentCall {
   readonly request: readonly string[];
   /** Whether the call may run again while an earlier one does, because the service behind it does it once per key. */
   readonly isPassedOn: boolean;
+}
+
+interface Reservation {
+  /** Of its entry. */
+  readonly seq: number;
+  readonly queryId: QueryId;
 }
 
 // A call that has run for longer was lost with its process.
@@ -64,26 +72,29 @@ export class Idempotency {
     this.#clock = options.clock;
   }
 
-  async run(call: IdempotentCall, perform: () => Promise<JsonAnswer>): Promise<JsonAnswer> {
+  async run(call: IdempotentCall, perform: (queryId: QueryId) => Promise<JsonAnswer>): Promise<JsonAnswer> {
     const subject = STREAM_SUBJECTS.idempotency(call.org, digest([call.principalId, call.key]));
     const fingerprint = digest(call.request);
     const by = this.#calls.begin();
     let isKeptLater = false;
     try {
       const reserved = await this.#reserve(subject, { fingerprint, by }, call);
-      if (typeof reserved !== 'number') return reserved;
+      if ('kind' in reserved) return reserved;
+      const { seq, queryId } = reserved;
       let answer: JsonAnswer;
       try {
-        answer = await perform();
+        answer = await perform(queryId);
       } catch (error) {
-        await this.#keep(subject, { state: 'free', fingerprint, atMs: this.#clock.now() }, reserved);
+        const mayHaveBegun = error instanceof AppError && error.code === 'timeout';
+        const free: KeptAnswer = { state: 'free', fingerprint, atMs: this.#clock.now() };
+        await this.#keep(subject, mayHaveBegun ? { ...free, queryId } : free, seq);
         throw error;
       }
       const done = this.#done(fingerprint, answer);
-      if (!(await this.#keep(subject, done, reserved))) {
+      if (!(await this.#keep(subject, done, seq))) {
         // Until it is kept the call counts as running, so that a repeat does not run it.
         isKeptLater = true;
-        void this.#keepLater(subject, done, reserved).finally(() => this.#calls.end(by));
+        void this.#keepLater(subject, done, seq).finally(() => this.#calls.end(by));
       }
       return answer;
     } finally {
@@ -91,26 +102,28 @@ export class Idempotency {
     }
   }
 
-  /** The sequence of the reservation, or the answer of the earlier call. */
+  /** The reservation, or the answer of the earlier call. */
   async #reserve(
     subject: string,
     { fingerprint, by }: Pick<KeptAnswer, 'fingerprint'> & { readonly by: CallRef },
     call: IdempotentCall,
-  ): Promise<number | JsonAnswer> {
-    const running: KeptAnswer = { state: 'running', fingerprint, atMs: this.#clock.now(), by };
+  ): Promise<Reservation | JsonAnswer> {
+    const atMs = this.#clock.now();
+    let queryId = newQueryId(atMs);
     let after = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const taken = await this.#append(subject, running, after);
-      if (taken !== undefined) return taken;
+      const seq = await this.#append(subject, { state: 'running', fingerprint, atMs, by, queryId }, after);
+      if (seq !== undefined) return { seq, queryId };
       const entry = await this.#last(subject);
       if (entry === undefined) continue;
-      const { seq, kept } = entry;
+      const { kept } = entry;
       if (kept.fingerprint !== fingerprint) {
         throw new AppError('idempotency_mismatch', `the idempotency key "${call.key}" was used for another request`);
       }
       if (kept.state === 'done') return replay(kept);
       if (!(await this.#isFree(kept, call))) break;
-      after = seq;
+      after = entry.seq;
+      queryId = kept.queryId ?? queryId;
     }
     throw new AppError('conflict', 'a request with this idempotency key is under way; repeat it in a moment', {
       details: { retryAfterMs: 1_000 },

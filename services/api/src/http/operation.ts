@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { AnswerOf, OperationContract } from '@muster/api-contract';
+import type { QueryId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
 import type { z } from 'zod';
 import type { Principal } from './principal.js';
@@ -28,6 +29,8 @@ export interface Call<P = Record<string, never>, Q = Record<string, never>, B = 
    * the same hash, so that a repeat is recognised after the process that was asked first has died.
    */
   readonly requestKey: string | undefined;
+  /** The id for a query that this call starts, kept under the idempotency key; absent without a key. */
+  readonly queryId: QueryId | undefined;
   /** Aborted when the caller has disconnected. */
   readonly signal: AbortSignal;
 }

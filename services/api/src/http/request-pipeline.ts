@@ -2,7 +2,7 @@ import express, { type Request, type Response } from 'express';
 import type { Socket } from 'node:net';
 import type { AuditTrail } from '@muster/audit';
 import { leastRole, roleAllows, UNKNOWN_ORIGIN } from '@muster/identity';
-import { AppError, type OrgId } from '@muster/protocol';
+import { AppError, type OrgId, type QueryId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
 import { isPlatformAdmin, type Authenticator, type Principal } from './principal.js';
 import type { RateLimits } from './rate-limits.js';
@@ -78,7 +78,7 @@ export class RequestPipeline {
     const body = operation.body === undefined ? undefined : await readBody(request, response);
     const key = operation.idempotent === undefined ? undefined : idempotencyKey(request);
     const caller = { org: principal.org, principalId: `${principal.kind}:${principal.id}` };
-    const call: Call<unknown, unknown, unknown> = {
+    const call: Omit<Call<unknown, unknown, unknown>, 'queryId'> = {
       principal,
       params: check('path', operation.params, request.params),
       query: check('query', operation.query, request.query),
@@ -92,12 +92,15 @@ export class RequestPipeline {
       requestKey: key === undefined ? undefined : requestKeyOf({ ...caller, key }),
       signal: closeSignal(response),
     };
-    const perform = () => operation.handle(call as never);
+    const perform = (queryId?: QueryId) => operation.handle({ ...call, queryId } as never);
     if (key === undefined) return await perform();
     const of = [operation.id, request.originalUrl, canonicalJson(body ?? null)];
     const identity = { ...caller, key, request: of, isPassedOn: operation.idempotent === 'passed_on' };
     // Sound: an operation that takes idempotency keys answers with JSON, never with a stream.
-    const answer = await this.#parts.idempotency.run(identity, async () => (await perform()) as JsonAnswer);
+    const answer = await this.#parts.idempotency.run(
+      identity,
+      async (queryId) => (await perform(queryId)) as JsonAnswer,
+    );
     if (answer.headers?.['idempotency-replayed'] !== undefined) draft.note = { details: { replayed: true } };
     return answer;
   }

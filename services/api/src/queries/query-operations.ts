@@ -28,9 +28,12 @@ export function queryOperations(parts: QueryParts): Operation[] {
 }
 
 function startOperation({ client }: QueryParts): Operation {
-  return implement(operations.startQuery, async ({ principal, body, note }) => {
+  return implement(operations.startQuery, async ({ principal, body, note, queryId }) => {
     note({ scope: joinSelectors(body.selector, principal.selector), details: { sql: body.sql, mode: body.mode } });
-    const record = await client.start(startRequest(principal, body));
+    const request = startRequest(principal, body);
+    const first = await client.start({ ...request, ...(queryId === undefined ? {} : { id: queryId }) });
+    // An earlier attempt under this key began, and broke off before its caller heard of it.
+    const record = queryId !== undefined && first.state === 'interrupted' ? await client.start(request) : first;
     note({ subject: record.id, scope: record.scope });
     return json(201, queryJson(record), { headers: { location: `/v1/queries/${record.id}` } });
   });
