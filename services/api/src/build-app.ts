@@ -131,8 +131,8 @@ export function buildApp(options: AppOptions): Api {
     viewers,
     components: {
       ...{ audit, directory, tokens, queries, broker, ...createReaper(options, queries, broker), retention, calls },
-      queryServices: upstream.queryServices.instances,
-      commandServices: upstream.commandServices.instances,
+      queryServices: upstream.queryServices.heartbeats,
+      commandServices: upstream.commandServices.heartbeats,
     },
   };
 }

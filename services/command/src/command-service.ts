@@ -120,7 +120,8 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const acks = new AckSender(bus);
   const outcomes = new OutcomeWriter({ projection, writer, clock, acks });
   const reports = new ReportHandler({
-    ...{ bus, clock, logger, metrics: metrics.reports, projection, directory, audit, outcomes, acks, deliveries },
+    ...{ bus, instance, clock, logger, metrics: metrics.reports },
+    ...{ projection, directory, audit, outcomes, acks, deliveries },
     late: new LateReports({ projection, directory, clock, logger, acks, outcomes }),
   });
 

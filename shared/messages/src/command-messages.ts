@@ -35,7 +35,7 @@ export interface ReportsKept {
   readonly items: readonly (readonly [agentId: AgentId, id: CommandId, number: number])[];
 }
 
-/** Gateway → any one command service (queue group): what agents report. */
+/** Gateway → any one command service, one that it hears or through the queue group: what agents report. */
 export interface CommandReports {
   readonly t: 'command_reports';
   readonly gateway: GatewayId;
@@ -82,7 +82,7 @@ export interface CommandServiceHeartbeat {
   readonly t: 'command_beat';
   readonly instance: CommandServiceId;
   readonly stopping: boolean;
-  /** Its clock, for the terms of requests to it. Absent: it takes requests from the queue group alone. */
+  /** Its clock, for the terms of requests to it. Absent: it takes requests and reports from the queue group alone. */
   readonly nowMs?: number;
   /** The current signed key list; gateways pass it on in WELCOME. */
   readonly keys: string;

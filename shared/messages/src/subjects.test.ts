@@ -36,6 +36,8 @@ describe('subjects', () => {
       SUBJECTS.queryService(coordinator),
       SUBJECTS.commands,
       SUBJECTS.commandService('cs-1' as CommandServiceId),
+      SUBJECTS.commandReports,
+      SUBJECTS.commandServiceReports('cs-1' as CommandServiceId),
       STREAM_SUBJECTS.enrolled(org, agent),
       STREAM_SUBJECTS.facts(org, agent),
       STREAM_SUBJECTS.labels(org, agent),

@@ -34,6 +34,8 @@ export const SUBJECTS = {
   commandService: (id: CommandServiceId) => `${ROOT}.commands.service.${token(id)}`,
   /** Gateway → any one command service (queue group `command`): {@link CommandReports}. */
   commandReports: `${ROOT}.command.reports`,
+  /** Gateway → one command service, chosen by its heartbeats: the same reports. */
+  commandServiceReports: (id: CommandServiceId) => `${ROOT}.command.reports.${token(id)}`,
   /** Gateway → all command services: {@link AgentsConnected}, {@link AgentsNotHeld}. */
   commandPresence: `${ROOT}.command.presence`,
   /** Command service → one gateway: {@link DeliverCommand}, {@link CancelDelivery}, {@link ReportsKept}. */

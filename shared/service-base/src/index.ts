@@ -8,3 +8,4 @@ export { readResults, type StoredEvent } from './queries/read-results.js';
 export { storeQueryRecord, type StoredQuery, type StoreResult } from './queries/stored-query.js';
 export { isStorageFull, writeFailure } from './write-failure.js';
 export { problemReply, type ProblemReply } from './problem-reply.js';
+export { ServiceInstances, SILENCE_MS, type InstanceHeartbeat } from './service-instances.js';

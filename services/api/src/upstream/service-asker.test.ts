@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { RequestResult } from '@muster/bus';
 import { decodeServiceMessage, encodeBusMessage, type RequestTerms, type ServiceMessage } from '@muster/messages';
 import { FakeClock } from '@muster/runtime/testing';
+import { ServiceInstances, type InstanceHeartbeat } from '@muster/service-base';
 import { ServiceAsker, type AskOptions } from './service-asker.js';
-import { ServiceInstances, type InstanceHeartbeat } from './service-instances.js';
 
 const REQUEST = { t: 'compile' } as unknown as ServiceMessage;
 /** The clock of every service in these tests is this far from the asker's. */
@@ -25,17 +25,8 @@ beforeEach(() => {
   clock = new FakeClock(1_700_000_000_000);
   sent = [];
   automatic = new Map();
-  let onBeat: (message: { subject: string; data: Uint8Array }) => void = () => undefined;
-  const instances = new ServiceInstances({
-    bus: { subscribe: (_subject, handler) => ((onBeat = handler), { unsubscribe: () => undefined }) },
-    ...{ clock, heartbeats: 'beats' },
-    read: (data) => JSON.parse(Buffer.from(data).toString()) as InstanceHeartbeat,
-  });
-  instances.start();
-  beat = (heartbeat) => {
-    const whole = { stopping: false, nowMs: clock.now() + SKEW_MS, ...heartbeat };
-    onBeat({ subject: 'beats', data: Buffer.from(JSON.stringify(whole)) });
-  };
+  const instances = new ServiceInstances(clock);
+  beat = (heartbeat) => instances.heard({ stopping: false, nowMs: clock.now() + SKEW_MS, ...heartbeat });
   const request = (subject: string, data: Uint8Array, { timeoutMs }: { timeoutMs: number }) =>
     new Promise<RequestResult>((resolve) => {
       const timer = clock.setTimeout(() => resolve({ kind: 'timeout' }), timeoutMs);

@@ -1,7 +1,7 @@
 import type { Bus, RequestResult } from '@muster/bus';
 import { decodeServiceMessage, type RequestTerms, type ServiceMessage } from '@muster/messages';
 import { sleep, type Clock } from '@muster/runtime';
-import { SILENCE_MS, type ServiceInstances } from './service-instances.js';
+import { SILENCE_MS, type ServiceInstances } from '@muster/service-base';
 
 export interface ServiceAskerOptions {
   readonly bus: Pick<Bus, 'request'>;

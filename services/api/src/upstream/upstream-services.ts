@@ -2,11 +2,12 @@ import type { Bus } from '@muster/bus';
 import { decodeBusMessage, SUBJECTS, type CommandServiceHeartbeat, type CoordinatorHeartbeat } from '@muster/messages';
 import type { CommandServiceId, CoordinatorId } from '@muster/protocol';
 import type { Clock } from '@muster/runtime';
+import { ServiceInstances } from '@muster/service-base';
+import { HeartbeatListener } from './heartbeat-listener.js';
 import { ServiceAsker } from './service-asker.js';
-import { ServiceInstances } from './service-instances.js';
 
 export interface UpstreamService {
-  readonly instances: ServiceInstances;
+  readonly heartbeats: HeartbeatListener;
   readonly asker: ServiceAsker;
 }
 
@@ -17,28 +18,30 @@ interface UpstreamOptions {
 
 /** The query services, and how they are asked. */
 export function queryServices(options: UpstreamOptions): UpstreamService {
-  const instances = new ServiceInstances({
-    ...options,
-    heartbeats: SUBJECTS.coordinatorHeartbeats,
+  const instances = new ServiceInstances(options.clock);
+  const heartbeats = new HeartbeatListener({
+    ...{ bus: options.bus, instances },
+    subject: SUBJECTS.coordinatorHeartbeats,
     read: (data) => {
       const heartbeat = decodeBusMessage<CoordinatorHeartbeat>(data, 'owner_beat');
       return heartbeat === undefined ? undefined : { ...heartbeat, id: heartbeat.owner };
     },
   });
   const subjectOf = (id: string): string => SUBJECTS.queryService(id as CoordinatorId);
-  return { instances, asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.queries, subjectOf }) };
+  return { heartbeats, asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.queries, subjectOf }) };
 }
 
 /** The command services. */
 export function commandServices(options: UpstreamOptions): UpstreamService {
-  const instances = new ServiceInstances({
-    ...options,
-    heartbeats: SUBJECTS.commandHeartbeats,
+  const instances = new ServiceInstances(options.clock);
+  const heartbeats = new HeartbeatListener({
+    ...{ bus: options.bus, instances },
+    subject: SUBJECTS.commandHeartbeats,
     read: (data) => {
       const heartbeat = decodeBusMessage<CommandServiceHeartbeat>(data, 'command_beat');
       return heartbeat === undefined ? undefined : { ...heartbeat, id: heartbeat.instance };
     },
   });
   const subjectOf = (id: string): string => SUBJECTS.commandService(id as CommandServiceId);
-  return { instances, asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.commands, subjectOf }) };
+  return { heartbeats, asker: new ServiceAsker({ ...options, instances, group: SUBJECTS.commands, subjectOf }) };
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { encodeBusMessage, SUBJECTS, type CommandReport } from '@muster/messages';
-import { newCommandId, type CommandId, type GatewayId } from '@muster/protocol';
+import { newCommandId, type CommandId, type CommandServiceId, type GatewayId } from '@muster/protocol';
 import type { AuditRecord } from '@muster/records';
 import { createLogger } from '@muster/runtime';
 import { CommandHarness, makeTestKeys, type TestKeys } from '../testing/command-harness.js';
@@ -156,6 +156,28 @@ describe('a report', () => {
     other!.report!(done(record.id));
     await harness.pass(500);
     expect(await stateOf(record.id)).toBe('accepted');
+  });
+
+  test('to one service reaches that one alone; one that reaches two of them is one record, and both acknowledge it', async () => {
+    const [agent] = await harness.agents(1, { queueMs: () => 60_000 });
+    const services = [await harness.service(), await harness.service()];
+    const gateway = harness.gateway('gw-1');
+    gateway.connect(agent!);
+    await harness.pass(1_500);
+    const { record } = await harness.submit();
+    await harness.pass(200);
+    const { org, agentId, num } = agent!;
+    const reports = [{ ...done(record.id), org, agentId, num } as CommandReport];
+    const data = encodeBusMessage({ t: 'command_reports', gateway: gateway.id, reports });
+    const kept = () => gateway.received.filter(({ t }) => t === 'command_kept').length;
+    for (const [at, { instance }] of services.entries()) {
+      harness.connection.bus.publish(SUBJECTS.commandServiceReports(instance as CommandServiceId), data);
+      await harness.pass(1_000);
+      expect([await stateOf(record.id), kept()]).toEqual(['succeeded', at + 1]);
+    }
+    await harness.pass(6_000);
+    const outcomes = (await harness.audit()).filter(({ details }) => JSON.stringify(details).includes('succeeded'));
+    expect(outcomes).toHaveLength(1);
   });
 
   test('about a command that is not in the journal is acknowledged, so that it is not repeated for ever', async () => {

@@ -1,7 +1,7 @@
-import type { Bus, BusSubscription } from '@muster/bus';
+import type { Bus, BusMessage, BusSubscription } from '@muster/bus';
 import type { Directory } from '@muster/directory';
 import { decodeBusMessage, SUBJECTS, type CommandReports } from '@muster/messages';
-import { isTerminal, type GatewayId } from '@muster/protocol';
+import { isTerminal, type CommandServiceId, type GatewayId } from '@muster/protocol';
 import type { Clock, Logger, Timer, Metrics } from '@muster/runtime';
 import type { CommandAudit } from '../journal/command-audit.js';
 import type { JournalProjection } from '../journal/journal-projection.js';
@@ -17,6 +17,7 @@ import { RepeatedRefusals } from './repeated-refusals.js';
 
 export interface ReportHandlerOptions {
   readonly bus: Bus;
+  readonly instance: CommandServiceId;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: ReportMetrics;
@@ -39,7 +40,8 @@ export class ReportHandler {
   readonly #options: ReportHandlerOptions;
   readonly #early = new EarlyReports();
   readonly #refusals = new RepeatedRefusals();
-  #subscription: BusSubscription | undefined;
+  #shared: BusSubscription | undefined;
+  #own: BusSubscription | undefined;
   #unlisten: (() => void) | undefined;
   #timer: Timer | undefined;
 
@@ -49,36 +51,38 @@ export class ReportHandler {
 
   /** Call it when the projection has caught up. */
   start(): void {
-    const { bus, clock, projection } = this.#options;
+    const { bus, instance, clock, projection } = this.#options;
     this.#unlisten = projection.onStep(({ command, entry, step }) => {
       if (entry.t === 'submitted') for (const each of this.#early.take(command.id)) this.#process(each);
       if (step.ended) this.#refusals.forget(command.id);
     });
-    this.#subscription = bus.subscribe(
-      SUBJECTS.commandReports,
-      ({ data }) => {
-        const message = decodeBusMessage<CommandReports>(data, 'command_reports');
-        if (message === undefined) return;
-        for (const report of message.reports) this.#receive({ report, gateway: message.gateway });
-      },
-      { queue: 'command' },
-    );
+    const take = ({ data }: BusMessage): void => this.#take(data);
+    this.#shared = bus.subscribe(SUBJECTS.commandReports, take, { queue: 'command' });
+    this.#own = bus.subscribe(SUBJECTS.commandServiceReports(instance), take);
     this.#timer = clock.setInterval(() => {
       this.#expireEarly();
       this.#deliverAgain();
     }, TICK_MS);
   }
 
-  /** Takes no more reports, and writes those that it has. */
+  /** Takes no more reports, and writes those that it has. Gateways send to another service what they have sent to this one lately. */
   async drain(): Promise<void> {
-    this.#subscription?.unsubscribe();
+    this.#shared?.unsubscribe();
+    this.#own?.unsubscribe();
     await this.#options.outcomes.idle();
   }
 
   stop(): void {
-    this.#subscription?.unsubscribe();
+    this.#shared?.unsubscribe();
+    this.#own?.unsubscribe();
     this.#unlisten?.();
     this.#options.clock.clear(this.#timer);
+  }
+
+  #take(data: Uint8Array): void {
+    const message = decodeBusMessage<CommandReports>(data, 'command_reports');
+    if (message === undefined) return;
+    for (const report of message.reports) this.#receive({ report, gateway: message.gateway });
   }
 
   /** The command did not appear in the journal, so it ended long ago, or never was. */

@@ -22,6 +22,7 @@ import { KeyList } from './key-list.js';
 import { PresenceNotifier } from './presence-notifier.js';
 import { ReportQueue } from './report-queue.js';
 import { ReportRate } from './report-rate.js';
+import { ReportSender } from './report-sender.js';
 
 export interface CommandHandlerOptions extends CapabilityContext {
   /** Reports of one session that nobody has kept yet, in one second. More are ignored, ten times as many end the session. */
@@ -44,6 +45,7 @@ export class CommandHandler implements Capability {
   readonly #metrics: CommandMetrics;
   readonly #presence: PresenceNotifier;
   readonly #reports: ReportQueue;
+  readonly #sender: ReportSender;
   readonly #rate: ReportRate;
   readonly #deliveries: Deliveries;
   readonly #keys = new KeyList();
@@ -56,7 +58,8 @@ export class CommandHandler implements Capability {
     this.#metrics = createCommandMetrics(options.metrics);
     const context = { ...options, metrics: this.#metrics };
     this.#presence = new PresenceNotifier(context);
-    this.#reports = new ReportQueue(context);
+    this.#sender = new ReportSender(context);
+    this.#reports = new ReportQueue({ ...context, sender: this.#sender });
     this.#rate = new ReportRate({
       clock: options.clock,
       perSecond: options.reportsPerSecond ?? REPORTS_PER_SECOND,
@@ -101,6 +104,7 @@ export class CommandHandler implements Capability {
     this.#deliveries.abandon();
     this.#presence.clear();
     this.#reports.clear();
+    this.#sender.clear();
     this.#listenAgain();
   }
 
@@ -150,6 +154,7 @@ export class CommandHandler implements Capability {
     if (heartbeat === undefined) return;
     this.#keys.heard(heartbeat.keys);
     this.#presence.heartbeat(heartbeat);
+    this.#sender.heartbeat(heartbeat);
     // Reports that waited while the broker was away wait on until a service is back to hear them.
     this.#reports.flush();
   }

@@ -14,7 +14,7 @@ export function createCommandMetrics(metrics: Metrics) {
     }),
     reports: metrics.counter({
       name: 'muster_gateway_command_reports_total',
-      help: 'Reports of endpoints about commands; those that were not `sent` are repeated by the endpoint.',
+      help: 'Reports of endpoints about commands; those that were not `sent` are repeated by the endpoint; `sent_again`: to another service, since the first fell silent.',
       labels: ['result'],
     }),
     kept: metrics.counter({

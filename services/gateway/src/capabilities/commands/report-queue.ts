@@ -1,10 +1,12 @@
-import { encodeBusMessage, SUBJECTS, type CommandReport } from '@muster/messages';
+import type { CommandReport } from '@muster/messages';
 import { BatchScheduler } from '../../foundation/batch-scheduler.js';
 import type { CapabilityContext } from '../../foundation/capability.js';
 import type { CommandMetrics } from './command-metrics.js';
+import type { ReportSender } from './report-sender.js';
 
-export interface ReportQueueOptions extends Pick<CapabilityContext, 'bus' | 'clock' | 'identity'> {
+export interface ReportQueueOptions extends Pick<CapabilityContext, 'bus' | 'clock'> {
   readonly metrics: CommandMetrics;
+  readonly sender: Pick<ReportSender, 'send'>;
 }
 
 const EVERY_MS = 5;
@@ -58,7 +60,7 @@ export class ReportQueue {
       for (let bytes = 0; to < reports.length && to - from < BATCH_REPORTS && bytes < BATCH_BYTES; to += 1) {
         bytes += sizes[to] ?? 0;
       }
-      this.#publish(reports.slice(from, to));
+      this.#options.sender.send(reports.slice(from, to));
       from = to;
     }
     return reports.length >= LARGE_BATCH ? BUSY_EVERY_MS : EVERY_MS;
@@ -75,11 +77,5 @@ export class ReportQueue {
     this.#reports = [];
     this.#sizes = [];
     this.#bytes = 0;
-  }
-
-  #publish(reports: readonly CommandReport[]): void {
-    const { bus, metrics, identity } = this.#options;
-    const bytes = encodeBusMessage({ t: 'command_reports', gateway: identity.id, reports });
-    metrics.reports.inc({ result: bus.publish(SUBJECTS.commandReports, bytes) }, reports.length);
   }
 }

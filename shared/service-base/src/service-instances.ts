@@ -1,4 +1,3 @@
-import type { Bus, BusSubscription } from '@muster/bus';
 import type { Clock } from '@muster/runtime';
 
 /** Heartbeats come every second. An instance that was not heard for this long may stand still. */
@@ -10,15 +9,8 @@ const SETTLE_MS = 5_000;
 export interface InstanceHeartbeat {
   readonly id: string;
   readonly stopping: boolean;
-  /** Its clock. Absent: an older version, which takes requests from the queue group alone. */
+  /** Its clock. Absent: an older version, which listens to the queue group alone. */
   readonly nowMs?: number;
-}
-
-export interface ServiceInstancesOptions {
-  readonly bus: Pick<Bus, 'subscribe'>;
-  readonly clock: Clock;
-  readonly heartbeats: string;
-  readonly read: (data: Uint8Array) => InstanceHeartbeat | undefined;
 }
 
 interface Instance {
@@ -30,40 +22,42 @@ interface Instance {
   readonly aheadMs: number;
 }
 
-/** The instances of a service that live, by their heartbeats. */
+/** The instances of a service that live, by their heartbeats. Whoever listens to those passes them on to `heard`. */
 export class ServiceInstances {
-  readonly #options: ServiceInstancesOptions;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #instances = new Map<string, Instance>();
-  #subscription: BusSubscription | undefined;
 
-  constructor(options: ServiceInstancesOptions) {
-    this.#options = options;
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.#clock = clock;
   }
 
-  start(): void {
-    const { bus, heartbeats, read } = this.#options;
-    this.#subscription = bus.subscribe(heartbeats, ({ data }) => {
-      const heartbeat = read(data);
-      if (heartbeat !== undefined) this.#heard(heartbeat);
-    });
-  }
-
-  stop(): void {
-    this.#subscription?.unsubscribe();
+  heard({ id, stopping, nowMs }: InstanceHeartbeat): void {
+    const heardMs = this.#clock.monotonic();
+    if (stopping || nowMs === undefined) this.#instances.delete(id);
+    else {
+      const known = this.#instances.get(id);
+      const wasSilent = known === undefined || heardMs - known.heardMs >= 2 * SILENCE_MS;
+      const steadySinceMs = wasSilent ? heardMs : known.steadySinceMs;
+      this.#instances.set(id, { heardMs, aheadMs: nowMs - heardMs, steadySinceMs });
+    }
   }
 
   /** Any of those that were heard a moment ago, but none of these; one of long standing if there is one. */
-  pick(except: ReadonlySet<string>): string | undefined {
-    const nowMs = this.#options.clock.monotonic();
+  pick(except?: ReadonlySet<string>): string | undefined {
+    const nowMs = this.#clock.monotonic();
     const live: string[] = [];
     const steady: string[] = [];
     for (const [id, { heardMs, steadySinceMs }] of this.#instances) {
-      if (nowMs - heardMs >= SILENCE_MS || except.has(id)) continue;
+      if (nowMs - heardMs >= SILENCE_MS || except?.has(id) === true) continue;
       live.push(id);
       if (nowMs - steadySinceMs >= SETTLE_MS) steady.push(id);
     }
     const from = steady.length > 0 ? steady : live;
     return from[Math.floor(Math.random() * from.length)];
+  }
+
+  isSilent(id: string): boolean {
+    return this.#clock.monotonic() - this.heardMs(id) >= SILENCE_MS;
   }
 
   /** When it was last heard (monotonic); never: `-Infinity`. */
@@ -74,28 +68,17 @@ export class ServiceInstances {
   /** The present on the instance's own clock, so that no two clocks need agree; `undefined` when it was never heard. */
   nowAt(id: string): number | undefined {
     const instance = this.#instances.get(id);
-    return instance === undefined ? undefined : instance.aheadMs + this.#options.clock.monotonic();
+    return instance === undefined ? undefined : instance.aheadMs + this.#clock.monotonic();
   }
 
   /** The present on the clock of whichever instance is furthest ahead; `undefined` when none was ever heard. */
   latestNow(): number | undefined {
     const ahead = [...this.#instances.values()].map(({ aheadMs }) => aheadMs);
-    return ahead.length === 0 ? undefined : Math.max(...ahead) + this.#options.clock.monotonic();
+    return ahead.length === 0 ? undefined : Math.max(...ahead) + this.#clock.monotonic();
   }
 
   /** Nothing listens on its subject: it is not picked until it is heard again. */
   gone(id: string): void {
     this.#instances.delete(id);
-  }
-
-  #heard({ id, stopping, nowMs }: InstanceHeartbeat): void {
-    const heardMs = this.#options.clock.monotonic();
-    if (stopping || nowMs === undefined) this.#instances.delete(id);
-    else {
-      const known = this.#instances.get(id);
-      const wasSilent = known === undefined || heardMs - known.heardMs >= 2 * SILENCE_MS;
-      const steadySinceMs = wasSilent ? heardMs : known.steadySinceMs;
-      this.#instances.set(id, { heardMs, aheadMs: nowMs - heardMs, steadySinceMs });
-    }
   }
 }
