@@ -14,8 +14,11 @@ export interface Harness {
   close(): Promise<void>;
 }
 
-export async function startHarness(options: Partial<StackOptions> = {}): Promise<Harness> {
-  const brokers = await startBrokers();
+export async function startHarness(
+  options: Partial<StackOptions> = {},
+  startItsBrokers: () => Promise<TestBrokers> = startBrokers,
+): Promise<Harness> {
+  const brokers = await startItsBrokers();
   const folder = await mkdtemp(join(tmpdir(), 'muster-harness-'));
   const stack = await startStack({
     folder,

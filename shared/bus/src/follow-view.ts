@@ -20,6 +20,8 @@ export interface FollowedView {
 }
 
 const RETRY_MS = 1_000;
+/** Small records are many: a start that reads 100,000 of them must not wait for the broker every 256. */
+const BATCH = 1_000;
 
 /**
  * Keeps a view of a stream's newest entry per subject: calls `apply` for each entry, resolves when all that is stored now has
@@ -57,7 +59,7 @@ async function follow(
     isCaughtUp = true;
     caughtUp();
   };
-  const filter = subject === undefined ? {} : { subject };
+  const filter = { batch: BATCH, ...(subject === undefined ? {} : { subject }) };
   while (!signal.aborted) {
     try {
       const entries = streams.read(stream, { ...filter, lastPerSubject: true, follow: true, signal, onCaughtUp });

@@ -65,6 +65,16 @@ describe('nats whose storage is full', () => {
     expect((await broker.streams.storage()).usedBytes).toBeGreaterThan(0.95 * STORE_BYTES);
   });
 
+  it('lets nothing else use up what is left for the essential', async () => {
+    const { streams } = broker;
+    for (let n = 0; n < 60; n += 1) {
+      const end = await streams.append('ends.a', new Uint8Array(50_000), { essential: true });
+      expect(end).toMatchObject({ kind: 'appended' });
+      expect(await append()).toMatchObject({ kind: 'unavailable', cause: { code: 'storage_full' } });
+    }
+    await streams.purge('ENDS', 'ends.a');
+  });
+
   it('takes everything again, by itself, when there is room', async () => {
     await broker.streams.purge('NEWS', 'news.a', { beforeSeq: (accepted[0] ?? 0) + 20 });
     await eventually(async () => (await append()).kind === 'appended');
@@ -82,7 +92,22 @@ describe('nats whose storage is full', () => {
       num_replicas: 1,
     };
     await bus.request('$JS.API.STREAM.CREATE.CAPPED', text(JSON.stringify(config)), { timeoutMs: 5_000 });
-    expect(await streams.append('capped.a', text('1'))).toMatchObject({ kind: 'appended' });
+    await eventually(async () => (await streams.append('capped.a', text('1'))).kind === 'appended');
     expect(await streams.append('capped.a', text('2'))).toMatchObject({ cause: { code: 'storage_full' } });
   });
+});
+
+it('a limit that has room for what streams reserve once is enough for services that start together, and again', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'muster-full-'));
+  const server = await startNats({ dataDir, logger: silentLogger, maxStoreBytes: 10 * STORE_BYTES });
+  const connect = () => connectNats({ servers: [server.url], name: 'test', logger: silentLogger });
+  const brokers = await Promise.all([connect(), connect(), connect()]);
+  const bounded = [{ name: 'BOUNDED', subjects: ['bounded.>'], maxBytes: 8 * STORE_BYTES }];
+  const other = [{ ...bounded[0]!, maxBytes: 7 * STORE_BYTES }];
+  for (const definitions of [bounded, bounded, other, bounded]) {
+    await Promise.all(brokers.map(({ streams }) => streams.ensure(definitions, { timeoutMs: 0 })));
+  }
+  for (const broker of brokers) await broker.stop();
+  await server.stop();
+  await rm(dataDir, { recursive: true });
 });

@@ -23,6 +23,7 @@ import {
 import { asStreamError } from './nats-stream-error.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
 import { purgeSubject } from './nats-purge.js';
+import { ensureStream } from './nats-streams.js';
 import { storageFull } from './nats-stream-error.js';
 import { StorageReserve } from './storage-reserve.js';
 import { readStream, type ReaderContext } from './nats-reader.js';
@@ -69,7 +70,7 @@ export class NatsStreamStore implements StreamStore {
     for (const definition of streams) {
       for (;;) {
         try {
-          await this.ensureOne(definition);
+          await ensureStream((await this.jsm()).streams, configOf(definition));
           break;
         } catch (error) {
           const failure = asStreamError(error, definition.name);
@@ -80,21 +81,15 @@ export class NatsStreamStore implements StreamStore {
     }
   }
 
-  private async ensureOne(definition: StreamDefinition): Promise<void> {
-    const jsm = await this.jsm();
-    const wanted = configOf(definition);
-    try {
-      // Creating a stream that exists with the same configuration is a success.
-      await jsm.streams.add(wanted);
-    } catch (error) {
-      if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NAME_EXISTS) throw error;
-      await jsm.streams.update(definition.name, wanted);
-    }
-  }
-
   async append(subject: string, data: Uint8Array, options: AppendOptions = {}): Promise<AppendResult> {
+    const { essential = false } = options;
+    if (!essential && this.reserve.isShort && this.link.connected && !(await this.reserve.refill())) {
+      return noRoom(subject, 'only its reserve is left');
+    }
     const result = await this.appendOnce(subject, data, options);
-    if (options.essential !== true || result.kind !== 'unavailable' || !isFull(result.cause)) return result;
+    if (result.kind !== 'unavailable' || !isFull(result.cause)) return result;
+    this.reserve.isShort = true;
+    if (!essential) return result;
     await this.reserve.release();
     const second = await this.appendOnce(subject, data, options);
     void this.reserve.fill();
@@ -164,9 +159,6 @@ export class NatsStreamStore implements StreamStore {
   }
 }
 
-/** The server's error code for a stream that exists with another configuration. */
-const STREAM_NAME_EXISTS = 10058;
-
 /** Headers take a slower path in client and server, so they are sent only when a condition needs them. */
 function appendHeaders(conditions: Pick<AppendOptions, 'expectLastSubjectSeq' | 'msgId'>) {
   if (conditions.expectLastSubjectSeq === undefined && conditions.msgId === undefined) return {};
@@ -188,10 +180,7 @@ function acknowledged(message: Msg, subject: string): AppendResult {
   if (ack.error !== undefined) {
     if (CONFLICTS.has(ack.error.err_code)) return { kind: 'conflict' };
     const reason = ack.error.description ?? 'unknown';
-    if (storageFull(ack.error.err_code, reason)) {
-      const cause = new StreamError('storage_full', `nats has no room for an entry on ${subject}: ${reason}`);
-      return { kind: 'unavailable', maybeStored: false, cause };
-    }
+    if (storageFull(ack.error.err_code, reason)) return noRoom(subject, reason);
     return unavailable(false, `nats refused an entry on ${subject}: ${reason}`);
   }
   if (typeof ack.seq !== 'number') return unavailable(true, `the answer on ${subject} is no acknowledgement`);
@@ -202,6 +191,11 @@ const CONFLICTS: ReadonlySet<number | undefined> = new Set([
   JetStreamApiCodes.StreamWrongLastSequence,
   JetStreamApiCodes.StreamWrongLastSequenceUnknown,
 ]);
+
+function noRoom(subject: string, why: string): AppendResult {
+  const cause = new StreamError('storage_full', `nats has no room for an entry on ${subject}: ${why}`);
+  return { kind: 'unavailable', maybeStored: false, cause };
+}
 
 function isFull(cause: Error): boolean {
   return cause instanceof StreamError && cause.code === 'storage_full';

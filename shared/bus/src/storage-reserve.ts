@@ -1,28 +1,43 @@
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { NatsLink } from './nats-link.js';
+import { ensureStream } from './nats-streams.js';
 
 const STREAM = 'MUSTER_RESERVE';
 const SUBJECT = 'muster.v1.reserve';
 const BLOCKS = 16;
 const BLOCK_BYTES = 256 * 1024;
 
+const REFILL_MS = 1_000;
+
 /**
  * 4 MB of the broker's storage that are given up, block by block, for entries that must be stored where there is no room for others. Blocks
  * are put back as soon as the broker takes them. All services share it.
+ *
+ * While blocks are missing, what they left is for those entries alone: others would use it up. So the others wait until it is whole again.
  */
 export class StorageReserve {
   private readonly link: NatsLink;
   private readonly jsm: () => Promise<JetStreamManager>;
   private filling: Promise<void> | undefined;
+  private filledAtMs = -Infinity;
+  /** The broker has refused an entry for want of room, and the reserve was not whole since. */
+  isShort = false;
 
   constructor(link: NatsLink, jsm: () => Promise<JetStreamManager>) {
     this.link = link;
     this.jsm = jsm;
   }
 
+  /** Tries once a second to fill it up. Returns whether it is whole, so that there is room for everything. Never rejects. */
+  async refill(): Promise<boolean> {
+    if (this.filling !== undefined || performance.now() - this.filledAtMs >= REFILL_MS) await this.fill();
+    return !this.isShort;
+  }
+
   /** Gives one block up, if there is one. Never rejects. */
   async release(): Promise<void> {
+    this.isShort = true;
     try {
       const jsm = await this.jsm();
       const { messages } = (await jsm.streams.info(STREAM)).state;
@@ -35,20 +50,29 @@ export class StorageReserve {
   /** Fills it up as far as there is room. Never rejects. */
   fill(): Promise<void> {
     this.filling ??= this.fillUp()
-      .catch((error: unknown) => this.link.logger.debug('the reserve of the storage cannot be filled', { err: error }))
-      .finally(() => (this.filling = undefined));
+      .catch((error: unknown) => {
+        // The broker itself decides what it takes.
+        this.isShort = false;
+        this.link.logger.debug('the reserve of the storage cannot be filled', { err: error });
+      })
+      .finally(() => {
+        this.filledAtMs = performance.now();
+        this.filling = undefined;
+      });
     return this.filling;
   }
 
   private async fillUp(): Promise<void> {
     const jsm = await this.jsm();
-    const { state } = await jsm.streams.add({
+    const { state } = await ensureStream(jsm.streams, {
       ...{ name: STREAM, subjects: [SUBJECT], storage: StorageType.File, retention: RetentionPolicy.Limits },
       ...{ discard: DiscardPolicy.New, max_msgs: BLOCKS, num_replicas: 1 },
     });
     for (let blocks = state.messages; blocks < BLOCKS; blocks += 1) {
       const answer = await this.link.nc.request(SUBJECT, new Uint8Array(BLOCK_BYTES), { timeout: 5_000 });
-      if (answer.json<{ error?: unknown }>().error !== undefined) return;
+      if (answer.json<{ error?: unknown }>().error !== undefined) break;
     }
+    // Another service may have put in the last blocks.
+    this.isShort = (await jsm.streams.info(STREAM)).state.messages < BLOCKS;
   }
 }

@@ -1,4 +1,4 @@
-import { connectNats, createBusMetrics, natsServerNames, StreamError, type Broker } from '@muster/bus';
+import { connectNats, createBusMetrics, StreamError, type Broker } from '@muster/bus';
 import { STREAMS } from '@muster/records';
 import { openRedisRegistry, type Registry } from '@muster/registry';
 import {
@@ -12,6 +12,7 @@ import {
   type ServiceContext,
 } from '@muster/runtime';
 import type { ServiceConfig } from './common-fields.js';
+import { Dependencies } from './dependencies.js';
 import { StorageWatch } from './storage-watch.js';
 
 /** What every service is built from. */
@@ -91,55 +92,6 @@ export async function connectService(
   const watch = { streams: broker.streams, registry, limitBytes: config.storageLimitBytes };
   runner.go('storage watch', new StorageWatch({ ...watch, clock: systemClock, logger, metrics }));
   return { broker, registry, clock: systemClock, logger, metrics };
-}
-
-/** What `/readyz` says of broker and registry, also before there are any. */
-class Dependencies {
-  readonly #servers: string;
-  #waitsFor: string | undefined;
-  #found: Partial<Pick<ServiceBase, 'broker' | 'registry'>> = {};
-
-  constructor({ natsUrls }: ServiceConfig) {
-    this.#servers = natsServerNames(natsUrls);
-    this.#waitsFor = `connecting to nats at ${this.#servers}`;
-  }
-
-  waitFor(why: string | undefined): void {
-    this.#waitsFor = why;
-  }
-
-  found(found: Partial<Pick<ServiceBase, 'broker' | 'registry'>>): void {
-    this.#found = { ...this.#found, ...found };
-    this.#waitsFor = 'waiting for redis, and then for its streams';
-  }
-
-  broker(): ReturnType<Check> {
-    if (this.#found.broker?.bus.connected === false)
-      return { ok: false, detail: `the connection to nats at ${this.#servers} is lost` };
-    return this.#waitsFor === undefined ? true : { ok: false, detail: this.#waitsFor };
-  }
-
-  /** What the service reads before it is ready. A stream that was made again is read again while it works. */
-  streams(): ReturnType<Check> {
-    const reading = [...(this.#found.broker?.streams.catchingUp ?? [])];
-    if (reading.length === 0) return true;
-    const count = new Intl.NumberFormat('en');
-    const detail = reading
-      .map(({ stream, done, of }) => `reading ${stream}: ${count.format(done)} of ${count.format(of)}`)
-      .join('; ');
-    return { ok: false, needed: false, detail };
-  }
-
-  logProgress(logger: Logger): void {
-    const reading = this.streams();
-    if (typeof reading === 'object' && 'detail' in reading) logger.info('reading streams', { detail: reading.detail });
-  }
-
-  registry(): ReturnType<Check> {
-    const { registry } = this.#found;
-    const fault = registry === undefined ? 'not asked yet' : registry.fault;
-    return fault === undefined ? true : { ok: false, needed: false, detail: fault };
-  }
 }
 
 /** Tries until they exist: JetStream may still be starting, be switched off, or have no room. */

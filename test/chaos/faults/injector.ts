@@ -1,6 +1,6 @@
-import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '@muster/runtime/testing';
+import { tellRedis } from '../../kit/tell-redis.js';
 import type { ChaosSystem } from '../system/chaos-system.js';
 import type { Fault, Strike } from './fault.js';
 
@@ -14,11 +14,11 @@ export async function inject(system: ChaosSystem, fault: Fault): Promise<void> {
 async function injectOne(system: ChaosSystem, strike: Strike): Promise<void> {
   const { part, kind, ms } = strike;
   const broker = system.broker(part);
-  if (kind === 'empty') return tellRedis(broker?.url, 'FLUSHALL');
+  if (kind === 'empty') return tellRedis(broker?.url ?? '', 'FLUSHALL');
   if (kind === 'fill') {
-    await tellRedis(broker?.url, 'CONFIG SET maxmemory 1');
+    await tellRedis(broker?.url ?? '', 'CONFIG SET maxmemory 1');
     await delay(ms);
-    return tellRedis(broker?.url, 'CONFIG SET maxmemory 0');
+    return tellRedis(broker?.url ?? '', 'CONFIG SET maxmemory 0');
   }
   if (broker !== undefined) {
     if (kind === 'freeze') {
@@ -43,17 +43,4 @@ async function injectOne(system: ChaosSystem, strike: Strike): Promise<void> {
   const { pid } = program;
   program.signal('SIGKILL');
   await eventually(() => program.pid !== -1 && program.pid !== pid, `${part} runs again`, BACK_WITHIN_MS);
-}
-
-async function tellRedis(url = '', command: string): Promise<void> {
-  const { hostname, port } = new URL(url);
-  await new Promise<void>((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => socket.write(`${command}\r\n`));
-    socket.setTimeout(5_000, () => socket.destroy(new Error('redis did not answer')));
-    socket.once('data', () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.once('error', reject);
-  });
 }

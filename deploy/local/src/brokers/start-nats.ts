@@ -17,6 +17,8 @@ export interface StartNatsOptions {
   readonly jetstream?: boolean;
   /** What JetStream may store; default: three quarters of the disk's free space, as the server decides. For a binary only. */
   readonly maxStoreBytes?: number;
+  /** More lines of the configuration, `nats.conf` in `dataDir`, which the server reads again at SIGHUP. With `maxStoreBytes` only. */
+  readonly config?: string;
   /** Default: the result of `findBroker`. */
   readonly source?: BrokerSource;
 }
@@ -35,7 +37,10 @@ export async function startNats(options: StartNatsOptions): Promise<NatsHandle> 
   const { maxStoreBytes } = options;
   if (maxStoreBytes !== undefined) {
     const store = JSON.stringify(join(dataDir, 'jetstream'));
-    await writeFile(config, `jetstream { store_dir: ${store}, max_file_store: ${maxStoreBytes} }\n`);
+    await writeFile(
+      config,
+      `jetstream { store_dir: ${store}, max_file_store: ${maxStoreBytes} }\n${options.config ?? ''}`,
+    );
   }
   let monitorPort = 0;
   const handle = await startOnPort(options.port, 'nats', async (port) => {

@@ -60,6 +60,7 @@ export class EnrolledIdentities {
   readonly #standings = new Map<number, Standing>();
   readonly #waiting = new Map<number, (standing: Standing) => void>();
   #views: FollowedView[] = [];
+  #isStarted = false;
 
   constructor(options: EnrolledIdentitiesOptions) {
     this.#options = options;
@@ -82,6 +83,7 @@ export class EnrolledIdentities {
         this.#live.add(decodeRecord<FirstSessionRecord>(data).num);
       }),
     ]);
+    this.#isStarted = true;
   }
 
   async stop(): Promise<void> {
@@ -148,6 +150,8 @@ export class EnrolledIdentities {
       this.#change(org, secret, 1);
       for (const listener of this.#enrolledListeners) listener(org, agentId);
     }
+    // Nobody waits for those that were stored before.
+    if (!this.#isStarted) return;
     const withSecret = secret === undefined ? 0 : this.count(org, secret);
     this.#note(seq, { inOrg: this.count(org), withSecret });
   }

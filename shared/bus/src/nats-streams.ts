@@ -1,0 +1,40 @@
+import {
+  JetStreamApiCodes,
+  JetStreamApiError,
+  type JetStreamManager,
+  type StreamConfig,
+  type StreamInfo,
+} from '@nats-io/jetstream';
+
+type Streams = JetStreamManager['streams'];
+
+/**
+ * Creates a stream, or changes what differs. It asks first what there is: nats-server 2.9 refuses to make a stream that exists already where
+ * there is no room for its reserved bytes a second time.
+ */
+export async function ensureStream(streams: Streams, wanted: Partial<StreamConfig> & { readonly name: string }) {
+  let found = await findStream(streams, wanted.name);
+  if (found === undefined) {
+    try {
+      return await streams.add(wanted);
+    } catch (error) {
+      // Another service may have made it meanwhile.
+      found = await findStream(streams, wanted.name);
+      if (found === undefined) throw error;
+    }
+  }
+  const config: Readonly<Record<string, unknown>> = { ...found.config };
+  const isSame = Object.entries(wanted).every(
+    ([name, value]) => JSON.stringify(config[name]) === JSON.stringify(value),
+  );
+  return isSame ? found : streams.update(wanted.name, wanted);
+}
+
+async function findStream(streams: Streams, name: string): Promise<StreamInfo | undefined> {
+  try {
+    return await streams.info(name);
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound) return undefined;
+    throw error;
+  }
+}
