@@ -56,6 +56,15 @@ export class ServiceInstances {
     return from[Math.floor(Math.random() * from.length)];
   }
 
+  /** The one that was heard last, if that is no longer ago: heartbeats come late from a busy machine. */
+  latest(withinMs: number): string | undefined {
+    let latest: string | undefined;
+    for (const id of this.#instances.keys()) {
+      if (latest === undefined || this.heardMs(id) > this.heardMs(latest)) latest = id;
+    }
+    return latest !== undefined && this.#clock.monotonic() - this.heardMs(latest) < withinMs ? latest : undefined;
+  }
+
   isSilent(id: string): boolean {
     return this.#clock.monotonic() - this.heardMs(id) >= SILENCE_MS;
   }

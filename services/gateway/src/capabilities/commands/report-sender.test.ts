@@ -48,19 +48,29 @@ function pass(seconds: number, ...live: CommandServiceId[]): void {
 }
 
 describe('reports', () => {
-  it('go to a service that is heard; to the queue group while none is, or only one of an older version', () => {
+  it('go to a service that is heard, and to the queue group while none of this version is', () => {
     send('1');
     beat(A, { nowMs: undefined });
     send('2');
     beat(B);
     send('3');
-    clock.advance(1_500);
-    send('4');
     expect(sent).toEqual([
       [GROUP, '1'],
       [GROUP, '2'],
       [subjectOf(B), '3'],
-      [GROUP, '4'],
+    ]);
+  });
+
+  it('go to the service that was heard last while all are late, and to the queue group when that takes long', () => {
+    beat(B);
+    pass(1, A);
+    clock.advance(4_000);
+    send('1');
+    clock.advance(1_000);
+    send('2');
+    expect(sent).toEqual([
+      [subjectOf(A), '1'],
+      [GROUP, '2'],
     ]);
   });
 

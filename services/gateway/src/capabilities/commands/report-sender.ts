@@ -10,6 +10,8 @@ export interface ReportSenderOptions extends Pick<CapabilityContext, 'bus' | 'cl
 
 /** What a service has got so long before its last heartbeat is in the journal, if it is ever to be there. */
 const WRITTEN_MS = 2_000;
+/** While none is heard, the one that was heard last gets them for this long: the queue group may hold one that stands still. */
+const LATE_MS = 5_000;
 /** About what all endpoints of a full gateway report on one command. What does not fit is repeated by its agents. */
 const KEPT_BYTES = 16 * 1024 * 1024;
 
@@ -22,7 +24,7 @@ interface Batch {
 
 /**
  * Sends reports to a command service that was heard a moment ago, and sends them to another one when that one falls silent: a service that
- * stands still stays in its queue group. A report may so reach two services, and is taken once. While none is heard, the queue group gets them.
+ * stands still stays in its queue group. A report may so reach two services, and is taken once. While none was heard for long, the queue group gets them.
  */
 export class ReportSender {
   readonly #options: ReportSenderOptions;
@@ -39,7 +41,7 @@ export class ReportSender {
   send(reports: readonly CommandReport[]): void {
     const { clock, metrics, identity } = this.#options;
     const data = encodeBusMessage({ t: 'command_reports', gateway: identity.id, reports });
-    const service = this.#services.pick();
+    const service = this.#services.pick() ?? this.#services.latest(LATE_MS);
     const result = this.#publish(data, service);
     metrics.reports.inc({ result }, reports.length);
     if (service === undefined || result === 'dropped') return;
