@@ -19,10 +19,11 @@ import {
   type Entry,
 } from './endpoint-state.js';
 import { ContestedEndpoints } from './contested-endpoints.js';
+import { BETWEEN, EndpointTable } from './endpoint-table.js';
 import { FailureTracker } from './failure-tracker.js';
 import { UnwrittenChanges } from './ledger-changes.js';
 import { MovingEndpoints } from './moving-endpoints.js';
-import { PollTracker, type Polling } from './poll-tracker.js';
+import type { Polling } from './poll-tracker.js';
 
 /**
  * What happened to an answer that names its endpoint. `held`: another gateway may have counted the endpoint already; it is decided
@@ -44,8 +45,6 @@ export interface PollSessions {
 
 const LOST_CODE = 'gateway_lost';
 const NO_ROWS = new Uint8Array(0);
-/** Where an endpoint waits that has left its gateway for one that has not asked it yet. */
-const BETWEEN = 0;
 const answeredOrEmpty = (rows: Uint8Array): number => (rows.length === 0 ? EMPTY : ANSWERED);
 
 /**
@@ -67,16 +66,10 @@ export class QueryLedger {
   readonly changes: UnwrittenChanges;
   readonly #form: ResultForm;
   readonly #onReleased: LedgerOptions['onReleased'];
-  readonly #entries = new Map<number, Entry>();
-  readonly #counts = Array.from(STATES, () => 0);
-  readonly #gateways = new Map<GatewayId, number>();
-  /** By the index of a gateway; the first is {@link BETWEEN}. */
-  readonly #waitingAt: number[] = [0];
+  readonly #endpoints = new EndpointTable();
   readonly #moving = new MovingEndpoints();
-  readonly #polls = new PollTracker();
   readonly #contested = new ContestedEndpoints();
   #sealed: boolean;
-  #version = 0;
 
   constructor(options: LedgerOptions) {
     this.#form = options.form;
@@ -87,33 +80,33 @@ export class QueryLedger {
 
   /** Rises with every change of any endpoint's state. */
   get version(): number {
-    return this.#version;
+    return this.#endpoints.version;
   }
 
   get waiting(): number {
-    return this.#counts[WAITING] ?? 0;
+    return this.#endpoints.count(WAITING);
   }
 
   /** The waiting endpoints that poll; `undefined` when there are none. */
   get polling(): Polling | undefined {
-    return this.#polls.summary();
+    return this.#endpoints.polling;
   }
 
   waitingAt(gateway: GatewayId): number {
-    const index = this.#gateways.get(gateway);
-    return index === undefined ? 0 : (this.#waitingAt[index] ?? 0);
+    const index = this.#endpoints.knownIndexOf(gateway);
+    return index === undefined ? 0 : this.#endpoints.waitingAt(index);
   }
 
   get targeted(): number {
-    return this.#entries.size;
+    return this.#endpoints.size;
   }
 
   has(num: number): boolean {
-    return this.#entries.has(num);
+    return this.#endpoints.get(num) !== undefined;
   }
 
   snapshot(): Ledger {
-    const counts = Object.fromEntries(STATES.map((state, code) => [state, this.#counts[code] ?? 0]));
+    const counts = Object.fromEntries(STATES.map((state, code) => [state, this.#endpoints.count(code)]));
     return { targeted: this.targeted, ...counts } as Ledger;
   }
 
@@ -122,18 +115,18 @@ export class QueryLedger {
    * endpoints whose failure is not listed yet.
    */
   written(unwritten: number): Ledger {
-    const targeted = this.#entries.size;
-    const answered = (this.#counts[ANSWERED] ?? 0) - unwritten;
-    const written = { ...EMPTY_LEDGER, ...this.failures.listed, answered, empty: this.#counts[EMPTY] ?? 0 };
+    const targeted = this.#endpoints.size;
+    const answered = this.#endpoints.count(ANSWERED) - unwritten;
+    const written = { ...EMPTY_LEDGER, ...this.failures.listed, answered, empty: this.#endpoints.count(EMPTY) };
     const settled = OUTCOMES.reduce((sum, outcome) => sum + written[outcome], 0);
     return { ...written, targeted, waiting: targeted - settled };
   }
 
   /** A gateway has sent the query to these endpoints. `joined`: they connected while the query ran, so their answers name them. */
   target(gateway: GatewayId, nums: readonly number[], joined: boolean, polled?: PollSessions): void {
-    const waiting = entryOf(this.#indexOf(gateway), joined, WAITING);
+    const waiting = entryOf(this.#endpoints.indexOf(gateway), joined, WAITING);
     for (const num of nums) {
-      const entry = this.#entries.get(num);
+      const entry = this.#endpoints.get(num);
       const isWaiting = entry !== undefined && stateOf(entry) === WAITING;
       if (entry !== undefined && !isWaiting && !isRecoverable(stateOf(entry))) continue;
       // When two gateways target it, the one that it joined while the query ran has its newer session.
@@ -141,7 +134,7 @@ export class QueryLedger {
       const polls = isHeld && !joined ? isPolled(entry) : polled?.nums.has(num) === true;
       const asked = withPolls(waiting, polls);
       const at = isHeld ? this.#askAgain(num, entry, asked) : this.#set(num, entry, asked);
-      if (polls && polled !== undefined) this.#polls.due(at, polled.dueMs);
+      if (polls && polled !== undefined) this.#endpoints.pollsDue(at, polled.dueMs);
     }
   }
 
@@ -160,10 +153,10 @@ export class QueryLedger {
    * start.
    */
   answeredInGroups(gateway: GatewayId, nums: readonly number[]): number {
-    const answered = settledAt(this.#indexOf(gateway), ANSWERED);
+    const answered = settledAt(this.#endpoints.indexOf(gateway), ANSWERED);
     let twice = 0;
     for (const num of nums) {
-      const entry = this.#entries.get(num);
+      const entry = this.#endpoints.get(num);
       if (entry !== undefined && stateOf(entry) === ANSWERED) twice += 1;
       else this.#set(num, entry, answered);
     }
@@ -179,8 +172,8 @@ export class QueryLedger {
    * later.
    */
   answer(gateway: GatewayId, num: number, rows: Uint8Array): AnswerVerdict {
-    const index = this.#indexOf(gateway);
-    const entry = this.#entries.get(num);
+    const index = this.#endpoints.indexOf(gateway);
+    const entry = this.#endpoints.get(num);
     const current = entry === undefined ? WAITING : stateOf(entry);
     if (current !== WAITING && !isRecoverable(current)) return 'refused';
     // An empty answer is never held: it has no rows that could be counted twice.
@@ -198,8 +191,8 @@ export class QueryLedger {
   /** A gateway reports that an endpoint will not answer. True when that changed anything. */
   fail(gateway: GatewayId, failure: Failure): boolean {
     const [num, outcome] = failure;
-    const index = this.#indexOf(gateway);
-    const entry = this.#entries.get(num);
+    const index = this.#endpoints.indexOf(gateway);
+    const entry = this.#endpoints.get(num);
     const state = codeOf(outcome);
     if (state <= EMPTY) return false;
     if (entry !== undefined) {
@@ -220,20 +213,20 @@ export class QueryLedger {
 
   /** Whether one of them has answered with rows. */
   hasAnswered(nums: readonly number[]): boolean {
-    return nums.some((num) => stateOf(this.#entries.get(num) ?? WAITING) === ANSWERED);
+    return nums.some((num) => stateOf(this.#endpoints.get(num) ?? WAITING) === ANSWERED);
   }
 
   /** These endpoints were live until a moment ago, and nobody has said whether they were asked. They may still join. */
   lost(nums: readonly number[]): void {
     for (const num of nums) {
-      if (!this.#entries.has(num))
+      if (!this.has(num))
         this.#settleFailed(num, undefined, BETWEEN, [num, 'unreachable', LOST_CODE, 'its gateway does not answer']);
     }
   }
 
   /** A gateway is dead: its waiting endpoints go to their contenders; the others are unreachable, until it returns or they join elsewhere. */
   gatewayDied(gateway: GatewayId): number {
-    const index = this.#gateways.get(gateway);
+    const index = this.#endpoints.knownIndexOf(gateway);
     if (index === undefined) return 0;
     this.#contested.dropEmpty(index);
     return this.#settleWaiting(index, ['unreachable', LOST_CODE, 'the gateway that asked it does not answer']);
@@ -241,9 +234,9 @@ export class QueryLedger {
 
   /** A gateway that was dead is heard again: its endpoints are waited for as before. It may have merged their rows meanwhile. */
   gatewayReturned(gateway: GatewayId): void {
-    const index = this.#gateways.get(gateway);
+    const index = this.#endpoints.knownIndexOf(gateway);
     if (index === undefined) return;
-    for (const [num, entry] of this.#entries) {
+    for (const [num, entry] of this.#endpoints.entries()) {
       if (stateOf(entry) === UNREACHABLE && gatewayOf(entry) === index)
         this.#set(num, entry, entryOf(index, false, WAITING));
     }
@@ -252,7 +245,7 @@ export class QueryLedger {
   /** Endpoints that moved and that nobody has asked for too long are disconnected. `nowMs` is monotonic; to be called every moment. */
   expireMoves(nowMs: number): void {
     for (const num of this.#moving.expired(nowMs)) {
-      const entry = this.#entries.get(num);
+      const entry = this.#endpoints.get(num);
       if (entry === undefined || stateOf(entry) !== WAITING || gatewayOf(entry) !== BETWEEN) continue;
       const message = 'it left for another gateway, which did not ask it';
       this.#settleFailed(num, entry, BETWEEN, [num, 'disconnected', 'disconnected', message]);
@@ -261,7 +254,7 @@ export class QueryLedger {
 
   /** Updates of this gateway were lost and it has nothing more to send: its waiting endpoints will never be settled. */
   updatesLost(gateway: GatewayId): number {
-    const index = this.#gateways.get(gateway);
+    const index = this.#endpoints.knownIndexOf(gateway);
     if (index === undefined) return 0;
     return this.#settleWaiting(index, ['timed_out', 'report_lost', 'what its gateway reported was lost on the way']);
   }
@@ -270,44 +263,21 @@ export class QueryLedger {
   end(code: string, message: string): void {
     this.seal();
     if (this.waiting === 0) return;
-    for (const [num, entry] of this.#entries) {
+    for (const [num, entry] of this.#endpoints.entries()) {
       if (stateOf(entry) !== WAITING) continue;
       if (this.#contested.contender(num)?.held !== undefined) this.#handOver(num, entry);
       else this.#settleFailed(num, entry, gatewayOf(entry), [num, 'timed_out', code, message]);
     }
   }
 
-  #indexOf(gateway: GatewayId): number {
-    const known = this.#gateways.get(gateway);
-    if (known !== undefined) return known;
-    const index = this.#waitingAt.length;
-    this.#gateways.set(gateway, index);
-    this.#waitingAt.push(0);
-    return index;
-  }
-
-  /** Every change of state goes through here, so that counts cannot drift from entries. Returns the gateway that has the endpoint now. */
+  /** Every change of state goes through here. Returns the gateway that has the endpoint now. */
   #set(num: number, before: Entry | undefined, after: Entry): number {
-    this.#version += 1;
-    const dueMs = before !== undefined && isPolled(before) ? this.#polls.dueAt(gatewayOf(before)) : 0;
-    if (before !== undefined) this.#count(before, -1);
-    this.#count(after, 1);
-    if (isPolled(after)) this.#polls.due(gatewayOf(after), dueMs);
-    this.#entries.set(num, after);
+    this.#endpoints.set(num, before, after);
     const state = stateOf(after);
     if (state !== WAITING) this.#contested.take(num);
     if (before !== undefined && state <= EMPTY) this.failures.recovered(num);
     this.changes.note(num, state, before === undefined);
     return gatewayOf(after);
-  }
-
-  #count(entry: Entry, change: 1 | -1): void {
-    const state = stateOf(entry);
-    this.#counts[state] = (this.#counts[state] ?? 0) + change;
-    if (state !== WAITING) return;
-    const gateway = gatewayOf(entry);
-    this.#waitingAt[gateway] = (this.#waitingAt[gateway] ?? 0) + change;
-    if (isPolled(entry)) this.#polls.count(gateway, change);
   }
 
   #mayBeMerged(entry: Entry): boolean {
@@ -356,9 +326,9 @@ export class QueryLedger {
   }
 
   #settleWaiting(gateway: number, [outcome, code, message]: [Outcome, string, string]): number {
-    if ((this.#waitingAt[gateway] ?? 0) === 0) return 0;
+    if (this.#endpoints.waitingAt(gateway) === 0) return 0;
     let settled = 0;
-    for (const [num, entry] of this.#entries) {
+    for (const [num, entry] of this.#endpoints.entries()) {
       if (stateOf(entry) !== WAITING || gatewayOf(entry) !== gateway) continue;
       if (this.#handOver(num, entry)) continue;
       this.#settleFailed(num, entry, gateway, [num, outcome, code, message]);
