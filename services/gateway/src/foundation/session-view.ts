@@ -21,6 +21,8 @@ export interface SessionView {
   readonly state: SessionState;
   /** 0 until the session is registered. */
   readonly epoch: number;
+  /** False while the registry does not know the session. */
+  readonly confirmed: boolean;
   /** Monotonic; when the agent came here from another gateway. It may have answered a running query there already. */
   readonly movedAtMs: number;
   readonly connection: Pick<Connection, 'dueMs' | 'expectPolls'>;

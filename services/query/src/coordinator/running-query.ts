@@ -155,6 +155,7 @@ export class RunningQuery {
   end(kind: EndingKind): void {
     if (this.#state !== 'running') return;
     this.#state = 'finishing';
+    this.#writer.ending();
     this.#stopTimers();
     const ending = ENDINGS[kind];
     const stop = (): void => this.#broadcastStop(ending.stop);

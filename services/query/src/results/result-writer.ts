@@ -43,6 +43,7 @@ export class ResultWriter {
   #count = 0;
   #broken: Exclude<WriteResult, 'written'> | undefined;
   #busy = false;
+  #isEnding = false;
   #pumping: Promise<void> = Promise.resolve();
 
   constructor(options: ResultWriterOptions) {
@@ -58,6 +59,11 @@ export class ResultWriter {
     this.#broken = result;
     this.#options.onBroken(result);
     return result;
+  }
+
+  /** The query ends: what is still due, and what is being tried, is stored also where the broker has no room. */
+  ending(): void {
+    this.#isEnding = true;
   }
 
   /** Starts writing unless it is under way. */
@@ -88,12 +94,12 @@ export class ResultWriter {
     const { streams, id, clock, metrics, logger, retryForMs } = this.#options;
     const data = encodeQueryRecord(event);
     // The same id on every retry: an append whose acknowledgement was lost is stored once.
-    const essential = event.t === 'ended' ? ({ essential: true } as const) : {};
-    const options = { expectLastSubjectSeq: this.#seq, msgId: `${this.#name}-${this.#count}`, ...essential };
+    const options = { expectLastSubjectSeq: this.#seq, msgId: `${this.#name}-${this.#count}` };
     this.#count += 1;
     const startedMs = clock.monotonic();
     for (;;) {
-      const result = await streams.append(this.#subject, data, options);
+      const essential = this.#isEnding ? ({ essential: true } as const) : {};
+      const result = await streams.append(this.#subject, data, { ...options, ...essential });
       if (result.kind === 'appended') {
         this.#seq = result.seq;
         metrics.events.inc({ kind: event.t });

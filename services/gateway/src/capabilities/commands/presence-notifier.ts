@@ -13,16 +13,20 @@ export interface PresenceNotifierOptions extends Pick<CapabilityContext, 'bus' |
 const EVERY_MS = 5;
 /** Heartbeats come every second. A service that was silent for longer may have missed notices, and is sent everything again. */
 const SILENCE_MS = 2_500;
+/** How often sessions are told of that the registry does not know: a look-up for a command does not find them. */
+const UNREGISTERED_MS = 5_000;
 
 /**
  * Tells command services which sessions take commands: each as it becomes ready, and all of them whenever a service may not know. Bus
- * messages can be lost, so everything is sent again at the first heartbeat of a service that was not heard before.
+ * messages can be lost, so everything is sent again at the first heartbeat of a service that was not heard before. Sessions that are not
+ * registered, since the registry is away or has no memory, are told of again and again.
  */
 export class PresenceNotifier {
   readonly #options: PresenceNotifierOptions;
   readonly #scheduler: BatchScheduler;
   #nums: number[] = [];
   #owesAll = false;
+  #unregisteredAtMs = 0;
   /** When each service was last heard, monotonic. */
   readonly #heardAtMs = new Map<CommandServiceId, number>();
 
@@ -60,6 +64,10 @@ export class PresenceNotifier {
     if (heardAtMs === undefined || nowMs - heardAtMs > SILENCE_MS) this.all();
     // What could not be sent before is sent now that a service listens.
     else if (this.#owesAll) this.#scheduler.due();
+    else if (nowMs - this.#unregisteredAtMs >= UNREGISTERED_MS) {
+      this.#unregisteredAtMs = nowMs;
+      for (const session of this.#options.hub.sessions()) if (!session.confirmed) this.add(session);
+    }
     for (const [other, atMs] of this.#heardAtMs) if (nowMs - atMs > 10 * SILENCE_MS) this.#heardAtMs.delete(other);
   }
 
