@@ -62,6 +62,25 @@ describe('result writer', () => {
     expect([broken, await written()]).toEqual([['fenced'], [1]]);
   });
 
+  test('of a query that ends stores what is due also where only what is essential is taken', async () => {
+    const { streams, clock, due, writer, written } = await open();
+    const full = Object.assign(Object.create(streams) as typeof streams, {
+      append: async (...[subject, data, options]: Parameters<typeof streams.append>) =>
+        options?.essential === true
+          ? streams.append(subject, data, options)
+          : { kind: 'unavailable', maybeStored: false, cause: new Error('full') },
+    });
+    const results = writer(full);
+    due.push(progress(1), progress(2));
+    results.kick();
+    await clock.advanceAsync(1_000);
+    expect(await written()).toEqual([]);
+    results.ending();
+    await clock.advanceAsync(1_000);
+    await results.idle();
+    expect(await written()).toEqual([1, 2]);
+  });
+
   test('recognises its own append whose acknowledgement was lost', async () => {
     const { streams, clock, writer, written } = await open();
     let lose = true;
