@@ -61,7 +61,7 @@ async function audited(ids: readonly CommandId[]): Promise<string[]> {
 
 async function everythingAudited(ids: readonly CommandId[]): Promise<void> {
   const all = ids.map(() => '1+1');
-  await eventually(async () => (await audited(ids)).join() === all.join(), 'all are audited', 20_000).catch(() => null);
+  await eventually(async () => (await audited(ids)).join() === all.join(), 'all are audited', 90_000).catch(() => null);
   expect(await audited(ids)).toEqual(all);
 }
 
