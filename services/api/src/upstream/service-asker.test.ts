@@ -69,12 +69,32 @@ describe('a request to a service', () => {
     await ask();
     beat({ id: 'a' });
     beat({ id: 'old', nowMs: undefined as never });
-    clock.advance(1_500);
+    clock.advance(5_000);
     await ask();
     expect(subjects()).toEqual(['any', 'any']);
     // Whoever of them goes on first drops what nobody waits for any more.
     expect(sent.map(({ terms }) => terms.expiresAtMs)).toEqual([undefined, clock.now() + SKEW_MS + 10_000]);
     expect(sent[0]?.terms.expiresAtMs).toBeUndefined();
+  });
+
+  test('goes to the instance that was heard last while all heartbeats are late', async () => {
+    beat({ id: 'a' });
+    clock.advance(500);
+    beat({ id: 'b' });
+    clock.advance(3_000);
+    automatic.set('one.b', replyOf('done'));
+    expect(await ask()).toEqual(replyOf('done'));
+    expect(subjects()).toEqual(['one.b']);
+  });
+
+  test('goes from the queue group, which may hold one that stands still, to an instance that is heard', async () => {
+    const asked = ask();
+    await pass(250, 'a');
+    await pass(1_500, 'a');
+    expect(subjects()).toEqual(['any', 'one.a']);
+    sent[1]?.answer(replyOf('done'));
+    await pass(250);
+    expect(await asked).toEqual(replyOf('done'));
   });
 
   test('goes to another instance within two seconds when the first falls silent, and the first answer counts', async () => {

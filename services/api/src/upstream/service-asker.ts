@@ -32,6 +32,8 @@ interface Attempt {
 }
 
 const CHECK_MS = 250;
+/** Heartbeats may be so late before the queue group is asked. */
+const LATE_MS = 5_000;
 /** A refusal is smaller. */
 const REFUSAL_BYTES = 512;
 
@@ -57,7 +59,7 @@ export class ServiceAsker {
     let wasGroupAsked = false;
     for (;;) {
       if (attempts.every((attempt) => this.#isSilent(attempt))) {
-        const next = instances.pick(asked);
+        const next = instances.pick(asked) ?? (attempts.length === 0 ? this.#late(asked) : undefined);
         if (next !== undefined) {
           asked.add(next);
           attempts.push(this.#send(next, encode, untilMs, options));
@@ -132,11 +134,17 @@ export class ServiceAsker {
     }
   }
 
+  /** All heartbeats are late, as on a busy machine: the one that was heard last. The queue group may hold one that stands still. */
+  #late(asked: ReadonlySet<string>): string | undefined {
+    const latest = this.#options.instances.latest(LATE_MS);
+    return latest === undefined || asked.has(latest) ? undefined : latest;
+  }
+
   #isSilent({ id, sentMs }: Attempt): boolean {
-    // Who in the queue group got the request is not known.
-    if (id === undefined) return false;
     const { clock, instances } = this.#options;
-    return clock.monotonic() - Math.max(sentMs, instances.heardMs(id)) >= SILENCE_MS;
+    // Who in the queue group got the request is not known: it may be one that stands still.
+    const heardMs = id === undefined ? sentMs : Math.max(sentMs, instances.heardMs(id));
+    return clock.monotonic() - heardMs >= SILENCE_MS;
   }
 }
 
