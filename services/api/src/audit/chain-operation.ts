@@ -11,7 +11,7 @@ export interface ChainParts {
   readonly clock: Clock;
 }
 
-export const STALL_MS = 60_000;
+const STALL_MS = 60_000;
 
 /** The stored audit record, with which a client verifies that nothing in it was changed. */
 export function chainOperation({ streams, clock }: ChainParts): Operation {
@@ -20,25 +20,30 @@ export function chainOperation({ streams, clock }: ChainParts): Operation {
       throw new AppError('forbidden', 'the chain holds records of all endpoints, and a selector bounds your token');
     }
     negotiate('application/x-ndjson');
-    return {
-      kind: 'stream',
-      status: 200,
-      headers: { 'content-type': 'application/x-ndjson; charset=utf-8' },
-      write: async (response) => {
-        const writer = new DrainWriter(response, { clock, stallMs: STALL_MS });
-        for await (const line of lines(streams, principal.org, query.after ?? 0, signal)) {
-          if ((await writer.write(line)) !== 'written') return;
-        }
-        await writer.flush();
-        response.end();
-      },
-    };
+    return ndjson(clock, lines(streams, principal.org, query.after ?? 0, signal));
   });
 }
 
-async function* lines(streams: StreamStore, org: OrgId, after: number, signal: AbortSignal): AsyncGenerator<string> {
+/** Sends one JSON value a line, as fast as the caller reads. */
+export function ndjson(clock: Clock, values: AsyncIterable<unknown>): StreamAnswer {
+  return {
+    kind: 'stream',
+    status: 200,
+    headers: { 'content-type': 'application/x-ndjson; charset=utf-8' },
+    write: async (response) => {
+      const writer = new DrainWriter(response, { clock, stallMs: STALL_MS });
+      for await (const value of values) {
+        if ((await writer.write(`${JSON.stringify(value)}\n`)) !== 'written') return;
+      }
+      await writer.flush();
+      response.end();
+    },
+  };
+}
+
+async function* lines(streams: StreamStore, org: OrgId, after: number, signal: AbortSignal): AsyncGenerator<object> {
   const entries = streams.read(STREAMS.audit.name, { subject: STREAM_SUBJECTS.audit(org), fromSeq: after + 1, signal });
   for await (const { seq, data } of entries) {
-    yield `${JSON.stringify({ seq, hash: auditHash(data), record: decodeRecord<AuditRecord>(data) })}\n`;
+    yield { seq, hash: auditHash(data), record: decodeRecord<AuditRecord>(data) };
   }
 }

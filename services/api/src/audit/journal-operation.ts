@@ -2,10 +2,9 @@ import { operations, type AuditedEntryJson } from '@muster/api-contract';
 import { entryRecord, replayJournal } from '@muster/audit';
 import { AppError, type OrgId } from '@muster/protocol';
 import { journalPosition, RequestKeys } from '@muster/records';
-import { DrainWriter } from '../http/drain-writer.js';
 import { implement, type Operation, type StreamAnswer } from '../http/operation.js';
 import { isoTime } from '../http/json-members.js';
-import { STALL_MS, type ChainParts } from './chain-operation.js';
+import { ndjson, type ChainParts } from './chain-operation.js';
 
 /** A record follows its entry within seconds, when nothing is down. */
 const PENDING_MS = 60_000;
@@ -17,19 +16,7 @@ export function auditedJournalOperation({ streams, clock }: ChainParts): Operati
       throw new AppError('forbidden', 'the journal has commands to all endpoints, and a selector bounds your token');
     }
     negotiate('application/x-ndjson');
-    return {
-      kind: 'stream',
-      status: 200,
-      headers: { 'content-type': 'application/x-ndjson; charset=utf-8' },
-      write: async (response) => {
-        const writer = new DrainWriter(response, { clock, stallMs: STALL_MS });
-        for await (const line of entries({ streams, clock }, principal.org, query.after ?? 0, signal)) {
-          if ((await writer.write(`${JSON.stringify(line)}\n`)) !== 'written') return;
-        }
-        await writer.flush();
-        response.end();
-      },
-    };
+    return ndjson(clock, entries({ streams, clock }, principal.org, query.after ?? 0, signal));
   });
 }
 
