@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { AgentId, OrgId } from '@muster/protocol';
 import {
   type Env,
+  type Clock,
   type Logger,
   type ProgramContext,
   runProgram,
@@ -51,26 +52,8 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   logger.info('agent identity', { agentId: identity.agentId, host: facts.host });
   warnOfPlainText(config, logger);
 
-  const processes = new WorkerProcesses({
-    args: workerArguments(),
-    env: workerEnvironment(env),
-    folder,
-    idleMs: config.workerIdleMs,
-    clock,
-    logger,
-  });
+  const { processes, denylist, queries } = openQueries(config, { clock, logger, meter, env });
   runner.go('worker processes', { stop: (signal) => processes.stop(signal).then(() => {}) });
-  const denylist = new QueryDenylist({ folder, clock, logger });
-  denylist.load();
-  const queries = QueryHandler.open({
-    denylist,
-    processes,
-    workers: config.workers,
-    maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
-    traffic: () => meter.read(),
-    clock,
-    logger,
-  });
   runner.go('queries', { stop: () => queries.stop() });
 
   const host = createAgentHost({
@@ -133,6 +116,29 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
     },
     stop: () => sessions.stop(),
   });
+}
+
+interface QueryContext {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: TrafficMeter;
+  readonly env: Env;
+}
+
+function openQueries(config: AgentConfig, { clock, logger, meter, env }: QueryContext) {
+  const folder = config.dataDir;
+  const processes = new WorkerProcesses({
+    ...{ args: workerArguments(), env: workerEnvironment(env), folder, clock, logger },
+    idleMs: config.workerIdleMs,
+  });
+  const denylist = new QueryDenylist({ folder, clock, logger });
+  denylist.load();
+  const queries = QueryHandler.open({
+    ...{ denylist, processes, clock, logger, workers: config.workers },
+    maxBudget: { ms: config.maxQueryMs, rows: config.maxQueryRows, bytes: config.maxQueryBytes },
+    traffic: () => meter.read(),
+  });
+  return { processes, denylist, queries };
 }
 
 /**

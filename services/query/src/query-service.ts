@@ -27,7 +27,7 @@ import { QueryRequestHandler } from './requests/query-request-handler.js';
 import { QueryStarter } from './requests/query-starter.js';
 import { QueryRecordStore } from './results/query-record-store.js';
 import { ResultWriter } from './results/result-writer.js';
-import { Reductions } from './sql/reductions.js';
+import { Reductions, type ReduceLimits } from './sql/reductions.js';
 import { SqlCompiler } from './sql/sql-compiler.js';
 
 /** Approximate upper bound of one event of the result stream: a quarter of what the broker takes. */
@@ -60,16 +60,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   const compiler = new SqlCompiler({ clock, logger });
   const reductions = new Reductions({
     ...{ streams, directory, clock, logger, metrics: metrics.reduce },
-    limits: {
-      concurrent: config.reduceConcurrent,
-      perOrg: config.reducePerOrg,
-      perOperator: config.reducePerOperator,
-      waiting: 4 * config.reduceConcurrent,
-      waitingPerOrg: 4 * config.reducePerOrg,
-      waitingPerOperator: 4 * config.reducePerOperator,
-      ms: config.reduceMs,
-      heapBytes: config.reduceHeapBytes,
-    },
+    limits: reduceLimits(config),
   });
 
   const hearing = new HearingMonitor({ bus, clock });
@@ -132,14 +123,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
       ['gateway failure detector', detector],
       ['coordinator monitor', monitor],
       ['coordinator heartbeats', heartbeats],
-      [
-        'coordinator',
-        {
-          start: () => coordinator.start(),
-          drain: (signal) => coordinator.drained(AbortSignal.any([signal, AbortSignal.timeout(config.drainMs)])),
-          stop: () => coordinator.stop(),
-        },
-      ],
+      ['coordinator', draining(coordinator, config.drainMs)],
       ['orphan reaper', orphanReaper],
       [
         'request handler',
@@ -154,5 +138,28 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
         },
       ],
     ],
+  };
+}
+
+function reduceLimits(config: QueryServiceDeps['config']): ReduceLimits {
+  const { reduceConcurrent, reducePerOrg, reducePerOperator } = config;
+  return {
+    concurrent: reduceConcurrent,
+    perOrg: reducePerOrg,
+    perOperator: reducePerOperator,
+    waiting: 4 * reduceConcurrent,
+    waitingPerOrg: 4 * reducePerOrg,
+    waitingPerOperator: 4 * reducePerOperator,
+    ms: config.reduceMs,
+    heapBytes: config.reduceHeapBytes,
+  };
+}
+
+/** Its queries may end by themselves for this long. */
+function draining(coordinator: QueryCoordinator, drainMs: number): Component {
+  return {
+    start: () => coordinator.start(),
+    drain: (signal) => coordinator.drained(AbortSignal.any([signal, AbortSignal.timeout(drainMs)])),
+    stop: () => coordinator.stop(),
   };
 }
