@@ -6,6 +6,7 @@
 const LIBRARIES = [
   ...[
     'protocol',
+    'host-metrics',
     'records',
     'messages',
     'runtime',
@@ -26,10 +27,11 @@ const LIBRARIES = [
  */
 export const PACKAGES = {
   'shared/protocol': [],
+  'shared/host-metrics': [],
   'shared/records': ['protocol'],
   'shared/messages': ['protocol', 'records'],
-  'shared/api-contract': ['protocol/vocabulary', 'identity/roles', 'runtime/quantity'],
-  'shared/api-client': ['protocol/vocabulary', 'api-contract'],
+  'shared/api-contract': ['protocol/vocabulary', 'host-metrics', 'identity/roles', 'runtime/quantity'],
+  'shared/api-client': ['protocol/vocabulary', 'host-metrics', 'api-contract'],
   'shared/tables': ['protocol'],
   'shared/actions': ['protocol'],
   'shared/runtime': ['protocol'],
@@ -44,8 +46,18 @@ export const PACKAGES = {
   'services/query': LIBRARIES,
   'services/command': LIBRARIES,
   'services/api': LIBRARIES,
-  'services/agent': ['protocol', 'identity', 'tables', 'actions', 'runtime'],
-  'services/cli': ['protocol', 'records', 'identity', 'tables', 'actions', 'runtime', 'api-contract', 'api-client'],
+  'services/agent': ['protocol', 'host-metrics', 'identity', 'tables', 'actions', 'runtime'],
+  'services/cli': [
+    'protocol',
+    'host-metrics',
+    'records',
+    'identity',
+    'tables',
+    'actions',
+    'runtime',
+    'api-contract',
+    'api-client',
+  ],
   'deploy/local': ['protocol', 'runtime', 'identity'],
 };
 

@@ -6,7 +6,7 @@ import { limitParameter } from './paging.js';
 import { endpointNameSchema, isTimeout, queryFailureSchema, querySchema, TIMEOUT_FAULT } from './query.js';
 
 /** What bytes are for. `transport` is what an endpoint's sockets carried besides frames; gateways do not count it. */
-export const PURPOSES = ['session', 'heartbeat', 'query', 'command', 'transport'] as const;
+export const PURPOSES = ['session', 'heartbeat', 'query', 'command', 'metrics', 'transport'] as const;
 export type Purpose = (typeof PURPOSES)[number];
 
 /** How long endpoints have to answer. */

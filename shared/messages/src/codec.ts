@@ -2,6 +2,7 @@ import { decodeCbor, encodeCborUnsorted } from '@muster/protocol';
 import type { CallStatus, CallStatusRequest } from './api-messages.js';
 import type { CommandBusMessage } from './command-messages.js';
 import type { CommandReply, CommandRequest } from './command-requests.js';
+import type { MetricsBusMessage } from './metrics-messages.js';
 import type { GatewayHeartbeat, GatewayReply, GatewayRequest } from './gateway-messages.js';
 import type { CoordinatorHeartbeat, GatewayUpdate, QueryStart, QueryStop } from './query-messages.js';
 import type { QueryReply, QueryRequest, ReduceStop } from './query-requests.js';
@@ -24,6 +25,7 @@ export type LiveMessage =
   | GatewayRequest
   | GatewayReply
   | CommandBusMessage
+  | MetricsBusMessage
   | ServiceMessage;
 
 export function encodeBusMessage(message: LiveMessage): Uint8Array {

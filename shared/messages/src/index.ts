@@ -8,3 +8,4 @@ export * from './traffic-counters.js';
 export * from './command-messages.js';
 export * from './command-requests.js';
 export * from './request-terms.js';
+export * from './metrics-messages.js';

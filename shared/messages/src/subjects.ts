@@ -1,4 +1,4 @@
-import type { CommandServiceId, CoordinatorId, GatewayId } from '@muster/protocol';
+import type { AgentId, CommandServiceId, CoordinatorId, GatewayId, TelemetryServiceId } from '@muster/protocol';
 import { SUBJECT_ROOT as ROOT, subjectToken as token } from '@muster/records';
 
 /** All subjects of live messages. They are built here and nowhere else; stream subjects are in `@muster/records`. */
@@ -44,4 +44,16 @@ export const SUBJECTS = {
   allGatewayCommands: `${ROOT}.gateways.commands`,
   /** Command service → everyone, every second: {@link CommandServiceHeartbeat}. */
   commandHeartbeats: `${ROOT}.beat.command`,
+  /** Gateway → the telemetry service that owns a partition: {@link SampleBatch}, {@link SessionsEnded}. */
+  samples: (partition: number) => `${ROOT}.metrics.samples.${partition}`,
+  /** Telemetry services and API → all gateways: {@link KeyframesWanted}, {@link WatchRenewal}. */
+  allGatewayMetrics: `${ROOT}.gateways.metrics`,
+  /** Gateway → viewers of one endpoint: {@link WatchFrames}, {@link WatchHistory}, {@link WatchEnded}. */
+  watch: (id: AgentId) => `${ROOT}.metrics.watch.${token(id)}`,
+  /** API → the telemetry service that owns a partition, request and reply: the latest sample of an endpoint. */
+  latestMetrics: (partition: number) => `${ROOT}.metrics.latest.${partition}`,
+  /** API → one telemetry service, request and reply: what it knows of all its endpoints. */
+  telemetryService: (id: TelemetryServiceId) => `${ROOT}.metrics.service.${token(id)}`,
+  /** Telemetry service → everyone, every second: {@link TelemetryHeartbeat}. */
+  telemetryHeartbeats: `${ROOT}.beat.telemetry`,
 } as const;

@@ -6,7 +6,8 @@ export interface ChannelCounters {
   readonly sessions: number;
   /** Sum of the duration of all sessions, ended ones included. */
   readonly seconds: number;
-  readonly purposes: Readonly<Record<TrafficPurpose, ByteCounts>>;
+  /** A gateway of the version before does not know all purposes. */
+  readonly purposes: Readonly<Partial<Record<TrafficPurpose, ByteCounts>>>;
 }
 
 /**

@@ -27,7 +27,13 @@ export const factsSchema = z.object({
 export type Facts = z.infer<typeof factsSchema>;
 
 /** The capabilities that an agent may list in its hello. */
-export const CAPABILITY = { query: 'query', command: 'command', mode: 'mode', heartbeat: 'heartbeat' } as const;
+export const CAPABILITY = {
+  query: 'query',
+  command: 'command',
+  mode: 'mode',
+  heartbeat: 'heartbeat',
+  metrics: 'metrics',
+} as const;
 
 /** The columns of the row that a command is bound to on this endpoint. */
 const bindingSchema = z.record(text(LIMITS.bindingKeyBytes), z.union([z.string(), z.number(), z.null()]));
@@ -47,6 +53,15 @@ const modeSchema = z.object({
   /** A lease: after this time the agent switches to `next` by itself. */
   lease: z.object({ forMs: count, next: z.object(modeSetting) }).optional(),
 });
+
+/** A process: id, name, share of one processor (1 = all of it), resident bytes, the user it runs as. */
+const processSchema = z.tuple([
+  count,
+  text(LIMITS.processNameBytes),
+  z.number().nonnegative(),
+  count,
+  text(LIMITS.processNameBytes),
+]);
 
 const schemas = {
   challenge: z.object({ nonce: bytes(32), serverTimeMs: count }),
@@ -111,6 +126,22 @@ const schemas = {
     effects: z.array(text(LIMITS.effectBytes)).max(LIMITS.effects).optional(),
     authentic: z.boolean(),
   }),
+  /** How often the agent sends samples. */
+  metrics: z.object({
+    /** 0: not at all. */
+    everyMs: count.max(LIMITS.metricsEveryMaxMs),
+    /** Somebody watches: for `forMs` from now on, unless another METRICS comes before. */
+    watch: z.object({ everyMs: count.min(1_000), forMs: count.max(LIMITS.metricsWatchMaxMs) }).optional(),
+    /** The next sample must be a keyframe. */
+    keyframe: z.boolean().optional(),
+  }),
+  /** How far back the gateway asks for history, from now. */
+  metricsHistory: z.object({ secondsMs: count, minutesMs: count }),
+  processes: z.object({
+    atMs: count,
+    byCpu: z.array(processSchema).max(LIMITS.topProcesses),
+    byMemory: z.array(processSchema).max(LIMITS.topProcesses),
+  }),
   queryEnd: z.object({ outcome: z.enum(AGENT_OUTCOMES), code: text(64), message: text(LIMITS.errorMessageBytes) }),
 } as const;
 
@@ -128,6 +159,9 @@ export type CommandBody = Bodies['command'];
 export type CommandCancelBody = Bodies['commandCancel'];
 export type ReportKeptBody = Bodies['reportKept'];
 export type ReportBody = Bodies['report'];
+export type MetricsBody = Bodies['metrics'];
+export type MetricsHistoryBody = Bodies['metricsHistory'];
+export type ProcessesBody = Bodies['processes'];
 
 export type DecodedBody<T> = { readonly ok: true; readonly body: T } | { readonly ok: false; readonly fault: string };
 

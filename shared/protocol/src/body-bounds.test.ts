@@ -13,6 +13,7 @@ const bytes = (length: number): Uint8Array => new Uint8Array(length);
 const MODE = { mode: 'poll', intervalMs: 60_000, reason: '', spreadMs: 0 };
 const LEASE = { forMs: 1, next: { mode: 'live', intervalMs: 60_000 } };
 const FACTS = { host: 'h', os: 'linux', arch: '', osName: '', osVersion: '', agentVersion: '' };
+const PROCESS = [1, 'sh', 0.25, 4_096, 'root'];
 const COMMAND = { id: 'c', number: 1, jws: '', keys: '', proof: bytes(0), binding: null };
 
 /** A body of each kind with its required members only. */
@@ -30,6 +31,9 @@ const BODIES: Readonly<Record<Kind, Readonly<Record<string, unknown>>>> = {
   commandCancel: { id: '', number: 1 },
   reportKept: { id: '', number: 1 },
   report: { id: 'c', number: 1, state: 'running', code: '', message: '', authentic: true },
+  metrics: { everyMs: 60_000 },
+  metricsHistory: { secondsMs: 0, minutesMs: 0 },
+  processes: { atMs: 0, byCpu: [], byMemory: [] },
   queryEnd: { outcome: 'error', code: '', message: '' },
 };
 
@@ -104,6 +108,16 @@ describe('a body', () => {
     ['report', 'state', REPORTED_STATES, ['queued', 'sent', '']],
     ['report', 'message', [text(512)], [text(513)]],
     ['report', 'effects', [list(50), [text(256)]], [list(51), [text(257)]]],
+    ['metrics', 'everyMs', [0, 3_600_000], [-1, 3_600_001, 0.5]],
+    [
+      'metrics',
+      'watch',
+      [{ everyMs: 1_000, forMs: 60_000 }],
+      [{ everyMs: 999, forMs: 1 }, { everyMs: 1_000, forMs: 60_001 }, { everyMs: 1_000 }],
+    ],
+    ['metrics', 'keyframe', [true, false], [1, null]],
+    ['processes', 'byCpu', [list(10, PROCESS)], [list(11, PROCESS), [['1', 'sh', 0, 0, 'root']], [PROCESS.slice(1)]]],
+    ['processes', 'byMemory', [[[1, text(64), 0.5, 0, text(64)]]], [[[1, text(65), 0, 0, '']], [[1, '', -1, 0, '']]]],
     ['queryEnd', 'outcome', AGENT_OUTCOMES, ['answered', 'disconnected', '']],
     ['queryEnd', 'code', [text(64)], [text(65)]],
   ])('%s bounds %s', (kind, member, good, bad) => {

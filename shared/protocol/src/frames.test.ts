@@ -17,11 +17,11 @@ describe('frames', () => {
     );
   });
 
-  it('have one flag, on ROWS only', () => {
+  it('have one flag, on ROWS and HISTORY only', () => {
     for (const type of Object.values(FRAME)) {
       for (let flags = 1; flags < 256; flags += 1) {
         const header = decodeHeader(encodeFrame(type, 1, new Uint8Array(), flags));
-        const isAllowed = type === FRAME.rows && flags === FLAG_FINAL;
+        const isAllowed = (type === FRAME.rows || type === FRAME.history) && flags === FLAG_FINAL;
         expect(header === undefined).toBe(!isAllowed);
       }
     }

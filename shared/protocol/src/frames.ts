@@ -16,19 +16,25 @@ export const FRAME = {
   command: 0x20,
   commandCancel: 0x21,
   reportKept: 0x22,
+  metrics: 0x30,
+  metricsHistory: 0x31,
   hello: 0x81,
   rows: 0x90,
   queryEnd: 0x91,
   report: 0xa0,
+  keyframe: 0xb0,
+  delta: 0xb1,
+  history: 0xb2,
+  processes: 0xb3,
 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
-/** Flag of ROWS: this frame completes the answer. */
+/** Flag of ROWS and HISTORY: this frame completes the answer. */
 export const FLAG_FINAL = 0x01;
 
 export const HEADER_BYTES = 8;
 
-/** The header: type, flags, two zero bytes, and the query's handle on this gateway (big-endian; 0 for frames without a query). */
+/** The header: type, flags, two zero bytes, and the gateway's handle of a query or of a request for history (big-endian; 0 for other frames). */
 export interface Header {
   readonly type: FrameType;
   readonly flags: number;
@@ -49,6 +55,7 @@ export function encodeFrame(type: FrameType, ref: number, body: Uint8Array, flag
 }
 
 const KNOWN: ReadonlySet<number> = new Set(Object.values(FRAME));
+const CAN_BE_FINAL: ReadonlySet<number> = new Set([FRAME.rows, FRAME.history]);
 
 /** The header of a frame, or `undefined` when the bytes are no frame of this protocol (the peer then closes with 1002). */
 export function decodeHeader(frame: Uint8Array): Header | undefined {
@@ -56,7 +63,7 @@ export function decodeHeader(frame: Uint8Array): Header | undefined {
   const type = frame[0] as number;
   const flags = frame[1] as number;
   if (!KNOWN.has(type) || frame[2] !== 0 || frame[3] !== 0) return undefined;
-  if (flags !== 0 && !(type === FRAME.rows && flags === FLAG_FINAL)) return undefined;
+  if (flags !== 0 && !(CAN_BE_FINAL.has(type) && flags === FLAG_FINAL)) return undefined;
   const ref =
     (frame[4] as number) * 0x1000000 +
     (((frame[5] as number) << 16) | ((frame[6] as number) << 8) | (frame[7] as number));

@@ -15,6 +15,7 @@ export type GatewayId = Brand<string, 'GatewayId'>;
 export type CoordinatorId = Brand<string, 'CoordinatorId'>;
 /** One incarnation of a command service. */
 export type CommandServiceId = Brand<string, 'CommandServiceId'>;
+export type TelemetryServiceId = Brand<string, 'TelemetryServiceId'>;
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 // Crockford's alphabet, lower case: its characters are in the order of their values, so ids sort by time.
@@ -63,6 +64,10 @@ export function newCoordinatorId(): CoordinatorId {
 
 export function newCommandServiceId(): CommandServiceId {
   return `cs-${base32(randomBytes(7)).slice(0, 10)}` as CommandServiceId;
+}
+
+export function newTelemetryServiceId(): TelemetryServiceId {
+  return `ts-${base32(randomBytes(7)).slice(0, 10)}` as TelemetryServiceId;
 }
 
 export function newQueryId(nowMs: number): QueryId {

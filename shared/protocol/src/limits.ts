@@ -73,6 +73,15 @@ export const LIMITS = {
   /** How long the reply to a command request may wait for the outcome. */
   commandWaitMaxMs: 30_000,
   reasonBytes: 500,
+  /** KEYFRAME, DELTA and PROCESSES; larger ones end the session. */
+  sampleBytes: 64 * 1024,
+  /** One piece of HISTORY. */
+  historyBytes: 64 * 1024,
+  metricsEveryMaxMs: 3_600_000,
+  /** For how long one METRICS can ask for the watched interval. */
+  metricsWatchMaxMs: 60_000,
+  topProcesses: 10,
+  processNameBytes: 64,
 } as const;
 
 /** What one endpoint may spend on one query; whichever is reached first ends it as `over_budget`. */

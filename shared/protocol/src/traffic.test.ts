@@ -8,7 +8,9 @@ test('every frame counts as one purpose, by its first byte; an unknown one as se
     ...{ challenge: 'session', welcome: 'session', error: 'session', reconnect: 'session', mode: 'session' },
     ...{ query: 'query', cancel: 'query', credit: 'query', rows: 'query', queryEnd: 'query' },
     ...{ command: 'command', commandCancel: 'command', reportKept: 'command', report: 'command', hello: 'session' },
+    ...{ metrics: 'metrics', metricsHistory: 'metrics', keyframe: 'metrics', delta: 'metrics', history: 'metrics' },
+    ...{ processes: 'metrics' },
   });
   expect(purposeOfFrame(0xee)).toBe('session');
-  expect(TRAFFIC_PURPOSES).toEqual(['session', 'heartbeat', 'query', 'command']);
+  expect(TRAFFIC_PURPOSES).toEqual(['session', 'heartbeat', 'query', 'command', 'metrics']);
 });

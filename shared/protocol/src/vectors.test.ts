@@ -138,7 +138,10 @@ describe('the test vectors', () => {
   });
 
   it('cover every type of frame', () => {
-    expect(new Set(vectors.frames.map(({ hex }) => hex.slice(0, 2))).size).toBe(Object.values(FRAME).length);
+    // The vectors of samples and of history are in `metrics.json`.
+    const samples: readonly number[] = [FRAME.keyframe, FRAME.delta, FRAME.history];
+    const types = Object.values(FRAME).filter((type) => !samples.includes(type));
+    expect(new Set(vectors.frames.map(({ hex }) => hex.slice(0, 2))).size).toBe(types.length);
     expect(vectors.frames.every(({ hex }) => hex.length >= HEADER_BYTES * 2)).toBe(true);
   });
 });

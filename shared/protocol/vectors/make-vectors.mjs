@@ -159,6 +159,17 @@ const frames = [
     effects: ['killed 4711 /tmp/abc.exe'],
     authentic: true,
   }),
+  frame('metrics', 'metrics', 'gateway', { everyMs: 60_000 }),
+  frame('metrics of a watched endpoint', 'metrics', 'gateway', {
+    everyMs: 60_000,
+    watch: { everyMs: 1_000, forMs: 10_000 },
+  }),
+  frame('metrics history', 'metricsHistory', 'gateway', { secondsMs: 600_000, minutesMs: 86_400_000 }),
+  frame('processes', 'processes', 'agent', {
+    atMs: 1_767_225_600_000,
+    byCpu: [[4711, 'abc.exe', 0.5, 8_388_608, 'root']],
+    byMemory: [[1, 'systemd', 0, 12_582_912, 'root']],
+  }),
 ];
 
 const value = (name, json, bytesHex) => ({ name, value: json, hex: bytesHex });

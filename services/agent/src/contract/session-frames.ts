@@ -1,6 +1,8 @@
 import type {
   CommandBody,
   CommandCancelBody,
+  MetricsBody,
+  MetricsHistoryBody,
   ModeBody,
   QueryBody,
   ReconnectBody,
@@ -17,13 +19,15 @@ export interface SessionFrames {
   readonly command: CommandBody;
   readonly commandCancel: CommandCancelBody;
   readonly reportKept: ReportKeptBody;
+  readonly metrics: MetricsBody;
+  readonly metricsHistory: MetricsHistoryBody;
   /** A QUERY or CREDIT whose body this agent does not understand. `code` is `bad_query` or `bad_credit`. */
   readonly unreadableQuery: { readonly code: string; readonly fault: string };
   /** A COMMAND of which it understands no more than which one it is. */
   readonly unreadableCommand: CommandCancelBody & { readonly fault: string };
 }
 
-/** `ref` is the query's handle on the gateway, 0 for frames that concern no query. */
+/** `ref` is the gateway's handle of a query or of a request for history, 0 for other frames. */
 export type SessionFrame = {
   readonly [Kind in keyof SessionFrames]: {
     readonly kind: Kind;

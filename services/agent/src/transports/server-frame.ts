@@ -5,6 +5,7 @@ import {
   type ErrorBody,
   FRAME,
   frameBody,
+  type FrameType,
   type WelcomeBody,
 } from '@muster/protocol';
 import type { SessionFrame } from '../contract/session-frames.js';
@@ -33,9 +34,15 @@ const KINDS = {
   [FRAME.command]: 'command',
   [FRAME.commandCancel]: 'commandCancel',
   [FRAME.reportKept]: 'reportKept',
+  [FRAME.metrics]: 'metrics',
+  [FRAME.metricsHistory]: 'metricsHistory',
 } as const;
 
 type Kind = (typeof KINDS)[keyof typeof KINDS];
+
+function isOfGateway(type: FrameType): type is keyof typeof KINDS {
+  return Object.hasOwn(KINDS, type);
+}
 
 /**
  * Decodes one message from a gateway. `fault` is one of a few constant words, for messages that are not valid frames.
@@ -47,8 +54,7 @@ export function readServerFrame(bytes: Uint8Array): ReadServerFrame {
   const header = decodeHeader(bytes);
   if (header === undefined) return { ok: false, fault: 'no_frame' };
   const { ref, type } = header;
-  if (type === FRAME.hello || type === FRAME.rows || type === FRAME.queryEnd || type === FRAME.report)
-    return { ok: false, fault: 'frame_of_an_agent' };
+  if (!isOfGateway(type)) return { ok: false, fault: 'frame_of_an_agent' };
   const kind = KINDS[type];
   const decoded = decodeBody(kind, frameBody(bytes));
   // Sound: the body was decoded as what `kind` names.

@@ -50,7 +50,7 @@ function channelOf(reports: readonly ChannelCounters[]) {
   for (const { sessions, seconds, purposes } of reports) {
     endpoints += sessions;
     sum.seconds += seconds;
-    for (const purpose of TRAFFIC_PURPOSES) sum.add(purpose, upAndDown([purposes[purpose]]));
+    for (const purpose of TRAFFIC_PURPOSES) sum.add(purpose, upAndDown([purposes[purpose] ?? []].flat()));
   }
   return { endpoints, ...sum.json() };
 }

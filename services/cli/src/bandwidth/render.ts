@@ -14,7 +14,14 @@ type Channels = Pick<FleetBandwidthJson['fleet'], 'live' | 'poll'> & {
   readonly pollToLive?: number | null;
 };
 
-const PURPOSES = ['session', 'heartbeat', 'query', 'command', 'transport'] as const satisfies readonly Purpose[];
+const PURPOSES = [
+  'session',
+  'heartbeat',
+  'query',
+  'command',
+  'metrics',
+  'transport',
+] as const satisfies readonly Purpose[];
 
 export interface RenderOptions {
   readonly style: Style;

@@ -58,11 +58,16 @@ export class ChannelTraffic {
       bytesIn: this.#in[place] ?? 0,
       bytesOut: this.#out[place] ?? 0,
     });
-    const [session, heartbeat, query, command] = [bytesOf(0), bytesOf(1), bytesOf(2), bytesOf(3)];
     return {
       sessions: this.#sessions,
       seconds: this.#sessionMs / 1_000,
-      purposes: { session, heartbeat, query, command },
+      purposes: {
+        session: bytesOf(0),
+        heartbeat: bytesOf(1),
+        query: bytesOf(2),
+        command: bytesOf(3),
+        metrics: bytesOf(4),
+      },
     };
   }
 

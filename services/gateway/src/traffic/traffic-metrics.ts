@@ -35,8 +35,8 @@ function* frameBytes({ frames }: GatewayTraffic): Generator<LabelledTotal<'chann
   for (const channel of CHANNELS) {
     const { purposes } = frames[channel].report();
     for (const purpose of TRAFFIC_PURPOSES) {
-      yield { labels: { channel, direction: 'in', purpose }, value: purposes[purpose].bytesIn };
-      yield { labels: { channel, direction: 'out', purpose }, value: purposes[purpose].bytesOut };
+      yield { labels: { channel, direction: 'in', purpose }, value: purposes[purpose]?.bytesIn ?? 0 };
+      yield { labels: { channel, direction: 'out', purpose }, value: purposes[purpose]?.bytesOut ?? 0 };
     }
   }
   const { enrol } = frames;

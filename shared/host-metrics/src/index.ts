@@ -1,0 +1,7 @@
+/** What endpoints measure of themselves: names, units, and the encoding of samples. Imports nothing of Node, so that a browser can use it. */
+export * from './catalogue.js';
+export * from './sample.js';
+export * from './sample-codec.js';
+export * from './history-codec.js';
+export * from './partition.js';
+export { MalformedSample, MAX_INTEGER } from './varint.js';

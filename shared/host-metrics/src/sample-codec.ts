@@ -1,0 +1,170 @@
+import { GROUP_LIMIT, GROUP_METRICS, GROUPS, HOST_METRICS, INSTANCE_NAME_BYTES, type Group } from './catalogue.js';
+import { makeShape, type Sample, type Shape } from './sample.js';
+import { ByteReader, ByteWriter, MalformedSample, MAX_INTEGER, unzigzag, zigzag } from './varint.js';
+
+/**
+ * Two encodings of a sample. A **keyframe** is complete. A **delta** says what is different from the last keyframe of the session, so that one that
+ * is lost costs nothing but itself.
+ *
+ *     keyframe = seq, at, values, groups            delta = seq, keyframe's seq, zigzag(at − keyframe's at), changes
+ *     values   = count, count × cell                changes = until the end: skip, cell
+ *     groups   = count, count × group               (skip: how many values are the same before this one)
+ *     group    = number, metrics, instances, instances × (length, UTF-8), instances × metrics × cell
+ *     cell     = 0 (absent) | 1 + zigzag(value)     in a delta: value − keyframe's value, an absent one counting as 0
+ *
+ * All numbers are LEB128. A decoder ignores values, groups and metrics that it does not know, and takes those that are missing as absent.
+ */
+
+const text = new TextEncoder();
+/** Longer counts than this are an attack, not a newer version. */
+const MAX_UNKNOWN = 1_024;
+
+/** Throws `RangeError` on values that are no integers, or too large: a sampler must correct them before. */
+export function encodeKeyframe(sample: Sample): Uint8Array {
+  const out = new ByteWriter();
+  out.varint(sample.seq);
+  out.varint(sample.atMs);
+  writeValues(out, sample);
+  return out.finish();
+}
+
+/** `base` is the last keyframe that was sent, and has the same shape. Throws as {@link encodeKeyframe}. */
+export function encodeDelta(sample: Sample, base: Sample): Uint8Array {
+  const out = new ByteWriter();
+  out.varint(sample.seq);
+  out.varint(base.seq);
+  out.varint(zigzag(sample.atMs - base.atMs));
+  writeChanges(out, sample.values, base.values);
+  return out.finish();
+}
+
+/** Throws {@link MalformedSample}. */
+export function decodeKeyframe(bytes: Uint8Array): Sample {
+  const input = new ByteReader(bytes);
+  const seq = input.varint();
+  const atMs = input.varint();
+  return { seq, atMs, ...readValues(input) };
+}
+
+/** Which keyframe a delta needs. Throws {@link MalformedSample}. */
+export function deltaHead(bytes: Uint8Array): { readonly seq: number; readonly baseSeq: number } {
+  const input = new ByteReader(bytes);
+  return { seq: input.varint(), baseSeq: input.varint() };
+}
+
+/** Throws {@link MalformedSample}, also when `base` is another keyframe than the delta's. */
+export function decodeDelta(bytes: Uint8Array, base: Sample): Sample {
+  const input = new ByteReader(bytes);
+  const seq = input.varint();
+  if (input.varint() !== base.seq) throw new MalformedSample('it belongs to another keyframe');
+  const atMs = base.atMs + unzigzag(input.varint());
+  return { seq, atMs, shape: base.shape, values: readChanges(input, base.values) };
+}
+
+/** Without `seq` and time. */
+export function writeValues(out: ByteWriter, { shape, values }: Pick<Sample, 'shape' | 'values'>): void {
+  out.varint(HOST_METRICS.length);
+  for (let i = 0; i < HOST_METRICS.length; i += 1) out.varint(cell(values[i] as number));
+  const present = GROUPS.map((group, number) => ({ group, number })).filter(
+    ({ group }) => shape.names[group].length > 0,
+  );
+  out.varint(present.length);
+  for (const { group, number } of present) {
+    const names = shape.names[group];
+    out.varint(number);
+    out.varint(GROUP_METRICS[group].length);
+    out.varint(names.length);
+    for (const name of names) {
+      const bytes = text.encode(name);
+      out.varint(bytes.length);
+      out.bytes(bytes);
+    }
+    const from = shape.offsets[group];
+    const to = from + names.length * GROUP_METRICS[group].length;
+    for (let i = from; i < to; i += 1) out.varint(cell(values[i] as number));
+  }
+}
+
+export function readValues(input: ByteReader): Pick<Sample, 'shape' | 'values'> {
+  const host = readCells(input, bounded(input.varint(), HOST_METRICS.length + MAX_UNKNOWN));
+  const names: Partial<Record<Group, string[]>> = {};
+  const rows: Partial<Record<Group, Float64Array[]>> = {};
+  const groups = bounded(input.varint(), GROUPS.length + MAX_UNKNOWN);
+  for (let i = 0; i < groups; i += 1) {
+    const group = GROUPS[input.varint()];
+    const metrics = bounded(input.varint(), MAX_UNKNOWN);
+    const instances = bounded(input.varint(), group === undefined ? MAX_UNKNOWN : GROUP_LIMIT[group]);
+    const itsNames = readNames(input, instances);
+    const itsRows = itsNames.map(() => readCells(input, metrics));
+    if (group === undefined) continue;
+    if (names[group] !== undefined) throw new MalformedSample('a group comes twice');
+    names[group] = itsNames;
+    rows[group] = itsRows;
+  }
+  const shape = makeShape(names);
+  return { shape, values: vectorOf(shape, host, rows) };
+}
+
+export function writeChanges(out: ByteWriter, values: Float64Array, base: Float64Array): void {
+  let skip = 0;
+  for (let i = 0; i < values.length; i += 1) {
+    const value = values[i] as number;
+    const before = base[i] as number;
+    if (Object.is(value, before) || (Number.isNaN(value) && Number.isNaN(before))) {
+      skip += 1;
+      continue;
+    }
+    out.varint(skip);
+    skip = 0;
+    out.varint(Number.isNaN(value) ? 0 : cell(value - (Number.isNaN(before) ? 0 : before), 2 * MAX_INTEGER));
+  }
+}
+
+export function readChanges(input: ByteReader, base: Float64Array): Float64Array {
+  const values = base.slice();
+  for (let i = 0; !input.done; i += 1) {
+    i += input.varint();
+    if (i >= values.length) throw new MalformedSample('it changes a value that its keyframe does not have');
+    const code = input.varint();
+    const before = values[i] as number;
+    values[i] = code === 0 ? Number.NaN : (Number.isNaN(before) ? 0 : before) + unzigzag(code - 1);
+  }
+  return values;
+}
+
+function cell(value: number, most = MAX_INTEGER): number {
+  if (Number.isNaN(value)) return 0;
+  if (!Number.isInteger(value) || Math.abs(value) > most) throw new RangeError(`${value} cannot be encoded`);
+  return zigzag(value) + 1;
+}
+
+function readCells(input: ByteReader, count: number): Float64Array {
+  const cells = new Float64Array(count);
+  for (let i = 0; i < count; i += 1) {
+    const code = input.varint();
+    cells[i] = code === 0 ? Number.NaN : unzigzag(code - 1);
+  }
+  return cells;
+}
+
+function readNames(input: ByteReader, count: number): string[] {
+  const decoder = new TextDecoder();
+  return Array.from({ length: count }, () => decoder.decode(input.bytes(bounded(input.varint(), INSTANCE_NAME_BYTES))));
+}
+
+function vectorOf(shape: Shape, host: Float64Array, rows: Partial<Record<Group, Float64Array[]>>): Float64Array {
+  const values = new Float64Array(shape.length).fill(Number.NaN);
+  values.set(host.subarray(0, HOST_METRICS.length));
+  for (const group of GROUPS) {
+    const metrics = GROUP_METRICS[group].length;
+    for (const [i, row] of (rows[group] ?? []).entries()) {
+      values.set(row.subarray(0, metrics), shape.offsets[group] + i * metrics);
+    }
+  }
+  return values;
+}
+
+function bounded(value: number, most: number): number {
+  if (value > most) throw new MalformedSample('a count or a length is too large');
+  return value;
+}
