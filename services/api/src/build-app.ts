@@ -75,6 +75,8 @@ export interface AppOptions {
   readonly onAuthenticated?: (socket: Socket) => void;
   /** How long an identity may exist without a single session; 0 keeps such identities. */
   readonly unusedIdentityMs: number;
+  /** For how long the stream keeps queries; default: as the stream is defined. */
+  readonly queriesKeptForMs?: number;
   /** Intervals of event streams; changed in tests. */
   readonly streamIntervals?: Pick<ViewersOptions, 'heartbeatMs' | 'stallMs'>;
   /** How long a coordinator may be silent before its queries are ended; changed in tests. */
@@ -96,7 +98,10 @@ export function buildApp(options: AppOptions): Api {
   const metrics = createHttpMetrics(options.metrics);
   const directory = new Directory({ streams, logger });
   const tokens = new TokenStore({ streams, logger });
-  const queries = new QueryStore({ streams, logger, clock });
+  const queries = new QueryStore({
+    ...{ streams, logger, clock },
+    ...(options.queriesKeptForMs === undefined ? {} : { keptForMs: options.queriesKeptForMs }),
+  });
   const audit = new AuditTrail({ streams, clock, logger, metrics: createAuditMetrics(options.metrics) });
   const broker = new BrokerWatch({ bus: options.broker.bus, clock });
   const viewers = new Viewers({ clock, logger, tokens, metrics, bounds, broker, ...options.streamIntervals });

@@ -22,6 +22,7 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     requestRate: config.requestRate,
     requestBurst: config.requestBurst,
     unusedIdentityMs: config.unusedIdentityMs,
+    queriesKeptForMs: config.streamQueriesAgeMs,
     requestBounds: requestBounds(config, connectionsThatFit()),
     viewerBounds: viewerBounds(config),
     onAuthenticated: (socket) => guard.prove(socket),

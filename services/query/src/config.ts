@@ -1,4 +1,12 @@
-import { defineConfig, field, loadConfig, type ConfigOf, type ConfigResult, type Env } from '@muster/runtime';
+import {
+  defineConfig,
+  field,
+  loadConfig,
+  type ConfigFault,
+  type ConfigOf,
+  type ConfigResult,
+  type Env,
+} from '@muster/runtime';
 import { serviceFields } from '@muster/service-base';
 
 const definition = defineConfig({
@@ -24,6 +32,15 @@ const definition = defineConfig({
     /** How long a stopping service lets its queries run before it ends them. */
     drainMs: field.durationMs('MUSTER_QUERY_DRAIN', { default: 10_000 }),
   },
+  check: ({ maxResultBytes, streamResultsBytes }): readonly ConfigFault[] =>
+    maxResultBytes <= streamResultsBytes
+      ? []
+      : [
+          {
+            name: 'MUSTER_QUERY_MAX_RESULT_BYTES',
+            fault: 'must not be above MUSTER_STREAM_RESULTS_BYTES: the stream would drop the first rows of a result',
+          },
+        ],
 });
 
 export type QueryConfig = ConfigOf<typeof definition>;

@@ -1,14 +1,13 @@
 import {
   DiscardPolicy,
-  JetStreamApiCodes,
-  JetStreamApiError,
   jetstreamManager,
   RetentionPolicy,
   StorageType,
   type JetStreamManager,
+  type StoredMsg,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import { headers, nanos, type Msg } from '@nats-io/transport-node';
+import { nanos } from '@nats-io/transport-node';
 import {
   StreamError,
   type AppendOptions,
@@ -20,11 +19,13 @@ import {
   type ReadOptions,
   type StreamDefinition,
 } from './stream-store.js';
+import { acknowledged, appendHeaders, forgotten, isFull, noRoom, unavailable, type Conditions } from './nats-append.js';
 import { asStreamError } from './nats-stream-error.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
+import { losesBeyondLimit, losingLimit, refuseLosingLimit } from './nats-account-limit.js';
+import { findNewest } from './nats-newest.js';
 import { purgeSubject } from './nats-purge.js';
 import { ensureStream } from './nats-streams.js';
-import { storageFull } from './nats-stream-error.js';
 import { StorageReserve } from './storage-reserve.js';
 import { readStream, type ReaderContext } from './nats-reader.js';
 
@@ -39,7 +40,7 @@ function configOf(definition: StreamDefinition) {
     max_age: nanos(definition.maxAgeMs ?? 0),
     max_bytes: definition.maxBytes ?? -1,
     max_msgs_per_subject: definition.maxMsgsPerSubject ?? -1,
-    num_replicas: 1,
+    ...(definition.replicas === undefined ? {} : { num_replicas: definition.replicas }),
     duplicate_window: nanos(Math.min(DUPLICATE_WINDOW_MS, definition.maxAgeMs ?? DUPLICATE_WINDOW_MS)),
   } satisfies Partial<StreamConfig>;
 }
@@ -49,6 +50,8 @@ const API_TIMEOUT_MS = 5_000;
 /** JetStream recovers its streams first, so it answers later than the server accepts connections. */
 const ENSURE_TIMEOUT_MS = 15_000;
 const MAX_APPENDS_IN_FLIGHT = 20_000;
+/** Others may store something on other subjects between the lookup and the append. */
+const FORGOTTEN_ATTEMPTS = 5;
 
 /** {@link StreamStore} on JetStream. */
 export class NatsStreamStore implements StreamStore {
@@ -57,6 +60,7 @@ export class NatsStreamStore implements StreamStore {
   private readonly reserve: StorageReserve;
   private manager: Promise<JetStreamManager> | undefined;
   private appendsInFlight = 0;
+  private hasLosingLimit = false;
   readonly catchingUp = new Set<CatchUp>();
 
   constructor(link: NatsLink) {
@@ -67,10 +71,13 @@ export class NatsStreamStore implements StreamStore {
 
   async ensure(streams: readonly StreamDefinition[], options: { readonly timeoutMs?: number } = {}): Promise<void> {
     const deadline = Date.now() + (options.timeoutMs ?? ENSURE_TIMEOUT_MS);
+    this.reserve.replicas = streams.find(({ replicas }) => replicas !== undefined)?.replicas;
     for (const definition of streams) {
       for (;;) {
         try {
-          await ensureStream((await this.jsm()).streams, configOf(definition));
+          const jsm = await this.jsm();
+          await refuseLosingLimit(this.link.nc, jsm);
+          await ensureStream(jsm.streams, configOf(definition));
           break;
         } catch (error) {
           const failure = asStreamError(error, definition.name);
@@ -96,7 +103,7 @@ export class NatsStreamStore implements StreamStore {
     return second;
   }
 
-  private async appendOnce(subject: string, data: Uint8Array, options: AppendOptions): Promise<AppendResult> {
+  private async appendOnce(subject: string, data: Uint8Array, options: Conditions): Promise<AppendResult> {
     if (!this.link.connected) return unavailable(false, 'not connected to nats');
     if (this.appendsInFlight >= MAX_APPENDS_IN_FLIGHT) return unavailable(false, 'too many appends wait for nats');
     this.appendsInFlight += 1;
@@ -104,12 +111,42 @@ export class NatsStreamStore implements StreamStore {
       const request = { timeout: API_TIMEOUT_MS, ...appendHeaders(options) };
       const message = await this.link.orLost(this.link.nc.request(subject, data, request));
       if (message === lost) return unavailable(true, 'the connection to nats was lost');
-      return acknowledged(message, subject);
+      const result = acknowledged(message, subject);
+      const { expectLastSubjectSeq } = options;
+      if (result !== forgotten) return result;
+      const mayBe = losesBeyondLimit(this.link.nc) && expectLastSubjectSeq !== undefined && expectLastSubjectSeq > 0;
+      if (!mayBe) return { kind: 'conflict' };
+      return await this.appendAfterForgotten(subject, data, { ...options, expectLastSubjectSeq });
     } catch (error) {
       if (isNoResponders(error)) return unavailable(false, `no stream keeps ${subject}`, error);
       return unavailable(true, isTimeout(error) ? 'nats did not acknowledge in time' : 'append failed', error);
     } finally {
       this.appendsInFlight -= 1;
+    }
+  }
+
+  /**
+   * A server that has forgotten the newest entry of a subject refuses every append that names it. Then the sequence of the whole stream is named
+   * in its place: when that holds, nothing was stored since the newest entry was looked up.
+   */
+  private async appendAfterForgotten(
+    subject: string,
+    data: Uint8Array,
+    options: AppendOptions & { readonly expectLastSubjectSeq: number },
+  ): Promise<AppendResult> {
+    const { expectLastSubjectSeq, ...others } = options;
+    try {
+      const jsm = await this.jsm();
+      for (let attempt = 0; attempt < FORGOTTEN_ATTEMPTS; attempt += 1) {
+        const stream = await jsm.streams.find(subject);
+        const newest = await findNewest(jsm, stream, subject);
+        if (newest?.entry.seq !== expectLastSubjectSeq) break;
+        const result = await this.appendOnce(subject, data, { ...others, expectLastSeq: newest.streamSeq });
+        if (result.kind !== 'conflict') return result;
+      }
+      return { kind: 'conflict' };
+    } catch (error) {
+      return unavailable(false, `the newest entry of ${subject} cannot be looked up`, error);
     }
   }
 
@@ -120,6 +157,7 @@ export class NatsStreamStore implements StreamStore {
       if (info === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
       await this.reserve.fill();
       const limit = info.limits.max_storage;
+      this.tellOfLosingLimit(limit > 0 && losesBeyondLimit(this.link.nc));
       return { usedBytes: info.storage, limitBytes: limit > 0 ? limit : undefined };
     } catch (error) {
       throw asStreamError(error, 'of the account');
@@ -128,16 +166,28 @@ export class NatsStreamStore implements StreamStore {
 
   async last(stream: string, subject: string): Promise<Entry | undefined> {
     try {
-      const jsm = await this.jsm();
-      const stored = await this.link.orLost(jsm.streams.getMessage(stream, { last_by_subj: subject }));
+      const stored = await this.link.orLost(this.newestEntry(stream, subject));
       if (stored === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
-      if (stored === null) return undefined;
+      if (stored === undefined) return undefined;
       const { seq, data, time } = stored;
       return { seq, subject: stored.subject, data, timestampMs: time.getTime(), pending: 0 };
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.code === JetStreamApiCodes.NoMessageFound) return undefined;
       throw asStreamError(error, stream);
     }
+  }
+
+  /** An operator may give the account a limit while services run. */
+  private tellOfLosingLimit(isThere: boolean): void {
+    const { nc, logger } = this.link;
+    if (isThere && !this.hasLosingLimit) logger.error('entries will be lost', { reason: losingLimit(nc) });
+    this.hasLosingLimit = isThere;
+  }
+
+  private async newestEntry(stream: string, subject: string): Promise<StoredMsg | undefined> {
+    const jsm = await this.jsm();
+    const stored = await jsm.streams.getMessage(stream, { last_by_subj: subject });
+    if (stored !== null) return stored;
+    return losesBeyondLimit(this.link.nc) ? (await findNewest(jsm, stream, subject))?.entry : undefined;
   }
 
   read(stream: string, options: ReadOptions = {}): AsyncIterable<Entry> {
@@ -157,50 +207,4 @@ export class NatsStreamStore implements StreamStore {
     this.manager ??= jetstreamManager(this.link.nc, { timeout: API_TIMEOUT_MS, checkAPI: false });
     return this.manager;
   }
-}
-
-/** Headers take a slower path in client and server, so they are sent only when a condition needs them. */
-function appendHeaders(conditions: Pick<AppendOptions, 'expectLastSubjectSeq' | 'msgId'>) {
-  if (conditions.expectLastSubjectSeq === undefined && conditions.msgId === undefined) return {};
-  const set = headers();
-  if (conditions.msgId !== undefined) set.set('Nats-Msg-Id', conditions.msgId);
-  if (conditions.expectLastSubjectSeq !== undefined) {
-    set.set('Nats-Expected-Last-Subject-Sequence', String(conditions.expectLastSubjectSeq));
-  }
-  return { headers: set };
-}
-
-interface PublishAck {
-  readonly seq?: number;
-  readonly error?: { readonly err_code?: number; readonly description?: string };
-}
-
-function acknowledged(message: Msg, subject: string): AppendResult {
-  const ack = message.json<PublishAck>();
-  if (ack.error !== undefined) {
-    if (CONFLICTS.has(ack.error.err_code)) return { kind: 'conflict' };
-    const reason = ack.error.description ?? 'unknown';
-    if (storageFull(ack.error.err_code, reason)) return noRoom(subject, reason);
-    return unavailable(false, `nats refused an entry on ${subject}: ${reason}`);
-  }
-  if (typeof ack.seq !== 'number') return unavailable(true, `the answer on ${subject} is no acknowledgement`);
-  return { kind: 'appended', seq: ack.seq };
-}
-
-const CONFLICTS: ReadonlySet<number | undefined> = new Set([
-  JetStreamApiCodes.StreamWrongLastSequence,
-  JetStreamApiCodes.StreamWrongLastSequenceUnknown,
-]);
-
-function noRoom(subject: string, why: string): AppendResult {
-  const cause = new StreamError('storage_full', `nats has no room for an entry on ${subject}: ${why}`);
-  return { kind: 'unavailable', maybeStored: false, cause };
-}
-
-function isFull(cause: Error): boolean {
-  return cause instanceof StreamError && cause.code === 'storage_full';
-}
-
-function unavailable(maybeStored: boolean, text: string, cause?: unknown): AppendResult {
-  return { kind: 'unavailable', maybeStored, cause: new Error(text, { cause }) };
 }

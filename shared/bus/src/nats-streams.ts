@@ -9,14 +9,14 @@ import {
 type Streams = JetStreamManager['streams'];
 
 /**
- * Creates a stream, or changes what differs. It asks first what there is: nats-server 2.9 refuses to make a stream that exists already where
+ * Creates a stream, or changes what differs; what `wanted` does not have stays as it is. It asks first what there is: nats-server 2.9 refuses to make a stream that exists already where
  * there is no room for its reserved bytes a second time.
  */
 export async function ensureStream(streams: Streams, wanted: Partial<StreamConfig> & { readonly name: string }) {
   let found = await findStream(streams, wanted.name);
   if (found === undefined) {
     try {
-      return await streams.add(wanted);
+      return await streams.add({ num_replicas: 1, ...wanted });
     } catch (error) {
       // Another service may have made it meanwhile.
       found = await findStream(streams, wanted.name);

@@ -23,6 +23,8 @@ export class StorageReserve {
   private filledAtMs = -Infinity;
   /** The broker has refused an entry for want of room, and the reserve was not whole since. */
   isShort = false;
+  /** As those of the streams: every server that may be full has its part of the reserve. */
+  replicas: number | undefined;
 
   constructor(link: NatsLink, jsm: () => Promise<JetStreamManager>) {
     this.link = link;
@@ -66,7 +68,8 @@ export class StorageReserve {
     const jsm = await this.jsm();
     const { state } = await ensureStream(jsm.streams, {
       ...{ name: STREAM, subjects: [SUBJECT], storage: StorageType.File, retention: RetentionPolicy.Limits },
-      ...{ discard: DiscardPolicy.New, max_msgs: BLOCKS, num_replicas: 1 },
+      ...{ discard: DiscardPolicy.New, max_msgs: BLOCKS },
+      ...(this.replicas === undefined ? {} : { num_replicas: this.replicas }),
     });
     for (let blocks = state.messages; blocks < BLOCKS; blocks += 1) {
       const answer = await this.link.nc.request(SUBJECT, new Uint8Array(BLOCK_BYTES), { timeout: 5_000 });

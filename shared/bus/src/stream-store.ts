@@ -13,7 +13,8 @@
  */
 export interface StreamStore {
   /**
-   * Creates what is missing and updates what differs. Idempotent, safe to call from several processes at once.
+   * Creates what is missing and updates what differs: what an operator edited at the broker is put back, but for what a definition does not
+   * tell. Idempotent, safe to call from several processes at once.
    * While the broker cannot be asked it tries again, for `timeoutMs`; default 15,000.
    * @throws StreamError `invalid` when the broker refuses a definition, `unavailable` when it cannot be asked.
    */
@@ -80,10 +81,12 @@ export interface StreamDefinition {
   readonly storage?: 'file' | 'memory';
   /** Entries older than this are removed. */
   readonly maxAgeMs?: number;
-  /** When the stream is larger than this, its oldest entries are removed. */
+  /** When the stream is larger than this, its oldest entries are removed. The broker reserves so much room when it creates the stream. */
   readonly maxBytes?: number;
   /** 1 makes the stream a map of the newest entry per subject. */
   readonly maxMsgsPerSubject?: number;
+  /** On how many servers of a cluster it is kept. Without it: on one when it is created, later on as many as an operator chose. */
+  readonly replicas?: number;
 }
 
 export interface AppendOptions {

@@ -35,7 +35,7 @@ export const STREAM_SUBJECTS = {
 
 const HOUR_MS = 3_600_000;
 
-/** The streams. Ages and sizes are upper bounds, not guarantees; `docs/operations.md` tells how to change them. */
+/** The streams. Ages and sizes are upper bounds, not guarantees; these are the defaults of settings (`docs/operations.md`). */
 export const STREAMS = {
   identities: { name: 'MUSTER_IDENTITIES', storage: 'file', subjects: [`${ROOT}.identity.>`], maxMsgsPerSubject: 1 },
   queries: {

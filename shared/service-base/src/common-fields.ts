@@ -1,6 +1,13 @@
+import { STREAMS } from '@muster/records';
 import { REDIS_URL } from '@muster/registry';
 import { field, type ConfigFault } from '@muster/runtime';
+import type { StreamBounds } from './stream-definitions.js';
 import { tlsFileFaults } from './tls-files.js';
+
+const { results, queries, audit, idempotency } = STREAMS;
+/** Less than this holds not even a few entries of the largest size. */
+const MIN_STREAM = { min: 16 * 1024 ** 2 };
+const AGE = { min: 60_000, max: 3_650 * 86_400_000 };
 
 /** Settings of every service. Spread them into the `fields` of its configuration. */
 export const serviceFields = {
@@ -14,6 +21,19 @@ export const serviceFields = {
   }),
   /** What JetStream may store (its `max_file_store`), for the metrics. Not needed where the NATS account has a limit. */
   storageLimitBytes: field.bytes('MUSTER_STORAGE_LIMIT', { optional: true, min: 1 }),
+  /** The bounds of the streams, for `streamDefinitions`. Beyond them the oldest entries go. All services need the same. */
+  streamResultsBytes: field.bytes('MUSTER_STREAM_RESULTS_BYTES', { default: results.maxBytes, ...MIN_STREAM }),
+  streamResultsAgeMs: field.durationMs('MUSTER_STREAM_RESULTS_AGE', { default: results.maxAgeMs, ...AGE }),
+  streamQueriesBytes: field.bytes('MUSTER_STREAM_QUERIES_BYTES', { optional: true, ...MIN_STREAM }),
+  streamQueriesAgeMs: field.durationMs('MUSTER_STREAM_QUERIES_AGE', { default: queries.maxAgeMs, ...AGE }),
+  streamAuditBytes: field.bytes('MUSTER_STREAM_AUDIT_BYTES', { optional: true, ...MIN_STREAM }),
+  streamAuditAgeMs: field.durationMs('MUSTER_STREAM_AUDIT_AGE', { default: audit.maxAgeMs, ...AGE }),
+  streamIdempotencyBytes: field.bytes('MUSTER_STREAM_IDEMPOTENCY_BYTES', {
+    default: idempotency.maxBytes,
+    ...MIN_STREAM,
+  }),
+  /** On how many NATS servers each stream is kept. Without it, services leave what is there. */
+  streamReplicas: field.int('MUSTER_STREAM_REPLICAS', { optional: true, min: 1, max: 5 }),
   /** Address of `/healthz`, `/readyz` and `/metrics`. */
   healthHost: field.text('MUSTER_HEALTH_HOST', { default: '0.0.0.0' }),
   /** 0 means any free port. */
@@ -21,7 +41,7 @@ export const serviceFields = {
 };
 
 /** What `serviceFields` give. */
-export interface ServiceConfig {
+export interface ServiceConfig extends StreamBounds {
   readonly natsUrls: readonly string[];
   readonly redisUrl: string;
   readonly healthHost: string;

@@ -1,5 +1,4 @@
-import { connectNats, createBusMetrics, StreamError, type Broker } from '@muster/bus';
-import { STREAMS } from '@muster/records';
+import { connectNats, createBusMetrics, StreamError, type Broker, type StreamDefinition } from '@muster/bus';
 import { openRedisRegistry, type Registry } from '@muster/registry';
 import {
   createHealthServer,
@@ -14,6 +13,7 @@ import {
 import type { ServiceConfig } from './common-fields.js';
 import { Dependencies } from './dependencies.js';
 import { StorageWatch } from './storage-watch.js';
+import { reservedBytes, streamDefinitions } from './stream-definitions.js';
 
 /** What every service is built from. */
 export interface ServiceBase {
@@ -86,7 +86,11 @@ export async function connectService(
   });
   runner.defer('registry', () => registry.stop());
   dependencies.found({ registry });
-  await createStreams(broker, dependencies, { logger, signal: runner.stopSignal });
+  await createStreams(broker, dependencies, {
+    streams: streamDefinitions(config),
+    logger,
+    signal: runner.stopSignal,
+  });
   const progress = setInterval(() => dependencies.logProgress(logger), PROGRESS_MS);
   runner.defer('progress', () => clearInterval(progress));
   const watch = { streams: broker.streams, registry, limitBytes: config.storageLimitBytes };
@@ -94,24 +98,36 @@ export async function connectService(
   return { broker, registry, clock: systemClock, logger, metrics };
 }
 
+interface CreateStreamsOptions {
+  readonly streams: readonly StreamDefinition[];
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
 /** Tries until they exist: JetStream may still be starting, be switched off, or have no room. */
 async function createStreams(
-  { streams }: Broker,
+  broker: Broker,
   dependencies: Dependencies,
-  { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
+  { streams, logger, signal }: CreateStreamsOptions,
 ): Promise<void> {
   dependencies.waitFor('creating its streams');
   let logged = '';
   for (;;) {
     try {
-      await streams.ensure(Object.values(STREAMS), { timeoutMs: 0 });
+      await broker.streams.ensure(streams, { timeoutMs: 0 });
       return dependencies.waitFor(undefined);
     } catch (error) {
       if (!(error instanceof StreamError) || signal.aborted) throw error;
-      dependencies.waitFor(error.message);
-      if (error.message !== logged) logger.warn('waiting for the streams', { reason: error.message });
-      logged = error.message;
+      const reason = error.code === 'storage_full' ? `${error.message} (${needs(streams)})` : error.message;
+      dependencies.waitFor(reason);
+      if (reason !== logged) logger.warn('waiting for the streams', { reason });
+      logged = reason;
       await sleep(systemClock, RETRY_MS, signal);
     }
   }
+}
+
+function needs(streams: readonly StreamDefinition[]): string {
+  const mib = Math.ceil(reservedBytes(streams) / 1024 ** 2);
+  return `the streams reserve ${mib} MiB in sum: give NATS more, or bound them lower with MUSTER_STREAM_RESULTS_BYTES and its like`;
 }

@@ -1,5 +1,6 @@
 export { listenerFaults, listenerFields, serviceFields, tlsFiles, type ServiceConfig } from './common-fields.js';
 export { connectService, type ServiceBase } from './connect-service.js';
+export { reservedBytes, streamDefinitions, type StreamBounds } from './stream-definitions.js';
 export { connectionsThatFit } from './descriptor-limit.js';
 export { CoordinatorMonitor } from './queries/coordinator-monitor.js';
 export { interruptOrphan, INTERRUPTED, type InterruptDeps, type InterruptResult } from './queries/interrupt-orphan.js';

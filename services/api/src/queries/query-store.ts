@@ -29,6 +29,7 @@ export class QueryStore {
   readonly #streams: StreamStore;
   readonly #logger: Logger;
   readonly #clock: Clock;
+  readonly #keptForMs: number;
   /** By org, sorted by id, which is the order of time. */
   readonly #index = new Map<string, Indexed[]>();
   readonly #running = new Map<QueryId, StoredQuery>();
@@ -38,14 +39,18 @@ export class QueryStore {
     streams,
     logger,
     clock,
+    keptForMs = STREAMS.queries.maxAgeMs,
   }: {
     readonly streams: StreamStore;
     readonly logger: Logger;
     readonly clock: Clock;
+    /** The age at which the stream drops them. */
+    readonly keptForMs?: number;
   }) {
     this.#streams = streams;
     this.#logger = logger;
     this.#clock = clock;
+    this.#keptForMs = keptForMs;
   }
 
   async start(): Promise<void> {
@@ -94,7 +99,7 @@ export class QueryStore {
   async list(principal: Principal, options: ListOptions): Promise<QueryRecord[]> {
     const { before, state, limit } = options;
     const found: QueryRecord[] = [];
-    const oldest = this.#clock.now() - STREAMS.queries.maxAgeMs;
+    const oldest = this.#clock.now() - this.#keptForMs;
     const index = (this.#index.get(principal.org) ?? []).filter(
       (entry) => (before === undefined || entry.id < before) && mayBe(entry, state),
     );
@@ -153,7 +158,7 @@ export class QueryStore {
     const index = this.#index.get(org) ?? [];
     this.#index.set(org, index);
     // The index forgets what the stream has dropped by age.
-    const expired = lowerBound(index, newQueryId(this.#clock.now() - STREAMS.queries.maxAgeMs).slice(0, 11));
+    const expired = lowerBound(index, newQueryId(this.#clock.now() - this.#keptForMs).slice(0, 11));
     if (expired > 0) index.splice(0, expired);
     const at = lowerBound(index, id);
     const known = index[at];

@@ -1,3 +1,4 @@
 export type { BrokerFixture } from './broker-fixture.js';
 export { busContract } from './bus-contract.js';
 export { streamStoreContract } from './stream-store-contract.js';
+export { LimitedAccount } from './limited-account.js';
