@@ -18,7 +18,7 @@ const LIBRARIES = [
     'directory',
     'audit',
   ],
-  ...['api-contract', 'service-base'],
+  ...['api-contract', 'service-base', 'remote-write'],
 ];
 
 /**
@@ -38,6 +38,7 @@ export const PACKAGES = {
   'shared/identity': ['protocol', 'records'],
   'shared/bus': ['protocol', 'runtime'],
   'shared/registry': ['protocol', 'runtime'],
+  'shared/remote-write': ['protocol', 'runtime'],
   'shared/directory': ['protocol', 'records', 'runtime', 'bus'],
   'shared/audit': ['protocol', 'records', 'runtime', 'bus'],
   'shared/service-base': ['protocol', 'records', 'messages', 'runtime', 'bus', 'registry'],
@@ -83,6 +84,7 @@ export const DRIVERS = {
   cborg: ['shared/protocol'],
   '@sqlite.org/*': ['shared/tables'],
   commander: ['services/cli'],
+  snappyjs: ['shared/remote-write'],
   testcontainers: ['shared/testkit'],
 };
 

@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { generateSigningJwks, mintOperatorToken } from '@muster/identity';
-import type { ConfigResult, Env } from '@muster/runtime';
+import { remoteWriteFaults, remoteWriteFields } from '@muster/remote-write';
+import { defineConfig, loadConfig, type ConfigResult, type Env } from '@muster/runtime';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -71,6 +72,16 @@ describe('docs/operations.md', () => {
       expect([variable, load({ ...base, [variable]: literal })]).toEqual([variable, unset]);
   });
 
+  test('describes the settings of remote write, all and no others, with their defaults', () => {
+    const all = described('Remote write');
+    expect(all.map(({ name }) => name).sort()).toEqual(defined('shared/remote-write/src/settings.ts').sort());
+    const prefix = 'MUSTER_TELEMETRY_';
+    const definition = defineConfig({ prefix, fields: remoteWriteFields, check: remoteWriteFaults });
+    const unset = loadConfig(definition, {});
+    for (const { name, literal } of all.filter((setting) => setting.literal !== undefined))
+      expect([name, loadConfig(definition, { [name]: literal })]).toEqual([name, unset]);
+  });
+
   test('describes the defaults of the settings of every program', () => {
     const source = read('shared/runtime/src/run-program.ts');
     for (const { name, literal } of described('All services').filter((setting) => program.includes(setting.name))) {
@@ -89,6 +100,7 @@ describe('docs/operations.md', () => {
         'test/kit',
         'shared/records/src',
         'shared/bus/src',
+        'shared/remote-write/src',
         'shared/testkit/src',
       ].flatMap((folder) => sources(folder).match(/MUSTER_\w+/g) ?? []),
     ]);
