@@ -60,6 +60,7 @@ export const PACKAGES = {
     'api-client',
   ],
   'deploy/local': ['protocol', 'runtime', 'identity'],
+  'deploy/observability': [],
 };
 
 /** What crosses programs; it may import every package. */
@@ -85,6 +86,7 @@ export const DRIVERS = {
   '@sqlite.org/*': ['shared/tables'],
   commander: ['services/cli'],
   snappyjs: ['shared/remote-write'],
+  '@grafana/*': ['deploy/observability'],
   testcontainers: ['shared/testkit'],
 };
 

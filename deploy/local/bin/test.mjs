@@ -84,5 +84,5 @@ function readCounts(folder) {
 
 function packageFolders() {
   const within = (parent) => readdirSync(join(ROOT, parent)).map((name) => join(ROOT, parent, name));
-  return [...within('shared'), ...within('services'), join(ROOT, 'deploy', 'local'), join(ROOT, 'test')];
+  return [...within('shared'), ...within('services'), ...within('deploy'), join(ROOT, 'test')];
 }

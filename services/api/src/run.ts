@@ -1,6 +1,6 @@
 import { createOidcVerifier, RequestSeal, type OidcVerifier } from '@muster/identity';
 import { ConnectionGuard, systemClock, type ServiceContext } from '@muster/runtime';
-import { connectionsThatFit, connectService, tlsFiles } from '@muster/service-base';
+import { ClockSkew, connectionsThatFit, connectService, createCertificateMetric, tlsFiles } from '@muster/service-base';
 import { buildApp } from './build-app.js';
 import { connectionBounds, requestBounds, viewerBounds, type ApiConfig } from './config.js';
 import { ApiServer } from './http/server.js';
@@ -13,6 +13,7 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
     registryTimeoutMs: 500,
     checks: { connections: guard.check },
   });
+  createCertificateMetric(base.metrics, config);
   const oidc = oidcVerifier(config);
   const requestKeys = config.commandRequestKey?.reveal().keys;
   const api = buildApp({
@@ -33,6 +34,7 @@ export async function buildApi(config: ApiConfig, context: ServiceContext): Prom
       : { bootstrap: { token: config.bootstrapToken, org: config.bootstrapOrg } }),
   });
 
+  context.runner.go('clock skew', new ClockSkew({ ...base, bus: base.broker.bus }));
   for (const [name, component] of Object.entries(api.components)) context.runner.go(name, component);
   context.runner.go(
     'http',

@@ -10,10 +10,12 @@ import { DeliverySender } from './deliveries/delivery-sender.js';
 import { Routes, FreshRoutes } from './deliveries/routes.js';
 import { CommandAudit } from './journal/command-audit.js';
 import { JournalAudit } from './journal/journal-audit.js';
+import { JournalLag } from './journal/journal-lag.js';
 import { JournalProjection } from './journal/journal-projection.js';
 import { JournalWriter } from './journal/journal-writer.js';
 import { createCommandMetrics } from './metrics.js';
 import { CommandReconciler } from './reconcile/command-reconciler.js';
+import { countOverdue } from './reconcile/deadlines.js';
 import { LiveServices } from './reconcile/live-services.js';
 import { ReconcileSteps } from './reconcile/reconcile-steps.js';
 import { AckSender } from './reports/ack-sender.js';
@@ -55,10 +57,13 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const { broker, registry, clock, logger, keys, seal, config } = deps;
   const { bus, streams } = broker;
   const instance = newCommandServiceId();
+  const lag = new JournalLag(clock);
   const metrics = createCommandMetrics(deps.metrics, {
     open: () => projection.openCount,
     reconciled: () => reconciler.size,
     services: () => services.count,
+    overdue: () => countOverdue(projection.open(), clock.now()),
+    lagSeconds: () => lag.seconds(),
   });
   const keyList = (): string => keys.list;
 
@@ -66,11 +71,11 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
   const trail = new AuditTrail({ streams, clock, logger, metrics: metrics.audit, actorLimit: CLAIMS_OF_ONE_AGENT });
   const audit = new CommandAudit(trail);
   const projection = new JournalProjection({
-    ...{ streams, clock, logger, metrics: metrics.journal },
+    ...{ streams, clock, logger, metrics: metrics.journal, lag },
     keepEnded: config.keepEnded,
   });
   const writer = new JournalWriter({
-    ...{ streams, clock, metrics: metrics.journal, patienceMs: config.journalPatienceMs },
+    ...{ streams, clock, metrics: metrics.journal, lag, patienceMs: config.journalPatienceMs },
     maxEntryBytes: bus.maxPayloadBytes - HEADER_BYTES,
   });
   const journal = { projection, writer, audit };

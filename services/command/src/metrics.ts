@@ -9,6 +9,8 @@ export interface LiveCounts {
   readonly open: () => number;
   readonly reconciled: () => number;
   readonly services: () => number;
+  readonly overdue: () => number;
+  readonly lagSeconds: () => number;
 }
 
 /** All metrics of the command service. The gauges are read when they are scraped. */
@@ -27,6 +29,16 @@ export function createCommandMetrics(metrics: Metrics, live: LiveCounts) {
     name: 'muster_command_live_services',
     help: 'Command services that this process knows to be live, itself included.',
     collect: (gauge) => gauge.set(live.services()),
+  });
+  metrics.gauge({
+    name: 'muster_command_overdue_commands',
+    help: 'Open commands of the whole deployment that should have ended a minute ago or more.',
+    collect: (gauge) => gauge.set(live.overdue()),
+  });
+  metrics.gauge({
+    name: 'muster_command_journal_lag_seconds',
+    help: 'Age of an entry that the broker has stored for this process and that it has not read back.',
+    collect: (gauge) => gauge.set(live.lagSeconds()),
   });
   return {
     audit: auditMetrics(metrics),

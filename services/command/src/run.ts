@@ -1,6 +1,6 @@
 import { RequestSeal } from '@muster/identity';
 import type { ServiceContext } from '@muster/runtime';
-import { connectService } from '@muster/service-base';
+import { ClockSkew, connectService } from '@muster/service-base';
 import { createCommandService } from './command-service.js';
 import type { CommandConfig } from './config.js';
 import { CommandKeys } from './signing/command-keys.js';
@@ -21,5 +21,6 @@ export async function buildCommandService(config: CommandConfig, context: Servic
     ...(requestKey === undefined ? {} : { seal: new RequestSeal(requestKey.reveal().keys) }),
   });
   context.logger.info('command service', { instance });
+  context.runner.go('clock skew', new ClockSkew({ ...base, bus: base.broker.bus }));
   for (const [name, component] of components) context.runner.go(name, component);
 }

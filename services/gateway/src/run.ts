@@ -2,7 +2,7 @@ import { DirectoryWriter } from '@muster/directory';
 import { AgentTokenIssuer, AgentTokenVerifier, publicJwks } from '@muster/identity';
 import { LIMITS } from '@muster/protocol';
 import { ConnectionGuard, systemClock, type Component, type ServiceContext } from '@muster/runtime';
-import { connectionsThatFit, connectService, tlsFiles } from '@muster/service-base';
+import { connectionsThatFit, connectService, createCertificateMetric, tlsFiles } from '@muster/service-base';
 import { CommandHandler } from './capabilities/commands/command-handler.js';
 import { ModeHandler } from './capabilities/modes/mode-handler.js';
 import { QueryHandler } from './capabilities/queries/query-handler.js';
@@ -46,6 +46,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const { broker, ...service } = await connectService(config, context);
   const { clock, logger, metrics } = service;
   const { bus, streams } = broker;
+  createCertificateMetric(metrics, config);
   const draining = (): boolean => runner.state === 'draining' || runner.state === 'stopping';
 
   // Foundation

@@ -1,5 +1,5 @@
 import type { ServiceContext } from '@muster/runtime';
-import { connectService } from '@muster/service-base';
+import { ClockSkew, connectService } from '@muster/service-base';
 import type { QueryConfig } from './config.js';
 import { createQueryService } from './query-service.js';
 
@@ -8,5 +8,6 @@ export async function buildQueryService(config: QueryConfig, context: ServiceCon
   const base = await connectService(config, context);
   const { coordinatorId, components } = createQueryService({ ...base, config });
   base.logger.info('query service', { coordinator: coordinatorId });
+  context.runner.go('clock skew', new ClockSkew({ ...base, bus: base.broker.bus }));
   for (const [name, component] of components) context.runner.go(name, component);
 }

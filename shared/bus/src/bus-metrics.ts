@@ -1,11 +1,16 @@
 import type { Metrics } from '@muster/runtime';
 import type { Bus, BusStats } from './bus.js';
 
-/** Messages and bytes of a service on the bus, and messages that were lost. */
+/** The connection of a service to the bus, its messages and bytes, and messages that were lost. */
 export function createBusMetrics(metrics: Metrics, bus: Bus): void {
   const count = (what: string, help: string, read: (stats: BusStats) => number): void => {
     metrics.counter({ name: `muster_${metrics.service}_bus_${what}_total`, help, total: () => read(bus.stats()) });
   };
+  metrics.gauge({
+    name: `muster_${metrics.service}_bus_connected`,
+    help: 'Whether the connection to the broker is up (1) or not (0).',
+    collect: (gauge) => gauge.set(bus.connected ? 1 : 0),
+  });
   count('sent_messages', 'Messages published on the bus.', ({ messagesOut }) => messagesOut);
   count('sent_bytes', 'Bytes published on the bus.', ({ bytesOut }) => bytesOut);
   count('received_messages', 'Messages received from the bus.', ({ messagesIn }) => messagesIn);

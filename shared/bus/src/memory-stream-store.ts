@@ -152,7 +152,7 @@ export class MemoryStreamStore implements StreamStore {
   }
 
   storage(): Promise<StorageState> {
-    return Promise.resolve({ usedBytes: 0, limitBytes: undefined });
+    return Promise.resolve({ usedBytes: 0, limitBytes: undefined, streams: new Map() });
   }
 
   private checkConnected(): void {

@@ -62,7 +62,11 @@ describe('nats whose storage is full', () => {
     await append();
     expect(await append()).toMatchObject({ cause: { code: 'storage_full' } });
     expect(await broker.streams.storage()).toMatchObject({ limitBytes: undefined });
-    expect((await broker.streams.storage()).usedBytes).toBeGreaterThan(0.95 * STORE_BYTES);
+    const { usedBytes, streams } = await broker.streams.storage();
+    expect(usedBytes).toBeGreaterThan(0.95 * STORE_BYTES);
+    expect([...streams.keys()]).toEqual(expect.arrayContaining(['NEWS', 'ENDS']));
+    expect([...streams.values()].reduce((sum, bytes) => sum + bytes)).toBe(usedBytes);
+    expect(streams.get('NEWS')).toBeGreaterThan(0.5 * STORE_BYTES);
   });
 
   it('lets nothing else use up what is left for the essential', async () => {

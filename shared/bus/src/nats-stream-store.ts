@@ -158,9 +158,21 @@ export class NatsStreamStore implements StreamStore {
       await this.reserve.fill();
       const limit = info.limits.max_storage;
       this.tellOfLosingLimit(limit > 0 && losesBeyondLimit(this.link.nc));
-      return { usedBytes: info.storage, limitBytes: limit > 0 ? limit : undefined };
+      const streams = await this.streamSizes(jsm);
+      return { usedBytes: info.storage, limitBytes: limit > 0 ? limit : undefined, streams };
     } catch (error) {
       throw asStreamError(error, 'of the account');
+    }
+  }
+
+  private async streamSizes(jsm: JetStreamManager): Promise<ReadonlyMap<string, number>> {
+    const sizes = new Map<string, number>();
+    const pages = jsm.streams.list();
+    for (;;) {
+      const page = await this.link.orLost(pages.next());
+      if (page === lost) throw new StreamError('unavailable', 'the connection to nats was lost');
+      for (const { config, state } of page) sizes.set(config.name, state.bytes);
+      if (page.length === 0) return sizes;
     }
   }
 

@@ -63,6 +63,8 @@ export interface StorageState {
   readonly usedBytes: number;
   /** Undefined where the broker has no limit for this account, or does not tell it. */
   readonly limitBytes: number | undefined;
+  /** Bytes of each stream, by its name. */
+  readonly streams: ReadonlyMap<string, number>;
 }
 
 /** How far a reader is. Both numbers change while it reads. */

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { freePort, startRedis, type BrokerHandle } from '@muster/local/brokers';
-import { silentLogger, type Logger } from '@muster/runtime';
+import { createMetrics, silentLogger, type Logger } from '@muster/runtime';
 import { eventually } from '@muster/runtime/testing';
 import { KEYS } from './partition.js';
 import { LuaScript, RedisConnection } from './redis-connection.js';
+import { createRegistryMetrics } from './registry-metrics.js';
 import { openRedisRegistry } from './redis-registry.js';
 import { INFO, registration, heldSession } from './testing/registry-harness.js';
 
@@ -91,6 +92,29 @@ describe('where there is no Redis', () => {
     const cluster = new RedisConnection(`redis-cluster://127.0.0.1:${await freePort()}`, silentLogger);
     expect([cluster.connected, await cluster.whenReady(50)]).toEqual([false, false]);
     cluster.stop();
+  });
+});
+
+describe('metrics of the registry', () => {
+  it('count answered commands with their time, and those that were not answered', async () => {
+    const metrics = createMetrics('demo');
+    let connected = true;
+    const registry = await openRedisRegistry({
+      url: redis.url,
+      logger: silentLogger,
+      metrics: createRegistryMetrics(metrics, () => connected),
+    });
+    await registry.lease.renew({ gatewayId: 'gw-a', ttlMs: 10_000, info: INFO });
+    const before = await metrics.registry.metrics();
+    expect(before).toMatch(/^muster_demo_registry_command_seconds_count [1-9]/m);
+    expect(before).toMatch(/^muster_demo_registry_failures_total 0$/m);
+    expect(before).toMatch(/^muster_demo_registry_connected 1$/m);
+    await registry.stop();
+    connected = false;
+    await registry.lookup(['agent-1']);
+    const after = await metrics.registry.metrics();
+    expect(after).toMatch(/^muster_demo_registry_failures_total [1-9]/m);
+    expect(after).toMatch(/^muster_demo_registry_connected 0$/m);
   });
 });
 

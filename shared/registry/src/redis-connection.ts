@@ -3,6 +3,7 @@ import { Cluster, Command, Redis } from 'ioredis';
 import { systemClock, type Logger } from '@muster/runtime';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { parseRedisUrl } from './redis-url.js';
+import type { RegistryMetrics } from './registry-metrics.js';
 
 /** A Lua script and the digest under which Redis caches it. */
 export class LuaScript {
@@ -38,8 +39,10 @@ export class RedisConnection {
   readonly servers: string;
   /** The last reason why it is not connected, as the log had it. */
   private reason = 'no answer yet';
+  private readonly metrics: RegistryMetrics | undefined;
 
-  constructor(url: string, logger: Logger) {
+  constructor(url: string, logger: Logger, metrics?: RegistryMetrics) {
+    this.metrics = metrics;
     const client = createClient(url);
     this.client = client;
     const probe = (node: string): Promise<unknown> => client.get(this.keys.get(node) ?? '');
@@ -58,7 +61,10 @@ export class RedisConnection {
     this.client.on('close', () => {
       if (told.size === 0) isDown('the connection was lost');
     });
+    let wasReady = false;
     this.client.on('ready', () => {
+      if (wasReady) metrics?.reconnects.inc();
+      wasReady = true;
       logger.info('connected to redis', { servers });
       told.clear();
     });
@@ -103,7 +109,7 @@ export class RedisConnection {
       return await this.ask(key, () => this.client.evalsha(script.sha, keys.length, ...keys, ...args));
     } catch (error) {
       // Redis has not cached the script yet, or restarted. The script did not run.
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+      if (!isNoScript(error)) throw error;
       return this.ask(key, () => this.client.eval(script.text, keys.length, ...keys, ...args));
     }
   }
@@ -134,7 +140,16 @@ export class RedisConnection {
   private async ask<T>(key: string, send: () => Promise<T>): Promise<T> {
     const node = this.nodeOf(key);
     this.keys.set(node, key);
-    return this.breaker.run(node, send);
+    const startedMs = performance.now();
+    try {
+      const answer = await this.breaker.run(node, send);
+      this.metrics?.commandSeconds.observe((performance.now() - startedMs) / 1_000);
+      return answer;
+    } catch (error) {
+      // To be told that a script has to be sent first is no failure.
+      if (!isNoScript(error)) this.metrics?.failures.inc();
+      throw error;
+    }
   }
 
   /** The server that has the key, as far as the client knows. */
@@ -148,6 +163,10 @@ export class RedisConnection {
     this.breaker.stop();
     this.client.disconnect();
   }
+}
+
+function isNoScript(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('NOSCRIPT');
 }
 
 /** A cluster client reports one error for all its nodes, and has the node's own beside it. */

@@ -5,6 +5,7 @@ import { RedisRegistrations } from './redis-registrations.js';
 import { RedisConnection } from './redis-connection.js';
 import { asError, RedisLeases } from './redis-leases.js';
 import { RedisPresence } from './redis-presence.js';
+import type { RegistryMetrics } from './registry-metrics.js';
 import type { FlapLimit, GenerationResult, MemoryResult, Registry } from './registry.js';
 
 export interface RedisRegistryOptions {
@@ -14,6 +15,7 @@ export interface RedisRegistryOptions {
   /** How long to wait for the first connection; default 5,000. */
   readonly startTimeoutMs?: number;
   readonly flapLimit?: FlapLimit;
+  readonly metrics?: RegistryMetrics;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface RedisRegistryOptions {
  * @throws RangeError when the URL is not one.
  */
 export async function openRedisRegistry(options: RedisRegistryOptions): Promise<Registry> {
-  const connection = new RedisConnection(options.url, options.logger);
+  const connection = new RedisConnection(options.url, options.logger, options.metrics);
   const isReady = await connection.whenReady(options.startTimeoutMs ?? 5_000);
   if (!isReady) options.logger.warn('going on without redis', { reason: connection.fault });
   const lease = new RedisLeases(connection);

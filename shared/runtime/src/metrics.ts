@@ -15,15 +15,22 @@ export interface LabelledTotal<L extends string> {
   readonly value: number;
 }
 
+interface CounterSource<L extends string> {
+  readonly initial?: readonly Readonly<Record<L, string>>[];
+  readonly total?: () => number;
+  readonly totals?: () => Iterable<LabelledTotal<L>>;
+}
+
 /** Factories for the metrics of a service. Each capability creates its own metrics with them. */
 export interface Metrics {
   /** The name of the service, such as `gateway`. */
   readonly service: string;
   readonly registry: Registry;
-  /** `total` is read at each scrape, for totals that are counted elsewhere; `totals` is the same with labels. */
-  counter<const L extends string = never>(
-    options: MetricOptions<L> & { total?: () => number; totals?: () => Iterable<LabelledTotal<L>> },
-  ): Counter<L>;
+  /**
+   * `initial` are label values that exist from the start, at 0: a rate does not see the event that creates a series, and an alert selects
+   * nothing before it. `total` is read at each scrape, for totals that are counted elsewhere; `totals` is the same with labels.
+   */
+  counter<const L extends string = never>(options: MetricOptions<L> & CounterSource<L>): Counter<L>;
   /** `collect` is called at each scrape and sets the value. */
   gauge<const L extends string = never>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }): Gauge<L>;
   histogram<const L extends string = never>(options: MetricOptions<L> & { buckets: readonly number[] }): Histogram<L>;
@@ -57,10 +64,8 @@ export function createMetrics(service: string): Metrics {
   return {
     service,
     registry,
-    counter: <L extends string>(
-      options: MetricOptions<L> & { total?: () => number; totals?: () => Iterable<LabelledTotal<L>> },
-    ) => {
-      const { total, totals } = options;
+    counter: <L extends string>(options: MetricOptions<L> & CounterSource<L>) => {
+      const { total, totals, initial = [] } = options;
       const counter: Counter<L> = new Counter({
         ...checked(options, 'counter'),
         ...(total === undefined && totals === undefined
@@ -73,6 +78,7 @@ export function createMetrics(service: string): Metrics {
               },
             }),
       });
+      for (const labels of initial) counter.inc(labels, 0);
       return counter;
     },
     gauge: <L extends string>(options: MetricOptions<L> & { collect?: (gauge: Gauge<L>) => void }) => {

@@ -1,5 +1,5 @@
 import { connectNats, createBusMetrics, StreamError, type Broker, type StreamDefinition } from '@muster/bus';
-import { openRedisRegistry, type Registry } from '@muster/registry';
+import { createRegistryMetrics, openRedisRegistry, type Registry } from '@muster/registry';
 import {
   createHealthServer,
   sleep,
@@ -10,6 +10,7 @@ import {
   type Metrics,
   type ServiceContext,
 } from '@muster/runtime';
+import { BrokerLatency } from './broker-latency.js';
 import type { ServiceConfig } from './common-fields.js';
 import { Dependencies } from './dependencies.js';
 import { StorageWatch } from './storage-watch.js';
@@ -79,9 +80,11 @@ export async function connectService(
   runner.defer('broker', () => broker.stop());
   dependencies.found({ broker });
   createBusMetrics(metrics, broker.bus);
+  const registryMetrics = createRegistryMetrics(metrics, () => dependencies.registry() === true);
   const registry = await openRedisRegistry({
     url: config.redisUrl,
     logger,
+    metrics: registryMetrics,
     ...(registryTimeoutMs === undefined ? {} : { startTimeoutMs: registryTimeoutMs }),
   });
   runner.defer('registry', () => registry.stop());
@@ -95,6 +98,7 @@ export async function connectService(
   runner.defer('progress', () => clearInterval(progress));
   const watch = { streams: broker.streams, registry, limitBytes: config.storageLimitBytes };
   runner.go('storage watch', new StorageWatch({ ...watch, clock: systemClock, logger, metrics }));
+  runner.go('broker latency', new BrokerLatency({ bus: broker.bus, clock: systemClock, metrics }));
   return { broker, registry, clock: systemClock, logger, metrics };
 }
 

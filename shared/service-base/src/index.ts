@@ -1,4 +1,6 @@
 export { listenerFaults, listenerFields, serviceFields, tlsFiles, type ServiceConfig } from './common-fields.js';
+export { createCertificateMetric } from './certificate-expiry.js';
+export { ClockSkew } from './clock-skew.js';
 export { connectService, type ServiceBase } from './connect-service.js';
 export { reservedBytes, streamDefinitions, type StreamBounds } from './stream-definitions.js';
 export { connectionsThatFit } from './descriptor-limit.js';

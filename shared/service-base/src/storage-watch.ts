@@ -1,4 +1,5 @@
 import type { StreamStore } from '@muster/bus';
+import { STREAMS } from '@muster/records';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Metrics } from '@muster/runtime';
 
@@ -25,6 +26,7 @@ export class StorageWatch {
   #usedBytes = 0;
   #brokerShare: number | undefined;
   #registryShare: number | undefined;
+  #streams: ReadonlyMap<string, number> = new Map();
 
   constructor(options: StorageWatchOptions) {
     this.#options = options;
@@ -50,6 +52,22 @@ export class StorageWatch {
       'Share of its limit that Redis uses; at 1 it takes no new session.',
       () => this.#registryShare,
     );
+    this.#measureStreams(metrics);
+  }
+
+  #measureStreams(metrics: Metrics): void {
+    const definitions = Object.values(STREAMS);
+    metrics.gauge({
+      name: `muster_${metrics.service}_stream_bytes`,
+      help: 'What JetStream stores of each stream of Muster.',
+      labels: ['stream'],
+      collect: (gauge) => {
+        for (const { name } of definitions) {
+          const bytes = this.#streams.get(name);
+          if (bytes !== undefined) gauge.set({ stream: name }, bytes);
+        }
+      },
+    });
   }
 
   start(): void {
@@ -66,6 +84,7 @@ export class StorageWatch {
     try {
       const [storage, memory] = await Promise.all([streams.storage(), registry.memory()]);
       this.#usedBytes = storage.usedBytes;
+      this.#streams = storage.streams;
       const limit = storage.limitBytes ?? limitBytes;
       this.#brokerShare = limit === undefined ? undefined : storage.usedBytes / limit;
       this.#warn('the storage of nats', this.#brokerShare);

@@ -12,6 +12,7 @@ import {
 } from '@muster/records';
 import { sleep, type Clock, type Logger } from '@muster/runtime';
 import type { JournalMetrics } from './journal-metrics.js';
+import type { JournalLag } from './journal-lag.js';
 import { KnownCommands, type ListOptions } from './known-commands.js';
 import { OpenCommand } from './open-command.js';
 import { SequenceWaiters } from './sequence-waiters.js';
@@ -22,6 +23,8 @@ export interface JournalProjectionOptions {
   readonly logger: Logger;
   readonly metrics: JournalMetrics;
   readonly keepEnded: number;
+  /** Told what is read. */
+  readonly lag?: Pick<JournalLag, 'read' | 'reset'>;
 }
 
 /** What one entry did to a command. */
@@ -198,6 +201,7 @@ export class JournalProjection {
     this.#keys.clear();
     this.#newest.clear();
     this.#waiters.reset();
+    this.#options.lag?.reset();
   }
 
   #take(entry: Entry): void {
@@ -209,6 +213,7 @@ export class JournalProjection {
       this.#options.logger.error('unreadable journal entry skipped', { seq: entry.seq, err: error });
     }
     this.#waiters.pass(entry.seq);
+    this.#options.lag?.read(entry.seq);
   }
 
   #apply({ data: view, seq, subject }: Entry): void {

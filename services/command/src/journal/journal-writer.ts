@@ -4,6 +4,7 @@ import type { CommandId, OrgId } from '@muster/protocol';
 import { encodeJournalEntry, STREAM_SUBJECTS, type JournalEntry } from '@muster/records';
 import { fullJitter, sleep, type Clock } from '@muster/runtime';
 import { isStorageFull } from '@muster/service-base';
+import type { JournalLag } from './journal-lag.js';
 import type { JournalMetrics } from './journal-metrics.js';
 
 export interface JournalWriterOptions {
@@ -12,6 +13,8 @@ export interface JournalWriterOptions {
   readonly metrics: JournalMetrics;
   readonly maxEntryBytes: number;
   readonly patienceMs: number;
+  /** Told what is stored. */
+  readonly lag?: Pick<JournalLag, 'appended'>;
 }
 
 export type JournalResult =
@@ -69,6 +72,7 @@ export class JournalWriter {
         metrics.appendSeconds.observe((clock.monotonic() - startedMs) / 1_000);
         metrics.entries.inc({ kind: entry.t });
         metrics.bytes.inc(bytes.length);
+        this.#options.lag?.appended(result.seq);
         return { kind: 'appended', seq: result.seq, bytes };
       }
       if (result.kind === 'conflict') return { kind: 'conflict' };

@@ -6,6 +6,7 @@ import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { JournalStep, JournalProjection } from '../journal/journal-projection.js';
 import type { OpenCommand } from '../journal/open-command.js';
 import type { ReconcileSteps } from './reconcile-steps.js';
+import { isOverdue } from './deadlines.js';
 import { CHECK_MS, ON_ENDPOINTS, ReconciledCommand } from './reconciled-command.js';
 import type { ReconcileMetrics } from './reconcile-metrics.js';
 import type { LiveServices } from './live-services.js';
@@ -131,7 +132,10 @@ export class CommandReconciler {
     const routes = entry.t === 'submitted' ? freshRoutes.take(command.id) : undefined;
     let reconciled = this.#commands.get(command.id);
     if (step.ended) {
-      if (reconciled !== undefined) this.#release(command);
+      if (reconciled !== undefined) {
+        this.#release(command);
+        metrics.ended.inc({ when: isOverdue(command.record, clock.now()) ? 'late' : 'in_time' });
+      }
       forgetTree(command.id);
     } else if (reconciled === undefined && entry.t === 'submitted' && services.reconciles(command.id)) {
       reconciled = this.#add(command);

@@ -1,11 +1,30 @@
 import type { CommandState } from '@muster/protocol';
-import { encodeNumberSet, type CommandFold, type StateChange } from '@muster/records';
+import { encodeNumberSet, type CommandFold, type CommandRecord, type StateChange } from '@muster/records';
+import type { OpenCommand } from '../journal/open-command.js';
 import { hasNoRoom, NO_ROOM } from '../journal/no-room.js';
 
 /** Time after the expiry for reports that are on their way, and for endpoints whose clock is behind. */
 const UNCONFIRMED_MS = 10_000;
 /** Endpoints repeat an outcome at most 37.5 s apart: who can be heard and says nothing for so long has nothing to say. */
 export const REPORT_MS = 40_000;
+
+/** Every target is settled by then, unless the service could not hear or could not write. */
+function latestEndMs({ expiresAtMs, timeoutMs }: CommandRecord): number {
+  return expiresAtMs + timeoutMs + REPORT_MS;
+}
+
+const OVERDUE_MS = 60_000;
+
+/** Whether a command should have ended a minute ago or more. */
+export function isOverdue(record: CommandRecord, nowMs: number): boolean {
+  return nowMs > latestEndMs(record) + OVERDUE_MS;
+}
+
+export function countOverdue(commands: Iterable<Pick<OpenCommand, 'record'>>, nowMs: number): number {
+  let count = 0;
+  for (const { record } of commands) if (isOverdue(record, nowMs)) count += 1;
+  return count;
+}
 
 /** Since when endpoints could be heard. */
 export interface Hearing {
@@ -36,7 +55,7 @@ export function overdue(fold: CommandFold, nowMs: number, hearing: Hearing): Ove
     const heardMs = Math.max(hearing.sinceMs, hearing.arrivedMs.get(target) ?? 0);
     return nowMs >= (heardMs > changedMs ? Math.max(atMs, heardMs + REPORT_MS) : atMs);
   };
-  const latestMs = expiresAtMs + timeoutMs + REPORT_MS;
+  const latestMs = latestEndMs(fold.record);
   const found = { queued: [], unconfirmed: [], noRoom: [], silent: [], late: [] } as Record<keyof Overdue, number[]>;
   const { queued, sent, accepted, running } = fold.ledger;
   if (queued > 0 && nowMs >= expiresAtMs) found.queued = [...fold.inState('queued')];

@@ -200,6 +200,7 @@ export function reportMetrics(metrics: Metrics) {
       name: 'muster_command_reports_total',
       help: 'Reports of agents, by what became of them here.',
       labels: ['result'],
+      initial: [{ result: 'unauthentic' }, { result: 'rejected' }],
     }),
   };
 }

@@ -79,6 +79,13 @@ export class Enrolment {
       name: 'muster_gateway_enrolment_refusals_total',
       help: 'Enrolments that were refused although the request could be read, by reason.',
       labels: ['reason'],
+      initial: [
+        { reason: 'secret' },
+        { reason: 'secret_full' },
+        { reason: 'secret_expired' },
+        { reason: 'org_full' },
+        { reason: 'unproven_rate' },
+      ],
     });
   }
 

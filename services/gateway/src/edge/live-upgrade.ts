@@ -20,6 +20,7 @@ export class LiveUpgrade {
       name: 'muster_gateway_upgrades_total',
       help: 'WebSocket upgrades by result.',
       labels: ['result'],
+      initial: [{ result: 'accepted' }, { result: 'full' }, { result: 'rate' }],
     });
   }
 

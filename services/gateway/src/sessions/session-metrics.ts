@@ -1,6 +1,8 @@
 import { CLOSE } from '@muster/protocol';
 import type { Metrics } from '@muster/runtime';
 
+const CODES: ReadonlySet<number> = new Set([...Object.values(CLOSE).map(({ code }) => code), 1005, 1006, 1007]);
+
 /** What sessions count. */
 export function createSessionMetrics(
   metrics: Metrics,
@@ -21,18 +23,18 @@ export function createSessionMetrics(
       name: 'muster_gateway_hellos_total',
       help: 'Hellos by result.',
       labels: ['result'],
+      initial: [{ result: 'ready' }, { result: 'duplicate' }],
     }),
     closed: metrics.counter({
       name: 'muster_gateway_closed_connections_total',
       help: 'Closed connections by close code.',
       labels: ['code'],
+      initial: [...CODES].map((code) => ({ code: String(code) })),
     }),
   };
 }
 
 export type SessionMetrics = ReturnType<typeof createSessionMetrics>;
-
-const CODES: ReadonlySet<number> = new Set([...Object.values(CLOSE).map(({ code }) => code), 1005, 1006, 1007]);
 
 /** Peers may close with any code; only known ones become label values. */
 export function closeCodeLabel(code: number): string {

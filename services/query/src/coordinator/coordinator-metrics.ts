@@ -1,3 +1,4 @@
+import { OUTCOMES } from '@muster/protocol';
 import { LATENCY_BUCKETS, type Metrics } from '@muster/runtime';
 
 export type CoordinatorMetrics = ReturnType<typeof coordinatorMetrics>;
@@ -8,6 +9,10 @@ export function coordinatorMetrics(metrics: Metrics) {
       name: 'muster_query_ended_total',
       help: 'Queries that ended here, by final state.',
       labels: ['state', 'mode'],
+      initial: (['complete', 'cancelled', 'interrupted', 'lost', 'fenced'] as const).flatMap((state) => [
+        { state, mode: 'raw' },
+        { state, mode: 'group' },
+      ]),
     }),
     firstRows: metrics.histogram({
       name: 'muster_query_first_rows_seconds',
@@ -24,6 +29,7 @@ export function coordinatorMetrics(metrics: Metrics) {
       name: 'muster_query_endpoints_total',
       help: 'Endpoints of ended queries, by outcome.',
       labels: ['outcome'],
+      initial: OUTCOMES.map((outcome) => ({ outcome })),
     }),
     updates: metrics.counter({
       name: 'muster_query_gateway_updates_total',
@@ -38,6 +44,7 @@ export function coordinatorMetrics(metrics: Metrics) {
       name: 'muster_query_gateways_dead_total',
       help: 'Gateways that were found dead, by sign: no_responders or silent.',
       labels: ['sign'],
+      initial: [{ sign: 'no_responders' }, { sign: 'silent' }],
     }),
     truncated: metrics.counter({
       name: 'muster_query_truncated_total',

@@ -7,6 +7,13 @@ export function createCommandMetrics(metrics: Metrics) {
       name: 'muster_gateway_command_deliveries_total',
       help: 'Deliveries of a command to one endpoint, repeats too; `elsewhere` are those of a broadcast that other gateways hold.',
       labels: ['result'],
+      initial: [
+        { result: 'sent' },
+        { result: 'dropped' },
+        { result: 'closed' },
+        { result: 'missing' },
+        { result: 'elsewhere' },
+      ],
     }),
     cancels: metrics.counter({
       name: 'muster_gateway_command_cancels_total',
@@ -16,6 +23,15 @@ export function createCommandMetrics(metrics: Metrics) {
       name: 'muster_gateway_command_reports_total',
       help: 'Reports of endpoints about commands; those that were not `sent` are repeated by the endpoint; `sent_again`: to another service, since the first fell silent.',
       labels: ['result'],
+      initial: [
+        { result: 'sent' },
+        { result: 'dropped' },
+        { result: 'full' },
+        { result: 'rate' },
+        { result: 'fenced' },
+        { result: 'sent_again' },
+        { result: 'bad_id' },
+      ],
     }),
     kept: metrics.counter({
       name: 'muster_gateway_command_reports_kept_total',

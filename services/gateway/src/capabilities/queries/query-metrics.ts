@@ -13,6 +13,7 @@ export function createQueryMetrics(metrics: Metrics, active: () => number) {
       name: 'muster_gateway_query_updates_total',
       help: 'Updates to coordinators of queries; dropped ones were lost because the broker was away.',
       labels: ['result'],
+      initial: [{ result: 'sent' }, { result: 'dropped' }],
     }),
     updateBytes: metrics.counter({
       name: 'muster_gateway_query_update_bytes_total',

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
 import { decodeBusMessage, encodeBusMessage, SUBJECTS, type GatewayHeartbeat } from '@muster/messages';
 import type { GenerationResult, LeaseRenewal, RenewResult } from '@muster/registry';
-import { silentLogger, type Clock } from '@muster/runtime';
+import { createMetrics, silentLogger, type Clock } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { GatewayIdentity } from '../../foundation/gateway-identity.js';
 import { GatewayInbox } from '../../foundation/gateway-inbox.js';
@@ -63,10 +63,18 @@ function setUp({ leaseMs = 15_000 } = {}) {
       return Promise.resolve();
     },
   };
+  const metrics = createMetrics('gateway');
+  const counted = async (): Promise<string[]> => {
+    const text = await metrics.registry.metrics();
+    return [
+      ...text.matchAll(/^muster_gateway_(?:lease_renewals|fences)_total(?:\{result="(\w+)"\})? ([1-9]\d*)$/gm),
+    ].map(([, result = 'fenced', count]) => `${result} ${count}`);
+  };
   const identity = new GatewayIdentity({ clock, logger, leaseMs });
   const inbox = new GatewayInbox({ bus, identity, logger });
   const lease = new LeaseRenewer({
     ...{ bus, registry, identity, inbox, registrations, clock, logger },
+    metrics,
     hub: { size: 3 },
     draining: () => false,
   });
@@ -80,7 +88,7 @@ function setUp({ leaseMs = 15_000 } = {}) {
     inbox.stop();
   };
   const setCanResync = (can: boolean): void => void (canResync = can);
-  return { broker, bus, registry, clock, events, identity, start, stop, setCanResync };
+  return { broker, bus, registry, clock, events, identity, start, stop, setCanResync, counted };
 }
 
 describe('LeaseRenewer', () => {
@@ -122,6 +130,22 @@ describe('LeaseRenewer', () => {
     broker.restore();
     await clock.inner.advanceAsync(5_000);
     expect(registry.renewals.length).toBeGreaterThan(1);
+    await stop();
+  });
+
+  it('counts each attempt by its result, and each fence', async () => {
+    const { broker, registry, clock, identity, start, stop, counted } = setUp();
+    await start();
+    registry.renewal = { kind: 'unavailable', cause: new Error('redis is away') };
+    await clock.inner.advanceAsync(5_000);
+    registry.renewal = { kind: 'renewed' };
+    broker.interrupt();
+    await clock.inner.advanceAsync(5_000);
+    broker.restore();
+    expect(await counted()).toEqual(['renewed 1', 'unavailable 1', 'unheard 1']);
+    clock.freeze(20_000);
+    identity.checkLease();
+    expect(await counted()).toEqual(expect.arrayContaining(['fenced 1']));
     await stop();
   });
 

@@ -1,10 +1,11 @@
 import type { Bus } from '@muster/bus';
 import { encodeBusMessage, SUBJECTS, type GatewayHeartbeat } from '@muster/messages';
 import type { Registry } from '@muster/registry';
-import type { Clock, Logger, Timer } from '@muster/runtime';
+import type { Clock, Logger, Metrics, Timer } from '@muster/runtime';
 import type { GatewayIdentity } from '../../foundation/gateway-identity.js';
 import type { GatewayInbox } from '../../foundation/gateway-inbox.js';
 import type { Hub } from '../hub/hub.js';
+import { createLeaseMetrics, type LeaseMetrics } from './lease-metrics.js';
 import type { RegistrationQueue } from './registration-queue.js';
 
 export interface LeaseRenewerOptions {
@@ -17,6 +18,7 @@ export interface LeaseRenewerOptions {
   readonly draining: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
 }
 
 const PING_MS = 2_000;
@@ -29,6 +31,7 @@ const LONGEST_HEARTBEAT_MS = 1_500;
  */
 export class LeaseRenewer {
   readonly #options: LeaseRenewerOptions;
+  readonly #metrics: LeaseMetrics;
   readonly #startedAtMs: number;
   #generation: string | undefined;
   #isRenewing = false;
@@ -37,9 +40,15 @@ export class LeaseRenewer {
 
   constructor(options: LeaseRenewerOptions) {
     this.#options = options;
+    this.#metrics = createLeaseMetrics(options.metrics);
     this.#startedAtMs = options.clock.now();
     options.inbox.on('ping', () => ({ t: 'ok' }));
-    options.identity.listen({ fenced: () => void this.#renew() });
+    options.identity.listen({
+      fenced: () => {
+        this.#metrics.fences.inc();
+        void this.#renew();
+      },
+    });
   }
 
   async start(): Promise<void> {
@@ -92,11 +101,13 @@ export class LeaseRenewer {
     const message = encodeBusMessage({ t: 'ping' });
     const ping = await bus.request(SUBJECTS.gateway(identity.id), message, { timeoutMs: PING_MS });
     if (ping.kind !== 'reply') {
+      this.#metrics.renewals.inc({ result: 'unheard' });
       logger.warn('lease not renewed, own ping was not heard', { kind: ping.kind });
       return;
     }
     const info = { sessions: hub.size, draining: draining(), startedAtMs: this.#startedAtMs };
     const renewed = await registry.lease.renew({ gatewayId: identity.id, ttlMs: identity.leaseMs, info });
+    this.#metrics.renewals.inc({ result: renewed.kind });
     if (renewed.kind !== 'renewed') registrations.requestResync();
     if (renewed.kind === 'unavailable') return;
     if (renewed.kind === 'lapsed') identity.lapsed();
