@@ -32,6 +32,10 @@ const definition = defineConfig({
       optional: true,
       example: '/etc/muster/mode-policy.json',
     }),
+    metricsPolicyFile: field.text('MUSTER_METRICS_POLICY_FILE', {
+      optional: true,
+      example: '/etc/muster/metrics-policy.json',
+    }),
     drainSpreadMs: field.durationMs('MUSTER_GATEWAY_DRAIN_SPREAD', { default: 8_000 }),
     drainGraceMs: field.durationMs('MUSTER_GATEWAY_DRAIN_GRACE', { default: 5_000 }),
     answerMemoryBytes: field.bytes('MUSTER_GATEWAY_ANSWER_MEMORY', {

@@ -4,6 +4,7 @@ import { LIMITS } from '@muster/protocol';
 import { ConnectionGuard, systemClock, type Component, type ServiceContext } from '@muster/runtime';
 import { connectionsThatFit, connectService, createCertificateMetric, tlsFiles } from '@muster/service-base';
 import { CommandHandler } from './capabilities/commands/command-handler.js';
+import { MetricsHandler } from './capabilities/metrics/metrics-handler.js';
 import { ModeHandler } from './capabilities/modes/mode-handler.js';
 import { QueryHandler } from './capabilities/queries/query-handler.js';
 import type { GatewayConfig } from './config.js';
@@ -70,6 +71,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
     new QueryHandler({ ...base, successors: new SuccessorLookup(base), creditBytes: config.answerMemoryBytes }),
     new CommandHandler(base),
     new ModeHandler({ ...base, policyFile: config.modePolicyFile }),
+    new MetricsHandler({ ...base, policyFile: config.metricsPolicyFile }),
   ];
 
   // Sessions

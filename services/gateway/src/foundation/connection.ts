@@ -5,6 +5,8 @@ export type SendResult = 'sent' | 'dropped' | 'closed';
 export interface Connection {
   /** Monotonic: when a peer that polls is expected next. Absent where frames reach the peer at once. */
   readonly dueMs?: number;
+  /** How many milliseconds a peer that polls waits between two polls. Absent where frames reach the peer at once. */
+  readonly intervalMs?: number;
   /** The peer's address; the one that a trusted proxy named, if one did. */
   readonly address: string;
   /** Sends one binary message. Never blocks, never throws. */

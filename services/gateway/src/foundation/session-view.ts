@@ -25,7 +25,7 @@ export interface SessionView {
   readonly confirmed: boolean;
   /** Monotonic; when the agent came here from another gateway. It may have answered a running query there already. */
   readonly movedAtMs: number;
-  readonly connection: Pick<Connection, 'dueMs' | 'expectPolls'>;
+  readonly connection: Pick<Connection, 'dueMs' | 'intervalMs' | 'expectPolls'>;
   send(frame: Uint8Array): SendResult;
 }
 

@@ -1,0 +1,195 @@
+import { describe, expect, it } from '@jest/globals';
+import { MemoryBroker } from '@muster/bus/memory';
+import { metricsPartition } from '@muster/host-metrics';
+import { decodeBody, FRAME, LIMITS, type AgentId } from '@muster/protocol';
+import { capabilityContext, frameTo, turn } from '../../testing/capability-harness.js';
+import { fakeSession, type FakeSession, type FakeSessionOptions } from '../../testing/fake-session.js';
+import { TestTelemetry } from '../../testing/test-telemetry.js';
+import { MetricsHandler } from './metrics-handler.js';
+
+const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
+
+async function setUp() {
+  const broker = new MemoryBroker();
+  const context = capabilityContext(broker.connect().bus);
+  const telemetry = new TestTelemetry(broker.connect().bus);
+  const handler = new MetricsHandler({ ...context, policyFile: undefined });
+  await handler.start();
+  const join = (num: number, options: FakeSessionOptions & { epoch?: number } = {}): FakeSession => {
+    const fake = fakeSession(num, { capabilities: ['metrics'], ...options });
+    fake.session.epoch = options.epoch ?? num;
+    context.hub.add(fake.session);
+    handler.ready(fake.session);
+    return fake;
+  };
+  const leave = ({ session }: FakeSession): void => {
+    session.state = 'closed';
+    context.hub.remove(session);
+    handler.closed(session);
+  };
+  const send = ({ session }: FakeSession, text: string, type: number = FRAME.delta) =>
+    frameTo(handler, session, { type: type as typeof FRAME.delta, body: bytes(text) });
+  /** Lets everything be sent that waits for its time. */
+  const flush = async (): Promise<void> => {
+    await turn();
+    context.clock.advance(250);
+    await turn();
+  };
+  const count = async (name: string): Promise<number> => {
+    const match = new RegExp(`^muster_gateway_metrics_${name} (\\d+)`, 'm').exec(
+      await context.metrics.registry.metrics(),
+    );
+    return Number(match?.[1] ?? 0);
+  };
+  return { ...context, broker, telemetry, handler, join, leave, send, flush, count };
+}
+
+const told = ({ frames }: FakeSession) =>
+  frames
+    .filter(({ type }) => type === FRAME.metrics)
+    .map(({ body }) => {
+      const decoded = decodeBody('metrics', body);
+      return decoded.ok ? decoded.body : decoded.fault;
+    });
+
+describe('MetricsHandler', () => {
+  it('tells agents with the capability how often to measure, and no others', async () => {
+    const { join, handler } = await setUp();
+    expect(told(join(1))).toEqual([{ everyMs: 60_000 }]);
+    expect(told(join(2, { capabilities: ['query'] }))).toEqual([]);
+    handler.stop();
+  });
+
+  it('passes frames on to the owner of the partition, unread, with session and time', async () => {
+    const { join, send, flush, telemetry, clock, handler } = await setUp();
+    const one = join(1, { epoch: 7 });
+    expect(send(one, 'no sample at all', FRAME.keyframe)).toBeUndefined();
+    send(one, 'delta');
+    send(one, 'processes', FRAME.processes);
+    const atMs = clock.now();
+    await flush();
+    expect(telemetry.itemsOf('a1' as AgentId)).toEqual([
+      ['acme', 'a1', 1, 7, FRAME.keyframe, atMs, bytes('no sample at all')],
+      ['acme', 'a1', 1, 7, FRAME.delta, atMs, bytes('delta')],
+      ['acme', 'a1', 1, 7, FRAME.processes, atMs, bytes('processes')],
+    ]);
+    handler.stop();
+  });
+
+  it('sends one batch for each partition and flush, and a large one at once', async () => {
+    const { join, send, flush, telemetry, handler } = await setUp();
+    const fakes = Array.from({ length: 200 }, (_, num) => join(num));
+    send(fakes[0] as FakeSession, 'first');
+    await flush();
+    telemetry.batches.length = 0;
+    for (const fake of fakes) for (const text of ['a', 'b']) send(fake, text);
+    await turn();
+    await flush();
+    const partitions = new Set(fakes.map(({ session }) => metricsPartition(session.agentId)));
+    expect(telemetry.batches).toHaveLength(partitions.size);
+    expect(telemetry.batches.flatMap(({ items }) => items)).toHaveLength(400);
+    telemetry.batches.length = 0;
+    send(fakes[0] as FakeSession, 'x'.repeat(48 * 1024));
+    await turn();
+    expect(telemetry.batches).toHaveLength(1);
+    handler.stop();
+  });
+
+  it('ends a session that sends samples without the capability, or a sample over the limit', async () => {
+    const { join, send, handler } = await setUp();
+    expect(send(join(1, { capabilities: ['query'] }), 'x')).toMatchObject({ reason: 'protocolError' });
+    expect(send(join(2), 'x'.repeat(LIMITS.sampleBytes))).toBeUndefined();
+    expect(send(join(3), 'x'.repeat(LIMITS.sampleBytes + 1))).toMatchObject({ reason: 'tooBig' });
+    handler.stop();
+  });
+
+  it.each(['live', 'poll'] as const)(
+    'takes a sample a second over %s, ignores more and counts them, and ends a flood',
+    async (mode) => {
+      const { join, send, clock, count, handler } = await setUp();
+      const one = join(1, { mode });
+      for (let second = 0; second < 300; second += 1) {
+        clock.advance(1_000);
+        send(one, 'x');
+        if (second % 5 === 0) send(one, 'processes', FRAME.processes);
+      }
+      expect(await count('samples_total{result="over"}')).toBe(0);
+      const burst = mode === 'live' ? 100 : 1_000;
+      for (let i = 0; i < burst + 50; i += 1) expect(send(one, 'x')).toBeUndefined();
+      const over = await count('samples_total{result="over"}');
+      expect(Math.abs(over - 50)).toBeLessThanOrEqual(1);
+      for (let i = over; i < 1_000; i += 1) expect(send(one, 'x')).toBeUndefined();
+      expect(send(one, 'x')).toMatchObject({ reason: 'overloaded' });
+      // Another session is not concerned.
+      expect(send(join(2, { mode }), 'x')).toBeUndefined();
+      handler.stop();
+    },
+  );
+
+  it('says that a session has ended, unless its endpoint has a newer one here', async () => {
+    const { join, leave, flush, telemetry, handler } = await setUp();
+    const [gone, older] = [join(1, { epoch: 5 }), join(2, { epoch: 8 })];
+    join(2, { epoch: 9 });
+    leave(gone);
+    handler.closed(older.session);
+    leave(join(3, { capabilities: ['query'] }));
+    await flush();
+    expect(telemetry.ended).toEqual([['acme', 'a1', 1, 5]]);
+    handler.stop();
+  });
+
+  it('sends keyframes again to a service that lacks them, with the last delta, and asks the agent for one that is not here', async () => {
+    const { join, send, flush, telemetry, count, handler } = await setUp();
+    const [one, other, mute] = [join(1), join(2), join(3)];
+    for (const text of ['k1', 'k2']) send(one, text, FRAME.keyframe);
+    for (const text of ['d1', 'd2']) send(one, text);
+    send(other, 'k', FRAME.keyframe);
+    expect(await count('keyframes')).toBe(2);
+    expect(await count('keyframe_bytes')).toBe(5);
+    await flush();
+    telemetry.batches.length = 0;
+    telemetry.want({ partitions: [metricsPartition('a1')] });
+    await flush();
+    expect(telemetry.textsOf('a1' as AgentId)).toEqual(['k2', 'd2']);
+    expect(telemetry.textsOf('a2' as AgentId)).toEqual([]);
+    telemetry.want({ agents: ['a2', 'a3', 'a4'] as AgentId[] });
+    await flush();
+    expect(telemetry.textsOf('a2' as AgentId)).toEqual(['k']);
+    expect(told(other)).toHaveLength(1);
+    expect(told(mute)).toEqual([{ everyMs: 60_000 }, { everyMs: 60_000, keyframe: true }]);
+    handler.stop();
+  });
+
+  it('keeps the newest frames while the broker is away, within bounds, and sends them when it is back', async () => {
+    const { join, send, flush, telemetry, broker, clock, count, handler } = await setUp();
+    const one = join(1);
+    await flush();
+    broker.interrupt();
+    for (let i = 0; i < 60; i += 1) send(one, `${i} ${'x'.repeat(4_000)}`);
+    await flush();
+    expect(telemetry.batches).toEqual([]);
+    broker.restore();
+    clock.advance(1_000);
+    await flush();
+    const numbers = telemetry.textsOf('a1' as AgentId).map((text) => Number(text.split(' ')[0]));
+    expect(numbers.at(-1)).toBe(59);
+    expect(numbers.length).toBeGreaterThan(20);
+    expect(numbers.length).toBeLessThanOrEqual(33);
+    expect(numbers).toEqual(Array.from(numbers, (_, i) => 60 - numbers.length + i));
+    expect(await count('dropped_total{reason="old"}')).toBe(60 - numbers.length);
+    handler.stop();
+  });
+
+  it('a gateway that was fenced forgets what came to it', async () => {
+    const { join, leave, send, flush, telemetry, count, handler } = await setUp();
+    const one = join(1);
+    await flush();
+    send(one, 'k', FRAME.keyframe);
+    handler.fenced();
+    leave(one);
+    await flush();
+    expect([telemetry.batches, telemetry.ended]).toEqual([[], []]);
+    expect(await count('keyframes')).toBe(0);
+    handler.stop();
+  });
+});
