@@ -2,9 +2,11 @@ import { AuditTrail } from '@muster/audit';
 import type { Broker } from '@muster/bus';
 import { Directory } from '@muster/directory';
 import type { RequestSeal } from '@muster/identity';
+import { SUBJECTS, type CommandServiceHeartbeat } from '@muster/messages';
 import { newCommandServiceId, type CommandServiceId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import { FollowedFile, type Clock, type Logger, type Metrics, type Component } from '@muster/runtime';
+import { LiveInstances } from '@muster/service-base';
 import type { CommandConfig } from './config.js';
 import { DeliverySender } from './deliveries/delivery-sender.js';
 import { Routes, FreshRoutes } from './deliveries/routes.js';
@@ -16,7 +18,6 @@ import { JournalWriter } from './journal/journal-writer.js';
 import { createCommandMetrics } from './metrics.js';
 import { CommandReconciler } from './reconcile/command-reconciler.js';
 import { countOverdue } from './reconcile/deadlines.js';
-import { LiveServices } from './reconcile/live-services.js';
 import { ReconcileSteps } from './reconcile/reconcile-steps.js';
 import { AckSender } from './reports/ack-sender.js';
 import { LateReports } from './reports/late-reports.js';
@@ -100,8 +101,9 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
     ...(seal === undefined ? {} : { seal }),
   });
 
-  const services: LiveServices = new LiveServices({
-    ...{ bus, instance, clock, keyList },
+  const services: LiveInstances<CommandServiceHeartbeat> = new LiveInstances({
+    ...{ bus, instance, clock, subject: SUBJECTS.commandHeartbeats, kind: 'command_beat' as const },
+    details: () => ({ keys: keyList() }),
     onChange: () => {
       reconciler.redistribute();
       journalAudit.redistribute();
@@ -119,7 +121,7 @@ export function createCommandService(deps: CommandServiceDeps): CommandService {
 
   const journalAudit: JournalAudit = new JournalAudit({
     ...{ streams, clock, logger, trail, projection },
-    records: (org) => services.records(org),
+    records: (org) => services.ownsToTheEnd(org),
   });
 
   const acks = new AckSender(bus);

@@ -4,6 +4,7 @@ export { ClockSkew } from './clock-skew.js';
 export { connectService, type ServiceBase } from './connect-service.js';
 export { reservedBytes, streamDefinitions, type StreamBounds } from './stream-definitions.js';
 export { connectionsThatFit } from './descriptor-limit.js';
+export { LiveInstances, type InstanceMessage, type LiveInstancesOptions } from './live-instances.js';
 export { CoordinatorMonitor } from './queries/coordinator-monitor.js';
 export { interruptOrphan, INTERRUPTED, type InterruptDeps, type InterruptResult } from './queries/interrupt-orphan.js';
 export { OrphanReaper, type OrphanReaperOptions } from './queries/orphan-reaper.js';

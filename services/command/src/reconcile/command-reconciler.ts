@@ -9,7 +9,6 @@ import type { ReconcileSteps } from './reconcile-steps.js';
 import { isOverdue } from './deadlines.js';
 import { CHECK_MS, ON_ENDPOINTS, ReconciledCommand } from './reconciled-command.js';
 import type { ReconcileMetrics } from './reconcile-metrics.js';
-import type { LiveServices } from './live-services.js';
 import { PendingDeliveries } from './pending-deliveries.js';
 import type { FreshRoutes } from '../deliveries/routes.js';
 
@@ -19,7 +18,7 @@ export interface CommandReconcilerOptions {
   readonly logger: Logger;
   readonly metrics: ReconcileMetrics;
   readonly projection: Pick<JournalProjection, 'open' | 'onStep' | 'onRestart' | 'get'>;
-  readonly services: Pick<LiveServices, 'reconciles'>;
+  readonly services: { readonly owns: (id: CommandId) => boolean };
   readonly steps: Pick<ReconcileSteps, 'apply' | 'check' | 'look' | 'retry'>;
   readonly freshRoutes: Pick<FreshRoutes, 'take'>;
   readonly forgetTree: (id: CommandId) => void;
@@ -103,11 +102,11 @@ export class CommandReconciler {
     const { projection, services, metrics, clock } = this.#options;
     for (const [id, { command }] of this.#commands) {
       // After the journal was read again the open commands are other objects.
-      if (!services.reconciles(id) || projection.get(id) !== command) this.#release(command);
+      if (!services.owns(id) || projection.get(id) !== command) this.#release(command);
     }
     if (!this.#ready) return;
     for (const command of projection.open()) {
-      if (this.#commands.has(command.id) || !services.reconciles(command.id)) continue;
+      if (this.#commands.has(command.id) || !services.owns(command.id)) continue;
       const reconciled = this.#add(command);
       reconciled.lookSoon(clock.now());
       reconciled.resume(clock.now());
@@ -137,7 +136,7 @@ export class CommandReconciler {
         metrics.ended.inc({ when: isOverdue(command.record, clock.now()) ? 'late' : 'in_time' });
       }
       forgetTree(command.id);
-    } else if (reconciled === undefined && entry.t === 'submitted' && services.reconciles(command.id)) {
+    } else if (reconciled === undefined && entry.t === 'submitted' && services.owns(command.id)) {
       reconciled = this.#add(command);
     }
     if (reconciled === undefined) return;
