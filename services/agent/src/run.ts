@@ -22,6 +22,7 @@ import { machineInstance } from './host/instance.js';
 import { workerArguments } from './host/program-files.js';
 import { openDialer } from './network/dialer.js';
 import { ConnectionManager } from './sessions/connection-manager.js';
+import { DiskWatch } from './store/disk-watch.js';
 import { openPrivateFolder, removeLeftovers } from './store/private-folder.js';
 import { TrafficMeter } from './traffic/traffic-meter.js';
 import { createConnect } from './transports/create-connect.js';
@@ -43,6 +44,7 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   const clock = systemClock;
   const folder = config.dataDir;
   runner.defer('data directory', await lockDataDirectory(folder));
+  runner.go('disk watch', new DiskWatch({ folder, clock, logger }));
   const meter = new TrafficMeter(clock);
   runner.go('traffic meter', { start: () => meter.start(), stop: () => meter.stop() });
   const dialer = await openDialer({ ...config, meter }, env);

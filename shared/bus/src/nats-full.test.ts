@@ -79,6 +79,22 @@ describe('nats whose storage is full', () => {
     await streams.purge('ENDS', 'ends.a');
   });
 
+  it('nor do services that have not been refused anything yet: they are told when one of them needs it', async () => {
+    const other = await connectNats({ servers: [server.url], name: 'other', logger: silentLogger });
+    let told = 0;
+    const listening = other.bus.subscribe('muster.v1.storage.short', () => void (told += 1));
+    await other.bus.flush();
+    const end = await broker.streams.append('ends.b', new Uint8Array(100), { essential: true });
+    expect(end).toMatchObject({ kind: 'appended' });
+    await eventually(() => told > 0);
+    // The moment in which a block is given up and what needs it is not stored yet.
+    const keep = text(JSON.stringify({ keep: 15 }));
+    await broker.bus.request('$JS.API.STREAM.PURGE.MUSTER_RESERVE', keep, { timeoutMs: 5_000 });
+    expect(await other.streams.append('news.b', text('new'))).toMatchObject({ cause: { code: 'storage_full' } });
+    listening.unsubscribe();
+    await other.stop();
+  });
+
   it('takes everything again, by itself, when there is room', async () => {
     await broker.streams.purge('NEWS', 'news.a', { beforeSeq: (accepted[0] ?? 0) + 20 });
     await eventually(async () => (await append()).kind === 'appended');

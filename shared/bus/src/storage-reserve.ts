@@ -5,6 +5,8 @@ import { ensureStream } from './nats-streams.js';
 
 const STREAM = 'MUSTER_RESERVE';
 const SUBJECT = 'muster.v1.reserve';
+/** Told to all services when one of them gives a block up: what it leaves is not for what is new in the others. */
+const SHORT = 'muster.v1.storage.short';
 const BLOCKS = 16;
 const BLOCK_BYTES = 256 * 1024;
 
@@ -12,7 +14,7 @@ const REFILL_MS = 1_000;
 
 /**
  * 4 MB of the broker's storage that are given up, block by block, for entries that must be stored where there is no room for others. Blocks
- * are put back as soon as the broker takes them. All services share it.
+ * are put back as soon as the broker takes them. All services share it, and tell each other when one of them needs it.
  *
  * While blocks are missing, what they left is for those entries alone: others would use it up. So the others wait until it is whole again.
  */
@@ -29,6 +31,7 @@ export class StorageReserve {
   constructor(link: NatsLink, jsm: () => Promise<JetStreamManager>) {
     this.link = link;
     this.jsm = jsm;
+    link.nc.subscribe(SHORT, { callback: () => void (this.isShort = true) });
   }
 
   /** Tries once a second to fill it up. Returns whether it is whole, so that there is room for everything. Never rejects. */
@@ -41,6 +44,7 @@ export class StorageReserve {
   async release(): Promise<void> {
     this.isShort = true;
     try {
+      this.link.nc.publish(SHORT);
       const jsm = await this.jsm();
       const { messages } = (await jsm.streams.info(STREAM)).state;
       if (messages > 0) await jsm.streams.purge(STREAM, { keep: messages - 1 });
