@@ -17,6 +17,7 @@ interface LocalFile {
   readonly apiUrl: string;
   readonly gatewayUrls: readonly string[];
   readonly pids: Readonly<Record<string, number>>;
+  readonly prometheusUrl?: string;
 }
 
 let folder: string;
@@ -76,7 +77,7 @@ const aliveOf = ({ pids }: LocalFile): string[] =>
 
 describe('the local runner', () => {
   test('starts everything, answers about this machine, and leaves nothing behind', async () => {
-    runner = new Runner(['--gateways', '2']);
+    runner = new Runner(['--gateways', '2', '--observe']);
     const local = await runner.up();
     expect(Object.keys(local.pids).sort()).toEqual([
       'agent',
@@ -85,6 +86,7 @@ describe('the local runner', () => {
       'gateway-1',
       'gateway-2',
       'nats',
+      'prometheus',
       'query-1',
       'redis',
       'runner',
@@ -96,6 +98,17 @@ describe('the local runner', () => {
     expect(answer).toMatchObject({ code: 0 });
     expect(JSON.parse(answer.out)).toMatchObject({ row: { hostname: hostname() } });
     expect((await muster('doctor')).code).toBe(0);
+
+    expect(runner.output).toContain(local.prometheusUrl);
+    const up = async (): Promise<boolean> => {
+      const response = await fetch(`${local.prometheusUrl}/api/v1/query?query=${encodeURIComponent('up == 1')}`);
+      const { data } = (await response.json()) as { data: { result: { metric: { instance: string } }[] } };
+      const found = data.result.map(({ metric }) => metric.instance).sort();
+      return found.join() === 'api-1,command-1,gateway-1,gateway-2,query-1';
+    };
+    await eventually(up, 'Prometheus scrapes every service', 30_000);
+    const rules = await (await fetch(`${local.prometheusUrl}/api/v1/rules?type=alert`)).text();
+    expect(rules).toContain('MusterGatewayDown');
 
     const second = new Runner();
     expect(await second.exited).toBe(1);

@@ -37,6 +37,7 @@ async function ensurePrograms() {
     ['redis-server', 'redis-server'],
     ['redis-cli', 'redis-tools'],
     ['haproxy', 'haproxy'],
+    ['prometheus', 'prometheus'],
     ['promtool', 'prometheus'],
     ['nft', 'nftables'],
     ['ip', 'iproute2'],

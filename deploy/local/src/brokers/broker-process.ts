@@ -157,7 +157,7 @@ async function ended(child: ChildProcess): Promise<void> {
   if (isRunning(child)) await once(child, 'exit');
 }
 
-/** A broker that we started on this machine, and the URL for its clients. Its data stays over a stop. */
+/** A broker, or another server, that we started on this machine, and the URL for its clients. Its data stays over a stop. */
 export type BrokerHandle = BrokerProcess & { readonly url: string; readonly port: number };
 
 /**
@@ -167,7 +167,7 @@ export type BrokerHandle = BrokerProcess & { readonly url: string; readonly port
  */
 export async function startOnPort(
   port: number | undefined,
-  scheme: 'nats' | 'redis',
+  scheme: 'nats' | 'redis' | 'http',
   optionsFor: (port: number) => ProcessOptions | Promise<ProcessOptions>,
   pickPort: () => Promise<number> = freePort,
 ): Promise<BrokerHandle> {

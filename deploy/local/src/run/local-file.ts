@@ -13,6 +13,7 @@ export interface LocalFile {
   readonly natsUrl: string;
   readonly redisUrl: string;
   readonly natsMonitorUrl: string | undefined;
+  readonly prometheusUrl: string | undefined;
   readonly pids: Readonly<Record<string, number>>;
 }
 

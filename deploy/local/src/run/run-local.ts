@@ -1,6 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLogger, takeProcessLock, watchParent } from '@muster/runtime';
+import { createLogger, takeProcessLock, watchParent, type Logger } from '@muster/runtime';
+import type { BrokerHandle } from '../brokers/index.js';
+import { scrapeTargets } from '../observe/scrape-targets.js';
+import { startPrometheus } from '../observe/start-prometheus.js';
 import { startStack } from '../stack/start-stack.js';
 import type { Stack } from '../stack/stack.js';
 import { startLocalBrokers, type LocalBrokers } from './local-brokers.js';
@@ -40,6 +43,7 @@ class LocalRun {
   readonly #stopRequested: Promise<void>;
   #brokers: LocalBrokers | undefined;
   #stack: Stack | undefined;
+  #prometheus: BrokerHandle | undefined;
 
   constructor(options: RunOptions) {
     this.#options = options;
@@ -63,7 +67,10 @@ class LocalRun {
       const up = await Promise.race([this.#start().then(() => 'up' as const), this.#stopRequested]);
       if (up === 'up') {
         console.log(
-          renderScreen(this.#requireStack(), this.#requireBrokers(), (performance.now() - startedAt) / 1_000),
+          renderScreen(
+            { stack: this.#requireStack(), brokers: this.#requireBrokers(), prometheus: this.#prometheus },
+            (performance.now() - startedAt) / 1_000,
+          ),
         );
         await this.#stopRequested;
       }
@@ -91,18 +98,37 @@ class LocalRun {
     const start = startStack({ folder, natsUrl, redisUrl, ...shape, onEvent });
     this.#starting = start.catch(() => undefined);
     this.#stack = await start;
+    await this.#observe(logger);
     await this.#publish();
   }
+
+  /** It starts last and stops first: what it scrapes has to run. */
+  async #observe(logger: Logger): Promise<void> {
+    const { folder, observe: port } = this.#options;
+    if (port === undefined) return;
+    const targets = scrapeTargets(this.#requireStack());
+    this.#observing = startPrometheus({
+      ...{ dataDir: join(folder, 'data/prometheus'), logger, targets },
+      ...(port === 0 ? {} : { port }),
+    });
+    this.#prometheus = await this.#observing;
+  }
+
+  #observing: Promise<BrokerHandle> | undefined;
 
   #starting: Promise<Stack | undefined> | undefined;
 
   async #publish(): Promise<void> {
-    await writeLocalFile(this.#options.folder, localFile(this.#requireStack(), this.#requireBrokers()));
+    await writeLocalFile(
+      this.#options.folder,
+      localFile(this.#requireStack(), this.#requireBrokers(), this.#prometheus),
+    );
   }
 
   /** Stops in reverse order of starting. Waits for a start that is under way, so that none of its programs is missed. */
   async #stop(): Promise<void> {
     await removeLocalFile(this.#options.folder);
+    await (await this.#observing?.catch(() => undefined))?.stop();
     await (await this.#starting)?.stop();
     await this.#brokers?.stop();
   }
@@ -118,13 +144,14 @@ class LocalRun {
   }
 }
 
-function localFile(stack: Stack, brokers: LocalBrokers): LocalFile {
+function localFile(stack: Stack, brokers: LocalBrokers, prometheus: BrokerHandle | undefined): LocalFile {
   const programs = [...stack.gateways, ...stack.queries, ...stack.commands, ...stack.apis, ...stack.agents];
   const healthUrls = programs.flatMap(({ name, healthUrl }) => (healthUrl === undefined ? [] : [[name, healthUrl]]));
   const pids: Record<string, number> = { runner: process.pid };
   for (const { name, pid } of programs) pids[name] = pid;
   if (brokers.nats?.pid !== undefined) pids['nats'] = brokers.nats.pid;
   if (brokers.redis?.pid !== undefined) pids['redis'] = brokers.redis.pid;
+  if (prometheus?.pid !== undefined) pids['prometheus'] = prometheus.pid;
   return {
     apiUrl: stack.apiUrl,
     gatewayUrls: stack.gateways.map(({ url }) => url),
@@ -136,6 +163,7 @@ function localFile(stack: Stack, brokers: LocalBrokers): LocalFile {
     natsUrl: brokers.natsUrl,
     redisUrl: brokers.redisUrl,
     natsMonitorUrl: brokers.nats?.monitorUrl,
+    prometheusUrl: prometheus?.url,
     pids,
   };
 }

@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly folder: string;
   readonly gateways: number;
   readonly agent: boolean;
+  /** Start Prometheus as well, on this port; 0: on a free one. */
+  readonly observe?: number;
   /** Delete the data of earlier runs. */
   readonly fresh: boolean;
   /** Brokers that run already and are used instead of own ones. */
@@ -26,6 +28,7 @@ Runs all of Muster on this machine until Ctrl-C: brokers, gateways, query and co
 
   --gateways N   how many gateways, 1 to 16 (default 1)
   --no-agent     start no agent for this machine
+  --observe      start Prometheus too, with the rules of deploy/observability (--observe-port N: its port)
   --fresh        delete the data of earlier runs first
   --help         show this
 
@@ -46,6 +49,8 @@ export function parseRunOptions(args: readonly string[], env: NodeJS.ProcessEnv,
       options: {
         gateways: { type: 'string', default: '1' },
         agent: { type: 'boolean', default: true },
+        observe: { type: 'boolean', default: false },
+        'observe-port': { type: 'string' },
         fresh: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h', default: false },
       },
@@ -59,6 +64,8 @@ export function parseRunOptions(args: readonly string[], env: NodeJS.ProcessEnv,
   if (!Number.isInteger(gateways) || gateways < 1 || gateways > 16) {
     return { kind: 'fault', message: `--gateways must be 1 to 16, not "${values.gateways}"` };
   }
+  const observe = observePort(values.observe, values['observe-port']);
+  if (typeof observe === 'string') return { kind: 'fault', message: observe };
   const natsUrl = env['MUSTER_NATS_URL'] || undefined;
   const redisUrl = env['MUSTER_REDIS_URL'] || undefined;
   return {
@@ -68,6 +75,7 @@ export function parseRunOptions(args: readonly string[], env: NodeJS.ProcessEnv,
       gateways,
       agent: values.agent,
       fresh: values.fresh,
+      ...(observe === undefined ? {} : { observe }),
       ...(natsUrl === undefined ? {} : { natsUrl }),
       ...(redisUrl === undefined ? {} : { redisUrl }),
       logLevel: env['MUSTER_LOG_LEVEL'] || 'info',
@@ -75,4 +83,11 @@ export function parseRunOptions(args: readonly string[], env: NodeJS.ProcessEnv,
       ...(env['npm_lifecycle_event'] === 'start' ? { parentPid: process.ppid } : {}),
     },
   };
+}
+
+/** The port of Prometheus; undefined where it is not wanted; a text says what is wrong. */
+function observePort(wanted: boolean, text: string | undefined): number | string | undefined {
+  if (text === undefined) return wanted ? 0 : undefined;
+  const port = Number(text);
+  return Number.isInteger(port) && port >= 0 && port <= 65_535 ? port : `--observe-port must be a port, not "${text}"`;
 }

@@ -1,12 +1,21 @@
 import { relative } from 'node:path';
+import type { BrokerHandle } from '../brokers/index.js';
 import type { Stack } from '../stack/stack.js';
 import type { LocalBrokers } from './local-brokers.js';
 
+/** What runs. */
+export interface Running {
+  readonly stack: Stack;
+  readonly brokers: LocalBrokers;
+  readonly prometheus: BrokerHandle | undefined;
+}
+
 /** The programs with their addresses, and the commands to try first. */
-export function renderScreen(stack: Stack, brokers: LocalBrokers, seconds: number): string {
+export function renderScreen({ stack, brokers, prometheus }: Running, seconds: number): string {
   const programs = [...stack.apis, ...stack.gateways, ...stack.queries, ...stack.commands, ...stack.agents];
   const lines = programs.map(({ name, pid, url }) => line(name, url ?? (name === 'agent' ? 'live' : ''), pid));
   lines.push(line('nats', brokers.natsUrl, brokers.nats?.pid), line('redis', brokers.redisUrl, brokers.redis?.pid));
+  if (prometheus !== undefined) lines.push(line('prometheus', prometheus.url, prometheus.pid));
   const folder = relative(process.cwd(), stack.folder) || '.';
   return `
 Muster runs on this machine (${seconds.toFixed(1)} s).
