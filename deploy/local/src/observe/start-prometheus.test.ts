@@ -30,5 +30,5 @@ test('scrapes under the names of the stack, has the rules, keeps its data here, 
     await prometheus.stop();
     server.close();
   }
-  await expect(fetch(prometheus.url)).rejects.toThrow();
+  await expect(fetch(prometheus.url)).rejects.toThrow('fetch failed');
 }, 60_000);
