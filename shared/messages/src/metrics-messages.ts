@@ -33,7 +33,10 @@ export interface SessionsEnded {
   readonly items: readonly (readonly [org: OrgId, agentId: AgentId, num: number, epoch: number])[];
 }
 
-/** Telemetry service → all gateways: send the last keyframe of these endpoints again, or of all in these partitions. */
+/**
+ * Telemetry service → all gateways: send the last keyframe of these endpoints again, or of all in these partitions. The last delta follows each. The
+ * agent of an endpoint in `agents` of which none is kept is asked for one.
+ */
 export interface KeyframesWanted {
   readonly t: 'keyframes_wanted';
   readonly partitions?: readonly number[];
@@ -56,7 +59,10 @@ export interface WatchRenewal {
 export const WATCH_RENEWAL_MS = 2_000;
 export const WATCH_LEASE_MS = 7_000;
 
-/** Gateway → viewers of one endpoint: frames in the order in which they came (KEYFRAME, DELTA, PROCESSES). */
+/**
+ * Gateway → viewers of one endpoint: frames in the order in which they came (KEYFRAME, DELTA, PROCESSES). When a process begins to watch, the last
+ * keyframe and the last delta come again for all of them, with the times at which they came first.
+ */
 export interface WatchFrames {
   readonly t: 'watch_frames';
   readonly org: OrgId;

@@ -53,13 +53,12 @@ export class IntervalAssigner {
     this.#scheduler.due();
   }
 
-  /** Sends METRICS: its interval, and for how long it is watched. `keyframe`: its next sample must be one, and comes at once. */
-  tell(sampled: SampledSession, { keyframe = false }: { readonly keyframe?: boolean } = {}): void {
-    const { intervalMs: everyMs, isWatched, session } = sampled;
+  /** Sends METRICS: its interval, for how long it is watched, and whether a keyframe must come at once. */
+  tell({ intervalMs: everyMs, isWatched, wantsKeyframe, session }: SampledSession): void {
     // What an agent that polls is told holds until it comes again.
     const forMs = Math.min(LIMITS.metricsWatchMaxMs, WATCH_MS + (session.connection.intervalMs ?? 0));
     const watch = isWatched ? { watch: { everyMs: WATCHED_MS, forMs } } : {};
-    const body = { everyMs, ...watch, ...(keyframe ? { keyframe } : {}) };
+    const body = { everyMs, ...watch, ...(wantsKeyframe ? { keyframe: true } : {}) };
     const key = JSON.stringify(body);
     const frame = this.#frames.get(key) ?? encodeFrame(FRAME.metrics, 0, encodeBody('metrics', body));
     if (this.#frames.size >= MAX_FRAMES) this.#frames.clear();

@@ -59,7 +59,10 @@ export class KeyframeResender {
       const { keyframe, delta } = sampled;
       if (keyframe !== undefined) batcher.add(sampled, keyframe);
       // It was sent before the one that is asked for was lost, or there was no memory to keep it.
-      else if (this.#named.has(sampled)) assigner.tell(sampled, { keyframe: true });
+      else if (this.#named.has(sampled)) {
+        sampled.wantsKeyframe = true;
+        assigner.tell(sampled);
+      }
       if (delta !== undefined) batcher.add(sampled, delta);
       this.closed(sampled);
     }

@@ -1,56 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { MemoryBroker } from '@muster/bus/memory';
 import { metricsPartition } from '@muster/host-metrics';
-import { decodeBody, FRAME, LIMITS, type AgentId } from '@muster/protocol';
-import { capabilityContext, frameTo, turn } from '../../testing/capability-harness.js';
-import { fakeSession, type FakeSession, type FakeSessionOptions } from '../../testing/fake-session.js';
-import { TestTelemetry } from '../../testing/test-telemetry.js';
-import { MetricsHandler } from './metrics-handler.js';
-
-const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
-
-async function setUp() {
-  const broker = new MemoryBroker();
-  const context = capabilityContext(broker.connect().bus);
-  const telemetry = new TestTelemetry(broker.connect().bus);
-  const handler = new MetricsHandler({ ...context, policyFile: undefined });
-  await handler.start();
-  const join = (num: number, options: FakeSessionOptions & { epoch?: number } = {}): FakeSession => {
-    const fake = fakeSession(num, { capabilities: ['metrics'], ...options });
-    fake.session.epoch = options.epoch ?? num;
-    context.hub.add(fake.session);
-    handler.ready(fake.session);
-    return fake;
-  };
-  const leave = ({ session }: FakeSession): void => {
-    session.state = 'closed';
-    context.hub.remove(session);
-    handler.closed(session);
-  };
-  const send = ({ session }: FakeSession, text: string, type: number = FRAME.delta) =>
-    frameTo(handler, session, { type: type as typeof FRAME.delta, body: bytes(text) });
-  /** Lets everything be sent that waits for its time. */
-  const flush = async (): Promise<void> => {
-    await turn();
-    context.clock.advance(250);
-    await turn();
-  };
-  const count = async (name: string): Promise<number> => {
-    const match = new RegExp(`^muster_gateway_metrics_${name} (\\d+)`, 'm').exec(
-      await context.metrics.registry.metrics(),
-    );
-    return Number(match?.[1] ?? 0);
-  };
-  return { ...context, broker, telemetry, handler, join, leave, send, flush, count };
-}
-
-const told = ({ frames }: FakeSession) =>
-  frames
-    .filter(({ type }) => type === FRAME.metrics)
-    .map(({ body }) => {
-      const decoded = decodeBody('metrics', body);
-      return decoded.ok ? decoded.body : decoded.fault;
-    });
+import { FRAME, LIMITS, type AgentId } from '@muster/protocol';
+import { turn } from '../../testing/capability-harness.js';
+import type { FakeSession } from '../../testing/fake-session.js';
+import { bytes, metricsHarness as setUp, told } from '../../testing/metrics-harness.js';
 
 describe('MetricsHandler', () => {
   it('tells agents with the capability how often to measure, and no others', async () => {

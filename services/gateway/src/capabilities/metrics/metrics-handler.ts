@@ -1,6 +1,6 @@
 import type { BusSubscription } from '@muster/bus';
-import { decodeBusMessage, SUBJECTS, type KeyframesWanted } from '@muster/messages';
-import { CAPABILITY, FRAME, LIMITS, type FrameType } from '@muster/protocol';
+import { decodeBusMessage, SUBJECTS, type KeyframesWanted, type WatchRenewal } from '@muster/messages';
+import { CAPABILITY, FRAME, LIMITS, type AgentId, type FrameType, type Header } from '@muster/protocol';
 import { FollowedFile } from '@muster/runtime';
 import type { Capability, CapabilityContext, FrameFault, FrameRoute } from '../../foundation/capability.js';
 import type { SessionView } from '../../foundation/session-view.js';
@@ -12,10 +12,13 @@ import { SampleBatcher } from './sample-batcher.js';
 import { createSampleMetrics, type SampleMetrics } from './sample-metrics.js';
 import { SampleRate } from './sample-rate.js';
 import { SampledSession } from './sampled-session.js';
+import { Watches } from './watches.js';
 
 export interface MetricsHandlerOptions extends CapabilityContext {
   /** Without a file every endpoint sends a sample a minute. */
   readonly policyFile: string | undefined;
+  /** Endpoints that are watched here at once; more of them stay at their interval. */
+  readonly maxWatched?: number;
 }
 
 const FLOOD: FrameFault = { reason: 'overloaded', detail: 'more samples than one a second; come back, and send fewer' };
@@ -29,6 +32,7 @@ export class MetricsHandler implements Capability {
     this.#route(FRAME.keyframe),
     this.#route(FRAME.delta),
     this.#route(FRAME.processes),
+    { type: FRAME.history, hasRef: true, handle: (...frame) => this.#history(...frame) },
   ];
   readonly #options: MetricsHandlerOptions;
   readonly #metrics: SampleMetrics;
@@ -39,6 +43,7 @@ export class MetricsHandler implements Capability {
   readonly #keyframes = new KeyframeStore();
   readonly #batcher: SampleBatcher;
   readonly #resender: KeyframeResender;
+  readonly #watches: Watches;
   #subscription: BusSubscription | undefined;
   #endWatch: () => void = () => undefined;
 
@@ -48,8 +53,8 @@ export class MetricsHandler implements Capability {
     this.#metrics = createSampleMetrics(options.metrics, {
       keyframes: () => this.#keyframes.count,
       keyframeBytes: () => this.#keyframes.bytes,
-      watched: () => 0,
-      histories: () => 0,
+      watched: () => this.#watches.size,
+      histories: () => this.#watches.histories.size,
     });
     const context = { ...options, metrics: this.#metrics };
     this.#policy = new FollowedFile({
@@ -63,6 +68,7 @@ export class MetricsHandler implements Capability {
     this.#rate = new SampleRate({ clock });
     this.#batcher = new SampleBatcher(context);
     this.#resender = new KeyframeResender({ ...context, batcher: this.#batcher, assigner: this.#assigner });
+    this.#watches = new Watches({ ...context, assigner: this.#assigner, find: (agentId) => this.#find(agentId) });
   }
 
   async start(): Promise<void> {
@@ -81,6 +87,7 @@ export class MetricsHandler implements Capability {
     this.#policy.stop();
     this.#assigner.stop();
     this.#resender.stop();
+    this.#watches.stop();
     this.#batcher.stop();
   }
 
@@ -88,6 +95,7 @@ export class MetricsHandler implements Capability {
     if (session.profile?.capabilities.has(this.name) !== true) return;
     const sampled = new SampledSession(session);
     this.#sessions.set(session, sampled);
+    this.#watches.arrived(sampled);
     this.#assigner.ready(sampled);
   }
 
@@ -103,7 +111,9 @@ export class MetricsHandler implements Capability {
     this.#keyframes.forget(sampled);
     this.#assigner.closed(sampled);
     this.#resender.closed(sampled);
-    if (this.#options.hub.get(session.agentId) === undefined) this.#batcher.ended(sampled);
+    const hasNewer = this.#options.hub.get(session.agentId) !== undefined;
+    this.#watches.closed(sampled, { hasNewer });
+    if (!hasNewer) this.#batcher.ended(sampled);
   }
 
   /** Its agents may be elsewhere by now: nobody is told that their sessions have ended. */
@@ -112,6 +122,7 @@ export class MetricsHandler implements Capability {
     this.#sessions.clear();
     this.#assigner.stop();
     this.#resender.stop();
+    this.#watches.clear();
     this.#batcher.clear();
   }
 
@@ -129,11 +140,28 @@ export class MetricsHandler implements Capability {
       this.#metrics.samples.inc({ result: 'off' });
       return undefined;
     }
+    if (type === FRAME.keyframe) sampled.wantsKeyframe = false;
     const frame = { type, atMs: this.#options.clock.now(), body: new Uint8Array(bytes) };
     if (!this.#keyframes.keep(sampled, frame)) this.#metrics.dropped.inc({ reason: 'keyframe' });
     this.#batcher.add(sampled, frame);
+    this.#watches.frame(sampled, frame);
     this.#metrics.samples.inc({ result: 'taken' });
     return undefined;
+  }
+
+  #history(session: SessionView, header: Header, bytes: Uint8Array): FrameFault | undefined {
+    const sampled = this.#sessions.get(session);
+    if (sampled === undefined) return UNASKED;
+    if (bytes.length > LIMITS.historyBytes) return TOO_BIG;
+    if (this.#watches.histories.take(sampled, header, bytes)) return undefined;
+    // It came too late, or its viewer has left.
+    this.#metrics.histories.inc({ result: 'unasked' });
+    return this.#refuse(sampled, bytes)?.fault;
+  }
+
+  #find(agentId: AgentId): SampledSession | undefined {
+    const session = this.#options.hub.get(agentId);
+    return session === undefined ? undefined : this.#sessions.get(session);
   }
 
   /** Why a frame is not taken: it ends the session, or is ignored (`undefined`). */
@@ -151,11 +179,12 @@ export class MetricsHandler implements Capability {
   #heard(data: Uint8Array): void {
     const { identity, logger } = this.#options;
     identity.checkLease();
-    const message = decodeBusMessage<KeyframesWanted>(data, 'keyframes_wanted');
+    const message = decodeBusMessage<KeyframesWanted | WatchRenewal>(data, 'keyframes_wanted', 'watch');
     if (message === undefined) {
       logger.warn('a message to all gateways is not understood', { bytes: data.length });
       return;
     }
-    this.#resender.wanted(message, this.#sessions.values());
+    if (message.t === 'watch') this.#watches.renewed(message);
+    else this.#resender.wanted(message, this.#sessions.values());
   }
 }

@@ -16,6 +16,8 @@ export class SampledSession {
   /** The interval that METRICS said last; 0: it sends nothing, unless it is watched. */
   intervalMs = 0;
   isWatched = false;
+  /** METRICS asks for a keyframe until one comes. */
+  wantsKeyframe = false;
   /** Monotonic; when METRICS must be said again, while it is watched. */
   renewAtMs = 0;
   /** The last KEYFRAME, and the last DELTA that came after it. */

@@ -86,6 +86,20 @@ describe('a connection to an agent that polls', () => {
     expect(poll(2)).toMatchObject({ refs: [1, 2], upTo: 4 });
   });
 
+  it('brings the newest METRICS only, also when an older one is on its way', () => {
+    const metrics = (everyMs: number): Uint8Array =>
+      encodeFrame(FRAME.metrics, 0, encodeBody('metrics', { everyMs, ...(everyMs > 1 ? {} : { keyframe: true }) }));
+    const brought = (): Uint8Array[] => (decodeBatch(connection.fetch().batch) ?? []).map(({ frame }) => frame);
+    for (const everyMs of [1, 2]) connection.send(metrics(everyMs));
+    connection.send(query(1));
+    connection.send(metrics(3));
+    expect(brought()).toEqual([metrics(3), query(1)].map((frame) => Buffer.from(frame)));
+    for (const everyMs of [4, 5]) connection.send(metrics(everyMs));
+    expect(brought()).toEqual([metrics(3), query(1), metrics(5)].map((frame) => Buffer.from(frame)));
+    expect(connection.acknowledge(3)).toBe(true);
+    expect(brought()).toEqual([]);
+  });
+
   it('holds frames that services repeat only once', () => {
     for (const number of [1, 2, 1]) connection.send(command(number));
     expect(poll(0).upTo).toBe(2);

@@ -106,6 +106,7 @@ export class PollConnection implements Connection {
     const { type = 0, ref = 0 } = header ?? {};
     if (REPEATED.has(type) && this.#outbox.some((waiting) => isSame(waiting.frame, frame))) return 'sent';
     if (type === FRAME.cancel && this.#withdraw(ref)) return 'sent';
+    if (type === FRAME.metrics && this.#replace(type, frame)) return 'sent';
     if (this.#outbox.length >= MAX_FRAMES || this.#bytes + frame.length > MAX_BYTES) {
       this.#options.onOverflow();
       return 'dropped';
@@ -200,6 +201,16 @@ export class PollConnection implements Connection {
   #wake(): void {
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
+  }
+
+  /** The newest METRICS counts: one that was not fetched gives its place to it. */
+  #replace(type: number, frame: Uint8Array): boolean {
+    const at = this.#outbox.findLastIndex((waiting) => waiting.type === type);
+    const former = this.#outbox[at];
+    if (former === undefined || at < this.#fetched - this.#acknowledged) return false;
+    this.#bytes += frame.length - former.frame.length;
+    this.#outbox[at] = { type, ref: 0, frame, atMs: this.#options.clock.monotonic() };
+    return true;
   }
 
   /** A query that was not fetched need not be cancelled: it is taken back. */

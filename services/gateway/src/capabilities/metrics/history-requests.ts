@@ -1,0 +1,122 @@
+import { encodeBody, encodeFrame, FLAG_FINAL, FRAME, type AgentId, type Header } from '@muster/protocol';
+import type { CapabilityContext } from '../../foundation/capability.js';
+import type { SampleMetrics } from './sample-metrics.js';
+import type { SampledSession } from './sampled-session.js';
+import type { WatchPublisher } from './watch-publisher.js';
+
+export interface HistoryRequestsOptions extends Pick<CapabilityContext, 'clock'> {
+  readonly metrics: SampleMetrics;
+  readonly publisher: Pick<WatchPublisher, 'history'>;
+}
+
+interface Request {
+  readonly sampled: SampledSession;
+  readonly api: string;
+  readonly untilMs: number;
+  bytes: number;
+  pieces: number;
+}
+
+/** All that an agent keeps. */
+const BODY = encodeBody('metricsHistory', { secondsMs: 600_000, minutesMs: 86_400_000 });
+const MAX_UNDER_WAY = 256;
+const MAX_PER_SESSION = 8;
+const TIMEOUT_MS = 15_000;
+/** The process that got everything may not know it yet when it says for the next time what it lacks. */
+const REPEAT_MS = 5_000;
+/** Ten minutes of seconds and a day of minutes have some hundred KiB. */
+const MAX_BYTES = 8 * 1024 * 1024;
+const MAX_PIECES = 512;
+const MAX_REF = 0xffffffff;
+
+/** Asks agents for their history, once for each API process that begins to watch, and hands the pieces to it. */
+export class HistoryRequests {
+  readonly #options: HistoryRequestsOptions;
+  readonly #requests = new Map<number, Request>();
+  /** Until when a session is not asked again for a process, by both. */
+  readonly #recent = new Map<string, number>();
+  #ref = 0;
+
+  constructor(options: HistoryRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** How many are under way. */
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  ask(sampled: SampledSession, api: string): void {
+    const { clock, metrics } = this.#options;
+    const nowMs = clock.monotonic();
+    const key = keyOf(api, sampled.session);
+    if ((this.#recent.get(key) ?? nowMs) > nowMs) return;
+    if (this.size >= MAX_UNDER_WAY || this.#of(sampled).length >= MAX_PER_SESSION) {
+      metrics.histories.inc({ result: 'busy' });
+      return;
+    }
+    this.#ref = (this.#ref % MAX_REF) + 1;
+    if (sampled.session.send(encodeFrame(FRAME.metricsHistory, this.#ref, BODY)) !== 'sent') return;
+    const untilMs = nowMs + TIMEOUT_MS + (sampled.session.connection.intervalMs ?? 0);
+    this.#requests.set(this.#ref, { sampled, api, untilMs, bytes: 0, pieces: 0 });
+    this.#recent.set(key, untilMs);
+    metrics.histories.inc({ result: 'asked' });
+  }
+
+  /** Takes a piece. Returns false when nobody waits for it. */
+  take(sampled: SampledSession, { ref, flags }: Header, bytes: Uint8Array): boolean {
+    const { publisher, clock } = this.#options;
+    const request = this.#requests.get(ref);
+    if (request?.sampled !== sampled) return false;
+    request.bytes += bytes.length;
+    request.pieces += 1;
+    if (request.bytes > MAX_BYTES || request.pieces > MAX_PIECES) {
+      this.#end(ref, 'too_long');
+      return true;
+    }
+    const { api } = request;
+    const { agentId } = sampled.session;
+    const final = flags === FLAG_FINAL;
+    publisher.history({ api, agentId, final, body: new Uint8Array(bytes) });
+    if (!final) return true;
+    this.#recent.set(keyOf(api, sampled.session), clock.monotonic() + REPEAT_MS);
+    this.#end(ref, 'complete');
+    return true;
+  }
+
+  closed(sampled: SampledSession): void {
+    for (const ref of this.#of(sampled)) this.#requests.delete(ref);
+  }
+
+  /** Forgets what took too long, and what nobody waits for any more. */
+  expire(isWanted: (api: string, agentId: AgentId) => boolean): void {
+    const nowMs = this.#options.clock.monotonic();
+    for (const [ref, { untilMs, api, sampled }] of this.#requests) {
+      if (untilMs <= nowMs) this.#end(ref, 'timed_out');
+      else if (!isWanted(api, sampled.session.agentId)) {
+        this.#requests.delete(ref);
+        this.#recent.delete(keyOf(api, sampled.session));
+      }
+    }
+    for (const [key, untilMs] of this.#recent) if (untilMs <= nowMs) this.#recent.delete(key);
+  }
+
+  clear(): void {
+    this.#requests.clear();
+    this.#recent.clear();
+  }
+
+  /** The handles of what a session has yet to answer. */
+  #of(sampled: SampledSession): number[] {
+    return [...this.#requests].filter(([, request]) => request.sampled === sampled).map(([ref]) => ref);
+  }
+
+  #end(ref: number, result: 'complete' | 'timed_out' | 'too_long'): void {
+    this.#requests.delete(ref);
+    this.#options.metrics.histories.inc({ result });
+  }
+}
+
+function keyOf(api: string, { agentId, epoch }: SampledSession['session']): string {
+  return `${api} ${agentId} ${epoch}`;
+}
