@@ -1,4 +1,5 @@
-import { decode, encode, rfc8949EncodeOptions } from 'cborg';
+import { encode, rfc8949EncodeOptions } from 'cborg';
+import { CborDecoder } from './cbor-decoder.js';
 
 /** Deterministic CBOR (RFC 8949 §4.2.1): equal values are equal bytes. Throws on values that CBOR cannot encode. */
 export function encodeCbor(value: unknown): Uint8Array {
@@ -21,10 +22,5 @@ export function encodeCborUnsorted(value: unknown): Uint8Array {
  * `undefined`. Integers beyond 2^53 come back as `bigint`.
  */
 export function decodeCbor(bytes: Uint8Array): unknown {
-  return decode(bytes, {
-    allowIndefinite: false,
-    allowUndefined: false,
-    rejectDuplicateMapKeys: true,
-    allowBigInt: true,
-  });
+  return new CborDecoder(bytes).read();
 }
