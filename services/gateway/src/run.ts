@@ -20,6 +20,7 @@ import type { Capability } from './foundation/capability.js';
 import { EnrolledIdentities } from './foundation/enrolled-identities.js';
 import { GatewayIdentity } from './foundation/gateway-identity.js';
 import { GatewayInbox } from './foundation/gateway-inbox.js';
+import { IdentityView } from './foundation/identity-view.js';
 import { OperatorOverrides } from './foundation/operator-overrides.js';
 import { AdmissionControl } from './sessions/admission/admission-control.js';
 import { DenialAuditor } from './sessions/admission/denial-auditor.js';
@@ -54,8 +55,9 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   const { jwks } = config.tokenKeys.reveal();
   const issuer = new AgentTokenIssuer(jwks);
   const directory = new DirectoryWriter({ streams });
-  const overrides = new OperatorOverrides({ streams, logger });
-  const identities = new EnrolledIdentities({ streams, clock, logger });
+  const records = new IdentityView({ streams, logger });
+  const overrides = new OperatorOverrides(records);
+  const identities = new EnrolledIdentities({ records, clock });
   identities.listen(overrides);
   const auditor = new DenialAuditor({ streams, clock, logger, metrics });
   const traffic = new GatewayTraffic({ clock, logger });
@@ -115,8 +117,7 @@ export async function buildGateway(config: GatewayConfig, context: ServiceContex
   });
 
   runner.go('auditor', auditor);
-  runner.go('overrides', overrides);
-  runner.go('identities', identities);
+  runner.go('identity records', records);
   runner.go('inbox', inbox);
   runner.go('lease', lease);
   runner.go('registrations', registrations);

@@ -7,6 +7,7 @@ import { STREAMS } from '@muster/records';
 import { createMetrics, silentLogger } from '@muster/runtime';
 import { eventually, FakeClock } from '@muster/runtime/testing';
 import { EnrolledIdentities } from '../foundation/enrolled-identities.js';
+import { IdentityView } from '../foundation/identity-view.js';
 import { EnrolmentLimits } from './enrolment-limits.js';
 
 const ORG = 'acme' as OrgId;
@@ -15,17 +16,17 @@ const FACTS = { host: 'h', os: 'linux', arch: 'x64', osName: '', osVersion: '', 
 const [A, B, C] = ['a', 'b', 'c'].map((letter) => letter.repeat(24) as AgentId) as [AgentId, AgentId, AgentId];
 
 let connection: MemoryConnection;
+let records: IdentityView;
 let identities: EnrolledIdentities;
 beforeEach(async () => {
   connection = new MemoryBroker().connect();
   await connection.streams.ensure(Object.values(STREAMS));
-  identities = new EnrolledIdentities({
-    ...{ streams: connection.streams, clock: new FakeClock(), logger: silentLogger },
-  });
-  await identities.start();
+  records = new IdentityView({ streams: connection.streams, logger: silentLogger });
+  identities = new EnrolledIdentities({ records, clock: new FakeClock() });
+  await records.start();
 });
 afterEach(async () => {
-  await identities.stop();
+  await records.stop();
   await connection.stop();
 });
 

@@ -1,15 +1,9 @@
-import { type Entry, type FollowedView, type StreamStore } from '@muster/bus';
+import type { Entry } from '@muster/bus';
 import { AGENT_TOKEN_TTL_MS } from '@muster/identity';
 import type { AgentId, OrgId } from '@muster/protocol';
-import {
-  decodeRecord,
-  STREAM_SUBJECTS,
-  type EnrolledRecord,
-  type FirstSessionRecord,
-  type RemovedIdentity,
-} from '@muster/records';
-import { sleep, type Clock, type Logger } from '@muster/runtime';
-import { followIdentities } from './follow-identities.js';
+import { decodeRecord, type EnrolledRecord, type FirstSessionRecord, type RemovedIdentity } from '@muster/records';
+import { sleep, type Clock } from '@muster/runtime';
+import type { IdentityView } from './identity-view.js';
 
 export interface RemovalListener {
   /** An identity was removed; tokens of numbers below `belowNum` are not valid any more. */
@@ -37,9 +31,8 @@ const STANDING_WAIT_MS = 5_000;
 const OUTDATED_MS = AGENT_TOKEN_TTL_MS + 24 * 3_600_000;
 
 interface EnrolledIdentitiesOptions {
-  readonly streams: StreamStore;
+  readonly records: IdentityView;
   readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /**
@@ -59,11 +52,13 @@ export class EnrolledIdentities {
   /** Oldest first. */
   readonly #standings = new Map<number, Standing>();
   readonly #waiting = new Map<number, (standing: Standing) => void>();
-  #views: FollowedView[] = [];
-  #isStarted = false;
 
   constructor(options: EnrolledIdentitiesOptions) {
     this.#options = options;
+    const { records } = options;
+    records.on('enrolled', (entry, org, agentId) => this.#enrolled(entry, org, agentId));
+    records.on('live', ({ data }) => void this.#live.add(decodeRecord<FirstSessionRecord>(data).num));
+    records.onReset(() => this.#clear());
   }
 
   listen(listener: RemovalListener): void {
@@ -73,21 +68,6 @@ export class EnrolledIdentities {
   /** Calls the listener in the moment in which an identity is counted. */
   onEnrolled(listener: (org: OrgId, agentId: AgentId) => void): void {
     this.#enrolledListeners.push(listener);
-  }
-
-  /** Resolves when all identities so far are counted. */
-  async start(): Promise<void> {
-    this.#views = await Promise.all([
-      this.#follow(STREAM_SUBJECTS.allEnrolled, (entry, org, agentId) => this.#enrolled(entry, org, agentId)),
-      this.#follow(STREAM_SUBJECTS.allFirstSessions, ({ data }) => {
-        this.#live.add(decodeRecord<FirstSessionRecord>(data).num);
-      }),
-    ]);
-    this.#isStarted = true;
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.#views.map((view) => view.stop()));
   }
 
   /** All of all orgs. */
@@ -151,7 +131,7 @@ export class EnrolledIdentities {
       for (const listener of this.#enrolledListeners) listener(org, agentId);
     }
     // Nobody waits for those that were stored before.
-    if (!this.#isStarted) return;
+    if (!this.#options.records.isStarted) return;
     const withSecret = secret === undefined ? 0 : this.count(org, secret);
     this.#note(seq, { inOrg: this.count(org), withSecret });
   }
@@ -185,17 +165,9 @@ export class EnrolledIdentities {
     }
   }
 
-  #follow(subject: string, take: (entry: Entry, org: OrgId, agentId: AgentId) => void): Promise<FollowedView> {
-    const { streams, logger } = this.#options;
-    return followIdentities(streams, { subject, logger, take, reset: () => this.#clear(subject) });
-  }
-
   /** The stream was made again: its numbers are others. */
-  #clear(subject: string): void {
-    if (subject === STREAM_SUBJECTS.allFirstSessions) {
-      this.#live.clear();
-      return;
-    }
+  #clear(): void {
+    this.#live.clear();
     this.#current.clear();
     this.#counts.clear();
     this.#outdated.clear();

@@ -1,15 +1,7 @@
-import { type Entry, type FollowedView, type StreamStore } from '@muster/bus';
 import { activeModeOverride, type ModeOverride } from '@muster/directory';
 import type { AgentId, Labels, OrgId } from '@muster/protocol';
-import {
-  decodeRecord,
-  STREAM_SUBJECTS,
-  type LabelsRecord,
-  type ModeOverrideRecord,
-  type RemovedIdentity,
-} from '@muster/records';
-import type { Logger } from '@muster/runtime';
-import { followIdentities } from './follow-identities.js';
+import { decodeRecord, type LabelsRecord, type ModeOverrideRecord, type RemovedIdentity } from '@muster/records';
+import type { IdentityView } from './identity-view.js';
 
 export interface OverrideListener {
   labelsChanged?(org: OrgId, agentId: AgentId): void;
@@ -25,48 +17,34 @@ const NO_LABELS: Labels = {};
  * no look-up and a decision reaches sessions as soon as the stream brings it.
  */
 export class OperatorOverrides {
-  readonly #streams: StreamStore;
-  readonly #logger: Logger;
   readonly #listeners: OverrideListener[] = [];
   readonly #labels = new Map<string, { readonly seq: number; readonly labels: Labels }>();
   /** The sequences of the revocations. */
   readonly #revoked = new Map<string, number>();
   readonly #modes = new Map<string, { readonly seq: number; readonly record: ModeOverrideRecord }>();
   #latestMode: { readonly data: Uint8Array; readonly record: ModeOverrideRecord } | undefined;
-  #views: FollowedView[] = [];
 
-  constructor(options: { readonly streams: StreamStore; readonly logger: Logger }) {
-    this.#streams = options.streams;
-    this.#logger = options.logger;
+  /** When the stream begins anew and has lost decisions, they stay in force here: that is the safe side. */
+  constructor(records: IdentityView) {
+    records.on('labels', (entry, org, agentId) => {
+      this.#labels.set(keyOf(org, agentId), {
+        seq: entry.seq,
+        labels: decodeRecord<LabelsRecord>(entry.data).labels,
+      });
+      for (const listener of this.#listeners) listener.labelsChanged?.(org, agentId);
+    });
+    records.on('revoked', (entry, org, agentId) => {
+      this.#revoked.set(keyOf(org, agentId), entry.seq);
+      for (const listener of this.#listeners) listener.revoked?.(org, agentId);
+    });
+    records.on('mode', (entry, org, agentId) => {
+      this.#modes.set(keyOf(org, agentId), { seq: entry.seq, record: this.#sharedMode(entry.data) });
+      for (const listener of this.#listeners) listener.modeChanged?.(org, agentId);
+    });
   }
 
   listen(listener: OverrideListener): void {
     this.#listeners.push(listener);
-  }
-
-  /** Resolves when all decisions so far are known. */
-  async start(): Promise<void> {
-    this.#views = await Promise.all([
-      this.#follow(STREAM_SUBJECTS.allLabels, (entry, org, agentId) => {
-        this.#labels.set(keyOf(org, agentId), {
-          seq: entry.seq,
-          labels: decodeRecord<LabelsRecord>(entry.data).labels,
-        });
-        for (const listener of this.#listeners) listener.labelsChanged?.(org, agentId);
-      }),
-      this.#follow(STREAM_SUBJECTS.allRevoked, (entry, org, agentId) => {
-        this.#revoked.set(keyOf(org, agentId), entry.seq);
-        for (const listener of this.#listeners) listener.revoked?.(org, agentId);
-      }),
-      this.#follow(STREAM_SUBJECTS.allModes, (entry, org, agentId) => {
-        this.#modes.set(keyOf(org, agentId), { seq: entry.seq, record: this.#sharedMode(entry.data) });
-        for (const listener of this.#listeners) listener.modeChanged?.(org, agentId);
-      }),
-    ]);
-  }
-
-  async stop(): Promise<void> {
-    await Promise.all(this.#views.map((view) => view.stop()));
   }
 
   labelsOf(org: OrgId, agentId: AgentId): Labels {
@@ -99,11 +77,6 @@ export class OperatorOverrides {
       this.#latestMode = { data, record: decodeRecord<ModeOverrideRecord>(data) };
     }
     return this.#latestMode.record;
-  }
-
-  /** When the stream begins anew and has lost decisions, they stay in force here: that is the safe side. */
-  #follow(subject: string, take: (entry: Entry, org: OrgId, agentId: AgentId) => void): Promise<FollowedView> {
-    return followIdentities(this.#streams, { subject, logger: this.#logger, take });
   }
 }
 
