@@ -3,7 +3,7 @@ import { Directory } from '@muster/directory';
 import { newCoordinatorId, type CoordinatorId } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Registry } from '@muster/registry';
-import type { Clock, Component, Logger, Metrics } from '@muster/runtime';
+import { together, type Clock, type Component, type Logger, type Metrics } from '@muster/runtime';
 import {
   CoordinatorMonitor,
   interruptOrphan,
@@ -115,9 +115,7 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   return {
     coordinatorId,
     components: [
-      ['sql compiler', compiler],
-      ['directory', directory],
-      ['query records', records],
+      ['sql compiler and views', together([compiler, directory, records])],
       ['reductions', reductions],
       ['hearing monitor', { stop: () => hearing.stop() }],
       ['gateway failure detector', detector],
