@@ -1,5 +1,6 @@
 import { createInbox, type Msg, type Subscription } from '@nats-io/transport-node';
 import type { Entry } from './stream-store.js';
+import { DeliveryParser } from './delivery-parser.js';
 import type { NatsLink } from './nats-link.js';
 import type { PullSize } from './pull-size.js';
 
@@ -18,12 +19,12 @@ interface PullOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** `lost`: nothing more will come from this consumer. `idle`: the server says that it has nothing to send now. */
-type Pulled = Entry | 'lost' | 'idle';
+/** What has arrived. `lost`: nothing more will come from this consumer. `idle`: the server says that it has nothing to send now. */
+type Pulled = readonly Entry[] | 'lost' | 'idle';
 
 /**
- * Pulls a consumer's entries one request at a time; the next request goes out when the last entry of the previous one
- * was taken. What is held here is therefore what one request brings: about 4 MB, and never more than 8 MB.
+ * Pulls a consumer's entries one request at a time; the next request goes out when the last entries of the previous
+ * one were taken. What is held here is therefore what one request brings: about 4 MB, and never more than 8 MB.
  *
  * The client library's `consume` and `fetch` know a count or the server's bound by bytes, and neither bounds memory without a loss.
  */
@@ -34,8 +35,8 @@ export class NatsPull {
   private readonly inbox = createInbox();
   private readonly subscription: Subscription;
   private readonly offChange: () => void;
+  private readonly deliveryParser: DeliveryParser;
   private queue: Entry[] = [];
-  private taken = 0;
   /** Entries the open request may still bring; 0 when no request is open. */
   private outstanding = 0;
   private requests = 0;
@@ -50,6 +51,7 @@ export class NatsPull {
     this.link = link;
     this.options = options;
     this.consumer = options.consumer;
+    this.deliveryParser = new DeliveryParser(options.consumer);
     this.subscription = link.nc.subscribe(`${this.inbox}.*`, {
       callback: (error, message) => (error === null ? this.receive(message) : this.lose()),
     });
@@ -66,10 +68,10 @@ export class NatsPull {
 
   async next(): Promise<Pulled> {
     for (;;) {
-      const entry = this.queue[this.taken];
-      if (entry !== undefined && this.options.signal?.aborted !== true) {
-        this.taken += 1;
-        return entry;
+      if (this.queue.length > 0 && this.options.signal?.aborted !== true) {
+        const arrived = this.queue;
+        this.queue = [];
+        return arrived;
       }
       if (this.isLost) return 'lost';
       if (this.isIdle) {
@@ -101,8 +103,6 @@ export class NatsPull {
   }
 
   private request(): void {
-    this.queue = [];
-    this.taken = 0;
     this.requests += 1;
     this.outstanding = this.options.size.next();
     const body = JSON.stringify({
@@ -125,8 +125,8 @@ export class NatsPull {
       if (message.subject === `${this.inbox}.${this.requests}`) this.receiveStatus(message);
       return;
     }
-    const delivery = toDelivery(message);
-    if (delivery?.consumer !== this.consumer || delivery.number !== this.deliveries + 1) {
+    const delivery = this.deliveryParser.parse(message);
+    if (delivery?.number !== this.deliveries + 1) {
       this.lose();
       return;
     }
@@ -177,24 +177,4 @@ export class NatsPull {
     this.wake?.();
     this.wake = undefined;
   }
-}
-
-interface Delivery {
-  readonly consumer: string | undefined;
-  /** Counts this consumer's deliveries, from 1. */
-  readonly number: number;
-  readonly entry: Entry;
-}
-
-/** A delivery's reply subject says what it is: `$JS.ACK.<stream>.<consumer>.<tries>.<stream seq>.<delivery>.<time>.<pending>`. */
-function toDelivery(message: Msg): Delivery | undefined {
-  const parts = message.reply?.split('.') ?? [];
-  if (parts[0] !== '$JS' || parts[1] !== 'ACK') return undefined;
-  // With a domain and an account before the stream, and a random token at the end, it has twelve parts.
-  const at = parts.length >= 11 ? 7 : 5;
-  const [seq, number, time, pending] = parts.slice(at, at + 4).map(Number);
-  if (seq === undefined || number === undefined || time === undefined || pending === undefined) return undefined;
-  const { subject, data } = message;
-  const entry = { seq, subject, data, timestampMs: Math.floor(time / NANOS_PER_MS), pending };
-  return { consumer: parts[at - 2], number, entry };
 }

@@ -32,7 +32,8 @@ export interface ReaderContext {
 /**
  * Reads through one ephemeral pull consumer without acknowledgements. The server numbers its deliveries. A missing number, a
  * missed heartbeat, a lost connection or a deleted consumer means that entries are missing. The reader then opens a new
- * consumer, which starts after the last sequence that was yielded.
+ * consumer, which starts after the last sequence that was yielded. It yields what has arrived together: a promise for each entry would cost
+ * as much as the entry.
  *
  *   open ──▶ pull ⇄ yield ──▶ caught up ──▶ end, or wait for more (follow)
  *     ▲        │ lost, or fewer than announced
@@ -42,33 +43,37 @@ export async function* readStream(
   context: ReaderContext,
   stream: string,
   options: ReadOptions,
-): AsyncGenerator<Entry, void, undefined> {
+): AsyncGenerator<readonly Entry[], void, undefined> {
   const { catchingUp } = context;
   const cursor = new ReadCursor(stream, options);
   const size = new PullSize(Math.min(MAX_BATCH, Math.max(1, options.batch ?? DEFAULT_BATCH)));
+  const endsCaughtUp = (): boolean => {
+    catchingUp.delete(cursor);
+    return cursor.catchUp();
+  };
   if (options.onCaughtUp !== undefined) catchingUp.add(cursor);
   try {
     for (;;) {
       const pull = await open(context, stream, { cursor, size, options });
       if (pull === undefined) return;
       try {
-        if (cursor.isEmpty && cursor.catchUp()) return;
+        if (cursor.isEmpty && endsCaughtUp()) return;
         for (;;) {
-          const next = await pull.next();
-          if (next === 'lost') break;
-          if (next !== 'idle') {
-            if (!cursor.take(next)) continue;
-            yield next;
+          const arrived = await pull.next();
+          if (arrived === 'lost') break;
+          const entries = arrived === 'idle' ? [] : cursor.take(arrived);
+          const stored = entries.slice(0, cursor.storedAtStart(entries));
+          if (stored.length > 0) yield stored;
+          // Then the rest of them was not taken.
+          if (options.signal?.aborted === true) break;
+          if (!cursor.caughtUp && (stored.length > 0 || arrived === 'idle')) {
+            const proof = cursor.judge(stored.at(-1) ?? 'idle', pull.received);
+            const state =
+              proof === 'ask' ? cursor.confirm(await consumerNow(context, stream, pull), pull.received) : proof;
+            if (state === 'gap') break;
+            if (state === 'complete' && endsCaughtUp()) return;
           }
-          if (cursor.caughtUp) {
-            catchingUp.delete(cursor);
-            continue;
-          }
-          const proof = cursor.judge(next, pull.received);
-          const state =
-            proof === 'ask' ? cursor.confirm(await consumerNow(context, stream, pull), pull.received) : proof;
-          if (state === 'gap') break;
-          if (state === 'complete' && cursor.catchUp()) return;
+          if (entries.length > stored.length) yield entries.slice(stored.length);
         }
       } finally {
         pull.close();

@@ -20,6 +20,7 @@ import {
   type StreamDefinition,
 } from './stream-store.js';
 import { acknowledged, appendHeaders, forgotten, isFull, noRoom, unavailable, type Conditions } from './nats-append.js';
+import { EntryIterator } from './entry-iterator.js';
 import { asStreamError } from './nats-stream-error.js';
 import { isNoResponders, isTimeout, lost, type NatsLink } from './nats-link.js';
 import { losesBeyondLimit, losingLimit, refuseLosingLimit } from './nats-account-limit.js';
@@ -203,7 +204,8 @@ export class NatsStreamStore implements StreamStore {
   }
 
   read(stream: string, options: ReadOptions = {}): AsyncIterable<Entry> {
-    return { [Symbol.asyncIterator]: () => readStream(this.reading, stream, options) };
+    const batches = () => readStream(this.reading, stream, options);
+    return { [Symbol.asyncIterator]: () => new EntryIterator(batches(), options.signal) };
   }
 
   async purge(stream: string, subject: string, { beforeSeq = Infinity } = {}): Promise<void> {

@@ -61,20 +61,32 @@ export class ReadCursor implements CatchUp {
     return this.options.follow !== true;
   }
 
-  /** Whether the entry is to be yielded: a consumer of the newest entries repeats one when the one before it was removed. */
-  take({ seq, pending }: Entry): boolean {
-    if (seq < (this.next ?? 0)) return false;
-    this.next = seq + 1;
-    this.done += 1;
-    this.of = this.done + pending;
-    return true;
+  /** Those of them that are to be yielded: a consumer of the newest entries repeats one when the one before it was removed. */
+  take(arrived: readonly Entry[]): readonly Entry[] {
+    const taken: Entry[] = [];
+    for (const entry of arrived) {
+      if (entry.seq < (this.next ?? 0)) continue;
+      this.next = entry.seq + 1;
+      taken.push(entry);
+    }
+    this.done += taken.length;
+    this.of = this.done + (taken.at(-1)?.pending ?? this.of - this.done);
+    return taken;
   }
 
-  /** What an entry, or the word that there is none, says after `received` deliveries of this consumer. */
-  judge(next: Entry | 'idle', received: number): Judgement {
-    if (next === 'idle') return 'ask';
-    if (!this.isSkipping && next.seq >= (this.lastSeq ?? 0)) return 'complete';
-    if (next.pending > 0) return 'more';
+  /** How many of them, which follow each other, were stored at the start: what comes after the last sequence of then is new. */
+  storedAtStart(entries: readonly Entry[]): number {
+    if (this.caughtUp) return 0;
+    if (this.isSkipping) return entries.length;
+    const last = entries.findIndex(({ seq }) => seq >= (this.lastSeq ?? 0));
+    return last < 0 ? entries.length : last + 1;
+  }
+
+  /** What the last of some entries, or the word that there are none, says after `received` deliveries of this consumer. */
+  judge(last: Entry | 'idle', received: number): Judgement {
+    if (last === 'idle') return 'ask';
+    if (!this.isSkipping && last.seq >= (this.lastSeq ?? 0)) return 'complete';
+    if (last.pending > 0) return 'more';
     const isConfirmed = this.options.onCaughtUp === undefined || this.isSkipping;
     return received >= this.announced && isConfirmed ? 'complete' : 'ask';
   }

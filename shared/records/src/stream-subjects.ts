@@ -14,12 +14,6 @@ export const STREAM_SUBJECTS = {
   /** The first session of the agent. */
   firstSession: (org: OrgId, id: AgentId) => `${ROOT}.identity.${token(org)}.live.${token(id)}`,
   allEnrolled: `${ROOT}.identity.*.enrolled.*`,
-  allFirstSessions: `${ROOT}.identity.*.live.*`,
-  /** Mode overrides of all agents of all orgs. */
-  allModes: `${ROOT}.identity.*.mode.*`,
-  /** Operator labels of all agents of all orgs. */
-  allLabels: `${ROOT}.identity.*.labels.*`,
-  allRevoked: `${ROOT}.identity.*.revoked.*`,
   query: (org: OrgId, id: QueryId) => `${ROOT}.query.${token(org)}.${token(id)}`,
   result: (org: OrgId, id: QueryId) => `${ROOT}.result.${token(org)}.${token(id)}`,
   command: (org: OrgId, id: CommandId) => `${ROOT}.journal.${token(org)}.${token(id)}`,
@@ -67,10 +61,19 @@ export const STREAMS = {
   },
 } as const;
 
+const IDENTITY_PREFIX = `${ROOT}.identity.`;
+
+/** Without a regular expression, because a start reads some of each identity. */
 export function parseIdentitySubject(subject: string): { org: OrgId; kind: string; agentId: AgentId } | undefined {
-  const match = /^muster\.v1\.identity\.([^.]+)\.([^.]+)\.([^.]+)$/.exec(subject);
-  if (match === null) return undefined;
-  return { org: match[1] as OrgId, kind: match[2] as string, agentId: match[3] as AgentId };
+  if (!subject.startsWith(IDENTITY_PREFIX)) return undefined;
+  const orgEnd = subject.indexOf('.', IDENTITY_PREFIX.length);
+  const kindEnd = subject.indexOf('.', orgEnd + 1);
+  const org = subject.slice(IDENTITY_PREFIX.length, orgEnd);
+  const kind = subject.slice(orgEnd + 1, kindEnd);
+  const agentId = subject.slice(kindEnd + 1);
+  if (orgEnd < 0 || kindEnd < 0 || org === '' || kind === '' || agentId === '' || agentId.includes('.'))
+    return undefined;
+  return { org: org as OrgId, kind, agentId: agentId as AgentId };
 }
 
 export function parseCommandSubject(subject: string): { org: OrgId; id: CommandId } | undefined {

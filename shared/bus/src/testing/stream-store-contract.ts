@@ -336,6 +336,34 @@ export function streamStoreContract(title: string, makeFixture: () => Promise<Br
       expect(performance.now() - sinceMs).toBeLessThan(10_000);
     });
 
+    it('a reader that is stopped in the midst has not caught up', async () => {
+      for (let n = 0; n < 20; n += 1) await append('a', String(n));
+      const stopping = new AbortController();
+      const seen: string[] = [];
+      let caughtUp = 0;
+      const options = { follow: true, signal: stopping.signal, onCaughtUp: () => (caughtUp += 1) };
+      for await (const entry of streams.read(stream, options)) {
+        seen.push(untext(entry.data));
+        if (seen.length === 3) stopping.abort();
+      }
+      expect([seen, caughtUp]).toEqual([['0', '1', '2'], 0]);
+    });
+
+    it('what is appended while it is read comes after it has caught up, in order', async () => {
+      for (let n = 0; n < 200; n += 1) await append('a', String(n));
+      const stopping = new AbortController();
+      const seen: string[] = [];
+      let whenCaughtUp = -1;
+      const onCaughtUp = (): void => void (whenCaughtUp = seen.length);
+      for await (const entry of streams.read(stream, { follow: true, signal: stopping.signal, onCaughtUp })) {
+        seen.push(untext(entry.data));
+        if (seen.length === 1) await append('a', '200');
+        if (seen.length === 201) stopping.abort();
+      }
+      expect(seen).toEqual(Array.from({ length: 201 }, (_, n) => String(n)));
+      expect(whenCaughtUp).toBe(200);
+    });
+
     it('large entries after small ones come whole and in order', async () => {
       const sizes = Array.from({ length: 560 }, (_, n) => (n < 500 ? 10 : 700_000));
       for (const size of sizes) seqOf(await streams.append(`${root}.a`, new Uint8Array(size)));
