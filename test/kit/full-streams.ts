@@ -28,41 +28,67 @@ const ROWS = new Uint8Array(2_000);
 const BATCH = 1_000;
 const STORED_WITHIN_MS = 60_000;
 
+type Filled = 'identities' | 'queries' | 'results' | 'commands';
+type Stored = readonly [subject: string, data: Uint8Array];
+
 /** What a deployment of some years has stored. Resolves when the broker has all of it. */
 export async function fillStreams({ bus, streams }: Broker, sizes: StreamSizes): Promise<void> {
   await streams.ensure(Object.values(STREAMS));
   const nowMs = Date.now();
-  const counts = { identities: 0, queries: 0, results: 0, commands: 0 };
-  const newest = { identities: '', queries: '', results: '', commands: '' };
-  let sent = 0;
-  // Without waiting for acknowledgements, which would take minutes; the counts are compared at the end.
-  const append = async (stream: keyof typeof counts, subject: string, data: Uint8Array): Promise<void> => {
-    if (bus.publish(subject, data) !== 'sent') throw new Error('the broker does not keep up');
-    counts[stream] += 1;
-    newest[stream] = subject;
-    sent += 1;
-    if (sent % BATCH === 0) await bus.flush(STORED_WITHIN_MS);
+  const queries = Array.from({ length: sizes.queries }, (_, i) => queryRecord(nowMs - sizes.queries + i));
+  const filled: Readonly<Record<Filled, Iterable<Stored>>> = {
+    identities: identityEntries(sizes.identities, nowMs),
+    queries: queryEntries(queries),
+    results: resultEntries(queries),
+    commands: commandEntries(sizes.commands, nowMs),
   };
+  for (const stream of Object.keys(filled) as Filled[]) {
+    const { count, newest } = await publishAll(bus, filled[stream]);
+    const stored = async (): Promise<number> => (await streams.last(STREAMS[stream].name, newest))?.seq ?? 0;
+    await eventually(async () => (await stored()) === count, `all of ${stream} is stored`, STORED_WITHIN_MS);
+  }
+}
+
+/**
+ * Without waiting for acknowledgements, which would take minutes; the counts are compared at the end. And without a turn of the event loop between
+ * them, because the client would write each to its socket alone.
+ */
+async function publishAll(bus: Broker['bus'], entries: Iterable<Stored>): Promise<{ count: number; newest: string }> {
+  let count = 0;
+  let newest = '';
+  for (const [subject, data] of entries) {
+    if (bus.publish(subject, data) !== 'sent') throw new Error('the broker does not keep up');
+    count += 1;
+    newest = subject;
+    if (count % BATCH === 0) await bus.flush(STORED_WITHIN_MS);
+  }
+  return { count, newest };
+}
+
+function* identityEntries(count: number, nowMs: number): Generator<Stored> {
   const identityOf = identities(nowMs);
-  for (let i = 0; i < sizes.identities; i += 1) {
+  for (let i = 0; i < count; i += 1) {
     const { agentId, enrolled } = identityOf(i);
-    const num = counts.identities + 1;
-    await append('identities', STREAM_SUBJECTS.enrolled(ORG, agentId), enrolled);
-    await append('identities', STREAM_SUBJECTS.firstSession(ORG, agentId), encodeRecord({ num, atMs: nowMs }));
+    yield [STREAM_SUBJECTS.enrolled(ORG, agentId), enrolled];
+    yield [STREAM_SUBJECTS.firstSession(ORG, agentId), encodeRecord({ num: 2 * i + 1, atMs: nowMs })];
   }
+}
+
+function* queryEntries(queries: readonly QueryRecord[]): Generator<Stored> {
+  for (const record of queries) yield [STREAM_SUBJECTS.query(ORG, record.id), encodeQueryRecord(record)];
+}
+
+function* resultEntries(queries: readonly QueryRecord[]): Generator<Stored> {
   const rows = encodeQueryRecord({ t: 'rows', answers: ROWS });
-  for (let i = 0; i < sizes.queries; i += 1) {
-    const record = queryRecord(nowMs - sizes.queries + i);
-    await append('queries', STREAM_SUBJECTS.query(ORG, record.id), encodeQueryRecord(record));
-    for (let n = 0; n < EVENTS_PER_QUERY; n += 1) await append('results', STREAM_SUBJECTS.result(ORG, record.id), rows);
+  for (const { id } of queries) {
+    for (let n = 0; n < EVENTS_PER_QUERY; n += 1) yield [STREAM_SUBJECTS.result(ORG, id), rows];
   }
-  for (let i = 0; i < sizes.commands; i += 1) {
-    const { subject, entries } = endedCommand(i, nowMs - sizes.commands + i);
-    for (const entry of entries) await append('commands', subject, encodeJournalEntry(entry));
-  }
-  for (const stream of ['identities', 'queries', 'results', 'commands'] as const) {
-    const stored = async (): Promise<number> => (await streams.last(STREAMS[stream].name, newest[stream]))?.seq ?? 0;
-    await eventually(async () => (await stored()) === counts[stream], `all of ${stream} is stored`, STORED_WITHIN_MS);
+}
+
+function* commandEntries(count: number, nowMs: number): Generator<Stored> {
+  for (let i = 0; i < count; i += 1) {
+    const { subject, entries } = endedCommand(i, nowMs - count + i);
+    for (const entry of entries) yield [subject, encodeJournalEntry(entry)];
   }
 }
 
