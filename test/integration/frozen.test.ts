@@ -5,6 +5,7 @@ import type { LedgerJson, QueryJson } from '@muster/api-contract';
 import { ledgerBalances } from '@muster/protocol';
 import { eventually } from '@muster/runtime/testing';
 import { fleetOptions, onChannel, startHarness, type Harness } from '../kit/harness.js';
+import { tellRedis } from '../kit/tell-redis.js';
 import { Fleet, type FleetOptions } from '../simulator/index.js';
 
 const AGENTS = 60;
@@ -72,6 +73,28 @@ describe('what stands still is not taken for what is not there', () => {
     for (const ledger of ledgers) expect(ledgerBalances(ledger) && ledger.unreachable === 0).toBe(true);
   }, 60_000);
 
+  it('a gateway, and Redis with it or emptied: whom the gateway held is remembered', async () => {
+    const [gateway] = harness.stack.gateways;
+    const { redis } = harness.brokers;
+    gateway?.signal('SIGSTOP');
+    await redis.freeze();
+    try {
+      const without = await query('2s');
+      await redis.resume();
+      await tellRedis(redis.url, 'FLUSHALL');
+      const emptied = await query('2s');
+      for (const { ledger, offline, truncated } of [without, emptied]) {
+        expect(ledger).toMatchObject({ targeted: AGENTS, waiting: 0 });
+        expect(ledger.unreachable).toBeGreaterThan(0);
+        expect([offline, truncated]).toEqual([0, undefined]);
+      }
+    } finally {
+      await redis.resume();
+      gateway?.signal('SIGCONT');
+    }
+    await eventually(async () => (await query('5s')).ledger.answered === AGENTS, 'everybody answers again', 60_000);
+  }, 120_000);
+
   it('NATS: the first query after it goes on asks everybody', async () => {
     await harness.brokers.nats.freeze();
     await sleep(FROZEN_MS);
@@ -92,7 +115,8 @@ describe('what stands still is not taken for what is not there', () => {
   }, 90_000);
 
   it('a gateway: its endpoints are unreachable, not offline, until they are back; then a query that runs asks them', async () => {
-    const [gateway] = harness.stack.gateways;
+    // Most are here: they have left the other one.
+    const [, gateway] = harness.stack.gateways;
     const long = await start('speed in (slow,none)', '36s');
     const followed = followQuery(harness.api, long);
     await sleep(1_000);

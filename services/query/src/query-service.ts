@@ -20,6 +20,7 @@ import type { RunningQueryDeps } from './coordinator/running-query.js';
 import { CoordinatorHeartbeats } from './liveness/coordinator-heartbeats.js';
 import { GatewayFailureDetector } from './liveness/gateway-failure-detector.js';
 import { HearingMonitor } from './liveness/hearing-monitor.js';
+import { HeldSessions } from './liveness/held-sessions.js';
 import { createQueryMetrics } from './metrics.js';
 import { QueryAdmission } from './requests/query-admission.js';
 import { QueryOperations } from './requests/query-operations.js';
@@ -64,8 +65,9 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
   });
 
   const hearing = new HearingMonitor({ bus, clock });
+  const held = new HeldSessions({ bus, clock, logger });
   const detector = new GatewayFailureDetector({
-    ...{ bus, registry, hearing, clock, logger },
+    ...{ bus, registry, hearing, held, clock, logger },
     onDead: (gateway, sign) => coordinator.gatewayDied(gateway, sign),
     onReturned: (gateway) => coordinator.gatewayReturned(gateway),
   });
@@ -76,7 +78,8 @@ export function createQueryService(deps: QueryServiceDeps): QueryService {
         ...query,
         ...{ streams, clock, logger, metrics: metrics.results, retryForMs: config.brokerRetryMs },
       }),
-    findLost: (asked) => findLost({ directory, registry, clock }, record, asked),
+    findLost: (asked) =>
+      findLost({ directory, registry, held, gateways: () => detector.known(), clock }, record, asked),
     countOffline: (isTargeted) => countOffline(directory, record, isTargeted),
     reduce: (query) => reductions.reducedEvent(query),
     limits: { ...config, eventBytes: EVENT_BYTES },

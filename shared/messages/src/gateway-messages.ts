@@ -1,7 +1,7 @@
 import type { AgentId, GatewayId } from '@muster/protocol';
 import type { TrafficCounters } from './traffic-counters.js';
 
-/** Gateway → everyone. */
+/** Gateway → everyone: every 1.5 s, and soon after sessions began or ended. */
 export interface GatewayHeartbeat {
   readonly t: 'gateway_beat';
   readonly gateway: GatewayId;
@@ -10,6 +10,20 @@ export interface GatewayHeartbeat {
   readonly nowMs: number;
   /** The last heartbeat of a gateway that stops in order: its sessions have ended, and nobody has to wait for it. */
   readonly stopped?: true;
+  /** Numbers the heartbeats of this gateway, under this id, from 0. Whoever misses one asks with `send_held`. */
+  readonly beat?: number;
+  /** Whom it holds. Absent when nothing has changed since the heartbeat before. */
+  readonly held?: HeldSessions;
+}
+
+/** Agent numbers, as number sets. An agent is in one of them at most. */
+export interface HeldSessions {
+  /** All that the gateway holds. Otherwise it is what has changed since the heartbeat before. */
+  readonly whole: boolean;
+  readonly live: Uint8Array;
+  readonly poll: Uint8Array;
+  /** They have no session here any more. */
+  readonly ended: Uint8Array;
 }
 
 /** A poll of an open session, as it came over HTTPS. Without `seq` and `batch` it only fetches what waits. */
@@ -39,6 +53,8 @@ export type PollReply =
 
 export type GatewayRequest =
   | { readonly t: 'ping' }
+  /** The next heartbeat is to say all that the gateway holds. */
+  | { readonly t: 'send_held' }
   /** Another gateway holds a newer session of this agent: close the one here if its epoch is older. */
   | { readonly t: 'superseded'; readonly agentId: AgentId; readonly epoch: number }
   /** Is a session of this agent alive on this gateway right now? */

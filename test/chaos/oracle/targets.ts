@@ -20,13 +20,10 @@ export interface TargetFacts {
 export function liveAreTargets(
   observation: QueryObservation,
   kept: KeptQuery,
-  { presence, faults }: TargetFacts,
+  { presence }: Pick<TargetFacts, 'presence'>,
 ): Violation[] {
   const { query, agents } = kept;
-  // Without the registry nobody knows whom a gateway holds that does not speak; then the result says so.
-  const isUntold = faults.touching(Date.parse(query.createdAt), endOf(kept), ['redis']).length > 0;
-  if (query.state !== 'complete' || (isUntold && query.truncated?.includes('do not say whom they ask') === true))
-    return [];
+  if (query.state !== 'complete') return [];
   const live = presence.throughout(Date.parse(query.createdAt) - CONNECTED_BEFORE_MS, endOf(kept));
   const ids = [`ask ${observation.ask}`, query.id];
   const told = `${query.state}, ${query.mode}, ${ledgerText(query.ledger)}, offline ${query.offline}`;

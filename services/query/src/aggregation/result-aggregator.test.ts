@@ -50,7 +50,7 @@ describe('result aggregator', () => {
     const aggregator = newAggregator('group');
     aggregator.expect('gw-a' as GatewayId);
     aggregator.take(targeted('gw-a', 0, [1]), 0);
-    aggregator.addLost([1, 2, 3]);
+    aggregator.addLost({ nums: [1, 2, 3], isComplete: true });
     expect(aggregator.ledger.snapshot()).toMatchObject({ targeted: 3, waiting: 1, unreachable: 2 });
     expect(aggregator.ledger.failures.takeFailures(1_000_000).map((failure) => failure.slice(0, 3))).toEqual([
       [2, 'unreachable', 'gateway_lost'],
@@ -60,7 +60,8 @@ describe('result aggregator', () => {
     aggregator.take(update('gw-a', 2, { answers: answers(2) }), 0);
     expect(aggregator.ledger.snapshot()).toMatchObject({ targeted: 3, waiting: 1, answered: 1, unreachable: 1 });
     expect(aggregator.truncated).toBeUndefined();
-    aggregator.addLost(undefined);
+    aggregator.addLost({ nums: [4], isComplete: false });
+    expect(aggregator.ledger.snapshot()).toMatchObject({ targeted: 4, unreachable: 2 });
     expect(aggregator.truncated).toBe(
       'gateways do not say whom they ask, and the registry does not say whom they hold',
     );

@@ -161,10 +161,10 @@ export class ResultAggregator {
     return state !== undefined && state.hasReported && !state.dead;
   }
 
-  /** Endpoints of gateways that do not say whom they ask; `undefined` when it is not known which ones these are. */
-  addLost(nums: readonly number[] | undefined): void {
-    this.#lostUnknown = nums === undefined;
-    if (nums !== undefined) this.ledger.lost(nums);
+  /** Endpoints of gateways that do not say whom they ask: those that are known. */
+  addLost({ nums, isComplete }: { readonly nums: readonly number[]; readonly isComplete: boolean }): void {
+    this.#lostUnknown = !isComplete;
+    this.ledger.lost(nums);
   }
 
   #gateway(id: GatewayId): GatewayState {

@@ -1,9 +1,10 @@
 import { type Directory, type Endpoint, endpointLabel } from '@muster/directory';
-import { parseSelector, selectorMatches, type AgentId } from '@muster/protocol';
+import { parseSelector, selectorMatches, type AgentId, type SessionMode } from '@muster/protocol';
 import type { QueryRecord } from '@muster/records';
 import type { Presence, Registry } from '@muster/registry';
 import { sleep, type Clock } from '@muster/runtime';
-import { LOST_MS } from '../liveness/gateway-failure-detector.js';
+import { LOST_MS, type KnownGateways } from '../liveness/gateway-failure-detector.js';
+import type { HeldSessions } from '../liveness/held-sessions.js';
 
 /** Who is in a query's ledger, and which gateways have said whom they ask. */
 export interface AskedEndpoints {
@@ -11,48 +12,86 @@ export interface AskedEndpoints {
   readonly speaks: (gateway: string) => boolean;
 }
 
+export interface LostEndpoints {
+  readonly nums: readonly number[];
+  /** There are no others. */
+  readonly isComplete: boolean;
+}
+
 export interface FindLostDeps {
-  readonly directory: Pick<Directory, 'endpoints'>;
+  readonly directory: Pick<Directory, 'endpoints' | 'byNum'>;
   readonly registry: Pick<Registry, 'lookup'>;
+  readonly held: Pick<HeldSessions, 'heldBy' | 'knows'>;
+  readonly gateways: () => KnownGateways;
   readonly clock: Clock;
 }
+
+type Scope = Pick<QueryRecord, 'org' | 'scope' | 'createdAtMs'>;
+type IsInScope = (endpoint: Endpoint, mode: SessionMode) => boolean;
 
 /** A registry that hangs must not keep a query from its end. */
 const PATIENCE_MS = 1_000;
 const BATCH = 5_000;
+/** Endpoints per turn of the event loop: about a millisecond of work. */
+const SLICE = 2_000;
 
 /**
- * Endpoints in a query's scope that nobody asked although they were live a moment ago: the registry names a gateway that does not speak,
- * and nobody has said that the session is over. `undefined` when the registry does not answer in time.
+ * Endpoints in a query's scope that nobody asked although they were live a moment ago: a gateway that does not speak held them when it was
+ * last heard. The registry is asked where this process does not know whom such a gateway held: it was not there, or missed something.
  */
-export async function findLost(
-  deps: FindLostDeps,
-  { org, scope, createdAtMs }: Pick<QueryRecord, 'org' | 'scope' | 'createdAtMs'>,
-  { has, speaks }: AskedEndpoints,
-): Promise<readonly number[] | undefined> {
-  const { directory, registry, clock } = deps;
-  const parsed = parseSelector(scope);
-  if (!parsed.ok) return [];
-  const isInScope = (endpoint: Endpoint, mode: 'live' | 'poll'): boolean =>
+export async function findLost(deps: FindLostDeps, scope: Scope, asked: AskedEndpoints): Promise<LostEndpoints> {
+  const parsed = parseSelector(scope.scope);
+  if (!parsed.ok) return { nums: [], isComplete: true };
+  const isInScope: IsInScope = (endpoint, mode) =>
+    endpoint.org === scope.org &&
+    endpoint.revoked === undefined &&
+    !asked.has(endpoint.num) &&
     selectorMatches(parsed.selector, endpointLabel(endpoint, mode));
+  const known = deps.gateways();
+  const silent = known.ids.filter((id) => !asked.speaks(id));
+  const lost = new Set<number>();
+  let checked = 0;
+  for (const gateway of silent) {
+    for (const [num, mode] of deps.held.heldBy(gateway)) {
+      if (++checked % SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
+      const endpoint = deps.directory.byNum(num);
+      if (endpoint !== undefined && isInScope(endpoint, mode)) lost.add(num);
+    }
+  }
+  if (known.isComplete && silent.every((id) => deps.held.knows(id))) return { nums: [...lost], isComplete: true };
+  const isComplete = await lookUpLost(deps, scope, { ...asked, isInScope, lost });
+  return { nums: [...lost], isComplete };
+}
+
+/** Adds to `lost` whom the registry names. False when it does not answer in time. */
+async function lookUpLost(
+  { directory, registry, clock }: FindLostDeps,
+  { org, createdAtMs }: Scope,
+  {
+    speaks,
+    isInScope,
+    lost,
+  }: Pick<AskedEndpoints, 'speaks'> & {
+    readonly isInScope: IsInScope;
+    readonly lost: Set<number>;
+  },
+): Promise<boolean> {
   const isLost = (endpoint: Endpoint, { session, lapsed, lastSeenMs }: Presence): boolean => {
     const held = session ?? (lastSeenMs >= createdAtMs - LOST_MS ? lapsed : undefined);
     return held !== undefined && !speaks(held.gatewayId) && isInScope(endpoint, held.mode);
   };
-  const lost: number[] = [];
   const lookUp = async (batch: ReadonlyMap<AgentId, Endpoint>): Promise<boolean> => {
     const found = await registry.lookup([...batch.keys()]);
     if (found.kind !== 'found') return false;
     for (const [agentId, presence] of found.agents) {
       const endpoint = batch.get(agentId as AgentId);
-      if (endpoint !== undefined && isLost(endpoint, presence)) lost.push(endpoint.num);
+      if (endpoint !== undefined && isLost(endpoint, presence)) lost.add(endpoint.num);
     }
     return true;
   };
   const lookUpAll = async (): Promise<boolean> => {
     let batch = new Map<AgentId, Endpoint>();
     for (const endpoint of directory.endpoints(org)) {
-      if (endpoint.revoked !== undefined || has(endpoint.num)) continue;
       if (!isInScope(endpoint, 'live') && !isInScope(endpoint, 'poll')) continue;
       batch.set(endpoint.agentId, endpoint);
       if (batch.size < BATCH) continue;
@@ -64,7 +103,7 @@ export async function findLost(
   const patience = new AbortController();
   try {
     const tooLate = sleep(clock, PATIENCE_MS, patience.signal).then(() => false);
-    return (await Promise.race([lookUpAll(), tooLate])) ? lost : undefined;
+    return await Promise.race([lookUpAll(), tooLate]);
   } finally {
     patience.abort();
   }

@@ -1,10 +1,10 @@
 import type { ResultAggregator } from '../aggregation/result-aggregator.js';
-import type { AskedEndpoints } from './find-lost.js';
+import type { AskedEndpoints, LostEndpoints } from './find-lost.js';
 
 export interface ScopeSurveyDeps {
   readonly countOffline: (isTargeted: (num: number) => boolean) => Promise<number>;
   /** Endpoints in scope, besides the targets, that were live a moment ago at gateways that do not speak. Never throws. */
-  readonly findLost: (asked: AskedEndpoints) => Promise<readonly number[] | undefined>;
+  readonly findLost: (asked: AskedEndpoints) => Promise<LostEndpoints>;
 }
 
 /** Who of a query's scope was not asked: endpoints of gateways that do not speak are lost, the others are offline. */

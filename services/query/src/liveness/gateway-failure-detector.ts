@@ -10,6 +10,7 @@ import type { GatewayId } from '@muster/protocol';
 import type { Registry } from '@muster/registry';
 import type { Clock, Logger, Timer } from '@muster/runtime';
 import type { HearingMonitor } from './hearing-monitor.js';
+import type { HeldSessions } from './held-sessions.js';
 
 /** Why a gateway is considered dead: nothing listens on its subject; it was silent for longer than a lease lasts; it said goodbye. */
 export type FailureSign = 'no_responders' | 'silent' | 'stopped';
@@ -18,6 +19,8 @@ export interface GatewayFailureDetectorOptions {
   readonly bus: Bus;
   readonly registry: { readonly lease: Pick<Registry['lease'], 'lapsed'> } & Pick<Registry, 'gateways'>;
   readonly hearing: Pick<HearingMonitor, 'forMs' | 'listen'>;
+  /** Remembers what heartbeats say, for as long as the gateway is known. */
+  readonly held: Pick<HeldSessions, 'heard' | 'forget'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onDead: (gateway: GatewayId, sign: FailureSign) => void;
@@ -29,10 +32,17 @@ export interface GatewayFailureDetectorOptions {
 export interface GatewayView {
   /** Must send a first update for a new query. */
   readonly expected: readonly GatewayId[];
-  /** One that is dead lived a moment ago and has not said goodbye: its endpoints belong to the targets. */
+  /** One that is dead lived a moment ago and has not said goodbye, or there may be such a one: its endpoints belong to the targets. */
   readonly anyLost: boolean;
   /** False when there may be gateways that were not heard of yet. */
   readonly certain: boolean;
+}
+
+/** Gateways that live, or lived a moment ago and have not said goodbye. */
+export interface KnownGateways {
+  readonly ids: readonly GatewayId[];
+  /** There are no others. */
+  readonly isComplete: boolean;
 }
 
 interface Known {
@@ -57,7 +67,7 @@ export const LOST_MS = 120_000;
 const RECONNECT_GRACE_MS = 5_000;
 /** Gateways send a heartbeat every 1.5 s: who lives was heard within this time. */
 const HEARD_ALL_MS = 2_000;
-const READ_LEASES_MS = 1_000;
+const LOOK_MS = 1_000;
 
 /**
  * Knows which gateways are alive, from any message that they send:
@@ -84,14 +94,19 @@ export class GatewayFailureDetector {
   }
 
   start(): void {
-    const { bus, clock, hearing } = this.#options;
+    const { bus, clock, hearing, held } = this.#options;
     this.#subscription = bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
       const heartbeat = decodeBusMessage<GatewayHeartbeat>(data, 'gateway_beat');
-      if (heartbeat?.stopped === true) this.#stopped(heartbeat.gateway);
-      else if (heartbeat !== undefined) this.heard(heartbeat.gateway);
+      if (heartbeat === undefined) return;
+      if (heartbeat.stopped === true) return this.#stopped(heartbeat.gateway);
+      held.heard(heartbeat);
+      this.heard(heartbeat.gateway);
     });
     hearing.listen(() => void this.#readLeases());
-    this.#timer = clock.setInterval(() => void this.#readLeases(), READ_LEASES_MS);
+    this.#timer = clock.setInterval(() => {
+      this.#forgetSilent();
+      void this.#readLeases();
+    }, LOOK_MS);
   }
 
   stop(): void {
@@ -109,16 +124,19 @@ export class GatewayFailureDetector {
   }
 
   view(): GatewayView {
+    this.#forgetSilent();
     const expected: GatewayId[] = [];
-    let anyLost = false;
+    let anyLost = !this.#knowsAll;
     for (const [gateway, known] of this.#known) {
-      const silenceMs = this.#silenceMs(known);
-      if (silenceMs > LOST_MS) this.#known.delete(gateway);
-      else if (silenceMs > DEAD_SILENCE_MS) this.#declareDead(gateway, known, 'silent');
-      if (known.dead) anyLost ||= silenceMs <= LOST_MS;
+      if (this.#silenceMs(known) > DEAD_SILENCE_MS) this.#declareDead(gateway, known, 'silent');
+      if (known.dead) anyLost = true;
       else expected.push(gateway);
     }
     return { expected, anyLost, certain: this.#hasReadLeases || (this.#options.hearing.forMs ?? 0) >= HEARD_ALL_MS };
+  }
+
+  known(): KnownGateways {
+    return { ids: [...this.#known.keys()], isComplete: this.#knowsAll };
   }
 
   /** A query has depended on this gateway since `sinceMs` (monotonic): pings it when it has been silent for too long. */
@@ -164,8 +182,17 @@ export class GatewayFailureDetector {
   }
 
   #stopped(gateway: GatewayId): void {
-    this.#known.delete(gateway);
+    this.#forget(gateway);
     this.#options.onDead(gateway, 'stopped');
+  }
+
+  #forget(gateway: GatewayId): void {
+    this.#known.delete(gateway);
+    this.#options.held.forget(gateway);
+  }
+
+  #forgetSilent(): void {
+    for (const [gateway, known] of this.#known) if (this.#silenceMs(known) > LOST_MS) this.#forget(gateway);
   }
 
   #declareDead(gateway: GatewayId, known: Known, sign: FailureSign): void {
@@ -173,6 +200,11 @@ export class GatewayFailureDetector {
     known.dead = true;
     this.#options.logger.warn('gateway is dead', { gateway, sign });
     this.#options.onDead(gateway, sign);
+  }
+
+  /** Every gateway that lived a moment ago has been heard, or its lease was seen when this process began. */
+  get #knowsAll(): boolean {
+    return Number.isFinite(this.#readMs) || (this.#options.hearing.forMs ?? 0) >= LOST_MS;
   }
 
   /** The leases were read since this process hears. */

@@ -9,6 +9,7 @@ import { createQueryMetrics } from '../metrics.js';
 import { CoordinatorHeartbeats } from '../liveness/coordinator-heartbeats.js';
 import { GatewayFailureDetector } from '../liveness/gateway-failure-detector.js';
 import { HearingMonitor } from '../liveness/hearing-monitor.js';
+import { HeldSessions } from '../liveness/held-sessions.js';
 import { QueryCoordinator } from '../coordinator/query-coordinator.js';
 import type { RunningQueryDeps } from '../coordinator/running-query.js';
 import { QueryRecordStore } from '../results/query-record-store.js';
@@ -30,7 +31,7 @@ export class CoordinatorHarness {
   readonly #frozen = new Set<string>();
   readonly registry = new MemoryRegistry({ clock: this.clock });
   offline = 0;
-  /** Endpoints that the registry names; `undefined` when it does not answer. */
+  /** Endpoints that are known to be held somewhere; `undefined` when nobody knows. */
   lost: readonly { readonly num: number; readonly at: string }[] | undefined = [];
   readonly records = new QueryRecordStore({ streams: this.connection.streams, logger: silentLogger });
   readonly hearing: HearingMonitor;
@@ -54,7 +55,7 @@ export class CoordinatorHarness {
     this.detector = new GatewayFailureDetector({
       ...common,
       bus: this.#busWithFrozen(bus),
-      ...{ registry: this.registry, hearing: this.hearing },
+      ...{ registry: this.registry, hearing: this.hearing, held: new HeldSessions({ ...common, bus }) },
       onReturned: (gateway) => this.coordinator.gatewayReturned(gateway),
       onDead: (gateway, sign) => this.coordinator.gatewayDied(gateway, sign),
     });
@@ -67,8 +68,10 @@ export class CoordinatorHarness {
         openResults: (query) =>
           new ResultWriter({ ...query, ...common, streams, metrics: metrics.results, retryForMs: 5_000 }),
         countOffline: () => Promise.resolve(this.offline),
-        findLost: ({ has, speaks }) =>
-          Promise.resolve(this.lost?.filter(({ num, at }) => !has(num) && !speaks(at)).map(({ num }) => num)),
+        findLost: ({ has, speaks }) => {
+          const lost = this.lost?.filter(({ num, at }) => !has(num) && !speaks(at)).map(({ num }) => num);
+          return Promise.resolve({ nums: lost ?? [], isComplete: lost !== undefined });
+        },
         reduce: () => Promise.resolve({ t: 'reduced', columns: ['n'], rows: [[1]], truncated: false }),
         limits: {
           ...{ maxGroups: 1_000, maxGroupBytes: 1_000_000, maxQueuedBytes: 1_000_000, maxResultBytes: 10_000_000 },

@@ -1,4 +1,4 @@
-import type { AgentId, OrgId, Selector } from '@muster/protocol';
+import type { AgentId, OrgId, Selector, SessionMode } from '@muster/protocol';
 import { isPerEndpoint, profileMatches, type Profile } from '../../foundation/profile.js';
 import type { HubView, SessionView } from '../../foundation/session-view.js';
 import type { FrameTraffic } from '../../traffic/frame-traffic.js';
@@ -14,6 +14,7 @@ export class Hub implements HubView {
   readonly #byAgent = new Map<AgentId, Session>();
   readonly #byOrg = new Map<OrgId, Map<string, Group>>();
   readonly #traffic: Pick<FrameTraffic, 'live' | 'poll'> | undefined;
+  #changes = new Map<number, SessionMode | 'ended'>();
 
   /** `traffic` counts how long there were sessions of each channel. */
   constructor(traffic?: Pick<FrameTraffic, 'live' | 'poll'>) {
@@ -32,6 +33,18 @@ export class Hub implements HubView {
     return this.#byAgent.values();
   }
 
+  /** Sessions began or ended since the last `takeChanges`. */
+  get hasChanged(): boolean {
+    return this.#changes.size > 0;
+  }
+
+  /** What became of the agents, by number, whose sessions began or ended since the last call. */
+  takeChanges(): ReadonlyMap<number, SessionMode | 'ended'> {
+    const changes = this.#changes;
+    this.#changes = new Map();
+    return changes;
+  }
+
   /** Adds a session that has its profile, in place of an older one of the same agent; equal profiles are shared from here on. */
   add(session: Session): void {
     const { profile } = session;
@@ -39,6 +52,7 @@ export class Hub implements HubView {
     const former = this.#byAgent.get(session.agentId);
     if (former !== undefined) this.remove(former);
     this.#byAgent.set(session.agentId, session);
+    this.#changes.set(session.num, session.mode);
     this.#traffic?.[session.mode].sessionBegan();
     const groups = this.#byOrg.get(session.org) ?? new Map<string, Group>();
     this.#byOrg.set(session.org, groups);
@@ -52,6 +66,7 @@ export class Hub implements HubView {
   remove(session: Session): boolean {
     if (this.#byAgent.get(session.agentId) !== session) return false;
     this.#byAgent.delete(session.agentId);
+    this.#changes.set(session.num, 'ended');
     this.#traffic?.[session.mode].sessionEnded();
     const groups = this.#byOrg.get(session.org);
     const group = groups?.get(session.profile?.key ?? '');

@@ -2,10 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import { MemoryBroker } from '@muster/bus/memory';
 import { decodeBusMessage, encodeBusMessage, SUBJECTS, type GatewayHeartbeat } from '@muster/messages';
 import type { GenerationResult, LeaseRenewal, RenewResult } from '@muster/registry';
+import { decodeNumberSet } from '@muster/records';
 import { createMetrics, silentLogger, type Clock } from '@muster/runtime';
 import { FakeClock } from '@muster/runtime/testing';
 import { GatewayIdentity } from '../../foundation/gateway-identity.js';
 import { GatewayInbox } from '../../foundation/gateway-inbox.js';
+import { fakeSession } from '../../testing/fake-session.js';
+import { Hub } from '../hub/hub.js';
 import { LeaseRenewer } from './lease-renewer.js';
 
 /** A registry that answers what a test wants; only leases are asked of it. */
@@ -72,10 +75,12 @@ function setUp({ leaseMs = 15_000 } = {}) {
   };
   const identity = new GatewayIdentity({ clock, logger, leaseMs });
   const inbox = new GatewayInbox({ bus, identity, logger });
+  const hub = new Hub();
+  for (const num of [1, 2, 3]) hub.add(fakeSession(num).session);
   const lease = new LeaseRenewer({
     ...{ bus, registry, identity, inbox, registrations, clock, logger },
     metrics,
-    hub: { size: 3 },
+    hub,
     draining: () => false,
   });
   identity.listen({ fenced: () => void events.push('fenced'), lapsed: () => void events.push('lapsed') });
@@ -88,7 +93,7 @@ function setUp({ leaseMs = 15_000 } = {}) {
     inbox.stop();
   };
   const setCanResync = (can: boolean): void => void (canResync = can);
-  return { broker, bus, registry, clock, events, identity, start, stop, setCanResync, counted };
+  return { broker, bus, registry, hub, clock, events, identity, start, stop, setCanResync, counted };
 }
 
 describe('LeaseRenewer', () => {
@@ -118,6 +123,31 @@ describe('LeaseRenewer', () => {
     await start();
     await clock.inner.advanceAsync(15_000);
     expect(heartbeats).toBeGreaterThanOrEqual(10);
+    await stop();
+  });
+
+  it('says in heartbeats whom it holds, soon after it changed, and all when somebody asks or the broker was away', async () => {
+    const { broker, bus, hub, clock, identity, start, stop } = setUp();
+    const said: [number | undefined, boolean | undefined, number[]][] = [];
+    bus.subscribe(SUBJECTS.gatewayHeartbeats, ({ data }) => {
+      const { beat, held } = decodeBusMessage<GatewayHeartbeat>(data, 'gateway_beat') ?? {};
+      if (held !== undefined) said.push([beat, held.whole, decodeNumberSet(held.live)]);
+    });
+    await start();
+    await clock.inner.advanceAsync(1_600);
+    expect(said.splice(0)).toEqual([[0, true, [1, 2, 3]]]);
+    hub.add(fakeSession(4).session);
+    await clock.inner.advanceAsync(250);
+    expect(said.splice(0)).toEqual([[2, false, [4]]]);
+    bus.publish(SUBJECTS.gateway(identity.id), encodeBusMessage({ t: 'send_held' }));
+    await clock.inner.advanceAsync(250);
+    expect(said.splice(0)).toEqual([[3, true, [1, 2, 3, 4]]]);
+    broker.interrupt();
+    hub.add(fakeSession(5).session);
+    await clock.inner.advanceAsync(4_000);
+    broker.restore();
+    await clock.inner.advanceAsync(250);
+    expect(said).toEqual([[4, true, [1, 2, 3, 4, 5]]]);
     await stop();
   });
 

@@ -5,6 +5,7 @@ import type { Clock, Logger, Metrics, Timer } from '@muster/runtime';
 import type { GatewayIdentity } from '../../foundation/gateway-identity.js';
 import type { GatewayInbox } from '../../foundation/gateway-inbox.js';
 import type { Hub } from '../hub/hub.js';
+import { HeldAnnouncer, type HeldAnnouncerOptions } from './held-announcer.js';
 import { createLeaseMetrics, type LeaseMetrics } from './lease-metrics.js';
 import type { RegistrationQueue } from './registration-queue.js';
 
@@ -13,7 +14,7 @@ export interface LeaseRenewerOptions {
   readonly registry: Pick<Registry, 'lease' | 'generation'>;
   readonly identity: GatewayIdentity;
   readonly inbox: GatewayInbox;
-  readonly hub: Pick<Hub, 'size'>;
+  readonly hub: Pick<Hub, 'size'> & HeldAnnouncerOptions['hub'];
   readonly registrations: Pick<RegistrationQueue, 'requestResync' | 'resync'>;
   readonly draining: () => boolean;
   readonly clock: Clock;
@@ -24,6 +25,8 @@ export interface LeaseRenewerOptions {
 const PING_MS = 2_000;
 /** Query services take a gateway for dead after 15 s without any of its heartbeats, however long its lease is. */
 const LONGEST_HEARTBEAT_MS = 1_500;
+/** Sessions that began or ended are told of so soon: what is not told yet is lost with this process. */
+const CHANGES_MS = 250;
 
 /**
  * Keeps this gateway believed: sends its heartbeat and renews its lease. It renews only after it heard its own ping through the broker: a
@@ -37,12 +40,19 @@ export class LeaseRenewer {
   #isRenewing = false;
   #renewTimer: Timer | undefined;
   #heartbeatTimer: Timer | undefined;
+  #changesTimer: Timer | undefined;
+  readonly #announcer: HeldAnnouncer;
 
   constructor(options: LeaseRenewerOptions) {
     this.#options = options;
     this.#metrics = createLeaseMetrics(options.metrics);
     this.#startedAtMs = options.clock.now();
+    this.#announcer = new HeldAnnouncer(options);
     options.inbox.on('ping', () => ({ t: 'ok' }));
+    options.inbox.on('send_held', () => {
+      this.#announcer.requestAll();
+      return { t: 'ok' };
+    });
     options.identity.listen({
       fenced: () => {
         this.#metrics.fences.inc();
@@ -55,6 +65,7 @@ export class LeaseRenewer {
     const { clock, identity } = this.#options;
     const heartbeatMs = Math.min(identity.leaseMs / 10, LONGEST_HEARTBEAT_MS);
     this.#heartbeatTimer = clock.setInterval(() => this.#sendHeartbeat(), heartbeatMs);
+    this.#changesTimer = clock.setInterval(() => this.#sendChanges(), CHANGES_MS);
     this.#renewTimer = clock.setInterval(() => void this.#renew(), identity.leaseMs / 3);
     this.#sendHeartbeat();
     await this.#renew();
@@ -63,6 +74,7 @@ export class LeaseRenewer {
   async stop(): Promise<void> {
     const { clock, registry, identity } = this.#options;
     clock.clear(this.#heartbeatTimer);
+    clock.clear(this.#changesTimer);
     clock.clear(this.#renewTimer);
     // First, because the registry may keep it waiting.
     this.#sendHeartbeat({ stopped: true });
@@ -73,15 +85,25 @@ export class LeaseRenewer {
   #sendHeartbeat(goodbye: Pick<GatewayHeartbeat, 'stopped'> = {}): void {
     const { bus, clock, identity, hub, draining } = this.#options;
     identity.tick();
+    if (!bus.connected) {
+      this.#announcer.requestAll();
+      return;
+    }
     const heartbeat = {
       t: 'gateway_beat',
       gateway: identity.id,
       sessions: hub.size,
       draining: draining(),
       nowMs: clock.now(),
+      ...this.#announcer.next(identity.id),
       ...goodbye,
     } as const;
-    bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(heartbeat));
+    const result = bus.publish(SUBJECTS.gatewayHeartbeats, encodeBusMessage(heartbeat));
+    if (result === 'dropped') this.#announcer.requestAll();
+  }
+
+  #sendChanges(): void {
+    if (this.#options.bus.connected && this.#announcer.isDue) this.#sendHeartbeat();
   }
 
   async #renew(): Promise<void> {
