@@ -23,8 +23,6 @@ import { Wires } from '../channels/wires.js';
 const BEAT_MS = 1_000;
 /** The agents are visited in this many groups, one group per beat, so that the work is spread. */
 const BEAT_GROUPS = 4;
-/** A beat that comes so long after the one before: this process did not get to run. */
-const STOOD_STILL_MS = 1_000;
 const ENROLMENTS_IN_PARALLEL = 32;
 const REENROL_DELAY_MS = 5_000;
 /** How long the gateways may take to end poll sessions. */
@@ -187,7 +185,7 @@ export class Fleet {
 
   #onBeat(): void {
     const now = Date.now();
-    if (now - this.#coarseNowMs > STOOD_STILL_MS) this.presence.stoodStill(this.#coarseNowMs);
+    this.presence.beat();
     this.#coarseNowMs = now;
     for (let i = this.#beat; i < this.#agents.length; i += BEAT_GROUPS) this.#agents[i]?.beat(now);
     this.#beat = (this.#beat + 1) % BEAT_GROUPS;

@@ -5,13 +5,19 @@ export interface PresenceInterval {
   readonly toMs?: number;
 }
 
+/** After so long without a beat this process stood still, or had more to do than it gets to do. */
+const STOOD_STILL_MS = 1_000;
+
 /**
  * When each endpoint of a fleet had a session, recorded by the endpoint itself. A move from one session to another without a gap is no end.
  * An endpoint whose gateway hangs counts as connected until it gives the session up.
+ *
+ * Of the time in which this process stood still nothing is known: a gateway may have ended sessions whose endpoints could not hear it.
  */
 export class Presence {
   readonly #ended: PresenceInterval[] = [];
   readonly #since = new Map<string, number>();
+  #beatMs = Date.now();
 
   connected(agentId: string): void {
     if (!this.#since.has(agentId)) this.#since.set(agentId, Date.now());
@@ -21,18 +27,18 @@ export class Presence {
     const fromMs = this.#since.get(agentId);
     if (fromMs === undefined) return;
     this.#since.delete(agentId);
-    this.#ended.push({ agentId, fromMs, toMs: Date.now() });
+    this.#end(agentId, fromMs, this.#knownUntil(Date.now()));
   }
 
-  /**
-   * This process stood still: nobody knows who was connected meanwhile, and who is counts from now. A gateway may have ended sessions whose
-   * endpoints could not hear it.
-   */
-  stoodStill(fromMs: number): void {
-    const toMs = Date.now();
+  /** This process runs: to be called four times a second. When it stood still, who is connected counts from now. */
+  beat(): void {
+    const nowMs = Date.now();
+    const knownMs = this.#knownUntil(nowMs);
+    this.#beatMs = nowMs;
+    if (knownMs === nowMs) return;
     for (const [agentId, since] of this.#since) {
-      if (since < fromMs) this.#ended.push({ agentId, fromMs: since, toMs: fromMs });
-      this.#since.set(agentId, toMs);
+      this.#end(agentId, since, knownMs);
+      this.#since.set(agentId, nowMs);
     }
   }
 
@@ -43,6 +49,18 @@ export class Presence {
 
   /** All intervals so far, those that have ended first. */
   get all(): readonly PresenceInterval[] {
-    return [...this.#ended, ...[...this.#since].map(([agentId, fromMs]) => ({ agentId, fromMs }))];
+    const nowMs = Date.now();
+    const knownMs = this.#knownUntil(nowMs);
+    const end = knownMs === nowMs ? {} : { toMs: knownMs };
+    return [...this.#ended, ...[...this.#since].map(([agentId, fromMs]) => ({ agentId, fromMs, ...end }))];
+  }
+
+  /** Until when it is known who is connected. What is read after a long time without a beat may have waited as long. */
+  #knownUntil(nowMs: number): number {
+    return nowMs - this.#beatMs > STOOD_STILL_MS ? this.#beatMs : nowMs;
+  }
+
+  #end(agentId: string, fromMs: number, toMs: number): void {
+    if (fromMs < toMs) this.#ended.push({ agentId, fromMs, toMs });
   }
 }
