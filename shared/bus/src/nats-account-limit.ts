@@ -11,11 +11,14 @@ export function losesBeyondLimit({ info }: Pick<NatsConnection, 'info'>): boolea
   return major < 2 || (major === 2 && minor < 10);
 }
 
-/** @throws StreamError `invalid` when the account has a limit and the server loses entries at it. */
+/**
+ * An account that does not tell its limit, because its user may not ask, is taken for one without.
+ * @throws StreamError `invalid` when the account has a limit and the server loses entries at it.
+ */
 export async function refuseLosingLimit(nc: NatsConnection, jsm: JetStreamManager): Promise<void> {
   if (!losesBeyondLimit(nc)) return;
-  const { limits } = await jsm.getAccountInfo();
-  if (limits.max_storage > 0) throw new StreamError('invalid', losingLimit(nc));
+  const info = await jsm.getAccountInfo().catch(() => undefined);
+  if (info !== undefined && info.limits.max_storage > 0) throw new StreamError('invalid', losingLimit(nc));
 }
 
 /** What is wrong, and what to do. */

@@ -77,7 +77,7 @@ export class NatsStreamStore implements StreamStore {
       for (;;) {
         try {
           const jsm = await this.jsm();
-          await refuseLosingLimit(this.link.nc, jsm);
+          if (definition === streams[0]) await refuseLosingLimit(this.link.nc, jsm);
           await ensureStream(jsm.streams, configOf(definition));
           break;
         } catch (error) {
