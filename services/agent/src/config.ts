@@ -37,6 +37,8 @@ const definition = defineConfig({
     maxQueryMs: field.durationMs('MUSTER_AGENT_QUERY_TIME', { default: DEFAULT_BUDGET.ms, min: 100 }),
     maxQueryRows: field.int('MUSTER_AGENT_QUERY_ROWS', { default: DEFAULT_BUDGET.rows, min: 1 }),
     maxQueryBytes: field.bytes('MUSTER_AGENT_QUERY_BYTES', { default: DEFAULT_BUDGET.bytes, min: 1024 }),
+    /** `off`: the agent does not measure its host. */
+    metrics: field.oneOf('MUSTER_AGENT_METRICS', ['on', 'off'], { default: 'on' }),
     workers: field.int('MUSTER_AGENT_WORKERS', { default: 2, min: 1, max: 8 }),
     workerIdleMs: field.durationMs('MUSTER_AGENT_WORKER_IDLE', { default: 60_000, min: 100 }),
     /**

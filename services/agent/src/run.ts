@@ -14,12 +14,14 @@ import { openAgent } from './agent.js';
 import { createAgentHost, programEnvironment } from './capabilities/commands/agent-host.js';
 import { CommandHandler } from './capabilities/commands/command-handler.js';
 import { HelloRenewal } from './capabilities/commands/hello-renewal.js';
+import { MetricsHandler } from './capabilities/metrics/metrics-handler.js';
 import { AssignedMode, pinnedMode } from './capabilities/modes/assigned-mode.js';
 import { QueryDenylist } from './capabilities/queries/query-denylist.js';
 import { QueryHandler } from './capabilities/queries/query-handler.js';
 import { type AgentConfig, loadAgentConfig } from './config.js';
 import { machineInstance } from './host/instance.js';
 import { workerArguments } from './host/program-files.js';
+import { openHostReader } from './metrics/open-host-reader.js';
 import { openDialer } from './network/dialer.js';
 import { ConnectionManager } from './sessions/connection-manager.js';
 import { DiskWatch } from './store/disk-watch.js';
@@ -89,6 +91,9 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
   runner.go('isolation', { start: () => isolation.start(), stop: () => isolation.stop() });
   runner.go('commands', { stop: (signal) => commands.stop(signal) });
 
+  const metrics = openMetrics(config, { clock, processes });
+  for (const each of metrics) runner.go('metrics', { start: () => each.start(), stop: () => each.stop() });
+
   const mode = config.mode === 'auto' ? new AssignedMode({ folder, clock, logger }) : pinnedMode(config.mode);
   const instance = machineInstance();
   let firstReady: () => void = () => {};
@@ -104,7 +109,7 @@ async function buildAgent(config: AgentConfig, { logger, runner }: ProgramContex
       hello: (challenge, token) => identity.hello({ facts, labels: labels.read(), instance }, challenge, token),
       connectProof: (token) => identity.connectProof(token, clock.now()),
     },
-    capabilities: [queries, commands, mode],
+    capabilities: [queries, commands, mode, ...metrics],
     clock,
     logger,
     onReady: firstReady,
@@ -141,6 +146,13 @@ function openQueries(config: AgentConfig, { clock, logger, meter, env }: QueryCo
     traffic: () => meter.read(),
   });
   return { processes, denylist, queries };
+}
+
+/** None when the settings say so. */
+function openMetrics({ metrics }: AgentConfig, { clock, processes }: { clock: Clock; processes: WorkerProcesses }) {
+  if (metrics === 'off') return [];
+  const reader = openHostReader(() => processes.pids);
+  return [new MetricsHandler({ reader, clock, random: Math.random })];
 }
 
 /**
